@@ -1,0 +1,3 @@
+"""babeltop: `top` for translation jobs."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""What babeltop knows and decides, without a clock, I/O, Textual or httpx: time comes in as an argument."""

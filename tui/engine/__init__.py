@@ -1,0 +1,1 @@
+"""What asks: accounts, client, poller, and the session that holds them."""

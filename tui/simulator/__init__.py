@@ -1,0 +1,1 @@
+"""The four services as one small ASGI app, for the demo and the tests."""

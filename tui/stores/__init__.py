@@ -1,0 +1,1 @@
+"""What stays: paths, settings, secrets, the watchlist, the journal."""
