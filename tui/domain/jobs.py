@@ -149,7 +149,7 @@ class Report(Struct, frozen=True, kw_only=True):
     """The id under which the result is asked for, where that takes another ask."""
     links: tuple[Sighting, ...] = ()
     whole: bool = True
-    """False: done, but its promised link is not there yet."""
+    """False: done, but its promised link, or the run of its result, is not there yet."""
     retry_after: float | None = None
     """Seconds for which the service wants not to be asked for this job again."""
 

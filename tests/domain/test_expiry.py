@@ -1,0 +1,195 @@
+import base64
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.domain import expiry
+from tui.domain.jobs import Link, LinkKind, Sighting
+
+WORKED_POLICY = (
+    "eyJTdGF0ZW1lbnQiOlt7IlJlc291cmNlIjoiaHR0cHM6Ly9kMTExMTExYWJjZGVmOC5jbG91ZGZyb250Lm5ldC92LyoiLCJDb25kaXRpb24iOnsi"
+    "RGF0ZUxlc3NUaGFuIjp7IkFXUzpFcG9jaFRpbWUiOjE3NjcyOTA0MDB9fX1dfQ__"
+)
+SIGV4 = "https://b.s3.amazonaws.com/v.mp4?X-Amz-Date=20130721T201207Z&X-Amz-Expires=86400&X-Amz-Signature=aa"
+UNSIGNED = "https://resource2.heygen.ai/video_translate/1/original.mp4?response-content-disposition=attachment"
+WEEK = 7 * 86400.0
+
+
+def instant(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def cloudfront(policy: object) -> str:
+    packed = base64.b64encode(json.dumps(policy).encode()).decode()
+    return f"https://d1.cloudfront.net/v.mp4?Policy={packed.translate(str.maketrans('+=/', '-_~'))}&Key-Pair-Id=K1"
+
+
+def azure(se: str) -> str:
+    return f"https://a.blob.core.windows.net/c/v.mp4?sv=2022-11-02&sr=b&sig=x%2F&se={se}"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (SIGV4, instant("2013-07-22T20:12:07")),
+        (f"https://d1.cloudfront.net/v.mp4?Policy={WORKED_POLICY}&Signature=s&Key-Pair-Id=K1", 1767290400),
+        ("https://d1.cloudfront.net/v.mp4?Expires=1767290400&Signature=s&Key-Pair-Id=K1", 1767290400),
+        ("https://b.s3.amazonaws.com/v.mp4?AWSAccessKeyId=A&Expires=1767290400&Signature=s", 1767290400),
+        ("https://storage.googleapis.com/b/v?X-Goog-Date=20130721T201207Z&X-Goog-Expires=60", 1374437587),
+        ("https://storage.googleapis.com/b/v?GoogleAccessId=a%40b&Expires=1767290400&Signature=s", 1767290400),
+        (azure("2026-01-01T18%3A00%3A00Z"), 1767290400),
+    ],
+)
+def test_every_signature_says_its_end_exactly(url: str, expected: float):
+    assert expiry.signed(url) == (expected, True)
+
+
+@pytest.mark.parametrize(
+    ("se", "expected"),
+    [
+        ("2026-01-01", "2026-01-01T00:00:00"),
+        ("2026-01-01T18:00Z", "2026-01-01T18:00:00"),
+        ("2026-01-01T18:00:00.1234567Z", "2026-01-01T18:00:00.123456"),
+        ("2026-01-01T20:00:00%2B02:00", "2026-01-01T18:00:00"),
+        ("2026-01-01T20:00:00+02:00", "2026-01-01T18:00:00"),
+        ("2026-01-01T13:00:00-05:00", "2026-01-01T18:00:00"),
+    ],
+)
+def test_azure_writes_its_end_in_six_ways(se: str, expected: str):
+    assert expiry.signed(azure(se)) == (instant(expected), True)
+
+
+def test_sigv4_is_read_whatever_the_case_of_its_names():
+    assert expiry.signed(SIGV4.replace("X-Amz", "x-amz")) == expiry.signed(SIGV4)
+
+
+def test_a_sessions_credentials_make_the_end_an_upper_bound():
+    assert expiry.signed(SIGV4 + "&X-Amz-Security-Token=t") == (instant("2013-07-22T20:12:07"), False)
+
+
+def test_the_first_of_two_signatures_to_end_counts():
+    assert expiry.signed(SIGV4 + "&AWSAccessKeyId=A&Expires=1000") == (1000, True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        UNSIGNED,
+        "https://x/v.mp4?Expires=1767290400",
+        "https://x/v.mp4#?AWSAccessKeyId=A&Expires=1767290400",
+        "https://x/v.mp4?awsaccesskeyid=A&expires=1767290400",
+        "https://x/v.mp4?AWSAccessKeyId=A&Expires=soon",
+        "https://x/v.mp4?AWSAccessKeyId=A&Expires=-5",
+        "https://x/v.mp4?AWSAccessKeyId=A&Expires=" + "9" * 5000,
+        "https://x/v.mp4?AWSAccessKeyId=A&Expires=٣٣",
+        "https://x/v.mp4?X-Amz-Expires=86400",
+        "https://x/v.mp4?X-Amz-Date=20131321T201207Z&X-Amz-Expires=86400",
+        "https://x/v.mp4?X-Amz-Date=2013-07-21&X-Amz-Expires=86400",
+        "https://x/v.mp4?X-Amz-Date=99980721T201207Z&X-Amz-Expires=99999999999",
+        f"https://x/v.mp4?Policy={WORKED_POLICY}",
+        f"https://x/v.mp4?Policy={WORKED_POLICY[:-9]}&Key-Pair-Id=K1",
+        "https://x/v.mp4?Policy=%ff%00&Key-Pair-Id=K1",
+        cloudfront([]),
+        cloudfront({"Statement": []}),
+        cloudfront({"Statement": [{"Condition": {"DateLessThan": {"AWS:EpochTime": "soon"}}}]}),
+        cloudfront({"Statement": [{"Condition": {"DateLessThan": {"AWS:EpochTime": 10**400}}}]}),
+        f"https://x/?Key-Pair-Id=K1&Policy={base64.b64encode(b'[' * 100_000).decode().replace('=', '_')}",
+        azure("tomorrow"),
+        azure("0001-01-01T00:00:00+14:00"),
+        azure("2026-01-01T00:00:00Z").replace("sv=", "xx="),
+    ],
+)
+def test_what_is_not_signed_or_is_damaged_says_no_end(url: str):
+    assert expiry.signed(url) is None
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_no_string_raises(text: str):
+    assert expiry.signed(text) is None or "?" in text
+
+
+@given(
+    st.sampled_from(["Policy", "Expires", "se", "X-Amz-Date", "X-Amz-Expires", "X-Goog-Date", "x-goog-expires"]),
+    st.text(st.characters(exclude_categories=())) | st.from_regex(r"\A[0-9TZ:+. -]{0,30}\Z") | st.binary().map(str),
+)
+def test_no_value_of_a_signatures_parameter_raises(name: str, value: str):
+    end = expiry.signed(f"https://x/?Key-Pair-Id=K&sig=s&sv=1&{name}={value}&X-Amz-Date=20130721T201207Z")
+    assert end is None or 0 <= end[0] < expiry.LATEST
+
+
+@given(st.dates(date(1971, 1, 1), date(9998, 1, 1)), st.integers(0, 604800))
+def test_sigv4_is_its_date_and_its_seconds(day, seconds: int):
+    url = f"https://x/?x-amz-date={day:%Y%m%d}T000000Z&X-AMZ-EXPIRES={seconds}"
+    assert expiry.signed(url) == (instant(day.isoformat()) + seconds, True)
+
+
+def video(url: str = UNSIGNED, life: float | None = WEEK) -> Sighting:
+    return Sighting(LinkKind.VIDEO, url, life)
+
+
+def test_an_unsigned_link_is_estimated_from_the_first_sight_of_it():
+    (link,) = expiry.seen((), (video(),), at=1000)
+    assert link == Link(LinkKind.VIDEO, UNSIGNED, 1000, 1000 + WEEK, exact=False)
+
+
+def test_an_unchanged_url_does_not_restart_its_clock_and_a_new_one_does():
+    first = expiry.seen((), (video("https://x/a"),), at=1000)
+    again = expiry.seen(first, (video("https://x/a"),), at=5000)
+    renewed = expiry.seen(again, (video("https://x/b"),), at=5000)
+    assert again == first
+    assert [(link.url, link.first_seen) for link in renewed] == [("https://x/b", 5000)]
+
+
+def test_the_same_url_of_another_kind_is_another_link():
+    first = expiry.seen((), (video(),), at=1000)
+    both = expiry.seen(first, (video(), Sighting(LinkKind.AUDIO, UNSIGNED, WEEK)), at=5000)
+    assert [(link.kind, link.first_seen) for link in both] == [(LinkKind.VIDEO, 1000), (LinkKind.AUDIO, 5000)]
+
+
+def test_what_is_signed_wins_over_the_documented_life():
+    (link,) = expiry.seen((), (video(SIGV4),), at=1000)
+    assert (link.expires_at, link.exact) == (instant("2013-07-22T20:12:07"), True)
+
+
+def test_nothing_documented_and_nothing_signed_is_no_expiry():
+    (link,) = expiry.seen((), (Sighting(LinkKind.DOCUMENT, "https://api.flixu.ai/f", key=True),), at=1000)
+    assert (link.expires_at, link.exact, link.key) == (None, False, True)
+    assert expiry.left(link, 1e12) is None
+    assert not expiry.expired(link, 1e12)
+    assert not expiry.expiring(link, 1e12, WEEK)
+
+
+def test_a_report_without_links_loses_none_that_lives():
+    links = expiry.seen((), (video(),), at=1000)
+    assert expiry.seen(links, (), at=1000 + WEEK - 1) == links
+    assert expiry.seen(links, (), at=1000 + WEEK) == ()
+
+
+def test_a_link_that_its_kind_no_longer_shows_goes_and_one_of_another_kind_stays():
+    links = expiry.seen((), (video("https://x/a"), Sighting(LinkKind.AUDIO, "https://x/b", WEEK)), at=1000)
+    now = expiry.seen(links, (video("https://x/c"),), at=2000)
+    assert [link.url for link in now] == ["https://x/c", "https://x/b"]
+
+
+def test_a_url_shown_twice_is_one_link_in_its_first_place():
+    links = expiry.seen((), (video("https://x/a"), video("https://x/b"), video("https://x/a")), at=1000)
+    assert [link.url for link in links] == ["https://x/a", "https://x/b"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(LinkKind), st.sampled_from(["a", "b", "c"]))), st.floats(0, 1e6))
+def test_the_same_report_again_changes_nothing(shown: list[tuple[LinkKind, str]], later: float):
+    sightings = [Sighting(kind, f"https://x/{url}", 2e6) for kind, url in shown]
+    links = expiry.seen((), sightings, at=0)
+    assert expiry.seen(links, sightings, at=later) == links
+    assert expiry.seen(links, (), at=later) == links
+
+
+def test_a_link_expires_after_it_was_expiring():
+    link = Link(LinkKind.VIDEO, "https://x/a", 0, 1000, exact=True)
+    assert [expiry.left(link, now) for now in (0, 1000, 1500)] == [1000, 0, -500]
+    assert [expiry.expiring(link, now, 100) for now in (899, 900, 999, 1000)] == [False, True, True, False]
+    assert [expiry.expired(link, now) for now in (899, 900, 999, 1000)] == [False, False, False, True]

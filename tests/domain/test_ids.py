@@ -1,0 +1,134 @@
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.domain.ids import LONGEST, UnknownRef, from_paste, guess, refusal, resolve
+from tui.domain.jobs import Ref
+
+HEX = re.compile(r"^[0-9a-f]{32}(-|$)")
+UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-")
+DOC = re.compile(r"^doc_")
+ID = "7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK"
+LIST = (Ref("heygen", "abc"), Ref("camb", "abc"), Ref("flixu", "doc_1"), Ref("old", "x:y"), Ref("camb", "heygen:z"))
+
+
+@pytest.mark.parametrize("text", [ID, "doc_abc", "tr_1", "a.b", "…", "日本語", "a:b", "-", "%2e", "?x=1#y", "é", "x" * LONGEST])
+def test_whatever_might_be_an_id_is_one(text: str) -> None:
+    assert refusal(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no id"),
+        ("a b", "white space"),
+        ("a\u00a0b", "white space"),
+        ("a\u2028b", "white space"),
+        ("a\tb", "white space"),
+        ("a\x1bb", "U+001B"),
+        ("a\u200bb", "U+200B"),
+        ("a\u202eb", "U+202E"),
+        ("\ufeffa", "U+FEFF"),
+        ("a\udcffb", "U+DCFF"),
+        ("a\ue000", "U+E000"),
+        ("a/b", "whole link"),
+        ("a\\b", "whole link"),
+        (".", "path"),
+        ("..", "path"),
+        ("x" * (LONGEST + 1), "513"),
+    ],
+)
+def test_what_cannot_be_an_id_is_refused_with_the_reason(text: str, why: str) -> None:
+    assert why in (refusal(text) or "")
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=20))
+def test_only_the_named_reasons_refuse(text: str) -> None:
+    bad = any(c.isspace() or c in "/\\" or unicodedata.category(c)[0] in "CZ" for c in text)
+    assert (refusal(text) is not None) == (bad or text in {"", ".", ".."})
+    assert refusal(text) is None or (refusal(text) or "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (f"  {ID}\r\n", ID),
+        (f'"{ID}",', ID),
+        (f"“{ID}”", ID),
+        ("", ""),
+        ("two words", "two words"),
+        (f"https://api.heygen.com/v2/video_translate/{ID}", ID),
+        (f"https://resource2.heygen.ai/video_translate/{ID}/original.mp4?response-content-disposition=x", ID),
+        ("https://api.flixu.ai/v1/translate/doc_1/download", "doc_1"),
+        ("HTTPS://api.example.com/jobs/a%20b%2Fc/", "a b/c"),
+        ("https://app.example.com/jobs/plain/edit", "plain"),
+        ("https://app.example.com/watch?id=doc_77", "doc_77"),
+        ("https://app.example.com/doc_5/pages/3", "doc_5"),
+        ("https://client.camb.ai/apis/translate/5f0c2c1e-3b8a-4f5e-9d0a-2b6c7d8e9f00", "5f0c2c1e-3b8a-4f5e-9d0a-2b6c7d8e9f00"),
+        ("https://example.com/", ""),
+        ("https://[bad/x", "https://[bad/x"),
+        ("ftp://example.com/doc_1", "ftp://example.com/doc_1"),
+    ],
+)
+def test_the_id_is_found_in_what_was_pasted(line: str, found: str) -> None:
+    assert from_paste(line, [HEX, UUID, DOC]) == found
+
+
+def test_a_link_without_a_known_shape_gives_its_last_segment_that_is_no_tail() -> None:
+    assert from_paste("https://app.example.com/doc_5/pages/3") == "3"
+    assert from_paste("https://app.example.com/jobs/n1/result/captions.srt") == "n1"
+
+
+@given(st.text())
+def test_nothing_pasted_raises(line: str) -> None:
+    refusal(from_paste(line, [HEX]))
+    refusal(from_paste(f"http://{line}", [HEX]))
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ("camb:abc", Ref("camb", "abc")),
+        ("doc_1", Ref("flixu", "doc_1")),
+        ("old:x:y", Ref("old", "x:y")),
+        ("x:y", Ref("old", "x:y")),
+        ("camb:heygen:z", Ref("camb", "heygen:z")),
+    ],
+)
+def test_a_ref_names_its_job(text: str, ref: Ref) -> None:
+    assert resolve(text, LIST, ["heygen", "camb", "flixu"]) == ref
+
+
+def test_an_account_before_the_colon_comes_before_an_id_with_a_colon() -> None:
+    with pytest.raises(UnknownRef) as caught:
+        resolve("heygen:z", LIST, ["heygen"])
+    assert caught.value.candidates == ()
+
+
+def test_an_id_of_several_accounts_names_them_all() -> None:
+    with pytest.raises(UnknownRef) as caught:
+        resolve("abc", LIST, [])
+    assert caught.value.candidates == (Ref("heygen", "abc"), Ref("camb", "abc"))
+    assert str(caught.value) == "'abc' is in several accounts: say heygen:abc or camb:abc"
+
+
+@pytest.mark.parametrize(("text", "nearest"), [("doc_2", "flixu:doc_1"), ("flixu:doc2", "flixu:doc_1"), ("heygen:abd", "heygen:abc")])
+def test_an_unknown_ref_names_the_nearest(text: str, nearest: str) -> None:
+    with pytest.raises(UnknownRef, match=f"no job '{text}' on the watchlist; did you mean {nearest}"):
+        resolve(text, LIST, ["heygen"])
+
+
+def test_an_unknown_ref_like_no_other_names_none_and_shows_what_is_hidden() -> None:
+    with pytest.raises(UnknownRef) as caught:
+        resolve("\x1b[31mqqqqqq", LIST, [])
+    assert str(caught.value) == r"no job '\x1b[31mqqqqqq' on the watchlist"
+    assert caught.value.nearest is None
+
+
+def test_a_guess_names_every_account_whose_shape_fits() -> None:
+    hints = {"heygen": [HEX], "camb": [UUID], "flixu": [DOC], "second": [UUID, HEX], "none": []}
+    assert guess(ID, hints) == ("heygen", "second")
+    assert guess("interview-4", hints) == ()

@@ -1,0 +1,285 @@
+import math
+import time
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from tui.domain import text
+from tui.domain.languages import LANGUAGES, QUALIFIERS
+
+ANYTHING = st.text(st.characters(exclude_categories=()))
+HOSTILE = st.text(
+    st.sampled_from(
+        "aA0;m ]\\[?PX^_k \n\r\t\v\f\x00\x07\x1b\x7f\x85\x90\x9b\x9c\x9d\xad\u200b\u200c\u200d\u200e\u202e\u2028\u2066"
+        "\ufeff\ufe0f\U000e0067\U000e007f\ud83d\udc4d\u2764\U0001f525\U0001f468\u0645\u06cc\u0916\u0915\u094d\u0dca你"
+    )
+)
+SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cf" and text.clean(chr(c))}
+"""The format characters that `clean` lets pass."""
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Spring launch", "Spring launch"),
+        ("a\x1b]0;x\x07b", "ab"),
+        ("a\x1b]8;;https://evil\x1b\\b", "ab"),
+        ("a\x1b[31;1mb\x1b[0m", "ab"),
+        ("a\x9b31mb", "ab"),
+        ("a\x9d0;x\x9cb", "ab"),
+        ("a\x1bP1$r\nq\x1b\\b", "ab"),
+        ("a\x1b_hidden\x1b\\b\x1b^hidden\x07c", "abc"),
+        ("a\x1bktitle\x1b\\b", "ab"),
+        ("a\x1bcb\x1b(0c\x1b", "abc"),
+        ("a\x1b]0;never ends", "a"),
+        ("a\x1b]0;never ends\nb", "a b"),
+        ("[/x] [@click=app.quit]", "[/x] [@click=app.quit]"),
+        ("a\x00b\x7fc\x08d", "abcd"),
+        ("a\r\nb\n\n\tc\x85d\u2028e\u2029f", "a b c d e f"),
+        ("  a \n", "a"),
+        ("\u202egpj.exe\u202c", "gpj.exe"),
+        ("a\u2066b\u2069c\u200ed\u200fe\u061cf", "abcdef"),
+        ("pay\u200bpal\ufeff\u2060\xad", "paypal"),
+        ("a\ud800b", "a\ufffdb"),
+        ("\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4"),
+    ],
+)
+def test_what_a_service_says_is_text(said: str, shown: str):
+    assert text.clean(said) == shown
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["می\u200cخواهم", "क्\u200dष", "ශ්\u200dරී", "❤️\u200d🔥", "👨\u200d👩\u200d👧", "👩🏽\u200d🚀", "葛\U000e0100城"],
+)
+def test_a_joiner_stays_where_a_script_or_an_emoji_needs_it(word: str):
+    assert text.clean(f"\x00{word}") == word
+
+
+@pytest.mark.parametrize("word", ["pay\u200cpal", "pay\u200dpal", "\u200dab\u200d", "م\u200c b", "م\u200c\u200cم"])
+def test_a_joiner_goes_where_it_only_hides(word: str):
+    assert text.clean(word) == word.replace("\u200c", "").replace("\u200d", "")
+
+
+def test_a_quotation_mark_that_was_decoded_wrong_takes_no_text_along():
+    assert text.clean("he said “yes” and “no”".encode().decode("latin-1")) == "he said âyesâ and ânoâ"
+
+
+def test_lines_keep_their_breaks_and_lose_their_tabs():
+    assert text.clean("a\r\n\tb\n\nc\x1b[2J\n", lines=True) == "a\n    b\n\nc\n"
+
+
+def test_too_long_is_cut_with_an_ellipsis():
+    assert text.clean("x" * 2001) == "x" * 1999 + "…"
+    assert text.clean("one two", 5) == "one…"
+    assert text.clean("❤️\u200d🔥!", 4) == "❤️…"
+    assert text.clean("abc", 1) == "…"
+
+
+@given(ANYTHING | HOSTILE, st.booleans(), st.integers(1, 30))
+def test_cleaning_twice_is_cleaning_once(said: str, lines: bool, most: int):
+    once = text.clean(said, most, lines=lines)
+    assert text.clean(once, most, lines=lines) == once
+    assert len(once) <= most
+
+
+@given(ANYTHING | HOSTILE, st.booleans())
+def test_no_control_format_or_surrogate_comes_through(said: str, lines: bool):
+    allowed = SEEN_FORMATS | {"\u200c", "\u200d"} | ({"\n"} if lines else set())
+    shown = set(text.clean(said, lines=lines)) - allowed
+    assert not {c for c in shown if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+
+
+def test_the_only_format_characters_that_pass_are_ones_with_a_glyph():
+    assert all(cell_len(c) > 0 or unicodedata.name(c).startswith("EGYPTIAN") for c in SEEN_FORMATS)
+    assert {unicodedata.name(c).split()[0] for c in SEEN_FORMATS} <= {"ARABIC", "SYRIAC", "KAITHI", "EGYPTIAN"}
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"])))
+def test_plain_text_stays_as_it_is(said: str):
+    assert text.clean(said) == said
+
+
+@pytest.mark.parametrize("unit", ["a", "é\x00", "\x1b]", "\x9d", "\x1b[", "\u200d", "\r", "\x1b]0;x\x85", "[0;"])
+def test_a_megabyte_is_cleaned_at_once(unit: str):
+    began = time.perf_counter()
+    text.clean("\x1b]" + unit * (1_000_000 // len(unit)))
+    assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left", "passed", "length"),
+    [
+        (0, "0s", "0s", "0s"),
+        (38, "38s", "38s", "38s"),
+        (59.5, "1m", "59s", "59s"),
+        (432, "7m", "7m", "7m12s"),
+        (3599, "59m", "59m", "59m59s"),
+        (7500, "2h05m", "2h", "2h05m"),
+        (36000, "10h", "10h", "10h00m"),
+        (18 * 3600 + 420, "18h", "18h", "18h07m"),
+        (86400, "1d00h", "1d", "1d00h"),
+        (5 * 86400 + 4 * 3600, "5d04h", "5d", "5d04h"),
+        (120 * 86400, "120d", "120d", "120d"),
+        (1e12, "99999d", "99999d", "99999d"),
+        (math.inf, "99999d", "99999d", "99999d"),
+        (-5, "0s", "0s", "0s"),
+    ],
+)
+def test_times_are_short(seconds: float, left: str, passed: str, length: str):
+    assert (text.duration(seconds), text.age(seconds), text.span(seconds)) == (left, passed, length)
+
+
+@given(st.floats(-1e12, 1e12))
+def test_no_label_of_time_is_wider_than_six_cells_or_negative(seconds: float):
+    for label in (text.duration(seconds), text.age(seconds), text.span(seconds)):
+        assert 2 <= len(label) <= 6
+        assert "-" not in label
+
+
+TIMES = st.floats(-1e5, 1e7) | st.integers(-10, 10_000_000).map(float)
+
+
+@given(TIMES, st.floats(0, 0.999))
+def test_what_is_left_reads_the_same_until_its_next_change(left: float, part: float):
+    wait = text.next_change(left, "duration")
+    assert wait > 0
+    if wait == math.inf:
+        assert text.duration(left) == text.duration(left - 1e9) == "0s"
+    else:
+        assert text.duration(left - wait * part) == text.duration(left)
+        assert text.duration(left - wait - 1e-6) != text.duration(left)
+
+
+@given(TIMES, st.floats(0, 0.999))
+def test_an_age_reads_the_same_until_its_next_change(passed: float, part: float):
+    wait = text.next_change(passed, "age")
+    assert wait > 0
+    assert text.age(passed + wait * part) == text.age(passed)
+    assert text.age(passed + wait + 1e-6) != text.age(passed)
+
+
+def test_a_label_that_has_reached_its_end_never_changes():
+    assert text.next_change(0, "duration") == math.inf
+    assert text.next_change(1e13, "age") == math.inf
+
+
+@given(st.integers(1, 10_000_000))
+def test_whole_seconds_change_exactly_when_they_say(left: int):
+    assert text.duration(left - text.next_change(left, "duration")) != text.duration(left)
+    assert text.age(left + text.next_change(left, "age")) != text.age(left)
+
+
+def at(*parts: int) -> float:
+    return datetime(*parts, tzinfo=UTC).timestamp()
+
+
+def test_an_instant_is_as_short_as_now_allows():
+    now = at(2026, 11, 21, 18, 0)
+    assert text.instant(at(2026, 11, 21, 14, 5), UTC, now) == "14:05"
+    assert text.instant(at(2026, 11, 20, 14, 5), UTC, now) == "20 Nov 14:05"
+    assert text.instant(at(2025, 11, 21, 14, 5), UTC, now) == "21 Nov 2025"
+    assert text.instant(at(2026, 11, 21, 23, 5), timezone(timedelta(hours=5)), now) == "22 Nov 04:05"
+
+
+def test_a_clock_shows_seconds_only_when_asked():
+    assert text.clock(at(2026, 11, 21, 14, 5, 9), UTC) == "14:05"
+    assert text.clock(at(2026, 11, 21, 14, 5, 9), UTC, seconds=True) == "14:05:09"
+
+
+def test_iso_drops_milliseconds_and_says_utc():
+    assert text.iso(at(2026, 11, 21, 14, 5, 9) + 0.999) == "2026-11-21T14:05:09Z"
+    assert text.iso(-0.5) == "1969-12-31T23:59:59Z"
+
+
+@given(st.floats(allow_nan=False))
+def test_no_instant_is_too_far_away_to_be_shown(moment: float):
+    assert text.iso(moment).endswith("Z")
+    assert text.instant(moment, timezone(timedelta(hours=14)), 0)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "unicode", "ascii_only"),
+    [
+        (0, "········", "........"),
+        (0.5, "████····", "####...."),
+        (0.62, "████▉···", "####...."),
+        (0.01, "········", "........"),
+        (0.02, "▏·······", "........"),
+        (1, "████████", "########"),
+        (7, "████████", "########"),
+        (-1, "········", "........"),
+        (math.nan, "········", "........"),
+    ],
+)
+def test_a_bar_fills_in_eighths(fraction: float, unicode: str, ascii_only: str):
+    assert text.bar(fraction, 8) == unicode
+    assert text.bar(fraction, 8, ascii_only=True) == ascii_only
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 40))
+def test_a_bar_has_its_width_and_more_is_never_shorter(one: float, other: float, cells: int):
+    low, high = text.bar(min(one, other), cells), text.bar(max(one, other), cells)
+    assert len(low) == len(high) == cells
+    assert low.count("·") >= high.count("·")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://x/v.mp4", "https://x/v.mp4"),
+        ("https://x/v.mp4?X-Amz-Signature=s3cret&a=b", "https://x/v.mp4?…"),
+        ("https://x/v.mp4#token=s3cret", "https://x/v.mp4#…"),
+        ("https://x/v.mp4?a=s3\ncret#s3cret", "https://x/v.mp4?…"),
+        ("https://me:s3cret@x/a@b?c", "https://x/a@b?…"),
+        ("", ""),
+    ],
+)
+def test_a_masked_url_shows_where_but_not_what_opens_it(url: str, shown: str):
+    assert text.mask_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("Urdu (Pakistan)", "ur-PK"),
+        ("urdu (PAKISTAN)", "ur-PK"),
+        ("French", "fr"),
+        ("es", "es"),
+        ("zh-Hans", "zh-Hans"),
+        ("zh-Hans-CN", "zh-Hans"),
+        ("es_MX", "es-MX"),
+        ("Lao", "lo"),
+        ("Chinese (Mandarin, Simplified)", "zh-Hans"),
+        ("Chinese (Taiwanese Mandarin, Traditional)", "zh-TW"),
+        ("Chinese (Cantonese, Traditional)", "yue"),
+        ("Serbian (Latin, Serbia)", "sr-Latn"),
+        ("Norwegian Bokmål (Norway)", "nb-NO"),
+        ("Burmese (Myanmar)", "my-MM"),
+        ("Spanish (Latin America)", "es-419"),
+        ("Filipino (Philippines)", "fil-PH"),
+        ("Spanish (Elsewhere)", "es"),
+        ("English - Your Accent", "English"),
+        ("Klingon (Qo'noS)", "Klingon"),
+        ("日本語です", "日本語"),
+        ("", ""),
+    ],
+)
+def test_a_language_is_its_tag_or_its_first_letters(name: str, short: str):
+    assert text.language(name) == short
+
+
+@given(st.sampled_from(sorted(LANGUAGES)), st.sampled_from(sorted(QUALIFIERS)))
+def test_every_known_language_and_region_has_a_tag(language: str, region: str):
+    tag = text.language(f"{language.title()} ({region.title()})")
+    assert tag.split("-")[0] == LANGUAGES[language].split("-")[0]
+    assert len(tag) <= 7
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "Z"])))
+def test_a_language_is_never_wider_than_its_column(name: str):
+    assert cell_len(text.language(name)) <= 7

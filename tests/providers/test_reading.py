@@ -1,0 +1,560 @@
+"""Replies read: a table of bodies as the services send them, each with its source.
+
+[D] vendor documentation, [S] vendor SDK or CLI source, [W] a reply seen in public code; seed: the service's own page
+on the status endpoint.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from tui.domain.jobs import Fault, FaultKind, LinkKind, Phase, Report, Result, Sighting
+from tui.providers.reading import Health, Reply, health, read, read_bulk, read_result, reset_after, retry_after
+from tui.providers.spec import Provider, UnknownKind, library
+
+AT = 1_792_000_000.0
+WEEK = 7 * 86400.0
+KNOWN = library()
+
+HEYGEN_ID = "7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK"
+HEYGEN_URL = (
+    f"https://resource2.heygen.ai/video_translate/{HEYGEN_ID}/original.mp4"
+    "?response-content-disposition=attachment%3B+filename%2A%3DUTF-8%27%27My%2520Translated%2520Video.mp4%3B"
+)
+
+
+def reply(body: object, status: int = 200, **headers: str) -> Reply:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw, AT)
+
+
+def report(name: str, body: object, kind: str = "", **headers: str) -> Report:
+    found = read(KNOWN[name], kind, reply(body, **headers))
+    assert isinstance(found, Report), found
+    return found
+
+
+def fault(name: str, body: object, status: int = 200, **headers: str) -> Fault:
+    found = read(KNOWN[name], "", reply(body, status, **headers))
+    assert isinstance(found, Fault), found
+    assert found.http_status == status
+    return found
+
+
+def heygen(status: object, **data: Any) -> dict[str, Any]:
+    """A v2 body as its OpenAPI examples have it."""
+    known = {
+        "video_translate_id": HEYGEN_ID,
+        "title": "My Translated Video",
+        "status": status,
+        "url": None,
+        "message": None,
+        "callback_id": None,
+        "caption_url": None,
+    }
+    return {"error": None, "data": known | data}
+
+
+def heygen3(status: str, **data: Any) -> dict[str, Any]:
+    return {"data": {"id": HEYGEN_ID, "status": status} | data}
+
+
+def flixu(status: str, progress: float | None, url: str | None = None) -> dict[str, Any]:
+    data = {"job_id": "doc_abc123def456", "status": status, "progress": progress, "result_url": url, "error": None}
+    return {"data": data, "meta": {"request_id": "c3d4e5f6-7890-abcd-ef12-345678901234"}}
+
+
+VIDEO = Sighting(LinkKind.VIDEO, HEYGEN_URL, WEEK)
+KONPRO_URL = "https://cdn.konpro.ai/videos/demo-translated.mp4"
+FLIXU_URL = "https://api.flixu.ai/v1/documents/doc_abc123def456/download"
+V = "https://files.example/v"
+
+REPORTS: list[tuple[str, str, object, dict[str, Any]]] = [
+    # seed 001, the four examples (the failed one lacks a comma there: see the faults)
+    ("heygen", "seed success", heygen("success", output_language="Urdu (Pakistan)", url=HEYGEN_URL),
+     {"phase": Phase.DONE, "word": "success", "title": "My Translated Video", "language": "Urdu (Pakistan)",
+      "links": (VIDEO,)}),
+    ("heygen", "seed running", heygen("running"), {"phase": Phase.RUNNING, "title": "My Translated Video"}),
+    ("heygen", "seed pending", heygen("pending"), {"phase": Phase.QUEUED, "links": ()}),
+    ("heygen", "seed failed", heygen("failed", message="<message>"), {"phase": Phase.FAILED, "message": "<message>"}),
+    # seed 001, the enum of the schema
+    ("heygen", "enum failed", heygen("failed: Video rendering failed"), {"phase": Phase.FAILED}),
+    ("heygen", "enum pending", heygen("pending: Waiting in queue"), {"phase": Phase.QUEUED}),
+    ("heygen", "enum success", heygen("success: Video rendered successfully", url=V),
+     {"phase": Phase.DONE, "word": "success: Video rendered successfully"}),
+    ("heygen", "enum running", heygen("running: Video is rendering"), {"phase": Phase.RUNNING}),
+    # seed 001: caption_url, a file in .ass format
+    ("heygen", "captions", heygen("success", url=HEYGEN_URL, caption_url="https://files.example/c.ass"),
+     {"links": (VIDEO, Sighting(LinkKind.CAPTIONS, "https://files.example/c.ass"))}),
+    ("heygen", "done, the link not there", heygen("success"), {"phase": Phase.DONE, "whole": False, "links": ()}),
+    ("heygen", "failed needs no link", heygen("failed"), {"phase": Phase.FAILED, "whole": True}),
+    # [W] September 2026: a warning beside the data
+    ("heygen", "with a warning", heygen("running") | {"warning": {"message": "v2 ends", "v3_endpoint": "/v3/x"}},
+     {"phase": Phase.RUNNING, "message": None}),
+    # seed 000
+    ("konpro", "seed success", {"error": None, "data": {"video_translate_id": "x", "title": "KonPro Demo Translation",
+     "status": "success", "url": KONPRO_URL, "message": None}},
+     {"phase": Phase.DONE, "title": "KonPro Demo Translation", "links": (Sighting(LinkKind.VIDEO, KONPRO_URL, WEEK),)}),
+    ("konpro", "seed running", {"error": None, "data": {"status": "running"}}, {"phase": Phase.RUNNING}),
+    ("konpro", "seed pending", {"error": None, "data": {"status": "pending"}}, {"phase": Phase.QUEUED}),
+    ("konpro", "seed failed", {"error": None, "data": {"status": "failed", "message": "no speech"}},
+     {"phase": Phase.FAILED, "message": "no speech"}),
+    # seed 002, the five words; [S][D] the variants
+    ("camb", "pending", {"status": "PENDING", "run_id": None, "exception_reason": None, "message": None},
+     {"phase": Phase.RUNNING, "word": "PENDING", "run": None, "message": None}),
+    ("camb", "success", {"status": "SUCCESS", "run_id": 6221, "exception_reason": "NONE", "message": "ok"},
+     {"phase": Phase.DONE, "run": "6221", "message": "ok", "whole": True}),
+    ("camb", "error", {"status": "ERROR", "exception_reason": "INTERNAL"},
+     {"phase": Phase.FAILED, "message": "INTERNAL"}),
+    ("camb", "timeout", {"status": "TIMEOUT"}, {"phase": Phase.TIMED_OUT}),
+    ("camb", "payment", {"status": "PAYMENT_REQUIRED"}, {"phase": Phase.BLOCKED}),
+    ("camb", "error for want of payment", {"status": "ERROR", "exception_reason": "PAYMENT_REQUIRED"},
+     {"phase": Phase.BLOCKED, "word": "ERROR", "message": "PAYMENT_REQUIRED"}),
+    ("camb", "the whole body", "SUCCESS", {"phase": Phase.DONE, "word": "SUCCESS", "run": None}),
+    ("camb", "message an object", {"status": "ERROR", "message": {"message": "bad input"}}, {"message": "bad input"}),
+    ("camb", "message another object", {"status": "ERROR", "message": {"code": 3}}, {"message": None}),
+    ("camb", "none in any case", {"status": "ERROR", "exception_reason": " none "},
+     {"phase": Phase.FAILED, "message": None}),
+    ("camb", "run a string", {"status": "SUCCESS", "run_id": "r-9"}, {"run": "r-9"}),
+    ("camb", "run NONE", {"status": "SUCCESS", "run_id": "NONE"}, {"run": None}),
+    ("camb", "run leaves its path", {"status": "SUCCESS", "run_id": ".."}, {"run": None}),
+    ("camb", "run true", {"status": "SUCCESS", "run_id": True}, {"run": None}),
+    # seed 003, both examples and the progress table
+    ("flixu", "seed completed", flixu("completed", 1.0, FLIXU_URL),
+     {"phase": Phase.DONE, "progress": 1.0, "staged": True,
+      "links": (Sighting(LinkKind.DOCUMENT, FLIXU_URL, None, key=True),)}),
+    ("flixu", "seed processing", flixu("processing", 0.5), {"phase": Phase.RUNNING, "progress": 0.5, "staged": True}),
+    ("flixu", "created", flixu("created", 0.0), {"phase": Phase.QUEUED, "progress": 0.0}),
+    ("flixu", "error", flixu("error", 0) | {"data": {"status": "error", "progress": 0, "error": "unreadable PDF"}},
+     {"phase": Phase.FAILED, "progress": 0.0, "message": "unreadable PDF"}),
+    ("flixu", "failed", flixu("failed", 0.0), {"phase": Phase.FAILED}),
+    ("flixu", "progress unknown", flixu("processing", None), {"progress": None}),
+    ("flixu", "progress in per cent", flixu("processing", 45), {"progress": None}),
+    ("flixu", "progress below nothing", flixu("processing", -0.1), {"progress": None}),
+    ("flixu", "progress no number", {"data": {"status": "processing", "progress": "NaN"}}, {"progress": None}),
+    ("flixu", "progress true", {"data": {"status": "processing", "progress": True}}, {"progress": None}),
+    ("flixu", "progress out of any range", b'{"data":{"status":"processing","progress":1e300}}', {"progress": None}),
+    # [S] v3: completed with video_url null happens briefly
+    ("heygen-v3", "completed", heygen3("completed", title="T", output_language="French", video_url=V, audio_url=V + "a",
+     srt_caption_url=V + ".srt", vtt_caption_url=V + ".vtt", duration=3.5, created_at=1),
+     {"phase": Phase.DONE, "title": "T", "language": "French", "whole": True, "links": (
+         Sighting(LinkKind.VIDEO, V, WEEK), Sighting(LinkKind.AUDIO, V + "a", WEEK),
+         Sighting(LinkKind.CAPTIONS, V + ".srt"), Sighting(LinkKind.CAPTIONS, V + ".vtt"))}),
+    ("heygen-v3", "completed, not whole", heygen3("completed", video_url=None), {"phase": Phase.DONE, "whole": False}),
+    ("heygen-v3", "captions are not the promise", heygen3("completed", srt_caption_url=V), {"whole": False}),
+    ("heygen-v3", "audio alone", heygen3("completed", translate_audio_only=True, audio_url=V), {"whole": True}),
+    ("heygen-v3", "only what is required", heygen3("pending"), {"phase": Phase.QUEUED, "title": None, "whole": True}),
+    ("heygen-v3", "failed", heygen3("failed", failure_message="no face"),
+     {"phase": Phase.FAILED, "message": "no face"}),
+    # words that no file has
+    ("heygen", "unknown", heygen("rendering_v9"), {"phase": None, "word": "rendering_v9", "whole": True}),
+    ("heygen", "in capitals, with space", heygen("  SUCCESS \n", url=V), {"phase": Phase.DONE, "word": "SUCCESS"}),
+    ("heygen", "an integer", heygen(7), {"phase": None, "word": "7"}),
+    ("heygen", "a float", heygen(7.0), {"phase": None, "word": "7"}),
+    ("heygen", "only a colon", heygen(": huh"), {"phase": None, "word": ": huh"}),
+    # bodies that are odd and good
+    ("heygen", "BOM", b"\xef\xbb\xbf" + json.dumps(heygen("running")).encode(), {"phase": Phase.RUNNING}),
+    ("heygen", "key twice", b'{"data":{"status":"failed","status":"running"}}', {"phase": Phase.RUNNING}),
+    ("heygen", "text with controls", heygen("failed", message="a\u001b[31mb\u202ec", title="\u001b]0;x\u0007T"),
+     {"message": "abc", "title": "T"}),
+    ("heygen", "title of nothing seen", heygen("running", title="\u200b"), {"title": None}),
+    ("heygen", "long message", heygen("failed", message="m" * 9999), {"message": "m" * 1999 + "…"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "case", "body", "wanted"), REPORTS, ids=[f"{row[0]}: {row[1]}" for row in REPORTS])
+def test_a_report(name: str, case: str, body: object, wanted: dict[str, Any]):
+    found = report(name, body)
+    assert {key: getattr(found, key) for key in wanted} == wanted
+
+
+ALIASES = {
+    Phase.DONE: ["completed", "complete", "done", "succeeded", "finished"],
+    Phase.RUNNING: ["processing", "in_progress"],
+    Phase.QUEUED: ["queued", "waiting", "created"],
+    Phase.FAILED: ["canceled", "cancelled"],
+}
+
+
+@pytest.mark.parametrize("name", list(KNOWN))
+@pytest.mark.parametrize(("word", "phase"), [(word, phase) for phase, words in ALIASES.items() for word in words])
+def test_an_alias_holds_for_every_provider(name: str, word: str, phase: Phase):
+    body = {"status": word, "data": {"status": word}}
+    assert report(name, body).phase is phase
+    assert report(name, {"status": word.upper(), "data": {"status": f" {word.title()}: so"}}).phase is phase
+
+
+@pytest.mark.parametrize("kind", KNOWN["camb"].kinds)
+def test_every_camb_kind_has_the_same_status_shape(kind: str):
+    found = report("camb", {"status": "SUCCESS", "run_id": 5, "exception_reason": "NONE"}, kind)
+    assert (found.phase, found.run, found.message) == (Phase.DONE, "5", None)
+
+
+def test_numbers_are_words_where_a_file_says_so():
+    base = KNOWN["heygen"].endpoint()
+    words = {**base.words, "1": Phase.RUNNING, "404": Phase.DONE}
+    endpoint = msgspec.structs.replace(base, words=words, links=())
+    provider: Provider = msgspec.structs.replace(KNOWN["heygen"], endpoints={"": endpoint})
+    for word, phase in [(1, Phase.RUNNING), ("1", Phase.RUNNING), (1.0, Phase.RUNNING), (404, Phase.DONE), (2, None)]:
+        found = read(provider, "", reply(heygen(word)))
+        assert isinstance(found, Report)
+        assert found.phase is phase
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/v1/documents/x/download",  # relative: to what, only the account knows
+        "//files.example/x",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "ftp://files.example/x",
+        "https://",
+        "https:///x",
+        "https://[::1/x",
+        "https://files.example:port/x",
+        "https://files.example:99999/x",
+        "https://api.flixu.ai@files.example/x",
+        "https://files.example/a b",
+        "https://files.example/\u202egpj.exe",
+        "https://files.example/\r\nX: y",
+        " https://files.example/x",
+        "https://files.example/" + "x" * 8192,
+        "",
+        7,
+        None,
+        {"url": "https://files.example/x"},
+    ],
+)
+def test_what_is_no_link_is_dropped_and_promised_still(url: object):
+    found = report("flixu", {"data": {"status": "completed", "result_url": url}})
+    assert (found.phase, found.links, found.whole) == (Phase.DONE, (), False)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/x", "HTTPS://FILES.EXAMPLE/É?x=%20#y", "https://[::1]/x"])
+def test_an_absolute_link_is_kept_as_it_is(url: str):
+    assert [link.url for link in report("flixu", {"data": {"status": "completed", "result_url": url}}).links] == [url]
+
+
+HTML = b"<!DOCTYPE html>\n<html><head><title>\n 502 Bad Gateway </title></head><body>nginx</body></html>"
+PROXY = "HTML, not JSON: “502 Bad Gateway”"
+
+FAULTS: list[tuple[str, int, object, FaultKind, str]] = [
+    # [W] HeyGen
+    ("heygen", 429, {"data": None, "error": {"code": "trial_video_limit_exceeded", "message": "Trial limit"}},
+     FaultKind.LIMITED, "Trial limit"),
+    ("heygen", 401, {"code": 400112, "message": "Unauthorized"}, FaultKind.REFUSED, "Unauthorized"),
+    ("heygen", 200, {"code": 100, "data": {"error": {"code": 40119, "detail": "d", "message": "Video not found"}},
+     "message": "Success"}, FaultKind.MALFORMED, "Video not found"),
+    ("heygen", 403, {"code": 400, "message": "Plan too low"}, FaultKind.REFUSED, "Plan too low"),
+    ("heygen", 200, {"error": "a string, as documented", "data": None}, FaultKind.MALFORMED, "a string, as documented"),
+    # [S] HeyGen v3
+    ("heygen-v3", 402, {"error": {"code": "insufficient_credit", "message": "No credit"}},
+     FaultKind.PAYMENT, "No credit"),
+    ("heygen-v3", 404, {"error": {"code": "not_found", "message": "No such"}}, FaultKind.MISSING, "No such"),
+    ("heygen-v3", 409, {"error": {"code": "conflict", "message": "Busy"}}, FaultKind.REJECTED, "Busy"),
+    # [D] KonPro
+    ("konpro", 400, {"error": {"code": "INVALID_REQUEST", "message": "Bad id", "details": {}}, "request_id": "req-1"},
+     FaultKind.REJECTED, "Bad id"),
+    ("konpro", 404, {"error": {"code": "NOT_FOUND", "message": "Unknown", "details": {"request_id": "req-1"}}},
+     FaultKind.MISSING, "Unknown"),
+    # [D] CAMB: an int status, no word; [S] 422, 500
+    ("camb", 401, {"error": "Invalid API key", "status": 401}, FaultKind.REFUSED, "Invalid API key"),
+    ("camb", 200, {"error": "Invalid API key", "status": 401}, FaultKind.MALFORMED, "Invalid API key"),
+    ("camb", 422, {"detail": [{"loc": ["body", "x"], "msg": "field required", "type": "value_error"}]},
+     FaultKind.REJECTED, "field required"),
+    ("camb", 500, b"Internal Server Error", FaultKind.SERVER, "“Internal Server Error”"),
+    ("camb", 200, {"run_id": 123}, FaultKind.MALFORMED, "it has run_id"),
+    ("camb", 200, {"status": "NONE"}, FaultKind.MALFORMED, "it has status"),
+    # [D] Flixu
+    *[("flixu", status, {"error": {"code": "c", "message": "Why not", "type": "t", "request_id": "req-1"}},
+       kind, "Why not")
+      for status, kind in [(400, FaultKind.REJECTED), (401, FaultKind.REFUSED), (402, FaultKind.PAYMENT),
+                           (403, FaultKind.REFUSED), (404, FaultKind.MISSING), (413, FaultKind.REJECTED),
+                           (429, FaultKind.LIMITED), (500, FaultKind.SERVER)]],
+    # any gateway
+    *[("konpro", status, HTML, kind, PROXY)
+      for status, kind in [(200, FaultKind.MALFORMED), (404, FaultKind.MISSING), (410, FaultKind.RETIRED),
+                           (502, FaultKind.SERVER), (503, FaultKind.SERVER)]],
+    *[("flixu", status, b"", kind, "")
+      for status, kind in [(204, FaultKind.MALFORMED), (304, FaultKind.REDIRECTED), (404, FaultKind.MISSING),
+                           (408, FaultKind.REJECTED), (504, FaultKind.SERVER), (101, FaultKind.MALFORMED),
+                           (999, FaultKind.SERVER)]],
+    ("flixu", 200, b"", FaultKind.MALFORMED, "an empty body"),
+    ("flixu", 200, b" \r\n", FaultKind.MALFORMED, "an empty body"),
+    ("flixu", 200, b"<html>", FaultKind.MALFORMED, "HTML, not JSON"),
+    # cut short; seed 001's failed example, which lacks a comma; wrong charsets; too deep; NaN
+    ("heygen", 200, b'{"error":null,"data":{"status":"succ', FaultKind.MALFORMED, "JSON cut short"),
+    ("heygen", 200, b'{"data": {"status": "failed", "message": "<message>"\n "callback_id": null}}',
+     FaultKind.MALFORMED, "broken JSON"),
+    ("heygen", 200, '{"data":{"status":"é"}}'.encode("latin-1"), FaultKind.MALFORMED, "not UTF-8"),
+    ("heygen", 200, json.dumps(heygen("running")).encode("utf-16"), FaultKind.MALFORMED, "not JSON"),
+    ("heygen", 200, b"[" * 100_000, FaultKind.MALFORMED, "JSON nested too deep"),
+    ("camb", 500, b'{"a":' * 100_000, FaultKind.SERVER, "JSON nested too deep"),
+    ("flixu", 200, b'{"data":{"status":"processing","progress":NaN}}', FaultKind.MALFORMED, "broken JSON"),
+    ("flixu", 200, b"OK", FaultKind.MALFORMED, "“OK”"),
+    # no word in any of these, whatever else
+    *[("heygen", 200, body, FaultKind.MALFORMED, "without a status word")
+      for body in [None, True, 3, "SUCCESS", [], {}, {"data": []}, {"data": {"status": None}},
+                   {"data": {"status": True}},
+                   {"data": {"status": ""}}, {"data": {"status": " "}}, {"data": {"status": {"a": 1}}},
+                   {"data": {"status": "\u200b"}}, {"status": "success"}]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "kind", "said"), FAULTS, ids=[f"{row[0]} {row[1]} {str(row[2])[:40]}" for row in FAULTS]
+)
+def test_a_fault(name: str, status: int, body: object, kind: FaultKind, said: str):
+    found = fault(name, body, status)
+    assert found.kind is kind
+    assert said in found.message
+    assert found.message.startswith(KNOWN[name].title)
+    assert found.message.endswith(".")
+    assert ".." not in found.message
+    assert len(found.message) < 600
+
+
+def test_a_fault_says_what_happened_and_the_way_out():
+    assert fault("heygen", {"message": "Unauthorized."}, 401).message == (
+        "HeyGen v2 refused the key (401): Unauthorized. Set a new key for the account."
+    )
+    assert fault("heygen", b"", 410).message == "HeyGen v2 has ended this API (410). 'heygen-v3' takes over."
+    assert fault("camb", b"", 410).message == "CAMB.AI has ended this API (410). See https://docs.camb.ai."
+    assert fault("flixu", HTML, 502).message == (
+        f"Flixu has trouble of its own (502): {PROXY}. Asking goes on by itself."
+    )
+
+
+def test_a_redirect_says_where_to_without_the_query():
+    found = fault("flixu", HTML, 302, location="https://login.example/?next=secret")
+    assert found.kind is FaultKind.REDIRECTED
+    assert "to https://login.example/?…" in found.message
+    assert "secret" not in found.message
+
+
+def test_no_signed_query_stands_in_a_message():
+    found = fault("flixu", {"error": {"message": "cannot fetch https://s3.example/x?X-Amz-Signature=abc now"}}, 400)
+    assert "https://s3.example/x?… now" in found.message
+
+
+def test_braces_in_a_services_words_are_only_text():
+    assert "{title} {0}" in fault("flixu", {"error": {"message": "{title} {0}"}}, 400).message
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "headers"),
+    [
+        ("konpro", {"error": {"message": "x"}, "request_id": "req-1"}, {}),
+        ("konpro", {"error": {"message": "x", "request_id": "req-1"}}, {}),
+        ("konpro", {"error": {"message": "x", "details": {"request_id": "req-1"}}}, {}),
+        ("flixu", {"error": {"message": "x", "request_id": "req-1"}}, {}),
+        ("heygen-v3", {"error": {"message": "x"}}, {"x_request_id": "req-1"}),
+        ("camb", b"no JSON", {"x_request_id": "req-1"}),
+    ],
+)
+def test_a_fault_keeps_the_services_name_for_the_request(name: str, body: object, headers: dict[str, str]):
+    assert fault(name, body, 400, **headers).request_id == "req-1"
+
+
+DATE = "Thu, 15 Oct 2026 00:00:00 GMT"
+DATE_AT = 1_792_022_400.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry_after": "30"}, 30.0),
+        ({"retry_after": " 0 "}, 0.0),
+        ({"retry_after": "1.5"}, 1.5),
+        ({"retry_after": "Thu, 15 Oct 2026 00:01:00 GMT", "date": DATE}, 60.0),
+        ({"retry_after": "Thu, 15 Oct 2026 00:01:00 GMT"}, DATE_AT + 60 - AT),
+        ({"retry_after": "Thursday, 15-Oct-26 00:01:00 GMT", "date": DATE}, 60.0),
+        ({"retry_after": "Thu Oct 15 00:01:00 2026", "date": DATE}, 60.0),
+        ({"retry_after": "Wed, 14 Oct 2026 00:00:00 GMT", "date": DATE}, 0.0),
+        ({"retry_after": "-1"}, None),
+        ({"retry_after": "soon"}, None),
+        ({"retry_after": "9" * 400}, None),
+        ({"retry_after": "inf"}, None),
+        ({"retry_after": "٣"}, None),
+        ({"retry_after": "Thu, 99 Oct 2026 00:01:00 GMT"}, None),
+        ({"retry_after": "Thu, 15 Foo 2026 00:01:00 GMT"}, None),
+        ({"retry_after": ""}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_by_the_services_own_clock(headers: dict[str, str], seconds: float | None):
+    assert retry_after(reply(b"", 429, **headers)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x_ratelimit_reset": "12"}, 12.0),
+        ({"x_ratelimit_reset": "999999"}, 999_999.0),
+        ({"x_ratelimit_reset": f"{DATE_AT + 7:.0f}", "date": DATE}, 7.0),
+        ({"x_ratelimit_reset": f"{AT + 9:.0f}"}, 9.0),
+        ({"x_ratelimit_reset": "1000000"}, 0.0),
+        ({"x_ratelimit_reset": "1792022400000"}, None),
+        ({"x_ratelimit_reset": "x"}, None),
+    ],
+)
+def test_a_reset_below_a_million_is_a_delta_else_an_epoch(headers: dict[str, str], seconds: float | None):
+    assert reset_after(reply(b"", 429, **headers)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "retry_at"),
+    [
+        (429, {"retry_after": "30", "x_ratelimit_reset": "5"}, FaultKind.LIMITED, AT + 30),
+        (429, {"x_ratelimit_reset": "5"}, FaultKind.LIMITED, AT + 5),
+        (429, {}, FaultKind.LIMITED, None),
+        (503, {"retry_after": "30"}, FaultKind.LIMITED, AT + 30),
+        (503, {"x_ratelimit_reset": "5"}, FaultKind.SERVER, None),
+        (503, {}, FaultKind.SERVER, None),
+        (500, {"retry_after": "30"}, FaultKind.SERVER, None),
+        (404, {"retry_after": "30"}, FaultKind.MISSING, None),
+    ],
+)
+def test_only_a_limit_sets_a_floor(status: int, headers: dict[str, str], kind: FaultKind, retry_at: float | None):
+    found = fault("flixu", b"", status, **headers)
+    assert (found.kind, found.retry_at) == (kind, retry_at)
+
+
+def test_health_is_what_any_reply_says_of_the_account():
+    headers = {
+        "date": DATE,
+        "deprecation": "true",
+        "sunset": "Sat, 31 Oct 2026 00:00:00 GMT",  # [W] v2 since September 2026
+        "x_ratelimit_limit": "60",
+        "x_ratelimit_remaining": "0",
+        "x_ratelimit_reset": "12",
+    }
+    assert health(reply(HTML, 502, **headers)) == Health(
+        date=DATE_AT, deprecated=True, sunset=1_793_404_800.0, limit=60, remaining=0, reset_at=AT + 12
+    )
+    assert health(reply(b"")) == Health()
+    assert health(reply(b"", deprecation="@1688169599")).deprecated  # RFC 9745
+    assert not health(reply(b"", deprecation="false")).deprecated
+    assert health(reply(b"", sunset="2026-10-31")).sunset == 1_793_404_800.0
+    assert health(reply(b"", sunset="2026-13-31")).sunset is None
+    assert health(reply(b"", x_ratelimit_limit="100, 100;w=60")).limit == 100
+
+
+def test_a_bulk_reply_is_reports_by_id():
+    items = [
+        {"video_id": "a", "status": "queued", "error": None, "batch_id": "b", "item_index": 0},
+        {"video_id": "b", "status": "processing"},
+        {"video_id": "c", "status": "completed"},
+        {"video_id": "d", "status": "failed"},
+        {"video_id": "e", "status": "not_found"},
+        {"video_id": "f", "status": "odd"},
+        {"video_id": 7, "status": "processing"},
+        {"video_id": "no word", "status": None},
+        {"status": "no id"},
+        "no object",
+        None,
+    ]
+    found = read_bulk(
+        KNOWN["heygen-v3"], reply({"data": items, "has_more": False, "next_token": None}, retry_after="3")
+    )
+    assert isinstance(found, dict)
+    assert {job_id: one.phase for job_id, one in found.items()} == {
+        "a": Phase.QUEUED,
+        "b": Phase.RUNNING,
+        "c": Phase.DONE,
+        "d": Phase.FAILED,
+        "e": Phase.MISSING,
+        "f": None,
+        "7": Phase.RUNNING,
+    }
+    assert {one.retry_after for one in found.values()} == {3.0}
+    assert [job_id for job_id, one in found.items() if not one.whole] == ["c"]  # asked singly, for its links
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, {"data": None}, FaultKind.MALFORMED),
+        (200, {"error": {"message": "x"}}, FaultKind.MALFORMED),
+        (200, b"{", FaultKind.MALFORMED),
+        (401, {"error": {"message": "x"}}, FaultKind.REFUSED),
+        (400, b"", FaultKind.REJECTED),
+    ],
+)
+def test_a_bulk_reply_without_a_list_is_a_fault(status: int, body: object, kind: FaultKind):
+    found = read_bulk(KNOWN["heygen-v3"], reply(body, status))
+    assert isinstance(found, Fault)
+    assert found.kind is kind
+
+
+def test_a_bulk_reply_of_nothing_is_nothing():
+    assert read_bulk(KNOWN["heygen-v3"], reply({"data": []})) == {}
+    assert read_bulk(KNOWN["flixu"], reply(b"")) == {}  # it has no bulk ask
+
+
+A, B = "https://files.example/a.mp3", "https://files.example/b.mp3"
+RESULTS: list[tuple[str, object, str | None, list[tuple[LinkKind, str]]]] = [
+    ("", {"texts": ["Bonjour", "le monde"]}, "Bonjour\nle monde", []),  # [S]
+    ("dub", {"audio_url": A, "video_url": V, "transcript": [{"text": "Un"}, {"text": "Deux"}]}, "Un\nDeux",
+     [(LinkKind.VIDEO, V), (LinkKind.AUDIO, A)]),
+    ("dub", {"fr-fr": {"audio_url": A, "video_url": V, "transcript": [{"text": "Un"}]},
+             "de-de": {"audio_url": B, "video_url": V, "transcript": [{"text": "Eins"}]}}, "Un\nEins",
+     [(LinkKind.VIDEO, V), (LinkKind.AUDIO, A), (LinkKind.AUDIO, B)]),
+    ("dub", {"output_video_url": V, "output_audio_url": A}, None, [(LinkKind.VIDEO, V), (LinkKind.AUDIO, A)]),
+    ("tts", {"output_url": A}, None, [(LinkKind.AUDIO, A)]),  # [W]
+    ("translated-tts", {"output_url": A}, None, [(LinkKind.AUDIO, A)]),
+    ("transcribe", {"transcript": [{"start": 0, "end": 1, "text": "Hi"}]}, "Hi", []),  # [W]
+    ("transcribe", {"transcript": "Hi"}, "Hi", []),
+    ("sub", {"transcript": [{"text": "Hi"}]}, "Hi", []),
+    ("story", {"audio_url": A, "transcript": [{"text": "Once"}]}, "Once", [(LinkKind.AUDIO, A)]),
+    ("audio-separation", {"foreground_audio_url": A, "background_audio_url": B}, None,
+     [(LinkKind.AUDIO, A), (LinkKind.AUDIO, B)]),  # [S]
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "body", "text", "links"), RESULTS)
+def test_a_result(kind: str, body: object, text: str | None, links: list[tuple[LinkKind, str]]):
+    found = read_result(KNOWN["camb"], kind, reply(body))
+    assert isinstance(found, Result), found
+    assert found.text == text
+    assert [(link.kind, link.url) for link in found.links] == links
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, {"texts": []}, FaultKind.MALFORMED),
+        (200, {"error": "gone"}, FaultKind.MALFORMED),
+        (200, b"RIFF\xff\xfe", FaultKind.MALFORMED),
+        (404, {"error": "gone"}, FaultKind.MISSING),
+    ],
+)
+def test_a_result_without_anything_is_a_fault(status: int, body: object, kind: FaultKind):
+    found = read_result(KNOWN["camb"], "", reply(body, status))
+    assert isinstance(found, Fault)
+    assert found.kind is kind
+
+
+def test_a_provider_without_a_result_brings_an_empty_one():
+    assert read_result(KNOWN["konpro"], "", reply(b"")) == Result()
+
+
+def test_a_long_translation_is_kept_whole():
+    text = "Zeile eins.\nZeile zwei.\n" * 20_000
+    found = read_result(KNOWN["camb"], "", reply({"texts": [text]}))
+    assert isinstance(found, Result)
+    assert found.text == text
+
+
+def test_a_kind_that_is_not_known_raises():
+    with pytest.raises(UnknownKind):
+        read(KNOWN["flixu"], "dub", reply(b""))
+
+
+def test_a_report_can_be_encoded():
+    for name, _, body, _ in REPORTS:
+        found = report(name, body)
+        assert msgspec.json.decode(msgspec.json.encode(found), type=Report) == found

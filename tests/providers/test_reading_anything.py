@@ -1,0 +1,93 @@
+"""No bytes and no headers make reading raise, for any provider and any kind."""
+
+import json
+import math
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.domain.jobs import Fault, Phase, Report
+from tui.domain.text import clean
+from tui.providers.reading import Health, Reply, health, read, read_bulk, read_result
+from tui.providers.spec import library
+
+KNOWN = library()
+ENDPOINTS = [(provider, kind) for provider in KNOWN.values() for kind in provider.endpoints]
+HEADERS = ["date", "retry-after", "x-ratelimit-reset", "x-ratelimit-limit", "sunset", "deprecation", "location"]
+DATES = ["Thu, 15 Oct 2026 00:00:00 GMT", "Thu, 31 Feb 0000 99:99:99 GMT", "Thu Oct 15 00:00:00 0001", "9999-12-31"]
+KEYS = ["data", "error", "status", "message", "detail", "msg", "run_id", "url", "video_url", "result_url", "progress"]
+KEYS += ["exception_reason", "texts", "transcript", "text", "fr-fr", "video_id", "request_id", "output_url", "title"]
+VALUES: list[Any] = [
+    "success",
+    "SUCCESS: so",
+    "PAYMENT_REQUIRED",
+    "NONE",
+    "",
+    "..",
+    "https://a.example/x",
+    "https://[",
+    0.5,
+]
+VALUES += [2**70, -1, 1e300, True, None, 401, "401", "\u202e\x1b[31m", "9" * 5000, 10**300]
+
+statuses = st.sampled_from([200, 201, 204, 301, 400, 401, 402, 403, 404, 410, 422, 429, 500, 503]) | st.integers()
+values = st.text() | st.sampled_from([*DATES, "30", "1792022400", "9" * 400, "-1", "NaN", "true", "٣٠"])
+headers = st.dictionaries(st.sampled_from(HEADERS) | st.text(), values)
+instants = st.floats(0, 4e9)
+trees = st.recursive(
+    st.sampled_from(VALUES) | st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+shapes = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, trees))
+bodies = st.one_of(
+    st.binary(),
+    st.text().map(lambda text: text.encode("utf-8", "replace")),
+    (trees | shapes | shapes.map(lambda data: {"data": data}) | st.lists(shapes).map(lambda data: {"data": data})).map(
+        lambda value: json.dumps(value).encode()
+    ),
+    st.integers(1, 2000).flatmap(lambda depth: st.sampled_from([b"[" * depth, b'{"data":' * depth])),
+)
+replies = st.builds(Reply, statuses, headers, bodies, instants) | st.builds(
+    Reply, st.just(200), headers, bodies, instants
+)
+
+
+def is_clean(text: str | None) -> bool:
+    return text is None or (text == clean(text, len(text) + 1, lines=True) and len(text) <= 1 << 20)
+
+
+@given(replies)
+def test_reading_never_raises_and_says_only_what_is_clean(reply: Reply):
+    for provider, kind in ENDPOINTS:
+        found = read(provider, kind, reply)
+        if isinstance(found, Fault):
+            assert is_clean(found.message)
+            assert is_clean(found.request_id)
+            assert found.retry_at is None or reply.at <= found.retry_at < math.inf
+            continue
+        assert 200 <= reply.status < 300
+        assert found.word
+        assert all(map(is_clean, [found.word, found.title, found.language, found.message, found.run]))
+        assert found.run not in {"", ".", ".."}
+        assert found.progress is None or 0 <= found.progress <= 1
+        assert found.whole or found.phase is Phase.DONE
+        assert all(link.url.lower().startswith(("http://", "https://")) for link in found.links)
+
+
+@given(replies)
+def test_reading_a_result_or_many_jobs_never_raises(reply: Reply):
+    for provider, kind in ENDPOINTS:
+        result = read_result(provider, kind, reply)
+        assert isinstance(result, Fault) or is_clean(result.text)
+    for provider in KNOWN.values():
+        many = read_bulk(provider, reply)
+        assert isinstance(many, Fault) or all(isinstance(one, Report) for one in many.values())
+
+
+@given(headers, instants)
+def test_health_never_raises(headers: dict[str, str], at: float):
+    found = health(Reply(200, headers, b"", at))
+    assert isinstance(found, Health)
+    assert found.reset_at is None or at <= found.reset_at < math.inf

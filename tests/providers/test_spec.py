@@ -1,0 +1,344 @@
+"""Provider files: the five that come along, and what a wrong one is told."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import tui.providers
+from tui.domain.jobs import LinkKind, Phase
+from tui.providers.spec import BUILT_IN, ProviderError, UnknownKind, builtin, library, load, parse
+
+NAMES = ["camb", "flixu", "heygen", "heygen-v3", "konpro"]
+
+GOOD = """
+name = "acme"
+title = "Acme"
+base_url = "https://api.acme.example/base"
+key = { header = "X-Key", prefix = "Key ", env = "ACME_KEY" }
+cadence = "document"
+ids = ['^a-']
+[status]
+path = "/jobs/{id}"
+word = ["/state"]
+run = ["/run"]
+[words]
+Busy = "running"
+[[links]]
+kind = "document"
+at = ["/file"]
+life = "90m"
+[result]
+path = "/results/{run}?as=json"
+text = ["/text"]
+[kinds.long]
+cadence = "video"
+status.path = "/long/{id}"
+words = { busy = "queued" }
+[limits]
+default = "small"
+small = { per_minute = 5 }
+large = { per_minute = 50, per_day = 5000 }
+[bulk]
+path = "/jobs"
+ids = "id"
+most = 2
+items = "/jobs"
+id = "/id"
+word = ["/state"]
+words = { gone = "missing" }
+"""
+
+
+def problems(text: str) -> tuple[str, ...]:
+    with pytest.raises(ProviderError) as caught:
+        parse(text, "acme.toml")
+    assert caught.value.source == "acme.toml"
+    assert str(caught.value).startswith("acme.toml:")
+    return caught.value.problems
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new, 1)
+
+
+def test_five_files_come_along():
+    assert sorted(builtin()) == NAMES
+    assert list(library()) == NAMES
+    assert all(provider.source == BUILT_IN for provider in library().values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_built_in_file_is_loaded_like_an_operators_own(name: str):
+    own = load(builtin()[name])
+    assert own.name == name
+    assert own.source == str(builtin()[name])
+    assert msgspec.structs.replace(own, source=BUILT_IN) == library()[name]
+
+
+def test_what_the_services_are_like_is_as_documented():
+    known = library()
+    assert known["heygen"].base_url == known["heygen-v3"].base_url == "https://api.heygen.com"
+    assert known["heygen"].sunset == 1793404800.0  # 2026-10-31T00:00:00Z
+    assert known["heygen"].successor == "heygen-v3"
+    assert known["heygen-v3"].successor is known["heygen-v3"].sunset is None
+    assert known["konpro"].base_url == "https://api.konpro.ai"
+    assert known["camb"].base_url == "https://client.camb.ai/apis"
+    assert known["flixu"].base_url == "https://api.flixu.ai"
+    assert {known[name].key.header for name in NAMES if name != "flixu"} == {"x-api-key"}
+    assert (known["flixu"].key.header, known["flixu"].key.prefix) == ("Authorization", "Bearer ")
+    assert {name: provider.limits.plans[provider.limits.default].per_minute for name, provider in known.items()} == {
+        "camb": 60,
+        "flixu": 30,
+        "heygen": 60,
+        "heygen-v3": 60,
+        "konpro": 10,
+    }
+    week = [rule.life for rule in known["heygen"].endpoint().links if rule.kind is LinkKind.VIDEO]
+    assert week == [7 * 86400]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "path"),
+    [
+        ("heygen", "", "https://api.heygen.com/v2/video_translate/x%2Fy"),
+        ("heygen-v3", "", "https://api.heygen.com/v3/video-translations/x%2Fy"),
+        ("konpro", "", "https://api.konpro.ai/v1/video_translate/x%2Fy"),
+        ("flixu", "", "https://api.flixu.ai/v1/translate/x%2Fy"),
+        ("camb", "", "https://client.camb.ai/apis/translate/x%2Fy"),
+        ("camb", "dub", "https://client.camb.ai/apis/dub/x%2Fy"),
+        ("camb", "tts", "https://client.camb.ai/apis/tts/x%2Fy"),
+        ("camb", "transcribe", "https://client.camb.ai/apis/transcribe/x%2Fy"),
+        ("camb", "sub", "https://client.camb.ai/apis/sub/x%2Fy"),
+        ("camb", "story", "https://client.camb.ai/apis/story/x%2Fy"),
+        ("camb", "translated-tts", "https://client.camb.ai/apis/translated-tts/x%2Fy"),
+        ("camb", "audio-separation", "https://client.camb.ai/apis/audio-separation/x%2Fy"),
+    ],
+)
+def test_a_status_url_keeps_the_bases_path_and_encodes_the_id_whole(name: str, kind: str, path: str):
+    provider = library()[name]
+    assert provider.endpoint(kind).status.path.url(provider.base_url, id="x/y") == path
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("", "/translation-result/9"),
+        ("dub", "/dub-result/9"),
+        ("tts", "/tts-result/9?output_type=file_url"),
+        ("transcribe", "/transcription-result/9"),
+        ("sub", "/sub-result/9"),
+        ("story", "/story-result/9"),
+        ("translated-tts", "/tts-result/9?output_type=file_url"),
+        ("audio-separation", "/audio-separation-result/9"),
+    ],
+)
+def test_every_camb_kind_has_a_result_of_its_own(kind: str, path: str):
+    ask = library()["camb"].endpoint(kind).result
+    assert ask is not None
+    assert ask.path.url("http://127.0.0.1:8080/", run="9") == "http://127.0.0.1:8080" + path
+
+
+@pytest.mark.parametrize("job_id", ["", ".", ".."])
+def test_an_id_that_would_leave_its_path_is_refused(job_id: str):
+    with pytest.raises(ValueError, match="cannot be an id"):
+        library()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
+
+
+@pytest.mark.parametrize("job_id", ["a b", "é", "{run}", "?x=1", "#", "%2e", "a/../b", "\n"])
+def test_an_id_stays_one_segment_of_the_path(job_id: str):
+    url = library()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
+    assert re.fullmatch(r"https://api\.flixu\.ai/v1/translate/[A-Za-z0-9._~%-]+", url)
+
+
+def test_a_bulk_url_names_all_its_ids():
+    bulk = library()["heygen-v3"].bulk
+    assert bulk is not None
+    assert bulk.most == 100
+    assert bulk.url("https://api.heygen.com", ["a", "b,c"]) == (
+        "https://api.heygen.com/v3/video-translations/statuses?video_translation_ids=a,b%2Cc"
+    )
+
+
+@pytest.mark.parametrize(
+    ("job_id", "names"),
+    [
+        ("7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK", {"heygen", "heygen-v3"}),
+        ("7544c0b52ada44fda693a15b1181b5b4-fr", {"heygen", "heygen-v3"}),
+        ("7544c0b52ada44fda693a15b1181b5b4", {"heygen", "heygen-v3"}),
+        ("tr_123", {"heygen", "heygen-v3"}),
+        ("doc_abc123def456", {"flixu"}),
+        ("3f2504e0-4f89-41d3-9a0c-0305e82c3301", {"camb"}),
+        ("whatever", set()),
+    ],
+)
+def test_ids_hint_at_their_service(job_id: str, names: set[str]):
+    assert {name for name, provider in library().items() if provider.hints_at(job_id)} == names
+
+
+def test_a_kind_is_the_file_under_its_own_table():
+    provider = parse(GOOD, "acme.toml")
+    plain, long = provider.endpoint(), provider.endpoint("long")
+    assert provider.kinds == ("long",)
+    assert (plain.cadence, long.cadence) == ("document", "video")
+    assert (plain.words["busy"], long.words["busy"]) == (Phase.RUNNING, Phase.QUEUED)
+    assert long.words["succeeded"] is Phase.DONE
+    assert long.status.word == plain.status.word
+    assert long.links == plain.links
+    assert plain.result is not None
+    assert long.result is None  # another path has another result
+    assert provider.bulk is not None
+    assert provider.bulk.words["gone"] is Phase.MISSING
+    assert provider.bulk.words["busy"] is Phase.RUNNING
+
+
+def test_an_unknown_kind_names_the_known_ones():
+    with pytest.raises(UnknownKind, match=r"^camb has no kind 'dubb'; it has dub, tts, "):
+        library()["camb"].endpoint("dubb")
+    with pytest.raises(KeyError, match="it has none"):
+        library()["flixu"].endpoint("dub")
+
+
+def test_a_file_without_limits_is_taken_for_sixty_a_minute():
+    provider = parse(GOOD.split("[limits]")[0], "acme.toml")
+    assert provider.limits.plans[provider.limits.default].per_minute == 60
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("cadence = ", "cadense = ", "cadense: unknown key; did you mean 'cadence'?"),
+        ("cadence = ", "cadense = ", "cadence: missing"),
+        ('"document"\nids', '"documents"\nids', "cadence: 'documents' is not known; did you mean 'document'?"),
+        ("https://api.acme", "ftp://api.acme", "base_url: expected an http(s) address"),
+        ("example/base", "example/base?x=1", "base_url: a base_url has no query"),
+        ("https://api.acme", "https://[api.acme", "base_url: "),
+        ('"acme"', '"a:b"', "name: a name is letters"),
+        ('"X-Key"', '"X Key"', "key.header: 'X Key' cannot be the name of a header"),
+        ('prefix = "Key "', "prefix = 3", "key.prefix: Expected `str`, got `int`"),
+        (
+            'key = { header = "X-Key", prefix = "Key ", env = "ACME_KEY" }',
+            'key = "k"',
+            "key: expected a table, got text",
+        ),
+        ("'^a-'", "'('", "ids[0]: '(' is no regular expression"),
+        ("/jobs/{id}", "/jobs/", "status.path: {id} must stand in '/jobs/'"),
+        ("/jobs/{id}", "/jobs/{id}/{lang}", "status.path: {lang} in '/jobs/{id}/{lang}' cannot be filled in"),
+        ("/jobs/{id}", "jobs/{id}", "status.path: a path starts with '/'"),
+        ('["/state"]\nrun', '["state"]\nrun', "status.word[0]: a JSON Pointer starts with '/'"),
+        ('["/state"]\nrun', '["/a", "/~2"]\nrun', "status.word[1]: '~' stands in a JSON Pointer only as"),
+        ('["/state"]\nrun', "[3]\nrun", "status.word[0]: expected a JSON Pointer in quotes"),
+        ('["/state"]\nrun', "[]\nrun", "status.word: an empty list"),
+        ('"running"', '"run-ning"', "words.Busy: 'run-ning' is not known; did you mean 'running'?"),
+        ('Busy = "running"', 'Busy = "new"', "words.Busy: new is a job that was never asked"),
+        (
+            'Busy = "running"',
+            'Busy = "running"\nbusy = "done"',
+            "words.busy: done here, but running in another spelling",
+        ),
+        ('kind = "document"', 'kind = "movie"', "links[0].kind: 'movie' is not known"),
+        ('"90m"', '"90 minutes"', "links[0].life: expected a duration such as '90s'"),
+        ('"90m"', "90", "links[0].life: expected a duration such as '90s'"),
+        ("/results/{run}", "/results/{id}", "result.path: {run} must stand in"),
+        ('run = ["/run"]\n', "", "result: status.run must say where the {run} of '/results/{run}?as=json' is"),
+        ("status.path = ", "status.pth = ", "kinds.long.status.pth: unknown key; did you mean 'path'?"),
+        ('"/long/{id}"', '"/long"', "kinds.long.status.path: {id} must stand in"),
+        ('words = { busy = "queued" }', 'words = { busy = "x" }', "kinds.long.words.busy: 'x' is not known"),
+        (
+            'default = "small"',
+            'default = "smaller"',
+            "limits.default: 'smaller' is none of the plans; did you mean 'small'?",
+        ),
+        ('default = "small"\n', "", "limits.default: missing"),
+        ("per_minute = 5 ", "per_minute = 0 ", "limits.small.per_minute: Expected `float` > 0"),
+        ("{ per_minute = 5 }", "{}", "limits.small: says neither per_minute nor per_day"),
+        ("per_minute = 5 ", "per_hour = 5 ", "limits.small.per_hour: unknown key"),
+        ("most = 2", "most = 0", "bulk.most: Expected `int` >= 1"),
+        ('path = "/jobs"\n', 'path = "/jobs/{id}"\n', "bulk.path: {id} in '/jobs/{id}' cannot be filled in"),
+        ('name = "acme"', 'name = "acme"\nsunset = 2026-10-31', "sunset: expected a date-time with an offset"),
+        ('name = "acme"', 'name = "acme"\nsunset = 2026-10-31T00:00:00', "sunset: expected a date-time with an offset"),
+        ('name = "acme"', 'name = "acme"\nsuccessor = 3', "successor: expected text in quotes"),
+        ("[words]", '[[instead]]\nwhere = "x"\nis = "y"\nphase = "done"\n[words]', "instead[0].where: a JSON Pointer"),
+        (
+            "[words]",
+            '[[instead]]\nwhere = "/x"\nis = "y"\nphase = "new"\n[words]',
+            "instead: new is a job that was never",
+        ),
+        ("[words]", '[error]\nmessage = "/x"\n[words]', "error.message: Expected `array`, got `str`"),
+    ],
+)
+def test_a_wrong_key_is_named_with_its_reason(old: str, new: str, problem: str):
+    assert any(found.startswith(problem) for found in problems(changed(old, new))), problems(changed(old, new))
+
+
+def test_all_problems_come_at_once():
+    text = changed("base_url", "bse_url").replace("{id}", "{ident}").replace('"running"', '"x"').replace("most = 2", "")
+    found = " | ".join(problems(text.replace('default = "small"', 'default = "tiny"')))
+    for key in (
+        "bse_url",
+        "base_url",
+        "status.path",
+        "words.Busy",
+        "bulk.most",
+        "kinds.long.status.path",
+        "limits.default",
+    ):
+        assert f"{key}: " in found
+
+
+@pytest.mark.parametrize("text", ["", "a = 1", "status = 3\nkinds = 4\nlimits = 5\nbulk = []\nlinks = {}\nwords = []"])
+def test_a_file_of_anything_is_told_what_is_missing(text: str):
+    assert any(problem.startswith("name: missing") for problem in problems(text))
+
+
+@pytest.mark.parametrize("text", ["name = ", "[" * 100_000, "a = " + "[" * 5_000])
+def test_what_is_no_toml_is_told_so(text: str):
+    assert problems(text)[0].startswith("no TOML: ")
+
+
+def test_an_operators_file_wins_visibly(tmp_path: Path):
+    (tmp_path / "flixu.toml").write_text(GOOD.replace('"acme"', '"flixu"'), "utf-8-sig")
+    (tmp_path / "acme.toml").write_text(GOOD)
+    known = library(tmp_path)
+    assert list(known) == ["acme", *NAMES]
+    assert len(known) == 6
+    assert known["flixu"].title == "Acme"
+    assert known["flixu"].source == str(tmp_path / "flixu.toml")
+    assert known["camb"].source == BUILT_IN
+
+
+def test_a_wrong_file_harms_no_other(tmp_path: Path):
+    (tmp_path / "bad.toml").write_bytes(b"name = \xff")
+    (tmp_path / "other.toml").write_text(GOOD)
+    (tmp_path / "folder.toml").mkdir()
+    known = library(tmp_path)
+    assert "bad" in known
+    assert known["camb"].title == "CAMB.AI"
+    with pytest.raises(ProviderError, match="no UTF-8: invalid start byte at byte 7"):
+        known["bad"]
+    with pytest.raises(ProviderError, match="'acme' must be the file's own name, 'other'"):
+        known["other"]
+    with pytest.raises(ProviderError, match="cannot be read: Is a directory"):
+        known["folder"]
+    with pytest.raises(KeyError):
+        known["heygn"]
+
+
+def test_a_folder_that_is_not_there_adds_nothing(tmp_path: Path):
+    assert list(library(tmp_path / "providers")) == NAMES
+
+
+def test_the_code_knows_no_provider_by_name():
+    package = Path(tui.providers.__file__).parent
+    for path in package.glob("*.py"):
+        assert not re.search("heygen|konpro|camb|flixu", path.read_text("utf-8"), re.IGNORECASE), path
+
+
+def test_loading_a_provider_imports_nothing_of_the_network():
+    code = "import sys; from tui.providers.spec import library; library()['camb']; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"httpx", "asyncio", "textual", "importlib.resources", "difflib", "email"} & set(modules)

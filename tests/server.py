@@ -1,0 +1,126 @@
+"""Servers for tests, each on a thread and a free loopback port: the simulator, and what no ASGI app can do."""
+
+import asyncio
+import gzip
+import struct
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from socket import SO_LINGER, SOL_SOCKET
+from threading import Thread
+
+from tui.simulator.serve import App, listening, server
+
+Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
+"""What a raw server does with a connection once the request's head is read. The connection is closed after it."""
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+BODY = b'{"error":null,"data":{"status":"running"}}'
+BOMB = 64 * 1024 * 1024
+"""Bytes that the gzip bomb inflates to."""
+
+
+@contextmanager
+def serving(app: App, certificate: Path | None = None) -> Iterator[str]:
+    """Serve an ASGI app with uvicorn and yield its base URL; over TLS with a PEM file of a key and its chain."""
+    with listening("127.0.0.1", 0) as listener:
+        running = server(app, certificate)
+        thread = Thread(target=running.run, kwargs={"sockets": [listener]}, name="simulator")
+        thread.start()
+        try:
+            yield f"{'https' if certificate else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def raw(behaviour: Behaviour) -> Iterator[str]:
+    """Serve every connection with `behaviour` and yield the base URL; what still goes on at the end is cut off."""
+    ready: Future[tuple[int, Callable[[], object]]] = Future()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await behaviour(writer)
+            writer.close()
+            await writer.wait_closed()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            writer.transport.abort()
+
+    async def serve() -> None:
+        over = asyncio.Event()
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener:
+            loop = asyncio.get_running_loop()
+            ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(over.set)))
+            await over.wait()
+
+    thread = Thread(target=asyncio.run, args=(serve(),), name="raw server")
+    thread.start()
+    port, stop = ready.result()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop()
+        thread.join()
+
+
+async def silence(_writer: asyncio.StreamWriter) -> None:
+    """Never answers."""
+    await asyncio.Event().wait()
+
+
+async def reset_before(writer: asyncio.StreamWriter) -> None:
+    """Resets the connection (RST) instead of a reply."""
+    writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def reset_within(writer: asyncio.StreamWriter) -> None:
+    """Resets the connection (RST) in the middle of the body."""
+    await _said(writer, HEAD, b"content-length: %d\r\n\r\n" % len(BODY), BODY[:10])
+    await asyncio.sleep(0.05)
+    await reset_before(writer)
+
+
+def dripping(seconds: float = 1.0) -> Behaviour:
+    """Sends a good reply, a byte of its body every so many seconds."""
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        await _said(writer, HEAD, b"content-length: %d\r\n\r\n" % len(BODY))
+        for byte in BODY:
+            await asyncio.sleep(seconds)
+            await _said(writer, bytes([byte]))
+
+    return drip
+
+
+async def endless_headers(writer: asyncio.StreamWriter) -> None:
+    """Sends headers for ever."""
+    await _said(writer, HEAD)
+    while True:
+        await _said(writer, b"x-more: " + b"a" * 1000 + b"\r\n")
+
+
+async def endless_body(writer: asyncio.StreamWriter) -> None:
+    """Sends a body, in chunks, for ever."""
+    await _said(writer, HEAD, b"transfer-encoding: chunked\r\n\r\n")
+    while True:
+        await _said(writer, b"2000\r\n", b" " * 0x2000, b"\r\n")
+
+
+async def wrong_length(writer: asyncio.StreamWriter) -> None:
+    """Promises more than it sends, and closes."""
+    await _said(writer, HEAD, b"content-length: %d\r\n\r\n" % (len(BODY) + 10), BODY)
+
+
+async def gzip_bomb(writer: asyncio.StreamWriter) -> None:
+    """Sends 64 KB that inflate to 64 MB, asked for or not."""
+    bomb = gzip.compress(b" " * BOMB, compresslevel=9)
+    await _said(writer, HEAD, b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(bomb), bomb)
+
+
+async def _said(writer: asyncio.StreamWriter, *parts: bytes) -> None:
+    writer.writelines(parts)
+    await writer.drain()

@@ -1,0 +1,42 @@
+"""A client over a simulator whose clock stands still until it is told to move."""
+
+from typing import Any
+
+import httpx
+
+from tui.simulator.app import Simulator
+
+NOON = 1_800_000_000.0
+PATHS = {
+    "heygen": "/v2/video_translate/{}",
+    "heygen-v3": "/v3/video-translations/{}",
+    "konpro": "/v1/video_translate/{}",
+    "camb": "/translate/{}",
+    "flixu": "/v1/translate/{}",
+}
+LONG_AFTER = 4000.0
+"""Seconds after which even a slow video has ended, but no minute's link has been given out yet."""
+
+
+class Visitor:
+    def __init__(self, **settings: Any) -> None:
+        self.clock = NOON
+        self.simulator = Simulator(clock=lambda: self.clock, **settings)
+
+    async def get(self, path: str, key: str | None = "k", method: str = "GET", **headers: str) -> httpx.Response:
+        keys = {} if key is None else {"x-api-key": key, "authorization": f"Bearer {key}"}
+        return await self.send(path, {**keys, **headers}, method)
+
+    async def send(self, path: str, headers: dict[str, str], method: str = "GET") -> httpx.Response:
+        transport = httpx.ASGITransport(self.simulator)
+        async with httpx.AsyncClient(transport=transport, base_url="http://sim.test") as client:
+            return await client.request(method, path, headers=headers)
+
+    async def ask(self, service: str, job: str, key: str | None = "k") -> httpx.Response:
+        return await self.get(PATHS[service].format(job), key)
+
+    async def ended(self, service: str, job: str) -> httpx.Response:
+        """Begin the story, let its time pass, and ask again."""
+        await self.ask(service, job)
+        self.clock += LONG_AFTER
+        return await self.ask(service, job)

@@ -1,0 +1,256 @@
+import ast
+import inspect
+import textwrap
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.stores import secrets, settings
+from tui.stores.lines import line_of
+from tui.stores.secrets import Source, Variable
+from tui.stores.settings import AccountTable, Hook, Settings, SettingsError, read
+
+DESIGNED = """
+[accounts.heygen]
+provider = "heygen"
+base_url = "https://api.heygen.com"
+api_key = { env = "HEYGEN_API_KEY" }
+plan = "pro"
+concurrency = 4
+[polling]
+max_interval = "60s"
+stall_after = "60m"
+[links]
+warn_before = "24h"
+renew_before = "24h"
+[board]
+archive_after = "14d"
+[downloads]
+dir = "~/Downloads/babeltop"
+[alerts]
+bell = true
+desktop = true
+[[hook]]
+on = ["done", "failed", "expiring"]
+run = ["notify-send", "babeltop"]
+[ui]
+theme = "babeltop-dark"
+glyphs = "unicode"
+time = "relative"
+[keys]
+refresh = "r"
+"""
+VARIABLES = {"heygen": "HEYGEN_API_KEY", "konpro": "KONPRO_API_KEY", "camb": "CAMB_API_KEY"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def problems(file: Path, text: str) -> tuple[str, ...]:
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        read(file)
+    assert caught.value.path == file
+    assert str(caught.value).startswith(f"{file}:\n  ")
+    return caught.value.problems
+
+
+def test_no_file_is_the_defaults(file: Path):
+    assert read(file) == Settings()
+
+
+def test_the_file_in_the_design_says_the_defaults(file: Path):
+    file.write_text(DESIGNED)
+    found = read(file)
+    assert found.accounts["heygen"].api_key == Source(env=Variable("HEYGEN_API_KEY"))
+    assert found.accounts["heygen"].plan == "pro"
+    assert found.hooks == (Hook(on=("done", "failed", "expiring"), run=("notify-send", "babeltop")),)
+    assert found.keys == {"refresh": ("r",)}
+    assert msgspec.structs.replace(found, accounts={}, hooks=(), keys={}) == Settings()
+    assert (found.polling.max_interval, found.polling.stall_after, found.board.archive_after) == (60, 3600, 14 * 86400)
+
+
+def test_a_byte_order_mark_is_no_harm(file: Path):
+    file.write_bytes(b"\xef\xbb\xbf[alerts]\r\nbell = false\r\n")
+    assert not read(file).alerts.bell
+
+
+def test_every_way_to_a_key_is_read(file: Path):
+    file.write_text(
+        "[accounts]\na.api_key = {file='~/key'}\nb.api_key = {command=['pass', 'show', 'b']}\n"
+        "c.api_key.keyring = 'babeltop/c'\n"
+    )
+    found = {name: account.api_key for name, account in read(file).accounts.items()}
+    assert found == {
+        "a": Source(file="~/key"),
+        "b": Source(command=("pass", "show", "b")),
+        "c": Source(keyring="babeltop/c"),
+    }
+
+
+def test_a_command_is_bound_to_one_key_or_to_several(file: Path):
+    file.write_text("[keys]\nrefresh = 'f5'\nquit = ['q', 'ctrl+q']\nmute = []\n")
+    assert read(file).keys == {"refresh": ("f5",), "quit": ("q", "ctrl+q"), "mute": ()}
+
+
+def test_all_unknown_keys_are_named_at_once_with_the_nearest_right_one(file: Path):
+    told = problems(
+        file,
+        "pollling = 1\n[accounts.heygen]\nplann = 'pro'\n[polling]\n\nmax_intervall = '60s'\n"
+        "[accounts.konpro.api_key]\nenvv = 'A'\n[[hooks]]\nrun = ['x']\n",
+    )
+    assert told == (
+        "line 3: accounts.heygen.plann: unknown key; did you mean 'plan'?",
+        "line 8: accounts.konpro.api_key.envv: unknown key; did you mean 'env'?",
+        "line 1: pollling: unknown key; did you mean 'polling'?",
+        "line 9: hooks: unknown key; did you mean 'hook'?",
+        "line 6: polling.max_intervall: unknown key; did you mean 'max_interval'?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[polling]\nmax_interval = 60", "line 2: polling.max_interval: expected a duration such as '90s'"),
+        ("[polling]\nmax_interval = '1 week'", "line 2: polling.max_interval: expected a duration such as '90s'"),
+        ("[polling]\nmax_interval = '1s'", "line 2: polling.max_interval: expected at least '2s'"),
+        ("[alerts]\nbell = 'yes'", "line 2: alerts.bell: Expected `bool`"),
+        ("[ui]\nglyphs = 'utf8'", "line 2: ui.glyphs: 'utf8' is not known; there are ascii, unicode"),
+        ("ui = 3", "line 1: ui: expected a table"),
+        ("accounts = []", "line 1: accounts: expected tables such as [accounts.heygen]"),
+        ("[hook]\nrun = ['x']", "line 1: hook: expected [[hook]], in two brackets"),
+        ("[accounts.'a:b']", "line 1: accounts.a:b: a name is letters"),
+        ("[accounts.a]\nconcurrency = 65", "line 2: accounts.a.concurrency: expected a whole number from 1 to 64"),
+        ("[accounts.a]\nconcurrency = true", "line 2: accounts.a.concurrency: expected a whole number from 1 to 64"),
+        ("[accounts.a]\nrate_per_minute = 0", "line 2: accounts.a.rate_per_minute: expected a number above 0"),
+        ("[accounts.a]\nrate_per_minute = inf", "line 2: accounts.a.rate_per_minute: expected a number above 0"),
+        ("[accounts.a]\nbase_url = 'api.x.com'", "line 2: accounts.a.base_url: expected an http(s) address"),
+        ("[accounts.a]\napi_key = {}", "line 2: accounts.a.api_key: expected exactly one of env, file, command"),
+        ("[accounts.a.api_key]\nfile = 'key'", "line 2: accounts.a.api_key.file: expected a path that begins"),
+        ("[accounts.a]\napi_key.command = []", "line 2: accounts.a.api_key.command: expected a program"),
+        ("[accounts.a]\napi_key.keyring = 'x'", "line 2: accounts.a.api_key.keyring: expected 'service/name'"),
+        ("[[hook]]\nrun = ['x']\n[[hook]]\non = ['done']", "line 3: hook[1]: expected exactly one of run and url"),
+        ("[[hook]]\nrun = []", "line 2: hook[0].run: expected a program and its arguments"),
+        ("[[hook]]\non = ['ended']", "line 2: hook[0].on[0]: 'ended' is not known"),
+        ("[[hook]]\nurl = 'http://x.com/'", "line 2: hook[0].url: plain http would show links to the network"),
+        ("[keys]\nrefresh = 5", "line 2: keys.refresh: expected a key such as 'r', or a list of keys"),
+        ("[keys]\nrefresh = ['']", "line 2: keys.refresh: expected a key such as 'r', or a list of keys"),
+        ("[ui\ntheme = 1", "is no TOML: "),
+        ("a = " + "[" * 100_000, "is no TOML: "),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_line_its_key_and_what_is_allowed(file: Path, text: str, told: str):
+    (only,) = problems(file, text)
+    assert only.startswith(told)
+
+
+def test_good_neighbours_do_not_hide_a_second_problem(file: Path):
+    told = problems(
+        file, "[accounts.a]\nconcurrency = 0\n[accounts.b]\nbase_url = 'http://b.com'\n[ui]\ntime = 'gmt'\n"
+    )
+    assert [problem.split(": ")[1] for problem in told] == ["accounts.a.concurrency", "accounts.b.base_url", "ui.time"]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["api_key = 'SECRET-1'", "api_key = {env='SECRET-1'}", "api_key = {env='A', file='/SECRET-1'}"]
+)
+def test_a_key_in_the_file_is_refused_and_not_repeated(file: Path, wrong: str):
+    (told,) = problems(file, f"[accounts.heygen]\n{wrong}\n")
+    assert "SECRET-1" not in told
+    assert told.startswith("line 2: accounts.heygen.api_key")
+    assert "env" in told
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: Path):
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        read(tmp_path)
+    (tmp_path / "latin").write_bytes(b"# \xe9")
+    with pytest.raises(SettingsError, match="is no TOML"):
+        read(tmp_path / "latin")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.com", "http://localhost:8000", "http://127.0.0.1", "http://127.8.8.8/x", "http://[::1]:80"]
+)
+def test_a_key_goes_over_https_or_stays_on_this_machine(file: Path, url: str):
+    file.write_text(f"[accounts.a]\nbase_url = '{url}'\n")
+    assert read(file).accounts["a"].base_url == url
+
+
+@pytest.mark.parametrize("url", ["http://x.com", "http://127.0.0.1.x.com", "http://localhost.x.com", "http://10.0.0.1"])
+def test_plain_http_to_another_host_needs_to_be_said(file: Path, url: str):
+    (told,) = problems(file, f"[accounts.a]\nbase_url = '{url}'\n")
+    assert told.startswith("line 2: accounts.a.base_url: plain http would show the key to the network; use https")
+    file.write_text(f"[accounts.a]\nbase_url = '{url}'\ninsecure_http = true\n")
+    assert read(file).accounts["a"].base_url == url
+
+
+def test_with_none_configured_there_is_an_account_for_each_variable_that_is_set():
+    found = settings.accounts(Settings(), VARIABLES, {"KONPRO_API_KEY": "k", "CAMB_API_KEY": " ", "PATH": "/bin"})
+    assert [(each.name, each.provider, each.api_key) for each in found] == [
+        ("konpro", "konpro", Source(env=Variable("KONPRO_API_KEY")))
+    ]
+
+
+def test_with_one_configured_no_other_appears_and_what_is_left_out_is_filled_in():
+    configured = Settings(
+        accounts={
+            "camb": AccountTable(),
+            "eu": AccountTable(provider=settings.Name("heygen"), plan="pro", api_key=Source(file="/key")),
+            "own": AccountTable(),
+        }
+    )
+    camb, eu, own = settings.accounts(configured, VARIABLES, dict.fromkeys(VARIABLES.values(), "k"))
+    assert (camb.name, camb.provider, camb.api_key) == ("camb", "camb", Source(env=Variable("CAMB_API_KEY")))
+    assert (eu.name, eu.provider, eu.plan, eu.api_key) == ("eu", "heygen", "pro", Source(file="/key"))
+    assert (own.provider, own.api_key, own.concurrency) == ("own", None, 4)
+
+
+def documented(struct: type) -> set[str]:
+    """The fields of a class that have a docstring."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(struct))).body
+    assert isinstance(tree, ast.ClassDef)
+    pairs = zip(tree.body, tree.body[1:], strict=False)
+    return {
+        field.target.id
+        for field, after in pairs
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+    }
+
+
+@pytest.mark.parametrize(
+    "struct",
+    [
+        *(AccountTable, Source, Hook, settings.Polling, settings.Links, settings.Board),
+        *(settings.Downloads, settings.Alerts, settings.Ui),
+    ],
+)
+def test_every_key_of_the_file_says_what_it_means(struct: type[msgspec.Struct]):
+    assert documented(struct) == set(struct.__struct_fields__)
+
+
+@given(st.text())
+def test_no_text_keeps_a_line_from_being_looked_for(text: str):
+    line = line_of(text, "accounts.heygen.api_key.env")
+    assert line is None or 1 <= line <= text.count("\n") + 1
+
+
+def test_a_line_is_found_in_every_spelling_of_a_key():
+    text = "[ accounts . 'hey gen' ] # x\n\"plan\" = 1\n[accounts]\nb.plan = 2\n[[hook]]\n[[hook]]\nurl = 1\n"
+    assert [
+        line_of(text, where)
+        for where in ("accounts.hey gen.plan", "accounts.b.plan", "hook[0].url", "hook[1].url", "hook[7].url", "ui")
+    ] == [2, 4, 5, 7, 5, None]
+
+
+def test_the_secrets_module_refuses_an_empty_source():
+    assert list(Source().wrong()) == [": expected exactly one of env, file, command and keyring"]
+    assert list(secrets.Source(env=Variable("A")).wrong()) == []

@@ -1,0 +1,219 @@
+"""Random watchlists as operators write them, and random operations on them."""
+
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui.domain.ids import refusal
+from tui.domain.jobs import Job, Ref
+from tui.stores.watchlist import Add, Operation, Outcome, Remove, Restore, Set, apply, parse
+
+NASTY = ["[[job]]", "\r\n", '"""', "'''", "\\", '"', "#", "\ufeff", "\u2028", "\x85", "\x00\x7f", "id = 1\n", "日本", "[job.x]"]
+TEXT = st.lists(st.sampled_from(NASTY) | st.text(max_size=4), max_size=4).map("".join)
+REFS = st.builds(Ref, st.sampled_from(["heygen", "camb", "a:b #"]), st.sampled_from(["1", "2", "3", "4", '"[[job]]"']))
+JOBS = st.builds(
+    lambda ref, **rest: Job(account=ref.account, id=ref.id, **rest),
+    REFS | st.builds(Ref, TEXT.filter(bool), TEXT.filter(lambda text: not refusal(text))),
+    label=TEXT,
+    note=TEXT,
+    tags=st.lists(TEXT, max_size=3).map(tuple),
+    added=st.none() | st.integers(0, 4 * 10**9).map(float),
+    muted=st.booleans(),
+    kind=st.sampled_from(["", "dub"]),
+)
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "label": TEXT,
+        "note": st.just("") | TEXT,
+        "tags": st.lists(TEXT, max_size=3).map(tuple),
+        "muted": st.booleans(),
+        "keep_link": st.booleans(),
+    },
+)
+SPACE = st.lists(st.sampled_from(["\n", "\n", "  \t\n", "# [[job]]\n", " # '''\n", '# """ é\n']), max_size=4).map("".join)
+OTHER = st.sampled_from(["[other]\njob = 1\n", "[[others]]\nx = '''\n[[job]]\n'''\n", "[ 'a'.\"b]\" ]\nid = [\n'[',\n]\n"])
+SUBTABLE = st.sampled_from(["[job.own]\nx = 1\n", "[[job.'own']]\n\n# in\n[[job.own]]\n", "[job.own.deep]\ny = \"\"\"\n\n# \"\"\"\n"])
+
+
+@dataclass(frozen=True)
+class Written:
+    """A block as an operator wrote it."""
+
+    ref: Ref
+    text: str
+
+
+@dataclass(frozen=True)
+class Document:
+    text: str
+    blocks: list[Written]
+    gaps: list[str]
+    """What stands above each block, and below the last."""
+
+
+@st.composite
+def keys(draw: st.DrawFn, job: Job) -> str:
+    """One job's keys, each written in one of TOML's ways, in any order, comments between them."""
+    lines = [f"account = {draw(written(job.account))}", f"id={draw(written(job.id))}  # its id"]
+    lines += [f'"label" = {draw(written(job.label))}'] if job.label or draw(st.booleans()) else []
+    lines += [f"note = {draw(written(job.note))} # [[job]]"] if job.note else []
+    if job.tags:
+        joint = draw(st.sampled_from([", ", ",\n  # ] in\n  ", " , "]))
+        lines.append(f"tags = [{joint.join(draw(written(tag)) for tag in job.tags)}]")
+    lines += draw(st.lists(st.sampled_from(["own.x = [1, # '\n 2]", "own2 = { y = '}' }", "\t'own 3' = nan"]), unique=True))
+    lines += ["muted = true"] if job.muted else []
+    between = [draw(SPACE) if draw(st.integers(0, 4)) == 0 else "" for _ in lines[1:]] + [""]
+    return "".join(f"{line}\n{space}" for line, space in zip(draw(st.permutations(lines)), between, strict=True))
+
+
+@st.composite
+def written(draw: st.DrawFn, text: str) -> str:
+    """A string in one of TOML's four ways."""
+    basic = tomli_w.dumps({"v": text})[4:-1]
+    ways = [basic]
+    if not any(c in text for c in "\r\x00\x7f") and all(c >= " " or c in "\n\t" for c in text):
+        ways += [f"'{text}'"] if "'" not in text and "\n" not in text else []
+        ways += [f"'''\n{text}'''"] if "'" not in text else []
+        ways += [f'"""\\\n  {basic[1:-1]}"""'] if not text.startswith((" ", "\t", "\n")) else []
+    return draw(st.sampled_from(ways))
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    gaps, blocks = [draw(SPACE) + draw(st.sampled_from(["", "version = 1\n"])) + draw(SPACE)], list[Written]()
+    for job in draw(st.lists(JOBS, max_size=5)):
+        head = draw(st.sampled_from(["[[job]]", "  [[ job ]] # mine", "[['job']]"]))
+        tail = draw(st.just("") | SUBTABLE)
+        blocks.append(Written(job.ref, f"{head}\n{draw(keys(job))}{tail}"))
+        gaps.append(draw(SPACE) + (draw(OTHER) if "[other" not in "".join(gaps) and draw(st.booleans()) else "") + draw(SPACE))
+    text = gaps[0] + "".join(block.text + gap for block, gap in zip(blocks, gaps[1:], strict=True))
+    if sum(gap.count("'a'") for gap in gaps) > 1 or sum(gap.count("[other]") for gap in gaps) > 1:
+        text = text.replace("[other]", "[[other]]").replace("[ 'a'.\"b]\" ]", "[[ 'a'.\"b]\" ]]")
+    text = text.rstrip("\n") if draw(st.booleans()) and not text.endswith('"""') else text
+    mark, end = draw(st.sampled_from(["", "\ufeff"])), draw(st.sampled_from(["\n", "\r\n"]))
+    return Document(mark + text.replace("\n", end), blocks, gaps)
+
+
+def tables(text: str) -> list[dict[str, Any]]:
+    """The jobs as `tomllib` reads them; floats as text, since nan is unlike itself."""
+    return tomllib.loads(text.removeprefix("\ufeff"), parse_float=str).get("job", [])
+
+
+def ref_of(table: dict[str, Any]) -> Ref:
+    return Ref(table["account"], table["id"])
+
+
+def plain(text: str) -> str:
+    return text.replace("\r\n", "\n").removeprefix("\ufeff")
+
+
+def survives(parts: list[str], text: str) -> bool:
+    """Every line of the parts stands in the text, in that order; blank lines may go."""
+    lines = iter(plain(text).split("\n"))
+    wanted = [line for part in parts for line in plain(part).split("\n") if line.strip()]
+    return all(any(line == other for other in lines) for line in wanted)
+
+
+def parts_of(document: Document, touched: set[Ref], counting_only: bool = False) -> list[str]:
+    """The texts that may not change, in order."""
+    parts, seen = [document.gaps[0]], set[Ref]()
+    for block, gap in zip(document.blocks, document.gaps[1:], strict=True):
+        gone = block.ref in touched and not (counting_only and block.ref in seen)
+        seen.add(block.ref)
+        parts += [gap] if gone else [block.text, gap]
+    return [part.replace("[other]", "[[other]]").replace("[ 'a'.\"b]\" ]", "[[ 'a'.\"b]\" ]]") for part in parts]
+
+
+PROFILE = settings(max_examples=120, deadline=None)
+
+
+@PROFILE
+@given(documents())
+def test_a_list_says_what_tomllib_says_of_it(document: Document) -> None:
+    refs = [ref_of(table) for table in tables(document.text)]
+    assert refs == [block.ref for block in document.blocks]
+    reading = parse(document.text)
+    assert [job.ref for job in reading.jobs] == list(dict.fromkeys(refs))
+    assert len(reading.problems) == len(refs) - len(set(refs))
+
+
+@PROFILE
+@given(documents(), st.lists(JOBS, max_size=4))
+def test_adding_keeps_the_text_and_gives_back_the_jobs(document: Document, jobs: list[Job]) -> None:
+    text, outcome = apply(document.text, Add(tuple(jobs)))
+    assert text.startswith(document.text)
+    before = parse(document.text).jobs
+    known = {job.ref for job in before}
+    new = {job.ref: job for job in reversed(jobs) if job.ref not in known}
+    assert set(outcome.added) == set(new)
+    assert parse(text).jobs == (*before, *(new[ref] for ref in outcome.added))
+    assert text.count("\n") == text.count("\r\n") or "\r\n" not in document.text
+
+
+@PROFILE
+@given(documents(), st.data())
+def test_removing_keeps_every_other_line_and_putting_back_every_byte(document: Document, data: st.DataObject) -> None:
+    there = [block.ref for block in document.blocks]
+    refs = tuple(data.draw(st.lists(st.sampled_from(there) | REFS if there else REFS, max_size=4)))
+    text, outcome = apply(document.text, Remove(refs))
+    assert tables(text) == [table for table in tables(document.text) if ref_of(table) not in refs]
+    assert survives(parts_of(document, set(refs)), text.replace("[other]", "[[other]]").replace("[ 'a'.\"b]\" ]", "[[ 'a'.\"b]\" ]]"))
+    assert apply(text, Restore(outcome.cut))[0] == document.text
+    halfway, second = apply(text, Remove(tuple(there[:1])))
+    assert apply(apply(halfway, Restore(second.cut))[0], Restore(outcome.cut))[0] == document.text
+
+
+@PROFILE
+@given(documents(), st.data(), CHANGES)
+def test_setting_keeps_every_line_of_other_blocks_and_every_other_key(
+    document: Document, data: st.DataObject, changes: dict[str, object]
+) -> None:
+    there = [block.ref for block in document.blocks]
+    refs = tuple(data.draw(st.lists(st.sampled_from(there) | REFS if there else REFS, max_size=4)))
+    text, outcome = apply(document.text, Set(refs, changes))
+    assert survives(
+        parts_of(document, set(refs), counting_only=True),
+        text.replace("[other]", "[[other]]").replace("[ 'a'.\"b]\" ]", "[[ 'a'.\"b]\" ]]"),
+    )
+    for job, before in zip(parse(text).jobs, parse(document.text).jobs, strict=True):
+        wanted = changes if before.ref in refs else {}
+        assert all(getattr(job, key) == wanted.get(key, getattr(before, key)) for key in Job.__struct_fields__)
+    for table, before in zip(tables(text), tables(document.text), strict=True):
+        assert {**table, **dict.fromkeys(changes)} == {**before, **dict.fromkeys(changes)}
+    assert set(outcome.changed) | set(outcome.already) | set(outcome.absent) == set(refs)
+    assert apply(text, Set(refs, changes)) == (text, Outcome(already=tuple(dict.fromkeys(r for r in refs if r in there)), absent=outcome.absent))
+
+
+OPERATIONS = st.one_of(
+    st.builds(lambda jobs: Add(tuple(jobs)), st.lists(JOBS, max_size=3)),
+    st.builds(lambda refs: Remove(tuple(refs)), st.lists(REFS, max_size=3)),
+    st.builds(lambda refs, changes: Set(tuple(refs), changes), st.lists(REFS, max_size=3), CHANGES),
+)
+
+
+@PROFILE
+@given(documents(), st.lists(OPERATIONS, max_size=6))
+def test_any_operations_one_after_the_other_give_the_intended_list(document: Document, operations: list[Operation]) -> None:
+    text, jobs = document.text, {job.ref: job for job in parse(document.text).jobs}
+    comments = [line for gap in document.gaps for line in gap.split("\n") if line.lstrip().startswith("#")]
+    undo = Restore(())
+    for operation in operations:
+        text, outcome = apply(text, operation)
+        if isinstance(operation, Add):
+            jobs = {job.ref: job for job in reversed(operation.jobs)} | jobs
+        elif isinstance(operation, Remove):
+            jobs = {ref: job for ref, job in jobs.items() if ref not in operation.refs}
+            undo = Restore((*undo.removed, *outcome.cut))
+        elif isinstance(operation, Set):
+            fields = {ref: {**{key: getattr(job, key) for key in Job.__struct_fields__}} for ref, job in jobs.items()}
+            jobs = {ref: Job(**{**fields[ref], **(operation.changes if ref in operation.refs else {})}) for ref in jobs}
+        assert {job.ref: job for job in parse(text).jobs} == jobs
+        assert survives(comments, text)
+    text, _ = apply(text, undo)
+    assert {job.ref for job in parse(text).jobs} == set(jobs) | {each.ref for each in undo.removed}
+    assert survives(comments, text)

@@ -1,0 +1,230 @@
+"""The board: a pure reducer of one job, state + event → state + changes. It keeps no dict of jobs and knows no clock.
+
+Every side that holds a board (engine, front end, a verb of the command line) keeps its own dict of these frozen states.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tui.domain import expiry
+from tui.domain.jobs import ACTIVE, ENDS, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result
+
+MISSES = 3
+"""A job is missing after this many 404s in a row …"""
+MISSES_OVER = 60.0
+"""… over at least this many seconds: a job submitted a moment ago may not be known everywhere yet."""
+CHANGED_FOR = 8.0
+"""Seconds for which a row is marked as just changed."""
+
+
+class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything known of one job. The last raw body is not here: the journal keeps it."""
+
+    job: Job
+    phase: Phase = Phase.NEW
+    since: float | None = None
+    """Instant at which this phase was first seen; None while the job is new."""
+    born: float | None = None
+    """Instant of the first ask that brought a report."""
+    report: Report | None = None
+    """The last good report, however old."""
+    checked_at: float | None = None
+    """Instant of that report."""
+    fault: Fault | None = None
+    """Why the last ask brought no report; None after one that did."""
+    faults: int = 0
+    """Asks in a row without a report."""
+    missed_at: float | None = None
+    """Instant of the first 404 in a row."""
+    misses: int = 0
+    links: tuple[Link, ...] = ()
+    result: str | None = None
+    """Text that the job brought, where its provider gives text."""
+    result_at: float | None = None
+    """Instant at which the second ask for the result was answered; None: not yet."""
+    asks: int = 0
+    unwhole: int = 0
+    """Asks in a row that said done without the promised link."""
+    next_ask_at: float | None = None
+    """Instant; None: nothing will be asked by itself."""
+    reason: str = ""
+    """Why then, for the detail."""
+    fresh_until: float | None = None
+    """Instant after which the last report counts as old; None: it does not grow old (the job has ended)."""
+
+
+class Flag(StrEnum):
+    """What is to be noticed of a job beside its phase."""
+
+    STALLED = "stalled"
+    STALE = "stale"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class Listed(NamedTuple):
+    """The watchlist holds this job, new or edited."""
+
+    job: Job
+
+
+class Reported(NamedTuple):
+    """An ask brought a report."""
+
+    report: Report
+    at: float
+
+
+class Resulted(NamedTuple):
+    """The second ask of a job that is done was answered."""
+
+    result: Result
+    at: float
+
+
+class Faulted(NamedTuple):
+    """An ask brought no report."""
+
+    fault: Fault
+    at: float
+    person: bool = False
+    """A person asked (`check`): one 404 is enough."""
+
+
+class Unasked(NamedTuple):
+    """No ask was sent at all: no key, an account that is not configured, a floor that is too far away."""
+
+    fault: Fault
+
+
+class Planned(NamedTuple):
+    """When the next ask is due, and why."""
+
+    at: float | None
+    reason: str
+    fresh_until: float | None
+
+
+Event = Listed | Reported | Resulted | Faulted | Unasked | Planned
+
+
+class PhaseChange(NamedTuple):
+    """A job went from one phase to another, somewhere between two asks."""
+
+    ref: Ref
+    before: Phase
+    after: Phase
+    earliest: float | None
+    """Instant of the last report that still said `before`; None: there was none."""
+    seen: float
+    """Instant at which `after` was seen."""
+    message: str
+
+
+def reduce(state: JobState, event: Event) -> tuple[JobState, PhaseChange | None]:
+    """The state after the event, and the phase change in it, if it is one."""
+    match event:
+        case Listed(job):
+            return replace(state, job=job), None
+        case Planned(at, reason, fresh_until):
+            return replace(state, next_ask_at=at, reason=reason, fresh_until=fresh_until), None
+        case Resulted(result, at):
+            links = expiry.seen(state.links, result.links, at)
+            return replace(state, result=result.text, result_at=at, links=links, fault=None, faults=0), None
+        case Unasked(fault):
+            return replace(state, fault=fault), None
+        case Reported(report, at):
+            return _reported(state, report, at)
+        case Faulted(fault, at, person):
+            return _faulted(state, fault, at, person)
+
+
+def _reported(state: JobState, report: Report, at: float) -> tuple[JobState, PhaseChange | None]:
+    """A report ends every row of faults. Its links are merged, so that an unchanged URL keeps its clock."""
+    phase = report.phase or (state.phase if state.phase in ENDS - {Phase.MISSING} else Phase.RUNNING)
+    if state.report is not None:  # some services say these only once
+        title, language = report.title or state.report.title, report.language or state.report.language
+        report = replace(report, title=title, language=language)
+    after = replace(
+        state,
+        report=report,
+        checked_at=at,
+        born=state.born if state.born is not None else at,
+        fault=None,
+        faults=0,
+        missed_at=None,
+        misses=0,
+        asks=state.asks + 1,
+        unwhole=0 if report.whole else state.unwhole + 1,
+        links=expiry.seen(state.links, report.links, at),
+    )
+    if report.run is not None and state.report is not None and report.run != state.report.run:
+        after = replace(after, result=None, result_at=None)
+    return _enter(after, phase, at, state.checked_at, report.message or "")
+
+
+def _faulted(state: JobState, fault: Fault, at: float, person: bool) -> tuple[JobState, PhaseChange | None]:
+    """A fault leaves the phase alone, but for 402 (a person must pay) and a 404 that lasts."""
+    missing = fault.kind is FaultKind.MISSING
+    first = state.missed_at if state.missed_at is not None else at
+    after = replace(
+        state,
+        fault=fault,
+        faults=state.faults + 1,
+        missed_at=first if missing else None,
+        misses=state.misses + 1 if missing else 0,
+        asks=state.asks + 1,
+    )
+    if fault.kind is FaultKind.PAYMENT:
+        return _enter(after, Phase.BLOCKED, at, state.checked_at, fault.message)
+    if missing and (person or (after.misses >= MISSES and at - first >= MISSES_OVER)):
+        return _enter(after, Phase.MISSING, at, state.checked_at, fault.message)
+    return after, None
+
+
+def _enter(
+    state: JobState, phase: Phase, at: float, earliest: float | None, message: str
+) -> tuple[JobState, PhaseChange | None]:
+    if phase is state.phase:
+        return state, None
+    change = PhaseChange(state.job.ref, state.phase, phase, earliest, at, message)
+    return replace(state, phase=phase, since=at), change
+
+
+def flags(state: JobState, now: float, *, stall_after: float, warn_before: float) -> tuple[Flag, ...]:
+    """What is to be noticed of the job now; `stall_after` and `warn_before` in seconds."""
+    found: list[Flag] = []
+    if stalled(state, now, stall_after):
+        found.append(Flag.STALLED)
+    if state.fresh_until is not None and now > state.fresh_until:
+        found.append(Flag.STALE)
+    link = soonest(state)
+    if link is not None:
+        if expiry.expired(link, now):
+            found.append(Flag.EXPIRED)
+        elif expiry.expiring(link, now, warn_before):
+            found.append(Flag.EXPIRING)
+    if state.report is not None and state.report.phase is None and state.fault is None:
+        found.append(Flag.UNKNOWN)
+    return tuple(found)
+
+
+def stalled(state: JobState, now: float, stall_after: float) -> bool:
+    """An active job that has been at it for longer than `stall_after` seconds."""
+    return state.phase in ACTIVE and state.born is not None and now - state.born > stall_after
+
+
+def soonest(state: JobState) -> Link | None:
+    """The link that counts for the row: the first of the result itself, captions only where there is nothing else."""
+    if not state.links:
+        return None
+    return min(state.links, key=lambda link: link.kind == "captions")
+
+
+def changed(state: JobState, now: float) -> bool:
+    """The phase was entered some seconds ago."""
+    return state.since is not None and 0 <= now - state.since < CHANGED_FOR

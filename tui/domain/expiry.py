@@ -1,0 +1,134 @@
+"""Until when a link lives: what its URL says, and else what its provider promises. It fetches nothing.
+
+A link that carries its own expiry is exact; else it is an estimate: the instant at which this URL was first seen
+plus the provider's documented life. The signatures are those of `providers.md`, "Link expiry".
+"""
+
+import binascii
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
+from msgspec import DecodeError, json
+
+from tui.domain.jobs import Link, LinkKind, Sighting
+
+LATEST = 253_370_764_800
+"""Instant, the start of the year 9999: what is signed for later, or before 1970, is damage and no expiry."""
+
+_COMPACT = r"[0-9]{8}T[0-9]{6}Z"
+"""ISO 8601 basic, in UTC: how SigV4 and GCS V4 write the date of signing."""
+_CLOUDFRONT_BASE64 = str.maketrans("-_~", "+=/")
+"""CloudFront's stand-ins for what has a meaning in a URL (Amazon CloudFront Developer Guide, custom policy)."""
+
+
+def seen(before: Sequence[Link], sightings: Sequence[Sighting], at: float) -> tuple[Link, ...]:
+    """The links that a job has after a reply at instant `at` showed `sightings`, in their order.
+
+    The same URL of the same kind keeps its first_seen: showing it again does not restart its clock. A kind that
+    the reply does not show at all keeps the links that still live; they stand last.
+    """
+    since = {(link.kind, link.url): link.first_seen for link in before}
+    shown: dict[tuple[LinkKind, str], Sighting] = {}
+    for sighting in sightings:
+        shown.setdefault((sighting.kind, sighting.url), sighting)
+    links = [_link(sighting, since.get(key, at)) for key, sighting in shown.items()]
+    kinds = {link.kind for link in links}
+    return (*links, *(link for link in before if link.kind not in kinds and not expired(link, at)))
+
+
+def left(link: Link, now: float) -> float | None:
+    """Seconds until the link dies, negative once it has; None where no expiry is known."""
+    return None if link.expires_at is None else link.expires_at - now
+
+
+def expired(link: Link, now: float) -> bool:
+    """The link is known to be dead."""
+    return link.expires_at is not None and link.expires_at <= now
+
+
+def expiring(link: Link, now: float, warn_before: float) -> bool:
+    """The link still lives, and has at most `warn_before` seconds left."""
+    return link.expires_at is not None and 0 < link.expires_at - now <= warn_before
+
+
+def signed(url: str) -> tuple[float, bool] | None:
+    """The instant that the URL's own signature ends, and whether that is exact; None: it says none that can be read.
+
+    Not exact is "at most": credentials of a session (X-Amz-Security-Token) may end before the signature does. A URL
+    with several signatures dies with the first of them. Raises nothing, whatever the string.
+    """
+    query = url.partition("#")[0].partition("?")[2]
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        parameters.setdefault(name, value)
+    return min(_signatures(parameters), default=None)
+
+
+def _link(sighting: Sighting, first_seen: float) -> Link:
+    expires_at, exact = signed(sighting.url) or (None, False)
+    if expires_at is None and sighting.life is not None:
+        expires_at = first_seen + sighting.life
+    return Link(sighting.kind, sighting.url, first_seen, expires_at, exact, sighting.key)
+
+
+def _signatures(given: Mapping[str, str]) -> Iterator[tuple[float, bool]]:
+    """Every signature among a query's parameters that can be read: its end, and whether that is exact."""
+    folded = {name.lower(): value for name, value in given.items()}
+    exact = "x-amz-security-token" not in folded
+    found = [(_span(folded.get("x-amz-date"), folded.get("x-amz-expires")), exact)]
+    found.append((_span(given.get("X-Goog-Date"), given.get("X-Goog-Expires")), True))
+    if "Key-Pair-Id" in given:
+        found.append((_policy(given.get("Policy")), True))
+    if not given.keys().isdisjoint({"Key-Pair-Id", "AWSAccessKeyId", "GoogleAccessId"}):
+        found.append((_epoch(given.get("Expires")), True))
+    if {"sig", "sv"} <= given.keys():
+        found.append((_azure(given.get("se")), True))
+    return ((at, exact) for at, exact in found if at is not None)
+
+
+def _span(date: str | None, seconds: str | None) -> float | None:
+    """The end of a signature that tells its beginning (20130721T201207Z) and its length in seconds."""
+    length = _epoch(seconds)
+    if date is None or length is None or not re.fullmatch(_COMPACT, date):
+        return None
+    start = _iso(date)
+    return None if start is None else _sane(start + length)
+
+
+def _epoch(digits: str | None) -> float | None:
+    """Whole seconds, written in decimal ASCII digits."""
+    if digits is None or not re.fullmatch(r"[0-9]{1,12}", digits):
+        return None
+    return _sane(float(digits))
+
+
+def _policy(encoded: str | None) -> float | None:
+    """The end of a CloudFront custom policy."""
+    if encoded is None:
+        return None
+    try:
+        policy = json.decode(binascii.a2b_base64(encoded.translate(_CLOUDFRONT_BASE64), strict_mode=True))
+        return _epoch(str(policy["Statement"][0]["Condition"]["DateLessThan"]["AWS:EpochTime"]))
+    except (DecodeError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def _azure(text: str | None) -> float | None:
+    """A SAS's end: ISO 8601 to the day, minute, second or fraction; the '+' of an offset may have become a space."""
+    if text is None or not text.isascii():
+        return None
+    return _sane(_iso(text.replace(" ", "+")))
+
+
+def _iso(text: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _sane(at: float | None) -> float | None:
+    return at if at is not None and 0 <= at < LATEST else None

@@ -1,0 +1,56 @@
+"""The languages and regions that services name in English, and their codes (ISO 639, 3166 and 15924)."""
+
+from collections.abc import Mapping
+
+
+def _table(text: str) -> Mapping[str, str]:
+    """Names in lower case with their codes, from `code Name/Other name; …`."""
+    table: dict[str, str] = {}
+    for entry in text.replace("\n", " ").split(";"):
+        code, _, names = entry.strip().partition(" ")
+        table.update((name.casefold(), code) for name in names.split("/"))
+    return table
+
+
+LANGUAGES = _table(
+    """af Afrikaans; sq Albanian; am Amharic; ar Arabic; hy Armenian; as Assamese; az Azerbaijani; eu Basque;
+    be Belarusian; bn Bengali/Bangla; bho Bhojpuri; bs Bosnian; bg Bulgarian; my Burmese/Myanmar; yue Cantonese;
+    ca Catalan; ceb Cebuano; zh Chinese/Mandarin/Mandarin Chinese; co Corsican; hr Croatian; cs Czech; da Danish;
+    fa-AF Dari; nl Dutch/Flemish; en English; eo Esperanto; et Estonian; fil Filipino/Tagalog; fi Finnish; fr French;
+    fy Frisian/Western Frisian; gl Galician; ka Georgian; de German; el Greek; gn Guarani; gu Gujarati;
+    ht Haitian Creole; ha Hausa; haw Hawaiian; he Hebrew; hi Hindi; hmn Hmong; hu Hungarian; is Icelandic; ig Igbo;
+    id Indonesian; iu Inuktitut; ga Irish; it Italian; ja Japanese; jv Javanese; kn Kannada; kk Kazakh; km Khmer;
+    rw Kinyarwanda; ko Korean; ku Kurdish; ky Kyrgyz; lo Lao; la Latin; lv Latvian; ln Lingala;
+    lt Lithuanian; lb Luxembourgish; mk Macedonian; mai Maithili; mg Malagasy; ms Malay; ml Malayalam; mt Maltese;
+    mi Maori/Māori; mr Marathi; mn Mongolian; ne Nepali; nb Norwegian/Norwegian Bokmål/Bokmål;
+    nn Norwegian Nynorsk/Nynorsk; or Odia/Oriya; om Oromo; ps Pashto; fa Persian/Farsi; pl Polish; pt Portuguese;
+    pa Punjabi; qu Quechua; ro Romanian/Moldovan; ru Russian; sm Samoan; sa Sanskrit; gd Scottish Gaelic; sr Serbian;
+    st Sesotho; sn Shona; sd Sindhi; si Sinhala/Sinhalese; sk Slovak; sl Slovenian/Slovene; so Somali; es Spanish;
+    su Sundanese; sw Swahili/Kiswahili; sv Swedish; tg Tajik; ta Tamil; tt Tatar; te Telugu; th Thai; bo Tibetan;
+    ti Tigrinya; tn Tswana; tr Turkish; tk Turkmen; uk Ukrainian; ur Urdu; ug Uyghur; uz Uzbek; vi Vietnamese;
+    cy Welsh; wuu Wu; xh Xhosa; yi Yiddish; yo Yoruba; zu Zulu"""
+)
+"""A language's English name, in lower case, to its code."""
+
+QUALIFIERS = _table(
+    """Hans Simplified; Hant Traditional; Latn Latin; Cyrl Cyrillic; Arab Arabic;
+    AF Afghanistan; AL Albania; DZ Algeria; AR Argentina; AM Armenia; AU Australia; AT Austria; AZ Azerbaijan;
+    BH Bahrain; BD Bangladesh; BE Belgium; BO Bolivia; BA Bosnia and Herzegovina/Bosnia; BR Brazil; BG Bulgaria;
+    KH Cambodia; CM Cameroon; CA Canada; CL Chile; CN China/Mainland China/Mainland; CO Colombia; CR Costa Rica;
+    HR Croatia; CU Cuba; CY Cyprus; CZ Czechia/Czech Republic; DK Denmark; DO Dominican Republic; EC Ecuador;
+    EG Egypt; SV El Salvador; GQ Equatorial Guinea; EE Estonia; ET Ethiopia; FI Finland; FR France; GE Georgia;
+    DE Germany; GH Ghana; GR Greece; GT Guatemala; HT Haiti; HN Honduras; HK Hong Kong/Hong Kong SAR; HU Hungary;
+    IS Iceland; IN India; ID Indonesia; IR Iran; IQ Iraq; IE Ireland; IL Israel; IT Italy; JM Jamaica; JP Japan;
+    JO Jordan; KZ Kazakhstan; KE Kenya; KR Korea/South Korea; KW Kuwait; KG Kyrgyzstan; LA Laos; LV Latvia;
+    LB Lebanon; LY Libya; LT Lithuania; LU Luxembourg; MO Macao/Macau; MG Madagascar; MY Malaysia; MT Malta;
+    MX Mexico; MD Moldova; MN Mongolia; ME Montenegro; MA Morocco; MZ Mozambique; MM Myanmar; NP Nepal;
+    NL Netherlands; NZ New Zealand; NI Nicaragua; NG Nigeria; MK North Macedonia; NO Norway; OM Oman; PK Pakistan;
+    PS Palestine; PA Panama; PY Paraguay; PE Peru; PH Philippines; PL Poland; PT Portugal; PR Puerto Rico; QA Qatar;
+    RO Romania; RU Russia; RW Rwanda; SA Saudi Arabia; SN Senegal; RS Serbia; SG Singapore; SK Slovakia; SI Slovenia;
+    SO Somalia; ZA South Africa; ES Spain; LK Sri Lanka; SD Sudan; SE Sweden; CH Switzerland; SY Syria;
+    TW Taiwan/Taiwanese Mandarin; TZ Tanzania; TH Thailand; TN Tunisia; TR Turkey/Türkiye; TM Turkmenistan;
+    UG Uganda; UA Ukraine; AE United Arab Emirates/UAE; GB United Kingdom/UK/Great Britain;
+    US United States/US/USA; UY Uruguay; UZ Uzbekistan; VE Venezuela; VN Vietnam; YE Yemen; ZM Zambia; ZW Zimbabwe;
+    001 World; 419 Latin America"""
+)
+"""What stands in brackets behind a language's name, in lower case, to its subtag: a script or a region."""

@@ -1,0 +1,208 @@
+"""Which jobs a table shows, and in which order: views, filters, sorts. Pure; what a row says is `cells`."""
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from tui.domain import board, expiry
+from tui.domain.board import Flag, JobState
+from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Phase, Ref
+
+
+class View(StrEnum):
+    """The ways into the board. Active, Done and Problems sum to All; Expiring lies within Done."""
+
+    ALL = "all"
+    ACTIVE = "active"
+    DONE = "done"
+    PROBLEMS = "problems"
+    EXPIRING = "expiring"
+    ARCHIVE = "archive"
+    """In none of the others."""
+
+
+class Outlook(Struct, frozen=True, kw_only=True):
+    """What judging a job takes beside its state. Durations are seconds."""
+
+    now: float
+    stall_after: float = 3600.0
+    warn_before: float = 86400.0
+    archive_after: float = 14 * 86400.0
+    providers: Mapping[str, str] = {}
+    """Account to provider, where they differ in name."""
+
+
+def name(state: JobState) -> str:
+    """What a job is called: its label, else its title, else its id."""
+    return state.job.label or (state.report and state.report.title) or state.job.id
+
+
+def flags(state: JobState, outlook: Outlook) -> tuple[Flag, ...]:
+    """What is to be noticed of the job."""
+    return board.flags(state, outlook.now, stall_after=outlook.stall_after, warn_before=outlook.warn_before)
+
+
+def archived(state: JobState, outlook: Outlook) -> bool:
+    """Put away by hand, or ended long ago without a link that lives."""
+    if state.job.archived:
+        return True
+    if state.phase not in ENDS or state.since is None or outlook.now - state.since < outlook.archive_after:
+        return False
+    return all(expiry.expired(link, outlook.now) for link in state.links)
+
+
+def views(state: JobState, outlook: Outlook) -> frozenset[View]:
+    """The views that show the job."""
+    if archived(state, outlook):
+        return frozenset({View.ARCHIVE})
+    if state.phase in ACTIVE:
+        return frozenset({View.ALL, View.ACTIVE})
+    if state.phase in PROBLEMS:
+        return frozenset({View.ALL, View.PROBLEMS})
+    if Flag.EXPIRING in flags(state, outlook):
+        return frozenset({View.ALL, View.DONE, View.EXPIRING})
+    return frozenset({View.ALL, View.DONE})
+
+
+def counts(states: Iterable[JobState], outlook: Outlook) -> dict[View, int]:
+    """How many jobs each view shows."""
+    found = dict.fromkeys(View, 0)
+    for state in states:
+        for view in views(state, outlook):
+            found[view] += 1
+    return found
+
+
+class Term(NamedTuple):
+    """One word of a filter: `phase:fail`, `-tag:test`, `text`."""
+
+    field: str
+    """One of FIELDS; "" is free text."""
+    text: str
+    """In lower case."""
+    wanted: bool
+
+
+def _values(state: JobState, field: str, outlook: Outlook) -> Iterable[str]:
+    """The job's values of a field, as typed by an operator; free text looks at name, id and note."""
+    job, report = state.job, state.report
+    match field:
+        case "account":
+            return (job.account,)
+        case "provider":
+            return (outlook.providers.get(job.account, job.account),)
+        case "phase":
+            return (state.phase, state.phase.replace("_", " "))
+        case "tag":
+            return job.tags
+        case "lang":
+            return ((report and report.language) or "",)
+        case "kind":
+            return (job.kind,)
+        case "flag":
+            return flags(state, outlook)
+        case _:
+            return (name(state), job.id, job.note)
+
+
+FIELDS = ("account", "provider", "phase", "tag", "lang", "kind", "flag")
+"""What stands before a ':' in a filter. Anything else with a ':' is free text, since ids may hold one."""
+
+
+class Filter(NamedTuple):
+    """What an operator typed after `/`: every term must hold. A field matches by its beginning, text anywhere."""
+
+    terms: tuple[Term, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Filter":
+        """The filter in a text, even one that is still being typed."""
+        try:
+            words = shlex.split(text)
+        except ValueError:  # a quotation mark that is not closed yet
+            words = text.replace('"', " ").replace("'", " ").split()
+        terms: list[Term] = []
+        for word in words:
+            wanted = not (word.startswith("-") and len(word) > 1)
+            bare = word if wanted else word[1:]
+            field, colon, value = bare.partition(":")
+            if colon and field.lower() in FIELDS:
+                if value:
+                    terms.append(Term(field.lower(), value.lower(), wanted))
+            else:
+                terms.append(Term("", bare.lower(), wanted))
+        return cls(tuple(terms))
+
+    def matches(self, state: JobState, outlook: Outlook) -> bool:
+        """Whether every term holds for the job."""
+        return all(_holds(term, state, outlook) is term.wanted for term in self.terms)
+
+
+def _holds(term: Term, state: JobState, outlook: Outlook) -> bool:
+    values = (value.lower() for value in _values(state, term.field, outlook))
+    if term.field:
+        return any(value.startswith(term.text) for value in values)
+    return any(term.text in value for value in values)
+
+
+_PHASES = {
+    phase: place
+    for place, phase in enumerate(
+        (
+            Phase.RUNNING,
+            Phase.QUEUED,
+            Phase.NEW,
+            Phase.FAILED,
+            Phase.TIMED_OUT,
+            Phase.BLOCKED,
+            Phase.MISSING,
+            Phase.DONE,
+        )
+    )
+}
+_LATE = float("inf")
+
+
+def _progress(state: JobState) -> float:
+    progress = state.report.progress if state.report else None
+    return -(progress if progress is not None else -1.0)
+
+
+def _expiry(state: JobState) -> float:
+    link = board.soonest(state)
+    return link.expires_at if link is not None and link.expires_at is not None else _LATE
+
+
+SORTS: Mapping[str, Callable[[JobState], Any]] = {
+    "status": lambda state: _PHASES[state.phase],
+    "provider": lambda state: state.job.account,
+    "name": lambda state: name(state).casefold(),
+    "lang": lambda state: (state.report and state.report.language) or "\U0010ffff",
+    "progress": _progress,
+    "age": lambda state: -(state.since or 0.0),
+    "next": lambda state: state.next_ask_at if state.next_ask_at is not None else _LATE,
+    "link": _expiry,
+}
+"""Sorts by column. The watchlist's own order is the sort "" (or any other name)."""
+
+
+def arranged(
+    states: Iterable[JobState],
+    outlook: Outlook,
+    *,
+    view: View = View.ALL,
+    wanted: Filter = Filter(),  # noqa: B008  a NamedTuple: immutable
+    sort: str = "",
+    descending: bool = False,
+) -> list[Ref]:
+    """The refs of the jobs that a table shows, in order. `states` come in the watchlist's order; ties stay so."""
+    shown = [state for state in states if view in views(state, outlook) and wanted.matches(state, outlook)]
+    if sort in SORTS:
+        shown.sort(key=lambda state: state.job.ref)
+        shown.sort(key=SORTS[sort], reverse=descending)
+    elif descending:
+        shown.reverse()
+    return [state.job.ref for state in shown]

@@ -1,0 +1,151 @@
+"""What a front end knows of the engine: the board's changes, commands with their outcome, notices. No thread is here.
+
+Whoever draws holds a `Feed`, its own dict of states, and nothing else of the engine.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from tui.domain.board import JobState, PhaseChange
+from tui.domain.jobs import Ref
+from tui.stores.watchlist import Operation, Removed
+
+
+class Health(StrEnum):
+    """How an account is doing, for its badge."""
+
+    OK = "ok"
+    UNTRIED = "untried"
+    LIMITED = "limited"
+    OFFLINE = "offline"
+    """Its breaker is open, or its last asks failed."""
+    REFUSED = "refused"
+    """401: it asks nothing until a person acts."""
+    NO_KEY = "no key"
+
+
+class AccountState(Struct, frozen=True, kw_only=True):
+    """One account, as a front end shows it."""
+
+    name: str
+    provider: str
+    title: str
+    hints: tuple[str, ...] = ()
+    """Regular expressions that this provider's ids often match."""
+    kinds: tuple[str, ...] = ()
+    health: Health = Health.UNTRIED
+    message: str = ""
+    """What is wrong and the way out; "" while nothing is."""
+    until: float | None = None
+    """Instant until which it waits, if it does."""
+    quota: tuple[int, int] | None = None
+    """Asks left and the limit, as the service's headers said last."""
+    asks: int = 0
+    faults: int = 0
+    latency: float | None = None
+    """Seconds that the last ask took."""
+    skew: float | None = None
+    """Seconds by which the service's clock is ahead of ours."""
+    deprecated: bool = False
+    """The service says that this API will end."""
+    sunset: float | None = None
+    """Instant at which it will, where it says so."""
+
+
+class Kind(StrEnum):
+    """What a notice is about."""
+
+    DONE = "done"
+    FAILED = "failed"
+    CHANGED = "changed"
+    ACCOUNT = "account"
+    EXPIRING = "expiring"
+
+
+class Notice(NamedTuple):
+    """Something that happened, worth a toast or a bell."""
+
+    kind: Kind
+    text: str
+    ref: Ref | None
+    at: float
+
+
+class Refresh(Struct, frozen=True):
+    """Ask these jobs now, inside what their accounts allow."""
+
+    refs: tuple[Ref, ...]
+
+
+class Resume(Struct, frozen=True):
+    """A person says that the account may be tried again: its key is read anew."""
+
+    account: str
+
+
+Command = Operation | Refresh | Resume
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What came of a command."""
+
+    ok: bool = True
+    message: str = ""
+    """For an operator."""
+    removed: tuple[Removed, ...] = ()
+    """What `Restore` puts back."""
+
+
+class Detail(Struct, frozen=True, kw_only=True):
+    """What the journal holds of one job, for its detail pane."""
+
+    ref: Ref
+    body: bytes | None = None
+    """The last raw body, at most 64 KiB, without the key."""
+    body_at: float | None = None
+    changes: tuple[PhaseChange, ...] = ()
+
+
+class Update(Struct, frozen=True, kw_only=True):
+    """What has changed since the last one was taken. Job states are conflated by ref; notices never are."""
+
+    states: Mapping[Ref, JobState]
+    removed: frozenset[Ref] = frozenset()
+    order: tuple[Ref, ...] | None = None
+    """The watchlist's order, where it changed."""
+    accounts: Mapping[str, AccountState] | None = None
+    problems: tuple[str, ...] | None = None
+    """Banners: a broken watchlist, a journal that cannot be written."""
+    notices: tuple[Notice, ...] = ()
+
+
+class Feed(Protocol):
+    """The engine, as a front end sees it. Every method is called from the front end's own thread."""
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Starts the engine. `wake` is called, from any thread, when there is something to take."""
+        ...
+
+    def take(self) -> Update:
+        """What has changed since the last call."""
+        ...
+
+    def send(self, command: Command) -> "Future[Outcome]":
+        """Has the engine do it."""
+        ...
+
+    def look(self, ref: Ref) -> "Future[Detail]":
+        """Asks for what the journal holds of a job."""
+        ...
+
+    def silent_for(self) -> float:
+        """Seconds since the engine last showed that it lives."""
+        ...
+
+    def close(self) -> None:
+        """Ends the engine; what it knows is in the journal afterwards."""
+        ...

@@ -1,0 +1,248 @@
+"""The ledger of a session: every job's state, and the one way of what happens to it. It asks nobody.
+
+`settle` reduces an event onto the board, plans the next ask, journals and tells. Who does the asking is handed the
+plan through `queue`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from tui.domain import board, cadence, rows
+from tui.domain.board import Event, JobState, Listed, PhaseChange, Planned, Unasked
+from tui.domain.cadence import Tempo
+from tui.domain.jobs import ACTIVE, ENDS, Fault, FaultKind, Job, Phase, Ref
+from tui.engine.accounts import LiveAccount
+from tui.engine.feed import AccountState, Kind, Notice
+from tui.providers.provider import UnknownKind
+from tui.stores.journal import Entry, JournalError
+from tui.stores.library import Library
+
+BATCH = 0.25
+"""Seconds for which journal entries are gathered. A phase change does not wait."""
+BACKLOG = 20_000
+"""Journal entries kept in memory while the journal cannot be written."""
+
+
+class Listener(Protocol):
+    """Who is told what changes, on the session's own loop."""
+
+    def state(self, state: JobState) -> None:
+        """A job's state is new."""
+        ...
+
+    def listed(self, order: tuple[Ref, ...]) -> None:
+        """The watchlist holds these jobs, in this order, and no others."""
+        ...
+
+    def account(self, state: AccountState) -> None:
+        """An account's state is new."""
+        ...
+
+    def problems(self, problems: tuple[str, ...]) -> None:
+        """What stands in the way now, as a whole."""
+        ...
+
+    def notice(self, notice: Notice) -> None:
+        """Something worth a toast."""
+        ...
+
+
+class Ledger:
+    """The states of the jobs that the watchlist holds, in its order."""
+
+    def __init__(
+        self,
+        library: Library,
+        accounts: Mapping[str, LiveAccount],
+        listener: Listener,
+        *,
+        now: Callable[[], float],
+        random: Random,
+        queue: Callable[[Ref, float | None], None],
+    ) -> None:
+        """`queue` is told of every job when its next ask is due (None: never)."""
+        self.states: dict[Ref, JobState] = {}
+        self._library = library
+        self._accounts = accounts
+        self._listener = listener
+        self._now = now
+        self._random = random
+        self._queue = queue
+        self._pending: list[Entry] = []
+        self._flushing: asyncio.TimerHandle | None = None
+        self._problems: dict[str, str] = {}
+        self._tempos: dict[tuple[str, str], Tempo | None] = {}
+
+    def settle(self, ref: Ref, event: Event, body: bytes | None = None) -> JobState:
+        """Reduces, plans, journals and tells."""
+        state, change = board.reduce(self.states[ref], event)
+        state, _ = board.reduce(state, self._planned(state))
+        self._place(state)
+        self._journal(Entry(state, change, body, self._now()))
+        if change is not None:
+            self._notice(state, change)
+        return state
+
+    def hurry(self, ref: Ref) -> None:
+        """A person wants this job asked now; the journal need not know."""
+        state = self.states[ref]
+        self._place(board.reduce(state, Planned(self._now(), "asked for", state.fresh_until))[0])
+
+    def adopt(self, told: JobState) -> None:
+        """Takes over what another process has journalled, where it is newer."""
+        ref = told.job.ref
+        held = self.states.get(ref)
+        if held is None or (told.checked_at or 0.0) <= (held.checked_at or 0.0):
+            return
+        state = replace(told, job=held.job)
+        state, _ = board.reduce(state, self._planned(state))
+        self._place(state)
+        if state.phase is not held.phase:
+            self._notice(state, PhaseChange(ref, held.phase, state.phase, held.checked_at, self._now(), ""))
+
+    def list(self, jobs: Iterable[Job]) -> None:
+        """The watchlist holds these jobs and no others: new ones come with what the journal knows of them."""
+        jobs = tuple(jobs)
+        order = tuple(job.ref for job in jobs)
+        for ref in self.states.keys() - set(order):
+            del self.states[ref]
+            self._queue(ref, None)
+        self._listener.listed(order)
+        known = self._library.journal.states() if any(ref not in self.states for ref in order) else {}
+        for job in jobs:
+            held = self.states.get(job.ref)
+            if held is None or held.job != job:
+                self._list(job, held, known.get(job.ref))
+        self.states = {ref: self.states[ref] for ref in order}
+
+    def _list(self, job: Job, held: JobState | None, known: JobState | None) -> None:
+        before = held or known
+        state, _ = board.reduce(before or JobState(job=job), Listed(job))
+        state = self._judged(state)
+        state, _ = board.reduce(state, self._planned(state) if held else self._first(state))
+        self._place(state)
+        if before is None or before.job != job or before.fault != state.fault:
+            self._journal(Entry(state))
+
+    def reconsider(self, account: str) -> None:
+        """The account's key is another: what was refused is asked again, or refused with the new reason."""
+        for held in [state for state in self.states.values() if state.job.account == account]:
+            state = self._judged(held)
+            if state != held:
+                self._place(board.reduce(state, self._first(state))[0])
+                self._journal(Entry(self.states[held.job.ref]))
+
+    def _judged(self, state: JobState) -> JobState:
+        """The state with the reason why it cannot be asked, or without one that no longer holds."""
+        refusal = self.refusal(state.job)
+        if refusal is not None:
+            return board.reduce(state, Unasked(refusal))[0]
+        if state.fault is not None and state.fault.kind is FaultKind.REFUSED:
+            return replace(state, fault=None)
+        return state
+
+    def refusal(self, job: Job) -> Fault | None:
+        """Why the job cannot be asked at all, as things are configured."""
+        live = self._accounts.get(job.account)
+        if live is None:
+            return Fault(FaultKind.REFUSED, self._library.unconfigured(job.account))
+        try:
+            live.endpoint(job)
+        except UnknownKind as error:
+            return Fault(FaultKind.REFUSED, str(error))
+        return live.refusal
+
+    def wants_result(self, state: JobState) -> bool:
+        """The next ask of the job is for its result."""
+        tempo = self._tempo(state.job)
+        return tempo is not None and cadence.wants_result(state, tempo)
+
+    def _place(self, state: JobState) -> None:
+        self.states[state.job.ref] = state
+        self._queue(state.job.ref, state.next_ask_at)
+        self._listener.state(state)
+
+    def _planned(self, state: JobState) -> Planned:
+        tempo, now = self._tempo(state.job), self._now()
+        if tempo is None or self.refusal(state.job) is not None:
+            return Planned(None, "", state.fresh_until)
+        plan = cadence.plan(state, tempo, now, self._random)
+        if plan is None:
+            return Planned(None, "", None)
+        return Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, now))
+
+    def _first(self, state: JobState) -> Planned:
+        """The first ask of this session: when it was planned, or spread over the shortest cold interval."""
+        tempo, now = self._tempo(state.job), self._now()
+        asleep = state.phase not in ACTIVE or state.job.archived
+        if tempo is None or asleep or self.refusal(state.job) is not None:
+            return self._planned(state)
+        if state.next_ask_at is not None and now < state.next_ask_at < now + tempo.most:
+            return Planned(state.next_ask_at, state.reason, state.fresh_until)
+        return Planned(now + self._random.uniform(0, tempo.first), "first ask of this session", state.fresh_until)
+
+    def _tempo(self, job: Job) -> Tempo | None:
+        """The tempo of the job's kind; None: its account or kind is not known."""
+        key = (job.account, job.kind)
+        if key not in self._tempos:
+            self._tempos[key] = self._find_tempo(job)
+        return self._tempos[key]
+
+    def _find_tempo(self, job: Job) -> Tempo | None:
+        if job.account not in self._accounts:
+            return None
+        try:
+            endpoint = self._accounts[job.account].endpoint(job)
+        except UnknownKind:
+            return None
+        polling = self._library.settings.polling
+        return Tempo.of(
+            endpoint.cadence,
+            max_interval=polling.max_interval,
+            stall_after=polling.stall_after,
+            result=endpoint.result is not None,
+        )
+
+    def problem(self, source: str, text: str) -> None:
+        """Sets or lifts ("") what stands in the way from one source."""
+        if self._problems.get(source, "") == text:
+            return
+        self._problems.pop(source, None)
+        if text:
+            self._problems[source] = text
+        self._listener.problems(tuple(self._problems.values()))
+
+    def _notice(self, state: JobState, change: PhaseChange) -> None:
+        if state.job.muted or change.after not in ENDS:
+            return
+        kind = Kind.DONE if change.after is Phase.DONE else Kind.FAILED
+        text = f"{rows.name(state)}: {change.after.replace('_', ' ')}" + (
+            f". {change.message}" if change.message else ""
+        )
+        self._listener.notice(Notice(kind, text, change.ref, change.seen))
+
+    def _journal(self, entry: Entry) -> None:
+        self._pending.append(entry)
+        if self._flushing is None:
+            wait = 0 if entry.change is not None else BATCH
+            self._flushing = asyncio.get_running_loop().call_later(wait, self.flush)
+
+    def flush(self) -> None:
+        """Writes what is pending as one transaction. What cannot be written is kept for the next time, and said."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if not self._pending:
+            return
+        try:
+            self._library.journal.record(self._pending)
+        except JournalError as error:
+            self.problem("journal", str(error))
+            del self._pending[:-BACKLOG]
+            return
+        self.problem("journal", "")
+        self._pending.clear()

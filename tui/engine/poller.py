@@ -1,0 +1,120 @@
+"""One account's queue and its workers: who is asked next, and when a request may leave. What came back it hands on.
+
+Workers report; the Session decides. A worker owns a client with one connection.
+"""
+
+import asyncio
+import heapq
+import itertools
+import logging
+import math
+import ssl
+from collections.abc import Awaitable, Callable
+
+from tui.domain import pace
+from tui.domain.jobs import Ref
+from tui.engine.accounts import LiveAccount
+from tui.engine.client import Client, Transport
+
+Ask = Callable[[LiveAccount, Client, Ref], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+
+class Poller:
+    """Asks one account's jobs when they are due, as fast as its pace allows, with a fixed handful of workers."""
+
+    def __init__(self, account: LiveAccount, ask: Ask, tls: ssl.SSLContext, transport: Transport | None) -> None:
+        self.account = account
+        self._ask = ask
+        self._tls = tls
+        self._transport = transport
+        self._due: dict[Ref, float] = {}
+        self._heap: list[tuple[float, int, Ref]] = []
+        self._order = itertools.count()
+        self._turn = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._renewals = 0
+
+    def put(self, ref: Ref, at: float) -> None:
+        """Has the job asked at this instant (and no more at the one before). A job has one place in the queue."""
+        self._due[ref] = at
+        heapq.heappush(self._heap, (at, next(self._order), ref))
+        self._news.set()
+
+    def drop(self, ref: Ref) -> None:
+        """The job is not asked any more; what is under way ends unheeded."""
+        self._due.pop(ref, None)
+
+    def respread(self, spread: Callable[[], float]) -> None:
+        """After a suspend, what became due in it leaves `spread()` seconds from now, instead of all at once."""
+        now = self.account.clock()
+        for ref, at in list(self._due.items()):
+            if at < now:
+                self.put(ref, now + spread())
+        self._news.set()
+
+    def renew(self) -> None:
+        """The key or the pace has changed: wakes the workers, which open new connections."""
+        self._renewals += 1
+        self._news.set()
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self.account.account.concurrency):
+                workers.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            await self._until(lambda: self.account.refusal is None)
+            renewals = self._renewals
+            async with self.account.client(self._tls, self._transport) as client:
+                while renewals == self._renewals and self.account.refusal is None:
+                    ref = await self._next(renewals)
+                    if ref is not None:
+                        await self._ask(self.account, client, ref)
+
+    async def _next(self, renewals: int) -> Ref | None:
+        """The next job that is due, once its request is paid for; None: the connection is to be made anew.
+
+        One worker waits at a time, the others queue behind it for the turn.
+        """
+        async with self._turn:
+            while renewals == self._renewals:
+                now = self.account.clock()
+                at = max(self._head(), self._leave(now))
+                if at <= now:
+                    self.account.pace = pace.taken(self.account.pace, now)
+                    return self._pop()
+                await self._wait(at - now)
+            return None
+
+    def _head(self) -> float:
+        """Instant at which the first job is due; infinite without one. Places that were given up are swept."""
+        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else math.inf
+
+    def _leave(self, now: float) -> float:
+        leave = pace.ready(self.account.pace, now)
+        return math.inf if leave is None else leave.at
+
+    def _pop(self) -> Ref:
+        ref = heapq.heappop(self._heap)[2]
+        del self._due[ref]
+        return ref
+
+    async def _wait(self, seconds: float) -> None:
+        """Until something is new, at most so long (an infinite wait is cut into hours)."""
+        self._news.clear()
+        try:
+            async with asyncio.timeout(min(seconds, 3600.0)):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        while not ready():
+            self._news.clear()
+            await self._news.wait()

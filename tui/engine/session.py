@@ -1,0 +1,267 @@
+"""A live session: library, accounts, ledger and pollers, as coroutines on one loop. It knows no thread, no screen."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from random import Random
+
+import httpx
+
+from tui.domain import pace
+from tui.domain.board import Faulted, JobState, Unasked
+from tui.domain.jobs import Fault, FaultKind, Ref
+from tui.engine.accounts import LiveAccount
+from tui.engine.client import Client, Transport
+from tui.engine.clock import Clock
+from tui.engine.feed import AccountState, Command, Detail, Outcome, Refresh, Resume
+from tui.engine.ledger import Ledger, Listener
+from tui.engine.poller import Poller
+from tui.stores.library import Library
+from tui.stores.watchlist import Outcome as Changed
+from tui.stores.watchlist import WatchlistError
+
+TICK = 1.0
+"""Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
+RESPREAD = 30.0
+"""Seconds over which what became due during a suspend is spread."""
+PATIENCE = 60.0
+"""Seconds that `check` waits for a floor or the bucket."""
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """One engine over one library. Made on the loop that runs it."""
+
+    def __init__(
+        self,
+        library: Library,
+        listener: Listener,
+        *,
+        wall: Callable[[], float] = time.time,
+        random: Random | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """`wall` gives instants, the loop's own clock the time that passes. `transport` replaces the network."""
+        random = random or Random()
+        self._library = library
+        self._listener = listener
+        self._random = random
+        self._transport = transport
+        self._clock = Clock(wall, asyncio.get_running_loop().time)
+        self._tls = httpx.create_ssl_context()
+        self._accounts = {
+            name: LiveAccount(account, self._clock.now, random) for name, account in library.accounts.items()
+        }
+        self._pollers = {name: Poller(live, self._ask, self._tls, transport) for name, live in self._accounts.items()}
+        self._ledger = Ledger(library, self._accounts, listener, now=self._clock.now, random=random, queue=self._queue)
+        self._stamp: object = None
+        self._told: dict[str, AccountState] = {}
+        for name, live in self._accounts.items():
+            live.unlock(library.key(name))
+
+    @property
+    def states(self) -> dict[Ref, JobState]:
+        """The board, in the watchlist's order."""
+        return self._ledger.states
+
+    def open(self) -> None:
+        """Puts the watchlist on the board, with what the journal knows of it. Raises WatchlistError."""
+        self._stamp = self._library.watchlist.stamp()
+        reading = self._library.watchlist.read()
+        self._ledger.problem("watchlist", "; ".join(reading.problems))
+        self._ledger.list(reading.jobs)
+        self._tell_accounts()
+
+    async def run(self) -> None:
+        """Polls until it is cancelled; the journal is whole afterwards."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for poller in self._pollers.values():
+                    tasks.create_task(poller.run())
+                tasks.create_task(self._ticks())
+        finally:
+            self._ledger.flush()
+
+    def _queue(self, ref: Ref, at: float | None) -> None:
+        poller = self._pollers.get(ref.account)
+        if poller is not None and at is not None:
+            poller.put(ref, at)
+        elif poller is not None:
+            poller.drop(ref)
+
+    async def _ask(self, live: LiveAccount, client: Client, ref: Ref) -> None:
+        """One due ask, whatever it brings. An error of our own is that job's fault, and never another's."""
+        try:
+            await self._ask_once(live, client, ref, person=False)
+        except Exception as error:
+            log.exception("asking %s", ref)
+            fault = Fault(FaultKind.MALFORMED, f"babeltop's own error ({type(error).__name__}); the log has more")
+            if ref in self.states:
+                self._ledger.settle(ref, Faulted(fault, self._clock.now()))
+
+    async def _ask_once(self, live: LiveAccount, client: Client, ref: Ref, *, person: bool) -> None:
+        state = self.states.get(ref)
+        if state is None:
+            return
+        if self._ledger.wants_result(state):
+            answer = await live.result(client, state)
+        else:
+            answer = await live.ask(client, state.job)
+        self._tell_account(live)
+        if ref in self.states:
+            self._ledger.settle(ref, answer.event(person=person), answer.body)
+
+    # What passes by itself.
+
+    async def _ticks(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            if self._clock.correct() > 0:
+                for poller in self._pollers.values():
+                    poller.respread(lambda: self._random.uniform(0, RESPREAD))
+            self._read_watchlist()
+            for name in self._library.changed_keys():
+                self._unlock(name)
+            for state in self._library.journal.news().values():
+                self._ledger.adopt(state)
+            self._tell_accounts()
+
+    def _read_watchlist(self) -> None:
+        """Takes over edits from outside. While the file does not parse, the last good list stays."""
+        stamp = self._library.watchlist.stamp()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            reading = self._library.watchlist.read()
+        except WatchlistError as error:
+            self._ledger.problem("watchlist", str(error))
+            return
+        self._ledger.problem("watchlist", "; ".join(reading.problems))
+        self._ledger.list(reading.jobs)
+
+    def _unlock(self, name: str) -> None:
+        live = self._accounts[name]
+        live.unlock(self._library.key(name))
+        self._pollers[name].renew()
+        self._ledger.reconsider(name)
+        self._tell_account(live)
+
+    def _tell_accounts(self) -> None:
+        for live in self._accounts.values():
+            self._tell_account(live)
+
+    def _tell_account(self, live: LiveAccount) -> None:
+        state = live.refreshed()
+        if self._told.get(state.name) != state:
+            self._told[state.name] = state
+            self._listener.account(state)
+
+    # What a person wants.
+
+    async def perform(self, command: Command) -> Outcome:
+        """Does it and says what came of it. A command that cannot be done is an outcome, not an exception."""
+        match command:
+            case Refresh(refs):
+                return self._refresh(refs)
+            case Resume(account):
+                self._library.forget_key(account)
+                self._unlock(account)
+                return Outcome(message=f"{account} is tried again")
+            case _:
+                try:
+                    reading, outcome = self._library.change(command)
+                except WatchlistError as error:
+                    return Outcome(ok=False, message=str(error))
+                self._stamp = self._library.watchlist.stamp()
+                self._ledger.list(reading.jobs)
+                return Outcome(message=_said(outcome), removed=outcome.cut)
+
+    def _refresh(self, refs: tuple[Ref, ...]) -> Outcome:
+        """Puts the jobs first in the queue. A person asks: a stop and an open breaker are tried again."""
+        asked, refused = 0, ""
+        for ref in refs:
+            state = self.states.get(ref)
+            refusal = self._ledger.refusal(state.job) if state is not None else None
+            if state is None or refusal is not None:
+                refused = refusal.message if refusal else f"{ref} is not on the watchlist"
+                continue
+            live = self._accounts[ref.account]
+            live.pace = pace.resumed(live.pace)
+            self._ledger.hurry(ref)
+            asked += 1
+        if not asked:
+            return Outcome(ok=False, message=refused)
+        return Outcome(message=f"asking {asked} job{'s' if asked > 1 else ''}" + (f"; {refused}" if refused else ""))
+
+    def look(self, ref: Ref) -> Detail:
+        """What the journal holds of one job."""
+        self._ledger.flush()
+        body = self._library.journal.body(ref)
+        changes = self._library.journal.changes([ref])[ref]
+        return Detail(ref=ref, body=body[0] if body else None, body_at=body[1] if body else None, changes=changes)
+
+    # Once, now: `check`.
+
+    async def check(self, refs: Iterable[Ref]) -> None:
+        """Asks each job once, now, within its account's pace, and for the result of what is done."""
+        waiting: dict[str, list[Ref]] = {}
+        for ref in refs:
+            refusal = self._ledger.refusal(self.states[ref].job)
+            if refusal is not None:
+                self._ledger.settle(ref, Unasked(refusal))
+            else:
+                waiting.setdefault(ref.account, []).append(ref)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, mine in waiting.items():
+                    live = self._accounts[name]
+                    live.pace = pace.resumed(live.pace)
+                    for _ in range(min(len(mine), live.account.concurrency)):
+                        tasks.create_task(self._check(live, mine))
+        finally:
+            self._ledger.flush()
+
+    async def _check(self, live: LiveAccount, waiting: list[Ref]) -> None:
+        async with live.client(self._tls, self._transport) as client:
+            while waiting:
+                ref = waiting.pop(0)
+                if await self._may(live, ref):
+                    await self._ask_once(live, client, ref, person=True)
+                state = self.states[ref]
+                if state.fault is None and self._ledger.wants_result(state) and await self._may(live, ref):
+                    await self._ask_once(live, client, ref, person=True)
+
+    async def _may(self, live: LiveAccount, ref: Ref) -> bool:
+        """Waits for the account's leave and pays for one ask; False, with the fault settled, past PATIENCE."""
+        deadline = self._clock.now() + PATIENCE
+        while True:
+            now = self._clock.now()
+            leave = pace.ready(live.pace, now, person=True)
+            assert leave is not None, "a person is always given leave, if late"
+            if leave.at <= now:
+                live.pace = pace.taken(live.pace, now)
+                return True
+            if leave.at > deadline:
+                fault = Fault(FaultKind.LIMITED, f"nothing was sent: {leave.reason}", retry_at=leave.at)
+                self._ledger.settle(ref, Unasked(fault))
+                return False
+            await asyncio.sleep(leave.at - now)
+
+
+def _said(outcome: Changed) -> str:
+    """What a change of the watchlist did, for an operator."""
+    counts = {
+        "added": outcome.added,
+        "removed": outcome.removed,
+        "changed": outcome.changed,
+        "there already": outcome.already,
+        "not on the watchlist": outcome.absent,
+    }
+    return ", ".join(f"{_named(refs)} {what}" for what, refs in counts.items() if refs) or "nothing to change"
+
+
+def _named(refs: tuple[Ref, ...]) -> str:
+    return str(refs[0]) if len(refs) == 1 else f"{len(refs)} jobs"

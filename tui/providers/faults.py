@@ -1,0 +1,122 @@
+"""A reply that is no report, as a fault: which kind it is, what happened, and the way out, for an operator at night.
+
+Messages name the provider and leave the account to the caller. URLs in them lose their query, which may be signed.
+"""
+
+import re
+from collections.abc import Mapping
+
+from tui.domain.jobs import Fault, FaultKind
+from tui.domain.text import clean
+from tui.providers.bodies import NotJsonError, decode, texts
+from tui.providers.pointers import Json
+from tui.providers.provider import Provider
+from tui.providers.reply import Reply, reset_after, retry_after
+
+SAID_MOST = 300
+"""Characters of a service's own words in a fault's message."""
+REQUEST_ID_MOST = 120
+"""Characters."""
+
+_SIGNED = re.compile(r"(https?://[^\s?#]*)[?#]\S*", re.IGNORECASE)
+_BY_STATUS = {
+    401: FaultKind.REFUSED,
+    402: FaultKind.PAYMENT,
+    403: FaultKind.REFUSED,
+    404: FaultKind.MISSING,
+    410: FaultKind.RETIRED,
+    429: FaultKind.LIMITED,
+}
+_FORBIDDEN = "{title} forbids this ask (403){said}. Raise the key's plan or rights, or set another key."
+"""Unlike 401's, the key may be good: services answer so to a plan below the one needed."""
+_WORDING: Mapping[FaultKind, str] = {
+    FaultKind.REFUSED: "{title} refused the key ({status}){said}. Set a new key for the account.",
+    FaultKind.PAYMENT: "{title} asks for payment ({status}){said}. Add credits or raise the plan, then ask again.",
+    FaultKind.MISSING: "{title} does not know this id ({status}){said}. Check it; it may be another organisation's.",
+    FaultKind.RETIRED: "{title} has ended this API ({status}){said}. {successor}",
+    FaultKind.LIMITED: "{title} wants fewer asks ({status}){said}. Asking goes on by itself{wait}.",
+    FaultKind.REJECTED: "{title} rejected the ask ({status}){said}. Check the job's id and kind.",
+    FaultKind.SERVER: "{title} has trouble of its own ({status}){said}. Asking goes on by itself.",
+    FaultKind.REDIRECTED: "{title} redirects ({status}){said}. The key is not sent along: set the account's base_url.",
+    FaultKind.MALFORMED: "{title} answered {status} without {lacks}{said}. Asking goes on by itself.",
+}
+
+
+def refusal(provider: Provider, reply: Reply) -> Fault | None:
+    """The fault that an HTTP status stands for; None for 2xx."""
+    if 200 <= reply.status < 300:
+        return None
+    kind = _kind(reply)
+    said = _place(reply) if kind is FaultKind.REDIRECTED else ""
+    try:
+        body = decode(reply.body)
+    except NotJsonError as error:
+        return _fault(provider, reply, kind, said or (str(error) if reply.body.strip() else ""))
+    return _fault(provider, reply, kind, said or _said(provider, reply, body), body)
+
+
+def malformed(provider: Provider, reply: Reply, lacks: str, body: Json | NotJsonError) -> Fault:
+    """The fault of a 2xx without what was asked for: `lacks` names it (`a status word`)."""
+    if isinstance(body, NotJsonError):
+        return _fault(provider, reply, FaultKind.MALFORMED, str(body), lacks=lacks)
+    said = _said(provider, reply, body) or _members(body)
+    return _fault(provider, reply, FaultKind.MALFORMED, said, body, lacks=lacks)
+
+
+def _kind(reply: Reply) -> FaultKind:
+    status = reply.status
+    if kind := _BY_STATUS.get(status):
+        return kind
+    if status == 503 and retry_after(reply) is not None:
+        return FaultKind.LIMITED
+    if 300 <= status < 400:
+        return FaultKind.REDIRECTED
+    if 400 <= status < 500:
+        return FaultKind.REJECTED
+    return FaultKind.SERVER if status >= 500 else FaultKind.MALFORMED
+
+
+def _fault(
+    provider: Provider, reply: Reply, kind: FaultKind, said: str, body: Json = None, lacks: str = "an answer"
+) -> Fault:
+    wait = None
+    if kind is FaultKind.LIMITED:
+        wait = retry_after(reply)
+        wait = reset_after(reply) if wait is None else wait
+    wording = _FORBIDDEN if reply.status == 403 else _WORDING[kind]
+    said = _SIGNED.sub(r"\1?…", said).rstrip(" .")
+    message = wording.format(
+        title=provider.title,
+        status=reply.status,
+        said=f": {said}" if said else "",
+        lacks=lacks,
+        wait="" if wait is None else f" in {wait:.0f} s",
+        successor=f"{provider.successor!r} takes over."
+        if provider.successor
+        else f"See {provider.docs or 'its pages'}.",
+    )
+    request_id = next(texts(provider.error.request_id, body, reply.headers), None)
+    return Fault(
+        kind,
+        message,
+        reply.status,
+        None if wait is None else reply.at + wait,
+        clean(request_id, REQUEST_ID_MOST) if request_id else None,
+    )
+
+
+def _said(provider: Provider, reply: Reply, body: Json) -> str:
+    """The service's own words, or none."""
+    empty = provider.endpoint().status.empty
+    return clean(next(texts(provider.error.message, body, reply.headers, empty), ""), SAID_MOST)
+
+
+def _place(reply: Reply) -> str:
+    return clean(f"to {reply.headers['location']}", SAID_MOST) if reply.headers.get("location") else ""
+
+
+def _members(body: Json) -> str:
+    """Which members a body without a word has instead: their names, as the values may be secret."""
+    if isinstance(body, dict) and body:
+        return "it has " + clean(", ".join(body), SAID_MOST)
+    return ""

@@ -1,0 +1,152 @@
+"""The kinds of text and number that a provider file holds, each checked as it is read.
+
+Each has `parse(value)`, which raises ValueError with a reason for the operator who wrote the file.
+"""
+
+import re
+from datetime import datetime
+from typing import ClassVar, Self
+from urllib.parse import quote, urlsplit
+
+_DURATION = re.compile(r"([0-9]{1,6}) ?([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_DOTS = frozenset({"", ".", ".."})
+"""What a part of a path cannot be: it would lead to another path."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected text in quotes")  # noqa: TRY004 - msgspec turns only a ValueError into its own
+    return value
+
+
+class Name(str):
+    """A provider's name: what accounts and the command line write, so it has no ':', '/' or space."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is no such name."""
+        if not _NAME.fullmatch(_text(value)):
+            raise ValueError(f"a name is letters, digits, '-', '_' and '.'; {value!r} is not")
+        return cls(value)
+
+
+class HeaderName(str):
+    """The name of an HTTP header (RFC 9110 §5.1)."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is no token."""
+        if not _TOKEN.fullmatch(_text(value)):
+            raise ValueError(f"{value!r} cannot be the name of a header")
+        return cls(value)
+
+
+class Null(str):
+    """A text that means null, in lower case."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is no text."""
+        return cls(_text(value).strip().lower())
+
+
+class Duration(float):
+    """Seconds, written as a number and s, m, h or d: `7d`."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is no duration."""
+        written = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if written is None:
+            raise ValueError(f"expected a duration such as '90s', '30m', '24h' or '7d', got {value!r}")
+        return cls(int(written[1]) * _SECONDS[written[2]])
+
+
+class Instant(float):
+    """Seconds since the epoch, written as a TOML date-time with an offset: `2026-10-31T00:00:00Z`."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where the offset is missing, since such a time is another one in every zone."""
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise ValueError(f"expected a date-time with an offset such as 2026-10-31T00:00:00Z, got {value}")
+        return cls(value.timestamp())
+
+
+class Regex(str):
+    """A regular expression, searched for; `re` keeps it compiled."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it does not compile."""
+        try:
+            re.compile(_text(value))
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"{value!r} is no regular expression: {error}") from None
+        return cls(value)
+
+
+class BaseUrl(str):
+    """Where an API is: http(s), maybe with a path, without query, fragment or credentials."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError with what is wrong."""
+        url = urlsplit(_text(value))
+        if url.scheme not in {"http", "https"} or not url.hostname:
+            raise ValueError(f"expected an http(s) address such as 'https://api.example.com', got {value!r}")
+        if url.query or url.fragment or url.username is not None:
+            raise ValueError(f"a base_url has no query, fragment or credentials; {value!r} has")
+        return cls(value)
+
+
+class Route(str):
+    """A path below the base URL, whose `{parts}` are filled in for each ask; it may end with a query."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Parts without which the path would be the same for every job."""
+    knows: ClassVar[frozenset[str]] = frozenset()
+    """Parts that can be filled in."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError with what is wrong."""
+        written = _text(value)
+        parts = set(_BRACES.findall(written))
+        if not written.startswith("/") or "#" in written or any(map(str.isspace, written)):
+            raise ValueError(f"a path starts with '/' and has neither '#' nor space; {value!r} is not so")
+        if missing := sorted(cls.needs - parts):
+            raise ValueError(f"{{{missing[0]}}} must stand in {value!r}")
+        if strange := sorted(parts - cls.knows):
+            raise ValueError(f"{{{strange[0]}}} in {value!r} cannot be filled in")
+        return cls(value)
+
+    def url(self, base_url: str, **parts: str) -> str:
+        """The URL below an account's base URL, whose own path stays; parts are percent-encoded whole.
+
+        Raises ValueError for a part that is empty, `.` or `..`: it would lead to another path.
+        """
+        filled = str(self)
+        for name, part in parts.items():
+            if part in _DOTS:
+                raise ValueError(f"{part!r} cannot be an id")
+            filled = filled.replace(f"{{{name}}}", quote(part, safe=""))
+        return base_url.rstrip("/") + filled
+
+
+class StatusRoute(Route):
+    """Where a job's status is asked: `{id}` stands in it."""
+
+    needs = frozenset({"id"})
+    knows = frozenset({"id"})
+
+
+class ResultRoute(Route):
+    """Where a result is asked: `{run}` stands in it, which `status.run` finds; `{id}` may."""
+
+    needs = frozenset({"run"})
+    knows = frozenset({"id", "run"})

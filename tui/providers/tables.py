@@ -1,0 +1,116 @@
+"""A TOML table into a frozen struct, with every problem found at once: each by its key, and with the nearest right one.
+
+msgspec stops at the first problem and names no key of a map, so each value is converted by itself. A type with a
+class method `parse(value)` that raises ValueError converts itself.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
+
+import msgspec
+from msgspec import Struct, ValidationError
+
+Table = Mapping[str, Any]
+"""A TOML table as tomllib gives it."""
+
+S = TypeVar("S", bound=Struct)
+
+
+def build(cls: type[S], table: object, where: str, problems: list[str]) -> S | None:
+    """A struct out of a table, or None and what is wrong with it appended to `problems`.
+
+    `where` is the table's own key (`status`, `kinds.dub.result`), empty for the file itself.
+    """
+    before = len(problems)
+    values = fields(cls, table, where, problems)
+    return cls(**values) if len(problems) == before else None
+
+
+def fields(
+    cls: type[Struct], table: object, where: str, problems: list[str], *, partial: bool = False
+) -> dict[str, Any]:
+    """The good values of a struct's fields, by attribute; `partial`: a required field may be absent."""
+    if not isinstance(table, dict):
+        problems.append(f"{where}: expected a table, got {_kind(table)}")
+        return {}
+    given = cast("dict[str, object]", table)
+    values: dict[str, Any] = {}
+    known = {field.encode_name: field for field in msgspec.structs.fields(cls)}
+    problems += [f"{_key(where, key)}: unknown key{nearest(key, known)}" for key in given if key not in known]
+    for key, field in known.items():
+        before = len(problems)
+        if key in given:
+            value = _convert(field.type, given[key], _key(where, key), problems)
+            if len(problems) == before:
+                values[field.name] = value
+        elif field.required and not partial:
+            problems.append(f"{_key(where, key)}: missing")
+    return values
+
+
+def nearest(wrong: str, right: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where a right spelling is near, else which there are."""
+    from difflib import get_close_matches  # a twentieth of `list`'s budget, and only wrong files need it
+
+    names = sorted(right)
+    close = get_close_matches(wrong, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(names)}" if names else "; there are none"
+
+
+def _key(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, list):
+        return "a list"
+    return "text" if isinstance(value, str) else repr(value)
+
+
+def _is(kind: Any, family: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, family)
+
+
+def _convert(kind: Any, value: object, where: str, problems: list[str]) -> Any:
+    """One value as the type of its field; what is wrong with it goes to `problems`."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is UnionType:  # TOML has no null: `X | None` is an X that may be absent
+        return _convert(args[0], value, where, problems)
+    if origin is Annotated and get_origin(args[0]) is tuple:
+        if value == []:
+            problems.append(f"{where}: an empty list")  # the one bound that lists have here
+        return _convert(args[0], value, where, problems)
+    if origin is tuple and isinstance(value, list):
+        items = cast("list[object]", value)
+        return tuple(_convert(args[0], item, f"{where}[{at}]", problems) for at, item in enumerate(items))
+    if origin is dict and args[1] is not Any and isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        return {key: _convert(args[1], member, _key(where, key), problems) for key, member in members.items()}
+    if origin is Literal:
+        return _choice(args, value, where, problems)
+    if _is(kind, Struct):
+        return build(kind, value, where, problems)
+    if _is(kind, StrEnum):
+        chosen = _choice([member.value for member in kind], value, where, problems)
+        return chosen if chosen is None else kind(chosen)
+    try:
+        return msgspec.convert(value, kind, dec_hook=_parse)
+    except ValidationError as error:
+        problems.append(f"{where}: {error}")
+        return None
+
+
+def _parse(kind: Any, value: object) -> Any:
+    return kind.parse(value)
+
+
+def _choice(right: Iterable[str], value: object, where: str, problems: list[str]) -> str | None:
+    names = list(right)
+    if isinstance(value, str) and value in names:
+        return value
+    problems.append(f"{where}: {value!r} is not known{nearest(str(value), names)}")
+    return None

@@ -1,0 +1,95 @@
+"""What the links lead to: made-up files, served with Range and ETag. It does not know who may fetch them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from random import Random
+from urllib.parse import quote
+
+from tui.simulator.story import Plot
+from tui.simulator.wire import Reply, Request
+
+MEDIA = {
+    "mp4": "video/mp4",
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "ass": "text/x-ssa",
+    "txt": "text/plain; charset=utf-8",
+}
+"""Media type by the end of a file's name."""
+SENTENCE = 3
+"""Seconds that a line of text is on the screen."""
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, whole in memory: the largest are less than a megabyte unless a story says so."""
+
+    name: str
+    """As the reader is to save it."""
+    media: str
+    content: bytes
+
+    @property
+    def etag(self) -> str:
+        """The same for the same bytes: a renewed link leads to the same file."""
+        return f'"{blake2b(self.content, digest_size=16).hexdigest()}"'
+
+
+def made(plot: Plot, name: str) -> File:
+    """Make the file called `name` of a story: the same bytes each time."""
+    kind = name.rpartition(".")[2]
+    if kind in ("mp4", "wav", "flac"):
+        content = Random(f"{plot.id}/{name}").randbytes(plot.size)
+    elif kind == "txt":
+        content = plot.text.encode()
+    else:
+        content = "".join(_captions(kind, plot.text.splitlines())).encode()
+    return File(f"{plot.title}.{kind}", MEDIA[kind], content)
+
+
+def send(file: File, request: Request) -> Reply:
+    """Answer a request for `file`: whole, or the one range that is asked for (RFC 9110 §14)."""
+    size = len(file.content)
+    standing = {
+        "etag": file.etag,
+        "accept-ranges": "bytes",
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
+    }
+    asked = _RANGE.match(request.headers.get("range", ""))
+    if asked is None or request.headers.get("if-range", file.etag) != file.etag:
+        return Reply(200, file.content, file.media, standing)
+    first, last = _bounds(asked[1], asked[2], size)
+    if first > last:
+        return Reply(416, b"", file.media, {**standing, "content-range": f"bytes */{size}"})
+    ranged = {**standing, "content-range": f"bytes {first}-{last}/{size}"}
+    return Reply(206, file.content[first : last + 1], file.media, ranged)
+
+
+def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
+    """Return the first and the last byte of a range; first is beyond last where there is no such byte."""
+    if first:
+        return int(first), min(int(last), size - 1) if last else size - 1
+    return (max(size - int(last), 0), size - 1) if last and int(last) else (size, size - 1)
+
+
+def _captions(kind: str, lines: list[str]) -> Iterator[str]:
+    """Yield a caption file in the form that `kind` says."""
+    if kind == "vtt":
+        yield "WEBVTT\n\n"
+    elif kind == "ass":
+        yield "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Text\n"
+    for number, line in enumerate(lines):
+        start, end = (
+            f"00:{second // 60:02}:{second % 60:02}" for second in (number * SENTENCE, (number + 1) * SENTENCE)
+        )
+        if kind == "srt":
+            yield f"{number + 1}\n{start},000 --> {end},000\n{line}\n\n"
+        elif kind == "vtt":
+            yield f"{start}.000 --> {end}.000\n{line}\n\n"
+        else:
+            yield f"Dialogue: 0,{start[1:]}.00,{end[1:]}.00,Default,{line}\n"

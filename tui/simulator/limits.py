@@ -1,0 +1,53 @@
+"""How often a key may ask: fixed windows, as the services publish them. It does not say how a service refuses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LIMITS: Mapping[str, int] = {"heygen": 600, "camb": 600, "konpro": 60, "konpro.day": 1000, "flixu": 120}
+"""Requests of one key in a minute, or a day. KonPro's Pro and Flixu's Starter plan [D]; HeyGen's and CAMB.AI's are
+unpublished, so these are generous."""
+MINUTE, DAY = 60.0, 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a key stands after it asked once more."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset: float
+    """Seconds until the window that was looked at is over."""
+
+
+@dataclass(slots=True)
+class _Window:
+    opened: float
+    used: int = 0
+
+
+class Meter:
+    """Counts what each key asked of each service. A request that is refused is not counted."""
+
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        """Hold to LIMITS, but where `limits` says something else; raise ValueError for one that does not exist."""
+        if unknown := set(limits) - set(LIMITS):
+            raise ValueError(f"no such limit: {', '.join(sorted(unknown))}")
+        self._limits = {**LIMITS, **limits}
+        self._windows: dict[tuple[str, str], _Window] = {}
+
+    def take(self, service: str, key: str, now: float) -> Standing:
+        """Count one request, if it is within the limits; say how the key stands in its tightest window."""
+        spans = [(name, span) for name, span in ((service, MINUTE), (f"{service}.day", DAY)) if name in self._limits]
+        windows = [(self._window(name, key, span, now), self._limits[name], span) for name, span in spans]
+        allowed = all(window.used < limit for window, limit, _ in windows)
+        for window, _, _ in windows:
+            window.used += allowed
+        window, limit, span = min(windows, key=lambda each: each[1] - each[0].used)
+        return Standing(allowed, limit, limit - window.used, window.opened + span - now)
+
+    def _window(self, name: str, key: str, span: float, now: float) -> _Window:
+        window = self._windows.get((name, key))
+        if window is None or now >= window.opened + span:
+            window = self._windows[name, key] = _Window(now)
+        return window

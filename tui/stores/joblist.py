@@ -1,0 +1,145 @@
+"""What the text of a watchlist says: its jobs, and why it says none. It opens no file and changes nothing."""
+
+import math
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tui.domain import ids
+from tui.domain.jobs import Job, Ref
+from tui.stores import blocks
+
+_PLACE = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
+"""How `tomllib` ends its messages; as attributes it has line and column from Python 3.14 on only."""
+
+
+class WatchlistError(Exception):
+    """The watchlist cannot be read or changed; as a file it is what it was. `str()` is one line for the operator."""
+
+    def __init__(
+        self, reason: str, *, path: Path | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
+        self.reason = reason
+        """What is wrong and, where there is one, the way out."""
+        self.path = path
+        self.line = line
+        """From 1, as editors count; None: it is about no line."""
+        self.column = column
+        """From 1."""
+        super().__init__(reason, path, line, column)
+
+    def __str__(self) -> str:
+        place = [
+            *([str(self.path)] if self.path else []),
+            *([f"line {self.line}"] if self.line else []),
+            *([f"column {self.column}"] if self.column else []),
+        ]
+        return ": ".join(filter(None, [", ".join(place), self.reason]))
+
+
+class Reading(NamedTuple):
+    """What a watchlist says."""
+
+    jobs: tuple[Job, ...]
+    """In the file's order, one for each ref."""
+    problems: tuple[str, ...]
+    """What an operator should know of and nothing stops at: jobs that stand twice, each with its line."""
+
+
+Table = dict[str, Any]
+"""A TOML table as `tomllib` gives it."""
+
+
+def parse(text: str) -> Reading:
+    """The jobs of a watchlist's text. Raises WatchlistError, without a path, where it is no TOML or no job."""
+    return jobs_of(document(text), text)
+
+
+def document(text: str) -> Table:
+    """Everything the text says. Raises WatchlistError where it is no TOML."""
+    try:
+        return tomllib.loads(text.removeprefix(blocks.BOM), parse_float=_float)
+    except RecursionError as error:
+        raise WatchlistError("brackets are nested too deeply") from error
+    except ValueError as error:  # TOMLDecodeError, or an int of more digits than Python converts
+        place = _PLACE.search(str(error))
+        line, column = (int(place[1]), int(place[2])) if place and place[1] else (None, None)
+        if place and not line:
+            line = blocks.line_at(text, len(text.rstrip()))
+        reason = _PLACE.sub("", str(error))
+        raise WatchlistError(f"{reason}: correct it in an editor", line=line, column=column) from error
+
+
+def tables_of(content: Table, text: str) -> list[Table]:
+    """The tables of the array `job` in `content`, which is what `text` says. Raises WatchlistError where it is none."""
+    tables: object = content.get("job", [])
+    if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):  # pyright: ignore[reportUnknownVariableType]
+        return tables  # pyright: ignore[reportUnknownVariableType]
+    line = blocks.line_at(text, blocks.first_mention(text, "job"))
+    raise WatchlistError("every job starts with a line [[job]], in two brackets", line=line)
+
+
+def jobs_of(content: Table, text: str) -> Reading:
+    """The jobs in `content`, which is what `text` says. Raises WatchlistError where a table is no job."""
+    jobs: dict[Ref, Job] = {}
+    again: list[tuple[int, Ref]] = []
+    for index, table in enumerate(tables_of(content, text)):
+        try:
+            job = job_of(table)
+        except ValueError as error:
+            line = next(_lines(text, [index]))
+            raise WatchlistError(f"[[job]]: {error}: correct it in an editor", line=line) from error
+        if jobs.setdefault(job.ref, job) is not job:
+            again.append((index, job.ref))
+    lines = _lines(text, [index for index, _ in again]) if again else iter(())
+    problems = (
+        f"line {line}: {ref} stands twice, the first one counts" for line, (_, ref) in zip(lines, again, strict=True)
+    )
+    return Reading(tuple(jobs.values()), tuple(problems))
+
+
+def ref_of(table: Table) -> Ref:
+    """The ref of a table that `jobs_of` has accepted."""
+    return Ref(table["account"], table["id"])
+
+
+def job_of(table: Table) -> Job:
+    """The job that a table says. Raises ValueError, its text naming the key, where it says none."""
+    fields = {**table, "added": _instant(table["added"])} if "added" in table else table
+    try:
+        job = msgspec.convert(fields, Job)
+    except msgspec.ValidationError as error:
+        reason, _, key = str(error).replace("`", "").partition(" - at $.")
+        raise ValueError(f"{key}: {reason}" if key else reason) from error
+    if not job.account:
+        raise ValueError("account: it is empty")
+    if why := ids.refusal(job.id):
+        raise ValueError(f"id: {why}")
+    return job
+
+
+def _instant(value: object) -> float:
+    """Seconds since the epoch; without an offset a date and time is UTC, without a time it is midnight."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    raise ValueError("added: expected a date and time like 2026-11-21T20:14:00Z, without quotes")
+
+
+def _lines(text: str, indices: list[int]) -> Iterator[int]:
+    """The line of each of these jobs; where they are no blocks, of what holds them."""
+    found = blocks.blocks(text, "job")
+    for index in indices:
+        yield found[index].line if index < len(found) else blocks.line_at(text, blocks.first_mention(text, "job"))
+
+
+def _float(text: str) -> float:
+    """A float; of nan always the same one, so that what holds it equals itself."""
+    value = float(text)
+    return math.nan if math.isnan(value) else value

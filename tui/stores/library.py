@@ -1,0 +1,201 @@
+"""Everything that stays, in one place: settings, accounts, keys, watchlist, journal. Synchronous, and no network.
+
+All that `list`, `add` and `remove` need is here; `engine.session` adds the asking.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tui.domain import pace
+from tui.domain.board import JobState
+from tui.domain.jobs import Job, Ref
+from tui.providers import spec
+from tui.providers.provider import Plan, Provider
+from tui.stores import paths, secrets, settings
+from tui.stores.journal import Journal
+from tui.stores.secrets import Secret, SecretError, Source
+from tui.stores.settings import AccountSettings, Settings, SettingsError
+from tui.stores.watchlist import Operation, Outcome, Reading, WatchlistError, WatchlistFile
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """A provider with a base URL, a key's source and a rate: one organisation has one."""
+
+    name: str
+    provider: Provider
+    base_url: str
+    key: Source | None
+    per_minute: float
+    """Asks a minute that we allow ourselves."""
+    per_day: float | None
+    """Asks a day that the service allows; None: it does not say."""
+    concurrency: int
+
+
+class Places(Struct, frozen=True, kw_only=True):
+    """Where a library's files are."""
+
+    config: Path
+    state: Path
+    watchlist: Path
+
+    @classmethod
+    def usual(cls, watchlist: Path | None = None) -> "Places":
+        """The platform's folders, or those that the environment names."""
+        return cls(config=paths.config_dir(), state=paths.state_dir(), watchlist=watchlist or paths.watchlist_file())
+
+
+class Library:
+    """Settings, accounts and files of one operator. Journal and keys are opened when they are first needed."""
+
+    def __init__(self, places: Places, environ: Mapping[str, str], *, readonly: bool = False) -> None:
+        """Reads settings and provider files. Raises SettingsError and spec.ProviderError."""
+        self.places = places
+        self.readonly = readonly
+        self.settings: Settings = settings.read(places.config / "config.toml")
+        self.providers = spec.library(places.config / "providers")
+        self.watchlist = WatchlistFile(places.watchlist)
+        self._environ = environ
+        self._keys: dict[str, Secret | SecretError] = {}
+        self._key_stamps: dict[str, secrets.Stamp | None] = {}
+        self.warnings: list[str] = []
+
+    @cached_property
+    def accounts(self) -> dict[str, Account]:
+        """The accounts there are, by name. Raises SettingsError and spec.ProviderError."""
+        found = self._readable_providers()
+        successors = {provider.successor for provider in found}
+        keys = {
+            provider.name: provider.key.env
+            for provider in found
+            if provider.key.env and provider.name not in successors
+        }
+        named = settings.accounts(self.settings, keys, self._environ)
+        return {table.name: self._account(table) for table in named}
+
+    def _readable_providers(self) -> list[Provider]:
+        """The providers whose files are right; a wrong one stands in nobody's way but its own accounts'."""
+        found: list[Provider] = []
+        for name in self.providers:
+            try:
+                found.append(self.providers[name])
+            except spec.ProviderError as error:
+                self.warnings.append(str(error))
+        return found
+
+    def _account(self, table: AccountSettings) -> Account:
+        if table.provider not in self.providers:
+            self._refuse(table.name, "provider", f"there is no provider {table.provider!r}", self.providers)
+        provider = self.providers[table.provider]
+        plan = table.plan or provider.limits.default
+        if plan not in provider.limits.plans:
+            self._refuse(table.name, "plan", f"{provider.name} has no plan {plan!r}", provider.limits.plans)
+        limits: Plan = provider.limits.plans[plan]
+        source = table.api_key or (Source(env=secrets.Variable(provider.key.env)) if provider.key.env else None)
+        return Account(
+            name=table.name,
+            provider=provider,
+            base_url=table.base_url or provider.base_url,
+            key=source,
+            per_minute=float(table.rate_per_minute or pace.SHARE * (limits.per_minute or 60.0)),
+            per_day=limits.per_day if table.rate_per_minute is None else None,
+            concurrency=table.concurrency,
+        )
+
+    def _refuse(self, account: str, key: str, reason: str, known: Mapping[str, object]) -> None:
+        near = get_close_matches(reason.split("'")[-2], list(known), n=1)
+        way_out = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+        raise SettingsError(self.places.config / "config.toml", (f"accounts.{account}.{key}: {reason}{way_out}",))
+
+    def unconfigured(self, account: str) -> str:
+        """Why a job of this account cannot be asked, and the way out."""
+        file = self.places.config / "config.toml"
+        envs = {provider.name: provider.key.env for provider in self._readable_providers()}
+        if env := envs.get(account):
+            return f"no key for {account}: set {env} and restart, or write [accounts.{account}] in {file}"
+        near = get_close_matches(account, list(self.accounts), n=1)
+        hint = f"did you mean {near[0]!r}? Else write" if near else "write"
+        return f"there is no account {account!r}: {hint} [accounts.{account}] in {file}"
+
+    # Keys.
+
+    def key(self, account: str) -> Secret | SecretError:
+        """The account's key as it was fetched, or why there is none. A key command may take its ten seconds."""
+        if account not in self._keys:
+            self._fetch(account)
+        return self._keys[account]
+
+    def _fetch(self, account: str) -> None:
+        source = self.accounts[account].key
+        if source is None:
+            self._keys[account] = SecretError(f"no key: set api_key in [accounts.{account}]")
+            return
+        self._key_stamps[account] = secrets.stamp(source)
+        try:
+            fetched = secrets.fetch(source, self._environ)
+        except SecretError as error:
+            self._keys[account] = error
+            return
+        self._keys[account] = fetched.secret
+        if fetched.warning:
+            self.warnings.append(fetched.warning)
+
+    def fetch_keys(self) -> None:
+        """Fetches every account's key now: commands run before the screen starts."""
+        for account in self.accounts:
+            self.key(account)
+
+    def forget_key(self, account: str) -> None:
+        """Has the account's key fetched anew when it is needed next."""
+        self._keys.pop(account, None)
+
+    def changed_keys(self) -> list[str]:
+        """The accounts whose key file is another since it was read; their keys are fetched anew when needed next."""
+        changed: list[str] = []
+        for account, stamp in self._key_stamps.items():
+            source = self.accounts[account].key
+            if source is not None and source.file is not None and secrets.stamp(source) != stamp:
+                self.forget_key(account)
+                changed.append(account)
+        return changed
+
+    # Watchlist and journal.
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal, opened for the thread that first asks for it. Raises JournalError and OSError."""
+        paths.make_private(self.places.state)
+        return Journal(self.places.state / "journal.db")
+
+    def change(self, operation: Operation) -> tuple[Reading, Outcome]:
+        """Does an operation to the watchlist. Raises WatchlistError."""
+        if self.readonly:
+            raise WatchlistError("--readonly forbids writing the watchlist", path=self.places.watchlist)
+        return self.watchlist.change(operation)
+
+    def board(self) -> dict[Ref, JobState]:
+        """The last known state of every job on the watchlist, in its order. Raises WatchlistError, JournalError."""
+        jobs = self.watchlist.read().jobs
+        known = self.journal.states() if jobs else {}
+        return {job.ref: _listed(job, known.get(job.ref)) for job in jobs}
+
+    def again(self) -> "Library":
+        """The same library for another thread: it shares what was read and fetched, and opens its own journal."""
+        other = Library.__new__(Library)
+        other.__dict__.update({key: value for key, value in self.__dict__.items() if key != "journal"})
+        return other
+
+    def close(self) -> None:
+        """Closes the journal, if this library opened it."""
+        if "journal" in self.__dict__:
+            self.journal.close()
+            del self.__dict__["journal"]
+
+
+def _listed(job: Job, known: JobState | None) -> JobState:
+    return JobState(job=job) if known is None else replace(known, job=job)

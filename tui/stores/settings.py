@@ -1,0 +1,261 @@
+"""`config.toml`, the operator's settings, read and checked with every problem named at once. It is never written.
+
+A field's docstring says what it means and in what unit; its default is the class's. The key of a table in the file is
+the field's name, but `[[hook]]` fills `hooks`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
+
+from tui.providers.fields import BaseUrl, Duration, Name
+from tui.providers.tables import build, fields
+from tui.stores.lines import line_of
+from tui.stores.secrets import Source, Variable
+from tui.stores.values import Concurrency, Interval, Keys, Rate, exposed
+
+HookEvent = Literal[
+    "queued", "running", "done", "failed", "timed_out", "blocked", "missing", "stalled", "expiring", "expired"
+]
+"""What a hook can be called for: a phase that a job entered, or a flag that went up."""
+
+
+T = TypeVar("T", "AccountTable", "Hook")
+
+
+class SettingsError(ValueError):
+    """A `config.toml` that is wrong: `problems` says all that is, each with its line and key."""
+
+    def __init__(self, path: Path, problems: tuple[str, ...]) -> None:
+        self.path = path
+        self.problems = problems
+        super().__init__("\n  ".join([f"{path}:", *problems]))
+
+
+class AccountTable(Struct, frozen=True, kw_only=True):
+    """`[accounts.NAME]`: one organisation's access to a provider. NAME is what jobs are listed under."""
+
+    provider: Name = Name()
+    """The provider file's name. Empty: the account's own name."""
+    base_url: BaseUrl | None = None
+    """Where the API is. None: where the provider file says."""
+    api_key: Source | None = None
+    """Where the key comes from: one of env, file, command, keyring. None: the provider's environment variable."""
+    plan: str | None = None
+    """The plan that was bought, by its name in the provider file, for its limits. None: that file's default."""
+    rate_per_minute: Rate | None = None
+    """Requests a minute at most. None: 60 % of what the plan allows."""
+    concurrency: Concurrency = Concurrency(4)
+    """Requests in flight at once, 1 to 64."""
+    insecure_http: bool = False
+    """Lets the key travel over plain http to a host other than this one."""
+
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with its values together, each from the key below this table on."""
+        if self.base_url is not None and not self.insecure_http and exposed(self.base_url):
+            yield ".base_url: plain http would show the key to the network; use https, or set insecure_http = true"
+        if self.api_key is not None:
+            yield from (f".api_key{problem}" for problem in self.api_key.wrong())
+
+
+class AccountSettings(AccountTable, frozen=True, kw_only=True):
+    """An account as it is used: with its name and, where the operator left them out, its provider and its key."""
+
+    name: str
+
+
+class Polling(Struct, frozen=True, kw_only=True):
+    """`[polling]`: how often jobs are asked."""
+
+    max_interval: Interval = Interval(60)
+    """Seconds between two asks of a job that is not stalled, at most; in the file a duration."""
+    stall_after: Interval = Interval(3600)
+    """Seconds of running after which a job is asked less and less often; in the file a duration."""
+
+
+class Links(Struct, frozen=True, kw_only=True):
+    """`[links]`: what happens before a link dies."""
+
+    warn_before: Duration = Duration(86400)
+    """Seconds before its expiry from which a link counts as expiring; in the file a duration."""
+    renew_before: Duration = Duration(86400)
+    """Seconds before its expiry at which the link of a job with keep_link is renewed; in the file a duration."""
+
+
+class Board(Struct, frozen=True, kw_only=True):
+    """`[board]`: what stays in sight."""
+
+    archive_after: Duration = Duration(14 * 86400)
+    """Seconds after which an ended job without a live link goes to the Archive; in the file a duration."""
+
+
+class Downloads(Struct, frozen=True, kw_only=True):
+    """`[downloads]`: where results go."""
+
+    dir: str = "~/Downloads/babeltop"
+    """A folder; `~` is the home folder."""
+
+
+class Alerts(Struct, frozen=True, kw_only=True):
+    """`[alerts]`: how an open console calls a person."""
+
+    bell: bool = True
+    """Rings the terminal's bell."""
+    desktop: bool = True
+    """Sends a desktop notification through the terminal (OSC 9 and 777)."""
+
+
+class Hook(Struct, frozen=True, kw_only=True):
+    """`[[hook]]`: what is told of a change, as JSON. Exactly one of run and url is set."""
+
+    on: tuple[HookEvent, ...] = ("done", "failed", "timed_out", "blocked", "missing")
+    """The changes it is told of: phases, and stalled, expiring, expired."""
+    run: tuple[str, ...] | None = None
+    """A program and its arguments, without a shell; the change comes on its stdin."""
+    url: BaseUrl | None = None
+    """Where the change is sent by POST; https, or http to this machine."""
+    insecure_http: bool = False
+    """Lets the change, links and all, travel over plain http to a host other than this one."""
+
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with its values together, each from the key below this table on."""
+        if (self.run is None) == (self.url is None):
+            yield ": expected exactly one of run and url"
+        if self.run is not None and not (self.run and self.run[0]):
+            yield ".run: expected a program and its arguments, such as ['notify-send', 'babeltop']"
+        if self.url is not None and not self.insecure_http and exposed(self.url):
+            yield ".url: plain http would show links to the network; use https, or set insecure_http = true"
+
+
+class Ui(Struct, frozen=True, kw_only=True):
+    """`[ui]`: how the screen looks until it remembers something else."""
+
+    theme: str = "babeltop-dark"
+    """A theme's name."""
+    glyphs: Literal["unicode", "ascii"] = "unicode"
+    """The signs of states and bars."""
+    time: Literal["relative", "local", "utc"] = "relative"
+    """How instants are shown."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The whole file. Every key is optional."""
+
+    accounts: dict[str, AccountTable] = {}
+    """Accounts by name. None configured: those whose environment variable is set."""
+    polling: Polling = Polling()
+    links: Links = Links()
+    board: Board = Board()
+    downloads: Downloads = Downloads()
+    alerts: Alerts = Alerts()
+    hooks: tuple[Hook, ...] = field(name="hook", default=())
+    """What is told of changes, in the file's order."""
+    ui: Ui = Ui()
+    keys: dict[str, Keys] = {}
+    """Keys by the id of the command that they replace the default keys of: one, or a list."""
+
+
+def read(path: Path) -> Settings:
+    """The settings of a file, or the defaults where there is none. Raises SettingsError."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise SettingsError(path, (f"cannot be read: {error.strerror}",)) from None
+    import tomllib  # 2 ms, and most watchlists come without a config.toml
+
+    try:
+        text = raw.decode("utf-8-sig")
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(path, (f"is no TOML: {error}",)) from None
+    problems: list[str] = []
+    settings = _settings(table, problems)
+    if problems:
+        raise SettingsError(path, tuple(_with_line(text, problem) for problem in problems))
+    return settings
+
+
+def accounts(settings: Settings, keys: Mapping[str, str], environ: Mapping[str, str]) -> tuple[AccountSettings, ...]:
+    """The accounts there are, complete. `keys`: by provider, the environment variable that its file names.
+
+    With none configured there is one for each provider whose variable is set and not blank; a successor that shares
+    its predecessor's variable is left out of `keys` by the caller. `api_key` is None only for an unknown provider.
+    """
+    tables = settings.accounts or {name: AccountTable() for name in keys if environ.get(keys[name], "").strip()}
+    return tuple(_complete(name, table, keys) for name, table in tables.items())
+
+
+def _settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
+    """The settings in a file's top table; what is wrong goes to `problems`, by key."""
+    found: dict[str, AccountTable] = {}
+    for name, account in _named(table.get("accounts", {}), problems).items():
+        where = f"accounts.{name}"
+        if checked := _checked(AccountTable, _without_literal_key(account, where, problems), where, problems):
+            found[name] = checked
+    hooks: list[Hook] = []
+    for at, hook in enumerate(_listed(table.get("hook", []), problems)):
+        if checked := _checked(Hook, hook, f"hook[{at}]", problems):
+            hooks.append(checked)
+    rest = {key: value for key, value in table.items() if key not in {"accounts", "hook"}}
+    return Settings(accounts=found, hooks=tuple(hooks), **fields(Settings, rest, "", problems))
+
+
+def _named(tables: object, problems: list[str]) -> Mapping[str, object]:
+    """The tables of accounts by their names, each of which a job can be listed under."""
+    if not isinstance(tables, dict):
+        problems.append("accounts: expected tables such as [accounts.heygen]")
+        return {}
+    named = cast("dict[str, object]", tables)
+    for name in named:
+        try:
+            Name.parse(name)
+        except ValueError as error:
+            problems.append(f"accounts.{name}: {error}")
+    return named
+
+
+def _listed(tables: object, problems: list[str]) -> Sequence[object]:
+    if not isinstance(tables, list):
+        problems.append("hook: expected [[hook]], in two brackets")
+        return []
+    return cast("list[object]", tables)
+
+
+def _without_literal_key(account: object, where: str, problems: list[str]) -> object:
+    """The table without a key that was written into it, which is a problem of its own and never repeated."""
+    if not isinstance(account, dict):
+        return account
+    table = cast("dict[str, object]", account)
+    if not isinstance(table.get("api_key"), str):
+        return table
+    problems.append(
+        f"{where}.api_key: a key never stands in this file; say where it is: {{ env = 'NAME' }}, {{ file = '~/key' }},"
+        " { command = ['pass', 'show', 'heygen'] } or { keyring = 'service/name' }"
+    )
+    return {key: value for key, value in table.items() if key != "api_key"}
+
+
+def _checked(cls: type[T], table: object, where: str, problems: list[str]) -> T | None:
+    """One account or hook, if its values are good each by itself; together, they may yet be wrong."""
+    checked = build(cls, table, where, problems)
+    if checked is not None:
+        problems += [f"{where}{problem}" for problem in checked.wrong()]
+    return checked
+
+
+def _complete(name: str, table: AccountTable, keys: Mapping[str, str]) -> AccountSettings:
+    provider = table.provider or Name(name)
+    api_key = table.api_key
+    if api_key is None and provider in keys:
+        api_key = Source(env=Variable(keys[provider]))
+    return AccountSettings(name=name, **asdict(replace(table, provider=provider, api_key=api_key)))
+
+
+def _with_line(text: str, problem: str) -> str:
+    line = line_of(text, problem.partition(": ")[0])
+    return problem if line is None else f"line {line}: {problem}"

@@ -1,0 +1,70 @@
+"""The kinds of number and text that `config.toml` holds beside those of a provider file, each checked as it is read.
+
+Each has `parse(value)`, which raises ValueError with a reason for the operator who wrote the file.
+"""
+
+from ipaddress import ip_address
+from math import isfinite
+from typing import Self, cast
+from urllib.parse import urlsplit
+
+from tui.providers.fields import Duration
+
+
+class Interval(Duration):
+    """Seconds between asks, at least the two below which no job is asked."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is no duration, or too short a one."""
+        seconds = super().parse(value)
+        if seconds < 2:
+            raise ValueError("expected at least '2s'")
+        return seconds
+
+
+class Rate(float):
+    """Requests a minute."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is no number above 0."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not (isfinite(value) and value > 0):
+            raise ValueError("expected a number above 0")
+        return cls(value)
+
+
+class Concurrency(int):
+    """Requests in flight at once."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is no whole number from 1 to 64."""
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 64:
+            raise ValueError("expected a whole number from 1 to 64")
+        return cls(value)
+
+
+class Keys(tuple[str, ...]):
+    """The keys that one command is bound to."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is neither a key nor a list of keys."""
+        keys = cast("list[object]", value) if isinstance(value, list) else [value]
+        names = [key for key in keys if isinstance(key, str) and key]
+        if len(names) != len(keys):
+            raise ValueError("expected a key such as 'r', or a list of keys")
+        return cls(names)
+
+
+def exposed(url: str) -> bool:
+    """What is sent to this valid URL can be read on the way: plain http to another host than this one."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        return parts.scheme == "http" and not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"

@@ -1,0 +1,158 @@
+"""The watchlist as a file: read whole, changed under a lock, replaced in one step. What its text says is `joblist`'s.
+
+The file is the operator's and other programs write it too: a change starts from what it says now, and an editor that
+saves meanwhile is waited for, not overwritten.
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tui.stores.changes import Change, apply, perform
+from tui.stores.joblist import Reading, WatchlistError, parse
+from tui.stores.operations import Add, Operation, Outcome, Remove, Removed, Restore, Set
+
+__all__ = [
+    "Add",
+    "Operation",
+    "Outcome",
+    "Reading",
+    "Remove",
+    "Removed",
+    "Restore",
+    "Set",
+    "WatchlistError",
+    "WatchlistFile",
+    "apply",
+    "parse",
+]
+
+LOCK_WAIT = 10.0
+"""Seconds to wait for another writer: a change of 10,000 jobs takes one or two."""
+LOCK_POLL = 0.01
+"""Seconds between tries for the lock."""
+ATTEMPTS = 5
+"""Changes begun anew because a program without the lock wrote meanwhile, before giving up."""
+
+
+class WatchlistFile:
+    """One watchlist; nothing is opened, locked or made before it is asked to. Its methods raise WatchlistError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Inode, size in bytes and mtime in ns, which differ after every change; None: there is no file."""
+        with _told_of(self.path):
+            try:
+                status = self.path.stat()
+            except FileNotFoundError:
+                return None
+            return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def read(self) -> Reading:
+        """What the file says; without a file nothing, and none is made."""
+        with _told_of(self.path):
+            return parse(self._text())
+
+    def change(self, operation: Operation) -> tuple[Reading, Outcome]:
+        """Do an operation to the file as it is now; one that changes nothing does not touch it.
+
+        Waits up to LOCK_WAIT seconds for other writers. A new file is 0600, in a folder of 0700; else its mode stays.
+        """
+        with _told_of(self.path):
+            real = Path(os.path.realpath(self.path))
+            real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _locked(real.with_name(f".{real.name}.lock")):
+                change = self._replaced(real, operation)
+            return change.reading, change.outcome
+
+    def _text(self) -> str:
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return ""
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            reason = f"byte {content[error.start]:#04x} is no UTF-8: save the file as UTF-8"
+            raise WatchlistError(reason, line=line) from error
+
+    def _replaced(self, real: Path, operation: Operation) -> Change:
+        draft = real.with_name(f".{real.name}.tmp")  # the lock is held: what stands there is a dead writer's
+        try:
+            for _ in range(ATTEMPTS):
+                stamp, text = self.stamp(), self._text()
+                change = perform(text, operation)
+                if change.text == text:
+                    return change
+                _write_draft(draft, real, change.text)
+                if self.stamp() == stamp:
+                    draft.replace(real)
+                    _sync_folder(real.parent)
+                    return change
+        finally:
+            draft.unlink(missing_ok=True)
+        raise WatchlistError("another program keeps writing it: try again when that is done")
+
+
+def _write_draft(draft: Path, real: Path, text: str) -> None:
+    """Write `text` to disk as what will replace `real`, with its mode and, where that is allowed, its owner."""
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        raise WatchlistError("nothing was written: what was given is no text that UTF-8 can hold") from error
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
+        with suppress(FileNotFoundError):
+            os.close(os.open(real, os.O_WRONLY))  # the folder would allow what the file's mode forbids
+            status = real.stat()
+            with suppress(PermissionError):
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+            os.fchmod(file.fileno(), status.st_mode & 0o7777)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # the new file is in place; some network file systems cannot sync a folder
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(lock: Path) -> Generator[None]:
+    from filelock import FileLock, Timeout  # only where something is written: `list` starts without it
+
+    held = FileLock(lock, timeout=LOCK_WAIT, mode=0o600, thread_local=False, poll_interval=LOCK_POLL)
+    try:
+        held.acquire()
+    except Timeout as error:
+        reason = (
+            f"nothing was written: another babeltop, perhaps an `add` that hangs, has held {lock} for {LOCK_WAIT:.0f} s"
+            f": `fuser {lock}` names it"
+        )
+        raise WatchlistError(reason) from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
+@contextmanager
+def _told_of(path: Path) -> Generator[None]:
+    """Turn the system's errors into WatchlistErrors, and name the file in all of them."""
+    try:
+        yield
+    except WatchlistError as error:
+        error.path = path
+        raise
+    except OSError as error:
+        other = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
+        raise WatchlistError(f"{error.strerror or error}{other}", path=path) from error

@@ -1,0 +1,183 @@
+"""The lines around the table: accounts at the top, views below them, problems, and the keys at the bottom."""
+
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.commands import Command, label
+from tui.domain import text
+from tui.domain.rows import View
+from tui.engine.feed import AccountState, Health
+from tui.widgets.board import Board
+from tui.widgets.fit import fit
+
+Piece = tuple[str, str]
+"""Text and the component class that colours it."""
+
+_BADGES = {
+    Health.OK: ("●", "o", "bar--done"),
+    Health.UNTRIED: ("○", ".", "bar--quiet"),
+    Health.LIMITED: ("◐", "~", "bar--warning"),
+    Health.OFFLINE: ("◌", "!", "bar--failed"),
+    Health.REFUSED: ("⊘", "x", "bar--failed"),
+    Health.NO_KEY: ("○", ".", "bar--quiet"),
+}
+
+
+class Bar(Widget):
+    """One line of coloured pieces, some at the left, some at the right."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "bar--plain",
+        "bar--strong",
+        "bar--quiet",
+        "bar--done",
+        "bar--warning",
+        "bar--failed",
+        "bar--key",
+        "bar--chosen",
+    }
+    ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: tuple[list[Piece], list[Piece]] = ([], [])
+
+    def pieces(self) -> tuple[list[Piece], list[Piece]]:
+        """What stands at the left and at the right."""
+        return [], []
+
+    def tick(self) -> None:
+        """Paints the line if it says something else now."""
+        if self.pieces() != self._drawn:
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The one line there is; what does not fit at the left is cut."""
+        self._drawn = left, right = self.pieces()
+        ground = self.rich_style
+        room = self.size.width - sum(cell_len(piece) for piece, _ in right)
+        segments: list[Segment] = []
+        for piece, part in left:
+            length = cell_len(piece)
+            if length > room:
+                segments.append(Segment(fit(piece, max(0, room)), self._style(ground, part)))
+                room = 0
+                break
+            segments.append(Segment(piece, self._style(ground, part)))
+            room -= length
+        segments.append(Segment(" " * room, ground))
+        segments.extend(Segment(piece, self._style(ground, part)) for piece, part in right)
+        return Strip(segments).crop(0, self.size.width)
+
+    def _style(self, ground: Style, part: str) -> Style:
+        return ground + self.get_component_rich_style(part, partial=True)
+
+
+class TopBar(Bar):
+    """The program, a badge per account, what this console is, and the time of day."""
+
+    def __init__(self, board: Board, zone: Callable[[], tzinfo], role: str, *, ascii_only: bool) -> None:
+        super().__init__()
+        self._board = board
+        self._zone = zone
+        self._role = role
+        self._ascii = ascii_only
+
+    def pieces(self) -> tuple[list[Piece], list[Piece]]:
+        """See SCREENS: `● konpro 42/100   ◐ camb 429, 38s`."""
+        gap = "   " if self.size.width >= 100 else " "
+        left: list[Piece] = [(" babeltop", "bar--strong"), (gap, "bar--plain")]
+        for account in self._board.accounts.values():
+            glyph, sign, part = _BADGES[account.health]
+            left.append((f"{sign if self._ascii else glyph} ", part))
+            left.append((account.name, "bar--quiet" if account.health is Health.NO_KEY else "bar--plain"))
+            left.append((self._more(account), "bar--quiet" if part == "bar--done" else part))
+            left.append((gap, "bar--plain"))
+        zone = self._zone()
+        clock = text.clock(self._board.now(), zone)
+        name = "UTC" if zone.utcoffset(None) is not None and zone.tzname(None) == "UTC" else ""
+        return left, [(f"{self._role}{gap}", "bar--quiet"), (f"{clock} {name}".rstrip() + " ", "bar--plain")]
+
+    def _more(self, account: AccountState) -> str:
+        """Why the account waits, or how much of its quota is left."""
+        now = self._board.now()
+        wait = f" {text.duration(account.until - now)}" if account.until is not None and account.until > now else ""
+        if account.health in {Health.OK, Health.UNTRIED}:
+            return f" {account.quota[0]}/{account.quota[1]}" if account.quota and self.size.width >= 100 else ""
+        if self.size.width < 100 and wait:
+            return wait
+        word = "429" if account.health is Health.LIMITED else str(account.health)
+        return f" {word}{',' * bool(wait)}{wait}"
+
+
+class ViewBar(Bar):
+    """The views with their counts, and the filter with its matches. A click chooses."""
+
+    class Chosen(Message):
+        """A view was clicked."""
+
+        def __init__(self, view: View) -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(self, board: Board, matches: Callable[[], int]) -> None:
+        super().__init__()
+        self._board = board
+        self._matches = matches
+
+    def pieces(self) -> tuple[list[Piece], list[Piece]]:
+        """See SCREENS: ` 1 All 340   2 Active 41`."""
+        gap = "   " if self.size.width >= 100 else "  "
+        counts = self._board.counts()
+        left: list[Piece] = [(" ", "bar--plain")]
+        for place, view in enumerate(View, 1):
+            part = "bar--chosen" if view is self._board.view else "bar--quiet"
+            left.append((f"{place} {view.capitalize()} {counts[view]}", part))
+            left.append((gap, "bar--plain"))
+        right: list[Piece] = []
+        if self._board.marks:
+            right.append((f"{len(self._board.marks)} marked  ", "bar--warning"))
+        if self._board.filter.terms:
+            count = f"  {self._matches()} of {counts[self._board.view]} "
+            right += [(f"/ {self._board.filter_text}", "bar--key"), (count, "bar--plain")]
+        return left, right
+
+    def on_click(self, event: events.Click) -> None:
+        """Chooses the view under the mouse."""
+        end = 1
+        for place, (piece, _) in enumerate(self.pieces()[0][1:]):
+            end += cell_len(piece)
+            if event.x < end:
+                self.post_message(self.Chosen(list(View)[place // 2]))
+                return
+
+
+class HintBar(Bar):
+    """The keys that work now, as many as fit, the most wanted first."""
+
+    def __init__(self, commands: Sequence[Command]) -> None:
+        super().__init__()
+        self._commands = sorted((command for command in commands if command.footer), key=lambda each: each.footer)
+
+    def pieces(self) -> tuple[list[Piece], list[Piece]]:
+        """See SCREENS: ` ? help   / filter   …   ^q quit`."""
+        *others, last = self._commands
+        right: list[Piece] = [(label(last.keys[0]), "bar--key"), (f" {last.title} ", "bar--quiet")]
+        room = self.size.width - sum(cell_len(piece) for piece, _ in right) - 1
+        left: list[Piece] = [(" ", "bar--plain")]
+        for command in others:
+            key, title = label(command.keys[0]), f" {command.title}   "
+            room -= cell_len(key) + cell_len(title)
+            if room < 0:
+                break
+            left += [(key, "bar--key"), (title, "bar--quiet")]
+        return left, right
