@@ -15,7 +15,9 @@ ID = "7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK"
 LIST = (Ref("heygen", "abc"), Ref("camb", "abc"), Ref("flixu", "doc_1"), Ref("old", "x:y"), Ref("camb", "heygen:z"))
 
 
-@pytest.mark.parametrize("text", [ID, "doc_abc", "tr_1", "a.b", "…", "日本語", "a:b", "-", "%2e", "?x=1#y", "é", "x" * LONGEST])
+@pytest.mark.parametrize(
+    "text", [ID, "doc_abc", "tr_1", "a.b", "…", "日本語", "a:b", "-", "%2e", "?x=1#y", "é", "x" * LONGEST]
+)
 def test_whatever_might_be_an_id_is_one(text: str) -> None:
     assert refusal(text) is None
 
@@ -67,7 +69,10 @@ def test_only_the_named_reasons_refuse(text: str) -> None:
         ("https://app.example.com/jobs/plain/edit", "plain"),
         ("https://app.example.com/watch?id=doc_77", "doc_77"),
         ("https://app.example.com/doc_5/pages/3", "doc_5"),
-        ("https://client.camb.ai/apis/translate/5f0c2c1e-3b8a-4f5e-9d0a-2b6c7d8e9f00", "5f0c2c1e-3b8a-4f5e-9d0a-2b6c7d8e9f00"),
+        (
+            "https://client.camb.ai/apis/translate/5f0c2c1e-3b8a-4f5e-9d0a-2b6c7d8e9f00",
+            "5f0c2c1e-3b8a-4f5e-9d0a-2b6c7d8e9f00",
+        ),
         ("https://example.com/", ""),
         ("https://[bad/x", "https://[bad/x"),
         ("ftp://example.com/doc_1", "ftp://example.com/doc_1"),
@@ -115,7 +120,9 @@ def test_an_id_of_several_accounts_names_them_all() -> None:
     assert str(caught.value) == "'abc' is in several accounts: say heygen:abc or camb:abc"
 
 
-@pytest.mark.parametrize(("text", "nearest"), [("doc_2", "flixu:doc_1"), ("flixu:doc2", "flixu:doc_1"), ("heygen:abd", "heygen:abc")])
+@pytest.mark.parametrize(
+    ("text", "nearest"), [("doc_2", "flixu:doc_1"), ("flixu:doc2", "flixu:doc_1"), ("heygen:abx", "heygen:abc")]
+)
 def test_an_unknown_ref_names_the_nearest(text: str, nearest: str) -> None:
     with pytest.raises(UnknownRef, match=f"no job '{text}' on the watchlist; did you mean {nearest}"):
         resolve(text, LIST, ["heygen"])

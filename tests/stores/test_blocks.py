@@ -87,6 +87,8 @@ def test_insertions_at_one_place_come_in_their_order() -> None:
     assert edited("abc", []) == "abc"
 
 
-@pytest.mark.parametrize(("text", "end"), [("", "\n"), ("a", "\n"), ("\n", "\n"), ("a\r\nb\n", "\r\n"), ("a\nb\r\n", "\n")])
+@pytest.mark.parametrize(
+    ("text", "end"), [("", "\n"), ("a", "\n"), ("\n", "\n"), ("a\r\nb\n", "\r\n"), ("a\nb\r\n", "\n")]
+)
 def test_the_first_line_tells_the_line_end(text: str, end: str) -> None:
     assert line_end(text) == end

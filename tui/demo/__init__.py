@@ -1,1 +1,5 @@
-"""The demo's watchlist and story."""
+"""The demo: the real program over the simulator in this process. No keys, no network, nothing is kept."""
+
+from tui.demo.stage import staged
+
+__all__ = ["staged"]

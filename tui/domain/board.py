@@ -93,6 +93,8 @@ class Faulted(NamedTuple):
     at: float
     person: bool = False
     """A person asked (`check`): one 404 is enough."""
+    second: bool = False
+    """It was the ask for the result of a job that is done, which stays done whatever becomes of that."""
 
 
 class Unasked(NamedTuple):
@@ -133,13 +135,14 @@ def reduce(state: JobState, event: Event) -> tuple[JobState, PhaseChange | None]
         case Planned(at, reason, fresh_until):
             return replace(state, next_ask_at=at, reason=reason, fresh_until=fresh_until), None
         case Resulted(result, at):
-            links = expiry.seen(state.links, result.links, at)
-            return replace(state, result=result.text, result_at=at, links=links, fault=None, faults=0), None
+            return _resulted(state, result, at), None
         case Unasked(fault):
             return replace(state, fault=fault), None
         case Reported(report, at):
             return _reported(state, report, at)
-        case Faulted(fault, at, person):
+        case Faulted(fault, at, person, second):
+            if second:
+                return replace(state, fault=fault, faults=state.faults + 1, asks=state.asks + 1), None
             return _faulted(state, fault, at, person)
 
 
@@ -165,6 +168,18 @@ def _reported(state: JobState, report: Report, at: float) -> tuple[JobState, Pha
     if report.run is not None and state.report is not None and report.run != state.report.run:
         after = replace(after, result=None, result_at=None)
     return _enter(after, phase, at, state.checked_at, report.message or "")
+
+
+def _resulted(state: JobState, result: Result, at: float) -> JobState:
+    return replace(
+        state,
+        result=result.text,
+        result_at=at,
+        links=expiry.seen(state.links, result.links, at),
+        fault=None,
+        faults=0,
+        asks=state.asks + 1,
+    )
 
 
 def _faulted(state: JobState, fault: Fault, at: float, person: bool) -> tuple[JobState, PhaseChange | None]:
@@ -193,6 +208,11 @@ def _enter(
         return state, None
     change = PhaseChange(state.job.ref, state.phase, phase, earliest, at, message)
     return replace(state, phase=phase, since=at), change
+
+
+def known_at(state: JobState) -> float:
+    """Instant of the newest thing that a service said of the job; 0: nothing yet. The later state is the truer one."""
+    return max(state.checked_at or 0.0, state.result_at or 0.0, state.since or 0.0)
 
 
 def flags(state: JobState, now: float, *, stall_after: float, warn_before: float) -> tuple[Flag, ...]:

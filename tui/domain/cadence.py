@@ -24,6 +24,9 @@ STALLED_MOST = 600.0
 GRACE = 30.0
 """Seconds past three missed intervals after which a report counts as old."""
 
+BELIEVED = DAY
+"""Seconds: the longest wait that a service is believed. What asks for more is damage, and no job is given up for it."""
+
 COLD = {"text": (2.0, 15.0), "document": (3.0, 20.0), "video": (15.0, 30.0)}
 """Seconds between asks of a job that nothing is known of yet, by the provider file's `cadence`: at first, later."""
 
@@ -38,7 +41,7 @@ class Plan(NamedTuple):
 
 
 TRIES = 10
-"""Faults in a row after which a job that is done is no longer asked for its result or link by itself."""
+"""Faults in a row after which a job that is done is asked for its result or link but hourly, and for a day only."""
 
 
 class Tempo(Struct, frozen=True):
@@ -94,8 +97,8 @@ def _active(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan:
             "at a steady pace",
         )
     at = now + _jittered(interval, random)
-    wanted = state.report.retry_after if state.report is not None else None
-    if wanted is not None and now + wanted > at:
+    wanted = min(BELIEVED, (state.report and state.report.retry_after) or 0.0)
+    if now + wanted > at:
         return Plan(now + wanted, "the service asks to wait that long for this job")
     return Plan(at, reason)
 
@@ -108,7 +111,8 @@ def _after_fault(state: JobState, fault: Fault, tempo: Tempo, now: float, random
         case FaultKind.RETIRED:
             return Plan(now + _jittered(DAY, random), "the API is over: once a day")
         case FaultKind.LIMITED if fault.retry_at is not None:
-            return Plan(max(now, fault.retry_at) + random.uniform(0, tempo.first), "the service asked to wait")
+            until = min(max(now, fault.retry_at), now + BELIEVED)
+            return Plan(until + random.uniform(0, tempo.first), "the service asked to wait")
         case FaultKind.MISSING:
             return Plan(now + _jittered(20.0, random), "not found: asked again before it counts as missing")
         case _:
@@ -131,7 +135,11 @@ def _done(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan | N
     if not result and not 0 < state.unwhole <= times:
         return None
     if state.fault is not None:
-        return _after_fault(state, state.fault, tempo, now, random) if state.faults < TRIES else None
+        if state.faults < TRIES:
+            return _after_fault(state, state.fault, tempo, now, random)
+        if state.since is None or now - state.since > DAY:
+            return None
+        return Plan(now + _jittered(HOUR, random), "done, but for what it brought: hourly for a day")
     if result:
         return Plan(now, "done: now its result")
     return Plan(now + _jittered(first * 2.0 ** (state.unwhole - 1), random), "done, but its link is not there yet")

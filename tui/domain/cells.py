@@ -68,6 +68,11 @@ _TONES = {
 }
 
 
+def tone(phase: Phase) -> Tone:
+    """What a phase means, for its colour."""
+    return _TONES[phase]
+
+
 class Face(NamedTuple):
     """How cells are to look, beside what they judge by."""
 

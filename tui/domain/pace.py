@@ -31,7 +31,7 @@ OPEN = (30.0, 600.0)
 LIMITED = (2.0, 120.0)
 """Seconds: ceiling of the wait after a 429 that names none, at first and at most."""
 REFUSED_JOBS = 3
-"""403s in a row, of different asks with no report between, after which the key itself is held to be refused."""
+"""Jobs that got 403, none having got a report since the key changed, after which the key itself is held refused."""
 
 FAILURES = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER})
 """Faults that say the service is not there. Any other answer proves that it is."""
@@ -70,8 +70,12 @@ class Pace(Struct, frozen=True, kw_only=True):
     opened: int = 0
     """Times in a row that the breaker opened without an answer since."""
     open_until: float = 0.0
-    forbidden: int = 0
-    """403s in a row."""
+    probing: bool = False
+    """The open breaker has let its one ask out."""
+    forbidden: frozenset[str] = frozenset()
+    """Jobs that got a 403, with no report since the first of them."""
+    proven: bool = False
+    """The key has brought a report: a 403 is about its job."""
     stopped: str = ""
     """Why the account asks nothing until a person acts; empty: it asks."""
 
@@ -111,40 +115,63 @@ def taken(pace: Pace, now: float) -> Pace:
     until = now + _open_for(pace.opened) if pace.opened else pace.open_until
     day = pace.day and replace(pace.day, tokens=pace.day.tokens - 1)
     minute = replace(pace.minute, tokens=pace.minute.tokens - 1)
-    return replace(pace, minute=minute, day=day, open_until=until)
+    return replace(pace, minute=minute, day=day, open_until=until, probing=pace.opened > 0)
 
 
-def answered(pace: Pace, fault: Fault | None, now: float, random: Random) -> Pace:
-    """What an ask's outcome teaches: `fault` is None after a report."""
+def answered(pace: Pace, fault: Fault | None, now: float, random: Random, job: str = "") -> Pace:
+    """What the outcome of an ask for `job` (its id) teaches: `fault` is None after a report."""
     pace = _filled(pace, now)
     if fault is None:
-        return replace(pace, failures=0, opened=0, open_until=0.0, limits=0, forbidden=0)
+        return replace(_shut(pace), limits=0, forbidden=frozenset(), proven=True)
     if fault.kind in FAILURES:
         return _failed(pace, now)
-    there = replace(pace, failures=0, opened=0, open_until=0.0)
+    there = _shut(pace)
     if fault.kind is FaultKind.LIMITED:
         return _limited(there, fault, now, random)
     if fault.kind is FaultKind.REFUSED:
-        return _refused(there, fault)
+        return _refused(there, fault, job)
     return there
 
 
 def resumed(pace: Pace) -> Pace:
-    """A person asks, or the key has changed: the stop and the breaker are lifted. Floors and the bucket stand."""
-    return replace(pace, stopped="", forbidden=0, failures=0, opened=0, open_until=0.0)
+    """A person asks: the stop and the breaker are lifted. Floors and the bucket stand."""
+    return replace(_shut(pace), stopped="", forbidden=frozenset())
+
+
+def rekeyed(pace: Pace) -> Pace:
+    """The key is another, of which nothing is known yet."""
+    return replace(resumed(pace), proven=False)
+
+
+def shifted(pace: Pace, seconds: float) -> Pace:
+    """The clock was set forward by so many seconds: what is to be waited for stays as far away as it was."""
+    return replace(
+        pace,
+        filled_at=pace.filled_at + seconds,
+        floor=pace.floor + seconds,
+        open_until=pace.open_until + seconds,
+    )
+
+
+def _shut(pace: Pace) -> Pace:
+    """The breaker is shut, as after any answer."""
+    return replace(pace, failures=0, opened=0, open_until=0.0, probing=False)
 
 
 def _failed(pace: Pace, now: float) -> Pace:
-    """Five failures in a row open the breaker; each failed probe doubles its time."""
-    failures = pace.failures + 1
-    if failures < BREAK_AFTER:
-        return replace(pace, failures=failures)
-    return replace(pace, failures=failures, opened=pace.opened + 1, open_until=now + _open_for(pace.opened + 1))
+    """Five failures in a row open the breaker; each failed probe doubles its time.
+
+    What was under way when it opened says nothing new.
+    """
+    pace = replace(pace, failures=pace.failures + 1)
+    if pace.failures < BREAK_AFTER or (pace.opened and not pace.probing):
+        return pace
+    return replace(pace, opened=pace.opened + 1, open_until=now + _open_for(pace.opened + 1), probing=False)
 
 
 def _limited(pace: Pace, fault: Fault, now: float, random: Random) -> Pace:
     """The time the service named, else full jitter, is a floor for the whole account."""
-    if fault.retry_at is not None:
+    if fault.retry_at is not None and fault.retry_at > now:
         floor, limits = fault.retry_at, 0
         reason = "the service asked to wait"
     else:
@@ -156,12 +183,14 @@ def _limited(pace: Pace, fault: Fault, now: float, random: Random) -> Pace:
     return replace(pace, minute=minute, floor=max(pace.floor, floor), floor_reason=reason, limits=limits)
 
 
-def _refused(pace: Pace, fault: Fault) -> Pace:
-    """401 is about the key; 403 is about one job, until enough of them say otherwise."""
-    if fault.http_status == 403:
-        forbidden = pace.forbidden + 1
-        return replace(pace, forbidden=forbidden, stopped=fault.message if forbidden >= REFUSED_JOBS else pace.stopped)
-    return replace(pace, stopped=fault.message)
+def _refused(pace: Pace, fault: Fault, job: str) -> Pace:
+    """401 is about the key; 403 is about one job, until enough of them say otherwise of a key that brought nothing."""
+    if fault.http_status != 403:
+        return replace(pace, stopped=fault.message)
+    if pace.proven:
+        return pace
+    forbidden = pace.forbidden | {job}
+    return replace(pace, forbidden=forbidden, stopped=fault.message if len(forbidden) >= REFUSED_JOBS else pace.stopped)
 
 
 def _filled(pace: Pace, now: float) -> Pace:

@@ -1,6 +1,6 @@
 """One connection to one account's service: a URL in, a whole bounded reply or a fault out. It reads no body.
 
-A key goes in one header to the account's own origin: redirects are not followed. The key is taken out of a body
+A key goes in one header to the account's own origin: redirects are not followed. The key is taken out of a reply
 before anybody else sees it.
 """
 
@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 
 import httpx
+from msgspec import Struct
 
 from tui.domain.jobs import Fault, FaultKind
 from tui.domain.text import clean
@@ -17,7 +18,8 @@ from tui.providers.reply import Reply
 
 DEADLINE = 20.0
 """Seconds for a whole ask, from the first byte sent to the last one read."""
-TIMEOUTS = httpx.Timeout(connect=10.0, read=15.0, write=10.0, pool=None)
+CONNECT, READ, WRITE = 10.0, 15.0, 10.0
+"""Seconds for a connection, for each read and for each write, none longer than the deadline."""
 MOST = 1024 * 1024
 """Bytes of a body, as it came and after inflating."""
 KEEP = 75.0
@@ -25,10 +27,21 @@ KEEP = 75.0
 
 Transport = Callable[[], httpx.AsyncBaseTransport]
 """Makes the transport of one client; for the demo and for virtual time."""
+Trust = Callable[[], ssl.SSLContext]
+"""Gives the shared TLS context, made when the first connection needs it. May raise OSError."""
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """What one ask may take."""
+
+    deadline: float = DEADLINE
+    """Seconds, of everything together."""
+    most: int = MOST
+    """Bytes of a body."""
 
 
 class TooLargeError(Exception):
-    """A body passed MOST."""
+    """A body passed the bound."""
 
 
 class UndecodableError(Exception):
@@ -36,7 +49,7 @@ class UndecodableError(Exception):
 
 
 class Client:
-    """One connection of one worker. Use as an async context manager."""
+    """One connection of one worker, made at its first ask. Use as an async context manager."""
 
     def __init__(
         self,
@@ -44,61 +57,93 @@ class Client:
         key: str,
         *,
         clock: Callable[[], float],
-        tls: ssl.SSLContext,
+        tls: Trust,
         transport: Transport | None = None,
+        bounds: Bounds = Bounds(),  # noqa: B008  frozen
     ) -> None:
-        """`headers` hold the key; `key` itself is what is masked in bodies ("" masks nothing)."""
-        self._key = key.encode()
+        """`headers` hold the key; `key` itself is what is masked in replies ("" masks nothing)."""
+        self._headers = headers
+        self._key = key
         self._clock = clock
-        self._http = httpx.AsyncClient(
-            headers={"accept": "application/json", "accept-encoding": "identity", **headers},
-            verify=tls,
-            timeout=TIMEOUTS,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP),
-            follow_redirects=False,
-            transport=transport() if transport else None,
-        )
+        self._tls = tls
+        self._transport = transport
+        self._bounds = bounds
+        self._http: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> "Client":
-        await self._http.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.aclose()
+
+    def _made(self) -> httpx.AsyncClient:
+        """The connection. Raises ValueError and ImportError for the environment's proxies, OSError for its roots."""
+        headers = {"accept": "application/json", "accept-encoding": "identity", **self._headers}
+        deadline = self._bounds.deadline
+        return httpx.AsyncClient(
+            headers={name.encode(): value.encode("latin-1") for name, value in headers.items()},
+            verify=True if self._transport else self._tls(),
+            timeout=httpx.Timeout(
+                connect=min(CONNECT, deadline), read=min(READ, deadline), write=min(WRITE, deadline), pool=None
+            ),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP),
+            follow_redirects=False,
+            transport=self._transport() if self._transport else None,
+        )
 
     async def get(self, url: str) -> Reply | Fault:
         """The reply, whatever its status; or why there is none: offline, timeout, tls, too_large, malformed."""
         try:
-            async with asyncio.timeout(DEADLINE):
-                return await self._get(url)
-        except (TimeoutError, httpx.TimeoutException):
-            return Fault(FaultKind.TIMEOUT, f"no whole reply within {DEADLINE:.0f} s")
+            self._http = self._http or self._made()
+        except ssl.SSLError as error:
+            return Fault(FaultKind.TLS, f"the trusted certificates do not read: {clean(str(error), 200)}")
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+            reason = clean(str(error), 200)
+            return Fault(FaultKind.OFFLINE, f"no connection can be made; see HTTPS_PROXY, SSL_CERT_FILE: {reason}")
+        try:
+            async with asyncio.timeout(self._bounds.deadline):
+                return await self._get(self._http, url)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            return Fault(FaultKind.TIMEOUT, self._late(error))
         except TooLargeError:
-            return Fault(FaultKind.TOO_LARGE, f"the reply is larger than {MOST // 1024} KiB")
+            return Fault(FaultKind.TOO_LARGE, f"the reply is larger than {self._bounds.most // 1024} KiB")
         except UndecodableError as error:
             return Fault(FaultKind.MALFORMED, str(error))
         except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
             return _unreached(error)
 
-    async def _get(self, url: str) -> Reply:
-        response = await self._http.send(self._http.build_request("GET", url), stream=True, auth=None)
+    def _late(self, error: Exception) -> str:
+        deadline = self._bounds.deadline
+        match error:
+            case httpx.ConnectTimeout():
+                return f"no connection within {min(CONNECT, deadline):g} s"
+            case httpx.ReadTimeout():
+                return f"nothing came for {min(READ, deadline):g} s"
+            case _:
+                return f"no whole reply within {deadline:g} s"
+
+    async def _get(self, http: httpx.AsyncClient, url: str) -> Reply:
+        response = await http.send(http.build_request("GET", url), stream=True, auth=None)
         try:
             raw = bytearray()
             async for chunk in response.aiter_raw():
                 raw += chunk
-                if len(raw) > MOST:
+                if len(raw) > self._bounds.most:
                     raise TooLargeError
         finally:
             await response.aclose()
-        body = _inflated(bytes(raw), response.headers.get("content-encoding", "identity"))
-        if self._key:
-            body = body.replace(self._key, b"***")
+        body = _inflated(bytes(raw), response.headers.get("content-encoding", "identity"), self._bounds.most)
         headers = {name.lower(): value for name, value in response.headers.items()}
+        if self._key:
+            for form in {self._key.encode(), self._key.encode("latin-1")}:
+                body = body.replace(form, b"***")
+            headers = {name: value.replace(self._key, "***") for name, value in headers.items()}
         return Reply(response.status_code, headers, body, self._clock())
 
 
-def _inflated(raw: bytes, encoding: str) -> bytes:
-    """The body without its encoding, which a server may apply though identity was asked for; never more than MOST."""
+def _inflated(raw: bytes, encoding: str, most: int) -> bytes:
+    """The body without its encoding, which a server may apply though identity was asked for; never above `most`."""
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"} or not raw:
         return raw
@@ -106,10 +151,10 @@ def _inflated(raw: bytes, encoding: str) -> bytes:
         raise UndecodableError(f"the reply is encoded as {clean(encoding, 40)}, which was not asked for")
     inflater = zlib.decompressobj(wbits=47 if "gzip" in encoding else 15)
     try:
-        body = inflater.decompress(raw, MOST + 1)
+        body = inflater.decompress(raw, most + 1)
     except zlib.error as error:
         raise UndecodableError(f"the reply's {encoding} encoding is damaged") from error
-    if len(body) > MOST:
+    if len(body) > most:
         raise TooLargeError
     return body
 

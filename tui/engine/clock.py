@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 SUSPENDED = 30.0
-"""Seconds by which wall and monotonic clock must part for it to count as a suspend (or a clock set by hand)."""
+"""Seconds that the wall clock must have run ahead of the monotonic clock for it to count as a suspend."""
+TOLERATED = 0.5
+"""Seconds by which the two may part unheeded: a read takes time, and a clock is often set by less."""
 
 
 class Clock:
@@ -19,7 +21,13 @@ class Clock:
         return self._offset + self._monotonic()
 
     def correct(self) -> float:
-        """Follows the wall clock, and returns the gap in seconds if it is a suspend's; else 0."""
+        """Follows the wall clock where it has parted from us, and returns by how many seconds; else 0.
+
+        SUSPENDED and more is time that has passed. Anything else, below 0 too, is a clock that was set: what was to be
+        waited for is to be moved along.
+        """
         gap = self._wall() - self.now()
+        if abs(gap) < TOLERATED:
+            return 0.0
         self._offset += gap
-        return gap if abs(gap) >= SUSPENDED else 0.0
+        return gap

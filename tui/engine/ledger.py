@@ -23,8 +23,12 @@ from tui.stores.library import Library
 
 BATCH = 0.25
 """Seconds for which journal entries are gathered. A phase change does not wait."""
+RETRY = 1.0
+"""Seconds until entries that could not be written are tried again."""
 BACKLOG = 20_000
 """Journal entries kept in memory while the journal cannot be written."""
+HURRIED = 0.0
+"""Instant of an ask that goes before everything that is due."""
 
 
 class Listener(Protocol):
@@ -90,58 +94,85 @@ class Ledger:
     def hurry(self, ref: Ref) -> None:
         """A person wants this job asked now; the journal need not know."""
         state = self.states[ref]
-        self._place(board.reduce(state, Planned(self._now(), "asked for", state.fresh_until))[0])
+        self._show(board.reduce(state, Planned(self._now(), "asked for", state.fresh_until))[0])
+        self._queue(ref, HURRIED)
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set forward by so many seconds: what is planned stays as far away as it was. Queues nothing."""
+        for state in list(self.states.values()):
+            at, fresh = state.next_ask_at, state.fresh_until
+            if at is not None or fresh is not None:
+                event = Planned(at and at + seconds, state.reason, fresh and fresh + seconds)
+                self._show(board.reduce(state, event)[0])
 
     def adopt(self, told: JobState) -> None:
         """Takes over what another process has journalled, where it is newer."""
         ref = told.job.ref
         held = self.states.get(ref)
-        if held is None or (told.checked_at or 0.0) <= (held.checked_at or 0.0):
+        if held is None or board.known_at(told) <= board.known_at(held):
             return
         state = replace(told, job=held.job)
         state, _ = board.reduce(state, self._planned(state))
         self._place(state)
         if state.phase is not held.phase:
-            self._notice(state, PhaseChange(ref, held.phase, state.phase, held.checked_at, self._now(), ""))
+            said = (state.report and state.report.message) or ""
+            self._notice(state, PhaseChange(ref, held.phase, state.phase, held.checked_at, self._now(), said))
 
     def list(self, jobs: Iterable[Job]) -> None:
-        """The watchlist holds these jobs and no others: new ones come with what the journal knows of them."""
+        """The watchlist holds these jobs and no others: new ones come with what the journal knows of them.
+
+        Raises JournalError, with nothing done.
+        """
         jobs = tuple(jobs)
         order = tuple(job.ref for job in jobs)
+        new = set(order) - self.states.keys()
+        known = self._library.journal.states(new) if new else {}
         for ref in self.states.keys() - set(order):
             del self.states[ref]
             self._queue(ref, None)
         self._listener.listed(order)
-        known = self._library.journal.states() if any(ref not in self.states for ref in order) else {}
         for job in jobs:
             held = self.states.get(job.ref)
-            if held is None or held.job != job:
-                self._list(job, held, known.get(job.ref))
+            if held is None:
+                self._enter(job, known.get(job.ref))
+            elif held.job != job:
+                self._edit(job, held)
         self.states = {ref: self.states[ref] for ref in order}
 
-    def _list(self, job: Job, held: JobState | None, known: JobState | None) -> None:
-        before = held or known
-        state, _ = board.reduce(before or JobState(job=job), Listed(job))
-        state = self._judged(state)
-        state, _ = board.reduce(state, self._planned(state) if held else self._first(state))
-        self._place(state)
-        if before is None or before.job != job or before.fault != state.fault:
+    def _enter(self, job: Job, known: JobState | None) -> None:
+        """A job that was not on the board, with what the journal knows of it."""
+        state = self._judged(board.reduce(known or JobState(job=job), Listed(job))[0])
+        self._place(board.reduce(state, self._first(state))[0])
+        if known is None or known.job != job or known.fault != state.fault:
             self._journal(Entry(state))
+
+    def _edit(self, job: Job, held: JobState) -> None:
+        """Only another kind, or the Archive, makes another plan of it."""
+        state, _ = board.reduce(held, Listed(job))
+        if job.kind != held.job.kind:
+            state = self._judged(replace(state, fault=None, faults=0, missed_at=None, misses=0))
+            self._place(board.reduce(state, self._soon(state, "its kind is another"))[0])
+        elif job.archived != held.job.archived:
+            self._place(board.reduce(state, self._first(state))[0])
+        else:
+            self._show(state)
+        self._journal(Entry(self.states[job.ref]))
 
     def reconsider(self, account: str) -> None:
         """The account's key is another: what was refused is asked again, or refused with the new reason."""
         for held in [state for state in self.states.values() if state.job.account == account]:
-            state = self._judged(held)
+            refused = held.fault is not None and held.fault.kind is FaultKind.REFUSED
+            state = self._judged(replace(held, fault=None, faults=0) if refused else held)
             if state != held:
-                self._place(board.reduce(state, self._first(state))[0])
+                self._place(board.reduce(state, self._soon(state, "the key is another"))[0])
                 self._journal(Entry(self.states[held.job.ref]))
 
     def _judged(self, state: JobState) -> JobState:
-        """The state with the reason why it cannot be asked, or without one that no longer holds."""
-        refusal = self.refusal(state.job)
+        """The state with the reason why it cannot be asked, or without one of ours that no longer holds."""
+        refusal, fault = self.refusal(state.job), state.fault
         if refusal is not None:
             return board.reduce(state, Unasked(refusal))[0]
-        if state.fault is not None and state.fault.kind is FaultKind.REFUSED:
+        if fault is not None and fault.kind is FaultKind.REFUSED and fault.http_status is None:
             return replace(state, fault=None)
         return state
 
@@ -162,8 +193,11 @@ class Ledger:
         return tempo is not None and cadence.wants_result(state, tempo)
 
     def _place(self, state: JobState) -> None:
-        self.states[state.job.ref] = state
+        self._show(state)
         self._queue(state.job.ref, state.next_ask_at)
+
+    def _show(self, state: JobState) -> None:
+        self.states[state.job.ref] = state
         self._listener.state(state)
 
     def _planned(self, state: JobState) -> Planned:
@@ -183,7 +217,14 @@ class Ledger:
             return self._planned(state)
         if state.next_ask_at is not None and now < state.next_ask_at < now + tempo.most:
             return Planned(state.next_ask_at, state.reason, state.fresh_until)
-        return Planned(now + self._random.uniform(0, tempo.first), "first ask of this session", state.fresh_until)
+        return self._soon(state, "first ask of this session")
+
+    def _soon(self, state: JobState, reason: str) -> Planned:
+        """Within the shortest cold interval, whatever its phase; not at all where it cannot be asked."""
+        tempo = self._tempo(state.job)
+        if tempo is None or state.job.archived or self.refusal(state.job) is not None:
+            return self._planned(state)
+        return Planned(self._now() + self._random.uniform(0, tempo.first), reason, state.fresh_until)
 
     def _tempo(self, job: Job) -> Tempo | None:
         """The tempo of the job's kind; None: its account or kind is not known."""
@@ -227,9 +268,17 @@ class Ledger:
 
     def _journal(self, entry: Entry) -> None:
         self._pending.append(entry)
-        if self._flushing is None:
-            wait = 0 if entry.change is not None else BATCH
-            self._flushing = asyncio.get_running_loop().call_later(wait, self.flush)
+        self._flush_in(0.0 if entry.change is not None else BATCH)
+
+    def _flush_in(self, seconds: float) -> None:
+        """Flushes after so many seconds, or when it was to be done anyway if that is sooner."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
+        if self._flushing is not None and self._flushing.when() <= at:
+            return
+        if self._flushing is not None:
+            self._flushing.cancel()
+        self._flushing = loop.call_at(at, self.flush)
 
     def flush(self) -> None:
         """Writes what is pending as one transaction. What cannot be written is kept for the next time, and said."""
@@ -243,6 +292,7 @@ class Ledger:
         except JournalError as error:
             self.problem("journal", str(error))
             del self._pending[:-BACKLOG]
+            self._flush_in(RETRY)
             return
         self.problem("journal", "")
         self._pending.clear()

@@ -6,41 +6,43 @@ Workers report; the Session decides. A worker owns a client with one connection.
 import asyncio
 import heapq
 import itertools
-import logging
 import math
-import ssl
 from collections.abc import Awaitable, Callable
 
 from tui.domain import pace
 from tui.domain.jobs import Ref
 from tui.engine.accounts import LiveAccount
-from tui.engine.client import Client, Transport
+from tui.engine.client import Bounds, Client, Transport, Trust
 
 Ask = Callable[[LiveAccount, Client, Ref], Awaitable[None]]
-
-log = logging.getLogger(__name__)
 
 
 class Poller:
     """Asks one account's jobs when they are due, as fast as its pace allows, with a fixed handful of workers."""
 
-    def __init__(self, account: LiveAccount, ask: Ask, tls: ssl.SSLContext, transport: Transport | None) -> None:
+    def __init__(self, account: LiveAccount, ask: Ask, tls: Trust, transport: Transport | None, bounds: Bounds) -> None:
         self.account = account
         self._ask = ask
-        self._tls = tls
-        self._transport = transport
+        self._connect = lambda: account.client(tls, transport, bounds)
         self._due: dict[Ref, float] = {}
         self._heap: list[tuple[float, int, Ref]] = []
+        """One valid place for each job that is due and not being asked; the others are swept when they come up."""
+        self._asking: set[Ref] = set()
         self._order = itertools.count()
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
         self._renewals = 0
 
     def put(self, ref: Ref, at: float) -> None:
-        """Has the job asked at this instant (and no more at the one before). A job has one place in the queue."""
+        """Has the job asked at this instant (and no more at the one before). A job has one place in the queue.
+
+        A job that is being asked just now takes its place when that ends; the earliest wish of that time holds.
+        """
+        if ref in self._asking:
+            self._due[ref] = min(at, self._due.get(ref, at))
+            return
         self._due[ref] = at
-        heapq.heappush(self._heap, (at, next(self._order), ref))
-        self._news.set()
+        self._push(ref)
 
     def drop(self, ref: Ref) -> None:
         """The job is not asked any more; what is under way ends unheeded."""
@@ -52,7 +54,13 @@ class Poller:
         for ref, at in list(self._due.items()):
             if at < now:
                 self.put(ref, now + spread())
-        self._news.set()
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set forward by so many seconds: everything is due as far away as it was."""
+        self._due = {ref: at + seconds for ref, at in self._due.items()}
+        self._heap.clear()
+        for ref in self._due.keys() - self._asking:
+            self._push(ref)
 
     def renew(self) -> None:
         """The key or the pace has changed: wakes the workers, which open new connections."""
@@ -69,11 +77,19 @@ class Poller:
         while True:
             await self._until(lambda: self.account.refusal is None)
             renewals = self._renewals
-            async with self.account.client(self._tls, self._transport) as client:
+            async with self._connect() as client:
                 while renewals == self._renewals and self.account.refusal is None:
                     ref = await self._next(renewals)
                     if ref is not None:
-                        await self._ask(self.account, client, ref)
+                        await self._asked(client, ref)
+
+    async def _asked(self, client: Client, ref: Ref) -> None:
+        try:
+            await self._ask(self.account, client, ref)
+        finally:
+            self._asking.discard(ref)
+            if ref in self._due:
+                self._push(ref)
 
     async def _next(self, renewals: int) -> Ref | None:
         """The next job that is due, once its request is paid for; None: the connection is to be made anew.
@@ -92,17 +108,25 @@ class Poller:
 
     def _head(self) -> float:
         """Instant at which the first job is due; infinite without one. Places that were given up are swept."""
-        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+        while self._heap and not self._valid(*self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else math.inf
+
+    def _valid(self, at: float, _order: int, ref: Ref) -> bool:
+        return self._due.get(ref) == at and ref not in self._asking
 
     def _leave(self, now: float) -> float:
         leave = pace.ready(self.account.pace, now)
         return math.inf if leave is None else leave.at
 
+    def _push(self, ref: Ref) -> None:
+        heapq.heappush(self._heap, (self._due[ref], next(self._order), ref))
+        self._news.set()
+
     def _pop(self) -> Ref:
         ref = heapq.heappop(self._heap)[2]
         del self._due[ref]
+        self._asking.add(ref)
         return ref
 
     async def _wait(self, seconds: float) -> None:
@@ -115,6 +139,7 @@ class Poller:
             return
 
     async def _until(self, ready: Callable[[], bool]) -> None:
+        """Until it is so. Who sets `_news` wakes everybody that waits at that moment: clearing it takes nobody's."""
         while not ready():
             self._news.clear()
             await self._news.wait()

@@ -1,25 +1,27 @@
 """A live session: library, accounts, ledger and pollers, as coroutines on one loop. It knows no thread, no screen."""
 
 import asyncio
+import functools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from random import Random
 
 import httpx
 
 from tui.domain import pace
 from tui.domain.board import Faulted, JobState, Unasked
-from tui.domain.jobs import Fault, FaultKind, Ref
+from tui.domain.jobs import ENDS, Fault, FaultKind, Ref
 from tui.engine.accounts import LiveAccount
-from tui.engine.client import Client, Transport
-from tui.engine.clock import Clock
-from tui.engine.feed import AccountState, Command, Detail, Outcome, Refresh, Resume
+from tui.engine.client import Bounds, Client, Transport
+from tui.engine.clock import SUSPENDED, Clock
+from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome, Refresh, Resume
 from tui.engine.ledger import Ledger, Listener
 from tui.engine.poller import Poller
+from tui.stores.journal import JournalError
 from tui.stores.library import Library
+from tui.stores.watchlist import Operation, Reading, WatchlistError
 from tui.stores.watchlist import Outcome as Changed
-from tui.stores.watchlist import WatchlistError
 
 TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
@@ -42,19 +44,31 @@ class Session:
         wall: Callable[[], float] = time.time,
         random: Random | None = None,
         transport: Transport | None = None,
+        only: Collection[Ref] | None = None,
+        bounds: Bounds = Bounds(),  # noqa: B008  frozen
+        tick: float = TICK,
     ) -> None:
-        """`wall` gives instants, the loop's own clock the time that passes. `transport` replaces the network."""
+        """`wall` gives instants, the loop's own clock the time that passes. `transport` replaces the network.
+
+        `only`: the jobs that it is about; None: all that the watchlist holds. `bounds` and `tick` (seconds between
+        looks at files and clock) are for tests, which have no time.
+        """
         random = random or Random()
         self._library = library
         self._listener = listener
         self._random = random
         self._transport = transport
+        self._only = only
+        self._bounds = bounds
+        self._tick = tick
         self._clock = Clock(wall, asyncio.get_running_loop().time)
-        self._tls = httpx.create_ssl_context()
+        self._tls = functools.cache(httpx.create_ssl_context)
         self._accounts = {
             name: LiveAccount(account, self._clock.now, random) for name, account in library.accounts.items()
         }
-        self._pollers = {name: Poller(live, self._ask, self._tls, transport) for name, live in self._accounts.items()}
+        self._pollers = {
+            name: Poller(live, self._ask, self._tls, transport, bounds) for name, live in self._accounts.items()
+        }
         self._ledger = Ledger(library, self._accounts, listener, now=self._clock.now, random=random, queue=self._queue)
         self._stamp: object = None
         self._told: dict[str, AccountState] = {}
@@ -66,13 +80,30 @@ class Session:
         """The board, in the watchlist's order."""
         return self._ledger.states
 
-    def open(self) -> None:
-        """Puts the watchlist on the board, with what the journal knows of it. Raises WatchlistError."""
-        self._stamp = self._library.watchlist.stamp()
-        reading = self._library.watchlist.read()
-        self._ledger.problem("watchlist", "; ".join(reading.problems))
-        self._ledger.list(reading.jobs)
+    def open(self, *, patient: bool = False) -> None:
+        """Puts the watchlist on the board, with what the journal knows of it. Raises WatchlistError and JournalError.
+
+        `patient`: a watchlist that cannot be read is a problem on the board, and waited for.
+        """
+        try:
+            self._stamp = self._library.watchlist.stamp()
+            self._list(self._library.watchlist.read())
+        except WatchlistError as error:
+            if not patient:
+                raise
+            self._ledger.problem("watchlist", str(error))
         self._tell_accounts()
+
+    def _list(self, reading: Reading) -> None:
+        only = self._only
+        self._ledger.list(job for job in reading.jobs if only is None or job.ref in only)
+        self._ledger.problem("watchlist", "; ".join(reading.problems))
+
+    def settled(self, ref: Ref) -> bool:
+        """The job has ended, and its result is not on its way."""
+        state = self.states[ref]
+        coming = state.fault is None and not state.job.archived and self._ledger.wants_result(state)
+        return state.phase in ENDS and not coming
 
     async def run(self) -> None:
         """Polls until it is cancelled; the journal is whole afterwards."""
@@ -92,9 +123,13 @@ class Session:
             poller.drop(ref)
 
     async def _ask(self, live: LiveAccount, client: Client, ref: Ref) -> None:
-        """One due ask, whatever it brings. An error of our own is that job's fault, and never another's."""
+        """One due ask, whatever it brings."""
+        await self._guarded(live, client, ref, person=False)
+
+    async def _guarded(self, live: LiveAccount, client: Client, ref: Ref, *, person: bool) -> None:
+        """An error of our own is that job's fault, and never another's."""
         try:
-            await self._ask_once(live, client, ref, person=False)
+            await self._ask_once(live, client, ref, person=person)
         except Exception as error:
             log.exception("asking %s", ref)
             fault = Fault(FaultKind.MALFORMED, f"babeltop's own error ({type(error).__name__}); the log has more")
@@ -110,37 +145,57 @@ class Session:
         else:
             answer = await live.ask(client, state.job)
         self._tell_account(live)
-        if ref in self.states:
+        if answer.outdated:
+            self._queue(ref, self._clock.now())
+        elif ref in self.states:
             self._ledger.settle(ref, answer.event(person=person), answer.body)
 
     # What passes by itself.
 
     async def _ticks(self) -> None:
         while True:
-            await asyncio.sleep(TICK)
-            if self._clock.correct() > 0:
-                for poller in self._pollers.values():
-                    poller.respread(lambda: self._random.uniform(0, RESPREAD))
+            await asyncio.sleep(self._tick)
+            self._follow_clock()
             self._read_watchlist()
             for name in self._library.changed_keys():
                 self._unlock(name)
-            for state in self._library.journal.news().values():
-                self._ledger.adopt(state)
+            self._read_journal()
             self._tell_accounts()
 
+    def _follow_clock(self) -> None:
+        """After a suspend, what became due is spread; where the clock was set, the schedule moves along with it."""
+        gap = self._clock.correct()
+        if gap >= SUSPENDED:
+            for poller in self._pollers.values():
+                poller.respread(lambda: self._random.uniform(0, RESPREAD))
+        elif gap:
+            for name, poller in self._pollers.items():
+                self._accounts[name].shift(gap)
+                poller.shift(gap)
+            self._ledger.shift(gap)
+
     def _read_watchlist(self) -> None:
-        """Takes over edits from outside. While the file does not parse, the last good list stays."""
-        stamp = self._library.watchlist.stamp()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
+        """Takes over edits from outside. While the file cannot be read, the last good list stays."""
         try:
-            reading = self._library.watchlist.read()
+            stamp = self._library.watchlist.stamp()
+            if stamp != self._stamp:
+                self._list(self._library.watchlist.read())
+                self._stamp = stamp
         except WatchlistError as error:
             self._ledger.problem("watchlist", str(error))
+        except JournalError as error:
+            self._ledger.problem("journal", str(error))
+
+    def _read_journal(self) -> None:
+        """Takes over what other processes asked."""
+        try:
+            news = self._library.journal.news()
+        except JournalError as error:
+            self._ledger.problem("news", str(error))
             return
-        self._ledger.problem("watchlist", "; ".join(reading.problems))
-        self._ledger.list(reading.jobs)
+        self._ledger.problem("news", "")
+        for state in news.values():
+            self._ledger.adopt(state)
 
     def _unlock(self, name: str) -> None:
         live = self._accounts[name]
@@ -155,9 +210,14 @@ class Session:
 
     def _tell_account(self, live: LiveAccount) -> None:
         state = live.refreshed()
-        if self._told.get(state.name) != state:
-            self._told[state.name] = state
-            self._listener.account(state)
+        told = self._told.get(state.name)
+        if told == state:
+            return
+        self._told[state.name] = state
+        self._listener.account(state)
+        if state.health is Health.REFUSED and (told is None or told.health is not Health.REFUSED):
+            text = f"{state.name} is not asked any more: {state.message}"
+            self._listener.notice(Notice(Kind.ACCOUNT, text, None, self._clock.now()))
 
     # What a person wants.
 
@@ -167,21 +227,26 @@ class Session:
             case Refresh(refs):
                 return self._refresh(refs)
             case Resume(account):
+                if account not in self._accounts:
+                    return Outcome(ok=False, message=self._library.unconfigured(account))
                 self._library.forget_key(account)
                 self._unlock(account)
                 return Outcome(message=f"{account} is tried again")
             case _:
-                try:
-                    reading, outcome = self._library.change(command)
-                except WatchlistError as error:
-                    return Outcome(ok=False, message=str(error))
-                self._stamp = self._library.watchlist.stamp()
-                self._ledger.list(reading.jobs)
-                return Outcome(message=_said(outcome), removed=outcome.cut)
+                return self._change(command)
+
+    def _change(self, operation: Operation) -> Outcome:
+        """Writes the watchlist. The file is read again at the next tick: somebody may have written it since."""
+        try:
+            reading, outcome = self._library.change(operation)
+            self._list(reading)
+        except (WatchlistError, JournalError) as error:
+            return Outcome(ok=False, message=str(error))
+        return Outcome(message=_said(outcome), removed=outcome.cut)
 
     def _refresh(self, refs: tuple[Ref, ...]) -> Outcome:
         """Puts the jobs first in the queue. A person asks: a stop and an open breaker are tried again."""
-        asked, refused = 0, ""
+        asked, refused = 0, "there is nothing to ask"
         for ref in refs:
             state = self.states.get(ref)
             refusal = self._ledger.refusal(state.job) if state is not None else None
@@ -194,13 +259,19 @@ class Session:
             asked += 1
         if not asked:
             return Outcome(ok=False, message=refused)
-        return Outcome(message=f"asking {asked} job{'s' if asked > 1 else ''}" + (f"; {refused}" if refused else ""))
+        return Outcome(
+            message=f"asking {asked} job{'s' if asked > 1 else ''}" + (f"; {refused}" if asked < len(refs) else "")
+        )
 
     def look(self, ref: Ref) -> Detail:
-        """What the journal holds of one job."""
+        """What the journal holds of one job; nothing where it cannot be read."""
         self._ledger.flush()
-        body = self._library.journal.body(ref)
-        changes = self._library.journal.changes([ref])[ref]
+        try:
+            body = self._library.journal.body(ref)
+            changes = self._library.journal.changes([ref])[ref]
+        except JournalError as error:
+            self._ledger.problem("news", str(error))
+            return Detail(ref=ref)
         return Detail(ref=ref, body=body[0] if body else None, body_at=body[1] if body else None, changes=changes)
 
     # Once, now: `check`.
@@ -225,30 +296,43 @@ class Session:
             self._ledger.flush()
 
     async def _check(self, live: LiveAccount, waiting: list[Ref]) -> None:
-        async with live.client(self._tls, self._transport) as client:
+        async with live.client(self._tls, self._transport, self._bounds) as client:
             while waiting:
                 ref = waiting.pop(0)
                 if await self._may(live, ref):
-                    await self._ask_once(live, client, ref, person=True)
-                state = self.states[ref]
-                if state.fault is None and self._ledger.wants_result(state) and await self._may(live, ref):
-                    await self._ask_once(live, client, ref, person=True)
+                    await self._guarded(live, client, ref, person=True)
+                state = self.states.get(ref)
+                if state is None or state.fault is not None or not self._ledger.wants_result(state):
+                    continue
+                if await self._may(live, ref):
+                    await self._guarded(live, client, ref, person=True)
 
     async def _may(self, live: LiveAccount, ref: Ref) -> bool:
-        """Waits for the account's leave and pays for one ask; False, with the fault settled, past PATIENCE."""
+        """Waits for the account's leave and pays for one ask; False, with the fault settled, where there is none.
+
+        A key that was refused during this very check is not tried again. Those who wait do so in their order, each
+        for PATIENCE at most from when it is its turn.
+        """
+        async with live.turn:
+            fault = await self._leave(live)
+        if fault is not None and ref in self.states:
+            self._ledger.settle(ref, Unasked(fault))
+        return fault is None
+
+    async def _leave(self, live: LiveAccount) -> Fault | None:
+        """Waits for leave and pays, or says why there is none."""
         deadline = self._clock.now() + PATIENCE
-        while True:
+        while not live.pace.stopped:
             now = self._clock.now()
             leave = pace.ready(live.pace, now, person=True)
             assert leave is not None, "a person is always given leave, if late"
             if leave.at <= now:
                 live.pace = pace.taken(live.pace, now)
-                return True
+                return None
             if leave.at > deadline:
-                fault = Fault(FaultKind.LIMITED, f"nothing was sent: {leave.reason}", retry_at=leave.at)
-                self._ledger.settle(ref, Unasked(fault))
-                return False
+                return Fault(FaultKind.LIMITED, f"nothing was sent: {leave.reason}", retry_at=leave.at)
             await asyncio.sleep(leave.at - now)
+        return Fault(FaultKind.REFUSED, live.pace.stopped)
 
 
 def _said(outcome: Changed) -> str:

@@ -4,7 +4,6 @@ All that `list`, `add` and `remove` need is here; `engine.session` adds the aski
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tui.domain.board import JobState
 from tui.domain.jobs import Job, Ref
 from tui.providers import spec
 from tui.providers.provider import Plan, Provider
+from tui.providers.tables import nearest
 from tui.stores import paths, secrets, settings
 from tui.stores.journal import Journal
 from tui.stores.secrets import Secret, SecretError, Source
@@ -108,9 +108,15 @@ class Library:
         )
 
     def _refuse(self, account: str, key: str, reason: str, known: Mapping[str, object]) -> None:
-        near = get_close_matches(reason.split("'")[-2], list(known), n=1)
-        way_out = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+        way_out = nearest(reason.split("'")[-2], known)
         raise SettingsError(self.places.config / "config.toml", (f"accounts.{account}.{key}: {reason}{way_out}",))
+
+    def provider_of(self, account: str) -> str | None:
+        """The name of an account's provider, without reading any provider file; None: the account is not known."""
+        table = self.settings.accounts.get(account)
+        if table is not None and table.provider:
+            return str(table.provider)
+        return account if account in self.providers else None
 
     def unconfigured(self, account: str) -> str:
         """Why a job of this account cannot be asked, and the way out."""
@@ -118,11 +124,21 @@ class Library:
         envs = {provider.name: provider.key.env for provider in self._readable_providers()}
         if env := envs.get(account):
             return f"no key for {account}: set {env} and restart, or write [accounts.{account}] in {file}"
+        from difflib import get_close_matches  # 3 ms, and only wrong names need it
+
         near = get_close_matches(account, list(self.accounts), n=1)
         hint = f"did you mean {near[0]!r}? Else write" if near else "write"
         return f"there is no account {account!r}: {hint} [accounts.{account}] in {file}"
 
     # Keys.
+
+    def key_variables(self) -> list[tuple[str, str, bool]]:
+        """For a first run: each provider, the environment variable of its key, and whether there is a key."""
+        found = self._readable_providers()
+        successors = {provider.successor for provider in found}
+        keyed = [account for name, account in self.accounts.items() if isinstance(self.key(name), Secret)]
+        used = {account.provider.name for account in keyed}
+        return [(each.name, each.key.env, each.name in used) for each in found if each.name not in successors]
 
     def key(self, account: str) -> Secret | SecretError:
         """The account's key as it was fetched, or why there is none. A key command may take its ten seconds."""
@@ -180,9 +196,10 @@ class Library:
 
     def board(self) -> dict[Ref, JobState]:
         """The last known state of every job on the watchlist, in its order. Raises WatchlistError, JournalError."""
-        jobs = self.watchlist.read().jobs
-        known = self.journal.states() if jobs else {}
-        return {job.ref: _listed(job, known.get(job.ref)) for job in jobs}
+        reading = self.watchlist.read()
+        self.warnings += [f"{self.places.watchlist}: {problem}" for problem in reading.problems]
+        known = self.journal.states() if reading.jobs else {}
+        return {job.ref: _listed(job, known.get(job.ref)) for job in reading.jobs}
 
     def again(self) -> "Library":
         """The same library for another thread: it shares what was read and fetched, and opens its own journal."""

@@ -130,9 +130,9 @@ def _sync_folder(folder: Path) -> None:
 def _locked(lock: Path) -> Generator[None]:
     from filelock import FileLock, Timeout  # only where something is written: `list` starts without it
 
-    held = FileLock(lock, timeout=LOCK_WAIT, mode=0o600, thread_local=False, poll_interval=LOCK_POLL)
+    held = FileLock(lock, timeout=LOCK_WAIT, mode=0o600, thread_local=False)
     try:
-        held.acquire()
+        held.acquire(poll_interval=LOCK_POLL)
     except Timeout as error:
         reason = (
             f"nothing was written: another babeltop, perhaps an `add` that hangs, has held {lock} for {LOCK_WAIT:.0f} s"

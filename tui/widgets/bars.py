@@ -113,7 +113,7 @@ class TopBar(Bar):
         wait = f" {text.duration(account.until - now)}" if account.until is not None and account.until > now else ""
         if account.health in {Health.OK, Health.UNTRIED}:
             return f" {account.quota[0]}/{account.quota[1]}" if account.quota and self.size.width >= 100 else ""
-        if self.size.width < 100 and wait:
+        if self.size.width < 100:
             return wait
         word = "429" if account.health is Health.LIMITED else str(account.health)
         return f" {word}{',' * bool(wait)}{wait}"

@@ -1,0 +1,129 @@
+"""The Textual app: wires a Feed to the dashboard, and nothing else."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, tzinfo
+
+from rich.text import Text
+from textual.app import App, SystemCommand
+from textual.message import Message
+from textual.screen import Screen
+
+from tui.commands import Command, remapped
+from tui.domain.rows import Outlook
+from tui.engine.client import Transport
+from tui.engine.feed import Feed, Update
+from tui.engine.thread import EngineThread
+from tui.screens.dashboard import Dashboard
+from tui.stores import paths
+from tui.stores.library import Library
+from tui.stores.settings import Settings
+from tui.widgets.board import Board
+from tui.widgets.themes import THEMES
+from tui.widgets.welcome import Greeting
+
+log = logging.getLogger(__name__)
+
+
+class Fed(Message):
+    """The engine has something to take."""
+
+
+class Babeltop(App[None]):
+    """The dashboard over a Feed."""
+
+    TITLE = "babeltop"
+    CSS_PATH = [*sorted(paths.styles_dir().glob("*.tcss"))]  # noqa: RUF012  Textual's own type
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        feed: Feed,
+        settings: Settings,
+        greeting: Greeting,
+        *,
+        first: Update | None = None,
+        readonly: bool = False,
+        role: str = "polling",
+        now: Callable[[], float] = time.time,
+        zone: tzinfo | None = None,
+    ) -> None:
+        """`first` is what is shown before the engine says anything: the last known board."""
+        super().__init__()
+        self._feed = feed
+        self._commands: tuple[Command, ...] = remapped(settings.keys)
+        self._first_theme = settings.ui.theme
+        outlook = Outlook(
+            now=now(),
+            stall_after=settings.polling.stall_after,
+            warn_before=settings.links.warn_before,
+            archive_after=settings.board.archive_after,
+        )
+        ascii_only = settings.ui.glyphs == "ascii"
+        board = Board(outlook, now, ascii_only=ascii_only)
+        if first is not None:
+            board.take(first)
+        self._dashboard = Dashboard(
+            board,
+            feed,
+            commands=self._commands,
+            greeting=greeting,
+            zones=(zone or datetime.now(UTC).astimezone().tzinfo or UTC, UTC),
+            role=role,
+            ascii_only=ascii_only,
+            bell=settings.alerts.bell,
+            readonly=readonly,
+        )
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.set_keymap({command.id: ",".join(command.keys) for command in self._commands})
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The colours of the states, for Textual's own themes, which know none."""
+        return THEMES[0].variables
+
+    def _fatal_error(self) -> None:
+        """An error of our own ends the screen. The log has its traceback; locals are shown nowhere: they hold keys."""
+        log.exception("the dashboard ended")  # noqa: LOG004  Textual calls this while it handles the exception
+        said = "babeltop ended by an error of its own; what it knew is in the journal. The log has more: "
+        self._exit_renderables.append(Text(f"{said}{paths.log_file()}"))
+        self._close_messages_no_wait()
+
+    def on_mount(self) -> None:
+        """Paints what is known first, and starts the engine after that."""
+        self.theme = self._first_theme if self._first_theme in self.available_themes else THEMES[0].name
+        self.push_screen(self._dashboard)
+        self.call_after_refresh(self._feed.start, lambda: self.post_message(Fed()))
+
+    def on_fed(self) -> None:
+        """Hands what has changed to the dashboard."""
+        self._dashboard.take(self._feed.take())
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every command of the table."""
+        if isinstance(screen, Dashboard):
+            for command in self._commands:
+                yield SystemCommand(command.title, command.help, lambda wanted=command.id: screen.action_do(wanted))
+
+
+def run(library: Library, *, transport: Transport | None = None, demo: bool = False) -> int:
+    """Shows the dashboard until the operator quits; returns the exit code."""
+    feed = EngineThread(library, transport=transport)
+    board = library.board()
+    first = Update(states=board, order=tuple(board))
+    greeting = Greeting(str(library.places.watchlist), library.key_variables())
+    app = Babeltop(
+        feed,
+        library.settings,
+        greeting,
+        first=first,
+        readonly=library.readonly,
+        role="demo" if demo else "read-only" if library.readonly else "polling",
+    )
+    library.close()
+    try:
+        app.run()
+    finally:
+        feed.close()
+    return app.return_code or 0

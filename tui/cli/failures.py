@@ -1,0 +1,55 @@
+"""Exceptions as a line for the operator. What nobody foresaw goes to the log with its traceback, without locals."""
+
+from tui.cli.output import USAGE, UsageError, say
+
+SOFTWARE = 70
+"""Exit code of an error of our own, as sysexits.h has it."""
+
+
+def told(error: Exception) -> int:
+    """Says what went wrong; returns the exit code."""
+    error = _root(error)
+    if _is_foreseen(error):
+        say(str(error))
+        return USAGE
+    if isinstance(error, OSError) and error.filename:
+        say(f"{error.filename}: {error.strerror}")
+        return USAGE
+    say(f"an error of babeltop's own: {type(error).__name__}; {_logged(error)}")
+    return SOFTWARE
+
+
+def _root(error: Exception) -> Exception:
+    """The error itself, out of the groups that tasks put around it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _is_foreseen(error: Exception) -> bool:
+    """Whether the error was made for an operator to read."""
+    if isinstance(error, UsageError):
+        return True
+    from tui.commands import KeysError
+    from tui.domain.ids import UnknownRef
+    from tui.providers.spec import ProviderError
+    from tui.stores.journal import JournalError
+    from tui.stores.settings import SettingsError
+    from tui.stores.watchlist import WatchlistError
+
+    return isinstance(error, SettingsError | ProviderError | WatchlistError | JournalError | UnknownRef | KeysError)
+
+
+def _logged(error: Exception) -> str:
+    """Where the traceback is, or why it is nowhere."""
+    import logging
+
+    from tui.cli import logfile
+    from tui.stores import paths
+
+    try:
+        path = logfile.start(paths.state_dir())
+    except OSError as why:
+        return f"the log cannot be written ({why.strerror})"
+    logging.getLogger("tui.cli").error("an error of our own", exc_info=error)
+    return f"{path} has more"

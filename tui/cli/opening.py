@@ -1,0 +1,57 @@
+"""What every verb begins with: the library of this command line, and the jobs that its refs name."""
+
+import os
+import time
+from collections.abc import Collection, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tui.cli.output import UsageError, say
+from tui.cli.parser import Namespace
+from tui.domain import ids
+from tui.domain.jobs import Ref
+from tui.domain.rows import Outlook
+from tui.stores.library import Library, Places
+
+
+@contextmanager
+def opened(args: Namespace) -> Generator[Library]:
+    """The library; at the end what it warns of is said. Raises SettingsError and ProviderError."""
+    watchlist = Path(args.watchlist).expanduser() if args.watchlist else None
+    library = Library(Places.usual(watchlist), os.environ, readonly=args.readonly)
+    try:
+        yield library
+    finally:
+        library.close()
+        for warning in dict.fromkeys(library.warnings):
+            say(f"warning: {warning}")
+
+
+def chosen(library: Library, texts: Sequence[str], refs: Collection[Ref]) -> list[Ref]:
+    """The jobs among `refs` that the texts name, in the watchlist's order; without texts all of them.
+
+    Raises UsageError, which names every text that names no job.
+    """
+    if not texts:
+        return list(refs)
+    accounts = library.accounts if any(":" in text for text in texts) else {}
+    named, problems = set[Ref](), list[str]()
+    for text in texts:
+        try:
+            named.add(ids.resolve(text, refs, accounts))
+        except ids.UnknownRef as error:
+            problems.append(str(error))
+    if problems:
+        raise UsageError("\n  ".join(problems))
+    return [ref for ref in refs if ref in named]
+
+
+def outlook(library: Library) -> Outlook:
+    """What jobs are judged by, now."""
+    told = library.settings
+    return Outlook(
+        now=time.time(),
+        stall_after=told.polling.stall_after,
+        warn_before=told.links.warn_before,
+        archive_after=told.board.archive_after,
+    )

@@ -1,0 +1,89 @@
+"""The shapes of our JSON: a job, and a change of its phase. Times are ISO 8601 in UTC; what is not there is null."""
+
+from typing import Any
+
+from tui.domain import rows, text
+from tui.domain.board import JobState, PhaseChange
+from tui.domain.jobs import Fault, Link
+from tui.domain.rows import Outlook
+
+Shape = dict[str, Any]
+"""What becomes a JSON object."""
+
+FLAT = tuple(
+    "account provider id kind label tags note added phase status title language progress progress_source eta message "
+    "link link_kind link_expires_at link_exact result flags checked_at next_ask_at fault fault_message".split()
+)
+"""The columns of `flat`."""
+
+
+def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
+    """A job and all that is known of it."""
+    said, report = state.job, state.report
+    progress = report.progress if report else None
+    source = None if report is None or progress is None else "stage" if report.staged else "measured"
+    return {
+        "account": said.account,
+        "provider": provider,
+        "id": said.id,
+        "kind": said.kind,
+        "label": said.label,
+        "tags": said.tags,
+        "note": said.note,
+        "added": _iso(said.added),
+        "phase": state.phase,
+        "status": report.word if report else None,
+        "title": report.title if report else None,
+        "language": report.language if report else None,
+        "progress": progress,
+        "progress_source": source,
+        "eta": None,
+        "message": report.message if report else None,
+        "links": [_link(link) for link in state.links],
+        "result": state.result,
+        "flags": rows.flags(state, outlook),
+        "checked_at": _iso(state.checked_at),
+        "next_ask_at": _iso(state.next_ask_at),
+        "fault": _fault(state.fault),
+    }
+
+
+def flat(shape: Shape) -> Shape:
+    """A job's shape as one row: lists joined by spaces, of the links the first, of a fault its kind and message."""
+    link = next(iter(shape["links"]), {})
+    fault = shape["fault"] or {}
+    row = {key: " ".join(value) if key in {"tags", "flags"} else value for key, value in shape.items() if key != "links"}
+    row |= {"link": link.get("url")} | {f"link_{key}": link.get(key) for key in ("kind", "expires_at", "exact")}
+    return row | {"fault": fault.get("kind"), "fault_message": fault.get("message")}
+
+
+def change(found: PhaseChange) -> Shape:
+    """A job's step from one phase to another; it fell between `earliest` and `seen`."""
+    return {
+        "account": found.ref.account,
+        "id": found.ref.id,
+        "before": found.before,
+        "after": found.after,
+        "earliest": _iso(found.earliest),
+        "seen": _iso(found.seen),
+        "message": found.message,
+    }
+
+
+def _link(link: Link) -> Shape:
+    return {"kind": link.kind, "url": link.url, "expires_at": _iso(link.expires_at), "exact": link.exact}
+
+
+def _fault(fault: Fault | None) -> Shape | None:
+    if fault is None:
+        return None
+    return {
+        "kind": fault.kind,
+        "message": fault.message,
+        "http_status": fault.http_status,
+        "retry_at": _iso(fault.retry_at),
+    }
+
+
+def _iso(at: float | None) -> str | None:
+    return None if at is None else text.iso(at)

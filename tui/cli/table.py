@@ -1,0 +1,94 @@
+"""Jobs and other things as a plain table: whole in a pipe, cut to the width of a terminal."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from unicodedata import category, east_asian_width
+
+from tui.domain import cells, rows
+from tui.domain.board import Flag, JobState
+from tui.domain.cells import NOTHING, Column, Face
+from tui.domain.jobs import PROBLEMS
+from tui.domain.rows import Outlook
+from tui.domain.text import clean
+
+GAP = "  "
+LEAST = 8
+"""Cells below which no column is cut."""
+
+_TICKING = (Column("lang", "LANG", 7), Column("age", "AGE", 6), Column("link", "LINK", 9))
+_TITLES = ("STATUS", "ACCOUNT", "ID", "NAME", *(column.title for column in _TICKING), "REMARKS")
+
+
+def jobs(states: Iterable[JobState], outlook: Outlook) -> str:
+    """A table of jobs, with a line of titles; nothing for no jobs."""
+    face = Face(outlook)
+    found = [_row(state, face) for state in states]
+    return drawn([_TITLES, *found], cut=(2, 3, len(_TITLES) - 1)) if found else ""
+
+
+def drawn(lines: Sequence[Sequence[str]], cut: Sequence[int]) -> str:
+    """Lines of cells, one column under another; `cut` are the columns that give way on a terminal that is narrow."""
+    lines = [[clean(cell) or NOTHING for cell in line] for line in lines]
+    widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
+    room = _room()
+    while room is not None and sum(widths) + len(GAP) * (len(widths) - 1) > room:
+        widest = max(cut, key=lambda column: widths[column])
+        if widths[widest] <= LEAST:
+            break
+        widths[widest] -= 1
+    return "".join(f"{GAP.join(map(_fit, line, widths)).rstrip()}\n" for line in lines)
+
+
+def _row(state: JobState, face: Face) -> tuple[str, ...]:
+    called = rows.name(state)
+    return (
+        state.phase,
+        state.job.account,
+        state.job.id,
+        NOTHING if called == state.job.id else called,
+        *(cell.text for cell in cells.cells(state, _TICKING, face)),
+        "; ".join(_remarks(state, face.outlook)),
+    )
+
+
+def _remarks(state: JobState, outlook: Outlook) -> Iterable[str]:
+    """What an operator should notice: flags, and why the last ask or the job itself failed."""
+    for flag in rows.flags(state, outlook):
+        yield f"unknown word {state.report.word!r}" if flag is Flag.UNKNOWN and state.report else flag
+    if state.job.archived:
+        yield "archived"
+    if state.fault is not None:
+        yield state.fault.message
+    elif state.phase in PROBLEMS and state.report is not None and state.report.message:
+        yield state.report.message
+
+
+def _room() -> int | None:
+    """Columns of the terminal on stdout; None: it is no terminal."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def _cells(text: str) -> int:
+    """Cells that a text takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_cell, text))
+
+
+def _cell(character: str) -> int:
+    if category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def _fit(text: str, width: int) -> str:
+    """The text in exactly so many cells."""
+    taken = _cells(text)
+    if taken > width:
+        while taken > width - 1:
+            taken -= _cell(text[-1])
+            text = text[:-1]
+        text, taken = f"{text}…", taken + 1
+    return text + " " * (width - taken)

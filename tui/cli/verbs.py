@@ -1,0 +1,206 @@
+"""The verbs: what each is for, which arguments it takes, and where the code is that does it."""
+
+import re
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Mapping
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Verb:
+    """One verb. A plain class: every kind that writes itself costs a twentieth of `--help`'s time."""
+
+    def __init__(
+        self, group: str, run: str, summary: str, arguments: Callable[[ArgumentParser], object], example: str
+    ) -> None:
+        self.group = group
+        """The heading that help lists it under."""
+        self.run = run
+        """`module:function` below tui.cli."""
+        self.summary = summary
+        self.arguments = arguments
+        """Tells a parser what it takes."""
+        self.example = example
+
+
+def watchlist(parser: ArgumentParser, *, default: str | None = SUPPRESS) -> None:
+    """Before and after a verb; suppressed after it, so that what stands before it is not forgotten."""
+    parser.add_argument(
+        "--watchlist", metavar="FILE", default=default, help="another watchlist than the config folder's"
+    )
+
+
+def duration(text: str) -> float:
+    """Seconds, of 90s, 30m, 1h or 2d. Raises ArgumentTypeError."""
+    written = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if written is None:
+        raise ArgumentTypeError(f"{text!r} is no duration such as 90s, 30m, 1h or 2d")
+    return float(int(written[1]) * _SECONDS[written[2]])
+
+
+def _number(kind: type[int] | type[float], least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ArgumentTypeError(f"{text!r} is no number") from None
+        if not least <= value <= most:
+            raise ArgumentTypeError(f"{text} is not within {least:g} and {most:g}")
+        return value
+
+    return read
+
+
+def _refs(parser: ArgumentParser, *, needed: bool = False) -> None:
+    nargs = "+" if needed else "*"
+    whom = "account:id, or an id that only one account has" + ("" if needed else "; none: all")
+    parser.add_argument("refs", metavar="REF", nargs=nargs, help=whom)
+    watchlist(parser)
+
+
+def _json(parser: ArgumentParser, what: str = "prints one JSON array") -> None:
+    parser.add_argument("--json", action="store_true", help=what)
+
+
+def _says(parser: ArgumentParser) -> None:
+    """What an operator says of a job."""
+    parser.add_argument("--label", metavar="TEXT", help="what to call it, instead of the service's title")
+    parser.add_argument("--tag", metavar="TAG", action="append", dest="tags", help="a tag; can be given again")
+    parser.add_argument("--note", metavar="TEXT", help="a note to yourself")
+    parser.add_argument("--kind", metavar="KIND", help="one of its provider's kinds of job; see `babeltop providers`")
+
+
+def _add(parser: ArgumentParser) -> None:
+    parser.add_argument("ids", metavar="ID", nargs="+", help="an id, account:id or a link; -: from stdin, one a line")
+    parser.add_argument("--account", metavar="NAME", help="whose they are; else it is guessed where one account fits")
+    _says(parser)
+    watchlist(parser)
+
+
+def _edit(parser: ArgumentParser) -> None:
+    _refs(parser, needed=True)
+    _says(parser)
+    parser.add_argument("--no-tags", action="store_const", const=(), dest="tags", help="takes all tags off")
+    for option, key, what in (
+        ("keep-link", "keep_link", "has its link renewed before it dies"),
+        ("download", "download", "has its result fetched as soon as there is one"),
+        ("mute", "muted", "has it ring no bell"),
+    ):
+        parser.add_argument(f"--{option}", dest=key, action="store_const", const=True, help=what)
+        parser.add_argument(f"--no-{option}", dest=key, action="store_const", const=False, help="takes that back")
+
+
+def _archive(parser: ArgumentParser) -> None:
+    _refs(parser, needed=True)
+    parser.add_argument("--undo", action="store_true", help="brings it back")
+
+
+def _remove(parser: ArgumentParser) -> None:
+    _refs(parser, needed=True)
+
+
+def _list(parser: ArgumentParser) -> None:
+    _refs(parser)
+    parser.add_argument(
+        "--phase",
+        metavar="PHASE",
+        action="append",
+        help="those in this phase: new, queued, running, done, failed, timed_out, blocked or missing",
+    )
+    parser.add_argument("--tag", metavar="TAG", action="append", dest="tags", help="those with this tag")
+    _json(parser)
+
+
+def _check(parser: ArgumentParser) -> None:
+    _refs(parser)
+    _json(parser)
+
+
+def _wait(parser: ArgumentParser) -> None:
+    _refs(parser)
+    parser.add_argument("--any", action="store_true", help="until one has ended, instead of all")
+    parser.add_argument("--timeout", metavar="TIME", type=duration, help="90s, 30m, 1h or 2d; past it: exit code 124")
+    _json(parser, "prints one JSON array, at its end")
+
+
+def _watch(parser: ArgumentParser) -> None:
+    watchlist(parser)
+    _json(parser, "a line of JSON for each change")
+
+
+def _log(parser: ArgumentParser) -> None:
+    _refs(parser)
+    parser.add_argument("--since", metavar="TIME", type=duration, help="what was seen within 90s, 30m, 1h or 7d")
+    _json(parser)
+
+
+def _export(parser: ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("csv", "json"), default="csv", help="csv (the default) or json")
+    watchlist(parser)
+
+
+def _providers(parser: ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", metavar="check", prog="babeltop providers", help="validates a provider file")
+    check = what.add_parser(
+        "check",
+        description="validates a provider file, and shows what it reads in a reply",
+        epilog="example:\n  babeltop providers check mine.toml --sample reply.json --status 200",
+    )
+    check.add_argument("file", metavar="FILE", help="the provider file; its name is the provider's")
+    check.add_argument("--sample", metavar="REPLY.json", help="a reply's body")
+    check.add_argument("--kind", default="", metavar="KIND", help="the kind of job that the reply is about")
+    check.add_argument(
+        "--status", default=200, metavar="N", type=_number(int, 100, 599), help="the reply's HTTP status (200)"
+    )
+    check.set_defaults(run="services:check")
+
+
+def _simulate(parser: ArgumentParser) -> None:
+    parser.add_argument("--port", default=9001, metavar="P", type=_number(int, 0, 65535), help="9001; 0: a free one")
+    parser.add_argument(
+        "--speed", default=1.0, metavar="N", type=_number(float, 0.001, 1e6), help="runs its clock N times faster"
+    )
+    parser.add_argument("--seed", default=0, metavar="S", type=int, help="another one makes up other stories")
+
+
+_LIST, _ASK, _PAST, _SERVICES = "the watchlist", "asking the services", "looking back", "the services"
+
+VERBS: Mapping[str, Verb] = {
+    "add": Verb(
+        _LIST, "adding:add", "adds jobs by their ids or links", _add, "pbpaste | babeltop add --tag launch -"
+    ),
+    "edit": Verb(
+        _LIST, "editing:edit", "changes label, tags, note and the like", _edit, "babeltop edit doc_1 --tag q3 --keep-link"
+    ),
+    "archive": Verb(
+        _LIST, "editing:archive", "puts jobs away: not asked, not counted", _archive, "babeltop archive doc_1"
+    ),
+    "remove": Verb(_LIST, "editing:remove", "takes jobs off the watchlist", _remove, "babeltop remove doc_1 doc_2"),
+    "list": Verb(
+        _LIST, "showing:show", "the last known state, without asking", _list, "babeltop list --phase failed --json"
+    ),
+    "check": Verb(_ASK, "asking:check", "asks each job once, now", _check, "babeltop check doc_1; echo $?"),
+    "wait": Verb(
+        _ASK, "asking:wait", "until all jobs (or any) have ended", _wait, "babeltop wait doc_1 doc_2 --any --timeout 1h"
+    ),
+    "watch": Verb(
+        _ASK, "asking:watch", "the dashboard's engine alone: a line a change", _watch, "babeltop watch --json >> changes"
+    ),
+    "log": Verb(_PAST, "showing:log", "the changes seen so far", _log, "babeltop log --since 7d"),
+    "export": Verb(_PAST, "showing:export", "the board as CSV or JSON", _export, "babeltop export --format csv > jobs.csv"),
+    "providers": Verb(
+        _SERVICES,
+        "services:providers",
+        "the known services; `providers check FILE` tries a file",
+        _providers,
+        "babeltop providers",
+    ),
+    "simulate": Verb(
+        _SERVICES,
+        "services:simulate",
+        "serves made-up services, to try things on",
+        _simulate,
+        "babeltop simulate --port 9001 --speed 60",
+    ),
+}
+"""In the order in which help lists them."""

@@ -1,0 +1,135 @@
+"""What a console saw before the curtain. It is played against the simulator and journalled, not made up.
+
+So journal, raw bodies and services agree: a link that was given out days ago is still the one that is given out now.
+"""
+
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from random import Random
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from tui.demo.clockwork import Clockwork
+from tui.domain import board, cadence
+from tui.domain.board import Event, Faulted, JobState, Planned, Reported, Resulted
+from tui.domain.cadence import Tempo
+from tui.domain.jobs import Fault, Job, Ref
+from tui.providers import reading
+from tui.providers.reply import Reply
+from tui.stores.journal import Entry
+from tui.stores.library import Account, Library
+from tui.stores.secrets import SecretError
+
+App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
+"""An ASGI 3 app."""
+
+
+class Memory(NamedTuple):
+    """When a job was asked before the curtain, and when it is asked next. Instants."""
+
+    job: Job
+    asked: tuple[float, ...]
+    cue: float | None
+    """None: when the cadence says."""
+
+
+class Past:
+    """A console of days gone by, with the library of today."""
+
+    def __init__(self, library: Library, app: App, clockwork: Clockwork, random: Random) -> None:
+        self._library = library
+        self._app = app
+        self._clockwork = clockwork
+        self._random = random
+        self._states: dict[Ref, JobState] = {}
+
+    def play(self, memories: Iterable[Memory]) -> None:
+        """Ask every job at its instants, all in the order of time, and journal what was seen."""
+        memories = tuple(memories)
+        self._states = {memory.job.ref: JobState(job=memory.job) for memory in memories}
+        rounds = sorted((at, memory.job.ref) for memory in memories for at in memory.asked)
+        seen = [entry for at, ref in rounds for entry in self._ask(ref, at)]
+        due = [
+            Entry(replace(self._states[memory.job.ref], next_ask_at=memory.cue))
+            for memory in memories
+            if memory.cue is not None
+        ]
+        self._library.journal.record([*seen, *due])
+
+    def _ask(self, ref: Ref, at: float) -> Iterator[Entry]:
+        """Ask for a job's status and, where it is done, for its result: what the journal is to know of it."""
+        account, job = self._library.accounts[ref.account], self._states[ref].job
+        endpoint = account.provider.endpoint(job.kind)
+        reply = self._get(account, endpoint.status.path.url(account.base_url, id=job.id), at)
+        report = reading.read(account.provider, job.kind, reply)
+        yield self._settled(ref, Faulted(report, at) if isinstance(report, Fault) else Reported(report, at), reply)
+        state = self._states[ref]
+        if endpoint.result is not None and state.report is not None and cadence.wants_result(state, self._tempo(job)):
+            run = state.report.run or ""
+            reply = self._get(account, endpoint.result.path.url(account.base_url, id=job.id, run=run), at)
+            result = reading.read_result(account.provider, job.kind, reply)
+            yield self._settled(ref, Faulted(result, at) if isinstance(result, Fault) else Resulted(result, at), reply)
+
+    def _settled(self, ref: Ref, event: Event, reply: Reply) -> Entry:
+        """Reduce the event onto the board, and plan the next ask as the engine does."""
+        state, change = board.reduce(self._states[ref], event)
+        plan = cadence.plan(state, self._tempo(state.job), reply.at, self._random)
+        planned = Planned(None, "", None)
+        if plan is not None:
+            planned = Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, reply.at))
+        self._states[ref], _ = board.reduce(state, planned)
+        return Entry(self._states[ref], change, reply.body, reply.at)
+
+    def _tempo(self, job: Job) -> Tempo:
+        endpoint, polling = (
+            self._library.accounts[job.account].provider.endpoint(job.kind),
+            self._library.settings.polling,
+        )
+        return Tempo.of(
+            endpoint.cadence,
+            max_interval=polling.max_interval,
+            stall_after=polling.stall_after,
+            result=endpoint.result is not None,
+        )
+
+    def _get(self, account: Account, url: str, at: float) -> Reply:
+        """Return the reply to a GET at the instant `at`, as the engine's client would."""
+        key = self._library.key(account.name)
+        if isinstance(key, SecretError):
+            raise key
+        header = account.provider.key
+        headers = {header.header.lower(): header.prefix + key.reveal()}
+        with self._clockwork.at(at):
+            return _replied(self._app, url, headers, at)
+
+
+def _replied(app: App, url: str, headers: Mapping[str, str], at: float) -> Reply:
+    """Have the app answer in one go: it waits for nothing while its clock stands."""
+    parts = urlsplit(url)
+    said: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": parts.scheme,
+        "path": parts.path,
+        "raw_path": parts.path.encode(),
+        "query_string": parts.query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": parts.netloc, **headers}.items()],
+    }
+    answering = app(scope, receive, send)
+    try:
+        answering.send(None)
+    except StopIteration:
+        start, *rest = said
+        told = {name.decode(): value.decode() for name, value in start["headers"]}
+        return Reply(start["status"], told, b"".join(message["body"] for message in rest), at)
+    answering.close()
+    raise RuntimeError("the app waited, though its clock stands")

@@ -1,0 +1,125 @@
+"""The demo's stage: a folder that does not outlive it, accounts without a secret, and a transport without a network."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from tui.demo.clockwork import Clockwork
+from tui.demo.past import App, Memory, Past
+from tui.demo.role import Role
+from tui.demo.story import ACTS, CAST
+from tui.simulator.app import Simulator
+from tui.stores.library import Library, Places
+from tui.stores.watchlist import Add, apply
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tui.engine.client import Transport
+
+CONFIG = """\
+# The demo's accounts. Their addresses are the services' own, and nothing ever leaves for them:
+# every request ends in the simulator, inside this process.
+[accounts.heygen]
+
+[accounts.konpro]
+plan = "pro"
+
+[accounts.camb]
+
+[accounts.flixu]
+plan = "starter"
+
+[accounts.legal]          # the legal department's own organisation at Flixu
+provider = "flixu"
+api_key = {{ env = "LEGAL_FLIXU_API_KEY" }}
+
+[downloads]
+dir = "{downloads}"
+"""
+KEYS = {
+    "HEYGEN_API_KEY": "hg_demo_5b1f7c02d9e84a36",
+    "KONPRO_API_KEY": "kp_demo_e07a93c41f6d28b5",
+    "CAMB_API_KEY": "cb_demo_94d2f8a10c7be653",
+    "FLIXU_API_KEY": "flx_demo_3ac95e7d18f0b264",
+}
+"""The whole environment of the demo: the operator's own keys are not in it. None for "legal"."""
+LIMITS = {"camb": 24}
+"""Requests a minute beyond which the simulated CAMB.AI answers 429. Unpublished, and less than the engine guesses:
+so there is a Retry-After to be seen now and then, and how the engine slows down."""
+LATENCY = 0.12
+"""Mean seconds that a reply takes."""
+MOUNTED = b"/apis"
+"""Where CAMB.AI's gateway has the paths that the simulator answers at."""
+
+
+@contextmanager
+def staged(*, now: Callable[[], float] = time.time, seed: int = 7) -> Generator[tuple[Library, "Transport"]]:
+    """Yield a library with a past and a story to come, and the transport that leads to its services.
+
+    `now` gives instants; the curtain is at the first of them. The same `seed` and the same curtain make the same
+    stage. The folder is 0700 and gone at the end: whoever runs an engine over the library closes it before.
+    """
+    curtain = now()
+    clockwork = Clockwork(now)
+    stories = [role.story(curtain, seed) for role in CAST]
+    simulator = Simulator(
+        clock=clockwork.now, seed=seed, stories=stories, limits=LIMITS, latency=LATENCY, sleep=clockwork.sleep
+    )
+    app = _mounted(simulator)
+    with TemporaryDirectory(prefix="babeltop-demo-") as folder:
+        library = _library(Path(folder), curtain, seed)
+        try:
+            Past(library, app, clockwork, Random(seed)).play(_memory(role, curtain, seed) for role in CAST)
+            library.close()  # it is opened anew by the thread that needs it
+            yield library, _transport(app)
+        finally:
+            library.close()
+
+
+def _library(folder: Path, curtain: float, seed: int) -> Library:
+    """Return the library over the folder's files, which are written here: settings and watchlist."""
+    config, watchlist = folder / "config.toml", folder / "watchlist.toml"
+    config.write_text(CONFIG.format(downloads=folder / "downloads"), encoding="utf-8")
+    watchlist.write_text(_watchlist(curtain, seed), encoding="utf-8")
+    for file in (config, watchlist):
+        file.chmod(0o600)
+    return Library(Places(config=folder, state=folder / "state", watchlist=watchlist), KEYS)
+
+
+def _watchlist(curtain: float, seed: int) -> str:
+    """Return the watchlist's text, as an operator and `babeltop add` would have written it."""
+    text = ""
+    for act in ACTS:
+        jobs = tuple(role.job(curtain, seed) for role in act.cast)
+        text, _ = apply(f"{text}\n# {act.comment}\n\n".lstrip("\n"), Add(jobs))
+    return text
+
+
+def _memory(role: Role, curtain: float, seed: int) -> Memory:
+    asked = tuple(curtain + at for at in role.past(seed))
+    return Memory(role.job(curtain, seed), asked, None if role.cue is None else curtain + role.cue)
+
+
+def _mounted(simulator: Simulator) -> App:
+    """Return the simulator with CAMB.AI's paths below its gateway's, too."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await simulator({**scope, "raw_path": scope["raw_path"].removeprefix(MOUNTED)}, receive, send)
+
+    return app
+
+
+def _transport(app: App) -> "Transport":
+    """Return what makes a client's transport: httpx comes with the first of them, long after the first frame."""
+
+    def wire() -> "httpx.AsyncBaseTransport":
+        from tui.demo.transport import Wire
+
+        return Wire(app)
+
+    return wire

@@ -1,0 +1,262 @@
+"""The dashboard: table, detail and bars, kept true to a Feed. What each command does is in its three neighbours."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, tzinfo
+from typing import ClassVar, cast
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from tui.commands import COMMANDS, Command
+from tui.domain.jobs import Ref
+from tui.domain.rows import View
+from tui.engine.feed import Command as Wish
+from tui.engine.feed import Feed, Kind, Notice, Outcome, Update
+from tui.screens.jobs import JobDeeds
+from tui.screens.looking import Looking
+from tui.screens.moving import Moving
+from tui.widgets.bars import HintBar, TopBar, ViewBar
+from tui.widgets.board import Board
+from tui.widgets.detail import DetailPane, DetailTabs
+from tui.widgets.table import JobTable, TableHead
+from tui.widgets.welcome import Greeting, Welcome
+
+TICK = 1.0
+"""Seconds between two looks at what time has changed on the screen."""
+SILENT = 5.0
+"""Seconds without a heartbeat after which the engine counts as stuck."""
+DIGEST = 3
+"""More notices than this at once become one."""
+
+
+class Dashboard(Screen[None]):
+    """The one screen that stays."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(",".join(command.keys), f"do('{command.id}')", command.title, show=False, id=command.id)
+        for command in COMMANDS
+    ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-below"), (160, "-beside")]  # noqa: RUF012  Textual's own type
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012  Textual's own type
+    AUTO_FOCUS = "JobTable"
+
+    def __init__(
+        self,
+        board: Board,
+        feed: Feed,
+        *,
+        commands: tuple[Command, ...],
+        greeting: Greeting,
+        zones: Sequence[tzinfo],
+        role: str,
+        ascii_only: bool,
+        bell: bool,
+        readonly: bool,
+    ) -> None:
+        super().__init__()
+        self._zones = list(zones)
+        self.board = board
+        self.feed = feed
+        self.commands = {command.id: command for command in commands}
+        self.readonly = readonly
+        self.table = JobTable(board)
+        self.pane = DetailPane(board, feed, self.zone)
+        self.frozen: list[Update] | None = None
+        """The updates that are held back; None: the view is not frozen."""
+        self._top = TopBar(board, self.zone, role, ascii_only=ascii_only)
+        self._views = ViewBar(board, lambda: len(self.table.refs))
+        self._greeting = greeting
+        self._bell = bell
+        self._doers = (Moving(self), Looking(self), JobDeeds(self))
+
+    @property
+    def host(self) -> App[None]:
+        """The app, with its type."""
+        return cast("App[None]", self.app)  # pyright: ignore[reportUnknownMemberType]  Textual leaves its type open
+
+    def zone(self) -> tzinfo:
+        """The zone in which instants are shown."""
+        return self._zones[0]
+
+    def turn_time(self) -> str:
+        """Turns to the other zone and says which it is."""
+        self._zones.reverse()
+        return "UTC" if self._zones[0] is UTC else "local"
+
+    def compose(self) -> ComposeResult:
+        """From the top line to the keys."""
+        yield self._top
+        yield self._views
+        yield Static(id="problems", markup=False)
+        with Container(id="body"):
+            yield Welcome(self._greeting)
+            with Container(id="jobs"):
+                yield TableHead(self.board)
+                yield self.table
+                yield Static(id="empty", markup=False)
+            yield self.pane
+        yield Input(id="filter", placeholder="phase:failed  -tag:test  provider:…  text", select_on_focus=False)
+        yield HintBar(list(self.commands.values()))
+
+    def on_mount(self) -> None:
+        """Shows what is known and looks at the time from now on."""
+        self.query_one("#filter", Input).cursor_blink = False
+        self.rearrange()
+        self.set_interval(TICK, self.tick)
+
+    # What the engine says.
+
+    def take(self, update: Update) -> None:
+        """Takes over an update, or holds it back while the view is frozen. Notices are never held back."""
+        self._announce(update.notices)
+        if self.frozen is not None:
+            self.frozen.append(update)
+            return
+        if self.board.take(update):
+            self.rearrange()
+        else:
+            self.tick()
+
+    def rearrange(self) -> None:
+        """Shows the jobs that view and filter let through."""
+        refs = self.board.arranged()
+        self.set_class(not self.board.states, "-nothing")
+        self.set_class(bool(self.board.states) and not refs, "-empty")
+        if not refs:
+            self.query_one("#empty", Static).update(self._why_empty())
+        self.table.show_jobs(refs)
+        self.tick()
+
+    def _why_empty(self) -> str:
+        if self.board.filter.terms:
+            return f"No job here matches “{self.board.filter_text}”. Esc shows all."
+        if self.board.view is View.ALL:
+            return "Every job is in the archive: 6 shows it."
+        return f"No job is in the view {self.board.view.capitalize()}. 1 shows all."
+
+    def tick(self) -> None:
+        """Paints what says something else than a moment ago."""
+        if self.frozen is None:
+            self.table.tick()
+            self.pane.tick()
+        self._top.tick()
+        self._views.tick()
+        self._show_problems()
+
+    def _show_problems(self) -> None:
+        problems = list(self.board.problems)
+        silent = self.feed.silent_for()
+        if silent > SILENT:
+            problems.append(f"the engine has not answered for {silent:.0f} s: what you see is as old as that")
+        if self.frozen is not None:
+            problems.append("the view is frozen: z lets it go on")
+        banner = self.query_one("#problems", Static)
+        text = "\n".join(problems)
+        if banner.content != text:
+            banner.update(text)
+            banner.display = bool(text)
+
+    def _announce(self, notices: Iterable[Notice]) -> None:
+        """A toast for each, or one for many."""
+        fresh = list(notices)
+        if not fresh:
+            return
+        if self._bell:
+            self.host.bell()
+        if len(fresh) <= DIGEST:
+            for notice in fresh:
+                severity = "information" if notice.kind is Kind.DONE else "warning"
+                self.notify(notice.text, severity=severity, markup=False)
+            return
+        counts = Counter(notice.kind for notice in fresh)
+        said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        self.notify(f"{len(fresh)} jobs ended: {said}", markup=False)
+
+    # What the operator wants.
+
+    def action_do(self, command: str) -> None:
+        """Does a command of the table, by its id."""
+        if self.readonly and self.commands[command].writes:
+            self.say(f"--readonly forbids to {self.commands[command].title}", ok=False)
+            return
+        for doer in self._doers:
+            do = getattr(doer, command, None)
+            if do is not None:
+                do()
+                return
+
+    def wish(self, command: Wish, then: Callable[[Outcome], None] | None = None) -> None:
+        """Sends a command to the engine and says what came of it."""
+        self.run_worker(self._wish(self.feed.send(command), then), group="wishes")
+
+    async def _wish(self, coming: "Future[Outcome]", then: Callable[[Outcome], None] | None) -> None:
+        outcome = await asyncio.wrap_future(coming)
+        self.say(outcome.message, ok=outcome.ok)
+        if outcome.ok and then is not None:
+            then(outcome)
+
+    def say(self, message: str, *, ok: bool = True) -> None:
+        """A toast."""
+        if message:
+            self.notify(message, severity="information" if ok else "error", markup=False)
+
+    @property
+    def chosen(self) -> tuple[Ref, ...]:
+        """What a command is about: the marked jobs, else the one under the cursor."""
+        return self.board.chosen(self.table.cursor)
+
+    # What the parts say.
+
+    @on(JobTable.Moved)
+    def _moved(self, event: JobTable.Moved) -> None:
+        self.pane.show(event.ref)
+
+    @on(JobTable.Opened)
+    def _opened(self) -> None:
+        self.action_do("open")
+
+    @on(TableHead.Sorted)
+    def _sorted(self, event: TableHead.Sorted) -> None:
+        self.board.descending = event.column == self.board.sort and not self.board.descending
+        self.board.sort = event.column
+        self.sorted()
+
+    def sorted(self) -> None:
+        """The sort is another."""
+        self.query_one(TableHead).refresh()
+        self.rearrange()
+
+    @on(ViewBar.Chosen)
+    def _view_chosen(self, event: ViewBar.Chosen) -> None:
+        self.action_do(f"view_{event.view}")
+
+    @on(DetailTabs.Chosen)
+    def _tab_chosen(self, event: DetailTabs.Chosen) -> None:
+        self.pane.choose(event.tab)
+
+    @on(Input.Changed, "#filter")
+    def _filtered(self, event: Input.Changed) -> None:
+        self.board.search(event.value)
+        self.rearrange()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_kept(self) -> None:
+        self.close_filter()
+
+    def open_filter(self) -> None:
+        """Shows the line to type the filter in."""
+        line = self.query_one("#filter", Input)
+        line.display = True
+        self.set_focus(line)
+
+    def close_filter(self) -> None:
+        """Takes that line away; the filter stays."""
+        self.set_focus(self.table)
+        self.query_one("#filter", Input).display = False

@@ -1,0 +1,47 @@
+"""The keys, made from the table of commands."""
+
+from itertools import groupby
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.commands import Command, label
+
+
+class HelpScreen(ModalScreen[None]):
+    """Every command with its keys, by group."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1,enter", "dismiss", show=False),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+    ]
+
+    def __init__(self, commands: tuple[Command, ...]) -> None:
+        super().__init__()
+        self._commands = commands
+
+    def compose(self) -> ComposeResult:
+        """One line a command."""
+        with VerticalScroll(classes="dialog") as dialog:
+            dialog.border_title = Content("Keys")
+            dialog.border_subtitle = Content("Esc closes")
+            yield Static(Content("\n").join(self._lines()), markup=False)
+
+    def _lines(self) -> list[Content]:
+        lines: list[Content] = []
+        for group, members in groupby(sorted(self._commands, key=lambda each: each.group), lambda each: each.group):
+            lines += [Content(""), Content.styled(group, "bold")] if lines else [Content.styled(group, "bold")]
+            for command in members:
+                keys = " ".join(label(key) for key in command.keys)
+                lines.append(Content.assemble((f"{keys:<12}", "$accent"), f"{command.help}"))
+        return lines
+
+    def action_scroll(self, by: int) -> None:
+        """Scrolls the list by so many lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)

@@ -1,0 +1,144 @@
+"""The commands about jobs and their results: each becomes one wish for the engine, or one thing for the terminal."""
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tui.domain import board as reducer
+from tui.domain import expiry
+from tui.domain.jobs import Job, Link, Ref
+from tui.engine.feed import Outcome, Refresh
+from tui.screens.add import AddScreen
+from tui.screens.edit import EditScreen
+from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
+
+if TYPE_CHECKING:
+    from tui.screens.dashboard import Dashboard
+
+
+class JobDeeds:
+    """What is done with the chosen jobs; each method is the command of its name."""
+
+    def __init__(self, dashboard: "Dashboard") -> None:
+        self._dashboard = dashboard
+        self._board = dashboard.board
+        self._table = dashboard.table
+        self._undo: list[tuple[Removed, ...]] = []
+
+    # The watchlist.
+
+    def add(self) -> None:
+        """Opens the dialog that takes ids and links."""
+        accounts = tuple(self._board.accounts.values())
+        dialog = AddScreen(accounts, self._board.states.keys(), self._board.now)
+        self._dashboard.host.push_screen(dialog, self._added)
+
+    def _added(self, jobs: tuple[Job, ...] | None) -> None:
+        if jobs:
+            self._dashboard.wish(Add(jobs))
+
+    def edit(self) -> None:
+        """Opens the dialog for label, tags, note and options of the job under the cursor."""
+        state = self._board.states.get(self._table.cursor) if self._table.cursor is not None else None
+        if state is not None:
+            self._dashboard.host.push_screen(EditScreen(state.job), self._edited)
+
+    def _edited(self, wish: Set | None) -> None:
+        if wish is not None:
+            self._dashboard.wish(wish)
+
+    def remove(self) -> None:
+        """Takes the chosen jobs off the watchlist; `undo` puts them back."""
+        chosen = self._dashboard.chosen
+        if chosen:
+            self._dashboard.wish(Remove(chosen), self._removed)
+
+    def _removed(self, outcome: Outcome) -> None:
+        if outcome.removed:
+            self._undo.append(outcome.removed)
+            self._dashboard.say("u puts back what was removed")
+
+    def undo(self) -> None:
+        """Puts back what was removed last, where it stood."""
+        if self._undo:
+            self._dashboard.wish(Restore(self._undo.pop()))
+        else:
+            self._dashboard.say("nothing was removed since the start", ok=False)
+
+    def archive(self) -> None:
+        """Puts the chosen jobs away, or back."""
+        self._turn("archived")
+
+    def mute(self) -> None:
+        """No bell, toast or hook for the chosen jobs, or all of it again."""
+        self._turn("muted")
+
+    def _turn(self, key: str) -> None:
+        """Sets an option of all chosen jobs, or takes it away if all have it."""
+        chosen = self._dashboard.chosen
+        if chosen:
+            everywhere = all(getattr(self._board.states[ref].job, key) for ref in chosen)
+            self._dashboard.wish(Set(chosen, {key: not everywhere}))
+
+    # Asking.
+
+    def refresh(self) -> None:
+        """Asks the chosen jobs now."""
+        self._refresh(self._dashboard.chosen)
+
+    def refresh_all(self) -> None:
+        """Asks every job in the table now."""
+        self._refresh(tuple(self._table.refs))
+
+    def _refresh(self, refs: tuple[Ref, ...]) -> None:
+        if refs:
+            self._dashboard.wish(Refresh(refs))
+
+    # Results.
+
+    def copy_id(self) -> None:
+        """Sends the id to the terminal's clipboard."""
+        if self._table.cursor is not None:
+            self._copy(self._table.cursor.id, "the id")
+
+    def copy_link(self) -> None:
+        """Sends the link to the terminal's clipboard, unless it is dead."""
+        link = self._link()
+        if link is not None:
+            self._copy(link.url, "the link")
+
+    def browse(self) -> None:
+        """Opens the link on this machine's desktop."""
+        link = self._link()
+        if link is None:
+            return
+        opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
+        if opener is None or not (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
+            self._dashboard.say("there is no desktop here; Y copies the link", ok=False)
+            return
+        quiet = subprocess.DEVNULL
+        subprocess.Popen(  # noqa: S603  no shell; the reader lets http(s) links pass, and no others
+            [opener, link.url], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+        self._dashboard.say("the link was handed to the desktop")
+
+    def _link(self) -> Link | None:
+        """The link of the job under the cursor, if it lives; else the reason why there is none is said."""
+        state = self._board.states.get(self._table.cursor) if self._table.cursor is not None else None
+        if state is None:
+            return None
+        link = reducer.soonest(state)
+        if link is None:
+            self._dashboard.say("this job has no link" + (" yet" if state.phase not in reducer.ENDS else ""), ok=False)
+        elif expiry.expired(link, self._board.now()):
+            self._dashboard.say("the link is dead: r asks for a fresh one", ok=False)
+        else:
+            return link
+        return None
+
+    def _copy(self, text: str, what: str) -> None:
+        """OSC 52 is never acknowledged, so no more is claimed than was done."""
+        self._dashboard.host.copy_to_clipboard(text)
+        self._dashboard.say(f"{what} was sent to the terminal")
