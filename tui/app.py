@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 
 from rich.text import Text
 from textual.app import App, SystemCommand
+from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
 
@@ -19,6 +20,7 @@ from tui.screens.dashboard import Dashboard
 from tui.stores import paths
 from tui.stores.library import Library
 from tui.stores.settings import Settings
+from tui.widgets.anchors import anchoring
 from tui.widgets.board import Board
 from tui.widgets.themes import THEMES
 from tui.widgets.welcome import Greeting
@@ -78,6 +80,10 @@ class Babeltop(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.set_keymap({command.id: ",".join(command.keys) for command in self._commands})
+
+    def get_driver_class(self) -> type[Driver]:
+        """The terminal's driver, which also keeps the columns straight."""
+        return anchoring(super().get_driver_class())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours of the states, for Textual's own themes, which know none."""

@@ -1,8 +1,10 @@
 """The command line. A verb's module is imported when the verb is run: `--help` and `list` start fast."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from tui.cli.parser import Namespace, build
 
@@ -13,8 +15,11 @@ INTERRUPTED = 130
 def run(argv: Sequence[str]) -> int:
     """Does what the arguments say and returns the exit code. No exception but argparse's SystemExit leaves it."""
     try:
-        args = build(argv).parse_args(argv)
-        _speak_utf8()
+        parser = build(argv)
+        args = parser.parse_args(argv)
+        if args.demo and args.verb:
+            parser.error("--demo goes without a verb")
+        _open_streams()
         module, _, name = args.run.partition(":")
         verb: Callable[[Namespace], int] = getattr(import_module(f"tui.cli.{module}"), name)
         return verb(args)
@@ -26,8 +31,14 @@ def run(argv: Sequence[str]) -> int:
         return told(error)
 
 
-def _speak_utf8() -> None:
-    """Titles come in every script: what a terminal's encoding lacks is replaced, and bad bytes on stdin are kept."""
+def _open_streams() -> None:
+    """Makes every text writable: titles come in every script, ids in every encoding, and cron may close a stream.
+
+    Files and pipes get UTF-8, which JSON is; a terminal gets what it can show.
+    """
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - for the process's life
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace"), (sys.stderr, "replace")):
-        if stream is not None and hasattr(stream, "reconfigure"):  # pyright: ignore[reportUnnecessaryComparison] - closed
-            stream.reconfigure(errors=errors)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors=errors)

@@ -82,8 +82,8 @@ def _cleared(found: Iterable[Candidate], hints: Hints, *, ask: bool) -> Iterator
         elif each.verdict is Verdict.UNCLEAR and ask and (account := _asked(each, list(hints))):
             yield Candidate(each.id, Verdict.NEW, account)
         else:
-            way_out = ": say it with --account" if each.verdict is Verdict.UNCLEAR else ""
-            say(f"not added: {_shown(each.id)}: {each.reason}{way_out}")
+            unclear = f"say whose it is with --account: {', '.join(hints)}"
+            say(f"not added: {_shown(each.id)}: {unclear if each.verdict is Verdict.UNCLEAR else each.reason}")
 
 
 def _fits(each: Candidate, accounts: Mapping[str, Account], kind: str | None) -> bool:

@@ -1,5 +1,7 @@
 """Exceptions as a line for the operator. What nobody foresaw goes to the log with its traceback, without locals."""
 
+from typing import cast
+
 from tui.cli.output import USAGE, UsageError, say
 
 SOFTWARE = 70
@@ -21,9 +23,10 @@ def told(error: Exception) -> int:
 
 def _root(error: Exception) -> Exception:
     """The error itself, out of the groups that tasks put around it."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    if not isinstance(error, ExceptionGroup):
+        return error
+    group = cast("ExceptionGroup[Exception]", error)
+    return _root(group.exceptions[0]) if len(group.exceptions) == 1 else group
 
 
 def _is_foreseen(error: Exception) -> bool:

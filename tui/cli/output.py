@@ -48,7 +48,8 @@ def json_line(value: object) -> str:
 
 def json_array(values: Iterable[object]) -> str:
     """One JSON array, an element a line, so that it can be read and compared by lines."""
-    return "[" + ",".join(f"\n{json_line(value)}" for value in values) + "\n]\n"
+    lines = [json_line(value) for value in values]
+    return "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n"
 
 
 def code(states: Iterable[JobState]) -> int:

@@ -10,9 +10,10 @@ from tui.domain.rows import Outlook
 Shape = dict[str, Any]
 """What becomes a JSON object."""
 
-FLAT = tuple(
-    "account provider id kind label tags note added phase status title language progress progress_source eta message "
-    "link link_kind link_expires_at link_exact result flags checked_at next_ask_at fault fault_message".split()
+FLAT = (
+    *("account", "provider", "id", "kind", "label", "tags", "note", "added", "phase", "status", "title", "language"),
+    *("progress", "progress_source", "eta", "message", "link", "link_kind", "link_expires_at", "link_exact"),
+    *("result", "flags", "checked_at", "next_ask_at", "fault", "fault_message"),
 )
 """The columns of `flat`."""
 
@@ -39,7 +40,7 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
         "progress_source": source,
         "eta": None,
         "message": report.message if report else None,
-        "links": [_link(link) for link in state.links],
+        "links": [link(each) for each in state.links],
         "result": state.result,
         "flags": rows.flags(state, outlook),
         "checked_at": _iso(state.checked_at),
@@ -50,10 +51,12 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
 
 def flat(shape: Shape) -> Shape:
     """A job's shape as one row: lists joined by spaces, of the links the first, of a fault its kind and message."""
-    link = next(iter(shape["links"]), {})
-    fault = shape["fault"] or {}
-    row = {key: " ".join(value) if key in {"tags", "flags"} else value for key, value in shape.items() if key != "links"}
-    row |= {"link": link.get("url")} | {f"link_{key}": link.get(key) for key in ("kind", "expires_at", "exact")}
+    first: Shape = shape["links"][0] if shape["links"] else {}
+    fault: Shape = shape["fault"] or {}
+    row = {
+        key: " ".join(value) if key in {"tags", "flags"} else value for key, value in shape.items() if key != "links"
+    }
+    row |= {"link": first.get("url")} | {f"link_{key}": first.get(key) for key in ("kind", "expires_at", "exact")}
     return row | {"fault": fault.get("kind"), "fault_message": fault.get("message")}
 
 
@@ -70,8 +73,9 @@ def change(found: PhaseChange) -> Shape:
     }
 
 
-def _link(link: Link) -> Shape:
-    return {"kind": link.kind, "url": link.url, "expires_at": _iso(link.expires_at), "exact": link.exact}
+def link(found: Link) -> Shape:
+    """A link, and until when it lives; not exact is an estimate."""
+    return {"kind": found.kind, "url": found.url, "expires_at": _iso(found.expires_at), "exact": found.exact}
 
 
 def _fault(fault: Fault | None) -> Shape | None:

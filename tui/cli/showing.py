@@ -85,9 +85,9 @@ def _csv(library: Library, states: Iterable[JobState]) -> str:
     judged = outlook(library)
     flat = [shapes.flat(shapes.job(state, library.provider_of(state.job.account), judged)) for state in states]
     written = io.StringIO()
-    writer = csv.DictWriter(written, shapes.FLAT)
-    writer.writeheader()
-    writer.writerows(flat)
+    writer = csv.writer(written)
+    writer.writerow(shapes.FLAT)
+    writer.writerows([row[column] for column in shapes.FLAT] for row in flat)
     return written.getvalue()
 
 
@@ -95,4 +95,4 @@ def _phase(word: str) -> Phase:
     try:
         return Phase(word.lower().replace("-", "_").replace(" ", "_"))
     except ValueError:
-        raise UsageError(f"there is no phase {word!r}{nearest(word, list(Phase))}") from None
+        raise UsageError(f"there is no phase {word!r}{nearest(word, [phase.value for phase in Phase])}") from None

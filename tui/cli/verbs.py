@@ -140,7 +140,9 @@ def _export(parser: ArgumentParser) -> None:
 
 
 def _providers(parser: ArgumentParser) -> None:
-    what = parser.add_subparsers(dest="what", metavar="check", prog="babeltop providers", help="validates a provider file")
+    what = parser.add_subparsers(
+        dest="what", metavar="check", prog="babeltop providers", help="validates a provider file"
+    )
     check = what.add_parser(
         "check",
         description="validates a provider file, and shows what it reads in a reply",
@@ -166,11 +168,13 @@ def _simulate(parser: ArgumentParser) -> None:
 _LIST, _ASK, _PAST, _SERVICES = "the watchlist", "asking the services", "looking back", "the services"
 
 VERBS: Mapping[str, Verb] = {
-    "add": Verb(
-        _LIST, "adding:add", "adds jobs by their ids or links", _add, "pbpaste | babeltop add --tag launch -"
-    ),
+    "add": Verb(_LIST, "adding:add", "adds jobs by their ids or links", _add, "pbpaste | babeltop add --tag launch -"),
     "edit": Verb(
-        _LIST, "editing:edit", "changes label, tags, note and the like", _edit, "babeltop edit doc_1 --tag q3 --keep-link"
+        _LIST,
+        "editing:edit",
+        "changes label, tags, note and the like",
+        _edit,
+        "babeltop edit doc_1 --tag q3 --keep-link",
     ),
     "archive": Verb(
         _LIST, "editing:archive", "puts jobs away: not asked, not counted", _archive, "babeltop archive doc_1"
@@ -184,10 +188,16 @@ VERBS: Mapping[str, Verb] = {
         _ASK, "asking:wait", "until all jobs (or any) have ended", _wait, "babeltop wait doc_1 doc_2 --any --timeout 1h"
     ),
     "watch": Verb(
-        _ASK, "asking:watch", "the dashboard's engine alone: a line a change", _watch, "babeltop watch --json >> changes"
+        _ASK,
+        "asking:watch",
+        "the dashboard's engine alone: a line a change",
+        _watch,
+        "babeltop watch --json >> changes",
     ),
     "log": Verb(_PAST, "showing:log", "the changes seen so far", _log, "babeltop log --since 7d"),
-    "export": Verb(_PAST, "showing:export", "the board as CSV or JSON", _export, "babeltop export --format csv > jobs.csv"),
+    "export": Verb(
+        _PAST, "showing:export", "the board as CSV or JSON", _export, "babeltop export --format csv > jobs.csv"
+    ),
     "providers": Verb(
         _SERVICES,
         "services:providers",

@@ -48,7 +48,7 @@ KEYS = {
     "FLIXU_API_KEY": "flx_demo_3ac95e7d18f0b264",
 }
 """The whole environment of the demo: the operator's own keys are not in it. None for "legal"."""
-LIMITS = {"camb": 24}
+LIMITS = {"camb": 18}
 """Requests a minute beyond which the simulated CAMB.AI answers 429. Unpublished, and less than the engine guesses:
 so there is a Retry-After to be seen now and then, and how the engine slows down."""
 LATENCY = 0.12

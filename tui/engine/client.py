@@ -110,7 +110,9 @@ class Client:
             return Fault(FaultKind.TOO_LARGE, f"the reply is larger than {self._bounds.most // 1024} KiB")
         except UndecodableError as error:
             return Fault(FaultKind.MALFORMED, str(error))
-        except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            return Fault(FaultKind.REJECTED, f"the address is no URL: {clean(str(error), 200)}")
+        except (httpx.TransportError, OSError) as error:
             return _unreached(error)
 
     def _late(self, error: Exception) -> str:
@@ -156,6 +158,8 @@ def _inflated(raw: bytes, encoding: str, most: int) -> bytes:
         raise UndecodableError(f"the reply's {encoding} encoding is damaged") from error
     if len(body) > most:
         raise TooLargeError
+    if not inflater.eof:
+        raise UndecodableError(f"the reply's {encoding} encoding is damaged: it has no end")
     return body
 
 
@@ -173,8 +177,6 @@ def _unreached(error: Exception) -> Fault:
             what = "cannot be reached"
         case httpx.RemoteProtocolError():
             what = "broke off, or did not speak HTTP"
-        case httpx.InvalidURL():
-            what = "the address is no URL"
         case _:
             what = "the connection broke off"
     detail = clean(str(error), 200)

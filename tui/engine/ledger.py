@@ -23,8 +23,8 @@ from tui.stores.library import Library
 
 BATCH = 0.25
 """Seconds for which journal entries are gathered. A phase change does not wait."""
-RETRY = 1.0
-"""Seconds until entries that could not be written are tried again."""
+RETRY = 5.0
+"""Seconds until entries that could not be written are tried again: each try may block for a quarter of one."""
 BACKLOG = 20_000
 """Journal entries kept in memory while the journal cannot be written."""
 HURRIED = 0.0

@@ -10,9 +10,10 @@ from random import Random
 import httpx
 
 from tui.domain import pace
-from tui.domain.board import Faulted, JobState, Unasked
+from tui.domain.board import Faulted, JobState
 from tui.domain.jobs import ENDS, Fault, FaultKind, Ref
 from tui.engine.accounts import LiveAccount
+from tui.engine.check import Check
 from tui.engine.client import Bounds, Client, Transport
 from tui.engine.clock import SUSPENDED, Clock
 from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome, Refresh, Resume
@@ -27,8 +28,8 @@ TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
 RESPREAD = 30.0
 """Seconds over which what became due during a suspend is spread."""
-PATIENCE = 60.0
-"""Seconds that `check` waits for a floor or the bucket."""
+UNREAD = "unread"
+"""Stands where the watchlist's stamp would: it is to be read at the next tick, whatever its stamp."""
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Session:
             name: Poller(live, self._ask, self._tls, transport, bounds) for name, live in self._accounts.items()
         }
         self._ledger = Ledger(library, self._accounts, listener, now=self._clock.now, random=random, queue=self._queue)
-        self._stamp: object = None
+        self._stamp: object = UNREAD
         self._told: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
             live.unlock(library.key(name))
@@ -178,13 +179,20 @@ class Session:
         """Takes over edits from outside. While the file cannot be read, the last good list stays."""
         try:
             stamp = self._library.watchlist.stamp()
-            if stamp != self._stamp:
-                self._list(self._library.watchlist.read())
-                self._stamp = stamp
+        except WatchlistError as error:
+            self._stamp = UNREAD
+            self._ledger.problem("watchlist", str(error))
+            return
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._list(self._library.watchlist.read())
         except WatchlistError as error:
             self._ledger.problem("watchlist", str(error))
         except JournalError as error:
-            self._ledger.problem("journal", str(error))
+            self._stamp = UNREAD
+            self._ledger.problem("news", str(error))
 
     def _read_journal(self) -> None:
         """Takes over what other processes asked."""
@@ -274,65 +282,18 @@ class Session:
             return Detail(ref=ref)
         return Detail(ref=ref, body=body[0] if body else None, body_at=body[1] if body else None, changes=changes)
 
-    # Once, now: `check`.
+    # Once, now.
 
     async def check(self, refs: Iterable[Ref]) -> None:
         """Asks each job once, now, within its account's pace, and for the result of what is done."""
-        waiting: dict[str, list[Ref]] = {}
-        for ref in refs:
-            refusal = self._ledger.refusal(self.states[ref].job)
-            if refusal is not None:
-                self._ledger.settle(ref, Unasked(refusal))
-            else:
-                waiting.setdefault(ref.account, []).append(ref)
+        check = Check(self._accounts, self._ledger, self._guarded, self._connect, self._clock.now)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for name, mine in waiting.items():
-                    live = self._accounts[name]
-                    live.pace = pace.resumed(live.pace)
-                    for _ in range(min(len(mine), live.account.concurrency)):
-                        tasks.create_task(self._check(live, mine))
+            await check.run(refs)
         finally:
             self._ledger.flush()
 
-    async def _check(self, live: LiveAccount, waiting: list[Ref]) -> None:
-        async with live.client(self._tls, self._transport, self._bounds) as client:
-            while waiting:
-                ref = waiting.pop(0)
-                if await self._may(live, ref):
-                    await self._guarded(live, client, ref, person=True)
-                state = self.states.get(ref)
-                if state is None or state.fault is not None or not self._ledger.wants_result(state):
-                    continue
-                if await self._may(live, ref):
-                    await self._guarded(live, client, ref, person=True)
-
-    async def _may(self, live: LiveAccount, ref: Ref) -> bool:
-        """Waits for the account's leave and pays for one ask; False, with the fault settled, where there is none.
-
-        A key that was refused during this very check is not tried again. Those who wait do so in their order, each
-        for PATIENCE at most from when it is its turn.
-        """
-        async with live.turn:
-            fault = await self._leave(live)
-        if fault is not None and ref in self.states:
-            self._ledger.settle(ref, Unasked(fault))
-        return fault is None
-
-    async def _leave(self, live: LiveAccount) -> Fault | None:
-        """Waits for leave and pays, or says why there is none."""
-        deadline = self._clock.now() + PATIENCE
-        while not live.pace.stopped:
-            now = self._clock.now()
-            leave = pace.ready(live.pace, now, person=True)
-            assert leave is not None, "a person is always given leave, if late"
-            if leave.at <= now:
-                live.pace = pace.taken(live.pace, now)
-                return None
-            if leave.at > deadline:
-                return Fault(FaultKind.LIMITED, f"nothing was sent: {leave.reason}", retry_at=leave.at)
-            await asyncio.sleep(leave.at - now)
-        return Fault(FaultKind.REFUSED, live.pace.stopped)
+    def _connect(self, live: LiveAccount) -> Client:
+        return live.client(self._tls, self._transport, self._bounds)
 
 
 def _said(outcome: Changed) -> str:

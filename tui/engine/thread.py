@@ -9,8 +9,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import Any, TypeVar, cast
 
 from tui.domain.board import JobState
 from tui.domain.jobs import Ref
@@ -29,8 +30,14 @@ CLOSING = 3.0
 """Seconds that the engine has to end."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
+PAUSES = (1.0, 30.0)
+"""Seconds before a dead engine is started again: at first, doubling, and at most."""
+LIVED = 60.0
+"""Seconds after which an engine that dies is one that had been well: the pauses begin anew."""
+CALM = 10.0
+"""Seconds that an engine must have lived for its predecessor's end to be told no more."""
 
-DOWN = "the engine is not running; it is being started again"
+DOWN = "the engine is not running; it is being started"
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +50,7 @@ class Outbox:
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
+        """`wake` is called on the engine's thread."""
         self._lock = threading.Lock()
         self._wake = wake
         self._rung = False
@@ -51,7 +59,11 @@ class Outbox:
         self._states: dict[Ref, JobState] = {}
         self._accounts: dict[str, AccountState] = {}
         self._order: tuple[Ref, ...] | None = None
-        self._problems: tuple[str, ...] | None = None
+        self._removed: set[Ref] = set()
+        self._listed: frozenset[Ref] = frozenset()
+        self._problems: tuple[str, ...] = ()
+        self._troubled = False
+        self._failure = ""
 
     def state(self, state: JobState) -> None:
         """A job's state is new."""
@@ -63,7 +75,9 @@ class Outbox:
         """The watchlist holds these jobs."""
         with self._lock:
             self._order = order
-            held = set(order)
+            held = frozenset(order)
+            self._removed = (self._removed | self._listed) - held
+            self._listed = held
             self._states = {ref: state for ref, state in self._states.items() if ref in held}
         self._ring()
 
@@ -76,8 +90,23 @@ class Outbox:
     def problems(self, problems: tuple[str, ...]) -> None:
         """What stands in the way now."""
         with self._lock:
-            self._problems = problems
+            self._problems, self._troubled = problems, True
         self._ring()
+
+    def fell(self, why: str) -> None:
+        """The engine died, and with it whatever it said of problems and the wake-up that it may have owed."""
+        with self._lock:
+            self._failure, self._problems, self._troubled = why, (), True
+            self._rung = True
+        self._wake()
+
+    def stands(self) -> None:
+        """The engine has lived for a while since it died."""
+        with self._lock:
+            fell, self._failure = self._failure, ""
+            self._troubled = self._troubled or bool(fell)
+        if fell:
+            self._ring()
 
     def notice(self, notice: Notice) -> None:
         """Something worth a toast."""
@@ -103,10 +132,12 @@ class Outbox:
                 states=self._states,
                 order=self._order,
                 accounts=self._accounts,
-                problems=self._problems,
+                removed=frozenset(self._removed),
+                problems=((self._failure,) if self._failure else ()) + self._problems if self._troubled else None,
                 notices=tuple(self._notices),
             )
-            self._states, self._accounts, self._order, self._problems = {}, {}, None, None
+            self._states, self._accounts, self._order, self._removed = {}, {}, None, set()
+            self._troubled = False
             self._notices.clear()
             self._rung = False
         return update
@@ -115,22 +146,27 @@ class Outbox:
 class EngineThread:
     """A Feed over a Session on its own thread. It is started anew when it dies, with a growing pause."""
 
-    def __init__(self, library: Library, *, transport: Transport | None = None) -> None:
+    def __init__(
+        self, library: Library, *, transport: Transport | None = None, pauses: tuple[float, float] = PAUSES
+    ) -> None:
         """`library` is configuration and keys; the thread opens the journal for itself."""
         self._library = library
         self._transport = transport
+        self._pauses = pauses
         self._outbox: Outbox | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Session | None = None
         self._main: asyncio.Task[None] | None = None
-        self._ready = threading.Event()
         self._closing = threading.Event()
         self._beat_at = time.monotonic()
+        self._crossing: dict[Future[Any], Any] = {}
+        """What was asked of the engine and not answered yet, and what is to be said if it dies."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self, wake: Callable[[], None]) -> None:
         """Starts the engine; `wake` is called from its thread."""
         self._outbox = Outbox(wake)
+        self._beat_at = time.monotonic()
         self._thread.start()
 
     def take(self) -> Update:
@@ -138,7 +174,7 @@ class EngineThread:
         return self._outbox.take() if self._outbox else Update(states={})
 
     def send(self, command: Command) -> Future[Outcome]:
-        """Has the engine do it. While it is down, the outcome says so."""
+        """Has the engine do it. While it is down, or when it dies over it, the outcome says so."""
         return self._cross(lambda session: session.perform(command), Outcome(ok=False, message=DOWN))
 
     def look(self, ref: Ref) -> Future[Detail]:
@@ -150,12 +186,18 @@ class EngineThread:
         return self._cross(look, Detail(ref=ref))
 
     def _cross(self, do: Callable[[Session], Coroutine[Any, Any, T]], down: T) -> Future[T]:
+        future: Future[T] = Future()
         session, loop = self._session, self._loop
-        if session is None or loop is None or loop.is_closed():
-            future: Future[T] = Future()
-            future.set_result(down)
+        self._crossing[future] = down
+        future.add_done_callback(lambda done: self._crossing.pop(done, None))
+        if session is None or loop is None:
+            _resolve(future, down)
             return future
-        return asyncio.run_coroutine_threadsafe(do(session), loop)
+        try:
+            loop.call_soon_threadsafe(lambda: loop.create_task(_answer(do(session), future)))
+        except RuntimeError:  # the loop is closed by now
+            _resolve(future, down)
+        return future
 
     def silent_for(self) -> float:
         """Seconds since the engine's loop last turned."""
@@ -165,40 +207,74 @@ class EngineThread:
         """Ends the engine, within CLOSING seconds; the journal is closed by it."""
         self._closing.set()
         loop, main = self._loop, self._main
-        if loop is not None and main is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(main.cancel)
+        if loop is not None and main is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(main.cancel)
         if self._thread.is_alive():
             self._thread.join(CLOSING)
 
     def _run(self) -> None:
-        pause = 1.0
+        assert self._outbox is not None, "started"
+        pause, most = self._pauses
         while not self._closing.is_set():
+            began = time.monotonic()
             try:
-                asyncio.run(self._live())
+                asyncio.run(self._live(self._outbox))
             except asyncio.CancelledError:
                 return
             except Exception as error:
                 log.exception("the engine stopped")
-                self._failed = f"the engine stopped ({type(error).__name__}: {error}); started again"
+                self._outbox.fell(f"the engine stopped and is started again: {_reason(error)}")
+            finally:
+                for future, down in list(self._crossing.items()):
+                    _resolve(future, down)
+            if time.monotonic() - began > LIVED:
+                pause = self._pauses[0]
             self._closing.wait(pause)
-            pause = min(30.0, pause * 2)
+            pause = min(most, pause * 2)
 
-    async def _live(self) -> None:
-        assert self._outbox is not None, "started"
+    async def _live(self, outbox: Outbox) -> None:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
+        if self._closing.is_set():  # `close` came before there was anything to cancel
+            return
         library = self._library.again()
         try:
-            session = Session(library, self._outbox, transport=self._transport)
-            session.open()
+            session = Session(library, outbox, transport=self._transport)
+            session.open(patient=True)
             self._session = session
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._beats())
+                tasks.create_task(self._beats(outbox))
                 tasks.create_task(session.run())
         finally:
             self._session = None
             library.close()
 
-    async def _beats(self) -> None:
+    async def _beats(self, outbox: Outbox) -> None:
+        began = time.monotonic()
         while True:
             self._beat_at = time.monotonic()
             await asyncio.sleep(BEAT)
+            if self._beat_at - began > CALM:
+                outbox.stands()
+
+
+async def _answer(doing: Coroutine[Any, Any, T], future: Future[T]) -> None:
+    """Hands over what comes of it, an exception too. An engine that ends meanwhile leaves that to `_run`."""
+    try:
+        _resolve(future, await doing)
+    except Exception as error:
+        log.exception("a command failed")
+        if not future.done():
+            future.set_exception(error)
+
+
+def _resolve(future: Future[T], value: T) -> None:
+    with suppress(InvalidStateError):
+        future.set_result(value)
+
+
+def _reason(error: BaseException) -> str:
+    """What one of the errors in it says."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return f"{type(error).__name__}: {error}"

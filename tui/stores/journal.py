@@ -5,27 +5,33 @@ first seen; what the screen remembers. Writes come in batches, each one transact
 """
 
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 from msgspec import Struct
 
-from tui.domain.board import JobState, PhaseChange
+from tui.domain.board import JobState, PhaseChange, known_at
 from tui.domain.jobs import Phase, Ref
 
 VERSION = 1
 """The layout below, kept in SQLite's user_version."""
 BUSY = 0.25
 """Seconds that a write waits for another process's."""
+OPENING = 5.0
+"""Seconds that opening waits for other processes that make the file at the same moment."""
 BODY_MOST = 64 * 1024
 """Bytes of a raw body that are kept."""
+FEW = 200
+"""Jobs up to which each is looked up by itself; for more, all are read."""
 
 LAYOUT = """
 CREATE TABLE job (
-  account TEXT NOT NULL, id TEXT NOT NULL, phase TEXT NOT NULL, state BLOB NOT NULL, rev INTEGER NOT NULL,
-  body BLOB, body_at REAL, PRIMARY KEY (account, id)) WITHOUT ROWID;
+  account TEXT NOT NULL, id TEXT NOT NULL, phase TEXT NOT NULL, state BLOB NOT NULL, known_at REAL NOT NULL,
+  rev INTEGER NOT NULL, writer INTEGER NOT NULL, body BLOB, body_at REAL, PRIMARY KEY (account, id)) WITHOUT ROWID;
 CREATE INDEX job_rev ON job (rev);
 CREATE TABLE phase (
   seq INTEGER PRIMARY KEY, account TEXT NOT NULL, id TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
@@ -63,22 +69,48 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Opens the file, making it (0600) and its layout where there is none. Raises JournalError."""
         self._path = path
+        self._writer = SystemRandom().getrandbits(62)
+        """This connection's name in the rows that it wrote."""
         try:
             if not path.exists():
                 path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._lay_out()
-            (self._version,) = self._db.execute("PRAGMA data_version").fetchone()
-            (self._rev,) = self._db.execute("SELECT coalesce(max(rev), 0) FROM job").fetchone()
+            self._db = sqlite3.connect(path, timeout=OPENING, isolation_level=None)
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(f"{path}: the journal cannot be opened: {error}. Move it away to begin anew") from error
+            raise JournalError(f"{path}: the journal cannot be opened: {error}") from error
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self.close()
+            raise JournalError(f"{path}: the journal cannot be opened: {error}. {_way_out(error)}") from error
+        except JournalError:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        if self._db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            self._to_wal()
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._lay_out()
+        self._db.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
+        self._version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        self._rev: int = self._db.execute("SELECT coalesce(max(rev), 0) FROM job").fetchone()[0]
+
+    def _to_wal(self) -> None:
+        """SQLite does not wait for others here: who finds a new file being made tries again."""
+        deadline = time.monotonic() + OPENING
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _lay_out(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found > VERSION:
-            self.close()
             raise JournalError(
                 f"{self._path}: the journal was written by a newer babeltop (layout {found}, not {VERSION}). "
                 "Update babeltop, or point BABELTOP_STATE_DIR at another folder"
@@ -96,33 +128,47 @@ class Journal:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _told(self, what: str) -> Generator[None]:
+        """Turns SQLite's errors into JournalErrors."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path}: the journal could not be {what}: {error}. {_way_out(error)}") from error
 
     def record(self, entries: Sequence[Entry]) -> tuple[PhaseChange, ...]:
         """Writes the batch and returns the phase changes that this process was the first to record.
 
         A change is recorded only if the stored phase is another than its `after`: where two processes see the same
-        end, one of them records it. Raises JournalError.
+        end, one of them records it. An entry that knows less than another process wrote meanwhile is left out: `news`
+        tells what that was. Raises JournalError.
         """
         recorded: list[PhaseChange] = []
-        try:
-            with self._writing():
-                (rev,) = self._db.execute("SELECT coalesce(max(rev), 0) + 1 FROM job").fetchone()
-                for entry in entries:
-                    if entry.change is not None and self._is_news(entry.change):
-                        self._add_change(entry.change)
-                        recorded.append(entry.change)
-                    self._put(entry, rev)
-        except sqlite3.Error as error:
-            raise JournalError(f"{self._path}: the journal could not be written: {error}") from error
+        with self._told("written"), self._writing():
+            (rev,) = self._db.execute("SELECT coalesce(max(rev), 0) + 1 FROM job").fetchone()
+            for entry in entries:
+                phase, outdated = self._stored(entry.state)
+                if outdated:
+                    continue
+                if entry.change is not None and entry.change.after != phase:
+                    self._add_change(entry.change)
+                    recorded.append(entry.change)
+                self._put(entry, rev)
         return tuple(recorded)
 
-    def _is_news(self, change: PhaseChange) -> bool:
-        row = self._db.execute("SELECT phase FROM job WHERE account=? AND id=?", change.ref).fetchone()
-        return (row[0] if row else Phase.NEW) != change.after
+    def _stored(self, state: JobState) -> tuple[str, bool]:
+        """The stored phase, and whether another process has written what this state does not know yet."""
+        row = self._db.execute(
+            "SELECT phase, writer <> ? AND rev > ? AND known_at > ? FROM job WHERE account=? AND id=?",
+            (self._writer, self._rev, known_at(state), *state.job.ref),
+        ).fetchone()
+        return (row[0], bool(row[1])) if row else (Phase.NEW, False)
 
     def _add_change(self, change: PhaseChange) -> None:
         self._db.execute(
@@ -134,43 +180,52 @@ class Journal:
         state, ref = entry.state, entry.state.job.ref
         body = entry.body[:BODY_MOST] if entry.body is not None else None
         self._db.execute(
-            "INSERT INTO job (account, id, phase, state, rev, body, body_at) VALUES (?,?,?,?,?,?,?) "
-            "ON CONFLICT DO UPDATE SET phase=excluded.phase, state=excluded.state, rev=excluded.rev, "
-            "body=coalesce(excluded.body, body), "
+            "INSERT INTO job (account, id, phase, state, known_at, rev, writer, body, body_at) "
+            "VALUES (?,?,?,?,?,?,?,?,?) "
+            "ON CONFLICT DO UPDATE SET phase=excluded.phase, state=excluded.state, known_at=excluded.known_at, "
+            "rev=excluded.rev, writer=excluded.writer, body=coalesce(excluded.body, body), "
             "body_at=CASE WHEN excluded.body IS NULL THEN body_at ELSE excluded.body_at END",
-            (*ref, state.phase, _encode(state), rev, body, entry.at),
+            (*ref, state.phase, _encode(state), known_at(state), rev, self._writer, body, entry.at),
         )
         self._db.executemany(
             "INSERT INTO link VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
             [(*ref, link.kind, link.url, link.first_seen, link.expires_at, link.exact) for link in state.links],
         )
 
-    def states(self) -> dict[Ref, JobState]:
-        """The last known state of every job that was ever seen. A row that no longer reads is left out."""
-        return _states(self._db.execute("SELECT state FROM job"))
+    def states(self, refs: Collection[Ref] | None = None) -> dict[Ref, JobState]:
+        """The last known state of every job that was ever seen, or of these. Raises JournalError.
+
+        A row that no longer reads is left out.
+        """
+        with self._told("read"):
+            if refs is None or len(refs) > FEW:
+                found = _states(self._db.execute("SELECT state FROM job"))
+                return found if refs is None else {ref: found[ref] for ref in refs if ref in found}
+            one = "SELECT state FROM job WHERE account=? AND id=?"
+            return _states(row for ref in refs for row in self._db.execute(one, ref))
 
     def news(self) -> dict[Ref, JobState]:
-        """The states that were written since `news` was last called, if another process wrote any: else nothing.
-
-        Own writes of that time are among them.
-        """
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
-        if version == self._version:
-            return {}
-        self._version = version
-        (rev,) = self._db.execute("SELECT coalesce(max(rev), 0) FROM job").fetchone()
-        rows = self._db.execute("SELECT state FROM job WHERE rev > ?", (self._rev,))
-        self._rev = rev
-        return _states(rows)
+        """The states that other processes have written since `news` was last called. Raises JournalError."""
+        with self._told("read"):
+            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+            if version == self._version:
+                return {}
+            (rev,) = self._db.execute("SELECT coalesce(max(rev), 0) FROM job").fetchone()
+            rows = self._db.execute("SELECT state FROM job WHERE rev > ? AND writer <> ?", (self._rev, self._writer))
+            found = _states(rows)
+        self._version, self._rev = version, rev
+        return found
 
     def body(self, ref: Ref) -> tuple[bytes, float] | None:
-        """The last raw body of a job and the instant at which it came."""
-        row = self._db.execute("SELECT body, body_at FROM job WHERE account=? AND id=?", ref).fetchone()
+        """The last raw body of a job and the instant at which it came. Raises JournalError."""
+        with self._told("read"):
+            row = self._db.execute("SELECT body, body_at FROM job WHERE account=? AND id=?", ref).fetchone()
         return (row[0], row[1]) if row and row[0] is not None else None
 
     def changes(self, refs: Iterable[Ref]) -> dict[Ref, tuple[PhaseChange, ...]]:
-        """The phase changes of the jobs, oldest first."""
-        return {ref: tuple(self._changes(ref)) for ref in refs}
+        """The phase changes of the jobs, oldest first. Raises JournalError."""
+        with self._told("read"):
+            return {ref: tuple(self._changes(ref)) for ref in refs}
 
     def _changes(self, ref: Ref) -> Iterator[PhaseChange]:
         rows = self._db.execute(
@@ -181,23 +236,39 @@ class Journal:
 
     def remember(self, values: Mapping[str, object]) -> None:
         """Keeps what the screen wants back at the next start. Raises JournalError."""
-        try:
-            with self._writing():
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO remembered VALUES (?,?)",
-                    [(name, msgspec.json.encode(value)) for name, value in values.items()],
-                )
-        except sqlite3.Error as error:
-            raise JournalError(f"{self._path}: the journal could not be written: {error}") from error
+        with self._told("written"), self._writing():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO remembered VALUES (?,?)",
+                [(name, msgspec.json.encode(value)) for name, value in values.items()],
+            )
 
     def remembered(self) -> dict[str, object]:
-        """What `remember` kept."""
-        rows = self._db.execute("SELECT name, value FROM remembered")
-        return {name: msgspec.json.decode(value) for name, value in rows}
+        """What `remember` kept. Raises JournalError."""
+        with self._told("read"):
+            rows = self._db.execute("SELECT name, value FROM remembered")
+            return {name: msgspec.json.decode(value) for name, value in rows}
 
     def close(self) -> None:
         """Ends the connection; the last one to close merges the write-ahead log."""
         self._db.close()
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where the error is Python's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _way_out(error: sqlite3.Error) -> str:
+    """What an operator can do about it."""
+    match _code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "Another program holds it; it is tried again"
+        case sqlite3.SQLITE_FULL:
+            return "The disk is full"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return "See to the rights of the file and its folder"
+        case _:
+            return "Move it away to begin anew; the watchlist is not in it"
 
 
 def _states(rows: Iterable[tuple[bytes]]) -> dict[Ref, JobState]:

@@ -68,7 +68,7 @@ class Library:
     @cached_property
     def accounts(self) -> dict[str, Account]:
         """The accounts there are, by name. Raises SettingsError and spec.ProviderError."""
-        found = self._readable_providers()
+        found = self._readable_providers
         successors = {provider.successor for provider in found}
         keys = {
             provider.name: provider.key.env
@@ -78,6 +78,7 @@ class Library:
         named = settings.accounts(self.settings, keys, self._environ)
         return {table.name: self._account(table) for table in named}
 
+    @cached_property
     def _readable_providers(self) -> list[Provider]:
         """The providers whose files are right; a wrong one stands in nobody's way but its own accounts'."""
         found: list[Provider] = []
@@ -121,8 +122,8 @@ class Library:
     def unconfigured(self, account: str) -> str:
         """Why a job of this account cannot be asked, and the way out."""
         file = self.places.config / "config.toml"
-        envs = {provider.name: provider.key.env for provider in self._readable_providers()}
-        if env := envs.get(account):
+        envs = {provider.name: provider.key.env for provider in self._readable_providers}
+        if (env := envs.get(account)) and not self.settings.accounts:  # variables count only without accounts
             return f"no key for {account}: set {env} and restart, or write [accounts.{account}] in {file}"
         from difflib import get_close_matches  # 3 ms, and only wrong names need it
 
@@ -134,7 +135,7 @@ class Library:
 
     def key_variables(self) -> list[tuple[str, str, bool]]:
         """For a first run: each provider, the environment variable of its key, and whether there is a key."""
-        found = self._readable_providers()
+        found = self._readable_providers
         successors = {provider.successor for provider in found}
         keyed = [account for name, account in self.accounts.items() if isinstance(self.key(name), Secret)]
         used = {account.provider.name for account in keyed}

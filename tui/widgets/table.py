@@ -19,6 +19,7 @@ from tui.domain import board as reducer
 from tui.domain import cells
 from tui.domain.cells import GAP, MARKS, Cell, Column, Tone
 from tui.domain.jobs import Ref
+from tui.widgets.anchors import anchored, disputed
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
 
@@ -193,10 +194,14 @@ class JobTable(ScrollView, can_focus=True):
         ground = self.get_component_rich_style("table--cursor") if under_cursor else self.rich_style
         yield Segment(marks[0], self._on(ground, "changed"))
         yield Segment(marks[1:], self._on(ground, "marked"))
+        left = self.region.x + MARKS
         for column, cell in zip(self._columns, shown, strict=True):
             tone = Tone.QUIET if dimmed and cell.tone is Tone.PLAIN else cell.tone
             shift = self._sideways if column.id == "name" else 0
             text = fit(cell.text[shift:], column.width, right=column.right, cut=self._face.glyphs.cut)
+            if disputed(text):
+                text = anchored(text, column.width, left)
+            left += column.width + GAP
             yield Segment(text, self._on(ground, tone))
             if column is not self._columns[-1]:
                 yield Segment(" " * GAP, ground)

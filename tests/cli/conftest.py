@@ -1,0 +1,106 @@
+"""The real program as a subprocess over folders of its own, and the simulator behind it over real HTTP."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.server import serving
+from tui.simulator.app import Simulator
+from tui.simulator.limits import LIMITS
+
+KEY = "k-3141592653589793"
+"""What must stand in no output."""
+SPEED = 2000.0
+"""The longest video then takes a third of a second."""
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Program:
+    """`babeltop` over a config and a state folder."""
+
+    def __init__(self, folder: Path, service: str) -> None:
+        self.folder, self.service = folder, service
+        self.config, self.state = folder / "config", folder / "state"
+        self.config.mkdir(parents=True)
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "BABELTOP_CONFIG_DIR": str(self.config),
+            "BABELTOP_STATE_DIR": str(self.state),
+            "SERVICE_KEY": KEY,
+        }
+
+    @property
+    def watchlist(self) -> Path:
+        return self.config / "watchlist.toml"
+
+    def configured(self, *accounts: str, polling: str = "2s", **others: str) -> "Program":
+        """With these accounts on the service, or on another address."""
+        urls = dict.fromkeys(accounts, self.service) | others
+        tables = "".join(
+            f'[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ env = "SERVICE_KEY" }}\nrate_per_minute = 6000\n'
+            for name, url in urls.items()
+        )
+        (self.config / "config.toml").write_text(f'{tables}[polling]\nmax_interval = "{polling}"\n')
+        return self
+
+    def holding(self, *refs: str, more: str = "") -> "Program":
+        """With these jobs on the watchlist, without a process that adds them; `more` is lines of each block."""
+        pairs = [ref.split(":") for ref in refs]
+        blocks = "\n".join(f'[[job]]\naccount = "{account}"\nid = "{job}"\n{more}' for account, job in pairs)
+        self.watchlist.write_text(blocks)
+        return self
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-W", "error", "-m", "tui", *args]
+        return subprocess.Popen(command, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
+
+    def end(self, process: subprocess.Popen[str], stdin: str = "") -> Ended:
+        with process:
+            out, err = process.communicate(stdin, timeout=30)
+        assert KEY not in out + err
+        assert "Traceback" not in err
+        return Ended(process.returncode, out, err)
+
+    def side_by_side(self, *lines: str) -> list[Ended]:
+        """Several command lines at the same time: most of a process's life is its start."""
+        running = [self.start(*line.split()) for line in lines]
+        return [self.end(process) for process in running]
+
+    def __call__(self, *args: str, stdin: str = "") -> Ended:
+        return self.end(self.start(*args), stdin)
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[str]:
+    """The address of a simulator without limits, on which every job ends at once."""
+    with serving(Simulator(speed=SPEED, limits=dict.fromkeys(LIMITS, 10**9))) as url:
+        yield url
+
+
+@pytest.fixture
+def babeltop(tmp_path: Path, service: str) -> Program:
+    """Without any configuration."""
+    return Program(tmp_path / "one", service)
+
+
+@pytest.fixture
+def four(babeltop: Program) -> Program:
+    """With an account at each of the four services."""
+    return babeltop.configured("heygen", "konpro", "camb", "flixu")

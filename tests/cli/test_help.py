@@ -1,0 +1,101 @@
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import Program
+from tui.cli.parser import build
+from tui.cli.verbs import VERBS
+from tui.domain.jobs import Phase
+from tui.providers import spec
+
+HEAVY = {"textual", "rich", "httpx", "asyncio", "filelock", "tomli_w"}
+WITH_LOCK = HEAVY - {"filelock", "tomli_w"}
+
+
+def test_help_is_worth_reading(babeltop: Program) -> None:
+    told = babeltop("--help")
+    assert (told.code, told.err) == (0, "")
+    for group in ("the watchlist:", "asking the services:", "looking back:", "the services:", "examples:", "files:"):
+        assert group in told.out
+    assert all(f"  {name} " in told.out for name in VERBS)
+    assert all(f"  {code}  " in told.out for code in (130, 2, 124, 3, 1, 0, 70))
+    assert "BABELTOP_CONFIG_DIR" in told.out
+    assert "BABELTOP_STATE_DIR" in told.out
+    assert max(map(len, told.out.splitlines())) <= 80
+
+
+def test_help_names_the_key_variables_that_the_provider_files_name(babeltop: Program) -> None:
+    variables = {provider.key.env for provider in spec.library().values()}
+    assert len(variables) == 4
+    shown = babeltop("--help").out
+    assert {variable for variable in variables if f"  {variable}\n" in shown} == variables
+
+
+def test_every_verbs_help_has_an_example_that_its_parser_takes() -> None:
+    parser = build()
+    for verb in VERBS.values():
+        words = verb.example.partition("babeltop ")[2].partition(";")[0].partition(">")[0].split()
+        assert parser.parse_args(words).run == verb.run
+
+
+def test_list_names_every_phase_in_its_help(babeltop: Program) -> None:
+    shown = babeltop("list", "--help").out
+    assert all(phase in shown for phase in Phase)
+    assert "example:\n  babeltop list" in shown
+
+
+def test_it_calls_itself_babeltop(babeltop: Program) -> None:
+    assert babeltop("--version").out == "babeltop 0.1.0\n"
+    assert babeltop("--help").out.startswith("usage: babeltop ")
+
+
+def test_what_is_not_understood_is_exit_2_with_the_way_out(babeltop: Program) -> None:
+    hints = {
+        "lst": "there is no verb 'lst'; did you mean 'list'?",
+        "providers chek": "did you mean 'check'?",
+        "export --format cvs": "did you mean 'csv'?",
+        "wait --timeout 5": "such as 90s, 30m, 1h or 2d",
+        "list --phase fialed": "did you mean 'failed'?",
+        "--demo list": "--demo goes without a verb",
+        "simulate --port 99999": "within 0 and 65535",
+        "edit x": "nothing to change",
+    }
+    for told, hint in zip(babeltop.side_by_side(*hints), hints.values(), strict=True):
+        assert (told.code, told.out) == (2, "")
+        assert hint in told.err
+
+
+@pytest.mark.parametrize(
+    ("args", "unwanted"),
+    [
+        ("--help", {*HEAVY, "msgspec"}),
+        ("list", HEAVY),
+        ("list --json", HEAVY),
+        ("log", HEAVY),
+        ("export", HEAVY),
+        ("remove nothing", WITH_LOCK),
+    ],
+)
+def test_what_needs_no_network_imports_none(babeltop: Program, args: str, unwanted: set[str]) -> None:
+    babeltop.configured("heygen")
+    babeltop.watchlist.write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
+    code = f"""if True:
+        import sys
+        from tui.__main__ import main
+        sys.argv[1:] = {args.split()!r}
+        try:
+            main()
+        except SystemExit:
+            pass
+        print(*sys.modules, file=sys.stderr)"""
+    process = subprocess.run(
+        [sys.executable, "-c", code], env=babeltop.env, capture_output=True, text=True, check=True, cwd="."
+    )
+    assert not set(process.stderr.split()) & unwanted
+
+
+def test_without_a_terminal_the_dashboard_names_the_way_out(babeltop: Program) -> None:
+    for told in babeltop.side_by_side("", "--demo"):
+        assert (told.code, told.out) == (2, "")
+        assert "babeltop list" in told.err

@@ -1,0 +1,108 @@
+import signal
+import tomllib
+from pathlib import Path
+
+from tests.cli.conftest import Program
+from tui.cli.services import STORIES
+from tui.providers import spec
+from tui.simulator.story import WORDS
+
+MINE = """\
+name = "mine"
+title = "My own service"
+base_url = "https://api.example.com"
+key = { header = "x-api-key", env = "MINE_KEY" }
+cadence = "text"
+[status]
+path = "/jobs/{id}"
+word = ["/state"]
+title = ["/name"]
+[[links]]
+kind = "document"
+at = ["/url"]
+life = "1h"
+"""
+
+
+def own(program: Program, name: str, text: str) -> Path:
+    folder = program.config / "providers"
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}.toml"
+    file.write_text(text)
+    return file
+
+
+def test_providers_names_each_its_accounts_and_what_is_overridden(four: Program) -> None:
+    file = own(four, "camb", MINE.replace('"mine"', '"camb"'))
+    told = four("providers")
+    assert (told.code, told.err) == (0, "")
+    lines = {line.split()[0]: line for line in told.out.splitlines()}
+    assert set(lines) == {"NAME", *spec.builtin()}
+    assert f"{file}, instead of the built-in one" in lines["camb"]
+    assert lines["konpro"].endswith("built-in")
+    assert " konpro " in lines["konpro"].partition("KONPRO_API_KEY")[2]
+
+
+def test_a_wrong_file_is_named_and_stops_no_other(four: Program) -> None:
+    file = own(four, "mine", MINE.replace("word =", "wrod ="))
+    told = four("providers")
+    assert told.code == 2
+    assert f"{file}:" in told.err
+    assert "status.wrod: unknown key; did you mean 'word'?" in told.err
+    assert "konpro" in told.out
+    assert four("list").code == 0
+
+
+def test_providers_check_shows_what_it_reads(four: Program) -> None:
+    file, reply = own(four, "mine", MINE), four.folder / "reply.json"
+    reply.write_text('{"state": "done", "name": "\\u001b[2JA", "url": "https://cdn.example.com/a?x=1"}')
+    told = four("providers", "check", str(file), "--sample", str(reply))
+    assert told.code == 0
+    lines = dict(line.split(None, 1) for line in told.out.splitlines() if " link" not in line)
+    assert (lines["phase"], lines["title"], lines["language"]) == ("done", "A", "·")
+    assert "document link" in told.out
+    assert ", estimated)" in told.out
+
+
+def test_providers_check_tells_what_is_no_report(four: Program) -> None:
+    file, reply = own(four, "mine", MINE), four.folder / "reply.json"
+    reply.write_text('{"run_id": 123}')
+    told = four("providers", "check", str(file), "--sample", str(reply))
+    assert told.code == 2
+    assert "malformed" in told.out
+    assert four("providers", "check", str(file), "--sample", str(reply), "--status", "429").code == 0
+    assert four("providers", "check", str(file), "--sample", str(reply), "--kind", "dub").code == 2
+    assert "no such file" in four("providers", "check", str(file), "--sample", "/nowhere").err.lower()
+
+
+def test_providers_check_names_all_that_is_wrong_in_a_file(four: Program) -> None:
+    file = own(four, "mine", MINE.replace("cadence", "cadenza"))
+    told = four("providers", "check", str(file))
+    assert told.code == 2
+    assert "cadence: missing" in told.err
+
+
+def test_simulate_prints_a_configuration_that_works(babeltop: Program) -> None:
+    process = babeltop.start("simulate", "--port", "0", "--speed", "1000", "--seed", "3")
+    assert process.stdout
+    printed = [process.stdout.readline()]
+    while "accounts" not in tomllib.loads("".join(printed)) or len(tomllib.loads("".join(printed))["accounts"]) < 4:
+        printed.append(process.stdout.readline())
+    printed += [process.stdout.readline(), process.stdout.readline()]
+    (babeltop.config / "config.toml").write_text("".join(printed))
+    assert babeltop("add", "camb:a", "konpro:b", "flixu:c", "heygen:d").code == 0
+    assert babeltop("check").code == 0
+    process.send_signal(signal.SIGINT)
+    told = babeltop.end(process)
+    assert (told.code, told.err) == (130, "")
+
+
+def test_simulate_on_a_taken_port_says_so(babeltop: Program) -> None:
+    port = babeltop.service.rpartition(":")[2]
+    told = babeltop("simulate", "--port", port)
+    assert told.code == 2
+    assert f"port {port}: " in told.err
+
+
+def test_simulate_tells_every_word_that_the_simulator_knows() -> None:
+    assert set(STORIES) == WORDS

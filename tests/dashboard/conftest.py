@@ -1,0 +1,44 @@
+"""The dashboard over the demo's library at a fixed time."""
+
+from collections.abc import Iterator
+from datetime import UTC
+
+import pytest
+
+from tests.feeds import LibraryFeed, accounts
+from tui.app import Babeltop
+from tui.demo import staged
+from tui.engine.feed import Update
+from tui.stores.library import Library
+from tui.widgets.welcome import Greeting
+
+NOW = 1_795_270_000.0
+"""2026-11-21T14:06:40Z."""
+
+
+@pytest.fixture
+def library() -> Iterator[Library]:
+    with staged(now=lambda: NOW) as (library, _):
+        library.fetch_keys()
+        yield library
+
+
+@pytest.fixture
+def feed(library: Library) -> Iterator[LibraryFeed]:
+    feed = LibraryFeed(library)
+    yield feed
+    feed.close()
+
+
+@pytest.fixture
+def app(library: Library, feed: LibraryFeed) -> Babeltop:
+    board = library.board()
+    return Babeltop(
+        feed,
+        library.settings,
+        Greeting("~/.config/babeltop/watchlist.toml", library.key_variables()),
+        first=Update(states=board, order=tuple(board), accounts=accounts(library)),
+        role="demo",
+        now=lambda: NOW,
+        zone=UTC,
+    )

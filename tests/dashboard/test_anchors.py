@@ -1,0 +1,49 @@
+"""Columns stand straight whatever a terminal makes of a title."""
+
+import pyte
+import pytest
+from rich.cells import cell_len
+
+from tui.domain.text import clean
+from tui.widgets.anchors import anchored, disputed, orders
+from tui.widgets.fit import fit
+
+TITLES = [
+    "ग्राहक सहायता परिचय",
+    "👩\u200d👩\u200d👧 family",
+    "❤\ufe0f heart",
+    "🇩🇪 flag",
+    "e\u0301te\u0301",
+    "ไทยที่",
+    "신제품 소개",
+    "plain",
+]
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_what_follows_a_title_stands_in_its_column(title):
+    screen = pyte.Screen(60, 3)
+    stream = pyte.Stream(screen)
+    stream.feed("x" * 60 + "\r")
+    name = fit(title, 24)
+    stream.feed(orders("ab " + (anchored(name, 24, 3) if disputed(name) else name) + "|cd"))
+    line = screen.buffer[0]
+    assert [line[column].data for column in (27, 28, 29)] == ["|", "c", "d"]
+    assert "x" not in [line[column].data for column in range(3, 27)], "nothing of what stood there before is left"
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_an_anchor_has_no_width_for_us(title):
+    assert cell_len(anchored(fit(title, 24), 24, 3)) == 24
+
+
+def test_no_service_can_write_an_anchor():
+    assert orders(clean(anchored("text", 4, 0))) == "text"
+
+
+def test_half_an_anchor_vanishes():
+    whole = anchored("text", 4, 70)
+    for cut in range(len(whole)):
+        for half in (whole[:cut], whole[cut:]):
+            assert set(orders(half)) <= set("text\x1b[0123456789XG")
+    assert orders(whole[1:]) == "text\x1b[75G"

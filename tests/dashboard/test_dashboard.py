@@ -1,0 +1,365 @@
+"""What an operator does at the dashboard, key by key, over real files."""
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
+
+from tests.dashboard.conftest import NOW
+from tests.feeds import LibraryFeed, with_state
+from tui.app import Babeltop
+from tui.commands import COMMANDS
+from tui.domain.board import JobState
+from tui.domain.jobs import Job, Phase, Ref, Report
+from tui.domain.rows import View, name
+from tui.engine.feed import Kind, Notice, Update
+from tui.screens.add import AddScreen
+from tui.screens.dashboard import Dashboard
+from tui.screens.edit import EditScreen
+from tui.screens.help import HelpScreen
+from tui.screens.jobs import JobDeeds
+from tui.screens.looking import Looking
+from tui.screens.moving import Moving
+from tui.stores.library import Library
+from tui.widgets.detail import DetailPane
+from tui.widgets.table import JobTable
+
+FRENCH = "7544c0b52ada44fda693a15b1181b5b4-fr"
+NASTY = "[/x][@click=app.quit]\x1b]0;x\x07"
+
+
+def dashboard(pilot: Pilot[None]) -> Dashboard:
+    return next(screen for screen in pilot.app.screen_stack if isinstance(screen, Dashboard))
+
+
+def text_of(pilot: Pilot[None]) -> str:
+    """The whole screen as a terminal would show it."""
+    width, _ = pilot.app.size
+    lines = pilot.app.screen._compositor.render_strips()
+    return "\n".join(line.text[:width] for line in lines)
+
+
+def toasts(pilot: Pilot[None]) -> list[str]:
+    return [notification.message for notification in pilot.app._notifications]
+
+
+def test_every_command_of_the_table_has_exactly_one_method_that_does_it():
+    for command in COMMANDS:
+        doers = [doer for doer in (Moving, Looking, JobDeeds) if callable(getattr(doer, command.id, None))]
+        assert len(doers) == 1, command.id
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop, library: Library, size):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        table = dashboard(pilot).query_one(JobTable)
+        assert len(table.refs) == sum(not state.job.archived for state in library.board().values())
+        shown = text_of(pilot)
+        for name in ("heygen", "konpro", "camb", "flixu"):
+            assert name in shown
+
+
+async def test_the_cursor_stays_on_its_job_when_rows_above_it_go(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = dashboard(pilot).query_one(JobTable)
+        await pilot.press("j", "j", "j", "j")
+        before = table.cursor
+        board = feed.library.board()
+        gone = next(iter(board))
+        feed.push(Update(states={}, order=tuple(ref for ref in board if ref != gone)))
+        await pilot.pause()
+        assert table.cursor == before
+        assert table.refs.index(before) == 3
+
+
+async def test_the_cursor_goes_to_the_neighbour_when_its_job_goes(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = dashboard(pilot).query_one(JobTable)
+        await pilot.press("j", "j")
+        cursor, below = table.cursor, table.refs[3]
+        board = feed.library.board()
+        feed.push(Update(states={}, order=tuple(ref for ref in board if ref != cursor)))
+        await pilot.pause()
+        assert table.cursor == below
+
+
+async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = dashboard(pilot).query_one(JobTable)
+        before = text_of(pilot).splitlines()
+        ref = table.refs[1]
+        state = feed.library.board()[ref]
+        feed.push(
+            with_state(replace(state, phase=Phase.FAILED, since=NOW - 60, job=replace(state.job, label="Spoilt")))
+        )
+        await pilot.pause()
+        after = text_of(pilot).splitlines()
+        changed = [line for old, line in zip(before[3:20], after[3:20], strict=True) if old != line]
+        assert len(changed) == 1
+        assert "✗ failed" in changed[0]
+        assert "Spoilt" in changed[0]
+
+
+async def test_remove_takes_the_job_off_the_watchlist_and_undo_puts_it_back_where_it_was(
+    app: Babeltop, library: Library
+):
+    before, jobs = library.places.watchlist.read_bytes(), len(library.board())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("j", "d")
+        await pilot.pause()
+        assert len(library.watchlist.read().jobs) == len(dashboard(pilot).board.states) == jobs - 1
+        assert library.places.watchlist.read_bytes() != before
+        await pilot.press("u")
+        await pilot.pause()
+    assert library.places.watchlist.read_bytes() == before
+
+
+async def test_the_add_dialog_says_what_it_understood_and_adds_what_is_clear(app: Babeltop, library: Library):
+    held = next(iter(library.board()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        await pilot.pause()
+        assert isinstance(app.screen, AddScreen)
+        pasted = [FRENCH, FRENCH, "bad id", "interview-4", held.id]
+        app.screen.query_one(TextArea).text = "\n".join(pasted)
+        await pilot.pause()
+        shown = text_of(pilot)
+        for word in ("new, by its shape", "twice, left out", "refused", "unclear", "there already", "adds 1"):
+            assert word in shown, shown
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    added = library.watchlist.read().jobs[-1]
+    assert added.ref == Ref("heygen", FRENCH)
+    assert added.added == NOW
+
+
+async def test_enter_adds_only_on_an_empty_line(app: Babeltop, library: Library):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("a", *"7544c0b52ada44fda693a15b1181b5b4", "enter")
+        assert isinstance(app.screen, AddScreen)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
+    assert library.watchlist.read().jobs[-1].id == "7544c0b52ada44fda693a15b1181b5b4"
+
+
+async def test_edit_changes_what_was_said_and_nothing_else(app: Babeltop, library: Library):
+    before = library.watchlist.read().jobs[0]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("e")
+        await pilot.pause()
+        assert isinstance(app.screen, EditScreen)
+        app.screen.query_one("#label", Input).value = "Another name"
+        await pilot.press("enter")
+        await pilot.pause()
+    assert library.watchlist.read().jobs[0] == replace(before, label="Another name")
+
+
+async def test_a_filter_narrows_as_it_is_typed_and_escape_shows_all_again(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = dashboard(pilot).query_one(JobTable)
+        everything = len(table.refs)
+        await pilot.press("slash", *"phase:don")
+        await pilot.pause()
+        assert 0 < len(table.refs) < everything
+        assert all(dashboard(pilot).board.states[ref].phase is Phase.DONE for ref in table.refs)
+        assert f"{len(table.refs)} of" in text_of(pilot)
+        await pilot.press("enter")
+        assert app.focused is table
+        await pilot.press("escape")
+        await pilot.pause()
+        assert len(table.refs) == everything
+
+
+async def test_a_filter_that_matches_nothing_says_so(app: Babeltop):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("slash", *"nothing-is-called-this")
+        await pilot.pause()
+        assert "No job here matches" in text_of(pilot)
+
+
+async def test_views_choose_by_phase(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        board = dashboard(pilot).board
+        for key, view in zip("123456", View, strict=True):
+            await pilot.press(key)
+            await pilot.pause()
+            assert board.view is view
+            assert len(dashboard(pilot).query_one(JobTable).refs) == board.counts()[view]
+        await pilot.press("exclamation_mark")
+        assert board.view is View.PROBLEMS
+
+
+async def test_refresh_asks_the_job_under_the_cursor_or_all_that_are_marked(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = dashboard(pilot).query_one(JobTable)
+        await pilot.press("r")
+        await pilot.pause()
+        assert feed.refreshed == [table.refs[0]]
+        await pilot.press("space", "j", "space", "r")
+        await pilot.pause()
+        assert feed.refreshed[1:] == [table.refs[0], table.refs[2]]
+        await pilot.press("R")
+        await pilot.pause()
+        assert feed.refreshed[3:] == table.refs
+
+
+async def test_copying_sends_to_the_terminal_and_claims_no_more(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = dashboard(pilot).query_one(JobTable)
+        await pilot.press("y")
+        assert app.clipboard == table.refs[0].id
+        assert "the id was sent to the terminal" in toasts(pilot)
+        await pilot.press("3", "Y")
+        await pilot.pause()
+        link = dashboard(pilot).board.states[table.cursor].links[0]
+        assert app.clipboard == link.url
+
+
+async def test_a_dead_link_is_not_copied(app: Babeltop, library: Library):
+    dead = next(ref for ref, state in library.board().items() if name(state) == "Old interview")
+    async with app.run_test(size=(120, 40)) as pilot:
+        dashboard(pilot).query_one(JobTable).point_at(dead)
+        await pilot.press("Y")
+        await pilot.pause()
+        assert app.clipboard == ""
+        assert any("dead" in toast for toast in toasts(pilot))
+
+
+async def test_readonly_refuses_to_write_and_still_asks(library: Library, feed: LibraryFeed):
+    from tui.widgets.welcome import Greeting
+
+    board = library.board()
+    app = Babeltop(
+        feed, library.settings, Greeting("w", ()), first=Update(states=board, order=tuple(board)), readonly=True
+    )
+    before = library.places.watchlist.read_bytes()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("d", "x", "m", "a")
+        await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
+        assert any("--readonly" in toast for toast in toasts(pilot))
+        await pilot.press("r")
+        await pilot.pause()
+    assert feed.refreshed
+    assert library.places.watchlist.read_bytes() == before
+
+
+async def test_help_shows_every_command_and_closes(app: Babeltop):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        assert isinstance(app.screen, Dashboard)
+
+
+async def test_the_detail_opens_over_the_table_where_there_is_no_room(app: Babeltop):
+    async with app.run_test(size=(80, 24)) as pilot:
+        pane = dashboard(pilot).query_one(DetailPane)
+        assert not pane.display
+        await pilot.press("enter")
+        await pilot.pause()
+        assert pane.display
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not pane.display
+
+
+async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, library: Library):
+    signed = next(ref for ref, state in library.board().items() if any(link.exact for link in state.links))
+    url = library.board()[signed].links[0].url
+    async with app.run_test(size=(200, 60)) as pilot:
+        dashboard(pilot).query_one(JobTable).point_at(signed)
+        await pilot.press("right_square_bracket", "right_square_bracket")
+        await pilot.pause()
+        await pilot.pause()
+        shown = text_of(pilot).replace("\n", "").replace(" ", "")
+        assert '"data":' in shown or '"video_url"' in shown
+        assert url.partition("?")[2] not in shown
+        assert "?…" in shown
+
+
+async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, feed: LibraryFeed):
+    from tui.domain.text import clean
+
+    title = clean(NASTY)
+    async with app.run_test(size=(200, 60)) as pilot:
+        table = dashboard(pilot).query_one(JobTable)
+        job = feed.library.board()[table.refs[0]].job
+        report = Report(phase=Phase.FAILED, word="failed", title=title, message=title)
+        feed.push(with_state(JobState(job=replace(job, label=""), phase=Phase.FAILED, since=NOW, report=report)))
+        feed.push(Update(states={}, notices=(Notice(Kind.FAILED, f"{title}: failed", job.ref, NOW),)))
+        await pilot.pause()
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert shown.count("[/x][@click=app.quit]") >= 3
+        assert "\x1b" not in shown
+
+
+async def test_many_notices_become_one(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        many = tuple(Notice(Kind.DONE, f"job {at} done", Ref("heygen", str(at)), NOW) for at in range(40))
+        feed.push(Update(states={}, notices=many))
+        await pilot.pause()
+        assert toasts(pilot) == ["40 jobs ended: 40 done"]
+
+
+async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = dashboard(pilot).query_one(JobTable)
+        await pilot.press("z")
+        state = feed.library.board()[table.refs[0]]
+        feed.push(with_state(replace(state, job=replace(state.job, label="Meanwhile"))))
+        await pilot.pause()
+        assert "Meanwhile" not in text_of(pilot)
+        await pilot.press("z")
+        await pilot.pause()
+        assert "Meanwhile" in text_of(pilot)
+
+
+async def test_a_silent_engine_and_problems_are_said(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        feed.silence = 7.0
+        feed.push(Update(states={}, problems=("watchlist.toml: line 3, column 9: no TOML",)))
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "line 3, column 9" in shown
+        assert "the engine has not answered for 7 s" in shown
+
+
+async def test_escape_twice_on_the_bare_board_quits_and_once_does_not(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("q")
+        assert app.is_running
+        await pilot.press("q")
+        await pilot.pause()
+        assert app.return_code == 0
+
+
+async def test_an_empty_watchlist_says_how_to_begin(library: Library, feed: LibraryFeed):
+    from tui.widgets.welcome import Greeting
+
+    greeting = Greeting("~/.config/babeltop/watchlist.toml", library.key_variables())
+    app = Babeltop(feed, library.settings, greeting)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "Nothing on the watchlist yet." in shown
+        assert "babeltop --demo" in shown
+        assert "watchlist.toml" in shown
+
+
+async def test_the_storm_of_sizes_ends_as_it_began(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        before = text_of(pilot)
+        for size in [(1, 1), (2, 1), (10, 3), (300, 80), (80, 24), (1, 50), (161, 29), (120, 40)]:
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        assert text_of(pilot) == before
+
+
+def test_job_fields_that_edit_offers_are_the_watchlists():
+    assert {"label", "tags", "note", "keep_link", "download", "muted", "archived"} <= set(Job.__struct_fields__)

@@ -1,0 +1,35 @@
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.virtual import EPOCH
+from tui.demo import staged
+from tui.engine.client import Transport
+from tui.stores.library import Library
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked up, connected to or listened on."""
+
+    def refused(*where: object) -> None:
+        raise AssertionError(f"the demo went out: {where}")
+
+    for name in ("connect", "connect_ex", "bind"):
+        monkeypatch.setattr(socket.socket, name, refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary folders are made: alone, so that it shows what is left."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def stage() -> Iterator[tuple[Library, Transport]]:
+    with staged(now=lambda: EPOCH) as stage:
+        yield stage

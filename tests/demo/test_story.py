@@ -1,0 +1,147 @@
+"""What happens once the curtain is up, seen by a real session: five minutes in virtual time, ten seconds in real."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from random import Random
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from tests.virtual import live, wall
+from tui.demo import staged
+from tui.demo.story import CAST
+from tui.domain import board, rows
+from tui.domain.board import Flag, JobState
+from tui.domain.jobs import ACTIVE, ENDS, Phase, Ref
+from tui.domain.rows import Outlook
+from tui.engine.feed import AccountState, Health, Notice, Refresh
+from tui.engine.session import Session
+
+
+class Spectator:
+    """Writes down what a session tells, with the seconds since the curtain."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now, self._curtain = now, now()
+        self.states: dict[Ref, JobState] = {}
+        self.ends: list[tuple[float, JobState]] = []
+        self.health: set[tuple[str, Health]] = set()
+        self.asks: dict[str, int] = {}
+        self.waits: list[float] = []
+
+    @property
+    def seconds(self) -> float:
+        return self._now() - self._curtain
+
+    def state(self, state: JobState) -> None:
+        before = self.states.get(state.job.ref)
+        if before is not None and before.phase in ACTIVE and state.phase in ENDS:
+            self.ends.append((self.seconds, state))
+        self.states[state.job.ref] = state
+
+    def account(self, state: AccountState) -> None:
+        self.asks[state.name] = state.asks
+        self.health.add((state.name, state.health))
+        if state.health is Health.LIMITED and state.until is not None:
+            self.waits.append(state.until - self._now())
+
+    def listed(self, order: tuple[Ref, ...]) -> None:
+        assert len(order) == len(CAST)
+
+    def problems(self, problems: tuple[str, ...]) -> None:
+        assert problems == ()
+
+    def notice(self, notice: Notice) -> None:
+        assert notice.text
+
+    def called(self, name: str) -> JobState:
+        return next(state for state in self.states.values() if rows.name(state) == name)
+
+
+async def watched(seconds: float, *, now: Callable[[], float], seed: int) -> Spectator:
+    """The demo, watched for so long; the link that died meanwhile is asked for anew before the end."""
+    with staged(now=now, seed=seed) as (library, transport):
+        spectator = Spectator(now)
+        session = Session(library, spectator, wall=now, random=Random(seed), transport=transport)
+        session.open()
+        running = asyncio.create_task(session.run())
+        await asyncio.sleep(seconds - 5)
+        await session.perform(Refresh((spectator.called("Teaser 🎬 15 s").job.ref,)))
+        await asyncio.sleep(5)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return spectator
+
+
+@pytest.fixture(scope="module", params=[7, 8])
+def five_minutes(request: pytest.FixtureRequest) -> SimpleNamespace:
+    async def story() -> SimpleNamespace:
+        spectator = await watched(300, now=wall, seed=request.param)
+        return SimpleNamespace(seen=spectator, now=wall())
+
+    return live(story())
+
+
+def test_something_ends_within_ten_seconds_and_then_every_now_and_then(five_minutes: SimpleNamespace) -> None:
+    moments = [at for at, _ in five_minutes.seen.ends]
+    assert 3 < moments[0] < 8
+    assert moments[1] < 10
+    assert len(moments) >= 15
+    assert max(later - sooner for sooner, later in pairwise(moments)) < 45
+
+
+def test_ends_come_from_all_services_and_not_all_are_good(five_minutes: SimpleNamespace) -> None:
+    ended = [state for _, state in five_minutes.seen.ends]
+    assert {state.job.account for state in ended} == {"heygen", "konpro", "camb", "flixu"}
+    assert {state.phase for state in ended} == {Phase.DONE, Phase.FAILED}
+
+
+def test_texts_arrive(five_minutes: SimpleNamespace) -> None:
+    assert (five_minutes.seen.called("商店页面文案").result or "").startswith("春天")
+
+
+def test_accounts_are_limited_offline_and_without_a_key_now_and_then(five_minutes: SimpleNamespace) -> None:
+    seen = five_minutes.seen
+    assert {("camb", Health.LIMITED), ("konpro", Health.OFFLINE), ("legal", Health.NO_KEY)} <= seen.health
+    assert max(seen.waits) > 20
+    assert {health for account, health in seen.health if account == "heygen"} == {Health.UNTRIED, Health.OK}
+
+
+def test_an_unknown_word_and_a_job_that_never_ends_stay_so(five_minutes: SimpleNamespace) -> None:
+    outlook = Outlook(now=five_minutes.now)
+    assert Flag.UNKNOWN in rows.flags(five_minutes.seen.called("Patent claims.pdf"), outlook)
+    assert Flag.STALLED in rows.flags(five_minutes.seen.called("Archive tape 4"), outlook)
+
+
+def test_the_short_link_dies_and_another_one_is_given_out(five_minutes: SimpleNamespace) -> None:
+    link = board.soonest(five_minutes.seen.called("Teaser 🎬 15 s"))
+    assert link is not None
+    assert five_minutes.now - 10 < link.first_seen
+    assert (link.expires_at or 0) > five_minutes.now
+
+
+async def test_ten_real_seconds_show_every_account_asked_and_a_job_done() -> None:
+    seen = await watched(9.5, now=time.time, seed=7)
+    assert {account for account, asks in seen.asks.items() if asks} == {"heygen", "konpro", "camb", "flixu"}
+    assert Phase.DONE in {state.phase for _, state in seen.ends}
+
+
+def test_a_link_that_still_lives_is_given_out_again_and_can_be_fetched() -> None:
+    async def story() -> None:
+        with staged(now=wall) as (library, transport):
+            state = next(each for each in library.board().values() if rows.name(each) == "Q3 all-hands")
+            link = board.soonest(state)
+            assert link is not None
+            session = Session(library, Spectator(wall), wall=wall, transport=transport)
+            session.open()
+            await session.check([state.job.ref])
+            assert board.soonest(session.states[state.job.ref]) == link
+            async with httpx.AsyncClient(transport=transport()) as client:
+                reply = await client.get(link.url)
+            assert (reply.status_code, reply.headers["content-type"]) == (200, "video/mp4")
+
+    live(story())

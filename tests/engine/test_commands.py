@@ -1,0 +1,381 @@
+"""What an operator and other programs do while a session runs, in virtual time."""
+
+import asyncio
+import os
+import sqlite3
+from random import Random
+
+import pytest
+
+from tests import house
+from tests.engine.scripted import Scripted, done, running
+from tests.house import Ear
+from tests.virtual import MINUTE, Wire, live, wall
+from tui.domain.jobs import FaultKind, Job, Phase, Ref
+from tui.engine.feed import Kind
+from tui.engine.session import Session
+from tui.stores.library import Library
+from tui.stores.watchlist import Add, Remove, Restore, Set, WatchlistError
+
+A, B = Ref("heygen", "a"), Ref("heygen", "b")
+
+
+def opened(library, app, ear, seed=1, **settings):
+    wires = {"sim.test": app}
+    return Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire(wires), **settings)
+
+
+def played(tmp_path, app, story, jobs=("a",), **settings):
+    async def play():
+        library = house.library(tmp_path, "http://sim.test", {"heygen": jobs}, **settings)
+        ear = Ear()
+        async with house.running(opened(library, app, ear)) as session:
+            await story(session, ear, library)
+        library.close()
+
+    live(play())
+
+
+@pytest.fixture
+def app():
+    return Scripted(lambda asked: running())
+
+
+def test_an_edit_from_outside_shows_within_two_seconds(tmp_path, app):
+    file = tmp_path / "watchlist.toml"
+
+    async def story(session, ear, library):
+        file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
+        await asyncio.sleep(2)
+        assert ear.order == (A, B)
+        await asyncio.sleep(20)
+        assert session.states[B].phase is Phase.RUNNING
+        file.write_text('[[job]]\naccount = "heygen"\nid = "b"\nlabel = "Spring"\n')
+        await asyncio.sleep(2)
+        assert ear.order == (B,)
+        assert session.states[B].job.label == "Spring"
+        file.unlink()
+        await asyncio.sleep(2)
+        assert ear.order == ()
+
+    played(tmp_path, app, story)
+
+
+def test_a_broken_watchlist_keeps_the_last_good_list_and_its_asking(tmp_path, app):
+    file = tmp_path / "watchlist.toml"
+
+    async def story(session, ear, library):
+        good = file.read_text()
+        file.write_text(good + "\n[[job]\n")
+        await asyncio.sleep(2)
+        assert [str(file) in trouble and "line" in trouble for trouble in ear.troubles] == [True]
+        before = len(app.log)
+        await asyncio.sleep(MINUTE)
+        assert len(app.log) > before
+        assert list(session.states) == [A]
+        outcome = await session.perform(Add((Job(account="heygen", id="b"),)))
+        assert not outcome.ok
+        assert file.read_text() == good + "\n[[job]\n"
+        file.write_text(good)
+        await asyncio.sleep(2)
+        assert ear.troubles == ()
+
+    played(tmp_path, app, story)
+
+
+def test_a_watchlist_that_is_broken_at_the_start_is_waited_for_where_there_is_patience(tmp_path, app):
+    async def play():
+        library = house.library(tmp_path, "http://sim.test")
+        file = tmp_path / "watchlist.toml"
+        file.write_text("[[job")
+        with pytest.raises(WatchlistError):
+            opened(library, app, Ear()).open()
+        ear = Ear()
+        session = opened(library, app, ear)
+        session.open(patient=True)
+        assert len(ear.troubles) == 1
+        task = asyncio.create_task(session.run())
+        file.write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
+        await asyncio.sleep(20)
+        assert (ear.troubles, session.states[A].phase) == ((), Phase.RUNNING)
+        task.cancel()
+        await asyncio.wait([task])
+        library.close()
+
+    live(play())
+
+
+def test_commands_change_file_and_board_and_say_what_they_did(tmp_path, app):
+    file = tmp_path / "watchlist.toml"
+
+    async def story(session, ear, library):
+        before = file.read_text()
+        added = await session.perform(Add((Job(account="heygen", id="b", label="Two"), Job(account="heygen", id="a"))))
+        assert added.message == "heygen:b added, heygen:a there already"
+        assert (await session.perform(Set((B,), {"note": "soon"}))).message == "heygen:b changed"
+        assert session.states[B].job.note == "soon"
+        removed = await session.perform(Remove((B,)))
+        assert (removed.message, ear.order, file.read_text()) == ("heygen:b removed", (A,), before)
+        assert (await session.perform(Restore(removed.removed))).ok
+        assert session.states[B].job.note == "soon"
+
+    played(tmp_path, app, story)
+
+
+def test_readonly_forbids_writing_the_watchlist_and_goes_on_asking(tmp_path, app):
+    async def play():
+        house.library(tmp_path, "http://sim.test", {"heygen": ("a",)})
+        library = Library(house.places(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
+        ear = Ear()
+        async with house.running(opened(library, app, ear)) as session:
+            outcome = await session.perform(Remove((A,)))
+            assert (outcome.ok, "--readonly" in outcome.message) == (False, True)
+            await asyncio.sleep(20)
+            assert session.states[A].phase is Phase.RUNNING
+        library.close()
+
+    live(play())
+
+
+def test_a_job_that_is_removed_while_it_is_asked_comes_to_nothing(tmp_path):
+    app = Scripted(lambda asked: running(), seconds=5)
+
+    async def story(session, ear, library):
+        await session.perform(house.refresh(A))
+        await asyncio.sleep(1)
+        removed = await session.perform(Remove((A,)))
+        await asyncio.sleep(MINUTE)
+        assert (list(session.states), len(app.log)) == ([], 1)
+        await session.perform(Restore(removed.removed))
+        await asyncio.sleep(MINUTE)
+        assert session.states[A].phase is Phase.RUNNING
+
+    played(tmp_path, app, story)
+
+
+def test_a_job_that_is_removed_and_put_back_during_its_ask_is_asked_by_one_worker(tmp_path):
+    app = Scripted(lambda asked: running(), seconds=5)
+
+    async def story(session, ear, library):
+        await session.perform(house.refresh(A))
+        await asyncio.sleep(1)
+        removed = await session.perform(Remove((A,)))
+        await session.perform(Restore(removed.removed))
+        await session.perform(house.refresh(A))
+        await asyncio.sleep(20)
+        assert session.states[A].phase is Phase.RUNNING
+
+    played(tmp_path, app, story, concurrency=4)
+    assert app.at_once == 1
+
+
+def test_an_edited_label_puts_no_ask_off_and_brings_none_on(tmp_path, app):
+    async def story(session, ear, library):
+        for minute in range(20):
+            await session.perform(Set((A,), {"label": f"L{minute}"}))
+            await asyncio.sleep(3)
+
+    async def still(session, ear, library):
+        await asyncio.sleep(MINUTE)
+
+    played(tmp_path, app, story)
+    edited, app.log = len(app.log), []
+    (tmp_path / "watchlist.toml").unlink()
+    for file in (tmp_path / "state").iterdir():
+        file.unlink()
+    played(tmp_path, app, still)
+    assert edited == len(app.log)
+
+
+def test_another_kind_has_the_job_asked_anew(tmp_path):
+    app = Scripted(lambda asked: (404, {}, {}))
+    ref = Ref("camb", "a")
+
+    async def play():
+        library = house.library(tmp_path, "http://sim.test", {"camb": ("a",)})
+        async with house.running(opened(library, app, Ear())) as session:
+            await asyncio.sleep(5 * MINUTE)
+            assert session.states[ref].phase is Phase.MISSING
+            app.reply = lambda asked: (200, {"status": "PENDING"}, {})
+            await session.perform(Set((ref,), {"kind": "dub"}))
+            await asyncio.sleep(20)
+            assert session.states[ref].phase is Phase.RUNNING
+            await session.perform(Set((ref,), {"kind": "nonsense"}))
+            assert session.states[ref].fault.kind is FaultKind.REFUSED
+            assert session.states[ref].next_ask_at is None
+            await session.perform(Set((ref,), {"kind": ""}))
+            assert session.states[ref].fault is None
+        library.close()
+
+    live(play())
+
+
+def test_an_archived_job_is_not_asked_and_comes_back(tmp_path, app):
+    async def story(session, ear, library):
+        await asyncio.sleep(MINUTE)
+        await session.perform(Set((A,), {"archived": True}))
+        before = len(app.log)
+        await asyncio.sleep(10 * MINUTE)
+        assert len(app.log) == before
+        await session.perform(Set((A,), {"archived": False}))
+        await asyncio.sleep(MINUTE)
+        assert len(app.log) > before
+
+    played(tmp_path, app, story)
+
+
+def test_a_job_without_an_account_says_the_way_out_and_is_not_asked(tmp_path, app):
+    async def play():
+        library = house.library(tmp_path, "http://sim.test", {"heygn": ("a",), "camb": ("b",)}, accounts=("heygen",))
+        async with house.running(opened(library, app, Ear())) as session:
+            await asyncio.sleep(MINUTE)
+            near, other = (session.states[ref].fault for ref in (Ref("heygn", "a"), Ref("camb", "b")))
+            assert "did you mean 'heygen'" in near.message
+            assert "[accounts.camb]" in other.message
+            assert "restart" not in other.message, "a variable makes no account where others are configured"
+        library.close()
+
+    live(play())
+    assert app.log == []
+
+
+# Several sessions on one folder, and a journal that cannot be written.
+
+
+def test_two_sessions_tell_each_other_and_record_a_change_once(tmp_path):
+    ended = []
+    app = Scripted(lambda asked: done("https://cdn.test/1") if ended else running())
+
+    async def play():
+        ours = house.library(tmp_path, "http://sim.test", {"heygen": ("a",)})
+        theirs = house.library(tmp_path, "http://sim.test")
+        ears = Ear(), Ear()
+        first, second = opened(ours, app, ears[0], 1), opened(theirs, app, ears[1], 2)
+        async with house.running(first), house.running(second):
+            await asyncio.sleep(5 * MINUTE)
+            ended.append(True)
+            await first.perform(house.refresh(A))
+            await asyncio.sleep(3)
+            asked = len(app.log)
+            assert second.states[A].phase is Phase.DONE
+            await asyncio.sleep(5 * MINUTE)
+            assert len(app.log) == asked
+            assert [change.after for change in first.look(A).changes] == [Phase.RUNNING, Phase.DONE]
+        for ear in ears:
+            assert [notice.kind for notice in ear.notices] == [Kind.DONE]
+        ours.close()
+        theirs.close()
+
+    live(play())
+
+
+def test_what_the_journal_cannot_take_is_said_and_written_later(tmp_path, app):
+    async def story(session, ear, library):
+        held = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
+        held.execute("BEGIN IMMEDIATE")
+        await asyncio.sleep(20)
+        assert len(ear.troubles) == 1
+        assert "journal" in ear.troubles[0]
+        assert session.states[A].phase is Phase.RUNNING
+        held.execute("ROLLBACK")
+        held.close()
+        await asyncio.sleep(6)
+        assert ear.troubles == ()
+        assert [change.after for change in session.look(A).changes] == [Phase.RUNNING]
+
+    played(tmp_path, app, story)
+
+
+def test_a_new_session_starts_from_what_the_last_one_knew(tmp_path):
+    app = Scripted(lambda asked: done("https://cdn.test/1"))
+
+    async def first(session, ear, library):
+        await asyncio.sleep(MINUTE)
+
+    async def second(session, ear, library):
+        assert session.states[A].phase is Phase.DONE
+        assert session.states[A].links[0].first_seen < wall() + MINUTE
+        await asyncio.sleep(MINUTE)
+
+    played(tmp_path, app, first)
+    played(tmp_path, app, second)
+    assert len(app.log) == 1
+
+
+def test_check_asks_each_once_and_a_404_is_missing_at_once(tmp_path):
+    app = Scripted(lambda asked: (404, {}, {}) if asked.id == "a" else running())
+
+    async def play():
+        library = house.library(tmp_path, "http://sim.test", {"heygen": ("a", "b")})
+        session = opened(library, app, Ear())
+        session.open()
+        await session.check([A, B])
+        assert (session.states[A].phase, session.states[B].phase) == (Phase.MISSING, Phase.RUNNING)
+        library.close()
+
+    live(play())
+    assert sorted(asked.id for asked in app.log) == ["a", "b"]
+
+
+def test_check_does_not_go_on_with_a_key_that_it_saw_refused(tmp_path):
+    app = Scripted(lambda asked: (401, {}, {}))
+
+    async def play():
+        library = house.library(tmp_path, "http://sim.test", {"heygen": tuple(map(str, range(50)))}, concurrency=4)
+        session = opened(library, app, Ear())
+        session.open()
+        await session.check(session.states)
+        assert {state.fault.kind for state in session.states.values()} == {FaultKind.REFUSED}
+        library.close()
+
+    live(play())
+    assert len(app.log) <= 4
+
+
+def test_check_waits_a_minute_at_most_for_a_floor_and_then_says_so(tmp_path):
+    app = Scripted(lambda asked: (429, {}, {"retry-after": "45" if asked.id == "0" else "300"}))
+
+    async def play():
+        library = house.library(tmp_path, "http://sim.test", {"heygen": ("0", "1", "2", "3")}, concurrency=1)
+        session = opened(library, app, Ear())
+        session.open()
+        began = wall()
+        await session.check(session.states)
+        assert wall() - began < 50
+        faults = [state.fault for state in session.states.values()]
+        assert [fault.kind for fault in faults] == [FaultKind.LIMITED] * 4
+        assert ["nothing was sent" in fault.message for fault in faults] == [False, False, True, True]
+        assert faults[3].retry_at >= wall() + 200
+        library.close()
+
+    live(play())
+    assert [asked.id for asked in app.log] == ["0", "1"]
+
+
+def test_a_slow_rate_starves_no_job_of_a_check(tmp_path):
+    app = Scripted(lambda asked: running(), seconds=1)
+
+    async def play():
+        jobs = {"heygen": tuple(map(str, range(12)))}
+        library = house.library(tmp_path, "http://sim.test", jobs, rate=2, concurrency=4)
+        session = opened(library, app, Ear())
+        session.open()
+        await session.check(session.states)
+        assert [state.fault for state in session.states.values()] == [None] * 12
+        library.close()
+
+    live(play())
+    assert [asked.id for asked in app.log] == list(map(str, range(12)))
+
+
+def test_the_journal_is_the_operators_alone(tmp_path, app):
+    async def story(session, ear, library):
+        await asyncio.sleep(MINUTE)
+        modes = {file.name: oct(file.stat().st_mode & 0o777) for file in (tmp_path / "state").iterdir()}
+        assert set(modes.values()) == {"0o600"}, modes
+
+    before = os.umask(0o022)
+    try:
+        played(tmp_path, app, story)
+    finally:
+        os.umask(before)

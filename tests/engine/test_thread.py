@@ -1,0 +1,254 @@
+"""The engine's own thread, over real HTTP: what crosses, how the front end is woken, and how it ends."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from tests import house
+from tests.server import raw, serving, silence
+from tui.domain.board import JobState
+from tui.domain.jobs import Job, Phase, Ref
+from tui.engine.feed import Kind, Notice
+from tui.engine.thread import NOTICES, WAKE_EVERY, EngineThread, Outbox
+from tui.simulator.app import Simulator
+from tui.simulator.story import Story
+from tui.stores.journal import Journal
+from tui.stores.watchlist import Add, Remove
+
+A = Ref("heygen", "a-fine")
+
+
+class Front:
+    """A front end: takes when it is woken, and keeps what it was given."""
+
+    def __init__(self, feed):
+        self.feed = feed
+        self.states, self.order, self.problems, self.accounts = {}, (), (), {}
+        self.wakes = []
+        self._woken = threading.Event()
+
+    def wake(self):
+        self.wakes.append(time.monotonic())
+        self._woken.set()
+
+    def until(self, holds, within=8.0):
+        """Takes at every wake-up, and only then."""
+        deadline = time.monotonic() + within
+        while not holds(self):
+            assert self._woken.wait(deadline - time.monotonic()), "not woken"
+            self._woken.clear()
+            update = self.feed.take()
+            self.states |= update.states
+            self.order = self.order if update.order is None else update.order
+            self.problems = self.problems if update.problems is None else update.problems
+            self.accounts |= update.accounts or {}
+
+
+def started(tmp_path, base, jobs=("a-fine",), **settings):
+    feed = EngineThread(house.library(tmp_path, base, {"heygen": jobs}), **settings)
+    front = Front(feed)
+    feed.start(front.wake)
+    return feed, front
+
+
+@pytest.fixture
+def simulator():
+    with serving(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
+        yield base
+
+
+def test_states_cross_and_commands_come_back_with_their_outcome(tmp_path, simulator):
+    feed, front = started(tmp_path, simulator)
+    try:
+        front.until(lambda front: front.order == (A,))
+        assert feed.send(house.refresh(A)).result(5).message == "asking 1 job"
+        front.until(lambda front: front.states[A].phase is Phase.DONE)
+        assert front.accounts["heygen"].asks == 1
+        assert b'"success"' in feed.look(A).result(5).body
+        assert feed.send(Add((Job(account="heygen", id="b"),))).result(5).message == "heygen:b added"
+        front.until(lambda front: front.order == (A, Ref("heygen", "b")))
+        assert feed.send(Remove((A,))).result(5).removed
+        front.until(lambda front: front.order == (Ref("heygen", "b"),))
+        assert feed.silent_for() < 3
+    finally:
+        feed.close()
+
+
+def test_it_ends_in_time_with_the_journal_whole_even_in_the_middle_of_an_ask(tmp_path):
+    with raw(silence) as never:
+        feed, front = started(tmp_path, never)
+        front.until(lambda front: front.order == (A,))
+        feed.send(house.refresh(A)).result(5)
+        time.sleep(0.2)
+        began = time.monotonic()
+        feed.close()
+        assert time.monotonic() - began < 2
+    assert not [thread for thread in threading.enumerate() if thread.name == "engine"]
+    assert not (tmp_path / "state" / "journal.db-wal").exists(), "closed: the log is merged"
+    assert feed.send(house.refresh(A)).result(1).ok is False
+    assert feed.look(A).result(1).body is None
+
+
+def test_it_ends_at_once_where_it_has_hardly_begun(tmp_path, simulator):
+    for number in range(5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        feed, _ = started(folder, simulator)
+        began = time.monotonic()
+        feed.close()
+        assert time.monotonic() - began < 2
+        assert not [thread for thread in threading.enumerate() if thread.name == "engine"]
+
+
+def test_it_ends_where_it_was_never_started(tmp_path):
+    EngineThread(house.library(tmp_path, "http://127.0.0.1:9")).close()
+
+
+def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "journal.db").write_bytes(b"this is no database, " * 100)
+    feed, front = started(tmp_path, simulator, pauses=(0.1, 0.2))
+    try:
+        front.until(lambda front: front.problems)
+        assert "the engine stopped and is started again" in front.problems[0]
+        assert "Move it away" in front.problems[0]
+        assert "journal.db" in front.problems[0]
+        assert feed.send(house.refresh(A)).result(1).ok is False
+        (state / "journal.db").rename(state / "aside")
+        front.until(lambda front: front.order == (A,))
+        front.until(lambda front: front.states[A].phase is Phase.DONE, within=20)
+        assert len(front.problems) == 1
+    finally:
+        feed.close()
+
+
+def test_a_broken_watchlist_at_the_start_is_a_problem_and_kills_no_engine(tmp_path, simulator):
+    library = house.library(tmp_path, simulator)
+    (tmp_path / "watchlist.toml").write_text("[[job")
+    feed = EngineThread(library)
+    front = Front(feed)
+    feed.start(front.wake)
+    try:
+        front.until(lambda front: front.problems)
+        assert "line" in front.problems[0]
+        (tmp_path / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a-fine"\n')
+        front.until(lambda front: front.order == (A,))
+        front.until(lambda front: not front.problems)
+    finally:
+        feed.close()
+
+
+def test_the_engine_closes_its_journal_and_what_it_knew_is_in_it(tmp_path, simulator):
+    feed, front = started(tmp_path, simulator)
+    front.until(lambda front: front.order == (A,))
+    feed.send(house.refresh(A)).result(5)
+    front.until(lambda front: front.states[A].phase is Phase.DONE)
+    feed.close()
+    journal = Journal(tmp_path / "state" / "journal.db")
+    assert journal.states()[A].phase is Phase.DONE
+    journal.close()
+
+
+# The outbox alone.
+
+
+def states(count):
+    return [JobState(job=Job(account="heygen", id=str(number))) for number in range(count)]
+
+
+async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
+    outbox = Outbox(lambda: None)
+    for asks in range(1000):
+        outbox.state(JobState(job=Job(account="heygen", id="a"), asks=asks))
+    assert [state.asks for state in outbox.take().states.values()] == [999]
+    assert not outbox.take().states
+
+
+async def test_notices_are_never_conflated_and_the_oldest_go_when_there_are_too_many():
+    outbox = Outbox(lambda: None)
+    for number in range(NOTICES + 5):
+        outbox.notice(Notice(Kind.DONE, str(number), None, 0.0))
+    taken = [notice.text for notice in outbox.take().notices]
+    assert taken == [str(number) for number in range(5, NOTICES + 5)]
+    assert outbox.take().notices == ()
+
+
+async def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_a_second():
+    wakes = []
+    outbox = Outbox(lambda: wakes.append(time.monotonic()))
+    for state in states(100):
+        outbox.state(state)
+    await asyncio.sleep(2.5 * WAKE_EVERY)
+    assert len(wakes) == 1, "nobody has taken"
+    for state in states(60):
+        outbox.state(state)
+        await asyncio.sleep(0.01)
+        if len(wakes) > 1:
+            outbox.take()
+    assert len(wakes) == 1
+    taken = 0
+    began = time.monotonic()
+    while time.monotonic() - began < 5.5 * WAKE_EVERY:
+        if len(wakes) > taken:
+            taken = len(wakes)
+            outbox.take()
+        outbox.state(states(1)[0])
+        await asyncio.sleep(0.002)
+    gaps = [later - earlier for earlier, later in zip(wakes, wakes[1:], strict=False)]
+    assert 4 <= len(wakes) <= 8
+    assert min(gaps) >= WAKE_EVERY * 0.9
+
+
+async def test_what_left_the_list_is_told_and_its_state_is_not():
+    outbox = Outbox(lambda: None)
+    first, second = states(2)
+    outbox.listed((first.job.ref, second.job.ref))
+    outbox.state(first)
+    outbox.state(second)
+    outbox.listed((second.job.ref,))
+    update = outbox.take()
+    assert list(update.states) == [second.job.ref]
+    assert (update.order, update.removed) == ((second.job.ref,), frozenset({first.job.ref}))
+    assert outbox.take().removed == frozenset()
+
+
+def test_a_wake_up_that_died_with_its_loop_is_made_good():
+    wakes = []
+    outbox = Outbox(lambda: wakes.append(1))
+
+    async def dies():
+        outbox.state(states(1)[0])
+        await asyncio.sleep(0.02)
+        outbox.take()
+        outbox.state(states(1)[0])
+        raise RuntimeError("gone")
+
+    async def lives():
+        outbox.state(states(1)[0])
+        await asyncio.sleep(2 * WAKE_EVERY)
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(dies())
+    assert len(wakes) == 1
+    outbox.fell("the engine stopped")
+    assert len(wakes) == 2
+    update = outbox.take()
+    assert (len(update.states), update.problems) == (1, ("the engine stopped",))
+    asyncio.run(lives())
+    assert len(wakes) == 3
+
+
+async def test_a_failure_stands_before_the_other_problems_until_the_engine_has_lived():
+    outbox = Outbox(lambda: None)
+    outbox.problems(("the watchlist",))
+    outbox.fell("the engine stopped")
+    assert outbox.take().problems == ("the engine stopped",)
+    outbox.problems(("the journal",))
+    assert outbox.take().problems == ("the engine stopped", "the journal")
+    outbox.stands()
+    assert outbox.take().problems == ("the journal",)
+    outbox.stands()
+    assert outbox.take().problems is None

@@ -1,0 +1,54 @@
+import time
+
+import pytest
+
+from tests.engine.week import asks, lived
+from tests.virtual import DAY, WEEK, live, wall
+from tui.domain.jobs import ENDS
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory):
+    began = time.perf_counter()
+    found = live(lived(tmp_path_factory.mktemp("week"), 52))
+    print(f"\na week of 52 jobs: {sum(asks(found).values())} asks in {time.perf_counter() - began:.1f} s real time")
+    print("by end:", dict(asks(found)), "by reply:", dict(found.simulator.replies))
+    return found
+
+
+def test_a_week_with_faults_ends_with_the_simulators_truth_on_the_board(week):
+    assert {ref: state.phase for ref, state in week.states.items()} == week.truth
+
+
+def test_what_ended_has_its_link_or_result_and_is_not_asked_any_more(week):
+    done = [state for state in week.states.values() if state.phase == "done"]
+    assert len(done) > 20
+    assert [state.job.ref for state in done if not state.links and not state.result] == []
+    left = [state.job.ref for state in week.states.values() if state.phase in ENDS and state.next_ask_at is not None]
+    assert left == []
+
+
+def test_a_stuck_job_is_asked_hourly_and_never_given_up(week):
+    stuck = [state for state in week.states.values() if "-stuck-" in state.job.id]
+    assert stuck
+    for state in stuck:
+        assert 0 < state.next_ask_at - state.checked_at <= 1.11 * 3600
+
+
+def test_no_job_is_asked_more_than_its_life_is_worth(week):
+    worst = max(week.states.values(), key=lambda state: state.asks)
+    assert worst.asks < 24 * 60 + 7 * 24, worst.job.ref
+
+
+async def slept():
+    import asyncio
+
+    began = wall()
+    await asyncio.sleep(WEEK)
+    return wall() - began
+
+
+def test_a_virtual_day_takes_no_time():
+    began = time.perf_counter()
+    assert live(slept()) == WEEK
+    assert time.perf_counter() - began < 5 < DAY

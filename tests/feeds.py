@@ -1,0 +1,90 @@
+"""A Feed over a library, without a thread or an engine: what Pilot, snapshots and screenshots hand to the dashboard."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from tui.domain.board import JobState
+from tui.domain.jobs import Ref
+from tui.engine.feed import AccountState, Command, Detail, Health, Outcome, Refresh, Resume, Update
+from tui.stores.library import Library
+from tui.stores.secrets import Secret
+from tui.stores.watchlist import WatchlistError
+
+
+class LibraryFeed:
+    """Watchlist commands are done to the library's real files; refreshes are counted; updates come from the test."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.refreshed: list[Ref] = []
+        self.waiting: list[Update] = []
+        self.silence = 0.0
+        self._wake: Callable[[], None] = lambda: None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self.push(Update(states={}, accounts=accounts(self.library)))
+
+    def push(self, update: Update) -> None:
+        """Has the front end woken to take this."""
+        self.waiting.append(update)
+        self._wake()
+
+    def take(self) -> Update:
+        return self.waiting.pop(0) if self.waiting else Update(states={})
+
+    def send(self, command: Command) -> "Future[Outcome]":
+        done: Future[Outcome] = Future()
+        done.set_result(self._done(command))
+        return done
+
+    def _done(self, command: Command) -> Outcome:
+        match command:
+            case Refresh(refs):
+                self.refreshed += refs
+                return Outcome(message=f"asking {len(refs)}")
+            case Resume():
+                return Outcome()
+            case _:
+                try:
+                    _, outcome = self.library.change(command)
+                except WatchlistError as error:
+                    return Outcome(ok=False, message=str(error))
+                board = self.library.board()
+                self.push(Update(states=board, order=tuple(board)))
+                return Outcome(message="done", removed=outcome.cut)
+
+    def look(self, ref: Ref) -> "Future[Detail]":
+        done: Future[Detail] = Future()
+        body = self.library.journal.body(ref)
+        changes = self.library.journal.changes([ref])[ref]
+        done.set_result(
+            Detail(ref=ref, body=body[0] if body else None, body_at=body[1] if body else None, changes=changes)
+        )
+        return done
+
+    def silent_for(self) -> float:
+        return self.silence
+
+    def close(self) -> None:
+        self.library.close()
+
+
+def accounts(library: Library) -> dict[str, AccountState]:
+    """Every account of the library, well if it has a key."""
+    return {
+        name: AccountState(
+            name=name,
+            provider=account.provider.name,
+            title=account.provider.title,
+            hints=account.provider.ids,
+            kinds=account.provider.kinds,
+            health=Health.OK if isinstance(library.key(name), Secret) else Health.NO_KEY,
+        )
+        for name, account in library.accounts.items()
+    }
+
+
+def with_state(state: JobState) -> Update:
+    """An update of one job."""
+    return Update(states={state.job.ref: state})

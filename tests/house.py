@@ -1,0 +1,100 @@
+"""A library on disk for a test, and somebody who listens to its sessions."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from tui.domain.board import JobState
+from tui.domain.jobs import Job, Ref
+from tui.engine.feed import AccountState, Notice, Refresh
+from tui.engine.session import Session
+from tui.stores.library import Library, Places
+from tui.stores.watchlist import Add
+
+KEY = "sk-0123456789abcdef"
+
+
+def library(
+    tmp: Path,
+    base: str | Mapping[str, str],
+    jobs: Mapping[str, tuple[str, ...]] | tuple[Job, ...] = (),
+    *,
+    config: str = "",
+    accounts: tuple[str, ...] = ("heygen", "konpro", "camb", "flixu"),
+    keys: Mapping[str, str] | None = None,
+    rate: float = 60_000,
+    concurrency: int = 2,
+) -> Library:
+    """Accounts named like their providers, at `base`; each has KEY, or its own of `keys`. Jobs by account, or whole."""
+    tables = ""
+    for name in accounts:
+        url = base if isinstance(base, str) else base.get(name, "http://127.0.0.1:9")
+        tables += (
+            f'[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ env = "KEY_{name.upper()}" }}\n'
+            f"rate_per_minute = {rate}\nconcurrency = {concurrency}\ninsecure_http = true\n"
+        )
+    (tmp / "config.toml").write_text(tables + config)
+    environ = {f"KEY_{name.upper()}": (keys or {}).get(name, KEY) for name in accounts}
+    found = Library(places(tmp), environ)
+    if isinstance(jobs, Mapping):
+        jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
+    if jobs:
+        found.watchlist.change(Add(jobs))
+    return found
+
+
+def places(tmp: Path) -> Places:
+    return Places(config=tmp, state=tmp / "state", watchlist=tmp / "watchlist.toml")
+
+
+class Ear:
+    """Keeps what a session tells."""
+
+    def __init__(self) -> None:
+        self.heard: list[JobState] = []
+        self.order: tuple[Ref, ...] = ()
+        self.accounts: dict[str, AccountState] = {}
+        self.troubles: tuple[str, ...] = ()
+        self.notices: list[Notice] = []
+
+    def state(self, state: JobState) -> None:
+        self.heard.append(state)
+
+    def listed(self, order: tuple[Ref, ...]) -> None:
+        self.order = order
+
+    def account(self, state: AccountState) -> None:
+        self.accounts[state.name] = state
+
+    def problems(self, problems: tuple[str, ...]) -> None:
+        self.troubles = problems
+
+    def notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+
+@asynccontextmanager
+async def running(session: Session) -> AsyncIterator[Session]:
+    """Opens the session and has it poll; an error of its own fails the test."""
+    session.open()
+    task = asyncio.create_task(session.run())
+    try:
+        yield session
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(holds: Callable[[], object], within: float = 5.0) -> None:
+    """Waits until it holds; real servers take real time."""
+    async with asyncio.timeout(within):
+        while not holds():  # noqa: ASYNC110  what it waits for is anything
+            await asyncio.sleep(0.01)
+
+
+def refresh(*refs: Ref) -> Refresh:
+    """A person's wish."""
+    return Refresh(refs)

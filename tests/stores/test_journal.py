@@ -1,0 +1,291 @@
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.stores.journal_writer import JOBS, batch
+from tui.domain import board
+from tui.domain.board import Faulted, JobState, PhaseChange, Reported
+from tui.domain.jobs import Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, Sighting
+from tui.stores.journal import BODY_MOST, Entry, Journal, JournalError
+
+NOW = 1_800_000_000.0
+A = Ref("heygen", "a")
+WEEK = 7 * 86400.0
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def opened(path):
+    """Opens journals on the file, each as another process would."""
+    journals = []
+
+    def opening():
+        journals.append(Journal(path))
+        return journals[-1]
+
+    yield opening
+    for journal in journals:
+        journal.close()
+
+
+def state(phase=Phase.RUNNING, at=NOW, ref=A, **more):
+    return JobState(job=Job(account=ref.account, id=ref.id), phase=phase, since=at, checked_at=at, **more)
+
+
+def change(before, after, at=NOW, ref=A):
+    return PhaseChange(ref, before, after, at - 15, at, "said so")
+
+
+def test_what_is_recorded_is_there_for_the_next_process(opened):
+    link = Link(LinkKind.VIDEO, "https://cdn.test/1?x=ü", NOW, NOW + WEEK, exact=False)
+    fault = Fault(FaultKind.LIMITED, "wait", 429, NOW + 38, "req-1")
+    report = Report(phase=Phase.DONE, word="success", title="بہار", links=(Sighting(LinkKind.VIDEO, link.url, WEEK),))
+    whole = state(Phase.DONE, links=(link,), fault=fault, report=report, result="Hola\n", next_ask_at=NOW + 1)
+    opened().record([Entry(whole, change(Phase.RUNNING, Phase.DONE), b'{"data": 1}', NOW)])
+    other = opened()
+    assert other.states() == {A: whole}
+    assert other.body(A) == (b'{"data": 1}', NOW)
+    assert other.changes([A]) == {A: (change(Phase.RUNNING, Phase.DONE),)}
+
+
+def test_of_what_it_never_saw_it_says_nothing(opened):
+    journal = opened()
+    assert (journal.states(), journal.states([A]), journal.body(A), journal.changes([A])) == ({}, {}, None, {A: ()})
+
+
+def test_few_are_looked_up_and_many_are_read_with_the_same_result(opened):
+    journal = opened()
+    refs = [Ref("heygen", str(number)) for number in range(500)]
+    journal.record([Entry(state(ref=ref)) for ref in refs])
+    strange = Ref("heygen", "strange")
+    assert journal.states(refs[:10] + [strange]).keys() == set(refs[:10])
+    assert journal.states(refs[:400] + [strange]).keys() == set(refs[:400])
+
+
+def test_a_body_is_cut_at_64_kib_and_stays_until_another_comes(opened):
+    journal = opened()
+    journal.record([Entry(state(), None, b"x" * (BODY_MOST + 1), NOW)])
+    journal.record([Entry(state(at=NOW + 5), None, None, NOW + 5)])
+    assert journal.body(A) == (b"x" * BODY_MOST, NOW)
+
+
+def test_a_phase_change_that_two_processes_saw_is_recorded_by_the_first(opened):
+    first, second = opened(), opened()
+    first.record([Entry(state())])
+    mine = first.record([Entry(state(Phase.DONE, NOW + 60), change(Phase.RUNNING, Phase.DONE, NOW + 60))])
+    theirs = second.record([Entry(state(Phase.DONE, NOW + 61), change(Phase.RUNNING, Phase.DONE, NOW + 61))])
+    assert (len(mine), theirs) == (1, ())
+    assert [found.seen for found in second.changes([A])[A]] == [NOW + 60]
+
+
+def test_a_process_that_knows_less_does_not_undo_what_another_saw(opened):
+    first, second = opened(), opened()
+    first.record([Entry(state())])
+    second.news()
+    first.record([Entry(state(Phase.DONE, NOW + 60), change(Phase.RUNNING, Phase.DONE, NOW + 60), b"new", NOW + 60)])
+    late, _ = board.reduce(state(), Faulted(Fault(FaultKind.OFFLINE, "gone"), NOW + 61))
+    second.record([Entry(late, None, b"old", NOW + 61)])
+    assert second.states()[A].phase is Phase.DONE
+    assert second.body(A) == (b"new", NOW + 60)
+    again = second.record([Entry(state(Phase.DONE, NOW + 62), change(Phase.RUNNING, Phase.DONE, NOW + 62))])
+    assert again == ()
+    assert len(second.changes([A])[A]) == 1
+
+
+def test_a_process_whose_clock_was_set_back_still_writes_its_own(opened):
+    journal = opened()
+    journal.record([Entry(state(at=NOW))])
+    journal.record([Entry(state(Phase.DONE, NOW - 3600), change(Phase.RUNNING, Phase.DONE, NOW - 3600))])
+    assert journal.states()[A].phase is Phase.DONE
+
+
+def test_a_job_may_enter_a_phase_again(opened):
+    journal = opened()
+    for at, (before, after) in enumerate([("new", "running"), ("running", "failed"), ("failed", "running")]):
+        step = change(Phase(before), Phase(after), NOW + at)
+        assert journal.record([Entry(state(Phase(after), NOW + at), step)]) == (step,)
+    assert [found.after for found in journal.changes([A])[A]] == ["running", "failed", "running"]
+
+
+def test_the_anchor_of_an_estimated_expiry_survives_the_process(opened):
+    report = Report(phase=Phase.DONE, word="success", links=(Sighting(LinkKind.VIDEO, "https://cdn.test/1", WEEK),))
+    first, step = board.reduce(state(), Reported(report, NOW))
+    opened().record([Entry(first, step)])
+    found = opened().states()[A]
+    later, _ = board.reduce(found, Reported(report, NOW + 86400))
+    assert later.links[0].first_seen == NOW
+    assert later.links[0].expires_at == NOW + WEEK
+
+
+def test_news_is_what_others_wrote_and_nothing_of_ones_own(opened):
+    first, second = opened(), opened()
+    b = Ref("heygen", "b")
+    second.record([Entry(state(ref=b))])
+    assert second.news() == {}
+    first.record([Entry(state())])
+    assert second.news().keys() == {A}
+    assert second.news() == {}
+    first.record([Entry(state(Phase.DONE, NOW + 1))])
+    second.record([Entry(state(Phase.DONE, NOW + 2, ref=b))])
+    assert second.news().keys() == {A}
+    assert first.news().keys() == {b}
+
+
+def test_a_batch_is_whole_or_not_at_all(opened, path):
+    journal = opened()
+    bad = Entry(state(ref=Ref("heygen", "b")), None, None, "no number")  # type: ignore[arg-type]
+    strange = Entry(state(ref=Ref("heygen", b"\xff\xfe".decode("utf-16", "surrogatepass"))))  # type: ignore[arg-type]
+    held = sqlite3.connect(path, isolation_level=None)
+    held.execute("CREATE TRIGGER no BEFORE INSERT ON job WHEN new.id = 'b' BEGIN SELECT raise(ABORT, 'no'); END")
+    held.close()
+    with pytest.raises(JournalError, match="could not be written: no"):
+        journal.record([Entry(state(), change(Phase.NEW, Phase.RUNNING)), bad, strange])
+    assert journal.states() == {}
+    assert journal.changes([A])[A] == ()
+    journal.record([Entry(state())])
+    assert journal.states().keys() == {A}
+
+
+def test_a_file_of_its_own_is_private(opened, path):
+    journal = opened()
+    journal.record([Entry(state())])
+    assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
+
+
+def test_a_newer_layout_is_refused_with_the_way_out_and_left_alone(opened, path):
+    opened().record([Entry(state())])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA user_version=99")
+    other.close()
+    with pytest.raises(JournalError, match=r"newer babeltop \(layout 99.*Update babeltop"):
+        Journal(path)
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT count(*) FROM job").fetchone() == (1,)
+    other.close()
+
+
+@pytest.mark.parametrize("content", [b"this is no database, " * 500, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_damaged_file_is_told_with_the_way_out_and_not_touched(path, content):
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match="Move it away to begin anew") as told:
+        Journal(path)
+    assert str(path) in str(told.value)
+    assert path.read_bytes() == content
+
+
+def test_damage_found_while_reading_is_a_journal_error_too(opened, path):
+    opened().record([Entry(state(ref=Ref("heygen", str(number)))) for number in range(2000)])
+    path_size = path.stat().st_size
+    opened().close()
+    journal = Journal(path)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    for at in range(8192, len(content)):
+        content[at] ^= 0x5A
+    path.write_bytes(content)
+    assert path_size
+    with pytest.raises(JournalError, match="Move it away"):
+        damaged = Journal(path)
+        try:
+            damaged.states()
+        finally:
+            damaged.close()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal(tmp_path / "nowhere" / "journal.db")
+
+
+def test_a_row_of_another_layout_is_left_out_and_written_anew(opened, path):
+    journal = opened()
+    journal.record([Entry(state()), Entry(state(ref=Ref("heygen", "b")))])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("UPDATE job SET state='{\"phase\": 7}' WHERE id='a'")
+    other.close()
+    assert journal.states().keys() == {Ref("heygen", "b")}
+    journal.record([Entry(state())])
+    assert A in journal.states()
+
+
+def test_a_journal_that_another_program_holds_is_told_within_a_second(opened, path):
+    journal = opened()
+    held = sqlite3.connect(path, isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(JournalError, match="Another program holds it"):
+        journal.record([Entry(state())])
+    assert time.monotonic() - began < 1
+    assert journal.states() == {}
+    held.close()
+
+
+def test_what_the_screen_remembers_comes_back(opened):
+    opened().remember({"sort": "link", "view": ["all", 1]})
+    journal = opened()
+    journal.remember({"sort": "age"})
+    assert journal.remembered() == {"sort": "age", "view": ["all", 1]}
+
+
+def test_many_may_open_a_new_file_at_the_same_moment(path):
+    def one(number):
+        journal = Journal(path)
+        journal.record([Entry(state(ref=Ref("heygen", str(number))))])
+        found = journal.states()
+        journal.close()
+        return len(found)
+
+    with ThreadPoolExecutor(12) as pool:
+        assert max(pool.map(one, range(12))) <= 12
+    journal = Journal(path)
+    assert len(journal.states()) == 12
+    journal.close()
+
+
+def test_killed_while_it_writes_it_is_whole_afterwards(path):
+    chance = random.Random(7)
+    for _ in range(20):
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.stores.journal_writer", str(path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout.readline() == "ready\n"
+            time.sleep(chance.uniform(0, 0.05))
+            writer.kill()
+        check = sqlite3.connect(path)
+        assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        check.close()
+        journal = Journal(path)
+        found = journal.states()
+        numbers = {found_state.asks for found_state in found.values()}
+        assert len(found) in (0, JOBS)
+        assert len(numbers) <= 1, "a batch is whole"
+        for number in numbers:
+            assert all(journal.body(ref) == (b"%d" % number, float(number)) for ref in found)
+            assert {len(changes) for changes in journal.changes(found).values()} == {number + 1}
+        journal.close()
+    assert numbers
+    assert batch(max(numbers))[0].state in found.values()
+
+
+def test_ten_thousand_states_are_read_in_an_instant(opened):
+    journal = opened()
+    report = Report(phase=Phase.RUNNING, word="running", title="Spring launch", language="Urdu (Pakistan)")
+    link = Link(LinkKind.VIDEO, "https://cdn.test/a/b/c?Expires=1900000000&Signature=" + "x" * 200, NOW, NOW, exact=True)
+    entries = [
+        Entry(state(ref=Ref("heygen", f"{number:032x}"), report=report, links=(link,), reason="at a steady pace"))
+        for number in range(10_000)
+    ]
+    began = time.perf_counter()
+    journal.record(entries)
+    written = time.perf_counter()
+    assert len(journal.states()) == 10_000
+    print(f"\n10,000 rows: written in {written - began:.3f} s, read in {time.perf_counter() - written:.3f} s")

@@ -1,0 +1,120 @@
+"""A program in a real pseudo-terminal, whose screen is read back: for the tests, and as a smoke test of its own.
+
+    python tests/terminal.py COMMAND [ARG …]      (run by .ci/run on the installed wheel's demo)
+"""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable, Sequence
+
+import pyte
+
+
+class Terminal:
+    """A child on a pseudo-terminal. Use as a context manager: at its end the child is ended."""
+
+    def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, env: dict[str, str] | None = None):
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = bytearray()
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update({"TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})})
+            os.execvp(command[0], command)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.ended() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+    def run(self, seconds: float) -> None:
+        """Reads what the child writes for so long."""
+        self.until(lambda _: False, seconds)
+
+    def until(self, there: Callable[[str], bool], seconds: float = 10.0) -> bool:
+        """Reads until the screen's text satisfies `there`; False: it did not in time, or the child has ended."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if there(self.text):
+                return True
+            if select.select([self.fd], [], [], min(left, 0.1))[0]:
+                try:
+                    data = os.read(self.fd, 65536)
+                except OSError:  # the child has closed its side
+                    return there(self.text)
+                self.raw += data
+                self._stream.feed(data)
+        return there(self.text)
+
+    def type(self, keys: str) -> None:
+        """Sends what a person types."""
+        os.write(self.fd, keys.encode())
+
+    def end(self, number: int = signal.SIGTERM, seconds: float = 5.0) -> int | None:
+        """Sends a signal and waits; the exit status as `os.waitstatus_to_exitcode` says it, None: it did not end."""
+        os.kill(self.pid, number)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 5.0) -> int | None:
+        """Waits for the child's end, reading on."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.run(0.05)
+            status = self.ended()
+            if status is not None:
+                return status
+        return None
+
+    _status: int | None = None
+
+    def ended(self) -> int | None:
+        """The exit status, if the child has ended."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
+    @property
+    def text(self) -> str:
+        """The screen's lines."""
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+
+def smoke(command: Sequence[str]) -> str | None:
+    """What is wrong with the demo on a screen, if anything is."""
+    with Terminal(command) as terminal:
+        if not terminal.until(lambda text: all(name in text for name in ("heygen", "konpro", "camb", "flixu")), 20):
+            return "no row of each service within 20 s"
+        if not terminal.until(lambda text: "✓ done" in text and "▸ running" in text, 20):
+            return "nothing runs, or nothing is done"
+        ended = "\n".join(line for line in terminal.text.splitlines() if "done" in line)
+        if not any(mark in ended for mark in ("d", "h", "m")):
+            return "no link counts down"
+        before = terminal.text
+        if not terminal.until(lambda text: text != before, 10):
+            return "the screen stands still"
+        terminal.type("\x11")
+        status = terminal.wait(8)
+        if status != 0:
+            return f"^q ended it with {status}"
+    return None
+
+
+if __name__ == "__main__":
+    wrong = smoke(sys.argv[1:])
+    if wrong:
+        sys.exit(f"the demo: {wrong}")
+    print("the demo shows rows of every service, they move, and ^q ends it")

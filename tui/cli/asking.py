@@ -1,0 +1,191 @@
+"""The verbs that ask the services, without a screen: check, wait, watch. The engine does the asking."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+
+from tui.cli import logfile, shapes
+from tui.cli.listening import Ear
+from tui.cli.opening import chosen, opened, outlook
+from tui.cli.output import FAULT, LATE, OK, UsageError, code, data, json_line, say
+from tui.cli.parser import Namespace
+from tui.cli.showing import line, put
+from tui.domain import rows
+from tui.domain.board import JobState, PhaseChange
+from tui.domain.jobs import ENDS, Phase, Ref
+from tui.engine.session import Session
+from tui.stores.library import Library
+
+INTERRUPTED = 130
+"""Exit code of check and wait after SIGTERM too: neither has done what it was for."""
+
+
+def check(args: Namespace) -> int:
+    """`check`: asks each job once, now, and shows the state."""
+    with opened(args) as library:
+        refs = _prepared(library, args, ended_by_signal=INTERRUPTED)
+        states = asyncio.run(_check(library, refs)) if refs else []
+        put(library, states, as_json=args.json)
+    return code(states)
+
+
+async def _check(library: Library, refs: Sequence[Ref]) -> list[JobState]:
+    session = Session(library, Ear({ref.account for ref in refs}), only=frozenset(refs))
+    session.open()
+    await session.check(session.states.keys())
+    return list(session.states.values())
+
+
+def wait(args: Namespace) -> int:
+    """`wait`: until all jobs, or any, have ended; or all that have not are refused; or the time is over."""
+    with opened(args) as library:
+        refs = _prepared(library, args, ended_by_signal=INTERRUPTED)
+        waiting = _Waiting(library, refs, until_any=args.any)
+        late = asyncio.run(waiting.run(args.timeout)) if refs else False
+        put(library, waiting.states, as_json=args.json)
+        if late:
+            say(f"not ended in time: {len(waiting.pending)} of {len(refs)} jobs")
+            return LATE
+        ended = [state for state in waiting.states if state.job.ref not in waiting.pending]
+        return code(ended) if ended or not refs else FAULT
+
+
+class _Waiting:
+    """One `wait`: its session, and which jobs it still waits for."""
+
+    def __init__(self, library: Library, refs: Sequence[Ref], *, until_any: bool) -> None:
+        self._library = library
+        self._any = until_any
+        self._ear = Ear({ref.account for ref in refs})
+        self._refs = frozenset(refs)
+        self.pending: set[Ref] = set()
+        """The jobs that have not ended."""
+        self.states: list[JobState] = []
+        """The jobs at the end, in the watchlist's order."""
+
+    async def run(self, patience: float | None) -> bool:
+        """Waits, for `patience` seconds at most. Whether they were over before the jobs were."""
+        session = Session(self._library, self._ear, only=self._refs)
+        session.open()
+        self.pending = {ref for ref in session.states if not session.settled(ref)}
+        polling, ending = asyncio.create_task(session.run()), asyncio.create_task(self._end(session))
+        try:
+            done, _ = await asyncio.wait({polling, ending}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            polling.cancel()
+            ending.cancel()
+            await asyncio.gather(polling, ending, return_exceptions=True)
+        self.states = list(session.states.values())
+        return not done
+
+    async def _end(self, session: Session) -> None:
+        """Until what is waited for has come about."""
+        while not self._is_over(session):
+            for ref in await self._ear.changed():
+                if ref in self.pending and (ref not in session.states or session.settled(ref)):
+                    self.pending.discard(ref)
+                    self._say_end(ref, session.states.get(ref))
+
+    def _is_over(self, session: Session) -> bool:
+        if not self.pending or (self._any and len(self.pending) < len(session.states)):
+            return True
+        return all(self._ear.refuses(session.states[ref]) for ref in self.pending if ref in session.states)
+
+    @staticmethod
+    def _say_end(ref: Ref, state: JobState | None) -> None:
+        if state is None:
+            say(f"{ref} is off the watchlist")
+            return
+        called = rows.name(state)
+        say(f"{ref}{'' if called == ref.id else f' ({called})'}: {state.phase}")
+
+
+def watch(args: Namespace) -> int:
+    """`watch`: the engine without a screen; a line a change, until SIGTERM."""
+    with opened(args) as library:
+        library.fetch_keys()
+        logfile.start(library.places.state)
+        _end_by_signal(OK)
+        asyncio.run(_watch(library, as_json=args.json))
+    return OK
+
+
+async def _watch(library: Library, *, as_json: bool) -> None:
+    """Until the reader is gone."""
+    ear = Ear(library.accounts)
+    session = Session(library, ear)
+    session.open()
+    phases = {ref: state.phase for ref, state in session.states.items()}
+    polling = asyncio.create_task(session.run())
+    changing = asyncio.create_task(_changes(library, session, ear, phases, as_json=as_json))
+    try:
+        done, _ = await asyncio.wait({polling, changing}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        polling.cancel()
+        changing.cancel()
+        await asyncio.gather(polling, changing, return_exceptions=True)
+
+
+async def _changes(library: Library, session: Session, ear: Ear, phases: dict[Ref, Phase], *, as_json: bool) -> None:
+    """Writes every change of a phase, until nobody reads them any more."""
+    while True:
+        for ref in await ear.changed():
+            state = session.states.get(ref)
+            if state is None:
+                phases.pop(ref, None)
+                continue
+            before = phases.setdefault(ref, Phase.NEW)
+            phases[ref] = state.phase
+            if before is not state.phase and not data(_told(library, before, state, as_json=as_json)):
+                return
+
+
+def _told(library: Library, before: Phase, state: JobState, *, as_json: bool) -> str:
+    """A change in a line."""
+    message = state.fault.message if state.fault else (state.report and state.report.message) or ""
+    change = PhaseChange(state.job.ref, before, state.phase, None, state.since or 0.0, message)
+    if not as_json:
+        return f"{line(change)}\n"
+    job = shapes.job(state, library.provider_of(state.job.account), outlook(library))
+    return f"{json_line({**shapes.change(change), 'job': job})}\n"
+
+
+def _prepared(library: Library, args: Namespace, *, ended_by_signal: int) -> list[Ref]:
+    """The jobs that are to be asked, with all that can be wrong before. Those put away are asked only by name."""
+    board = library.board()
+    refs = chosen(library, args.refs, board)
+    judged = outlook(library)
+    asked = [ref for ref in refs if args.refs or not rows.archived(board[ref], judged)]
+    never = [
+        str(ref) for ref in asked if args.verb == "wait" and board[ref].job.archived and board[ref].phase not in ENDS
+    ]
+    if never:
+        raise UsageError(
+            f"archived jobs are not asked: bring them back with `babeltop archive --undo {' '.join(never)}`"
+        )
+    if len(asked) < len(refs):
+        say(f"{len(refs) - len(asked)} archived jobs are left alone; name them to {args.verb} them")
+    if not refs:
+        say(f"no jobs in {library.places.watchlist}: add some with `babeltop add ID`")
+    elif sys.stderr.isatty():
+        say(f"{'waiting for' if args.verb == 'wait' else 'asking'} {len(asked)} job{'s' if len(asked) > 1 else ''}")
+    library.fetch_keys()
+    logfile.start(library.places.state)
+    _end_by_signal(ended_by_signal)
+    return asked
+
+
+def _end_by_signal(code: int) -> None:
+    """Makes SIGTERM and SIGHUP a clean exit; a loop's own handler would wait for a write that blocks."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(code)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, end)

@@ -1,0 +1,26 @@
+"""No verb: the dashboard, over the operator's own files or over the demo's."""
+
+import sys
+
+from tui.cli.opening import opened
+from tui.cli.output import UsageError
+from tui.cli.parser import Namespace
+
+
+def show(args: Namespace) -> int:
+    """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the dashboard takes a terminal: without one there are `babeltop list`, `wait` and `watch`")
+    from tui.app import run
+    from tui.cli import logfile
+
+    if args.demo:
+        from tui.demo import staged
+
+        with staged() as (library, transport):
+            logfile.start(library.places.state)
+            return run(library, transport=transport, demo=True)
+    with opened(args) as library:
+        library.fetch_keys()
+        logfile.start(library.places.state)
+        return run(library)

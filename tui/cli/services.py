@@ -1,0 +1,143 @@
+"""The verbs about services: providers, providers check, and simulate, which serves made-up ones."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tui.cli import shapes, table
+from tui.cli.opening import opened
+from tui.cli.output import OK, USAGE, UsageError, data, say
+from tui.cli.parser import Namespace
+from tui.domain import expiry, text
+from tui.domain.jobs import Fault, FaultKind, Report
+from tui.providers import reading, spec
+from tui.providers.provider import BUILT_IN, Provider, UnknownKind
+from tui.providers.reply import Reply
+from tui.stores.library import Library
+
+STORIES: Mapping[str, str] = {
+    "fine": "ends well",
+    "fail": "fails",
+    "pay": "is blocked: somebody must pay",
+    "timeout": "times out",
+    "missing": "is not found",
+    "slow": "takes ten times as long",
+    "stuck": "never ends",
+    "nolink": "is done before its link is there",
+    "odd": "gets strange replies",
+    "limit": "gets 429 now and then",
+    "flaky": "gets 5xx and broken connections",
+    "short": "has a link that lives a minute",
+}
+"""What a word between hyphens in an id makes of a simulated job."""
+
+
+def providers(args: Namespace) -> int:
+    """`providers`: what each file says, and who uses it. A wrong file is named, and stops no other."""
+    lines: list[tuple[str, ...]] = [("NAME", "SERVICE", "KEY", "ACCOUNTS", "KINDS", "FILE")]
+    wrong = 0
+    with opened(args) as library:
+        for name in library.providers:
+            try:
+                lines.append(_line(library, library.providers[name]))
+            except spec.ProviderError as error:
+                wrong += 1
+                say(str(error))
+    data(table.drawn(lines, cut=(4, 5)))
+    return USAGE if wrong else OK
+
+
+def _line(library: Library, provider: Provider) -> tuple[str, ...]:
+    source = provider.source
+    if source != BUILT_IN and provider.name in spec.builtin():
+        source = f"{source}, instead of the built-in one"
+    using = [name for name in _accounts(library) if library.provider_of(name) == provider.name]
+    return provider.name, provider.title, provider.key.env, " ".join(using), " ".join(provider.kinds), source
+
+
+def _accounts(library: Library) -> list[str]:
+    """The accounts' names, even where one of their provider files is wrong."""
+    try:
+        return list(library.accounts)
+    except spec.ProviderError:
+        return list(library.settings.accounts)
+
+
+def check(args: Namespace) -> int:
+    """`providers check`: 2 where the file is wrong, or where nothing can be read in a sample that is a success."""
+    provider = spec.load(Path(args.file))
+    kinds = f", kinds {', '.join(provider.kinds)}" if provider.kinds else ""
+    say(f"{args.file} is right: {provider.title}{kinds}")
+    if not args.sample:
+        return OK
+    try:
+        body = Path(args.sample).read_bytes()
+        found = reading.read(provider, args.kind, Reply(int(args.status), {}, body, time.time()))
+    except OSError as error:
+        raise UsageError(f"{args.sample}: {error.strerror}") from None
+    except UnknownKind as error:
+        raise UsageError(str(error)) from None
+    told = _of_fault(found) if isinstance(found, Fault) else _of_report(found)
+    data("".join(f"{name:<12}{text.clean(value) or '·'}\n" for name, value in told))
+    return USAGE if isinstance(found, Fault) and found.kind is FaultKind.MALFORMED else OK
+
+
+def _of_fault(fault: Fault) -> Iterator[tuple[str, str]]:
+    yield "fault", fault.kind
+    yield "message", fault.message
+    yield "request id", fault.request_id or ""
+
+
+def _of_report(report: Report) -> Iterator[tuple[str, str]]:
+    """What was read; a middle dot stands for what was not found."""
+    yield "phase", report.phase or "not known: such a job counts as running"
+    yield "word", report.word
+    for name, value in (("title", report.title), ("language", report.language), ("message", report.message)):
+        yield name, value or ""
+    stage = " (a stage)" if report.staged else ""
+    yield "progress", "" if report.progress is None else f"{report.progress:g}{stage}"
+    yield "run", report.run or ""
+    for link in expiry.seen((), report.links, time.time()):
+        shown = shapes.link(link)
+        until = (
+            f"until {shown['expires_at']}{'' if link.exact else ', estimated'}" if link.expires_at else "no end known"
+        )
+        yield f"{link.kind} link", f"{link.url}  ({until})"
+    if not report.links:
+        yield "links", ""
+    if not report.whole:
+        yield "still lacks", "its promised link, or the run of its result"
+
+
+def simulate(args: Namespace) -> int:
+    """`simulate`: serves until SIGINT or SIGTERM. What it prints is a config.toml."""
+    from tui.simulator.app import Simulator
+    from tui.simulator.serve import serve
+
+    def started(port: int) -> None:
+        data(_configuration(f"http://127.0.0.1:{port}"))
+
+    try:
+        serve(Simulator(speed=args.speed, seed=args.seed), port=int(args.port), started=started)
+    except ImportError:
+        raise UsageError("simulate takes an extra: pip install 'babeltop[simulate]'") from None
+    except OSError as error:
+        raise UsageError(f"port {args.port:g}: {error.strerror}") from None
+    return OK
+
+
+def _configuration(url: str) -> str:
+    """A config.toml that has every built-in service asked at `url`."""
+    known = spec.library()
+    successors = {provider.successor for provider in known.values()}
+    words = "".join(f"#   {word:<8} {what}\n" for word, what in STORIES.items())
+    accounts = "".join(
+        f'\n[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ command = ["echo", "simulated"] }}\n'
+        for name in known
+        if name not in successors
+    )
+    return (
+        f"# The simulator listens on {url} until ^C. This is a config.toml for it.\n"
+        "# Any id is a job. A word between hyphens in the id says how it goes, as in demo-fail-1:\n"
+        f"{words}# Any key is good but 'wrong' (401) and 'forbidden' (403).\n{accounts}"
+    )

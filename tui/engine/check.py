@@ -1,0 +1,96 @@
+"""`check`: each of some jobs asked once, now, because a person wants it. It waits for its account's leave, a little."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from tui.domain import pace
+from tui.domain.board import Unasked
+from tui.domain.jobs import Fault, FaultKind, Ref
+from tui.engine.accounts import LiveAccount
+from tui.engine.client import Client
+from tui.engine.ledger import Ledger
+
+PATIENCE = 60.0
+"""Seconds that an ask waits for a floor or the bucket, from when it is its turn."""
+
+
+class Ask(Protocol):
+    """Asks a job and settles what comes of it; raises nothing."""
+
+    async def __call__(self, live: LiveAccount, client: Client, ref: Ref, *, person: bool) -> None:
+        """`person`: somebody asked by hand."""
+        ...
+
+
+class Check:
+    """One check of some jobs."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, LiveAccount],
+        ledger: Ledger,
+        ask: Ask,
+        connect: Callable[[LiveAccount], Client],
+        now: Callable[[], float],
+    ) -> None:
+        self._accounts = accounts
+        self._ledger = ledger
+        self._ask = ask
+        self._connect = connect
+        self._now = now
+
+    async def run(self, refs: Iterable[Ref]) -> None:
+        """Asks every job once, and for the result of what is done. A stop and an open breaker are tried again."""
+        waiting: dict[str, list[Ref]] = {}
+        for ref in refs:
+            refusal = self._ledger.refusal(self._ledger.states[ref].job)
+            if refusal is not None:
+                self._ledger.settle(ref, Unasked(refusal))
+            else:
+                waiting.setdefault(ref.account, []).append(ref)
+        async with asyncio.TaskGroup() as tasks:
+            for name, mine in waiting.items():
+                live = self._accounts[name]
+                live.pace = pace.resumed(live.pace)
+                for _ in range(min(len(mine), live.account.concurrency)):
+                    tasks.create_task(self._work(live, mine))
+
+    async def _work(self, live: LiveAccount, waiting: list[Ref]) -> None:
+        async with self._connect(live) as client:
+            while waiting:
+                ref = waiting.pop(0)
+                if not await self._may(live, ref):
+                    continue
+                await self._ask(live, client, ref, person=True)
+                state = self._ledger.states.get(ref)
+                if state is None or state.fault is not None or not self._ledger.wants_result(state):
+                    continue
+                if await self._may(live, ref):
+                    await self._ask(live, client, ref, person=True)
+
+    async def _may(self, live: LiveAccount, ref: Ref) -> bool:
+        """Waits for leave and pays for one ask; False, with the fault settled, where there is none.
+
+        Those who wait do so in their order, each for PATIENCE at most from when it is its turn.
+        """
+        async with live.turn:
+            fault = await self._leave(live)
+        if fault is not None and ref in self._ledger.states:
+            self._ledger.settle(ref, Unasked(fault))
+        return fault is None
+
+    async def _leave(self, live: LiveAccount) -> Fault | None:
+        """Waits for leave and pays, or says why there is none. A key that was refused since `run` is not tried."""
+        deadline = self._now() + PATIENCE
+        while not live.pace.stopped:
+            now = self._now()
+            leave = pace.ready(live.pace, now, person=True)
+            assert leave is not None, "a person is always given leave, if late"
+            if leave.at <= now:
+                live.pace = pace.taken(live.pace, now)
+                return None
+            if leave.at > deadline:
+                return Fault(FaultKind.LIMITED, f"nothing was sent: {leave.reason}", retry_at=leave.at)
+            await asyncio.sleep(leave.at - now)
+        return Fault(FaultKind.REFUSED, live.pace.stopped)
