@@ -1,5 +1,6 @@
 """The Textual app: wires a Feed to the dashboard, and nothing else."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from tui.engine.client import Transport
 from tui.engine.feed import Feed, Update
 from tui.engine.thread import EngineThread
 from tui.screens.dashboard import Dashboard
+from tui.screens.ending import INTERRUPTED, ended_by_signals
 from tui.stores import paths
 from tui.stores.library import Library
 from tui.stores.settings import Settings
@@ -54,6 +56,7 @@ class Babeltop(App[None]):
         """`first` is what is shown before the engine says anything: the last known board."""
         super().__init__()
         self._feed = feed
+        self._event_loop: asyncio.AbstractEventLoop | None = None
         self._commands: tuple[Command, ...] = remapped(settings.keys)
         self._first_theme = settings.ui.theme
         outlook = Outlook(
@@ -98,9 +101,15 @@ class Babeltop(App[None]):
 
     def on_mount(self) -> None:
         """Paints what is known first, and starts the engine after that."""
+        self._event_loop = asyncio.get_running_loop()
         self.theme = self._first_theme if self._first_theme in self.available_themes else THEMES[0].name
         self.push_screen(self._dashboard)
         self.call_after_refresh(self._feed.start, lambda: self.post_message(Fed()))
+
+    def leave(self) -> None:
+        """Ends the app from a signal's handler, whatever its loop is doing."""
+        if self._event_loop is not None:
+            self._event_loop.call_soon_threadsafe(self.exit, None, INTERRUPTED)
 
     def on_fed(self) -> None:
         """Hands what has changed to the dashboard."""
@@ -129,7 +138,8 @@ def run(library: Library, *, transport: Transport | None = None, demo: bool = Fa
     )
     library.close()
     try:
-        app.run()
+        with ended_by_signals(app.leave, feed.close):
+            app.run()
     finally:
         feed.close()
     return app.return_code or 0

@@ -44,11 +44,11 @@ def test_providers_names_each_its_accounts_and_what_is_overridden(four: Program)
 
 
 def test_a_wrong_file_is_named_and_stops_no_other(four: Program) -> None:
-    file = own(four, "mine", MINE.replace("word =", "wrod ="))
+    file = own(four, "mine", MINE.replace("word =", "wordy ="))
     told = four("providers")
     assert told.code == 2
     assert f"{file}:" in told.err
-    assert "status.wrod: unknown key; did you mean 'word'?" in told.err
+    assert "status.wordy: unknown key; did you mean 'word'?" in told.err
     assert "konpro" in told.out
     assert four("list").code == 0
 
@@ -67,12 +67,15 @@ def test_providers_check_shows_what_it_reads(four: Program) -> None:
 def test_providers_check_tells_what_is_no_report(four: Program) -> None:
     file, reply = own(four, "mine", MINE), four.folder / "reply.json"
     reply.write_text('{"run_id": 123}')
-    told = four("providers", "check", str(file), "--sample", str(reply))
-    assert told.code == 2
+    line = f"providers check {file} --sample"
+    told, limited, kind, nowhere = four.side_by_side(
+        f"{line} {reply}", f"{line} {reply} --status 429", f"{line} {reply} --kind dub", f"{line} /nowhere"
+    )
+    assert [each.code for each in (told, limited, kind, nowhere)] == [2, 0, 2, 2]
     assert "malformed" in told.out
-    assert four("providers", "check", str(file), "--sample", str(reply), "--status", "429").code == 0
-    assert four("providers", "check", str(file), "--sample", str(reply), "--kind", "dub").code == 2
-    assert "no such file" in four("providers", "check", str(file), "--sample", "/nowhere").err.lower()
+    assert "limited" in limited.out
+    assert "mine has no kind 'dub'" in kind.err
+    assert "/nowhere: No such file" in nowhere.err
 
 
 def test_providers_check_names_all_that_is_wrong_in_a_file(four: Program) -> None:

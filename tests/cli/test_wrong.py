@@ -8,7 +8,7 @@ from tests.cli.conftest import KEY, Program
 JOB = '[[job]]\naccount = "flixu"\nid = "doc_1"\n'
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "\ufeff\n"])
+@pytest.mark.parametrize("text", ["", "\ufeff# nothing yet\n"])
 def test_an_empty_watchlist_is_no_error(four: Program, text: str) -> None:
     four.watchlist.write_text(text)
     listed, *others = four.side_by_side("list --json", "check", "wait")
@@ -51,23 +51,25 @@ def test_a_job_that_stands_twice_is_named_and_counts_once(four: Program) -> None
     assert f"warning: {four.watchlist}: line 4: flixu:doc_1 stands twice" in told.err
 
 
-@pytest.mark.parametrize(
-    ("given", "why"),
-    [
-        ("a b", "white space"),
-        ("a/b", "no '/'"),
-        ("..", "would leave the path"),
-        ("x" * 5000, "512 characters at most"),
-        ("a\x1b]0;x\x07", "does not show (U+001B)"),
-        ("", "there is no id"),
-    ],
-)
-def test_what_can_be_no_id_is_refused(four: Program, given: str, why: str) -> None:
-    told = four("add", "--account", "flixu", given)
-    assert told.code == 2
-    assert why in told.err
-    assert "\x1b" not in told.err
-    assert len(told.err) < 400
+REFUSED = {
+    "a b": "white space",
+    "a/b": "no '/'",
+    "..": "would leave the path",
+    "x" * 5000: "512 characters at most",
+    "a\x1b]0;x\x07": "does not show (U+001B)",
+    "": "there is no id",
+}
+"""What can be no id, and why."""
+
+
+def test_what_can_be_no_id_is_refused(four: Program) -> None:
+    running = [four.start("add", "--account", "flixu", given) for given in REFUSED]
+    for process, why in zip(running, REFUSED.values(), strict=True):
+        told = four.end(process)
+        assert told.code == 2
+        assert why in told.err
+        assert "\x1b" not in told.err
+        assert len(told.err) < 400
     assert not four.watchlist.exists()
 
 

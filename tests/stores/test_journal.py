@@ -142,13 +142,11 @@ def test_news_is_what_others_wrote_and_nothing_of_ones_own(opened):
 
 def test_a_batch_is_whole_or_not_at_all(opened, path):
     journal = opened()
-    bad = Entry(state(ref=Ref("heygen", "b")), None, None, "no number")  # type: ignore[arg-type]
-    strange = Entry(state(ref=Ref("heygen", b"\xff\xfe".decode("utf-16", "surrogatepass"))))  # type: ignore[arg-type]
     held = sqlite3.connect(path, isolation_level=None)
     held.execute("CREATE TRIGGER no BEFORE INSERT ON job WHEN new.id = 'b' BEGIN SELECT raise(ABORT, 'no'); END")
     held.close()
     with pytest.raises(JournalError, match="could not be written: no"):
-        journal.record([Entry(state(), change(Phase.NEW, Phase.RUNNING)), bad, strange])
+        journal.record([Entry(state(), change(Phase.NEW, Phase.RUNNING)), Entry(state(ref=Ref("heygen", "b")))])
     assert journal.states() == {}
     assert journal.changes([A])[A] == ()
     journal.record([Entry(state())])
@@ -182,23 +180,17 @@ def test_a_damaged_file_is_told_with_the_way_out_and_not_touched(path, content):
     assert path.read_bytes() == content
 
 
-def test_damage_found_while_reading_is_a_journal_error_too(opened, path):
-    opened().record([Entry(state(ref=Ref("heygen", str(number)))) for number in range(2000)])
-    path_size = path.stat().st_size
-    opened().close()
+def test_damage_found_while_reading_is_a_journal_error_too(path):
     journal = Journal(path)
+    journal.record([Entry(state(ref=Ref("heygen", str(number)))) for number in range(2000)])
     journal.close()
-    content = bytearray(path.read_bytes())
-    for at in range(8192, len(content)):
-        content[at] ^= 0x5A
-    path.write_bytes(content)
-    assert path_size
-    with pytest.raises(JournalError, match="Move it away"):
-        damaged = Journal(path)
-        try:
-            damaged.states()
-        finally:
-            damaged.close()
+    content = path.read_bytes()
+    whole = len(content) * 3 // 4
+    path.write_bytes(content[:whole] + b"\x5a" * (len(content) - whole))
+    journal = Journal(path)
+    with pytest.raises(JournalError, match="could not be read.*Move it away"):
+        journal.states()
+    journal.close()
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
@@ -279,7 +271,9 @@ def test_killed_while_it_writes_it_is_whole_afterwards(path):
 def test_ten_thousand_states_are_read_in_an_instant(opened):
     journal = opened()
     report = Report(phase=Phase.RUNNING, word="running", title="Spring launch", language="Urdu (Pakistan)")
-    link = Link(LinkKind.VIDEO, "https://cdn.test/a/b/c?Expires=1900000000&Signature=" + "x" * 200, NOW, NOW, exact=True)
+    link = Link(
+        LinkKind.VIDEO, "https://cdn.test/a/b/c?Expires=1900000000&Signature=" + "x" * 200, NOW, NOW, exact=True
+    )
     entries = [
         Entry(state(ref=Ref("heygen", f"{number:032x}"), report=report, links=(link,), reason="at a steady pace"))
         for number in range(10_000)

@@ -94,7 +94,7 @@ class Column(NamedTuple):
 
 
 _WIDTHS = {"status": 11, "provider": 9, "lang": 5, "progress": 14, "age": 5, "next": 5, "link": 9}
-_NARROW = {"status": 11, "provider": 7, "lang": 5, "progress": 12, "age": 5, "next": 5, "link": 8}
+_NARROW = {"status": 11, "provider": 7, "lang": 5, "progress": 14, "age": 5, "next": 5, "link": 8}
 _ORDER = ("status", "provider", "name", "lang", "progress", "age", "next", "link")
 _RIGHT = frozenset({"age", "next", "link"})
 _LEAVING = ("progress", "lang", "next", "age", "provider", "link")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from tui.domain import board, expiry
+from tui.domain import board, expiry, text
 from tui.domain.board import Flag, JobState
 from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Phase, Ref
 
@@ -99,7 +99,8 @@ def _values(state: JobState, field: str, outlook: Outlook) -> Iterable[str]:
         case "tag":
             return job.tags
         case "lang":
-            return ((report and report.language) or "",)
+            said = (report and report.language) or ""
+            return (said, text.language(said))
         case "kind":
             return (job.kind,)
         case "flag":
@@ -118,12 +119,12 @@ class Filter(NamedTuple):
     terms: tuple[Term, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> "Filter":
+    def parse(cls, typed: str) -> "Filter":
         """The filter in a text, even one that is still being typed."""
         try:
-            words = shlex.split(text)
+            words = shlex.split(typed)
         except ValueError:  # a quotation mark that is not closed yet
-            words = text.replace('"', " ").replace("'", " ").split()
+            words = typed.replace('"', " ").replace("'", " ").split()
         terms: list[Term] = []
         for word in words:
             wanted = not (word.startswith("-") and len(word) > 1)

@@ -1,0 +1,62 @@
+"""Strategies of the domain's values, for properties."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from tui.domain.board import Faulted, Listed, Planned, Reported, Resulted, Unasked
+from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
+
+NOW = 1_800_000_000.0
+WEEK = 7 * 86400.0
+
+few = settings(max_examples=50, deadline=None)
+"""For properties over whole stories, each of which is many cases."""
+
+sightings = st.builds(
+    Sighting,
+    st.sampled_from(LinkKind),
+    st.sampled_from([f"https://cdn.test/{number}" for number in range(4)]),
+    st.sampled_from([None, 60.0, WEEK]),
+)
+reports = st.builds(
+    Report,
+    phase=st.none() | st.sampled_from(Phase).filter(lambda phase: phase is not Phase.NEW),
+    word=st.sampled_from(["running", "lip_syncing"]),
+    title=st.none() | st.text(max_size=30),
+    language=st.none() | st.sampled_from(["Urdu (Pakistan)", "fr", "中文（简体）中文（简体）", "x" * 60]),
+    progress=st.none() | st.floats(0, 1),
+    staged=st.booleans(),
+    run=st.none() | st.sampled_from(["1", "2"]),
+    links=st.lists(sightings, max_size=3).map(tuple),
+    whole=st.booleans(),
+    retry_after=st.none() | st.floats(0, 1e10),
+)
+faults = st.builds(
+    Fault,
+    st.sampled_from(FaultKind),
+    st.just("what happened"),
+    st.none() | st.sampled_from([401, 403, 429, 500]),
+    st.none() | st.floats(NOW - 1e6, NOW + 1e10),
+)
+
+
+def events(at):
+    """What can happen to a job at an instant."""
+    return st.one_of(
+        st.builds(Reported, reports, st.just(at)),
+        st.builds(Resulted, st.builds(Result, st.none() | st.text(), st.lists(sightings).map(tuple)), st.just(at)),
+        st.builds(Faulted, faults, st.just(at), st.booleans(), st.booleans()),
+        st.builds(Unasked, faults),
+        st.builds(Listed, st.builds(Job, account=st.just("a"), id=st.just("1"), archived=st.booleans())),
+        st.builds(Planned, st.none() | st.floats(at, at + 1e5), st.just("why"), st.none() | st.just(at + 100)),
+    )
+
+
+@st.composite
+def stories(draw, most=6):
+    """Events with the seconds that pass before each."""
+    at, found = NOW, []
+    for _ in range(draw(st.integers(0, most))):
+        at += draw(st.floats(0, 1e5))
+        found.append((at, draw(events(at))))
+    return found

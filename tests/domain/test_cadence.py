@@ -1,0 +1,166 @@
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.domain.made import NOW, few, stories
+from tui.domain import cadence
+from tui.domain.board import Faulted, JobState, Listed, Reported, Resulted, reduce
+from tui.domain.cadence import BELIEVED, COLD, DAY, HOUR, Tempo, plan
+from tui.domain.jobs import ACTIVE, Fault, FaultKind, Job, Phase, Report, Result
+
+JOB = Job(account="a", id="1")
+NEW = JobState(job=JOB)
+tempos = st.builds(
+    Tempo.of,
+    st.sampled_from(sorted(COLD)),
+    max_interval=st.floats(2, 3600),
+    stall_after=st.floats(2, 1e6),
+    result=st.booleans(),
+)
+VIDEO = Tempo.of("video", max_interval=60, stall_after=3600, result=False)
+TEXT = Tempo.of("text", max_interval=60, stall_after=3600, result=True)
+
+
+def after(*events, state=NEW):
+    for event in events:
+        state, _ = reduce(state, event)
+    return state
+
+
+def said(phase, at, **more):
+    return Reported(Report(phase=phase, word="x", **more), at)
+
+
+def fault(kind, at, **more):
+    return Faulted(Fault(kind, "x", **more), at)
+
+
+@few
+@given(stories(), tempos, st.floats(0, 1e7), st.integers())
+def test_a_plan_is_never_in_the_past_and_never_further_off_than_a_day_and_a_bit(story, tempo, later, seed):
+    state = after(*(event for _, event in story))
+    now = max([NOW, *(at for at, _ in story)]) + later
+    found = plan(state, tempo, now, Random(seed))
+    if found is not None:
+        assert now <= found.at <= now + max(DAY, BELIEVED) * 1.1 + tempo.first
+        assert found.reason
+
+
+@few
+@given(stories(), tempos, st.integers())
+def test_what_ended_is_planned_only_for_its_link_its_result_or_because_it_is_missing(story, tempo, seed):
+    state = after(*(event for _, event in story))
+    now = max([NOW, *(at for at, _ in story)])
+    found = plan(state, tempo, now, Random(seed))
+    if found is None or state.phase in ACTIVE:
+        return
+    assert not state.job.archived
+    assert state.phase in {Phase.DONE, Phase.MISSING}
+    if state.phase is Phase.DONE:
+        assert cadence.wants_result(state, tempo) or 0 < state.unwhole <= 5
+
+
+@few
+@given(stories(), tempos, st.integers())
+def test_an_active_job_is_never_given_up(story, tempo, seed):
+    state = after(*(event for _, event in story), Listed(JOB))
+    now = max([NOW, *(at for at, _ in story)])
+    assert (plan(state, tempo, now, Random(seed)) is not None) or state.phase not in ACTIVE
+
+
+def intervals(age, tempo=VIDEO):
+    """The least and the most of many plans for a job that was first seen `age` seconds ago."""
+    now = NOW + age
+    state = after(said(Phase.RUNNING, NOW), said(Phase.RUNNING, now))
+    found = [plan(state, tempo, now, Random(seed)).at - now for seed in range(200)]
+    return min(found), max(found)
+
+
+@pytest.mark.parametrize(
+    ("age", "about"),
+    [(0, 15), (100, 15), (200, 20), (300, 30), (3599, 30), (7200, 60), (72_001, 600), (86_399, 600), (90_000, 3600)],
+)
+def test_a_video_is_asked_at_15_to_30_seconds_then_stretched_then_hourly(age, about):
+    least, most = intervals(age)
+    assert about * 0.9 <= least < about * 0.93
+    assert about * 1.07 < most <= about * 1.1
+
+
+def test_first_asks_are_spread_over_the_shortest_interval():
+    found = [plan(NEW, VIDEO, NOW, Random(seed)).at - NOW for seed in range(300)]
+    assert (min(found) < 1, 14 < max(found) <= 15) == (True, True)
+
+
+def test_the_operators_longest_interval_holds():
+    tempo = Tempo.of("video", max_interval=5, stall_after=3600, result=False)
+    assert intervals(1000, tempo)[1] <= 5.5
+
+
+def test_a_wait_that_a_good_reply_asks_for_is_the_jobs_own_floor():
+    state = after(said(Phase.RUNNING, NOW, retry_after=120.0))
+    assert plan(state, VIDEO, NOW, Random(1)).at == NOW + 120
+    state = after(said(Phase.RUNNING, NOW, retry_after=1.8e9))
+    assert plan(state, VIDEO, NOW, Random(1)).at == NOW + DAY
+
+
+@pytest.mark.parametrize("kind", [FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER])
+def test_the_back_off_doubles_to_two_minutes_with_full_jitter(kind):
+    for faults, ceiling in [(1, 4), (2, 8), (3, 16), (6, 120), (50, 120)]:
+        state = after(*(fault(kind, NOW) for _ in range(faults)))
+        found = [plan(state, VIDEO, NOW, Random(seed)).at - NOW for seed in range(300)]
+        assert min(found) >= 2
+        assert ceiling * 0.9 < max(found) <= ceiling
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "most"),
+    [
+        (FaultKind.REFUSED, 0.9 * HOUR, 1.1 * HOUR),
+        (FaultKind.RETIRED, 0.9 * DAY, 1.1 * DAY),
+        (FaultKind.MISSING, 18, 22),
+    ],
+)
+def test_some_faults_have_an_interval_of_their_own(kind, least, most):
+    state = after(fault(kind, NOW))
+    assert all(least <= plan(state, VIDEO, NOW, Random(seed)).at - NOW <= most for seed in range(100))
+
+
+def test_retry_after_is_waited_out_and_then_spread():
+    state = after(fault(FaultKind.LIMITED, NOW, retry_at=NOW + 38))
+    found = [plan(state, VIDEO, NOW, Random(seed)).at - NOW for seed in range(200)]
+    assert (min(found) >= 38, max(found) <= 53, max(found) - min(found) > 12) == (True, True, True)
+
+
+def test_a_missing_id_is_asked_hourly_for_a_day():
+    missing = after(Faulted(Fault(FaultKind.MISSING, "x"), NOW, person=True))
+    assert plan(missing, VIDEO, NOW + DAY, Random(1)).at - NOW - DAY > 0.9 * HOUR
+    assert plan(missing, VIDEO, NOW + DAY + 1, Random(1)) is None
+
+
+def test_a_result_is_asked_at_once_then_backed_off_then_hourly_for_a_day():
+    done = after(said(Phase.DONE, NOW, run="7"))
+    assert plan(done, TEXT, NOW, Random(1)).at == NOW
+    trouble = [Faulted(Fault(FaultKind.SERVER, "x"), NOW, second=True)] * 9
+    state = after(*trouble, state=done)
+    assert plan(state, TEXT, NOW, Random(1)).at - NOW <= 120
+    state = after(trouble[0], state=state)
+    assert plan(state, TEXT, NOW, Random(1)).at - NOW >= 0.9 * HOUR
+    assert plan(state, TEXT, NOW + DAY + 1, Random(1)) is None
+    assert plan(after(Resulted(Result("text"), NOW), state=done), TEXT, NOW, Random(1)) is None
+
+
+@few
+@given(stories(), tempos)
+def test_freshness_is_for_reports_that_can_grow_old(story, tempo):
+    state = after(*(event for _, event in story))
+    until = cadence.fresh_until(state, NOW + 1e6, NOW)
+    assert (until is None) or state.phase in ACTIVE
+
+
+def test_a_report_is_fresh_for_three_intervals_and_a_fault_makes_it_no_fresher():
+    state = after(said(Phase.RUNNING, NOW))
+    assert cadence.fresh_until(state, NOW + 15, NOW) == NOW + 75
+    assert cadence.fresh_until(after(fault(FaultKind.SERVER, NOW + 15), state=state), NOW + 99, NOW + 15) is None
+    assert cadence.fresh_until(state, None, NOW) is None
