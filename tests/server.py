@@ -40,7 +40,11 @@ def raw(behaviour: Behaviour) -> Iterator[str]:
     """Serve every connection with `behaviour` and yield the base URL; what still goes on at the end is cut off."""
     ready: Future[tuple[int, Callable[[], object]]] = Future()
 
+    held: set[asyncio.Task[None] | None] = set()
+    """Once a client has left, nothing else holds the task that is to be cut off at the end."""
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.add(asyncio.current_task())
         try:
             await reader.readuntil(b"\r\n\r\n")
             await behaviour(writer)

@@ -11,9 +11,9 @@ DAY = 86400.0
 OUTLOOK = Outlook(now=NOW, providers={"emea": "heygen"})
 
 
-def job(id, phase=Phase.RUNNING, account="heygen", since=NOW, **more):
+def job(name, phase=Phase.RUNNING, account="heygen", since=NOW, **more):
     mine = {key: more.pop(key) for key in ("label", "tags", "note", "kind", "archived") if key in more}
-    return JobState(job=Job(account=account, id=id, **mine), phase=phase, since=since, **more)
+    return JobState(job=Job(account=account, id=name, **mine), phase=phase, since=since, **more)
 
 
 def link(until, exact=True):
@@ -64,7 +64,7 @@ def ids(states, **settings):
 @pytest.mark.parametrize("sort", sorted(SORTS))
 @pytest.mark.parametrize("descending", [False, True])
 def test_ties_are_by_ref_whichever_way_it_goes(sort, descending):
-    same = [job(id, label="same") for id in "cab"]
+    same = [job(each, label="same") for each in "cab"]
     assert ids(same, sort=sort, descending=descending) == ["a", "b", "c"]
 
 

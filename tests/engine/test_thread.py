@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -119,7 +120,8 @@ def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
         assert feed.send(house.refresh(A)).result(1).ok is False
         (state / "journal.db").rename(state / "aside")
         front.until(lambda front: front.order == (A,))
-        front.until(lambda front: front.states[A].phase is Phase.DONE, within=20)
+        assert feed.send(house.refresh(A)).result(5).ok
+        front.until(lambda front: front.states[A].phase is Phase.DONE)
         assert len(front.problems) == 1
     finally:
         feed.close()
@@ -150,6 +152,17 @@ def test_the_engine_closes_its_journal_and_what_it_knew_is_in_it(tmp_path, simul
     journal = Journal(tmp_path / "state" / "journal.db")
     assert journal.states()[A].phase is Phase.DONE
     journal.close()
+
+
+def test_whatever_was_asked_of_an_engine_that_ends_is_answered(tmp_path, simulator):
+    feed, front = started(tmp_path, simulator)
+    front.until(lambda front: front.order == (A,))
+    asked = []
+    asker = threading.Thread(target=lambda: asked.extend(feed.look(A) for _ in range(3000)))
+    asker.start()
+    feed.close()
+    asker.join()
+    assert {future.result(1).ref for future in asked} == {A}
 
 
 # The outbox alone.
@@ -197,7 +210,7 @@ async def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_
             outbox.take()
         outbox.state(states(1)[0])
         await asyncio.sleep(0.002)
-    gaps = [later - earlier for earlier, later in zip(wakes, wakes[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(wakes)]
     assert 4 <= len(wakes) <= 8
     assert min(gaps) >= WAKE_EVERY * 0.9
 
@@ -242,8 +255,12 @@ def test_a_wake_up_that_died_with_its_loop_is_made_good():
 
 
 async def test_a_failure_stands_before_the_other_problems_until_the_engine_has_lived():
-    outbox = Outbox(lambda: None)
+    wakes = []
+    outbox = Outbox(lambda: wakes.append(1))
+    outbox.fell("the engine stopped")
     outbox.problems(("the watchlist",))
+    await asyncio.sleep(0.02)
+    assert len(wakes) == 1, "it was woken and has not taken"
     outbox.fell("the engine stopped")
     assert outbox.take().problems == ("the engine stopped",)
     outbox.problems(("the journal",))

@@ -67,8 +67,8 @@ def test_few_are_looked_up_and_many_are_read_with_the_same_result(opened):
     refs = [Ref("heygen", str(number)) for number in range(500)]
     journal.record([Entry(state(ref=ref)) for ref in refs])
     strange = Ref("heygen", "strange")
-    assert journal.states(refs[:10] + [strange]).keys() == set(refs[:10])
-    assert journal.states(refs[:400] + [strange]).keys() == set(refs[:400])
+    assert journal.states([*refs[:10], strange]).keys() == set(refs[:10])
+    assert journal.states([*refs[:400], strange]).keys() == set(refs[:400])
 
 
 def test_a_body_is_cut_at_64_kib_and_stays_until_another_comes(opened):
@@ -188,7 +188,7 @@ def test_damage_found_while_reading_is_a_journal_error_too(path):
     whole = len(content) * 3 // 4
     path.write_bytes(content[:whole] + b"\x5a" * (len(content) - whole))
     journal = Journal(path)
-    with pytest.raises(JournalError, match="could not be read.*Move it away"):
+    with pytest.raises(JournalError, match=r"could not be read.*Move it away"):
         journal.states()
     journal.close()
 
