@@ -5,7 +5,6 @@ first seen; what the screen remembers. Writes come in batches, each one transact
 """
 
 import sqlite3
-import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,26 +86,12 @@ class Journal:
             raise
 
     def _open(self) -> None:
-        if self._db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            self._to_wal()
+        self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._lay_out()
         self._db.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
         self._version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
         self._rev: int = self._db.execute("SELECT coalesce(max(rev), 0) FROM job").fetchone()[0]
-
-    def _to_wal(self) -> None:
-        """SQLite does not wait for others here: who finds a new file being made tries again."""
-        deadline = time.monotonic() + OPENING
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
 
     def _lay_out(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
