@@ -126,3 +126,14 @@ def test_a_days_limit_outlasts_the_minutes():
 def test_a_limit_that_there_is_none_of_is_refused():
     with pytest.raises(ValueError, match="acme"):
         Meter({"acme": 1})
+
+
+async def test_a_delay_story_is_answered_late_and_well():
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    visitor = Visitor(sleep=sleep)
+    assert (await visitor.ask("camb", "a-delay")).status_code == 200
+    assert slept == [3.0]

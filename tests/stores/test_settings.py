@@ -122,7 +122,7 @@ def test_all_unknown_keys_are_named_at_once_with_the_nearest_right_one(file: Pat
         ("[alerts]\nbell = 'yes'", "line 2: alerts.bell: Expected `bool`"),
         ("[ui]\nglyphs = 'utf8'", "line 2: ui.glyphs: 'utf8' is not known; there are ascii, unicode"),
         ("ui = 3", "line 1: ui: expected a table"),
-        ("accounts = []", "line 1: accounts: expected tables such as [accounts.heygen]"),
+        ("accounts = []", "line 1: accounts: expected tables such as [accounts.acme]"),
         ("[hook]\nrun = ['x']", "line 1: hook: expected [[hook]], in two brackets"),
         ("[accounts.'a:b']", "line 1: accounts.a:b: a name is letters"),
         ("[accounts.a]\nconcurrency = 65", "line 2: accounts.a.concurrency: expected a whole number from 1 to 64"),

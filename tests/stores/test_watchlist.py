@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tui.domain.jobs import Job, Ref
-from tui.stores import watchlist
 from tui.stores.watchlist import (
     Add,
     Remove,
@@ -468,15 +467,14 @@ def test_a_file_and_a_folder_that_may_not_be_written_are_left_alone(path: Path, 
         path.parent.chmod(0o700)
 
 
-def test_a_held_lock_is_waited_for_and_then_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_held_lock_is_waited_for_and_then_told(path: Path) -> None:
     from filelock import FileLock
 
-    monkeypatch.setattr(watchlist, "LOCK_WAIT", 0.2)
     add = Add((Job(account="x", id="1"),))
     with FileLock(path.with_name(".watchlist.toml.lock"), thread_local=False):
         began = time.monotonic()
-        with pytest.raises(WatchlistError, match=r"another babeltop.* has held .*\.watchlist\.toml\.lock for 0 s"):
-            WatchlistFile(path).change(add)
+        with pytest.raises(WatchlistError, match=r"another babeltop.* has held .*\.watchlist\.toml\.lock for 0.2 s"):
+            WatchlistFile(path, patience=0.2).change(add)
         assert 0.15 < time.monotonic() - began < 5
     WatchlistFile(path).change(add)
 

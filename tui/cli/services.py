@@ -27,6 +27,7 @@ STORIES: Mapping[str, str] = {
     "odd": "gets strange replies",
     "limit": "gets 429 now and then",
     "flaky": "gets 5xx and broken connections",
+    "delay": "is answered three seconds late",
     "short": "has a link that lives a minute",
 }
 """What a word between hyphens in an id makes of a simulated job."""

@@ -100,6 +100,8 @@ class Simulator:
             await self._sleep(self._latency * (0.5 + fraction(serial)))
         request = Request.read(scope, str(UUID(bytes=serial)))
         reply = self._answer(request)
+        if reply.delay:
+            await self._sleep(reply.delay)
         await _deliver(reply.saying(date=http_date(self.now())), request.method, send)
 
     def _answer(self, request: Request) -> Reply:

@@ -9,6 +9,8 @@ from tui.simulator.wire import Reply, Request, gateway, http_date
 
 LIMIT_EVERY = 3
 """Every third ask for a `limit` story is refused."""
+DELAY = 3.0
+"""Seconds of the clients' clock by which each reply of a `delay` story is late."""
 LIMIT_WAIT = 5.0
 """Seconds of the clients' clock for which a `limit` story wants no ask."""
 
@@ -34,6 +36,8 @@ def spoiled(good: Reply, service: Service, telling: Telling, now: float) -> Repl
     end, asks = telling.plot.end, telling.play.asks
     if end == "missing":
         return service.error(404, telling.request)
+    if end == "delay":
+        return replace(good, delay=DELAY)
     if end == "limit" and asks % LIMIT_EVERY == 0:
         dated = now if asks % (2 * LIMIT_EVERY) == 0 else None
         return waiting(service.error(429, telling.request), LIMIT_WAIT, dated)

@@ -13,7 +13,7 @@ Pace = Literal["text", "document", "video"]
 Outcome = Literal["success", "failure", "timeout", "payment"]
 
 WORDS = frozenset(
-    {"fine", "fail", "pay", "timeout", "missing", "slow", "stuck", "nolink", "odd", "limit", "flaky", "short"}
+    {"fine", "fail", "pay", "timeout", "missing", "slow", "stuck", "nolink", "odd", "limit", "flaky", "delay", "short"}
 )
 """The ends an id can ask for, as a word between its hyphens."""
 OUTCOMES: dict[str, Outcome] = {"fail": "failure", "timeout": "timeout", "pay": "payment"}

@@ -70,6 +70,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     cut: int | None = None
     """Bytes of the body after which the connection closes; None: never; below zero: before the reply."""
+    delay: float = 0.0
+    """Seconds of the clients' clock for which it is held back."""
 
     def saying(self, **headers: str) -> "Reply":
         """Return the reply with more headers; an underscore stands for a hyphen."""

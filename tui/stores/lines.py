@@ -8,7 +8,7 @@ _ENTRY = rf"\s*((?:{_PART})(?:\s*\.\s*(?:{_PART}))*)\s*="
 
 
 def line_of(text: str, where: str) -> int | None:
-    """The line, from 1, of `accounts.heygen.plan` or `hook[1].url`, or of the nearest table around it.
+    """The line, from 1, of `accounts.acme.plan` or `hook[1].url`, or of the nearest table around it.
 
     None where nothing of it is found. Keys in an array or an inline table are found by what holds them.
     """

@@ -70,7 +70,7 @@ class Variable(str):
     def parse(cls, value: object) -> Self:
         """Raises ValueError, which does not repeat the value: it may be the key itself."""
         if not isinstance(value, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", value):
-            raise ValueError("expected the name of an environment variable, such as 'HEYGEN_API_KEY'")
+            raise ValueError("expected the name of an environment variable, such as 'ACME_API_KEY'")
         return cls(value)
 
 
@@ -103,7 +103,7 @@ class Source(Struct, frozen=True, kw_only=True):
         if self.file is not None and not self.file.startswith(("/", "~")):
             yield ".file: expected a path that begins with '/' or '~'"
         if self.command is not None and not (self.command and self.command[0]):
-            yield ".command: expected a program and its arguments, such as ['pass', 'show', 'heygen']"
+            yield ".command: expected a program and its arguments, such as ['pass', 'show', 'acme']"
         if self.keyring is not None and not all(self.keyring.rpartition("/")):
             yield ".keyring: expected 'service/name'"
 

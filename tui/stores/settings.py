@@ -208,7 +208,7 @@ def _settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
 def _named(tables: object, problems: list[str]) -> Mapping[str, object]:
     """The tables of accounts by their names, each of which a job can be listed under."""
     if not isinstance(tables, dict):
-        problems.append("accounts: expected tables such as [accounts.heygen]")
+        problems.append("accounts: expected tables such as [accounts.acme]")
         return {}
     named = cast("dict[str, object]", tables)
     for name in named:
@@ -235,7 +235,7 @@ def _without_literal_key(account: object, where: str, problems: list[str]) -> ob
         return table
     problems.append(
         f"{where}.api_key: a key never stands in this file; say where it is: {{ env = 'NAME' }}, {{ file = '~/key' }},"
-        " { command = ['pass', 'show', 'heygen'] } or { keyring = 'service/name' }"
+        " { command = ['pass', 'show', 'acme'] } or { keyring = 'service/name' }"
     )
     return {key: value for key, value in table.items() if key != "api_key"}
 

@@ -39,8 +39,10 @@ ATTEMPTS = 5
 class WatchlistFile:
     """One watchlist; nothing is opened, locked or made before it is asked to. Its methods raise WatchlistError."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = LOCK_WAIT) -> None:
+        """`patience`: seconds to wait for another writer."""
         self.path = path
+        self._patience = patience
 
     def stamp(self) -> tuple[int, int, int] | None:
         """Inode, size in bytes and mtime in ns, which differ after every change; None: there is no file."""
@@ -59,12 +61,12 @@ class WatchlistFile:
     def change(self, operation: Operation) -> tuple[Reading, Outcome]:
         """Do an operation to the file as it is now; one that changes nothing does not touch it.
 
-        Waits up to LOCK_WAIT seconds for other writers. A new file is 0600, in a folder of 0700; else its mode stays.
+        Other writers are waited for, patiently. A new file is 0600, in a folder of 0700; else its mode stays.
         """
         with _told_of(self.path):
             real = Path(os.path.realpath(self.path))
             real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _locked(real.with_name(f".{real.name}.lock")):
+            with _locked(real.with_name(f".{real.name}.lock"), self._patience):
                 change = self._replaced(real, operation)
             return change.reading, change.outcome
 
@@ -127,15 +129,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(lock: Path) -> Generator[None]:
+def _locked(lock: Path, patience: float) -> Generator[None]:
     from filelock import FileLock, Timeout  # only where something is written: `list` starts without it
 
-    held = FileLock(lock, timeout=LOCK_WAIT, mode=0o600, thread_local=False)
+    held = FileLock(lock, timeout=patience, mode=0o600, thread_local=False)
     try:
         held.acquire(poll_interval=LOCK_POLL)
     except Timeout as error:
         reason = (
-            f"nothing was written: another babeltop, perhaps an `add` that hangs, has held {lock} for {LOCK_WAIT:.0f} s"
+            f"nothing was written: another babeltop, perhaps an `add` that hangs, has held {lock} for {patience:g} s"
             f": `fuser {lock}` names it"
         )
         raise WatchlistError(reason) from error

@@ -93,7 +93,7 @@ class TopBar(Bar):
         self._ascii = ascii_only
 
     def pieces(self) -> tuple[list[Piece], list[Piece]]:
-        """See SCREENS: `● konpro 42/100   ◐ camb 429, 38s`."""
+        """See SCREENS: a badge, the name, and what is left or why it waits."""
         gap = "   " if self.size.width >= 100 else " "
         left: list[Piece] = [(" babeltop", "bar--strong"), (gap, "bar--plain")]
         for account in self._board.accounts.values():
