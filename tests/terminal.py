@@ -20,13 +20,13 @@ import pyte
 class Terminal:
     """A child on a pseudo-terminal. Use as a context manager: at its end the child is ended."""
 
-    def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, env: dict[str, str] | None = None):
+    def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40):
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update({"TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})})
+            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
             os.execvp(command[0], command)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 

@@ -143,3 +143,16 @@ def test_a_damaged_journal_is_told_when_it_is_needed(tmp_path):
         found.board()
     assert found.change(Remove((A,)))[1].removed == (A,), "the watchlist is never at risk"
     found.close()
+
+
+def test_plain_http_from_a_provider_file_names_the_account(tmp_path):
+    (tmp_path / "providers").mkdir()
+    (tmp_path / "providers" / "acme.toml").write_text(
+        'name = "acme"\ntitle = "Acme"\nbase_url = "http://api.acme.example"\ncadence = "text"\n'
+        'key = { header = "x-key" }\n[status]\npath = "/jobs/{id}"\nword = ["/status"]\n'
+    )
+    table = '[accounts.acme]\napi_key = { env = "ACME" }\n'
+    with pytest.raises(SettingsError, match=r"accounts\.acme\.base_url: plain http"):
+        _ = bare(tmp_path, table, {"ACME": "k"}).accounts
+    found = bare(tmp_path, f"{table}insecure_http = true\n", {"ACME": "k"})
+    assert found.accounts["acme"].base_url == "http://api.acme.example"

@@ -6,6 +6,7 @@ All that `list`, `add` and `remove` need is here; `engine.session` adds the aski
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from tui.stores import paths, secrets, settings
 from tui.stores.journal import Journal
 from tui.stores.secrets import Secret, SecretError, Source
 from tui.stores.settings import AccountSettings, Settings, SettingsError
+from tui.stores.values import exposed
 from tui.stores.watchlist import Operation, Outcome, Reading, WatchlistError, WatchlistFile
 
 
@@ -91,26 +93,31 @@ class Library:
 
     def _account(self, table: AccountSettings) -> Account:
         if table.provider not in self.providers:
-            self._refuse(table.name, "provider", f"there is no provider {table.provider!r}", self.providers)
+            near = nearest(table.provider, self.providers)
+            self._refuse(table.name, "provider", f"there is no provider {table.provider!r}{near}")
         provider = self.providers[table.provider]
         plan = table.plan or provider.limits.default
         if plan not in provider.limits.plans:
-            self._refuse(table.name, "plan", f"{provider.name} has no plan {plan!r}", provider.limits.plans)
+            near = nearest(plan, provider.limits.plans)
+            self._refuse(table.name, "plan", f"{provider.name} has no plan {plan!r}{near}")
+        base_url = table.base_url or provider.base_url
+        if exposed(base_url) and not table.insecure_http:
+            way_out = "use https, or set insecure_http = true for this account"
+            self._refuse(table.name, "base_url", f"plain http would show the key to the network: {way_out}")
         limits: Plan = provider.limits.plans[plan]
         source = table.api_key or (Source(env=secrets.Variable(provider.key.env)) if provider.key.env else None)
         return Account(
             name=table.name,
             provider=provider,
-            base_url=table.base_url or provider.base_url,
+            base_url=base_url,
             key=source,
             per_minute=float(table.rate_per_minute or pace.SHARE * (limits.per_minute or 60.0)),
             per_day=limits.per_day if table.rate_per_minute is None else None,
             concurrency=table.concurrency,
         )
 
-    def _refuse(self, account: str, key: str, reason: str, known: Mapping[str, object]) -> None:
-        way_out = nearest(reason.split("'")[-2], known)
-        raise SettingsError(self.places.config / "config.toml", (f"accounts.{account}.{key}: {reason}{way_out}",))
+    def _refuse(self, account: str, key: str, reason: str) -> NoReturn:
+        raise SettingsError(self.places.config / "config.toml", (f"accounts.{account}.{key}: {reason}",))
 
     def provider_of(self, account: str) -> str | None:
         """The name of an account's provider, without reading any provider file; None: the account is not known."""
