@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from tui.domain.board import JobState
+from msgspec.structs import replace
+
+from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
-from tui.engine.feed import AccountState, Command, Detail, Health, Outcome, Refresh, Resume, Update
+from tui.engine.feed import AccountState, Command, Detail, Health, Outcome, Refresh, Remember, Resume, Update
+from tui.screens import starting
 from tui.stores.library import Library
-from tui.stores.secrets import Secret
 from tui.stores.watchlist import WatchlistError
 
 
@@ -17,6 +19,7 @@ class LibraryFeed:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.refreshed: list[Ref] = []
+        self.resumed: list[str] = []
         self.waiting: list[Update] = []
         self.silence = 0.0
         self._wake: Callable[[], None] = lambda: None
@@ -43,7 +46,11 @@ class LibraryFeed:
             case Refresh(refs):
                 self.refreshed += refs
                 return Outcome(message=f"asking {len(refs)}")
-            case Resume():
+            case Resume(account):
+                self.resumed.append(account)
+                return Outcome(message=f"{account} is tried again")
+            case Remember(values):
+                self.library.journal.remember(values)
                 return Outcome()
             case _:
                 try:
@@ -63,6 +70,11 @@ class LibraryFeed:
         )
         return done
 
+    def recent(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
+        done: Future[tuple[PhaseChange, ...]] = Future()
+        done.set_result(self.library.journal.recent(limit))
+        return done
+
     def silent_for(self) -> float:
         return self.silence
 
@@ -73,15 +85,8 @@ class LibraryFeed:
 def accounts(library: Library) -> dict[str, AccountState]:
     """Every account of the library, well if it has a key."""
     return {
-        name: AccountState(
-            name=name,
-            provider=account.provider.name,
-            title=account.provider.title,
-            hints=account.provider.ids,
-            kinds=account.provider.kinds,
-            health=Health.OK if isinstance(library.key(name), Secret) else Health.NO_KEY,
-        )
-        for name, account in library.accounts.items()
+        name: replace(state, health=Health.OK) if state.health is Health.UNTRIED else state
+        for name, state in starting.accounts(library).items()
     }
 
 

@@ -2,9 +2,13 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("TEXTUAL_FPS", "120")  # before textual is imported: half the latency of a key, at no cost
 
 from rich.text import Text
 from textual.app import App, SystemCommand
@@ -14,11 +18,11 @@ from textual.screen import Screen
 
 from tui.commands import Command, remapped
 from tui.domain.rows import Outlook
-from tui.engine.client import Transport
-from tui.engine.feed import Feed, Update
+from tui.engine.feed import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.screens.dashboard import Dashboard
 from tui.screens.ending import INTERRUPTED, ended_by_signals
+from tui.screens.starting import LOOKS, WATCHLIST, Looks, beginning, listing
 from tui.stores import paths
 from tui.stores.library import Library
 from tui.stores.settings import Settings
@@ -26,6 +30,9 @@ from tui.widgets.anchors import anchoring
 from tui.widgets.board import Board
 from tui.widgets.themes import THEMES
 from tui.widgets.welcome import Greeting
+
+if TYPE_CHECKING:
+    from tui.engine.client import Transport
 
 log = logging.getLogger(__name__)
 
@@ -48,25 +55,31 @@ class Babeltop(App[None]):
         greeting: Greeting,
         *,
         first: Update | None = None,
+        looks: Looks | None = None,
+        keeps: Library | None = None,
         readonly: bool = False,
         role: str = "polling",
         now: Callable[[], float] = time.time,
         zone: tzinfo | None = None,
     ) -> None:
-        """`first` is what is shown before the engine says anything: the last known board."""
+        """`first` is what is shown before the engine says anything: the last known board.
+
+        `keeps`: whose looks and list are remembered for the next start; None: nothing is.
+        """
         super().__init__()
         self._feed = feed
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._commands: tuple[Command, ...] = remapped(settings.keys)
-        self._first_theme = settings.ui.theme
+        self._keeps = keeps
+        looks = looks or Looks.of({}, settings)
+        self._first_theme = looks.theme
         outlook = Outlook(
             now=now(),
             stall_after=settings.polling.stall_after,
             warn_before=settings.links.warn_before,
             archive_after=settings.board.archive_after,
         )
-        ascii_only = settings.ui.glyphs == "ascii"
-        board = Board(outlook, now, ascii_only=ascii_only)
+        board = Board(outlook, now, ascii_only=settings.ui.glyphs == "ascii")
         if first is not None:
             board.take(first)
         self._dashboard = Dashboard(
@@ -74,9 +87,10 @@ class Babeltop(App[None]):
             feed,
             commands=self._commands,
             greeting=greeting,
-            zones=(zone or datetime.now(UTC).astimezone().tzinfo or UTC, UTC),
+            zone=zone or datetime.now(UTC).astimezone().tzinfo or UTC,
+            looks=looks,
+            keep=lambda looks: self._remember(LOOKS, looks),
             role=role,
-            ascii_only=ascii_only,
             bell=settings.alerts.bell,
             readonly=readonly,
         )
@@ -113,7 +127,14 @@ class Babeltop(App[None]):
 
     def on_fed(self) -> None:
         """Hands what has changed to the dashboard."""
-        self._dashboard.take(self._feed.take())
+        update = self._feed.take()
+        self._dashboard.take(update)
+        if update.order is not None and self._keeps is not None:
+            self._remember(WATCHLIST, listing(self._keeps, update.order))
+
+    def _remember(self, name: str, value: object) -> None:
+        if self._keeps is not None and value is not None:
+            self._feed.send(Remember({name: value}))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every command of the table."""
@@ -122,17 +143,18 @@ class Babeltop(App[None]):
                 yield SystemCommand(command.title, command.help, lambda wanted=command.id: screen.action_do(wanted))
 
 
-def run(library: Library, *, transport: Transport | None = None, demo: bool = False) -> int:
+def run(library: Library, *, transport: "Transport | None" = None, demo: bool = False) -> int:
     """Shows the dashboard until the operator quits; returns the exit code."""
     feed = EngineThread(library, transport=transport)
-    board = library.board()
-    first = Update(states=board, order=tuple(board))
+    first, looks = beginning(library)
     greeting = Greeting(str(library.places.watchlist), library.key_variables())
     app = Babeltop(
         feed,
         library.settings,
         greeting,
         first=first,
+        looks=looks,
+        keeps=None if demo else library,
         readonly=library.readonly,
         role="demo" if demo else "read-only" if library.readonly else "polling",
     )

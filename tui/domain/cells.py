@@ -1,6 +1,8 @@
 """What a row of the table says: columns, their widths, and each cell's text and tone. Pure; widgets paint it."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import tzinfo
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
@@ -82,6 +84,8 @@ class Face(NamedTuple):
     """Accounts that wait, and until which instant: no job of theirs is asked before it."""
     stopped: frozenset[str] = frozenset()
     """Accounts that ask nothing until a person acts."""
+    zone: tzinfo | None = None
+    """Times stand as instants in this zone; None: as how long ago, or how far away."""
 
 
 class Column(NamedTuple):
@@ -93,20 +97,30 @@ class Column(NamedTuple):
     right: bool = False
 
 
-_WIDTHS = {"status": 11, "provider": 9, "lang": 5, "progress": 14, "age": 5, "next": 5, "link": 9}
+_WIDTHS = {"status": 11, "provider": 9, "lang": 7, "progress": 14, "age": 5, "next": 5, "link": 9}
 _NARROW = {"status": 11, "provider": 7, "lang": 5, "progress": 14, "age": 5, "next": 5, "link": 8}
+_INSTANTS = {"age": 6, "next": 6, "link": 9}
+"""Cells for `28 Nov`, and for `~28 Nov !`."""
+_NUMBER = 8
+"""Cells of the progress where there is no room for its bar."""
 _ORDER = ("status", "provider", "name", "lang", "progress", "age", "next", "link")
 _RIGHT = frozenset({"age", "next", "link"})
 _LEAVING = ("progress", "lang", "next", "age", "provider", "link")
 """Which column goes first where the name would be squeezed."""
 
 
-def columns(width: int) -> tuple[Column, ...]:
-    """The columns that stand in so many cells. The name takes what is left; the least needed go first."""
-    widths = dict(_WIDTHS if width >= 100 else _NARROW)
+def columns(width: int, *, instants: bool = False) -> tuple[Column, ...]:
+    """The columns that stand in so many cells. The name takes what is left; the least needed go first.
+
+    `instants`: ages and times left stand as instants, which take a cell more. From 100 cells on the progress loses its
+    bar before it goes.
+    """
+    widths = dict(_WIDTHS if width >= 100 else _NARROW) | (_INSTANTS if instants else {})
     gone, rest = set[str](), 0
-    for leaving in ("", *_LEAVING):
+    for leaving in ("", "bar", *_LEAVING) if width >= 100 else ("", *_LEAVING):
         gone.add(leaving)
+        if leaving == "bar":
+            widths["progress"] = _NUMBER
         taken = sum(cells + GAP for column, cells in widths.items() if column not in gone)
         rest = width - MARKS - taken - 1
         if rest >= (NAME_LEAST if width < 100 else 2 * NAME_LEAST):
@@ -169,8 +183,23 @@ def _progress(state: JobState, face: Face) -> Cell:
     return Cell(f"stage {stage.numerator} of {stage.denominator}") if progress else Cell(NOTHING, Tone.QUIET)
 
 
+def _number(progress: Cell) -> Cell:
+    """The progress without its bar: `62%`, `1 of 2`, `12m old`."""
+    said = progress.text.strip().removeprefix("stage ")
+    return progress._replace(text=said.split()[0] if "%" in said else said)
+
+
+def _instant(at: float, face: Face) -> str:
+    """An instant in at most six cells: 14:05 on the same day, 28 Nov in the same year, 2027."""
+    assert face.zone is not None, "times stand as instants"
+    day, *rest = text.instant(at, face.zone, face.outlook.now).rsplit(" ", 1)
+    return rest[0] if rest and ":" not in rest[0] else day
+
+
 def _age(state: JobState, face: Face) -> Cell:
-    return Cell(NOTHING, Tone.QUIET) if state.since is None else Cell(text.age(face.outlook.now - state.since))
+    if state.since is None:
+        return Cell(NOTHING, Tone.QUIET)
+    return Cell(_instant(state.since, face) if face.zone else text.age(face.outlook.now - state.since))
 
 
 def next_ask(state: JobState, face: Face) -> float | None:
@@ -184,7 +213,9 @@ def _next(state: JobState, face: Face) -> Cell:
     at = next_ask(state, face)
     if at is None:
         return Cell(NOTHING, Tone.QUIET)
-    return Cell("now" if at <= face.outlook.now else text.duration(at - face.outlook.now), Tone.QUIET)
+    if at <= face.outlook.now:
+        return Cell("now", Tone.QUIET)
+    return Cell(_instant(at, face) if face.zone else text.duration(at - face.outlook.now), Tone.QUIET)
 
 
 def link(state: JobState, face: Face) -> Cell:
@@ -197,7 +228,7 @@ def link(state: JobState, face: Face) -> Cell:
     left = expiry.left(found, now)
     if left is None:
         return Cell(str(found.kind), Tone.DONE)
-    label = f"{'' if found.exact else '~'}{text.duration(left)}"
+    label = f"{'' if found.exact else '~'}{_instant(now + left, face) if face.zone else text.duration(left)}"
     if expiry.expiring(found, now, face.outlook.warn_before):
         return Cell(f"{label} !", Tone.WARNING)
     return Cell(label, Tone.DONE)
@@ -217,9 +248,33 @@ _CELLS: Mapping[str, Callable[[JobState, Face], Cell]] = {
 
 def cells(state: JobState, shown: tuple[Column, ...], face: Face) -> tuple[Cell, ...]:
     """The cells of a job's row, one a column."""
-    return tuple(_CELLS[column.id](state, face) for column in shown)
+    row = (_CELLS[column.id](state, face) for column in shown)
+    return tuple(
+        _number(cell) if column.id == "progress" and column.width == _NUMBER else cell
+        for column, cell in zip(shown, row, strict=True)
+    )
 
 
 def dimmed(state: JobState, face: Face) -> bool:
     """The row is not to draw the eye: it is old news, or put away."""
     return Flag.STALE in rows.flags(state, face.outlook) or (state.job.archived and state.phase in ENDS)
+
+
+def still_for(state: JobState, face: Face) -> float:
+    """For how many seconds the row says the same, if nothing happens to its job; infinity: for ever."""
+    return min(_changes(state, face), default=math.inf)
+
+
+def _changes(state: JobState, face: Face) -> Iterator[float]:
+    now = face.outlook.now
+    yield rows.turn(state, face.outlook) - now
+    if state.since is not None:
+        yield state.since + board.CHANGED_FOR - now if board.changed(state, now) else math.inf
+        yield text.next_change(now - state.since, "age") if face.zone is None else math.inf
+    if state.checked_at is not None and Flag.STALE in rows.flags(state, face.outlook):
+        yield text.next_change(now - state.checked_at, "age")
+    at, found = next_ask(state, face), board.soonest(state)
+    if at is not None and at > now:
+        yield at - now if face.zone else text.next_change(at - now, "duration")
+    if found is not None and found.expires_at is not None and found.expires_at > now:
+        yield found.expires_at - now if face.zone else text.next_change(found.expires_at - now, "duration")

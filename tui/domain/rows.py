@@ -1,5 +1,6 @@
 """Which jobs a table shows, and in which order: views, filters, sorts. Pure; what a row says is `cells`."""
 
+import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from tui.domain import board, expiry, text
+from tui.domain import board, durations, expiry, text
 from tui.domain.board import Flag, JobState
 from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Phase, Ref
 
@@ -54,17 +55,36 @@ def archived(state: JobState, outlook: Outlook) -> bool:
     return all(expiry.expired(link, outlook.now) for link in state.links)
 
 
+_ARCHIVED = frozenset({View.ARCHIVE})
+_ACTIVE = frozenset({View.ALL, View.ACTIVE})
+_PROBLEMS = frozenset({View.ALL, View.PROBLEMS})
+_DONE = frozenset({View.ALL, View.DONE})
+_EXPIRING = _DONE | {View.EXPIRING}
+
+
 def views(state: JobState, outlook: Outlook) -> frozenset[View]:
     """The views that show the job."""
     if archived(state, outlook):
-        return frozenset({View.ARCHIVE})
+        return _ARCHIVED
     if state.phase in ACTIVE:
-        return frozenset({View.ALL, View.ACTIVE})
+        return _ACTIVE
     if state.phase in PROBLEMS:
-        return frozenset({View.ALL, View.PROBLEMS})
-    if Flag.EXPIRING in flags(state, outlook):
-        return frozenset({View.ALL, View.DONE, View.EXPIRING})
-    return frozenset({View.ALL, View.DONE})
+        return _PROBLEMS
+    link = board.soonest(state) if state.links else None
+    expiring = link is not None and expiry.expiring(link, outlook.now, outlook.warn_before)
+    return _EXPIRING if expiring else _DONE
+
+
+def turn(state: JobState, outlook: Outlook) -> float:
+    """The instant at which time alone changes the job's views or flags next; infinity: never."""
+    turns = [link.expires_at - early for link in state.links if link.expires_at for early in (outlook.warn_before, 0)]
+    if state.phase in ENDS:
+        turns.append((state.since or 0.0) + outlook.archive_after)
+    elif state.born is not None:
+        turns.append(math.nextafter(state.born + durations.patience(state.expected, outlook.stall_after), math.inf))
+    if state.fresh_until is not None:
+        turns.append(math.nextafter(state.fresh_until, math.inf))
+    return min((at for at in turns if at > outlook.now), default=math.inf)
 
 
 def counts(states: Iterable[JobState], outlook: Outlook) -> dict[View, int]:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Ref
+from tui.domain.jobs import Asked, Ref
 from tui.stores.watchlist import Operation, Removed
 
 
@@ -42,6 +42,12 @@ class AccountState(Struct, frozen=True, kw_only=True):
     """What is wrong and the way out; "" while nothing is."""
     until: float | None = None
     """Instant until which it waits, if it does."""
+    http_status: int | None = None
+    """What came when it was last told to wait: 429 or 503; None: it was not, or without such a word."""
+    failures: int = 0
+    """Asks in a row that found no service. One may be a cut connection."""
+    per_minute: float | None = None
+    """Asks a minute that we allow ourselves now."""
     quota: tuple[int, int] | None = None
     """Asks left and the limit, as the service's headers said last."""
     asks: int = 0
@@ -87,7 +93,13 @@ class Resume(Struct, frozen=True):
     account: str
 
 
-Command = Operation | Refresh | Resume
+class Remember(Struct, frozen=True):
+    """Keep these for the next start, by name; each is plain data. What has another name stays as it is."""
+
+    values: Mapping[str, object]
+
+
+Command = Operation | Refresh | Resume | Remember
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -108,6 +120,8 @@ class Detail(Struct, frozen=True, kw_only=True):
     """The last raw body, at most 64 KiB, without the key."""
     body_at: float | None = None
     changes: tuple[PhaseChange, ...] = ()
+    asks: tuple[Asked, ...] = ()
+    """Its last asks, newest first."""
 
 
 class Update(Struct, frozen=True, kw_only=True):
@@ -118,6 +132,8 @@ class Update(Struct, frozen=True, kw_only=True):
     order: tuple[Ref, ...] | None = None
     """The watchlist's order, where it changed."""
     accounts: Mapping[str, AccountState] | None = None
+    role: str | None = None
+    """Who polls, where that changed: "polling", or "following PID n"."""
     problems: tuple[str, ...] | None = None
     """Banners: a broken watchlist, a journal that cannot be written."""
     notices: tuple[Notice, ...] = ()
@@ -140,6 +156,10 @@ class Feed(Protocol):
 
     def look(self, ref: Ref) -> "Future[Detail]":
         """Asks for what the journal holds of a job."""
+        ...
+
+    def recent(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
+        """Asks for the last phase changes of all jobs, newest first."""
         ...
 
     def silent_for(self) -> float:

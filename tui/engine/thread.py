@@ -11,14 +11,16 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from tui.domain.board import JobState
+from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
-from tui.engine.client import Transport
 from tui.engine.feed import AccountState, Command, Detail, Notice, Outcome, Update
-from tui.engine.session import Session
 from tui.stores.library import Library
+
+if TYPE_CHECKING:
+    from tui.engine.client import Transport
+    from tui.engine.session import Session
 
 T = TypeVar("T")
 
@@ -61,6 +63,7 @@ class Outbox:
         self._order: tuple[Ref, ...] | None = None
         self._removed: set[Ref] = set()
         self._listed: frozenset[Ref] = frozenset()
+        self._role: str | None = None
         self._problems: tuple[str, ...] = ()
         self._troubled = False
         self._failure = ""
@@ -85,6 +88,12 @@ class Outbox:
         """An account's state is new."""
         with self._lock:
             self._accounts[state.name] = state
+        self._ring()
+
+    def role(self, role: str) -> None:
+        """Who polls is another."""
+        with self._lock:
+            self._role = role
         self._ring()
 
     def problems(self, problems: tuple[str, ...]) -> None:
@@ -133,10 +142,12 @@ class Outbox:
                 order=self._order,
                 accounts=self._accounts,
                 removed=frozenset(self._removed),
+                role=self._role,
                 problems=((self._failure,) if self._failure else ()) + self._problems if self._troubled else None,
                 notices=tuple(self._notices),
             )
             self._states, self._accounts, self._order, self._removed = {}, {}, None, set()
+            self._role = None
             self._troubled = False
             self._notices.clear()
             self._rung = False
@@ -147,7 +158,7 @@ class EngineThread:
     """A Feed over a Session on its own thread. It is started anew when it dies, with a growing pause."""
 
     def __init__(
-        self, library: Library, *, transport: Transport | None = None, pauses: tuple[float, float] = PAUSES
+        self, library: Library, *, transport: "Transport | None" = None, pauses: tuple[float, float] = PAUSES
     ) -> None:
         """`library` is configuration and keys; the thread opens the journal for itself."""
         self._library = library
@@ -180,12 +191,20 @@ class EngineThread:
     def look(self, ref: Ref) -> Future[Detail]:
         """What the journal holds of a job; nothing while the engine is down."""
 
-        async def look(session: Session) -> Detail:
+        async def look(session: "Session") -> Detail:
             return session.look(ref)
 
         return self._cross(look, Detail(ref=ref))
 
-    def _cross(self, do: Callable[[Session], Coroutine[Any, Any, T]], down: T) -> Future[T]:
+    def recent(self, limit: int) -> Future[tuple[PhaseChange, ...]]:
+        """The last phase changes of all jobs, newest first; none while the engine is down."""
+
+        async def recent(session: "Session") -> tuple[PhaseChange, ...]:
+            return session.recent(limit)
+
+        return self._cross(recent, ())
+
+    def _cross(self, do: Callable[["Session"], Coroutine[Any, Any, T]], down: T) -> Future[T]:
         future: Future[T] = Future()
         session, loop = self._session, self._loop
         self._crossing[future] = down
@@ -237,6 +256,8 @@ class EngineThread:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
         if self._closing.is_set():  # `close` came before there was anything to cancel
             return
+        from tui.engine.session import Session  # httpx comes with it: 140 ms, after the first frame
+
         library = self._library.again()
         try:
             session = Session(library, outbox, transport=self._transport)

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import UTC, tzinfo
 from typing import ClassVar, cast
 
+from msgspec.structs import replace
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from tui.commands import COMMANDS, Command
@@ -22,14 +24,17 @@ from tui.engine.feed import Feed, Kind, Notice, Outcome, Update
 from tui.screens.jobs import JobDeeds
 from tui.screens.looking import Looking
 from tui.screens.moving import Moving
+from tui.screens.starting import Looks
 from tui.widgets.bars import HintBar, TopBar, ViewBar
 from tui.widgets.board import Board
 from tui.widgets.detail import DetailPane, DetailTabs
-from tui.widgets.table import JobTable, TableHead
+from tui.widgets.head import TableHead
+from tui.widgets.pages import Tab
+from tui.widgets.table import JobTable
 from tui.widgets.welcome import Greeting, Welcome
 
 TICK = 1.0
-"""Seconds between two looks at what time has changed on the screen."""
+"""Seconds that are left between two looks at what time has changed on the screen. Where nothing will, none is taken."""
 SILENT = 5.0
 """Seconds without a heartbeat after which the engine counts as stuck."""
 DIGEST = 3
@@ -54,14 +59,19 @@ class Dashboard(Screen[None]):
         *,
         commands: tuple[Command, ...],
         greeting: Greeting,
-        zones: Sequence[tzinfo],
+        zone: tzinfo,
+        looks: Looks,
+        keep: Callable[[Looks], None],
         role: str,
-        ascii_only: bool,
         bell: bool,
         readonly: bool,
     ) -> None:
+        """`zone` is the local one. `keep` is told how the screen looks, whenever the operator changed that."""
         super().__init__()
-        self._zones = list(zones)
+        self._local = zone
+        self._looks = looks
+        self._keep = keep
+        self._timer: Timer | None = None
         self.board = board
         self.feed = feed
         self.commands = {command.id: command for command in commands}
@@ -70,11 +80,14 @@ class Dashboard(Screen[None]):
         self.pane = DetailPane(board, feed, self.zone)
         self.frozen: list[Update] | None = None
         """The updates that are held back; None: the view is not frozen."""
-        self._top = TopBar(board, self.zone, role, ascii_only=ascii_only)
+        self._top = TopBar(board, self.zone, role)
         self._views = ViewBar(board, lambda: len(self.table.refs))
         self._greeting = greeting
         self._bell = bell
         self._doers = (Moving(self), Looking(self), JobDeeds(self))
+        board.zone = None if looks.time == "relative" else self.zone()
+        board.choose(view=looks.view, sort=looks.sort, descending=looks.descending)
+        self.set_class(not looks.preview, "-alone")
 
     @property
     def host(self) -> App[None]:
@@ -83,12 +96,33 @@ class Dashboard(Screen[None]):
 
     def zone(self) -> tzinfo:
         """The zone in which instants are shown."""
-        return self._zones[0]
+        return UTC if self._looks.time == "utc" else self._local
 
-    def turn_time(self) -> str:
-        """Turns to the other zone and says which it is."""
-        self._zones.reverse()
-        return "UTC" if self._zones[0] is UTC else "local"
+    def turn_time(self) -> None:
+        """Turns to the next form of the times, and says which it is."""
+        said = {"relative": "how long ago and how far away", "local": "local time", "utc": "UTC"}
+        order = list(said)
+        form = order[(order.index(self._looks.time) + 1) % len(order)]
+        self._looks = replace(self._looks, time=form)
+        self.board.zone = None if form == "relative" else self.zone()
+        self.query_one(TableHead).refresh()
+        self.table.fit_columns()
+        self.tick()
+        self.say(f"times: {said[form]}")
+
+    def remember(self) -> None:
+        """Has the looks kept."""
+        board = self.board
+        looks = replace(
+            self._looks,
+            view=board.view,
+            sort=board.sort,
+            descending=board.descending,
+            preview=not self.has_class("-alone"),
+            theme=self.host.theme,
+        )
+        self._looks = looks
+        self._keep(looks)
 
     def compose(self) -> ComposeResult:
         """From the top line to the keys."""
@@ -103,13 +137,14 @@ class Dashboard(Screen[None]):
                 yield Static(id="empty", markup=False)
             yield self.pane
         yield Input(id="filter", placeholder="phase:failed  -tag:test  provider:…  text", select_on_focus=False)
+        yield Input(id="find", placeholder="search in the response", select_on_focus=False)
         yield HintBar(list(self.commands.values()))
 
     def on_mount(self) -> None:
         """Shows what is known and looks at the time from now on."""
-        self.query_one("#filter", Input).cursor_blink = False
+        for line in self.query(Input):
+            line.cursor_blink = False
         self.rearrange()
-        self.set_interval(TICK, self.tick)
 
     # What the engine says.
 
@@ -119,10 +154,8 @@ class Dashboard(Screen[None]):
         if self.frozen is not None:
             self.frozen.append(update)
             return
-        if self.board.take(update):
-            self.rearrange()
-        else:
-            self.tick()
+        self.board.take(update)
+        self.tick()
 
     def rearrange(self) -> None:
         """Shows the jobs that view and filter let through."""
@@ -142,13 +175,19 @@ class Dashboard(Screen[None]):
         return f"No job is in the view {self.board.view.capitalize()}. 1 shows all."
 
     def tick(self) -> None:
-        """Paints what says something else than a moment ago."""
+        """Paints what says something else than a moment ago, and sleeps until that happens again."""
+        if self.frozen is None and self.board.arranged() is not self.table.refs:
+            self.rearrange()  # which comes back here
+            return
+        still = min(SILENT, self._top.still_for())
         if self.frozen is None:
-            self.table.tick()
-            self.pane.tick()
+            still = min(still, self.table.tick() - self.board.now(), self.pane.tick())
         self._top.tick()
         self._views.tick()
         self._show_problems()
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(max(TICK, still), self.tick)
 
     def _show_problems(self) -> None:
         problems = list(self.board.problems)
@@ -224,14 +263,14 @@ class Dashboard(Screen[None]):
 
     @on(TableHead.Sorted)
     def _sorted(self, event: TableHead.Sorted) -> None:
-        self.board.descending = event.column == self.board.sort and not self.board.descending
-        self.board.sort = event.column
-        self.sorted()
+        self.sort_by(event.column)
 
-    def sorted(self) -> None:
-        """The sort is another."""
+    def sort_by(self, sort: str) -> None:
+        """Sorts; the sort that is already is turned round."""
+        self.board.choose(sort=sort, descending=sort == self.board.sort and not self.board.descending)
         self.query_one(TableHead).refresh()
         self.rearrange()
+        self.remember()
 
     @on(ViewBar.Chosen)
     def _view_chosen(self, event: ViewBar.Chosen) -> None:
@@ -260,3 +299,27 @@ class Dashboard(Screen[None]):
         """Takes that line away; the filter stays."""
         self.set_focus(self.table)
         self.query_one("#filter", Input).display = False
+
+    @property
+    def reading(self) -> bool:
+        """The detail has the focus and shows the response: `/` searches in it."""
+        return self.focused is not self.table and self.pane.tab is Tab.RESPONSE
+
+    @on(Input.Changed, "#find")
+    def _searched(self, event: Input.Changed) -> None:
+        self.pane.find(event.value)
+
+    @on(Input.Submitted, "#find")
+    def _search_kept(self) -> None:
+        self.close_find()
+
+    def open_find(self) -> None:
+        """Shows the line to type in what is searched."""
+        line = self.query_one("#find", Input)
+        line.display = True
+        self.set_focus(line)
+
+    def close_find(self) -> None:
+        """Takes that line away; the search stays until it is emptied."""
+        self.set_focus(self.query_one("#detail-scroll"))
+        self.query_one("#find", Input).display = False

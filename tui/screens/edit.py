@@ -43,7 +43,9 @@ class EditScreen(ModalScreen[Set | None]):
                     yield Input(value, id=field, compact=True)
             for option, meaning in _OPTIONS.items():
                 yield Checkbox(Content(meaning), bool(getattr(self._job, option)), id=option, compact=True)
-            yield Static("Enter saves   Tab to the next   Space turns an option   Esc leaves", id="keys", markup=False)
+            yield Static(
+                "Enter saves   Tab to the next   Space turns an option   Esc leaves", classes="keys", markup=False
+            )
 
     def on_mount(self) -> None:
         """A cursor that blinks would repaint for ever."""

@@ -4,18 +4,33 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tui.domain import board as reducer
-from tui.domain import expiry
+from tui.domain import expiry, text
 from tui.domain.jobs import Job, Link, Ref
-from tui.engine.feed import Outcome, Refresh
+from tui.engine.feed import AccountState, Outcome, Refresh
 from tui.screens.add import AddScreen
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.edit import EditScreen
 from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
 
 if TYPE_CHECKING:
     from tui.screens.dashboard import Dashboard
+
+
+DEAR = 1.0
+"""Minutes of asking from which on an operator is asked whether it is meant."""
+
+
+def cost(refs: Iterable[Ref], accounts: Mapping[str, AccountState]) -> tuple[float, str]:
+    """How many minutes it takes to ask for the jobs, and the account that takes longest."""
+    counts = Counter(ref.account for ref in refs)
+    minutes = {name: count / (accounts[name].per_minute or 60) for name, count in counts.items() if name in accounts}
+    slowest = max(minutes, key=minutes.__getitem__, default="")
+    return minutes.get(slowest, 0.0), slowest
 
 
 class JobDeeds:
@@ -93,8 +108,16 @@ class JobDeeds:
         self._refresh(tuple(self._table.refs))
 
     def _refresh(self, refs: tuple[Ref, ...]) -> None:
-        if refs:
+        """Asks, but says first what it costs if that is much."""
+        minutes, account = cost(refs, self._board.accounts)
+        if not refs:
+            return
+        if minutes < DEAR:
             self._dashboard.wish(Refresh(refs))
+            return
+        question = f"Refresh {len(refs)} jobs: about {text.span(minutes * 60)} at {account}'s limit."
+        answered = ConfirmScreen(question, "asks them all")
+        self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(Refresh(refs)) if yes else None)
 
     # Results.
 
@@ -138,7 +161,7 @@ class JobDeeds:
             return link
         return None
 
-    def _copy(self, text: str, what: str) -> None:
+    def _copy(self, said: str, what: str) -> None:
         """OSC 52 is never acknowledged, so no more is claimed than was done."""
-        self._dashboard.host.copy_to_clipboard(text)
+        self._dashboard.host.copy_to_clipboard(said)
         self._dashboard.say(f"{what} was sent to the terminal")

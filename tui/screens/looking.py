@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING
 
 from textual.widgets import Input
 
-from tui.domain.rows import SORTS, View
+from tui.domain import rows
+from tui.domain.jobs import Ref
+from tui.domain.rows import View
+from tui.engine.feed import Resume
+from tui.screens.accounts import AccountsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.journal import JournalScreen
+from tui.screens.sort import SortScreen
 from tui.widgets.themes import THEMES
 
 if TYPE_CHECKING:
@@ -33,6 +39,9 @@ class Looking:
         if dashboard.query_one("#filter").display:
             dashboard.close_filter()
             self._search("")
+        elif dashboard.query_one("#find").display:
+            dashboard.close_find()
+            dashboard.query_one("#find", Input).value = ""
         elif dashboard.has_class("-detail") or dashboard.focused is not self._table:
             dashboard.remove_class("-detail")
             self._table.focus()
@@ -87,23 +96,50 @@ class Looking:
     # Rows.
 
     def filter(self) -> None:
-        """Opens the line in which a filter is typed."""
-        self._dashboard.open_filter()
+        """Opens the line in which a filter is typed; in Response, what is searched there."""
+        if self._dashboard.reading:
+            self._dashboard.open_find()
+        else:
+            self._dashboard.open_filter()
+
+    def find_next(self) -> None:
+        """To the next match in Response."""
+        self._dashboard.pane.next_match(1)
+
+    def find_back(self) -> None:
+        """To the match before."""
+        self._dashboard.pane.next_match(-1)
 
     def _search(self, text: str) -> None:
         self._dashboard.query_one("#filter", Input).value = text
 
     def sort(self) -> None:
-        """Sorts by the next column, at last by the watchlist's own order."""
-        order = ["", *SORTS]
-        self._board.sort = order[(order.index(self._board.sort) + 1) % len(order)]
-        self._board.descending = False
-        self._dashboard.sorted()
+        """Opens the dialog that chooses the sort."""
+        dialog = SortScreen(self._board.sort, descending=self._board.descending)
+        self._dashboard.host.push_screen(dialog, self._sort_chosen)
+
+    def _sort_chosen(self, sort: str | None) -> None:
+        if sort is not None:
+            self._dashboard.sort_by(sort)
 
     def sort_back(self) -> None:
         """Turns the order round."""
-        self._board.descending = not self._board.descending
-        self._dashboard.sorted()
+        self._dashboard.sort_by(self._board.sort)
+
+    def sort_left(self) -> None:
+        """Sorts by the column further left; left of all is the watchlist's own order."""
+        self._step_sort(-1)
+
+    def sort_right(self) -> None:
+        """Sorts by the column further right."""
+        self._step_sort(1)
+
+    def _step_sort(self, by: int) -> None:
+        order = ["", *(column.id for column in self._table.columns)]
+        at = order.index(self._board.sort) if self._board.sort in order else 0
+        wanted = order[max(0, min(at + by, len(order) - 1))]
+        if wanted != self._board.sort:
+            self._dashboard.sort_by(wanted)
 
     def freeze(self) -> None:
         """Holds the view, or lets it go on with all that came meanwhile."""
@@ -143,8 +179,9 @@ class Looking:
         self._view(View.ARCHIVE)
 
     def _view(self, view: View) -> None:
-        self._board.view = view
+        self._board.choose(view=view)
         self._dashboard.rearrange()
+        self._dashboard.remember()
 
     # Marks.
 
@@ -160,6 +197,11 @@ class Looking:
         self._board.marks |= set(self._table.refs)
         self._dashboard.tick()
 
+    def invert(self) -> None:
+        """Marks what is not marked in the table, and the other way round."""
+        self._board.marks ^= set(self._table.refs)
+        self._dashboard.tick()
+
     def unmark(self) -> None:
         """Takes every mark away."""
         self._board.marks.clear()
@@ -168,9 +210,9 @@ class Looking:
     # Looks.
 
     def time(self) -> None:
-        """Local time or UTC."""
-        self._dashboard.say(f"times are {self._dashboard.turn_time()}")
-        self._dashboard.tick()
+        """How long ago and how far away, local time, or UTC."""
+        self._dashboard.turn_time()
+        self._dashboard.remember()
 
     def theme(self) -> None:
         """The next of our own themes."""
@@ -178,3 +220,34 @@ class Looking:
         at = names.index(app.theme) if app.theme in names else -1
         app.theme = names[(at + 1) % len(names)]
         self._dashboard.say(f"theme {app.theme}")
+        self._dashboard.remember()
+
+    def preview(self) -> None:
+        """Shows the detail where there is room for it, or hides it."""
+        self._dashboard.toggle_class("-alone")
+        self._dashboard.tick()
+        self._dashboard.remember()
+
+    # Dialogs.
+
+    def accounts(self) -> None:
+        """Shows how the accounts are doing."""
+        self._dashboard.host.push_screen(AccountsScreen(self._board, lambda name: self._dashboard.wish(Resume(name))))
+
+    def journal(self) -> None:
+        """Shows what happened last, and goes to the job that is chosen."""
+        dialog = JournalScreen(self._board, self._dashboard.feed, self._dashboard.zone())
+        self._dashboard.host.push_screen(dialog, self._go)
+
+    def _go(self, ref: Ref | None) -> None:
+        """To a job, wherever it is."""
+        if ref is None:
+            return
+        if ref not in self._board.states:
+            self._dashboard.say(f"{ref} is not on the watchlist any more", ok=False)
+            return
+        if ref not in self._table.refs:
+            self._search("")
+            self._board.search("")
+            self._view(View.ARCHIVE if rows.archived(self._board.states[ref], self._board.outlook) else View.ALL)
+        self._table.point_at(ref)

@@ -15,21 +15,13 @@ from textual.widget import Widget
 from tui.commands import Command, label
 from tui.domain import text
 from tui.domain.rows import View
-from tui.engine.feed import AccountState, Health
+from tui.engine.feed import Health
+from tui.widgets.badges import badge, waits
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
 
 Piece = tuple[str, str]
 """Text and the component class that colours it."""
-
-_BADGES = {
-    Health.OK: ("●", "o", "bar--done"),
-    Health.UNTRIED: ("○", ".", "bar--quiet"),
-    Health.LIMITED: ("◐", "~", "bar--warning"),
-    Health.OFFLINE: ("◌", "!", "bar--failed"),
-    Health.REFUSED: ("⊘", "x", "bar--failed"),
-    Health.NO_KEY: ("○", ".", "bar--quiet"),
-}
 
 
 class Bar(Widget):
@@ -85,38 +77,45 @@ class Bar(Widget):
 class TopBar(Bar):
     """The program, a badge per account, what this console is, and the time of day."""
 
-    def __init__(self, board: Board, zone: Callable[[], tzinfo], role: str, *, ascii_only: bool) -> None:
+    def __init__(self, board: Board, zone: Callable[[], tzinfo], role: str) -> None:
         super().__init__()
         self._board = board
         self._zone = zone
         self._role = role
-        self._ascii = ascii_only
 
     def pieces(self) -> tuple[list[Piece], list[Piece]]:
-        """See SCREENS: a badge, the name, and what is left or why it waits."""
-        gap = "   " if self.size.width >= 100 else " "
-        left: list[Piece] = [(" babeltop", "bar--strong"), (gap, "bar--plain")]
-        for account in self._board.accounts.values():
-            glyph, sign, part = _BADGES[account.health]
-            left.append((f"{sign if self._ascii else glyph} ", part))
-            left.append((account.name, "bar--quiet" if account.health is Health.NO_KEY else "bar--plain"))
-            left.append((self._more(account), "bar--quiet" if part == "bar--done" else part))
-            left.append((gap, "bar--plain"))
+        """See SCREENS: `● konpro 42/100   ◐ camb 429, 38s`; where that does not fit, signs and times to wait alone."""
         zone = self._zone()
-        clock = text.clock(self._board.now(), zone)
-        name = "UTC" if zone.utcoffset(None) is not None and zone.tzname(None) == "UTC" else ""
-        return left, [(f"{self._role}{gap}", "bar--quiet"), (f"{clock} {name}".rstrip() + " ", "bar--plain")]
+        name = "UTC" if zone.tzname(None) == "UTC" else ""
+        clock = f"{text.clock(self._board.now(), zone)} {name}".rstrip()
+        right = [(f"{self._role}   ", "bar--quiet"), (f"{clock} ", "bar--plain")]
+        room = self.size.width - sum(cell_len(piece) for piece, _ in right)
+        for gap, said in (("   ", True), ("  ", True), (" ", False)):
+            left = self._badges(gap, said=said)
+            if sum(cell_len(piece) for piece, _ in left) <= room:
+                break
+        return left, right
 
-    def _more(self, account: AccountState) -> str:
-        """Why the account waits, or how much of its quota is left."""
+    def still_for(self) -> float:
+        """For how many seconds the line says the same: to the next minute, or as long as a wait's label stays."""
         now = self._board.now()
-        wait = f" {text.duration(account.until - now)}" if account.until is not None and account.until > now else ""
-        if account.health in {Health.OK, Health.UNTRIED}:
-            return f" {account.quota[0]}/{account.quota[1]}" if account.quota and self.size.width >= 100 else ""
-        if self.size.width < 100:
-            return wait
-        word = "429" if account.health is Health.LIMITED else str(account.health)
-        return f" {word}{',' * bool(wait)}{wait}"
+        waiting = (each.until - now for each in self._board.accounts.values() if each.until is not None)
+        return min([60 - now % 60, *(text.next_change(left, "duration") for left in waiting)])
+
+    def _badges(self, gap: str, *, said: bool) -> list[Piece]:
+        left: list[Piece] = [(" babeltop", "bar--strong"), (gap, "bar--plain")]
+        now = self._board.now()
+        for account in self._board.accounts.values():
+            shown = badge(account, now, ascii_only=self._board.ascii_only)
+            quota = f"{account.quota[0]}/{account.quota[1]}" if account.quota else ""
+            words = ", ".join(filter(None, [shown.word or quota if said else "", waits(account, now)]))
+            left += [
+                (f"{shown.sign} ", f"bar--{shown.part}"),
+                (account.name, "bar--quiet" if account.health is Health.NO_KEY else "bar--plain"),
+                (f" {words}" if words else "", f"bar--{shown.part if shown.word else 'quiet'}"),
+                (gap, "bar--plain"),
+            ]
+        return left
 
 
 class ViewBar(Bar):

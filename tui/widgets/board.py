@@ -1,15 +1,16 @@
 """The front end's board: its own dict of states, and what the operator chose to see of it. It draws nothing."""
 
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 
 from msgspec.structs import replace
 
-from tui.domain import rows
 from tui.domain.board import JobState
 from tui.domain.cells import ASCII, UNICODE, Face
 from tui.domain.jobs import Ref
 from tui.domain.rows import Filter, Outlook, View
 from tui.engine.feed import AccountState, Health, Update
+from tui.widgets.arrangement import Arrangement
 
 
 class Board:
@@ -26,24 +27,29 @@ class Board:
         self.filter_text = ""
         self.sort = ""
         self.descending = False
+        self.zone: tzinfo | None = None
+        """Times stand as instants in this zone; None: as how long ago, or how far away."""
         self.now = now
         self._outlook = outlook
         self._glyphs = ASCII if ascii_only else UNICODE
+        self._arrangement = Arrangement()
 
-    def take(self, update: Update) -> bool:
-        """Takes over an update; True: the rows are to be arranged anew."""
-        arranged = bool(update.states) or update.order is not None
+    def take(self, update: Update) -> None:
+        """Takes over an update."""
         self.states.update(update.states)
-        if update.order is not None:
-            self.states = {ref: self.states[ref] for ref in update.order if ref in self.states}
-            self.marks &= self.states.keys()
         if update.accounts:
             self.accounts.update(update.accounts)
             providers = {name: account.provider for name, account in self.accounts.items()}
-            self._outlook = replace(self._outlook, providers=providers)
+            if providers != self._outlook.providers:
+                self._outlook = replace(self._outlook, providers=providers)
+        if update.order is not None:
+            self.states = {ref: self.states[ref] for ref in update.order if ref in self.states}
+            self.marks &= self.states.keys()
+            self._arrangement.listed(self.states, self.outlook)
+        else:
+            self._arrangement.put(update.states.values(), self.outlook)
         if update.problems is not None:
             self.problems = update.problems
-        return arranged
 
     @property
     def outlook(self) -> Outlook:
@@ -55,27 +61,37 @@ class Board:
         """How cells are to look, now."""
         until = {name: account.until for name, account in self.accounts.items() if account.until is not None}
         stopped = {name for name, state in self.accounts.items() if state.health in {Health.REFUSED, Health.NO_KEY}}
-        return Face(self.outlook, self._glyphs, until, frozenset(stopped))
+        return Face(self.outlook, self._glyphs, until, frozenset(stopped), self.zone)
+
+    @property
+    def ascii_only(self) -> bool:
+        """No sign is to be drawn that ASCII has not."""
+        return self._glyphs.ascii_only
 
     def arranged(self) -> list[Ref]:
-        """The jobs that the table shows, in its order."""
-        return rows.arranged(
-            self.states.values(),
-            self.outlook,
-            view=self.view,
-            wanted=self.filter,
-            sort=self.sort,
-            descending=self.descending,
-        )
+        """The jobs that the table shows, in its order; the same list until that changes."""
+        self._arrangement.pass_time(self.states, self.outlook)
+        return self._arrangement.refs
 
     def counts(self) -> Mapping[View, int]:
         """How many jobs each view holds."""
-        return rows.counts(self.states.values(), self.outlook)
+        return self._arrangement.counts
+
+    def choose(self, *, view: View | None = None, sort: str | None = None, descending: bool | None = None) -> None:
+        """Sets what is said of view and sort."""
+        self.view = self.view if view is None else view
+        self.sort = self.sort if sort is None else sort
+        self.descending = self.descending if descending is None else descending
+        self._chosen()
 
     def search(self, text: str) -> None:
         """Sets the filter."""
         self.filter_text = text
         self.filter = Filter.parse(text)
+        self._chosen()
+
+    def _chosen(self) -> None:
+        self._arrangement.chosen(self.states, self.outlook, self.view, self.filter, self.sort, self.descending)
 
     def chosen(self, cursor: Ref | None) -> tuple[Ref, ...]:
         """What a command is about: the marked jobs, else the one under the cursor."""

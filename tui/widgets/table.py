@@ -4,7 +4,8 @@ Cursor, scroll and marks belong to refs, never to row numbers.
 """
 
 from collections.abc import Iterable
-from typing import ClassVar
+from math import inf
+from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,10 +14,10 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.domain import board as reducer
 from tui.domain import cells
+from tui.domain.board import JobState
 from tui.domain.cells import GAP, MARKS, Cell, Column, Tone
 from tui.domain.jobs import Ref
 from tui.widgets.anchors import anchored, disputed
@@ -30,45 +31,16 @@ Line = tuple[str, tuple[Cell, ...], bool]
 """What a row shows: marks, cells, dimmed. Two equal lines look the same."""
 
 
-class TableHead(Widget):
-    """The titles of the columns. A click sorts."""
+class Painted(NamedTuple):
+    """What stands in a row of the screen."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"head--title", "head--sorted"}
-    ALLOW_SELECT = False
-
-    class Sorted(Message):
-        """A title was clicked."""
-
-        def __init__(self, column: str) -> None:
-            super().__init__()
-            self.column = column
-
-    def __init__(self, board: Board) -> None:
-        super().__init__()
-        self._board = board
-
-    def render_line(self, y: int) -> Strip:
-        """The one line there is."""
-        title = self.get_component_rich_style("head--title")
-        segments = [Segment(" " * MARKS, title)]
-        for column in cells.columns(self.size.width):
-            chosen = column.id == self._board.sort
-            style = self.get_component_rich_style("head--sorted") if chosen else title
-            arrow = ("↓" if self._board.descending else "↑") if chosen else ""
-            segments.append(Segment(fit(column.title + arrow, column.width, right=column.right), style))
-            segments.append(Segment(" " * GAP, title))
-        return Strip(segments).adjust_cell_length(self.size.width, title)
-
-    def on_click(self, event: events.Click) -> None:
-        """Sorts by the column under the mouse."""
-        left = MARKS
-        for column in cells.columns(self.size.width):
-            if left <= event.x < left + column.width + GAP:
-                self.post_message(self.Sorted(column.id))
-            left += column.width + GAP
+    state: JobState
+    line: Line
+    until: float
+    """Instant at which the same state would say something else."""
 
 
-class JobTable(ScrollView, can_focus=True):
+class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     """The rows. `show_jobs` says which jobs, `tick` that time has passed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -107,14 +79,21 @@ class JobTable(ScrollView, can_focus=True):
         self._at = 0
         self._cursor: Ref | None = None
         self._columns: tuple[Column, ...] = ()
-        self._shown: dict[int, tuple[Ref, Line]] = {}
+        self._painted: dict[int, Painted] = {}
         self._face = board.face
         self._sideways = 0
+        self._styles: dict[tuple[str, bool], Style] = {}
+        """By part, and whether it is under the cursor."""
 
     @property
     def cursor(self) -> Ref | None:
         """The job under the cursor; None: the table is empty."""
         return self._cursor
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that there is room for."""
+        return self._columns
 
     @property
     def refs(self) -> list[Ref]:
@@ -126,21 +105,21 @@ class JobTable(ScrollView, can_focus=True):
     def show_jobs(self, refs: list[Ref]) -> None:
         """Shows these jobs. The cursor stays on its job, and its job on its line; if it is gone, on its neighbour."""
         line = self._at - self.scroll_offset.y
-        places = {ref: place for place, ref in enumerate(refs)} if refs != self._refs else None
-        if places is not None:
-            self._at = self._neighbour(places)
-            self._refs = refs
+        changed, before = refs != self._refs, self._refs
+        self._refs = refs
+        if changed:
+            self._at = self._neighbour({ref: place for place, ref in enumerate(refs)}, before)
             self.virtual_size = Size(self.size.width, len(refs))
             self.scroll_to(y=max(0, self._at - line), animate=False, force=True, immediate=True)
             self.refresh()
         self._point()
         self.tick()
 
-    def _neighbour(self, places: dict[Ref, int]) -> int:
+    def _neighbour(self, places: dict[Ref, int], before: list[Ref]) -> int:
         """Where the cursor goes among the new rows: to its job, else to the next one below that stayed, else above."""
         if self._cursor is not None and self._cursor in places:
             return places[self._cursor]
-        below, above = self._refs[self._at :], reversed(self._refs[: self._at])
+        below, above = before[self._at :], reversed(before[: self._at])
         for ref in (*below, *above):
             if ref in places:
                 return places[ref]
@@ -154,24 +133,36 @@ class JobTable(ScrollView, can_focus=True):
             self._cursor = cursor
             self.post_message(self.Moved(cursor))
 
-    def tick(self) -> None:
-        """Looks at the visible rows and paints those whose text is another than what stands there."""
-        self._face = self._board.face
+    def tick(self) -> float:
+        """Paints the visible rows whose text is another than what stands there; gives the instant to look again."""
+        before, self._face = self._face, self._board.face
+        now, soonest = self._face.outlook.now, inf
+        same = before[1:] == self._face[1:] and now >= before.outlook.now
         top = self.scroll_offset.y
-        for y in range(self.size.height):
-            shown = self._shown.get(y)
-            ref = self._refs[top + y] if top + y < len(self._refs) else None
-            if ref is None or ref not in self._board.states:
+        for y, ref in enumerate(self._refs[top : top + self.size.height]):
+            painted, state = self._painted.get(y), self._board.states.get(ref)
+            if state is None:
                 continue
-            if shown is None or shown != (ref, self._line(ref)):
-                self.refresh(Region(0, y, self.size.width, 1))
+            if not (same and painted is not None and self._holds(painted, state, now)):
+                fresh = self._paint(state)
+                if painted is None or painted.state.job.ref != ref or painted.line != fresh.line:
+                    self.refresh(Region(0, y, self.size.width, 1))
+                painted = self._painted[y] = fresh
+            soonest = min(soonest, painted.until)
+        return soonest
 
-    def _line(self, ref: Ref) -> Line:
-        state = self._board.states[ref]
+    def _holds(self, painted: Painted, state: JobState, now: float) -> bool:
+        marked = painted.line[0][1] != " "
+        return painted.state is state and now < painted.until and marked == (state.job.ref in self._board.marks)
+
+    def _paint(self, state: JobState) -> Painted:
+        return Painted(state, self._line(state), self._face.outlook.now + cells.still_for(state, self._face))
+
+    def _line(self, state: JobState) -> Line:
         glyphs = self._face.glyphs
         marks = (
             (glyphs.changed if reducer.changed(state, self._face.outlook.now) else " ")
-            + (glyphs.marked if ref in self._board.marks else " ")
+            + (glyphs.marked if state.job.ref in self._board.marks else " ")
             + (glyphs.muted if state.job.muted else " ")
         )
         return marks, cells.cells(state, self._columns, self._face), cells.dimmed(state, self._face)
@@ -180,20 +171,19 @@ class JobTable(ScrollView, can_focus=True):
         """One row, or an empty line below the last."""
         width = self.size.width
         place = self.scroll_offset.y + y
-        if place >= len(self._refs) or self._refs[place] not in self._board.states:
-            self._shown.pop(y, None)
-            return Strip.blank(width, self.rich_style)
-        ref = self._refs[place]
-        line = self._line(ref)
-        self._shown[y] = (ref, line)
-        return Strip(self._segments(line, y, place == self._at), width)
+        state = self._board.states.get(self._refs[place]) if place < len(self._refs) else None
+        if state is None:
+            self._painted.pop(y, None)
+            return Strip.blank(width, self._style("ground", cursor=False))
+        self._painted[y] = painted = self._paint(state)
+        return Strip(self._segments(painted.line, y, cursor=place == self._at), width)
 
-    def _segments(self, line: Line, y: int, under_cursor: bool) -> Iterable[Segment]:
+    def _segments(self, line: Line, y: int, *, cursor: bool) -> Iterable[Segment]:
         """The row as painted: marks, cells, and the scrollbar's piece in the last cell."""
         marks, shown, dimmed = line
-        ground = self.get_component_rich_style("table--cursor") if under_cursor else self.rich_style
-        yield Segment(marks[0], self._on(ground, "changed"))
-        yield Segment(marks[1:], self._on(ground, "marked"))
+        ground = self._style("ground", cursor=cursor)
+        yield Segment(marks[0], self._style("changed", cursor=cursor))
+        yield Segment(marks[1:], self._style("marked", cursor=cursor))
         left = self.region.x + MARKS
         for column, cell in zip(self._columns, shown, strict=True):
             tone = Tone.QUIET if dimmed and cell.tone is Tone.PLAIN else cell.tone
@@ -202,16 +192,28 @@ class JobTable(ScrollView, can_focus=True):
             if disputed(text):
                 text = anchored(text, column.width, left)
             left += column.width + GAP
-            yield Segment(text, self._on(ground, tone))
+            yield Segment(text, self._style(tone, cursor=cursor))
             if column is not self._columns[-1]:
                 yield Segment(" " * GAP, ground)
         taken = MARKS + sum(column.width + GAP for column in self._columns) - GAP
         yield Segment(" " * (self.size.width - taken - 1), ground)
-        yield Segment(self._scrollbar(y), self._on(self.rich_style, "scrollbar"))
+        yield Segment(self._scrollbar(y), self._style("scrollbar", cursor=False))
 
-    def _on(self, ground: Style, part: str) -> Style:
-        """The part's colour on the row's ground."""
-        return ground + Style(color=self.get_component_rich_style(f"table--{part}").color)
+    def _style(self, part: str, *, cursor: bool) -> Style:
+        """The part's colour on the row's ground. Few colours have none for the cursor's: then it is turned round."""
+        style = self._styles.get((part, cursor))
+        if style is None:
+            ground = self.get_component_rich_style("table--cursor") if cursor else self.rich_style
+            if cursor and self._few_colours:
+                ground += Style(reverse=True)
+            if part != "ground":
+                ground += Style(color=self.get_component_rich_style(f"table--{part}").color)
+            style = self._styles[part, cursor] = ground
+        return style
+
+    @property
+    def _few_colours(self) -> bool:
+        return self.app.console.color_system in {None, "standard"}  # pyright: ignore[reportUnknownMemberType]
 
     def _scrollbar(self, y: int) -> str:
         """The last cell of a line: the thumb where it is, nothing where everything fits."""
@@ -225,16 +227,22 @@ class JobTable(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Fits the columns to the new width and keeps the cursor in sight."""
-        self._columns = cells.columns(self.size.width)
         self.virtual_size = Size(self.size.width, len(self._refs))
-        self._shown.clear()
-        self.refresh()
+        self.fit_columns()
         self.call_after_refresh(self._reveal)
+
+    def fit_columns(self) -> None:
+        """The width is another, or the form of the times."""
+        self._columns = cells.columns(self.size.width, instants=self._board.zone is not None)
+        self._face = self._board.face
+        self._painted.clear()
+        self.refresh()
 
     def notify_style_update(self) -> None:
         """The theme has changed: nothing that stands there is right."""
         super().notify_style_update()
-        self._shown.clear()
+        self._styles.clear()
+        self._painted.clear()
 
     # Moving.
 
@@ -244,10 +252,13 @@ class JobTable(ScrollView, can_focus=True):
 
     def move_to(self, place: int) -> None:
         """Moves the cursor to a row, and the row into sight."""
+        before, top = self._at, self.scroll_offset.y
         self._at = place
         self._point()
         self._reveal()
-        self.refresh()
+        if self.scroll_offset.y == top:  # else all of it is painted anyway
+            for y in {before - top, self._at - top}:
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def point_at(self, ref: Ref) -> None:
         """Moves the cursor to a job, if it is shown."""

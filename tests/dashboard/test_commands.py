@@ -1,0 +1,246 @@
+"""Every command of the table, by its key: what an operator sees of it. A command without a line here fails."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from textual.widgets import Input
+
+from tests.dashboard.conftest import NOW
+from tests.feeds import LibraryFeed
+from tui.app import Babeltop
+from tui.commands import COMMANDS
+from tui.domain.rows import SORTS, View
+from tui.engine.feed import Update
+from tui.screens.accounts import AccountsScreen
+from tui.screens.add import AddScreen
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.dashboard import Dashboard
+from tui.screens.edit import EditScreen
+from tui.screens.help import HelpScreen
+from tui.screens.jobs import cost
+from tui.screens.journal import JournalScreen
+from tui.screens.sort import ORDERS, SortScreen
+from tui.widgets.pages import Tab
+
+
+class Seen(NamedTuple):
+    """What there is to look at."""
+
+    app: Babeltop
+    dash: Dashboard
+    feed: LibraryFeed
+
+    @property
+    def at(self) -> int:
+        return self.dash.table.refs.index(self.dash.table.cursor)
+
+    @property
+    def states(self):
+        return self.feed.library.board()
+
+    @property
+    def screen(self) -> type:
+        return type(self.app.screen)
+
+    @property
+    def said(self) -> str:
+        return " ".join(each.message for each in self.app._notifications)
+
+
+class Case(NamedTuple):
+    before: tuple[str, ...]
+    """Keys pressed first; the command's own key comes after them."""
+    holds: Callable[[Seen], object]
+
+
+READING = ("right_square_bracket", "right_square_bracket", "enter", "slash", *"a", "enter")
+"""Opens the response of the first job and searches in it."""
+
+CASES = {
+    "help": Case((), lambda seen: seen.screen is HelpScreen),
+    "down": Case((), lambda seen: seen.at == 1),
+    "up": Case(("j", "j"), lambda seen: seen.at == 1),
+    "top": Case(("j", "j"), lambda seen: seen.at == 0),
+    "bottom": Case((), lambda seen: seen.at == len(seen.dash.table.refs) - 1),
+    "half_down": Case((), lambda seen: seen.at == seen.dash.table.size.height // 2),
+    "half_up": Case(("ctrl+d",), lambda seen: seen.at == 0),
+    "page_down": Case((), lambda seen: seen.at == min(seen.dash.table.size.height, len(seen.dash.table.refs) - 1)),
+    "page_up": Case(
+        ("G",), lambda seen: seen.at == max(0, len(seen.dash.table.refs) - 1 - seen.dash.table.size.height)
+    ),
+    "right": Case((), lambda seen: seen.dash.table._sideways > 0),
+    "left": Case(("l",), lambda seen: seen.dash.table._sideways == 0),
+    "switch": Case((), lambda seen: seen.app.focused.id == "detail-scroll"),
+    "open": Case((), lambda seen: seen.dash.has_class("-detail")),
+    "back": Case(("enter",), lambda seen: not seen.dash.has_class("-detail")),
+    "interrupt": Case(("enter",), lambda seen: not seen.dash.has_class("-detail")),
+    "filter": Case((), lambda seen: seen.app.focused.id == "filter"),
+    "find_next": Case(READING, lambda seen: seen.dash.pane._match == 1),
+    "find_back": Case((*READING, "n"), lambda seen: seen.dash.pane._match == 0),
+    "sort": Case((), lambda seen: seen.screen is SortScreen),
+    "sort_back": Case((), lambda seen: seen.dash.board.descending),
+    "sort_left": Case(("greater_than_sign",) * 2, lambda seen: seen.dash.board.sort == "status"),
+    "sort_right": Case(("greater_than_sign",), lambda seen: seen.dash.board.sort == "provider"),
+    "problems": Case((), lambda seen: seen.dash.board.view is View.PROBLEMS),
+    "tab_next": Case((), lambda seen: seen.dash.pane.tab is Tab.TIMELINE),
+    "tab_back": Case(("right_square_bracket",), lambda seen: seen.dash.pane.tab is Tab.OVERVIEW),
+    "freeze": Case((), lambda seen: seen.dash.frozen is not None),
+    "time": Case((), lambda seen: seen.dash.board.zone is not None and "local" in seen.said),
+    "theme": Case((), lambda seen: seen.app.theme == "babeltop-light"),
+    "preview": Case((), lambda seen: not seen.dash.pane.display),
+    "accounts": Case((), lambda seen: seen.screen is AccountsScreen),
+    "journal": Case((), lambda seen: seen.screen is JournalScreen),
+    **{
+        f"view_{view}": Case(("4" if view is View.ALL else "1",), lambda seen, view=view: seen.dash.board.view is view)
+        for view in View
+    },
+    "mark": Case((), lambda seen: seen.dash.board.marks == {seen.dash.table.refs[0]} and seen.at == 1),
+    "mark_all": Case((), lambda seen: seen.dash.board.marks == set(seen.dash.table.refs)),
+    "unmark": Case(("V",), lambda seen: not seen.dash.board.marks),
+    "invert": Case(("space",), lambda seen: seen.dash.board.marks == set(seen.dash.table.refs[1:])),
+    "add": Case((), lambda seen: seen.screen is AddScreen),
+    "edit": Case((), lambda seen: seen.screen is EditScreen),
+    "remove": Case((), lambda seen: seen.dash.table.cursor in seen.states and "u puts back" in seen.said),
+    "undo": Case(("d",), lambda seen: len(seen.dash.board.states) == len(seen.states) and "done" in seen.said),
+    "archive": Case((), lambda seen: next(iter(seen.states.values())).job.archived),
+    "mute": Case((), lambda seen: next(iter(seen.states.values())).job.muted),
+    "refresh": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs[:1]),
+    "refresh_all": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs),
+    "copy_id": Case((), lambda seen: seen.app.clipboard == seen.dash.table.cursor.id),
+    "copy_link": Case(("3",), lambda seen: seen.app.clipboard.startswith("https://")),
+    "browse": Case(("3",), lambda seen: "there is no desktop here" in seen.said),
+    "palette": Case((), lambda seen: seen.screen.__name__ == "CommandPalette"),
+    "quit": Case((), lambda seen: seen.app.return_code == 0),
+}
+
+
+def test_every_command_is_here():
+    assert CASES.keys() == {command.id for command in COMMANDS}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.id)
+async def test_a_command_does_what_it_says(app: Babeltop, feed: LibraryFeed, monkeypatch, command):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    case = CASES[command.id]
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        dash = app.screen
+        assert isinstance(dash, Dashboard)
+        seen = Seen(app, dash, feed)
+        for key in case.before:
+            await pilot.press(key)
+            await pilot.pause()
+        await pilot.press(command.keys[0])
+        await pilot.pause()
+        assert case.holds(seen), seen.said
+
+
+# The dialogs, by keyboard alone.
+
+
+async def test_the_sort_dialog_sorts_and_turns_round(app: Babeltop):
+    assert set(ORDERS) == {"", *SORTS}
+    async with app.run_test(size=(80, 24)) as pilot:
+        board = app.screen.board
+        await pilot.press("s", "j", "j", "j", "enter")
+        await pilot.pause()
+        assert (board.sort, board.descending) == ("name", False)
+        await pilot.press("s", "enter")
+        await pilot.pause()
+        assert (board.sort, board.descending) == ("name", True)
+
+
+async def test_the_journal_goes_to_its_job_wherever_that_is(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(80, 24)) as pilot:
+        dash = app.screen
+        await pilot.press("2", "slash", *"konpro", "enter")
+        await pilot.pause()
+        await pilot.press("J")
+        await pilot.pause()
+        newest = feed.library.journal.recent(1)[0]
+        await pilot.press("enter")
+        await pilot.pause()
+        assert dash.table.cursor == newest.ref
+
+
+async def test_an_account_is_tried_again_at_a_persons_wish(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("A", "j", "r")
+        await pilot.pause()
+        assert feed.resumed == [list(feed.library.accounts)[1]]
+
+
+async def test_what_takes_long_is_asked_about_once(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(80, 24)) as pilot:
+        dash = app.screen
+        slow = {
+            name: type(state)(**{**_fields(state), "per_minute": 1.0}) for name, state in dash.board.accounts.items()
+        }
+        feed.push(Update(states={}, accounts=slow))
+        await pilot.press("R")
+        await pilot.pause()
+        assert isinstance(app.screen, ConfirmScreen)
+        assert f"Refresh {len(dash.table.refs)} jobs: about" in app.screen._question
+        assert "'s limit" in app.screen._question
+        await pilot.press("escape")
+        await pilot.pause()
+        assert feed.refreshed == []
+        await pilot.press("R", "enter")
+        await pilot.pause()
+        assert feed.refreshed == dash.table.refs
+
+
+def _fields(state):
+    return {field: getattr(state, field) for field in state.__struct_fields__}
+
+
+async def test_a_bulk_costs_what_its_slowest_account_takes(app: Babeltop):
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        board = app.screen.board
+        refs = list(board.states)
+        accounts = {
+            name: type(state)(**{**_fields(state), "per_minute": 2.0 if name == "konpro" else 600.0})
+            for name, state in board.accounts.items()
+        }
+        minutes, account = cost(refs, accounts)
+        assert account == "konpro"
+        assert minutes == sum(ref.account == "konpro" for ref in refs) / 2
+
+
+async def test_a_search_in_the_response_marks_and_goes_on_and_ends(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        dash = app.screen
+        await pilot.press(*READING)
+        await pilot.pause()
+        assert len(dash.pane._matches) > 1
+        assert dash.query_one("DetailTabs").search.startswith("/ a  1 of")
+        await pilot.press("n", "n")
+        await pilot.pause()
+        assert dash.query_one("DetailTabs").search.startswith("/ a  3 of")
+        assert app.focused.id == "detail-scroll"
+        await pilot.press("slash", *"zzz")
+        await pilot.pause()
+        assert "no match" in dash.query_one("DetailTabs").search
+        await pilot.press("escape")
+        await pilot.pause()
+        assert dash.query_one("#find", Input).value == ""
+        assert dash.pane._matches == []
+
+
+async def test_times_turn_from_ages_to_instants_and_back(app: Babeltop):
+    from tests.dashboard.test_dashboard import text_of
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        before = text_of(pilot)
+        await pilot.press("t", "t")
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "Nov" in shown
+        assert shown != before
+        await pilot.press("t")
+        await pilot.pause()
+        assert text_of(pilot).splitlines()[3] == before.splitlines()[3]
+    assert NOW

@@ -1,0 +1,81 @@
+"""The dialog of the journal: the last phase changes of all jobs, newest first."""
+
+import asyncio
+from datetime import tzinfo
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui.domain import cells, rows, text
+from tui.domain.board import PhaseChange
+from tui.domain.jobs import Phase, Ref
+from tui.engine.feed import Feed
+from tui.widgets.board import Board
+from tui.widgets.choices import Choices
+from tui.widgets.fit import fit
+
+LATEST = 200
+"""Changes that are shown."""
+
+
+class JournalScreen(ModalScreen[Ref | None]):
+    """Gives the job to go to, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,J", "dismiss", show=False)]
+
+    def __init__(self, board: Board, feed: Feed, zone: tzinfo) -> None:
+        super().__init__()
+        self._board = board
+        self._feed = feed
+        self._zone = zone
+        self._changes: tuple[PhaseChange, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """One line a change."""
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = Content("Journal")
+            yield Choices(compact=True)
+            yield Static("Enter goes to the job   Esc closes", classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Asks for the changes."""
+        self.run_worker(self._look(), group="look")
+
+    async def _look(self) -> None:
+        self._changes = await asyncio.wrap_future(self._feed.recent(LATEST))
+        choices = self.query_one(Choices)
+        if self._changes:
+            choices.add_options(Option(self._line(change)) for change in self._changes)
+            choices.highlighted = 0
+        else:
+            choices.add_option(Option(Content.styled("nothing has happened yet", "$job-quiet"), disabled=True))
+
+    def _line(self, change: PhaseChange) -> Content:
+        """When, which job, and from what to what."""
+        state = self._board.states.get(change.ref)
+        glyphs = self._board.face.glyphs
+        before = "" if change.before is Phase.NEW else f"{_word(change.before)} {'>' if glyphs.ascii_only else '→'} "
+        said = f": {change.message}" if change.message else ""
+        return Content.assemble(
+            (text.instant(change.seen, self._zone, self._board.now()).rjust(12), "$job-quiet"),
+            f"  {fit(rows.name(state) if state is not None else str(change.ref), 26, cut=glyphs.cut)}  ",
+            (f"{glyphs.phases[change.after]} ", f"$job-{cells.tone(change.after)}"),
+            (before, "$job-quiet"),
+            (_word(change.after), f"$job-{cells.tone(change.after)}"),
+            (said, "$job-quiet"),
+        )
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._changes[event.option_index].ref)
+
+
+def _word(phase: Phase) -> str:
+    return phase.replace("_", " ")

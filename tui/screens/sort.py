@@ -1,0 +1,59 @@
+"""The dialog that chooses what the table is sorted by."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from tui.widgets.choices import Choices
+
+ORDERS = {
+    "": "the watchlist's own order",
+    "status": "what runs first, then problems, then what is done",
+    "provider": "account",
+    "name": "name",
+    "lang": "language",
+    "progress": "the furthest first",
+    "age": "how long it is in its phase, the shortest first",
+    "next": "what is asked next",
+    "link": "the link that dies first",
+}
+"""Every sort, and what comes first in it."""
+
+
+class SortScreen(ModalScreen[str | None]):
+    """Gives the sort, or None. The one that is chosen already is turned round by whoever asked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,s", "dismiss", show=False)]
+
+    def __init__(self, sort: str, *, descending: bool) -> None:
+        super().__init__()
+        self._sort = sort
+        self._descending = descending
+
+    def compose(self) -> ComposeResult:
+        """One line an order."""
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = Content("Sort by")
+            yield Choices(*(Option(self._line(sort), sort or "none") for sort in ORDERS), compact=True)
+            yield Static("Enter sorts, once more turns it round   Esc leaves", classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Begins at the sort that is."""
+        orders: Sequence[str] = list(ORDERS)
+        self.query_one(Choices).highlighted = orders.index(self._sort) if self._sort in orders else 0
+
+    def _line(self, sort: str) -> Content:
+        now = ("  now, turned round" if self._descending else "  now") if sort == self._sort else ""
+        return Content.assemble(f"{sort or 'watchlist':<11}", (ORDERS[sort], "$job-quiet"), (now, "$accent"))
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(list(ORDERS)[event.option_index])

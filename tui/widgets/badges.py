@@ -1,0 +1,56 @@
+"""What an account's state is called and drawn like: in the top line, and in the dialog of accounts."""
+
+from datetime import UTC
+from typing import NamedTuple
+
+from tui.domain import text
+from tui.engine.feed import AccountState, Health
+
+
+class Badge(NamedTuple):
+    """An account at a glance."""
+
+    sign: str
+    part: str
+    """The tone of sign and word: quiet, done, warning or failed."""
+    word: str
+    """What is to be known of it; "" while it is well."""
+
+
+_SIGNS = {
+    Health.OK: ("●", "o", "done", ""),
+    Health.UNTRIED: ("○", ".", "quiet", ""),
+    Health.LIMITED: ("◐", "~", "warning", "waits"),
+    Health.OFFLINE: ("◌", "!", "failed", "offline"),
+    Health.REFUSED: ("⊘", "x", "failed", "key refused"),
+    Health.NO_KEY: ("○", ".", "quiet", "no key"),
+}
+
+
+def badge(account: AccountState, now: float, *, ascii_only: bool) -> Badge:
+    """The account's badge. One cut connection is no outage: only two in a row, or an open breaker, are `offline`."""
+    health = account.health
+    if health is Health.OFFLINE and account.failures < 2 and account.until is None:
+        health = Health.OK if account.asks > account.faults else Health.UNTRIED
+    sign, plain, part, word = _SIGNS[health]
+    if health is Health.LIMITED and account.http_status is not None:
+        word = str(account.http_status)
+    if health in {Health.OK, Health.UNTRIED} and account.deprecated:
+        part, word = "warning", ending(account, now)
+    return Badge(plain if ascii_only else sign, part, word)
+
+
+def ending(account: AccountState, now: float) -> str:
+    """What the service says of its API's end; "": nothing."""
+    if not account.deprecated and account.sunset is None:
+        return ""
+    if account.sunset is None:
+        return "API will end"
+    if account.sunset <= now:
+        return "API is over"
+    return f"API ends {text.instant(account.sunset, UTC, now).rsplit(' ', 1)[0]}"
+
+
+def waits(account: AccountState, now: float) -> str:
+    """For how long nothing is asked, `38s`; "": it does not wait."""
+    return text.duration(account.until - now) if account.until is not None and account.until > now else ""

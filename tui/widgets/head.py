@@ -1,0 +1,56 @@
+"""The titles of the table's columns."""
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.domain import cells
+from tui.domain.cells import GAP, MARKS, Column
+from tui.widgets.board import Board
+from tui.widgets.fit import fit
+
+
+class TableHead(Widget):
+    """The titles of the columns. A click sorts."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"head--title", "head--sorted"}
+    ALLOW_SELECT = False
+
+    class Sorted(Message):
+        """A title was clicked."""
+
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
+
+    def __init__(self, board: Board) -> None:
+        super().__init__()
+        self._board = board
+
+    def render_line(self, y: int) -> Strip:
+        """The one line there is."""
+        title = self.get_component_rich_style("head--title")
+        segments = [Segment(" " * MARKS, title)]
+        up, down = "^v" if self._board.ascii_only else "↑↓"
+        for column in self._columns():
+            chosen = column.id == self._board.sort
+            style = self.get_component_rich_style("head--sorted") if chosen else title
+            arrow = (down if self._board.descending else up) if chosen else ""
+            segments.append(Segment(fit(column.title + arrow, column.width, right=column.right), style))
+            segments.append(Segment(" " * GAP, title))
+        return Strip(segments).adjust_cell_length(self.size.width, title)
+
+    def _columns(self) -> tuple[Column, ...]:
+        return cells.columns(self.size.width, instants=self._board.zone is not None)
+
+    def on_click(self, event: events.Click) -> None:
+        """Sorts by the column under the mouse."""
+        left = MARKS
+        for column in self._columns():
+            if left <= event.x < left + column.width + GAP:
+                self.post_message(self.Sorted(column.id))
+            left += column.width + GAP

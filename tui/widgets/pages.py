@@ -1,0 +1,200 @@
+"""What the detail says of a job, tab by tab: harmless text with its colours. It fetches nothing and scrolls nothing."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from datetime import tzinfo
+from enum import StrEnum
+from itertools import pairwise
+
+import msgspec
+from textual.content import Content
+from textual.highlight import highlight
+
+from tui.domain import cells, expiry, rows, text
+from tui.domain.board import JobState
+from tui.domain.jobs import Link
+from tui.engine.feed import Detail
+from tui.widgets.board import Board
+
+QUIET = "$job-quiet"
+_SPAN_STEPS = ((3600.0, 1.0), (86400.0, 60.0), (math.inf, 3600.0))
+"""Below so many seconds, `text.span` counts in steps of so many."""
+_URL = re.compile(r'https?://[^\s"<>]+')
+
+
+class Tab(StrEnum):
+    """What there is to see of a job."""
+
+    OVERVIEW = "overview"
+    TIMELINE = "timeline"
+    RESPONSE = "response"
+    RESULT = "result"
+
+
+class Pages:
+    """The tabs' texts, over one board."""
+
+    def __init__(self, board: Board, zone: Callable[[], tzinfo]) -> None:
+        self._board = board
+        self._zone = zone
+
+    def page(self, tab: Tab, state: JobState, looked: Detail | None) -> Content:
+        """The text of a tab. `looked`: what the journal holds of the job, if it has answered by now."""
+        match tab:
+            case Tab.OVERVIEW:
+                lines = self._overview(state)
+            case Tab.TIMELINE:
+                lines = self._timeline(state, looked)
+            case Tab.RESPONSE:
+                lines = self._response(looked)
+            case Tab.RESULT:
+                lines = self._result(state)
+        return Content("\n").join(lines)
+
+    def still_for(self, tab: Tab, state: JobState) -> float:
+        """For how many seconds the tab says the same, if nothing happens to the job."""
+        if tab in {Tab.RESPONSE, Tab.RESULT}:
+            return math.inf
+        now = self._board.now()
+        passed = now - state.since if state.since is not None else math.inf
+        step = next((step for below, step in _SPAN_STEPS if passed < below), math.inf)
+        changes = [step - passed % step if step < math.inf else math.inf, cells.still_for(state, self._board.face)]
+        if state.checked_at is not None:
+            changes.append(text.next_change(now - state.checked_at, "age"))
+        changes += [text.next_change(link.expires_at - now, "duration") for link in state.links if link.expires_at]
+        return min(changes)
+
+    # Overview.
+
+    def _overview(self, state: JobState) -> Iterator[Content]:
+        job, now = state.job, self._board.now()
+        face = self._board.face
+        shown = cells.status(state, face)
+        yield Content.assemble(
+            (rows.name(state), "bold"), (f"   {job.account} · {job.id}   ", QUIET), (shown.text, f"$job-{shown.tone}")
+        )
+        yield Content(self._so_far(state, now))
+        yield from self._trouble(state)
+        for link in state.links:
+            yield self._link(link, now)
+        said = state.report.message if state.report else None
+        if said:
+            yield Content.assemble(("it says     ", QUIET), said)
+        facts = {
+            "language": (state.report and state.report.language) or "",
+            "kind": job.kind,
+            "added": text.instant(job.added, self._zone(), now) if job.added is not None else "",
+            "tags": " ".join(job.tags),
+            "note": job.note,
+            "options": ", ".join(self._options(state)),
+        }
+        parts: list[tuple[str, str] | str] = []
+        for name, value in facts.items():
+            if value:
+                parts += [(f"{name} ", QUIET), f"{value}   "]
+        yield Content.assemble(*parts)
+
+    def _options(self, state: JobState) -> Iterator[str]:
+        job = state.job
+        wanted = {"keep link": job.keep_link, "download": job.download, "muted": job.muted, "archived": job.archived}
+        return (name for name, on in wanted.items() if on)
+
+    def _so_far(self, state: JobState, now: float) -> str:
+        """How long it is in its phase, how often it was asked, and when it is asked next."""
+        phase = state.phase.replace("_", " ")
+        since = phase if state.since is None else f"{phase} for {text.span(now - state.since)}"
+        asked = f"asked {state.asks} time{'s' if state.asks != 1 else ''}" if state.asks else "not asked yet"
+        at = cells.next_ask(state, self._board.face)
+        if at is None:
+            following = ""
+        elif at <= now:
+            following = f"; next now: {state.reason}"
+        else:
+            following = f"; next in {text.duration(at - now)}: {state.reason}"
+        old = f"; last heard of {text.age(now - state.checked_at)} ago" if state.checked_at is not None else ""
+        return f"{since}; {asked}{old}{following}"
+
+    def _trouble(self, state: JobState) -> Iterator[Content]:
+        if state.fault is not None:
+            fault = state.fault
+            request = f" (request {fault.request_id})" if fault.request_id else ""
+            yield Content.assemble((f"{fault.kind.replace('_', ' ')}: ", "$job-failed"), f"{fault.message}{request}")
+        account = self._board.accounts.get(state.job.account)
+        if account is not None and account.message and (state.fault is None or state.fault.message != account.message):
+            yield Content.assemble((f"{account.name}: ", "$job-warning"), account.message)
+
+    def _link(self, link: Link, now: float) -> Content:
+        """Until when it lives, how that is known, and the link: whole, unless its query is a signature."""
+        left = expiry.left(link, now)
+        if left is None:
+            life = "no expiry is known"
+        elif expiry.expired(link, now):
+            life = "expired; asking again gives a fresh one"
+        else:
+            known = "signed into it" if link.exact else "estimated from when it was first seen"
+            at = text.instant(now + left, self._zone(), now)
+            life = f"lives {'' if link.exact else 'about '}{text.duration(left)} more, until {at} ({known})"
+        if link.key:
+            life += "; fetching it takes the key"
+        return Content.assemble(
+            (f"{link.kind:<12}", QUIET), f"{life}\n            ", (shown_url(link.url), "$job-running")
+        )
+
+    # The other tabs.
+
+    def _timeline(self, state: JobState, looked: Detail | None) -> Iterator[Content]:
+        """The phases with their times and lengths, drawn to scale."""
+        zone, now = self._zone(), self._board.now()
+        if state.job.added is not None:
+            yield Content.assemble((text.instant(state.job.added, zone, now).rjust(13), QUIET), "  added")
+        changes = looked.changes if looked is not None else ()
+        starts = [change.seen for change in changes] + [now]
+        lengths = [end - start for start, end in pairwise(starts)]
+        longest = max(lengths, default=0.0) or 1.0
+        for change, length in zip(changes, lengths, strict=True):
+            bar = text.bar(length / longest, 24, ascii_only=self._board.face.glyphs.ascii_only).rstrip("·.")
+            tone = cells.tone(change.after)
+            yield Content.assemble(
+                (text.instant(change.seen, zone, now).rjust(13), QUIET),
+                f"  {change.after.replace('_', ' '):<10}",
+                f"{text.span(length):>7}  ",
+                (bar, f"$job-{tone}"),
+                (f"  {change.message}" if change.message else "", QUIET),
+            )
+        if not changes:
+            yield Content.styled("nothing has happened to it yet", QUIET)
+
+    def _response(self, looked: Detail | None) -> Iterator[Content]:
+        """The last raw body, laid out as JSON where it is JSON. Signatures of links are masked."""
+        if looked is None or looked.body is None:
+            yield Content.styled("no reply yet", QUIET)
+            return
+        if looked.body_at is not None:
+            yield Content.styled(f"came {text.instant(looked.body_at, self._zone(), self._board.now())}", QUIET)
+        yield response(looked.body)
+
+    def _result(self, state: JobState) -> Iterator[Content]:
+        """The text that the job brought."""
+        if state.result:
+            yield Content(state.result)
+        else:
+            yield Content.styled("no text; the result is behind its link" if state.links else "no result yet", QUIET)
+
+
+def shown_url(url: str) -> str:
+    """A link as it may stand on a screen: without its query where that is a signature."""
+    return text.mask_url(url) if expiry.signed(url) is not None else url
+
+
+def response(body: bytes) -> Content:
+    """A raw body for reading: harmless text, and coloured where it is JSON."""
+    try:
+        pretty = msgspec.json.format(body, indent=2)
+    except (msgspec.DecodeError, RecursionError):
+        return Content(_readable(body.decode("utf-8", "replace")))
+    return highlight(_readable(pretty.decode("utf-8", "replace")), language="json")
+
+
+def _readable(raw: str) -> str:
+    return _URL.sub(lambda found: shown_url(found[0]), text.clean(raw, 128 * 1024, lines=True))
