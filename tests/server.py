@@ -40,11 +40,13 @@ def raw(behaviour: Behaviour) -> Iterator[str]:
     """Serve every connection with `behaviour` and yield the base URL; what still goes on at the end is cut off."""
     ready: Future[tuple[int, Callable[[], object]]] = Future()
 
-    held: set[asyncio.Task[None] | None] = set()
+    held: set[asyncio.Task[None]] = set()
     """Once a client has left, nothing else holds the task that is to be cut off at the end."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.add(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        held.add(task)
         try:
             await reader.readuntil(b"\r\n\r\n")
             await behaviour(writer)
@@ -59,6 +61,8 @@ def raw(behaviour: Behaviour) -> Iterator[str]:
             loop = asyncio.get_running_loop()
             ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(over.set)))
             await over.wait()
+            for task in held:  # from Python 3.12 on, the listener waits for its connections' ends
+                task.cancel()
 
     thread = Thread(target=asyncio.run, args=(serve(),), name="raw server")
     thread.start()
