@@ -31,17 +31,21 @@ def library(
     for name in accounts:
         url = base if isinstance(base, str) else base.get(name, "http://127.0.0.1:9")
         tables += (
-            f'[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ env = "KEY_{name.upper()}" }}\n'
+            f'[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ env = "{_variable(name)}" }}\n'
             f"rate_per_minute = {rate}\nconcurrency = {concurrency}\ninsecure_http = true\n"
         )
     (tmp / "config.toml").write_text(tables + config)
-    environ = {f"KEY_{name.upper()}": (keys or {}).get(name, KEY) for name in accounts}
+    environ = {_variable(name): (keys or {}).get(name, KEY) for name in accounts}
     found = Library(places(tmp), environ)
     if isinstance(jobs, Mapping):
         jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
     if jobs:
         found.watchlist.change(Add(jobs))
     return found
+
+
+def _variable(account: str) -> str:
+    return f"KEY_{account.upper().replace('-', '_')}"
 
 
 def places(tmp: Path) -> Places:
@@ -55,6 +59,7 @@ class Ear:
         self.heard: list[JobState] = []
         self.order: tuple[Ref, ...] = ()
         self.accounts: dict[str, AccountState] = {}
+        self.role_text = ""
         self.troubles: tuple[str, ...] = ()
         self.notices: list[Notice] = []
 
@@ -69,6 +74,9 @@ class Ear:
 
     def problems(self, problems: tuple[str, ...]) -> None:
         self.troubles = problems
+
+    def role(self, role: str) -> None:
+        self.role_text = role
 
     def notice(self, notice: Notice) -> None:
         self.notices.append(notice)

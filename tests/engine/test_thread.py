@@ -1,6 +1,7 @@
 """The engine's own thread, over real HTTP: what crosses, how the front end is woken, and how it ends."""
 
 import asyncio
+import sqlite3
 import threading
 import time
 from itertools import pairwise
@@ -110,12 +111,14 @@ def test_it_ends_where_it_was_never_started(tmp_path):
 def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
     state = tmp_path / "state"
     state.mkdir()
-    (state / "journal.db").write_bytes(b"this is no database, " * 100)
+    newer = sqlite3.connect(state / "journal.db")
+    newer.execute("PRAGMA user_version=99")
+    newer.close()
     feed, front = started(tmp_path, simulator, pauses=(0.1, 0.2))
     try:
         front.until(lambda front: front.problems)
         assert "the engine stopped and is started again" in front.problems[0]
-        assert "Move it away" in front.problems[0]
+        assert "Update babeltop" in front.problems[0]
         assert "journal.db" in front.problems[0]
         assert feed.send(house.refresh(A)).result(1).ok is False
         (state / "journal.db").rename(state / "aside")

@@ -171,16 +171,64 @@ def test_a_newer_layout_is_refused_with_the_way_out_and_left_alone(opened, path)
     other.close()
 
 
-@pytest.mark.parametrize("content", [b"this is no database, " * 500, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_damaged_file_is_told_with_the_way_out_and_not_touched(path, content):
+def asides(path):
+    return sorted(path.parent.glob("journal.db.damaged-*"))
+
+
+DAMAGED = {"no database": b"this is no database, " * 500, "only a head": b"SQLite format 3\0" + b"\xff" * 5000}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_set_aside_whole_and_a_new_one_begun(path, opened, content):
     path.write_bytes(content)
-    with pytest.raises(JournalError, match="Move it away to begin anew") as told:
-        Journal(path)
-    assert str(path) in str(told.value)
-    assert path.read_bytes() == content
+    journal = opened()
+    journal.record([Entry(state())])
+    assert [aside.read_bytes() for aside in asides(path)] == [content]
+    (notice,) = journal.notices
+    assert "was damaged" in notice
+    assert asides(path)[0].name in notice
+    assert opened().notices == (), "the next one finds a good file"
+    assert opened().states().keys() == {A}
 
 
-def test_damage_found_while_reading_is_a_journal_error_too(path):
+def test_a_second_damaged_file_of_a_day_does_not_replace_the_first(path):
+    for content in DAMAGED.values():
+        path.write_bytes(content)
+        Journal(path).close()
+        path.unlink()
+    assert {aside.read_bytes() for aside in asides(path)} == set(DAMAGED.values())
+
+
+def test_of_many_that_find_the_damage_one_sets_the_file_aside(path):
+    path.write_bytes(DAMAGED["no database"])
+
+    def one(number):
+        journal = Journal(path)
+        journal.record([Entry(state(ref=Ref("heygen", str(number))))])
+        journal.close()
+        return len(journal.notices)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(one, range(8))) == 1
+    assert len(asides(path)) == 1
+    journal = Journal(path)
+    assert len(journal.states()) == 8
+    journal.close()
+
+
+def test_a_file_that_is_moved_away_while_it_is_open_is_begun_anew(path, opened):
+    journal = opened()
+    journal.record([Entry(state())])
+    path.rename(path.with_name("kept"))
+    b = Ref("heygen", "b")
+    journal.record([Entry(state(ref=b))])
+    assert journal.states().keys() == opened().states().keys() == {b}
+    other = opened()
+    other.record([Entry(state(at=NOW + 9))])
+    assert journal.news().keys() == {A}
+
+
+def test_damage_found_while_reading_is_told_once_and_set_aside(path):
     journal = Journal(path)
     journal.record([Entry(state(ref=Ref("heygen", str(number)))) for number in range(2000)])
     journal.close()
@@ -188,8 +236,12 @@ def test_damage_found_while_reading_is_a_journal_error_too(path):
     whole = len(content) * 3 // 4
     path.write_bytes(content[:whole] + b"\x5a" * (len(content) - whole))
     journal = Journal(path)
-    with pytest.raises(JournalError, match=r"could not be read.*Move it away"):
+    with pytest.raises(JournalError, match=r"could not be read.*a new one has begun"):
         journal.states()
+    assert journal.states() == {}
+    journal.record([Entry(state())])
+    assert journal.states().keys() == {A}
+    assert len(asides(path)) == 1
     journal.close()
 
 

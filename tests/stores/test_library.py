@@ -1,3 +1,5 @@
+import sqlite3
+
 import pytest
 
 from tests import house
@@ -135,14 +137,34 @@ def test_another_threads_library_shares_keys_and_has_its_own_journal(tmp_path):
     found.close()
 
 
-def test_a_damaged_journal_is_told_when_it_is_needed(tmp_path):
+def test_a_damaged_journal_is_set_aside_and_told_and_the_watchlist_is_never_at_risk(tmp_path):
     found = house.library(tmp_path, BASE, {"heygen": ("a",)})
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "journal.db").write_text("damage " * 999)
-    with pytest.raises(JournalError):
-        found.board()
-    assert found.change(Remove((A,)))[1].removed == (A,), "the watchlist is never at risk"
+    assert list(found.board()) == [A]
+    assert [warning for warning in found.warnings if "was damaged" in warning]
+    assert found.change(Remove((A,)))[1].removed == (A,)
     found.close()
+
+
+def test_a_state_folder_that_cannot_be_written_leaves_a_journal_in_memory_to_who_polls(tmp_path):
+    found = house.library(tmp_path, BASE, {"heygen": ("a",)})
+    (tmp_path / "state").write_text("a file where the folder should be")
+    assert "Polling goes on" in found.ensure_journal()
+    found.journal.record([Entry(found.board()[A])])
+    assert list(found.journal.states()) == [A]
+    found.close()
+
+
+def test_a_newer_journal_is_not_replaced_by_one_in_memory(tmp_path):
+    found = house.library(tmp_path, BASE, {"heygen": ("a",)})
+    found.board()
+    found.close()
+    newer = sqlite3.connect(tmp_path / "state" / "journal.db")
+    newer.execute("PRAGMA user_version=99")
+    newer.close()
+    with pytest.raises(JournalError, match="newer babeltop"):
+        found.ensure_journal()
 
 
 def test_plain_http_from_a_provider_file_names_the_account(tmp_path):

@@ -62,5 +62,8 @@ class Ear:
                 say(problem)
         self._problems = set(problems)
 
+    def role(self, role: str) -> None:
+        """Who polls: for screens."""
+
     def notice(self, notice: Notice) -> None:
         """For screens: whoever waits hears of every change."""

@@ -167,6 +167,21 @@ class Fault(Struct, frozen=True):
     """The service's own name for the request, for its support."""
 
 
+class Asked(NamedTuple):
+    """One ask as it went, without its key and its URL."""
+
+    at: float
+    """Instant at which it was over."""
+    http_status: int | None
+    """None: no reply came."""
+    ms: float
+    """Milliseconds that it took."""
+    request_id: str | None
+    """The service's own name for it, where it gave one."""
+    fault: FaultKind | None
+    """None: it brought a report."""
+
+
 class Result(Struct, frozen=True):
     """What a second ask brought for a job that is done."""
 

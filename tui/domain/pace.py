@@ -1,29 +1,17 @@
-"""How fast an account may be asked: its token bucket, the floors its service set, its breaker. Pure: time comes in.
+"""How an account may be asked: its budget, its breaker, its stop. Pure: time comes in.
 
 `ready` says from when the next ask may leave and why; `taken` pays for it; `answered` learns from its outcome.
 """
 
 from random import Random
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tui.domain import budget
+from tui.domain.budget import Budget, Leave
 from tui.domain.jobs import Fault, FaultKind
 
-SHARE = 0.6
-"""Of a published limit, this share is asked steadily; others use the same key."""
-BURST = 10.0
-"""Seconds' worth of asks that a rested bucket holds for a minute's limit, at least one ask."""
-DAY = 86400.0
-DAY_BURST = 0.4
-"""Share of a day's limit that a rested bucket holds: with SHARE flowing in, no 24 hours exceed the limit."""
-SLOWED = 0.7
-"""A 429 multiplies the rate by this …"""
-REGAIN = 1 / 60
-"""… and each minute without one gives back an ask a minute."""
-SLOWEST = 1 / 60
-"""Asks a second that the rate never falls below."""
 BREAK_AFTER = 5
 """Failures in a row that open the breaker."""
 OPEN = (30.0, 600.0)
@@ -37,33 +25,11 @@ FAILURES = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, Fault
 """Faults that say the service is not there. Any other answer proves that it is."""
 
 
-class Bucket(Struct, frozen=True):
-    """A token bucket: it fills at `rate` tokens a second up to `most`; an ask takes one."""
-
-    rate: float
-    most: float
-    tokens: float
-
-    def filled(self, seconds: float) -> "Bucket":
-        """The bucket after so many seconds."""
-        return replace(self, tokens=min(self.most, self.tokens + self.rate * seconds))
-
-    def wait(self) -> float:
-        """Seconds until it holds a token."""
-        return max(0.0, (1 - self.tokens) / self.rate)
-
-
 class Pace(Struct, frozen=True, kw_only=True):
-    """One account's leave to ask. Rates are asks a second, instants as everywhere."""
+    """One account's leave to ask, as one process knows it. Instants are as everywhere."""
 
-    ceiling: float
-    """The rate that 429s lower and clean minutes regain."""
-    minute: Bucket
-    day: Bucket | None
-    filled_at: float
-    floor: float = 0.0
-    """No request leaves before this instant."""
-    floor_reason: str = ""
+    budget: Budget
+    """Shared by every process on the state folder; the rest is this process's own experience."""
     limits: int = 0
     """429s in a row that named no time."""
     failures: int = 0
@@ -79,30 +45,35 @@ class Pace(Struct, frozen=True, kw_only=True):
     stopped: str = ""
     """Why the account asks nothing until a person acts; empty: it asks."""
 
+    @property
+    def floor(self) -> float:
+        """No request leaves before this instant."""
+        return self.budget.floor
 
-class Leave(NamedTuple):
-    """From when the next ask may leave, and what it waits for ("" if for nothing)."""
+    @property
+    def floor_reason(self) -> str:
+        """Who asked to wait."""
+        return self.budget.floor_reason
 
-    at: float
-    reason: str
+    @property
+    def per_minute(self) -> float:
+        """Asks that any minute may hold now."""
+        return self.budget.allowed
 
 
 def rested(per_minute: float, now: float, per_day: float | None = None) -> Pace:
-    """An account with full buckets that is asked steadily `per_minute` times a minute, within a day's limit."""
-    rate = per_minute / 60
-    most = max(1.0, rate * BURST)
-    day = Bucket(SHARE * per_day / DAY, DAY_BURST * per_day, DAY_BURST * per_day) if per_day else None
-    return Pace(ceiling=rate, minute=Bucket(rate, most, most), day=day, filled_at=now)
+    """An account of which any minute may hold `per_minute` asks, with full buckets, within a day's limit."""
+    return Pace(budget=budget.rested(per_minute, now, per_day))
 
 
-def ready(pace: Pace, now: float, *, person: bool = False) -> Leave | None:
-    """When the next ask may leave; None while the account is stopped. A person's ask ignores breaker and stop."""
+def ready(pace: Pace, now: float, *, person: bool = False, held: bool = False) -> Leave | None:
+    """When the next ask may leave; None while the account is stopped. A person's ask ignores breaker and stop.
+
+    `held`: it is paid for already, and waits for floor and breaker alone.
+    """
     if pace.stopped and not person:
         return None
-    full = _filled(pace, now)
-    waits = [Leave(now + full.minute.wait(), "the account's rate"), Leave(pace.floor, pace.floor_reason)]
-    if full.day is not None:
-        waits.append(Leave(now + full.day.wait(), "the account's limit for a day"))
+    waits = [Leave(pace.floor, pace.floor_reason) if held else pace.budget.leave(now)]
     if not person:
         waits.append(Leave(pace.open_until, "the service is not answering"))
     longest = max(waits)
@@ -110,17 +81,19 @@ def ready(pace: Pace, now: float, *, person: bool = False) -> Leave | None:
 
 
 def taken(pace: Pace, now: float) -> Pace:
-    """The pace after an ask left. While the breaker is ajar, the one probe shuts it behind itself."""
-    pace = _filled(pace, now)
+    """The pace after an ask was paid for and left."""
+    return sent(replace(pace, budget=pace.budget.drawn(now, 1)[0]), now)
+
+
+def sent(pace: Pace, now: float) -> Pace:
+    """The pace after an ask left that is paid for. While the breaker is ajar, the one probe shuts it behind itself."""
     until = now + _open_for(pace.opened) if pace.opened else pace.open_until
-    day = pace.day and replace(pace.day, tokens=pace.day.tokens - 1)
-    minute = replace(pace.minute, tokens=pace.minute.tokens - 1)
-    return replace(pace, minute=minute, day=day, open_until=until, probing=pace.opened > 0)
+    return replace(pace, open_until=until, probing=pace.opened > 0)
 
 
 def answered(pace: Pace, fault: Fault | None, now: float, random: Random, job: str = "") -> Pace:
     """What the outcome of an ask for `job` (its id) teaches: `fault` is None after a report."""
-    pace = _filled(pace, now)
+    pace = replace(pace, budget=pace.budget.filled(now))
     if fault is None:
         return replace(_shut(pace), limits=0, forbidden=frozenset(), proven=True)
     if fault.kind in FAILURES:
@@ -145,12 +118,7 @@ def rekeyed(pace: Pace) -> Pace:
 
 def shifted(pace: Pace, seconds: float) -> Pace:
     """The clock was set forward by so many seconds: what is to be waited for stays as far away as it was."""
-    return replace(
-        pace,
-        filled_at=pace.filled_at + seconds,
-        floor=pace.floor + seconds,
-        open_until=pace.open_until + seconds,
-    )
+    return replace(pace, budget=pace.budget.shifted(seconds), open_until=pace.open_until + seconds)
 
 
 def _shut(pace: Pace) -> Pace:
@@ -178,9 +146,7 @@ def _limited(pace: Pace, fault: Fault, now: float, random: Random) -> Pace:
         first, most = LIMITED
         floor, limits = now + random.uniform(first, min(most, first * 2.0 ** min(pace.limits + 1, 16))), pace.limits + 1
         reason = "limited, without a time to wait"
-    slower = _at_rate(pace.minute, max(SLOWEST, pace.minute.rate * SLOWED))
-    minute = replace(slower, tokens=min(slower.tokens, 1.0))
-    return replace(pace, minute=minute, floor=max(pace.floor, floor), floor_reason=reason, limits=limits)
+    return replace(pace, budget=pace.budget.limited(floor, reason, now), limits=limits)
 
 
 def _refused(pace: Pace, fault: Fault, job: str) -> Pace:
@@ -191,18 +157,6 @@ def _refused(pace: Pace, fault: Fault, job: str) -> Pace:
         return pace
     forbidden = pace.forbidden | {job}
     return replace(pace, forbidden=forbidden, stopped=fault.message if len(forbidden) >= REFUSED_JOBS else pace.stopped)
-
-
-def _filled(pace: Pace, now: float) -> Pace:
-    """The buckets as they are now. The rate regains what 429s took, minute by minute outside their floors."""
-    passed = max(0.0, now - pace.filled_at)
-    clean = max(0.0, now - max(pace.filled_at, pace.floor))
-    minute = _at_rate(pace.minute.filled(passed), min(pace.ceiling, pace.minute.rate + REGAIN * clean / 60))
-    return replace(pace, minute=minute, day=pace.day and pace.day.filled(passed), filled_at=now)
-
-
-def _at_rate(bucket: Bucket, rate: float) -> Bucket:
-    return replace(bucket, rate=rate, most=max(1.0, rate * BURST))
 
 
 def _open_for(opened: int) -> float:

@@ -63,11 +63,15 @@ class Check:
                 if not await self._may(live, ref):
                     continue
                 await self._ask(live, client, ref, person=True)
-                state = self._ledger.states.get(ref)
-                if state is None or state.fault is not None or not self._ledger.wants_result(state):
-                    continue
-                if await self._may(live, ref):
+                while self._goes_on(live, ref) and await self._may(live, ref):
                     await self._ask(live, client, ref, person=True)
+
+    def _goes_on(self, live: LiveAccount, ref: Ref) -> bool:
+        """One more ask belongs to it: for the result of what is done, or to the successor of an API that is over."""
+        state = self._ledger.states.get(ref)
+        if state is None or live.succession.owes(ref.id):
+            return state is not None
+        return state.fault is None and self._ledger.wants_result(state)
 
     async def _may(self, live: LiveAccount, ref: Ref) -> bool:
         """Waits for leave and pays for one ask; False, with the fault settled, where there is none.
@@ -85,12 +89,12 @@ class Check:
         deadline = self._now() + PATIENCE
         while not live.pace.stopped:
             now = self._now()
-            leave = pace.ready(live.pace, now, person=True)
+            leave = live.leave(now, person=True)
             assert leave is not None, "a person is always given leave, if late"
-            if leave.at <= now:
-                live.pace = pace.taken(live.pace, now)
-                return None
             if leave.at > deadline:
                 return Fault(FaultKind.LIMITED, f"nothing was sent: {leave.reason}", retry_at=leave.at)
-            await asyncio.sleep(leave.at - now)
+            if leave.at > now:
+                await asyncio.sleep(leave.at - now)
+            elif live.pay(now):
+                return None
         return Fault(FaultKind.REFUSED, live.pace.stopped)

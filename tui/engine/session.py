@@ -4,21 +4,25 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from random import Random
 
 import httpx
 
 from tui.domain import pace
-from tui.domain.board import Faulted, JobState
-from tui.domain.jobs import ENDS, Fault, FaultKind, Ref
+from tui.domain.board import JobState, PhaseChange
+from tui.domain.jobs import ENDS, Ref
 from tui.engine.accounts import LiveAccount
+from tui.engine.asking import Asking
 from tui.engine.check import Check
 from tui.engine.client import Bounds, Client, Transport
 from tui.engine.clock import SUSPENDED, Clock
-from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome, Refresh, Resume
-from tui.engine.ledger import Ledger, Listener
+from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome, Refresh, Remember, Resume
+from tui.engine.leading import Leading, Role
+from tui.engine.ledger import HURRIED, Ledger, Listener
 from tui.engine.poller import Poller
+from tui.engine.succession import Turn
+from tui.stores.budgets import Budgets
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
 from tui.stores.watchlist import Operation, Reading, WatchlistError
@@ -28,6 +32,10 @@ TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
 RESPREAD = 30.0
 """Seconds over which what became due during a suspend is spread."""
+PRUNING = 60.0
+"""Seconds between two looks for what the journal keeps too long."""
+ASKS_SHOWN = 200
+"""The last asks of a job that its detail shows."""
 UNREAD = "unread"
 """Stands where the watchlist's stamp would: it is to be read at the next tick, whatever its stamp."""
 
@@ -65,16 +73,26 @@ class Session:
         self._clock = Clock(wall, asyncio.get_running_loop().time)
         self._tls = functools.cache(httpx.create_ssl_context)
         self._accounts = {
-            name: LiveAccount(account, self._clock.now, random) for name, account in library.accounts.items()
-        }
-        self._pollers = {
-            name: Poller(live, self._ask, self._tls, transport, bounds) for name, live in self._accounts.items()
+            name: LiveAccount(account, self._clock.now, random, library.heir, self._budgets)
+            for name, account in library.accounts.items()
         }
         self._ledger = Ledger(library, self._accounts, listener, now=self._clock.now, random=random, queue=self._queue)
+        self._asking = Asking(self._ledger, told=self._tell_account, turned=self._turned, now=self._clock.now)
+        self._pollers = {
+            name: Poller(live, self._asking.due, self._asking.joins, self._tls, transport, bounds)
+            for name, live in self._accounts.items()
+        }
+        self._leading = Leading(library, asyncio.get_running_loop().time, partly=only is not None)
+        self._role = Role(polling=True)
+        self._pruned_at = self._clock.now()
+        self._noticed = 0
         self._stamp: object = UNREAD
         self._told: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
             live.unlock(library.key(name))
+
+    def _budgets(self) -> Budgets:
+        return self._library.journal.budgets
 
     @property
     def states(self) -> dict[Ref, JobState]:
@@ -84,8 +102,12 @@ class Session:
     def open(self, *, patient: bool = False) -> None:
         """Puts the watchlist on the board, with what the journal knows of it. Raises WatchlistError and JournalError.
 
-        `patient`: a watchlist that cannot be read is a problem on the board, and waited for.
+        `patient`: a watchlist that cannot be read is a problem on the board, and waited for; without a journal that
+        can be written, nothing is kept.
         """
+        if patient:
+            self._ledger.problem("keeping", self._library.ensure_journal())
+        self._recall()
         try:
             self._stamp = self._library.watchlist.stamp()
             self._list(self._library.watchlist.read())
@@ -94,6 +116,13 @@ class Session:
                 raise
             self._ledger.problem("watchlist", str(error))
         self._tell_accounts()
+
+    def _recall(self) -> None:
+        """What is known from before of the successors of APIs that are over. Raises JournalError."""
+        for name, live in self._accounts.items():
+            if live.succession.heir is not None:
+                known = self._library.journal.successors.refusals(name, live.succession.heir.provider.name)
+                live.succession.recall(known)
 
     def _list(self, reading: Reading) -> None:
         only = self._only
@@ -107,49 +136,25 @@ class Session:
         return state.phase in ENDS and not coming
 
     async def run(self) -> None:
-        """Polls until it is cancelled; the journal is whole afterwards."""
+        """Polls, or follows who does, until it is cancelled; the journal is whole afterwards."""
+        self._listener.role(self._role.text)
         try:
+            self._take_part()
             async with asyncio.TaskGroup() as tasks:
                 for poller in self._pollers.values():
                     tasks.create_task(poller.run())
                 tasks.create_task(self._ticks())
         finally:
             self._ledger.flush()
+            self._leading.end()
 
     def _queue(self, ref: Ref, at: float | None) -> None:
+        """Who follows asks nothing but what a person wants at once."""
         poller = self._pollers.get(ref.account)
-        if poller is not None and at is not None:
+        if poller is not None and at is not None and (self._role.polling or at == HURRIED):
             poller.put(ref, at)
         elif poller is not None:
             poller.drop(ref)
-
-    async def _ask(self, live: LiveAccount, client: Client, ref: Ref) -> None:
-        """One due ask, whatever it brings."""
-        await self._guarded(live, client, ref, person=False)
-
-    async def _guarded(self, live: LiveAccount, client: Client, ref: Ref, *, person: bool) -> None:
-        """An error of our own is that job's fault, and never another's."""
-        try:
-            await self._ask_once(live, client, ref, person=person)
-        except Exception as error:
-            log.exception("asking %s", ref)
-            fault = Fault(FaultKind.MALFORMED, f"babeltop's own error ({type(error).__name__}); the log has more")
-            if ref in self.states:
-                self._ledger.settle(ref, Faulted(fault, self._clock.now()))
-
-    async def _ask_once(self, live: LiveAccount, client: Client, ref: Ref, *, person: bool) -> None:
-        state = self.states.get(ref)
-        if state is None:
-            return
-        if self._ledger.wants_result(state):
-            answer = await live.result(client, state)
-        else:
-            answer = await live.ask(client, state.job)
-        self._tell_account(live)
-        if answer.outdated:
-            self._queue(ref, self._clock.now())
-        elif ref in self.states:
-            self._ledger.settle(ref, answer.event(person=person), answer.body)
 
     # What passes by itself.
 
@@ -157,11 +162,43 @@ class Session:
         while True:
             await asyncio.sleep(self._tick)
             self._follow_clock()
+            self._take_part()
             self._read_watchlist()
             for name in self._library.changed_keys():
                 self._unlock(name)
             self._read_journal()
             self._tell_accounts()
+            self._prune()
+
+    def _take_part(self) -> None:
+        """Polls where nobody else does; else shows what the poller says, and that it says nothing any more."""
+        before, role = self._role, self._leading.look()
+        self._role = role
+        self._ledger.problem("lease", role.problem)
+        if role.text != before.text:
+            self._listener.role(role.text)
+        if role.polling and not before.polling:
+            self._ledger.resume()
+        elif before.polling and not role.polling:
+            for ref in self.states:
+                self._queue(ref, None)
+        if role.silent:
+            self._ledger.outdate()
+        for account in role.accounts:
+            self._tell(account)
+        if role.polling:
+            self._leading.beat(live.refreshed() for live in self._accounts.values())
+
+    def _prune(self) -> None:
+        """Once a minute, some of what is too old."""
+        now = self._clock.now()
+        if not self._role.polling or 0 <= now - self._pruned_at < PRUNING:
+            return
+        self._pruned_at = now
+        try:
+            self._library.journal.prune(now)
+        except JournalError as error:
+            log.warning("%s", error)
 
     def _follow_clock(self) -> None:
         """After a suspend, what became due is spread; where the clock was set, the schedule moves along with it."""
@@ -203,7 +240,11 @@ class Session:
             return
         self._ledger.problem("news", "")
         for state in news.values():
-            self._ledger.adopt(state)
+            self._ledger.adopt(state, following=not self._role.polling)
+        notices = self._library.journal.notices
+        for text in notices[self._noticed :]:
+            self._listener.notice(Notice(Kind.CHANGED, text, None, self._clock.now()))
+        self._noticed = len(notices)
 
     def _unlock(self, name: str) -> None:
         live = self._accounts[name]
@@ -212,12 +253,31 @@ class Session:
         self._ledger.reconsider(name)
         self._tell_account(live)
 
+    def _turned(self, live: LiveAccount, ref: Ref, turn: Turn) -> None:
+        """Keeps what was decided about the successor of an API that is over, and says where an account has moved."""
+        now, successors = self._clock.now(), self._library.journal.successors
+        try:
+            if turn is Turn.MOVED:
+                provider = live.account.provider
+                text = f"{ref.account} has moved to {provider.title}: the API that it was asked at is over"
+                self._listener.notice(Notice(Kind.ACCOUNT, text, None, now))
+                self._ledger.moved(ref.account)
+                successors.moved(ref.account, provider.name, now)
+            elif turn is Turn.REFUSED and live.succession.heir is not None:
+                successors.refused(ref.account, ref.id, live.succession.heir.provider.name, now)
+        except JournalError as error:
+            log.warning("%s", error)
+
     def _tell_accounts(self) -> None:
         for live in self._accounts.values():
             self._tell_account(live)
 
     def _tell_account(self, live: LiveAccount) -> None:
-        state = live.refreshed()
+        """Who follows shows what the poller finds, once it has said so."""
+        if self._role.polling or live.account.name not in self._told:
+            self._tell(live.refreshed())
+
+    def _tell(self, state: AccountState) -> None:
         told = self._told.get(state.name)
         if told == state:
             return
@@ -240,6 +300,8 @@ class Session:
                 self._library.forget_key(account)
                 self._unlock(account)
                 return Outcome(message=f"{account} is tried again")
+            case Remember(values):
+                return self._remember(values)
             case _:
                 return self._change(command)
 
@@ -277,16 +339,40 @@ class Session:
         try:
             body = self._library.journal.body(ref)
             changes = self._library.journal.changes([ref])[ref]
+            asks = self._library.journal.asks(ref, ASKS_SHOWN)
         except JournalError as error:
             self._ledger.problem("news", str(error))
             return Detail(ref=ref)
-        return Detail(ref=ref, body=body[0] if body else None, body_at=body[1] if body else None, changes=changes)
+        return Detail(
+            ref=ref,
+            body=body[0] if body else None,
+            body_at=body[1] if body else None,
+            changes=changes,
+            asks=asks,
+        )
+
+    def recent(self, limit: int) -> tuple[PhaseChange, ...]:
+        """The last phase changes of all jobs, newest first; nothing where the journal cannot be read."""
+        self._ledger.flush()
+        try:
+            return self._library.journal.recent(limit)
+        except JournalError as error:
+            self._ledger.problem("news", str(error))
+            return ()
+
+    def _remember(self, values: Mapping[str, object]) -> Outcome:
+        """Keeps what a screen wants back. That it could not is no news for an operator: the journal's own fault is."""
+        try:
+            self._library.journal.remember(values)
+        except JournalError as error:
+            log.warning("%s", error)
+        return Outcome()
 
     # Once, now.
 
     async def check(self, refs: Iterable[Ref]) -> None:
         """Asks each job once, now, within its account's pace, and for the result of what is done."""
-        check = Check(self._accounts, self._ledger, self._guarded, self._connect, self._clock.now)
+        check = Check(self._accounts, self._ledger, self._asking.one, self._connect, self._clock.now)
         try:
             await check.run(refs)
         finally:

@@ -1,0 +1,98 @@
+"""One process's hand in an account's shared budget: it draws a few asks at a time, and heeds every process's floors.
+
+Where the journal cannot be had, the process goes on by what it knows itself.
+"""
+
+from collections.abc import Callable
+
+from tui.domain.budget import HOLD, SET_BACK, Budget
+from tui.stores.budgets import Budgets
+from tui.stores.database import JournalError
+
+RETRY = 5.0
+"""Seconds for which a journal that failed is left alone: each try may block the loop for a quarter of one."""
+
+
+class Purse:
+    """What one process knows of an account's budget and holds of it. Instants come in."""
+
+    def __init__(self, account: str, budget: Budget, shared: Callable[[], Budgets] | None) -> None:
+        """`budget` is what it begins with where nobody has asked yet.
+
+        `shared` may raise JournalError; None: nobody else draws on it.
+        """
+        self._account = account
+        self._shared = shared
+        self.budget = budget
+        self._held = 0
+        self._held_until = 0.0
+        self._draw = 1
+        """Asks to draw the next time: more, as long as all of them are used."""
+        self._alone_until = 0.0
+
+    def holds(self, now: float) -> bool:
+        """An ask is drawn already, and not too long ago."""
+        return self._held > 0 and now < self._held_until
+
+    def look(self, now: float) -> Budget:
+        """The budget with whatever other processes did to it."""
+        if self._shared is None or now < self._alone_until:
+            return self.budget
+        try:
+            found = self._shared().look(self._account)
+        except JournalError:
+            self._alone_until = now + RETRY
+            return self.budget
+        if found is not None:
+            self.budget = self._joined(found, now)
+        return self.budget
+
+    def pay(self, now: float) -> bool:
+        """Pays for one ask; False: the budget has none to give now."""
+        if self.holds(now):
+            self._held -= 1
+            return True
+        most = max(1, int(self.budget.minute.rate * HOLD))
+        self._draw = min(most, self._draw * 2) if self._held == 0 and now < self._held_until + HOLD else 1
+        drawn = 0
+
+        def draw(budget: Budget) -> Budget:
+            nonlocal drawn
+            budget, drawn = budget.drawn(now, self._draw)
+            return budget
+
+        self.change(draw, now)
+        self._held, self._held_until = max(0, drawn - 1), now + HOLD
+        return drawn > 0
+
+    def change(self, change: Callable[[Budget], Budget], now: float) -> None:
+        """Has the budget changed for every process, and here alone where the journal cannot be had."""
+        self._change(lambda found: change(self.budget if found is None else self._joined(found, now)), now)
+
+    def shift(self, seconds: float, now: float) -> None:
+        """The clock was set forward by so many seconds, and is at `now`; the first to notice sets back for all."""
+        self.budget = self.budget.shifted(seconds)
+        self._held = 0
+
+        def shifted(found: Budget | None) -> Budget:
+            if found is None:
+                return self.budget
+            unheeded = found.filled_at > now + SET_BACK
+            return self._joined(found.shifted(seconds) if unheeded else found, now)
+
+        self._change(shifted, now)
+
+    def _change(self, change: Callable[[Budget | None], Budget], now: float) -> None:
+        if self._shared is not None and now >= self._alone_until:
+            try:
+                self.budget = self._shared().change(self._account, change)
+            except JournalError:
+                self._alone_until = now + RETRY
+            else:
+                return
+        self.budget = change(None)
+
+    def _joined(self, found: Budget, now: float) -> Budget:
+        """The shared budget on our terms, with our floor where that is the later one."""
+        mine = self.budget
+        return found.on_terms_of(mine).filled(now).floored(mine.floor, mine.floor_reason, now)

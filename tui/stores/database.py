@@ -1,0 +1,218 @@
+"""The journal's file: opened, laid out, and set aside where it is damaged. What its tables mean is told elsewhere.
+
+A file that was moved away or replaced while it is open is noticed, and the one that stands there now is used instead.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tui.stores.mounts import network_type
+
+BUSY = 0.25
+"""Seconds that a write waits for another process's."""
+OPENING = 5.0
+"""Seconds that opening waits for other processes that make the file at the same moment."""
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""SQLite's primary result codes for a file that is no good any more."""
+PARTS = ("", "-wal", "-shm")
+"""What a database in WAL mode consists of, by what follows its name."""
+
+
+class JournalError(Exception):
+    """The journal cannot be used; the text names the file and the way out."""
+
+
+class UnwritableJournalError(JournalError):
+    """There can be no file where it should be, and waiting does not help."""
+
+
+class RefusedJournalError(JournalError):
+    """It is not to be used as it is, and a person must act: a newer layout, a network file system."""
+
+
+class Database:
+    """One SQLite file, or a database in memory. One connection, for one thread."""
+
+    def __init__(self, path: Path | None, layouts: Sequence[str], opened: Callable[[sqlite3.Connection], None]) -> None:
+        """Opens the file, making it (0600) where there is none. Raises JournalError.
+
+        `layouts`: the statements that make each layout out of the one before it; how many there are is kept in
+        SQLite's user_version. `opened` is called with every connection: a file may be replaced while it is used.
+        `path` None: nothing is kept.
+        """
+        self._path = path
+        self._layouts = layouts
+        self._opened = opened
+        self.notices: list[str] = []
+        """What became of damaged files, for an operator."""
+        with self._told("cannot be opened"):
+            self._connect()
+
+    def _connect(self) -> None:
+        """Opens the file that stands at the path now; one that is damaged is set aside for a new one."""
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            if _code(error) not in DAMAGE:
+                raise
+            self._set_aside()
+
+    def _open(self) -> None:
+        if self._path is not None:
+            if kind := network_type(self._path.parent):
+                raise RefusedJournalError(
+                    f"{self._path}: the state folder lies on a network file system ({kind}), where the journal and its "
+                    "locks do not hold. Point BABELTOP_STATE_DIR at a folder on a local disk"
+                )
+            if not self._path.exists():
+                self._path.touch(mode=0o600)
+        self._inode = self._inode_there()
+        self._db = sqlite3.connect(self._path or ":memory:", timeout=OPENING, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._lay_out()
+            self._db.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
+            self._opened(self._db)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _lay_out(self) -> None:
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found > len(self._layouts):
+            raise RefusedJournalError(
+                f"{self._path}: the journal was written by a newer babeltop (layout {found}, not {len(self._layouts)})."
+                " Update babeltop, or point BABELTOP_STATE_DIR at another folder"
+            )
+        if found == len(self._layouts):
+            return
+        with _transaction(self._db):
+            (found,) = self._db.execute("PRAGMA user_version").fetchone()  # another process may have been faster
+            for layout in self._layouts[found:]:
+                for statement in layout.split(";\n"):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={len(self._layouts)}")
+
+    @contextmanager
+    def reading(self) -> Generator[sqlite3.Connection]:
+        """The connection, for statements that read. Raises JournalError."""
+        with self._told("could not be read"):
+            self._follow()
+            yield self._db
+
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Connection]:
+        """The connection within one immediate transaction, whole or not at all. Raises JournalError."""
+        with self._told("could not be written"):
+            self._follow()
+            with _transaction(self._db):
+                yield self._db
+
+    @contextmanager
+    def _told(self, what: str) -> Generator[None]:
+        """Turns SQLite's errors into JournalErrors: the journal `what`. A file that is damaged is set aside."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            way_out = _way_out(error)
+            if _code(error) in DAMAGE:
+                with suppress(sqlite3.Error, OSError):
+                    self._set_aside()
+                    way_out = "The damaged file is set aside, and a new one has begun"
+            kind = UnwritableJournalError if _is_barred(error) else JournalError
+            raise kind(f"{self._path}: the journal {what}: {error}. {way_out}") from error
+
+    def _follow(self) -> None:
+        """Goes over to the file that stands at the path now, if that is another than the one that is open."""
+        if self._inode_there() != self._inode:
+            self._db.close()
+            self._connect()
+
+    def _inode_there(self) -> int | None:
+        """The inode of what stands at the path; None: nothing, or the path is none."""
+        try:
+            return None if self._path is None else self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
+
+    def _set_aside(self) -> None:
+        """Renames the damaged file, unless another process has, and opens a new one."""
+        assert self._path is not None, "what is in memory is not damaged"
+        self._db.close()
+        with _alone(self._path):
+            if self._inode_there() == self._inode:
+                aside = _unused(self._path, f"damaged-{datetime.now(UTC):%Y-%m-%d}")
+                for part in PARTS:
+                    with suppress(FileNotFoundError):
+                        Path(f"{self._path}{part}").rename(f"{aside}{part}")
+                self.notices.append(
+                    f"{self._path}: the journal was damaged: it is {aside.name} now. A new one has begun"
+                )
+            self._open()
+
+    def close(self) -> None:
+        """Ends the connection; the last one to close merges the write-ahead log."""
+        self._db.close()
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Generator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # the first error is the one to tell
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """Holds off other processes that would set the same file aside; a rename takes no time."""
+    lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _unused(path: Path, suffix: str) -> Path:
+    """A name beside `path` that no file has yet."""
+    found, number = path.with_name(f"{path.name}.{suffix}"), 1
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.name}.{suffix}-{number}")
+    return found
+
+
+def _code(error: Exception) -> int:
+    """SQLite's primary result code; 0 where the error is Python's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_barred(error: Exception) -> bool:
+    """The file or its folder may not be used."""
+    barred = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+    return isinstance(error, OSError) or _code(error) in barred
+
+
+def _way_out(error: Exception) -> str:
+    """What an operator can do about it."""
+    match _code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "Another program holds it; it is tried again"
+        case sqlite3.SQLITE_FULL:
+            return "The disk is full"
+        case _ if _is_barred(error):
+            return "See to the rights of the file and its folder"
+        case _:
+            return "Move it away to begin anew; the watchlist is not in it"

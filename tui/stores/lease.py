@@ -1,0 +1,49 @@
+"""The lease on a watchlist: one process at a time polls it. The operating system takes it back from one that dies."""
+
+import hashlib
+import os
+from pathlib import Path
+
+
+class Lease:
+    """The lock of one watchlist, in the state folder; nothing is opened before it is asked for."""
+
+    def __init__(self, state: Path, watchlist: Path) -> None:
+        """`watchlist` names the lease by its real path: a symlink to it is the same watchlist."""
+        self.name = hashlib.sha256(os.fsencode(os.path.realpath(watchlist))).hexdigest()[:16]
+        self.path = state / f"poller-{self.name}.lock"
+        self._lock: object | None = None
+
+    @property
+    def held(self) -> bool:
+        """This process polls the watchlist."""
+        return self._lock is not None
+
+    def take(self) -> bool:
+        """Takes the lease if nobody has it, without waiting; whether it is ours now. Raises OSError."""
+        from filelock import FileLock, Timeout  # only engines need it: `list` starts without
+
+        if self._lock is None:
+            lock = FileLock(self.path, mode=0o600, thread_local=False)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return False
+            self._lock = lock
+        return True
+
+    def free(self) -> bool:
+        """Nobody has it, or we do. Raises OSError."""
+        had = self.held
+        taken = self.take()
+        if taken and not had:
+            self.release()
+        return taken
+
+    def release(self) -> None:
+        """Gives it back, if it is ours."""
+        from filelock import FileLock
+
+        if isinstance(self._lock, FileLock):
+            self._lock.release()
+        self._lock = None
