@@ -306,11 +306,11 @@ def test_check_asks_each_once_and_a_404_is_missing_at_once(tmp_path):
     app = Scripted(lambda asked: (404, {}, {}) if asked.id == "a" else running())
 
     async def play():
-        library = house.library(tmp_path, "http://sim.test", {"heygen": ("a", "b")})
+        library = house.library(tmp_path, "http://sim.test", {"konpro": ("a", "b")})
         session = opened(library, app, Ear())
         session.open()
-        await session.check([A, B])
-        assert (session.states[A].phase, session.states[B].phase) == (Phase.MISSING, Phase.RUNNING)
+        await session.check(session.states)
+        assert [state.phase for state in session.states.values()] == [Phase.MISSING, Phase.RUNNING]
         library.close()
 
     live(play())

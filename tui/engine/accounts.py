@@ -1,28 +1,37 @@
-"""A live account: its key, its pace, its health, and how one of its jobs is asked. It schedules nothing."""
+"""A live account: its key, its pace, its health, and how its jobs are asked. It schedules nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from tui.domain import pace
-from tui.domain.board import Faulted, JobState, Reported, Resulted
-from tui.domain.jobs import Fault, FaultKind, Job, Report, Result
-from tui.engine.client import Bounds, Client, Transport, Trust
+from tui.domain.board import JobState
+from tui.domain.budget import Budget, Leave
+from tui.domain.jobs import Asked, Fault, FaultKind, Job, Report, Result
+from tui.domain.text import clean
+from tui.engine.bulk import Bulk
+from tui.engine.client import Bounds, Client, Request, Transport, Trust
 from tui.engine.feed import AccountState, Health
-from tui.providers import reading
+from tui.engine.purse import Purse
+from tui.engine.succession import UNDECIDED, Heir, Succession, Turn
+from tui.providers import faults, reading
+from tui.providers.faults import REQUEST_ID_MOST
 from tui.providers.provider import Endpoint, UnknownKind
 from tui.providers.reply import Reply, health
+from tui.stores.budgets import Budgets
 from tui.stores.library import Account
 from tui.stores.secrets import Secret, SecretError
 
+T = TypeVar("T")
 
-class Answer(NamedTuple):
-    """What one ask brought."""
 
-    outcome: Report | Result | Fault
+class Answer(NamedTuple, Generic[T]):
+    """What one ask brought: a T, or why not."""
+
+    outcome: T | Fault
     body: bytes | None
     """The raw body without the key; None: no reply came."""
     at: float
@@ -31,37 +40,39 @@ class Answer(NamedTuple):
     """It was the ask for the result."""
     outdated: bool = False
     """The key was changed while it was asked: a refusal is the old key's."""
-
-    def event(self, *, person: bool) -> Reported | Resulted | Faulted:
-        """What happened to the job by it; `person`: somebody asked by hand."""
-        match self.outcome:
-            case Report():
-                return Reported(self.outcome, self.at)
-            case Result():
-                return Resulted(self.outcome, self.at)
-            case Fault():
-                return Faulted(self.outcome, self.at, person, self.second)
+    turn: Turn | None = None
+    """What it meant for the account's succession; None: nothing."""
+    asked: Asked | None = None
+    """The ask for the journal; None: none was sent."""
 
 
 class LiveAccount:
     """One configured account while an engine runs."""
 
-    def __init__(self, account: Account, clock: Callable[[], float], random: Random) -> None:
+    def __init__(
+        self,
+        account: Account,
+        clock: Callable[[], float],
+        random: Random,
+        heir: Heir = lambda _account: None,
+        budgets: Callable[[], Budgets] | None = None,
+    ) -> None:
+        """`heir` finds who takes over when the account's API is over.
+
+        `budgets`: the state folder's, which every process on it draws on; it may raise JournalError.
+        """
         self.account = account
+        self.bulk = Bulk()
+        self.succession: Succession[Answer[Report]] = Succession(account, heir)
         self.clock = clock
         self.pace = pace.rested(account.per_minute, clock(), account.per_day)
+        self._purse = Purse(account.name, self.pace.budget, budgets)
         self._random = random
         self._key: Secret | None = None
         self._unlocked = 0
         self.turn = asyncio.Lock()
         """Held by whoever waits for the leave to ask at a person's wish: first come, first served."""
-        self.state = AccountState(
-            name=account.name,
-            provider=account.provider.name,
-            title=account.provider.title,
-            hints=account.provider.ids,
-            kinds=tuple(account.provider.kinds),
-        )
+        self.state = _introduced(AccountState(name=account.name, provider="", title=""), account)
 
     def unlock(self, key: Secret | SecretError) -> None:
         """Takes the key, new or changed, or the reason why there is none."""
@@ -80,61 +91,146 @@ class LiveAccount:
         return None if self._key is not None else Fault(FaultKind.REFUSED, self.state.message)
 
     def client(self, tls: Trust, transport: Transport | None, bounds: Bounds) -> Client:
-        """A new connection to the account's origin, with the key as it is now."""
-        assert self._key is not None, "an account without a key opens no connection"
-        header = self.account.provider.key
-        key = self._key.reveal()
-        headers = {str(header.header): header.prefix + key}
-        return Client(headers, key, clock=self.clock, tls=tls, transport=transport, bounds=bounds)
+        """A new connection. The key goes with each ask."""
+        return Client(clock=self.clock, tls=tls, transport=transport, bounds=bounds)
 
     def endpoint(self, job: Job) -> Endpoint:
         """The provider file's view of the job's kind. Raises UnknownKind."""
         return self.account.provider.endpoint(job.kind)
 
-    async def ask(self, client: Client, job: Job) -> Answer:
-        """Asks for the job's status, once. The pace is paid by whoever sends it here."""
+    async def ask(self, client: Client, job: Job) -> Answer[Report]:
+        """Asks for the job's status, once. The pace is paid by whoever sends it here.
+
+        Where the API is over, nothing is to be settled yet: the next ask for the job is its successor's.
+        """
+        account, heir, first = self.account, self.succession.heir, self.succession.take(job.id)
+        if first is not None and heir is not None:
+            return await self._ask_heir(client, job, heir, first)
+        answer = await self._status(client, job, account)
+        if not isinstance(answer.outcome, Fault):
+            return answer
+        sunset = self.state.sunset if self.state.sunset is not None else account.provider.sunset
+        if not faults.is_over(answer.outcome, sunset, answer.at):
+            return answer
+        answer = answer._replace(outcome=faults.retired(answer.outcome))
+        due = self.succession.begin(account, job.id, answer, answer.at)
+        return answer._replace(turn=Turn.NEXT) if due else answer
+
+    async def _ask_heir(self, client: Client, job: Job, heir: Account, first: Answer[Report]) -> Answer[Report]:
+        """Asks the successor. A report moves the account; where both refuse, the first refusal stands."""
+        answer = await self._status(client, job, heir)
+        if self.account.provider is heir.provider:  # another job's report has moved it meanwhile
+            return answer
+        if not isinstance(answer.outcome, Fault):
+            self.account = heir
+            self.succession.move(heir)
+            self.state = replace(_introduced(self.state, heir), deprecated=False, sunset=None)
+            return answer._replace(turn=Turn.MOVED)
+        if answer.outdated or answer.outcome.kind in UNDECIDED:
+            return answer
+        self.succession.refuse(job.id, answer.at)
+        return first._replace(turn=Turn.REFUSED)
+
+    async def _status(self, client: Client, job: Job, account: Account) -> Answer[Report]:
+        """Asks the account's own provider, or its successor's account, for the job."""
+        provider = account.provider
         try:
-            url = self.endpoint(job).status.path.url(self.account.base_url, id=job.id)
+            url = provider.endpoint(job.kind).status.path.url(account.base_url, id=job.id)
         except (UnknownKind, ValueError) as error:
             return Answer(Fault(FaultKind.REJECTED, str(error)), None, self.clock())
-        provider = self.account.provider
-        return await self._get(client, url, job.id, lambda reply: reading.read(provider, job.kind, reply))
+        return await self._get(client, account, url, lambda reply: reading.read(provider, job.kind, reply), job.id)
 
-    async def result(self, client: Client, state: JobState) -> Answer:
+    @property
+    def most(self) -> int:
+        """Jobs that one ask can be about."""
+        return self.bulk.most(self.account.provider.bulk, self.clock())
+
+    async def ask_many(self, client: Client, jobs: Sequence[str]) -> Answer[Mapping[str, Report]]:
+        """Asks for the status of these ids in one. An id that is absent in what comes is not known there."""
+        provider = self.account.provider
+        assert provider.bulk is not None, "only a provider that has a bulk ask is asked for many"
+        url = provider.bulk.url(self.account.base_url, jobs)
+        return await self._get(client, self.account, url, lambda reply: reading.read_bulk(provider, reply))
+
+    async def result(self, client: Client, state: JobState) -> Answer[Result]:
         """Asks for the result of a job that is done, where its kind has a second ask."""
         job, result = state.job, self.endpoint(state.job).result
         assert result is not None, "only a kind with a result is asked for one"
         run = (state.report and state.report.run) or ""
         url = result.path.url(self.account.base_url, id=job.id, run=run)
         provider = self.account.provider
-        answer = await self._get(client, url, job.id, lambda reply: reading.read_result(provider, job.kind, reply))
+        answer = await self._get(
+            client, self.account, url, lambda reply: reading.read_result(provider, job.kind, reply), job.id
+        )
         return answer._replace(second=True)
 
     async def _get(
-        self, client: Client, url: str, job: str, read: Callable[[Reply], Report | Result | Fault]
-    ) -> Answer:
-        """One request for the job of this id. What a key did that is no longer ours says nothing of the account."""
+        self, client: Client, account: Account, url: str, read: Callable[[Reply], T | Fault], job: str = ""
+    ) -> Answer[T]:
+        """One request, for the job of this id if for one.
+
+        What a key did that is no longer ours says nothing of the account; nor does a successor that refuses it.
+        """
+        if self._key is None:
+            return Answer(Fault(FaultKind.REFUSED, self.state.message), None, self.clock())
         began, unlocked = self.clock(), self._unlocked
-        reply = await client.get(url)
+        reply = await client.get(Request(url, account.provider.key, self._key))
+        outcome: T | Fault
         if isinstance(reply, Fault):
             outcome, body, at = reply, None, self.clock()
         else:
             outcome, body, at = read(reply), reply.body, reply.at
         fault = outcome if isinstance(outcome, Fault) else None
-        outdated = unlocked != self._unlocked and fault is not None and fault.kind is FaultKind.REFUSED
-        if not outdated:
-            self.pace = pace.answered(self.pace, fault, at, self._random, job)
-            self._notes(reply if isinstance(reply, Reply) else None, fault, at - began)
-        return Answer(outcome, body, at, outdated=outdated)
+        refused = fault is not None and fault.kind is FaultKind.REFUSED
+        outdated = refused and unlocked != self._unlocked
+        own = account is self.account
+        if not outdated and not (refused and not own):
+            self._learn(fault, at, job)
+            self._notes(reply if own and isinstance(reply, Reply) else None, fault, at - began)
+        return Answer(outcome, body, at, outdated=outdated, asked=_asked(reply, fault, at, at - began))
+
+    def leave(self, now: float, *, person: bool = False) -> Leave | None:
+        """When the next ask may leave, for all that any process on the state folder did; None: it is stopped."""
+        self.pace = replace(self.pace, budget=self._purse.look(now))
+        return pace.ready(self.pace, now, person=person, held=self._purse.holds(now))
+
+    def pay(self, now: float) -> bool:
+        """Pays for an ask that `leave` lets out now; False: another process was faster."""
+        paid = self._purse.pay(now)
+        self.pace = replace(self.pace, budget=self._purse.budget)
+        if paid:
+            self.pace = pace.sent(self.pace, now)
+        return paid
+
+    def _learn(self, fault: Fault | None, at: float, job: str) -> None:
+        """What the outcome of an ask teaches; what it says of the budget, it says to every process."""
+        self.pace = pace.answered(self.pace, fault, at, self._random, job)
+        if fault is not None and fault.kind is FaultKind.LIMITED:
+            until, reason = self.pace.floor, self.pace.floor_reason
+            self._share(lambda budget: budget.limited(until, reason, at))
+
+    def _share(self, change: Callable[[Budget], Budget]) -> None:
+        self._purse.change(change, self.clock())
+        self.pace = replace(self.pace, budget=self._purse.budget)
 
     def _notes(self, reply: Reply | None, fault: Fault | None, took: float) -> None:
         """Keeps what the ask said of the account as such."""
+        limited = fault is not None and fault.kind is FaultKind.LIMITED
         state = replace(
-            self.state, asks=self.state.asks + 1, faults=self.state.faults + (fault is not None), latency=took
+            self.state,
+            asks=self.state.asks + 1,
+            faults=self.state.faults + (fault is not None),
+            latency=took,
+            failures=self.pace.failures,
+            per_minute=self.pace.per_minute,
+            http_status=fault.http_status if limited and fault is not None else self.state.http_status,
         )
         if reply is not None:
             said = health(reply)
             state = replace(state, skew=said.date - reply.at if said.date is not None else state.skew)
+            if said.remaining == 0 and said.reset_at is not None and said.reset_at > reply.at:
+                until, at = said.reset_at, reply.at
+                self._share(lambda budget: budget.floored(until, "no ask is left in the service's window", at))
             if said.remaining is not None and said.limit is not None:
                 state = replace(state, quota=(said.remaining, said.limit))
             if said.sunset is not None or said.deprecated:
@@ -152,7 +248,8 @@ class LiveAccount:
 
     def shift(self, seconds: float) -> None:
         """The clock was set forward by so many seconds: what is waited for stays as far away as it was."""
-        self.pace = pace.shifted(self.pace, seconds)
+        self._purse.shift(seconds, self.clock())
+        self.pace = replace(pace.shifted(self.pace, seconds), budget=self._purse.budget)
         if self.state.until is not None:
             self.state = replace(self.state, until=self.state.until + seconds)
 
@@ -166,3 +263,25 @@ class LiveAccount:
             until = self.pace.open_until if self.pace.open_until > now else None
             return replace(state, health=Health.OFFLINE, message=fault.message, until=until)
         return replace(state, health=Health.OK, message="", until=None)
+
+
+def _asked(reply: Reply | Fault, fault: Fault | None, at: float, took: float) -> Asked:
+    """The ask, with the service's own name for it where the reply or its fault gives one."""
+    status = reply.status if isinstance(reply, Reply) else None
+    request = fault.request_id if fault is not None else None
+    if request is None and isinstance(reply, Reply) and (named := reply.headers.get("x-request-id")):
+        request = clean(named, REQUEST_ID_MOST)
+    return Asked(at, status, round(took * 1000, 1), request, fault.kind if fault is not None else None)
+
+
+def _introduced(state: AccountState, account: Account) -> AccountState:
+    """The state with what is to be known of the account's provider."""
+    provider = account.provider
+    return replace(
+        state,
+        provider=provider.name,
+        title=provider.title,
+        hints=provider.ids,
+        kinds=tuple(provider.kinds),
+        per_minute=account.per_minute,
+    )

@@ -1,20 +1,23 @@
 """One connection to one account's service: a URL in, a whole bounded reply or a fault out. It reads no body.
 
-A key goes in one header to the account's own origin: redirects are not followed. The key is taken out of a reply
+A key goes in one header to the URL it is asked with: redirects are not followed. The key is taken out of a reply
 before anybody else sees it.
 """
 
 import asyncio
 import ssl
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import NamedTuple
 
 import httpx
 from msgspec import Struct
 
 from tui.domain.jobs import Fault, FaultKind
 from tui.domain.text import clean
+from tui.providers.provider import Key
 from tui.providers.reply import Reply
+from tui.stores.secrets import Secret
 
 DEADLINE = 20.0
 """Seconds for a whole ask, from the first byte sent to the last one read."""
@@ -40,6 +43,16 @@ class Bounds(Struct, frozen=True, kw_only=True):
     """Bytes of a body."""
 
 
+class Request(NamedTuple):
+    """One GET."""
+
+    url: str
+    header: Key
+    """How the key is sent."""
+    key: Secret
+    """What is masked in the reply."""
+
+
 class TooLargeError(Exception):
     """A body passed the bound."""
 
@@ -53,17 +66,13 @@ class Client:
 
     def __init__(
         self,
-        headers: Mapping[str, str],
-        key: str,
         *,
         clock: Callable[[], float],
         tls: Trust,
         transport: Transport | None = None,
         bounds: Bounds = Bounds(),  # noqa: B008  frozen
     ) -> None:
-        """`headers` hold the key; `key` itself is what is masked in replies ("" masks nothing)."""
-        self._headers = headers
-        self._key = key
+        """`transport` replaces the network."""
         self._clock = clock
         self._tls = tls
         self._transport = transport
@@ -79,10 +88,9 @@ class Client:
 
     def _made(self) -> httpx.AsyncClient:
         """The connection. Raises ValueError and ImportError for the environment's proxies, OSError for its roots."""
-        headers = {"accept": "application/json", "accept-encoding": "identity", **self._headers}
         deadline = self._bounds.deadline
         return httpx.AsyncClient(
-            headers={name.encode(): value.encode("latin-1") for name, value in headers.items()},
+            headers={"accept": "application/json", "accept-encoding": "identity"},
             verify=True if self._transport else self._tls(),
             timeout=httpx.Timeout(
                 connect=min(CONNECT, deadline), read=min(READ, deadline), write=min(WRITE, deadline), pool=None
@@ -92,7 +100,7 @@ class Client:
             transport=self._transport() if self._transport else None,
         )
 
-    async def get(self, url: str) -> Reply | Fault:
+    async def get(self, request: Request) -> Reply | Fault:
         """The reply, whatever its status; or why there is none: offline, timeout, tls, too_large, malformed."""
         try:
             self._http = self._http or self._made()
@@ -103,7 +111,7 @@ class Client:
             return Fault(FaultKind.OFFLINE, f"no connection can be made; see HTTPS_PROXY, SSL_CERT_FILE: {reason}")
         try:
             async with asyncio.timeout(self._bounds.deadline):
-                return await self._get(self._http, url)
+                return await self._get(self._http, request)
         except (TimeoutError, httpx.TimeoutException) as error:
             return Fault(FaultKind.TIMEOUT, self._late(error))
         except TooLargeError:
@@ -125,8 +133,11 @@ class Client:
             case _:
                 return f"no whole reply within {deadline:g} s"
 
-    async def _get(self, http: httpx.AsyncClient, url: str) -> Reply:
-        response = await http.send(http.build_request("GET", url), stream=True, auth=None)
+    async def _get(self, http: httpx.AsyncClient, asked: Request) -> Reply:
+        key = asked.key.reveal()
+        header = (str(asked.header.header).encode(), (asked.header.prefix + key).encode("latin-1"))
+        request = http.build_request("GET", asked.url, headers=[header])
+        response = await http.send(request, stream=True, auth=None)
         try:
             raw = bytearray()
             async for chunk in response.aiter_raw():
@@ -137,10 +148,9 @@ class Client:
             await response.aclose()
         body = _inflated(bytes(raw), response.headers.get("content-encoding", "identity"), self._bounds.most)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        if self._key:
-            for form in {self._key.encode(), self._key.encode("latin-1")}:
-                body = body.replace(form, b"***")
-            headers = {name: value.replace(self._key, "***") for name, value in headers.items()}
+        for form in {key.encode(), key.encode("latin-1")}:
+            body = body.replace(form, b"***")
+        headers = {name: value.replace(key, "***") for name, value in headers.items()}
         return Reply(response.status_code, headers, body, self._clock())
 
 

@@ -8,24 +8,49 @@ import heapq
 import itertools
 import math
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
-from tui.domain import pace
 from tui.domain.jobs import Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.client import Bounds, Client, Transport, Trust
 
-Ask = Callable[[LiveAccount, Client, Ref], Awaitable[None]]
+AHEAD = 20.0
+"""Seconds: what is due later is not looked at for an ask that is sent now. A third of the longest usual interval."""
+
+Batch = tuple[Ref, ...]
+"""What one request asks for: one job, or several that a bulk ask takes together."""
+Ask = Callable[[LiveAccount, Client, Batch], Awaitable[None]]
+Joins = Callable[[LiveAccount, Ref, float], bool]
+"""Whether the job, due at this instant, can be asked now together with others."""
+
+
+class Place(NamedTuple):
+    """A job's place in the queue."""
+
+    due: float
+    order: int
+    """Of two that are due at once, who came first."""
+    ref: Ref
 
 
 class Poller:
     """Asks one account's jobs when they are due, as fast as its pace allows, with a fixed handful of workers."""
 
-    def __init__(self, account: LiveAccount, ask: Ask, tls: Trust, transport: Transport | None, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        account: LiveAccount,
+        ask: Ask,
+        joins: Joins,
+        tls: Trust,
+        transport: Transport | None,
+        bounds: Bounds,
+    ) -> None:
         self.account = account
         self._ask = ask
+        self._joins = joins
         self._connect = lambda: account.client(tls, transport, bounds)
         self._due: dict[Ref, float] = {}
-        self._heap: list[tuple[float, int, Ref]] = []
+        self._heap: list[Place] = []
         """One valid place for each job that is due and not being asked; the others are swept when they come up."""
         self._asking: set[Ref] = set()
         self._order = itertools.count()
@@ -79,20 +104,21 @@ class Poller:
             renewals = self._renewals
             async with self._connect() as client:
                 while renewals == self._renewals and self.account.refusal is None:
-                    ref = await self._next(renewals)
-                    if ref is not None:
-                        await self._asked(client, ref)
+                    batch = await self._next(renewals)
+                    if batch is not None:
+                        await self._asked(client, batch)
 
-    async def _asked(self, client: Client, ref: Ref) -> None:
+    async def _asked(self, client: Client, batch: Batch) -> None:
         try:
-            await self._ask(self.account, client, ref)
+            await self._ask(self.account, client, batch)
         finally:
-            self._asking.discard(ref)
-            if ref in self._due:
-                self._push(ref)
+            self._asking.difference_update(batch)
+            for ref in batch:
+                if ref in self._due:
+                    self._push(ref)
 
-    async def _next(self, renewals: int) -> Ref | None:
-        """The next job that is due, once its request is paid for; None: the connection is to be made anew.
+    async def _next(self, renewals: int) -> Batch | None:
+        """What is asked next, once its request is paid for; None: the connection is to be made anew.
 
         One worker waits at a time, the others queue behind it for the turn.
         """
@@ -100,34 +126,45 @@ class Poller:
             while renewals == self._renewals:
                 now = self.account.clock()
                 at = max(self._head(), self._leave(now))
-                if at <= now:
-                    self.account.pace = pace.taken(self.account.pace, now)
-                    return self._pop()
-                await self._wait(at - now)
+                if at > now:
+                    await self._wait(at - now)
+                elif self.account.pay(now):
+                    return self._pop(now)
             return None
 
     def _head(self) -> float:
         """Instant at which the first job is due; infinite without one. Places that were given up are swept."""
-        while self._heap and not self._valid(*self._heap[0]):
+        while self._heap and not self._valid(self._heap[0]):
             heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else math.inf
+        return self._heap[0].due if self._heap else math.inf
 
-    def _valid(self, at: float, _order: int, ref: Ref) -> bool:
-        return self._due.get(ref) == at and ref not in self._asking
+    def _valid(self, place: Place) -> bool:
+        return self._due.get(place.ref) == place.due and place.ref not in self._asking
 
     def _leave(self, now: float) -> float:
-        leave = pace.ready(self.account.pace, now)
+        leave = self.account.leave(now)
         return math.inf if leave is None else leave.at
 
     def _push(self, ref: Ref) -> None:
-        heapq.heappush(self._heap, (self._due[ref], next(self._order), ref))
+        heapq.heappush(self._heap, Place(self._due[ref], next(self._order), ref))
         self._news.set()
 
-    def _pop(self) -> Ref:
-        ref = heapq.heappop(self._heap)[2]
-        del self._due[ref]
-        self._asking.add(ref)
-        return ref
+    def _pop(self, now: float) -> Batch:
+        """The job that is due first, and with it what the same request can ask for."""
+        batch, passed = [heapq.heappop(self._heap)], list[Place]()
+        most = self.account.most if self._can_join(batch[0]) else 1
+        while len(batch) < most and self._head() <= now + AHEAD:
+            place = heapq.heappop(self._heap)
+            (batch if self._can_join(place) else passed).append(place)
+        for place in passed:
+            heapq.heappush(self._heap, place)
+        for place in batch:
+            del self._due[place.ref]
+            self._asking.add(place.ref)
+        return tuple(place.ref for place in batch)
+
+    def _can_join(self, place: Place) -> bool:
+        return self._joins(self.account, place.ref, place.due)
 
     async def _wait(self, seconds: float) -> None:
         """Until something is new, at most so long (an infinite wait is cut into hours)."""

@@ -6,6 +6,8 @@ Messages name the provider and leave the account to the caller. URLs in them los
 import re
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from tui.domain.jobs import Fault, FaultKind
 from tui.domain.text import clean
 from tui.providers.bodies import NotJsonError, decode, texts
@@ -61,6 +63,24 @@ def malformed(provider: Provider, reply: Reply, lacks: str, body: Json | NotJson
         return _fault(provider, reply, FaultKind.MALFORMED, str(body), lacks=lacks)
     said = _said(provider, reply, body) or _members(body)
     return _fault(provider, reply, FaultKind.MALFORMED, said, body, lacks=lacks)
+
+
+def is_over(fault: Fault, sunset: float | None, at: float) -> bool:
+    """Whether the fault, met at an instant, says that the API is over: by itself, or because its sunset has passed.
+
+    A refused key, a limit or a service in trouble never does.
+    """
+    if fault.kind is FaultKind.RETIRED:
+        return True
+    if sunset is None or at < sunset:
+        return False
+    no_report = fault.kind is FaultKind.MALFORMED and fault.http_status is not None and fault.http_status < 300
+    return no_report or fault.kind in {FaultKind.MISSING, FaultKind.REDIRECTED}
+
+
+def retired(fault: Fault) -> Fault:
+    """The fault of an API that is over: a reply that is no report is retired, any other keeps its own kind."""
+    return replace(fault, kind=FaultKind.RETIRED) if fault.kind is FaultKind.MALFORMED else fault
 
 
 def _kind(reply: Reply) -> FaultKind:

@@ -113,7 +113,7 @@ def parse(text: str, source: str) -> Provider:
         limits=limits,
         endpoints=endpoints,
         docs=file.docs,
-        ids=file.ids,
+        ids=tuple(map(str, file.ids)),
         error=file.error,
         bulk=bulk,
         sunset=None if file.sunset is None else float(file.sunset),

@@ -1,0 +1,81 @@
+"""A service for the benchmarks, in a process of its own: raw asyncio, every GET answered after so many seconds.
+
+It costs far less than any client, so that what is measured is the client. `python -m tests.benchmarks.origin` runs it.
+"""
+
+import asyncio
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+BODY = (
+    b'{"error":null,"data":{"video_translate_id":"0123456789abcdef","title":"Spring launch","output_language":"Urdu '
+    b'(Pakistan)","status":"running","url":null,"message":null,"callback_id":null,"caption_url":null}}'
+)
+"""A job of HeyGen v2 at work."""
+REPLY = (
+    b"HTTP/1.1 200 OK\r\ndate: Sat, 21 Nov 2026 20:14:00 GMT\r\ncontent-type: application/json\r\n"
+    b"x-request-id: 0123456789abcdef\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+)
+
+
+class Origin(NamedTuple):
+    """Where it is, and the certificate to trust."""
+
+    url: str
+    roots: Path
+
+
+class Answering(asyncio.Protocol):
+    """One connection, kept open; a head is a request."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *heads, self._waiting = (self._waiting + data).split(b"\r\n\r\n")
+        for _ in heads:
+            asyncio.get_running_loop().call_later(self._seconds, self._transport.write, REPLY)
+
+
+async def serve(chain: Path, seconds: float) -> None:
+    """Serves over TLS on a free loopback port, which it prints, for ever."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(chain)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Answering(seconds), "127.0.0.1", 0, ssl=context, backlog=1000)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def origin(seconds: float) -> Iterator[Origin]:
+    """The service in a process of its own, over TLS; every reply comes after so many seconds."""
+    import trustme
+
+    with TemporaryDirectory() as folder:
+        chain, roots = Path(folder, "chain.pem"), Path(folder, "roots.pem")
+        authority = trustme.CA()
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
+        authority.cert_pem.write_to_path(roots)
+        command = [sys.executable, "-m", __name__, str(chain), str(seconds)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                yield Origin(f"https://127.0.0.1:{process.stdout.readline().strip()}", roots)
+            finally:
+                process.terminate()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), float(sys.argv[2])))

@@ -1,0 +1,50 @@
+"""Which jobs of an account one bulk ask takes along. It sends nothing.
+
+A bulk ask says little: no title, no link, no reason for a failure. What ended there, and what it does not know, is
+asked singly.
+"""
+
+from tui.domain.board import JobState
+from tui.domain.jobs import ACTIVE, Fault, FaultKind
+from tui.domain.pace import FAILURES
+from tui.providers.provider import BulkAsk
+
+EARLY = 1 / 3
+"""Share of its interval by which a job may be asked too early, where it costs no request."""
+SINGLY_FOR = 3600.0
+"""Seconds for which the jobs of an account are asked singly after the service would not have its bulk ask."""
+PASSING = FAILURES | {FaultKind.LIMITED, FaultKind.MALFORMED, FaultKind.TOO_LARGE}
+"""Faults that say nothing of the ask itself: it is sent again, later."""
+
+
+class Bulk:
+    """What one account knows of its bulk asks."""
+
+    def __init__(self) -> None:
+        self._singly_until = 0.0
+        self._singly: set[str] = set()
+
+    def most(self, ask: BulkAsk | None, now: float) -> int:
+        """Jobs in one ask."""
+        return ask.most if ask is not None and now >= self._singly_until else 1
+
+    def joins(self, state: JobState, due: float, now: float) -> bool:
+        """The job, due at an instant, can be asked now with others: it is, or it soon would be, and bulk knows it."""
+        if state.job.kind or state.job.archived or state.phase not in ACTIVE or state.job.id in self._singly:
+            return False
+        if state.fault is not None:
+            return due <= now and state.fault.kind in PASSING
+        if state.report is None or state.checked_at is None:
+            return True
+        return due <= now or (not state.report.retry_after and due - now <= EARLY * (due - state.checked_at))
+
+    def ask_singly(self, job: str) -> None:
+        """A bulk ask does not know the job of this id, or not all of its end."""
+        self._singly.add(job)
+
+    def failed(self, fault: Fault, now: float) -> bool:
+        """Whether the fault lies in asking for many: then all are asked singly for a while."""
+        if fault.kind in PASSING or (fault.kind is FaultKind.REFUSED and fault.http_status != 403):
+            return False
+        self._singly_until = now + SINGLY_FOR
+        return True
