@@ -103,6 +103,40 @@ def test_no_request_leaves_inside_a_retry_after_window(tmp_path, status, header)
         assert [at for at in app.times() if began < at < began + 89.4] == []
 
 
+@pytest.mark.parametrize(("reset", "wait"), [("42", 42), (lambda at: f"{at + 90:.0f}", 90)], ids=["42", "epoch"])
+@pytest.mark.parametrize("status", [429, 200])
+def test_no_request_leaves_before_the_services_window_starts_anew(tmp_path, status, reset, wait):
+    windows = []
+
+    def reply(asked):
+        if len(app.log) % 5 == 0:
+            windows.append(asked.at)
+            until = reset if isinstance(reset, str) else reset(asked.at)
+            headers = {"x-ratelimit-limit": "60", "x-ratelimit-remaining": "0", "x-ratelimit-reset": until}
+            return status, {"data": {"status": "running"}}, headers
+        return running()
+
+    app = Scripted(reply)
+
+    async def story(stage):
+        await asyncio.sleep(HOUR)
+
+    stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(20))}, story)
+    assert len(windows) > 5
+    for began in windows:
+        assert [at for at in app.times() if began < at < began + wait - 0.5] == []
+
+
+def test_a_wait_that_is_damage_is_believed_for_a_day(tmp_path):
+    app = Scripted(lambda asked: (429, {}, {"retry-after": "9999999999"}) if len(app.log) == 1 else running())
+
+    async def story(stage):
+        await asyncio.sleep(2 * DAY)
+
+    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=MINUTE)
+    assert DAY <= app.times()[1] - app.times()[0] < DAY + MINUTE
+
+
 def test_a_person_cannot_ask_inside_a_retry_after_window_either(tmp_path):
     app = Scripted(lambda asked: (429, {}, {"retry-after": "300"}))
 
@@ -120,7 +154,8 @@ def test_a_limit_without_a_time_backs_off_by_itself(tmp_path):
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        assert stage.ear.accounts["heygen"].health is Health.LIMITED
+        while stage.ear.accounts["heygen"].health is not Health.LIMITED:  # noqa: ASYNC110  virtual time
+            await asyncio.sleep(1)
 
     stage(tmp_path, app, {"heygen": ("a", "b", "c", "d")}, story)
     assert 20 < len(app.log) < 120
@@ -445,6 +480,38 @@ def test_a_clock_that_is_set_shortens_no_retry_after_window(tmp_path, jump):
 
     stage(tmp_path, app, {"heygen": ("a", "b")}, story, ahead=clock)
     assert 120 <= app.times()[1] - app.times()[0] < 140
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, 0.0, HOUR])
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_link_dies_by_the_services_clock_however_wrong_ours_is(tmp_path, ahead, dated):
+    def reply(asked):
+        status, body, _ = done(f"https://cdn.test/1?Expires={asked.at + 1800:.0f}&Signature=x&Key-Pair-Id=K")
+        return status, body, {"date": formatdate(asked.at, usegmt=True)} if dated else {}
+
+    app = Scripted(reply)
+
+    async def story(stage):
+        await asyncio.sleep(MINUTE)
+        (link,) = stage[A].links
+        assert link.exact
+        left = link.expires_at - (app.times()[0] + ahead)
+        assert abs(left - (1800 if dated else 1800 - ahead)) < 2
+        assert abs((stage.ear.accounts["heygen"].skew or 0.0) + (ahead if dated else 0.0)) < 2
+
+    stage(tmp_path, app, {"heygen": ("a",)}, story, ahead=lambda: ahead)
+
+
+def test_an_estimate_runs_from_when_the_link_was_first_seen_by_our_clock(tmp_path):
+    app = Scripted(lambda asked: (*done("https://cdn.test/1")[:2], {"date": formatdate(asked.at, usegmt=True)}))
+
+    async def story(stage):
+        await asyncio.sleep(MINUTE)
+        (link,) = stage[A].links
+        assert not link.exact
+        assert abs(link.expires_at - (app.times()[0] + HOUR + 7 * DAY)) < 2
+
+    stage(tmp_path, app, {"heygen": ("a",)}, story, ahead=lambda: HOUR)
 
 
 def test_after_a_suspend_what_became_due_is_spread(tmp_path):

@@ -2,6 +2,11 @@
 
 A link that carries its own expiry is exact; else it is an estimate: the instant at which this URL was first seen
 plus the provider's documented life. The signatures are those of `providers.md`, "Link expiry".
+
+Both are kept in the time of our own clock, by which they are shown and waited for. What is signed is told in the
+service's time: where its Date header says that its clock is SKEWED or more from ours, that much is taken off when the
+link is read. An estimate runs from a moment of ours and needs no such thing. A clock that is set afterwards makes the
+instants of links that were read before wrong by as much, until a report shows them again.
 """
 
 import binascii
@@ -14,6 +19,8 @@ from msgspec import DecodeError, json
 
 from tui.domain.jobs import Link, LinkKind, Sighting
 
+SKEWED = 5.0
+"""Seconds from which two clocks differ: a Date header is whole seconds old, and a reply takes its time."""
 LATEST = 253_370_764_800
 """Instant, the start of the year 9999: what is signed for later, or before 1970, is damage and no expiry."""
 
@@ -23,8 +30,10 @@ _CLOUDFRONT_BASE64 = str.maketrans("-_~", "+=/")
 """CloudFront's stand-ins for what has a meaning in a URL (Amazon CloudFront Developer Guide, custom policy)."""
 
 
-def seen(before: Sequence[Link], sightings: Sequence[Sighting], at: float) -> tuple[Link, ...]:
+def seen(before: Sequence[Link], sightings: Sequence[Sighting], at: float, skew: float = 0.0) -> tuple[Link, ...]:
     """The links that a job has after a reply at instant `at` showed `sightings`, in their order.
+
+    `skew`: seconds by which the service's clock is ahead of ours.
 
     The same URL of the same kind keeps its first_seen: showing it again does not restart its clock. A kind that
     the reply does not show at all keeps the links that still live; they stand last.
@@ -33,7 +42,7 @@ def seen(before: Sequence[Link], sightings: Sequence[Sighting], at: float) -> tu
     shown: dict[tuple[LinkKind, str], Sighting] = {}
     for sighting in sightings:
         shown.setdefault((sighting.kind, sighting.url), sighting)
-    links = [_link(sighting, since.get(key, at)) for key, sighting in shown.items()]
+    links = [_link(sighting, since.get(key, at), skew) for key, sighting in shown.items()]
     kinds = {link.kind for link in links}
     return (*links, *(link for link in before if link.kind not in kinds and not expired(link, at)))
 
@@ -66,8 +75,10 @@ def signed(url: str) -> tuple[float, bool] | None:
     return min(_signatures(parameters), default=None)
 
 
-def _link(sighting: Sighting, first_seen: float) -> Link:
+def _link(sighting: Sighting, first_seen: float, skew: float) -> Link:
     expires_at, exact = signed(sighting.url) or (None, False)
+    if expires_at is not None and abs(skew) >= SKEWED:
+        expires_at -= skew
     if expires_at is None and sighting.life is not None:
         expires_at = first_seen + sighting.life
     return Link(sighting.kind, sighting.url, first_seen, expires_at, exact, sighting.key)

@@ -122,9 +122,9 @@ class Link(Struct, frozen=True):
     kind: LinkKind
     url: str
     first_seen: float
-    """Instant at which this very URL was first seen (the server's Date)."""
+    """Instant at which this very URL was first seen."""
     expires_at: float | None
-    """Instant; None: no expiry is known."""
+    """Instant, by our clock (see `domain.expiry`); None: no expiry is known."""
     exact: bool
     """The expiry is signed into the URL; else it is first_seen plus the documented life."""
     key: bool = False

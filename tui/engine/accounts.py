@@ -20,7 +20,7 @@ from tui.engine.succession import UNDECIDED, Heir, Succession, Turn
 from tui.providers import faults, reading
 from tui.providers.faults import REQUEST_ID_MOST
 from tui.providers.provider import Endpoint, UnknownKind
-from tui.providers.reply import Reply, health
+from tui.providers.reply import Reply, health, http_date
 from tui.stores.budgets import Budgets
 from tui.stores.library import Account
 from tui.stores.secrets import Secret, SecretError
@@ -42,6 +42,8 @@ class Answer(NamedTuple, Generic[T]):
     """The key was changed while it was asked: a refusal is the old key's."""
     turn: Turn | None = None
     """What it meant for the account's succession; None: nothing."""
+    skew: float = 0.0
+    """Seconds by which the service's clock is ahead of ours, as far as its Date header says."""
     asked: Asked | None = None
     """The ask for the journal; None: none was sent."""
 
@@ -187,7 +189,9 @@ class LiveAccount:
         if not outdated and not (refused and not own):
             self._learn(fault, at, job)
             self._notes(reply if own and isinstance(reply, Reply) else None, fault, at - began)
-        return Answer(outcome, body, at, outdated=outdated, asked=_asked(reply, fault, at, at - began))
+        date = http_date(reply.headers.get("date", "")) if isinstance(reply, Reply) else None
+        skew = 0.0 if date is None else date - at
+        return Answer(outcome, body, at, outdated=outdated, skew=skew, asked=_asked(reply, fault, at, at - began))
 
     def leave(self, now: float, *, person: bool = False) -> Leave | None:
         """When the next ask may leave, for all that any process on the state folder did; None: it is stopped."""
@@ -238,8 +242,13 @@ class LiveAccount:
         self.state = self._with_health(state, fault)
 
     def refreshed(self) -> AccountState:
-        """The account as it is now: a wait that has passed is no longer shown."""
-        if self.state.until is not None and self.state.until <= self.clock():
+        """The account as it is now: a wait that another process met is shown too, one that has passed no longer."""
+        now = self.clock()
+        self.pace = replace(self.pace, budget=self._purse.look(now))
+        if self.pace.floor > now and self.state.health in {Health.UNTRIED, Health.OK}:
+            told = self.pace.floor_reason
+            self.state = replace(self.state, health=Health.LIMITED, message=told, until=self.pace.floor)
+        elif self.state.until is not None and self.state.until <= now:
             limited = self.state.health is Health.LIMITED
             self.state = replace(self.state, until=None)
             if limited:

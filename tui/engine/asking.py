@@ -81,7 +81,7 @@ class Asking:
         elif answer.turn is Turn.NEXT:
             self._ledger.hurry(ref, "its API is over: now the successor")
         else:
-            self._ledger.settle(ref, _event(answer, person), answer.body, answer.asked)
+            self._ledger.settle(ref, event(answer, person), answer.body, answer.asked)
 
     async def _many(self, live: LiveAccount, client: Client, refs: Sequence[Ref]) -> None:
         answer = await live.ask_many(client, [ref.id for ref in refs])
@@ -100,18 +100,18 @@ class Asking:
         """What ended is asked singly, for its link or for why. That it is done is told at once."""
         ended = report is not None and report.phase in ENDS
         if report is not None and (not ended or report.phase is Phase.DONE):
-            self._ledger.settle(ref, Reported(report, answer.at), asked=answer.asked)
+            self._ledger.settle(ref, Reported(report, answer.at, answer.skew), asked=answer.asked)
         if report is None or ended:
             live.bulk.ask_singly(ref.id)
             self._ledger.hurry(ref, "not all was said in one ask with others")
 
 
-def _event(answer: Answer[Report] | Answer[Result], person: bool) -> Event:
+def event(answer: Answer[Report] | Answer[Result], person: bool) -> Event:
     """What happened to the job by it."""
     match answer.outcome:
         case Report():
-            return Reported(answer.outcome, answer.at)
+            return Reported(answer.outcome, answer.at, answer.skew)
         case Result():
-            return Resulted(answer.outcome, answer.at)
+            return Resulted(answer.outcome, answer.at, answer.skew)
         case Fault():
             return Faulted(answer.outcome, answer.at, person, answer.second)

@@ -137,9 +137,9 @@ class Session:
 
     async def run(self) -> None:
         """Polls, or follows who does, until it is cancelled; the journal is whole afterwards."""
-        self._listener.role(self._role.text)
         try:
             self._take_part()
+            self._listener.role(self._role.text)
             async with asyncio.TaskGroup() as tasks:
                 for poller in self._pollers.values():
                     tasks.create_task(poller.run())

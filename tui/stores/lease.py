@@ -4,6 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from tui.stores.paths import make_private
+
 
 class Lease:
     """The lock of one watchlist, in the state folder; nothing is opened before it is asked for."""
@@ -24,6 +26,7 @@ class Lease:
         from filelock import FileLock, Timeout  # only engines need it: `list` starts without
 
         if self._lock is None:
+            make_private(self.path.parent)
             lock = FileLock(self.path, mode=0o600, thread_local=False)
             try:
                 lock.acquire(blocking=False)

@@ -1,0 +1,102 @@
+import subprocess
+import sys
+import time
+
+from tui.stores.journal import Journal
+from tui.stores.lease import Lease
+from tui.stores.mounts import network_type
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from tui.stores.lease import Lease
+lease = Lease(Path(sys.argv[1]), Path(sys.argv[2]))
+assert lease.take()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_one_at_a_time_has_the_lease_of_a_watchlist_by_whatever_path(tmp_path):
+    (tmp_path / "real.toml").touch()
+    (tmp_path / "link.toml").symlink_to("real.toml")
+    first = Lease(tmp_path / "state", tmp_path / "real.toml")
+    second = Lease(tmp_path / "state", tmp_path / "link.toml")
+    other = Lease(tmp_path / "state", tmp_path / "other.toml")
+    assert (first.take(), second.take(), other.take()) == (True, False, True)
+    assert first.take(), "it is ours already"
+    first.release()
+    assert second.take()
+    for lease in (first, second, other):
+        lease.release()
+
+
+def test_asking_whether_it_is_free_does_not_keep_it(tmp_path):
+    first, second = Lease(tmp_path, tmp_path / "w"), Lease(tmp_path, tmp_path / "w")
+    assert first.free()
+    assert second.take()
+    assert not first.free()
+    assert second.free()
+    assert second.held
+    second.release()
+
+
+def test_the_lease_of_a_process_that_is_killed_is_free_at_once(tmp_path):
+    lease = Lease(tmp_path / "state", tmp_path / "w")
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "state"), str(tmp_path / "w")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert not lease.take()
+        holder.kill()
+        holder.wait()
+    began = time.monotonic()
+    assert lease.take()
+    assert time.monotonic() - began < 0.5
+    lease.release()
+
+
+def test_the_folder_and_the_lock_are_private(tmp_path):
+    lease = Lease(tmp_path / "state", tmp_path / "w")
+    lease.take()
+    assert [oct(path.stat().st_mode & 0o777) for path in (lease.path.parent, lease.path)] == ["0o700", "0o600"]
+    lease.release()
+
+
+def test_beats_are_counted_so_that_no_clock_is_needed_to_hear_them(tmp_path):
+    first, second = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
+    assert second.heartbeats.last("w") is None
+    first.heartbeats.beat("w", 7, b"[]")
+    heard = second.heartbeats.last("w")
+    assert second.heartbeats.last("w") == heard == (7, 1, b"[]")
+    first.heartbeats.beat("w", 7, b"[]")
+    assert second.heartbeats.last("w") != heard
+    assert second.heartbeats.last("another") is None
+    first.close()
+    second.close()
+
+
+MOUNTS = """\
+/dev/vda / ext4 rw 0 0
+server:/home /home nfs4 rw 0 0
+/dev/sdb /home/me/local\\040disk ext4 rw 0 0
+me@host: /mnt/far fuse.sshfs rw 0 0
+//nas/x /srv cifs rw 0 0
+"""
+
+
+def test_a_network_file_system_is_known_by_the_innermost_mount(tmp_path):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS)
+    found = {
+        folder: network_type(tmp_path.__class__(folder), mounts)
+        for folder in ("/var/lib", "/home/me", "/home/me/local disk/state", "/homes", "/mnt/far/state", "/srv")
+    }
+    assert found == {
+        "/var/lib": None,
+        "/home/me": "nfs4",
+        "/home/me/local disk/state": None,
+        "/homes": None,
+        "/mnt/far/state": "fuse.sshfs",
+        "/srv": "cifs",
+    }
+    assert network_type(tmp_path, tmp_path / "nowhere") is None
