@@ -494,27 +494,40 @@ def test_threads_of_one_process_exclude_each_other(path: Path) -> None:
     assert len(file.read().jobs) == 40
 
 
+class Editor:
+    """An editor without the lock, on a thread: it saves the file with a new last line, again and again, until told."""
+
+    def __init__(self, path: Path, saves: int) -> None:
+        self._path, self._saves = path, saves
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        text = self._path.read_text()
+        for save in range(self._saves):
+            if self._over.wait(0.005):
+                return
+            draft = self._path.with_name("draft")
+            draft.write_text(f"{text}# saved {save}\n")
+            draft.replace(self._path)
+
+    def __enter__(self) -> "Editor":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
 def test_an_editor_that_saves_meanwhile_is_not_overwritten(path: Path) -> None:
-    class Edited(WatchlistFile):
-        """An editor without the lock saves while a change is under way, `saves` times."""
-
-        saves = 1
-        asked = 0
-
-        def stamp(self) -> tuple[int, int, int] | None:
-            self.asked += 1
-            if self.asked % 2 == 0 and self.saves:
-                self.saves -= 1
-                self.path.write_text(self.path.read_text() + f"# saved {self.saves}\n")
-            return super().stamp()
-
-    path.write_text(GOLDEN)
-    Edited(path).change(Set((A,), {"label": "Summer"}))
-    assert path.read_text() == GOLDEN.replace("Spring", "Summer") + "# saved 0\n"
-    busy = Edited(path)
-    busy.saves = 100
-    with pytest.raises(WatchlistError, match="keeps writing it"):
-        busy.change(Set((A,), {"label": "Autumn"}))
+    path.write_text(GOLDEN + "".join(f'[[job]]\naccount = "many"\nid = "{number}"\n' for number in range(4000)))
+    with Editor(path, saves=1):  # at 5 ms, while the change of so many jobs is under way
+        WatchlistFile(path).change(Set((A,), {"label": "Summer"}))
+    assert "Summer" in path.read_text()
+    assert path.read_text().endswith("# saved 0\n")
+    with Editor(path, saves=10**6), pytest.raises(WatchlistError, match="keeps writing it"):
+        WatchlistFile(path).change(Set((A,), {"label": "Autumn"}))
     assert "Autumn" not in path.read_text()
     assert {each.name for each in path.parent.iterdir()} == {path.name, ".watchlist.toml.lock"}
 
