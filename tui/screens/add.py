@@ -108,7 +108,7 @@ class AddScreen(ModalScreen[tuple[Job, ...] | None]):
     def _line(self, candidate: Candidate) -> Content:
         """The id, whose it is, and what becomes of it; why an id is refused stands below it."""
         refused = candidate.verdict is Verdict.REFUSED
-        room = max(20, self.query_one("#understood").size.width - 40)
+        room = max(20, self.query_one("#understood").size.width - 42)
         reason = f"\n  {candidate.reason}" if refused else f", {candidate.reason}" if candidate.reason else ""
         return Content.assemble(
             fit(candidate.id, room),

@@ -126,7 +126,10 @@ class DetailPane(Vertical):
         drawn = self._searched(drawn)
         if drawn != self._drawn or drawn.spans != self._drawn.spans:
             self._drawn = drawn
-            self.query_one("#detail-text", Static).update(drawn)
+            shown = self.query_one("#detail-text", Static)
+            width = shown.size.width
+            lines = drawn.get_height({}, width) if width else 0
+            shown.update(drawn, layout=lines != shown.size.height)  # a layout takes longer than all else of a key
         return self._pages.still_for(self._tab, state) if state is not None else math.inf
 
     async def _look(self, ref: Ref) -> None:

@@ -1,0 +1,247 @@
+"""The programs that tick, keys, paint and memory start on a real pseudo-terminal, and what is measured of them there.
+
+    python -m tests.benchmarks.consoles NAME      (a child; its parents are the benchmarks)
+"""
+
+import os
+import select
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.terminal import Terminal
+
+JOBS = 10_000
+SIZE = (120, 40)
+CURSOR = "#26313d"
+"""The cursor's ground in our dark theme, given to the DataTable's too: its coming shows that a key was painted."""
+UPDATES = 100
+"""States in an update; ten updates a second."""
+
+
+# Children.
+
+
+def states(look: str, now: float, count: int = JOBS):
+    """`count` jobs: every visible cell of time `ticking` each second, or `quiet`: nothing changes for an hour."""
+    from tui.domain.board import JobState
+    from tui.domain.jobs import Job, Link, LinkKind, Phase, Report
+
+    for number in range(count):
+        job = Job(account="heygen", id=f"{number:032x}", label=f"Job {number:05}", tags=("bench",))
+        report = Report(phase=Phase.RUNNING, word="running", language="fr", title=f"Title {number}", progress=0.4)
+        if look == "ticking":
+            link = Link(LinkKind.VIDEO, f"https://cdn.test/{number}", now, now + 58, exact=True)
+            more = {"since": now - 2, "checked_at": now - 2, "fresh_until": now - 1, "next_ask_at": now + 58}
+            yield JobState(job=job, phase=Phase.RUNNING, born=now - 9, report=report, links=(link,), asks=3, **more)
+        else:
+            days = 86400.0 * (1 + number % 5) + 1800
+            link = Link(LinkKind.VIDEO, f"https://cdn.test/{number}", now - days, now + 3 * days, exact=True)
+            yield JobState(job=job, phase=Phase.DONE, since=now - days, report=report, links=(link,), asks=9)
+
+
+class FixedFeed:
+    """An engine that is off; or, `busy`, one whose updates come ten times a second."""
+
+    def __init__(self, first, busy: bool):
+        self._states, self._busy = list(first), busy
+
+    def start(self, wake: Callable[[], None]) -> None:
+        if self._busy:
+            threading.Thread(target=self._ring, args=(wake,), daemon=True).start()
+
+    def _ring(self, wake: Callable[[], None]) -> None:
+        while True:
+            time.sleep(UPDATES / 1000)
+            wake()
+
+    def take(self):
+        from tui.engine.feed import Update
+
+        return Update(states={state.job.ref: state for state in changed(self._states)})
+
+    def send(self, command):
+        return Future()
+
+    look = recent = send
+
+    def silent_for(self) -> float:
+        return 0.0
+
+    def close(self) -> None:
+        pass
+
+
+def changed(known: list, random=__import__("random").Random(1)) -> Iterator:
+    """UPDATES of the states, with another progress: what a thousand asks a second would bring in a tenth of one."""
+    from msgspec.structs import replace
+
+    for _ in range(UPDATES):
+        at = random.randrange(len(known))
+        state = known[at]
+        known[at] = replace(state, report=replace(state.report, progress=random.random()), asks=state.asks + 1)
+        yield known[at]
+
+
+def ours(look: str, busy: bool) -> None:
+    from datetime import UTC
+
+    from tui.app import Babeltop
+    from tui.engine.feed import Update
+    from tui.stores.settings import Settings
+    from tui.widgets.welcome import Greeting
+
+    began = time.monotonic()
+    minute = time.time() // 60 * 60 + 5  # no window crosses a minute: the clock stands in the top line
+
+    def now() -> float:
+        return minute + time.monotonic() - began
+
+    first = {state.job.ref: state for state in states(look, now())}
+    Babeltop(
+        FixedFeed(first.values(), busy),
+        Settings(),
+        Greeting("", ()),
+        first=Update(states=first, order=tuple(first)),
+        now=now,
+        zone=UTC,
+    ).run()
+
+
+def datatable() -> None:
+    """The same rows in Textual's DataTable, and the same updates."""
+    os.environ.setdefault("TEXTUAL_FPS", "250")
+    from rich.text import Text
+    from textual.app import App
+    from textual.widgets import DataTable
+
+    from tui.domain import cells
+    from tui.domain.cells import Face
+    from tui.domain.rows import Outlook
+
+    now = time.time()
+    known = list(states("ticking", now))
+    shown = cells.columns(SIZE[0])
+
+    class Peer(App):
+        CSS = f"DataTable {{ height: 1fr; }} DataTable > .datatable--cursor {{ background: {CURSOR}; }}"
+
+        def compose(self):
+            yield DataTable(cursor_type="row")
+
+        def on_mount(self):
+            table = self.query_one(DataTable)
+            for column in shown:
+                table.add_column(column.title, key=column.id, width=column.width)
+            for state in known:
+                table.add_row(*self.texts(state), key=state.job.id)
+            self.set_interval(UPDATES / 1000, self.update_some)
+
+        def texts(self, state):
+            return [Text(cell.text) for cell in cells.cells(state, shown, Face(Outlook(now=time.time())))]
+
+        def update_some(self):
+            table = self.query_one(DataTable)
+            for state in changed(known):
+                for column, cell in zip(shown, self.texts(state), strict=True):
+                    table.update_cell(state.job.id, column.id, cell)
+
+        def on_key(self, event):
+            if event.key in "jk":
+                table = self.query_one(DataTable)
+                table.move_cursor(row=table.cursor_row + (1 if event.key == "j" else -1))
+
+    Peer().run()
+
+
+def empty() -> None:
+    from textual.app import App
+
+    App().run()
+
+
+CHILDREN = {
+    "ticking": lambda: ours("ticking", busy=False),
+    "quiet": lambda: ours("quiet", busy=False),
+    "busy": lambda: ours("ticking", busy=True),
+    "datatable": datatable,
+    "empty": empty,
+}
+
+
+# Their parents.
+
+
+def command(child: str) -> list[str]:
+    return [sys.executable, "-m", "tests.benchmarks.consoles", child]
+
+
+@contextmanager
+def console(argv: list[str], env: dict[str, str] | None = None) -> Iterator[Terminal]:
+    """The program on a pseudo-terminal; ended at the end."""
+    said = [f"{name}={value}" for name, value in (env or {}).items()]
+    with Terminal(["env", *said, *argv], columns=SIZE[0], lines=SIZE[1]) as terminal:
+        yield terminal
+
+
+def read(terminal: Terminal, until: Callable[[bytes], bool], seconds: float) -> bytes:
+    """What the program writes, until that says enough. Nothing is drawn from it: that would cost more than it does."""
+    data, end = b"", time.perf_counter() + seconds
+    while not until(data) and (left := end - time.perf_counter()) > 0:
+        if select.select([terminal.fd], [], [], left)[0]:
+            try:
+                data += os.read(terminal.fd, 1 << 16)
+            except OSError:
+                break
+    return data
+
+
+def drained(terminal: Terminal, seconds: float) -> bytes:
+    """All that it writes in so many seconds."""
+    return read(terminal, lambda _: False, seconds)
+
+
+def cpu(pid: int) -> float:
+    """Seconds on a core so far, all threads."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def resident(pid: int) -> float:
+    """Resident memory in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def share(terminal: Terminal, seconds: float) -> tuple[float, int]:
+    """Per cent of a core, and the bytes written, in a window of so many seconds."""
+    before, began = cpu(terminal.pid), time.perf_counter()
+    written = len(drained(terminal, seconds))
+    return 100 * (cpu(terminal.pid) - before) / (time.perf_counter() - began), written
+
+
+def row(ours: float, peer: float, hold: float, unit: str, *, better: str = "lower", ratio: float | None = None):
+    """A row as the benchmarks print it."""
+    ratio = ours / peer if ratio is None else ratio
+    return {"ours": ours, "peer": peer, "ratio": ratio, "hold": hold, "better": better, "unit": unit}
+
+
+def quantile(values: list[float], share: float) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
+
+
+def show(measured: dict) -> None:
+    for name, figures in measured.items():
+        said = "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items())
+        print(f"{name}: {said}")
+
+
+if __name__ == "__main__":
+    CHILDREN[sys.argv[1]]()

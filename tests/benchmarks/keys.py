@@ -1,0 +1,42 @@
+"""From a key to its paint while a thousand updates a second arrive: ours, and the same on DataTable."""
+
+import os
+import time
+from random import Random
+
+from tests.benchmarks.consoles import command, console, drained, quantile, read, row, show
+
+KEYS = 200
+GROUND = b"48;2;38;49;61"
+"""The cursor's ground, as it is written."""
+WARM = 4.0
+"""Seconds until a console has started."""
+
+
+def latencies(child: str, warm: float) -> list[float]:
+    """Milliseconds from a key to the cursor's ground coming in, at irregular moments."""
+    random, found = Random(3), []
+    with console(command(child)) as terminal:
+        drained(terminal, warm)
+        for number in range(KEYS):
+            drained(terminal, random.uniform(0.02, 0.09))
+            began = time.perf_counter()
+            os.write(terminal.fd, b"j" if number % 40 < 20 else b"k")
+            read(terminal, lambda data: GROUND in data, 3.0)
+            found.append(1000 * (time.perf_counter() - began))
+    return found
+
+
+def measure() -> dict[str, dict]:
+    ours, peer = latencies("busy", WARM), latencies("datatable", 3 * WARM)
+    median, worst = quantile(ours, 0.5), quantile(ours, 0.99)
+    median_peer, worst_peer = quantile(peer, 0.5), quantile(peer, 0.99)
+    return {
+        "keys: p50": row(median, median_peer, 5, "ms; ratio is ours", ratio=median),
+        "keys: p99": row(worst, worst_peer, 25, "ms; ratio is ours", ratio=worst),
+        "keys: p50 beside DataTable": row(median, median_peer, 15, "times lower", better="higher", ratio=median_peer / median),
+    }
+
+
+if __name__ == "__main__":
+    show(measure())

@@ -1,0 +1,64 @@
+"""The first frame with real rows, 10,000 jobs in journal and watchlist, beside an empty Textual app's first frame."""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.benchmarks.consoles import JOBS, command, console, read, row, show, states
+from tui.stores.journal import Entry
+from tui.stores.library import Library, Places
+from tui.stores.watchlist import Add
+
+TIMES = 7
+FRAME = 4000
+"""Bytes from which an empty frame of 120×40 has been written."""
+BABELTOP = [sys.executable, "-m", "tui"]
+
+
+@contextmanager
+def lived_in() -> Iterator[dict[str, str]]:
+    """Folders with 10,000 jobs, as a console that ran here has left them; what the environment says of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        config, state = Path(folder, "config"), Path(folder, "state")
+        config.mkdir(mode=0o700)
+        library = Library(Places(config=config, state=state, watchlist=config / "watchlist.toml"), {})
+        known = list(states("quiet", time.time()))
+        library.watchlist.change(Add(tuple(each.job for each in known)))
+        library.journal.record([Entry(each) for each in known])
+        library.close()
+        env = {"BABELTOP_CONFIG_DIR": str(config), "BABELTOP_STATE_DIR": str(state)}
+        with console(BABELTOP, env) as terminal:
+            read(terminal, lambda data: False, 12.0)
+            terminal.type("\x11")
+            terminal.wait(10)
+        yield env
+
+
+def frame(argv: list[str], wanted: bytes, env: dict[str, str] | None = None) -> float:
+    """Seconds from the start to the first frame."""
+    began = time.perf_counter()
+    with console(argv, env) as terminal:
+        data = read(terminal, lambda data: wanted in data and len(data) > FRAME, 20.0)
+        took = time.perf_counter() - began
+        assert wanted in data, data[-400:]
+    return took
+
+
+def measure() -> dict[str, dict]:
+    ours: list[float] = []
+    peer: list[float] = []
+    with lived_in() as env:
+        for _ in range(TIMES):
+            ours.append(frame(BABELTOP, b"Job 00003", env))
+            peer.append(frame(command("empty"), b"\x1b[?1049h"))
+    assert JOBS == 10_000
+    figures = row(statistics.median(ours), statistics.median(peer), 1.3, "s")
+    return {"paint: first frame with 10,000 jobs": figures}
+
+
+if __name__ == "__main__":
+    show(measure())
