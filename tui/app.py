@@ -1,6 +1,7 @@
 """The Textual app: wires a Feed to the dashboard, and nothing else."""
 
 import asyncio
+import gc
 import logging
 import os
 import time
@@ -55,6 +56,7 @@ class Babeltop(App[None]):
         greeting: Greeting,
         *,
         first: Update | None = None,
+        whole: Callable[[], Update] | None = None,
         looks: Looks | None = None,
         keeps: Library | None = None,
         readonly: bool = False,
@@ -62,7 +64,9 @@ class Babeltop(App[None]):
         now: Callable[[], float] = time.time,
         zone: tzinfo | None = None,
     ) -> None:
-        """`first` is what is shown before the engine says anything: the last known board.
+        """`first` is what is shown before the engine says anything: the last known board, or its top.
+
+        `whole` gives all of it then, once the first frame stands.
 
         `keeps`: whose looks and list are remembered for the next start; None: nothing is.
         """
@@ -72,7 +76,6 @@ class Babeltop(App[None]):
         self._commands: tuple[Command, ...] = remapped(settings.keys)
         self._keeps = keeps
         looks = looks or Looks.of({}, settings)
-        self._first_theme = looks.theme
         outlook = Outlook(
             now=now(),
             stall_after=settings.polling.stall_after,
@@ -80,8 +83,11 @@ class Babeltop(App[None]):
             archive_after=settings.board.archive_after,
         )
         board = Board(outlook, now, ascii_only=settings.ui.glyphs == "ascii")
+        board.choose(view=looks.view, sort=looks.sort, descending=looks.descending)
+        self._whole = whole
         if first is not None:
             board.take(first)
+        board.partial = whole is not None
         self._dashboard = Dashboard(
             board,
             feed,
@@ -96,6 +102,11 @@ class Babeltop(App[None]):
         )
         for theme in THEMES:
             self.register_theme(theme)
+        self.theme = looks.theme if looks.theme in self.available_themes else THEMES[0].name
+
+    def get_default_screen(self) -> Screen[None]:
+        """The dashboard is the screen below all others."""
+        return self._dashboard
 
     def get_driver_class(self) -> type[Driver]:
         """The terminal's driver, which also keeps the columns straight."""
@@ -113,11 +124,21 @@ class Babeltop(App[None]):
         self._close_messages_no_wait()
 
     def on_mount(self) -> None:
-        """Paints what is known first, and starts the engine after that."""
+        """Paints what is known first; the engine, and whatever only a key needs, come after that."""
         self._event_loop = asyncio.get_running_loop()
-        self.theme = self._first_theme if self._first_theme in self.available_themes else THEMES[0].name
-        self.push_screen(self._dashboard)
-        self.call_after_refresh(self._feed.start, lambda: self.post_message(Fed()))
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """The first frame stands: what was made for it is no garbage, and is never looked through again."""
+        if self._whole is not None:
+            self._dashboard.complete(self._whole())
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        self._feed.start(self._wake)
+
+    def _wake(self) -> None:
+        self.post_message(Fed())
 
     def leave(self) -> None:
         """Ends the app from a signal's handler, whatever its loop is doing."""
@@ -144,20 +165,31 @@ class Babeltop(App[None]):
 
 def run(library: Library, *, transport: "Transport | None" = None, demo: bool = False) -> int:
     """Shows the dashboard until the operator quits; returns the exit code."""
+    gc.disable()  # a board of 10,000 jobs makes no garbage, and looking for some takes a third of its time
     feed = EngineThread(library, transport=transport)
-    first, looks = beginning(library)
+    begun = beginning(library)
+    if begun.whole is None:
+        library.close()
+
+    def whole() -> Update:
+        assert begun.whole is not None, "only asked for where there is more"
+        try:
+            return begun.whole()
+        finally:
+            library.close()
+
     greeting = Greeting(str(library.places.watchlist), library.key_variables())
     app = Babeltop(
         feed,
         library.settings,
         greeting,
-        first=first,
-        looks=looks,
+        first=begun.first,
+        whole=whole if begun.whole is not None else None,
+        looks=begun.looks,
         keeps=None if demo else library,
         readonly=library.readonly,
         role="demo" if demo else "read-only" if library.readonly else "polling",
     )
-    library.close()
     try:
         with ended_by_signals(app.leave, feed.close):
             app.run()

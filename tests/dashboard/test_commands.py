@@ -172,6 +172,7 @@ async def test_an_account_is_tried_again_at_a_persons_wish(app: Babeltop, feed: 
 
 async def test_what_takes_long_is_asked_about_once(app: Babeltop, feed: LibraryFeed):
     async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
         dash = app.screen
         slow = {name: replace(state, per_minute=1.0) for name, state in dash.board.accounts.items()}
         feed.push(Update(states={}, accounts=slow))

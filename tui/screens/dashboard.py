@@ -86,7 +86,6 @@ class Dashboard(Screen[None]):
         self._bell = bell
         self._doers = (Moving(self), Looking(self), JobDeeds(self))
         board.zone = None if looks.time == "relative" else self.zone()
-        board.choose(view=looks.view, sort=looks.sort, descending=looks.descending)
         self.set_class(not looks.preview, "-alone")
 
     @property
@@ -156,6 +155,12 @@ class Dashboard(Screen[None]):
             return
         self.board.take(update)
         self.tick()
+
+    def complete(self, update: Update) -> None:
+        """Takes over all jobs, where the first frame showed only those at the top."""
+        self.board.partial = False
+        self.board.take(update)
+        self.rearrange()
 
     def rearrange(self) -> None:
         """Shows the jobs that view and filter let through."""

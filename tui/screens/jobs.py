@@ -12,9 +12,6 @@ from tui.domain import board as reducer
 from tui.domain import expiry, text
 from tui.domain.jobs import Job, Link, Ref
 from tui.engine.feed import AccountState, Outcome, Refresh
-from tui.screens.add import AddScreen
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.edit import EditScreen
 from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
 
 if TYPE_CHECKING:
@@ -46,6 +43,8 @@ class JobDeeds:
 
     def add(self) -> None:
         """Opens the dialog that takes ids and links."""
+        from tui.screens.add import AddScreen  # imported when its key is pressed, as all dialogs are
+
         accounts = tuple(self._board.accounts.values())
         dialog = AddScreen(accounts, self._board.states.keys(), self._board.now)
         self._dashboard.host.push_screen(dialog, self._added)
@@ -56,6 +55,8 @@ class JobDeeds:
 
     def edit(self) -> None:
         """Opens the dialog for label, tags, note and options of the job under the cursor."""
+        from tui.screens.edit import EditScreen
+
         state = self._board.states.get(self._table.cursor) if self._table.cursor is not None else None
         if state is not None:
             self._dashboard.host.push_screen(EditScreen(state.job), self._edited)
@@ -109,6 +110,8 @@ class JobDeeds:
 
     def _refresh(self, refs: tuple[Ref, ...]) -> None:
         """Asks, but says first what it costs if that is much."""
+        from tui.screens.confirm import ConfirmScreen
+
         minutes, account = cost(refs, self._board.accounts)
         if not refs:
             return

@@ -1,4 +1,7 @@
-"""The commands that choose what is seen: views, filter, sort, detail, marks, theme; and the way back and out."""
+"""The commands that choose what is seen: views, filter, sort, detail, marks, theme; and the way back and out.
+
+Each dialog is imported when its key is pressed: the first frame does not wait for them.
+"""
 
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -9,10 +12,6 @@ from tui.domain import rows
 from tui.domain.jobs import Ref
 from tui.domain.rows import View
 from tui.engine.feed import Resume
-from tui.screens.accounts import AccountsScreen
-from tui.screens.help import HelpScreen
-from tui.screens.journal import JournalScreen
-from tui.screens.sort import SortScreen
 from tui.widgets.themes import THEMES
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ class Looking:
 
     def help(self) -> None:
         """Shows the keys."""
+        from tui.screens.help import HelpScreen
+
         self._dashboard.host.push_screen(HelpScreen(tuple(self._dashboard.commands.values())))
 
     def palette(self) -> None:
@@ -115,6 +116,8 @@ class Looking:
 
     def sort(self) -> None:
         """Opens the dialog that chooses the sort."""
+        from tui.screens.sort import SortScreen
+
         dialog = SortScreen(self._board.sort, descending=self._board.descending)
         self._dashboard.host.push_screen(dialog, self._sort_chosen)
 
@@ -232,10 +235,14 @@ class Looking:
 
     def accounts(self) -> None:
         """Shows how the accounts are doing."""
+        from tui.screens.accounts import AccountsScreen
+
         self._dashboard.host.push_screen(AccountsScreen(self._board, lambda name: self._dashboard.wish(Resume(name))))
 
     def journal(self) -> None:
         """Shows what happened last, and goes to the job that is chosen."""
+        from tui.screens.journal import JournalScreen
+
         dialog = JournalScreen(self._board, self._dashboard.feed, self._dashboard.zone())
         self._dashboard.host.push_screen(dialog, self._go)
 

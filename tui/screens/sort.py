@@ -22,6 +22,7 @@ ORDERS = {
     "lang": "language",
     "progress": "the furthest first",
     "age": "how long it is in its phase, the shortest first",
+    "eta": "what will likely end first",
     "next": "what is asked next",
     "link": "the link that dies first",
 }

@@ -4,8 +4,8 @@ Parsing a long watchlist takes longer than a first frame may. So its order is re
 while the stamp is the same, the journal alone gives the board; the engine reads the file afterwards.
 """
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,8 @@ from tui.stores.watchlist import WatchlistError
 
 WATCHLIST, LOOKS = "watchlist", "looks"
 """The names under which the journal keeps it."""
+TOP = 100
+"""Jobs of a long watchlist that are read for the first frame; it shows fewer on most screens. The others follow it."""
 
 T = TypeVar("T")
 
@@ -30,7 +32,8 @@ class Listing(Struct, frozen=True, kw_only=True):
 
     path: str
     stamp: tuple[int, int, int] | None
-    order: tuple[Ref, ...] = ()
+    order: list[Any] = []
+    """Pairs of account and id: not one Ref for each, since all of this stands between start and first frame."""
 
 
 class Looks(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,27 +59,57 @@ class Looks(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(looks, theme=configured[0], time=configured[1], configured=configured)
 
 
-def beginning(library: Library) -> tuple[Update, Looks]:
+class Beginning(NamedTuple):
+    """What is shown before the engine says anything."""
+
+    first: Update
+    looks: Looks
+    whole: Callable[[], Update] | None = None
+    """Gives all jobs, where `first` holds only those at the top; None: it holds all."""
+
+
+def beginning(library: Library) -> Beginning:
     """The last known board with its accounts, and the looks. Raises JournalError."""
     kept = library.journal.remembered()
     problems: tuple[str, ...] = ()
     listing = _read(kept.get(WATCHLIST), Listing)
     if listing is not None and listing.path != str(library.places.watchlist):
         listing = None
+    looks = Looks.of(kept, library.settings)
     try:
-        board = _from_journal(library, listing) if listing and listing.stamp == library.watchlist.stamp() else None
+        board = None
+        if listing is not None and listing.stamp == library.watchlist.stamp():
+            unsorted = looks.view is View.ALL and not looks.sort and not looks.descending
+            if unsorted and len(listing.order) > TOP and (top := _top(library, listing)) is not None:
+                return Beginning(_update(library, top), looks, lambda: _update(library, _board(library, listing)))
+            board = _from_journal(library, listing)
         board = library.board() if board is None else board
     except WatchlistError as error:
         problems = (str(error),)
         board = (_from_journal(library, listing) if listing else None) or {}
-    first = Update(states=board, order=tuple(board), accounts=accounts(library), problems=problems)
-    return first, Looks.of(kept, library.settings)
+    return Beginning(_update(library, board, problems), looks)
+
+
+def _update(library: Library, board: dict[Ref, JobState], problems: tuple[str, ...] = ()) -> Update:
+    return Update(states=board, order=tuple(board), accounts=accounts(library), problems=problems)
+
+
+def _board(library: Library, listing: Listing) -> dict[Ref, JobState]:
+    board = _from_journal(library, listing)
+    return library.board() if board is None else board
+
+
+def _top(library: Library, listing: Listing) -> dict[Ref, JobState] | None:
+    """The jobs that a first frame can show; None: the journal does not hold all of them."""
+    refs = [Ref(*pair) for pair in listing.order[:TOP]]
+    known = library.journal.states(refs)
+    return {ref: known[ref] for ref in refs} if len(known) == len(refs) else None
 
 
 def listing(library: Library, order: tuple[Ref, ...]) -> Listing | None:
     """What is to be remembered of the watchlist; None: it cannot be read."""
     try:
-        return Listing(path=str(library.places.watchlist), stamp=library.watchlist.stamp(), order=order)
+        return Listing(path=str(library.places.watchlist), stamp=library.watchlist.stamp(), order=list(order))
     except WatchlistError:
         return None
 
@@ -101,9 +134,9 @@ def accounts(library: Library) -> dict[str, AccountState]:
 
 def _from_journal(library: Library, listing: Listing) -> dict[Ref, JobState] | None:
     """The board in the order that was remembered; None: the journal does not hold all of it."""
-    known = library.journal.states()
-    board = {ref: known[ref] for ref in listing.order if ref in known}
-    return board if len(board) == len(listing.order) else None
+    known: dict[Any, JobState] = dict(library.journal.states())
+    states = [known[tuple(pair)] for pair in listing.order if tuple(pair) in known]
+    return {state.job.ref: state for state in states} if len(states) == len(listing.order) else None
 
 
 def _read(kept: object, shape: type[T]) -> T | None:

@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from tui.commands import Command, label
 from tui.domain import text
+from tui.domain.cells import NOTHING
 from tui.domain.rows import View
 from tui.engine.feed import Health
 from tui.widgets.badges import badge, waits
@@ -140,7 +141,7 @@ class ViewBar(Bar):
         left: list[Piece] = [(" ", "bar--plain")]
         for place, view in enumerate(View, 1):
             part = "bar--chosen" if view is self._board.view else "bar--quiet"
-            left.append((f"{place} {view.capitalize()} {counts[view]}", part))
+            left.append((f"{place} {view.capitalize()} {NOTHING if self._board.partial else counts[view]}", part))
             left.append((gap, "bar--plain"))
         right: list[Piece] = []
         if self._board.marks:

@@ -29,6 +29,8 @@ class Board:
         self.descending = False
         self.zone: tzinfo | None = None
         """Times stand as instants in this zone; None: as how long ago, or how far away."""
+        self.partial = False
+        """Not all jobs are here yet: their numbers are not known."""
         self.now = now
         self._outlook = outlook
         self._glyphs = ASCII if ascii_only else UNICODE

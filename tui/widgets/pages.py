@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import msgspec
 from textual.content import Content
-from textual.highlight import highlight
 
 from tui.domain import cells, expiry, rows, text
 from tui.domain.board import JobState
@@ -193,6 +192,8 @@ def response(body: bytes) -> Content:
         pretty = msgspec.json.format(body, indent=2)
     except (msgspec.DecodeError, RecursionError):
         return Content(_readable(body.decode("utf-8", "replace")))
+    from textual.highlight import highlight  # pygments comes with it: not before the first frame
+
     return highlight(_readable(pretty.decode("utf-8", "replace")), language="json")
 
 
