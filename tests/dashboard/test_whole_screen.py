@@ -1,0 +1,191 @@
+"""Every cell of a real terminal's screen, read back after anything at all, is what the board says."""
+
+import asyncio
+from random import Random
+
+import pyte
+import pytest
+from msgspec.structs import replace
+from textual._compositor import CompositorUpdate
+
+from tests.dashboard.conftest import NOW
+from tests.dashboard.test_dashboard import dashboard
+from tests.feeds import LibraryFeed
+from tui.app import Babeltop
+from tui.domain import board as reducer
+from tui.domain import cells
+from tui.domain.cells import GAP, MARKS
+from tui.domain.jobs import Phase
+from tui.domain.rows import SORTS, View
+from tui.engine.feed import Update
+from tui.widgets.anchors import anchored, disputed, orders
+from tui.widgets.fit import fit
+from tui.widgets.table import JobTable
+
+WIDTHS = [(120, 40), (80, 24), (200, 60), (100, 30), (61, 17)]
+
+
+class Mirror:
+    """A terminal that draws what the app writes."""
+
+    def __init__(self, app: Babeltop):
+        self.app = app
+        self.sizes((120, 40))
+
+    def sizes(self, size):
+        self.screen = pyte.Screen(*size)
+        self.stream = pyte.Stream(self.screen)
+
+    def feed(self, segments_text: str) -> None:
+        self.stream.feed(orders(segments_text))
+
+
+def expected(table: JobTable) -> list[str]:
+    """The table's lines, as the cells say them, drawn by a terminal of their own."""
+    top = table.scroll_offset.y
+    board, face = table._board, table._board.face
+    shown = cells.columns(table.size.width, instants=board.zone is not None)
+    lines = []
+    for ref in table.refs[top : top + table.size.height]:
+        state = board.states[ref]
+        text = (
+            (face.glyphs.changed if reducer.changed(state, face.outlook.now) else " ")
+            + (face.glyphs.marked if ref in board.marks else " ")
+            + (face.glyphs.muted if state.job.muted else " ")
+        )
+        left = table.region.x + MARKS
+        for column, cell in zip(shown, cells.cells(state, shown, face), strict=True):
+            piece = fit(cell.text, column.width, right=column.right, cut=face.glyphs.cut)
+            text += (anchored(piece, column.width, left) if disputed(piece) else piece) + " " * GAP
+            left += column.width + GAP
+        screen = pyte.Screen(table.region.x + table.size.width + 40, 1)
+        pyte.Stream(screen).feed(" " * table.region.x + orders(text))
+        lines.append("".join(screen.buffer[0][x].data for x in range(table.region.x, table.region.right - 1)))
+    return lines
+
+
+def seen(mirror: Mirror, table: JobTable) -> list[str]:
+    region = table.region
+    count = min(table.size.height, len(table.refs) - table.scroll_offset.y)
+    buffer = mirror.screen.buffer
+    return [
+        "".join(buffer[y][x].data for x in range(region.x, region.right - 1)) for y in range(region.y, region.y + count)
+    ]
+
+
+def something(random: Random, state, now):
+    phase = random.choice(list(Phase))
+    label = random.choice(["plain", "ग्राहक सहायता", "👩\u200d👩\u200d👧 family", "製品のご紹介 " * 4, "دبي", "x" * 90])
+    return replace(
+        state,
+        phase=phase,
+        since=now - random.choice([1, 70, 4000, 200_000]),
+        next_ask_at=random.choice([None, now + 9, now + 700]),
+        fresh_until=random.choice([None, now - 5]),
+        job=replace(state.job, label=label, muted=random.random() < 0.2),
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_every_cell_of_the_table_is_what_the_board_says(app: Babeltop, feed: LibraryFeed, seed):
+    random = Random(seed)
+    mirror = Mirror(app)
+    app._display = _drawn_on(mirror, app)  # what would go to the terminal
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        table = dashboard(pilot).query_one(JobTable)
+        keys = [
+            "j",
+            "k",
+            "G",
+            "g",
+            "space",
+            "V",
+            "U",
+            "t",
+            "S",
+            "greater_than_sign",
+            "less_than_sign",
+            *"1231",
+            "ctrl+d",
+        ]
+        for step in range(40):
+            deed = random.randrange(4)
+            if deed == 0:
+                states = feed.library.board()
+                some = random.sample(list(states), 5)
+                feed.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
+            elif deed == 1:
+                await pilot.press(random.choice(keys))
+            elif deed == 2:
+                dashboard(pilot).board.search(random.choice(["", "heygen", "phase:done", "-phase:running"]))
+                dashboard(pilot).rearrange()
+            elif step % 5 == 0:
+                size = random.choice(WIDTHS)
+                mirror.sizes(size)
+                await pilot.resize_terminal(*size)
+            await pilot.pause()
+            await pilot.pause()
+            if table.region.width and not dashboard(pilot).has_class("-empty"):
+                assert seen(mirror, table) == expected(table), (step, deed)
+
+
+def _drawn_on(mirror: Mirror, app: Babeltop):
+    """Textual's own way from segments to the terminal, with the mirror in the driver's place."""
+    from textual.app import App
+
+    def display(screen, renderable):
+        App._display(app, screen, renderable)
+        if isinstance(renderable, CompositorUpdate) and screen is app.screen:
+            mirror.feed(renderable.render_segments(app.console))
+
+    return display
+
+
+async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_their_job(
+    app: Babeltop, feed: LibraryFeed
+):
+    random = Random(5)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        dash = dashboard(pilot)
+        table = dash.query_one(JobTable)
+        dash.sort_by("next")
+        await pilot.press(*"jjjjjjj")
+        await pilot.pause()
+        cursor, line = table.cursor, table._at - table.scroll_offset.y
+        for _ in range(60):
+            states = dict(dash.board.states)
+            some = random.sample(list(states), 12)
+            feed.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
+            await asyncio.sleep(0)
+            await pilot.pause()
+            assert table.cursor == cursor
+            assert table.refs[table._at] == cursor
+            assert dash.pane._ref == cursor
+            most = max(0, len(table.refs) - table.size.height)
+            assert table._at - table.scroll_offset.y == line or table.scroll_offset.y in {0, most}
+            line = table._at - table.scroll_offset.y
+
+
+@pytest.mark.parametrize("sort", ["", *SORTS])
+@pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
+def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, view):
+    from tui.domain import rows
+    from tui.domain.rows import Filter, Outlook
+    from tui.widgets.arrangement import Arrangement
+
+    random = Random(7)
+    states, kept = library.board(), Arrangement()
+    wanted = Filter.parse("-flag:stale")
+    now = NOW
+    kept.chosen(states, Outlook(now=now), view, wanted, sort, descending=True)
+    for _ in range(40):
+        now += random.choice([0.5, 30, 4000, 90_000])
+        some = {ref: something(random, states[ref], now) for ref in random.sample(list(states), 4)}
+        states |= some
+        kept.put(some.values(), Outlook(now=now))
+        kept.pass_time(states, Outlook(now=now))
+        anew = rows.arranged(states.values(), Outlook(now=now), view=view, wanted=wanted, sort=sort, descending=True)
+        assert kept.refs == anew
+        assert kept.counts == rows.counts(states.values(), Outlook(now=now))
