@@ -138,7 +138,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         before, self._face = self._face, self._board.face
         now, soonest = self._face.outlook.now, inf
         same = before[1:] == self._face[1:] and now >= before.outlook.now
-        top = self.scroll_offset.y
+        top, width, stale = self.scroll_offset.y, self.size.width, list[Region]()
         for y, ref in enumerate(self._refs[top : top + self.size.height]):
             painted, state = self._painted.get(y), self._board.states.get(ref)
             if state is None:
@@ -146,9 +146,11 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             if not (same and painted is not None and self._holds(painted, state, now)):
                 fresh = self._paint(state)
                 if painted is None or painted.state.job.ref != ref or painted.line != fresh.line:
-                    self.refresh(Region(0, y, self.size.width, 1))
+                    stale.append(Region(0, y, width, 1))
                 painted = self._painted[y] = fresh
             soonest = min(soonest, painted.until)
+        if stale:
+            self.refresh(*stale)
         return soonest
 
     def _holds(self, painted: Painted, state: JobState, now: float) -> bool:
@@ -175,7 +177,9 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         if state is None:
             self._painted.pop(y, None)
             return Strip.blank(width, self._style("ground", cursor=False))
-        self._painted[y] = painted = self._paint(state)
+        painted = self._painted.get(y)
+        if painted is None or not self._holds(painted, state, self._face.outlook.now):
+            painted = self._painted[y] = self._paint(state)
         return Strip(self._segments(painted.line, y, cursor=place == self._at), width)
 
     def _segments(self, line: Line, y: int, *, cursor: bool) -> Iterable[Segment]:
