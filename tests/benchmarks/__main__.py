@@ -5,20 +5,26 @@ import importlib
 import json
 import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from types import ModuleType
 from typing import Any
 
 from tests import benchmarks
 
 Row = dict[str, Any]
 """ours, peer, ratio, hold, better ("lower" or "higher"), unit."""
+HEADS = f"{'':<52}{'ours':>12}{'peer':>12}{'ratio':>10}{'hold':>10}"
 
 
-def found() -> dict[str, Any]:
-    """The modules of this package that measure something, by name."""
-    names = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__"]
-    modules = {name: importlib.import_module(f"tests.benchmarks.{name}") for name in names}
-    return {name: module for name, module in modules.items() if hasattr(module, "measure")}
+def modules(names: Iterable[str]) -> Iterator[ModuleType]:
+    """The benchmarks of these names, or all there are: every module of this package that can measure."""
+    every = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__"]
+    for name in names or every:
+        if name not in every:
+            raise SystemExit(f"there is no benchmark {name!r}; there are {', '.join(every)}")
+        module = importlib.import_module(f"{benchmarks.__name__}.{name}")
+        if hasattr(module, "measure"):
+            yield module
 
 
 def holds(row: Row) -> bool:
@@ -30,29 +36,24 @@ def line(name: str, row: Row) -> str:
     bound = f"{'≤' if row['better'] == 'lower' else '≥'} {row['hold']:g}"
     verdict = "holds" if holds(row) else "DOES NOT HOLD"
     return (
-        f"{name:<44}{row['ours']:>12.4g}{row['peer']:>12.4g}{row['ratio']:>10.3g}{bound:>9}  {verdict} ({row['unit']})"
+        f"{name:<52}{row['ours']:>12.4g}{row['peer']:>12.4g}{row['ratio']:>10.3g}{bound:>10}  {verdict} ({row['unit']})"
     )
 
 
-def rows(names: Iterable[str], *, show: bool) -> dict[str, Row]:
-    """Measures one after the other: two at once would disturb each other."""
-    modules, measured = found(), {}
-    if show:
-        print(f"{'':<44}{'ours':>12}{'peer':>12}{'ratio':>10}{'hold':>9}")
-    for name in names or modules:
-        for row, figures in modules[name].measure().items():
-            measured[row] = figures
-            if show:
-                print(line(row, figures), flush=True)
-    return measured
-
-
 def main() -> int:
+    """Measures one after the other: two at once would disturb each other."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=benchmarks.__doc__)
-    parser.add_argument("name", nargs="*", choices=[[], *found()], help="none: all")
+    parser.add_argument("name", nargs="*", help="none: all")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    measured = rows(args.name, show=not args.json)
+    measured: dict[str, Row] = {}
+    if not args.json:
+        print(HEADS)
+    for module in modules(args.name):
+        for name, row in module.measure().items():
+            measured[name] = row
+            if not args.json:
+                print(line(name, row), flush=True)
     if args.json:
         print(json.dumps(measured, ensure_ascii=False))
     return 0 if all(map(holds, measured.values())) else 1

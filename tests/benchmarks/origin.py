@@ -4,6 +4,7 @@ It costs far less than any client, so that what is measured is the client. `pyth
 """
 
 import asyncio
+import os
 import ssl
 import subprocess
 import sys
@@ -29,6 +30,22 @@ class Origin(NamedTuple):
 
     url: str
     roots: Path
+
+    def trust(self) -> ssl.SSLContext:
+        """A client's context that trusts it."""
+        return ssl.create_default_context(cafile=str(self.roots))
+
+    @contextmanager
+    def trusted(self) -> Iterator[None]:
+        """Has everybody in this process trust it, who asks the environment for roots."""
+        before = os.environ.get("SSL_CERT_FILE")
+        os.environ["SSL_CERT_FILE"] = str(self.roots)
+        try:
+            yield
+        finally:
+            del os.environ["SSL_CERT_FILE"]
+            if before is not None:
+                os.environ["SSL_CERT_FILE"] = before
 
 
 class Answering(asyncio.Protocol):

@@ -1,6 +1,7 @@
 """The values that every layer speaks in: jobs, reports, faults and links. They decide nothing.
 
-Instants are seconds since the epoch in UTC, as floats; durations are seconds.
+Instants are seconds since the epoch in UTC, as floats; durations are seconds. There are tens of
+thousands of them, without cycles: the garbage collector, which would stall a loop for 0.1 s, leaves them (`gc=False`).
 """
 
 from enum import StrEnum
@@ -78,7 +79,7 @@ class Ref(NamedTuple):
         return f"{self.account}:{self.id}"
 
 
-class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One `[[job]]` of the watchlist: what the operator said of it, and nothing a service said."""
 
     account: str
@@ -105,7 +106,7 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Ref(self.account, self.id)
 
 
-class Sighting(Struct, frozen=True):
+class Sighting(Struct, frozen=True, gc=False):
     """A link as a reply showed it, before anybody knows since when it has been there."""
 
     kind: LinkKind
@@ -116,7 +117,7 @@ class Sighting(Struct, frozen=True):
     """Fetching it takes the account's key."""
 
 
-class Link(Struct, frozen=True):
+class Link(Struct, frozen=True, gc=False):
     """Where a result can be had, and until when."""
 
     kind: LinkKind
@@ -131,7 +132,7 @@ class Link(Struct, frozen=True):
     """Fetching it takes the account's key."""
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class Report(Struct, frozen=True, kw_only=True, gc=False):
     """What a provider said of a job, once, in our terms. All text is clean (`domain.text`)."""
 
     phase: Phase | None
@@ -154,7 +155,7 @@ class Report(Struct, frozen=True, kw_only=True):
     """Seconds for which the service wants not to be asked for this job again."""
 
 
-class Fault(Struct, frozen=True):
+class Fault(Struct, frozen=True, gc=False):
     """Why an ask brought no report. All text is clean (`domain.text`)."""
 
     kind: FaultKind

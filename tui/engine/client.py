@@ -7,12 +7,13 @@ before anybody else sees it.
 import asyncio
 import ssl
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import httpx
 from msgspec import Struct
 
+from tui import __version__
 from tui.domain.jobs import Fault, FaultKind
 from tui.domain.text import clean
 from tui.providers.provider import Key
@@ -25,6 +26,12 @@ CONNECT, READ, WRITE = 10.0, 15.0, 10.0
 """Seconds for a connection, for each read and for each write, none longer than the deadline."""
 MOST = 1024 * 1024
 """Bytes of a body, as it came and after inflating."""
+ALWAYS = (
+    (b"accept", b"application/json"),
+    (b"accept-encoding", b"identity"),
+    (b"user-agent", f"babeltop/{__version__}".encode()),
+)
+"""Headers of every ask, beside the key's."""
 KEEP = 75.0
 """Seconds for which an idle connection is kept: longer than the longest usual interval."""
 
@@ -77,6 +84,13 @@ class Client:
         self._tls = tls
         self._transport = transport
         self._bounds = bounds
+        deadline = bounds.deadline
+        self._timeout = {
+            "connect": min(CONNECT, deadline),
+            "read": min(READ, deadline),
+            "write": min(WRITE, deadline),
+            "pool": None,
+        }
         self._http: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> "Client":
@@ -88,13 +102,8 @@ class Client:
 
     def _made(self) -> httpx.AsyncClient:
         """The connection. Raises ValueError and ImportError for the environment's proxies, OSError for its roots."""
-        deadline = self._bounds.deadline
         return httpx.AsyncClient(
-            headers={"accept": "application/json", "accept-encoding": "identity"},
             verify=True if self._transport else self._tls(),
-            timeout=httpx.Timeout(
-                connect=min(CONNECT, deadline), read=min(READ, deadline), write=min(WRITE, deadline), pool=None
-            ),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP),
             follow_redirects=False,
             transport=self._transport() if self._transport else None,
@@ -135,8 +144,9 @@ class Client:
 
     async def _get(self, http: httpx.AsyncClient, asked: Request) -> Reply:
         key = asked.key.reveal()
-        header = (str(asked.header.header).encode(), (asked.header.prefix + key).encode("latin-1"))
-        request = http.build_request("GET", asked.url, headers=[header])
+        header = (asked.header.header.encode(), (asked.header.prefix + key).encode("latin-1"))
+        # made here and not by the client, which would merge and copy as much as it sends
+        request = httpx.Request("GET", asked.url, headers=[*ALWAYS, header], extensions={"timeout": self._timeout})
         response = await http.send(request, stream=True, auth=None)
         try:
             raw = bytearray()
@@ -146,12 +156,25 @@ class Client:
                     raise TooLargeError
         finally:
             await response.aclose()
-        body = _inflated(bytes(raw), response.headers.get("content-encoding", "identity"), self._bounds.most)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        for form in {key.encode(), key.encode("latin-1")}:
-            body = body.replace(form, b"***")
-        headers = {name: value.replace(key, "***") for name, value in headers.items()}
-        return Reply(response.status_code, headers, body, self._clock())
+        headers = _headers(response.headers.raw, key)
+        body = _inflated(bytes(raw), headers.get("content-encoding", "identity"), self._bounds.most)
+        return Reply(response.status_code, headers, _masked(body, key), self._clock())
+
+
+def _masked(said: bytes, key: str) -> bytes:
+    """What was said without the key, however it was encoded."""
+    for form in {key.encode(), key.encode("latin-1")}:
+        said = said.replace(form, b"***")
+    return said
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]], key: str) -> dict[str, str]:
+    """By lower-case name, without the key; a header that came twice is one list."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        named, said = name.decode("latin-1").lower(), _masked(value, key).decode("utf-8", "replace")
+        headers[named] = f"{headers[named]}, {said}" if named in headers else said
+    return headers
 
 
 def _inflated(raw: bytes, encoding: str, most: int) -> bytes:
