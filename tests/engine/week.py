@@ -17,6 +17,8 @@ from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 from tui.stores.watchlist import Add
 
+RATE = 1.0
+"""Asks a minute that each account may use: with less than it could use, it has to choose."""
 ENDS = ("fine", "fine", "fine", "fail", "pay", "timeout", "missing", "slow", "nolink", "odd", "limit", "flaky", "stuck")
 ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
 TRUTH = {"fail": Phase.FAILED, "timeout": Phase.FAILED, "pay": Phase.BLOCKED, "missing": Phase.MISSING}
@@ -42,7 +44,7 @@ def truth(ref: Ref) -> Phase:
     return TRUTH.get(end, Phase.DONE)
 
 
-async def lived(tmp: Path, count: int, seed: int = 0, span: float = WEEK) -> Week:
+async def lived(tmp: Path, count: int, seed: int = 0, span: float = WEEK, rate: float = RATE) -> Week:
     """`count` jobs arrive over the first six days, and live a minute to six hours."""
     random = Random(seed)
     arrivals = sorted(
@@ -56,7 +58,7 @@ async def lived(tmp: Path, count: int, seed: int = 0, span: float = WEEK) -> Wee
     ]
     simulator = Simulator(clock=wall, stories=stories, seed=seed)
     config = '[polling]\nmax_interval = "60s"\n'
-    library = house.library(tmp, "http://sim.test", rate=30, config=config)
+    library = house.library(tmp, "http://sim.test", rate=rate, config=config)
     ear = Ear()
     session = Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire(simulator), tick=MINUTE)
     session.open()

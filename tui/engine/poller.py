@@ -4,15 +4,14 @@ Workers report; the Session decides. A worker owns a client with one connection.
 """
 
 import asyncio
-import heapq
 import itertools
 import math
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from tui.domain.jobs import Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.client import Bounds, Client, Transport, Trust
+from tui.engine.line import Line, Place
 
 AHEAD = 20.0
 """Seconds: what is due later is not looked at for an ask that is sent now. A third of the longest usual interval."""
@@ -22,15 +21,6 @@ Batch = tuple[Ref, ...]
 Ask = Callable[[LiveAccount, Client, Batch], Awaitable[None]]
 Joins = Callable[[LiveAccount, Ref, float], bool]
 """Whether the job, due at this instant, can be asked now together with others."""
-
-
-class Place(NamedTuple):
-    """A job's place in the queue."""
-
-    due: float
-    order: int
-    """Of two that are due at once, who came first."""
-    ref: Ref
 
 
 class Poller:
@@ -50,8 +40,9 @@ class Poller:
         self._joins = joins
         self._connect = lambda: account.client(tls, transport, bounds)
         self._due: dict[Ref, float] = {}
-        self._heap: list[Place] = []
-        """One valid place for each job that is due and not being asked; the others are swept when they come up."""
+        self._places: dict[Ref, Place] = {}
+        """The one place in the line that holds, of each job that is to be asked and is not being asked."""
+        self._line = Line(lambda place: self._places.get(place.ref) is place)
         self._asking: set[Ref] = set()
         self._order = itertools.count()
         self._turn = asyncio.Lock()
@@ -72,6 +63,7 @@ class Poller:
     def drop(self, ref: Ref) -> None:
         """The job is not asked any more; what is under way ends unheeded."""
         self._due.pop(ref, None)
+        self._places.pop(ref, None)
 
     def respread(self, spread: Callable[[], float]) -> None:
         """After a suspend, what became due in it leaves `spread()` seconds from now, instead of all at once."""
@@ -83,7 +75,7 @@ class Poller:
     def shift(self, seconds: float) -> None:
         """The clock was set forward by so many seconds: everything is due as far away as it was."""
         self._due = {ref: at + seconds for ref, at in self._due.items()}
-        self._heap.clear()
+        self._line.clear()
         for ref in self._due.keys() - self._asking:
             self._push(ref)
 
@@ -125,41 +117,36 @@ class Poller:
         async with self._turn:
             while renewals == self._renewals:
                 now = self.account.clock()
-                at = max(self._head(), self._leave(now))
+                at = max(self._line.head(now), self._leave(now))
                 if at > now:
                     await self._wait(at - now)
                 elif self.account.pay(now):
                     return self._pop(now)
             return None
 
-    def _head(self) -> float:
-        """Instant at which the first job is due; infinite without one. Places that were given up are swept."""
-        while self._heap and not self._valid(self._heap[0]):
-            heapq.heappop(self._heap)
-        return self._heap[0].due if self._heap else math.inf
-
-    def _valid(self, place: Place) -> bool:
-        return self._due.get(place.ref) == place.due and place.ref not in self._asking
-
     def _leave(self, now: float) -> float:
         leave = self.account.leave(now)
         return math.inf if leave is None else leave.at
 
     def _push(self, ref: Ref) -> None:
-        heapq.heappush(self._heap, Place(self._due[ref], next(self._order), ref))
+        due = self._due[ref]
+        place = Place(due, next(self._order), ref, max(0.0, due - self.account.clock()))
+        self._places[ref] = place
+        self._line.push(place)
         self._news.set()
 
     def _pop(self, now: float) -> Batch:
-        """The job that is due first, and with it what the same request can ask for."""
-        batch, passed = [heapq.heappop(self._heap)], list[Place]()
-        most = self.account.most if self._can_join(batch[0]) else 1
-        while len(batch) < most and self._head() <= now + AHEAD:
-            place = heapq.heappop(self._heap)
+        """The most urgent job that is due, and with it what the same request can ask for."""
+        first = self._line.pop(now, now)
+        assert first is not None, "its due time has come"
+        batch, passed = [first], list[Place]()
+        most = self.account.most if self._can_join(first) else 1
+        while len(batch) < most and (place := self._line.pop(now, now + AHEAD)) is not None:
             (batch if self._can_join(place) else passed).append(place)
         for place in passed:
-            heapq.heappush(self._heap, place)
+            self._line.push(place)
         for place in batch:
-            del self._due[place.ref]
+            del self._due[place.ref], self._places[place.ref]
             self._asking.add(place.ref)
         return tuple(place.ref for place in batch)
 

@@ -9,6 +9,8 @@ from tui.domain.budget import HOLD, SET_BACK, Budget
 from tui.stores.budgets import Budgets
 from tui.stores.database import JournalError
 
+FRESH = 0.05
+"""Seconds for which what other processes did is not looked up again."""
 RETRY = 5.0
 """Seconds for which a journal that failed is left alone: each try may block the loop for a quarter of one."""
 
@@ -29,6 +31,7 @@ class Purse:
         self._draw = 1
         """Asks to draw the next time: more, as long as all of them are used."""
         self._alone_until = 0.0
+        self._looked_at = 0.0
 
     def holds(self, now: float) -> bool:
         """An ask is drawn already, and not too long ago."""
@@ -36,8 +39,9 @@ class Purse:
 
     def look(self, now: float) -> Budget:
         """The budget with whatever other processes did to it."""
-        if self._shared is None or now < self._alone_until:
+        if self._shared is None or now < self._alone_until or 0 <= now - self._looked_at < FRESH:
             return self.budget
+        self._looked_at = now
         try:
             found = self._shared().look(self._account)
         except JournalError:

@@ -32,7 +32,7 @@ TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
 RESPREAD = 30.0
 """Seconds over which what became due during a suspend is spread."""
-PRUNING = 60.0
+PRUNING = 300.0
 """Seconds between two looks for what the journal keeps too long."""
 ASKS_SHOWN = 200
 """The last asks of a job that its detail shows."""
@@ -190,7 +190,7 @@ class Session:
             self._leading.beat(live.refreshed() for live in self._accounts.values())
 
     def _prune(self) -> None:
-        """Once a minute, some of what is too old."""
+        """Now and then, some of what is too old."""
         now = self._clock.now()
         if not self._role.polling or 0 <= now - self._pruned_at < PRUNING:
             return
