@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from tui.domain.board import Faulted, Listed, Planned, Reported, Resulted, Unasked
+from tui.domain.durations import SIGMAS, Fit
 from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
 
 NOW = 1_800_000_000.0
@@ -39,6 +40,8 @@ faults = st.builds(
     st.none() | st.floats(NOW - 1e6, NOW + 1e10),
 )
 
+fits = st.builds(Fit, st.floats(-2, 14), st.floats(*SIGMAS), st.integers(3, 200))
+
 
 def events(at):
     """What can happen to a job at an instant."""
@@ -48,7 +51,13 @@ def events(at):
         st.builds(Faulted, faults, st.just(at), st.booleans(), st.booleans()),
         st.builds(Unasked, faults),
         st.builds(Listed, st.builds(Job, account=st.just("a"), id=st.just("1"), archived=st.booleans())),
-        st.builds(Planned, st.none() | st.floats(at, at + 1e5), st.just("why"), st.none() | st.just(at + 100)),
+        st.builds(
+            Planned,
+            st.none() | st.floats(at, at + 1e5),
+            st.just("why"),
+            st.none() | st.just(at + 100),
+            st.none() | fits,
+        ),
     )
 
 

@@ -1,13 +1,15 @@
+import math
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.domain.made import NOW, few, stories
-from tui.domain import cadence
+from tests.domain.made import NOW, few, fits, stories
+from tui.domain import cadence, durations
 from tui.domain.board import Faulted, JobState, Listed, Reported, Resulted, reduce
-from tui.domain.cadence import BELIEVED, COLD, DAY, HOUR, Tempo, plan
+from tui.domain.cadence import BELIEVED, COLD, DAY, HOUR, Learned, Tempo, plan
+from tui.domain.durations import Fit
 from tui.domain.jobs import ACTIVE, Fault, FaultKind, Job, Phase, Report, Result
 
 JOB = Job(account="a", id="1")
@@ -164,3 +166,58 @@ def test_a_report_is_fresh_for_three_intervals_and_a_fault_makes_it_no_fresher()
     assert cadence.fresh_until(state, NOW + 15, NOW) == NOW + 75
     assert cadence.fresh_until(after(fault(FaultKind.SERVER, NOW + 15), state=state), NOW + 99, NOW + 15) is None
     assert cadence.fresh_until(state, None, NOW) is None
+
+
+def learned(median, sigma=0.5, price=0.2):
+    return Learned(Fit(math.log(median), sigma, 10), price)
+
+
+@few
+@given(fits, st.floats(1e-3, 1e5), st.floats(0, 1e6), st.floats(2, 3600))
+def test_a_learned_interval_is_in_bounds_for_any_fit_and_age(fit, price, age, longest):
+    assert 2 <= cadence.learned_interval(Learned(fit, price), age, longest) <= longest
+
+
+@few
+@given(fits, st.floats(0, 86_000), st.floats(1e-3, 1e3))
+def test_a_dearer_ask_makes_no_interval_shorter(fit, age, price):
+    cheap, dear = (cadence.learned_interval(Learned(fit, each), age, 60) for each in (price, price * 1.2))
+    assert dear >= cheap * 0.93  # each is good to 3 %
+
+
+def test_where_the_hazard_stands_still_the_interval_is_the_formulas():
+    found = cadence.learned_interval(learned(600), 800, 60)
+    assert found == pytest.approx(math.sqrt(2 * 0.2 / durations.hazard(learned(600).fit, 800 + found / 2)), rel=0.05)
+
+
+def test_asks_come_oftener_where_the_end_is_likelier():
+    young, ripe = (cadence.learned_interval(learned(600, 0.3), age, 60) for age in (60, 600))
+    assert (young, ripe < 15) == (60, True)
+
+
+def test_a_young_job_of_a_short_kind_is_not_slept_over():
+    assert cadence.learned_interval(learned(60, 0.2), 0, 600) < 60
+
+
+def test_the_reason_says_when_most_end():
+    state = after(said(Phase.RUNNING, NOW), said(Phase.RUNNING, NOW + 500))
+    found = plan(state, VIDEO, NOW + 500, Random(1), learned(570, 0.19))
+    assert found.reason == "learned: most end at 8–11 min"
+    assert found.demand.hazard > 0
+
+
+def test_a_learned_job_waits_for_what_its_service_asks_and_is_hourly_after_a_day():
+    state = after(said(Phase.RUNNING, NOW, retry_after=120.0))
+    assert plan(state, VIDEO, NOW, Random(1), learned(600)).at == NOW + 120
+    old = after(said(Phase.RUNNING, NOW), said(Phase.RUNNING, NOW + DAY + 1))
+    assert plan(old, VIDEO, NOW + DAY + 1, Random(1), learned(600)).at - NOW - DAY > 0.9 * HOUR
+
+
+@pytest.mark.parametrize("wrong", [1 / 30, 30])
+def test_a_wildly_wrong_history_delays_no_end_by_more_than_the_longest_interval(wrong):
+    for life in (60, 600, 3000):
+        age = 0.0
+        while age < life:
+            before, age = age, age + cadence.learned_interval(learned(life * wrong), age, 60)
+        assert age - life <= 60
+        assert age - before >= 2

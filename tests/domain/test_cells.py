@@ -46,8 +46,8 @@ def test_the_columns_fit_every_width_exactly(width):
 @pytest.mark.parametrize(
     ("width", "ids"),
     [
-        (200, "status provider name lang progress age next link"),
-        (120, "status provider name lang progress age next link"),
+        (200, "status provider name lang progress age eta next link"),
+        (120, "status provider name lang progress age eta next link"),
         (80, "status provider name lang age next link"),
         (40, "status name"),
     ],

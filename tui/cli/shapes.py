@@ -23,6 +23,9 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
     said, report = state.job, state.report
     progress = report.progress if report else None
     source = None if report is None or progress is None else "stage" if report.staged else "measured"
+    rest, share = rows.left(state, outlook), rows.estimated(state, outlook)
+    if progress is None and share is not None:
+        progress, source = round(share, 2), "estimated"
     return {
         "account": said.account,
         "provider": provider,
@@ -38,7 +41,7 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
         "language": report.language if report else None,
         "progress": progress,
         "progress_source": source,
-        "eta": None,
+        "eta": _iso(rest and outlook.now + rest.middle),
         "message": report.message if report else None,
         "links": [link(each) for each in state.links],
         "result": state.result,

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain import expiry
+from tui.domain import durations, expiry
+from tui.domain.durations import Fit
 from tui.domain.jobs import ACTIVE, ENDS, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result
 
 MISSES = 3
@@ -20,7 +21,7 @@ CHANGED_FOR = 8.0
 """Seconds for which a row is marked as just changed."""
 
 
-class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Everything known of one job. The last raw body is not here: the journal keeps it."""
 
     job: Job
@@ -28,7 +29,7 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: float | None = None
     """Instant at which this phase was first seen; None while the job is new."""
     born: float | None = None
-    """Instant of the first ask that brought a report."""
+    """Instant of the first ask that brought a report; of a job that ended and runs again, of the one that said so."""
     report: Report | None = None
     """The last good report, however old."""
     checked_at: float | None = None
@@ -54,6 +55,8 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why then, for the detail."""
     fresh_until: float | None = None
     """Instant after which the last report counts as old; None: it does not grow old (the job has ended)."""
+    expected: Fit | None = None
+    """How long such jobs take, counted from `born`; None: it has ended, or too little is known."""
 
 
 class Flag(StrEnum):
@@ -77,6 +80,8 @@ class Reported(NamedTuple):
 
     report: Report
     at: float
+    skew: float = 0.0
+    """Seconds by which the service's clock is ahead of ours."""
 
 
 class Resulted(NamedTuple):
@@ -84,6 +89,8 @@ class Resulted(NamedTuple):
 
     result: Result
     at: float
+    skew: float = 0.0
+    """Seconds by which the service's clock is ahead of ours."""
 
 
 class Faulted(NamedTuple):
@@ -109,6 +116,7 @@ class Planned(NamedTuple):
     at: float | None
     reason: str
     fresh_until: float | None
+    expected: Fit | None = None
 
 
 Event = Listed | Reported | Resulted | Faulted | Unasked | Planned
@@ -132,50 +140,51 @@ def reduce(state: JobState, event: Event) -> tuple[JobState, PhaseChange | None]
     match event:
         case Listed(job):
             return replace(state, job=job), None
-        case Planned(at, reason, fresh_until):
-            return replace(state, next_ask_at=at, reason=reason, fresh_until=fresh_until), None
-        case Resulted(result, at):
-            return _resulted(state, result, at), None
+        case Planned(at, reason, fresh_until, expected):
+            return replace(state, next_ask_at=at, reason=reason, fresh_until=fresh_until, expected=expected), None
+        case Resulted(result, at, skew):
+            return _resulted(state, result, at, skew), None
         case Unasked(fault):
             return replace(state, fault=fault), None
-        case Reported(report, at):
-            return _reported(state, report, at)
+        case Reported(report, at, skew):
+            return _reported(state, report, at, skew)
         case Faulted(fault, at, person, second):
             if second:
                 return replace(state, fault=fault, faults=state.faults + 1, asks=state.asks + 1), None
             return _faulted(state, fault, at, person)
 
 
-def _reported(state: JobState, report: Report, at: float) -> tuple[JobState, PhaseChange | None]:
+def _reported(state: JobState, report: Report, at: float, skew: float) -> tuple[JobState, PhaseChange | None]:
     """A report ends every row of faults. Its links are merged, so that an unchanged URL keeps its clock."""
     phase = report.phase or (state.phase if state.phase in ENDS - {Phase.MISSING} else Phase.RUNNING)
     if state.report is not None:  # some services say these only once
         title, language = report.title or state.report.title, report.language or state.report.language
         report = replace(report, title=title, language=language)
+    again = state.phase in ENDS - {Phase.MISSING} and phase in ACTIVE
     after = replace(
         state,
         report=report,
         checked_at=at,
-        born=state.born if state.born is not None else at,
+        born=at if state.born is None or again else state.born,
         fault=None,
         faults=0,
         missed_at=None,
         misses=0,
         asks=state.asks + 1,
         unwhole=0 if report.whole else state.unwhole + 1,
-        links=expiry.seen(state.links, report.links, at),
+        links=expiry.seen(state.links, report.links, at, skew),
     )
     if report.run is not None and state.report is not None and report.run != state.report.run:
         after = replace(after, result=None, result_at=None)
     return _enter(after, phase, at, state.checked_at, report.message or "")
 
 
-def _resulted(state: JobState, result: Result, at: float) -> JobState:
+def _resulted(state: JobState, result: Result, at: float, skew: float) -> JobState:
     return replace(
         state,
         result=result.text,
         result_at=at,
-        links=expiry.seen(state.links, result.links, at),
+        links=expiry.seen(state.links, result.links, at, skew),
         fault=None,
         faults=0,
         asks=state.asks + 1,
@@ -234,8 +243,10 @@ def flags(state: JobState, now: float, *, stall_after: float, warn_before: float
 
 
 def stalled(state: JobState, now: float, stall_after: float) -> bool:
-    """An active job that has been at it for longer than `stall_after` seconds."""
-    return state.phase in ACTIVE and state.born is not None and now - state.born > stall_after
+    """An active job that has been at it for longer than `stall_after` seconds, and than is usual by far."""
+    if state.phase not in ACTIVE or state.born is None or now - state.born <= stall_after:
+        return False
+    return now - state.born > durations.patience(state.expected, stall_after)
 
 
 def soonest(state: JobState) -> Link | None:

@@ -1,15 +1,23 @@
 """When a job is to be asked next. Policy computes and never sleeps: each answer is a time and its reason.
 
-What an account allows is `pace`; this is what a job is worth.
+What an account allows is `pace`, what an ask is worth `price`, how long jobs take `durations`.
+
+Learned intervals: asking at a rate r finds an end 1/2r late on the average, so that a job costs ∫ f/2r + λ S r dt in
+delay and in requests at λ each (f its density, S its survival). Least it is where r² = h / 2λ, h = f/S the hazard; and
+requests × delay is never below ½ (∫ √(f S) dt)², by Cauchy and Schwarz.
 """
 
+from math import sqrt
 from random import Random
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from tui.domain import durations, text
 from tui.domain.board import JobState
+from tui.domain.durations import Fit
 from tui.domain.jobs import ACTIVE, Fault, FaultKind, Phase
+from tui.domain.price import SHORTEST, Demand
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -27,6 +35,9 @@ GRACE = 30.0
 BELIEVED = DAY
 """Seconds: the longest wait that a service is believed. What asks for more is damage, and no job is given up for it."""
 
+GUESSES, CLOSE = 8, 0.03
+"""Of a learned interval: how many are made, and within which share of one ask one is good enough."""
+
 COLD = {"text": (2.0, 15.0), "document": (3.0, 20.0), "video": (15.0, 30.0)}
 """Seconds between asks of a job that nothing is known of yet, by the provider file's `cadence`: at first, later."""
 
@@ -38,6 +49,16 @@ class Plan(NamedTuple):
     """Instant."""
     reason: str
     """For an operator."""
+    demand: Demand | None = None
+    """What the job goes on to take of its account's rate; None: it waits for something."""
+
+
+class Learned(NamedTuple):
+    """What polling has taught of such jobs."""
+
+    fit: Fit
+    price: float
+    """λ: seconds of delay that one request is worth to the account now."""
 
 
 TRIES = 10
@@ -47,8 +68,12 @@ TRIES = 10
 class Tempo(Struct, frozen=True):
     """What decides the intervals of one job: its kind's cadence and the operator's settings. All in seconds."""
 
+    cadence: str
+    """One of COLD."""
     first: float
     most: float
+    longest: float
+    """The operator's longest interval, which learned ones may reach."""
     stall_after: float
     result: bool = False
     """The kind has a result that takes a second ask."""
@@ -57,7 +82,7 @@ class Tempo(Struct, frozen=True):
     def of(cls, cadence: str, *, max_interval: float, stall_after: float, result: bool) -> "Tempo":
         """The tempo of a cadence named in a provider file, within the operator's longest interval."""
         first, most = COLD[cadence]
-        return cls(min(first, max_interval), min(most, max_interval), stall_after, result)
+        return cls(cadence, min(first, max_interval), min(most, max_interval), max_interval, stall_after, result)
 
 
 def wants_result(state: JobState, tempo: Tempo) -> bool:
@@ -66,7 +91,7 @@ def wants_result(state: JobState, tempo: Tempo) -> bool:
     return state.phase is Phase.DONE and tempo.result and run is not None and state.result_at is None
 
 
-def plan(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan | None:
+def plan(state: JobState, tempo: Tempo, now: float, random: Random, learned: Learned | None = None) -> Plan | None:
     """When to ask the job next; None: not again by itself."""
     if state.job.archived:
         return None
@@ -80,27 +105,63 @@ def plan(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan | No
         return _after_fault(state, state.fault, tempo, now, random)
     if state.checked_at is None:
         return Plan(now + random.uniform(0, tempo.first), "first ask")
-    return _active(state, tempo, now, random)
+    return _active(state, tempo, now, random, learned)
 
 
-def _active(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan:
-    """Near-constant while it is young, stretched once stalled, hourly after a day. Never given up."""
+def _active(state: JobState, tempo: Tempo, now: float, random: Random, learned: Learned | None) -> Plan:
+    """As learned, else near-constant while it is young; stretched once stalled, hourly after a day. Never given up."""
     age = now - (state.born if state.born is not None else now)
+    patience = durations.patience(learned and learned.fit, tempo.stall_after)
+    if age <= min(DAY, patience) and learned is not None:
+        return _floored(state, _warm(learned, age, tempo, now, random), now)
     if age > DAY:
         interval, reason = HOUR, "running for over a day: hourly"
-    elif age > tempo.stall_after:
-        interval = min(STALLED_MOST, tempo.most * age / tempo.stall_after)
+    elif age > patience:
+        before = learned_interval(learned, age, tempo.longest) if learned is not None else 0.0
+        interval = min(STALLED_MOST, max(before, tempo.most * age / patience))
         reason = "running far beyond usual: less often"
     else:
-        interval, reason = (
-            min(tempo.most, max(tempo.first, age / 10)),
-            "at a steady pace",
-        )
-    at = now + _jittered(interval, random)
+        interval, reason = min(tempo.most, max(tempo.first, age / 10)), "at a steady pace"
+    return _floored(state, Plan(now + _jittered(interval, random), reason, Demand(rate=1 / interval)), now)
+
+
+def _warm(learned: Learned, age: float, tempo: Tempo, now: float, random: Random) -> Plan:
+    least = min(SHORTEST, tempo.longest)
+    interval = max(least, _jittered(learned_interval(learned, age, tempo.longest), random))
+    usual = durations.usual(learned.fit)
+    return Plan(
+        now + interval,
+        f"learned: most end at {text.between(usual.low, usual.high)}",
+        Demand(hazard=durations.hazard(learned.fit, age)),
+    )
+
+
+def learned_interval(learned: Learned, age: float, longest: float) -> float:
+    """Seconds from `age` to where the best rate, r = √(h / 2λ), has added up to one ask; from SHORTEST to `longest`.
+
+    Where the hazard stands still that is √(2λ / h), the first guess. It is added up by Simpson's rule, since the hazard
+    of a young job is next to nothing and may be high before so long an interval is over.
+    """
+    fit, wanted = learned.fit, sqrt(2 * learned.price)
+    here = sqrt(durations.hazard(fit, age))
+    low, high = min(SHORTEST, longest), longest
+    interval = min(high, max(low, wanted / here))
+    for _ in range(GUESSES):
+        middle, end = durations.hazard(fit, age + interval / 2), durations.hazard(fit, age + interval)
+        asks = interval * (here + 4 * sqrt(middle) + sqrt(end)) / 6 / wanted
+        if abs(asks - 1) < CLOSE or (interval >= longest and asks < 1) or (interval <= SHORTEST and asks > 1):
+            break
+        low, high = (interval, high) if asks < 1 else (low, interval)
+        interval = interval / asks if low < interval / asks < high else sqrt(low * high)
+    return interval
+
+
+def _floored(state: JobState, plan: Plan, now: float) -> Plan:
+    """Not before what the service asks for with its report."""
     wanted = min(BELIEVED, (state.report and state.report.retry_after) or 0.0)
-    if now + wanted > at:
+    if now + wanted > plan.at:
         return Plan(now + wanted, "the service asks to wait that long for this job")
-    return Plan(at, reason)
+    return plan
 
 
 def _after_fault(state: JobState, fault: Fault, tempo: Tempo, now: float, random: Random) -> Plan:

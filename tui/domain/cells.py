@@ -97,15 +97,15 @@ class Column(NamedTuple):
     right: bool = False
 
 
-_WIDTHS = {"status": 11, "provider": 9, "lang": 7, "progress": 14, "age": 5, "next": 5, "link": 9}
+_WIDTHS = {"status": 11, "provider": 9, "lang": 7, "progress": 14, "age": 5, "eta": 6, "next": 5, "link": 9}
 _NARROW = {"status": 11, "provider": 7, "lang": 5, "progress": 14, "age": 5, "next": 5, "link": 8}
 _INSTANTS = {"age": 6, "next": 6, "link": 9}
 """Cells for `28 Nov`, and for `~28 Nov !`."""
 _NUMBER = 8
 """Cells of the progress where there is no room for its bar."""
-_ORDER = ("status", "provider", "name", "lang", "progress", "age", "next", "link")
-_RIGHT = frozenset({"age", "next", "link"})
-_LEAVING = ("progress", "lang", "next", "age", "provider", "link")
+_ORDER = ("status", "provider", "name", "lang", "progress", "age", "eta", "next", "link")
+_RIGHT = frozenset({"age", "eta", "next", "link"})
+_LEAVING = ("eta", "progress", "lang", "next", "age", "provider", "link")
 """Which column goes first where the name would be squeezed."""
 
 
@@ -129,7 +129,7 @@ def columns(width: int, *, instants: bool = False) -> tuple[Column, ...]:
     return tuple(
         Column(column, _title(column, widths[column]), widths[column], column in _RIGHT)
         for column in _ORDER
-        if column not in gone
+        if column in widths and column not in gone
     )
 
 
@@ -171,16 +171,23 @@ def _lang(state: JobState, face: Face) -> Cell:
 
 
 def _progress(state: JobState, face: Face) -> Cell:
-    """Measured progress as number and bar, a stage as its number; of an old report, how old it is."""
+    """Progress as number and bar, with '~' where it is learned; a stage's number; of an old report, how old it is."""
     if Flag.STALE in rows.flags(state, face.outlook) and state.checked_at is not None:
         return Cell(f"{text.age(face.outlook.now - state.checked_at)} old", Tone.WARNING)
     progress = state.report.progress if state.report else None
-    if state.phase not in ACTIVE or progress is None or state.report is None:
+    if state.phase not in ACTIVE:
         return Cell(NOTHING, Tone.QUIET)
+    if progress is None or state.report is None:
+        share = rows.estimated(state, face.outlook)
+        return Cell(NOTHING, Tone.QUIET) if share is None else _bar(f"~{min(0.99, share):.0%}", share, face)
     if not state.report.staged:
-        return Cell(f"{progress:4.0%} {text.bar(progress, 9, ascii_only=face.glyphs.ascii_only)}", Tone.RUNNING)
+        return _bar(f"{progress:.0%}", progress, face)
     stage = Fraction(progress).limit_denominator(9)
     return Cell(f"stage {stage.numerator} of {stage.denominator}") if progress else Cell(NOTHING, Tone.QUIET)
+
+
+def _bar(number: str, share: float, face: Face) -> Cell:
+    return Cell(f"{number:>4} {text.bar(share, 9, ascii_only=face.glyphs.ascii_only)}", Tone.RUNNING)
 
 
 def _number(progress: Cell) -> Cell:
@@ -200,6 +207,12 @@ def _age(state: JobState, face: Face) -> Cell:
     if state.since is None:
         return Cell(NOTHING, Tone.QUIET)
     return Cell(_instant(state.since, face) if face.zone else text.age(face.outlook.now - state.since))
+
+
+def _eta(state: JobState, face: Face) -> Cell:
+    """Within what time most jobs that have come so far end."""
+    found = rows.left(state, face.outlook)
+    return Cell(NOTHING, Tone.QUIET) if found is None else Cell(text.between(found.low, found.high, short=True))
 
 
 def next_ask(state: JobState, face: Face) -> float | None:
@@ -241,6 +254,7 @@ _CELLS: Mapping[str, Callable[[JobState, Face], Cell]] = {
     "lang": _lang,
     "progress": _progress,
     "age": _age,
+    "eta": _eta,
     "next": _next,
     "link": link,
 }
@@ -273,6 +287,9 @@ def _changes(state: JobState, face: Face) -> Iterator[float]:
         yield text.next_change(now - state.since, "age") if face.zone is None else math.inf
     if state.checked_at is not None and Flag.STALE in rows.flags(state, face.outlook):
         yield text.next_change(now - state.checked_at, "age")
+    rest = rows.left(state, face.outlook)
+    if rest is not None and state.born is not None:
+        yield max(1.0, (now - state.born + rest.middle) / 100)  # about one in the hundred of the estimated progress
     at, found = next_ask(state, face), board.soonest(state)
     if at is not None and at > now:
         yield at - now if face.zone else text.next_change(at - now, "duration")

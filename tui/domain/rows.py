@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tui.domain import board, durations, expiry, text
 from tui.domain.board import Flag, JobState
+from tui.domain.durations import Range
 from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Phase, Ref
 
 
@@ -62,6 +63,20 @@ _DONE = frozenset({View.ALL, View.DONE})
 _EXPIRING = _DONE | {View.EXPIRING}
 
 
+def left(state: JobState, outlook: Outlook) -> Range | None:
+    """Seconds that the job will likely take yet; None: it has ended, or nobody knows."""
+    if state.expected is None or state.born is None or state.phase not in ACTIVE:
+        return None
+    return durations.left(state.expected, outlook.now - state.born)
+
+
+def estimated(state: JobState, outlook: Outlook) -> float | None:
+    """The elapsed share of what the job will likely take in all; None: it has ended, or nobody knows."""
+    if state.expected is None or state.born is None or state.phase not in ACTIVE:
+        return None
+    return durations.progress(state.expected, outlook.now - state.born)
+
+
 def views(state: JobState, outlook: Outlook) -> frozenset[View]:
     """The views that show the job."""
     if archived(state, outlook):
@@ -77,14 +92,21 @@ def views(state: JobState, outlook: Outlook) -> frozenset[View]:
 
 def turn(state: JobState, outlook: Outlook) -> float:
     """The instant at which time alone changes the job's views or flags next; infinity: never."""
-    turns = [link.expires_at - early for link in state.links if link.expires_at for early in (outlook.warn_before, 0)]
+    now, soonest = outlook.now, math.inf
+    for link in state.links:
+        dies = link.expires_at
+        if dies is not None and now < dies:
+            soonest = min(soonest, dies - outlook.warn_before if dies - outlook.warn_before > now else dies)
     if state.phase in ENDS:
-        turns.append((state.since or 0.0) + outlook.archive_after)
-    elif state.born is not None:
-        turns.append(math.nextafter(state.born + durations.patience(state.expected, outlook.stall_after), math.inf))
-    if state.fresh_until is not None:
-        turns.append(math.nextafter(state.fresh_until, math.inf))
-    return min((at for at in turns if at > outlook.now), default=math.inf)
+        turns = (state.since or 0.0) + outlook.archive_after
+    else:
+        patience = durations.patience(state.expected, outlook.stall_after)
+        turns = math.nextafter((state.born or 0.0) + patience, math.inf)
+    if now < turns < soonest:
+        soonest = turns
+    if state.fresh_until is not None and now <= state.fresh_until < soonest:
+        soonest = math.nextafter(state.fresh_until, math.inf)
+    return soonest
 
 
 def counts(states: Iterable[JobState], outlook: Outlook) -> dict[View, int]:
@@ -159,7 +181,7 @@ class Filter(NamedTuple):
 
     def matches(self, state: JobState, outlook: Outlook) -> bool:
         """Whether every term holds for the job."""
-        return all(_holds(term, state, outlook) is term.wanted for term in self.terms)
+        return not self.terms or all(_holds(term, state, outlook) is term.wanted for term in self.terms)
 
 
 def _holds(term: Term, state: JobState, outlook: Outlook) -> bool:
@@ -192,6 +214,13 @@ def _progress(state: JobState) -> float:
     return -(progress if progress is not None else -1.0)
 
 
+def _end(state: JobState) -> float:
+    """When half of such jobs have ended: it needs no clock, and orders alike what began alike."""
+    if state.expected is None or state.born is None or state.phase not in ACTIVE:
+        return _LATE
+    return state.born + durations.usual(state.expected).middle
+
+
 def _expiry(state: JobState) -> float:
     link = board.soonest(state)
     return link.expires_at if link is not None and link.expires_at is not None else _LATE
@@ -204,6 +233,7 @@ SORTS: Mapping[str, Callable[[JobState], Any]] = {
     "lang": lambda state: (state.report and state.report.language) or "\U0010ffff",
     "progress": _progress,
     "age": lambda state: -(state.since or 0.0),
+    "eta": _end,
     "next": lambda state: state.next_ask_at if state.next_ask_at is not None else _LATE,
     "link": _expiry,
 }

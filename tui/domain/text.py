@@ -21,6 +21,8 @@ _LEFT_STEPS = ((MINUTE, 1), (10 * HOUR, MINUTE), (100 * DAY, HOUR), (math.inf, D
 """Below so many seconds, `duration` counts in steps of so many. A quiet board is woken once a step."""
 _AGE_STEPS = ((MINUTE, 1), (HOUR, MINUTE), (DAY, HOUR), (math.inf, DAY))
 """The same of `age`."""
+_UNITS = ((1, "s", "s"), (MINUTE, "m", "min"), (HOUR, "h", "h"), (DAY, "d", "days"))
+"""Seconds in it, and how it is written in a cell and in a sentence. A range is in the first with two digits for it."""
 _FIRST, _LAST = -62_135_596_800 + 2 * DAY, 253_402_300_800 - 2 * DAY
 """Instants, year 1 to year 9999: what a datetime holds in every zone. What lies outside is shown as these."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -100,6 +102,19 @@ def span(seconds: float) -> str:
     if HOUR <= whole < DAY:
         return f"{whole // HOUR}h{whole % HOUR // MINUTE:02}m"
     return duration(whole)
+
+
+def between(low: float, high: float, *, short: bool = False) -> str:
+    """A range in one unit, the larger one's: 8–11 min, or `short` in at most six cells (up to 99 days): 3–5m.
+
+    Both are rounded to whole units; where they are the same it is one number, and never 0.
+    """
+    low, high = _within(min(low, high)), _within(high)
+    unit, sign, word = next(each for each in _UNITS if high < each[0] * 99.5 or each is _UNITS[-1])
+    most = max(1, round(high / unit))
+    least = min(most, round(low / unit))
+    number = f"{least}–{most}" if least < most else f"{most}"
+    return f"{number}{sign}" if short else f"{number} {word}"
 
 
 def next_change(seconds: float, of: Literal["duration", "age"]) -> float:

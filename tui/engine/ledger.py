@@ -14,15 +14,18 @@ from msgspec.structs import replace
 from tui.domain import board, cadence, rows
 from tui.domain.board import Event, JobState, Listed, PhaseChange, Planned, Unasked
 from tui.domain.cadence import Tempo
-from tui.domain.jobs import ACTIVE, ENDS, Fault, FaultKind, Job, Phase, Ref
+from tui.domain.jobs import ACTIVE, ENDS, Asked, Fault, FaultKind, Job, Phase, Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.feed import AccountState, Kind, Notice
+from tui.engine.learning import Learning
 from tui.providers.provider import UnknownKind
 from tui.stores.journal import Entry, JournalError
 from tui.stores.library import Library
 
 BATCH = 0.25
 """Seconds for which journal entries are gathered. A phase change does not wait."""
+TURN = 200
+"""Journal entries written in one turn of the loop, which takes some ten milliseconds; the rest waits for the next."""
 RETRY = 5.0
 """Seconds until entries that could not be written are tried again: each try may block for a quarter of one."""
 BACKLOG = 20_000
@@ -48,6 +51,10 @@ class Listener(Protocol):
 
     def problems(self, problems: tuple[str, ...]) -> None:
         """What stands in the way now, as a whole."""
+        ...
+
+    def role(self, role: str) -> None:
+        """Who polls: "polling", or "following PID n"."""
         ...
 
     def notice(self, notice: Notice) -> None:
@@ -80,21 +87,36 @@ class Ledger:
         self._flushing: asyncio.TimerHandle | None = None
         self._problems: dict[str, str] = {}
         self._tempos: dict[tuple[str, str], Tempo | None] = {}
+        self._learning = Learning(lambda account, kind, most: library.journal.lived(account, kind, most), now)
 
-    def settle(self, ref: Ref, event: Event, body: bytes | None = None) -> JobState:
+    def settle(self, ref: Ref, event: Event, body: bytes | None = None, asked: Asked | None = None) -> JobState:
         """Reduces, plans, journals and tells."""
         state, change = board.reduce(self.states[ref], event)
-        state, _ = board.reduce(state, self._planned(state))
+        return self._settled(state, change, self._planned(state), body, asked)
+
+    def settle_alike(self, refs: Iterable[Ref], event: Event, asked: Asked | None = None) -> None:
+        """One ask for all of them met this: they come back together, when the last of them would have alone."""
+        met = [board.reduce(self.states[ref], event) for ref in refs]
+        plans = [self._planned(state) for state, _ in met]
+        last = max((plan.at for plan in plans if plan.at is not None), default=None)
+        for (state, change), plan in zip(met, plans, strict=True):
+            self._settled(state, change, plan if plan.at is None else plan._replace(at=last), None, asked)
+
+    def _settled(
+        self, state: JobState, change: PhaseChange | None, plan: Planned, body: bytes | None, asked: Asked | None
+    ) -> JobState:
+        state, _ = board.reduce(state, plan)
         self._place(state)
-        self._journal(Entry(state, change, body, self._now()))
+        self._journal(Entry(state, change, body, self._now(), asked))
         if change is not None:
+            self._learning.ended(state, change)
             self._notice(state, change)
         return state
 
-    def hurry(self, ref: Ref) -> None:
-        """A person wants this job asked now; the journal need not know."""
+    def hurry(self, ref: Ref, reason: str = "asked for") -> None:
+        """This job is asked before all others, now; the journal need not know."""
         state = self.states[ref]
-        self._show(board.reduce(state, Planned(self._now(), "asked for", state.fresh_until))[0])
+        self._show(board.reduce(state, Planned(self._now(), reason, state.fresh_until, state.expected))[0])
         self._queue(ref, HURRIED)
 
     def shift(self, seconds: float) -> None:
@@ -102,21 +124,42 @@ class Ledger:
         for state in list(self.states.values()):
             at, fresh = state.next_ask_at, state.fresh_until
             if at is not None or fresh is not None:
-                event = Planned(at and at + seconds, state.reason, fresh and fresh + seconds)
+                event = Planned(at and at + seconds, state.reason, fresh and fresh + seconds, state.expected)
                 self._show(board.reduce(state, event)[0])
 
-    def adopt(self, told: JobState) -> None:
-        """Takes over what another process has journalled, where it is newer."""
+    def adopt(self, told: JobState, *, following: bool = False) -> None:
+        """Takes over what another process has journalled, where it is newer; who follows, its plan and faults too."""
         ref = told.job.ref
         held = self.states.get(ref)
-        if held is None or board.known_at(told) <= board.known_at(held):
+        known = board.known_at(held) if held is not None else 0.0
+        if held is None or board.known_at(told) < known or (board.known_at(told) == known and not following):
             return
         state = replace(told, job=held.job)
-        state, _ = board.reduce(state, self._planned(state))
-        self._place(state)
+        if following:
+            self._show(state)
+        else:
+            state, _ = board.reduce(state, self._planned(state))
+            self._place(state)
         if state.phase is not held.phase:
             said = (state.report and state.report.message) or ""
-            self._notice(state, PhaseChange(ref, held.phase, state.phase, held.checked_at, self._now(), said))
+            change = PhaseChange(ref, held.phase, state.phase, held.checked_at, state.since or self._now(), said)
+            self._learning.ended(state, change)
+            self._notice(state, change)
+
+    def resume(self) -> None:
+        """Takes over the asking from a process that is gone: what that one planned holds, where it is near."""
+        now = self._now()
+        for held in list(self.states.values()):
+            state, tempo = self._judged(held), self._tempo(held.job)
+            near = tempo is not None and state.next_ask_at is not None and state.next_ask_at < now + tempo.most
+            self._place(state if near and state == held else board.reduce(state, self._first(state))[0])
+
+    def outdate(self) -> None:
+        """Nobody says anything new of the jobs any more: their reports count as old from now on."""
+        now = self._now()
+        for state in list(self.states.values()):
+            if state.phase in ACTIVE and (state.fresh_until or now) >= now and state.checked_at is not None:
+                self._show(replace(state, fresh_until=now - 1))
 
     def list(self, jobs: Iterable[Job]) -> None:
         """The watchlist holds these jobs and no others: new ones come with what the journal knows of them.
@@ -129,6 +172,7 @@ class Ledger:
         known = self._library.journal.states(new) if new else {}
         for ref in self.states.keys() - set(order):
             del self.states[ref]
+            self._learning.planned(ref, None)
             self._queue(ref, None)
         self._listener.listed(order)
         for job in jobs:
@@ -157,6 +201,13 @@ class Ledger:
         else:
             self._show(state)
         self._journal(Entry(self.states[job.ref]))
+
+    def moved(self, account: str) -> None:
+        """The account is another provider's: so are its jobs' cadences, and what was over is asked there, soon."""
+        self._tempos = {key: tempo for key, tempo in self._tempos.items() if key[0] != account}
+        for state in [state for state in self.states.values() if state.job.account == account]:
+            if state.fault is not None and state.fault.kind is FaultKind.RETIRED:
+                self._place(board.reduce(state, self._soon(state, "the account has moved"))[0])
 
     def reconsider(self, account: str) -> None:
         """The account's key is another: what was refused is asked again, or refused with the new reason."""
@@ -203,11 +254,14 @@ class Ledger:
     def _planned(self, state: JobState) -> Planned:
         tempo, now = self._tempo(state.job), self._now()
         if tempo is None or self.refusal(state.job) is not None:
+            self._learning.planned(state.job.ref, None)
             return Planned(None, "", state.fresh_until)
-        plan = cadence.plan(state, tempo, now, self._random)
+        learned = self._learning.of(state.job, tempo, self._accounts[state.job.account]) if _runs(state) else None
+        plan = cadence.plan(state, tempo, now, self._random, learned)
+        self._learning.planned(state.job.ref, plan and plan.demand)
         if plan is None:
             return Planned(None, "", None)
-        return Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, now))
+        return Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, now), learned and learned.fit)
 
     def _first(self, state: JobState) -> Planned:
         """The first ask of this session: when it was planned, or spread over the shortest cold interval."""
@@ -216,7 +270,7 @@ class Ledger:
         if tempo is None or asleep or self.refusal(state.job) is not None:
             return self._planned(state)
         if state.next_ask_at is not None and now < state.next_ask_at < now + tempo.most:
-            return Planned(state.next_ask_at, state.reason, state.fresh_until)
+            return Planned(state.next_ask_at, state.reason, state.fresh_until, state.expected)
         return self._soon(state, "first ask of this session")
 
     def _soon(self, state: JobState, reason: str) -> Planned:
@@ -224,7 +278,8 @@ class Ledger:
         tempo = self._tempo(state.job)
         if tempo is None or state.job.archived or self.refusal(state.job) is not None:
             return self._planned(state)
-        return Planned(self._now() + self._random.uniform(0, tempo.first), reason, state.fresh_until)
+        at = self._now() + self._random.uniform(0, tempo.first)
+        return Planned(at, reason, state.fresh_until, state.expected)
 
     def _tempo(self, job: Job) -> Tempo | None:
         """The tempo of the job's kind; None: its account or kind is not known."""
@@ -278,21 +333,37 @@ class Ledger:
             return
         if self._flushing is not None:
             self._flushing.cancel()
-        self._flushing = loop.call_at(at, self.flush)
+        self._flushing = loop.call_at(at, self._flush_some)
+
+    def _flush_some(self) -> None:
+        """Writes as much of what is pending as a turn of the loop has time for."""
+        self._flushing = None
+        self._write(TURN)
+        if self._pending and self._flushing is None:  # a write that failed has planned its own retry
+            self._flush_in(0.0)
 
     def flush(self) -> None:
-        """Writes what is pending as one transaction. What cannot be written is kept for the next time, and said."""
+        """Writes all that is pending, as one transaction."""
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-        if not self._pending:
+        self._write(len(self._pending))
+
+    def _write(self, most: int) -> None:
+        """Writes the oldest entries. What cannot be written is kept for the next time, and said."""
+        entries = self._pending[:most]
+        if not entries:
             return
         try:
-            self._library.journal.record(self._pending)
+            self._library.journal.record(entries)
         except JournalError as error:
             self.problem("journal", str(error))
             del self._pending[:-BACKLOG]
             self._flush_in(RETRY)
             return
         self.problem("journal", "")
-        self._pending.clear()
+        del self._pending[:most]
+
+
+def _runs(state: JobState) -> bool:
+    return state.phase in ACTIVE and not state.job.archived

@@ -1,0 +1,242 @@
+"""Mean time from a job's end to the board, at equal requests, beside the doubling back-off that a vendor recommends.
+
+A fleet of three kinds in one account, a third each: half of them end within 60 s, 5 min and 30 min, spread
+log-normally. Ours is `cadence.plan` itself, jitter and stalls included, with what it learned from jobs that ended
+before; of those it knows only what cold polling saw, simulated with the same `plan`. All kinds have the cadence of
+videos: asked every 15 to 30 s while nothing is known, which blurs the short ones most, and a prior of ten minutes.
+
+Requests are made equal by our λ, the one price for the account, until the fleet's requests are the peer's (1, 2, 4, 8,
+15, 15, … s, as recommended). With nothing learned there is no λ: there the peer's intervals are all stretched by
+one factor until its requests are ours. Jobs are not drawn: requests and delay are summed up over their whole
+distribution (but the last thousandth), so that chance is in the history and the jitter alone.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from random import Random
+from statistics import NormalDist, fmean
+from typing import NamedTuple
+
+from tui.domain.board import JobState
+from tui.domain.cadence import Learned, Tempo, plan
+from tui.domain.durations import Fit, Lived, fitted
+from tui.domain.jobs import Job, Phase, Report
+
+MEDIANS = (60.0, 300.0, 1800.0)
+SIGMAS = (0.3, 0.5, 1.0)
+ENDS = (0, 3, 10, 30)
+WRONG = (1 / 3, 3.0)
+"""How much longer the jobs of a wrong history took."""
+FEW, MANY = 10, 40
+"""Histories that are averaged over: in the table, and for a ratio that is to hold (to some 1 %)."""
+TAIL = 0.001
+"""Share of the longest jobs that is left out, of both."""
+CLOSE = 0.002
+"""Requests are equal within this share; what is left is taken as requests × delay."""
+
+TEMPO = Tempo.of("video", max_interval=60, stall_after=3600, result=False)
+RUNNING = JobState(
+    job=Job(account="a", id="1"), phase=Phase.RUNNING, born=0, checked_at=0, report=Report(phase=None, word="running")
+)
+
+Ages = list[float]
+"""At which ages a job is asked, the first at 0."""
+
+
+class Score(NamedTuple):
+    """Of one job in the mean."""
+
+    requests: float
+    delay: float
+    """Seconds from its end to the first ask after it."""
+
+
+Scores = tuple[Score, ...]
+"""The fleet's, which is the mean of the kinds, and each kind's."""
+
+
+class Case(NamedTuple):
+    """What is compared."""
+
+    sigma: float
+    history: float
+    """How much longer past jobs took than those of now."""
+    ends: int
+    """Past jobs of each kind."""
+
+
+class Outcome(NamedTuple):
+    """Both at equal requests."""
+
+    ours: Scores
+    peer: Scores
+    bound: float
+    """How many times the lower bound our requests × delay are."""
+
+    @property
+    def ratio(self) -> float:
+        """The peer's delay over ours."""
+        return self.peer[0].delay / self.ours[0].delay * self.peer[0].requests / self.ours[0].requests
+
+
+def asked(fit: Fit | None, price: float, until: float, random: Random) -> Ages:
+    """When our cadence asks a job that runs for `until` seconds."""
+    learned = Learned(fit, price) if fit is not None else None
+    ages = [0.0]
+    while ages[-1] < until:
+        found = plan(RUNNING, TEMPO, ages[-1], random, learned)
+        assert found is not None
+        ages.append(found.at)
+    return ages
+
+
+def doubled(stretch: float, until: float) -> Ages:
+    """When the recommended back-off asks it."""
+    ages, interval = [0.0], 1.0
+    while ages[-1] < until:
+        ages.append(ages[-1] + stretch * interval)
+        interval = min(15.0, 2 * interval)
+    return ages
+
+
+def longest(median: float, sigma: float) -> float:
+    """The longest life that is looked at."""
+    return math.exp(NormalDist(math.log(median), sigma).inv_cdf(1 - TAIL))
+
+
+def judged(ages: Ages, median: float, sigma: float) -> Score:
+    """What asking at these ages comes to, in the mean of all jobs that end by the last of them.
+
+    An end in (a, b] costs as many requests as there are ages up to b, and b less the end.
+    """
+    ended = [0.0, *(NormalDist(math.log(median), sigma).cdf(math.log(age)) for age in ages[1:])]
+    shares = [after - before for before, after in pairwise(ended)]
+    whole = ended[-1]
+    requests = sum(share * count for count, share in enumerate(shares, 2))
+    seen = sum(share * age for share, age in zip(shares, ages[1:], strict=True))
+    # The mean of a log-normal below b: m e^(σ²/2) Φ((ln b − ln m − σ²) / σ).
+    lived = median * math.exp(sigma**2 / 2) * NormalDist(math.log(median) + sigma**2, sigma).cdf(math.log(ages[-1]))
+    return Score(requests / whole, (seen - lived) / whole)
+
+
+def history(median: float, sigma: float, count: int, random: Random) -> list[Lived]:
+    """What cold polling saw of past jobs."""
+    seen: list[Lived] = []
+    for _ in range(count):
+        life = median * math.exp(sigma * random.gauss(0, 1))
+        low, high = asked(None, 0, life, random)[-2:]
+        seen.append(Lived(low, high))
+    return seen
+
+
+def fits(case: Case, histories: int) -> list[tuple[Fit | None, ...]]:
+    """What is learned of the three kinds, in each of the histories."""
+    random = Random(7)
+    return [
+        tuple(fitted(history(median * case.history, case.sigma, case.ends, random), "video") for median in MEDIANS)
+        for _ in range(histories)
+    ]
+
+
+def fleet(kinds: Sequence[Score]) -> Scores:
+    """The mean of the kinds, before them."""
+    return (Score(fmean(each.requests for each in kinds), fmean(each.delay for each in kinds)), *kinds)
+
+
+def ours(case: Case, learned: Sequence[tuple[Fit | None, ...]], price: float) -> Scores:
+    """Our scores at this price, averaged over the histories."""
+    random = Random(11)
+    kinds: list[Score] = []
+    for kind, median in enumerate(MEDIANS):
+        until = longest(median, case.sigma)
+        scores = [judged(asked(each[kind], price, until, random), median, case.sigma) for each in learned]
+        kinds.append(Score(fmean(each.requests for each in scores), fmean(each.delay for each in scores)))
+    return fleet(kinds)
+
+
+def peer(case: Case, stretch: float = 1.0) -> Scores:
+    """The back-off's scores, its intervals stretched."""
+    return fleet([judged(doubled(stretch, longest(each, case.sigma)), each, case.sigma) for each in MEDIANS])
+
+
+def matched(score: Callable[[float], Scores], requests: float, power: float) -> Scores:
+    """The scores at the parameter, 1 at first, where the fleet's requests (about as its −power) are as wanted."""
+    parameter = 1.0
+    found = score(parameter)
+    for _ in range(8):
+        off = found[0].requests / requests
+        if abs(off - 1) < CLOSE:
+            break
+        parameter *= off ** (1 / power)
+        found = score(parameter)
+    return found
+
+
+def compared(case: Case, histories: int) -> Outcome:
+    """Both at equal requests."""
+    learned, theirs = fits(case, histories), peer(case)
+    if case.ends:
+        mine = matched(partial(ours, case, learned), theirs[0].requests, 0.5)
+    else:
+        mine = ours(case, learned[:1], 0.0)
+        theirs = matched(partial(peer, case), mine[0].requests, 1.0)
+    roots = sum(math.sqrt(median) for median in MEDIANS) * root_of_hazards(case.sigma)
+    bound = 0.5 * (roots / len(MEDIANS)) ** 2
+    return Outcome(mine, theirs, mine[0].requests * mine[0].delay / bound)
+
+
+def root_of_hazards(sigma: float) -> float:
+    """∫ √(f S) dt of a log-normal with the median 1 s; it grows as the root of the median.
+
+    With t = e^(σz) it is √σ ∫ e^(σz/2) √(φ(z) Q(z)) dz, summed up here.
+    """
+    normal, step = NormalDist(), 0.01
+    places = [step * number for number in range(-1000, 1000)]
+    heights = (math.exp(sigma * z / 2) * math.sqrt(normal.pdf(z) * normal.cdf(-z)) for z in places)
+    return math.sqrt(sigma) * sum(heights) * step
+
+
+def row(cases: Sequence[Case], hold: float) -> dict[str, float | str]:
+    """The worst of the cases, as a row of DESIGN's table."""
+    worst = min((compared(case, MANY) for case in cases), key=lambda outcome: outcome.ratio)
+    mine, theirs = worst.ours[0], worst.peer[0]
+    equal = theirs.delay * theirs.requests / mine.requests
+    return {"ours": mine.delay, "peer": equal, "ratio": worst.ratio, "hold": hold, "better": "higher", "unit": "s"}
+
+
+def measure() -> dict[str, dict[str, float | str]]:
+    """DESIGN's row `schedule`."""
+    return {
+        "schedule, sigma 1": row([Case(1.0, 1.0, 10)], 1.4),
+        "schedule, sigma 0.5": row([Case(0.5, 1.0, 10)], 1.7),
+        "schedule, history 3x wrong": row([Case(1.0, wrong, 10) for wrong in WRONG], 1.25),
+    }
+
+
+HEAD = "sigma history  ends  requests   ratio  × bound   fleet           60 s            5 min           30 min"
+
+
+def table() -> None:
+    """Prints every case."""
+    print("Seconds from a job's end to the board, ours / the doubling back-off's, at equal requests a job.")
+    print("history: past jobs took as long, a third, three times. × bound: our requests × delay over the lower bound.")
+    print(HEAD)
+    for sigma in SIGMAS:
+        for wrong in (1.0, *WRONG):
+            for ends in ENDS if wrong == 1.0 else ENDS[1:]:
+                print(_line(Case(sigma, wrong, ends)), flush=True)
+
+
+def _line(case: Case) -> str:
+    outcome = compared(case, FEW)
+    said = {1 / 3: "× 1/3", 1.0: "right", 3.0: "× 3"}[case.history]
+    delays = "  ".join(f"{o.delay:6.2f} /{t.delay:6.2f}" for o, t in zip(outcome.ours, outcome.peer, strict=True))
+    figures = f"{outcome.ours[0].requests:9.1f}  {outcome.ratio:6.2f}  {outcome.bound:7.2f}"
+    return f"{case.sigma:<5} {said:<8} {case.ends:>4} {figures}  {delays}"
+
+
+if __name__ == "__main__":
+    table()
+    print(*(f"{name}: {found}" for name, found in measure().items()), sep="\n")

@@ -1,0 +1,188 @@
+"""How long jobs take: a log-normal fitted to what polling saw of ended ones, and what it says of one that runs.
+
+Polling sees an end only as lying between two asks, so the fit is of intervals. Everything is pure arithmetic on
+seconds of age, counted from the first report of a job; when to ask because of it is `cadence`.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+LEAST = 3
+"""Ended jobs below which nothing is said to be learned."""
+STEPS = 12
+"""Steps of the fit. Where asks were frequent two or three would do; each costs a microsecond or two an ended job."""
+PRIORS = {"text": 20.0, "document": 60.0, "video": 600.0}
+"""Seconds: half of such jobs end sooner, by the provider file's `cadence`, before any is known."""
+PRIOR_REACH = 1.5
+"""How far off the prior's median may be, as a standard deviation of logarithms: a factor of 4.5 either way."""
+PRIOR_SIGMA, PRIOR_WEIGHT = 0.7, 3.0
+"""Spread of the logarithms before any is known, and how many ended jobs that belief is worth."""
+SIGMAS = (0.05, 3.0)
+"""The narrowest and the widest spread believed: two thirds within 5 %, or within a factor of 20."""
+SHORTEST = 0.1
+"""Seconds: no job is held to be shorter, however it looks between two asks."""
+FLOOR = 0.5
+"""Past twice the median the hazard is at least this over the age: there the history has been wrong, and an interval
+that grows with the age, as from a hazard of c/age, loses little whatever the truth is (Pareto tail, exponent c)."""
+CAUTION = 1.25
+"""Hazards are those of a spread this much wider than the fit's: tomorrow's jobs may not be like yesterday's. Where
+they are it costs some 2 % of delay, where they take three times as long it spares 20 % (`tests/benchmarks`)."""
+FAR, FAR_Z = 0.005, 2.5758
+"""Share of jobs that live longer than what is far beyond usual: past it the fit says nothing of what is left. And by
+how many sigmas of the logarithm that is beyond the median."""
+MOST = (0.2, 0.5, 0.8)
+"""Quantiles that make a range and its middle: "most" are the three fifths between the outer two."""
+MOST_Z = 0.8416
+"""By how many sigmas the outer two are off the median."""
+NEVER = 1e-12
+"""Ends a second: the least hazard that is given, so that nobody divides by 0."""
+
+_SQRT2 = math.sqrt(2)
+_DENSITY = 1 / math.sqrt(2 * math.pi)
+
+
+class Lived(NamedTuple):
+    """What polling saw of an ended job: it had not ended at age `low`, it had at `high`. Seconds."""
+
+    low: float
+    high: float
+
+
+class Fit(Struct, frozen=True, gc=False):
+    """The log-normal of one account and kind: what is to be expected of the next job of it."""
+
+    mu: float
+    """Mean of the durations' natural logarithms; e^mu seconds is the median."""
+    sigma: float
+    """Standard deviation of the logarithms, what is uncertain about mu included."""
+    n: int
+    """Ended jobs that it was learned from."""
+
+
+class Range(NamedTuple):
+    """Seconds within which most jobs lie, and the middle of them."""
+
+    low: float
+    middle: float
+    high: float
+
+
+def fitted(seen: Sequence[Lived], cadence: str) -> Fit | None:
+    """The fit to ended jobs of one kind, shrunk to its cadence's prior; None: too few have ended.
+
+    Expectation maximisation for a normal seen in intervals (Dempster, Laird, Rubin 1977, 4.2): each logarithm is
+    replaced by its mean and variance within its interval, then mu and sigma are the most likely ones under
+    mu ~ N(prior, PRIOR_REACH²) and sigma² ~ scaled inverse χ²(PRIOR_WEIGHT, PRIOR_SIGMA²). The next job's logarithm
+    varies by sigma² about mu, and mu by sigma²/n: the fit's sigma² is their sum.
+    """
+    n = len(seen)
+    if n < LEAST:
+        return None
+    spans = [(_log(low), max(_log(high), math.log(SHORTEST))) for low, high in seen]
+    prior = math.log(PRIORS[cadence])
+    mu, variance = prior, PRIOR_REACH**2
+    for _ in range(STEPS):
+        inside = [_within(low, high, mu, math.sqrt(variance)) for low, high in spans]
+        precision = n / variance + 1 / PRIOR_REACH**2
+        mu = (sum(mean for mean, _ in inside) / variance + prior / PRIOR_REACH**2) / precision
+        spread = sum(rest + (mean - mu) ** 2 for mean, rest in inside)
+        variance = (PRIOR_WEIGHT * PRIOR_SIGMA**2 + spread) / (PRIOR_WEIGHT + n)
+    narrowest, widest = SIGMAS
+    return Fit(mu, min(widest, max(narrowest, math.sqrt(variance * (1 + 1 / n)))), n)
+
+
+def _log(seconds: float) -> float:
+    return math.log(seconds) if seconds > 0 else -math.inf
+
+
+def _within(low: float, high: float, mu: float, sigma: float) -> tuple[float, float]:
+    """Mean and variance of a normal that is known to lie between `low` and `high`.
+
+    With α, β the standardised bounds and Z = Φ(β) − Φ(α): the mean is mu + sigma δ, δ = (φ(α) − φ(β)) / Z, and the
+    variance sigma² (1 + (αφ(α) − βφ(β)) / Z − δ²).
+    """
+    alpha, beta = (low - mu) / sigma, (high - mu) / sigma
+    if alpha + beta > 0:  # mirrored: differences are exact only in the lower tail
+        mean, variance = _within(-high, -low, -mu, sigma)
+        return -mean, variance
+    share = (math.erfc(-beta / _SQRT2) - math.erfc(-alpha / _SQRT2)) / 2
+    if share < 1e-9:  # a point, or so far out that it lies at its nearer bound
+        return high, 0.0
+    at_low, at_high = _density(alpha), _density(beta)
+    shift = (at_low - at_high) / share
+    bend = ((alpha * at_low if at_low else 0.0) - beta * at_high) / share
+    return min(high, max(low, mu + sigma * shift)), sigma**2 * min(1.0, max(0.0, 1 + bend - shift**2))
+
+
+def _density(z: float) -> float:
+    """The standard normal's density, φ(z) = e^(−z²/2) / √(2π)."""
+    return _DENSITY * math.exp(-z * z / 2)
+
+
+def surviving(fit: Fit, age: float) -> float:
+    """Share of jobs that run for longer than `age`, Q((ln age − mu) / sigma)."""
+    return math.erfc((_log(age) - fit.mu) / fit.sigma / _SQRT2) / 2
+
+
+def hazard(fit: Fit, age: float) -> float:
+    """Ends a second among the jobs that have reached this age: density over survival, φ(z) / (sigma age Q(z)).
+
+    With CAUTION, and with FLOOR past twice the median. Past z = 8, where Q fades, φ/Q is z + 1/z − 2/z³ (Abramowitz and
+    Stegun 26.2.12, inverted), good to 10⁻³.
+    """
+    if age <= 0:
+        return NEVER
+    sigma = CAUTION * fit.sigma
+    z = (math.log(age) - fit.mu) / sigma
+    ratio = 2 * _density(z) / math.erfc(z / _SQRT2) if z < 8 else z + 1 / z - 2 / z**3
+    found = ratio / (sigma * age)
+    if age > 2 * math.exp(fit.mu):
+        found = max(found, FLOOR / age)
+    return max(NEVER, found)
+
+
+def usual(fit: Fit) -> Range:
+    """When most jobs end, as ages."""
+    reach = MOST_Z * fit.sigma
+    return Range(math.exp(fit.mu - reach), math.exp(fit.mu), math.exp(fit.mu + reach))
+
+
+def left(fit: Fit, age: float) -> Range | None:
+    """What most jobs that have reached this age have left; None: it is far beyond usual, and nobody knows.
+
+    Of those, the share p ends where the survival has fallen to 1 − p of what it is now.
+    """
+    from statistics import NormalDist  # 2 ms, and only a board that has learned needs it
+
+    alive = surviving(fit, age)
+    if alive < FAR:
+        return None
+    quantile = NormalDist().inv_cdf
+    ends = (math.exp(fit.mu - fit.sigma * quantile(alive * (1 - share))) for share in MOST)
+    return Range(*(max(0.0, end - max(0.0, age)) for end in ends))
+
+
+def progress(fit: Fit, age: float) -> float | None:
+    """The elapsed share of what a job of this age will likely take in all, 0 to 1; None: nobody knows. It never falls.
+
+    That the normal's hazard h rises makes it so: d ln total / d ln age = h(z) / h(z of the total) < 1.
+    """
+    rest, age = left(fit, age), max(0.0, age)
+    return None if rest is None else age / (age + rest.middle) if rest.middle else 1.0
+
+
+def far(fit: Fit) -> float:
+    """The age that only one job in two hundred passes (FAR)."""
+    return math.exp(fit.mu + FAR_Z * fit.sigma)
+
+
+def patience(fit: Fit | None, stall_after: float) -> float:
+    """The age past which a job is stalled: `stall_after`, or what is far beyond usual if that is later.
+
+    Where jobs of an hour are usual, one of an hour is not stalled. But what is short by a few ended jobs' word alone
+    alarms nobody before the operator's own time is up.
+    """
+    return stall_after if fit is None else max(stall_after, far(fit))
