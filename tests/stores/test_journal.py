@@ -6,12 +6,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec import json
 
 from tests.stores.journal_writer import JOBS, batch
 from tui.domain import board
 from tui.domain.board import Faulted, JobState, PhaseChange, Reported
-from tui.domain.jobs import Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, Sighting
-from tui.stores.journal import BODY_MOST, Entry, Journal, JournalError
+from tui.domain.jobs import Asked, Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, Sighting
+from tui.stores.journal import BODY_MOST, KEPT, STEP, Entry, Journal, JournalError
+from tui.stores.layouts import LAYOUTS
 
 NOW = 1_800_000_000.0
 A = Ref("heygen", "a")
@@ -138,6 +140,73 @@ def test_news_is_what_others_wrote_and_nothing_of_ones_own(opened):
     second.record([Entry(state(Phase.DONE, NOW + 2, ref=b))])
     assert second.news().keys() == {A}
     assert first.news().keys() == {b}
+
+
+def asked(at, ref=A, fault=None):
+    return Entry(state(ref=ref, at=at), None, None, at, Asked(at, 200 if fault is None else None, 12.5, "req-1", fault))
+
+
+def test_every_ask_is_kept_and_the_last_come_first(opened):
+    journal = opened()
+    journal.record([asked(NOW), asked(NOW + 1, fault=FaultKind.TIMEOUT), asked(NOW + 2, ref=Ref("heygen", "b"))])
+    assert journal.asks(A, 10) == (
+        Asked(NOW + 1, None, 12.5, "req-1", FaultKind.TIMEOUT),
+        Asked(NOW, 200, 12.5, "req-1", None),
+    )
+    assert journal.asks(A, 1) == journal.asks(A, 10)[:1]
+
+
+def test_the_ask_of_a_process_that_knows_less_is_kept_though_its_state_is_not(opened):
+    first, second = opened(), opened()
+    first.record([asked(NOW)])
+    second.news()
+    first.record([asked(NOW + 60)])
+    second.record([asked(NOW + 30)])
+    assert [each.at for each in first.asks(A, 10)] == [NOW + 30, NOW + 60, NOW]
+    assert first.states()[A].checked_at == NOW + 60
+
+
+def test_what_is_older_than_ninety_days_goes_in_steps_and_the_states_stay(opened, path):
+    journal = opened()
+    link = Link(LinkKind.VIDEO, "https://cdn.test/1", NOW, NOW + WEEK, exact=False)
+    old = Entry(state(links=(link,)), change(Phase.NEW, Phase.RUNNING), b"body", NOW, Asked(NOW, 200, 1.0, None, None))
+    young = NOW + KEPT
+    journal.record([old, *(asked(NOW + 1) for _ in range(STEP + 9)), asked(young, ref=Ref("heygen", "b"))])
+    counts = [journal.prune(young + 60) for _ in range(3)]
+    assert counts[0] > STEP
+    assert counts[1] == 10
+    assert counts[2] == 0
+    assert journal.states().keys() == {A, Ref("heygen", "b")}
+    assert (journal.body(A), journal.changes([A])[A], journal.asks(A, 10)) == (None, (), ())
+    assert len(journal.asks(Ref("heygen", "b"), 10)) == 1
+
+
+def test_too_many_asks_go_however_young(opened, monkeypatch):
+    monkeypatch.setattr("tui.stores.journal.ASKS_MOST", 100)
+    journal = opened()
+    journal.record([asked(NOW + number) for number in range(250)])
+    journal.prune(NOW)
+    assert [each.at for each in journal.asks(A, 1000)] == [NOW + number for number in range(249, 149, -1)]
+
+
+def test_a_journal_of_the_first_layout_is_taken_further_with_all_it_holds(opened, path):
+    first = sqlite3.connect(path, isolation_level=None)
+    first.executescript(LAYOUTS[0])
+    first.execute("INSERT INTO job VALUES (?,?,?,?,?,1,1,NULL,NULL)", (*A, "running", json.encode(state()), NOW))
+    first.execute("PRAGMA user_version=1")
+    first.close()
+    journal = opened()
+    assert journal.states() == {A: state()}
+    journal.record([asked(NOW)])
+    assert len(journal.asks(A, 10)) == 1
+
+
+def test_neither_keys_nor_signed_queries_have_a_place_among_the_asks(opened, path):
+    opened()
+    other = sqlite3.connect(path)
+    columns = [row[1] for row in other.execute("PRAGMA table_info(ask)")]
+    other.close()
+    assert columns == ["seq", "account", "id", "at", "http_status", "ms", "request_id", "fault"]
 
 
 def test_a_batch_is_whole_or_not_at_all(opened, path):
