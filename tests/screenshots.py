@@ -7,15 +7,20 @@ from datetime import UTC
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tests.feeds import LibraryFeed, accounts
 from tui.app import Babeltop
 from tui.demo import staged
-from tui.engine.feed import Update
+from tui.domain.jobs import Phase
+from tui.engine.feed import Health, Update
 from tui.stores.library import Library
 from tui.widgets.welcome import Greeting
 
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""
+
+WAIT, AWAY = "the service asked to wait", "client.camb.ai cannot be reached"
 
 
 class Shot(NamedTuple):
@@ -26,6 +31,8 @@ class Shot(NamedTuple):
     keys: Sequence[str] = ()
     theme: str = "babeltop-dark"
     empty: bool = False
+    troubled: bool = False
+    """Accounts in every state, old rows, and a watchlist that does not parse."""
 
 
 IDS = "7544c0b52ada44fda693a15b1181b5b4-fr"
@@ -42,8 +49,47 @@ SHOTS = (
     Shot("add", (80, 24), ["a", *IDS, "enter", *"doc_abc123def456", "enter", *"interview-4"]),
     Shot("edit", (80, 24), ["e"]),
     Shot("help", (80, 24), ["question_mark"]),
+    Shot("sort", (80, 24), ["s", "j", "j"]),
+    Shot("accounts", (80, 24), ["A"]),
+    Shot("journal", (80, 24), ["J"]),
+    Shot("instants", (120, 40), ["t", "greater_than_sign"]),
+    Shot("result", (120, 40), ["slash", *"商店", "enter", *["right_square_bracket"] * 3]),
+    Shot("search", (120, 40), ["3", "j", *["right_square_bracket"] * 2, "enter", "slash", *"url", "enter"]),
+    Shot("troubles", (120, 40), ["j"], troubled=True),
+    Shot("troubles-80x24", (80, 24), troubled=True),
     Shot("first-run", (80, 24), empty=True),
 )
+
+
+def trouble(library: Library) -> Update:
+    """What stands in the way of an operator on a bad day."""
+    states = accounts(library)
+    more = {
+        "heygen": {"health": Health.OK, "deprecated": True, "sunset": NOW + 9 * 86400, "quota": (42, 100)},
+        "konpro": {
+            "health": Health.LIMITED,
+            "http_status": 429,
+            "until": NOW + 38,
+            "message": "the service asked to wait",
+        },
+        "camb": {
+            "health": Health.OFFLINE,
+            "failures": 5,
+            "until": NOW + 30,
+            "message": "client.camb.ai cannot be reached",
+        },
+        "flixu": {"health": Health.REFUSED, "message": "401: the key is refused; r in Accounts tries again"},
+    }
+    old = {
+        ref: replace(state, checked_at=NOW - 740, fresh_until=NOW - 5)
+        for ref, state in library.board().items()
+        if state.job.account == "camb" and state.phase is Phase.RUNNING
+    }
+    return Update(
+        states=old,
+        accounts={name: replace(state, **more.get(name, {})) for name, state in states.items()},
+        problems=("watchlist.toml: line 41, column 8: no TOML; the list before stays until it is mended",),
+    )
 
 
 async def take(shot: Shot, library: Library, folder: Path) -> None:
@@ -62,6 +108,9 @@ async def take(shot: Shot, library: Library, folder: Path) -> None:
     async with app.run_test(size=shot.size) as pilot:
         app.theme = shot.theme
         await pilot.pause()
+        if shot.troubled:
+            feed.push(trouble(library))
+            await pilot.pause()
         await pilot.press(*shot.keys)
         await pilot.pause(0.3)
         app.save_screenshot(f"{shot.name}.svg", str(folder))
@@ -69,6 +118,7 @@ async def take(shot: Shot, library: Library, folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Takes all pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
     for shot in SHOTS:
         with staged(now=lambda: NOW) as (library, _):
             library.fetch_keys()

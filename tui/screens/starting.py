@@ -77,16 +77,16 @@ def beginning(library: Library) -> Beginning:
         listing = None
     looks = Looks.of(kept, library.settings)
     try:
-        board = None
         if listing is not None and listing.stamp == library.watchlist.stamp():
             unsorted = looks.view is View.ALL and not looks.sort and not looks.descending
             if unsorted and len(listing.order) > TOP and (top := _top(library, listing)) is not None:
                 return Beginning(_update(library, top), looks, lambda: _update(library, _board(library, listing)))
-            board = _from_journal(library, listing)
-        board = library.board() if board is None else board
+            board = _board(library, listing)
+        else:
+            board = library.board()
     except WatchlistError as error:
         problems = (str(error),)
-        board = (_from_journal(library, listing) if listing else None) or {}
+        board = _known(library, listing) if listing is not None else {}
     return Beginning(_update(library, board, problems), looks)
 
 
@@ -95,8 +95,8 @@ def _update(library: Library, board: dict[Ref, JobState], problems: tuple[str, .
 
 
 def _board(library: Library, listing: Listing) -> dict[Ref, JobState]:
-    board = _from_journal(library, listing)
-    return library.board() if board is None else board
+    board = _known(library, listing)
+    return board if len(board) == len(listing.order) else library.board()
 
 
 def _top(library: Library, listing: Listing) -> dict[Ref, JobState] | None:
@@ -132,11 +132,11 @@ def accounts(library: Library) -> dict[str, AccountState]:
     return found
 
 
-def _from_journal(library: Library, listing: Listing) -> dict[Ref, JobState] | None:
-    """The board in the order that was remembered; None: the journal does not hold all of it."""
+def _known(library: Library, listing: Listing) -> dict[Ref, JobState]:
+    """What the journal knows of the jobs that were listed, in their order."""
     known: dict[Any, JobState] = dict(library.journal.states())
-    states = [known[tuple(pair)] for pair in listing.order if tuple(pair) in known]
-    return {state.job.ref: state for state in states} if len(states) == len(listing.order) else None
+    states = (known.get(tuple(pair)) for pair in listing.order)
+    return {state.job.ref: state for state in states if state is not None}
 
 
 def _read(kept: object, shape: type[T]) -> T | None:

@@ -1,0 +1,186 @@
+"""What stands in an operator's way is on the screen, worded, at 80×24 as at 120×40; and every dialog fits 80×24."""
+
+import os
+
+import pytest
+from msgspec.structs import replace
+from textual.widgets import Static
+
+from tests.dashboard.conftest import NOW
+from tests.dashboard.test_dashboard import text_of
+from tests.feeds import LibraryFeed, accounts
+from tui.app import Babeltop
+from tui.domain.jobs import Phase
+from tui.engine.feed import AccountState, Health, Update
+from tui.screens.confirm import ConfirmScreen
+from tui.stores.library import Library
+from tui.stores.settings import Settings, Ui
+from tui.widgets.badges import badge
+from tui.widgets.table import JobTable
+from tui.widgets.welcome import Greeting
+
+DIALOGS = {"help": "question_mark", "add": "a", "edit": "e", "sort": "s", "accounts": "A", "journal": "J"}
+
+
+def account(**more) -> AccountState:
+    return AccountState(**{"name": "konpro", "provider": "konpro", "title": "KonPro", "asks": 5, **more})
+
+
+@pytest.mark.parametrize("key", DIALOGS.values(), ids=DIALOGS.keys())
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_dialog_fits_and_says_how_to_leave_it(app: Babeltop, key, size):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.press(key)
+        await pilot.pause()
+        await pilot.pause()
+        dialog = app.screen.query_one(".dialog")
+        assert app.screen.region.contains_region(dialog.region)
+        for static in app.screen.query(Static):
+            if static.region.width and static.id != "candidates":
+                assert static.region.x >= dialog.region.x
+                assert static.region.right <= dialog.region.right
+        assert "Esc" in text_of(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen.query(JobTable)
+
+
+async def test_the_question_before_something_dear_fits(app: Babeltop):
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ConfirmScreen("Refresh 340 jobs: about 12m20s at konpro's limit.", "asks them all"))
+        await pilot.pause()
+        assert "Refresh 340 jobs: about 12m20s at konpro's limit." in text_of(pilot)
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (account(health=Health.OK), ""),
+        (account(health=Health.UNTRIED), ""),
+        (account(health=Health.LIMITED, http_status=429, until=NOW + 38), "429"),
+        (account(health=Health.LIMITED, http_status=503, until=NOW + 38), "503"),
+        (account(health=Health.LIMITED, until=NOW + 38), "waits"),
+        (account(health=Health.OFFLINE, failures=1), ""),
+        (account(health=Health.OFFLINE, failures=2), "offline"),
+        (account(health=Health.OFFLINE, failures=5, until=NOW + 30), "offline"),
+        (account(health=Health.REFUSED), "key refused"),
+        (account(health=Health.NO_KEY), "no key"),
+        (account(health=Health.OK, deprecated=True), "API will end"),
+        (account(health=Health.OK, deprecated=True, sunset=NOW + 86400 * 9), "API ends 30 Nov"),
+        (account(health=Health.OK, deprecated=True, sunset=NOW - 9), "API is over"),
+    ],
+)
+def test_a_badge_says_what_is_the_matter_and_no_more(state, word):
+    for ascii_only in (False, True):
+        shown = badge(state, NOW, ascii_only=ascii_only)
+        assert shown.word == word
+        assert shown.sign.isascii() is ascii_only
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"health": Health.LIMITED, "http_status": 429, "until": NOW + 38}, ("38s", "429, 38s")),
+        ({"health": Health.OFFLINE, "failures": 5, "until": NOW + 30}, ("30s", "offline, 30s")),
+        ({"health": Health.REFUSED, "message": "the key is refused"}, ("⊘ konpro", "key refused")),
+        ({"health": Health.NO_KEY}, ("○ konpro", "no key")),
+    ],
+)
+async def test_an_accounts_trouble_stands_in_the_top_line(app: Babeltop, feed: LibraryFeed, size, more, said):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        state = accounts(feed.library)["konpro"]
+        feed.push(Update(states={}, accounts={"konpro": replace(state, **more)}))
+        await pilot.pause()
+        top = text_of(pilot).splitlines()[0]
+        assert said[size[0] > 80] in top, top
+        assert "UTC" in top
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed: LibraryFeed, size):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        table = app.screen.query_one(JobTable)
+        state = replace(
+            app.screen.board.states[table.refs[0]],
+            phase=Phase.RUNNING,
+            checked_at=NOW - 740,
+            fresh_until=NOW - 5,
+        )
+        feed.push(Update(states={state.job.ref: state}))
+        await pilot.pause()
+        row = text_of(pilot).splitlines()[table.region.y]
+        assert "? running" in row
+        if size[0] > 80:
+            assert "12m old" in row
+        assert table._painted[0].line[2], "dimmed"
+
+
+async def test_ascii_is_ascii_all_over(library: Library, feed: LibraryFeed):
+    states = {ref: replace(state, job=replace(state.job, label="x")) for ref, state in library.board().items()}
+    app = Babeltop(
+        feed,
+        Settings(ui=Ui(glyphs="ascii")),
+        Greeting("w", ()),
+        first=Update(states=states, order=tuple(states), accounts=accounts(library)),
+        now=lambda: NOW,
+    )
+    async with app.run_test(size=(120, 20)) as pilot:
+        await pilot.pause()
+        await pilot.press("j", "space", "greater_than_sign")
+        await pilot.pause()
+        odd = {sign for line in text_of(pilot).splitlines()[:16] for sign in line if not sign.isascii()}
+        assert odd <= {"·"}, odd
+
+
+async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Library, feed: LibraryFeed):
+    from tui.screens.starting import WATCHLIST, beginning, listing
+
+    library.journal.remember({WATCHLIST: listing(library, tuple(library.board()))})
+    with library.places.watchlist.open("a") as file:
+        file.write("[[job]\n")
+    begun = beginning(library)
+    app = Babeltop(feed, library.settings, Greeting("w", ()), first=begun.first, now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "line" in shown
+        assert "running" in shown
+        assert len(app.screen.query_one(JobTable).refs) > 20
+
+
+async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Library, feed: LibraryFeed):
+    from tui.screens.starting import beginning
+
+    for keeps in (None, library):
+        begun = beginning(library)
+        app = Babeltop(feed, library.settings, Greeting("w", ()), first=begun.first, looks=begun.looks, keeps=keeps)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            await pilot.press("T", "t", "4", "S")
+            await pilot.pause()
+        looks = beginning(library).looks
+        if keeps is None:
+            assert (looks.theme, looks.time, looks.view) == ("babeltop-dark", "relative", "all")
+        else:
+            assert (looks.theme, looks.time, looks.view, looks.descending) == (
+                "babeltop-light",
+                "local",
+                "problems",
+                True,
+            )
+
+
+async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(library: Library, monkeypatch):
+    from tui.screens import starting
+
+    library.journal.remember({starting.WATCHLIST: starting.listing(library, tuple(library.board()))})
+    assert starting.beginning(library).whole is None
+    monkeypatch.setattr(starting, "TOP", 3)
+    begun = starting.beginning(library)
+    assert list(begun.first.states) == list(library.board())[:3]
+    assert begun.whole().states == library.board()
+    assert os.environ["TEXTUAL_FPS"]
