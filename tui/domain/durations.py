@@ -29,7 +29,8 @@ FLOOR = 0.5
 that grows with the age, as from a hazard of c/age, loses little whatever the truth is (Pareto tail, exponent c)."""
 CAUTION = 1.25
 """Hazards are those of a spread this much wider than the fit's: tomorrow's jobs may not be like yesterday's. Where
-they are it costs some 2 % of delay, where they take three times as long it spares 20 % (`tests/benchmarks`)."""
+they are it costs up to a tenth of delay (narrow spreads most), where they take a third it spares a fifth. Chosen on
+`tests/benchmarks/schedule.py` itself."""
 FAR, FAR_Z = 0.005, 2.5758
 """Share of jobs that live longer than what is far beyond usual: past it the fit says nothing of what is left. And by
 how many sigmas of the logarithm that is beyond the median."""
