@@ -43,7 +43,7 @@ COMMANDS = (
         "filter",
         ("slash",),
         "filter",
-        "shows what matches: phase:failed -tag:test text; in Response it searches",
+        "shows what matches: phase:failed -tag:x text; searches Response",
         LOOK,
         2,
     ),

@@ -95,4 +95,4 @@ def _facts(account: AccountState) -> Iterator[str]:
     if account.quota is not None:
         yield f"quota {account.quota[0]} of {account.quota[1]}"
     if account.per_minute is not None:
-        yield f"asked {account.per_minute:.3g} a minute at most"
+        yield f"at most {account.per_minute:.3g} a minute"

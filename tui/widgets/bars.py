@@ -75,6 +75,16 @@ class Bar(Widget):
         return ground + self.get_component_rich_style(part, partial=True)
 
 
+_SAID = (
+    ("   ", frozenset({"done", "quiet", "warning", "failed"})),
+    ("  ", frozenset({"quiet", "warning", "failed"})),
+    (" ", frozenset({"warning", "failed"})),
+    (" ", frozenset({"failed"})),
+    (" ", frozenset[str]()),
+)
+"""Gaps, and the tones of the badges that have words, from much room to little: what is wrong is said longest."""
+
+
 class TopBar(Bar):
     """The program, a badge per account, what this console is, and the time of day."""
 
@@ -91,8 +101,9 @@ class TopBar(Bar):
         clock = f"{text.clock(self._board.now(), zone)} {name}".rstrip()
         right = [(f"{self._role}   ", "bar--quiet"), (f"{clock} ", "bar--plain")]
         room = self.size.width - sum(cell_len(piece) for piece, _ in right)
-        for gap, said in (("   ", True), ("  ", True), (" ", False)):
-            left = self._badges(gap, said=said)
+        left: list[Piece] = []
+        for gap, said in _SAID:
+            left = self._badges(gap, said)
             if sum(cell_len(piece) for piece, _ in left) <= room:
                 break
         return left, right
@@ -103,13 +114,14 @@ class TopBar(Bar):
         waiting = (each.until - now for each in self._board.accounts.values() if each.until is not None)
         return min([60 - now % 60, *(text.next_change(left, "duration") for left in waiting)])
 
-    def _badges(self, gap: str, *, said: bool) -> list[Piece]:
+    def _badges(self, gap: str, said: frozenset[str]) -> list[Piece]:
+        """The badges, with their words where `said` has their tone."""
         left: list[Piece] = [(" babeltop", "bar--strong"), (gap, "bar--plain")]
         now = self._board.now()
         for account in self._board.accounts.values():
             shown = badge(account, now, ascii_only=self._board.ascii_only)
             quota = f"{account.quota[0]}/{account.quota[1]}" if account.quota else ""
-            words = ", ".join(filter(None, [shown.word or quota if said else "", waits(account, now)]))
+            words = ", ".join(filter(None, [shown.word or quota if shown.part in said else "", waits(account, now)]))
             left += [
                 (f"{shown.sign} ", f"bar--{shown.part}"),
                 (account.name, "bar--quiet" if account.health is Health.NO_KEY else "bar--plain"),
