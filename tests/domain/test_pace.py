@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from tests.domain.made import NOW, few
 from tui.domain import pace
-from tui.domain.jobs import Fault, FaultKind
 from tui.domain.budget import SLOWED
+from tui.domain.jobs import Fault, FaultKind
 from tui.domain.pace import answered, ready, rekeyed, rested, resumed, shifted, taken
 
 

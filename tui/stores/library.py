@@ -11,16 +11,17 @@ from typing import NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain import pace
+from tui.domain import budget
 from tui.domain.board import JobState
 from tui.domain.jobs import Job, Ref
 from tui.providers import spec
 from tui.providers.provider import Plan, Provider
 from tui.providers.tables import nearest
 from tui.stores import paths, secrets, settings
-from tui.stores.journal import Journal
+from tui.stores.database import UnwritableJournalError
+from tui.stores.journal import Journal, JournalError
 from tui.stores.secrets import Secret, SecretError, Source
-from tui.stores.settings import AccountSettings, Settings, SettingsError
+from tui.stores.settings import AccountSettings, AccountTable, Settings, SettingsError
 from tui.stores.values import exposed
 from tui.stores.watchlist import Operation, Outcome, Reading, WatchlistError, WatchlistFile
 
@@ -78,7 +79,46 @@ class Library:
             if provider.key.env and provider.name not in successors
         }
         named = settings.accounts(self.settings, keys, self._environ)
-        return {table.name: self._account(table) for table in named}
+        moves = self._moves() if named else {}
+        return {table.name: self._moved(self._account(table), moves.get(table.name)) for table in named}
+
+    def _moves(self) -> dict[str, str]:
+        """The accounts that have moved to a successor of their provider, as far as the journal can be read."""
+        if not self._journal_file.exists():
+            return {}
+        try:
+            return self.journal.successors.moves()
+        except (JournalError, OSError):
+            return {}  # who needs the journal says what is wrong with it
+
+    def _moved(self, account: Account, provider: str | None) -> Account:
+        """The account where it has moved to, if that still lies on its provider's line of successors."""
+        line, heir = {account.provider.name}, self.heir(account) if provider is not None else None
+        while heir is not None and heir.provider.name not in line:
+            if heir.provider.name == provider:
+                return heir
+            line.add(heir.provider.name)
+            heir = self.heir(heir)
+        return account
+
+    def heir(self, account: Account) -> Account | None:
+        """The account as its provider's successor has it: its own base URL stays, where the operator gave it one.
+
+        None: nobody takes over, or nobody who can be asked.
+        """
+        successor = account.provider.successor
+        if successor is None or successor not in self.providers:
+            return None
+        try:
+            provider = self.providers[successor]
+        except spec.ProviderError as error:
+            self.warnings.append(str(error))
+            return None
+        table = self.settings.accounts.get(account.name) or AccountTable()
+        base_url = table.base_url or provider.base_url
+        if exposed(base_url) and not table.insecure_http:
+            return None
+        return replace(account, provider=provider, base_url=base_url)
 
     @cached_property
     def _readable_providers(self) -> list[Provider]:
@@ -111,7 +151,7 @@ class Library:
             provider=provider,
             base_url=base_url,
             key=source,
-            per_minute=float(table.rate_per_minute or pace.SHARE * (limits.per_minute or 60.0)),
+            per_minute=float(table.rate_per_minute or budget.SHARE * (limits.per_minute or 60.0)),
             per_day=limits.per_day if table.rate_per_minute is None else None,
             concurrency=table.concurrency,
         )
@@ -194,7 +234,25 @@ class Library:
     def journal(self) -> Journal:
         """The journal, opened for the thread that first asks for it. Raises JournalError and OSError."""
         paths.make_private(self.places.state)
-        return Journal(self.places.state / "journal.db")
+        journal = Journal(self._journal_file)
+        self.warnings += journal.notices
+        return journal
+
+    @property
+    def _journal_file(self) -> Path:
+        return self.places.state / "journal.db"
+
+    def ensure_journal(self) -> str:
+        """Opens the journal, or, where there can be none, one that is kept in memory, and says why.
+
+        Raises JournalError where a person must act first, or where waiting helps.
+        """
+        try:
+            _ = self.journal
+        except (UnwritableJournalError, OSError) as error:
+            self.__dict__["journal"] = Journal(None)
+            return f"{error}. Polling goes on, and what it finds is lost at the end"
+        return ""
 
     def change(self, operation: Operation) -> tuple[Reading, Outcome]:
         """Does an operation to the watchlist. Raises WatchlistError."""
