@@ -30,7 +30,7 @@ class Hand:
 
     def may(self, now):
         found = self.purse.look(now)
-        return self.purse.holds(now) and found.floor <= now or found.leave(now).at <= now
+        return (self.purse.holds(now) and found.floor <= now) or found.leave(now).at <= now
 
     def ask(self, now):
         if self.may(now) and self.purse.pay(now):

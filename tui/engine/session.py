@@ -4,12 +4,11 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from random import Random
 
 import httpx
 
-from tui.domain import pace
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import ENDS, Ref
 from tui.engine.accounts import LiveAccount
@@ -17,16 +16,16 @@ from tui.engine.asking import Asking
 from tui.engine.check import Check
 from tui.engine.client import Bounds, Client, Transport
 from tui.engine.clock import SUSPENDED, Clock
-from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome, Refresh, Remember, Resume
+from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome
 from tui.engine.leading import Leading, Role
 from tui.engine.ledger import HURRIED, Ledger, Listener
+from tui.engine.orders import Orders
 from tui.engine.poller import Poller
 from tui.engine.succession import Turn
 from tui.stores.budgets import Budgets
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
-from tui.stores.watchlist import Operation, Reading, WatchlistError
-from tui.stores.watchlist import Outcome as Changed
+from tui.stores.watchlist import Reading, WatchlistError
 
 TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
@@ -34,8 +33,6 @@ RESPREAD = 30.0
 """Seconds over which what became due during a suspend is spread."""
 PRUNING = 300.0
 """Seconds between two looks for what the journal keeps too long."""
-ASKS_SHOWN = 200
-"""The last asks of a job that its detail shows."""
 UNREAD = "unread"
 """Stands where the watchlist's stamp would: it is to be read at the next tick, whatever its stamp."""
 
@@ -86,6 +83,7 @@ class Session:
         self._role = Role(polling=True)
         self._pruned_at = self._clock.now()
         self._noticed = 0
+        self._orders = Orders(library, self._ledger, self._accounts, listed=self._list, unlock=self._unlock)
         self._stamp: object = UNREAD
         self._told: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
@@ -291,82 +289,15 @@ class Session:
 
     async def perform(self, command: Command) -> Outcome:
         """Does it and says what came of it. A command that cannot be done is an outcome, not an exception."""
-        match command:
-            case Refresh(refs):
-                return self._refresh(refs)
-            case Resume(account):
-                if account not in self._accounts:
-                    return Outcome(ok=False, message=self._library.unconfigured(account))
-                self._library.forget_key(account)
-                self._unlock(account)
-                return Outcome(message=f"{account} is tried again")
-            case Remember(values):
-                return self._remember(values)
-            case _:
-                return self._change(command)
-
-    def _change(self, operation: Operation) -> Outcome:
-        """Writes the watchlist. The file is read again at the next tick: somebody may have written it since."""
-        try:
-            reading, outcome = self._library.change(operation)
-            self._list(reading)
-        except (WatchlistError, JournalError) as error:
-            return Outcome(ok=False, message=str(error))
-        return Outcome(message=_said(outcome), removed=outcome.cut)
-
-    def _refresh(self, refs: tuple[Ref, ...]) -> Outcome:
-        """Puts the jobs first in the queue. A person asks: a stop and an open breaker are tried again."""
-        asked, refused = 0, "there is nothing to ask"
-        for ref in refs:
-            state = self.states.get(ref)
-            refusal = self._ledger.refusal(state.job) if state is not None else None
-            if state is None or refusal is not None:
-                refused = refusal.message if refusal else f"{ref} is not on the watchlist"
-                continue
-            live = self._accounts[ref.account]
-            live.pace = pace.resumed(live.pace)
-            self._ledger.hurry(ref)
-            asked += 1
-        if not asked:
-            return Outcome(ok=False, message=refused)
-        return Outcome(
-            message=f"asking {asked} job{'s' if asked > 1 else ''}" + (f"; {refused}" if asked < len(refs) else "")
-        )
+        return self._orders.perform(command)
 
     def look(self, ref: Ref) -> Detail:
         """What the journal holds of one job; nothing where it cannot be read."""
-        self._ledger.flush()
-        try:
-            body = self._library.journal.body(ref)
-            changes = self._library.journal.changes([ref])[ref]
-            asks = self._library.journal.asks(ref, ASKS_SHOWN)
-        except JournalError as error:
-            self._ledger.problem("news", str(error))
-            return Detail(ref=ref)
-        return Detail(
-            ref=ref,
-            body=body[0] if body else None,
-            body_at=body[1] if body else None,
-            changes=changes,
-            asks=asks,
-        )
+        return self._orders.look(ref)
 
     def recent(self, limit: int) -> tuple[PhaseChange, ...]:
         """The last phase changes of all jobs, newest first; nothing where the journal cannot be read."""
-        self._ledger.flush()
-        try:
-            return self._library.journal.recent(limit)
-        except JournalError as error:
-            self._ledger.problem("news", str(error))
-            return ()
-
-    def _remember(self, values: Mapping[str, object]) -> Outcome:
-        """Keeps what a screen wants back. That it could not is no news for an operator: the journal's own fault is."""
-        try:
-            self._library.journal.remember(values)
-        except JournalError as error:
-            log.warning("%s", error)
-        return Outcome()
+        return self._orders.recent(limit)
 
     # Once, now.
 
@@ -380,19 +311,3 @@ class Session:
 
     def _connect(self, live: LiveAccount) -> Client:
         return live.client(self._tls, self._transport, self._bounds)
-
-
-def _said(outcome: Changed) -> str:
-    """What a change of the watchlist did, for an operator."""
-    counts = {
-        "added": outcome.added,
-        "removed": outcome.removed,
-        "changed": outcome.changed,
-        "there already": outcome.already,
-        "not on the watchlist": outcome.absent,
-    }
-    return ", ".join(f"{_named(refs)} {what}" for what, refs in counts.items() if refs) or "nothing to change"
-
-
-def _named(refs: tuple[Ref, ...]) -> str:
-    return str(refs[0]) if len(refs) == 1 else f"{len(refs)} jobs"
