@@ -26,6 +26,10 @@ from tui.stores.values import exposed
 from tui.stores.watchlist import Operation, Outcome, Reading, WatchlistError, WatchlistFile
 
 
+ENGINE_PATIENCE = 2.0
+"""Seconds that an engine waits for another writer of the watchlist: meanwhile it asks nobody."""
+
+
 class Account(Struct, frozen=True, kw_only=True):
     """A provider with a base URL, a key's source and a rate: one organisation has one."""
 
@@ -268,9 +272,10 @@ class Library:
         return {job.ref: _listed(job, known.get(job.ref)) for job in reading.jobs}
 
     def again(self) -> "Library":
-        """The same library for another thread: it shares what was read and fetched, and opens its own journal."""
+        """The same library for an engine's thread: it shares what was read and fetched, and opens its own journal."""
         other = Library.__new__(Library)
         other.__dict__.update({key: value for key, value in self.__dict__.items() if key != "journal"})
+        other.watchlist = WatchlistFile(self.places.watchlist, ENGINE_PATIENCE)
         return other
 
     def close(self) -> None:
