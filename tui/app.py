@@ -22,7 +22,7 @@ from tui.domain.rows import Outlook
 from tui.engine.feed import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.screens.dashboard import Dashboard
-from tui.screens.ending import INTERRUPTED, ended_by_signals
+from tui.screens.ending import INTERRUPTED, ended_by_signals, restorer
 from tui.screens.starting import LOOKS, WATCHLIST, Looks, beginning, listing
 from tui.stores import paths
 from tui.stores.library import Library
@@ -190,8 +190,14 @@ def run(library: Library, *, transport: "Transport | None" = None, demo: bool = 
         readonly=library.readonly,
         role="demo" if demo else "read-only" if library.readonly else "polling",
     )
+    restore = restorer()
+
+    def give_up() -> None:
+        feed.close()
+        restore()
+
     try:
-        with ended_by_signals(app.leave, feed.close):
+        with ended_by_signals(app.leave, give_up):
             app.run()
     finally:
         feed.close()

@@ -1,9 +1,9 @@
 """The verbs that ask the services, without a screen: check, wait, watch. The engine does the asking."""
 
 import asyncio
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from tui.cli import logfile, shapes
 from tui.cli.listening import Ear
@@ -15,17 +15,17 @@ from tui.domain import rows
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import ENDS, Phase, Ref
 from tui.engine.session import Session
+from tui.screens.ending import INTERRUPTED, ended_by_signals
 from tui.stores.library import Library
 
-INTERRUPTED = 130
-"""Exit code of check and wait after SIGTERM too: neither has done what it was for."""
+T = TypeVar("T")
 
 
 def check(args: Namespace) -> int:
     """`check`: asks each job once, now, and shows the state."""
     with opened(args) as library:
-        refs = _prepared(library, args, ended_by_signal=INTERRUPTED)
-        states = asyncio.run(_check(library, refs)) if refs else []
+        refs = _prepared(library, args)
+        states = _run(_check(library, refs)) if refs else []
         put(library, states, as_json=args.json)
     return code(states)
 
@@ -40,9 +40,9 @@ async def _check(library: Library, refs: Sequence[Ref]) -> list[JobState]:
 def wait(args: Namespace) -> int:
     """`wait`: until all jobs, or any, have ended; or all that have not are refused; or the time is over."""
     with opened(args) as library:
-        refs = _prepared(library, args, ended_by_signal=INTERRUPTED)
+        refs = _prepared(library, args)
         waiting = _Waiting(library, refs, until_any=args.any)
-        late = asyncio.run(waiting.run(args.timeout)) if refs else False
+        late = _run(waiting.run(args.timeout)) if refs else False
         put(library, waiting.states, as_json=args.json)
         if late:
             say(f"not ended in time: {len(waiting.pending)} of {len(refs)} jobs")
@@ -108,8 +108,7 @@ def watch(args: Namespace) -> int:
     with opened(args) as library:
         library.fetch_keys()
         logfile.start(library.places.state)
-        _end_by_signal(OK)
-        asyncio.run(_watch(library, as_json=args.json))
+        _run(_watch(library, as_json=args.json), told_to_end=OK)
     return OK
 
 
@@ -155,7 +154,7 @@ def _told(library: Library, before: Phase, state: JobState, *, as_json: bool) ->
     return f"{json_line({**shapes.change(change), 'job': job})}\n"
 
 
-def _prepared(library: Library, args: Namespace, *, ended_by_signal: int) -> list[Ref]:
+def _prepared(library: Library, args: Namespace) -> list[Ref]:
     """The jobs that are to be asked, with all that can be wrong before. Those put away are asked only by name."""
     board = library.board()
     refs = chosen(library, args.refs, board)
@@ -176,16 +175,20 @@ def _prepared(library: Library, args: Namespace, *, ended_by_signal: int) -> lis
         say(f"{'waiting for' if args.verb == 'wait' else 'asking'} {len(asked)} job{'s' if len(asked) > 1 else ''}")
     library.fetch_keys()
     logfile.start(library.places.state)
-    _end_by_signal(ended_by_signal)
     return asked
 
 
-def _end_by_signal(code: int) -> None:
-    """Makes SIGTERM and SIGHUP a clean exit; a loop's own handler would wait for a write that blocks."""
+def _run(asking: Coroutine[Any, Any, T], told_to_end: int = INTERRUPTED) -> T:
+    """What it brings. SIGTERM and SIGHUP end it cleanly, with the exit code `told_to_end`: raises SystemExit then."""
 
-    def end(*_: object) -> None:
-        raise SystemExit(code)
+    async def heeding() -> T:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None, "a coroutine that runs is a task's"
+        leave = task.cancel
+        with ended_by_signals(lambda: loop.call_soon_threadsafe(leave), lambda: None, told_to_end):
+            return await asking
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            signal.signal(number, end)
+    try:
+        return asyncio.run(heeding())
+    except asyncio.CancelledError:
+        raise SystemExit(told_to_end) from None
