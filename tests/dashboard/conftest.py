@@ -1,7 +1,10 @@
 """The dashboard over the demo's library at a fixed time."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC
+
+os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is imported
 
 import pytest
 

@@ -117,7 +117,16 @@ def test_every_command_is_here():
     assert CASES.keys() == {command.id for command in COMMANDS}
 
 
-@pytest.mark.parametrize(("command", "key"), [(command.id, key) for command in COMMANDS for key in command.keys])
+async def test_every_key_of_a_command_is_bound_to_it_and_the_table_takes_none_of_them(app: Babeltop):
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        bound = {key: binding.action for key, (_, binding, *_) in app.screen.active_bindings.items()}
+        for command in COMMANDS:
+            keys = set(command.keys) - {"ctrl+p", "ctrl+q"}  # Textual's own, before all others, and they do the same
+            assert {bound[key] for key in keys} <= {f"do('{command.id}')"}, command.id
+
+
+@pytest.mark.parametrize(("command", "key"), [(command.id, command.keys[0]) for command in COMMANDS])
 async def test_a_command_does_what_it_says(app: Babeltop, feed: LibraryFeed, monkeypatch, command, key):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
