@@ -25,7 +25,6 @@ from tui.stores.settings import AccountSettings, AccountTable, Settings, Setting
 from tui.stores.values import exposed
 from tui.stores.watchlist import Operation, Outcome, Reading, WatchlistError, WatchlistFile
 
-
 ENGINE_PATIENCE = 2.0
 """Seconds that an engine waits for another writer of the watchlist: meanwhile it asks nobody."""
 
