@@ -1,6 +1,6 @@
 """The programs that tick, keys, paint and memory start on a real pseudo-terminal, and what is measured of them there.
 
-    python -m tests.benchmarks.consoles NAME      (a child; its parents are the benchmarks)
+python -m tests.benchmarks.consoles NAME      (a child; its parents are the benchmarks)
 """
 
 import os
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 
 from tests.terminal import Terminal
 
@@ -20,6 +21,7 @@ JOBS = 10_000
 SIZE = (120, 40)
 CURSOR = "#26313d"
 """The cursor's ground in our dark theme, given to the DataTable's too: its coming shows that a key was painted."""
+RANDOM = Random(1)
 UPDATES = 100
 """States in an update; ten updates a second."""
 
@@ -77,7 +79,7 @@ class FixedFeed:
         pass
 
 
-def changed(known: list, random=__import__("random").Random(1)) -> Iterator:
+def changed(known: list, random=RANDOM) -> Iterator:
     """UPDATES of the states, with another progress: what a thousand asks a second would bring in a tenth of one."""
     from msgspec.structs import replace
 
@@ -239,8 +241,10 @@ def quantile(values: list[float], share: float) -> float:
 
 def show(measured: dict) -> None:
     for name, figures in measured.items():
-        said = "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items())
-        print(f"{name}: {said}")
+        said = (
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items()
+        )
+        print(f"{name}: {'  '.join(said)}")
 
 
 if __name__ == "__main__":

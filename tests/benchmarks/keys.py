@@ -34,7 +34,9 @@ def measure() -> dict[str, dict]:
     return {
         "keys: p50": row(median, median_peer, 5, "ms; ratio is ours", ratio=median),
         "keys: p99": row(worst, worst_peer, 25, "ms; ratio is ours", ratio=worst),
-        "keys: p50 beside DataTable": row(median, median_peer, 15, "times lower", better="higher", ratio=median_peer / median),
+        "keys: p50 beside DataTable": row(
+            median, median_peer, 15, "times lower", better="higher", ratio=median_peer / median
+        ),
     }
 
 
