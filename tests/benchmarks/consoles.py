@@ -240,7 +240,7 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def show(measured: dict) -> None:
-    for name, each in measured.items():
+    for name, figures in measured.items():
         said = (
             f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items()
         )
