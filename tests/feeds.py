@@ -64,10 +64,9 @@ class LibraryFeed:
     def look(self, ref: Ref) -> "Future[Detail]":
         done: Future[Detail] = Future()
         body = self.library.journal.body(ref)
-        changes = self.library.journal.changes([ref])[ref]
-        done.set_result(
-            Detail(ref=ref, body=body[0] if body else None, body_at=body[1] if body else None, changes=changes)
-        )
+        changes, asks = self.library.journal.changes([ref])[ref], self.library.journal.asks(ref, 200)
+        detail = Detail(ref=ref, changes=changes, asks=asks)
+        done.set_result(replace(detail, body=body[0], body_at=body[1]) if body else detail)
         return done
 
     def recent(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":

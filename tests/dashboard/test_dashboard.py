@@ -10,7 +10,7 @@ from tests.feeds import LibraryFeed, with_state
 from tui.app import Babeltop
 from tui.commands import COMMANDS
 from tui.domain.board import JobState
-from tui.domain.jobs import Job, Phase, Ref, Report
+from tui.domain.jobs import Asked, FaultKind, Job, Phase, Ref, Report
 from tui.domain.rows import View, name
 from tui.engine.feed import Kind, Notice, Update
 from tui.screens.add import AddScreen
@@ -20,6 +20,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.jobs import JobDeeds
 from tui.screens.looking import Looking
 from tui.screens.moving import Moving
+from tui.stores.journal import Entry
 from tui.stores.library import Library
 from tui.widgets.detail import DetailPane
 from tui.widgets.table import JobTable
@@ -363,3 +364,29 @@ async def test_the_storm_of_sizes_ends_as_it_began(app: Babeltop):
 
 def test_job_fields_that_edit_offers_are_the_watchlists():
     assert {"label", "tags", "note", "keep_link", "download", "muted", "archived"} <= set(Job.__struct_fields__)
+
+
+async def test_the_asks_of_a_job_are_listed_with_what_came_and_how_long_it_took(app: Babeltop, library: Library):
+    ref, state = next((ref, state) for ref, state in library.board().items() if state.phase is Phase.DONE)
+    asked = [Asked(NOW - 60, 200, 210.0, "req-1", None), Asked(NOW - 30, 503, 95.0, None, FaultKind.SERVER)]
+    library.journal.record([Entry(state, asked=ask) for ask in asked])
+    async with app.run_test(size=(120, 40)) as pilot:
+        dashboard(pilot).query_one(JobTable).point_at(ref)
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        await pilot.pause()
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "200     210 ms  report" in shown
+        assert "503      95 ms  server" in shown
+        assert "req-1" in shown
+
+
+async def test_a_console_that_follows_says_whom(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        feed.push(Update(states={}, role="following PID 4242"))
+        await pilot.pause()
+        assert "following PID 4242" in text_of(pilot)
+        feed.push(Update(states={}, role="polling"))
+        await pilot.pause()
+        assert "following" not in text_of(pilot)

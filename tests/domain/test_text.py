@@ -283,3 +283,10 @@ def test_every_known_language_and_region_has_a_tag(language: str, region: str):
 @given(st.text(st.characters(categories=["L", "N", "P", "Z"])))
 def test_a_language_is_never_wider_than_its_column(name: str):
     assert cell_len(text.language(name)) <= 7
+
+
+def test_a_sparkline_goes_from_the_lowest_to_the_highest():
+    assert text.sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
+    assert text.sparkline([0, 1, 2], ascii_only=True) == "_-^"
+    assert text.sparkline([5.0]) == "▁"
+    assert text.sparkline([]) == ""

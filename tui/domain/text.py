@@ -159,6 +159,14 @@ def bar(fraction: float, cells: int, *, ascii_only: bool = False) -> str:
     return ("█" * full + " ▏▎▍▌▋▊▉"[part] * (part > 0)).ljust(cells, "·")
 
 
+def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
+    """One sign a value, from the lowest to the highest of them: ▁▂▂▃▂▁▂▅, or __--^^."""
+    signs = "_-^" if ascii_only else "▁▂▃▄▅▆▇█"
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    span = (high - low) or 1.0
+    return "".join(signs[min(len(signs) - 1, int((value - low) / span * len(signs)))] for value in values)
+
+
 def language(name: str) -> str:
     """A language for the LANG column, in at most seven cells: Urdu (Pakistan) is ur-PK, French fr; zh-Hans stays.
 

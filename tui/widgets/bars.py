@@ -99,7 +99,8 @@ class TopBar(Bar):
         zone = self._zone()
         name = "UTC" if zone.tzname(None) == "UTC" else ""
         clock = f"{text.clock(self._board.now(), zone)} {name}".rstrip()
-        right = [(f"{self._role}   ", "bar--quiet"), (f"{clock} ", "bar--plain")]
+        following = (self._board.role, "bar--warning") if self._board.role else (self._role, "bar--quiet")
+        right = [following, ("   ", "bar--plain"), (f"{clock} ", "bar--plain")]
         room = self.size.width - sum(cell_len(piece) for piece, _ in right)
         left: list[Piece] = []
         for gap, said in _SAID:

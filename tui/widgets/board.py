@@ -21,6 +21,8 @@ class Board:
         self.states: dict[Ref, JobState] = {}
         self.accounts: dict[str, AccountState] = {}
         self.problems: tuple[str, ...] = ()
+        self.role = ""
+        """Whom this console follows; "" while it polls."""
         self.marks: set[Ref] = set()
         self.view = View.ALL
         self.filter = Filter()
@@ -50,6 +52,8 @@ class Board:
             self._arrangement.listed(self.states, self.outlook)
         else:
             self._arrangement.put(update.states.values(), self.outlook)
+        if update.role is not None:
+            self.role = update.role if update.role.startswith("following") else ""
         if update.problems is not None:
             self.problems = update.problems
 

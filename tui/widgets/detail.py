@@ -119,7 +119,11 @@ class DetailPane(Vertical):
         if not self.display or self._coming:
             return math.inf
         state = self._board.states.get(self._ref) if self._ref is not None else None
-        if state is not None and self._tab in {Tab.TIMELINE, Tab.RESPONSE} and self._looked_asks != state.asks:
+        if (
+            state is not None
+            and self._tab in {Tab.TIMELINE, Tab.RESPONSE, Tab.ASKS}
+            and self._looked_asks != state.asks
+        ):
             self._looked_asks = state.asks
             self.run_worker(self._look(state.job.ref), exclusive=True, group="look")
         drawn = self._pages.page(self._tab, state, self._looked) if state is not None else Content("")

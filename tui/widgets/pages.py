@@ -17,6 +17,8 @@ from tui.engine.feed import Detail
 from tui.widgets.board import Board
 
 QUIET = "$job-quiet"
+SPARKS = 40
+"""Asks whose times are drawn, one a cell."""
 _SPAN_STEPS = ((3600.0, 1.0), (86400.0, 60.0), (math.inf, 3600.0))
 """Below so many seconds, `text.span` counts in steps of so many."""
 _URL = re.compile(r'https?://[^\s"<>]+')
@@ -28,6 +30,7 @@ class Tab(StrEnum):
     OVERVIEW = "overview"
     TIMELINE = "timeline"
     RESPONSE = "response"
+    ASKS = "asks"
     RESULT = "result"
 
 
@@ -47,13 +50,15 @@ class Pages:
                 lines = self._timeline(state, looked)
             case Tab.RESPONSE:
                 lines = self._response(looked)
+            case Tab.ASKS:
+                lines = self._asks(looked)
             case Tab.RESULT:
                 lines = self._result(state)
         return Content("\n").join(lines)
 
     def still_for(self, tab: Tab, state: JobState) -> float:
         """For how many seconds the tab says the same, if nothing happens to the job."""
-        if tab in {Tab.RESPONSE, Tab.RESULT}:
+        if tab in {Tab.RESPONSE, Tab.ASKS, Tab.RESULT}:
             return math.inf
         now = self._board.now()
         passed = now - state.since if state.since is not None else math.inf
@@ -172,6 +177,27 @@ class Pages:
         if looked.body_at is not None:
             yield Content.styled(f"came {text.instant(looked.body_at, self._zone(), self._board.now())}", QUIET)
         yield response(looked.body)
+
+    def _asks(self, looked: Detail | None) -> Iterator[Content]:
+        """The last asks, newest first: when, what came, how long it took."""
+        asks = looked.asks if looked is not None else ()
+        if not asks:
+            yield Content.styled("not asked yet, or too long ago", QUIET)
+            return
+        times = [ask.ms for ask in reversed(asks)]
+        yield Content.assemble(
+            (f"{'asks':>13}  ", QUIET),
+            (text.sparkline(times[-SPARKS:], ascii_only=self._board.face.glyphs.ascii_only), "$job-running"),
+            (f"  {min(times):.0f}–{max(times):.0f} ms", QUIET),
+        )
+        for ask in asks:
+            fault = f"{ask.fault.replace('_', ' ')}" if ask.fault is not None else "report"
+            yield Content.assemble(
+                (text.instant(ask.at, self._zone(), self._board.now()).rjust(13), QUIET),
+                f"  {ask.http_status or '·':>3}  {ask.ms:>6.0f} ms  ",
+                (f"{fault:<10}", "$job-failed" if ask.fault is not None else "$job-done"),
+                (f"  {ask.request_id}" if ask.request_id else "", QUIET),
+            )
 
     def _result(self, state: JobState) -> Iterator[Content]:
         """The text that the job brought."""
