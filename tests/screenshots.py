@@ -1,6 +1,7 @@
 """Makes every picture in `screenshots/` from the demo at a fixed time: `python -m tests.screenshots [FOLDER]`."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC
@@ -117,7 +118,9 @@ async def take(shot: Shot, library: Library, folder: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    """Takes all pictures."""
+    """Takes all pictures, as on a terminal with all colours."""
+    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+    os.environ.pop("NO_COLOR", None)
     folder.mkdir(parents=True, exist_ok=True)
     for shot in SHOTS:
         with staged(now=lambda: NOW) as (library, _):

@@ -19,6 +19,14 @@ NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""
 
 
+@pytest.fixture(autouse=True)
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever terminal the tests are started from, the dashboard's has all colours."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 @pytest.fixture
 def library() -> Iterator[Library]:
     with staged(now=lambda: NOW) as (library, _):
