@@ -95,7 +95,7 @@ class TopBar(Bar):
         self._role = role
 
     def pieces(self) -> tuple[list[Piece], list[Piece]]:
-        """See SCREENS: `● konpro 42/100   ◐ camb 429, 38s`; where that does not fit, signs and times to wait alone."""
+        """Badge, name, and what is left or why it waits; where that does not fit, signs and times to wait alone."""
         zone = self._zone()
         name = "UTC" if zone.tzname(None) == "UTC" else ""
         clock = f"{text.clock(self._board.now(), zone)} {name}".rstrip()
