@@ -1,6 +1,6 @@
 """A program in a real pseudo-terminal, whose screen is read back: for the tests, and as a smoke test of its own.
 
-    python tests/terminal.py COMMAND [ARG …]      (run by .ci/run on the installed wheel's demo)
+python tests/terminal.py COMMAND [ARG …]      (run by .ci/run on the installed wheel's demo)
 """
 
 import fcntl
