@@ -38,6 +38,8 @@ MOST = (0.2, 0.5, 0.8)
 """Quantiles that make a range and its middle: "most" are the three fifths between the outer two."""
 MOST_Z = 0.8416
 """By how many sigmas the outer two are off the median."""
+INSTANT = 1e-9
+"""Seconds: below this age there is no telling, and nothing to divide by."""
 NEVER = 1e-12
 """Ends a second: the least hazard that is given, so that nobody divides by 0."""
 
@@ -134,7 +136,7 @@ def hazard(fit: Fit, age: float) -> float:
     With CAUTION, and with FLOOR past twice the median. Past z = 8, where Q fades, φ/Q is z + 1/z − 2/z³ (Abramowitz and
     Stegun 26.2.12, inverted), good to 10⁻³.
     """
-    if age <= 0:
+    if age < INSTANT:
         return NEVER
     sigma = CAUTION * fit.sigma
     z = (math.log(age) - fit.mu) / sigma

@@ -213,7 +213,7 @@ class EngineThread:
             _resolve(future, down)
             return future
         try:
-            loop.call_soon_threadsafe(lambda: loop.create_task(_answer(do(session), future)))
+            loop.call_soon_threadsafe(lambda: loop.create_task(_answer(do, session, future)))
         except RuntimeError:  # the loop is closed by now
             _resolve(future, down)
         return future
@@ -279,10 +279,10 @@ class EngineThread:
                 outbox.stands()
 
 
-async def _answer(doing: Coroutine[Any, Any, T], future: Future[T]) -> None:
+async def _answer(do: Callable[["Session"], Coroutine[Any, Any, T]], session: "Session", future: Future[T]) -> None:
     """Hands over what comes of it, an exception too. An engine that ends meanwhile leaves that to `_run`."""
     try:
-        _resolve(future, await doing)
+        _resolve(future, await do(session))
     except Exception as error:
         log.exception("a command failed")
         if not future.done():
