@@ -7,6 +7,7 @@ from tui.domain import pace
 from tui.domain.board import PhaseChange
 from tui.domain.jobs import Ref
 from tui.engine.accounts import LiveAccount
+from tui.engine.aside import Aside
 from tui.engine.feed import Command, Detail, Outcome, Refresh, Remember, Resume
 from tui.engine.ledger import Ledger
 from tui.stores.journal import JournalError
@@ -31,6 +32,7 @@ class Orders:
         *,
         listed: Callable[[Reading], None],
         unlock: Callable[[str], None],
+        aside: Aside,
     ) -> None:
         """`listed` takes over a watchlist that was written; `unlock` an account's key, fetched anew."""
         self._library = library
@@ -38,22 +40,28 @@ class Orders:
         self._accounts = accounts
         self._list = listed
         self._unlock = unlock
+        self._aside = aside
 
-    def perform(self, command: Command) -> Outcome:
+    async def perform(self, command: Command) -> Outcome:
         """Does it and says what came of it. A command that cannot be done is an outcome, not an exception."""
         match command:
             case Refresh(refs):
                 return self._refresh(refs)
             case Resume(account):
-                if account not in self._accounts:
-                    return Outcome(ok=False, message=self._library.unconfigured(account))
-                self._library.forget_key(account)
-                self._unlock(account)
-                return Outcome(message=f"{account} is tried again")
+                return await self._resume(account)
             case Remember(values):
                 return self._remember(values)
             case _:
                 return self._change(command)
+
+    async def _resume(self, account: str) -> Outcome:
+        """Has the account tried again, with its key fetched anew: its command may take ten seconds."""
+        if account not in self._accounts:
+            return Outcome(ok=False, message=self._library.unconfigured(account))
+        self._library.forget_key(account)
+        await self._aside(lambda: self._library.key(account))
+        self._unlock(account)
+        return Outcome(message=f"{account} is tried again")
 
     def _change(self, operation: Operation) -> Outcome:
         """Writes the watchlist. The file is read again at the next tick: somebody may have written it since."""

@@ -12,6 +12,7 @@ import httpx
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import ENDS, Ref
 from tui.engine.accounts import LiveAccount
+from tui.engine.aside import Aside, at_once
 from tui.engine.asking import Asking
 from tui.engine.check import Check
 from tui.engine.client import Bounds, Client, Transport
@@ -53,11 +54,12 @@ class Session:
         only: Collection[Ref] | None = None,
         bounds: Bounds = Bounds(),  # noqa: B008  frozen
         tick: float = TICK,
+        aside: Aside = at_once,
     ) -> None:
         """`wall` gives instants, the loop's own clock the time that passes. `transport` replaces the network.
 
         `only`: the jobs that it is about; None: all that the watchlist holds. `bounds` and `tick` (seconds between
-        looks at files and clock) are for tests, which have no time.
+        looks at files and clock) are for tests, which have no time. `aside` does what would block the loop.
         """
         random = random or Random()
         self._library = library
@@ -83,7 +85,9 @@ class Session:
         self._role = Role(polling=True)
         self._pruned_at = self._clock.now()
         self._noticed = 0
-        self._orders = Orders(library, self._ledger, self._accounts, listed=self._list, unlock=self._unlock)
+        self._orders = Orders(
+            library, self._ledger, self._accounts, listed=self._list, unlock=self._unlock, aside=aside
+        )
         self._stamp: object = UNREAD
         self._told: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
@@ -289,7 +293,7 @@ class Session:
 
     async def perform(self, command: Command) -> Outcome:
         """Does it and says what came of it. A command that cannot be done is an outcome, not an exception."""
-        return self._orders.perform(command)
+        return await self._orders.perform(command)
 
     def look(self, ref: Ref) -> Detail:
         """What the journal holds of one job; nothing where it cannot be read."""

@@ -260,7 +260,7 @@ class EngineThread:
 
         library = self._library.again()
         try:
-            session = Session(library, outbox, transport=self._transport)
+            session = Session(library, outbox, transport=self._transport, aside=asyncio.to_thread)
             session.open(patient=True)
             self._session = session
             async with asyncio.TaskGroup() as tasks:
