@@ -12,7 +12,7 @@ from tests import house
 from tests.server import raw, serving, silence
 from tui.domain.board import JobState
 from tui.domain.jobs import Job, Phase, Ref
-from tui.engine.feed import Kind, Notice
+from tui.engine.feed import Kind, Notice, Resume
 from tui.engine.thread import NOTICES, WAKE_EVERY, EngineThread, Outbox
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
@@ -74,6 +74,30 @@ def test_states_cross_and_commands_come_back_with_their_outcome(tmp_path, simula
         assert feed.send(Remove((A,))).result(5).removed
         front.until(lambda front: front.order == (Ref("heygen", "b"),))
         assert feed.silent_for() < 3
+    finally:
+        feed.close()
+
+
+def test_a_slow_key_command_holds_up_neither_the_asking_nor_another_command(tmp_path, simulator):
+    slow = tmp_path / "slow"
+    program = f"[ -e {slow} ] && sleep 2; echo {house.KEY}"
+    config = f'[accounts.flixu]\nbase_url = "{simulator}"\napi_key = {{ command = ["sh", "-c", "{program}"] }}\n'
+    library = house.library(tmp_path, simulator, {"heygen": ("a-fine",)}, accounts=("heygen",), config=config)
+    library.fetch_keys()
+    feed = EngineThread(library)
+    front = Front(feed)
+    feed.start(front.wake)
+    try:
+        front.until(lambda front: front.order == (A,))
+        slow.touch()
+        resumed = feed.send(Resume("flixu"))
+        began = time.monotonic()
+        assert feed.send(house.refresh(A)).result(5).ok
+        front.until(lambda front: front.states[A].phase is Phase.DONE)
+        assert time.monotonic() - began < 1.5
+        assert not resumed.done()
+        assert resumed.result(8).message == "flixu is tried again"
+        assert time.monotonic() - began > 1.5
     finally:
         feed.close()
 

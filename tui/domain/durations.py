@@ -30,7 +30,7 @@ that grows with the age, as from a hazard of c/age, loses little whatever the tr
 CAUTION = 1.25
 """Hazards are those of a spread this much wider than the fit's: tomorrow's jobs may not be like yesterday's. Where
 they are it costs up to a tenth of delay (narrow spreads most), where they take a third it spares a fifth. Chosen on
-`tests/benchmarks/schedule.py` itself."""
+`tests/benchmarks/schedule.py`, with other histories than it draws now."""
 FAR, FAR_Z = 0.005, 2.5758
 """Share of jobs that live longer than what is far beyond usual: past it the fit says nothing of what is left. And by
 how many sigmas of the logarithm that is beyond the median."""

@@ -5,9 +5,11 @@ before anybody else sees it.
 """
 
 import asyncio
+import functools
 import ssl
 import zlib
 from collections.abc import Callable, Iterable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NamedTuple
 
 import httpx
@@ -106,6 +108,7 @@ class Client:
             verify=True if self._transport else self._tls(),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP),
             follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # in weeks a service may set any number
             transport=self._transport() if self._transport else None,
         )
 
@@ -146,7 +149,7 @@ class Client:
         key = asked.key.reveal()
         header = (asked.header.header.encode(), (asked.header.prefix + key).encode("latin-1"))
         # made here and not by the client, which would merge and copy as much as it sends
-        request = httpx.Request("GET", asked.url, headers=[*ALWAYS, header], extensions={"timeout": self._timeout})
+        request = httpx.Request("GET", _parsed(asked.url), headers=[*ALWAYS, header], extensions={"timeout": self._timeout})
         response = await http.send(request, stream=True, auth=None)
         try:
             raw = bytearray()
@@ -159,6 +162,12 @@ class Client:
         headers = _headers(response.headers.raw, key)
         body = _inflated(bytes(raw), headers.get("content-encoding", "identity"), self._bounds.most)
         return Reply(response.status_code, headers, _masked(body, key), self._clock())
+
+
+@functools.lru_cache(maxsize=2048)
+def _parsed(url: str) -> httpx.URL:
+    """The URL taken apart, which is a twentieth of an ask's work: a job's is the same each time. 1 MB, full."""
+    return httpx.URL(url)
 
 
 def _masked(said: bytes, key: str) -> bytes:
