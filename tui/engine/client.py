@@ -149,7 +149,8 @@ class Client:
         key = asked.key.reveal()
         header = (asked.header.header.encode(), (asked.header.prefix + key).encode("latin-1"))
         # made here and not by the client, which would merge and copy as much as it sends
-        request = httpx.Request("GET", _parsed(asked.url), headers=[*ALWAYS, header], extensions={"timeout": self._timeout})
+        url, headers = _parsed(asked.url), [*ALWAYS, header]
+        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeout})
         response = await http.send(request, stream=True, auth=None)
         try:
             raw = bytearray()
