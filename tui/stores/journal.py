@@ -22,6 +22,7 @@ from tui.stores.database import Database, JournalError, RefusedJournalError
 from tui.stores.heartbeat import Heartbeats
 from tui.stores.layouts import LAYOUTS
 from tui.stores.successors import Successors
+from tui.stores.told import Told
 
 __all__ = ["Entry", "Journal", "JournalError", "RefusedJournalError"]
 
@@ -90,6 +91,11 @@ class Journal:
     def successors(self) -> Successors:
         """What came of APIs that are over."""
         return Successors(self._file)
+
+    @cached_property
+    def told(self) -> Told:
+        """What was told already."""
+        return Told(self._file)
 
     def record(self, entries: Sequence[Entry]) -> tuple[PhaseChange, ...]:
         """Writes the batch and returns the phase changes that this process was the first to record.
@@ -249,6 +255,7 @@ _PRUNE = (
     "WHERE first_seen < :old AND coalesce(expires_at, 0) < :old ORDER BY first_seen LIMIT :step)",
     "UPDATE job SET body=NULL WHERE (account, id) IN (SELECT account, id FROM job "
     "WHERE body IS NOT NULL AND body_at < :old ORDER BY body_at LIMIT :step)",
+    "DELETE FROM told WHERE key IN (SELECT key FROM told WHERE at < :old ORDER BY at LIMIT :step)",
 )
 
 

@@ -33,4 +33,9 @@ CREATE TABLE successor (
   PRIMARY KEY (account, id)) WITHOUT ROWID;
 """
 
-LAYOUTS = (_FIRST, _SECOND)
+_TOLD = """
+CREATE TABLE told (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX told_at ON told (at);
+"""
+
+LAYOUTS = (_FIRST, _SECOND, _TOLD)
