@@ -137,6 +137,14 @@ def test_all_unknown_keys_are_named_at_once_with_the_nearest_right_one(file: Pat
         ("[[hook]]\nrun = ['x']\n[[hook]]\non = ['done']", "line 3: hook[1]: expected exactly one of run and url"),
         ("[[hook]]\nrun = []", "line 2: hook[0].run: expected a program and its arguments"),
         ("[[hook]]\non = ['ended']", "line 2: hook[0].on[0]: 'ended' is not known"),
+        ("[[hook]]\non = ['expire']", "line 2: hook[0].on[0]: 'expire' is not known; did you mean 'expired'?"),
+        ("[[hook]]\nrun = ['x']\ntimeout = '0s'", "line 3: hook[0].timeout: expected '1s' to '5m'"),
+        ("[[hook]]\nurl = 'x.com'", "line 2: hook[0].url: expected an http(s) address such as"),
+        ("[[hook]]\nurl = 'https://[x'", "line 2: hook[0].url: expected an http(s) address such as"),
+        ("[[hook]]\nurl = 'https://u:p@x.com'", "line 2: hook[0].url: a hook's address has no fragment or"),
+        ("[[hook]]\nrun = ['x']\nsecret = {env='A'}", "line 3: hook[0].secret: only what goes to a url is signed"),
+        ("[[hook]]\nurl = 'https://x.com'\nsecret = {}", "line 3: hook[0].secret: expected exactly one of env"),
+        ("[[hook]]\nurl = 'https://x.com'\nsecret = 'abc'", "line 3: hook[0].secret: a key never stands in this"),
         ("[[hook]]\nurl = 'http://x.com/'", "line 2: hook[0].url: plain http would show links to the network"),
         ("[keys]\nrefresh = 5", "line 2: keys.refresh: expected a key such as 'r', or a list of keys"),
         ("[keys]\nrefresh = ['']", "line 2: keys.refresh: expected a key such as 'r', or a list of keys"),
@@ -164,6 +172,23 @@ def test_a_key_in_the_file_is_refused_and_not_repeated(file: Path, wrong: str):
     assert "SECRET-1" not in told
     assert told.startswith("line 2: accounts.heygen.api_key")
     assert "env" in told
+
+
+def test_a_hook_may_have_a_query_a_secret_and_a_timeout(file: Path):
+    file.write_text(
+        "[[hook]]\non = ['refused', 'retired']\nurl = 'https://x.com/h?sig=1'\nsecret.env = 'S'\ntimeout = '5s'\n"
+    )
+    (hook,) = read(file).hooks
+    assert (hook.url, hook.secret, hook.timeout) == ("https://x.com/h?sig=1", Source(env=Variable("S")), 5.0)
+    assert (hook.url and hook.url.host) == "x.com"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["secret = 'SECRET-1'", "secret = {env='SECRET-1'}", "[[hook]]\nurl = 'http://x.com/SECRET-1 '"]
+)
+def test_a_hooks_secret_and_address_are_not_repeated(file: Path, wrong: str):
+    told = problems(file, f"[[hook]]\nurl = 'https://x.com'\n{wrong}\n")
+    assert "SECRET-1" not in "".join(told)
 
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: Path):

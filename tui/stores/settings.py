@@ -15,12 +15,24 @@ from tui.providers.fields import BaseUrl, Duration, Name
 from tui.providers.tables import build, fields
 from tui.stores.lines import line_of
 from tui.stores.secrets import Source, Variable
-from tui.stores.values import Concurrency, Interval, Keys, Rate, exposed
+from tui.stores.values import Concurrency, Interval, Keys, Patience, Rate, Webhook, exposed
 
 HookEvent = Literal[
-    "queued", "running", "done", "failed", "timed_out", "blocked", "missing", "stalled", "expiring", "expired"
+    "queued",
+    "running",
+    "done",
+    "failed",
+    "timed_out",
+    "blocked",
+    "missing",
+    "stalled",
+    "expiring",
+    "expired",
+    "refused",
+    "retired",
 ]
-"""What a hook can be called for: a phase that a job entered, or a flag that went up."""
+"""What a hook can be called for: a phase that a job entered, a flag that went up, an account that is not asked any
+more (no key, 401, or 403 throughout), an account whose API is over."""
 
 
 T = TypeVar("T", "AccountTable", "Hook")
@@ -112,11 +124,15 @@ class Hook(Struct, frozen=True, kw_only=True):
     """`[[hook]]`: what is told of a change, as JSON. Exactly one of run and url is set."""
 
     on: tuple[HookEvent, ...] = ("done", "failed", "timed_out", "blocked", "missing")
-    """The changes it is told of: phases, and stalled, expiring, expired."""
+    """The changes it is told of: phases; stalled, expiring, expired; of accounts refused, retired."""
     run: tuple[str, ...] | None = None
     """A program and its arguments, without a shell; the change comes on its stdin."""
-    url: BaseUrl | None = None
+    url: Webhook | None = None
     """Where the change is sent by POST; https, or http to this machine."""
+    secret: Source | None = None
+    """What signs each POST (HMAC-SHA256): one of env, file, command, keyring. None: it is not signed."""
+    timeout: Patience = Patience(10)
+    """Seconds that the program, or one POST, may take, 1 to 300; in the file a duration. Then it is given up."""
     insecure_http: bool = False
     """Lets the change, links and all, travel over plain http to a host other than this one."""
 
@@ -128,6 +144,10 @@ class Hook(Struct, frozen=True, kw_only=True):
             yield ".run: expected a program and its arguments, such as ['notify-send', 'babeltop']"
         if self.url is not None and not self.insecure_http and exposed(self.url):
             yield ".url: plain http would show links to the network; use https, or set insecure_http = true"
+        if self.secret is not None:
+            yield from (f".secret{problem}" for problem in self.secret.wrong())
+            if self.url is None:
+                yield ".secret: only what goes to a url is signed"
 
 
 class Ui(Struct, frozen=True, kw_only=True):
@@ -195,11 +215,12 @@ def _settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
     found: dict[str, AccountTable] = {}
     for name, account in _named(table.get("accounts", {}), problems).items():
         where = f"accounts.{name}"
-        if checked := _checked(AccountTable, _without_literal_key(account, where, problems), where, problems):
+        if checked := _checked(AccountTable, _without_literal(account, "api_key", where, problems), where, problems):
             found[name] = checked
     hooks: list[Hook] = []
     for at, hook in enumerate(_listed(table.get("hook", []), problems)):
-        if checked := _checked(Hook, hook, f"hook[{at}]", problems):
+        where = f"hook[{at}]"
+        if checked := _checked(Hook, _without_literal(hook, "secret", where, problems), where, problems):
             hooks.append(checked)
     rest = {key: value for key, value in table.items() if key not in {"accounts", "hook"}}
     return Settings(accounts=found, hooks=tuple(hooks), **fields(Settings, rest, "", problems))
@@ -226,18 +247,18 @@ def _listed(tables: object, problems: list[str]) -> Sequence[object]:
     return cast("list[object]", tables)
 
 
-def _without_literal_key(account: object, where: str, problems: list[str]) -> object:
-    """The table without a key that was written into it, which is a problem of its own and never repeated."""
-    if not isinstance(account, dict):
-        return account
-    table = cast("dict[str, object]", account)
-    if not isinstance(table.get("api_key"), str):
+def _without_literal(given: object, key: str, where: str, problems: list[str]) -> object:
+    """The table without a secret that was written into it, which is a problem of its own and never repeated."""
+    if not isinstance(given, dict):
+        return given
+    table = cast("dict[str, object]", given)
+    if not isinstance(table.get(key), str):
         return table
     problems.append(
-        f"{where}.api_key: a key never stands in this file; say where it is: {{ env = 'NAME' }}, {{ file = '~/key' }},"
+        f"{where}.{key}: a key never stands in this file; say where it is: {{ env = 'NAME' }}, {{ file = '~/key' }},"
         " { command = ['pass', 'show', 'acme'] } or { keyring = 'service/name' }"
     )
-    return {key: value for key, value in table.items() if key != "api_key"}
+    return {name: value for name, value in table.items() if name != key}
 
 
 def _checked(cls: type[T], table: object, where: str, problems: list[str]) -> T | None:

@@ -23,6 +23,45 @@ class Interval(Duration):
         return seconds
 
 
+class Patience(Duration):
+    """Seconds that something of the operator's may take."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where it is no duration, or one that makes no sense."""
+        seconds = super().parse(value)
+        if not 1 <= seconds <= 300:
+            raise ValueError("expected '1s' to '5m'")
+        return seconds
+
+
+class Webhook(str):
+    """Where something is sent by POST: http(s), maybe with a query, without fragment or credentials.
+
+    Such an address is often a secret itself: nothing repeats it but its host.
+    """
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError with what is wrong; the value is not in it."""
+        written = value if isinstance(value, str) and value.isascii() and value.isprintable() else ""
+        try:
+            url = urlsplit(written)
+            _ = url.port
+        except ValueError:
+            url = urlsplit("")
+        if url.scheme not in {"http", "https"} or not url.hostname or " " in written:
+            raise ValueError("expected an http(s) address such as 'https://hooks.example.com/babeltop'")
+        if url.fragment or url.username is not None:
+            raise ValueError("a hook's address has no fragment or credentials")
+        return cls(value)
+
+    @property
+    def host(self) -> str:
+        """The host alone, by which a person knows it."""
+        return urlsplit(self).hostname or ""
+
+
 class Rate(float):
     """Requests a minute."""
 
