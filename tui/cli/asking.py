@@ -5,13 +5,13 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from tui.cli import logfile, shapes
+from tui.cli import logfile
 from tui.cli.listening import Ear
 from tui.cli.opening import chosen, opened, outlook
 from tui.cli.output import FAULT, LATE, OK, UsageError, code, data, json_line, say
 from tui.cli.parser import Namespace
 from tui.cli.showing import line, put
-from tui.domain import rows
+from tui.domain import rows, shapes
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import ENDS, Phase, Ref
 from tui.engine.session import Session

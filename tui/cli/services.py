@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tui.cli import shapes, table
+from tui.cli import table
 from tui.cli.opening import opened
 from tui.cli.output import OK, USAGE, UsageError, data, say
 from tui.cli.parser import Namespace
-from tui.domain import expiry, text
+from tui.domain import expiry, shapes, text
 from tui.domain.jobs import Fault, FaultKind, Report
 from tui.providers import reading, spec
 from tui.providers.provider import BUILT_IN, Provider, UnknownKind

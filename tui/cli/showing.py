@@ -3,11 +3,11 @@
 import time
 from collections.abc import Iterable
 
-from tui.cli import shapes, table
+from tui.cli import table
 from tui.cli.opening import chosen, opened, outlook
 from tui.cli.output import OK, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
-from tui.domain import text
+from tui.domain import shapes, text
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Phase
 from tui.providers.tables import nearest
