@@ -1,0 +1,86 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.domain import naming
+
+SAID = "attachment; filename*=UTF-8''Ur%2FLaub%20%E6%97%A5.mp4; filename=\"plain.mp4\""
+
+
+@pytest.mark.parametrize(
+    ("titles", "language", "extension", "called"),
+    [
+        (("Spring launch",), "ur-PK", "mp4", "Spring launch.ur-PK.mp4"),
+        (("Spring launch",), "Urdu (Pakistan)", "srt", "Spring launch.ur-PK.srt"),
+        (("", "Q3 all-hands"), "", "mp4", "Q3 all-hands.mp4"),
+        (("../../x",), "", "mp4", "x.mp4"),
+        (("/etc/passwd",), "", "txt", "etc-passwd.txt"),
+        (("..\\..\\x",), "", "mp4", "x.mp4"),
+        (("CON",), "", "mp4", "CON_.mp4"),
+        (("com1",), "de", "mp4", "com1_.de.mp4"),
+        (("con.tact",), "", "mp4", "con.tact_.mp4"),
+        (("Contact",), "", "mp4", "Contact.mp4"),
+        (("a\x00b",), "", "mp4", "ab.mp4"),
+        (("\u202egpj.exe",), "", "mp4", "gpj.exe.mp4"),
+        (("\x1b]0;owned\x07title",), "", "mp4", "title.mp4"),
+        (("line\nbreak",), "", "mp4", "line break.mp4"),
+        ((".bashrc",), "", "mp4", "bashrc.mp4"),
+        (("-rf",), "", "mp4", "rf.mp4"),
+        (("…", ". .", "/", "id-1"), "", "mp4", "….mp4"),
+        ((". .", "/", "id-1"), "", "mp4", "id-1.mp4"),
+        (("//", ""), "", "mp4", "result.mp4"),
+        (("e\u0301",), "", "mp4", "\u00e9.mp4"),
+        (("نمونہ",), "../../etc", "mp4", "نمونہ.e.mp4"),
+        (("x",), "", "../sh", "x.bin"),
+        (("x",), "", "part", "x.bin"),
+        (("a" * 300,), "fr", "mp4", "a" * 233 + ".fr.mp4"),
+        (("日" * 300,), "fr", "mp4", "日" * 77 + ".fr.mp4"),
+    ],
+)
+def test_a_name_is_made_of_what_was_said(titles: tuple[str, ...], language: str, extension: str, called: str) -> None:
+    assert naming.name(titles, language, extension).numbered(1) == called
+
+
+@given(st.lists(st.text(max_size=400), max_size=3), st.text(max_size=40), st.text(max_size=12), st.integers(1, 99))
+def test_any_text_becomes_a_name_never_a_path(titles: list[str], language: str, extension: str, number: int) -> None:
+    called = naming.name(titles, language, extension).numbered(number)
+    assert len((called + naming.UNFINISHED).encode()) <= 255
+    assert called not in {"", ".", ".."}
+    assert not set('/\\:*?"<>|') & set(called)
+    assert not any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in called)
+    assert not any(sign in called for sign in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+    assert called[0] not in ". -"
+    assert not called.endswith((" ", ".", naming.UNFINISHED))
+
+
+@pytest.mark.parametrize(
+    ("url", "media", "disposition", "found"),
+    [
+        ("https://cdn/a/video.mp4?x=y.exe", "video/mp4", "", "mp4"),
+        ("https://cdn/a/video.M4V", "video/mp4", "", "m4v"),
+        ("https://cdn/a/download.php?id=3", "video/mp4; codecs=x", "", "mp4"),
+        ("https://cdn/a/7", "", 'attachment; filename="contract.docx"', "docx"),
+        ("https://cdn/a/contract.idml", "application/octet-stream", "", "idml"),
+        ("https://cdn/a/contract", "application/octet-stream", "", "document"),
+        ("https://cdn/a/x.mp4%00.sh", "video/mp4", "", "mp4"),
+        ("https://cdn/a/x.part", "", "", "document"),
+        ("https://cdn/a/x.a-very-long-end", "", "", "document"),
+        ("https://cdn", "", "attachment; filename*=bogus''%ff%fe", "document"),
+    ],
+)
+def test_an_extension_says_what_it_is(url: str, media: str, disposition: str, found: str) -> None:
+    assert naming.extension("document", url, media, disposition) == found
+
+
+def test_a_disposition_gives_a_title_without_its_path() -> None:
+    assert naming.title(SAID) == "Laub 日"
+    assert naming.title('attachment; filename="../../x.mp4"') == "x"
+    assert naming.title("inline") == ""
+
+
+@given(st.text())
+def test_no_disposition_makes_it_raise(said: str) -> None:
+    assert "/" not in naming.title(said)
+    naming.extension("video", "https://cdn/x", "", said)

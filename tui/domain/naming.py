@@ -1,0 +1,123 @@
+"""What a downloaded file is called: a name that every file system takes, and never a path. It opens nothing."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from email.message import Message
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from tui.domain import text
+
+MOST = 240
+"""Bytes of a name: 255 is what file systems take, and `.part` and a number are added to it."""
+EXTENSION = re.compile(r"[A-Za-z0-9]{1,8}")
+"""What stands after a name's last dot, for it to count as one."""
+UNFINISHED = ".part"
+"""Follows the name of a file that is not whole yet."""
+
+_UNFIT = re.compile(r'[/\\:*?"<>|]+')
+"""What separates paths here or elsewhere, or what some file system refuses."""
+_EXTENDED = re.compile(r"filename\*\s*=\s*([\w.:-]+)'[^']*'([^;\s]*)", re.IGNORECASE)
+"""The form of a name that goes before the plain one where both are there (RFC 6266 §4.3)."""
+_EDGES = " .-_\u200c\u200d"
+"""What a name neither begins nor ends with: it would be hidden, taken for an option, or cut off."""
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\.| *$)", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever follows their first dot."""
+_MEDIA: Mapping[str, tuple[str, ...]] = {
+    "video/mp4": ("mp4", "m4v"),
+    "video/webm": ("webm",),
+    "video/quicktime": ("mov",),
+    "video/x-matroska": ("mkv",),
+    "audio/mpeg": ("mp3",),
+    "audio/mp4": ("m4a", "mp4"),
+    "audio/aac": ("aac",),
+    "audio/ogg": ("ogg", "opus", "oga"),
+    "audio/wav": ("wav",),
+    "audio/wave": ("wav",),
+    "audio/x-wav": ("wav",),
+    "audio/flac": ("flac",),
+    "audio/x-flac": ("flac",),
+    "application/x-subrip": ("srt",),
+    "text/srt": ("srt",),
+    "text/vtt": ("vtt",),
+    "text/x-ssa": ("ass", "ssa"),
+    "application/pdf": ("pdf",),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ("docx",),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ("xlsx",),
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": ("pptx",),
+}
+"""Media types that say enough, with the extensions that go with them. Others are taken for what they are called."""
+
+
+class Name(NamedTuple):
+    """A file's name, in the two parts between which a number goes."""
+
+    stem: str
+    tail: str
+    """Language and extension, each with its dot."""
+
+    def numbered(self, number: int) -> str:
+        """The name, or its second, third and so on."""
+        return f"{self.stem}{f' ({number})' if number > 1 else ''}{self.tail}"
+
+
+def name(titles: Iterable[str], language: str, extension: str) -> Name:
+    """The name of a file by the first of `titles` of which anything is left: `Spring launch`, `.ur-PK.mp4`.
+
+    `language` is a code or a name in English, or "". Titles may be any text that a stranger chose.
+    """
+    tongue = _plain(text.language(language)) if language else ""
+    tail = f".{tongue}" * bool(tongue) + f".{_extension(extension) or 'bin'}"
+    room = MOST - len(tail.encode())
+    stem = next((found for title in titles if (found := _cut(_plain(title), room))), "result")
+    return Name(f"{stem}_" if _DEVICES.match(stem) else stem, tail)
+
+
+def extension(kind: str, url: str, media: str, disposition: str) -> str:
+    """The extension of what a link led to: as the media type has it, else as it was called, else its kind.
+
+    `media` and `disposition` are the headers Content-Type and Content-Disposition, or "".
+    """
+    path = unquote(urlsplit(url).path, errors="replace")
+    called = [found for each in (_said(disposition), path) if (found := _extension(each.rpartition(".")[2]))]
+    known = _MEDIA.get(media.partition(";")[0].strip().lower())
+    if known is None:
+        return called[0] if called else kind
+    return next((each for each in called if each in known), known[0])
+
+
+def title(disposition: str) -> str:
+    """The title in a Content-Disposition header: its file name without an extension; "" where there is none."""
+    said = _said(disposition)
+    stem, dot, end = said.rpartition(".")
+    return stem if dot and EXTENSION.fullmatch(end) else said
+
+
+def _said(disposition: str) -> str:
+    """The file name in a Content-Disposition header (RFC 6266), as it stands there; without any path before it."""
+    if not disposition:
+        return ""
+    message = Message()
+    message["content-disposition"] = disposition
+    extended = _EXTENDED.search(disposition)
+    try:
+        said = unquote(extended[2], extended[1], "replace") if extended else message.get_filename("")
+    except (ValueError, LookupError, TypeError):  # it is anybody's text
+        return ""
+    return re.split(r"[/\\]", said)[-1]
+
+
+def _extension(found: str) -> str:
+    found = found.lower()
+    return found if EXTENSION.fullmatch(found) and f".{found}" != UNFINISHED else ""
+
+
+def _plain(title: str) -> str:
+    """The text as a part of a name: no control, no separator, nothing at its edges that means something."""
+    return _UNFIT.sub("-", unicodedata.normalize("NFC", text.clean(title, MOST))).strip(_EDGES)
+
+
+def _cut(title: str, room: int) -> str:
+    """As many characters as fit into so many bytes."""
+    return title.encode()[: max(0, room)].decode(errors="ignore").rstrip(_EDGES)
