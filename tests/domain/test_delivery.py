@@ -1,0 +1,77 @@
+import hashlib
+from base64 import b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.domain import delivery
+from tui.domain.delivery import Delivery, Digest
+
+SHA, MD5 = hashlib.sha256(b"x").digest(), hashlib.md5(b"x").digest()
+SHA64, MD564 = b64encode(SHA).decode(), b64encode(MD5).decode()
+
+
+def test_a_whole_file_says_its_length_and_its_validator() -> None:
+    headers = {"content-length": "10", "etag": '"a"', "content-type": "video/mp4"}
+    assert delivery.read(200, headers) == Delivery(length=10, total=10, validator='"a"', media="video/mp4")
+
+
+def test_a_part_says_where_it_begins_and_how_long_the_whole_is() -> None:
+    found = delivery.read(206, {"content-range": "bytes 5-9/10", "content-length": "5"})
+    assert found == Delivery(start=5, length=5, total=10)
+    unknown = delivery.read(206, {"content-range": "bytes 5-9/*"})
+    assert unknown == Delivery(start=5, length=5, total=None)
+
+
+@pytest.mark.parametrize("said", ["", "bytes 9-5/10", "bytes x-9/10", "items 5-9/10", "bytes */10"])
+def test_a_part_that_does_not_say_which_is_none(said: str) -> None:
+    assert delivery.read(206, {"content-range": said}) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "validator"),
+    [
+        ({"etag": 'W/"a"'}, ""),
+        ({"etag": 'W/"a"', "last-modified": "Sat, 21 Nov 2026 00:00:00 GMT"}, "Sat, 21 Nov 2026 00:00:00 GMT"),
+        ({"last-modified": "now", "date": "now"}, ""),
+        ({"etag": '""'}, ""),
+        ({"etag": "bare"}, ""),
+    ],
+)
+def test_only_what_promises_the_same_bytes_is_a_validator(headers: dict[str, str], validator: str) -> None:
+    found = delivery.read(200, headers)
+    assert found is not None
+    assert found.validator == validator
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "digest"),
+    [
+        (200, {"repr-digest": f"sha-256=:{SHA64}:"}, Digest("sha256", SHA)),
+        (206, {"repr-digest": f"md5=:{MD564}:, sha-256=:{SHA64}:"}, Digest("sha256", SHA)),
+        (200, {"digest": f"SHA-256={SHA64}"}, Digest("sha256", SHA)),
+        (200, {"content-digest": f"sha-256=:{SHA64}:"}, Digest("sha256", SHA)),
+        (206, {"content-digest": f"sha-256=:{SHA64}:"}, None),
+        (200, {"content-md5": MD564}, Digest("md5", MD5)),
+        (206, {"content-md5": MD564}, None),
+        (206, {"x-goog-hash": f"crc32c=n03x6A==,md5={MD564}"}, Digest("md5", MD5)),
+        (200, {"x-amz-checksum-sha256": SHA64}, Digest("sha256", SHA)),
+        (200, {"x-amz-checksum-sha256": f"{SHA64}-3"}, None),
+        (200, {"content-md5": "nonsense"}, None),
+        (200, {"digest": f"sha-256={MD564}"}, None),
+    ],
+)
+def test_a_digest_of_the_whole_file_is_found(status: int, headers: dict[str, str], digest: Digest | None) -> None:
+    found = delivery.read(status, {"content-range": "bytes 5-9/10"} | headers)
+    assert found is not None
+    assert found.digest == digest
+
+
+NAMES = ("content-length", "content-range", "etag", "last-modified", "date", "digest", "repr-digest", "content-md5")
+
+
+@given(st.sampled_from((200, 206)), st.dictionaries(st.sampled_from(NAMES), st.text()))
+def test_no_headers_make_it_raise(status: int, headers: dict[str, str]) -> None:
+    delivery.read(status, headers)
+    delivery.unmet(headers)
