@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tui.domain import durations, expiry
 from tui.domain.durations import Fit
-from tui.domain.jobs import ACTIVE, ENDS, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result
+from tui.domain.jobs import ACTIVE, ENDS, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result, Saved
 
 MISSES = 3
 """A job is missing after this many 404s in a row …"""
@@ -46,6 +46,8 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Text that the job brought, where its provider gives text."""
     result_at: float | None = None
     """Instant at which the second ask for the result was answered; None: not yet."""
+    saved: tuple[Saved, ...] = ()
+    """The files that were downloaded, also of a run before this one: see `downloaded`."""
     asks: int = 0
     unwhole: int = 0
     """Asks in a row that said done without the promised link."""
@@ -119,7 +121,7 @@ class Planned(NamedTuple):
     expected: Fit | None = None
 
 
-Event = Listed | Reported | Resulted | Faulted | Unasked | Planned
+Event = Listed | Reported | Resulted | Faulted | Unasked | Planned | Saved
 
 
 class PhaseChange(NamedTuple):
@@ -146,6 +148,8 @@ def reduce(state: JobState, event: Event) -> tuple[JobState, PhaseChange | None]
             return _resulted(state, result, at, skew), None
         case Unasked(fault):
             return replace(state, fault=fault), None
+        case Saved():
+            return replace(state, saved=(*(each for each in state.saved if each.what != event.what), event)), None
         case Reported(report, at, skew):
             return _reported(state, report, at, skew)
         case Faulted(fault, at, person, second):
@@ -254,6 +258,11 @@ def soonest(state: JobState) -> Link | None:
     if not state.links:
         return None
     return min(state.links, key=lambda link: link.kind == "captions")
+
+
+def downloaded(state: JobState) -> tuple[Saved, ...]:
+    """The files of this run of the job that were downloaded."""
+    return tuple(each for each in state.saved if each.at >= (state.born or 0.0))
 
 
 def changed(state: JobState, now: float) -> bool:

@@ -132,6 +132,18 @@ class Link(Struct, frozen=True, gc=False):
     """Fetching it takes the account's key."""
 
 
+class Saved(Struct, frozen=True, gc=False):
+    """A file of a job that was downloaded, whole."""
+
+    what: str
+    """Which of its files: `video`, `captions 2`, `text`."""
+    path: str
+    size: int
+    """Bytes."""
+    at: float
+    """Instant."""
+
+
 class Report(Struct, frozen=True, kw_only=True, gc=False):
     """What a provider said of a job, once, in our terms. All text is clean (`domain.text`)."""
 

@@ -131,6 +131,9 @@ class Ledger:
         """Takes over what another process has journalled, where it is newer; who follows, its plan and faults too."""
         ref = told.job.ref
         held = self.states.get(ref)
+        if held is not None and held.saved != told.saved:
+            held = replace(held, saved=told.saved)
+            self._show(held)
         known = board.known_at(held) if held is not None else 0.0
         if held is None or board.known_at(told) < known or (board.known_at(told) == known and not following):
             return

@@ -13,12 +13,15 @@ from random import SystemRandom
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tui.domain.board import JobState, PhaseChange, known_at
 from tui.domain.durations import Lived
-from tui.domain.jobs import Asked, FaultKind, Phase, Ref
+from tui.domain.jobs import Asked, FaultKind, Phase, Ref, Saved
+from tui.stores import downloads
 from tui.stores.budgets import Budgets
 from tui.stores.database import Database, JournalError, RefusedJournalError
+from tui.stores.downloads import Downloads
 from tui.stores.heartbeat import Heartbeats
 from tui.stores.layouts import LAYOUTS
 from tui.stores.successors import Successors
@@ -70,7 +73,7 @@ class Journal:
     def _begin(self, db: sqlite3.Connection) -> None:
         """A file was opened: what it holds now is no news."""
         self._version: int = db.execute("PRAGMA data_version").fetchone()[0]
-        self._rev: int = db.execute("SELECT coalesce(max(rev), 0) FROM job").fetchone()[0]
+        self._rev: int = _rev(db)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -97,6 +100,11 @@ class Journal:
         """What was told already."""
         return Told(self._file)
 
+    @cached_property
+    def downloads(self) -> Downloads:
+        """What was begun and is not whole yet."""
+        return Downloads(self._file)
+
     def record(self, entries: Sequence[Entry]) -> tuple[PhaseChange, ...]:
         """Writes the batch and returns the phase changes that this process was the first to record.
 
@@ -106,11 +114,12 @@ class Journal:
         """
         recorded: list[PhaseChange] = []
         with self._file.writing() as db:
-            (rev,) = db.execute("SELECT coalesce(max(rev), 0) + 1 FROM job").fetchone()
+            rev = _rev(db) + 1
             for entry in entries:
                 if entry.asked is not None:
                     _add_ask(db, entry.state.job.ref, entry.asked)
                 phase, outdated = self._stored(db, entry.state)
+                downloads.put(db, entry.state.job.ref, entry.state.saved, rev, self._writer)
                 if outdated:
                     continue
                 if entry.change is not None and entry.change.after != phase:
@@ -149,11 +158,12 @@ class Journal:
         A row that no longer reads is left out.
         """
         with self._file.reading() as db:
+            saved = downloads.every(db)
             if refs is None or len(refs) > FEW:
-                found = _states(db.execute("SELECT state FROM job"))
+                found = _states(db.execute("SELECT state FROM job"), saved)
                 return found if refs is None else {ref: found[ref] for ref in refs if ref in found}
             one = "SELECT state FROM job WHERE account=? AND id=?"
-            return _states(row for ref in refs for row in db.execute(one, ref))
+            return _states((row for ref in refs for row in db.execute(one, ref)), saved)
 
     def news(self) -> dict[Ref, JobState]:
         """The states that other processes have written since `news` was last called. Raises JournalError."""
@@ -161,9 +171,9 @@ class Journal:
             (version,) = db.execute("PRAGMA data_version").fetchone()
             if version == self._version:
                 return {}
-            (rev,) = db.execute("SELECT coalesce(max(rev), 0) FROM job").fetchone()
-            rows = db.execute("SELECT state FROM job WHERE rev > ? AND writer <> ?", (self._rev, self._writer))
-            found = _states(rows)
+            rev = _rev(db)
+            rows = db.execute(_NEWS, {"rev": self._rev, "writer": self._writer})
+            found = _states(rows, downloads.every(db))
         self._version, self._rev = version, rev
         return found
 
@@ -240,6 +250,10 @@ class Journal:
         self._file.close()
 
 
+_NEWS = """
+SELECT state FROM job WHERE rev > :rev AND writer <> :writer
+UNION SELECT j.state FROM saved AS s JOIN job AS j USING (account, id) WHERE s.rev > :rev AND s.writer <> :writer"""
+"""A file may be saved by a process whose state of the job another one has written over since."""
 _LIVED = """
 SELECT e.earliest - j.born, e.seen - j.born FROM phase AS e
 JOIN (SELECT account, id, json_extract(CAST(state AS TEXT), '$.born') AS born,
@@ -257,6 +271,12 @@ _PRUNE = (
     "WHERE body IS NOT NULL AND body_at < :old ORDER BY body_at LIMIT :step)",
     "DELETE FROM told WHERE key IN (SELECT key FROM told WHERE at < :old ORDER BY at LIMIT :step)",
 )
+
+
+def _rev(db: sqlite3.Connection) -> int:
+    """The newest revision of anything that `news` tells."""
+    one = "SELECT max(coalesce((SELECT max(rev) FROM job), 0), coalesce((SELECT max(rev) FROM saved), 0))"
+    return db.execute(one).fetchone()[0]
 
 
 def _add_ask(db: sqlite3.Connection, ref: Ref, asked: Asked) -> None:
@@ -277,12 +297,14 @@ def _changes(rows: Iterable[tuple[str, str, str, str, float | None, float, str]]
         yield PhaseChange(Ref(account, job), Phase(before), Phase(after), earliest, seen, message)
 
 
-def _states(rows: Iterable[tuple[bytes]]) -> dict[Ref, JobState]:
+def _states(rows: Iterable[tuple[bytes]], saved: Mapping[Ref, tuple[Saved, ...]]) -> dict[Ref, JobState]:
+    """By ref; what was saved is told by its own table, since any process may have saved it."""
     found: dict[Ref, JobState] = {}
     for (blob,) in rows:
         try:
             state = _decode(blob)
         except msgspec.DecodeError:
             continue  # written by another layout of JobState: the next ask writes it anew
-        found[state.job.ref] = state
+        there = saved.get(state.job.ref, ())
+        found[state.job.ref] = state if state.saved == there else replace(state, saved=there)
     return found

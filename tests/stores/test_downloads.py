@@ -1,0 +1,86 @@
+import subprocess
+import sys
+
+from tui.domain.board import JobState, Reported, downloaded, reduce
+from tui.domain.delivery import Digest
+from tui.domain.jobs import Job, Phase, Ref, Report, Saved
+from tui.domain.naming import Name
+from tui.stores.claims import Claims
+from tui.stores.downloads import Begun
+from tui.stores.journal import Entry, Journal
+
+REF = Ref("heygen", "a")
+FILE = Saved("video", "/d/a.mp4", 10, 5.0)
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from tui.domain.jobs import Ref
+from tui.stores.claims import Claims
+claims = Claims(Path(sys.argv[1]))
+assert claims.take(Ref("heygen", "a"))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_job_is_claimed_by_one_process_until_that_dies(tmp_path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    claims = Claims(tmp_path)
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert not claims.take(REF)
+        assert claims.take(Ref("heygen", "b"))
+        holder.kill()
+    assert claims.take(REF)
+    claims.close()
+
+
+def test_what_was_begun_is_remembered_until_it_is_forgotten(tmp_path):
+    journal = Journal(tmp_path / "journal.db")
+    begun = Begun(part="/d/a.mp4.part", name=Name("a", ".mp4"), validator='"e"', digest=Digest("md5", b"\0\xff"))
+    journal.downloads.keep(REF, "video", begun)
+    journal.close()
+    journal = Journal(tmp_path / "journal.db")
+    assert journal.downloads.begun(REF) == {"video": begun}
+    journal.downloads.forget(REF, "video")
+    assert journal.downloads.begun(REF) == {}
+    journal.close()
+
+
+def test_what_one_process_saved_every_process_knows(tmp_path):
+    one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
+    state = JobState(job=Job(account="heygen", id="a"))
+    one.record([Entry(state)])
+    assert REF in two.news()
+    two.record([Entry(JobState(job=state.job, saved=(FILE,)))])
+    one.record([Entry(state)])  # it has not heard of it yet
+    assert one.news()[REF].saved == (FILE,)
+    assert two.states()[REF].saved == (FILE,)
+    one.close()
+    two.close()
+
+
+def test_what_is_saved_is_told_also_by_who_knows_less_of_the_job(tmp_path):
+    one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
+    state = JobState(job=Job(account="heygen", id="a"))
+    two.news()
+    one.record([Entry(reduce(state, Reported(Report(phase=Phase.DONE, word="done"), 7.0))[0])])
+    two.record([Entry(JobState(job=state.job, saved=(FILE,)))])
+    news = one.news()[REF]
+    assert (news.saved, news.phase) == ((FILE,), Phase.DONE)
+    one.close()
+    two.close()
+
+
+def test_a_file_of_the_run_before_is_none_of_this_run():
+    state = JobState(job=Job(account="heygen", id="a"))
+    for at, phase in ((1.0, Phase.RUNNING), (4.0, Phase.DONE)):
+        state, _ = reduce(state, Reported(Report(phase=phase, word=phase), at))
+    state, _ = reduce(state, FILE)
+    assert downloaded(state) == (FILE,)
+    state, _ = reduce(state, Reported(Report(phase=Phase.RUNNING, word="running"), 6.0))
+    assert downloaded(state) == ()
+    state, _ = reduce(state, Saved("video", "/d/a (2).mp4", 11, 8.0))
+    assert [file.path for file in downloaded(state)] == ["/d/a (2).mp4"]

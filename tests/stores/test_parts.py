@@ -1,0 +1,112 @@
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from tui.domain.delivery import Digest
+from tui.domain.naming import Name
+from tui.stores import parts
+from tui.stores.parts import Part
+
+NAME = Name("Spring launch", ".ur-PK.mp4")
+
+
+def begun(folder: Path, data: bytes = b"all of it") -> Part:
+    part = Part.begun(folder, NAME)
+    part.write(data)
+    return part
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
+    folder = tmp_path / "a" / "b"
+    part = begun(folder)
+    assert names(folder) == ["Spring launch.ur-PK.mp4.part"]
+    part.finish(part.final())
+    assert names(folder) == ["Spring launch.ur-PK.mp4"]
+    assert (folder / "Spring launch.ur-PK.mp4").read_bytes() == b"all of it"
+    assert (folder / "Spring launch.ur-PK.mp4").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_file_is_ever_overwritten(tmp_path):
+    (tmp_path / "Spring launch.ur-PK.mp4").write_text("mine")
+    (tmp_path / "Spring launch (2).ur-PK.mp4.part").write_text("also mine")
+    part = begun(tmp_path)
+    assert part.path.name == "Spring launch (3).ur-PK.mp4.part"
+    part.finish(part.final())
+    assert names(tmp_path) == [
+        "Spring launch (2).ur-PK.mp4",
+        "Spring launch (2).ur-PK.mp4.part",
+        "Spring launch.ur-PK.mp4",
+    ]
+    assert (tmp_path / "Spring launch.ur-PK.mp4").read_text() == "mine"
+
+
+def test_a_file_that_came_to_stand_at_its_name_meanwhile_stays(tmp_path):
+    part = begun(tmp_path)
+    final = part.final()
+    final.write_text("mine")
+    with pytest.raises(FileExistsError):
+        part.finish(final)
+    assert final.read_text() == "mine"
+    part.finish(part.final())
+    assert names(tmp_path) == ["Spring launch (2).ur-PK.mp4", "Spring launch.ur-PK.mp4"]
+
+
+def test_a_dangling_link_is_a_name_that_is_taken(tmp_path):
+    (tmp_path / "Spring launch.ur-PK.mp4").symlink_to(tmp_path / "elsewhere")
+    part = begun(tmp_path)
+    part.finish(part.final())
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_part_goes_on_where_it_ended(tmp_path):
+    part = begun(tmp_path, b"all ")
+    part.close()
+    again = Part.again(part.path, NAME)
+    assert again.size == 4
+    again.write(b"of it")
+    again.finish(again.final())
+    assert (tmp_path / "Spring launch.ur-PK.mp4").read_bytes() == b"all of it"
+
+
+def test_a_link_in_place_of_a_part_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "x.part").symlink_to("precious")
+    with pytest.raises(OSError, match="symbolic links"):
+        Part.again(tmp_path / "x.part", NAME)
+
+
+def test_a_digest_is_of_all_bytes(tmp_path):
+    part = begun(tmp_path)
+    assert part.matches(Digest("sha256", hashlib.sha256(b"all of it").digest()))
+    assert not part.matches(Digest("sha256", hashlib.sha256(b"all").digest()))
+    part.write(b"!")
+    assert part.matches(Digest("md5", hashlib.md5(b"all of it!").digest()))
+
+
+def test_what_a_cut_off_finish_left_is_settled(tmp_path):
+    part = begun(tmp_path)
+    final = part.final()
+    assert not parts.settled(part.path, final, 9)
+    os.link(part.path, final)
+    assert parts.settled(part.path, final, 9)
+    assert names(tmp_path) == [final.name]
+    assert parts.settled(part.path, final, 9)
+    assert not parts.settled(part.path, final, 10), "another file stands there"
+
+
+def test_a_name_that_was_only_taken_is_given_back(tmp_path):
+    part = begun(tmp_path)
+    part.final().touch()
+    final = tmp_path / "Spring launch.ur-PK.mp4"
+    assert not parts.settled(part.path, final, 9)
+    assert names(tmp_path) == ["Spring launch.ur-PK.mp4.part"]
+
+
+def test_free_space_of_a_folder_that_is_yet_to_be_made(tmp_path):
+    assert parts.free(tmp_path / "not" / "yet") > 0

@@ -1,0 +1,47 @@
+"""Who fetches a job's files: one process at a time. The operating system takes a claim back from one that dies."""
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+
+from tui.domain.jobs import Ref
+from tui.stores.paths import make_private
+
+BITS = 62
+"""Of a job's place in the file, which stays empty: a lock may lie beyond a file's end."""
+
+
+class Claims:
+    """Locks on bytes of one file in the state folder, a byte for each job. Within a process it keeps nobody out."""
+
+    def __init__(self, state: Path) -> None:
+        """Nothing is opened before something is claimed."""
+        self._path = state / "downloads.lock"
+        self._descriptor: int | None = None
+
+    def take(self, ref: Ref) -> bool:
+        """Claims the job, without waiting; False: another process has it. Raises OSError."""
+        if self._descriptor is None:
+            make_private(self._path.parent)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(ref))
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def release(self, ref: Ref) -> None:
+        """Gives the job back."""
+        if self._descriptor is not None:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place(ref))
+
+    def close(self) -> None:
+        """Gives everything back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _place(ref: Ref) -> int:
+    return int.from_bytes(hashlib.sha256(str(ref).encode()).digest()[:8], "big") >> (64 - BITS)
