@@ -38,7 +38,6 @@ CREATE TABLE told (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX told_at ON told (at);
 """
 
-
 _DOWNLOADS = """
 CREATE TABLE download (
   account TEXT NOT NULL, id TEXT NOT NULL, what TEXT NOT NULL, begun BLOB NOT NULL,
