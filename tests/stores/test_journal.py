@@ -1,14 +1,10 @@
-import random
 import sqlite3
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from msgspec import json
 
-from tests.stores.journal_writer import JOBS, batch
 from tui.domain import board
 from tui.domain.board import Faulted, JobState, PhaseChange, Reported
 from tui.domain.jobs import Asked, Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, Sighting
@@ -362,31 +358,6 @@ def test_many_may_open_a_new_file_at_the_same_moment(path):
     journal = Journal(path)
     assert len(journal.states()) == 12
     journal.close()
-
-
-def test_killed_while_it_writes_it_is_whole_afterwards(path):
-    chance = random.Random(7)
-    for _ in range(20):
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.stores.journal_writer", str(path)], stdout=subprocess.PIPE, text=True
-        ) as writer:
-            assert writer.stdout.readline() == "ready\n"
-            time.sleep(chance.uniform(0, 0.05))
-            writer.kill()
-        check = sqlite3.connect(path)
-        assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        check.close()
-        journal = Journal(path)
-        found = journal.states()
-        numbers = {found_state.asks for found_state in found.values()}
-        assert len(found) in (0, JOBS)
-        assert len(numbers) <= 1, "a batch is whole"
-        for number in numbers:
-            assert all(journal.body(ref) == (b"%d" % number, float(number)) for ref in found)
-            assert {len(changes) for changes in journal.changes(found).values()} == {number + 1}
-        journal.close()
-    assert numbers
-    assert batch(max(numbers))[0].state in found.values()
 
 
 def test_ten_thousand_states_are_read_in_an_instant(opened):

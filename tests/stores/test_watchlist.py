@@ -563,9 +563,7 @@ def test_eight_processes_that_add_remove_restore_and_edit_do_not_meet(path: Path
     assert path.read_text().startswith(GOLDEN)
 
 
-def test_killed_writers_leave_a_whole_file_and_the_next_one_tidies_up(path: Path) -> None:
-    path.write_text('[[job]]\naccount = "keep"\nid = "1"\n')
-    run(path, "killed")
+def test_what_a_dead_writer_left_is_tidied_up_by_the_next_one(path: Path) -> None:
     path.with_name(".watchlist.toml.tmp").write_text("half a fi")
     WatchlistFile(path).change(Add((Job(account="last", id="1"),)))
     assert WatchlistFile(path).read().jobs[-1].ref == Ref("last", "1")

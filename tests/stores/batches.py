@@ -1,11 +1,8 @@
-"""A process that writes the journal until it is killed: batches whose states and changes belong together."""
-
-import sys
-from pathlib import Path
+"""Batches for the journal whose states, changes and bodies belong together and bear one number."""
 
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Job, Phase, Ref
-from tui.stores.journal import Entry, Journal
+from tui.stores.journal import Entry
 
 JOBS = 20
 
@@ -22,17 +19,3 @@ def batch(number: int) -> list[Entry]:
         )
         for job in range(JOBS)
     ]
-
-
-def main() -> None:
-    journal = Journal(Path(sys.argv[1]))
-    known = journal.states()
-    number = 1 + max((state.asks for state in known.values()), default=-1)
-    print("ready", flush=True)
-    while True:
-        journal.record(batch(number))
-        number += 1
-
-
-if __name__ == "__main__":
-    main()
