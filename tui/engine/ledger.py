@@ -149,6 +149,11 @@ class Ledger:
             self._learning.ended(state, change)
             self._notice(state, change)
 
+    def keep(self) -> None:
+        """The journal is another, and may know nothing: it gets every state."""
+        for state in self.states.values():
+            self._journal(Entry(state))
+
     def resume(self) -> None:
         """Takes over the asking from a process that is gone: what that one planned holds, where it is near."""
         now = self._now()

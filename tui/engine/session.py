@@ -18,6 +18,7 @@ from tui.engine.check import Check
 from tui.engine.client import Bounds, Client, Transport
 from tui.engine.clock import SUSPENDED, Clock
 from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome
+from tui.engine.keeping import Keeping
 from tui.engine.leading import Leading, Role
 from tui.engine.ledger import HURRIED, Ledger, Listener
 from tui.engine.orders import Orders
@@ -81,6 +82,7 @@ class Session:
             name: Poller(live, self._asking.due, self._asking.joins, self._tls, transport, bounds)
             for name, live in self._accounts.items()
         }
+        self._keeping = Keeping(library, self._ledger, asyncio.get_running_loop().time)
         self._leading = Leading(library, asyncio.get_running_loop().time, partly=only is not None)
         self._role = Role(polling=True)
         self._pruned_at = self._clock.now()
@@ -108,7 +110,7 @@ class Session:
         can be written, nothing is kept.
         """
         if patient:
-            self._ledger.problem("keeping", self._library.ensure_journal())
+            self._keeping.open()
         self._recall()
         try:
             self._stamp = self._library.watchlist.stamp()
@@ -169,6 +171,7 @@ class Session:
             for name in self._library.changed_keys():
                 self._unlock(name)
             self._read_journal()
+            self._keeping.look()
             self._tell_accounts()
             self._prune()
 
@@ -215,7 +218,7 @@ class Session:
             self._ledger.shift(gap)
 
     def _read_watchlist(self) -> None:
-        """Takes over edits from outside. While the file cannot be read, the last good list stays."""
+        """Takes over edits from outside. While the file cannot be read, or is gone, the last good list stays."""
         try:
             stamp = self._library.watchlist.stamp()
         except WatchlistError as error:
@@ -223,6 +226,11 @@ class Session:
             self._ledger.problem("watchlist", str(error))
             return
         if stamp == self._stamp:
+            return
+        if stamp is None:
+            self._stamp = UNREAD
+            gone = f"{self._library.places.watchlist}: the file is gone; its jobs stay here until there is one again"
+            self._ledger.problem("watchlist", gone)
             return
         self._stamp = stamp
         try:

@@ -28,7 +28,7 @@ class JournalError(Exception):
 
 
 class UnwritableJournalError(JournalError):
-    """There can be no file where it should be, and waiting does not help."""
+    """There can be no file where it should be, until a person has seen to it."""
 
 
 class RefusedJournalError(JournalError):
@@ -50,6 +50,8 @@ class Database:
         self._opened = opened
         self.notices: list[str] = []
         """What became of damaged files, for an operator."""
+        self.files = 0
+        """Files that were opened, one after the other: another number than before is another file."""
         with self._told("cannot be opened"):
             self._connect()
 
@@ -79,6 +81,7 @@ class Database:
             self._lay_out()
             self._db.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
             self._opened(self._db)
+            self.files += 1
         except BaseException:
             self._db.close()
             raise
@@ -200,9 +203,14 @@ def _code(error: Exception) -> int:
 
 
 def _is_barred(error: Exception) -> bool:
-    """The file or its folder may not be used."""
-    barred = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
-    return isinstance(error, OSError) or _code(error) in barred
+    """The file, its folder or its disk cannot be used as they are."""
+    return isinstance(error, OSError) or _code(error) in {
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+    }
 
 
 def _way_out(error: Exception) -> str:
@@ -212,6 +220,8 @@ def _way_out(error: Exception) -> str:
             return "Another program holds it; it is tried again"
         case sqlite3.SQLITE_FULL:
             return "The disk is full"
+        case sqlite3.SQLITE_IOERR:
+            return "The disk is full or damaged"
         case _ if _is_barred(error):
             return "See to the rights of the file and its folder"
         case _:

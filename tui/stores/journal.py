@@ -80,6 +80,11 @@ class Journal:
         """What became of damaged files, for an operator; in the order of time."""
         return tuple(self._file.notices)
 
+    @property
+    def files(self) -> int:
+        """How many files it has opened: one more, where it was moved away, deleted or damaged, that may be empty."""
+        return self._file.files
+
     @cached_property
     def budgets(self) -> Budgets:
         """What every process on the folder draws on."""

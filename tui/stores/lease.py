@@ -15,6 +15,7 @@ class Lease:
         self.name = hashlib.sha256(os.fsencode(os.path.realpath(watchlist))).hexdigest()[:16]
         self.path = state / f"poller-{self.name}.lock"
         self._lock: object | None = None
+        self._inode: int | None = None
 
     @property
     def held(self) -> bool:
@@ -22,9 +23,14 @@ class Lease:
         return self._lock is not None
 
     def take(self) -> bool:
-        """Takes the lease if nobody has it, without waiting; whether it is ours now. Raises OSError."""
+        """Takes the lease if nobody has it, without waiting; whether it is ours now. Raises OSError.
+
+        A lock whose file was deleted keeps nobody out: it is given back, and the one that stands there now counts.
+        """
         from filelock import FileLock, Timeout  # only engines need it: `list` starts without
 
+        if self._lock is not None and self._inode_there() != self._inode:
+            self.release()
         if self._lock is None:
             make_private(self.path.parent)
             lock = FileLock(self.path, mode=0o600, thread_local=False)
@@ -32,7 +38,7 @@ class Lease:
                 lock.acquire(blocking=False)
             except Timeout:
                 return False
-            self._lock = lock
+            self._lock, self._inode = lock, self._inode_there()
         return True
 
     def free(self) -> bool:
@@ -42,6 +48,12 @@ class Lease:
         if taken and not had:
             self.release()
         return taken
+
+    def _inode_there(self) -> int | None:
+        try:
+            return self.path.stat().st_ino
+        except FileNotFoundError:
+            return None
 
     def release(self) -> None:
         """Gives it back, if it is ours."""

@@ -257,6 +257,16 @@ class Library:
             return f"{error}. Polling goes on, and what it finds is lost at the end"
         return ""
 
+    def regain_journal(self) -> None:
+        """Goes over from a journal in memory to the file. Raises JournalError and OSError while that cannot be had."""
+        kept = self.__dict__.pop("journal")
+        try:
+            _ = self.journal
+        except (JournalError, OSError):
+            self.__dict__["journal"] = kept
+            raise
+        kept.close()
+
     def change(self, operation: Operation) -> tuple[Reading, Outcome]:
         """Does an operation to the watchlist. Raises WatchlistError."""
         if self.readonly:

@@ -5,6 +5,7 @@ saves meanwhile is waited for, not overwritten.
 """
 
 import os
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,6 +73,8 @@ class WatchlistFile:
 
     def _text(self) -> str:
         try:
+            if stat.S_ISFIFO(self.path.stat().st_mode):  # reading it would wait for a writer, for ever
+                raise WatchlistError("it is a pipe: a watchlist is a file, which is read again and again")
             content = self.path.read_bytes()
         except FileNotFoundError:
             return ""

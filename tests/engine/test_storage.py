@@ -1,0 +1,297 @@
+"""What happens to the files of a session while it runs: disks that fill, folders that go, links, rights. Virtual time."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests import house
+from tests.engine.scripted import Scripted, done, running
+from tests.house import Ear
+from tests.virtual import MINUTE, Wire, live, wall
+from tui.domain.jobs import Job, Phase, Ref
+from tui.engine.session import Session
+from tui.stores.library import Library
+from tui.stores.watchlist import Add
+
+A, B = Ref("heygen", "a"), Ref("heygen", "b")
+ADD = Add((Job(account="heygen", id="b"),))
+
+
+@pytest.fixture
+def app():
+    return Scripted(lambda asked: running())
+
+
+def opened(library, app, ear, seed=1):
+    return Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire({"sim.test": app}))
+
+
+def played(folder, app, story, *, patient=False):
+    """One job in a session whose watchlist and state are in folders of their own."""
+
+    async def play():
+        found = house.library(folder, "http://sim.test")
+        places = house.places(folder)
+        places = type(places)(config=folder, state=folder / "state", watchlist=folder / "list" / "watchlist.toml")
+        library = Library(places, found._environ)
+        library.watchlist.change(Add((Job(account="heygen", id="a"),)))
+        ear = Ear()
+        session = opened(library, app, ear)
+        session.open(patient=patient)
+        task = asyncio.create_task(session.run())
+        try:
+            await asyncio.sleep(MINUTE)
+            await story(session, ear, library)
+            assert not task.done(), task.exception()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        library.close()
+
+    live(play())
+
+
+def gone(file: Path) -> None:
+    file.rename(file.with_name("elsewhere"))
+
+
+def folder_gone(file: Path) -> None:
+    file.parent.rename(file.parent.with_name("elsewhere"))
+
+
+def a_folder(file: Path) -> None:
+    gone(file)
+    file.mkdir()
+
+
+def a_dangling_link(file: Path) -> None:
+    gone(file)
+    file.symlink_to("nowhere")
+
+
+def a_loop(file: Path) -> None:
+    gone(file)
+    file.symlink_to(file.name)
+
+
+def a_pipe(file: Path) -> None:
+    gone(file)
+    os.mkfifo(file)
+
+
+def latin_1(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + '[[job]]\naccount = "x"\nid = "1"\nlabel = "é"\n'.encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    "accident", [gone, folder_gone, a_folder, a_dangling_link, a_loop, a_pipe, latin_1], ids=lambda each: each.__name__
+)
+def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_and_says_so(tmp_path, app, accident):
+    async def story(session, ear, library):
+        file = library.places.watchlist
+        good = file.read_bytes()
+        accident(file)
+        await asyncio.sleep(2)
+        assert [str(file) in trouble for trouble in ear.troubles] == [True]
+        before = len(app.log)
+        await asyncio.sleep(5 * MINUTE)
+        assert len(app.log) > before, "its asking goes on"
+        assert list(session.states) == [A]
+        if file.is_dir() or file.is_symlink():
+            (file.rmdir if file.is_dir() else file.unlink)()
+        file.parent.mkdir(exist_ok=True)
+        file.unlink(missing_ok=True)
+        file.write_bytes(good + b'\n[[job]]\naccount = "heygen"\nid = "b"\n')
+        await asyncio.sleep(2)
+        assert ear.troubles == ()
+        assert list(session.states) == [A, B]
+
+    played(tmp_path, app, story)
+
+
+def test_a_watchlist_that_is_a_link_to_another_now_is_that_one(tmp_path, app):
+    async def story(session, ear, library):
+        file = library.places.watchlist
+        other = tmp_path / "other.toml"
+        other.write_text('[[job]]\naccount = "heygen"\nid = "b"\n')
+        gone(file)
+        file.symlink_to(other)
+        await asyncio.sleep(2)
+        assert list(session.states) == [B]
+        assert (await session.perform(Add((Job(account="heygen", id="c"),)))).ok
+        assert file.is_symlink()
+        assert 'id = "c"' in other.read_text()
+
+    played(tmp_path, app, story)
+
+
+def state_gone(state: Path) -> None:
+    state.rename(state.with_name("elsewhere"))
+
+
+def journal_gone(state: Path) -> None:
+    for file in state.glob("journal.db*"):
+        file.unlink()
+
+
+def journal_a_folder(state: Path) -> None:
+    journal_gone(state)
+    (state / "journal.db").mkdir()
+
+
+def journal_a_loop(state: Path) -> None:
+    journal_gone(state)
+    (state / "journal.db").symlink_to("journal.db")
+
+
+def journal_linked(state: Path) -> None:
+    """Moved to another disk, say, with a link where it was."""
+    other = state.with_name("other")
+    other.mkdir()
+    for file in list(state.glob("journal.db*")):
+        file.rename(other / file.name)
+    (state / "journal.db").symlink_to(other / "journal.db")
+
+
+@pytest.mark.parametrize(
+    "accident",
+    [state_gone, journal_gone, journal_a_folder, journal_a_loop, journal_linked],
+    ids=lambda each: each.__name__,
+)
+def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_every_job(tmp_path, accident):
+    app = Scripted(lambda asked: running() if asked.id == "b" else done("https://cdn.test/1"))
+
+    async def story(session, ear, library):
+        assert (await session.perform(ADD)).ok
+        await asyncio.sleep(MINUTE)
+        assert session.states[A].phase is Phase.DONE
+        state = library.places.state
+        accident(state)
+        before = len(app.log)
+        await asyncio.sleep(5 * MINUTE)
+        assert len(app.log) > before + 5
+        place = state / "journal.db"
+        if place.is_dir() or (place.is_symlink() and not place.exists()):
+            assert any(str(place) in trouble for trouble in ear.troubles)
+            (place.rmdir if place.is_dir() else place.unlink)()
+            await asyncio.sleep(10)
+        assert ear.troubles == ()
+        other = Library(library.places, library._environ)
+        held = other.board()
+        other.close()
+        assert held[A].phase is Phase.DONE, "what has ended is never asked again: only the board knew"
+        assert held[B].phase is Phase.RUNNING
+
+    played(tmp_path, app, story)
+
+
+def test_a_journal_whose_folder_was_away_for_a_while_is_used_again(tmp_path, app):
+    async def story(session, ear, library):
+        state = library.places.state
+        (tmp_path / "file").write_text("")
+        state_gone(state)
+        state.symlink_to(tmp_path / "file")  # nothing can be made there
+        await asyncio.sleep(10)
+        assert any("journal" in trouble for trouble in ear.troubles)
+        state.unlink()
+        state.with_name("elsewhere").rename(state)
+        await asyncio.sleep(10)
+        assert ear.troubles == ()
+        assert session.look(A).asks[0].at > wall() - MINUTE
+
+    played(tmp_path, app, story)
+
+
+def test_when_the_state_folder_was_deleted_there_is_still_one_poller(tmp_path, app):
+    async def story(session, ear, library):
+        state_gone(library.places.state)
+        await asyncio.sleep(10)
+        other, heard = Library(library.places, library._environ), Ear()
+        async with house.running(opened(other, app, heard, 2)):
+            await asyncio.sleep(10)
+            assert {ear.role_text, heard.role_text} == {"polling", f"following PID {os.getpid()}"}
+        other.close()
+
+    played(tmp_path, app, story)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A disk of half a mebibyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", place], capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Takes every byte that is left."""
+    stuffing = disk / "stuffing"
+    with stuffing.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 1024):
+                pass
+        except OSError:
+            return stuffing
+    raise AssertionError
+
+
+def test_a_full_disk_stops_no_asking_and_what_it_kept_out_is_written_when_there_is_room(small, app):
+    async def story(session, ear, library):
+        file = library.places.watchlist
+        text, stuffing = file.read_text(), fill(small)
+        await asyncio.sleep(5 * MINUTE)
+        assert ["disk is full" in trouble for trouble in ear.troubles] == [True]
+        before = len(app.log)
+        await asyncio.sleep(5 * MINUTE)
+        assert len(app.log) > before
+        outcome = await session.perform(ADD)
+        assert "No space left" in outcome.message
+        assert str(file) in outcome.message
+        assert file.read_text() == text
+        assert not list(file.parent.glob("*.tmp"))
+        stuffing.unlink()
+        await asyncio.sleep(10)
+        assert ear.troubles == ()
+        assert (await session.perform(ADD)).ok
+        assert len(session.look(A).asks) > 20, "every ask is there"
+
+    played(small, app, story)
+
+
+def test_a_session_begins_on_a_full_disk_and_says_that_it_keeps_nothing(small, app):
+    house.library(small, "http://sim.test")
+    (small / "list").mkdir()
+    (small / "list" / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
+    (small / "state").mkdir()
+    stuffing = fill(small)
+
+    async def play():
+        places = house.places(small)
+        library = Library(
+            type(places)(config=small, state=small / "state", watchlist=small / "list" / "watchlist.toml"),
+            {"KEY_HEYGEN": house.KEY},
+        )
+        ear = Ear()
+        session = opened(library, app, ear)
+        session.open(patient=True)
+        task = asyncio.create_task(session.run())
+        await asyncio.sleep(MINUTE)
+        assert session.states[A].phase is Phase.RUNNING
+        assert ["disk is full" in trouble and "lost at the end" in trouble for trouble in ear.troubles] == [True]
+        assert [change.after for change in session.look(A).changes] == [Phase.RUNNING]
+        stuffing.unlink()
+        await asyncio.sleep(2 * MINUTE)
+        assert ear.troubles == ()
+        assert Library(library.places, {}).board()[A].phase is Phase.RUNNING
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        library.close()
+
+    live(play())
