@@ -1,4 +1,4 @@
-"""What happens to the files of a session while it runs: disks that fill, folders that go, links, rights. Virtual time."""
+"""What becomes of the files of a session while it runs: disks that fill, folders that go, links, rights."""
 
 import asyncio
 import os
@@ -11,6 +11,7 @@ import pytest
 from tests import house
 from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
+from tests.somebody import somebody
 from tests.virtual import MINUTE, Wire, live, wall
 from tui.domain.jobs import Job, Phase, Ref
 from tui.engine.session import Session
@@ -111,6 +112,47 @@ def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_a
         assert list(session.states) == [A, B]
 
     played(tmp_path, app, story)
+
+
+@pytest.mark.parametrize("which", ["file", "folder"])
+def test_a_watchlist_that_may_not_be_read_any_more_stays_on_the_board(tmp_path, app, which):
+    async def story(session, ear, library):
+        file = library.places.watchlist
+        barred, mode = (file, 0o600) if which == "file" else (file.parent, 0o700)
+        barred.chmod(0)
+        if which == "file":
+            os.utime(file)  # what it was is known: only what changed is read
+        await asyncio.sleep(MINUTE)
+        assert ["Permission denied" in trouble for trouble in ear.troubles] == [True]
+        assert "Permission denied" in (await session.perform(ADD)).message
+        assert list(session.states) == [A]
+        barred.chmod(mode)
+        await asyncio.sleep(2)
+        assert ear.troubles == ()
+        assert (await session.perform(ADD)).ok
+
+    with somebody(tmp_path):
+        played(tmp_path, app, story)
+
+
+def test_a_state_folder_that_may_not_be_written_any_more_still_takes_what_is_found(tmp_path, app):
+    async def story(session, ear, library):
+        library.places.state.chmod(0o500)
+        await asyncio.sleep(MINUTE)
+        assert ear.troubles == ()
+        assert session.look(A).asks[0].at > wall() - MINUTE
+        library.places.state.chmod(0)
+        before = len(app.log)
+        await asyncio.sleep(5 * MINUTE)
+        assert len(app.log) > before
+        assert any("Permission denied" in trouble for trouble in ear.troubles)
+        library.places.state.chmod(0o700)
+        await asyncio.sleep(10)
+        assert ear.troubles == ()
+        assert len(session.look(A).asks) == len(app.log)
+
+    with somebody(tmp_path):
+        played(tmp_path, app, story)
 
 
 def test_a_watchlist_that_is_a_link_to_another_now_is_that_one(tmp_path, app):

@@ -5,11 +5,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.somebody import somebody
 from tui.domain.jobs import Job, Ref
 from tui.stores.watchlist import (
     Add,
@@ -435,24 +435,12 @@ def test_the_systems_reason_is_told(tmp_path: Path) -> None:
         WatchlistFile(tmp_path / "loop").read()
 
 
-@pytest.fixture
-def somebody(path: Path) -> Iterator[None]:
-    """The test runs as a user whom permissions bind."""
-    if os.geteuid() != 0:
-        yield
-        return
-    for folder in (path.parent, *path.parent.parents[:3]):  # pytest's own folders: three deep under several workers
-        if folder.name.startswith(("pytest-", "popen-", path.parent.name)):
-            folder.chmod(0o755)
-    os.chown(path.parent, 65534, 65534)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
+def test_a_file_and_a_folder_that_may_not_be_written_are_left_alone(path: Path) -> None:
+    with somebody(path.parent):
+        left_alone(path)
 
 
-def test_a_file_and_a_folder_that_may_not_be_written_are_left_alone(path: Path, somebody: None) -> None:
+def left_alone(path: Path) -> None:
     file, add = WatchlistFile(path), Add((Job(account="x", id="1"),))
     path.write_text(GOLDEN)
     path.chmod(0o400)

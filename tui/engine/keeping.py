@@ -1,4 +1,4 @@
-"""Whether what a session finds is kept: in memory until the file can be had; a file that is another gets every state."""
+"""Whether what a session finds is kept: in memory until the file can be had; a new file gets every state."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ class Keeping:
         self._ledger.problem("keeping", said)
 
     def look(self) -> None:
-        """Has a file that was begun since the last look hold what the board knows: what has ended is not asked again."""
+        """Has a file that is new since the last look hold what the board knows: what has ended is not asked again."""
         if self._alone and self._time() >= self._again_at:
             self._regain()
         journal = self._library.journal
