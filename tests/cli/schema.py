@@ -66,6 +66,8 @@ JOB = _object(
     },
 )
 JOBS: Schema = {"type": "array", "items": JOB}
+WISHES = dict.fromkeys(("keep_link", "download", "muted", "archived"), {"type": "boolean"})
+EXPORT: Schema = {"type": "array", "items": _object(**JOB["properties"], **WISHES)}
 CHANGE = _object(
     account=TEXT, id=TEXT, before=PHASE, after=PHASE, earliest=MAYBE_TIME, seen={**TEXT, "pattern": TIME}, message=TEXT
 )

@@ -113,7 +113,7 @@ def test_export_is_csv_or_json(four: Program) -> None:
     (row,) = csv.DictReader(io.StringIO(four("export").out))
     assert (row["id"], row["label"], row["tags"]) == ("a-fine", 'Spring, "launch"\u00e9', "a b")
     assert (row["phase"], row["link_kind"], row["link_exact"]) == ("done", "video", "False")
-    assert schema.problems(four("export", "--format", "json").json, schema.JOBS) == []
+    assert schema.problems(four("export", "--format", "json").json, schema.EXPORT) == []
 
 
 def test_nothing_to_show_is_said_on_stderr_only(babeltop: Program) -> None:

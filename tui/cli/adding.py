@@ -1,4 +1,4 @@
-"""The verb add: ids and links from arguments and stdin become jobs of the accounts that they fit.
+"""The verb add: ids, links and records from arguments and stdin become jobs of the accounts that they fit.
 
 What is clear is added, even where the rest is not.
 """
@@ -7,13 +7,17 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tui.cli.editing import said, tell
 from tui.cli.opening import opened
 from tui.cli.output import OK, USAGE, UsageError, say
 from tui.cli.parser import Namespace
+from tui.cli.records import Record, Wrong, records
+from tui.domain import ids
 from tui.domain.intake import Candidate, Verdict, sort_out
 from tui.domain.jobs import Job
+from tui.domain.text import clean
 from tui.providers.provider import UnknownKind
 from tui.stores.library import Account, Library
 from tui.stores.watchlist import Add
@@ -24,20 +28,31 @@ SHOWN = 80
 Hints = Mapping[str, Sequence[re.Pattern[str]]]
 
 
+class _Found(NamedTuple):
+    """One job that was meant, and what was said of it."""
+
+    candidate: Candidate
+    said: Mapping[str, Any]
+
+
 def add(args: Namespace) -> int:
     """`add`: 2 where anything was left out, which is named."""
     with opened(args) as library:
         accounts = _accounts(library, args.account)
         hints = {name: _shapes(account, accounts) for name, account in accounts.items()}
-        found = [_sorted(line, hints, args.account or "") for line in _lines(args.ids)]
-        clear = [each for each in _cleared(found, hints, ask=_may_ask(args.ids)) if _fits(each, accounts, args.kind)]
-        if clear:
-            _, outcome = library.change(Add(tuple(_job(each, args) for each in clear)))
+        found = [_sorted(record, hints, args.account or "") for record in _given(args.ids)]
+        jobs = [
+            _job(each, args)
+            for each in _cleared(found, hints, ask=_may_ask(args.ids))
+            if _fits(each, accounts, args.kind)
+        ]
+        if jobs:
+            _, outcome = library.change(Add(tuple(jobs)))
             tell("added", outcome.added)
             tell("there already", outcome.already)
         if not found:
             raise UsageError("there was no id to add")
-        return OK if len(clear) == len(found) else USAGE
+        return OK if len(jobs) == len(found) else USAGE
 
 
 def _accounts(library: Library, wanted: str | None) -> Mapping[str, Account]:
@@ -59,47 +74,72 @@ def _shapes(account: Account, accounts: Mapping[str, Account]) -> list[re.Patter
     return [] if account.provider.name in successors else [re.compile(shape) for shape in account.provider.ids]
 
 
-def _lines(given: Iterable[str]) -> Iterator[str]:
-    """The ids as given; in the place of `-` the lines of stdin. Blank ones are passed over."""
-    for text in given:
-        lines = sys.stdin.read().removeprefix("\ufeff").split("\n") if text == "-" else (text,)
-        yield from (line for line in lines if line.strip() or text != "-")
+def _given(texts: Iterable[str]) -> Iterator[Record | Wrong]:
+    """The ids as given; in the place of `-` what stdin holds."""
+    for text in texts:
+        yield from records(sys.stdin.read()) if text == "-" else (Record(text, {}),)
 
 
-def _sorted(line: str, hints: Hints, account: str) -> Candidate:
-    """A line's candidate. `account:id` names the account, unless another one was said for all."""
+def _sorted(record: Record | Wrong, hints: Hints, account: str) -> _Found:
+    """A record's candidate. Its account is the one that was said for all, else its own; `account:id` names it too."""
+    if isinstance(record, Wrong):
+        return _Found(Candidate(record.where, Verdict.REFUSED, reason=record.reason), {})
+    own = record.said.get("account", "")
+    if own and not record.id.lower().startswith(("http://", "https://")):
+        return _Found(_exact(record.id, account or own, hints), record.said)
+    line, account = record.id, account or own
     name, colon, rest = line.strip().partition(":")
     if colon and name in hints and account in {"", name}:
         line, account = rest, name
-    return next(iter(sort_out([line], hints, (), account)), Candidate("", Verdict.REFUSED, reason="there is no id"))
+    none = Candidate("", Verdict.REFUSED, reason="there is no id")
+    return _Found(next(iter(sort_out([line], hints, (), account)), none), record.said)
 
 
-def _cleared(found: Iterable[Candidate], hints: Hints, *, ask: bool) -> Iterator[Candidate]:
-    """The candidates whose account is known, or told by the operator; the others are named."""
+def _exact(job_id: str, account: str, hints: Hints) -> Candidate:
+    """The candidate of an id that stands beside its account: it was not pasted, and is taken as it is."""
+    if account not in hints:
+        reason = f"there is no account {clean(account, SHOWN)!r}: say another with --account"
+        return Candidate(job_id, Verdict.REFUSED, reason=reason)
+    refusal = ids.refusal(job_id)
+    return Candidate(job_id, Verdict.REFUSED if refusal else Verdict.NEW, account, refusal or "")
+
+
+def _cleared(found: Iterable[_Found], hints: Hints, *, ask: bool) -> Iterator[_Found]:
+    """Those whose account is known, or told by the operator; the others are named."""
     for each in found:
-        if each.verdict is Verdict.NEW:
+        candidate = each.candidate
+        if candidate.verdict is Verdict.NEW:
             yield each
-        elif each.verdict is Verdict.UNCLEAR and ask and (account := _asked(each, list(hints))):
-            yield Candidate(each.id, Verdict.NEW, account)
+        elif candidate.verdict is Verdict.UNCLEAR and ask and (account := _asked(candidate, list(hints))):
+            yield each._replace(candidate=Candidate(candidate.id, Verdict.NEW, account))
         else:
             unclear = f"say whose it is with --account: {', '.join(hints)}"
-            say(f"not added: {_shown(each.id)}: {unclear if each.verdict is Verdict.UNCLEAR else each.reason}")
+            reason = unclear if candidate.verdict is Verdict.UNCLEAR else candidate.reason
+            say(f"not added: {_shown(candidate.id)}: {reason}")
 
 
-def _fits(each: Candidate, accounts: Mapping[str, Account], kind: str | None) -> bool:
+def _fits(each: _Found, accounts: Mapping[str, Account], kind: str | None) -> bool:
     """Whether the account's provider has the kind that was said; if not, it is named."""
+    candidate = each.candidate
     try:
-        accounts[each.account].provider.endpoint(kind or "")
+        accounts[candidate.account].provider.endpoint(kind or each.said.get("kind", ""))
     except UnknownKind as error:
-        say(f"not added: {each.account}:{each.id}: {error}")
+        say(f"not added: {candidate.account}:{candidate.id}: {error}")
         return False
     return True
 
 
-def _job(each: Candidate, args: Namespace) -> Job:
-    given = {key: getattr(args, key) for key in ("label", "tags", "note") if getattr(args, key) is not None}
-    texts = {key: said(value) for key, value in given.items()}
-    return Job(account=each.account, id=each.id, kind=args.kind or "", added=float(int(time.time())), **texts)  # pyright: ignore[reportArgumentType] - `said` keeps the kind of each
+def _job(each: _Found, args: Namespace) -> Job:
+    """The job. What the command line says holds for all; its tags come to those that a record has."""
+    given = {key: getattr(args, key) for key in ("kind", "label", "note") if getattr(args, key) is not None}
+    typed = {key: said(value) for key, value in given.items()}
+    tags = tuple(dict.fromkeys((*each.said.get("tags", ()), *_tags(args))))
+    whose = {"account": each.candidate.account, "id": each.candidate.id}
+    return Job(**{"added": float(int(time.time())), **each.said, **typed, "tags": tags, **whose})  # pyright: ignore[reportArgumentType] - `said` keeps the kind of each
+
+
+def _tags(args: Namespace) -> Sequence[str]:
+    return () if args.tags is None else said(args.tags)  # pyright: ignore[reportReturnType] - the same
 
 
 def _may_ask(given: Sequence[str]) -> bool:

@@ -67,28 +67,18 @@ def line(change: PhaseChange) -> str:
 
 
 def export(args: Namespace) -> int:
-    """`export`: the whole board."""
+    """`export`: the whole board, in a form that `add -` reads."""
     with opened(args) as library:
-        states = library.board().values()
-        if args.format == "json":
-            put(library, states, as_json=True)
-        else:
-            data(_csv(library, states))
+        states, judged = library.board().values(), outlook(library)
+        found = [shapes.exported(state, library.provider_of(state.job.account), judged) for state in states]
+    data(json_array(found) if args.format == "json" else _csv(found))
     return OK
 
 
-def _csv(library: Library, states: Iterable[JobState]) -> str:
-    """RFC 4180 with a line of titles."""
-    import csv
-    import io
+def _csv(found: Iterable[shapes.Shape]) -> str:
+    from tui.cli import sheet
 
-    judged = outlook(library)
-    flat = [shapes.flat(shapes.job(state, library.provider_of(state.job.account), judged)) for state in states]
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(shapes.FLAT)
-    writer.writerows([row[column] for column in shapes.FLAT] for row in flat)
-    return written.getvalue()
+    return sheet.written(shapes.FLAT, map(shapes.flat, found))
 
 
 def _phase(word: str) -> Phase:

@@ -71,7 +71,12 @@ def _says(parser: ArgumentParser) -> None:
 
 
 def _add(parser: ArgumentParser) -> None:
-    parser.add_argument("ids", metavar="ID", nargs="+", help="an id, account:id or a link; -: from stdin, one a line")
+    parser.add_argument(
+        "ids",
+        metavar="ID",
+        nargs="+",
+        help="an id, account:id or a link; -: from stdin, one a line, or as CSV or JSON that `export` writes",
+    )
     parser.add_argument("--account", metavar="NAME", help="whose they are; else it is guessed where one account fits")
     _says(parser)
     watchlist(parser)
@@ -196,7 +201,11 @@ VERBS: Mapping[str, Verb] = {
     ),
     "log": Verb(_PAST, "showing:log", "the changes seen so far", _log, "babeltop log --since 7d"),
     "export": Verb(
-        _PAST, "showing:export", "the board as CSV or JSON", _export, "babeltop export --format csv > jobs.csv"
+        _PAST,
+        "showing:export",
+        "the board as CSV or JSON, which `add -` reads",
+        _export,
+        "babeltop export --format csv > jobs.csv",
     ),
     "providers": Verb(
         _SERVICES,

@@ -14,6 +14,7 @@ FLAT = (
     *("account", "provider", "id", "kind", "label", "tags", "note", "added", "phase", "status", "title", "language"),
     *("progress", "progress_source", "eta", "message", "link", "link_kind", "link_expires_at", "link_exact"),
     *("result", "flags", "checked_at", "next_ask_at", "fault", "fault_message"),
+    *("keep_link", "download", "muted", "archived"),
 )
 """The columns of `flat`."""
 
@@ -52,13 +53,20 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
     }
 
 
+def exported(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
+    """A job with all that the watchlist says of it, too."""
+    said = state.job
+    wishes = {"keep_link": said.keep_link, "download": said.download, "muted": said.muted, "archived": said.archived}
+    return job(state, provider, outlook) | wishes
+
+
 def flat(shape: Shape) -> Shape:
-    """A job's shape as one row: lists joined by spaces, of the links the first, of a fault its kind and message."""
+    """An exported job as one row: lists as words, of the links the first, of a fault its kind and message."""
+    from tui.cli.sheet import words
+
     first: Shape = shape["links"][0] if shape["links"] else {}
     fault: Shape = shape["fault"] or {}
-    row = {
-        key: " ".join(value) if key in {"tags", "flags"} else value for key, value in shape.items() if key != "links"
-    }
+    row = {key: words(value) if key in {"tags", "flags"} else value for key, value in shape.items() if key != "links"}
     row |= {"link": first.get("url")} | {f"link_{key}": first.get(key) for key in ("kind", "expires_at", "exact")}
     return row | {"fault": fault.get("kind"), "fault_message": fault.get("message")}
 

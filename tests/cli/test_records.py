@@ -1,0 +1,143 @@
+"""What `export` writes, `add -` reads: jobs come back as they were, and a spreadsheet runs nothing of them."""
+
+import csv
+import io
+import tomllib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.cli.conftest import Program
+from tui.cli import sheet
+from tui.cli.output import json_array
+from tui.cli.records import Record, Wrong, records
+from tui.cli.shapes import FLAT, exported, flat
+from tui.domain import ids
+from tui.domain.board import JobState
+from tui.domain.jobs import Job, Phase, Report
+from tui.domain.rows import Outlook
+from tui.domain.text import clean
+
+OUTLOOK = Outlook(now=1.8e9, stall_after=3600, warn_before=86400, archive_after=1e9)
+TEXTS = st.text(max_size=40).map(clean) | st.sampled_from(["=1+1", "'=1", "''", '"', "-x", "a;b ,c", "@", "'"])
+JOBS = st.builds(
+    Job,
+    account=st.sampled_from(["heygen", "legal-2"]),
+    id=st.text(min_size=1, max_size=20).filter(lambda text: ids.refusal(text) is None) | st.just("-=1"),
+    kind=st.sampled_from(["", "dub"]),
+    label=TEXTS,
+    tags=st.lists(TEXTS.filter(bool), unique=True, max_size=3).map(tuple),
+    note=TEXTS,
+    added=st.none() | st.integers(0, 4_000_000_000).map(float),
+    keep_link=st.booleans(),
+    download=st.booleans(),
+    muted=st.booleans(),
+    archived=st.booleans(),
+)
+
+
+def again(text: str) -> list[Job | Wrong]:
+    """The jobs that `add -` would make of a text."""
+    return [Job(id=each.id, **each.said) if isinstance(each, Record) else each for each in records(text)]
+
+
+@given(st.lists(JOBS, max_size=4))
+def test_every_job_comes_back_as_it_was(jobs: list[Job]) -> None:
+    shapes = [exported(JobState(job=job), "heygen", OUTLOOK) for job in jobs]
+    assert again(json_array(shapes)) == jobs
+    assert again("".join(msgspec.json.encode(shape).decode() + "\n" for shape in shapes)) == jobs
+    assert again(sheet.written(FLAT, map(flat, shapes))) == jobs
+
+
+@given(st.text(max_size=60).map(lambda text: text.replace("\0", "")))
+def test_no_cell_is_a_formula_and_every_cell_comes_back(said: str) -> None:
+    text = sheet.written(["id", "title"], [{"id": "a", "title": said}])
+    ((_, row),) = sheet.read(text, ",")
+    assert row["title"] == said
+    shown = list(csv.reader(io.StringIO(text, newline="")))[1][1]
+    assert not shown.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@given(st.text(max_size=200) | st.sampled_from(["[" * 100_000, '{"id":' * 5000, 'id\n"', "[1]", "[", "{}", "id,\n\0,"]))
+def test_any_text_is_read_without_an_exception(text: str) -> None:
+    assert all(isinstance(each, Record | Wrong) for each in records(text))
+
+
+def test_a_hostile_title_is_no_formula_in_an_export() -> None:
+    state = JobState(
+        job=Job(account="a", id="x"), report=Report(phase=Phase.DONE, word="done", title="=cmd|'/C calc'!A0")
+    )
+    (row,) = csv.DictReader(io.StringIO(sheet.written(FLAT, [flat(exported(state, "a", OUTLOOK))])))
+    assert row["title"] == "'=cmd|'/C calc'!A0"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\r\n\n b ", [("a\r", {}), (" b ", {})]),
+        ("ID;Label;tags\r\n7;Brüssel;a b\r\n", [("7", {"label": "Brüssel", "tags": ("a", "b")})]),
+        ("id\tmuted\nx\tyes\ny\t\n", [("x", {"muted": True}), ("y", {"muted": False})]),
+        ('["a", {"id": "b", "account": ""}]', [("a", {}), ("b", {})]),
+        ('{"id": "a"}\n\n{"id": "b", "note": "two\\nlines"}', [("a", {}), ("b", {"note": "two\nlines"})]),
+        ('{\n "id": "a"\n}', [("a", {})]),
+        ("id,added\na,2026-11-21\n", [("a", {"added": 1795219200.0})]),
+    ],
+)
+def test_what_other_programs_write_is_read(text: str, expected: list) -> None:
+    assert [tuple(each) for each in records(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "reason"),
+    [
+        ('{"id": "a"}\n{"id": }', "line 2", "is no JSON"),
+        ('[{"id": "a"}', "the array", "is no JSON"),
+        ('[{"id": "a"}, 7]', "element 2", "neither an id nor an object"),
+        ('[{"id": "a"}, {"id": 7}]', "element 2", "has no id"),
+        ("id,muted\na,perhaps\n", "line 2", "muted: expected true or false, not 'perhaps'"),
+        ('{"id": "a", "added": 7}', "line 1", "added: expected a time"),
+        ('{"id": "a", "tags": [7]}', "line 1", "tags: expected a text"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_place(text: str, where: str, reason: str) -> None:
+    wrong = [each for each in records(text) if isinstance(each, Wrong)]
+    assert [each.where for each in wrong] == [where]
+    assert reason in wrong[0].reason
+
+
+WHOLE = 'kind = "dub"\nlabel = "-1, \\"x\\""\ntags = ["two words", "b"]\nnote = "=n"\nadded = 2026-11-21T20:14:00Z\n'
+WISHES = "keep_link = true\ndownload = true\nmuted = true\narchived = true\n"
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_export_makes_the_same_watchlist_elsewhere(four: Program, form: str) -> None:
+    four.holding("camb:-one", "camb:two", more=WHOLE + WISHES)
+    before = tomllib.loads(four.watchlist.read_text())
+    written = four("export", "--format", form).out
+    other = four.folder / "other.toml"
+    told = four("--watchlist", str(other), "add", "-", stdin=written)
+    assert told.code == 0
+    assert tomllib.loads(other.read_text()) == before
+
+
+def test_what_is_said_on_the_command_line_holds_for_every_record(four: Program) -> None:
+    sheet_of_two = "account,id,label,tags\nheygen,one,L,a\nkonpro,two,,\n"
+    told = four("add", "-", "--account", "camb", "--tag", "b", "--note", "n", stdin=sheet_of_two)
+    assert told.code == 0
+    found = tomllib.loads(four.watchlist.read_text())["job"]
+    assert [(job["account"], job["id"], job.get("label"), job["tags"], job["note"]) for job in found] == [
+        ("camb", "one", "L", ["a", "b"], "n"),
+        ("camb", "two", None, ["b"], "n"),
+    ]
+
+
+def test_what_is_clear_of_a_file_is_added_and_the_rest_is_named(four: Program) -> None:
+    lines = ['{"id": "doc_1"}', '{"id": "x", "account": "nobody"}', "{", '{"id": "interview-4"}']
+    told = four("add", "-", stdin="\n".join(lines))
+    assert told.code == 2
+    assert "added: flixu:doc_1" in told.err
+    assert "not added: 'x': there is no account 'nobody'" in told.err
+    assert "not added: 'line 3': is no JSON" in told.err
+    assert "not added: 'interview-4': say whose it is" in told.err

@@ -1,0 +1,62 @@
+"""CSV as `export` writes it and `add -` reads it. A spreadsheet that opens it runs nothing of what services say."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_FORMULA = tuple("=+-@\t\r")
+"""A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV Injection)."""
+_DELIMITERS = ",;\t"
+"""Spreadsheets of half of Europe write semicolons."""
+LONGEST = 4 * 1024 * 1024
+"""Characters of one cell that are read."""
+
+
+def written(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """RFC 4180 with a line of titles; an apostrophe stands before what would be a formula."""
+    sheet = io.StringIO()
+    writer = csv.writer(sheet)
+    writer.writerow(columns)
+    writer.writerows([_guarded(row[column]) for column in columns] for row in rows)
+    return sheet.getvalue()
+
+
+def delimiter(text: str) -> str | None:
+    """What parts the cells, if the first line names a column `id`; None: this is no such sheet."""
+    titles = text.lstrip().partition("\n")[0].strip()
+    return next((each for each in _DELIMITERS if "id" in _titles(titles, each)), None)
+
+
+def read(text: str, between: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Every row by its titles, in lower case, with the line that it ends on. Raises csv.Error."""
+    csv.field_size_limit(LONGEST)
+    rows = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=between)
+    titles = [title.strip().lower() for title in next(rows)]
+    for row in rows:
+        if any(row):
+            yield rows.line_num, {title: _unguarded(cell) for title, cell in zip(titles, row, strict=False)}
+
+
+def words(values: Iterable[str]) -> str:
+    """Several texts in one cell, parted by spaces; one that holds a space stands in quotes."""
+    cell = io.StringIO()
+    csv.writer(cell, delimiter=" ", lineterminator="").writerow(tuple(values))
+    return cell.getvalue()
+
+
+def parted(cell: str) -> tuple[str, ...]:
+    """What `words` has put into one cell. Raises csv.Error."""
+    return tuple(word for line in csv.reader([cell], delimiter=" ") for word in line if word)
+
+
+def _titles(line: str, between: str) -> list[str]:
+    return [title.strip().strip('"').lower() for title in line.split(between)]
+
+
+def _guarded(value: object) -> object:
+    text = value.lstrip("'") if isinstance(value, str) else ""
+    return f"'{value}" if text.startswith(_FORMULA) else value
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
