@@ -66,12 +66,22 @@ JOB = _object(
     },
 )
 JOBS: Schema = {"type": "array", "items": JOB}
-WISHES = dict.fromkeys(("keep_link", "download", "muted", "archived"), {"type": "boolean"})
+WISHES: Schema = {key: {"type": "boolean"} for key in ("keep_link", "download", "muted", "archived")}
 EXPORT: Schema = {"type": "array", "items": _object(**JOB["properties"], **WISHES)}
 CHANGE = _object(
     account=TEXT, id=TEXT, before=PHASE, after=PHASE, earliest=MAYBE_TIME, seen={**TEXT, "pattern": TIME}, message=TEXT
 )
 CHANGES: Schema = {"type": "array", "items": CHANGE}
+FINDINGS: Schema = {
+    "type": "array",
+    "items": _object(
+        area={"enum": ["program", "files", "journal", "accounts", "clock", "terminal", "hooks"]},
+        name=TEXT,
+        level={"enum": ["ok", "note", "wrong"]},
+        found=TEXT,
+        do=MAYBE_TEXT,
+    ),
+}
 EVENT = _object(**CHANGE["properties"], job=JOB)
 
 _TYPES = {

@@ -11,7 +11,7 @@ SOFTWARE = 70
 def told(error: Exception) -> int:
     """Says what went wrong; returns the exit code."""
     error = _root(error)
-    if _is_foreseen(error):
+    if foreseen(error):
         say(str(error))
         return USAGE
     if isinstance(error, OSError) and error.filename:
@@ -29,7 +29,7 @@ def _root(error: Exception) -> Exception:
     return _root(group.exceptions[0]) if len(group.exceptions) == 1 else group
 
 
-def _is_foreseen(error: Exception) -> bool:
+def foreseen(error: Exception) -> bool:
     """Whether the error was made for an operator to read."""
     if isinstance(error, UsageError):
         return True

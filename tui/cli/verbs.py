@@ -162,6 +162,11 @@ def _providers(parser: ArgumentParser) -> None:
     check.set_defaults(run="services:check")
 
 
+def _doctor(parser: ArgumentParser) -> None:
+    watchlist(parser)
+    _json(parser)
+
+
 def _simulate(parser: ArgumentParser) -> None:
     parser.add_argument("--port", default=9001, metavar="P", type=_number(int, 0, 65535), help="9001; 0: a free one")
     parser.add_argument(
@@ -213,6 +218,9 @@ VERBS: Mapping[str, Verb] = {
         "the known services; `providers check FILE` tries a file",
         _providers,
         "babeltop providers",
+    ),
+    "doctor": Verb(
+        _SERVICES, "doctor:doctor", "looks for what stands in the way, and says what to do", _doctor, "babeltop doctor"
     ),
     "simulate": Verb(
         _SERVICES,

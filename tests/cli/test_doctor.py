@@ -1,0 +1,193 @@
+"""doctor: what it finds is true, says what to do, and shows no key."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from tests.cli import schema
+from tests.cli.conftest import KEY, Ended, Program
+from tests.server import raw, serving
+from tests.terminal import Terminal
+from tui.simulator.app import Simulator
+
+
+def found(told: Ended) -> dict[str, tuple[str, str, str]]:
+    """Level, finding and remedy by area and name."""
+    return {f"{each['area']}: {each['name']}": (each["level"], each["found"], each["do"] or "") for each in told.json}
+
+
+def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
+    four.holding("heygen:a-fine", "konpro:b-fine", "camb:c-fine", "flixu:d-fine")
+    four("check")
+    told, shown = four.side_by_side("doctor --json", "doctor")
+    assert (told.code, told.err, shown.code, shown.err) == (0, "", 0, "")
+    assert schema.problems(told.json, schema.FINDINGS) == []
+    seen = found(told)
+    assert {level for level, _, _ in seen.values()} <= {"ok", "note"}
+    assert f"environment variable SERVICE_KEY (…{KEY[-4:]}): job d-fine asked in" in seen["accounts: flixu"][1]
+    assert "4 jobs were seen" in seen["journal: journal"][1]
+    assert seen["files: state folder"][1].endswith("(0700)")
+    assert all(name in shown.out for name in seen)
+
+
+def test_an_account_without_jobs_is_asked_for_a_made_up_id(four: Program) -> None:
+    level, said, _ = found(four("doctor", "--json"))["accounts: camb"]
+    assert level == "ok"
+    assert "a made-up id asked" in said
+
+
+def test_it_asks_once_for_the_newest_job_and_keeps_nothing_of_it(babeltop: Program) -> None:
+    simulator = Simulator()
+    with serving(simulator) as url:
+        babeltop.configured(camb=url)
+        older, newer = "added = 2026-01-01T00:00:00Z\n", "added = 2026-02-01T00:00:00Z\n"
+        babeltop.watchlist.write_text(
+            "".join(f'[[job]]\naccount = "camb"\nid = "{name}"\n{at}' for name, at in (("new", newer), ("old", older)))
+        )
+        told = babeltop("doctor", "--json")
+    assert "job new asked" in found(told)["accounts: camb"][1]
+    assert babeltop("list", "--json").json[0]["checked_at"] is None
+
+
+def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(four: Program) -> None:
+    four.env["SERVICE_KEY"] = "wrong"
+    told = four("doctor", "--json")
+    assert told.code == 3
+    level, said, do = found(told)["accounts: flixu"]
+    assert level == "wrong"
+    assert "refused the key (401)" in said
+    assert "(too short to show its end)" in said
+    assert "set it anew" in do
+    del four.env["SERVICE_KEY"]
+    told = four("doctor", "--json")
+    assert told.code == 3
+    assert "SERVICE_KEY is not set" in found(told)["accounts: flixu"][1]
+
+
+def test_a_service_that_is_down_is_exit_3_with_what_to_see_to(babeltop: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    told = babeltop.configured(camb=f"http://127.0.0.1:{port}")("doctor", "--json")
+    assert told.code == 3
+    level, said, do = found(told)["accounts: camb"]
+    assert (level, "cannot be reached" in said) == ("wrong", True)
+    assert "HTTPS_PROXY" in do
+
+
+def test_files_that_others_may_write_or_read_are_named_with_the_command_that_mends_it(four: Program) -> None:
+    four.holding("camb:a")("check")
+    (four.config / "config.toml").chmod(0o666)
+    four.state.chmod(0o755)
+    told = four("doctor", "--json")
+    assert told.code == 2
+    seen = found(told)
+    assert seen["files: config.toml"][0] == "wrong"
+    assert seen["files: config.toml"][2] == f"chmod go-w {four.config / 'config.toml'}"
+    assert seen["files: state folder"][0] == "note"
+    assert seen["files: state folder"][2] == f"chmod go-rwx {four.state}"
+
+
+def test_files_that_are_wrong_are_findings_and_stop_nothing(four: Program) -> None:
+    (four.config / "config.toml").write_text("[polling]\nmax_interval = 7\n")
+    told = four("doctor", "--json")
+    assert told.code == 2
+    assert "polling.max_interval" in found(told)["files: settings"][1]
+    assert "terminal: terminal" in found(told)
+    four.configured("camb").watchlist.write_text("[[job]\n")
+    told = four("doctor", "--json")
+    assert told.code == 2
+    assert f"{four.watchlist}, line 1" in found(told)["files: settings"][1]
+
+
+def test_a_damaged_journal_is_told(four: Program) -> None:
+    four.state.mkdir(mode=0o700)
+    (four.state / "journal.db").write_text("this is no journal, and longer than a header of SQLite has to be" * 9)
+    told = four("doctor", "--json")
+    assert "the journal was damaged" in found(told)["program: warning"][1]
+
+
+def test_a_hook_whose_program_is_not_there_is_told(four: Program) -> None:
+    with (four.config / "config.toml").open("a") as config:
+        config.write('[[hook]]\nrun = ["no-such-program"]\n[[hook]]\nrun = ["true"]\n')
+    told = four("doctor", "--json")
+    assert told.code == 2
+    assert found(told)["hooks: 1"][:2] == ("wrong", "there is no program 'no-such-program' in PATH")
+    assert found(told)["hooks: 2"][0] == "ok"
+
+
+def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
+    async def hour_ahead(writer: asyncio.StreamWriter) -> None:
+        date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+        writer.write(f"HTTP/1.1 404 Not Found\r\ndate: {date}\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+        await writer.drain()
+
+    with raw(hour_ahead) as url:
+        told = babeltop.configured(camb=url)("doctor", "--json")
+    assert told.code == 0
+    level, said, do = found(told)["clock: clock"]
+    assert level == "note"
+    assert "camb +36" in said
+    assert "set-ntp" in do
+
+
+def test_who_polls_is_told_by_pid(four: Program) -> None:
+    four.holding("camb:a-stuck")
+    process = four.start("watch")
+    assert process.stdout
+    process.stdout.readline()
+    told = found(four("doctor", "--json"))
+    process.terminate()
+    four.end(process)
+    assert told["journal: poller"][1] == f"PID {process.pid} polls this watchlist"
+    assert found(four("doctor", "--json"))["journal: poller"][1] == "nobody polls this watchlist now"
+
+
+def test_without_accounts_it_says_how_to_make_one(babeltop: Program) -> None:
+    told = babeltop("doctor", "--json")
+    assert told.code == 0
+    assert "FLIXU_API_KEY" in found(told)["accounts: accounts"][2]
+
+
+def on_a_terminal(program: Program, columns: int = 100, lines: int = 50, **environ: str) -> str:
+    env = program.env | environ
+    command = ["env", "-i", *(f"{name}={value}" for name, value in env.items()), sys.executable, "-m", "tui", "doctor"]
+    with Terminal(command, columns=columns, lines=lines) as terminal:
+        terminal.wait(20)
+        return terminal.raw.decode()
+
+
+def test_a_terminal_is_looked_at(babeltop: Program) -> None:
+    good = on_a_terminal(babeltop, TERM="xterm-256color", COLORTERM="truecolor", LC_ALL="C.UTF-8")
+    assert "16 million (TERM=xterm-256color)" in good
+    assert "OSC 52, which no terminal acknowledges" in good
+    poor = on_a_terminal(
+        babeltop, columns=70, lines=50, TERM="linux", LC_ALL="POSIX", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0"
+    )
+    assert "note  terminal: colours" in poor
+    assert "70x50" in poor
+    assert "make it larger" in poor
+    assert 'glyphs = "ascii"' in poor
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_in_tmux_the_settings_that_matter_are_told(babeltop: Program) -> None:
+    out = babeltop.folder / "out.json"
+    tmux = ["tmux", "-L", f"doctor-{babeltop.folder.parent.name}", "-f", "/dev/null"]
+    environ = [word for name, value in babeltop.env.items() for word in ("-e", f"{name}={value}")]
+    command = f"{sys.executable} -m tui doctor >{out}; tmux wait-for -S done"
+    try:
+        subprocess.run([*tmux, "new-session", "-d", "-x", "100", "-y", "40", *environ, command], check=True, timeout=20)
+        subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=30)
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False, timeout=10, capture_output=True)
+    shown = out.read_text()
+    assert "note  terminal: set-clipboard" in shown
+    assert "set -s set-clipboard on" in shown
+    assert "set -g allow-passthrough on" in shown
+    assert "set -s escape-time 10" in shown

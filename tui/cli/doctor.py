@@ -1,0 +1,174 @@
+"""The verb doctor: looks at all that can stand in the way, asks every account once, and says what to do."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tui.cli import findings, surroundings
+from tui.cli.failures import foreseen
+from tui.cli.findings import Finding, Level
+from tui.cli.output import FAULT, OK, USAGE, data, json_array
+from tui.cli.parser import Namespace
+from tui.domain import text
+from tui.domain.jobs import FaultKind, Job
+from tui.engine.probe import STAND_IN, Probe, probe
+from tui.stores.lease import Lease
+from tui.stores.library import Library, Places
+from tui.stores.secrets import Secret
+
+SKEW = 60.0
+"""Seconds that two clocks may part."""
+_PROVEN = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
+"""Faults with which a service has taken the key."""
+
+
+def doctor(args: Namespace) -> int:
+    """`doctor`: 2 where something is wrong on this machine, 3 where an account cannot be asked, else 0."""
+    places = Places.usual(Path(args.watchlist).expanduser() if args.watchlist else None)
+    found = [*surroundings.program(), *surroundings.files(places)]
+    try:
+        library = Library(places, os.environ, readonly=args.readonly)
+    except Exception as error:
+        if not foreseen(error):
+            raise
+        found.append(Finding("files", "settings", Level.WRONG, str(error), "correct the file, and run this again"))
+    else:
+        try:
+            found += _looked_through(library)
+        finally:
+            library.close()
+    found += surroundings.terminal(os.environ)
+    if args.json:
+        data(json_array(map(findings.shape, found)))
+    else:
+        data("".join(f"{line}\n" for line in findings.told(found)))
+    return _code(found)
+
+
+def _code(found: Iterable[Finding]) -> int:
+    wrong = [finding for finding in found if finding.level is Level.WRONG]
+    if any(not finding.asked for finding in wrong):
+        return USAGE
+    return FAULT if wrong else OK
+
+
+def _looked_through(library: Library) -> Iterator[Finding]:
+    """All that takes the settings."""
+    yield from surroundings.hooks(library.settings)
+    yield from _journal(library)
+    jobs: Sequence[Job] = ()
+    try:
+        reading = library.watchlist.read()
+        jobs = reading.jobs
+        level = Level.NOTE if reading.problems else Level.OK
+        yield Finding("files", "jobs", level, "; ".join([f"{len(jobs)} jobs", *reading.problems]))
+        accounts = list(library.accounts)
+    except Exception as error:
+        if not foreseen(error):
+            raise
+        yield Finding("files", "settings", Level.WRONG, str(error), "correct the file, and run this again")
+        return
+    if not accounts:
+        names = ", ".join(variable for _, variable, _ in library.key_variables())
+        do = f"set one of {names}, or write [accounts.NAME] in {library.places.config / 'config.toml'}"
+        yield Finding("accounts", "accounts", Level.NOTE, "there is none yet", do)
+        return
+    library.fetch_keys()
+    probes = asyncio.run(_probed(library, accounts, jobs))
+    for name, found in zip(accounts, probes, strict=True):
+        yield _account(library, name, found)
+    yield from _clock(accounts, probes)
+    unknown = sorted({job.account for job in jobs} - set(accounts))
+    for name in unknown:
+        yield Finding("accounts", name, Level.WRONG, "jobs are listed under it", library.unconfigured(name))
+    for warning in dict.fromkeys(library.warnings):
+        yield Finding("program", "warning", Level.NOTE, warning)
+
+
+async def _probed(library: Library, accounts: Iterable[str], jobs: Iterable[Job]) -> list[Probe]:
+    newest: dict[str, Job] = {}
+    for job in sorted(jobs, key=lambda job: job.added or 0.0):  # of two of the same instant the one further down
+        if not job.archived:
+            newest[job.account] = job
+    return await asyncio.gather(*(probe(library, name, newest.get(name)) for name in accounts))
+
+
+def _account(library: Library, name: str, found: Probe) -> Finding:
+    """One account: whose key, and what came of the ask."""
+    account, key = library.accounts[name], library.key(name)
+    whose = f"{account.provider.title}, {account.key or 'no key'}"
+    if isinstance(key, Secret):
+        whose += f" (…{key.tail})" if key.tail else " (too short to show its end)"
+    if found.moved:
+        whose += f"; its API is over, {found.moved} answers"
+    fault, took = found.fault, f" in {found.asked.ms:.0f} ms" if found.asked else ""
+    about = "a made-up id" if found.job.id == STAND_IN else f"job {found.job.id}"
+    if fault is None or fault.kind in _PROVEN:
+        what = "asked" if fault is None else f"asked ({fault.http_status}: {fault.message})"
+        return Finding("accounts", name, Level.OK, f"{whose}: {about} {what}{took}", asked=True)
+    if fault.kind is FaultKind.REJECTED and found.job.id == STAND_IN:
+        do = f"the service is there; add a job to see whether the key is good: babeltop add {name}:ID"
+        return Finding("accounts", name, Level.NOTE, f"{whose}: {about}: {fault.message}{took}", do, asked=True)
+    return Finding("accounts", name, Level.WRONG, f"{whose}: {fault.message}{took}", _way_out(fault.kind), asked=True)
+
+
+def _way_out(kind: FaultKind) -> str:
+    match kind:
+        case FaultKind.REFUSED:
+            return "see whether the key is of this organisation and still good; then set it anew, and run this again"
+        case FaultKind.OFFLINE | FaultKind.TIMEOUT:
+            return "see to the network, to HTTPS_PROXY and to the account's base_url"
+        case FaultKind.TLS:
+            return "see to this machine's certificates (SSL_CERT_FILE) and clock; a proxy may stand between"
+        case FaultKind.LIMITED:
+            return "wait until then; another program with this key may be asking too"
+        case FaultKind.SERVER:
+            return "the service is in trouble: see its status page; asking goes on by itself"
+        case _:
+            return "see the account's base_url and its provider file: babeltop providers"
+
+
+def _clock(accounts: Sequence[str], probes: Sequence[Probe]) -> Iterator[Finding]:
+    """Our clock beside the services'. One that stands alone is the service's own."""
+    skews = {name: found.skew for name, found in zip(accounts, probes, strict=True) if found.skew is not None}
+    if not skews:
+        yield Finding("clock", "clock", Level.OK, "no service told the time")
+        return
+    off = {name: skew for name, skew in skews.items() if abs(skew) > SKEW}
+    shown = ", ".join(f"{name} {skew:+.0f} s" for name, skew in (off or skews).items())
+    do = "set this machine's clock: timedatectl set-ntp true. Link expiry goes by the service's clock meanwhile"
+    level, do = (Level.NOTE, do) if off else (Level.OK, "")
+    yield Finding("clock", "clock", level, f"the services' clocks beside ours: {shown}", do)
+
+
+def _journal(library: Library) -> Iterator[Finding]:
+    """Whether the journal can be used, and who polls."""
+    file = library.places.state / "journal.db"
+    try:
+        trouble = library.ensure_journal()
+        known = 0 if trouble else len(library.journal.states())
+        beat = library.journal.heartbeats.last(_lease(library).name)
+        free = _lease(library).free()
+    except Exception as error:
+        if not (foreseen(error) or isinstance(error, OSError)):
+            raise
+        library.ensure_journal()
+        yield Finding("journal", "journal", Level.WRONG, str(error), "see to the rights of the state folder")
+        return
+    if trouble:
+        yield Finding("journal", "journal", Level.WRONG, trouble, f"see to the rights of {file.parent}")
+        return
+    size = f"{file.stat().st_size / 1024**2:.1f} MiB"
+    yield Finding("journal", "journal", Level.OK, f"{text.clean(str(file))}: {known} jobs were seen, {size}")
+    if free:
+        yield Finding("journal", "poller", Level.OK, "nobody polls this watchlist now")
+    else:
+        pid = beat.pid if beat else None
+        yield Finding(
+            "journal", "poller", Level.OK, f"PID {pid} polls this watchlist" if pid else "another process polls it"
+        )
+
+
+def _lease(library: Library) -> Lease:
+    return Lease(library.places.state, library.places.watchlist)
