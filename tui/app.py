@@ -23,7 +23,7 @@ from tui.engine.feed import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.screens.dashboard import Dashboard
 from tui.screens.ending import INTERRUPTED, ended_by_signals, restorer
-from tui.screens.starting import LOOKS, WATCHLIST, Looks, beginning, listing
+from tui.screens.starting import LOOKS, Looks, beginning
 from tui.stores import paths
 from tui.stores.library import Library
 from tui.stores.settings import Settings
@@ -132,6 +132,7 @@ class Babeltop(App[None]):
         """The first frame stands: what was made for it is no garbage, and is never looked through again."""
         if self._whole is not None:
             self._dashboard.complete(self._whole())
+            self._whole = None
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
@@ -147,13 +148,10 @@ class Babeltop(App[None]):
 
     def on_fed(self) -> None:
         """Hands what has changed to the dashboard."""
-        update = self._feed.take()
-        self._dashboard.take(update)
-        if update.order is not None and self._keeps is not None:
-            self._remember(WATCHLIST, listing(self._keeps, update.order))
+        self._dashboard.take(self._feed.take())
 
     def _remember(self, name: str, value: object) -> None:
-        if self._keeps is not None and value is not None:
+        if self._keeps is not None:
             self._feed.send(Remember({name: value}))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -168,28 +166,19 @@ def run(library: Library, *, transport: "Transport | None" = None, demo: bool = 
     gc.disable()  # a board of 10,000 jobs makes no garbage, and looking for some takes a third of its time
     feed = EngineThread(library, transport=transport)
     begun = beginning(library)
-    if begun.whole is None:
-        library.close()
-
-    def whole() -> Update:
-        assert begun.whole is not None, "only asked for where there is more"
-        try:
-            return begun.whole()
-        finally:
-            library.close()
-
     greeting = Greeting(str(library.places.watchlist), library.key_variables())
     app = Babeltop(
         feed,
         library.settings,
         greeting,
         first=begun.first,
-        whole=whole if begun.whole is not None else None,
+        whole=begun.whole,
         looks=begun.looks,
         keeps=None if demo else library,
         readonly=library.readonly,
         role="demo" if demo else "read-only" if library.readonly else "polling",
     )
+    del begun  # the app holds of it what it needs yet
     restore = restorer()
 
     def give_up() -> None:

@@ -14,12 +14,20 @@ from tui.domain.jobs import Phase
 from tui.engine.feed import AccountState, Health, Update
 from tui.screens.confirm import ConfirmScreen
 from tui.stores.library import Library
+from tui.stores.listing import WATCHLIST, Listing
 from tui.stores.settings import Settings, Ui
 from tui.widgets.badges import badge
 from tui.widgets.table import JobTable
 from tui.widgets.welcome import Greeting
 
 DIALOGS = {"help": "question_mark", "add": "a", "edit": "e", "sort": "s", "accounts": "A", "journal": "J"}
+
+
+def remembered(library: Library) -> None:
+    """As an engine leaves the journal that has read the watchlist."""
+    reading, places = library.watchlist.read(), library.places
+    listing = Listing.of(places.watchlist, library.watchlist.stamp(), reading)
+    library.journal.remember({WATCHLIST: listing})
 
 
 def account(**more) -> AccountState:
@@ -137,9 +145,9 @@ async def test_ascii_is_ascii_all_over(library: Library, feed: LibraryFeed):
 
 
 async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Library, feed: LibraryFeed):
-    from tui.screens.starting import WATCHLIST, beginning, listing
+    from tui.screens.starting import beginning
 
-    library.journal.remember({WATCHLIST: listing(library, tuple(library.board()))})
+    remembered(library)
     with library.places.watchlist.open("a") as file:
         file.write("[[job]\n")
     begun = beginning(library)
@@ -177,7 +185,7 @@ async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(libra
 async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(library: Library, monkeypatch):
     from tui.screens import starting
 
-    library.journal.remember({starting.WATCHLIST: starting.listing(library, tuple(library.board()))})
+    remembered(library)
     assert starting.beginning(library).whole is None
     monkeypatch.setattr(starting, "TOP", 3)
     begun = starting.beginning(library)

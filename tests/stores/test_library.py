@@ -125,12 +125,14 @@ def test_readonly_writes_no_watchlist(tmp_path):
     assert (tmp_path / "watchlist.toml").read_bytes() == before
 
 
-def test_another_threads_library_shares_keys_and_has_its_own_journal(tmp_path):
+def test_another_threads_library_shares_keys_and_takes_the_open_journal_along(tmp_path):
     found = library(tmp_path, BASE, {"heygen": ("a",)})
     found.board()
+    journal = found.journal
     other = found.again()
     assert other.key("heygen") == found.key("heygen")
-    assert other.journal is not found.journal
+    assert other.journal is journal
+    assert found.journal is not journal
     other.close()
     assert list(found.board()) == [A]
     found.close()

@@ -87,6 +87,7 @@ class Ledger:
         self._flushing: asyncio.TimerHandle | None = None
         self._problems: dict[str, str] = {}
         self._tempos: dict[tuple[str, str], Tempo | None] = {}
+        self._unconfigured: dict[str, Fault] = {}
         self._learning = Learning(lambda account, kind, most: library.journal.lived(account, kind, most), now)
 
     def settle(self, ref: Ref, event: Event, body: bytes | None = None, asked: Asked | None = None) -> JobState:
@@ -169,15 +170,21 @@ class Ledger:
             if state.phase in ACTIVE and (state.fresh_until or now) >= now and state.checked_at is not None:
                 self._show(replace(state, fresh_until=now - 1))
 
-    def list(self, jobs: Iterable[Job]) -> None:
+    @property
+    def unwritten(self) -> bool:
+        """There is something that the journal does not hold yet."""
+        return bool(self._pending)
+
+    def list(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
         """The watchlist holds these jobs and no others: new ones come with what the journal knows of them.
 
-        Raises JournalError, with nothing done.
+        `known`: what was read of it already. Raises JournalError, with nothing done.
         """
         jobs = tuple(jobs)
         order = tuple(job.ref for job in jobs)
         new = set(order) - self.states.keys()
-        known = self._library.journal.states(new) if new else {}
+        unread = new - known.keys()
+        known = {**known, **self._library.journal.states(unread)} if unread else known
         for ref in self.states.keys() - set(order):
             del self.states[ref]
             self._learning.planned(ref, None)
@@ -194,7 +201,8 @@ class Ledger:
     def _enter(self, job: Job, known: JobState | None) -> None:
         """A job that was not on the board, with what the journal knows of it."""
         state = self._judged(board.reduce(known or JobState(job=job), Listed(job))[0])
-        self._place(board.reduce(state, self._first(state))[0])
+        state, _ = board.reduce(state, self._first(state))
+        self._place(known if known is not None and state == known else state)  # the front end holds that one
         if known is None or known.job != job or known.fault != state.fault:
             self._journal(Entry(state))
 
@@ -239,7 +247,10 @@ class Ledger:
         """Why the job cannot be asked at all, as things are configured."""
         live = self._accounts.get(job.account)
         if live is None:
-            return Fault(FaultKind.REFUSED, self._library.unconfigured(job.account))
+            if job.account not in self._unconfigured:
+                why = self._library.unconfigured(job.account)
+                self._unconfigured[job.account] = Fault(FaultKind.REFUSED, why)
+            return self._unconfigured[job.account]
         try:
             live.endpoint(job)
         except UnknownKind as error:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from random import Random
 
 import httpx
@@ -27,6 +27,7 @@ from tui.engine.succession import Turn
 from tui.stores.budgets import Budgets
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
+from tui.stores.listing import WATCHLIST, Listing, Recalled, Stamp
 from tui.stores.watchlist import Reading, WatchlistError
 
 TICK = 1.0
@@ -91,6 +92,8 @@ class Session:
             library, self._ledger, self._accounts, listed=self._list, unlock=self._unlock, aside=aside
         )
         self._stamp: object = UNREAD
+        self._listing: Listing | None = None
+        """What is to be remembered of the watchlist once the journal holds its jobs; None: nothing new."""
         self._told: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
             live.unlock(library.key(name))
@@ -112,9 +115,10 @@ class Session:
         if patient:
             self._keeping.open()
         self._recall()
+        kept, self._library.recalled = self._library.recalled, None
         try:
-            self._stamp = self._library.watchlist.stamp()
-            self._list(self._library.watchlist.read())
+            self._stamp = stamp = self._library.watchlist.stamp()
+            self._list_file(stamp, kept)
         except WatchlistError as error:
             if not patient:
                 raise
@@ -128,9 +132,27 @@ class Session:
                 known = self._library.journal.successors.refusals(name, live.succession.heir.provider.name)
                 live.succession.recall(known)
 
-    def _list(self, reading: Reading) -> None:
+    def _list_file(self, stamp: Stamp | None, kept: Recalled | None = None) -> None:
+        """Lists what the file of this stamp says; `kept` may say it too. Raises WatchlistError and JournalError."""
+        reading = kept and kept.reading(stamp)
+        if reading is None:
+            reading = self._library.watchlist.read()
+            self._listing = Listing.of(self._library.places.watchlist, stamp, reading)
+        self._list(reading, kept.states if kept is not None else {})
+
+    def _keep_listing(self) -> None:
+        """Spares the next start the parsing: what the journal does not hold yet would be missing then."""
+        if self._listing is None or self._only is not None or self._ledger.unwritten:
+            return
+        try:
+            self._library.journal.remember({WATCHLIST: self._listing})
+        except JournalError:
+            return  # told by who writes entries; the next tick tries again
+        self._listing = None
+
+    def _list(self, reading: Reading, known: Mapping[Ref, JobState] | None = None) -> None:
         only = self._only
-        self._ledger.list(job for job in reading.jobs if only is None or job.ref in only)
+        self._ledger.list((job for job in reading.jobs if only is None or job.ref in only), known or {})
         self._ledger.problem("watchlist", "; ".join(reading.problems))
 
     def settled(self, ref: Ref) -> bool:
@@ -168,6 +190,7 @@ class Session:
             self._follow_clock()
             self._take_part()
             self._read_watchlist()
+            self._keep_listing()
             for name in self._library.changed_keys():
                 self._unlock(name)
             self._read_journal()
@@ -234,7 +257,7 @@ class Session:
             return
         self._stamp = stamp
         try:
-            self._list(self._library.watchlist.read())
+            self._list_file(stamp)
         except WatchlistError as error:
             self._ledger.problem("watchlist", str(error))
         except JournalError as error:

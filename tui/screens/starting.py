@@ -5,7 +5,7 @@ while the stamp is the same, the journal alone gives the board; the engine reads
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,25 +15,17 @@ from tui.domain.jobs import Ref
 from tui.domain.rows import View
 from tui.engine.feed import AccountState, Health, Update
 from tui.stores.library import Library
+from tui.stores.listing import WATCHLIST, Listing, Recalled
 from tui.stores.secrets import Secret
 from tui.stores.settings import Settings
 from tui.stores.watchlist import WatchlistError
 
-WATCHLIST, LOOKS = "watchlist", "looks"
-"""The names under which the journal keeps it."""
+LOOKS = "looks"
+"""The name under which the journal keeps them."""
 TOP = 100
 """Jobs of a long watchlist that are read for the first frame; it shows fewer on most screens. The others follow it."""
 
 T = TypeVar("T")
-
-
-class Listing(Struct, frozen=True, kw_only=True):
-    """A watchlist's order, and of which file's state it was."""
-
-    path: str
-    stamp: tuple[int, int, int] | None
-    order: list[Any] = []
-    """Pairs of account and id: not one Ref for each, since all of this stands between start and first frame."""
 
 
 class Looks(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,14 +98,6 @@ def _top(library: Library, listing: Listing) -> dict[Ref, JobState] | None:
     return {ref: known[ref] for ref in refs} if len(known) == len(refs) else None
 
 
-def listing(library: Library, order: tuple[Ref, ...]) -> Listing | None:
-    """What is to be remembered of the watchlist; None: it cannot be read."""
-    try:
-        return Listing(path=str(library.places.watchlist), stamp=library.watchlist.stamp(), order=list(order))
-    except WatchlistError:
-        return None
-
-
 def accounts(library: Library) -> dict[str, AccountState]:
     """Every account, before it was asked anything."""
     found: dict[str, AccountState] = {}
@@ -133,10 +117,10 @@ def accounts(library: Library) -> dict[str, AccountState]:
 
 
 def _known(library: Library, listing: Listing) -> dict[Ref, JobState]:
-    """What the journal knows of the jobs that were listed, in their order."""
-    known: dict[Any, JobState] = dict(library.journal.states())
-    states = (known.get(tuple(pair)) for pair in listing.order)
-    return {state.job.ref: state for state in states if state is not None}
+    """What the journal knows of the jobs that were listed, in their order; the engine begins with it."""
+    known = listing.known(library.journal.states())
+    library.recalled = Recalled(listing, known)
+    return known
 
 
 def _read(kept: object, shape: type[T]) -> T | None:

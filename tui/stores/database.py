@@ -36,7 +36,7 @@ class RefusedJournalError(JournalError):
 
 
 class Database:
-    """One SQLite file, or a database in memory. One connection, for one thread."""
+    """One SQLite file, or a database in memory. One connection, for one thread at a time."""
 
     def __init__(self, path: Path | None, layouts: Sequence[str], opened: Callable[[sqlite3.Connection], None]) -> None:
         """Opens the file, making it (0600) where there is none. Raises JournalError.
@@ -74,7 +74,9 @@ class Database:
             if not self._path.exists():
                 self._path.touch(mode=0o600)
         self._inode = self._inode_there()
-        self._db = sqlite3.connect(self._path or ":memory:", timeout=OPENING, isolation_level=None)
+        self._db = sqlite3.connect(
+            self._path or ":memory:", timeout=OPENING, isolation_level=None, check_same_thread=False
+        )
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")

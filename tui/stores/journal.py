@@ -59,7 +59,7 @@ _decode = msgspec.json.Decoder(JobState).decode
 
 
 class Journal:
-    """The journal in one file. One connection, for one thread."""
+    """The journal in one file. One connection, for one thread at a time."""
 
     def __init__(self, path: Path | None) -> None:
         """Opens the file, making it (0600) and its layout where there is none. Raises JournalError.

@@ -20,6 +20,7 @@ from tui.providers.tables import nearest
 from tui.stores import paths, secrets, settings
 from tui.stores.database import UnwritableJournalError
 from tui.stores.journal import Journal, JournalError
+from tui.stores.listing import Recalled
 from tui.stores.secrets import Secret, SecretError, Source
 from tui.stores.settings import AccountSettings, AccountTable, Settings, SettingsError
 from tui.stores.values import exposed
@@ -70,6 +71,8 @@ class Library:
         self._keys: dict[str, Secret | SecretError] = {}
         self._key_stamps: dict[str, secrets.Stamp | None] = {}
         self.warnings: list[str] = []
+        self.recalled: Recalled | None = None
+        """What was read of the open journal for a first frame; an engine begins with it."""
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
@@ -281,9 +284,15 @@ class Library:
         return {job.ref: _listed(job, known.get(job.ref)) for job in reading.jobs}
 
     def again(self) -> "Library":
-        """The same library for an engine's thread: it shares what was read and fetched, and opens its own journal."""
+        """The same library for an engine's thread: it shares what was read and fetched.
+
+        The open journal goes over to it, with what was recalled of it: nothing that is written there in between is
+        missed. Else it opens its own.
+        """
         other = Library.__new__(Library)
-        other.__dict__.update({key: value for key, value in self.__dict__.items() if key != "journal"})
+        other.__dict__.update(self.__dict__)
+        self.__dict__.pop("journal", None)
+        self.recalled = None
         other.watchlist = WatchlistFile(self.places.watchlist, ENGINE_PATIENCE)
         return other
 
