@@ -13,11 +13,12 @@ from tests.cli.conftest import Program
 from tui.cli import sheet
 from tui.cli.output import json_array
 from tui.cli.records import Record, Wrong, records
-from tui.cli.shapes import FLAT, exported, flat
+from tui.cli.sheet import FLAT, flat
 from tui.domain import ids
 from tui.domain.board import JobState
 from tui.domain.jobs import Job, Phase, Report
 from tui.domain.rows import Outlook
+from tui.domain.shapes import exported
 from tui.domain.text import clean
 
 OUTLOOK = Outlook(now=1.8e9, stall_after=3600, warn_before=86400, archive_after=1e9)

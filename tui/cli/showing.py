@@ -78,7 +78,7 @@ def export(args: Namespace) -> int:
 def _csv(found: Iterable[shapes.Shape]) -> str:
     from tui.cli import sheet
 
-    return sheet.written(shapes.FLAT, map(shapes.flat, found))
+    return sheet.written(sheet.FLAT, map(sheet.flat, found))
 
 
 def _phase(word: str) -> Phase:

@@ -10,14 +10,6 @@ from tui.domain.rows import Outlook
 Shape = dict[str, Any]
 """What becomes a JSON object."""
 
-FLAT = (
-    *("account", "provider", "id", "kind", "label", "tags", "note", "added", "phase", "status", "title", "language"),
-    *("progress", "progress_source", "eta", "message", "link", "link_kind", "link_expires_at", "link_exact"),
-    *("result", "flags", "checked_at", "next_ask_at", "fault", "fault_message"),
-    *("keep_link", "download", "muted", "archived"),
-)
-"""The columns of `flat`."""
-
 
 def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
     """A job and all that is known of it."""
@@ -58,17 +50,6 @@ def exported(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
     said = state.job
     wishes = {"keep_link": said.keep_link, "download": said.download, "muted": said.muted, "archived": said.archived}
     return job(state, provider, outlook) | wishes
-
-
-def flat(shape: Shape) -> Shape:
-    """An exported job as one row: lists as words, of the links the first, of a fault its kind and message."""
-    from tui.cli.sheet import words
-
-    first: Shape = shape["links"][0] if shape["links"] else {}
-    fault: Shape = shape["fault"] or {}
-    row = {key: words(value) if key in {"tags", "flags"} else value for key, value in shape.items() if key != "links"}
-    row |= {"link": first.get("url")} | {f"link_{key}": first.get(key) for key in ("kind", "expires_at", "exact")}
-    return row | {"fault": fault.get("kind"), "fault_message": fault.get("message")}
 
 
 def change(found: PhaseChange) -> Shape:
