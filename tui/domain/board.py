@@ -51,6 +51,8 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     asks: int = 0
     unwhole: int = 0
     """Asks in a row that said done without the promised link."""
+    unrenewed: int = 0
+    """Asks in a row for a fresh link that brought none that lives longer."""
     next_ask_at: float | None = None
     """Instant; None: nothing will be asked by itself."""
     reason: str = ""
@@ -84,6 +86,8 @@ class Reported(NamedTuple):
     at: float
     skew: float = 0.0
     """Seconds by which the service's clock is ahead of ours."""
+    renewal: bool = False
+    """A job that is done was asked for a fresh link: it stays done, whatever the service says now."""
 
 
 class Resulted(NamedTuple):
@@ -93,6 +97,8 @@ class Resulted(NamedTuple):
     at: float
     skew: float = 0.0
     """Seconds by which the service's clock is ahead of ours."""
+    renewal: bool = False
+    """It was asked for a fresh link."""
 
 
 class Faulted(NamedTuple):
@@ -103,7 +109,7 @@ class Faulted(NamedTuple):
     person: bool = False
     """A person asked (`check`): one 404 is enough."""
     second: bool = False
-    """It was the ask for the result of a job that is done, which stays done whatever becomes of that."""
+    """It was an ask for the result or a fresh link of a job that is done, which it stays whatever becomes of that."""
 
 
 class Unasked(NamedTuple):
@@ -144,17 +150,20 @@ def reduce(state: JobState, event: Event) -> tuple[JobState, PhaseChange | None]
             return replace(state, job=job), None
         case Planned(at, reason, fresh_until, expected):
             return replace(state, next_ask_at=at, reason=reason, fresh_until=fresh_until, expected=expected), None
-        case Resulted(result, at, skew):
-            return _resulted(state, result, at, skew), None
+        case Resulted(result, at, skew, renewal):
+            after = _resulted(state, result, at, skew)
+            return (_renewed(state, after) if renewal else after), None
         case Unasked(fault):
             return replace(state, fault=fault), None
         case Saved():
             return replace(state, saved=(*(each for each in state.saved if each.what != event.what), event)), None
-        case Reported(report, at, skew):
+        case Reported(report, at, skew, renewal):
+            if renewal and state.phase is Phase.DONE:
+                return _asked_anew(state, event), None
             return _reported(state, report, at, skew)
         case Faulted(fault, at, person, second):
             if second:
-                return replace(state, fault=fault, faults=state.faults + 1, asks=state.asks + 1), None
+                return _unanswered(state, fault), None
             return _faulted(state, fault, at, person)
 
 
@@ -193,6 +202,28 @@ def _resulted(state: JobState, result: Result, at: float, skew: float) -> JobSta
         faults=0,
         asks=state.asks + 1,
     )
+
+
+def _asked_anew(state: JobState, event: Reported) -> JobState:
+    """A job that is done was asked for a fresh link. Any other word than done is that ask's fault."""
+    report = event.report
+    if report.phase is not Phase.DONE:
+        said = f"asked for a fresh link, the service says {report.word!r} of a job that was done; its old link stays"
+        return _unanswered(state, Fault(FaultKind.MALFORMED, said))
+    after, _ = _reported(state, report, event.at, event.skew)
+    return _renewed(state, after)
+
+
+def _renewed(before: JobState, after: JobState) -> JobState:
+    """Counts an ask that brought no link that lives longer than the one that was there."""
+    died, dies = expiry.first_end(before.links), expiry.first_end(after.links)
+    fresh = died is None or (after.links and (dies is None or dies > died))
+    return replace(after, unrenewed=0 if fresh else before.unrenewed + 1)
+
+
+def _unanswered(state: JobState, fault: Fault) -> JobState:
+    """An ask for what a job that is done has brought met a fault."""
+    return replace(state, fault=fault, faults=state.faults + 1, asks=state.asks + 1)
 
 
 def _faulted(state: JobState, fault: Fault, at: float, person: bool) -> tuple[JobState, PhaseChange | None]:

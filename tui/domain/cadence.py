@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from tui.domain import durations, text
+from tui.domain import durations, renewal, text
 from tui.domain.board import JobState
 from tui.domain.durations import Fit
 from tui.domain.jobs import ACTIVE, Fault, FaultKind, Phase
@@ -77,12 +77,18 @@ class Tempo(Struct, frozen=True):
     stall_after: float
     result: bool = False
     """The kind has a result that takes a second ask."""
+    renew_before: float = DAY
+    """How long before its end a link that is to be kept is renewed."""
 
     @classmethod
-    def of(cls, cadence: str, *, max_interval: float, stall_after: float, result: bool) -> "Tempo":
+    def of(
+        cls, cadence: str, *, max_interval: float, stall_after: float, result: bool, renew_before: float = DAY
+    ) -> "Tempo":
         """The tempo of a cadence named in a provider file, within the operator's longest interval."""
         first, most = COLD[cadence]
-        return cls(cadence, min(first, max_interval), min(most, max_interval), max_interval, stall_after, result)
+        return cls(
+            cadence, min(first, max_interval), min(most, max_interval), max_interval, stall_after, result, renew_before
+        )
 
 
 def wants_result(state: JobState, tempo: Tempo) -> bool:
@@ -190,20 +196,34 @@ def _missing(state: JobState, now: float, random: Random) -> Plan | None:
 
 
 def _done(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan | None:
-    """Done is asked on only for its result, or a few times for a promised link that is not there."""
+    """Done is asked on only for its result, a few times for a promised link that is not there, or to keep one."""
     first, times = UNWHOLE
     result = wants_result(state, tempo)
     if not result and not 0 < state.unwhole <= times:
-        return None
+        return _renewal(state, tempo, now, random)
     if state.fault is not None:
         if state.faults < TRIES:
             return _after_fault(state, state.fault, tempo, now, random)
         if state.since is None or now - state.since > DAY:
-            return None
+            return _renewal(state, tempo, now, random)
         return Plan(now + _jittered(HOUR, random), "done, but for what it brought: hourly for a day")
     if result:
         return Plan(now, "done: now its result")
     return Plan(now + _jittered(first * 2.0 ** (state.unwhole - 1), random), "done, but its link is not there yet")
+
+
+def _renewal(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan | None:
+    """A fresh link for one that is to be kept. Faults that pass are waited out as any, but for hourly at last."""
+    start = renewal.begins(state, tempo.renew_before)
+    if start is None:
+        return None
+    fault = state.fault
+    if fault is not None and fault.kind not in renewal.DECIDED and now >= start:
+        if state.faults < TRIES or fault.kind in {FaultKind.REFUSED, FaultKind.RETIRED}:
+            return _after_fault(state, fault, tempo, now, random)
+        return Plan(now + _jittered(HOUR, random), "its link could not be renewed: hourly")
+    due = renewal.due(state, tempo.renew_before, now, random)
+    return None if due is None else Plan(due.at, due.reason)
 
 
 def fresh_until(state: JobState, next_at: float | None, now: float) -> float | None:

@@ -62,6 +62,11 @@ def expiring(link: Link, now: float, warn_before: float) -> bool:
     return link.expires_at is not None and 0 < link.expires_at - now <= warn_before
 
 
+def first_end(links: Sequence[Link]) -> float | None:
+    """Instant at which the first of the links dies, or died; None: no expiry of any is known."""
+    return min((link.expires_at for link in links if link.expires_at is not None), default=None)
+
+
 def signed(url: str) -> tuple[float, bool] | None:
     """The instant that the URL's own signature ends, and whether that is exact; None: it says none that can be read.
 

@@ -49,6 +49,10 @@ class Asking:
         """One job, or the result of one that is done. `person`: somebody asked by hand."""
         await self._guarded([ref], self._one(live, client, ref, person))
 
+    async def anew(self, live: LiveAccount, client: Client, ref: Ref, *, person: bool) -> None:
+        """One job, for fresh links. What is done stays done, whatever the service says now."""
+        await self._guarded([ref], self._one(live, client, ref, person, anew=True))
+
     async def _guarded(self, refs: Sequence[Ref], asking: Awaitable[None]) -> None:
         try:
             await asking
@@ -62,12 +66,13 @@ class Asking:
         """Those that are still on the board: a job may be removed while it is asked."""
         return [ref for ref in refs if ref in self._ledger.states]
 
-    async def _one(self, live: LiveAccount, client: Client, ref: Ref, person: bool) -> None:
+    async def _one(self, live: LiveAccount, client: Client, ref: Ref, person: bool, *, anew: bool = False) -> None:
         state = self._ledger.states.get(ref)
         if state is None:
             return
+        anew = state.phase is Phase.DONE if anew else not person and self._ledger.renews(state)
         answer: Answer[Report] | Answer[Result]
-        if self._ledger.wants_result(state):
+        if self._ledger.wants_result(state) or (anew and self._ledger.has_result(state)):
             answer = await live.result(client, state)
         else:
             answer = await live.ask(client, state.job)
@@ -81,7 +86,7 @@ class Asking:
         elif answer.turn is Turn.NEXT:
             self._ledger.hurry(ref, "its API is over: now the successor")
         else:
-            self._ledger.settle(ref, event(answer, person), answer.body, answer.asked)
+            self._ledger.settle(ref, event(answer, person, anew=anew), answer.body, answer.asked)
 
     async def _many(self, live: LiveAccount, client: Client, refs: Sequence[Ref]) -> None:
         answer = await live.ask_many(client, [ref.id for ref in refs])
@@ -106,12 +111,12 @@ class Asking:
             self._ledger.hurry(ref, "not all was said in one ask with others")
 
 
-def event(answer: Answer[Report] | Answer[Result], person: bool) -> Event:
-    """What happened to the job by it."""
+def event(answer: Answer[Report] | Answer[Result], person: bool, *, anew: bool = False) -> Event:
+    """What happened to the job by it. `anew`: it is done, and was asked for fresh links."""
     match answer.outcome:
         case Report():
-            return Reported(answer.outcome, answer.at, answer.skew)
+            return Reported(answer.outcome, answer.at, answer.skew, anew)
         case Result():
-            return Resulted(answer.outcome, answer.at, answer.skew)
+            return Resulted(answer.outcome, answer.at, answer.skew, anew)
         case Fault():
-            return Faulted(answer.outcome, answer.at, person, answer.second)
+            return Faulted(answer.outcome, answer.at, person, answer.second or anew)

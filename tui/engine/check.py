@@ -74,27 +74,33 @@ class Check:
         return state.fault is None and self._ledger.wants_result(state)
 
     async def _may(self, live: LiveAccount, ref: Ref) -> bool:
-        """Waits for leave and pays for one ask; False, with the fault settled, where there is none.
-
-        Those who wait do so in their order, each for PATIENCE at most from when it is its turn.
-        """
-        async with live.turn:
-            fault = await self._leave(live)
+        """Waits for leave and pays for one ask; False, with the fault settled, where there is none."""
+        fault = await permitted(live, self._now)
         if fault is not None and ref in self._ledger.states:
             self._ledger.settle(ref, Unasked(fault))
         return fault is None
 
-    async def _leave(self, live: LiveAccount) -> Fault | None:
-        """Waits for leave and pays, or says why there is none. A key that was refused since `run` is not tried."""
-        deadline = self._now() + PATIENCE
-        while not live.pace.stopped:
-            now = self._now()
-            leave = live.leave(now, person=True)
-            assert leave is not None, "a person is always given leave, if late"
-            if leave.at > deadline:
-                return Fault(FaultKind.LIMITED, f"nothing was sent: {leave.reason}", retry_at=leave.at)
-            if leave.at > now:
-                await asyncio.sleep(leave.at - now)
-            elif live.pay(now):
-                return None
-        return Fault(FaultKind.REFUSED, live.pace.stopped)
+
+async def permitted(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
+    """Waits for an account's leave to ask for a person, and pays for one ask; or why there is none.
+
+    Those who wait do so in their order, each for PATIENCE at most from when it is its turn.
+    """
+    async with live.turn:
+        return await _leave(live, clock)
+
+
+async def _leave(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
+    """Waits for leave and pays, or says why there is none. A key that was refused meanwhile is not tried."""
+    deadline = clock() + PATIENCE
+    while not live.pace.stopped:
+        now = clock()
+        leave = live.leave(now, person=True)
+        assert leave is not None, "a person is always given leave, if late"
+        if leave.at > deadline:
+            return Fault(FaultKind.LIMITED, f"nothing was sent: {leave.reason}", retry_at=leave.at)
+        if leave.at > now:
+            await asyncio.sleep(leave.at - now)
+        elif live.pay(now):
+            return None
+    return Fault(FaultKind.REFUSED, live.pace.stopped)

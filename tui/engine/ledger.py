@@ -83,6 +83,8 @@ class Ledger:
         self._now = now
         self._random = random
         self._queue = queue
+        self._wished: set[Ref] = set()
+        """Jobs that a person wants asked, whatever comes of it."""
         self._pending: list[Entry] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._problems: dict[str, str] = {}
@@ -107,6 +109,7 @@ class Ledger:
         self, state: JobState, change: PhaseChange | None, plan: Planned, body: bytes | None, asked: Asked | None
     ) -> JobState:
         state, _ = board.reduce(state, plan)
+        self._wished.discard(state.job.ref)
         self._place(state)
         self._journal(Entry(state, change, body, self._now(), asked))
         if change is not None:
@@ -119,6 +122,11 @@ class Ledger:
         state = self.states[ref]
         self._show(board.reduce(state, Planned(self._now(), reason, state.fresh_until, state.expected))[0])
         self._queue(ref, HURRIED)
+
+    def wish(self, ref: Ref) -> None:
+        """A person wants to know how the job is: it is asked before all others, and what is said holds."""
+        self._wished.add(ref)
+        self.hurry(ref)
 
     def shift(self, seconds: float) -> None:
         """The clock was set forward by so many seconds: what is planned stays as far away as it was. Queues nothing."""
@@ -187,6 +195,7 @@ class Ledger:
         known = {**known, **self._library.journal.states(unread)} if unread else known
         for ref in self.states.keys() - set(order):
             del self.states[ref]
+            self._wished.discard(ref)
             self._learning.planned(ref, None)
             self._queue(ref, None)
         self._listener.listed(order)
@@ -207,12 +216,12 @@ class Ledger:
             self._journal(Entry(state))
 
     def _edit(self, job: Job, held: JobState) -> None:
-        """Only another kind, or the Archive, makes another plan of it."""
+        """Only another kind, the Archive, or a link that is to be kept, makes another plan of it."""
         state, _ = board.reduce(held, Listed(job))
         if job.kind != held.job.kind:
             state = self._judged(replace(state, fault=None, faults=0, missed_at=None, misses=0))
             self._place(board.reduce(state, self._soon(state, "its kind is another"))[0])
-        elif job.archived != held.job.archived:
+        elif (job.archived, job.keep_link) != (held.job.archived, held.job.keep_link):
             self._place(board.reduce(state, self._first(state))[0])
         else:
             self._show(state)
@@ -261,6 +270,15 @@ class Ledger:
         """The next ask of the job is for its result."""
         tempo = self._tempo(state.job)
         return tempo is not None and cadence.wants_result(state, tempo)
+
+    def has_result(self, state: JobState) -> bool:
+        """The job's links come with its result, which is asked for by its run."""
+        tempo = self._tempo(state.job)
+        return tempo is not None and tempo.result and state.report is not None and state.report.run is not None
+
+    def renews(self, state: JobState) -> bool:
+        """The next ask of the job is by itself for a fresh link: nobody wants to know how it is."""
+        return state.phase is Phase.DONE and bool(state.links) and state.job.ref not in self._wished
 
     def _place(self, state: JobState) -> None:
         self._show(state)
@@ -320,6 +338,7 @@ class Ledger:
             max_interval=polling.max_interval,
             stall_after=polling.stall_after,
             result=endpoint.result is not None,
+            renew_before=self._library.settings.links.renew_before,
         )
 
     def problem(self, source: str, text: str) -> None:

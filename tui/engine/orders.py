@@ -83,7 +83,7 @@ class Orders:
                 continue
             live = self._accounts[ref.account]
             live.pace = pace.resumed(live.pace)
-            self._ledger.hurry(ref)
+            self._ledger.wish(ref)
             asked += 1
         if not asked:
             return Outcome(ok=False, message=refused)

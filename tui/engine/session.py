@@ -21,6 +21,7 @@ from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice,
 from tui.engine.keeping import Keeping
 from tui.engine.leading import Leading, Role
 from tui.engine.ledger import HURRIED, Ledger, Listener
+from tui.engine.links import Links
 from tui.engine.orders import Orders
 from tui.engine.poller import Poller
 from tui.engine.succession import Turn
@@ -85,6 +86,8 @@ class Session:
         }
         self._keeping = Keeping(library, self._ledger, asyncio.get_running_loop().time)
         self._leading = Leading(library, asyncio.get_running_loop().time, partly=only is not None)
+        self.links = Links(self._accounts, self._ledger, self._asking.anew, self._connect, self._clock.now)
+        """Links that are good when somebody wants one."""
         self._role = Role(polling=True)
         self._pruned_at = self._clock.now()
         self._noticed = 0

@@ -1,0 +1,95 @@
+"""When a link is asked for anew before it dies, and what an operator is told of it. Pure; asking is the engine's.
+
+Services differ: one gives another link at every ask, another the same until it is dead. So a fresh one is asked for
+in time; where the same comes back, ever more seldom, and once more when the old one has died.
+"""
+
+from random import Random
+from typing import NamedTuple
+
+from tui.domain import expiry
+from tui.domain.board import JobState
+from tui.domain.jobs import FaultKind, Phase
+
+GOOD = 3600.0
+"""Seconds that a link must have left to be handed out unasked: who takes it needs time to use it."""
+SPREAD = 0.25
+"""Share of the time that is left over which first asks are spread: many links were born in the same minute."""
+AGAIN = (900.0, 86400.0)
+"""Seconds to the second ask where the first brought nothing fresh, doubling, and the most between two."""
+LATE = 60.0
+"""Seconds after a link's death within which a fresh one is asked for once more."""
+TRIES = 16
+"""Asks in a row without a fresh link after which only a person asks again; the last nine are a day apart."""
+TROUBLED = 2
+"""Asks in a row without a fresh link from which on an operator is told."""
+DECIDED = frozenset(
+    {
+        *(FaultKind.MISSING, FaultKind.PAYMENT, FaultKind.REJECTED, FaultKind.MALFORMED),
+        *(FaultKind.TOO_LARGE, FaultKind.REDIRECTED),
+    }
+)
+"""Faults that say of this job that there is no fresh link. The others pass, or are the account's."""
+
+
+class Due(NamedTuple):
+    """The next ask for a fresh link."""
+
+    at: float
+    reason: str
+
+
+def good(end: float | None, now: float) -> bool:
+    """A link that dies then can be handed out without an ask."""
+    return end is None or end - now >= GOOD
+
+
+def begins(state: JobState, renew_before: float) -> float | None:
+    """Instant from which on the job is asked for a fresh link by itself; None: it never is.
+
+    `renew_before` seconds before the first of its links dies, but not before half its life is over. A link that lives
+    less than GOOD altogether is renewed only when it is wanted.
+    """
+    ends = [link for link in state.links if link.expires_at is not None]
+    if state.phase is not Phase.DONE or not state.job.keep_link or state.job.archived or not ends:
+        return None
+    first = min(ends, key=lambda link: link.expires_at or 0.0)
+    dies = first.expires_at or 0.0
+    life = dies - first.first_seen
+    return None if life < GOOD else max(dies - renew_before, first.first_seen + life / 2)
+
+
+def due(state: JobState, renew_before: float, now: float, random: Random) -> Due | None:
+    """When the job is asked for a fresh link; None: not by itself. A fault that passes is not its business."""
+    start, dies = begins(state, renew_before), expiry.first_end(state.links)
+    if start is None or dies is None:
+        return None
+    tries = fruitless(state)
+    if tries >= TRIES:
+        return None
+    base = max(now, start)
+    if not tries:
+        return Due(base + random.uniform(0, SPREAD * max(AGAIN[0], dies - base)), "its link is renewed before it dies")
+    pause = min(AGAIN[1], AGAIN[0] * 2.0 ** (tries - 1)) * random.uniform(0.9, 1.1)
+    last = state.checked_at if state.fault is None and state.checked_at is not None else now
+    at = max(base, last + pause)
+    if now < dies < at:
+        return Due(dies + random.uniform(1.0, LATE), "its link could not be renewed: once more when it is dead")
+    return Due(at, "its link could not be renewed: tried again")
+
+
+def fruitless(state: JobState) -> int:
+    """Asks in a row from which it is known that there was no fresh link."""
+    met = state.fault is not None and state.fault.kind in DECIDED
+    return state.unrenewed + (state.faults if met else 0)
+
+
+def trouble(state: JobState, renew_before: float, now: float) -> str:
+    """Why the job's link is not renewed though it should be by now, for an operator; "": nothing is wrong."""
+    start = begins(state, renew_before)
+    tries = state.unrenewed + state.faults
+    if start is None or now < start or tries < TROUBLED:
+        return ""
+    if state.fault is not None:
+        return f"asked {tries} times for a fresh link: {state.fault.message}"
+    return f"asked {tries} times for a fresh link: the service gives the same one"

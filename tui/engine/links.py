@@ -1,0 +1,107 @@
+"""Links that are good when somebody wants one: as they are while they live long enough, else asked for anew, once.
+
+Whoever wants one is a person, or works for one: floors and the bucket are waited for, an open breaker is not. When
+links are renewed by themselves is `domain.renewal`'s.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from tui.domain import board, expiry, renewal, text
+from tui.domain.jobs import ENDS, Fault, FaultKind, Link, LinkKind, Ref
+from tui.engine.accounts import LiveAccount
+from tui.engine.check import Ask, permitted
+from tui.engine.client import Client
+from tui.engine.ledger import Ledger
+
+
+class Links:
+    """The links of one session's jobs."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, LiveAccount],
+        ledger: Ledger,
+        ask: Ask,
+        connect: Callable[[LiveAccount], Client],
+        now: Callable[[], float],
+    ) -> None:
+        """`ask` asks a job for its links, and settles what comes of it."""
+        self._accounts = accounts
+        self._ledger = ledger
+        self._ask = ask
+        self._connect = connect
+        self._now = now
+        self._asks: dict[Ref, asyncio.Task[Fault | None]] = {}
+
+    async def fresh(
+        self, ref: Ref, kind: LinkKind | None = None, not_url: str | None = None, *, nth: int = 0
+    ) -> Link | Fault:
+        """A link that lives, or why there is none. One that has `renewal.GOOD` seconds left costs no ask.
+
+        `kind` None: the one that the job's row shows. `nth`: of several of a kind, the one at this place. `not_url`:
+        this URL proved to be dead, whatever is said of its life. A link that could not be renewed is given as long as
+        it lives; see what is left of it. Who asks for one job at the same time shares one ask.
+        """
+        found = self._link(ref, kind, nth)
+        if found is not None and found.url != not_url and renewal.good(found.expires_at, self._now()):
+            return found
+        fault = await self.renew(ref)
+        found, now = self._link(ref, kind, nth), self._now()
+        if found is not None and found.url != not_url and not expiry.expired(found, now):
+            return found
+        return fault or Fault(FaultKind.MISSING, self._why(ref, found, not_url, now))
+
+    async def renew(self, ref: Ref) -> Fault | None:
+        """Asks the job for fresh links now, whatever is left of those that are there; or why it was not answered."""
+        asking = self._asks.get(ref)
+        if asking is None:
+            asking = self._asks[ref] = asyncio.create_task(self._renewed(ref))
+            asking.add_done_callback(lambda _: self._asks.pop(ref, None))
+        return await asyncio.shield(asking)
+
+    async def _renewed(self, ref: Ref) -> Fault | None:
+        state = self._ledger.states.get(ref)
+        if state is None:
+            return Fault(FaultKind.MISSING, f"{ref} is not on the watchlist")
+        refusal = self._ledger.refusal(state.job)
+        if refusal is not None:
+            return refusal
+        live = self._accounts[ref.account]
+        async with self._connect(live) as client:
+            while True:
+                fault = await permitted(live, self._now)
+                if fault is not None:
+                    return fault
+                await self._ask(live, client, ref, person=True)
+                if not live.succession.owes(ref.id):  # else the API is over, and its successor is to be asked
+                    break
+        after = self._ledger.states.get(ref)
+        return after.fault if after is not None else None
+
+    def _link(self, ref: Ref, kind: LinkKind | None, nth: int) -> Link | None:
+        state = self._ledger.states.get(ref)
+        if state is None:
+            return None
+        if kind is None:
+            return board.soonest(state)
+        found = [link for link in state.links if link.kind is kind]
+        return found[nth] if nth < len(found) else None
+
+    def _why(self, ref: Ref, found: Link | None, not_url: str | None, now: float) -> str:
+        """Why an ask that was answered brought no link that lives."""
+        state = self._ledger.states.get(ref)
+        if state is None:
+            return f"{ref} is not on the watchlist"
+        if found is None:
+            return f"this job has no such link{'' if state.phase in ENDS else ' yet'}"
+        return _same(found, not_url, now)
+
+
+def _same(found: Link, not_url: str | None, now: float) -> str:
+    if found.url == not_url:
+        return "the service gives the same link again, which was tried and is dead"
+    assert found.expires_at is not None, "what has no expiry does not die of it"
+    died = f"died {text.span(now - found.expires_at)} ago"
+    known = died if found.exact else f"by the documented life {died}"
+    return f"the service gives the same link again, which {known}; Overview shows it"
