@@ -2,25 +2,52 @@
 
 import asyncio
 
-from tests.engine.scripted import Scripted, done
+from tests.engine.scripted import Scripted, done, running
 from tests.engine.test_asking import stage
 from tests.virtual import DAY, HOUR, MINUTE, WEEK, wall
-from tui.domain.jobs import Job, LinkKind, Ref
+from tui.domain import board, expiry
+from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Ref
+from tui.engine.feed import Refresh
+from tui.stores.watchlist import Set
 
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
+A = Ref("heygen", "a")
 KEPT = (Job(account="heygen", id="a", keep_link=True),)
+LOOSE = (Job(account="heygen", id="a"),)
 
 
-def numbered(app=None):
+def numbered():
     """Every ask gets another link."""
     app = Scripted(lambda asked: done(f"https://cdn.test/{len(app.log)}"))
     return app
 
 
-def same():
-    """The link is the same until a week is over."""
-    app = Scripted(lambda asked: done(f"https://cdn.test/{int((asked.at - app.times()[0]) // WEEK)}"))
+def lasting():
+    """The link is the same until it has lived for a week."""
+    born = []
+
+    def reply(asked):
+        if not born or asked.at >= born[-1] + WEEK:
+            born.append(asked.at)
+        return done(f"https://cdn.test/{len(born)}")
+
+    return Scripted(reply)
+
+
+def turned(then):
+    """The job is done, with its link; from the second ask on it is what `then` says."""
+    app = Scripted(lambda asked: done("https://cdn.test/1") if len(app.log) == 1 else then)
     return app
+
+
+def watched(found, days, seen):
+    """Looks at the board every five minutes."""
+
+    async def look():
+        for _ in range(int(days * DAY / (5 * MINUTE))):
+            await asyncio.sleep(5 * MINUTE)
+            seen(found[A])
+
+    return look()
 
 
 def test_a_link_that_lives_an_hour_yet_costs_no_ask(tmp_path):
@@ -33,7 +60,7 @@ def test_a_link_that_lives_an_hour_yet_costs_no_ask(tmp_path):
         assert link.expires_at - wall() > HOUR
         assert len(app.log) == 1
 
-    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
 
 
 def test_a_link_with_less_than_an_hour_left_is_asked_for_once_by_all_who_want_it(tmp_path):
@@ -46,4 +73,152 @@ def test_a_link_with_less_than_an_hour_left_is_asked_for_once_by_all_who_want_it
         assert {link.url for link in links} == {"https://cdn.test/2"}
         assert len(app.log) == 2
 
-    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+
+
+def test_who_no_longer_waits_for_a_shared_ask_takes_it_from_nobody(tmp_path):
+    app = numbered()
+    app.seconds = 2.0
+
+    async def story(found):
+        await asyncio.sleep(WEEK)
+        first = asyncio.create_task(found.session.links.fresh(A))
+        second = asyncio.create_task(found.session.links.fresh(A))
+        await asyncio.sleep(1)
+        first.cancel()
+        assert (await second).url == "https://cdn.test/2"
+
+    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+
+
+def test_a_link_that_proved_dead_is_asked_for_though_it_looks_alive(tmp_path):
+    app = numbered()
+
+    async def story(found):
+        await asyncio.sleep(MINUTE)
+        link = await found.session.links.fresh(A, LinkKind.VIDEO, "https://cdn.test/1")
+        assert link.url == "https://cdn.test/2"
+        assert len(app.log) == 2
+
+    stage(tmp_path, app, LOOSE, story)
+
+
+def test_the_same_link_again_is_no_fresh_one_and_is_not_asked_for_twice(tmp_path):
+    app = lasting()
+
+    async def story(found):
+        await asyncio.sleep(MINUTE)
+        fault = await found.session.links.fresh(A, LinkKind.VIDEO, "https://cdn.test/1")
+        assert isinstance(fault, Fault)
+        assert "the same link again" in fault.message
+        assert len(app.log) == 2
+
+    stage(tmp_path, app, LOOSE, story)
+
+
+def test_a_link_that_could_not_be_renewed_is_given_as_long_as_it_lives_and_no_longer(tmp_path):
+    app = turned((500, {}, {}))
+
+    async def story(found):
+        await asyncio.sleep(WEEK - HOUR / 2)
+        link = await found.session.links.fresh(A)
+        assert link.url == "https://cdn.test/1"
+        assert 0 < link.expires_at - wall() < HOUR
+        await asyncio.sleep(HOUR)
+        fault = await found.session.links.fresh(A)
+        assert fault.kind is FaultKind.SERVER
+        assert (found[A].phase, found[A].fault) == (Phase.DONE, fault)
+
+    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+
+
+def test_a_link_is_never_asked_for_inside_a_floor(tmp_path):
+    app = turned((429, {}, {"retry-after": "300"}))
+
+    async def story(found):
+        await asyncio.sleep(WEEK + MINUTE)
+        assert (await found.session.links.fresh(A)).kind is FaultKind.LIMITED
+        fault = await found.session.links.fresh(A)
+        assert "nothing was sent" in fault.message
+        assert len(app.log) == 2
+
+    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+
+
+def test_what_has_no_link_says_so(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def story(found):
+        await asyncio.sleep(MINUTE)
+        assert "no such link yet" in (await found.session.links.fresh(A)).message
+        assert "not on the watchlist" in (await found.session.links.fresh(Ref("heygen", "z"))).message
+
+    stage(tmp_path, app, LOOSE, story)
+
+
+def test_a_link_that_is_to_be_kept_lives_on_for_a_month_at_an_ask_a_week(tmp_path):
+    app = numbered()
+
+    async def story(found):
+        await asyncio.sleep(MINUTE)
+        left = []
+        await watched(found, 30, lambda state: left.append(board.soonest(state).expires_at - wall()))
+        assert min(left) > 18 * HOUR - 5 * MINUTE
+        assert len(app.log) <= 6
+
+    stage(tmp_path, app, KEPT, story, tick=15 * MINUTE)
+
+
+def test_a_service_that_gives_the_same_link_until_it_dies_is_not_hammered_and_the_next_is_there_at_once(tmp_path):
+    app = lasting()
+
+    async def story(found):
+        await asyncio.sleep(MINUTE)
+        dead = []
+        await watched(found, 29, lambda state: dead.append(expiry.expired(board.soonest(state), wall())))
+        assert sum(dead) <= 4  # a look or none at each of four deaths
+        assert len(app.log) <= 1 + 4 * 9
+
+    stage(tmp_path, app, KEPT, story, tick=15 * MINUTE)
+
+
+def test_a_404_at_a_renewal_leaves_the_job_done_and_its_link_there_until_it_dies(tmp_path):
+    app = turned((404, {"error": {"message": "not found"}}, {}))
+
+    async def story(found):
+        await asyncio.sleep(MINUTE)
+        phases, links = set(), set()
+        await watched(found, 6.9, lambda state: (phases.add(state.phase), links.add(state.links)))
+        assert phases == {Phase.DONE}
+        assert {link.url for (link,) in links} == {"https://cdn.test/1"}
+        assert found[A].fault.kind is FaultKind.MISSING
+        assert 2 <= len(app.log) <= 9
+
+    stage(tmp_path, app, KEPT, story, tick=MINUTE)
+
+
+def test_a_job_that_runs_again_at_its_renewal_stays_done_until_somebody_asks_how_it_is(tmp_path):
+    app = turned(running())
+
+    async def story(found):
+        await asyncio.sleep(6.5 * DAY)
+        assert found[A].phase is Phase.DONE
+        assert "running" in found[A].fault.message
+        await found.session.perform(Refresh((A,)))
+        await asyncio.sleep(MINUTE)
+        assert found[A].phase is Phase.RUNNING
+
+    stage(tmp_path, app, KEPT, story, tick=MINUTE)
+
+
+def test_wanting_a_link_kept_is_heeded_at_once(tmp_path):
+    app = numbered()
+
+    async def story(found):
+        await asyncio.sleep(WEEK)
+        assert found[A].next_ask_at is None
+        await found.session.perform(Set((A,), {"keep_link": True}))
+        await asyncio.sleep(15 * MINUTE)
+        assert board.soonest(found[A]).url == "https://cdn.test/2"
+
+    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
