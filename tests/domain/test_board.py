@@ -80,6 +80,9 @@ def test_faults_in_a_row_are_counted_and_a_report_ends_them(story):
         before, (state, _) = state, reduce(state, event)
         if isinstance(event, Faulted):
             assert (state.faults, state.fault, state.asks) == (before.faults + 1, event.fault, before.asks + 1)
+        elif isinstance(event, Reported) and event.renewal and before.phase == "done" != event.report.phase:
+            assert (state.faults, state.asks) == (before.faults + 1, before.asks + 1)
+            assert event.report.word in state.fault.message
         elif isinstance(event, Reported | Resulted):
             assert (state.faults, state.fault, state.asks) == (0, None, before.asks + 1)
         else:
