@@ -7,7 +7,7 @@ from tests.engine.test_asking import stage
 from tests.virtual import DAY, HOUR, MINUTE, WEEK, wall
 from tui.domain import board, expiry
 from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Ref
-from tui.engine.feed import Refresh
+from tui.engine.feed import Refresh, Renew
 from tui.stores.watchlist import Set
 
 A = Ref("heygen", "a")
@@ -222,3 +222,51 @@ def test_wanting_a_link_kept_is_heeded_at_once(tmp_path):
         assert board.soonest(found[A]).url == "https://cdn.test/2"
 
     stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+
+
+def test_a_person_who_wants_a_fresh_link_is_told_how_long_it_lives(tmp_path):
+    async def story(found):
+        await asyncio.sleep(DAY)
+        outcome = await found.session.perform(Renew((A,)))
+        assert outcome.ok
+        assert outcome.message == "a fresh link: it lives about 7d00h more"
+        assert [link.url for link in outcome.links] == ["https://cdn.test/2"]
+
+    stage(tmp_path, numbered(), LOOSE, story, tick=MINUTE)
+
+
+def test_a_person_is_told_that_the_link_is_the_same_and_that_there_was_no_answer(tmp_path):
+    app = lasting()
+
+    async def story(found):
+        await asyncio.sleep(DAY)
+        outcome = await found.session.perform(Renew((A,)))
+        assert outcome.message == "the service gives the same link: it lives about 6d00h more"
+        app.reply = lambda asked: (500, {}, {})
+        outcome = await found.session.perform(Renew((A,)))
+        assert not outcome.ok
+        assert "no fresh link: " in outcome.message
+        assert "there is the old one, it lives about 6d00h more" in outcome.message
+        assert [link.url for link in outcome.links] == ["https://cdn.test/1"]
+        await asyncio.sleep(WEEK)
+        outcome = await found.session.perform(Renew((A,)))
+        assert not outcome.ok
+        assert outcome.links == ()
+
+    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+
+
+def test_many_renewals_share_the_accounts_pace_and_become_one_sentence(tmp_path):
+    app = numbered()
+    jobs = tuple(Job(account="heygen", id=f"j{number}") for number in range(12))
+
+    async def story(found):
+        await asyncio.sleep(DAY)
+        before, began = len(app.log), wall()
+        outcome = await found.session.perform(Renew(tuple(job.ref for job in jobs)))
+        assert outcome.message == "12 fresh links; the first dies in 6d23h"
+        assert len(outcome.links) == 12
+        assert len(app.log) - before == 12
+        assert wall() - began > 30  # ten a minute
+
+    stage(tmp_path, app, jobs, story, tick=MINUTE, rate=10)

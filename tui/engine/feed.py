@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Asked, Ref
+from tui.domain.jobs import Asked, Link, Ref
 from tui.stores.watchlist import Operation, Removed
 
 
@@ -87,6 +87,12 @@ class Refresh(Struct, frozen=True):
     refs: tuple[Ref, ...]
 
 
+class Renew(Struct, frozen=True):
+    """Ask these jobs for fresh links now; the outcome comes with them."""
+
+    refs: tuple[Ref, ...]
+
+
 class Resume(Struct, frozen=True):
     """A person says that the account may be tried again: its key is read anew."""
 
@@ -99,7 +105,7 @@ class Remember(Struct, frozen=True):
     values: Mapping[str, object]
 
 
-Command = Operation | Refresh | Resume | Remember
+Command = Operation | Refresh | Renew | Resume | Remember
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -110,6 +116,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """For an operator."""
     removed: tuple[Removed, ...] = ()
     """What `Restore` puts back."""
+    links: tuple[Link, ...] = ()
+    """After `Renew`, the links of the jobs' rows that live, in the jobs' order."""
 
 
 class Detail(Struct, frozen=True, kw_only=True):

@@ -5,14 +5,27 @@ links are renewed by themselves is `domain.renewal`'s.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from tui.domain import board, expiry, renewal, text
+from tui.domain import board, expiry, pace, renewal, text
 from tui.domain.jobs import ENDS, Fault, FaultKind, Link, LinkKind, Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.check import Ask, permitted
 from tui.engine.client import Client
 from tui.engine.ledger import Ledger
+
+
+class Renewed(NamedTuple):
+    """What came of a job that was asked for fresh links."""
+
+    ref: Ref
+    link: Link | None
+    """The link that its row shows now; None: there is none, or it is dead."""
+    fresh: bool
+    """It is another than before."""
+    fault: Fault | None
+    """Why there was no answer, or no link that lives."""
 
 
 class Links:
@@ -33,6 +46,7 @@ class Links:
         self._connect = connect
         self._now = now
         self._asks: dict[Ref, asyncio.Task[Fault | None]] = {}
+        self._at_once = {name: asyncio.Semaphore(live.account.concurrency) for name, live in accounts.items()}
 
     async def fresh(
         self, ref: Ref, kind: LinkKind | None = None, not_url: str | None = None, *, nth: int = 0
@@ -52,6 +66,25 @@ class Links:
             return found
         return fault or Fault(FaultKind.MISSING, self._why(ref, found, not_url, now))
 
+    async def renewed(self, refs: Iterable[Ref]) -> list[Renewed]:
+        """What comes of a person's wish for fresh links: an account that was stopped is tried again."""
+        refs = tuple(refs)
+        for live in {
+            ref.account: self._accounts[ref.account] for ref in refs if ref.account in self._accounts
+        }.values():
+            live.pace = pace.resumed(live.pace)
+        return await asyncio.gather(*map(self._renewal, refs))
+
+    async def _renewal(self, ref: Ref) -> Renewed:
+        before = self._link(ref, None, 0)
+        fault = await self.renew(ref)
+        link, now = self._link(ref, None, 0), self._now()
+        if link is None or expiry.expired(link, now):
+            return Renewed(
+                ref, None, fresh=False, fault=fault or Fault(FaultKind.MISSING, self._why(ref, link, None, now))
+            )
+        return Renewed(ref, link, link.url != (before and before.url), fault)
+
     async def renew(self, ref: Ref) -> Fault | None:
         """Asks the job for fresh links now, whatever is left of those that are there; or why it was not answered."""
         asking = self._asks.get(ref)
@@ -68,7 +101,7 @@ class Links:
         if refusal is not None:
             return refusal
         live = self._accounts[ref.account]
-        async with self._connect(live) as client:
+        async with self._at_once[ref.account], self._connect(live) as client:
             while True:
                 fault = await permitted(live, self._now)
                 if fault is not None:

@@ -1,15 +1,16 @@
 """What a person wants of a running session: commands with their outcome, and looks into the journal."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from tui.domain import pace
+from tui.domain import pace, text
 from tui.domain.board import PhaseChange
 from tui.domain.jobs import Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.aside import Aside
-from tui.engine.feed import Command, Detail, Outcome, Refresh, Remember, Resume
+from tui.engine.feed import Command, Detail, Outcome, Refresh, Remember, Renew, Resume
 from tui.engine.ledger import Ledger
+from tui.engine.links import Links, Renewed
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
 from tui.stores.watchlist import Operation, Reading, WatchlistError
@@ -33,6 +34,8 @@ class Orders:
         listed: Callable[[Reading], None],
         unlock: Callable[[str], None],
         aside: Aside,
+        links: Links,
+        now: Callable[[], float],
     ) -> None:
         """`listed` takes over a watchlist that was written; `unlock` an account's key, fetched anew."""
         self._library = library
@@ -41,18 +44,29 @@ class Orders:
         self._list = listed
         self._unlock = unlock
         self._aside = aside
+        self._links = links
+        self._now = now
 
     async def perform(self, command: Command) -> Outcome:
         """Does it and says what came of it. A command that cannot be done is an outcome, not an exception."""
         match command:
             case Refresh(refs):
                 return self._refresh(refs)
+            case Renew(refs):
+                return await self._renew(refs)
             case Resume(account):
                 return await self._resume(account)
             case Remember(values):
                 return self._remember(values)
             case _:
                 return self._change(command)
+
+    async def _renew(self, refs: tuple[Ref, ...]) -> Outcome:
+        """Asks the jobs for fresh links, and says how long they live."""
+        found = await self._links.renewed(refs)
+        links = tuple(each.link for each in found if each.link is not None)
+        ok = all(each.fault is None for each in found)
+        return Outcome(ok=ok, message=_lives(found, self._now()), links=links)
 
     async def _resume(self, account: str) -> Outcome:
         """Has the account tried again, with its key fetched anew: its command may take ten seconds."""
@@ -125,6 +139,33 @@ class Orders:
         except JournalError as error:
             log.warning("%s", error)
         return Outcome()
+
+
+def _lives(found: Sequence[Renewed], now: float) -> str:
+    """What came of jobs that were asked for fresh links, for an operator."""
+    if len(found) == 1:
+        return _life(found[0], now)
+    ends = [each.link.expires_at for each in found if each.link is not None and each.link.expires_at is not None]
+    fresh, wrong = sum(each.fresh for each in found), [each for each in found if each.fault is not None]
+    same = len(found) - fresh - len(wrong)
+    parts = [f"{fresh} fresh links" if fresh != 1 else "1 fresh link"]
+    parts += [f"{same} as before"] if same else []
+    parts += [f"the first dies in {text.duration(min(ends) - now)}"] if ends else []
+    parts += [f"{len(wrong)} without: {wrong[0].ref}: {wrong[0].fault.message}"] if wrong and wrong[0].fault else []
+    return "; ".join(parts)
+
+
+def _life(renewed: Renewed, now: float) -> str:
+    """What came of one job."""
+    link, fault = renewed.link, renewed.fault
+    if link is None:
+        return fault.message if fault is not None else "there is no link"
+    left = "no expiry of it is known"
+    if link.expires_at is not None:
+        left = f"it lives {'' if link.exact else 'about '}{text.duration(link.expires_at - now)} more"
+    if fault is not None:
+        return f"no fresh link: {fault.message}; there is the old one, {left}"
+    return f"{'a fresh link' if renewed.fresh else 'the service gives the same link'}: {left}"
 
 
 def _said(outcome: Changed) -> str:

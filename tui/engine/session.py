@@ -92,7 +92,14 @@ class Session:
         self._pruned_at = self._clock.now()
         self._noticed = 0
         self._orders = Orders(
-            library, self._ledger, self._accounts, listed=self._list, unlock=self._unlock, aside=aside
+            library,
+            self._ledger,
+            self._accounts,
+            listed=self._list,
+            unlock=self._unlock,
+            aside=aside,
+            links=self.links,
+            now=self._clock.now,
         )
         self._stamp: object = UNREAD
         self._listing: Listing | None = None
