@@ -13,7 +13,7 @@ NAME = Name("Spring launch", ".ur-PK.mp4")
 
 
 def begun(folder: Path, data: bytes = b"all of it") -> Part:
-    part = Part.begun(folder, NAME)
+    part = Part.begun(parts.vacant(folder, NAME), NAME)
     part.write(data)
     return part
 

@@ -150,6 +150,16 @@ def iso(at: float) -> str:
     return _moment(at, UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
+def size(count: int) -> str:
+    """So many bytes, in at most six cells: 512 B, 1.5 kB, 34 MB, 2.0 GB."""
+    value, unit = float(max(0, count)), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if value < 999.5 or unit == "PB":
+            break
+        value /= 1000
+    return f"{value:.1f} {unit}" if unit != "B" and value < 9.95 else f"{value:.0f} {unit}"
+
+
 def bar(fraction: float, cells: int, *, ascii_only: bool = False) -> str:
     """A bar of `cells` characters, of which `fraction` (0 to 1) is filled, in eighths: ██████▏··, or ######..."""
     eighths = int(min(max(0.0, fraction), 1.0) * cells * 8)

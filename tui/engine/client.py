@@ -133,7 +133,7 @@ class Client:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             return Fault(FaultKind.REJECTED, f"the address is no URL: {clean(str(error), 200)}")
         except (httpx.TransportError, OSError) as error:
-            return _unreached(error)
+            return unreached(error)
 
     def _late(self, error: Exception) -> str:
         deadline = self._bounds.deadline
@@ -206,7 +206,7 @@ def _inflated(raw: bytes, encoding: str, most: int) -> bytes:
     return body
 
 
-def _unreached(error: Exception) -> Fault:
+def unreached(error: Exception) -> Fault:
     """Offline, or TLS where any cause in the chain is about certificates."""
     cause: BaseException | None = error
     while cause is not None:

@@ -33,18 +33,9 @@ class Part:
         os.lseek(descriptor, 0, os.SEEK_END)
 
     @classmethod
-    def begun(cls, folder: Path, name: Name) -> "Part":
-        """A new one, under the first number that is free; makes the folder. Raises OSError."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number in count(1):
-            path = folder / f"{name.numbered(number)}{UNFINISHED}"
-            if os.path.lexists(folder / name.numbered(number)):
-                continue
-            try:
-                return cls(path, os.open(path, _OPENED | os.O_CREAT | os.O_EXCL, 0o600), name)
-            except FileExistsError:
-                continue
-        raise AssertionError("numbers do not end")
+    def begun(cls, path: Path, name: Name) -> "Part":
+        """A new one. Raises OSError, FileExistsError where there is something."""
+        return cls(path, os.open(path, _OPENED | os.O_CREAT | os.O_EXCL, 0o600), name)
 
     @classmethod
     def again(cls, path: Path, name: Name) -> "Part":
@@ -102,6 +93,17 @@ class Part:
     def close(self) -> None:
         """Nothing more is written; what is there stays."""
         os.close(self._descriptor)
+
+
+def vacant(folder: Path, name: Name) -> Path:
+    """Where the part of a new file is to be: its number is the first that is free. Makes the folder; raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in count(1):
+        final = folder / name.numbered(number)
+        part = final.with_name(f"{final.name}{UNFINISHED}")
+        if not os.path.lexists(final) and not os.path.lexists(part):
+            return part
+    raise AssertionError("numbers do not end")
 
 
 def settled(part: Path, final: Path, size: int) -> bool:

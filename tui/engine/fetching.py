@@ -1,0 +1,310 @@
+"""Fetches one file: in constant memory, resumed where it was cut off, checked, and named when it is whole."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import httpx
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tui.domain import delivery, naming, text
+from tui.domain.delivery import Delivery
+from tui.domain.jobs import Fault, FaultKind, Link, LinkKind
+from tui.engine import following
+from tui.engine.aside import Aside
+from tui.engine.following import CutError, FetchError, Request, Way, host
+from tui.providers.reply import Reply, retry_after
+from tui.stores import parts
+from tui.stores.downloads import Begun
+from tui.stores.parts import Part
+
+T = TypeVar("T")
+
+TRIES = 6
+"""Tries in a row that brought no byte, after which it is given up."""
+PAUSE, LONGEST = 1.0, 30.0
+"""Seconds before the second try, doubling, and at most."""
+PATIENCE = 120.0
+"""Seconds that a service may ask us to wait, at most, for a try to be made again here."""
+RESTARTS = 5
+"""Times that a file may be another one while it is fetched."""
+BUFFER = 1024 * 1024
+"""Bytes that are written at once."""
+RESERVE = 64 * BUFFER
+"""Bytes of the disk that are left alone by a file that does not say how long it is."""
+
+_DEAD = frozenset({401, 403, 404, 410})
+"""What a link that lives no more is answered with."""
+_BUSY = frozenset({408, 425, 429})
+
+
+class _DeadError(Exception):
+    """The link leads nowhere any more."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+
+
+class _AnewError(Exception):
+    """What was fetched so far is of another file than what comes now."""
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """One file that is wanted."""
+
+    link: Link
+    folder: Path
+    titles: tuple[str, ...]
+    """What it may be called, the best first."""
+    id: str
+    """What it is called where there is no title, not even in the reply."""
+    language: str = ""
+
+
+class Fetching:
+    """One file on its way. `run` once; what it had is on disk and in `begun` if it is cancelled or fails."""
+
+    def __init__(
+        self,
+        order: Order,
+        way: Way,
+        http: httpx.AsyncClient,
+        *,
+        begun: Begun | None,
+        keep: Callable[[Begun], None],
+        tell: Callable[[str, int, int | None], None],
+        fresh: Callable[[str], Awaitable[Link | Fault]],
+        now: Callable[[], float],
+        aside: Aside,
+        random: Random,
+        pause: float = PAUSE,
+    ) -> None:
+        """`begun`: what an earlier run left; `keep` is told what a later one needs. `fresh` renews a dead URL's link.
+
+        `tell` hears the file's name, the bytes that are there, and of how many. `pause`: seconds before a second try.
+        """
+        self._order, self._way, self._http = order, way, http
+        self._begun, self._keep, self._tell = begun, keep, tell
+        self._fresh, self._now, self._beside, self._random, self._pause = fresh, now, aside, random, pause
+        self._url = order.link.url
+        self._part: Part | None = None
+        self._restarts = 0
+
+    async def run(self) -> tuple[Path, int]:
+        """The whole file and its bytes. Raises FetchError."""
+        try:
+            return await self._resumed() or await self._fetched()
+        except OSError as error:
+            raise FetchError(self._disk(error), passing=True) from None
+        finally:
+            if self._part is not None:
+                self._part.close()
+
+    async def _resumed(self) -> tuple[Path, int] | None:
+        """What an earlier run left is opened, and finished where all of it is there."""
+        begun = self._begun
+        if begun is None:
+            return None
+        path, final = Path(begun.part), Path(begun.final)
+        if begun.final and begun.total is not None and parts.settled(path, final, begun.total):
+            return final, begun.total
+        try:
+            self._part = Part.again(path, begun.name)
+        except FileNotFoundError:
+            self._begun = None
+            return None
+        if begun.total is not None and self._part.size == begun.total:
+            return await self._finished(self._part, begun)
+        if not begun.validator or (begun.total is not None and self._part.size > begun.total):
+            self._part.restart()
+        return None
+
+    async def _fetched(self) -> tuple[Path, int]:
+        tries, renewed = 0, False
+        while True:
+            before = self._part.size if self._part else 0
+            try:
+                part, begun = await self._once()
+                return await self._finished(part, begun)
+            except _AnewError:
+                self._restart()
+            except _DeadError as dead:
+                if renewed:
+                    raise FetchError(f"the link leads nowhere ({dead}), and neither does a fresh one") from None
+                await self._renew(dead)
+                renewed = True
+            except CutError as cut:
+                tries = 1 if self._part and self._part.size > before else tries + 1
+                await self._wait(cut, tries)
+
+    def _restart(self) -> None:
+        self._restarts += 1
+        if self._restarts > RESTARTS:
+            raise FetchError("the file changes again and again while it is fetched", passing=True)
+        if self._part:
+            self._part.restart()
+
+    async def _renew(self, dead: _DeadError) -> None:
+        link = await self._fresh(self._url)
+        if isinstance(link, Fault):
+            raise FetchError(f"the link leads nowhere ({dead}), and there is no fresh one: {link.message}")
+        if link.url == self._url:
+            raise FetchError(f"the link leads nowhere ({dead}), and the service gives no other")
+        self._url = link.url
+
+    async def _wait(self, cut: CutError, tries: int) -> None:
+        if tries >= TRIES or (cut.wait or 0.0) > PATIENCE or cut.fault.kind is FaultKind.TLS:
+            raise FetchError(cut.fault.message, passing=True) from None
+        most = min(LONGEST, self._pause * 2 ** (tries - 1))
+        await asyncio.sleep(max(cut.wait or 0.0, self._random.uniform(most / 2, most)))
+
+    # One connection.
+
+    async def _once(self) -> tuple[Part, Begun]:
+        """Fetches what is missing, as far as the connection lasts."""
+        asked = Request(self._url, self._order.link.key)
+        if self._part and self._part.size and self._begun:
+            asked = Request(self._url, self._order.link.key, self._part.size, self._begun.validator)
+        response = await following.opened(self._http, self._way, asked)
+        try:
+            return await self._taken(response)
+        except (TimeoutError, httpx.TransportError) as error:
+            raise following.cut(error, self._url, self._way.stall) from None
+        finally:
+            await response.aclose()
+
+    async def _taken(self, response: httpx.Response) -> tuple[Part, Begun]:
+        """Writes what a reply brings."""
+        found = self._read(response)
+        part, begun = await self._placed(found, str(response.url))
+        if found is None:  # all of it is there
+            return part, begun
+        self._room(part, begun.total)
+        buffer = bytearray()
+        try:
+            async for chunk in response.aiter_raw():
+                buffer += chunk
+                if len(buffer) >= BUFFER:
+                    full, buffer = buffer, bytearray()
+                    await self._aside(lambda full=full: part.write(full))
+                    self._room(part, begun.total)
+                    self._tell(part.path.stem, part.size, begun.total)
+        finally:
+            part.write(buffer)
+        self._tell(part.path.stem, part.size, begun.total)
+        if begun.total is not None and part.size != begun.total:
+            raise CutError(Fault(FaultKind.OFFLINE, f"{part.size} bytes came of {begun.total}"))
+        return part, begun
+
+    def _read(self, response: httpx.Response) -> Delivery | None:
+        """What a reply brings; None: nothing, since all of it is there."""
+        status, have = response.status_code, self._part.size if self._part else 0
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if status == 416 and have:
+            if self._begun and delivery.unmet(headers) == have == self._begun.total:
+                return None
+            raise _AnewError
+        if status in _DEAD:
+            raise _DeadError(status)
+        if status in _BUSY or status >= 500:
+            wait = retry_after(Reply(status, headers, b"", self._now()))
+            raise CutError(Fault(FaultKind.SERVER, f"{host(self._url)} answers HTTP {status}"), wait)
+        found = delivery.read(status, headers) if status in {200, 206} else None
+        if found is None:
+            raise FetchError(f"{host(self._url)} answers HTTP {status} instead of a file")
+        if found.encoding:
+            raise FetchError(f"the file comes encoded as {text.clean(found.encoding, 40)}, which was not asked for")
+        kind = self._order.link.kind
+        if found.media.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:
+            raise FetchError(f"a web page came instead of the {kind}")
+        if status == 206 and not (have and found.start == have and self._same(found)):
+            raise _AnewError
+        return found
+
+    def _same(self, found: Delivery) -> bool:
+        begun = self._begun
+        return begun is not None and found.validator in {"", begun.validator} and found.total in {None, begun.total}
+
+    async def _placed(self, found: Delivery | None, url: str) -> tuple[Part, Begun]:
+        """The part that the bytes go to, and what is known of the file."""
+        if found is not None and self._part is None:
+            self._begun, self._part = await self._begin(found, url)
+        elif found is not None and found.start == 0 and self._part is not None:
+            if self._part.size:
+                self._restart()
+            self._begun = _known(found, str(self._part.path), self._name(found, url))
+            self._keep(self._begun)
+        assert self._part is not None, "begun by now"
+        assert self._begun is not None, "as is its part"
+        return self._part, self._begun
+
+    async def _begin(self, found: Delivery, url: str) -> tuple[Begun, Part]:
+        """Says where it will be before it is there: a part that nobody knows of would stay for ever."""
+        name, folder = self._name(found, url), self._order.folder
+        while True:
+            path = await self._aside(lambda: parts.vacant(folder, name))
+            begun = _known(found, str(path), name)
+            self._keep(begun)
+            try:
+                return begun, Part.begun(path, name)
+            except FileExistsError:
+                continue
+
+    def _name(self, found: Delivery, url: str) -> naming.Name:
+        if self._begun is not None:
+            return self._begun.name
+        order = self._order
+        titles = (*order.titles, naming.title(found.disposition), order.id)
+        extension = naming.extension(order.link.kind, url, found.media, found.disposition)
+        return naming.name(titles, order.language, extension)
+
+    def _room(self, part: Part, total: int | None) -> None:
+        """Raises FetchError where the disk has no room for what is to come."""
+        missing = RESERVE if total is None else total - part.size
+        free = parts.free(part.path.parent)
+        if missing > free:
+            raise FetchError(
+                f"{part.path.parent} has {text.size(free)} left, and {text.size(missing)} are yet to come; "
+                f"what is there stays in {part.path.name}. Make room, then download it again",
+                passing=True,
+            )
+
+    # The end.
+
+    async def _finished(self, part: Part, begun: Begun) -> tuple[Path, int]:
+        """Checks it and gives it its name."""
+        digest = begun.digest
+        if digest is not None and not await self._aside(lambda: part.matches(digest)):
+            part.restart()
+            raise FetchError(f"the bytes do not match the {digest.name} that the service gives: damaged", passing=True)
+        while True:
+            final = part.final()
+            self._begun = replace(begun, final=str(final), total=part.size)
+            self._keep(self._begun)
+            try:
+                await self._aside(lambda final=final: part.finish(final))
+            except FileExistsError:
+                continue
+            return final, part.size
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """Does what blocks. Who is cancelled meanwhile waits for it: no thread writes to a file that is closed."""
+        task = asyncio.ensure_future(self._beside(work))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
+
+    def _disk(self, error: OSError) -> str:
+        where = self._part.path if self._part else self._order.folder
+        reason = error.strerror or type(error).__name__
+        stays = f"; what is there stays in {where.name}. Make room, then download it again" if self._part else ""
+        return f"{where.parent if self._part else where} cannot be written: {reason}{stays}"
+
+
+def _known(found: Delivery, part: str, name: naming.Name) -> Begun:
+    return Begun(part=part, name=name, validator=found.validator, total=found.total, digest=found.digest)
