@@ -75,3 +75,10 @@ def test_what_was_told_long_ago_is_forgotten(journal):
     journal.told.first("new", NOW - KEPT + 1, 60.0)
     assert journal.prune(NOW) == 1
     assert not journal.told.first("new", NOW, float("inf"))
+
+
+def test_of_many_the_first_ones_are_named_and_what_is_over_may_be_told_again(journal):
+    journal.told.first("b", NOW, 60.0)
+    assert journal.told.firsts({"a": 60.0, "b": 60.0, "c": 0.0}, NOW + 1) == {"a", "c"}
+    journal.told.forget(["a"])
+    assert journal.told.firsts({"a": 60.0, "b": 60.0}, NOW + 2) == {"a"}

@@ -48,10 +48,4 @@ def chosen(library: Library, texts: Sequence[str], refs: Collection[Ref]) -> lis
 
 def outlook(library: Library) -> Outlook:
     """What jobs are judged by, now."""
-    told = library.settings
-    return Outlook(
-        now=time.time(),
-        stall_after=told.polling.stall_after,
-        warn_before=told.links.warn_before,
-        archive_after=told.board.archive_after,
-    )
+    return library.outlook(time.time())

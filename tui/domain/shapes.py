@@ -27,20 +27,20 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
         "label": said.label,
         "tags": said.tags,
         "note": said.note,
-        "added": _iso(said.added),
+        "added": iso(said.added),
         "phase": state.phase,
         "status": report.word if report else None,
         "title": report.title if report else None,
         "language": report.language if report else None,
         "progress": progress,
         "progress_source": source,
-        "eta": _iso(rest and outlook.now + rest.middle),
+        "eta": iso(rest and outlook.now + rest.middle),
         "message": report.message if report else None,
         "links": [link(each) for each in state.links],
         "result": state.result,
         "flags": rows.flags(state, outlook),
-        "checked_at": _iso(state.checked_at),
-        "next_ask_at": _iso(state.next_ask_at),
+        "checked_at": iso(state.checked_at),
+        "next_ask_at": iso(state.next_ask_at),
         "fault": _fault(state.fault),
     }
 
@@ -59,15 +59,15 @@ def change(found: PhaseChange) -> Shape:
         "id": found.ref.id,
         "before": found.before,
         "after": found.after,
-        "earliest": _iso(found.earliest),
-        "seen": _iso(found.seen),
+        "earliest": iso(found.earliest),
+        "seen": iso(found.seen),
         "message": found.message,
     }
 
 
 def link(found: Link) -> Shape:
     """A link, and until when it lives; not exact is an estimate."""
-    return {"kind": found.kind, "url": found.url, "expires_at": _iso(found.expires_at), "exact": found.exact}
+    return {"kind": found.kind, "url": found.url, "expires_at": iso(found.expires_at), "exact": found.exact}
 
 
 def _fault(fault: Fault | None) -> Shape | None:
@@ -77,9 +77,10 @@ def _fault(fault: Fault | None) -> Shape | None:
         "kind": fault.kind,
         "message": fault.message,
         "http_status": fault.http_status,
-        "retry_at": _iso(fault.retry_at),
+        "retry_at": iso(fault.retry_at),
     }
 
 
-def _iso(at: float | None) -> str | None:
+def iso(at: float | None) -> str | None:
+    """An instant, where there is one."""
     return None if at is None else text.iso(at)

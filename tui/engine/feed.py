@@ -70,6 +70,9 @@ class Kind(StrEnum):
     CHANGED = "changed"
     ACCOUNT = "account"
     EXPIRING = "expiring"
+    STALLED = "stalled"
+    HOOK = "hook"
+    """A hook of the operator's does not do what it should."""
 
 
 class Notice(NamedTuple):

@@ -74,8 +74,12 @@ class Ledger:
         now: Callable[[], float],
         random: Random,
         queue: Callable[[Ref, float | None], None],
+        changed: Callable[[JobState, PhaseChange], None],
     ) -> None:
-        """`queue` is told of every job when its next ask is due (None: never)."""
+        """`queue` is told of every job when its next ask is due (None: never).
+
+        `changed` hears of each change of a phase once the journal holds it, also of those that others recorded.
+        """
         self.states: dict[Ref, JobState] = {}
         self._library = library
         self._accounts = accounts
@@ -83,6 +87,7 @@ class Ledger:
         self._now = now
         self._random = random
         self._queue = queue
+        self._changed = changed
         self._wished: set[Ref] = set()
         """Jobs that a person wants asked, whatever comes of it."""
         self._pending: list[Entry] = []
@@ -157,6 +162,7 @@ class Ledger:
             change = PhaseChange(ref, held.phase, state.phase, held.checked_at, state.since or self._now(), said)
             self._learning.ended(state, change)
             self._notice(state, change)
+            self._changed(state, change)
 
     def keep(self) -> None:
         """The journal is another, and may know nothing: it gets every state."""
@@ -393,7 +399,7 @@ class Ledger:
         if not entries:
             return
         try:
-            self._library.journal.record(entries)
+            recorded = set(self._library.journal.record(entries))
         except JournalError as error:
             self.problem("journal", str(error))
             del self._pending[:-BACKLOG]
@@ -401,6 +407,9 @@ class Ledger:
             return
         self.problem("journal", "")
         del self._pending[:most]
+        for entry in entries if recorded else ():
+            if entry.change is not None and entry.change in recorded:
+                self._changed(entry.state, entry.change)
 
 
 def _runs(state: JobState) -> bool:

@@ -12,6 +12,7 @@ import httpx
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import ENDS, Ref
 from tui.engine.accounts import LiveAccount
+from tui.engine.alerts import Alerts, Occasion
 from tui.engine.aside import Aside, at_once
 from tui.engine.asking import Asking
 from tui.engine.check import Check
@@ -58,27 +59,38 @@ class Session:
         bounds: Bounds = Bounds(),  # noqa: B008  frozen
         tick: float = TICK,
         aside: Aside = at_once,
+        hooks: Callable[[Occasion], None] | None = None,
     ) -> None:
         """`wall` gives instants, the loop's own clock the time that passes. `transport` replaces the network.
 
         `only`: the jobs that it is about; None: all that the watchlist holds. `bounds` and `tick` (seconds between
-        looks at files and clock) are for tests, which have no time. `aside` does what would block the loop.
+        looks at files and clock) are for tests, which have no time. `aside` does what would block the loop. `hooks`
+        tells the operator's hooks; None: they are told nothing.
         """
         random = random or Random()
         self._library = library
-        self._listener = listener
         self._random = random
         self._transport = transport
         self._only = only
         self._bounds = bounds
         self._tick = tick
         self._clock = Clock(wall, asyncio.get_running_loop().time)
+        self._alerts = Alerts(listener, library, self._clock.now, hooks)
+        self._listener: Listener = self._alerts
         self._tls = functools.cache(httpx.create_ssl_context)
         self._accounts = {
             name: LiveAccount(account, self._clock.now, random, library.heir, self._budgets)
             for name, account in library.accounts.items()
         }
-        self._ledger = Ledger(library, self._accounts, listener, now=self._clock.now, random=random, queue=self._queue)
+        self._ledger = Ledger(
+            library,
+            self._accounts,
+            self._listener,
+            now=self._clock.now,
+            random=random,
+            queue=self._queue,
+            changed=self._alerts.changed,
+        )
         self._asking = Asking(self._ledger, told=self._tell_account, turned=self._turned, now=self._clock.now)
         self._pollers = {
             name: Poller(live, self._asking.due, self._asking.joins, self._tls, transport, bounds)
@@ -182,6 +194,7 @@ class Session:
                 tasks.create_task(self._ticks())
         finally:
             self._ledger.flush()
+            self._alerts.tell()
             self._leading.end()
 
     def _queue(self, ref: Ref, at: float | None) -> None:
@@ -206,6 +219,7 @@ class Session:
             self._read_journal()
             self._keeping.look()
             self._tell_accounts()
+            self._alerts.pass_time()
             self._prune()
 
     def _take_part(self) -> None:
@@ -353,6 +367,7 @@ class Session:
             await check.run(refs)
         finally:
             self._ledger.flush()
+            self._alerts.tell()
 
     def _connect(self, live: LiveAccount) -> Client:
         return live.client(self._tls, self._transport, self._bounds)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
-from tui.engine.feed import AccountState, Command, Detail, Notice, Outcome, Update
+from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Update
 from tui.stores.library import Library
 
 if TYPE_CHECKING:
@@ -256,16 +256,22 @@ class EngineThread:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
         if self._closing.is_set():  # `close` came before there was anything to cancel
             return
+        from tui.engine.hooks import calling
         from tui.engine.session import Session  # httpx comes with it: 140 ms, after the first frame
 
         library = self._library.again()
+
+        def say(text: str) -> None:
+            outbox.notice(Notice(Kind.HOOK, text, None, time.time()))
+
         try:
-            session = Session(library, outbox, transport=self._transport, aside=asyncio.to_thread)
-            session.open(patient=True)
-            self._session = session
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._beats(outbox))
-                tasks.create_task(session.run())
+            async with calling(library, say) as hooks:
+                session = Session(library, outbox, transport=self._transport, aside=asyncio.to_thread, hooks=hooks)
+                session.open(patient=True)
+                self._session = session
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._beats(outbox))
+                    tasks.create_task(session.run())
         finally:
             self._session = None
             library.close()

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tui.domain import budget
 from tui.domain.board import JobState
 from tui.domain.jobs import Job, Ref
+from tui.domain.rows import Outlook
 from tui.providers import spec
 from tui.providers.provider import Plan, Provider
 from tui.providers.tables import nearest
@@ -233,6 +234,20 @@ class Library:
                 self.forget_key(account)
                 changed.append(account)
         return changed
+
+    def secret(self, source: Source) -> Secret:
+        """What signs for a hook, fetched now: a command may take its ten seconds. Raises SecretError."""
+        return secrets.fetch(source, self._environ).secret
+
+    def outlook(self, now: float) -> Outlook:
+        """What jobs are judged by at an instant."""
+        told = self.settings
+        return Outlook(
+            now=now,
+            stall_after=told.polling.stall_after,
+            warn_before=told.links.warn_before,
+            archive_after=told.board.archive_after,
+        )
 
     # Watchlist and journal.
 

@@ -3,6 +3,8 @@
 It keeps keys and instants; whoever tells chooses the key. Pruning takes away what is older than the journal keeps.
 """
 
+from collections.abc import Iterable
+
 from tui.stores.database import Database
 
 
@@ -17,11 +19,20 @@ class Told:
 
         Of several processes that ask about the same key, one gets True. Raises JournalError, with nothing noted.
         """
+        return bool(self.firsts({key: again_after}, now))
+
+    def firsts(self, keys: dict[str, float], now: float) -> frozenset[str]:
+        """Those of the keys, each with its `again_after`, that `first` is True for; in one transaction."""
+        found: set[str] = set()
         with self._file.writing() as db:
-            row = db.execute("SELECT at FROM told WHERE key=?", (key,)).fetchone()
-            if (
-                row is not None and abs(now - row[0]) < again_after
-            ):  # a clock that was set back silences nothing for long
-                return False
-            db.execute("INSERT OR REPLACE INTO told VALUES (?,?)", (key, now))
-        return True
+            for key, again_after in keys.items():
+                row = db.execute("SELECT at FROM told WHERE key=?", (key,)).fetchone()
+                if row is None or abs(now - row[0]) >= again_after:  # a clock set back silences nothing for long
+                    db.execute("INSERT OR REPLACE INTO told VALUES (?,?)", (key, now))
+                    found.add(key)
+        return frozenset(found)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """What the keys stand for is over: the next time is a new one. Raises JournalError."""
+        with self._file.writing() as db:
+            db.executemany("DELETE FROM told WHERE key=?", [(key,) for key in keys])

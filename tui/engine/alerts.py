@@ -1,0 +1,236 @@
+"""What is worth a word outside the board: phases entered, links about to die, jobs that stall, accounts that are lost.
+
+It hears all that a session tells and passes it on, with the notices of what time alone brings. For the operator's hooks
+each occasion is told once by all processes on the state folder together, whichever of them notices it first; a
+process that dies between the two tells it no more.
+"""
+
+import hashlib
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, cast
+
+from tui.domain import rows, text
+from tui.domain.alarms import Alarm, alarms
+from tui.domain.board import Flag, JobState, PhaseChange, soonest
+from tui.domain.jobs import FaultKind, Ref
+from tui.engine.feed import AccountState, Health, Kind, Notice
+from tui.engine.ledger import Listener
+from tui.stores.journal import JournalError
+from tui.stores.library import Library
+from tui.stores.settings import HookEvent
+
+DAY = 86400.0
+"""Seconds after which an account that is refused at a new start is told again, and a dead link is no news."""
+AT_ONCE = 200
+"""Occasions told in one turn, which is one transaction of some milliseconds; the rest waits for the next tick."""
+BACKLOG = 10_000
+"""Occasions kept while the journal cannot be written; the oldest go first."""
+ONCE = math.inf
+REFUSING = frozenset({Health.REFUSED, Health.NO_KEY})
+
+log = logging.getLogger(__name__)
+
+
+class Occasion(NamedTuple):
+    """Something to be told once, of a job or of an account."""
+
+    event: HookEvent
+    key: str
+    """What tells it from every other, the same in every process."""
+    text: str
+    """It, in a line, for a person."""
+    at: float
+    """Instant at which it came about."""
+    state: JobState | None = None
+    """The job's; None: it is about an account."""
+    change: PhaseChange | None = None
+    """Where the job entered a phase."""
+    account: AccountState | None = None
+    again_after: float = ONCE
+    """Seconds after which the same is told again."""
+
+
+class Alerts:
+    """A session's listener before its listener."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        library: Library,
+        now: Callable[[], float],
+        call: Callable[[Occasion], None] | None,
+    ) -> None:
+        """`call` tells the operator's hooks; None: there are none, or they are forbidden."""
+        self._listener = listener
+        self._library = library
+        self._now = now
+        self._call = call
+        self._wanted = {event for hook in library.settings.hooks for event in hook.on} if call else set[HookEvent]()
+        self._outlook = library.outlook(now())
+        self._states: dict[Ref, JobState] = {}
+        """Of jobs that have an alarm to come."""
+        self._due: dict[Ref, float] = {}
+        """When the next one goes off."""
+        self._gone_off: dict[Ref, frozenset[tuple[Flag, str]]] = {}
+        """Every job that was seen, with its alarms that need no word any more."""
+        self._next = math.inf
+        self._accounts: dict[str, AccountState] = {}
+        self._retired: set[str] = set()
+        self._pending: list[Occasion] = []
+        self._over: set[str] = set()
+        """Keys of what is over, so that it may be told again."""
+
+    # What a listener hears.
+
+    def state(self, state: JobState) -> None:
+        """A job's state is new: perhaps an alarm has gone off."""
+        self._listener.state(state)
+        self._look(state, self._now())
+        if state.fault is not None and state.fault.kind is FaultKind.RETIRED and not state.job.muted:
+            account = self._accounts.get(state.job.account)
+            if account is not None:
+                self._retire(account, state.fault.message)
+
+    def listed(self, order: tuple[Ref, ...]) -> None:
+        """Of jobs that are off the watchlist there is nothing more to tell."""
+        self._listener.listed(order)
+        for ref in self._gone_off.keys() - set(order):
+            del self._gone_off[ref]
+            self._forget(ref)
+
+    def account(self, state: AccountState) -> None:
+        """An account's state is new: perhaps it asks nothing any more, or has moved."""
+        self._listener.account(state)
+        before = self._accounts.get(state.name)
+        self._accounts[state.name] = state
+        key = f"refused {state.name}"
+        was = before is not None and before.health in REFUSING
+        if state.health in REFUSING and not was:
+            said = f"{state.name} is not asked any more: {state.message}"
+            self._put(Occasion("refused", key, said, self._now(), account=state, again_after=DAY))
+        elif state.health is Health.OK and (before is None or was or before.health is Health.UNTRIED):
+            self._over.add(key)
+        if before is not None and before.provider != state.provider:
+            self._retire(before, f"{before.title} is over: {state.name} has moved to {state.title}")
+
+    def problems(self, problems: tuple[str, ...]) -> None:
+        """What stands in the way is for screens."""
+        self._listener.problems(problems)
+
+    def role(self, role: str) -> None:
+        """So is who polls."""
+        self._listener.role(role)
+
+    def notice(self, notice: Notice) -> None:
+        """Somebody else's word."""
+        self._listener.notice(notice)
+
+    # What comes about.
+
+    def changed(self, state: JobState, change: PhaseChange) -> None:
+        """The journal holds this change of a phase, whoever recorded it."""
+        if state.job.muted or change.after not in self._wanted:
+            return
+        said = f"{rows.name(state)}: {change.after.replace('_', ' ')}"
+        key = f"{change.after} {change.ref} {change.seen!r}"
+        event = cast("HookEvent", change.after.value)
+        self._put(Occasion(event, key, said, change.seen, state=state, change=change))
+
+    def pass_time(self) -> None:
+        """It is later: alarms go off, and hooks are told."""
+        now = self._now()
+        if now >= self._next:
+            for ref in [ref for ref, at in self._due.items() if at <= now]:
+                self._look(self._states[ref], now)
+            self._next = min(self._due.values(), default=math.inf)
+        self.tell()
+
+    def tell(self) -> None:
+        """Tells the hooks what no other process has told; as much as a turn of the loop has time for."""
+        told = self._library.journal.told
+        batch = self._pending[:AT_ONCE]
+        if self._call is None or not (batch or self._over):
+            return
+        try:
+            if self._over:
+                told.forget(self._over)
+                self._over.clear()
+            first = set(told.firsts({each.key: each.again_after for each in batch}, self._now()) if batch else ())
+        except JournalError as error:
+            log.warning("%s", error)
+            return
+        del self._pending[:AT_ONCE]
+        for occasion in batch:
+            if occasion.key in first:
+                first.discard(occasion.key)
+                self._call(occasion)
+
+    def _look(self, state: JobState, now: float) -> None:
+        """Says which alarms have gone off since the job was last looked at, and when the next one does."""
+        ref, found = state.job.ref, alarms(state, self._outlook)
+        handled = self._gone_off.get(ref)
+        off = [alarm for alarm in found if alarm.at <= now]
+        dead = any(alarm.flag is Flag.EXPIRED for alarm in off)
+        for alarm in off:
+            too_late = dead and alarm.flag is Flag.EXPIRING
+            if not too_late and (handled is None or (alarm.flag, alarm.of) not in handled):
+                self._went_off(state, alarm, now, before=handled is None)
+        known = {(alarm.flag, alarm.of) for alarm in found}
+        quiet = known & (handled or frozenset()) | {(alarm.flag, alarm.of) for alarm in off}
+        self._gone_off[ref] = frozenset(quiet)
+        due = min((alarm.at for alarm in found if (alarm.flag, alarm.of) not in quiet), default=math.inf)
+        if due < math.inf:
+            self._states[ref], self._due[ref] = state, due
+            self._next = min(self._next, due)
+        else:
+            self._forget(ref)
+
+    def _forget(self, ref: Ref) -> None:
+        self._states.pop(ref, None)
+        self._due.pop(ref, None)
+
+    def _went_off(self, state: JobState, alarm: Alarm, now: float, *, before: bool) -> None:
+        """`before`: the session had not begun yet. That is no news on a screen, but perhaps for a hook."""
+        if state.job.muted:
+            return
+        said = f"{rows.name(state)}: {_said(alarm, state, now)}"
+        if not before and (kind := KINDS.get(alarm.flag)):
+            self._listener.notice(Notice(kind, said, state.job.ref, now))
+        if before and alarm.flag is Flag.EXPIRED and now - alarm.at > DAY:
+            return
+        event = cast("HookEvent", alarm.flag.value)
+        of = hashlib.sha256(alarm.of.encode()).hexdigest()[:16]  # a link is signed, and stands in no other place
+        self._put(Occasion(event, f"{event} {state.job.ref} {of}", said, alarm.at, state=state))
+
+    def _retire(self, account: AccountState, said: str) -> None:
+        key = f"retired {account.name} {account.provider}"
+        if key in self._retired:
+            return
+        self._retired.add(key)
+        self._put(Occasion("retired", key, f"{account.name}: {said}", self._now(), account=account))
+
+    def _put(self, occasion: Occasion) -> None:
+        if occasion.event in self._wanted:
+            self._pending.append(occasion)
+            del self._pending[:-BACKLOG]
+
+
+KINDS: Mapping[Flag, Kind] = {Flag.EXPIRING: Kind.EXPIRING, Flag.STALLED: Kind.STALLED}
+"""What a screen says of an alarm; a link that has died was about to."""
+
+
+def _said(alarm: Alarm, state: JobState, now: float) -> str:
+    match alarm.flag:
+        case Flag.STALLED:
+            return f"has been at it for {text.span(now - (state.born or now))}, far longer than usual"
+        case Flag.EXPIRING:
+            return f"its link dies in {text.duration(_left(state, now))}"
+        case _:
+            return "its link is dead: r asks for a fresh one"
+
+
+def _left(state: JobState, now: float) -> float:
+    link = soonest(state)
+    return max(0.0, (link.expires_at or now) - now) if link is not None else 0.0

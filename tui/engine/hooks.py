@@ -1,0 +1,272 @@
+"""The operator's hooks: each is told what it wants to hear, in order, one thing at a time.
+
+What there is to tell is decided in `alerts`. Nobody waits for a hook: each has a lane of its own, so that one that
+hangs or fails keeps none of the others; a lane that grows too long loses its oldest, and says so. Programs run on a
+few threads of their own.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from random import Random
+from threading import Event
+from typing import NamedTuple
+
+import msgspec
+
+from tui.domain import shapes
+from tui.domain.rows import Outlook
+from tui.engine import couriers
+from tui.engine.alerts import Occasion
+from tui.engine.couriers import Poster, Told
+from tui.stores import secrets
+from tui.stores.library import Library
+from tui.stores.secrets import Secret, SecretError, Source, Stamp
+from tui.stores.settings import Hook
+
+AT_ONCE = 4
+"""Programs that run at the same time, of all hooks."""
+QUEUE = 100
+"""Things that wait for one hook; the oldest go first."""
+PAUSES = (1.0, 5.0, 25.0)
+"""Seconds before an address is tried again, the second, third and last time; a third more or less."""
+AFTER_MOST = 60.0
+"""Seconds at most for which an address may send us away."""
+SAY_AGAIN = 600.0
+"""Seconds for which no more is said of a hook that fails: it is one notice, not one a job."""
+ENDING = 2.0
+"""Seconds that hooks have at the end to be told what is still to be told."""
+
+Run = Callable[[tuple[str, ...], bytes, float], Awaitable[Told]]
+"""Runs a program with a payload, for so many seconds at most."""
+Fetch = Callable[[Source], Awaitable[Secret]]
+"""Fetches a secret. Raises SecretError."""
+
+log = logging.getLogger(__name__)
+
+
+class Waiting(NamedTuple):
+    """An occasion on its way to one hook."""
+
+    what: str
+    """For the log."""
+    delivery: str
+    payload: bytes
+
+
+def payload(occasion: Occasion, provider: str | None, outlook: Outlook) -> bytes:
+    """What a hook is told, as JSON: a job's shape is that of the command line."""
+    account = occasion.account
+    return msgspec.json.encode(
+        {
+            "event": occasion.event,
+            "delivery": _delivery(occasion),
+            "at": shapes.iso(occasion.at),
+            "text": occasion.text,
+            "job": None if occasion.state is None else shapes.job(occasion.state, provider, outlook),
+            "change": None if occasion.change is None else shapes.change(occasion.change),
+            "account": None
+            if account is None
+            else {
+                "name": account.name,
+                "provider": account.provider,
+                "health": account.health,
+                "message": account.message,
+            },
+        }
+    )
+
+
+def _delivery(occasion: Occasion) -> str:
+    return hashlib.sha256(occasion.key.encode()).hexdigest()[:32]
+
+
+class Hooks:
+    """All hooks of one process. `call` takes what is to be told; `run` tells it, until it is cancelled."""
+
+    def __init__(self, library: Library, said: Callable[[str], None]) -> None:
+        """`said` is told what an operator should know of a hook."""
+        self._library = library
+        self._over = Event()
+        self._pool = ThreadPoolExecutor(AT_ONCE, "hook")
+        self._lanes = [
+            Lane(hook, f"hook {number} ({_called(hook)})", said, self._run_program, self._fetch)
+            for number, hook in enumerate(library.settings.hooks, 1)
+        ]
+
+    def call(self, occasion: Occasion) -> None:
+        """Puts it where the hooks that want it will be told. It never waits."""
+        wanting = [lane for lane in self._lanes if occasion.event in lane.hook.on]
+        if not wanting:
+            return
+        provider = self._library.provider_of(occasion.state.job.account) if occasion.state is not None else None
+        body = payload(occasion, provider, self._library.outlook(time.time()))
+        subject = occasion.state.job.ref if occasion.state is not None else occasion.account and occasion.account.name
+        for lane in wanting:
+            lane.put(Waiting(f"{occasion.event} {subject}", _delivery(occasion), body))
+
+    async def run(self) -> None:
+        """Tells, until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for lane in self._lanes:
+                tasks.create_task(lane.run())
+
+    async def _run_program(self, command: tuple[str, ...], body: bytes, patience: float) -> Told:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, couriers.run, command, body, patience, self._over)
+
+    async def _fetch(self, source: Source) -> Secret:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._library.secret, source)
+
+    async def finish(self, patience: float) -> None:
+        """Waits for what is still to be told, for so many seconds at most."""
+        async with asyncio.timeout(patience):
+            for lane in self._lanes:
+                await lane.idle.wait()
+
+    async def close(self) -> None:
+        """Ends what runs. What was not told is counted in the log."""
+        self._over.set()
+        for lane in self._lanes:
+            await lane.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)  # each looks at `over` twenty times a second
+
+
+class Lane:
+    """One hook and what waits for it."""
+
+    def __init__(self, hook: Hook, name: str, said: Callable[[str], None], run: Run, fetch: Fetch) -> None:
+        self.hook = hook
+        self.idle = asyncio.Event()
+        """Nothing waits, and nothing is being told."""
+        self.idle.set()
+        self._name = name
+        self._said = said
+        self._run = run
+        self._fetch = fetch
+        self._queue: deque[Waiting] = deque()
+        self._telling: Waiting | None = None
+        self._news = asyncio.Event()
+        self._poster = Poster(hook.url, hook.timeout) if hook.url is not None else None
+        self._secret: tuple[Stamp | None, Secret] | None = None
+        self._random = Random()
+        self._failures = 0
+        self._dropped = 0
+        self._said_at: float | None = None
+        """Monotonic instant at which a person was last told that something is wrong with it."""
+
+    def put(self, waiting: Waiting) -> None:
+        """One more, at the end; if that is one too many, the oldest is lost."""
+        if len(self._queue) == QUEUE:
+            self._queue.popleft()
+            self._dropped += 1
+            self._complain(f"is too slow: {QUEUE} wait for it, and the oldest are dropped")
+        self._queue.append(waiting)
+        self.idle.clear()
+        self._news.set()
+
+    async def run(self) -> None:
+        """Tells one after the other. No error of a hook ends it."""
+        while True:
+            while self._queue:
+                waiting = self._telling = self._queue.popleft()
+                try:
+                    told = await self._tell(waiting)
+                except Exception as error:
+                    log.exception("%s", self._name)
+                    told = Told(f"could not be told: {type(error).__name__}")
+                self._judge(waiting, told)
+                self._telling = None
+            self.idle.set()
+            self._news.clear()
+            await self._news.wait()
+
+    async def _tell(self, waiting: Waiting) -> Told:
+        if self._poster is None:
+            assert self.hook.run is not None, "it has one of the two"
+            return await self._run(self.hook.run, waiting.payload, self.hook.timeout)
+        told = await self._post(self._poster, waiting)
+        for pause in PAUSES:
+            if not told.again:
+                break
+            await asyncio.sleep(max(pause * self._random.uniform(0.67, 1.33), min(told.after, AFTER_MOST)))
+            told = await self._post(self._poster, waiting)
+        return told
+
+    async def _post(self, poster: Poster, waiting: Waiting) -> Told:
+        try:
+            secret = await self._signer(self.hook.secret) if self.hook.secret is not None else None
+        except SecretError as error:
+            return Told(f"has no secret to sign with: {error}")
+        return await poster.post(waiting.payload, waiting.delivery, secret, time.time())
+
+    async def _signer(self, source: Source) -> Secret:
+        """The secret; a file's is read again when it has changed. Raises SecretError."""
+        stamp = secrets.stamp(source)
+        if self._secret is None or self._secret[0] != stamp:
+            self._secret = (stamp, await self._fetch(source))
+        return self._secret[1]
+
+    def _judge(self, waiting: Waiting, told: Told) -> None:
+        """Logs what came of it, and says what a person must know."""
+        for line in told.said:
+            log.info("%s: %s", self._name, line)
+        if not told.problem:
+            log.info("%s was told: %s", self._name, waiting.what)
+            return
+        log.warning("%s %s; it was to be told: %s", self._name, told.problem, waiting.what)
+        self._failures += 1
+        self._complain(told.problem + (f": {told.said[-1]}" if told.said else ""))
+
+    def _complain(self, problem: str) -> None:
+        """A notice, unless there was one lately."""
+        now = time.monotonic()
+        if self._said_at is not None and now - self._said_at < SAY_AGAIN:
+            return
+        counts = {"failed": self._failures, "dropped": self._dropped}
+        since = ", ".join(f"{count} {what}" for what, count in counts.items() if count > 1)
+        self._failures = self._dropped = 0
+        self._said_at = now
+        self._said(f"{self._name} {problem}{f' ({since} since the last word of it)' if since else ''}")
+
+    async def close(self) -> None:
+        """What still waits is not told any more."""
+        untold = [*filter(None, [self._telling]), *self._queue]
+        if untold:
+            told = ", ".join(waiting.what for waiting in untold)
+            log.warning("%s was not told, since babeltop ended: %s", self._name, told)
+        if self._poster is not None:
+            await self._poster.close()
+
+
+def _called(hook: Hook) -> str:
+    """What a person knows it by: neither arguments nor an address, which may hold a secret."""
+    return hook.run[0] if hook.run is not None else hook.url.host if hook.url is not None else ""
+
+
+@asynccontextmanager
+async def calling(library: Library, said: Callable[[str], None]) -> AsyncGenerator[Callable[[Occasion], None] | None]:
+    """The way to the operator's hooks, for a Session; None: there are none, or `--readonly` forbids them.
+
+    `said` is told what an operator should know of a hook.
+    """
+    if library.readonly or not library.settings.hooks:
+        yield None
+        return
+    hooks = Hooks(library, said)
+    running = asyncio.create_task(hooks.run())
+    try:
+        yield hooks.call
+    finally:
+        try:
+            with suppress(TimeoutError):
+                await hooks.finish(ENDING)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await hooks.close()
