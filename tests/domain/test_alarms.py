@@ -1,0 +1,37 @@
+from msgspec.structs import replace
+
+from tui.domain.alarms import RENEWING, Alarm, alarms
+from tui.domain.board import Flag, JobState
+from tui.domain.jobs import Job, Link, LinkKind, Phase
+from tui.domain.rows import Outlook, flags
+
+NOW = 1_800_000_000.0
+DAY = 86400.0
+OUTLOOK = Outlook(now=NOW, stall_after=3600.0, warn_before=DAY)
+LINK = Link(LinkKind.VIDEO, "https://cdn.test/1", NOW, NOW + 7 * DAY, exact=True)
+DONE = JobState(job=Job(account="a", id="1"), phase=Phase.DONE, links=(LINK,))
+RUNNING = JobState(job=Job(account="a", id="1"), phase=Phase.RUNNING, born=NOW)
+
+
+def test_a_link_has_two_and_a_running_job_one():
+    assert alarms(DONE, OUTLOOK) == (
+        Alarm(NOW + 6 * DAY, Flag.EXPIRING, LINK.url),
+        Alarm(NOW + 7 * DAY, Flag.EXPIRED, LINK.url),
+    )
+    assert alarms(RUNNING, OUTLOOK) == (Alarm(NOW + 3600, Flag.STALLED, repr(NOW)),)
+
+
+def test_they_go_off_when_the_flags_of_the_board_go_up():
+    for state in (DONE, RUNNING):
+        for alarm in alarms(state, OUTLOOK):
+            assert alarm.flag not in flags(state, replace(OUTLOOK, now=alarm.at - 1))
+            assert alarm.flag in flags(state, replace(OUTLOOK, now=alarm.at + 1))
+
+
+def test_a_link_that_is_renewed_by_itself_is_worth_a_word_only_when_that_has_failed():
+    state = replace(DONE, job=Job(account="a", id="1", keep_link=True))
+    assert alarms(state, OUTLOOK)[0].at == NOW + 7 * DAY - DAY / RENEWING
+
+
+def test_what_is_put_away_has_none():
+    assert alarms(replace(DONE, job=Job(account="a", id="1", archived=True)), OUTLOOK) == ()

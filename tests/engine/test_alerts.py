@@ -1,0 +1,275 @@
+"""What hooks and screens are told, in virtual time: each occasion once, whatever consoles and restarts there are."""
+
+import asyncio
+import sqlite3
+from random import Random
+from typing import get_args
+
+import pytest
+from msgspec.structs import replace
+
+from tests import house
+from tests.engine.scripted import Scripted, done, running
+from tests.house import Ear
+from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
+from tui.domain.jobs import Job, Phase, Ref
+from tui.engine.feed import Kind
+from tui.engine.session import Session
+from tui.stores.settings import Hook, HookEvent
+from tui.stores.watchlist import Set
+
+A, B = Ref("heygen", "a"), Ref("heygen", "b")
+EVERYTHING = Hook(run=("true",), on=get_args(HookEvent))
+URL = "https://cdn.test/1?X-Amz-Date=20270115T080000Z&X-Amz-Expires={life}&n={number}"
+"""Signed at the beginning of virtual time."""
+
+
+class Console:
+    """One process's session; what its hooks are told."""
+
+    def __init__(self, tmp, app, jobs=(), *, wanted=EVERYTHING, readonly=False):
+        self.ear, self.told = Ear(), []
+        self.library = house.library(tmp, "http://sim.test", jobs, accounts=("heygen",))
+        self.library.settings = replace(self.library.settings, hooks=(wanted,) if wanted else ())
+        call = None if readonly or not wanted else self.told.append
+        transport = {"sim.test": app}
+        self.session = Session(
+            self.library, self.ear, wall=wall, random=Random(1), transport=lambda: Wire(transport), hooks=call
+        )
+
+    @property
+    def events(self):
+        return [occasion.event for occasion in self.told]
+
+    def start(self):
+        self.session.open()
+        self._task = asyncio.create_task(self.session.run())
+        return self
+
+    async def end(self):
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self.library.close()
+
+
+def link(life, number=0):
+    return done(URL.format(life=int(life), number=number))
+
+
+def test_every_phase_is_told_once_to_one_of_two_consoles(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, {"heygen": ("a", "b")}).start()
+        second = Console(tmp_path, app).start()
+        await asyncio.sleep(2 * MINUTE)
+        app.reply = lambda asked: link(7 * DAY)
+        await asyncio.sleep(2 * MINUTE)
+        told = [(each.event, each.state.job.ref) for console in (first, second) for each in console.told]
+        assert sorted(told) == [("done", A), ("done", B), ("running", A), ("running", B)]
+        ended = [each for console in (first, second) for each in console.told if each.event == "done"]
+        assert {(each.change.before, each.change.after, each.state.phase) for each in ended} == {
+            (Phase.RUNNING, Phase.DONE, Phase.DONE)
+        }
+        await second.end()
+        await first.end()
+
+    live(play())
+
+
+def test_a_restart_tells_nothing_again(tmp_path):
+    app = Scripted(lambda asked: link(DAY + HOUR))
+
+    async def play():
+        first = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        await asyncio.sleep(2 * HOUR)
+        assert first.events == ["done", "expiring"]
+        await first.end()
+        second = Console(tmp_path, app).start()
+        await asyncio.sleep(HOUR)
+        assert second.events == []
+        assert not second.ear.notices, "what was so before it began is no news on a screen"
+        await second.end()
+
+    live(play())
+
+
+def test_what_came_about_while_nobody_ran_is_told_by_the_next_process(tmp_path):
+    app = Scripted(lambda asked: link(3 * DAY))
+
+    async def play():
+        first = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        await asyncio.sleep(HOUR)
+        assert first.events == ["done"]
+        await first.end()
+        await asyncio.sleep(2.5 * DAY)
+        second = Console(tmp_path, app).start()
+        await asyncio.sleep(MINUTE)
+        assert second.events == ["expiring"]
+        await second.end()
+        await asyncio.sleep(2 * DAY)
+        third = Console(tmp_path, app).start()
+        await asyncio.sleep(MINUTE)
+        assert third.events == [], "a link that has long been dead is no news"
+        await third.end()
+
+    live(play())
+
+
+def test_a_link_is_told_before_it_dies_and_when_it_has_and_a_renewed_one_anew(tmp_path):
+    app = Scripted(lambda asked: link(2 * DAY))
+
+    async def play():
+        console = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        await asyncio.sleep(DAY - HOUR)
+        assert console.events == ["done"]
+        await asyncio.sleep(HOUR + MINUTE)
+        assert console.events == ["done", "expiring"]
+        assert console.told[1].text == "a: its link dies in 1d00h"
+        assert [notice.kind for notice in console.ear.notices] == [Kind.DONE, Kind.EXPIRING]
+        app.reply = lambda asked: link(4 * DAY, 1)
+        await console.session.perform(house.refresh(A))
+        await asyncio.sleep(DAY)
+        assert console.events == ["done", "expiring"]
+        await asyncio.sleep(2 * DAY)
+        assert console.events == ["done", "expiring", "expiring", "expired"]
+        assert "X-Amz" not in "".join(each.key for each in console.told)
+        await console.end()
+
+    live(play())
+
+
+def test_a_job_that_stalls_is_told_once(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        console = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        await asyncio.sleep(HOUR - MINUTE)
+        assert console.events == ["running"]
+        await asyncio.sleep(3 * HOUR)
+        assert console.events == ["running", "stalled"]
+        assert [notice.text for notice in console.ear.notices] == ["a: has been at it for 1h00m, far longer than usual"]
+        await console.end()
+
+    live(play())
+
+
+def test_a_muted_job_is_silent(tmp_path):
+    app = Scripted(lambda asked: link(DAY + HOUR))
+
+    async def play():
+        jobs = (Job(account="heygen", id="a", muted=True), Job(account="heygen", id="b"))
+        console = Console(tmp_path, app, jobs).start()
+        await asyncio.sleep(2 * HOUR)
+        assert {each.state.job.ref for each in console.told} == {B}
+        assert {notice.ref for notice in console.ear.notices} == {B}
+        await console.session.perform(Set((B,), {"muted": True}))
+        await asyncio.sleep(2 * DAY)
+        assert console.events == ["done", "expiring"]
+        await console.end()
+
+    live(play())
+
+
+def test_an_account_that_is_refused_is_told_once_until_it_was_well_again(tmp_path):
+    app = Scripted(lambda asked: (401, {"message": "no"}, {}))
+
+    async def play():
+        for again in range(2):
+            console = Console(tmp_path, app, {"heygen": ("a",)} if not again else ()).start()
+            await asyncio.sleep(HOUR)
+            assert console.events == (["refused"] if not again else [])
+            if not again:
+                assert console.told[0].account.name == "heygen"
+                assert console.told[0].text.startswith("heygen is not asked any more: ")
+                await console.end()
+        app.reply = lambda asked: running()
+        await console.session.perform(house.refresh(A))
+        await asyncio.sleep(MINUTE)
+        app.reply = lambda asked: (401, {"message": "no"}, {})
+        await asyncio.sleep(10 * MINUTE)
+        assert console.events == ["running", "refused"]
+        await console.end()
+
+    live(play())
+
+
+def test_an_api_that_is_over_is_told_once_for_all_its_jobs(tmp_path):
+    app = Scripted(lambda asked: (410, {}, {}))
+
+    async def play():
+        console = Console(tmp_path, app, {"heygen": ("a", "b")}).start()
+        await asyncio.sleep(10 * MINUTE)
+        assert console.events == ["retired"]
+        await console.end()
+        console = Console(tmp_path, app).start()
+        await asyncio.sleep(10 * MINUTE)
+        assert console.events == []
+        await console.end()
+
+    live(play())
+
+
+def test_a_readonly_console_polls_and_the_other_ones_hooks_are_told(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, {"heygen": ("a",)}, readonly=True).start()
+        await asyncio.sleep(2)
+        second = Console(tmp_path, app).start()
+        await asyncio.sleep(MINUTE)
+        app.reply = lambda asked: link(7 * DAY)
+        await asyncio.sleep(2 * MINUTE)
+        assert second.session.states[A].phase is Phase.DONE
+        assert "done" in second.events
+        await second.end()
+        await first.end()
+
+    live(play())
+
+
+def test_what_no_hook_wants_is_not_told_and_takes_no_write(tmp_path):
+    app = Scripted(lambda asked: link(DAY + HOUR))
+
+    async def play():
+        console = Console(tmp_path, app, {"heygen": ("a",)}, wanted=Hook(run=("true",), on=("expiring",))).start()
+        await asyncio.sleep(2 * HOUR)
+        assert console.events == ["expiring"]
+        await console.end()
+
+    live(play())
+
+
+def test_while_the_journal_cannot_be_written_what_is_to_be_told_waits(tmp_path):
+    app = Scripted(lambda asked: link(DAY + HOUR))
+
+    async def play():
+        console = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        await asyncio.sleep(HOUR - 3)
+        other = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        await asyncio.sleep(6)
+        assert console.events == ["done"]
+        other.execute("COMMIT")
+        other.close()
+        await asyncio.sleep(3)
+        assert console.events == ["done", "expiring"]
+        await console.end()
+
+    live(play())
+
+
+@pytest.mark.parametrize("wanted", [EVERYTHING, None])
+def test_hundreds_of_links_that_are_about_to_die_are_each_told_once(tmp_path, wanted):
+    app = Scripted(lambda asked: link(DAY + HOUR))
+
+    async def play():
+        ids = tuple(f"j{number}" for number in range(450))
+        console = Console(tmp_path, app, {"heygen": ids}, wanted=wanted).start()
+        await asyncio.sleep(2 * HOUR)
+        told = [each for each in console.told if each.event == "expiring"]
+        assert len(told) == len({each.state.job.ref for each in told}) == (450 if wanted else 0)
+        assert len([each for each in console.ear.notices if each.kind is Kind.EXPIRING]) == 450
+        await console.end()
+
+    live(play())
