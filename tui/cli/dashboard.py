@@ -1,15 +1,19 @@
 """No verb: the dashboard, over the operator's own files or over the demo's."""
 
+import os
 import sys
 
 from tui.cli.opening import opened
 from tui.cli.output import UsageError
 from tui.cli.parser import Namespace
 
+_WEB = "web_driver"
+"""Stands in TEXTUAL_DRIVER where `serve` runs the dashboard for a browser, through pipes."""
+
 
 def show(args: Namespace) -> int:
     """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) and _WEB not in os.environ.get("TEXTUAL_DRIVER", ""):
         raise UsageError("the dashboard takes a terminal: without one there are `babeltop list`, `wait` and `watch`")
     from tui.app import run
     from tui.cli import logfile

@@ -167,6 +167,15 @@ def _doctor(parser: ArgumentParser) -> None:
     _json(parser)
 
 
+def _serve(parser: ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="127.0.0.1; any other takes a token")
+    parser.add_argument("--port", default=8000, metavar="P", type=_number(int, 1, 65535), help="8000")
+    parser.add_argument(
+        "--token-file", metavar="FILE", help="holds what a browser must know; else BABELTOP_SERVE_TOKEN does"
+    )
+    watchlist(parser)
+
+
 def _simulate(parser: ArgumentParser) -> None:
     parser.add_argument("--port", default=9001, metavar="P", type=_number(int, 0, 65535), help="9001; 0: a free one")
     parser.add_argument(
@@ -197,6 +206,7 @@ VERBS: Mapping[str, Verb] = {
     "wait": Verb(
         _ASK, "asking:wait", "until all jobs (or any) have ended", _wait, "babeltop wait doc_1 doc_2 --any --timeout 1h"
     ),
+    "serve": Verb(_ASK, "browser:serve", "the dashboard in a browser", _serve, "babeltop serve --port 8000"),
     "watch": Verb(
         _ASK,
         "asking:watch",

@@ -1,0 +1,143 @@
+"""Headless Chromium for tests, spoken to by its DevTools protocol; what a page's websocket brought, as a screen.
+
+The picture is what a person sees; the text comes from the bytes that the browser itself received.
+"""
+
+import asyncio
+import base64
+import itertools
+import json
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pyte
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE = 30.0
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self.screen)
+        self.requests: list[str] = []
+        """URLs that the page asked for."""
+        self.blocked: list[str] = []
+        """URLs that it was kept from."""
+
+    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        self._answers[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": params})
+        async with asyncio.timeout(PATIENCE):
+            return await self._answers[number]
+
+    async def listen(self) -> None:
+        async for message in self._socket:
+            said = json.loads(message.data)
+            if "id" in said:
+                self._answers.pop(said["id"]).set_result(said.get("result", {}))
+            elif said["method"] == "Network.webSocketFrameReceived":
+                frame = said["params"]["response"]
+                if frame["opcode"] == 2:
+                    self._stream.feed(base64.b64decode(frame["payloadData"]))
+            elif said["method"] == "Network.webSocketFrameSent":
+                self._resized(said["params"]["response"]["payloadData"])
+            elif said["method"] == "Network.requestWillBeSent":
+                self.requests.append(said["params"]["request"]["url"])
+            elif said["method"] == "Network.loadingFailed" and "blockedReason" in said["params"]:
+                self.blocked.append(said["params"]["blockedReason"])
+
+    def _resized(self, sent: str) -> None:
+        if sent.startswith('["resize"'):
+            size = json.loads(sent)[1]
+            self.screen.resize(size["height"], size["width"])
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    async def until(self, there: Callable[[str], bool], seconds: float = PATIENCE) -> bool:
+        """Whether the screen comes to satisfy `there`."""
+        end = asyncio.get_running_loop().time() + seconds
+        while not there(self.text):
+            if asyncio.get_running_loop().time() > end:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
+    async def open(self, url: str) -> None:
+        await self.call("Page.navigate", url=url)
+
+    async def type(self, text: str) -> None:
+        for letter in text:
+            await self.call("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter)
+            await self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
+
+    async def key(self, name: str, code: int) -> None:
+        """A key by its name and Windows code, such as Enter, 13."""
+        common = {"key": name, "code": name, "windowsVirtualKeyCode": code}
+        text = {"text": "\r"} if name == "Enter" else {}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    async def value(self, expression: str) -> Any:
+        """What an expression of JavaScript comes to."""
+        return (await self.call("Runtime.evaluate", expression=expression))["result"].get("value")
+
+    async def click(self, x: int, y: int) -> None:
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def picture(self) -> bytes:
+        """A PNG of what is to be seen."""
+        return base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"])
+
+
+@asynccontextmanager
+async def page(folder: Path, width: int = 1280, height: int = 800) -> AsyncIterator[Page]:
+    """A tab of a Chromium of its own, over a profile in `folder`."""
+    assert CHROMIUM is not None
+    process = await asyncio.create_subprocess_exec(
+        CHROMIUM,
+        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0"),
+        *(f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not (port := _port(folder)):  # noqa: ASYNC110  another process writes it
+                await asyncio.sleep(0.05)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json") as reply:
+                tabs = await reply.json()
+            url = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
+            async with session.ws_connect(url, max_msg_size=0) as socket:
+                tab = Page(socket)
+                listening = asyncio.create_task(tab.listen())
+                try:
+                    for domain in ("Page", "Network", "Runtime"):
+                        await tab.call(f"{domain}.enable")
+                    yield tab
+                finally:
+                    listening.cancel()
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def _port(folder: Path) -> int:
+    file = folder / "DevToolsActivePort"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return int(lines[0]) if lines else 0

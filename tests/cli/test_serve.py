@@ -1,0 +1,136 @@
+"""serve: the dashboard in a browser, and nobody in it who may not."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import httpx
+import pytest
+
+from tests.browser import CHROMIUM, page
+from tests.cli.conftest import Program
+
+TOKEN = "a-token-of-more-than-sixteen"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def served(program: Program, *args: str, host: str = "127.0.0.1") -> Iterator[str]:
+    port = free_port()
+    process = program.start("serve", "--host", host, "--port", str(port), *args)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(port, process)
+        yield url
+    finally:
+        process.terminate()
+        told = program.end(process)
+        assert TOKEN not in told.out + told.err
+
+
+def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("it does not listen")
+
+
+def keep(picture: bytes, folder: Path) -> None:
+    """Leaves the picture where BABELTOP_PICTURE says, else among what pytest keeps."""
+    assert picture.startswith(b"\x89PNG")
+    Path(os.environ.get("BABELTOP_PICTURE", folder / "browser.png")).write_bytes(picture)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+@pytest.mark.timeout(120)
+async def test_in_a_browser_a_job_is_added_and_seen_to_end(four: Program, tmp_path: Path) -> None:
+    with served(four) as url:
+        async with page(tmp_path / "profile") as tab:
+            await tab.open(url)
+            assert await tab.until(lambda text: "babeltop" in text and "konpro" in text), tab.text
+            await tab.click(600, 300)
+            await tab.type("a")
+            assert await tab.until(lambda text: "nothing to add yet" in text), tab.text
+            await tab.type("doc_browser-fine")
+            assert await tab.until(lambda text: "doc_browser-fine" in text), tab.text
+            await tab.key("Enter", 13)
+            await tab.key("Enter", 13)
+            assert await tab.until(lambda text: "done" in text), tab.text
+            picture = await tab.picture()
+    keep(picture, tmp_path)
+
+
+async def test_another_page_cannot_reach_the_board(four: Program) -> None:
+    with served(four) as url:
+        port = url.rpartition(":")[2]
+        async with httpx.AsyncClient() as client:
+            own = await client.get(url)
+            assert own.status_code == 200
+            assert "default-src 'self'" in own.headers["content-security-policy"]
+            rebound = await client.get(url, headers={"Host": f"evil.example:{port}"})
+            assert rebound.status_code == 403
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as error:
+                await session.ws_connect(f"{url}/ws", origin="https://evil.example")
+            assert error.value.status == 403
+            socket = await session.ws_connect(f"{url}/ws", origin=url)
+            assert (await asyncio.wait_for(socket.receive(), 20)).type is aiohttp.WSMsgType.BINARY
+            await socket.close()
+
+
+async def test_with_a_token_nothing_is_reached_before_it_is_said(four: Program) -> None:
+    four.env["BABELTOP_SERVE_TOKEN"] = TOKEN
+    with served(four, host="0.0.0.0") as url:
+        async with httpx.AsyncClient(base_url=url) as client:
+            for path in ("/", "/ws", "/static/js/textual.js", "/download/x", "/nothing"):
+                assert (await client.get(path)).status_code == 401, path
+            assert (await client.post("/", data={"token": "a-token-of-more-than-sixteeN"})).status_code == 401
+            assert (await client.get("/", headers={"Authorization": "Bearer wrong"})).status_code == 401
+            assert (await client.get("/", headers={"Authorization": f"Bearer {TOKEN}"})).status_code == 200
+            welcome = await client.post("/", data={"token": TOKEN})
+            cookie = welcome.headers["set-cookie"]
+            assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
+            assert "HttpOnly" in cookie
+            assert "SameSite=Strict" in cookie
+            assert TOKEN not in cookie
+            assert (await client.get("/")).status_code == 200
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as error:
+                await session.ws_connect(f"{url}/ws")
+            assert error.value.status == 401
+
+
+def test_another_address_without_a_token_is_refused(four: Program) -> None:
+    for told in four.side_by_side("serve --host 0.0.0.0", "serve --host ::", "serve --host 192.0.2.1"):
+        assert told.code == 2
+        assert "BABELTOP_SERVE_TOKEN" in told.err
+    file = four.folder / "token"
+    file.write_text("short")
+    file.chmod(0o600)
+    assert "16 characters" in four("serve", "--token-file", str(file)).err
+    file.write_text(TOKEN)
+    file.chmod(0o644)
+    told = four("serve", "--host", "0.0.0.0", "--token-file", str(file))
+    assert (told.code, f"chmod 600 {file}" in told.err) == (2, True)
+
+
+def test_a_taken_port_is_named(four: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        told = four("serve", "--port", str(port))
+    assert told.code == 2
+    assert f"port {port}" in told.err

@@ -1,0 +1,55 @@
+"""What `serve` checks before it serves: the extra, the address, and that a token stands before any other address."""
+
+import os
+from pathlib import Path
+
+from tui.cli.opening import opened
+from tui.cli.output import OK, UsageError
+from tui.cli.parser import Namespace
+
+VARIABLE = "BABELTOP_SERVE_TOKEN"
+SHORTEST = 16
+"""Characters of a token: fewer can be guessed over a network."""
+
+
+def serve(args: Namespace) -> int:
+    """`serve`: until SIGINT or SIGTERM."""
+    try:
+        from tui.cli import serving
+    except ImportError:
+        raise UsageError("serve takes an extra: pip install 'babeltop[web]'") from None
+    token = _token(args.token_file)
+    if token is None and not serving.is_loopback(args.host):
+        raise UsageError(
+            f"{args.host} is not this machine alone: whoever reaches it could work the board.\n"
+            f"  Set {VARIABLE}, or name a file with --token-file; "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe())'` makes a token"
+        )
+    with opened(args):
+        pass  # what is wrong with the settings is said here, and not in every browser
+    try:
+        serving.served(serving.command(args), args.host, int(args.port), token)
+    except OSError as error:
+        raise UsageError(f"{args.host}, port {args.port:g}: {error.strerror}") from None
+    return OK
+
+
+def _token(file: str | None) -> str | None:
+    """The token; None: none was set. Raises UsageError, which does not repeat it."""
+    if file is None:
+        where, token = VARIABLE, os.environ.get(VARIABLE)
+    else:
+        where = file
+        try:
+            path = Path(file).expanduser()
+            token = path.read_text("utf-8")
+            shared = path.stat().st_mode & 0o077
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
+        if shared:
+            raise UsageError(f"{file} can be read by other users: chmod 600 {file}")
+    if token is None:
+        return None
+    if len(token.strip()) < SHORTEST:
+        raise UsageError(f"{where}: a token has {SHORTEST} characters at least")
+    return token.strip()
