@@ -71,6 +71,8 @@ async def test_in_a_browser_a_job_is_added_and_seen_to_end(four: Program, tmp_pa
             await tab.key("Enter", 13)
             assert await tab.until(lambda text: "done" in text), tab.text
             picture = await tab.picture()
+            elsewhere = [each for each in tab.requests if not each.startswith((url, "data:", "about:", "blob:"))]
+            assert tab.blocked == ["csp"] * len(elsewhere), elsewhere
     keep(picture, tmp_path)
 
 
