@@ -101,7 +101,9 @@ def build(argv: Sequence[str] | None = None) -> ArgumentParser:
     root.set_defaults(run="dashboard:show")
     verbs = root.add_subparsers(dest="verb", metavar="VERB", prog="babeltop", help=SUPPRESS, parser_class=_Parser)
     for name, verb in VERBS.items():
-        parser = verbs.add_parser(name, description=verb.summary, epilog=f"example:\n  {verb.example}")
+        parser = verbs.add_parser(
+            name, help=verb.summary, description=verb.summary, epilog=f"example:\n  {verb.example}"
+        )
         parser.set_defaults(run=verb.run)
         if argv is None or name in argv:
             verb.arguments(parser)

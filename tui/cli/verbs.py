@@ -167,6 +167,10 @@ def _doctor(parser: ArgumentParser) -> None:
     _json(parser)
 
 
+def _completions(parser: ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
 def _serve(parser: ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="127.0.0.1; any other takes a token")
     parser.add_argument("--port", default=8000, metavar="P", type=_number(int, 1, 65535), help="8000")
@@ -231,6 +235,13 @@ VERBS: Mapping[str, Verb] = {
     ),
     "doctor": Verb(
         _SERVICES, "doctor:doctor", "looks for what stands in the way, and says what to do", _doctor, "babeltop doctor"
+    ),
+    "completions": Verb(
+        _SERVICES,
+        "completions:completions",
+        "prints what completes these verbs in your shell",
+        _completions,
+        "babeltop completions bash > ~/.local/share/bash-completion/completions/babeltop",
     ),
     "simulate": Verb(
         _SERVICES,
