@@ -283,6 +283,8 @@ class Session:
         try:
             self._list_file(stamp)
         except WatchlistError as error:
+            if isinstance(error.__cause__, OSError):  # rights may come back without a new stamp
+                self._stamp = UNREAD
             self._ledger.problem("watchlist", str(error))
         except JournalError as error:
             self._stamp = UNREAD
