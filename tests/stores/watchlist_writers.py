@@ -11,6 +11,9 @@ import tomli_w  # noqa: F401
 from tui.domain.jobs import Job, Ref
 from tui.stores.watchlist import Add, Remove, Restore, Set, WatchlistFile
 
+ACCOUNTS = "abcdefgh"
+"""Of each one process of `mixed`."""
+
 
 def started(work: Callable[[], None]) -> int:
     """The id of a process that does `work`."""
@@ -50,7 +53,12 @@ def mixing(file: WatchlistFile, account: str) -> None:
 
 
 def mixed(file: WatchlistFile) -> None:
-    joined([started(lambda account=account: mixing(file, account)) for account in "abcdefgh"])
+    joined([started(lambda account=account: mixing(file, account)) for account in ACCOUNTS])
+
+
+def meant() -> set[tuple[Ref, str, tuple[str, ...]]]:
+    """What `mixed` leaves of the jobs that it added."""
+    return {(Ref(account, number), account, ("x",)) for account in ACCOUNTS for number in "0145"}
 
 
 if __name__ == "__main__":
