@@ -14,6 +14,7 @@ from tui.cli.showing import line, put
 from tui.domain import rows, shapes
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import ENDS, Phase, Ref
+from tui.engine.names import EngineLoop
 from tui.engine.session import Session
 from tui.screens.ending import INTERRUPTED, ended_by_signals
 from tui.stores.library import Library
@@ -189,6 +190,7 @@ def _run(asking: Coroutine[Any, Any, T], told_to_end: int = INTERRUPTED) -> T:
             return await asking
 
     try:
-        return asyncio.run(heeding())
+        with asyncio.Runner(loop_factory=EngineLoop) as runner:
+            return runner.run(heeding())
     except asyncio.CancelledError:
         raise SystemExit(told_to_end) from None

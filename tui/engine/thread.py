@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
 from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Update
+from tui.engine.names import EngineLoop
 from tui.stores.library import Library
 
 if TYPE_CHECKING:
@@ -238,7 +239,8 @@ class EngineThread:
         while not self._closing.is_set():
             began = time.monotonic()
             try:
-                asyncio.run(self._live(self._outbox))
+                with asyncio.Runner(loop_factory=EngineLoop) as runner:
+                    runner.run(self._live(self._outbox))
             except asyncio.CancelledError:
                 return
             except Exception as error:

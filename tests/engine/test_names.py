@@ -1,0 +1,68 @@
+"""Names are looked up so that one that hangs holds up no other, nor the end of the program."""
+
+import asyncio
+import socket
+import threading
+import time
+
+import pytest
+
+from tui.engine.names import EngineLoop
+
+RESOLVE = socket.getaddrinfo
+
+
+@pytest.fixture
+def hung(monkeypatch):
+    """A name server that does not answer for `hung.test`; how often it was asked."""
+    over, asked = threading.Event(), list[str]()
+
+    def resolve(host, *args, **options):
+        asked.append(host)
+        if host == "hung.test":
+            over.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return RESOLVE("127.0.0.1" if host == "good.test" else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    yield asked
+    over.set()
+
+
+async def looked_up(host):
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(0.5):
+        return await loop.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
+
+
+def run(story):
+    with asyncio.Runner(loop_factory=EngineLoop) as runner:
+        return runner.run(story)
+
+
+def test_fifty_asks_for_a_name_that_hangs_hold_one_thread_and_no_other_name(hung):
+    async def story():
+        waiting = [asyncio.create_task(looked_up("hung.test")) for _ in range(50)]
+        await asyncio.sleep(0.1)
+        assert (await looked_up("good.test"))[0][4] == ("127.0.0.1", 443)
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    began = time.monotonic()
+    assert {type(each) for each in run(story())} == {TimeoutError}
+    assert time.monotonic() - began < 5, "the end waits for nobody"
+    assert hung == ["hung.test", "good.test"]
+
+
+def test_a_name_that_hung_is_looked_up_anew_when_the_look_up_has_ended(hung):
+    async def story():
+        for _ in range(2):
+            with pytest.raises(OSError, match=r"not known|No address|failure"):
+                await looked_up("nowhere.invalid")
+
+    run(story())
+    assert hung == ["nowhere.invalid"] * 2
+
+
+def test_what_is_no_name_is_told_to_who_asked():
+    with pytest.raises(UnicodeError):
+        run(looked_up(f"{'a' * 70}.test"))
