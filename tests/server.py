@@ -37,7 +37,7 @@ def serving(app: App, certificate: Path | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def raw(behaviour: Behaviour) -> Iterator[str]:
+def raw(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve every connection with `behaviour` and yield the base URL; what still goes on at the end is cut off."""
     if behaviour is gzip_bomb:
         _bomb()
@@ -60,7 +60,7 @@ def raw(behaviour: Behaviour) -> Iterator[str]:
 
     async def serve() -> None:
         over = asyncio.Event()
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener:
+        async with await asyncio.start_server(answer, host, 0) as listener:
             loop = asyncio.get_running_loop()
             ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(over.set)))
             await over.wait()
@@ -71,7 +71,7 @@ def raw(behaviour: Behaviour) -> Iterator[str]:
     thread.start()
     port, stop = ready.result()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
     finally:
         stop()
         thread.join()

@@ -1,0 +1,171 @@
+"""An account at each of the services in `tests.wrong`, in one engine: each has its own fault, the others their pace.
+
+Beside them is a service that does as it should, asked once alone and once in their company: its jobs are not asked
+later for it. Time, memory and threads are measured.
+"""
+
+import asyncio
+import os
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from tests import house, wrong
+from tests.house import Ear
+from tests.wrong import STEADY
+from tui.domain.board import JobState
+from tui.domain.jobs import Job, Phase, Ref
+from tui.engine.client import DEADLINE, Bounds
+from tui.engine.names import EngineLoop
+from tui.engine.session import Session
+from tui.stores.library import Library
+from tui.stores.watchlist import Add
+
+JOBS = 4
+"""Of each wrong service: as many as an account has workers."""
+STEADIES = 20
+SECONDS = 60.0
+"""Of each of the two runs."""
+LATE = 0.25
+"""Seconds by which the steady service's asks may be later in company than alone, at the 99th percentile."""
+MEMORY = 100
+"""MiB by which the process may grow."""
+CONFIG = """[accounts.{name}]
+provider = "camb"
+base_url = "{url}"
+api_key = {{ env = "KEY" }}
+rate_per_minute = 100000
+concurrency = 4
+insecure_http = true
+"""
+
+
+class Punctual(Ear):
+    """Notes by how much each ask of the steady service was late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.due: dict[Ref, float] = {}
+        self.asked: dict[Ref, int] = {}
+        self.late: list[float] = []
+
+    def state(self, state: JobState) -> None:
+        ref = state.job.ref
+        if ref.account == STEADY and state.asks > self.asked.get(ref, 0) and ref in self.due:
+            self.late.append(max(0.0, time.time() - self.due[ref]))
+        self.asked[ref] = state.asks
+        if state.next_ask_at is not None:
+            self.due[ref] = state.next_ask_at
+
+
+class Ran(NamedTuple):
+    """What came of one run."""
+
+    states: Mapping[Ref, JobState]
+    late: list[float]
+    """Seconds, in order of size."""
+
+    def at(self, share: float) -> float:
+        return self.late[min(len(self.late) - 1, int(share * len(self.late)))]
+
+
+class Served(NamedTuple):
+    """What came of the proof."""
+
+    alone: Ran
+    company: Ran
+    wrong: list[str]
+    """Jobs that are not as they should be."""
+    services: int
+    grown: float
+    """MiB."""
+    threads: int
+
+    @property
+    def holds(self) -> bool:
+        punctual = self.company.at(0.99) < self.alone.at(0.99) + LATE
+        return not self.wrong and punctual and self.grown < MEMORY
+
+    def __str__(self) -> str:
+        asks = sum(state.asks for state in self.company.states.values())
+        return (
+            f"services: {self.services} wrong services, {asks} asks; {len(self.wrong)} jobs not as they should be; "
+            f"the steady service's {len(self.company.late)} asks late by p50 {self.company.at(0.5) * 1e3:.0f} ms, "
+            f"p99 {self.company.at(0.99) * 1e3:.0f} ms (alone {self.alone.at(0.5) * 1e3:.0f} and "
+            f"{self.alone.at(0.99) * 1e3:.0f} ms); {self.grown:.0f} MiB more memory, {self.threads} threads"
+        )
+
+
+@contextmanager
+def resolver() -> Iterator[None]:
+    """`hung.test` hangs, `six.test` has an address of IPv6 only; all else is the system's."""
+    real, over = socket.getaddrinfo, threading.Event()
+
+    def resolve(host: bytes, *args: Any) -> object:
+        if host == b"hung.test":
+            over.wait()
+        return real("::1" if host == b"six.test" else host, *args)
+
+    with patch.object(socket, "getaddrinfo", resolve):
+        try:
+            yield
+        finally:
+            over.set()
+
+
+async def ran(folder: Path, urls: Mapping[str, str], seconds: float, deadline: float) -> Ran:
+    """A session with an account at each of them, for so long."""
+    config = "".join(CONFIG.format(name=name, url=url) for name, url in urls.items())
+    (folder / "config.toml").write_text(f'{config}[polling]\nmax_interval = "2s"\n')
+    library = Library(house.places(folder), {"KEY": house.KEY})
+    counts = {name: STEADIES if name == STEADY else JOBS for name in urls}
+    jobs = [Job(account=name, id=f"{number}-stuck") for name, count in counts.items() for number in range(count)]
+    library.watchlist.change(Add(tuple(jobs)))
+    ear = Punctual()
+    async with house.running(Session(library, ear, bounds=Bounds(deadline=deadline))) as session:
+        await asyncio.sleep(seconds)
+        states = dict(session.states)
+    library.close()
+    return Ran(states, sorted(ear.late))
+
+
+def amiss(states: Mapping[Ref, JobState]) -> list[str]:
+    """The jobs that are not as they should be, each with what it is."""
+    wanted = wrong.expected()
+    found: list[str] = []
+    for ref, state in states.items():
+        kind = None if state.fault is None else state.fault.kind
+        reported = kind is not None or (state.report is not None and state.phase is Phase.RUNNING)
+        if kind is not wanted[ref.account] or not reported:
+            said = "" if state.fault is None else f" ({state.fault.message})"
+            found.append(f"{ref}: {kind}{said} after {state.asks} asks, not {wanted[ref.account]}")
+    return found
+
+
+def run(urls: Mapping[str, str], seconds: float, deadline: float) -> Ran:
+    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=EngineLoop) as runner:
+        return runner.run(ran(Path(folder), urls, seconds, deadline))
+
+
+def proof(seconds: float, deadline: float) -> Served:
+    with TemporaryDirectory() as folder, wrong.served(Path(folder)) as urls, resolver():
+        with patch.dict(os.environ, {"SSL_CERT_FILE": str(Path(folder) / "roots.pem")}):
+            alone = run({STEADY: urls[STEADY]}, seconds, deadline)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            company = run(urls, seconds, deadline)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        return Served(alone, company, amiss(company.states), len(urls) - 1, grown, threading.active_count())
+
+
+def main() -> None:
+    """Runs it whole and prints what came of it."""
+    found = proof(SECONDS, DEADLINE)
+    print(found)
+    assert found.holds, "; ".join(found.wrong) or "late, or too large"
