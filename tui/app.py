@@ -103,6 +103,7 @@ class Babeltop(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = looks.theme if looks.theme in self.available_themes else THEMES[0].name
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_default_screen(self) -> Screen[None]:
         """The dashboard is the screen below all others."""
@@ -115,6 +116,11 @@ class Babeltop(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours of the states, for Textual's own themes, which know none."""
         return THEMES[0].variables
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Not for the theme that was set before the start: parsing all styles again would hold up the first frame."""
+        if self._event_loop is not None:
+            super().refresh_css(animate)
 
     def _fatal_error(self) -> None:
         """An error of our own ends the screen. The log has its traceback; locals are shown nowhere: they hold keys."""
@@ -163,7 +169,6 @@ class Babeltop(App[None]):
 
 def run(library: Library, *, transport: "Transport | None" = None, demo: bool = False) -> int:
     """Shows the dashboard until the operator quits; returns the exit code."""
-    gc.disable()  # a board of 10,000 jobs makes no garbage, and looking for some takes a third of its time
     feed = EngineThread(library, transport=transport)
     begun = beginning(library)
     greeting = Greeting(str(library.places.watchlist), library.key_variables())

@@ -185,8 +185,8 @@ def command(child: str) -> list[str]:
 
 @contextmanager
 def console(argv: list[str], env: dict[str, str] | None = None) -> Iterator[Terminal]:
-    """The program on a pseudo-terminal; ended at the end."""
-    said = [f"{name}={value}" for name, value in (env or {}).items()]
+    """The program on a pseudo-terminal, ended at the end. It runs from compiled files, as one that is installed."""
+    said = ["-u", "PYTHONDONTWRITEBYTECODE", *(f"{name}={value}" for name, value in (env or {}).items())]
     with Terminal(["env", *said, *argv], columns=SIZE[0], lines=SIZE[1]) as terminal:
         yield terminal
 

@@ -1,5 +1,6 @@
 """No verb: the dashboard, over the operator's own files or over the demo's."""
 
+import gc
 import os
 import sys
 
@@ -15,6 +16,7 @@ def show(args: Namespace) -> int:
     """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()) and _WEB not in os.environ.get("TEXTUAL_DRIVER", ""):
         raise UsageError("the dashboard takes a terminal: without one there are `babeltop list`, `wait` and `watch`")
+    gc.disable()  # a board of 10,000 jobs makes no garbage, and looking for some takes a third of its time
     from tui.app import run
     from tui.cli import logfile
 

@@ -12,6 +12,8 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
+from textual.events import ScreenResume
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input, Static
@@ -41,11 +43,16 @@ DIGEST = 3
 """More notices than this at once become one."""
 
 
+WIDTHS = [(0, "-narrow"), (120, "-below"), (160, "-beside")]
+HEIGHTS = [(0, "-short"), (30, "-tall")]
+"""Cells from which on the screen has a class."""
+
+
 class Dashboard(Screen[None]):
     """The one screen that stays."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-below"), (160, "-beside")]  # noqa: RUF012  Textual's own type
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012  Textual's own type
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
     AUTO_FOCUS = "JobTable"
 
     def __init__(
@@ -68,6 +75,7 @@ class Dashboard(Screen[None]):
         self._looks = looks
         self._keep = keep
         self._timer: Timer | None = None
+        self._seen = False
         self.board = board
         self.feed = feed
         self.commands = {command.id: command for command in commands}
@@ -125,6 +133,7 @@ class Dashboard(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """From the top line to the keys."""
+        self._foresee(self.host.size)
         yield self._top
         yield self._views
         yield Static(id="problems", markup=False)
@@ -138,6 +147,16 @@ class Dashboard(Screen[None]):
         yield Input(id="filter", placeholder="phase:failed  -tag:test  provider:…  text", select_on_focus=False)
         yield Input(id="find", placeholder="search in the response", select_on_focus=False)
         yield HintBar(list(self.commands.values()))
+
+    def _foresee(self, size: Size) -> None:
+        """Sets the size's classes before anything is styled: Textual does when all stands, and styles it anew."""
+        for length, points in ((size.width, WIDTHS), (size.height, HEIGHTS)):
+            self.add_class(max(point for point in points if point[0] <= length)[1])
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """When the screen comes up for the first time, everything on it was styled a moment ago."""
+        event.refresh_styles = event.refresh_styles and self._seen
+        self._seen = True
 
     def on_mount(self) -> None:
         """Shows what is known and looks at the time from now on."""
