@@ -14,12 +14,16 @@ from tui.cli.showing import line, put
 from tui.domain import rows, shapes
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import ENDS, Phase, Ref
+from tui.engine.hooks import calling
 from tui.engine.names import EngineLoop
 from tui.engine.session import Session
 from tui.screens.ending import INTERRUPTED, ended_by_signals
 from tui.stores.library import Library
 
 T = TypeVar("T")
+
+HOOKS = 60.0
+"""Seconds that hooks have at the end of `check` and `wait`: nobody else will tell them."""
 
 
 def check(args: Namespace) -> int:
@@ -32,9 +36,10 @@ def check(args: Namespace) -> int:
 
 
 async def _check(library: Library, refs: Sequence[Ref]) -> list[JobState]:
-    session = Session(library, Ear({ref.account for ref in refs}), only=frozenset(refs))
-    session.open()
-    await session.check(session.states.keys())
+    async with calling(library, say, HOOKS) as hooks:
+        session = Session(library, Ear({ref.account for ref in refs}), only=frozenset(refs), hooks=hooks)
+        session.open()
+        await session.check(session.states.keys())
     return list(session.states.values())
 
 
@@ -67,7 +72,10 @@ class _Waiting:
 
     async def run(self, patience: float | None) -> bool:
         """Waits, for `patience` seconds at most. Whether they were over before the jobs were."""
-        session = Session(self._library, self._ear, only=self._refs)
+        async with calling(self._library, say, HOOKS) as hooks:
+            return await self._waited(Session(self._library, self._ear, only=self._refs, hooks=hooks), patience)
+
+    async def _waited(self, session: Session, patience: float | None) -> bool:
         session.open()
         self.pending = {ref for ref in session.states if not session.settled(ref)}
         polling, ending = asyncio.create_task(session.run()), asyncio.create_task(self._end(session))
@@ -116,7 +124,11 @@ def watch(args: Namespace) -> int:
 async def _watch(library: Library, *, as_json: bool) -> None:
     """Until the reader is gone."""
     ear = Ear(library.accounts)
-    session = Session(library, ear)
+    async with calling(library, say) as hooks:
+        await _watched(library, Session(library, ear, hooks=hooks), ear, as_json=as_json)
+
+
+async def _watched(library: Library, session: Session, ear: Ear, *, as_json: bool) -> None:
     session.open()
     phases = {ref: state.phase for ref, state in session.states.items()}
     polling = asyncio.create_task(session.run())

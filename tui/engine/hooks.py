@@ -250,10 +250,12 @@ def _called(hook: Hook) -> str:
 
 
 @asynccontextmanager
-async def calling(library: Library, said: Callable[[str], None]) -> AsyncGenerator[Callable[[Occasion], None] | None]:
+async def calling(
+    library: Library, said: Callable[[str], None], ending: float = ENDING
+) -> AsyncGenerator[Callable[[Occasion], None] | None]:
     """The way to the operator's hooks, for a Session; None: there are none, or `--readonly` forbids them.
 
-    `said` is told what an operator should know of a hook.
+    `said` is told what an operator should know of a hook. At the end hooks have `ending` seconds for what is left.
     """
     if library.readonly or not library.settings.hooks:
         yield None
@@ -265,7 +267,7 @@ async def calling(library: Library, said: Callable[[str], None]) -> AsyncGenerat
     finally:
         try:
             with suppress(TimeoutError):
-                await hooks.finish(ENDING)
+                await hooks.finish(ending)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

@@ -1,0 +1,100 @@
+"""Hooks of the real program, in real processes: watch, check and wait, several at once, and after a restart."""
+
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.cli import schema
+from tests.cli.conftest import Ended, Program
+
+JOBS = tuple(f"camb:h{number}-{end}" for number, end in enumerate(("fine", "fine", "fail", "pay", "timeout", "fine")))
+
+
+def hooked(program: Program, body: str = "", on: str = "", more: str = "") -> Path:
+    """Adds a hook that keeps what it is told in the file that is returned, a line each."""
+    kept, file = program.folder / "kept", program.folder / "hook.py"
+    file.write_text(
+        f"import sys, time\ntold = sys.stdin.read()\n{body}\nopen({str(kept)!r}, 'a').write(told + '\\n')\n"
+    )
+    config = program.config / "config.toml"
+    hook = f"[[hook]]\nrun = [{sys.executable!r}, {str(file)!r}]\n{f'on = {on}' if on else ''}\n{more}"
+    config.write_text(config.read_text() + hook)
+    return kept
+
+
+def told(kept: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+
+
+def until(holds: Any, within: float = 20.0) -> None:
+    end = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.05)
+
+
+def test_of_two_that_watch_one_calls_the_hook_for_each_change_and_after_a_restart_none_does(babeltop: Program) -> None:
+    program = babeltop.configured("camb").holding(*JOBS)
+    kept = hooked(program)
+    first, second = program.start("watch"), program.start("watch")
+    until(lambda: len(told(kept)) >= len(JOBS))
+    time.sleep(2.5)  # each has looked at what the other wrote, twice
+    for process in (first, second):
+        process.send_signal(signal.SIGTERM)
+    ended = [program.end(process) for process in (first, second)]
+    assert [end.code for end in ended] == [0, 0]
+    assert not any("hook" in end.err for end in ended)
+    calls = Counter((each["job"]["id"], each["event"]) for each in told(kept))
+    assert set(calls.values()) == {1}
+    assert {f"camb:{job}" for job, _ in calls} == set(JOBS)
+    assert Counter(event for _, event in calls) == {"done": 3, "failed": 1, "blocked": 1, "timed_out": 1}
+    assert schema.problems([each["job"] for each in told(kept)], schema.JOBS) == []
+
+    again = program.start("watch")
+    time.sleep(3)
+    again.send_signal(signal.SIGTERM)
+    program.end(again)
+    assert len(told(kept)) == len(JOBS)
+
+
+def test_check_and_wait_call_hooks_too_and_wait_for_them(babeltop: Program) -> None:
+    program = babeltop.configured("camb").holding("camb:c-fine", "camb:d-fail")
+    kept = hooked(program, "time.sleep(3)")
+    ended = program("wait", "--json")
+    assert (ended.code, len(ended.json)) == (1, 2), "nothing of a hook is in what it prints"
+    assert Counter(each["event"] for each in told(kept)) == {"done": 1, "failed": 1}
+    assert program("check").code == 1
+    assert len(told(kept)) == 2
+
+
+def test_a_hook_that_fails_is_said_on_stderr_and_in_the_log_and_changes_no_exit_code(babeltop: Program) -> None:
+    program = babeltop.configured("camb").holding("camb:e-fine", "camb:f-fine", "camb:g-fine")
+    hooked(program, "print('no such room'); sys.exit(7)")
+    ended: Ended = program("wait")
+    assert ended.code == 0
+    assert ended.err.count("hook 1") == 1
+    assert "ended with 7: no such room" in ended.err
+    log = (program.state / "babeltop.log").read_text()
+    assert log.count("ended with 7; it was to be told: done camb:") == 3
+    assert "sig" not in log
+
+
+def test_readonly_calls_no_hook(babeltop: Program) -> None:
+    program = babeltop.configured("camb").holding("camb:r-fine")
+    kept = hooked(program)
+    assert program("--readonly", "wait").code == 0
+    assert told(kept) == []
+
+
+def test_a_lost_account_is_told(babeltop: Program) -> None:
+    program = babeltop.configured("camb").holding("camb:k-fine")
+    program.env["SERVICE_KEY"] = "wrong"
+    kept = hooked(program, on='["refused"]')
+    assert program("check").code == 3
+    (only,) = told(kept)
+    assert (only["event"], only["job"], only["account"]["name"]) == ("refused", None, "camb")
+    assert "camb is not asked any more" in only["text"]
