@@ -82,7 +82,33 @@ FINDINGS: Schema = {
         do=MAYBE_TEXT,
     ),
 }
+PROVIDERS: Schema = {
+    "type": "array",
+    "items": _object(
+        name=TEXT,
+        title=TEXT,
+        docs=TEXT,
+        base_url={"type": "string", "pattern": "^https?://"},
+        key_variable=TEXT,
+        accounts={"type": "array", "items": TEXT},
+        kinds={"type": "array", "items": TEXT},
+        file=MAYBE_TEXT,
+        overrides={"type": "boolean"},
+    ),
+}
 EVENT = _object(**CHANGE["properties"], job=JOB)
+
+VERBS: dict[str, Schema] = {
+    "list": JOBS,
+    "check": JOBS,
+    "wait": JOBS,
+    "watch": EVENT,
+    "log": CHANGES,
+    "export": EXPORT,
+    "providers": PROVIDERS,
+    "doctor": FINDINGS,
+}
+"""What each verb's JSON is; of `watch` each line's."""
 
 _TYPES = {
     "string": str,

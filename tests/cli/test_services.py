@@ -109,3 +109,28 @@ def test_simulate_on_a_taken_port_says_so(babeltop: Program) -> None:
 
 def test_simulate_tells_every_word_that_the_simulator_knows() -> None:
     assert set(STORIES) == WORDS
+
+
+def test_an_example_becomes_a_service_of_ones_own(four: Program) -> None:
+    names = four("providers", "example").out.split()
+    assert names == ["azure-documents", "elevenlabs"]
+    for name in names:
+        own(four, name, four("providers", "example", name).out)
+    told = four("providers", "check", str(four.config / "providers" / "elevenlabs.toml"))
+    assert (told.code, told.err) == (0, f"babeltop: {four.config}/providers/elevenlabs.toml is right: ElevenLabs\n")
+    assert "ELEVENLABS_API_KEY" in four("providers").out
+    wrong = four("providers", "example", "elevenlab")
+    assert (wrong.code, "did you mean 'elevenlabs'?" in wrong.err) == (2, True)
+
+
+def test_a_file_that_takes_a_built_in_ones_place_says_so_and_is_used(four: Program) -> None:
+    file = own(four, "camb", MINE.replace('"mine"', '"camb"').replace("/jobs/{id}", "/v1/translate/{id}"))
+    (shape,) = [each for each in four("providers", "--json").json if each["name"] == "camb"]
+    assert (shape["file"], shape["overrides"], shape["title"]) == (str(file), True, "My own service")
+
+
+def test_what_a_file_does_not_read_of_a_sample_is_named(four: Program) -> None:
+    file, reply = own(four, "mine", MINE), four.folder / "reply.json"
+    reply.write_text('{"state": "done", "progress": 0.5, "user": {"name": "x"}}')
+    told = four("providers", "check", str(file), "--sample", str(reply))
+    assert told.out.splitlines()[-1].split(None, 2) == ["not", "read", "/progress  /user/name"]

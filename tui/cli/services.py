@@ -3,18 +3,24 @@
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from tui.cli import table
 from tui.cli.opening import opened
-from tui.cli.output import OK, USAGE, UsageError, data, say
+from tui.cli.output import OK, USAGE, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
 from tui.domain import expiry, shapes, text
 from tui.domain.jobs import Fault, FaultKind, Report
 from tui.providers import reading, spec
+from tui.providers.bodies import NotJsonError, decode
 from tui.providers.provider import BUILT_IN, Provider, UnknownKind
 from tui.providers.reply import Reply
+from tui.providers.tables import nearest
+from tui.providers.unread import unread
 from tui.stores.library import Library
 
+EXAMPLES = Path(spec.__file__).parent / "examples"
+"""Provider files to copy."""
 STORIES: Mapping[str, str] = {
     "fine": "ends well",
     "fail": "fails",
@@ -35,25 +41,43 @@ STORIES: Mapping[str, str] = {
 
 def providers(args: Namespace) -> int:
     """`providers`: what each file says, and who uses it. A wrong file is named, and stops no other."""
-    lines: list[tuple[str, ...]] = [("NAME", "SERVICE", "KEY", "ACCOUNTS", "KINDS", "FILE")]
+    found: list[dict[str, Any]] = []
     wrong = 0
     with opened(args) as library:
         for name in library.providers:
             try:
-                lines.append(_line(library, library.providers[name]))
+                found.append(_shape(library, library.providers[name]))
             except spec.ProviderError as error:
                 wrong += 1
                 say(str(error))
-    data(table.drawn(lines, cut=(4, 5)))
+    data(json_array(found) if args.json else table.drawn([_TITLES, *map(_line, found)], cut=(4, 5)))
     return USAGE if wrong else OK
 
 
-def _line(library: Library, provider: Provider) -> tuple[str, ...]:
-    source = provider.source
-    if source != BUILT_IN and provider.name in spec.builtin():
-        source = f"{source}, instead of the built-in one"
-    using = [name for name in _accounts(library) if library.provider_of(name) == provider.name]
-    return provider.name, provider.title, provider.key.env, " ".join(using), " ".join(provider.kinds), source
+_TITLES = ("NAME", "SERVICE", "KEY", "ACCOUNTS", "KINDS", "FILE")
+
+
+def _shape(library: Library, provider: Provider) -> dict[str, Any]:
+    """A provider as JSON."""
+    return {
+        "name": provider.name,
+        "title": provider.title,
+        "docs": provider.docs,
+        "base_url": provider.base_url,
+        "key_variable": provider.key.env,
+        "accounts": [name for name in _accounts(library) if library.provider_of(name) == provider.name],
+        "kinds": provider.kinds,
+        "file": None if provider.source == BUILT_IN else provider.source,
+        "overrides": provider.source != BUILT_IN and provider.name in spec.builtin(),
+    }
+
+
+def _line(shape: Mapping[str, Any]) -> tuple[str, ...]:
+    source = shape["file"] or BUILT_IN
+    if shape["overrides"]:
+        source += ", instead of the built-in one"
+    cells = (shape[key] for key in ("name", "title", "key_variable"))
+    return (*cells, " ".join(shape["accounts"]), " ".join(shape["kinds"]), source)
 
 
 def _accounts(library: Library) -> list[str]:
@@ -78,9 +102,33 @@ def check(args: Namespace) -> int:
         raise UsageError(f"{args.sample}: {error.strerror}") from None
     except UnknownKind as error:
         raise UsageError(str(error)) from None
-    told = _of_fault(found) if isinstance(found, Fault) else _of_report(found)
+    told = [
+        *(_of_fault(found) if isinstance(found, Fault) else _of_report(found)),
+        *_not_read(provider, args.kind, body),
+    ]
     data("".join(f"{name:<12}{text.clean(value) or '·'}\n" for name, value in told))
     return USAGE if isinstance(found, Fault) and found.kind is FaultKind.MALFORMED else OK
+
+
+def example(args: Namespace) -> int:
+    """`providers example`: prints the file of a service that is not built in; without a name, which there are."""
+    files = {path.stem: path for path in sorted(EXAMPLES.glob("*.toml"))}
+    if args.name is None:
+        data("".join(f"{name}\n" for name in files))
+        return OK
+    if args.name not in files:
+        raise UsageError(f"there is no example {args.name!r}{nearest(args.name, files)}")
+    data(files[args.name].read_text("utf-8"))
+    return OK
+
+
+def _not_read(provider: Provider, kind: str, body: bytes) -> Iterator[tuple[str, str]]:
+    """What of the reply is passed over: perhaps something that the file should name."""
+    try:
+        passed = unread(provider, provider.endpoint(kind), decode(body))
+    except NotJsonError:
+        return
+    yield "not read", "  ".join(passed)
 
 
 def _of_fault(fault: Fault) -> Iterator[tuple[str, str]]:

@@ -145,11 +145,13 @@ def _export(parser: ArgumentParser) -> None:
 
 
 def _providers(parser: ArgumentParser) -> None:
+    _json(parser)
     what = parser.add_subparsers(
-        dest="what", metavar="check", prog="babeltop providers", help="validates a provider file"
+        dest="what", metavar="WHAT", prog="babeltop providers", help="check validates a file; example prints one"
     )
     check = what.add_parser(
         "check",
+        help="validates a provider file",
         description="validates a provider file, and shows what it reads in a reply",
         epilog="example:\n  babeltop providers check mine.toml --sample reply.json --status 200",
     )
@@ -160,6 +162,14 @@ def _providers(parser: ArgumentParser) -> None:
         "--status", default=200, metavar="N", type=_number(int, 100, 599), help="the reply's HTTP status (200)"
     )
     check.set_defaults(run="services:check")
+    example = what.add_parser(
+        "example",
+        help="prints a provider file to begin with",
+        description="prints a provider file to begin with; without a name, which there are",
+        epilog="example:\n  babeltop providers example NAME > ~/.config/babeltop/providers/NAME.toml",
+    )
+    example.add_argument("name", metavar="NAME", nargs="?", help="an example's name")
+    example.set_defaults(run="services:example")
 
 
 def _doctor(parser: ArgumentParser) -> None:

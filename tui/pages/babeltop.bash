@@ -5,6 +5,7 @@
 #    source ~/.local/share/bash_completion/babeltop
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
+_shtab_babeltop_providers_subparsers=(check example)
 _shtab_babeltop_subparsers=(add edit archive remove list check wait serve watch log export providers doctor completions simulate)
 
 _shtab_babeltop_add_option_strings=(-h --help --account --label --tag --note --kind --watchlist)
@@ -18,7 +19,9 @@ _shtab_babeltop_serve_option_strings=(-h --help --host --port --token-file --wat
 _shtab_babeltop_watch_option_strings=(-h --help --watchlist --json)
 _shtab_babeltop_log_option_strings=(-h --help --watchlist --since --json)
 _shtab_babeltop_export_option_strings=(-h --help --format --watchlist)
-_shtab_babeltop_providers_option_strings=(-h --help)
+_shtab_babeltop_providers_check_option_strings=(-h --help --sample --kind --status)
+_shtab_babeltop_providers_example_option_strings=(-h --help)
+_shtab_babeltop_providers_option_strings=(-h --help --json)
 _shtab_babeltop_doctor_option_strings=(-h --help --watchlist --json)
 _shtab_babeltop_completions_option_strings=(-h --help)
 _shtab_babeltop_simulate_option_strings=(-h --help --port --speed --seed)
@@ -36,11 +39,13 @@ _shtab_babeltop_serve___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_watch___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_log___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_providers_check_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_providers_check___sample_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_doctor___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop___watchlist_COMPGEN=_shtab_compgen_files
 
 _shtab_babeltop_export___format_choices=(csv json)
-_shtab_babeltop_providers_pos_0_choices=(check)
+_shtab_babeltop_providers_pos_0_choices=(check example)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
 _shtab_babeltop_pos_0_choices=(add edit archive remove list check wait serve watch log export providers doctor completions simulate)
 
@@ -88,9 +93,14 @@ _shtab_babeltop_log___help_nargs=0
 _shtab_babeltop_log___json_nargs=0
 _shtab_babeltop_export__h_nargs=0
 _shtab_babeltop_export___help_nargs=0
+_shtab_babeltop_providers_check__h_nargs=0
+_shtab_babeltop_providers_check___help_nargs=0
+_shtab_babeltop_providers_example__h_nargs=0
+_shtab_babeltop_providers_example___help_nargs=0
 _shtab_babeltop_providers_pos_0_nargs=A...
 _shtab_babeltop_providers__h_nargs=0
 _shtab_babeltop_providers___help_nargs=0
+_shtab_babeltop_providers___json_nargs=0
 _shtab_babeltop_doctor__h_nargs=0
 _shtab_babeltop_doctor___help_nargs=0
 _shtab_babeltop_doctor___json_nargs=0

@@ -50,8 +50,8 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add edit archive remove list check wait serve watch log export providers doctor completions simulate
-set -g _shtab_babeltop_opts_with_value --account --format --host --kind --label --note --phase --port --seed --since --speed --tag --timeout --token-file --watchlist
+set -g _shtab_babeltop_commands add edit archive remove list check wait serve watch log export providers 'providers check' 'providers example' doctor completions simulate
+set -g _shtab_babeltop_opts_with_value --account --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --timeout --token-file --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -127,7 +127,15 @@ complete -c babeltop -n '_shtab_babeltop_using export' -l format -xka "csv json"
 complete -c babeltop -n '_shtab_babeltop_using export' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a providers -d 'the known services; `providers check FILE` tries a file'
 complete -c babeltop -n '_shtab_babeltop_using providers' -s h -l help -d 'show this help message and exit'
-complete -c babeltop -n '_shtab_babeltop_using providers; and test $_shtab_babeltop_npos -ge 0' -ka "check" -d 'validates a provider file'
+complete -c babeltop -n '_shtab_babeltop_using providers' -l json -d 'prints one JSON array'
+complete -c babeltop -n '_shtab_babeltop_using providers; and test $_shtab_babeltop_npos -eq 0' -a check -d 'validates a provider file, and shows what it reads in a reply'
+complete -c babeltop -n '_shtab_babeltop_using providers check' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using providers check' -l sample -xka "(__fish_complete_path (commandline -ct))" -d 'a reply'"'"'s body'
+complete -c babeltop -n '_shtab_babeltop_using providers check' -l kind -x -d 'the kind of job that the reply is about'
+complete -c babeltop -n '_shtab_babeltop_using providers check' -l status -x -d 'the reply'"'"'s HTTP status (200)'
+complete -c babeltop -n '_shtab_babeltop_using providers check; and test $_shtab_babeltop_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the provider file; its name is the provider'"'"'s'
+complete -c babeltop -n '_shtab_babeltop_using providers; and test $_shtab_babeltop_npos -eq 0' -a example -d 'prints a provider file to begin with; without a name, which there are'
+complete -c babeltop -n '_shtab_babeltop_using providers example' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a doctor -d 'looks for what stands in the way, and says what to do'
 complete -c babeltop -n '_shtab_babeltop_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using doctor' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'

@@ -1,0 +1,38 @@
+"""Every verb that prints JSON prints what the one schema says, and nothing else on stdout."""
+
+import json
+
+from tests.cli import schema
+from tests.cli.conftest import Program
+from tui.cli.parser import build
+from tui.cli.verbs import VERBS
+
+LINES = {"export": "export --format json", "watch": ""}
+"""Verbs whose line is another than `VERB --json`; watch never ends by itself."""
+
+
+def takes_json(verb: str) -> bool:
+    """Whether the verb has --json, or json as a format."""
+    options = next(action for action in build()._actions if action.dest == "verb").choices[verb]._actions
+    return any("--json" in action.option_strings or "json" in (action.choices or ()) for action in options)
+
+
+def test_the_schema_knows_every_verb_that_prints_json() -> None:
+    assert {verb for verb in VERBS if takes_json(verb)} == set(schema.VERBS)
+
+
+def test_every_verbs_json_is_as_the_schema_says(four: Program) -> None:
+    four.holding("heygen:a-fine", "konpro:b-fail", "camb:c-missing", "flixu:d-odd", "nobody:e", more='tags = ["x y"]\n')
+    four("check")
+    verbs = [verb for verb in schema.VERBS if LINES.get(verb, "-")]
+    ended = four.side_by_side(*(LINES.get(verb, f"{verb} --json") for verb in verbs))
+    for verb, told in zip(verbs, ended, strict=True):
+        assert told.json, verb
+        assert schema.problems(told.json, schema.VERBS[verb]) == [], verb
+    process = four.start("watch", "--json")
+    four("add", "camb:new-fine")
+    assert process.stdout
+    line = json.loads(process.stdout.readline())
+    process.terminate()
+    four.end(process)
+    assert schema.problems(line, schema.EVENT) == []

@@ -1,0 +1,49 @@
+"""What of a reply's body no place in a provider's file leads to: for whoever writes such a file."""
+
+from collections.abc import Iterator
+
+from tui.providers.pointers import EVERY, Json, Pointer
+from tui.providers.provider import Endpoint, Provider
+
+MOST = 30
+"""Places that are named; a reply may hold thousands."""
+
+
+def unread(provider: Provider, endpoint: Endpoint, body: Json) -> list[str]:
+    """JSON Pointers of the values that nothing reads, in the body's order, MOST at most. Nulls are passed over."""
+    read = [pointer.steps for pointer in _pointers(provider, endpoint) if pointer.header is None]
+    found: list[str] = []
+    for steps in _leaves(body, ()):
+        if not any(_leads(pattern, steps) for pattern in read):
+            found.append("".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in steps))
+            if len(found) == MOST:
+                break
+    return found
+
+
+def _pointers(provider: Provider, endpoint: Endpoint) -> Iterator[Pointer]:
+    status = endpoint.status
+    for places in (status.word, status.message, status.run, status.title, status.language, status.progress):
+        yield from places
+    yield from (rule.where for rule in endpoint.instead)
+    for link in endpoint.links:
+        yield from link.at
+    yield from provider.error.message
+    yield from provider.error.request_id
+
+
+def _leaves(value: Json, steps: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The way to every value that holds no others, without recursion: bodies may be deep."""
+    waiting: list[tuple[Json, tuple[str, ...]]] = [(value, steps)]
+    while waiting:
+        value, steps = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(member, (*steps, key)) for key, member in reversed(value.items())]
+        elif isinstance(value, list):
+            waiting += [(member, (*steps, str(at))) for at, member in reversed(list(enumerate(value)))]
+        elif value is not None:
+            yield steps
+
+
+def _leads(pattern: tuple[str, ...], steps: tuple[str, ...]) -> bool:
+    return len(pattern) == len(steps) and all(p in {EVERY, s} for p, s in zip(pattern, steps, strict=True))
