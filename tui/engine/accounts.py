@@ -39,7 +39,7 @@ class Answer(NamedTuple, Generic[T]):
     second: bool = False
     """It was the ask for the result."""
     outdated: bool = False
-    """The key was changed while it was asked: a refusal is the old key's."""
+    """It says nothing of now: the machine slept while it was asked, or the key was changed and it is a refusal."""
     turn: Turn | None = None
     """What it meant for the account's succession; None: nothing."""
     skew: float = 0.0
@@ -58,15 +58,19 @@ class LiveAccount:
         random: Random,
         heir: Heir = lambda _account: None,
         budgets: Callable[[], Budgets] | None = None,
+        heeded: Callable[[], float] | None = None,
     ) -> None:
         """`heir` finds who takes over when the account's API is over.
 
-        `budgets`: the state folder's, which every process on it draws on; it may raise JournalError.
+        `budgets`: the state folder's, which every process on it draws on; it may raise JournalError. `heeded` is the
+        clock by which asks are dated, once it has followed what was done to the wall clock; None: as `clock`.
         """
         self.account = account
         self.bulk = Bulk()
         self.succession: Succession[Answer[Report]] = Succession(account, heir)
         self.clock = clock
+        self._heeded = heeded or clock
+        self._moves = 0
         self.pace = pace.rested(account.per_minute, clock(), account.per_day)
         self._purse = Purse(account.name, self.pace.budget, budgets)
         self._random = random
@@ -94,7 +98,7 @@ class LiveAccount:
 
     def client(self, tls: Trust, transport: Transport | None, bounds: Bounds) -> Client:
         """A new connection. The key goes with each ask."""
-        return Client(clock=self.clock, tls=tls, transport=transport, bounds=bounds)
+        return Client(clock=self._heeded, tls=tls, transport=transport, bounds=bounds)
 
     def endpoint(self, job: Job) -> Endpoint:
         """The provider file's view of the job's kind. Raises UnknownKind."""
@@ -109,7 +113,7 @@ class LiveAccount:
         if first is not None and heir is not None:
             return await self._ask_heir(client, job, heir, first)
         answer = await self._status(client, job, account)
-        if not isinstance(answer.outcome, Fault):
+        if answer.outdated or not isinstance(answer.outcome, Fault):
             return answer
         sunset = self.state.sunset if self.state.sunset is not None else account.provider.sunset
         if not faults.is_over(answer.outcome, sunset, answer.at):
@@ -123,12 +127,12 @@ class LiveAccount:
         answer = await self._status(client, job, heir)
         if self.account.provider is heir.provider:  # another job's report has moved it meanwhile
             return answer
-        if not isinstance(answer.outcome, Fault):
+        if not isinstance(answer.outcome, Fault) and not answer.outdated:
             self.account = heir
             self.succession.move(heir)
             self.state = replace(_introduced(self.state, heir), deprecated=False, sunset=None)
             return answer._replace(turn=Turn.MOVED)
-        if answer.outdated or answer.outcome.kind in UNDECIDED:
+        if answer.outdated or not isinstance(answer.outcome, Fault) or answer.outcome.kind in UNDECIDED:
             return answer
         self.succession.refuse(job.id, answer.at)
         return first._replace(turn=Turn.REFUSED)
@@ -171,20 +175,21 @@ class LiveAccount:
     ) -> Answer[T]:
         """One request, for the job of this id if for one.
 
-        What a key did that is no longer ours says nothing of the account; nor does a successor that refuses it.
+        What a key did that is no longer ours says nothing of the account; nor does a successor that refuses it, nor
+        a reply that may be hours old.
         """
         if self._key is None:
             return Answer(Fault(FaultKind.REFUSED, self.state.message), None, self.clock())
-        began, unlocked = self.clock(), self._unlocked
+        began, unlocked, moves = self._heeded(), self._unlocked, self._moves
         reply = await client.get(Request(url, account.provider.key, self._key))
         outcome: T | Fault
         if isinstance(reply, Fault):
-            outcome, body, at = reply, None, self.clock()
+            outcome, body, at = reply, None, self._heeded()
         else:
             outcome, body, at = read(reply), reply.body, reply.at
         fault = outcome if isinstance(outcome, Fault) else None
         refused = fault is not None and fault.kind is FaultKind.REFUSED
-        outdated = refused and unlocked != self._unlocked
+        outdated = (refused and unlocked != self._unlocked) or moves != self._moves
         own = account is self.account
         if not outdated and not (refused and not own):
             self._learn(fault, at, job)
@@ -248,12 +253,16 @@ class LiveAccount:
         if self.pace.floor > now and self.state.health in {Health.UNTRIED, Health.OK}:
             told = self.pace.floor_reason
             self.state = replace(self.state, health=Health.LIMITED, message=told, until=self.pace.floor)
-        elif self.state.until is not None and self.state.until <= now:
+        elif self.state.until is not None and max(self.pace.floor, self.pace.open_until) <= now:
             limited = self.state.health is Health.LIMITED
             self.state = replace(self.state, until=None)
             if limited:
                 self.state = replace(self.state, health=Health.OK, message="")
         return self.state
+
+    def jumped(self) -> None:
+        """The wall clock went its own way: what is being asked now is answered with what may have been long ago."""
+        self._moves += 1
 
     def shift(self, seconds: float) -> None:
         """The clock was set forward by so many seconds: what is waited for stays as far away as it was."""

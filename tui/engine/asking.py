@@ -82,7 +82,7 @@ class Asking:
         if ref not in self._ledger.states:
             return
         if answer.outdated:
-            self._ledger.hurry(ref, "the key is another")
+            self._ledger.hurry(ref, "what came was of before")
         elif answer.turn is Turn.NEXT:
             self._ledger.hurry(ref, "its API is over: now the successor")
         else:
@@ -92,10 +92,10 @@ class Asking:
         answer = await live.ask_many(client, [ref.id for ref in refs])
         self._told(live)
         held = self._held(refs)
-        if not isinstance(answer.outcome, Fault):
+        if not answer.outdated and not isinstance(answer.outcome, Fault):
             for ref in held:
                 self._one_of_many(live, ref, answer.outcome.get(ref.id), answer)
-        elif answer.outdated or live.bulk.failed(answer.outcome, answer.at):
+        elif answer.outdated or not isinstance(answer.outcome, Fault) or live.bulk.failed(answer.outcome, answer.at):
             for ref in held:
                 self._ledger.hurry(ref, "not answered in one ask with others")
         else:

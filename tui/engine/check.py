@@ -62,14 +62,23 @@ class Check:
                 ref = waiting.pop(0)
                 if not await self._may(live, ref):
                     continue
-                await self._ask(live, client, ref, person=True)
-                while self._goes_on(live, ref) and await self._may(live, ref):
-                    await self._ask(live, client, ref, person=True)
+                before = await self._asked(live, client, ref)
+                while self._goes_on(live, ref, before) and await self._may(live, ref):
+                    before = await self._asked(live, client, ref)
 
-    def _goes_on(self, live: LiveAccount, ref: Ref) -> bool:
-        """One more ask belongs to it: for the result of what is done, or to the successor of an API that is over."""
+    async def _asked(self, live: LiveAccount, client: Client, ref: Ref) -> int:
+        """Asks for the job; how often it had been asked for before."""
         state = self._ledger.states.get(ref)
-        if state is None or live.succession.owes(ref.id):
+        await self._ask(live, client, ref, person=True)
+        return state.asks if state is not None else 0
+
+    def _goes_on(self, live: LiveAccount, ref: Ref, before: int) -> bool:
+        """One more ask belongs to it: for the result of what is done, or to the successor of an API that is over.
+
+        An ask that did not count is done again: the machine slept meanwhile, or the key was changed.
+        """
+        state = self._ledger.states.get(ref)
+        if state is None or live.succession.owes(ref.id) or state.asks == before:
             return state is not None
         return state.fault is None and self._ledger.wants_result(state)
 

@@ -134,11 +134,14 @@ class Ledger:
         self.hurry(ref)
 
     def shift(self, seconds: float) -> None:
-        """The clock was set forward by so many seconds: what is planned stays as far away as it was. Queues nothing."""
+        """The clock was set forward by so many seconds: what is planned stays as far away as it was. Queues nothing.
+
+        But no report grows younger by it: a short sleep looks the same.
+        """
         for state in list(self.states.values()):
             at, fresh = state.next_ask_at, state.fresh_until
             if at is not None or fresh is not None:
-                event = Planned(at and at + seconds, state.reason, fresh and fresh + seconds, state.expected)
+                event = Planned(at and at + seconds, state.reason, fresh and fresh + min(0.0, seconds), state.expected)
                 self._show(board.reduce(state, event)[0])
 
     def adopt(self, told: JobState, *, following: bool = False) -> None:
@@ -302,8 +305,8 @@ class Ledger:
         learned = self._learning.of(state.job, tempo, self._accounts[state.job.account]) if _runs(state) else None
         plan = cadence.plan(state, tempo, now, self._random, learned)
         self._learning.planned(state.job.ref, plan and plan.demand)
-        if plan is None:
-            return Planned(None, "", None)
+        if plan is None:  # what is put away while it runs grows old like any other
+            return Planned(None, "", state.fresh_until if state.phase in ACTIVE else None)
         return Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, now), learned and learned.fit)
 
     def _first(self, state: JobState) -> Planned:

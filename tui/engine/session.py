@@ -79,7 +79,7 @@ class Session:
         self._listener: Listener = self._alerts
         self._tls = functools.cache(httpx.create_ssl_context)
         self._accounts = {
-            name: LiveAccount(account, self._clock.now, random, library.heir, self._budgets)
+            name: LiveAccount(account, self._clock.now, random, library.heir, self._budgets, self._heeded)
             for name, account in library.accounts.items()
         }
         self._ledger = Ledger(
@@ -255,6 +255,9 @@ class Session:
     def _follow_clock(self) -> None:
         """After a suspend, what became due is spread; where the clock was set, the schedule moves along with it."""
         gap = self._clock.correct()
+        if gap:
+            for live in self._accounts.values():
+                live.jumped()
         if gap >= SUSPENDED:
             for poller in self._pollers.values():
                 poller.respread(lambda: self._random.uniform(0, RESPREAD))
@@ -263,6 +266,11 @@ class Session:
                 self._accounts[name].shift(gap)
                 poller.shift(gap)
             self._ledger.shift(gap)
+
+    def _heeded(self) -> float:
+        """The instant by which an ask is dated. A second after waking the next tick is yet to come."""
+        self._follow_clock()
+        return self._clock.now()
 
     def _read_watchlist(self) -> None:
         """Takes over edits from outside. While the file cannot be read, or is gone, the last good list stays."""

@@ -87,6 +87,10 @@ class Simulator:
         """Return the simulated instant."""
         return self._started + (self._clock() - self._started) * self._speed
 
+    def dies(self, url: str) -> float | None:
+        """Return the simulated instant at which a link it gave dies or died; None: it gave none such, or a newer."""
+        return self._shelf.dies(url)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection. Raise CutError where it is to be closed before its reply is complete."""
         if scope["type"] == "lifespan":

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from tui.simulator.files import made, send
 from tui.simulator.play import Play
@@ -45,6 +45,12 @@ class Shelf:
             grant = self._grants[place] = _granted(play, name, now)
             self._marks[grant.mark] = grant
         return f"{request.origin}{grant.path}" + (f"?{grant.query}" if grant.query else "")
+
+    def dies(self, url: str) -> float | None:
+        """Return the instant at which a link dies or died; None: it was never given, or something replaced it."""
+        segments = urlsplit(url).path.split("/")
+        grant = self._marks.get(segments[2]) if segments[1:2] == [ROOT] and len(segments) > 2 else None
+        return None if grant is None else grant.dies
 
     def fetch(self, request: Request) -> Reply:
         """Serve the file that a link leads to: CloudFront's 403 where it is dead, was never given or was changed."""

@@ -1,0 +1,148 @@
+"""What the proof `truth` found, each by itself, and its short form: same code, fewer jobs and hours."""
+
+import asyncio
+from random import Random
+
+import pytest
+
+from tests import house
+from tests.engine.scripted import Scripted, done, running
+from tests.house import Ear
+from tests.proofs.truth import lived
+from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
+from tui.domain.board import Flag
+from tui.domain.jobs import Phase, Ref
+from tui.domain.rows import Outlook, flags
+from tui.engine.session import Session
+from tui.stores.watchlist import Set
+
+A, B = Ref("heygen", "a"), Ref("heygen", "b")
+
+
+class Laptop:
+    """One session on a machine that can be suspended: time passes, and no timer knows."""
+
+    def __init__(self, tmp, app, jobs=("a",)):
+        self.slept = 0.0
+        self.ear = Ear()
+        self.library = house.library(tmp, "http://sim.test", {"heygen": jobs}, accounts=("heygen",))
+        wires = {"sim.test": app}
+        self.session = Session(
+            self.library, self.ear, wall=self.wall, random=Random(1), transport=lambda: Wire(wires), tick=10.0
+        )
+
+    def wall(self):
+        return wall() + self.slept
+
+    def suspend(self, seconds):
+        self.slept += seconds
+
+    def __getitem__(self, ref):
+        return self.session.states[ref]
+
+    def flags(self, ref):
+        return flags(self[ref], Outlook(now=self.wall()))
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_through_faults_suspends_and_takeovers_no_screen_says_what_is_not_so(tmp_path, seed):
+    proved = live(lived(tmp_path, 10, HOUR, seed, thick=10.0))
+    print(f"\n{proved}")
+    assert not proved.record.lies
+    assert proved.record.judged > 5_000
+    assert min(proved.events[what] for what in ("suspends", "ends", "kills", "hangs", "troubles")) > 0
+
+
+def test_a_job_put_away_while_it_runs_grows_old_like_any_other(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        laptop = Laptop(tmp_path, app)
+        async with house.running(laptop.session) as session:
+            await asyncio.sleep(MINUTE)
+            assert laptop.flags(A) == ()
+            assert (await session.perform(Set((A,), {"archived": True}))).ok
+            await asyncio.sleep(5 * MINUTE)
+            assert laptop.flags(A) == (Flag.STALE,)
+            assert (await session.perform(Set((A,), {"archived": False}))).ok
+            await asyncio.sleep(MINUTE)
+            assert laptop.flags(A) == ()
+
+    live(play())
+
+
+def test_an_ask_that_the_machine_slept_through_says_nothing_of_now(tmp_path):
+    """Its reply was on the way when the lid was closed, and is read when it opens."""
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        laptop = Laptop(tmp_path, app)
+        async with house.running(laptop.session):
+            await asyncio.sleep(MINUTE)
+            app.seconds = 3.0
+            before = len(app.log)
+            while len(app.log) == before:  # noqa: ASYNC110  nothing tells of an ask
+                await asyncio.sleep(0.5)
+            laptop.suspend(HOUR)  # the service says `running`, and is done a moment later
+            await asyncio.sleep(3.1)
+            app.reply, app.seconds = (lambda asked: done("https://cdn.test/1")), 0.1
+            assert laptop[A].checked_at < laptop.wall() - HOUR
+            await asyncio.sleep(3.5)  # the next ask left with the first reply
+            assert laptop[A].phase is Phase.DONE
+
+    live(play())
+
+
+def test_what_is_answered_right_after_a_sleep_is_dated_after_it(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        laptop = Laptop(tmp_path, app)
+        async with house.running(laptop.session):
+            await asyncio.sleep(MINUTE + 1.0)
+            next_tick = 10.0 - (wall() - EPOCH) % 10.0
+            app.reply = lambda asked: done("https://cdn.test/1")
+            while laptop[A].next_ask_at - laptop.wall() > next_tick - 1:  # it is due before the clock is looked at
+                await asyncio.sleep(0.25)
+                next_tick = 10.0 - (wall() - EPOCH) % 10.0
+            laptop.suspend(HOUR)
+            woke = laptop.wall()
+            await asyncio.sleep(next_tick - 0.1)
+            assert laptop[A].phase is Phase.DONE
+            assert laptop[A].since >= woke
+            assert laptop[A].links[0].first_seen >= woke
+
+    live(play())
+
+
+def test_a_short_sleep_makes_no_report_younger(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        laptop = Laptop(tmp_path, app)
+        async with house.running(laptop.session):
+            await asyncio.sleep(MINUTE)
+            checked, fresh = laptop[A].checked_at, laptop[A].fresh_until
+            laptop.suspend(20.0)
+            await asyncio.sleep(10.5)
+            if laptop[A].checked_at == checked:
+                assert laptop[A].fresh_until == fresh
+            assert laptop[A].next_ask_at > laptop.wall()
+
+    live(play())
+
+
+def test_a_persons_wish_ends_the_wait_that_is_shown_for_the_whole_account(tmp_path):
+    app = Scripted(lambda asked: (500, {}, {}), seconds=5.0)
+
+    async def play():
+        laptop = Laptop(tmp_path, app, ("a", "b"))
+        async with house.running(laptop.session) as session:
+            while laptop.ear.accounts["heygen"].until is None:  # noqa: ASYNC110  nor of this
+                await asyncio.sleep(1.0)
+            app.reply, app.seconds = (lambda asked: running()), 15.0
+            assert (await session.perform(house.refresh(A))).ok
+            await asyncio.sleep(10.1)
+            assert laptop.ear.accounts["heygen"].until is None
+
+    live(play())
