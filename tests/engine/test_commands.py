@@ -10,10 +10,10 @@ import pytest
 from tests import house
 from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
-from tests.virtual import MINUTE, Wire, live, wall
+from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.domain.jobs import FaultKind, Job, Phase, Ref
 from tui.engine.feed import Kind
-from tui.engine.session import Session
+from tui.engine.session import TICK, Session
 from tui.stores.library import Library
 from tui.stores.watchlist import Add, Remove, Restore, Set, WatchlistError
 
@@ -25,11 +25,11 @@ def opened(library, app, ear, seed=1, **settings):
     return Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire(wires), **settings)
 
 
-def played(tmp_path, app, story, jobs=("a",), **settings):
+def played(tmp_path, app, story, jobs=("a",), tick=TICK, **settings):
     async def play():
         library = house.library(tmp_path, "http://sim.test", {"heygen": jobs}, **settings)
         ear = Ear()
-        async with house.running(opened(library, app, ear)) as session:
+        async with house.running(opened(library, app, ear, tick=tick)) as session:
             await story(session, ear, library)
         library.close()
 
@@ -379,3 +379,17 @@ def test_the_journal_is_the_operators_alone(tmp_path, app):
         played(tmp_path, app, story)
     finally:
         os.umask(before)
+
+
+def test_a_job_off_the_watchlist_leaves_the_journal_after_ninety_days_and_no_other_does(tmp_path):
+    app = Scripted(lambda asked: done("https://cdn.test/a") if asked.id == "a" else running())
+
+    async def story(session, ear, library):
+        await asyncio.sleep(2 * HOUR)
+        await session.perform(Remove((B,)))
+        await asyncio.sleep(89 * DAY)
+        assert library.journal.states().keys() == {A, B}
+        await asyncio.sleep(3 * DAY)
+        assert library.journal.states().keys() == {A}
+
+    played(tmp_path, app, story, jobs=("a", "b"), tick=HOUR)

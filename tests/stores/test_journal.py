@@ -185,6 +185,20 @@ def test_too_many_asks_go_however_young(opened, monkeypatch):
     assert [each.at for each in journal.asks(A, 1000)] == [NOW + number for number in range(249, 149, -1)]
 
 
+def test_a_job_that_no_watchlist_has_held_for_ninety_days_goes_with_its_state(opened):
+    journal = opened()
+    b, never = Ref("heygen", "b"), Ref("heygen", "never-listed")
+    journal.record([Entry(state(ref=ref)) for ref in (A, b, never)])
+    journal.listed([A, b], NOW)
+    journal.listed([b], NOW + WEEK)
+    journal.prune(NOW + KEPT)
+    assert journal.states().keys() == {A, b, never}
+    journal.prune(NOW + KEPT + 1)
+    assert journal.states().keys() == {b, never}
+    journal.prune(NOW + KEPT + WEEK + 1)
+    assert journal.states().keys() == {never}
+
+
 def test_a_journal_of_the_first_layout_is_taken_further_with_all_it_holds(opened, path):
     first = sqlite3.connect(path, isolation_level=None)
     first.executescript(LAYOUTS[0])

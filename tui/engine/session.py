@@ -25,6 +25,7 @@ from tui.engine.ledger import HURRIED, Ledger, Listener
 from tui.engine.links import Links
 from tui.engine.orders import Orders
 from tui.engine.poller import Poller
+from tui.engine.pruning import Pruning
 from tui.engine.succession import Turn
 from tui.stores.budgets import Budgets
 from tui.stores.journal import JournalError
@@ -36,8 +37,6 @@ TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
 RESPREAD = 30.0
 """Seconds over which what became due during a suspend is spread."""
-PRUNING = 300.0
-"""Seconds between two looks for what the journal keeps too long."""
 UNREAD = "unread"
 """Stands where the watchlist's stamp would: it is to be read at the next tick, whatever its stamp."""
 
@@ -101,7 +100,7 @@ class Session:
         self.links = Links(self._accounts, self._ledger, self._asking.anew, self._connect, self._clock.now)
         """Links that are good when somebody wants one."""
         self._role = Role(polling=True)
-        self._pruned_at = self._clock.now()
+        self._pruning = Pruning(library, self._clock.now)
         self._noticed = 0
         self._orders = Orders(
             library,
@@ -220,7 +219,8 @@ class Session:
             self._keeping.look()
             self._tell_accounts()
             self._alerts.pass_time()
-            self._prune()
+            if self._role.polling:
+                self._pruning.look(self.states)
 
     def _take_part(self) -> None:
         """Polls where nobody else does; else shows what the poller says, and that it says nothing any more."""
@@ -240,17 +240,6 @@ class Session:
             self._tell(account)
         if role.polling:
             self._leading.beat(live.refreshed() for live in self._accounts.values())
-
-    def _prune(self) -> None:
-        """Now and then, some of what is too old."""
-        now = self._clock.now()
-        if not self._role.polling or 0 <= now - self._pruned_at < PRUNING:
-            return
-        self._pruned_at = now
-        try:
-            self._library.journal.prune(now)
-        except JournalError as error:
-            log.warning("%s", error)
 
     def _follow_clock(self) -> None:
         """After a suspend, what became due is spread; where the clock was set, the schedule moves along with it."""

@@ -241,10 +241,16 @@ class Journal:
             rows = db.execute("SELECT name, value FROM remembered")
             return {name: msgspec.json.decode(value) for name, value in rows}
 
+    def listed(self, refs: Iterable[Ref], now: float) -> None:
+        """A watchlist holds these jobs now, so that `prune` leaves their states. Raises JournalError."""
+        with self._file.writing() as db:
+            one = "INSERT INTO listed VALUES (?,?,?) ON CONFLICT DO UPDATE SET at=excluded.at"
+            db.executemany(one, [(*ref, now) for ref in refs])
+
     def prune(self, now: float) -> int:
         """Takes away some of what is older than KEPT or too many, and returns how many rows. Raises JournalError.
 
-        The states stay: they are what the board starts from.
+        The states stay, which are what the board starts from, but for jobs that were listed last so long ago.
         """
         bounds = {"old": now - KEPT, "most": ASKS_MOST, "step": STEP}
         with self._file.writing() as db:
@@ -275,6 +281,8 @@ _PRUNE = (
     "UPDATE job SET body=NULL WHERE (account, id) IN (SELECT account, id FROM job "
     "WHERE body IS NOT NULL AND body_at < :old ORDER BY body_at LIMIT :step)",
     "DELETE FROM told WHERE key IN (SELECT key FROM told WHERE at < :old ORDER BY at LIMIT :step)",
+    "DELETE FROM listed WHERE (account, id) IN "
+    "(SELECT account, id FROM listed WHERE at < :old ORDER BY at LIMIT :step)",
 )
 
 

@@ -48,4 +48,13 @@ CREATE TABLE saved (
 CREATE INDEX saved_rev ON saved (rev);
 """
 
-LAYOUTS = (_FIRST, _SECOND, _TOLD, _DOWNLOADS)
+_LISTED = """
+CREATE TABLE listed (
+  account TEXT NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;
+CREATE INDEX listed_at ON listed (at);
+CREATE TRIGGER unlisted AFTER DELETE ON listed BEGIN
+  DELETE FROM job WHERE account = old.account AND id = old.id; DELETE FROM saved WHERE account = old.account
+  AND id = old.id; DELETE FROM download WHERE account = old.account AND id = old.id; END;
+"""
+
+LAYOUTS = (_FIRST, _SECOND, _TOLD, _DOWNLOADS, _LISTED)
