@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tui.domain.board import JobState
 from tui.domain.jobs import Job, Ref
-from tui.engine.feed import AccountState, Notice, Refresh
+from tui.engine.feed import AccountState, Notice, Progress, Refresh
 from tui.engine.session import Session
 from tui.stores.library import Library, Places
 from tui.stores.watchlist import Add
@@ -62,6 +62,7 @@ class Ear:
         self.role_text = ""
         self.troubles: tuple[str, ...] = ()
         self.notices: list[Notice] = []
+        self.downloads: list[Progress] = []
 
     def state(self, state: JobState) -> None:
         self.heard.append(state)
@@ -77,6 +78,9 @@ class Ear:
 
     def role(self, role: str) -> None:
         self.role_text = role
+
+    def download(self, progress: Progress) -> None:
+        self.downloads.append(progress)
 
     def notice(self, notice: Notice) -> None:
         self.notices.append(notice)

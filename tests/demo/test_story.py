@@ -17,7 +17,7 @@ from tui.domain import board, rows
 from tui.domain.board import Flag, JobState
 from tui.domain.jobs import ACTIVE, ENDS, Phase, Ref
 from tui.domain.rows import Outlook
-from tui.engine.feed import AccountState, Health, Notice, Refresh
+from tui.engine.feed import AccountState, Health, Notice, Progress, Refresh
 from tui.engine.session import Session
 
 
@@ -56,6 +56,9 @@ class Spectator:
 
     def problems(self, problems: tuple[str, ...]) -> None:
         assert problems == ()
+
+    def download(self, progress: Progress) -> None:
+        raise AssertionError("nobody wants a file")
 
     def notice(self, notice: Notice) -> None:
         assert notice.text

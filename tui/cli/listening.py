@@ -6,7 +6,7 @@ from collections.abc import Collection
 from tui.cli.output import say
 from tui.domain.board import JobState
 from tui.domain.jobs import FaultKind, Ref
-from tui.engine.feed import AccountState, Health, Notice
+from tui.engine.feed import AccountState, Health, Notice, Progress
 
 _REFUSING = frozenset({Health.REFUSED, Health.NO_KEY})
 
@@ -64,6 +64,9 @@ class Ear:
 
     def role(self, role: str) -> None:
         """Who polls: for screens."""
+
+    def download(self, progress: Progress) -> None:
+        """A download has moved: for who downloads."""
 
     def notice(self, notice: Notice) -> None:
         """For screens: whoever waits hears of every change."""

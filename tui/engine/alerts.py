@@ -15,7 +15,7 @@ from tui.domain import rows, text
 from tui.domain.alarms import Alarm, alarms
 from tui.domain.board import Flag, JobState, PhaseChange, soonest
 from tui.domain.jobs import FaultKind, Ref
-from tui.engine.feed import AccountState, Health, Kind, Notice
+from tui.engine.feed import AccountState, Health, Kind, Notice, Progress
 from tui.engine.ledger import Listener
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
@@ -122,6 +122,10 @@ class Alerts:
     def role(self, role: str) -> None:
         """So is who polls."""
         self._listener.role(role)
+
+    def download(self, progress: Progress) -> None:
+        """And how far a download is."""
+        self._listener.download(progress)
 
     def notice(self, notice: Notice) -> None:
         """Somebody else's word."""

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Asked, Link, Ref
+from tui.domain.jobs import Asked, Link, Ref, Saved
 from tui.stores.watchlist import Operation, Removed
 
 
@@ -73,6 +73,44 @@ class Kind(StrEnum):
     STALLED = "stalled"
     HOOK = "hook"
     """A hook of the operator's does not do what it should."""
+    SAVED = "saved"
+    """A download that somebody wanted is whole."""
+    UNSAVED = "unsaved"
+    """A download failed."""
+
+
+class Stage(StrEnum):
+    """How far a download is."""
+
+    WAITING = "waiting"
+    FETCHING = "fetching"
+    SAVED = "saved"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """One job's download, as it is now."""
+
+    ref: Ref
+    stage: Stage
+    name: str = ""
+    """The file that is on its way, or was last."""
+    have: int = 0
+    """Bytes of it that are there."""
+    total: int | None = None
+    """Bytes of the whole file; None: it is not known."""
+    speed: float | None = None
+    """Bytes a second; None: not known yet."""
+    message: str = ""
+    """Why it failed, and the way out."""
+    saved: tuple[Saved, ...] = ()
+    """All that was wanted and is there."""
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the file is there, as fast as it goes now."""
+        return (self.total - self.have) / self.speed if self.total is not None and self.speed else None
 
 
 class Notice(NamedTuple):
@@ -108,7 +146,21 @@ class Remember(Struct, frozen=True):
     values: Mapping[str, object]
 
 
-Command = Operation | Refresh | Renew | Resume | Remember
+class Download(Struct, frozen=True):
+    """Save the files of these jobs, what is there already left as it is."""
+
+    refs: tuple[Ref, ...]
+    dir: str | None = None
+    """Where to; None: where the settings say."""
+
+
+class Cancel(Struct, frozen=True):
+    """Download these jobs no more, and throw away what is not whole."""
+
+    refs: tuple[Ref, ...]
+
+
+Command = Operation | Refresh | Renew | Resume | Remember | Download | Cancel
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -148,6 +200,8 @@ class Update(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] | None = None
     """Banners: a broken watchlist, a journal that cannot be written."""
     notices: tuple[Notice, ...] = ()
+    downloads: Mapping[Ref, Progress] = {}
+    """Downloads that have moved, conflated by ref."""
 
 
 class Feed(Protocol):

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from tui.domain import board, cadence, rows
 from tui.domain.board import Event, JobState, Listed, PhaseChange, Planned, Unasked
 from tui.domain.cadence import Tempo
-from tui.domain.jobs import ACTIVE, ENDS, Asked, Fault, FaultKind, Job, Phase, Ref
+from tui.domain.jobs import ACTIVE, ENDS, Asked, Fault, FaultKind, Job, Phase, Ref, Saved
 from tui.engine.accounts import LiveAccount
-from tui.engine.feed import AccountState, Kind, Notice
+from tui.engine.feed import AccountState, Kind, Notice, Progress
 from tui.engine.learning import Learning
 from tui.providers.provider import UnknownKind
 from tui.stores.journal import Entry, JournalError
@@ -55,6 +55,10 @@ class Listener(Protocol):
 
     def role(self, role: str) -> None:
         """Who polls: "polling", or "following PID n"."""
+        ...
+
+    def download(self, progress: Progress) -> None:
+        """A download has moved."""
         ...
 
     def notice(self, notice: Notice) -> None:
@@ -143,6 +147,13 @@ class Ledger:
             if at is not None or fresh is not None:
                 event = Planned(at and at + seconds, state.reason, fresh and fresh + min(0.0, seconds), state.expected)
                 self._show(board.reduce(state, event)[0])
+
+    def saved(self, ref: Ref, saved: Saved) -> None:
+        """A file of the job was downloaded: its state says so, and the journal, before this returns if it can."""
+        if ref in self.states:
+            self._show(board.reduce(self.states[ref], saved)[0])
+            self._journal(Entry(self.states[ref]))
+            self.flush()
 
     def adopt(self, told: JobState, *, following: bool = False) -> None:
         """Takes over what another process has journalled, where it is newer; who follows, its plan and faults too."""
@@ -233,7 +244,7 @@ class Ledger:
         elif (job.archived, job.keep_link) != (held.job.archived, held.job.keep_link):
             self._place(board.reduce(state, self._first(state))[0])
         else:
-            self._show(state)
+            self._place(state)
         self._journal(Entry(self.states[job.ref]))
 
     def moved(self, account: str) -> None:

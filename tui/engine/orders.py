@@ -8,7 +8,8 @@ from tui.domain.board import PhaseChange
 from tui.domain.jobs import Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.aside import Aside
-from tui.engine.feed import Command, Detail, Outcome, Refresh, Remember, Renew, Resume
+from tui.engine.downloads import Downloads
+from tui.engine.feed import Cancel, Command, Detail, Download, Outcome, Refresh, Remember, Renew, Resume
 from tui.engine.ledger import Ledger
 from tui.engine.links import Links, Renewed
 from tui.stores.journal import JournalError
@@ -33,6 +34,7 @@ class Orders:
         *,
         listed: Callable[[Reading], None],
         unlock: Callable[[str], None],
+        downloads: Downloads,
         aside: Aside,
         links: Links,
         now: Callable[[], float],
@@ -43,6 +45,7 @@ class Orders:
         self._accounts = accounts
         self._list = listed
         self._unlock = unlock
+        self._downloads = downloads
         self._aside = aside
         self._links = links
         self._now = now
@@ -58,6 +61,10 @@ class Orders:
                 return await self._resume(account)
             case Remember(values):
                 return self._remember(values)
+            case Download(refs, folder):
+                return self._downloads.want(refs, folder)
+            case Cancel(refs):
+                return await self._downloads.cancel(refs)
             case _:
                 return self._change(command)
 

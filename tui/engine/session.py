@@ -18,7 +18,9 @@ from tui.engine.asking import Asking
 from tui.engine.check import Check
 from tui.engine.client import Bounds, Client, Transport
 from tui.engine.clock import SUSPENDED, Clock
+from tui.engine.downloads import Downloads
 from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome
+from tui.engine.jobfiles import JobFiles
 from tui.engine.keeping import Keeping
 from tui.engine.leading import Leading, Role
 from tui.engine.ledger import HURRIED, Ledger, Listener
@@ -102,12 +104,27 @@ class Session:
         self._role = Role(polling=True)
         self._pruning = Pruning(library, self._clock.now)
         self._noticed = 0
+        files = JobFiles(
+            library,
+            self._ledger,
+            self._accounts,
+            tell=self._listener.download,
+            fresh=self.links.fresh,
+            now=self._clock.now,
+            aside=aside,
+            tls=self._tls,
+            transport=transport,
+            random=random,
+        )
+        self.downloads = Downloads(library, self._ledger, self._listener, files, leads=self._leads, now=self._clock.now)
+        """What is fetched of the results."""
         self._orders = Orders(
             library,
             self._ledger,
             self._accounts,
             listed=self._list,
             unlock=self._unlock,
+            downloads=self.downloads,
             aside=aside,
             links=self.links,
             now=self._clock.now,
@@ -118,6 +135,10 @@ class Session:
         self._told: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
             live.unlock(library.key(name))
+
+    def _leads(self) -> bool:
+        """It does what the watchlist wants done of itself."""
+        return self._role.polling and self._only is None
 
     def _budgets(self) -> Budgets:
         return self._library.journal.budgets
@@ -190,6 +211,7 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 for poller in self._pollers.values():
                     tasks.create_task(poller.run())
+                tasks.create_task(self.downloads.run())
                 tasks.create_task(self._ticks())
         finally:
             self._ledger.flush()
@@ -198,6 +220,7 @@ class Session:
 
     def _queue(self, ref: Ref, at: float | None) -> None:
         """Who follows asks nothing but what a person wants at once."""
+        self.downloads.consider(ref)
         poller = self._pollers.get(ref.account)
         if poller is not None and at is not None and (self._role.polling or at == HURRIED):
             poller.put(ref, at)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
-from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Update
+from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Progress, Update
 from tui.engine.names import EngineLoop
 from tui.stores.library import Library
 
@@ -61,6 +61,7 @@ class Outbox:
         self._notices: deque[Notice] = deque(maxlen=NOTICES)
         self._states: dict[Ref, JobState] = {}
         self._accounts: dict[str, AccountState] = {}
+        self._downloads: dict[Ref, Progress] = {}
         self._order: tuple[Ref, ...] | None = None
         self._removed: set[Ref] = set()
         self._listed: frozenset[Ref] = frozenset()
@@ -118,6 +119,12 @@ class Outbox:
         if fell:
             self._ring()
 
+    def download(self, progress: Progress) -> None:
+        """A download has moved."""
+        with self._lock:
+            self._downloads[progress.ref] = progress
+        self._ring()
+
     def notice(self, notice: Notice) -> None:
         """Something worth a toast."""
         with self._lock:
@@ -146,8 +153,10 @@ class Outbox:
                 role=self._role,
                 problems=((self._failure,) if self._failure else ()) + self._problems if self._troubled else None,
                 notices=tuple(self._notices),
+                downloads=self._downloads,
             )
             self._states, self._accounts, self._order, self._removed = {}, {}, None, set()
+            self._downloads = {}
             self._role = None
             self._troubled = False
             self._notices.clear()

@@ -1,0 +1,298 @@
+"""The queue of downloads of a live session: the simulator and a file server over real HTTP, real files."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import house
+from tests.files import Origin, at
+from tests.house import Ear, running, until
+from tests.server import serving
+from tests.stores.test_downloads import HOLDER
+from tui.domain.jobs import Job, Phase, Ref
+from tui.engine.feed import Cancel, Download, Kind, Stage
+from tui.engine.session import Session
+from tui.simulator.app import Simulator
+from tui.simulator.limits import LIMITS
+from tui.stores.watchlist import Set
+
+FINE = Ref("heygen", "a-fine")
+LARGE = 3 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def service():
+    with serving(Simulator(speed=5000.0, limits=dict.fromkeys(LIMITS, 10**9))) as url:
+        yield url
+
+
+class Asking:
+    """HeyGen v2's replies about jobs that are done, their links on a file server."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.asked: list[str] = []
+        self.more: dict[str, object] = {}
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        job = scope["path"].rpartition("/")[2]
+        self.asked.append(job)
+        url = f"{self.base}/{job}/{len(self.asked)}.mp4"
+        body = {"data": {"status": "success", "title": "Spring", "url": url, **self.more}}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+def library(tmp: Path, service: str, *jobs: Job, readonly: bool = False):
+    found = house.library(tmp, service, jobs, config=f'[downloads]\ndir = "{tmp}/got"\n', rate=600_000)
+    found.readonly = readonly
+    return found
+
+
+def job(name: str, account: str = "heygen", **more: object) -> Job:
+    return Job(account=account, id=name, **more)
+
+
+@asynccontextmanager
+async def session(found, ear: Ear | None = None):
+    live = Session(found, ear or Ear(), aside=asyncio.to_thread)
+    async with running(live):
+        await live.perform(house.refresh(*live.states))
+        yield live
+    found.close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def size(path: str) -> int:
+    return Path(path).stat().st_size
+
+
+async def finished(live: Session) -> None:
+    """Asks until every job has ended."""
+    async with asyncio.timeout(15):
+        while waiting := [ref for ref in live.states if not live.settled(ref)]:
+            await live.perform(house.refresh(*waiting))
+            await asyncio.sleep(0.2)
+
+
+async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
+    jobs = (job("a-fine", label="Spring/launch"), job("b-fine", "camb", label="Strings"), job("doc_c-fine", "flixu"))
+    ear = Ear()
+    async with session(library(tmp_path, service, *jobs), ear) as live:
+        await finished(live)
+        outcome = await live.perform(Download(tuple(live.states)))
+        assert outcome.ok, outcome.message
+        await until(lambda: sum(told.stage is Stage.SAVED for told in ear.downloads) == 3)
+        states = live.states
+        for state in states.values():
+            assert state.saved
+            assert all(size(saved.path) == saved.size for saved in state.saved)
+        assert states[Ref("camb", "b-fine")].result is not None
+        text = next(saved.path for saved in states[Ref("camb", "b-fine")].saved)
+        assert size(text) == len(f"{states[Ref('camb', 'b-fine')].result}\n".encode())
+    found = names(tmp_path / "got")
+    assert not [name for name in found if name.endswith(".part")]
+    assert any(name.startswith("Spring-launch.") and name.endswith(".mp4") for name in found)
+    assert any(name.startswith("Strings") and name.endswith(".txt") for name in found)
+    assert {notice.kind for notice in ear.notices} >= {Kind.SAVED}
+
+
+async def test_what_is_there_is_left_as_it_is_and_what_was_taken_away_comes_back_by_hand(tmp_path):
+    origin = Origin()
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a")), ear) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+
+            async def download(**more: object) -> None:
+                count = sum(told.stage is Stage.SAVED for told in ear.downloads)
+                await live.perform(Download((ref,), **more))
+                await until(lambda: sum(told.stage is Stage.SAVED for told in ear.downloads) > count)
+
+            await download()
+            await download()
+            assert len(origin.asked) == 1
+            (tmp_path / "got" / "Spring.mp4").unlink()
+            await download()
+            assert len(origin.asked) == 2
+            await download(dir=str(tmp_path / "other"))
+            assert names(tmp_path / "other") == ["Spring.mp4"]
+    assert names(tmp_path / "got") == ["Spring.mp4"]
+
+
+async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_again(tmp_path):
+    origin = Origin()
+    with at(origin) as base, serving(Asking(base)) as service:
+        first = library(tmp_path, service, job("a", download=True))
+        second = house.library(tmp_path, service)
+        async with session(first) as one, session(second, Ear()) as two:
+            await until(lambda: one.states[Ref("heygen", "a")].saved)
+            await until(lambda: two.states[Ref("heygen", "a")].saved)
+        async with session(house.library(tmp_path, service)) as later:
+            assert later.states[Ref("heygen", "a")].saved
+            (tmp_path / "got" / "Spring.mp4").unlink()
+            await live_for(0.5)
+    assert [asked.path for asked in origin.asked] == ["/a/1.mp4"]
+    assert names(tmp_path / "got") == []
+
+
+async def live_for(seconds: float) -> None:
+    """That nothing happens takes real time to see."""
+    await asyncio.sleep(seconds)
+
+
+async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp_path):
+    with at(Origin()) as base, serving(Asking(base)) as service:
+        async with session(library(tmp_path, service, job("a"))) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+            await live.perform(Set((ref,), {"download": True}))
+            await until(lambda: live.states[ref].saved)
+
+
+async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
+    origin = Origin(LARGE, cuts=[2_000_000], silent=True)
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a", download=True)), ear):
+            await until(lambda: any(told.have > 0 for told in ear.downloads))
+            await until(lambda: (tmp_path / "got" / "Spring.mp4.part").stat().st_size >= 1024 * 1024)
+        had = (tmp_path / "got" / "Spring.mp4.part").stat().st_size
+        async with session(house.library(tmp_path, service, config=f'[downloads]\ndir = "{tmp_path}/got"\n')) as live:
+            await until(lambda: live.states[Ref("heygen", "a")].saved)
+    assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
+    assert names(tmp_path / "got") == ["Spring.mp4"]
+    assert origin.asked[-1].headers["range"] == f"bytes={had}-"
+
+
+async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
+    origin = Origin(LARGE, cuts=[2_000_000], silent=True)
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a")), ear) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+            await live.perform(Download((ref,)))
+            await until(lambda: any(told.have > 0 for told in ear.downloads))
+            outcome = await live.perform(Cancel((ref,)))
+            assert outcome.message == "1 download called off"
+            assert names(tmp_path / "got") == []
+            assert ear.downloads[-1].stage is Stage.CANCELLED
+            assert not (await live.perform(Cancel((ref,)))).ok
+            await live.perform(Download((ref,)))
+            await until(lambda: live.states[ref].saved)
+    assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
+
+
+async def test_no_more_than_three_jobs_are_fetched_at_once(tmp_path):
+    origin = Origin(LARGE, cuts=[100] * 5, silent=True)
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, *(job(name) for name in "abcde")), ear) as live:
+            await finished(live)
+            await live.perform(Download(tuple(live.states)))
+            await until(lambda: len(origin.asked) == 3)
+            await live_for(0.3)
+            assert len(origin.asked) == 3
+            await live.perform(Cancel((next(iter(live.states)),)))
+            await until(lambda: len(origin.asked) == 4)
+
+
+async def test_readonly_downloads_nothing(tmp_path):
+    with at(Origin()) as base, serving(Asking(base)) as service:
+        async with session(library(tmp_path, service, job("a", download=True), readonly=True)) as live:
+            await finished(live)
+            outcome = await live.perform(Download((Ref("heygen", "a"),)))
+            assert not outcome.ok
+            assert "--readonly" in outcome.message
+            await live_for(0.3)
+    assert names(tmp_path / "got") == []
+
+
+async def test_what_cannot_be_downloaded_is_said(tmp_path, service):
+    ear = Ear()
+    async with session(library(tmp_path, service, job("a-fail")), ear) as live:
+        await finished(live)
+        ref = Ref("heygen", "a-fail")
+        assert live.states[ref].phase is Phase.FAILED
+        outcome = await live.perform(Download((ref,)))
+        assert not outcome.ok
+        assert "is failed: there is no result to download" in outcome.message
+        outcome = await live.perform(Download((Ref("heygen", "x"),)))
+        assert outcome.message == "heygen:x is not on the watchlist"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:alert(1)"])
+async def test_a_link_of_another_kind_is_no_link(tmp_path, url):
+    with at(Origin()) as base:
+        asking = Asking(base)
+        asking.more = {"url": url, "caption_url": f"{base}/a.ass"}
+        with serving(asking) as service:
+            async with session(library(tmp_path, service, job("a"))) as live:
+                ref = Ref("heygen", "a")
+                await until(lambda: live.states[ref].links)
+                await live.perform(Download((ref,)))
+                await until(lambda: live.states[ref].saved)
+                assert [saved.what for saved in live.states[ref].saved] == ["captions"]
+
+
+async def test_a_link_that_is_dead_at_its_origin_is_asked_for_anew(tmp_path):
+    origin = Origin(replies={"/a/1.mp4": (403, {})})
+    with at(origin) as base, serving(Asking(base)) as service:
+        async with session(library(tmp_path, service, job("a"))) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+            await live.perform(Download((ref,)))
+            await until(lambda: live.states[ref].saved)
+    assert [asked.path for asked in origin.asked] == ["/a/1.mp4", "/a/2.mp4"]
+
+
+async def test_a_failed_download_is_told_and_tried_again_by_hand(tmp_path):
+    origin = Origin(replies={f"/a/{count}.mp4": (404, {}) for count in range(9)})
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a")), ear) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+            await live.perform(Download((ref,)))
+            await until(lambda: ear.downloads and ear.downloads[-1].stage is Stage.FAILED)
+            assert "leads nowhere" in ear.downloads[-1].message
+            assert ear.notices[-1].kind is Kind.UNSAVED
+            origin.replies.clear()
+            await live.perform(Download((ref,)))
+            await until(lambda: live.states[ref].saved)
+    assert names(tmp_path / "got") == ["Spring.mp4"]
+
+
+@contextmanager
+def another(state: Path):
+    """Another process that has claimed heygen:a."""
+    command = [sys.executable, "-c", HOLDER, str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        yield
+        holder.kill()
+
+
+async def test_another_babeltop_that_downloads_it_is_left_to_it(tmp_path):
+    with another(tmp_path / "state"), at(Origin()) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a")), ear) as live:
+            await finished(live)
+            await live.perform(Download((Ref("heygen", "a"),)))
+            await until(lambda: ear.downloads and ear.downloads[-1].stage is Stage.FAILED)
+            assert ear.downloads[-1].message == "another babeltop downloads it"
+            assert not (await live.perform(Cancel((Ref("heygen", "a"),)))).ok
+    assert names(tmp_path / "got") == []
