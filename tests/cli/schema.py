@@ -72,6 +72,18 @@ CHANGE = _object(
     account=TEXT, id=TEXT, before=PHASE, after=PHASE, earliest=MAYBE_TIME, seen={**TEXT, "pattern": TIME}, message=TEXT
 )
 CHANGES: Schema = {"type": "array", "items": CHANGE}
+DOWNLOADS: Schema = {
+    "type": "array",
+    "items": _object(
+        account=TEXT,
+        id=TEXT,
+        saved={
+            "type": "array",
+            "items": _object(what=TEXT, path={**TEXT, "pattern": "^/"}, size={"type": "integer", "minimum": 0}),
+        },
+        error=MAYBE_TEXT,
+    ),
+}
 FINDINGS: Schema = {
     "type": "array",
     "items": _object(
@@ -107,6 +119,7 @@ VERBS: dict[str, Schema] = {
     "export": EXPORT,
     "providers": PROVIDERS,
     "doctor": FINDINGS,
+    "download": DOWNLOADS,
 }
 """What each verb's JSON is; of `watch` each line's."""
 

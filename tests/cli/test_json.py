@@ -7,7 +7,11 @@ from tests.cli.conftest import Program
 from tui.cli.parser import build
 from tui.cli.verbs import VERBS
 
-LINES = {"export": "export --format json", "watch": ""}
+LINES = {
+    "export": "export --format json",
+    "download": "download heygen:a-fine konpro:b-fail --json",
+    "watch": "",
+}
 """Verbs whose line is another than `VERB --json`; watch never ends by itself."""
 
 

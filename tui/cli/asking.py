@@ -30,7 +30,7 @@ def check(args: Namespace) -> int:
     """`check`: asks each job once, now, and shows the state."""
     with opened(args) as library:
         refs = _prepared(library, args)
-        states = _run(_check(library, refs)) if refs else []
+        states = brought(_check(library, refs)) if refs else []
         put(library, states, as_json=args.json)
     return code(states)
 
@@ -48,7 +48,7 @@ def wait(args: Namespace) -> int:
     with opened(args) as library:
         refs = _prepared(library, args)
         waiting = _Waiting(library, refs, until_any=args.any)
-        late = _run(waiting.run(args.timeout)) if refs else False
+        late = brought(waiting.run(args.timeout)) if refs else False
         put(library, waiting.states, as_json=args.json)
         if late:
             say(f"not ended in time: {len(waiting.pending)} of {len(refs)} jobs")
@@ -117,7 +117,7 @@ def watch(args: Namespace) -> int:
     with opened(args) as library:
         library.fetch_keys()
         logfile.start(library.places.state)
-        _run(_watch(library, as_json=args.json), told_to_end=OK)
+        brought(_watch(library, as_json=args.json), told_to_end=OK)
     return OK
 
 
@@ -191,7 +191,7 @@ def _prepared(library: Library, args: Namespace) -> list[Ref]:
     return asked
 
 
-def _run(asking: Coroutine[Any, Any, T], told_to_end: int = INTERRUPTED) -> T:
+def brought(asking: Coroutine[Any, Any, T], told_to_end: int = INTERRUPTED) -> T:
     """What it brings. SIGTERM and SIGHUP end it cleanly, with the exit code `told_to_end`: raises SystemExit then."""
 
     async def heeding() -> T:

@@ -133,6 +133,12 @@ def _watch(parser: ArgumentParser) -> None:
     _json(parser, "a line of JSON for each change")
 
 
+def _download(parser: ArgumentParser) -> None:
+    _refs(parser)
+    parser.add_argument("--dir", metavar="D", help="a folder; else the one of [downloads] in config.toml")
+    _json(parser)
+
+
 def _log(parser: ArgumentParser) -> None:
     _refs(parser)
     parser.add_argument("--since", metavar="TIME", type=duration, help="what was seen within 90s, 30m, 1h or 7d")
@@ -227,6 +233,13 @@ VERBS: Mapping[str, Verb] = {
         "the dashboard's engine alone: a line a change",
         _watch,
         "babeltop watch --json >> changes",
+    ),
+    "download": Verb(
+        _ASK,
+        "downloading:download",
+        "saves results and captions, resumed, never overwritten",
+        _download,
+        "babeltop download doc_abc123 --dir ~/results",
     ),
     "log": Verb(_PAST, "showing:log", "the changes seen so far", _log, "babeltop log --since 7d"),
     "export": Verb(

@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_babeltop_providers_subparsers=(check example)
-_shtab_babeltop_subparsers=(add edit archive remove list check wait serve watch log export providers doctor completions simulate)
+_shtab_babeltop_subparsers=(add edit archive remove list check wait serve watch download log export providers doctor completions simulate)
 
 _shtab_babeltop_add_option_strings=(-h --help --account --label --tag --note --kind --watchlist)
 _shtab_babeltop_edit_option_strings=(-h --help --watchlist --label --tag --note --kind --no-tags --keep-link --no-keep-link --download --no-download --mute --no-mute)
@@ -17,6 +17,7 @@ _shtab_babeltop_check_option_strings=(-h --help --watchlist --json)
 _shtab_babeltop_wait_option_strings=(-h --help --watchlist --any --timeout --json)
 _shtab_babeltop_serve_option_strings=(-h --help --host --port --token-file --watchlist)
 _shtab_babeltop_watch_option_strings=(-h --help --watchlist --json)
+_shtab_babeltop_download_option_strings=(-h --help --watchlist --dir --json)
 _shtab_babeltop_log_option_strings=(-h --help --watchlist --since --json)
 _shtab_babeltop_export_option_strings=(-h --help --format --watchlist)
 _shtab_babeltop_providers_check_option_strings=(-h --help --sample --kind --status)
@@ -37,6 +38,7 @@ _shtab_babeltop_wait___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_serve___token_file_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_serve___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_watch___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_download___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_log___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_providers_check_pos_0_COMPGEN=_shtab_compgen_files
@@ -47,7 +49,7 @@ _shtab_babeltop___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___format_choices=(csv json)
 _shtab_babeltop_providers_pos_0_choices=(check example)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
-_shtab_babeltop_pos_0_choices=(add edit archive remove list check wait serve watch log export providers doctor completions simulate)
+_shtab_babeltop_pos_0_choices=(add edit archive remove list check wait serve watch download log export providers doctor completions simulate)
 
 _shtab_babeltop_add_pos_0_nargs=+
 _shtab_babeltop_add__h_nargs=0
@@ -87,6 +89,10 @@ _shtab_babeltop_serve___help_nargs=0
 _shtab_babeltop_watch__h_nargs=0
 _shtab_babeltop_watch___help_nargs=0
 _shtab_babeltop_watch___json_nargs=0
+_shtab_babeltop_download_pos_0_nargs='*'
+_shtab_babeltop_download__h_nargs=0
+_shtab_babeltop_download___help_nargs=0
+_shtab_babeltop_download___json_nargs=0
 _shtab_babeltop_log_pos_0_nargs='*'
 _shtab_babeltop_log__h_nargs=0
 _shtab_babeltop_log___help_nargs=0

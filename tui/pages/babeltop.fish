@@ -50,8 +50,8 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add edit archive remove list check wait serve watch log export providers 'providers check' 'providers example' doctor completions simulate
-set -g _shtab_babeltop_opts_with_value --account --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --timeout --token-file --watchlist
+set -g _shtab_babeltop_commands add edit archive remove list check wait serve watch download log export providers 'providers check' 'providers example' doctor completions simulate
+set -g _shtab_babeltop_opts_with_value --account --dir --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --timeout --token-file --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -116,6 +116,11 @@ complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -
 complete -c babeltop -n '_shtab_babeltop_using watch' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using watch' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'
 complete -c babeltop -n '_shtab_babeltop_using watch' -l json -d 'a line of JSON for each change'
+complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a download -d 'saves results and captions, resumed, never overwritten'
+complete -c babeltop -n '_shtab_babeltop_using download' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using download' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'
+complete -c babeltop -n '_shtab_babeltop_using download' -l dir -x -d 'a folder; else the one of [downloads] in config.toml'
+complete -c babeltop -n '_shtab_babeltop_using download' -l json -d 'prints one JSON array'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a log -d 'the changes seen so far'
 complete -c babeltop -n '_shtab_babeltop_using log' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using log' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'

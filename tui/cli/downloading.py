@@ -1,0 +1,129 @@
+"""`download`: the files of jobs that are done, with a bar on a terminal, and their paths on stdout."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Sequence
+
+from tui.cli import logfile
+from tui.cli.asking import brought
+from tui.cli.listening import Ear
+from tui.cli.opening import chosen, opened
+from tui.cli.output import FAULT, OK, PROBLEM, UsageError, data, json_array, say
+from tui.cli.parser import Namespace
+from tui.domain import results, text
+from tui.domain.jobs import Phase, Ref, Saved
+from tui.domain.shapes import Shape
+from tui.engine.feed import Progress, Stage
+from tui.engine.session import Session
+from tui.stores.library import Library
+
+BAR = 20
+"""Cells of the bar."""
+
+
+def download(args: Namespace) -> int:
+    """`download`: saves the files of each job, whichever are missing."""
+    with opened(args) as library:
+        refs = _wanted(library, args)
+        carrier = _Carrier(refs, as_json=args.json)
+        if refs:
+            brought(_download(library, carrier, refs, args.dir))
+        if args.json:
+            data(json_array(carrier.shape(ref) for ref in refs))
+    return carrier.code
+
+
+def _wanted(library: Library, args: Namespace) -> list[Ref]:
+    """The jobs that were named; else all that are known to be done."""
+    if library.readonly:
+        raise UsageError("--readonly forbids downloads")
+    board = library.board()
+    refs = chosen(library, args.refs, board)
+    if not args.refs:
+        refs = [ref for ref in refs if board[ref].phase is Phase.DONE and not board[ref].job.archived]
+    if not refs:
+        say("no job is done yet: `babeltop check` asks them" if board else "there are no jobs: add some first")
+    library.fetch_keys()
+    logfile.start(library.places.state)
+    return refs
+
+
+async def _download(library: Library, carrier: "_Carrier", refs: Sequence[Ref], folder: str | None) -> None:
+    """Asks what is not known to be done, and then fetches what is."""
+    session = Session(library, carrier, only=frozenset(refs), aside=asyncio.to_thread)
+    session.open()
+    await session.check(
+        [ref for ref, state in session.states.items() if state.phase is not Phase.DONE or not results.pieces(state)]
+    )
+    for ref, state in session.states.items():
+        why = session.downloads.refusal(ref)
+        if why:
+            carrier.fail(ref, state.fault.message if state.fault else why, faulty=state.fault is not None)
+    session.downloads.want([ref for ref in session.states if ref not in carrier.errors], folder)
+    await session.downloads.finish()
+
+
+class _Carrier(Ear):
+    """Hears how the downloads go: a line that is drawn over on a terminal, a path for each file on stdout."""
+
+    def __init__(self, refs: Sequence[Ref], *, as_json: bool) -> None:
+        super().__init__({ref.account for ref in refs})
+        self._count = len(refs)
+        self._as_json = as_json
+        self._line = sys.stderr.isatty()
+        self._saved: dict[Ref, tuple[Saved, ...]] = {}
+        self._faulty = False
+        self.errors: dict[Ref, str] = {}
+        """Why jobs were not downloaded."""
+
+    @property
+    def code(self) -> int:
+        """The exit code of what came of it."""
+        return FAULT if self._faulty else PROBLEM if self.errors else OK
+
+    def shape(self, ref: Ref) -> Shape:
+        """A job's files, or why there are none."""
+        saved = [{"what": each.what, "path": each.path, "size": each.size} for each in self._saved.get(ref, ())]
+        return {"account": ref.account, "id": ref.id, "saved": saved, "error": self.errors.get(ref)}
+
+    def fail(self, ref: Ref, why: str, *, faulty: bool) -> None:
+        """It cannot be downloaded; `faulty`: though there is a result."""
+        self.errors[ref] = why
+        self._faulty = self._faulty or faulty
+        self._draw("")
+        say(f"{ref}: {why}")
+
+    def download(self, progress: Progress) -> None:
+        """A download has moved."""
+        match progress.stage:
+            case Stage.FETCHING:
+                self._draw(f"{len(self._saved) + len(self.errors)} of {self._count}  {_drawn(progress)}")
+            case Stage.FAILED:
+                self.fail(progress.ref, progress.message, faulty=True)
+            case Stage.SAVED:
+                self._saved[progress.ref] = progress.saved
+                self._draw("")
+                if not self._as_json:
+                    data("".join(f"{each.path}\n" for each in progress.saved))
+            case _:
+                pass
+
+    def _draw(self, line: str) -> None:
+        """Over what stood there before; nothing where nobody looks."""
+        if self._line:
+            width = shutil.get_terminal_size().columns
+            sys.stderr.write(f"\r\x1b[K{line[: width - 1]}")
+            sys.stderr.flush()
+
+
+def _drawn(progress: Progress) -> str:
+    parts = [text.size(progress.have)]
+    if progress.total:
+        share = progress.have / progress.total
+        parts = [text.bar(share, BAR), f"{share:4.0%} of {text.size(progress.total)}"]
+    if progress.speed:
+        parts.append(f"{text.size(int(progress.speed))}/s")
+    if progress.left is not None:
+        parts.append(f"{text.duration(progress.left)} left")
+    return "  ".join([*parts, progress.name])
