@@ -29,6 +29,7 @@ from tui.stores.library import Library
 from tui.stores.settings import Settings
 from tui.widgets.anchors import anchoring
 from tui.widgets.board import Board
+from tui.widgets.notices import desktop_sequence
 from tui.widgets.themes import THEMES
 from tui.widgets.welcome import Greeting
 
@@ -97,7 +98,8 @@ class Babeltop(App[None]):
             looks=looks,
             keep=lambda looks: self._remember(LOOKS, looks),
             role=role,
-            bell=settings.alerts.bell,
+            alerts=settings.alerts,
+            desktop=self._call_desktop,
             readonly=readonly,
         )
         for theme in THEMES:
@@ -146,6 +148,11 @@ class Babeltop(App[None]):
 
     def _wake(self) -> None:
         self.post_message(Fed())
+
+    def _call_desktop(self, text: str) -> None:
+        """Has the terminal show a desktop notification, if it can. Nobody ever says whether it did."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(desktop_sequence(text, os.environ))
 
     def leave(self) -> None:
         """Ends the app from a signal's handler, whatever its loop is doing."""

@@ -304,7 +304,7 @@ async def test_many_notices_become_one(app: Babeltop, feed: LibraryFeed):
         many = tuple(Notice(Kind.DONE, f"job {at} done", Ref("heygen", str(at)), NOW) for at in range(40))
         feed.push(Update(states={}, notices=many))
         await pilot.pause()
-        assert toasts(pilot) == ["40 jobs ended: 40 done"]
+        assert toasts(pilot) == ["40 jobs: 40 done. J shows what happened"]
 
 
 async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed: LibraryFeed):

@@ -40,6 +40,9 @@ api_key = {{ env = "LEGAL_FLIXU_API_KEY" }}
 
 [downloads]
 dir = "{downloads}"
+
+[alerts]
+desktop = false           # nothing of the demo is shown outside of it
 """
 KEYS = {
     "HEYGEN_API_KEY": "hg_demo_5b1f7c02d9e84a36",

@@ -1,8 +1,7 @@
 """The dashboard: table, detail and bars, kept true to a Feed. What each command does is in its three neighbours."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, tzinfo
 from typing import cast
@@ -22,15 +21,17 @@ from tui.commands import Command
 from tui.domain.jobs import Ref
 from tui.domain.rows import View
 from tui.engine.feed import Command as Wish
-from tui.engine.feed import Feed, Kind, Notice, Outcome, Update
+from tui.engine.feed import Feed, Outcome, Update
 from tui.screens.jobs import JobDeeds
 from tui.screens.looking import Looking
 from tui.screens.moving import Moving
 from tui.screens.starting import Looks
+from tui.stores.settings import Alerts
 from tui.widgets.bars import HintBar, TopBar, ViewBar
 from tui.widgets.board import Board
 from tui.widgets.detail import DetailPane, DetailTabs
 from tui.widgets.head import TableHead
+from tui.widgets.notices import Notices, Severity
 from tui.widgets.pages import Tab
 from tui.widgets.table import JobTable
 from tui.widgets.welcome import Greeting, Welcome
@@ -39,8 +40,6 @@ TICK = 1.0
 """Seconds that are left between two looks at what time has changed on the screen. Where nothing will, none is taken."""
 SILENT = 5.0
 """Seconds without a heartbeat after which the engine counts as stuck."""
-DIGEST = 3
-"""More notices than this at once become one."""
 
 
 WIDTHS = [(0, "-narrow"), (120, "-below"), (160, "-beside")]
@@ -66,10 +65,14 @@ class Dashboard(Screen[None]):
         looks: Looks,
         keep: Callable[[Looks], None],
         role: str,
-        bell: bool,
+        alerts: Alerts,
+        desktop: Callable[[str], None],
         readonly: bool,
     ) -> None:
-        """`zone` is the local one. `keep` is told how the screen looks, whenever the operator changed that."""
+        """`zone` is the local one. `keep` is told how the screen looks, whenever the operator changed that.
+
+        `desktop` sends a desktop notification.
+        """
         super().__init__()
         self._local = zone
         self._looks = looks
@@ -91,7 +94,9 @@ class Dashboard(Screen[None]):
         self._top = TopBar(board, self.zone, role)
         self._views = ViewBar(board, lambda: len(self.table.refs))
         self._greeting = greeting
-        self._bell = bell
+        self._notices = Notices(
+            alerts, toast=self._toast, bell=lambda: self.host.bell(), desktop=desktop, later=self.set_timer
+        )
         self._doers = (Moving(self), Looking(self), JobDeeds(self))
         board.zone = None if looks.time == "relative" else self.zone()
         self.set_class(not looks.preview, "-alone")
@@ -168,7 +173,7 @@ class Dashboard(Screen[None]):
 
     def take(self, update: Update) -> None:
         """Takes over an update, or holds it back while the view is frozen. Notices are never held back."""
-        self._announce(update.notices)
+        self._notices.take(update.notices)
         if self.frozen is not None:
             self.frozen.append(update)
             return
@@ -226,21 +231,8 @@ class Dashboard(Screen[None]):
             banner.update(text)
             banner.display = bool(text)
 
-    def _announce(self, notices: Iterable[Notice]) -> None:
-        """A toast for each, or one for many."""
-        fresh = list(notices)
-        if not fresh:
-            return
-        if self._bell:
-            self.host.bell()
-        if len(fresh) <= DIGEST:
-            for notice in fresh:
-                severity = "information" if notice.kind is Kind.DONE else "warning"
-                self.notify(notice.text, severity=severity, markup=False)
-            return
-        counts = Counter(notice.kind for notice in fresh)
-        said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        self.notify(f"{len(fresh)} jobs ended: {said}", markup=False)
+    def _toast(self, text: str, severity: Severity) -> None:
+        self.notify(text, severity=severity, markup=False)
 
     # What the operator wants.
 

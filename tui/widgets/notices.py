@@ -1,0 +1,124 @@
+"""How what happens reaches a person: a toast, the terminal's bell, a desktop notification; for many jobs one digest.
+
+Each open console does this for itself. What is said is text: it was cleaned where it was read, and is again here before
+it becomes part of a control sequence.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+from tui.domain.text import clean
+from tui.engine.feed import Kind, Notice
+from tui.stores.settings import Alerts
+
+MANY = 3
+"""Notices of jobs that are shown one by one …"""
+WINDOW = 5.0
+"""… within so many seconds; what is more becomes one digest."""
+MOST = 200
+"""Characters of a desktop notification: a terminal drops what is longer, and screen what is longer than 768 bytes."""
+
+Severity = Literal["information", "warning", "error"]
+
+WORDS = {
+    Kind.DONE: "done",
+    Kind.FAILED: "ended badly",
+    Kind.EXPIRING: "with a link about to die",
+    Kind.STALLED: "stalled",
+}
+"""The kinds that are about jobs, which go into a digest, as it names them."""
+QUIET = frozenset({Kind.CHANGED, Kind.HOOK})
+"""Kinds that call nobody from another room."""
+
+
+class Notices:
+    """One console's. It is given notices and the ways out."""
+
+    def __init__(
+        self,
+        alerts: Alerts,
+        *,
+        toast: Callable[[str, Severity], None],
+        bell: Callable[[], None],
+        desktop: Callable[[str], None],
+        later: Callable[[float, Callable[[], None]], object],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`later` calls back after so many seconds; `now` is a monotonic clock."""
+        self._alerts = alerts
+        self._toast = toast
+        self._bell = bell
+        self._desktop = desktop
+        self._later = later
+        self._now = now
+        self._began = -WINDOW
+        self._shown = 0
+        """Of jobs, since the window began."""
+        self._held: list[Notice] = []
+
+    def take(self, notices: Iterable[Notice]) -> None:
+        """Shows each, or keeps it for the digest."""
+        fresh = list(notices)
+        self._show([notice for notice in fresh if notice.kind not in WORDS])
+        jobs = [notice for notice in fresh if notice.kind in WORDS]
+        if not jobs:
+            return
+        if self._held:  # the digest is coming
+            self._held += jobs
+            return
+        now = self._now()
+        if now - self._began >= WINDOW:
+            self._began, self._shown = now, 0
+        if self._shown + len(jobs) <= MANY:
+            self._shown += len(jobs)
+            self._show(jobs)
+            return
+        self._held = jobs
+        if not self._shown:  # so many at once: nothing is gained by waiting
+            self._digest()
+        else:
+            self._later(self._began + WINDOW - now, self._digest)
+
+    def _digest(self) -> None:
+        """Says what was held. What follows soon is the next digest's."""
+        held, self._held = self._held, []
+        self._began, self._shown = self._now(), MANY
+        if len(held) <= MANY:
+            self._show(held)
+            return
+        counts = Counter(WORDS[notice.kind] for notice in held)
+        said = ", ".join(f"{count} {word}" for word, count in counts.items())
+        self._show([Notice(held[-1].kind, f"{len(held)} jobs: {said}. J shows what happened", None, held[-1].at)])
+
+    def _show(self, notices: list[Notice]) -> None:
+        """A toast and a desktop notification for each, one bell for all."""
+        loud = [notice for notice in notices if notice.kind not in QUIET]
+        for notice in notices:
+            self._toast(notice.text, "information" if notice.kind is Kind.DONE else "warning")
+        if loud and self._alerts.bell:
+            self._bell()
+        if self._alerts.desktop:
+            for notice in loud:
+                self._desktop(notice.text)
+
+
+def desktop_sequence(text: str, environ: Mapping[str, str]) -> str:
+    r"""What makes a terminal show a desktop notification; "" for one that would not swallow it unseen.
+
+    OSC 777 for the terminals that know only that (rxvt, VTE, foot), else OSC 9; never both: some know both, and would
+    show it twice. Inside tmux and screen it is wrapped to be passed on: tmux does that only where `allow-passthrough`
+    is on, and drops it else.
+    """
+    terminal = environ.get("TERM", "")
+    if terminal in {"", "dumb", "linux"}:
+        return ""
+    said = clean(text, MOST)
+    if terminal.startswith(("rxvt", "foot")) or "VTE_VERSION" in environ:
+        sequence = f"\x1b]777;notify;babeltop;{said.replace(';', ',')}\x07"
+    else:
+        sequence = f"\x1b]9;babeltop: {said}\x07"  # a number after the `9;` would be another command
+    if "TMUX" in environ:
+        return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    return f"\x1bP{sequence}\x1b\\" if "STY" in environ else sequence
