@@ -1,7 +1,9 @@
 """The shape of a job in JSON as DESIGN.md has it, as a JSON Schema; and as much of a validator as it takes."""
 
 import re
-from typing import Any
+from typing import Any, get_args
+
+from tui.stores.settings import HookEvent
 
 Schema = dict[str, Any]
 
@@ -109,6 +111,19 @@ PROVIDERS: Schema = {
     ),
 }
 EVENT = _object(**CHANGE["properties"], job=JOB)
+OCCASION = _object(
+    event={"enum": list(get_args(HookEvent))},
+    delivery={**TEXT, "pattern": "^[0-9a-f]{32}$"},
+    at={**TEXT, "pattern": TIME},
+    text=TEXT,
+    job={**JOB, "type": ["object", "null"]},
+    change={**CHANGE, "type": ["object", "null"]},
+    account={
+        **_object(name=TEXT, provider=TEXT, health=TEXT, message=TEXT),
+        "type": ["object", "null"],
+    },
+)
+"""What a hook is told."""
 
 VERBS: dict[str, Schema] = {
     "list": JOBS,

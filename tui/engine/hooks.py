@@ -176,11 +176,10 @@ class Lane:
             while self._queue:
                 waiting = self._telling = self._queue.popleft()
                 try:
-                    told = await self._tell(waiting)
+                    self._judge(waiting, await self._tell(waiting))
                 except Exception as error:
                     log.exception("%s", self._name)
-                    told = Told(f"could not be told: {type(error).__name__}")
-                self._judge(waiting, told)
+                    self._complain(f"could not be told: {type(error).__name__}")
                 self._telling = None
             self.idle.set()
             self._news.clear()
@@ -236,6 +235,8 @@ class Lane:
 
     async def close(self) -> None:
         """What still waits is not told any more."""
+        if self._dropped:
+            log.warning("%s was too slow for %d things more, which were dropped", self._name, self._dropped)
         untold = [*filter(None, [self._telling]), *self._queue]
         if untold:
             told = ", ".join(waiting.what for waiting in untold)

@@ -90,7 +90,8 @@ class Notices:
             return
         counts = Counter(WORDS[notice.kind] for notice in held)
         said = ", ".join(f"{count} {word}" for word, count in counts.items())
-        self._show([Notice(held[-1].kind, f"{len(held)} jobs: {said}. J shows what happened", None, held[-1].at)])
+        worst = next((notice.kind for notice in held if notice.kind is not Kind.DONE), Kind.DONE)
+        self._show([Notice(worst, f"{len(held)} jobs: {said}. J shows what happened", None, held[-1].at)])
 
     def _show(self, notices: list[Notice]) -> None:
         """A toast and a desktop notification for each, one bell for all."""
