@@ -70,7 +70,7 @@ RAW: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
     "endless-chunk-size": (endless(CHUNKED, b"0" * 8192), FaultKind.OFFLINE),
     "endless-trailers": (endless(CHUNKED + b"0\r\n", b"x: y\r\n" * 1000), FaultKind.OFFLINE),
     "endless-100": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), FaultKind.TIMEOUT),
-    "endless-103": (endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"), FaultKind.TIMEOUT),
+    "endless-103": (endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"), FaultKind.OFFLINE),
     "100-then-200": (says(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", GOOD), None),
     "101-upgrade": (says(b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\n\r\n", GOOD), FaultKind.OFFLINE),
     "gzip-bomb": (server.gzip_bomb, FaultKind.TOO_LARGE),

@@ -18,6 +18,7 @@ from msgspec import Struct
 from tui import __version__
 from tui.domain.jobs import Fault, FaultKind
 from tui.domain.text import clean
+from tui.engine.heads import HeadBound
 from tui.providers.provider import Key
 from tui.providers.reply import Reply
 from tui.stores.secrets import Secret
@@ -94,6 +95,7 @@ class Client:
             "pool": None,
         }
         self._http: httpx.AsyncClient | None = None
+        self._head = HeadBound()
 
     async def __aenter__(self) -> "Client":
         return self
@@ -150,7 +152,8 @@ class Client:
         header = (asked.header.header.encode(), (asked.header.prefix + key).encode("latin-1"))
         # made here and not by the client, which would merge and copy as much as it sends
         url, headers = _parsed(asked.url), [*ALWAYS, header]
-        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeout})
+        extensions = {"timeout": self._timeout, "trace": self._head}
+        request = httpx.Request("GET", url, headers=headers, extensions=extensions)
         response = await http.send(request, stream=True, auth=None)
         try:
             raw = bytearray()
@@ -218,6 +221,8 @@ def unreached(error: Exception) -> Fault:
     match error:
         case httpx.ConnectError():
             what = "cannot be reached"
+        case httpx.ProxyError():
+            what = "the proxy does not let it through; see HTTPS_PROXY"
         case httpx.RemoteProtocolError():
             what = "broke off, or did not speak HTTP"
         case _:

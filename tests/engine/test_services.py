@@ -1,0 +1,111 @@
+"""The short form of the proof `services`, the replies that break off anywhere, and proxies: over real sockets."""
+
+import asyncio
+import itertools
+import ssl
+import struct
+from socket import SO_LINGER, SOL_SOCKET
+
+import pytest
+
+from tests import server, wrong
+from tests.house import KEY
+from tests.proofs import services
+from tests.server import raw
+from tui.domain.jobs import Fault, FaultKind
+from tui.engine.client import Bounds, Client, Request
+from tui.engine.names import EngineLoop
+from tui.providers.provider import Key
+from tui.providers.reply import Reply
+from tui.stores.secrets import Secret
+
+WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n" + b'{"status":"PENDING"}'
+
+
+def test_each_of_many_wrong_services_has_its_own_fault_and_a_good_one_its_pace():
+    found = services.proof(10.0, 3.0)
+    assert found.wrong == []
+    assert found.company.at(0.5) < services.LATE, str(found)
+    assert found.grown < services.MEMORY, str(found)
+
+
+async def asked(url: str, times: int = 1, **bounds: float) -> list[Reply | Fault]:
+    client = Client(clock=lambda: 0.0, tls=ssl.create_default_context, bounds=Bounds(**bounds))
+    async with client:
+        request = Request(f"{url}/v1", Key(header="x-api-key"), Secret(KEY))
+        return [await client.get(request) for _ in range(times)]
+
+
+async def test_a_reply_that_is_reset_at_any_byte_is_a_fault_and_never_half_a_reply():
+    offsets = itertools.count()
+
+    async def cut(writer: asyncio.StreamWriter) -> None:
+        writer.write(WHOLE[: next(offsets)])
+        await writer.drain()
+        writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    with raw(cut) as url:
+        found = await asked(url, len(WHOLE))
+    assert {each.kind for each in found} == {FaultKind.OFFLINE}
+
+
+async def test_a_reply_that_ends_at_any_byte_is_a_fault_and_never_half_a_reply():
+    offsets = itertools.count()
+
+    async def cut(writer: asyncio.StreamWriter) -> None:
+        writer.write(WHOLE[: next(offsets)])
+        await writer.drain()
+
+    with raw(cut) as url:
+        *found, whole = await asked(url, len(WHOLE) + 1)
+    assert {each.kind for each in found} == {FaultKind.OFFLINE}
+    assert whole.body == b'{"status":"PENDING"}'
+
+
+async def test_replies_before_the_reply_are_bounded_and_the_loop_turns_meanwhile():
+    more = wrong.endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
+    with raw(more) as url:
+        (fault,) = await asked(url, deadline=5.0)
+    assert fault.kind is FaultKind.OFFLINE
+    assert "128 KiB came without an end of the headers" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "said"),
+    [
+        (wrong.bodied(b"", status=b"407 Proxy Authentication Required"), FaultKind.REJECTED, ""),
+        (server.silence, FaultKind.TIMEOUT, "no"),
+        (server.reset_before, FaultKind.OFFLINE, "broke off"),
+        (wrong.says(b"SSH-2.0\r\n"), FaultKind.OFFLINE, "broke off, or did not speak HTTP"),
+    ],
+    ids=["wants-a-password", "silent", "resets", "no-proxy"],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_misbehaves_is_the_asks_fault(monkeypatch, behaviour, kind, said, scheme):
+    with raw(behaviour) as proxy:
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
+        (found,) = await asked(f"{scheme}://api.test", deadline=0.5)
+    if isinstance(found, Reply):
+        assert (scheme, found.status) == ("http", 407)
+    else:
+        assert found.kind is (FaultKind.OFFLINE if kind is FaultKind.REJECTED else kind)
+        assert (said or "the proxy does not let it through") in found.message
+
+
+async def test_what_the_environment_says_of_proxies_holds(monkeypatch):
+    good = wrong.bodied(b'{"status":"PENDING"}')
+    with raw(good) as proxy, raw(wrong.bodied(b"direct")) as direct:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        (through,) = await asked("http://api.test")
+        assert through.body == b'{"status":"PENDING"}', "api.test has no address: the proxy was asked"
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        (past,) = await asked(direct)
+        assert past.body == b"direct"
+
+
+def test_a_proxy_whose_name_hangs_is_a_timeout(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://hung.test:3128")
+    with services.resolver(), asyncio.Runner(loop_factory=EngineLoop) as runner:
+        (found,) = runner.run(asked("https://api.test", deadline=0.5))
+    assert found.kind is FaultKind.TIMEOUT

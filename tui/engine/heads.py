@@ -1,0 +1,48 @@
+"""A bound on what comes before a reply's own headers, for one connection. httpcore has none for 1xx replies.
+
+A service that sends those for ever would have it parse each read of 64 KiB for a tenth of a second, as long as the ask
+may last, and every account's asks wait for the loop.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import httpcore
+
+MOST = 128 * 1024
+"""Bytes of a reply until its headers are complete. h11 bounds each single head at 100 KiB."""
+PIECE = 8192
+"""Bytes of them that are read, and parsed in one turn of the loop: some milliseconds, whatever is sent."""
+
+
+class HeadBound:
+    """One connection's, as a `trace` extension of each of its requests."""
+
+    def __init__(self) -> None:
+        self._left = math.inf
+        """Bytes that may still come."""
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        """Httpcore tells of a step."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._bind(info["return_value"])
+        elif event.endswith(".receive_response_headers.started"):
+            self._left = MOST
+        elif event.endswith(".receive_response_headers.complete"):
+            self._left = math.inf
+
+    def _bind(self, stream: httpcore.AsyncNetworkStream) -> None:
+        """Has the stream's reads counted: the way in that httpcore leaves, but for a network of one's own."""
+        read = stream.read
+
+        async def bounded(max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  httpcore's
+            if self._left == math.inf:
+                return await read(max_bytes, timeout)
+            if self._left <= 0:
+                raise httpcore.RemoteProtocolError(f"{MOST // 1024} KiB came without an end of the headers")
+            came = await read(PIECE, timeout)
+            self._left -= len(came)
+            return came
+
+        stream.read = bounded
