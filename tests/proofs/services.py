@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 from tests import house, wrong
 from tests.house import Ear
+from tests.proofs.sweep10k import at, lag
 from tests.wrong import STEADY
 from tui.domain.board import JobState
 from tui.domain.jobs import Job, Phase, Ref
@@ -33,8 +34,8 @@ JOBS = 4
 STEADIES = 20
 SECONDS = 60.0
 """Of each of the two runs."""
-LATE = 0.25
-"""Seconds by which the steady service's asks may be later in company than alone, at the 99th percentile."""
+LATE = 0.1
+"""Seconds: the median of the steady service's delays, and the 99th percentile of what the engine itself holds up."""
 MEMORY = 100
 """MiB by which the process may grow."""
 CONFIG = """[accounts.{name}]
@@ -70,10 +71,9 @@ class Ran(NamedTuple):
 
     states: Mapping[Ref, JobState]
     late: list[float]
-    """Seconds, in order of size."""
-
-    def at(self, share: float) -> float:
-        return self.late[min(len(self.late) - 1, int(share * len(self.late)))]
+    """Seconds by which asks of the steady service were late, in order of size."""
+    own: list[float]
+    """Seconds by which the loop was late by its own work, whatever else the machine had to do; in order of size."""
 
 
 class Served(NamedTuple):
@@ -90,16 +90,18 @@ class Served(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        punctual = self.company.at(0.99) < self.alone.at(0.99) + LATE
+        punctual = at(self.company.late, 0.5) < LATE and at(self.company.own, 0.99) < LATE
         return not self.wrong and punctual and self.grown < MEMORY
 
     def __str__(self) -> str:
         asks = sum(state.asks for state in self.company.states.values())
         return (
             f"services: {self.services} wrong services, {asks} asks; {len(self.wrong)} jobs not as they should be; "
-            f"the steady service's {len(self.company.late)} asks late by p50 {self.company.at(0.5) * 1e3:.0f} ms, "
-            f"p99 {self.company.at(0.99) * 1e3:.0f} ms (alone {self.alone.at(0.5) * 1e3:.0f} and "
-            f"{self.alone.at(0.99) * 1e3:.0f} ms); {self.grown:.0f} MiB more memory, {self.threads} threads"
+            f"the steady service's {len(self.company.late)} asks late by p50 {at(self.company.late, 0.5) * 1e3:.0f} ms, "
+            f"p99 {at(self.company.late, 0.99) * 1e3:.0f} ms (alone {at(self.alone.late, 0.5) * 1e3:.0f} and "
+            f"{at(self.alone.late, 0.99) * 1e3:.0f} ms), the loop by its own work p99 "
+            f"{at(self.company.own, 0.99) * 1e3:.0f} ms, most {self.company.own[-1] * 1e3:.0f} ms; "
+            f"{self.grown:.0f} MiB more memory, {self.threads} threads"
         )
 
 
@@ -128,12 +130,14 @@ async def ran(folder: Path, urls: Mapping[str, str], seconds: float, deadline: f
     counts = {name: STEADIES if name == STEADY else JOBS for name in urls}
     jobs = [Job(account=name, id=f"{number}-stuck") for name, count in counts.items() for number in range(count)]
     library.watchlist.change(Add(tuple(jobs)))
-    ear = Punctual()
+    ear, own = Punctual(), list[float]()
     async with house.running(Session(library, ear, bounds=Bounds(deadline=deadline))) as session:
+        watch = asyncio.create_task(lag([], own))
         await asyncio.sleep(seconds)
+        watch.cancel()
         states = dict(session.states)
     library.close()
-    return Ran(states, sorted(ear.late))
+    return Ran(states, sorted(ear.late), sorted(own))
 
 
 def amiss(states: Mapping[Ref, JobState]) -> list[str]:
