@@ -6,6 +6,7 @@ python tests/terminal.py COMMAND [ARG …]      (run by .ci/run on the installed
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -13,6 +14,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pyte
 
@@ -20,15 +22,20 @@ import pyte
 class Terminal:
     """A child on a pseudo-terminal. Use as a context manager: at its end the child is ended."""
 
-    def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40):
+    def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, kind: str = "xterm-256color"):
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
+            os.environ.update(TERM=kind, COLORTERM="truecolor")
             os.execvp(command[0], command)
+        self.size(columns, lines)
+
+    def size(self, columns: int, lines: int) -> None:
+        """Gives it another size, which the child is told."""
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.screen.resize(lines, columns)
 
     def __enter__(self) -> "Terminal":
         return self
@@ -37,7 +44,15 @@ class Terminal:
         if self.ended() is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self.fd)
+        self.lose()
+
+    _lost = False
+
+    def lose(self) -> None:
+        """The terminal is gone, as when a window is closed or a line breaks."""
+        if not self._lost:
+            self._lost = True
+            os.close(self.fd)
 
     def run(self, seconds: float) -> None:
         """Reads what the child writes for so long."""
@@ -67,11 +82,14 @@ class Terminal:
         os.kill(self.pid, number)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 5.0) -> int | None:
-        """Waits for the child's end, reading on."""
+    def wait(self, seconds: float = 5.0, *, reading: bool = True) -> int | None:
+        """Waits for the child's end, reading on unless nobody is to."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.run(0.05)
+            if reading and not self._lost:
+                self.run(0.05)
+            else:
+                time.sleep(0.05)
             status = self.ended()
             if status is not None:
                 return status
@@ -86,6 +104,30 @@ class Terminal:
             if pid:
                 self._status = os.waitstatus_to_exitcode(status)
         return self._status
+
+    def cpu(self) -> float:
+        """Seconds that the child has had a processor for."""
+        return sum(map(int, self._stat()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def stopped(self) -> bool:
+        """A signal has stopped the child."""
+        return self._stat()[0] == "T"
+
+    def _stat(self) -> list[str]:
+        """From the third field of proc(5)'s `stat` on."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+
+    def modes(self) -> set[str]:
+        """DEC private modes that are on by what the child wrote, beside those of a fresh terminal; and kitty's keys."""
+        on = set[str]()
+        for mark, numbers, order in re.findall(rb"\x1b\[([?<>=])([0-9;]*)([hlu])", bytes(self.raw)):
+            if mark == b"?" and order in b"hl":
+                change = on.add if order == b"h" else on.discard
+                for number in numbers.decode().split(";"):
+                    change(number)
+            elif order == b"u":
+                (on.add if mark == b">" else on.discard)("kitty")
+        return on - {"7", "25"}
 
     @property
     def text(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
@@ -22,7 +23,7 @@ from tui.domain.rows import Outlook
 from tui.engine.feed import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.screens.dashboard import Dashboard
-from tui.screens.ending import INTERRUPTED, ended_by_signals, restorer
+from tui.screens.ending import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
 from tui.screens.starting import LOOKS, Looks, beginning
 from tui.stores import paths
 from tui.stores.library import Library
@@ -198,7 +199,7 @@ def run(library: Library, *, transport: "Transport | None" = None, demo: bool = 
         restore()
 
     try:
-        with ended_by_signals(app.leave, give_up):
+        with ended_by_signals(app.leave, give_up, signals=TOLD_ON_A_SCREEN, terminal=sys.stdin.fileno()):
             app.run()
     finally:
         feed.close()

@@ -13,9 +13,9 @@ _WEB = "web_driver"
 
 
 def show(args: Namespace) -> int:
-    """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) and _WEB not in os.environ.get("TEXTUAL_DRIVER", ""):
-        raise UsageError("the dashboard takes a terminal: without one there are `babeltop list`, `wait` and `watch`")
+    """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal, or a dumb one."""
+    if _WEB not in os.environ.get("TEXTUAL_DRIVER", ""):
+        _check_terminal()
     gc.disable()  # a board of 10,000 jobs makes no garbage, and looking for some takes a third of its time
     from tui.app import run
     from tui.cli import logfile
@@ -30,3 +30,13 @@ def show(args: Namespace) -> int:
         library.fetch_keys()
         logfile.start(library.places.state)
         return run(library)
+
+
+def _check_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the dashboard takes a terminal: without one there are `babeltop list`, `wait` and `watch`")
+    if os.environ.get("TERM") == "dumb":
+        raise UsageError(
+            "TERM=dumb names a terminal that draws nothing: set what it is (xterm-256color, say), or use "
+            "`babeltop list`, `wait` and `watch`"
+        )

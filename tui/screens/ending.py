@@ -1,11 +1,12 @@
 """How the program ends when it is told to from outside, even while its terminal or pipe takes nothing any more."""
 
 import os
+import select
 import signal
 import sys
 import termios
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -13,18 +14,28 @@ PATIENCE = 3.0
 """Seconds that a clean exit may take before a watchdog ends the program."""
 INTERRUPTED = 130
 """The exit code then, where nothing else is said."""
+TOLD = (signal.SIGTERM, signal.SIGHUP)
+"""The signals that end any program of ours."""
+TOLD_ON_A_SCREEN = (*TOLD, signal.SIGINT, signal.SIGQUIT)
+"""Those that end one with a screen: no key sends the last two then, and either would leave the terminal unusable."""
 _PLAIN = b"\x1b[?1049l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m"
 """Leaves the alternate screen, mouse and paste modes, and shows the cursor."""
 
 
 @contextmanager
 def ended_by_signals(
-    leave: Callable[[], object], give_up: Callable[[], None], code: int = INTERRUPTED
+    leave: Callable[[], object],
+    give_up: Callable[[], None],
+    code: int = INTERRUPTED,
+    *,
+    signals: Iterable[signal.Signals] = TOLD,
+    terminal: int | None = None,
 ) -> Generator[None]:
-    """SIGTERM and SIGHUP ask to `leave`; PATIENCE later a watchdog has to `give_up`, and ends the program with `code`.
+    """Each of `signals` asks to `leave`; PATIENCE later a watchdog has to `give_up`, and ends the program with `code`.
 
     The handlers are Python's own: those of the event loop never run while a write blocks it. They raise nothing, since
-    an exception out of nowhere tears what is under way, a transaction for one. A signal that is ignored stays so.
+    an exception out of nowhere tears what is under way, a transaction for one. A signal that is ignored stays so; but
+    that `terminal`, a file descriptor, is lost is as good as SIGHUP.
     """
     left = threading.Event()
 
@@ -33,18 +44,32 @@ def ended_by_signals(
             give_up()
             os._exit(code)
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def end() -> None:
         leave()
         threading.Thread(target=watch, name="watchdog", daemon=True).start()
 
-    heeded = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, end) for number in heeded}
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        end()
+
+    heeded = [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
+    if terminal is not None:
+        threading.Thread(target=_await_loss, args=(terminal, left, end), name="terminal", daemon=True).start()
     try:
         yield
     finally:
         left.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _await_loss(terminal: int, left: threading.Event, end: Callable[[], None]) -> None:
+    """Sleeps until the terminal is gone. Who reads from one that is gone gets nothing, at once, for ever."""
+    hangup = select.poll()
+    hangup.register(terminal, 0)
+    lost = any(event & (select.POLLHUP | select.POLLERR) for _, event in hangup.poll())
+    if lost and not left.is_set():
+        end()
 
 
 def restorer() -> Callable[[], None]:
