@@ -212,7 +212,7 @@ class Witness:
         self.painted: dict[Ref, Painted] = {}
         self.role = ""
         self.wished: dict[Ref, float] = {}
-        """When a person last wished for an ask of a job here."""
+        """When a person last wished for an ask of a job here, by the loop's time, which no sleep moves."""
         self._due: list[tuple[float, Ref]] = []
         self._face: object = None
         self._timer: asyncio.TimerHandle | None = None
@@ -404,15 +404,15 @@ class Witness:
         now, face = self.wall(), self.board.face
         if self.stopped or now < self.record.woken_at + WAKES:
             return
-        wished = any(now - self.wished.get(ref, 0.0) < 60 for ref in refs)
+        loop = asyncio.get_running_loop()
+        wished = any(loop.time() - self.wished.get(ref, -61.0) < 60 for ref in refs)
         if self.role != "polling":  # who takes over asks at once, and the screen says it with the next paint
             if not wished:
-                asyncio.get_running_loop().call_later(PAINT, self._judge_role, account)
+                loop.call_later(PAINT, self._judge_role, account)
             return
         held = self.board.accounts.get(account)
-        later = asyncio.get_running_loop().call_later
         if held is not None and held.until is not None and held.until > now + PAINT and not wished:
-            later(PAINT, self._judge_wait, held)
+            loop.call_later(PAINT, self._judge_wait, held)
         for ref in refs:
             state = self.board.states.get(ref)
             at = cells.next_ask(state, face) if state is not None else None
@@ -420,7 +420,7 @@ class Witness:
                 continue
             ahead = AHEAD if len(refs) > 1 else 0.0
             if at > now + ahead + PAINT:
-                later(PAINT, self._judge_next, state, at - now)
+                loop.call_later(PAINT, self._judge_next, state, at - now)
             elif self._unhindered(account, now):
                 self.record.overdue = max(
                     self.record.overdue, (now - at, f"{ref} on {self.name} at {now:.0f}: {_brief(state, now)}")
@@ -443,7 +443,7 @@ class Witness:
 
     def _unhindered(self, account: str, now: float) -> bool:
         """Nothing kept this console from asking in the last minutes."""
-        asleep, hung = now - self.record.woken_at < 60, now - self.record.hung_at < 60
+        asleep, hung = now - self.record.woken_at < 120, now - self.record.hung_at < 60
         return self.role == "polling" and not (asleep or hung or self.services.troubles_near(account, now))
 
     # What is looked at now and then.

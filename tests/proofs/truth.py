@@ -212,7 +212,7 @@ class World:
 
     async def _resume(self, account: str) -> None:
         for console in self.consoles.values():
-            console.witness.wished |= dict.fromkeys(self.facts, self.wall())
+            console.witness.wished |= dict.fromkeys(self.facts, asyncio.get_running_loop().time())
             await console.session.perform(Resume(account))
 
     async def _wish(self) -> None:
@@ -221,7 +221,7 @@ class World:
         if console is not None and console.session.states:
             ref = self.random.choice(list(console.session.states))
             for each in self.consoles.values():
-                each.witness.wished[ref] = self.wall()
+                each.witness.wished[ref] = asyncio.get_running_loop().time()
             await console.session.perform(Refresh((ref,)))
             self.events["wishes"] += 1
 
