@@ -5,9 +5,10 @@ from concurrent.futures import Future
 
 from msgspec.structs import replace
 
+from tui.domain import board
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
-from tui.engine.feed import AccountState, Command, Detail, Health, Outcome, Refresh, Remember, Resume, Update
+from tui.engine.feed import AccountState, Command, Detail, Health, Outcome, Refresh, Remember, Renew, Resume, Update
 from tui.screens import starting
 from tui.stores.library import Library
 from tui.stores.watchlist import WatchlistError
@@ -19,6 +20,9 @@ class LibraryFeed:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.refreshed: list[Ref] = []
+        self.renewed: list[Ref] = []
+        self.renewal: Outcome | None = None
+        """What comes of a renewal; None: every link stays as it is."""
         self.resumed: list[str] = []
         self.waiting: list[Update] = []
         self.silence = 0.0
@@ -46,6 +50,10 @@ class LibraryFeed:
             case Refresh(refs):
                 self.refreshed += refs
                 return Outcome(message=f"asking {len(refs)}")
+            case Renew(refs):
+                self.renewed += refs
+                links = [board.soonest(self.library.board()[ref]) for ref in refs]
+                return self.renewal or Outcome(message="renewed", links=tuple(link for link in links if link))
             case Resume(account):
                 self.resumed.append(account)
                 return Outcome(message=f"{account} is tried again")
@@ -57,8 +65,8 @@ class LibraryFeed:
                     _, outcome = self.library.change(command)
                 except WatchlistError as error:
                     return Outcome(ok=False, message=str(error))
-                board = self.library.board()
-                self.push(Update(states=board, order=tuple(board)))
+                states = self.library.board()
+                self.push(Update(states=states, order=tuple(states)))
                 return Outcome(message="done", removed=outcome.cut)
 
     def look(self, ref: Ref) -> "Future[Detail]":

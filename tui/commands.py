@@ -80,6 +80,7 @@ COMMANDS = (
     Command("mute", ("m",), "mute", "no bell, toast or hook for the job", JOBS, writes=True),
     Command("refresh", ("r",), "refresh", "asks now", JOBS, 4),
     Command("refresh_all", ("R",), "refresh all", "asks every job in the table now", JOBS),
+    Command("renew", ("L",), "renew link", "asks for a fresh link, whatever is left of the old one", RESULTS),
     Command("copy_id", ("y",), "copy id", "sends the id to the terminal's clipboard", RESULTS),
     Command("copy_link", ("Y",), "copy link", "sends the link to the terminal's clipboard", RESULTS, 5),
     Command("browse", ("o",), "open", "opens the link in a browser", RESULTS, 6, writes=True),

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 from tui.cli import logfile
 from tui.cli.listening import Ear
 from tui.cli.opening import chosen, opened, outlook
-from tui.cli.output import FAULT, LATE, OK, UsageError, code, data, json_line, say
+from tui.cli.output import FAULT, LATE, OK, UsageError, code, data, fault_code, json_line, say
 from tui.cli.parser import Namespace
 from tui.cli.showing import line, put
-from tui.domain import rows, shapes
+from tui.domain import expiry, rows, shapes, text
 from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import ENDS, Phase, Ref
+from tui.domain.jobs import ENDS, Link, Phase, Ref
 from tui.engine.hooks import calling
+from tui.engine.links import Renewed
 from tui.engine.names import EngineLoop
 from tui.engine.session import Session
 from tui.screens.ending import INTERRUPTED, ended_by_signals
@@ -23,7 +24,9 @@ from tui.stores.library import Library
 T = TypeVar("T")
 
 HOOKS = 60.0
-"""Seconds that hooks have at the end of `check` and `wait`: nobody else will tell them."""
+"""Seconds that hooks have at the end of `check`, `renew` and `wait`: nobody else will tell them."""
+LINE = 10_000
+"""Characters of a line with a link, at most."""
 
 
 def check(args: Namespace) -> int:
@@ -41,6 +44,42 @@ async def _check(library: Library, refs: Sequence[Ref]) -> list[JobState]:
         session.open()
         await session.check(session.states.keys())
     return list(session.states.values())
+
+
+def renew(args: Namespace) -> int:
+    """`renew`: asks each job once for fresh links, and shows them with what is left of their lives."""
+    with opened(args) as library:
+        refs = _prepared(library, args)
+        found, states = _run(_renew(library, refs))
+        if args.json:
+            put(library, states, as_json=True)
+        else:
+            now = outlook(library).now
+            data("".join(f"{_shown(state.job.ref, link, now)}\n" for state in states for link in state.links))
+    for each in found:
+        if each.fault is not None:
+            say(f"{each.ref}: {each.fault.message}")
+    return fault_code(each.fault for each in found)
+
+
+async def _renew(library: Library, refs: Sequence[Ref]) -> tuple[list[Renewed], list[JobState]]:
+    async with calling(library, say, HOOKS) as hooks:
+        session = Session(library, Ear({ref.account for ref in refs}), only=frozenset(refs), hooks=hooks)
+        session.open()
+        found = await session.renew(session.states)
+    return found, list(session.states.values())
+
+
+def _shown(ref: Ref, link: Link, now: float) -> str:
+    """A link in a line, whole: it is what was asked for."""
+    left = expiry.left(link, now)
+    if left is None:
+        life = "no expiry known"
+    elif left <= 0:
+        life = "expired"
+    else:
+        life = f"{'' if link.exact else '~'}{text.duration(left)}"
+    return text.clean(f"{ref}  {link.kind}  {life}  {link.url}", LINE)
 
 
 def wait(args: Namespace) -> int:

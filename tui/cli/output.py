@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 
 from tui.domain.board import JobState
-from tui.domain.jobs import PROBLEMS, FaultKind
+from tui.domain.jobs import PROBLEMS, Fault, FaultKind
 
 OK, PROBLEM, USAGE, FAULT, LATE = 0, 1, 2, 3, 124
 """Exit codes: all well; a job came to no good end; usage or configuration; a fault; wait timed out."""
@@ -58,3 +58,11 @@ def code(states: Iterable[JobState]) -> int:
     if any(state.fault is not None and state.fault.kind not in _WAITING_FOR_SOMEBODY for state in states):
         return FAULT
     return PROBLEM if any(state.phase in PROBLEMS for state in states) else OK
+
+
+def fault_code(faults: Iterable[Fault | None]) -> int:
+    """The exit code for jobs that were asked for something, by why they did not bring it."""
+    kinds = {fault.kind for fault in faults if fault is not None}
+    if kinds - _WAITING_FOR_SOMEBODY:
+        return FAULT
+    return PROBLEM if kinds else OK

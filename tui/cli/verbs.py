@@ -121,6 +121,11 @@ def _check(parser: ArgumentParser) -> None:
     _json(parser)
 
 
+def _renew(parser: ArgumentParser) -> None:
+    _refs(parser, needed=True)
+    _json(parser)
+
+
 def _wait(parser: ArgumentParser) -> None:
     _refs(parser)
     parser.add_argument("--any", action="store_true", help="until one has ended, instead of all")
@@ -223,6 +228,13 @@ VERBS: Mapping[str, Verb] = {
         _LIST, "showing:show", "the last known state, without asking", _list, "babeltop list --phase failed --json"
     ),
     "check": Verb(_ASK, "asking:check", "asks each job once, now", _check, "babeltop check doc_1; echo $?"),
+    "renew": Verb(
+        _ASK,
+        "asking:renew",
+        "asks for fresh links, and prints them",
+        _renew,
+        "babeltop renew doc_1 > links",
+    ),
     "wait": Verb(
         _ASK, "asking:wait", "until all jobs (or any) have ended", _wait, "babeltop wait doc_1 doc_2 --any --timeout 1h"
     ),

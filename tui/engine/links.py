@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from tui.domain import board, expiry, pace, renewal, text
-from tui.domain.jobs import ENDS, Fault, FaultKind, Link, LinkKind, Ref
+from tui.domain.jobs import ENDS, Fault, FaultKind, Link, Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.check import Ask, permitted
 from tui.engine.client import Client
@@ -49,13 +49,13 @@ class Links:
         self._at_once = {name: asyncio.Semaphore(live.account.concurrency) for name, live in accounts.items()}
 
     async def fresh(
-        self, ref: Ref, kind: LinkKind | None = None, not_url: str | None = None, *, nth: int = 0
+        self, ref: Ref, kind: str | None = None, not_url: str | None = None, *, nth: int = 0
     ) -> Link | Fault:
         """A link that lives, or why there is none. One that has `renewal.GOOD` seconds left costs no ask.
 
-        `kind` None: the one that the job's row shows. `nth`: of several of a kind, the one at this place. `not_url`:
-        this URL proved to be dead, whatever is said of its life. A link that could not be renewed is given as long as
-        it lives; see what is left of it. Who asks for one job at the same time shares one ask.
+        `kind`: a LinkKind; None: the one that the job's row shows. `nth`: of several of a kind, the one at this place.
+        `not_url`: this URL proved to be dead, whatever is said of its life. A link that could not be renewed is given
+        as long as it lives; see what is left of it. Who asks for one job at the same time shares one ask.
         """
         found = self._link(ref, kind, nth)
         if found is not None and found.url != not_url and renewal.good(found.expires_at, self._now()):
@@ -112,13 +112,13 @@ class Links:
         after = self._ledger.states.get(ref)
         return after.fault if after is not None else None
 
-    def _link(self, ref: Ref, kind: LinkKind | None, nth: int) -> Link | None:
+    def _link(self, ref: Ref, kind: str | None, nth: int) -> Link | None:
         state = self._ledger.states.get(ref)
         if state is None:
             return None
         if kind is None:
             return board.soonest(state)
-        found = [link for link in state.links if link.kind is kind]
+        found = [link for link in state.links if link.kind == kind]
         return found[nth] if nth < len(found) else None
 
     def _why(self, ref: Ref, found: Link | None, not_url: str | None, now: float) -> str:

@@ -24,7 +24,7 @@ from tui.engine.jobfiles import JobFiles
 from tui.engine.keeping import Keeping
 from tui.engine.leading import Leading, Role
 from tui.engine.ledger import HURRIED, Ledger, Listener
-from tui.engine.links import Links
+from tui.engine.links import Links, Renewed
 from tui.engine.orders import Orders
 from tui.engine.poller import Poller
 from tui.engine.pruning import Pruning
@@ -390,6 +390,13 @@ class Session:
         finally:
             self._ledger.flush()
             self._alerts.tell()
+
+    async def renew(self, refs: Iterable[Ref]) -> list[Renewed]:
+        """Asks each job for fresh links, once, now, within its account's pace."""
+        try:
+            return await self.links.renewed(refs)
+        finally:
+            self._ledger.flush()
 
     def _connect(self, live: LiveAccount) -> Client:
         return live.client(self._tls, self._transport, self._bounds)

@@ -247,14 +247,14 @@ class Dashboard(Screen[None]):
                 do()
                 return
 
-    def wish(self, command: Wish, then: Callable[[Outcome], None] | None = None) -> None:
-        """Sends a command to the engine and says what came of it."""
-        self.run_worker(self._wish(self.feed.send(command), then), group="wishes")
+    def wish(self, command: Wish, then: Callable[[Outcome], None] | None = None, *, anyway: bool = False) -> None:
+        """Sends a command to the engine, says what came of it and goes on where that is good, or `anyway`."""
+        self.run_worker(self._wish(self.feed.send(command), then, anyway=anyway), group="wishes")
 
-    async def _wish(self, coming: "Future[Outcome]", then: Callable[[Outcome], None] | None) -> None:
+    async def _wish(self, coming: "Future[Outcome]", then: Callable[[Outcome], None] | None, *, anyway: bool) -> None:
         outcome = await asyncio.wrap_future(coming)
         self.say(outcome.message, ok=outcome.ok)
-        if outcome.ok and then is not None:
+        if (outcome.ok or anyway) and then is not None:
             then(outcome)
 
     def say(self, message: str, *, ok: bool = True) -> None:

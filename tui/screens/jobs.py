@@ -5,13 +5,13 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tui.domain import board as reducer
-from tui.domain import expiry, text
-from tui.domain.jobs import Job, Link, Ref
-from tui.engine.feed import AccountState, Outcome, Refresh
+from tui.domain import expiry, renewal, text
+from tui.domain.jobs import Job, Link, Phase, Ref
+from tui.engine.feed import AccountState, Outcome, Refresh, Renew
 from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
 
 if TYPE_CHECKING:
@@ -109,20 +109,30 @@ class JobDeeds:
         self._refresh(tuple(self._table.refs))
 
     def _refresh(self, refs: tuple[Ref, ...]) -> None:
+        if refs:
+            self._ask(refs, Refresh(refs), f"Refresh {len(refs)} jobs")
+
+    def _ask(self, refs: tuple[Ref, ...], wish: Refresh | Renew, what: str) -> None:
         """Asks, but says first what it costs if that is much."""
         from tui.screens.confirm import ConfirmScreen
 
         minutes, account = cost(refs, self._board.accounts)
-        if not refs:
-            return
         if minutes < DEAR:
-            self._dashboard.wish(Refresh(refs))
+            self._dashboard.wish(wish)
             return
-        question = f"Refresh {len(refs)} jobs: about {text.span(minutes * 60)} at {account}'s limit."
+        question = f"{what}: about {text.span(minutes * 60)} at {account}'s limit."
         answered = ConfirmScreen(question, "asks them all")
-        self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(Refresh(refs)) if yes else None)
+        self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(wish) if yes else None)
 
     # Results.
+
+    def renew(self) -> None:
+        """Asks for fresh links of the chosen jobs that are done."""
+        refs = tuple(ref for ref in self._dashboard.chosen if self._board.states[ref].phase is Phase.DONE)
+        if refs:
+            self._ask(refs, Renew(refs), f"Renew the links of {len(refs)} jobs")
+        else:
+            self._dashboard.say("only a job that is done has a link to renew", ok=False)
 
     def copy_id(self) -> None:
         """Sends the id to the terminal's clipboard."""
@@ -130,16 +140,14 @@ class JobDeeds:
             self._copy(self._table.cursor.id, "the id")
 
     def copy_link(self) -> None:
-        """Sends the link to the terminal's clipboard, unless it is dead."""
-        link = self._link()
-        if link is not None:
-            self._copy(link.url, "the link")
+        """Sends the link to the terminal's clipboard, a fresh one where the old one has less than an hour left."""
+        self._with_link(lambda link: self._copy(link.url, "the link"))
 
     def browse(self) -> None:
-        """Opens the link on this machine's desktop."""
-        link = self._link()
-        if link is None:
-            return
+        """Opens the link on this machine's desktop; a fresh one where the old one has less than an hour left."""
+        self._with_link(self._open)
+
+    def _open(self, link: Link) -> None:
         opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
         if opener is None or not (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
             self._dashboard.say("there is no desktop here; Y copies the link", ok=False)
@@ -150,19 +158,27 @@ class JobDeeds:
         )
         self._dashboard.say("the link was handed to the desktop")
 
-    def _link(self) -> Link | None:
-        """The link of the job under the cursor, if it lives; else the reason why there is none is said."""
+    def _with_link(self, do: Callable[[Link], None]) -> None:
+        """Does it with the link of the job under the cursor; one that dies soon, or is dead, is renewed before."""
         state = self._board.states.get(self._table.cursor) if self._table.cursor is not None else None
         if state is None:
-            return None
-        link = reducer.soonest(state)
+            return
+        link, now = reducer.soonest(state), self._board.now()
         if link is None:
             self._dashboard.say("this job has no link" + (" yet" if state.phase not in reducer.ENDS else ""), ok=False)
-        elif expiry.expired(link, self._board.now()):
-            self._dashboard.say("the link is dead: r asks for a fresh one", ok=False)
+        elif renewal.good(link.expires_at, now):
+            do(link)
         else:
-            return link
-        return None
+            left = expiry.left(link, now) or 0.0
+            how = "is dead" if left <= 0 else f"dies in {text.duration(left)}"
+            self._dashboard.say(f"this link {how}: asking for a fresh one")
+            self._dashboard.wish(Renew((state.job.ref,)), lambda outcome: self._renewed(outcome, do), anyway=True)
+
+    @staticmethod
+    def _renewed(outcome: Outcome, do: Callable[[Link], None]) -> None:
+        """Goes on with the link that lives, if there is one; what became of the wish is said already."""
+        for link in outcome.links:
+            do(link)
 
     def _copy(self, said: str, what: str) -> None:
         """OSC 52 is never acknowledged, so no more is claimed than was done."""
