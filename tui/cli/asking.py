@@ -50,7 +50,7 @@ def renew(args: Namespace) -> int:
     """`renew`: asks each job once for fresh links, and shows them with what is left of their lives."""
     with opened(args) as library:
         refs = _prepared(library, args)
-        found, states = _run(_renew(library, refs))
+        found, states = brought(_renew(library, refs))
         if args.json:
             put(library, states, as_json=True)
         else:
