@@ -83,7 +83,8 @@ COMMANDS = (
     Command("renew", ("L",), "renew link", "asks for a fresh link, whatever is left of the old one", RESULTS),
     Command("copy_id", ("y",), "copy id", "sends the id to the terminal's clipboard", RESULTS),
     Command("copy_link", ("Y",), "copy link", "sends the link to the terminal's clipboard", RESULTS, 5),
-    Command("browse", ("o",), "open", "opens the link in a browser", RESULTS, 6, writes=True),
+    Command("browse", ("o",), "open", "opens the link, or the folder of what was downloaded", RESULTS, 6, writes=True),
+    Command("download", ("D",), "download", "saves the job's files; again calls it off", RESULTS, 7, writes=True),
     Command("palette", ("colon", "ctrl+p"), "commands", "every command by name", PROGRAM, 7),
     Command("quit", ("ctrl+q",), "quit", "ends babeltop; the services work on", PROGRAM, 12),
 )

@@ -7,9 +7,9 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
 
-from tui.domain import board, expiry, rows, text
+from tui.domain import board, expiry, results, rows, text
 from tui.domain.board import Flag, JobState
-from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Phase
+from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Link, Phase, Ref
 from tui.domain.rows import Outlook
 
 NOTHING = "·"
@@ -49,14 +49,16 @@ class Glyphs(NamedTuple):
     marked: str
     muted: str
     cut: str
+    saved: str
+    """Of a result that was downloaded, or is being."""
     ascii_only: bool
 
 
 _UNICODE = "○○▸✓✗⊘$?"
 _ASCII = "..>+x!$?"
 
-UNICODE = Glyphs(dict(zip(Phase, _UNICODE, strict=True)), "?", "▌", "◆", "-", "…", ascii_only=False)
-ASCII = Glyphs(dict(zip(Phase, _ASCII, strict=True)), "?", "|", "*", "-", "~", ascii_only=True)
+UNICODE = Glyphs(dict(zip(Phase, _UNICODE, strict=True)), "?", "▌", "◆", "-", "…", "↓", ascii_only=False)
+ASCII = Glyphs(dict(zip(Phase, _ASCII, strict=True)), "?", "|", "*", "-", "~", "v", ascii_only=True)
 
 _TONES = {
     Phase.NEW: Tone.QUIET,
@@ -86,6 +88,8 @@ class Face(NamedTuple):
     """Accounts that ask nothing until a person acts."""
     zone: tzinfo | None = None
     """Times stand as instants in this zone; None: as how long ago, or how far away."""
+    saving: Mapping[Ref, float | None] = {}
+    """Jobs that are being downloaded, and which share of the file is there; None: not known."""
 
 
 class Column(NamedTuple):
@@ -175,6 +179,9 @@ def _progress(state: JobState, face: Face) -> Cell:
     if Flag.STALE in rows.flags(state, face.outlook) and state.checked_at is not None:
         return Cell(f"{text.age(face.outlook.now - state.checked_at)} old", Tone.WARNING)
     progress = state.report.progress if state.report else None
+    share = face.saving.get(state.job.ref)
+    if share is not None:
+        return _bar(f"{share:.0%}", share, face)
     if state.phase not in ACTIVE:
         return Cell(NOTHING, Tone.QUIET)
     if progress is None or state.report is None:
@@ -232,19 +239,31 @@ def _next(state: JobState, face: Face) -> Cell:
 
 
 def link(state: JobState, face: Face) -> Cell:
-    """How long the result's link lives: an estimate bears '~', one about to die '!'."""
-    found, now = board.soonest(state), face.outlook.now
+    """How long the result's link lives: an estimate bears '~', one about to die '!', what was downloaded may die."""
+    found, now, ref = board.soonest(state), face.outlook.now, state.job.ref
+    if ref in face.saving:
+        share = face.saving[ref]
+        return Cell(f"{face.glyphs.saved} {'…' if share is None else f'{share:.0%}'}", Tone.RUNNING)
+    left = expiry.left(found, now) if found is not None else None
+    if state.saved and not results.missing(state):
+        return Cell(
+            f"{face.glyphs.saved} {_life(found, left, face) if found and left and left > 0 else 'saved'}", Tone.DONE
+        )
     if found is None:
         return Cell("text", Tone.DONE) if state.result else Cell(NOTHING, Tone.QUIET)
     if expiry.expired(found, now):
         return Cell("expired", Tone.WARNING)
-    left = expiry.left(found, now)
     if left is None:
         return Cell(str(found.kind), Tone.DONE)
-    label = f"{'' if found.exact else '~'}{_instant(now + left, face) if face.zone else text.duration(left)}"
+    label = _life(found, left, face)
     if expiry.expiring(found, now, face.outlook.warn_before):
         return Cell(f"{label} !", Tone.WARNING)
     return Cell(label, Tone.DONE)
+
+
+def _life(found: Link, left: float, face: Face) -> str:
+    at = _instant(face.outlook.now + left, face) if face.zone else text.duration(left)
+    return f"{'' if found.exact else '~'}{at}"
 
 
 _CELLS: Mapping[str, Callable[[JobState, Face], Cell]] = {

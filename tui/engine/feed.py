@@ -108,6 +108,11 @@ class Progress(Struct, frozen=True, kw_only=True):
     """All that was wanted and is there."""
 
     @property
+    def share(self) -> float | None:
+        """Which part of the file is there, 0 to 1; None: not known."""
+        return min(1.0, self.have / self.total) if self.total else None
+
+    @property
     def left(self) -> float | None:
         """Seconds until the file is there, as fast as it goes now."""
         return (self.total - self.have) / self.speed if self.total is not None and self.speed else None

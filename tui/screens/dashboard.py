@@ -25,6 +25,7 @@ from tui.engine.feed import Feed, Outcome, Update
 from tui.screens.jobs import JobDeeds
 from tui.screens.looking import Looking
 from tui.screens.moving import Moving
+from tui.screens.saving import Saving
 from tui.screens.starting import Looks
 from tui.stores.settings import Alerts
 from tui.widgets.bars import HintBar, TopBar, ViewBar
@@ -97,7 +98,7 @@ class Dashboard(Screen[None]):
         self._notices = Notices(
             alerts, toast=self._toast, bell=lambda: self.host.bell(), desktop=desktop, later=self.set_timer
         )
-        self._doers = (Moving(self), Looking(self), JobDeeds(self))
+        self._doers = (Moving(self), Looking(self), Saving(self), JobDeeds(self))
         board.zone = None if looks.time == "relative" else self.zone()
         self.set_class(not looks.preview, "-alone")
 

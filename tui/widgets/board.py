@@ -9,7 +9,7 @@ from tui.domain.board import JobState
 from tui.domain.cells import ASCII, UNICODE, Face
 from tui.domain.jobs import Ref
 from tui.domain.rows import Filter, Outlook, View
-from tui.engine.feed import AccountState, Health, Update
+from tui.engine.feed import AccountState, Health, Progress, Stage, Update
 from tui.widgets.arrangement import Arrangement
 
 
@@ -23,6 +23,9 @@ class Board:
         self.problems: tuple[str, ...] = ()
         self.role = ""
         """Whom this console follows; "" while it polls."""
+        self.downloads: dict[Ref, Progress] = {}
+        """Those that are on their way or failed."""
+        self._saving: dict[Ref, float | None] = {}
         self.marks: set[Ref] = set()
         self.view = View.ALL
         self.filter = Filter()
@@ -52,10 +55,22 @@ class Board:
             self._arrangement.listed(self.states, self.outlook)
         else:
             self._arrangement.put(update.states.values(), self.outlook)
+        if update.downloads:
+            self._take_downloads(update.downloads)
         if update.role is not None:
             self.role = update.role if update.role.startswith("following") else ""
         if update.problems is not None:
             self.problems = update.problems
+
+    def _take_downloads(self, moved: Mapping[Ref, Progress]) -> None:
+        over = {ref for ref, told in moved.items() if told.stage in {Stage.SAVED, Stage.CANCELLED}}
+        told = self.downloads | moved
+        self.downloads = {ref: told[ref] for ref in told if ref not in over and ref in self.states}
+        self._saving = {ref: told.share for ref, told in self.downloads.items() if told.stage is not Stage.FAILED}
+
+    def saving(self, ref: Ref) -> bool:
+        """The job's files are on their way, or wait for their turn."""
+        return ref in self._saving
 
     @property
     def outlook(self) -> Outlook:
@@ -67,7 +82,7 @@ class Board:
         """How cells are to look, now."""
         until = {name: account.until for name, account in self.accounts.items() if account.until is not None}
         stopped = {name for name, state in self.accounts.items() if state.health in {Health.REFUSED, Health.NO_KEY}}
-        return Face(self.outlook, self._glyphs, until, frozenset(stopped), self.zone)
+        return Face(self.outlook, self._glyphs, until, frozenset(stopped), self.zone, self._saving)
 
     @property
     def ascii_only(self) -> bool:

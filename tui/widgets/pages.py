@@ -10,10 +10,11 @@ from itertools import pairwise
 import msgspec
 from textual.content import Content
 
-from tui.domain import cells, expiry, rows, text
+from tui.domain import board as reducer
+from tui.domain import cells, expiry, results, rows, text
 from tui.domain.board import JobState
 from tui.domain.jobs import Link
-from tui.engine.feed import Detail
+from tui.engine.feed import Detail, Progress, Stage
 from tui.widgets.board import Board
 
 QUIET = "$job-quiet"
@@ -80,8 +81,10 @@ class Pages:
         )
         yield Content(self._so_far(state, now))
         yield from self._trouble(state)
+        yield from self._downloads(state)
+        saved = bool(state.saved) and not results.missing(state)
         for link in state.links:
-            yield self._link(link, now)
+            yield self._link(link, now, saved=saved)
         said = state.report.message if state.report else None
         if said:
             yield Content.assemble(("it says     ", QUIET), said)
@@ -128,7 +131,32 @@ class Pages:
         if account is not None and account.message and (state.fault is None or state.fault.message != account.message):
             yield Content.assemble((f"{account.name}: ", "$job-warning"), account.message)
 
-    def _link(self, link: Link, now: float) -> Content:
+    def _downloads(self, state: JobState) -> Iterator[Content]:
+        """What is being downloaded, was, or could not be."""
+        told = self._board.downloads.get(state.job.ref)
+        if told is not None and told.stage is Stage.FAILED:
+            yield Content.assemble(("not saved   ", "$job-failed"), f"{told.message}   D tries again")
+        elif told is not None:
+            yield Content.assemble(("downloads   ", QUIET), self._on_its_way(told), ("   D calls it off", QUIET))
+        for saved in reducer.downloaded(state):
+            yield Content.assemble(
+                ("saved       ", QUIET), (saved.path, "$job-done"), (f"   {text.size(saved.size)}", QUIET)
+            )
+
+    def _on_its_way(self, told: Progress) -> str:
+        if not told.name:
+            return "waits for its turn"
+        parts = [text.size(told.have)]
+        if told.total and told.share is not None:
+            bar = text.bar(told.share, 16, ascii_only=self._board.ascii_only)
+            parts = [bar, f"{told.share:.0%} of {text.size(told.total)}"]
+        if told.speed:
+            parts.append(f"{text.size(int(told.speed))}/s")
+        if told.left is not None:
+            parts.append(f"{text.duration(told.left)} left")
+        return "  ".join([*parts, told.name])
+
+    def _link(self, link: Link, now: float, *, saved: bool) -> Content:
         """Until when it lives, how that is known, and the link: whole, unless its query is a signature."""
         left = expiry.left(link, now)
         if left is None:
@@ -141,6 +169,8 @@ class Pages:
             life = f"lives {'' if link.exact else 'about '}{text.duration(left)} more, until {at} ({known})"
         if link.key:
             life += "; fetching it takes the key"
+        if saved and left is not None:
+            life += "; it may expire: its file is saved"
         return Content.assemble(
             (f"{link.kind:<12}", QUIET), f"{life}\n            ", (shown_url(link.url), "$job-running")
         )

@@ -1,0 +1,49 @@
+"""The commands about files: downloads, and where they are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui.domain import board as reducer
+from tui.domain import rows
+from tui.engine.feed import Cancel, Download
+from tui.screens import desktop
+
+if TYPE_CHECKING:
+    from tui.screens.dashboard import Dashboard
+
+
+class Saving:
+    """What is done with the files of the chosen jobs; each method is the command of its name."""
+
+    def __init__(self, dashboard: "Dashboard") -> None:
+        self._dashboard = dashboard
+        self._board = dashboard.board
+
+    def download(self) -> None:
+        """Downloads the chosen jobs. Where all of them are being downloaded, asks whether to call that off."""
+        chosen = self._dashboard.chosen
+        if not chosen:
+            return
+        if not all(self._board.saving(ref) for ref in chosen):
+            self._dashboard.wish(Download(tuple(ref for ref in chosen if not self._board.saving(ref))))
+            return
+        from tui.screens.confirm import ConfirmScreen
+
+        what = rows.name(self._board.states[chosen[0]]) if len(chosen) == 1 else f"{len(chosen)} jobs"
+        question = f"Call off the download of {what}? What is there of it is thrown away."
+        answered = ConfirmScreen(question, "calls it off")
+        self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(Cancel(chosen)) if yes else None)
+
+    def folder(self) -> bool:
+        """Opens the folder of what was downloaded of the job under the cursor; False: nothing was, or it is gone."""
+        ref = self._dashboard.table.cursor
+        state = self._board.states.get(ref) if ref is not None else None
+        saved = [Path(each.path) for each in reducer.downloaded(state)] if state is not None else []
+        there = next((path for path in reversed(saved) if path.exists()), None)
+        if there is None:
+            return False
+        if desktop.opens(str(there.parent)):
+            self._dashboard.say(f"the folder was handed to the desktop: {there.parent}")
+        else:
+            self._dashboard.say(f"saved as {there}")
+        return True
