@@ -25,16 +25,22 @@ URL = "https://cdn.test/1?X-Amz-Date=20270115T080000Z&X-Amz-Expires={life}&n={nu
 
 
 class Console:
-    """One process's session; what its hooks are told."""
+    """One process's session; what its hooks are told. Days pass in long ticks."""
 
-    def __init__(self, tmp, app, jobs=(), *, wanted=EVERYTHING, readonly=False):
+    def __init__(self, tmp, app, jobs=(), *, wanted=EVERYTHING, readonly=False, tick=20.0):
         self.ear, self.told = Ear(), []
         self.library = house.library(tmp, "http://sim.test", jobs, accounts=("heygen",))
         self.library.settings = replace(self.library.settings, hooks=(wanted,) if wanted else ())
         call = None if readonly or not wanted else self.told.append
         transport = {"sim.test": app}
         self.session = Session(
-            self.library, self.ear, wall=wall, random=Random(1), transport=lambda: Wire(transport), hooks=call
+            self.library,
+            self.ear,
+            wall=wall,
+            random=Random(1),
+            transport=lambda: Wire(transport),
+            hooks=call,
+            tick=tick,
         )
 
     @property
@@ -60,8 +66,8 @@ def test_every_phase_is_told_once_to_one_of_two_consoles(tmp_path):
     app = Scripted(lambda asked: running())
 
     async def play():
-        first = Console(tmp_path, app, {"heygen": ("a", "b")}).start()
-        second = Console(tmp_path, app).start()
+        first = Console(tmp_path, app, {"heygen": ("a", "b")}, tick=1.0).start()
+        second = Console(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(2 * MINUTE)
         app.reply = lambda asked: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
@@ -214,9 +220,9 @@ def test_a_readonly_console_polls_and_the_other_ones_hooks_are_told(tmp_path):
     app = Scripted(lambda asked: running())
 
     async def play():
-        first = Console(tmp_path, app, {"heygen": ("a",)}, readonly=True).start()
+        first = Console(tmp_path, app, {"heygen": ("a",)}, readonly=True, tick=1.0).start()
         await asyncio.sleep(2)
-        second = Console(tmp_path, app).start()
+        second = Console(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(MINUTE)
         app.reply = lambda asked: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
@@ -244,7 +250,7 @@ def test_while_the_journal_cannot_be_written_what_is_to_be_told_waits(tmp_path):
     app = Scripted(lambda asked: link(DAY + HOUR))
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        console = Console(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
         await asyncio.sleep(HOUR - 3)
         other = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
