@@ -94,12 +94,11 @@ class Served(NamedTuple):
         return not self.wrong and punctual and self.grown < MEMORY
 
     def __str__(self) -> str:
-        asks = sum(state.asks for state in self.company.states.values())
+        asks, late = sum(state.asks for state in self.company.states.values()), self.company.late
         return (
             f"services: {self.services} wrong services, {asks} asks; {len(self.wrong)} jobs not as they should be; "
-            f"the steady service's {len(self.company.late)} asks late by "
-            f"p50 {at(self.company.late, 0.5) * 1e3:.0f} ms, "
-            f"p99 {at(self.company.late, 0.99) * 1e3:.0f} ms (alone {at(self.alone.late, 0.5) * 1e3:.0f} and "
+            f"the steady service's {len(late)} asks late by p50 {at(late, 0.5) * 1e3:.0f} ms, "
+            f"p99 {at(late, 0.99) * 1e3:.0f} ms (alone {at(self.alone.late, 0.5) * 1e3:.0f} and "
             f"{at(self.alone.late, 0.99) * 1e3:.0f} ms), the loop by its own work p99 "
             f"{at(self.company.own, 0.99) * 1e3:.0f} ms, most {self.company.own[-1] * 1e3:.0f} ms; "
             f"{self.grown:.0f} MiB more memory, {self.threads} threads"

@@ -8,6 +8,8 @@ from tui.domain.jobs import Ref
 
 LONGEST = 512
 """Characters in an id, at most: ten times the longest seen, and an URL with it still passes every proxy."""
+SHAPED = 100
+"""Characters up to which a text can have a shape: twice the longest seen. What a shape may cost is reckoned with it."""
 
 _QUOTES = "\"'`‘’“”«»"
 _TAIL = re.compile(
@@ -97,7 +99,8 @@ def guess(text: str, hints: Mapping[str, Sequence[re.Pattern[str]]]) -> tuple[st
 
 
 def _first_fit(texts: Iterable[str], shapes: Sequence[re.Pattern[str]]) -> str | None:
-    return next((text for text in texts if any(shape.search(text) for shape in shapes)), None)
+    short = (text for text in texts if len(text) <= SHAPED)
+    return next((text for text in short if any(shape.search(text) for shape in shapes)), None)
 
 
 def _nearest(text: str, refs: Mapping[str, Ref]) -> Ref | None:

@@ -8,6 +8,9 @@ from datetime import datetime
 from typing import ClassVar, Self
 from urllib.parse import quote, urlsplit
 
+from tui.domain.ids import SHAPED
+from tui.providers import effort
+
 _DURATION = re.compile(r"([0-9]{1,6}) ?([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -78,15 +81,20 @@ class Instant(float):
 
 
 class Regex(str):
-    """A regular expression, searched for; `re` keeps it compiled."""
+    """A regular expression, searched for in an id; `re` keeps it compiled."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it does not compile."""
+        """Raises ValueError where it does not compile, or could take too long."""
         try:
             re.compile(_text(value))
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"{value!r} is no regular expression: {error}") from None
+        if effort.ways(str(value), SHAPED) > effort.MOST:
+            raise ValueError(
+                f"{value!r} could take for ever: repeat no group that repeats something itself, "
+                "and write '+' and '*' three times at most"
+            )
         return cls(value)
 
 

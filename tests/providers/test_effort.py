@@ -1,0 +1,83 @@
+"""No shape of ids from a provider file keeps the program busy."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.domain.ids import SHAPED
+from tui.providers.effort import MOST, ways
+from tui.providers.fields import Regex
+from tui.providers.spec import library
+
+ENDLESS = [
+    r"^(a+)+$",
+    r"^(a|a)*$",
+    r"^(a*)*b",
+    r"^(?:a|aa)+$",
+    r"^(?P<x>\w+\s?)*$",
+    r"(x+x+)+y",
+    r"^" + "a?" * 40 + "a" * 40,
+    r"^" + "(a|a)" * 40 + "b",
+    r"^((a{1,9}){1,9}){1,9}b",
+    r"^.*.*.*.*.*x",
+    r"^([a-z]{1,40}){20}$",
+    r"^(?=(a+)+$)",
+]
+FINE = [
+    r"^[0-9a-f]{32}(-[A-Za-z]{2,3}([_-][A-Za-z-]+)?)?$",
+    r"^doc_",
+    r"^\w+-\w+-\w+$",
+    r"^(en|fr|de)-[0-9]{1,9}$",
+    r"^([0-9a-f]{4}-){3}[0-9a-f]{4}$",
+    r"^[]a-z()|+*]+$",
+    r"(?i)^job[-_]\d+$",
+    r"^a{3}\{\+\(x$",
+]
+
+
+@pytest.mark.parametrize("expression", ENDLESS)
+def test_an_expression_that_could_take_for_ever_is_refused_at_once(expression):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="could take for ever"):
+        Regex.parse(expression)
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("expression", FINE)
+def test_an_ordinary_shape_is_taken(expression):
+    assert Regex.parse(expression) == expression
+
+
+def test_the_shapes_of_the_known_services_are_far_from_the_bound():
+    assert max(ways(shape, SHAPED) for each in library().values() for shape in each.ids) < MOST / 1000
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["a", "b", "[ab]", ".", "a?", "a+", "a*", "a{1,3}", "b{2}", ".*"]),
+        lambda inner: (
+            st.builds("".join, st.lists(inner, min_size=1, max_size=4))
+            | st.builds("({}|{}){}".format, inner, inner, st.sampled_from(["", "?", "{2}", "+", "*"]))
+        ),
+        max_leaves=12,
+    ),
+    st.text("ab", max_size=SHAPED - 1),
+)
+def test_whatever_is_taken_ends_within_seconds(expression, text):
+    try:
+        shape = re.compile(Regex.parse(f"^{expression}$"))
+    except ValueError:
+        return
+    began = time.process_time()
+    shape.search(f"{text}!")
+    assert time.process_time() - began < 5
+
+
+def test_the_worst_that_is_taken_ends_within_seconds():
+    shape = re.compile(Regex.parse("^a*a*a*b"))
+    began = time.process_time()
+    assert shape.search("a" * SHAPED) is None
+    assert time.process_time() - began < 2
