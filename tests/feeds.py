@@ -1,11 +1,12 @@
 """A Feed over a library, without a thread or an engine: what Pilot, snapshots and screenshots hand to the dashboard."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
 from msgspec.structs import replace
 
-from tui.domain import board
+from tui.domain import board, expiry
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
 from tui.engine.feed import AccountState, Command, Detail, Health, Outcome, Refresh, Remember, Renew, Resume, Update
@@ -22,7 +23,8 @@ class LibraryFeed:
         self.refreshed: list[Ref] = []
         self.renewed: list[Ref] = []
         self.renewal: Outcome | None = None
-        """What comes of a renewal; None: every link stays as it is."""
+        """What comes of a renewal; None: every link stays as it is, and those that live are told."""
+        self.now: Callable[[], float] = time.time
         self.resumed: list[str] = []
         self.waiting: list[Update] = []
         self.silence = 0.0
@@ -53,7 +55,8 @@ class LibraryFeed:
             case Renew(refs):
                 self.renewed += refs
                 links = [board.soonest(self.library.board()[ref]) for ref in refs]
-                return self.renewal or Outcome(message="renewed", links=tuple(link for link in links if link))
+                living = tuple(link for link in links if link and not expiry.expired(link, self.now()))
+                return self.renewal or Outcome(message="renewed", links=living)
             case Resume(account):
                 self.resumed.append(account)
                 return Outcome(message=f"{account} is tried again")

@@ -37,6 +37,7 @@ def library() -> Iterator[Library]:
 @pytest.fixture
 def feed(library: Library) -> Iterator[LibraryFeed]:
     feed = LibraryFeed(library)
+    feed.now = lambda: NOW
     yield feed
     feed.close()
 

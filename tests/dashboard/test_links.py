@@ -7,7 +7,9 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, with_state
 from tui.app import Babeltop
+from tui.domain import rows
 from tui.domain.jobs import Link, LinkKind, Phase
+from tui.domain.rows import View
 from tui.engine.feed import Outcome
 
 HOUR, DAY = 3600.0, 86400.0
@@ -42,12 +44,12 @@ async def test_a_link_that_lives_long_is_copied_without_an_ask(app: Babeltop, fe
 
 @pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "dies in 30m"), (-HOUR, "is dead")])
 async def test_a_link_that_dies_soon_or_is_dead_is_renewed_and_then_copied(app: Babeltop, feed: LibraryFeed, left, how):
-    fresh = Outcome(message="a fresh link: it lives about 7d00h more", links=(link(7 * DAY, "https://cdn.test/new"),))
+    fresh = Outcome(message="a fresh link: it lives ~7d00h more", links=(link(7 * DAY, "https://cdn.test/new"),))
     said, copied, _, asked = await pressed(app, feed, (link(left),), "Y", renewal=fresh)
     assert (copied, len(asked)) == ("https://cdn.test/new", 1)
     assert said == [
         f"this link {how}: asking for a fresh one",
-        "a fresh link: it lives about 7d00h more",
+        "a fresh link: it lives ~7d00h more",
         "the link was sent to the terminal",
     ]
 
@@ -62,7 +64,7 @@ async def test_a_renewal_that_fails_is_said_and_nothing_dead_is_copied(app: Babe
 async def test_a_renewal_that_fails_gives_the_old_link_while_it_lives_and_says_for_how_long(
     app: Babeltop, feed: LibraryFeed
 ):
-    message = "no fresh link: offline; there is the old one, it lives about 30m more"
+    message = "no fresh link: offline; there is the old one, it lives ~30m more"
     failed = Outcome(ok=False, message=message, links=(link(HOUR / 2),))
     said, copied, _, _ = await pressed(app, feed, (link(HOUR / 2),), "Y", renewal=failed)
     assert copied == "https://cdn.test/old"
@@ -75,3 +77,44 @@ async def test_only_what_is_done_is_asked_for_a_fresh_link(app: Babeltop, feed: 
         await pilot.pause()
         assert feed.renewed == []
         assert "only a job that is done" in [each.message for each in app._notifications][-1]
+
+
+async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_known(app: Babeltop, feed: LibraryFeed):
+    links = (
+        link(5 * DAY + 4 * HOUR, "https://cdn.test/v"),
+        link(2 * HOUR, "https://cdn.test/a", LinkKind.AUDIO, exact=True),
+        link(-2 * DAY, "https://cdn.test/s", LinkKind.CAPTIONS),
+        link(None, "https://cdn.test/d", LinkKind.DOCUMENT),
+    )
+    _, _, shown, _ = await pressed(app, feed, links, size=(200, 60))
+    for line in (
+        "video       lives ~5d04h more, until 26 Nov 18:06 (estimated from when it was first seen)",
+        "audio       lives 2h00m more, until 16:06 (signed into it)",
+        "captions    expired ~2d ago (estimated from when it was first seen); L asks for a fresh one",
+        "document    no expiry is known",
+    ):
+        assert line in shown
+
+
+async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        board = app.screen.board
+        problems = board.counts()[View.PROBLEMS]
+        state = next(state for state in board.states.values() if rows.name(state) == "Q3 all-hands")
+        feed.push(with_state(replace(state, links=(link(-HOUR),))))
+        await pilot.pause()
+        assert board.counts()[View.PROBLEMS] == problems
+        (row,) = [line for line in text_of(pilot).splitlines() if "Q3 all-hands" in line]
+        assert row.startswith("   ✓ done")
+        assert row.rstrip(" ▐").endswith("expired")
+
+
+async def test_that_a_service_gives_the_same_link_is_said_in_the_detail(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
+        feed.push(with_state(replace(state, unrenewed=3)))
+        app.screen.table.point_at(state.job.ref)
+        await pilot.pause()
+        assert "asked 3 times for a fresh link: the service gives the same one" in text_of(pilot)

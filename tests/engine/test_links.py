@@ -2,9 +2,10 @@
 
 import asyncio
 
+from tests import house
 from tests.engine.scripted import Scripted, done, running
-from tests.engine.test_asking import stage
-from tests.virtual import DAY, HOUR, MINUTE, WEEK, wall
+from tests.engine.test_asking import Stage, stage
+from tests.virtual import DAY, HOUR, MINUTE, WEEK, live, wall
 from tui.domain import board, expiry
 from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Ref
 from tui.engine.feed import Refresh, Renew
@@ -229,7 +230,7 @@ def test_a_person_who_wants_a_fresh_link_is_told_how_long_it_lives(tmp_path):
         await asyncio.sleep(DAY)
         outcome = await found.session.perform(Renew((A,)))
         assert outcome.ok
-        assert outcome.message == "a fresh link: it lives about 7d00h more"
+        assert outcome.message == "a fresh link: it lives ~7d00h more"
         assert [link.url for link in outcome.links] == ["https://cdn.test/2"]
 
     stage(tmp_path, numbered(), LOOSE, story, tick=MINUTE)
@@ -241,12 +242,12 @@ def test_a_person_is_told_that_the_link_is_the_same_and_that_there_was_no_answer
     async def story(found):
         await asyncio.sleep(DAY)
         outcome = await found.session.perform(Renew((A,)))
-        assert outcome.message == "the service gives the same link: it lives about 6d00h more"
+        assert outcome.message == "the service gives the same link: it lives ~6d00h more"
         app.reply = lambda asked: (500, {}, {})
         outcome = await found.session.perform(Renew((A,)))
         assert not outcome.ok
         assert "no fresh link: " in outcome.message
-        assert "there is the old one, it lives about 6d00h more" in outcome.message
+        assert "there is the old one, it lives ~6d00h more" in outcome.message
         assert [link.url for link in outcome.links] == ["https://cdn.test/1"]
         await asyncio.sleep(WEEK)
         outcome = await found.session.perform(Renew((A,)))
@@ -270,3 +271,30 @@ def test_many_renewals_share_the_accounts_pace_and_become_one_sentence(tmp_path)
         assert wall() - began > 30  # ten a minute
 
     stage(tmp_path, app, jobs, story, tick=MINUTE, rate=10)
+
+
+def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_between(tmp_path):
+    app = lasting()
+
+    async def begun(found):
+        await asyncio.sleep(MINUTE)
+        ends.append(board.soonest(found[A]).expires_at)
+
+    async def again(found):
+        await asyncio.sleep(5 * DAY)
+        await found.session.perform(Refresh((A,)))
+        await asyncio.sleep(MINUTE)
+        assert len(app.log) == 2
+        ends.append(board.soonest(found[A]).expires_at)
+
+    async def twice():
+        for story in (begun, again):
+            found = Stage(tmp_path, app, LOOSE, tick=MINUTE)
+            async with house.running(found.session):
+                await story(found)
+            found.library.close()
+
+    ends = []
+    live(twice())
+    assert len(ends) == 2
+    assert ends[0] == ends[1]

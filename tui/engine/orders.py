@@ -169,7 +169,7 @@ def _life(renewed: Renewed, now: float) -> str:
         return fault.message if fault is not None else "there is no link"
     left = "no expiry of it is known"
     if link.expires_at is not None:
-        left = f"it lives {'' if link.exact else 'about '}{text.duration(link.expires_at - now)} more"
+        left = f"it lives {'' if link.exact else '~'}{text.duration(link.expires_at - now)} more"
     if fault is not None:
         return f"no fresh link: {fault.message}; there is the old one, {left}"
     return f"{'a fresh link' if renewed.fresh else 'the service gives the same link'}: {left}"

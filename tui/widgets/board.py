@@ -64,7 +64,7 @@ class Board:
 
     def _take_downloads(self, moved: Mapping[Ref, Progress]) -> None:
         over = {ref for ref, told in moved.items() if told.stage in {Stage.SAVED, Stage.CANCELLED}}
-        told = self.downloads | moved
+        told = {**self.downloads, **moved}
         self.downloads = {ref: told[ref] for ref in told if ref not in over and ref in self.states}
         self._saving = {ref: told.share for ref, told in self.downloads.items() if told.stage is not Stage.FAILED}
 

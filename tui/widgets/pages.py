@@ -85,6 +85,9 @@ class Pages:
         saved = bool(state.saved) and not results.missing(state)
         for link in state.links:
             yield self._link(link, now, saved=saved)
+        if state.unrenewed:
+            times = f"{state.unrenewed} times" if state.unrenewed > 1 else "once"
+            yield Content.styled(f"asked {times} for a fresh link: the service gives the same one", "$job-warning")
         said = state.report.message if state.report else None
         if said:
             yield Content.assemble(("it says     ", QUIET), said)
@@ -161,12 +164,13 @@ class Pages:
         left = expiry.left(link, now)
         if left is None:
             life = "no expiry is known"
-        elif expiry.expired(link, now):
-            life = "expired; asking again gives a fresh one"
         else:
             known = "signed into it" if link.exact else "estimated from when it was first seen"
-            at = text.instant(now + left, self._zone(), now)
-            life = f"lives {'' if link.exact else 'about '}{text.duration(left)} more, until {at} ({known})"
+            sign, at = "" if link.exact else "~", text.instant(now + left, self._zone(), now)
+            if expiry.expired(link, now):
+                life = f"expired {sign}{text.age(-left)} ago ({known}); L asks for a fresh one"
+            else:
+                life = f"lives {sign}{text.duration(left)} more, until {at} ({known})"
         if link.key:
             life += "; fetching it takes the key"
         if saved and left is not None:
