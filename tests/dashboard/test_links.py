@@ -90,7 +90,7 @@ async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_k
     for line in (
         "video       lives ~5d04h more, until 26 Nov 18:06 (estimated from when it was first seen)",
         "audio       lives 2h00m more, until 16:06 (signed into it)",
-        "captions    expired ~2d ago (estimated from when it was first seen); L asks for a fresh one",
+        "captions    expired ~2d ago; L asks for a fresh one",
         "document    no expiry is known",
     ):
         assert line in shown

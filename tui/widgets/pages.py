@@ -168,7 +168,7 @@ class Pages:
             known = "signed into it" if link.exact else "estimated from when it was first seen"
             sign, at = "" if link.exact else "~", text.instant(now + left, self._zone(), now)
             if expiry.expired(link, now):
-                life = f"expired {sign}{text.age(-left)} ago ({known}); L asks for a fresh one"
+                life = f"expired {sign}{text.age(-left)} ago; L asks for a fresh one"
             else:
                 life = f"lives {sign}{text.duration(left)} more, until {at} ({known})"
         if link.key:
