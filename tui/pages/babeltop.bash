@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_babeltop_providers_subparsers=(check example)
-_shtab_babeltop_subparsers=(add edit archive remove list check wait serve watch download log export providers doctor completions simulate)
+_shtab_babeltop_subparsers=(add edit archive remove list check renew wait serve watch download log export providers doctor completions simulate)
 
 _shtab_babeltop_add_option_strings=(-h --help --account --label --tag --note --kind --watchlist)
 _shtab_babeltop_edit_option_strings=(-h --help --watchlist --label --tag --note --kind --no-tags --keep-link --no-keep-link --download --no-download --mute --no-mute)
@@ -14,6 +14,7 @@ _shtab_babeltop_archive_option_strings=(-h --help --watchlist --undo)
 _shtab_babeltop_remove_option_strings=(-h --help --watchlist)
 _shtab_babeltop_list_option_strings=(-h --help --watchlist --phase --tag --json)
 _shtab_babeltop_check_option_strings=(-h --help --watchlist --json)
+_shtab_babeltop_renew_option_strings=(-h --help --watchlist --json)
 _shtab_babeltop_wait_option_strings=(-h --help --watchlist --any --timeout --json)
 _shtab_babeltop_serve_option_strings=(-h --help --host --port --token-file --watchlist)
 _shtab_babeltop_watch_option_strings=(-h --help --watchlist --json)
@@ -34,6 +35,7 @@ _shtab_babeltop_archive___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_remove___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_list___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_check___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_renew___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_wait___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_serve___token_file_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_serve___watchlist_COMPGEN=_shtab_compgen_files
@@ -49,7 +51,7 @@ _shtab_babeltop___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___format_choices=(csv json)
 _shtab_babeltop_providers_pos_0_choices=(check example)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
-_shtab_babeltop_pos_0_choices=(add edit archive remove list check wait serve watch download log export providers doctor completions simulate)
+_shtab_babeltop_pos_0_choices=(add edit archive remove list check renew wait serve watch download log export providers doctor completions simulate)
 
 _shtab_babeltop_add_pos_0_nargs=+
 _shtab_babeltop_add__h_nargs=0
@@ -79,6 +81,10 @@ _shtab_babeltop_check_pos_0_nargs='*'
 _shtab_babeltop_check__h_nargs=0
 _shtab_babeltop_check___help_nargs=0
 _shtab_babeltop_check___json_nargs=0
+_shtab_babeltop_renew_pos_0_nargs=+
+_shtab_babeltop_renew__h_nargs=0
+_shtab_babeltop_renew___help_nargs=0
+_shtab_babeltop_renew___json_nargs=0
 _shtab_babeltop_wait_pos_0_nargs='*'
 _shtab_babeltop_wait__h_nargs=0
 _shtab_babeltop_wait___help_nargs=0

@@ -50,7 +50,7 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add edit archive remove list check wait serve watch download log export providers 'providers check' 'providers example' doctor completions simulate
+set -g _shtab_babeltop_commands add edit archive remove list check renew wait serve watch download log export providers 'providers check' 'providers example' doctor completions simulate
 set -g _shtab_babeltop_opts_with_value --account --dir --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --timeout --token-file --watchlist
 
 complete -c babeltop -e
@@ -100,6 +100,10 @@ complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -
 complete -c babeltop -n '_shtab_babeltop_using check' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using check' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'
 complete -c babeltop -n '_shtab_babeltop_using check' -l json -d 'prints one JSON array'
+complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a renew -d 'asks for fresh links, and prints them'
+complete -c babeltop -n '_shtab_babeltop_using renew' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using renew' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'
+complete -c babeltop -n '_shtab_babeltop_using renew' -l json -d 'prints one JSON array'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a wait -d 'until all jobs (or any) have ended'
 complete -c babeltop -n '_shtab_babeltop_using wait' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using wait' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'
