@@ -9,7 +9,20 @@ from msgspec.structs import replace
 from tui.domain import board, expiry
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
-from tui.engine.feed import AccountState, Command, Detail, Health, Outcome, Refresh, Remember, Renew, Resume, Update
+from tui.engine.feed import (
+    AccountState,
+    Cancel,
+    Command,
+    Detail,
+    Download,
+    Health,
+    Outcome,
+    Refresh,
+    Remember,
+    Renew,
+    Resume,
+    Update,
+)
 from tui.screens import starting
 from tui.stores.library import Library
 from tui.stores.watchlist import WatchlistError
@@ -26,6 +39,8 @@ class LibraryFeed:
         """What comes of a renewal; None: every link stays as it is, and those that live are told."""
         self.now: Callable[[], float] = time.time
         self.resumed: list[str] = []
+        self.downloaded: list[Ref] = []
+        self.cancelled: list[Ref] = []
         self.waiting: list[Update] = []
         self.silence = 0.0
         self._wake: Callable[[], None] = lambda: None
@@ -57,6 +72,12 @@ class LibraryFeed:
                 links = [board.soonest(self.library.board()[ref]) for ref in refs]
                 living = tuple(link for link in links if link and not expiry.expired(link, self.now()))
                 return self.renewal or Outcome(message="renewed", links=living)
+            case Download(refs):
+                self.downloaded += refs
+                return Outcome(message=f"downloading {len(refs)}")
+            case Cancel(refs):
+                self.cancelled += refs
+                return Outcome(message=f"{len(refs)} called off")
             case Resume(account):
                 self.resumed.append(account)
                 return Outcome(message=f"{account} is tried again")

@@ -109,6 +109,7 @@ CASES = {
     "copy_link": Case(("3",), lambda seen: seen.app.clipboard.startswith("https://")),
     "browse": Case(("3",), lambda seen: "there is no desktop here" in seen.said),
     "renew": Case(("3",), lambda seen: seen.feed.renewed == seen.dash.table.refs[:1] and "renewed" in seen.said),
+    "download": Case(("3",), lambda seen: seen.feed.downloaded == seen.dash.table.refs[:1]),
     "palette": Case((), lambda seen: seen.screen.__name__ == "CommandPalette"),
     "quit": Case((), lambda seen: seen.app.return_code == 0),
 }

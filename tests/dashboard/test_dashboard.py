@@ -20,6 +20,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.jobs import JobDeeds
 from tui.screens.looking import Looking
 from tui.screens.moving import Moving
+from tui.screens.saving import Saving
 from tui.stores.journal import Entry
 from tui.stores.library import Library
 from tui.widgets.detail import DetailPane
@@ -46,7 +47,7 @@ def toasts(pilot: Pilot[None]) -> list[str]:
 
 def test_every_command_of_the_table_has_exactly_one_method_that_does_it():
     for command in COMMANDS:
-        doers = [doer for doer in (Moving, Looking, JobDeeds) if callable(getattr(doer, command.id, None))]
+        doers = [doer for doer in (Moving, Looking, Saving, JobDeeds) if callable(getattr(doer, command.id, None))]
         assert len(doers) == 1, command.id
 
 

@@ -6,7 +6,7 @@ from tests.domain.made import NOW, WEEK, few, stories
 from tui.domain import cells
 from tui.domain.board import JobState, reduce
 from tui.domain.cells import ASCII, GAP, MARKS, NAME_LEAST, UNICODE, Face, Tone, columns
-from tui.domain.jobs import Fault, FaultKind, Job, Link, LinkKind, Phase, Report
+from tui.domain.jobs import Fault, FaultKind, Job, Link, LinkKind, Phase, Report, Saved
 from tui.domain.rows import Outlook
 
 FACE = Face(Outlook(now=NOW))
@@ -118,6 +118,36 @@ def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
 def test_a_link_says_how_long_it_lives(links, result, text, tone):
     assert cells.link(job(Phase.DONE, links=links, result=result), FACE) == (text, tone)
     assert len(text) <= 8
+
+
+@pytest.mark.parametrize(
+    ("links", "result", "text"),
+    [
+        ((link(5 * 86400 + 4 * 3600),), None, "↓ 5d04h"),
+        ((link(18 * 3600, exact=False),), None, "↓ ~18h"),
+        ((link(-1),), None, "↓ saved"),
+        ((link(None),), None, "↓ saved"),
+        ((), "Hola", "↓ saved"),
+    ],
+)
+def test_what_is_downloaded_bears_its_mark_and_may_expire(links, result, text):
+    files = tuple(Saved(what, f"/d/{what}", 1, NOW) for what in ("video", "text"))
+    done = job(Phase.DONE, links=links, result=result, saved=files)
+    assert cells.link(done, FACE) == (text, Tone.DONE)
+    assert len(text) <= 8
+
+
+def test_what_is_only_partly_downloaded_bears_no_mark():
+    links = (link(5 * 86400), link(5 * 86400, kind=LinkKind.CAPTIONS))
+    done = job(Phase.DONE, links=links, saved=(Saved("captions", "/d/a.srt", 1, NOW),))
+    assert cells.link(done, FACE).text == "5d00h"
+
+
+@pytest.mark.parametrize(("share", "text", "bar"), [(0.45, "↓ 45%", " 45% ████·····"), (None, "↓ …", "·")])
+def test_a_download_says_how_far_it_is(share, text, bar):
+    done = job(Phase.DONE, links=(link(5 * 86400),))
+    found = row(done, FACE._replace(saving={done.job.ref: share}))
+    assert (found["link"].text, found["progress"].text) == (text, bar)
 
 
 @pytest.mark.parametrize(

@@ -246,9 +246,8 @@ def link(state: JobState, face: Face) -> Cell:
         return Cell(f"{face.glyphs.saved} {'…' if share is None else f'{share:.0%}'}", Tone.RUNNING)
     left = expiry.left(found, now) if found is not None else None
     if state.saved and not results.missing(state):
-        return Cell(
-            f"{face.glyphs.saved} {_life(found, left, face) if found and left and left > 0 else 'saved'}", Tone.DONE
-        )
+        life = _life(found, left, face) if found and left and left > 0 else "saved"
+        return Cell(f"{face.glyphs.saved} {life}", Tone.DONE)
     if found is None:
         return Cell("text", Tone.DONE) if state.result else Cell(NOTHING, Tone.QUIET)
     if expiry.expired(found, now):

@@ -98,7 +98,8 @@ class Dashboard(Screen[None]):
         self._notices = Notices(
             alerts, toast=self._toast, bell=lambda: self.host.bell(), desktop=desktop, later=self.set_timer
         )
-        self._doers = (Moving(self), Looking(self), Saving(self), JobDeeds(self))
+        deeds = JobDeeds(self)
+        self._doers = (Moving(self), Looking(self), Saving(self, deeds), deeds)
         board.zone = None if looks.time == "relative" else self.zone()
         self.set_class(not looks.preview, "-alone")
 

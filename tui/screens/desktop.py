@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 
 def opens(target: str) -> bool:
@@ -12,5 +13,8 @@ def opens(target: str) -> bool:
     if opener is None or not (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
         return False
     quiet = subprocess.DEVNULL
-    subprocess.Popen([opener, target], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)  # noqa: S603
+    process = subprocess.Popen(  # noqa: S603  no shell
+        [opener, target], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+    threading.Thread(target=process.wait, daemon=True).start()  # or it stays behind as a zombie
     return True

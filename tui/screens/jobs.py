@@ -1,9 +1,5 @@
 """The commands about jobs and their results: each becomes one wish for the engine, or one thing for the terminal."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -12,6 +8,7 @@ from tui.domain import board as reducer
 from tui.domain import expiry, renewal, text
 from tui.domain.jobs import Job, Link, Phase, Ref
 from tui.engine.feed import AccountState, Outcome, Refresh, Renew
+from tui.screens import desktop
 from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
 
 if TYPE_CHECKING:
@@ -143,20 +140,15 @@ class JobDeeds:
         """Sends the link to the terminal's clipboard, a fresh one where the old one has less than an hour left."""
         self._with_link(lambda link: self._copy(link.url, "the link"))
 
-    def browse(self) -> None:
+    def open_link(self) -> None:
         """Opens the link on this machine's desktop; a fresh one where the old one has less than an hour left."""
         self._with_link(self._open)
 
     def _open(self, link: Link) -> None:
-        opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
-        if opener is None or not (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
+        if desktop.opens(link.url):  # the reader lets http(s) links pass, and no others
+            self._dashboard.say("the link was handed to the desktop")
+        else:
             self._dashboard.say("there is no desktop here; Y copies the link", ok=False)
-            return
-        quiet = subprocess.DEVNULL
-        subprocess.Popen(  # noqa: S603  no shell; the reader lets http(s) links pass, and no others
-            [opener, link.url], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
-        )
-        self._dashboard.say("the link was handed to the desktop")
 
     def _with_link(self, do: Callable[[Link], None]) -> None:
         """Does it with the link of the job under the cursor; one that dies soon, or is dead, is renewed before."""

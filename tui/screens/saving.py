@@ -7,6 +7,7 @@ from tui.domain import board as reducer
 from tui.domain import rows
 from tui.engine.feed import Cancel, Download
 from tui.screens import desktop
+from tui.screens.jobs import JobDeeds
 
 if TYPE_CHECKING:
     from tui.screens.dashboard import Dashboard
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 class Saving:
     """What is done with the files of the chosen jobs; each method is the command of its name."""
 
-    def __init__(self, dashboard: "Dashboard") -> None:
+    def __init__(self, dashboard: "Dashboard", deeds: JobDeeds) -> None:
+        self._deeds = deeds
         self._dashboard = dashboard
         self._board = dashboard.board
 
@@ -34,8 +36,13 @@ class Saving:
         answered = ConfirmScreen(question, "calls it off")
         self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(Cancel(chosen)) if yes else None)
 
-    def folder(self) -> bool:
-        """Opens the folder of what was downloaded of the job under the cursor; False: nothing was, or it is gone."""
+    def browse(self) -> None:
+        """Opens the folder of what was downloaded of the job under the cursor, else its link."""
+        if not self._folder():
+            self._deeds.open_link()
+
+    def _folder(self) -> bool:
+        """Whether there is one: what was downloaded may be gone."""
         ref = self._dashboard.table.cursor
         state = self._board.states.get(ref) if ref is not None else None
         saved = [Path(each.path) for each in reducer.downloaded(state)] if state is not None else []

@@ -27,10 +27,14 @@ WORDS = {
     Kind.FAILED: "ended badly",
     Kind.EXPIRING: "with a link about to die",
     Kind.STALLED: "stalled",
+    Kind.SAVED: "downloaded",
+    Kind.UNSAVED: "not downloaded",
 }
 """The kinds that are about jobs, which go into a digest, as it names them."""
-QUIET = frozenset({Kind.CHANGED, Kind.HOOK})
+QUIET = frozenset({Kind.CHANGED, Kind.HOOK, Kind.SAVED})
 """Kinds that call nobody from another room."""
+GOOD = frozenset({Kind.DONE, Kind.SAVED})
+"""Kinds that are good news."""
 
 
 class Notices:
@@ -90,14 +94,14 @@ class Notices:
             return
         counts = Counter(WORDS[notice.kind] for notice in held)
         said = ", ".join(f"{count} {word}" for word, count in counts.items())
-        worst = next((notice.kind for notice in held if notice.kind is not Kind.DONE), Kind.DONE)
+        worst = next((notice.kind for notice in held if notice.kind not in GOOD), held[0].kind)
         self._show([Notice(worst, f"{len(held)} jobs: {said}. J shows what happened", None, held[-1].at)])
 
     def _show(self, notices: list[Notice]) -> None:
         """A toast and a desktop notification for each, one bell for all."""
         loud = [notice for notice in notices if notice.kind not in QUIET]
         for notice in notices:
-            self._toast(notice.text, "information" if notice.kind is Kind.DONE else "warning")
+            self._toast(notice.text, "information" if notice.kind in GOOD else "warning")
         if loud and self._alerts.bell:
             self._bell()
         if self._alerts.desktop:

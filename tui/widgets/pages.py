@@ -174,7 +174,7 @@ class Pages:
         if link.key:
             life += "; fetching it takes the key"
         if saved and left is not None:
-            life += "; it may expire: its file is saved"
+            life += "; saved, so it may expire"
         return Content.assemble(
             (f"{link.kind:<12}", QUIET), f"{life}\n            ", (shown_url(link.url), "$job-running")
         )
