@@ -24,7 +24,7 @@ import httpx
 from tui import __version__
 from tui.domain.text import clean, mask_url
 from tui.stores.secrets import Secret
-from tui.stores.values import Webhook
+from tui.stores.values import Webhook, exposed
 
 MOST = 1024 * 1024
 """Bytes that a program may write; more is a flood, and it is killed."""
@@ -170,7 +170,8 @@ class Poster:
 
     def _made(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        return httpx.AsyncClient(limits=limits, follow_redirects=False, timeout=self._patience)
+        here = self._url.startswith("http:") and not exposed(self._url)  # no proxy brings it back to this machine
+        return httpx.AsyncClient(limits=limits, follow_redirects=False, timeout=self._patience, trust_env=not here)
 
     async def close(self) -> None:
         """Ends its connection."""

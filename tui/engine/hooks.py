@@ -10,12 +10,11 @@ import hashlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from random import Random
 from threading import Event
-from typing import NamedTuple
 
 import msgspec
 
@@ -31,7 +30,7 @@ from tui.stores.settings import Hook
 
 AT_ONCE = 4
 """Programs that run at the same time, of all hooks."""
-QUEUE = 100
+QUEUE = 1000
 """Things that wait for one hook; the oldest go first."""
 PAUSES = (1.0, 5.0, 25.0)
 """Seconds before an address is tried again, the second, third and last time; a third more or less."""
@@ -39,24 +38,12 @@ AFTER_MOST = 60.0
 """Seconds at most for which an address may send us away."""
 SAY_AGAIN = 600.0
 """Seconds for which no more is said of a hook that fails: it is one notice, not one a job."""
+NAMED = 20
+"""Things that were not told, by their names in the log; of the others only how many."""
 ENDING = 2.0
 """Seconds that hooks have at the end to be told what is still to be told."""
 
-Run = Callable[[tuple[str, ...], bytes, float], Awaitable[Told]]
-"""Runs a program with a payload, for so many seconds at most."""
-Fetch = Callable[[Source], Awaitable[Secret]]
-"""Fetches a secret. Raises SecretError."""
-
 log = logging.getLogger(__name__)
-
-
-class Waiting(NamedTuple):
-    """An occasion on its way to one hook."""
-
-    what: str
-    """For the log."""
-    delivery: str
-    payload: bytes
 
 
 def payload(occasion: Occasion, provider: str | None, outlook: Outlook) -> bytes:
@@ -65,7 +52,7 @@ def payload(occasion: Occasion, provider: str | None, outlook: Outlook) -> bytes
     return msgspec.json.encode(
         {
             "event": occasion.event,
-            "delivery": _delivery(occasion),
+            "delivery": delivery(occasion),
             "at": shapes.iso(occasion.at),
             "text": occasion.text,
             "job": None if occasion.state is None else shapes.job(occasion.state, provider, outlook),
@@ -82,8 +69,15 @@ def payload(occasion: Occasion, provider: str | None, outlook: Outlook) -> bytes
     )
 
 
-def _delivery(occasion: Occasion) -> str:
+def delivery(occasion: Occasion) -> str:
+    """Its name, by which a receiver knows it again: the same in every process, and when it is sent again."""
     return hashlib.sha256(occasion.key.encode()).hexdigest()[:32]
+
+
+def _subject(occasion: Occasion) -> str:
+    """It, for the log."""
+    account = occasion.account.name if occasion.account is not None else ""
+    return f"{occasion.event} {occasion.state.job.ref if occasion.state is not None else account}"
 
 
 class Hooks:
@@ -95,20 +89,20 @@ class Hooks:
         self._over = Event()
         self._pool = ThreadPoolExecutor(AT_ONCE, "hook")
         self._lanes = [
-            Lane(hook, f"hook {number} ({_called(hook)})", said, self._run_program, self._fetch)
+            Lane(hook, f"hook {number} ({_called(hook)})", said, self)
             for number, hook in enumerate(library.settings.hooks, 1)
         ]
 
     def call(self, occasion: Occasion) -> None:
         """Puts it where the hooks that want it will be told. It never waits."""
-        wanting = [lane for lane in self._lanes if occasion.event in lane.hook.on]
-        if not wanting:
-            return
+        for lane in self._lanes:
+            if occasion.event in lane.hook.on:
+                lane.put(occasion)
+
+    def payload(self, occasion: Occasion) -> bytes:
+        """What the hooks are told of it, as things are now."""
         provider = self._library.provider_of(occasion.state.job.account) if occasion.state is not None else None
-        body = payload(occasion, provider, self._library.outlook(time.time()))
-        subject = occasion.state.job.ref if occasion.state is not None else occasion.account and occasion.account.name
-        for lane in wanting:
-            lane.put(Waiting(f"{occasion.event} {subject}", _delivery(occasion), body))
+        return payload(occasion, provider, self._library.outlook(time.time()))
 
     async def run(self) -> None:
         """Tells, until it is cancelled."""
@@ -116,11 +110,13 @@ class Hooks:
             for lane in self._lanes:
                 tasks.create_task(lane.run())
 
-    async def _run_program(self, command: tuple[str, ...], body: bytes, patience: float) -> Told:
+    async def run_program(self, command: tuple[str, ...], body: bytes, patience: float) -> Told:
+        """Runs it on one of the threads, for `patience` seconds at most."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, couriers.run, command, body, patience, self._over)
 
-    async def _fetch(self, source: Source) -> Secret:
+    async def fetch(self, source: Source) -> Secret:
+        """The secret, fetched now on one of the threads. Raises SecretError."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._library.secret, source)
 
     async def finish(self, patience: float) -> None:
@@ -140,17 +136,16 @@ class Hooks:
 class Lane:
     """One hook and what waits for it."""
 
-    def __init__(self, hook: Hook, name: str, said: Callable[[str], None], run: Run, fetch: Fetch) -> None:
+    def __init__(self, hook: Hook, name: str, said: Callable[[str], None], ways: Hooks) -> None:
         self.hook = hook
         self.idle = asyncio.Event()
         """Nothing waits, and nothing is being told."""
         self.idle.set()
         self._name = name
         self._said = said
-        self._run = run
-        self._fetch = fetch
-        self._queue: deque[Waiting] = deque()
-        self._telling: Waiting | None = None
+        self._ways = ways
+        self._queue: deque[Occasion] = deque()
+        self._telling: Occasion | None = None
         self._news = asyncio.Event()
         self._poster = Poster(hook.url, hook.timeout) if hook.url is not None else None
         self._secret: tuple[Stamp | None, Secret] | None = None
@@ -160,13 +155,13 @@ class Lane:
         self._said_at: float | None = None
         """Monotonic instant at which a person was last told that something is wrong with it."""
 
-    def put(self, waiting: Waiting) -> None:
+    def put(self, occasion: Occasion) -> None:
         """One more, at the end; if that is one too many, the oldest is lost."""
         if len(self._queue) == QUEUE:
             self._queue.popleft()
             self._dropped += 1
             self._complain(f"is too slow: {QUEUE} wait for it, and the oldest are dropped")
-        self._queue.append(waiting)
+        self._queue.append(occasion)
         self.idle.clear()
         self._news.set()
 
@@ -174,9 +169,9 @@ class Lane:
         """Tells one after the other. No error of a hook ends it."""
         while True:
             while self._queue:
-                waiting = self._telling = self._queue.popleft()
+                occasion = self._telling = self._queue.popleft()
                 try:
-                    self._judge(waiting, await self._tell(waiting))
+                    self._judge(occasion, await self._tell(occasion))
                 except Exception as error:
                     log.exception("%s", self._name)
                     self._complain(f"could not be told: {type(error).__name__}")
@@ -185,40 +180,41 @@ class Lane:
             self._news.clear()
             await self._news.wait()
 
-    async def _tell(self, waiting: Waiting) -> Told:
+    async def _tell(self, occasion: Occasion) -> Told:
+        body = self._ways.payload(occasion)
         if self._poster is None:
             assert self.hook.run is not None, "it has one of the two"
-            return await self._run(self.hook.run, waiting.payload, self.hook.timeout)
-        told = await self._post(self._poster, waiting)
+            return await self._ways.run_program(self.hook.run, body, self.hook.timeout)
+        told = await self._post(self._poster, body, delivery(occasion))
         for pause in PAUSES:
             if not told.again:
                 break
             await asyncio.sleep(max(pause * self._random.uniform(0.67, 1.33), min(told.after, AFTER_MOST)))
-            told = await self._post(self._poster, waiting)
+            told = await self._post(self._poster, body, delivery(occasion))
         return told
 
-    async def _post(self, poster: Poster, waiting: Waiting) -> Told:
+    async def _post(self, poster: Poster, body: bytes, name: str) -> Told:
         try:
             secret = await self._signer(self.hook.secret) if self.hook.secret is not None else None
         except SecretError as error:
             return Told(f"has no secret to sign with: {error}")
-        return await poster.post(waiting.payload, waiting.delivery, secret, time.time())
+        return await poster.post(body, name, secret, time.time())
 
     async def _signer(self, source: Source) -> Secret:
         """The secret; a file's is read again when it has changed. Raises SecretError."""
         stamp = secrets.stamp(source)
         if self._secret is None or self._secret[0] != stamp:
-            self._secret = (stamp, await self._fetch(source))
+            self._secret = (stamp, await self._ways.fetch(source))
         return self._secret[1]
 
-    def _judge(self, waiting: Waiting, told: Told) -> None:
+    def _judge(self, occasion: Occasion, told: Told) -> None:
         """Logs what came of it, and says what a person must know."""
         for line in told.said:
             log.info("%s: %s", self._name, line)
         if not told.problem:
-            log.info("%s was told: %s", self._name, waiting.what)
+            log.info("%s was told: %s", self._name, _subject(occasion))
             return
-        log.warning("%s %s; it was to be told: %s", self._name, told.problem, waiting.what)
+        log.warning("%s %s; it was to be told: %s", self._name, told.problem, _subject(occasion))
         self._failures += 1
         self._complain(told.problem + (f": {told.said[-1]}" if told.said else ""))
 
@@ -239,8 +235,8 @@ class Lane:
             log.warning("%s was too slow for %d things more, which were dropped", self._name, self._dropped)
         untold = [*filter(None, [self._telling]), *self._queue]
         if untold:
-            told = ", ".join(waiting.what for waiting in untold)
-            log.warning("%s was not told, since babeltop ended: %s", self._name, told)
+            named = ", ".join(map(_subject, untold[:NAMED]))
+            log.warning("%s was not told %d things, since babeltop ended: %s", self._name, len(untold), named)
         if self._poster is not None:
             await self._poster.close()
 
