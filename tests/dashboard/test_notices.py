@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -170,10 +171,12 @@ def test_each_terminal_gets_what_it_understands_and_never_another_command(enviro
 
 # In a real terminal.
 
+BLOCK = '[[job]]\naccount = "camb"\nid = "{}-fine"\nlabel = "{}"\n{}\n'
 
-def test_a_job_that_ends_rings_and_is_shown_on_the_desktop_and_a_muted_one_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The operator's settings, with an account on a simulator."""
     config = tmp_path / "config"
     config.mkdir()
     for name in ("TMUX", "STY", "VTE_VERSION"):
@@ -181,18 +184,37 @@ def test_a_job_that_ends_rings_and_is_shown_on_the_desktop_and_a_muted_one_is_no
     monkeypatch.setenv("BABELTOP_CONFIG_DIR", str(config))
     monkeypatch.setenv("BABELTOP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("CAMB_API_KEY", "k-31415926")
-    blocks = '[[job]]\naccount = "camb"\nid = "{}-fine"\nlabel = "{}"\n{}\n'
-    (config / "watchlist.toml").write_text(
-        blocks.format("loud", "Loud one", "") + blocks.format("mute", "Muted one", "muted = true")
-    )
     with serving(Simulator(speed=500)) as service:
-        (config / "config.toml").write_text(f'[accounts.camb]\nbase_url = "{service}"\nrate_per_minute = 6000\n')
-        with Terminal([sys.executable, "-m", "tui"]) as terminal:
-            assert terminal.until(lambda text: text.count("✓ done") >= 2, 30), terminal.text
-            terminal.run(1.0)
-            assert b"\x1b]9;babeltop: Loud one: done\x07" in bytes(terminal.raw)
-            assert b"babeltop: Muted one" not in bytes(terminal.raw)
-            outside = re.sub(rb"\x1b\][^\x07]*\x07", b"", bytes(terminal.raw))
-            assert outside.count(b"\x07") == 1, "one bell, beside what ends a sequence"
-            terminal.type("\x11")
-            assert terminal.wait(8) == 0
+        file = config / "config.toml"
+        file.write_text(f'[accounts.camb]\nbase_url = "{service}"\nrate_per_minute = 6000\n')
+        yield file
+
+
+def test_a_job_that_ends_rings_and_is_shown_on_the_desktop_and_a_muted_one_is_not(config: Path):
+    watchlist = BLOCK.format("loud", "Loud one", "") + BLOCK.format("mute", "Muted one", "muted = true")
+    (config.parent / "watchlist.toml").write_text(watchlist)
+    with Terminal([sys.executable, "-m", "tui"]) as terminal:
+        assert terminal.until(lambda text: text.count("✓ done") >= 2, 30), terminal.text
+        terminal.run(1.0)
+        assert b"\x1b]9;babeltop: Loud one: done\x07" in bytes(terminal.raw)
+        assert b"babeltop: Muted one" not in bytes(terminal.raw)
+        outside = re.sub(rb"\x1b\][^\x07]*\x07", b"", bytes(terminal.raw))
+        assert outside.count(b"\x07") == 1, "one bell, beside what ends a sequence"
+        terminal.type("\x11")
+        assert terminal.wait(8) == 0
+
+
+def test_hooks_are_called_behind_the_dashboard_and_one_that_is_missing_is_said_on_it(config: Path, tmp_path: Path):
+    kept = tmp_path / "kept"
+    keeps = f"import sys; open({str(kept)!r}, 'a').write(sys.stdin.read())"
+    hangs = "import time; time.sleep(60)"
+    hooks = [("/nowhere/hook",), (sys.executable, "-c", hangs), (sys.executable, "-c", keeps)]
+    (config.parent / "watchlist.toml").write_text(BLOCK.format("hooked", "Hooked", ""))
+    config.write_text(config.read_text() + "".join(f"[[hook]]\nrun = {list(run)}\n" for run in hooks))
+    with Terminal([sys.executable, "-m", "tui"]) as terminal:
+        assert terminal.until(lambda text: "hook 1 (/nowhere/hook) cannot be run" in text, 30), terminal.text
+        assert terminal.until(lambda _: kept.exists() and kept.read_text().endswith("}"), 10)
+        terminal.type("\x11")
+        assert terminal.wait(8) == 0, "whatever hangs"
+    assert '"event":"done"' in kept.read_text()
+    assert '"label":"Hooked"' in kept.read_text()
