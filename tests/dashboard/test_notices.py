@@ -123,6 +123,15 @@ def test_what_a_person_must_act_on_is_in_no_digest(person: Person):
     assert person.bells == 2
 
 
+def test_what_was_saved_rings_no_bell_but_what_ended_with_it_does(person: Person):
+    person.ended(40, Kind.SAVED)
+    assert person.toasts == ["40 jobs: 40 saved. J shows what happened"]
+    assert (person.bells, person.desktop) == (0, [])
+    person.wait(WINDOW)
+    person.notices.take([Notice(kind, "x", None, 0.0) for kind in (Kind.SAVED, Kind.DONE) * 4])
+    assert (person.bells, person.desktop) == (1, ["8 jobs: 4 saved, 4 done. J shows what happened"])
+
+
 def test_a_hook_that_fails_rings_no_bell(person: Person):
     person.notices.take([Notice(Kind.HOOK, "hook 1 (x) ended with 1", None, 0.0)])
     assert person.toasts == ["hook 1 (x) ended with 1"]

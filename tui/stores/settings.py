@@ -117,7 +117,7 @@ class Alerts(Struct, frozen=True, kw_only=True):
     bell: bool = True
     """Rings the terminal's bell."""
     desktop: bool = True
-    """Sends a desktop notification through the terminal (OSC 9 and 777)."""
+    """Sends a desktop notification through the terminal (OSC 9; 777 where it knows only that)."""
 
 
 class Hook(Struct, frozen=True, kw_only=True):

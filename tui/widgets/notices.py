@@ -27,7 +27,7 @@ WORDS = {
     Kind.FAILED: "ended badly",
     Kind.EXPIRING: "with a link about to die",
     Kind.STALLED: "stalled",
-    Kind.SAVED: "downloaded",
+    Kind.SAVED: "saved",
     Kind.UNSAVED: "not downloaded",
 }
 """The kinds that are about jobs, which go into a digest, as it names them."""
@@ -94,7 +94,7 @@ class Notices:
             return
         counts = Counter(WORDS[notice.kind] for notice in held)
         said = ", ".join(f"{count} {word}" for word, count in counts.items())
-        worst = next((notice.kind for notice in held if notice.kind not in GOOD), held[0].kind)
+        worst = min((notice.kind for notice in held), key=lambda kind: (kind in QUIET, kind in GOOD))
         self._show([Notice(worst, f"{len(held)} jobs: {said}. J shows what happened", None, held[-1].at)])
 
     def _show(self, notices: list[Notice]) -> None:
