@@ -12,9 +12,11 @@ from tests import house
 from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
+from tui.domain.board import PhaseChange
 from tui.domain.jobs import Job, Phase, Ref
 from tui.engine.feed import Kind
 from tui.engine.session import Session
+from tui.stores.journal import Entry, Journal
 from tui.stores.settings import Hook, HookEvent
 from tui.stores.watchlist import Set
 
@@ -230,6 +232,27 @@ def test_a_readonly_console_polls_and_the_other_ones_hooks_are_told(tmp_path):
         assert "done" in second.events
         await second.end()
         await first.end()
+
+    live(play())
+
+
+def test_a_change_that_two_others_saw_is_told_as_the_one_that_was_recorded(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        console = Console(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
+        await asyncio.sleep(MINUTE + 3)  # it is not about to be asked
+        state, at = console.session.states[A], wall()
+        for seen in (at, at + 0.5):  # each of two processes writes what it saw
+            journal = Journal(tmp_path / "state" / "journal.db")
+            ended = replace(state, phase=Phase.DONE, since=seen, checked_at=seen)
+            journal.record([Entry(ended, PhaseChange(A, Phase.RUNNING, Phase.DONE, state.checked_at, seen, ""))])
+            journal.close()
+        await asyncio.sleep(3)
+        assert console.session.states[A].since == at + 0.5
+        assert console.events == ["running", "done"]
+        assert console.told[1].change.seen == at
+        await console.end()
 
     live(play())
 

@@ -137,10 +137,20 @@ class Alerts:
         """The journal holds this change of a phase, whoever recorded it."""
         if state.job.muted or change.after not in self._wanted:
             return
+        change = self._as_recorded(change)
         said = f"{rows.name(state)}: {change.after.replace('_', ' ')}"
         key = f"{change.after} {change.ref} {change.seen!r}"
         event = cast("HookEvent", change.after.value)
         self._put(Occasion(event, key, said, change.seen, state=state, change=change))
+
+    def _as_recorded(self, change: PhaseChange) -> PhaseChange:
+        """The change as the journal holds it. Two may have seen it, each at its own instant; one recorded it."""
+        try:
+            held = self._library.journal.changes([change.ref])[change.ref]
+        except JournalError as error:
+            log.warning("%s", error)
+            return change
+        return next((each for each in reversed(held) if each.after is change.after), change)
 
     def pass_time(self) -> None:
         """It is later: alarms go off, and hooks are told."""
