@@ -70,11 +70,11 @@ class Alerts:
         self._wanted = {event for hook in library.settings.hooks for event in hook.on} if call else set[HookEvent]()
         self._outlook = library.outlook(now())
         self._states: dict[Ref, JobState] = {}
-        """Of jobs that have an alarm to come."""
+        """Every job that was seen, as it is."""
         self._due: dict[Ref, float] = {}
         """When the next one goes off."""
         self._gone_off: dict[Ref, frozenset[tuple[Flag, str]]] = {}
-        """Every job that was seen, with its alarms that need no word any more."""
+        """Its alarms that need no word any more."""
         self._next = math.inf
         self._accounts: dict[str, AccountState] = {}
         self._retired: set[str] = set()
@@ -87,7 +87,10 @@ class Alerts:
     def state(self, state: JobState) -> None:
         """A job's state is new: perhaps an alarm has gone off."""
         self._listener.state(state)
-        self._look(state, self._now())
+        before = self._states.get(state.job.ref)
+        self._states[state.job.ref] = state
+        if before is None or not _alike(before, state):
+            self._look(state, self._now())
         if state.fault is not None and state.fault.kind is FaultKind.RETIRED and not state.job.muted:
             account = self._accounts.get(state.job.account)
             if account is not None:
@@ -96,9 +99,9 @@ class Alerts:
     def listed(self, order: tuple[Ref, ...]) -> None:
         """Of jobs that are off the watchlist there is nothing more to tell."""
         self._listener.listed(order)
-        for ref in self._gone_off.keys() - set(order):
-            del self._gone_off[ref]
-            self._forget(ref)
+        for ref in self._states.keys() - set(order):
+            for kept in (self._states, self._gone_off, self._due):
+                kept.pop(ref, None)
 
     def account(self, state: AccountState) -> None:
         """An account's state is new: perhaps it asks nothing any more, or has moved."""
@@ -196,14 +199,10 @@ class Alerts:
         self._gone_off[ref] = frozenset(quiet)
         due = min((alarm.at for alarm in found if (alarm.flag, alarm.of) not in quiet), default=math.inf)
         if due < math.inf:
-            self._states[ref], self._due[ref] = state, due
+            self._due[ref] = due
             self._next = min(self._next, due)
         else:
-            self._forget(ref)
-
-    def _forget(self, ref: Ref) -> None:
-        self._states.pop(ref, None)
-        self._due.pop(ref, None)
+            self._due.pop(ref, None)
 
     def _went_off(self, state: JobState, alarm: Alarm, now: float, *, before: bool) -> None:
         """`before`: the session had not begun yet. That is no news on a screen, but perhaps for a hook."""
@@ -233,6 +232,17 @@ class Alerts:
 
 KINDS: Mapping[Flag, Kind] = {Flag.EXPIRING: Kind.EXPIRING, Flag.STALLED: Kind.STALLED}
 """What a screen says of an alarm; a link that has died was about to."""
+
+
+def _alike(before: JobState, after: JobState) -> bool:
+    """They have the same alarms: most asks bring nothing else."""
+    return (before.phase, before.born, before.links, before.expected, before.job) == (
+        after.phase,
+        after.born,
+        after.links,
+        after.expected,
+        after.job,
+    )
 
 
 def _said(alarm: Alarm, state: JobState, now: float) -> str:
