@@ -129,6 +129,7 @@ VERBS: dict[str, Schema] = {
     "list": JOBS,
     "check": JOBS,
     "wait": JOBS,
+    "renew": JOBS,
     "watch": EVENT,
     "log": CHANGES,
     "export": EXPORT,

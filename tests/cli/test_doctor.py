@@ -121,6 +121,18 @@ def test_a_hook_whose_program_is_not_there_is_told(four: Program) -> None:
     assert found(told)["hooks: 2"][0] == "ok"
 
 
+def test_a_hook_whose_secret_is_not_there_is_told_and_nothing_is_sent(four: Program) -> None:
+    with (four.config / "config.toml").open("a") as config:
+        config.write('[[hook]]\nurl = "https://hooks.example/T0/secret-path"\nsecret = { env = "HOOK_SECRET" }\n')
+    told = four("doctor", "--json")
+    level, said, _ = found(told)["hooks: 1"]
+    assert (told.code, level) == (2, "wrong")
+    assert said == "POST to hooks.example: environment variable HOOK_SECRET is not set: set it and restart"
+    four.env["HOOK_SECRET"] = "s-2718281828459045"
+    level, said, _ = found(four("doctor", "--json"))["hooks: 1"]
+    assert (level, said) == ("ok", "POST to hooks.example, signed by environment variable HOOK_SECRET")
+
+
 def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
     async def hour_ahead(writer: asyncio.StreamWriter) -> None:
         date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)

@@ -55,7 +55,8 @@ def _code(found: Iterable[Finding]) -> int:
 
 def _looked_through(library: Library) -> Iterator[Finding]:
     """All that takes the settings."""
-    yield from surroundings.hooks(library.settings)
+    yield surroundings.downloads(library.settings)
+    yield from surroundings.hooks(library.settings, os.environ)
     yield from _journal(library)
     jobs: Sequence[Job] = ()
     try:

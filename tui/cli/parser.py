@@ -42,9 +42,9 @@ exit codes, the first that applies:
   130  interrupted
     2  usage, configuration or an unknown ref; doctor: this machine
   124  wait timed out
-    3  check, renew, wait, doctor: a fault other than missing or payment
+    3  of what asks or fetches: a fault other than missing or payment
     1  check, wait: a job failed, timed out, is blocked or missing;
-       renew: a job brought no link
+       renew, download: a job brought no link, no file
     0  all well
    70  an error of babeltop's own; the log has more"""
 

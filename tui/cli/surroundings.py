@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import tui
 from tui.cli.findings import Finding, Level
+from tui.stores import secrets
 from tui.stores.library import Places
 from tui.stores.mounts import network_type
-from tui.stores.settings import Settings
+from tui.stores.secrets import SecretError
+from tui.stores.settings import Hook, Settings
 
 EXTRAS = {"web": "textual_serve", "keyring": "keyring", "simulate": "uvicorn"}
 """The module that each extra brings."""
@@ -47,6 +50,15 @@ def files(places: Places) -> Iterator[Finding]:
     if log.exists():
         yield _file("log", log, private=True)
     yield from _disk(places.state)
+
+
+def downloads(settings: Settings) -> Finding:
+    """Where results go. The folder is made when the first one comes."""
+    path = Path(settings.downloads.dir).expanduser()
+    if path.exists() and not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
+        do = "see to its rights, or name another below [downloads]"
+        return Finding("files", "downloads", Level.WRONG, f"{path} cannot be written", do)
+    return Finding("files", "downloads", Level.OK, f"{path}{'' if path.exists() else ': made when it is needed'}")
 
 
 def _folder(name: str, path: Path, *, private: bool = False) -> Finding:
@@ -94,13 +106,28 @@ def _disk(state: Path) -> Iterator[Finding]:
     yield Finding("files", "disk", level, f"{free // 1024**2} MiB free at {there}", do)
 
 
-def hooks(settings: Settings) -> Iterator[Finding]:
-    """Whether the programs of hooks are there."""
+def hooks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether the programs of hooks are there, and the secrets that sign what is sent. Nothing is sent."""
     for number, hook in enumerate(settings.hooks, 1):
         if hook.run:
             path = shutil.which(hook.run[0])
             level, do = (Level.OK, "") if path else (Level.WRONG, f"install it, or correct [[hook]] number {number}")
             yield Finding("hooks", f"{number}", level, path or f"there is no program {hook.run[0]!r} in PATH", do)
+        elif hook.url:
+            yield _webhook(f"{number}", hook, environ)
+
+
+def _webhook(name: str, hook: Hook, environ: Mapping[str, str]) -> Finding:
+    host = urlsplit(hook.url or "").hostname
+    if hook.secret is None:
+        return Finding("hooks", name, Level.OK, f"POST to {host}, not signed")
+    try:
+        secrets.fetch(hook.secret, environ)
+    except SecretError as error:
+        return Finding(
+            "hooks", name, Level.WRONG, f"POST to {host}: {error}", "what is sent cannot be signed until then"
+        )
+    return Finding("hooks", name, Level.OK, f"POST to {host}, signed by {hook.secret}")
 
 
 def terminal(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -140,7 +140,7 @@ def _watch(parser: ArgumentParser) -> None:
 
 def _download(parser: ArgumentParser) -> None:
     _refs(parser)
-    parser.add_argument("--dir", metavar="D", help="a folder; else the one of [downloads] in config.toml")
+    parser.add_argument("--dir", metavar="DIR", help="a folder; else the one of [downloads] in config.toml")
     _json(parser)
 
 

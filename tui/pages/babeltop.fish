@@ -123,7 +123,7 @@ complete -c babeltop -n '_shtab_babeltop_using watch' -l json -d 'a line of JSON
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a download -d 'saves results and captions, resumed, never overwritten'
 complete -c babeltop -n '_shtab_babeltop_using download' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using download' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'
-complete -c babeltop -n '_shtab_babeltop_using download' -l dir -x -d 'a folder; else the one of [downloads] in config.toml'
+complete -c babeltop -n '_shtab_babeltop_using download' -l dir -xka "(__fish_complete_directories)" -d 'a folder; else the one of [downloads] in config.toml'
 complete -c babeltop -n '_shtab_babeltop_using download' -l json -d 'prints one JSON array'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a log -d 'the changes seen so far'
 complete -c babeltop -n '_shtab_babeltop_using log' -s h -l help -d 'show this help message and exit'

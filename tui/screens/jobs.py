@@ -145,7 +145,10 @@ class JobDeeds:
         self._with_link(self._open)
 
     def _open(self, link: Link) -> None:
-        if desktop.opens(link.url):  # the reader lets http(s) links pass, and no others
+        if self._dashboard.host.is_web:
+            self._dashboard.host.open_url(link.url)
+            self._dashboard.say("the link was handed to the browser")
+        elif desktop.opens(link.url):  # the reader lets http(s) links pass, and no others
             self._dashboard.say("the link was handed to the desktop")
         else:
             self._dashboard.say("there is no desktop here; Y copies the link", ok=False)
