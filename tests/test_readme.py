@@ -22,6 +22,7 @@ from tests.cli import schema
 from tests.server import serving
 from tests.terminal import Terminal
 from tui.cli.verbs import VERBS
+from tui.engine import couriers, hooks
 from tui.simulator.app import Simulator
 from tui.stores import settings
 
@@ -134,6 +135,7 @@ def test_every_command_of_the_readme_runs_in_its_order(machine: Machine) -> None
     assert f"(…{KEY[-4:]})" in said["babeltop doctor"]
     assert "Spring launch" in said["babeltop"]
     assert "doc_contract" in (machine.home / "board.csv").read_text()
+    assert len(list((machine.home / "results").iterdir())) == 2
     ids = [job["id"] for job in tomllib.loads((machine.home / "copy.toml").read_text())["job"]]
     assert ids[1:] == ["doc_contract", "doc_terms"]
     assert "dubbed" in said["babeltop providers check ~/.config/babeltop/providers/elevenlabs.toml --sample reply.json"]
@@ -172,6 +174,13 @@ def test_the_json_that_is_described_is_the_schemas() -> None:
     told = " ".join(TEXT.partition("A job in JSON has")[2].partition("Times are")[0].split())
     for key in schema.JOB["properties"]:
         assert f"`{key}`" in told, key
+
+
+def test_what_a_hook_is_told_is_the_schemas() -> None:
+    told = TEXT.partition("It has `event`")[2].partition("With a `secret`")[0] + "`event`"
+    assert all(f"`{key}`" in told for key in schema.OCCASION["properties"])
+    assert couriers.SIGNATURE in TEXT
+    assert len(hooks.PAUSES) + 1 == 4
 
 
 def test_every_verb_is_named_and_every_exit_code_of_the_help_is_explained() -> None:

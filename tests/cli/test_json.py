@@ -10,6 +10,7 @@ from tui.cli.verbs import VERBS
 LINES = {
     "export": "export --format json",
     "download": "download heygen:a-fine konpro:b-fail --json",
+    "renew": "renew heygen:a-fine --json",
     "watch": "",
 }
 """Verbs whose line is another than `VERB --json`; watch never ends by itself."""
@@ -31,6 +32,7 @@ def test_every_verbs_json_is_as_the_schema_says(four: Program) -> None:
     verbs = [verb for verb in schema.VERBS if LINES.get(verb, "-")]
     ended = four.side_by_side(*(LINES.get(verb, f"{verb} --json") for verb in verbs))
     for verb, told in zip(verbs, ended, strict=True):
+        assert told.out, (verb, told)
         assert told.json, verb
         assert schema.problems(told.json, schema.VERBS[verb]) == [], verb
     process = four.start("watch", "--json")
