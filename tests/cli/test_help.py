@@ -7,7 +7,7 @@ from tui.cli.verbs import VERBS
 from tui.domain.jobs import Phase
 from tui.providers import spec
 
-HEAVY = {"textual", "rich", "httpx", "asyncio", "filelock", "tomli_w"}
+HEAVY = {"textual", "rich", "httpx", "asyncio", "filelock", "tomli_w", "email", "socket", "hashlib"}
 
 
 def test_help_is_worth_reading(babeltop: Program) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_UNMET = re.compile(r"bytes \*/([0-9]{1,18})")
+_RANGE = r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)"
+_UNMET = r"bytes \*/([0-9]{1,18})"
 _NAMES = {"sha-512": "sha512", "sha-256": "sha256", "sha512": "sha512", "sha256": "sha256", "md5": "md5"}
 """Digests by their names in headers, the strongest first, with Python's."""
 _OF_THE_WHOLE = ("repr-digest", "digest", "x-goog-hash")
@@ -51,7 +51,7 @@ def read(status: int, headers: Mapping[str, str]) -> Delivery | None:
     length = _number(headers.get("content-length", ""))
     start, total = 0, length
     if status == 206:
-        ranged = _RANGE.fullmatch(headers.get("content-range", "").strip())
+        ranged = re.fullmatch(_RANGE, headers.get("content-range", "").strip())
         if ranged is None or int(ranged[2]) < int(ranged[1]):
             return None
         start, length, total = int(ranged[1]), int(ranged[2]) - int(ranged[1]) + 1, _number(ranged[3])
@@ -70,7 +70,7 @@ def read(status: int, headers: Mapping[str, str]) -> Delivery | None:
 
 def unmet(headers: Mapping[str, str]) -> int | None:
     """How long the file is, in a reply that says that the wanted range lies outside of it (416)."""
-    said = _UNMET.fullmatch(headers.get("content-range", "").strip())
+    said = re.fullmatch(_UNMET, headers.get("content-range", "").strip())
     return int(said[1]) if said else None
 
 

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from email.message import Message
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -11,18 +10,18 @@ from tui.domain import text
 
 MOST = 240
 """Bytes of a name: 255 is what file systems take, and `.part` and a number are added to it."""
-EXTENSION = re.compile(r"[A-Za-z0-9]{1,8}")
+EXTENSION = r"[A-Za-z0-9]{1,8}"  # patterns are text: `re` compiles each at its first use, and `list` needs none
 """What stands after a name's last dot, for it to count as one."""
 UNFINISHED = ".part"
 """Follows the name of a file that is not whole yet."""
 
-_UNFIT = re.compile(r'[/\\:*?"<>|]+')
+_UNFIT = r'[/\\:*?"<>|]+'
 """What separates paths here or elsewhere, or what some file system refuses."""
-_EXTENDED = re.compile(r"filename\*\s*=\s*([\w.:-]+)'[^']*'([^;\s]*)", re.IGNORECASE)
+_EXTENDED = r"(?i)filename\*\s*=\s*([\w.:-]+)'[^']*'([^;\s]*)"
 """The form of a name that goes before the plain one where both are there (RFC 6266 §4.3)."""
 _EDGES = " .-_\u200c\u200d"
 """What a name neither begins nor ends with: it would be hidden, taken for an option, or cut off."""
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\.| *$)", re.IGNORECASE)
+_DEVICES = r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\.| *$)"
 """Names that Windows keeps for devices, whatever follows their first dot."""
 _MEDIA: Mapping[str, tuple[str, ...]] = {
     "video/mp4": ("mp4", "m4v"),
@@ -71,7 +70,7 @@ def name(titles: Iterable[str], language: str, extension: str) -> Name:
     tail = f".{tongue}" * bool(tongue) + f".{_extension(extension) or 'bin'}"
     room = MOST - len(tail.encode())
     stem = next((found for title in titles if (found := _cut(_plain(title), room))), "result")
-    return Name(f"{stem}_" if _DEVICES.match(stem) else stem, tail)
+    return Name(f"{stem}_" if re.match(_DEVICES, stem) else stem, tail)
 
 
 def extension(kind: str, url: str, media: str, disposition: str) -> str:
@@ -91,16 +90,18 @@ def title(disposition: str) -> str:
     """The title in a Content-Disposition header: its file name without an extension; "" where there is none."""
     said = _said(disposition)
     stem, dot, end = said.rpartition(".")
-    return stem if dot and EXTENSION.fullmatch(end) else said
+    return stem if dot and re.fullmatch(EXTENSION, end) else said
 
 
 def _said(disposition: str) -> str:
     """The file name in a Content-Disposition header (RFC 6266), as it stands there; without any path before it."""
     if not disposition:
         return ""
+    from email.message import Message  # 5 ms, and `list` starts without
+
     message = Message()
     message["content-disposition"] = disposition
-    extended = _EXTENDED.search(disposition)
+    extended = re.search(_EXTENDED, disposition)
     try:
         said = unquote(extended[2], extended[1], "replace") if extended else message.get_filename("")
     except (ValueError, LookupError, TypeError):  # it is anybody's text
@@ -110,12 +111,12 @@ def _said(disposition: str) -> str:
 
 def _extension(found: str) -> str:
     found = found.lower()
-    return found if EXTENSION.fullmatch(found) and f".{found}" != UNFINISHED else ""
+    return found if re.fullmatch(EXTENSION, found) and f".{found}" != UNFINISHED else ""
 
 
 def _plain(title: str) -> str:
     """The text as a part of a name: no control, no separator, nothing at its edges that means something."""
-    return _UNFIT.sub("-", unicodedata.normalize("NFC", text.clean(title, MOST))).strip(_EDGES)
+    return re.sub(_UNFIT, "-", unicodedata.normalize("NFC", text.clean(title, MOST))).strip(_EDGES)
 
 
 def _cut(title: str, room: int) -> str:

@@ -4,7 +4,6 @@ Parsing 10,000 jobs takes half a second and tens of megabytes, and leaves what t
 """
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +60,8 @@ class Recalled(NamedTuple):
 
 
 def _digest(jobs: Iterable[Job]) -> str:
+    from hashlib import blake2b  # 2 ms, and `list` starts without
+
     digest, encode = blake2b(digest_size=16), msgspec.json.Encoder().encode
     for job in jobs:
         digest.update(encode(job))
