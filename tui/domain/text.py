@@ -79,6 +79,11 @@ def mask_url(url: str) -> str:
     return re.sub(r"([?#]).*", r"\1…", bare, count=1, flags=re.DOTALL)
 
 
+def mask_urls(text: str) -> str:
+    """A text in which every web address is as `mask_url` has it."""
+    return re.sub(r"https?://\S+", lambda url: mask_url(url[0]), text, flags=re.IGNORECASE)
+
+
 def duration(seconds: float) -> str:
     """What is left, in at most six cells: 38s, 7m, 2h05m, 18h, 5d04h, 120d. A second that has begun counts whole."""
     whole = math.ceil(_within(seconds))

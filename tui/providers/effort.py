@@ -23,11 +23,11 @@ class _Group:
     """What stands between two brackets, as far as it is read."""
 
     def __init__(self) -> None:
-        self.others: float = 0
+        self.others = 0.0
         """Ways of the alternatives before the last '|'."""
-        self.before: float = 1
+        self.before = 1.0
         """Ways of what stands before the last item."""
-        self.last: float = 1
+        self.last = 1.0
         """Ways of the last item, to which a sign of repetition belongs."""
 
     def add(self, ways: float) -> None:
@@ -54,7 +54,7 @@ def ways(expression: str, longest: int) -> float:
                 groups.pop()
                 groups[-1].add(group.ways)
             case "bar":
-                group.others, group.before, group.last = group.ways, 1, 1
+                group.others, group.before, group.last = group.ways, 1.0, 1.0
             case "atom":
                 group.add(1)
             case _:

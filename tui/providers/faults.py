@@ -3,13 +3,12 @@
 Messages name the provider and leave the account to the caller. URLs in them lose their query, which may be signed.
 """
 
-import re
 from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from tui.domain.jobs import Fault, FaultKind
-from tui.domain.text import clean
+from tui.domain.text import clean, mask_urls
 from tui.providers.bodies import NotJsonError, decode, texts
 from tui.providers.pointers import Json
 from tui.providers.provider import Provider
@@ -20,7 +19,6 @@ SAID_MOST = 300
 REQUEST_ID_MOST = 120
 """Characters."""
 
-_SIGNED = re.compile(r"(https?://[^\s?#]*)[?#]\S*", re.IGNORECASE)
 _BY_STATUS = {
     401: FaultKind.REFUSED,
     402: FaultKind.PAYMENT,
@@ -104,7 +102,7 @@ def _fault(
         wait = retry_after(reply)
         wait = reset_after(reply) if wait is None else wait
     wording = _FORBIDDEN if reply.status == 403 else _WORDING[kind]
-    said = _SIGNED.sub(r"\1?…", said).rstrip(" .")
+    said = mask_urls(said).rstrip(" .")
     message = wording.format(
         title=provider.title,
         status=reply.status,

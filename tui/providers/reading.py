@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from tui.domain.jobs import Fault, LinkKind, Phase, Report, Result, Sighting
-from tui.domain.text import clean
+from tui.domain.text import clean, mask_urls
 from tui.providers import faults
 from tui.providers.bodies import NotJsonError, decode, scalar, texts
 from tui.providers.pointers import Json, Pointer
@@ -51,7 +51,7 @@ def read(provider: Provider, kind: str, reply: Reply) -> Report | Fault:
 
     def text(pointers: Sequence[Pointer], most: int) -> str | None:
         for found in texts(pointers, body, reply.headers, status.empty):
-            return clean(found, most) or None
+            return mask_urls(clean(found, most))[:most] or None
         return None
 
     phase = _instead(endpoint.instead, body, reply.headers) or endpoint.words.get(word_key(word))
