@@ -263,6 +263,7 @@ def main(*, quick: bool = False) -> None:
         assert {json.loads(stdin)["event"] for _, stdin in told} >= {"done", "failed"}, "no hook was told"
         found += sought({"a hook's arguments": repr([argv for argv, _ in told]).encode()}, SIGNED)
         found += sought({"what hooks are told": repr(told).encode()}, KEY)
+        assert b"ended by an error of its own" in written["the screen that crashed"]
         assert not any(name.endswith("(stderr)") and b"Traceback" in said for name, said in written.items())
     size = sum(map(len, written.values()))
     print(
