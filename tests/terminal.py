@@ -109,6 +109,10 @@ class Terminal:
         """Seconds that the child has had a processor for."""
         return sum(map(int, self._stat()[11:13])) / os.sysconf("SC_CLK_TCK")
 
+    def threads(self) -> int:
+        """The threads that the child has."""
+        return int(self._stat()[17])
+
     def stopped(self) -> bool:
         """A signal has stopped the child."""
         return self._stat()[0] == "T"

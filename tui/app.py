@@ -25,6 +25,7 @@ from tui.engine.thread import EngineThread
 from tui.screens.dashboard import Dashboard
 from tui.screens.ending import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
 from tui.screens.starting import LOOKS, Looks, beginning
+from tui.screens.stopping import yielding
 from tui.stores import paths
 from tui.stores.library import Library
 from tui.stores.settings import Settings
@@ -113,8 +114,8 @@ class Babeltop(App[None]):
         return self._dashboard
 
     def get_driver_class(self) -> type[Driver]:
-        """The terminal's driver, which also keeps the columns straight."""
-        return anchoring(super().get_driver_class())
+        """The terminal's driver, which also keeps the columns straight and yields to what stops the program."""
+        return anchoring(yielding(super().get_driver_class()))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours of the states, for Textual's own themes, which know none."""

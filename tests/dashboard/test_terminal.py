@@ -85,6 +85,24 @@ def test_stopped_and_continued_it_gives_the_terminal_back_meanwhile_and_draws_al
         assert terminal.modes() == set()
 
 
+def test_what_stops_it_without_a_word_does_not_spoil_the_terminal_either(folders: Path):
+    with Terminal(DEMO) as terminal:
+        before = termios.tcgetattr(terminal.fd)
+        assert terminal.until(rows, 20)
+        threads = terminal.threads()
+        for _ in range(2):
+            os.kill(terminal.pid, signal.SIGSTOP)
+            assert terminal.until(lambda _: terminal.stopped(), 10)
+            terminal.screen.reset()
+            os.kill(terminal.pid, signal.SIGCONT)
+            assert terminal.until(rows, 10)
+        assert terminal.threads() <= threads
+        terminal.type(QUIT)
+        assert terminal.wait(8) == 0
+        assert termios.tcgetattr(terminal.fd) == before
+        assert terminal.modes() == set()
+
+
 def test_told_to_end_while_it_is_stopped_it_ends_once_it_goes_on(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
