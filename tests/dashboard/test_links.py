@@ -116,5 +116,8 @@ async def test_that_a_service_gives_the_same_link_is_said_in_the_detail(app: Bab
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
         feed.push(with_state(replace(state, unrenewed=3)))
         app.screen.table.point_at(state.job.ref)
-        await pilot.pause()
-        assert "asked 3 times for a fresh link: the service gives the same one" in text_of(pilot)
+        for _ in range(50):  # the detail follows the cursor when that has been painted
+            await pilot.pause()
+            if "asked 3 times for a fresh link: the service gives the same one" in text_of(pilot):
+                return
+        raise AssertionError(text_of(pilot))

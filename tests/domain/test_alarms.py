@@ -35,3 +35,8 @@ def test_a_link_that_is_renewed_by_itself_is_worth_a_word_only_when_that_has_fai
 
 def test_what_is_put_away_has_none():
     assert alarms(replace(DONE, job=Job(account="a", id="1", archived=True)), OUTLOOK) == ()
+
+
+def test_a_renewal_that_is_known_to_fail_is_worth_a_word_at_once():
+    state = replace(DONE, job=Job(account="a", id="1", keep_link=True), unrenewed=2)
+    assert alarms(state, OUTLOOK)[0].at == NOW + 6 * DAY

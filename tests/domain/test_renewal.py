@@ -136,10 +136,12 @@ def test_a_result_that_brings_no_later_link_counts_as_none():
     assert after(Resulted(other, NOW + DAY, renewal=True), state=before).unrenewed == 0
 
 
-def test_trouble_is_told_long_before_the_end_and_only_while_it_lasts():
+def test_trouble_is_told_at_the_second_time_and_only_while_it_lasts():
     start = NOW + 6 * DAY
     once = after(done(NOW), done(start, renewal=True))
     twice = after(done(start + HOUR, renewal=True), state=once)
-    assert renewal.trouble(once, DAY, start + HOUR) == ""
-    assert "the same" in renewal.trouble(twice, DAY, start + HOUR)
-    assert renewal.trouble(after(done(start + 2 * HOUR, "https://new", renewal=True), state=twice), DAY, start) == ""
+    assert renewal.trouble(once) == ""
+    assert renewal.trouble(twice) == "asked 2 times for a fresh one: the service gives the same one"
+    assert renewal.trouble(after(done(start + 2 * HOUR, "https://new", renewal=True), state=twice)) == ""
+    offline = [Faulted(Fault(FaultKind.OFFLINE, "no network"), start, second=True)] * 3
+    assert renewal.trouble(after(*offline, state=after(done(NOW)))) == "asked 3 times for a fresh one: no network"

@@ -5,10 +5,10 @@ import asyncio
 from tests import house
 from tests.engine.scripted import Scripted, done, running
 from tests.engine.test_asking import Stage, stage
-from tests.virtual import DAY, HOUR, MINUTE, WEEK, live, wall
+from tests.virtual import DAY, EPOCH, HOUR, MINUTE, WEEK, live, wall
 from tui.domain import board, expiry
 from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Ref
-from tui.engine.feed import Refresh, Renew
+from tui.engine.feed import Kind, Refresh, Renew
 from tui.stores.watchlist import Set
 
 A = Ref("heygen", "a")
@@ -298,3 +298,22 @@ def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_bet
     live(twice())
     assert len(ends) == 2
     assert ends[0] == ends[1]
+
+
+def test_a_renewal_that_fails_is_told_once_and_long_before_the_end(tmp_path):
+    async def story(found):
+        await asyncio.sleep(WEEK - 6 * HOUR)
+        told = [notice for notice in found.ear.notices if notice.kind is Kind.EXPIRING]
+        assert len(told) == 1
+        assert told[0].at < EPOCH + WEEK - 17 * HOUR
+        assert "asked 2 times for a fresh one: the service gives the same one" in told[0].text
+
+    stage(tmp_path, lasting(), KEPT, story, tick=MINUTE)
+
+
+def test_a_link_that_is_renewed_is_no_news(tmp_path):
+    async def story(found):
+        await asyncio.sleep(3 * WEEK)
+        assert [notice for notice in found.ear.notices if notice.kind is Kind.EXPIRING] == []
+
+    stage(tmp_path, numbered(), KEPT, story, tick=15 * MINUTE)

@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from tui.domain import durations
+from tui.domain import durations, renewal
 from tui.domain.board import Flag, JobState, soonest
 from tui.domain.jobs import ACTIVE
 from tui.domain.rows import Outlook
 
 RENEWING = 4
-"""A link that is renewed by itself is worth a word only when this part of the warning time is left: else it failed."""
+"""A link that is renewed by itself is worth a word once that is known to fail, or by this part of the warning time."""
 
 
 class Alarm(NamedTuple):
@@ -32,7 +32,8 @@ def alarms(state: JobState, outlook: Outlook) -> tuple[Alarm, ...]:
         found.append(Alarm(state.born + patience, Flag.STALLED, repr(state.born)))
     link = soonest(state)
     if link is not None and link.expires_at is not None:
-        before = outlook.warn_before / (RENEWING if state.job.keep_link else 1)
+        renewing = state.job.keep_link and not renewal.fails(state)
+        before = outlook.warn_before / (RENEWING if renewing else 1)
         found.append(Alarm(link.expires_at - before, Flag.EXPIRING, link.url))
         found.append(Alarm(link.expires_at, Flag.EXPIRED, link.url))
     return tuple(found)

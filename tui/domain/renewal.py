@@ -84,12 +84,14 @@ def fruitless(state: JobState) -> int:
     return state.unrenewed + (state.faults if met else 0)
 
 
-def trouble(state: JobState, renew_before: float, now: float) -> str:
-    """Why the job's link is not renewed though it should be by now, for an operator; "": nothing is wrong."""
-    start = begins(state, renew_before)
-    tries = state.unrenewed + state.faults
-    if start is None or now < start or tries < TROUBLED:
+def fails(state: JobState) -> bool:
+    """A job that is to keep its link was asked for a fresh one often enough for an operator to know that it fails."""
+    return state.job.keep_link and state.phase is Phase.DONE and state.unrenewed + state.faults >= TROUBLED
+
+
+def trouble(state: JobState) -> str:
+    """Why the link of such a job is not renewed, for an operator; "": nothing is wrong."""
+    if not fails(state):
         return ""
-    if state.fault is not None:
-        return f"asked {tries} times for a fresh link: {state.fault.message}"
-    return f"asked {tries} times for a fresh link: the service gives the same one"
+    why = state.fault.message if state.fault is not None else "the service gives the same one"
+    return f"asked {state.unrenewed + state.faults} times for a fresh one: {why}"

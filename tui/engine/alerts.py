@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
-from tui.domain import rows, text
+from tui.domain import renewal, rows, text
 from tui.domain.alarms import Alarm, alarms
 from tui.domain.board import Flag, JobState, PhaseChange, soonest
 from tui.domain.jobs import FaultKind, Ref
@@ -250,9 +250,10 @@ def _said(alarm: Alarm, state: JobState, now: float) -> str:
         case Flag.STALLED:
             return f"has been at it for {text.span(now - (state.born or now))}, far longer than usual"
         case Flag.EXPIRING:
-            return f"its link dies in {text.duration(_left(state, now))}"
+            trouble = renewal.trouble(state)
+            return f"its link dies in {text.duration(_left(state, now))}" + (f"; {trouble}" if trouble else "")
         case _:
-            return "its link is dead: r asks for a fresh one"
+            return "its link is dead: L asks for a fresh one"
 
 
 def _left(state: JobState, now: float) -> float:
