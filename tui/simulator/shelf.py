@@ -21,13 +21,15 @@ class _Grant:
     """What the path is found by."""
     path: str
     query: str
+    kept: float
+    """Instant from which another ask gets another link."""
     dies: float
     plot: Plot
     name: str
 
 
 class Shelf:
-    """Gives out links and serves what they lead to. A link stays the same until it dies; then there is a new one."""
+    """Gives out links and serves what they lead to. One is given until it dies, or for as long as its story says."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -39,8 +41,8 @@ class Shelf:
         now = self._now()
         place = (play.service, play.plot.id, name)
         grant = self._grants.get(place)
-        if grant is None or now >= grant.dies:
-            if grant is not None:
+        if grant is None or now >= min(grant.kept, grant.dies):
+            if grant is not None and now >= grant.dies:
                 del self._marks[grant.mark]
             grant = self._grants[place] = _granted(play, name, now)
             self._marks[grant.mark] = grant
@@ -67,10 +69,10 @@ def _granted(play: Play, name: str, now: float) -> _Grant:
     mark = blake2b(f"{play.service}/{plot.id}/{name}/{now}".encode(), digest_size=8).hexdigest()
     path = f"/{ROOT}/{mark}/{quote(plot.id, safe='')}/{name}"
     if not plot.signed:
-        return _Grant(mark, path, _unsigned(play, name), now + plot.link_life, plot, name)
+        return _Grant(mark, path, _unsigned(play, name), now + plot.link_kept, now + plot.link_life, plot, name)
     sign = _cloudfront if play.service == "heygen" else _sigv4
     query = urlencode(sign(mark, now, plot.link_life))
-    return _Grant(mark, path, query, int(now) + int(plot.link_life), plot, name)
+    return _Grant(mark, path, query, now + plot.link_kept, int(now) + int(plot.link_life), plot, name)
 
 
 def _unsigned(play: Play, name: str) -> str:

@@ -71,6 +71,8 @@ class Plot:
     """Instant; None: at the first ask."""
     signed: bool
     link_life: float
+    link_kept: float
+    """Seconds for which every ask gets the same link; infinite: until it dies."""
     text: str
     """The translation, a line a sentence."""
     message: str
@@ -108,6 +110,8 @@ class Story:
     """Its links carry an exact expiry: CloudFront's at HeyGen, S3's elsewhere."""
     link_life: float | None = None
     """Seconds from the moment when a link is first given."""
+    link_kept: float = inf
+    """Seconds for which every ask gets the same link; after them there is another, and the old one lives on."""
     text: str | None = None
     """The translation, a line a sentence."""
     message: str | None = None
@@ -140,6 +144,7 @@ class Story:
             began=self.began,
             signed=self.signed,
             link_life=(SHORT_LIFE if end == "short" else LIFE) if self.link_life is None else self.link_life,
+            link_kept=self.link_kept,
             text=text if self.text is None else self.text,
             message=message if self.message is None else self.message,
             reason=reason if self.reason is None else self.reason,
