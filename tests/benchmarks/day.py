@@ -1,0 +1,102 @@
+"""A virtual day of an engine with 10,000 jobs and of the board that a screen draws: by how much it makes memory grow.
+
+python -m tests.benchmarks.day      (a child of `memory`; prints the megabytes a day, and the asks)
+"""
+
+import asyncio
+import gc
+import json
+import os
+import tempfile
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+from tests import house
+from tests.benchmarks.consoles import JOBS, resident, states
+from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
+from tui.domain.jobs import ENDS, Job
+from tui.domain.rows import Outlook
+from tui.engine.session import Session
+from tui.engine.thread import Outbox
+from tui.simulator.app import Simulator
+from tui.simulator.story import Story
+from tui.stores.journal import Entry
+from tui.stores.watchlist import Add, Remove
+from tui.widgets.board import Board
+
+ACTIVE = 120
+"""Jobs that come every SHIFT, for as many that are taken off the watchlist; the others have ended long ago."""
+SHIFT = 6 * HOUR
+RATE = 3.0
+"""Asks a minute that each account may use."""
+SETTLE, DAYS = 1, 2
+"""Virtual days until everything is as large as it gets, and those in which the growth is measured."""
+ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
+
+
+class Front:
+    """What a front end keeps: the board, as the outbox fills it."""
+
+    def __init__(self) -> None:
+        self.board = Board(Outlook(now=wall()), wall)
+        self.outbox = Outbox(self._woken)
+
+    def _woken(self) -> None:
+        asyncio.get_running_loop().call_soon(self._take)
+
+    def _take(self) -> None:
+        self.board.take(self.outbox.take())
+        self.board.arranged()
+
+
+async def lived(folder: Path) -> tuple[float, int]:
+    """Megabytes a day, and the asks of a day."""
+    random = Random(1)
+    shifts = [
+        tuple(Job(account=ACCOUNTS[number % 4], id=f"day{shift}-{number}-fine-x") for number in range(ACTIVE))
+        for shift in range(int((SETTLE + DAYS) * DAY / SHIFT))
+    ]
+    lives = {job.id: random.uniform(10 * MINUTE, 5 * HOUR) for shift in shifts for job in shift}
+    stories = [Story(job, queued=life * 0.1, running=life * 0.9) for job, life in lives.items()]
+    simulator = Simulator(clock=wall, stories=stories, seed=1)
+    ended = list(states("quiet", wall(), JOBS - ACTIVE))
+    library = house.library(folder, "http://sim.test", rate=RATE)
+    library.watchlist.change(Add(tuple(state.job for state in ended)))
+    library.journal.record([Entry(state) for state in ended])
+    front = Front()
+    session = Session(library, front.outbox, wall=wall, random=random, transport=lambda: Wire(simulator), tick=MINUTE)
+    session.open()
+    running = asyncio.create_task(session.run())
+    before, settled = 0.0, int(SETTLE * DAY / SHIFT)
+    for number, shift in enumerate(shifts):
+        if number == settled:
+            before, simulator.replies = held(), Counter()
+        assert (await session.perform(Add(shift))).ok
+        await asyncio.sleep(SHIFT)
+        assert len(front.board.states) == JOBS
+        assert sum(front.board.states[job.ref].phase in ENDS for job in shift) > ACTIVE / 2
+        assert (await session.perform(Remove(tuple(job.ref for job in shift)))).ok
+    grown, asked = held() - before, sum(simulator.replies.values())
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    library.close()
+    return grown / DAYS, asked // DAYS
+
+
+def held() -> float:
+    """Resident megabytes without what waits for the collector."""
+    gc.collect()
+    return resident(os.getpid())
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        grown, asked = live(lived(Path(folder)))
+    print(json.dumps({"grown": grown, "asks": asked}))
+
+
+if __name__ == "__main__":
+    main()
