@@ -40,6 +40,8 @@ class Origin:
     """Bytes of the body after which the next connections are cut off."""
     silent: bool = False
     """What is cut is not closed, but says nothing more."""
+    cut_off: int = 0
+    """Replies that were cut off so far."""
     asked: list[Asked] = field(default_factory=list)
     sent: Callable[[int], None] = lambda _count: None
     """Told of the bytes of each write."""
@@ -81,6 +83,10 @@ class Origin:
         writer.write(_head(status, headers | self.headers))
         await self._send(start, writer)
 
+    def left(self, _start: int) -> int | None:
+        """Bytes after which a reply that begins there is cut off; None: it is not."""
+        return self.cuts.pop(0) if self.cuts else None
+
     def _start(self, headers: Mapping[str, str]) -> int:
         ranged = headers.get("range", "")
         if not ranged or not self.ranges or headers.get("if-range", self.etag) != self.etag:
@@ -88,10 +94,12 @@ class Origin:
         return int(ranged.removeprefix("bytes=").rstrip("-"))
 
     async def _send(self, start: int, writer: asyncio.StreamWriter) -> None:
-        left = self.cuts.pop(0) if self.cuts else None
+        left = self.left(start)
         for piece in self.pieces(start):
             if left is not None and left < len(piece):
                 writer.write(piece[:left])
+                self.sent(left)
+                self.cut_off += 1
                 await writer.drain()
                 if self.silent:
                     await asyncio.Event().wait()

@@ -60,17 +60,20 @@ class Fetched:
 
 
 class Cutter(Origin):
-    """Cuts so many of its replies, each after a random part of what may be had between two cuts."""
+    """Cuts its replies at so many random places of the file, at each once."""
 
     def __init__(self, size: int, cuts: int, random: Random) -> None:
         super().__init__(size)
-        share = 2 * size // (cuts + 1)
-        self.cuts = [random.randrange(share) for _ in range(cuts)]
+        self._places = sorted(random.sample(range(1, size), cuts))
         self.count = 0
         self.sent = self._sent
 
     def _sent(self, count: int) -> None:
         self.count += count
+
+    def left(self, start: int) -> int | None:
+        ahead = self._places[self.cut_off :]
+        return max(0, ahead[0] - start) if ahead else None
 
 
 class Service:
@@ -160,7 +163,7 @@ def fetched(folder: Path, size: int, cuts: int, kills: int, seed: int = 0) -> Fe
         names = sorted(path.name for path in program.folder.iterdir())
     return Fetched(
         size=size,
-        cuts=cuts - len(origin.cuts),
+        cuts=origin.cut_off,
         kills=killed,
         requests=len(asked),
         resumed=sum(each is not None for each in asked),
