@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tui.domain.board import Faulted, Listed, Planned, Reported, Resulted, Unasked
 from tui.domain.durations import SIGMAS, Fit
-from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
+from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Saved, Sighting
 
 NOW = 1_800_000_000.0
 WEEK = 7 * 86400.0
@@ -50,6 +50,7 @@ def events(at):
         st.builds(Resulted, st.builds(Result, st.none() | st.text(), st.lists(sightings).map(tuple)), st.just(at)),
         st.builds(Faulted, faults, st.just(at), st.booleans(), st.booleans()),
         st.builds(Unasked, faults),
+        st.builds(Saved, st.sampled_from(["video", "captions"]), st.just("/d/a"), st.just(1), st.just(at)),
         st.builds(Listed, st.builds(Job, account=st.just("a"), id=st.just("1"), archived=st.booleans())),
         st.builds(
             Planned,

@@ -6,14 +6,17 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests import house
+from tests.engine.scripted import Scripted, done
 from tests.files import Origin, at
 from tests.house import Ear, running, until
 from tests.server import serving
 from tests.stores.test_downloads import HOLDER
+from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
 from tui.domain.jobs import Job, Phase, Ref
 from tui.engine.feed import Cancel, Download, Kind, Stage
 from tui.engine.session import Session
@@ -296,3 +299,43 @@ async def test_another_babeltop_that_downloads_it_is_left_to_it(tmp_path):
             assert ear.downloads[-1].message == "another babeltop downloads it"
             assert not (await live.perform(Cancel((Ref("heygen", "a"),)))).ok
     assert names(tmp_path / "got") == []
+
+
+class Store:
+    """A content network in virtual time: down until an instant."""
+
+    def __init__(self, up_at: float) -> None:
+        self.up_at = up_at
+        self.asked: list[float] = []
+
+    async def __call__(self, _scope, _receive, send):
+        self.asked.append(wall())
+        up = wall() >= self.up_at
+        headers = [(b"content-type", b"video/mp4"), (b"content-length", b"3" if up else b"0")]
+        await send({"type": "http.response.start", "status": 200 if up else 503, "headers": headers})
+        await send({"type": "http.response.body", "body": b"abc" if up else b""})
+
+
+def test_what_trouble_kept_from_being_downloaded_is_tried_again_by_itself_and_told_once(tmp_path):
+    store = Store(up_at=EPOCH + 5 * HOUR)
+    apps = {"sim.test": Scripted(lambda _asked: done("https://cdn.test/a.mp4")), "cdn.test": store}
+
+    async def play():
+        found = house.library(
+            tmp_path, "http://sim.test", (job("a", download=True),), config=f'[downloads]\ndir = "{tmp_path}/got"\n'
+        )
+        ear = Ear()
+        session = Session(found, ear, wall=wall, random=Random(0), transport=lambda: Wire(apps), tick=MINUTE)
+        async with running(session):
+            await asyncio.sleep(4 * HOUR)
+            assert not session.states[Ref("heygen", "a")].saved
+            assert [notice.kind for notice in ear.notices].count(Kind.UNSAVED) == 1
+            tries = len(store.asked)
+            await asyncio.sleep(3 * HOUR)
+            assert session.states[Ref("heygen", "a")].saved
+        found.close()
+        return tries
+
+    tries = live(play())
+    assert 20 < tries < 100, "it neither gives up nor hammers"
+    assert names(tmp_path / "got") == ["a.mp4"]

@@ -12,7 +12,7 @@ from tests import house
 from tests.server import raw, serving, silence
 from tui.domain.board import JobState
 from tui.domain.jobs import Job, Phase, Ref
-from tui.engine.feed import Kind, Notice, Resume
+from tui.engine.feed import Kind, Notice, Progress, Resume, Stage
 from tui.engine.thread import NOTICES, WAKE_EVERY, EngineThread, Outbox
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
@@ -296,3 +296,15 @@ async def test_a_failure_stands_before_the_other_problems_until_the_engine_has_l
     assert outbox.take().problems == ("the journal",)
     outbox.stands()
     assert outbox.take().problems is None
+
+
+async def test_a_download_that_an_engine_died_over_does_not_go_on_for_the_eye():
+    outbox = Outbox(lambda: None)
+    for job, stage in (("a", Stage.FETCHING), ("b", Stage.SAVED)):
+        outbox.download(Progress(ref=Ref("heygen", job), stage=stage))
+    outbox.take()
+    outbox.fell("the engine stopped")
+    told = outbox.take().downloads
+    assert {ref.id: progress.stage for ref, progress in told.items()} == {"a": Stage.FAILED}
+    outbox.fell("the engine stopped")
+    assert not outbox.take().downloads

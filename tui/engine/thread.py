@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Ref
-from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Progress, Update
+from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Progress, Stage, Update
 from tui.engine.names import EngineLoop
 from tui.stores.library import Library
 
@@ -62,6 +62,8 @@ class Outbox:
         self._states: dict[Ref, JobState] = {}
         self._accounts: dict[str, AccountState] = {}
         self._downloads: dict[Ref, Progress] = {}
+        self._under_way: set[Ref] = set()
+        """Downloads that an engine which died leaves unfinished."""
         self._order: tuple[Ref, ...] | None = None
         self._removed: set[Ref] = set()
         self._listed: frozenset[Ref] = frozenset()
@@ -108,6 +110,9 @@ class Outbox:
         """The engine died, and with it whatever it said of problems and the wake-up that it may have owed."""
         with self._lock:
             self._failure, self._problems, self._troubled = why, (), True
+            for ref in self._under_way:
+                self._downloads[ref] = Progress(ref=ref, stage=Stage.FAILED, message="the engine stopped over it")
+            self._under_way.clear()
             self._rung = True
         self._wake()
 
@@ -123,6 +128,8 @@ class Outbox:
         """A download has moved."""
         with self._lock:
             self._downloads[progress.ref] = progress
+            going = progress.stage in {Stage.WAITING, Stage.FETCHING}
+            (self._under_way.add if going else self._under_way.discard)(progress.ref)
         self._ring()
 
     def notice(self, notice: Notice) -> None:

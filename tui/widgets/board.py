@@ -52,6 +52,7 @@ class Board:
         if update.order is not None:
             self.states = {ref: self.states[ref] for ref in update.order if ref in self.states}
             self.marks &= self.states.keys()
+            self._take_downloads({})
             self._arrangement.listed(self.states, self.outlook)
         else:
             self._arrangement.put(update.states.values(), self.outlook)
