@@ -72,6 +72,19 @@ def test_check_and_wait_call_hooks_too_and_wait_for_them(babeltop: Program) -> N
     assert len(told(kept)) == 2
 
 
+def test_a_wait_that_is_interrupted_does_not_wait_for_a_hook_that_hangs(babeltop: Program) -> None:
+    program = babeltop.configured("camb").holding("camb:i-fine", "camb:j-stuck")
+    began = program.folder / "began"
+    hooked(program, f"open({str(began)!r}, 'w').close(); time.sleep(50)", more='timeout = "60s"')
+    process = program.start("wait")
+    until(began.exists)
+    process.send_signal(signal.SIGTERM)
+    sent = time.monotonic()
+    assert program.end(process).code == 130
+    assert time.monotonic() - sent < 10
+    assert "camb:i-fine" in (program.state / "babeltop.log").read_text(), "what was not told is in the log"
+
+
 def test_a_hook_that_fails_is_said_on_stderr_and_in_the_log_and_changes_no_exit_code(babeltop: Program) -> None:
     program = babeltop.configured("camb").holding("camb:e-fine", "camb:f-fine", "camb:g-fine")
     hooked(program, "print('no such room'); sys.exit(7)")

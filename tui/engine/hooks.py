@@ -261,6 +261,9 @@ async def calling(
     running = asyncio.create_task(hooks.run())
     try:
         yield hooks.call
+    except BaseException:
+        ending = min(ending, ENDING)  # a person, or an error, ends it: nobody waits for hooks then
+        raise
     finally:
         try:
             with suppress(TimeoutError):
