@@ -81,18 +81,14 @@ def _given(texts: Iterable[str]) -> Iterator[Record | Wrong]:
 
 
 def _sorted(record: Record | Wrong, hints: Hints, account: str) -> _Found:
-    """A record's candidate. Its account is the one that was said for all, else its own; `account:id` names it too."""
+    """A record's candidate. Its account is the one that was said for all, else its own."""
     if isinstance(record, Wrong):
         return _Found(Candidate(record.where, Verdict.REFUSED, reason=record.reason), {})
     own = record.said.get("account", "")
     if own and not record.id.lower().startswith(("http://", "https://")):
         return _Found(_exact(record.id, account or own, hints), record.said)
-    line, account = record.id, account or own
-    name, colon, rest = line.strip().partition(":")
-    if colon and name in hints and account in {"", name}:
-        line, account = rest, name
     none = Candidate("", Verdict.REFUSED, reason="there is no id")
-    return _Found(next(iter(sort_out([line], hints, (), account)), none), record.said)
+    return _Found(next(iter(sort_out([record.id], hints, (), account or own)), none), record.said)
 
 
 def _exact(job_id: str, account: str, hints: Hints) -> Candidate:

@@ -42,7 +42,7 @@ def sort_out(
     refs: Collection[Ref],
     account: str = "",
 ) -> tuple[Candidate, ...]:
-    """The candidates in lines of ids or links; empty lines are passed over.
+    """The candidates in lines of ids, links or `account:id`; empty lines are passed over.
 
     `hints` are the shapes of every account's ids, by account; `account` is whose all of them are, if that was said.
     An id is an account's where that was said, where its shape fits that account's alone, or where there is no other.
@@ -53,12 +53,19 @@ def sort_out(
     for line in lines:
         if not line.strip():
             continue
-        candidate = _judge(ids.from_paste(line, shapes), hints, refs, account)
+        rest, whose = _named(line.strip(), hints, account)
+        candidate = _judge(ids.from_paste(rest, shapes), hints, refs, whose)
         if candidate.verdict is Verdict.NEW and candidate.ref in seen:
             candidate = Candidate(candidate.id, Verdict.TWICE, candidate.account)
         seen.add(candidate.ref)
         found.append(candidate)
     return tuple(found)
+
+
+def _named(line: str, hints: Mapping[str, Sequence[re.Pattern[str]]], account: str) -> tuple[str, str]:
+    """The id and its account, where the line names it as `account:id` and no other was said for all."""
+    name, colon, rest = line.partition(":")
+    return (rest, name) if colon and name in hints and account in {"", name} else (line, account)
 
 
 def _judge(

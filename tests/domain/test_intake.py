@@ -1,0 +1,31 @@
+import re
+
+import pytest
+
+from tui.domain.intake import Verdict, sort_out
+from tui.domain.jobs import Ref
+
+HINTS = {"acme": [re.compile("^doc_")], "other": []}
+
+
+@pytest.mark.parametrize(
+    ("line", "account", "expected"),
+    [
+        ("doc_1", "", ("acme", "doc_1")),
+        ("other:doc_1", "", ("other", "doc_1")),
+        (' other:"x" ', "", ("other", "x")),
+        ("other:x", "other", ("other", "x")),
+        ("other:x", "acme", ("acme", "other:x")),  # whose all are was said: the whole is an id
+        ("nobody:x", "acme", ("acme", "nobody:x")),
+        ("other:https://x.example/v/7", "", ("other", "7")),
+    ],
+)
+def test_an_id_is_the_accounts_that_it_names_or_fits(line: str, account: str, expected: tuple[str, str]) -> None:
+    (found,) = sort_out([line], HINTS, (), account)
+    assert (found.verdict, found.account, found.id) == (Verdict.NEW, *expected)
+
+
+def test_what_is_there_or_stands_twice_or_is_unclear_is_said() -> None:
+    lines = ["acme:a", "acme:a", "other:b", "x", "other:", "https://h/"]
+    verdicts = [each.verdict for each in sort_out(lines, HINTS, {Ref("other", "b")})]
+    assert verdicts == [Verdict.NEW, Verdict.TWICE, Verdict.THERE, Verdict.UNCLEAR, Verdict.REFUSED, Verdict.REFUSED]
