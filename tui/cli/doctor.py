@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tui.cli import findings, surroundings
+from tui.cli import findings, surroundings, table
 from tui.cli.failures import foreseen
 from tui.cli.findings import Finding, Level
-from tui.cli.output import FAULT, OK, USAGE, data, json_array
+from tui.cli.output import FAULT, OK, USAGE, data, json_array, say
 from tui.cli.parser import Namespace
 from tui.domain import text
 from tui.domain.jobs import FaultKind, Job
@@ -42,7 +42,9 @@ def doctor(args: Namespace) -> int:
     if args.json:
         data(json_array(map(findings.shape, found)))
     else:
-        data("".join(f"{line}\n" for line in findings.told(found)))
+        data("".join(f"{line}\n" for line in findings.told(found, table.room())))
+        wrong = sum(finding.level is Level.WRONG for finding in found)
+        say(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong" if wrong else "nothing is wrong")
     return _code(found)
 
 

@@ -31,8 +31,8 @@ def drawn(lines: Sequence[Sequence[str]], cut: Sequence[int]) -> str:
     """Lines of cells, one column under another; `cut` are the columns that give way on a terminal that is narrow."""
     lines = [[clean(cell) or NOTHING for cell in line] for line in lines]
     widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
-    room = _room()
-    while room is not None and sum(widths) + len(GAP) * (len(widths) - 1) > room:
+    columns = room()
+    while columns is not None and sum(widths) + len(GAP) * (len(widths) - 1) > columns:
         widest = max(cut, key=lambda column: widths[column])
         if widths[widest] <= LEAST:
             break
@@ -64,7 +64,7 @@ def _remarks(state: JobState, outlook: Outlook) -> Iterable[str]:
         yield state.report.message
 
 
-def _room() -> int | None:
+def room() -> int | None:
     """Columns of the terminal on stdout; None: it is no terminal."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
