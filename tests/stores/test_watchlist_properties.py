@@ -33,7 +33,10 @@ TEXT = st.lists(st.sampled_from(NASTY) | st.text(max_size=4), max_size=4).map(""
 REFS = st.builds(Ref, st.sampled_from(["heygen", "camb", "a:b #"]), st.sampled_from(["1", "2", "3", "4", '"[[job]]"']))
 JOBS = st.builds(
     lambda ref, **rest: Job(account=ref.account, id=ref.id, **rest),
-    REFS | st.builds(Ref, TEXT.filter(bool), TEXT.filter(lambda text: not refusal(text))),
+    REFS
+    | st.builds(
+        Ref, TEXT.filter(lambda text: text and text.isprintable()), TEXT.filter(lambda text: not refusal(text))
+    ),
     label=TEXT,
     note=TEXT,
     tags=st.lists(TEXT, max_size=3).map(tuple),

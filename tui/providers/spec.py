@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tui.domain.jobs import Phase
+from tui.domain.text import clean
 from tui.providers.fields import BaseUrl, Instant, Name, Regex
 from tui.providers.provider import (
     ALIASES,
@@ -47,6 +48,10 @@ __all__ = [
     "load",
     "parse",
 ]
+
+
+TITLE_MOST, DOCS_MOST = 60, 200
+"""Characters of what a file says to people: it may come from anywhere."""
 
 
 class ProviderError(ValueError):
@@ -106,13 +111,13 @@ def parse(text: str, source: str) -> Provider:
     file = _File(**values)
     return Provider(  # the texts and numbers as plain ones, which every encoder knows
         name=str(file.name),
-        title=file.title,
+        title=clean(file.title, TITLE_MOST) or str(file.name),
         source=source,
         base_url=str(file.base_url),
         key=file.key,
         limits=limits,
         endpoints=endpoints,
-        docs=file.docs,
+        docs=clean(file.docs, DOCS_MOST),
         ids=tuple(map(str, file.ids)),
         error=file.error,
         bulk=bulk,

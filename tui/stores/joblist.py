@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from tui.domain import ids
 from tui.domain.jobs import Job, Ref
+from tui.domain.text import clean
 from tui.stores import blocks
 
 _PLACE = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
@@ -51,6 +53,8 @@ class Reading(NamedTuple):
     """What an operator should know of and nothing stops at: jobs that stand twice, each with its line."""
 
 
+TEXT_MOST = 10_000
+"""Characters of a text that has to be cleaned."""
 Table = dict[str, Any]
 """A TOML table as `tomllib` gives it."""
 
@@ -118,9 +122,28 @@ def job_of(table: Table) -> Job:
         raise ValueError(f"{key}: {reason}" if key else reason) from error
     if not job.account:
         raise ValueError("account: it is empty")
+    if not job.account.isprintable():
+        raise ValueError(f"account: {job.account!r} holds a character that does not show")
     if why := ids.refusal(job.id):
         raise ValueError(f"id: {why}")
     return job
+
+
+def harmless(reading: Reading) -> Reading:
+    """What the list says without what would be more than text on a terminal: a watchlist may be anybody's."""
+    return reading._replace(jobs=tuple(map(_harmless, reading.jobs)))
+
+
+def _harmless(job: Job) -> Job:
+    if all(map(str.isprintable, (job.kind, job.label, job.note, *job.tags))):
+        return job
+    return replace(
+        job,
+        kind=clean(job.kind, TEXT_MOST),
+        label=clean(job.label, TEXT_MOST),
+        note=clean(job.note, TEXT_MOST, lines=True),
+        tags=tuple(clean(tag, TEXT_MOST) for tag in job.tags),
+    )
 
 
 def _instant(value: object) -> float:

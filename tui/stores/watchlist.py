@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tui.stores.changes import Change, apply, perform
-from tui.stores.joblist import Reading, WatchlistError, parse
+from tui.stores.joblist import Reading, WatchlistError, harmless, parse
 from tui.stores.operations import Add, Operation, Outcome, Remove, Removed, Restore, Set
 
 __all__ = [
@@ -55,9 +55,9 @@ class WatchlistFile:
             return status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self) -> Reading:
-        """What the file says; without a file nothing, and none is made."""
+        """What the file says, harmless to show; without a file nothing, and none is made."""
         with _told_of(self.path):
-            return parse(self._text())
+            return harmless(parse(self._text()))
 
     def change(self, operation: Operation) -> tuple[Reading, Outcome]:
         """Do an operation to the file as it is now; one that changes nothing does not touch it.
@@ -69,7 +69,7 @@ class WatchlistFile:
             real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(real.with_name(f".{real.name}.lock"), self._patience):
                 change = self._replaced(real, operation)
-            return change.reading, change.outcome
+            return harmless(change.reading), change.outcome
 
     def _text(self) -> str:
         try:

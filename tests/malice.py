@@ -1,0 +1,92 @@
+"""What no service, provider file or colleague should write, and a service that says it in every field."""
+
+import json
+from typing import Any
+
+ALIEN: dict[str, str] = {
+    "title-osc": "\x1b]0;PWNED\x07",
+    "clipboard-osc": "\x1b]52;c;UFdORUQ=\x07",
+    "notify-osc": "\x1b]777;notify;PWNED;PWNED\x1b\\",
+    "link-osc": "\x1b]8;;file:///etc/passwd\x1b\\PWNED\x1b]8;;\x1b\\",
+    "an-osc-without-end": "\x1b]0;PWNED",
+    "csi": "\x1b[2J\x1b[1;1H\x1b[31mPWNED\x1b[?1049l",
+    "c1": "\x9d0;PWNED\x07\x9b2J\x90q\x9c",
+    "dcs": "\x1bP$qPWNED\x1b\\",
+    "markup": "[/x][@click=app.exit]PWNED[/][bold",
+    "link-markup": "[link=file:///etc/passwd]PWNED[/link]",
+    "emoji-markup": ":skull: $error {braces} %s %(x)s",
+    "bidi": "\u202eDENWP\u202c \u2066PWNED\u2069 \u200f",
+    "zero-width": "P\u200bW\u2060N\ufeffE\u180eD" * 50,
+    "tags": "flag \U0001f3f4\U000e0067\U000e0062\U000e007f",
+    "combining": "e" + "\u0301" * 5000,
+    "lines": "a\nb\r\nc\x85d\u2028e\u2029f\vg\fh\ti",
+    "nulls": "\0\x08\x7f\x1a\x04P\x0eW",
+    "surrogate": "\ud800 \udfff",
+    "a-megabyte": "A" * 900_000,
+    "a-wide-megabyte": "漢" * 200_000,
+    "families": "👨‍👩‍👧‍👦" * 10_000,
+    "formula": '=cmd|"/C calc"!A1',
+    "path": "../../../etc/passwd",
+    "option": "--help",
+    "shell": "$(touch PWNED); `touch PWNED`; ' \" \\",
+}
+"""By name. A text of the file system's, shell's or spreadsheet's kind is to be carried as it is, and to do nothing."""
+
+NEVER = (
+    b"\x1b]0;",
+    b"\x1b]52;",
+    b"\x1b]8;;file:",
+    b"\x1bP$q",
+    b"\x1b]777;notify;PWNED",
+    *(each.encode() for each in "\u202e\u2066\u200f\u200b\u2060\u180e\x85\x9d\x9b\x90\U000e0067\u2028"),
+)
+"""Bytes that may reach no terminal, whoever says what."""
+
+PROVIDER = """name = "evil"
+title = "Evil \\u001B]0;PWNED\\u0007 \\u202e[/x]"
+base_url = "{url}"
+key = {{ header = "x-api-key", env = "EVIL_KEY" }}
+cadence = "text"
+[status]
+path = "/jobs/{{id}}"
+word = ["/word"]
+title = ["/title"]
+language = ["/language"]
+progress = ["/progress"]
+message = ["/message"]
+run = ["/run"]
+[error]
+message = ["/message"]
+request_id = ["header:x-request-id", "/request"]
+[words]
+pending = "running"
+good = "done"
+bad = "failed"
+[[links]]
+kind = "video"
+at = ["/url"]
+[result]
+path = "/results/{{run}}"
+text = ["/text"]
+"""
+"""A provider's file from elsewhere, which reads every field."""
+
+
+async def service(scope: Any, receive: Any, send: Any) -> None:
+    """Says the text whose name the id begins with; its end tells how: ran, done, failed, odd (its word) or 500."""
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    name, _, how = scope["path"].rpartition("/")[2].rpartition(".")
+    said = ALIEN.get(name, "fine")
+    fields = dict.fromkeys(("title", "language", "message", "request", "text", "more"), said)
+    word = {"ran": "pending", "done": "good", "failed": "bad"}.get(how, said)
+    report = {**fields, "word": word, "progress": said, "run": f"{name}.done", "url": f"https://cdn.test/{said[:2000]}"}
+    status = 500 if how == "500" else 200
+    header = said[:3000].encode("utf-8", "replace").translate(None, bytes(range(32)) + b"\x7f").strip()
+    headers = [(b"x-request-id", header)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(report).encode()})
