@@ -1,0 +1,67 @@
+"""What is imported is declared, what is declared is used, and what the tests run with is pinned."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+BROUGHT = {"rich": "textual", "httpcore": "httpx", "aiohttp": "textual-serve", "aiohttp-jinja2": "textual-serve"}
+"""Imported beside the package that brings it along and whose own values they are."""
+UNSEEN = {"sniffio": "httpcore imports it where it is there"}
+"""Declared for others to import."""
+TOOLS = {"build", "codespell", "import-linter", "pillow", "pyright", "ruff"}
+TOOLS |= {"pytest-asyncio", "pytest-textual-snapshot", "pytest-timeout", "pytest-xdist"}
+"""Of dev, what is run or plugged in; the rest is imported."""
+
+
+def plain(name: str) -> str:
+    """A distribution's name as it is compared (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(requirements: Iterable[str]) -> set[str]:
+    return {plain(re.match(r"[A-Za-z0-9._-]+", each)[0]) for each in requirements} - {"babeltop"}
+
+
+def imported(*folders: str) -> set[str]:
+    """The distributions whose modules are imported anywhere below the folders."""
+    known, found = packages_distributions(), set[str]()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"tui", "tests"}
+            found |= {plain(known[top][0]) for top in tops}
+    return found
+
+
+def test_what_the_program_imports_is_declared_and_what_is_declared_is_imported():
+    wanted = declared(PROJECT["dependencies"]) | declared(EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"])
+    found = imported("tui")
+    assert {BROUGHT.get(each, each) for each in found} | UNSEEN.keys() == wanted
+    assert not {"anyio", "h11"} & found, "what brings them may drop them"
+
+
+def test_what_only_the_tests_import_is_declared_and_no_tool_is_left_over():
+    program = imported("tui") | BROUGHT.keys() | UNSEEN.keys()
+    known = declared(EXTRAS["dev"])
+    assert imported("tests") - program <= known
+    assert known - imported("tests", "tui") <= TOOLS
+    assert known >= TOOLS
+
+
+def test_what_the_tests_run_with_is_pinned_to_a_version():
+    loose = [each for each in EXTRAS["dev"] if "==" not in each and not each.startswith("babeltop[")]
+    assert loose == []
+
+
+def test_every_dependency_of_the_program_has_a_floor():
+    extras = EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"]
+    assert [each for each in PROJECT["dependencies"] + extras if ">=" not in each] == []
