@@ -3,7 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from tui.domain.board import Faulted, Listed, Planned, Reported, Resulted, Unasked
+from tui.domain.board import Died, Faulted, Listed, Planned, Reported, Resulted, Unasked
 from tui.domain.durations import SIGMAS, Fit
 from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Saved, Sighting
 
@@ -51,6 +51,7 @@ def events(at):
         st.builds(Faulted, faults, st.just(at), st.booleans(), st.booleans()),
         st.builds(Unasked, faults),
         st.builds(Saved, st.sampled_from(["video", "captions"]), st.just("/d/a"), st.just(1), st.just(at)),
+        st.builds(Died, st.sampled_from([f"https://cdn.test/{number}" for number in range(4)]), st.just(at)),
         st.builds(Listed, st.builds(Job, account=st.just("a"), id=st.just("1"), archived=st.booleans())),
         st.builds(
             Planned,

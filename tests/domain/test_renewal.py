@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.domain.made import NOW, WEEK, few
 from tui.domain import renewal
-from tui.domain.board import Faulted, JobState, Reported, Resulted, reduce
+from tui.domain.board import Died, Faulted, JobState, Reported, Resulted, reduce
 from tui.domain.cadence import Tempo, plan
 from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
 
@@ -145,3 +145,9 @@ def test_trouble_is_told_at_the_second_time_and_only_while_it_lasts():
     assert renewal.trouble(after(done(start + 2 * HOUR, "https://new", renewal=True), state=twice)) == ""
     offline = [Faulted(Fault(FaultKind.OFFLINE, "no network"), start, second=True)] * 3
     assert renewal.trouble(after(*offline, state=after(done(NOW)))) == "asked 3 times for a fresh one: no network"
+
+
+def test_a_kept_link_that_proved_dead_is_renewed_at_once_however_short_it_lived():
+    state = after(done(NOW), Died("https://cdn.test/1", NOW + 60))
+    assert state.links[0].dead
+    assert NOW + 60 <= plan(state, VIDEO, NOW + 60, Random(0)).at <= NOW + 60 + renewal.AGAIN[0]

@@ -104,7 +104,7 @@ def test_a_link_that_proved_dead_is_asked_for_though_it_looks_alive(tmp_path):
     stage(tmp_path, app, LOOSE, story)
 
 
-def test_the_same_link_again_is_no_fresh_one_and_is_not_asked_for_twice(tmp_path):
+def test_a_link_that_proved_dead_stays_dead_when_the_service_gives_it_again(tmp_path):
     app = lasting()
 
     async def story(found):
@@ -113,6 +113,14 @@ def test_the_same_link_again_is_no_fresh_one_and_is_not_asked_for_twice(tmp_path
         assert isinstance(fault, Fault)
         assert "the same link again" in fault.message
         assert len(app.log) == 2
+        assert expiry.expired(board.soonest(found[A]), wall())
+        await found.session.perform(Refresh((A,)))
+        await asyncio.sleep(MINUTE)
+        assert len(app.log) == 3
+        assert expiry.expired(board.soonest(found[A]), wall())
+        app.reply = lambda asked: done("https://cdn.test/new")
+        assert (await found.session.links.fresh(A)).url == "https://cdn.test/new"
+        assert not expiry.expired(board.soonest(found[A]), wall())
 
     stage(tmp_path, app, LOOSE, story)
 

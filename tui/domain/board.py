@@ -112,6 +112,13 @@ class Faulted(NamedTuple):
     """It was an ask for the result or a fresh link of a job that is done, which it stays whatever becomes of that."""
 
 
+class Died(NamedTuple):
+    """A link proved to be dead: who wanted to fetch it was refused."""
+
+    url: str
+    at: float
+
+
 class Unasked(NamedTuple):
     """No ask was sent at all: no key, an account that is not configured, a floor that is too far away."""
 
@@ -127,7 +134,7 @@ class Planned(NamedTuple):
     expected: Fit | None = None
 
 
-Event = Listed | Reported | Resulted | Faulted | Unasked | Planned | Saved
+Event = Listed | Reported | Resulted | Faulted | Died | Unasked | Planned | Saved
 
 
 class PhaseChange(NamedTuple):
@@ -155,6 +162,8 @@ def reduce(state: JobState, event: Event) -> tuple[JobState, PhaseChange | None]
             return (_renewed(state, after) if renewal else after), None
         case Unasked(fault):
             return replace(state, fault=fault), None
+        case Died(url, at):
+            return replace(state, links=expiry.died(state.links, url, at)), None
         case Saved():
             return replace(state, saved=(*(each for each in state.saved if each.what != event.what), event)), None
         case Reported(report, at, skew, renewal):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from msgspec import DecodeError, json
+from msgspec.structs import replace
 
 from tui.domain.jobs import Link, LinkKind, Sighting
 
@@ -35,14 +36,15 @@ def seen(before: Sequence[Link], sightings: Sequence[Sighting], at: float, skew:
 
     `skew`: seconds by which the service's clock is ahead of ours.
 
-    The same URL of the same kind keeps its first_seen: showing it again does not restart its clock. A kind that
+    The same URL of the same kind keeps its first_seen, and stays dead where it proved to be: showing it again does
+    not restart its clock. A kind that
     the reply does not show at all keeps the links that still live; they stand last.
     """
-    since = {(link.kind, link.url): link.first_seen for link in before}
+    known = {(link.kind, link.url): link for link in before}
     shown: dict[tuple[LinkKind, str], Sighting] = {}
     for sighting in sightings:
         shown.setdefault((sighting.kind, sighting.url), sighting)
-    links = [_link(sighting, since.get(key, at), skew) for key, sighting in shown.items()]
+    links = [_link(sighting, known.get(key), at, skew) for key, sighting in shown.items()]
     kinds = {link.kind for link in links}
     return (*links, *(link for link in before if link.kind not in kinds and not expired(link, at)))
 
@@ -80,7 +82,19 @@ def signed(url: str) -> tuple[float, bool] | None:
     return min(_signatures(parameters), default=None)
 
 
-def _link(sighting: Sighting, first_seen: float, skew: float) -> Link:
+def died(links: Sequence[Link], url: str, at: float) -> tuple[Link, ...]:
+    """The links after the one with this URL proved to be dead at an instant."""
+    return tuple(
+        replace(link, expires_at=min(at, link.expires_at or at), exact=True, dead=True) if link.url == url else link
+        for link in links
+    )
+
+
+def _link(sighting: Sighting, known: Link | None, at: float, skew: float) -> Link:
+    """`known`: the same one, if it was there already."""
+    if known is not None and known.dead:
+        return known
+    first_seen = at if known is None else known.first_seen
     expires_at, exact = signed(sighting.url) or (None, False)
     if expires_at is not None and abs(skew) >= SKEWED:
         expires_at -= skew

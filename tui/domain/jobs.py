@@ -127,9 +127,11 @@ class Link(Struct, frozen=True, gc=False):
     expires_at: float | None
     """Instant, by our clock (see `domain.expiry`); None: no expiry is known."""
     exact: bool
-    """The expiry is signed into the URL; else it is first_seen plus the documented life."""
+    """The expiry is signed into the URL, or was met; else it is first_seen plus the documented life."""
     key: bool = False
     """Fetching it takes the account's key."""
+    dead: bool = False
+    """Who wanted to fetch it was refused: it died at `expires_at`, whatever was promised."""
 
 
 class Saved(Struct, frozen=True, gc=False):

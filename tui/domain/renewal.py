@@ -55,6 +55,8 @@ def begins(state: JobState, renew_before: float) -> float | None:
         return None
     first = min(ends, key=lambda link: link.expires_at or 0.0)
     dies = first.expires_at or 0.0
+    if first.dead:
+        return dies
     life = dies - first.first_seen
     return None if life < GOOD else max(dies - renew_before, first.first_seen + life / 2)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from tui.domain import board, expiry, pace, renewal, text
+from tui.domain.board import Died
 from tui.domain.jobs import ENDS, Fault, FaultKind, Link, Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.check import Ask, permitted
@@ -60,11 +61,19 @@ class Links:
         found = self._link(ref, kind, nth)
         if found is not None and found.url != not_url and renewal.good(found.expires_at, self._now()):
             return found
+        if not_url is not None:
+            self._died(ref, not_url)
         fault = await self.renew(ref)
         found, now = self._link(ref, kind, nth), self._now()
         if found is not None and found.url != not_url and not expiry.expired(found, now):
             return found
         return fault or Fault(FaultKind.MISSING, self._why(ref, found, not_url, now))
+
+    def _died(self, ref: Ref, url: str) -> None:
+        """The board does not go on to say that the link lives."""
+        state, now = self._ledger.states.get(ref), self._now()
+        if state is not None and any(link.url == url and not expiry.expired(link, now) for link in state.links):
+            self._ledger.settle(ref, Died(url, now))
 
     async def renewed(self, refs: Iterable[Ref]) -> list[Renewed]:
         """What comes of a person's wish for fresh links: an account that was stopped is tried again."""
