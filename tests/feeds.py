@@ -17,6 +17,7 @@ from tui.engine.feed import (
     Download,
     Health,
     Outcome,
+    Pause,
     Refresh,
     Remember,
     Renew,
@@ -41,6 +42,7 @@ class LibraryFeed:
         self.resumed: list[str] = []
         self.downloaded: list[Ref] = []
         self.cancelled: list[Ref] = []
+        self.paused = False
         self.waiting: list[Update] = []
         self.silence = 0.0
         self._wake: Callable[[], None] = lambda: None
@@ -78,6 +80,10 @@ class LibraryFeed:
             case Cancel(refs):
                 self.cancelled += refs
                 return Outcome(message=f"{len(refs)} called off")
+            case Pause(paused):
+                self.paused = paused
+                self.push(Update(states={}, role="paused" if paused else "polling"))
+                return Outcome(message="asking is paused" if paused else "asking goes on")
             case Resume(account):
                 self.resumed.append(account)
                 return Outcome(message=f"{account} is tried again")

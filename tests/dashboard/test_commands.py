@@ -87,6 +87,7 @@ CASES = {
     "time": Case((), lambda seen: seen.dash.board.zone is not None and "local" in seen.said),
     "theme": Case((), lambda seen: seen.app.theme == "babeltop-light"),
     "preview": Case((), lambda seen: not seen.dash.pane.display),
+    "place": Case((), lambda seen: seen.dash.pane.region.x == 80 and seen.dash.table.region.width == 80),
     "accounts": Case((), lambda seen: seen.screen is AccountsScreen),
     "journal": Case((), lambda seen: seen.screen is JournalScreen),
     **{
@@ -105,6 +106,7 @@ CASES = {
     "mute": Case((), lambda seen: next(iter(seen.states.values())).job.muted),
     "refresh": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs[:1]),
     "refresh_all": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs),
+    "pause": Case((), lambda seen: seen.feed.paused and "Z goes on" in str(seen.dash.query_one("#problems").content)),
     "copy_id": Case((), lambda seen: seen.app.clipboard == seen.dash.table.cursor.id),
     "copy_link": Case(("3",), lambda seen: seen.app.clipboard.startswith("https://")),
     "browse": Case(("3",), lambda seen: "there is no desktop here" in seen.said),
@@ -247,3 +249,41 @@ async def test_times_turn_from_ages_to_instants_and_back(app: Babeltop):
         await pilot.press("t")
         await pilot.pause()
         assert text_of(pilot).splitlines()[3] == before.splitlines()[3]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (120, 24), (170, 40), (200, 60)])
+async def test_the_detail_goes_to_the_other_place_and_back(app: Babeltop, size):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        dash = app.screen
+        before = [dash.pane.region, dash.table.region]
+        await pilot.press("P")
+        await pilot.pause()
+        right = dash.pane.region.x > 0
+        assert right is (size[0] < 160)
+        apart = dash.table.region.right <= dash.pane.region.x or dash.table.region.bottom <= dash.pane.region.y
+        assert apart
+        assert dash.pane.region.width >= 40
+        await pilot.press("p")
+        await pilot.pause()
+        assert not dash.pane.display
+        assert dash.table.region.width == size[0]
+        await pilot.press("p", "P")
+        await pilot.pause()
+        assert [dash.pane.region, dash.table.region] == before
+
+
+async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop):
+    from tests.dashboard.test_dashboard import text_of
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("2", "Z")
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "paused" in shown.splitlines()[0]
+        assert "; asking is paused" in shown
+        assert "next in" not in shown
+        await pilot.press("Z")
+        await pilot.pause()
+        assert "paused" not in text_of(pilot).splitlines()[0]
+        assert "next in" in text_of(pilot)

@@ -145,6 +145,12 @@ class Resume(Struct, frozen=True):
     account: str
 
 
+class Pause(Struct, frozen=True):
+    """Ask nothing by itself until it is told otherwise (`paused` False); what a person wants is asked."""
+
+    paused: bool
+
+
 class Remember(Struct, frozen=True):
     """Keep these for the next start, by name; each is plain data. What has another name stays as it is."""
 
@@ -165,7 +171,7 @@ class Cancel(Struct, frozen=True):
     refs: tuple[Ref, ...]
 
 
-Command = Operation | Refresh | Renew | Resume | Remember | Download | Cancel
+Command = Operation | Refresh | Renew | Resume | Pause | Remember | Download | Cancel
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -201,7 +207,7 @@ class Update(Struct, frozen=True, kw_only=True):
     """The watchlist's order, where it changed."""
     accounts: Mapping[str, AccountState] | None = None
     role: str | None = None
-    """Who polls, where that changed: "polling", or "following PID n"."""
+    """Who polls, where that changed: "polling", "paused", or "following PID n"."""
     problems: tuple[str, ...] | None = None
     """Banners: a broken watchlist, a journal that cannot be written."""
     notices: tuple[Notice, ...] = ()

@@ -9,7 +9,7 @@ from tui.domain.jobs import Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.aside import Aside
 from tui.engine.downloads import Downloads
-from tui.engine.feed import Cancel, Command, Detail, Download, Outcome, Refresh, Remember, Renew, Resume
+from tui.engine.feed import Cancel, Command, Detail, Download, Outcome, Pause, Refresh, Remember, Renew, Resume
 from tui.engine.ledger import Ledger
 from tui.engine.links import Links, Renewed
 from tui.stores.journal import JournalError
@@ -34,6 +34,7 @@ class Orders:
         *,
         listed: Callable[[Reading], None],
         unlock: Callable[[str], None],
+        pause: Callable[[bool], Outcome],
         downloads: Downloads,
         aside: Aside,
         links: Links,
@@ -45,6 +46,7 @@ class Orders:
         self._accounts = accounts
         self._list = listed
         self._unlock = unlock
+        self._pause = pause
         self._downloads = downloads
         self._aside = aside
         self._links = links
@@ -59,6 +61,8 @@ class Orders:
                 return await self._renew(refs)
             case Resume(account):
                 return await self._resume(account)
+            case Pause(paused):
+                return self._pause(paused)
             case Remember(values):
                 return self._remember(values)
             case Download(refs, folder):

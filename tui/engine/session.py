@@ -102,6 +102,7 @@ class Session:
         self.links = Links(self._accounts, self._ledger, self._asking.anew, self._connect, self._clock.now)
         """Links that are good when somebody wants one."""
         self._role = Role(polling=True)
+        self._paused = False
         self._pruning = Pruning(library, self._clock.now)
         self._noticed = 0
         files = JobFiles(
@@ -124,6 +125,7 @@ class Session:
             self._accounts,
             listed=self._list,
             unlock=self._unlock,
+            pause=self._pause,
             downloads=self.downloads,
             aside=aside,
             links=self.links,
@@ -219,13 +221,36 @@ class Session:
             self._leading.end()
 
     def _queue(self, ref: Ref, at: float | None) -> None:
-        """Who follows asks nothing but what a person wants at once."""
+        """Who follows, or is paused, asks nothing but what a person wants at once."""
         self.downloads.consider(ref)
         poller = self._pollers.get(ref.account)
-        if poller is not None and at is not None and (self._role.polling or at == HURRIED):
+        if poller is not None and at is not None and (self._asks or at == HURRIED):
             poller.put(ref, at)
         elif poller is not None:
             poller.drop(ref)
+
+    @property
+    def _asks(self) -> bool:
+        return self._role.polling and not self._paused
+
+    def _pause(self, paused: bool) -> Outcome:
+        """Asks nothing by itself from now on, or goes on."""
+        if not self._role.polling:
+            return Outcome(ok=False, message=f"this console is {self._role.text}: pause it there")
+        if paused is not self._paused:
+            self._paused = paused
+            self._listener.role("paused" if paused else self._role.text)
+            if paused:
+                self._drop_all()
+            else:
+                self._ledger.resume()
+        return Outcome(
+            message="asking is paused: what is not asked for by hand grows old" if paused else "asking goes on"
+        )
+
+    def _drop_all(self) -> None:
+        for ref in self.states:
+            self._queue(ref, None)
 
     # What passes by itself.
 
@@ -255,8 +280,7 @@ class Session:
         if role.polling and not before.polling:
             self._ledger.resume()
         elif before.polling and not role.polling:
-            for ref in self.states:
-                self._queue(ref, None)
+            self._drop_all()
         if role.silent:
             self._ledger.outdate()
         for account in role.accounts:

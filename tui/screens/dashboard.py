@@ -102,6 +102,7 @@ class Dashboard(Screen[None]):
         self._doers = (Moving(self), Looking(self), Saving(self, deeds), deeds)
         board.zone = None if looks.time == "relative" else self.zone()
         self.set_class(not looks.preview, "-alone")
+        self.set_class(looks.turned, "-turned")
 
     @property
     def host(self) -> App[None]:
@@ -133,6 +134,7 @@ class Dashboard(Screen[None]):
             sort=board.sort,
             descending=board.descending,
             preview=not self.has_class("-alone"),
+            turned=self.has_class("-turned"),
             theme=self.host.theme,
         )
         self._looks = looks
@@ -225,6 +227,8 @@ class Dashboard(Screen[None]):
         silent = self.feed.silent_for()
         if silent > SILENT:
             problems.append(f"the engine has not answered for {silent:.0f} s: what you see is as old as that")
+        if self.board.paused:
+            problems.append("asking is paused: Z goes on")
         if self.frozen is not None:
             problems.append("the view is frozen: z lets it go on")
         banner = self.query_one("#problems", Static)

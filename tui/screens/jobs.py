@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui.domain import board as reducer
 from tui.domain import expiry, renewal, text
 from tui.domain.jobs import Job, Link, Phase, Ref
-from tui.engine.feed import AccountState, Outcome, Refresh, Renew
+from tui.engine.feed import AccountState, Outcome, Pause, Refresh, Renew
 from tui.screens import desktop
 from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
 
@@ -120,6 +120,10 @@ class JobDeeds:
         question = f"{what}: about {text.span(minutes * 60)} at {account}'s limit."
         answered = ConfirmScreen(question, "asks them all")
         self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(wish) if yes else None)
+
+    def pause(self) -> None:
+        """Has the engine ask nothing by itself, or go on."""
+        self._dashboard.wish(Pause(not self._board.paused))
 
     # Results.
 

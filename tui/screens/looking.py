@@ -231,6 +231,17 @@ class Looking:
         self._dashboard.tick()
         self._dashboard.remember()
 
+    def place(self) -> None:
+        """Puts the detail below the table, or at its right."""
+        dashboard = self._dashboard
+        if dashboard.has_class("-narrow"):
+            dashboard.say("there is no room for the detail beside the table: Enter opens it", ok=False)
+            return
+        dashboard.toggle_class("-turned")
+        dashboard.remove_class("-alone")
+        dashboard.pane.tick()
+        dashboard.remember()
+
     # Dialogs.
 
     def accounts(self) -> None:

@@ -35,6 +35,8 @@ class Looks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sort: str = ""
     descending: bool = False
     preview: bool = True
+    turned: bool = False
+    """The detail stands below where it would be at the right by itself, and the other way round."""
     theme: str = ""
     time: str = ""
     """"relative", "local" or "utc"."""

@@ -12,6 +12,9 @@ from tui.domain.rows import Filter, Outlook, View
 from tui.engine.feed import AccountState, Health, Progress, Stage, Update
 from tui.widgets.arrangement import Arrangement
 
+PAUSED = "paused"
+"""The role of an engine that a person has told to ask nothing by itself."""
+
 
 class Board:
     """What every widget of the dashboard reads. Only `take` and the operator's choices change it."""
@@ -22,7 +25,7 @@ class Board:
         self.accounts: dict[str, AccountState] = {}
         self.problems: tuple[str, ...] = ()
         self.role = ""
-        """Whom this console follows; "" while it polls."""
+        """Whom this console follows, or "paused"; "" while it polls."""
         self.downloads: dict[Ref, Progress] = {}
         """Those that are on their way or failed."""
         self._saving: dict[Ref, float | None] = {}
@@ -59,7 +62,7 @@ class Board:
         if update.downloads:
             self._take_downloads(update.downloads)
         if update.role is not None:
-            self.role = update.role if update.role.startswith("following") else ""
+            self.role = update.role if update.role.startswith(("following", PAUSED)) else ""
         if update.problems is not None:
             self.problems = update.problems
 
@@ -82,8 +85,14 @@ class Board:
     def face(self) -> Face:
         """How cells are to look, now."""
         until = {name: account.until for name, account in self.accounts.items() if account.until is not None}
-        stopped = {name for name, state in self.accounts.items() if state.health in {Health.REFUSED, Health.NO_KEY}}
+        quiet = {Health.REFUSED, Health.NO_KEY}
+        stopped = {name for name, state in self.accounts.items() if self.paused or state.health in quiet}
         return Face(self.outlook, self._glyphs, until, frozenset(stopped), self.zone, self._saving)
+
+    @property
+    def paused(self) -> bool:
+        """This console's engine asks nothing by itself, since the operator wants that."""
+        return self.role == PAUSED
 
     @property
     def ascii_only(self) -> bool:

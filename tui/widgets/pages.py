@@ -117,7 +117,7 @@ class Pages:
         asked = f"asked {state.asks} time{'s' if state.asks != 1 else ''}" if state.asks else "not asked yet"
         at = cells.next_ask(state, self._board.face)
         if at is None:
-            following = ""
+            following = "; asking is paused" if self._board.paused and state.next_ask_at is not None else ""
         elif at <= now:
             following = f"; next now: {state.reason}"
         else:
