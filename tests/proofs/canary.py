@@ -116,7 +116,12 @@ class House:
         """Runs a command line; for so many seconds where it does not end by itself."""
         command = [sys.executable, *program, *line.split()]
         with subprocess.Popen(
-            command, env=self.env | env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            env=self.env | env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process:
             try:
                 out, err = process.communicate(timeout=seconds or 60)

@@ -63,6 +63,14 @@ class Request(NamedTuple):
     """What is masked in the reply."""
 
 
+def direct() -> dict[str, httpx.AsyncBaseTransport | None]:
+    """Mounts of an httpx client, by which what goes to this machine takes no proxy.
+
+    httpx would send a request for http://127.0.0.1 to `http_proxy`, key and all, unless `no_proxy` names it.
+    """
+    return dict.fromkeys(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+
+
 class TooLargeError(Exception):
     """A body passed the bound."""
 
@@ -112,6 +120,7 @@ class Client:
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # in weeks a service may set any number
             transport=self._transport() if self._transport else None,
+            mounts=direct(),
         )
 
     async def get(self, request: Request) -> Reply | Fault:

@@ -23,8 +23,9 @@ import httpx
 
 from tui import __version__
 from tui.domain.text import clean, mask_url
+from tui.engine.client import direct
 from tui.stores.secrets import Secret
-from tui.stores.values import Webhook, exposed
+from tui.stores.values import Webhook
 
 MOST = 1024 * 1024
 """Bytes that a program may write; more is a flood, and it is killed."""
@@ -170,8 +171,7 @@ class Poster:
 
     def _made(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        here = self._url.startswith("http:") and not exposed(self._url)  # no proxy brings it back to this machine
-        return httpx.AsyncClient(limits=limits, follow_redirects=False, timeout=self._patience, trust_env=not here)
+        return httpx.AsyncClient(limits=limits, follow_redirects=False, timeout=self._patience, mounts=direct())
 
     async def close(self) -> None:
         """Ends its connection."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from tui import __version__
 from tui.domain import text
 from tui.domain.jobs import Fault, FaultKind
-from tui.engine.client import Transport, Trust, unreached
+from tui.engine.client import Transport, Trust, direct, unreached
 from tui.providers.provider import Key
 from tui.stores.secrets import Secret
 from tui.stores.values import exposed
@@ -89,6 +89,7 @@ def client(tls: Trust, transport: Transport | None) -> httpx.AsyncClient:
         follow_redirects=False,
         event_hooks={"response": [_turned]},
         transport=transport() if transport else None,
+        mounts=direct(),
     )
 
 
