@@ -75,3 +75,12 @@ NAMES = ("content-length", "content-range", "etag", "last-modified", "date", "di
 def test_no_headers_make_it_raise(status: int, headers: dict[str, str]) -> None:
     delivery.read(status, headers)
     delivery.unmet(headers)
+
+
+def test_of_an_encoded_file_nothing_else_is_known():
+    headers = {"content-encoding": "gzip", "content-length": "5", "etag": '"a"', "content-md5": MD564}
+    assert delivery.read(200, headers) == Delivery(encoding="gzip")
+    assert delivery.read(206, headers | {"content-range": "bytes 5-9/10"}) is None
+    identity = delivery.read(200, headers | {"content-encoding": "Identity"})
+    assert identity is not None
+    assert identity.total == 5

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import hashlib
 import os
 import subprocess
@@ -19,6 +20,7 @@ from tui.engine.fetching import Fetching, Order
 from tui.engine.following import FetchError, Way
 from tui.providers.fields import HeaderName
 from tui.providers.provider import Key
+from tui.stores import parts
 from tui.stores.downloads import Begun
 from tui.stores.secrets import Secret
 
@@ -128,12 +130,13 @@ async def test_a_server_that_heeds_no_if_range_does_not_mix_two_files(tmp_path):
         assert (await errand(f"{base}/a.mp4")).read_bytes() == origin.content
 
 
-async def test_without_a_validator_it_starts_anew(tmp_path):
-    origin = Origin(LARGE, cuts=[2_000_000] + [0] * 10, headers={"etag": 'W/"weak"'})
+async def test_without_a_validator_it_starts_anew_at_once_and_later(tmp_path):
+    origin = Origin(LARGE, cuts=[2_000_000, 1_000_000] + [0] * 10, headers={"etag": 'W/"weak"'})
     with at(origin) as base:
         errand = Errand(tmp_path, base)
         with pytest.raises(FetchError):
             await errand(f"{base}/a.mp4")
+        assert {asked.headers.get("range") for asked in origin.asked} == {None}
         origin.cuts, origin.asked = [], []
         assert (await errand(f"{base}/a.mp4")).read_bytes() == origin.content
     assert [asked.headers.get("range") for asked in origin.asked] == [None]
@@ -240,7 +243,7 @@ async def test_a_dead_link_is_renewed_once(tmp_path, status):
         await errand(f"{base}/dead")
         assert errand.renewed == [f"{base}/dead"]
         errand.begun, errand.fresh = None, link(f"{base}/dead2")
-        with pytest.raises(FetchError, match="neither does a fresh one"):
+        with pytest.raises(FetchError, match="so does a fresh one"):
             await errand(f"{base}/dead")
         errand.fresh = Fault(FaultKind.OFFLINE, "cannot be reached")
         with pytest.raises(FetchError, match="cannot be reached"):
@@ -260,6 +263,23 @@ async def test_a_link_that_dies_on_the_way_is_renewed_and_gone_on_with(tmp_path)
         ("/a.mp4", "bytes=2000000-"),
         ("/alive.mp4", "bytes=2000000-"),
     ]
+
+
+async def test_a_link_that_dies_again_and_again_is_renewed_while_bytes_come(tmp_path):
+    origin = Origin(LARGE, cuts=[1_100_000, 1_100_000])
+    with at(origin) as base:
+        errand = Errand(tmp_path, base)
+        errand.fresh = link(f"{base}/second.mp4")
+
+        def dies(_count: int) -> None:
+            """Whatever is asked for next is dead by then, but for the link that nobody had yet."""
+            origin.replies[origin.asked[-1].path] = (403, {})
+            if origin.asked[-1].path == "/second.mp4":
+                errand.fresh = link(f"{base}/third.mp4")
+
+        origin.sent = dies
+        assert (await errand(f"{base}/a.mp4")).read_bytes() == origin.content
+    assert [url.rpartition("/")[2] for url in errand.renewed] == ["a.mp4", "second.mp4"]
 
 
 async def test_silence_is_cut_off_and_slow_bytes_are_not(tmp_path):
@@ -348,3 +368,42 @@ async def test_a_folder_without_permission_is_said(tmp_path):
         finally:
             os.seteuid(0)
     assert not (tmp_path / "closed").exists()
+
+
+class Encoded(Origin):
+    """A store that sends what it holds encoded, whatever was asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(len(content), headers={"content-encoding": "gzip"})
+        self._content = content
+
+    def pieces(self, start: int = 0) -> Iterator[bytes]:
+        yield self._content[start:]
+
+
+async def test_a_file_that_comes_encoded_is_saved_as_it_is_and_starts_anew_where_it_was_cut(tmp_path):
+    captions = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHola\n\n" * 100_000
+    origin = Encoded(gzip.compress(captions))
+    origin.cuts = [5000]
+    with at(origin) as base:
+        path = await Errand(tmp_path, base)(f"{base}/a.vtt", kind=LinkKind.CAPTIONS)
+    assert path.read_bytes() == captions
+    assert [asked.headers.get("range") for asked in origin.asked] == [None, None]
+
+
+@pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"x" * 1000, mtime=0)[:-20]], ids=["none", "cut"])
+async def test_a_damaged_encoding_is_no_file(tmp_path, content):
+    with at(Encoded(content)) as base:
+        errand = Errand(tmp_path, base)
+        with pytest.raises(FetchError):
+            await errand(f"{base}/a.vtt")
+    assert [name for name in errand.names if not name.endswith(".part")] == []
+
+
+async def test_a_bomb_leaves_the_disk_as_much_as_it_needs(tmp_path):
+    bomb = gzip.compress(bytes(100 * 1024 * 1024))
+    with small_disk(tmp_path / "disk", 96 * 1024 * 1024), at(Encoded(bomb)) as base:
+        errand = Errand(tmp_path / "disk", base)
+        with pytest.raises(FetchError, match="Make room"):
+            await errand(f"{base}/a.vtt")
+        assert parts.free(tmp_path / "disk") > 60 * 1024 * 1024

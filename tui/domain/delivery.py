@@ -43,7 +43,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     media: str = ""
     disposition: str = ""
     encoding: str = ""
-    """How the body is encoded; "" as it is."""
+    """How the body is encoded; "" as it is. Of an encoded one nothing else is known: its headers are about the code."""
 
 
 def read(status: int, headers: Mapping[str, str]) -> Delivery | None:
@@ -56,15 +56,17 @@ def read(status: int, headers: Mapping[str, str]) -> Delivery | None:
             return None
         start, length, total = int(ranged[1]), int(ranged[2]) - int(ranged[1]) + 1, _number(ranged[3])
     encoding = headers.get("content-encoding", "").strip().lower()
+    media, disposition = headers.get("content-type", ""), headers.get("content-disposition", "")
+    if encoding not in {"", "identity"}:
+        return Delivery(media=media, disposition=disposition, encoding=encoding) if start == 0 else None
     return Delivery(
         start=start,
         length=length,
         total=total,
         validator=_validator(headers),
         digest=next(_digests(headers, whole=status != 206), None),
-        media=headers.get("content-type", ""),
-        disposition=headers.get("content-disposition", ""),
-        encoding="" if encoding == "identity" else encoding,
+        media=media,
+        disposition=disposition,
     )
 
 

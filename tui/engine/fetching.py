@@ -1,6 +1,7 @@
 """Fetches one file: in constant memory, resumed where it was cut off, checked, and named when it is whole."""
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -16,6 +17,7 @@ from tui.domain.jobs import Fault, FaultKind, Link, LinkKind
 from tui.engine import following
 from tui.engine.aside import Aside
 from tui.engine.following import CutError, FetchError, Request, Way, host
+from tui.engine.inflating import KNOWN, Inflater
 from tui.providers.reply import Reply, retry_after
 from tui.stores import parts
 from tui.stores.downloads import Begun
@@ -118,12 +120,12 @@ class Fetching:
             return None
         if begun.total is not None and self._part.size == begun.total:
             return await self._finished(self._part, begun)
-        if not begun.validator or (begun.total is not None and self._part.size > begun.total):
+        if begun.total is not None and self._part.size > begun.total:
             self._part.restart()
         return None
 
     async def _fetched(self) -> tuple[Path, int]:
-        tries, renewed = 0, False
+        tries, renewed = 0, -1
         while True:
             before = self._part.size if self._part else 0
             try:
@@ -132,10 +134,10 @@ class Fetching:
             except _AnewError:
                 self._restart()
             except _DeadError as dead:
-                if renewed:
-                    raise FetchError(f"the link leads nowhere ({dead}), and neither does a fresh one") from None
+                if renewed == before:
+                    raise FetchError(f"the link leads nowhere ({dead}), and so does a fresh one") from None
                 await self._renew(dead)
-                renewed = True
+                renewed = before
             except CutError as cut:
                 tries = 1 if self._part and self._part.size > before else tries + 1
                 await self._wait(cut, tries)
@@ -165,9 +167,11 @@ class Fetching:
 
     async def _once(self) -> tuple[Part, Begun]:
         """Fetches what is missing, as far as the connection lasts."""
-        asked = Request(self._url, self._order.link.key)
-        if self._part and self._part.size and self._begun:
-            asked = Request(self._url, self._order.link.key, self._part.size, self._begun.validator)
+        start, validator = self._part.size if self._part else 0, self._begun.validator if self._begun else ""
+        if self._part and not validator:  # nothing would tell that the rest is of the same file
+            self._part.restart()
+            start = 0
+        asked = Request(self._url, self._order.link.key, start, validator)
         response = await following.opened(self._http, self._way, asked)
         try:
             return await self._taken(response)
@@ -183,20 +187,24 @@ class Fetching:
         if found is None:  # all of it is there
             return part, begun
         self._room(part, begun.total)
+        inflater = Inflater(found.encoding, BUFFER) if found.encoding else None
         buffer = bytearray()
         try:
             async for chunk in response.aiter_raw():
-                buffer += chunk
-                if len(buffer) >= BUFFER:
-                    full, buffer = buffer, bytearray()
-                    await self._aside(lambda full=full: part.write(full))
-                    self._room(part, begun.total)
-                    self._tell(part.path.stem, part.size, begun.total)
+                for piece in inflater.pieces(chunk) if inflater else (chunk,):
+                    buffer += piece
+                    if len(buffer) >= BUFFER:
+                        full, buffer = buffer, bytearray()
+                        await self._aside(lambda full=full: part.write(full))
+                        self._room(part, begun.total)
+                        self._tell(part.path.stem, part.size, begun.total)
+        except zlib.error as error:
+            raise FetchError(f"the file's {found.encoding} encoding is damaged", passing=True) from error
         finally:
             part.write(buffer)
         self._tell(part.path.stem, part.size, begun.total)
-        if begun.total is not None and part.size != begun.total:
-            raise CutError(Fault(FaultKind.OFFLINE, f"{part.size} bytes came of {begun.total}"))
+        if (inflater and not inflater.done) or (begun.total is not None and part.size != begun.total):
+            raise CutError(Fault(FaultKind.OFFLINE, f"only {text.size(part.size)} came"))
         return part, begun
 
     def _read(self, response: httpx.Response) -> Delivery | None:
@@ -215,7 +223,7 @@ class Fetching:
         found = delivery.read(status, headers) if status in {200, 206} else None
         if found is None:
             raise FetchError(f"{host(self._url)} answers HTTP {status} instead of a file")
-        if found.encoding:
+        if found.encoding and found.encoding not in KNOWN:
             raise FetchError(f"the file comes encoded as {text.clean(found.encoding, 40)}, which was not asked for")
         kind = self._order.link.kind
         if found.media.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:

@@ -82,15 +82,19 @@ class _Elsewhere(Exception):  # noqa: N818 - no error: where a redirect leads to
 
 
 def client(tls: Trust, transport: Transport | None) -> httpx.AsyncClient:
-    """What `opened` sends with: one connection at a time. Raises ValueError, ImportError and OSError as `Client`."""
-    return httpx.AsyncClient(
-        verify=True if transport else tls(),
-        limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-        follow_redirects=False,
-        event_hooks={"response": [_turned]},
-        transport=transport() if transport else None,
-        mounts=direct(),
-    )
+    """What `opened` sends with: one connection at a time. Raises FetchError where the environment allows none."""
+    try:
+        return httpx.AsyncClient(
+            verify=True if transport else tls(),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            follow_redirects=False,
+            event_hooks={"response": [_turned]},
+            transport=transport() if transport else None,
+            mounts=direct(),
+        )
+    except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+        reason = text.clean(str(error), 200)
+        raise FetchError(f"no connection can be made; see HTTPS_PROXY, SSL_CERT_FILE: {reason}") from None
 
 
 async def _turned(response: httpx.Response) -> None:
