@@ -1,4 +1,5 @@
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,19 @@ def test_a_bar_is_drawn_on_a_terminal(four: Program, monkeypatch: pytest.MonkeyP
         assert "100% of" in terminal.raw.decode()
         assert "100% of" not in terminal.text, "at the end the paths stand alone"
         assert "Downloads/babeltop" in terminal.text
+
+
+def test_watch_downloads_what_the_watchlist_wants_and_says_so(four: Program) -> None:
+    four.holding("heygen:a-fine", more="download = true\n")
+    process = four.start("watch")
+    assert process.stdout
+    folder = four.folder / "Downloads" / "babeltop"
+    for _ in range(400):
+        if folder.exists() and any(path.suffix == ".mp4" for path in folder.iterdir()):
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.terminate()
+    told = four.end(process)
+    assert any(name.endswith(".mp4") for name in got(four))
+    assert "saved" in told.err

@@ -164,7 +164,7 @@ async def _watch(library: Library, *, as_json: bool) -> None:
     """Until the reader is gone."""
     ear = Ear(library.accounts)
     async with calling(library, say) as hooks:
-        await _watched(library, Session(library, ear, hooks=hooks), ear, as_json=as_json)
+        await _watched(library, Session(library, ear, hooks=hooks, aside=asyncio.to_thread), ear, as_json=as_json)
 
 
 async def _watched(library: Library, session: Session, ear: Ear, *, as_json: bool) -> None:

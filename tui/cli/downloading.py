@@ -14,7 +14,7 @@ from tui.cli.parser import Namespace
 from tui.domain import results, text
 from tui.domain.jobs import Phase, Ref, Saved
 from tui.domain.shapes import Shape
-from tui.engine.feed import Progress, Stage
+from tui.engine.feed import Notice, Progress, Stage
 from tui.engine.session import Session
 from tui.stores.library import Library
 
@@ -108,6 +108,9 @@ class _Carrier(Ear):
                     data("".join(f"{each.path}\n" for each in progress.saved))
             case _:
                 pass
+
+    def notice(self, notice: Notice) -> None:
+        """All of it is said already."""
 
     def _draw(self, line: str) -> None:
         """Over what stood there before; nothing where nobody looks."""

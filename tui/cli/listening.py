@@ -6,7 +6,7 @@ from collections.abc import Collection
 from tui.cli.output import say
 from tui.domain.board import JobState
 from tui.domain.jobs import FaultKind, Ref
-from tui.engine.feed import AccountState, Health, Notice, Progress
+from tui.engine.feed import AccountState, Health, Kind, Notice, Progress
 
 _REFUSING = frozenset({Health.REFUSED, Health.NO_KEY})
 
@@ -69,4 +69,6 @@ class Ear:
         """A download has moved: for who downloads."""
 
     def notice(self, notice: Notice) -> None:
-        """For screens: whoever waits hears of every change."""
+        """Most are for screens: whoever waits hears of every change. What is downloaded by itself is said."""
+        if notice.kind in {Kind.SAVED, Kind.UNSAVED}:
+            say(notice.text)

@@ -185,6 +185,7 @@ class Downloads:
         before, _ = self._failed.get(ref, (0, ()))
         if state is not None:
             self._failed[ref] = before + 1, state.links
+        log.warning("%s: not downloaded: %s", ref, why)
         if before == 0:
             self._notice(Kind.UNSAVED, ref, f"not downloaded: {why}")
         if passing and not wish.by_hand:
