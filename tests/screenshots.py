@@ -13,8 +13,10 @@ from msgspec.structs import replace
 from tests.feeds import LibraryFeed, accounts
 from tui.app import Babeltop
 from tui.demo import staged
-from tui.domain.jobs import Phase
-from tui.engine.feed import Health, Update
+from tui.domain import rows
+from tui.domain.jobs import Phase, Saved
+from tui.domain.results import pieces
+from tui.engine.feed import Health, Progress, Stage, Update
 from tui.stores.library import Library
 from tui.widgets.welcome import Greeting
 
@@ -34,6 +36,8 @@ class Shot(NamedTuple):
     empty: bool = False
     troubled: bool = False
     """Accounts in every state, old rows, and a watchlist that does not parse."""
+    saving: bool = False
+    """One job is being downloaded, another is saved."""
 
 
 IDS = "7544c0b52ada44fda693a15b1181b5b4-fr"
@@ -58,6 +62,7 @@ SHOTS = (
     Shot("search", (120, 40), ["3", "j", *["right_square_bracket"] * 2, "enter", "slash", *"url", "enter"]),
     Shot("troubles", (120, 40), ["j"], troubled=True),
     Shot("troubles-80x24", (80, 24), troubled=True),
+    Shot("downloads", (120, 40), ["3"], saving=True),
     Shot("first-run", (80, 24), empty=True),
 )
 
@@ -93,6 +98,28 @@ def trouble(library: Library) -> Update:
     )
 
 
+def saving(library: Library) -> Update:
+    """A download that is half there, one that waits for its turn, and a result that is saved and whose link may die."""
+    states = library.board().values()
+    first, second, third, *_ = [state for state in states if state.phase is Phase.DONE and state.links]
+    files = [
+        Saved(piece.what, f"~/Downloads/babeltop/{rows.name(third)}.mp4", 48_300_000, NOW) for piece in pieces(third)
+    ]
+    half = Progress(
+        ref=first.job.ref,
+        stage=Stage.FETCHING,
+        name=f"{rows.name(first)}.mp4",
+        have=554_000_000,
+        total=1_230_000_000,
+        speed=18_200_000.0,
+    )
+    waiting = Progress(ref=second.job.ref, stage=Stage.WAITING)
+    return Update(
+        states={third.job.ref: replace(third, saved=tuple(files))},
+        downloads={told.ref: told for told in (half, waiting)},
+    )
+
+
 async def take(shot: Shot, library: Library, folder: Path) -> None:
     """Presses the keys and saves the picture as SVG."""
     feed = LibraryFeed(library)
@@ -111,6 +138,9 @@ async def take(shot: Shot, library: Library, folder: Path) -> None:
         await pilot.pause()
         if shot.troubled:
             feed.push(trouble(library))
+            await pilot.pause()
+        if shot.saving:
+            feed.push(saving(library))
             await pilot.pause()
         await pilot.press(*shot.keys)
         await pilot.pause(0.3)
