@@ -29,6 +29,8 @@ class Page:
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self.screen)
+        self.told: list[str] = []
+        """What the page was asked to do, such as opening a link."""
         self.requests: list[str] = []
         """URLs that the page asked for."""
         self.blocked: list[str] = []
@@ -48,7 +50,9 @@ class Page:
                 self._answers.pop(said["id"]).set_result(said.get("result", {}))
             elif said["method"] == "Network.webSocketFrameReceived":
                 frame = said["params"]["response"]
-                if frame["opcode"] == 2:
+                if frame["opcode"] == 1:
+                    self.told.append(frame["payloadData"])
+                elif frame["opcode"] == 2:
                     self._stream.feed(base64.b64decode(frame["payloadData"]))
             elif said["method"] == "Network.webSocketFrameSent":
                 self._resized(said["params"]["response"]["payloadData"])

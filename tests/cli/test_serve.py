@@ -71,6 +71,9 @@ async def test_in_a_browser_a_job_is_added_and_seen_to_end(four: Program, tmp_pa
             await tab.key("Enter", 13)
             assert await tab.until(lambda text: "done" in text), tab.text
             picture = await tab.picture()
+            await tab.type("o")
+            assert await tab.until(lambda text: "handed to the browser" in text), tab.text
+            assert any('"open_url"' in each and "doc_browser-fine" in each for each in tab.told)
             elsewhere = [each for each in tab.requests if not each.startswith((url, "data:", "about:", "blob:"))]
             assert tab.blocked == ["csp"] * len(elsewhere), elsewhere
     keep(picture, tmp_path)

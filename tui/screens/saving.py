@@ -49,7 +49,7 @@ class Saving:
         there = next((path for path in reversed(saved) if path.exists()), None)
         if there is None:
             return False
-        if desktop.opens(str(there.parent)):
+        if not self._dashboard.host.is_web and desktop.opens(str(there.parent)):
             self._dashboard.say(f"the folder was handed to the desktop: {there.parent}")
         else:
             self._dashboard.say(f"saved as {there}")
