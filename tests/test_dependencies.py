@@ -15,7 +15,7 @@ BROUGHT = {"rich": "textual", "httpcore": "httpx", "aiohttp": "textual-serve", "
 """Imported beside the package that brings it along and whose own values they are."""
 UNSEEN = {"sniffio": "httpcore imports it where it is there"}
 """Declared for others to import."""
-TOOLS = {"build", "codespell", "import-linter", "pillow", "pyright", "ruff"}
+TOOLS = {"build", "codespell", "import-linter", "pyright", "ruff"}
 TOOLS |= {"pytest-asyncio", "pytest-textual-snapshot", "pytest-timeout", "pytest-xdist"}
 """Of dev, what is run or plugged in; the rest is imported."""
 

@@ -174,6 +174,16 @@ def test_a_key_in_the_file_is_refused_and_not_repeated(file: Path, wrong: str):
     assert "env" in told
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://SECRET-1@x.com", "https://u:SECRET-1@x.com/v1", "https://x.com/?k=SECRET-1", "ftp://x.com/?SECRET-1"],
+)
+def test_a_key_in_a_base_url_is_refused_and_not_repeated(file: Path, url: str):
+    told = problems(file, f"[accounts.heygen]\nbase_url = '{url}'\n")
+    assert "base_url" in "".join(told)
+    assert "SECRET-1" not in "".join(told)
+
+
 def test_a_hook_may_have_a_query_a_secret_and_a_timeout(file: Path):
     file.write_text(
         "[[hook]]\non = ['refused', 'retired']\nurl = 'https://x.com/h?sig=1'\nsecret.env = 'S'\ntimeout = '5s'\n"

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from urllib.parse import quote, urlsplit
 
 from tui.domain.ids import SHAPED
+from tui.domain.text import mask_url
 from tui.providers import effort
 
 _DURATION = re.compile(r"([0-9]{1,6}) ?([smhd])")
@@ -103,12 +104,13 @@ class BaseUrl(str):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError with what is wrong."""
+        """Raises ValueError with what is wrong; a key that stands in the value is not in it."""
         url = urlsplit(_text(value))
         if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ValueError(f"expected an http(s) address such as 'https://api.example.com', got {value!r}")
+            told = mask_url(str(value))
+            raise ValueError(f"expected an http(s) address such as 'https://api.example.com', got {told!r}")
         if url.query or url.fragment or url.username is not None:
-            raise ValueError(f"a base_url has no query, fragment or credentials; {value!r} has")
+            raise ValueError("a base_url has no query, fragment or credentials: a key goes into api_key")
         return cls(value)
 
 
