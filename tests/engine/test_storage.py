@@ -114,6 +114,58 @@ def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_a
     played(tmp_path, app, story)
 
 
+def test_a_watchlist_that_an_editor_has_emptied_to_write_it_anew_is_not_taken_for_an_empty_one(tmp_path, app):
+    async def story(session, ear, library):
+        file, orders = library.places.watchlist, []
+        ear.listed = orders.append
+        text = file.read_text()
+        for left in ("", text[:20]):
+            await asyncio.sleep(0.95)  # looks are at every whole second
+            file.write_text(left)
+            os.utime(file, (wall(), wall()))
+            await asyncio.sleep(0.06)
+            file.write_text(text)
+            os.utime(file, (wall(), wall()))
+            await asyncio.sleep(1.99)
+        assert ear.troubles == ()
+        assert set(orders) <= {(A,)}
+        file.write_text("")
+        await asyncio.sleep(2)
+        assert orders[-1] == ()
+
+    played(tmp_path, app, story)
+
+
+@pytest.mark.parametrize("times", [5, 50])
+def test_a_watchlist_that_is_written_all_the_time_is_read_nevertheless(tmp_path, app, times):
+    async def story(session, ear, library):
+        file = library.places.watchlist
+        file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
+        for number in range(times):
+            file.write_text(file.read_text() + f"# {number}\n")
+            os.utime(file, (wall(), wall()))
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(2)
+        assert list(session.states) == [A, B]
+
+    played(tmp_path, app, story)
+
+
+def test_a_watchlist_that_is_saved_by_rename_is_read_within_two_seconds(tmp_path, app):
+    async def story(session, ear, library):
+        file = library.places.watchlist
+        for number in range(5):
+            draft = file.with_name("draft")
+            draft.write_text(f'[[job]]\naccount = "heygen"\nid = "{number}"\n')
+            os.utime(draft, (wall(), wall()))
+            draft.replace(file)
+            await asyncio.sleep(2)
+            assert [ref.id for ref in session.states] == [str(number)]
+            await asyncio.sleep(0.23)
+
+    played(tmp_path, app, story)
+
+
 def bound(folder, app, story):
     """As `played`, by a user whom permissions bind; Python's own files need not be his to read."""
 

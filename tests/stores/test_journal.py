@@ -1,6 +1,7 @@
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from msgspec import json
@@ -239,12 +240,16 @@ def test_a_file_of_its_own_is_private(opened, path):
 
 
 def test_a_newer_layout_is_refused_with_the_way_out_and_left_alone(opened, path):
-    opened().record([Entry(state())])
+    with closing(Journal(path)) as journal:
+        journal.record([Entry(state())])
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA user_version=99")
+    other.execute("PRAGMA journal_mode=DELETE")
     other.close()
+    before = path.read_bytes()
     with pytest.raises(JournalError, match=r"newer babeltop \(layout 99.*Update babeltop"):
         Journal(path)
+    assert path.read_bytes() == before
     other = sqlite3.connect(path)
     assert other.execute("SELECT count(*) FROM job").fetchone() == (1,)
     other.close()

@@ -39,6 +39,8 @@ TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
 RESPREAD = 30.0
 """Seconds over which what became due during a suspend is spread."""
+SETTLED = 0.2
+"""Seconds without a write after which a file counts as saved whole."""
 UNREAD = "unread"
 """Stands where the watchlist's stamp would: it is to be read at the next tick, whatever its stamp."""
 
@@ -132,6 +134,7 @@ class Session:
             now=self._clock.now,
         )
         self._stamp: object = UNREAD
+        self._waited = False
         self._listing: Listing | None = None
         """What is to be remembered of the watchlist once the journal holds its jobs; None: nothing new."""
         self._told: dict[str, AccountState] = {}
@@ -316,7 +319,7 @@ class Session:
             self._stamp = UNREAD
             self._ledger.problem("watchlist", str(error))
             return
-        if stamp == self._stamp:
+        if stamp == self._stamp or self._is_fresh(stamp):
             return
         if stamp is None:
             self._stamp = UNREAD
@@ -333,6 +336,12 @@ class Session:
         except JournalError as error:
             self._stamp = UNREAD
             self._ledger.problem("news", str(error))
+
+    def _is_fresh(self, stamp: tuple[int, int, int] | None) -> bool:
+        """An editor that does not save by rename may have written half: what is so fresh is read at the next look."""
+        fresh = stamp is not None and 0 <= self._clock.now() - stamp[2] / 1e9 < SETTLED
+        self._waited = fresh and not self._waited
+        return self._waited
 
     def _read_journal(self) -> None:
         """Takes over what other processes asked."""

@@ -78,6 +78,7 @@ class Database:
             self._path or ":memory:", timeout=OPENING, isolation_level=None, check_same_thread=False
         )
         try:
+            self._refuse_newer()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._lay_out()
@@ -88,13 +89,17 @@ class Database:
             self._db.close()
             raise
 
-    def _lay_out(self) -> None:
+    def _refuse_newer(self) -> None:
+        """Before anything is changed. Raises RefusedJournalError."""
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found > len(self._layouts):
             raise RefusedJournalError(
                 f"{self._path}: the journal was written by a newer babeltop (layout {found}, not {len(self._layouts)})."
                 " Update babeltop, or point BABELTOP_STATE_DIR at another folder"
             )
+
+    def _lay_out(self) -> None:
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found == len(self._layouts):
             return
         with _transaction(self._db):
