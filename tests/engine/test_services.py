@@ -70,6 +70,16 @@ async def test_replies_before_the_reply_are_bounded_and_the_loop_turns_meanwhile
     assert "128 KiB came without an end of the headers" in fault.message
 
 
+async def test_a_header_that_cannot_be_sent_is_told_without_the_key():
+    client = Client(clock=lambda: 0.0, tls=ssl.create_default_context)
+    with raw(server.silence) as url:
+        async with client:
+            fault = await client.get(Request(url, Key(header="x-api-key", prefix="a\r\nb: "), Secret(KEY)))
+    assert fault.kind is FaultKind.REJECTED
+    assert "see prefix" in fault.message
+    assert KEY not in repr(fault)
+
+
 @pytest.mark.parametrize(
     ("behaviour", "kind", "said"),
     [

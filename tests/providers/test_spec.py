@@ -219,7 +219,10 @@ def test_a_file_without_limits_is_taken_for_sixty_a_minute():
         ("https://api.acme", "https://[api.acme", "base_url: "),
         ('"acme"', '"a:b"', "name: a name is letters"),
         ('"X-Key"', '"X Key"', "key.header: 'X Key' cannot be the name of a header"),
-        ('prefix = "Key "', "prefix = 3", "key.prefix: Expected `str`, got `int`"),
+        ('prefix = "Key "', "prefix = 3", "key.prefix: expected text in quotes"),
+        ('prefix = "Key "', 'prefix = "Key \\r\\nx: "', "key.prefix: 'Key \\r\\nx: ' cannot begin a header"),
+        ('prefix = "Key "', 'prefix = " Key"', "key.prefix: ' Key' cannot begin a header"),
+        ('prefix = "Key "', 'prefix = "Schlüssel "', "key.prefix: 'Schlüssel ' cannot begin a header"),
         (
             'key = { header = "X-Key", prefix = "Key ", env = "ACME_KEY" }',
             'key = "k"',

@@ -220,6 +220,10 @@ def _inflated(raw: bytes, encoding: str, most: int) -> bytes:
 
 def unreached(error: Exception) -> Fault:
     """Offline, or TLS where any cause in the chain is about certificates."""
+    if isinstance(error, httpx.LocalProtocolError):  # its text holds the header, which is the key's
+        return Fault(
+            FaultKind.REJECTED, "the key cannot be sent so: see prefix in the provider file, and the key itself"
+        )
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -49,6 +49,18 @@ class HeaderName(str):
         return cls(value)
 
 
+class Prefix(str):
+    """What stands before a key in its header: such as `Bearer `."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Raises ValueError where no header can begin with it."""
+        written = _text(value)
+        if not (written.isascii() and written.isprintable()) or written.startswith(" "):
+            raise ValueError(f"{value!r} cannot begin a header: it takes visible ASCII, with no space in front")
+        return cls(value)
+
+
 class Null(str):
     """A text that means null, in lower case."""
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from msgspec import Meta, Struct, field
 
 from tui.domain.jobs import LinkKind, Phase
-from tui.providers.fields import Duration, HeaderName, Null, ResultRoute, Route, StatusRoute
+from tui.providers.fields import Duration, HeaderName, Null, Prefix, ResultRoute, Route, StatusRoute
 from tui.providers.pointers import Pointer
 
 Cadence: TypeAlias = Literal["text", "document", "video"]
@@ -51,7 +51,7 @@ class Key(Struct, frozen=True, kw_only=True):
     """How the account's key is sent: as `header: <prefix><key>`."""
 
     header: HeaderName
-    prefix: str = ""
+    prefix: Prefix = Prefix("")
     """What stands before the key, its space included: `Bearer `."""
     env: str = ""
     """The environment variable that such keys usually stand in."""
