@@ -13,6 +13,7 @@ from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
 from tui.domain.board import Flag
 from tui.domain.jobs import Phase, Ref
 from tui.domain.rows import Outlook, flags
+from tui.engine.feed import Renew
 from tui.engine.session import Session
 from tui.stores.watchlist import Set
 
@@ -44,7 +45,7 @@ class Laptop:
         return flags(self[ref], Outlook(now=self.wall()))
 
 
-@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.parametrize("seed", [3, 14])
 def test_through_faults_suspends_and_takeovers_no_screen_says_what_is_not_so(tmp_path, seed):
     proved = live(lived(tmp_path, 10, HOUR, seed, thick=10.0))
     print(f"\n{proved}")
@@ -89,6 +90,24 @@ def test_an_ask_that_the_machine_slept_through_says_nothing_of_now(tmp_path):
             assert laptop[A].checked_at < laptop.wall() - HOUR
             await asyncio.sleep(3.5)  # the next ask left with the first reply
             assert laptop[A].phase is Phase.DONE
+
+    live(play())
+
+
+def test_a_renewal_that_the_machine_slept_through_is_asked_for_again(tmp_path):
+    urls = iter(("https://cdn.test/1", "https://cdn.test/2", "https://cdn.test/3"))
+    app = Scripted(lambda asked: done(next(urls)))
+
+    async def play():
+        laptop = Laptop(tmp_path, app)
+        async with house.running(laptop.session) as session:
+            await asyncio.sleep(MINUTE)
+            app.seconds = 3.0
+            renewing = asyncio.create_task(session.perform(Renew((A,))))
+            await asyncio.sleep(1.0)
+            laptop.suspend(HOUR)
+            assert (await renewing).message == "a fresh link: it lives ~7d00h more"
+            assert [link.url for link in laptop[A].links] == ["https://cdn.test/3"]
 
     live(play())
 

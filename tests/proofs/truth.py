@@ -153,7 +153,7 @@ class World:
             link_life=None if end != "short" else random.choice((MINUTE, HOUR, 26 * HOUR)),
         )
         kind = "dub" if account == "camb" and random.random() < 0.5 else ""
-        job = Job(account=account, id=ref.id, kind=kind)
+        job = Job(account=account, id=ref.id, kind=kind, keep_link=random.random() < 0.3)
         fact = Fact(ref, end, runs, float("inf") if end == "stuck" else ends)
         self.at(arrives, lambda: self._arrive(job))
         for instant in (fact.runs, fact.ends):
@@ -257,7 +257,7 @@ class World:
         else:
             release = await console.kill(hold=how == "hangs")
             if how == "hangs":
-                self.hung_at = self.wall()
+                self.hung_at = turning()  # who waits for its beat does not count a sleep
                 self.at(back - 5, lambda: self._unhang(release))
         self.at(back, lambda: self._start(name))
 
@@ -269,7 +269,7 @@ class World:
     def _silence(self) -> None:
         if self.hung_at is not None:
             for console in self.consoles.values():
-                console.witness.judge_silence(self.wall() - self.hung_at)
+                console.witness.judge_silence(turning() - self.hung_at)
 
     def _audit(self) -> None:
         self._silence()

@@ -115,11 +115,17 @@ class Links:
                 fault = await permitted(live, self._now)
                 if fault is not None:
                     return fault
+                before = self._asks_of(ref)
                 await self._ask(live, client, ref, person=True)
-                if not live.succession.owes(ref.id):  # else the API is over, and its successor is to be asked
+                # else the API is over and its successor is to be asked, or the machine slept over the ask
+                if not live.succession.owes(ref.id) and (before is None or self._asks_of(ref) != before):
                     break
         after = self._ledger.states.get(ref)
         return after.fault if after is not None else None
+
+    def _asks_of(self, ref: Ref) -> int | None:
+        state = self._ledger.states.get(ref)
+        return None if state is None else state.asks
 
     def _link(self, ref: Ref, kind: str | None, nth: int) -> Link | None:
         state = self._ledger.states.get(ref)
