@@ -18,6 +18,7 @@ from tests import house
 from tests.server import serving
 from tests.terminal import Terminal, smoke
 from tui.simulator.app import Simulator
+from tui.simulator.story import Story
 from tui.stores.journal import Journal
 
 BABELTOP = [sys.executable, "-m", "tui"]
@@ -148,12 +149,12 @@ def clog(terminal: Terminal) -> None:
 
 
 @contextmanager
-def console(folders: Path, simulator: Simulator) -> Iterator[Terminal]:
-    """The dashboard over thirty jobs that never end, each asked every two seconds over HTTP."""
+def console(folders: Path, simulator: Simulator, called: Path) -> Iterator[Terminal]:
+    """The dashboard over jobs that are asked every two seconds over HTTP; some end by and by, which calls a hook."""
     with serving(simulator) as base:
         (folders / "config").mkdir()
-        jobs = {"konpro": tuple(f"j{number}-stuck-x" for number in range(30))}
-        config = '[polling]\nmax_interval = "2s"\n'
+        jobs = {"konpro": (*(f"j{number}-stuck-x" for number in range(30)), *(story.id for story in ENDING))}
+        config = f'[polling]\nmax_interval = "2s"\n[[hook]]\non = ["done"]\nrun = ["sh", "-c", "cat >> {called}"]\n'
         library = house.library(folders / "config", base, jobs, accounts=("konpro",), config=config)
         library.close()
         command = ["env", f"KEY_KONPRO={house.KEY}", *BABELTOP]
@@ -162,33 +163,45 @@ def console(folders: Path, simulator: Simulator) -> Iterator[Terminal]:
             yield terminal
 
 
-def test_while_nobody_reads_the_terminal_asks_and_journal_go_on_and_nothing_spins(folders: Path):
-    simulator = Simulator(limits={"konpro": 10**6, "konpro.day": 10**6})
-    with console(folders, simulator) as terminal:
+ENDING = [Story(f"e{number}-fine-x", queued=0.0, running=2.0 * number) for number in range(1, 21)]
+"""One ends every two seconds or so."""
+
+
+def test_while_nobody_reads_the_terminal_asks_journal_and_hooks_go_on_and_nothing_spins(folders: Path):
+    simulator = Simulator(limits={"konpro": 10**6, "konpro.day": 10**6}, stories=ENDING)
+    called = folders / "called"
+    with console(folders, simulator, called) as terminal:
         terminal.run(2)
         asked = len(simulator.log)
         terminal.run(3)
         reading = len(simulator.log) - asked
         clog(terminal)
         time.sleep(3)  # its loop stands still by now
-        asked, before, began = len(simulator.log), terminal.cpu(), time.time()
-        time.sleep(3)
-        deaf, used = len(simulator.log) - asked, terminal.cpu() - before
+        hooks, asked, before, began = calls(called), len(simulator.log), terminal.cpu(), time.time()
+        time.sleep(5)
+        deaf, used, hooks = (len(simulator.log) - asked) * 3 / 5, terminal.cpu() - before, calls(called) - hooks
         print(
-            f"\nasks in 3 s: {reading} while its terminal was read, {deaf} while it was not, with {used:.2f} s of CPU"
+            f"\nasks in 3 s: {reading} while its terminal was read, {deaf:.0f} while it was not; {hooks} hooks called"
         )
+        print(f"CPU in 5 s while it was not: {used:.2f} s")
         assert deaf > 0.7 * reading > 15
-        assert used < 3 * 2 * IDLE  # asks take some, too
+        assert hooks > 0
+        assert used < 5 * 2 * IDLE  # asks take some, too
         journal = Journal(folders / "state" / "journal.db")
         checked = [state.checked_at or 0.0 for state in journal.states().values()]
         journal.close()
         assert sum(at > began for at in checked) > 20
-        shown = terminal.raw[:]
-        terminal.run(3)  # who reads on sees what is so now
-        assert len(terminal.raw) > len(shown)
+        shown = len(terminal.raw)
+        terminal.run(2)  # who reads on sees what is so now
+        assert len(terminal.raw) > shown
         assert rows(terminal.text)
         terminal.type(QUIT)
         assert terminal.wait(20) == 0
+
+
+def calls(called: Path) -> int:
+    """How often the hook was called."""
+    return called.read_text().count('"after":"done"') if called.exists() else 0
 
 
 def test_without_a_terminal_or_on_a_dumb_one_it_says_what_there_is_instead(folders: Path):
