@@ -28,6 +28,8 @@ JOBS, SPAN = 500, WEEK
 ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
 ENDS = (*["fine"] * 4, *sorted(WORDS), "short")
 WRONGS = ("down", "down", "cut", "late", "limited")
+NIGHTS = 1 / 24
+"""Share of the suspends that last ten hours: sixteen a day let the consoles sleep a third of it."""
 AUDIT = 10 * MINUTE
 """Seconds between two looks at everything."""
 
@@ -282,7 +284,8 @@ class World:
         for name, later in (("one", 0.0), ("two", 2.0)):
             self.at(EPOCH + later, lambda name=name: self._start(name))
         for _ in range(round(16 * days)):
-            gap = min(self.span / 12, random.choice((3.0, 20.0, 45.0, MINUTE * 5, HOUR, 10 * HOUR)))
+            night = random.random() < NIGHTS
+            gap = min(self.span / 12, 10 * HOUR if night else random.choice((3.0, 20.0, 45.0, 5 * MINUTE, HOUR / 2)))
             self.at(EPOCH + random.uniform(0, self.span), lambda gap=gap: self._suspend(gap))
         for how, often in (("ends", 3), ("kills", 3), ("hangs", 2)):
             for _ in range(max(1, round(often * days))):
