@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -26,12 +27,19 @@ def free_port() -> int:
 
 @contextmanager
 def served(program: Program, *args: str, host: str = "127.0.0.1") -> Iterator[str]:
+    with begun(program, *args, host=host) as (url, _):
+        yield url
+
+
+@contextmanager
+def begun(program: Program, *args: str, host: str) -> Iterator[tuple[str, int]]:
+    """The address, and the process that serves there."""
     port = free_port()
     process = program.start("serve", "--host", host, "--port", str(port), *args)
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(port, process)
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         told = program.end(process)
@@ -95,6 +103,27 @@ async def test_another_page_cannot_reach_the_board(four: Program) -> None:
             socket = await session.ws_connect(f"{url}/ws", origin=url)
             assert (await asyncio.wait_for(socket.receive(), 20)).type is aiohttp.WSMsgType.BINARY
             await socket.close()
+
+
+def dashboards(parent: int) -> list[int]:
+    """The processes that a process has begun."""
+    told = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False).stdout
+    return [int(each) for each in told.split()]
+
+
+async def test_a_dashboard_ends_with_its_browser_even_one_that_hangs(four: Program) -> None:
+    with begun(four, host="127.0.0.1") as (url, ours):
+        async with aiohttp.ClientSession() as session:
+            for hangs in (False, True):
+                socket = await session.ws_connect(f"{url}/ws", origin=url)
+                assert (await asyncio.wait_for(socket.receive(), 20)).type is aiohttp.WSMsgType.BINARY
+                (pid,) = dashboards(ours)
+                if hangs:
+                    os.kill(pid, signal.SIGSTOP)
+                await socket.close()
+                async with asyncio.timeout(15):
+                    while dashboards(ours):  # noqa: ASYNC110  another process ends it
+                        await asyncio.sleep(0.1)
 
 
 async def test_with_a_token_nothing_is_reached_before_it_is_said(four: Program) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 import shlex
 import sys
+from asyncio.subprocess import Process
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
@@ -28,6 +29,8 @@ from tui.stores import paths
 
 SESSIONS = 20
 """Browsers at once: each has a process of its own."""
+PATIENCE = 5.0
+"""Seconds that a dashboard may take to end once its browser is gone."""
 CELLS_MOST = 1000
 """Columns or lines of a browser's terminal."""
 COOKIE = "babeltop"
@@ -175,13 +178,24 @@ class Dashboards(Server):
 
 
 class _Service(AppService):
-    """A dashboard's process, whose end is waited for."""
+    """A dashboard's process, whose end is waited for; one that does not end by itself is ended."""
 
     async def stop(self) -> None:
         """Ends it."""
+        if (process := self._process) is None:
+            return
+        ending = asyncio.create_task(self._end(process))
+        _, late = await asyncio.wait({ending}, timeout=PATIENCE)  # a cancellation would be swallowed on the way
+        if late:
+            log.warning("a dashboard did not end by itself, and was killed")
+            process.kill()
+        await ending
+
+    async def _end(self, process: Process) -> None:
         await super().stop()
-        if self._process is not None:
-            await self._process.wait()
+        while process.stdout is not None and await process.stdout.read(65536):
+            pass  # nobody is there to see it, and a full pipe would keep the process from ending
+        await process.wait()
 
 
 def _cells(request: web.Request, name: str, default: int) -> int:
@@ -193,7 +207,7 @@ def command(args: Namespace) -> str:
     """The shell command that textual-serve runs for each browser."""
     given = ["--watchlist", str(Path(args.watchlist).expanduser().absolute())] if args.watchlist else []
     given += ["--readonly"] if args.readonly else []
-    return shlex.join([sys.executable, "-m", "tui", *given])
+    return f"exec {shlex.join([sys.executable, '-m', 'tui', *given])}"
 
 
 def served(command: str, host: str, port: int, token: str | None) -> None:
