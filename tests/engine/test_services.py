@@ -13,13 +13,18 @@ from tests.house import KEY
 from tests.proofs import services
 from tests.server import raw
 from tui.domain.jobs import Fault, FaultKind
+from tui.engine import following
 from tui.engine.client import Bounds, Client, Request
+from tui.engine.couriers import Poster
+from tui.engine.following import CutError, Way
 from tui.engine.names import EngineLoop
 from tui.providers.provider import Key
 from tui.providers.reply import Reply
 from tui.stores.secrets import Secret
+from tui.stores.values import Webhook
 
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n" + b'{"status":"PENDING"}'
+ENDLESS = wrong.endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
 
 
 def test_each_of_many_wrong_services_has_its_own_fault_and_a_good_one_its_pace():
@@ -63,11 +68,22 @@ async def test_a_reply_that_ends_at_any_byte_is_a_fault_and_never_half_a_reply()
 
 
 async def test_replies_before_the_reply_are_bounded_and_the_loop_turns_meanwhile():
-    more = wrong.endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
-    with raw(more) as url:
+    with raw(ENDLESS) as url:
         (fault,) = await asked(url, deadline=5.0)
     assert fault.kind is FaultKind.OFFLINE
     assert "128 KiB came without an end of the headers" in fault.message
+
+
+async def test_replies_before_the_reply_of_a_link_and_of_a_hook_are_bounded_too():
+    with raw(ENDLESS) as url:
+        poster = Poster(Webhook.parse(url), 5.0)
+        told = await poster.post(b"{}", "1", None, 0.0)
+        await poster.close()
+        way = Way(base_url=url, header=Key(header="x-api-key"), key=None, insecure=True)
+        async with following.client(ssl.create_default_context, None) as http:
+            with pytest.raises(CutError, match="128 KiB came without an end of the headers"):
+                await following.opened(http, way, following.Request(f"{url}/v.mp4", key=False))
+    assert "128 KiB came without an end of the headers" in told.problem
 
 
 async def test_a_header_that_cannot_be_sent_is_told_without_the_key():

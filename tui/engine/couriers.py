@@ -24,6 +24,7 @@ import httpx
 from tui import __version__
 from tui.domain.text import clean, mask_url
 from tui.engine.client import direct
+from tui.engine.heads import HeadBound
 from tui.stores.secrets import Secret
 from tui.stores.values import Webhook
 
@@ -171,7 +172,13 @@ class Poster:
 
     def _made(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        return httpx.AsyncClient(limits=limits, follow_redirects=False, timeout=self._patience, mounts=direct())
+        return httpx.AsyncClient(
+            limits=limits,
+            follow_redirects=False,
+            timeout=self._patience,
+            mounts=direct(),
+            event_hooks={"request": [HeadBound().onto]},
+        )
 
     async def close(self) -> None:
         """Ends its connection."""

@@ -13,6 +13,7 @@ from tui import __version__
 from tui.domain import text
 from tui.domain.jobs import Fault, FaultKind
 from tui.engine.client import Transport, Trust, direct, unreached
+from tui.engine.heads import HeadBound
 from tui.providers.provider import Key
 from tui.stores.secrets import Secret
 from tui.stores.values import exposed
@@ -88,7 +89,7 @@ def client(tls: Trust, transport: Transport | None) -> httpx.AsyncClient:
             verify=True if transport else tls(),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             follow_redirects=False,
-            event_hooks={"response": [_turned]},
+            event_hooks={"request": [HeadBound().onto], "response": [_turned]},
             transport=transport() if transport else None,
             mounts=direct(),
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpcore
+import httpx
 
 MOST = 128 * 1024
 """Bytes of a reply until its headers are complete. h11 bounds each single head at 100 KiB."""
@@ -17,7 +18,7 @@ PIECE = 8192
 
 
 class HeadBound:
-    """One connection's, as a `trace` extension of each of its requests."""
+    """One connection's: the `trace` extension of each of its requests, or the `request` event hook of its client."""
 
     def __init__(self) -> None:
         self._left = math.inf
@@ -31,6 +32,10 @@ class HeadBound:
             self._left = MOST
         elif event.endswith(".receive_response_headers.complete"):
             self._left = math.inf
+
+    async def onto(self, request: httpx.Request) -> None:
+        """Has the reply to this request bounded."""
+        request.extensions["trace"] = self
 
     def _bind(self, stream: httpcore.AsyncNetworkStream) -> None:
         """Has the stream's reads counted: the way in that httpcore leaves, but for a network of one's own."""
