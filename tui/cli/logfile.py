@@ -15,11 +15,35 @@ OLDER = 4
 
 
 class _Private(RotatingFileHandler):
-    """A rotating file that only its owner can read (0600), the new one after each turn too."""
+    """A rotating file that only its owner can read (0600), the new one after each turn too.
+
+    What is written goes to the file that stands there now: another process may have turned the log over, and a person
+    or a clean-up removed it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes it. What cannot be written is lost: there is nobody to tell."""
+        if self.stream is not None and not self._is_there(self.stream.fileno()):
+            self.stream.close()
+            self.stream = None  # opened anew by what follows
+        super().emit(record)
+
+    def _is_there(self, descriptor: int) -> bool:
+        try:
+            there = Path(self.baseFilename).stat()
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == _identity(descriptor)
 
     def _open(self) -> TextIOWrapper:
+        paths.make_private(Path(self.baseFilename).parent)
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def start(state: Path) -> Path:
