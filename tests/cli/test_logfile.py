@@ -55,8 +55,8 @@ def test_a_log_that_cannot_be_written_raises_nothing(path: Path, capsys: pytest.
     assert "kept" in path.read_text()
 
 
-def test_a_long_line_and_what_is_no_text_are_written(path: Path):
-    log.warning("%s", "\udcff" + "x" * 3_000_000)
+def test_a_line_longer_than_a_file_may_be_does_not_stop_what_follows(path: Path):
+    log.warning("x" * 3_000_000)
     log.warning("after")
     assert "after" in path.read_text()
     assert sum(each.stat().st_size for each in path.parent.iterdir()) < 5_000_000
