@@ -1,0 +1,55 @@
+"""What the detail's text says holds for as long as it is left standing."""
+
+from datetime import UTC
+
+import pytest
+
+from tui.domain.board import JobState
+from tui.domain.durations import Fit
+from tui.domain.jobs import Job, Link, LinkKind, Phase, Report
+from tui.domain.rows import Outlook
+from tui.widgets.board import Board
+from tui.widgets.pages import Pages, Tab
+
+BORN = 1_800_000_000.0
+RUNS = JobState(
+    job=Job(account="heygen", id="a"),
+    phase=Phase.RUNNING,
+    since=BORN + 2,
+    born=BORN,
+    report=Report(phase=Phase.RUNNING, word="running"),
+    checked_at=BORN + 12.5,
+    asks=3,
+    next_ask_at=BORN + 700.25,
+    reason="at a steady pace",
+    fresh_until=BORN + 1000,
+    expected=Fit(6.5, 0.8, 12),
+)
+ENDED = JobState(
+    job=Job(account="heygen", id="a"),
+    phase=Phase.DONE,
+    since=BORN + 2,
+    report=Report(phase=Phase.DONE, word="success"),
+    checked_at=BORN + 12.5,
+    links=(
+        Link(LinkKind.VIDEO, "https://cdn.test/1", BORN + 2, BORN + 900.5, exact=True),
+        Link(LinkKind.AUDIO, "https://cdn.test/2", BORN + 2, BORN + 9000.0, exact=False),
+    ),
+)
+
+
+@pytest.mark.parametrize("tab", [Tab.OVERVIEW, Tab.TIMELINE])
+@pytest.mark.parametrize("state", [RUNS, ENDED], ids=["runs", "ended"])
+def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState, tab: Tab):
+    now, steps = BORN + 20.0, 0
+    board = Board(Outlook(now=now), lambda: now)
+    pages = Pages(board, lambda: UTC)
+    while now < BORN + 20_000:
+        said, still = pages.page(tab, state, None).plain, pages.still_for(tab, state)
+        assert still > 0
+        began = now
+        for share in (0.5, 0.999) if still > 0.01 else ():  # an instant has no finer parts than that
+            now = began + share * min(still, 40_000.0)
+            assert pages.page(tab, state, None).plain == said
+        now, steps = began + max(1.0, min(still, 40_000.0)) + 0.01, steps + 1
+    assert steps > 100
