@@ -15,7 +15,8 @@ from random import Random
 from typing import NamedTuple
 
 from tests import house
-from tests.engine.witness import PAINT, Fact, Record, Services, Trouble, Witness
+from tests.engine.services import Fact, Services, Trouble
+from tests.engine.witness import PAINT, Record, Witness
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE, WEEK, Wire, live
 from tests.virtual import wall as turning
 from tui.domain.jobs import Job, Ref
