@@ -325,3 +325,21 @@ def test_a_link_that_is_renewed_is_no_news(tmp_path):
         assert [notice for notice in found.ear.notices if notice.kind is Kind.EXPIRING] == []
 
     stage(tmp_path, numbered(), KEPT, story, tick=15 * MINUTE)
+
+
+def test_who_wants_one_link_does_not_wait_for_who_wants_many(tmp_path):
+    app = numbered()
+    jobs = tuple(Job(account="heygen", id=f"j{number}") for number in range(60))
+
+    async def story(found):
+        await asyncio.sleep(WEEK + HOUR)
+        many = asyncio.create_task(found.session.perform(Renew(tuple(job.ref for job in jobs[1:]))))
+        await asyncio.sleep(MINUTE)
+        began = wall()
+        assert not isinstance(await found.session.links.fresh(jobs[0].ref), Fault)
+        assert wall() - began < 30
+        assert not many.done()
+        assert (await many).ok
+        assert wall() - began > 3 * MINUTE
+
+    stage(tmp_path, app, jobs, story, tick=MINUTE, rate=10)

@@ -236,6 +236,8 @@ KINDS: Mapping[Flag, Kind] = {Flag.EXPIRING: Kind.EXPIRING, Flag.STALLED: Kind.S
 
 def _alike(before: JobState, after: JobState) -> bool:
     """They have the same alarms: most asks bring nothing else."""
+    if renewal.fails(before) is not renewal.fails(after):
+        return False
     return (before.phase, before.born, before.links, before.expected, before.job) == (
         after.phase,
         after.born,

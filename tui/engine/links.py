@@ -6,6 +6,7 @@ links are renewed by themselves is `domain.renewal`'s.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from tui.domain import board, expiry, pace, renewal, text
@@ -76,13 +77,22 @@ class Links:
             self._ledger.settle(ref, Died(url, now))
 
     async def renewed(self, refs: Iterable[Ref]) -> list[Renewed]:
-        """What comes of a person's wish for fresh links: an account that was stopped is tried again."""
+        """What comes of a person's wish for fresh links: an account that was stopped is tried again.
+
+        Many of them let others go first who want but one.
+        """
         refs = tuple(refs)
-        for live in {
-            ref.account: self._accounts[ref.account] for ref in refs if ref.account in self._accounts
-        }.values():
+        gates: dict[str, asyncio.Semaphore] = {}
+        for name in {ref.account for ref in refs} & self._accounts.keys():
+            live = self._accounts[name]
             live.pace = pace.resumed(live.pace)
-        return await asyncio.gather(*map(self._renewal, refs))
+            gates[name] = asyncio.Semaphore(max(1, live.account.concurrency - 1))
+
+        async def one(ref: Ref) -> Renewed:
+            async with gates.get(ref.account) or nullcontext():
+                return await self._renewal(ref)
+
+        return await asyncio.gather(*map(one, refs))
 
     async def _renewal(self, ref: Ref) -> Renewed:
         before = self._link(ref, None, 0)
