@@ -103,9 +103,8 @@ class Month:
         self.early: list[str] = []
         self.copies = Counter[str]()
         self.wanted = 0
-        ends = ["fine"] * 8 + ["flaky", "limit"]
         self.jobs = tuple(
-            Job(account=("heygen", "konpro")[number % 2], id=f"j{number}-{ends[number % 10]}-x", keep_link=True)
+            Job(account=("heygen", "konpro")[number // 6 % 2], id=f"j{number}-{_end(number)}-x", keep_link=True)
             for number in range(count)
         )
         stories = [
@@ -219,6 +218,13 @@ class Month:
             for link, following in pairwise(row):
                 gaps.append(following.first_seen - (link.expires_at or following.first_seen))
         return gaps
+
+
+def _end(number: int) -> str:
+    """Of the jobs whose links are signed, some meet faults. An estimate takes the first sight of a link for its birth,
+    which a service that gave it out in a reply that never came would make too late: that is what a 403 is for.
+    """
+    return ("fine", "fine", "flaky", "fine", "limit")[number // 6 % 5] if "signed" in SHAPES[number % 6] else "fine"
 
 
 def proved(tmp: Path, count: int, days: float, seed: int = 0) -> Proved:

@@ -18,9 +18,9 @@ SPREAD = 0.25
 AGAIN = (900.0, 86400.0)
 """Seconds to the second ask where the first brought nothing fresh, doubling, and the most between two."""
 LATE = 60.0
-"""Seconds after a link's death within which a fresh one is asked for once more."""
-TRIES = 16
-"""Asks in a row without a fresh link after which only a person asks again; the last nine are a day apart."""
+"""Seconds after a link's death within which a fresh one is asked for once more; then it is ever more seldom again."""
+LOST = 7 * 86400.0
+"""Seconds after a link's death from which only a person asks again."""
 TROUBLED = 2
 """Asks in a row without a fresh link from which on an operator is told."""
 DECIDED = frozenset(
@@ -66,18 +66,26 @@ def due(state: JobState, renew_before: float, now: float, random: Random) -> Due
     start, dies = begins(state, renew_before), expiry.first_end(state.links)
     if start is None or dies is None:
         return None
-    tries = fruitless(state)
-    if tries >= TRIES:
-        return None
-    base = max(now, start)
+    tries, base = fruitless(state), max(now, start)
     if not tries:
         return Due(base + random.uniform(0, SPREAD * max(AGAIN[0], dies - base)), "its link is renewed before it dies")
-    pause = min(AGAIN[1], AGAIN[0] * 2.0 ** (tries - 1)) * random.uniform(0.9, 1.1)
     last = state.checked_at if state.fault is None and state.checked_at is not None else now
-    at = max(base, last + pause)
-    if now < dies < at:
-        return Due(dies + random.uniform(1.0, LATE), "its link could not be renewed: once more when it is dead")
+    if last >= dies:
+        return _after_death(last, dies, now, random)
+    at = max(base, last + min(AGAIN[1], AGAIN[0] * 2.0 ** (tries - 1)) * random.uniform(0.9, 1.1))
+    if at > dies:
+        return Due(
+            max(now, dies) + random.uniform(1.0, LATE), "its link could not be renewed: once more when it is dead"
+        )
     return Due(at, "its link could not be renewed: tried again")
+
+
+def _after_death(last: float, dies: float, now: float, random: Random) -> Due | None:
+    """The next ask after one at an instant at which the link was dead: the service may be late, or our clock."""
+    if last - dies > LOST:
+        return None
+    pause = min(AGAIN[1], max(LATE, last - dies)) * random.uniform(0.9, 1.1)
+    return Due(max(now, last + pause), "its link is dead and could not be renewed: tried again")
 
 
 def fruitless(state: JobState) -> int:
