@@ -92,6 +92,10 @@ class DetailPane(Vertical):
             self._coming = True
             self.call_after_refresh(self._come)
 
+    def on_resize(self) -> None:
+        """There is room for more, or for less."""
+        self.call_after_refresh(self.tick)
+
     def _come(self) -> None:
         self._coming = False
         self.query_one(VerticalScroll).scroll_home(animate=False)
@@ -126,7 +130,8 @@ class DetailPane(Vertical):
         ):
             self._looked_asks = state.asks
             self.run_worker(self._look(state.job.ref), exclusive=True, group="look")
-        drawn = self._pages.page(self._tab, state, self._looked) if state is not None else Content("")
+        room = self.query_one(VerticalScroll).scrollable_content_region.size
+        drawn = self._pages.page(self._tab, state, self._looked, room) if state is not None else Content("")
         drawn = self._searched(drawn)
         if drawn != self._drawn or drawn.spans != self._drawn.spans:
             self._drawn = drawn

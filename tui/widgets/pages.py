@@ -5,21 +5,27 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from enum import StrEnum
-from itertools import pairwise
 
 import msgspec
+from rich.cells import cell_len
 from textual.content import Content
+from textual.geometry import Size
 
 from tui.domain import board as reducer
-from tui.domain import cells, expiry, results, rows, text
+from tui.domain import cells, durations, expiry, results, rows, text
 from tui.domain.board import JobState
 from tui.domain.jobs import Link
 from tui.engine.feed import Detail, Progress, Stage
 from tui.widgets.board import Board
+from tui.widgets.timeline import timeline
 
 QUIET = "$job-quiet"
 SPARKS = 40
 """Asks whose times are drawn, one a cell."""
+LABEL = 12
+"""Cells of a label and the gap behind it."""
+LINES = 16
+"""Lines from which on there is one for each fact."""
 _SPAN_STEPS = ((3600.0, 1.0), (86400.0, 60.0), (math.inf, 3600.0))
 """Below so many seconds, `text.span` counts in steps of so many."""
 _URL = re.compile(r'https?://[^\s"<>]+')
@@ -42,13 +48,16 @@ class Pages:
         self._board = board
         self._zone = zone
 
-    def page(self, tab: Tab, state: JobState, looked: Detail | None) -> Content:
-        """The text of a tab. `looked`: what the journal holds of the job, if it has answered by now."""
+    def page(self, tab: Tab, state: JobState, looked: Detail | None, room: Size) -> Content:
+        """The text of a tab. `looked`: what the journal holds of the job, if it has answered by now.
+
+        `room`: the cells that can be seen at once.
+        """
         match tab:
             case Tab.OVERVIEW:
-                lines = self._overview(state)
+                lines = self._overview(state, room)
             case Tab.TIMELINE:
-                lines = self._timeline(state, looked)
+                lines = timeline(self._board, self._zone(), state, looked.changes if looked is not None else ())
             case Tab.RESPONSE:
                 lines = self._response(looked)
             case Tab.ASKS:
@@ -73,7 +82,7 @@ class Pages:
 
     # Overview.
 
-    def _overview(self, state: JobState) -> Iterator[Content]:
+    def _overview(self, state: JobState, room: Size) -> Iterator[Content]:
         job, now = state.job, self._board.now()
         face = self._board.face
         shown = cells.status(state, face)
@@ -81,6 +90,7 @@ class Pages:
             (rows.name(state), "bold"), (f"   {job.account} · {job.id}   ", QUIET), (shown.text, f"$job-{shown.tone}")
         )
         yield Content(self._so_far(state, now))
+        yield from self._likely(state)
         yield from self._trouble(state)
         yield from self._downloads(state)
         saved = bool(state.saved) and not results.missing(state)
@@ -92,6 +102,11 @@ class Pages:
         said = state.report.message if state.report else None
         if said:
             yield Content.assemble(("it says     ", QUIET), said)
+        yield from self._facts(state, room)
+
+    def _facts(self, state: JobState, room: Size) -> Iterator[Content]:
+        """What is known of it besides: a line each, their values in one column, or side by side where lines are few."""
+        job, now = state.job, self._board.now()
         facts = {
             "language": (state.report and state.report.language) or "",
             "kind": job.kind,
@@ -100,11 +115,20 @@ class Pages:
             "note": job.note,
             "options": ", ".join(self._options(state)),
         }
-        parts: list[tuple[str, str] | str] = []
-        for name, value in facts.items():
-            if value:
-                parts += [(f"{name} ", QUIET), f"{value}   "]
-        yield Content.assemble(*parts)
+        told = [(name, value) for name, value in facts.items() if value]
+        if room.height >= LINES:
+            for name, value in told:
+                yield Content.assemble((f"{name:<{LABEL}}", QUIET), hung(value, room.width - LABEL, LABEL))
+            return
+        line, taken = list[tuple[str, str] | str](), 0
+        for name, value in told:
+            length = cell_len(f"{name} {value}   ")
+            if line and taken + length > room.width:  # a value stays with its label
+                yield Content.assemble(*line)
+                line, taken = [], 0
+            line += [(f"{name} ", QUIET), f"{value}   "]
+            taken += length
+        yield Content.assemble(*line)
 
     def _options(self, state: JobState) -> Iterator[str]:
         job = state.job
@@ -125,6 +149,15 @@ class Pages:
             following = f"; next in {text.duration(at - now)}: {state.reason}"
         old = f"; last heard of {text.age(now - state.checked_at)} ago" if state.checked_at is not None else ""
         return f"{since}; {asked}{old}{following}"
+
+    def _likely(self, state: JobState) -> Iterator[Content]:
+        """What was learned of jobs like it: when most end, and what this one likely takes yet."""
+        rest = rows.left(state, self._board.outlook)
+        if rest is None or state.expected is None:
+            return
+        usual = durations.usual(state.expected)
+        ends = text.between(usual.low, usual.high)
+        yield Content(f"most like it end at {ends}: about {text.between(rest.low, rest.high)} left")
 
     def _trouble(self, state: JobState) -> Iterator[Content]:
         if state.fault is not None:
@@ -182,28 +215,6 @@ class Pages:
 
     # The other tabs.
 
-    def _timeline(self, state: JobState, looked: Detail | None) -> Iterator[Content]:
-        """The phases with their times and lengths, drawn to scale."""
-        zone, now = self._zone(), self._board.now()
-        if state.job.added is not None:
-            yield Content.assemble((text.instant(state.job.added, zone, now).rjust(13), QUIET), "  added")
-        changes = looked.changes if looked is not None else ()
-        starts = [change.seen for change in changes] + [now]
-        lengths = [end - start for start, end in pairwise(starts)]
-        longest = max(lengths, default=0.0) or 1.0
-        for change, length in zip(changes, lengths, strict=True):
-            bar = text.bar(length / longest, 24, ascii_only=self._board.face.glyphs.ascii_only).rstrip("·.")
-            tone = cells.tone(change.after)
-            yield Content.assemble(
-                (text.instant(change.seen, zone, now).rjust(13), QUIET),
-                f"  {change.after.replace('_', ' '):<10}",
-                f"{text.span(length):>7}  ",
-                (bar, f"$job-{tone}"),
-                (f"  {change.message}" if change.message else "", QUIET),
-            )
-        if not changes:
-            yield Content.styled("nothing has happened to it yet", QUIET)
-
     def _response(self, looked: Detail | None) -> Iterator[Content]:
         """The last raw body, laid out as JSON where it is JSON. Signatures of links are masked."""
         if looked is None or looked.body is None:
@@ -240,6 +251,16 @@ class Pages:
             yield Content(state.result)
         else:
             yield Content.styled("no text; the result is behind its link" if state.links else "no result yet", QUIET)
+
+
+def hung(value: str, width: int, left: int) -> str:
+    """The text in lines of at most `width` cells, each but the first behind `left` blanks. A long word stays whole."""
+    lines = [""]
+    for word in value.split():
+        if lines[-1] and cell_len(f"{lines[-1]} {word}") > width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return f"\n{' ' * left}".join(lines)
 
 
 def shown_url(url: str) -> str:
