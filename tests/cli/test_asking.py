@@ -1,9 +1,11 @@
 import json
+import re
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -61,9 +63,7 @@ def test_wait_is_over_at_once_for_what_has_ended_already(four: Program) -> None:
     four.holding("camb:a-fine")
     four("check")
     four("check")
-    began = time.monotonic()
-    assert four("wait").code == 0
-    assert time.monotonic() - began < 2
+    assert four("wait", "--timeout", "1s").code == 0
 
 
 def test_wait_gives_up_only_where_every_job_is_refused(four: Program) -> None:
@@ -86,8 +86,8 @@ def test_wait_for_an_archived_job_names_the_way_out(four: Program) -> None:
 def test_an_interrupted_wait_is_130_and_forgets_nothing(four: Program) -> None:
     four.holding("camb:a-stuck")("check")
     waits = {number: four.start("wait") for number in (signal.SIGINT, signal.SIGTERM)}
-    time.sleep(1.5)
     for number, process in waits.items():
+        _until_it_heeds(process, signal.SIGTERM)
         process.send_signal(number)
         told = four.end(process)
         assert (told.code, told.out) == (130, "")
@@ -123,6 +123,13 @@ def test_one_accounts_fault_leaves_the_others_alone_and_is_exit_3(four: Program)
     assert told.code == 3
     assert [job["fault"] and job["fault"]["kind"] for job in told.json] == [None, "offline", None]
     assert schema.problems(told.json, schema.JOBS) == []
+
+
+def _until_it_heeds(process: subprocess.Popen[str], number: int) -> None:
+    """Until a handler for the signal stands, as Linux tells it: before, a signal is the end that the system gives."""
+    status = Path(f"/proc/{process.pid}/status")
+    while not int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) >> (number - 1) & 1:
+        time.sleep(0.05)
 
 
 def _closed_port() -> str:
