@@ -92,6 +92,7 @@ class Witness:
         self.record = record
         self.wall = wall
         self.stopped = False
+        self.began = asyncio.get_running_loop().time()
         self.board = Board(Outlook(now=wall()), wall)
         self.outbox = Outbox(self.take)
         self.painted: dict[Ref, Painted] = {}
@@ -197,13 +198,13 @@ class Witness:
             if told and fact.end != "odd":
                 self._lie(ref, "untold", f"new, but {told[-1].phase} was told {now - told[-1].at:.1f} s ago")
             return
-        after = [each.phase for each in self.services.told[ref] if each.at > now - self.slow]
+        maybe = {each.phase for each in self.services.told[ref] if each.at > now - self.slow or each not in sure}
         if fact.end == "odd":
             if claim is not Phase.RUNNING and claim is not Phase.QUEUED:
                 self._lie(ref, "phase", f"{claim}, is {fact.phase(now)}")
             return
         last = told[-1] if told else None
-        if claim not in after and (last is None or last.phase is not claim):
+        if claim not in maybe and (last is None or last.phase is not claim):
             said = "nothing" if last is None else f"{last.phase} {now - last.at:.1f} s ago by {last.console}"
             self._lie(ref, "phase", f"{claim}, is {fact.phase(now)}, was told {said}")
             return
@@ -323,7 +324,8 @@ class Witness:
             )
 
     def _judge_next(self, state: JobState, seconds: float) -> None:
-        if self.board.states.get(state.job.ref) is state and not self.stopped:
+        still = (cells.next_ask(state, self.board.face) or 0.0) > self.wall()
+        if self.board.states.get(state.job.ref) is state and still and not self.stopped:
             self._lie(state.job.ref, "next", f"asked, but said in {seconds:.1f} s; {_brief(state, self.wall())}")
 
     def _unhindered(self, account: str, now: float) -> bool:
@@ -374,7 +376,8 @@ class Witness:
 
     def judge_silence(self, silent_for: float) -> None:
         """The poller hangs for so long: this console says so, and calls what it shows old."""
-        if self.stopped or silent_for < 15 + 5 + FOLLOWS + PAINT:
+        since = min(silent_for, asyncio.get_running_loop().time() - self.began)  # who comes later listens first
+        if self.stopped or since < 15 + 5 + FOLLOWS + PAINT:
             return
         if not any("does not answer" in each for each in self.board.problems):
             self._lie("all", "silence", f"the poller hangs for {silent_for:.0f} s, and nobody says so")

@@ -20,7 +20,7 @@ from tests.engine.witness import PAINT, Record, Witness
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE, WEEK, Wire, live
 from tests.virtual import wall as turning
 from tui.domain.jobs import Job, Ref
-from tui.engine.feed import Refresh, Resume
+from tui.engine.feed import Pause, Refresh, Resume
 from tui.engine.session import Session
 from tui.simulator.story import WORDS, Story
 from tui.stores.watchlist import Add, Set
@@ -115,7 +115,7 @@ class World:
         self.random = Random(seed)
         self.slept = 0.0
         self.record = Record()
-        self.events = dict.fromkeys(("suspends", "ends", "kills", "hangs", "troubles", "wishes", "edits"), 0)
+        self.events = dict.fromkeys(("suspends", "ends", "kills", "hangs", "troubles", "wishes", "edits", "pauses"), 0)
         self._numbers = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self.jobs = [self._made(number) for number in range(jobs)]
@@ -237,6 +237,22 @@ class World:
             await console.session.perform(Set((ref,), {"archived": archived}))
             self.events["edits"] += 1
 
+    async def _pause(self) -> None:
+        """A person has the console that polls ask nothing for a while."""
+        name = self._polling()
+        if name is not None:
+            await self.consoles[name].session.perform(Pause(paused=True))
+            self.events["pauses"] += 1
+            self.at(self.wall() + self.random.uniform(MINUTE, 20 * MINUTE), self._go_on)
+
+    async def _go_on(self) -> None:
+        for console in self.consoles.values():
+            if console.witness.role == "paused":
+                await console.session.perform(Pause(paused=False))
+
+    def _polling(self) -> str | None:
+        return next((name for name, each in self.consoles.items() if each.witness.role == "polling"), None)
+
     def _suspend(self, seconds: float) -> None:
         self.slept += seconds
         self.record.woken_at = self.wall()
@@ -249,7 +265,7 @@ class World:
 
     async def _end(self, how: str) -> None:
         """The console that polls goes, one way or the other, and comes back later."""
-        name = next((name for name, each in self.consoles.items() if each.witness.role == "polling"), None)
+        name = self._polling()
         if name is None:
             return
         console = self.consoles.pop(name)
@@ -295,6 +311,8 @@ class World:
             self.at(EPOCH + random.uniform(0, self.span), self._wish)
         for _ in range(round(10 * days)):
             self.at(EPOCH + random.uniform(0, self.span), self._edit)
+        for _ in range(round(4 * days)):
+            self.at(EPOCH + random.uniform(0, self.span), self._pause)
         for number in range(int(self.span // AUDIT)):
             self.at(EPOCH + number * AUDIT, self._audit)
 
