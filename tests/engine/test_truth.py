@@ -134,6 +134,22 @@ def test_what_is_answered_right_after_a_sleep_is_dated_after_it(tmp_path):
     live(play())
 
 
+def test_what_is_due_some_time_after_a_sleep_is_asked_then_and_not_so_much_later(tmp_path):
+    app = Scripted(lambda asked: (404, {}, {}))
+
+    async def play():
+        laptop = Laptop(tmp_path, app)
+        async with house.running(laptop.session):
+            await asyncio.sleep(5 * MINUTE)
+            assert laptop[A].phase is Phase.MISSING  # asked hourly
+            planned, before = laptop[A].next_ask_at, len(app.log)
+            laptop.suspend(HOUR / 2)
+            await asyncio.sleep(planned - laptop.wall() + 15.0)
+            assert len(app.log) == before + 1
+
+    live(play())
+
+
 def test_a_short_sleep_makes_no_report_younger(tmp_path):
     app = Scripted(lambda asked: running())
 

@@ -330,7 +330,7 @@ class Witness:
 
     def _unhindered(self, account: str, now: float) -> bool:
         """Nothing kept this console from asking in the last minutes."""
-        asleep, hung = now - self.record.woken_at < 120, now - self.record.hung_at < 60
+        asleep, hung = now - self.record.woken_at < 60, now - self.record.hung_at < 60
         return self.role == "polling" and not (asleep or hung or self.services.troubles_near(account, now))
 
     # What is looked at now and then.

@@ -66,8 +66,12 @@ class Poller:
         self._places.pop(ref, None)
 
     def respread(self, spread: Callable[[], float]) -> None:
-        """After a suspend, what became due in it leaves `spread()` seconds from now, instead of all at once."""
+        """After a suspend, what became due in it leaves `spread()` seconds from now, instead of all at once.
+
+        The worker that waits for what is due later began to wait before it: no timer knows of a suspend.
+        """
         now = self.account.clock()
+        self._news.set()
         for ref, at in list(self._due.items()):
             if at < now:
                 self.put(ref, now + spread())
