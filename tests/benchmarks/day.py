@@ -31,7 +31,7 @@ ACTIVE = 60
 SHIFT = 12 * HOUR
 RATE = 1.0
 """Asks a minute that each account may use."""
-SETTLE, DAYS = 1, 1
+SETTLE, DAYS = 2, 4
 """Virtual days until everything is as large as it gets, and those in which the growth is measured."""
 EDITS = 8
 """Edits of the watchlist after which parsing it takes no more memory than it has taken before."""

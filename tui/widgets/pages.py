@@ -90,7 +90,7 @@ class Pages:
             (rows.name(state), "bold"), (f"   {job.account} · {job.id}   ", QUIET), (shown.text, f"$job-{shown.tone}")
         )
         yield Content(self._so_far(state, now))
-        yield from self._likely(state)
+        yield Content(self._asked(state, now))
         yield from self._trouble(state)
         yield from self._downloads(state)
         saved = bool(state.saved) and not results.missing(state)
@@ -136,9 +136,18 @@ class Pages:
         return (name for name, on in wanted.items() if on)
 
     def _so_far(self, state: JobState, now: float) -> str:
-        """How long it is in its phase, how often it was asked, and when it is asked next."""
+        """How long it is in its phase, and what jobs like it say of how long it takes yet."""
         phase = state.phase.replace("_", " ")
         since = phase if state.since is None else f"{phase} for {text.span(now - state.since)}"
+        rest = rows.left(state, self._board.outlook)
+        if rest is None or state.expected is None:
+            return since
+        usual = durations.usual(state.expected)
+        ends = text.between(usual.low, usual.high)
+        return f"{since}; most like it end at {ends}: about {text.between(rest.low, rest.high)} left"
+
+    def _asked(self, state: JobState, now: float) -> str:
+        """How often it was asked, and when it is asked next."""
         asked = f"asked {state.asks} time{'s' if state.asks != 1 else ''}" if state.asks else "not asked yet"
         at = cells.next_ask(state, self._board.face)
         if at is None:
@@ -148,16 +157,7 @@ class Pages:
         else:
             following = f"; next in {text.duration(at - now)}: {state.reason}"
         old = f"; last heard of {text.age(now - state.checked_at)} ago" if state.checked_at is not None else ""
-        return f"{since}; {asked}{old}{following}"
-
-    def _likely(self, state: JobState) -> Iterator[Content]:
-        """What was learned of jobs like it: when most end, and what this one likely takes yet."""
-        rest = rows.left(state, self._board.outlook)
-        if rest is None or state.expected is None:
-            return
-        usual = durations.usual(state.expected)
-        ends = text.between(usual.low, usual.high)
-        yield Content(f"most like it end at {ends}: about {text.between(rest.low, rest.high)} left")
+        return f"{asked}{old}{following}"
 
     def _trouble(self, state: JobState) -> Iterator[Content]:
         if state.fault is not None:
