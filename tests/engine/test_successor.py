@@ -114,6 +114,7 @@ def test_a_move_is_forgotten_when_the_operator_gives_the_account_another_provide
     (tmp_path / "config.toml").write_text(config.replace("[accounts.heygen]", '[accounts.heygen]\nprovider = "konpro"'))
     changed = house.Library(house.places(tmp_path), {"KEY_HEYGEN": house.KEY})
     assert changed.accounts["heygen"].provider.name == "konpro"
+    changed.close()
 
 
 BEFORE = [(404, {}, {}), (301, b"", {}), (200, b"<html>", {}), (200, {"message": "Success"}, {})]
