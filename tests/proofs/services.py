@@ -35,7 +35,7 @@ STEADIES = 20
 SECONDS = 60.0
 """Of each of the two runs."""
 LATE = 0.1
-"""Seconds: the median of the steady service's delays, and the 99th percentile of what the engine itself holds up."""
+"""Seconds: the 99th percentile of what the engine itself holds up, whatever else the machine has to do."""
 MEMORY = 100
 """MiB by which the process may grow."""
 CONFIG = """[accounts.{name}]
@@ -90,8 +90,7 @@ class Served(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        punctual = at(self.company.late, 0.5) < LATE and at(self.company.own, 0.99) < LATE
-        return not self.wrong and punctual and self.grown < MEMORY
+        return not self.wrong and at(self.company.own, 0.99) < LATE and self.grown < MEMORY
 
     def __str__(self) -> str:
         asks, late = sum(state.asks for state in self.company.states.values()), self.company.late

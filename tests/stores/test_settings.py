@@ -184,6 +184,11 @@ def test_a_key_in_a_base_url_is_refused_and_not_repeated(file: Path, url: str):
     assert "SECRET-1" not in "".join(told)
 
 
+@pytest.mark.parametrize("name", ['"a]b"', '"[/x][@click=app.exit]"', '"a[0"', '"]"', '"a\\u001b]0;PWNED\\u0007"'])
+def test_brackets_in_a_name_keep_nobody_looking_for_its_line(file: Path, name: str):
+    assert problems(file, f"[accounts.{name}]\nprovider = 'heygen'\nplan = 3\n")
+
+
 def test_a_hook_may_have_a_query_a_secret_and_a_timeout(file: Path):
     file.write_text(
         "[[hook]]\non = ['refused', 'retired']\nurl = 'https://x.com/h?sig=1'\nsecret.env = 'S'\ntimeout = '5s'\n"

@@ -16,7 +16,8 @@ def line_of(text: str, where: str) -> int | None:
     while where:
         if where in lines:
             return lines[where]
-        where = re.sub(r"(^|\.)[^.\[\]]*$|\[\d+\]$", "", where)
+        around = re.sub(r"(^|\.)[^.\[\]]*$|\[\d+\]$", "", where)
+        where = around if around != where else ""  # a name with brackets in it
     return None
 
 
