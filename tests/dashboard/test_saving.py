@@ -80,7 +80,7 @@ async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: Library
         told = Progress(ref=ref, stage=Stage.FAILED, message="/d has 1.0 MB left, and 3.1 MB are yet to come")
         feed.push(Update(states={}, downloads={ref: told}))
         await pilot.pause()
-        assert "/d has 1.0 MB left, and 3.1 MB are yet to come   D tries again" in text_of(pilot)
+        assert "/d has 1.0 MB left, and 3.1 MB are yet to come; D tries again" in text_of(pilot)
         await pilot.press("D")
         assert feed.downloaded == [ref]
 
@@ -91,7 +91,7 @@ async def test_what_is_saved_bears_its_mark_and_its_path_and_may_expire(app: Bab
         await put(app, feed, pilot, saved=(saved,))
         assert "↓ 1h00m" in row_of(pilot, app)
         assert "!" not in row_of(pilot, app)
-        assert "/d/Spring.mp4   1.2 MB" in text_of(pilot)
+        assert "1.2 MB   /d/Spring.mp4" in text_of(pilot)
         assert "saved, so it may expire" in text_of(pilot)
 
 

@@ -67,7 +67,7 @@ LAUNCH = Act(
             signed=True,
             life=2 * MINUTE,
             tags=("launch",),
-            note="its link lives for two minutes: r gets a new one",
+            note="its link lives for two minutes: L asks for a new one",
         ),
         Role("camb", "Catálogo, Português", began=-4 * HOUR, ends=-3.9 * HOUR, end="pay", tags=("web",)),
         Role("camb", "Product strings, second try", began=-3.2 * HOUR, ends=-3 * HOUR, end="timeout", tags=("web",)),

@@ -92,16 +92,16 @@ class Pages:
         yield Content(self._so_far(state, now))
         yield Content(self._asked(state, now))
         yield from self._trouble(state)
-        yield from self._downloads(state)
+        yield from self._downloads(state, room)
         saved = bool(state.saved) and not results.missing(state)
         for link in state.links:
-            yield self._link(link, now, saved=saved)
+            yield self._link(link, now, room, saved=saved)
         if state.unrenewed:
             times = f"{state.unrenewed} times" if state.unrenewed > 1 else "once"
             yield Content.styled(f"asked {times} for a fresh link: the service gives the same one", "$job-warning")
         said = state.report.message if state.report else None
         if said:
-            yield Content.assemble(("it says     ", QUIET), said)
+            yield Content.assemble((f"{'it says':<{LABEL}}", QUIET), hung(said, room.width - LABEL, LABEL))
         yield from self._facts(state, room)
 
     def _facts(self, state: JobState, room: Size) -> Iterator[Content]:
@@ -168,17 +168,17 @@ class Pages:
         if account is not None and account.message and (state.fault is None or state.fault.message != account.message):
             yield Content.assemble((f"{account.name}: ", "$job-warning"), account.message)
 
-    def _downloads(self, state: JobState) -> Iterator[Content]:
+    def _downloads(self, state: JobState, room: Size) -> Iterator[Content]:
         """What is being downloaded, was, or could not be."""
         told = self._board.downloads.get(state.job.ref)
         if told is not None and told.stage is Stage.FAILED:
-            yield Content.assemble(("not saved   ", "$job-failed"), f"{told.message}   D tries again")
+            why = hung(f"{told.message}; D tries again", room.width - LABEL, LABEL)
+            yield Content.assemble((f"{'not saved':<{LABEL}}", "$job-failed"), why)
         elif told is not None:
             yield Content.assemble(("downloads   ", QUIET), self._on_its_way(told), ("   D calls it off", QUIET))
         for saved in reducer.downloaded(state):
-            yield Content.assemble(
-                ("saved       ", QUIET), (saved.path, "$job-done"), (f"   {text.size(saved.size)}", QUIET)
-            )
+            label = f"{'saved':<{LABEL}}{text.size(saved.size)}   "
+            yield Content.assemble((label, QUIET), (saved.path, "$job-done"))
 
     def _on_its_way(self, told: Progress) -> str:
         if not told.name:
@@ -193,7 +193,7 @@ class Pages:
             parts.append(f"{text.duration(told.left)} left")
         return "  ".join([*parts, told.name])
 
-    def _link(self, link: Link, now: float, *, saved: bool) -> Content:
+    def _link(self, link: Link, now: float, room: Size, *, saved: bool) -> Content:
         """Until when it lives, how that is known, and the link: whole, unless its query is a signature."""
         left = expiry.left(link, now)
         if left is None:
@@ -209,8 +209,12 @@ class Pages:
             life += "; fetching it takes the key"
         if saved and left is not None:
             life += "; saved, so it may expire"
+        url, wide = shown_url(link.url), room.width - LABEL
+        indent = LABEL if cell_len(url) <= wide else 0  # it stays in one piece, so that it can be selected whole
         return Content.assemble(
-            (f"{link.kind:<12}", QUIET), f"{life}\n            ", (shown_url(link.url), "$job-running")
+            (f"{link.kind:<{LABEL}}", QUIET),
+            f"{hung(life, wide, LABEL)}\n{' ' * indent}",
+            (url, "$job-running"),
         )
 
     # The other tabs.
