@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from textual._compositor import CompositorUpdate
 
+from tests.anew import arranged, counts
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard
 from tests.feeds import LibraryFeed
@@ -171,7 +172,6 @@ async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_
 @pytest.mark.parametrize("sort", ["", *SORTS])
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
 def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, view):
-    from tui.domain import rows
     from tui.domain.rows import Filter, Outlook
     from tui.widgets.arrangement import Arrangement
 
@@ -186,6 +186,6 @@ def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, vi
         states |= some
         kept.put(some.values(), Outlook(now=now))
         kept.pass_time(states, Outlook(now=now))
-        anew = rows.arranged(states.values(), Outlook(now=now), view=view, wanted=wanted, sort=sort, descending=True)
+        anew = arranged(states.values(), Outlook(now=now), view=view, wanted=wanted, sort=sort, descending=True)
         assert kept.refs == anew
-        assert kept.counts == rows.counts(states.values(), Outlook(now=now))
+        assert kept.counts == counts(states.values(), Outlook(now=now))

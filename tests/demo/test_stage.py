@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.anew import counts
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE
 from tui.demo import staged
 from tui.demo.role import SERVICES
@@ -60,7 +61,7 @@ def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) ->
     states = stage[0].board().values()
     assert {state.phase for state in states} == set(Phase)
     assert {flag for state in states for flag in rows.flags(state, OUTLOOK)} == set(Flag)
-    assert all(rows.counts(states, OUTLOOK).values())
+    assert all(counts(states, OUTLOOK).values())
     assert {View.EXPIRING, View.ARCHIVE} <= {view for state in states for view in rows.views(state, OUTLOOK)}
     shown = {cells.link(state, cells.Face(OUTLOOK)).text for state in states}
     assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", cells.NOTHING} <= shown

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tests.anew import arranged
 from tests.engine.services import REPLY, Fact, Services
 from tui.domain import board as reducer
-from tui.domain import cells, rows, text
+from tui.domain import cells, text
 from tui.domain.board import JobState
 from tui.domain.jobs import ACTIVE, Phase, Ref
 from tui.domain.rows import Outlook
@@ -348,7 +349,7 @@ class Witness:
             if painted.until > now + PAINT and self.board.states[ref] is painted.state:
                 self._judge_standing(ref, painted, face)
         shown = self.board.arranged()
-        right = rows.arranged(self.board.states.values(), self.board.outlook)
+        right = arranged(self.board.states.values(), self.board.outlook)
         if list(shown) != right:
             self._lie("all", "view", f"{len(shown)} rows for {len(right)}")
         self._judge_badges(now)

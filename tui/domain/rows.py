@@ -11,7 +11,7 @@ from msgspec import Struct
 from tui.domain import board, durations, expiry, text
 from tui.domain.board import Flag, JobState
 from tui.domain.durations import Range
-from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Phase, Ref
+from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Phase
 
 
 class View(StrEnum):
@@ -107,15 +107,6 @@ def turn(state: JobState, outlook: Outlook) -> float:
     if state.fresh_until is not None and now <= state.fresh_until < soonest:
         soonest = math.nextafter(state.fresh_until, math.inf)
     return soonest
-
-
-def counts(states: Iterable[JobState], outlook: Outlook) -> dict[View, int]:
-    """How many jobs each view shows."""
-    found = dict.fromkeys(View, 0)
-    for state in states:
-        for view in views(state, outlook):
-            found[view] += 1
-    return found
 
 
 class Term(NamedTuple):
@@ -238,22 +229,3 @@ SORTS: Mapping[str, Callable[[JobState], Any]] = {
     "link": _expiry,
 }
 """Sorts by column. The watchlist's own order is the sort "" (or any other name)."""
-
-
-def arranged(
-    states: Iterable[JobState],
-    outlook: Outlook,
-    *,
-    view: View = View.ALL,
-    wanted: Filter = Filter(),  # noqa: B008  a NamedTuple: immutable
-    sort: str = "",
-    descending: bool = False,
-) -> list[Ref]:
-    """The refs of the jobs that a table shows, in order. `states` come in the watchlist's order; ties stay so."""
-    shown = [state for state in states if view in views(state, outlook) and wanted.matches(state, outlook)]
-    if sort in SORTS:
-        shown.sort(key=lambda state: state.job.ref)
-        shown.sort(key=SORTS[sort], reverse=descending)
-    elif descending:
-        shown.reverse()
-    return [state.job.ref for state in shown]

@@ -1,0 +1,35 @@
+"""What a table shows, worked out anew from all states: what the board, kept up to date job by job, is held against."""
+
+from collections.abc import Iterable
+
+from tui.domain.board import JobState
+from tui.domain.jobs import Ref
+from tui.domain.rows import SORTS, Filter, Outlook, View, views
+
+
+def counts(states: Iterable[JobState], outlook: Outlook) -> dict[View, int]:
+    """How many jobs each view shows."""
+    found = dict.fromkeys(View, 0)
+    for state in states:
+        for view in views(state, outlook):
+            found[view] += 1
+    return found
+
+
+def arranged(
+    states: Iterable[JobState],
+    outlook: Outlook,
+    *,
+    view: View = View.ALL,
+    wanted: Filter = Filter(),  # noqa: B008  a NamedTuple: immutable
+    sort: str = "",
+    descending: bool = False,
+) -> list[Ref]:
+    """The refs of the jobs that a table shows, in order. `states` come in the watchlist's order; ties stay so."""
+    shown = [state for state in states if view in views(state, outlook) and wanted.matches(state, outlook)]
+    if sort in SORTS:
+        shown.sort(key=lambda state: state.job.ref)
+        shown.sort(key=SORTS[sort], reverse=descending)
+    elif descending:
+        shown.reverse()
+    return [state.job.ref for state in shown]
