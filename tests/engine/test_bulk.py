@@ -184,7 +184,7 @@ def test_where_the_service_will_not_have_a_bulk_ask_the_jobs_are_asked_singly(tm
         await asyncio.sleep(HOUR)
         assert 2 <= len(app.bulk) <= 6, "tried again, hourly"
 
-    v3(tmp_path, app, endless(30), story)
+    v3(tmp_path, app, endless(6), story)
 
 
 def test_a_refused_key_is_asked_with_once(tmp_path):

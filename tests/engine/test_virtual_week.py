@@ -6,6 +6,8 @@ from tests.engine.week import asks, lived
 from tests.virtual import DAY, WEEK, live, wall
 from tui.domain.jobs import ENDS
 
+pytestmark = pytest.mark.xdist_group("week")  # made once, by one worker
+
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory):
