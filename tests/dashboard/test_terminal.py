@@ -107,6 +107,21 @@ def test_what_stops_it_without_a_word_does_not_spoil_the_terminal_either(folders
         assert terminal.modes() == set()
 
 
+def test_told_to_go_on_while_it_ends_it_does_not_take_the_terminal_again(folders: Path):
+    """As when a terminal is closed: the kernel sends SIGCONT with SIGHUP. A reader that is left would spin for ever."""
+    with Terminal(DEMO) as terminal:
+        before = termios.tcgetattr(terminal.fd)
+        assert terminal.until(rows, 20)
+        terminal.type(QUIT)
+        end = time.monotonic() + 8
+        while terminal.ended() is None and time.monotonic() < end:
+            os.kill(terminal.pid, signal.SIGCONT)
+            terminal.run(0.02)
+        assert terminal.ended() == 0
+        assert termios.tcgetattr(terminal.fd) == before
+        assert terminal.modes() == set()
+
+
 def test_told_to_end_while_it_is_stopped_it_ends_once_it_goes_on(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)

@@ -1,5 +1,8 @@
 """How the terminal is given back while the program is stopped by a signal, and taken again when it goes on."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 from textual.driver import Driver
 
 
@@ -17,15 +20,21 @@ def yielding(driver: type[Driver]) -> type[Driver]:
 
     class Yielding(driver):
         def _sigtstp_application(self, *_: object) -> None:
-            self._loop.call_soon_threadsafe(self._stop)
+            self._soon(self._stop)
 
         def _sigcont_application(self, *_: object) -> None:
-            self._loop.call_soon_threadsafe(self._go_on)
+            self._soon(self._go_on)
+
+        def _soon(self, do: Callable[[], None]) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and the program is about to
+                self._loop.call_soon_threadsafe(do)
 
         def _stop(self) -> None:
             super()._sigtstp_application()  # pyright: ignore[reportUnknownMemberType]  theirs
 
         def _go_on(self) -> None:
+            if self._app._exit:  # pyright: ignore[reportPrivateUsage]  nobody would give it back, or stop its reader
+                return
             if self._auto_restart and not self._must_signal_resume:
                 self.suspend_application_mode()
             super()._sigcont_application()  # pyright: ignore[reportUnknownMemberType]  theirs
