@@ -28,7 +28,7 @@ ENDLESS = wrong.endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
 
 
 def test_each_of_many_wrong_services_has_its_own_fault_and_a_good_one_its_pace():
-    found = services.proof(10.0, 3.0)
+    found = services.proof(14.0, 6.0)
     assert found.wrong == []
     assert found.holds, str(found)
 
