@@ -56,6 +56,8 @@ def raw(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[str]:
             writer.close()
             await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
             writer.transport.abort()
 
     async def serve() -> None:
@@ -66,6 +68,8 @@ def raw(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[str]:
             await over.wait()
             for task in held:  # from Python 3.12 on, the listener waits for its connections' ends
                 task.cancel()
+            await asyncio.gather(*held, return_exceptions=True)
+            await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
     thread = Thread(target=asyncio.run, args=(serve(),), name="raw server")
     thread.start()
