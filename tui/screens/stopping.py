@@ -33,7 +33,7 @@ def yielding(driver: type[Driver]) -> type[Driver]:
             super()._sigtstp_application()  # pyright: ignore[reportUnknownMemberType]  theirs
 
         def _go_on(self) -> None:
-            if self._app._exit:  # pyright: ignore[reportPrivateUsage]  nobody would give it back, or stop its reader
+            if self._app._exit:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  nobody would stop its reader
                 return
             if self._auto_restart and not self._must_signal_resume:
                 self.suspend_application_mode()
