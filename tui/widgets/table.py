@@ -24,6 +24,8 @@ from tui.widgets.anchors import anchored, disputed
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
 
+UNEVEN = "\u0590"
+"""From this character on, scripts and signs are drawn by other fonts than the rest."""
 WHEEL = 3
 """Rows that one notch of a mouse wheel scrolls."""
 
@@ -307,11 +309,15 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
 
 def _joined(pieces: Iterable[tuple[str, Style]]) -> Iterator[Segment]:
-    """Neighbours in the same style as one segment: each costs Textual time, and the terminal some twenty bytes."""
-    text, style = "", None
+    """Neighbours in the same style as one segment: each costs Textual time, and the terminal some twenty bytes.
+
+    Text that a font may draw wider or narrower stays by itself, so that in a picture it moves nothing else.
+    """
+    text, style, uneven = "", None, False
     for more, next_style in pieces:
-        if next_style is not style and text:
+        apart = max(more, default="") >= UNEVEN
+        if text and (next_style is not style or apart or uneven):
             yield Segment(text, style)
             text = ""
-        text, style = text + more, next_style
+        text, style, uneven = text + more, next_style, apart
     yield Segment(text, style)
