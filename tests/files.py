@@ -6,12 +6,12 @@ Its bytes are made up as they are sent, so that two gigabytes take no memory.
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from threading import Thread
 from typing import NamedTuple
+
+from tests.server import answering
 
 BLOCK = 64 * 1024
 """Bytes that are made up at once."""
@@ -128,38 +128,11 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
 @contextmanager
 def at(origin: Origin, host: str = "127.0.0.1") -> Iterator[str]:
     """Serves it and yields the base URL; what still goes on at the end is cut off."""
-    ready: Future[tuple[int, Callable[[], object]]] = Future()
-    held: set[asyncio.Task[None]] = set()
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        held.add(task)
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-            await origin.answer(Asked(head[0].split(" ")[1], headers), writer)
-            writer.close()
-            await writer.wait_closed()
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            writer.transport.abort()
-        finally:
-            held.discard(task)
+    async def answer(said: bytes, writer: asyncio.StreamWriter) -> None:
+        head = said.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        await origin.answer(Asked(head[0].split(" ")[1], headers), writer)
 
-    async def serve() -> None:
-        over = asyncio.Event()
-        async with await asyncio.start_server(answer, host, 0) as listener:
-            loop = asyncio.get_running_loop()
-            ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(over.set)))
-            await over.wait()
-            for task in list(held):
-                task.cancel()
-
-    thread = Thread(target=asyncio.run, args=(serve(),), name="file server")
-    thread.start()
-    port, stop = ready.result()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        stop()
-        thread.join()
+    with answering(answer, host) as url:
+        yield url

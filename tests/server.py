@@ -15,6 +15,8 @@ from tui.simulator.serve import App, listening, server
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 """What a raw server does with a connection once the request's head is read. The connection is closed after it."""
+Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+"""As a Behaviour that is told the request's head."""
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 BODY = b'{"error":null,"data":{"status":"running"}}'
@@ -41,34 +43,42 @@ def raw(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve every connection with `behaviour` and yield the base URL; what still goes on at the end is cut off."""
     if behaviour is gzip_bomb:
         _bomb()
+    with answering(lambda _head, writer: behaviour(writer), host) as url:
+        yield url
+
+
+@contextmanager
+def answering(answer: Answer, host: str = "127.0.0.1") -> Iterator[str]:
+    """Serve every connection with one `answer` and yield the base URL; what still goes on at the end is cut off."""
     ready: Future[tuple[int, Callable[[], object]]] = Future()
 
     held: set[asyncio.Task[None]] = set()
     """Once a client has left, nothing else holds the task that is to be cut off at the end."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         held.add(task)
         try:
-            await reader.readuntil(b"\r\n\r\n")
-            await behaviour(writer)
+            await answer(await reader.readuntil(b"\r\n\r\n"), writer)
             writer.close()
             await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
+            held.discard(task)
             writer.transport.abort()
 
     async def serve() -> None:
         over = asyncio.Event()
-        async with await asyncio.start_server(answer, host, 0) as listener:
+        async with await asyncio.start_server(connected, host, 0) as listener:
             loop = asyncio.get_running_loop()
             ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(over.set)))
             await over.wait()
-            for task in held:  # from Python 3.12 on, the listener waits for its connections' ends
+            left = list(held)
+            for task in left:  # from Python 3.12 on, the listener waits for its connections' ends
                 task.cancel()
-            await asyncio.gather(*held, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
             await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
     thread = Thread(target=asyncio.run, args=(serve(),), name="raw server")
