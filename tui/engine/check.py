@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from tui.domain import pace
-from tui.domain.board import Unasked
+from tui.domain.board import JobState, Unasked
 from tui.domain.jobs import Fault, FaultKind, Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.client import Client
@@ -73,12 +73,9 @@ class Check:
         return state.asks if state is not None else 0
 
     def _goes_on(self, live: LiveAccount, ref: Ref, before: int) -> bool:
-        """One more ask belongs to it: for the result of what is done, or to the successor of an API that is over.
-
-        An ask that did not count is done again: the machine slept meanwhile, or the key was changed.
-        """
+        """One more ask belongs to it: to bring an answer, or for the result of what is done."""
         state = self._ledger.states.get(ref)
-        if state is None or live.succession.owes(ref.id) or state.asks == before:
+        if state is None or unanswered(live, state, before):
             return state is not None
         return state.fault is None and self._ledger.wants_result(state)
 
@@ -88,6 +85,14 @@ class Check:
         if fault is not None and ref in self._ledger.states:
             self._ledger.settle(ref, Unasked(fault))
         return fault is None
+
+
+def unanswered(live: LiveAccount, state: JobState, before: int) -> bool:
+    """The ask after `before` others is to be followed by another: its API is over, and the successor is asked next.
+
+    Or it did not count: the machine slept meanwhile, or the key was changed.
+    """
+    return live.succession.owes(state.job.id) or state.asks == before
 
 
 async def permitted(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:

@@ -13,7 +13,7 @@ from tui.domain import board, expiry, pace, renewal, text
 from tui.domain.board import Died
 from tui.domain.jobs import ENDS, Fault, FaultKind, Link, Ref
 from tui.engine.accounts import LiveAccount
-from tui.engine.check import Ask, permitted
+from tui.engine.check import Ask, permitted, unanswered
 from tui.engine.client import Client
 from tui.engine.ledger import Ledger
 
@@ -121,21 +121,16 @@ class Links:
             return refusal
         live = self._accounts[ref.account]
         async with self._at_once[ref.account], self._connect(live) as client:
-            while True:
+            while state is not None:
                 fault = await permitted(live, self._now)
                 if fault is not None:
                     return fault
-                before = self._asks_of(ref)
+                before = self._ledger.states.get(ref, state).asks
                 await self._ask(live, client, ref, person=True)
-                # else the API is over and its successor is to be asked, or the machine slept over the ask
-                if not live.succession.owes(ref.id) and (before is None or self._asks_of(ref) != before):
-                    break
-        after = self._ledger.states.get(ref)
-        return after.fault if after is not None else None
-
-    def _asks_of(self, ref: Ref) -> int | None:
-        state = self._ledger.states.get(ref)
-        return None if state is None else state.asks
+                state = self._ledger.states.get(ref)
+                if state is not None and not unanswered(live, state, before):
+                    return state.fault
+        return None
 
     def _link(self, ref: Ref, kind: str | None, nth: int) -> Link | None:
         state = self._ledger.states.get(ref)
