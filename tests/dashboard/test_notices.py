@@ -128,7 +128,7 @@ def test_what_was_saved_rings_no_bell_but_what_ended_with_it_does(person: Person
     assert person.toasts == ["40 jobs: 40 saved. J shows what happened"]
     assert (person.bells, person.desktop) == (0, [])
     person.wait(WINDOW)
-    person.notices.take([Notice(kind, "x", None, 0.0) for kind in (Kind.SAVED, Kind.DONE) * 4])
+    person.notices.take([Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (Kind.SAVED, Kind.DONE) * 4])
     assert (person.bells, person.desktop) == (1, ["8 jobs: 4 saved, 4 done. J shows what happened"])
 
 
@@ -227,3 +227,10 @@ def test_hooks_are_called_behind_the_dashboard_and_one_that_is_missing_is_said_o
         assert terminal.wait(8) == 0, "whatever hangs"
     assert '"event":"done"' in kept.read_text()
     assert '"label":"Hooked"' in kept.read_text()
+
+
+def test_the_days_word_of_dying_links_is_no_job_of_a_digest(person: Person):
+    word = Notice(Kind.EXPIRING, "12 links die in the next 1d12h", None, 0.0)
+    jobs = [Notice(Kind.DONE, "x", Ref("a", str(number)), 0.0) for number in range(9)]
+    person.notices.take([*jobs, word])
+    assert sorted(person.toasts) == [word.text, "9 jobs: 9 done. J shows what happened"]

@@ -18,7 +18,7 @@ from tui.engine.feed import Kind
 from tui.engine.session import Session
 from tui.stores.journal import Entry, Journal
 from tui.stores.settings import Hook, HookEvent
-from tui.stores.watchlist import Set
+from tui.stores.watchlist import Add, Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 EVERYTHING = Hook(run=("true",), on=get_args(HookEvent))
@@ -288,17 +288,91 @@ def test_while_the_journal_cannot_be_written_what_is_to_be_told_waits(tmp_path):
     live(play())
 
 
+def dying(console):
+    """Each word that a hook was told of dying links: the jobs it tells of."""
+    return [
+        {state.job.ref for state in (each.state, *each.others)} for each in console.told if each.event == "expiring"
+    ]
+
+
+def shown(console):
+    return [notice for notice in console.ear.notices if notice.kind is Kind.EXPIRING]
+
+
 @pytest.mark.parametrize("wanted", [EVERYTHING, None])
-def test_hundreds_of_links_that_are_about_to_die_are_each_told_once(tmp_path, wanted):
+def test_hundreds_of_links_that_are_about_to_die_are_one_word_to_a_hook_and_on_the_screen(tmp_path, wanted):
     app = Scripted(lambda asked: link(DAY + HOUR))
 
     async def play():
         ids = tuple(f"j{number}" for number in range(450))
         console = Console(tmp_path, app, {"heygen": ids}, wanted=wanted).start()
         await asyncio.sleep(2 * HOUR)
-        told = [each for each in console.told if each.event == "expiring"]
-        assert len(told) == len({each.state.job.ref for each in told}) == (450 if wanted else 0)
-        assert len([each for each in console.ear.notices if each.kind is Kind.EXPIRING]) == 450
+        assert [len(jobs) for jobs in dying(console)] == ([450] if wanted else [])
+        [notice] = shown(console)
+        assert notice.text.startswith("450 links die in the next 1d00h; the first, of j")
+        await asyncio.sleep(DAY)
+        assert console.events.count("expired") == (1 if wanted else 0)
+        await console.end()
+
+    live(play())
+
+
+def staggered(asked):
+    """Job n's link dies n hours after the second day."""
+    return link(2 * DAY + int(asked.id.removeprefix("j")) * HOUR, asked.id)
+
+
+def test_links_that_die_through_a_week_are_one_word_a_day_in_time(tmp_path):
+    app = Scripted(staggered)
+    ids = tuple(f"j{number}" for number in range(5 * 24))
+
+    async def play():
+        first = Console(tmp_path, app, {"heygen": ids}, tick=MINUTE).start()
+        second = Console(tmp_path, app, tick=MINUTE).start()
+        for day in range(7):
+            await asyncio.sleep(DAY)
+            words = [len(shown(console)) for console in (first, second)]
+            assert max(words) <= day + 1
+            assert len(dying(first)) + len(dying(second)) <= day + 1
+        told = dying(first) + dying(second)
+        assert sorted(map(str, set().union(*told))) == sorted(f"heygen:{each}" for each in ids)
+        assert sum(map(len, told)) == len(ids), "none is told twice"
+        for each in (*first.told, *second.told):
+            if each.event == "expiring":
+                left = [state.links[0].expires_at - each.at for state in (each.state, *each.others)]
+                assert min(left) > DAY - 2 * MINUTE
+        await second.end()
+        await first.end()
+
+    live(play())
+
+
+def test_what_comes_to_be_known_after_the_days_word_waits_for_the_next_if_it_can(tmp_path):
+    lives = {"a": DAY + HOUR, "late": 2 * DAY + 3 * HOUR, "short": 12 * HOUR}
+    app = Scripted(lambda asked: link(lives[asked.id], asked.id))
+
+    async def play():
+        console = Console(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
+        await asyncio.sleep(5 * HOUR)  # it is one o'clock in the afternoon
+        assert dying(console) == [{A}]
+        late, short = (Job(account="heygen", id=each) for each in ("late", "short"))
+        await console.session.perform(Add((short, late)))
+        await asyncio.sleep(HOUR)
+        assert dying(console) == [{A}, {short.ref}], "half its warning is over"
+        await console.end()
+
+    live(play())
+
+
+def test_a_muted_job_is_in_no_days_word(tmp_path):
+    app = Scripted(staggered)
+
+    async def play():
+        jobs = (Job(account="heygen", id="j0"), Job(account="heygen", id="j1", muted=True))
+        console = Console(tmp_path, app, jobs).start()
+        await asyncio.sleep(3 * DAY)
+        assert dying(console) == [{Ref("heygen", "j0")}]
+        assert [notice.ref for notice in shown(console)] == [Ref("heygen", "j0")]
         await console.end()
 
     live(play())

@@ -76,6 +76,19 @@ def kept(tmp_path):
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+async def test_of_many_dying_links_a_hook_is_told_once_with_all_jobs(tmp_path):
+    one, two = (occasion(number, "expiring") for number in (1, 2))
+    async with told(tmp_path, Hook(run=program(tmp_path, KEEPS), on=("expiring", "done"))) as (running, said):
+        running.call(one._replace(others=(two.state,)))
+        running.call(occasion(3))
+        await running.finish(20)
+    expiring, done = kept(tmp_path)
+    assert [job["id"] for job in expiring["jobs"]] == [one.state.job.id, two.state.job.id]
+    assert expiring["job"] == expiring["jobs"][0]
+    assert done["jobs"] is None
+    assert not said
+
+
 async def test_a_program_gets_the_change_on_its_stdin_and_no_argument_but_its_own(tmp_path):
     run = (*program(tmp_path, f"{KEEPS}; open(kept + '2', 'w').write(json.dumps(sys.argv[1:]))"), "fixed")
     async with told(tmp_path, Hook(run=run)) as (running, said):

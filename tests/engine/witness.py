@@ -6,6 +6,8 @@ served. What the screen says it takes from the front end's own board, fed throug
 
 import asyncio
 import heapq
+import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -49,6 +51,12 @@ def _brief(state: JobState, now: float) -> str:
         "why": state.reason,
     }
     return ", ".join(f"{name} {value}" for name, value in said.items())
+
+
+def _hundredths(one: str, other: str) -> float:
+    """By how much two estimates of progress differ; infinite where one of them is none."""
+    shares = [found and int(found[1]) for found in (re.match(r" *~(\d+)%", said) for said in (one, other))]
+    return math.inf if None in shares else abs(shares[0] - shares[1])
 
 
 class Painted(NamedTuple):
@@ -100,6 +108,8 @@ class Witness:
         self.role = ""
         self.wished: dict[Ref, float] = {}
         """When a person last wished for an ask of a job here, by the loop's time, which no sleep moves."""
+        self._waits: dict[str, float] = {}
+        """Until when each account was last said to wait, on this screen."""
         self._due: list[tuple[float, Ref]] = []
         self._face: object = None
         self._timer: asyncio.TimerHandle | None = None
@@ -111,6 +121,8 @@ class Witness:
             return
         update = self.outbox.take()
         self.role = self.role if update.role is None else update.role
+        accounts = update.accounts or {}
+        self._waits |= {name: state.until for name, state in accounts.items() if state.until is not None}
         self.board.take(update)
         for ref, state in update.states.items():
             self._note(ref, state)
@@ -292,7 +304,8 @@ class Witness:
         if self.stopped or now < self.record.woken_at + WAKES:
             return
         loop = asyncio.get_running_loop()
-        wished = any(loop.time() - self.wished.get(ref, -61.0) < 60 for ref in refs)
+        kept = 0 <= now - self._waits.get(account, 0.0) < 60  # what was wished for while the account had to wait
+        wished = any(ref in self.wished and (kept or loop.time() - self.wished[ref] < 60) for ref in refs)
         if self.role != "polling":  # who takes over asks at once, and the screen says it with the next paint
             if not wished:
                 loop.call_later(PAINT, self._judge_role, account)
@@ -359,7 +372,8 @@ class Witness:
         earlier = face._replace(outlook=replace(face.outlook, now=face.outlook.now - PAINT))
         now, before = self._row(painted.state, face), self._row(painted.state, earlier)
         for column, said in painted.row.items():
-            if column != "eta" and not said.startswith("~") and said not in (now[column], before[column]):
+            lags = column == "eta" or (column == "progress" and _hundredths(said, now[column]) <= 1)
+            if not lags and said not in (now[column], before[column]):
                 self._lie(ref, "left standing", f"{column} {said}, should be {now[column]}")
 
     def _judge_badges(self, now: float) -> None:

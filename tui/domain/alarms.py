@@ -1,8 +1,9 @@
-"""When time alone makes a job worth a word: it stalls, its link is about to die, its link dies. Pure."""
+"""When time alone makes a job worth a word, and which: it stalls, its link is about to die, its link dies. Pure."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from tui.domain import durations, renewal
+from tui.domain import durations, renewal, results, rows, text
 from tui.domain.board import Flag, JobState, soonest
 from tui.domain.jobs import ACTIVE
 from tui.domain.rows import Outlook
@@ -20,10 +21,15 @@ class Alarm(NamedTuple):
     """Stalled, expiring or expired."""
     of: str
     """What it is about: the link's URL, or when the job began. Another one is another alarm."""
+    patience: float = 0.0
+    """Seconds that its word can wait for others, to be one with theirs; 0: nor can it come before its instant."""
 
 
 def alarms(state: JobState, outlook: Outlook) -> tuple[Alarm, ...]:
-    """Those that are still to come and those that went off already, whatever `outlook.now` is."""
+    """Those that are still to come and those that went off already, whatever `outlook.now` is.
+
+    The links of what was downloaded may die unsaid.
+    """
     if state.job.archived:
         return ()
     found: list[Alarm] = []
@@ -31,9 +37,35 @@ def alarms(state: JobState, outlook: Outlook) -> tuple[Alarm, ...]:
         patience = durations.patience(state.expected, outlook.stall_after)
         found.append(Alarm(state.born + patience, Flag.STALLED, repr(state.born)))
     link = soonest(state)
-    if link is not None and link.expires_at is not None:
+    if link is not None and link.expires_at is not None and not (state.saved and not results.missing(state)):
         renewing = state.job.keep_link and not renewal.fails(state)
         before = outlook.warn_before / (RENEWING if renewing else 1)
-        found.append(Alarm(link.expires_at - before, Flag.EXPIRING, link.url))
+        patience = 0.0 if renewing else before / 2
+        found.append(Alarm(link.expires_at - before, Flag.EXPIRING, link.url, patience))
         found.append(Alarm(link.expires_at, Flag.EXPIRED, link.url))
     return tuple(found)
+
+
+def said(flag: Flag, states: Sequence[JobState], now: float) -> str:
+    """Of these jobs, one or more, the alarm has gone off: in a line, for an operator."""
+    first, many = states[0], len(states) > 1
+    if flag is Flag.STALLED:
+        return f"{rows.name(first)}: has been at it for {text.span(now - (first.born or now))}, far longer than usual"
+    if flag is Flag.EXPIRED:
+        dead = "its link is dead: L asks for a fresh one"
+        return f"{len(states)} links are dead: L asks for fresh ones" if many else f"{rows.name(first)}: {dead}"
+    states = sorted(states, key=lambda state: _left(state, now))
+    first, last = states[0], states[-1]
+    troubles = [trouble for state in states if (trouble := renewal.trouble(state))]
+    if not many:
+        parts = [f"{rows.name(first)}: its link dies in {text.duration(_left(first, now))}", *troubles]
+    else:
+        parts = [f"{len(states)} links die in the next {text.duration(_left(last, now))}"]
+        parts += [f"the first, of {rows.name(first)}, in {text.duration(_left(first, now))}"]
+        parts += [f"{len(troubles)} could not be renewed"] if troubles else []
+    return "; ".join(parts)
+
+
+def _left(state: JobState, now: float) -> float:
+    link = soonest(state)
+    return max(0.0, (link.expires_at or now) - now) if link is not None else 0.0

@@ -3,17 +3,21 @@
 It hears all that a session tells and passes it on, with the notices of what time alone brings. For the operator's hooks
 each occasion is told once by all processes on the state folder together, whichever of them notices it first; a
 process that dies between the two tells it no more.
+
+Links that are about to die are told of together, once a day: the first of a day (UTC) takes the others of that day
+with it. What comes to be known later in the day waits for the next one, unless half its warning time would be over.
 """
 
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, cast
 
-from tui.domain import renewal, rows, text
-from tui.domain.alarms import Alarm, alarms
-from tui.domain.board import Flag, JobState, PhaseChange, soonest
+from tui.domain import alarms, renewal, rows
+from tui.domain.alarms import Alarm
+from tui.domain.board import Flag, JobState, PhaseChange
 from tui.domain.jobs import FaultKind, Ref
 from tui.engine.feed import AccountState, Health, Kind, Notice, Progress
 from tui.engine.ledger import Listener
@@ -22,12 +26,17 @@ from tui.stores.library import Library
 from tui.stores.settings import HookEvent
 
 DAY = 86400.0
-"""Seconds after which an account that is refused at a new start is told again, and a dead link is no news."""
-AT_ONCE = 200
+"""Seconds after which an account that is refused at a new start is told again, and a dead link is no news.
+
+And those for which one word is said of all links that are about to die.
+"""
+AT_ONCE = 1000
 """Occasions told in one turn, which is one transaction of some milliseconds; the rest waits for the next tick."""
 BACKLOG = 10_000
 """Occasions kept while the journal cannot be written; the oldest go first."""
 ONCE = math.inf
+TOGETHER = frozenset({"expiring", "expired"})
+"""What one hook is told of many jobs as one thing."""
 REFUSING = frozenset({Health.REFUSED, Health.NO_KEY})
 
 log = logging.getLogger(__name__)
@@ -50,6 +59,8 @@ class Occasion(NamedTuple):
     account: AccountState | None = None
     again_after: float = ONCE
     """Seconds after which the same is told again."""
+    others: tuple[JobState, ...] = ()
+    """More jobs of which it tells."""
 
 
 class Alerts:
@@ -76,6 +87,10 @@ class Alerts:
         self._gone_off: dict[Ref, frozenset[tuple[Flag, str]]] = {}
         """Its alarms that need no word any more."""
         self._next = math.inf
+        self._dying: dict[Ref, Alarm] = {}
+        """Links that are to be told of."""
+        self._told_until = 0.0
+        """The end of the day of which was told what dies in it."""
         self._accounts: dict[str, AccountState] = {}
         self._retired: set[str] = set()
         self._pending: list[Occasion] = []
@@ -100,7 +115,7 @@ class Alerts:
         """Of jobs that are off the watchlist there is nothing more to tell."""
         self._listener.listed(order)
         for ref in self._states.keys() - set(order):
-            for kept in (self._states, self._gone_off, self._due):
+            for kept in (self._states, self._gone_off, self._due, self._dying):
                 kept.pop(ref, None)
 
     def account(self, state: AccountState) -> None:
@@ -162,7 +177,21 @@ class Alerts:
             for ref in [ref for ref, at in self._due.items() if at <= now]:
                 self._look(self._states[ref], now)
             self._next = min(self._due.values(), default=math.inf)
+        if self._dying:
+            self._tell_dying(now)
         self.tell()
+
+    def _tell_dying(self, now: float) -> None:
+        """One word for all links whose turn has come, and for those whose turn comes today."""
+        self._told_until = (now // DAY + 1) * DAY
+        for ref in [ref for ref, at in self._due.items() if at < self._told_until]:
+            self._look(self._states[ref], now, ahead=self._told_until)
+        states = [self._states[ref] for ref in self._dying]
+        of = states[0].job.ref if len(states) == 1 else None
+        self._listener.notice(Notice(Kind.EXPIRING, alarms.said(Flag.EXPIRING, states, now), of, now))
+        for state, alarm in zip(states, self._dying.values(), strict=True):
+            self._put(self._occasion(state, alarm, now))
+        self._dying.clear()
 
     def tell(self) -> None:
         """Tells the hooks what no other process has told; as much as a turn of the loop has time for."""
@@ -179,16 +208,18 @@ class Alerts:
             log.warning("%s", error)
             return
         del self._pending[:AT_ONCE]
-        for occasion in batch:
-            if occasion.key in first:
-                first.discard(occasion.key)
-                self._call(occasion)
+        untold = {each.key: each for each in batch if each.key in first}  # the same may have come about twice
+        for occasion in _gathered(untold.values(), self._now()):
+            self._call(occasion)
 
-    def _look(self, state: JobState, now: float) -> None:
-        """Says which alarms have gone off since the job was last looked at, and when the next one does."""
-        ref, found = state.job.ref, alarms(state, self._outlook)
+    def _look(self, state: JobState, now: float, ahead: float = 0.0) -> None:
+        """Says which alarms have gone off since the job was last looked at, and when the next one does.
+
+        Those that can be told with others go off before `ahead`.
+        """
+        ref, found = state.job.ref, alarms.alarms(state, self._outlook)
         handled = self._gone_off.get(ref)
-        off = [alarm for alarm in found if alarm.at <= now]
+        off = [alarm for alarm in found if self._turn(alarm) <= now or (alarm.patience and alarm.at < ahead)]
         dead = any(alarm.flag is Flag.EXPIRED for alarm in off)
         for alarm in off:
             too_late = dead and alarm.flag is Flag.EXPIRING
@@ -197,25 +228,36 @@ class Alerts:
         known = {(alarm.flag, alarm.of) for alarm in found}
         quiet = known & (handled or frozenset()) | {(alarm.flag, alarm.of) for alarm in off}
         self._gone_off[ref] = frozenset(quiet)
-        due = min((alarm.at for alarm in found if (alarm.flag, alarm.of) not in quiet), default=math.inf)
+        due = min((self._turn(alarm) for alarm in found if (alarm.flag, alarm.of) not in quiet), default=math.inf)
         if due < math.inf:
             self._due[ref] = due
             self._next = min(self._next, due)
         else:
             self._due.pop(ref, None)
 
+    def _turn(self, alarm: Alarm) -> float:
+        """Instant at which it goes off: where the day was told of already, with the next one if it can wait."""
+        return min(max(alarm.at, self._told_until), alarm.at + alarm.patience)
+
     def _went_off(self, state: JobState, alarm: Alarm, now: float, *, before: bool) -> None:
         """`before`: the session had not begun yet. That is no news on a screen, but perhaps for a hook."""
         if state.job.muted:
             return
-        said = f"{rows.name(state)}: {_said(alarm, state, now)}"
-        if not before and (kind := KINDS.get(alarm.flag)):
-            self._listener.notice(Notice(kind, said, state.job.ref, now))
+        if alarm.flag is Flag.EXPIRING and not before:
+            self._dying[state.job.ref] = alarm
+            return
+        occasion = self._occasion(state, alarm, now)
+        if alarm.flag is Flag.STALLED and not before:
+            self._listener.notice(Notice(Kind.STALLED, occasion.text, state.job.ref, now))
         if before and alarm.flag is Flag.EXPIRED and now - alarm.at > DAY:
             return
+        self._put(occasion)
+
+    def _occasion(self, state: JobState, alarm: Alarm, now: float) -> Occasion:
         event = cast("HookEvent", alarm.flag.value)
         of = hashlib.sha256(alarm.of.encode()).hexdigest()[:16]  # a link is signed, and stands in no other place
-        self._put(Occasion(event, f"{event} {state.job.ref} {of}", said, alarm.at, state=state))
+        said, at = alarms.said(alarm.flag, (state,), now), min(alarm.at, now)
+        return Occasion(event, f"{event} {state.job.ref} {of}", said, at, state=state)
 
     def _retire(self, account: AccountState, said: str) -> None:
         key = f"retired {account.name} {account.provider}"
@@ -230,8 +272,17 @@ class Alerts:
             del self._pending[:-BACKLOG]
 
 
-KINDS: Mapping[Flag, Kind] = {Flag.EXPIRING: Kind.EXPIRING, Flag.STALLED: Kind.STALLED}
-"""What a screen says of an alarm; a link that has died was about to."""
+def _gathered(occasions: Iterable[Occasion], now: float) -> Iterator[Occasion]:
+    """Each, but those of dying and of dead links as one."""
+    together = defaultdict[Flag, list[Occasion]](list)
+    for occasion in occasions:
+        if occasion.event in TOGETHER:
+            together[Flag(occasion.event)].append(occasion)
+        else:
+            yield occasion
+    for flag, many in together.items():
+        states = [each.state for each in many if each.state is not None]
+        yield many[0]._replace(text=alarms.said(flag, states, now), others=tuple(states[1:]))
 
 
 def _alike(before: JobState, after: JobState) -> bool:
@@ -245,19 +296,3 @@ def _alike(before: JobState, after: JobState) -> bool:
         after.expected,
         after.job,
     )
-
-
-def _said(alarm: Alarm, state: JobState, now: float) -> str:
-    match alarm.flag:
-        case Flag.STALLED:
-            return f"has been at it for {text.span(now - (state.born or now))}, far longer than usual"
-        case Flag.EXPIRING:
-            trouble = renewal.trouble(state)
-            return f"its link dies in {text.duration(_left(state, now))}" + (f"; {trouble}" if trouble else "")
-        case _:
-            return "its link is dead: L asks for a fresh one"
-
-
-def _left(state: JobState, now: float) -> float:
-    link = soonest(state)
-    return max(0.0, (link.expires_at or now) - now) if link is not None else 0.0

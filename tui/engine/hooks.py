@@ -21,7 +21,7 @@ import msgspec
 from tui.domain import shapes
 from tui.domain.rows import Outlook
 from tui.engine import couriers
-from tui.engine.alerts import Occasion
+from tui.engine.alerts import TOGETHER, Occasion
 from tui.engine.couriers import Poster, Told
 from tui.stores import secrets
 from tui.stores.library import Library
@@ -46,16 +46,18 @@ ENDING = 2.0
 log = logging.getLogger(__name__)
 
 
-def payload(occasion: Occasion, provider: str | None, outlook: Outlook) -> bytes:
-    """What a hook is told, as JSON: a job's shape is that of the command line."""
-    account = occasion.account
+def payload(occasion: Occasion, provider: Callable[[str], str | None], outlook: Outlook) -> bytes:
+    """What a hook is told, as JSON: a job's shape is that of the command line. `provider`: an account's, by name."""
+    account, states = occasion.account, (*filter(None, [occasion.state]), *occasion.others)
+    jobs = [shapes.job(state, provider(state.job.account), outlook) for state in states]
     return msgspec.json.encode(
         {
             "event": occasion.event,
             "delivery": delivery(occasion),
             "at": shapes.iso(occasion.at),
             "text": occasion.text,
-            "job": None if occasion.state is None else shapes.job(occasion.state, provider, outlook),
+            "job": jobs[0] if jobs else None,
+            "jobs": jobs if occasion.event in TOGETHER else None,
             "change": None if occasion.change is None else shapes.change(occasion.change),
             "account": None
             if account is None
@@ -77,7 +79,8 @@ def delivery(occasion: Occasion) -> str:
 def _subject(occasion: Occasion) -> str:
     """It, for the log."""
     account = occasion.account.name if occasion.account is not None else ""
-    return f"{occasion.event} {occasion.state.job.ref if occasion.state is not None else account}"
+    more = f" and {len(occasion.others)} more" if occasion.others else ""
+    return f"{occasion.event} {occasion.state.job.ref if occasion.state is not None else account}{more}"
 
 
 class Hooks:
@@ -101,8 +104,7 @@ class Hooks:
 
     def payload(self, occasion: Occasion) -> bytes:
         """What the hooks are told of it, as things are now."""
-        provider = self._library.provider_of(occasion.state.job.account) if occasion.state is not None else None
-        return payload(occasion, provider, self._library.outlook(time.time()))
+        return payload(occasion, self._library.provider_of, self._library.outlook(time.time()))
 
     async def run(self) -> None:
         """Tells, until it is cancelled."""

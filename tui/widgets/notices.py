@@ -65,8 +65,8 @@ class Notices:
     def take(self, notices: Iterable[Notice]) -> None:
         """Shows each, or keeps it for the digest."""
         fresh = list(notices)
-        self._show([notice for notice in fresh if notice.kind not in WORDS])
-        jobs = [notice for notice in fresh if notice.kind in WORDS]
+        jobs = [notice for notice in fresh if notice.kind in WORDS and notice.ref is not None]
+        self._show([notice for notice in fresh if notice not in jobs])
         if not jobs:
             return
         if self._held:  # the digest is coming
