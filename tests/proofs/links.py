@@ -62,8 +62,8 @@ class Proved(NamedTuple):
     """Asks because somebody wanted a link that had less than an hour left."""
     busiest: int
     """Asks of one account in its busiest minute."""
-    gap: float
-    """Seconds for which a job's link was dead on the board, at most; somebody who wants it then waits for an ask."""
+    gaps: tuple[tuple[float, str], ...]
+    """Seconds for which links were dead on the board, the longest, and whose; who wants one then waits for an ask."""
 
     def __str__(self) -> str:
         got = ", ".join(f"{count} {what}" for what, count in self.copies.most_common())
@@ -73,7 +73,7 @@ class Proved(NamedTuple):
             f"{sum(self.copies.values())} copies: {got}\n"
             f"{self.renewals} renewals by itself, {self.wanted} asks because a link was wanted in its last hour; "
             f"{self.busiest} asks of an account in its busiest minute, of {RATE:g} allowed\n"
-            f"longest that a link was dead on the board: {self.gap:.0f} s"
+            f"longest that links were dead on the board: {', '.join(f'{gap:.0f} s ({of})' for gap, of in self.gaps)}"
         )
 
 
@@ -200,7 +200,7 @@ class Month:
             sum(state.asks for state in self.session.states.values()) - first - self.wanted,
             self.wanted,
             self._busiest(),
-            max(self._gaps(), default=0.0),
+            tuple(sorted(self._gaps(), reverse=True)[:5]),
         )
 
     def _busiest(self) -> int:
@@ -210,13 +210,14 @@ class Month:
             for place, at in enumerate(times)
         )
 
-    def _gaps(self) -> list[float]:
-        """For how long each dead link stood on the board before another came."""
-        gaps: list[float] = []
-        for links in self.ear.links.values():
+    def _gaps(self) -> list[tuple[float, str]]:
+        """For how long each dead link stood on the board before another came, and whose and when."""
+        gaps: list[tuple[float, str]] = []
+        for ref, links in self.ear.links.items():
             row = [link for link in links.values() if link.kind == "video"]
             for link, following in pairwise(row):
-                gaps.append(following.first_seen - (link.expires_at or following.first_seen))
+                dies = link.expires_at or following.first_seen
+                gaps.append((following.first_seen - dies, f"{ref}, day {(dies - EPOCH) / DAY:.3f}"))
         return gaps
 
 
