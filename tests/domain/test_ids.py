@@ -88,9 +88,10 @@ def test_a_link_without_a_known_shape_gives_its_last_segment_that_is_no_tail() -
 
 
 @given(st.text())
-def test_nothing_pasted_raises(line: str) -> None:
-    refusal(from_paste(line, [HEX]))
-    refusal(from_paste(f"http://{line}", [HEX]))
+def test_whatever_is_pasted_is_an_id_or_is_refused_with_a_reason(line: str) -> None:
+    for pasted in (line, f"http://{line}"):
+        found = from_paste(pasted, [HEX])
+        assert refusal(found) or found == found.strip() != ""
 
 
 @pytest.mark.parametrize(

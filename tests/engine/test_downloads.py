@@ -160,8 +160,11 @@ async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp
         async with session(library(tmp_path, service, job("a"))) as live:
             ref = Ref("heygen", "a")
             await finished(live)
+            assert names(tmp_path / "got") == []
             await live.perform(Set((ref,), {"download": True}))
             await until(lambda: live.states[ref].saved)
+            [saved] = live.states[ref].saved
+            assert size(saved.path) == saved.size > 0
 
 
 async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):

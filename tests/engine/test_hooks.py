@@ -221,6 +221,7 @@ async def test_hooks_that_hang_keep_none_of_the_others(tmp_path):
         for number in range(5):
             running.call(occasion(number))
         await house.until(lambda: len(kept(tmp_path)) == 5, 20)
+        assert [each["job"]["id"].partition(";")[0] for each in kept(tmp_path)] == [f"--id{n}" for n in range(5)]
 
 
 async def test_a_slow_hook_loses_the_oldest_and_says_so(tmp_path):

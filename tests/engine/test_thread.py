@@ -129,7 +129,10 @@ def test_it_ends_at_once_where_it_has_hardly_begun(tmp_path, simulator):
 
 
 def test_it_ends_where_it_was_never_started(tmp_path):
-    EngineThread(house.library(tmp_path, "http://127.0.0.1:9")).close()
+    feed = EngineThread(house.library(tmp_path, "http://127.0.0.1:9"))
+    feed.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "engine"]
+    assert feed.send(house.refresh(A)).result(1).ok is False
 
 
 def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
