@@ -273,7 +273,7 @@ async def test_the_detail_goes_to_the_other_place_and_back(app: Babeltop, size):
         assert [dash.pane.region, dash.table.region] == before
 
 
-async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop):
+async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop, feed: LibraryFeed):
     from tests.dashboard.test_dashboard import text_of
 
     async with app.run_test(size=(120, 40)) as pilot:
@@ -287,3 +287,7 @@ async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop):
         await pilot.pause()
         assert "paused" not in text_of(pilot).splitlines()[0]
         assert "next in" in text_of(pilot)
+        feed.push(Update(states={}, role="following PID 7, paused"))
+        await pilot.pause()
+        assert "Z over there goes on" in text_of(pilot)
+        assert "; asking is paused" in text_of(pilot)

@@ -1,6 +1,7 @@
 """An operator's pause: nothing is asked by itself, what a person wants is, and afterwards all goes on."""
 
 import asyncio
+import os
 
 from tests import house
 from tests.engine.scripted import Scripted, running
@@ -43,6 +44,26 @@ def test_what_is_not_asked_grows_old(tmp_path):
         assert session.states[B].fresh_until < wall()
 
     played(tmp_path, app, story, jobs=("a", "b"))
+
+
+def test_who_follows_knows_that_nothing_is_asked(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        await asyncio.sleep(10)
+        second = Console(tmp_path, app, "second").start()
+        followed = f"following PID {os.getpid()}"
+        for paused, said in ((True, f"{followed}, paused"), (False, followed), (True, f"{followed}, paused")):
+            await first.session.perform(Pause(paused))
+            await asyncio.sleep(3)
+            assert second.ear.role_text == said
+        await first.end()
+        await asyncio.sleep(3)
+        assert second.ear.role_text == "polling", "a pause ends with the console that was paused"
+        await second.end()
+
+    live(play())
 
 
 def test_who_follows_cannot_pause_another_console(tmp_path):

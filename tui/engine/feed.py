@@ -207,7 +207,7 @@ class Update(Struct, frozen=True, kw_only=True):
     """The watchlist's order, where it changed."""
     accounts: Mapping[str, AccountState] | None = None
     role: str | None = None
-    """Who polls, where that changed: "polling", "paused", or "following PID n"."""
+    """Who polls, where that changed: "polling", "paused", "following PID n", or "following PID n, paused"."""
     problems: tuple[str, ...] | None = None
     """Banners: a broken watchlist, a journal that cannot be written."""
     notices: tuple[Notice, ...] = ()

@@ -21,7 +21,7 @@ SILENT = 15.0
 """Seconds without a beat after which the holder does not answer."""
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(tuple[AccountState, ...]).decode
+_decode = msgspec.json.Decoder(tuple[tuple[AccountState, ...], bool]).decode
 
 
 class Role(NamedTuple):
@@ -32,6 +32,8 @@ class Role(NamedTuple):
     """Who polls, if another does and has said so."""
     silent: bool = False
     """That one does not answer."""
+    paused: bool = False
+    """That one's operator has paused it."""
     accounts: tuple[AccountState, ...] = ()
     """How it finds its accounts, where it said so anew."""
     trouble: str = ""
@@ -42,7 +44,8 @@ class Role(NamedTuple):
         """For the top bar."""
         if self.polling:
             return "polling"
-        return "following" if self.pid is None else f"following PID {self.pid}"
+        followed = "following" if self.pid is None else f"following PID {self.pid}"
+        return f"{followed}, paused" if self.paused else followed
 
     @property
     def problem(self) -> str:
@@ -66,6 +69,7 @@ class Leading:
         self._lease = Lease(library.places.state, library.places.watchlist)
         self._heard: Beat | None = None
         self._heard_at = time()
+        self._paused = False
         self._beat_at = -BEAT
         self._said: object = None
 
@@ -85,17 +89,20 @@ class Leading:
         news = beat is not None and beat != self._heard
         if news:
             self._heard, self._heard_at = beat, self._time()
+        accounts: tuple[AccountState, ...] = ()
+        if beat is not None and news:
+            accounts, self._paused = _said(beat)
         silent = beat is not None and self._time() - self._heard_at > SILENT
-        return Role(False, beat.pid if beat else None, silent, _accounts(beat) if beat and news else ())
+        return Role(False, beat.pid if beat else None, silent, self._paused, accounts)
 
-    def beat(self, accounts: Iterable[AccountState]) -> None:
+    def beat(self, accounts: Iterable[AccountState], *, paused: bool) -> None:
         """Says that the holder lives and how its accounts are, if this session is the holder and it is time."""
         states = tuple(accounts)
-        said = tuple((state.name, state.health, state.until) for state in states)
+        said = (paused, *((state.name, state.health, state.until) for state in states))
         if not self._lease.held or (self._time() - self._beat_at < BEAT and said == self._said):
             return
         try:
-            self._library.journal.heartbeats.beat(self._lease.name, os.getpid(), _encode(states))
+            self._library.journal.heartbeats.beat(self._lease.name, os.getpid(), _encode((states, paused)))
         except JournalError:
             return  # told by who writes entries; the next tick tries again
         self._beat_at, self._said = self._time(), said
@@ -105,8 +112,9 @@ class Leading:
         self._lease.release()
 
 
-def _accounts(beat: Beat) -> tuple[AccountState, ...]:
+def _said(beat: Beat) -> tuple[tuple[AccountState, ...], bool]:
+    """How its accounts are, and whether it is paused."""
     try:
         return _decode(beat.accounts)
     except msgspec.DecodeError:
-        return ()  # another version's
+        return (), False  # another version's

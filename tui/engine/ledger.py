@@ -54,7 +54,7 @@ class Listener(Protocol):
         ...
 
     def role(self, role: str) -> None:
-        """Who polls: "polling", "paused", or "following PID n"."""
+        """Who polls, as `feed.Update` has it."""
         ...
 
     def download(self, progress: Progress) -> None:

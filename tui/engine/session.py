@@ -239,7 +239,7 @@ class Session:
     def _pause(self, paused: bool) -> Outcome:
         """Asks nothing by itself from now on, or goes on."""
         if not self._role.polling:
-            return Outcome(ok=False, message=f"this console is {self._role.text}: pause it there")
+            return Outcome(ok=False, message=f"this console is {self._role.text}: Z has to be pressed over there")
         if paused is not self._paused:
             self._paused = paused
             self._listener.role("paused" if paused else self._role.text)
@@ -289,7 +289,7 @@ class Session:
         for account in role.accounts:
             self._tell(account)
         if role.polling:
-            self._leading.beat(live.refreshed() for live in self._accounts.values())
+            self._leading.beat((live.refreshed() for live in self._accounts.values()), paused=self._paused)
 
     def _follow_clock(self) -> None:
         """After a suspend, what became due is spread; where the clock was set, the schedule moves along with it."""

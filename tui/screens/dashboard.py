@@ -29,7 +29,7 @@ from tui.screens.saving import Saving
 from tui.screens.starting import Looks
 from tui.stores.settings import Alerts
 from tui.widgets.bars import HintBar, TopBar, ViewBar
-from tui.widgets.board import Board
+from tui.widgets.board import PAUSED, Board
 from tui.widgets.detail import DetailPane, DetailTabs
 from tui.widgets.head import TableHead
 from tui.widgets.notices import Notices, Severity
@@ -228,7 +228,8 @@ class Dashboard(Screen[None]):
         if silent > SILENT:
             problems.append(f"the engine has not answered for {silent:.0f} s: what you see is as old as that")
         if self.board.paused:
-            problems.append("asking is paused: Z goes on")
+            here = self.board.role == PAUSED
+            problems.append("asking is paused: Z goes on" if here else "asking is paused: Z over there goes on")
         if self.frozen is not None:
             problems.append("the view is frozen: z lets it go on")
         banner = self.query_one("#problems", Static)

@@ -13,7 +13,7 @@ class Beat(NamedTuple):
     number: int
     """Grows with every beat: who sees the same one for long hears nothing, whatever the clocks say."""
     accounts: bytes
-    """Its accounts' states, as the engine writes them."""
+    """Its accounts' states and whether it is paused, as the engine writes them."""
 
 
 class Heartbeats:

@@ -25,7 +25,7 @@ class Board:
         self.accounts: dict[str, AccountState] = {}
         self.problems: tuple[str, ...] = ()
         self.role = ""
-        """Whom this console follows, or "paused"; "" while it polls."""
+        """Whom this console follows, or that it is paused, as `Update` has it; "" while it polls."""
         self.downloads: dict[Ref, Progress] = {}
         """Those that are on their way or failed."""
         self._saving: dict[Ref, float | None] = {}
@@ -91,8 +91,8 @@ class Board:
 
     @property
     def paused(self) -> bool:
-        """This console's engine asks nothing by itself, since the operator wants that."""
-        return self.role == PAUSED
+        """Nothing is asked by itself, since the operator wants that: here, or at the console that is followed."""
+        return self.role.endswith(PAUSED)
 
     @property
     def ascii_only(self) -> bool:
