@@ -86,11 +86,11 @@ class Console:
         """As `kill -9` ends it: nothing that it had in memory is written. `hold`: it hangs, and keeps the lease."""
         self.witness.stop()
         self.world.services.lost(self.witness.name, self.world.wall() - 5)
-        ledger, leading = self.session._ledger, self.session._leading
-        if ledger._flushing is not None:
-            ledger._flushing.cancel()
-        ledger.flush = lambda: None
-        ledger._journal = lambda entry: None
+        entries, leading = self.session._ledger.entries, self.session._leading
+        if entries._flushing is not None:
+            entries._flushing.cancel()
+        entries.flush = lambda: None
+        entries.put = lambda entry: None
         release, leading.end = leading.end, leading.end
         if hold:
             leading.end = lambda: None

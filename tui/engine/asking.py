@@ -72,7 +72,7 @@ class Asking:
             return
         anew = state.phase is Phase.DONE if anew else not person and self._ledger.renews(state)
         answer: Answer[Report] | Answer[Result]
-        if self._ledger.wants_result(state) or (anew and self._ledger.has_result(state)):
+        if self._ledger.plans.wants_result(state) or (anew and self._ledger.plans.has_result(state)):
             answer = await live.result(client, state)
         else:
             answer = await live.ask(client, state.job)

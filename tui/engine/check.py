@@ -44,7 +44,7 @@ class Check:
         """Asks every job once, and for the result of what is done. A stop and an open breaker are tried again."""
         waiting: dict[str, list[Ref]] = {}
         for ref in refs:
-            refusal = self._ledger.refusal(self._ledger.states[ref].job)
+            refusal = self._ledger.plans.refusal(self._ledger.states[ref].job)
             if refusal is not None:
                 self._ledger.settle(ref, Unasked(refusal))
             else:
@@ -77,7 +77,7 @@ class Check:
         state = self._ledger.states.get(ref)
         if state is None or unanswered(live, state, before):
             return state is not None
-        return state.fault is None and self._ledger.wants_result(state)
+        return state.fault is None and self._ledger.plans.wants_result(state)
 
     async def _may(self, live: LiveAccount, ref: Ref) -> bool:
         """Waits for leave and pays for one ask; False, with the fault settled, where there is none."""

@@ -4,32 +4,22 @@
 plan through `queue`.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Protocol
 
 from msgspec.structs import replace
 
-from tui.domain import board, cadence, rows
+from tui.domain import board, rows
 from tui.domain.board import Event, JobState, Listed, PhaseChange, Planned, Unasked
-from tui.domain.cadence import Tempo
-from tui.domain.jobs import ACTIVE, ENDS, Asked, Fault, FaultKind, Job, Phase, Ref, Saved
+from tui.domain.jobs import ACTIVE, ENDS, Asked, FaultKind, Job, Phase, Ref, Saved
 from tui.engine.accounts import LiveAccount
+from tui.engine.entries import Entries
 from tui.engine.feed import AccountState, Kind, Notice, Progress
-from tui.engine.learning import Learning
-from tui.providers.provider import UnknownKind
-from tui.stores.journal import Entry, JournalError
+from tui.engine.plans import Plans
+from tui.stores.journal import Entry
 from tui.stores.library import Library
 
-BATCH = 0.25
-"""Seconds for which journal entries are gathered. A phase change does not wait."""
-TURN = 200
-"""Journal entries written in one turn of the loop, which takes some ten milliseconds; the rest waits for the next."""
-RETRY = 5.0
-"""Seconds until entries that could not be written are tried again: each try may block for a quarter of one."""
-BACKLOG = 20_000
-"""Journal entries kept in memory while the journal cannot be written."""
 HURRIED = 0.0
 """Instant of an ask that goes before everything that is due."""
 
@@ -86,30 +76,27 @@ class Ledger:
         """
         self.states: dict[Ref, JobState] = {}
         self._library = library
-        self._accounts = accounts
         self._listener = listener
         self._now = now
-        self._random = random
         self._queue = queue
         self._changed = changed
+        self.entries = Entries(library, changed, lambda text: self.problem("journal", text))
+        """What the journal is to hold."""
+        self.plans = Plans(library, accounts, now, random)
+        """When jobs are asked, or why they cannot be."""
         self._wished: set[Ref] = set()
         """Jobs that a person wants asked, whatever comes of it."""
-        self._pending: list[Entry] = []
-        self._flushing: asyncio.TimerHandle | None = None
         self._problems: dict[str, str] = {}
-        self._tempos: dict[tuple[str, str], Tempo | None] = {}
-        self._unconfigured: dict[str, Fault] = {}
-        self._learning = Learning(lambda account, kind, most: library.journal.lived(account, kind, most), now)
 
     def settle(self, ref: Ref, event: Event, body: bytes | None = None, asked: Asked | None = None) -> JobState:
         """Reduces, plans, journals and tells."""
         state, change = board.reduce(self.states[ref], event)
-        return self._settled(state, change, self._planned(state), body, asked)
+        return self._settled(state, change, self.plans.next(state), body, asked)
 
     def settle_alike(self, refs: Iterable[Ref], event: Event, asked: Asked | None = None) -> None:
         """One ask for all of them met this: they come back together, when the last of them would have alone."""
         met = [board.reduce(self.states[ref], event) for ref in refs]
-        plans = [self._planned(state) for state, _ in met]
+        plans = [self.plans.next(state) for state, _ in met]
         last = max((plan.at for plan in plans if plan.at is not None), default=None)
         for (state, change), plan in zip(met, plans, strict=True):
             self._settled(state, change, plan if plan.at is None else plan._replace(at=last), None, asked)
@@ -120,9 +107,9 @@ class Ledger:
         state, _ = board.reduce(state, plan)
         self._wished.discard(state.job.ref)
         self._place(state)
-        self._journal(Entry(state, change, body, self._now(), asked))
+        self.entries.put(Entry(state, change, body, self._now(), asked))
         if change is not None:
-            self._learning.ended(state, change)
+            self.plans.ended(state, change)
             self._notice(state, change)
         return state
 
@@ -152,8 +139,8 @@ class Ledger:
         """A file of the job was downloaded: its state says so, and the journal, before this returns if it can."""
         if ref in self.states:
             self._show(board.reduce(self.states[ref], saved)[0])
-            self._journal(Entry(self.states[ref]))
-            self.flush()
+            self.entries.put(Entry(self.states[ref]))
+            self.entries.flush()
 
     def adopt(self, told: JobState, *, following: bool = False) -> None:
         """Takes over what another process has journalled, where it is newer; who follows, its plan and faults too."""
@@ -169,27 +156,27 @@ class Ledger:
         if following:
             self._show(state)
         else:
-            state, _ = board.reduce(state, self._planned(state))
+            state, _ = board.reduce(state, self.plans.next(state))
             self._place(state)
         if state.phase is not held.phase:
             said = (state.report and state.report.message) or ""
             change = PhaseChange(ref, held.phase, state.phase, held.checked_at, state.since or self._now(), said)
-            self._learning.ended(state, change)
+            self.plans.ended(state, change)
             self._notice(state, change)
             self._changed(state, change)
 
     def keep(self) -> None:
         """The journal is another, and may know nothing: it gets every state."""
         for state in self.states.values():
-            self._journal(Entry(state))
+            self.entries.put(Entry(state))
 
     def resume(self) -> None:
         """Takes over the asking from a process that is gone: what that one planned holds, where it is near."""
         now = self._now()
         for held in list(self.states.values()):
-            state, tempo = self._judged(held), self._tempo(held.job)
+            state, tempo = self._judged(held), self.plans.tempo(held.job)
             near = tempo is not None and state.next_ask_at is not None and state.next_ask_at < now + tempo.most
-            self._place(state if near and state == held else board.reduce(state, self._first(state))[0])
+            self._place(state if near and state == held else board.reduce(state, self.plans.first(state))[0])
 
     def outdate(self) -> None:
         """Nobody says anything new of the jobs any more: their reports count as old from now on."""
@@ -197,11 +184,6 @@ class Ledger:
         for state in list(self.states.values()):
             if state.phase in ACTIVE and (state.fresh_until or now) >= now and state.checked_at is not None:
                 self._show(replace(state, fresh_until=now - 1))
-
-    @property
-    def unwritten(self) -> bool:
-        """There is something that the journal does not hold yet."""
-        return bool(self._pending)
 
     def list(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
         """The watchlist holds these jobs and no others: new ones come with what the journal knows of them.
@@ -216,7 +198,7 @@ class Ledger:
         for ref in self.states.keys() - set(order):
             del self.states[ref]
             self._wished.discard(ref)
-            self._learning.planned(ref, None)
+            self.plans.forget(ref)
             self._queue(ref, None)
         self._listener.listed(order)
         for job in jobs:
@@ -230,29 +212,29 @@ class Ledger:
     def _enter(self, job: Job, known: JobState | None) -> None:
         """A job that was not on the board, with what the journal knows of it."""
         state = self._judged(board.reduce(known or JobState(job=job), Listed(job))[0])
-        state, _ = board.reduce(state, self._first(state))
+        state, _ = board.reduce(state, self.plans.first(state))
         self._place(known if known is not None and state == known else state)  # the front end holds that one
         if known is None or known.job != job or known.fault != state.fault:
-            self._journal(Entry(state))
+            self.entries.put(Entry(state))
 
     def _edit(self, job: Job, held: JobState) -> None:
         """Only another kind, the Archive, or a link that is to be kept, makes another plan of it."""
         state, _ = board.reduce(held, Listed(job))
         if job.kind != held.job.kind:
             state = self._judged(replace(state, fault=None, faults=0, missed_at=None, misses=0))
-            self._place(board.reduce(state, self._soon(state, "its kind is another"))[0])
+            self._place(board.reduce(state, self.plans.soon(state, "its kind is another"))[0])
         elif (job.archived, job.keep_link) != (held.job.archived, held.job.keep_link):
-            self._place(board.reduce(state, self._first(state))[0])
+            self._place(board.reduce(state, self.plans.first(state))[0])
         else:
             self._place(state)
-        self._journal(Entry(self.states[job.ref]))
+        self.entries.put(Entry(self.states[job.ref]))
 
     def moved(self, account: str) -> None:
         """The account is another provider's: so are its jobs' cadences, and what was over is asked there, soon."""
-        self._tempos = {key: tempo for key, tempo in self._tempos.items() if key[0] != account}
+        self.plans.moved(account)
         for state in [state for state in self.states.values() if state.job.account == account]:
             if state.fault is not None and state.fault.kind is FaultKind.RETIRED:
-                self._place(board.reduce(state, self._soon(state, "the account has moved"))[0])
+                self._place(board.reduce(state, self.plans.soon(state, "the account has moved"))[0])
 
     def reconsider(self, account: str) -> None:
         """The account's key is another: what was refused is asked again, or refused with the new reason."""
@@ -260,41 +242,17 @@ class Ledger:
             refused = held.fault is not None and held.fault.kind is FaultKind.REFUSED
             state = self._judged(replace(held, fault=None, faults=0) if refused else held)
             if state != held:
-                self._place(board.reduce(state, self._soon(state, "the key is another"))[0])
-                self._journal(Entry(self.states[held.job.ref]))
+                self._place(board.reduce(state, self.plans.soon(state, "the key is another"))[0])
+                self.entries.put(Entry(self.states[held.job.ref]))
 
     def _judged(self, state: JobState) -> JobState:
         """The state with the reason why it cannot be asked, or without one of ours that no longer holds."""
-        refusal, fault = self.refusal(state.job), state.fault
+        refusal, fault = self.plans.refusal(state.job), state.fault
         if refusal is not None:
             return board.reduce(state, Unasked(refusal))[0]
         if fault is not None and fault.kind is FaultKind.REFUSED and fault.http_status is None:
             return replace(state, fault=None)
         return state
-
-    def refusal(self, job: Job) -> Fault | None:
-        """Why the job cannot be asked at all, as things are configured."""
-        live = self._accounts.get(job.account)
-        if live is None:
-            if job.account not in self._unconfigured:
-                why = self._library.unconfigured(job.account)
-                self._unconfigured[job.account] = Fault(FaultKind.REFUSED, why)
-            return self._unconfigured[job.account]
-        try:
-            live.endpoint(job)
-        except UnknownKind as error:
-            return Fault(FaultKind.REFUSED, str(error))
-        return live.refusal
-
-    def wants_result(self, state: JobState) -> bool:
-        """The next ask of the job is for its result."""
-        tempo = self._tempo(state.job)
-        return tempo is not None and cadence.wants_result(state, tempo)
-
-    def has_result(self, state: JobState) -> bool:
-        """The job's links come with its result, which is asked for by its run."""
-        tempo = self._tempo(state.job)
-        return tempo is not None and tempo.result and state.report is not None and state.report.run is not None
 
     def renews(self, state: JobState) -> bool:
         """The next ask of the job is by itself for a fresh link: nobody wants to know how it is."""
@@ -307,59 +265,6 @@ class Ledger:
     def _show(self, state: JobState) -> None:
         self.states[state.job.ref] = state
         self._listener.state(state)
-
-    def _planned(self, state: JobState) -> Planned:
-        tempo, now = self._tempo(state.job), self._now()
-        if tempo is None or self.refusal(state.job) is not None:
-            self._learning.planned(state.job.ref, None)
-            return Planned(None, "", state.fresh_until)
-        learned = self._learning.of(state.job, tempo, self._accounts[state.job.account]) if _runs(state) else None
-        plan = cadence.plan(state, tempo, now, self._random, learned)
-        self._learning.planned(state.job.ref, plan and plan.demand)
-        if plan is None:  # what is put away while it runs grows old like any other
-            return Planned(None, "", state.fresh_until if state.phase in ACTIVE else None)
-        return Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, now), learned and learned.fit)
-
-    def _first(self, state: JobState) -> Planned:
-        """The first ask of this session: when it was planned, or spread over the shortest cold interval."""
-        tempo, now = self._tempo(state.job), self._now()
-        asleep = state.phase not in ACTIVE or state.job.archived
-        if tempo is None or asleep or self.refusal(state.job) is not None:
-            return self._planned(state)
-        if state.next_ask_at is not None and now < state.next_ask_at < now + tempo.most:
-            return Planned(state.next_ask_at, state.reason, state.fresh_until, state.expected)
-        return self._soon(state, "first ask of this session")
-
-    def _soon(self, state: JobState, reason: str) -> Planned:
-        """Within the shortest cold interval, whatever its phase; not at all where it cannot be asked."""
-        tempo = self._tempo(state.job)
-        if tempo is None or state.job.archived or self.refusal(state.job) is not None:
-            return self._planned(state)
-        at = self._now() + self._random.uniform(0, tempo.first)
-        return Planned(at, reason, state.fresh_until, state.expected)
-
-    def _tempo(self, job: Job) -> Tempo | None:
-        """The tempo of the job's kind; None: its account or kind is not known."""
-        key = (job.account, job.kind)
-        if key not in self._tempos:
-            self._tempos[key] = self._find_tempo(job)
-        return self._tempos[key]
-
-    def _find_tempo(self, job: Job) -> Tempo | None:
-        if job.account not in self._accounts:
-            return None
-        try:
-            endpoint = self._accounts[job.account].endpoint(job)
-        except UnknownKind:
-            return None
-        polling = self._library.settings.polling
-        return Tempo.of(
-            endpoint.cadence,
-            max_interval=polling.max_interval,
-            stall_after=polling.stall_after,
-            result=endpoint.result is not None,
-            renew_before=self._library.settings.links.renew_before,
-        )
 
     def problem(self, source: str, text: str) -> None:
         """Sets or lifts ("") what stands in the way from one source."""
@@ -378,53 +283,3 @@ class Ledger:
             f". {change.message}" if change.message else ""
         )
         self._listener.notice(Notice(kind, text, change.ref, change.seen))
-
-    def _journal(self, entry: Entry) -> None:
-        self._pending.append(entry)
-        self._flush_in(0.0 if entry.change is not None else BATCH)
-
-    def _flush_in(self, seconds: float) -> None:
-        """Flushes after so many seconds, or when it was to be done anyway if that is sooner."""
-        loop = asyncio.get_running_loop()
-        at = loop.time() + seconds
-        if self._flushing is not None and self._flushing.when() <= at:
-            return
-        if self._flushing is not None:
-            self._flushing.cancel()
-        self._flushing = loop.call_at(at, self._flush_some)
-
-    def _flush_some(self) -> None:
-        """Writes as much of what is pending as a turn of the loop has time for."""
-        self._flushing = None
-        self._write(TURN)
-        if self._pending and self._flushing is None:  # a write that failed has planned its own retry
-            self._flush_in(0.0)
-
-    def flush(self) -> None:
-        """Writes all that is pending, as one transaction."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
-        self._write(len(self._pending))
-
-    def _write(self, most: int) -> None:
-        """Writes the oldest entries. What cannot be written is kept for the next time, and said."""
-        entries = self._pending[:most]
-        if not entries:
-            return
-        try:
-            recorded = set(self._library.journal.record(entries))
-        except JournalError as error:
-            self.problem("journal", str(error))
-            del self._pending[:-BACKLOG]
-            self._flush_in(RETRY)
-            return
-        self.problem("journal", "")
-        del self._pending[:most]
-        for entry in entries if recorded else ():
-            if entry.change is not None and entry.change in recorded:
-                self._changed(entry.state, entry.change)
-
-
-def _runs(state: JobState) -> bool:
-    return state.phase in ACTIVE and not state.job.archived

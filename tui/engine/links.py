@@ -116,7 +116,7 @@ class Links:
         state = self._ledger.states.get(ref)
         if state is None:
             return Fault(FaultKind.MISSING, f"{ref} is not on the watchlist")
-        refusal = self._ledger.refusal(state.job)
+        refusal = self._ledger.plans.refusal(state.job)
         if refusal is not None:
             return refusal
         live = self._accounts[ref.account]

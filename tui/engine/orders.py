@@ -102,7 +102,7 @@ class Orders:
         asked, refused = 0, "there is nothing to ask"
         for ref in refs:
             state = self._ledger.states.get(ref)
-            refusal = self._ledger.refusal(state.job) if state is not None else None
+            refusal = self._ledger.plans.refusal(state.job) if state is not None else None
             if state is None or refusal is not None:
                 refused = refusal.message if refusal else f"{ref} is not on the watchlist"
                 continue
@@ -118,7 +118,7 @@ class Orders:
 
     def look(self, ref: Ref) -> Detail:
         """What the journal holds of one job; nothing where it cannot be read."""
-        self._ledger.flush()
+        self._ledger.entries.flush()
         try:
             body = self._library.journal.body(ref)
             changes = self._library.journal.changes([ref])[ref]
@@ -136,7 +136,7 @@ class Orders:
 
     def recent(self, limit: int) -> tuple[PhaseChange, ...]:
         """The last phase changes of all jobs, newest first; nothing where the journal cannot be read."""
-        self._ledger.flush()
+        self._ledger.entries.flush()
         try:
             return self._library.journal.recent(limit)
         except JournalError as error:

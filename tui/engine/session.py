@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from random import Random
 
 import httpx
@@ -29,20 +29,15 @@ from tui.engine.orders import Orders
 from tui.engine.poller import Poller
 from tui.engine.pruning import Pruning
 from tui.engine.succession import Turn
+from tui.engine.watching import Watching
 from tui.stores.budgets import Budgets
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
-from tui.stores.listing import WATCHLIST, Listing, Recalled, Stamp
-from tui.stores.watchlist import Reading, WatchlistError
 
 TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
 RESPREAD = 30.0
 """Seconds over which what became due during a suspend is spread."""
-SETTLED = 0.2
-"""Seconds without a write after which a file counts as saved whole."""
-UNREAD = "unread"
-"""Stands where the watchlist's stamp would: it is to be read at the next tick, whatever its stamp."""
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +94,7 @@ class Session:
             name: Poller(live, self._asking.due, self._asking.joins, self._tls, transport, bounds)
             for name, live in self._accounts.items()
         }
+        self._watching = Watching(library, self._ledger, only, self._clock.now)
         self._keeping = Keeping(library, self._ledger, asyncio.get_running_loop().time)
         self._leading = Leading(library, asyncio.get_running_loop().time, partly=only is not None)
         self.links = Links(self._accounts, self._ledger, self._asking.anew, self._connect, self._clock.now)
@@ -125,7 +121,7 @@ class Session:
             library,
             self._ledger,
             self._accounts,
-            listed=self._list,
+            listed=self._watching.listed,
             unlock=self._unlock,
             pause=self._pause,
             downloads=self.downloads,
@@ -133,10 +129,6 @@ class Session:
             links=self.links,
             now=self._clock.now,
         )
-        self._stamp: object = UNREAD
-        self._waited = False
-        self._listing: Listing | None = None
-        """What is to be remembered of the watchlist once the journal holds its jobs; None: nothing new."""
         self._told: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
             live.unlock(library.key(name))
@@ -162,14 +154,7 @@ class Session:
         if patient:
             self._keeping.open()
         self._recall()
-        kept, self._library.recalled = self._library.recalled, None
-        try:
-            self._stamp = stamp = self._library.watchlist.stamp()
-            self._list_file(stamp, kept)
-        except WatchlistError as error:
-            if not patient:
-                raise
-            self._ledger.problem("watchlist", str(error))
+        self._watching.open(patient=patient)
         self._tell_accounts()
 
     def _recall(self) -> None:
@@ -179,33 +164,10 @@ class Session:
                 known = self._library.journal.successors.refusals(name, live.succession.heir.provider.name)
                 live.succession.recall(known)
 
-    def _list_file(self, stamp: Stamp | None, kept: Recalled | None = None) -> None:
-        """Lists what the file of this stamp says; `kept` may say it too. Raises WatchlistError and JournalError."""
-        reading = kept and kept.reading(stamp)
-        if reading is None:
-            reading = self._library.watchlist.read()
-            self._listing = Listing.of(self._library.places.watchlist, stamp, reading)
-        self._list(reading, kept.states if kept is not None else {})
-
-    def _keep_listing(self) -> None:
-        """Spares the next start the parsing: what the journal does not hold yet would be missing then."""
-        if self._listing is None or self._only is not None or self._ledger.unwritten:
-            return
-        try:
-            self._library.journal.remember({WATCHLIST: self._listing})
-        except JournalError:
-            return  # told by who writes entries; the next tick tries again
-        self._listing = None
-
-    def _list(self, reading: Reading, known: Mapping[Ref, JobState] | None = None) -> None:
-        only = self._only
-        self._ledger.list((job for job in reading.jobs if only is None or job.ref in only), known or {})
-        self._ledger.problem("watchlist", "; ".join(reading.problems))
-
     def settled(self, ref: Ref) -> bool:
         """The job has ended, and its result is not on its way."""
         state = self.states[ref]
-        coming = state.fault is None and not state.job.archived and self._ledger.wants_result(state)
+        coming = state.fault is None and not state.job.archived and self._ledger.plans.wants_result(state)
         return state.phase in ENDS and not coming
 
     async def run(self) -> None:
@@ -219,7 +181,7 @@ class Session:
                 tasks.create_task(self.downloads.run())
                 tasks.create_task(self._ticks())
         finally:
-            self._ledger.flush()
+            self._ledger.entries.flush()
             self._alerts.tell()
             self._leading.end()
 
@@ -262,8 +224,7 @@ class Session:
             await asyncio.sleep(self._tick)
             self._follow_clock()
             self._take_part()
-            self._read_watchlist()
-            self._keep_listing()
+            self._watching.look()
             for name in self._library.changed_keys():
                 self._unlock(name)
             self._read_journal()
@@ -310,38 +271,6 @@ class Session:
         """The instant by which an ask is dated. A second after waking the next tick is yet to come."""
         self._follow_clock()
         return self._clock.now()
-
-    def _read_watchlist(self) -> None:
-        """Takes over edits from outside. While the file cannot be read, or is gone, the last good list stays."""
-        try:
-            stamp = self._library.watchlist.stamp()
-        except WatchlistError as error:
-            self._stamp = UNREAD
-            self._ledger.problem("watchlist", str(error))
-            return
-        if stamp == self._stamp or self._is_fresh(stamp):
-            return
-        if stamp is None:
-            self._stamp = UNREAD
-            gone = f"{self._library.places.watchlist}: the file is gone; its jobs stay here until there is one again"
-            self._ledger.problem("watchlist", gone)
-            return
-        self._stamp = stamp
-        try:
-            self._list_file(stamp)
-        except WatchlistError as error:
-            if isinstance(error.__cause__, OSError):  # rights may come back without a new stamp
-                self._stamp = UNREAD
-            self._ledger.problem("watchlist", str(error))
-        except JournalError as error:
-            self._stamp = UNREAD
-            self._ledger.problem("news", str(error))
-
-    def _is_fresh(self, stamp: tuple[int, int, int] | None) -> bool:
-        """An editor that does not save by rename may have written half: what is so fresh is read at the next look."""
-        fresh = stamp is not None and 0 <= self._clock.now() - stamp[2] / 1e9 < SETTLED
-        self._waited = fresh and not self._waited
-        return self._waited
 
     def _read_journal(self) -> None:
         """Takes over what other processes asked."""
@@ -421,7 +350,7 @@ class Session:
         try:
             await check.run(refs)
         finally:
-            self._ledger.flush()
+            self._ledger.entries.flush()
             self._alerts.tell()
 
     async def renew(self, refs: Iterable[Ref]) -> list[Renewed]:
@@ -429,7 +358,7 @@ class Session:
         try:
             return await self.links.renewed(refs)
         finally:
-            self._ledger.flush()
+            self._ledger.entries.flush()
 
     def _connect(self, live: LiveAccount) -> Client:
         return live.client(self._tls, self._transport, self._bounds)

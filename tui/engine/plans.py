@@ -1,0 +1,125 @@
+"""When each job of a session is asked next, or why it cannot be. It asks nothing, and changes no state.
+
+`domain.cadence` decides; this knows the accounts, the settings and what was learned.
+"""
+
+from collections.abc import Callable, Mapping
+from random import Random
+
+from tui.domain import cadence
+from tui.domain.board import JobState, PhaseChange, Planned
+from tui.domain.cadence import Tempo
+from tui.domain.jobs import ACTIVE, Fault, FaultKind, Job, Ref
+from tui.engine.accounts import LiveAccount
+from tui.engine.learning import Learning
+from tui.providers.provider import UnknownKind
+from tui.stores.library import Library
+
+
+class Plans:
+    """One session's."""
+
+    def __init__(
+        self, library: Library, accounts: Mapping[str, LiveAccount], now: Callable[[], float], random: Random
+    ) -> None:
+        self._library = library
+        self._accounts = accounts
+        self._now = now
+        self._random = random
+        self._tempos: dict[tuple[str, str], Tempo | None] = {}
+        self._unconfigured: dict[str, Fault] = {}
+        self._learning = Learning(lambda account, kind, most: library.journal.lived(account, kind, most), now)
+
+    def ended(self, state: JobState, change: PhaseChange) -> None:
+        """The job's phase has changed: perhaps there is something to learn."""
+        self._learning.ended(state, change)
+
+    def forget(self, ref: Ref) -> None:
+        """The job is off the board."""
+        self._learning.planned(ref, None)
+
+    def moved(self, account: str) -> None:
+        """The account is another provider's: so are its jobs' tempos."""
+        self._tempos = {key: tempo for key, tempo in self._tempos.items() if key[0] != account}
+
+    def refusal(self, job: Job) -> Fault | None:
+        """Why the job cannot be asked at all, as things are configured."""
+        live = self._accounts.get(job.account)
+        if live is None:
+            if job.account not in self._unconfigured:
+                why = self._library.unconfigured(job.account)
+                self._unconfigured[job.account] = Fault(FaultKind.REFUSED, why)
+            return self._unconfigured[job.account]
+        try:
+            live.endpoint(job)
+        except UnknownKind as error:
+            return Fault(FaultKind.REFUSED, str(error))
+        return live.refusal
+
+    def wants_result(self, state: JobState) -> bool:
+        """The next ask of the job is for its result."""
+        tempo = self.tempo(state.job)
+        return tempo is not None and cadence.wants_result(state, tempo)
+
+    def has_result(self, state: JobState) -> bool:
+        """The job's links come with its result, which is asked for by its run."""
+        tempo = self.tempo(state.job)
+        return tempo is not None and tempo.result and state.report is not None and state.report.run is not None
+
+    def next(self, state: JobState) -> Planned:
+        """After what has just happened to the job."""
+        tempo, now = self.tempo(state.job), self._now()
+        if tempo is None or self.refusal(state.job) is not None:
+            self._learning.planned(state.job.ref, None)
+            return Planned(None, "", state.fresh_until)
+        learned = self._learning.of(state.job, tempo, self._accounts[state.job.account]) if _runs(state) else None
+        plan = cadence.plan(state, tempo, now, self._random, learned)
+        self._learning.planned(state.job.ref, plan and plan.demand)
+        if plan is None:  # what is put away while it runs grows old like any other
+            return Planned(None, "", state.fresh_until if state.phase in ACTIVE else None)
+        return Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, now), learned and learned.fit)
+
+    def first(self, state: JobState) -> Planned:
+        """The first ask of this session: when it was planned, or spread over the shortest cold interval."""
+        tempo, now = self.tempo(state.job), self._now()
+        asleep = state.phase not in ACTIVE or state.job.archived
+        if tempo is None or asleep or self.refusal(state.job) is not None:
+            return self.next(state)
+        if state.next_ask_at is not None and now < state.next_ask_at < now + tempo.most:
+            return Planned(state.next_ask_at, state.reason, state.fresh_until, state.expected)
+        return self.soon(state, "first ask of this session")
+
+    def soon(self, state: JobState, reason: str) -> Planned:
+        """Within the shortest cold interval, whatever its phase; not at all where it cannot be asked."""
+        tempo = self.tempo(state.job)
+        if tempo is None or state.job.archived or self.refusal(state.job) is not None:
+            return self.next(state)
+        at = self._now() + self._random.uniform(0, tempo.first)
+        return Planned(at, reason, state.fresh_until, state.expected)
+
+    def tempo(self, job: Job) -> Tempo | None:
+        """The tempo of the job's kind; None: its account or kind is not known."""
+        key = (job.account, job.kind)
+        if key not in self._tempos:
+            self._tempos[key] = self._find_tempo(job)
+        return self._tempos[key]
+
+    def _find_tempo(self, job: Job) -> Tempo | None:
+        if job.account not in self._accounts:
+            return None
+        try:
+            endpoint = self._accounts[job.account].endpoint(job)
+        except UnknownKind:
+            return None
+        polling = self._library.settings.polling
+        return Tempo.of(
+            endpoint.cadence,
+            max_interval=polling.max_interval,
+            stall_after=polling.stall_after,
+            result=endpoint.result is not None,
+            renew_before=self._library.settings.links.renew_before,
+        )
+
+
+def _runs(state: JobState) -> bool:
+    return state.phase in ACTIVE and not state.job.archived
