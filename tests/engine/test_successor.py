@@ -12,9 +12,10 @@ from tests.engine.test_asking import stage as staged
 from tests.house import Ear
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE, Wire, live, wall
 from tui.domain.jobs import FaultKind, Job, Phase, Ref
-from tui.engine.feed import Kind
+from tui.engine.feed import Kind, Renew
 from tui.engine.session import Session
 from tui.simulator.app import Simulator
+from tui.stores.watchlist import Remove
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 SUNSET = 1_793_404_800.0
@@ -351,5 +352,24 @@ def test_a_report_of_an_api_past_its_sunset_is_a_report(tmp_path):
         await asyncio.sleep(MINUTE)
         assert stage[A].phase is Phase.DONE
         assert app.asked("v3") == []
+
+    stage(tmp_path, app, story)
+
+
+def test_a_job_that_is_removed_while_its_link_is_renewed_at_an_api_that_is_over_is_not_asked_on(tmp_path):
+    app = Two(always(*done("https://cdn.test/1")), always(*WORKS), seconds=5.0)
+
+    async def story(stage):
+        await asyncio.sleep(MINUTE)
+        assert stage[A].phase is Phase.DONE
+        before = len(app.paths)
+        app._apps["v2"].reply = always(410, {}, {})
+        renewing = asyncio.create_task(stage.session.perform(Renew((A,))))
+        await asyncio.sleep(2)
+        await stage.session.perform(Remove((A,)))
+        outcome = await renewing
+        assert not outcome.ok
+        await asyncio.sleep(HOUR)
+        assert len(app.paths) == before + 1
 
     stage(tmp_path, app, story)
