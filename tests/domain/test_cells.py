@@ -1,8 +1,12 @@
+import re
+from datetime import UTC
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from tests.domain.made import NOW, WEEK, few, stories
+from tests.domain.made import NOW, WEEK, few, fits, stories
 from tui.domain import cells
 from tui.domain.board import JobState, reduce
 from tui.domain.cells import ASCII, GAP, MARKS, NAME_LEAST, UNICODE, Face, Tone, columns
@@ -202,3 +206,31 @@ def test_whatever_happened_to_a_job_its_row_says_something(story, later, width, 
         assert not {"None", "null", "nan", "-1"} & set(cell.text.split())
         if column.id in {"age", "next"}:
             assert len(cell.text) <= 6
+
+
+def estimate(text):
+    found = re.match(r" *~(\d+)%", text)
+    return None if found is None else int(found[1])
+
+
+@few
+@given(stories(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from([None, UTC]))
+def test_a_row_says_the_same_for_as_long_as_it_is_said_to(story, fit, later, share, zone):
+    state, now = JobState(job=Job(account="a", id="1")), NOW + later
+    for at, event in story:
+        state, now = reduce(state, event)[0], at + later
+    state = replace(state, expected=fit)
+    face = Face(Outlook(now=now), zone=zone)
+    still = min(cells.still_for(state, face), 1e7)
+    then = face._replace(outlook=replace(face.outlook, now=now + max(0.0, still - 1e-3) * share))
+    before, after = row(state, face), row(state, then)
+    for name, cell in before.items():
+        if name in {"progress", "eta"} and still * share <= 1:
+            continue  # a screen looks at no row more than once a second for an estimate's sake
+        shares = estimate(cell.text), estimate(after[name].text)
+        if name == "eta":
+            assert (cell.text == cells.NOTHING) is (after[name].text == cells.NOTHING)
+        elif None in shares:
+            assert cell == after[name]
+        else:
+            assert abs(shares[0] - shares[1]) <= 1

@@ -1,7 +1,8 @@
 import math
 import time
 import unicodedata
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -290,3 +291,12 @@ def test_a_sparkline_goes_from_the_lowest_to_the_highest():
     assert text.sparkline([0, 1, 2], ascii_only=True) == "_-^"
     assert text.sparkline([5.0]) == "▁"
     assert text.sparkline([]) == ""
+
+
+@pytest.mark.parametrize("zone", [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")])
+@given(st.floats(1_700_000_000, 1_900_000_000))
+def test_an_instant_is_said_in_another_way_from_midnight_on_and_not_before(zone: tzinfo, now: float):
+    ends = text.day_ends(zone, now)
+    assert 0 < ends - now <= 25 * 3600
+    assert text.instant(now, zone, ends - 0.001) == text.instant(now, zone, now)
+    assert text.instant(now, zone, ends) != text.instant(now, zone, now)

@@ -345,7 +345,8 @@ class Witness:
     def _unhindered(self, account: str, now: float) -> bool:
         """Nothing kept this console from asking in the last minutes."""
         asleep, hung = now - self.record.woken_at < 60, now - self.record.hung_at < 60
-        return self.role == "polling" and not (asleep or hung or self.services.troubles_near(account, now))
+        waited = now - self._waits.get(account, 0.0) < 60
+        return self.role == "polling" and not (asleep or hung or waited or self.services.troubles_near(account, now))
 
     # What is looked at now and then.
 
@@ -372,7 +373,9 @@ class Witness:
         earlier = face._replace(outlook=replace(face.outlook, now=face.outlook.now - PAINT))
         now, before = self._row(painted.state, face), self._row(painted.state, earlier)
         for column, said in painted.row.items():
-            lags = column == "eta" or (column == "progress" and _hundredths(said, now[column]) <= 1)
+            lags = (column == "eta" and cells.NOTHING not in (said, now[column])) or (
+                column == "progress" and _hundredths(said, now[column]) <= 1
+            )
             if not lags and said not in (now[column], before[column]):
                 self._lie(ref, "left standing", f"{column} {said}, should be {now[column]}")
 

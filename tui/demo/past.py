@@ -11,16 +11,18 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from tui.demo.clockwork import Clockwork
-from tui.domain import board, cadence
+from tui.domain import board, cadence, durations
 from tui.domain.board import Event, Faulted, JobState, Planned, Reported, Resulted
 from tui.domain.cadence import Tempo
-from tui.domain.jobs import Fault, Job, Ref
+from tui.domain.jobs import ACTIVE, Fault, Job, Ref
 from tui.providers import reading
 from tui.providers.reply import Reply
 from tui.stores.journal import Entry
 from tui.stores.library import Account, Library
 from tui.stores.secrets import SecretError
 
+LEARNED = 200
+"""Ended jobs of a kind that are learned from, at most."""
 App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 """An ASGI 3 app."""
 
@@ -50,12 +52,16 @@ class Past:
         self._states = {memory.job.ref: JobState(job=memory.job) for memory in memories}
         rounds = sorted((at, memory.job.ref) for memory in memories for at in memory.asked)
         seen = [entry for at, ref in rounds for entry in self._ask(ref, at)]
-        due = [
-            Entry(replace(self._states[memory.job.ref], next_ask_at=memory.cue))
-            for memory in memories
-            if memory.cue is not None
-        ]
-        self._library.journal.record([*seen, *due])
+        self._library.journal.record(seen)
+        self._library.journal.record([Entry(self._due(memory)) for memory in memories])
+
+    def _due(self, memory: Memory) -> JobState:
+        """The job as it is when the curtain goes up: with what was learned of its like, and when it is asked next."""
+        state = self._states[memory.job.ref]
+        if state.phase in ACTIVE:
+            past = self._library.journal.lived(memory.job.account, memory.job.kind, LEARNED)
+            state = replace(state, expected=durations.fitted(past, self._tempo(memory.job).cadence))
+        return state if memory.cue is None else replace(state, next_ask_at=memory.cue)
 
     def _ask(self, ref: Ref, at: float) -> Iterator[Entry]:
         """Ask for a job's status and, where it is done, for its result: what the journal is to know of it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tui.demo.clockwork import Clockwork
 from tui.demo.past import App, Memory, Past
 from tui.demo.role import Role
-from tui.demo.story import ACTS, CAST
+from tui.demo.story import ACTS, CAST, FORMER
 from tui.simulator.app import Simulator
 from tui.stores.library import Library, Places
 from tui.stores.watchlist import Add, apply
@@ -69,7 +69,7 @@ def staged(*, now: Callable[[], float] = time.time, seed: int = 7) -> Generator[
     """
     curtain = now()
     clockwork = Clockwork(now)
-    stories = [role.story(curtain, seed) for role in CAST]
+    stories = [role.story(curtain, seed) for role in (*CAST, *FORMER)]
     simulator = Simulator(
         clock=clockwork.now, seed=seed, stories=stories, limits=LIMITS, latency=LATENCY, sleep=clockwork.sleep
     )
@@ -77,7 +77,7 @@ def staged(*, now: Callable[[], float] = time.time, seed: int = 7) -> Generator[
     with TemporaryDirectory(prefix="babeltop-demo-") as folder:
         library = _library(Path(folder), curtain, seed)
         try:
-            Past(library, app, clockwork, Random(seed)).play(_memory(role, curtain, seed) for role in CAST)
+            Past(library, app, clockwork, Random(seed)).play(_memory(role, curtain, seed) for role in (*CAST, *FORMER))
             library.close()  # it is opened anew by the thread that needs it
             yield library, _transport(app)
         finally:

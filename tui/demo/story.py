@@ -217,3 +217,26 @@ SALES = Act(
 ACTS = (LAUNCH, COMPANY, TRAINING, SALES)
 """The watchlist, from its first line to its last."""
 CAST = tuple(role for act in ACTS for role in act.cast)
+
+TOOK = {
+    "heygen": (350, 430, 480, 395, 510, 450, 330, 560),
+    "konpro": (210, 240, 280, 330, 225),
+    "camb": (45, 70, 95, 130, 60, 180),
+    "flixu": (50, 80, 120, 170, 75),
+}
+"""Seconds that earlier jobs of each account took, oldest first."""
+BETWEEN = 7 * HOUR
+"""From one of them to the next."""
+FORMER = tuple(
+    Role(
+        account,
+        f"Earlier {number}",
+        "English (United States)",
+        began=-BETWEEN * number,
+        ends=-BETWEEN * number + took,
+        asked=(-BETWEEN * number + 1, -BETWEEN * number + took - 5, -BETWEEN * number + took + 5),
+    )
+    for account, spans in TOOK.items()
+    for number, took in enumerate(reversed(spans), 2)
+)
+"""Jobs that were taken off the watchlist since: what the console learned from them shows on those that run now."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
 
-from tui.domain import board, expiry, results, rows, text
+from tui.domain import board, durations, expiry, results, rows, text
 from tui.domain.board import Flag, JobState
 from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Link, Phase, Ref
 from tui.domain.rows import Outlook
@@ -300,14 +300,16 @@ def still_for(state: JobState, face: Face) -> float:
 def _changes(state: JobState, face: Face) -> Iterator[float]:
     now = face.outlook.now
     yield rows.turn(state, face.outlook) - now
+    yield text.day_ends(face.zone, now) - now if face.zone is not None else math.inf
     if state.since is not None:
         yield state.since + board.CHANGED_FOR - now if board.changed(state, now) else math.inf
         yield text.next_change(now - state.since, "age") if face.zone is None else math.inf
     if state.checked_at is not None and Flag.STALE in rows.flags(state, face.outlook):
         yield text.next_change(now - state.checked_at, "age")
     rest = rows.left(state, face.outlook)
-    if rest is not None and state.born is not None:
+    if rest is not None and state.born is not None and state.expected is not None:
         yield max(1.0, (now - state.born + rest.middle) / 100)  # about one in the hundred of the estimated progress
+        yield max(1.0, state.born + durations.far(state.expected) - now)  # then nobody knows
     at, found = next_ask(state, face), board.soonest(state)
     if at is not None and at > now:
         yield at - now if face.zone else text.next_change(at - now, "duration")

@@ -7,7 +7,7 @@ moves. The first two tick, and `next_change` says when.
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Literal
 from unicodedata import east_asian_width
 
@@ -148,6 +148,12 @@ def instant(at: float, zone: tzinfo, now: float) -> str:
     if moment.year != today.year:
         return f"{day} {moment.year}"
     return f"{moment:%H:%M}" if moment.date() == today.date() else f"{day} {moment:%H:%M}"
+
+
+def day_ends(zone: tzinfo, now: float) -> float:
+    """The instant at which `instant` says another day of what it said the time of."""
+    tomorrow = _moment(now, zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), zone).timestamp()
 
 
 def iso(at: float) -> str:

@@ -76,6 +76,7 @@ class Pages:
         changes = [step - passed % step if step < math.inf else math.inf, cells.still_for(state, self._board.face)]
         if state.checked_at is not None:
             changes.append(text.next_change(now - state.checked_at, "age"))
+        changes.append(text.day_ends(self._zone(), now) - now)
         lives = [link.expires_at - now for link in state.links if link.expires_at is not None]
         changes += [text.next_change(abs(left), "duration" if left > 0 else "age") for left in lives]
         return min(changes)
