@@ -34,6 +34,8 @@ class LibraryFeed:
 
     def __init__(self, library: Library) -> None:
         self.library = library
+        self.accounts = accounts(library)
+        """As they are when it starts."""
         self.refreshed: list[Ref] = []
         self.renewed: list[Ref] = []
         self.renewal: Outcome | None = None
@@ -49,7 +51,7 @@ class LibraryFeed:
 
     def start(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self.push(Update(states={}, accounts=accounts(self.library)))
+        self.push(Update(states={}, accounts=self.accounts))
 
     def push(self, update: Update) -> None:
         """Has the front end woken to take this."""

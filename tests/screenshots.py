@@ -16,7 +16,7 @@ from tui.demo import staged
 from tui.domain import rows
 from tui.domain.jobs import Phase, Saved
 from tui.domain.results import pieces
-from tui.engine.feed import Health, Progress, Stage, Update
+from tui.engine.feed import AccountState, Health, Progress, Stage, Update
 from tui.stores.library import Library
 from tui.widgets.welcome import Greeting
 
@@ -48,7 +48,7 @@ SHOTS = (
     Shot("light", (120, 40), ["j"] * 9, "babeltop-light"),
     Shot("contrast", (120, 40), ["j"] * 9, "babeltop-contrast"),
     Shot("detail-80x24", (80, 24), ["3", "j", "enter"]),
-    Shot("timeline", (120, 40), ["3", "j", "right_square_bracket"]),
+    Shot("timeline", (120, 40), ["2", *"jjjjjjjj", "right_square_bracket"]),
     Shot("problems", (120, 40), ["4"]),
     Shot("filter", (120, 40), ["slash", *"provider:heygen -phase:running"]),
     Shot("add", (80, 24), ["a", *IDS, "enter", *"doc_abc123def456", "enter", *"interview-4"]),
@@ -58,7 +58,8 @@ SHOTS = (
     Shot("accounts", (80, 24), ["A"]),
     Shot("journal", (80, 24), ["J"]),
     Shot("instants", (120, 40), ["t", "greater_than_sign"]),
-    Shot("result", (120, 40), ["slash", *"商店", "enter", *["right_square_bracket"] * 3]),
+    Shot("asks", (120, 40), ["slash", *"patent", "enter", *["right_square_bracket"] * 3]),
+    Shot("result", (120, 40), ["slash", *"newsletter", "enter", *["right_square_bracket"] * 4]),
     Shot("search", (120, 40), ["3", "j", *["right_square_bracket"] * 2, "enter", "slash", *"url", "enter"]),
     Shot("troubles", (120, 40), ["j"], troubled=True),
     Shot("troubles-80x24", (80, 24), troubled=True),
@@ -67,9 +68,23 @@ SHOTS = (
 )
 
 
+ASKED = {
+    "heygen": {"asks": 412, "faults": 3, "latency": 0.21},
+    "konpro": {"asks": 288, "faults": 17, "latency": 0.34},
+    "camb": {"asks": 503, "faults": 1, "latency": 0.12},
+    "flixu": {"asks": 640, "latency": 0.16, "quota": (108, 120)},
+}
+"""What each account went through since the start."""
+
+
+def used(library: Library) -> dict[str, AccountState]:
+    """The accounts, some hours after the start."""
+    return {name: replace(state, **ASKED.get(name, {})) for name, state in accounts(library).items()}
+
+
 def trouble(library: Library) -> Update:
     """What stands in the way of an operator on a bad day."""
-    states = accounts(library)
+    states = used(library)
     more = {
         "heygen": {"health": Health.OK, "deprecated": True, "sunset": NOW + 9 * 86400, "quota": (42, 100)},
         "konpro": {
@@ -87,7 +102,14 @@ def trouble(library: Library) -> Update:
         "flixu": {"health": Health.REFUSED, "message": "401: the key is refused; r in Accounts tries again"},
     }
     old = {
-        ref: replace(state, checked_at=NOW - 740, fresh_until=NOW - 5)
+        ref: replace(
+            state,
+            checked_at=NOW - 740,
+            fresh_until=NOW - 5,
+            since=state.since - 740,
+            born=state.born - 740,
+            expected=None,
+        )
         for ref, state in library.board().items()
         if state.job.account == "camb" and state.phase is Phase.RUNNING
     }
@@ -123,12 +145,13 @@ def saving(library: Library) -> Update:
 async def take(shot: Shot, library: Library, folder: Path) -> None:
     """Presses the keys and saves the picture as SVG."""
     feed = LibraryFeed(library)
+    feed.accounts = used(library)
     board = {} if shot.empty else library.board()
     app = Babeltop(
         feed,
         library.settings,
         Greeting("~/.config/babeltop/watchlist.toml", library.key_variables()),
-        first=Update(states=board, order=tuple(board), accounts=accounts(library)),
+        first=Update(states=board, order=tuple(board), accounts=feed.accounts),
         role="polling",
         now=lambda: NOW,
         zone=UTC,

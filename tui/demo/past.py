@@ -14,13 +14,15 @@ from tui.demo.clockwork import Clockwork
 from tui.domain import board, cadence, durations
 from tui.domain.board import Event, Faulted, JobState, Planned, Reported, Resulted
 from tui.domain.cadence import Tempo
-from tui.domain.jobs import ACTIVE, Fault, Job, Ref
+from tui.domain.jobs import ACTIVE, Asked, Fault, Job, Ref
 from tui.providers import reading
 from tui.providers.reply import Reply
 from tui.stores.journal import Entry
 from tui.stores.library import Account, Library
 from tui.stores.secrets import SecretError
 
+TOOK = (80.0, 260.0)
+"""Milliseconds that a reply took, least and most."""
 LEARNED = 200
 """Ended jobs of a kind that are learned from, at most."""
 App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
@@ -85,7 +87,10 @@ class Past:
         if plan is not None:
             planned = Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, reply.at))
         self._states[ref], _ = board.reduce(state, planned)
-        return Entry(self._states[ref], change, reply.body, reply.at)
+        fault = event.fault.kind if isinstance(event, Faulted) else None
+        took = self._random.uniform(*TOOK)  # its clock stands while the simulator answers
+        asked = Asked(reply.at, reply.status, round(took, 1), reply.headers.get("x-request-id"), fault)
+        return Entry(self._states[ref], change, reply.body, reply.at, asked)
 
     def _tempo(self, job: Job) -> Tempo:
         endpoint, polling = (

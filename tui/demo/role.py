@@ -89,7 +89,7 @@ class Role:
             label=self.label or (self.title if self.service in NAMELESS else ""),
             tags=self.tags,
             note=self.note,
-            added=curtain + min(self.began + WRITTEN_DOWN, self.began / 2),
+            added=float(int(curtain + min(self.began + WRITTEN_DOWN, self.began / 2))),
             keep_link=self.keep_link,
             muted=self.muted,
             archived=self.archived,

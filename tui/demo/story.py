@@ -40,6 +40,7 @@ LAUNCH = Act(
             "Store page, Italian",
             began=-12,
             ends=4,
+            cue=5,
             tags=("launch", "web"),
             text="La primavera arriva in anticipo.\nScopri la nuova collezione.\nSpedizione gratuita fino a domenica.",
         ),

@@ -51,14 +51,16 @@ class Glyphs(NamedTuple):
     cut: str
     saved: str
     """Of a result that was downloaded, or is being."""
+    to: str
+    """Between the ends of a range."""
     ascii_only: bool
 
 
 _UNICODE = "○○▸✓✗⊘$?"
 _ASCII = "..>+x!$?"
 
-UNICODE = Glyphs(dict(zip(Phase, _UNICODE, strict=True)), "?", "▌", "◆", "-", "…", "↓", ascii_only=False)
-ASCII = Glyphs(dict(zip(Phase, _ASCII, strict=True)), "?", "|", "*", "-", "~", "v", ascii_only=True)
+UNICODE = Glyphs(dict(zip(Phase, _UNICODE, strict=True)), "?", "▌", "◆", "-", "…", "↓", "–", ascii_only=False)
+ASCII = Glyphs(dict(zip(Phase, _ASCII, strict=True)), "?", "|", "*", "-", "~", "v", "-", ascii_only=True)
 
 _TONES = {
     Phase.NEW: Tone.QUIET,
@@ -219,7 +221,9 @@ def _age(state: JobState, face: Face) -> Cell:
 def _eta(state: JobState, face: Face) -> Cell:
     """Within what time most jobs that have come so far end."""
     found = rows.left(state, face.outlook)
-    return Cell(NOTHING, Tone.QUIET) if found is None else Cell(text.between(found.low, found.high, short=True))
+    if found is None:
+        return Cell(NOTHING, Tone.QUIET)
+    return Cell(text.between(found.low, found.high, short=True).replace(UNICODE.to, face.glyphs.to))
 
 
 def next_ask(state: JobState, face: Face) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -15,9 +16,13 @@ from tui.engine.feed import AccountState, Health
 from tui.widgets.badges import badge, ending, waits
 from tui.widgets.board import Board
 from tui.widgets.choices import Choices
+from tui.widgets.fit import fit
+from tui.widgets.pages import hung
 
 EVERY = 1.0
 """Seconds between two looks at the accounts while the dialog is open."""
+EDGES = 12
+"""Cells of the screen that are no room for a line: around the dialog, and at its sides."""
 SKEW = 60.0
 """Seconds that a service's clock may be off before it is said."""
 
@@ -50,7 +55,8 @@ class AccountsScreen(ModalScreen[None]):
 
     def _show(self) -> None:
         accounts = list(self._board.accounts.values())
-        drawn = [Content("\n").join(self._lines(account)) for account in accounts]
+        room = max((cell_len(account.title) for account in accounts), default=0)
+        drawn = [Content("\n").join(self._lines(account, room)) for account in accounts]
         if drawn == self._drawn:
             return
         choices = self.query_one(Choices)
@@ -59,7 +65,8 @@ class AccountsScreen(ModalScreen[None]):
         choices.add_options(Option(each, account.name) for each, account in zip(drawn, accounts, strict=True))
         choices.highlighted = at or 0
 
-    def _lines(self, account: AccountState) -> Iterator[Content]:
+    def _lines(self, account: AccountState, room: int) -> Iterator[Content]:
+        """What is known of an account; `room`: cells of the longest service's title."""
         now = self._board.now()
         shown = badge(account, now, ascii_only=self._board.ascii_only)
         word = shown.word or ("well" if account.health is Health.OK else "not asked yet")
@@ -67,12 +74,12 @@ class AccountsScreen(ModalScreen[None]):
         yield Content.assemble(
             (f"{shown.sign} ", f"$job-{shown.part}"),
             (f"{account.name:<12} ", "bold"),
-            (f"{account.title}   ", "$job-quiet"),
+            (f"{fit(account.title, room)}   ", "$job-quiet"),
             (f"{word}{f', waits {wait}' if wait else ''}", f"$job-{shown.part}"),
         )
         yield Content.styled(f"  {'   '.join(_facts(account))}", "$job-quiet")
         if account.message:
-            yield Content(f"  {account.message}")
+            yield Content(f"  {hung(account.message, self.size.width - EDGES, 2)}")
         if ending(account, now):
             yield Content.styled(f"  the service says: {ending(account, now)}", "$job-warning")
         if account.skew is not None and abs(account.skew) > SKEW:

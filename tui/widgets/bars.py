@@ -132,6 +132,10 @@ class TopBar(Bar):
         return left
 
 
+FILTER = 12
+"""Cells of the filter that are shown at least, though they cover the last views."""
+
+
 class ViewBar(Bar):
     """The views with their counts, and the filter with its matches. A click chooses."""
 
@@ -161,7 +165,9 @@ class ViewBar(Bar):
             right.append((f"{len(self._board.marks)} marked  ", "bar--warning"))
         if self._board.filter.terms:
             count = f"  {self._matches()} of {counts[self._board.view]} "
-            right += [(f"/ {self._board.filter_text}", "bar--key"), (count, "bar--plain")]
+            room = self.size.width - sum(cell_len(piece) for piece, _ in (*left, *right)) - cell_len(count)
+            said = f"/ {self._board.filter_text}"
+            right += [(fit(said, min(cell_len(said), max(FILTER, room))), "bar--key"), (count, "bar--plain")]
         return left, right
 
     def on_click(self, event: events.Click) -> None:

@@ -14,12 +14,14 @@ from textual.geometry import Size
 from tui.domain import board as reducer
 from tui.domain import cells, durations, expiry, results, rows, text
 from tui.domain.board import JobState
-from tui.domain.jobs import Link
+from tui.domain.jobs import PROBLEMS, Link, Phase
 from tui.engine.feed import Detail, Progress, Stage
 from tui.widgets.board import Board
 from tui.widgets.timeline import timeline
 
 QUIET = "$job-quiet"
+OVER = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
+"""Phases that are events of the past; a job stays blocked or missing."""
 SPARKS = 40
 """Asks whose times are drawn, one a cell."""
 LABEL = 12
@@ -90,8 +92,8 @@ class Pages:
         yield Content.assemble(
             (rows.name(state), "bold"), (f"   {job.account} · {job.id}   ", QUIET), (shown.text, f"$job-{shown.tone}")
         )
-        yield Content(self._so_far(state, now))
-        yield Content(self._asked(state, now))
+        for line in (self._so_far(state, now), self._asked(state, now)):
+            yield Content(line.replace(cells.UNICODE.to, face.glyphs.to))
         yield from self._trouble(state)
         yield from self._downloads(state, room)
         saved = bool(state.saved) and not results.missing(state)
@@ -100,7 +102,8 @@ class Pages:
         if state.unrenewed:
             times = f"{state.unrenewed} times" if state.unrenewed > 1 else "once"
             yield Content.styled(f"asked {times} for a fresh link: the service gives the same one", "$job-warning")
-        said = state.report.message if state.report else None
+        wordless = state.report is not None and state.phase in PROBLEMS and state.fault is None
+        said = state.report and (state.report.message or (state.report.word if wordless else ""))
         if said:
             yield Content.assemble((f"{'it says':<{LABEL}}", QUIET), hung(said, room.width - LABEL, LABEL))
         yield from self._facts(state, room)
@@ -138,8 +141,12 @@ class Pages:
 
     def _so_far(self, state: JobState, now: float) -> str:
         """How long it is in its phase, and what jobs like it say of how long it takes yet."""
-        phase = state.phase.replace("_", " ")
-        since = phase if state.since is None else f"{phase} for {text.span(now - state.since)}"
+        since = state.phase.replace("_", " ")
+        if state.since is not None:
+            passed = text.span(now - state.since)
+            since += f" {passed} ago" if state.phase in OVER else f" for {passed}"
+        if state.phase is Phase.BLOCKED:
+            return f"{since}: payment or permission is missing. Once somebody has seen to that, r asks again"
         rest = rows.left(state, self._board.outlook)
         if rest is None or state.expected is None:
             return since
@@ -239,7 +246,7 @@ class Pages:
         yield Content.assemble(
             (f"{'asks':>13}  ", QUIET),
             (text.sparkline(times[-SPARKS:], ascii_only=self._board.face.glyphs.ascii_only), "$job-running"),
-            (f"  {min(times):.0f}–{max(times):.0f} ms", QUIET),
+            (f"  {min(times):.0f} to {max(times):.0f} ms", QUIET),
         )
         for ask in asks:
             fault = f"{ask.fault.replace('_', ' ')}" if ask.fault is not None else "report"

@@ -17,29 +17,44 @@ BAR = 24
 
 def timeline(board: Board, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]) -> Iterator[Content]:
     """A line for each phase, oldest first; instants in `zone`."""
-    now, ascii_only = board.now(), board.face.glyphs.ascii_only
+    now = board.now()
+    lines = list(_phases(board, zone, state, changes))
     if state.job.added is not None:
-        yield Content.assemble((text.instant(state.job.added, zone, now).rjust(13), QUIET), "  added")
+        lines.append((state.job.added, Content.assemble((_at(state.job.added, zone, now), QUIET), "  added")))
+    yield from (line for _, line in sorted(lines, key=lambda line: line[0]))
     if not changes:
         yield Content.styled("nothing has happened to it yet", QUIET)
-        return
+
+
+def _phases(
+    board: Board, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]
+) -> Iterator[tuple[float, Content]]:
+    """Each phase's instant and line."""
+    now, ascii_only = board.now(), board.face.glyphs.ascii_only
     lengths = [end - start for start, end in pairwise([*(change.seen for change in changes), now])]
     ahead = _ahead(state, board)
-    longest = max(*lengths, lengths[-1] + ahead) or 1.0
+    longest = max([1.0, *lengths, *(length + ahead for length in lengths[-1:])])
     for change, length in zip(changes, lengths, strict=True):
         bar = text.bar(length / longest, BAR, ascii_only=ascii_only).rstrip("·.")
         mark = ""
         if ahead and change is changes[-1]:
             rest = round((length + ahead) / longest * BAR) - len(bar)
             mark = ("-" if ascii_only else "░") * max(1, rest) + "  most end about here"
-        yield Content.assemble(
-            (text.instant(change.seen, zone, now).rjust(13), QUIET),
-            f"  {change.after.replace('_', ' '):<10}",
-            f"{text.span(length):>7}  ",
-            (bar, f"$job-{cells.tone(change.after)}"),
-            (mark, QUIET),
-            (f"  {change.message}" if change.message else "", QUIET),
+        yield (
+            change.seen,
+            Content.assemble(
+                (_at(change.seen, zone, now), QUIET),
+                f"  {change.after.replace('_', ' '):<10}",
+                f"{text.span(length):>7}  ",
+                (bar, f"$job-{cells.tone(change.after)}"),
+                (mark, QUIET),
+                (f"  {change.message}" if change.message else "", QUIET),
+            ),
         )
+
+
+def _at(instant: float, zone: tzinfo, now: float) -> str:
+    return text.instant(instant, zone, now).rjust(13)
 
 
 def _ahead(state: JobState, board: Board) -> float:
