@@ -322,8 +322,9 @@ class Witness:
             if at > now + ahead + PAINT:
                 loop.call_later(PAINT, self._judge_next, state, at - now)
             elif self._unhindered(account, now):
+                late = now - max(at, self._waits.get(account, 0.0))
                 self.record.overdue = max(
-                    self.record.overdue, (now - at, f"{ref} on {self.name} at {now:.0f}: {_brief(state, now)}")
+                    self.record.overdue, (late, f"{ref} on {self.name} at {now:.0f}: {_brief(state, now)}")
                 )
 
     def _judge_role(self, account: str) -> None:
@@ -345,8 +346,7 @@ class Witness:
     def _unhindered(self, account: str, now: float) -> bool:
         """Nothing kept this console from asking in the last minutes."""
         asleep, hung = now - self.record.woken_at < 60, now - self.record.hung_at < 60
-        waited = now - self._waits.get(account, 0.0) < 60
-        return self.role == "polling" and not (asleep or hung or waited or self.services.troubles_near(account, now))
+        return self.role == "polling" and not (asleep or hung or self.services.troubles_near(account, now))
 
     # What is looked at now and then.
 

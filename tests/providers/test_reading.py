@@ -441,6 +441,7 @@ def test_health_is_what_any_reply_says_of_the_account():
     assert health(reply(b"", sunset="2026-10-31")).sunset == 1_793_404_800.0
     assert health(reply(b"", sunset="2026-13-31")).sunset is None
     assert health(reply(b"", x_ratelimit_limit="100, 100;w=60")).limit == 100
+    assert health(reply(b"", x_ratelimit_limit="1000000000")).limit is None, "never a part of a number"
 
 
 def test_a_bulk_reply_is_reports_by_id():

@@ -13,7 +13,7 @@ EPOCH_FROM = 1e6
 """X-RateLimit-Reset: seconds to wait below this, an epoch from here on. Services disagree on the header."""
 
 _SECONDS = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,9})?")
-_COUNT = re.compile(r"[0-9]{1,9}")
+_COUNT = re.compile(r"[0-9]{1,9}(?![0-9])")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = "([0-9]{2}):([0-9]{2}):([0-9]{2})"
 _DATE = re.compile(rf"[a-z]+, *([0-9]{{1,2}})[ -]([a-z]{{3}})[ -]([0-9]{{4}}|[0-9]{{2}}) {_TIME} gmt")
