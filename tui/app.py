@@ -24,6 +24,7 @@ from tui.engine.feed import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.screens.dashboard import Dashboard
 from tui.screens.ending import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
+from tui.screens.listening import listening
 from tui.screens.starting import LOOKS, Looks, beginning
 from tui.screens.stopping import yielding
 from tui.stores import paths
@@ -114,8 +115,8 @@ class Babeltop(App[None]):
         return self._dashboard
 
     def get_driver_class(self) -> type[Driver]:
-        """The terminal's driver, which also keeps the columns straight and yields to what stops the program."""
-        return anchoring(yielding(super().get_driver_class()))
+        """The terminal's driver, which also keeps columns straight, yields to what stops the program, and rests."""
+        return anchoring(yielding(listening(super().get_driver_class())))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours of the states, for Textual's own themes, which know none."""

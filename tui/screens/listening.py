@@ -1,0 +1,80 @@
+"""How keys are read: what is typed wakes the reader, and nothing else does."""
+
+import os
+import select
+from codecs import getincrementaldecoder
+from threading import Event
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from textual.constants import ESCAPE_DELAY
+from textual.driver import Driver
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+BEAT = 0.1
+"""Seconds between two looks at whether a sequence goes on, while one may."""
+MOST = 4096
+"""Bytes of one read."""
+
+
+class Bell(Event):
+    """An event for which `select` can wait: its `fileno` can be read from once it is set, until it is cleared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard, self._rung = os.pipe()
+
+    def fileno(self) -> int:
+        """What `select` takes."""
+        return self._heard
+
+    def set(self) -> None:
+        """Sets it."""
+        before = self.is_set()
+        super().set()
+        if not before:
+            os.write(self._rung, b"!")
+
+    def clear(self) -> None:
+        """Unsets it."""
+        if self.is_set():
+            os.read(self._heard, 1)
+        super().clear()
+
+
+def listening(driver: type[Driver]) -> type[Driver]:
+    """The driver, with a reader that sleeps while nothing is typed. Any but a terminal's own stays as it is.
+
+    Textual's looks ten times a second whether it is to end and whether a lone Esc was no sequence's beginning; that is
+    nearly all that a screen costs on which nothing moves. The first has a bell here; the second can only be so for
+    ESCAPE_DELAY after something was typed.
+    """
+    from textual._xterm_parser import XTermParser
+    from textual.drivers.linux_driver import LinuxDriver
+
+    if not issubclass(driver, LinuxDriver):
+        return driver
+
+    class Listening(driver):
+        exit_event: Bell
+
+        def __init__(self, app: "App[Any]", **options: Any) -> None:
+            super().__init__(app, **options)  # pyright: ignore[reportUnknownMemberType]  theirs
+            self.exit_event = Bell()
+
+        def run_input_thread(self) -> None:
+            parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")().decode
+            until = 0.0
+            while not self.exit_event.is_set():
+                patience = BEAT if monotonic() < until else None
+                if self.fileno in select.select([self.fileno, self.exit_event], [], [], patience)[0]:
+                    until = monotonic() + ESCAPE_DELAY + BEAT
+                    if typed := decode(os.read(self.fileno, MOST)):  # nothing: half a character, or an end
+                        for event in parser.feed(typed):
+                            self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
+
+    return Listening
