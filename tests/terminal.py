@@ -135,8 +135,9 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """The screen's lines."""
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        """The screen's lines. Not pyte's `display`: that raises where half of a wide sign is overwritten by now."""
+        rows = (self.screen.buffer[y] for y in range(self.screen.lines))
+        return "\n".join("".join(row[x].data for x in range(self.screen.columns)).rstrip() for row in rows)
 
 
 def smoke(command: Sequence[str]) -> str | None:
