@@ -273,7 +273,7 @@ def flags(state: JobState, now: float, *, stall_after: float, warn_before: float
     found: list[Flag] = []
     if stalled(state, now, stall_after):
         found.append(Flag.STALLED)
-    if state.fresh_until is not None and now > state.fresh_until:
+    if stale(state, now):
         found.append(Flag.STALE)
     link = soonest(state)
     if link is not None:
@@ -281,9 +281,19 @@ def flags(state: JobState, now: float, *, stall_after: float, warn_before: float
             found.append(Flag.EXPIRED)
         elif expiry.expiring(link, now, warn_before):
             found.append(Flag.EXPIRING)
-    if state.report is not None and state.report.phase is None and state.fault is None:
+    if unknown(state):
         found.append(Flag.UNKNOWN)
     return tuple(found)
+
+
+def stale(state: JobState, now: float) -> bool:
+    """The last good report is old."""
+    return state.fresh_until is not None and now > state.fresh_until
+
+
+def unknown(state: JobState) -> bool:
+    """The provider's word is not known."""
+    return state.report is not None and state.report.phase is None and state.fault is None
 
 
 def stalled(state: JobState, now: float, stall_after: float) -> bool:
@@ -295,8 +305,8 @@ def stalled(state: JobState, now: float, stall_after: float) -> bool:
 
 def soonest(state: JobState) -> Link | None:
     """The link that counts for the row: the first of the result itself, captions only where there is nothing else."""
-    if not state.links:
-        return None
+    if len(state.links) < 2:
+        return state.links[0] if state.links else None
     return min(state.links, key=lambda link: link.kind == "captions")
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from tui.domain import board, durations, expiry, results, rows, text
-from tui.domain.board import Flag, JobState
+from tui.domain.board import JobState
 from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Link, Phase, Ref
 from tui.domain.rows import Outlook
 
@@ -146,13 +146,12 @@ def _title(column: str, width: int) -> str:
 
 def status(state: JobState, face: Face) -> Cell:
     """Glyph and word. A word that is not known stands as it came; doubt has its own glyph."""
-    found = rows.flags(state, face.outlook)
-    doubtful = Flag.UNKNOWN in found or Flag.STALE in found
-    glyph = face.glyphs.doubt if doubtful else face.glyphs.phases[state.phase]
+    stale, unknown = board.stale(state, face.outlook.now), board.unknown(state)
+    glyph = face.glyphs.doubt if stale or unknown else face.glyphs.phases[state.phase]
     word = state.phase.replace("_", " ")
-    if Flag.UNKNOWN in found and state.report is not None:
+    if unknown and state.report is not None:
         word = state.report.word
-    tone = Tone.QUIET if Flag.STALE in found else Tone.WARNING if Flag.UNKNOWN in found else _TONES[state.phase]
+    tone = Tone.QUIET if stale else Tone.WARNING if unknown else _TONES[state.phase]
     return Cell(f"{glyph} {word}", tone)
 
 
@@ -178,7 +177,7 @@ def _lang(state: JobState, face: Face) -> Cell:
 
 def _progress(state: JobState, face: Face) -> Cell:
     """Progress as number and bar, with '~' where it is learned; a stage's number; of an old report, how old it is."""
-    if Flag.STALE in rows.flags(state, face.outlook) and state.checked_at is not None:
+    if state.checked_at is not None and board.stale(state, face.outlook.now):
         return Cell(f"{text.age(face.outlook.now - state.checked_at)} old", Tone.WARNING)
     progress = state.report.progress if state.report else None
     share = face.saving.get(state.job.ref)
@@ -199,8 +198,9 @@ def _bar(number: str, share: float, face: Face) -> Cell:
     return Cell(f"{number:>4} {text.bar(share, 9, ascii_only=face.glyphs.ascii_only)}", Tone.RUNNING)
 
 
-def _number(progress: Cell) -> Cell:
+def _number(state: JobState, face: Face) -> Cell:
     """The progress without its bar: `62%`, `1 of 2`, `12m old`."""
+    progress = _progress(state, face)
     said = progress.text.strip().removeprefix("stage ")
     return progress._replace(text=said.split()[0] if "%" in said else said)
 
@@ -282,18 +282,18 @@ _CELLS: Mapping[str, Callable[[JobState, Face], Cell]] = {
 }
 
 
+def _saying(column: Column) -> Callable[[JobState, Face], Cell]:
+    return _number if column.id == "progress" and column.width == _NUMBER else _CELLS[column.id]
+
+
 def cells(state: JobState, shown: tuple[Column, ...], face: Face) -> tuple[Cell, ...]:
     """The cells of a job's row, one a column."""
-    row = (_CELLS[column.id](state, face) for column in shown)
-    return tuple(
-        _number(cell) if column.id == "progress" and column.width == _NUMBER else cell
-        for column, cell in zip(shown, row, strict=True)
-    )
+    return tuple([_saying(column)(state, face) for column in shown])
 
 
 def dimmed(state: JobState, face: Face) -> bool:
     """The row is not to draw the eye: it is old news, or put away."""
-    return Flag.STALE in rows.flags(state, face.outlook) or (state.job.archived and state.phase in ENDS)
+    return board.stale(state, face.outlook.now) or (state.job.archived and state.phase in ENDS)
 
 
 def still_for(state: JobState, face: Face) -> float:
@@ -308,7 +308,7 @@ def _changes(state: JobState, face: Face) -> Iterator[float]:
     if state.since is not None:
         yield state.since + board.CHANGED_FOR - now if board.changed(state, now) else math.inf
         yield text.next_change(now - state.since, "age") if face.zone is None else math.inf
-    if state.checked_at is not None and Flag.STALE in rows.flags(state, face.outlook):
+    if state.checked_at is not None and board.stale(state, now):
         yield text.next_change(now - state.checked_at, "age")
     rest = rows.left(state, face.outlook)
     if rest is not None and state.born is not None and state.expected is not None:

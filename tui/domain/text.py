@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Literal
 from unicodedata import east_asian_width
 
@@ -188,6 +189,7 @@ def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
     return "".join(signs[min(len(signs) - 1, int((value - low) / span * len(signs)))] for value in values)
 
 
+@lru_cache(maxsize=512)
 def language(name: str) -> str:
     """A language for the LANG column, in at most seven cells: Urdu (Pakistan) is ur-PK, French fr; zh-Hans stays.
 
@@ -214,7 +216,10 @@ def _within(seconds: float) -> float:
 
 
 def _step(whole: int, steps: Sequence[tuple[float, int]]) -> int:
-    return next(step for below, step in steps if whole < below)
+    for below, step in steps:
+        if whole < below:
+            return step
+    return steps[-1][1]
 
 
 def _in_one_unit(whole: int) -> str:

@@ -48,9 +48,16 @@ HEIGHTS = [(0, "-short"), (30, "-tall")]
 """Cells from which on the screen has a class."""
 
 
-class Dashboard(Screen[None]):
-    """The one screen that stays."""
+class Covered(Container):
+    """What is covered by its children, and need not be drawn itself."""
 
+    BLANK = True
+
+
+class Dashboard(Screen[None]):
+    """The one screen that stays. Its parts cover it."""
+
+    BLANK = True
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
     AUTO_FOCUS = "JobTable"
@@ -146,9 +153,9 @@ class Dashboard(Screen[None]):
         yield self._top
         yield self._views
         yield Static(id="problems", markup=False)
-        with Container(id="body"):
+        with Covered(id="body"):
             yield Welcome(self._greeting)
-            with Container(id="jobs"):
+            with Covered(id="jobs"):
                 yield TableHead(self.board)
                 yield self.table
                 yield Static(id="empty", markup=False)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import tzinfo
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -55,7 +56,9 @@ class DetailTabs(Bar):
 
 
 class DetailPane(Vertical):
-    """One job's tabs and the text of the chosen one."""
+    """One job's tabs and the text of the chosen one, which cover it."""
+
+    BLANK = True
 
     def __init__(self, board: Board, feed: Feed, zone: Callable[[], tzinfo]) -> None:
         super().__init__(id="detail")
@@ -66,6 +69,9 @@ class DetailPane(Vertical):
         self._looked: Detail | None = None
         self._looked_asks = -1
         self._tab = Tab.OVERVIEW
+        self._tabs = DetailTabs()
+        self._scroll = VerticalScroll(id="detail-scroll")
+        self._shown = Static(id="detail-text", markup=False)
         self._drawn = Content("")
         self._wanted = ""
         self._matches: list[int] = []
@@ -74,9 +80,9 @@ class DetailPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """The tabs above the text."""
-        yield DetailTabs()
-        with VerticalScroll(id="detail-scroll"):
-            yield Static(id="detail-text", markup=False)
+        yield self._tabs
+        with self._scroll:
+            yield self._shown
 
     @property
     def tab(self) -> Tab:
@@ -98,16 +104,15 @@ class DetailPane(Vertical):
 
     def _come(self) -> None:
         self._coming = False
-        self.query_one(VerticalScroll).scroll_home(animate=False)
+        self._scroll.scroll_home(animate=False)
         self.tick()
 
     def choose(self, tab: Tab) -> None:
         """Turns to another tab."""
         self._tab = tab
-        tabs = self.query_one(DetailTabs)
-        tabs.tab = tab
-        tabs.refresh()
-        self.query_one(VerticalScroll).scroll_home(animate=False)
+        self._tabs.tab = tab
+        self._tabs.refresh()
+        self._scroll.scroll_home(animate=False)
         self.tick()
 
     def step(self, by: int) -> None:
@@ -130,15 +135,14 @@ class DetailPane(Vertical):
         ):
             self._looked_asks = state.asks
             self.run_worker(self._look(state.job.ref), exclusive=True, group="look")
-        room = self.query_one(VerticalScroll).scrollable_content_region.size
+        room = self._scroll.scrollable_content_region.size
         drawn = self._pages.page(self._tab, state, self._looked, room) if state is not None else Content("")
         drawn = self._searched(drawn)
         if drawn != self._drawn or drawn.spans != self._drawn.spans:
             self._drawn = drawn
-            shown = self.query_one("#detail-text", Static)
-            width = shown.size.width
-            lines = drawn.get_height({}, width) if width else 0
-            shown.update(drawn, layout=lines != shown.size.height)  # a layout takes longer than all else of a key
+            width, height = self._shown.size
+            taller = _height(drawn, width) != height  # only then a layout, which takes longer than all else of a key
+            self._shown.update(drawn, layout=taller)
         return self._pages.still_for(self._tab, state) if state is not None else math.inf
 
     async def _look(self, ref: Ref) -> None:
@@ -169,16 +173,24 @@ class DetailPane(Vertical):
         for place, at in enumerate(self._matches):
             style = "$accent reverse bold" if place == self._match else "reverse"
             drawn = drawn.stylize(style, at, at + len(self._wanted))
-        tabs = self.query_one(DetailTabs)
         count = f"{self._match + 1} of {len(self._matches)}" if self._matches else "no match"
-        tabs.search = f"/ {self._wanted}  {count} " if self._wanted and self._tab is Tab.RESPONSE else ""
-        tabs.tick()
+        search = f"/ {self._wanted}  {count} " if self._wanted and self._tab is Tab.RESPONSE else ""
+        if search != self._tabs.search:
+            self._tabs.search = search
+            self._tabs.refresh()
         return drawn
 
     def _to_match(self) -> None:
         self.tick()
         if self._matches:
-            scroll = self.query_one(VerticalScroll)
             above = Content(self._drawn.plain[: self._matches[self._match]])
-            line = above.get_height({}, max(1, scroll.scrollable_content_region.width)) - 1
-            scroll.scroll_to(y=max(0, line - scroll.size.height // 2), animate=False)
+            line = above.get_height({}, max(1, self._scroll.scrollable_content_region.width)) - 1
+            self._scroll.scroll_to(y=max(0, line - self._scroll.size.height // 2), animate=False)
+
+
+def _height(text: Content, width: int) -> int:
+    """The lines that the text fills. To wrap it takes as long as to draw it, and most texts need not be."""
+    if not width:
+        return 0
+    lines = text.plain.split("\n")
+    return len(lines) if all(cell_len(line) <= width for line in lines) else text.get_height({}, width)

@@ -3,13 +3,13 @@
 Cursor, scroll and marks belong to refs, never to row numbers.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import ClassVar, NamedTuple
 
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -20,12 +20,10 @@ from tui.domain import cells
 from tui.domain.board import JobState
 from tui.domain.cells import GAP, MARKS, Cell, Column, Tone
 from tui.domain.jobs import Ref
-from tui.widgets.anchors import anchored, disputed
 from tui.widgets.board import Board
-from tui.widgets.fit import fit
+from tui.widgets.pieces import UNEVEN, Piece, joined, thumb, written
 
-UNEVEN = "\u0590"
-"""From this character on, scripts and signs are drawn by other fonts than the rest."""
+_GAP = " " * GAP
 WHEEL = 3
 """Rows that one notch of a mouse wheel scrolls."""
 
@@ -84,8 +82,16 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._painted: dict[int, Painted] = {}
         self._face = board.face
         self._sideways = 0
+        self._room = Region()
+        """The rows' place on the screen, as they were painted last."""
+        self._top = 0
+        self._thumb = range(0)
+        """The lines in which the scrollbar's thumb stands then."""
         self._styles: dict[tuple[str, bool], Style] = {}
         """By part, and whether it is under the cursor."""
+        self._strips: dict[int, tuple[Line | None, bool, bool, Strip]] = {}
+        """By line of the screen: what was painted there, whether with the cursor and with the thumb, and how."""
+        self._filters: Sequence[LineFilter] = ()
 
     @property
     def cursor(self) -> Ref | None:
@@ -140,8 +146,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         before, self._face = self._face, self._board.face
         now, soonest = self._face.outlook.now, inf
         same = before[1:] == self._face[1:] and now >= before.outlook.now
-        top, width, stale = self.scroll_offset.y, self.size.width, list[Region]()
-        for y, ref in enumerate(self._refs[top : top + self.size.height]):
+        top, (width, height), stale = self.scroll_offset.y, self.size, list[Region]()
+        for y, ref in enumerate(self._refs[top : top + height]):
             painted, state = self._painted.get(y), self._board.states.get(ref)
             if state is None:
                 continue
@@ -149,6 +155,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                 fresh = self._paint(state)
                 if painted is None or painted.state.job.ref != ref or painted.line != fresh.line:
                     stale.append(Region(0, y, width, 1))
+                else:
+                    fresh = fresh._replace(line=painted.line)
                 painted = self._painted[y] = fresh
             soonest = min(soonest, painted.until)
         if stale:
@@ -171,41 +179,65 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         )
         return marks, cells.cells(state, self._columns, self._face), cells.dimmed(state, self._face)
 
-    def render_line(self, y: int) -> Strip:
-        """One row, or an empty line below the last."""
-        width = self.size.width
-        place = self.scroll_offset.y + y
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows. Textual's own way here leads past borders and their like: without, it takes half the time."""
+        room, self._top = self.content_region, self.scroll_offset.y
+        self._thumb = thumb(room.height, self._top, len(self._refs))
+        filters, ground = self.get_line_filters(), self.background_colors[1]
+        if room != self._room or filters != self._filters:
+            self._room, self._filters = room, filters
+            self._strips.clear()
+        strips: list[Strip] = []
+        for y in crop.line_range:
+            line, cursor, thumbed = self._seen(y), self._top + y == self._at, y in self._thumb
+            known = self._strips.get(y)
+            if known is None or known[0] is not line or known[1] is not cursor or known[2] is not thumbed:
+                strip = self._strip(line, cursor=cursor, thumbed=thumbed)
+                for each in filters:
+                    strip = strip.apply_filter(each, ground)
+                self._strips[y] = known = line, cursor, thumbed, strip
+            strips.append(known[3])
+        whole = crop.column_span == (0, room.width)
+        return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
+
+    def _seen(self, y: int) -> Line | None:
+        """What stands in a line of the screen, or is to by now; None: it is below the last row."""
+        place = self._top + y
         state = self._board.states.get(self._refs[place]) if place < len(self._refs) else None
         if state is None:
             self._painted.pop(y, None)
-            return Strip.blank(width, self._style("ground", cursor=False))
+            return None
         painted = self._painted.get(y)
         if painted is None or not self._holds(painted, state, self._face.outlook.now):
             painted = self._painted[y] = self._paint(state)
-        pieces = self._pieces(painted.line, y, cursor=place == self._at)
-        return Strip(list(_joined(pieces)), width)
+        return painted.line
 
-    def _pieces(self, line: Line, y: int, *, cursor: bool) -> Iterable[tuple[str, Style]]:
+    def _strip(self, line: Line | None, *, cursor: bool, thumbed: bool) -> Strip:
+        width = self._room.width
+        if line is None:
+            return Strip.blank(width, self._style("ground", cursor=False))
+        return Strip(joined(self._pieces(line, cursor=cursor, thumbed=thumbed)), width)
+
+    def _pieces(self, line: Line, *, cursor: bool, thumbed: bool) -> Iterator[Piece]:
         """The row as painted: marks, cells with the gap behind them, and the scrollbar's piece in the last cell."""
         marks, shown, dimmed = line
         ground = self._style("ground", cursor=cursor)
         for mark, part in ((marks[0], "changed"), (marks[1:], "marked")):
-            yield mark, ground if mark.isspace() else self._style(part, cursor=cursor)
-        left = self.region.x + MARKS
-        for column, cell in zip(self._columns, shown, strict=True):
+            yield mark, ground if mark.isspace() else self._style(part, cursor=cursor), max(mark) >= UNEVEN
+        left, cut, last = self._room.x + MARKS, self._face.glyphs.cut, len(self._columns) - 1
+        for place, (column, cell) in enumerate(zip(self._columns, shown, strict=True)):
             tone = Tone.QUIET if dimmed and cell.tone is Tone.PLAIN else cell.tone
-            shift = self._sideways if column.id == "name" else 0
-            text = fit(cell.text[shift:], column.width, right=column.right, cut=self._face.glyphs.cut)
-            if disputed(text):
-                text = anchored(text, column.width, left)
-            left += column.width + GAP
+            said = cell.text[self._sideways :] if column.id == "name" else cell.text
+            text, uneven = written(said, column.width, column.right, cut, left)
             style = self._style(tone, cursor=cursor)
-            yield text, style
-            if column is not self._columns[-1]:
-                yield " " * GAP, ground if cursor else style  # the cursor may be drawn by turning colours round
-        taken = MARKS + sum(column.width + GAP for column in self._columns) - GAP
-        yield " " * (self.size.width - taken - 1), ground
-        yield self._scrollbar(y), self._style("scrollbar", cursor=False)
+            yield text, style, uneven
+            left += column.width
+            if place < last:
+                yield _GAP, ground if cursor else style, False  # the cursor may be drawn by turning colours round
+                left += GAP
+        yield " " * (self._room.right - left - 1), ground, False
+        sign = ("|" if self._face.glyphs.ascii_only else "▐") if thumbed else " "
+        yield sign, self._style("scrollbar", cursor=False), sign >= UNEVEN
 
     def _style(self, part: str, *, cursor: bool) -> Style:
         """The part's colour on the row's ground. Few colours have none for the cursor's: then it is turned round."""
@@ -223,16 +255,6 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _few_colours(self) -> bool:
         return self.app.console.color_system in {None, "standard"}  # pyright: ignore[reportUnknownMemberType]
 
-    def _scrollbar(self, y: int) -> str:
-        """The last cell of a line: the thumb where it is, nothing where everything fits."""
-        height, total = self.size.height, len(self._refs)
-        if total <= height:
-            return " "
-        length = max(1, height * height // total)
-        start = round((height - length) * self.scroll_offset.y / (total - height))
-        thumb = start <= y < start + length
-        return ("|" if self._face.glyphs.ascii_only else "▐") if thumb else " "
-
     def on_resize(self) -> None:
         """Fits the columns to the new width and keeps the cursor in sight."""
         self.virtual_size = Size(self.size.width, len(self._refs))
@@ -243,14 +265,18 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """The width is another, or the form of the times."""
         self._columns = cells.columns(self.size.width, instants=self._board.zone is not None)
         self._face = self._board.face
-        self._painted.clear()
+        self._forget()
         self.refresh()
 
     def notify_style_update(self) -> None:
         """The theme has changed: nothing that stands there is right."""
         super().notify_style_update()
         self._styles.clear()
+        self._forget()
+
+    def _forget(self) -> None:
         self._painted.clear()
+        self._strips.clear()
 
     # Moving.
 
@@ -280,6 +306,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def sideways(self, by: int) -> None:
         """Scrolls the names, so that the end of a long one can be read."""
         self._sideways = max(0, self._sideways + by)
+        self._strips.clear()
         self.refresh()
 
     def _reveal(self) -> None:
@@ -306,18 +333,3 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Scrolls, and leaves the cursor on its job."""
         event.stop()
         self.scroll_to(y=self.scroll_offset.y - WHEEL, animate=False, force=True, immediate=True)
-
-
-def _joined(pieces: Iterable[tuple[str, Style]]) -> Iterator[Segment]:
-    """Neighbours in the same style as one segment: each costs Textual time, and the terminal some twenty bytes.
-
-    Text that a font may draw wider or narrower stays by itself, so that in a picture it moves nothing else.
-    """
-    text, style, uneven = "", None, False
-    for more, next_style in pieces:
-        apart = max(more, default="") >= UNEVEN
-        if text and (next_style is not style or apart or uneven):
-            yield Segment(text, style)
-            text = ""
-        text, style, uneven = text + more, next_style, apart
-    yield Segment(text, style)
