@@ -34,6 +34,7 @@ from tui.widgets.detail import DetailPane, DetailTabs
 from tui.widgets.head import TableHead
 from tui.widgets.notices import Notices, Severity
 from tui.widgets.pages import Tab
+from tui.widgets.sooner import Sooner
 from tui.widgets.table import JobTable
 from tui.widgets.welcome import Greeting, Welcome
 
@@ -282,6 +283,10 @@ class Dashboard(Screen[None]):
         return self.board.chosen(self.table.cursor)
 
     # What the parts say.
+
+    @on(Sooner)
+    def _sooner(self) -> None:
+        self.tick()
 
     @on(JobTable.Moved)
     def _moved(self, event: JobTable.Moved) -> None:

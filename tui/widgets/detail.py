@@ -19,6 +19,7 @@ from tui.engine.feed import Detail, Feed
 from tui.widgets.bars import Bar, Piece
 from tui.widgets.board import Board
 from tui.widgets.pages import Pages, Tab
+from tui.widgets.sooner import Sooner
 
 MATCHES = 500
 """Matches of a search that are coloured and counted."""
@@ -77,6 +78,8 @@ class DetailPane(Vertical):
         self._matches: list[int] = []
         self._match = 0
         self._coming = False
+        self._due = math.inf
+        """Instant at which the next tick is to come, by the last one."""
 
     def compose(self) -> ComposeResult:
         """The tabs above the text."""
@@ -100,12 +103,12 @@ class DetailPane(Vertical):
 
     def on_resize(self) -> None:
         """There is room for more, or for less."""
-        self.call_after_refresh(self.tick)
+        self.call_after_refresh(self._anew)
 
     def _come(self) -> None:
         self._coming = False
         self._scroll.scroll_home(animate=False)
-        self.tick()
+        self._anew()
 
     def choose(self, tab: Tab) -> None:
         """Turns to another tab."""
@@ -113,7 +116,7 @@ class DetailPane(Vertical):
         self._tabs.tab = tab
         self._tabs.refresh()
         self._scroll.scroll_home(animate=False)
-        self.tick()
+        self._anew()
 
     def step(self, by: int) -> None:
         """Turns to the next tab, or to one before."""
@@ -143,13 +146,22 @@ class DetailPane(Vertical):
             width, height = self._shown.size
             taller = _height(drawn, width) != height  # only then a layout, which takes longer than all else of a key
             self._shown.update(drawn, layout=taller)
-        return self._pages.still_for(self._tab, state) if state is not None else math.inf
+        still = self._pages.still_for(self._tab, state) if state is not None else math.inf
+        self._due = self._board.now() + still
+        return still
+
+    def _anew(self) -> None:
+        """Another text is shown, between two ticks."""
+        before = self._due
+        self.tick()
+        if self._due < before:
+            self.post_message(Sooner())
 
     async def _look(self, ref: Ref) -> None:
         looked = await asyncio.wrap_future(self._feed.look(ref))
         if ref == self._ref:
             self._looked = looked
-            self.tick()
+            self._anew()
 
     # Searching in the response.
 

@@ -22,6 +22,7 @@ from tui.domain.cells import GAP, MARKS, Cell, Column, Tone
 from tui.domain.jobs import Ref
 from tui.widgets.board import Board
 from tui.widgets.pieces import UNEVEN, Piece, joined, thumb, written
+from tui.widgets.sooner import Sooner
 
 _GAP = " " * GAP
 WHEEL = 3
@@ -80,6 +81,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor: Ref | None = None
         self._columns: tuple[Column, ...] = ()
         self._painted: dict[int, Painted] = {}
+        self._due = inf
+        """Instant at which the next tick is to come, by the last one."""
         self._face = board.face
         self._sideways = 0
         self._room = Region()
@@ -161,6 +164,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             soonest = min(soonest, painted.until)
         if stale:
             self.refresh(*stale)
+        self._due = soonest
         return soonest
 
     def _holds(self, painted: Painted, state: JobState, now: float) -> bool:
@@ -210,6 +214,9 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         painted = self._painted.get(y)
         if painted is None or not self._holds(painted, state, self._face.outlook.now):
             painted = self._painted[y] = self._paint(state)
+            if painted.until < self._due:  # it has come into sight
+                self._due = -inf
+                self.post_message(Sooner())
         return painted.line
 
     def _strip(self, line: Line | None, *, cursor: bool, thumbed: bool) -> Strip:

@@ -1,0 +1,76 @@
+"""The time that a screen shows goes on from the moment at which it is shown. The clock is the test's, the timers real."""
+
+from datetime import UTC
+
+from tests.benchmarks.consoles import FixedFeed
+from tests.dashboard.conftest import NOW
+from tui.app import Babeltop
+from tui.domain.board import JobState
+from tui.domain.jobs import Job, Phase
+from tui.engine.feed import Update
+from tui.screens.dashboard import TICK
+from tui.stores.settings import Settings
+from tui.widgets.welcome import Greeting
+
+OLD, YOUNG = NOW - 3 * 86400 - 1800, NOW - 100
+"""Instants: the age of the first is shown in days, its length in hours; of the second in minutes, and in seconds."""
+
+
+class Clock:
+    """Says the instant that it was set to."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def console(clock: Clock, *since: float, phase: Phase = Phase.DONE) -> Babeltop:
+    jobs = [Job(account="heygen", id=f"j{place}", label=f"Job {place}") for place in range(len(since))]
+    states = [JobState(job=job, phase=phase, since=at) for job, at in zip(jobs, since, strict=True)]
+    first = {state.job.ref: state for state in states}
+    update = Update(states=first, order=tuple(first))
+    return Babeltop(FixedFeed(states, busy=False), Settings(), Greeting("", ()), first=update, now=clock, zone=UTC)
+
+
+def shown(app: Babeltop) -> str:
+    """The screen's text."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+async def test_from_the_first_frame_on_the_time_goes_on():
+    clock = Clock()
+    app = console(clock, NOW - 5, OLD)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        assert " 5s" in shown(app)
+        clock.at += 2
+        await pilot.pause(TICK + 0.5)
+        assert " 7s" in shown(app)
+
+
+async def test_rows_that_come_into_sight_go_on_too():
+    clock = Clock()
+    app = console(clock, *[OLD] * 60, NOW - 5)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await pilot.pause(TICK + 0.5)
+        await pilot.press("p", "G")
+        await pilot.pause()
+        assert " 5s" in shown(app)
+        clock.at += 2
+        await pilot.pause(TICK + 0.5)
+        assert " 7s" in shown(app)
+
+
+async def test_the_detail_of_the_job_under_the_cursor_goes_on_too():
+    clock = Clock()
+    app = console(clock, OLD, YOUNG)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause(TICK + 0.5)
+        await pilot.press("j")
+        await pilot.pause()
+        assert "done for 1m40s" in shown(app)
+        clock.at += 2
+        await pilot.pause(TICK + 0.5)
+        assert "done for 1m42s" in shown(app)
