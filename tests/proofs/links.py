@@ -63,7 +63,10 @@ class Proved(NamedTuple):
     busiest: int
     """Asks of one account in its busiest minute."""
     gaps: tuple[tuple[float, str], ...]
-    """Seconds for which links were dead on the board, the longest, and whose; who wants one then waits for an ask."""
+    """Seconds for which links were dead on the board, the longest, and whose; who wants one then waits for an ask.
+
+    Most of a day, where a service's own limit for the day (the simulator's KonPro: 1,000) is used up before its end.
+    """
 
     def __str__(self) -> str:
         got = ", ".join(f"{count} {what}" for what, count in self.copies.most_common())
