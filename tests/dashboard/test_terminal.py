@@ -41,6 +41,11 @@ def rows(text: str) -> bool:
     return "▸ running" in text
 
 
+def asked(text: str) -> bool:
+    """A service has answered."""
+    return "●" in text.partition("\n")[0]
+
+
 def idles(terminal: Terminal, seconds: float = 2.0) -> bool:
     """Whether the child does next to nothing for so long; what it writes is read."""
     before = terminal.cpu()
@@ -89,7 +94,7 @@ def test_stopped_and_continued_it_gives_the_terminal_back_meanwhile_and_draws_al
 def test_what_stops_it_without_a_word_does_not_spoil_the_terminal_either(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
-        assert terminal.until(rows, 20)
+        assert terminal.until(asked, 20)  # the engine is there, with all its threads
         threads = terminal.threads()
         for _ in range(2):
             os.kill(terminal.pid, signal.SIGSTOP)
