@@ -24,7 +24,11 @@ from tui.engine.feed import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.screens.dashboard import Dashboard
 from tui.screens.ending import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
+from tui.screens.jobs import JobDeeds
 from tui.screens.listening import listening
+from tui.screens.looking import Looking
+from tui.screens.moving import Moving
+from tui.screens.saving import Saving
 from tui.screens.starting import LOOKS, Looks, beginning
 from tui.screens.stopping import yielding
 from tui.stores import paths
@@ -104,6 +108,7 @@ class Babeltop(App[None]):
             alerts=settings.alerts,
             desktop=self._call_desktop,
             readonly=readonly,
+            doers=_doers,
         )
         for theme in THEMES:
             self.register_theme(theme)
@@ -175,6 +180,12 @@ class Babeltop(App[None]):
         if isinstance(screen, Dashboard):
             for command in self._commands:
                 yield SystemCommand(command.title, command.help, lambda wanted=command.id: screen.action_do(wanted))
+
+
+def _doers(dashboard: Dashboard) -> tuple[object, ...]:
+    """What does the commands of the dashboard."""
+    deeds = JobDeeds(dashboard)
+    return Moving(dashboard), Looking(dashboard), Saving(dashboard, deeds), deeds
 
 
 def run(library: Library, *, transport: "Transport | None" = None, demo: bool = False) -> int:

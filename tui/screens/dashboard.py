@@ -1,4 +1,4 @@
-"""The dashboard: table, detail and bars, kept true to a Feed. What each command does is in its three neighbours."""
+"""The dashboard: table, detail and bars, kept true to a Feed. What the commands do is handed to it."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,10 +22,6 @@ from tui.domain.jobs import Ref
 from tui.domain.rows import View
 from tui.engine.feed import Command as Wish
 from tui.engine.feed import Feed, Outcome, Update
-from tui.screens.jobs import JobDeeds
-from tui.screens.looking import Looking
-from tui.screens.moving import Moving
-from tui.screens.saving import Saving
 from tui.screens.starting import Looks
 from tui.stores.settings import Alerts
 from tui.widgets.bars import HintBar, TopBar, ViewBar
@@ -77,10 +73,11 @@ class Dashboard(Screen[None]):
         alerts: Alerts,
         desktop: Callable[[str], None],
         readonly: bool,
+        doers: Callable[["Dashboard"], tuple[object, ...]],
     ) -> None:
         """`zone` is the local one. `keep` is told how the screen looks, whenever the operator changed that.
 
-        `desktop` sends a desktop notification.
+        `desktop` sends a desktop notification. `doers` makes what does the commands: each has a method of its id.
         """
         super().__init__()
         self._local = zone
@@ -106,8 +103,7 @@ class Dashboard(Screen[None]):
         self._notices = Notices(
             alerts, toast=self._toast, bell=lambda: self.host.bell(), desktop=desktop, later=self.set_timer
         )
-        deeds = JobDeeds(self)
-        self._doers = (Moving(self), Looking(self), Saving(self, deeds), deeds)
+        self._doers = doers(self)
         board.zone = None if looks.time == "relative" else self.zone()
         self.set_class(not looks.preview, "-alone")
         self.set_class(looks.turned, "-turned")

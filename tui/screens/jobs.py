@@ -2,18 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from tui.domain import board as reducer
 from tui.domain import expiry, renewal, text
 from tui.domain.jobs import Job, Link, Phase, Ref
 from tui.engine.feed import AccountState, Outcome, Pause, Refresh, Renew
 from tui.screens import desktop
+from tui.screens.dashboard import Dashboard
 from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
-
-if TYPE_CHECKING:
-    from tui.screens.dashboard import Dashboard
-
 
 DEAR = 1.0
 """Minutes of asking from which on an operator is asked whether it is meant."""
@@ -30,7 +26,7 @@ def cost(refs: Iterable[Ref], accounts: Mapping[str, AccountState]) -> tuple[flo
 class JobDeeds:
     """What is done with the chosen jobs; each method is the command of its name."""
 
-    def __init__(self, dashboard: "Dashboard") -> None:
+    def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
         self._board = dashboard.board
         self._table = dashboard.table

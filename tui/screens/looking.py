@@ -4,7 +4,6 @@ Each dialog is imported when its key is pressed: the first frame does not wait f
 """
 
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from textual.widgets import Input
 
@@ -12,10 +11,8 @@ from tui.domain import rows
 from tui.domain.jobs import Ref
 from tui.domain.rows import View
 from tui.engine.feed import Resume
+from tui.screens.dashboard import Dashboard
 from tui.widgets.themes import THEMES
-
-if TYPE_CHECKING:
-    from tui.screens.dashboard import Dashboard
 
 TWICE = 2.0
 """Seconds within which q or ^c must come twice on the bare board to quit."""
@@ -24,7 +21,7 @@ TWICE = 2.0
 class Looking:
     """Changes what is seen; each method is the command of its name."""
 
-    def __init__(self, dashboard: "Dashboard") -> None:
+    def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
         self._board = dashboard.board
         self._table = dashboard.table

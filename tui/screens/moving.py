@@ -1,11 +1,8 @@
 """The commands that move: within the table, or within the detail where that has the focus."""
 
-from typing import TYPE_CHECKING
-
 from textual.containers import VerticalScroll
 
-if TYPE_CHECKING:
-    from tui.screens.dashboard import Dashboard
+from tui.screens.dashboard import Dashboard
 
 STEP = 8
 """Cells that one press moves long names sideways."""
@@ -14,7 +11,7 @@ STEP = 8
 class Moving:
     """Moves the cursor; each method is the command of its name."""
 
-    def __init__(self, dashboard: "Dashboard") -> None:
+    def __init__(self, dashboard: Dashboard) -> None:
         self._dashboard = dashboard
         self._table = dashboard.table
 

@@ -1,22 +1,19 @@
 """The commands about files: downloads, and where they are."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tui.domain import board as reducer
 from tui.domain import rows
 from tui.engine.feed import Cancel, Download
 from tui.screens import desktop
+from tui.screens.dashboard import Dashboard
 from tui.screens.jobs import JobDeeds
-
-if TYPE_CHECKING:
-    from tui.screens.dashboard import Dashboard
 
 
 class Saving:
     """What is done with the files of the chosen jobs; each method is the command of its name."""
 
-    def __init__(self, dashboard: "Dashboard", deeds: JobDeeds) -> None:
+    def __init__(self, dashboard: Dashboard, deeds: JobDeeds) -> None:
         self._deeds = deeds
         self._dashboard = dashboard
         self._board = dashboard.board
