@@ -1,4 +1,4 @@
-"""The time that a screen shows goes on from the moment it is shown. The clock is the test's, the timers are real."""
+"""The time on a screen goes on from when it is shown. The clock is the test's, the timers are real."""
 
 from datetime import UTC
 
@@ -65,12 +65,12 @@ async def test_rows_that_come_into_sight_go_on_too():
 
 async def test_the_detail_of_the_job_under_the_cursor_goes_on_too():
     clock = Clock()
-    app = console(clock, OLD, YOUNG)
+    app = console(clock, OLD, YOUNG, phase=Phase.RUNNING)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause(TICK + 0.5)
         await pilot.press("j")
         await pilot.pause()
-        assert "done 1m40s ago" in shown(app)
+        assert "running for 1m40s" in shown(app)
         clock.at += 2
         await pilot.pause(TICK + 0.5)
-        assert "done 1m42s ago" in shown(app)
+        assert "running for 1m42s" in shown(app)
