@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from tests.benchmarks import day
-from tests.benchmarks.consoles import command, console, drained, resident, row, show
+from tests.benchmarks.consoles import EMPTY, console, drained, resident, row, show
 from tests.benchmarks.paint import BABELTOP, lived_in
 
 SETTLE = 12.0
@@ -25,7 +25,7 @@ def measure() -> dict[str, dict]:
     said = subprocess.run([sys.executable, "-m", day.__name__], capture_output=True, check=True).stdout
     grown, asked = operator.itemgetter("grown", "asks")(json.loads(said))
     return {
-        "memory: resident": row(ours, used(command("empty"), 3.0), 2.5, "MB"),
+        "memory: resident": row(ours, used(EMPTY, 3.0), 2.5, "MB"),
         "memory: growth in a virtual day": row(grown, 0, 1, f"MB a day of {asked} asks; ratio is ours", ratio=grown),
     }
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks.consoles import JOBS, command, console, read, row, show, states
+from tests.benchmarks.consoles import EMPTY, JOBS, console, read, row, show, states
 from tui.stores.journal import Entry
 from tui.stores.library import Library, Places
 from tui.stores.watchlist import Add
@@ -54,7 +54,7 @@ def measure() -> dict[str, dict]:
     with lived_in() as env:
         for _ in range(TIMES):
             ours.append(frame(BABELTOP, b"Job 00003", env))
-            peer.append(frame(command("empty"), b"\x1b[?1049h"))
+            peer.append(frame(EMPTY, b"\x1b[?1049h"))
     assert JOBS == 10_000
     figures = row(statistics.median(ours), statistics.median(peer), 1.3, "s")
     return {"paint: first frame with 10,000 jobs": figures}

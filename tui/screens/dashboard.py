@@ -125,7 +125,7 @@ class Dashboard(Screen[None]):
         self._looks = replace(self._looks, time=form)
         self.board.zone = None if form == "relative" else self.zone()
         self.query_one(TableHead).refresh()
-        self.table.fit_columns()
+        self.table.turn_times()
         self.tick()
         self.say(f"times: {said[form]}")
 

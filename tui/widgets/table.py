@@ -190,7 +190,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         filters, ground = self.get_line_filters(), self.background_colors[1]
         if room != self._room or filters != self._filters:
             self._room, self._filters = room, filters
-            self._strips.clear()
+            self._fit()
         strips: list[Strip] = []
         for y in crop.line_range:
             line, cursor, thumbed = self._seen(y), self._top + y == self._at, y in self._thumb
@@ -263,17 +263,20 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self.app.console.color_system in {None, "standard"}  # pyright: ignore[reportUnknownMemberType]
 
     def on_resize(self) -> None:
-        """Fits the columns to the new width and keeps the cursor in sight."""
+        """Keeps the cursor in sight."""
         self.virtual_size = Size(self.size.width, len(self._refs))
-        self.fit_columns()
         self.call_after_refresh(self._reveal)
 
-    def fit_columns(self) -> None:
-        """The width is another, or the form of the times."""
-        self._columns = cells.columns(self.size.width, instants=self._board.zone is not None)
+    def turn_times(self) -> None:
+        """The form of the times is another."""
         self._face = self._board.face
-        self._forget()
+        self._fit()
         self.refresh()
+
+    def _fit(self) -> None:
+        """Fits the columns to the width."""
+        self._columns = cells.columns(self._room.width, instants=self._board.zone is not None)
+        self._forget()
 
     def notify_style_update(self) -> None:
         """The theme has changed: nothing that stands there is right."""
