@@ -32,6 +32,7 @@ from tui.widgets.notices import Notices, Severity
 from tui.widgets.pages import Tab
 from tui.widgets.sooner import Sooner
 from tui.widgets.table import JobTable
+from tui.widgets.tones import TONES
 from tui.widgets.welcome import Greeting, Welcome
 
 TICK = 1.0
@@ -55,6 +56,7 @@ class Dashboard(Screen[None]):
     """The one screen that stays. Its parts cover it."""
 
     BLANK = True
+    COMPONENT_CLASSES = TONES
     HORIZONTAL_BREAKPOINTS = WIDTHS
     VERTICAL_BREAKPOINTS = HEIGHTS
     AUTO_FOCUS = "JobTable"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
-from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -20,24 +19,15 @@ from tui.engine.feed import Health
 from tui.widgets.badges import badge, waits
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
+from tui.widgets.tones import toned
 
 Piece = tuple[str, str]
-"""Text and the component class that colours it."""
+"""Text and its tone."""
 
 
 class Bar(Widget):
     """One line of coloured pieces, some at the left, some at the right."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "bar--plain",
-        "bar--strong",
-        "bar--quiet",
-        "bar--done",
-        "bar--warning",
-        "bar--failed",
-        "bar--key",
-        "bar--chosen",
-    }
     ALLOW_SELECT = False
 
     def __init__(self) -> None:
@@ -72,7 +62,7 @@ class Bar(Widget):
         return Strip(segments).crop(0, self.size.width)
 
     def _style(self, ground: Style, part: str) -> Style:
-        return ground + self.get_component_rich_style(part, partial=True)
+        return ground + toned(self, part)
 
 
 _SAID = (
@@ -99,8 +89,8 @@ class TopBar(Bar):
         zone = self._zone()
         name = "UTC" if zone.tzname(None) == "UTC" else ""
         clock = f"{text.clock(self._board.now(), zone)} {name}".rstrip()
-        following = (self._board.role, "bar--warning") if self._board.role else (self._role, "bar--quiet")
-        right = [following, ("   ", "bar--plain"), (f"{clock} ", "bar--plain")]
+        following = (self._board.role, "warning") if self._board.role else (self._role, "quiet")
+        right = [following, ("   ", "plain"), (f"{clock} ", "plain")]
         room = self.size.width - sum(cell_len(piece) for piece, _ in right)
         left: list[Piece] = []
         for gap, said in _SAID:
@@ -117,17 +107,17 @@ class TopBar(Bar):
 
     def _badges(self, gap: str, said: frozenset[str]) -> list[Piece]:
         """The badges, with their words where `said` has their tone."""
-        left: list[Piece] = [(" babeltop", "bar--strong"), (gap, "bar--plain")]
+        left: list[Piece] = [(" babeltop", "strong"), (gap, "plain")]
         now = self._board.now()
         for account in self._board.accounts.values():
             shown = badge(account, now, ascii_only=self._board.ascii_only)
             quota = f"{account.quota[0]}/{account.quota[1]}" if account.quota else ""
             words = ", ".join(filter(None, [shown.word or quota if shown.part in said else "", waits(account, now)]))
             left += [
-                (f"{shown.sign} ", f"bar--{shown.part}"),
-                (account.name, "bar--quiet" if account.health is Health.NO_KEY else "bar--plain"),
-                (f" {words}" if words else "", f"bar--{shown.part if shown.word else 'quiet'}"),
-                (gap, "bar--plain"),
+                (f"{shown.sign} ", shown.part),
+                (account.name, "quiet" if account.health is Health.NO_KEY else "plain"),
+                (f" {words}" if words else "", shown.part if shown.word else "quiet"),
+                (gap, "plain"),
             ]
         return left
 
@@ -155,19 +145,19 @@ class ViewBar(Bar):
         """See SCREENS: ` 1 All 340   2 Active 41`."""
         gap = "   " if self.size.width >= 100 else "  "
         counts = self._board.counts()
-        left: list[Piece] = [(" ", "bar--plain")]
+        left: list[Piece] = [(" ", "plain")]
         for place, view in enumerate(View, 1):
-            part = "bar--chosen" if view is self._board.view else "bar--quiet"
+            part = "chosen" if view is self._board.view else "quiet"
             left.append((f"{place} {view.capitalize()} {NOTHING if self._board.partial else counts[view]}", part))
-            left.append((gap, "bar--plain"))
+            left.append((gap, "plain"))
         right: list[Piece] = []
         if self._board.marks:
-            right.append((f"{len(self._board.marks)} marked  ", "bar--warning"))
+            right.append((f"{len(self._board.marks)} marked  ", "warning"))
         if self._board.filter.terms:
             count = f"  {self._matches()} of {counts[self._board.view]} "
             room = self.size.width - sum(cell_len(piece) for piece, _ in (*left, *right)) - cell_len(count)
             said = f"/ {self._board.filter_text}"
-            right += [(fit(said, min(cell_len(said), max(FILTER, room))), "bar--key"), (count, "bar--plain")]
+            right += [(fit(said, min(cell_len(said), max(FILTER, room))), "key"), (count, "plain")]
         return left, right
 
     def on_click(self, event: events.Click) -> None:
@@ -190,13 +180,13 @@ class HintBar(Bar):
     def pieces(self) -> tuple[list[Piece], list[Piece]]:
         """See SCREENS: ` ? help   / filter   …   ^q quit`."""
         *others, last = self._commands
-        right: list[Piece] = [(label(last.keys[0]), "bar--key"), (f" {last.title} ", "bar--quiet")]
+        right: list[Piece] = [(label(last.keys[0]), "key"), (f" {last.title} ", "quiet")]
         room = self.size.width - sum(cell_len(piece) for piece, _ in right) - 1
-        left: list[Piece] = [(" ", "bar--plain")]
+        left: list[Piece] = [(" ", "plain")]
         for command in others:
             key, title = label(command.keys[0]), f" {command.title}   "
             room -= cell_len(key) + cell_len(title)
             if room < 0:
                 break
-            left += [(key, "bar--key"), (title, "bar--quiet")]
+            left += [(key, "key"), (title, "quiet")]
         return left, right

@@ -41,10 +41,10 @@ class DetailTabs(Bar):
 
     def pieces(self) -> tuple[list[Piece], list[Piece]]:
         """See SCREENS: ` Overview   Timeline   Response`."""
-        left: list[Piece] = [(" ", "bar--plain")]
+        left: list[Piece] = [(" ", "plain")]
         for tab in Tab:
-            left += [(tab.capitalize(), "bar--chosen" if tab is self.tab else "bar--quiet"), ("   ", "bar--plain")]
-        return left, [(self.search, "bar--key")]
+            left += [(tab.capitalize(), "chosen" if tab is self.tab else "quiet"), ("   ", "plain")]
+        return left, [(self.search, "key")]
 
     def on_click(self, event: events.Click) -> None:
         """Chooses the tab under the mouse."""

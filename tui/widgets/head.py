@@ -1,7 +1,5 @@
 """The titles of the table's columns."""
 
-from typing import ClassVar
-
 from rich.segment import Segment
 from textual import events
 from textual.message import Message
@@ -12,12 +10,12 @@ from tui.domain import cells
 from tui.domain.cells import GAP, MARKS, Column
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
+from tui.widgets.tones import toned
 
 
 class TableHead(Widget):
     """The titles of the columns. A click sorts."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"head--title", "head--sorted"}
     ALLOW_SELECT = False
 
     class Sorted(Message):
@@ -33,12 +31,12 @@ class TableHead(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The one line there is."""
-        title = self.get_component_rich_style("head--title")
+        title = self.rich_style + toned(self, "quiet")
         segments = [Segment(" " * MARKS, title)]
         up, down = "^v" if self._board.ascii_only else "↑↓"
         for column in self._columns():
             chosen = column.id == self._board.sort
-            style = self.get_component_rich_style("head--sorted") if chosen else title
+            style = self.rich_style + toned(self, "key") if chosen else title
             arrow = (down if self._board.descending else up) if chosen else ""
             segments.append(Segment(fit(column.title + arrow, column.width, right=column.right), style))
             segments.append(Segment(" " * GAP, title))

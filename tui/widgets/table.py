@@ -23,6 +23,7 @@ from tui.domain.jobs import Ref
 from tui.widgets.board import Board
 from tui.widgets.pieces import UNEVEN, Piece, joined, thumb, written
 from tui.widgets.sooner import Sooner
+from tui.widgets.tones import toned
 
 _GAP = " " * GAP
 WHEEL = 3
@@ -44,19 +45,7 @@ class Painted(NamedTuple):
 class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     """The rows. `show_jobs` says which jobs, `tick` that time has passed."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--plain",
-        "table--quiet",
-        "table--running",
-        "table--done",
-        "table--failed",
-        "table--warning",
-        "table--dimmed",
-        "table--cursor",
-        "table--changed",
-        "table--marked",
-        "table--scrollbar",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
     ALLOW_SELECT = False
 
     class Moved(Message):
@@ -229,7 +218,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """The row as painted: marks, cells with the gap behind them, and the scrollbar's piece in the last cell."""
         marks, shown, dimmed = line
         ground = self._style("ground", cursor=cursor)
-        for mark, part in ((marks[0], "changed"), (marks[1:], "marked")):
+        for mark, part in ((marks[0], "key"), (marks[1:], "warning")):
             yield mark, ground if mark.isspace() else self._style(part, cursor=cursor), max(mark) >= UNEVEN
         left, cut, last = self._room.x + MARKS, self._face.glyphs.cut, len(self._columns) - 1
         for place, (column, cell) in enumerate(zip(self._columns, shown, strict=True)):
@@ -244,7 +233,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                 left += GAP
         yield " " * (self._room.right - left - 1), ground, False
         sign = ("|" if self._face.glyphs.ascii_only else "▐") if thumbed else " "
-        yield sign, self._style("scrollbar", cursor=False), sign >= UNEVEN
+        yield sign, self._style("quiet", cursor=False), sign >= UNEVEN
 
     def _style(self, part: str, *, cursor: bool) -> Style:
         """The part's colour on the row's ground. Few colours have none for the cursor's: then it is turned round."""
@@ -254,7 +243,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             if cursor and self._few_colours:
                 ground += Style(reverse=True)
             if part != "ground":
-                ground += Style(color=self.get_component_rich_style(f"table--{part}").color)
+                ground += toned(self, part)
             style = self._styles[part, cursor] = ground
         return style
 
