@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.widgets.option_list import Option
 
-from tui.engine.feed import AccountState, Health
+from tui.engine.feed import AccountState
 from tui.widgets.badges import badge, ending, waits
 from tui.widgets.board import Board
 from tui.widgets.choices import Choices
@@ -69,7 +69,8 @@ class AccountsScreen(ModalScreen[None]):
         """What is known of an account; `room`: cells of the longest service's title."""
         now = self._board.now()
         shown = badge(account, now, ascii_only=self._board.ascii_only)
-        word = shown.word or ("well" if account.health is Health.OK else "not asked yet")
+        untold = "not answered yet" if account.asks else "not asked yet"
+        word = shown.word or (untold if shown.part == "quiet" else "well")
         wait = waits(account, now)
         yield Content.assemble(
             (f"{shown.sign} ", f"$job-{shown.part}"),
