@@ -98,11 +98,13 @@ class Terminal:
     _status: int | None = None
 
     def ended(self) -> int | None:
-        """The exit status, if the child has ended."""
+        """The exit status, if the child has ended; then all that it wrote was read."""
         if self._status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self._status = os.waitstatus_to_exitcode(status)
+                if not self._lost:
+                    self.run(0.2)
         return self._status
 
     def cpu(self) -> float:
