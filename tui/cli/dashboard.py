@@ -1,6 +1,5 @@
 """No verb: the dashboard, over the operator's own files or over the demo's."""
 
-import gc
 import os
 import sys
 
@@ -16,7 +15,6 @@ def show(args: Namespace) -> int:
     """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal, or a dumb one."""
     if _WEB not in os.environ.get("TEXTUAL_DRIVER", ""):
         _check_terminal()
-    gc.disable()  # a board of 10,000 jobs makes no garbage, and looking for some takes a third of its time
     from tui.app import run
     from tui.cli import logfile
 
