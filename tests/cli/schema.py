@@ -117,6 +117,7 @@ OCCASION = _object(
     at={**TEXT, "pattern": TIME},
     text=TEXT,
     job={**JOB, "type": ["object", "null"]},
+    jobs={**JOBS, "type": ["array", "null"]},
     change={**CHANGE, "type": ["object", "null"]},
     account={
         **_object(name=TEXT, provider=TEXT, health=TEXT, message=TEXT),

@@ -10,7 +10,7 @@ from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Resu
 NOW = 1_800_000_000.0
 WEEK = 7 * 86400.0
 
-few = settings(max_examples=50, deadline=None)
+few = settings(max_examples=50)
 """For properties over whole stories, each of which is many cases."""
 
 sightings = st.builds(

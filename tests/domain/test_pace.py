@@ -68,7 +68,7 @@ def test_no_minute_holds_more_asks_than_the_operator_said(script, per_minute, se
 
 
 @given(st.floats(10, 2000), st.integers(1, 5))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_no_day_holds_more_asks_than_the_service_allows(per_day, rate):
     asks, _ = run([(0.0, 0.0, None)] * 1500, rate * 60, 1, per_day)
     for at, first in enumerate(asks):

@@ -90,7 +90,7 @@ async def story(folder, app, rate, seed):
     st.lists(st.sampled_from(KINDS), min_size=1, max_size=4, unique=True),
     st.sampled_from([7.5, 20, 90, 600]),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_over_any_script_of_faults(seed, share, kinds, rate):
     app = Troubled(seed, share, kinds)
     with tempfile.TemporaryDirectory() as folder:

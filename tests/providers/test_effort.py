@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.domain.ids import SHAPED
@@ -55,7 +55,6 @@ def test_the_shapes_of_the_known_services_are_far_from_the_bound():
     assert max(ways(shape, SHAPED) for each in library().values() for shape in each.ids) < MOST / 1000
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.sampled_from(["a", "b", "[ab]", ".", "a?", "a+", "a*", "a{1,3}", "b{2}", ".*"]),

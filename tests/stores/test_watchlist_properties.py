@@ -142,7 +142,7 @@ def parts_of(document: Document, touched: tuple[Ref, ...], counting_only: bool =
     return parts
 
 
-PROFILE = settings(max_examples=100, deadline=None)
+PROFILE = settings(max_examples=100)
 
 
 @PROFILE
