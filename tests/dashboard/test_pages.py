@@ -3,15 +3,23 @@
 from datetime import UTC
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 from textual.geometry import Size
 
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Link, LinkKind, Phase, Report
+from tests.domain.made import few, fits, stories
+from tui.domain import rows
+from tui.domain.board import JobState, PhaseChange, reduce
+from tui.domain.jobs import Asked, Job, Link, LinkKind, Phase, Report
 from tui.domain.rows import Outlook
+from tui.engine.feed import Detail
 from tui.widgets.board import Board
 from tui.widgets.pages import Pages, Tab
 
 ROOM = Size(120, 14)
+DRAWN = dict.fromkeys(map(ord, "█▉▊▋▌▍▎▏"))
+"""What a bar is made of."""
 BORN = 1_800_000_000.0
 RUNS = JobState(
     job=Job(account="heygen", id="a"),
@@ -53,3 +61,22 @@ def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState,
             assert pages.page(tab, state, None, ROOM).plain == said
         now, steps = began + max(1.0, min(still, 40_000.0)) + 0.01, steps + 1
     assert steps > 100
+
+
+@few
+@given(stories(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from(Tab))
+def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
+    state, now, changes, asks = RUNS, BORN + 1 + later, list[PhaseChange](), list[Asked]()
+    for at, event in story:
+        (state, change), now = reduce(state, event), at + later
+        changes += [change] if change is not None else []
+        asks.append(Asked(at, 200, 90.0, None, None))
+    state = replace(state, expected=fit)
+    looked = Detail(ref=state.job.ref, changes=tuple(changes), asks=tuple(asks), body=b"{}", body_at=now)
+    board = Board(Outlook(now=now), lambda: now)
+    pages = Pages(board, lambda: UTC)
+    said, still = pages.page(tab, state, looked, ROOM).plain, min(pages.still_for(tab, state), 1e7)
+    now += max(0.0, still - 1e-3) * share
+    again = pages.page(tab, state, looked, ROOM).plain
+    if rows.left(state, board.outlook) is None:  # what is estimated may lag, and by an eighth of a cell what is drawn
+        assert again.translate(DRAWN) == said.translate(DRAWN)

@@ -70,15 +70,16 @@ class Pages:
 
     def still_for(self, tab: Tab, state: JobState) -> float:
         """For how many seconds the tab says the same, if nothing happens to the job."""
-        if tab in {Tab.RESPONSE, Tab.ASKS, Tab.RESULT}:
-            return math.inf
         now = self._board.now()
+        midnight = text.day_ends(self._zone(), now) - now
+        if tab in {Tab.RESPONSE, Tab.ASKS, Tab.RESULT}:
+            return midnight
         passed = now - state.since if state.since is not None else math.inf
         step = next((step for below, step in _SPAN_STEPS if passed < below), math.inf)
         changes = [step - passed % step if step < math.inf else math.inf, cells.still_for(state, self._board.face)]
         if state.checked_at is not None:
             changes.append(text.next_change(now - state.checked_at, "age"))
-        changes.append(text.day_ends(self._zone(), now) - now)
+        changes.append(midnight)
         lives = [link.expires_at - now for link in state.links if link.expires_at is not None]
         changes += [text.next_change(abs(left), "duration" if left > 0 else "age") for left in lives]
         return min(changes)
