@@ -13,7 +13,7 @@ from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.domain.board import PhaseChange
-from tui.domain.jobs import Job, Phase, Ref
+from tui.domain.jobs import Job, Link, LinkKind, Phase, Ref
 from tui.engine.feed import Kind
 from tui.engine.session import Session
 from tui.stores.journal import Entry, Journal
@@ -373,6 +373,27 @@ def test_a_muted_job_is_in_no_days_word(tmp_path):
         await asyncio.sleep(3 * DAY)
         assert dying(console) == [{Ref("heygen", "j0")}]
         assert [notice.ref for notice in shown(console)] == [Ref("heygen", "j0")]
+        await console.end()
+
+    live(play())
+
+
+def test_a_link_that_is_renewed_in_the_moment_in_which_it_was_to_be_told_is_not(tmp_path):
+    app = Scripted(lambda asked: link(DAY + HOUR))
+
+    async def play():
+        console = Console(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
+        await asyncio.sleep(30)
+        assert console.session.states[A].links
+        app.reply = lambda asked: link(7 * DAY, 1)
+        state = console.session.states[A]
+        told = [Link(LinkKind.VIDEO, each.url, each.first_seen, wall() + HOUR, exact=True) for each in state.links]
+        console.session._alerts.state(replace(state, links=tuple(told)))  # its turn has come …
+        await console.session.perform(house.refresh(A))
+        await asyncio.sleep(10)  # … and before the next tick it has another
+        assert console.session.states[A].links[0].expires_at > wall() + 6 * DAY
+        await asyncio.sleep(HOUR)
+        assert dying(console) == shown(console) == []
         await console.end()
 
     live(play())

@@ -186,12 +186,20 @@ class Alerts:
         self._told_until = (now // DAY + 1) * DAY
         for ref in [ref for ref, at in self._due.items() if at < self._told_until]:
             self._look(self._states[ref], now, ahead=self._told_until)
-        states = [self._states[ref] for ref in self._dying]
+        dying = [(self._states[ref], alarm) for ref, alarm in self._dying.items()]
+        dying = [(state, alarm) for state, alarm in dying if self._still(state, alarm)]
+        self._dying.clear()
+        if not dying:
+            return
+        states = [state for state, _ in dying]
         of = states[0].job.ref if len(states) == 1 else None
         self._listener.notice(Notice(Kind.EXPIRING, alarms.said(Flag.EXPIRING, states, now), of, now))
-        for state, alarm in zip(states, self._dying.values(), strict=True):
+        for state, alarm in dying:
             self._put(self._occasion(state, alarm, now))
-        self._dying.clear()
+
+    def _still(self, state: JobState, alarm: Alarm) -> bool:
+        """A link may have been renewed since its turn came."""
+        return any((each.flag, each.of) == (alarm.flag, alarm.of) for each in alarms.alarms(state, self._outlook))
 
     def tell(self) -> None:
         """Tells the hooks what no other process has told; as much as a turn of the loop has time for."""
