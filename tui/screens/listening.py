@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.constants import ESCAPE_DELAY
 from textual.driver import Driver
+from textual.message import Message
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -63,6 +64,9 @@ def listening(driver: type[Driver]) -> type[Driver]:
         def __init__(self, app: "App[Any]", **options: Any) -> None:
             super().__init__(app, **options)  # pyright: ignore[reportUnknownMemberType]  theirs
             self.exit_event = Bell()
+
+        def send_message(self, message: Message) -> None:
+            self._loop.call_soon_threadsafe(self._app.post_message, message)  # a task and a future less than Textual's
 
         def run_input_thread(self) -> None:
             parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")().decode

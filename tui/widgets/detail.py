@@ -21,6 +21,8 @@ from tui.widgets.board import Board
 from tui.widgets.pages import Pages, Tab
 from tui.widgets.sooner import Sooner
 
+REST = 0.001
+"""Seconds that the loop rests once the cursor is painted, so that the thread which writes that has its turn first."""
 MATCHES = 500
 """Matches of a search that are coloured and counted."""
 
@@ -105,7 +107,8 @@ class DetailPane(Vertical):
         """There is room for more, or for less."""
         self.call_after_refresh(self._anew)
 
-    def _come(self) -> None:
+    async def _come(self) -> None:
+        await asyncio.sleep(REST)
         self._coming = False
         self._scroll.scroll_home(animate=False)
         self._anew()
