@@ -13,13 +13,18 @@ WARM = 4.0
 """Seconds until a console has started."""
 
 
+APART = (0.1, 0.3)
+"""Seconds between a paint and the next key. A period of the updates at least: else a slow answer would choose when the
+next key comes, just behind the update that held it up, and the median would see little of what most keys meet."""
+
+
 def latencies(child: str, warm: float) -> list[float]:
     """Milliseconds from a key to the cursor's ground coming in, at irregular moments."""
     random, found = Random(3), []
     with console(command(child)) as terminal:
         drained(terminal, warm)
         for number in range(KEYS):
-            drained(terminal, random.uniform(0.02, 0.09))
+            drained(terminal, random.uniform(*APART))
             began = time.perf_counter()
             os.write(terminal.fd, b"j" if number % 40 < 20 else b"k")
             read(terminal, lambda data: GROUND in data, 3.0)
