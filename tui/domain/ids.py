@@ -12,11 +12,11 @@ SHAPED = 100
 """Characters up to which a text can have a shape: twice the longest seen. What a shape may cost is reckoned with it."""
 
 _QUOTES = "\"'`‘’“”«»"
-_TAIL = re.compile(
-    r"download|edit|original|play|preview|result|share|status|view|[^/]+\.(?:ass|docx|json|mov|mp3|mp4|pdf|srt|txt|vtt|wav|webm|zip)",
-    re.IGNORECASE,
+_TAIL = (
+    "(?i)download|edit|original|play|preview|result|share|status|view"
+    r"|[^/]+\.(?:ass|docx|json|mov|mp3|mp4|pdf|srt|txt|vtt|wav|webm|zip)"
 )
-"""Path segments that services put behind an id."""
+"""Path segments that services put behind an id. A text: `re` compiles it at its first use, and a start needs none."""
 
 
 class UnknownRef(Exception):  # noqa: N818 - the name says what is wrong, as KeyError's does
@@ -71,7 +71,7 @@ def from_paste(line: str, shapes: Iterable[re.Pattern[str]] = ()) -> str:
     segments = [unquote(segment) for segment in reversed(link.path.split("/")) if segment]
     values = [value for _, value in parse_qsl(link.query)]
     shaped = _first_fit([*segments, *values], tuple(shapes))
-    plain = next((segment for segment in segments if not _TAIL.fullmatch(segment)), "")
+    plain = next((segment for segment in segments if not re.fullmatch(_TAIL, segment)), "")
     return shaped or plain
 
 

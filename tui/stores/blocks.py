@@ -15,14 +15,12 @@ BOM = "\ufeff"
 _QUOTED = r""" "(?:[^"\\\n]|\\.)*" | '[^'\n]*' """
 _STRING = rf""" "{{3}}(?:[^"\\]|\\.|"(?!""))*"{{3,5}} | '{{3}}(?:[^']|'(?!''))*'{{3,5}} | {_QUOTED} """
 _KEY = rf""" (?: [^"'\#=\[\]\s] | [ \t] | {_QUOTED} )+ """
-_STATEMENT = re.compile(
-    rf"""[ \t]* (?:
+# Patterns are text: `re` compiles each at its first use, and a start needs none.
+_STATEMENT = rf"""(?xs) [ \t]* (?:
         (?P<head>\[\[?) (?P<table>{_KEY}) \]
       | (?P<key>{_KEY}) = [ \t]* (?P<value> {_STRING} | [^\[{{"'\s][^\#\n]* )?  # no value: a bracket opens one
-    )?""",
-    re.VERBOSE | re.DOTALL,
-)
-_TOKEN = re.compile(rf"{_STRING} | \#[^\n]* | (?P<open>[\[{{]) | (?P<close>[\]}}])", re.VERBOSE | re.DOTALL)
+    )?"""
+_TOKEN = rf"(?xs) {_STRING} | \#[^\n]* | (?P<open>[\[{{]) | (?P<close>[\]}}])"
 
 
 class Statement(NamedTuple):
@@ -60,9 +58,9 @@ class Edit(NamedTuple):
 
 def statements(text: str) -> Iterator[Statement]:
     """Every statement in order; blank lines and comments are between them."""
-    position = len(BOM) if text.startswith(BOM) else 0
+    position, statement = len(BOM) if text.startswith(BOM) else 0, re.compile(_STATEMENT)
     while position < len(text):
-        match = _STATEMENT.match(text, position)
+        match = statement.match(text, position)
         assert match  # it can be empty
         value = _value(text, match)
         end = text.find("\n", value[1]) + 1 or len(text)
@@ -156,7 +154,7 @@ def _value(text: str, match: re.Match[str]) -> tuple[int, int]:
 def _bracket_end(text: str, start: int) -> int:
     """Behind the bracket that closes the one at `start`."""
     depth = 0
-    for token in _TOKEN.finditer(text, start):
+    for token in re.compile(_TOKEN).finditer(text, start):
         if token.lastgroup:
             depth += 1 if token.lastgroup == "open" else -1
             if depth == 0:
