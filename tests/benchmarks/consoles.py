@@ -3,6 +3,7 @@
 python -m tests.benchmarks.consoles NAME      (a child; its parents are the benchmarks)
 """
 
+import asyncio
 import os
 import select
 import statistics
@@ -22,8 +23,8 @@ SIZE = (120, 40)
 CURSOR = "#26313d"
 """The cursor's ground in our dark theme, given to the DataTable's too: its coming shows that a key was painted."""
 RANDOM = Random(1)
-UPDATES = 100
-"""States in an update; ten updates a second."""
+UPDATES = 1000
+"""States that are new in a second."""
 
 
 # Children.
@@ -48,26 +49,20 @@ def states(look: str, now: float, count: int = JOBS):
 
 
 class FixedFeed:
-    """An engine that is off; or, `busy`, one whose updates come ten times a second."""
+    """An engine that is off; or, `busy`, one whose updates come through its own outbox, as they do in the program."""
 
     def __init__(self, first, busy: bool):
-        self._states, self._busy = list(first), busy
+        self._states, self._busy, self._outbox = list(first), busy, None
 
     def start(self, wake: Callable[[], None]) -> None:
-        if self._busy:
-            threading.Thread(target=self._ring, args=(wake,), daemon=True).start()
+        from tui.engine.thread import Outbox
 
-    def _ring(self, wake: Callable[[], None]) -> None:
-        due = time.monotonic()
-        while True:  # what a program was late for comes all the same
-            due += UPDATES / 1000
-            time.sleep(max(0.0, due - time.monotonic()))
-            wake()
+        self._outbox = Outbox(wake)
+        if self._busy:
+            arriving(self._states, self._outbox.state)
 
     def take(self):
-        from tui.engine.feed import Update
-
-        return Update(states={state.job.ref: state for state in changed(self._states)})
+        return self._outbox.take()
 
     def send(self, command):
         return Future()
@@ -81,11 +76,24 @@ class FixedFeed:
         pass
 
 
+def arriving(known: list, put: Callable[[object], object]) -> None:
+    """Puts UPDATES states a second, one by one, from a loop on a thread of its own, as an engine that asks so often."""
+
+    async def arrive() -> None:
+        due = time.monotonic()
+        for state in changed(known):
+            put(state)
+            due += 1 / UPDATES
+            await asyncio.sleep(max(0.0, due - time.monotonic()))  # what came late comes all the same
+
+    threading.Thread(target=lambda: asyncio.run(arrive()), daemon=True).start()
+
+
 def changed(known: list, random=RANDOM) -> Iterator:
-    """UPDATES of the states, with another progress: what a thousand asks a second would bring in a tenth of one."""
+    """The states without end, each time another one with another progress."""
     from msgspec.structs import replace
 
-    for _ in range(UPDATES):
+    while True:
         at = random.randrange(len(known))
         state = known[at]
         known[at] = replace(state, report=replace(state.report, progress=random.random()), asks=state.asks + 1)
@@ -120,22 +128,27 @@ def ours(look: str, busy: bool) -> None:
 def datatable() -> None:
     """The same rows in Textual's DataTable, used as well as it can be: only cells whose text is another are set.
 
-    The updates are the same, rung for by the same thread. (An interval of the app's own leaves out a quarter of them,
-    the rings that it is late for, and the keys between are quick meanwhile.)
+    The updates come in the same way, from a thread; each is a message, which is how Textual takes what a thread has.
+    (To gather them for a tenth of a second, as our outbox does, is no part of it.)
     """
     os.environ.setdefault("TEXTUAL_FPS", "250")
     from rich.text import Text
+    from textual import on
     from textual.app import App
+    from textual.message import Message
     from textual.widgets import DataTable
 
-    from tui.app import Fed
     from tui.domain import cells
     from tui.domain.cells import Face
     from tui.domain.rows import Outlook
 
     known = list(states("ticking", time.time()))
     shown = cells.columns(SIZE[0])
-    feed = FixedFeed(known, busy=True)
+
+    class Arrived(Message):
+        def __init__(self, state):
+            super().__init__()
+            self.state = state
 
     class Peer(App):
         CSS = f"DataTable {{ height: 1fr; }} DataTable > .datatable--cursor {{ background: {CURSOR}; }}"
@@ -150,19 +163,18 @@ def datatable() -> None:
             self.said = {state.job.id: self.texts(state) for state in known}
             for row, texts in self.said.items():
                 table.add_row(*map(Text, texts), key=row)
-            feed.start(lambda: self.post_message(Fed()))
+            arriving(known, lambda state: self.post_message(Arrived(state)))
 
         def texts(self, state):
             return [cell.text for cell in cells.cells(state, shown, Face(Outlook(now=time.time())))]
 
-        def on_fed(self):
-            table = self.query_one(DataTable)
-            for state in feed.take().states.values():
-                row, texts = state.job.id, self.texts(state)
-                for column, text, before in zip(shown, texts, self.said[row], strict=True):
-                    if text != before:
-                        table.update_cell(row, column.id, Text(text))
-                self.said[row] = texts
+        @on(Arrived)
+        def set_row(self, event):
+            row, texts = event.state.job.id, self.texts(event.state)
+            for column, text, before in zip(shown, texts, self.said[row], strict=True):
+                if text != before:
+                    self.query_one(DataTable).update_cell(row, column.id, Text(text))
+            self.said[row] = texts
 
         def on_key(self, event):
             if event.key in "jk":
