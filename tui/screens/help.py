@@ -11,6 +11,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.commands import Command, label
+from tui.widgets.pages import hung
+
+WIDTH = 70
+"""Cells of a line in a dialog beside its scrollbar, however wide the screen is."""
+LEFT = 12
+"""Cells of the keys."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -39,7 +45,8 @@ class HelpScreen(ModalScreen[None]):
             lines += [Content(""), Content.styled(group, "bold")] if lines else [Content.styled(group, "bold")]
             for command in members:
                 keys = " ".join(label(key) for key in command.keys)
-                lines.append(Content.assemble((f"{keys:<12}", "$accent"), f"{command.help}"))
+                said = hung(command.help, WIDTH - LEFT, LEFT)
+                lines.append(Content.assemble((f"{keys:<{LEFT}}", "$accent"), said))
         return lines
 
     def action_scroll(self, by: int) -> None:

@@ -47,7 +47,8 @@ class Bar(Widget):
         """The one line there is; what does not fit at the left is cut."""
         self._drawn = left, right = self.pieces()
         ground = self.rich_style
-        room = self.size.width - sum(cell_len(piece) for piece, _ in right)
+        between = bool(right)  # a blank at least, also where the left is cut
+        room = self.size.width - sum(cell_len(piece) for piece, _ in right) - between
         segments: list[Segment] = []
         for piece, part in left:
             length = cell_len(piece)
@@ -57,7 +58,7 @@ class Bar(Widget):
                 break
             segments.append(Segment(piece, self._style(ground, part)))
             room -= length
-        segments.append(Segment(" " * room, ground))
+        segments.append(Segment(" " * (room + between), ground))
         segments.extend(Segment(piece, self._style(ground, part)) for piece, part in right)
         return Strip(segments).crop(0, self.size.width)
 
