@@ -160,8 +160,6 @@ class Dashboard(Screen[None]):
                 yield self.table
                 yield Static(id="empty", markup=False)
             yield self.pane
-        yield Input(id="filter", placeholder="phase:failed  -tag:test  provider:…  text", select_on_focus=False)
-        yield Input(id="find", placeholder="search in the response", select_on_focus=False)
         yield HintBar(list(self.commands.values()))
 
     def _foresee(self, size: Size) -> None:
@@ -176,8 +174,6 @@ class Dashboard(Screen[None]):
 
     def on_mount(self) -> None:
         """Shows what is known and looks at the time from now on."""
-        for line in self.query(Input):
-            line.cursor_blink = False
         self.rearrange()
 
     # What the engine says.
@@ -333,14 +329,37 @@ class Dashboard(Screen[None]):
 
     def open_filter(self) -> None:
         """Shows the line to type the filter in."""
-        line = self.query_one("#filter", Input)
-        line.display = True
-        self.set_focus(line)
+        self._open_line("filter", "phase:failed  -tag:test  provider:…  text")
 
     def close_filter(self) -> None:
         """Takes that line away; the filter stays."""
         self.set_focus(self.table)
         self.query_one("#filter", Input).display = False
+
+    def _open_line(self, name: str, hint: str) -> None:
+        """Shows a line to type in, and makes it where it opens for the first time: no first frame waits for it."""
+        line = self.line(name)
+        if line is None:
+            line = Input(id=name, placeholder=hint, select_on_focus=False)
+            line.cursor_blink = False
+            self.mount(line, before=self.query_one(HintBar))
+        line.display = True
+        self.set_focus(line)
+
+    def line(self, name: str) -> Input | None:
+        """The line to type in of that name; None: it was never open."""
+        return next(iter(self.query(f"#{name}").results(Input)), None)
+
+    def is_open(self, name: str) -> bool:
+        """The line of that name stands on the screen."""
+        line = self.line(name)
+        return line is not None and line.display
+
+    def empty_line(self, name: str) -> None:
+        """Empties the line of that name, and what it filters or searches with it."""
+        line = self.line(name)
+        if line is not None:
+            line.value = ""
 
     @property
     def reading(self) -> bool:
@@ -357,9 +376,7 @@ class Dashboard(Screen[None]):
 
     def open_find(self) -> None:
         """Shows the line to type in what is searched."""
-        line = self.query_one("#find", Input)
-        line.display = True
-        self.set_focus(line)
+        self._open_line("find", "search in the response")
 
     def close_find(self) -> None:
         """Takes that line away; the search stays until it is emptied."""

@@ -5,8 +5,6 @@ Each dialog is imported when its key is pressed: the first frame does not wait f
 
 from time import monotonic
 
-from textual.widgets import Input
-
 from tui.domain import rows
 from tui.domain.jobs import Ref
 from tui.domain.rows import View
@@ -32,17 +30,17 @@ class Looking:
     def back(self) -> None:
         """Closes one thing: the filter's line, the detail, the filter, the marks; at last the program, if twice."""
         dashboard = self._dashboard
-        if dashboard.query_one("#filter").display:
+        if dashboard.is_open("filter"):
             dashboard.close_filter()
-            self._search("")
-        elif dashboard.query_one("#find").display:
+            dashboard.empty_line("filter")
+        elif dashboard.is_open("find"):
             dashboard.close_find()
-            dashboard.query_one("#find", Input).value = ""
+            dashboard.empty_line("find")
         elif dashboard.has_class("-detail") or dashboard.focused is not self._table:
             dashboard.remove_class("-detail")
             self._table.focus()
         elif self._board.filter.terms:
-            self._search("")
+            dashboard.empty_line("filter")
         elif self._board.marks:
             self.unmark()
         elif monotonic() - self._quit_at < TWICE:
@@ -107,9 +105,6 @@ class Looking:
     def find_back(self) -> None:
         """To the match before."""
         self._dashboard.pane.next_match(-1)
-
-    def _search(self, text: str) -> None:
-        self._dashboard.query_one("#filter", Input).value = text
 
     def sort(self) -> None:
         """Opens the dialog that chooses the sort."""
@@ -262,7 +257,7 @@ class Looking:
             self._dashboard.say(f"{ref} is not on the watchlist any more", ok=False)
             return
         if ref not in self._table.refs:
-            self._search("")
+            self._dashboard.empty_line("filter")
             self._board.search("")
             self._view(View.ARCHIVE if rows.archived(self._board.states[ref], self._board.outlook) else View.ALL)
         self._table.point_at(ref)
