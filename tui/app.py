@@ -152,6 +152,7 @@ class Babeltop(App[None]):
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
+        self._dashboard.make_lines()
         self._feed.start(self._wake)
 
     def _wake(self) -> None:

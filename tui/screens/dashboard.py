@@ -44,6 +44,8 @@ SILENT = 5.0
 WIDTHS = [(0, "-narrow"), (120, "-below"), (160, "-beside")]
 HEIGHTS = [(0, "-short"), (30, "-tall")]
 """Cells from which on the screen has a class."""
+LINES = {"filter": "phase:failed  -tag:test  provider:…  text", "find": "search in the response"}
+"""The lines to type in, and what stands in them while they are empty."""
 
 
 class Covered(Container):
@@ -329,25 +331,33 @@ class Dashboard(Screen[None]):
 
     def open_filter(self) -> None:
         """Shows the line to type the filter in."""
-        self._open_line("filter", "phase:failed  -tag:test  provider:…  text")
+        self._open_line("filter")
 
     def close_filter(self) -> None:
         """Takes that line away; the filter stays."""
         self.set_focus(self.table)
         self.query_one("#filter", Input).display = False
 
-    def _open_line(self, name: str, hint: str) -> None:
-        """Shows a line to type in, and makes it where it opens for the first time: no first frame waits for it."""
-        line = self.line(name)
-        if line is None:
-            line = Input(id=name, placeholder=hint, select_on_focus=False)
-            line.cursor_blink = False
-            self.mount(line, before=self.query_one(HintBar))
+    def make_lines(self) -> None:
+        """Makes the lines to type in, once the first frame stands: neither it nor the first `/` waits for them."""
+        for name in LINES:
+            if self.line(name) is None:
+                self._make_line(name)
+
+    def _make_line(self, name: str) -> Input:
+        line = Input(id=name, placeholder=LINES[name], select_on_focus=False)
+        line.cursor_blink = False
+        self.mount(line, before=self.query_one(HintBar))
+        return line
+
+    def _open_line(self, name: str) -> None:
+        """Shows a line to type in; the first frame may not stand yet."""
+        line = self.line(name) or self._make_line(name)
         line.display = True
         self.set_focus(line)
 
     def line(self, name: str) -> Input | None:
-        """The line to type in of that name; None: it was never open."""
+        """The line to type in of that name; None: it is not made yet."""
         return next(iter(self.query(f"#{name}").results(Input)), None)
 
     def is_open(self, name: str) -> bool:
@@ -376,7 +386,7 @@ class Dashboard(Screen[None]):
 
     def open_find(self) -> None:
         """Shows the line to type in what is searched."""
-        self._open_line("find", "search in the response")
+        self._open_line("find")
 
     def close_find(self) -> None:
         """Takes that line away; the search stays until it is emptied."""
