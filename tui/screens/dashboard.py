@@ -339,9 +339,12 @@ class Dashboard(Screen[None]):
         self.query_one("#filter", Input).display = False
 
     def make_lines(self) -> None:
-        """Makes the lines to type in, once the first frame stands: neither it nor the first `/` waits for them."""
+        """Makes the lines to type in, once the first frame stands: neither it nor the first `/` waits for them.
+
+        Where the program ends at that moment, the screen is taken down already, and takes nothing more.
+        """
         for name in LINES:
-            if self.line(name) is None:
+            if self.is_attached and self.line(name) is None:
                 self._make_line(name)
 
     def _make_line(self, name: str) -> Input:
