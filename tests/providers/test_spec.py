@@ -80,6 +80,20 @@ def test_a_built_in_file_is_loaded_like_an_operators_own(name: str):
     assert msgspec.structs.replace(own, source=BUILT_IN) == library()[name]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_heading_of_a_file_says_what_the_whole_file_says(name: str, tmp_path: Path):
+    whole = load(builtin()[name])
+    expected = (name, whole.key.env, whole.successor)
+    services = library()
+    assert services.heading(name) == expected
+    assert not services._loaded
+    assert services[name].key.env
+    assert services.heading(name) == expected
+    (tmp_path / f"{name}.toml").write_text(builtin()[name].read_text("utf-8") + "\n[nonsense]\n", "utf-8")
+    with pytest.raises(ProviderError, match="nonsense"):
+        library(tmp_path).heading(name)
+
+
 def test_what_the_services_are_like_is_as_documented():
     known = library()
     assert known["heygen"].base_url == known["heygen-v3"].base_url == "https://api.heygen.com"

@@ -78,13 +78,9 @@ class Library:
     @cached_property
     def accounts(self) -> dict[str, Account]:
         """The accounts there are, by name. Raises SettingsError and spec.ProviderError."""
-        found = self._readable_providers
-        successors = {provider.successor for provider in found}
-        keys = {
-            provider.name: provider.key.env
-            for provider in found
-            if provider.key.env and provider.name not in successors
-        }
+        found = self._headings
+        successors = {each.successor for each in found}
+        keys = {each.name: each.env for each in found if each.env and each.name not in successors}
         named = settings.accounts(self.settings, keys, self._environ)
         moves = self._moves() if named else {}
         return {table.name: self._moved(self._account(table), moves.get(table.name)) for table in named}
@@ -128,12 +124,12 @@ class Library:
         return replace(account, provider=provider, base_url=base_url)
 
     @cached_property
-    def _readable_providers(self) -> list[Provider]:
-        """The providers whose files are right; a wrong one stands in nobody's way but its own accounts'."""
-        found: list[Provider] = []
+    def _headings(self) -> list[spec.Heading]:
+        """Of the providers whose files are right; a wrong one stands in nobody's way but its own accounts'."""
+        found: list[spec.Heading] = []
         for name in self.providers:
             try:
-                found.append(self.providers[name])
+                found.append(self.providers.heading(name))
             except spec.ProviderError as error:
                 self.warnings.append(str(error))
         return found
@@ -176,7 +172,7 @@ class Library:
     def unconfigured(self, account: str) -> str:
         """Why a job of this account cannot be asked, and the way out."""
         file = self.places.config / "config.toml"
-        envs = {provider.name: provider.key.env for provider in self._readable_providers}
+        envs = {each.name: each.env for each in self._headings}
         if (env := envs.get(account)) and not self.settings.accounts:  # variables count only without accounts
             return f"no key for {account}: set {env} and restart, or write [accounts.{account}] in {file}"
         from difflib import get_close_matches  # 3 ms, and only wrong names need it
@@ -189,11 +185,11 @@ class Library:
 
     def key_variables(self) -> list[tuple[str, str, bool]]:
         """For a first run: each provider, the environment variable of its key, and whether there is a key."""
-        found = self._readable_providers
-        successors = {provider.successor for provider in found}
+        found = self._headings
+        successors = {each.successor for each in found}
         keyed = [account for name, account in self.accounts.items() if isinstance(self.key(name), Secret)]
         used = {account.provider.name for account in keyed}
-        return [(each.name, each.key.env, each.name in used) for each in found if each.name not in successors]
+        return [(each.name, each.env, each.name in used) for each in found if each.name not in successors]
 
     def key(self, account: str) -> Secret | SecretError:
         """The account's key as it was fetched, or why there is none. A key command may take its ten seconds."""
