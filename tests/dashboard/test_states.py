@@ -184,11 +184,16 @@ async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(libra
 
 async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(library: Library, monkeypatch):
     from tui.screens import starting
+    from tui.stores import listing
 
     remembered(library)
     assert starting.beginning(library).whole is None
-    monkeypatch.setattr(starting, "TOP", 3)
-    begun = starting.beginning(library)
-    assert list(begun.first.states) == list(library.board())[:3]
-    assert begun.whole().states == library.board()
+    with monkeypatch.context() as patch:
+        patch.setattr(starting, "TOP", 3)  # what was kept has no top of its own, as an older version left it
+        older = starting.beginning(library)
+    monkeypatch.setattr(listing, "TOP", 4)
+    remembered(library)
+    for begun, top in ((older, 3), (starting.beginning(library), 4)):
+        assert list(begun.first.states) == list(library.board())[:top]
+        assert begun.whole().states == library.board()
     assert os.environ["TEXTUAL_FPS"]

@@ -5,7 +5,7 @@ while the stamp is the same, the journal alone gives the board; the engine reads
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,16 +15,13 @@ from tui.domain.jobs import Ref
 from tui.domain.rows import View
 from tui.engine.feed import AccountState, Health, Update
 from tui.stores.library import Library
-from tui.stores.listing import WATCHLIST, Listing, Recalled
+from tui.stores.listing import TOP, WATCHLIST, Heading, Listing, Recalled
 from tui.stores.secrets import Secret
 from tui.stores.settings import Settings
 from tui.stores.watchlist import WatchlistError
 
 LOOKS = "looks"
 """The name under which the journal keeps them."""
-TOP = 100
-"""Jobs of a long watchlist that are read for the first frame; it shows fewer on most screens. The others follow it."""
-
 T = TypeVar("T")
 
 
@@ -44,7 +41,7 @@ class Looks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the settings said of theme and time then: where they say something else by now, they count."""
 
     @classmethod
-    def of(cls, kept: Mapping[str, object], settings: Settings) -> "Looks":
+    def of(cls, kept: Mapping[str, bytes], settings: Settings) -> "Looks":
         """The looks that were kept, below what the settings say."""
         configured = (settings.ui.theme, settings.ui.time)
         looks = _read(kept.get(LOOKS), Looks) or Looks(configured=configured)
@@ -66,20 +63,22 @@ def beginning(library: Library) -> Beginning:
     """The last known board with its accounts, and the looks. Raises JournalError."""
     kept = library.journal.remembered()
     problems: tuple[str, ...] = ()
-    listing = _read(kept.get(WATCHLIST), Listing)
-    if listing is not None and listing.path != str(library.places.watchlist):
-        listing = None
+    listed = kept.get(WATCHLIST, b"")
+    heading = _read(listed, Heading)
+    if heading is not None and heading.path != str(library.places.watchlist):
+        heading, listed = None, b""
     looks = Looks.of(kept, library.settings)
     try:
-        if listing is not None and listing.stamp == library.watchlist.stamp():
+        if heading is not None and heading.stamp == library.watchlist.stamp():
             unsorted = looks.view is View.ALL and not looks.sort and not looks.descending
-            if unsorted and len(listing.order) > TOP and (top := _top(library, listing)) is not None:
-                return Beginning(_update(library, top), looks, lambda: _update(library, _board(library, listing)))
-            board = _board(library, listing)
+            if unsorted and (top := _top(library, heading.top or _top_of_older(listed))):
+                return Beginning(_update(library, top), looks, lambda: _update(library, _board(library, listed)))
+            board = _board(library, listed)
         else:
             board = library.board()
     except WatchlistError as error:
         problems = (str(error),)
+        listing = _read(listed, Listing)
         board = _known(library, listing) if listing is not None else {}
     return Beginning(_update(library, board, problems), looks)
 
@@ -88,16 +87,23 @@ def _update(library: Library, board: dict[Ref, JobState], problems: tuple[str, .
     return Update(states=board, order=tuple(board), accounts=accounts(library), problems=problems)
 
 
-def _board(library: Library, listing: Listing) -> dict[Ref, JobState]:
-    board = _known(library, listing)
-    return board if len(board) == len(listing.order) else library.board()
+def _board(library: Library, listed: bytes) -> dict[Ref, JobState]:
+    listing = _read(listed, Listing)
+    board = _known(library, listing) if listing is not None else {}
+    return board if listing is not None and len(board) == len(listing.order) else library.board()
 
 
-def _top(library: Library, listing: Listing) -> dict[Ref, JobState] | None:
-    """The jobs that a first frame can show; None: the journal does not hold all of them."""
-    refs = [Ref(*pair) for pair in listing.order[:TOP]]
-    known = library.journal.states(refs)
-    return {ref: known[ref] for ref in refs} if len(known) == len(refs) else None
+def _top(library: Library, pairs: list[Any]) -> dict[Ref, JobState]:
+    """The jobs that a first frame can show; none where the journal does not hold all of them."""
+    refs = [Ref(*pair) for pair in pairs]
+    known = library.journal.states(refs) if refs else {}
+    return {ref: known[ref] for ref in refs} if len(known) == len(refs) else {}
+
+
+def _top_of_older(listed: bytes) -> list[Any]:
+    """The top of a long list that an older version kept, which left it among the others."""
+    listing = _read(listed, Listing)
+    return listing.order[:TOP] if listing is not None and len(listing.order) > TOP else []
 
 
 def accounts(library: Library) -> dict[str, AccountState]:
@@ -125,9 +131,9 @@ def _known(library: Library, listing: Listing) -> dict[Ref, JobState]:
     return known
 
 
-def _read(kept: object, shape: type[T]) -> T | None:
+def _read(kept: bytes | None, shape: type[T]) -> T | None:
     """What was kept, where it still has this shape."""
     try:
-        return None if kept is None else msgspec.convert(kept, shape)
-    except msgspec.ValidationError:
+        return msgspec.json.decode(kept, type=shape) if kept else None
+    except msgspec.DecodeError:
         return None

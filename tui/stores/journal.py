@@ -235,11 +235,10 @@ class Journal:
                 [(name, msgspec.json.encode(value)) for name, value in values.items()],
             )
 
-    def remembered(self) -> dict[str, object]:
-        """What `remember` kept. Raises JournalError."""
+    def remembered(self) -> dict[str, bytes]:
+        """What `remember` kept, as JSON: who wants all of a long list decodes it. Raises JournalError."""
         with self._file.reading() as db:
-            rows = db.execute("SELECT name, value FROM remembered")
-            return {name: msgspec.json.decode(value) for name, value in rows}
+            return dict(db.execute("SELECT name, value FROM remembered"))
 
     def listed(self, refs: Iterable[Ref], now: float) -> None:
         """A watchlist holds these jobs now, so that `prune` leaves their states. Raises JournalError."""

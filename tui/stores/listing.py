@@ -21,11 +21,22 @@ Stamp = tuple[int, int, int]
 """A file's inode, size and mtime, as `WatchlistFile.stamp` gives them."""
 
 
-class Listing(Struct, frozen=True, kw_only=True):
-    """A watchlist's order, and of which file's state it was."""
+TOP = 100
+"""Jobs of a long watchlist that are read for the first frame; it shows fewer on most screens. The others follow it."""
+
+
+class Heading(Struct, frozen=True, kw_only=True):
+    """What a first frame needs of a listing. Its JSON is the listing's: of the other fields nothing is made."""
 
     path: str
     stamp: Stamp | None
+    top: list[Any] = []
+    """The first TOP pairs of a longer order; of any other, and in what older versions kept, none."""
+
+
+class Listing(Heading, frozen=True, kw_only=True):
+    """A watchlist's order, and of which file's state it was."""
+
     order: list[Any] = []
     """Pairs of account and id: not one Ref for each, since all of this stands between start and first frame."""
     digest: str = ""
@@ -37,7 +48,14 @@ class Listing(Struct, frozen=True, kw_only=True):
     def of(cls, path: Path, stamp: Stamp | None, reading: Reading) -> "Listing":
         """What is to be remembered of a reading, with the stamp that the file had before it was read."""
         order = [job.ref for job in reading.jobs]
-        return cls(path=str(path), stamp=stamp, order=order, digest=_digest(reading.jobs), problems=reading.problems)
+        return cls(
+            path=str(path),
+            stamp=stamp,
+            top=order[:TOP] if len(order) > TOP else [],
+            order=order,
+            digest=_digest(reading.jobs),
+            problems=reading.problems,
+        )
 
     def known(self, states: Mapping[Ref, JobState]) -> dict[Ref, JobState]:
         """Those of the states that were listed, in the list's order."""
