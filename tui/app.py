@@ -54,7 +54,7 @@ class Babeltop(App[None]):
     """The dashboard over a Feed."""
 
     TITLE = "babeltop"
-    CSS_PATH = [*sorted(paths.styles_dir().glob("*.tcss"))]  # noqa: RUF012  Textual's own type
+    CSS_PATH = [paths.styles_dir() / f"{name}.tcss" for name in ("base", "dashboard")]  # noqa: RUF012  Textual's own type
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(
@@ -152,8 +152,16 @@ class Babeltop(App[None]):
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
+        self._style_dialogs()
         self._dashboard.make_lines()
         self._feed.start(self._wake)
+
+    def _style_dialogs(self) -> None:
+        """Reads the dialogs' styles. As a screen's CSS_PATH they would have all styles parsed anew at the first key."""
+        path = paths.styles_dir() / "dialogs.tcss"
+        self.stylesheet.add_source(path.read_text("utf-8"), (str(path), ""))
+        if self.screen_stack and self.screen is not self._dashboard:  # a key came before the first frame
+            self.stylesheet.update(self.screen)
 
     def _wake(self) -> None:
         self.post_message(Fed())
