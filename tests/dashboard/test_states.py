@@ -188,12 +188,9 @@ async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(libr
 
     remembered(library)
     assert starting.beginning(library).whole is None
-    with monkeypatch.context() as patch:
-        patch.setattr(starting, "TOP", 3)  # what was kept has no top of its own, as an older version left it
-        older = starting.beginning(library)
     monkeypatch.setattr(listing, "TOP", 4)
     remembered(library)
-    for begun, top in ((older, 3), (starting.beginning(library), 4)):
-        assert list(begun.first.states) == list(library.board())[:top]
-        assert begun.whole().states == library.board()
+    begun = starting.beginning(library)
+    assert list(begun.first.states) == list(library.board())[:4]
+    assert begun.whole().states == library.board()
     assert os.environ["TEXTUAL_FPS"]

@@ -15,7 +15,7 @@ from tui.domain.jobs import Ref
 from tui.domain.rows import View
 from tui.engine.feed import AccountState, Health, Update
 from tui.stores.library import Library
-from tui.stores.listing import TOP, WATCHLIST, Heading, Listing, Recalled
+from tui.stores.listing import WATCHLIST, Heading, Listing, Recalled
 from tui.stores.secrets import Secret
 from tui.stores.settings import Settings
 from tui.stores.watchlist import WatchlistError
@@ -71,7 +71,7 @@ def beginning(library: Library) -> Beginning:
     try:
         if heading is not None and heading.stamp == library.watchlist.stamp():
             unsorted = looks.view is View.ALL and not looks.sort and not looks.descending
-            if unsorted and (top := _top(library, heading.top or _top_of_older(listed))):
+            if unsorted and (top := _top(library, heading.top)):
                 return Beginning(_update(library, top), looks, lambda: _update(library, _board(library, listed)))
             board = _board(library, listed)
         else:
@@ -98,12 +98,6 @@ def _top(library: Library, pairs: list[Any]) -> dict[Ref, JobState]:
     refs = [Ref(*pair) for pair in pairs]
     known = library.journal.states(refs) if refs else {}
     return {ref: known[ref] for ref in refs} if len(known) == len(refs) else {}
-
-
-def _top_of_older(listed: bytes) -> list[Any]:
-    """The top of a long list that an older version kept, which left it among the others."""
-    listing = _read(listed, Listing)
-    return listing.order[:TOP] if listing is not None and len(listing.order) > TOP else []
 
 
 def accounts(library: Library) -> dict[str, AccountState]:

@@ -31,7 +31,7 @@ class Heading(Struct, frozen=True, kw_only=True):
     path: str
     stamp: Stamp | None
     top: list[Any] = []
-    """The first TOP pairs of a longer order; of any other, and in what older versions kept, none."""
+    """The first TOP pairs of a longer order; of any other, none."""
 
 
 class Listing(Heading, frozen=True, kw_only=True):
