@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 from tests.cli.conftest import Program
+from tui.cli import NOTHING
 from tui.cli.parser import build
 from tui.cli.verbs import VERBS
 from tui.domain.jobs import Phase
@@ -34,6 +35,10 @@ def test_every_verbs_help_has_an_example_that_its_parser_takes() -> None:
     for verb in VERBS.values():
         words = verb.example.partition("babeltop ")[2].partition(";")[0].partition(">")[0].split()
         assert parser.parse_args(words).run == verb.run
+
+
+def test_no_arguments_are_what_the_parser_makes_of_them() -> None:
+    assert vars(build([]).parse_args([])) == NOTHING
 
 
 def test_list_names_every_phase_in_its_help(babeltop: Program) -> None:

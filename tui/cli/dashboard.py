@@ -2,16 +2,19 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from tui.cli.opening import opened
 from tui.cli.output import UsageError
-from tui.cli.parser import Namespace
+
+if TYPE_CHECKING:
+    from tui.cli.parser import Namespace
 
 _WEB = "web_driver"
 """Stands in TEXTUAL_DRIVER where `serve` runs the dashboard for a browser, through pipes."""
 
 
-def show(args: Namespace) -> int:
+def show(args: "Namespace") -> int:
     """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal, or a dumb one."""
     if _WEB not in os.environ.get("TEXTUAL_DRIVER", ""):
         _check_terminal()

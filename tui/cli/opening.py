@@ -5,17 +5,20 @@ import time
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tui.cli.output import UsageError, say
-from tui.cli.parser import Namespace
 from tui.domain import ids
 from tui.domain.jobs import Ref
 from tui.domain.rows import Outlook
 from tui.stores.library import Library, Places
 
+if TYPE_CHECKING:
+    from tui.cli.parser import Namespace
+
 
 @contextmanager
-def opened(args: Namespace) -> Generator[Library]:
+def opened(args: "Namespace") -> Generator[Library]:
     """The library; at the end what it warns of is said. Raises SettingsError and ProviderError."""
     watchlist = Path(args.watchlist).expanduser() if args.watchlist else None
     library = Library(Places.usual(watchlist), os.environ, readonly=args.readonly)
