@@ -17,14 +17,10 @@ from tui.widgets.badges import badge, ending, waits
 from tui.widgets.board import Board
 from tui.widgets.choices import Choices
 from tui.widgets.fit import fit
-from tui.widgets.pages import hung
+from tui.widgets.pages import DIALOG, hung
 
 EVERY = 1.0
 """Seconds between two looks at the accounts while the dialog is open."""
-NARROWEST = 80
-"""Cells of the narrowest screen that is promised; no dialog is wider."""
-EDGES = 12
-"""Cells of it that are no room for a line: around the dialog, and at its sides."""
 SKEW = 60.0
 """Seconds that a service's clock may be off before it is said."""
 
@@ -82,7 +78,7 @@ class AccountsScreen(ModalScreen[None]):
         )
         yield Content.styled(f"  {'   '.join(_facts(account))}", "$job-quiet")
         if account.message:
-            yield Content(f"  {hung(account.message, min(self.size.width, NARROWEST) - EDGES, 2)}")
+            yield Content(f"  {hung(account.message, DIALOG, 2)}")
         if ending(account, now):
             yield Content.styled(f"  the service says: {ending(account, now)}", "$job-warning")
         if account.skew is not None and abs(account.skew) > SKEW:

@@ -11,10 +11,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.commands import Command, label
-from tui.widgets.pages import hung
+from tui.widgets.pages import DIALOG, hung
 
-WIDTH = 70
-"""Cells of a line in a dialog beside its scrollbar, however wide the screen is."""
 LEFT = 12
 """Cells of the keys."""
 
@@ -45,7 +43,7 @@ class HelpScreen(ModalScreen[None]):
             lines += [Content(""), Content.styled(group, "bold")] if lines else [Content.styled(group, "bold")]
             for command in members:
                 keys = " ".join(label(key) for key in command.keys)
-                said = hung(command.help, WIDTH - LEFT, LEFT)
+                said = hung(command.help, DIALOG - LEFT, LEFT)
                 lines.append(Content.assemble((f"{keys:<{LEFT}}", "$accent"), said))
         return lines
 

@@ -64,9 +64,10 @@ class Notices:
 
     def take(self, notices: Iterable[Notice]) -> None:
         """Shows each, or keeps it for the digest."""
-        fresh = list(notices)
-        jobs = [notice for notice in fresh if notice.kind in WORDS and notice.ref is not None]
-        self._show([notice for notice in fresh if notice not in jobs])
+        jobs, others = list[Notice](), list[Notice]()
+        for notice in notices:
+            (jobs if notice.kind in WORDS and notice.ref is not None else others).append(notice)
+        self._show(others)
         if not jobs:
             return
         if self._held:  # the digest is coming

@@ -24,6 +24,8 @@ OVER = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
 """Phases that are events of the past; a job stays blocked or missing."""
 SPARKS = 40
 """Asks whose times are drawn, one a cell."""
+DIALOG = 68
+"""Cells of a line in a dialog, beside its scrollbar: none is wider, however wide the screen is."""
 LABEL = 12
 """Cells of a label and the gap behind it."""
 LINES = 16
