@@ -14,7 +14,6 @@ from textual.containers import Container
 from textual.events import ScreenResume
 from textual.geometry import Size
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from tui.commands import Command
@@ -27,10 +26,10 @@ from tui.stores.settings import Alerts
 from tui.widgets.bars import HintBar, TopBar, ViewBar
 from tui.widgets.board import PAUSED, Board
 from tui.widgets.detail import DetailPane, DetailTabs
+from tui.widgets.due import Due
 from tui.widgets.head import TableHead
 from tui.widgets.notices import Notices, Severity
 from tui.widgets.pages import Tab
-from tui.widgets.sooner import Sooner
 from tui.widgets.table import JobTable
 from tui.widgets.tones import TONES
 from tui.widgets.welcome import Greeting, Welcome
@@ -87,7 +86,7 @@ class Dashboard(Screen[None]):
         self._local = zone
         self._looks = looks
         self._keep = keep
-        self._timer: Timer | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._seen = False
         self.board = board
         self.feed = feed
@@ -223,9 +222,17 @@ class Dashboard(Screen[None]):
         self._top.tick()
         self._views.tick()
         self._show_problems()
+        self._wake_in(max(TICK, still))
+
+    def _wake_in(self, seconds: float) -> None:
+        """Ticks again after so long. A timer of Textual's is a task and three messages, for each tick of a second."""
+        self.on_unmount()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.post_message, Due())
+
+    def on_unmount(self) -> None:
+        """Ticks no more."""
         if self._timer is not None:
-            self._timer.stop()
-        self._timer = self.set_timer(max(TICK, still), self.tick)
+            self._timer.cancel()
 
     def _show_problems(self) -> None:
         problems = list(self.board.problems)
@@ -289,8 +296,8 @@ class Dashboard(Screen[None]):
 
     # What the parts say.
 
-    @on(Sooner)
-    def _sooner(self) -> None:
+    @on(Due)
+    def _due(self) -> None:
         self.tick()
 
     @on(JobTable.Moved)

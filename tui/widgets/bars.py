@@ -9,7 +9,6 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.commands import Command, label
 from tui.domain import text
@@ -19,13 +18,14 @@ from tui.engine.feed import Health
 from tui.widgets.badges import badge, waits
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
+from tui.widgets.lines import Lines
 from tui.widgets.tones import toned
 
 Piece = tuple[str, str]
 """Text and its tone."""
 
 
-class Bar(Widget):
+class Bar(Lines):
     """One line of coloured pieces, some at the left, some at the right."""
 
     ALLOW_SELECT = False

@@ -6,20 +6,19 @@ import re
 from collections.abc import Callable
 from datetime import tzinfo
 
-from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from tui.domain.jobs import Ref
 from tui.engine.feed import Detail, Feed
 from tui.widgets.bars import Bar, Piece
 from tui.widgets.board import Board
+from tui.widgets.due import Due
+from tui.widgets.lines import Page
 from tui.widgets.pages import Pages, Tab
-from tui.widgets.sooner import Sooner
 
 REST = 0.001
 """Seconds that the loop rests once the cursor is painted, so that the thread which writes that has its turn first."""
@@ -74,7 +73,7 @@ class DetailPane(Vertical):
         self._tab = Tab.OVERVIEW
         self._tabs = DetailTabs()
         self._scroll = VerticalScroll(id="detail-scroll")
-        self._shown = Static(id="detail-text", markup=False)
+        self._shown = Page(id="detail-text")
         self._drawn = Content("")
         self._wanted = ""
         self._matches: list[int] = []
@@ -144,11 +143,8 @@ class DetailPane(Vertical):
         room = self._scroll.scrollable_content_region.size
         drawn = self._pages.page(self._tab, state, self._looked, room) if state is not None else Content("")
         drawn = self._searched(drawn)
-        if drawn != self._drawn or drawn.spans != self._drawn.spans:
-            self._drawn = drawn
-            width, height = self._shown.size
-            taller = _height(drawn, width) != height  # only then a layout, which takes longer than all else of a key
-            self._shown.update(drawn, layout=taller)
+        self._drawn = drawn
+        self._shown.show(drawn)
         still = self._pages.still_for(self._tab, state) if state is not None else math.inf
         self._due = self._board.now() + still
         return still
@@ -158,7 +154,7 @@ class DetailPane(Vertical):
         before = self._due
         self.tick()
         if self._due < before:
-            self.post_message(Sooner())
+            self.post_message(Due())
 
     async def _look(self, ref: Ref) -> None:
         looked = await asyncio.wrap_future(self._feed.look(ref))
@@ -201,11 +197,3 @@ class DetailPane(Vertical):
             above = Content(self._drawn.plain[: self._matches[self._match]])
             line = above.get_height({}, max(1, self._scroll.scrollable_content_region.width)) - 1
             self._scroll.scroll_to(y=max(0, line - self._scroll.size.height // 2), animate=False)
-
-
-def _height(text: Content, width: int) -> int:
-    """The lines that the text fills. To wrap it takes as long as to draw it, and most texts need not be."""
-    if not width:
-        return 0
-    lines = text.plain.split("\n")
-    return len(lines) if all(cell_len(line) <= width for line in lines) else text.get_height({}, width)

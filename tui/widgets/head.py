@@ -4,16 +4,16 @@ from rich.segment import Segment
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.domain import cells
 from tui.domain.cells import GAP, MARKS, Column
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
+from tui.widgets.lines import Lines
 from tui.widgets.tones import toned
 
 
-class TableHead(Widget):
+class TableHead(Lines):
     """The titles of the columns. A click sorts."""
 
     ALLOW_SELECT = False

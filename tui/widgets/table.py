@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import ClassVar, NamedTuple
 
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.filter import LineFilter
@@ -21,8 +22,8 @@ from tui.domain.board import JobState
 from tui.domain.cells import GAP, MARKS, Cell, Column, Tone
 from tui.domain.jobs import Ref
 from tui.widgets.board import Board
+from tui.widgets.due import Due
 from tui.widgets.pieces import UNEVEN, Piece, joined, thumb, written
-from tui.widgets.sooner import Sooner
 from tui.widgets.tones import toned
 
 _GAP = " " * GAP
@@ -176,19 +177,17 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """The rows. Textual's own way here leads past borders and their like: without, it takes half the time."""
         room, self._top = self.content_region, self.scroll_offset.y
         self._thumb = thumb(room.height, self._top, len(self._refs))
-        filters, ground = self.get_line_filters(), self.background_colors[1]
+        filters = self.get_line_filters()
         if room != self._room or filters != self._filters:
             self._room, self._filters = room, filters
+            self._styles.clear()
             self._fit()
         strips: list[Strip] = []
         for y in crop.line_range:
             line, cursor, thumbed = self._seen(y), self._top + y == self._at, y in self._thumb
             known = self._strips.get(y)
             if known is None or known[0] is not line or known[1] is not cursor or known[2] is not thumbed:
-                strip = self._strip(line, cursor=cursor, thumbed=thumbed)
-                for each in filters:
-                    strip = strip.apply_filter(each, ground)
-                self._strips[y] = known = line, cursor, thumbed, strip
+                known = self._strips[y] = line, cursor, thumbed, self._strip(line, cursor=cursor, thumbed=thumbed)
             strips.append(known[3])
         whole = crop.column_span == (0, room.width)
         return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
@@ -205,7 +204,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             painted = self._painted[y] = self._paint(state)
             if painted.until < self._due:  # it has come into sight
                 self._due = -inf
-                self.post_message(Sooner())
+                self.post_message(Due())
         return painted.line
 
     def _strip(self, line: Line | None, *, cursor: bool, thumbed: bool) -> Strip:
@@ -242,9 +241,10 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             ground = self.get_component_rich_style("table--cursor") if cursor else self.rich_style
             if cursor and self._few_colours:
                 ground += Style(reverse=True)
-            if part != "ground":
-                ground += toned(self, part)
-            style = self._styles[part, cursor] = ground
+            style = ground if part == "ground" else ground + toned(self, part)
+            for each in self._filters:  # one of these changes styles alone
+                style = each.apply([Segment("", style)], self.background_colors[1])[0].style or style
+            self._styles[part, cursor] = style
         return style
 
     @property
