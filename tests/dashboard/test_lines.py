@@ -64,6 +64,9 @@ async def test_a_page_shows_what_textual_would_show_of_the_same_text(seed: int, 
             elif change < 0.4:
                 chosen = random.random() < 0.5
                 app.screen.selections = {each: Selection(None, None) for each in (ours, theirs)} if chosen else {}
+            elif change < 0.5:
+                at = random.randrange(len(lines))
+                lines = [*lines[:at], Content.styled(lines[at].plain, random.choice(STYLES)), *lines[at + 1 :]]
             else:
                 lines = [*lines]
                 lines[random.randrange(len(lines))] = line(random, most)

@@ -77,12 +77,12 @@ class Page(Lines):
         """Shows another text. The screen is laid out anew only where it takes more or less room: that takes long."""
         if text == self._text and text.spans == self._text.spans:
             return
-        before, wrapped = self._lines, self._wraps
+        before = self._lines
         self._text, self._lines, self._measured = text, text.split(allow_blank=True), None
         width, height = self.size
         if (text.get_height({}, width) if self._wraps and width else len(self._lines)) != height:
             self.refresh(layout=True)
-        elif self._wraps or wrapped or len(before) != len(self._lines):
+        elif self._wraps or len(before) != len(self._lines):
             self.refresh()
         else:
             pairs = enumerate(zip(before, self._lines, strict=True))
