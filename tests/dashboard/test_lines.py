@@ -33,6 +33,11 @@ def line(random: Random, most: int) -> Content:
     return Content.assemble(*parts)
 
 
+def another(before: Content, random: Random, most: int) -> Content:
+    """Another line, or the same words in another style."""
+    return Content.styled(before.plain, random.choice(STYLES)) if random.random() < 0.3 else line(random, most)
+
+
 def drawn(widget: Widget) -> list[list[tuple]]:
     """Each line's cells, with what a terminal gets of their style and where the mouse finds them in the text."""
     strips = widget.render_lines(Region(0, 0, *widget.size))
@@ -64,12 +69,8 @@ async def test_a_page_shows_what_textual_would_show_of_the_same_text(seed: int, 
             elif change < 0.4:
                 chosen = random.random() < 0.5
                 app.screen.selections = {each: Selection(None, None) for each in (ours, theirs)} if chosen else {}
-            elif change < 0.5:
-                at = random.randrange(len(lines))
-                lines = [*lines[:at], Content.styled(lines[at].plain, random.choice(STYLES)), *lines[at + 1 :]]
             else:
-                lines = [*lines]
-                lines[random.randrange(len(lines))] = line(random, most)
+                lines = [another(each, random, most) if random.random() < 0.3 else each for each in lines]
             text = Content("\n").join(lines)
             ours.show(text)
             theirs.update(text)
