@@ -166,7 +166,7 @@ class Dashboard(Screen[None]):
     def _foresee(self, size: Size) -> None:
         """Sets the size's classes before anything is styled: Textual does when all stands, and styles it anew."""
         for length, points in ((size.width, WIDTHS), (size.height, HEIGHTS)):
-            self.add_class(max(point for point in points if point[0] <= length)[1])
+            self.add_class(max(point for point in points if point[0] <= length)[1], update=False)
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """When the screen comes up for the first time, everything on it was styled a moment ago."""
