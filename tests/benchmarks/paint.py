@@ -16,7 +16,7 @@ from tui.stores.watchlist import Add
 TIMES = 7
 FRAME = 4000
 """Bytes from which an empty frame of 120×40 has been written."""
-BABELTOP = [sys.executable, "-m", "tui"]
+BABELTOP = [str(Path(sys.executable).with_name("babeltop"))]
 
 
 @contextmanager

@@ -25,9 +25,10 @@ from tests.stores.batches import JOBS, batch
 from tests.stores.watchlist_writers import started
 from tui.domain.jobs import Job, Ref
 from tui.stores import database, journal, watchlist
+from tui.stores.changes import apply
 from tui.stores.database import PARTS
 from tui.stores.journal import Journal
-from tui.stores.watchlist import Add, Operation, Remove, Set, WatchlistFile, apply
+from tui.stores.watchlist import Add, Operation, Remove, Set, WatchlistFile
 
 KILLS = 500
 """Writers killed, of each of the two files."""

@@ -12,6 +12,7 @@ import pytest
 from tests.somebody import somebody
 from tests.stores.watchlist_writers import meant
 from tui.domain.jobs import Job, Ref
+from tui.stores.changes import apply
 from tui.stores.watchlist import (
     Add,
     Remove,
@@ -20,7 +21,6 @@ from tui.stores.watchlist import (
     Set,
     WatchlistError,
     WatchlistFile,
-    apply,
     parse,
 )
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tui.domain.ids import refusal
 from tui.domain.jobs import Job, Ref
-from tui.stores.watchlist import Add, Operation, Outcome, Remove, Restore, Set, apply, parse
+from tui.stores.changes import apply
+from tui.stores.watchlist import Add, Operation, Outcome, Remove, Restore, Set, parse
 
 NASTY = [
     "[[job]]",

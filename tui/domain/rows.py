@@ -1,7 +1,6 @@
 """Which jobs a table shows, and in which order: views, filters, sorts. Pure; what a row says is `cells`."""
 
 import math
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -154,6 +153,8 @@ class Filter(NamedTuple):
     @classmethod
     def parse(cls, typed: str) -> "Filter":
         """The filter in a text, even one that is still being typed."""
+        import shlex  # at the first filter, not at the start
+
         try:
             words = shlex.split(typed)
         except ValueError:  # a quotation mark that is not closed yet

@@ -11,11 +11,10 @@ MOST = 2_000_000
 """Ways: some tenths of a second, for a text made to have them all tried."""
 
 _OPENING = r"\((?:\?(?:P?<\w+>|<?[=!]|[:>]))?"
-_TOKEN = re.compile(
-    rf"(?P<open>{_OPENING})|(?P<close>\))|(?P<bar>\|)"
+_TOKEN = (
+    rf"(?s)(?P<open>{_OPENING})|(?P<close>\))|(?P<bar>\|)"
     r"|(?:(?P<sign>[*+?])|\{(?P<least>[0-9]*)(?P<comma>,?)(?P<most>[0-9]*)\})[?+]?"
-    r"|(?P<atom>\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[a-zA-Z]+\)|.)",
-    re.DOTALL,
+    r"|(?P<atom>\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[a-zA-Z]+\)|.)"
 )
 
 
@@ -45,7 +44,7 @@ def ways(expression: str, longest: int) -> float:
     Infinite where that is more than a float holds.
     """
     groups = [_Group()]
-    for token in _TOKEN.finditer(expression):
+    for token in re.finditer(_TOKEN, expression):
         group = groups[-1]
         match token.lastgroup:
             case "open":

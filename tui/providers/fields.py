@@ -12,11 +12,11 @@ from tui.domain.ids import SHAPED
 from tui.domain.text import mask_url
 from tui.providers import effort
 
-_DURATION = re.compile(r"([0-9]{1,6}) ?([smhd])")
+_DURATION = r"([0-9]{1,6}) ?([smhd])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_BRACES = re.compile(r"\{([^{}]*)\}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_BRACES = r"\{([^{}]*)\}"
 _DOTS = frozenset({"", ".", ".."})
 """What a part of a path cannot be: it would lead to another path."""
 
@@ -33,7 +33,7 @@ class Name(str):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it is no such name."""
-        if not _NAME.fullmatch(_text(value)):
+        if not re.fullmatch(_NAME, _text(value)):
             raise ValueError(f"a name is letters, digits, '-', '_' and '.'; {value!r} is not")
         return cls(value)
 
@@ -44,7 +44,7 @@ class HeaderName(str):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it is no token."""
-        if not _TOKEN.fullmatch(_text(value)):
+        if not re.fullmatch(_HEADER, _text(value)):
             raise ValueError(f"{value!r} cannot be the name of a header")
         return cls(value)
 
@@ -76,7 +76,7 @@ class Duration(float):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it is no duration."""
-        written = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        written = re.fullmatch(_DURATION, value) if isinstance(value, str) else None
         if written is None:
             raise ValueError(f"expected a duration such as '90s', '30m', '24h' or '7d', got {value!r}")
         return cls(int(written[1]) * _SECONDS[written[2]])
@@ -138,7 +138,7 @@ class Route(str):
     def parse(cls, value: object) -> Self:
         """Raises ValueError with what is wrong."""
         written = _text(value)
-        parts = set(_BRACES.findall(written))
+        parts = set(re.findall(_BRACES, written))
         if not written.startswith("/") or "#" in written or any(map(str.isspace, written)):
             raise ValueError(f"a path starts with '/' and has neither '#' nor space; {value!r} is not so")
         if missing := sorted(cls.needs - parts):

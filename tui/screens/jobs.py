@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from tui.domain import board as reducer
-from tui.domain import expiry, renewal, text
+from tui.domain import expiry, text
 from tui.domain.jobs import Job, Link, Phase, Ref
 from tui.engine.feed import AccountState, Outcome, Pause, Refresh, Renew
-from tui.screens import desktop
 from tui.screens.dashboard import Dashboard
 from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
 
@@ -145,6 +144,8 @@ class JobDeeds:
         self._with_link(self._open)
 
     def _open(self, link: Link) -> None:
+        from tui.screens import desktop
+
         if self._dashboard.host.is_web:
             self._dashboard.host.open_url(link.url)
             self._dashboard.say("the link was handed to the browser")
@@ -155,6 +156,8 @@ class JobDeeds:
 
     def _with_link(self, do: Callable[[Link], None]) -> None:
         """Does it with the link of the job under the cursor; one that dies soon, or is dead, is renewed before."""
+        from tui.domain import renewal
+
         state = self._board.states.get(self._table.cursor) if self._table.cursor is not None else None
         if state is None:
             return

@@ -16,7 +16,7 @@ from tui.domain.jobs import Job, Ref
 from tui.domain.text import clean
 from tui.stores import blocks
 
-_PLACE = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
+_PLACE = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
 """How `tomllib` ends its messages; as attributes it has line and column from Python 3.14 on only."""
 
 
@@ -71,11 +71,11 @@ def document(text: str) -> Table:
     except RecursionError as error:
         raise WatchlistError("brackets are nested too deeply") from error
     except ValueError as error:  # TOMLDecodeError, or an int of more digits than Python converts
-        place = _PLACE.search(str(error))
+        place = re.search(_PLACE, str(error))
         line, column = (int(place[1]), int(place[2])) if place and place[1] else (None, None)
         if place and not line:
             line = blocks.line_at(text, len(text.rstrip()))
-        reason = _PLACE.sub("", str(error))
+        reason = re.sub(_PLACE, "", str(error))
         raise WatchlistError(f"{reason}: correct it in an editor", line=line, column=column) from error
 
 

@@ -9,10 +9,13 @@ import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tui.stores.changes import Change, apply, perform
 from tui.stores.joblist import Reading, WatchlistError, harmless, parse
 from tui.stores.operations import Add, Operation, Outcome, Remove, Removed, Restore, Set
+
+if TYPE_CHECKING:
+    from tui.stores.changes import Change
 
 __all__ = [
     "Add",
@@ -25,7 +28,6 @@ __all__ = [
     "Set",
     "WatchlistError",
     "WatchlistFile",
-    "apply",
     "parse",
 ]
 
@@ -85,7 +87,9 @@ class WatchlistFile:
             reason = f"byte {content[error.start]:#04x} is no UTF-8: save the file as UTF-8"
             raise WatchlistError(reason, line=line) from error
 
-    def _replaced(self, real: Path, operation: Operation) -> Change:
+    def _replaced(self, real: Path, operation: Operation) -> "Change":
+        from tui.stores.changes import perform  # only where something is written
+
         draft = real.with_name(f".{real.name}.tmp")  # the lock is held: what stands there is a dead writer's
         try:
             for _ in range(ATTEMPTS):

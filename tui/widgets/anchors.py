@@ -15,7 +15,7 @@ _CLEAR, _GO = "\u2061", "\u2062"
 """Invisible operators of mathematics: no terminal gives them a cell, and `clean` takes them out of all text."""
 _DIGIT, _BASE = 0xE0020, 90
 """A number follows as two digits of base 90, each a tag character: no width either, and `clean` takes those too."""
-_ORDER = re.compile("([\u2061\u2062])([\U000e0020-\U000e0079])([\U000e0020-\U000e0079])")
+_ORDER = "([\u2061\u2062])([\U000e0020-\U000e0079])([\U000e0020-\U000e0079])"
 _REST = re.compile("[\u2061\u2062\U000e0020-\U000e0079]")
 
 _DISPUTED = frozenset({"Mc", "Mn", "Me", "Cf"})
@@ -37,7 +37,7 @@ def _number(number: int) -> str:
 
 def orders(data: str) -> str:
     """What goes to the terminal: anchors as control sequences (ECMA-48 ECH and CHA). Half an anchor vanishes."""
-    return _REST.sub("", _ORDER.sub(_order, data)) if _REST.search(data) else data
+    return _REST.sub("", re.sub(_ORDER, _order, data)) if _REST.search(data) else data
 
 
 def _order(found: re.Match[str]) -> str:

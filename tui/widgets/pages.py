@@ -32,7 +32,7 @@ LINES = 16
 """Lines from which on there is one for each fact."""
 _SPAN_STEPS = ((3600.0, 1.0), (86400.0, 60.0), (math.inf, 3600.0))
 """Below so many seconds, `text.span` counts in steps of so many."""
-_URL = re.compile(r'https?://[^\s"<>]+')
+_URL = r'https?://[^\s"<>]+'
 
 
 class Tab(StrEnum):
@@ -295,4 +295,4 @@ def response(body: bytes) -> Content:
 
 
 def _readable(raw: str) -> str:
-    return _URL.sub(lambda found: shown_url(found[0]), text.clean(raw, 128 * 1024, lines=True))
+    return re.sub(_URL, lambda found: shown_url(found[0]), text.clean(raw, 128 * 1024, lines=True))
