@@ -25,6 +25,9 @@ DARK = Theme(
         "row-cursor-blurred": "#1b2129",
         "footer-key-foreground": "#56b4e9",
         "input-selection-background": "#56b4e9 35%",
+        "scrollbar": "#7f8b96 60%",
+        "scrollbar-hover": "#56b4e9",
+        "scrollbar-background": "#15181d",
     },
 )
 
@@ -51,6 +54,9 @@ LIGHT = Theme(
         "row-cursor-blurred": "#e9edf0",
         "footer-key-foreground": "#0072b2",
         "input-selection-background": "#0072b2 30%",
+        "scrollbar": "#6c757d 60%",
+        "scrollbar-hover": "#0072b2",
+        "scrollbar-background": "#f2f2ee",
     },
 )
 
@@ -77,6 +83,9 @@ CONTRAST = Theme(
         "row-cursor-blurred": "#003050",
         "footer-key-foreground": "#7fd0ff",
         "input-selection-background": "#7fd0ff 45%",
+        "scrollbar": "#c8c8c8 60%",
+        "scrollbar-hover": "#7fd0ff",
+        "scrollbar-background": "#000000",
     },
 )
 
