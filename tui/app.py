@@ -152,13 +152,13 @@ class Babeltop(App[None]):
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
-        self._style_dialogs()
+        self._style_overlays()
         self._dashboard.make_lines()
         self._feed.start(self._wake)
 
-    def _style_dialogs(self) -> None:
-        """Reads the dialogs' styles. As a screen's CSS_PATH they would have all styles parsed anew at the first key."""
-        path = paths.styles_dir() / "dialogs.tcss"
+    def _style_overlays(self) -> None:
+        """Reads the styles of toasts and dialogs. As a dialog's CSS_PATH they would have all parsed anew at its key."""
+        path = paths.styles_dir() / "overlays.tcss"
         self.stylesheet.add_source(path.read_text("utf-8"), (str(path), ""))
         if self.screen_stack and self.screen is not self._dashboard:  # a key came before the first frame
             self.stylesheet.update(self.screen)

@@ -13,7 +13,7 @@ from tui.stores.journal import Entry
 from tui.stores.library import Library, Places
 from tui.stores.watchlist import Add
 
-TIMES = 7
+TIMES = 15
 FRAME = 4000
 """Bytes from which an empty frame of 120×40 has been written."""
 BABELTOP = [str(Path(sys.executable).with_name("babeltop"))]

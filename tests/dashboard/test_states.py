@@ -14,7 +14,7 @@ from tui.domain.jobs import Phase
 from tui.engine.feed import AccountState, Health, Update
 from tui.screens.confirm import ConfirmScreen
 from tui.stores.library import Library
-from tui.stores.listing import WATCHLIST, Listing
+from tui.stores.listing import Listing
 from tui.stores.settings import Settings, Ui
 from tui.widgets.badges import badge
 from tui.widgets.table import JobTable
@@ -27,7 +27,7 @@ def remembered(library: Library) -> None:
     """As an engine leaves the journal that has read the watchlist."""
     reading, places = library.watchlist.read(), library.places
     listing = Listing.of(places.watchlist, library.watchlist.stamp(), reading)
-    library.journal.remember({WATCHLIST: listing})
+    library.journal.remember(listing.records())
 
 
 def account(**more) -> AccountState:

@@ -361,7 +361,8 @@ def test_what_the_screen_remembers_comes_back(opened):
     opened().remember({"sort": "link", "view": ["all", 1]})
     journal = opened()
     journal.remember({"sort": "age"})
-    assert journal.remembered() == {"sort": b'"age"', "view": b'["all",1]'}
+    assert journal.remembered("sort", "view", "never") == {"sort": b'"age"', "view": b'["all",1]'}
+    assert journal.remembered("view") == {"view": b'["all",1]'}
 
 
 def test_many_may_open_a_new_file_at_the_same_moment(path):

@@ -7,7 +7,7 @@ from tui.domain.jobs import Ref
 from tui.engine.ledger import Ledger
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
-from tui.stores.listing import WATCHLIST, Listing, Recalled, Stamp
+from tui.stores.listing import Listing, Recalled, Stamp
 from tui.stores.watchlist import Reading, WatchlistError
 
 SETTLED = 0.2
@@ -99,7 +99,7 @@ class Watching:
         if self._listing is None or self._only is not None or self._ledger.entries.unwritten:
             return
         try:
-            self._library.journal.remember({WATCHLIST: self._listing})
+            self._library.journal.remember(self._listing.records())
         except JournalError:
             return  # told by who writes entries; the next tick tries again
         self._listing = None

@@ -15,7 +15,7 @@ from tui.domain.jobs import Ref
 from tui.domain.rows import View
 from tui.engine.feed import AccountState, Health, Update
 from tui.stores.library import Library
-from tui.stores.listing import WATCHLIST, Heading, Listing, Recalled
+from tui.stores.listing import HEADING, WATCHLIST, Heading, Listing, Recalled
 from tui.stores.secrets import Secret
 from tui.stores.settings import Settings
 from tui.stores.watchlist import WatchlistError
@@ -61,25 +61,22 @@ class Beginning(NamedTuple):
 
 def beginning(library: Library) -> Beginning:
     """The last known board with its accounts, and the looks. Raises JournalError."""
-    kept = library.journal.remembered()
-    problems: tuple[str, ...] = ()
-    listed = kept.get(WATCHLIST, b"")
-    heading = _read(listed, Heading)
-    if heading is not None and heading.path != str(library.places.watchlist):
-        heading, listed = None, b""
+    kept = library.journal.remembered(LOOKS, HEADING)
+    heading = _read(kept.get(HEADING), Heading)
     looks = Looks.of(kept, library.settings)
+    problems: tuple[str, ...] = ()
     try:
-        if heading is not None and heading.stamp == library.watchlist.stamp():
+        stamp = library.watchlist.stamp()
+        if heading is not None and (heading.path, heading.stamp) == (str(library.places.watchlist), stamp):
             unsorted = looks.view is View.ALL and not looks.sort and not looks.descending
             if unsorted and (top := _top(library, heading.top)):
-                return Beginning(_update(library, top), looks, lambda: _update(library, _board(library, listed)))
-            board = _board(library, listed)
+                return Beginning(_update(library, top), looks, lambda: _update(library, _board(library)))
+            board = _board(library)
         else:
             board = library.board()
     except WatchlistError as error:
         problems = (str(error),)
-        listing = _read(listed, Listing)
-        board = _known(library, listing) if listing is not None else {}
+        board = _known(library)
     return Beginning(_update(library, board, problems), looks)
 
 
@@ -87,10 +84,11 @@ def _update(library: Library, board: dict[Ref, JobState], problems: tuple[str, .
     return Update(states=board, order=tuple(board), accounts=accounts(library), problems=problems)
 
 
-def _board(library: Library, listed: bytes) -> dict[Ref, JobState]:
-    listing = _read(listed, Listing)
-    board = _known(library, listing) if listing is not None else {}
-    return board if listing is not None and len(board) == len(listing.order) else library.board()
+def _board(library: Library) -> dict[Ref, JobState]:
+    """All jobs: from the journal alone, where it holds every one that was listed."""
+    known = _known(library)
+    complete = library.recalled is not None and len(known) == len(library.recalled.listing.order)
+    return known if complete else library.board()
 
 
 def _top(library: Library, pairs: list[Any]) -> dict[Ref, JobState]:
@@ -118,8 +116,11 @@ def accounts(library: Library) -> dict[str, AccountState]:
     return found
 
 
-def _known(library: Library, listing: Listing) -> dict[Ref, JobState]:
+def _known(library: Library) -> dict[Ref, JobState]:
     """What the journal knows of the jobs that were listed, in their order; the engine begins with it."""
+    listing = _read(library.journal.remembered(WATCHLIST).get(WATCHLIST), Listing)
+    if listing is None or listing.path != str(library.places.watchlist):
+        return {}
     known = listing.known(library.journal.states())
     library.recalled = Recalled(listing, known)
     return known

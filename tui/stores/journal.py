@@ -235,10 +235,11 @@ class Journal:
                 [(name, msgspec.json.encode(value)) for name, value in values.items()],
             )
 
-    def remembered(self) -> dict[str, bytes]:
-        """What `remember` kept, as JSON: who wants all of a long list decodes it. Raises JournalError."""
+    def remembered(self, *names: str) -> dict[str, bytes]:
+        """What `remember` kept under these names, as JSON. Raises JournalError."""
         with self._file.reading() as db:
-            return dict(db.execute("SELECT name, value FROM remembered"))
+            rows = {name: db.execute("SELECT value FROM remembered WHERE name=?", (name,)).fetchone() for name in names}
+        return {name: row[0] for name, row in rows.items() if row is not None}
 
     def listed(self, refs: Iterable[Ref], now: float) -> None:
         """A watchlist holds these jobs now, so that `prune` leaves their states. Raises JournalError."""
