@@ -32,8 +32,11 @@ ACTIVE = 60
 SHIFT = 12 * HOUR
 RATE = 1.0
 """Asks a minute that each account may use."""
-SETTLE, DAYS = 2, 4
-"""Virtual days until everything is as large as it gets, and those in which the growth is measured."""
+SETTLE, DAYS = 6, 4
+"""Virtual days until everything is about as large as it gets, and those in which the growth is measured.
+
+What is bounded (parsed URLs, past jobs, SQLite's pages) fills in the first week.
+"""
 EDITS = 8
 """Edits of the watchlist after which parsing it takes no more memory than it has taken before."""
 SAMPLES = 2
