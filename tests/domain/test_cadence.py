@@ -2,7 +2,7 @@ import math
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.domain.made import NOW, few, fits, stories
@@ -180,9 +180,21 @@ def test_a_learned_interval_is_in_bounds_for_any_fit_and_age(fit, price, age, lo
 
 @few
 @given(fits, st.floats(0, 86_000), st.floats(1e-3, 1e3))
+@example(Fit(3.5, 0.34375, 3), 4.0, 2.0)
 def test_a_dearer_ask_makes_no_interval_shorter(fit, age, price):
     cheap, dear = (cadence.learned_interval(Learned(fit, each), age, 60) for each in (price, price * 1.2))
     assert dear >= cheap * 0.93  # each is good to 3 %
+
+
+@few
+@given(fits, st.floats(0, 86_000), st.floats(1e-3, 1e3))
+@example(Fit(3.5, 0.34375, 3), 4.0, 2.0)
+def test_over_a_learned_interval_the_best_rate_adds_up_to_about_one_ask(fit, age, price):
+    found = cadence.learned_interval(Learned(fit, price), age, 60)
+    steps = [age + found * (step + 0.5) / 500 for step in range(500)]
+    asks = sum(math.sqrt(durations.hazard(fit, at) / (2 * price)) for at in steps) * found / 500
+    assert asks > 1 / 8 or found > 59  # where the hazard is steepest, Simpson's rule is that far off
+    assert asks < 5 / 2 or found < 2.1
 
 
 def test_where_the_hazard_stands_still_the_interval_is_the_formulas():

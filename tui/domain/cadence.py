@@ -7,7 +7,7 @@ delay and in requests at λ each (f its density, S its survival). Least it is wh
 requests × delay is never below ½ (∫ √(f S) dt)², by Cauchy and Schwarz.
 """
 
-from math import sqrt
+from math import log, sqrt
 from random import Random
 from typing import NamedTuple
 
@@ -151,14 +151,21 @@ def learned_interval(learned: Learned, age: float, longest: float) -> float:
     fit, wanted = learned.fit, sqrt(2 * learned.price)
     here = sqrt(durations.hazard(fit, age))
     low, high = min(SHORTEST, longest), longest
+    few = many = 0.0  # asks of the longest interval that was too short, of the shortest too long; 0: none was yet
     interval = min(high, max(low, wanted / here))
     for _ in range(GUESSES):
         middle, end = durations.hazard(fit, age + interval / 2), durations.hazard(fit, age + interval)
         asks = interval * (here + 4 * sqrt(middle) + sqrt(end)) / 6 / wanted
         if abs(asks - 1) < CLOSE or (interval >= longest and asks < 1) or (interval <= SHORTEST and asks > 1):
             break
-        low, high = (interval, high) if asks < 1 else (low, interval)
-        interval = interval / asks if low < interval / asks < high else sqrt(low * high)
+        if asks < 1:
+            low, few = interval, asks
+        else:
+            high, many = interval, asks
+        if few and many:  # where the power of the interval that leads through both is one
+            interval = low * few ** (-log(high / low) / log(many / few))
+        else:
+            interval = interval / asks if low < interval / asks < high else sqrt(low * high)
     return interval
 
 
