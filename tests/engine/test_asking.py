@@ -174,6 +174,22 @@ def test_a_service_that_is_down_gets_one_probe_at_a_time(tmp_path):
     assert all(later - earlier >= 29 for earlier, later in pairwise(opened))
 
 
+@pytest.mark.parametrize("answer", [running, lambda: done("https://cdn.test/1"), lambda: (404, {}, {})])
+def test_the_first_answer_after_an_outage_lets_all_jobs_be_asked_whatever_it_says(tmp_path, answer):
+    app = Scripted(lambda asked: (500, {}, {}))
+
+    async def story(stage):
+        await asyncio.sleep(HOUR)  # the breaker is open for ten minutes at a time by now
+        app.reply = lambda asked: answer()
+        before = len(app.log)
+        while len(app.log) == before:  # noqa: ASYNC110  virtual time
+            await asyncio.sleep(1)
+        await asyncio.sleep(MINUTE)
+        assert {asked.id for asked in app.log[before:]} == {f"j{n}" for n in range(6)}
+
+    stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(6))}, story)
+
+
 def test_a_refused_key_stops_the_account_and_no_other(tmp_path):
     app = Scripted(lambda asked: (401, {}, {}) if asked.key == "bad" else running())
 

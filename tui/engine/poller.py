@@ -71,7 +71,7 @@ class Poller:
         The worker that waits for what is due later began to wait before it: no timer knows of a suspend.
         """
         now = self.account.clock()
-        self._news.set()
+        self.look()
         for ref, at in list(self._due.items()):
             if at < now:
                 self.put(ref, now + spread())
@@ -83,10 +83,14 @@ class Poller:
         for ref in self._due.keys() - self._asking:
             self._push(ref)
 
+    def look(self) -> None:
+        """Who waits for the next ask looks again at what it waits for."""
+        self._news.set()
+
     def renew(self) -> None:
         """The key or the pace has changed: wakes the workers, which open new connections."""
         self._renewals += 1
-        self._news.set()
+        self.look()
 
     async def run(self) -> None:
         """Works until it is cancelled."""
@@ -137,7 +141,7 @@ class Poller:
         place = Place(due, next(self._order), ref, max(0.0, due - self.account.clock()))
         self._places[ref] = place
         self._line.push(place)
-        self._news.set()
+        self.look()
 
     def _pop(self, now: float) -> Batch:
         """The most urgent job that is due, and with it what the same request can ask for."""

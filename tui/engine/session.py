@@ -89,7 +89,7 @@ class Session:
             queue=self._queue,
             changed=self._alerts.changed,
         )
-        self._asking = Asking(self._ledger, told=self._tell_account, turned=self._turned, now=self._clock.now)
+        self._asking = Asking(self._ledger, told=self._heard, turned=self._turned, now=self._clock.now)
         self._pollers = {
             name: Poller(live, self._asking.due, self._asking.joins, self._tls, transport, bounds)
             for name, live in self._accounts.items()
@@ -308,6 +308,11 @@ class Session:
                 successors.refused(ref.account, ref.id, live.succession.heir.provider.name, now)
         except JournalError as error:
             log.warning("%s", error)
+
+    def _heard(self, live: LiveAccount) -> None:
+        """An answer came. What held back all others may be over, whatever becomes of its own job."""
+        self._pollers[live.account.name].look()
+        self._tell_account(live)
 
     def _tell_accounts(self) -> None:
         for live in self._accounts.values():
