@@ -222,17 +222,10 @@ class Dashboard(Screen[None]):
         self._top.tick()
         self._views.tick()
         self._show_problems()
-        self._wake_in(max(TICK, still))
-
-    def _wake_in(self, seconds: float) -> None:
-        """Ticks again after so long. A timer of Textual's is a task and three messages, for each tick of a second."""
-        self.on_unmount()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.post_message, Due())
-
-    def on_unmount(self) -> None:
-        """Ticks no more."""
         if self._timer is not None:
             self._timer.cancel()
+        loop = asyncio.get_running_loop()  # a timer of Textual's is a task and three messages, each second
+        self._timer = loop.call_later(max(TICK, still), self.post_message, Due())
 
     def _show_problems(self) -> None:
         problems = list(self.board.problems)

@@ -142,9 +142,8 @@ class DetailPane(Vertical):
             self.run_worker(self._look(state.job.ref), exclusive=True, group="look")
         room = self._scroll.scrollable_content_region.size
         drawn = self._pages.page(self._tab, state, self._looked, room) if state is not None else Content("")
-        drawn = self._searched(drawn)
-        self._drawn = drawn
-        self._shown.show(drawn)
+        self._drawn = self._searched(drawn)
+        self._shown.show(self._drawn)
         still = self._pages.still_for(self._tab, state) if state is not None else math.inf
         self._due = self._board.now() + still
         return still
