@@ -72,7 +72,7 @@ async def test_a_page_shows_what_textual_would_show_of_the_same_text(seed: int, 
             else:
                 lines = [another(each, random, most) if random.random() < 0.3 else each for each in lines]
             text = Content("\n").join(lines)
-            ours.show(text)
+            ours.show([Content("\n").join(lines[:2]), *lines[2:]])
             theirs.update(text)
             await pilot.pause()
             assert ours.size == theirs.size
@@ -83,10 +83,10 @@ async def test_a_line_that_says_the_same_as_before_is_not_drawn_again():
     app = Beside()
     async with app.run_test(size=(100, 40)) as pilot:
         page = app.query_one(Page)
-        page.show(Content("first\nsecond\nthird"))
+        page.show([Content("first\nsecond\nthird")])
         await pilot.pause()
         first, second, third = page.render_lines(Region(0, 0, 100, 3))
-        page.show(Content("first\nanother\nthird"))
+        page.show([Content("first\nanother"), Content("third")])
         await pilot.pause()
         again = page.render_lines(Region(0, 0, 100, 3))
         assert again[0] is first

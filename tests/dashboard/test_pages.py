@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from textual.content import Content
 from textual.geometry import Size
 
 from tests.domain.made import few, fits, stories
@@ -46,6 +47,10 @@ ENDED = JobState(
 )
 
 
+def plain(said: list[Content]) -> str:
+    return "\n".join(piece.plain for piece in said)
+
+
 @pytest.mark.parametrize("tab", [Tab.OVERVIEW, Tab.TIMELINE])
 @pytest.mark.parametrize("state", [RUNS, ENDED], ids=["runs", "ended"])
 def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState, tab: Tab):
@@ -53,12 +58,12 @@ def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState,
     board = Board(Outlook(now=now), lambda: now)
     pages = Pages(board, lambda: UTC)
     while now < BORN + 20_000:
-        said, still = pages.page(tab, state, None, ROOM).plain, pages.still_for(tab, state)
+        said, still = plain(pages.page(tab, state, None, ROOM)), pages.still_for(tab, state)
         assert still > 0
         began = now
         for share in (0.5, 0.999) if still > 0.01 else ():  # an instant has no finer parts than that
             now = began + share * min(still, 40_000.0)
-            assert pages.page(tab, state, None, ROOM).plain == said
+            assert plain(pages.page(tab, state, None, ROOM)) == said
         now, steps = began + max(1.0, min(still, 40_000.0)) + 0.01, steps + 1
     assert steps > 100
 
@@ -75,8 +80,8 @@ def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
     looked = Detail(ref=state.job.ref, changes=tuple(changes), asks=tuple(asks), body=b"{}", body_at=now)
     board = Board(Outlook(now=now), lambda: now)
     pages = Pages(board, lambda: UTC)
-    said, still = pages.page(tab, state, looked, ROOM).plain, min(pages.still_for(tab, state), 1e7)
+    said, still = plain(pages.page(tab, state, looked, ROOM)), min(pages.still_for(tab, state), 1e7)
     now += max(0.0, still - 1e-3) * share
-    again = pages.page(tab, state, looked, ROOM).plain
+    again = plain(pages.page(tab, state, looked, ROOM))
     if rows.left(state, board.outlook) is None:  # what is estimated may lag, and by an eighth of a cell what is drawn
         assert again.translate(DRAWN) == said.translate(DRAWN)

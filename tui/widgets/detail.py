@@ -74,7 +74,8 @@ class DetailPane(Vertical):
         self._tabs = DetailTabs()
         self._scroll = VerticalScroll(id="detail-scroll")
         self._shown = Page(id="detail-text")
-        self._drawn = Content("")
+        self._read = Content("")
+        """What is searched."""
         self._wanted = ""
         self._matches: list[int] = []
         self._match = 0
@@ -141,9 +142,8 @@ class DetailPane(Vertical):
             self._looked_asks = state.asks
             self.run_worker(self._look(state.job.ref), exclusive=True, group="look")
         room = self._scroll.scrollable_content_region.size
-        drawn = self._pages.page(self._tab, state, self._looked, room) if state is not None else Content("")
-        self._drawn = self._searched(drawn)
-        self._shown.show(self._drawn)
+        said = self._pages.page(self._tab, state, self._looked, room) if state is not None else []
+        self._shown.show(self._searched(said))
         still = self._pages.still_for(self._tab, state) if state is not None else math.inf
         self._due = self._board.now() + still
         return still
@@ -174,25 +174,26 @@ class DetailPane(Vertical):
             self._match = (self._match + by) % len(self._matches)
             self._to_match()
 
-    def _searched(self, drawn: Content) -> Content:
+    def _searched(self, said: list[Content]) -> list[Content]:
         """The text with what matches turned round, and the match that is shown in the accent's colour."""
-        self._matches = []
+        self._matches, search = [], ""
         if self._wanted and self._tab is Tab.RESPONSE:
+            drawn = self._read = Content("\n").join(said)
             found = re.finditer(re.escape(self._wanted), drawn.plain, re.IGNORECASE)
             self._matches = [match.start() for _, match in zip(range(MATCHES), found, strict=False)]
-        for place, at in enumerate(self._matches):
-            style = "$accent reverse bold" if place == self._match else "reverse"
-            drawn = drawn.stylize(style, at, at + len(self._wanted))
-        count = f"{self._match + 1} of {len(self._matches)}" if self._matches else "no match"
-        search = f"/ {self._wanted}  {count} " if self._wanted and self._tab is Tab.RESPONSE else ""
+            for place, at in enumerate(self._matches):
+                style = "$accent reverse bold" if place == self._match else "reverse"
+                drawn = drawn.stylize(style, at, at + len(self._wanted))
+            count = f"{self._match + 1} of {len(self._matches)}" if self._matches else "no match"
+            said, search = [drawn], f"/ {self._wanted}  {count} "
         if search != self._tabs.search:
             self._tabs.search = search
             self._tabs.refresh()
-        return drawn
+        return said
 
     def _to_match(self) -> None:
         self.tick()
         if self._matches:
-            above = Content(self._drawn.plain[: self._matches[self._match]])
+            above = Content(self._read.plain[: self._matches[self._match]])
             line = above.get_height({}, max(1, self._scroll.scrollable_content_region.width)) - 1
             self._scroll.scroll_to(y=max(0, line - self._scroll.size.height // 2), animate=False)

@@ -4,7 +4,8 @@ Textual's own way to a line leads past all those, asks every ancestor for its co
 each widget, whatever was repainted on the screen. Here a line is drawn once, until it is refreshed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Self, cast
 
 from rich.segment import Segment
@@ -64,29 +65,30 @@ class Page(Lines):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  Textual's own name for it
         super().__init__(id=id)
-        self._text = Content("")
         self._lines: list[Content] = []
         self._measured: tuple[int, bool] | None = None
         """The width for which it is known whether some line is wider, and whether one is."""
 
     def render(self) -> Content:
         """The text."""
-        return self._text
+        return Content("\n").join(self._lines)
 
-    def show(self, text: Content) -> None:
-        """Shows another text. The screen is laid out anew only where it takes more or less room: that takes long."""
-        if text == self._text and text.spans == self._text.spans:
-            return
-        before = self._lines
-        self._text, self._lines, self._measured = text, text.split(allow_blank=True), None
+    def show(self, said: Iterable[Content]) -> None:
+        """Shows another text, whose pieces stand below each other.
+
+        The screen is laid out anew only where it takes more or less room: that takes longer than all else of a key.
+        """
+        before, self._measured = self._lines, None
+        self._lines = [line for piece in said for line in piece.split(allow_blank=True)]
+        changed = [y for y, pair in enumerate(zip_longest(before, self._lines)) if not _alike(*pair)]
         width, height = self.size
-        if (text.get_height({}, width) if self._wraps and width else len(self._lines)) != height:
+        if not changed:
+            return
+        if (self.render().get_height({}, width) if self._wraps and width else len(self._lines)) != height:
             self.refresh(layout=True)
         elif self._wraps or len(before) != len(self._lines):
             self.refresh()
         else:
-            pairs = enumerate(zip(before, self._lines, strict=True))
-            changed = (y for y, (old, new) in pairs if old != new or old.spans != new.spans)
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     @property
@@ -112,3 +114,8 @@ class Page(Lines):
         for said, style in self._lines[y].render(ground, end="", parse_style=parse):
             yield Segment(said, (ground + style).rich_style_with_offset(x, y))
             x += len(said)
+
+
+def _alike(one: Content | None, other: Content | None) -> bool:
+    """They look the same; contents are equal where their texts are, whatever their colours."""
+    return one is not None and other is not None and one == other and one.spans == other.spans

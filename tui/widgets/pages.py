@@ -52,10 +52,11 @@ class Pages:
         self._board = board
         self._zone = zone
 
-    def page(self, tab: Tab, state: JobState, looked: Detail | None, room: Size) -> Content:
-        """The text of a tab. `looked`: what the journal holds of the job, if it has answered by now.
+    def page(self, tab: Tab, state: JobState, looked: Detail | None, room: Size) -> list[Content]:
+        """The text of a tab, in pieces of one line or more.
 
-        `room`: the cells that can be seen at once.
+        `looked`: what the journal holds of the job, if it has answered by now. `room`: the cells that can be seen at
+        once.
         """
         match tab:
             case Tab.OVERVIEW:
@@ -68,7 +69,7 @@ class Pages:
                 lines = self._asks(looked)
             case Tab.RESULT:
                 lines = self._result(state)
-        return Content("\n").join(lines)
+        return list(lines)
 
     def still_for(self, tab: Tab, state: JobState) -> float:
         """For how many seconds the tab says the same, if nothing happens to the job."""
