@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -282,6 +282,7 @@ def test_every_known_language_and_region_has_a_tag(language: str, region: str):
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "Z"])))
+@example("000000𝍠")
 def test_a_language_is_never_wider_than_its_column(name: str):
     assert cell_len(text.language(name)) <= 7
 

@@ -241,10 +241,10 @@ def _subtags(tags: Sequence[str]) -> str:
 
 
 def _head(name: str) -> str:
-    """The first letters, an East Asian one in two cells."""
+    """The first letters. An East Asian one takes two cells, and so may any beyond the basic plane: versions differ."""
     cells = 0
     for at, letter in enumerate(name):
-        cells += 2 if east_asian_width(letter) in "WF" else 1
+        cells += 2 if east_asian_width(letter) in "WF" or letter > "\uffff" else 1
         if cells > _LANGUAGE_CELLS:
             return name[:at]
     return name
