@@ -1,7 +1,7 @@
 """A library on disk for a test, and somebody who listens to its sessions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -98,13 +98,6 @@ async def running(session: Session) -> AsyncIterator[Session]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def until(holds: Callable[[], object], within: float = 5.0) -> None:
-    """Waits until it holds; real servers take real time."""
-    async with asyncio.timeout(within):
-        while not holds():  # noqa: ASYNC110  what it waits for is anything
-            await asyncio.sleep(0.01)
 
 
 def refresh(*refs: Ref) -> Refresh:

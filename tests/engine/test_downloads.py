@@ -13,10 +13,11 @@ import pytest
 from tests import house
 from tests.engine.scripted import Scripted, done
 from tests.files import Origin, at
-from tests.house import Ear, running, until
+from tests.house import Ear, running
 from tests.server import serving
 from tests.stores.test_downloads import HOLDER
 from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
+from tests.waiting import until
 from tui.domain.jobs import Job, Phase, Ref
 from tui.engine.feed import Cancel, Download, Kind, Stage
 from tui.engine.session import Session

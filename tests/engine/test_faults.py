@@ -8,8 +8,9 @@ import pytest
 import trustme
 
 from tests import house, server
-from tests.house import KEY, Ear, running, until
+from tests.house import KEY, Ear, running
 from tests.server import raw, serving
+from tests.waiting import until
 from tui.domain.jobs import FaultKind, Phase, Ref
 from tui.engine.client import Bounds
 from tui.engine.feed import Health

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tests import house
 from tests.server import raw, serving, silence
+from tests.waiting import until
 from tui.domain.board import JobState, PhaseChange
 from tui.domain.jobs import Job, Link, LinkKind, Phase, Ref
 from tui.engine import hooks
@@ -148,7 +149,7 @@ async def test_a_hook_that_hangs_is_killed_with_all_it_started_and_that_is_said(
         assert time.monotonic() - began < 5
     assert said == [f"hook 1 ({sys.executable}) did not end within 1.5 s, and was killed"]
     child = kept(tmp_path)[0]
-    await house.until(lambda: not alive(child))
+    await until(lambda: not alive(child))
 
 
 def alive(pid):
@@ -220,7 +221,7 @@ async def test_hooks_that_hang_keep_none_of_the_others(tmp_path):
     async with told(tmp_path, hangs, hangs, keeps, hangs) as (running, _):
         for number in range(5):
             running.call(occasion(number))
-        await house.until(lambda: len(kept(tmp_path)) == 5, 20)
+        await until(lambda: len(kept(tmp_path)) == 5)
         assert [each["job"]["id"].partition(";")[0] for each in kept(tmp_path)] == [f"--id{n}" for n in range(5)]
 
 
@@ -262,7 +263,7 @@ async def test_at_the_end_what_runs_is_killed_and_what_waits_is_logged(tmp_path,
     async with calling(made, lambda text: None) as call:
         call(occasion(1))
         call(occasion(2))
-        await house.until(lambda: kept(tmp_path))
+        await until(lambda: kept(tmp_path))
         began = time.monotonic()
     assert time.monotonic() - began < hooks.ENDING + 2
     assert not alive(kept(tmp_path)[0])

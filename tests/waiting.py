@@ -1,0 +1,25 @@
+"""Waits of tests: each ends as soon as its condition holds, and fails only after longer than a slow machine takes."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+DEADLINE = 60.0
+"""Seconds. A test machine may be ten times slower than ours, and loaded."""
+LOOK = 0.01
+"""Seconds between looks at a condition that nothing tells of."""
+
+
+def wait_until(holds: Callable[[], object], within: float = DEADLINE) -> None:
+    """Wait until it holds, on a thread that may block."""
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, f"does not hold after {within:g} s"
+        time.sleep(LOOK)
+
+
+async def until(holds: Callable[[], object], within: float = DEADLINE) -> None:
+    """Wait until it holds, while the loop turns."""
+    async with asyncio.timeout(within):
+        while not holds():  # noqa: ASYNC110  what it waits for is anything
+            await asyncio.sleep(LOOK)
