@@ -42,10 +42,10 @@ def fences(text: str, language: str) -> list[str]:
 
 
 def commands() -> Iterator[str]:
-    """Every command of the README but those that install, without its remark."""
+    """Every command of the README without its remark; of those that install, what they end with."""
     running = re.sub(r"<!-- install -->.*?<!-- /install -->", "```sh\nbabeltop --demo\n```\n", TEXT, flags=re.DOTALL)
     for block in fences(running, "sh"):
-        yield from (re.sub(r"\s+# .*", "", line) for line in block.splitlines() if "pytest" not in line)
+        yield from (re.sub(r"\s+# .*", "", line) for line in block.splitlines())
 
 
 class Machine:
@@ -201,12 +201,19 @@ def test_every_picture_and_page_that_is_linked_exists() -> None:
             assert anchor in headings
 
 
-def test_what_installs_is_run_by_ci() -> None:
+def test_the_first_two_commands_take_python_and_pip_alone_and_ci_runs_them_as_they_stand() -> None:
+    first, second = (line for block in fences(TEXT, "sh")[:2] for line in block.splitlines())
+    assert first == "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/babeltop --demo"
+    assert second == "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/pytest"
+    read = re.findall(r"sed -n 's/\^\\\((.*)\\\)\$/", CI)
+    assert [[line for line in TEXT.splitlines() if re.fullmatch(each, line)] for each in read] == [[second], [first]]
+
+
+def test_the_other_ways_to_install_are_run_by_ci() -> None:
     part = TEXT.partition("<!-- install -->")[2].partition("<!-- /install -->")[0]
-    found = re.findall(r"^(pipx .*)$|`(uv [^`]*|python3 -m venv [^`]*)`", part, re.MULTILINE)
-    assert len(found) == 3
-    for line in found:
-        assert "".join(line) in CI
+    others = re.findall(r"`((?:pipx|uv) [^`]*)`", part)
+    assert others == ["pipx install .", "uv tool install ."]
+    assert all(line in CI for line in others)
 
 
 def test_the_commands_for_people_who_change_it_are_run_by_ci_or_are_ci() -> None:
