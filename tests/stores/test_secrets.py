@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordSetError
 
+from tui.stores.extras import install_command
 from tui.stores.secrets import Secret, SecretError, Source, Variable, fetch, stamp
 
 KEY = "sk-4f9a8c7b6d5e4f3a"
@@ -255,7 +256,7 @@ def test_a_key_comes_from_the_keyring():
 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
-    assert refusal(Source(keyring="babeltop/heygen")).endswith("takes an extra: pip install 'babeltop[keyring]'")
+    assert refusal(Source(keyring="babeltop/heygen")).endswith(f"takes an extra: {install_command('keyring')}")
 
 
 def test_a_source_names_no_argument_of_its_command():

@@ -17,7 +17,9 @@ def serve(args: Namespace) -> int:
     try:
         from tui.cli import serving
     except ImportError:
-        raise UsageError("serve takes an extra: pip install 'babeltop[web]'") from None
+        from tui.stores.extras import install_command
+
+        raise UsageError(f"serve takes an extra: {install_command('web')}") from None
     token = _token(args.token_file)
     if token is None and not serving.is_loopback(args.host):
         raise UsageError(

@@ -169,7 +169,9 @@ def simulate(args: Namespace) -> int:
     try:
         serve(Simulator(speed=args.speed, seed=args.seed), port=int(args.port), started=started)
     except ImportError:
-        raise UsageError("simulate takes an extra: pip install 'babeltop[simulate]'") from None
+        from tui.stores.extras import install_command
+
+        raise UsageError(f"simulate takes an extra: {install_command('simulate')}") from None
     except OSError as error:
         raise UsageError(f"port {args.port:g}: {error.strerror}") from None
     return OK

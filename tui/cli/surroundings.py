@@ -13,13 +13,12 @@ from urllib.parse import urlsplit
 import tui
 from tui.cli.findings import Finding, Level
 from tui.stores import secrets
+from tui.stores.extras import EXTRAS, install_command
 from tui.stores.library import Places
 from tui.stores.mounts import network_type
 from tui.stores.secrets import SecretError
 from tui.stores.settings import Hook, Settings
 
-EXTRAS = {"web": "textual_serve", "keyring": "keyring", "simulate": "uvicorn"}
-"""The module that each extra brings."""
 ROOM = 50 * 1024 * 1024
 """Bytes that should be free where the journal grows."""
 PATIENCE = 2.0
@@ -34,7 +33,7 @@ def program() -> Iterator[Finding]:
     yield Finding("program", "version", Level.OK, f"babeltop {tui.__version__} on Python {python}, {sys.platform}")
     there = [name for name, module in EXTRAS.items() if find_spec(module)]
     missing = [name for name in EXTRAS if name not in there]
-    do = f"where you want them: pip install 'babeltop[{','.join(missing)}]'" if missing else ""
+    do = f"where you want them: {install_command(*missing)}" if missing else ""
     found = f"installed: {', '.join(there) or 'none'}" + (f"; not installed: {', '.join(missing)}" if missing else "")
     yield Finding("program", "extras", Level.OK, found, do)
 

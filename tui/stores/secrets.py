@@ -232,7 +232,9 @@ def _from_keyring(source: Source, entry: str) -> str:
         import keyring
         from keyring.errors import KeyringError
     except ImportError:
-        raise SecretError(f"{source} takes an extra: pip install 'babeltop[keyring]'") from None
+        from tui.stores.extras import install_command
+
+        raise SecretError(f"{source} takes an extra: {install_command('keyring')}") from None
     service, _, name = entry.rpartition("/")
     try:
         key = keyring.get_password(service, name)

@@ -1,0 +1,52 @@
+"""The command that adds an extra to babeltop in the way that it was installed: by pip, pipx or uv, from where it came.
+
+It reads what the installers leave behind and runs nothing.
+"""
+
+import json
+import shlex
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+EXTRAS = {"web": "textual_serve", "keyring": "keyring", "simulate": "uvicorn"}
+"""The module that each extra brings."""
+
+
+def install_command(*extras: str) -> str:
+    """Return the command that adds these extras to the environment that this process runs in."""
+    return shlex.join([*_installer(Path(sys.prefix)), *_requirement(",".join(extras), _origin())])
+
+
+def _installer(prefix: Path) -> list[str]:
+    """The installer of the environment at `prefix`, up to what it is to install."""
+    if (prefix / "pipx_metadata.json").exists():
+        return ["pipx", "install", "--force"]
+    if (prefix / "uv-receipt.toml").exists():
+        return ["uv", "tool", "install"]
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip", "install"]
+    return ["uv", "pip", "install", "--python", sys.executable]
+
+
+def _origin() -> dict[str, Any]:
+    """What the installer recorded of where babeltop came from (PEP 610); empty: from an index."""
+    try:
+        return json.loads(distribution("babeltop").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # run in a checkout, by `python3 -m tui`
+        return {"url": Path(__file__).resolve().parents[2].as_uri(), "dir_info": {}}
+
+
+def _requirement(extras: str, origin: dict[str, Any]) -> list[str]:
+    """The arguments that name babeltop with these extras, from the same origin."""
+    name, url = f"babeltop[{extras}]", str(origin.get("url", ""))
+    if "dir_info" in origin:
+        folder = f"{unquote(urlsplit(url).path)}[{extras}]"
+        return ["--editable", folder] if origin["dir_info"].get("editable") else [folder]
+    if "vcs_info" in origin:
+        version = origin["vcs_info"]
+        return [f"{name} @ {version['vcs']}+{url}@{version['commit_id']}"]
+    return [f"{name} @ {url}" if url else name]
