@@ -16,7 +16,7 @@ BROUGHT = {"rich": "textual", "httpcore": "httpx", "aiohttp": "textual-serve", "
 UNSEEN = {"sniffio": "httpcore imports it where it is there"}
 """Declared for others to import."""
 TOOLS = {"build", "codespell", "import-linter", "pyright", "ruff"}
-TOOLS |= {"pytest-asyncio", "pytest-textual-snapshot", "pytest-timeout", "pytest-xdist"}
+TOOLS |= {"pytest-asyncio", "pytest-randomly", "pytest-textual-snapshot", "pytest-timeout", "pytest-xdist"}
 """Of dev, what is run or plugged in; the rest is imported."""
 
 
