@@ -17,7 +17,7 @@ from tests.house import Ear, running
 from tests.server import serving
 from tests.stores.test_downloads import HOLDER
 from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 from tui.domain.jobs import Job, Phase, Ref
 from tui.engine.feed import Cancel, Download, Kind, Stage
 from tui.engine.session import Session
@@ -83,10 +83,16 @@ def size(path: str) -> int:
 
 async def finished(live: Session) -> None:
     """Asks until every job has ended."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(DEADLINE):
         while waiting := [ref for ref in live.states if not live.settled(ref)]:
-            await live.perform(house.refresh(*waiting))
-            await asyncio.sleep(0.2)
+            await asked_again(live, *waiting)
+
+
+async def asked_again(live: Session, *refs: Ref) -> None:
+    """Asks, and waits until all that follows from the replies has had its turn."""
+    before = {ref: live.states[ref].asks for ref in refs}
+    await live.perform(house.refresh(*refs))
+    await until(lambda: all(live.states[ref].asks > asks for ref, asks in before.items()))
 
 
 async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
@@ -146,14 +152,10 @@ async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_a
         async with session(house.library(tmp_path, service)) as later:
             assert later.states[Ref("heygen", "a")].saved
             (tmp_path / "got" / "Spring.mp4").unlink()
-            await live_for(0.5)
+            for _ in range(3):
+                await asked_again(later, Ref("heygen", "a"))
     assert [asked.path for asked in origin.asked] == ["/a/1.mp4"]
     assert names(tmp_path / "got") == []
-
-
-async def live_for(seconds: float) -> None:
-    """That nothing happens takes real time to see."""
-    await asyncio.sleep(seconds)
 
 
 async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp_path):
@@ -210,7 +212,8 @@ async def test_no_more_than_three_jobs_are_fetched_at_once(tmp_path):
             await finished(live)
             await live.perform(Download(tuple(live.states)))
             await until(lambda: len(origin.asked) == 3)
-            await live_for(0.3)
+            for _ in range(3):
+                await asked_again(live, *live.states)
             assert len(origin.asked) == 3
             await live.perform(Cancel((next(iter(live.states)),)))
             await until(lambda: len(origin.asked) == 4)
@@ -223,7 +226,8 @@ async def test_readonly_downloads_nothing(tmp_path):
             outcome = await live.perform(Download((Ref("heygen", "a"),)))
             assert not outcome.ok
             assert "--readonly" in outcome.message
-            await live_for(0.3)
+            for _ in range(3):
+                await asked_again(live, Ref("heygen", "a"))
     assert names(tmp_path / "got") == []
 
 

@@ -3,7 +3,6 @@ import gzip
 import hashlib
 import os
 import subprocess
-import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from tests.files import Origin, at
+from tests.waiting import wait_until
 from tui.domain.jobs import Fault, FaultKind, Link, LinkKind
 from tui.engine import following
 from tui.engine.fetching import Fetching, Order
@@ -285,7 +285,7 @@ async def test_a_link_that_dies_again_and_again_is_renewed_while_bytes_come(tmp_
 async def test_silence_is_cut_off_and_slow_bytes_are_not(tmp_path):
     origin = Origin(LARGE, cuts=[2_000_000, 100], silent=True)
     with at(origin) as base:
-        errand = Errand(tmp_path, base, stall=0.2)
+        errand = Errand(tmp_path, base, stall=0.5)
         assert (await errand(f"{base}/a.mp4")).read_bytes() == origin.content
 
 
@@ -338,8 +338,7 @@ async def test_a_disk_that_fills_up_keeps_what_is_there(tmp_path):
         def hogged(_count: int) -> None:
             """Half of it was sent: somebody else takes the rest of the disk, once some of it was written."""
             if next(counted) == 24:
-                while not (part.exists() and part.stat().st_size):
-                    time.sleep(0.01)
+                wait_until(lambda: part.exists() and part.stat().st_size)
                 hog.write_bytes(bytes(2 * 1024 * 1024))
 
         origin.sent = hogged
