@@ -13,7 +13,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
 from threading import Event
@@ -57,7 +57,13 @@ class Told(NamedTuple):
     """The last lines of what a program wrote, cleaned, without the queries of addresses: they are signed."""
 
 
-def run(command: Sequence[str], payload: bytes, patience: float, over: Event) -> Told:
+def run(
+    command: Sequence[str],
+    payload: bytes,
+    patience: float,
+    over: Event,
+    clock: Callable[[], float] = time.monotonic,
+) -> Told:
     """Runs a program with `payload` on its stdin, for `patience` seconds at most; `over` ends it before. Blocks."""
     with TemporaryFile() as given:  # no pipe: nobody has to wait until a program has read
         given.write(payload)
@@ -70,9 +76,9 @@ def run(command: Sequence[str], payload: bytes, patience: float, over: Event) ->
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             return Told(f"cannot be run: {clean(reason, 200)}")
     with process:
-        heard = _Heard(process)
+        heard = _Heard(process, clock)
         try:
-            problem = heard.out(time.monotonic() + patience, patience, over)
+            problem = heard.out(clock() + patience, patience, over)
         finally:
             if process.poll() is None:
                 with suppress(ProcessLookupError, PermissionError):  # it ended by itself just now
@@ -87,10 +93,11 @@ def run(command: Sequence[str], payload: bytes, patience: float, over: Event) ->
 class _Heard:
     """What a program writes. An agent that it leaves behind may hold its output open: its own end counts."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", clock: Callable[[], float]) -> None:
         assert process.stdout is not None, "a pipe was asked for"
         self.tail = b""
         self._process = process
+        self._clock = clock
         self._pipe = process.stdout.fileno()
         self._open = True
         self._bytes = 0
@@ -101,7 +108,7 @@ class _Heard:
         poll = select.poll()
         poll.register(self._pipe, select.POLLIN)
         while self._process.poll() is None:
-            left = deadline - time.monotonic()
+            left = deadline - self._clock()
             if over.is_set():
                 return "was ended with babeltop"
             if left <= 0:

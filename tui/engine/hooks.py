@@ -86,8 +86,11 @@ def _subject(occasion: Occasion) -> str:
 class Hooks:
     """All hooks of one process. `call` takes what is to be told; `run` tells it, until it is cancelled."""
 
-    def __init__(self, library: Library, said: Callable[[str], None]) -> None:
-        """`said` is told what an operator should know of a hook."""
+    def __init__(
+        self, library: Library, said: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`said` is told what an operator should know of a hook. `clock`: seconds, from any thread."""
+        self.clock = clock
         self._library = library
         self._over = Event()
         self._pool = ThreadPoolExecutor(AT_ONCE, "hook")
@@ -115,7 +118,7 @@ class Hooks:
     async def run_program(self, command: tuple[str, ...], body: bytes, patience: float) -> Told:
         """Runs it on one of the threads, for `patience` seconds at most."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, couriers.run, command, body, patience, self._over)
+        return await loop.run_in_executor(self._pool, couriers.run, command, body, patience, self._over, self.clock)
 
     async def fetch(self, source: Source) -> Secret:
         """The secret, fetched now on one of the threads. Raises SecretError."""
@@ -155,7 +158,7 @@ class Lane:
         self._failures = 0
         self._dropped = 0
         self._said_at: float | None = None
-        """Monotonic instant at which a person was last told that something is wrong with it."""
+        """Instant of `clock` at which a person was last told that something is wrong with it."""
 
     def put(self, occasion: Occasion) -> None:
         """One more, at the end; if that is one too many, the oldest is lost."""
@@ -222,7 +225,7 @@ class Lane:
 
     def _complain(self, problem: str) -> None:
         """A notice, unless there was one lately."""
-        now = time.monotonic()
+        now = self._ways.clock()
         if self._said_at is not None and now - self._said_at < SAY_AGAIN:
             return
         counts = {"failed": self._failures, "dropped": self._dropped}
