@@ -2,22 +2,29 @@
 
 import asyncio
 import itertools
+import math
 import ssl
 import struct
+from contextlib import suppress
+from random import Random
 from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
-from tests import server, wrong
+from tests import house, server, wrong
+from tests.engine.scripted import Scripted, running
 from tests.house import KEY
 from tests.proofs import services
 from tests.server import raw
+from tests.virtual import HOUR, Wire, live, wall
+from tests.waiting import DEADLINE, until
 from tui.domain.jobs import Fault, FaultKind
 from tui.engine import following
 from tui.engine.client import Bounds, Client, Request
 from tui.engine.couriers import Poster
 from tui.engine.following import CutError, Way
 from tui.engine.names import EngineLoop
+from tui.engine.session import Session
 from tui.providers.provider import Key
 from tui.providers.reply import Reply
 from tui.stores.secrets import Secret
@@ -27,10 +34,43 @@ WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2
 ENDLESS = wrong.endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
 
 
-def test_each_of_many_wrong_services_has_its_own_fault_and_a_good_one_its_pace():
-    found = services.proof(14.0, 6.0)
-    assert found.wrong == []
-    assert found.holds, str(found)
+@pytest.mark.timeout(10 * DEADLINE)
+def test_each_of_many_wrong_services_has_its_own_fault():
+    async def over(states):
+        with suppress(TimeoutError):
+            await until(lambda: not services.amiss(states), 5 * DEADLINE)
+
+    with services.served() as urls:
+        found = services.run(urls, 6.0, over)
+    assert services.amiss(found.states) == []
+
+
+class Even(Random):
+    """Chance that always falls in the middle, whoever draws how often."""
+
+    def random(self):
+        return 0.5
+
+
+def test_a_good_service_is_asked_at_the_same_times_beside_many_that_never_answer(tmp_path):
+    async def times(folder, *more):
+        folder.mkdir()
+        good, never = Scripted(lambda asked: running()), Scripted(lambda asked: running(), seconds=math.inf)
+        hosts = {"konpro": "good.test"} | dict.fromkeys(more, "never.test")
+        jobs = {name: tuple(f"j{number}" for number in range(8)) for name in hosts}
+        urls = {name: f"http://{host}" for name, host in hosts.items()}
+        library = house.library(folder, urls, jobs, accounts=tuple(hosts))
+        wires = {"good.test": good, "never.test": never}
+        session = Session(library, house.Ear(), wall=wall, random=Even(), transport=lambda: Wire(wires))
+        async with house.running(session):
+            await asyncio.sleep(HOUR)
+        library.close()
+        assert bool(never.log) == bool(more)
+        return good.times()
+
+    alone = live(times(tmp_path / "alone"))
+    assert len(alone) > 100
+    assert live(times(tmp_path / "beside", "heygen", "camb", "flixu")) == alone
 
 
 async def asked(url: str, times: int = 1, **bounds: float) -> list[Reply | Fault]:
@@ -69,14 +109,14 @@ async def test_a_reply_that_ends_at_any_byte_is_a_fault_and_never_half_a_reply()
 
 async def test_replies_before_the_reply_are_bounded_and_the_loop_turns_meanwhile():
     with raw(ENDLESS) as url:
-        (fault,) = await asked(url, deadline=5.0)
+        (fault,) = await asked(url, deadline=DEADLINE)
     assert fault.kind is FaultKind.OFFLINE
     assert "128 KiB came without an end of the headers" in fault.message
 
 
 async def test_replies_before_the_reply_of_a_link_and_of_a_hook_are_bounded_too():
     with raw(ENDLESS) as url:
-        poster = Poster(Webhook.parse(url), 5.0)
+        poster = Poster(Webhook.parse(url), DEADLINE)
         told = await poster.post(b"{}", "1", None, 0.0)
         await poster.close()
         way = Way(base_url=url, header=Key(header="x-api-key"), key=None, insecure=True)
@@ -110,7 +150,7 @@ async def test_a_header_that_cannot_be_sent_is_told_without_the_key():
 async def test_a_proxy_that_misbehaves_is_the_asks_fault(monkeypatch, behaviour, kind, said, scheme):
     with raw(behaviour) as proxy:
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
-        (found,) = await asked(f"{scheme}://api.test", deadline=0.5 if behaviour is server.silence else 10.0)
+        (found,) = await asked(f"{scheme}://api.test", deadline=0.5 if behaviour is server.silence else DEADLINE)
     if isinstance(found, Reply):
         assert (scheme, found.status) == ("http", 407)
     else:

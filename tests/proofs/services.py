@@ -10,7 +10,7 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,6 +46,10 @@ rate_per_minute = 100000
 concurrency = 4
 insecure_http = true
 """
+
+
+Over = Callable[[Mapping[Ref, JobState]], Awaitable[None]]
+"""Waits for a run's end, given its jobs as they are at any time."""
 
 
 class Punctual(Ear):
@@ -121,8 +125,8 @@ def resolver() -> Iterator[None]:
             over.set()
 
 
-async def ran(folder: Path, urls: Mapping[str, str], seconds: float, deadline: float) -> Ran:
-    """A session with an account at each of them, for so long."""
+async def ran(folder: Path, urls: Mapping[str, str], deadline: float, over: Over) -> Ran:
+    """A session with an account at each of them, until it is over."""
     config = "".join(CONFIG.format(name=name, url=url) for name, url in urls.items())
     (folder / "config.toml").write_text(f'{config}[polling]\nmax_interval = "2s"\n')
     library = Library(house.places(folder), {"KEY": house.KEY})
@@ -132,7 +136,7 @@ async def ran(folder: Path, urls: Mapping[str, str], seconds: float, deadline: f
     ear, own = Punctual(), list[float]()
     async with house.running(Session(library, ear, bounds=Bounds(deadline=deadline))) as session:
         watch = asyncio.create_task(lag([], own))
-        await asyncio.sleep(seconds)
+        await over(session.states)
         watch.cancel()
         states = dict(session.states)
     library.close()
@@ -152,17 +156,31 @@ def amiss(states: Mapping[Ref, JobState]) -> list[str]:
     return found
 
 
-def run(urls: Mapping[str, str], seconds: float, deadline: float) -> Ran:
+def run(urls: Mapping[str, str], deadline: float, over: Over) -> Ran:
     with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=EngineLoop) as runner:
-        return runner.run(ran(Path(folder), urls, seconds, deadline))
+        return runner.run(ran(Path(folder), urls, deadline, over))
+
+
+@contextmanager
+def served() -> Iterator[Mapping[str, str]]:
+    """All services, in an environment that finds them and trusts whom it should: URLs by name."""
+    with (
+        TemporaryDirectory() as folder,
+        wrong.served(Path(folder)) as urls,
+        resolver(),
+        patch.dict(os.environ, {"SSL_CERT_FILE": str(Path(folder) / "roots.pem")}),
+    ):
+        yield urls
 
 
 def proof(seconds: float, deadline: float) -> Served:
-    with TemporaryDirectory() as folder, wrong.served(Path(folder)) as urls, resolver():
-        with patch.dict(os.environ, {"SSL_CERT_FILE": str(Path(folder) / "roots.pem")}):
-            alone = run({STEADY: urls[STEADY]}, seconds, deadline)
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            company = run(urls, seconds, deadline)
+    async def over(_states: Mapping[Ref, JobState]) -> None:
+        await asyncio.sleep(seconds)
+
+    with served() as urls:
+        alone = run({STEADY: urls[STEADY]}, deadline, over)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        company = run(urls, deadline, over)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         return Served(alone, company, amiss(company.states), len(urls) - 1, grown, threading.active_count())
 
