@@ -26,7 +26,7 @@ class Stage:
     def __init__(self, tmp, app, jobs, **settings):
         self.ear = Ear()
         self.ahead = settings.pop("ahead", lambda: 0.0)
-        tick = settings.pop("tick", 1.0)
+        tick = settings.pop("tick", 10.0)
         self.library = house.library(tmp, "http://sim.test", jobs, **settings)
         wires = {"sim.test": app}
         self.session = Session(
@@ -43,7 +43,7 @@ class Stage:
 
 
 def stage(tmp, app, jobs, story, **settings):
-    """Runs `story(stage)` beside the session. A long story looks at files and clock but once a minute."""
+    """Runs `story(stage)` beside the session. Files and clock are looked at every ten seconds, in a long story more seldom."""
 
     async def play():
         found = Stage(tmp, app, jobs, **settings)
@@ -133,7 +133,7 @@ def test_a_wait_that_is_damage_is_believed_for_a_day(tmp_path):
     async def story(stage):
         await asyncio.sleep(2 * DAY)
 
-    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=MINUTE)
+    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
     assert DAY <= app.times()[1] - app.times()[0] < DAY + MINUTE
 
 
@@ -266,7 +266,7 @@ def test_a_job_that_is_forbidden_is_asked_hourly_and_the_others_go_on(tmp_path):
         assert len(app.times("a")) > 200
         assert stage.ear.accounts["heygen"].health is Health.OK
 
-    stage(tmp_path, app, {"heygen": ("a", "x1", "x2", "x3", "x4")}, story, tick=MINUTE)
+    stage(tmp_path, app, {"heygen": ("a", "x1", "x2", "x3", "x4")}, story, tick=10 * MINUTE)
 
 
 def test_three_forbidden_jobs_and_no_report_stop_the_account(tmp_path):
@@ -293,7 +293,7 @@ def test_an_id_is_missing_after_three_404s_over_a_minute(tmp_path):
         assert 22 <= len(app.log) - began <= 27
         assert stage[A].next_ask_at is None
 
-    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=MINUTE)
+    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
 
 
 def test_a_missing_id_that_appears_goes_on_as_if_nothing_had_been(tmp_path):
@@ -318,7 +318,7 @@ def test_a_job_that_must_be_paid_for_is_blocked_and_not_asked_again(tmp_path):
         assert stage[A].phase is Phase.BLOCKED
         assert len(app.log) == 1
 
-    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=MINUTE)
+    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
 
 
 def test_done_without_its_link_is_asked_five_times_from_30_seconds_doubling(tmp_path):
@@ -328,7 +328,7 @@ def test_done_without_its_link_is_asked_five_times_from_30_seconds_doubling(tmp_
         await asyncio.sleep(DAY)
         assert stage[A].phase is Phase.DONE
 
-    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=MINUTE)
+    stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
     waits = [later - earlier for earlier, later in pairwise(app.times())]
     wanted = (30, 60, 120, 240, 480)
     assert all(abs(wait - want) <= want * 0.1 + 0.1 for wait, want in zip(waits, wanted, strict=True))
@@ -349,7 +349,7 @@ def test_camb_gives_its_text_by_a_second_ask_and_is_not_asked_again(tmp_path):
         assert [change.after for change in stage.session.look(ref).changes] == [Phase.RUNNING, Phase.DONE]
         assert len(app.times("7")) == 1
 
-    stage(tmp_path, app, {"camb": ("t-fine",)}, story, tick=MINUTE)
+    stage(tmp_path, app, {"camb": ("t-fine",)}, story, tick=10 * MINUTE)
 
 
 @pytest.mark.parametrize("status", [404, 402, 403, 500])
@@ -369,7 +369,7 @@ def test_a_result_that_cannot_be_had_is_a_fault_and_its_job_stays_done(tmp_path,
         assert stage[ref].fault.http_status == status
         assert stage[ref].next_ask_at is None
 
-    stage(tmp_path, app, {"camb": ("t",)}, story, tick=MINUTE)
+    stage(tmp_path, app, {"camb": ("t",)}, story, tick=10 * MINUTE)
     assert 20 < len(app.times("7")) < 50
 
 

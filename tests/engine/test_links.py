@@ -61,7 +61,7 @@ def test_a_link_that_lives_an_hour_yet_costs_no_ask(tmp_path):
         assert link.expires_at - wall() > HOUR
         assert len(app.log) == 1
 
-    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_a_link_with_less_than_an_hour_left_is_asked_for_once_by_all_who_want_it(tmp_path):
@@ -74,7 +74,7 @@ def test_a_link_with_less_than_an_hour_left_is_asked_for_once_by_all_who_want_it
         assert {link.url for link in links} == {"https://cdn.test/2"}
         assert len(app.log) == 2
 
-    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_who_no_longer_waits_for_a_shared_ask_takes_it_from_nobody(tmp_path):
@@ -89,7 +89,7 @@ def test_who_no_longer_waits_for_a_shared_ask_takes_it_from_nobody(tmp_path):
         first.cancel()
         assert (await second).url == "https://cdn.test/2"
 
-    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_a_link_that_proved_dead_is_asked_for_though_it_looks_alive(tmp_path):
@@ -138,7 +138,7 @@ def test_a_link_that_could_not_be_renewed_is_given_as_long_as_it_lives_and_no_lo
         assert fault.kind is FaultKind.SERVER
         assert (found[A].phase, found[A].fault) == (Phase.DONE, fault)
 
-    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_a_link_is_never_asked_for_inside_a_floor(tmp_path):
@@ -151,7 +151,7 @@ def test_a_link_is_never_asked_for_inside_a_floor(tmp_path):
         assert "nothing was sent" in fault.message
         assert len(app.log) == 2
 
-    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_what_has_no_link_says_so(tmp_path):
@@ -203,7 +203,7 @@ def test_a_404_at_a_renewal_leaves_the_job_done_and_its_link_there_until_it_dies
         assert found[A].fault.kind is FaultKind.MISSING
         assert 2 <= len(app.log) <= 9
 
-    stage(tmp_path, app, KEPT, story, tick=MINUTE)
+    stage(tmp_path, app, KEPT, story, tick=10 * MINUTE)
 
 
 def test_a_job_that_runs_again_at_its_renewal_stays_done_until_somebody_asks_how_it_is(tmp_path):
@@ -217,7 +217,7 @@ def test_a_job_that_runs_again_at_its_renewal_stays_done_until_somebody_asks_how
         await asyncio.sleep(MINUTE)
         assert found[A].phase is Phase.RUNNING
 
-    stage(tmp_path, app, KEPT, story, tick=MINUTE)
+    stage(tmp_path, app, KEPT, story, tick=10 * MINUTE)
 
 
 def test_wanting_a_link_kept_is_heeded_at_once(tmp_path):
@@ -230,7 +230,7 @@ def test_wanting_a_link_kept_is_heeded_at_once(tmp_path):
         await asyncio.sleep(15 * MINUTE)
         assert board.soonest(found[A]).url == "https://cdn.test/2"
 
-    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_a_person_who_wants_a_fresh_link_is_told_how_long_it_lives(tmp_path):
@@ -241,7 +241,7 @@ def test_a_person_who_wants_a_fresh_link_is_told_how_long_it_lives(tmp_path):
         assert outcome.message == "a fresh link: it lives ~7d00h more"
         assert [link.url for link in outcome.links] == ["https://cdn.test/2"]
 
-    stage(tmp_path, numbered(), LOOSE, story, tick=MINUTE)
+    stage(tmp_path, numbered(), LOOSE, story, tick=10 * MINUTE)
 
 
 def test_a_person_is_told_that_the_link_is_the_same_and_that_there_was_no_answer(tmp_path):
@@ -262,7 +262,7 @@ def test_a_person_is_told_that_the_link_is_the_same_and_that_there_was_no_answer
         assert not outcome.ok
         assert outcome.links == ()
 
-    stage(tmp_path, app, LOOSE, story, tick=MINUTE)
+    stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_many_renewals_share_the_accounts_pace_and_become_one_sentence(tmp_path):
@@ -278,7 +278,7 @@ def test_many_renewals_share_the_accounts_pace_and_become_one_sentence(tmp_path)
         assert len(app.log) - before == 12
         assert wall() - began > 30  # ten a minute
 
-    stage(tmp_path, app, jobs, story, tick=MINUTE, rate=10)
+    stage(tmp_path, app, jobs, story, tick=10 * MINUTE, rate=10)
 
 
 def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_between(tmp_path):
@@ -297,7 +297,7 @@ def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_bet
 
     async def twice():
         for story in (begun, again):
-            found = Stage(tmp_path, app, LOOSE, tick=MINUTE)
+            found = Stage(tmp_path, app, LOOSE, tick=10 * MINUTE)
             async with house.running(found.session):
                 await story(found)
             found.library.close()
@@ -316,7 +316,7 @@ def test_a_renewal_that_fails_is_told_once_and_long_before_the_end(tmp_path):
         assert told[0].at < EPOCH + WEEK - 17 * HOUR
         assert "asked 2 times for a fresh one: the service gives the same one" in told[0].text
 
-    stage(tmp_path, lasting(), KEPT, story, tick=MINUTE)
+    stage(tmp_path, lasting(), KEPT, story, tick=10 * MINUTE)
 
 
 def test_a_link_that_is_renewed_is_no_news(tmp_path):
@@ -342,4 +342,4 @@ def test_who_wants_one_link_does_not_wait_for_who_wants_many(tmp_path):
         assert (await many).ok
         assert wall() - began > 3 * MINUTE
 
-    stage(tmp_path, app, jobs, story, tick=MINUTE, rate=10)
+    stage(tmp_path, app, jobs, story, tick=10 * MINUTE, rate=10)

@@ -237,7 +237,7 @@ def test_where_both_refuse_the_first_refusal_stands_and_the_job_is_not_tried_the
         assert len(app.asked("v3")) == 2
         assert stage.ear.accounts["heygen"].provider == "heygen"
 
-    stage(tmp_path, app, story, tick=MINUTE)
+    stage(tmp_path, app, story, tick=10 * MINUTE)
 
 
 def test_a_later_process_does_not_try_a_refused_job_there_either(tmp_path):
