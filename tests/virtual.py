@@ -27,12 +27,14 @@ class Leaper(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.passed = 0.0
+        self.jumps = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready:
             assert timeout is not None, "everything waits for something that never comes"
             self.passed += timeout
+            self.jumps += timeout > 0
         return ready
 
 
@@ -45,6 +47,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._leaper.passed
+
+    @property
+    def jumps(self) -> int:
+        """How often its clock has jumped."""
+        return self._leaper.jumps
 
 
 def wall() -> float:

@@ -43,7 +43,7 @@ class Stage:
 
 
 def stage(tmp, app, jobs, story, **settings):
-    """Runs `story(stage)` beside the session. Files and clock are looked at every ten seconds, in a long story more seldom."""
+    """Runs `story(stage)` beside the session, which looks at files and clock every ten seconds, or every `tick`."""
 
     async def play():
         found = Stage(tmp, app, jobs, **settings)
