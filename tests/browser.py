@@ -17,7 +17,7 @@ import aiohttp
 import pyte
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Page:

@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests import docs
 from tests.cli import schema
 from tests.server import serving
 from tests.terminal import Terminal
+from tests.waiting import DEADLINE, wait_until
 from tui.cli.verbs import VERBS
 from tui.engine import couriers, hooks
 from tui.simulator.app import Simulator
@@ -84,7 +84,13 @@ class Machine:
             return self.server(line)
         script = f"set -euo pipefail; {line}"
         done = subprocess.run(
-            ["bash", "-c", script], cwd=self.home, env=self.env, capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", script],
+            cwd=self.home,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=2 * DEADLINE,
+            check=False,
         )
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         return done.stdout
@@ -92,10 +98,10 @@ class Machine:
     def screen(self, line: str) -> str:
         given = [f"{name}={value}" for name, value in self.env.items()]
         with Terminal(["env", "-i", *given, *line.split()]) as terminal:
-            assert terminal.until(lambda text: "Spring launch" in text or "konpro" in text, 30), terminal.text
+            assert terminal.until(lambda text: "Spring launch" in text or "konpro" in text, DEADLINE), terminal.text
             shown = terminal.text
             terminal.type("\x11")
-            assert terminal.wait(10) == 0
+            assert terminal.wait(DEADLINE) == 0
         return shown
 
     def server(self, line: str) -> str:
@@ -109,17 +115,17 @@ class Machine:
             printed = ""
             while SERVERS[line] not in printed:
                 printed += process.stdout.readline()
-            end = time.monotonic() + 30
-            while time.monotonic() < end and process.poll() is None:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
+            wait_until(lambda: process.poll() is not None or _listens(port))
             listened = process.poll() is None
             process.terminate()
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=DEADLINE)
             assert listened, err
         return printed
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -128,7 +134,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         yield Machine(tmp_path / "home", url)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)  # sixty programs, one after the other
 def test_every_command_of_the_readme_runs_in_its_order(machine: Machine) -> None:
     said = {line: machine.run(line) for line in commands()}
     assert len(said) > 20
@@ -235,7 +241,7 @@ def test_the_unit_is_one_that_systemd_takes_and_its_command_ends_well(machine: M
         env=env,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=DEADLINE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -247,5 +253,5 @@ def test_the_unit_is_one_that_systemd_takes_and_its_command_ends_well(machine: M
         assert process.stdout
         assert '"id":"doc_contract"' in process.stdout.readline()
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=DEADLINE)
     assert process.returncode == 0

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.server import serving
+from tests.waiting import DEADLINE
 from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS
 
@@ -73,7 +74,7 @@ class Program:
 
     def end(self, process: subprocess.Popen[str], stdin: str = "") -> Ended:
         with process:
-            out, err = process.communicate(stdin, timeout=30)
+            out, err = process.communicate(stdin, timeout=2 * DEADLINE)
         assert KEY not in out + err
         assert "Traceback" not in err
         return Ended(process.returncode, out, err)

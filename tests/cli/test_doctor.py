@@ -15,6 +15,7 @@ from tests.cli import schema
 from tests.cli.conftest import KEY, Ended, Program
 from tests.server import raw, serving
 from tests.terminal import Terminal
+from tests.waiting import DEADLINE
 from tui.simulator.app import Simulator
 
 
@@ -173,7 +174,7 @@ def on_a_terminal(program: Program, columns: int = 100, lines: int = 50, **envir
     env = program.env | environ
     command = ["env", "-i", *(f"{name}={value}" for name, value in env.items()), sys.executable, "-m", "tui", "doctor"]
     with Terminal(command, columns=columns, lines=lines) as terminal:
-        terminal.wait(20)
+        terminal.wait(DEADLINE)
         return terminal.raw.decode()
 
 
@@ -197,10 +198,11 @@ def test_in_tmux_the_settings_that_matter_are_told(babeltop: Program) -> None:
     environ = [word for name, value in babeltop.env.items() for word in ("-e", f"{name}={value}")]
     command = f"{sys.executable} -m tui doctor >{out}; tmux wait-for -S done"
     try:
-        subprocess.run([*tmux, "new-session", "-d", "-x", "100", "-y", "40", *environ, command], check=True, timeout=20)
-        subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=30)
+        start = [*tmux, "new-session", "-d", "-x", "100", "-y", "40", *environ, command]
+        subprocess.run(start, check=True, timeout=DEADLINE)
+        subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=DEADLINE)
     finally:
-        subprocess.run([*tmux, "kill-server"], check=False, timeout=10, capture_output=True)
+        subprocess.run([*tmux, "kill-server"], check=False, timeout=DEADLINE, capture_output=True)
     shown = out.read_text()
     assert "note  terminal: set-clipboard" in shown
     assert "set -s set-clipboard on" in shown

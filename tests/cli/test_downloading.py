@@ -1,5 +1,4 @@
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from tests.cli import schema
 from tests.cli.conftest import KEY, Program
 from tests.terminal import Terminal
+from tests.waiting import DEADLINE
 
 
 def got(program: Program) -> list[str]:
@@ -15,7 +15,7 @@ def got(program: Program) -> list[str]:
 
 def ended(program: Program, *refs: str) -> None:
     """Asks until the simulator has told their ends."""
-    program("wait", *refs, "--timeout", "20s")
+    program("wait", *refs, "--timeout", "60s")
 
 
 def test_results_captions_and_text_are_saved_and_their_paths_printed(four: Program) -> None:
@@ -75,7 +75,7 @@ def test_a_bar_is_drawn_on_a_terminal(four: Program, monkeypatch: pytest.MonkeyP
     for name, value in four.env.items():
         monkeypatch.setenv(name, value)
     with Terminal([sys.executable, "-m", "tui", "download"]) as terminal:
-        assert terminal.wait(20) == 0
+        assert terminal.wait(DEADLINE) == 0
         assert "100% of" in terminal.raw.decode()
         assert "100% of" not in terminal.text, "at the end the paths stand alone"
         assert "Downloads/babeltop" in terminal.text
@@ -84,14 +84,9 @@ def test_a_bar_is_drawn_on_a_terminal(four: Program, monkeypatch: pytest.MonkeyP
 def test_watch_downloads_what_the_watchlist_wants_and_says_so(four: Program) -> None:
     four.holding("heygen:a-fine", more="download = true\n")
     process = four.start("watch")
-    assert process.stdout
-    folder = four.folder / "Downloads" / "babeltop"
-    for _ in range(400):
-        if folder.exists() and any(path.suffix == ".mp4" for path in folder.iterdir()):
-            break
-        time.sleep(0.1)
-    time.sleep(0.5)
+    assert process.stderr
+    while "saved" not in process.stderr.readline():
+        assert process.poll() is None
     process.terminate()
-    told = four.end(process)
+    four.end(process)
     assert any(name.endswith(".mp4") for name in got(four))
-    assert "saved" in told.err

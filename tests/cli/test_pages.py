@@ -7,12 +7,13 @@ import pytest
 
 from tests.cli.conftest import Program
 from tests.pages import FOLDER, MAN, pages
+from tests.waiting import DEADLINE
 from tui.cli.completions import FILES
 from tui.cli.verbs import VERBS
 
 
 def ran(*command: str, stdin: str = "") -> str:
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
 
 
 def test_the_pages_are_the_parsers() -> None:

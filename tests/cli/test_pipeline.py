@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.conftest import Program
+from tests.waiting import DEADLINE
 
 SCRIPT = """
 set -u
@@ -30,7 +31,7 @@ def simulated(babeltop: Program) -> Iterator[Program]:
     babeltop.end(process)
 
 
-def piped(program: Program, *ids: str, patience: str = "30s") -> tuple[str, list[str]]:
+def piped(program: Program, *ids: str, patience: str = "60s") -> tuple[str, list[str]]:
     """What the script printed, and the files that it has saved."""
     (program.folder / "ids.txt").write_text("".join(f"{each}\n" for each in ids))
     (program.folder / "babeltop").write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -m tui "$@"\n')
@@ -42,7 +43,7 @@ def piped(program: Program, *ids: str, patience: str = "30s") -> tuple[str, list
         env=program.env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * DEADLINE,
         check=False,
     )
     assert "Traceback" not in done.stderr

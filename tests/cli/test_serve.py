@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from tests.browser import CHROMIUM, page
 from tests.cli.conftest import Program
+from tests.waiting import DEADLINE, until, wait_until
 
 TOKEN = "a-token-of-more-than-sixteen"
 
@@ -47,14 +47,12 @@ def begun(program: Program, *args: str, host: str) -> Iterator[tuple[str, int]]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+    def listens() -> bool:
         assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError("it does not listen")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listens)
 
 
 def keep(picture: bytes, folder: Path) -> None:
@@ -64,7 +62,6 @@ def keep(picture: bytes, folder: Path) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
-@pytest.mark.timeout(120)
 async def test_in_a_browser_a_job_is_added_and_seen_to_end(four: Program, tmp_path: Path) -> None:
     with served(four) as url:
         async with page(tmp_path / "profile") as tab:
@@ -101,7 +98,7 @@ async def test_another_page_cannot_reach_the_board(four: Program) -> None:
                 await session.ws_connect(f"{url}/ws", origin="https://evil.example")
             assert error.value.status == 403
             socket = await session.ws_connect(f"{url}/ws", origin=url)
-            assert (await asyncio.wait_for(socket.receive(), 20)).type is aiohttp.WSMsgType.BINARY
+            assert (await asyncio.wait_for(socket.receive(), DEADLINE)).type is aiohttp.WSMsgType.BINARY
             await socket.close()
 
 
@@ -116,14 +113,12 @@ async def test_a_dashboard_ends_with_its_browser_even_one_that_hangs(four: Progr
         async with aiohttp.ClientSession() as session:
             for hangs in (False, True):
                 socket = await session.ws_connect(f"{url}/ws", origin=url)
-                assert (await asyncio.wait_for(socket.receive(), 20)).type is aiohttp.WSMsgType.BINARY
+                assert (await asyncio.wait_for(socket.receive(), DEADLINE)).type is aiohttp.WSMsgType.BINARY
                 (pid,) = dashboards(ours)
                 if hangs:
                     os.kill(pid, signal.SIGSTOP)
                 await socket.close()
-                async with asyncio.timeout(15):
-                    while dashboards(ours):  # noqa: ASYNC110  another process ends it
-                        await asyncio.sleep(0.1)
+                await until(lambda: not dashboards(ours))
 
 
 async def test_with_a_token_nothing_is_reached_before_it_is_said(four: Program) -> None:

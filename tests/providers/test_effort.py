@@ -1,7 +1,8 @@
 """No shape of ids from a provider file keeps the program busy."""
 
 import re
-import time
+import sys
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -38,12 +39,27 @@ FINE = [
 ]
 
 
+@contextmanager
+def counted():
+    """The calls that are made within it."""
+    steps = [0]
+
+    def count(_frame, event, _argument):
+        steps[0] += event.endswith("call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        yield steps
+    finally:
+        sys.setprofile(before)
+
+
 @pytest.mark.parametrize("expression", ENDLESS)
-def test_an_expression_that_could_take_for_ever_is_refused_at_once(expression):
-    began = time.monotonic()
-    with pytest.raises(ValueError, match="could take for ever"):
+def test_an_expression_that_could_take_for_ever_is_refused_in_few_steps(expression):
+    with counted() as steps, pytest.raises(ValueError, match="could take for ever"):
         Regex.parse(expression)
-    assert time.monotonic() - began < 1
+    assert steps[0] < 100_000
 
 
 @pytest.mark.parametrize("expression", FINE)
@@ -66,18 +82,15 @@ def test_the_shapes_of_the_known_services_are_far_from_the_bound():
     ),
     st.text("ab", max_size=SHAPED - 1),
 )
-def test_whatever_is_taken_ends_within_seconds(expression, text):
+def test_whatever_is_taken_has_few_ways_and_ends(expression, text):
     try:
         shape = re.compile(Regex.parse(f"^{expression}$"))
     except ValueError:
         return
-    began = time.process_time()
-    shape.search(f"{text}!")
-    assert time.process_time() - began < 5
+    assert ways(shape.pattern, SHAPED) <= MOST
+    shape.search(f"{text}!")  # what does not end fails by the test's time-out
 
 
-def test_the_worst_that_is_taken_ends_within_seconds():
+def test_the_worst_that_is_taken_ends():
     shape = re.compile(Regex.parse("^a*a*a*b"))
-    began = time.process_time()
     assert shape.search("a" * SHAPED) is None
-    assert time.process_time() - began < 2

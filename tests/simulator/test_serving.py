@@ -12,6 +12,7 @@ import trustme
 from tests import server
 from tests.server import raw, serving
 from tests.simulator.visitor import NOON
+from tests.waiting import DEADLINE
 from tui.simulator.app import Simulator
 from tui.simulator.serve import listening
 from tui.simulator.story import Story
@@ -73,7 +74,7 @@ def test_it_serves_until_it_is_told_to_stop_and_prints_nothing():
         port = int(process.stdout.readline())
         reply = httpx.get(f"http://127.0.0.1:{port}/translate/a-flaky", headers=KEY)
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=10)
+        said = process.communicate(timeout=DEADLINE)
     assert (reply.status_code, said) == (502, ("", ""))
 
 
@@ -108,7 +109,7 @@ def get(behaviour: server.Behaviour, **settings) -> httpx.Response:
 )
 def test_a_raw_server_does_what_no_app_can(behaviour, error):
     with pytest.raises(error):
-        get(behaviour, timeout=0.3)
+        get(behaviour, timeout=httpx.Timeout(DEADLINE, read=0.3 if error is httpx.ReadTimeout else DEADLINE))
 
 
 def test_a_dripping_reply_comes_whole_in_the_end():

@@ -13,14 +13,14 @@ REF = Ref("heygen", "a")
 FILE = Saved("video", "/d/a.mp4", 10, 5.0)
 
 HOLDER = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from tui.domain.jobs import Ref
 from tui.stores.claims import Claims
 claims = Claims(Path(sys.argv[1]))
 assert claims.take(Ref("heygen", "a"))
 print("held", flush=True)
-time.sleep(60)
+signal.pause()
 """
 
 

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from tests.waiting import DEADLINE
 from tui.stores.journal import KEPT, Journal
 
 NOW = 1_800_000_000.0
@@ -66,7 +67,7 @@ def test_of_several_processes_exactly_one_tells(tmp_path):
     for teller in tellers:
         teller.stdin.write("\n")
         teller.stdin.flush()
-    told = [key for teller in tellers for key in teller.communicate(timeout=30)[0].split()]
+    told = [key for teller in tellers for key in teller.communicate(timeout=DEADLINE)[0].split()]
     assert sorted(told, key=int) == [str(key) for key in range(KEYS)]
 
 
