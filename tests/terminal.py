@@ -18,6 +18,13 @@ from pathlib import Path
 
 import pyte
 
+DEADLINE = 60.0
+"""Seconds that a wait may take: it ends as soon as what it waits for is there."""
+LOOK = 0.01
+"""Seconds between two looks at a child of which nothing tells."""
+STRETCH, STRETCHES = 5, 10
+"""A child rests that is seen asleep so many looks in a row, so many times."""
+
 
 class Terminal:
     """A child on a pseudo-terminal. Use as a context manager: at its end the child is ended."""
@@ -46,6 +53,8 @@ class Terminal:
             os.waitpid(self.pid, 0)
         self.lose()
 
+    draws = True
+    """Whether what is read is drawn on the screen, which takes long."""
     _lost = False
 
     def lose(self) -> None:
@@ -56,44 +65,57 @@ class Terminal:
 
     def run(self, seconds: float) -> None:
         """Reads what the child writes for so long."""
-        self.until(lambda _: False, seconds)
-
-    def until(self, there: Callable[[str], bool], seconds: float = 10.0) -> bool:
-        """Reads until the screen's text satisfies `there`; False: it did not in time, or the child has ended."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if there(self.text):
-                return True
-            if select.select([self.fd], [], [], min(left, 0.1))[0]:
-                try:
-                    data = os.read(self.fd, 65536)
-                except OSError:  # the child has closed its side
-                    return there(self.text)
-                self.raw += data
-                self._stream.feed(data)
-        return there(self.text)
+            if self._read(left) is None:
+                return
+
+    def until(self, there: Callable[[str], object], seconds: float = DEADLINE) -> bool:
+        """Reads until the screen's text satisfies `there`; False: it did not in time, or the child has ended."""
+        end = time.monotonic() + seconds
+        while not there(self.text):
+            if time.monotonic() > end or self._read(0.1) is None:
+                return bool(there(self.text))
+        return True
+
+    def settle(self) -> None:
+        """Reads until the child has written nothing for a while."""
+        while self._read(0.1):
+            pass
+
+    def _read(self, patience: float) -> bool | None:
+        """Whether the child wrote something while there was patience; None: it has closed its side."""
+        if not select.select([self.fd], [], [], patience)[0]:
+            return False
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            return None
+        self.raw += data
+        if self.draws:
+            self._stream.feed(data)
+        return True
 
     def type(self, keys: str) -> None:
         """Sends what a person types."""
         os.write(self.fd, keys.encode())
 
-    def end(self, number: int = signal.SIGTERM, seconds: float = 5.0) -> int | None:
+    def end(self, number: int = signal.SIGTERM, seconds: float = DEADLINE) -> int | None:
         """Sends a signal and waits; the exit status as `os.waitstatus_to_exitcode` says it, None: it did not end."""
         os.kill(self.pid, number)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 5.0, *, reading: bool = True) -> int | None:
+    def wait(self, seconds: float = DEADLINE, *, reading: bool = True) -> int | None:
         """Waits for the child's end, reading on unless nobody is to."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if reading and not self._lost:
-                self.run(0.05)
-            else:
-                time.sleep(0.05)
-            status = self.ended()
-            if status is not None:
-                return status
-        return None
+        while self.ended() is None and time.monotonic() < end:
+            self._pass(reading)
+        return self._status
+
+    def _pass(self, reading: bool) -> None:
+        """Lets a moment pass."""
+        if not reading or self._lost or self._read(LOOK) is None:
+            time.sleep(LOOK)
 
     _status: int | None = None
 
@@ -104,12 +126,26 @@ class Terminal:
             if pid:
                 self._status = os.waitstatus_to_exitcode(status)
                 if not self._lost:
-                    self.run(0.2)
+                    self.settle()
         return self._status
 
-    def cpu(self) -> float:
-        """Seconds that the child has had a processor for."""
-        return sum(map(int, self._stat()[11:13])) / os.sysconf("SC_CLK_TCK")
+    def rests(self, *, reading: bool = True) -> bool:
+        """Whether the child comes to rest, whatever wakes it now and then. One that spins never does."""
+        end, row, rests = time.monotonic() + DEADLINE, 0, 0
+        while rests < STRETCHES and time.monotonic() < end:
+            row = row + 1 if self._asleep() else 0
+            if row == STRETCH:
+                row, rests = 0, rests + 1
+            self._pass(reading)
+        return rests == STRETCHES
+
+    def _asleep(self) -> bool:
+        """No thread of the child has work."""
+        try:
+            states = [_after_name(each)[0] for each in Path(f"/proc/{self.pid}/task").glob("*/stat")]
+        except OSError:  # a thread has ended meanwhile
+            return False
+        return set(states) == {"S"}
 
     def threads(self) -> int:
         """The threads that the child has."""
@@ -120,8 +156,7 @@ class Terminal:
         return self._stat()[0] == "T"
 
     def _stat(self) -> list[str]:
-        """From the third field of proc(5)'s `stat` on."""
-        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return _after_name(Path(f"/proc/{self.pid}/stat"))
 
     def modes(self) -> set[str]:
         """DEC private modes that are on by what the child wrote, beside those of a fresh terminal; and kitty's keys."""
@@ -142,21 +177,26 @@ class Terminal:
         return "\n".join("".join(row[x].data for x in range(self.screen.columns)).rstrip() for row in rows)
 
 
+def _after_name(stat: Path) -> list[str]:
+    """From the third field of proc(5)'s `stat` on."""
+    return stat.read_text().rpartition(")")[2].split()
+
+
 def smoke(command: Sequence[str]) -> str | None:
     """What is wrong with the demo on a screen, if anything is."""
     with Terminal(command) as terminal:
         if not terminal.until(lambda text: all(name in text for name in ("heygen", "konpro", "camb", "flixu")), 600):
             return f"no row of each service within ten minutes: {terminal.text}"
-        if not terminal.until(lambda text: "✓ done" in text and "▸ running" in text, 60):
+        if not terminal.until(lambda text: "✓ done" in text and "▸ running" in text):
             return "nothing runs, or nothing is done"
         ended = "\n".join(line for line in terminal.text.splitlines() if "done" in line)
         if not any(mark in ended for mark in ("d", "h", "m")):
             return "no link counts down"
         before = terminal.text
-        if not terminal.until(lambda text: text != before, 60):
+        if not terminal.until(lambda text: text != before):
             return "the screen stands still"
         terminal.type("\x11")
-        status = terminal.wait(60)
+        status = terminal.wait()
         if status != 0:
             return f"^q ended it with {status}"
     return None

@@ -7,6 +7,7 @@ import pytest
 
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.timeout(600)
 DEMO = [sys.executable, "-m", "tui", "--demo"]
 
 
@@ -14,11 +15,11 @@ DEMO = [sys.executable, "-m", "tui", "--demo"]
 def test_the_cursor_stands_out(env, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with Terminal(["env", *env, *DEMO], columns=80, lines=24) as terminal:
-        assert terminal.until(lambda text: "▸ running" in text and "^q quit" in text, 20)
-        terminal.run(0.5)
+        assert terminal.until(lambda text: "▸ running" in text and "^q quit" in text)
+        terminal.settle()
         first, second = terminal.screen.buffer[3], terminal.screen.buffer[4]
         look = [(line[30].bg, line[30].reverse) for line in (first, second)]
         assert look[0] != look[1], look
         assert "▸ running" in terminal.text
         terminal.type("\x11")
-        assert terminal.wait(8) == 0
+        assert terminal.wait() == 0

