@@ -1,31 +1,35 @@
 """The short form of the proof `soak`: same code, fewer days, jobs and minutes."""
 
+from contextlib import closing
+from itertools import islice
+
 import pytest
 
-from tests.proofs.soak import Gauge, days, grown, minutes
+from tests.proofs.soak import Gauge, days, grown, opened
 from tests.virtual import HOUR, live
+from tests.waiting import DEADLINE
 
 
-@pytest.mark.timeout(120)
-def test_over_days_two_consoles_take_no_more_memory_descriptors_threads_or_tasks(tmp_path):
+def test_over_days_two_consoles_take_no_more_descriptors_threads_tasks_or_objects(tmp_path):
     found = live(days(tmp_path, 5, 20, rate=2.0, day=HOUR / 3))
     print(*found.gauges, sep="\n")
     assert found.faults > 5
     first, last = found.gauges[-2:]
-    assert (last.descriptors, last.threads) == (first.descriptors, first.threads)
+    assert last.descriptors <= first.descriptors
+    assert last.threads <= first.threads
     assert last.tasks <= first.tasks + 1
-    assert last.memory < first.memory + 8
     assert last.objects < 1.1 * first.objects
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(10 * DEADLINE)
 def test_a_dashboard_that_asks_without_pause_takes_no_more_by_and_by(tmp_path):
-    gauges = minutes(tmp_path, 0.25, 60, every=3.0)
+    with closing(opened(tmp_path, 60, every=20, interval=2)) as found:
+        gauges = list(islice(found, 4))
     print(*gauges, sep="\n")
-    assert gauges[-1].asks > gauges[0].asks
-    assert gauges[-1].descriptors <= gauges[1].descriptors + 2
-    assert gauges[-1].threads <= gauges[1].threads + 1
-    assert gauges[-1].memory < gauges[1].memory + 12
+    first, last = gauges[0], gauges[-1]
+    few = (last.asks - first.asks) // 10  # threads of a pool begin by and by; what leaks does so at each ask
+    assert last.descriptors < first.descriptors + few
+    assert last.threads < first.threads + few
 
 
 def test_growth_is_told():

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -47,8 +48,12 @@ class Fetched:
     seconds: float
 
     @property
+    def whole(self) -> bool:
+        return self.equal and self.names == [f"{TITLE}.mp4"]
+
+    @property
     def holds(self) -> bool:
-        return self.equal and self.names == [f"{TITLE}.mp4"] and self.growth < GROWTH
+        return self.whole and self.growth < GROWTH
 
     def __str__(self) -> str:
         return (
@@ -60,11 +65,12 @@ class Fetched:
 
 
 class Cutter(Origin):
-    """Cuts its replies at so many random places of the file, at each once."""
+    """Cuts its replies at so many random places of the file, at each once; at others it falls silent for a kill."""
 
-    def __init__(self, size: int, cuts: int, random: Random) -> None:
+    def __init__(self, size: int, cuts: int, kills: int, random: Random) -> None:
         super().__init__(size)
-        self._places = sorted(random.sample(range(1, size), cuts))
+        places = random.sample(range(1, size), cuts + kills)
+        self._places = sorted([(place, False) for place in places[:cuts]] + [(place, True) for place in places[cuts:]])
         self.count = 0
         self.sent = self._sent
 
@@ -73,7 +79,13 @@ class Cutter(Origin):
 
     def left(self, start: int) -> int | None:
         ahead = self._places[self.cut_off :]
-        return max(0, ahead[0] - start) if ahead else None
+        self.silent = bool(ahead) and ahead[0][1]
+        return max(0, ahead[0][0] - start) if ahead else None
+
+    @property
+    def silences(self) -> int:
+        """Replies that have fallen silent so far."""
+        return sum(silent for _, silent in self._places[: self.cut_off])
 
 
 class Service:
@@ -112,8 +124,8 @@ class Program:
         command = [sys.executable, "-m", "tui", "download", "heygen:a"]
         return subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def watch(self, process: "subprocess.Popen[str]", until: int, deadline: float) -> bool:
-        """Looks at its memory until so many bytes are there; False: it has ended before."""
+    def watch(self, process: "subprocess.Popen[str]", until: Callable[[], bool], deadline: float) -> bool:
+        """Looks at its memory until it is time for a kill; False: it has ended before."""
         first = 0.0
         began = self.there
         while process.poll() is None and time.monotonic() < deadline:
@@ -121,7 +133,7 @@ class Program:
                 now = resident(process.pid)
                 first = first or now
                 self.growth = max(self.growth, now - first)
-            if self.there >= until:
+            if until():
                 return True
             time.sleep(0.005)
         return False
@@ -147,23 +159,22 @@ def resident(pid: int) -> float:
 
 def fetched(folder: Path, size: int, cuts: int, kills: int, seed: int = 0) -> Fetched:
     random, began = Random(seed), time.monotonic()
-    origin = Cutter(size, cuts, random)
-    points = sorted(random.randrange(size) for _ in range(kills))
+    origin = Cutter(size, cuts, kills, random)
     killed = 0
     with at(origin) as base, serving(Service(base)) as service:
         program = Program(folder, service)
-        for point in [*points, size * 2]:
+        for number in range(1, kills + 2):
             with program.start() as process:
-                if program.watch(process, max(point, 1), began + WITHIN):
+                if program.watch(process, lambda number=number: origin.silences >= number, began + WITHIN):
                     process.send_signal(signal.SIGKILL)
                     killed += 1
-                _, said = process.communicate(timeout=60)
+                _, said = process.communicate(timeout=WITHIN)
             assert process.returncode in (0, -signal.SIGKILL), said
         asked = [each.headers.get("range") for each in origin.asked]
         names = sorted(path.name for path in program.folder.iterdir())
     return Fetched(
         size=size,
-        cuts=origin.cut_off,
+        cuts=origin.cut_off - origin.silences,
         kills=killed,
         requests=len(asked),
         resumed=sum(each is not None for each in asked),

@@ -10,7 +10,8 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from tests import house
 from tests.server import serving
 from tests.terminal import Terminal
 from tests.virtual import DAY, EPOCH, HOUR, Wire, live, wall
+from tests.waiting import DEADLINE
 from tui.domain.jobs import Job, Ref
 from tui.domain.rows import Outlook
 from tui.engine.session import Session
@@ -201,29 +203,46 @@ async def days(folder: Path, span: int, count: int, *, rate: float = RATE, day: 
 # In real time.
 
 
-def minutes(folder: Path, span: float, count: int, every: float = 10.0) -> list[Gauge]:
-    """The dashboard over `count` jobs that never end, its keys used now and then; a gauge every so many seconds."""
+def opened(folder: Path, count: int, *, every: int, interval: int = INTERVAL) -> Generator[Gauge]:
+    """The dashboard over `count` jobs that never end, its keys used now and then; a gauge after so many asks more.
+
+    It is open until the iterator is closed. `interval`: seconds between two asks of a job.
+    """
     simulator = Simulator(limits=dict.fromkeys(LIMITS, 10**9))
     with serving(simulator) as base:
         accounts = ("heygen", "konpro")
         jobs = {name: tuple(f"j{number}-stuck-x" for number in range(count // 2)) for name in accounts}
-        config = f'[polling]\nmax_interval = "{INTERVAL}s"\n'
+        config = f'[polling]\nmax_interval = "{interval}s"\n'
         house.library(folder, base, jobs, accounts=accounts, config=config, rate=10**6, concurrency=4).close()
         environ = {"BABELTOP_CONFIG_DIR": folder, "BABELTOP_STATE_DIR": folder / "state"}
         keys = {f"KEY_{name.upper()}": house.KEY for name in accounts}
         words = [f"{name}={value}" for name, value in {**environ, **keys}.items()]
         with Terminal(["env", *words, sys.executable, "-m", "tui"]) as terminal:
-            assert terminal.until(lambda text: "▸ running" in text, 60), terminal.text
-            gauges, began = list[Gauge](), time.monotonic()
-            while (passed := time.monotonic() - began) < span * 60:
-                terminal.run(every)
-                terminal.type(Random(passed).choice(("j", "k", "G", "g", "\t", "]", "[", "2", "1", "s", "t")))
+            assert terminal.until(lambda text: "▸ running" in text, DEADLINE), terminal.text
+            began, keys = time.monotonic(), Random(1)
+            while True:
+                asked = sum(simulator.asks.values()) + every
+                assert terminal.until(lambda _text, asked=asked: sum(simulator.asks.values()) >= asked, 600)
+                terminal.type(keys.choice(("j", "k", "G", "g", "\t", "]", "[", "2", "1", "s", "t")))
                 assert terminal.ended() is None, terminal.text
                 terminal.raw.clear()
-                asks = sum(simulator.asks.values())
-                gauges.append(gauged(terminal.pid, passed / 60, folder / "state", asks))
+                passed = (time.monotonic() - began) / 60
+                try:
+                    yield gauged(terminal.pid, passed, folder / "state", sum(simulator.asks.values()))
+                except GeneratorExit:
+                    break
             terminal.type("\x11")
-            assert terminal.wait(20) == 0, "^q ends it"
+            assert terminal.wait(DEADLINE) == 0, "^q ends it"
+
+
+def minutes(folder: Path, span: float) -> list[Gauge]:
+    """So many minutes of it, a gauge every ten seconds or so."""
+    gauges = list[Gauge]()
+    with closing(opened(folder, OPEN_JOBS, every=OPEN_JOBS // INTERVAL * 10)) as found:
+        for gauge in found:
+            gauges.append(gauge)
+            if gauge.at >= span:
+                break
     return gauges
 
 
@@ -246,7 +265,7 @@ def soak(span_days: int, span_minutes: float) -> None:
         wrong += grown(found.gauges)
     if span_minutes:
         with tempfile.TemporaryDirectory() as folder:
-            gauges = minutes(Path(folder), span_minutes, OPEN_JOBS)
+            gauges = minutes(Path(folder), span_minutes)
         rate = (gauges[-1].asks - gauges[0].asks) / (gauges[-1].at - gauges[0].at) / 60
         said(f"soak: {span_minutes:g} minutes with the dashboard open, {rate:.1f} asks a second", gauges)
         wrong += grown(gauges)
