@@ -43,31 +43,34 @@ faults = st.builds(
 fits = st.builds(Fit, st.floats(-2, 14), st.floats(*SIGMAS), st.integers(3, 200))
 
 
-def events(at):
-    """What can happen to a job at an instant."""
-    return st.one_of(
-        st.builds(Reported, reports, st.just(at)),
-        st.builds(Resulted, st.builds(Result, st.none() | st.text(), st.lists(sightings).map(tuple)), st.just(at)),
-        st.builds(Faulted, faults, st.just(at), st.booleans(), st.booleans()),
-        st.builds(Unasked, faults),
-        st.builds(Saved, st.sampled_from(["video", "captions"]), st.just("/d/a"), st.just(1), st.just(at)),
-        st.builds(Died, st.sampled_from([f"https://cdn.test/{number}" for number in range(4)]), st.just(at)),
-        st.builds(Listed, st.builds(Job, account=st.just("a"), id=st.just("1"), archived=st.booleans())),
-        st.builds(
-            Planned,
-            st.none() | st.floats(at, at + 1e5),
-            st.just("why"),
-            st.none() | st.just(at + 100),
-            st.none() | fits,
-        ),
-    )
+pauses = st.floats(0, 1e5)
+"""Seconds between what happens to a job."""
+happenings = st.one_of(
+    reports.map(lambda report: lambda at: Reported(report, at)),
+    st.builds(Result, st.none() | st.text(), st.lists(sightings).map(tuple)).map(
+        lambda result: lambda at: Resulted(result, at)
+    ),
+    st.tuples(faults, st.booleans(), st.booleans()).map(lambda each: lambda at: Faulted(each[0], at, each[1], each[2])),
+    faults.map(lambda fault: lambda _: Unasked(fault)),
+    st.sampled_from(["video", "captions"]).map(lambda kind: lambda at: Saved(kind, "/d/a", 1, at)),
+    st.sampled_from([f"https://cdn.test/{number}" for number in range(4)]).map(lambda url: lambda at: Died(url, at)),
+    st.builds(Listed, st.builds(Job, account=st.just("a"), id=st.just("1"), archived=st.booleans())).map(
+        lambda listed: lambda _: listed
+    ),
+    st.tuples(st.none() | pauses, st.booleans(), st.none() | fits).map(
+        lambda each: (
+            lambda at: Planned(None if each[0] is None else at + each[0], "why", at + 100 if each[1] else None, each[2])
+        )
+    ),
+)
+"""What can happen to a job, each made of the instant. Strategies that were made of it would be built for every draw."""
 
 
 @st.composite
 def stories(draw, most=6):
     """Events with the seconds that pass before each."""
     at, found = NOW, []
-    for _ in range(draw(st.integers(0, most))):
-        at += draw(st.floats(0, 1e5))
-        found.append((at, draw(events(at))))
+    for pause, happening in draw(st.lists(st.tuples(pauses, happenings), max_size=most)):
+        at += pause
+        found.append((at, happening(at)))
     return found
