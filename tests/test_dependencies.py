@@ -4,7 +4,8 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -29,9 +30,16 @@ def declared(requirements: Iterable[str]) -> set[str]:
     return {plain(re.match(r"[A-Za-z0-9._-]+", each)[0]) for each in requirements} - {"babeltop"}
 
 
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """The distributions that bring each module; reading what all have installed takes long."""
+    return packages_distributions()
+
+
+@cache
 def imported(*folders: str) -> set[str]:
     """The distributions whose modules are imported anywhere below the folders."""
-    known, found = packages_distributions(), set[str]()
+    known, found = distributions(), set[str]()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
