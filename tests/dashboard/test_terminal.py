@@ -7,7 +7,6 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from tests import house
 from tests.server import serving
 from tests.terminal import DEADLINE, Terminal, smoke
+from tests.waiting import wait_until
 from tui.domain.jobs import Ref
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
@@ -291,11 +291,8 @@ class Tmux:
         return self._run("display-message", "-p", said).strip()
 
     def until(self, text: str) -> str:
-        end = time.monotonic() + DEADLINE
-        while text not in (shown := self.screen()):
-            assert time.monotonic() < end, shown
-            time.sleep(0.1)
-        return shown
+        wait_until(lambda: text in self.screen())
+        return self.screen()
 
     def close(self) -> None:
         self._run("kill-server")
