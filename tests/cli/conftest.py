@@ -1,10 +1,13 @@
 """The real program as a subprocess over folders of its own, and the simulator behind it over real HTTP."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +15,7 @@ import pytest
 
 from tests.server import serving
 from tests.waiting import DEADLINE
+from tui.cli import run
 from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS
 
@@ -19,6 +23,8 @@ KEY = "k-3141592653589793"
 """What must stand in no output."""
 SPEED = 2000.0
 """The longest video then takes a third of a second."""
+WITHOUT_NETWORK = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers"})
+"""Verbs that start neither threads nor processes."""
 
 
 class Ended(NamedTuple):
@@ -85,7 +91,36 @@ class Program:
         return [self.end(process) for process in running]
 
     def __call__(self, *args: str, stdin: str = "") -> Ended:
-        return self.end(self.start(*args), stdin)
+        """A verb that only reads and writes files is run in this process: a start takes longer than it does."""
+        if WITHOUT_NETWORK.isdisjoint(args):
+            return self.end(self.start(*args), stdin)
+        streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (stdin.encode(), b"", b"")]
+        handlers, environ = list(logging.root.handlers), dict(os.environ)
+        try:
+            os.environ.clear()
+            os.environ.update(self.env)
+            with redirect_stdout(streams[1]), redirect_stderr(streams[2]), redirected_stdin(streams[0]):
+                code = run(args)
+        except SystemExit as end:
+            code = end.code
+        finally:
+            os.environ.clear()
+            os.environ.update(environ)
+            for handler in set(logging.root.handlers) - set(handlers):
+                logging.root.removeHandler(handler)
+                handler.close()
+        out, err = (each.buffer.getvalue().decode() for each in streams[1:])
+        assert KEY not in out + err
+        return Ended(int(code or 0), out, err)
+
+
+@contextmanager
+def redirected_stdin(stream: TextIOWrapper) -> Iterator[None]:
+    before, sys.stdin = sys.stdin, stream
+    try:
+        yield
+    finally:
+        sys.stdin = before
 
 
 @pytest.fixture(scope="session")

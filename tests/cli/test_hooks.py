@@ -64,7 +64,7 @@ def test_of_two_that_watch_one_calls_the_hook_for_each_change_and_after_a_restar
 
     before = beats(program)
     again = program.start("watch")
-    wait_until(lambda: beats(program) >= before + 3)
+    wait_until(lambda: beats(program) >= before + 2)
     again.send_signal(signal.SIGTERM)
     program.end(again)
     assert len(told(kept)) == len(JOBS)

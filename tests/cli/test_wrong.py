@@ -145,7 +145,7 @@ def test_an_error_of_our_own_is_one_line_and_the_log_has_the_rest(four: Program)
     four.env["PYTHONPATH"] = str(four.folder)
     (four.folder / "csv.py").write_text("raise RuntimeError('csv is broken')\n")
     four.holding("flixu:doc_1")
-    told = four("export")
+    told = four.end(four.start("export"))
     log = four.state / "babeltop.log"
     assert told.code == 70
     assert told.err == f"babeltop: an error of babeltop's own: RuntimeError; {log} has more\n"
