@@ -80,7 +80,8 @@ class Terminal:
 
     def settle(self) -> None:
         """Reads until the child has written nothing for a while."""
-        while self._read(0.1):
+        end = time.monotonic() + DEADLINE
+        while self._read(0.1) and time.monotonic() < end:
             pass
 
     def _read(self, patience: float) -> bool | None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC
+from pathlib import Path
 
 os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is imported
 
@@ -13,8 +16,9 @@ from tests.feeds import LibraryFeed, accounts
 from tests.virtual import VirtualLoop
 from tui.app import Babeltop
 from tui.demo import staged
+from tui.demo.stage import CONFIG, KEYS
 from tui.engine.feed import Update
-from tui.stores.library import Library
+from tui.stores.library import Library, Places
 from tui.widgets.welcome import Greeting
 
 NOW = 1_795_270_000.0
@@ -49,9 +53,19 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
-@pytest.fixture
-def library() -> Iterator[Library]:
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's folder, of which each test has a copy: its past is played once."""
     with staged(now=lambda: NOW) as (library, _):
+        return shutil.copytree(library.places.config, tmp_path_factory.mktemp("stage") / "demo")
+
+
+@pytest.fixture
+def library(stage: Path, tmp_path: Path) -> Iterator[Library]:
+    folder = shutil.copytree(stage, tmp_path / "demo")
+    (folder / "config.toml").write_text(CONFIG.format(downloads=folder / "downloads"))
+    places = Places(config=folder, state=folder / "state", watchlist=folder / "watchlist.toml")
+    with closing(Library(places, KEYS)) as library:
         library.fetch_keys()
         yield library
 

@@ -16,10 +16,12 @@ def test_the_cursor_stands_out(env, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with Terminal(["env", *env, *DEMO], columns=80, lines=24) as terminal:
         assert terminal.until(lambda text: "▸ running" in text and "^q quit" in text)
-        terminal.settle()
-        first, second = terminal.screen.buffer[3], terminal.screen.buffer[4]
-        look = [(line[30].bg, line[30].reverse) for line in (first, second)]
-        assert look[0] != look[1], look
+
+        def looks() -> list[tuple[str, bool]]:
+            """Of the first two rows, the first of which the cursor is on."""
+            return [(terminal.screen.buffer[y][30].bg, terminal.screen.buffer[y][30].reverse) for y in (3, 4)]
+
+        assert terminal.until(lambda _: len(set(looks())) == 2), looks()
         assert "▸ running" in terminal.text
         terminal.type("\x11")
         assert terminal.wait() == 0

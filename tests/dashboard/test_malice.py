@@ -11,6 +11,7 @@ from tests.malice import ALIEN, NEVER, PROVIDER, service
 from tests.server import serving
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.timeout(900)  # a dozen processes, one after the other
 HOW = ("ran", "done", "failed", "odd", "500")
 HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['HEARD'], 'a'))"
 PROGRAM = [sys.executable, "-m", "tui"]
@@ -49,7 +50,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def said(*line: str) -> bytes:
-    done = subprocess.run([*PROGRAM, *line], capture_output=True, timeout=60)
+    done = subprocess.run([*PROGRAM, *line], capture_output=True)
     assert done.returncode in (0, 1, 3), done.stderr
     return done.stdout + done.stderr
 
@@ -58,7 +59,6 @@ def harmless(written: bytes) -> None:
     assert [written[max(0, at - 80) : at + 40] for each in NEVER if (at := written.find(each)) >= 0] == []
 
 
-@pytest.mark.timeout(240)  # a dozen processes, one after the other
 def test_nothing_that_anybody_writes_is_more_than_text(house: Path):
     harmless(said("check"))
     for line in ("list", "list --json", "log", "export", "export --format json", "doctor", "providers"):
@@ -75,20 +75,27 @@ def test_nothing_that_anybody_writes_is_more_than_text(house: Path):
         harmless(payload.encode("utf-8", "surrogatepass"))
 
 
-@pytest.mark.timeout(240)
+def pressed(terminal: Terminal, keys: str) -> None:
+    """Types, and sees that the screen does something about it."""
+    written = len(terminal.raw)
+    terminal.type(keys)
+    assert terminal.until(lambda _: len(terminal.raw) > written), keys
+
+
 def test_the_screen_stands_whatever_its_rows_and_details_say(house: Path):
     with Terminal(PROGRAM, columns=160, lines=50) as terminal:
-        assert terminal.until(lambda text: "failed" in text and "done" in text, 30)
+        assert terminal.until(lambda text: "failed" in text and "done" in text)
         terminal.type("\r")
         for _ in range(len(ALIEN) * 2):
-            terminal.type("j]")
-            terminal.run(0.02)
-        for key in ("A", "\x1b", "J", "\x1b", "4", "j", "?", "\x1b"):
+            pressed(terminal, "j]")
+        for key, title in (("A", "─ Accounts ─"), ("J", "─ Journal ─"), ("4j?", "─ Keys ─")):
             terminal.type(key)
-            terminal.run(0.2)
+            assert terminal.until(lambda text, title=title: title in text), terminal.text
+            terminal.type("\x1b")
+            assert terminal.until(lambda text, title=title: title not in text), terminal.text
         assert terminal.ended() is None, terminal.text
-        assert terminal.until(lambda text: "evil" in text, 10)
-        assert terminal.end(seconds=15) is not None
+        assert terminal.until(lambda text: "evil" in text)
+        assert terminal.end() is not None
     harmless(bytes(terminal.raw).replace(b"\x1b]0;\x07", b""))
     assert not (house / "PWNED").exists()
     assert "Traceback" not in (house / "state" / "babeltop.log").read_text()
