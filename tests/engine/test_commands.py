@@ -273,7 +273,7 @@ def test_what_the_journal_cannot_take_is_said_and_written_later(tmp_path, app):
     async def story(session, ear, library):
         held = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
         held.execute("BEGIN IMMEDIATE")
-        await asyncio.sleep(20)
+        await asyncio.sleep(8)
         assert len(ear.troubles) == 1
         assert "journal" in ear.troubles[0]
         assert session.states[A].phase is Phase.RUNNING

@@ -2,6 +2,8 @@ import pytest
 
 from tests.proofs.links import hold, proved
 
+pytestmark = pytest.mark.xdist_group("links")  # made once, by one worker
+
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):

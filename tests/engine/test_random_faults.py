@@ -94,7 +94,7 @@ async def story(folder, app, rate, seed):
     st.sampled_from([7.5, 20, 90, 600]),
 )
 @example(244, 0.625, ["down"], 20)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 def test_over_any_script_of_faults(seed, share, kinds, rate):
     app = Troubled(seed, share, kinds)
     with tempfile.TemporaryDirectory() as folder:

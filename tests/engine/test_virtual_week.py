@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from tests.engine.week import asks, lived
+from tests.engine.week import RATE, asks, lived
 from tests.virtual import HOUR, MINUTE, WEEK, VirtualLoop, live
 from tui.domain.jobs import ENDS
 
@@ -14,7 +14,7 @@ INTERVAL = 5 * MINUTE
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory):
-    found = live(lived(tmp_path_factory.mktemp("week"), 52, interval=INTERVAL))
+    found = live(lived(tmp_path_factory.mktemp("week"), 52, interval=INTERVAL, rate=RATE / 3))
     print(f"\na week of 52 jobs: {sum(asks(found).values())} asks")
     print("by end:", dict(asks(found)), "by reply:", dict(found.simulator.replies))
     return found

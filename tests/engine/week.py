@@ -44,8 +44,10 @@ def truth(ref: Ref) -> Phase:
     return TRUTH.get(end, Phase.DONE)
 
 
-async def lived(tmp: Path, count: int, seed: int = 0, *, span: float = WEEK, interval: float = MINUTE) -> Week:
-    """`count` jobs arrive over the first six days, and live a minute to six hours; `interval`: the configured most."""
+async def lived(
+    tmp: Path, count: int, seed: int = 0, *, span: float = WEEK, interval: float = MINUTE, rate: float = RATE
+) -> Week:
+    """`count` jobs arrive over the first six days and live a minute to six hours; `interval` is the configured most."""
     random = Random(seed)
     arrivals = sorted(
         (random.uniform(0, span - DAY), Ref(ACCOUNTS[number % 4], f"j{number}-{random.choice(ENDS)}-x"))
@@ -58,7 +60,7 @@ async def lived(tmp: Path, count: int, seed: int = 0, *, span: float = WEEK, int
     ]
     simulator = Simulator(clock=wall, stories=stories, seed=seed)
     config = f'[polling]\nmax_interval = "{interval:g}s"\n'
-    library = house.library(tmp, "http://sim.test", rate=RATE, config=config)
+    library = house.library(tmp, "http://sim.test", rate=rate, config=config)
     ear = Ear()
     session = Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire(simulator), tick=10 * MINUTE)
     session.open()
