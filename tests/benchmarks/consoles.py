@@ -143,7 +143,7 @@ def datatable() -> None:
     from tui.domain.rows import Outlook
 
     known = list(states("ticking", time.time()))
-    shown = cells.columns(SIZE[0])
+    shown = cells.visible_columns(SIZE[0])
 
     class Arrived(Message):
         def __init__(self, state):

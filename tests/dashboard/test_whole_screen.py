@@ -45,7 +45,7 @@ def expected(table: JobTable) -> list[str]:
     """The table's lines, as the cells say them, drawn by a terminal of their own."""
     top = table.scroll_offset.y
     board, face = table._board, table._board.face
-    shown = cells.columns(table.size.width, instants=board.zone is not None)
+    shown = cells.visible_columns(table.size.width, instants=board.zone is not None)
     lines = []
     for ref in table.refs[top : top + table.size.height]:
         state = board.states[ref]

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from tests.domain.made import NOW, WEEK, few, fits, stories
 from tui.domain import cells
 from tui.domain.board import JobState, reduce
-from tui.domain.cells import ASCII, GAP, MARKS, NAME_LEAST, UNICODE, Face, Tone, columns
+from tui.domain.cells import ASCII, GAP, MARKS, NAME_LEAST, UNICODE, Face, Tone, visible_columns
 from tui.domain.jobs import Fault, FaultKind, Job, Link, LinkKind, Phase, Report, Saved
 from tui.domain.rows import Outlook
 
 FACE = Face(Outlook(now=NOW))
-WIDE = columns(200)
+WIDE = visible_columns(200)
 
 
 def job(phase=Phase.RUNNING, **more):
@@ -36,7 +36,7 @@ def row(state, face=FACE, shown=WIDE):
 
 @pytest.mark.parametrize("width", range(1, 251))
 def test_the_columns_fit_every_width_exactly(width):
-    shown = columns(width)
+    shown = visible_columns(width)
     taken = MARKS + sum(column.width for column in shown) + GAP * (len(shown) - 1) + 1
     ids = [column.id for column in shown]
     assert {"status", "name"} <= set(ids)
@@ -57,11 +57,11 @@ def test_the_columns_fit_every_width_exactly(width):
     ],
 )
 def test_columns_go_by_how_much_they_are_needed(width, ids):
-    assert [column.id for column in columns(width)] == ids.split()
+    assert [column.id for column in visible_columns(width)] == ids.split()
 
 
 def test_at_80_the_sketch_is_kept():
-    assert [(column.title, column.width) for column in columns(80)] == [
+    assert [(column.title, column.width) for column in visible_columns(80)] == [
         ("STATUS", 11),
         ("PROV", 7),
         ("NAME", 23),
@@ -171,7 +171,7 @@ def test_progress_is_measured_or_a_stage_or_nothing(state, text):
 
 @pytest.mark.parametrize("width", [90, 94, 99, 100, 120])
 def test_a_bar_is_never_cut(width):
-    for column in columns(width):
+    for column in visible_columns(width):
         if column.id == "progress":
             assert len(row(job(report=said(progress=1.0)))["progress"].text) <= column.width
 
@@ -200,7 +200,7 @@ def test_whatever_happened_to_a_job_its_row_says_something(story, later, width, 
     state = JobState(job=Job(account="a", id="1"))
     for _, event in story:
         state, _ = reduce(state, event)
-    shown = columns(width)
+    shown = visible_columns(width)
     for column, cell in zip(shown, cells.cells(state, shown, Face(Outlook(now=NOW + later), glyphs)), strict=True):
         assert cell.text or column.id == "lang"
         assert not {"None", "null", "nan", "-1"} & set(cell.text.split())

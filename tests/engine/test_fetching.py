@@ -44,11 +44,11 @@ class Errand:
             self.renewed.append(dead)
             return self.fresh
 
-        async with following.client(httpx.create_ssl_context, None) as http:
+        async with following.client(httpx.create_ssl_context, None) as client:
             fetching = Fetching(
                 Order(link=link(url, key=key, kind=kind), folder=self.folder, titles=("Spring",), id="id"),
                 self.way,
-                http,
+                client,
                 begun=self.begun,
                 keep=self._keep,
                 tell=lambda *told: self.told.append(told),

@@ -60,7 +60,7 @@ async def test_an_ask_of_another_host_takes_it(tmp_path, asked):
 
 async def test_a_download_from_this_machine_takes_no_proxy(asked):
     with serving(Simulator()) as base:
-        async with following.client(ssl.create_default_context, None) as http:
-            reply = await http.get(f"{base}/nothing", auth=httpx.USE_CLIENT_DEFAULT)
+        async with following.client(ssl.create_default_context, None) as client:
+            reply = await client.get(f"{base}/nothing", auth=httpx.USE_CLIENT_DEFAULT)
     assert reply.status_code != 502
     assert asked == []

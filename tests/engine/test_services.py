@@ -120,9 +120,9 @@ async def test_replies_before_the_reply_of_a_link_and_of_a_hook_are_bounded_too(
         told = await poster.post(b"{}", "1", None, 0.0)
         await poster.close()
         way = Way(base_url=url, header=Key(header="x-api-key"), key=None, insecure=True)
-        async with following.client(ssl.create_default_context, None) as http:
+        async with following.client(ssl.create_default_context, None) as client:
             with pytest.raises(CutError, match="128 KiB came without an end of the headers"):
-                await following.opened(http, way, following.Request(f"{url}/v.mp4", key=False))
+                await following.opened(client, way, following.Request(f"{url}/v.mp4", key=False))
     assert "128 KiB came without an end of the headers" in told.problem
 
 

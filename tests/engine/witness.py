@@ -37,7 +37,7 @@ AHEAD = 20.0
 """Seconds by which a bulk ask takes a job before its time."""
 MISSED, GRACE = 3, 30.0
 """An old report is called old after so many of its intervals, and so many seconds more (DESIGN: flag stale)."""
-COLUMNS = cells.columns(200)
+COLUMNS = cells.visible_columns(200)
 
 
 def _brief(state: JobState, now: float) -> str:

@@ -115,7 +115,7 @@ _LEAVING = ("eta", "progress", "lang", "next", "age", "provider", "link")
 """Which column goes first where the name would be squeezed."""
 
 
-def columns(width: int, *, instants: bool = False) -> tuple[Column, ...]:
+def visible_columns(width: int, *, instants: bool = False) -> tuple[Column, ...]:
     """The columns that stand in so many cells. The name takes what is left; the least needed go first.
 
     `instants`: ages and times left stand as instants, which take a cell more. From 100 cells on the progress loses its

@@ -53,7 +53,7 @@ def payload(occasion: Occasion, provider: Callable[[str], str | None], outlook: 
     return msgspec.json.encode(
         {
             "event": occasion.event,
-            "delivery": delivery(occasion),
+            "delivery": delivery_id(occasion),
             "at": shapes.iso(occasion.at),
             "text": occasion.text,
             "job": jobs[0] if jobs else None,
@@ -71,7 +71,7 @@ def payload(occasion: Occasion, provider: Callable[[str], str | None], outlook: 
     )
 
 
-def delivery(occasion: Occasion) -> str:
+def delivery_id(occasion: Occasion) -> str:
     """Its name, by which a receiver knows it again: the same in every process, and when it is sent again."""
     return hashlib.sha256(occasion.key.encode()).hexdigest()[:32]
 
@@ -190,12 +190,12 @@ class Lane:
         if self._poster is None:
             assert self.hook.run is not None, "it has one of the two"
             return await self._ways.run_program(self.hook.run, body, self.hook.timeout)
-        told = await self._post(self._poster, body, delivery(occasion))
+        told = await self._post(self._poster, body, delivery_id(occasion))
         for pause in PAUSES:
             if not told.again:
                 break
             await asyncio.sleep(max(pause * self._random.uniform(0.67, 1.33), min(told.after, AFTER_MOST)))
-            told = await self._post(self._poster, body, delivery(occasion))
+            told = await self._post(self._poster, body, delivery_id(occasion))
         return told
 
     async def _post(self, poster: Poster, body: bytes, name: str) -> Told:

@@ -146,11 +146,11 @@ class JobFiles:
             id=state.job.id,
             language=(state.report and state.report.language) or "",
         )
-        async with following.client(self._tls, self._transport) as http:
+        async with following.client(self._tls, self._transport) as client:
             return await Fetching(
                 order,
                 self._way(ref.account),
-                http,
+                client,
                 begun=begun,
                 keep=lambda begun: self._store(lambda: self._library.journal.downloads.keep(ref, piece.what, begun)),
                 tell=_Teller(ref, self._tell, asyncio.get_running_loop().time),

@@ -43,7 +43,7 @@ class TableHead(Lines):
         return Strip(segments).adjust_cell_length(self.size.width, title)
 
     def _columns(self) -> tuple[Column, ...]:
-        return cells.columns(self.size.width, instants=self._board.zone is not None)
+        return cells.visible_columns(self.size.width, instants=self._board.zone is not None)
 
     def on_click(self, event: events.Click) -> None:
         """Sorts by the column under the mouse."""

@@ -264,7 +264,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _fit(self) -> None:
         """Fits the columns to the width."""
-        self._columns = cells.columns(self._room.width, instants=self._board.zone is not None)
+        self._columns = cells.visible_columns(self._room.width, instants=self._board.zone is not None)
         self._forget()
 
     def notify_style_update(self) -> None:
