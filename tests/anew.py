@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from tui.domain.board import JobState
-from tui.domain.jobs import Ref
-from tui.domain.rows import SORTS, Filter, Outlook, View, views
+from tui.domain.job_state import JobState
+from tui.domain.models import Ref
+from tui.presentation.queries import SORTS, Filter, Outlook, View, views
 
 
 def counts(states: Iterable[JobState], outlook: Outlook) -> dict[View, int]:

@@ -6,9 +6,10 @@ from concurrent.futures import Future
 
 from msgspec.structs import replace
 
-from tui.domain import board, expiry
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Ref
+from tui.domain import job_state
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.links import expiry
+from tui.domain.models import Ref
 from tui.engine.feed import (
     AccountState,
     Cancel,
@@ -73,7 +74,7 @@ class LibraryFeed:
                 return Outcome(message=f"asking {len(refs)}")
             case Renew(refs):
                 self.renewed += refs
-                links = [board.soonest(self.library.board()[ref]) for ref in refs]
+                links = [job_state.soonest(self.library.board()[ref]) for ref in refs]
                 living = tuple(link for link in links if link and not expiry.expired(link, self.now()))
                 return self.renewal or Outcome(message="renewed", links=living)
             case Download(refs):

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Ref
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Ref
 from tui.engine.feed import AccountState, Notice, Progress, Refresh
 from tui.engine.session import Session
 from tui.stores.library import Library, Places

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from tests.feeds import LibraryFeed, accounts
 from tui.app import Babeltop
 from tui.demo import staged
-from tui.domain import rows
-from tui.domain.jobs import Phase, Saved
-from tui.domain.results import pieces
+from tui.domain.artifacts import pieces
+from tui.domain.models import Phase, Saved
 from tui.engine.feed import AccountState, Health, Progress, Stage, Update
+from tui.presentation import queries
 from tui.stores.library import Library
 from tui.widgets.welcome import Greeting
 
@@ -125,12 +125,12 @@ def saving(library: Library) -> Update:
     states = library.board().values()
     first, second, third, *_ = [state for state in states if state.phase is Phase.DONE and state.links]
     files = [
-        Saved(piece.what, f"~/Downloads/babeltop/{rows.name(third)}.mp4", 48_300_000, NOW) for piece in pieces(third)
+        Saved(piece.what, f"~/Downloads/babeltop/{queries.name(third)}.mp4", 48_300_000, NOW) for piece in pieces(third)
     ]
     half = Progress(
         ref=first.job.ref,
         stage=Stage.FETCHING,
-        name=f"{rows.name(first)}.mp4",
+        name=f"{queries.name(first)}.mp4",
         have=554_000_000,
         total=1_230_000_000,
         speed=18_200_000.0,

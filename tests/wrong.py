@@ -18,7 +18,7 @@ import trustme
 
 from tests import server
 from tests.server import Behaviour, raw, serving
-from tui.domain.jobs import FaultKind
+from tui.domain.models import FaultKind
 from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS
 

@@ -19,9 +19,9 @@ from textual.message import Message
 from textual.screen import Screen
 
 from tui.commands import Command, remapped
-from tui.domain.rows import Outlook
 from tui.engine.feed import Feed, Remember, Update
 from tui.engine.thread import EngineThread
+from tui.presentation.queries import Outlook
 from tui.screens.dashboard import Dashboard
 from tui.screens.ending import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
 from tui.screens.jobs import JobDeeds

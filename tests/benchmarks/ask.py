@@ -11,9 +11,9 @@ import httpx
 import msgspec
 
 from tests.benchmarks.origin import Origin, origin
-from tui.domain import board
-from tui.domain.board import JobState
-from tui.domain.jobs import Job
+from tui.domain import job_state
+from tui.domain.job_state import JobState
+from tui.domain.models import Job
 from tui.engine.accounts import LiveAccount
 from tui.engine.asking import event
 from tui.engine.client import Bounds
@@ -62,7 +62,7 @@ async def ours(at: Origin, trust: ssl.SSLContext) -> float:
 
     async def one(number: int) -> None:
         answer = await live.ask(clients[number], states[number].job)
-        states[number], _ = board.reduce(states[number], event(answer, False))
+        states[number], _ = job_state.reduce(states[number], event(answer, False))
 
     took = await timed(one)
     assert all(state.asks == WARM + ASKS and state.fault is None for state in states)

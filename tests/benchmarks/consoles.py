@@ -32,8 +32,8 @@ UPDATES = 1000
 
 def states(look: str, now: float, count: int = JOBS):
     """`count` jobs: every visible cell of time `ticking` each second, or `quiet`: nothing changes for an hour."""
-    from tui.domain.board import JobState
-    from tui.domain.jobs import Job, Link, LinkKind, Phase, Report
+    from tui.domain.job_state import JobState
+    from tui.domain.models import Job, Link, LinkKind, Phase, Report
 
     for number in range(count):
         job = Job(account="heygen", id=f"{number:032x}", label=f"Job {number:05}", tags=("bench",))
@@ -138,12 +138,12 @@ def datatable() -> None:
     from textual.message import Message
     from textual.widgets import DataTable
 
-    from tui.domain import cells
-    from tui.domain.cells import Face
-    from tui.domain.rows import Outlook
+    from tui.presentation import columns
+    from tui.presentation.columns import Face
+    from tui.presentation.queries import Outlook
 
     known = list(states("ticking", time.time()))
-    shown = cells.visible_columns(SIZE[0])
+    shown = columns.visible_columns(SIZE[0])
 
     class Arrived(Message):
         def __init__(self, state):
@@ -166,7 +166,7 @@ def datatable() -> None:
             arriving(known, lambda state: self.post_message(Arrived(state)))
 
         def texts(self, state):
-            return [cell.text for cell in cells.cells(state, shown, Face(Outlook(now=time.time())))]
+            return [cell.text for cell in columns.cells(state, shown, Face(Outlook(now=time.time())))]
 
         @on(Arrived)
         def set_row(self, event):

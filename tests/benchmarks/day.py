@@ -17,10 +17,10 @@ from statistics import mean
 from tests import house
 from tests.benchmarks.consoles import JOBS, resident, states
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
-from tui.domain.jobs import ENDS, Job
-from tui.domain.rows import Outlook
+from tui.domain.models import ENDS, Job
 from tui.engine.session import Session
 from tui.engine.thread import Outbox
+from tui.presentation.queries import Outlook
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 from tui.stores.journal import Entry

@@ -19,10 +19,10 @@ from random import Random
 from statistics import NormalDist, fmean
 from typing import NamedTuple
 
-from tui.domain.board import JobState
-from tui.domain.cadence import Learned, Tempo, plan
-from tui.domain.durations import Fit, Lived, fitted
-from tui.domain.jobs import Job, Phase, Report
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase, Report
+from tui.domain.polling.duration_model import Fit, Lived, fitted
+from tui.domain.polling.schedule import Learned, Tempo, plan
 
 MEDIANS = (60.0, 300.0, 1800.0)
 SIGMAS = (0.3, 0.5, 1.0)

@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Phase, Report
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase, Report
 from tui.stores.journal import Entry
 from tui.stores.library import Library, Places
 from tui.stores.watchlist import Add

@@ -10,7 +10,7 @@ import httpx
 
 from tests import house
 from tests.benchmarks.origin import Origin, origin
-from tui.domain.jobs import Phase, Ref
+from tui.domain.models import Phase, Ref
 from tui.engine.session import Session
 
 JOBS = 1000

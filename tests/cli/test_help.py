@@ -5,7 +5,7 @@ from tests.cli.conftest import Program
 from tui.cli import NOTHING
 from tui.cli.parser import build
 from tui.cli.verbs import VERBS
-from tui.domain.jobs import Phase
+from tui.domain.models import Phase
 from tui.providers import spec
 
 HEAVY = {"textual", "rich", "httpx", "asyncio", "filelock", "tomli_w", "email", "socket", "hashlib"}

@@ -15,11 +15,11 @@ from tui.cli.output import json_array
 from tui.cli.records import Record, Wrong, records
 from tui.cli.sheet import FLAT, flat
 from tui.domain import ids
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Phase, Report
-from tui.domain.rows import Outlook
-from tui.domain.shapes import exported
-from tui.domain.text import clean
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase, Report
+from tui.presentation.formatting import clean
+from tui.presentation.json_output import exported
+from tui.presentation.queries import Outlook
 
 OUTLOOK = Outlook(now=1.8e9, stall_after=3600, warn_before=86400, archive_after=1e9)
 TEXTS = st.text(max_size=40).map(clean) | st.sampled_from(["=1+1", "'=1", "''", '"', "-x", "a;b ,c", "@", "'"])

@@ -4,7 +4,7 @@ import pyte
 import pytest
 from rich.cells import cell_len
 
-from tui.domain.text import clean
+from tui.presentation.formatting import clean
 from tui.widgets.anchors import anchored, disputed, orders
 from tui.widgets.fit import fit
 

@@ -10,8 +10,8 @@ from textual.widgets import Input
 from tests.feeds import LibraryFeed
 from tui.app import Babeltop
 from tui.commands import COMMANDS
-from tui.domain.rows import SORTS, View
 from tui.engine.feed import Update
+from tui.presentation.queries import SORTS, View
 from tui.screens.accounts import AccountsScreen
 from tui.screens.add import AddScreen
 from tui.screens.confirm import ConfirmScreen

@@ -9,10 +9,10 @@ from tests.dashboard.conftest import NOW
 from tests.feeds import LibraryFeed, with_state
 from tui.app import Babeltop
 from tui.commands import COMMANDS
-from tui.domain.board import JobState
-from tui.domain.jobs import Asked, FaultKind, Job, Phase, Ref, Report
-from tui.domain.rows import View, name
+from tui.domain.job_state import JobState
+from tui.domain.models import Asked, FaultKind, Job, Phase, Ref, Report
 from tui.engine.feed import Kind, Notice, Update
+from tui.presentation.queries import View, name
 from tui.screens.add import AddScreen
 from tui.screens.dashboard import Dashboard
 from tui.screens.edit import EditScreen
@@ -284,7 +284,7 @@ async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, l
 
 
 async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, feed: LibraryFeed):
-    from tui.domain.text import clean
+    from tui.presentation.formatting import clean
 
     title = clean(NASTY)
     async with app.run_test(size=(200, 60)) as pilot:

@@ -10,8 +10,8 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, with_state
 from tui.app import Babeltop
-from tui.domain.durations import Fit
-from tui.domain.jobs import Phase
+from tui.domain.models import Phase
+from tui.domain.polling.duration_model import Fit
 from tui.widgets.pages import LABEL, hung
 
 NOTE = "legal wants Urdu first, then the others, and nobody may publish before Thursday evening"

@@ -7,10 +7,10 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, with_state
 from tui.app import Babeltop
-from tui.domain import rows
-from tui.domain.jobs import Link, LinkKind, Phase
-from tui.domain.rows import View
+from tui.domain.models import Link, LinkKind, Phase
 from tui.engine.feed import Outcome
+from tui.presentation import queries
+from tui.presentation.queries import View
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -101,7 +101,7 @@ async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, f
         await pilot.pause()
         board = app.screen.board
         problems = board.counts()[View.PROBLEMS]
-        state = next(state for state in board.states.values() if rows.name(state) == "Q3 all-hands")
+        state = next(state for state in board.states.values() if queries.name(state) == "Q3 all-hands")
         feed.push(with_state(replace(state, links=(link(-HOUR),))))
         await pilot.pause()
         assert board.counts()[View.PROBLEMS] == problems

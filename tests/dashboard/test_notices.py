@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.server import serving
 from tests.terminal import Terminal
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 from tui.engine.feed import Kind, Notice
 from tui.simulator.app import Simulator
 from tui.stores.settings import Alerts

@@ -10,11 +10,11 @@ from textual.content import Content
 from textual.geometry import Size
 
 from tests.domain.made import few, fits, stories
-from tui.domain import rows
-from tui.domain.board import JobState, PhaseChange, reduce
-from tui.domain.jobs import Asked, Job, Link, LinkKind, Phase, Report
-from tui.domain.rows import Outlook
+from tui.domain.job_state import JobState, PhaseChange, reduce
+from tui.domain.models import Asked, Job, Link, LinkKind, Phase, Report
 from tui.engine.feed import Detail
+from tui.presentation import queries
+from tui.presentation.queries import Outlook
 from tui.widgets.board import Board
 from tui.widgets.pages import Pages, Tab
 
@@ -83,5 +83,7 @@ def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
     said, still = plain(pages.page(tab, state, looked, ROOM)), min(pages.still_for(tab, state), 1e7)
     now += max(0.0, still - 1e-3) * share
     again = plain(pages.page(tab, state, looked, ROOM))
-    if rows.left(state, board.outlook) is None:  # what is estimated may lag, and by an eighth of a cell what is drawn
+    if (
+        queries.left(state, board.outlook) is None
+    ):  # what is estimated may lag, and by an eighth of a cell what is drawn
         assert again.translate(DRAWN) == said.translate(DRAWN)

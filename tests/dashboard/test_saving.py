@@ -12,9 +12,9 @@ from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, with_state
 from tests.waiting import wait_until
 from tui.app import Babeltop
-from tui.domain import rows
-from tui.domain.jobs import Link, LinkKind, Phase, Saved
+from tui.domain.models import Link, LinkKind, Phase, Saved
 from tui.engine.feed import Progress, Stage, Update
+from tui.presentation import queries
 from tui.screens.confirm import ConfirmScreen
 
 HOUR = 3600.0
@@ -25,7 +25,7 @@ async def put(app, feed, pilot, **more):
     """The cursor on a job that is done, its state as told."""
     await pilot.pause()
     states = [state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links]
-    state = next(state for state in states if rows.name(state).isascii())
+    state = next(state for state in states if queries.name(state).isascii())
     state = replace(state, links=(VIDEO,), result=None, **more)
     feed.push(with_state(state))
     await pilot.pause()

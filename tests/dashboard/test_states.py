@@ -10,7 +10,7 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, accounts
 from tui.app import Babeltop
-from tui.domain.jobs import Phase
+from tui.domain.models import Phase
 from tui.engine.feed import AccountState, Health, Update
 from tui.screens.confirm import ConfirmScreen
 from tui.stores.library import Library

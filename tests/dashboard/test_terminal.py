@@ -17,7 +17,7 @@ from tests import house
 from tests.server import serving
 from tests.terminal import DEADLINE, Terminal, smoke
 from tests.waiting import wait_until
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 from tui.stores.journal import Journal

@@ -5,8 +5,8 @@ from datetime import UTC
 from tests.benchmarks.consoles import FixedFeed
 from tests.dashboard.conftest import NOW
 from tui.app import Babeltop
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Phase
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase
 from tui.engine.feed import Update
 from tui.screens.dashboard import TICK
 from tui.stores.settings import Settings

@@ -13,12 +13,12 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard
 from tests.feeds import LibraryFeed
 from tui.app import Babeltop
-from tui.domain import board as reducer
-from tui.domain import cells
-from tui.domain.cells import GAP, MARKS
-from tui.domain.jobs import Phase
-from tui.domain.rows import SORTS, View
+from tui.domain import job_state as reducer
+from tui.domain.models import Phase
 from tui.engine.feed import Update
+from tui.presentation import columns
+from tui.presentation.columns import GAP, MARKS
+from tui.presentation.queries import SORTS, View
 from tui.widgets.anchors import anchored, disputed, orders
 from tui.widgets.fit import fit
 from tui.widgets.table import JobTable
@@ -45,7 +45,7 @@ def expected(table: JobTable) -> list[str]:
     """The table's lines, as the cells say them, drawn by a terminal of their own."""
     top = table.scroll_offset.y
     board, face = table._board, table._board.face
-    shown = cells.visible_columns(table.size.width, instants=board.zone is not None)
+    shown = columns.visible_columns(table.size.width, instants=board.zone is not None)
     lines = []
     for ref in table.refs[top : top + table.size.height]:
         state = board.states[ref]
@@ -55,7 +55,7 @@ def expected(table: JobTable) -> list[str]:
             + (face.glyphs.muted if state.job.muted else " ")
         )
         left = table.region.x + MARKS
-        for column, cell in zip(shown, cells.cells(state, shown, face), strict=True):
+        for column, cell in zip(shown, columns.cells(state, shown, face), strict=True):
             piece = fit(cell.text, column.width, right=column.right, cut=face.glyphs.cut)
             text += (anchored(piece, column.width, left) if disputed(piece) else piece) + " " * GAP
             left += column.width + GAP
@@ -172,7 +172,7 @@ async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_
 @pytest.mark.parametrize("sort", ["", *SORTS])
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
 def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, view):
-    from tui.domain.rows import Filter, Outlook
+    from tui.presentation.queries import Filter, Outlook
     from tui.widgets.arrangement import Arrangement
 
     random = Random(7)

@@ -14,12 +14,14 @@ from tests.virtual import DAY, EPOCH, HOUR, MINUTE
 from tui.demo import staged
 from tui.demo.role import SERVICES
 from tui.demo.story import ACTS, CAST
-from tui.domain import board, cells, expiry, ids, rows
-from tui.domain.board import Flag, JobState
-from tui.domain.jobs import Phase
-from tui.domain.rows import Outlook, View
-from tui.domain.text import clean
+from tui.domain import ids, job_state
+from tui.domain.job_state import Flag, JobState
+from tui.domain.links import expiry
+from tui.domain.models import Phase
 from tui.engine.client import Transport
+from tui.presentation import columns, queries
+from tui.presentation.formatting import clean
+from tui.presentation.queries import Outlook, View
 from tui.stores.library import Library
 from tui.stores.secrets import Secret, SecretError
 
@@ -28,7 +30,7 @@ OUTLOOK = Outlook(now=EPOCH)
 
 
 def called(stage: Stage) -> dict[str, JobState]:
-    return {rows.name(state): state for state in stage[0].board().values()}
+    return {queries.name(state): state for state in stage[0].board().values()}
 
 
 def test_some_thirty_jobs_of_all_four_services_stand_on_the_watchlist(stage: Stage) -> None:
@@ -42,11 +44,11 @@ def test_some_thirty_jobs_of_all_four_services_stand_on_the_watchlist(stage: Sta
 def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
     states = stage[0].board().values()
     for state in states:
-        said = (rows.name(state), state.job.id, state.job.note, state.report.word if state.report else "")
+        said = (queries.name(state), state.job.id, state.job.note, state.report.word if state.report else "")
         assert [clean(text) for text in said] == list(said)
         assert ids.refusal(state.job.id) is None
     scripts = {
-        unicodedata.name(letter).split()[0] for state in states for letter in rows.name(state) if letter.isalpha()
+        unicodedata.name(letter).split()[0] for state in states for letter in queries.name(state) if letter.isalpha()
     }
     assert {"LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "CJK", "HANGUL"} <= scripts
 
@@ -60,15 +62,15 @@ def test_every_id_has_the_shape_of_its_service(stage: Stage) -> None:
 def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) -> None:
     states = stage[0].board().values()
     assert {state.phase for state in states} == set(Phase)
-    assert {flag for state in states for flag in rows.flags(state, OUTLOOK)} == set(Flag)
+    assert {flag for state in states for flag in queries.flags(state, OUTLOOK)} == set(Flag)
     assert all(counts(states, OUTLOOK).values())
-    assert {View.EXPIRING, View.ARCHIVE} <= {view for state in states for view in rows.views(state, OUTLOOK)}
-    shown = {cells.link(state, cells.Face(OUTLOOK)).text for state in states}
-    assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", cells.NOTHING} <= shown
+    assert {View.EXPIRING, View.ARCHIVE} <= {view for state in states for view in queries.views(state, OUTLOOK)}
+    shown = {columns.link(state, columns.Face(OUTLOOK)).text for state in states}
+    assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", columns.NOTHING} <= shown
 
 
 def test_links_are_exact_where_they_are_signed_and_else_count_from_when_they_were_first_seen(stage: Stage) -> None:
-    links = {title: link for title, state in called(stage).items() if (link := board.soonest(state)) is not None}
+    links = {title: link for title, state in called(stage).items() if (link := job_state.soonest(state)) is not None}
     assert expiry.signed(links["דבר המנכ״ל"].url) == (links["דבר המנכ״ל"].expires_at, True)
     estimate = links["Q3 all-hands"]
     assert not estimate.exact
@@ -146,7 +148,7 @@ def test_the_stage_is_set_without_httpx_and_textual(tmp_path: Path) -> None:
 
 
 def test_the_short_link_has_a_minute_left_and_a_bit(stage: Stage) -> None:
-    link = board.soonest(called(stage)["Teaser 🎬 15 s"])
+    link = job_state.soonest(called(stage)["Teaser 🎬 15 s"])
     assert link is not None
     assert link.exact
     assert MINUTE < (expiry.left(link, EPOCH) or 0) < 2 * MINUTE

@@ -3,9 +3,9 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from tui.domain.board import Died, Faulted, Listed, Planned, Reported, Resulted, Unasked
-from tui.domain.durations import SIGMAS, Fit
-from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Saved, Sighting
+from tui.domain.job_state import Died, Faulted, Listed, Planned, Reported, Resulted, Unasked
+from tui.domain.models import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Saved, Sighting
+from tui.domain.polling.duration_model import SIGMAS, Fit
 
 NOW = 1_800_000_000.0
 WEEK = 7 * 86400.0

@@ -1,9 +1,9 @@
 from msgspec.structs import replace
 
-from tui.domain.alarms import RENEWING, Alarm, alarms, said
-from tui.domain.board import Flag, JobState, Saved
-from tui.domain.jobs import Job, Link, LinkKind, Phase
-from tui.domain.rows import Outlook, flags
+from tui.domain.job_state import Flag, JobState, Saved
+from tui.domain.models import Job, Link, LinkKind, Phase
+from tui.domain.time_alerts import RENEWING, Alarm, alarms, said
+from tui.presentation.queries import Outlook, flags
 
 NOW = 1_800_000_000.0
 DAY = 86400.0

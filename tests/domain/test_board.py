@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 
 from tests.domain.made import NOW, WEEK, few, stories
-from tui.domain import board, expiry
-from tui.domain.board import Faulted, Flag, JobState, Listed, Planned, Reported, Resulted, Unasked, reduce
-from tui.domain.jobs import ENDS, Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
+from tui.domain import job_state
+from tui.domain.job_state import Faulted, Flag, JobState, Listed, Planned, Reported, Resulted, Unasked, reduce
+from tui.domain.links import expiry
+from tui.domain.models import ENDS, Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
 
 JOB = Job(account="a", id="1")
 NEW = JobState(job=JOB)
@@ -148,7 +149,7 @@ def test_an_unknown_word_ends_nothing_and_un_ends_nothing(before, becomes):
     state = JobState(job=JOB, phase=before, since=NOW)
     state = after(Reported(said(None), NOW + 1), state=state)
     assert state.phase is becomes
-    assert Flag.UNKNOWN in board.flags(state, NOW + 1, stall_after=60, warn_before=60)
+    assert Flag.UNKNOWN in job_state.flags(state, NOW + 1, stall_after=60, warn_before=60)
 
 
 def test_title_and_language_that_are_said_once_stay():
@@ -181,7 +182,7 @@ def test_flags_by_the_clock():
     )
 
     def flags(seconds, of=state):
-        return set(board.flags(of, NOW + seconds, stall_after=3600, warn_before=86400))
+        return set(job_state.flags(of, NOW + seconds, stall_after=3600, warn_before=86400))
 
     assert flags(60) == {Flag.UNKNOWN}
     assert flags(76) == {Flag.UNKNOWN, Flag.STALE}
@@ -195,12 +196,12 @@ def test_flags_by_the_clock():
 def test_captions_count_for_a_row_only_where_there_is_nothing_else():
     captions = Sighting(LinkKind.CAPTIONS, "https://cdn.test/c")
     both = after(Reported(said(Phase.DONE, links=(captions, VIDEO)), NOW))
-    assert board.soonest(both).kind is LinkKind.VIDEO
-    assert board.soonest(after(Reported(said(Phase.DONE, links=(captions,)), NOW))).kind is LinkKind.CAPTIONS
-    assert board.soonest(NEW) is None
+    assert job_state.soonest(both).kind is LinkKind.VIDEO
+    assert job_state.soonest(after(Reported(said(Phase.DONE, links=(captions,)), NOW))).kind is LinkKind.CAPTIONS
+    assert job_state.soonest(NEW) is None
 
 
 def test_a_row_is_marked_for_some_seconds_after_its_phase_changed():
     state = after(Reported(said(Phase.RUNNING), NOW))
-    assert [board.changed(state, NOW + seconds) for seconds in (-1, 0, 7.9, 8)] == [False, True, True, False]
-    assert not board.changed(NEW, NOW)
+    assert [job_state.changed(state, NOW + seconds) for seconds in (-1, 0, 7.9, 8)] == [False, True, True, False]
+    assert not job_state.changed(NEW, NOW)

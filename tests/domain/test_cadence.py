@@ -6,11 +6,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.domain.made import NOW, few, fits, stories
-from tui.domain import cadence, durations
-from tui.domain.board import Faulted, JobState, Listed, Reported, Resulted, reduce
-from tui.domain.cadence import BELIEVED, COLD, DAY, HOUR, Learned, Tempo, plan
-from tui.domain.durations import Fit
-from tui.domain.jobs import ACTIVE, Fault, FaultKind, Job, Phase, Report, Result
+from tui.domain.job_state import Faulted, JobState, Listed, Reported, Resulted, reduce
+from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Phase, Report, Result
+from tui.domain.polling import duration_model, schedule
+from tui.domain.polling.duration_model import Fit
+from tui.domain.polling.schedule import BELIEVED, COLD, DAY, HOUR, Learned, Tempo, plan
 
 JOB = Job(account="a", id="1")
 NEW = JobState(job=JOB)
@@ -61,7 +61,7 @@ def test_what_ended_is_planned_only_for_its_link_its_result_or_because_it_is_mis
     assert not state.job.archived
     assert state.phase in {Phase.DONE, Phase.MISSING}
     if state.phase is Phase.DONE:
-        assert cadence.wants_result(state, tempo) or 0 < state.unwhole <= 5
+        assert schedule.wants_result(state, tempo) or 0 < state.unwhole <= 5
 
 
 @few
@@ -157,15 +157,15 @@ def test_a_result_is_asked_at_once_then_backed_off_then_hourly_for_a_day():
 @given(stories(), tempos)
 def test_freshness_is_for_reports_that_can_grow_old(story, tempo):
     state = after(*(event for _, event in story))
-    until = cadence.fresh_until(state, NOW + 1e6, NOW)
+    until = schedule.fresh_until(state, NOW + 1e6, NOW)
     assert (until is None) or state.phase in ACTIVE
 
 
 def test_a_report_is_fresh_for_three_intervals_and_a_fault_makes_it_no_fresher():
     state = after(said(Phase.RUNNING, NOW))
-    assert cadence.fresh_until(state, NOW + 15, NOW) == NOW + 75
-    assert cadence.fresh_until(after(fault(FaultKind.SERVER, NOW + 15), state=state), NOW + 99, NOW + 15) is None
-    assert cadence.fresh_until(state, None, NOW) is None
+    assert schedule.fresh_until(state, NOW + 15, NOW) == NOW + 75
+    assert schedule.fresh_until(after(fault(FaultKind.SERVER, NOW + 15), state=state), NOW + 99, NOW + 15) is None
+    assert schedule.fresh_until(state, None, NOW) is None
 
 
 def learned(median, sigma=0.5, price=0.2):
@@ -175,14 +175,14 @@ def learned(median, sigma=0.5, price=0.2):
 @few
 @given(fits, st.floats(1e-3, 1e5), st.floats(0, 1e6), st.floats(2, 3600))
 def test_a_learned_interval_is_in_bounds_for_any_fit_and_age(fit, price, age, longest):
-    assert 2 <= cadence.learned_interval(Learned(fit, price), age, longest) <= longest
+    assert 2 <= schedule.learned_interval(Learned(fit, price), age, longest) <= longest
 
 
 @few
 @given(fits, st.floats(0, 86_000), st.floats(1e-3, 1e3))
 @example(Fit(3.5, 0.34375, 3), 4.0, 2.0)
 def test_a_dearer_ask_makes_no_interval_shorter(fit, age, price):
-    cheap, dear = (cadence.learned_interval(Learned(fit, each), age, 60) for each in (price, price * 1.2))
+    cheap, dear = (schedule.learned_interval(Learned(fit, each), age, 60) for each in (price, price * 1.2))
     assert dear >= cheap * 0.93  # each is good to 3 %
 
 
@@ -190,25 +190,27 @@ def test_a_dearer_ask_makes_no_interval_shorter(fit, age, price):
 @given(fits, st.floats(0, 86_000), st.floats(1e-3, 1e3))
 @example(Fit(3.5, 0.34375, 3), 4.0, 2.0)
 def test_over_a_learned_interval_the_best_rate_adds_up_to_about_one_ask(fit, age, price):
-    found = cadence.learned_interval(Learned(fit, price), age, 60)
+    found = schedule.learned_interval(Learned(fit, price), age, 60)
     steps = [age + found * (step + 0.5) / 500 for step in range(500)]
-    asks = sum(math.sqrt(durations.hazard(fit, at) / (2 * price)) for at in steps) * found / 500
+    asks = sum(math.sqrt(duration_model.hazard(fit, at) / (2 * price)) for at in steps) * found / 500
     assert asks > 1 / 8 or found > 59  # where the hazard is steepest, Simpson's rule is that far off
     assert asks < 5 / 2 or found < 2.1
 
 
 def test_where_the_hazard_stands_still_the_interval_is_the_formulas():
-    found = cadence.learned_interval(learned(600), 800, 60)
-    assert found == pytest.approx(math.sqrt(2 * 0.2 / durations.hazard(learned(600).fit, 800 + found / 2)), rel=0.05)
+    found = schedule.learned_interval(learned(600), 800, 60)
+    assert found == pytest.approx(
+        math.sqrt(2 * 0.2 / duration_model.hazard(learned(600).fit, 800 + found / 2)), rel=0.05
+    )
 
 
 def test_asks_come_oftener_where_the_end_is_likelier():
-    young, ripe = (cadence.learned_interval(learned(600, 0.3), age, 60) for age in (60, 600))
+    young, ripe = (schedule.learned_interval(learned(600, 0.3), age, 60) for age in (60, 600))
     assert (young, ripe < 15) == (60, True)
 
 
 def test_a_young_job_of_a_short_kind_is_not_slept_over():
-    assert cadence.learned_interval(learned(60, 0.2), 0, 600) < 60
+    assert schedule.learned_interval(learned(60, 0.2), 0, 600) < 60
 
 
 def test_the_reason_says_when_most_end():
@@ -230,6 +232,6 @@ def test_a_wildly_wrong_history_delays_no_end_by_more_than_the_longest_interval(
     for life in (60, 600, 3000):
         age = 0.0
         while age < life:
-            before, age = age, age + cadence.learned_interval(learned(life * wrong), age, 60)
+            before, age = age, age + schedule.learned_interval(learned(life * wrong), age, 60)
         assert age - life <= 60
         assert age - before >= 2

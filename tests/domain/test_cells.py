@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.domain.made import NOW, WEEK, few, fits, stories
-from tui.domain import cells
-from tui.domain.board import JobState, reduce
-from tui.domain.cells import ASCII, GAP, MARKS, NAME_LEAST, UNICODE, Face, Tone, visible_columns
-from tui.domain.jobs import Fault, FaultKind, Job, Link, LinkKind, Phase, Report, Saved
-from tui.domain.rows import Outlook
+from tui.domain.job_state import JobState, reduce
+from tui.domain.models import Fault, FaultKind, Job, Link, LinkKind, Phase, Report, Saved
+from tui.presentation import columns
+from tui.presentation.columns import ASCII, GAP, MARKS, NAME_LEAST, UNICODE, Face, Tone, visible_columns
+from tui.presentation.queries import Outlook
 
 FACE = Face(Outlook(now=NOW))
 WIDE = visible_columns(200)
@@ -31,7 +31,7 @@ def link(left, exact=True, kind=LinkKind.VIDEO):
 
 
 def row(state, face=FACE, shown=WIDE):
-    return {column.id: cell for column, cell in zip(shown, cells.cells(state, shown, face), strict=True)}
+    return {column.id: cell for column, cell in zip(shown, columns.cells(state, shown, face), strict=True)}
 
 
 @pytest.mark.parametrize("width", range(1, 251))
@@ -86,13 +86,13 @@ def test_at_80_the_sketch_is_kept():
     ],
 )
 def test_every_phase_has_its_glyph_word_and_tone(phase, text, plain, tone):
-    assert cells.status(job(phase), FACE) == (text, tone)
-    assert cells.status(job(phase), Face(Outlook(now=NOW), ASCII)) == (plain, tone)
+    assert columns.status(job(phase), FACE) == (text, tone)
+    assert columns.status(job(phase), Face(Outlook(now=NOW), ASCII)) == (plain, tone)
     assert len(text) <= 11
 
 
 def test_a_word_that_is_not_known_stands_as_it_came_with_doubt():
-    assert cells.status(job(report=said(phase=None, word="lip_syncing")), FACE) == ("? lip_syncing", Tone.WARNING)
+    assert columns.status(job(report=said(phase=None, word="lip_syncing")), FACE) == ("? lip_syncing", Tone.WARNING)
 
 
 def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
@@ -100,8 +100,8 @@ def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
     found = row(stale)
     assert found["status"] == ("? running", Tone.QUIET)
     assert found["progress"] == ("12m old", Tone.WARNING)
-    assert cells.dimmed(stale, FACE)
-    assert not cells.dimmed(job(fresh_until=NOW), FACE)
+    assert columns.dimmed(stale, FACE)
+    assert not columns.dimmed(job(fresh_until=NOW), FACE)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
     ],
 )
 def test_a_link_says_how_long_it_lives(links, result, text, tone):
-    assert cells.link(job(Phase.DONE, links=links, result=result), FACE) == (text, tone)
+    assert columns.link(job(Phase.DONE, links=links, result=result), FACE) == (text, tone)
     assert len(text) <= 8
 
 
@@ -137,14 +137,14 @@ def test_a_link_says_how_long_it_lives(links, result, text, tone):
 def test_what_is_downloaded_bears_its_mark_and_may_expire(links, result, text):
     files = tuple(Saved(what, f"/d/{what}", 1, NOW) for what in ("video", "text"))
     done = job(Phase.DONE, links=links, result=result, saved=files)
-    assert cells.link(done, FACE) == (text, Tone.DONE)
+    assert columns.link(done, FACE) == (text, Tone.DONE)
     assert len(text) <= 8
 
 
 def test_what_is_only_partly_downloaded_bears_no_mark():
     links = (link(5 * 86400), link(5 * 86400, kind=LinkKind.CAPTIONS))
     done = job(Phase.DONE, links=links, saved=(Saved("captions", "/d/a.srt", 1, NOW),))
-    assert cells.link(done, FACE).text == "5d00h"
+    assert columns.link(done, FACE).text == "5d00h"
 
 
 @pytest.mark.parametrize(("share", "text", "bar"), [(0.45, "↓ 45%", " 45% ████·····"), (None, "↓ …", "·")])
@@ -201,7 +201,7 @@ def test_whatever_happened_to_a_job_its_row_says_something(story, later, width, 
     for _, event in story:
         state, _ = reduce(state, event)
     shown = visible_columns(width)
-    for column, cell in zip(shown, cells.cells(state, shown, Face(Outlook(now=NOW + later), glyphs)), strict=True):
+    for column, cell in zip(shown, columns.cells(state, shown, Face(Outlook(now=NOW + later), glyphs)), strict=True):
         assert cell.text or column.id == "lang"
         assert not {"None", "null", "nan", "-1"} & set(cell.text.split())
         if column.id in {"age", "next"}:
@@ -221,7 +221,7 @@ def test_a_row_says_the_same_for_as_long_as_it_is_said_to(story, fit, later, sha
         state, now = reduce(state, event)[0], at + later
     state = replace(state, expected=fit)
     face = Face(Outlook(now=now), zone=zone)
-    still = min(cells.still_for(state, face), 1e7)
+    still = min(columns.still_for(state, face), 1e7)
     then = face._replace(outlook=replace(face.outlook, now=now + max(0.0, still - 1e-3) * share))
     before, after = row(state, face), row(state, then)
     for name, cell in before.items():
@@ -229,7 +229,7 @@ def test_a_row_says_the_same_for_as_long_as_it_is_said_to(story, fit, later, sha
             continue  # a screen looks at no row more than once a second for an estimate's sake
         shares = estimate(cell.text), estimate(after[name].text)
         if name == "eta":
-            assert (cell.text == cells.NOTHING) is (after[name].text == cells.NOTHING)
+            assert (cell.text == columns.NOTHING) is (after[name].text == columns.NOTHING)
         elif None in shares:
             assert cell == after[name]
         else:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.made import few, fits
-from tui.domain.durations import (
+from tui.domain.polling.duration_model import (
     LEAST,
     PRIORS,
     SIGMAS,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.domain import expiry
-from tui.domain.jobs import Link, LinkKind, Sighting
+from tui.domain.links import expiry
+from tui.domain.models import Link, LinkKind, Sighting
 
 WORKED_POLICY = (
     "eyJTdGF0ZW1lbnQiOlt7IlJlc291cmNlIjoiaHR0cHM6Ly9kMTExMTExYWJjZGVmOC5jbG91ZGZyb250Lm5ldC92LyoiLCJDb25kaXRpb24iOnsi"

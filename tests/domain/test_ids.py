@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.domain.ids import LONGEST, UnknownRef, from_paste, guess, refusal, resolve
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 
 HEX = re.compile(r"^[0-9a-f]{32}(-|$)")
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-")

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from tui.domain.intake import Verdict, sort_out
-from tui.domain.jobs import Ref
+from tui.domain.job_ids import Verdict, sort_out
+from tui.domain.models import Ref
 
 HINTS = {"acme": [re.compile("^doc_")], "other": []}
 

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.domain.made import NOW, few
-from tui.domain import pace
-from tui.domain.budget import SLOWED
-from tui.domain.jobs import Fault, FaultKind
-from tui.domain.pace import answered, ready, rekeyed, rested, resumed, shifted, taken
+from tui.domain.models import Fault, FaultKind
+from tui.domain.polling import throttle
+from tui.domain.polling.rate_limit import SLOWED
+from tui.domain.polling.throttle import answered, ready, rekeyed, rested, resumed, shifted, taken
 
 
 def fault(kind, status=None, retry_at=None):
@@ -195,4 +195,4 @@ def test_a_clock_that_is_set_changes_no_wait(by):
 
 
 def test_the_failures_are_those_that_say_that_nobody_is_there():
-    assert {FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER} == pace.FAILURES
+    assert {FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER} == throttle.FAILURES

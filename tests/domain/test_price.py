@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.made import few
-from tui.domain.price import CHEAPEST, SHORTEST, Demand, price
+from tui.domain.polling.request_cost import CHEAPEST, SHORTEST, Demand, price
 
 hazards = st.lists(st.floats(1e-12, 10), min_size=1, max_size=50)
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.made import NOW, WEEK, few
-from tui.domain import renewal
-from tui.domain.board import Died, Faulted, JobState, Reported, Resulted, reduce
-from tui.domain.cadence import Tempo, plan
-from tui.domain.jobs import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
+from tui.domain.job_state import Died, Faulted, JobState, Reported, Resulted, reduce
+from tui.domain.links import renewal
+from tui.domain.models import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
+from tui.domain.polling.schedule import Tempo, plan
 
 HOUR, DAY = 3600.0, 86400.0
 KEPT = JobState(job=Job(account="a", id="1", keep_link=True))

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from tests.anew import arranged, counts
 from tests.domain.made import NOW, WEEK, few, stories
-from tui.domain.board import JobState, reduce
-from tui.domain.jobs import Job, Link, LinkKind, Phase, Report
-from tui.domain.rows import FIELDS, SORTS, Filter, Outlook, View, name, views
+from tui.domain.job_state import JobState, reduce
+from tui.domain.models import Job, Link, LinkKind, Phase, Report
+from tui.presentation.queries import FIELDS, SORTS, Filter, Outlook, View, name, views
 
 DAY = 86400.0
 OUTLOOK = Outlook(now=NOW, providers={"emea": "heygen"})

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.domain import text
-from tui.domain.languages import LANGUAGES, QUALIFIERS
+from tui.presentation import formatting
+from tui.presentation.languages import LANGUAGES, QUALIFIERS
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 HOSTILE = st.text(
@@ -18,7 +18,7 @@ HOSTILE = st.text(
         "\ufeff\ufe0f\U000e0067\U000e007f\ud83d\udc4d\u2764\U0001f525\U0001f468\u0645\u06cc\u0916\u0915\u094d\u0dca你"
     )
 )
-SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cf" and text.clean(chr(c))}
+SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cf" and formatting.clean(chr(c))}
 """The format characters that `clean` lets pass."""
 
 
@@ -49,7 +49,7 @@ SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) 
     ],
 )
 def test_what_a_service_says_is_text(said: str, shown: str):
-    assert text.clean(said) == shown
+    assert formatting.clean(said) == shown
 
 
 @pytest.mark.parametrize(
@@ -57,40 +57,40 @@ def test_what_a_service_says_is_text(said: str, shown: str):
     ["می\u200cخواهم", "क्\u200dष", "ශ්\u200dරී", "❤️\u200d🔥", "👨\u200d👩\u200d👧", "👩🏽\u200d🚀", "葛\U000e0100城"],
 )
 def test_a_joiner_stays_where_a_script_or_an_emoji_needs_it(word: str):
-    assert text.clean(f"\x00{word}") == word
+    assert formatting.clean(f"\x00{word}") == word
 
 
 @pytest.mark.parametrize("word", ["pay\u200cpal", "pay\u200dpal", "\u200dab\u200d", "م\u200c b", "م\u200c\u200cم"])
 def test_a_joiner_goes_where_it_only_hides(word: str):
-    assert text.clean(word) == word.replace("\u200c", "").replace("\u200d", "")
+    assert formatting.clean(word) == word.replace("\u200c", "").replace("\u200d", "")
 
 
 def test_a_quotation_mark_that_was_decoded_wrong_takes_no_text_along():
-    assert text.clean("he said “yes” and “no”".encode().decode("latin-1")) == "he said âyesâ and ânoâ"
+    assert formatting.clean("he said “yes” and “no”".encode().decode("latin-1")) == "he said âyesâ and ânoâ"
 
 
 def test_lines_keep_their_breaks_and_lose_their_tabs():
-    assert text.clean("a\r\n\tb\n\nc\x1b[2J\n", lines=True) == "a\n    b\n\nc\n"
+    assert formatting.clean("a\r\n\tb\n\nc\x1b[2J\n", lines=True) == "a\n    b\n\nc\n"
 
 
 def test_too_long_is_cut_with_an_ellipsis():
-    assert text.clean("x" * 2001) == "x" * 1999 + "…"
-    assert text.clean("one two", 5) == "one…"
-    assert text.clean("❤️\u200d🔥!", 4) == "❤️…"
-    assert text.clean("abc", 1) == "…"
+    assert formatting.clean("x" * 2001) == "x" * 1999 + "…"
+    assert formatting.clean("one two", 5) == "one…"
+    assert formatting.clean("❤️\u200d🔥!", 4) == "❤️…"
+    assert formatting.clean("abc", 1) == "…"
 
 
 @given(ANYTHING | HOSTILE, st.booleans(), st.integers(1, 30))
 def test_cleaning_twice_is_cleaning_once(said: str, lines: bool, most: int):
-    once = text.clean(said, most, lines=lines)
-    assert text.clean(once, most, lines=lines) == once
+    once = formatting.clean(said, most, lines=lines)
+    assert formatting.clean(once, most, lines=lines) == once
     assert len(once) <= most
 
 
 @given(ANYTHING | HOSTILE, st.booleans())
 def test_no_control_format_or_surrogate_comes_through(said: str, lines: bool):
     allowed = SEEN_FORMATS | {"\u200c", "\u200d"} | ({"\n"} if lines else set())
-    shown = set(text.clean(said, lines=lines)) - allowed
+    shown = set(formatting.clean(said, lines=lines)) - allowed
     assert not {c for c in shown if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
 
 
@@ -101,14 +101,14 @@ def test_the_only_format_characters_that_pass_are_ones_with_a_glyph():
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
 def test_plain_text_stays_as_it_is(said: str):
-    assert text.clean(said) == said
+    assert formatting.clean(said) == said
 
 
 @pytest.mark.parametrize("unit", ["a", "é\x00", "\x1b]", "\x9d", "\x1b[", "\u200d", "\r", "\x1b]0;x\x85", "[0;"])
 def test_a_megabyte_is_cleaned_in_steps_that_grow_with_its_length(unit: str):
     """Steps that grew with its square would take hours: the test's time-out is the bound."""
-    cleaned = text.clean("\x1b]" + unit * (1_000_000 // len(unit)))
-    assert text.clean(cleaned) == cleaned
+    cleaned = formatting.clean("\x1b]" + unit * (1_000_000 // len(unit)))
+    assert formatting.clean(cleaned) == cleaned
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_a_megabyte_is_cleaned_in_steps_that_grow_with_its_length(unit: str):
     ],
 )
 def test_times_are_short(seconds: float, left: str, passed: str, length: str):
-    assert (text.duration(seconds), text.age(seconds), text.span(seconds)) == (left, passed, length)
+    assert (formatting.duration(seconds), formatting.age(seconds), formatting.span(seconds)) == (left, passed, length)
 
 
 @given(st.floats(-1e12, 1e12))
 def test_no_label_of_time_is_wider_than_six_cells_or_negative(seconds: float):
-    for label in (text.duration(seconds), text.age(seconds), text.span(seconds)):
+    for label in (formatting.duration(seconds), formatting.age(seconds), formatting.span(seconds)):
         assert 2 <= len(label) <= 6
         assert "-" not in label
 
@@ -146,32 +146,32 @@ TIMES = st.floats(-1e5, 1e7) | st.integers(-10, 10_000_000).map(float)
 
 @given(TIMES, st.floats(0, 0.999))
 def test_what_is_left_reads_the_same_until_its_next_change(left: float, part: float):
-    wait = text.next_change(left, "duration")
+    wait = formatting.next_change(left, "duration")
     assert wait > 0
     if wait == math.inf:
-        assert text.duration(left) == text.duration(left - 1e9) == "0s"
+        assert formatting.duration(left) == formatting.duration(left - 1e9) == "0s"
     else:
-        assert text.duration(left - wait * part) == text.duration(left)
-        assert text.duration(left - wait - 1e-6) != text.duration(left)
+        assert formatting.duration(left - wait * part) == formatting.duration(left)
+        assert formatting.duration(left - wait - 1e-6) != formatting.duration(left)
 
 
 @given(TIMES, st.floats(0, 0.999))
 def test_an_age_reads_the_same_until_its_next_change(passed: float, part: float):
-    wait = text.next_change(passed, "age")
+    wait = formatting.next_change(passed, "age")
     assert wait > 0
-    assert text.age(passed + wait * part) == text.age(passed)
-    assert text.age(passed + wait + 1e-6) != text.age(passed)
+    assert formatting.age(passed + wait * part) == formatting.age(passed)
+    assert formatting.age(passed + wait + 1e-6) != formatting.age(passed)
 
 
 def test_a_label_that_has_reached_its_end_never_changes():
-    assert text.next_change(0, "duration") == math.inf
-    assert text.next_change(1e13, "age") == math.inf
+    assert formatting.next_change(0, "duration") == math.inf
+    assert formatting.next_change(1e13, "age") == math.inf
 
 
 @given(st.integers(1, 10_000_000))
 def test_whole_seconds_change_exactly_when_they_say(left: int):
-    assert text.duration(left - text.next_change(left, "duration")) != text.duration(left)
-    assert text.age(left + text.next_change(left, "age")) != text.age(left)
+    assert formatting.duration(left - formatting.next_change(left, "duration")) != formatting.duration(left)
+    assert formatting.age(left + formatting.next_change(left, "age")) != formatting.age(left)
 
 
 def at(*parts: int) -> float:
@@ -180,26 +180,26 @@ def at(*parts: int) -> float:
 
 def test_an_instant_is_as_short_as_now_allows():
     now = at(2026, 11, 21, 18, 0)
-    assert text.instant(at(2026, 11, 21, 14, 5), UTC, now) == "14:05"
-    assert text.instant(at(2026, 11, 20, 14, 5), UTC, now) == "20 Nov 14:05"
-    assert text.instant(at(2025, 11, 21, 14, 5), UTC, now) == "21 Nov 2025"
-    assert text.instant(at(2026, 11, 21, 23, 5), timezone(timedelta(hours=5)), now) == "22 Nov 04:05"
+    assert formatting.instant(at(2026, 11, 21, 14, 5), UTC, now) == "14:05"
+    assert formatting.instant(at(2026, 11, 20, 14, 5), UTC, now) == "20 Nov 14:05"
+    assert formatting.instant(at(2025, 11, 21, 14, 5), UTC, now) == "21 Nov 2025"
+    assert formatting.instant(at(2026, 11, 21, 23, 5), timezone(timedelta(hours=5)), now) == "22 Nov 04:05"
 
 
 def test_a_clock_shows_seconds_only_when_asked():
-    assert text.clock(at(2026, 11, 21, 14, 5, 9), UTC) == "14:05"
-    assert text.clock(at(2026, 11, 21, 14, 5, 9), UTC, seconds=True) == "14:05:09"
+    assert formatting.clock(at(2026, 11, 21, 14, 5, 9), UTC) == "14:05"
+    assert formatting.clock(at(2026, 11, 21, 14, 5, 9), UTC, seconds=True) == "14:05:09"
 
 
 def test_iso_drops_milliseconds_and_says_utc():
-    assert text.iso(at(2026, 11, 21, 14, 5, 9) + 0.999) == "2026-11-21T14:05:09Z"
-    assert text.iso(-0.5) == "1969-12-31T23:59:59Z"
+    assert formatting.iso(at(2026, 11, 21, 14, 5, 9) + 0.999) == "2026-11-21T14:05:09Z"
+    assert formatting.iso(-0.5) == "1969-12-31T23:59:59Z"
 
 
 @given(st.floats(allow_nan=False))
 def test_no_instant_is_too_far_away_to_be_shown(moment: float):
-    assert text.iso(moment).endswith("Z")
-    assert text.instant(moment, timezone(timedelta(hours=14)), 0)
+    assert formatting.iso(moment).endswith("Z")
+    assert formatting.instant(moment, timezone(timedelta(hours=14)), 0)
 
 
 @pytest.mark.parametrize(
@@ -217,13 +217,13 @@ def test_no_instant_is_too_far_away_to_be_shown(moment: float):
     ],
 )
 def test_a_bar_fills_in_eighths(fraction: float, unicode: str, ascii_only: str):
-    assert text.bar(fraction, 8) == unicode
-    assert text.bar(fraction, 8, ascii_only=True) == ascii_only
+    assert formatting.bar(fraction, 8) == unicode
+    assert formatting.bar(fraction, 8, ascii_only=True) == ascii_only
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 40))
 def test_a_bar_has_its_width_and_more_is_never_shorter(one: float, other: float, cells: int):
-    low, high = text.bar(min(one, other), cells), text.bar(max(one, other), cells)
+    low, high = formatting.bar(min(one, other), cells), formatting.bar(max(one, other), cells)
     assert len(low) == len(high) == cells
     assert low.count("·") >= high.count("·")
 
@@ -240,7 +240,7 @@ def test_a_bar_has_its_width_and_more_is_never_shorter(one: float, other: float,
     ],
 )
 def test_a_masked_url_shows_where_but_not_what_opens_it(url: str, shown: str):
-    assert text.mask_url(url) == shown
+    assert formatting.mask_url(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -270,12 +270,12 @@ def test_a_masked_url_shows_where_but_not_what_opens_it(url: str, shown: str):
     ],
 )
 def test_a_language_is_its_tag_or_its_first_letters(name: str, short: str):
-    assert text.language(name) == short
+    assert formatting.language(name) == short
 
 
 @given(st.sampled_from(sorted(LANGUAGES)), st.sampled_from(sorted(QUALIFIERS)))
 def test_every_known_language_and_region_has_a_tag(language: str, region: str):
-    tag = text.language(f"{language.title()} ({region.title()})")
+    tag = formatting.language(f"{language.title()} ({region.title()})")
     assert tag.split("-")[0] == LANGUAGES[language].split("-")[0]
     assert len(tag) <= 7
 
@@ -283,20 +283,20 @@ def test_every_known_language_and_region_has_a_tag(language: str, region: str):
 @given(st.text(st.characters(categories=["L", "N", "P", "Z"])))
 @example("000000𝍠")
 def test_a_language_is_never_wider_than_its_column(name: str):
-    assert cell_len(text.language(name)) <= 7
+    assert cell_len(formatting.language(name)) <= 7
 
 
 def test_a_sparkline_goes_from_the_lowest_to_the_highest():
-    assert text.sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
-    assert text.sparkline([0, 1, 2], ascii_only=True) == "_-^"
-    assert text.sparkline([5.0]) == "▁"
-    assert text.sparkline([]) == ""
+    assert formatting.sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
+    assert formatting.sparkline([0, 1, 2], ascii_only=True) == "_-^"
+    assert formatting.sparkline([5.0]) == "▁"
+    assert formatting.sparkline([]) == ""
 
 
 @pytest.mark.parametrize("zone", [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")])
 @given(st.floats(1_700_000_000, 1_900_000_000))
 def test_an_instant_is_said_in_another_way_from_midnight_on_and_not_before(zone: tzinfo, now: float):
-    ends = text.day_ends(zone, now)
+    ends = formatting.day_ends(zone, now)
     assert 0 < ends - now <= 25 * 3600
-    assert text.instant(now, zone, ends - 0.001) == text.instant(now, zone, now)
-    assert text.instant(now, zone, ends) != text.instant(now, zone, now)
+    assert formatting.instant(now, zone, ends - 0.001) == formatting.instant(now, zone, now)
+    assert formatting.instant(now, zone, ends) != formatting.instant(now, zone, now)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tui.domain.jobs import Phase, Ref
+from tui.domain.models import Phase, Ref
 from tui.simulator.app import Receive, Send, Simulator
 from tui.simulator.play import Play
 from tui.simulator.wire import Reply, Request, Scope, gateway

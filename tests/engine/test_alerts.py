@@ -12,8 +12,8 @@ from tests import house
 from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
-from tui.domain.board import PhaseChange
-from tui.domain.jobs import Job, Link, LinkKind, Phase, Ref
+from tui.domain.job_state import PhaseChange
+from tui.domain.models import Job, Link, LinkKind, Phase, Ref
 from tui.engine.feed import Kind
 from tui.engine.session import Session
 from tui.stores.journal import Entry, Journal

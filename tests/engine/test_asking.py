@@ -11,11 +11,11 @@ from tests import house
 from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
-from tui.domain.board import Flag
-from tui.domain.jobs import Phase, Ref
-from tui.domain.rows import Outlook, flags
+from tui.domain.job_state import Flag
+from tui.domain.models import Phase, Ref
 from tui.engine.feed import Health, Kind, Resume
 from tui.engine.session import Session
+from tui.presentation.queries import Outlook, flags
 
 A, B, C = Ref("heygen", "a"), Ref("heygen", "b"), Ref("konpro", "c")
 

@@ -12,7 +12,7 @@ from tests import house
 from tests.engine.test_asking import Stage
 from tests.engine.test_asking import stage as staged
 from tests.virtual import EPOCH, HOUR, MINUTE, wall
-from tui.domain.jobs import FaultKind, Phase, Ref
+from tui.domain.models import FaultKind, Phase, Ref
 from tui.simulator.app import Simulator
 from tui.simulator.heygen import MOST
 from tui.simulator.story import Story

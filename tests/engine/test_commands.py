@@ -11,7 +11,7 @@ from tests import house
 from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
-from tui.domain.jobs import FaultKind, Job, Phase, Ref
+from tui.domain.models import FaultKind, Job, Phase, Ref
 from tui.engine.feed import Kind
 from tui.engine.session import TICK, Session
 from tui.stores.library import Library

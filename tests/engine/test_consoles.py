@@ -19,11 +19,11 @@ from tests.house import Ear
 from tests.server import serving
 from tests.virtual import MINUTE, Wire, live, wall
 from tests.waiting import DEADLINE, wait_until
-from tui.domain.board import Flag
-from tui.domain.jobs import Phase, Ref
-from tui.domain.rows import Outlook, flags
+from tui.domain.job_state import Flag
+from tui.domain.models import Phase, Ref
 from tui.engine.feed import Health
 from tui.engine.session import Session
+from tui.presentation.queries import Outlook, flags
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 from tui.stores.journal import Journal

@@ -18,7 +18,7 @@ from tests.server import serving
 from tests.stores.test_downloads import HOLDER
 from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
 from tests.waiting import DEADLINE, until
-from tui.domain.jobs import Job, Phase, Ref
+from tui.domain.models import Job, Phase, Ref
 from tui.engine.feed import Cancel, Download, Kind, Stage
 from tui.engine.session import Session
 from tui.simulator.app import Simulator

@@ -11,7 +11,7 @@ from tests import house, server
 from tests.house import KEY, Ear, running
 from tests.server import raw, serving
 from tests.waiting import DEADLINE, until
-from tui.domain.jobs import FaultKind, Phase, Ref
+from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.client import Bounds
 from tui.engine.feed import Health
 from tui.engine.session import Session

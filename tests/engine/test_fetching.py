@@ -14,7 +14,7 @@ import pytest
 
 from tests.files import Origin, at
 from tests.waiting import wait_until
-from tui.domain.jobs import Fault, FaultKind, Link, LinkKind
+from tui.domain.models import Fault, FaultKind, Link, LinkKind
 from tui.engine import following
 from tui.engine.fetching import Fetching, Order
 from tui.engine.following import FetchError, Way

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from tests import house
 from tests.server import raw, serving, silence
 from tests.waiting import DEADLINE, until
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Job, Link, LinkKind, Phase, Ref
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import Job, Link, LinkKind, Phase, Ref
 from tui.engine import hooks
 from tui.engine.alerts import Occasion
 from tui.engine.couriers import MOST, _lines

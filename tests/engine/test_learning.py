@@ -1,9 +1,9 @@
 import pytest
 
 from tests.domain.test_cadence import JOB, NOW, after, said
-from tui.domain.board import reduce
-from tui.domain.durations import Lived
-from tui.domain.jobs import Phase
+from tui.domain.job_state import reduce
+from tui.domain.models import Phase
+from tui.domain.polling.duration_model import Lived
 from tui.engine.learning import AFRESH, Learning, lived
 from tui.stores.journal import Entry, Journal, JournalError
 

@@ -10,7 +10,7 @@ from tests import house
 from tests.engine.scripted import Scripted, running
 from tests.house import Ear
 from tests.virtual import Wire, live, wall
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 from tui.engine.session import Session
 from tui.screens.starting import beginning
 from tui.stores.journal import Entry

@@ -10,7 +10,7 @@ import pytest
 from tests import house
 from tests.house import Ear
 from tests.server import raw, serving
-from tui.domain.jobs import FaultKind, Phase, Ref
+from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine import following
 from tui.engine.session import Session
 from tui.simulator.app import Simulator

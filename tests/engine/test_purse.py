@@ -2,7 +2,7 @@
 
 import pytest
 
-from tui.domain import budget
+from tui.domain.polling import rate_limit
 from tui.engine.purse import Purse
 from tui.stores.journal import Journal, JournalError
 
@@ -16,7 +16,7 @@ class Hand:
         self.journal = Journal(path)
         self.writes = 0
         self.asks = []
-        self.purse = Purse("heygen", budget.rested(per_minute, NOW, per_day), self._budgets)
+        self.purse = Purse("heygen", rate_limit.rested(per_minute, NOW, per_day), self._budgets)
 
     def _budgets(self):
         return self
@@ -80,7 +80,7 @@ def test_a_process_that_is_killed_takes_no_more_along_than_it_held(hands):
     for step in range(20 * 60):
         alive.ask(NOW + 2 + step / 20)
     rate = dead.purse.budget.minute.rate
-    assert len(dead.asks) + len(alive.asks) > rate * 62 - 2 * rate * budget.HOLD
+    assert len(dead.asks) + len(alive.asks) > rate * 62 - 2 * rate * rate_limit.HOLD
 
 
 def test_a_floor_stops_even_what_is_drawn_already(hands):
@@ -89,14 +89,14 @@ def test_a_floor_stops_even_what_is_drawn_already(hands):
         first.ask(NOW + step / 20)
     now = NOW + 60 / 20
     second.purse.change(lambda found: found.limited(now + 30, "asked to wait", now), now)
-    assert not first.may(now + budget.HOLD / 5)
+    assert not first.may(now + rate_limit.HOLD / 5)
     assert first.may(now + 31)
 
 
 def test_the_floor_and_the_slowness_are_there_for_the_next_process(hands):
     hands(600).purse.change(lambda found: found.limited(NOW + 300, "asked to wait", NOW), NOW)
     later = hands(600).purse.look(NOW + 60)
-    assert (later.floor, later.allowed) == (NOW + 300, 600 * budget.SLOWED)
+    assert (later.floor, later.allowed) == (NOW + 300, 600 * rate_limit.SLOWED)
 
 
 def test_another_rate_in_the_configuration_holds_at_once(hands):
@@ -104,14 +104,14 @@ def test_another_rate_in_the_configuration_holds_at_once(hands):
     slower = hands(60)
     assert slower.purse.look(NOW + 1).allowed == 60
     slower.ask(NOW + 1)
-    assert slower.purse.budget.minute.most == budget.rested(60, NOW).minute.most
+    assert slower.purse.budget.minute.most == rate_limit.rested(60, NOW).minute.most
 
 
 def test_without_a_journal_it_goes_on_by_what_it_knows_itself():
     def gone():
         raise JournalError("gone")
 
-    purse = Purse("heygen", budget.rested(6, NOW), gone)
+    purse = Purse("heygen", rate_limit.rested(6, NOW), gone)
     asks = [NOW + second for second in range(180) if purse.pay(NOW + second)]
     assert 15 <= len(asks) <= 18
     assert most_in(60, asks) <= 6

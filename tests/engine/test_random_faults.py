@@ -13,7 +13,7 @@ from tests import house
 from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.virtual import EPOCH, MINUTE, Wire, live, wall
-from tui.domain.jobs import Phase, Ref
+from tui.domain.models import Phase, Ref
 from tui.engine.line import Line, Place
 from tui.engine.session import Session
 

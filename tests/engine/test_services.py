@@ -18,7 +18,7 @@ from tests.proofs import services
 from tests.server import raw
 from tests.virtual import HOUR, Wire, live, wall
 from tests.waiting import DEADLINE, until
-from tui.domain.jobs import Fault, FaultKind
+from tui.domain.models import Fault, FaultKind
 from tui.engine import following
 from tui.engine.client import Bounds, Client, Request
 from tui.engine.couriers import Poster

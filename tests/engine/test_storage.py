@@ -13,7 +13,7 @@ from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.somebody import somebody
 from tests.virtual import MINUTE, Wire, live, wall
-from tui.domain.jobs import Job, Phase, Ref
+from tui.domain.models import Job, Phase, Ref
 from tui.engine.session import Session
 from tui.stores.library import Library
 from tui.stores.watchlist import Add

@@ -11,8 +11,8 @@ from tests import house
 from tests.server import raw, serving, silence
 from tests.virtual import live
 from tests.waiting import DEADLINE, wait_until
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Phase, Ref
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase, Ref
 from tui.engine.feed import Kind, Notice, Progress, Resume, Stage
 from tui.engine.thread import NOTICES, WAKE_EVERY, EngineThread, Outbox
 from tui.simulator.app import Simulator

@@ -10,11 +10,11 @@ from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.proofs.truth import lived
 from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
-from tui.domain.board import Flag
-from tui.domain.jobs import Phase, Ref
-from tui.domain.rows import Outlook, flags
+from tui.domain.job_state import Flag
+from tui.domain.models import Phase, Ref
 from tui.engine.feed import Renew
 from tui.engine.session import Session
+from tui.presentation.queries import Outlook, flags
 from tui.stores.watchlist import Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.week import RATE, asks, lived
 from tests.virtual import HOUR, MINUTE, WEEK, VirtualLoop, live
-from tui.domain.jobs import ENDS
+from tui.domain.models import ENDS
 
 pytestmark = pytest.mark.xdist_group("week")  # made once, by one worker
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from tests import house
 from tests.house import Ear
 from tests.virtual import DAY, MINUTE, WEEK, Wire, wall
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Phase, Ref
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase, Ref
 from tui.engine.session import Session
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story

@@ -16,13 +16,13 @@ from msgspec.structs import replace
 
 from tests.anew import arranged
 from tests.engine.services import REPLY, Fact, Services
-from tui.domain import board as reducer
-from tui.domain import cells, text
-from tui.domain.board import JobState
-from tui.domain.jobs import ACTIVE, Phase, Ref
-from tui.domain.rows import Outlook
+from tui.domain import job_state as reducer
+from tui.domain.job_state import JobState
+from tui.domain.models import ACTIVE, Phase, Ref
 from tui.engine.feed import AccountState, Health
 from tui.engine.thread import Outbox
+from tui.presentation import columns, formatting
+from tui.presentation.queries import Outlook
 from tui.screens.dashboard import SILENT, TICK
 from tui.widgets.badges import badge
 from tui.widgets.board import Board
@@ -37,7 +37,7 @@ AHEAD = 20.0
 """Seconds by which a bulk ask takes a job before its time."""
 MISSED, GRACE = 3, 30.0
 """An old report is called old after so many of its intervals, and so many seconds more (DESIGN: flag stale)."""
-COLUMNS = cells.visible_columns(200)
+COLUMNS = columns.visible_columns(200)
 
 
 def _brief(state: JobState, now: float) -> str:
@@ -152,15 +152,15 @@ class Witness:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(max(TICK, min(SILENT, soonest)), self._tick)
 
-    def _paint(self, ref: Ref, face: cells.Face) -> None:
+    def _paint(self, ref: Ref, face: columns.Face) -> None:
         state = self.board.states[ref]
-        until = face.outlook.now + cells.still_for(state, face)
+        until = face.outlook.now + columns.still_for(state, face)
         self.painted[ref] = Painted(state, self._row(state, face), until)
         heapq.heappush(self._due, (until, ref))
         self.judge(ref)
 
-    def _row(self, state: JobState, face: cells.Face) -> dict[str, str]:
-        shown = cells.cells(state, COLUMNS, face)
+    def _row(self, state: JobState, face: columns.Face) -> dict[str, str]:
+        shown = columns.cells(state, COLUMNS, face)
         return {column.id: cell.text for column, cell in zip(COLUMNS, shown, strict=True)}
 
     def _note(self, ref: Ref, state: JobState) -> None:
@@ -234,7 +234,7 @@ class Witness:
             return
         told = self.services.told[ref]
         since = (now - each.at + by / 2 for each in told[-3:] for by in range(round(-2 * (REPLY + PAINT)), 4))
-        if said.removesuffix(" old") not in map(text.age, since):
+        if said.removesuffix(" old") not in map(formatting.age, since):
             self._lie(ref, "age of the report", f"{said}, told {now - told[-1].at if told else -1:.0f} s ago")
 
     def _judge_link(self, ref: Ref, painted: Painted, now: float) -> None:
@@ -264,7 +264,7 @@ class Witness:
         if shown.startswith("~") is signed:
             self._lie(ref, "mark of an estimate", f"{shown}, signed: {signed}")
         label = shown.removeprefix("~").removesuffix(" !")
-        near = {text.duration(dies - now + by) for by in (-1, 0, slack / 2, slack - PAINT, slack)}
+        near = {formatting.duration(dies - now + by) for by in (-1, 0, slack / 2, slack - PAINT, slack)}
         if label not in near:
             self._lie(ref, "life of a link", f"{shown}, lives {dies - now:.1f} s more")
         warn = self.board.outlook.warn_before
@@ -274,7 +274,7 @@ class Witness:
     def _judge_progress(self, ref: Ref, painted: Painted, fact: Fact) -> None:
         """No service here measures progress: what stands without its mark is a stage, or a lie."""
         shown = painted.row["progress"].strip()
-        if shown in {cells.NOTHING, ""} or shown.endswith(" old"):
+        if shown in {columns.NOTHING, ""} or shown.endswith(" old"):
             return
         if shown.startswith("~"):
             self.record.counts["estimates of progress, marked"] += 1
@@ -315,7 +315,7 @@ class Witness:
             loop.call_later(PAINT, self._judge_wait, held)
         for ref in refs:
             state = self.board.states.get(ref)
-            at = cells.next_ask(state, face) if state is not None else None
+            at = columns.next_ask(state, face) if state is not None else None
             if at is None or state is None or ref in self.wished:
                 continue
             ahead = AHEAD if len(refs) > 1 else 0.0
@@ -339,7 +339,7 @@ class Witness:
             )
 
     def _judge_next(self, state: JobState, seconds: float) -> None:
-        still = (cells.next_ask(state, self.board.face) or 0.0) > self.wall()
+        still = (columns.next_ask(state, self.board.face) or 0.0) > self.wall()
         if self.board.states.get(state.job.ref) is state and still and not self.stopped:
             self._lie(state.job.ref, "next", f"asked, but said in {seconds:.1f} s; {_brief(state, self.wall())}")
 
@@ -368,12 +368,12 @@ class Witness:
             self._lie("all", "view", f"{len(shown)} rows for {len(right)}")
         self._judge_badges(now)
 
-    def _judge_standing(self, ref: Ref, painted: Painted, face: cells.Face) -> None:
+    def _judge_standing(self, ref: Ref, painted: Painted, face: columns.Face) -> None:
         """What the screen need not look at says the same as it would say now. Estimates may lag by a hundredth."""
         earlier = face._replace(outlook=replace(face.outlook, now=face.outlook.now - PAINT))
         now, before = self._row(painted.state, face), self._row(painted.state, earlier)
         for column, said in painted.row.items():
-            lags = (column == "eta" and cells.NOTHING not in (said, now[column])) or (
+            lags = (column == "eta" and columns.NOTHING not in (said, now[column])) or (
                 column == "progress" and _hundredths(said, now[column]) <= 1
             )
             if not lags and said not in (now[column], before[column]):

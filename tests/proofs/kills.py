@@ -23,7 +23,7 @@ import filelock
 
 from tests.stores.batches import JOBS, batch
 from tests.stores.watchlist_writers import started
-from tui.domain.jobs import Job, Ref
+from tui.domain.models import Job, Ref
 from tui.stores import database, journal, watchlist
 from tui.stores.changes import apply
 from tui.stores.database import PARTS

@@ -21,8 +21,8 @@ import httpx
 from tests import house
 from tests.house import Ear
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE, Wire, live, wall
-from tui.domain.board import JobState
-from tui.domain.jobs import Fault, Job, Link, Ref
+from tui.domain.job_state import JobState
+from tui.domain.models import Fault, Job, Link, Ref
 from tui.engine.session import Session
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story

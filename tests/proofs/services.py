@@ -21,8 +21,8 @@ from tests import house, wrong
 from tests.house import Ear
 from tests.proofs.sweep10k import at, lag
 from tests.wrong import STEADY
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Phase, Ref
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase, Ref
 from tui.engine.client import DEADLINE, Bounds
 from tui.engine.names import EngineLoop
 from tui.engine.session import Session

@@ -21,10 +21,10 @@ from tests.server import serving
 from tests.terminal import Terminal
 from tests.virtual import DAY, EPOCH, HOUR, Wire, live, wall
 from tests.waiting import DEADLINE
-from tui.domain.jobs import Job, Ref
-from tui.domain.rows import Outlook
+from tui.domain.models import Job, Ref
 from tui.engine.session import Session
 from tui.engine.thread import Outbox
+from tui.presentation.queries import Outlook
 from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS
 from tui.simulator.story import Story

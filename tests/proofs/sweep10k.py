@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests import house
-from tui.domain.jobs import Phase
+from tui.domain.models import Phase
 from tui.engine.session import Session
 from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS

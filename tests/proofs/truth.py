@@ -19,7 +19,7 @@ from tests.engine.services import Fact, Services, Trouble
 from tests.engine.witness import PAINT, Record, Witness
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE, WEEK, Wire, live
 from tests.virtual import wall as turning
-from tui.domain.jobs import Job, Ref
+from tui.domain.models import Job, Ref
 from tui.engine.feed import Pause, Refresh, Resume
 from tui.engine.session import Session
 from tui.simulator.story import WORDS, Story

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.stores.watchlist_writers import ACCOUNTS, meant, mixed
-from tui.domain.jobs import Job
+from tui.domain.models import Job
 from tui.stores.watchlist import Add, WatchlistFile
 
 JOBS = 10_000

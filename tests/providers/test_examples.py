@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tui.domain.jobs import Fault, FaultKind, Phase, Report
+from tui.domain.models import Fault, FaultKind, Phase, Report
 from tui.providers import reading, spec
 from tui.providers.reply import Reply
 from tui.providers.unread import unread

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tui.domain.jobs import Fault, FaultKind, Phase, Report
+from tui.domain.models import Fault, FaultKind, Phase, Report
 from tui.providers.reading import Reply, read
 from tui.providers.spec import parse
 

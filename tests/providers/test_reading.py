@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tui.domain.jobs import Fault, FaultKind, LinkKind, Phase, Report, Result, Sighting
+from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, Result, Sighting
 from tui.providers.reading import Health, Reply, health, read, read_bulk, read_result, reset_after, retry_after
 from tui.providers.spec import Provider, UnknownKind, library
 

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.domain.jobs import Fault, Phase, Report
-from tui.domain.text import clean
+from tui.domain.models import Fault, Phase, Report
+from tui.presentation.formatting import clean
 from tui.providers.reading import Health, Reply, health, read, read_bulk, read_result
 from tui.providers.spec import library
 

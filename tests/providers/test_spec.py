@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import tui.providers
-from tui.domain.jobs import LinkKind, Phase
+from tui.domain.models import LinkKind, Phase
 from tui.providers.spec import BUILT_IN, ProviderError, UnknownKind, builtin, library, load, parse
 
 NAMES = ["camb", "flixu", "heygen", "heygen-v3", "konpro"]

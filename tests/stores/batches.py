@@ -1,7 +1,7 @@
 """Batches for the journal whose states, changes and bodies belong together and bear one number."""
 
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Job, Phase, Ref
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import Job, Phase, Ref
 from tui.stores.journal import Entry
 
 JOBS = 20

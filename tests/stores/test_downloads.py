@@ -1,10 +1,10 @@
 import subprocess
 import sys
 
-from tui.domain.board import JobState, Reported, downloaded, reduce
-from tui.domain.delivery import Digest
-from tui.domain.jobs import Job, Phase, Ref, Report, Saved
-from tui.domain.naming import Name
+from tui.domain.content_headers import Digest
+from tui.domain.job_state import JobState, Reported, downloaded, reduce
+from tui.domain.models import Job, Phase, Ref, Report, Saved
+from tui.presentation.filenames import Name
 from tui.stores.claims import Claims
 from tui.stores.downloads import Begun
 from tui.stores.journal import Entry, Journal
@@ -15,7 +15,7 @@ FILE = Saved("video", "/d/a.mp4", 10, 5.0)
 HOLDER = """
 import signal, sys
 from pathlib import Path
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 from tui.stores.claims import Claims
 claims = Claims(Path(sys.argv[1]))
 assert claims.take(Ref("heygen", "a"))

@@ -5,9 +5,9 @@ from contextlib import closing
 import pytest
 from msgspec import json
 
-from tui.domain import board
-from tui.domain.board import Faulted, JobState, PhaseChange, Reported
-from tui.domain.jobs import Asked, Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, Sighting
+from tui.domain import job_state
+from tui.domain.job_state import Faulted, JobState, PhaseChange, Reported
+from tui.domain.models import Asked, Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, Sighting
 from tui.stores.database import BUSY
 from tui.stores.journal import BODY_MOST, KEPT, STEP, Entry, Journal, JournalError
 from tui.stores.layouts import LAYOUTS
@@ -91,7 +91,7 @@ def test_a_process_that_knows_less_does_not_undo_what_another_saw(opened):
     first.record([Entry(state())])
     second.news()
     first.record([Entry(state(Phase.DONE, NOW + 60), change(Phase.RUNNING, Phase.DONE, NOW + 60), b"new", NOW + 60)])
-    late, _ = board.reduce(state(), Faulted(Fault(FaultKind.OFFLINE, "gone"), NOW + 61))
+    late, _ = job_state.reduce(state(), Faulted(Fault(FaultKind.OFFLINE, "gone"), NOW + 61))
     second.record([Entry(late, None, b"old", NOW + 61)])
     assert second.states()[A].phase is Phase.DONE
     assert second.body(A) == (b"new", NOW + 60)
@@ -117,10 +117,10 @@ def test_a_job_may_enter_a_phase_again(opened):
 
 def test_the_anchor_of_an_estimated_expiry_survives_the_process(opened):
     report = Report(phase=Phase.DONE, word="success", links=(Sighting(LinkKind.VIDEO, "https://cdn.test/1", WEEK),))
-    first, step = board.reduce(state(), Reported(report, NOW))
+    first, step = job_state.reduce(state(), Reported(report, NOW))
     opened().record([Entry(first, step)])
     found = opened().states()[A]
-    later, _ = board.reduce(found, Reported(report, NOW + 86400))
+    later, _ = job_state.reduce(found, Reported(report, NOW + 86400))
     assert later.links[0].first_seen == NOW
     assert later.links[0].expires_at == NOW + WEEK
 

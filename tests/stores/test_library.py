@@ -4,7 +4,7 @@ import pytest
 
 from tests import house
 from tests.house import KEY, library, places
-from tui.domain.jobs import Job, Phase, Ref
+from tui.domain.models import Job, Phase, Ref
 from tui.stores.journal import Entry, JournalError
 from tui.stores.library import Library
 from tui.stores.secrets import SecretError

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tui.domain.delivery import Digest
-from tui.domain.naming import Name
+from tui.domain.content_headers import Digest
+from tui.presentation.filenames import Name
 from tui.stores import parts
 from tui.stores.parts import Part
 

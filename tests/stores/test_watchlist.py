@@ -12,7 +12,7 @@ import pytest
 from tests.somebody import somebody
 from tests.stores.watchlist_writers import meant
 from tests.waiting import DEADLINE
-from tui.domain.jobs import Job, Ref
+from tui.domain.models import Job, Ref
 from tui.stores.changes import apply
 from tui.stores.watchlist import (
     Add,

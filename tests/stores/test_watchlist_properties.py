@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.domain.ids import refusal
-from tui.domain.jobs import Job, Ref
+from tui.domain.models import Job, Ref
 from tui.stores.changes import apply
 from tui.stores.watchlist import Add, Operation, Outcome, Remove, Restore, Set, parse
 

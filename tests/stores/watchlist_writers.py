@@ -8,7 +8,7 @@ from pathlib import Path
 import filelock  # noqa: F401 - once, before the forks
 import tomli_w  # noqa: F401
 
-from tui.domain.jobs import Job, Ref
+from tui.domain.models import Job, Ref
 from tui.stores.watchlist import Add, Remove, Restore, Set, WatchlistFile
 
 ACCOUNTS = "abcdefgh"

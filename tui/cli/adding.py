@@ -15,9 +15,9 @@ from tui.cli.output import OK, USAGE, UsageError, say
 from tui.cli.parser import Namespace
 from tui.cli.records import Record, Wrong, records
 from tui.domain import ids
-from tui.domain.intake import Candidate, Verdict, sort_out
-from tui.domain.jobs import Job
-from tui.domain.text import clean
+from tui.domain.job_ids import Candidate, Verdict, sort_out
+from tui.domain.models import Job
+from tui.presentation.formatting import clean
 from tui.providers.provider import UnknownKind
 from tui.stores.library import Account, Library
 from tui.stores.watchlist import Add

@@ -11,13 +11,14 @@ from tui.cli.opening import chosen, opened, outlook
 from tui.cli.output import FAULT, LATE, OK, UsageError, code, data, fault_code, json_line, say
 from tui.cli.parser import Namespace
 from tui.cli.showing import line, put
-from tui.domain import expiry, rows, shapes, text
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import ENDS, Link, Phase, Ref
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.links import expiry
+from tui.domain.models import ENDS, Link, Phase, Ref
 from tui.engine.hooks import calling
 from tui.engine.links import Renewed
 from tui.engine.names import EngineLoop
 from tui.engine.session import Session
+from tui.presentation import formatting, json_output, queries
 from tui.screens.ending import INTERRUPTED, ended_by_signals
 from tui.stores.library import Library
 
@@ -78,8 +79,8 @@ def _shown(ref: Ref, link: Link, now: float) -> str:
     elif left <= 0:
         life = "expired"
     else:
-        life = f"{'' if link.exact else '~'}{text.duration(left)}"
-    return text.clean(f"{ref}  {link.kind}  {life}  {link.url}", LINE)
+        life = f"{'' if link.exact else '~'}{formatting.duration(left)}"
+    return formatting.clean(f"{ref}  {link.kind}  {life}  {link.url}", LINE)
 
 
 def wait(args: Namespace) -> int:
@@ -147,7 +148,7 @@ class _Waiting:
         if state is None:
             say(f"{ref} is off the watchlist")
             return
-        called = rows.name(state)
+        called = queries.name(state)
         say(f"{ref}{'' if called == ref.id else f' ({called})'}: {state.phase}")
 
 
@@ -202,8 +203,8 @@ def _told(library: Library, before: Phase, state: JobState, *, as_json: bool) ->
     change = PhaseChange(state.job.ref, before, state.phase, None, state.since or 0.0, message)
     if not as_json:
         return f"{line(change)}\n"
-    job = shapes.job(state, library.provider_of(state.job.account), outlook(library))
-    return f"{json_line({**shapes.change(change), 'job': job})}\n"
+    job = json_output.job(state, library.provider_of(state.job.account), outlook(library))
+    return f"{json_line({**json_output.change(change), 'job': job})}\n"
 
 
 def _prepared(library: Library, args: Namespace) -> list[Ref]:
@@ -211,7 +212,7 @@ def _prepared(library: Library, args: Namespace) -> list[Ref]:
     board = library.board()
     refs = chosen(library, args.refs, board)
     judged = outlook(library)
-    asked = [ref for ref in refs if args.refs or not rows.archived(board[ref], judged)]
+    asked = [ref for ref in refs if args.refs or not queries.archived(board[ref], judged)]
     never = [
         str(ref) for ref in asked if args.verb == "wait" and board[ref].job.archived and board[ref].phase not in ENDS
     ]

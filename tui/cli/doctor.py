@@ -10,9 +10,9 @@ from tui.cli.failures import foreseen
 from tui.cli.findings import Finding, Level
 from tui.cli.output import FAULT, OK, USAGE, data, json_array, say
 from tui.cli.parser import Namespace
-from tui.domain import text
-from tui.domain.jobs import FaultKind, Job
+from tui.domain.models import FaultKind, Job
 from tui.engine.probe import STAND_IN, Probe, probe
+from tui.presentation import formatting
 from tui.stores.lease import Lease
 from tui.stores.library import Library, Places
 from tui.stores.secrets import Secret
@@ -163,7 +163,7 @@ def _journal(library: Library) -> Iterator[Finding]:
         yield Finding("journal", "journal", Level.WRONG, trouble, f"see to the rights of {file.parent}")
         return
     size = f"{file.stat().st_size / 1024**2:.1f} MiB"
-    yield Finding("journal", "journal", Level.OK, f"{text.clean(str(file))}: {known} jobs were seen, {size}")
+    yield Finding("journal", "journal", Level.OK, f"{formatting.clean(str(file))}: {known} jobs were seen, {size}")
     if free:
         yield Finding("journal", "poller", Level.OK, "nobody polls this watchlist now")
     else:

@@ -11,11 +11,12 @@ from tui.cli.listening import Ear
 from tui.cli.opening import chosen, opened
 from tui.cli.output import FAULT, OK, PROBLEM, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
-from tui.domain import results, text
-from tui.domain.jobs import Phase, Ref, Saved
-from tui.domain.shapes import Shape
+from tui.domain import artifacts
+from tui.domain.models import Phase, Ref, Saved
 from tui.engine.feed import Notice, Progress, Stage
 from tui.engine.session import Session
+from tui.presentation import formatting
+from tui.presentation.json_output import Shape
 from tui.stores.library import Library
 
 BAR = 20
@@ -54,7 +55,7 @@ async def _download(library: Library, carrier: "_Carrier", refs: Sequence[Ref], 
     session = Session(library, carrier, only=frozenset(refs), aside=asyncio.to_thread)
     session.open()
     await session.check(
-        [ref for ref, state in session.states.items() if state.phase is not Phase.DONE or not results.pieces(state)]
+        [ref for ref, state in session.states.items() if state.phase is not Phase.DONE or not artifacts.pieces(state)]
     )
     for ref, state in session.states.items():
         why = session.downloads.refusal(ref)
@@ -121,12 +122,12 @@ class _Carrier(Ear):
 
 
 def _drawn(progress: Progress) -> str:
-    parts = [text.size(progress.have)]
+    parts = [formatting.size(progress.have)]
     if progress.total:
         share = progress.have / progress.total
-        parts = [text.bar(share, BAR), f"{share:4.0%} of {text.size(progress.total)}"]
+        parts = [formatting.bar(share, BAR), f"{share:4.0%} of {formatting.size(progress.total)}"]
     if progress.speed:
-        parts.append(f"{text.size(int(progress.speed))}/s")
+        parts.append(f"{formatting.size(int(progress.speed))}/s")
     if progress.left is not None:
-        parts.append(f"{text.duration(progress.left)} left")
+        parts.append(f"{formatting.duration(progress.left)} left")
     return "  ".join([*parts, progress.name])

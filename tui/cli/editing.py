@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from tui.cli.opening import chosen, opened
 from tui.cli.output import OK, UsageError, say
 from tui.cli.parser import Namespace
-from tui.domain.jobs import Ref
-from tui.domain.text import clean
+from tui.domain.models import Ref
+from tui.presentation.formatting import clean
 from tui.providers.provider import UnknownKind
 from tui.stores.library import Library
 from tui.stores.watchlist import Remove, Set

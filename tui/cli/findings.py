@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from tui.domain.text import clean
+from tui.presentation.formatting import clean
 
 
 class Level(StrEnum):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from tui.cli.output import UsageError, say
 from tui.domain import ids
-from tui.domain.jobs import Ref
-from tui.domain.rows import Outlook
+from tui.domain.models import Ref
+from tui.presentation.queries import Outlook
 from tui.stores.library import Library, Places
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import os
 import sys
 from collections.abc import Iterable
 
-from tui.domain.board import JobState
-from tui.domain.jobs import PROBLEMS, Fault, FaultKind
+from tui.domain.job_state import JobState
+from tui.domain.models import PROBLEMS, Fault, FaultKind
 
 OK, PROBLEM, USAGE, FAULT, LATE = 0, 1, 2, 3, 124
 """Exit codes: all well; a job came to no good end; usage or configuration; a fault; wait timed out."""
@@ -20,7 +20,7 @@ class UsageError(Exception):
 
 def say(message: str) -> None:
     """A message to stderr, harmless whatever it quotes."""
-    from tui.domain.text import clean
+    from tui.presentation.formatting import clean
 
     print(f"babeltop: {clean(message, 10_000, lines=True)}", file=sys.stderr, flush=True)
 

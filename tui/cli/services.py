@@ -9,8 +9,9 @@ from tui.cli import table
 from tui.cli.opening import opened
 from tui.cli.output import OK, USAGE, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
-from tui.domain import expiry, shapes, text
-from tui.domain.jobs import Fault, FaultKind, Report
+from tui.domain.links import expiry
+from tui.domain.models import Fault, FaultKind, Report
+from tui.presentation import formatting, json_output
 from tui.providers import reading, spec
 from tui.providers.bodies import NotJsonError, decode
 from tui.providers.provider import BUILT_IN, Provider, UnknownKind
@@ -106,7 +107,7 @@ def check(args: Namespace) -> int:
         *(_of_fault(found) if isinstance(found, Fault) else _of_report(found)),
         *_not_read(provider, args.kind, body),
     ]
-    data("".join(f"{name:<12}{text.clean(value) or '·'}\n" for name, value in told))
+    data("".join(f"{name:<12}{formatting.clean(value) or '·'}\n" for name, value in told))
     return USAGE if isinstance(found, Fault) and found.kind is FaultKind.MALFORMED else OK
 
 
@@ -147,7 +148,7 @@ def _of_report(report: Report) -> Iterator[tuple[str, str]]:
     yield "progress", "" if report.progress is None else f"{report.progress:g}{stage}"
     yield "run", report.run or ""
     for link in expiry.seen((), report.links, time.time()):
-        shown = shapes.link(link)
+        shown = json_output.link(link)
         until = (
             f"until {shown['expires_at']}{'' if link.exact else ', estimated'}" if link.expires_at else "no end known"
         )

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tui.domain.shapes import Shape
+from tui.presentation.json_output import Shape
 
 _FORMULA = tuple("=+-@\t\r")
 """A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV Injection)."""

@@ -7,9 +7,9 @@ from tui.cli import table
 from tui.cli.opening import chosen, opened, outlook
 from tui.cli.output import OK, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
-from tui.domain import shapes, text
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Phase
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import Phase
+from tui.presentation import formatting, json_output
 from tui.providers.tables import nearest
 from tui.stores.library import Library
 
@@ -38,7 +38,7 @@ def put(library: Library, states: Iterable[JobState], *, as_json: bool) -> None:
     """Writes jobs to stdout."""
     judged = outlook(library)
     if as_json:
-        data(json_array(shapes.job(state, library.provider_of(state.job.account), judged) for state in states))
+        data(json_array(json_output.job(state, library.provider_of(state.job.account), judged) for state in states))
     else:
         data(table.jobs(states, judged))
 
@@ -52,7 +52,7 @@ def log(args: Namespace) -> int:
         found = library.journal.changes(refs).values() if refs else ()
         changes = sorted((each for mine in found for each in mine if each.seen >= since), key=lambda each: each.seen)
     if args.json:
-        data(json_array(map(shapes.change, changes)))
+        data(json_array(map(json_output.change, changes)))
     else:
         data("".join(f"{line(each)}\n" for each in changes))
     if not changes:
@@ -63,19 +63,19 @@ def log(args: Namespace) -> int:
 def line(change: PhaseChange) -> str:
     """A phase change in one line."""
     said = f"  {change.message}" if change.message else ""
-    return text.clean(f"{text.iso(change.seen)}  {change.ref}  {change.before} -> {change.after}{said}")
+    return formatting.clean(f"{formatting.iso(change.seen)}  {change.ref}  {change.before} -> {change.after}{said}")
 
 
 def export(args: Namespace) -> int:
     """`export`: the whole board, in a form that `add -` reads."""
     with opened(args) as library:
         states, judged = library.board().values(), outlook(library)
-        found = [shapes.exported(state, library.provider_of(state.job.account), judged) for state in states]
+        found = [json_output.exported(state, library.provider_of(state.job.account), judged) for state in states]
     data(json_array(found) if args.format == "json" else _csv(found))
     return OK
 
 
-def _csv(found: Iterable[shapes.Shape]) -> str:
+def _csv(found: Iterable[json_output.Shape]) -> str:
     from tui.cli import sheet
 
     return sheet.written(sheet.FLAT, map(sheet.flat, found))

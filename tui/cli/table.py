@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from unicodedata import category, east_asian_width
 
-from tui.domain import cells, rows
-from tui.domain.board import Flag, JobState
-from tui.domain.cells import NOTHING, Column, Face
-from tui.domain.jobs import PROBLEMS
-from tui.domain.rows import Outlook
-from tui.domain.text import clean
+from tui.domain.job_state import Flag, JobState
+from tui.domain.models import PROBLEMS
+from tui.presentation import columns, queries
+from tui.presentation.columns import NOTHING, Column, Face
+from tui.presentation.formatting import clean
+from tui.presentation.queries import Outlook
 
 GAP = "  "
 LEAST = 8
@@ -41,20 +41,20 @@ def drawn(lines: Sequence[Sequence[str]], cut: Sequence[int]) -> str:
 
 
 def _row(state: JobState, face: Face) -> tuple[str, ...]:
-    called = rows.name(state)
+    called = queries.name(state)
     return (
         state.phase,
         state.job.account,
         state.job.id,
         NOTHING if called == state.job.id else called,
-        *(cell.text for cell in cells.cells(state, _TICKING, face)),
+        *(cell.text for cell in columns.cells(state, _TICKING, face)),
         "; ".join(_remarks(state, face.outlook)),
     )
 
 
 def _remarks(state: JobState, outlook: Outlook) -> Iterable[str]:
     """What an operator should notice: flags, and why the last ask or the job itself failed."""
-    for flag in rows.flags(state, outlook):
+    for flag in queries.flags(state, outlook):
         yield f"unknown word {state.report.word!r}" if flag is Flag.UNKNOWN and state.report else flag
     if state.job.archived:
         yield "archived"

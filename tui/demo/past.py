@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from tui.demo.clockwork import Clockwork
-from tui.domain import board, cadence, durations
-from tui.domain.board import Event, Faulted, JobState, Planned, Reported, Resulted
-from tui.domain.cadence import Tempo
-from tui.domain.jobs import ACTIVE, Asked, Fault, Job, Ref
+from tui.domain import job_state
+from tui.domain.job_state import Event, Faulted, JobState, Planned, Reported, Resulted
+from tui.domain.models import ACTIVE, Asked, Fault, Job, Ref
+from tui.domain.polling import duration_model, schedule
+from tui.domain.polling.schedule import Tempo
 from tui.providers import reading
 from tui.providers.reply import Reply
 from tui.stores.journal import Entry
@@ -62,7 +63,7 @@ class Past:
         state = self._states[memory.job.ref]
         if state.phase in ACTIVE:
             past = self._library.journal.lived(memory.job.account, memory.job.kind, LEARNED)
-            state = replace(state, expected=durations.fitted(past, self._tempo(memory.job).cadence))
+            state = replace(state, expected=duration_model.fitted(past, self._tempo(memory.job).cadence))
         return state if memory.cue is None else replace(state, next_ask_at=memory.cue)
 
     def _ask(self, ref: Ref, at: float) -> Iterator[Entry]:
@@ -73,7 +74,7 @@ class Past:
         report = reading.read(account.provider, job.kind, reply)
         yield self._settled(ref, Faulted(report, at) if isinstance(report, Fault) else Reported(report, at), reply)
         state = self._states[ref]
-        if endpoint.result is not None and state.report is not None and cadence.wants_result(state, self._tempo(job)):
+        if endpoint.result is not None and state.report is not None and schedule.wants_result(state, self._tempo(job)):
             run = state.report.run or ""
             reply = self._get(account, endpoint.result.path.url(account.base_url, id=job.id, run=run), at)
             result = reading.read_result(account.provider, job.kind, reply)
@@ -81,12 +82,12 @@ class Past:
 
     def _settled(self, ref: Ref, event: Event, reply: Reply) -> Entry:
         """Reduce the event onto the board, and plan the next ask as the engine does."""
-        state, change = board.reduce(self._states[ref], event)
-        plan = cadence.plan(state, self._tempo(state.job), reply.at, self._random)
+        state, change = job_state.reduce(self._states[ref], event)
+        plan = schedule.plan(state, self._tempo(state.job), reply.at, self._random)
         planned = Planned(None, "", None)
         if plan is not None:
-            planned = Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, reply.at))
-        self._states[ref], _ = board.reduce(state, planned)
+            planned = Planned(plan.at, plan.reason, schedule.fresh_until(state, plan.at, reply.at))
+        self._states[ref], _ = job_state.reduce(state, planned)
         fault = event.fault.kind if isinstance(event, Faulted) else None
         took = self._random.uniform(*TOOK)  # its clock stands while the simulator answers
         asked = Asked(reply.at, reply.status, round(took, 1), reply.headers.get("x-request-id"), fault)

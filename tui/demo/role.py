@@ -7,8 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from hashlib import blake2b
 from uuid import UUID
 
-from tui.domain import text
-from tui.domain.jobs import Job
+from tui.domain.models import Job
+from tui.presentation import formatting
 from tui.simulator.story import Story, fraction
 
 NOTICED = 5.0
@@ -72,7 +72,7 @@ class Role:
         mark = blake2b(f"{seed}/{self.account}/{self.title}".encode(), digest_size=16).hexdigest()
         match self.service:
             case "heygen":
-                return f"{mark}-{text.language(self.language)}"
+                return f"{mark}-{formatting.language(self.language)}"
             case "camb":
                 return str(UUID(mark))
             case "flixu":

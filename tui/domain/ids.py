@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 
 LONGEST = 512
 """Characters in an id, at most: ten times the longest seen, and an URL with it still passes every proxy."""

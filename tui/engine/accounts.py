@@ -7,16 +7,16 @@ from typing import Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from tui.domain import pace
-from tui.domain.board import JobState
-from tui.domain.budget import Budget, Leave
-from tui.domain.jobs import Asked, Fault, FaultKind, Job, Report, Result
-from tui.domain.text import clean
+from tui.domain.job_state import JobState
+from tui.domain.models import Asked, Fault, FaultKind, Job, Report, Result
+from tui.domain.polling import throttle
+from tui.domain.polling.rate_limit import Budget, Leave
 from tui.engine.bulk import Bulk
 from tui.engine.client import Bounds, Client, Request, Transport, Trust
 from tui.engine.feed import AccountState, Health
 from tui.engine.purse import Purse
 from tui.engine.succession import UNDECIDED, Heir, Succession, Turn
+from tui.presentation.formatting import clean
 from tui.providers import faults, reading
 from tui.providers.faults import REQUEST_ID_MOST
 from tui.providers.provider import Endpoint, UnknownKind
@@ -71,7 +71,7 @@ class LiveAccount:
         self.clock = clock
         self._heeded = heeded or clock
         self._moves = 0
-        self.pace = pace.rested(account.per_minute, clock(), account.per_day)
+        self.pace = throttle.rested(account.per_minute, clock(), account.per_day)
         self._purse = Purse(account.name, self.pace.budget, budgets)
         self._random = random
         self._key: Secret | None = None
@@ -87,7 +87,7 @@ class LiveAccount:
             self._key = None
             self.state = replace(self.state, health=Health.NO_KEY, message=str(key))
             return
-        self.pace = pace.resumed(self.pace) if key == self._key else pace.rekeyed(self.pace)
+        self.pace = throttle.resumed(self.pace) if key == self._key else throttle.rekeyed(self.pace)
         self._key = key
         self.state = replace(self.state, health=Health.UNTRIED, message="", until=None)
 
@@ -201,19 +201,19 @@ class LiveAccount:
     def leave(self, now: float, *, person: bool = False) -> Leave | None:
         """When the next ask may leave, for all that any process on the state folder did; None: it is stopped."""
         self.pace = replace(self.pace, budget=self._purse.look(now))
-        return pace.ready(self.pace, now, person=person, held=self._purse.holds(now))
+        return throttle.ready(self.pace, now, person=person, held=self._purse.holds(now))
 
     def pay(self, now: float) -> bool:
         """Pays for an ask that `leave` lets out now; False: another process was faster."""
         paid = self._purse.pay(now)
         self.pace = replace(self.pace, budget=self._purse.budget)
         if paid:
-            self.pace = pace.sent(self.pace, now)
+            self.pace = throttle.sent(self.pace, now)
         return paid
 
     def _learn(self, fault: Fault | None, at: float, job: str) -> None:
         """What the outcome of an ask teaches; what it says of the budget, it says to every process."""
-        self.pace = pace.answered(self.pace, fault, at, self._random, job)
+        self.pace = throttle.answered(self.pace, fault, at, self._random, job)
         if fault is not None and fault.kind is FaultKind.LIMITED:
             until, reason = self.pace.floor, self.pace.floor_reason
             self._share(lambda budget: budget.limited(until, reason, at))
@@ -267,7 +267,7 @@ class LiveAccount:
     def shift(self, seconds: float) -> None:
         """The clock was set forward by so many seconds: what is waited for stays as far away as it was."""
         self._purse.shift(seconds, self.clock())
-        self.pace = replace(pace.shifted(self.pace, seconds), budget=self._purse.budget)
+        self.pace = replace(throttle.shifted(self.pace, seconds), budget=self._purse.budget)
         if self.state.until is not None:
             self.state = replace(self.state, until=self.state.until + seconds)
 
@@ -277,7 +277,7 @@ class LiveAccount:
             return replace(state, health=Health.REFUSED, message=self.pace.stopped, until=None)
         if self.pace.floor > now:
             return replace(state, health=Health.LIMITED, message=self.pace.floor_reason, until=self.pace.floor)
-        if fault is not None and fault.kind in pace.FAILURES:
+        if fault is not None and fault.kind in throttle.FAILURES:
             until = self.pace.open_until if self.pace.open_until > now else None
             return replace(state, health=Health.OFFLINE, message=fault.message, until=until)
         return replace(state, health=Health.OK, message="", until=None)

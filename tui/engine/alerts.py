@@ -15,12 +15,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, cast
 
-from tui.domain import alarms, renewal, rows
-from tui.domain.alarms import Alarm
-from tui.domain.board import Flag, JobState, PhaseChange
-from tui.domain.jobs import FaultKind, Ref
+from tui.domain import time_alerts
+from tui.domain.job_state import Flag, JobState, PhaseChange
+from tui.domain.links import renewal
+from tui.domain.models import FaultKind, Ref
+from tui.domain.time_alerts import Alarm
 from tui.engine.feed import AccountState, Health, Kind, Notice, Progress
 from tui.engine.ledger import Listener
+from tui.presentation import queries
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
 from tui.stores.settings import HookEvent
@@ -156,7 +158,7 @@ class Alerts:
         if state.job.muted or change.after not in self._wanted:
             return
         change = self._as_recorded(change)
-        said = f"{rows.name(state)}: {change.after.replace('_', ' ')}"
+        said = f"{queries.name(state)}: {change.after.replace('_', ' ')}"
         key = f"{change.after} {change.ref} {change.seen!r}"
         event = cast("HookEvent", change.after.value)
         self._put(Occasion(event, key, said, change.seen, state=state, change=change))
@@ -193,13 +195,13 @@ class Alerts:
             return
         states = [state for state, _ in dying]
         of = states[0].job.ref if len(states) == 1 else None
-        self._listener.notice(Notice(Kind.EXPIRING, alarms.said(Flag.EXPIRING, states, now), of, now))
+        self._listener.notice(Notice(Kind.EXPIRING, time_alerts.said(Flag.EXPIRING, states, now), of, now))
         for state, alarm in dying:
             self._put(self._occasion(state, alarm, now))
 
     def _still(self, state: JobState, alarm: Alarm) -> bool:
         """A link may have been renewed since its turn came."""
-        return any((each.flag, each.of) == (alarm.flag, alarm.of) for each in alarms.alarms(state, self._outlook))
+        return any((each.flag, each.of) == (alarm.flag, alarm.of) for each in time_alerts.alarms(state, self._outlook))
 
     def tell(self) -> None:
         """Tells the hooks what no other process has told; as much as a turn of the loop has time for."""
@@ -225,7 +227,7 @@ class Alerts:
 
         Those that can be told with others go off before `ahead`.
         """
-        ref, found = state.job.ref, alarms.alarms(state, self._outlook)
+        ref, found = state.job.ref, time_alerts.alarms(state, self._outlook)
         handled = self._gone_off.get(ref)
         off = [alarm for alarm in found if self._turn(alarm) <= now or (alarm.patience and alarm.at < ahead)]
         dead = any(alarm.flag is Flag.EXPIRED for alarm in off)
@@ -264,7 +266,7 @@ class Alerts:
     def _occasion(self, state: JobState, alarm: Alarm, now: float) -> Occasion:
         event = cast("HookEvent", alarm.flag.value)
         of = hashlib.sha256(alarm.of.encode()).hexdigest()[:16]  # a link is signed, and stands in no other place
-        said, at = alarms.said(alarm.flag, (state,), now), min(alarm.at, now)
+        said, at = time_alerts.said(alarm.flag, (state,), now), min(alarm.at, now)
         return Occasion(event, f"{event} {state.job.ref} {of}", said, at, state=state)
 
     def _retire(self, account: AccountState, said: str) -> None:
@@ -290,7 +292,7 @@ def _gathered(occasions: Iterable[Occasion], now: float) -> Iterator[Occasion]:
             yield occasion
     for flag, many in together.items():
         states = [each.state for each in many if each.state is not None]
-        yield many[0]._replace(text=alarms.said(flag, states, now), others=tuple(states[1:]))
+        yield many[0]._replace(text=time_alerts.said(flag, states, now), others=tuple(states[1:]))
 
 
 def _alike(before: JobState, after: JobState) -> bool:

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from tui.domain.board import Event, Faulted, Reported, Resulted
-from tui.domain.jobs import ENDS, Fault, FaultKind, Phase, Ref, Report, Result
+from tui.domain.job_state import Event, Faulted, Reported, Resulted
+from tui.domain.models import ENDS, Fault, FaultKind, Phase, Ref, Report, Result
 from tui.engine.accounts import Answer, LiveAccount
 from tui.engine.client import Client
 from tui.engine.ledger import Ledger

@@ -4,9 +4,9 @@ A bulk ask says little: no title, no link, no reason for a failure. What ended t
 asked singly.
 """
 
-from tui.domain.board import JobState
-from tui.domain.jobs import ACTIVE, Fault, FaultKind
-from tui.domain.pace import FAILURES
+from tui.domain.job_state import JobState
+from tui.domain.models import ACTIVE, Fault, FaultKind
+from tui.domain.polling.throttle import FAILURES
 from tui.providers.provider import BulkAsk
 
 EARLY = 1 / 3

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from tui.domain import pace
-from tui.domain.board import JobState, Unasked
-from tui.domain.jobs import Fault, FaultKind, Ref
+from tui.domain.job_state import JobState, Unasked
+from tui.domain.models import Fault, FaultKind, Ref
+from tui.domain.polling import throttle
 from tui.engine.accounts import LiveAccount
 from tui.engine.client import Client
 from tui.engine.ledger import Ledger
@@ -52,7 +52,7 @@ class Check:
         async with asyncio.TaskGroup() as tasks:
             for name, mine in waiting.items():
                 live = self._accounts[name]
-                live.pace = pace.resumed(live.pace)
+                live.pace = throttle.resumed(live.pace)
                 for _ in range(min(len(mine), live.account.concurrency)):
                     tasks.create_task(self._work(live, mine))
 

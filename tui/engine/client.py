@@ -16,9 +16,9 @@ import httpx
 from msgspec import Struct
 
 from tui import __version__
-from tui.domain.jobs import Fault, FaultKind
-from tui.domain.text import clean
+from tui.domain.models import Fault, FaultKind
 from tui.engine.heads import HeadBound
+from tui.presentation.formatting import clean
 from tui.providers.provider import Key
 from tui.providers.reply import Reply
 from tui.stores.secrets import Secret

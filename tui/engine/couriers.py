@@ -22,9 +22,9 @@ from typing import NamedTuple
 import httpx
 
 from tui import __version__
-from tui.domain.text import clean, mask_url
 from tui.engine.client import direct
 from tui.engine.heads import HeadBound
+from tui.presentation.formatting import clean, mask_url
 from tui.stores.secrets import Secret
 from tui.stores.values import Webhook
 

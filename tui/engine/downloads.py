@@ -8,12 +8,13 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tui.domain import results, rows
-from tui.domain.jobs import Link, Phase, Ref, Saved
+from tui.domain import artifacts
+from tui.domain.models import Link, Phase, Ref, Saved
 from tui.engine.feed import Kind, Notice, Outcome, Progress, Stage
 from tui.engine.following import FetchError
 from tui.engine.jobfiles import JobFiles, Wish
 from tui.engine.ledger import Ledger, Listener
+from tui.presentation import queries
 from tui.stores.claims import Claims
 from tui.stores.library import Library
 
@@ -76,8 +77,8 @@ class Downloads:
         if state is None:
             return f"{ref} is not on the watchlist"
         if state.phase is not Phase.DONE:
-            return f"{rows.name(state)} is {state.phase.replace('_', ' ')}: there is no result to download"
-        return "" if results.pieces(state) else f"{rows.name(state)} has brought no file: r asks again"
+            return f"{queries.name(state)} is {state.phase.replace('_', ' ')}: there is no result to download"
+        return "" if artifacts.pieces(state) else f"{queries.name(state)} has brought no file: r asks again"
 
     def consider(self, ref: Ref) -> None:
         """Queues a job whose files are to be had by themselves, once. Cheap: it is called for every new state."""
@@ -87,7 +88,7 @@ class Downloads:
         if ref in self._waiting or ref in self._running or self._library.readonly or not self._leads():
             return
         failed = self._failed.get(ref)
-        if results.missing(state) and (failed is None or failed[1] != state.links):
+        if artifacts.missing(state) and (failed is None or failed[1] != state.links):
             self._put(ref, Wish(self._folder(None), by_hand=False))
 
     def _put(self, ref: Ref, wish: Wish) -> None:
@@ -199,7 +200,7 @@ class Downloads:
     def _notice(self, kind: Kind, ref: Ref, said: str) -> None:
         state = self._ledger.states.get(ref)
         if state is not None and not state.job.muted:
-            self._listener.notice(Notice(kind, f"{rows.name(state)}: {said}", ref, self._now()))
+            self._listener.notice(Notice(kind, f"{queries.name(state)}: {said}", ref, self._now()))
 
 
 def _named(saved: tuple[Saved, ...]) -> str:

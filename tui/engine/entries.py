@@ -6,7 +6,7 @@ What an entry says is the ledger's business.
 import asyncio
 from collections.abc import Callable
 
-from tui.domain.board import JobState, PhaseChange
+from tui.domain.job_state import JobState, PhaseChange
 from tui.stores.journal import Entry, JournalError
 from tui.stores.library import Library
 

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Asked, Link, Ref, Saved
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import Asked, Link, Ref, Saved
 from tui.stores.watchlist import Operation, Removed
 
 

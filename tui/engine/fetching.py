@@ -11,13 +11,14 @@ import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain import delivery, naming, text
-from tui.domain.delivery import Delivery
-from tui.domain.jobs import Fault, FaultKind, Link, LinkKind
+from tui.domain import content_headers
+from tui.domain.content_headers import Delivery
+from tui.domain.models import Fault, FaultKind, Link, LinkKind
 from tui.engine import following
 from tui.engine.aside import Aside
 from tui.engine.following import CutError, FetchError, Request, Way, host
 from tui.engine.inflating import KNOWN, Inflater
+from tui.presentation import filenames, formatting
 from tui.providers.reply import Reply, retry_after
 from tui.stores import parts
 from tui.stores.downloads import Begun
@@ -204,7 +205,7 @@ class Fetching:
             part.write(buffer)
         self._tell(part.path.stem, part.size, begun.total)
         if (inflater and not inflater.done) or (begun.total is not None and part.size != begun.total):
-            raise CutError(Fault(FaultKind.OFFLINE, f"only {text.size(part.size)} came"))
+            raise CutError(Fault(FaultKind.OFFLINE, f"only {formatting.size(part.size)} came"))
         return part, begun
 
     def _read(self, response: httpx.Response) -> Delivery | None:
@@ -212,7 +213,7 @@ class Fetching:
         status, have = response.status_code, self._part.size if self._part else 0
         headers = {name.lower(): value for name, value in response.headers.items()}
         if status == 416 and have:
-            if self._begun and delivery.unmet(headers) == have == self._begun.total:
+            if self._begun and content_headers.unmet(headers) == have == self._begun.total:
                 return None
             raise _AnewError
         if status in _DEAD:
@@ -220,11 +221,13 @@ class Fetching:
         if status in _BUSY or status >= 500:
             wait = retry_after(Reply(status, headers, b"", self._now()))
             raise CutError(Fault(FaultKind.SERVER, f"{host(self._url)} answers HTTP {status}"), wait)
-        found = delivery.read(status, headers) if status in {200, 206} else None
+        found = content_headers.read(status, headers) if status in {200, 206} else None
         if found is None:
             raise FetchError(f"{host(self._url)} answers HTTP {status} instead of a file")
         if found.encoding and found.encoding not in KNOWN:
-            raise FetchError(f"the file comes encoded as {text.clean(found.encoding, 40)}, which was not asked for")
+            raise FetchError(
+                f"the file comes encoded as {formatting.clean(found.encoding, 40)}, which was not asked for"
+            )
         kind = self._order.link.kind
         if found.media.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:
             raise FetchError(f"a web page came instead of the {kind}")
@@ -261,13 +264,13 @@ class Fetching:
             except FileExistsError:
                 continue
 
-    def _name(self, found: Delivery, url: str) -> naming.Name:
+    def _name(self, found: Delivery, url: str) -> filenames.Name:
         if self._begun is not None:
             return self._begun.name
         order = self._order
-        titles = (*order.titles, naming.title(found.disposition), order.id)
-        extension = naming.extension(order.link.kind, url, found.media, found.disposition)
-        return naming.name(titles, order.language, extension)
+        titles = (*order.titles, filenames.title(found.disposition), order.id)
+        extension = filenames.extension(order.link.kind, url, found.media, found.disposition)
+        return filenames.name(titles, order.language, extension)
 
     def _room(self, part: Part, total: int | None) -> None:
         """Raises FetchError where the disk has no room for what is to come."""
@@ -275,7 +278,7 @@ class Fetching:
         free = parts.free(part.path.parent)
         if missing > free:
             raise FetchError(
-                f"{part.path.parent} has {text.size(free)} left, and {text.size(missing)} are yet to come; "
+                f"{part.path.parent} has {formatting.size(free)} left, and {formatting.size(missing)} are yet to come; "
                 f"what is there stays in {part.path.name}. Make room, then download it again",
                 passing=True,
             )
@@ -314,5 +317,5 @@ class Fetching:
         return f"{where.parent if self._part else where} cannot be written: {reason}{stays}"
 
 
-def _known(found: Delivery, part: str, name: naming.Name) -> Begun:
+def _known(found: Delivery, part: str, name: filenames.Name) -> Begun:
     return Begun(part=part, name=name, validator=found.validator, total=found.total, digest=found.digest)

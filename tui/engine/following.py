@@ -10,10 +10,10 @@ import httpx
 from msgspec import Struct
 
 from tui import __version__
-from tui.domain import text
-from tui.domain.jobs import Fault, FaultKind
+from tui.domain.models import Fault, FaultKind
 from tui.engine.client import Transport, Trust, direct, unreached
 from tui.engine.heads import HeadBound
+from tui.presentation import formatting
 from tui.providers.provider import Key
 from tui.stores.secrets import Secret
 from tui.stores.values import exposed
@@ -94,7 +94,7 @@ def client(tls: Trust, transport: Transport | None) -> httpx.AsyncClient:
             mounts=direct(),
         )
     except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-        reason = text.clean(str(error), 200)
+        reason = formatting.clean(str(error), 200)
         raise FetchError(f"no connection can be made; see HTTPS_PROXY, SSL_CERT_FILE: {reason}") from None
 
 
@@ -110,7 +110,7 @@ async def opened(http: httpx.AsyncClient, way: Way, asked: Request) -> httpx.Res
     try:
         return await _opened(http, way, asked)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-        raise FetchError(f"the link is no URL: {text.clean(str(error), 200)}") from None
+        raise FetchError(f"the link is no URL: {formatting.clean(str(error), 200)}") from None
     except (TimeoutError, httpx.TransportError) as error:
         raise cut(error, asked.url, way.stall) from None
 
@@ -142,7 +142,7 @@ def _allow(url: str, way: Way) -> None:
     """Raises FetchError for what may not be fetched, ValueError for what is no URL."""
     scheme = url.partition(":")[0].lower()
     if scheme not in {"http", "https"}:
-        said = text.clean(scheme, 20)
+        said = formatting.clean(scheme, 20)
         raise FetchError(f"the link is refused: it begins with {said}:, and only http and https are fetched")
     if not host(url):
         raise ValueError("it names no host")
@@ -168,7 +168,7 @@ def _headers(url: str, way: Way, asked: Request) -> list[tuple[bytes, bytes]]:
 def host(url: str) -> str:
     """The host of a URL, for an operator; "" where there is none."""
     try:
-        return text.clean(urlsplit(url).hostname or "", 100)
+        return formatting.clean(urlsplit(url).hostname or "", 100)
     except ValueError:
         return ""
 

@@ -18,11 +18,11 @@ from threading import Event
 
 import msgspec
 
-from tui.domain import shapes
-from tui.domain.rows import Outlook
 from tui.engine import couriers
 from tui.engine.alerts import TOGETHER, Occasion
 from tui.engine.couriers import Poster, Told
+from tui.presentation import json_output
+from tui.presentation.queries import Outlook
 from tui.stores import secrets
 from tui.stores.library import Library
 from tui.stores.secrets import Secret, SecretError, Source, Stamp
@@ -49,16 +49,16 @@ log = logging.getLogger(__name__)
 def payload(occasion: Occasion, provider: Callable[[str], str | None], outlook: Outlook) -> bytes:
     """What a hook is told, as JSON: a job's shape is that of the command line. `provider`: an account's, by name."""
     account, states = occasion.account, (*filter(None, [occasion.state]), *occasion.others)
-    jobs = [shapes.job(state, provider(state.job.account), outlook) for state in states]
+    jobs = [json_output.job(state, provider(state.job.account), outlook) for state in states]
     return msgspec.json.encode(
         {
             "event": occasion.event,
             "delivery": delivery_id(occasion),
-            "at": shapes.iso(occasion.at),
+            "at": json_output.iso(occasion.at),
             "text": occasion.text,
             "job": jobs[0] if jobs else None,
             "jobs": jobs if occasion.event in TOGETHER else None,
-            "change": None if occasion.change is None else shapes.change(occasion.change),
+            "change": None if occasion.change is None else json_output.change(occasion.change),
             "account": None
             if account is None
             else {

@@ -7,10 +7,10 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, Protocol
 
-from tui.domain import naming, results
-from tui.domain.board import JobState
-from tui.domain.jobs import Fault, FaultKind, Link, LinkKind, Ref, Saved
-from tui.domain.results import Piece
+from tui.domain import artifacts
+from tui.domain.artifacts import Piece
+from tui.domain.job_state import JobState
+from tui.domain.models import Fault, FaultKind, Link, LinkKind, Ref, Saved
 from tui.engine import following
 from tui.engine.accounts import LiveAccount
 from tui.engine.aside import Aside
@@ -19,6 +19,7 @@ from tui.engine.feed import Progress, Stage
 from tui.engine.fetching import Fetching, Order
 from tui.engine.following import FetchError, Way
 from tui.engine.ledger import Ledger
+from tui.presentation import filenames
 from tui.stores import parts
 from tui.stores.downloads import Begun
 from tui.stores.journal import JournalError
@@ -83,7 +84,7 @@ class JobFiles:
         there = {saved.what: saved for saved in known.saved} if known is not None else {}
         saved: list[Saved] = []
         failed: FetchError | None = None
-        for piece in results.pieces(self._state(ref)):
+        for piece in artifacts.pieces(self._state(ref)):
             found = there.get(piece.what)
             if found is not None and self._holds(found, ref, wish):
                 saved.append(found)
@@ -124,7 +125,7 @@ class JobFiles:
     async def _text(self, state: JobState, piece: Piece, wish: Wish) -> tuple[Path, int]:
         """The text of the job as a file."""
         ref, data = state.job.ref, f"{state.result}\n".encode()
-        name = naming.name((*_titles(state), state.job.id), (state.report and state.report.language) or "", "txt")
+        name = filenames.name((*_titles(state), state.job.id), (state.report and state.report.language) or "", "txt")
         left = self._begun(ref).get(piece.what)
         path = await self._aside(lambda: _cleared(left, wish.folder, name))
         self._store(lambda: self._library.journal.downloads.keep(ref, piece.what, Begun(part=str(path), name=name)))
@@ -228,14 +229,14 @@ def _thrown_away(begun: Begun) -> None:
         log.warning("%s: %s", begun.part, error.strerror)
 
 
-def _cleared(left: Begun | None, folder: Path, name: naming.Name) -> Path:
+def _cleared(left: Begun | None, folder: Path, name: filenames.Name) -> Path:
     """Where the part of a text is to be; what a killed process left of it is thrown away. Raises OSError."""
     if left is not None:
         _thrown_away(left)
     return parts.vacant(folder, name)
 
 
-def _written(path: Path, name: naming.Name, data: bytes) -> tuple[Path, int]:
+def _written(path: Path, name: filenames.Name, data: bytes) -> tuple[Path, int]:
     """A whole file at once, with the bytes that it has. Raises OSError, with nothing left of it."""
     part = Part.begun(path, name)
     try:

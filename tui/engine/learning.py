@@ -7,12 +7,12 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from tui.domain import durations, price
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.cadence import Learned, Tempo
-from tui.domain.durations import Fit, Lived
-from tui.domain.jobs import ACTIVE, Job, Phase, Ref
-from tui.domain.price import Demand
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import ACTIVE, Job, Phase, Ref
+from tui.domain.polling import duration_model, request_cost
+from tui.domain.polling.duration_model import Fit, Lived
+from tui.domain.polling.request_cost import Demand
+from tui.domain.polling.schedule import Learned, Tempo
 from tui.engine.accounts import LiveAccount
 from tui.stores.journal import JournalError
 
@@ -52,7 +52,7 @@ class _Market:
 
     def __init__(self) -> None:
         self.demands: dict[Ref, Demand] = {}
-        self.price = price.CHEAPEST
+        self.price = request_cost.CHEAPEST
         self.priced_at = -math.inf
 
 
@@ -74,7 +74,7 @@ class Learning:
         """How long such jobs take, as far as is known."""
         kind, now = self._kind(job), self._now()
         if kind.news and not 0 <= now - kind.fitted_at < AFRESH:
-            kind.fit, kind.fitted_at, kind.news = durations.fitted(kind.past, cadence), now, False
+            kind.fit, kind.fitted_at, kind.news = duration_model.fitted(kind.past, cadence), now, False
         return kind.fit
 
     def ended(self, state: JobState, change: PhaseChange) -> None:
@@ -109,7 +109,7 @@ class Learning:
     def _price(self, live: LiveAccount, longest: float) -> float:
         market, now = self._market(live.account.name), self._now()
         if not 0 <= now - market.priced_at < AFRESH:
-            market.price = price.price(market.demands.values(), _allowed(live), longest)
+            market.price = request_cost.price(market.demands.values(), _allowed(live), longest)
             market.priced_at = now
         return market.price
 

@@ -10,13 +10,14 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from tui.domain import board, rows
-from tui.domain.board import Event, JobState, Listed, PhaseChange, Planned, Unasked
-from tui.domain.jobs import ACTIVE, ENDS, Asked, FaultKind, Job, Phase, Ref, Saved
+from tui.domain import job_state
+from tui.domain.job_state import Event, JobState, Listed, PhaseChange, Planned, Unasked
+from tui.domain.models import ACTIVE, ENDS, Asked, FaultKind, Job, Phase, Ref, Saved
 from tui.engine.accounts import LiveAccount
 from tui.engine.entries import Entries
 from tui.engine.feed import AccountState, Kind, Notice, Progress
 from tui.engine.plans import Plans
+from tui.presentation import queries
 from tui.stores.journal import Entry
 from tui.stores.library import Library
 
@@ -90,12 +91,12 @@ class Ledger:
 
     def settle(self, ref: Ref, event: Event, body: bytes | None = None, asked: Asked | None = None) -> JobState:
         """Reduces, plans, journals and tells."""
-        state, change = board.reduce(self.states[ref], event)
+        state, change = job_state.reduce(self.states[ref], event)
         return self._settled(state, change, self.plans.next(state), body, asked)
 
     def settle_alike(self, refs: Iterable[Ref], event: Event, asked: Asked | None = None) -> None:
         """One ask for all of them met this: they come back together, when the last of them would have alone."""
-        met = [board.reduce(self.states[ref], event) for ref in refs]
+        met = [job_state.reduce(self.states[ref], event) for ref in refs]
         plans = [self.plans.next(state) for state, _ in met]
         last = max((plan.at for plan in plans if plan.at is not None), default=None)
         for (state, change), plan in zip(met, plans, strict=True):
@@ -104,7 +105,7 @@ class Ledger:
     def _settled(
         self, state: JobState, change: PhaseChange | None, plan: Planned, body: bytes | None, asked: Asked | None
     ) -> JobState:
-        state, _ = board.reduce(state, plan)
+        state, _ = job_state.reduce(state, plan)
         self._wished.discard(state.job.ref)
         self._place(state)
         self.entries.put(Entry(state, change, body, self._now(), asked))
@@ -116,7 +117,7 @@ class Ledger:
     def hurry(self, ref: Ref, reason: str = "asked for") -> None:
         """This job is asked before all others, now; the journal need not know."""
         state = self.states[ref]
-        self._show(board.reduce(state, Planned(self._now(), reason, state.fresh_until, state.expected))[0])
+        self._show(job_state.reduce(state, Planned(self._now(), reason, state.fresh_until, state.expected))[0])
         self._queue(ref, HURRIED)
 
     def wish(self, ref: Ref) -> None:
@@ -133,12 +134,12 @@ class Ledger:
             at, fresh = state.next_ask_at, state.fresh_until
             if at is not None or fresh is not None:
                 event = Planned(at and at + seconds, state.reason, fresh and fresh + min(0.0, seconds), state.expected)
-                self._show(board.reduce(state, event)[0])
+                self._show(job_state.reduce(state, event)[0])
 
     def saved(self, ref: Ref, saved: Saved) -> None:
         """A file of the job was downloaded: its state says so, and the journal, before this returns if it can."""
         if ref in self.states:
-            self._show(board.reduce(self.states[ref], saved)[0])
+            self._show(job_state.reduce(self.states[ref], saved)[0])
             self.entries.put(Entry(self.states[ref]))
             self.entries.flush()
 
@@ -149,14 +150,14 @@ class Ledger:
         if held is not None and held.saved != told.saved:
             held = replace(held, saved=told.saved)
             self._show(held)
-        known = board.known_at(held) if held is not None else 0.0
-        if held is None or board.known_at(told) < known or (board.known_at(told) == known and not following):
+        known = job_state.known_at(held) if held is not None else 0.0
+        if held is None or job_state.known_at(told) < known or (job_state.known_at(told) == known and not following):
             return
         state = replace(told, job=held.job)
         if following:
             self._show(state)
         else:
-            state, _ = board.reduce(state, self.plans.next(state))
+            state, _ = job_state.reduce(state, self.plans.next(state))
             self._place(state)
         if state.phase is not held.phase:
             said = (state.report and state.report.message) or ""
@@ -176,7 +177,7 @@ class Ledger:
         for held in list(self.states.values()):
             state, tempo = self._judged(held), self.plans.tempo(held.job)
             near = tempo is not None and state.next_ask_at is not None and state.next_ask_at < now + tempo.most
-            self._place(state if near and state == held else board.reduce(state, self.plans.first(state))[0])
+            self._place(state if near and state == held else job_state.reduce(state, self.plans.first(state))[0])
 
     def outdate(self) -> None:
         """Nobody says anything new of the jobs any more: their reports count as old from now on."""
@@ -211,20 +212,20 @@ class Ledger:
 
     def _enter(self, job: Job, known: JobState | None) -> None:
         """A job that was not on the board, with what the journal knows of it."""
-        state = self._judged(board.reduce(known or JobState(job=job), Listed(job))[0])
-        state, _ = board.reduce(state, self.plans.first(state))
+        state = self._judged(job_state.reduce(known or JobState(job=job), Listed(job))[0])
+        state, _ = job_state.reduce(state, self.plans.first(state))
         self._place(known if known is not None and state == known else state)  # the front end holds that one
         if known is None or known.job != job or known.fault != state.fault:
             self.entries.put(Entry(state))
 
     def _edit(self, job: Job, held: JobState) -> None:
         """Only another kind, the Archive, or a link that is to be kept, makes another plan of it."""
-        state, _ = board.reduce(held, Listed(job))
+        state, _ = job_state.reduce(held, Listed(job))
         if job.kind != held.job.kind:
             state = self._judged(replace(state, fault=None, faults=0, missed_at=None, misses=0))
-            self._place(board.reduce(state, self.plans.soon(state, "its kind is another"))[0])
+            self._place(job_state.reduce(state, self.plans.soon(state, "its kind is another"))[0])
         elif (job.archived, job.keep_link) != (held.job.archived, held.job.keep_link):
-            self._place(board.reduce(state, self.plans.first(state))[0])
+            self._place(job_state.reduce(state, self.plans.first(state))[0])
         else:
             self._place(state)
         self.entries.put(Entry(self.states[job.ref]))
@@ -234,7 +235,7 @@ class Ledger:
         self.plans.moved(account)
         for state in [state for state in self.states.values() if state.job.account == account]:
             if state.fault is not None and state.fault.kind is FaultKind.RETIRED:
-                self._place(board.reduce(state, self.plans.soon(state, "the account has moved"))[0])
+                self._place(job_state.reduce(state, self.plans.soon(state, "the account has moved"))[0])
 
     def reconsider(self, account: str) -> None:
         """The account's key is another: what was refused is asked again, or refused with the new reason."""
@@ -242,14 +243,14 @@ class Ledger:
             refused = held.fault is not None and held.fault.kind is FaultKind.REFUSED
             state = self._judged(replace(held, fault=None, faults=0) if refused else held)
             if state != held:
-                self._place(board.reduce(state, self.plans.soon(state, "the key is another"))[0])
+                self._place(job_state.reduce(state, self.plans.soon(state, "the key is another"))[0])
                 self.entries.put(Entry(self.states[held.job.ref]))
 
     def _judged(self, state: JobState) -> JobState:
         """The state with the reason why it cannot be asked, or without one of ours that no longer holds."""
         refusal, fault = self.plans.refusal(state.job), state.fault
         if refusal is not None:
-            return board.reduce(state, Unasked(refusal))[0]
+            return job_state.reduce(state, Unasked(refusal))[0]
         if fault is not None and fault.kind is FaultKind.REFUSED and fault.http_status is None:
             return replace(state, fault=None)
         return state
@@ -279,7 +280,7 @@ class Ledger:
         if state.job.muted or change.after not in ENDS:
             return
         kind = Kind.DONE if change.after is Phase.DONE else Kind.FAILED
-        text = f"{rows.name(state)}: {change.after.replace('_', ' ')}" + (
+        text = f"{queries.name(state)}: {change.after.replace('_', ' ')}" + (
             f". {change.message}" if change.message else ""
         )
         self._listener.notice(Notice(kind, text, change.ref, change.seen))

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 
 PATIENCE = 60.0
 """Seconds that a job which is due lets others go first, at most: it bounds every wait."""

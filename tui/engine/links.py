@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from typing import NamedTuple
 
-from tui.domain import board, expiry, pace, renewal, text
-from tui.domain.board import Died
-from tui.domain.jobs import ENDS, Fault, FaultKind, Link, Ref
+from tui.domain import job_state
+from tui.domain.job_state import Died
+from tui.domain.links import expiry, renewal
+from tui.domain.models import ENDS, Fault, FaultKind, Link, Ref
+from tui.domain.polling import throttle
 from tui.engine.accounts import LiveAccount
 from tui.engine.check import Ask, permitted, unanswered
 from tui.engine.client import Client
 from tui.engine.ledger import Ledger
+from tui.presentation import formatting
 
 
 class Renewed(NamedTuple):
@@ -85,7 +88,7 @@ class Links:
         gates: dict[str, asyncio.Semaphore] = {}
         for name in {ref.account for ref in refs} & self._accounts.keys():
             live = self._accounts[name]
-            live.pace = pace.resumed(live.pace)
+            live.pace = throttle.resumed(live.pace)
             gates[name] = asyncio.Semaphore(max(1, live.account.concurrency - 1))
 
         async def one(ref: Ref) -> Renewed:
@@ -137,7 +140,7 @@ class Links:
         if state is None:
             return None
         if kind is None:
-            return board.soonest(state)
+            return job_state.soonest(state)
         found = [link for link in state.links if link.kind == kind]
         return found[nth] if nth < len(found) else None
 
@@ -155,6 +158,6 @@ def _same(found: Link, not_url: str | None, now: float) -> str:
     if found.url == not_url:
         return "the service gives the same link again, which was tried and is dead"
     assert found.expires_at is not None, "what has no expiry does not die of it"
-    died = f"died {text.span(now - found.expires_at)} ago"
+    died = f"died {formatting.span(now - found.expires_at)} ago"
     known = died if found.exact else f"by the documented life {died}"
     return f"the service gives the same link again, which {known}; Overview shows it"

@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from tui.domain import pace, text
-from tui.domain.board import PhaseChange
-from tui.domain.jobs import Ref
+from tui.domain.job_state import PhaseChange
+from tui.domain.models import Ref
+from tui.domain.polling import throttle
 from tui.engine.accounts import LiveAccount
 from tui.engine.aside import Aside
 from tui.engine.downloads import Downloads
 from tui.engine.feed import Cancel, Command, Detail, Download, Outcome, Pause, Refresh, Remember, Renew, Resume
 from tui.engine.ledger import Ledger
 from tui.engine.links import Links, Renewed
+from tui.presentation import formatting
 from tui.stores.journal import JournalError
 from tui.stores.library import Library
 from tui.stores.watchlist import Operation, Reading, WatchlistError
@@ -107,7 +108,7 @@ class Orders:
                 refused = refusal.message if refusal else f"{ref} is not on the watchlist"
                 continue
             live = self._accounts[ref.account]
-            live.pace = pace.resumed(live.pace)
+            live.pace = throttle.resumed(live.pace)
             self._ledger.wish(ref)
             asked += 1
         if not asked:
@@ -161,7 +162,7 @@ def _lives(found: Sequence[Renewed], now: float) -> str:
     same = len(found) - fresh - len(wrong)
     parts = [f"{fresh} fresh links" if fresh != 1 else "1 fresh link"]
     parts += [f"{same} as before"] if same else []
-    parts += [f"the first dies in {text.duration(min(ends) - now)}"] if ends else []
+    parts += [f"the first dies in {formatting.duration(min(ends) - now)}"] if ends else []
     parts += [f"{len(wrong)} without: {wrong[0].ref}: {wrong[0].fault.message}"] if wrong and wrong[0].fault else []
     return "; ".join(parts)
 
@@ -173,7 +174,7 @@ def _life(renewed: Renewed, now: float) -> str:
         return fault.message if fault is not None else "there is no link"
     left = "no expiry of it is known"
     if link.expires_at is not None:
-        left = f"it lives {'' if link.exact else '~'}{text.duration(link.expires_at - now)} more"
+        left = f"it lives {'' if link.exact else '~'}{formatting.duration(link.expires_at - now)} more"
     if fault is not None:
         return f"no fresh link: {fault.message}; there is the old one, {left}"
     return f"{'a fresh link' if renewed.fresh else 'the service gives the same link'}: {left}"

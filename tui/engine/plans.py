@@ -6,10 +6,10 @@
 from collections.abc import Callable, Mapping
 from random import Random
 
-from tui.domain import cadence
-from tui.domain.board import JobState, PhaseChange, Planned
-from tui.domain.cadence import Tempo
-from tui.domain.jobs import ACTIVE, Fault, FaultKind, Job, Ref
+from tui.domain.job_state import JobState, PhaseChange, Planned
+from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Ref
+from tui.domain.polling import schedule
+from tui.domain.polling.schedule import Tempo
 from tui.engine.accounts import LiveAccount
 from tui.engine.learning import Learning
 from tui.providers.provider import UnknownKind
@@ -59,7 +59,7 @@ class Plans:
     def wants_result(self, state: JobState) -> bool:
         """The next ask of the job is for its result."""
         tempo = self.tempo(state.job)
-        return tempo is not None and cadence.wants_result(state, tempo)
+        return tempo is not None and schedule.wants_result(state, tempo)
 
     def has_result(self, state: JobState) -> bool:
         """The job's links come with its result, which is asked for by its run."""
@@ -73,11 +73,11 @@ class Plans:
             self._learning.planned(state.job.ref, None)
             return Planned(None, "", state.fresh_until)
         learned = self._learning.of(state.job, tempo, self._accounts[state.job.account]) if _runs(state) else None
-        plan = cadence.plan(state, tempo, now, self._random, learned)
+        plan = schedule.plan(state, tempo, now, self._random, learned)
         self._learning.planned(state.job.ref, plan and plan.demand)
         if plan is None:  # what is put away while it runs grows old like any other
             return Planned(None, "", state.fresh_until if state.phase in ACTIVE else None)
-        return Planned(plan.at, plan.reason, cadence.fresh_until(state, plan.at, now), learned and learned.fit)
+        return Planned(plan.at, plan.reason, schedule.fresh_until(state, plan.at, now), learned and learned.fit)
 
     def first(self, state: JobState) -> Planned:
         """The first ask of this session: when it was planned, or spread over the shortest cold interval."""

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Awaitable, Callable
 
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.client import Bounds, Client, Transport, Trust
 from tui.engine.line import Line, Place

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import httpx
 
-from tui.domain.jobs import Asked, Fault, FaultKind, Job
+from tui.domain.models import Asked, Fault, FaultKind, Job
 from tui.engine.accounts import LiveAccount
 from tui.engine.client import Bounds, Transport
 from tui.engine.succession import Turn

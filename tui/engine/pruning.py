@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 from tui.stores.journal import STEP, JournalError
 from tui.stores.library import Library
 

@@ -5,7 +5,7 @@ Where the journal cannot be had, the process goes on by what it knows itself.
 
 from collections.abc import Callable
 
-from tui.domain.budget import HOLD, SET_BACK, Budget
+from tui.domain.polling.rate_limit import HOLD, SET_BACK, Budget
 from tui.stores.budgets import Budgets
 from tui.stores.database import JournalError
 

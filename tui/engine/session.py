@@ -9,8 +9,8 @@ from random import Random
 
 import httpx
 
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import ENDS, Ref
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import ENDS, Ref
 from tui.engine.accounts import LiveAccount
 from tui.engine.alerts import Alerts, Occasion
 from tui.engine.aside import Aside, at_once

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
-from tui.domain.jobs import FaultKind
-from tui.domain.pace import FAILURES
+from tui.domain.models import FaultKind
+from tui.domain.polling.throttle import FAILURES
 from tui.stores.library import Account
 
 A = TypeVar("A")

@@ -13,8 +13,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Ref
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import Ref
 from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Progress, Stage, Update
 from tui.engine.names import EngineLoop
 from tui.stores.library import Library

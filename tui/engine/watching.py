@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from tui.domain.board import JobState
-from tui.domain.jobs import Ref
+from tui.domain.job_state import JobState
+from tui.domain.models import Ref
 from tui.engine.ledger import Ledger
 from tui.stores.journal import JournalError
 from tui.stores.library import Library

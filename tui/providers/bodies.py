@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from tui.domain.text import clean
+from tui.presentation.formatting import clean
 from tui.providers.pointers import Json, Pointer
 
 EXCERPT_MOST = 120

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from tui.domain.jobs import Fault, FaultKind
-from tui.domain.text import clean, mask_urls
+from tui.domain.models import Fault, FaultKind
+from tui.presentation.formatting import clean, mask_urls
 from tui.providers.bodies import NotJsonError, decode, texts
 from tui.providers.pointers import Json
 from tui.providers.provider import Provider

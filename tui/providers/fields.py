@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from urllib.parse import quote, urlsplit
 
 from tui.domain.ids import SHAPED
-from tui.domain.text import mask_url
+from tui.presentation.formatting import mask_url
 from tui.providers import effort
 
 _DURATION = r"([0-9]{1,6}) ?([smhd])"

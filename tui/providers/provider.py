@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from msgspec import Meta, Struct, field
 
-from tui.domain.jobs import LinkKind, Phase
+from tui.domain.models import LinkKind, Phase
 from tui.providers.fields import Duration, HeaderName, Null, Prefix, ResultRoute, Route, StatusRoute
 from tui.providers.pointers import Pointer
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from tui.domain.jobs import Fault, LinkKind, Phase, Report, Result, Sighting
-from tui.domain.text import clean, mask_urls
+from tui.domain.models import Fault, LinkKind, Phase, Report, Result, Sighting
+from tui.presentation.formatting import clean, mask_urls
 from tui.providers import faults
 from tui.providers.bodies import NotJsonError, decode, scalar, texts
 from tui.providers.pointers import Json, Pointer

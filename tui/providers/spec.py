@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain.jobs import Phase
-from tui.domain.text import clean
+from tui.domain.models import Phase
+from tui.presentation.formatting import clean
 from tui.providers.fields import BaseUrl, Instant, Name, Regex
 from tui.providers.provider import (
     ALIASES,

@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Select, Static, TextArea
 
-from tui.domain.intake import Candidate, Verdict, sort_out
-from tui.domain.jobs import Job, Ref
+from tui.domain.job_ids import Candidate, Verdict, sort_out
+from tui.domain.models import Job, Ref
 from tui.engine.feed import AccountState
 from tui.widgets.fit import fit
 

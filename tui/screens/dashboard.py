@@ -17,10 +17,10 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui.commands import Command
-from tui.domain.jobs import Ref
-from tui.domain.rows import View
+from tui.domain.models import Ref
 from tui.engine.feed import Command as Wish
 from tui.engine.feed import Feed, Outcome, Update
+from tui.presentation.queries import View
 from tui.screens.starting import Looks
 from tui.stores.settings import Alerts
 from tui.widgets.bars import HintBar, TopBar, ViewBar

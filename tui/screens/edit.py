@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, Label, Static
 
-from tui.domain.jobs import Job
+from tui.domain.models import Job
 from tui.stores.watchlist import Set
 
 _OPTIONS = {

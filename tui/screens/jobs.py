@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from tui.domain import board as reducer
-from tui.domain import expiry, text
-from tui.domain.jobs import Job, Link, Phase, Ref
+from tui.domain import job_state as reducer
+from tui.domain.links import expiry
+from tui.domain.models import Job, Link, Phase, Ref
 from tui.engine.feed import AccountState, Outcome, Pause, Refresh, Renew
+from tui.presentation import formatting
 from tui.screens.dashboard import Dashboard
 from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
 
@@ -112,7 +113,7 @@ class JobDeeds:
         if minutes < DEAR:
             self._dashboard.wish(wish)
             return
-        question = f"{what}: about {text.span(minutes * 60)} at {account}'s limit."
+        question = f"{what}: about {formatting.span(minutes * 60)} at {account}'s limit."
         answered = ConfirmScreen(question, "asks them all")
         self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(wish) if yes else None)
 
@@ -156,7 +157,7 @@ class JobDeeds:
 
     def _with_link(self, do: Callable[[Link], None]) -> None:
         """Does it with the link of the job under the cursor; one that dies soon, or is dead, is renewed before."""
-        from tui.domain import renewal
+        from tui.domain.links import renewal
 
         state = self._board.states.get(self._table.cursor) if self._table.cursor is not None else None
         if state is None:
@@ -168,7 +169,7 @@ class JobDeeds:
             do(link)
         else:
             left = expiry.left(link, now) or 0.0
-            how = "is dead" if left <= 0 else f"dies in {text.duration(left)}"
+            how = "is dead" if left <= 0 else f"dies in {formatting.duration(left)}"
             self._dashboard.say(f"this link {how}: asking for a fresh one")
             self._dashboard.wish(Renew((state.job.ref,)), lambda outcome: self._renewed(outcome, do), anyway=True)
 

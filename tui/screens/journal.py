@@ -13,10 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.domain import cells, rows, text
-from tui.domain.board import PhaseChange
-from tui.domain.jobs import Phase, Ref
+from tui.domain.job_state import PhaseChange
+from tui.domain.models import Phase, Ref
 from tui.engine.feed import Feed
+from tui.presentation import columns, formatting, queries
 from tui.widgets.board import Board
 from tui.widgets.choices import Choices
 from tui.widgets.fit import fit
@@ -64,11 +64,11 @@ class JournalScreen(ModalScreen[Ref | None]):
         before = "" if change.before is Phase.NEW else f"{_word(change.before)} {'>' if glyphs.ascii_only else '→'} "
         said = f": {change.message}" if change.message else ""
         return Content.assemble(
-            (text.instant(change.seen, self._zone, self._board.now()).rjust(12), "$job-quiet"),
-            f"  {fit(rows.name(state) if state is not None else str(change.ref), 26, cut=glyphs.cut)}  ",
-            (f"{glyphs.phases[change.after]} ", f"$job-{cells.tone(change.after)}"),
+            (formatting.instant(change.seen, self._zone, self._board.now()).rjust(12), "$job-quiet"),
+            f"  {fit(queries.name(state) if state is not None else str(change.ref), 26, cut=glyphs.cut)}  ",
+            (f"{glyphs.phases[change.after]} ", f"$job-{columns.tone(change.after)}"),
             (before, "$job-quiet"),
-            (_word(change.after), f"$job-{cells.tone(change.after)}"),
+            (_word(change.after), f"$job-{columns.tone(change.after)}"),
             (said, "$job-quiet"),
         )
 

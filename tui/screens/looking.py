@@ -5,10 +5,10 @@ Each dialog is imported when its key is pressed: the first frame does not wait f
 
 from time import monotonic
 
-from tui.domain import rows
-from tui.domain.jobs import Ref
-from tui.domain.rows import View
+from tui.domain.models import Ref
 from tui.engine.feed import Resume
+from tui.presentation import queries
+from tui.presentation.queries import View
 from tui.screens.dashboard import Dashboard
 from tui.widgets.themes import THEMES
 
@@ -259,5 +259,5 @@ class Looking:
         if ref not in self._table.refs:
             self._dashboard.empty_line("filter")
             self._board.search("")
-            self._view(View.ARCHIVE if rows.archived(self._board.states[ref], self._board.outlook) else View.ALL)
+            self._view(View.ARCHIVE if queries.archived(self._board.states[ref], self._board.outlook) else View.ALL)
         self._table.point_at(ref)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tui.domain import board as reducer
-from tui.domain import rows
+from tui.domain import job_state as reducer
 from tui.engine.feed import Cancel, Download
+from tui.presentation import queries
 from tui.screens import desktop
 from tui.screens.dashboard import Dashboard
 from tui.screens.jobs import JobDeeds
@@ -28,7 +28,7 @@ class Saving:
             return
         from tui.screens.confirm import ConfirmScreen
 
-        what = rows.name(self._board.states[chosen[0]]) if len(chosen) == 1 else f"{len(chosen)} jobs"
+        what = queries.name(self._board.states[chosen[0]]) if len(chosen) == 1 else f"{len(chosen)} jobs"
         question = f"Call off the download of {what}? What is there of it is thrown away."
         answered = ConfirmScreen(question, "calls it off")
         self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(Cancel(chosen)) if yes else None)

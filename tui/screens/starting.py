@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import Struct
 
-from tui.domain.board import JobState
-from tui.domain.jobs import Ref
-from tui.domain.rows import View
+from tui.domain.job_state import JobState
+from tui.domain.models import Ref
 from tui.engine.feed import AccountState, Health, Update
+from tui.presentation.queries import View
 from tui.stores.library import Library
 from tui.stores.listing import HEADING, WATCHLIST, Heading, Listing, Recalled
 from tui.stores.secrets import Secret

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tui.domain.budget import Budget
+from tui.domain.polling.rate_limit import Budget
 from tui.stores.database import Database
 
 _encode = msgspec.json.Encoder().encode

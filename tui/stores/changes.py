@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tui.domain.jobs import Job, Ref
+from tui.domain.models import Job, Ref
 from tui.stores import blocks
 from tui.stores.blocks import Block, Edit, Statement
 from tui.stores.joblist import Reading, Table, WatchlistError, document, job_of, jobs_of, ref_of, tables_of

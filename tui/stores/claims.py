@@ -5,7 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 from tui.stores.paths import make_private
 
 BITS = 62

@@ -6,9 +6,9 @@ from collections.abc import Collection
 import msgspec
 from msgspec import Struct
 
-from tui.domain.delivery import Digest
-from tui.domain.jobs import Ref, Saved
-from tui.domain.naming import Name
+from tui.domain.content_headers import Digest
+from tui.domain.models import Ref, Saved
+from tui.presentation.filenames import Name
 from tui.stores.database import Database
 
 

@@ -12,8 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tui.domain import ids
-from tui.domain.jobs import Job, Ref
-from tui.domain.text import clean
+from tui.domain.models import Job, Ref
+from tui.presentation.formatting import clean
 from tui.stores import blocks
 
 _PLACE = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"

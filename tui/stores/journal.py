@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain.board import JobState, PhaseChange, known_at
-from tui.domain.durations import Lived
-from tui.domain.jobs import Asked, FaultKind, Phase, Ref, Saved
+from tui.domain.job_state import JobState, PhaseChange, known_at
+from tui.domain.models import Asked, FaultKind, Phase, Ref, Saved
+from tui.domain.polling.duration_model import Lived
 from tui.stores import downloads
 from tui.stores.budgets import Budgets
 from tui.stores.database import Database, JournalError, RefusedJournalError

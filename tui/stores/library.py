@@ -11,10 +11,10 @@ from typing import NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain import budget
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Ref
-from tui.domain.rows import Outlook
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Ref
+from tui.domain.polling import rate_limit
+from tui.presentation.queries import Outlook
 from tui.providers import spec
 from tui.providers.provider import Plan, Provider
 from tui.providers.tables import nearest
@@ -154,7 +154,7 @@ class Library:
             provider=provider,
             base_url=base_url,
             key=source,
-            per_minute=float(table.rate_per_minute or budget.SHARE * (limits.per_minute or 60.0)),
+            per_minute=float(table.rate_per_minute or rate_limit.SHARE * (limits.per_minute or 60.0)),
             per_day=limits.per_day if table.rate_per_minute is None else None,
             concurrency=table.concurrency,
         )

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from tui.domain.board import JobState
-from tui.domain.jobs import Job, Ref
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Ref
 from tui.stores.joblist import Reading
 
 WATCHLIST = "watchlist"

@@ -5,7 +5,7 @@ from typing import cast
 
 from msgspec import structs
 
-from tui.domain.jobs import Job
+from tui.domain.models import Job
 
 
 def job_table(job: Job) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from tui.domain.jobs import Job, Ref
+from tui.domain.models import Job, Ref
 
 EDITABLE: Mapping[str, type[Any]] = {
     **dict.fromkeys(("kind", "label", "note"), str),

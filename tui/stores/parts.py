@@ -10,8 +10,8 @@ import os
 from itertools import count
 from pathlib import Path
 
-from tui.domain.delivery import Digest
-from tui.domain.naming import UNFINISHED, Name
+from tui.domain.content_headers import Digest
+from tui.presentation.filenames import UNFINISHED, Name
 
 CHUNK = 1024 * 1024
 """Bytes that are read at once where a file is hashed."""

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple, NoReturn, Self
 
 from msgspec import Struct
 
-from tui.domain.text import clean
+from tui.presentation.formatting import clean
 
 PATIENCE = 10.0
 """Seconds that a key command may take; longer is a prompt that nobody can answer, since its stdin is closed."""

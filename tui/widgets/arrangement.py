@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any, NamedTuple
 
-from tui.domain import rows
-from tui.domain.board import JobState
-from tui.domain.jobs import Ref
-from tui.domain.rows import Filter, Outlook, View
+from tui.domain.job_state import JobState
+from tui.domain.models import Ref
+from tui.presentation import queries
+from tui.presentation.queries import Filter, Outlook, View
 
 
 class Judged(NamedTuple):
@@ -93,7 +93,7 @@ class Arrangement:
 
     def _in_order(self) -> list[Ref]:
         judged = self._judged
-        if self._sort not in rows.SORTS:
+        if self._sort not in queries.SORTS:
             shown = [ref for ref, each in judged.items() if each.shown]
             return shown[::-1] if self._descending else shown
         if not self._by_ref:
@@ -104,10 +104,10 @@ class Arrangement:
         return shown
 
     def _judge(self, state: JobState, outlook: Outlook) -> Judged:
-        views = rows.views(state, outlook)
+        views = queries.views(state, outlook)
         shown = self._view in views and self._filter.matches(state, outlook)
-        key = rows.SORTS[self._sort](state) if self._sort in rows.SORTS else None
-        return Judged(views, shown, key, rows.turn(state, outlook))
+        key = queries.SORTS[self._sort](state) if self._sort in queries.SORTS else None
+        return Judged(views, shown, key, queries.turn(state, outlook))
 
     def _count(self, judged: Judged, by: int) -> None:
         for view in judged.views:

@@ -3,8 +3,8 @@
 from datetime import UTC
 from typing import NamedTuple
 
-from tui.domain import text
 from tui.engine.feed import AccountState, Health
+from tui.presentation import formatting
 
 
 class Badge(NamedTuple):
@@ -48,9 +48,9 @@ def ending(account: AccountState, now: float) -> str:
         return "API will end"
     if account.sunset <= now:
         return "API is over"
-    return f"API ends {text.instant(account.sunset, UTC, now).rsplit(' ', 1)[0]}"
+    return f"API ends {formatting.instant(account.sunset, UTC, now).rsplit(' ', 1)[0]}"
 
 
 def waits(account: AccountState, now: float) -> str:
     """For how long nothing is asked, `38s`; "": it does not wait."""
-    return text.duration(account.until - now) if account.until is not None and account.until > now else ""
+    return formatting.duration(account.until - now) if account.until is not None and account.until > now else ""

@@ -11,10 +11,10 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tui.commands import Command, label
-from tui.domain import text
-from tui.domain.cells import NOTHING
-from tui.domain.rows import View
 from tui.engine.feed import Health
+from tui.presentation import formatting
+from tui.presentation.columns import NOTHING
+from tui.presentation.queries import View
 from tui.widgets.badges import badge, waits
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
@@ -89,7 +89,7 @@ class TopBar(Bar):
         """Badge, name, and what is left or why it waits; where that does not fit, signs and times to wait alone."""
         zone = self._zone()
         name = "UTC" if zone.tzname(None) == "UTC" else ""
-        clock = f"{text.clock(self._board.now(), zone)} {name}".rstrip()
+        clock = f"{formatting.clock(self._board.now(), zone)} {name}".rstrip()
         following = (self._board.role, "warning") if self._board.role else (self._role, "quiet")
         right = [following, ("   ", "plain"), (f"{clock} ", "plain")]
         room = self.size.width - sum(cell_len(piece) for piece, _ in right)
@@ -104,7 +104,7 @@ class TopBar(Bar):
         """For how many seconds the line says the same: to the next minute, or as long as a wait's label stays."""
         now = self._board.now()
         waiting = (each.until - now for each in self._board.accounts.values() if each.until is not None)
-        return min([60 - now % 60, *(text.next_change(left, "duration") for left in waiting)])
+        return min([60 - now % 60, *(formatting.next_change(left, "duration") for left in waiting)])
 
     def _badges(self, gap: str, said: frozenset[str]) -> list[Piece]:
         """The badges, with their words where `said` has their tone."""

@@ -5,11 +5,11 @@ from datetime import tzinfo
 
 from msgspec.structs import replace
 
-from tui.domain.board import JobState
-from tui.domain.cells import ASCII, UNICODE, Face
-from tui.domain.jobs import Ref
-from tui.domain.rows import Filter, Outlook, View
+from tui.domain.job_state import JobState
+from tui.domain.models import Ref
 from tui.engine.feed import AccountState, Health, Progress, Stage, Update
+from tui.presentation.columns import ASCII, UNICODE, Face
+from tui.presentation.queries import Filter, Outlook, View
 from tui.widgets.arrangement import Arrangement
 
 PAUSED = "paused"

@@ -12,7 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 from tui.engine.feed import Detail, Feed
 from tui.widgets.bars import Bar, Piece
 from tui.widgets.board import Board

@@ -5,8 +5,8 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from tui.domain import cells
-from tui.domain.cells import GAP, MARKS, Column
+from tui.presentation import columns
+from tui.presentation.columns import GAP, MARKS, Column
 from tui.widgets.board import Board
 from tui.widgets.fit import fit
 from tui.widgets.lines import Lines
@@ -43,7 +43,7 @@ class TableHead(Lines):
         return Strip(segments).adjust_cell_length(self.size.width, title)
 
     def _columns(self) -> tuple[Column, ...]:
-        return cells.visible_columns(self.size.width, instants=self._board.zone is not None)
+        return columns.visible_columns(self.size.width, instants=self._board.zone is not None)
 
     def on_click(self, event: events.Click) -> None:
         """Sorts by the column under the mouse."""

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
-from tui.domain.text import clean
 from tui.engine.feed import Kind, Notice
+from tui.presentation.formatting import clean
 from tui.stores.settings import Alerts
 
 MANY = 3

@@ -11,11 +11,14 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.geometry import Size
 
-from tui.domain import board as reducer
-from tui.domain import cells, durations, expiry, results, rows, text
-from tui.domain.board import JobState
-from tui.domain.jobs import PROBLEMS, Link, Phase
+from tui.domain import artifacts
+from tui.domain import job_state as reducer
+from tui.domain.job_state import JobState
+from tui.domain.links import expiry
+from tui.domain.models import PROBLEMS, Link, Phase
+from tui.domain.polling import duration_model
 from tui.engine.feed import Detail, Progress, Stage
+from tui.presentation import columns, formatting, queries
 from tui.widgets.board import Board
 from tui.widgets.timeline import timeline
 
@@ -74,17 +77,17 @@ class Pages:
     def still_for(self, tab: Tab, state: JobState) -> float:
         """For how many seconds the tab says the same, if nothing happens to the job."""
         now = self._board.now()
-        midnight = text.day_ends(self._zone(), now) - now
+        midnight = formatting.day_ends(self._zone(), now) - now
         if tab in {Tab.RESPONSE, Tab.ASKS, Tab.RESULT}:
             return midnight
         passed = now - state.since if state.since is not None else math.inf
         step = next((step for below, step in _SPAN_STEPS if passed < below), math.inf)
-        changes = [step - passed % step if step < math.inf else math.inf, cells.still_for(state, self._board.face)]
+        changes = [step - passed % step if step < math.inf else math.inf, columns.still_for(state, self._board.face)]
         if state.checked_at is not None:
-            changes.append(text.next_change(now - state.checked_at, "age"))
+            changes.append(formatting.next_change(now - state.checked_at, "age"))
         changes.append(midnight)
         lives = [link.expires_at - now for link in state.links if link.expires_at is not None]
-        changes += [text.next_change(abs(left), "duration" if left > 0 else "age") for left in lives]
+        changes += [formatting.next_change(abs(left), "duration" if left > 0 else "age") for left in lives]
         return min(changes)
 
     # Overview.
@@ -92,15 +95,17 @@ class Pages:
     def _overview(self, state: JobState, room: Size) -> Iterator[Content]:
         job, now = state.job, self._board.now()
         face = self._board.face
-        shown = cells.status(state, face)
+        shown = columns.status(state, face)
         yield Content.assemble(
-            (rows.name(state), "bold"), (f"   {job.account} · {job.id}   ", QUIET), (shown.text, f"$job-{shown.tone}")
+            (queries.name(state), "bold"),
+            (f"   {job.account} · {job.id}   ", QUIET),
+            (shown.text, f"$job-{shown.tone}"),
         )
         for line in (self._so_far(state, now), self._asked(state, now)):
-            yield Content(line.replace(cells.UNICODE.to, face.glyphs.to))
+            yield Content(line.replace(columns.UNICODE.to, face.glyphs.to))
         yield from self._trouble(state)
         yield from self._downloads(state, room)
-        saved = bool(state.saved) and not results.missing(state)
+        saved = bool(state.saved) and not artifacts.missing(state)
         for link in state.links:
             yield self._link(link, now, room, saved=saved)
         if state.unrenewed:
@@ -118,7 +123,7 @@ class Pages:
         facts = {
             "language": (state.report and state.report.language) or "",
             "kind": job.kind,
-            "added": text.instant(job.added, self._zone(), now) if job.added is not None else "",
+            "added": formatting.instant(job.added, self._zone(), now) if job.added is not None else "",
             "tags": " ".join(job.tags),
             "note": job.note,
             "options": ", ".join(self._options(state)),
@@ -147,28 +152,28 @@ class Pages:
         """How long it is in its phase, and what jobs like it say of how long it takes yet."""
         since = state.phase.replace("_", " ")
         if state.since is not None:
-            passed = text.span(now - state.since)
+            passed = formatting.span(now - state.since)
             since += f" {passed} ago" if state.phase in OVER else f" for {passed}"
         if state.phase is Phase.BLOCKED:
             return f"{since}: payment or permission is missing. Once somebody has seen to that, r asks again"
-        rest = rows.left(state, self._board.outlook)
+        rest = queries.left(state, self._board.outlook)
         if rest is None or state.expected is None:
             return since
-        usual = durations.usual(state.expected)
-        ends = text.between(usual.low, usual.high)
-        return f"{since}; most like it end at {ends}: about {text.between(rest.low, rest.high)} left"
+        usual = duration_model.usual(state.expected)
+        ends = formatting.between(usual.low, usual.high)
+        return f"{since}; most like it end at {ends}: about {formatting.between(rest.low, rest.high)} left"
 
     def _asked(self, state: JobState, now: float) -> str:
         """How often it was asked, and when it is asked next."""
         asked = f"asked {state.asks} time{'s' if state.asks != 1 else ''}" if state.asks else "not asked yet"
-        at = cells.next_ask(state, self._board.face)
+        at = columns.next_ask(state, self._board.face)
         if at is None:
             following = "; asking is paused" if self._board.paused and state.next_ask_at is not None else ""
         elif at <= now:
             following = f"; next now: {state.reason}"
         else:
-            following = f"; next in {text.duration(at - now)}: {state.reason}"
-        old = f"; last heard of {text.age(now - state.checked_at)} ago" if state.checked_at is not None else ""
+            following = f"; next in {formatting.duration(at - now)}: {state.reason}"
+        old = f"; last heard of {formatting.age(now - state.checked_at)} ago" if state.checked_at is not None else ""
         return f"{asked}{old}{following}"
 
     def _trouble(self, state: JobState) -> Iterator[Content]:
@@ -189,20 +194,20 @@ class Pages:
         elif told is not None:
             yield Content.assemble(("downloads   ", QUIET), self._on_its_way(told), ("   D calls it off", QUIET))
         for saved in reducer.downloaded(state):
-            label = f"{'saved':<{LABEL}}{text.size(saved.size)}   "
+            label = f"{'saved':<{LABEL}}{formatting.size(saved.size)}   "
             yield Content.assemble((label, QUIET), (saved.path, "$job-done"))
 
     def _on_its_way(self, told: Progress) -> str:
         if not told.name:
             return "waits for its turn"
-        parts = [text.size(told.have)]
+        parts = [formatting.size(told.have)]
         if told.total and told.share is not None:
-            bar = text.bar(told.share, 16, ascii_only=self._board.ascii_only)
-            parts = [bar, f"{told.share:.0%} of {text.size(told.total)}"]
+            bar = formatting.bar(told.share, 16, ascii_only=self._board.ascii_only)
+            parts = [bar, f"{told.share:.0%} of {formatting.size(told.total)}"]
         if told.speed:
-            parts.append(f"{text.size(int(told.speed))}/s")
+            parts.append(f"{formatting.size(int(told.speed))}/s")
         if told.left is not None:
-            parts.append(f"{text.duration(told.left)} left")
+            parts.append(f"{formatting.duration(told.left)} left")
         return "  ".join([*parts, told.name])
 
     def _link(self, link: Link, now: float, room: Size, *, saved: bool) -> Content:
@@ -212,11 +217,11 @@ class Pages:
             life = "no expiry is known"
         else:
             known = "signed into it" if link.exact else "estimated from when it was first seen"
-            sign, at = "" if link.exact else "~", text.instant(now + left, self._zone(), now)
+            sign, at = "" if link.exact else "~", formatting.instant(now + left, self._zone(), now)
             if expiry.expired(link, now):
-                life = f"expired {sign}{text.age(-left)} ago; L asks for a fresh one"
+                life = f"expired {sign}{formatting.age(-left)} ago; L asks for a fresh one"
             else:
-                life = f"lives {sign}{text.duration(left)} more, until {at} ({known})"
+                life = f"lives {sign}{formatting.duration(left)} more, until {at} ({known})"
         if link.key:
             life += "; fetching it takes the key"
         if saved and left is not None:
@@ -237,7 +242,7 @@ class Pages:
             yield Content.styled("no reply yet", QUIET)
             return
         if looked.body_at is not None:
-            yield Content.styled(f"came {text.instant(looked.body_at, self._zone(), self._board.now())}", QUIET)
+            yield Content.styled(f"came {formatting.instant(looked.body_at, self._zone(), self._board.now())}", QUIET)
         yield response(looked.body)
 
     def _asks(self, looked: Detail | None) -> Iterator[Content]:
@@ -249,13 +254,13 @@ class Pages:
         times = [ask.ms for ask in reversed(asks)]
         yield Content.assemble(
             (f"{'asks':>13}  ", QUIET),
-            (text.sparkline(times[-SPARKS:], ascii_only=self._board.face.glyphs.ascii_only), "$job-running"),
+            (formatting.sparkline(times[-SPARKS:], ascii_only=self._board.face.glyphs.ascii_only), "$job-running"),
             (f"  {min(times):.0f} to {max(times):.0f} ms", QUIET),
         )
         for ask in asks:
             fault = f"{ask.fault.replace('_', ' ')}" if ask.fault is not None else "report"
             yield Content.assemble(
-                (text.instant(ask.at, self._zone(), self._board.now()).rjust(13), QUIET),
+                (formatting.instant(ask.at, self._zone(), self._board.now()).rjust(13), QUIET),
                 f"  {ask.http_status or '·':>3}  {ask.ms:>6.0f} ms  ",
                 (f"{fault:<10}", "$job-failed" if ask.fault is not None else "$job-done"),
                 (f"  {ask.request_id}" if ask.request_id else "", QUIET),
@@ -281,7 +286,7 @@ def hung(value: str, width: int, left: int) -> str:
 
 def shown_url(url: str) -> str:
     """A link as it may stand on a screen: without its query where that is a signature."""
-    return text.mask_url(url) if expiry.signed(url) is not None else url
+    return formatting.mask_url(url) if expiry.signed(url) is not None else url
 
 
 def response(body: bytes) -> Content:
@@ -296,4 +301,4 @@ def response(body: bytes) -> Content:
 
 
 def _readable(raw: str) -> str:
-    return re.sub(_URL, lambda found: shown_url(found[0]), text.clean(raw, 128 * 1024, lines=True))
+    return re.sub(_URL, lambda found: shown_url(found[0]), formatting.clean(raw, 128 * 1024, lines=True))

@@ -16,11 +16,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.domain import board as reducer
-from tui.domain import cells
-from tui.domain.board import JobState
-from tui.domain.cells import GAP, MARKS, Cell, Column, Tone
-from tui.domain.jobs import Ref
+from tui.domain import job_state as reducer
+from tui.domain.job_state import JobState
+from tui.domain.models import Ref
+from tui.presentation import columns
+from tui.presentation.columns import GAP, MARKS, Cell, Column, Tone
 from tui.widgets.board import Board
 from tui.widgets.due import Due
 from tui.widgets.pieces import UNEVEN, Piece, joined, thumb, written
@@ -162,7 +162,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         return painted.state is state and now < painted.until and marked == (state.job.ref in self._board.marks)
 
     def _paint(self, state: JobState) -> Painted:
-        return Painted(state, self._line(state), self._face.outlook.now + cells.still_for(state, self._face))
+        return Painted(state, self._line(state), self._face.outlook.now + columns.still_for(state, self._face))
 
     def _line(self, state: JobState) -> Line:
         glyphs = self._face.glyphs
@@ -171,7 +171,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             + (glyphs.marked if state.job.ref in self._board.marks else " ")
             + (glyphs.muted if state.job.muted else " ")
         )
-        return marks, cells.cells(state, self._columns, self._face), cells.dimmed(state, self._face)
+        return marks, columns.cells(state, self._columns, self._face), columns.dimmed(state, self._face)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows. Textual's own way here leads past borders and their like: without, it takes half the time."""
@@ -264,7 +264,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _fit(self) -> None:
         """Fits the columns to the width."""
-        self._columns = cells.visible_columns(self._room.width, instants=self._board.zone is not None)
+        self._columns = columns.visible_columns(self._room.width, instants=self._board.zone is not None)
         self._forget()
 
     def notify_style_update(self) -> None:

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from textual.content import Content
 
-from tui.domain import cells, durations, rows, text
-from tui.domain.board import JobState, PhaseChange
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.polling import duration_model
+from tui.presentation import columns, formatting, queries
 from tui.widgets.board import Board
 
 QUIET = "$job-quiet"
@@ -35,7 +36,7 @@ def _phases(
     ahead = _ahead(state, board)
     longest = max([1.0, *lengths, *(length + ahead for length in lengths[-1:])])
     for change, length in zip(changes, lengths, strict=True):
-        bar = text.bar(length / longest, BAR, ascii_only=ascii_only).rstrip("·.")
+        bar = formatting.bar(length / longest, BAR, ascii_only=ascii_only).rstrip("·.")
         mark = ""
         if ahead and change is changes[-1]:
             rest = round((length + ahead) / longest * BAR) - len(bar)
@@ -45,8 +46,8 @@ def _phases(
             Content.assemble(
                 (_at(change.seen, zone, now), QUIET),
                 f"  {change.after.replace('_', ' '):<10}",
-                f"{text.span(length):>7}  ",
-                (bar, f"$job-{cells.tone(change.after)}"),
+                f"{formatting.span(length):>7}  ",
+                (bar, f"$job-{columns.tone(change.after)}"),
                 (mark, QUIET),
                 (f"  {change.message}" if change.message else "", QUIET),
             ),
@@ -54,11 +55,11 @@ def _phases(
 
 
 def _at(instant: float, zone: tzinfo, now: float) -> str:
-    return text.instant(instant, zone, now).rjust(13)
+    return formatting.instant(instant, zone, now).rjust(13)
 
 
 def _ahead(state: JobState, board: Board) -> float:
     """Seconds until half of such jobs have ended; 0: they have, or nobody knows."""
-    if rows.left(state, board.outlook) is None or state.expected is None or state.born is None:
+    if queries.left(state, board.outlook) is None or state.expected is None or state.born is None:
         return 0.0
-    return max(0.0, state.born + durations.usual(state.expected).middle - board.now())
+    return max(0.0, state.born + duration_model.usual(state.expected).middle - board.now())

@@ -8,9 +8,9 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain import budget
-from tui.domain.budget import Budget, Leave
-from tui.domain.jobs import Fault, FaultKind
+from tui.domain.models import Fault, FaultKind
+from tui.domain.polling import rate_limit
+from tui.domain.polling.rate_limit import Budget, Leave
 
 BREAK_AFTER = 5
 """Failures in a row that open the breaker."""
@@ -63,7 +63,7 @@ class Pace(Struct, frozen=True, kw_only=True):
 
 def rested(per_minute: float, now: float, per_day: float | None = None) -> Pace:
     """An account of which any minute may hold `per_minute` asks, with full buckets, within a day's limit."""
-    return Pace(budget=budget.rested(per_minute, now, per_day))
+    return Pace(budget=rate_limit.rested(per_minute, now, per_day))
 
 
 def ready(pace: Pace, now: float, *, person: bool = False, held: bool = False) -> Leave | None:

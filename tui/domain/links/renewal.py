@@ -7,9 +7,9 @@ in time; where the same comes back, ever more seldom, and once more when the old
 from random import Random
 from typing import NamedTuple
 
-from tui.domain import expiry
-from tui.domain.board import JobState
-from tui.domain.jobs import FaultKind, Phase
+from tui.domain.job_state import JobState
+from tui.domain.links import expiry
+from tui.domain.models import FaultKind, Phase
 
 GOOD = 3600.0
 """Seconds that a link must have left to be handed out unasked: who takes it needs time to use it."""

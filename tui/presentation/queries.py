@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from tui.domain import board, durations, expiry, text
-from tui.domain.board import Flag, JobState
-from tui.domain.durations import Range
-from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Phase
+from tui.domain import job_state
+from tui.domain.job_state import Flag, JobState
+from tui.domain.links import expiry
+from tui.domain.models import ACTIVE, ENDS, PROBLEMS, Phase
+from tui.domain.polling import duration_model
+from tui.domain.polling.duration_model import Range
+from tui.presentation import formatting
 
 
 class View(StrEnum):
@@ -43,7 +46,7 @@ def name(state: JobState) -> str:
 
 def flags(state: JobState, outlook: Outlook) -> tuple[Flag, ...]:
     """What is to be noticed of the job."""
-    return board.flags(state, outlook.now, stall_after=outlook.stall_after, warn_before=outlook.warn_before)
+    return job_state.flags(state, outlook.now, stall_after=outlook.stall_after, warn_before=outlook.warn_before)
 
 
 def archived(state: JobState, outlook: Outlook) -> bool:
@@ -66,14 +69,14 @@ def left(state: JobState, outlook: Outlook) -> Range | None:
     """Seconds that the job will likely take yet; None: it has ended, or nobody knows."""
     if state.expected is None or state.born is None or state.phase not in ACTIVE:
         return None
-    return durations.left(state.expected, outlook.now - state.born)
+    return duration_model.left(state.expected, outlook.now - state.born)
 
 
 def estimated(state: JobState, outlook: Outlook) -> float | None:
     """The elapsed share of what the job will likely take in all; None: it has ended, or nobody knows."""
     if state.expected is None or state.born is None or state.phase not in ACTIVE:
         return None
-    return durations.progress(state.expected, outlook.now - state.born)
+    return duration_model.progress(state.expected, outlook.now - state.born)
 
 
 def views(state: JobState, outlook: Outlook) -> frozenset[View]:
@@ -84,7 +87,7 @@ def views(state: JobState, outlook: Outlook) -> frozenset[View]:
         return _ACTIVE
     if state.phase in PROBLEMS:
         return _PROBLEMS
-    link = board.soonest(state) if state.links else None
+    link = job_state.soonest(state) if state.links else None
     expiring = link is not None and expiry.expiring(link, outlook.now, outlook.warn_before)
     return _EXPIRING if expiring else _DONE
 
@@ -99,7 +102,7 @@ def turn(state: JobState, outlook: Outlook) -> float:
     if state.phase in ENDS:
         turns = (state.since or 0.0) + outlook.archive_after
     else:
-        patience = durations.patience(state.expected, outlook.stall_after)
+        patience = duration_model.patience(state.expected, outlook.stall_after)
         turns = math.nextafter((state.born or 0.0) + patience, math.inf)
     if now < turns < soonest:
         soonest = turns
@@ -132,7 +135,7 @@ def _values(state: JobState, field: str, outlook: Outlook) -> Iterable[str]:
             return job.tags
         case "lang":
             said = (report and report.language) or ""
-            return (said, text.language(said))
+            return (said, formatting.language(said))
         case "kind":
             return (job.kind,)
         case "flag":
@@ -210,11 +213,11 @@ def _end(state: JobState) -> float:
     """When half of such jobs have ended: it needs no clock, and orders alike what began alike."""
     if state.expected is None or state.born is None or state.phase not in ACTIVE:
         return _LATE
-    return state.born + durations.usual(state.expected).middle
+    return state.born + duration_model.usual(state.expected).middle
 
 
 def _expiry(state: JobState) -> float:
-    link = board.soonest(state)
+    link = job_state.soonest(state)
     return link.expires_at if link is not None and link.expires_at is not None else _LATE
 
 

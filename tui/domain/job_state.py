@@ -9,9 +9,10 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain import durations, expiry
-from tui.domain.durations import Fit
-from tui.domain.jobs import ACTIVE, ENDS, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result, Saved
+from tui.domain.links import expiry
+from tui.domain.models import ACTIVE, ENDS, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result, Saved
+from tui.domain.polling import duration_model
+from tui.domain.polling.duration_model import Fit
 
 MISSES = 3
 """A job is missing after this many 404s in a row …"""
@@ -300,7 +301,7 @@ def stalled(state: JobState, now: float, stall_after: float) -> bool:
     """An active job that has been at it for longer than `stall_after` seconds, and than is usual by far."""
     if state.phase not in ACTIVE or state.born is None or now - state.born <= stall_after:
         return False
-    return now - state.born > durations.patience(state.expected, stall_after)
+    return now - state.born > duration_model.patience(state.expected, stall_after)
 
 
 def soonest(state: JobState) -> Link | None:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tui.domain import rows, text
-from tui.domain.board import JobState, PhaseChange
-from tui.domain.jobs import Fault, Link
-from tui.domain.rows import Outlook
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import Fault, Link
+from tui.presentation import formatting, queries
+from tui.presentation.queries import Outlook
 
 Shape = dict[str, Any]
 """What becomes a JSON object."""
@@ -16,7 +16,7 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
     said, report = state.job, state.report
     progress = report.progress if report else None
     source = None if report is None or progress is None else "stage" if report.staged else "measured"
-    rest, share = rows.left(state, outlook), rows.estimated(state, outlook)
+    rest, share = queries.left(state, outlook), queries.estimated(state, outlook)
     if progress is None and share is not None:
         progress, source = round(share, 2), "estimated"
     return {
@@ -38,7 +38,7 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
         "message": report.message if report else None,
         "links": [link(each) for each in state.links],
         "result": state.result,
-        "flags": rows.flags(state, outlook),
+        "flags": queries.flags(state, outlook),
         "checked_at": iso(state.checked_at),
         "next_ask_at": iso(state.next_ask_at),
         "fault": _fault(state.fault),
@@ -83,4 +83,4 @@ def _fault(fault: Fault | None) -> Shape | None:
 
 def iso(at: float | None) -> str | None:
     """An instant, where there is one."""
-    return None if at is None else text.iso(at)
+    return None if at is None else formatting.iso(at)

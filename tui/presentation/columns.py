@@ -7,10 +7,13 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
 
-from tui.domain import board, durations, expiry, results, rows, text
-from tui.domain.board import JobState
-from tui.domain.jobs import ACTIVE, ENDS, PROBLEMS, Link, Phase, Ref
-from tui.domain.rows import Outlook
+from tui.domain import artifacts, job_state
+from tui.domain.job_state import JobState
+from tui.domain.links import expiry
+from tui.domain.models import ACTIVE, ENDS, PROBLEMS, Link, Phase, Ref
+from tui.domain.polling import duration_model
+from tui.presentation import formatting, queries
+from tui.presentation.queries import Outlook
 
 NOTHING = "·"
 """What is not there."""
@@ -146,7 +149,7 @@ def _title(column: str, width: int) -> str:
 
 def status(state: JobState, face: Face) -> Cell:
     """Glyph and word. A word that is not known stands as it came; doubt has its own glyph."""
-    stale, unknown = board.stale(state, face.outlook.now), board.unknown(state)
+    stale, unknown = job_state.stale(state, face.outlook.now), job_state.unknown(state)
     glyph = face.glyphs.doubt if stale or unknown else face.glyphs.phases[state.phase]
     word = state.phase.replace("_", " ")
     if unknown and state.report is not None:
@@ -161,7 +164,7 @@ def _provider(state: JobState, face: Face) -> Cell:
 
 def _name(state: JobState, face: Face) -> Cell:
     """The name, and of a problem what the service said of it."""
-    called = rows.name(state)
+    called = queries.name(state)
     said = state.fault.message if state.fault else state.report.message if state.report else None
     if state.phase in PROBLEMS and said:
         called = f"{called}: {said}"
@@ -172,13 +175,13 @@ def _name(state: JobState, face: Face) -> Cell:
 
 def _lang(state: JobState, face: Face) -> Cell:
     language = state.report.language if state.report else None
-    return Cell(text.language(language)) if language else Cell(NOTHING, Tone.QUIET)
+    return Cell(formatting.language(language)) if language else Cell(NOTHING, Tone.QUIET)
 
 
 def _progress(state: JobState, face: Face) -> Cell:
     """Progress as number and bar, with '~' where it is learned; a stage's number; of an old report, how old it is."""
-    if state.checked_at is not None and board.stale(state, face.outlook.now):
-        return Cell(f"{text.age(face.outlook.now - state.checked_at)} old", Tone.WARNING)
+    if state.checked_at is not None and job_state.stale(state, face.outlook.now):
+        return Cell(f"{formatting.age(face.outlook.now - state.checked_at)} old", Tone.WARNING)
     progress = state.report.progress if state.report else None
     share = face.saving.get(state.job.ref)
     if share is not None:
@@ -186,7 +189,7 @@ def _progress(state: JobState, face: Face) -> Cell:
     if state.phase not in ACTIVE:
         return Cell(NOTHING, Tone.QUIET)
     if progress is None or state.report is None:
-        share = rows.estimated(state, face.outlook)
+        share = queries.estimated(state, face.outlook)
         return Cell(NOTHING, Tone.QUIET) if share is None else _bar(f"~{min(0.99, share):.0%}", share, face)
     if not state.report.staged:
         return _bar(f"{progress:.0%}", progress, face)
@@ -195,7 +198,7 @@ def _progress(state: JobState, face: Face) -> Cell:
 
 
 def _bar(number: str, share: float, face: Face) -> Cell:
-    return Cell(f"{number:>4} {text.bar(share, 9, ascii_only=face.glyphs.ascii_only)}", Tone.RUNNING)
+    return Cell(f"{number:>4} {formatting.bar(share, 9, ascii_only=face.glyphs.ascii_only)}", Tone.RUNNING)
 
 
 def _number(state: JobState, face: Face) -> Cell:
@@ -208,22 +211,22 @@ def _number(state: JobState, face: Face) -> Cell:
 def _instant(at: float, face: Face) -> str:
     """An instant in at most six cells: 14:05 on the same day, 28 Nov in the same year, 2027."""
     assert face.zone is not None, "times stand as instants"
-    day, *rest = text.instant(at, face.zone, face.outlook.now).rsplit(" ", 1)
+    day, *rest = formatting.instant(at, face.zone, face.outlook.now).rsplit(" ", 1)
     return rest[0] if rest and ":" not in rest[0] else day
 
 
 def _age(state: JobState, face: Face) -> Cell:
     if state.since is None:
         return Cell(NOTHING, Tone.QUIET)
-    return Cell(_instant(state.since, face) if face.zone else text.age(face.outlook.now - state.since))
+    return Cell(_instant(state.since, face) if face.zone else formatting.age(face.outlook.now - state.since))
 
 
 def _eta(state: JobState, face: Face) -> Cell:
     """Within what time most jobs that have come so far end."""
-    found = rows.left(state, face.outlook)
+    found = queries.left(state, face.outlook)
     if found is None:
         return Cell(NOTHING, Tone.QUIET)
-    return Cell(text.between(found.low, found.high, short=True).replace(UNICODE.to, face.glyphs.to))
+    return Cell(formatting.between(found.low, found.high, short=True).replace(UNICODE.to, face.glyphs.to))
 
 
 def next_ask(state: JobState, face: Face) -> float | None:
@@ -239,17 +242,17 @@ def _next(state: JobState, face: Face) -> Cell:
         return Cell(NOTHING, Tone.QUIET)
     if at <= face.outlook.now:
         return Cell("now", Tone.QUIET)
-    return Cell(_instant(at, face) if face.zone else text.duration(at - face.outlook.now), Tone.QUIET)
+    return Cell(_instant(at, face) if face.zone else formatting.duration(at - face.outlook.now), Tone.QUIET)
 
 
 def link(state: JobState, face: Face) -> Cell:
     """How long the result's link lives: an estimate bears '~', one about to die '!', what was downloaded may die."""
-    found, now, ref = board.soonest(state), face.outlook.now, state.job.ref
+    found, now, ref = job_state.soonest(state), face.outlook.now, state.job.ref
     if ref in face.saving:
         share = face.saving[ref]
         return Cell(f"{face.glyphs.saved} {'…' if share is None else f'{share:.0%}'}", Tone.RUNNING)
     left = expiry.left(found, now) if found is not None else None
-    if state.saved and not results.missing(state):
+    if state.saved and not artifacts.missing(state):
         life = _life(found, left, face) if found and left and left > 0 else "saved"
         return Cell(f"{face.glyphs.saved} {life}", Tone.DONE)
     if found is None:
@@ -265,7 +268,7 @@ def link(state: JobState, face: Face) -> Cell:
 
 
 def _life(found: Link, left: float, face: Face) -> str:
-    at = _instant(face.outlook.now + left, face) if face.zone else text.duration(left)
+    at = _instant(face.outlook.now + left, face) if face.zone else formatting.duration(left)
     return f"{'' if found.exact else '~'}{at}"
 
 
@@ -293,7 +296,7 @@ def cells(state: JobState, shown: tuple[Column, ...], face: Face) -> tuple[Cell,
 
 def dimmed(state: JobState, face: Face) -> bool:
     """The row is not to draw the eye: it is old news, or put away."""
-    return board.stale(state, face.outlook.now) or (state.job.archived and state.phase in ENDS)
+    return job_state.stale(state, face.outlook.now) or (state.job.archived and state.phase in ENDS)
 
 
 def still_for(state: JobState, face: Face) -> float:
@@ -303,19 +306,19 @@ def still_for(state: JobState, face: Face) -> float:
 
 def _changes(state: JobState, face: Face) -> Iterator[float]:
     now = face.outlook.now
-    yield rows.turn(state, face.outlook) - now
-    yield text.day_ends(face.zone, now) - now if face.zone is not None else math.inf
+    yield queries.turn(state, face.outlook) - now
+    yield formatting.day_ends(face.zone, now) - now if face.zone is not None else math.inf
     if state.since is not None:
-        yield state.since + board.CHANGED_FOR - now if board.changed(state, now) else math.inf
-        yield text.next_change(now - state.since, "age") if face.zone is None else math.inf
-    if state.checked_at is not None and board.stale(state, now):
-        yield text.next_change(now - state.checked_at, "age")
-    rest = rows.left(state, face.outlook)
+        yield state.since + job_state.CHANGED_FOR - now if job_state.changed(state, now) else math.inf
+        yield formatting.next_change(now - state.since, "age") if face.zone is None else math.inf
+    if state.checked_at is not None and job_state.stale(state, now):
+        yield formatting.next_change(now - state.checked_at, "age")
+    rest = queries.left(state, face.outlook)
     if rest is not None and state.born is not None and state.expected is not None:
         yield max(1.0, (now - state.born + rest.middle) / 100)  # about one in the hundred of the estimated progress
-        yield max(1.0, state.born + durations.far(state.expected) - now)  # then nobody knows
-    at, found = next_ask(state, face), board.soonest(state)
+        yield max(1.0, state.born + duration_model.far(state.expected) - now)  # then nobody knows
+    at, found = next_ask(state, face), job_state.soonest(state)
     if at is not None and at > now:
-        yield at - now if face.zone else text.next_change(at - now, "duration")
+        yield at - now if face.zone else formatting.next_change(at - now, "duration")
     if found is not None and found.expires_at is not None and found.expires_at > now:
-        yield found.expires_at - now if face.zone else text.next_change(found.expires_at - now, "duration")
+        yield found.expires_at - now if face.zone else formatting.next_change(found.expires_at - now, "duration")

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from msgspec import DecodeError, json
 from msgspec.structs import replace
 
-from tui.domain.jobs import Link, LinkKind, Sighting
+from tui.domain.models import Link, LinkKind, Sighting
 
 SKEWED = 5.0
 """Seconds from which two clocks differ: a Date header is whole seconds old, and a reply takes its time."""

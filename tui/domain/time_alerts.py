@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tui.domain import durations, renewal, results, rows, text
-from tui.domain.board import Flag, JobState, soonest
-from tui.domain.jobs import ACTIVE
-from tui.domain.rows import Outlook
+from tui.domain import artifacts
+from tui.domain.job_state import Flag, JobState, soonest
+from tui.domain.links import renewal
+from tui.domain.models import ACTIVE
+from tui.domain.polling import duration_model
+from tui.presentation import formatting, queries
+from tui.presentation.queries import Outlook
 
 RENEWING = 4
 """A link that is renewed by itself is worth a word once that is known to fail, or by this part of the warning time."""
@@ -34,10 +37,10 @@ def alarms(state: JobState, outlook: Outlook) -> tuple[Alarm, ...]:
         return ()
     found: list[Alarm] = []
     if state.phase in ACTIVE and state.born is not None:
-        patience = durations.patience(state.expected, outlook.stall_after)
+        patience = duration_model.patience(state.expected, outlook.stall_after)
         found.append(Alarm(state.born + patience, Flag.STALLED, repr(state.born)))
     link = soonest(state)
-    if link is not None and link.expires_at is not None and not (state.saved and not results.missing(state)):
+    if link is not None and link.expires_at is not None and not (state.saved and not artifacts.missing(state)):
         renewing = state.job.keep_link and not renewal.fails(state)
         before = outlook.warn_before / (RENEWING if renewing else 1)
         patience = 0.0 if renewing else before / 2
@@ -50,18 +53,19 @@ def said(flag: Flag, states: Sequence[JobState], now: float) -> str:
     """Of these jobs, one or more, the alarm has gone off: in a line, for an operator."""
     first, many = states[0], len(states) > 1
     if flag is Flag.STALLED:
-        return f"{rows.name(first)}: has been at it for {text.span(now - (first.born or now))}, far longer than usual"
+        took = formatting.span(now - (first.born or now))
+        return f"{queries.name(first)}: has been at it for {took}, far longer than usual"
     if flag is Flag.EXPIRED:
         dead = "its link is dead: L asks for a fresh one"
-        return f"{len(states)} links are dead: L asks for fresh ones" if many else f"{rows.name(first)}: {dead}"
+        return f"{len(states)} links are dead: L asks for fresh ones" if many else f"{queries.name(first)}: {dead}"
     states = sorted(states, key=lambda state: _left(state, now))
     first, last = states[0], states[-1]
     troubles = [trouble for state in states if (trouble := renewal.trouble(state))]
     if not many:
-        parts = [f"{rows.name(first)}: its link dies in {text.duration(_left(first, now))}", *troubles]
+        parts = [f"{queries.name(first)}: its link dies in {formatting.duration(_left(first, now))}", *troubles]
     else:
-        parts = [f"{len(states)} links die in the next {text.duration(_left(last, now))}"]
-        parts += [f"the first, of {rows.name(first)}, in {text.duration(_left(first, now))}"]
+        parts = [f"{len(states)} links die in the next {formatting.duration(_left(last, now))}"]
+        parts += [f"the first, of {queries.name(first)}, in {formatting.duration(_left(first, now))}"]
         parts += [f"{len(troubles)} could not be renewed"] if troubles else []
     return "; ".join(parts)
 

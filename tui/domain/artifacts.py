@@ -3,9 +3,9 @@
 from collections import Counter
 from typing import NamedTuple
 
-from tui.domain import board
-from tui.domain.board import JobState
-from tui.domain.jobs import LinkKind
+from tui.domain import job_state
+from tui.domain.job_state import JobState
+from tui.domain.models import LinkKind
 
 TEXT = "text"
 """What the file is called that holds a result without a link."""
@@ -35,5 +35,5 @@ def pieces(state: JobState) -> tuple[Piece, ...]:
 
 def missing(state: JobState) -> tuple[Piece, ...]:
     """What this run of the job brought and nobody has downloaded."""
-    there = {saved.what for saved in board.downloaded(state)}
+    there = {saved.what for saved in job_state.downloaded(state)}
     return tuple(piece for piece in pieces(state) if piece.what not in there)

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from tui.domain import durations, renewal, text
-from tui.domain.board import JobState
-from tui.domain.durations import Fit
-from tui.domain.jobs import ACTIVE, Fault, FaultKind, Phase
-from tui.domain.price import SHORTEST, Demand
+from tui.domain.job_state import JobState
+from tui.domain.links import renewal
+from tui.domain.models import ACTIVE, Fault, FaultKind, Phase
+from tui.domain.polling import duration_model
+from tui.domain.polling.duration_model import Fit
+from tui.domain.polling.request_cost import SHORTEST, Demand
+from tui.presentation import formatting
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -117,7 +119,7 @@ def plan(state: JobState, tempo: Tempo, now: float, random: Random, learned: Lea
 def _active(state: JobState, tempo: Tempo, now: float, random: Random, learned: Learned | None) -> Plan:
     """As learned, else near-constant while it is young; stretched once stalled, hourly after a day. Never given up."""
     age = now - (state.born if state.born is not None else now)
-    patience = durations.patience(learned and learned.fit, tempo.stall_after)
+    patience = duration_model.patience(learned and learned.fit, tempo.stall_after)
     if age <= min(DAY, patience) and learned is not None:
         return _floored(state, _warm(learned, age, tempo, now, random), now)
     if age > DAY:
@@ -134,11 +136,11 @@ def _active(state: JobState, tempo: Tempo, now: float, random: Random, learned: 
 def _warm(learned: Learned, age: float, tempo: Tempo, now: float, random: Random) -> Plan:
     least = min(SHORTEST, tempo.longest)
     interval = max(least, _jittered(learned_interval(learned, age, tempo.longest), random))
-    usual = durations.usual(learned.fit)
+    usual = duration_model.usual(learned.fit)
     return Plan(
         now + interval,
-        f"learned: most end at {text.between(usual.low, usual.high)}",
-        Demand(hazard=durations.hazard(learned.fit, age)),
+        f"learned: most end at {formatting.between(usual.low, usual.high)}",
+        Demand(hazard=duration_model.hazard(learned.fit, age)),
     )
 
 
@@ -149,12 +151,12 @@ def learned_interval(learned: Learned, age: float, longest: float) -> float:
     of a young job is next to nothing and may be high before so long an interval is over.
     """
     fit, wanted = learned.fit, sqrt(2 * learned.price)
-    here = sqrt(durations.hazard(fit, age))
+    here = sqrt(duration_model.hazard(fit, age))
     low, high = min(SHORTEST, longest), longest
     few = many = 0.0  # asks of the longest interval that was too short, of the shortest too long; 0: none was yet
     interval = min(high, max(low, wanted / here))
     for _ in range(GUESSES):
-        middle, end = durations.hazard(fit, age + interval / 2), durations.hazard(fit, age + interval)
+        middle, end = duration_model.hazard(fit, age + interval / 2), duration_model.hazard(fit, age + interval)
         asks = interval * (here + 4 * sqrt(middle) + sqrt(end)) / 6 / wanted
         if abs(asks - 1) < CLOSE or (interval >= longest and asks < 1) or (interval <= SHORTEST and asks > 1):
             break

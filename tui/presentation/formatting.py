@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 from unicodedata import east_asian_width
 
-from tui.domain.languages import LANGUAGES, QUALIFIERS
+from tui.presentation.languages import LANGUAGES, QUALIFIERS
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 """Seconds."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from tui.domain import ids
-from tui.domain.jobs import Ref
+from tui.domain.models import Ref
 
 
 class Verdict(StrEnum):

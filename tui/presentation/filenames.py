@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from tui.domain import text
+from tui.presentation import formatting
 
 MOST = 240
 """Bytes of a name: 255 is what file systems take, and `.part` and a number are added to it."""
@@ -66,7 +66,7 @@ def name(titles: Iterable[str], language: str, extension: str) -> Name:
 
     `language` is a code or a name in English, or "". Titles may be any text that a stranger chose.
     """
-    tongue = _plain(text.language(language)) if language else ""
+    tongue = _plain(formatting.language(language)) if language else ""
     tail = f".{tongue}" * bool(tongue) + f".{_extension(extension) or 'bin'}"
     room = MOST - len(tail.encode())
     stem = next((found for title in titles if (found := _cut(_plain(title), room))), "result")
@@ -116,7 +116,7 @@ def _extension(found: str) -> str:
 
 def _plain(title: str) -> str:
     """The text as a part of a name: no control, no separator, nothing at its edges that means something."""
-    return re.sub(_UNFIT, "-", unicodedata.normalize("NFC", text.clean(title, MOST))).strip(_EDGES)
+    return re.sub(_UNFIT, "-", unicodedata.normalize("NFC", formatting.clean(title, MOST))).strip(_EDGES)
 
 
 def _cut(title: str, room: int) -> str:

@@ -1,0 +1,1 @@
+"""How long result links live, and when to renew them."""

@@ -1,0 +1,1 @@
+"""When to poll: schedule, learned durations, rate limit, throttle. Pure functions of an instant."""
