@@ -17,7 +17,7 @@ from tui.domain.models import Job
 from tui.engine.accounts import LiveAccount
 from tui.engine.asking import event
 from tui.engine.client import Bounds
-from tui.providers import spec
+from tui.providers import loader
 from tui.stores.library import Account
 from tui.stores.secrets import Secret
 
@@ -51,7 +51,7 @@ async def timed(one: Callable[[int], Awaitable[None]]) -> float:
 
 async def ours(at: Origin, trust: ssl.SSLContext) -> float:
     """Workers with a connection each, as the poller has them; each ask ends on a board."""
-    provider = spec.library()["heygen"]
+    provider = loader.library()["heygen"]
     account = Account(
         name="a", provider=provider, base_url=at.url, key=None, per_minute=1e9, per_day=None, concurrency=WORKERS
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Program
 from tui.cli.services import STORIES
-from tui.providers import spec
+from tui.providers import loader
 from tui.simulator.story import WORDS
 
 MINE = """\
@@ -37,7 +37,7 @@ def test_providers_names_each_its_accounts_and_what_is_overridden(four: Program)
     told = four("providers")
     assert (told.code, told.err) == (0, "")
     lines = {line.split()[0]: line for line in told.out.splitlines()}
-    assert set(lines) == {"NAME", *spec.builtin()}
+    assert set(lines) == {"NAME", *loader.builtin()}
     assert f"{file}, instead of the built-in one" in lines["camb"]
     assert lines["konpro"].endswith("built-in")
     assert " konpro " in lines["konpro"].partition("KONPRO_API_KEY")[2]

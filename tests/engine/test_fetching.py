@@ -19,7 +19,7 @@ from tui.engine import following
 from tui.engine.fetching import Fetching, Order
 from tui.engine.following import FetchError, Way
 from tui.providers.fields import HeaderName
-from tui.providers.provider import Key
+from tui.providers.model import Key
 from tui.stores import parts
 from tui.stores.downloads import Begun
 from tui.stores.secrets import Secret

@@ -25,8 +25,8 @@ from tui.engine.couriers import Poster
 from tui.engine.following import CutError, Way
 from tui.engine.names import EngineLoop
 from tui.engine.session import Session
-from tui.providers.provider import Key
-from tui.providers.reply import Reply
+from tui.providers.model import Key
+from tui.providers.response import Reply
 from tui.stores.secrets import Secret
 from tui.stores.values import Webhook
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.domain.ids import SHAPED
-from tui.providers.effort import MOST, ways
 from tui.providers.fields import Regex
-from tui.providers.spec import library
+from tui.providers.loader import library
+from tui.providers.regex_safety import MOST, ways
 
 ENDLESS = [
     r"^(a+)+$",

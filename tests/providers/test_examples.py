@@ -6,16 +6,16 @@ import msgspec
 import pytest
 
 from tui.domain.models import Fault, FaultKind, Phase, Report
-from tui.providers import reading, spec
-from tui.providers.reply import Reply
-from tui.providers.unread import unread
+from tui.providers import loader, response_parser
+from tui.providers.response import Reply
+from tui.providers.unmapped_fields import unread
 
-EXAMPLES = Path(spec.__file__).parent / "examples"
+EXAMPLES = Path(loader.__file__).parent / "examples"
 
 
 def read(name: str, body: object, status: int = 200, headers: dict[str, str] | None = None) -> Report | Fault:
     reply = Reply(status, headers or {}, msgspec.json.encode(body), 1.8e9)
-    return reading.read(spec.load(EXAMPLES / f"{name}.toml"), "", reply)
+    return response_parser.read(loader.load(EXAMPLES / f"{name}.toml"), "", reply)
 
 
 DUB = {
@@ -93,13 +93,13 @@ def test_what_azure_says_of_a_failure_is_read() -> None:
 
 
 def test_the_url_that_is_asked_is_the_documented_one() -> None:
-    azure = spec.load(EXAMPLES / "azure-documents.toml")
+    azure = loader.load(EXAMPLES / "azure-documents.toml")
     url = azure.endpoint().status.path.url("https://mine.cognitiveservices.azure.com", id="7/7")
     assert url == "https://mine.cognitiveservices.azure.com/translator/document/batches/7%2F7?api-version=2024-05-01"
 
 
 def test_what_a_file_does_not_read_of_a_reply_is_named() -> None:
-    provider = spec.load(EXAMPLES / "elevenlabs.toml")
+    provider = loader.load(EXAMPLES / "elevenlabs.toml")
     assert unread(provider, provider.endpoint(), DUB) == [
         *("/dubbing_id", "/target_languages/1", "/editable", "/created_at"),
         *("/media_metadata/content_type", "/media_metadata/duration"),

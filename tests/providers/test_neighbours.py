@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tui.domain.models import Fault, FaultKind, Phase, Report
-from tui.providers.reading import Reply, read
-from tui.providers.spec import parse
+from tui.providers.loader import parse
+from tui.providers.response_parser import Reply, read
 
 ELEVENLABS = parse(
     """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tui.providers.pointers import Json, Pointer
+from tui.providers.json_pointer import Json, Pointer
 
 RFC_6901: Json = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, " ": 7, 'k"l': 6}
 

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, Result, Sighting
-from tui.providers.reading import Health, Reply, health, read, read_bulk, read_result, reset_after, retry_after
-from tui.providers.spec import Provider, UnknownKind, library
+from tui.providers.loader import Provider, UnknownKind, library
+from tui.providers.response_parser import Health, Reply, health, read, read_bulk, read_result, reset_after, retry_after
 
 AT = 1_792_000_000.0
 WEEK = 7 * 86400.0

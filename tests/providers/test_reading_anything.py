@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tui.domain.models import Fault, Phase, Report
 from tui.presentation.formatting import clean
-from tui.providers.reading import Health, Reply, health, read, read_bulk, read_result
-from tui.providers.spec import library
+from tui.providers.loader import library
+from tui.providers.response_parser import Health, Reply, health, read, read_bulk, read_result
 
 KNOWN = library()
 ENDPOINTS = [(provider, kind) for provider in KNOWN.values() for kind in provider.endpoints]

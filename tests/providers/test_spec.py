@@ -10,7 +10,7 @@ import pytest
 
 import tui.providers
 from tui.domain.models import LinkKind, Phase
-from tui.providers.spec import BUILT_IN, ProviderError, UnknownKind, builtin, library, load, parse
+from tui.providers.loader import BUILT_IN, ProviderError, UnknownKind, builtin, library, load, parse
 
 NAMES = ["camb", "flixu", "heygen", "heygen-v3", "konpro"]
 
@@ -356,6 +356,6 @@ def test_the_code_knows_no_provider_by_name():
 
 
 def test_loading_a_provider_imports_nothing_of_the_network():
-    code = "import sys; from tui.providers.spec import library; library()['camb']; print(*sys.modules)"
+    code = "import sys; from tui.providers.loader import library; library()['camb']; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"httpx", "asyncio", "textual", "importlib.resources", "difflib", "email"} & set(modules)

@@ -18,7 +18,7 @@ from tui.domain import ids
 from tui.domain.job_ids import Candidate, Verdict, sort_out
 from tui.domain.models import Job
 from tui.presentation.formatting import clean
-from tui.providers.provider import UnknownKind
+from tui.providers.model import UnknownKind
 from tui.stores.library import Account, Library
 from tui.stores.watchlist import Add
 

@@ -7,7 +7,7 @@ from tui.cli.output import OK, UsageError, say
 from tui.cli.parser import Namespace
 from tui.domain.models import Ref
 from tui.presentation.formatting import clean
-from tui.providers.provider import UnknownKind
+from tui.providers.model import UnknownKind
 from tui.stores.library import Library
 from tui.stores.watchlist import Remove, Set
 

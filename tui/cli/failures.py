@@ -35,7 +35,7 @@ def foreseen(error: Exception) -> bool:
         return True
     from tui.commands import KeysError
     from tui.domain.ids import UnknownRef
-    from tui.providers.spec import ProviderError
+    from tui.providers.loader import ProviderError
     from tui.stores.journal import JournalError
     from tui.stores.settings import SettingsError
     from tui.stores.watchlist import WatchlistError

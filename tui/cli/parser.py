@@ -121,7 +121,7 @@ def _groups() -> Iterator[str]:
 
 def _key_variables() -> list[str]:
     """The variables that the provider files name. Reading them as TOML would take as long as all else."""
-    folder = os.path.join(os.path.dirname(tui.__file__), "providers")  # noqa: PTH118, PTH120 - pathlib: 6 ms
+    folder = os.path.join(os.path.dirname(tui.__file__), "providers", "builtin")  # noqa: PTH118, PTH120 - pathlib: 6 ms
     found: dict[str, None] = {}
     for name in sorted(os.listdir(folder)):  # noqa: PTH208
         if name.endswith(".toml"):

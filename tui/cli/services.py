@@ -12,15 +12,15 @@ from tui.cli.parser import Namespace
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Report
 from tui.presentation import formatting, json_output
-from tui.providers import reading, spec
-from tui.providers.bodies import NotJsonError, decode
-from tui.providers.provider import BUILT_IN, Provider, UnknownKind
-from tui.providers.reply import Reply
-from tui.providers.tables import nearest
-from tui.providers.unread import unread
+from tui.providers import loader, response_parser
+from tui.providers.json_body import NotJsonError, decode
+from tui.providers.model import BUILT_IN, Provider, UnknownKind
+from tui.providers.response import Reply
+from tui.providers.table_decoder import nearest
+from tui.providers.unmapped_fields import unread
 from tui.stores.library import Library
 
-EXAMPLES = Path(spec.__file__).parent / "examples"
+EXAMPLES = Path(loader.__file__).parent / "examples"
 """Provider files to copy."""
 STORIES: Mapping[str, str] = {
     "fine": "ends well",
@@ -48,7 +48,7 @@ def providers(args: Namespace) -> int:
         for name in library.providers:
             try:
                 found.append(_shape(library, library.providers[name]))
-            except spec.ProviderError as error:
+            except loader.ProviderError as error:
                 wrong += 1
                 say(str(error))
     data(json_array(found) if args.json else table.drawn([_TITLES, *map(_line, found)], cut=(4, 5)))
@@ -69,7 +69,7 @@ def _shape(library: Library, provider: Provider) -> dict[str, Any]:
         "accounts": [name for name in _accounts(library) if library.provider_of(name) == provider.name],
         "kinds": provider.kinds,
         "file": None if provider.source == BUILT_IN else provider.source,
-        "overrides": provider.source != BUILT_IN and provider.name in spec.builtin(),
+        "overrides": provider.source != BUILT_IN and provider.name in loader.builtin(),
     }
 
 
@@ -85,20 +85,20 @@ def _accounts(library: Library) -> list[str]:
     """The accounts' names, even where one of their provider files is wrong."""
     try:
         return list(library.accounts)
-    except spec.ProviderError:
+    except loader.ProviderError:
         return list(library.settings.accounts)
 
 
 def check(args: Namespace) -> int:
     """`providers check`: 2 where the file is wrong, or where nothing can be read in a sample that is a success."""
-    provider = spec.load(Path(args.file))
+    provider = loader.load(Path(args.file))
     kinds = f", kinds {', '.join(provider.kinds)}" if provider.kinds else ""
     say(f"{args.file} is right: {provider.title}{kinds}")
     if not args.sample:
         return OK
     try:
         body = Path(args.sample).read_bytes()
-        found = reading.read(provider, args.kind, Reply(int(args.status), {}, body, time.time()))
+        found = response_parser.read(provider, args.kind, Reply(int(args.status), {}, body, time.time()))
     except OSError as error:
         raise UsageError(f"{args.sample}: {error.strerror}") from None
     except UnknownKind as error:
@@ -180,7 +180,7 @@ def simulate(args: Namespace) -> int:
 
 def _configuration(url: str) -> str:
     """A config.toml that has every built-in service asked at `url`."""
-    known = spec.library()
+    known = loader.library()
     successors = {provider.successor for provider in known.values()}
     words = "".join(f"#   {word:<8} {what}\n" for word, what in STORIES.items())
     accounts = "".join(

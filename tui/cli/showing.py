@@ -10,7 +10,7 @@ from tui.cli.parser import Namespace
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Phase
 from tui.presentation import formatting, json_output
-from tui.providers.tables import nearest
+from tui.providers.table_decoder import nearest
 from tui.stores.library import Library
 
 

@@ -16,8 +16,8 @@ from tui.domain.job_state import Event, Faulted, JobState, Planned, Reported, Re
 from tui.domain.models import ACTIVE, Asked, Fault, Job, Ref
 from tui.domain.polling import duration_model, schedule
 from tui.domain.polling.schedule import Tempo
-from tui.providers import reading
-from tui.providers.reply import Reply
+from tui.providers import response_parser
+from tui.providers.response import Reply
 from tui.stores.journal import Entry
 from tui.stores.library import Account, Library
 from tui.stores.secrets import SecretError
@@ -71,13 +71,13 @@ class Past:
         account, job = self._library.accounts[ref.account], self._states[ref].job
         endpoint = account.provider.endpoint(job.kind)
         reply = self._get(account, endpoint.status.path.url(account.base_url, id=job.id), at)
-        report = reading.read(account.provider, job.kind, reply)
+        report = response_parser.read(account.provider, job.kind, reply)
         yield self._settled(ref, Faulted(report, at) if isinstance(report, Fault) else Reported(report, at), reply)
         state = self._states[ref]
         if endpoint.result is not None and state.report is not None and schedule.wants_result(state, self._tempo(job)):
             run = state.report.run or ""
             reply = self._get(account, endpoint.result.path.url(account.base_url, id=job.id, run=run), at)
-            result = reading.read_result(account.provider, job.kind, reply)
+            result = response_parser.read_result(account.provider, job.kind, reply)
             yield self._settled(ref, Faulted(result, at) if isinstance(result, Fault) else Resulted(result, at), reply)
 
     def _settled(self, ref: Ref, event: Event, reply: Reply) -> Entry:

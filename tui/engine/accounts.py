@@ -17,10 +17,10 @@ from tui.engine.feed import AccountState, Health
 from tui.engine.purse import Purse
 from tui.engine.succession import UNDECIDED, Heir, Succession, Turn
 from tui.presentation.formatting import clean
-from tui.providers import faults, reading
+from tui.providers import faults, response_parser
 from tui.providers.faults import REQUEST_ID_MOST
-from tui.providers.provider import Endpoint, UnknownKind
-from tui.providers.reply import Reply, health, http_date
+from tui.providers.model import Endpoint, UnknownKind
+from tui.providers.response import Reply, health, http_date
 from tui.stores.budgets import Budgets
 from tui.stores.library import Account
 from tui.stores.secrets import Secret, SecretError
@@ -144,7 +144,9 @@ class LiveAccount:
             url = provider.endpoint(job.kind).status.path.url(account.base_url, id=job.id)
         except (UnknownKind, ValueError) as error:
             return Answer(Fault(FaultKind.REJECTED, str(error)), None, self.clock())
-        return await self._get(client, account, url, lambda reply: reading.read(provider, job.kind, reply), job.id)
+        return await self._get(
+            client, account, url, lambda reply: response_parser.read(provider, job.kind, reply), job.id
+        )
 
     @property
     def most(self) -> int:
@@ -156,7 +158,7 @@ class LiveAccount:
         provider = self.account.provider
         assert provider.bulk is not None, "only a provider that has a bulk ask is asked for many"
         url = provider.bulk.url(self.account.base_url, jobs)
-        return await self._get(client, self.account, url, lambda reply: reading.read_bulk(provider, reply))
+        return await self._get(client, self.account, url, lambda reply: response_parser.read_bulk(provider, reply))
 
     async def result(self, client: Client, state: JobState) -> Answer[Result]:
         """Asks for the result of a job that is done, where its kind has a second ask."""
@@ -166,7 +168,7 @@ class LiveAccount:
         url = result.path.url(self.account.base_url, id=job.id, run=run)
         provider = self.account.provider
         answer = await self._get(
-            client, self.account, url, lambda reply: reading.read_result(provider, job.kind, reply), job.id
+            client, self.account, url, lambda reply: response_parser.read_result(provider, job.kind, reply), job.id
         )
         return answer._replace(second=True)
 

@@ -7,7 +7,7 @@ asked singly.
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Fault, FaultKind
 from tui.domain.polling.throttle import FAILURES
-from tui.providers.provider import BulkAsk
+from tui.providers.model import BulkAsk
 
 EARLY = 1 / 3
 """Share of its interval by which a job may be asked too early, where it costs no request."""

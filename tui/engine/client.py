@@ -19,8 +19,8 @@ from tui import __version__
 from tui.domain.models import Fault, FaultKind
 from tui.engine.heads import HeadBound
 from tui.presentation.formatting import clean
-from tui.providers.provider import Key
-from tui.providers.reply import Reply
+from tui.providers.model import Key
+from tui.providers.response import Reply
 from tui.stores.secrets import Secret
 
 DEADLINE = 20.0

@@ -19,7 +19,7 @@ from tui.engine.aside import Aside
 from tui.engine.following import CutError, FetchError, Request, Way, host
 from tui.engine.inflating import KNOWN, Inflater
 from tui.presentation import filenames, formatting
-from tui.providers.reply import Reply, retry_after
+from tui.providers.response import Reply, retry_after
 from tui.stores import parts
 from tui.stores.downloads import Begun
 from tui.stores.parts import Part

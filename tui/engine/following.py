@@ -14,7 +14,7 @@ from tui.domain.models import Fault, FaultKind
 from tui.engine.client import Transport, Trust, direct, unreached
 from tui.engine.heads import HeadBound
 from tui.presentation import formatting
-from tui.providers.provider import Key
+from tui.providers.model import Key
 from tui.stores.secrets import Secret
 from tui.stores.values import exposed
 

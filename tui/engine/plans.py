@@ -12,7 +12,7 @@ from tui.domain.polling import schedule
 from tui.domain.polling.schedule import Tempo
 from tui.engine.accounts import LiveAccount
 from tui.engine.learning import Learning
-from tui.providers.provider import UnknownKind
+from tui.providers.model import UnknownKind
 from tui.stores.library import Library
 
 

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from tui.domain.models import Fault, FaultKind
 from tui.presentation.formatting import clean, mask_urls
-from tui.providers.bodies import NotJsonError, decode, texts
-from tui.providers.pointers import Json
-from tui.providers.provider import Provider
-from tui.providers.reply import Reply, reset_after, retry_after
+from tui.providers.json_body import NotJsonError, decode, texts
+from tui.providers.json_pointer import Json
+from tui.providers.model import Provider
+from tui.providers.response import Reply, reset_after, retry_after
 
 SAID_MOST = 300
 """Characters of a service's own words in a fault's message."""

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from tui.domain.ids import SHAPED
 from tui.presentation.formatting import mask_url
-from tui.providers import effort
+from tui.providers import regex_safety
 
 _DURATION = r"([0-9]{1,6}) ?([smhd])"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -103,7 +103,7 @@ class Regex(str):
             re.compile(_text(value))
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"{value!r} is no regular expression: {error}") from None
-        if effort.ways(str(value), SHAPED) > effort.MOST:
+        if regex_safety.ways(str(value), SHAPED) > regex_safety.MOST:
             raise ValueError(
                 f"{value!r} could take for ever: repeat no group that repeats something itself, "
                 "and write '+' and '*' three times at most"

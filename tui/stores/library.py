@@ -15,9 +15,9 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
 from tui.domain.polling import rate_limit
 from tui.presentation.queries import Outlook
-from tui.providers import spec
-from tui.providers.provider import Plan, Provider
-from tui.providers.tables import nearest
+from tui.providers import loader
+from tui.providers.model import Plan, Provider
+from tui.providers.table_decoder import nearest
 from tui.stores import paths, secrets, settings
 from tui.stores.database import UnwritableJournalError
 from tui.stores.journal import Journal, JournalError
@@ -66,7 +66,7 @@ class Library:
         self.places = places
         self.readonly = readonly
         self.settings: Settings = settings.read(places.config / "config.toml")
-        self.providers = spec.library(places.config / "providers")
+        self.providers = loader.library(places.config / "providers")
         self.watchlist = WatchlistFile(places.watchlist)
         self._environ = environ
         self._keys: dict[str, Secret | SecretError] = {}
@@ -114,7 +114,7 @@ class Library:
             return None
         try:
             provider = self.providers[successor]
-        except spec.ProviderError as error:
+        except loader.ProviderError as error:
             self.warnings.append(str(error))
             return None
         table = self.settings.accounts.get(account.name) or AccountTable()
@@ -124,13 +124,13 @@ class Library:
         return replace(account, provider=provider, base_url=base_url)
 
     @cached_property
-    def _headings(self) -> list[spec.Heading]:
+    def _headings(self) -> list[loader.Heading]:
         """Of the providers whose files are right; a wrong one stands in nobody's way but its own accounts'."""
-        found: list[spec.Heading] = []
+        found: list[loader.Heading] = []
         for name in self.providers:
             try:
                 found.append(self.providers.heading(name))
-            except spec.ProviderError as error:
+            except loader.ProviderError as error:
                 self.warnings.append(str(error))
         return found
 

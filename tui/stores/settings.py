@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from tui.providers.fields import BaseUrl, Duration, Name
-from tui.providers.tables import build, fields
+from tui.providers.table_decoder import build, fields
 from tui.stores.lines import line_of
 from tui.stores.secrets import Source, Variable
 from tui.stores.values import Concurrency, Interval, Keys, Patience, Rate, Webhook, exposed

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from tui.domain.models import Phase
 from tui.presentation.formatting import clean
 from tui.providers.fields import BaseUrl, Instant, Name, Regex
-from tui.providers.provider import (
+from tui.providers.model import (
     ALIASES,
     BUILT_IN,
     BulkAsk,
@@ -34,7 +34,7 @@ from tui.providers.provider import (
     UnknownKind,
     word_key,
 )
-from tui.providers.tables import build, fields, nearest
+from tui.providers.table_decoder import build, fields, nearest
 
 __all__ = [
     "BUILT_IN",
@@ -155,7 +155,7 @@ def load(path: Path, source: str = "") -> Provider:
 
 def builtin() -> dict[str, Path]:
     """The files that come with the program, by provider name, unread (importlib.resources would cost 4 ms)."""
-    return _files(Path(__file__).parent)
+    return _files(Path(__file__).parent / "builtin")
 
 
 def library(user_dir: Path | None = None) -> "Library":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from tui.presentation.formatting import clean
-from tui.providers.pointers import Json, Pointer
+from tui.providers.json_pointer import Json, Pointer
 
 EXCERPT_MOST = 120
 """Characters of a body that is no JSON that a fault's message shows: enough for a gateway's title."""

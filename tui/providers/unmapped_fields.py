@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tui.providers.pointers import EVERY, Json, Pointer
-from tui.providers.provider import Endpoint, Provider
+from tui.providers.json_pointer import EVERY, Json, Pointer
+from tui.providers.model import Endpoint, Provider
 
 MOST = 30
 """Places that are named; a reply may hold thousands."""

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from tui.domain.models import LinkKind, Phase
 from tui.providers.fields import Duration, HeaderName, Null, Prefix, ResultRoute, Route, StatusRoute
-from tui.providers.pointers import Pointer
+from tui.providers.json_pointer import Pointer
 
 Cadence: TypeAlias = Literal["text", "document", "video"]
 """How long such jobs take, roughly: it sets the first intervals."""

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from tui.domain.models import Fault, LinkKind, Phase, Report, Result, Sighting
 from tui.presentation.formatting import clean, mask_urls
 from tui.providers import faults
-from tui.providers.bodies import NotJsonError, decode, scalar, texts
-from tui.providers.pointers import Json, Pointer
-from tui.providers.provider import Endpoint, InsteadRule, LinkRule, Provider, word_key
-from tui.providers.reply import Health, Reply, health, reset_after, retry_after
+from tui.providers.json_body import NotJsonError, decode, scalar, texts
+from tui.providers.json_pointer import Json, Pointer
+from tui.providers.model import Endpoint, InsteadRule, LinkRule, Provider, word_key
+from tui.providers.response import Health, Reply, health, reset_after, retry_after
 
 __all__ = ["Health", "Reply", "health", "read", "read_bulk", "read_result", "reset_after", "retry_after"]
 
