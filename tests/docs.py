@@ -17,8 +17,8 @@ from msgspec.structs import FieldInfo
 from tui.cli.verbs import VERBS
 from tui.commands import COMMANDS, label
 from tui.providers.fields import Duration
-from tui.stores import secrets
-from tui.stores.settings import Settings
+from tui.storage.config import secrets
+from tui.storage.config.settings import Settings
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 

@@ -26,8 +26,8 @@ from tui.engine.feed import (
     Update,
 )
 from tui.screens import starting
-from tui.stores.library import Library
-from tui.stores.watchlist import WatchlistError
+from tui.storage.watchlist.file import WatchlistError
+from tui.storage.workspace import Library
 
 
 class LibraryFeed:

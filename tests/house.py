@@ -9,8 +9,8 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
 from tui.engine.feed import AccountState, Notice, Progress, Refresh
 from tui.engine.session import Session
-from tui.stores.library import Library, Places
-from tui.stores.watchlist import Add
+from tui.storage.watchlist.file import Add
+from tui.storage.workspace import Library, Places
 
 KEY = "sk-0123456789abcdef"
 

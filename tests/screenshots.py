@@ -17,7 +17,7 @@ from tui.domain.artifacts import pieces
 from tui.domain.models import Phase, Saved
 from tui.engine.feed import AccountState, Health, Progress, Stage, Update
 from tui.presentation import queries
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 from tui.widgets.welcome import Greeting
 
 NOW = 1_795_270_000.0

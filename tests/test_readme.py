@@ -24,7 +24,7 @@ from tests.waiting import DEADLINE, wait_until
 from tui.cli.verbs import VERBS
 from tui.engine import couriers, hooks
 from tui.simulator.app import Simulator
-from tui.stores import settings
+from tui.storage.config import settings
 
 ROOT = docs.README.parent
 TEXT = docs.README.read_text("utf-8")

@@ -31,9 +31,9 @@ from tui.screens.moving import Moving
 from tui.screens.saving import Saving
 from tui.screens.starting import LOOKS, Looks, beginning
 from tui.screens.stopping import yielding
-from tui.stores import paths
-from tui.stores.library import Library
-from tui.stores.settings import Settings
+from tui.storage import paths
+from tui.storage.config.settings import Settings
+from tui.storage.workspace import Library
 from tui.widgets.anchors import anchoring
 from tui.widgets.board import Board
 from tui.widgets.notices import desktop_sequence

@@ -18,8 +18,8 @@ from tui.engine.accounts import LiveAccount
 from tui.engine.asking import event
 from tui.engine.client import Bounds
 from tui.providers import loader
-from tui.stores.library import Account
-from tui.stores.secrets import Secret
+from tui.storage.config.secrets import Secret
+from tui.storage.workspace import Account
 
 WORKERS = 50
 ASKS = 15

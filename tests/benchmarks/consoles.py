@@ -105,7 +105,7 @@ def ours(look: str, busy: bool) -> None:
 
     from tui.app import Babeltop
     from tui.engine.feed import Update
-    from tui.stores.settings import Settings
+    from tui.storage.config.settings import Settings
     from tui.widgets.welcome import Greeting
 
     began = time.monotonic()

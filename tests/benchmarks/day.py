@@ -23,8 +23,8 @@ from tui.engine.thread import Outbox
 from tui.presentation.queries import Outlook
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
-from tui.stores.journal import Entry
-from tui.stores.watchlist import Add, Remove, Set
+from tui.storage.journal.journal import Entry
+from tui.storage.watchlist.file import Add, Remove, Set
 from tui.widgets.board import Board
 
 ACTIVE = 60

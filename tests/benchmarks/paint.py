@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.consoles import EMPTY, JOBS, console, read, row, show, states
-from tui.stores.journal import Entry
-from tui.stores.library import Library, Places
-from tui.stores.watchlist import Add
+from tui.storage.journal.journal import Entry
+from tui.storage.watchlist.file import Add
+from tui.storage.workspace import Library, Places
 
 TIMES = 15
 FRAME = 4000

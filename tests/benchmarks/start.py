@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Report
-from tui.stores.journal import Entry
-from tui.stores.library import Library, Places
-from tui.stores.watchlist import Add
+from tui.storage.journal.journal import Entry
+from tui.storage.watchlist.file import Add
+from tui.storage.workspace import Library, Places
 
 TIMES = 20
 JOBS = 30

@@ -3,7 +3,7 @@
 import re
 from typing import Any, get_args
 
-from tui.stores.settings import HookEvent
+from tui.storage.config.settings import HookEvent
 
 Schema = dict[str, Any]
 

@@ -18,7 +18,7 @@ from tui.app import Babeltop
 from tui.demo import staged
 from tui.demo.stage import CONFIG, KEYS
 from tui.engine.feed import Update
-from tui.stores.library import Library, Places
+from tui.storage.workspace import Library, Places
 from tui.widgets.welcome import Greeting
 
 NOW = 1_795_270_000.0

@@ -21,8 +21,8 @@ from tui.screens.jobs import JobDeeds
 from tui.screens.looking import Looking
 from tui.screens.moving import Moving
 from tui.screens.saving import Saving
-from tui.stores.journal import Entry
-from tui.stores.library import Library
+from tui.storage.journal.journal import Entry
+from tui.storage.workspace import Library
 from tui.widgets.detail import DetailPane
 from tui.widgets.table import JobTable
 

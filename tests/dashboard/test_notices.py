@@ -14,7 +14,7 @@ from tests.terminal import Terminal
 from tui.domain.models import Ref
 from tui.engine.feed import Kind, Notice
 from tui.simulator.app import Simulator
-from tui.stores.settings import Alerts
+from tui.storage.config.settings import Alerts
 from tui.widgets.notices import MANY, MOST, WINDOW, Notices, desktop_sequence
 
 TERMINAL = {"TERM": "xterm-256color"}

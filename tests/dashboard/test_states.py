@@ -13,9 +13,9 @@ from tui.app import Babeltop
 from tui.domain.models import Phase
 from tui.engine.feed import AccountState, Health, Update
 from tui.screens.confirm import ConfirmScreen
-from tui.stores.library import Library
-from tui.stores.listing import Listing
-from tui.stores.settings import Settings, Ui
+from tui.storage.config.settings import Settings, Ui
+from tui.storage.watchlist.cache import Listing
+from tui.storage.workspace import Library
 from tui.widgets.badges import badge
 from tui.widgets.table import JobTable
 from tui.widgets.welcome import Greeting
@@ -184,11 +184,11 @@ async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(libra
 
 async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(library: Library, monkeypatch):
     from tui.screens import starting
-    from tui.stores import listing
+    from tui.storage.watchlist import cache
 
     remembered(library)
     assert starting.beginning(library).whole is None
-    monkeypatch.setattr(listing, "TOP", 4)
+    monkeypatch.setattr(cache, "TOP", 4)
     remembered(library)
     begun = starting.beginning(library)
     assert list(begun.first.states) == list(library.board())[:4]

@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 from tui.domain.models import Ref
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
-from tui.stores.journal import Journal
+from tui.storage.journal.journal import Journal
 
 pytestmark = pytest.mark.timeout(900)  # whole programs, each of whose waits may take long on a slow machine
 BABELTOP = [sys.executable, "-m", "tui"]

@@ -9,7 +9,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase
 from tui.engine.feed import Update
 from tui.screens.dashboard import TICK
-from tui.stores.settings import Settings
+from tui.storage.config.settings import Settings
 from tui.widgets.welcome import Greeting
 
 OLD, YOUNG = NOW - 3 * 86400 - 1800, NOW - 100

@@ -7,7 +7,7 @@ import pytest
 from tests.virtual import EPOCH
 from tui.demo import staged
 from tui.engine.client import Transport
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 
 
 @pytest.fixture(autouse=True)

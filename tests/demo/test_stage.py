@@ -22,8 +22,8 @@ from tui.engine.client import Transport
 from tui.presentation import columns, queries
 from tui.presentation.formatting import clean
 from tui.presentation.queries import Outlook, View
-from tui.stores.library import Library
-from tui.stores.secrets import Secret, SecretError
+from tui.storage.config.secrets import Secret, SecretError
+from tui.storage.workspace import Library
 
 Stage = tuple[Library, Transport]
 OUTLOOK = Outlook(now=EPOCH)

@@ -16,9 +16,9 @@ from tui.domain.job_state import PhaseChange
 from tui.domain.models import Job, Link, LinkKind, Phase, Ref
 from tui.engine.feed import Kind
 from tui.engine.session import Session
-from tui.stores.journal import Entry, Journal
-from tui.stores.settings import Hook, HookEvent
-from tui.stores.watchlist import Add, Set
+from tui.storage.config.settings import Hook, HookEvent
+from tui.storage.journal.journal import Entry, Journal
+from tui.storage.watchlist.file import Add, Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 EVERYTHING = Hook(run=("true",), on=get_args(HookEvent))

@@ -16,7 +16,7 @@ from tui.domain.models import FaultKind, Phase, Ref
 from tui.simulator.app import Simulator
 from tui.simulator.heygen import MOST
 from tui.simulator.story import Story
-from tui.stores.watchlist import Remove
+from tui.storage.watchlist.file import Remove
 
 MANY = "/v3/video-translations/statuses"
 

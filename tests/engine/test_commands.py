@@ -14,8 +14,8 @@ from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.domain.models import FaultKind, Job, Phase, Ref
 from tui.engine.feed import Kind
 from tui.engine.session import TICK, Session
-from tui.stores.library import Library
-from tui.stores.watchlist import Add, Remove, Restore, Set, WatchlistError
+from tui.storage.watchlist.file import Add, Remove, Restore, Set, WatchlistError
+from tui.storage.workspace import Library
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 

@@ -26,7 +26,7 @@ from tui.engine.session import Session
 from tui.presentation.queries import Outlook, flags
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
-from tui.stores.journal import Journal
+from tui.storage.journal.journal import Journal
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 

@@ -23,7 +23,7 @@ from tui.engine.feed import Cancel, Download, Kind, Stage
 from tui.engine.session import Session
 from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS
-from tui.stores.watchlist import Set
+from tui.storage.watchlist.file import Set
 
 FINE = Ref("heygen", "a-fine")
 LARGE = 3 * 1024 * 1024

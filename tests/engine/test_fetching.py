@@ -20,9 +20,9 @@ from tui.engine.fetching import Fetching, Order
 from tui.engine.following import FetchError, Way
 from tui.providers.fields import HeaderName
 from tui.providers.model import Key
-from tui.stores import parts
-from tui.stores.downloads import Begun
-from tui.stores.secrets import Secret
+from tui.storage import partial_file
+from tui.storage.config.secrets import Secret
+from tui.storage.journal.downloads import Begun
 
 KEY = "sk-0123456789abcdef"
 LARGE = 3 * 1024 * 1024 + 17
@@ -405,4 +405,4 @@ async def test_a_bomb_leaves_the_disk_as_much_as_it_needs(tmp_path):
         errand = Errand(tmp_path / "disk", base)
         with pytest.raises(FetchError, match="Make room"):
             await errand(f"{base}/a.vtt")
-        assert parts.free(tmp_path / "disk") > 60 * 1024 * 1024
+        assert partial_file.free(tmp_path / "disk") > 60 * 1024 * 1024

@@ -23,9 +23,9 @@ from tui.engine import hooks
 from tui.engine.alerts import Occasion
 from tui.engine.couriers import MOST, _lines
 from tui.engine.hooks import QUEUE, Hooks, calling
-from tui.stores.secrets import Source, Variable
-from tui.stores.settings import Hook
-from tui.stores.values import Patience, Webhook
+from tui.storage.config.fields import Patience, Webhook
+from tui.storage.config.secrets import Source, Variable
+from tui.storage.config.settings import Hook
 
 NOW = 1_800_000_000.0
 SIGNED = "https://cdn.test/v.mp4?X-Amz-Signature=SIGNATURE"

@@ -5,7 +5,7 @@ from tui.domain.job_state import reduce
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import Lived
 from tui.engine.learning import AFRESH, Learning, lived
-from tui.stores.journal import Entry, Journal, JournalError
+from tui.storage.journal.journal import Entry, Journal, JournalError
 
 
 def lives(*steps):

@@ -13,8 +13,8 @@ from tests.virtual import Wire, live, wall
 from tui.domain.models import Ref
 from tui.engine.session import Session
 from tui.screens.starting import beginning
-from tui.stores.journal import Entry
-from tui.stores.watchlist import Set
+from tui.storage.journal.journal import Entry
+from tui.storage.watchlist.file import Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tui.domain.polling import rate_limit
 from tui.engine.purse import Purse
-from tui.stores.journal import Journal, JournalError
+from tui.storage.journal.journal import Journal, JournalError
 
 NOW = 1_800_000_000.0
 

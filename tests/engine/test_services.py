@@ -27,8 +27,8 @@ from tui.engine.names import EngineLoop
 from tui.engine.session import Session
 from tui.providers.model import Key
 from tui.providers.response import Reply
-from tui.stores.secrets import Secret
-from tui.stores.values import Webhook
+from tui.storage.config.fields import Webhook
+from tui.storage.config.secrets import Secret
 
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n" + b'{"status":"PENDING"}'
 ENDLESS = wrong.endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")

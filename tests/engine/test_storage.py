@@ -15,8 +15,8 @@ from tests.somebody import somebody
 from tests.virtual import MINUTE, Wire, live, wall
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.session import Session
-from tui.stores.library import Library
-from tui.stores.watchlist import Add
+from tui.storage.watchlist.file import Add
+from tui.storage.workspace import Library
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 ADD = Add((Job(account="heygen", id="b"),))

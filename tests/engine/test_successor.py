@@ -15,7 +15,7 @@ from tui.domain.models import FaultKind, Job, Phase, Ref
 from tui.engine.feed import Kind, Pause, Renew
 from tui.engine.session import Session
 from tui.simulator.app import Simulator
-from tui.stores.watchlist import Remove
+from tui.storage.watchlist.file import Remove
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 SUNSET = 1_793_404_800.0

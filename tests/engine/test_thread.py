@@ -17,8 +17,8 @@ from tui.engine.feed import Kind, Notice, Progress, Resume, Stage
 from tui.engine.thread import NOTICES, WAKE_EVERY, EngineThread, Outbox
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
-from tui.stores.journal import Journal
-from tui.stores.watchlist import Add, Remove
+from tui.storage.journal.journal import Journal
+from tui.storage.watchlist.file import Add, Remove
 
 A = Ref("heygen", "a-fine")
 

@@ -15,7 +15,7 @@ from tui.domain.models import Phase, Ref
 from tui.engine.feed import Renew
 from tui.engine.session import Session
 from tui.presentation.queries import Outlook, flags
-from tui.stores.watchlist import Set
+from tui.storage.watchlist.file import Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 

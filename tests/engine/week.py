@@ -15,7 +15,7 @@ from tui.domain.models import Job, Phase, Ref
 from tui.engine.session import Session
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
-from tui.stores.watchlist import Add
+from tui.storage.watchlist.file import Add
 
 RATE = 1.0
 """Asks a minute that each account may use: with less than it could use, it has to choose."""

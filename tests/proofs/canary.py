@@ -219,7 +219,7 @@ def proof(folder: Path, *, quick: bool) -> tuple[House, int]:
         for module, name, method in (
             ("tui.engine.asking", "Asking", "_one"),
             ("tui.engine.ledger", "Ledger", "settle"),
-            ("tui.stores.journal", "Journal", "record"),
+            ("tui.storage.journal.journal", "Journal", "record"),
         )[: 1 if quick else 3]:
             crash = CRASH.format(module=module, name=name, method=method, link=LINK, key=KEY)
             house.run("check", program=("-c", crash))

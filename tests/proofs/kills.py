@@ -24,11 +24,12 @@ import filelock
 from tests.stores.batches import JOBS, batch
 from tests.stores.watchlist_writers import started
 from tui.domain.models import Job, Ref
-from tui.stores import database, journal, watchlist
-from tui.stores.changes import apply
-from tui.stores.database import PARTS
-from tui.stores.journal import Journal
-from tui.stores.watchlist import Add, Operation, Remove, Set, WatchlistFile
+from tui.storage.journal import database, journal
+from tui.storage.journal.database import PARTS
+from tui.storage.journal.journal import Journal
+from tui.storage.watchlist import file
+from tui.storage.watchlist.editor import apply
+from tui.storage.watchlist.file import Add, Operation, Remove, Set, WatchlistFile
 
 KILLS = 500
 """Writers killed, of each of the two files."""
@@ -37,7 +38,7 @@ LIVED = 0.02
 PATIENCE = 10.0
 """Seconds to wait for a writer's first write."""
 KEEP = '# the operator\'s\n\n[[job]] # first\naccount = "keep"\nid = "1"\nmine = 1.50 # unknown to us\n'
-STEPS = (*(str(module.__file__) for module in (watchlist, database, journal)), str(Path(filelock.__file__).parent))
+STEPS = (*(str(module.__file__) for module in (file, database, journal)), str(Path(filelock.__file__).parent))
 """The files and the folder whose lines are steps of a write; the others touch no file."""
 
 Write = Callable[[int], None]

@@ -26,8 +26,8 @@ from tui.domain.models import Job, Phase, Ref
 from tui.engine.client import DEADLINE, Bounds
 from tui.engine.names import EngineLoop
 from tui.engine.session import Session
-from tui.stores.library import Library
-from tui.stores.watchlist import Add
+from tui.storage.watchlist.file import Add
+from tui.storage.workspace import Library
 
 JOBS = 4
 """Of each wrong service: as many as an account has workers."""

@@ -29,7 +29,7 @@ from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS
 from tui.simulator.story import Story
 from tui.simulator.wire import Reply, Request, gateway
-from tui.stores.watchlist import Add, Remove
+from tui.storage.watchlist.file import Add, Remove
 from tui.widgets.board import Board
 
 DAYS, JOBS, FAULTS = 30, 500, 0.05

@@ -23,7 +23,7 @@ from tui.domain.models import Job, Ref
 from tui.engine.feed import Pause, Refresh, Resume
 from tui.engine.session import Session
 from tui.simulator.story import WORDS, Story
-from tui.stores.watchlist import Add, Set
+from tui.storage.watchlist.file import Add, Set
 
 JOBS, SPAN = 500, WEEK
 ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from tests.stores.watchlist_writers import ACCOUNTS, meant, mixed
 from tui.domain.models import Job
-from tui.stores.watchlist import Add, WatchlistFile
+from tui.storage.watchlist.file import Add, WatchlistFile
 
 JOBS = 10_000
 PATIENCE = 300.0

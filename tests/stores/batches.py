@@ -2,7 +2,7 @@
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Job, Phase, Ref
-from tui.stores.journal import Entry
+from tui.storage.journal.journal import Entry
 
 JOBS = 20
 

@@ -2,7 +2,7 @@ import tomllib
 
 import pytest
 
-from tui.stores.blocks import BOM, Edit, blocks, edited, first_mention, line_at, line_end, statements
+from tui.storage.watchlist.toml_blocks import BOM, Edit, blocks, edited, first_mention, line_at, line_end, statements
 
 TRICKY = r'''
 top = 1  # [[job]]

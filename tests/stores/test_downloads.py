@@ -5,9 +5,9 @@ from tui.domain.content_headers import Digest
 from tui.domain.job_state import JobState, Reported, downloaded, reduce
 from tui.domain.models import Job, Phase, Ref, Report, Saved
 from tui.presentation.filenames import Name
-from tui.stores.claims import Claims
-from tui.stores.downloads import Begun
-from tui.stores.journal import Entry, Journal
+from tui.storage.journal.downloads import Begun
+from tui.storage.journal.journal import Entry, Journal
+from tui.storage.locks.download_locks import Claims
 
 REF = Ref("heygen", "a")
 FILE = Saved("video", "/d/a.mp4", 10, 5.0)
@@ -16,7 +16,7 @@ HOLDER = """
 import signal, sys
 from pathlib import Path
 from tui.domain.models import Ref
-from tui.stores.claims import Claims
+from tui.storage.locks.download_locks import Claims
 claims = Claims(Path(sys.argv[1]))
 assert claims.take(Ref("heygen", "a"))
 print("held", flush=True)

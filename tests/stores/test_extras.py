@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tui.stores.extras import install_command
+from tui.storage.extras import install_command
 
 PIP = f"{shlex.quote(sys.executable)} -m pip install"
 FOLDER: dict[str, Any] = {"url": "file:///home/jo/my%20tools/babeltop", "dir_info": {}}

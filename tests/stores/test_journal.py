@@ -8,9 +8,9 @@ from msgspec import json
 from tui.domain import job_state
 from tui.domain.job_state import Faulted, JobState, PhaseChange, Reported
 from tui.domain.models import Asked, Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, Sighting
-from tui.stores.database import BUSY
-from tui.stores.journal import BODY_MOST, KEPT, STEP, Entry, Journal, JournalError
-from tui.stores.layouts import LAYOUTS
+from tui.storage.journal.database import BUSY
+from tui.storage.journal.journal import BODY_MOST, KEPT, STEP, Entry, Journal, JournalError
+from tui.storage.journal.migrations import LAYOUTS
 
 NOW = 1_800_000_000.0
 A = Ref("heygen", "a")
@@ -179,7 +179,7 @@ def test_what_is_older_than_ninety_days_goes_in_steps_and_the_states_stay(opened
 
 
 def test_too_many_asks_go_however_young(opened, monkeypatch):
-    monkeypatch.setattr("tui.stores.journal.ASKS_MOST", 100)
+    monkeypatch.setattr("tui.storage.journal.journal.ASKS_MOST", 100)
     journal = opened()
     journal.record([asked(NOW + number) for number in range(250)])
     journal.prune(NOW)

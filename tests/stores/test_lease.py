@@ -1,14 +1,14 @@
 import subprocess
 import sys
 
-from tui.stores.journal import Journal
-from tui.stores.lease import Lease
-from tui.stores.mounts import network_type
+from tui.storage.filesystem import network_type
+from tui.storage.journal.journal import Journal
+from tui.storage.locks.poller_lease import Lease
 
 HOLDER = """
 import signal, sys
 from pathlib import Path
-from tui.stores.lease import Lease
+from tui.storage.locks.poller_lease import Lease
 lease = Lease(Path(sys.argv[1]), Path(sys.argv[2]))
 assert lease.take()
 print("held", flush=True)

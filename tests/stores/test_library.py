@@ -5,11 +5,11 @@ import pytest
 from tests import house
 from tests.house import KEY, library, places
 from tui.domain.models import Job, Phase, Ref
-from tui.stores.journal import Entry, JournalError
-from tui.stores.library import Library
-from tui.stores.secrets import SecretError
-from tui.stores.settings import SettingsError
-from tui.stores.watchlist import Add, Remove, WatchlistError
+from tui.storage.config.secrets import SecretError
+from tui.storage.config.settings import SettingsError
+from tui.storage.journal.journal import Entry, JournalError
+from tui.storage.watchlist.file import Add, Remove, WatchlistError
+from tui.storage.workspace import Library
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 BASE = "https://heygen.test"

@@ -6,14 +6,14 @@ import pytest
 
 from tui.domain.content_headers import Digest
 from tui.presentation.filenames import Name
-from tui.stores import parts
-from tui.stores.parts import Part
+from tui.storage import partial_file
+from tui.storage.partial_file import Part
 
 NAME = Name("Spring launch", ".ur-PK.mp4")
 
 
 def begun(folder: Path, data: bytes = b"all of it") -> Part:
-    part = Part.begun(parts.vacant(folder, NAME), NAME)
+    part = Part.begun(partial_file.vacant(folder, NAME), NAME)
     part.write(data)
     return part
 
@@ -92,21 +92,21 @@ def test_a_digest_is_of_all_bytes(tmp_path):
 def test_what_a_cut_off_finish_left_is_settled(tmp_path):
     part = begun(tmp_path)
     final = part.final()
-    assert not parts.settled(part.path, final, 9)
+    assert not partial_file.settled(part.path, final, 9)
     os.link(part.path, final)
-    assert parts.settled(part.path, final, 9)
+    assert partial_file.settled(part.path, final, 9)
     assert names(tmp_path) == [final.name]
-    assert parts.settled(part.path, final, 9)
-    assert not parts.settled(part.path, final, 10), "another file stands there"
+    assert partial_file.settled(part.path, final, 9)
+    assert not partial_file.settled(part.path, final, 10), "another file stands there"
 
 
 def test_a_name_that_was_only_taken_is_given_back(tmp_path):
     part = begun(tmp_path)
     part.final().touch()
     final = tmp_path / "Spring launch.ur-PK.mp4"
-    assert not parts.settled(part.path, final, 9)
+    assert not partial_file.settled(part.path, final, 9)
     assert names(tmp_path) == ["Spring launch.ur-PK.mp4.part"]
 
 
 def test_free_space_of_a_folder_that_is_yet_to_be_made(tmp_path):
-    assert parts.free(tmp_path / "not" / "yet") > 0
+    assert partial_file.free(tmp_path / "not" / "yet") > 0

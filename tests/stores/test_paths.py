@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.stores import paths
+from tui.storage import paths
 
 
 def test_the_environment_says_where_the_folders_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -52,7 +52,7 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path):
 
 def styles_of(root: Path) -> Path:
     """`styles_dir` of a copy of the program below `root`."""
-    copy = root / "tui" / "stores" / "paths.py"
+    copy = root / "tui" / "storage" / "paths.py"
     copy.parent.mkdir(parents=True)
     shutil.copy(paths.__file__, copy)
     spec = importlib.util.spec_from_file_location("copied_paths", copy)
@@ -76,7 +76,7 @@ def test_styles_are_the_packages_where_another_package_has_a_folder_of_that_name
 
 def test_importing_the_stores_imports_nothing_slow():
     code = (
-        "import sys; from tui.stores import paths, secrets, settings; "
+        "import sys; from tui.storage import paths; from tui.storage.config import secrets, settings; "
         "print({'platformdirs', 'subprocess', 'tomllib', 'difflib', 'asyncio', 'keyring'} & set(sys.modules))"
     )
     root = Path(paths.__file__).parents[2]

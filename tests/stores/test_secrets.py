@@ -17,8 +17,8 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordSetError
 
 from tests.waiting import wait_until
-from tui.stores.extras import install_command
-from tui.stores.secrets import Secret, SecretError, Source, Variable, fetch, stamp
+from tui.storage.config.secrets import Secret, SecretError, Source, Variable, fetch, stamp
+from tui.storage.extras import install_command
 
 KEY = "sk-4f9a8c7b6d5e4f3a"
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.stores import secrets, settings
-from tui.stores.lines import line_of
-from tui.stores.secrets import Source, Variable
-from tui.stores.settings import AccountTable, Hook, Settings, SettingsError, read
+from tui.storage.config import secrets, settings
+from tui.storage.config.secrets import Source, Variable
+from tui.storage.config.settings import AccountTable, Hook, Settings, SettingsError, read
+from tui.storage.config.toml_positions import line_of
 
 DESIGNED = """
 [accounts.heygen]

@@ -4,14 +4,14 @@ import sys
 import pytest
 
 from tests.waiting import DEADLINE
-from tui.stores.journal import KEPT, Journal
+from tui.storage.journal.journal import KEPT, Journal
 
 NOW = 1_800_000_000.0
 KEYS = 40
 TELLER = f"""
 import sys
 from pathlib import Path
-from tui.stores.journal import Journal, JournalError
+from tui.storage.journal.journal import Journal, JournalError
 told = Journal(Path(sys.argv[1])).told
 print("ready", flush=True)
 sys.stdin.readline()

@@ -13,17 +13,8 @@ from tests.somebody import somebody
 from tests.stores.watchlist_writers import meant
 from tests.waiting import DEADLINE
 from tui.domain.models import Job, Ref
-from tui.stores.changes import apply
-from tui.stores.watchlist import (
-    Add,
-    Remove,
-    Removed,
-    Restore,
-    Set,
-    WatchlistError,
-    WatchlistFile,
-    parse,
-)
+from tui.storage.watchlist.editor import apply
+from tui.storage.watchlist.file import Add, Remove, Removed, Restore, Set, WatchlistError, WatchlistFile, parse
 
 A, B, C = Ref("heygen", "a"), Ref("camb", "b"), Ref("flixu", "c")
 GOLDEN = """\
@@ -565,7 +556,7 @@ def test_what_a_dead_writer_left_is_tidied_up_by_the_next_one(path: Path) -> Non
 def test_reading_imports_neither_filelock_nor_tomli_w(path: Path) -> None:
     path.write_text(GOLDEN)
     code = (
-        "import sys; from pathlib import Path; from tui.stores.watchlist import WatchlistFile;"
+        "import sys; from pathlib import Path; from tui.storage.watchlist.file import WatchlistFile;"
         f"WatchlistFile(Path({str(path)!r})).read();"
         "print({'filelock', 'tomli_w', 'asyncio', 'difflib'} & set(sys.modules))"
     )

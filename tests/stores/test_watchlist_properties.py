@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tui.domain.ids import refusal
 from tui.domain.models import Job, Ref
-from tui.stores.changes import apply
-from tui.stores.watchlist import Add, Operation, Outcome, Remove, Restore, Set, parse
+from tui.storage.watchlist.editor import apply
+from tui.storage.watchlist.file import Add, Operation, Outcome, Remove, Restore, Set, parse
 
 NASTY = [
     "[[job]]",

@@ -9,7 +9,7 @@ import filelock  # noqa: F401 - once, before the forks
 import tomli_w  # noqa: F401
 
 from tui.domain.models import Job, Ref
-from tui.stores.watchlist import Add, Remove, Restore, Set, WatchlistFile
+from tui.storage.watchlist.file import Add, Remove, Restore, Set, WatchlistFile
 
 ACCOUNTS = "abcdefgh"
 """Of each one process of `mixed`."""

@@ -19,8 +19,8 @@ from tui.domain.job_ids import Candidate, Verdict, sort_out
 from tui.domain.models import Job
 from tui.presentation.formatting import clean
 from tui.providers.model import UnknownKind
-from tui.stores.library import Account, Library
-from tui.stores.watchlist import Add
+from tui.storage.watchlist.file import Add
+from tui.storage.workspace import Account, Library
 
 SHOWN = 80
 """Characters of a refused id that are repeated."""

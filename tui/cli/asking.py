@@ -20,7 +20,7 @@ from tui.engine.names import EngineLoop
 from tui.engine.session import Session
 from tui.presentation import formatting, json_output, queries
 from tui.screens.ending import INTERRUPTED, ended_by_signals
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 
 T = TypeVar("T")
 

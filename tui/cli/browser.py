@@ -17,7 +17,7 @@ def serve(args: Namespace) -> int:
     try:
         from tui.cli import serving
     except ImportError:
-        from tui.stores.extras import install_command
+        from tui.storage.extras import install_command
 
         raise UsageError(f"serve takes an extra: {install_command('web')}") from None
     token = _token(args.token_file)

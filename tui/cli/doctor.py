@@ -13,9 +13,9 @@ from tui.cli.parser import Namespace
 from tui.domain.models import FaultKind, Job
 from tui.engine.probe import STAND_IN, Probe, probe
 from tui.presentation import formatting
-from tui.stores.lease import Lease
-from tui.stores.library import Library, Places
-from tui.stores.secrets import Secret
+from tui.storage.config.secrets import Secret
+from tui.storage.locks.poller_lease import Lease
+from tui.storage.workspace import Library, Places
 
 SKEW = 60.0
 """Seconds that two clocks may part."""

@@ -17,7 +17,7 @@ from tui.engine.feed import Notice, Progress, Stage
 from tui.engine.session import Session
 from tui.presentation import formatting
 from tui.presentation.json_output import Shape
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 
 BAR = 20
 """Cells of the bar."""

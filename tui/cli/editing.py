@@ -8,8 +8,8 @@ from tui.cli.parser import Namespace
 from tui.domain.models import Ref
 from tui.presentation.formatting import clean
 from tui.providers.model import UnknownKind
-from tui.stores.library import Library
-from tui.stores.watchlist import Remove, Set
+from tui.storage.watchlist.file import Remove, Set
+from tui.storage.workspace import Library
 
 LABEL_MOST = 300
 """Characters of a label, a tag or a note."""

@@ -36,9 +36,9 @@ def foreseen(error: Exception) -> bool:
     from tui.commands import KeysError
     from tui.domain.ids import UnknownRef
     from tui.providers.loader import ProviderError
-    from tui.stores.journal import JournalError
-    from tui.stores.settings import SettingsError
-    from tui.stores.watchlist import WatchlistError
+    from tui.storage.config.settings import SettingsError
+    from tui.storage.journal.journal import JournalError
+    from tui.storage.watchlist.file import WatchlistError
 
     return isinstance(error, SettingsError | ProviderError | WatchlistError | JournalError | UnknownRef | KeysError)
 
@@ -48,7 +48,7 @@ def _logged(error: Exception) -> str:
     import logging
 
     from tui.cli import logfile
-    from tui.stores import paths
+    from tui.storage import paths
 
     try:
         path = logfile.start(paths.state_dir())

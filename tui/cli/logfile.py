@@ -6,7 +6,7 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from tui.stores import paths
+from tui.storage import paths
 
 BYTES = 1024 * 1024
 """Of one file."""

@@ -11,7 +11,7 @@ from tui.cli.output import UsageError, say
 from tui.domain import ids
 from tui.domain.models import Ref
 from tui.presentation.queries import Outlook
-from tui.stores.library import Library, Places
+from tui.storage.workspace import Library, Places
 
 if TYPE_CHECKING:
     from tui.cli.parser import Namespace

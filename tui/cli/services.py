@@ -18,7 +18,7 @@ from tui.providers.model import BUILT_IN, Provider, UnknownKind
 from tui.providers.response import Reply
 from tui.providers.table_decoder import nearest
 from tui.providers.unmapped_fields import unread
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 
 EXAMPLES = Path(loader.__file__).parent / "examples"
 """Provider files to copy."""
@@ -170,7 +170,7 @@ def simulate(args: Namespace) -> int:
     try:
         serve(Simulator(speed=args.speed, seed=args.seed), port=int(args.port), started=started)
     except ImportError:
-        from tui.stores.extras import install_command
+        from tui.storage.extras import install_command
 
         raise UsageError(f"simulate takes an extra: {install_command('simulate')}") from None
     except OSError as error:

@@ -25,7 +25,7 @@ from textual_serve.server import Server
 from tui.cli import logfile
 from tui.cli.output import say
 from tui.cli.parser import Namespace
-from tui.stores import paths
+from tui.storage import paths
 
 SESSIONS = 20
 """Browsers at once: each has a process of its own."""

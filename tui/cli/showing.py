@@ -11,7 +11,7 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Phase
 from tui.presentation import formatting, json_output
 from tui.providers.table_decoder import nearest
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 
 
 def show(args: Namespace) -> int:

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import tui
 from tui.cli.findings import Finding, Level
-from tui.stores import secrets
-from tui.stores.extras import EXTRAS, install_command
-from tui.stores.library import Places
-from tui.stores.mounts import network_type
-from tui.stores.secrets import SecretError
-from tui.stores.settings import Hook, Settings
+from tui.storage.config import secrets
+from tui.storage.config.secrets import SecretError
+from tui.storage.config.settings import Hook, Settings
+from tui.storage.extras import EXTRAS, install_command
+from tui.storage.filesystem import network_type
+from tui.storage.workspace import Places
 
 ROOM = 50 * 1024 * 1024
 """Bytes that should be free where the journal grows."""

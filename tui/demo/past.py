@@ -18,9 +18,9 @@ from tui.domain.polling import duration_model, schedule
 from tui.domain.polling.schedule import Tempo
 from tui.providers import response_parser
 from tui.providers.response import Reply
-from tui.stores.journal import Entry
-from tui.stores.library import Account, Library
-from tui.stores.secrets import SecretError
+from tui.storage.config.secrets import SecretError
+from tui.storage.journal.journal import Entry
+from tui.storage.workspace import Account, Library
 
 TOOK = (80.0, 260.0)
 """Milliseconds that a reply took, least and most."""

@@ -13,9 +13,9 @@ from tui.demo.past import App, Memory, Past
 from tui.demo.role import Role
 from tui.demo.story import ACTS, CAST, FORMER
 from tui.simulator.app import Simulator
-from tui.stores.changes import apply
-from tui.stores.library import Library, Places
-from tui.stores.watchlist import Add
+from tui.storage.watchlist.editor import apply
+from tui.storage.watchlist.file import Add
+from tui.storage.workspace import Library, Places
 
 if TYPE_CHECKING:
     import httpx

@@ -21,9 +21,9 @@ from tui.providers import faults, response_parser
 from tui.providers.faults import REQUEST_ID_MOST
 from tui.providers.model import Endpoint, UnknownKind
 from tui.providers.response import Reply, health, http_date
-from tui.stores.budgets import Budgets
-from tui.stores.library import Account
-from tui.stores.secrets import Secret, SecretError
+from tui.storage.config.secrets import Secret, SecretError
+from tui.storage.journal.rate_limits import Budgets
+from tui.storage.workspace import Account
 
 T = TypeVar("T")
 

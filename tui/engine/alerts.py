@@ -23,9 +23,9 @@ from tui.domain.time_alerts import Alarm
 from tui.engine.feed import AccountState, Health, Kind, Notice, Progress
 from tui.engine.ledger import Listener
 from tui.presentation import queries
-from tui.stores.journal import JournalError
-from tui.stores.library import Library
-from tui.stores.settings import HookEvent
+from tui.storage.config.settings import HookEvent
+from tui.storage.journal.journal import JournalError
+from tui.storage.workspace import Library
 
 DAY = 86400.0
 """Seconds after which an account that is refused at a new start is told again, and a dead link is no news.

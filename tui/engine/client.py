@@ -21,7 +21,7 @@ from tui.engine.heads import HeadBound
 from tui.presentation.formatting import clean
 from tui.providers.model import Key
 from tui.providers.response import Reply
-from tui.stores.secrets import Secret
+from tui.storage.config.secrets import Secret
 
 DEADLINE = 20.0
 """Seconds for a whole ask, from the first byte sent to the last one read."""

@@ -25,8 +25,8 @@ from tui import __version__
 from tui.engine.client import direct
 from tui.engine.heads import HeadBound
 from tui.presentation.formatting import clean, mask_url
-from tui.stores.secrets import Secret
-from tui.stores.values import Webhook
+from tui.storage.config.fields import Webhook
+from tui.storage.config.secrets import Secret
 
 MOST = 1024 * 1024
 """Bytes that a program may write; more is a flood, and it is killed."""

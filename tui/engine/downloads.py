@@ -15,8 +15,8 @@ from tui.engine.following import FetchError
 from tui.engine.jobfiles import JobFiles, Wish
 from tui.engine.ledger import Ledger, Listener
 from tui.presentation import queries
-from tui.stores.claims import Claims
-from tui.stores.library import Library
+from tui.storage.locks.download_locks import Claims
+from tui.storage.workspace import Library
 
 AT_ONCE = 3
 """Jobs whose files are fetched at the same time."""

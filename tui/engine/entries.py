@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Callable
 
 from tui.domain.job_state import JobState, PhaseChange
-from tui.stores.journal import Entry, JournalError
-from tui.stores.library import Library
+from tui.storage.journal.journal import Entry, JournalError
+from tui.storage.workspace import Library
 
 BATCH = 0.25
 """Seconds for which journal entries are gathered. A phase change does not wait."""

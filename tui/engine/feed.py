@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Asked, Link, Ref, Saved
-from tui.stores.watchlist import Operation, Removed
+from tui.storage.watchlist.file import Operation, Removed
 
 
 class Health(StrEnum):

@@ -20,9 +20,9 @@ from tui.engine.following import CutError, FetchError, Request, Way, host
 from tui.engine.inflating import KNOWN, Inflater
 from tui.presentation import filenames, formatting
 from tui.providers.response import Reply, retry_after
-from tui.stores import parts
-from tui.stores.downloads import Begun
-from tui.stores.parts import Part
+from tui.storage import partial_file
+from tui.storage.journal.downloads import Begun
+from tui.storage.partial_file import Part
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ class Fetching:
         if begun is None:
             return None
         path, final = Path(begun.part), Path(begun.final)
-        if begun.final and begun.total is not None and parts.settled(path, final, begun.total):
+        if begun.final and begun.total is not None and partial_file.settled(path, final, begun.total):
             return final, begun.total
         try:
             self._part = Part.again(path, begun.name)
@@ -256,7 +256,7 @@ class Fetching:
         """Says where it will be before it is there: a part that nobody knows of would stay for ever."""
         name, folder = self._name(found, url), self._order.folder
         while True:
-            path = await self._aside(lambda: parts.vacant(folder, name))
+            path = await self._aside(lambda: partial_file.vacant(folder, name))
             begun = _known(found, str(path), name)
             self._keep(begun)
             try:
@@ -275,7 +275,7 @@ class Fetching:
     def _room(self, part: Part, total: int | None) -> None:
         """Raises FetchError where the disk has no room for what is to come."""
         missing = RESERVE if total is None else total - part.size
-        free = parts.free(part.path.parent)
+        free = partial_file.free(part.path.parent)
         if missing > free:
             raise FetchError(
                 f"{part.path.parent} has {formatting.size(free)} left, and {formatting.size(missing)} are yet to come; "

@@ -15,8 +15,8 @@ from tui.engine.client import Transport, Trust, direct, unreached
 from tui.engine.heads import HeadBound
 from tui.presentation import formatting
 from tui.providers.model import Key
-from tui.stores.secrets import Secret
-from tui.stores.values import exposed
+from tui.storage.config.fields import exposed
+from tui.storage.config.secrets import Secret
 
 REDIRECTS = 5
 """Redirects in a row that are followed."""

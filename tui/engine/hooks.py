@@ -23,10 +23,10 @@ from tui.engine.alerts import TOGETHER, Occasion
 from tui.engine.couriers import Poster, Told
 from tui.presentation import json_output
 from tui.presentation.queries import Outlook
-from tui.stores import secrets
-from tui.stores.library import Library
-from tui.stores.secrets import Secret, SecretError, Source, Stamp
-from tui.stores.settings import Hook
+from tui.storage.config import secrets
+from tui.storage.config.secrets import Secret, SecretError, Source, Stamp
+from tui.storage.config.settings import Hook
+from tui.storage.workspace import Library
 
 AT_ONCE = 4
 """Programs that run at the same time, of all hooks."""

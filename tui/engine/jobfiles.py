@@ -20,12 +20,12 @@ from tui.engine.fetching import Fetching, Order
 from tui.engine.following import FetchError, Way
 from tui.engine.ledger import Ledger
 from tui.presentation import filenames
-from tui.stores import parts
-from tui.stores.downloads import Begun
-from tui.stores.journal import JournalError
-from tui.stores.library import Library
-from tui.stores.parts import Part
-from tui.stores.secrets import Secret
+from tui.storage import partial_file
+from tui.storage.config.secrets import Secret
+from tui.storage.journal.downloads import Begun
+from tui.storage.journal.journal import JournalError
+from tui.storage.partial_file import Part
+from tui.storage.workspace import Library
 
 TELL_EVERY = 0.5
 """Seconds between two words about one file."""
@@ -233,7 +233,7 @@ def _cleared(left: Begun | None, folder: Path, name: filenames.Name) -> Path:
     """Where the part of a text is to be; what a killed process left of it is thrown away. Raises OSError."""
     if left is not None:
         _thrown_away(left)
-    return parts.vacant(folder, name)
+    return partial_file.vacant(folder, name)
 
 
 def _written(path: Path, name: filenames.Name, data: bytes) -> tuple[Path, int]:

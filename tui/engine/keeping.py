@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from tui.engine.ledger import Ledger
-from tui.stores.journal import JournalError
-from tui.stores.library import Library
+from tui.storage.journal.journal import JournalError
+from tui.storage.workspace import Library
 
 AGAIN = 60.0
 """Seconds between two tries for the file, while there is a journal in memory alone."""

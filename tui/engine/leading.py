@@ -10,10 +10,10 @@ from typing import NamedTuple
 import msgspec
 
 from tui.engine.feed import AccountState
-from tui.stores.heartbeat import Beat
-from tui.stores.journal import JournalError
-from tui.stores.lease import Lease
-from tui.stores.library import Library
+from tui.storage.journal.heartbeats import Beat
+from tui.storage.journal.journal import JournalError
+from tui.storage.locks.poller_lease import Lease
+from tui.storage.workspace import Library
 
 BEAT = 5.0
 """Seconds between two beats of the holder. A change of an account's health does not wait."""

@@ -14,7 +14,7 @@ from tui.domain.polling.duration_model import Fit, Lived
 from tui.domain.polling.request_cost import Demand
 from tui.domain.polling.schedule import Learned, Tempo
 from tui.engine.accounts import LiveAccount
-from tui.stores.journal import JournalError
+from tui.storage.journal.journal import JournalError
 
 REMEMBERED = 200
 """Ended jobs of an account and kind that are learned from: the last ones, for services change."""

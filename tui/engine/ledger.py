@@ -18,8 +18,8 @@ from tui.engine.entries import Entries
 from tui.engine.feed import AccountState, Kind, Notice, Progress
 from tui.engine.plans import Plans
 from tui.presentation import queries
-from tui.stores.journal import Entry
-from tui.stores.library import Library
+from tui.storage.journal.journal import Entry
+from tui.storage.workspace import Library
 
 HURRIED = 0.0
 """Instant of an ask that goes before everything that is due."""

@@ -13,10 +13,10 @@ from tui.engine.feed import Cancel, Command, Detail, Download, Outcome, Pause, R
 from tui.engine.ledger import Ledger
 from tui.engine.links import Links, Renewed
 from tui.presentation import formatting
-from tui.stores.journal import JournalError
-from tui.stores.library import Library
-from tui.stores.watchlist import Operation, Reading, WatchlistError
-from tui.stores.watchlist import Outcome as Changed
+from tui.storage.journal.journal import JournalError
+from tui.storage.watchlist.file import Operation, Reading, WatchlistError
+from tui.storage.watchlist.file import Outcome as Changed
+from tui.storage.workspace import Library
 
 ASKS_SHOWN = 200
 """The last asks of a job that its detail shows."""

@@ -13,7 +13,7 @@ from tui.domain.polling.schedule import Tempo
 from tui.engine.accounts import LiveAccount
 from tui.engine.learning import Learning
 from tui.providers.model import UnknownKind
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 
 
 class Plans:

@@ -12,7 +12,7 @@ from tui.domain.models import Asked, Fault, FaultKind, Job
 from tui.engine.accounts import LiveAccount
 from tui.engine.client import Bounds, Transport
 from tui.engine.succession import Turn
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 
 STAND_IN = "babeltop-doctor"
 """The id that is asked for where an account has no job: "not found" proves the key."""

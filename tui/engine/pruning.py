@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 
 from tui.domain.models import Ref
-from tui.stores.journal import STEP, JournalError
-from tui.stores.library import Library
+from tui.storage.journal.journal import STEP, JournalError
+from tui.storage.workspace import Library
 
 EVERY = 300.0
 """Seconds between two looks for what the journal keeps too long."""

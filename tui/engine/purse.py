@@ -6,8 +6,8 @@ Where the journal cannot be had, the process goes on by what it knows itself.
 from collections.abc import Callable
 
 from tui.domain.polling.rate_limit import HOLD, SET_BACK, Budget
-from tui.stores.budgets import Budgets
-from tui.stores.database import JournalError
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.rate_limits import Budgets
 
 FRESH = 0.05
 """Seconds for which what other processes did is not looked up again."""

@@ -30,9 +30,9 @@ from tui.engine.poller import Poller
 from tui.engine.pruning import Pruning
 from tui.engine.succession import Turn
 from tui.engine.watching import Watching
-from tui.stores.budgets import Budgets
-from tui.stores.journal import JournalError
-from tui.stores.library import Library
+from tui.storage.journal.journal import JournalError
+from tui.storage.journal.rate_limits import Budgets
+from tui.storage.workspace import Library
 
 TICK = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""

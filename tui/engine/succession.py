@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from tui.domain.models import FaultKind
 from tui.domain.polling.throttle import FAILURES
-from tui.stores.library import Account
+from tui.storage.workspace import Account
 
 A = TypeVar("A")
 

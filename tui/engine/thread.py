@@ -17,7 +17,7 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Ref
 from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Progress, Stage, Update
 from tui.engine.names import EngineLoop
-from tui.stores.library import Library
+from tui.storage.workspace import Library
 
 if TYPE_CHECKING:
     from tui.engine.client import Transport

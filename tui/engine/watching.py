@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Mapping
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.ledger import Ledger
-from tui.stores.journal import JournalError
-from tui.stores.library import Library
-from tui.stores.listing import Listing, Recalled, Stamp
-from tui.stores.watchlist import Reading, WatchlistError
+from tui.storage.journal.journal import JournalError
+from tui.storage.watchlist.cache import Listing, Recalled, Stamp
+from tui.storage.watchlist.file import Reading, WatchlistError
+from tui.storage.workspace import Library
 
 SETTLED = 0.2
 """Seconds without a write after which a file counts as saved whole."""

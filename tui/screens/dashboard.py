@@ -22,7 +22,7 @@ from tui.engine.feed import Command as Wish
 from tui.engine.feed import Feed, Outcome, Update
 from tui.presentation.queries import View
 from tui.screens.starting import Looks
-from tui.stores.settings import Alerts
+from tui.storage.config.settings import Alerts
 from tui.widgets.bars import HintBar, TopBar, ViewBar
 from tui.widgets.board import PAUSED, Board
 from tui.widgets.detail import DetailPane, DetailTabs

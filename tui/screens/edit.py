@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, Label, Static
 
 from tui.domain.models import Job
-from tui.stores.watchlist import Set
+from tui.storage.watchlist.file import Set
 
 _OPTIONS = {
     "keep_link": "renew its link before it dies",

@@ -9,7 +9,7 @@ from tui.domain.models import Job, Link, Phase, Ref
 from tui.engine.feed import AccountState, Outcome, Pause, Refresh, Renew
 from tui.presentation import formatting
 from tui.screens.dashboard import Dashboard
-from tui.stores.watchlist import Add, Remove, Removed, Restore, Set
+from tui.storage.watchlist.file import Add, Remove, Removed, Restore, Set
 
 DEAR = 1.0
 """Minutes of asking from which on an operator is asked whether it is meant."""

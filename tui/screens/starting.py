@@ -14,11 +14,11 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.feed import AccountState, Health, Update
 from tui.presentation.queries import View
-from tui.stores.library import Library
-from tui.stores.listing import HEADING, WATCHLIST, Heading, Listing, Recalled
-from tui.stores.secrets import Secret
-from tui.stores.settings import Settings
-from tui.stores.watchlist import WatchlistError
+from tui.storage.config.secrets import Secret
+from tui.storage.config.settings import Settings
+from tui.storage.watchlist.cache import HEADING, WATCHLIST, Heading, Listing, Recalled
+from tui.storage.watchlist.file import WatchlistError
+from tui.storage.workspace import Library
 
 LOOKS = "looks"
 """The name under which the journal keeps them."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tui.engine.feed import Kind, Notice
 from tui.presentation.formatting import clean
-from tui.stores.settings import Alerts
+from tui.storage.config.settings import Alerts
 
 MANY = 3
 """Notices of jobs that are shown one by one …"""

@@ -232,7 +232,7 @@ def _from_keyring(source: Source, entry: str) -> str:
         import keyring
         from keyring.errors import KeyringError
     except ImportError:
-        from tui.stores.extras import install_command
+        from tui.storage.extras import install_command
 
         raise SecretError(f"{source} takes an extra: {install_command('keyring')}") from None
     service, _, name = entry.rpartition("/")

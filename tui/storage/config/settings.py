@@ -13,9 +13,9 @@ from msgspec.structs import asdict, replace
 
 from tui.providers.fields import BaseUrl, Duration, Name
 from tui.providers.table_decoder import build, fields
-from tui.stores.lines import line_of
-from tui.stores.secrets import Source, Variable
-from tui.stores.values import Concurrency, Interval, Keys, Patience, Rate, Webhook, exposed
+from tui.storage.config.fields import Concurrency, Interval, Keys, Patience, Rate, Webhook, exposed
+from tui.storage.config.secrets import Source, Variable
+from tui.storage.config.toml_positions import line_of
 
 HookEvent = Literal[
     "queued",

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tui.domain import ids
 from tui.domain.models import Job, Ref
 from tui.presentation.formatting import clean
-from tui.stores import blocks
+from tui.storage.watchlist import toml_blocks
 
 _PLACE = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
 """How `tomllib` ends its messages; as attributes it has line and column from Python 3.14 on only."""
@@ -67,14 +67,14 @@ def parse(text: str) -> Reading:
 def document(text: str) -> Table:
     """Everything the text says. Raises WatchlistError where it is no TOML."""
     try:
-        return tomllib.loads(text.removeprefix(blocks.BOM), parse_float=_float)
+        return tomllib.loads(text.removeprefix(toml_blocks.BOM), parse_float=_float)
     except RecursionError as error:
         raise WatchlistError("brackets are nested too deeply") from error
     except ValueError as error:  # TOMLDecodeError, or an int of more digits than Python converts
         place = re.search(_PLACE, str(error))
         line, column = (int(place[1]), int(place[2])) if place and place[1] else (None, None)
         if place and not line:
-            line = blocks.line_at(text, len(text.rstrip()))
+            line = toml_blocks.line_at(text, len(text.rstrip()))
         reason = re.sub(_PLACE, "", str(error))
         raise WatchlistError(f"{reason}: correct it in an editor", line=line, column=column) from error
 
@@ -84,7 +84,7 @@ def tables_of(content: Table, text: str) -> list[Table]:
     tables: object = content.get("job", [])
     if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):  # pyright: ignore[reportUnknownVariableType]
         return tables  # pyright: ignore[reportUnknownVariableType]
-    line = blocks.line_at(text, blocks.first_mention(text, "job"))
+    line = toml_blocks.line_at(text, toml_blocks.first_mention(text, "job"))
     raise WatchlistError("every job starts with a line [[job]], in two brackets", line=line)
 
 
@@ -157,9 +157,13 @@ def _instant(value: object) -> float:
 
 def _lines(text: str, indices: list[int]) -> Iterator[int]:
     """The line of each of these jobs; where they are no blocks, of what holds them."""
-    found = blocks.blocks(text, "job")
+    found = toml_blocks.blocks(text, "job")
     for index in indices:
-        yield found[index].line if index < len(found) else blocks.line_at(text, blocks.first_mention(text, "job"))
+        yield (
+            found[index].line
+            if index < len(found)
+            else toml_blocks.line_at(text, toml_blocks.first_mention(text, "job"))
+        )
 
 
 def _float(text: str) -> float:

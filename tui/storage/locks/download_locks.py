@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from tui.domain.models import Ref
-from tui.stores.paths import make_private
+from tui.storage.paths import make_private
 
 BITS = 62
 """Of a job's place in the file, which stays empty: a lock may lie beyond a file's end."""

@@ -18,14 +18,14 @@ from msgspec.structs import replace
 from tui.domain.job_state import JobState, PhaseChange, known_at
 from tui.domain.models import Asked, FaultKind, Phase, Ref, Saved
 from tui.domain.polling.duration_model import Lived
-from tui.stores import downloads
-from tui.stores.budgets import Budgets
-from tui.stores.database import Database, JournalError, RefusedJournalError
-from tui.stores.downloads import Downloads
-from tui.stores.heartbeat import Heartbeats
-from tui.stores.layouts import LAYOUTS
-from tui.stores.successors import Successors
-from tui.stores.told import Told
+from tui.storage.journal import downloads
+from tui.storage.journal.database import Database, JournalError, RefusedJournalError
+from tui.storage.journal.downloads import Downloads
+from tui.storage.journal.heartbeats import Heartbeats
+from tui.storage.journal.migrations import LAYOUTS
+from tui.storage.journal.notifications import Told
+from tui.storage.journal.rate_limits import Budgets
+from tui.storage.journal.successors import Successors
 
 __all__ = ["Entry", "Journal", "JournalError", "RefusedJournalError"]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tui.domain.models import Job, Ref
-from tui.stores import blocks
-from tui.stores.blocks import Block, Edit, Statement
-from tui.stores.joblist import Reading, Table, WatchlistError, document, job_of, jobs_of, ref_of, tables_of
-from tui.stores.literals import job_block, job_table, literal, toml_value
-from tui.stores.operations import Add, Operation, Outcome, Remove, Removed, Set
+from tui.storage.watchlist import toml_blocks
+from tui.storage.watchlist.operations import Add, Operation, Outcome, Remove, Removed, Set
+from tui.storage.watchlist.parser import Reading, Table, WatchlistError, document, job_of, jobs_of, ref_of, tables_of
+from tui.storage.watchlist.toml_blocks import Block, Edit, Statement
+from tui.storage.watchlist.toml_values import job_block, job_table, literal, toml_value
 
 
 class Change(NamedTuple):
@@ -37,7 +37,7 @@ class _Page(NamedTuple):
     @property
     def top(self) -> int:
         """Where the text starts, behind a BOM."""
-        return len(blocks.BOM) if self.text.startswith(blocks.BOM) else 0
+        return len(toml_blocks.BOM) if self.text.startswith(toml_blocks.BOM) else 0
 
     def firsts(self) -> dict[Ref, int]:
         """The index of each job's block, the one that counts."""
@@ -64,11 +64,11 @@ def perform(text: str, operation: Operation) -> Change:
     not say what is meant (`job = [ … ]` inline, a sub-table away from its block).
     """
     content = document(text)
-    page = _Page(text, content, jobs_of(content, text), tables_of(content, text), blocks.blocks(text, "job"))
+    page = _Page(text, content, jobs_of(content, text), tables_of(content, text), toml_blocks.blocks(text, "job"))
     plan = _planned(page, operation)
     if not plan.edits:
         return Change(text, page.reading, plan.outcome)
-    changed = blocks.edited(text, plan.edits)
+    changed = toml_blocks.edited(text, plan.edits)
     return Change(changed, _checked(page, plan, changed), plan.outcome)
 
 
@@ -98,11 +98,11 @@ def _checked(page: _Page, plan: _Plan, changed: str) -> Reading:
 
 def _unsafe(page: _Page, start: int | None = None) -> WatchlistError:
     """The refusal, naming the line at or below `start`; None: the jobs are no blocks, and it is theirs."""
-    place = blocks.first_mention(page.text, "job") if start is None else blocks.blanks_after(page.text, start)
+    place = toml_blocks.first_mention(page.text, "job") if start is None else toml_blocks.blanks_after(page.text, start)
     return WatchlistError(
         "nothing was written, since more than the job's own block would change: "
         "change it in an editor, or write each job as one block under [[job]]",
-        line=blocks.line_at(page.text, place),
+        line=toml_blocks.line_at(page.text, place),
     )
 
 
@@ -118,7 +118,7 @@ def _add(page: _Page, jobs: tuple[Job, ...]) -> _Plan:
     outcome = Outcome(added=tuple(new), already=tuple(already))
     if not new:
         return _Plan([], page.tables, outcome)
-    end, line_end = len(page.text), blocks.line_end(page.text)
+    end, line_end = len(page.text), toml_blocks.line_end(page.text)
     written = _gap(page) + line_end.join(job_block(table, line_end) for table in new.values())
     return _Plan([Edit(end, end, written)], [*page.tables, *new.values()], outcome)
 
@@ -134,8 +134,8 @@ def _good_table(job: Job) -> Table:
 
 def _gap(page: _Page) -> str:
     """What makes the end of the text a blank line, or its start."""
-    end, line_end = len(page.text), blocks.line_end(page.text)
-    if end == page.top or blocks.blanks_before(page.text, end, page.top) < end:
+    end, line_end = len(page.text), toml_blocks.line_end(page.text)
+    if end == page.top or toml_blocks.blanks_before(page.text, end, page.top) < end:
         return ""
     return line_end if page.text.endswith("\n") else line_end * 2
 
@@ -167,10 +167,10 @@ def _remove(page: _Page, refs: tuple[Ref, ...]) -> _Plan:
 
 def _with_spare_blanks(text: str, block: Block, floor: int, top: int) -> tuple[int, int]:
     """What goes with a block: the blank lines above it, where more follow or the text ends; at `top` those below."""
-    behind = blocks.blanks_after(text, block.end)
+    behind = toml_blocks.blanks_after(text, block.end)
     if behind == block.end < len(text):
         return block.start, block.end
-    start = blocks.blanks_before(text, block.start, floor)
+    start = toml_blocks.blanks_before(text, block.start, floor)
     return start, behind if start == block.start == top else block.end
 
 
@@ -206,11 +206,11 @@ def _block_edits(text: str, block: Block, changes: Mapping[str, object]) -> Iter
         elif key in there:
             yield Edit(*there[key].value, literal(value))
         else:
-            yield Edit(behind, behind, f"{blocks.line_end(text)}{margin}{key} = {literal(value)}")
+            yield Edit(behind, behind, f"{toml_blocks.line_end(text)}{margin}{key} = {literal(value)}")
 
 
 def _restore(page: _Page, removed: tuple[Removed, ...]) -> _Plan:
-    firsts, line_end, end = page.firsts(), blocks.line_end(page.text), len(page.text)
+    firsts, line_end, end = page.firsts(), toml_blocks.line_end(page.text), len(page.text)
     wanted = [each for each in removed if each.ref not in firsts]
     placed = sorted(zip(_places(page, wanted), wanted, strict=True), key=lambda pair: pair[0])
     edits: list[Edit] = []
@@ -235,7 +235,7 @@ def _places(page: _Page, wanted: list[Removed]) -> Iterator[int]:
     """Where each block goes: as many lines below its job as it stood, but above the next job; without its job, last."""
     firsts, size = page.firsts(), len(page.text)
     heads = [*sorted(page.blocks[index].start for index in firsts.values()), size]
-    statements = list(blocks.statements(page.text))
+    statements = list(toml_blocks.statements(page.text))
     for each in wanted:
         if each.after and each.after not in firsts:
             yield size

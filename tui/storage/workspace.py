@@ -18,14 +18,15 @@ from tui.presentation.queries import Outlook
 from tui.providers import loader
 from tui.providers.model import Plan, Provider
 from tui.providers.table_decoder import nearest
-from tui.stores import paths, secrets, settings
-from tui.stores.database import UnwritableJournalError
-from tui.stores.journal import Journal, JournalError
-from tui.stores.listing import Recalled
-from tui.stores.secrets import Secret, SecretError, Source
-from tui.stores.settings import AccountSettings, AccountTable, Settings, SettingsError
-from tui.stores.values import exposed
-from tui.stores.watchlist import Operation, Outcome, Reading, WatchlistError, WatchlistFile
+from tui.storage import paths
+from tui.storage.config import secrets, settings
+from tui.storage.config.fields import exposed
+from tui.storage.config.secrets import Secret, SecretError, Source
+from tui.storage.config.settings import AccountSettings, AccountTable, Settings, SettingsError
+from tui.storage.journal.database import UnwritableJournalError
+from tui.storage.journal.journal import Journal, JournalError
+from tui.storage.watchlist.cache import Recalled
+from tui.storage.watchlist.file import Operation, Outcome, Reading, WatchlistError, WatchlistFile
 
 ENGINE_PATIENCE = 2.0
 """Seconds that an engine waits for another writer of the watchlist: meanwhile it asks nobody."""

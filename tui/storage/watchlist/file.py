@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.stores.joblist import Reading, WatchlistError, harmless, parse
-from tui.stores.operations import Add, Operation, Outcome, Remove, Removed, Restore, Set
+from tui.storage.watchlist.operations import Add, Operation, Outcome, Remove, Removed, Restore, Set
+from tui.storage.watchlist.parser import Reading, WatchlistError, harmless, parse
 
 if TYPE_CHECKING:
-    from tui.stores.changes import Change
+    from tui.storage.watchlist.editor import Change
 
 __all__ = [
     "Add",
@@ -88,7 +88,7 @@ class WatchlistFile:
             raise WatchlistError(reason, line=line) from error
 
     def _replaced(self, real: Path, operation: Operation) -> "Change":
-        from tui.stores.changes import perform  # only where something is written
+        from tui.storage.watchlist.editor import perform  # only where something is written
 
         draft = real.with_name(f".{real.name}.tmp")  # the lock is held: what stands there is a dead writer's
         try:

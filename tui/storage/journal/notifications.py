@@ -5,7 +5,7 @@ It keeps keys and instants; whoever tells chooses the key. Pruning takes away wh
 
 from collections.abc import Iterable
 
-from tui.stores.database import Database
+from tui.storage.journal.database import Database
 
 
 class Told:

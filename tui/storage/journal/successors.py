@@ -1,6 +1,6 @@
 """What the journal keeps of APIs that are over: which accounts have moved, and which jobs their successors refused."""
 
-from tui.stores.database import Database
+from tui.storage.journal.database import Database
 
 _MOVE = ""
 """Stands for an id in the row that is about the account itself."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 from tui.domain.content_headers import Digest
 from tui.domain.models import Ref, Saved
 from tui.presentation.filenames import Name
-from tui.stores.database import Database
+from tui.storage.journal.database import Database
 
 
 class Begun(Struct, frozen=True, kw_only=True):

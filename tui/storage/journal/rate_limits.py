@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from tui.domain.polling.rate_limit import Budget
-from tui.stores.database import Database
+from tui.storage.journal.database import Database
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Budget).decode

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import NamedTuple
 
-from tui.stores.database import Database
+from tui.storage.journal.database import Database
 
 
 class Beat(NamedTuple):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tui.stores.mounts import network_type
+from tui.storage.filesystem import network_type
 
 BUSY = 0.25
 """Seconds that a write waits for another process's."""

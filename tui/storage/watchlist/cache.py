@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
-from tui.stores.joblist import Reading
+from tui.storage.watchlist.parser import Reading
 
 WATCHLIST = "watchlist"
 """The name under which the journal keeps it."""

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from tui.stores.paths import make_private
+from tui.storage.paths import make_private
 
 
 class Lease:

@@ -1,0 +1,1 @@
+"""The SQLite journal: the database and one module per table."""

@@ -1,0 +1,1 @@
+"""Operating system locks: the poller's lease and the downloads' claims."""

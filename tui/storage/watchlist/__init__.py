@@ -1,0 +1,1 @@
+"""The watchlist file: parser, operations, editor, cache."""

@@ -1,1 +1,0 @@
-"""What stays: paths, settings, secrets, the watchlist, the journal."""
