@@ -10,7 +10,7 @@ from tui.domain import job_state
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import Ref
-from tui.engine.feed import (
+from tui.engine.api import (
     AccountState,
     Cancel,
     Command,

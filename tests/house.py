@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
-from tui.engine.feed import AccountState, Notice, Progress, Refresh
-from tui.engine.session import Session
+from tui.engine.api import AccountState, Notice, Progress, Refresh
+from tui.engine.engine import Session
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Library, Places
 

@@ -15,7 +15,7 @@ from tui.app import Babeltop
 from tui.demo import staged
 from tui.domain.artifacts import pieces
 from tui.domain.models import Phase, Saved
-from tui.engine.feed import AccountState, Health, Progress, Stage, Update
+from tui.engine.api import AccountState, Health, Progress, Stage, Update
 from tui.presentation import queries
 from tui.storage.workspace import Library
 from tui.widgets.welcome import Greeting

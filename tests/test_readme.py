@@ -22,7 +22,7 @@ from tests.server import serving
 from tests.terminal import Terminal
 from tests.waiting import DEADLINE, wait_until
 from tui.cli.verbs import VERBS
-from tui.engine import couriers, hooks
+from tui.engine.notifications import delivery, hooks
 from tui.simulator.app import Simulator
 from tui.storage.config import settings
 
@@ -185,7 +185,7 @@ def test_the_json_that_is_described_is_the_schemas() -> None:
 def test_what_a_hook_is_told_is_the_schemas() -> None:
     told = TEXT.partition("It has `event`")[2].partition("With a `secret`")[0] + "`event`"
     assert all(f"`{key}`" in told for key in schema.OCCASION["properties"])
-    assert couriers.SIGNATURE in TEXT
+    assert delivery.SIGNATURE in TEXT
     assert len(hooks.PAUSES) + 1 == 4
 
 

@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from tui.commands import Command, remapped
-from tui.engine.feed import Feed, Remember, Update
+from tui.engine.api import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.presentation.queries import Outlook
 from tui.screens.dashboard import Dashboard
@@ -41,7 +41,7 @@ from tui.widgets.themes import THEMES
 from tui.widgets.welcome import Greeting
 
 if TYPE_CHECKING:
-    from tui.engine.client import Transport
+    from tui.engine.http.client import Transport
 
 log = logging.getLogger(__name__)
 

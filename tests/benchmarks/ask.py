@@ -14,9 +14,9 @@ from tests.benchmarks.origin import Origin, origin
 from tui.domain import job_state
 from tui.domain.job_state import JobState
 from tui.domain.models import Job
-from tui.engine.accounts import LiveAccount
-from tui.engine.asking import event
-from tui.engine.client import Bounds
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.http.client import Bounds
+from tui.engine.polling.poll_executor import event
 from tui.providers import loader
 from tui.storage.config.secrets import Secret
 from tui.storage.workspace import Account

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from tests import house
 from tests.virtual import HOUR, Wire, live, wall
-from tui.engine.session import Session
+from tui.engine.engine import Session
 from tui.simulator.app import Simulator
 
 JOBS = 1000

@@ -104,7 +104,7 @@ def ours(look: str, busy: bool) -> None:
     from datetime import UTC
 
     from tui.app import Babeltop
-    from tui.engine.feed import Update
+    from tui.engine.api import Update
     from tui.storage.config.settings import Settings
     from tui.widgets.welcome import Greeting
 

@@ -18,7 +18,7 @@ from tests import house
 from tests.benchmarks.consoles import JOBS, resident, states
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.domain.models import ENDS, Job
-from tui.engine.session import Session
+from tui.engine.engine import Session
 from tui.engine.thread import Outbox
 from tui.presentation.queries import Outlook
 from tui.simulator.app import Simulator

@@ -11,7 +11,7 @@ import httpx
 from tests import house
 from tests.benchmarks.origin import Origin, origin
 from tui.domain.models import Phase, Ref
-from tui.engine.session import Session
+from tui.engine.engine import Session
 
 JOBS = 1000
 CURLS = 100

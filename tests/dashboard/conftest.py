@@ -17,7 +17,7 @@ from tests.virtual import VirtualLoop
 from tui.app import Babeltop
 from tui.demo import staged
 from tui.demo.stage import CONFIG, KEYS
-from tui.engine.feed import Update
+from tui.engine.api import Update
 from tui.storage.workspace import Library, Places
 from tui.widgets.welcome import Greeting
 

@@ -10,7 +10,7 @@ from textual.widgets import Input
 from tests.feeds import LibraryFeed
 from tui.app import Babeltop
 from tui.commands import COMMANDS
-from tui.engine.feed import Update
+from tui.engine.api import Update
 from tui.presentation.queries import SORTS, View
 from tui.screens.accounts import AccountsScreen
 from tui.screens.add import AddScreen

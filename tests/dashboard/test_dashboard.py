@@ -11,7 +11,7 @@ from tui.app import Babeltop
 from tui.commands import COMMANDS
 from tui.domain.job_state import JobState
 from tui.domain.models import Asked, FaultKind, Job, Phase, Ref, Report
-from tui.engine.feed import Kind, Notice, Update
+from tui.engine.api import Kind, Notice, Update
 from tui.presentation.queries import View, name
 from tui.screens.add import AddScreen
 from tui.screens.dashboard import Dashboard

@@ -8,7 +8,7 @@ from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, with_state
 from tui.app import Babeltop
 from tui.domain.models import Link, LinkKind, Phase
-from tui.engine.feed import Outcome
+from tui.engine.api import Outcome
 from tui.presentation import queries
 from tui.presentation.queries import View
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.server import serving
 from tests.terminal import Terminal
 from tui.domain.models import Ref
-from tui.engine.feed import Kind, Notice
+from tui.engine.api import Kind, Notice
 from tui.simulator.app import Simulator
 from tui.storage.config.settings import Alerts
 from tui.widgets.notices import MANY, MOST, WINDOW, Notices, desktop_sequence

@@ -12,7 +12,7 @@ from textual.geometry import Size
 from tests.domain.made import few, fits, stories
 from tui.domain.job_state import JobState, PhaseChange, reduce
 from tui.domain.models import Asked, Job, Link, LinkKind, Phase, Report
-from tui.engine.feed import Detail
+from tui.engine.api import Detail
 from tui.presentation import queries
 from tui.presentation.queries import Outlook
 from tui.widgets.board import Board

@@ -13,7 +13,7 @@ from tests.feeds import LibraryFeed, with_state
 from tests.waiting import wait_until
 from tui.app import Babeltop
 from tui.domain.models import Link, LinkKind, Phase, Saved
-from tui.engine.feed import Progress, Stage, Update
+from tui.engine.api import Progress, Stage, Update
 from tui.presentation import queries
 from tui.screens.confirm import ConfirmScreen
 

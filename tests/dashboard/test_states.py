@@ -11,7 +11,7 @@ from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, accounts
 from tui.app import Babeltop
 from tui.domain.models import Phase
-from tui.engine.feed import AccountState, Health, Update
+from tui.engine.api import AccountState, Health, Update
 from tui.screens.confirm import ConfirmScreen
 from tui.storage.config.settings import Settings, Ui
 from tui.storage.watchlist.cache import Listing

@@ -7,7 +7,7 @@ from tests.dashboard.conftest import NOW
 from tui.app import Babeltop
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase
-from tui.engine.feed import Update
+from tui.engine.api import Update
 from tui.screens.dashboard import TICK
 from tui.storage.config.settings import Settings
 from tui.widgets.welcome import Greeting

@@ -15,7 +15,7 @@ from tests.feeds import LibraryFeed
 from tui.app import Babeltop
 from tui.domain import job_state as reducer
 from tui.domain.models import Phase
-from tui.engine.feed import Update
+from tui.engine.api import Update
 from tui.presentation import columns
 from tui.presentation.columns import GAP, MARKS
 from tui.presentation.queries import SORTS, View

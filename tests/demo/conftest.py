@@ -6,7 +6,7 @@ import pytest
 
 from tests.virtual import EPOCH
 from tui.demo import staged
-from tui.engine.client import Transport
+from tui.engine.http.client import Transport
 from tui.storage.workspace import Library
 
 

@@ -18,7 +18,7 @@ from tui.domain import ids, job_state
 from tui.domain.job_state import Flag, JobState
 from tui.domain.links import expiry
 from tui.domain.models import Phase
-from tui.engine.client import Transport
+from tui.engine.http.client import Transport
 from tui.presentation import columns, queries
 from tui.presentation.formatting import clean
 from tui.presentation.queries import Outlook, View

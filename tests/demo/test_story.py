@@ -18,8 +18,8 @@ from tui.demo.story import CAST
 from tui.domain import job_state
 from tui.domain.job_state import Flag, JobState
 from tui.domain.models import ACTIVE, ENDS, Phase, Ref
-from tui.engine.feed import AccountState, Health, Notice, Progress, Refresh
-from tui.engine.session import Session
+from tui.engine.api import AccountState, Health, Notice, Progress, Refresh
+from tui.engine.engine import Session
 from tui.presentation import queries
 from tui.presentation.queries import Outlook
 

@@ -14,8 +14,8 @@ from tests.house import Ear
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Job, Link, LinkKind, Phase, Ref
-from tui.engine.feed import Kind
-from tui.engine.session import Session
+from tui.engine.api import Kind
+from tui.engine.engine import Session
 from tui.storage.config.settings import Hook, HookEvent
 from tui.storage.journal.journal import Entry, Journal
 from tui.storage.watchlist.file import Add, Set

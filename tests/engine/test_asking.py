@@ -13,8 +13,8 @@ from tests.house import Ear
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
-from tui.engine.feed import Health, Kind, Resume
-from tui.engine.session import Session
+from tui.engine.api import Health, Kind, Resume
+from tui.engine.engine import Session
 from tui.presentation.queries import Outlook, flags
 
 A, B, C = Ref("heygen", "a"), Ref("heygen", "b"), Ref("konpro", "c")

@@ -12,8 +12,8 @@ from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.domain.models import FaultKind, Job, Phase, Ref
-from tui.engine.feed import Kind
-from tui.engine.session import TICK, Session
+from tui.engine.api import Kind
+from tui.engine.engine import TICK, Session
 from tui.storage.watchlist.file import Add, Remove, Restore, Set, WatchlistError
 from tui.storage.workspace import Library
 

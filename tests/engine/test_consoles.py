@@ -21,8 +21,8 @@ from tests.virtual import MINUTE, Wire, live, wall
 from tests.waiting import DEADLINE, wait_until
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
-from tui.engine.feed import Health
-from tui.engine.session import Session
+from tui.engine.api import Health
+from tui.engine.engine import Session
 from tui.presentation.queries import Outlook, flags
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story

@@ -19,8 +19,8 @@ from tests.stores.test_downloads import HOLDER
 from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
 from tests.waiting import DEADLINE, until
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.feed import Cancel, Download, Kind, Stage
-from tui.engine.session import Session
+from tui.engine.api import Cancel, Download, Kind, Stage
+from tui.engine.engine import Session
 from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS
 from tui.storage.watchlist.file import Set

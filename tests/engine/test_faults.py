@@ -12,9 +12,9 @@ from tests.house import KEY, Ear, running
 from tests.server import raw, serving
 from tests.waiting import DEADLINE, until
 from tui.domain.models import FaultKind, Phase, Ref
-from tui.engine.client import Bounds
-from tui.engine.feed import Health
-from tui.engine.session import Session
+from tui.engine.api import Health
+from tui.engine.engine import Session
+from tui.engine.http.client import Bounds
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 

@@ -15,9 +15,9 @@ import pytest
 from tests.files import Origin, at
 from tests.waiting import wait_until
 from tui.domain.models import Fault, FaultKind, Link, LinkKind
-from tui.engine import following
-from tui.engine.fetching import Fetching, Order
-from tui.engine.following import FetchError, Way
+from tui.engine.downloads import http
+from tui.engine.downloads.http import FetchError, Way
+from tui.engine.downloads.transfer import Fetching, Order
 from tui.providers.fields import HeaderName
 from tui.providers.model import Key
 from tui.storage import partial_file
@@ -44,7 +44,7 @@ class Errand:
             self.renewed.append(dead)
             return self.fresh
 
-        async with following.client(httpx.create_ssl_context, None) as client:
+        async with http.client(httpx.create_ssl_context, None) as client:
             fetching = Fetching(
                 Order(link=link(url, key=key, kind=kind), folder=self.folder, titles=("Spring",), id="id"),
                 self.way,

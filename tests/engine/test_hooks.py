@@ -19,10 +19,10 @@ from tests.server import raw, serving, silence
 from tests.waiting import DEADLINE, until
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Job, Link, LinkKind, Phase, Ref
-from tui.engine import hooks
-from tui.engine.alerts import Occasion
-from tui.engine.couriers import MOST, _lines
-from tui.engine.hooks import QUEUE, Hooks, calling
+from tui.engine.notifications import hooks
+from tui.engine.notifications.alert_monitor import Occasion
+from tui.engine.notifications.delivery import MOST, _lines
+from tui.engine.notifications.hooks import QUEUE, Hooks, calling
 from tui.storage.config.fields import Patience, Webhook
 from tui.storage.config.secrets import Source, Variable
 from tui.storage.config.settings import Hook

@@ -4,7 +4,7 @@ from tests.domain.test_cadence import JOB, NOW, after, said
 from tui.domain.job_state import reduce
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import Lived
-from tui.engine.learning import AFRESH, Learning, lived
+from tui.engine.polling.duration_learner import AFRESH, Learning, lived
 from tui.storage.journal.journal import Entry, Journal, JournalError
 
 

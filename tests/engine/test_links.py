@@ -9,7 +9,7 @@ from tests.virtual import DAY, EPOCH, HOUR, MINUTE, WEEK, live, wall
 from tui.domain import job_state
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Job, LinkKind, Phase, Ref
-from tui.engine.feed import Kind, Refresh, Renew
+from tui.engine.api import Kind, Refresh, Renew
 from tui.storage.watchlist.file import Set
 
 A = Ref("heygen", "a")

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.waiting import DEADLINE, until
-from tui.engine.names import EngineLoop
+from tui.engine.http.dns_loop import EngineLoop
 
 RESOLVE = socket.getaddrinfo
 

@@ -8,7 +8,7 @@ from tests.engine.scripted import Scripted, running
 from tests.engine.test_commands import A, B, played
 from tests.engine.test_consoles import Console
 from tests.virtual import HOUR, MINUTE, live, wall
-from tui.engine.feed import Pause
+from tui.engine.api import Pause
 
 
 def test_nothing_is_asked_while_paused_but_what_a_person_wants(tmp_path):

@@ -11,8 +11,8 @@ from tests import house
 from tests.house import Ear
 from tests.server import raw, serving
 from tui.domain.models import FaultKind, Phase, Ref
-from tui.engine import following
-from tui.engine.session import Session
+from tui.engine.downloads import http
+from tui.engine.engine import Session
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 
@@ -60,7 +60,7 @@ async def test_an_ask_of_another_host_takes_it(tmp_path, asked):
 
 async def test_a_download_from_this_machine_takes_no_proxy(asked):
     with serving(Simulator()) as base:
-        async with following.client(ssl.create_default_context, None) as client:
+        async with http.client(ssl.create_default_context, None) as client:
             reply = await client.get(f"{base}/nothing", auth=httpx.USE_CLIENT_DEFAULT)
     assert reply.status_code != 502
     assert asked == []

@@ -3,7 +3,7 @@
 import pytest
 
 from tui.domain.polling import rate_limit
-from tui.engine.purse import Purse
+from tui.engine.accounts.shared_rate_limit import Purse
 from tui.storage.journal.journal import Journal, JournalError
 
 NOW = 1_800_000_000.0

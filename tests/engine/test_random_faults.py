@@ -14,8 +14,8 @@ from tests.engine.scripted import Scripted, done, running
 from tests.house import Ear
 from tests.virtual import EPOCH, MINUTE, Wire, live, wall
 from tui.domain.models import Phase, Ref
-from tui.engine.line import Line, Place
-from tui.engine.session import Session
+from tui.engine.engine import Session
+from tui.engine.polling.poll_queue import Line, Place
 
 JOBS = 6
 QUIET = 8 * MINUTE

@@ -19,12 +19,12 @@ from tests.server import raw
 from tests.virtual import HOUR, Wire, live, wall
 from tests.waiting import DEADLINE, until
 from tui.domain.models import Fault, FaultKind
-from tui.engine import following
-from tui.engine.client import Bounds, Client, Request
-from tui.engine.couriers import Poster
-from tui.engine.following import CutError, Way
-from tui.engine.names import EngineLoop
-from tui.engine.session import Session
+from tui.engine.downloads import http
+from tui.engine.downloads.http import CutError, Way
+from tui.engine.engine import Session
+from tui.engine.http.client import Bounds, Client, Request
+from tui.engine.http.dns_loop import EngineLoop
+from tui.engine.notifications.delivery import Poster
 from tui.providers.model import Key
 from tui.providers.response import Reply
 from tui.storage.config.fields import Webhook
@@ -120,9 +120,9 @@ async def test_replies_before_the_reply_of_a_link_and_of_a_hook_are_bounded_too(
         told = await poster.post(b"{}", "1", None, 0.0)
         await poster.close()
         way = Way(base_url=url, header=Key(header="x-api-key"), key=None, insecure=True)
-        async with following.client(ssl.create_default_context, None) as client:
+        async with http.client(ssl.create_default_context, None) as client:
             with pytest.raises(CutError, match="128 KiB came without an end of the headers"):
-                await following.opened(client, way, following.Request(f"{url}/v.mp4", key=False))
+                await http.opened(client, way, http.Request(f"{url}/v.mp4", key=False))
     assert "128 KiB came without an end of the headers" in told.problem
 
 

@@ -14,7 +14,7 @@ from tests.house import Ear
 from tests.somebody import somebody
 from tests.virtual import MINUTE, Wire, live, wall
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.session import Session
+from tui.engine.engine import Session
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Library
 

@@ -12,8 +12,8 @@ from tests.engine.test_asking import stage as staged
 from tests.house import Ear
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE, Wire, live, wall
 from tui.domain.models import FaultKind, Job, Phase, Ref
-from tui.engine.feed import Kind, Pause, Renew
-from tui.engine.session import Session
+from tui.engine.api import Kind, Pause, Renew
+from tui.engine.engine import Session
 from tui.simulator.app import Simulator
 from tui.storage.watchlist.file import Remove
 

@@ -13,7 +13,7 @@ from tests.virtual import live
 from tests.waiting import DEADLINE, wait_until
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.feed import Kind, Notice, Progress, Resume, Stage
+from tui.engine.api import Kind, Notice, Progress, Resume, Stage
 from tui.engine.thread import NOTICES, WAKE_EVERY, EngineThread, Outbox
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story

@@ -12,8 +12,8 @@ from tests.proofs.truth import lived
 from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
-from tui.engine.feed import Renew
-from tui.engine.session import Session
+from tui.engine.api import Renew
+from tui.engine.engine import Session
 from tui.presentation.queries import Outlook, flags
 from tui.storage.watchlist.file import Set
 

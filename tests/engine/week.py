@@ -12,7 +12,7 @@ from tests.house import Ear
 from tests.virtual import DAY, MINUTE, WEEK, Wire, wall
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.session import Session
+from tui.engine.engine import Session
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 from tui.storage.watchlist.file import Add

@@ -19,7 +19,7 @@ from tests.engine.services import REPLY, Fact, Services
 from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Phase, Ref
-from tui.engine.feed import AccountState, Health
+from tui.engine.api import AccountState, Health
 from tui.engine.thread import Outbox
 from tui.presentation import columns, formatting
 from tui.presentation.queries import Outlook

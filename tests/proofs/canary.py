@@ -217,8 +217,8 @@ def proof(folder: Path, *, quick: bool) -> tuple[House, int]:
         for line in ("list", "log", "doctor") if quick else ("list", "list --json", "log", "log --json", "export"):
             house.run(line)
         for module, name, method in (
-            ("tui.engine.asking", "Asking", "_one"),
-            ("tui.engine.ledger", "Ledger", "settle"),
+            ("tui.engine.polling.poll_executor", "Asking", "_one"),
+            ("tui.engine.polling.job_store", "Ledger", "settle"),
             ("tui.storage.journal.journal", "Journal", "record"),
         )[: 1 if quick else 3]:
             crash = CRASH.format(module=module, name=name, method=method, link=LINK, key=KEY)

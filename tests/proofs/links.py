@@ -23,7 +23,7 @@ from tests.house import Ear
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE, Wire, live, wall
 from tui.domain.job_state import JobState
 from tui.domain.models import Fault, Job, Link, Ref
-from tui.engine.session import Session
+from tui.engine.engine import Session
 from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 

@@ -23,9 +23,9 @@ from tests.proofs.sweep10k import at, lag
 from tests.wrong import STEADY
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.client import DEADLINE, Bounds
-from tui.engine.names import EngineLoop
-from tui.engine.session import Session
+from tui.engine.engine import Session
+from tui.engine.http.client import DEADLINE, Bounds
+from tui.engine.http.dns_loop import EngineLoop
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Library
 

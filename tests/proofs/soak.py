@@ -22,7 +22,7 @@ from tests.terminal import Terminal
 from tests.virtual import DAY, EPOCH, HOUR, Wire, live, wall
 from tests.waiting import DEADLINE
 from tui.domain.models import Job, Ref
-from tui.engine.session import Session
+from tui.engine.engine import Session
 from tui.engine.thread import Outbox
 from tui.presentation.queries import Outlook
 from tui.simulator.app import Simulator

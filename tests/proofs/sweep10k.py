@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tests import house
 from tui.domain.models import Phase
-from tui.engine.session import Session
+from tui.engine.engine import Session
 from tui.simulator.app import Simulator
 from tui.simulator.limits import LIMITS
 from tui.simulator.serve import listening, server

@@ -20,8 +20,8 @@ from tests.engine.witness import PAINT, Record, Witness
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE, WEEK, Wire, live
 from tests.virtual import wall as turning
 from tui.domain.models import Job, Ref
-from tui.engine.feed import Pause, Refresh, Resume
-from tui.engine.session import Session
+from tui.engine.api import Pause, Refresh, Resume
+from tui.engine.engine import Session
 from tui.simulator.story import WORDS, Story
 from tui.storage.watchlist.file import Add, Set
 

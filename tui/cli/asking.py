@@ -14,10 +14,10 @@ from tui.cli.showing import line, put
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import ENDS, Link, Phase, Ref
-from tui.engine.hooks import calling
-from tui.engine.links import Renewed
-from tui.engine.names import EngineLoop
-from tui.engine.session import Session
+from tui.engine.engine import Session
+from tui.engine.http.dns_loop import EngineLoop
+from tui.engine.notifications.hooks import calling
+from tui.engine.polling.link_renewer import Renewed
 from tui.presentation import formatting, json_output, queries
 from tui.screens.ending import INTERRUPTED, ended_by_signals
 from tui.storage.workspace import Library

@@ -11,7 +11,7 @@ from tui.cli.findings import Finding, Level
 from tui.cli.output import FAULT, OK, USAGE, data, json_array, say
 from tui.cli.parser import Namespace
 from tui.domain.models import FaultKind, Job
-from tui.engine.probe import STAND_IN, Probe, probe
+from tui.engine.accounts.probe import STAND_IN, Probe, probe
 from tui.presentation import formatting
 from tui.storage.config.secrets import Secret
 from tui.storage.locks.poller_lease import Lease

@@ -13,8 +13,8 @@ from tui.cli.output import FAULT, OK, PROBLEM, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
 from tui.domain import artifacts
 from tui.domain.models import Phase, Ref, Saved
-from tui.engine.feed import Notice, Progress, Stage
-from tui.engine.session import Session
+from tui.engine.api import Notice, Progress, Stage
+from tui.engine.engine import Session
 from tui.presentation import formatting
 from tui.presentation.json_output import Shape
 from tui.storage.workspace import Library

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from tui.cli.output import say
 from tui.domain.job_state import JobState
 from tui.domain.models import FaultKind, Ref
-from tui.engine.feed import AccountState, Health, Kind, Notice, Progress
+from tui.engine.api import AccountState, Health, Kind, Notice, Progress
 
 _REFUSING = frozenset({Health.REFUSED, Health.NO_KEY})
 

@@ -20,7 +20,7 @@ from tui.storage.workspace import Library, Places
 if TYPE_CHECKING:
     import httpx
 
-    from tui.engine.client import Transport
+    from tui.engine.http.client import Transport
 
 CONFIG = """\
 # The demo's accounts. Their addresses are the services' own, and nothing ever leaves for them:

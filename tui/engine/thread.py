@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Ref
-from tui.engine.feed import AccountState, Command, Detail, Kind, Notice, Outcome, Progress, Stage, Update
-from tui.engine.names import EngineLoop
+from tui.engine.api import AccountState, Command, Detail, Kind, Notice, Outcome, Progress, Stage, Update
+from tui.engine.http.dns_loop import EngineLoop
 from tui.storage.workspace import Library
 
 if TYPE_CHECKING:
-    from tui.engine.client import Transport
-    from tui.engine.session import Session
+    from tui.engine.engine import Session
+    from tui.engine.http.client import Transport
 
 T = TypeVar("T")
 
@@ -274,8 +274,8 @@ class EngineThread:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
         if self._closing.is_set():  # `close` came before there was anything to cancel
             return
-        from tui.engine.hooks import calling
-        from tui.engine.session import Session  # httpx comes with it: 140 ms, after the first frame
+        from tui.engine.engine import Session  # httpx comes with it: 140 ms, after the first frame
+        from tui.engine.notifications.hooks import calling
 
         library = self._library.again()
 

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.widgets.option_list import Option
 
-from tui.engine.feed import AccountState
+from tui.engine.api import AccountState
 from tui.widgets.badges import badge, ending, waits
 from tui.widgets.board import Board
 from tui.widgets.choices import Choices

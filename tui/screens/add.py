@@ -15,7 +15,7 @@ from textual.widgets import Input, Select, Static, TextArea
 
 from tui.domain.job_ids import Candidate, Verdict, sort_out
 from tui.domain.models import Job, Ref
-from tui.engine.feed import AccountState
+from tui.engine.api import AccountState
 from tui.widgets.fit import fit
 
 GUESS = ""

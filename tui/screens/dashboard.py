@@ -18,8 +18,8 @@ from textual.widgets import Input, Static
 
 from tui.commands import Command
 from tui.domain.models import Ref
-from tui.engine.feed import Command as Wish
-from tui.engine.feed import Feed, Outcome, Update
+from tui.engine.api import Command as Wish
+from tui.engine.api import Feed, Outcome, Update
 from tui.presentation.queries import View
 from tui.screens.starting import Looks
 from tui.storage.config.settings import Alerts

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from tui.domain import job_state as reducer
 from tui.domain.links import expiry
 from tui.domain.models import Job, Link, Phase, Ref
-from tui.engine.feed import AccountState, Outcome, Pause, Refresh, Renew
+from tui.engine.api import AccountState, Outcome, Pause, Refresh, Renew
 from tui.presentation import formatting
 from tui.screens.dashboard import Dashboard
 from tui.storage.watchlist.file import Add, Remove, Removed, Restore, Set

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Phase, Ref
-from tui.engine.feed import Feed
+from tui.engine.api import Feed
 from tui.presentation import columns, formatting, queries
 from tui.widgets.board import Board
 from tui.widgets.choices import Choices

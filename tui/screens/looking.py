@@ -6,7 +6,7 @@ Each dialog is imported when its key is pressed: the first frame does not wait f
 from time import monotonic
 
 from tui.domain.models import Ref
-from tui.engine.feed import Resume
+from tui.engine.api import Resume
 from tui.presentation import queries
 from tui.presentation.queries import View
 from tui.screens.dashboard import Dashboard

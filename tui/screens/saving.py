@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tui.domain import job_state as reducer
-from tui.engine.feed import Cancel, Download
+from tui.engine.api import Cancel, Download
 from tui.presentation import queries
 from tui.screens import desktop
 from tui.screens.dashboard import Dashboard

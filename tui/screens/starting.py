@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.engine.feed import AccountState, Health, Update
+from tui.engine.api import AccountState, Health, Update
 from tui.presentation.queries import View
 from tui.storage.config.secrets import Secret
 from tui.storage.config.settings import Settings

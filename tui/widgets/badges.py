@@ -3,7 +3,7 @@
 from datetime import UTC
 from typing import NamedTuple
 
-from tui.engine.feed import AccountState, Health
+from tui.engine.api import AccountState, Health
 from tui.presentation import formatting
 
 

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tui.commands import Command, label
-from tui.engine.feed import Health
+from tui.engine.api import Health
 from tui.presentation import formatting
 from tui.presentation.columns import NOTHING
 from tui.presentation.queries import View

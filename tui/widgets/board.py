@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.engine.feed import AccountState, Health, Progress, Stage, Update
+from tui.engine.api import AccountState, Health, Progress, Stage, Update
 from tui.presentation.columns import ASCII, UNICODE, Face
 from tui.presentation.queries import Filter, Outlook, View
 from tui.widgets.arrangement import Arrangement

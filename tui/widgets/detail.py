@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.message import Message
 
 from tui.domain.models import Ref
-from tui.engine.feed import Detail, Feed
+from tui.engine.api import Detail, Feed
 from tui.widgets.bars import Bar, Piece
 from tui.widgets.board import Board
 from tui.widgets.due import Due

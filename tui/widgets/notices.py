@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
-from tui.engine.feed import Kind, Notice
+from tui.engine.api import Kind, Notice
 from tui.presentation.formatting import clean
 from tui.storage.config.settings import Alerts
 

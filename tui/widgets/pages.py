@@ -17,7 +17,7 @@ from tui.domain.job_state import JobState
 from tui.domain.links import expiry
 from tui.domain.models import PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
-from tui.engine.feed import Detail, Progress, Stage
+from tui.engine.api import Detail, Progress, Stage
 from tui.presentation import columns, formatting, queries
 from tui.widgets.board import Board
 from tui.widgets.timeline import timeline

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.engine.ledger import Ledger
+from tui.engine.polling.job_store import Ledger
 from tui.storage.journal.journal import JournalError
 from tui.storage.watchlist.cache import Listing, Recalled, Stamp
 from tui.storage.watchlist.file import Reading, WatchlistError

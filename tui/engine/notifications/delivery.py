@@ -22,8 +22,8 @@ from typing import NamedTuple
 import httpx
 
 from tui import __version__
-from tui.engine.client import direct
-from tui.engine.heads import HeadBound
+from tui.engine.http.client import direct
+from tui.engine.http.header_limit import HeadBound
 from tui.presentation.formatting import clean, mask_url
 from tui.storage.config.fields import Webhook
 from tui.storage.config.secrets import Secret

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tui.engine.ledger import Ledger
+from tui.engine.polling.job_store import Ledger
 from tui.storage.journal.journal import JournalError
 from tui.storage.workspace import Library
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tui import __version__
 from tui.domain.models import Fault, FaultKind
-from tui.engine.heads import HeadBound
+from tui.engine.http.header_limit import HeadBound
 from tui.presentation.formatting import clean
 from tui.providers.model import Key
 from tui.providers.response import Reply

@@ -11,11 +11,11 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Asked, Fault, FaultKind, Job, Report, Result
 from tui.domain.polling import throttle
 from tui.domain.polling.rate_limit import Budget, Leave
-from tui.engine.bulk import Bulk
-from tui.engine.client import Bounds, Client, Request, Transport, Trust
-from tui.engine.feed import AccountState, Health
-from tui.engine.purse import Purse
-from tui.engine.succession import UNDECIDED, Heir, Succession, Turn
+from tui.engine.accounts.api_migration import UNDECIDED, Heir, Succession, Turn
+from tui.engine.accounts.shared_rate_limit import Purse
+from tui.engine.api import AccountState, Health
+from tui.engine.http.client import Bounds, Client, Request, Transport, Trust
+from tui.engine.polling.bulk import Bulk
 from tui.presentation.formatting import clean
 from tui.providers import faults, response_parser
 from tui.providers.faults import REQUEST_ID_MOST

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import httpx
 
 from tui.domain.models import Asked, Fault, FaultKind, Job
-from tui.engine.accounts import LiveAccount
-from tui.engine.client import Bounds, Transport
-from tui.engine.succession import Turn
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.accounts.api_migration import Turn
+from tui.engine.http.client import Bounds, Transport
 from tui.storage.workspace import Library
 
 STAND_IN = "babeltop-doctor"

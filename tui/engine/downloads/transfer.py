@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from tui.domain import content_headers
 from tui.domain.content_headers import Delivery
 from tui.domain.models import Fault, FaultKind, Link, LinkKind
-from tui.engine import following
-from tui.engine.aside import Aside
-from tui.engine.following import CutError, FetchError, Request, Way, host
-from tui.engine.inflating import KNOWN, Inflater
+from tui.engine.blocking import Aside
+from tui.engine.downloads import http
+from tui.engine.downloads.http import CutError, FetchError, Request, Way, host
+from tui.engine.http.decompression import KNOWN, Inflater
 from tui.presentation import filenames, formatting
 from tui.providers.response import Reply, retry_after
 from tui.storage import partial_file
@@ -173,11 +173,11 @@ class Fetching:
             self._part.restart()
             start = 0
         asked = Request(self._url, self._order.link.key, start, validator)
-        response = await following.opened(self._http, self._way, asked)
+        response = await http.opened(self._http, self._way, asked)
         try:
             return await self._taken(response)
         except (TimeoutError, httpx.TransportError) as error:
-            raise following.cut(error, self._url, self._way.stall) from None
+            raise http.cut(error, self._url, self._way.stall) from None
         finally:
             await response.aclose()
 

@@ -7,9 +7,9 @@ from typing import Protocol
 from tui.domain.job_state import JobState, Unasked
 from tui.domain.models import Fault, FaultKind, Ref
 from tui.domain.polling import throttle
-from tui.engine.accounts import LiveAccount
-from tui.engine.client import Client
-from tui.engine.ledger import Ledger
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.http.client import Client
+from tui.engine.polling.job_store import Ledger
 
 PATIENCE = 60.0
 """Seconds that an ask waits for a floor or the bucket, from when it is its turn."""

@@ -14,10 +14,10 @@ from tui.domain.job_state import Died
 from tui.domain.links import expiry, renewal
 from tui.domain.models import ENDS, Fault, FaultKind, Link, Ref
 from tui.domain.polling import throttle
-from tui.engine.accounts import LiveAccount
-from tui.engine.check import Ask, permitted, unanswered
-from tui.engine.client import Client
-from tui.engine.ledger import Ledger
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.http.client import Client
+from tui.engine.polling.job_store import Ledger
+from tui.engine.polling.user_poll import Ask, permitted, unanswered
 from tui.presentation import formatting
 
 

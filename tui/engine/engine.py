@@ -11,25 +11,25 @@ import httpx
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDS, Ref
-from tui.engine.accounts import LiveAccount
-from tui.engine.alerts import Alerts, Occasion
-from tui.engine.aside import Aside, at_once
-from tui.engine.asking import Asking
-from tui.engine.check import Check
-from tui.engine.client import Bounds, Client, Transport
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.accounts.api_migration import Turn
+from tui.engine.api import AccountState, Command, Detail, Health, Kind, Notice, Outcome
+from tui.engine.blocking import Aside, at_once
 from tui.engine.clock import SUSPENDED, Clock
-from tui.engine.downloads import Downloads
-from tui.engine.feed import AccountState, Command, Detail, Health, Kind, Notice, Outcome
-from tui.engine.jobfiles import JobFiles
-from tui.engine.keeping import Keeping
-from tui.engine.leading import Leading, Role
-from tui.engine.ledger import HURRIED, Ledger, Listener
-from tui.engine.links import Links, Renewed
-from tui.engine.orders import Orders
-from tui.engine.poller import Poller
-from tui.engine.pruning import Pruning
-from tui.engine.succession import Turn
-from tui.engine.watching import Watching
+from tui.engine.command_handler import Orders
+from tui.engine.consoles.leader_election import Leading, Role
+from tui.engine.consoles.watchlist_watcher import Watching
+from tui.engine.downloads.job import JobFiles
+from tui.engine.downloads.queue import Downloads
+from tui.engine.http.client import Bounds, Client, Transport
+from tui.engine.journal.fallback import Keeping
+from tui.engine.journal.pruner import Pruning
+from tui.engine.notifications.alert_monitor import Alerts, Occasion
+from tui.engine.polling.job_store import HURRIED, Ledger, Listener
+from tui.engine.polling.link_renewer import Links, Renewed
+from tui.engine.polling.poll_executor import Asking
+from tui.engine.polling.poller import Poller
+from tui.engine.polling.user_poll import Check
 from tui.storage.journal.journal import JournalError
 from tui.storage.journal.rate_limits import Budgets
 from tui.storage.workspace import Library

@@ -18,9 +18,9 @@ from threading import Event
 
 import msgspec
 
-from tui.engine import couriers
-from tui.engine.alerts import TOGETHER, Occasion
-from tui.engine.couriers import Poster, Told
+from tui.engine.notifications import delivery
+from tui.engine.notifications.alert_monitor import TOGETHER, Occasion
+from tui.engine.notifications.delivery import Poster, Told
 from tui.presentation import json_output
 from tui.presentation.queries import Outlook
 from tui.storage.config import secrets
@@ -118,7 +118,7 @@ class Hooks:
     async def run_program(self, command: tuple[str, ...], body: bytes, patience: float) -> Told:
         """Runs it on one of the threads, for `patience` seconds at most."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, couriers.run, command, body, patience, self._over, self.clock)
+        return await loop.run_in_executor(self._pool, delivery.run, command, body, patience, self._over, self.clock)
 
     async def fetch(self, source: Source) -> Secret:
         """The secret, fetched now on one of the threads. Raises SecretError."""

@@ -6,10 +6,10 @@ from typing import Any
 
 from tui.domain.job_state import Event, Faulted, Reported, Resulted
 from tui.domain.models import ENDS, Fault, FaultKind, Phase, Ref, Report, Result
-from tui.engine.accounts import Answer, LiveAccount
-from tui.engine.client import Client
-from tui.engine.ledger import Ledger
-from tui.engine.succession import Turn
+from tui.engine.accounts.account import Answer, LiveAccount
+from tui.engine.accounts.api_migration import Turn
+from tui.engine.http.client import Client
+from tui.engine.polling.job_store import Ledger
 
 log = logging.getLogger(__name__)
 

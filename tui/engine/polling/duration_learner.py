@@ -13,7 +13,7 @@ from tui.domain.polling import duration_model, request_cost
 from tui.domain.polling.duration_model import Fit, Lived
 from tui.domain.polling.request_cost import Demand
 from tui.domain.polling.schedule import Learned, Tempo
-from tui.engine.accounts import LiveAccount
+from tui.engine.accounts.account import LiveAccount
 from tui.storage.journal.journal import JournalError
 
 REMEMBERED = 200

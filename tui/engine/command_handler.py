@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Ref
 from tui.domain.polling import throttle
-from tui.engine.accounts import LiveAccount
-from tui.engine.aside import Aside
-from tui.engine.downloads import Downloads
-from tui.engine.feed import Cancel, Command, Detail, Download, Outcome, Pause, Refresh, Remember, Renew, Resume
-from tui.engine.ledger import Ledger
-from tui.engine.links import Links, Renewed
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.api import Cancel, Command, Detail, Download, Outcome, Pause, Refresh, Remember, Renew, Resume
+from tui.engine.blocking import Aside
+from tui.engine.downloads.queue import Downloads
+from tui.engine.polling.job_store import Ledger
+from tui.engine.polling.link_renewer import Links, Renewed
 from tui.presentation import formatting
 from tui.storage.journal.journal import JournalError
 from tui.storage.watchlist.file import Operation, Reading, WatchlistError

@@ -10,8 +10,8 @@ from tui.domain.job_state import JobState, PhaseChange, Planned
 from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Ref
 from tui.domain.polling import schedule
 from tui.domain.polling.schedule import Tempo
-from tui.engine.accounts import LiveAccount
-from tui.engine.learning import Learning
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.polling.duration_learner import Learning
 from tui.providers.model import UnknownKind
 from tui.storage.workspace import Library
 

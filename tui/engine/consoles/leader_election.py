@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tui.engine.feed import AccountState
+from tui.engine.api import AccountState
 from tui.storage.journal.heartbeats import Beat
 from tui.storage.journal.journal import JournalError
 from tui.storage.locks.poller_lease import Lease

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tui.domain import artifacts
 from tui.domain.models import Link, Phase, Ref, Saved
-from tui.engine.feed import Kind, Notice, Outcome, Progress, Stage
-from tui.engine.following import FetchError
-from tui.engine.jobfiles import JobFiles, Wish
-from tui.engine.ledger import Ledger, Listener
+from tui.engine.api import Kind, Notice, Outcome, Progress, Stage
+from tui.engine.downloads.http import FetchError
+from tui.engine.downloads.job import JobFiles, Wish
+from tui.engine.polling.job_store import Ledger, Listener
 from tui.presentation import queries
 from tui.storage.locks.download_locks import Claims
 from tui.storage.workspace import Library

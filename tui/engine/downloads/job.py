@@ -11,14 +11,14 @@ from tui.domain import artifacts
 from tui.domain.artifacts import Piece
 from tui.domain.job_state import JobState
 from tui.domain.models import Fault, FaultKind, Link, LinkKind, Ref, Saved
-from tui.engine import following
-from tui.engine.accounts import LiveAccount
-from tui.engine.aside import Aside
-from tui.engine.client import Transport, Trust
-from tui.engine.feed import Progress, Stage
-from tui.engine.fetching import Fetching, Order
-from tui.engine.following import FetchError, Way
-from tui.engine.ledger import Ledger
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.api import Progress, Stage
+from tui.engine.blocking import Aside
+from tui.engine.downloads import http
+from tui.engine.downloads.http import FetchError, Way
+from tui.engine.downloads.transfer import Fetching, Order
+from tui.engine.http.client import Transport, Trust
+from tui.engine.polling.job_store import Ledger
 from tui.presentation import filenames
 from tui.storage import partial_file
 from tui.storage.config.secrets import Secret
@@ -147,7 +147,7 @@ class JobFiles:
             id=state.job.id,
             language=(state.report and state.report.language) or "",
         )
-        async with following.client(self._tls, self._transport) as client:
+        async with http.client(self._tls, self._transport) as client:
             return await Fetching(
                 order,
                 self._way(ref.account),

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from tui import __version__
 from tui.domain.models import Fault, FaultKind
-from tui.engine.client import Transport, Trust, direct, unreached
-from tui.engine.heads import HeadBound
+from tui.engine.http.client import Transport, Trust, direct, unreached
+from tui.engine.http.header_limit import HeadBound
 from tui.presentation import formatting
 from tui.providers.model import Key
 from tui.storage.config.fields import exposed

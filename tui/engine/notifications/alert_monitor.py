@@ -20,8 +20,8 @@ from tui.domain.job_state import Flag, JobState, PhaseChange
 from tui.domain.links import renewal
 from tui.domain.models import FaultKind, Ref
 from tui.domain.time_alerts import Alarm
-from tui.engine.feed import AccountState, Health, Kind, Notice, Progress
-from tui.engine.ledger import Listener
+from tui.engine.api import AccountState, Health, Kind, Notice, Progress
+from tui.engine.polling.job_store import Listener
 from tui.presentation import queries
 from tui.storage.config.settings import HookEvent
 from tui.storage.journal.journal import JournalError

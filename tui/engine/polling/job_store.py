@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from tui.domain import job_state
 from tui.domain.job_state import Event, JobState, Listed, PhaseChange, Planned, Unasked
 from tui.domain.models import ACTIVE, ENDS, Asked, FaultKind, Job, Phase, Ref, Saved
-from tui.engine.accounts import LiveAccount
-from tui.engine.entries import Entries
-from tui.engine.feed import AccountState, Kind, Notice, Progress
-from tui.engine.plans import Plans
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.api import AccountState, Kind, Notice, Progress
+from tui.engine.journal.writer import Entries
+from tui.engine.polling.scheduler import Plans
 from tui.presentation import queries
 from tui.storage.journal.journal import Entry
 from tui.storage.workspace import Library

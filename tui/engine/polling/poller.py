@@ -9,9 +9,9 @@ import math
 from collections.abc import Awaitable, Callable
 
 from tui.domain.models import Ref
-from tui.engine.accounts import LiveAccount
-from tui.engine.client import Bounds, Client, Transport, Trust
-from tui.engine.line import Line, Place
+from tui.engine.accounts.account import LiveAccount
+from tui.engine.http.client import Bounds, Client, Transport, Trust
+from tui.engine.polling.poll_queue import Line, Place
 
 AHEAD = 20.0
 """Seconds: what is due later is not looked at for an ask that is sent now. A third of the longest usual interval."""

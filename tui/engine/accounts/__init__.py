@@ -1,0 +1,1 @@
+"""One account at run time: key, shared rate limit, API migration, probe."""

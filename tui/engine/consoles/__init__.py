@@ -1,0 +1,1 @@
+"""Several consoles on one watchlist: leader election and outside edits."""

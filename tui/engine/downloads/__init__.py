@@ -1,0 +1,1 @@
+"""Download queue, one job's files, and the transfer of one file."""

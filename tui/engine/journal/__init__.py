@@ -1,0 +1,1 @@
+"""Journal writer, pruner, and the fallback without a writable file."""

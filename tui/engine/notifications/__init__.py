@@ -1,0 +1,1 @@
+"""Alerts, hooks and their delivery."""

@@ -1,0 +1,1 @@
+"""Job store, scheduler, queue and pollers."""
