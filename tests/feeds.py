@@ -6,6 +6,7 @@ from concurrent.futures import Future
 
 from msgspec.structs import replace
 
+from tui.dashboard import startup
 from tui.domain import job_state
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
@@ -25,7 +26,6 @@ from tui.engine.api import (
     Resume,
     Update,
 )
-from tui.screens import starting
 from tui.storage.watchlist.file import WatchlistError
 from tui.storage.workspace import Library
 
@@ -126,7 +126,7 @@ def accounts(library: Library) -> dict[str, AccountState]:
     """Every account of the library, well if it has a key."""
     return {
         name: replace(state, health=Health.OK) if state.health is Health.UNTRIED else state
-        for name, state in starting.accounts(library).items()
+        for name, state in startup.accounts(library).items()
     }
 
 

@@ -11,14 +11,14 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tests.feeds import LibraryFeed, accounts
-from tui.app import Babeltop
+from tui.dashboard.app import Babeltop
+from tui.dashboard.widgets.welcome import Greeting
 from tui.demo import staged
 from tui.domain.artifacts import pieces
 from tui.domain.models import Phase, Saved
 from tui.engine.api import AccountState, Health, Progress, Stage, Update
 from tui.presentation import queries
 from tui.storage.workspace import Library
-from tui.widgets.welcome import Greeting
 
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""

@@ -103,10 +103,10 @@ def changed(known: list, random=RANDOM) -> Iterator:
 def ours(look: str, busy: bool) -> None:
     from datetime import UTC
 
-    from tui.app import Babeltop
+    from tui.dashboard.app import Babeltop
+    from tui.dashboard.widgets.welcome import Greeting
     from tui.engine.api import Update
     from tui.storage.config.settings import Settings
-    from tui.widgets.welcome import Greeting
 
     began = time.monotonic()
     minute = time.time() // 60 * 60 + 5  # no window crosses a minute: the clock stands in the top line

@@ -17,6 +17,7 @@ from statistics import mean
 from tests import house
 from tests.benchmarks.consoles import JOBS, resident, states
 from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
+from tui.dashboard.board_model import Board
 from tui.domain.models import ENDS, Job
 from tui.engine.engine import Session
 from tui.engine.thread import Outbox
@@ -25,7 +26,6 @@ from tui.simulator.app import Simulator
 from tui.simulator.story import Story
 from tui.storage.journal.journal import Entry
 from tui.storage.watchlist.file import Add, Remove, Set
-from tui.widgets.board import Board
 
 ACTIVE = 60
 """Jobs that come every SHIFT, for as many that are taken off the watchlist; the others have ended long ago."""

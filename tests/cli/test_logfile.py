@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.cli import logfile
+from tui.runtime import logfile
 
 log = logging.getLogger("tests")
 

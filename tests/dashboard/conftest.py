@@ -14,12 +14,12 @@ import pytest
 
 from tests.feeds import LibraryFeed, accounts
 from tests.virtual import VirtualLoop
-from tui.app import Babeltop
+from tui.dashboard.app import Babeltop
+from tui.dashboard.widgets.welcome import Greeting
 from tui.demo import staged
 from tui.demo.stage import CONFIG, KEYS
 from tui.engine.api import Update
 from tui.storage.workspace import Library, Places
-from tui.widgets.welcome import Greeting
 
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""

@@ -4,9 +4,9 @@ import pyte
 import pytest
 from rich.cells import cell_len
 
+from tui.dashboard.terminal.width_anchors import anchored, disputed, orders
+from tui.presentation.cell_width import fit
 from tui.presentation.formatting import clean
-from tui.widgets.anchors import anchored, disputed, orders
-from tui.widgets.fit import fit
 
 TITLES = [
     "ग्राहक सहायता परिचय",

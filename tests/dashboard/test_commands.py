@@ -8,20 +8,20 @@ from msgspec.structs import replace
 from textual.widgets import Input
 
 from tests.feeds import LibraryFeed
-from tui.app import Babeltop
 from tui.commands import COMMANDS
+from tui.dashboard.actions.jobs import cost
+from tui.dashboard.app import Babeltop
+from tui.dashboard.dialogs.accounts import AccountsScreen
+from tui.dashboard.dialogs.add import AddScreen
+from tui.dashboard.dialogs.confirm import ConfirmScreen
+from tui.dashboard.dialogs.edit import EditScreen
+from tui.dashboard.dialogs.help import HelpScreen
+from tui.dashboard.dialogs.history import JournalScreen
+from tui.dashboard.dialogs.sort import ORDERS, SortScreen
+from tui.dashboard.screen import Dashboard
+from tui.dashboard.widgets.detail_pages import Tab
 from tui.engine.api import Update
 from tui.presentation.queries import SORTS, View
-from tui.screens.accounts import AccountsScreen
-from tui.screens.add import AddScreen
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.dashboard import Dashboard
-from tui.screens.edit import EditScreen
-from tui.screens.help import HelpScreen
-from tui.screens.jobs import cost
-from tui.screens.journal import JournalScreen
-from tui.screens.sort import ORDERS, SortScreen
-from tui.widgets.pages import Tab
 
 
 class Seen(NamedTuple):

@@ -7,24 +7,24 @@ from textual.widgets import Input, TextArea
 
 from tests.dashboard.conftest import NOW
 from tests.feeds import LibraryFeed, with_state
-from tui.app import Babeltop
 from tui.commands import COMMANDS
+from tui.dashboard.actions.downloads import Saving
+from tui.dashboard.actions.jobs import JobDeeds
+from tui.dashboard.actions.navigation import Moving
+from tui.dashboard.actions.view import Looking
+from tui.dashboard.app import Babeltop
+from tui.dashboard.dialogs.add import AddScreen
+from tui.dashboard.dialogs.edit import EditScreen
+from tui.dashboard.dialogs.help import HelpScreen
+from tui.dashboard.screen import Dashboard
+from tui.dashboard.widgets.detail import DetailPane
+from tui.dashboard.widgets.job_table import JobTable
 from tui.domain.job_state import JobState
 from tui.domain.models import Asked, FaultKind, Job, Phase, Ref, Report
 from tui.engine.api import Kind, Notice, Update
 from tui.presentation.queries import View, name
-from tui.screens.add import AddScreen
-from tui.screens.dashboard import Dashboard
-from tui.screens.edit import EditScreen
-from tui.screens.help import HelpScreen
-from tui.screens.jobs import JobDeeds
-from tui.screens.looking import Looking
-from tui.screens.moving import Moving
-from tui.screens.saving import Saving
 from tui.storage.journal.journal import Entry
 from tui.storage.workspace import Library
-from tui.widgets.detail import DetailPane
-from tui.widgets.table import JobTable
 
 FRENCH = "7544c0b52ada44fda693a15b1181b5b4-fr"
 NASTY = "[/x][@click=app.quit]\x1b]0;x\x07"
@@ -230,7 +230,7 @@ async def test_a_dead_link_is_not_copied(app: Babeltop, library: Library):
 
 
 async def test_readonly_refuses_to_write_and_still_asks(library: Library, feed: LibraryFeed):
-    from tui.widgets.welcome import Greeting
+    from tui.dashboard.widgets.welcome import Greeting
 
     board = library.board()
     app = Babeltop(
@@ -341,7 +341,7 @@ async def test_escape_twice_on_the_bare_board_quits_and_once_does_not(app: Babel
 
 
 async def test_an_empty_watchlist_says_how_to_begin(library: Library, feed: LibraryFeed):
-    from tui.widgets.welcome import Greeting
+    from tui.dashboard.widgets.welcome import Greeting
 
     greeting = Greeting("~/.config/babeltop/watchlist.toml", library.key_variables())
     app = Babeltop(feed, library.settings, greeting)

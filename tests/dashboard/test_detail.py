@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, with_state
-from tui.app import Babeltop
+from tui.dashboard.app import Babeltop
+from tui.dashboard.widgets.detail_pages import LABEL, hung
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import Fit
-from tui.widgets.pages import LABEL, hung
 
 NOTE = "legal wants Urdu first, then the others, and nobody may publish before Thursday evening"
 FACTS = {"language": "Urdu (Pakistan)", "tags": "launch spring", "note": NOTE, "options": "keep link, muted"}

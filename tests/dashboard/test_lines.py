@@ -11,7 +11,7 @@ from textual.selection import Selection
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.widgets.lines import Page
+from tui.dashboard.widgets.line_widget import Page
 
 WORDS = ["running", "for", "2m05s", "配音", "ویڈیو", "", "https://cdn.test/a-long-link?X-Signature=ab", "e\u0301te"]
 STYLES = ["bold", "$accent", "dim", "$error reverse"]

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.server import serving
 from tests.terminal import Terminal
+from tui.dashboard.widgets.notifications import MANY, MOST, WINDOW, Notices, desktop_sequence
 from tui.domain.models import Ref
 from tui.engine.api import Kind, Notice
 from tui.simulator.app import Simulator
 from tui.storage.config.settings import Alerts
-from tui.widgets.notices import MANY, MOST, WINDOW, Notices, desktop_sequence
 
 TERMINAL = {"TERM": "xterm-256color"}
 

@@ -10,13 +10,13 @@ from textual.content import Content
 from textual.geometry import Size
 
 from tests.domain.made import few, fits, stories
+from tui.dashboard.board_model import Board
+from tui.dashboard.widgets.detail_pages import Pages, Tab
 from tui.domain.job_state import JobState, PhaseChange, reduce
 from tui.domain.models import Asked, Job, Link, LinkKind, Phase, Report
 from tui.engine.api import Detail
 from tui.presentation import queries
 from tui.presentation.queries import Outlook
-from tui.widgets.board import Board
-from tui.widgets.pages import Pages, Tab
 
 ROOM = Size(120, 14)
 DRAWN = dict.fromkeys(map(ord, "█▉▊▋▌▍▎▏"))

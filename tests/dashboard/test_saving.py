@@ -11,11 +11,11 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, with_state
 from tests.waiting import wait_until
-from tui.app import Babeltop
+from tui.dashboard.app import Babeltop
+from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.domain.models import Link, LinkKind, Phase, Saved
 from tui.engine.api import Progress, Stage, Update
 from tui.presentation import queries
-from tui.screens.confirm import ConfirmScreen
 
 HOUR = 3600.0
 VIDEO = Link(LinkKind.VIDEO, "https://cdn.test/a.mp4", NOW - HOUR, NOW + HOUR, exact=True)

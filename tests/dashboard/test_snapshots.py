@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from tests.virtual import VirtualLoop
-from tui.app import Babeltop
+from tui.dashboard.app import Babeltop
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 

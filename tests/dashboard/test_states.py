@@ -9,16 +9,16 @@ from textual.widgets import Static
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.feeds import LibraryFeed, accounts
-from tui.app import Babeltop
+from tui.dashboard.app import Babeltop
+from tui.dashboard.dialogs.confirm import ConfirmScreen
+from tui.dashboard.widgets.badges import badge
+from tui.dashboard.widgets.job_table import JobTable
+from tui.dashboard.widgets.welcome import Greeting
 from tui.domain.models import Phase
 from tui.engine.api import AccountState, Health, Update
-from tui.screens.confirm import ConfirmScreen
 from tui.storage.config.settings import Settings, Ui
 from tui.storage.watchlist.cache import Listing
 from tui.storage.workspace import Library
-from tui.widgets.badges import badge
-from tui.widgets.table import JobTable
-from tui.widgets.welcome import Greeting
 
 DIALOGS = {"help": "question_mark", "add": "a", "edit": "e", "sort": "s", "accounts": "A", "journal": "J"}
 
@@ -145,7 +145,7 @@ async def test_ascii_is_ascii_all_over(library: Library, feed: LibraryFeed):
 
 
 async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Library, feed: LibraryFeed):
-    from tui.screens.starting import beginning
+    from tui.dashboard.startup import beginning
 
     remembered(library)
     with library.places.watchlist.open("a") as file:
@@ -161,7 +161,7 @@ async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Libr
 
 
 async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Library, feed: LibraryFeed):
-    from tui.screens.starting import beginning
+    from tui.dashboard.startup import beginning
 
     for keeps in (None, library):
         begun = beginning(library)
@@ -183,14 +183,14 @@ async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(libra
 
 
 async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(library: Library, monkeypatch):
-    from tui.screens import starting
+    from tui.dashboard import startup
     from tui.storage.watchlist import cache
 
     remembered(library)
-    assert starting.beginning(library).whole is None
+    assert startup.beginning(library).whole is None
     monkeypatch.setattr(cache, "TOP", 4)
     remembered(library)
-    begun = starting.beginning(library)
+    begun = startup.beginning(library)
     assert list(begun.first.states) == list(library.board())[:4]
     assert begun.whole().states == library.board()
     assert os.environ["TEXTUAL_FPS"]

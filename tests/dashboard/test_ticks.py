@@ -4,13 +4,13 @@ from datetime import UTC
 
 from tests.benchmarks.consoles import FixedFeed
 from tests.dashboard.conftest import NOW
-from tui.app import Babeltop
+from tui.dashboard.app import Babeltop
+from tui.dashboard.screen import TICK
+from tui.dashboard.widgets.welcome import Greeting
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase
 from tui.engine.api import Update
-from tui.screens.dashboard import TICK
 from tui.storage.config.settings import Settings
-from tui.widgets.welcome import Greeting
 
 OLD, YOUNG = NOW - 3 * 86400 - 1800, NOW - 100
 """Instants: the age of the first is shown in days, its length in hours; of the second in minutes, and in seconds."""

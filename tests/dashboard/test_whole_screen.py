@@ -12,16 +12,16 @@ from tests.anew import arranged, counts
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard
 from tests.feeds import LibraryFeed
-from tui.app import Babeltop
+from tui.dashboard.app import Babeltop
+from tui.dashboard.terminal.width_anchors import anchored, disputed, orders
+from tui.dashboard.widgets.job_table import JobTable
 from tui.domain import job_state as reducer
 from tui.domain.models import Phase
 from tui.engine.api import Update
 from tui.presentation import columns
+from tui.presentation.cell_width import fit
 from tui.presentation.columns import GAP, MARKS
 from tui.presentation.queries import SORTS, View
-from tui.widgets.anchors import anchored, disputed, orders
-from tui.widgets.fit import fit
-from tui.widgets.table import JobTable
 
 WIDTHS = [(120, 40), (80, 24), (200, 60), (100, 30), (61, 17)]
 
@@ -172,8 +172,8 @@ async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_
 @pytest.mark.parametrize("sort", ["", *SORTS])
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
 def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, view):
+    from tui.dashboard.row_index import Arrangement
     from tui.presentation.queries import Filter, Outlook
-    from tui.widgets.arrangement import Arrangement
 
     random = Random(7)
     states, kept = library.board(), Arrangement()

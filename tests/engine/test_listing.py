@@ -10,9 +10,9 @@ from tests import house
 from tests.engine.scripted import Scripted, running
 from tests.house import Ear
 from tests.virtual import Wire, live, wall
+from tui.dashboard.startup import beginning
 from tui.domain.models import Ref
 from tui.engine.engine import Session
-from tui.screens.starting import beginning
 from tui.storage.journal.journal import Entry
 from tui.storage.watchlist.file import Set
 

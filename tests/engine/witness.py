@@ -16,6 +16,9 @@ from msgspec.structs import replace
 
 from tests.anew import arranged
 from tests.engine.services import REPLY, Fact, Services
+from tui.dashboard.board_model import Board
+from tui.dashboard.screen import SILENT, TICK
+from tui.dashboard.widgets.badges import badge
 from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Phase, Ref
@@ -23,9 +26,6 @@ from tui.engine.api import AccountState, Health
 from tui.engine.thread import Outbox
 from tui.presentation import columns, formatting
 from tui.presentation.queries import Outlook
-from tui.screens.dashboard import SILENT, TICK
-from tui.widgets.badges import badge
-from tui.widgets.board import Board
 
 PAINT = 1.3
 """Seconds from what happens to where a screen shows it: a wake-up every 0.1 s, and a tick a second."""

@@ -223,7 +223,7 @@ def proof(folder: Path, *, quick: bool) -> tuple[House, int]:
         )[: 1 if quick else 3]:
             crash = CRASH.format(module=module, name=name, method=method, link=LINK, key=KEY)
             house.run("check", program=("-c", crash))
-        crash = CRASH.format(module="tui.app", name="Babeltop", method="on_fed", link=LINK, key=KEY)
+        crash = CRASH.format(module="tui.dashboard.app", name="Babeltop", method="on_fed", link=LINK, key=KEY)
         house.look(("-c", crash), "jj")
         if not quick:
             whole(house)

@@ -21,6 +21,7 @@ from tests.server import serving
 from tests.terminal import Terminal
 from tests.virtual import DAY, EPOCH, HOUR, Wire, live, wall
 from tests.waiting import DEADLINE
+from tui.dashboard.board_model import Board
 from tui.domain.models import Job, Ref
 from tui.engine.engine import Session
 from tui.engine.thread import Outbox
@@ -30,7 +31,6 @@ from tui.simulator.limits import LIMITS
 from tui.simulator.story import Story
 from tui.simulator.wire import Reply, Request, gateway
 from tui.storage.watchlist.file import Add, Remove
-from tui.widgets.board import Board
 
 DAYS, JOBS, FAULTS = 30, 500, 0.05
 MINUTES, OPEN_JOBS, INTERVAL = 30.0, 1000, 20

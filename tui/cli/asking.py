@@ -5,7 +5,6 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from tui.cli import logfile
 from tui.cli.listening import Ear
 from tui.cli.opening import chosen, opened, outlook
 from tui.cli.output import FAULT, LATE, OK, UsageError, code, data, fault_code, json_line, say
@@ -19,7 +18,8 @@ from tui.engine.http.dns_loop import EngineLoop
 from tui.engine.notifications.hooks import calling
 from tui.engine.polling.link_renewer import Renewed
 from tui.presentation import formatting, json_output, queries
-from tui.screens.ending import INTERRUPTED, ended_by_signals
+from tui.runtime import logfile
+from tui.runtime.signals import INTERRUPTED, ended_by_signals
 from tui.storage.workspace import Library
 
 T = TypeVar("T")

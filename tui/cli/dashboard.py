@@ -18,8 +18,8 @@ def show(args: "Namespace") -> int:
     """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal, or a dumb one."""
     if _WEB not in os.environ.get("TEXTUAL_DRIVER", ""):
         _check_terminal()
-    from tui.app import run
-    from tui.cli import logfile
+    from tui.dashboard.app import run
+    from tui.runtime import logfile
 
     if args.demo:
         from tui.demo import staged

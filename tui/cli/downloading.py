@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from tui.cli import logfile
 from tui.cli.asking import brought
 from tui.cli.listening import Ear
 from tui.cli.opening import chosen, opened
@@ -17,6 +16,7 @@ from tui.engine.api import Notice, Progress, Stage
 from tui.engine.engine import Session
 from tui.presentation import formatting
 from tui.presentation.json_output import Shape
+from tui.runtime import logfile
 from tui.storage.workspace import Library
 
 BAR = 20

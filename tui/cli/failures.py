@@ -47,7 +47,7 @@ def _logged(error: Exception) -> str:
     """Where the traceback is, or why it is nowhere."""
     import logging
 
-    from tui.cli import logfile
+    from tui.runtime import logfile
     from tui.storage import paths
 
     try:

@@ -22,9 +22,9 @@ from aiohttp_jinja2 import template
 from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
-from tui.cli import logfile
 from tui.cli.output import say
 from tui.cli.parser import Namespace
+from tui.runtime import logfile
 from tui.storage import paths
 
 SESSIONS = 20

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from textual.content import Content
 
+from tui.dashboard.board_model import Board
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.polling import duration_model
 from tui.presentation import columns, formatting, queries
-from tui.widgets.board import Board
 
 QUIET = "$job-quiet"
 BAR = 24

@@ -11,15 +11,15 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tui.commands import Command, label
+from tui.dashboard.board_model import Board
+from tui.dashboard.widgets.badges import badge, waits
+from tui.dashboard.widgets.line_widget import Lines
+from tui.dashboard.widgets.semantic_styles import toned
 from tui.engine.api import Health
 from tui.presentation import formatting
+from tui.presentation.cell_width import fit
 from tui.presentation.columns import NOTHING
 from tui.presentation.queries import View
-from tui.widgets.badges import badge, waits
-from tui.widgets.board import Board
-from tui.widgets.fit import fit
-from tui.widgets.lines import Lines
-from tui.widgets.tones import toned
 
 Piece = tuple[str, str]
 """Text and its tone."""

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from tui.dashboard.actions.jobs import JobDeeds
+from tui.dashboard.screen import Dashboard
+from tui.dashboard.terminal import open_external
 from tui.domain import job_state as reducer
 from tui.engine.api import Cancel, Download
 from tui.presentation import queries
-from tui.screens import desktop
-from tui.screens.dashboard import Dashboard
-from tui.screens.jobs import JobDeeds
 
 
 class Saving:
@@ -26,7 +26,7 @@ class Saving:
         if not all(self._board.saving(ref) for ref in chosen):
             self._dashboard.wish(Download(tuple(ref for ref in chosen if not self._board.saving(ref))))
             return
-        from tui.screens.confirm import ConfirmScreen
+        from tui.dashboard.dialogs.confirm import ConfirmScreen
 
         what = queries.name(self._board.states[chosen[0]]) if len(chosen) == 1 else f"{len(chosen)} jobs"
         question = f"Call off the download of {what}? What is there of it is thrown away."
@@ -46,7 +46,7 @@ class Saving:
         there = next((path for path in reversed(saved) if path.exists()), None)
         if there is None:
             return False
-        if not self._dashboard.host.is_web and desktop.opens(str(there.parent)):
+        if not self._dashboard.host.is_web and open_external.opens(str(there.parent)):
             self._dashboard.say(f"the folder was handed to the desktop: {there.parent}")
         else:
             self._dashboard.say(f"saved as {there}")

@@ -6,8 +6,8 @@ from functools import lru_cache
 from rich.segment import Segment
 from rich.style import Style
 
-from tui.widgets.anchors import anchored, disputed
-from tui.widgets.fit import fit
+from tui.dashboard.terminal.width_anchors import anchored, disputed
+from tui.presentation.cell_width import fit
 
 UNEVEN = "\u0590"
 """From this character on, scripts and signs are drawn by other fonts than the rest."""

@@ -12,13 +12,13 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 
+from tui.dashboard.board_model import Board
+from tui.dashboard.widgets.bars import Bar, Piece
+from tui.dashboard.widgets.detail_pages import Pages, Tab
+from tui.dashboard.widgets.line_widget import Page
+from tui.dashboard.widgets.messages import Due
 from tui.domain.models import Ref
 from tui.engine.api import Detail, Feed
-from tui.widgets.bars import Bar, Piece
-from tui.widgets.board import Board
-from tui.widgets.due import Due
-from tui.widgets.lines import Page
-from tui.widgets.pages import Pages, Tab
 
 REST = 0.001
 """Seconds that the loop rests once the cursor is painted, so that the thread which writes that has its turn first."""

@@ -17,22 +17,22 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui.commands import Command
+from tui.dashboard.board_model import PAUSED, Board
+from tui.dashboard.startup import Looks
+from tui.dashboard.widgets.bars import HintBar, TopBar, ViewBar
+from tui.dashboard.widgets.detail import DetailPane, DetailTabs
+from tui.dashboard.widgets.detail_pages import Tab
+from tui.dashboard.widgets.job_table import JobTable
+from tui.dashboard.widgets.messages import Due
+from tui.dashboard.widgets.notifications import Notices, Severity
+from tui.dashboard.widgets.semantic_styles import TONES
+from tui.dashboard.widgets.table_header import TableHead
+from tui.dashboard.widgets.welcome import Greeting, Welcome
 from tui.domain.models import Ref
 from tui.engine.api import Command as Wish
 from tui.engine.api import Feed, Outcome, Update
 from tui.presentation.queries import View
-from tui.screens.starting import Looks
 from tui.storage.config.settings import Alerts
-from tui.widgets.bars import HintBar, TopBar, ViewBar
-from tui.widgets.board import PAUSED, Board
-from tui.widgets.detail import DetailPane, DetailTabs
-from tui.widgets.due import Due
-from tui.widgets.head import TableHead
-from tui.widgets.notices import Notices, Severity
-from tui.widgets.pages import Tab
-from tui.widgets.table import JobTable
-from tui.widgets.tones import TONES
-from tui.widgets.welcome import Greeting, Welcome
 
 TICK = 1.0
 """Seconds that are left between two looks at what time has changed on the screen. Where nothing will, none is taken."""

@@ -16,7 +16,7 @@ from textual.widgets import Input, Select, Static, TextArea
 from tui.domain.job_ids import Candidate, Verdict, sort_out
 from tui.domain.models import Job, Ref
 from tui.engine.api import AccountState
-from tui.widgets.fit import fit
+from tui.presentation.cell_width import fit
 
 GUESS = ""
 """The choice of account that leaves it to the ids' shapes."""

@@ -12,12 +12,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.widgets.option_list import Option
 
+from tui.dashboard.board_model import Board
+from tui.dashboard.widgets.badges import badge, ending, waits
+from tui.dashboard.widgets.detail_pages import DIALOG, hung
+from tui.dashboard.widgets.vim_option_list import Choices
 from tui.engine.api import AccountState
-from tui.widgets.badges import badge, ending, waits
-from tui.widgets.board import Board
-from tui.widgets.choices import Choices
-from tui.widgets.fit import fit
-from tui.widgets.pages import DIALOG, hung
+from tui.presentation.cell_width import fit
 
 EVERY = 1.0
 """Seconds between two looks at the accounts while the dialog is open."""

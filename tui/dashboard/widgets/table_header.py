@@ -5,12 +5,12 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from tui.dashboard.board_model import Board
+from tui.dashboard.widgets.line_widget import Lines
+from tui.dashboard.widgets.semantic_styles import toned
 from tui.presentation import columns
+from tui.presentation.cell_width import fit
 from tui.presentation.columns import GAP, MARKS, Column
-from tui.widgets.board import Board
-from tui.widgets.fit import fit
-from tui.widgets.lines import Lines
-from tui.widgets.tones import toned
 
 
 class TableHead(Lines):

@@ -16,15 +16,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.dashboard.board_model import Board
+from tui.dashboard.widgets.messages import Due
+from tui.dashboard.widgets.segments import UNEVEN, Piece, joined, thumb, written
+from tui.dashboard.widgets.semantic_styles import toned
 from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.presentation import columns
 from tui.presentation.columns import GAP, MARKS, Cell, Column, Tone
-from tui.widgets.board import Board
-from tui.widgets.due import Due
-from tui.widgets.pieces import UNEVEN, Piece, joined, thumb, written
-from tui.widgets.tones import toned
 
 _GAP = " " * GAP
 WHEEL = 3

@@ -19,26 +19,26 @@ from textual.message import Message
 from textual.screen import Screen
 
 from tui.commands import Command, remapped
+from tui.dashboard.actions.downloads import Saving
+from tui.dashboard.actions.jobs import JobDeeds
+from tui.dashboard.actions.navigation import Moving
+from tui.dashboard.actions.view import Looking
+from tui.dashboard.board_model import Board
+from tui.dashboard.screen import Dashboard
+from tui.dashboard.startup import LOOKS, Looks, beginning
+from tui.dashboard.terminal.input_reader import listening
+from tui.dashboard.terminal.suspend import yielding
+from tui.dashboard.terminal.width_anchors import anchoring
+from tui.dashboard.themes import THEMES
+from tui.dashboard.widgets.notifications import desktop_sequence
+from tui.dashboard.widgets.welcome import Greeting
 from tui.engine.api import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.presentation.queries import Outlook
-from tui.screens.dashboard import Dashboard
-from tui.screens.ending import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
-from tui.screens.jobs import JobDeeds
-from tui.screens.listening import listening
-from tui.screens.looking import Looking
-from tui.screens.moving import Moving
-from tui.screens.saving import Saving
-from tui.screens.starting import LOOKS, Looks, beginning
-from tui.screens.stopping import yielding
+from tui.runtime.signals import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
 from tui.storage import paths
 from tui.storage.config.settings import Settings
 from tui.storage.workspace import Library
-from tui.widgets.anchors import anchoring
-from tui.widgets.board import Board
-from tui.widgets.notices import desktop_sequence
-from tui.widgets.themes import THEMES
-from tui.widgets.welcome import Greeting
 
 if TYPE_CHECKING:
     from tui.engine.http.client import Transport

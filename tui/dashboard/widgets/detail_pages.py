@@ -11,6 +11,8 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.geometry import Size
 
+from tui.dashboard.board_model import Board
+from tui.dashboard.widgets.timeline import timeline
 from tui.domain import artifacts
 from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
@@ -19,8 +21,6 @@ from tui.domain.models import PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
 from tui.engine.api import Detail, Progress, Stage
 from tui.presentation import columns, formatting, queries
-from tui.widgets.board import Board
-from tui.widgets.timeline import timeline
 
 QUIET = "$job-quiet"
 OVER = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})

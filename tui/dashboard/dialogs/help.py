@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.commands import Command, label
-from tui.widgets.pages import DIALOG, hung
+from tui.dashboard.widgets.detail_pages import DIALOG, hung
 
 LEFT = 12
 """Cells of the keys."""

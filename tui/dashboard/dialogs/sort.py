@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.widgets.choices import Choices
+from tui.dashboard.widgets.vim_option_list import Choices
 
 ORDERS = {
     "": "the watchlist's own order",

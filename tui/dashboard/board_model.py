@@ -5,12 +5,12 @@ from datetime import tzinfo
 
 from msgspec.structs import replace
 
+from tui.dashboard.row_index import Arrangement
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.api import AccountState, Health, Progress, Stage, Update
 from tui.presentation.columns import ASCII, UNICODE, Face
 from tui.presentation.queries import Filter, Outlook, View
-from tui.widgets.arrangement import Arrangement
 
 PAUSED = "paused"
 """The role of an engine that a person has told to ask nothing by itself."""

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
+from tui.dashboard.screen import Dashboard
 from tui.domain import job_state as reducer
 from tui.domain.links import expiry
 from tui.domain.models import Job, Link, Phase, Ref
 from tui.engine.api import AccountState, Outcome, Pause, Refresh, Renew
 from tui.presentation import formatting
-from tui.screens.dashboard import Dashboard
 from tui.storage.watchlist.file import Add, Remove, Removed, Restore, Set
 
 DEAR = 1.0
@@ -36,7 +36,7 @@ class JobDeeds:
 
     def add(self) -> None:
         """Opens the dialog that takes ids and links."""
-        from tui.screens.add import AddScreen  # imported when its key is pressed, as all dialogs are
+        from tui.dashboard.dialogs.add import AddScreen  # imported when its key is pressed, as all dialogs are
 
         accounts = tuple(self._board.accounts.values())
         dialog = AddScreen(accounts, self._board.states.keys(), self._board.now)
@@ -48,7 +48,7 @@ class JobDeeds:
 
     def edit(self) -> None:
         """Opens the dialog for label, tags, note and options of the job under the cursor."""
-        from tui.screens.edit import EditScreen
+        from tui.dashboard.dialogs.edit import EditScreen
 
         state = self._board.states.get(self._table.cursor) if self._table.cursor is not None else None
         if state is not None:
@@ -107,7 +107,7 @@ class JobDeeds:
 
     def _ask(self, refs: tuple[Ref, ...], wish: Refresh | Renew, what: str) -> None:
         """Asks, but says first what it costs if that is much."""
-        from tui.screens.confirm import ConfirmScreen
+        from tui.dashboard.dialogs.confirm import ConfirmScreen
 
         minutes, account = cost(refs, self._board.accounts)
         if minutes < DEAR:
@@ -145,12 +145,12 @@ class JobDeeds:
         self._with_link(self._open)
 
     def _open(self, link: Link) -> None:
-        from tui.screens import desktop
+        from tui.dashboard.terminal import open_external
 
         if self._dashboard.host.is_web:
             self._dashboard.host.open_url(link.url)
             self._dashboard.say("the link was handed to the browser")
-        elif desktop.opens(link.url):  # the reader lets http(s) links pass, and no others
+        elif open_external.opens(link.url):  # the reader lets http(s) links pass, and no others
             self._dashboard.say("the link was handed to the desktop")
         else:
             self._dashboard.say("there is no desktop here; Y copies the link", ok=False)

@@ -13,13 +13,13 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.dashboard.board_model import Board
+from tui.dashboard.widgets.vim_option_list import Choices
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Feed
 from tui.presentation import columns, formatting, queries
-from tui.widgets.board import Board
-from tui.widgets.choices import Choices
-from tui.widgets.fit import fit
+from tui.presentation.cell_width import fit
 
 LATEST = 200
 """Changes that are shown."""

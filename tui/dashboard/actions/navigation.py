@@ -2,7 +2,7 @@
 
 from textual.containers import VerticalScroll
 
-from tui.screens.dashboard import Dashboard
+from tui.dashboard.screen import Dashboard
 
 STEP = 8
 """Cells that one press moves long names sideways."""

@@ -5,12 +5,12 @@ Each dialog is imported when its key is pressed: the first frame does not wait f
 
 from time import monotonic
 
+from tui.dashboard.screen import Dashboard
+from tui.dashboard.themes import THEMES
 from tui.domain.models import Ref
 from tui.engine.api import Resume
 from tui.presentation import queries
 from tui.presentation.queries import View
-from tui.screens.dashboard import Dashboard
-from tui.widgets.themes import THEMES
 
 TWICE = 2.0
 """Seconds within which q or ^c must come twice on the bare board to quit."""
@@ -64,7 +64,7 @@ class Looking:
 
     def help(self) -> None:
         """Shows the keys."""
-        from tui.screens.help import HelpScreen
+        from tui.dashboard.dialogs.help import HelpScreen
 
         self._dashboard.host.push_screen(HelpScreen(tuple(self._dashboard.commands.values())))
 
@@ -108,7 +108,7 @@ class Looking:
 
     def sort(self) -> None:
         """Opens the dialog that chooses the sort."""
-        from tui.screens.sort import SortScreen
+        from tui.dashboard.dialogs.sort import SortScreen
 
         dialog = SortScreen(self._board.sort, descending=self._board.descending)
         self._dashboard.host.push_screen(dialog, self._sort_chosen)
@@ -238,13 +238,13 @@ class Looking:
 
     def accounts(self) -> None:
         """Shows how the accounts are doing."""
-        from tui.screens.accounts import AccountsScreen
+        from tui.dashboard.dialogs.accounts import AccountsScreen
 
         self._dashboard.host.push_screen(AccountsScreen(self._board, lambda name: self._dashboard.wish(Resume(name))))
 
     def journal(self) -> None:
         """Shows what happened last, and goes to the job that is chosen."""
-        from tui.screens.journal import JournalScreen
+        from tui.dashboard.dialogs.history import JournalScreen
 
         dialog = JournalScreen(self._board, self._dashboard.feed, self._dashboard.zone())
         self._dashboard.host.push_screen(dialog, self._go)

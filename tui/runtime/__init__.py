@@ -1,0 +1,1 @@
+"""Process concerns that dashboard and command line share: signals, log file."""
