@@ -14,7 +14,7 @@ from typing import Literal, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
-from tui.cli.verbs import VERBS
+from tui.cli.arguments import VERBS
 from tui.commands import COMMANDS, label
 from tui.providers.fields import Duration
 from tui.storage.config import secrets

@@ -13,7 +13,7 @@ from argparse_manpage.manpage import Manpage
 
 import tui
 from tui.cli import parser as parser_
-from tui.cli.completions import FILES
+from tui.cli.commands.completions import FILES
 from tui.cli.parser import build
 
 FOLDER = Path(tui.__file__).parent / "pages"

@@ -21,7 +21,7 @@ from tests.cli import schema
 from tests.server import serving
 from tests.terminal import Terminal
 from tests.waiting import DEADLINE, wait_until
-from tui.cli.verbs import VERBS
+from tui.cli.arguments import VERBS
 from tui.engine.notifications import delivery, hooks
 from tui.simulator.app import Simulator
 from tui.storage.config import settings

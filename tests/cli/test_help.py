@@ -3,8 +3,8 @@ import sys
 
 from tests.cli.conftest import Program
 from tui.cli import NOTHING
+from tui.cli.arguments import VERBS
 from tui.cli.parser import build
-from tui.cli.verbs import VERBS
 from tui.domain.models import Phase
 from tui.providers import loader
 

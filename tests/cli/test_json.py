@@ -4,8 +4,8 @@ import json
 
 from tests.cli import schema
 from tests.cli.conftest import Program
+from tui.cli.arguments import VERBS
 from tui.cli.parser import build
-from tui.cli.verbs import VERBS
 
 LINES = {
     "export": "export --format json",

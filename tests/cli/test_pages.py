@@ -8,8 +8,8 @@ import pytest
 from tests.cli.conftest import Program
 from tests.pages import FOLDER, MAN, pages
 from tests.waiting import DEADLINE
-from tui.cli.completions import FILES
-from tui.cli.verbs import VERBS
+from tui.cli.arguments import VERBS
+from tui.cli.commands.completions import FILES
 
 
 def ran(*command: str, stdin: str = "") -> str:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Program
-from tui.cli import sheet
+from tui.cli import csv_format
+from tui.cli.csv_format import FLAT, flat
+from tui.cli.import_parser import Record, Wrong, records
 from tui.cli.output import json_array
-from tui.cli.records import Record, Wrong, records
-from tui.cli.sheet import FLAT, flat
 from tui.domain import ids
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Report
@@ -49,13 +49,13 @@ def test_every_job_comes_back_as_it_was(jobs: list[Job]) -> None:
     shapes = [exported(JobState(job=job), "heygen", OUTLOOK) for job in jobs]
     assert again(json_array(shapes)) == jobs
     assert again("".join(msgspec.json.encode(shape).decode() + "\n" for shape in shapes)) == jobs
-    assert again(sheet.written(FLAT, map(flat, shapes))) == jobs
+    assert again(csv_format.written(FLAT, map(flat, shapes))) == jobs
 
 
 @given(st.text(max_size=60).map(lambda text: text.replace("\0", "")))
 def test_no_cell_is_a_formula_and_every_cell_comes_back(said: str) -> None:
-    text = sheet.written(["id", "title"], [{"id": "a", "title": said}])
-    ((_, row),) = sheet.read(text, ",")
+    text = csv_format.written(["id", "title"], [{"id": "a", "title": said}])
+    ((_, row),) = csv_format.read(text, ",")
     assert row["title"] == said
     shown = list(csv.reader(io.StringIO(text, newline="")))[1][1]
     assert not shown.startswith(("=", "+", "-", "@", "\t", "\r"))
@@ -70,7 +70,7 @@ def test_a_hostile_title_is_no_formula_in_an_export() -> None:
     state = JobState(
         job=Job(account="a", id="x"), report=Report(phase=Phase.DONE, word="done", title="=cmd|'/C calc'!A0")
     )
-    (row,) = csv.DictReader(io.StringIO(sheet.written(FLAT, [flat(exported(state, "a", OUTLOOK))])))
+    (row,) = csv.DictReader(io.StringIO(csv_format.written(FLAT, [flat(exported(state, "a", OUTLOOK))])))
     assert row["title"] == "'=cmd|'/C calc'!A0"
 
 

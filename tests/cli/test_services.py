@@ -3,7 +3,7 @@ import tomllib
 from pathlib import Path
 
 from tests.cli.conftest import Program
-from tui.cli.services import STORIES
+from tui.cli.commands.providers import STORIES
 from tui.providers import loader
 from tui.simulator.story import WORDS
 

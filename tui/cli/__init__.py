@@ -25,14 +25,14 @@ def run(argv: Sequence[str]) -> int:
         args = _parsed(argv) if argv else cast("Namespace", SimpleNamespace(**NOTHING))
         _open_streams()
         module, _, name = args.run.partition(":")
-        verb: Callable[[Namespace], int] = getattr(import_module(f"tui.cli.{module}"), name)
+        verb: Callable[[Namespace], int] = getattr(import_module(f"tui.cli.commands.{module}"), name)
         if args.verb:  # else a first frame stands before that: a board of 10,000 jobs makes no garbage either
             gc.enable()
         return verb(args)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a traceback helps no operator: it goes to the log
-        from tui.cli.failures import told
+        from tui.cli.errors import told
 
         return told(error)
     finally:

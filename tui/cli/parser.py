@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import tui
-from tui.cli.verbs import VERBS, watchlist
+from tui.cli.arguments import VERBS, watchlist
 
 __all__ = ["Namespace", "build"]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tui.cli import table
-from tui.cli.opening import opened
+from tui.cli import text_table
+from tui.cli.context import opened
 from tui.cli.output import OK, USAGE, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
 from tui.domain.links import expiry
@@ -51,7 +51,7 @@ def providers(args: Namespace) -> int:
             except loader.ProviderError as error:
                 wrong += 1
                 say(str(error))
-    data(json_array(found) if args.json else table.drawn([_TITLES, *map(_line, found)], cut=(4, 5)))
+    data(json_array(found) if args.json else text_table.drawn([_TITLES, *map(_line, found)], cut=(4, 5)))
     return USAGE if wrong else OK
 
 

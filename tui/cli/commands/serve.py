@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tui.cli.opening import opened
+from tui.cli.context import opened
 from tui.cli.output import OK, UsageError
 from tui.cli.parser import Namespace
 
@@ -15,13 +15,13 @@ SHORTEST = 16
 def serve(args: Namespace) -> int:
     """`serve`: until SIGINT or SIGTERM."""
     try:
-        from tui.cli import serving
+        from tui.cli import web_server
     except ImportError:
         from tui.storage.extras import install_command
 
         raise UsageError(f"serve takes an extra: {install_command('web')}") from None
     token = _token(args.token_file)
-    if token is None and not serving.is_loopback(args.host):
+    if token is None and not web_server.is_loopback(args.host):
         raise UsageError(
             f"{args.host} is not this machine alone: whoever reaches it could work the board.\n"
             f"  Set {VARIABLE}, or name a file with --token-file; "
@@ -30,7 +30,7 @@ def serve(args: Namespace) -> int:
     with opened(args):
         pass  # what is wrong with the settings is said here, and not in every browser
     try:
-        serving.served(serving.command(args), args.host, int(args.port), token)
+        web_server.served(web_server.command(args), args.host, int(args.port), token)
     except OSError as error:
         raise UsageError(f"{args.host}, port {args.port:g}: {error.strerror}") from None
     return OK

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from tui.cli.listening import Ear
-from tui.cli.opening import chosen, opened, outlook
+from tui.cli.commands.show import line, put
+from tui.cli.context import chosen, opened, outlook
 from tui.cli.output import FAULT, LATE, OK, UsageError, code, data, fault_code, json_line, say
 from tui.cli.parser import Namespace
-from tui.cli.showing import line, put
+from tui.cli.subscriber import Ear
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import ENDS, Link, Phase, Ref

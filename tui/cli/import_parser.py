@@ -32,13 +32,13 @@ class Wrong(NamedTuple):
 
 def records(text: str) -> Iterator[Record | Wrong]:
     """The jobs in a text, in its order. What cannot be read is among them, and ends nothing."""
-    from tui.cli import sheet  # `csv` and `io` take 4 ms, and ids given as arguments need neither
+    from tui.cli import csv_format  # `csv` and `io` take 4 ms, and ids given as arguments need neither
 
     text = text.removeprefix("\ufeff")
     if text.lstrip().startswith(("{", "[")):
         for where, value in _values(text):
             yield _record(where, value)
-    elif between := sheet.delimiter(text):
+    elif between := csv_format.delimiter(text):
         yield from _rows(text, between)
     else:
         yield from (Record(line, {}) for line in text.split("\n") if line.strip())
@@ -47,11 +47,11 @@ def records(text: str) -> Iterator[Record | Wrong]:
 def _rows(text: str, between: str) -> Iterator[Record | Wrong]:
     import csv
 
-    from tui.cli import sheet
+    from tui.cli import csv_format
 
     line = 1
     try:
-        for line, row in sheet.read(text, between):
+        for line, row in csv_format.read(text, between):
             yield _record(f"line {line}", row)
     except csv.Error as error:
         yield Wrong(f"after line {line}", f"is no CSV: {error}")
@@ -119,10 +119,10 @@ def _tags(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         import csv
 
-        from tui.cli import sheet
+        from tui.cli import csv_format
 
         try:
-            value = list(sheet.parted(value))
+            value = list(csv_format.parted(value))
         except csv.Error as error:
             raise ValueError(str(error)) from None
     if not isinstance(value, list):

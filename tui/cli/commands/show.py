@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterable
 
-from tui.cli import table
-from tui.cli.opening import chosen, opened, outlook
+from tui.cli import text_table
+from tui.cli.context import chosen, opened, outlook
 from tui.cli.output import OK, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
 from tui.domain.job_state import JobState, PhaseChange
@@ -40,7 +40,7 @@ def put(library: Library, states: Iterable[JobState], *, as_json: bool) -> None:
     if as_json:
         data(json_array(json_output.job(state, library.provider_of(state.job.account), judged) for state in states))
     else:
-        data(table.jobs(states, judged))
+        data(text_table.jobs(states, judged))
 
 
 def log(args: Namespace) -> int:
@@ -76,9 +76,9 @@ def export(args: Namespace) -> int:
 
 
 def _csv(found: Iterable[json_output.Shape]) -> str:
-    from tui.cli import sheet
+    from tui.cli import csv_format
 
-    return sheet.written(sheet.FLAT, map(sheet.flat, found))
+    return csv_format.written(csv_format.FLAT, map(csv_format.flat, found))
 
 
 def _phase(word: str) -> Phase:

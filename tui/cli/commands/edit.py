@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tui.cli.opening import chosen, opened
+from tui.cli.context import chosen, opened
 from tui.cli.output import OK, UsageError, say
 from tui.cli.parser import Namespace
 from tui.domain.models import Ref

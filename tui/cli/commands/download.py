@@ -5,11 +5,11 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from tui.cli.asking import brought
-from tui.cli.listening import Ear
-from tui.cli.opening import chosen, opened
+from tui.cli.commands.poll import brought
+from tui.cli.context import chosen, opened
 from tui.cli.output import FAULT, OK, PROBLEM, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
+from tui.cli.subscriber import Ear
 from tui.domain import artifacts
 from tui.domain.models import Phase, Ref, Saved
 from tui.engine.api import Notice, Progress, Stage

@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tui.cli import findings, surroundings, table
-from tui.cli.failures import foreseen
-from tui.cli.findings import Finding, Level
+from tui.cli import text_table
+from tui.cli.commands.doctor import checks, report
+from tui.cli.commands.doctor.report import Finding, Level
+from tui.cli.errors import foreseen
 from tui.cli.output import FAULT, OK, USAGE, data, json_array, say
 from tui.cli.parser import Namespace
 from tui.domain.models import FaultKind, Job
@@ -26,7 +27,7 @@ _PROVEN = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
 def doctor(args: Namespace) -> int:
     """`doctor`: 2 where something is wrong on this machine, 3 where an account cannot be asked, else 0."""
     places = Places.usual(Path(args.watchlist).expanduser() if args.watchlist else None)
-    found = [*surroundings.program(), *surroundings.files(places)]
+    found = [*checks.program(), *checks.files(places)]
     try:
         library = Library(places, os.environ, readonly=args.readonly)
     except Exception as error:
@@ -38,11 +39,11 @@ def doctor(args: Namespace) -> int:
             found += _looked_through(library)
         finally:
             library.close()
-    found += surroundings.terminal(os.environ)
+    found += checks.terminal(os.environ)
     if args.json:
-        data(json_array(map(findings.shape, found)))
+        data(json_array(map(report.shape, found)))
     else:
-        data("".join(f"{line}\n" for line in findings.told(found, table.room())))
+        data("".join(f"{line}\n" for line in report.told(found, text_table.room())))
         wrong = sum(finding.level is Level.WRONG for finding in found)
         say(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong" if wrong else "nothing is wrong")
     return _code(found)
@@ -57,8 +58,8 @@ def _code(found: Iterable[Finding]) -> int:
 
 def _looked_through(library: Library) -> Iterator[Finding]:
     """All that takes the settings."""
-    yield surroundings.downloads(library.settings)
-    yield from surroundings.hooks(library.settings, os.environ)
+    yield checks.downloads(library.settings)
+    yield from checks.hooks(library.settings, os.environ)
     yield from _journal(library)
     jobs: Sequence[Job] = ()
     try:

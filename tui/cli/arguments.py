@@ -172,7 +172,7 @@ def _providers(parser: ArgumentParser) -> None:
     check.add_argument(
         "--status", default=200, metavar="N", type=_number(int, 100, 599), help="the reply's HTTP status (200)"
     )
-    check.set_defaults(run="services:check")
+    check.set_defaults(run="providers:check")
     example = what.add_parser(
         "example",
         help="prints a provider file to begin with",
@@ -180,7 +180,7 @@ def _providers(parser: ArgumentParser) -> None:
         epilog="example:\n  babeltop providers example NAME > ~/.config/babeltop/providers/NAME.toml",
     )
     example.add_argument("name", metavar="NAME", nargs="?", help="an example's name")
-    example.set_defaults(run="services:example")
+    example.set_defaults(run="providers:example")
 
 
 def _doctor(parser: ArgumentParser) -> None:
@@ -212,64 +212,68 @@ def _simulate(parser: ArgumentParser) -> None:
 _LIST, _ASK, _PAST, _SERVICES = "the watchlist", "asking the services", "looking back", "the services"
 
 VERBS: Mapping[str, Verb] = {
-    "add": Verb(_LIST, "adding:add", "adds jobs by their ids or links", _add, "pbpaste | babeltop add --tag launch -"),
+    "add": Verb(_LIST, "add:add", "adds jobs by their ids or links", _add, "pbpaste | babeltop add --tag launch -"),
     "edit": Verb(
         _LIST,
-        "editing:edit",
+        "edit:edit",
         "changes label, tags, note and the like",
         _edit,
         "babeltop edit doc_1 --tag q3 --keep-link",
     ),
     "archive": Verb(
-        _LIST, "editing:archive", "puts jobs away: not asked, not counted", _archive, "babeltop archive doc_1"
+        _LIST, "edit:archive", "puts jobs away: not asked, not counted", _archive, "babeltop archive doc_1"
     ),
-    "remove": Verb(_LIST, "editing:remove", "takes jobs off the watchlist", _remove, "babeltop remove doc_1 doc_2"),
+    "remove": Verb(_LIST, "edit:remove", "takes jobs off the watchlist", _remove, "babeltop remove doc_1 doc_2"),
     "list": Verb(
-        _LIST, "showing:show", "the last known state, without asking", _list, "babeltop list --phase failed --json"
+        _LIST, "show:show", "the last known state, without asking", _list, "babeltop list --phase failed --json"
     ),
-    "check": Verb(_ASK, "asking:check", "asks each job once, now", _check, "babeltop check doc_1; echo $?"),
+    "check": Verb(_ASK, "poll:check", "asks each job once, now", _check, "babeltop check doc_1; echo $?"),
     "renew": Verb(
         _ASK,
-        "asking:renew",
+        "poll:renew",
         "asks for fresh links, and prints them",
         _renew,
         "babeltop renew doc_1 > links",
     ),
     "wait": Verb(
-        _ASK, "asking:wait", "until all jobs (or any) have ended", _wait, "babeltop wait doc_1 doc_2 --any --timeout 1h"
+        _ASK, "poll:wait", "until all jobs (or any) have ended", _wait, "babeltop wait doc_1 doc_2 --any --timeout 1h"
     ),
-    "serve": Verb(_ASK, "browser:serve", "the dashboard in a browser", _serve, "babeltop serve --port 8000"),
+    "serve": Verb(_ASK, "serve:serve", "the dashboard in a browser", _serve, "babeltop serve --port 8000"),
     "watch": Verb(
         _ASK,
-        "asking:watch",
+        "poll:watch",
         "the dashboard's engine alone: a line a change",
         _watch,
         "babeltop watch --json >> changes",
     ),
     "download": Verb(
         _ASK,
-        "downloading:download",
+        "download:download",
         "saves results and captions, resumed, never overwritten",
         _download,
         "babeltop download doc_abc123 --dir ~/results",
     ),
-    "log": Verb(_PAST, "showing:log", "the changes seen so far", _log, "babeltop log --since 7d"),
+    "log": Verb(_PAST, "show:log", "the changes seen so far", _log, "babeltop log --since 7d"),
     "export": Verb(
         _PAST,
-        "showing:export",
+        "show:export",
         "the board as CSV or JSON, which `add -` reads",
         _export,
         "babeltop export --format csv > jobs.csv",
     ),
     "providers": Verb(
         _SERVICES,
-        "services:providers",
+        "providers:providers",
         "the known services; `providers check FILE` tries a file",
         _providers,
         "babeltop providers",
     ),
     "doctor": Verb(
-        _SERVICES, "doctor:doctor", "looks for what stands in the way, and says what to do", _doctor, "babeltop doctor"
+        _SERVICES,
+        "doctor.command:doctor",
+        "looks for what stands in the way, and says what to do",
+        _doctor,
+        "babeltop doctor",
     ),
     "completions": Verb(
         _SERVICES,
@@ -280,7 +284,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "simulate": Verb(
         _SERVICES,
-        "services:simulate",
+        "providers:simulate",
         "serves made-up services, to try things on",
         _simulate,
         "babeltop simulate --port 9001 --speed 60",

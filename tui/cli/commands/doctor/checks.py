@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import tui
-from tui.cli.findings import Finding, Level
+from tui.cli.commands.doctor.report import Finding, Level
 from tui.storage.config import secrets
 from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import Hook, Settings

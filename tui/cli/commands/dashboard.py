@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tui.cli.opening import opened
+from tui.cli.context import opened
 from tui.cli.output import UsageError
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tui.cli.editing import said, tell
-from tui.cli.opening import opened
+from tui.cli.commands.edit import said, tell
+from tui.cli.context import opened
+from tui.cli.import_parser import Record, Wrong, records
 from tui.cli.output import OK, USAGE, UsageError, say
 from tui.cli.parser import Namespace
-from tui.cli.records import Record, Wrong, records
 from tui.domain import ids
 from tui.domain.job_ids import Candidate, Verdict, sort_out
 from tui.domain.models import Job

@@ -1,0 +1,1 @@
+"""babeltop doctor: checks and their report."""
