@@ -1,4 +1,4 @@
-"""The man page and the shells' completions, made from the parser: `python -m tests.pages` writes them into tui/pages.
+"""The man page and the shells' completions, made from the parser: `python -m tests.pages` writes them into tui/man.
 
 They are kept in the repository, so that an installation needs neither library; a test sees that they are the parser's.
 """
@@ -16,7 +16,7 @@ from tui.cli import parser as parser_
 from tui.cli.commands.completions import FILES
 from tui.cli.parser import build
 
-FOLDER = Path(tui.__file__).parent / "pages"
+FOLDER = Path(tui.__file__).parent / "man"
 MAN = "babeltop.1"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 from threading import Thread
 
-from tui.simulator.serve import App, listening, server
+from tui.simulator.server import App, listening, server
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 """What a raw server does with a connection once the request's head is read. The connection is closed after it."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from tui.simulator.app import Simulator
-from tui.simulator.wire import CutError
+from tui.simulator.http import CutError
 
 T = TypeVar("T")
 

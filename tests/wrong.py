@@ -20,7 +20,7 @@ from tests import server
 from tests.server import Behaviour, raw, serving
 from tui.domain.models import FaultKind
 from tui.simulator.app import Simulator
-from tui.simulator.limits import LIMITS
+from tui.simulator.rate_limits import LIMITS
 
 GOOD = b'{"status":"PENDING","message":"fine"}'
 """A report, at CAMB.AI."""

@@ -23,7 +23,7 @@ from tui.engine.engine import Session
 from tui.engine.thread import Outbox
 from tui.presentation.queries import Outlook
 from tui.simulator.app import Simulator
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
 from tui.storage.journal.journal import Entry
 from tui.storage.watchlist.file import Add, Remove, Set
 

@@ -17,7 +17,7 @@ from tests.server import serving
 from tests.waiting import DEADLINE
 from tui.cli import run
 from tui.simulator.app import Simulator
-from tui.simulator.limits import LIMITS
+from tui.simulator.rate_limits import LIMITS
 
 KEY = "k-3141592653589793"
 """What must stand in no output."""

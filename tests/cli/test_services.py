@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.cli.conftest import Program
 from tui.cli.commands.providers import STORIES
 from tui.providers import loader
-from tui.simulator.story import WORDS
+from tui.simulator.scenario import WORDS
 
 MINE = """\
 name = "mine"

@@ -17,7 +17,7 @@ from tests.virtual import VirtualLoop
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.welcome import Greeting
 from tui.demo import staged
-from tui.demo.stage import CONFIG, KEYS
+from tui.demo.setup import CONFIG, KEYS
 from tui.engine.api import Update
 from tui.storage.workspace import Library, Places
 

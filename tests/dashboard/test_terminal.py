@@ -19,7 +19,7 @@ from tests.terminal import DEADLINE, Terminal, smoke
 from tests.waiting import wait_until
 from tui.domain.models import Ref
 from tui.simulator.app import Simulator
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
 from tui.storage.journal.journal import Journal
 
 pytestmark = pytest.mark.timeout(900)  # whole programs, each of whose waits may take long on a slow machine

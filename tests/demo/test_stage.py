@@ -12,8 +12,8 @@ import pytest
 from tests.anew import counts
 from tests.virtual import DAY, EPOCH, HOUR, MINUTE
 from tui.demo import staged
-from tui.demo.role import SERVICES
-from tui.demo.story import ACTS, CAST
+from tui.demo.fixtures import ACTS, CAST
+from tui.demo.job_spec import SERVICES
 from tui.domain import ids, job_state
 from tui.domain.job_state import Flag, JobState
 from tui.domain.links import expiry

@@ -13,8 +13,8 @@ import pytest
 from tests.virtual import MINUTE, live, wall
 from tests.waiting import until
 from tui.demo import staged
-from tui.demo.role import SERVICES
-from tui.demo.story import CAST
+from tui.demo.fixtures import CAST
+from tui.demo.job_spec import SERVICES
 from tui.domain import job_state
 from tui.domain.job_state import Flag, JobState
 from tui.domain.models import ACTIVE, ENDS, Phase, Ref

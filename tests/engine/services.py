@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from tui.domain.models import Phase, Ref
 from tui.simulator.app import Receive, Send, Simulator
-from tui.simulator.play import Play
-from tui.simulator.wire import Reply, Request, Scope, gateway
+from tui.simulator.http import Reply, Request, Scope, gateway
+from tui.simulator.job_run import Play
 
 REPLY = 4.0
 """Seconds that a reply takes at most: the simulator's latency and a `delay` story's."""

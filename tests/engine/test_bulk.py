@@ -14,8 +14,8 @@ from tests.engine.test_asking import stage as staged
 from tests.virtual import EPOCH, HOUR, MINUTE, wall
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.simulator.app import Simulator
-from tui.simulator.heygen import MOST
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
+from tui.simulator.services.heygen import MOST
 from tui.storage.watchlist.file import Remove
 
 MANY = "/v3/video-translations/statuses"

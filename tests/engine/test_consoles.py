@@ -25,7 +25,7 @@ from tui.engine.api import Health
 from tui.engine.engine import Session
 from tui.presentation.queries import Outlook, flags
 from tui.simulator.app import Simulator
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
 from tui.storage.journal.journal import Journal
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")

@@ -22,7 +22,7 @@ from tui.domain.models import Job, Phase, Ref
 from tui.engine.api import Cancel, Download, Kind, Stage
 from tui.engine.engine import Session
 from tui.simulator.app import Simulator
-from tui.simulator.limits import LIMITS
+from tui.simulator.rate_limits import LIMITS
 from tui.storage.watchlist.file import Set
 
 FINE = Ref("heygen", "a-fine")

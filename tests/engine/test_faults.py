@@ -16,7 +16,7 @@ from tui.engine.api import Health
 from tui.engine.engine import Session
 from tui.engine.http.client import Bounds
 from tui.simulator.app import Simulator
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
 
 BAD, GOOD = Ref("konpro", "a-fine"), Ref("heygen", "b-fine")
 SHORT = 0.4

@@ -14,7 +14,7 @@ from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.downloads import http
 from tui.engine.engine import Session
 from tui.simulator.app import Simulator
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
 
 A = Ref("heygen", "a-fine")
 

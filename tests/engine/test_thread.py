@@ -16,7 +16,7 @@ from tui.domain.models import Job, Phase, Ref
 from tui.engine.api import Kind, Notice, Progress, Resume, Stage
 from tui.engine.thread import NOTICES, WAKE_EVERY, EngineThread, Outbox
 from tui.simulator.app import Simulator
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
 from tui.storage.journal.journal import Journal
 from tui.storage.watchlist.file import Add, Remove
 

@@ -14,7 +14,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.engine import Session
 from tui.simulator.app import Simulator
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
 from tui.storage.watchlist.file import Add
 
 RATE = 1.0

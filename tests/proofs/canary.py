@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.server import serving
 from tests.terminal import Terminal
-from tui.simulator.wire import CutError
+from tui.simulator.http import CutError
 
 KEY = "sk-Canary0Key1of2the3House4"
 PASSWORD = "Canary5Password6"

@@ -25,7 +25,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Fault, Job, Link, Ref
 from tui.engine.engine import Session
 from tui.simulator.app import Simulator
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
 
 JOBS, DAYS = 500, 30.0
 RATE = 10.0

@@ -27,9 +27,9 @@ from tui.engine.engine import Session
 from tui.engine.thread import Outbox
 from tui.presentation.queries import Outlook
 from tui.simulator.app import Simulator
-from tui.simulator.limits import LIMITS
-from tui.simulator.story import Story
-from tui.simulator.wire import Reply, Request, gateway
+from tui.simulator.http import Reply, Request, gateway
+from tui.simulator.rate_limits import LIMITS
+from tui.simulator.scenario import Story
 from tui.storage.watchlist.file import Add, Remove
 
 DAYS, JOBS, FAULTS = 30, 500, 0.05

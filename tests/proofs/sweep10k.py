@@ -17,8 +17,8 @@ from tests import house
 from tui.domain.models import Phase
 from tui.engine.engine import Session
 from tui.simulator.app import Simulator
-from tui.simulator.limits import LIMITS
-from tui.simulator.serve import listening, server
+from tui.simulator.rate_limits import LIMITS
+from tui.simulator.server import listening, server
 
 ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
 JOBS = 10_000

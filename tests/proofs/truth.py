@@ -22,7 +22,7 @@ from tests.virtual import wall as turning
 from tui.domain.models import Job, Ref
 from tui.engine.api import Pause, Refresh, Resume
 from tui.engine.engine import Session
-from tui.simulator.story import WORDS, Story
+from tui.simulator.scenario import WORDS, Story
 from tui.storage.watchlist.file import Add, Set
 
 JOBS, SPAN = 500, WEEK

@@ -4,8 +4,8 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from tests.simulator.visitor import NOON, PATHS, Visitor
-from tui.simulator.limits import LIMITS, Meter
-from tui.simulator.wire import CutError
+from tui.simulator.http import CutError
+from tui.simulator.rate_limits import LIMITS, Meter
 
 
 def read(body: bytes) -> object:

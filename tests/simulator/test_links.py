@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.simulator.visitor import Visitor
-from tui.simulator.story import LIFE, Story
+from tui.simulator.scenario import LIFE, Story
 
 URL = {"heygen": "url", "heygen-v3": "video_url", "konpro": "url"}
 

@@ -4,8 +4,8 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from tests.simulator.visitor import NOON, PATHS, Visitor
-from tui.simulator.heygen import SUNSET
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
+from tui.simulator.services.heygen import SUNSET
 
 JOB = "7544c0b52ada44fda693a15b1181b5b4-fine-ur_ur-PK"
 STORY = Story(JOB, title="My Translated Video", language="Urdu (Pakistan)", queued=10, running=20, captions=True)

@@ -14,8 +14,8 @@ from tests.server import raw, serving
 from tests.simulator.visitor import NOON
 from tests.waiting import DEADLINE
 from tui.simulator.app import Simulator
-from tui.simulator.serve import listening
-from tui.simulator.story import Story
+from tui.simulator.scenario import Story
+from tui.simulator.server import listening
 
 KEY = {"x-api-key": "k"}
 
@@ -66,7 +66,7 @@ def test_it_serves_tls_with_a_certificate(simulator, tmp_path):
 def test_it_serves_until_it_is_told_to_stop_and_prints_nothing():
     code = """if True:
         from tui.simulator.app import Simulator
-        from tui.simulator.serve import serve
+        from tui.simulator.server import serve
         serve(Simulator(), port=0, started=lambda port: print(port, flush=True))"""
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True) as process:
@@ -85,7 +85,7 @@ def test_it_listens_on_the_loopback_only(host):
 
 
 def test_importing_it_brings_neither_uvicorn_nor_anything_else_of_ours():
-    code = "import sys, tui.simulator.app, tui.simulator.serve; print(*sys.modules)"
+    code = "import sys, tui.simulator.app, tui.simulator.server; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.startswith("tui.") and not name.startswith("tui.simulator")}
     assert not ours | ({"uvicorn", "httpx", "msgspec"} & set(loaded))

@@ -2,7 +2,7 @@ import pytest
 
 from tests.simulator.visitor import PATHS, Visitor
 from tui.simulator.app import Simulator
-from tui.simulator.story import SPANS, Story, told_by
+from tui.simulator.scenario import SPANS, Story, told_by
 
 
 def test_the_first_word_between_hyphens_tells_the_end():

@@ -1,5 +1,5 @@
 """The demo: the real program over the simulator in this process. No keys, no network, nothing is kept."""
 
-from tui.demo.stage import staged
+from tui.demo.setup import staged
 
 __all__ = ["staged"]

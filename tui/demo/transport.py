@@ -2,7 +2,7 @@
 
 import httpx
 
-from tui.simulator.wire import CutError
+from tui.simulator.http import CutError
 
 
 class Wire(httpx.ASGITransport):

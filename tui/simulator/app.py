@@ -12,13 +12,13 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from tui.simulator.desk import Desk, Route
-from tui.simulator.faults import waiting
-from tui.simulator.flixu import metered
-from tui.simulator.limits import LIMITS, Meter
-from tui.simulator.shelf import ROOT, Shelf
-from tui.simulator.story import Story, fraction
-from tui.simulator.wire import CutError, Reply, Request, Scope, http_date, json
+from tui.simulator.fault_injection import waiting
+from tui.simulator.http import CutError, Reply, Request, Scope, http_date, json
+from tui.simulator.link_store import ROOT, Shelf
+from tui.simulator.rate_limits import LIMITS, Meter
+from tui.simulator.router import Desk, Route
+from tui.simulator.scenario import Story, fraction
+from tui.simulator.services.flixu import metered
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

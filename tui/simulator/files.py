@@ -7,8 +7,8 @@ from hashlib import blake2b
 from random import Random
 from urllib.parse import quote
 
-from tui.simulator.story import Plot
-from tui.simulator.wire import Reply, Request
+from tui.simulator.http import Reply, Request
+from tui.simulator.scenario import Plot
 
 MEDIA = {
     "mp4": "video/mp4",

@@ -1,4 +1,4 @@
-"""The verb completions: what makes a shell complete our verbs. The files are made from the parser by `tests.pages`."""
+"""The subcommand completions: shell completion files, generated from the parser by `tests.generate_manpage`."""
 
 from pathlib import Path
 
@@ -10,6 +10,6 @@ FILES = {"bash": "babeltop.bash", "zsh": "_babeltop", "fish": "babeltop.fish"}
 
 
 def completions(args: Namespace) -> int:
-    """`completions`: prints the shell's file."""
-    data((Path(tui.__file__).parent / "pages" / FILES[args.shell]).read_text("utf-8"))
+    """The subcommand completions: shell completion files, generated from the parser by `tests.generate_manpage`."""
+    data((Path(tui.__file__).parent / "man" / FILES[args.shell]).read_text("utf-8"))
     return OK

@@ -162,7 +162,7 @@ def _of_report(report: Report) -> Iterator[tuple[str, str]]:
 def simulate(args: Namespace) -> int:
     """`simulate`: serves until SIGINT or SIGTERM. What it prints is a config.toml."""
     from tui.simulator.app import Simulator
-    from tui.simulator.serve import serve
+    from tui.simulator.server import serve
 
     def started(port: int) -> None:
         data(_configuration(f"http://127.0.0.1:{port}"))

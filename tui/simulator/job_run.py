@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from tui.simulator.story import Plot
-from tui.simulator.wire import Reply, Request
+from tui.simulator.http import Reply, Request
+from tui.simulator.scenario import Plot
 
 LINK_LATE = 2
 """Asks after the end at which the link of a `nolink` story is not there yet [S]."""

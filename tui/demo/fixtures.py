@@ -7,7 +7,7 @@ ends every 20 seconds or so for five minutes, the first within five seconds of t
 from math import inf
 from typing import NamedTuple
 
-from tui.demo.role import Role
+from tui.demo.job_spec import Role
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 """Seconds."""

@@ -1,7 +1,7 @@
 """KonPro's video translation API."""
 
-from tui.simulator.play import Stage, Telling
-from tui.simulator.wire import Reply, Request, gateway, halved, json
+from tui.simulator.http import Reply, Request, gateway, halved, json
+from tui.simulator.job_run import Stage, Telling
 
 WORDS = {Stage.QUEUED: "pending", Stage.RUNNING: "running"}
 ERRORS = {

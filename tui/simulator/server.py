@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.simulator.wire import CutError
+from tui.simulator.http import CutError
 
 if TYPE_CHECKING:
     import uvicorn

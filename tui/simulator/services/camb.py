@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from tui.simulator.files import SENTENCE
-from tui.simulator.play import Stage, Telling
-from tui.simulator.story import Pace, Plot, fraction
-from tui.simulator.wire import Reply, Request, gateway, halved, json
+from tui.simulator.http import Reply, Request, gateway, halved, json
+from tui.simulator.job_run import Stage, Telling
+from tui.simulator.scenario import Pace, Plot, fraction
 
 KINDS: dict[str, tuple[str, Pace]] = {
     "translate": ("translation-result", "text"),

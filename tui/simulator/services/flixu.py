@@ -3,9 +3,9 @@
 from math import ceil
 from urllib.parse import quote
 
-from tui.simulator.limits import Standing
-from tui.simulator.play import Stage, Telling
-from tui.simulator.wire import Reply, Request, gateway, halved, json
+from tui.simulator.http import Reply, Request, gateway, halved, json
+from tui.simulator.job_run import Stage, Telling
+from tui.simulator.rate_limits import Standing
 
 PROGRESS = {"created": 0.0, "processing": 0.5, "completed": 1.0, "failed": 0.0, "error": 0.0}
 """Progress by word [D]: a stage, not a measurement; null for any other word."""

@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tui.simulator import faults
-from tui.simulator.camb import KINDS, Camb, run
+from tui.simulator import fault_injection
 from tui.simulator.files import made, send
-from tui.simulator.flixu import Flixu
-from tui.simulator.heygen import MOST, V2, V3
-from tui.simulator.konpro import KonPro
-from tui.simulator.play import Play, Service, Telling
-from tui.simulator.shelf import Shelf
-from tui.simulator.story import Pace, Story
-from tui.simulator.wire import Reply, Request
+from tui.simulator.http import Reply, Request
+from tui.simulator.job_run import Play, Service, Telling
+from tui.simulator.link_store import Shelf
+from tui.simulator.scenario import Pace, Story
+from tui.simulator.services.camb import KINDS, Camb, run
+from tui.simulator.services.flixu import Flixu
+from tui.simulator.services.heygen import MOST, V2, V3
+from tui.simulator.services.konpro import KonPro
 
 Handler = Callable[[Request, str], Reply]
 """Answers a request for the id that its path tells."""
@@ -84,7 +84,9 @@ class Desk:
     def _ask(self, service: Service, job: str, pace: Pace, request: Request) -> tuple[Play, Reply]:
         self.asks[service.name, job] += 1
         telling = self._telling(self._play(service, job, pace), request)
-        return telling.play, faults.spoiled(faults.told(service, telling), service, telling, self._now())
+        return telling.play, fault_injection.spoiled(
+            fault_injection.told(service, telling), service, telling, self._now()
+        )
 
     def _status(self, service: Service, pace: Pace) -> Handler:
         return lambda request, job: self._ask(service, job, pace, request)[1]
@@ -121,7 +123,7 @@ class Desk:
             telling = self._telling(play, request) if play else None
             if telling is None or not telling.succeeded:
                 return self._camb.error(404, request)
-            return faults.spoiled(self._camb.result(path, telling), self._camb, telling, self._now())
+            return fault_injection.spoiled(self._camb.result(path, telling), self._camb, telling, self._now())
 
         return handler
 

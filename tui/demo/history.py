@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from tui.demo.clockwork import Clockwork
+from tui.demo.manual_clock import Clockwork
 from tui.domain import job_state
 from tui.domain.job_state import Event, Faulted, JobState, Planned, Reported, Resulted
 from tui.domain.models import ACTIVE, Asked, Fault, Job, Ref

@@ -8,10 +8,10 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from tui.demo.clockwork import Clockwork
-from tui.demo.past import App, Memory, Past
-from tui.demo.role import Role
-from tui.demo.story import ACTS, CAST, FORMER
+from tui.demo.fixtures import ACTS, CAST, FORMER
+from tui.demo.history import App, Memory, Past
+from tui.demo.job_spec import Role
+from tui.demo.manual_clock import Clockwork
 from tui.simulator.app import Simulator
 from tui.storage.watchlist.editor import apply
 from tui.storage.watchlist.file import Add

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 
-from tui.simulator.play import Service, Stage, Telling
-from tui.simulator.wire import Reply, Request, gateway, http_date
+from tui.simulator.http import Reply, Request, gateway, http_date
+from tui.simulator.job_run import Service, Stage, Telling
 
 LIMIT_EVERY = 3
 """Every third ask for a `limit` story is refused."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tui.domain.models import Job
 from tui.presentation import formatting
-from tui.simulator.story import Story, fraction
+from tui.simulator.scenario import Story, fraction
 
 NOTICED = 5.0
 """Seconds after each turn of a story at which a console of the past asked and saw it."""

@@ -7,9 +7,9 @@ from hashlib import blake2b
 from urllib.parse import quote, urlencode, urlsplit
 
 from tui.simulator.files import made, send
-from tui.simulator.play import Play
-from tui.simulator.story import Plot
-from tui.simulator.wire import Reply, Request
+from tui.simulator.http import Reply, Request
+from tui.simulator.job_run import Play
+from tui.simulator.scenario import Plot
 
 ROOT = "cdn"
 """The first part of every link's path."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from tui.simulator.play import Play, Stage, Telling
-from tui.simulator.story import fraction
-from tui.simulator.wire import Reply, Request, gateway, halved, json
+from tui.simulator.http import Reply, Request, gateway, halved, json
+from tui.simulator.job_run import Play, Stage, Telling
+from tui.simulator.scenario import fraction
 
 NAME = "heygen"
 MOST = 100
