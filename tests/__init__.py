@@ -1,1 +1,1 @@
-"""The suite. Its parts share the servers in `tests.server`."""
+"""The suite. Its parts share the servers in `tests.support.servers`."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tests.feeds import LibraryFeed, accounts
+from tests.support.fake_engine import LibraryFeed, accounts
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.welcome import Greeting
 from tui.demo import staged

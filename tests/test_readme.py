@@ -16,18 +16,18 @@ from pathlib import Path
 
 import pytest
 
-from tests import docs
-from tests.cli import schema
-from tests.server import serving
-from tests.terminal import Terminal
-from tests.waiting import DEADLINE, wait_until
+from tests import generate_readme
+from tests.cli import json_schema
+from tests.support.servers import serving
+from tests.support.terminal import Terminal
+from tests.support.waiting import DEADLINE, wait_until
 from tui.cli.arguments import VERBS
 from tui.engine.notifications import delivery, hooks
 from tui.simulator.app import Simulator
 from tui.storage.config import settings
 
-ROOT = docs.README.parent
-TEXT = docs.README.read_text("utf-8")
+ROOT = generate_readme.README.parent
+TEXT = generate_readme.README.read_text("utf-8")
 CHANGING = (ROOT / "tests" / "README.md").read_text("utf-8")
 CI = (ROOT / ".ci" / "run").read_text("utf-8")
 KEY = "k-2718281828459045"
@@ -156,11 +156,11 @@ def test_every_command_of_the_readme_runs_in_its_order(machine: Machine) -> None
 
 
 def test_what_is_made_from_the_code_stands_as_the_code_is() -> None:
-    assert docs.filled(TEXT) == TEXT, "run python -m tests.docs"
+    assert generate_readme.filled(TEXT) == TEXT, "run python -m tests.generate_readme"
 
 
 def test_every_key_of_every_table_of_the_settings_is_described() -> None:
-    made = docs.reference()
+    made = generate_readme.reference()
     for table in ("accounts.NAME", "polling", "links", "board", "downloads", "alerts", "ui", "keys"):
         assert f"`[{table}]`" in made
     assert "`[[hook]]`" in made
@@ -178,13 +178,13 @@ def test_every_toml_of_the_readme_is_a_configuration_that_is_accepted(tmp_path: 
 
 def test_the_json_that_is_described_is_the_schemas() -> None:
     told = " ".join(TEXT.partition("A job in JSON has")[2].partition("Times are")[0].split())
-    for key in schema.JOB["properties"]:
+    for key in json_schema.JOB["properties"]:
         assert f"`{key}`" in told, key
 
 
 def test_what_a_hook_is_told_is_the_schemas() -> None:
     told = TEXT.partition("It has `event`")[2].partition("With a `secret`")[0] + "`event`"
-    assert all(f"`{key}`" in told for key in schema.OCCASION["properties"])
+    assert all(f"`{key}`" in told for key in json_schema.OCCASION["properties"])
     assert delivery.SIGNATURE in TEXT
     assert len(hooks.PAUSES) + 1 == 4
 

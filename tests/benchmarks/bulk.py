@@ -5,8 +5,8 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from tests import house
-from tests.virtual import HOUR, Wire, live, wall
+from tests.support import fixtures
+from tests.support.virtual_time import HOUR, Wire, live, wall
 from tui.engine.engine import Session
 from tui.simulator.app import Simulator
 
@@ -19,9 +19,11 @@ async def watched(folder: Path) -> tuple[int, int]:
     """Requests sent, and how often a job was told of in their replies."""
     simulator = Simulator(clock=wall, limits={"heygen": 10**9})
     jobs = {"heygen-v3": tuple(f"j{number}-stuck" for number in range(JOBS))}
-    library = house.library(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
-    session = Session(library, house.Ear(), wall=wall, random=Random(0), transport=lambda: Wire(simulator), tick=60.0)
-    async with house.running(session):
+    library = fixtures.library(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
+    session = Session(
+        library, fixtures.Ear(), wall=wall, random=Random(0), transport=lambda: Wire(simulator), tick=60.0
+    )
+    async with fixtures.running(session):
         await asyncio.sleep(SPAN)
     assert all(state.fault is None and state.report is not None for state in session.states.values())
     library.close()

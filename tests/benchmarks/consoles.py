@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from tests.terminal import Terminal
+from tests.support.terminal import Terminal
 
 JOBS = 10_000
 SIZE = (120, 40)

@@ -14,9 +14,9 @@ from pathlib import Path
 from random import Random
 from statistics import mean
 
-from tests import house
 from tests.benchmarks.consoles import JOBS, resident, states
-from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
+from tests.support import fixtures
+from tests.support.virtual_time import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.dashboard.board_model import Board
 from tui.domain.models import ENDS, Job
 from tui.engine.engine import Session
@@ -70,7 +70,7 @@ async def lived(folder: Path) -> tuple[float, int]:
     stories = [Story(job, queued=life * 0.1, running=life * 0.9) for job, life in lives.items()]
     simulator = Simulator(clock=wall, stories=stories, seed=1)
     ended = list(states("quiet", wall(), JOBS - ACTIVE))
-    library = house.library(folder, "http://sim.test", rate=RATE)
+    library = fixtures.library(folder, "http://sim.test", rate=RATE)
     library.watchlist.change(Add(tuple(state.job for state in ended)))
     library.journal.record([Entry(state) for state in ended])
     front = Front()

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from tests import house
 from tests.benchmarks.origin import Origin, origin
+from tests.support import fixtures
 from tui.domain.models import Phase, Ref
 from tui.engine.engine import Session
 
@@ -28,15 +28,15 @@ def ids() -> tuple[str, ...]:
 
 async def ours(at: Origin, folder: Path) -> tuple[float, int]:
     """Seconds from opening a session until every job has its report on the board, and faults."""
-    library = house.library(
+    library = fixtures.library(
         folder, at.url, {"heygen": ids()}, accounts=("heygen",), rate=10_000_000, concurrency=CONCURRENCY
     )
-    session = Session(library, house.Ear())
+    session = Session(library, fixtures.Ear())
     refs = [Ref("heygen", job) for job in ids()]
     began = time.perf_counter()
     session.open()
     running = asyncio.create_task(session.run())
-    await session.perform(house.refresh(*refs))
+    await session.perform(fixtures.refresh(*refs))
     while any(session.states[ref].asks == 0 for ref in refs):  # noqa: ASYNC110  nothing tells of the last
         await asyncio.sleep(0.005)
     took = time.perf_counter() - began

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.server import serving
-from tests.waiting import DEADLINE
+from tests.support.servers import serving
+from tests.support.waiting import DEADLINE
 from tui.cli import run
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS

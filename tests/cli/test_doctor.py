@@ -11,11 +11,11 @@ from email.utils import format_datetime
 
 import pytest
 
-from tests.cli import schema
+from tests.cli import json_schema
 from tests.cli.conftest import KEY, Ended, Program
-from tests.server import raw, serving
-from tests.terminal import Terminal
-from tests.waiting import DEADLINE
+from tests.support.servers import raw, serving
+from tests.support.terminal import Terminal
+from tests.support.waiting import DEADLINE
 from tui.simulator.app import Simulator
 
 
@@ -29,7 +29,7 @@ def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
     four("check")
     told, shown = four.side_by_side("doctor --json", "doctor")
     assert (told.code, told.err, shown.code, shown.err) == (0, "", 0, "babeltop: nothing is wrong\n")
-    assert schema.problems(told.json, schema.FINDINGS) == []
+    assert json_schema.problems(told.json, json_schema.FINDINGS) == []
     seen = found(told)
     assert {level for level, _, _ in seen.values()} <= {"ok", "note"}
     assert f"environment variable SERVICE_KEY (…{KEY[-4:]}): job d-fine asked in" in seen["accounts: flixu"][1]

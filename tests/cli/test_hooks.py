@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.cli import schema
+from tests.cli import json_schema
 from tests.cli.conftest import Ended, Program
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 JOBS = tuple(f"camb:h{number}-{end}" for number, end in enumerate(("fine", "fine", "fail", "pay", "timeout", "fine")))
 
@@ -30,7 +30,7 @@ def hooked(program: Program, body: str = "", on: str = "", more: str = "") -> Pa
 
 def told(kept: Path) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    assert [problem for each in found for problem in schema.problems(each, schema.OCCASION)] == []
+    assert [problem for each in found for problem in json_schema.problems(each, json_schema.OCCASION)] == []
     return found
 
 

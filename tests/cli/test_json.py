@@ -2,7 +2,7 @@
 
 import json
 
-from tests.cli import schema
+from tests.cli import json_schema
 from tests.cli.conftest import Program
 from tui.cli.arguments import VERBS
 from tui.cli.parser import build
@@ -23,22 +23,22 @@ def takes_json(verb: str) -> bool:
 
 
 def test_the_schema_knows_every_verb_that_prints_json() -> None:
-    assert {verb for verb in VERBS if takes_json(verb)} == set(schema.VERBS)
+    assert {verb for verb in VERBS if takes_json(verb)} == set(json_schema.VERBS)
 
 
 def test_every_verbs_json_is_as_the_schema_says(four: Program) -> None:
     four.holding("heygen:a-fine", "konpro:b-fail", "camb:c-missing", "flixu:d-odd", "nobody:e", more='tags = ["x y"]\n')
     four("check")
-    verbs = [verb for verb in schema.VERBS if LINES.get(verb, "-")]
+    verbs = [verb for verb in json_schema.VERBS if LINES.get(verb, "-")]
     ended = four.side_by_side(*(LINES.get(verb, f"{verb} --json") for verb in verbs))
     for verb, told in zip(verbs, ended, strict=True):
         assert told.out, (verb, told)
         assert told.json, verb
-        assert schema.problems(told.json, schema.VERBS[verb]) == [], verb
+        assert json_schema.problems(told.json, json_schema.VERBS[verb]) == [], verb
     process = four.start("watch", "--json")
     four("add", "camb:new-fine")
     assert process.stdout
     line = json.loads(process.stdout.readline())
     process.terminate()
     four.end(process)
-    assert schema.problems(line, schema.EVENT) == []
+    assert json_schema.problems(line, json_schema.EVENT) == []

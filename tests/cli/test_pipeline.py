@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.conftest import Program
-from tests.waiting import DEADLINE
+from tests.support.waiting import DEADLINE
 
 SCRIPT = """
 set -u

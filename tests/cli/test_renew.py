@@ -1,6 +1,6 @@
 """`renew`: fresh links from the command line."""
 
-from tests.cli import schema
+from tests.cli import json_schema
 from tests.cli.conftest import Program
 
 
@@ -20,7 +20,7 @@ def test_renew_in_json_is_the_jobs_own_shape(four: Program) -> None:
     assert four("wait").code == 0
     told = four("renew", "a-fine", "b-fine", "--json")
     assert told.code == 0
-    assert schema.problems(told.json, schema.JOBS) == []
+    assert json_schema.problems(told.json, json_schema.JOBS) == []
     assert [len(job["links"]) for job in told.json] == [1, 1]
 
 

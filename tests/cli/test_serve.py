@@ -13,9 +13,9 @@ import aiohttp
 import httpx
 import pytest
 
-from tests.browser import CHROMIUM, page
 from tests.cli.conftest import Program
-from tests.waiting import DEADLINE, until, wait_until
+from tests.support.browser import CHROMIUM, page
+from tests.support.waiting import DEADLINE, until, wait_until
 
 TOKEN = "a-token-of-more-than-sixteen"
 

@@ -12,8 +12,8 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is imported
 
 import pytest
 
-from tests.feeds import LibraryFeed, accounts
-from tests.virtual import VirtualLoop
+from tests.support.fake_engine import LibraryFeed, accounts
+from tests.support.virtual_time import VirtualLoop
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.welcome import Greeting
 from tui.demo import staged

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from textual.widgets import Input
 
-from tests.feeds import LibraryFeed
+from tests.support.fake_engine import LibraryFeed
 from tui.commands import COMMANDS
 from tui.dashboard.actions.jobs import cost
 from tui.dashboard.app import Babeltop

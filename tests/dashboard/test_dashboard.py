@@ -6,7 +6,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from tests.dashboard.conftest import NOW
-from tests.feeds import LibraryFeed, with_state
+from tests.support.fake_engine import LibraryFeed, with_state
 from tui.commands import COMMANDS
 from tui.dashboard.actions.downloads import Saving
 from tui.dashboard.actions.jobs import JobDeeds

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
-from tests.feeds import LibraryFeed, with_state
+from tests.support.fake_engine import LibraryFeed, with_state
 from tui.dashboard.app import Babeltop
 from tui.domain.models import Link, LinkKind, Phase
 from tui.engine.api import Outcome

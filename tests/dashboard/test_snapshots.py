@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.virtual import VirtualLoop
+from tests.support.virtual_time import VirtualLoop
 from tui.dashboard.app import Babeltop
 
 SIZES = [(80, 24), (120, 40), (200, 60)]

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
-from tests.feeds import LibraryFeed, accounts
+from tests.support.fake_engine import LibraryFeed, accounts
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.dashboard.widgets.badges import badge

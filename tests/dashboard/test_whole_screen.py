@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 from textual._compositor import CompositorUpdate
 
-from tests.anew import arranged, counts
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard
-from tests.feeds import LibraryFeed
+from tests.support.fake_engine import LibraryFeed
+from tests.support.reference_model import arranged, counts
 from tui.dashboard.app import Babeltop
 from tui.dashboard.terminal.width_anchors import anchored, disputed, orders
 from tui.dashboard.widgets.job_table import JobTable

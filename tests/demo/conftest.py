@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.virtual import EPOCH
+from tests.support.virtual_time import EPOCH
 from tui.demo import staged
 from tui.engine.http.client import Transport
 from tui.storage.workspace import Library

@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from tests import house
-from tests.engine.scripted import Scripted, done, running
-from tests.house import Ear
-from tests.virtual import DAY, HOUR, MINUTE, Wire, live, wall
+from tests.support import fixtures
+from tests.support.fixtures import Ear
+from tests.support.scripted_service import Scripted, done, running
+from tests.support.virtual_time import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.domain.models import FaultKind, Job, Phase, Ref
 from tui.engine.api import Kind
 from tui.engine.engine import TICK, Session
@@ -27,9 +27,9 @@ def opened(library, app, ear, seed=1, **settings):
 
 def played(tmp_path, app, story, jobs=("a",), tick=TICK, **settings):
     async def play():
-        library = house.library(tmp_path, "http://sim.test", {"heygen": jobs}, **settings)
+        library = fixtures.library(tmp_path, "http://sim.test", {"heygen": jobs}, **settings)
         ear = Ear()
-        async with house.running(opened(library, app, ear, tick=tick)) as session:
+        async with fixtures.running(opened(library, app, ear, tick=tick)) as session:
             await story(session, ear, library)
         library.close()
 
@@ -85,7 +85,7 @@ def test_a_broken_watchlist_keeps_the_last_good_list_and_its_asking(tmp_path, ap
 
 def test_a_watchlist_that_is_broken_at_the_start_is_waited_for_where_there_is_patience(tmp_path, app):
     async def play():
-        library = house.library(tmp_path, "http://sim.test")
+        library = fixtures.library(tmp_path, "http://sim.test")
         file = tmp_path / "watchlist.toml"
         file.write_text("[[job")
         with pytest.raises(WatchlistError):
@@ -124,10 +124,10 @@ def test_commands_change_file_and_board_and_say_what_they_did(tmp_path, app):
 
 def test_readonly_forbids_writing_the_watchlist_and_goes_on_asking(tmp_path, app):
     async def play():
-        house.library(tmp_path, "http://sim.test", {"heygen": ("a",)})
-        library = Library(house.places(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
+        fixtures.library(tmp_path, "http://sim.test", {"heygen": ("a",)})
+        library = Library(fixtures.places(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
         ear = Ear()
-        async with house.running(opened(library, app, ear)) as session:
+        async with fixtures.running(opened(library, app, ear)) as session:
             outcome = await session.perform(Remove((A,)))
             assert (outcome.ok, "--readonly" in outcome.message) == (False, True)
             await asyncio.sleep(20)
@@ -141,7 +141,7 @@ def test_a_job_that_is_removed_while_it_is_asked_comes_to_nothing(tmp_path):
     app = Scripted(lambda asked: running(), seconds=5)
 
     async def story(session, ear, library):
-        await session.perform(house.refresh(A))
+        await session.perform(fixtures.refresh(A))
         await asyncio.sleep(1)
         removed = await session.perform(Remove((A,)))
         await asyncio.sleep(MINUTE)
@@ -157,11 +157,11 @@ def test_a_job_that_is_removed_and_put_back_during_its_ask_is_asked_by_one_worke
     app = Scripted(lambda asked: running(), seconds=5)
 
     async def story(session, ear, library):
-        await session.perform(house.refresh(A))
+        await session.perform(fixtures.refresh(A))
         await asyncio.sleep(1)
         removed = await session.perform(Remove((A,)))
         await session.perform(Restore(removed.removed))
-        await session.perform(house.refresh(A))
+        await session.perform(fixtures.refresh(A))
         await asyncio.sleep(20)
         assert session.states[A].phase is Phase.RUNNING
 
@@ -192,8 +192,8 @@ def test_another_kind_has_the_job_asked_anew(tmp_path):
     ref = Ref("camb", "a")
 
     async def play():
-        library = house.library(tmp_path, "http://sim.test", {"camb": ("a",)})
-        async with house.running(opened(library, app, Ear())) as session:
+        library = fixtures.library(tmp_path, "http://sim.test", {"camb": ("a",)})
+        async with fixtures.running(opened(library, app, Ear())) as session:
             await asyncio.sleep(5 * MINUTE)
             assert session.states[ref].phase is Phase.MISSING
             app.reply = lambda asked: (200, {"status": "PENDING"}, {})
@@ -226,8 +226,8 @@ def test_an_archived_job_is_not_asked_and_comes_back(tmp_path, app):
 
 def test_a_job_without_an_account_says_the_way_out_and_is_not_asked(tmp_path, app):
     async def play():
-        library = house.library(tmp_path, "http://sim.test", {"heygn": ("a",), "camb": ("b",)}, accounts=("heygen",))
-        async with house.running(opened(library, app, Ear())) as session:
+        library = fixtures.library(tmp_path, "http://sim.test", {"heygn": ("a",), "camb": ("b",)}, accounts=("heygen",))
+        async with fixtures.running(opened(library, app, Ear())) as session:
             await asyncio.sleep(MINUTE)
             near, other = (session.states[ref].fault for ref in (Ref("heygn", "a"), Ref("camb", "b")))
             assert "did you mean 'heygen'" in near.message
@@ -247,14 +247,14 @@ def test_two_sessions_tell_each_other_and_record_a_change_once(tmp_path):
     app = Scripted(lambda asked: done("https://cdn.test/1") if ended else running())
 
     async def play():
-        ours = house.library(tmp_path, "http://sim.test", {"heygen": ("a",)})
-        theirs = house.library(tmp_path, "http://sim.test")
+        ours = fixtures.library(tmp_path, "http://sim.test", {"heygen": ("a",)})
+        theirs = fixtures.library(tmp_path, "http://sim.test")
         ears = Ear(), Ear()
         first, second = opened(ours, app, ears[0], 1), opened(theirs, app, ears[1], 2)
-        async with house.running(first), house.running(second):
+        async with fixtures.running(first), fixtures.running(second):
             await asyncio.sleep(5 * MINUTE)
             ended.append(True)
-            await first.perform(house.refresh(A))
+            await first.perform(fixtures.refresh(A))
             await asyncio.sleep(3)
             asked = len(app.log)
             assert second.states[A].phase is Phase.DONE
@@ -306,7 +306,7 @@ def test_check_asks_each_once_and_a_404_is_missing_at_once(tmp_path):
     app = Scripted(lambda asked: (404, {}, {}) if asked.id == "a" else running())
 
     async def play():
-        library = house.library(tmp_path, "http://sim.test", {"konpro": ("a", "b")})
+        library = fixtures.library(tmp_path, "http://sim.test", {"konpro": ("a", "b")})
         session = opened(library, app, Ear())
         session.open()
         await session.check(session.states)
@@ -321,7 +321,7 @@ def test_check_does_not_go_on_with_a_key_that_it_saw_refused(tmp_path):
     app = Scripted(lambda asked: (401, {}, {}))
 
     async def play():
-        library = house.library(tmp_path, "http://sim.test", {"heygen": tuple(map(str, range(50)))}, concurrency=4)
+        library = fixtures.library(tmp_path, "http://sim.test", {"heygen": tuple(map(str, range(50)))}, concurrency=4)
         session = opened(library, app, Ear())
         session.open()
         await session.check(session.states)
@@ -336,7 +336,7 @@ def test_check_waits_a_minute_at_most_for_a_floor_and_then_says_so(tmp_path):
     app = Scripted(lambda asked: (429, {}, {"retry-after": "45" if asked.id == "0" else "300"}))
 
     async def play():
-        library = house.library(tmp_path, "http://sim.test", {"heygen": ("0", "1", "2", "3")}, concurrency=1)
+        library = fixtures.library(tmp_path, "http://sim.test", {"heygen": ("0", "1", "2", "3")}, concurrency=1)
         session = opened(library, app, Ear())
         session.open()
         began = wall()
@@ -357,7 +357,7 @@ def test_a_slow_rate_starves_no_job_of_a_check(tmp_path):
 
     async def play():
         jobs = {"heygen": tuple(map(str, range(12)))}
-        library = house.library(tmp_path, "http://sim.test", jobs, rate=2, concurrency=4)
+        library = fixtures.library(tmp_path, "http://sim.test", jobs, rate=2, concurrency=4)
         session = opened(library, app, Ear())
         session.open()
         await session.check(session.states)

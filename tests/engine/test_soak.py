@@ -5,9 +5,9 @@ from itertools import islice
 
 import pytest
 
-from tests.proofs.soak import Gauge, days, grown, opened
-from tests.virtual import HOUR, live
-from tests.waiting import DEADLINE
+from tests.long_running.soak import Gauge, days, grown, opened
+from tests.support.virtual_time import HOUR, live
+from tests.support.waiting import DEADLINE
 
 
 def test_over_days_two_consoles_take_no_more_descriptors_threads_tasks_or_objects(tmp_path):

@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
-from tests import house
-from tests.engine.scripted import Scripted, done, running
-from tests.house import Ear
-from tests.somebody import somebody
-from tests.virtual import MINUTE, Wire, live, wall
+from tests.support import fixtures
+from tests.support.fixtures import Ear
+from tests.support.scripted_service import Scripted, done, running
+from tests.support.unprivileged_user import somebody
+from tests.support.virtual_time import MINUTE, Wire, live, wall
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.engine import Session
 from tui.storage.watchlist.file import Add
@@ -35,8 +35,8 @@ def played(folder, app, story, *, patient=False):
     """One job in a session whose watchlist and state are in folders of their own."""
 
     async def play():
-        found = house.library(folder, "http://sim.test")
-        places = house.places(folder)
+        found = fixtures.library(folder, "http://sim.test")
+        places = fixtures.places(folder)
         places = type(places)(config=folder, state=folder / "state", watchlist=folder / "list" / "watchlist.toml")
         library = Library(places, found._environ)
         library.watchlist.change(Add((Job(account="heygen", id="a"),)))
@@ -317,7 +317,7 @@ def test_when_the_state_folder_was_deleted_there_is_still_one_poller(tmp_path, a
         state_gone(library.places.state)
         await asyncio.sleep(10)
         other, heard = Library(library.places, library._environ), Ear()
-        async with house.running(opened(other, app, heard, 2)):
+        async with fixtures.running(opened(other, app, heard, 2)):
             await asyncio.sleep(10)
             assert {ear.role_text, heard.role_text} == {"polling", f"following PID {os.getpid()}"}
         other.close()
@@ -372,17 +372,17 @@ def test_a_full_disk_stops_no_asking_and_what_it_kept_out_is_written_when_there_
 
 
 def test_a_session_begins_on_a_full_disk_and_says_that_it_keeps_nothing(small, app):
-    house.library(small, "http://sim.test")
+    fixtures.library(small, "http://sim.test")
     (small / "list").mkdir()
     (small / "list" / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
     (small / "state").mkdir()
     stuffing = fill(small)
 
     async def play():
-        places = house.places(small)
+        places = fixtures.places(small)
         library = Library(
             type(places)(config=small, state=small / "state", watchlist=small / "list" / "watchlist.toml"),
-            {"KEY_HEYGEN": house.KEY},
+            {"KEY_HEYGEN": fixtures.KEY},
         )
         ear = Ear()
         session = opened(library, app, ear)

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests import house
-from tests.server import raw, serving, silence
-from tests.virtual import live
-from tests.waiting import DEADLINE, wait_until
+from tests.support import fixtures
+from tests.support.servers import raw, serving, silence
+from tests.support.virtual_time import live
+from tests.support.waiting import DEADLINE, wait_until
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.api import Kind, Notice, Progress, Resume, Stage
@@ -47,7 +47,7 @@ class Front:
 
 
 def started(tmp_path, base, jobs=("a-fine",), **settings):
-    feed = EngineThread(house.library(tmp_path, base, {"heygen": jobs}), **settings)
+    feed = EngineThread(fixtures.library(tmp_path, base, {"heygen": jobs}), **settings)
     front = Front(feed)
     feed.start(front.wake)
     return feed, front
@@ -67,7 +67,7 @@ def test_states_cross_and_commands_come_back_with_their_outcome(tmp_path, simula
     feed, front = started(tmp_path, simulator)
     try:
         front.until(lambda front: front.order == (A,))
-        assert feed.send(house.refresh(A)).result(DEADLINE).message == "asking 1 job"
+        assert feed.send(fixtures.refresh(A)).result(DEADLINE).message == "asking 1 job"
         front.until(lambda front: front.states[A].phase is Phase.DONE)
         assert front.accounts["heygen"].asks == 1
         assert b'"success"' in feed.look(A).result(DEADLINE).body
@@ -83,9 +83,9 @@ def test_states_cross_and_commands_come_back_with_their_outcome(tmp_path, simula
 
 def test_a_slow_key_command_holds_up_neither_the_asking_nor_another_command(tmp_path, simulator):
     slow = tmp_path / "slow"
-    program = f"while [ -e {slow} ]; do sleep 0.05; done; echo {house.KEY}"
+    program = f"while [ -e {slow} ]; do sleep 0.05; done; echo {fixtures.KEY}"
     config = f'[accounts.flixu]\nbase_url = "{simulator}"\napi_key = {{ command = ["sh", "-c", "{program}"] }}\n'
-    library = house.library(tmp_path, simulator, {"heygen": ("a-fine",)}, accounts=("heygen",), config=config)
+    library = fixtures.library(tmp_path, simulator, {"heygen": ("a-fine",)}, accounts=("heygen",), config=config)
     library.fetch_keys()
     feed = EngineThread(library)
     front = Front(feed)
@@ -94,7 +94,7 @@ def test_a_slow_key_command_holds_up_neither_the_asking_nor_another_command(tmp_
         front.until(lambda front: front.order == (A,))
         slow.touch()
         resumed = feed.send(Resume("flixu"))
-        assert feed.send(house.refresh(A)).result(DEADLINE).ok
+        assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok
         front.until(lambda front: front.states[A].phase is Phase.DONE)
         assert not resumed.done()
         slow.unlink()
@@ -113,7 +113,7 @@ def test_it_ends_with_the_journal_whole_even_in_the_middle_of_an_ask(tmp_path):
     with raw(never_answered) as never:
         feed, front = started(tmp_path, never)
         front.until(lambda front: front.order == (A,))
-        feed.send(house.refresh(A)).result(DEADLINE)
+        feed.send(fixtures.refresh(A)).result(DEADLINE)
         assert asked.wait(DEADLINE)
         feed.close()
         wait_until(lambda: not engine_threads())
@@ -121,7 +121,7 @@ def test_it_ends_with_the_journal_whole_even_in_the_middle_of_an_ask(tmp_path):
     journal = Journal(tmp_path / "state" / "journal.db")
     assert journal.asks(A, 1) == (), "its end did not wait for the ask's"
     journal.close()
-    assert feed.send(house.refresh(A)).result(DEADLINE).ok is False
+    assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
     assert feed.look(A).result(DEADLINE).body is None
 
 
@@ -135,10 +135,10 @@ def test_it_ends_where_it_has_hardly_begun(tmp_path, simulator):
 
 
 def test_it_ends_where_it_was_never_started(tmp_path):
-    feed = EngineThread(house.library(tmp_path, "http://127.0.0.1:9"))
+    feed = EngineThread(fixtures.library(tmp_path, "http://127.0.0.1:9"))
     feed.close()
     assert not engine_threads()
-    assert feed.send(house.refresh(A)).result(DEADLINE).ok is False
+    assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
 
 
 def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
@@ -153,10 +153,10 @@ def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
         assert "the engine stopped and is started again" in front.problems[0]
         assert "Update babeltop" in front.problems[0]
         assert "journal.db" in front.problems[0]
-        assert feed.send(house.refresh(A)).result(DEADLINE).ok is False
+        assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
         (state / "journal.db").rename(state / "aside")
         front.until(lambda front: front.order == (A,))
-        assert feed.send(house.refresh(A)).result(DEADLINE).ok
+        assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok
         front.until(lambda front: front.states[A].phase is Phase.DONE)
         assert len(front.problems) == 1
     finally:
@@ -164,7 +164,7 @@ def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
 
 
 def test_a_broken_watchlist_at_the_start_is_a_problem_and_kills_no_engine(tmp_path, simulator):
-    library = house.library(tmp_path, simulator)
+    library = fixtures.library(tmp_path, simulator)
     (tmp_path / "watchlist.toml").write_text("[[job")
     feed = EngineThread(library)
     front = Front(feed)
@@ -182,7 +182,7 @@ def test_a_broken_watchlist_at_the_start_is_a_problem_and_kills_no_engine(tmp_pa
 def test_the_engine_closes_its_journal_and_what_it_knew_is_in_it(tmp_path, simulator):
     feed, front = started(tmp_path, simulator)
     front.until(lambda front: front.order == (A,))
-    feed.send(house.refresh(A)).result(DEADLINE)
+    feed.send(fixtures.refresh(A)).result(DEADLINE)
     front.until(lambda front: front.states[A].phase is Phase.DONE)
     feed.close()
     journal = Journal(tmp_path / "state" / "journal.db")

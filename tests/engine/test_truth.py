@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
-from tests import house
-from tests.engine.scripted import Scripted, done, running
-from tests.house import Ear
-from tests.proofs.truth import lived
-from tests.virtual import EPOCH, HOUR, MINUTE, Wire, live, wall
+from tests.long_running.truth import lived
+from tests.support import fixtures
+from tests.support.fixtures import Ear
+from tests.support.scripted_service import Scripted, done, running
+from tests.support.virtual_time import EPOCH, HOUR, MINUTE, Wire, live, wall
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Renew
@@ -26,7 +26,7 @@ class Laptop:
     def __init__(self, tmp, app, jobs=("a",)):
         self.slept = 0.0
         self.ear = Ear()
-        self.library = house.library(tmp, "http://sim.test", {"heygen": jobs}, accounts=("heygen",))
+        self.library = fixtures.library(tmp, "http://sim.test", {"heygen": jobs}, accounts=("heygen",))
         wires = {"sim.test": app}
         self.session = Session(
             self.library, self.ear, wall=self.wall, random=Random(1), transport=lambda: Wire(wires), tick=10.0
@@ -59,7 +59,7 @@ def test_a_job_put_away_while_it_runs_grows_old_like_any_other(tmp_path):
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with house.running(laptop.session) as session:
+        async with fixtures.running(laptop.session) as session:
             await asyncio.sleep(MINUTE)
             assert laptop.flags(A) == ()
             assert (await session.perform(Set((A,), {"archived": True}))).ok
@@ -78,7 +78,7 @@ def test_an_ask_that_the_machine_slept_through_says_nothing_of_now(tmp_path):
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with house.running(laptop.session):
+        async with fixtures.running(laptop.session):
             await asyncio.sleep(MINUTE)
             app.seconds = 3.0
             before = len(app.log)
@@ -100,7 +100,7 @@ def test_a_renewal_that_the_machine_slept_through_is_asked_for_again(tmp_path):
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with house.running(laptop.session) as session:
+        async with fixtures.running(laptop.session) as session:
             await asyncio.sleep(MINUTE)
             app.seconds = 3.0
             renewing = asyncio.create_task(session.perform(Renew((A,))))
@@ -117,7 +117,7 @@ def test_what_is_answered_right_after_a_sleep_is_dated_after_it(tmp_path):
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with house.running(laptop.session):
+        async with fixtures.running(laptop.session):
             await asyncio.sleep(MINUTE + 1.0)
             next_tick = 10.0 - (wall() - EPOCH) % 10.0
             app.reply = lambda asked: done("https://cdn.test/1")
@@ -139,7 +139,7 @@ def test_what_is_due_some_time_after_a_sleep_is_asked_then_and_not_so_much_later
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with house.running(laptop.session):
+        async with fixtures.running(laptop.session):
             await asyncio.sleep(5 * MINUTE)
             assert laptop[A].phase is Phase.MISSING  # asked hourly
             planned, before = laptop[A].next_ask_at, len(app.log)
@@ -155,7 +155,7 @@ def test_a_short_sleep_makes_no_report_younger(tmp_path):
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with house.running(laptop.session):
+        async with fixtures.running(laptop.session):
             await asyncio.sleep(MINUTE)
             checked, fresh = laptop[A].checked_at, laptop[A].fresh_until
             laptop.suspend(20.0)
@@ -172,11 +172,11 @@ def test_a_persons_wish_ends_the_wait_that_is_shown_for_the_whole_account(tmp_pa
 
     async def play():
         laptop = Laptop(tmp_path, app, ("a", "b"))
-        async with house.running(laptop.session) as session:
+        async with fixtures.running(laptop.session) as session:
             while laptop.ear.accounts["heygen"].until is None:  # noqa: ASYNC110  nor of this
                 await asyncio.sleep(1.0)
             app.reply, app.seconds = (lambda asked: running()), 15.0
-            assert (await session.perform(house.refresh(A))).ok
+            assert (await session.perform(fixtures.refresh(A))).ok
             await asyncio.sleep(10.1)
             assert laptop.ear.accounts["heygen"].until is None
 

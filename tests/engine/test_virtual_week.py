@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from tests.engine.week import RATE, asks, lived
-from tests.virtual import HOUR, MINUTE, WEEK, VirtualLoop, live
+from tests.support.virtual_time import HOUR, MINUTE, WEEK, VirtualLoop, live
+from tests.support.virtual_week import RATE, asks, lived
 from tui.domain.models import ENDS
 
 pytestmark = pytest.mark.xdist_group("week")  # made once, by one worker

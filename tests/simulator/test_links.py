@@ -3,7 +3,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.simulator.visitor import Visitor
+from tests.support.simulator_client import Visitor
 from tui.simulator.scenario import LIFE, Story
 
 URL = {"heygen": "url", "heygen-v3": "video_url", "konpro": "url"}

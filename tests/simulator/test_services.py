@@ -3,7 +3,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.simulator.visitor import NOON, PATHS, Visitor
+from tests.support.simulator_client import NOON, PATHS, Visitor
 from tui.simulator.scenario import Story
 from tui.simulator.services.heygen import SUNSET
 

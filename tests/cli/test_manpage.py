@@ -1,0 +1,66 @@
+"""The man page and the completions are the parser's, and shells take them."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.cli.conftest import Program
+from tests.generate_manpage import FOLDER, MAN, pages
+from tests.support.waiting import DEADLINE
+from tui.cli.arguments import VERBS
+from tui.cli.commands.completions import FILES
+
+
+def ran(*command: str, stdin: str = "") -> str:
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
+
+
+def test_the_pages_are_the_parsers() -> None:
+    for name, text in pages().items():
+        assert (FOLDER / name).read_text("utf-8") == text, "run python -m tests.generate_manpage"
+
+
+def test_a_verb_prints_each_shells_file(babeltop: Program) -> None:
+    for told, file in zip(
+        babeltop.side_by_side(*(f"completions {shell}" for shell in FILES)), FILES.values(), strict=True
+    ):
+        assert (told.code, told.out) == (0, (FOLDER / file).read_text("utf-8"))
+
+
+def test_bash_completes_verbs_options_and_choices() -> None:
+    for line, expected in (
+        ("babeltop wa", "wait watch"),
+        ("babeltop wait --ti", "--timeout"),
+        ("babeltop export --format c", "csv"),
+    ):
+        words = line.split()
+        script = f"""source {FOLDER / FILES["bash"]}
+        COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; COMP_LINE='{line}'; COMP_POINT={len(line)}
+        _shtab_babeltop babeltop {words[-1]} {words[-2]}; echo "${{COMPREPLY[@]}}\""""
+        assert ran("bash", stdin=script).split() == expected.split()
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_verbs() -> None:
+    found = ran("fish", "-c", f"source {FOLDER / FILES['fish']}; complete -C 'babeltop wa'")
+    assert {line.split("\t")[0] for line in found.splitlines()} == {"wait", "watch"}
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_reads_its_file() -> None:
+    ran("zsh", "-n", str(FOLDER / FILES["zsh"]))
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="man is not installed")
+def test_man_shows_every_verb_and_exit_code_without_a_warning() -> None:
+    done = subprocess.run(
+        ["man", "--warnings", "-l", str(FOLDER / MAN)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "100"},
+    )
+    assert done.stderr == ""
+    assert all(f"babeltop {name}" in done.stdout for name in VERBS)
+    assert "124  wait timed out" in done.stdout

@@ -1,0 +1,329 @@
+"""The whole program in a real pseudo-terminal: signals, lost lines, readers that sleep, sizes, tmux."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support import fixtures
+from tests.support.servers import serving
+from tests.support.terminal import DEADLINE, Terminal, smoke
+from tests.support.waiting import wait_until
+from tui.domain.models import Ref
+from tui.simulator.app import Simulator
+from tui.simulator.scenario import Story
+from tui.storage.journal.journal import Journal
+
+pytestmark = pytest.mark.timeout(900)  # whole programs, each of whose waits may take long on a slow machine
+BABELTOP = [sys.executable, "-m", "tui"]
+DEMO = [*BABELTOP, "--demo"]
+QUIT = "\x11"
+"""^q."""
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BABELTOP_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("BABELTOP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def rows(text: str) -> bool:
+    return "▸ running" in text
+
+
+def asked(text: str) -> bool:
+    """A service has answered."""
+    return "●" in text.partition("\n")[0]
+
+
+def test_the_demo_moves_and_quits_and_leaves_nothing_behind(folders: Path):
+    assert smoke(DEMO) is None
+    assert list(folders.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_ends_it_cleanly_and_the_terminal_is_as_before(folders: Path, number: signal.Signals):
+    with Terminal(DEMO) as terminal:
+        before = termios.tcgetattr(terminal.fd)
+        assert terminal.until(rows)
+        assert "1049" in terminal.modes()
+        assert terminal.end(number) == 130
+        assert termios.tcgetattr(terminal.fd) == before
+        assert terminal.modes() == set()
+    assert list(folders.iterdir()) == []
+
+
+def test_stopped_and_continued_it_gives_the_terminal_back_meanwhile_and_draws_all_anew(folders: Path):
+    with Terminal(DEMO) as terminal:
+        before = termios.tcgetattr(terminal.fd)
+        assert terminal.until(rows)
+        os.kill(terminal.pid, signal.SIGTSTP)
+        assert terminal.until(lambda _: terminal.stopped())
+        terminal.settle()
+        assert termios.tcgetattr(terminal.fd) == before
+        assert terminal.modes() == set()
+        terminal.screen.reset()
+        os.kill(terminal.pid, signal.SIGCONT)
+        assert terminal.until(rows)
+        assert "1049" in terminal.modes()
+        shown = terminal.text
+        assert terminal.until(lambda text: text != shown)
+        terminal.type(QUIT)
+        assert terminal.wait() == 0
+        assert termios.tcgetattr(terminal.fd) == before
+        assert terminal.modes() == set()
+
+
+def test_what_stops_it_without_a_word_does_not_spoil_the_terminal_either(folders: Path):
+    with Terminal(DEMO) as terminal:
+        before = termios.tcgetattr(terminal.fd)
+        assert terminal.until(asked)  # the engine is there, with all its threads
+        threads = terminal.threads()
+        for _ in range(2):
+            os.kill(terminal.pid, signal.SIGSTOP)
+            assert terminal.until(lambda _: terminal.stopped())
+            terminal.screen.reset()
+            os.kill(terminal.pid, signal.SIGCONT)
+            assert terminal.until(rows)
+        assert terminal.until(lambda _: terminal.threads() <= threads)
+
+        def quits(_: str) -> bool:
+            terminal.type(QUIT)
+            return terminal.wait(1) is not None
+
+        terminal.until(quits)  # what is typed while the terminal is being taken again is thrown away
+        assert terminal.wait() == 0
+        assert termios.tcgetattr(terminal.fd) == before
+        assert terminal.modes() == set()
+
+
+def test_told_to_go_on_while_it_ends_it_does_not_take_the_terminal_again(folders: Path):
+    """As when a terminal is closed: the kernel sends SIGCONT with SIGHUP. A reader that is left would spin for ever."""
+    with Terminal(DEMO) as terminal:
+        before = termios.tcgetattr(terminal.fd)
+        assert terminal.until(rows)
+        terminal.type(QUIT)
+
+        def ends(_: str) -> bool:
+            if terminal.ended() is None:
+                os.kill(terminal.pid, signal.SIGCONT)
+                terminal.run(0.02)
+            return terminal.ended() is not None
+
+        terminal.until(ends)
+        assert terminal.wait() == 0
+        assert termios.tcgetattr(terminal.fd) == before
+        assert terminal.modes() == set()
+
+
+def test_told_to_end_while_it_is_stopped_it_ends_once_it_goes_on(folders: Path):
+    with Terminal(DEMO) as terminal:
+        before = termios.tcgetattr(terminal.fd)
+        assert terminal.until(rows)
+        os.kill(terminal.pid, signal.SIGTSTP)
+        assert terminal.until(lambda _: terminal.stopped())
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.end(signal.SIGCONT) == 130
+        assert termios.tcgetattr(terminal.fd) == before
+        assert terminal.modes() == set()
+
+
+@pytest.mark.parametrize("ignored", ["", "HUP"])
+def test_a_lost_terminal_ends_it_even_where_sighup_is_ignored(folders: Path, ignored: str):
+    command = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh", *DEMO] if ignored else DEMO
+    with Terminal(command) as terminal:
+        assert terminal.until(rows)
+        terminal.lose()
+        assert terminal.wait() == 130
+    assert list(folders.iterdir()) == []
+
+
+def test_a_terminal_that_takes_nothing_does_not_keep_it_alive(folders: Path):
+    with Terminal(DEMO) as terminal:
+        assert terminal.until(rows)
+        clog(terminal)
+        os.kill(terminal.pid, signal.SIGTERM)
+        ended = threading.Event()
+
+        def wait() -> None:
+            os.waitpid(terminal.pid, 0)
+            ended.set()
+
+        threading.Thread(target=wait, daemon=True).start()
+        assert ended.wait(DEADLINE)
+        terminal._status = 130
+
+
+def clog(terminal: Terminal) -> None:
+    """Makes it repaint more than a pseudo-terminal's buffer holds, and reads nothing."""
+    for _ in range(50):
+        os.write(terminal.fd, b"T")
+
+
+@contextmanager
+def console(folder: Path, base: str, ids: Sequence[str], called: Path) -> Iterator[Terminal]:
+    """The dashboard over jobs that are asked every two seconds over HTTP; one that ends calls a hook."""
+    (folder / "config").mkdir(parents=True)
+    config = f'[polling]\nmax_interval = "2s"\n[[hook]]\non = ["done"]\nrun = ["sh", "-c", "cat >> {called}"]\n'
+    fixtures.library(folder / "config", base, {"konpro": tuple(ids)}, accounts=("konpro",), config=config).close()
+    places = (f"BABELTOP_{name.upper()}_DIR={folder / name}" for name in ("config", "state"))
+    with Terminal(["env", *places, f"KEY_KONPRO={fixtures.KEY}", *BABELTOP]) as terminal:
+        assert terminal.until(asked)
+        yield terminal
+
+
+ENDING = [Story(f"e{number}-fine-x", queued=0.0, running=1.12**number) for number in range(1, 56)]
+"""However long the consoles take to start, the next one ends soon."""
+
+
+def test_while_nobody_reads_the_terminal_asks_journal_and_hooks_go_on_and_nothing_spins(folders: Path):
+    simulator = Simulator(limits={"konpro": 10**6, "konpro.day": 10**6}, stories=ENDING)
+    called = folders / "called"
+    deaf, twin = ([f"{name}{number}-stuck-x" for number in range(30)] for name in "dt")
+
+    def asks(ids: Sequence[str]) -> int:
+        """How often these have been asked so far."""
+        return sum(ask.path.rpartition("/")[2] in ids for ask in list(simulator.log))
+
+    with ExitStack() as stack:
+        base = stack.enter_context(serving(simulator))
+        ending = [story.id for story in ENDING]
+        unread = stack.enter_context(console(folders / "unread", base, [*deaf, *ending], called))
+        read = stack.enter_context(console(folders / "read", base, twin, folders / "none"))
+
+        def rounds(count: int) -> None:
+            """Waits until the console that is read has asked all of its jobs so often."""
+            before = asks(twin)
+            assert read.until(lambda _: asks(twin) >= before + count * len(twin))
+
+        clog(unread)
+        rounds(2)  # its loop stands still by now
+        hooks, before = calls(called), (asks(deaf), asks(twin))
+        journal = stack.enter_context(closing(Journal(folders / "unread" / "state" / "journal.db")))
+        known = checked(journal)
+        rounds(2)
+        assert asks(deaf) - before[0] > (asks(twin) - before[1]) / 2
+        assert read.until(lambda _: calls(called) > hooks)
+        assert read.until(lambda _: sum(at > known.get(ref, 0.0) for ref, at in checked(journal).items()) > 20)
+        assert unread.rests(reading=False)
+        shown = len(unread.raw)
+        assert unread.until(lambda text: len(unread.raw) > shown and rows(text))  # who reads on sees what is so now
+        unread.draws = False
+        unread.type(QUIT)
+        assert unread.wait() == 0
+
+
+def checked(journal: Journal) -> dict[Ref, float]:
+    """When each job was last asked."""
+    return {ref: state.checked_at or 0.0 for ref, state in journal.states().items()}
+
+
+def calls(called: Path) -> int:
+    """How often the hook was called."""
+    return called.read_text().count('"after":"done"') if called.exists() else 0
+
+
+def test_without_a_terminal_or_on_a_dumb_one_it_says_what_there_is_instead(folders: Path):
+    said = subprocess.run(DEMO, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert "`babeltop list`, `wait` and `watch`" in said.stderr
+    with Terminal(DEMO, kind="dumb") as terminal:
+        assert terminal.wait() == 2
+        assert "TERM=dumb" in terminal.text
+        assert "watch`" in terminal.text
+        assert b"\x1b" not in terminal.raw
+
+
+def test_at_any_size_down_to_one_cell_it_lives_and_idles(folders: Path):
+    with Terminal(DEMO, columns=1, lines=1) as terminal:
+        assert terminal.until(lambda _: "1049" in terminal.modes())
+        assert terminal.rests()
+        for columns, lines in ((80, 24), (1, 50), (200, 1), (3, 3), (1, 1)):
+            written = len(terminal.raw)
+            terminal.size(columns, lines)
+            assert terminal.until(lambda _, written=written: len(terminal.raw) > written)
+            assert terminal.rests()
+        terminal.size(120, 40)
+        assert terminal.until(rows)
+        assert terminal.rests()
+        terminal.type(QUIT)
+        assert terminal.wait() == 0
+
+
+def test_without_anything_configured_it_says_how_to_begin(folders: Path):
+    with Terminal(BABELTOP, columns=80, lines=24) as terminal:
+        assert terminal.until(lambda text: "Nothing on the watchlist yet." in text)
+        terminal.type("q")
+        terminal.type("q")
+        assert terminal.wait() == 0
+
+
+class Tmux:
+    """A terminal whose screen is kept by tmux: it has an alternate screen, and shows what is below it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
+        self._run("new-session", "-d", "-x", "120", "-y", "40", "env PS1='$ ' sh")
+
+    def _run(self, *what: str) -> str:
+        return subprocess.run([*self._tmux, *what], capture_output=True, text=True, check=True).stdout
+
+    def type(self, line: str) -> None:
+        self._run("send-keys", line, "Enter")
+
+    def screen(self) -> str:
+        return self._run("capture-pane", "-p").rstrip()
+
+    def cursor(self) -> str:
+        said = "#{cursor_flag} #{alternate_on} #{mouse_any_flag} #{keypad_flag} #{cursor_x},#{cursor_y} #{wrap_flag}"
+        return self._run("display-message", "-p", said).strip()
+
+    def until(self, text: str) -> str:
+        wait_until(lambda: text in self.screen())
+        return self.screen()
+
+    def close(self) -> None:
+        self._run("kill-server")
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+@pytest.mark.parametrize("way", ["quit", "TERM", "HUP", "INT", "TSTP"])
+def test_in_tmux_the_screen_below_is_as_it_was_whichever_way_it_ends(folders: Path, way: str):
+    tmux = Tmux(folders)
+    try:
+        tmux.type("set -m; clear; printf 'what %s\\n' stood here before")
+        tmux.until("what stood")
+        below, cursor = tmux.screen(), tmux.cursor()
+        program = " ".join(DEMO)
+        pid = folders / "pid"
+        tmux.type(f"sh -c 'echo $$ > {pid}; exec {program}'")
+        shown = tmux.until("▸ running")
+        assert "what stood" not in shown
+        if way == "quit":
+            tmux._run("send-keys", "C-q")
+        else:
+            os.kill(int(pid.read_text()), signal.Signals[f"SIG{way}"])
+        after = tmux.until("what stood")
+        tmux.type("stty -a | tr ';' '\\n' | grep -w -e icanon -e echo")
+        after = tmux.until("icanon")
+        assert after.startswith(below)
+        assert "-icanon" not in after
+        assert "-echo " not in after
+        assert tmux.cursor().rsplit(" ", 2)[0] == cursor.rsplit(" ", 2)[0]
+        if way == "TSTP":
+            tmux.type("fg")
+            tmux.until("▸ running")
+            tmux._run("send-keys", "C-q")
+            assert tmux.until("what stood").startswith(below)
+    finally:
+        tmux.close()

@@ -1,0 +1,141 @@
+"""What an operator sees of downloads: asked for, on their way, saved, failed, and where the files are."""
+
+import os
+import stat
+import sys
+
+import pytest
+from msgspec.structs import replace
+
+from tests.dashboard.conftest import NOW
+from tests.dashboard.test_dashboard import text_of
+from tests.support.fake_engine import LibraryFeed, with_state
+from tests.support.waiting import wait_until
+from tui.dashboard.app import Babeltop
+from tui.dashboard.dialogs.confirm import ConfirmScreen
+from tui.domain.models import Link, LinkKind, Phase, Saved
+from tui.engine.api import Progress, Stage, Update
+from tui.presentation import queries
+
+HOUR = 3600.0
+VIDEO = Link(LinkKind.VIDEO, "https://cdn.test/a.mp4", NOW - HOUR, NOW + HOUR, exact=True)
+
+
+async def put(app, feed, pilot, **more):
+    """The cursor on a job that is done, its state as told."""
+    await pilot.pause()
+    states = [state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links]
+    state = next(state for state in states if queries.name(state).isascii())
+    state = replace(state, links=(VIDEO,), result=None, **more)
+    feed.push(with_state(state))
+    await pilot.pause()
+    app.screen.table.point_at(state.job.ref)
+    await pilot.pause()
+    return state.job.ref
+
+
+def on_its_way(ref, **more):
+    told = {"name": "Spring.mp4", "have": 450, "total": 1000, "speed": 50.0} | more
+    return Update(states={}, downloads={ref: Progress(ref=ref, stage=Stage.FETCHING, **told)})
+
+
+def row_of(pilot, app):
+    lines = text_of(pilot).splitlines()
+    return lines[app.screen.table.region.y + app.screen.table.refs.index(app.screen.table.cursor)]
+
+
+async def test_a_download_is_drawn_with_its_speed_and_the_time_left(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        ref = await put(app, feed, pilot)
+        feed.push(Update(states={}, downloads={ref: Progress(ref=ref, stage=Stage.WAITING)}))
+        await pilot.pause()
+        assert "waits for its turn" in text_of(pilot)
+        feed.push(on_its_way(ref))
+        await pilot.pause()
+        assert "45% of 1.0 kB  50 B/s  11s left  Spring.mp4" in text_of(pilot)
+        assert "↓ 45%" in row_of(pilot, app)
+
+
+async def test_d_again_asks_and_calls_it_off(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        ref = await put(app, feed, pilot)
+        await pilot.press("D")
+        assert feed.downloaded == [ref]
+        feed.push(on_its_way(ref))
+        await pilot.pause()
+        await pilot.press("D")
+        await pilot.pause()
+        assert isinstance(app.screen, ConfirmScreen)
+        assert feed.cancelled == []
+        await pilot.press("enter")
+        await pilot.pause()
+        assert (feed.downloaded, feed.cancelled) == ([ref], [ref])
+        feed.push(Update(states={}, downloads={ref: Progress(ref=ref, stage=Stage.CANCELLED)}))
+        await pilot.pause()
+        assert "calls it off" not in text_of(pilot)
+
+
+async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        ref = await put(app, feed, pilot)
+        told = Progress(ref=ref, stage=Stage.FAILED, message="/d has 1.0 MB left, and 3.1 MB are yet to come")
+        feed.push(Update(states={}, downloads={ref: told}))
+        await pilot.pause()
+        assert "/d has 1.0 MB left, and 3.1 MB are yet to come; D tries again" in text_of(pilot)
+        await pilot.press("D")
+        assert feed.downloaded == [ref]
+
+
+async def test_what_is_saved_bears_its_mark_and_its_path_and_may_expire(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        saved = Saved("video", "/d/Spring.mp4", 1_200_000, NOW)
+        await put(app, feed, pilot, saved=(saved,))
+        assert "↓ 1h00m" in row_of(pilot, app)
+        assert "!" not in row_of(pilot, app)
+        assert "1.2 MB   /d/Spring.mp4" in text_of(pilot)
+        assert "saved, so it may expire" in text_of(pilot)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_o_opens_the_folder_of_what_is_saved_without_a_shell(app, feed, tmp_path, monkeypatch, gone):
+    told = tmp_path / "told"
+    opener = tmp_path / "bin" / ("open" if sys.platform == "darwin" else "xdg-open")
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {told}.new && mv {told}.new {told}\n')
+    opener.chmod(opener.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(opener.parent), prepend=os.pathsep)
+    monkeypatch.setenv("DISPLAY", ":0")
+    file = tmp_path / "a $(touch x) folder" / "Spring.mp4"
+    file.parent.mkdir()
+    if not gone:
+        file.touch()
+    async with app.run_test(size=(120, 40)) as pilot:
+        ref = await put(app, feed, pilot, saved=(Saved("video", str(file), 0, NOW),))
+        far = replace(app.screen.board.states[ref], links=(replace(VIDEO, expires_at=NOW + 1e6),))
+        feed.push(with_state(far))
+        await pilot.pause()
+        await pilot.press("o")
+        await pilot.pause()
+        wait_until(told.exists)
+    assert told.read_text() == ("https://cdn.test/a.mp4" if gone else str(file.parent))
+
+
+async def test_without_a_desktop_o_says_where_the_file_is(app, feed, tmp_path, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    (tmp_path / "Spring.mp4").touch()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await put(app, feed, pilot, saved=(Saved("video", str(tmp_path / "Spring.mp4"), 0, NOW),))
+        await pilot.press("o")
+        await pilot.pause()
+        assert f"saved as {tmp_path}/Spring.mp4" in [each.message for each in app._notifications]
+
+
+async def test_readonly_neither_downloads_nor_opens(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await put(app, feed, pilot)
+        app.screen.readonly = True
+        await pilot.press("D")
+        await pilot.pause()
+        assert feed.downloaded == []
+        assert "--readonly forbids to download" in [each.message for each in app._notifications]

@@ -1,0 +1,102 @@
+"""Whatever services, provider files and colleagues write, it is text, and the screen stands. Real processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.hostile_text import ALIEN, NEVER, PROVIDER, service
+from tests.support.servers import serving
+from tests.support.terminal import Terminal
+
+pytestmark = pytest.mark.timeout(900)  # a dozen processes, one after the other
+HOW = ("ran", "done", "failed", "odd", "500")
+HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['HEARD'], 'a'))"
+PROGRAM = [sys.executable, "-m", "tui"]
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A job for each text in each way; one has such a text as its label, note and tag too."""
+    with serving(service) as url:
+        config = tmp_path / "config"
+        (config / "providers").mkdir(parents=True)
+        (config / "providers" / "evil.toml").write_text(PROVIDER.format(url=url))
+        hook = json.dumps([sys.executable, "-c", HOOK])
+        (config / "config.toml").write_text(
+            f'[polling]\nmax_interval = "5s"\n[[hook]]\non = ["done", "failed"]\nrun = {hook}\n'
+            '[accounts.evil]\napi_key = { env = "EVIL_KEY" }\nrate_per_minute = 60000\n'
+        )
+        written = [json.dumps(text[:500]) for text in ALIEN.values() if text.isascii()]
+        (config / "watchlist.toml").write_text(
+            "".join(f'[[job]]\naccount = "evil"\nid = "{name}.{how}"\n' for name in ALIEN for how in HOW)
+            + "".join(
+                f'[[job]]\naccount = "evil"\nid = "{number}"\nlabel = {text}\nnote = {text}\ntags = [{text}]\n'
+                for number, text in enumerate(written)
+            ).replace("\\u007f", "\\u007F")
+        )
+        for name, value in {
+            "BABELTOP_CONFIG_DIR": str(config),
+            "BABELTOP_STATE_DIR": str(tmp_path / "state"),
+            "HOME": str(tmp_path),
+            "EVIL_KEY": "sk-0123456789abcdef",
+            "HEARD": str(tmp_path / "heard"),
+        }.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        yield tmp_path
+
+
+def said(*line: str) -> bytes:
+    done = subprocess.run([*PROGRAM, *line], capture_output=True)
+    assert done.returncode in (0, 1, 3), done.stderr
+    return done.stdout + done.stderr
+
+
+def harmless(written: bytes) -> None:
+    assert [written[max(0, at - 80) : at + 40] for each in NEVER if (at := written.find(each)) >= 0] == []
+
+
+def test_nothing_that_anybody_writes_is_more_than_text(house: Path):
+    harmless(said("check"))
+    for line in ("list", "list --json", "log", "export", "export --format json", "doctor", "providers"):
+        written = said(*line.split())
+        harmless(written)
+        assert b"\x1b" not in written, line
+        assert len(written) < 8_000_000, line
+    assert not (house / "PWNED").exists()
+    told = [json.loads(line) for line in (house / "heard").read_text().splitlines()]
+    assert {tuple(argv) for argv, _ in told} == {("-c",)}, "what a service says is no argument of a hook"
+    assert len(told) >= 10
+    for _, payload in told:
+        json.loads(payload)
+        harmless(payload.encode("utf-8", "surrogatepass"))
+
+
+def pressed(terminal: Terminal, keys: str) -> None:
+    """Types, and sees that the screen does something about it."""
+    written = len(terminal.raw)
+    terminal.type(keys)
+    assert terminal.until(lambda _: len(terminal.raw) > written), keys
+
+
+def test_the_screen_stands_whatever_its_rows_and_details_say(house: Path):
+    with Terminal(PROGRAM, columns=160, lines=50) as terminal:
+        assert terminal.until(lambda text: "failed" in text and "done" in text)
+        terminal.type("\r")
+        for _ in range(len(ALIEN) * 2):
+            pressed(terminal, "j]")
+        for key, title in (("A", "─ Accounts ─"), ("J", "─ Journal ─"), ("4j?", "─ Keys ─")):
+            terminal.type(key)
+            assert terminal.until(lambda text, title=title: title in text), terminal.text
+            terminal.type("\x1b")
+            assert terminal.until(lambda text, title=title: title not in text), terminal.text
+        assert terminal.ended() is None, terminal.text
+        assert terminal.until(lambda text: "evil" in text)
+        assert terminal.end() is not None
+    harmless(bytes(terminal.raw).replace(b"\x1b]0;\x07", b""))
+    assert not (house / "PWNED").exists()
+    assert "Traceback" not in (house / "state" / "babeltop.log").read_text()
+    assert (house / "state" / "babeltop.log").stat().st_size < 1_000_000

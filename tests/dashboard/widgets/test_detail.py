@@ -1,0 +1,110 @@
+"""What the detail says of a job: facts that can be read at every size, and what was learned of jobs like it."""
+
+import math
+
+import pytest
+from msgspec.structs import replace
+from rich.cells import cell_len
+
+from tests.dashboard.conftest import NOW
+from tests.dashboard.test_dashboard import text_of
+from tests.support.fake_engine import LibraryFeed, with_state
+from tui.dashboard.app import Babeltop
+from tui.dashboard.widgets.detail_pages import LABEL, hung
+from tui.domain.models import Phase
+from tui.domain.polling.duration_model import Fit
+
+NOTE = "legal wants Urdu first, then the others, and nobody may publish before Thursday evening"
+FACTS = {"language": "Urdu (Pakistan)", "tags": "launch spring", "note": NOTE, "options": "keep link, muted"}
+
+
+def told(feed: LibraryFeed, app: Babeltop, **more) -> None:
+    """The first job is one with much to say."""
+    state = feed.library.board()[app.screen.table.refs[0]]
+    job = replace(state.job, tags=("launch", "spring"), note=NOTE, keep_link=True, muted=True)
+    report = replace(state.report, language="Urdu (Pakistan)")
+    feed.push(with_state(replace(state, job=job, report=report, **more)))
+
+
+def learned(minutes: float, **more) -> dict:
+    """A job that runs, where ten like it took about so long."""
+    fit = Fit(math.log(60 * minutes), 0.2, 10)
+    return {"phase": Phase.RUNNING, "born": NOW - 240, "since": NOW - 240, "expected": fit, **more}
+
+
+@pytest.mark.parametrize("size", [(200, 60), (160, 50)])
+async def test_facts_stand_in_lines_with_their_values_in_one_column(app: Babeltop, feed: LibraryFeed, size):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        told(feed, app)
+        await pilot.pause()
+        lines = text_of(pilot).splitlines()
+        columns = set[int]()
+        for label, value in FACTS.items():
+            text = f"{label:<{LABEL}}{value[:20]}"
+            (line,) = (line for line in lines if text in line)
+            columns.add(cell_len(line[: line.index(text)]))
+        (at,) = (place for place, line in enumerate(lines) if f"{'note':<{LABEL}}legal" in line)
+        more = lines[at + 1].rstrip()
+        assert columns == {107}
+        if size[0] == 160:
+            assert cell_len(more[: more.index("and nobody")]) == 107 + LABEL
+
+
+@pytest.mark.parametrize("size", [(120, 40), (128, 30)])
+async def test_where_lines_are_few_facts_stand_side_by_side_and_none_is_torn_from_its_label(
+    app: Babeltop, feed: LibraryFeed, size
+):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        told(feed, app)
+        await pilot.pause()
+        shown = text_of(pilot)
+        for label, value in FACTS.items():
+            assert f"{label} {value}" in shown
+
+
+async def test_facts_find_their_room_again_after_a_resize(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        told(feed, app)
+        await pilot.pause()
+        assert "tags launch" in text_of(pilot)
+        await pilot.resize_terminal(200, 60)
+        await pilot.pause()
+        await pilot.pause()
+        assert f"{'tags':<{LABEL}}launch spring" in text_of(pilot)
+
+
+async def test_what_was_learned_is_a_sentence(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        told(feed, app, **learned(10))
+        await pilot.pause()
+        assert "most like it end at 8–12 min: about 4–8 min left" in text_of(pilot)
+        told(feed, app, **learned(10, phase=Phase.DONE))
+        await pilot.pause()
+        await pilot.pause()
+        assert "most like it" not in text_of(pilot)
+
+
+async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_ahead(app: Babeltop, feed: LibraryFeed):
+    async with app.run_test(size=(200, 60)) as pilot:
+        await pilot.pause()
+        told(feed, app, **learned(10))
+        await pilot.press("right_square_bracket")
+        await pilot.pause()
+        marked = [line for line in text_of(pilot).splitlines() if "most end about here" in line]
+        assert len(marked) == 1
+        assert "running" in marked[0][100:]
+        assert marked[0].count("░") > 4
+        told(feed, app, **learned(10, born=NOW - 700))
+        await pilot.pause()
+        await pilot.pause()
+        assert "most end about here" not in text_of(pilot)
+
+
+def test_a_text_hangs_behind_its_label():
+    assert hung("one two three", 7, 4) == "one two\n    three"
+    assert hung("", 7, 4) == ""
+    assert hung("unbreakable", 4, 2) == "unbreakable"

@@ -1,0 +1,154 @@
+"""What is there when the curtain goes up, and what is left when it falls."""
+
+import os
+import subprocess
+import sys
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.reference_model import counts
+from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE
+from tui.demo import staged
+from tui.demo.fixtures import ACTS, CAST
+from tui.demo.job_spec import SERVICES
+from tui.domain import ids, job_state
+from tui.domain.job_state import Flag, JobState
+from tui.domain.links import expiry
+from tui.domain.models import Phase
+from tui.engine.http.client import Transport
+from tui.presentation import columns, queries
+from tui.presentation.formatting import clean
+from tui.presentation.queries import Outlook, View
+from tui.storage.config.secrets import Secret, SecretError
+from tui.storage.workspace import Library
+
+Stage = tuple[Library, Transport]
+OUTLOOK = Outlook(now=EPOCH)
+
+
+def called(stage: Stage) -> dict[str, JobState]:
+    return {queries.name(state): state for state in stage[0].board().values()}
+
+
+def test_some_thirty_jobs_of_all_four_services_stand_on_the_watchlist(stage: Stage) -> None:
+    library, _ = stage
+    services = Counter(library.accounts[ref.account].provider.name for ref in library.board())
+    assert set(services) == {"heygen", "konpro", "camb", "flixu"}
+    assert 30 <= services.total() <= 40
+    assert min(services.values()) >= 6
+
+
+def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
+    states = stage[0].board().values()
+    for state in states:
+        said = (queries.name(state), state.job.id, state.job.note, state.report.word if state.report else "")
+        assert [clean(text) for text in said] == list(said)
+        assert ids.refusal(state.job.id) is None
+    scripts = {
+        unicodedata.name(letter).split()[0] for state in states for letter in queries.name(state) if letter.isalpha()
+    }
+    assert {"LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "CJK", "HANGUL"} <= scripts
+
+
+def test_every_id_has_the_shape_of_its_service(stage: Stage) -> None:
+    for ref in stage[0].board():
+        provider = stage[0].accounts[ref.account].provider
+        assert provider.hints_at(ref.id) or not provider.ids, ref
+
+
+def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) -> None:
+    states = stage[0].board().values()
+    assert {state.phase for state in states} == set(Phase)
+    assert {flag for state in states for flag in queries.flags(state, OUTLOOK)} == set(Flag)
+    assert all(counts(states, OUTLOOK).values())
+    assert {View.EXPIRING, View.ARCHIVE} <= {view for state in states for view in queries.views(state, OUTLOOK)}
+    shown = {columns.link(state, columns.Face(OUTLOOK)).text for state in states}
+    assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", columns.NOTHING} <= shown
+
+
+def test_links_are_exact_where_they_are_signed_and_else_count_from_when_they_were_first_seen(stage: Stage) -> None:
+    links = {title: link for title, state in called(stage).items() if (link := job_state.soonest(state)) is not None}
+    assert expiry.signed(links["דבר המנכ״ל"].url) == (links["דבר המנכ״ל"].expires_at, True)
+    estimate = links["Q3 all-hands"]
+    assert not estimate.exact
+    assert estimate.expires_at == estimate.first_seen + 7 * DAY
+    assert estimate.url.startswith("https://api.heygen.com/cdn/")
+    assert links["Podcast 12, Ελληνικά"].url.startswith("https://client.camb.ai/cdn/")
+
+
+def test_the_journal_tells_how_each_job_came_to_where_it_is(stage: Stage) -> None:
+    library, _ = stage
+    state = called(stage)["Interview"]
+    changes = library.journal.changes([state.job.ref])[state.job.ref]
+    assert [change.after for change in changes] == [Phase.RUNNING, Phase.FAILED]
+    assert changes[-1].seen == state.since
+    assert 2.9 * HOUR < EPOCH - changes[-1].seen < 3 * HOUR
+    body, at = library.journal.body(state.job.ref) or (b"", 0.0)
+    assert b"cannot be decoded" in body
+    assert at == state.checked_at
+
+
+def test_the_watchlist_reads_as_an_operator_wrote_it(stage: Stage) -> None:
+    text = stage[0].places.watchlist.read_text()
+    assert text.startswith(f"# {ACTS[0].comment}\n\n[[job]]\n")
+    assert all(f"\n\n# {act.comment}\n\n[[job]]\n" in text for act in ACTS[1:])
+    jobs = stage[0].watchlist.read().jobs
+    assert len(jobs) == len(CAST)
+    assert all(job.added is not None and job.added <= EPOCH for job in jobs)
+
+
+def test_the_keys_are_the_demos_own_and_one_is_not_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEYGEN_API_KEY", "LEGAL_FLIXU_API_KEY"):
+        monkeypatch.setenv(name, "the operator's own")
+    with staged(now=lambda: EPOCH) as (library, _):
+        keys = {name: library.key(name) for name in library.accounts}
+    assert list(keys) == list(SERVICES)
+    assert isinstance(keys.pop("legal"), SecretError)
+    assert all(isinstance(key, Secret) and "_demo_" in key.reveal() for key in keys.values())
+
+
+def test_the_same_seed_at_the_same_time_makes_the_same_stage() -> None:
+    stages: list[tuple[str, dict[object, JobState]]] = []
+    for seed in (7, 7, 8):
+        with staged(now=lambda: EPOCH, seed=seed) as (library, _):
+            stages.append((library.places.watchlist.read_text(), dict(library.board())))
+    assert stages[0] == stages[1]
+    assert stages[0] != stages[2]
+
+
+def test_nothing_but_a_private_folder_is_written_and_that_is_gone_afterwards(folder: Path) -> None:
+    with staged() as (library, _):
+        (mine,) = folder.iterdir()
+        assert mine.stat().st_mode & 0o777 == 0o700
+        assert Path(library.settings.downloads.dir).is_relative_to(mine)
+        assert all(path.stat().st_mode & 0o077 == 0 for path in mine.rglob("*"))
+        library.board()
+    assert list(folder.iterdir()) == []
+
+
+def test_the_folder_is_gone_when_the_program_ends_by_an_exception(folder: Path) -> None:
+    with pytest.raises(SystemExit), staged():
+        raise SystemExit(143)
+    assert list(folder.iterdir()) == []
+
+
+def test_the_stage_is_set_without_httpx_and_textual(tmp_path: Path) -> None:
+    code = (
+        "import sys, tui.demo\n"
+        "with tui.demo.staged() as (library, transport): library.board()\n"
+        "print(sorted({'httpx', 'textual', 'filelock', 'uvicorn'} & set(sys.modules)))"
+    )
+    home = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=home, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_short_link_has_a_minute_left_and_a_bit(stage: Stage) -> None:
+    link = job_state.soonest(called(stage)["Teaser 🎬 15 s"])
+    assert link is not None
+    assert link.exact
+    assert MINUTE < (expiry.left(link, EPOCH) or 0) < 2 * MINUTE

@@ -1,0 +1,338 @@
+"""Several consoles on one state folder: one polls, the others follow, and all draw on one budget."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.support import fixtures
+from tests.support.fixtures import Ear
+from tests.support.scripted_service import Scripted, done, running
+from tests.support.servers import serving
+from tests.support.virtual_time import MINUTE, Wire, live, wall
+from tests.support.waiting import DEADLINE, wait_until
+from tui.domain.job_state import Flag
+from tui.domain.models import Phase, Ref
+from tui.engine.api import Health
+from tui.engine.engine import Session
+from tui.presentation.queries import Outlook, flags
+from tui.simulator.app import Simulator
+from tui.simulator.scenario import Story
+from tui.storage.journal.journal import Journal
+
+A, B = Ref("heygen", "a"), Ref("heygen", "b")
+
+
+class Console:
+    """One process's session, in virtual time; its key tells the service which of them asks."""
+
+    def __init__(self, tmp, app, name, jobs=(), **settings):
+        self.ear = Ear()
+        self.name = name
+        only = settings.pop("only", None)
+        self.library = fixtures.library(tmp, "http://sim.test", jobs, keys={"heygen": name}, **settings)
+        transport = {"sim.test": app}
+        self.session = Session(
+            self.library, self.ear, wall=wall, random=Random(name), transport=lambda: Wire(transport), only=only
+        )
+        self._task = None
+
+    def __getitem__(self, ref):
+        return self.session.states[ref]
+
+    def start(self):
+        self.session.open()
+        self._task = asyncio.create_task(self.session.run())
+        return self
+
+    async def end(self):
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self.library.close()
+
+    async def kill(self):
+        """As `kill -9` ends it: what it has not written is lost, and the system frees its lease."""
+        self.session._ledger.entries.flush = lambda: None
+        await self.end()
+
+
+def asked_by(app, name, since=0.0):
+    return [asked for asked in app.log if asked.key == name and asked.at >= since]
+
+
+def test_one_polls_and_the_other_shows_what_it_finds_with_a_bell_of_its_own(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
+        await asyncio.sleep(2)
+        second = Console(tmp_path, app, "second").start()
+        await asyncio.sleep(5 * MINUTE)
+        assert not asked_by(app, "second")
+        assert (first.ear.role_text, second.ear.role_text) == ("polling", f"following PID {os.getpid()}")
+        assert second.ear.accounts["heygen"].health is Health.OK
+        app.reply = lambda asked: done("https://cdn.test/1")
+        await asyncio.sleep(MINUTE)
+        assert (first[A].phase, second[A].phase, second[B].phase) == (Phase.DONE, Phase.DONE, Phase.DONE)
+        assert len(first.ear.notices) == len(second.ear.notices) == 2
+        changes = first.library.journal.changes([A])[A]
+        assert [change.after for change in changes] == [Phase.RUNNING, Phase.DONE]
+        await second.end()
+        await first.end()
+
+    live(play())
+
+
+def test_a_follower_shows_the_plan_and_the_faults_of_the_poller(tmp_path):
+    app = Scripted(lambda asked: (500, {}, {}))
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        await asyncio.sleep(2)
+        second = Console(tmp_path, app, "second").start()
+        await asyncio.sleep(10 * MINUTE)
+        assert second[A].fault == first[A].fault is not None
+        assert second[A].next_ask_at == first[A].next_ask_at
+        assert second.ear.accounts["heygen"].health is Health.OFFLINE
+        await second.end()
+        await first.end()
+
+    live(play())
+
+
+def test_a_refresh_works_in_a_follower_and_reaches_the_poller(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        await asyncio.sleep(2)
+        second = Console(tmp_path, app, "second").start()
+        await asyncio.sleep(MINUTE)
+        app.reply = lambda asked: done("https://cdn.test/1")
+        assert (await second.session.perform(fixtures.refresh(A))).ok
+        await asyncio.sleep(3)
+        assert len(asked_by(app, "second")) == 1
+        assert (first[A].phase, second[A].phase) == (Phase.DONE, Phase.DONE)
+        await second.end()
+        await first.end()
+
+    live(play())
+
+
+@pytest.mark.parametrize("how", [Console.end, Console.kill])
+def test_when_the_poller_ends_a_follower_takes_over_what_was_planned(tmp_path, how):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
+        await asyncio.sleep(2)
+        others = [Console(tmp_path, app, name).start() for name in ("second", "third")]
+        await asyncio.sleep(5 * MINUTE)
+        planned = {ref: first[ref].next_ask_at for ref in (A, B)}
+        await how(first)
+        ended = wall()
+        await asyncio.sleep(5 * MINUTE)
+        second, third = sorted(others, key=lambda console: console.ear.role_text, reverse=True)
+        assert second.ear.role_text == "polling"
+        assert third.ear.role_text.startswith("following")
+        assert not asked_by(app, third.name)
+        for ref in (A, B):
+            took_over = min(asked.at for asked in asked_by(app, second.name, ended) if asked.id == ref.id)
+            assert took_over - max(ended, planned[ref]) < 3
+        for console in others:
+            await console.end()
+
+    live(play())
+
+
+def test_a_poller_that_does_not_answer_is_told_and_its_rows_are_stale(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        await asyncio.sleep(2)
+        second = Console(tmp_path, app, "second").start()
+        await asyncio.sleep(MINUTE)
+        held, first.session._leading.end = first.session._leading.end, lambda: None
+        first._task.cancel()
+        await asyncio.sleep(14)
+        assert second.ear.troubles == ()
+        await asyncio.sleep(8)
+        assert "does not answer" in second.ear.troubles[0]
+        assert f"PID {os.getpid()} holds the lease" in second.ear.troubles[0]
+        assert Flag.STALE in flags(second[A], Outlook(now=wall()))
+        held()
+        await asyncio.sleep(MINUTE)
+        assert second.ear.role_text == "polling"
+        assert second.ear.troubles == ()
+        assert Flag.STALE not in flags(second[A], Outlook(now=wall()))
+        await second.end()
+        first.library.close()
+
+    live(play())
+
+
+def test_who_waits_for_some_jobs_follows_a_console_and_holds_no_lease(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        waiting = Console(tmp_path, app, "waiting", {"heygen": ("a", "b")}, only={A}).start()
+        await asyncio.sleep(MINUTE)
+        assert {asked.id for asked in asked_by(app, "waiting")} == {"a"}
+        console = Console(tmp_path, app, "console").start()
+        await asyncio.sleep(5)
+        since = wall()
+        await asyncio.sleep(5 * MINUTE)
+        assert not asked_by(app, "waiting", since)
+        assert {asked.id for asked in asked_by(app, "console")} == {"a", "b"}
+        assert waiting[A].checked_at > since
+        await console.end()
+        ended = wall()
+        await asyncio.sleep(MINUTE)
+        assert {asked.id for asked in asked_by(app, "waiting", ended)} == {"a"}
+        await waiting.end()
+
+    live(play())
+
+
+def test_two_watchlists_on_one_folder_are_polled_by_two_within_one_budget(tmp_path):
+    app = Scripted(lambda asked: running())
+    rate = 30
+
+    async def play():
+        (tmp_path / "one").mkdir()
+        (tmp_path / "two").mkdir()
+        many = {"heygen": tuple(f"j{number}" for number in range(60))}
+        consoles = [Console(tmp_path / name, app, name, many, rate=rate) for name in ("one", "two")]
+        (tmp_path / "two" / "state").symlink_to(tmp_path / "one" / "state")
+        for console in consoles:
+            console.start()
+        await asyncio.sleep(20 * MINUTE)
+        assert {console.ear.role_text for console in consoles} == {"polling"}
+        for console in consoles:
+            assert len(asked_by(app, console.name)) > 100
+            await console.end()
+
+    live(play())
+    times = app.times()
+    assert max(len([at for at in times if first <= at < first + 60]) for first in times) <= rate
+    assert len(times) > 0.9 * 20 * rate
+
+
+def test_a_retry_after_that_one_console_met_holds_for_all_and_after_a_restart(tmp_path):
+    app = Scripted(lambda asked: running())
+    refused = []
+
+    def limited(asked):
+        refused.append(asked.at)
+        return 429, {}, {"retry-after": "300"}
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a", "b", "c")}).start()
+        await asyncio.sleep(2)
+        second = Console(tmp_path, app, "second").start()
+        await asyncio.sleep(MINUTE)
+        app.reply = limited
+        await first.session.perform(fixtures.refresh(A))
+        await asyncio.sleep(2)
+        app.reply = lambda asked: running()
+        await second.session.perform(fixtures.refresh(B))
+        await asyncio.sleep(MINUTE)
+        await first.end()
+        await second.end()
+        third = Console(tmp_path, app, "third").start()
+        await third.session.perform(fixtures.refresh(B))
+        await asyncio.sleep(2)
+        assert third.ear.accounts["heygen"].health is Health.LIMITED
+        await asyncio.sleep(10 * MINUTE)
+        assert third[B].checked_at > refused[0] + 300
+        await third.end()
+
+    live(play())
+    assert len(refused) == 1
+    assert not [at for at in app.times() if refused[0] < at < refused[0] + 300]
+
+
+# Real processes over real HTTP.
+
+COUNT = 12
+"""Jobs; each ends a second after the other, by the service's clock."""
+
+
+@contextmanager
+def console(tmp, key):
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp),
+        "BABELTOP_CONFIG_DIR": str(tmp),
+        "BABELTOP_STATE_DIR": str(tmp / "state"),
+        "KEY_HEYGEN": key,
+    }
+    command = [sys.executable, "-W", "error", "-m", "tui", "watch", "--json"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as each:
+        try:
+            yield each
+        finally:
+            if each.poll() is None:
+                each.terminate()
+            _, err = each.communicate(timeout=DEADLINE)
+            assert "Traceback" not in err
+
+
+@pytest.mark.timeout(10 * DEADLINE)
+def test_the_services_see_one_poller_and_a_killed_one_is_replaced_with_no_change_lost(tmp_path):
+    stories = [Story(f"job{number}-fine", queued=number / 2, running=number / 2) for number in range(COUNT)]
+    seconds = [0.0]
+    simulator = Simulator(clock=lambda: seconds[0], stories=stories, limits={"heygen": 10**9})
+    with serving(simulator) as base:
+        jobs = {"heygen": tuple(story.id for story in stories)}
+        config = '[polling]\nmax_interval = "2s"\n'
+        fixtures.library(tmp_path, base, jobs, accounts=("heygen",), config=config).close()
+
+        def asks(key):
+            return sum(ask.key == key for ask in list(simulator.log))
+
+        with console(tmp_path, "key-first") as first:
+            wait_until(lambda: asks("key-first") >= COUNT)
+            with console(tmp_path, "key-second") as second:
+                wait_until(lambda: has_open(second.pid, tmp_path / "state" / "journal.db"))
+                seconds[0] = COUNT / 2
+                wait_until(lambda: phases(tmp_path).count(Phase.DONE) >= COUNT / 2)
+                before = asks("key-first")
+                wait_until(lambda: asks("key-first") > before + COUNT)
+                assert asks("key-second") == 0
+                first.send_signal(signal.SIGKILL)
+                first.wait()
+                before, killed = asks("key-first"), time.monotonic()
+                seconds[0] = COUNT
+                wait_until(lambda: asks("key-second"))
+                print(f"\ntook over {time.monotonic() - killed:.1f} s after the kill")
+                wait_until(lambda: phases(tmp_path).count(Phase.DONE) == COUNT)
+                assert asks("key-first") == before
+    journal = Journal(tmp_path / "state" / "journal.db")
+    for ref, changes in journal.changes(Ref("heygen", each) for each in jobs["heygen"]).items():
+        steps = [(change.before, change.after) for change in changes]
+        assert len(steps) == len(set(steps)), ref
+        assert all(step[0] == before[1] for before, step in pairwise(steps)), ref
+        assert (steps[0][0], steps[-1][1]) == (Phase.NEW, Phase.DONE)
+    journal.close()
+
+
+def has_open(pid, file):
+    return any(each.resolve() == file.resolve() for each in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def phases(tmp):
+    """What the journal holds."""
+    journal = Journal(tmp / "state" / "journal.db")
+    found = [state.phase for state in journal.states().values()]
+    journal.close()
+    return found

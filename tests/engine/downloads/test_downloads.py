@@ -1,0 +1,351 @@
+"""The queue of downloads of a live session: the simulator and a file server over real HTTP, real files."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.storage.journal.test_downloads import HOLDER
+from tests.support import fixtures
+from tests.support.file_servers import Origin, at
+from tests.support.fixtures import Ear, running
+from tests.support.scripted_service import Scripted, done
+from tests.support.servers import serving
+from tests.support.virtual_time import EPOCH, HOUR, MINUTE, Wire, live, wall
+from tests.support.waiting import DEADLINE, until
+from tui.domain.models import Job, Phase, Ref
+from tui.engine.api import Cancel, Download, Kind, Stage
+from tui.engine.engine import Session
+from tui.simulator.app import Simulator
+from tui.simulator.rate_limits import LIMITS
+from tui.storage.watchlist.file import Set
+
+FINE = Ref("heygen", "a-fine")
+LARGE = 3 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def service():
+    with serving(Simulator(speed=5000.0, limits=dict.fromkeys(LIMITS, 10**9))) as url:
+        yield url
+
+
+class Asking:
+    """HeyGen v2's replies about jobs that are done, their links on a file server."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.asked: list[str] = []
+        self.more: dict[str, object] = {}
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        job = scope["path"].rpartition("/")[2]
+        self.asked.append(job)
+        url = f"{self.base}/{job}/{len(self.asked)}.mp4"
+        body = {"data": {"status": "success", "title": "Spring", "url": url, **self.more}}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+def library(tmp: Path, service: str, *jobs: Job, readonly: bool = False):
+    found = fixtures.library(tmp, service, jobs, config=f'[downloads]\ndir = "{tmp}/got"\n', rate=600_000)
+    found.readonly = readonly
+    return found
+
+
+def job(name: str, account: str = "heygen", **more: object) -> Job:
+    return Job(account=account, id=name, **more)
+
+
+@asynccontextmanager
+async def session(found, ear: Ear | None = None):
+    live = Session(found, ear or Ear(), aside=asyncio.to_thread)
+    async with running(live):
+        await live.perform(fixtures.refresh(*live.states))
+        yield live
+    found.close()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def size(path: str) -> int:
+    return Path(path).stat().st_size
+
+
+async def finished(live: Session) -> None:
+    """Asks until every job has ended."""
+    async with asyncio.timeout(DEADLINE):
+        while waiting := [ref for ref in live.states if not live.settled(ref)]:
+            await asked_again(live, *waiting)
+
+
+async def asked_again(live: Session, *refs: Ref) -> None:
+    """Asks, and waits until all that follows from the replies has had its turn."""
+    before = {ref: live.states[ref].asks for ref in refs}
+    await live.perform(fixtures.refresh(*refs))
+    await until(lambda: all(live.states[ref].asks > asks for ref, asks in before.items()))
+
+
+async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
+    jobs = (job("a-fine", label="Spring/launch"), job("b-fine", "camb", label="Strings"), job("doc_c-fine", "flixu"))
+    ear = Ear()
+    async with session(library(tmp_path, service, *jobs), ear) as live:
+        await finished(live)
+        outcome = await live.perform(Download(tuple(live.states)))
+        assert outcome.ok, outcome.message
+        await until(lambda: sum(told.stage is Stage.SAVED for told in ear.downloads) == 3)
+        states = live.states
+        for state in states.values():
+            assert state.saved
+            assert all(size(saved.path) == saved.size for saved in state.saved)
+        assert states[Ref("camb", "b-fine")].result is not None
+        text = next(saved.path for saved in states[Ref("camb", "b-fine")].saved)
+        assert size(text) == len(f"{states[Ref('camb', 'b-fine')].result}\n".encode())
+    found = names(tmp_path / "got")
+    assert not [name for name in found if name.endswith(".part")]
+    assert any(name.startswith("Spring-launch.") and name.endswith(".mp4") for name in found)
+    assert any(name.startswith("Strings") and name.endswith(".txt") for name in found)
+    assert {notice.kind for notice in ear.notices} >= {Kind.SAVED}
+
+
+async def test_what_is_there_is_left_as_it_is_and_what_was_taken_away_comes_back_by_hand(tmp_path):
+    origin = Origin()
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a")), ear) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+
+            async def download(**more: object) -> None:
+                count = sum(told.stage is Stage.SAVED for told in ear.downloads)
+                await live.perform(Download((ref,), **more))
+                await until(lambda: sum(told.stage is Stage.SAVED for told in ear.downloads) > count)
+
+            await download()
+            await download()
+            assert len(origin.asked) == 1
+            (tmp_path / "got" / "Spring.mp4").unlink()
+            await download()
+            assert len(origin.asked) == 2
+            await download(dir=str(tmp_path / "other"))
+            assert names(tmp_path / "other") == ["Spring.mp4"]
+    assert names(tmp_path / "got") == ["Spring.mp4"]
+
+
+async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_again(tmp_path):
+    origin = Origin()
+    with at(origin) as base, serving(Asking(base)) as service:
+        first = library(tmp_path, service, job("a", download=True))
+        second = fixtures.library(tmp_path, service)
+        async with session(first) as one, session(second, Ear()) as two:
+            await until(lambda: one.states[Ref("heygen", "a")].saved)
+            await until(lambda: two.states[Ref("heygen", "a")].saved)
+        async with session(fixtures.library(tmp_path, service)) as later:
+            assert later.states[Ref("heygen", "a")].saved
+            (tmp_path / "got" / "Spring.mp4").unlink()
+            for _ in range(3):
+                await asked_again(later, Ref("heygen", "a"))
+    assert [asked.path for asked in origin.asked] == ["/a/1.mp4"]
+    assert names(tmp_path / "got") == []
+
+
+async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp_path):
+    with at(Origin()) as base, serving(Asking(base)) as service:
+        async with session(library(tmp_path, service, job("a"))) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+            assert names(tmp_path / "got") == []
+            await live.perform(Set((ref,), {"download": True}))
+            await until(lambda: live.states[ref].saved)
+            [saved] = live.states[ref].saved
+            assert size(saved.path) == saved.size > 0
+
+
+async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
+    origin = Origin(LARGE, cuts=[2_000_000], silent=True)
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a", download=True)), ear):
+            await until(lambda: any(told.have > 0 for told in ear.downloads))
+            await until(lambda: (tmp_path / "got" / "Spring.mp4.part").stat().st_size >= 1024 * 1024)
+        had = (tmp_path / "got" / "Spring.mp4.part").stat().st_size
+        async with session(
+            fixtures.library(tmp_path, service, config=f'[downloads]\ndir = "{tmp_path}/got"\n')
+        ) as live:
+            await until(lambda: live.states[Ref("heygen", "a")].saved)
+    assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
+    assert names(tmp_path / "got") == ["Spring.mp4"]
+    assert origin.asked[-1].headers["range"] == f"bytes={had}-"
+
+
+async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
+    origin = Origin(LARGE, cuts=[2_000_000], silent=True)
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a")), ear) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+            await live.perform(Download((ref,)))
+            await until(lambda: any(told.have > 0 for told in ear.downloads))
+            outcome = await live.perform(Cancel((ref,)))
+            assert outcome.message == "1 download called off"
+            assert names(tmp_path / "got") == []
+            assert ear.downloads[-1].stage is Stage.CANCELLED
+            assert not (await live.perform(Cancel((ref,)))).ok
+            await live.perform(Download((ref,)))
+            await until(lambda: live.states[ref].saved)
+    assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
+
+
+async def test_no_more_than_three_jobs_are_fetched_at_once(tmp_path):
+    origin = Origin(LARGE, cuts=[100] * 5, silent=True)
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, *(job(name) for name in "abcde")), ear) as live:
+            await finished(live)
+            await live.perform(Download(tuple(live.states)))
+            await until(lambda: len(origin.asked) == 3)
+            for _ in range(3):
+                await asked_again(live, *live.states)
+            assert len(origin.asked) == 3
+            await live.perform(Cancel((next(iter(live.states)),)))
+            await until(lambda: len(origin.asked) == 4)
+
+
+async def test_readonly_downloads_nothing(tmp_path):
+    with at(Origin()) as base, serving(Asking(base)) as service:
+        async with session(library(tmp_path, service, job("a", download=True), readonly=True)) as live:
+            await finished(live)
+            outcome = await live.perform(Download((Ref("heygen", "a"),)))
+            assert not outcome.ok
+            assert "--readonly" in outcome.message
+            for _ in range(3):
+                await asked_again(live, Ref("heygen", "a"))
+    assert names(tmp_path / "got") == []
+
+
+async def test_what_cannot_be_downloaded_is_said(tmp_path, service):
+    ear = Ear()
+    async with session(library(tmp_path, service, job("a-fail")), ear) as live:
+        await finished(live)
+        ref = Ref("heygen", "a-fail")
+        assert live.states[ref].phase is Phase.FAILED
+        outcome = await live.perform(Download((ref,)))
+        assert not outcome.ok
+        assert "is failed: there is no result to download" in outcome.message
+        outcome = await live.perform(Download((Ref("heygen", "x"),)))
+        assert outcome.message == "heygen:x is not on the watchlist"
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:alert(1)"])
+async def test_a_link_of_another_kind_is_no_link(tmp_path, url):
+    with at(Origin()) as base:
+        asking = Asking(base)
+        asking.more = {"url": url, "caption_url": f"{base}/a.ass"}
+        with serving(asking) as service:
+            async with session(library(tmp_path, service, job("a"))) as live:
+                ref = Ref("heygen", "a")
+                await until(lambda: live.states[ref].links)
+                await live.perform(Download((ref,)))
+                await until(lambda: live.states[ref].saved)
+                assert [saved.what for saved in live.states[ref].saved] == ["captions"]
+
+
+async def test_a_link_that_is_dead_at_its_origin_is_asked_for_anew(tmp_path):
+    origin = Origin(replies={"/a/1.mp4": (403, {})})
+    with at(origin) as base, serving(Asking(base)) as service:
+        async with session(library(tmp_path, service, job("a"))) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+            await live.perform(Download((ref,)))
+            await until(lambda: live.states[ref].saved)
+    assert [asked.path for asked in origin.asked] == ["/a/1.mp4", "/a/2.mp4"]
+
+
+async def test_a_failed_download_is_told_and_tried_again_by_hand(tmp_path):
+    origin = Origin(replies={f"/a/{count}.mp4": (404, {}) for count in range(9)})
+    with at(origin) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a")), ear) as live:
+            ref = Ref("heygen", "a")
+            await finished(live)
+            await live.perform(Download((ref,)))
+            await until(lambda: ear.downloads and ear.downloads[-1].stage is Stage.FAILED)
+            assert "leads nowhere" in ear.downloads[-1].message
+            assert ear.notices[-1].kind is Kind.UNSAVED
+            origin.replies.clear()
+            await live.perform(Download((ref,)))
+            await until(lambda: live.states[ref].saved)
+    assert names(tmp_path / "got") == ["Spring.mp4"]
+
+
+@contextmanager
+def another(state: Path):
+    """Another process that has claimed heygen:a."""
+    command = [sys.executable, "-c", HOLDER, str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        yield
+        holder.kill()
+
+
+async def test_another_babeltop_that_downloads_it_is_left_to_it(tmp_path):
+    with another(tmp_path / "state"), at(Origin()) as base, serving(Asking(base)) as service:
+        ear = Ear()
+        async with session(library(tmp_path, service, job("a")), ear) as live:
+            await finished(live)
+            await live.perform(Download((Ref("heygen", "a"),)))
+            await until(lambda: ear.downloads and ear.downloads[-1].stage is Stage.FAILED)
+            assert ear.downloads[-1].message == "another babeltop downloads it"
+            assert not (await live.perform(Cancel((Ref("heygen", "a"),)))).ok
+    assert names(tmp_path / "got") == []
+
+
+class Store:
+    """A content network in virtual time: down until an instant."""
+
+    def __init__(self, up_at: float) -> None:
+        self.up_at = up_at
+        self.asked: list[float] = []
+
+    async def __call__(self, _scope, _receive, send):
+        self.asked.append(wall())
+        up = wall() >= self.up_at
+        headers = [(b"content-type", b"video/mp4"), (b"content-length", b"3" if up else b"0")]
+        await send({"type": "http.response.start", "status": 200 if up else 503, "headers": headers})
+        await send({"type": "http.response.body", "body": b"abc" if up else b""})
+
+
+def test_what_trouble_kept_from_being_downloaded_is_tried_again_by_itself_and_told_once(tmp_path):
+    store = Store(up_at=EPOCH + 5 * HOUR)
+    apps = {"sim.test": Scripted(lambda _asked: done("https://cdn.test/a.mp4")), "cdn.test": store}
+
+    async def play():
+        found = fixtures.library(
+            tmp_path, "http://sim.test", (job("a", download=True),), config=f'[downloads]\ndir = "{tmp_path}/got"\n'
+        )
+        ear = Ear()
+        session = Session(found, ear, wall=wall, random=Random(0), transport=lambda: Wire(apps), tick=MINUTE)
+        async with running(session):
+            await asyncio.sleep(4 * HOUR)
+            assert not session.states[Ref("heygen", "a")].saved
+            assert [notice.kind for notice in ear.notices].count(Kind.UNSAVED) == 1
+            tries = len(store.asked)
+            await asyncio.sleep(3 * HOUR)
+            assert session.states[Ref("heygen", "a")].saved
+        found.close()
+        return tries
+
+    tries = live(play())
+    assert 20 < tries < 100, "it neither gives up nor hammers"
+    assert names(tmp_path / "got") == ["a.mp4"]

@@ -1,0 +1,189 @@
+"""What can go wrong with an ask, over real HTTP: each is its job's fault and its account's, and nobody else's."""
+
+import asyncio
+import gzip
+import socket
+
+import pytest
+import trustme
+
+from tests.support import fixtures, servers
+from tests.support.fixtures import KEY, Ear, running
+from tests.support.servers import raw, serving
+from tests.support.waiting import DEADLINE, until
+from tui.domain.models import FaultKind, Phase, Ref
+from tui.engine.api import Health
+from tui.engine.engine import Session
+from tui.engine.http.client import Bounds
+from tui.simulator.app import Simulator
+from tui.simulator.scenario import Story
+
+BAD, GOOD = Ref("konpro", "a-fine"), Ref("heygen", "b-fine")
+SHORT = 0.4
+"""Seconds for a reply that is never whole."""
+
+
+def reply(status: str, body: bytes = b"", *headers: str) -> servers.Behaviour:
+    """Answers with these bytes."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        head = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
+        writer.write("\r\n".join(head).encode() + body)
+        await writer.drain()
+
+    return answer
+
+
+async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Session, Ear]:
+    """One job at a bad service and one at a good one, both asked once.
+
+    One after the other where the deadline is short: on a slow machine a good reply may take longer.
+    """
+    at_once = ((DEADLINE, [BAD, GOOD]),)
+    in_turn = ((deadline, [BAD]), (DEADLINE, [GOOD]))
+    with serving(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
+        library = fixtures.library(
+            tmp_path, {"konpro": bad, "heygen": good}, {"konpro": (BAD.id,), "heygen": (GOOD.id,)}
+        )
+        ear = Ear()
+        for seconds, refs in at_once if deadline == DEADLINE else in_turn:
+            session = Session(library, ear, bounds=Bounds(deadline=seconds, most=100_000))
+            session.open()
+            await session.check(refs)
+        library.close()
+    return session, ear
+
+
+ODD = [
+    (servers.silence, FaultKind.TIMEOUT, "no whole reply within 0.4 s"),
+    (servers.dripping(0.1), FaultKind.TIMEOUT, "no whole reply within 0.4 s"),
+    (servers.reset_before, FaultKind.OFFLINE, "broke off"),
+    (servers.reset_within, FaultKind.OFFLINE, "broke off"),
+    (servers.wrong_length, FaultKind.OFFLINE, "broke off"),
+    (servers.endless_headers, FaultKind.OFFLINE, "did not speak HTTP"),
+    (servers.endless_body, FaultKind.TOO_LARGE, "larger than 97 KiB"),
+    (servers.gzip_bomb, FaultKind.TOO_LARGE, "larger than 97 KiB"),
+    (reply("200 OK", b"x", "content-encoding: br"), FaultKind.MALFORMED, "encoded as br"),
+    (reply("200 OK", b"x", "content-encoding: gzip"), FaultKind.MALFORMED, "damaged"),
+    (reply("200 OK", b"<html>"), FaultKind.MALFORMED, "without a status word"),
+    (reply("401 No", b"{}"), FaultKind.REFUSED, "refused the key"),
+    (reply("403 No", b"{}"), FaultKind.REFUSED, "forbids"),
+    (reply("400 No", b"{}"), FaultKind.REJECTED, "rejected"),
+    (reply("404 No", b"{}"), FaultKind.MISSING, "does not know"),
+    (reply("402 No", b"{}"), FaultKind.PAYMENT, "payment"),
+    (reply("429 No", b"{}", "retry-after: 7"), FaultKind.LIMITED, "in 7 s"),
+    (reply("503 No", b"", "retry-after: 7"), FaultKind.LIMITED, "in 7 s"),
+    (reply("500 No", b""), FaultKind.SERVER, "trouble"),
+    (reply("302 No", b"", "location: https://other.test/x"), FaultKind.REDIRECTED, "redirects"),
+    (reply("410 No", b"{}"), FaultKind.RETIRED, "ended this API"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "kind", "message"), ODD, ids=[f"{kind}-{said[:12]}" for _, kind, said in ODD])
+async def test_what_goes_wrong_at_one_service_is_its_jobs_fault_alone(tmp_path, behaviour, kind, message):
+    with raw(behaviour) as bad:
+        session, ear = await checked(tmp_path, bad, SHORT if kind is FaultKind.TIMEOUT else DEADLINE)
+    fault = session.states[BAD].fault
+    assert fault is not None
+    assert fault.kind is kind
+    assert message in fault.message
+    assert session.states[GOOD].phase is Phase.DONE
+    assert session.states[GOOD].fault is None
+    assert ear.accounts["heygen"].health is Health.OK
+
+
+async def test_a_service_that_is_down_is_offline(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    session, ear = await checked(tmp_path, f"http://127.0.0.1:{port}")
+    assert session.states[BAD].fault.kind is FaultKind.OFFLINE
+    assert "cannot be reached" in session.states[BAD].fault.message
+    assert ear.accounts["konpro"].health is Health.OFFLINE
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_a_tls_fault(tmp_path):
+    chain = tmp_path / "chain.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
+    simulator = Simulator()
+    with serving(simulator, certificate=chain) as bad:
+        session, _ = await checked(tmp_path, bad)
+    assert session.states[BAD].fault.kind is FaultKind.TLS
+    assert "certificate" in session.states[BAD].fault.message
+    assert not simulator.log
+
+
+async def test_a_certificate_of_the_operators_own_authority_is_good(tmp_path, monkeypatch):
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "chain.pem")
+    authority.cert_pem.write_to_path(tmp_path / "roots.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    with serving(Simulator(stories=[Story(BAD.id, began=0.0)]), certificate=tmp_path / "chain.pem") as good:
+        session, _ = await checked(tmp_path, good)
+    assert session.states[BAD].phase is Phase.DONE
+
+
+async def test_roots_that_do_not_read_are_every_accounts_fault_and_end_nothing(tmp_path, monkeypatch):
+    (tmp_path / "roots.pem").write_text("nonsense")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    with raw(servers.silence) as bad:
+        session, _ = await checked(tmp_path, bad)
+    assert {state.fault.kind for state in session.states.values()} == {FaultKind.TLS}
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x", "http://[::1"])
+async def test_a_proxy_that_cannot_be_used_is_a_fault_that_passes_with_it(tmp_path, monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with serving(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
+        library = fixtures.library(tmp_path, good, {"heygen": (GOOD.id,)}, accounts=("heygen",))
+        ear = Ear()
+        async with running(Session(library, ear)) as session:
+            await session.perform(fixtures.refresh(GOOD))
+            await until(lambda: session.states[GOOD].fault)
+            assert session.states[GOOD].fault.kind is FaultKind.OFFLINE
+            assert "HTTPS_PROXY" in session.states[GOOD].fault.message
+            assert ear.accounts["heygen"].health is Health.OFFLINE
+            monkeypatch.delenv("HTTPS_PROXY")
+            await session.perform(fixtures.refresh(GOOD))
+            await until(lambda: session.states[GOOD].phase is Phase.DONE)
+        library.close()
+
+
+async def test_a_redirect_is_not_followed_so_the_key_reaches_no_other_host(tmp_path):
+    other = Simulator()
+    with serving(other) as elsewhere, raw(reply("307 No", b"", f"location: {elsewhere}/v1/video_translate/a")) as bad:
+        session, _ = await checked(tmp_path, bad)
+    assert session.states[BAD].fault.kind is FaultKind.REDIRECTED
+    assert not other.log
+
+
+ECHO = b'{"data": {"status": "running", "message": "you sent %s"}}' % KEY.encode()
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        reply("200 OK", ECHO),
+        reply("200 OK", gzip.compress(ECHO), "content-encoding: gzip"),
+        reply("500 No", b'{"error": {"message": "bad key %s"}}' % KEY.encode()),
+        reply("302 No", b"", f"location: https://other.test/{KEY}"),
+        reply("400 No", b"{}", f"x-request-id: {KEY}"),
+    ],
+)
+async def test_the_key_is_nowhere_in_what_is_kept_of_a_reply_that_echoes_it(tmp_path, behaviour):
+    with raw(behaviour) as bad:
+        session, ear = await checked(tmp_path, bad)
+    assert KEY not in repr(session.states) + repr(ear.heard) + repr(ear.accounts)
+    assert "***" in repr(session.states[BAD]) + repr(session.look(BAD).body)
+    assert not [path for path in (tmp_path / "state").iterdir() if KEY.encode() in path.read_bytes()]
+
+
+async def test_a_key_with_a_letter_beyond_ascii_is_sent_as_it_is(tmp_path):
+    simulator = Simulator(stories=[Story(GOOD.id, began=0.0)])
+    with serving(simulator) as good:
+        library = fixtures.library(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})
+        session = Session(library, Ear())
+        session.open()
+        await session.check([GOOD])
+        library.close()
+    assert [ask.key for ask in simulator.log] == ["schlüssel-é"]
+    assert session.states[GOOD].phase is Phase.DONE

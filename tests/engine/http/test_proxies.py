@@ -1,0 +1,66 @@
+"""A proxy of the environment gets nothing that is meant for this machine: not the key, no link, no body."""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support import fixtures
+from tests.support.fixtures import Ear
+from tests.support.servers import raw, serving
+from tui.domain.models import FaultKind, Phase, Ref
+from tui.engine.downloads import http
+from tui.engine.engine import Session
+from tui.simulator.app import Simulator
+from tui.simulator.scenario import Story
+
+A = Ref("heygen", "a-fine")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What was asked of the proxy."""
+    seen: list[str] = []
+
+    async def keep(writer: asyncio.StreamWriter) -> None:
+        seen.append("asked")
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
+
+    with raw(keep) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        yield seen
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_an_ask_of_this_machine_takes_no_proxy(tmp_path, asked, host):
+    with serving(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
+        library = fixtures.library(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
+        session = Session(library, Ear())
+        session.open()
+        await session.check([A])
+        assert session.states[A].phase is Phase.DONE
+        library.close()
+    assert asked == []
+
+
+async def test_an_ask_of_another_host_takes_it(tmp_path, asked):
+    library = fixtures.library(tmp_path, "http://api.test", {"heygen": ("a-fine",)})
+    session = Session(library, Ear())
+    session.open()
+    await session.check([A])
+    assert session.states[A].fault.kind is FaultKind.SERVER
+    library.close()
+    assert asked
+
+
+async def test_a_download_from_this_machine_takes_no_proxy(asked):
+    with serving(Simulator()) as base:
+        async with http.client(ssl.create_default_context, None) as client:
+            reply = await client.get(f"{base}/nothing", auth=httpx.USE_CLIENT_DEFAULT)
+    assert reply.status_code != 502
+    assert asked == []

@@ -1,0 +1,155 @@
+"""Whatever a service does, in virtual time: its waits are heeded, no minute holds too many asks, every end arrives."""
+
+import asyncio
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.support import fixtures
+from tests.support.fixtures import Ear
+from tests.support.scripted_service import Scripted, done, running
+from tests.support.virtual_time import EPOCH, MINUTE, Wire, live, wall
+from tui.domain.models import Phase, Ref
+from tui.engine.engine import Session
+from tui.engine.polling.poll_queue import Line, Place
+
+JOBS = 6
+QUIET = 8 * MINUTE
+"""Seconds after which the service does nothing wrong any more."""
+SPAN = 30 * MINUTE
+LONGEST = 600.0 + 120.0 + 120.0 + MINUTE
+"""Seconds that an active job waits at most: an open breaker, then its back-off, a floor and its turn in the bucket.
+
+While the service fails, another job's ask may be the one that finds it so, each time the breaker is ajar.
+"""
+
+
+class Troubled(Scripted):
+    """A service that fails by chance until QUIET, and remembers the windows in which it wants no ask."""
+
+    def __init__(self, seed, share, kinds):
+        super().__init__(self.answer, seconds=0.2)
+        self._random = Random(seed)
+        self._share = share
+        self._kinds = kinds
+        self.ends = {f"j{number}": self._random.uniform(10, 12 * MINUTE) for number in range(JOBS)}
+        self.windows = []
+        """From when until when: the asks that left before it was told are not its."""
+        self.told_done = {}
+
+    def answer(self, asked):
+        now = wall()
+        if now - EPOCH < QUIET and self._random.random() < self._share:
+            return self._fault(self._random.choice(self._kinds), now)
+        if now - EPOCH < self.ends[asked.id]:
+            return running()
+        self.told_done.setdefault(asked.id, now)
+        return done("https://cdn.test/1")
+
+    def _fault(self, kind, now):
+        wait = self._random.randint(1, 90)
+        match kind:
+            case "limited":
+                self.windows.append((now, now + wait))
+                return 429, {}, {"retry-after": str(wait)}
+            case "busy":
+                self.windows.append((now, now + wait))
+                return 503, {}, {"retry-after": str(wait)}
+            case "window":
+                self.windows.append((now, now + wait))
+                return 200, running()[1], {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(wait)}
+            case "unnamed":
+                return 429, {}, {}
+            case "odd":
+                return 200, {"message": "hello"}, {}
+            case _:
+                return 500, b"<html>", {}
+
+
+KINDS = ("limited", "busy", "window", "unnamed", "odd", "down")
+
+
+async def story(folder, app, rate, seed):
+    refs = tuple(app.ends)
+    library = fixtures.library(folder, "http://sim.test", {"konpro": refs}, accounts=("konpro",), rate=rate)
+    wires = {"sim.test": app}
+    session = Session(library, Ear(), wall=wall, random=Random(seed), transport=lambda: Wire(wires), tick=10.0)
+    async with fixtures.running(session):
+        await asyncio.sleep(SPAN)
+        states = dict(session.states)
+    changes = library.journal.changes(states)
+    asked = {ref: library.journal.asks(ref, 10_000) for ref in states}
+    library.close()
+    return states, changes, asked
+
+
+@given(
+    st.integers(0, 10**6),
+    st.floats(0, 0.7),
+    st.lists(st.sampled_from(KINDS), min_size=1, max_size=4, unique=True),
+    st.sampled_from([7.5, 20, 90, 600]),
+)
+@example(244, 0.625, ["down"], 20)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+def test_over_any_script_of_faults(seed, share, kinds, rate):
+    app = Troubled(seed, share, kinds)
+    with tempfile.TemporaryDirectory() as folder:
+        states, changes, asked = live(story(Path(folder), app, rate, seed))
+    times = app.times()
+    for began, ended in app.windows:
+        assert not [at for at in times if began < at < ended], "no request leaves inside a window"
+    for first in times:
+        assert len([at for at in times if first <= at < first + MINUTE]) <= rate, "no minute holds more than the rate"
+    for ref, state in states.items():
+        assert state.phase is Phase.DONE, "every end arrives"
+        told = app.told_done[ref.id]
+        assert not [at for at in app.times(ref.id) if at > told], "what has ended is not asked"
+        waits = [later - max(earlier, EPOCH + QUIET) for earlier, later in pairwise([EPOCH, *app.times(ref.id)])]
+        assert max(waits) < LONGEST, "every wait is bounded"
+        assert len(asked[ref]) == state.asks == len(app.times(ref.id)), "every ask is in the journal"
+        steps = [(change.before, change.after) for change in changes[ref]]
+        assert steps[0][0] is Phase.NEW
+        assert all(before[1] is after[0] for before, after in pairwise(steps)), "no change is missing or doubled"
+
+
+def place(name, due, interval, order=0):
+    return Place(due, order, Ref("konpro", name), interval)
+
+
+def test_of_jobs_that_are_due_the_one_asked_most_often_goes_first_but_nobody_waits_for_ever():
+    line = Line(lambda _place: True)
+    line.push(place("far from its end", 100.0, 60.0))
+    line.push(place("near its end", 110.0, 2.0))
+    line.push(place("due long ago", 40.0, 3600.0))
+    line.push(place("wanted by a person", 0.0, 0.0))
+    line.push(place("not due", 500.0, 2.0))
+    names = [line.pop(200.0, 200.0).ref.id for _ in range(4)]
+    assert names == ["wanted by a person", "due long ago", "near its end", "far from its end"]
+    assert line.pop(200.0, 200.0) is None
+    assert line.head(200.0) == 500.0
+    assert line.pop(200.0, 500.0).ref.id == "not due"
+
+
+def test_when_the_bucket_is_short_every_job_has_its_turn(tmp_path):
+    app = Scripted(lambda asked: running())
+    jobs = {"konpro": tuple(f"j{number}" for number in range(60))}
+    rate = 20
+
+    async def crowded():
+        library = fixtures.library(tmp_path, "http://sim.test", jobs, accounts=("konpro",), rate=rate)
+        wires = {"sim.test": app}
+        session = Session(library, Ear(), wall=wall, random=Random(1), transport=lambda: Wire(wires), tick=10.0)
+        async with fixtures.running(session):
+            await asyncio.sleep(SPAN)
+        library.close()
+
+    live(crowded())
+    turn = len(jobs["konpro"]) / rate * MINUTE
+    for job in jobs["konpro"]:
+        waits = [later - earlier for earlier, later in pairwise([EPOCH, *app.times(job), EPOCH + SPAN])]
+        assert max(waits) < 1.5 * turn + 2 * MINUTE
+    assert len(app.log) > 0.95 * rate * SPAN / MINUTE

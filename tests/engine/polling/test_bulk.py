@@ -1,0 +1,238 @@
+"""Many jobs in one request, where a provider has an ask for it: what it spares, and what it must not cost."""
+
+import asyncio
+from collections import Counter
+from functools import cached_property
+from itertools import pairwise
+from math import inf
+
+import pytest
+
+from tests.engine.polling.test_polling import Stage
+from tests.engine.polling.test_polling import stage as staged
+from tests.support import fixtures
+from tests.support.virtual_time import EPOCH, HOUR, MINUTE, wall
+from tui.domain.models import FaultKind, Phase, Ref
+from tui.simulator.app import Simulator
+from tui.simulator.scenario import Story
+from tui.simulator.services.heygen import MOST
+from tui.storage.watchlist.file import Remove
+
+MANY = "/v3/video-translations/statuses"
+
+
+class Service:
+    """HeyGen v3 by the simulator, which answers bulk asks, single ones, or both with a status of ours for a while."""
+
+    def __init__(self, *stories: Story, many: int = 200, single: int = 200, until: float = inf, wait: str = "") -> None:
+        self._stories = stories
+        self._wait = wait
+        self.many, self.single, self.until = many, single, EPOCH + until
+        self.paths: list[tuple[float, str]] = []
+
+    @cached_property
+    def simulator(self) -> Simulator:
+        """Made on the loop, which is its clock."""
+        return Simulator(clock=wall, stories=self._stories, limits={"heygen": 1_000_000})
+
+    async def __call__(self, scope, receive, send) -> None:
+        path = scope["path"]
+        self.paths.append((wall(), path))
+        status = self.many if path == MANY else self.single
+        if status == 200 or wall() > self.until:
+            await self.simulator(scope, receive, send)
+            return
+        headers = [(b"retry-after", self._wait.encode())] if self._wait else []
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    @property
+    def bulk(self) -> list[float]:
+        return [at for at, path in self.paths if path == MANY]
+
+    @property
+    def singly(self) -> Counter[str]:
+        return Counter(path.rpartition("/")[2] for _, path in self.paths if path != MANY)
+
+
+def endless(count: int) -> tuple[str, ...]:
+    return tuple(f"j{number}-stuck" for number in range(count))
+
+
+def v3(tmp_path, app, ids, story, **settings):
+    """Runs the story over one account of HeyGen v3."""
+    staged(tmp_path, app, {"heygen-v3": tuple(ids)}, story, accounts=("heygen-v3",), **settings)
+
+
+def state(stage: Stage, job: str):
+    return stage[Ref("heygen-v3", job)]
+
+
+def test_a_thousand_active_jobs_cost_a_hundredth_of_the_requests(tmp_path):
+    app = Service()
+
+    async def story(stage):
+        await asyncio.sleep(3 * MINUTE)
+        asked = sum(app.simulator.asks.values())
+        assert asked > 6_000
+        assert len(app.paths) * 50 < asked
+        assert all(state.phase in (Phase.QUEUED, Phase.RUNNING) for state in stage.session.states.values())
+
+    v3(tmp_path, app, endless(1000), story)
+
+
+def test_a_bulk_ask_pays_one_token_and_names_no_more_than_the_service_allows(tmp_path):
+    app = Service()
+
+    async def story(stage):
+        await asyncio.sleep(MINUTE)
+        assert set(app.simulator.replies) == {("heygen", 200)}, f"more than {MOST} at once would be a 400"
+        assert len(app.simulator.asks) == 250
+        assert len(app.paths) < 30
+
+    v3(tmp_path, app, endless(250), story, rate=30)
+
+
+def test_one_job_alone_is_asked_singly_and_has_its_title(tmp_path):
+    app = Service(Story("a-stuck", title="Spring launch"))
+
+    async def story(stage):
+        await asyncio.sleep(5 * MINUTE)
+        assert app.bulk == []
+        assert state(stage, "a-stuck").report.title == "Spring launch"
+
+    v3(tmp_path, app, ["a-stuck"], story)
+
+
+def test_what_ended_is_asked_singly_for_its_link_or_its_reason(tmp_path):
+    ends = {"fine": Phase.DONE, "fail": Phase.FAILED, "pay": Phase.BLOCKED}
+    jobs = {f"{number}-{end}-x": phase for end, phase in ends.items() for number in range(5)}
+    app = Service(*(Story(job, queued=30, running=60) for job in jobs))
+
+    async def story(stage):
+        await asyncio.sleep(4 * MINUTE)
+        assert {job: state(stage, job).phase for job in jobs} == jobs
+        assert [state(stage, job).report.links for job in jobs if "fine" in job].count(()) == 0
+        assert all(state(stage, job).report.message for job in jobs if "fail" in job)
+        assert app.bulk
+        assert set(app.singly) >= set(jobs)
+        assert max(app.singly.values()) <= 2, "the end, and perhaps a first ask before the others were due"
+
+    v3(tmp_path, app, jobs, story)
+
+
+def test_a_done_job_is_told_though_the_bucket_has_no_ask_left_for_its_link(tmp_path):
+    app = Service(*(Story(f"{number}-fine", queued=1, running=20) for number in range(60)))
+
+    async def story(stage):
+        await asyncio.sleep(50)
+        assert {each.phase for each in stage.session.states.values()} == {Phase.DONE}
+        assert len(app.singly) < 30
+        await asyncio.sleep(10 * MINUTE)
+        assert all(each.links for each in stage.session.states.values())
+
+    v3(tmp_path, app, [f"{number}-fine" for number in range(60)], story, rate=12)
+
+
+def test_an_id_that_bulk_does_not_know_is_asked_singly_until_it_is_missing(tmp_path):
+    app = Service()
+
+    async def story(stage):
+        await asyncio.sleep(10 * MINUTE)
+        assert state(stage, "a-missing").phase is Phase.MISSING
+        assert app.singly["a-missing"] >= 3
+        assert state(stage, "j0-stuck").phase in (Phase.QUEUED, Phase.RUNNING)
+        assert app.simulator.asks["heygen", "a-missing"] <= 5, "bulk is not asked for it again and again"
+
+    v3(tmp_path, app, ["a-missing", *endless(20)], story)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_bulk_fault_backs_off_as_one_request(tmp_path, status):
+    app = Service(many=status, single=status)
+
+    async def story(stage):
+        await asyncio.sleep(HOUR)
+        assert len(app.paths) < 40
+        assert {each.fault.kind for each in stage.session.states.values()} == {FaultKind.SERVER}
+        assert all(later - earlier > 20 for earlier, later in pairwise([at for at, _ in app.paths][8:]))
+
+    v3(tmp_path, app, endless(100), story, concurrency=4)
+
+
+def test_after_a_fault_the_jobs_come_back_together(tmp_path):
+    app = Service(many=500, single=500, until=MINUTE)
+
+    async def story(stage):
+        await asyncio.sleep(10 * MINUTE)
+        assert {each.fault for each in stage.session.states.values()} == {None}
+        later = [path for at, path in app.paths if at > app.until]
+        assert later.count(MANY) > 0.8 * len(later)
+
+    v3(tmp_path, app, endless(100), story)
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 404, 410, 302])
+def test_where_the_service_will_not_have_a_bulk_ask_the_jobs_are_asked_singly(tmp_path, status):
+    app = Service(many=status)
+
+    async def story(stage):
+        await asyncio.sleep(50 * MINUTE)
+        assert len(app.bulk) <= 2, "one for each worker that was at it"
+        assert {each.phase for each in stage.session.states.values()} == {Phase.RUNNING}
+        assert {each.fault for each in stage.session.states.values()} == {None}
+        await asyncio.sleep(HOUR)
+        assert 2 <= len(app.bulk) <= 6, "tried again, hourly"
+
+    v3(tmp_path, app, endless(6), story, tick=MINUTE, config='[polling]\nmax_interval = "10m"\n')
+
+
+def test_a_refused_key_is_asked_with_once(tmp_path):
+    app = Service(many=401, single=401)
+
+    async def story(stage):
+        await asyncio.sleep(HOUR)
+        assert len(app.paths) <= 2
+        assert stage.ear.accounts["heygen-v3"].health == "refused"
+
+    v3(tmp_path, app, endless(50), story)
+
+
+def test_a_retry_after_is_a_floor_for_bulk_asks_too(tmp_path):
+    app = Service(many=429, single=429, until=20.0, wait="90")
+
+    async def story(stage):
+        await asyncio.sleep(20 * MINUTE)
+        refused = [at for at, _ in app.paths if at < app.until]
+        assert len(refused) <= 2, "one for each worker that was at it"
+        assert min(at for at, _ in app.paths if at > app.until) >= refused[0] + 90
+        assert {each.fault for each in stage.session.states.values()} == {None}
+
+    v3(tmp_path, app, endless(100), story)
+
+
+def test_a_job_removed_while_it_is_asked_with_others_disturbs_none(tmp_path):
+    app = Service()
+
+    async def story(stage):
+        await asyncio.sleep(MINUTE)
+        gone = Ref("heygen-v3", "j3-stuck")
+        assert (await stage.session.perform(Remove((gone,)))).ok
+        await asyncio.sleep(5 * MINUTE)
+        assert gone not in stage.session.states
+        assert {each.fault for each in stage.session.states.values()} == {None}
+
+    v3(tmp_path, app, endless(10), story)
+
+
+def test_a_person_may_refresh_everything_in_a_few_requests(tmp_path):
+    app = Service()
+
+    async def story(stage):
+        await asyncio.sleep(5 * MINUTE)
+        before = len(app.paths)
+        assert (await stage.session.perform(fixtures.refresh(*stage.session.states))).ok
+        await asyncio.sleep(2)
+        assert 5 <= len(app.paths) - before <= 12
+
+    v3(tmp_path, app, endless(500), story)

@@ -1,0 +1,86 @@
+"""An operator's pause: nothing is asked by itself, what a person wants is, and afterwards all goes on."""
+
+import asyncio
+import os
+
+from tests.engine.consoles.test_consoles import Console
+from tests.engine.test_commands import A, B, played
+from tests.support import fixtures
+from tests.support.scripted_service import Scripted, running
+from tests.support.virtual_time import HOUR, MINUTE, live, wall
+from tui.engine.api import Pause
+
+
+def test_nothing_is_asked_while_paused_but_what_a_person_wants(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def story(session, ear, library):
+        await asyncio.sleep(5 * MINUTE)
+        assert (await session.perform(Pause(True))).ok
+        assert ear.role_text == "paused"
+        await asyncio.sleep(5)  # what was under way
+        before = len(app.log)
+        await asyncio.sleep(HOUR)
+        assert len(app.log) == before
+        assert (await session.perform(fixtures.refresh(A))).ok
+        await asyncio.sleep(HOUR)
+        assert [asked.id for asked in app.log[before:]] == ["a"]
+        assert (await session.perform(Pause(False))).ok
+        assert ear.role_text == "polling"
+        resumed = wall()
+        await asyncio.sleep(MINUTE)
+        assert {asked.id for asked in app.log if asked.at >= resumed} == {"a", "b"}
+
+    played(tmp_path, app, story, jobs=("a", "b"))
+
+
+def test_what_is_not_asked_grows_old(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def story(session, ear, library):
+        await asyncio.sleep(5 * MINUTE)
+        await session.perform(Pause(True))
+        await asyncio.sleep(HOUR)
+        assert session.states[B].fresh_until < wall()
+
+    played(tmp_path, app, story, jobs=("a", "b"))
+
+
+def test_who_follows_knows_that_nothing_is_asked(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        await asyncio.sleep(10)
+        second = Console(tmp_path, app, "second").start()
+        followed = f"following PID {os.getpid()}"
+        for paused, said in ((True, f"{followed}, paused"), (False, followed), (True, f"{followed}, paused")):
+            await first.session.perform(Pause(paused))
+            await asyncio.sleep(3)
+            assert second.ear.role_text == said
+        await first.end()
+        await asyncio.sleep(3)
+        assert second.ear.role_text == "polling", "a pause ends with the console that was paused"
+        await second.end()
+
+    live(play())
+
+
+def test_who_follows_cannot_pause_another_console(tmp_path):
+    app = Scripted(lambda asked: running())
+
+    async def play():
+        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        await asyncio.sleep(10)
+        second = Console(tmp_path, app, "second").start()
+        await asyncio.sleep(10)
+        outcome = await second.session.perform(Pause(True))
+        assert not outcome.ok
+        assert "following PID" in outcome.message
+        before = len(app.log)
+        await asyncio.sleep(5 * MINUTE)
+        assert len(app.log) > before
+        await second.end()
+        await first.end()
+
+    live(play())

@@ -1,0 +1,102 @@
+"""A watchlist that has not changed is not parsed again: an engine begins with what its first frame was read from."""
+
+import asyncio
+import os
+from random import Random
+
+from msgspec.structs import replace
+
+from tests.support import fixtures
+from tests.support.fixtures import Ear
+from tests.support.scripted_service import Scripted, running
+from tests.support.virtual_time import Wire, live, wall
+from tui.dashboard.startup import beginning
+from tui.domain.models import Ref
+from tui.engine.engine import Session
+from tui.storage.journal.journal import Entry
+from tui.storage.watchlist.file import Set
+
+A, B = Ref("heygen", "a"), Ref("heygen", "b")
+
+
+def begun_twice(tmp_path, between):
+    """A console; `between(library)` while none runs and, where that gives one, its second part while one starts.
+
+    Returns the second console's first frame, its engine's board, and that after two seconds.
+    """
+    app = Scripted(lambda asked: running())
+
+    def session(library):
+        return Session(library, Ear(), wall=wall, random=Random(1), transport=lambda: Wire({"sim.test": app}))
+
+    async def play():
+        library = fixtures.library(tmp_path, "http://sim.test", {"heygen": ("a", "b")})
+        async with fixtures.running(session(library)):
+            await asyncio.sleep(60)
+        library.close()
+        late = between(library)
+        library.close()
+        first = beginning(library).first.states
+        if late is not None:
+            late()
+        taken = library.again()
+        async with fixtures.running(session(taken)) as second:
+            at_once = dict(second.states)
+            await asyncio.sleep(2)
+            later = dict(second.states)
+        taken.close()
+        return first, at_once, later
+
+    return live(play())
+
+
+def disguised(library, old: str, new: str) -> None:
+    """Another text in the file, of the same length and with the same stamp: only who reads it sees it."""
+    file = library.places.watchlist
+    status, text = file.stat(), file.read_text()
+    assert len(old) == len(new)
+    assert old in text
+    with file.open("r+") as there:
+        there.write(text.replace(old, new))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_watchlist_with_the_stamp_that_it_had_is_not_read(tmp_path):
+    _, at_once, later = begun_twice(tmp_path, lambda library: disguised(library, '"b"', '"c"'))
+    assert list(at_once) == list(later) == [A, B]
+
+
+def test_a_watchlist_that_was_edited_is_read(tmp_path):
+    _, at_once, _ = begun_twice(tmp_path, lambda library: library.change(Set((B,), {"label": "Spring"})) and None)
+    assert at_once[B].job.label == "Spring"
+
+
+def test_another_watchlists_words_for_the_same_job_do_not_stay(tmp_path):
+    def other_watchlist(library):
+        state = library.journal.states()[B]
+        library.journal.record([Entry(replace(state, job=replace(state.job, label="Theirs")))])
+
+    first, at_once, _ = begun_twice(tmp_path, other_watchlist)
+    assert first[B].job.label == "Theirs"  # until an engine has looked
+    assert at_once[B].job.label == ""
+
+
+def test_what_another_process_writes_between_first_frame_and_engine_is_not_missed(tmp_path):
+    def write_late(library):
+        def late():
+            theirs = fixtures.library(tmp_path, "http://sim.test")
+            state = theirs.journal.states()[A]
+            newer = replace(state, checked_at=wall() + 1, asks=77)
+            theirs.journal.record([Entry(newer)])
+            theirs.close()
+
+        return late
+
+    _, at_once, later = begun_twice(tmp_path, write_late)
+    assert at_once[A].asks < 77
+    assert later[A].asks == 77
+
+
+def test_an_engine_that_changes_nothing_holds_the_states_of_the_first_frame(tmp_path):
+    first, at_once, _ = begun_twice(tmp_path, lambda library: None)
+    assert {ref: first[ref] is state for ref, state in at_once.items()} == {A: True, B: True}

@@ -1,0 +1,85 @@
+"""Man page and shell completions, generated from the parser: `python -m tests.generate_manpage` writes tui/man.
+
+They are kept in the repository, so that an installation needs neither library; a test sees that they are the parser's.
+"""
+
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import shtab
+from argparse_manpage.manpage import Manpage
+
+import tui
+from tui.cli import parser as parser_
+from tui.cli.commands.completions import FILES
+from tui.cli.parser import build
+
+FOLDER = Path(tui.__file__).parent / "man"
+MAN = "babeltop.1"
+
+
+def pages() -> dict[str, str]:
+    """Every file's text by its name."""
+    with patch.dict("os.environ", {"COLUMNS": "80", "SOURCE_DATE_EPOCH": "1795219200"}):  # the release's day
+        found = {FILES[shell]: _completions(shell) for shell in FILES}
+        return found | {MAN: _man()}
+
+
+def _completions(shell: str) -> str:
+    for each in _parsers(parser := _whole()):
+        for action in each._actions:
+            if action.metavar in {"FILE", "REPLY.json"}:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+            elif action.metavar == "DIR":
+                action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    return shtab.complete(parser, shell=shell)
+
+
+def _man() -> str:
+    parser = _whole()
+    for each in _parsers(parser):
+        if each is not parser:
+            each.usage = " ".join(each.format_usage().split()[1:])  # in one line: man breaks it where it must
+            each.description = None if each.prog.count(" ") == 1 else each.description  # stands above it already
+    variables = [*parser_._key_variables(), "BABELTOP_CONFIG_DIR", "BABELTOP_STATE_DIR", "BABELTOP_SERVE_TOKEN"]
+    sections = {
+        "examples": parser_._EXAMPLES.partition("\n")[2],
+        "files": parser_._FILES.partition("\n")[2],
+        "environment": "\n".join(f"  {name}" for name in variables),
+        "exit status": parser_._EXITS.partition("\n")[2],
+    }
+    parser._manpage = [  # type: ignore[attr-defined]
+        {"heading": heading, "content": f".nf\n{_verbatim(text)}\n.fi"} for heading, text in sections.items()
+    ]
+    data = {"project_name": "babeltop", "version": tui.__version__, "manual_title": "User Commands"}
+    described = "top for translation jobs"
+    return str(Manpage(parser, {**data, "description": described}, format="single-commands-section"))
+
+
+def _whole() -> ArgumentParser:
+    """The parser with its verbs in sight: its own help lists them in groups instead."""
+    parser = build()
+    parser._positionals.title = "verbs"
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            action.help = ""
+    return parser
+
+
+def _verbatim(text: str) -> str:
+    return "\n".join(f"\\&{line}" for line in text.replace("\\", "\\\\").replace("-", "\\-").splitlines())
+
+
+def _parsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            for each in action.choices.values():
+                yield from _parsers(each)
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, "utf-8")

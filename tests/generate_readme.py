@@ -1,0 +1,140 @@
+"""The generated parts of README.md: `python -m tests.generate_readme` writes them, a test compares them.
+
+A part stands between `<!-- NAME -->` and `<!-- /NAME -->`.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+import msgspec
+from msgspec.structs import FieldInfo
+
+from tui.cli.arguments import VERBS
+from tui.commands import COMMANDS, label
+from tui.providers.fields import Duration
+from tui.storage.config import secrets
+from tui.storage.config.settings import Settings
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def filled(text: str) -> str:
+    """The text with all that is made by the code as it is now."""
+    for name, made in {"keys": keys(), "settings": reference(), "verbs": verbs()}.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text, found = re.subn(
+            pattern, lambda match, made=made: f"{match[1]}\n{made}\n{match[2]}", text, flags=re.DOTALL
+        )
+        assert found == 1, name
+    return text
+
+
+def keys() -> str:
+    """Every command of the table with its keys, by group."""
+    lines = ["| keys | does | `[keys]` |", "|---|---|---|"]
+    for group in dict.fromkeys(command.group for command in COMMANDS):
+        lines.append(f"| **{group}** | | |")
+        lines += [
+            f"| {' '.join(f'`{label(key)}`' for key in each.keys)} | {_cell(each.help)} | `{each.id}` |"
+            for each in COMMANDS
+            if each.group == group
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def verbs() -> str:
+    """Every verb with what it is for."""
+    lines = ["| command | does |", "|---|---|"]
+    lines += [f"| `babeltop {name}` | {_cell(verb.summary)} |" for name, verb in VERBS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def reference() -> str:
+    """Every key of config.toml with its default and what it means, a table of TOML at a time."""
+    return "\n".join(_tables())
+
+
+def _tables() -> Iterator[str]:
+    for table in msgspec.structs.fields(Settings):
+        struct = next((each for each in _structs(table.type)), None)
+        if struct is None:
+            yield f"`[{table.encode_name}]`: {_cell(_docs(Settings)[table.name])}\n"
+            continue
+        heading, _, what = (struct.__doc__ or "").partition(": ")
+        yield f"{heading}: {what}\n\n| key | default | means |\n|---|---|---|"
+        for field in msgspec.structs.fields(struct):
+            means = f"{_cell(_docs(struct)[field.name])}{_choices(field)}"
+            yield f"| `{field.encode_name}` | {_default(field)} | {means} |"
+            yield from _sources(field)
+        yield ""
+
+
+def _choices(field: FieldInfo) -> str:
+    """The words that a key can have, where they are few."""
+    words = get_args(field.type) if get_origin(field.type) is Literal else ()
+    return f": {', '.join(f'`{word}`' for word in words)}" if words else ""
+
+
+def _sources(field: FieldInfo) -> Iterator[str]:
+    """What a key's source can be."""
+    if secrets.Source in get_args(field.type):
+        for each in msgspec.structs.fields(secrets.Source):
+            yield f"| `{field.encode_name}.{each.encode_name}` | | {_cell(_docs(secrets.Source)[each.name])} |"
+
+
+def _structs(kind: object) -> Iterator[type[msgspec.Struct]]:
+    """The struct that a table of the file becomes, within dict, tuple or alone."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+    for inner in get_args(kind):
+        yield from _structs(inner)
+
+
+def _docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """The docstring below each field, which Python itself forgets."""
+    source = Path(sys.modules[struct.__module__].__file__ or "").read_text("utf-8")
+    (body,) = (
+        node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == struct.__name__
+    )
+    found: dict[str, str] = {}
+    for field, doc in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(doc, ast.Expr):
+            found[field.target.id] = " ".join(str(ast.literal_eval(doc.value)).split())
+    return found
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if isinstance(value, Duration):
+        return f'`"{_duration(value)}"`'
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return "`[" + ", ".join(f'"{each}"' for each in value) + "]`"
+    if value in (None, "", msgspec.NODEFAULT):
+        return ""
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def _duration(seconds: float) -> str:
+    """As one writes it in the file."""
+    for size, letter in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds % size == 0:
+            return f"{seconds / size:g}{letter}"
+    return f"{seconds:g}s"
+
+
+def _cell(text: str) -> str:
+    """A docstring's text as an operator reads it, who knows no None and writes durations."""
+    for ours, theirs in (("; in the file a duration", ""), ("None: ", "Without it: "), ("|", r"\|")):
+        text = text.replace(ours, theirs)
+    return text.rstrip(".")
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text("utf-8")), "utf-8")

@@ -1,0 +1,283 @@
+"""A canary key, a canary proxy password and a canary signed URL, sent through everything and looked for byte by byte.
+
+Real processes of the program ask a service that says the key and the link again in every field, header and fault.
+All that they write (output, screen, log, journal, state, the process list) is searched. The key and the password may
+be nowhere; the signature only where a link is what was asked for. `python -m tests.long_running.canary QUICK` is short.
+"""
+
+import base64
+import gzip
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.support.servers import serving
+from tests.support.terminal import Terminal
+from tui.simulator.http import CutError
+
+KEY = "sk-Canary0Key1of2the3House4"
+PASSWORD = "Canary5Password6"
+SIGNED = "Canary7Signature8"
+LINK = f"https://cdn.canary.test/v.mp4?Expires=1999999999&Signature={SIGNED}&Key-Pair-Id=K1"
+ECHO = f"you sent {KEY} for {LINK}"
+FAULTS = ("400", "401", "402", "403", "404", "409", "410", "429", "500", "503")
+JOBS = ("done", "failed", "running", "gzip", "redirect", "html", "cut", "broken", *FAULTS)
+"""What the service does with a job of that id."""
+CRASH = """
+import sys
+from {module} import {name}
+def crash(*_args, **_options):
+    link, key = {link!r}, {key!r}
+    raise RuntimeError("sabotage")
+{name}.{method} = crash
+from tui.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+"""The program with one method that fails; its locals hold what no traceback may show."""
+HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['HEARD'], 'a'))"
+SHOWS_LINKS = ("list --json", "check --json", "export", "watch --json", "renew", "download")
+"""What an operator asks for links with."""
+
+
+async def service(scope: Any, receive: Any, send: Any) -> None:
+    """CAMB.AI's shape of a dub, with the key and the link in all of it."""
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    job = scope["path"].rpartition("/")[2]
+    report = {"status": "PENDING", "message": ECHO, "exception_reason": ECHO, "run_id": 1, "error": ECHO, "more": KEY}
+    if "result" in scope["path"]:
+        report = {"video_url": LINK, "transcript": [{"text": ECHO}]}
+    status, extra = 200, {"x-request-id": KEY, "deprecation": KEY, "x-more": LINK}
+    match job:
+        case "done":
+            report["status"] = "SUCCESS"
+        case "failed":
+            report["status"] = "ERROR"
+        case "redirect":
+            status, extra["location"] = 302, f"{LINK}&{KEY}"
+        case _ if job in FAULTS:
+            status = int(job)
+    body = json.dumps(report).encode()
+    if job == "html":
+        body = f"<html><title>{ECHO}</title>".encode()
+    elif job == "broken":
+        body = f"{ECHO} [".encode()
+    elif job == "gzip":
+        body, extra["content-encoding"] = gzip.compress(body), "gzip"
+    headers = [(name.encode(), value.encode()) for name, value in extra.items()]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": job == "cut"})
+    if job == "cut":
+        raise CutError
+
+
+class House:
+    """The program over folders of its own, and all that it wrote."""
+
+    def __init__(self, folder: Path, url: str, source: str) -> None:
+        """`source`: the toml of the key's source."""
+        self.folder = folder
+        self.config, self.state, self.heard = folder / "config", folder / "state", folder / "heard"
+        self.written: dict[str, bytes] = {}
+        """What was written, by who wrote it."""
+        self.config.mkdir()
+        hook = json.dumps([sys.executable, "-c", HOOK])
+        (self.config / "config.toml").write_text(
+            f'[accounts.camb]\nbase_url = "{url}"\napi_key = {source}\nrate_per_minute = 6000\n'
+            f'[polling]\nmax_interval = "2s"\n[[hook]]\non = ["done", "failed", "expiring"]\nrun = {hook}\n'
+        )
+        (self.config / "watchlist.toml").write_text(
+            "".join(f'[[job]]\naccount = "camb"\nkind = "dub"\nid = "{job}"\n' for job in JOBS)
+        )
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("BABELTOP")},
+            "HOME": str(folder),
+            "BABELTOP_CONFIG_DIR": str(self.config),
+            "BABELTOP_STATE_DIR": str(self.state),
+            "HEARD": str(self.heard),
+            "CANARY": KEY,
+        }
+
+    def run(self, line: str, *, seconds: float = 0.0, program: tuple[str, ...] = ("-m", "tui"), **env: str) -> None:
+        """Runs a command line; for so many seconds where it does not end by itself."""
+        command = [sys.executable, *program, *line.split()]
+        with subprocess.Popen(
+            command,
+            env=self.env | env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=seconds or 60)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGTERM)
+                out, err = process.communicate(timeout=20)
+        name = " ".join([line, *program[2:], *env])
+        self.written[f"{name} (stdout)"], self.written[f"{name} (stderr)"] = out, err
+
+    def look(self, program: tuple[str, ...], keys: str) -> None:
+        """Shows the dashboard and presses keys; every byte that goes to the terminal is kept."""
+        os.environ.update(self.env)
+        with Terminal([sys.executable, *program], columns=160, lines=50) as terminal:
+            terminal.until(lambda text: "done" in text and "failed" in text, 15)
+            for key in keys:
+                if terminal.ended() is not None:
+                    break
+                terminal.type(key)
+                terminal.run(0.3)
+            if terminal.ended() is None:
+                terminal.end()
+        name = "the screen" if program[0] == "-m" else "the screen that crashed"
+        self.written[name] = bytes(terminal.raw)
+        self.written[f"{name} at its end"] = terminal.text.encode()
+
+
+@contextmanager
+def watched(found: set[bytes]) -> Iterator[None]:
+    """Looks at the command line of every process, again and again."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.02):
+            for place in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    found.add(place.read_bytes())
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def forms(text: str) -> set[bytes]:
+    """A text as it may be written: also in base64 (at each of its three places), in hex and backwards."""
+    raw = text.encode()
+    whole = {base64.b64encode(b"_" * before + raw)[4:-4] for before in range(3)}
+    return {raw, raw[::-1], raw.hex().encode(), *whole}
+
+
+def sought(written: dict[str, bytes], text: str, spared: tuple[str, ...] = ()) -> list[str]:
+    """Where the text stands, but for what is spared."""
+    there = forms(text)
+    return [
+        f"{name}: {text[:8]}…"
+        for name, content in written.items()
+        if not name.startswith(spared) and any(form in content for form in there)
+    ]
+
+
+def kept(house: House) -> dict[str, bytes]:
+    """The files of the house; of the journal, apart, the tables that hold no link."""
+    files = {
+        str(path.relative_to(house.folder)): path.read_bytes()
+        for path in house.folder.rglob("*")
+        if path.is_file() and path.name not in {"key", "heard"}
+    }
+    with closing(sqlite3.connect(house.state / "journal.db")) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        for table in tables:
+            rows = db.execute(f"SELECT * FROM {table}").fetchall()
+            files[f"journal table {table}"] = repr(rows).encode()
+    return files
+
+
+def proof(folder: Path, *, quick: bool) -> tuple[House, int]:
+    """The house after everything, and how many command lines of processes were seen."""
+    key = folder / "key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    source = f'{{ file = "{key}" }}' if quick else '{ env = "CANARY" }'
+    lines = set[bytes]()
+    with serving(service) as url, watched(lines):
+        house = House(folder, url, source)
+        house.run("check")
+        house.run("check --json")
+        house.look(("-m", "tui"), "jjj\r]]]]]\x1bA\x1bJ\x1b4jj")
+        for line in ("list", "log", "doctor") if quick else ("list", "list --json", "log", "log --json", "export"):
+            house.run(line)
+        for module, name, method in (
+            ("tui.engine.polling.poll_executor", "Asking", "_one"),
+            ("tui.engine.polling.job_store", "Ledger", "settle"),
+            ("tui.storage.journal.journal", "Journal", "record"),
+        )[: 1 if quick else 3]:
+            crash = CRASH.format(module=module, name=name, method=method, link=LINK, key=KEY)
+            house.run("check", program=("-c", crash))
+        crash = CRASH.format(module="tui.dashboard.app", name="Babeltop", method="on_fed", link=LINK, key=KEY)
+        house.look(("-c", crash), "jj")
+        if not quick:
+            whole(house)
+        house.written |= kept(house)
+    house.written["the processes"] = b"\n".join(line for line in lines if b"def crash" not in line)
+    return house, len(lines)
+
+
+def whole(house: House) -> None:
+    """What the short form leaves out."""
+    house.run("export --format json")
+    house.run("doctor")
+    house.run("doctor --json")
+    house.run("renew camb:done")
+    house.run("download camb:done --dir out")
+    house.run("wait --any --timeout 1s")
+    house.run("watch", seconds=6)
+    house.run("watch --json", seconds=6)
+    house.run("providers")
+    for proxy in (
+        f"nonsense://u:{PASSWORD}@x",
+        f"http://u:{PASSWORD}@[::1",
+        f"http://u:{PASSWORD}@x:y",
+        f"u:{PASSWORD}@",
+    ):
+        house.run("check camb:running", HTTP_PROXY=proxy, ALL_PROXY=proxy)
+        house.run("doctor", HTTP_PROXY=proxy, ALL_PROXY=proxy)
+
+
+def main(*, quick: bool = False) -> None:
+    """Runs it and prints what came of it."""
+    with TemporaryDirectory() as folder:
+        house, processes = proof(Path(folder), quick=quick)
+        written = house.written
+        found = sought(written, KEY) + sought(written, PASSWORD)
+        links = ("journal table job", "journal table link", "state/journal.db", "out/")
+        found += sought(written, SIGNED, (*SHOWS_LINKS, *links))
+        log = written["state/babeltop.log"].decode()
+        assert "sabotage" in log, "no crash came to the log"
+        assert not re.search(r"locals|key = ", log), "a traceback shows locals"
+        told = [json.loads(line) for line in house.heard.read_text().splitlines()]
+        assert {json.loads(stdin)["event"] for _, stdin in told} >= {"done", "failed"}, "no hook was told"
+        found += sought({"a hook's arguments": repr([argv for argv, _ in told]).encode()}, SIGNED)
+        found += sought({"what hooks are told": repr(told).encode()}, KEY)
+        assert b"ended by an error of its own" in written["the screen that crashed"]
+        assert not any(name.endswith("(stderr)") and b"Traceback" in said for name, said in written.items())
+    size = sum(map(len, written.values()))
+    print(
+        f"canary: 3 canaries in {len(forms(KEY))} forms each through {len(JOBS)} replies, sought in {len(written)} "
+        f"outputs and files ({size} bytes) and {processes} command lines of processes: "
+        f"{len(found)} found{''.join(f'{chr(10)}  {each}' for each in found)}"
+    )
+    assert not found, "a canary was found"
+
+
+if __name__ == "__main__":
+    main(quick=sys.argv[1:] == ["QUICK"])

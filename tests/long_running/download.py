@@ -1,0 +1,202 @@
+"""Two gigabytes over real HTTP, cut off by the server at random points, and killed (`kill -9`) on the way.
+
+The program is `babeltop download`, a process of its own; what serves the file is in this one, and makes its bytes up.
+"""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from tests.support.file_servers import Origin, at
+from tests.support.servers import serving
+
+SIZE = 2 * 1000**3
+"""Bytes of the file."""
+CUTS, KILLS = 30, 10
+GROWTH = 20.0
+"""Megabytes that the program's resident memory may grow by while it downloads."""
+WITHIN = 900.0
+"""Seconds for all of it."""
+TITLE = "Spring launch"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came of it."""
+
+    size: int
+    cuts: int
+    kills: int
+    requests: int
+    resumed: int
+    """Requests that went on where another had ended."""
+    sent: int
+    """Bytes that the server sent."""
+    equal: bool
+    names: list[str]
+    """What is in the folder at the end."""
+    growth: float
+    """Megabytes of resident memory, the most of any run, from its first byte on."""
+    seconds: float
+
+    @property
+    def whole(self) -> bool:
+        return self.equal and self.names == [f"{TITLE}.mp4"]
+
+    @property
+    def holds(self) -> bool:
+        return self.whole and self.growth < GROWTH
+
+    def __str__(self) -> str:
+        return (
+            f"download: {self.size / 1e6:.0f} MB in {self.seconds:.0f} s, cut {self.cuts} times, killed {self.kills} "
+            f"times; {self.requests} requests, {self.resumed} of them went on where another had ended; "
+            f"{self.sent / 1e6:.0f} MB sent; byte-equal: {self.equal}; in the folder: {self.names}; resident memory "
+            f"grew by {self.growth:.1f} MB at most (< {GROWTH:.0f} MB): {'holds' if self.holds else 'DOES NOT HOLD'}"
+        )
+
+
+class Cutter(Origin):
+    """Cuts its replies at so many random places of the file, at each once; at others it falls silent for a kill."""
+
+    def __init__(self, size: int, cuts: int, kills: int, random: Random) -> None:
+        super().__init__(size)
+        places = random.sample(range(1, size), cuts + kills)
+        self._places = sorted([(place, False) for place in places[:cuts]] + [(place, True) for place in places[cuts:]])
+        self.count = 0
+        self.sent = self._sent
+
+    def _sent(self, count: int) -> None:
+        self.count += count
+
+    def left(self, start: int) -> int | None:
+        ahead = self._places[self.cut_off :]
+        self.silent = bool(ahead) and ahead[0][1]
+        return max(0, ahead[0][0] - start) if ahead else None
+
+    @property
+    def silences(self) -> int:
+        """Replies that have fallen silent so far."""
+        return sum(silent for _, silent in self._places[: self.cut_off])
+
+
+class Service:
+    """HeyGen v2's reply about one job that is done, its link on the file server."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] == "http":
+            body = f'{{"data": {{"status": "success", "title": "{TITLE}", "url": "{self.base}/spring.mp4"}}}}'
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body.encode()})
+
+
+class Program:
+    """`babeltop download` over folders of its own."""
+
+    def __init__(self, folder: Path, service: str) -> None:
+        config = folder / "config"
+        config.mkdir()
+        account = f'[accounts.heygen]\nbase_url = "{service}"\napi_key = {{ env = "KEY" }}\nrate_per_minute = 6000\n'
+        (config / "config.toml").write_text(account + f'[downloads]\ndir = "{folder}/got"\n')
+        (config / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
+        self.folder = folder / "got"
+        self.growth = 0.0
+        self._env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "BABELTOP_CONFIG_DIR": str(config),
+            "BABELTOP_STATE_DIR": str(folder / "state"),
+            "KEY": "k-3141592653589793",
+        }
+
+    def start(self) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "tui", "download", "heygen:a"]
+        return subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def watch(self, process: "subprocess.Popen[str]", until: Callable[[], bool], deadline: float) -> bool:
+        """Looks at its memory until it is time for a kill; False: it has ended before."""
+        first = 0.0
+        began = self.there
+        while process.poll() is None and time.monotonic() < deadline:
+            if self.there > began:
+                now = resident(process.pid)
+                first = first or now
+                self.growth = max(self.growth, now - first)
+            if until():
+                return True
+            time.sleep(0.005)
+        return False
+
+    @property
+    def there(self) -> int:
+        """Bytes of the file that are on the disk."""
+        try:
+            return sum(path.stat().st_size for path in self.folder.iterdir())
+        except FileNotFoundError:
+            return 0
+
+
+def resident(pid: int) -> float:
+    """Megabytes; 0 where the process is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    found = next((line.split()[1] for line in lines if line.startswith("VmRSS")), "0")
+    return int(found) * 1024 / 1e6
+
+
+def fetched(folder: Path, size: int, cuts: int, kills: int, seed: int = 0) -> Fetched:
+    random, began = Random(seed), time.monotonic()
+    origin = Cutter(size, cuts, kills, random)
+    killed = 0
+    with at(origin) as base, serving(Service(base)) as service:
+        program = Program(folder, service)
+        for number in range(1, kills + 2):
+            with program.start() as process:
+                if program.watch(process, lambda number=number: origin.silences >= number, began + WITHIN):
+                    process.send_signal(signal.SIGKILL)
+                    killed += 1
+                _, said = process.communicate(timeout=WITHIN)
+            assert process.returncode in (0, -signal.SIGKILL), said
+        asked = [each.headers.get("range") for each in origin.asked]
+        names = sorted(path.name for path in program.folder.iterdir())
+    return Fetched(
+        size=size,
+        cuts=origin.cut_off - origin.silences,
+        kills=killed,
+        requests=len(asked),
+        resumed=sum(each is not None for each in asked),
+        sent=origin.count,
+        equal=hashed(program.folder / f"{TITLE}.mp4") == origin.sha256,
+        names=names,
+        growth=program.growth,
+        seconds=time.monotonic() - began,
+    )
+
+
+def hashed(path: Path) -> str:
+    if not path.exists():
+        return "no file"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def main() -> None:
+    """Runs it whole and prints what came of it."""
+    with TemporaryDirectory() as folder:
+        found = fetched(Path(folder), SIZE, CUTS, KILLS)
+    print(found)
+    assert found.holds, "the file is not what was served, something was left, or memory grew"
+    assert (found.cuts, found.kills) == (CUTS, KILLS), "it was not cut or killed as often as it should have been"

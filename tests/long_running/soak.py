@@ -1,0 +1,286 @@
+"""Left running for long: memory, descriptors, threads, tasks and the journal stay as they are, and the figures say so.
+
+Thirty virtual days of 500 jobs with two consoles, one ask in twenty failing; then real minutes at fifty asks a second
+with the dashboard open in a pseudo-terminal. `python -m tests.long_running.soak --days 30 --minutes 30`, either
+may be 0.
+"""
+
+import argparse
+import asyncio
+import gc
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from tests.support import fixtures
+from tests.support.servers import serving
+from tests.support.terminal import Terminal
+from tests.support.virtual_time import DAY, EPOCH, HOUR, Wire, live, wall
+from tests.support.waiting import DEADLINE
+from tui.dashboard.board_model import Board
+from tui.domain.models import Job, Ref
+from tui.engine.engine import Session
+from tui.engine.thread import Outbox
+from tui.presentation.queries import Outlook
+from tui.simulator.app import Simulator
+from tui.simulator.http import Reply, Request, gateway
+from tui.simulator.rate_limits import LIMITS
+from tui.simulator.scenario import Story
+from tui.storage.watchlist.file import Add, Remove
+
+DAYS, JOBS, FAULTS = 30, 500, 0.05
+MINUTES, OPEN_JOBS, INTERVAL = 30.0, 1000, 20
+"""Real minutes with the dashboard open; jobs that are asked every so many seconds: fifty asks a second."""
+ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
+RATE = 4.0
+"""Asks a minute of each account in virtual time: the journal keeps 200,000, which are there after two weeks."""
+CHURN = 4
+"""Jobs that are added each day, and as many removed."""
+TICK = 10.0
+"""Virtual seconds between a session's looks at its files: fewer than 15, after which a poller counts as silent."""
+GROWN = 1.06
+"""What memory and journal may have at the end, to what they had at two thirds."""
+SLACK = 3.0
+"""MB that are no growth: an allocator's page, a write-ahead log that has not been merged yet."""
+
+
+class Gauge(NamedTuple):
+    """What the process takes at one moment."""
+
+    at: float
+    """Days, or minutes."""
+    memory: float
+    """MB resident."""
+    descriptors: int
+    threads: int
+    journal: float
+    """MB of the database and its write-ahead log."""
+    asks: int
+    """So far."""
+    tasks: int = 0
+    objects: int = 0
+    """Known to the garbage collector."""
+
+    def __str__(self) -> str:
+        inside = f", {self.tasks} tasks, {self.objects} objects" if self.tasks else ""
+        return (
+            f"{self.at:5.1f}: {self.memory:6.1f} MB, {self.descriptors} descriptors, {self.threads} threads, "
+            f"journal {self.journal:5.1f} MB{inside}, {self.asks} asks"
+        )
+
+
+def gauged(pid: int | str, at: float, state: Path, asks: int) -> Gauge:
+    """Looks at a process from outside."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    journal = sum(path.stat().st_size for path in state.glob("journal.db*"))
+    return Gauge(
+        at=at,
+        memory=int(status["VmRSS"].split()[0]) / 1024,
+        descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        threads=int(status["Threads"]),
+        journal=journal / 2**20,
+        asks=asks,
+    )
+
+
+def grown(gauges: Sequence[Gauge]) -> list[str]:
+    """What is more at the end than at two thirds, for an operator; nothing: all is flat."""
+    middle, end = gauges[len(gauges) * 2 // 3], gauges[-1]
+    found = [
+        f"{name}: {before:.1f} MB, then {after:.1f}"
+        for name, before, after in (("memory", middle.memory, end.memory), ("journal", middle.journal, end.journal))
+        if after > before * GROWN + SLACK
+    ]
+    for name in ("descriptors", "threads", "tasks"):
+        before, after = getattr(middle, name), getattr(end, name)
+        if after > before + 2:
+            found.append(f"{name}: {before}, then {after}")
+    return found
+
+
+# In virtual time.
+
+
+class Faulty(Simulator):
+    """The simulator, where one ask in twenty goes wrong."""
+
+    faults = 0
+    share = FAULTS
+    chance = Random(0)
+
+    def _answer(self, request: Request) -> Reply:
+        reply = super()._answer(request)
+        if self.chance.random() >= self.share:
+            return reply
+        self.faults += 1
+        return self.chance.choice(
+            (
+                gateway(502, "502 Bad Gateway"),
+                gateway(200, "Just a moment..."),
+                Reply(200, b"{}", cut=-1),
+                Reply(200, b"{}", delay=30.0),
+                Reply(429, b"{}", headers={"retry-after": "30"}),
+            )
+        )
+
+
+class Screen:
+    """A console's front end without a terminal: its board, fed as in the program."""
+
+    def __init__(self) -> None:
+        self.board = Board(Outlook(now=wall()), wall)
+        self.outbox = Outbox(self.take)
+
+    def take(self) -> None:
+        self.board.take(self.outbox.take())
+        self.board.arranged()
+
+
+class Days(NamedTuple):
+    """What came of the virtual days."""
+
+    gauges: list[Gauge]
+    faults: int
+
+
+async def days(folder: Path, span: int, count: int, *, rate: float = RATE, day: float = DAY) -> Days:
+    """`count` jobs that live an hour to forty days, begun in the first third of `span` days; a gauge each day.
+
+    `rate`: asks a minute of each account. `day`: seconds that count as one.
+    """
+    random = Random(1)
+    ends = ("fine", "fine", "fine", "fail", "timeout", "slow", "nolink", "odd", "limit", "flaky", "stuck")
+    refs = [
+        Ref(ACCOUNTS[number % len(ACCOUNTS)], f"j{number}-{random.choice(ends)}-x")
+        for number in range(count + CHURN * span)
+    ]
+    stories = [
+        Story(ref.id, queued=life * 0.1, running=None if "stuck" in ref.id else life * 0.9)
+        for ref in refs
+        for life in [HOUR * 960 ** random.random()]
+    ]
+    simulator = Faulty(clock=wall, stories=stories, latency=0.3)
+    consoles = [
+        (fixtures.library(folder, dict.fromkeys(ACCOUNTS, "http://sim.test"), accounts=ACCOUNTS, rate=rate), Screen())
+        for _ in range(2)
+    ]
+    sessions = [
+        Session(library, screen.outbox, wall=wall, random=random, transport=lambda: Wire(simulator), tick=TICK)
+        for library, screen in consoles
+    ]
+    for session in sessions:
+        session.open()
+    running = [asyncio.create_task(session.run()) for session in sessions]
+    gauges = list[Gauge]()
+    for number in range(span):
+        session = sessions[number % 2]
+        if number <= span // 3:
+            share = count // (span // 3 + 1) + 1
+            new = refs[number * share : min(count, (number + 1) * share)]
+        else:
+            new = refs[count + number * CHURN : count + (number + 1) * CHURN]
+            await session.perform(Remove(tuple(session.states)[:CHURN]))
+        await session.perform(Add(tuple(Job(account=ref.account, id=ref.id) for ref in new)))
+        await asyncio.sleep(EPOCH + (number + 1) * day - wall())
+        for task in running:
+            assert not task.done(), task.exception()
+        gc.collect()
+        asks = sum(simulator.replies.values())
+        gauge = gauged("self", number + 1, folder / "state", asks)
+        gauges.append(gauge._replace(tasks=len(asyncio.all_tasks()), objects=len(gc.get_objects())))
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    for library, _ in consoles:
+        library.close()
+    return Days(gauges, simulator.faults)
+
+
+# In real time.
+
+
+def opened(folder: Path, count: int, *, every: int, interval: int = INTERVAL) -> Generator[Gauge]:
+    """The dashboard over `count` jobs that never end, its keys used now and then; a gauge after so many asks more.
+
+    It is open until the iterator is closed. `interval`: seconds between two asks of a job.
+    """
+    simulator = Simulator(limits=dict.fromkeys(LIMITS, 10**9))
+    with serving(simulator) as base:
+        accounts = ("heygen", "konpro")
+        jobs = {name: tuple(f"j{number}-stuck-x" for number in range(count // 2)) for name in accounts}
+        config = f'[polling]\nmax_interval = "{interval}s"\n'
+        fixtures.library(folder, base, jobs, accounts=accounts, config=config, rate=10**6, concurrency=4).close()
+        environ = {"BABELTOP_CONFIG_DIR": folder, "BABELTOP_STATE_DIR": folder / "state"}
+        keys = {f"KEY_{name.upper()}": fixtures.KEY for name in accounts}
+        words = [f"{name}={value}" for name, value in {**environ, **keys}.items()]
+        with Terminal(["env", *words, sys.executable, "-m", "tui"]) as terminal:
+            assert terminal.until(lambda text: "▸ running" in text, DEADLINE), terminal.text
+            began, keys = time.monotonic(), Random(1)
+            while True:
+                asked = sum(simulator.asks.values()) + every
+                assert terminal.until(lambda _text, asked=asked: sum(simulator.asks.values()) >= asked, 600)
+                terminal.type(keys.choice(("j", "k", "G", "g", "\t", "]", "[", "2", "1", "s", "t")))
+                assert terminal.ended() is None, terminal.text
+                terminal.raw.clear()
+                passed = (time.monotonic() - began) / 60
+                try:
+                    yield gauged(terminal.pid, passed, folder / "state", sum(simulator.asks.values()))
+                except GeneratorExit:
+                    break
+            terminal.type("\x11")
+            assert terminal.wait(DEADLINE) == 0, "^q ends it"
+
+
+def minutes(folder: Path, span: float) -> list[Gauge]:
+    """So many minutes of it, a gauge every ten seconds or so."""
+    gauges = list[Gauge]()
+    with closing(opened(folder, OPEN_JOBS, every=OPEN_JOBS // INTERVAL * 10)) as found:
+        for gauge in found:
+            gauges.append(gauge)
+            if gauge.at >= span:
+                break
+    return gauges
+
+
+def said(what: str, gauges: Sequence[Gauge]) -> None:
+    """Prints ten of the gauges, and the last."""
+    print(what)
+    for gauge in (*gauges[:: max(1, len(gauges) // 10)], gauges[-1]):
+        print(f"  {gauge}")
+
+
+def soak(span_days: int, span_minutes: float) -> None:
+    """Runs both and prints their figures; AssertionError where something grows."""
+    wrong = list[str]()
+    if span_days:
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            found = live(days(Path(folder), span_days, JOBS))
+        took = time.perf_counter() - began
+        said(f"soak: {span_days} virtual days of {JOBS} jobs, {found.faults} faults, in {took:.0f} s", found.gauges)
+        wrong += grown(found.gauges)
+    if span_minutes:
+        with tempfile.TemporaryDirectory() as folder:
+            gauges = minutes(Path(folder), span_minutes)
+        rate = (gauges[-1].asks - gauges[0].asks) / (gauges[-1].at - gauges[0].at) / 60
+        said(f"soak: {span_minutes:g} minutes with the dashboard open, {rate:.1f} asks a second", gauges)
+        wrong += grown(gauges)
+    assert not wrong, "; ".join(wrong)
+
+
+def main() -> None:
+    """As long as DESIGN says."""
+    soak(DAYS, MINUTES)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    given = parser.parse_args()
+    soak(given.days, given.minutes)

@@ -1,0 +1,27 @@
+"""A virtual week in which 500 jobs arrive at four services and live one minute to six hours, with faults."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from tests.support.virtual_time import live
+from tests.support.virtual_week import asks, lived
+
+JOBS = 500
+
+
+def main() -> None:
+    """Runs it, holds the board against the simulator's truth, and prints the asks and the real time."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        week = live(lived(Path(folder), JOBS))
+        took = time.perf_counter() - began
+    wrong = [ref for ref, state in week.states.items() if state.phase is not week.truth[ref]]
+    by_end = asks(week)
+    print(f"a week of {JOBS} jobs: {sum(by_end.values())} asks in {took:.1f} s of real time")
+    print("asks by how the job ends:", ", ".join(f"{end} {count}" for end, count in by_end.most_common()))
+    print(
+        "replies:",
+        ", ".join(f"{who} {status}: {count}" for (who, status), count in sorted(week.simulator.replies.items())),
+    )
+    assert not wrong, f"the board differs from the services: {wrong[:5]}"

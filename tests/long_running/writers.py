@@ -1,0 +1,32 @@
+"""Eight processes add, edit, remove and put back at once, on a list of ten thousand jobs: the sum is right."""
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.support.watchlist_writers import ACCOUNTS, meant, mixed
+from tui.domain.models import Job
+from tui.storage.watchlist.file import Add, WatchlistFile
+
+JOBS = 10_000
+PATIENCE = 300.0
+"""Seconds that each waits for the others: a change of so many jobs takes one or two."""
+
+
+def main() -> None:
+    """Runs it and prints what came of it."""
+    with TemporaryDirectory() as folder:
+        file = WatchlistFile(Path(folder) / "watchlist.toml", PATIENCE)
+        file.change(Add(tuple(Job(account="many", id=str(number), tags=("x", "y")) for number in range(JOBS))))
+        before = file.read().jobs
+        began = time.perf_counter()
+        mixed(file)
+        took = time.perf_counter() - began
+        jobs = file.read().jobs
+        assert jobs[:JOBS] == before, "a job that nobody meant is another"
+        assert {(job.ref, job.label, job.tags) for job in jobs[JOBS:]} == meant(), "a change is lost"
+        assert len(jobs) == JOBS + len(meant()), "a job stands twice"
+        assert file.path.read_text().count("[[job]]") == len(jobs)
+    print(
+        f"writers: {len(ACCOUNTS)} processes, {4 * len(ACCOUNTS)} changes of {JOBS} jobs in {took:.0f} s: all as meant"
+    )

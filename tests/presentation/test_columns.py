@@ -1,0 +1,236 @@
+import re
+from datetime import UTC
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tests.support.strategies import NOW, WEEK, few, fits, stories
+from tui.domain.job_state import JobState, reduce
+from tui.domain.models import Fault, FaultKind, Job, Link, LinkKind, Phase, Report, Saved
+from tui.presentation import columns
+from tui.presentation.columns import ASCII, GAP, MARKS, NAME_LEAST, UNICODE, Face, Tone, visible_columns
+from tui.presentation.queries import Outlook
+
+FACE = Face(Outlook(now=NOW))
+WIDE = visible_columns(200)
+
+
+def job(phase=Phase.RUNNING, **more):
+    mine = {key: more.pop(key) for key in ("label", "muted", "archived") if key in more}
+    return JobState(**{"job": Job(account="heygen", id="i", **mine), "phase": phase, "since": NOW - 420, **more})
+
+
+def said(**more):
+    return Report(**{"phase": Phase.RUNNING, "word": "running", **more})
+
+
+def link(left, exact=True, kind=LinkKind.VIDEO):
+    return Link(kind, "https://cdn.test/1", NOW - WEEK, None if left is None else NOW + left, exact)
+
+
+def row(state, face=FACE, shown=WIDE):
+    return {column.id: cell for column, cell in zip(shown, columns.cells(state, shown, face), strict=True)}
+
+
+@pytest.mark.parametrize("width", range(1, 251))
+def test_the_columns_fit_every_width_exactly(width):
+    shown = visible_columns(width)
+    taken = MARKS + sum(column.width for column in shown) + GAP * (len(shown) - 1) + 1
+    ids = [column.id for column in shown]
+    assert {"status", "name"} <= set(ids)
+    assert ids == [column.id for column in WIDE if column.id in ids]
+    assert all(column.width > 0 and len(column.title) <= column.width for column in shown if column.id != "name")
+    if width >= 40:
+        assert taken == width
+        assert next(column.width for column in shown if column.id == "name") >= NAME_LEAST
+
+
+@pytest.mark.parametrize(
+    ("width", "ids"),
+    [
+        (200, "status provider name lang progress age eta next link"),
+        (120, "status provider name lang progress age eta next link"),
+        (80, "status provider name lang age next link"),
+        (40, "status name"),
+    ],
+)
+def test_columns_go_by_how_much_they_are_needed(width, ids):
+    assert [column.id for column in visible_columns(width)] == ids.split()
+
+
+def test_at_80_the_sketch_is_kept():
+    assert [(column.title, column.width) for column in visible_columns(80)] == [
+        ("STATUS", 11),
+        ("PROV", 7),
+        ("NAME", 23),
+        ("LANG", 5),
+        ("AGE", 5),
+        ("NEXT", 5),
+        ("LINK", 8),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "text", "plain", "tone"),
+    [
+        (Phase.NEW, "○ new", ". new", Tone.QUIET),
+        (Phase.QUEUED, "○ queued", ". queued", Tone.QUIET),
+        (Phase.RUNNING, "▸ running", "> running", Tone.RUNNING),
+        (Phase.DONE, "✓ done", "+ done", Tone.DONE),
+        (Phase.FAILED, "✗ failed", "x failed", Tone.FAILED),
+        (Phase.TIMED_OUT, "⊘ timed out", "! timed out", Tone.FAILED),
+        (Phase.BLOCKED, "$ blocked", "$ blocked", Tone.WARNING),
+        (Phase.MISSING, "? missing", "? missing", Tone.WARNING),
+    ],
+)
+def test_every_phase_has_its_glyph_word_and_tone(phase, text, plain, tone):
+    assert columns.status(job(phase), FACE) == (text, tone)
+    assert columns.status(job(phase), Face(Outlook(now=NOW), ASCII)) == (plain, tone)
+    assert len(text) <= 11
+
+
+def test_a_word_that_is_not_known_stands_as_it_came_with_doubt():
+    assert columns.status(job(report=said(phase=None, word="lip_syncing")), FACE) == ("? lip_syncing", Tone.WARNING)
+
+
+def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
+    stale = job(report=said(progress=0.62), checked_at=NOW - 720, fresh_until=NOW - 1)
+    found = row(stale)
+    assert found["status"] == ("? running", Tone.QUIET)
+    assert found["progress"] == ("12m old", Tone.WARNING)
+    assert columns.dimmed(stale, FACE)
+    assert not columns.dimmed(job(fresh_until=NOW), FACE)
+
+
+@pytest.mark.parametrize(
+    ("links", "result", "text", "tone"),
+    [
+        ((), None, "·", Tone.QUIET),
+        ((), "Hola", "text", Tone.DONE),
+        ((link(5 * 86400 + 4 * 3600),), None, "5d04h", Tone.DONE),
+        ((link(5 * 86400 + 4 * 3600, exact=False),), None, "~5d04h", Tone.DONE),
+        ((link(18 * 3600),), None, "18h !", Tone.WARNING),
+        ((link(7500, exact=False),), None, "~2h05m !", Tone.WARNING),
+        ((link(-1),), None, "expired", Tone.WARNING),
+        ((link(-1, exact=False),), None, "expired", Tone.WARNING),
+        ((link(None),), None, "video", Tone.DONE),
+        ((link(None, kind=LinkKind.DOCUMENT),), None, "document", Tone.DONE),
+    ],
+)
+def test_a_link_says_how_long_it_lives(links, result, text, tone):
+    assert columns.link(job(Phase.DONE, links=links, result=result), FACE) == (text, tone)
+    assert len(text) <= 8
+
+
+@pytest.mark.parametrize(
+    ("links", "result", "text"),
+    [
+        ((link(5 * 86400 + 4 * 3600),), None, "↓ 5d04h"),
+        ((link(18 * 3600, exact=False),), None, "↓ ~18h"),
+        ((link(-1),), None, "↓ saved"),
+        ((link(None),), None, "↓ saved"),
+        ((), "Hola", "↓ saved"),
+    ],
+)
+def test_what_is_downloaded_bears_its_mark_and_may_expire(links, result, text):
+    files = tuple(Saved(what, f"/d/{what}", 1, NOW) for what in ("video", "text"))
+    done = job(Phase.DONE, links=links, result=result, saved=files)
+    assert columns.link(done, FACE) == (text, Tone.DONE)
+    assert len(text) <= 8
+
+
+def test_what_is_only_partly_downloaded_bears_no_mark():
+    links = (link(5 * 86400), link(5 * 86400, kind=LinkKind.CAPTIONS))
+    done = job(Phase.DONE, links=links, saved=(Saved("captions", "/d/a.srt", 1, NOW),))
+    assert columns.link(done, FACE).text == "5d00h"
+
+
+@pytest.mark.parametrize(("share", "text", "bar"), [(0.45, "↓ 45%", " 45% ████·····"), (None, "↓ …", "·")])
+def test_a_download_says_how_far_it_is(share, text, bar):
+    done = job(Phase.DONE, links=(link(5 * 86400),))
+    found = row(done, FACE._replace(saving={done.job.ref: share}))
+    assert (found["link"].text, found["progress"].text) == (text, bar)
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (job(report=said(progress=0.62)), " 62% █████▌···"),
+        (job(report=said(progress=1.0)), "100% █████████"),
+        (job(report=said(progress=0.5, staged=True)), "stage 1 of 2"),
+        (job(report=said(progress=0.0, staged=True)), "·"),
+        (job(report=said()), "·"),
+        (job(Phase.DONE, report=said(progress=1.0)), "·"),
+    ],
+)
+def test_progress_is_measured_or_a_stage_or_nothing(state, text):
+    assert row(state)["progress"].text == text
+
+
+@pytest.mark.parametrize("width", [90, 94, 99, 100, 120])
+def test_a_bar_is_never_cut(width):
+    for column in visible_columns(width):
+        if column.id == "progress":
+            assert len(row(job(report=said(progress=1.0)))["progress"].text) <= column.width
+
+
+def test_an_account_that_waits_or_stopped_shows_in_next():
+    state = job(next_ask_at=NOW + 12)
+    assert row(state)["next"].text == "12s"
+    assert row(job(next_ask_at=NOW - 3))["next"].text == "now"
+    assert row(job())["next"].text == "·"
+    assert row(state, Face(Outlook(now=NOW), until={"heygen": NOW + 38}))["next"].text == "38s"
+    stopped = row(state, Face(Outlook(now=NOW), stopped=frozenset({"heygen"})))
+    assert (stopped["next"].text, stopped["provider"].tone) == ("·", Tone.QUIET)
+
+
+def test_a_problem_says_what_the_service_said_of_it():
+    fault = Fault(FaultKind.TOO_LARGE, "the reply is larger")
+    assert row(job(Phase.FAILED, label="L", report=said(message="no speech")))["name"].text == "L: no speech"
+    assert row(job(Phase.MISSING, label="L", fault=fault))["name"].text == "L: the reply is larger"
+    assert row(job(label="L", fault=fault))["name"].text == "L: too large"
+    assert row(job(Phase.DONE, label="L", report=said(message="all well")))["name"].text == "L"
+
+
+@few
+@given(stories(), st.floats(0, 1e8), st.integers(1, 250), st.sampled_from([UNICODE, ASCII]))
+def test_whatever_happened_to_a_job_its_row_says_something(story, later, width, glyphs):
+    state = JobState(job=Job(account="a", id="1"))
+    for _, event in story:
+        state, _ = reduce(state, event)
+    shown = visible_columns(width)
+    for column, cell in zip(shown, columns.cells(state, shown, Face(Outlook(now=NOW + later), glyphs)), strict=True):
+        assert cell.text or column.id == "lang"
+        assert not {"None", "null", "nan", "-1"} & set(cell.text.split())
+        if column.id in {"age", "next"}:
+            assert len(cell.text) <= 6
+
+
+def estimate(text):
+    found = re.match(r" *~(\d+)%", text)
+    return None if found is None else int(found[1])
+
+
+@few
+@given(stories(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from([None, UTC]))
+def test_a_row_says_the_same_for_as_long_as_it_is_said_to(story, fit, later, share, zone):
+    state, now = JobState(job=Job(account="a", id="1")), NOW + later
+    for at, event in story:
+        state, now = reduce(state, event)[0], at + later
+    state = replace(state, expected=fit)
+    face = Face(Outlook(now=now), zone=zone)
+    still = min(columns.still_for(state, face), 1e7)
+    then = face._replace(outlook=replace(face.outlook, now=now + max(0.0, still - 1e-3) * share))
+    before, after = row(state, face), row(state, then)
+    for name, cell in before.items():
+        if name in {"progress", "eta"} and still * share <= 1:
+            continue  # a screen looks at no row more than once a second for an estimate's sake
+        shares = estimate(cell.text), estimate(after[name].text)
+        if name == "eta":
+            assert (cell.text == columns.NOTHING) is (after[name].text == columns.NOTHING)
+        elif None in shares:
+            assert cell == after[name]
+        else:
+            assert abs(shares[0] - shares[1]) <= 1

@@ -1,0 +1,170 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.reference_model import arranged, counts
+from tests.support.strategies import NOW, WEEK, few, stories
+from tui.domain.job_state import JobState, reduce
+from tui.domain.models import Job, Link, LinkKind, Phase, Report
+from tui.presentation.queries import FIELDS, SORTS, Filter, Outlook, View, name, views
+
+DAY = 86400.0
+OUTLOOK = Outlook(now=NOW, providers={"emea": "heygen"})
+
+
+def job(name, phase=Phase.RUNNING, account="heygen", since=NOW, **more):
+    mine = {key: more.pop(key) for key in ("label", "tags", "note", "kind", "archived") if key in more}
+    return JobState(job=Job(account=account, id=name, **mine), phase=phase, since=since, **more)
+
+
+def link(until, exact=True):
+    return Link(LinkKind.VIDEO, "https://cdn.test/1", NOW - WEEK, until, exact)
+
+
+@st.composite
+def boards(draw):
+    states = []
+    for number, story in enumerate(draw(st.lists(stories(4), max_size=6))):
+        state = JobState(job=Job(account=draw(st.sampled_from("ab")), id=str(number)))
+        for _, event in story:
+            state, _ = reduce(state, event)
+        mine = Job(account=state.job.account, id=str(number), archived=state.job.archived)
+        states.append(JobState(**{**{f: getattr(state, f) for f in state.__struct_fields__}, "job": mine}))
+    return states
+
+
+@few
+@given(boards(), st.floats(NOW, NOW + 3e6))
+def test_active_done_and_problems_sum_to_all_and_expiring_lies_within_done(states, now):
+    outlook = Outlook(now=now)
+    found = counts(states, outlook)
+    assert found[View.ACTIVE] + found[View.DONE] + found[View.PROBLEMS] == found[View.ALL]
+    assert found[View.ALL] + found[View.ARCHIVE] == len(states)
+    for state in states:
+        shown = views(state, outlook)
+        assert View.EXPIRING not in shown or View.DONE in shown
+        assert View.ARCHIVE not in shown or len(shown) == 1
+    for view in View:
+        assert len(arranged(states, outlook, view=view)) == found[view]
+
+
+@few
+@given(boards(), st.sampled_from(["", *SORTS]), st.booleans(), st.randoms())
+def test_a_sort_is_total_so_that_no_order_of_arrival_shows(states, sort, descending, random):
+    first = arranged(states, OUTLOOK, sort=sort, descending=descending)
+    assert sorted(first) == sorted(arranged(states, OUTLOOK))
+    if sort:
+        random.shuffle(states)
+        assert arranged(states, OUTLOOK, sort=sort, descending=descending) == first
+
+
+def ids(states, **settings):
+    return [ref.id for ref in arranged(states, OUTLOOK, **settings)]
+
+
+@pytest.mark.parametrize("sort", sorted(SORTS))
+@pytest.mark.parametrize("descending", [False, True])
+def test_ties_are_by_ref_whichever_way_it_goes(sort, descending):
+    same = [job(each, label="same") for each in "cab"]
+    assert ids(same, sort=sort, descending=descending) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "wanted"),
+    [
+        ("", ["r", "d", "f", "q"]),
+        ("status", ["r", "q", "f", "d"]),
+        ("name", ["d", "f", "q", "r"]),
+        ("link", ["d", "f", "q", "r"]),
+        ("next", ["q", "r", "d", "f"]),
+        ("age", ["q", "r", "d", "f"]),
+        ("progress", ["r", "d", "f", "q"]),
+        ("lang", ["f", "d", "q", "r"]),
+    ],
+)
+def test_each_column_sorts_by_what_it_means(sort, wanted):
+    states = [
+        job(
+            "r", label="Zürich", next_ask_at=NOW + 9, report=Report(phase=None, word="x", progress=0.5), since=NOW - 10
+        ),
+        job("d", Phase.DONE, label="aa", links=(link(NOW + 5),), since=NOW - 40),
+        job("f", Phase.FAILED, label="Ab", report=Report(phase=None, word="x", language="fr"), since=NOW - 50),
+        job("q", Phase.QUEUED, label="ac", next_ask_at=NOW + 1, since=NOW - 1),
+    ]
+    assert ids(states, sort=sort) == wanted
+
+
+STATES = [
+    job("7544-ur", label="Spring launch", tags=("launch", "q3"), note="legal waits"),
+    job("doc_1", Phase.FAILED, "emea", report=Report(phase=None, word="x", title="Contract: draft", language="fr")),
+    job("a:b", Phase.TIMED_OUT, "camb", kind="dub", report=Report(phase=None, word="x", language="Urdu (Pakistan)")),
+    job("d", Phase.DONE, "konpro", links=(link(NOW + 60),)),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", ["7544-ur", "doc_1", "a:b", "d"]),
+        ("launch", ["7544-ur"]),
+        ("LEGAL", ["7544-ur"]),
+        ("7544", ["7544-ur"]),
+        ('"spring l"', ["7544-ur"]),
+        ('"spring l', ["7544-ur"]),
+        ("spring launch", ["7544-ur"]),
+        ("spring contract", []),
+        ("tag:la", ["7544-ur"]),
+        ("-tag:launch", ["doc_1", "a:b", "d"]),
+        ("phase:fail", ["doc_1"]),
+        ("phase:timed_out", ["a:b"]),
+        ('phase:"timed o"', ["a:b"]),
+        ("Provider:HEYGEN", ["7544-ur", "doc_1"]),
+        ("account:emea", ["doc_1"]),
+        ("provider:heygen phase:failed -tag:test contract", ["doc_1"]),
+        ("lang:fr", ["doc_1"]),
+        ("lang:urdu", ["a:b"]),
+        ("lang:ur-pk", ["a:b"]),
+        ("kind:dub", ["a:b"]),
+        ("flag:exp", ["d"]),
+        ("-flag:expiring -phase:failed", ["7544-ur", "a:b"]),
+        ("a:b", ["a:b"]),
+        ("phase:", ["7544-ur", "doc_1", "a:b", "d"]),
+        ("-", ["7544-ur"]),
+    ],
+)
+def test_a_filter_shows_what_it_says(text, wanted):
+    assert ids(STATES, wanted=Filter.parse(text)) == wanted
+
+
+@few
+@given(st.text(max_size=30) | st.lists(st.sampled_from([*FIELDS, ":", "-", '"', "'", "\\", "x", " "])).map("".join))
+def test_no_text_breaks_a_filter(text):
+    found = Filter.parse(text)
+    assert set(ids(STATES, wanted=found)) <= {state.job.id for state in STATES}
+    assert all(term.field in {"", *FIELDS} for term in found.terms)
+
+
+def test_a_name_is_the_label_else_the_title_else_the_id():
+    report = Report(phase=None, word="x", title="Title")
+    assert [name(job("i", label="L", report=report)), name(job("i", report=report)), name(job("i"))] == [
+        "L",
+        "Title",
+        "i",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "archived"),
+    [
+        (job("a", archived=True), True),
+        (job("a", Phase.DONE, since=NOW - 14 * DAY), True),
+        (job("a", Phase.DONE, since=NOW - 14 * DAY + 1), False),
+        (job("a", Phase.DONE, since=NOW - 99 * DAY, links=(link(NOW + 1),)), False),
+        (job("a", Phase.DONE, since=NOW - 99 * DAY, links=(link(None),)), False),
+        (job("a", Phase.DONE, since=NOW - 99 * DAY, links=(link(NOW - 1),)), True),
+        (job("a", Phase.FAILED, since=NOW - 15 * DAY), True),
+        (job("a", since=NOW - 99 * DAY), False),
+    ],
+)
+def test_what_ended_long_ago_without_a_live_link_goes_to_the_archive(state, archived):
+    assert (View.ARCHIVE in views(state, OUTLOOK)) is archived

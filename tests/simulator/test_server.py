@@ -1,0 +1,138 @@
+import asyncio
+import signal
+import ssl
+import subprocess
+import sys
+from email.utils import parsedate_to_datetime
+
+import httpx
+import pytest
+import trustme
+
+from tests.support import servers
+from tests.support.servers import raw, serving
+from tests.support.simulator_client import NOON
+from tests.support.waiting import DEADLINE
+from tui.simulator.app import Simulator
+from tui.simulator.scenario import Story
+from tui.simulator.server import listening
+
+KEY = {"x-api-key": "k"}
+
+
+@pytest.fixture
+def simulator() -> Simulator:
+    return Simulator(clock=lambda: NOON, stories=[Story("a", began=0.0, end="fine", size=300_000)])
+
+
+def test_over_http_the_date_is_the_simulated_clocks_and_links_lead_back(simulator):
+    with serving(simulator) as base, httpx.Client(headers=KEY) as client:
+        reply = client.get(f"{base}/v2/video_translate/a")
+        assert [parsedate_to_datetime(date).timestamp() for date in reply.headers.get_list("date")] == [NOON]
+        assert "server" not in reply.headers
+        url = reply.json()["data"]["url"]
+        assert url.startswith(base)
+        assert len(client.get(url).content) == 300_000
+        assert client.get(url, headers={"range": "bytes=10-19"}).status_code == 206
+        assert client.head(url).headers["content-length"] == "300000"
+
+
+def test_over_http_a_flaky_storys_connections_close_and_no_log_tells_of_it(simulator, caplog):
+    with serving(simulator) as base, httpx.Client(headers=KEY) as client:
+        met = []
+        for _ in range(8):
+            try:
+                met.append(client.get(f"{base}/v1/video_translate/b-flaky").status_code)
+            except httpx.RemoteProtocolError as error:
+                met.append(str(error).split(" (")[0])
+    closed, within = (
+        "Server disconnected without sending a response.",
+        "peer closed connection without sending complete message body",
+    )
+    assert met == [502, 200, closed, 200, 503, within, 200, 500]
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn") and record.levelname != "INFO"]
+    assert [ask.status for ask in simulator.log] == [502, 200, 0, 200, 503, 200, 200, 500]
+
+
+def test_it_serves_tls_with_a_certificate(simulator, tmp_path):
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    with serving(simulator, tmp_path / "cert.pem") as base, httpx.Client(verify=trust, headers=KEY) as client:
+        assert client.get(f"{base}/v2/video_translate/a").json()["data"]["url"].startswith("https://127.0.0.1:")
+
+
+def test_it_serves_until_it_is_told_to_stop_and_prints_nothing():
+    code = """if True:
+        from tui.simulator.app import Simulator
+        from tui.simulator.server import serve
+        serve(Simulator(), port=0, started=lambda port: print(port, flush=True))"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout
+        port = int(process.stdout.readline())
+        reply = httpx.get(f"http://127.0.0.1:{port}/translate/a-flaky", headers=KEY)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=DEADLINE)
+    assert (reply.status_code, said) == (502, ("", ""))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+def test_it_listens_on_the_loopback_only(host):
+    with pytest.raises(ValueError, match="loopback"):
+        listening(host, 0)
+
+
+def test_importing_it_brings_neither_uvicorn_nor_anything_else_of_ours():
+    code = "import sys, tui.simulator.app, tui.simulator.server; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    ours = {name for name in loaded if name.startswith("tui.") and not name.startswith("tui.simulator")}
+    assert not ours | ({"uvicorn", "httpx", "msgspec"} & set(loaded))
+
+
+def get(behaviour: servers.Behaviour, **settings) -> httpx.Response:
+    with raw(behaviour) as base, httpx.Client(**settings) as client:
+        return client.get(base)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        (servers.silence, httpx.ReadTimeout),
+        (servers.reset_before, httpx.ReadError),
+        (servers.reset_within, httpx.ReadError),
+        (servers.wrong_length, httpx.RemoteProtocolError),
+        (servers.endless_headers, httpx.RemoteProtocolError),
+        (servers.dripping(5.0), httpx.ReadTimeout),
+    ],
+)
+def test_a_raw_server_does_what_no_app_can(behaviour, error):
+    with pytest.raises(error):
+        get(behaviour, timeout=httpx.Timeout(DEADLINE, read=0.3 if error is httpx.ReadTimeout else DEADLINE))
+
+
+def test_a_dripping_reply_comes_whole_in_the_end():
+    assert get(servers.dripping(0.001)).json()["data"] == {"status": "running"}
+
+
+def test_a_gzip_bomb_is_small_until_it_is_opened():
+    with raw(servers.gzip_bomb) as base, httpx.Client() as client, client.stream("GET", base) as reply:
+        assert len(b"".join(reply.iter_raw())) < 100_000
+
+
+def test_an_endless_body_does_not_end_before_the_client_does():
+    with raw(servers.endless_body) as base, httpx.Client() as client, client.stream("GET", base) as reply:
+        seen = 0
+        for chunk in reply.iter_raw():
+            seen += len(chunk)
+            if seen > 1_000_000:
+                break
+    assert seen > 1_000_000
+
+
+async def test_both_servers_leave_the_tests_own_loop_alone(simulator):
+    with serving(simulator) as base, raw(servers.silence):
+        async with httpx.AsyncClient(headers=KEY) as client:
+            replies = await asyncio.gather(*(client.get(f"{base}/v2/video_translate/a") for _ in range(5)))
+    assert {reply.status_code for reply in replies} == {200}

@@ -1,0 +1,268 @@
+import copy
+import logging
+import os
+import pickle
+import shlex
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+import keyring
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked, PasswordSetError
+
+from tests.support.waiting import wait_until
+from tui.storage.config.secrets import Secret, SecretError, Source, Variable, fetch, stamp
+from tui.storage.extras import install_command
+
+KEY = "sk-4f9a8c7b6d5e4f3a"
+
+
+def from_env(name: str = "HEYGEN_API_KEY") -> Source:
+    return Source(env=Variable(name))
+
+
+def python(code: str) -> Source:
+    return Source(command=(sys.executable, "-c", code))
+
+
+def refusal(source: Source, environ: dict[str, str] | None = None, patience: float = 10.0) -> str:
+    with pytest.raises(SecretError) as caught:
+        fetch(source, environ or {}, patience)
+    told = "".join(traceback.format_exception(caught.value))
+    assert KEY not in told
+    assert KEY not in repr(caught.value)
+    return str(caught.value)
+
+
+def test_a_secret_shows_itself_to_nobody(caplog: pytest.LogCaptureFixture):
+    secret = Secret(KEY)
+    logging.getLogger("test").error("key %s %r", secret, secret)
+    holder = {"key": secret}
+    with pytest.raises(ValueError, match=r"\*{4}") as caught:
+        int(f"{secret}{holder}")
+    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>20}", f"{secret:>20}", f"{holder}", "%s" % secret]  # noqa: UP031
+    for text in [*shown, told, caplog.text]:
+        assert KEY not in text
+        assert "****" in text
+    assert secret.reveal() == KEY
+
+
+def test_a_secret_is_neither_pickled_nor_copied_nor_encoded():
+    for write in (pickle.dumps, copy.copy, copy.deepcopy, msgspec.json.encode):
+        with pytest.raises(TypeError) as caught:
+            write(Secret(KEY))
+        assert KEY not in str(caught.value)
+    assert not hasattr(Secret(KEY), "__dict__")
+
+
+def test_secrets_are_equal_by_what_they_hold():
+    assert Secret(KEY) == Secret(KEY) != Secret("other")
+    assert len({Secret(KEY), Secret(KEY)}) == 1
+    assert Secret(KEY) != KEY
+
+
+@given(st.text())
+def test_four_characters_are_shown_only_of_a_long_key(value: str):
+    assert Secret(value).tail == (value[-4:] if len(value) >= 12 else "")
+
+
+def test_a_key_comes_from_the_environment():
+    assert fetch(from_env(), {"HEYGEN_API_KEY": f" {KEY}\n"}) == (Secret(KEY), None)
+
+
+def test_a_variable_without_a_key_is_named_with_the_way_out():
+    assert refusal(from_env()) == "environment variable HEYGEN_API_KEY is not set: set it and restart"
+    assert refusal(from_env(), {"HEYGEN_API_KEY": " "}) == (
+        "environment variable HEYGEN_API_KEY is empty: set it and restart"
+    )
+
+
+@pytest.mark.parametrize("bad", ["\n", "\r\n", "\0", "\x1b", "\x7f", "\x85", "\u2028", "ключ", "\udcff"])
+def test_a_key_that_could_not_stand_in_a_header_is_refused(bad: str):
+    told = refusal(from_env(), {"HEYGEN_API_KEY": f"{KEY}{bad}{KEY}"})
+    assert told.startswith("environment variable HEYGEN_API_KEY gives ")
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_what_is_taken_for_a_key_can_stand_in_a_header(value: str):
+    try:
+        key = fetch(from_env(), {"HEYGEN_API_KEY": value}).secret.reveal()
+    except SecretError:
+        return
+    assert key
+    assert not {c for c in key.encode("latin-1") if c < 32 or 126 < c < 161}
+
+
+def key_file(folder: Path, content: bytes, mode: int = 0o600) -> Source:
+    path = folder / "key"
+    path.write_bytes(content)
+    path.chmod(mode)
+    return Source(file=str(path))
+
+
+def test_a_key_file_loses_its_line_end_and_its_byte_order_mark(tmp_path: Path):
+    assert fetch(key_file(tmp_path, b"\xef\xbb\xbf" + KEY.encode() + b"\r\n"), {}) == (Secret(KEY), None)
+
+
+def test_a_key_file_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    key_file(tmp_path, KEY.encode())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert fetch(Source(file="~/key"), {}).secret == Secret(KEY)
+
+
+def test_a_key_file_that_everybody_reads_is_used_with_a_warning(tmp_path: Path):
+    source = key_file(tmp_path, KEY.encode(), 0o644)
+    secret, warning = fetch(source, {})
+    assert secret == Secret(KEY)
+    assert warning == f"{source} can be read by every user of this machine: chmod 600"
+
+
+def test_a_key_file_that_cannot_be_used_says_why(tmp_path: Path):
+    assert refusal(Source(file="/no/such")) == "key file /no/such cannot be read: No such file or directory"
+    assert refusal(Source(file="/a\0b")).startswith("key file /ab cannot be read: ")
+    assert refusal(Source(file=str(tmp_path))).endswith("is not a regular file")
+    assert refusal(Source(file="/dev/zero")).endswith("is not a regular file")
+    assert refusal(key_file(tmp_path, b"x" * 70_000)).endswith("is too large to be a key")
+    assert refusal(key_file(tmp_path, b"\n")).endswith("is empty: write the key into it")
+    assert "more than one line" in refusal(key_file(tmp_path, f"{KEY}\nuser: ops\n".encode()))
+    assert "cannot stand in an HTTP header" in refusal(key_file(tmp_path, b"\xff\xfe" + KEY.encode()))
+
+
+def test_a_pipe_without_a_writer_does_not_block(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    assert refusal(Source(file=str(tmp_path / "pipe"))).endswith("is not a regular file")
+
+
+def test_a_changed_key_file_has_another_stamp(tmp_path: Path):
+    source = key_file(tmp_path, b"one")
+    before = stamp(source)
+    assert before == stamp(source)
+    key_file(tmp_path, b"another")
+    assert None is not stamp(source) != before
+
+
+def test_what_is_no_file_has_no_stamp(tmp_path: Path):
+    for source in (Source(file=str(tmp_path / "none")), Source(file="/a\0b"), from_env(), Source(keyring="a/b")):
+        assert stamp(source) is None
+
+
+def test_a_command_prints_the_key():
+    assert fetch(python(f"print({KEY!r})"), {}) == (Secret(KEY), None)
+
+
+def test_a_command_has_no_stdin_and_a_session_of_its_own():
+    code = f"import os, sys; assert sys.stdin.read() == '' and os.getsid(0) == os.getpid(); print({KEY!r})"
+    assert fetch(python(code), {}).secret == Secret(KEY)
+
+
+def test_no_shell_reads_a_command():
+    assert fetch(Source(command=("echo", "$HOME;", "*")), {}).secret == Secret("$HOME; *")
+
+
+def test_a_command_that_fails_is_told_by_its_code_and_its_first_complaint():
+    code = "import sys; print(file=sys.stderr); print('\\x1b[31mlocked' + '!' * 500 + '\\nx', file=sys.stderr); exit(3)"
+    told = refusal(python(code))
+    assert told.startswith(f"key command {sys.executable} ended with 3: locked!!!")
+    assert told.endswith("!…")
+    assert len(told) < 300
+
+
+def test_a_command_that_complains_with_the_key_does_not_spread_it():
+    assert "ended with 1: tried ****" in refusal(
+        Source(command=("sh", "-c", f"echo {KEY}; echo tried {KEY} >&2; exit 1"))
+    )
+
+
+def test_a_command_that_says_nothing_or_does_not_start_is_named():
+    assert refusal(Source(command=("true",))) == "key command true is empty: it printed nothing"
+    assert refusal(Source(command=("no-such-program", KEY))) == (
+        "key command no-such-program cannot be run: No such file or directory"
+    )
+    assert refusal(Source(command=("echo", "\0"))).startswith("key command echo cannot be run: ")
+    assert refusal(Source(command=("sh", "-c", "kill -9 $$"))).endswith("was ended by signal 9")
+
+
+def alive(pid: int) -> bool:
+    """Is running; a zombie, which somebody else has yet to reap, is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_command_that_waits_is_killed_with_all_its_children(tmp_path: Path):
+    note, patience = tmp_path / "pid", 0.5
+    note.touch()
+    script = f"sleep 600 & echo $! > {shlex.quote(str(note))}; wait"
+    while not note.read_text().endswith("\n"):  # on a slow machine it is killed before it has begun
+        told = refusal(Source(command=("sh", "-c", script)), patience=patience)
+        assert told.endswith(f"did not end within {patience:g} s, and was killed")
+        patience *= 2
+    child = int(note.read_text())
+    wait_until(lambda: not alive(child))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_an_agent_that_a_command_leaves_behind_is_not_waited_for(tmp_path: Path):
+    note = tmp_path / "pid"
+    script = f"sleep 600 & echo $! > {shlex.quote(str(note))}; echo {KEY}"
+    assert fetch(Source(command=("sh", "-c", script)), {}).secret == Secret(KEY)
+    agent = int(note.read_text())
+    assert alive(agent)
+    os.kill(agent, signal.SIGKILL)
+
+
+def test_a_command_that_never_stops_printing_is_killed():
+    assert "did not end within" in refusal(Source(command=("yes", KEY)), patience=0.3)
+
+
+class Ring(KeyringBackend):
+    """A keyring with one entry, and one that is locked."""
+
+    priority = 1  # pyright: ignore[reportAssignmentType]
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if username == "locked":
+            raise KeyringLocked("the keyring is\x1b[2J locked")
+        return KEY if (service, username) == ("babeltop/eu", "heygen") else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise PasswordSetError
+
+
+@pytest.fixture
+def ring():
+    before = keyring.get_keyring()
+    keyring.set_keyring(Ring())
+    yield
+    keyring.set_keyring(before)
+
+
+@pytest.mark.usefixtures("ring")
+def test_a_key_comes_from_the_keyring():
+    assert fetch(Source(keyring="babeltop/eu/heygen"), {}).secret == Secret(KEY)
+    assert refusal(Source(keyring="babeltop/konpro")) == (
+        "keyring entry babeltop/konpro does not exist: keyring set babeltop konpro"
+    )
+    assert refusal(Source(keyring="babeltop/locked")) == (
+        "keyring entry babeltop/locked cannot be read: the keyring is locked"
+    )
+
+
+def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    assert refusal(Source(keyring="babeltop/heygen")).endswith(f"takes an extra: {install_command('keyring')}")
+
+
+def test_a_source_names_no_argument_of_its_command():
+    assert str(Source(command=("pass", "show", KEY))) == "key command pass"
+    assert str(from_env("X")) == "environment variable X"
+    assert str(Source(keyring="a/b")) == "keyring entry a/b"

@@ -1,0 +1,13 @@
+"""The short form of the proof `kills`: the same code, fewer kills and lines. It forks: a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_killed_at_any_moment_and_at_any_line_a_writer_leaves_watchlist_and_journal_whole():
+    command = [sys.executable, "-m", "tests.long_running.kills", "10", "29"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr
+    assert "watchlist was whole after 10 kills" in done.stdout
+    assert "journal was whole after 10 kills" in done.stdout

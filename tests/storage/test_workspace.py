@@ -1,0 +1,182 @@
+import sqlite3
+
+import pytest
+
+from tests.support import fixtures
+from tests.support.fixtures import KEY, library, places
+from tui.domain.models import Job, Phase, Ref
+from tui.storage.config.secrets import SecretError
+from tui.storage.config.settings import SettingsError
+from tui.storage.journal.journal import Entry, JournalError
+from tui.storage.watchlist.file import Add, Remove, WatchlistError
+from tui.storage.workspace import Library
+
+A, B = Ref("heygen", "a"), Ref("heygen", "b")
+BASE = "https://heygen.test"
+
+
+def bare(tmp_path, config="", environ=None):
+    (tmp_path / "config.toml").write_text(config)
+    return Library(places(tmp_path), environ or {})
+
+
+def test_the_board_is_the_watchlist_in_its_order_with_what_the_journal_knows(tmp_path):
+    found = library(tmp_path, BASE, {"heygen": ("b", "a")})
+    state = found.board()[A]
+    assert list(found.board()) == [B, A]
+    found.journal.record([Entry(type(state)(job=state.job, phase=Phase.DONE))])
+    found.journal.record([Entry(type(state)(job=Job(account="heygen", id="gone")))])
+    assert {ref: state.phase for ref, state in found.board().items()} == {B: Phase.NEW, A: Phase.DONE}
+    found.close()
+
+
+def test_the_watchlists_word_on_a_job_wins_over_the_journals(tmp_path):
+    found = library(tmp_path, BASE, (Job(account="heygen", id="a", label="new"),))
+    state = found.board()[A]
+    found.journal.record([Entry(type(state)(job=Job(account="heygen", id="a", label="old"), phase=Phase.DONE))])
+    assert (found.board()[A].job.label, found.board()[A].phase) == ("new", Phase.DONE)
+    found.close()
+
+
+def test_an_empty_watchlist_opens_no_journal(tmp_path):
+    found = library(tmp_path, BASE)
+    assert found.board() == {}
+    assert not (tmp_path / "state").exists()
+    found.close()
+
+
+def test_the_state_folder_is_private(tmp_path):
+    found = library(tmp_path, BASE, {"heygen": ("a",)})
+    found.board()
+    assert oct((tmp_path / "state").stat().st_mode & 0o777) == "0o700"
+    found.close()
+
+
+def test_a_variable_makes_an_account_where_none_is_configured(tmp_path):
+    found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
+    assert list(found.accounts) == ["heygen"], "its successor shares the key and is no account"
+    assert found.key("heygen").reveal() == KEY
+    assert "set CAMB_API_KEY and restart" in found.unconfigured("camb")
+
+
+def test_a_job_of_no_account_gets_the_way_out_that_works(tmp_path):
+    found = library(tmp_path, BASE, accounts=("heygen",))
+    assert "did you mean 'heygen'" in found.unconfigured("heygem")
+    assert "restart" not in found.unconfigured("camb")
+    assert str(tmp_path / "config.toml") in found.unconfigured("camb")
+
+
+def test_a_broken_provider_file_is_told_once_and_stands_in_nobodys_way(tmp_path):
+    (tmp_path / "providers").mkdir()
+    (tmp_path / "providers" / "mine.toml").write_text("name = ")
+    found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
+    assert list(found.accounts) == ["heygen"]
+    for _ in range(3):
+        found.unconfigured("nobody")
+    assert len([warning for warning in found.warnings if "mine.toml" in warning]) == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('[accounts.x]\nprovider = "heygem"\n', "did you mean 'heygen'"),
+        ('[accounts.konpro]\nplan = "prp"\n', "did you mean 'pro'"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_nearest_right_one(tmp_path, config, said):
+    with pytest.raises(SettingsError, match=said):
+        _ = bare(tmp_path, config).accounts
+
+
+@pytest.mark.parametrize(
+    ("config", "per_minute", "per_day"),
+    [
+        ("[accounts.konpro]\n", 6, 100),
+        ('[accounts.konpro]\nplan = "pro"\n', 36, 1000),
+        ('[accounts.konpro]\nplan = "pro"\nrate_per_minute = 50\n', 50, None),
+    ],
+)
+def test_the_rate_is_what_was_said_or_three_fifths_of_the_plans(tmp_path, config, per_minute, per_day):
+    account = bare(tmp_path, config).accounts["konpro"]
+    assert (account.per_minute, account.per_day) == (pytest.approx(per_minute), per_day)
+
+
+def test_a_key_file_is_read_again_when_it_changes(tmp_path):
+    key = tmp_path / "key"
+    found = bare(tmp_path, f'[accounts.heygen]\napi_key = {{ file = "{key}" }}\n')
+    assert isinstance(found.key("heygen"), SecretError)
+    assert found.changed_keys() == []
+    key.write_text("one-key-000000")
+    assert found.changed_keys() == ["heygen"]
+    assert found.key("heygen").reveal() == "one-key-000000"
+    assert found.changed_keys() == []
+    key.write_text("another-key-000000")
+    assert found.changed_keys() == ["heygen"]
+    assert found.key("heygen").reveal() == "another-key-000000"
+
+
+def test_readonly_writes_no_watchlist(tmp_path):
+    library(tmp_path, BASE, {"heygen": ("a",)})
+    found = Library(places(tmp_path), {}, readonly=True)
+    before = (tmp_path / "watchlist.toml").read_bytes()
+    for operation in (Remove((A,)), Add((Job(account="heygen", id="b"),))):
+        with pytest.raises(WatchlistError, match="--readonly"):
+            found.change(operation)
+    assert (tmp_path / "watchlist.toml").read_bytes() == before
+
+
+def test_another_threads_library_shares_keys_and_takes_the_open_journal_along(tmp_path):
+    found = library(tmp_path, BASE, {"heygen": ("a",)})
+    found.board()
+    journal = found.journal
+    other = found.again()
+    assert other.key("heygen") == found.key("heygen")
+    assert other.journal is journal
+    assert found.journal is not journal
+    other.close()
+    assert list(found.board()) == [A]
+    found.close()
+    found.close()
+
+
+def test_a_damaged_journal_is_set_aside_and_told_and_the_watchlist_is_never_at_risk(tmp_path):
+    found = fixtures.library(tmp_path, BASE, {"heygen": ("a",)})
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "journal.db").write_text("damage " * 999)
+    assert list(found.board()) == [A]
+    assert [warning for warning in found.warnings if "was damaged" in warning]
+    assert found.change(Remove((A,)))[1].removed == (A,)
+    found.close()
+
+
+def test_a_state_folder_that_cannot_be_written_leaves_a_journal_in_memory_to_who_polls(tmp_path):
+    found = fixtures.library(tmp_path, BASE, {"heygen": ("a",)})
+    (tmp_path / "state").write_text("a file where the folder should be")
+    assert "Polling goes on" in found.ensure_journal()
+    found.journal.record([Entry(found.board()[A])])
+    assert list(found.journal.states()) == [A]
+    found.close()
+
+
+def test_a_newer_journal_is_not_replaced_by_one_in_memory(tmp_path):
+    found = fixtures.library(tmp_path, BASE, {"heygen": ("a",)})
+    found.board()
+    found.close()
+    newer = sqlite3.connect(tmp_path / "state" / "journal.db")
+    newer.execute("PRAGMA user_version=99")
+    newer.close()
+    with pytest.raises(JournalError, match="newer babeltop"):
+        found.ensure_journal()
+
+
+def test_plain_http_from_a_provider_file_names_the_account(tmp_path):
+    (tmp_path / "providers").mkdir()
+    (tmp_path / "providers" / "acme.toml").write_text(
+        'name = "acme"\ntitle = "Acme"\nbase_url = "http://api.acme.example"\ncadence = "text"\n'
+        'key = { header = "x-key" }\n[status]\npath = "/jobs/{id}"\nword = ["/status"]\n'
+    )
+    table = '[accounts.acme]\napi_key = { env = "ACME" }\n'
+    with pytest.raises(SettingsError, match=r"accounts\.acme\.base_url: plain http"):
+        _ = bare(tmp_path, table, {"ACME": "k"}).accounts
+    found = bare(tmp_path, f"{table}insecure_http = true\n", {"ACME": "k"})
+    assert found.accounts["acme"].base_url == "http://api.acme.example"

@@ -1,0 +1,1 @@
+"""Fakes, servers, strategies and fixtures that several test packages share."""

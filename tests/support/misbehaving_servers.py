@@ -1,0 +1,189 @@
+"""Services that do what no service should, each by name, with what is to become of a job that is asked there.
+
+`python -m tests.support.misbehaving_servers FOLDER` serves them all, each on a port of its own, until its stdin ends,
+and prints their URLs as one line of JSON. FOLDER gets the certificate that is to be trusted: SSL_CERT_FILE is its
+`roots.pem`.
+"""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+
+from tests.support import servers
+from tests.support.servers import Behaviour, raw, serving
+from tui.domain.models import FaultKind
+from tui.simulator.app import Simulator
+from tui.simulator.rate_limits import LIMITS
+
+GOOD = b'{"status":"PENDING","message":"fine"}'
+"""A report, at CAMB.AI."""
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def says(*parts: bytes) -> Behaviour:
+    """Sends these bytes and closes."""
+
+    async def say(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"".join(parts))  # writelines of Python 3.12 never ends with an empty part
+        await writer.drain()
+
+    return say
+
+
+def bodied(body: bytes, *headers: bytes, status: bytes = b"200 OK", version: bytes = b"1.1") -> Behaviour:
+    """A whole reply with this body."""
+    head = [b"HTTP/%s %s" % (version, status), b"content-length: %d" % len(body), *headers, b"", b""]
+    return says(b"\r\n".join(head), body)
+
+
+def endless(begin: bytes, more: bytes, pause: float = 0.0) -> Behaviour:
+    """Sends the one once and the other for ever."""
+
+    async def say(writer: asyncio.StreamWriter) -> None:
+        writer.write(begin)
+        while True:
+            writer.write(more)
+            await writer.drain()
+            await asyncio.sleep(pause)
+
+    return say
+
+
+RAW: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
+    "silence": (servers.silence, FaultKind.TIMEOUT),
+    "reset-before": (servers.reset_before, FaultKind.OFFLINE),
+    "reset-within": (servers.reset_within, FaultKind.OFFLINE),
+    "closed-at-once": (says(), FaultKind.OFFLINE),
+    "a-byte-a-second": (servers.dripping(1.0), FaultKind.TIMEOUT),
+    "a-header-byte-a-second": (endless(b"HTTP/1.1 200 OK\r\nx: ", b"a", 1.0), FaultKind.TIMEOUT),
+    "endless-headers": (servers.endless_headers, FaultKind.OFFLINE),
+    "endless-header": (endless(b"HTTP/1.1 200 OK\r\nx: ", b"a" * 8192), FaultKind.OFFLINE),
+    "endless-body": (servers.endless_body, FaultKind.TOO_LARGE),
+    "endless-unframed-body": (endless(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 8192), FaultKind.TOO_LARGE),
+    "endless-chunk-size": (endless(CHUNKED, b"0" * 8192), FaultKind.OFFLINE),
+    "endless-trailers": (endless(CHUNKED + b"0\r\n", b"x: y\r\n" * 1000), FaultKind.OFFLINE),
+    "endless-100": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), FaultKind.TIMEOUT),
+    "endless-103": (endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"), FaultKind.OFFLINE),
+    "100-then-200": (says(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", GOOD), None),
+    "101-upgrade": (says(b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\n\r\n", GOOD), FaultKind.OFFLINE),
+    "gzip-bomb": (servers.gzip_bomb, FaultKind.TOO_LARGE),
+    "longer-than-said": (bodied(GOOD, b"x: y"), None),
+    "shorter-than-said": (servers.wrong_length, FaultKind.OFFLINE),
+    "two-lengths": (
+        says(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n", GOOD),
+        FaultKind.OFFLINE,
+    ),
+    "no-number-of-a-length": (says(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", GOOD), FaultKind.OFFLINE),
+    "a-huge-length": (says(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % 10**18, GOOD), FaultKind.OFFLINE),
+    "a-wrong-chunk": (says(CHUNKED, b"zz\r\n" + GOOD), FaultKind.OFFLINE),
+    "a-chunk-cut-short": (says(CHUNKED, b"1000\r\n" + GOOD), FaultKind.OFFLINE),
+    "http-1": (says(b"HTTP/1.0 200 OK\r\n\r\n", GOOD), None),
+    "http-0": (says(GOOD), FaultKind.OFFLINE),
+    "http-3": (says(b"HTTP/3.0 200 OK\r\n\r\n", GOOD), None),
+    "no-status": (says(b"HTTP/1.1 OK\r\n\r\n", GOOD), FaultKind.OFFLINE),
+    "status-999": (bodied(GOOD, status=b"999 So"), FaultKind.SERVER),
+    "ssh": (says(b"SSH-2.0-OpenSSH_9.6\r\n"), FaultKind.OFFLINE),
+    "a-null-in-a-header": (says(b"HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n", GOOD), FaultKind.OFFLINE),
+    "nothing": (bodied(b""), FaultKind.MALFORMED),
+    "204": (bodied(b"", status=b"204 No Content"), FaultKind.MALFORMED),
+    "latin-1": (bodied('{"status":"PENDING","message":"é"}'.encode("latin-1")), FaultKind.MALFORMED),
+    "utf-16": (bodied(GOOD.decode().encode("utf-16"), b"content-type: application/json"), FaultKind.MALFORMED),
+    "a-charset-that-is-none": (bodied(GOOD, b"content-type: application/json; charset=klingon"), None),
+    "a-byte-order-mark": (bodied(b"\xef\xbb\xbf" + GOOD), None),
+    "deep-json": (bodied(b"[" * 500_000), FaultKind.MALFORMED),
+    "deep-objects": (bodied(b'{"status":' * 80_000), FaultKind.MALFORMED),
+    "nan": (bodied(b'{"status":"PENDING","progress":NaN}'), FaultKind.MALFORMED),
+    "a-key-twice": (bodied(b'{"status":"ERROR","status":"PENDING"}'), None),
+    "half-a-json": (bodied(GOOD[:-5]), FaultKind.MALFORMED),
+    "a-word-of-a-megabyte": (bodied(b'{"status":"%s"}' % (b"A" * 1_000_000)), None),
+    "a-number-of-a-megabyte": (bodied(b'{"status":%s}' % (b"9" * 1_000_000)), FaultKind.MALFORMED),
+    "a-loop": (bodied(b"", b"location: /", status=b"302 Found"), FaultKind.REDIRECTED),
+    "a-redirect-to-nowhere": (bodied(b"", status=b"301 Moved"), FaultKind.REDIRECTED),
+    "a-redirect-to-a-file": (bodied(b"", b"location: file:///etc/passwd", status=b"307 So"), FaultKind.REDIRECTED),
+    "not-modified": (bodied(b"", status=b"304 Not Modified"), FaultKind.REDIRECTED),
+    "brotli": (bodied(b"x", b"content-encoding: br"), FaultKind.MALFORMED),
+    "broken-gzip": (bodied(b"x", b"content-encoding: gzip"), FaultKind.MALFORMED),
+}
+"""By name: what it does, and what becomes of the ask; None: a good report."""
+CERTIFICATES = ("expired", "not-yet", "self-signed", "other-host", "good")
+"""Of a service behind TLS; only the last one is to be believed."""
+NAMES: Mapping[str, tuple[str, FaultKind | None]] = {
+    "no-such-name": ("http://nowhere.invalid", FaultKind.OFFLINE),
+    "a-name-that-hangs": ("http://hung.test", FaultKind.TIMEOUT),
+    "a-name-too-long": (f"http://{'a' * 70}.test", FaultKind.OFFLINE),
+    "an-empty-label": ("http://a..test", FaultKind.OFFLINE),
+    "nobody-listens": ("http://127.0.0.1:9", FaultKind.OFFLINE),
+    "a-port-that-is-none": ("http://127.0.0.1:0", FaultKind.OFFLINE),
+}
+"""Without a server: what is asked, and what becomes of it. `hung.test` hangs by a patched resolver."""
+PLAIN = "plain-behind-tls"
+V6 = "only-ipv6"
+STEADY = "steady"
+"""The simulator, whose jobs are to be asked as if it were alone."""
+
+
+def expected() -> dict[str, FaultKind | None]:
+    """What is to become of a job at each of them."""
+    return {
+        **{name: kind for name, (_, kind) in (RAW | NAMES).items()},
+        **{name: FaultKind.TLS for name in CERTIFICATES if name != "good"},
+        "good": None,
+        PLAIN: FaultKind.TLS,
+        V6: None,
+        STEADY: None,
+    }
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[dict[str, str]]:
+    """All of them, in a process of their own: URLs by name."""
+    command = [sys.executable, "-m", __name__, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline()) | {name: url for name, (url, _) in NAMES.items()}
+        finally:
+            process.communicate()
+
+
+def certificates(folder: Path) -> dict[str, Path]:
+    """A chain for each of CERTIFICATES, and the roots that vouch for all but the self-signed one."""
+    authority, now = trustme.CA(), datetime.now(UTC)
+    authority.cert_pem.write_to_path(folder / "roots.pem")
+    leaves = {
+        "expired": authority.issue_cert("127.0.0.1", not_before=now - timedelta(9), not_after=now - timedelta(1)),
+        "not-yet": authority.issue_cert("127.0.0.1", not_before=now + timedelta(1), not_after=now + timedelta(9)),
+        "self-signed": trustme.CA().issue_cert("127.0.0.1"),
+        "other-host": authority.issue_cert("other.test"),
+        "good": authority.issue_cert("127.0.0.1"),
+    }
+    for name, leaf in leaves.items():
+        leaf.private_key_and_cert_chain_pem.write_to_path(folder / f"{name}.pem")
+    return {name: folder / f"{name}.pem" for name in leaves}
+
+
+def serve(folder: Path) -> None:
+    """Serves until stdin ends."""
+    with ExitStack() as stack:
+        simulator = Simulator(limits=dict.fromkeys(LIMITS, 10**9))
+        urls = {name: stack.enter_context(raw(behaviour)) for name, (behaviour, _) in RAW.items()}
+        for name, chain in certificates(folder).items():
+            urls[name] = stack.enter_context(serving(simulator, certificate=chain))
+        urls[STEADY] = stack.enter_context(serving(simulator))
+        urls[PLAIN] = urls[STEADY].replace("http:", "https:")
+        if socket.has_ipv6:
+            urls[V6] = stack.enter_context(raw(bodied(GOOD), "::1")).replace("[::1]", "six.test")
+        print(json.dumps(urls), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]))

@@ -1,0 +1,210 @@
+"""A program in a real pseudo-terminal, whose screen is read back: for the tests, and as a smoke test of its own.
+
+python tests/support/terminal.py COMMAND [ARG …]      (run by .ci/run on the README's command and the wheel's demo)
+"""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyte
+
+DEADLINE = 60.0
+"""Seconds that a wait may take: it ends as soon as what it waits for is there."""
+LOOK = 0.01
+"""Seconds between two looks at a child of which nothing tells."""
+STRETCH, STRETCHES = 5, 10
+"""A child rests that is seen asleep so many looks in a row, so many times."""
+
+
+class Terminal:
+    """A child on a pseudo-terminal. Use as a context manager: at its end the child is ended."""
+
+    def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, kind: str = "xterm-256color"):
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = bytearray()
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(TERM=kind, COLORTERM="truecolor")
+            os.execvp(command[0], command)
+        self.size(columns, lines)
+
+    def size(self, columns: int, lines: int) -> None:
+        """Gives it another size, which the child is told."""
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.screen.resize(lines, columns)
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.ended() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        self.lose()
+
+    draws = True
+    """Whether what is read is drawn on the screen, which takes long."""
+    _lost = False
+
+    def lose(self) -> None:
+        """The terminal is gone, as when a window is closed or a line breaks."""
+        if not self._lost:
+            self._lost = True
+            os.close(self.fd)
+
+    def run(self, seconds: float) -> None:
+        """Reads what the child writes for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._read(left) is None:
+                return
+
+    def until(self, there: Callable[[str], object], seconds: float = DEADLINE) -> bool:
+        """Reads until the screen's text satisfies `there`; False: it did not in time, or the child has ended."""
+        end = time.monotonic() + seconds
+        while not there(self.text):
+            if time.monotonic() > end or self._read(0.1) is None:
+                return bool(there(self.text))
+        return True
+
+    def settle(self) -> None:
+        """Reads until the child has written nothing for a while."""
+        end = time.monotonic() + DEADLINE
+        while self._read(0.1) and time.monotonic() < end:
+            pass
+
+    def _read(self, patience: float) -> bool | None:
+        """Whether the child wrote something while there was patience; None: it has closed its side."""
+        if not select.select([self.fd], [], [], patience)[0]:
+            return False
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            return None
+        self.raw += data
+        if self.draws:
+            self._stream.feed(data)
+        return True
+
+    def type(self, keys: str) -> None:
+        """Sends what a person types."""
+        os.write(self.fd, keys.encode())
+
+    def end(self, number: int = signal.SIGTERM, seconds: float = DEADLINE) -> int | None:
+        """Sends a signal and waits; the exit status as `os.waitstatus_to_exitcode` says it, None: it did not end."""
+        os.kill(self.pid, number)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = DEADLINE, *, reading: bool = True) -> int | None:
+        """Waits for the child's end, reading on unless nobody is to."""
+        end = time.monotonic() + seconds
+        while self.ended() is None and time.monotonic() < end:
+            self._pass(reading)
+        return self._status
+
+    def _pass(self, reading: bool) -> None:
+        """Lets a moment pass."""
+        if not reading or self._lost or self._read(LOOK) is None:
+            time.sleep(LOOK)
+
+    _status: int | None = None
+
+    def ended(self) -> int | None:
+        """The exit status, if the child has ended; then all that it wrote was read."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+                if not self._lost:
+                    self.settle()
+        return self._status
+
+    def rests(self, *, reading: bool = True) -> bool:
+        """Whether the child comes to rest, whatever wakes it now and then. One that spins never does."""
+        end, row, rests = time.monotonic() + DEADLINE, 0, 0
+        while rests < STRETCHES and time.monotonic() < end:
+            row = row + 1 if self._asleep() else 0
+            if row == STRETCH:
+                row, rests = 0, rests + 1
+            self._pass(reading)
+        return rests == STRETCHES
+
+    def _asleep(self) -> bool:
+        """No thread of the child has work."""
+        try:
+            states = [_after_name(each)[0] for each in Path(f"/proc/{self.pid}/task").glob("*/stat")]
+        except OSError:  # a thread has ended meanwhile
+            return False
+        return set(states) == {"S"}
+
+    def threads(self) -> int:
+        """The threads that the child has."""
+        return int(self._stat()[17])
+
+    def stopped(self) -> bool:
+        """A signal has stopped the child."""
+        return self._stat()[0] == "T"
+
+    def _stat(self) -> list[str]:
+        return _after_name(Path(f"/proc/{self.pid}/stat"))
+
+    def modes(self) -> set[str]:
+        """DEC private modes that are on by what the child wrote, beside those of a fresh terminal; and kitty's keys."""
+        on = set[str]()
+        for mark, numbers, order in re.findall(rb"\x1b\[([?<>=])([0-9;]*)([hlu])", bytes(self.raw)):
+            if mark == b"?" and order in b"hl":
+                change = on.add if order == b"h" else on.discard
+                for number in numbers.decode().split(";"):
+                    change(number)
+            elif order == b"u":
+                (on.add if mark == b">" else on.discard)("kitty")
+        return on - {"7", "25"}
+
+    @property
+    def text(self) -> str:
+        """The screen's lines. Not pyte's `display`: that raises where half of a wide sign is overwritten by now."""
+        rows = (self.screen.buffer[y] for y in range(self.screen.lines))
+        return "\n".join("".join(row[x].data for x in range(self.screen.columns)).rstrip() for row in rows)
+
+
+def _after_name(stat: Path) -> list[str]:
+    """From the third field of proc(5)'s `stat` on."""
+    return stat.read_text().rpartition(")")[2].split()
+
+
+def smoke(command: Sequence[str]) -> str | None:
+    """What is wrong with the demo on a screen, if anything is."""
+    with Terminal(command) as terminal:
+        if not terminal.until(lambda text: all(name in text for name in ("heygen", "konpro", "camb", "flixu")), 600):
+            return f"no row of each service within ten minutes: {terminal.text}"
+        if not terminal.until(lambda text: "✓ done" in text and "▸ running" in text):
+            return "nothing runs, or nothing is done"
+        ended = "\n".join(line for line in terminal.text.splitlines() if "done" in line)
+        if not any(mark in ended for mark in ("d", "h", "m")):
+            return "no link counts down"
+        before = terminal.text
+        if not terminal.until(lambda text: text != before):
+            return "the screen stands still"
+        terminal.type("\x11")
+        status = terminal.wait()
+        if status != 0:
+            return f"^q ended it with {status}"
+    return None
+
+
+if __name__ == "__main__":
+    wrong = smoke(sys.argv[1:])
+    if wrong:
+        sys.exit(f"the demo: {wrong}")
+    print("the demo shows rows of every service, they move, and ^q ends it")

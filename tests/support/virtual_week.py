@@ -1,0 +1,85 @@
+"""A week of made-up jobs in virtual time: the short form is a test, the long one a proof."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from tests.support import fixtures
+from tests.support.fixtures import Ear
+from tests.support.virtual_time import DAY, MINUTE, WEEK, Wire, wall
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase, Ref
+from tui.engine.engine import Session
+from tui.simulator.app import Simulator
+from tui.simulator.scenario import Story
+from tui.storage.watchlist.file import Add
+
+RATE = 1.0
+"""Asks a minute that each account may use: with less than it could use, it has to choose."""
+ENDS = ("fine", "fine", "fine", "fail", "pay", "timeout", "missing", "slow", "nolink", "odd", "limit", "flaky", "stuck")
+ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
+TRUTH = {"fail": Phase.FAILED, "timeout": Phase.FAILED, "pay": Phase.BLOCKED, "missing": Phase.MISSING}
+"""What an end comes to; any other is a success, but for `stuck`, which never ends."""
+
+
+class Week(NamedTuple):
+    """What came of it."""
+
+    states: dict[Ref, JobState]
+    truth: dict[Ref, Phase]
+    simulator: Simulator
+    ear: Ear
+
+
+def truth(ref: Ref) -> Phase:
+    """The phase that the job has on the simulator when everything is over."""
+    end = ref.id.split("-")[1]
+    if end == "stuck":
+        return Phase.RUNNING
+    if end == "timeout" and ref.account == "camb":
+        return Phase.TIMED_OUT
+    return TRUTH.get(end, Phase.DONE)
+
+
+async def lived(
+    tmp: Path, count: int, seed: int = 0, *, span: float = WEEK, interval: float = MINUTE, rate: float = RATE
+) -> Week:
+    """`count` jobs arrive over the first six days and live a minute to six hours; `interval` is the configured most."""
+    random = Random(seed)
+    arrivals = sorted(
+        (random.uniform(0, span - DAY), Ref(ACCOUNTS[number % 4], f"j{number}-{random.choice(ENDS)}-x"))
+        for number in range(count)
+    )
+    stories = [
+        Story(ref.id, queued=life * 0.2, running=None if "stuck" in ref.id else life * 0.8)
+        for _, ref in arrivals
+        for life in [MINUTE * 360 ** random.random()]
+    ]
+    simulator = Simulator(clock=wall, stories=stories, seed=seed)
+    config = f'[polling]\nmax_interval = "{interval:g}s"\n'
+    library = fixtures.library(tmp, "http://sim.test", rate=rate, config=config)
+    ear = Ear()
+    session = Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire(simulator), tick=10 * MINUTE)
+    session.open()
+    running = asyncio.create_task(session.run())
+    for at, ref in arrivals:
+        await asyncio.sleep(at - asyncio.get_running_loop().time())
+        outcome = await session.perform(Add((Job(account=ref.account, id=ref.id),)))
+        assert outcome.ok, outcome.message
+    await asyncio.sleep(span - asyncio.get_running_loop().time())
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    library.close()
+    return Week(session.states, {ref: truth(ref) for _, ref in arrivals}, simulator, ear)
+
+
+def asks(week: Week) -> Counter[str]:
+    """Asks by what the job was to come to."""
+    found = Counter[str]()
+    for ref, state in week.states.items():
+        found[ref.id.split("-")[1]] += state.asks
+    return found
