@@ -14,8 +14,8 @@ from tests.support.fake_engine import LibraryFeed, accounts
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.welcome import Greeting
 from tui.demo import staged
-from tui.domain.artifacts import pieces
-from tui.domain.models import Phase, Saved
+from tui.domain.artifacts import artifacts
+from tui.domain.models import DownloadedFile, Phase
 from tui.engine.api import AccountState, Health, Progress, Stage, Update
 from tui.presentation import queries
 from tui.storage.workspace import Library
@@ -105,10 +105,10 @@ def trouble(library: Library) -> Update:
         ref: replace(
             state,
             checked_at=NOW - 740,
-            fresh_until=NOW - 5,
-            since=state.since - 740,
-            born=state.born - 740,
-            expected=None,
+            stale_after=NOW - 5,
+            phase_since=state.phase_since - 740,
+            first_polled_at=state.first_polled_at - 740,
+            duration_fit=None,
         )
         for ref, state in library.board().items()
         if state.job.account == "camb" and state.phase is Phase.RUNNING
@@ -125,19 +125,20 @@ def saving(library: Library) -> Update:
     states = library.board().values()
     first, second, third, *_ = [state for state in states if state.phase is Phase.DONE and state.links]
     files = [
-        Saved(piece.what, f"~/Downloads/babeltop/{queries.name(third)}.mp4", 48_300_000, NOW) for piece in pieces(third)
+        DownloadedFile(piece.name, f"~/Downloads/babeltop/{queries.display_name(third)}.mp4", 48_300_000, NOW)
+        for piece in artifacts(third)
     ]
     half = Progress(
         ref=first.job.ref,
         stage=Stage.FETCHING,
-        name=f"{queries.name(first)}.mp4",
+        name=f"{queries.display_name(first)}.mp4",
         have=554_000_000,
         total=1_230_000_000,
         speed=18_200_000.0,
     )
     waiting = Progress(ref=second.job.ref, stage=Stage.WAITING)
     return Update(
-        states={third.job.ref: replace(third, saved=tuple(files))},
+        states={third.job.ref: replace(third, downloads=tuple(files))},
         downloads={told.ref: told for told in (half, waiting)},
     )
 

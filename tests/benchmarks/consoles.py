@@ -37,15 +37,25 @@ def states(look: str, now: float, count: int = JOBS):
 
     for number in range(count):
         job = Job(account="heygen", id=f"{number:032x}", label=f"Job {number:05}", tags=("bench",))
-        report = Report(phase=Phase.RUNNING, word="running", language="fr", title=f"Title {number}", progress=0.4)
+        report = Report(phase=Phase.RUNNING, raw_status="running", language="fr", title=f"Title {number}", progress=0.4)
         if look == "ticking":
-            link = Link(LinkKind.VIDEO, f"https://cdn.test/{number}", now, now + 58, exact=True)
-            more = {"since": now - 2, "checked_at": now - 2, "fresh_until": now - 1, "next_ask_at": now + 58}
-            yield JobState(job=job, phase=Phase.RUNNING, born=now - 9, report=report, links=(link,), asks=3, **more)
+            link = Link(LinkKind.VIDEO, f"https://cdn.test/{number}", now, now + 58, expiry_is_exact=True)
+            more = {"phase_since": now - 2, "checked_at": now - 2, "stale_after": now - 1, "next_poll_at": now + 58}
+            yield JobState(
+                job=job,
+                phase=Phase.RUNNING,
+                first_polled_at=now - 9,
+                report=report,
+                links=(link,),
+                poll_count=3,
+                **more,
+            )
         else:
             days = 86400.0 * (1 + number % 5) + 1800
-            link = Link(LinkKind.VIDEO, f"https://cdn.test/{number}", now - days, now + 3 * days, exact=True)
-            yield JobState(job=job, phase=Phase.DONE, since=now - days, report=report, links=(link,), asks=9)
+            link = Link(LinkKind.VIDEO, f"https://cdn.test/{number}", now - days, now + 3 * days, expiry_is_exact=True)
+            yield JobState(
+                job=job, phase=Phase.DONE, phase_since=now - days, report=report, links=(link,), poll_count=9
+            )
 
 
 class FixedFeed:
@@ -96,7 +106,9 @@ def changed(known: list, random=RANDOM) -> Iterator:
     while True:
         at = random.randrange(len(known))
         state = known[at]
-        known[at] = replace(state, report=replace(state.report, progress=random.random()), asks=state.asks + 1)
+        known[at] = replace(
+            state, report=replace(state.report, progress=random.random()), poll_count=state.poll_count + 1
+        )
         yield known[at]
 
 
@@ -139,8 +151,8 @@ def datatable() -> None:
     from textual.widgets import DataTable
 
     from tui.presentation import columns
-    from tui.presentation.columns import Face
-    from tui.presentation.queries import Outlook
+    from tui.presentation.columns import RenderOptions
+    from tui.presentation.queries import EvaluationContext
 
     known = list(states("ticking", time.time()))
     shown = columns.visible_columns(SIZE[0])
@@ -166,7 +178,9 @@ def datatable() -> None:
             arriving(known, lambda state: self.post_message(Arrived(state)))
 
         def texts(self, state):
-            return [cell.text for cell in columns.cells(state, shown, Face(Outlook(now=time.time())))]
+            return [
+                cell.text for cell in columns.row_cells(state, shown, RenderOptions(EvaluationContext(now=time.time())))
+            ]
 
         @on(Arrived)
         def set_row(self, event):

@@ -18,10 +18,10 @@ from tests.benchmarks.consoles import JOBS, resident, states
 from tests.support import fixtures
 from tests.support.virtual_time import DAY, HOUR, MINUTE, Wire, live, wall
 from tui.dashboard.board_model import Board
-from tui.domain.models import ENDS, Job
+from tui.domain.models import ENDED, Job
 from tui.engine.engine import Session
 from tui.engine.thread import Outbox
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
 from tui.storage.journal.journal import Entry
@@ -48,7 +48,7 @@ class Front:
     """What a front end keeps: the board, as the outbox fills it."""
 
     def __init__(self) -> None:
-        self.board = Board(Outlook(now=wall()), wall)
+        self.board = Board(EvaluationContext(now=wall()), wall)
         self.outbox = Outbox(self._woken)
 
     def _woken(self) -> None:
@@ -86,7 +86,7 @@ async def lived(folder: Path) -> tuple[float, int]:
         assert (await session.perform(Add(shift))).ok
         await asyncio.sleep(SHIFT)
         assert len(front.board.states) == JOBS
-        assert sum(front.board.states[job.ref].phase in ENDS for job in shift) > ACTIVE / 2
+        assert sum(front.board.states[job.ref].phase in ENDED for job in shift) > ACTIVE / 2
         assert (await session.perform(Remove(tuple(job.ref for job in shift)))).ok
         sizes.append(held(simulator))
     grown = mean(sizes[-SAMPLES:]) - mean(sizes[settled - SAMPLES : settled])

@@ -65,7 +65,7 @@ async def ours(at: Origin, trust: ssl.SSLContext) -> float:
         states[number], _ = job_state.reduce(states[number], event(answer, False))
 
     took = await timed(one)
-    assert all(state.asks == WARM + ASKS and state.fault is None for state in states)
+    assert all(state.poll_count == WARM + ASKS and state.fault is None for state in states)
     for client in clients:
         await client.__aexit__()
     return took

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Report
-from tui.domain.polling.duration_model import Fit, Lived, fitted
-from tui.domain.polling.schedule import Learned, Tempo, plan
+from tui.domain.polling.duration_model import LogNormalFit, ObservedDuration, fit_durations
+from tui.domain.polling.schedule import LearnedTiming, PollingPolicy, next_poll
 
 MEDIANS = (60.0, 300.0, 1800.0)
 SIGMAS = (0.3, 0.5, 1.0)
@@ -38,9 +38,13 @@ TAIL = 0.001
 CLOSE = 0.002
 """Requests are equal within this share; what is left is taken as requests × delay."""
 
-TEMPO = Tempo.of("video", max_interval=60, stall_after=3600, result=False)
+TEMPO = PollingPolicy.for_cadence("video", max_interval=60, stall_after=3600, has_result_request=False)
 RUNNING = JobState(
-    job=Job(account="a", id="1"), phase=Phase.RUNNING, born=0, checked_at=0, report=Report(phase=None, word="running")
+    job=Job(account="a", id="1"),
+    phase=Phase.RUNNING,
+    first_polled_at=0,
+    checked_at=0,
+    report=Report(phase=None, raw_status="running"),
 )
 
 Ages = list[float]
@@ -83,12 +87,12 @@ class Outcome(NamedTuple):
         return self.peer[0].delay / self.ours[0].delay * self.peer[0].requests / self.ours[0].requests
 
 
-def asked(fit: Fit | None, price: float, until: float, random: Random) -> Ages:
+def asked(fit: LogNormalFit | None, price: float, until: float, random: Random) -> Ages:
     """When our cadence asks a job that runs for `until` seconds."""
-    learned = Learned(fit, price) if fit is not None else None
+    learned = LearnedTiming(fit, price) if fit is not None else None
     ages = [0.0]
     while ages[-1] < until:
-        found = plan(RUNNING, TEMPO, ages[-1], random, learned)
+        found = next_poll(RUNNING, TEMPO, ages[-1], random, learned)
         assert found is not None
         ages.append(found.at)
     return ages
@@ -123,21 +127,23 @@ def judged(ages: Ages, median: float, sigma: float) -> Score:
     return Score(requests / whole, (seen - lived) / whole)
 
 
-def history(median: float, sigma: float, count: int, random: Random) -> list[Lived]:
+def history(median: float, sigma: float, count: int, random: Random) -> list[ObservedDuration]:
     """What cold polling saw of past jobs."""
-    seen: list[Lived] = []
+    seen: list[ObservedDuration] = []
     for _ in range(count):
         life = median * math.exp(sigma * random.gauss(0, 1))
         low, high = asked(None, 0, life, random)[-2:]
-        seen.append(Lived(low, high))
+        seen.append(ObservedDuration(low, high))
     return seen
 
 
-def fits(case: Case, histories: int) -> list[tuple[Fit | None, ...]]:
+def fits(case: Case, histories: int) -> list[tuple[LogNormalFit | None, ...]]:
     """What is learned of the three kinds, in each of the histories."""
     random = Random(SEED)
     return [
-        tuple(fitted(history(median * case.history, case.sigma, case.ends, random), "video") for median in MEDIANS)
+        tuple(
+            fit_durations(history(median * case.history, case.sigma, case.ends, random), "video") for median in MEDIANS
+        )
         for _ in range(histories)
     ]
 
@@ -147,7 +153,7 @@ def fleet(kinds: Sequence[Score]) -> Scores:
     return (Score(fmean(each.requests for each in kinds), fmean(each.delay for each in kinds)), *kinds)
 
 
-def ours(case: Case, learned: Sequence[tuple[Fit | None, ...]], price: float) -> Scores:
+def ours(case: Case, learned: Sequence[tuple[LogNormalFit | None, ...]], price: float) -> Scores:
     """Our scores at this price, averaged over the histories."""
     random = Random(11)
     kinds: list[Score] = []

@@ -25,9 +25,12 @@ def fill(folder: Path) -> None:
     library = Library(Places(config=folder, state=folder / "state", watchlist=folder / "watchlist.toml"), {})
     jobs = tuple(Job(account="heygen", id=f"{number:032x}", label=f"Spring launch {number}") for number in range(JOBS))
     library.change(Add(jobs))
-    report = Report(phase=Phase.RUNNING, word="running", title="Spring launch", language="Urdu (Pakistan)")
+    report = Report(phase=Phase.RUNNING, raw_status="running", title="Spring launch", language="Urdu (Pakistan)")
     library.journal.record(
-        [Entry(JobState(job=job, phase=Phase.RUNNING, since=1.8e9, report=report, checked_at=1.8e9)) for job in jobs]
+        [
+            Entry(JobState(job=job, phase=Phase.RUNNING, phase_since=1.8e9, report=report, checked_at=1.8e9))
+            for job in jobs
+        ]
     )
     library.close()
 

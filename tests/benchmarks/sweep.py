@@ -37,7 +37,7 @@ async def ours(at: Origin, folder: Path) -> tuple[float, int]:
     session.open()
     running = asyncio.create_task(session.run())
     await session.perform(fixtures.refresh(*refs))
-    while any(session.states[ref].asks == 0 for ref in refs):  # noqa: ASYNC110  nothing tells of the last
+    while any(session.states[ref].poll_count == 0 for ref in refs):  # noqa: ASYNC110  nothing tells of the last
         await asyncio.sleep(0.005)
     took = time.perf_counter() - began
     running.cancel()

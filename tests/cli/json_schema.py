@@ -56,7 +56,7 @@ JOB = _object(
     result=MAYBE_TEXT,
     flags={"type": "array", "items": {"enum": ["stalled", "stale", "expiring", "expired", "unknown"]}},
     checked_at=MAYBE_TIME,
-    next_ask_at=MAYBE_TIME,
+    next_poll_at=MAYBE_TIME,
     fault={
         **_object(
             kind={"enum": list(FAULT_KINDS)},

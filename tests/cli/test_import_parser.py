@@ -18,15 +18,15 @@ from tui.domain import ids
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Report
 from tui.presentation.formatting import clean
-from tui.presentation.json_output import exported
-from tui.presentation.queries import Outlook
+from tui.presentation.json_output import job_with_options
+from tui.presentation.queries import EvaluationContext
 
-OUTLOOK = Outlook(now=1.8e9, stall_after=3600, warn_before=86400, archive_after=1e9)
+OUTLOOK = EvaluationContext(now=1.8e9, stall_after=3600, warn_before=86400, archive_after=1e9)
 TEXTS = st.text(max_size=40).map(clean) | st.sampled_from(["=1+1", "'=1", "''", '"', "-x", "a;b ,c", "@", "'"])
 JOBS = st.builds(
     Job,
     account=st.sampled_from(["heygen", "legal-2"]),
-    id=st.text(min_size=1, max_size=20).filter(lambda text: ids.refusal(text) is None) | st.just("-=1"),
+    id=st.text(min_size=1, max_size=20).filter(lambda text: ids.invalid_reason(text) is None) | st.just("-=1"),
     kind=st.sampled_from(["", "dub"]),
     label=TEXTS,
     tags=st.lists(TEXTS.filter(bool), unique=True, max_size=3).map(tuple),
@@ -46,7 +46,7 @@ def again(text: str) -> list[Job | Wrong]:
 
 @given(st.lists(JOBS, max_size=4))
 def test_every_job_comes_back_as_it_was(jobs: list[Job]) -> None:
-    shapes = [exported(JobState(job=job), "heygen", OUTLOOK) for job in jobs]
+    shapes = [job_with_options(JobState(job=job), "heygen", OUTLOOK) for job in jobs]
     assert again(json_array(shapes)) == jobs
     assert again("".join(msgspec.json.encode(shape).decode() + "\n" for shape in shapes)) == jobs
     assert again(csv_format.written(FLAT, map(flat, shapes))) == jobs
@@ -68,9 +68,9 @@ def test_any_text_is_read_without_an_exception(text: str) -> None:
 
 def test_a_hostile_title_is_no_formula_in_an_export() -> None:
     state = JobState(
-        job=Job(account="a", id="x"), report=Report(phase=Phase.DONE, word="done", title="=cmd|'/C calc'!A0")
+        job=Job(account="a", id="x"), report=Report(phase=Phase.DONE, raw_status="done", title="=cmd|'/C calc'!A0")
     )
-    (row,) = csv.DictReader(io.StringIO(csv_format.written(FLAT, [flat(exported(state, "a", OUTLOOK))])))
+    (row,) = csv.DictReader(io.StringIO(csv_format.written(FLAT, [flat(job_with_options(state, "a", OUTLOOK))])))
     assert row["title"] == "'=cmd|'/C calc'!A0"
 
 

@@ -21,7 +21,7 @@ from tui.dashboard.dialogs.sort import ORDERS, SortScreen
 from tui.dashboard.screen import Dashboard
 from tui.dashboard.widgets.detail_pages import Tab
 from tui.engine.api import Update
-from tui.presentation.queries import SORTS, View
+from tui.presentation.queries import SORT_KEYS, View
 
 
 class Seen(NamedTuple):
@@ -154,7 +154,7 @@ async def test_a_command_does_what_it_says(app: Babeltop, feed: LibraryFeed, mon
 
 
 async def test_the_sort_dialog_sorts_and_turns_round(app: Babeltop):
-    assert set(ORDERS) == {"", *SORTS}
+    assert set(ORDERS) == {"", *SORT_KEYS}
     async with app.run_test(size=(80, 24)) as pilot:
         board = app.screen.board
         await pilot.press("s", "j", "j", "j", "enter")

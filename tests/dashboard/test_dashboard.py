@@ -20,9 +20,9 @@ from tui.dashboard.screen import Dashboard
 from tui.dashboard.widgets.detail import DetailPane
 from tui.dashboard.widgets.job_table import JobTable
 from tui.domain.job_state import JobState
-from tui.domain.models import Asked, FaultKind, Job, Phase, Ref, Report
+from tui.domain.models import FaultKind, Job, Phase, Ref, Report, RequestRecord
 from tui.engine.api import Kind, Notice, Update
-from tui.presentation.queries import View, name
+from tui.presentation.queries import View, display_name
 from tui.storage.journal.journal import Entry
 from tui.storage.workspace import Library
 
@@ -93,7 +93,7 @@ async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: Lib
         ref = table.refs[1]
         state = feed.library.board()[ref]
         feed.push(
-            with_state(replace(state, phase=Phase.FAILED, since=NOW - 60, job=replace(state.job, label="Spoilt")))
+            with_state(replace(state, phase=Phase.FAILED, phase_since=NOW - 60, job=replace(state.job, label="Spoilt")))
         )
         await pilot.pause()
         after = text_of(pilot).splitlines()
@@ -220,7 +220,7 @@ async def test_copying_sends_to_the_terminal_and_claims_no_more(app: Babeltop):
 
 
 async def test_a_dead_link_is_not_copied(app: Babeltop, library: Library):
-    dead = next(ref for ref, state in library.board().items() if name(state) == "Old interview")
+    dead = next(ref for ref, state in library.board().items() if display_name(state) == "Old interview")
     async with app.run_test(size=(120, 40)) as pilot:
         dashboard(pilot).query_one(JobTable).point_at(dead)
         await pilot.press("Y")
@@ -270,7 +270,7 @@ async def test_the_detail_opens_over_the_table_where_there_is_no_room(app: Babel
 
 
 async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, library: Library):
-    signed = next(ref for ref, state in library.board().items() if any(link.exact for link in state.links))
+    signed = next(ref for ref, state in library.board().items() if any(link.expiry_is_exact for link in state.links))
     url = library.board()[signed].links[0].url
     async with app.run_test(size=(200, 60)) as pilot:
         dashboard(pilot).query_one(JobTable).point_at(signed)
@@ -290,8 +290,8 @@ async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, 
     async with app.run_test(size=(200, 60)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         job = feed.library.board()[table.refs[0]].job
-        report = Report(phase=Phase.FAILED, word="failed", title=title, message=title)
-        feed.push(with_state(JobState(job=replace(job, label=""), phase=Phase.FAILED, since=NOW, report=report)))
+        report = Report(phase=Phase.FAILED, raw_status="failed", title=title, message=title)
+        feed.push(with_state(JobState(job=replace(job, label=""), phase=Phase.FAILED, phase_since=NOW, report=report)))
         feed.push(Update(states={}, notices=(Notice(Kind.FAILED, f"{title}: failed", job.ref, NOW),)))
         await pilot.pause()
         await pilot.pause()
@@ -369,7 +369,10 @@ def test_job_fields_that_edit_offers_are_the_watchlists():
 
 async def test_the_asks_of_a_job_are_listed_with_what_came_and_how_long_it_took(app: Babeltop, library: Library):
     ref, state = next((ref, state) for ref, state in library.board().items() if state.phase is Phase.DONE)
-    asked = [Asked(NOW - 60, 200, 210.0, "req-1", None), Asked(NOW - 30, 503, 95.0, None, FaultKind.SERVER)]
+    asked = [
+        RequestRecord(NOW - 60, 200, 210.0, "req-1", None),
+        RequestRecord(NOW - 30, 503, 95.0, None, FaultKind.SERVER),
+    ]
     library.journal.record([Entry(state, asked=ask) for ask in asked])
     async with app.run_test(size=(120, 40)) as pilot:
         dashboard(pilot).query_one(JobTable).point_at(ref)

@@ -13,19 +13,19 @@ from tests.support.fake_engine import LibraryFeed, with_state
 from tests.support.waiting import wait_until
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.confirm import ConfirmScreen
-from tui.domain.models import Link, LinkKind, Phase, Saved
+from tui.domain.models import DownloadedFile, Link, LinkKind, Phase
 from tui.engine.api import Progress, Stage, Update
 from tui.presentation import queries
 
 HOUR = 3600.0
-VIDEO = Link(LinkKind.VIDEO, "https://cdn.test/a.mp4", NOW - HOUR, NOW + HOUR, exact=True)
+VIDEO = Link(LinkKind.VIDEO, "https://cdn.test/a.mp4", NOW - HOUR, NOW + HOUR, expiry_is_exact=True)
 
 
 async def put(app, feed, pilot, **more):
     """The cursor on a job that is done, its state as told."""
     await pilot.pause()
     states = [state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links]
-    state = next(state for state in states if queries.name(state).isascii())
+    state = next(state for state in states if queries.display_name(state).isascii())
     state = replace(state, links=(VIDEO,), result=None, **more)
     feed.push(with_state(state))
     await pilot.pause()
@@ -88,8 +88,8 @@ async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: Library
 
 async def test_what_is_saved_bears_its_mark_and_its_path_and_may_expire(app: Babeltop, feed: LibraryFeed):
     async with app.run_test(size=(120, 40)) as pilot:
-        saved = Saved("video", "/d/Spring.mp4", 1_200_000, NOW)
-        await put(app, feed, pilot, saved=(saved,))
+        saved = DownloadedFile("video", "/d/Spring.mp4", 1_200_000, NOW)
+        await put(app, feed, pilot, downloads=(saved,))
         assert "↓ 1h00m" in row_of(pilot, app)
         assert "!" not in row_of(pilot, app)
         assert "1.2 MB   /d/Spring.mp4" in text_of(pilot)
@@ -110,7 +110,7 @@ async def test_o_opens_the_folder_of_what_is_saved_without_a_shell(app, feed, tm
     if not gone:
         file.touch()
     async with app.run_test(size=(120, 40)) as pilot:
-        ref = await put(app, feed, pilot, saved=(Saved("video", str(file), 0, NOW),))
+        ref = await put(app, feed, pilot, downloads=(DownloadedFile("video", str(file), 0, NOW),))
         far = replace(app.screen.board.states[ref], links=(replace(VIDEO, expires_at=NOW + 1e6),))
         feed.push(with_state(far))
         await pilot.pause()
@@ -125,7 +125,7 @@ async def test_without_a_desktop_o_says_where_the_file_is(app, feed, tmp_path, m
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     (tmp_path / "Spring.mp4").touch()
     async with app.run_test(size=(120, 40)) as pilot:
-        await put(app, feed, pilot, saved=(Saved("video", str(tmp_path / "Spring.mp4"), 0, NOW),))
+        await put(app, feed, pilot, downloads=(DownloadedFile("video", str(tmp_path / "Spring.mp4"), 0, NOW),))
         await pilot.press("o")
         await pilot.pause()
         assert f"saved as {tmp_path}/Spring.mp4" in [each.message for each in app._notifications]

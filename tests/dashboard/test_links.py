@@ -101,7 +101,7 @@ async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, f
         await pilot.pause()
         board = app.screen.board
         problems = board.counts()[View.PROBLEMS]
-        state = next(state for state in board.states.values() if queries.name(state) == "Q3 all-hands")
+        state = next(state for state in board.states.values() if queries.display_name(state) == "Q3 all-hands")
         feed.push(with_state(replace(state, links=(link(-HOUR),))))
         await pilot.pause()
         assert board.counts()[View.PROBLEMS] == problems
@@ -114,7 +114,7 @@ async def test_that_a_service_gives_the_same_link_is_said_in_the_detail(app: Bab
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
-        feed.push(with_state(replace(state, unrenewed=3)))
+        feed.push(with_state(replace(state, failed_renewals=3)))
         app.screen.table.point_at(state.job.ref)
         for _ in range(50):  # the detail follows the cursor when that has been painted
             await pilot.pause()

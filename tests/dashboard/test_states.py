@@ -116,7 +116,7 @@ async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed
             app.screen.board.states[table.refs[0]],
             phase=Phase.RUNNING,
             checked_at=NOW - 740,
-            fresh_until=NOW - 5,
+            stale_after=NOW - 5,
         )
         feed.push(Update(states={state.job.ref: state}))
         await pilot.pause()

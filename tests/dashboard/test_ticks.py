@@ -28,7 +28,7 @@ class Clock:
 
 def console(clock: Clock, *since: float, phase: Phase = Phase.DONE) -> Babeltop:
     jobs = [Job(account="heygen", id=f"j{place}", label=f"Job {place}") for place in range(len(since))]
-    states = [JobState(job=job, phase=phase, since=at) for job, at in zip(jobs, since, strict=True)]
+    states = [JobState(job=job, phase=phase, phase_since=at) for job, at in zip(jobs, since, strict=True)]
     first = {state.job.ref: state for state in states}
     update = Update(states=first, order=tuple(first))
     return Babeltop(FixedFeed(states, busy=False), Settings(), Greeting("", ()), first=update, now=clock, zone=UTC)

@@ -19,9 +19,9 @@ from tui.domain import job_state as reducer
 from tui.domain.models import Phase
 from tui.engine.api import Update
 from tui.presentation import columns
-from tui.presentation.cell_width import fit
-from tui.presentation.columns import GAP, MARKS
-from tui.presentation.queries import SORTS, View
+from tui.presentation.cell_width import fit_to_width
+from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH
+from tui.presentation.queries import SORT_KEYS, View
 
 WIDTHS = [(120, 40), (80, 24), (200, 60), (100, 30), (61, 17)]
 
@@ -45,20 +45,20 @@ def expected(table: JobTable) -> list[str]:
     """The table's lines, as the cells say them, drawn by a terminal of their own."""
     top = table.scroll_offset.y
     board, face = table._board, table._board.face
-    shown = columns.visible_columns(table.size.width, instants=board.zone is not None)
+    shown = columns.visible_columns(table.size.width, show_instants=board.zone is not None)
     lines = []
     for ref in table.refs[top : top + table.size.height]:
         state = board.states[ref]
         text = (
-            (face.glyphs.changed if reducer.changed(state, face.outlook.now) else " ")
+            (face.glyphs.changed if reducer.recently_changed(state, face.context.now) else " ")
             + (face.glyphs.marked if ref in board.marks else " ")
             + (face.glyphs.muted if state.job.muted else " ")
         )
-        left = table.region.x + MARKS
-        for column, cell in zip(shown, columns.cells(state, shown, face), strict=True):
-            piece = fit(cell.text, column.width, right=column.right, cut=face.glyphs.cut)
-            text += (anchored(piece, column.width, left) if disputed(piece) else piece) + " " * GAP
-            left += column.width + GAP
+        left = table.region.x + MARKS_WIDTH
+        for column, cell in zip(shown, columns.row_cells(state, shown, face), strict=True):
+            piece = fit_to_width(cell.text, column.width, align_right=column.align_right, ellipsis=face.glyphs.ellipsis)
+            text += (anchored(piece, column.width, left) if disputed(piece) else piece) + " " * COLUMN_GAP
+            left += column.width + COLUMN_GAP
         screen = pyte.Screen(table.region.x + table.size.width + 40, 1)
         pyte.Stream(screen).feed(" " * table.region.x + orders(text))
         lines.append("".join(screen.buffer[0][x].data for x in range(table.region.x, table.region.right - 1)))
@@ -80,9 +80,9 @@ def something(random: Random, state, now):
     return replace(
         state,
         phase=phase,
-        since=now - random.choice([1, 70, 4000, 200_000]),
-        next_ask_at=random.choice([None, now + 9, now + 700]),
-        fresh_until=random.choice([None, now - 5]),
+        phase_since=now - random.choice([1, 70, 4000, 200_000]),
+        next_poll_at=random.choice([None, now + 9, now + 700]),
+        stale_after=random.choice([None, now - 5]),
         job=replace(state.job, label=label, muted=random.random() < 0.2),
     )
 
@@ -169,23 +169,25 @@ async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_
             line = table._at - table.scroll_offset.y
 
 
-@pytest.mark.parametrize("sort", ["", *SORTS])
+@pytest.mark.parametrize("sort", ["", *SORT_KEYS])
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
 def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, view):
     from tui.dashboard.row_index import Arrangement
-    from tui.presentation.queries import Filter, Outlook
+    from tui.presentation.queries import EvaluationContext, Filter
 
     random = Random(7)
     states, kept = library.board(), Arrangement()
     wanted = Filter.parse("-flag:stale")
     now = NOW
-    kept.chosen(states, Outlook(now=now), view, wanted, sort, descending=True)
+    kept.chosen(states, EvaluationContext(now=now), view, wanted, sort, descending=True)
     for _ in range(40):
         now += random.choice([0.5, 30, 4000, 90_000])
         some = {ref: something(random, states[ref], now) for ref in random.sample(list(states), 4)}
         states |= some
-        kept.put(some.values(), Outlook(now=now))
-        kept.pass_time(states, Outlook(now=now))
-        anew = arranged(states.values(), Outlook(now=now), view=view, wanted=wanted, sort=sort, descending=True)
+        kept.put(some.values(), EvaluationContext(now=now))
+        kept.pass_time(states, EvaluationContext(now=now))
+        anew = arranged(
+            states.values(), EvaluationContext(now=now), view=view, wanted=wanted, sort=sort, descending=True
+        )
         assert kept.refs == anew
-        assert kept.counts == counts(states.values(), Outlook(now=now))
+        assert kept.counts == counts(states.values(), EvaluationContext(now=now))

@@ -17,11 +17,11 @@ from tui.demo.fixtures import CAST
 from tui.demo.job_spec import SERVICES
 from tui.domain import job_state
 from tui.domain.job_state import Flag, JobState
-from tui.domain.models import ACTIVE, ENDS, Phase, Ref
+from tui.domain.models import ACTIVE, ENDED, Phase, Ref
 from tui.engine.api import AccountState, Health, Notice, Progress, Refresh
 from tui.engine.engine import Session
 from tui.presentation import queries
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 
 
 class Spectator:
@@ -42,7 +42,7 @@ class Spectator:
 
     def state(self, state: JobState) -> None:
         before = self.states.get(state.job.ref)
-        if before is not None and before.phase in ACTIVE and state.phase in ENDS:
+        if before is not None and before.phase in ACTIVE and state.phase in ENDED:
             self.ends.append((self.seconds, state))
         self.states[state.job.ref] = state
 
@@ -69,7 +69,7 @@ class Spectator:
         assert notice.text
 
     def called(self, name: str) -> JobState:
-        return next(state for state in self.states.values() if queries.name(state) == name)
+        return next(state for state in self.states.values() if queries.display_name(state) == name)
 
 
 async def watched(
@@ -140,13 +140,13 @@ def test_accounts_are_limited_offline_and_without_a_key_now_and_then(five_minute
 
 
 def test_an_unknown_word_and_a_job_that_never_ends_stay_so(five_minutes: SimpleNamespace) -> None:
-    outlook = Outlook(now=five_minutes.now)
+    outlook = EvaluationContext(now=five_minutes.now)
     assert Flag.UNKNOWN in queries.flags(five_minutes.seen.called("Patent claims.pdf"), outlook)
     assert Flag.STALLED in queries.flags(five_minutes.seen.called("Archive tape 4"), outlook)
 
 
 def test_the_short_link_dies_and_another_one_is_given_out(five_minutes: SimpleNamespace) -> None:
-    link = job_state.soonest(five_minutes.seen.called("Teaser 🎬 15 s"))
+    link = job_state.primary_link(five_minutes.seen.called("Teaser 🎬 15 s"))
     assert link is not None
     assert five_minutes.now - 10 < link.first_seen
     assert (link.expires_at or 0) > five_minutes.now
@@ -163,13 +163,13 @@ async def test_in_real_time_too_every_account_is_asked_and_a_job_ends_well() -> 
 def test_a_link_that_still_lives_is_given_out_again_and_can_be_fetched() -> None:
     async def story() -> None:
         with staged(now=wall) as (library, transport):
-            state = next(each for each in library.board().values() if queries.name(each) == "Q3 all-hands")
-            link = job_state.soonest(state)
+            state = next(each for each in library.board().values() if queries.display_name(each) == "Q3 all-hands")
+            link = job_state.primary_link(state)
             assert link is not None
             session = Session(library, Spectator(wall), wall=wall, transport=transport)
             session.open()
             await session.check([state.job.ref])
-            assert job_state.soonest(session.states[state.job.ref]) == link
+            assert job_state.primary_link(session.states[state.job.ref]) == link
             async with httpx.AsyncClient(transport=transport()) as client:
                 reply = await client.get(link.url)
             assert (reply.status_code, reply.headers["content-type"]) == (200, "video/mp4")

@@ -21,16 +21,16 @@ from tui.domain.models import Phase
 from tui.engine.http.client import Transport
 from tui.presentation import columns, queries
 from tui.presentation.formatting import clean
-from tui.presentation.queries import Outlook, View
+from tui.presentation.queries import EvaluationContext, View
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.workspace import Library
 
 Stage = tuple[Library, Transport]
-OUTLOOK = Outlook(now=EPOCH)
+OUTLOOK = EvaluationContext(now=EPOCH)
 
 
 def called(stage: Stage) -> dict[str, JobState]:
-    return {queries.name(state): state for state in stage[0].board().values()}
+    return {queries.display_name(state): state for state in stage[0].board().values()}
 
 
 def test_some_thirty_jobs_of_all_four_services_stand_on_the_watchlist(stage: Stage) -> None:
@@ -44,11 +44,19 @@ def test_some_thirty_jobs_of_all_four_services_stand_on_the_watchlist(stage: Sta
 def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
     states = stage[0].board().values()
     for state in states:
-        said = (queries.name(state), state.job.id, state.job.note, state.report.word if state.report else "")
+        said = (
+            queries.display_name(state),
+            state.job.id,
+            state.job.note,
+            state.report.raw_status if state.report else "",
+        )
         assert [clean(text) for text in said] == list(said)
-        assert ids.refusal(state.job.id) is None
+        assert ids.invalid_reason(state.job.id) is None
     scripts = {
-        unicodedata.name(letter).split()[0] for state in states for letter in queries.name(state) if letter.isalpha()
+        unicodedata.name(letter).split()[0]
+        for state in states
+        for letter in queries.display_name(state)
+        if letter.isalpha()
     }
     assert {"LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "CJK", "HANGUL"} <= scripts
 
@@ -65,15 +73,17 @@ def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) ->
     assert {flag for state in states for flag in queries.flags(state, OUTLOOK)} == set(Flag)
     assert all(counts(states, OUTLOOK).values())
     assert {View.EXPIRING, View.ARCHIVE} <= {view for state in states for view in queries.views(state, OUTLOOK)}
-    shown = {columns.link(state, columns.Face(OUTLOOK)).text for state in states}
-    assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", columns.NOTHING} <= shown
+    shown = {columns.link_cell(state, columns.RenderOptions(OUTLOOK)).text for state in states}
+    assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", columns.EMPTY_CELL} <= shown
 
 
 def test_links_are_exact_where_they_are_signed_and_else_count_from_when_they_were_first_seen(stage: Stage) -> None:
-    links = {title: link for title, state in called(stage).items() if (link := job_state.soonest(state)) is not None}
-    assert expiry.signed(links["דבר המנכ״ל"].url) == (links["דבר המנכ״ל"].expires_at, True)
+    links = {
+        title: link for title, state in called(stage).items() if (link := job_state.primary_link(state)) is not None
+    }
+    assert expiry.signed_expiry(links["דבר המנכ״ל"].url) == (links["דבר המנכ״ל"].expires_at, True)
     estimate = links["Q3 all-hands"]
-    assert not estimate.exact
+    assert not estimate.expiry_is_exact
     assert estimate.expires_at == estimate.first_seen + 7 * DAY
     assert estimate.url.startswith("https://api.heygen.com/cdn/")
     assert links["Podcast 12, Ελληνικά"].url.startswith("https://client.camb.ai/cdn/")
@@ -84,7 +94,7 @@ def test_the_journal_tells_how_each_job_came_to_where_it_is(stage: Stage) -> Non
     state = called(stage)["Interview"]
     changes = library.journal.changes([state.job.ref])[state.job.ref]
     assert [change.after for change in changes] == [Phase.RUNNING, Phase.FAILED]
-    assert changes[-1].seen == state.since
+    assert changes[-1].seen == state.phase_since
     assert 2.9 * HOUR < EPOCH - changes[-1].seen < 3 * HOUR
     body, at = library.journal.body(state.job.ref) or (b"", 0.0)
     assert b"cannot be decoded" in body
@@ -148,7 +158,7 @@ def test_the_stage_is_set_without_httpx_and_textual(tmp_path: Path) -> None:
 
 
 def test_the_short_link_has_a_minute_left_and_a_bit(stage: Stage) -> None:
-    link = job_state.soonest(called(stage)["Teaser 🎬 15 s"])
+    link = job_state.primary_link(called(stage)["Teaser 🎬 15 s"])
     assert link is not None
-    assert link.exact
-    assert MINUTE < (expiry.left(link, EPOCH) or 0) < 2 * MINUTE
+    assert link.expiry_is_exact
+    assert MINUTE < (expiry.remaining(link, EPOCH) or 0) < 2 * MINUTE

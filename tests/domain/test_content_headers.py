@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.domain import content_headers
-from tui.domain.content_headers import Delivery, Digest
+from tui.domain.content_headers import ContentInfo, Digest
 
 SHA, MD5 = hashlib.sha256(b"x").digest(), hashlib.md5(b"x").digest()
 SHA64, MD564 = b64encode(SHA).decode(), b64encode(MD5).decode()
@@ -14,19 +14,21 @@ SHA64, MD564 = b64encode(SHA).decode(), b64encode(MD5).decode()
 
 def test_a_whole_file_says_its_length_and_its_validator() -> None:
     headers = {"content-length": "10", "etag": '"a"', "content-type": "video/mp4"}
-    assert content_headers.read(200, headers) == Delivery(length=10, total=10, validator='"a"', media="video/mp4")
+    assert content_headers.parse_content_headers(200, headers) == ContentInfo(
+        length=10, total=10, validator='"a"', media_type="video/mp4"
+    )
 
 
 def test_a_part_says_where_it_begins_and_how_long_the_whole_is() -> None:
-    found = content_headers.read(206, {"content-range": "bytes 5-9/10", "content-length": "5"})
-    assert found == Delivery(start=5, length=5, total=10)
-    unknown = content_headers.read(206, {"content-range": "bytes 5-9/*"})
-    assert unknown == Delivery(start=5, length=5, total=None)
+    found = content_headers.parse_content_headers(206, {"content-range": "bytes 5-9/10", "content-length": "5"})
+    assert found == ContentInfo(start=5, length=5, total=10)
+    unknown = content_headers.parse_content_headers(206, {"content-range": "bytes 5-9/*"})
+    assert unknown == ContentInfo(start=5, length=5, total=None)
 
 
 @pytest.mark.parametrize("said", ["", "bytes 9-5/10", "bytes x-9/10", "items 5-9/10", "bytes */10"])
 def test_a_part_that_does_not_say_which_is_none(said: str) -> None:
-    assert content_headers.read(206, {"content-range": said}) is None
+    assert content_headers.parse_content_headers(206, {"content-range": said}) is None
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_a_part_that_does_not_say_which_is_none(said: str) -> None:
     ],
 )
 def test_only_what_promises_the_same_bytes_is_a_validator(headers: dict[str, str], validator: str) -> None:
-    found = content_headers.read(200, headers)
+    found = content_headers.parse_content_headers(200, headers)
     assert found is not None
     assert found.validator == validator
 
@@ -63,7 +65,7 @@ def test_only_what_promises_the_same_bytes_is_a_validator(headers: dict[str, str
     ],
 )
 def test_a_digest_of_the_whole_file_is_found(status: int, headers: dict[str, str], digest: Digest | None) -> None:
-    found = content_headers.read(status, {"content-range": "bytes 5-9/10"} | headers)
+    found = content_headers.parse_content_headers(status, {"content-range": "bytes 5-9/10"} | headers)
     assert found is not None
     assert found.digest == digest
 
@@ -73,14 +75,14 @@ NAMES = ("content-length", "content-range", "etag", "last-modified", "date", "di
 
 @given(st.sampled_from((200, 206)), st.dictionaries(st.sampled_from(NAMES), st.text()))
 def test_no_headers_make_it_raise(status: int, headers: dict[str, str]) -> None:
-    content_headers.read(status, headers)
-    content_headers.unmet(headers)
+    content_headers.parse_content_headers(status, headers)
+    content_headers.unsatisfied_range_size(headers)
 
 
 def test_of_an_encoded_file_nothing_else_is_known():
     headers = {"content-encoding": "gzip", "content-length": "5", "etag": '"a"', "content-md5": MD564}
-    assert content_headers.read(200, headers) == Delivery(encoding="gzip")
-    assert content_headers.read(206, headers | {"content-range": "bytes 5-9/10"}) is None
-    identity = content_headers.read(200, headers | {"content-encoding": "Identity"})
+    assert content_headers.parse_content_headers(200, headers) == ContentInfo(encoding="gzip")
+    assert content_headers.parse_content_headers(206, headers | {"content-range": "bytes 5-9/10"}) is None
+    identity = content_headers.parse_content_headers(200, headers | {"content-encoding": "Identity"})
     assert identity is not None
     assert identity.total == 5

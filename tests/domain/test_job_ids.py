@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.domain.ids import LONGEST, UnknownRef, from_paste, guess, refusal, resolve
+from tui.domain.ids import MAX_ID_LENGTH, UnknownRefError, guess_accounts, id_from_paste, invalid_reason, resolve_ref
 from tui.domain.models import Ref
 
 HEX = re.compile(r"^[0-9a-f]{32}(-|$)")
@@ -16,10 +16,10 @@ LIST = (Ref("heygen", "abc"), Ref("camb", "abc"), Ref("flixu", "doc_1"), Ref("ol
 
 
 @pytest.mark.parametrize(
-    "text", [ID, "doc_abc", "tr_1", "a.b", "…", "日本語", "a:b", "-", "%2e", "?x=1#y", "é", "x" * LONGEST]
+    "text", [ID, "doc_abc", "tr_1", "a.b", "…", "日本語", "a:b", "-", "%2e", "?x=1#y", "é", "x" * MAX_ID_LENGTH]
 )
 def test_whatever_might_be_an_id_is_one(text: str) -> None:
-    assert refusal(text) is None
+    assert invalid_reason(text) is None
 
 
 @pytest.mark.parametrize(
@@ -40,18 +40,18 @@ def test_whatever_might_be_an_id_is_one(text: str) -> None:
         ("a\\b", "whole link"),
         (".", "path"),
         ("..", "path"),
-        ("x" * (LONGEST + 1), "513"),
+        ("x" * (MAX_ID_LENGTH + 1), "513"),
     ],
 )
 def test_what_cannot_be_an_id_is_refused_with_the_reason(text: str, why: str) -> None:
-    assert why in (refusal(text) or "")
+    assert why in (invalid_reason(text) or "")
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=20))
 def test_only_the_named_reasons_refuse(text: str) -> None:
     bad = any(c.isspace() or c in "/\\" or unicodedata.category(c)[0] in "CZ" for c in text)
-    assert (refusal(text) is not None) == (bad or text in {"", ".", ".."})
-    assert refusal(text) is None or (refusal(text) or "").isprintable()
+    assert (invalid_reason(text) is not None) == (bad or text in {"", ".", ".."})
+    assert invalid_reason(text) is None or (invalid_reason(text) or "").isprintable()
 
 
 @pytest.mark.parametrize(
@@ -79,19 +79,19 @@ def test_only_the_named_reasons_refuse(text: str) -> None:
     ],
 )
 def test_the_id_is_found_in_what_was_pasted(line: str, found: str) -> None:
-    assert from_paste(line, [HEX, UUID, DOC]) == found
+    assert id_from_paste(line, [HEX, UUID, DOC]) == found
 
 
 def test_a_link_without_a_known_shape_gives_its_last_segment_that_is_no_tail() -> None:
-    assert from_paste("https://app.example.com/doc_5/pages/3") == "3"
-    assert from_paste("https://app.example.com/jobs/n1/result/captions.srt") == "n1"
+    assert id_from_paste("https://app.example.com/doc_5/pages/3") == "3"
+    assert id_from_paste("https://app.example.com/jobs/n1/result/captions.srt") == "n1"
 
 
 @given(st.text())
 def test_whatever_is_pasted_is_an_id_or_is_refused_with_a_reason(line: str) -> None:
     for pasted in (line, f"http://{line}"):
-        found = from_paste(pasted, [HEX])
-        assert refusal(found) or found == found.strip() != ""
+        found = id_from_paste(pasted, [HEX])
+        assert invalid_reason(found) or found == found.strip() != ""
 
 
 @pytest.mark.parametrize(
@@ -105,18 +105,18 @@ def test_whatever_is_pasted_is_an_id_or_is_refused_with_a_reason(line: str) -> N
     ],
 )
 def test_a_ref_names_its_job(text: str, ref: Ref) -> None:
-    assert resolve(text, LIST, ["heygen", "camb", "flixu"]) == ref
+    assert resolve_ref(text, LIST, ["heygen", "camb", "flixu"]) == ref
 
 
 def test_an_account_before_the_colon_comes_before_an_id_with_a_colon() -> None:
-    with pytest.raises(UnknownRef) as caught:
-        resolve("heygen:z", LIST, ["heygen"])
+    with pytest.raises(UnknownRefError) as caught:
+        resolve_ref("heygen:z", LIST, ["heygen"])
     assert caught.value.candidates == ()
 
 
 def test_an_id_of_several_accounts_names_them_all() -> None:
-    with pytest.raises(UnknownRef) as caught:
-        resolve("abc", LIST, [])
+    with pytest.raises(UnknownRefError) as caught:
+        resolve_ref("abc", LIST, [])
     assert caught.value.candidates == (Ref("heygen", "abc"), Ref("camb", "abc"))
     assert str(caught.value) == "'abc' is in several accounts: say heygen:abc or camb:abc"
 
@@ -125,18 +125,18 @@ def test_an_id_of_several_accounts_names_them_all() -> None:
     ("text", "nearest"), [("doc_2", "flixu:doc_1"), ("flixu:doc2", "flixu:doc_1"), ("heygen:abx", "heygen:abc")]
 )
 def test_an_unknown_ref_names_the_nearest(text: str, nearest: str) -> None:
-    with pytest.raises(UnknownRef, match=f"no job '{text}' on the watchlist; did you mean {nearest}"):
-        resolve(text, LIST, ["heygen"])
+    with pytest.raises(UnknownRefError, match=f"no job '{text}' on the watchlist; did you mean {nearest}"):
+        resolve_ref(text, LIST, ["heygen"])
 
 
 def test_an_unknown_ref_like_no_other_names_none_and_shows_what_is_hidden() -> None:
-    with pytest.raises(UnknownRef) as caught:
-        resolve("\x1b[31mqqqqqq", LIST, [])
+    with pytest.raises(UnknownRefError) as caught:
+        resolve_ref("\x1b[31mqqqqqq", LIST, [])
     assert str(caught.value) == r"no job '\x1b[31mqqqqqq' on the watchlist"
     assert caught.value.nearest is None
 
 
 def test_a_guess_names_every_account_whose_shape_fits() -> None:
     hints = {"heygen": [HEX], "camb": [UUID], "flixu": [DOC], "second": [UUID, HEX], "none": []}
-    assert guess(ID, hints) == ("heygen", "second")
-    assert guess("interview-4", hints) == ()
+    assert guess_accounts(ID, hints) == ("heygen", "second")
+    assert guess_accounts("interview-4", hints) == ()

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from tui.domain.job_ids import Verdict, sort_out
+from tui.domain.job_ids import CandidateStatus, parse_pasted
 from tui.domain.models import Ref
 
 HINTS = {"acme": [re.compile("^doc_")], "other": []}
@@ -21,11 +21,18 @@ HINTS = {"acme": [re.compile("^doc_")], "other": []}
     ],
 )
 def test_an_id_is_the_accounts_that_it_names_or_fits(line: str, account: str, expected: tuple[str, str]) -> None:
-    (found,) = sort_out([line], HINTS, (), account)
-    assert (found.verdict, found.account, found.id) == (Verdict.NEW, *expected)
+    (found,) = parse_pasted([line], HINTS, (), account)
+    assert (found.status, found.account, found.id) == (CandidateStatus.NEW, *expected)
 
 
 def test_what_is_there_or_stands_twice_or_is_unclear_is_said() -> None:
     lines = ["acme:a", "acme:a", "other:b", "x", "other:", "https://h/"]
-    verdicts = [each.verdict for each in sort_out(lines, HINTS, {Ref("other", "b")})]
-    assert verdicts == [Verdict.NEW, Verdict.TWICE, Verdict.THERE, Verdict.UNCLEAR, Verdict.REFUSED, Verdict.REFUSED]
+    verdicts = [each.status for each in parse_pasted(lines, HINTS, {Ref("other", "b")})]
+    assert verdicts == [
+        CandidateStatus.NEW,
+        CandidateStatus.DUPLICATE,
+        CandidateStatus.LISTED,
+        CandidateStatus.AMBIGUOUS,
+        CandidateStatus.INVALID,
+        CandidateStatus.INVALID,
+    ]

@@ -202,7 +202,7 @@ def test_another_kind_has_the_job_asked_anew(tmp_path):
             assert session.states[ref].phase is Phase.RUNNING
             await session.perform(Set((ref,), {"kind": "nonsense"}))
             assert session.states[ref].fault.kind is FaultKind.REFUSED
-            assert session.states[ref].next_ask_at is None
+            assert session.states[ref].next_poll_at is None
             await session.perform(Set((ref,), {"kind": ""}))
             assert session.states[ref].fault is None
         library.close()

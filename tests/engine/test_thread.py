@@ -211,8 +211,8 @@ def states(count):
 async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
     outbox = Outbox(lambda: None)
     for asks in range(1000):
-        outbox.state(JobState(job=Job(account="heygen", id="a"), asks=asks))
-    assert [state.asks for state in outbox.take().states.values()] == [999]
+        outbox.state(JobState(job=Job(account="heygen", id="a"), poll_count=asks))
+    assert [state.poll_count for state in outbox.take().states.values()] == [999]
     assert not outbox.take().states
 
 

@@ -14,7 +14,7 @@ from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Renew
 from tui.engine.engine import Session
-from tui.presentation.queries import Outlook, flags
+from tui.presentation.queries import EvaluationContext, flags
 from tui.storage.watchlist.file import Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
@@ -42,7 +42,7 @@ class Laptop:
         return self.session.states[ref]
 
     def flags(self, ref):
-        return flags(self[ref], Outlook(now=self.wall()))
+        return flags(self[ref], EvaluationContext(now=self.wall()))
 
 
 @pytest.mark.parametrize("seed", [22, 24])
@@ -121,14 +121,14 @@ def test_what_is_answered_right_after_a_sleep_is_dated_after_it(tmp_path):
             await asyncio.sleep(MINUTE + 1.0)
             next_tick = 10.0 - (wall() - EPOCH) % 10.0
             app.reply = lambda asked: done("https://cdn.test/1")
-            while laptop[A].next_ask_at - laptop.wall() > next_tick - 1:  # it is due before the clock is looked at
+            while laptop[A].next_poll_at - laptop.wall() > next_tick - 1:  # it is due before the clock is looked at
                 await asyncio.sleep(0.25)
                 next_tick = 10.0 - (wall() - EPOCH) % 10.0
             laptop.suspend(HOUR)
             woke = laptop.wall()
             await asyncio.sleep(next_tick - 0.1)
             assert laptop[A].phase is Phase.DONE
-            assert laptop[A].since >= woke
+            assert laptop[A].phase_since >= woke
             assert laptop[A].links[0].first_seen >= woke
 
     live(play())
@@ -142,7 +142,7 @@ def test_what_is_due_some_time_after_a_sleep_is_asked_then_and_not_so_much_later
         async with fixtures.running(laptop.session):
             await asyncio.sleep(5 * MINUTE)
             assert laptop[A].phase is Phase.MISSING  # asked hourly
-            planned, before = laptop[A].next_ask_at, len(app.log)
+            planned, before = laptop[A].next_poll_at, len(app.log)
             laptop.suspend(HOUR / 2)
             await asyncio.sleep(planned - laptop.wall() + 15.0)
             assert len(app.log) == before + 1
@@ -157,12 +157,12 @@ def test_a_short_sleep_makes_no_report_younger(tmp_path):
         laptop = Laptop(tmp_path, app)
         async with fixtures.running(laptop.session):
             await asyncio.sleep(MINUTE)
-            checked, fresh = laptop[A].checked_at, laptop[A].fresh_until
+            checked, fresh = laptop[A].checked_at, laptop[A].stale_after
             laptop.suspend(20.0)
             await asyncio.sleep(10.5)
             if laptop[A].checked_at == checked:
-                assert laptop[A].fresh_until == fresh
-            assert laptop[A].next_ask_at > laptop.wall()
+                assert laptop[A].stale_after == fresh
+            assert laptop[A].next_poll_at > laptop.wall()
 
     live(play())
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.virtual_time import HOUR, MINUTE, WEEK, VirtualLoop, live
 from tests.support.virtual_week import RATE, asks, lived
-from tui.domain.models import ENDS
+from tui.domain.models import ENDED
 
 pytestmark = pytest.mark.xdist_group("week")  # made once, by one worker
 
@@ -28,7 +28,7 @@ def test_what_ended_has_its_link_or_result_and_is_not_asked_any_more(week):
     done = [state for state in week.states.values() if state.phase == "done"]
     assert len(done) > 20
     assert [state.job.ref for state in done if not state.links and not state.result] == []
-    left = [state.job.ref for state in week.states.values() if state.phase in ENDS and state.next_ask_at is not None]
+    left = [state.job.ref for state in week.states.values() if state.phase in ENDED and state.next_poll_at is not None]
     assert left == []
 
 
@@ -36,12 +36,12 @@ def test_a_stuck_job_is_asked_hourly_and_never_given_up(week):
     stuck = [state for state in week.states.values() if "-stuck-" in state.job.id]
     assert stuck
     for state in stuck:
-        assert 0 < state.next_ask_at - state.checked_at <= 1.11 * HOUR
+        assert 0 < state.next_poll_at - state.checked_at <= 1.11 * HOUR
 
 
 def test_no_job_is_asked_more_than_its_life_is_worth(week):
-    worst = max(week.states.values(), key=lambda state: state.asks)
-    assert worst.asks < 24 * 60 + 7 * 24, worst.job.ref
+    worst = max(week.states.values(), key=lambda state: state.poll_count)
+    assert worst.poll_count < 24 * 60 + 7 * 24, worst.job.ref
 
 
 def test_a_virtual_week_is_seven_jumps_of_the_clock():

@@ -159,7 +159,7 @@ def in_journal(folder: Path, kills: int, stride: int, chance: random.Random) -> 
         with closing(Journal(path)) as found:
             assert not found.notices, found.notices
             states = found.states()
-            numbers = {state.asks for state in states.values()} or {-1}
+            numbers = {state.poll_count for state in states.values()} or {-1}
             assert len(numbers) == 1, f"half a batch: {numbers}"
             assert len(states) in (0, JOBS)
             (shown,) = numbers

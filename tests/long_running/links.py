@@ -183,9 +183,9 @@ class Month:
 
     async def _copy(self, http: httpx.AsyncClient, ref: Ref) -> None:
         """Somebody wants the link, and uses it at once."""
-        asks = self.session.states[ref].asks
+        asks = self.session.states[ref].poll_count
         found = await self.session.links.fresh(ref)
-        self.wanted += self.session.states[ref].asks - asks
+        self.wanted += self.session.states[ref].poll_count - asks
         if isinstance(found, Fault):
             self.copies[found.kind] += 1
         else:
@@ -200,7 +200,7 @@ class Month:
             len(held),
             tuple(self.early),
             self.copies,
-            sum(state.asks for state in self.session.states.values()) - first - self.wanted,
+            sum(state.poll_count for state in self.session.states.values()) - first - self.wanted,
             self.wanted,
             self._busiest(),
             tuple(sorted(self._gaps(), reverse=True)[:5]),

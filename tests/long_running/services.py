@@ -65,11 +65,11 @@ class Punctual(Ear):
 
     def state(self, state: JobState) -> None:
         ref = state.job.ref
-        if ref.account == STEADY and state.asks > self.asked.get(ref, 0) and ref in self.due:
+        if ref.account == STEADY and state.poll_count > self.asked.get(ref, 0) and ref in self.due:
             self.late.append(max(0.0, time.time() - self.due[ref]))
-        self.asked[ref] = state.asks
-        if state.next_ask_at is not None:
-            self.due[ref] = state.next_ask_at
+        self.asked[ref] = state.poll_count
+        if state.next_poll_at is not None:
+            self.due[ref] = state.next_poll_at
 
 
 class Ran(NamedTuple):
@@ -99,7 +99,7 @@ class Served(NamedTuple):
         return not self.wrong and at(self.company.own, 0.99) < LATE and self.grown < MEMORY
 
     def __str__(self) -> str:
-        asks, late = sum(state.asks for state in self.company.states.values()), self.company.late
+        asks, late = sum(state.poll_count for state in self.company.states.values()), self.company.late
         return (
             f"services: {self.services} wrong services, {asks} asks; {len(self.wrong)} jobs not as they should be; "
             f"the steady service's {len(late)} asks late by p50 {at(late, 0.5) * 1e3:.0f} ms, "
@@ -154,7 +154,7 @@ def amiss(states: Mapping[Ref, JobState]) -> list[str]:
         reported = kind is not None or (state.report is not None and state.phase is Phase.RUNNING)
         if kind is not wanted[ref.account] or not reported:
             said = "" if state.fault is None else f" ({state.fault.message})"
-            found.append(f"{ref}: {kind}{said} after {state.asks} asks, not {wanted[ref.account]}")
+            found.append(f"{ref}: {kind}{said} after {state.poll_count} asks, not {wanted[ref.account]}")
     return found
 
 

@@ -26,7 +26,7 @@ from tui.dashboard.board_model import Board
 from tui.domain.models import Job, Ref
 from tui.engine.engine import Session
 from tui.engine.thread import Outbox
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
 from tui.simulator.http import Reply, Request, gateway
 from tui.simulator.rate_limits import LIMITS
@@ -133,7 +133,7 @@ class Screen:
     """A console's front end without a terminal: its board, fed as in the program."""
 
     def __init__(self) -> None:
-        self.board = Board(Outlook(now=wall()), wall)
+        self.board = Board(EvaluationContext(now=wall()), wall)
         self.outbox = Outbox(self.take)
 
     def take(self) -> None:

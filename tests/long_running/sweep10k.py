@@ -104,7 +104,7 @@ async def swept(folder: Path, url: str, count: int) -> Swept:
     began = time.perf_counter()
     async with asyncio.timeout(WITHIN):
         watch, polling = asyncio.create_task(lag(lags, own)), asyncio.create_task(session.run())
-        while any(not state.asks for state in session.states.values()):  # noqa: ASYNC110  nothing tells of the last
+        while any(not state.poll_count for state in session.states.values()):  # noqa: ASYNC110  nothing tells of the last
             await asyncio.sleep(0.1)
         seconds = time.perf_counter() - began
         for task in (watch, polling):
@@ -115,7 +115,7 @@ async def swept(folder: Path, url: str, count: int) -> Swept:
     library.close()
     return Swept(
         jobs=len(states),
-        asked=sum(state.asks > 0 for state in states),
+        asked=sum(state.poll_count > 0 for state in states),
         faults=sum(state.fault is not None or state.phase not in (Phase.QUEUED, Phase.RUNNING) for state in states),
         seconds=seconds,
         lags=sorted(lags),

@@ -6,24 +6,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.support.strategies import NOW, WEEK, few, fits, stories
+from tests.support.strategies import NOW, WEEK, event_sequences, few_examples, fits
 from tui.domain.job_state import JobState, reduce
-from tui.domain.models import Fault, FaultKind, Job, Link, LinkKind, Phase, Report, Saved
+from tui.domain.models import DownloadedFile, Fault, FaultKind, Job, Link, LinkKind, Phase, Report
 from tui.presentation import columns
-from tui.presentation.columns import ASCII, GAP, MARKS, NAME_LEAST, UNICODE, Face, Tone, visible_columns
-from tui.presentation.queries import Outlook
+from tui.presentation.columns import (
+    ASCII,
+    COLUMN_GAP,
+    MARKS_WIDTH,
+    MIN_NAME_WIDTH,
+    UNICODE,
+    RenderOptions,
+    Tone,
+    visible_columns,
+)
+from tui.presentation.queries import EvaluationContext
 
-FACE = Face(Outlook(now=NOW))
+FACE = RenderOptions(EvaluationContext(now=NOW))
 WIDE = visible_columns(200)
 
 
 def job(phase=Phase.RUNNING, **more):
     mine = {key: more.pop(key) for key in ("label", "muted", "archived") if key in more}
-    return JobState(**{"job": Job(account="heygen", id="i", **mine), "phase": phase, "since": NOW - 420, **more})
+    return JobState(**{"job": Job(account="heygen", id="i", **mine), "phase": phase, "phase_since": NOW - 420, **more})
 
 
 def said(**more):
-    return Report(**{"phase": Phase.RUNNING, "word": "running", **more})
+    return Report(**{"phase": Phase.RUNNING, "raw_status": "running", **more})
 
 
 def link(left, exact=True, kind=LinkKind.VIDEO):
@@ -31,20 +40,20 @@ def link(left, exact=True, kind=LinkKind.VIDEO):
 
 
 def row(state, face=FACE, shown=WIDE):
-    return {column.id: cell for column, cell in zip(shown, columns.cells(state, shown, face), strict=True)}
+    return {column.id: cell for column, cell in zip(shown, columns.row_cells(state, shown, face), strict=True)}
 
 
 @pytest.mark.parametrize("width", range(1, 251))
 def test_the_columns_fit_every_width_exactly(width):
     shown = visible_columns(width)
-    taken = MARKS + sum(column.width for column in shown) + GAP * (len(shown) - 1) + 1
+    taken = MARKS_WIDTH + sum(column.width for column in shown) + COLUMN_GAP * (len(shown) - 1) + 1
     ids = [column.id for column in shown]
     assert {"status", "name"} <= set(ids)
     assert ids == [column.id for column in WIDE if column.id in ids]
     assert all(column.width > 0 and len(column.title) <= column.width for column in shown if column.id != "name")
     if width >= 40:
         assert taken == width
-        assert next(column.width for column in shown if column.id == "name") >= NAME_LEAST
+        assert next(column.width for column in shown if column.id == "name") >= MIN_NAME_WIDTH
 
 
 @pytest.mark.parametrize(
@@ -86,22 +95,25 @@ def test_at_80_the_sketch_is_kept():
     ],
 )
 def test_every_phase_has_its_glyph_word_and_tone(phase, text, plain, tone):
-    assert columns.status(job(phase), FACE) == (text, tone)
-    assert columns.status(job(phase), Face(Outlook(now=NOW), ASCII)) == (plain, tone)
+    assert columns.status_cell(job(phase), FACE) == (text, tone)
+    assert columns.status_cell(job(phase), RenderOptions(EvaluationContext(now=NOW), ASCII)) == (plain, tone)
     assert len(text) <= 11
 
 
 def test_a_word_that_is_not_known_stands_as_it_came_with_doubt():
-    assert columns.status(job(report=said(phase=None, word="lip_syncing")), FACE) == ("? lip_syncing", Tone.WARNING)
+    assert columns.status_cell(job(report=said(phase=None, raw_status="lip_syncing")), FACE) == (
+        "? lip_syncing",
+        Tone.WARNING,
+    )
 
 
 def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
-    stale = job(report=said(progress=0.62), checked_at=NOW - 720, fresh_until=NOW - 1)
+    stale = job(report=said(progress=0.62), checked_at=NOW - 720, stale_after=NOW - 1)
     found = row(stale)
     assert found["status"] == ("? running", Tone.QUIET)
     assert found["progress"] == ("12m old", Tone.WARNING)
-    assert columns.dimmed(stale, FACE)
-    assert not columns.dimmed(job(fresh_until=NOW), FACE)
+    assert columns.is_dimmed(stale, FACE)
+    assert not columns.is_dimmed(job(stale_after=NOW), FACE)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +132,7 @@ def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
     ],
 )
 def test_a_link_says_how_long_it_lives(links, result, text, tone):
-    assert columns.link(job(Phase.DONE, links=links, result=result), FACE) == (text, tone)
+    assert columns.link_cell(job(Phase.DONE, links=links, result=result), FACE) == (text, tone)
     assert len(text) <= 8
 
 
@@ -135,22 +147,22 @@ def test_a_link_says_how_long_it_lives(links, result, text, tone):
     ],
 )
 def test_what_is_downloaded_bears_its_mark_and_may_expire(links, result, text):
-    files = tuple(Saved(what, f"/d/{what}", 1, NOW) for what in ("video", "text"))
-    done = job(Phase.DONE, links=links, result=result, saved=files)
-    assert columns.link(done, FACE) == (text, Tone.DONE)
+    files = tuple(DownloadedFile(what, f"/d/{what}", 1, NOW) for what in ("video", "text"))
+    done = job(Phase.DONE, links=links, result=result, downloads=files)
+    assert columns.link_cell(done, FACE) == (text, Tone.DONE)
     assert len(text) <= 8
 
 
 def test_what_is_only_partly_downloaded_bears_no_mark():
     links = (link(5 * 86400), link(5 * 86400, kind=LinkKind.CAPTIONS))
-    done = job(Phase.DONE, links=links, saved=(Saved("captions", "/d/a.srt", 1, NOW),))
-    assert columns.link(done, FACE).text == "5d00h"
+    done = job(Phase.DONE, links=links, downloads=(DownloadedFile("captions", "/d/a.srt", 1, NOW),))
+    assert columns.link_cell(done, FACE).text == "5d00h"
 
 
 @pytest.mark.parametrize(("share", "text", "bar"), [(0.45, "↓ 45%", " 45% ████·····"), (None, "↓ …", "·")])
 def test_a_download_says_how_far_it_is(share, text, bar):
     done = job(Phase.DONE, links=(link(5 * 86400),))
-    found = row(done, FACE._replace(saving={done.job.ref: share}))
+    found = row(done, FACE._replace(download_progress={done.job.ref: share}))
     assert (found["link"].text, found["progress"].text) == (text, bar)
 
 
@@ -159,8 +171,8 @@ def test_a_download_says_how_far_it_is(share, text, bar):
     [
         (job(report=said(progress=0.62)), " 62% █████▌···"),
         (job(report=said(progress=1.0)), "100% █████████"),
-        (job(report=said(progress=0.5, staged=True)), "stage 1 of 2"),
-        (job(report=said(progress=0.0, staged=True)), "·"),
+        (job(report=said(progress=0.5, progress_is_stage=True)), "stage 1 of 2"),
+        (job(report=said(progress=0.0, progress_is_stage=True)), "·"),
         (job(report=said()), "·"),
         (job(Phase.DONE, report=said(progress=1.0)), "·"),
     ],
@@ -177,12 +189,12 @@ def test_a_bar_is_never_cut(width):
 
 
 def test_an_account_that_waits_or_stopped_shows_in_next():
-    state = job(next_ask_at=NOW + 12)
+    state = job(next_poll_at=NOW + 12)
     assert row(state)["next"].text == "12s"
-    assert row(job(next_ask_at=NOW - 3))["next"].text == "now"
+    assert row(job(next_poll_at=NOW - 3))["next"].text == "now"
     assert row(job())["next"].text == "·"
-    assert row(state, Face(Outlook(now=NOW), until={"heygen": NOW + 38}))["next"].text == "38s"
-    stopped = row(state, Face(Outlook(now=NOW), stopped=frozenset({"heygen"})))
+    assert row(state, RenderOptions(EvaluationContext(now=NOW), not_before={"heygen": NOW + 38}))["next"].text == "38s"
+    stopped = row(state, RenderOptions(EvaluationContext(now=NOW), stopped_accounts=frozenset({"heygen"})))
     assert (stopped["next"].text, stopped["provider"].tone) == ("·", Tone.QUIET)
 
 
@@ -194,14 +206,16 @@ def test_a_problem_says_what_the_service_said_of_it():
     assert row(job(Phase.DONE, label="L", report=said(message="all well")))["name"].text == "L"
 
 
-@few
-@given(stories(), st.floats(0, 1e8), st.integers(1, 250), st.sampled_from([UNICODE, ASCII]))
+@few_examples
+@given(event_sequences(), st.floats(0, 1e8), st.integers(1, 250), st.sampled_from([UNICODE, ASCII]))
 def test_whatever_happened_to_a_job_its_row_says_something(story, later, width, glyphs):
     state = JobState(job=Job(account="a", id="1"))
     for _, event in story:
         state, _ = reduce(state, event)
     shown = visible_columns(width)
-    for column, cell in zip(shown, columns.cells(state, shown, Face(Outlook(now=NOW + later), glyphs)), strict=True):
+    for column, cell in zip(
+        shown, columns.row_cells(state, shown, RenderOptions(EvaluationContext(now=NOW + later), glyphs)), strict=True
+    ):
         assert cell.text or column.id == "lang"
         assert not {"None", "null", "nan", "-1"} & set(cell.text.split())
         if column.id in {"age", "next"}:
@@ -213,23 +227,23 @@ def estimate(text):
     return None if found is None else int(found[1])
 
 
-@few
-@given(stories(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from([None, UTC]))
+@few_examples
+@given(event_sequences(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from([None, UTC]))
 def test_a_row_says_the_same_for_as_long_as_it_is_said_to(story, fit, later, share, zone):
     state, now = JobState(job=Job(account="a", id="1")), NOW + later
     for at, event in story:
         state, now = reduce(state, event)[0], at + later
-    state = replace(state, expected=fit)
-    face = Face(Outlook(now=now), zone=zone)
-    still = min(columns.still_for(state, face), 1e7)
-    then = face._replace(outlook=replace(face.outlook, now=now + max(0.0, still - 1e-3) * share))
+    state = replace(state, duration_fit=fit)
+    face = RenderOptions(EvaluationContext(now=now), time_zone=zone)
+    still = min(columns.unchanged_for(state, face), 1e7)
+    then = face._replace(context=replace(face.context, now=now + max(0.0, still - 1e-3) * share))
     before, after = row(state, face), row(state, then)
     for name, cell in before.items():
         if name in {"progress", "eta"} and still * share <= 1:
             continue  # a screen looks at no row more than once a second for an estimate's sake
         shares = estimate(cell.text), estimate(after[name].text)
         if name == "eta":
-            assert (cell.text == columns.NOTHING) is (after[name].text == columns.NOTHING)
+            assert (cell.text == columns.EMPTY_CELL) is (after[name].text == columns.EMPTY_CELL)
         elif None in shares:
             assert cell == after[name]
         else:

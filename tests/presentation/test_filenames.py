@@ -40,19 +40,19 @@ SAID = "attachment; filename*=UTF-8''Ur%2FLaub%20%E6%97%A5.mp4; filename=\"plain
     ],
 )
 def test_a_name_is_made_of_what_was_said(titles: tuple[str, ...], language: str, extension: str, called: str) -> None:
-    assert filenames.name(titles, language, extension).numbered(1) == called
+    assert filenames.filename(titles, language, extension).numbered(1) == called
 
 
 @given(st.lists(st.text(max_size=400), max_size=3), st.text(max_size=40), st.text(max_size=12), st.integers(1, 99))
 def test_any_text_becomes_a_name_never_a_path(titles: list[str], language: str, extension: str, number: int) -> None:
-    called = filenames.name(titles, language, extension).numbered(number)
-    assert len((called + filenames.UNFINISHED).encode()) <= 255
+    called = filenames.filename(titles, language, extension).numbered(number)
+    assert len((called + filenames.PART_SUFFIX).encode()) <= 255
     assert called not in {"", ".", ".."}
     assert not set('/\\:*?"<>|') & set(called)
     assert not any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in called)
     assert not any(sign in called for sign in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
     assert called[0] not in ". -"
-    assert not called.endswith((" ", ".", filenames.UNFINISHED))
+    assert not called.endswith((" ", ".", filenames.PART_SUFFIX))
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_an_extension_says_what_it_is(url: str, media: str, disposition: str, fo
 
 
 def test_a_disposition_gives_a_title_without_its_path() -> None:
-    assert filenames.title(SAID) == "Laub 日"
-    assert filenames.title('attachment; filename="../../x.mp4"') == "x"
-    assert filenames.title("inline") == ""
+    assert filenames.disposition_title(SAID) == "Laub 日"
+    assert filenames.disposition_title('attachment; filename="../../x.mp4"') == "x"
+    assert filenames.disposition_title("inline") == ""
 
 
 @given(st.text())
 def test_no_disposition_makes_it_raise(said: str) -> None:
-    assert "/" not in filenames.title(said)
+    assert "/" not in filenames.disposition_title(said)
     filenames.extension("video", "https://cdn/x", "", said)

@@ -3,18 +3,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.reference_model import arranged, counts
-from tests.support.strategies import NOW, WEEK, few, stories
+from tests.support.strategies import NOW, WEEK, event_sequences, few_examples
 from tui.domain.job_state import JobState, reduce
 from tui.domain.models import Job, Link, LinkKind, Phase, Report
-from tui.presentation.queries import FIELDS, SORTS, Filter, Outlook, View, name, views
+from tui.presentation.queries import FILTER_FIELDS, SORT_KEYS, EvaluationContext, Filter, View, display_name, views
 
 DAY = 86400.0
-OUTLOOK = Outlook(now=NOW, providers={"emea": "heygen"})
+OUTLOOK = EvaluationContext(now=NOW, providers={"emea": "heygen"})
 
 
 def job(name, phase=Phase.RUNNING, account="heygen", since=NOW, **more):
     mine = {key: more.pop(key) for key in ("label", "tags", "note", "kind", "archived") if key in more}
-    return JobState(job=Job(account=account, id=name, **mine), phase=phase, since=since, **more)
+    return JobState(job=Job(account=account, id=name, **mine), phase=phase, phase_since=since, **more)
 
 
 def link(until, exact=True):
@@ -24,7 +24,7 @@ def link(until, exact=True):
 @st.composite
 def boards(draw):
     states = []
-    for number, story in enumerate(draw(st.lists(stories(4), max_size=6))):
+    for number, story in enumerate(draw(st.lists(event_sequences(4), max_size=6))):
         state = JobState(job=Job(account=draw(st.sampled_from("ab")), id=str(number)))
         for _, event in story:
             state, _ = reduce(state, event)
@@ -33,10 +33,10 @@ def boards(draw):
     return states
 
 
-@few
+@few_examples
 @given(boards(), st.floats(NOW, NOW + 3e6))
 def test_active_done_and_problems_sum_to_all_and_expiring_lies_within_done(states, now):
-    outlook = Outlook(now=now)
+    outlook = EvaluationContext(now=now)
     found = counts(states, outlook)
     assert found[View.ACTIVE] + found[View.DONE] + found[View.PROBLEMS] == found[View.ALL]
     assert found[View.ALL] + found[View.ARCHIVE] == len(states)
@@ -48,8 +48,8 @@ def test_active_done_and_problems_sum_to_all_and_expiring_lies_within_done(state
         assert len(arranged(states, outlook, view=view)) == found[view]
 
 
-@few
-@given(boards(), st.sampled_from(["", *SORTS]), st.booleans(), st.randoms())
+@few_examples
+@given(boards(), st.sampled_from(["", *SORT_KEYS]), st.booleans(), st.randoms())
 def test_a_sort_is_total_so_that_no_order_of_arrival_shows(states, sort, descending, random):
     first = arranged(states, OUTLOOK, sort=sort, descending=descending)
     assert sorted(first) == sorted(arranged(states, OUTLOOK))
@@ -62,7 +62,7 @@ def ids(states, **settings):
     return [ref.id for ref in arranged(states, OUTLOOK, **settings)]
 
 
-@pytest.mark.parametrize("sort", sorted(SORTS))
+@pytest.mark.parametrize("sort", sorted(SORT_KEYS))
 @pytest.mark.parametrize("descending", [False, True])
 def test_ties_are_by_ref_whichever_way_it_goes(sort, descending):
     same = [job(each, label="same") for each in "cab"]
@@ -85,19 +85,31 @@ def test_ties_are_by_ref_whichever_way_it_goes(sort, descending):
 def test_each_column_sorts_by_what_it_means(sort, wanted):
     states = [
         job(
-            "r", label="Zürich", next_ask_at=NOW + 9, report=Report(phase=None, word="x", progress=0.5), since=NOW - 10
+            "r",
+            label="Zürich",
+            next_poll_at=NOW + 9,
+            report=Report(phase=None, raw_status="x", progress=0.5),
+            since=NOW - 10,
         ),
         job("d", Phase.DONE, label="aa", links=(link(NOW + 5),), since=NOW - 40),
-        job("f", Phase.FAILED, label="Ab", report=Report(phase=None, word="x", language="fr"), since=NOW - 50),
-        job("q", Phase.QUEUED, label="ac", next_ask_at=NOW + 1, since=NOW - 1),
+        job("f", Phase.FAILED, label="Ab", report=Report(phase=None, raw_status="x", language="fr"), since=NOW - 50),
+        job("q", Phase.QUEUED, label="ac", next_poll_at=NOW + 1, since=NOW - 1),
     ]
     assert ids(states, sort=sort) == wanted
 
 
 STATES = [
     job("7544-ur", label="Spring launch", tags=("launch", "q3"), note="legal waits"),
-    job("doc_1", Phase.FAILED, "emea", report=Report(phase=None, word="x", title="Contract: draft", language="fr")),
-    job("a:b", Phase.TIMED_OUT, "camb", kind="dub", report=Report(phase=None, word="x", language="Urdu (Pakistan)")),
+    job(
+        "doc_1", Phase.FAILED, "emea", report=Report(phase=None, raw_status="x", title="Contract: draft", language="fr")
+    ),
+    job(
+        "a:b",
+        Phase.TIMED_OUT,
+        "camb",
+        kind="dub",
+        report=Report(phase=None, raw_status="x", language="Urdu (Pakistan)"),
+    ),
     job("d", Phase.DONE, "konpro", links=(link(NOW + 60),)),
 ]
 
@@ -136,17 +148,23 @@ def test_a_filter_shows_what_it_says(text, wanted):
     assert ids(STATES, wanted=Filter.parse(text)) == wanted
 
 
-@few
-@given(st.text(max_size=30) | st.lists(st.sampled_from([*FIELDS, ":", "-", '"', "'", "\\", "x", " "])).map("".join))
+@few_examples
+@given(
+    st.text(max_size=30) | st.lists(st.sampled_from([*FILTER_FIELDS, ":", "-", '"', "'", "\\", "x", " "])).map("".join)
+)
 def test_no_text_breaks_a_filter(text):
     found = Filter.parse(text)
     assert set(ids(STATES, wanted=found)) <= {state.job.id for state in STATES}
-    assert all(term.field in {"", *FIELDS} for term in found.terms)
+    assert all(term.field in {"", *FILTER_FIELDS} for term in found.terms)
 
 
 def test_a_name_is_the_label_else_the_title_else_the_id():
-    report = Report(phase=None, word="x", title="Title")
-    assert [name(job("i", label="L", report=report)), name(job("i", report=report)), name(job("i"))] == [
+    report = Report(phase=None, raw_status="x", title="Title")
+    assert [
+        display_name(job("i", label="L", report=report)),
+        display_name(job("i", report=report)),
+        display_name(job("i")),
+    ] == [
         "L",
         "Title",
         "i",

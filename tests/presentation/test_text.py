@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui.presentation import formatting
-from tui.presentation.languages import LANGUAGES, QUALIFIERS
+from tui.presentation.languages import LANGUAGE_CODES, QUALIFIER_CODES
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
 HOSTILE = st.text(
@@ -70,7 +70,7 @@ def test_a_quotation_mark_that_was_decoded_wrong_takes_no_text_along():
 
 
 def test_lines_keep_their_breaks_and_lose_their_tabs():
-    assert formatting.clean("a\r\n\tb\n\nc\x1b[2J\n", lines=True) == "a\n    b\n\nc\n"
+    assert formatting.clean("a\r\n\tb\n\nc\x1b[2J\n", keep_lines=True) == "a\n    b\n\nc\n"
 
 
 def test_too_long_is_cut_with_an_ellipsis():
@@ -82,15 +82,15 @@ def test_too_long_is_cut_with_an_ellipsis():
 
 @given(ANYTHING | HOSTILE, st.booleans(), st.integers(1, 30))
 def test_cleaning_twice_is_cleaning_once(said: str, lines: bool, most: int):
-    once = formatting.clean(said, most, lines=lines)
-    assert formatting.clean(once, most, lines=lines) == once
+    once = formatting.clean(said, most, keep_lines=lines)
+    assert formatting.clean(once, most, keep_lines=lines) == once
     assert len(once) <= most
 
 
 @given(ANYTHING | HOSTILE, st.booleans())
 def test_no_control_format_or_surrogate_comes_through(said: str, lines: bool):
     allowed = SEEN_FORMATS | {"\u200c", "\u200d"} | ({"\n"} if lines else set())
-    shown = set(formatting.clean(said, lines=lines)) - allowed
+    shown = set(formatting.clean(said, keep_lines=lines)) - allowed
     assert not {c for c in shown if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
 
 
@@ -192,13 +192,13 @@ def test_a_clock_shows_seconds_only_when_asked():
 
 
 def test_iso_drops_milliseconds_and_says_utc():
-    assert formatting.iso(at(2026, 11, 21, 14, 5, 9) + 0.999) == "2026-11-21T14:05:09Z"
-    assert formatting.iso(-0.5) == "1969-12-31T23:59:59Z"
+    assert formatting.iso_time(at(2026, 11, 21, 14, 5, 9) + 0.999) == "2026-11-21T14:05:09Z"
+    assert formatting.iso_time(-0.5) == "1969-12-31T23:59:59Z"
 
 
 @given(st.floats(allow_nan=False))
 def test_no_instant_is_too_far_away_to_be_shown(moment: float):
-    assert formatting.iso(moment).endswith("Z")
+    assert formatting.iso_time(moment).endswith("Z")
     assert formatting.instant(moment, timezone(timedelta(hours=14)), 0)
 
 
@@ -270,20 +270,20 @@ def test_a_masked_url_shows_where_but_not_what_opens_it(url: str, shown: str):
     ],
 )
 def test_a_language_is_its_tag_or_its_first_letters(name: str, short: str):
-    assert formatting.language(name) == short
+    assert formatting.language_code(name) == short
 
 
-@given(st.sampled_from(sorted(LANGUAGES)), st.sampled_from(sorted(QUALIFIERS)))
+@given(st.sampled_from(sorted(LANGUAGE_CODES)), st.sampled_from(sorted(QUALIFIER_CODES)))
 def test_every_known_language_and_region_has_a_tag(language: str, region: str):
-    tag = formatting.language(f"{language.title()} ({region.title()})")
-    assert tag.split("-")[0] == LANGUAGES[language].split("-")[0]
+    tag = formatting.language_code(f"{language.title()} ({region.title()})")
+    assert tag.split("-")[0] == LANGUAGE_CODES[language].split("-")[0]
     assert len(tag) <= 7
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "Z"])))
 @example("000000𝍠")
 def test_a_language_is_never_wider_than_its_column(name: str):
-    assert cell_len(formatting.language(name)) <= 7
+    assert cell_len(formatting.language_code(name)) <= 7
 
 
 def test_a_sparkline_goes_from_the_lowest_to_the_highest():
@@ -296,7 +296,7 @@ def test_a_sparkline_goes_from_the_lowest_to_the_highest():
 @pytest.mark.parametrize("zone", [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")])
 @given(st.floats(1_700_000_000, 1_900_000_000))
 def test_an_instant_is_said_in_another_way_from_midnight_on_and_not_before(zone: tzinfo, now: float):
-    ends = formatting.day_ends(zone, now)
+    ends = formatting.next_midnight(zone, now)
     assert 0 < ends - now <= 25 * 3600
     assert formatting.instant(now, zone, ends - 0.001) == formatting.instant(now, zone, now)
     assert formatting.instant(now, zone, ends) != formatting.instant(now, zone, now)

@@ -47,7 +47,7 @@ BATCH = {
 def test_every_word_of_elevenlabs_is_known(word: str, phase: Phase) -> None:
     report = read("elevenlabs", {**DUB, "status": word})
     assert isinstance(report, Report)
-    assert (report.phase, report.word, report.title, report.language) == (phase, word, "My Dubbing Project", "es")
+    assert (report.phase, report.raw_status, report.title, report.language) == (phase, word, "My Dubbing Project", "es")
 
 
 def test_what_elevenlabs_says_of_a_failure_is_read() -> None:

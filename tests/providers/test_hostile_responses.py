@@ -55,7 +55,7 @@ replies = st.builds(Reply, statuses, headers, bodies, instants) | st.builds(
 
 
 def is_clean(text: str | None) -> bool:
-    return text is None or (text == clean(text, len(text) + 1, lines=True) and len(text) <= 1 << 20)
+    return text is None or (text == clean(text, len(text) + 1, keep_lines=True) and len(text) <= 1 << 20)
 
 
 @given(replies)
@@ -68,11 +68,11 @@ def test_reading_never_raises_and_says_only_what_is_clean(reply: Reply):
             assert found.retry_at is None or reply.at <= found.retry_at < math.inf
             continue
         assert 200 <= reply.status < 300
-        assert found.word
-        assert all(map(is_clean, [found.word, found.title, found.language, found.message, found.run]))
-        assert found.run not in {"", ".", ".."}
+        assert found.raw_status
+        assert all(map(is_clean, [found.raw_status, found.title, found.language, found.message, found.result_id]))
+        assert found.result_id not in {"", ".", ".."}
         assert found.progress is None or 0 <= found.progress <= 1
-        assert found.whole or found.phase is Phase.DONE
+        assert found.is_complete or found.phase is Phase.DONE
         assert all(link.url.lower().startswith(("http://", "https://")) for link in found.links)
 
 

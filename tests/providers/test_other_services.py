@@ -85,7 +85,7 @@ def test_elevenlabs_is_read_without_a_line_of_code(word: str, phase: Phase):
     body = {"dubbing_id": "8Vfs", "name": "Launch", "status": word, "target_languages": ["es"], "error": None}
     found = read(ELEVENLABS, "", reply(body))
     assert isinstance(found, Report)
-    assert (found.phase, found.title, found.language, found.whole) == (phase, "Launch", "es", True)
+    assert (found.phase, found.title, found.language, found.is_complete) == (phase, "Launch", "es", True)
     assert ELEVENLABS.endpoint().status.path.url(ELEVENLABS.base_url, id="8Vfs") == (
         "https://api.elevenlabs.io/v1/dubbing/8Vfs"
     )
@@ -114,7 +114,7 @@ def test_azure_says_with_a_good_reply_when_to_ask_again(word: str, phase: Phase)
     body = {"id": job_id, "createdDateTimeUtc": "2020-03-26T00:00:00Z", "status": word, "summary": {"total": 10}}
     found = read(AZURE, "", reply(body, retry_after="10"))
     assert isinstance(found, Report)
-    assert (found.phase, found.word, found.retry_after) == (phase, word, 10.0)
+    assert (found.phase, found.raw_status, found.retry_after) == (phase, word, 10.0)
     assert AZURE.hints_at(job_id)
     assert AZURE.endpoint().status.path.url("https://x.example/", id=job_id) == (
         f"https://x.example/translator/document/batches/{job_id}?api-version=2024-05-01"

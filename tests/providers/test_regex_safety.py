@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.domain.ids import SHAPED
+from tui.domain.ids import MAX_MATCHED_LENGTH
 from tui.providers.fields import Regex
 from tui.providers.loader import library
 from tui.providers.regex_safety import MOST, ways
@@ -68,7 +68,7 @@ def test_an_ordinary_shape_is_taken(expression):
 
 
 def test_the_shapes_of_the_known_services_are_far_from_the_bound():
-    assert max(ways(shape, SHAPED) for each in library().values() for shape in each.ids) < MOST / 1000
+    assert max(ways(shape, MAX_MATCHED_LENGTH) for each in library().values() for shape in each.ids) < MOST / 1000
 
 
 @given(
@@ -80,17 +80,17 @@ def test_the_shapes_of_the_known_services_are_far_from_the_bound():
         ),
         max_leaves=12,
     ),
-    st.text("ab", max_size=SHAPED - 1),
+    st.text("ab", max_size=MAX_MATCHED_LENGTH - 1),
 )
 def test_whatever_is_taken_has_few_ways_and_ends(expression, text):
     try:
         shape = re.compile(Regex.parse(f"^{expression}$"))
     except ValueError:
         return
-    assert ways(shape.pattern, SHAPED) <= MOST
+    assert ways(shape.pattern, MAX_MATCHED_LENGTH) <= MOST
     shape.search(f"{text}!")  # what does not end fails by the test's time-out
 
 
 def test_the_worst_that_is_taken_ends():
     shape = re.compile(Regex.parse("^a*a*a*b"))
-    assert shape.search("a" * SHAPED) is None
+    assert shape.search("a" * MAX_MATCHED_LENGTH) is None

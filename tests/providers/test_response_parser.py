@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, Result, Sighting
+from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
 from tui.providers.loader import Provider, UnknownKind, library
 from tui.providers.response_parser import Health, Reply, health, read, read_bulk, read_result, reset_after, retry_after
 
@@ -66,7 +66,7 @@ def flixu(status: str, progress: float | None, url: str | None = None) -> dict[s
     return {"data": data, "meta": {"request_id": "c3d4e5f6-7890-abcd-ef12-345678901234"}}
 
 
-VIDEO = Sighting(LinkKind.VIDEO, HEYGEN_URL, WEEK)
+VIDEO = ReportedLink(LinkKind.VIDEO, HEYGEN_URL, WEEK)
 KONPRO_URL = "https://cdn.konpro.ai/videos/demo-translated.mp4"
 FLIXU_URL = "https://api.flixu.ai/v1/documents/doc_abc123def456/download"
 V = "https://files.example/v"
@@ -74,7 +74,7 @@ V = "https://files.example/v"
 REPORTS: list[tuple[str, str, object, dict[str, Any]]] = [
     # seed 001, the four examples (the failed one lacks a comma there: see the faults)
     ("heygen", "seed success", heygen("success", output_language="Urdu (Pakistan)", url=HEYGEN_URL),
-     {"phase": Phase.DONE, "word": "success", "title": "My Translated Video", "language": "Urdu (Pakistan)",
+     {"phase": Phase.DONE, "raw_status": "success", "title": "My Translated Video", "language": "Urdu (Pakistan)",
       "links": (VIDEO,)}),
     ("heygen", "seed running", heygen("running"), {"phase": Phase.RUNNING, "title": "My Translated Video"}),
     ("heygen", "seed pending", heygen("pending"), {"phase": Phase.QUEUED, "links": ()}),
@@ -83,49 +83,51 @@ REPORTS: list[tuple[str, str, object, dict[str, Any]]] = [
     ("heygen", "enum failed", heygen("failed: Video rendering failed"), {"phase": Phase.FAILED}),
     ("heygen", "enum pending", heygen("pending: Waiting in queue"), {"phase": Phase.QUEUED}),
     ("heygen", "enum success", heygen("success: Video rendered successfully", url=V),
-     {"phase": Phase.DONE, "word": "success: Video rendered successfully"}),
+     {"phase": Phase.DONE, "raw_status": "success: Video rendered successfully"}),
     ("heygen", "enum running", heygen("running: Video is rendering"), {"phase": Phase.RUNNING}),
     # seed 001: caption_url, a file in .ass format
     ("heygen", "captions", heygen("success", url=HEYGEN_URL, caption_url="https://files.example/c.ass"),
-     {"links": (VIDEO, Sighting(LinkKind.CAPTIONS, "https://files.example/c.ass"))}),
-    ("heygen", "done, the link not there", heygen("success"), {"phase": Phase.DONE, "whole": False, "links": ()}),
-    ("heygen", "failed needs no link", heygen("failed"), {"phase": Phase.FAILED, "whole": True}),
+     {"links": (VIDEO, ReportedLink(LinkKind.CAPTIONS, "https://files.example/c.ass"))}),
+    ("heygen", "done, the link not there", heygen("success"), {"phase": Phase.DONE, "is_complete": False, "links": ()}),
+    ("heygen", "failed needs no link", heygen("failed"), {"phase": Phase.FAILED, "is_complete": True}),
     # [W] September 2026: a warning beside the data
     ("heygen", "with a warning", heygen("running") | {"warning": {"message": "v2 ends", "v3_endpoint": "/v3/x"}},
      {"phase": Phase.RUNNING, "message": None}),
     # seed 000
     ("konpro", "seed success", {"error": None, "data": {"video_translate_id": "x", "title": "KonPro Demo Translation",
      "status": "success", "url": KONPRO_URL, "message": None}},
-     {"phase": Phase.DONE, "title": "KonPro Demo Translation", "links": (Sighting(LinkKind.VIDEO, KONPRO_URL, WEEK),)}),
+     {"phase": Phase.DONE, "title": "KonPro Demo Translation", "links": (
+         ReportedLink(LinkKind.VIDEO, KONPRO_URL, WEEK),)}),
     ("konpro", "seed running", {"error": None, "data": {"status": "running"}}, {"phase": Phase.RUNNING}),
     ("konpro", "seed pending", {"error": None, "data": {"status": "pending"}}, {"phase": Phase.QUEUED}),
     ("konpro", "seed failed", {"error": None, "data": {"status": "failed", "message": "no speech"}},
      {"phase": Phase.FAILED, "message": "no speech"}),
     # seed 002, the five words; [S][D] the variants
     ("camb", "pending", {"status": "PENDING", "run_id": None, "exception_reason": None, "message": None},
-     {"phase": Phase.RUNNING, "word": "PENDING", "run": None, "message": None}),
+     {"phase": Phase.RUNNING, "raw_status": "PENDING", "result_id": None, "message": None}),
     ("camb", "success", {"status": "SUCCESS", "run_id": 6221, "exception_reason": "NONE", "message": "ok"},
-     {"phase": Phase.DONE, "run": "6221", "message": "ok", "whole": True}),
+     {"phase": Phase.DONE, "result_id": "6221", "message": "ok", "is_complete": True}),
     ("camb", "error", {"status": "ERROR", "exception_reason": "INTERNAL"},
      {"phase": Phase.FAILED, "message": "INTERNAL"}),
     ("camb", "timeout", {"status": "TIMEOUT"}, {"phase": Phase.TIMED_OUT}),
     ("camb", "payment", {"status": "PAYMENT_REQUIRED"}, {"phase": Phase.BLOCKED}),
     ("camb", "error for want of payment", {"status": "ERROR", "exception_reason": "PAYMENT_REQUIRED"},
-     {"phase": Phase.BLOCKED, "word": "ERROR", "message": "PAYMENT_REQUIRED"}),
-    ("camb", "the whole body", "SUCCESS", {"phase": Phase.DONE, "word": "SUCCESS", "run": None}),
+     {"phase": Phase.BLOCKED, "raw_status": "ERROR", "message": "PAYMENT_REQUIRED"}),
+    ("camb", "the whole body", "SUCCESS", {"phase": Phase.DONE, "raw_status": "SUCCESS", "result_id": None}),
     ("camb", "message an object", {"status": "ERROR", "message": {"message": "bad input"}}, {"message": "bad input"}),
     ("camb", "message another object", {"status": "ERROR", "message": {"code": 3}}, {"message": None}),
     ("camb", "none in any case", {"status": "ERROR", "exception_reason": " none "},
      {"phase": Phase.FAILED, "message": None}),
     ("camb", "run a string", {"status": "SUCCESS", "run_id": "r-9"}, {"run": "r-9"}),
-    ("camb", "run NONE", {"status": "SUCCESS", "run_id": "NONE"}, {"run": None}),
-    ("camb", "run leaves its path", {"status": "SUCCESS", "run_id": ".."}, {"run": None}),
-    ("camb", "run true", {"status": "SUCCESS", "run_id": True}, {"run": None}),
+    ("camb", "run NONE", {"status": "SUCCESS", "run_id": "NONE"}, {"result_id": None}),
+    ("camb", "run leaves its path", {"status": "SUCCESS", "run_id": ".."}, {"result_id": None}),
+    ("camb", "run true", {"status": "SUCCESS", "run_id": True}, {"result_id": None}),
     # seed 003, both examples and the progress table
     ("flixu", "seed completed", flixu("completed", 1.0, FLIXU_URL),
-     {"phase": Phase.DONE, "progress": 1.0, "staged": True,
-      "links": (Sighting(LinkKind.DOCUMENT, FLIXU_URL, None, key=True),)}),
-    ("flixu", "seed processing", flixu("processing", 0.5), {"phase": Phase.RUNNING, "progress": 0.5, "staged": True}),
+     {"phase": Phase.DONE, "progress": 1.0, "progress_is_stage": True,
+      "links": (ReportedLink(LinkKind.DOCUMENT, FLIXU_URL, None, needs_key=True),)}),
+    ("flixu", "seed processing", flixu("processing", 0.5),
+     {"phase": Phase.RUNNING, "progress": 0.5, "progress_is_stage": True}),
     ("flixu", "created", flixu("created", 0.0), {"phase": Phase.QUEUED, "progress": 0.0}),
     ("flixu", "error", flixu("error", 0) | {"data": {"status": "error", "progress": 0, "error": "unreadable PDF"}},
      {"phase": Phase.FAILED, "progress": 0.0, "message": "unreadable PDF"}),
@@ -139,21 +141,24 @@ REPORTS: list[tuple[str, str, object, dict[str, Any]]] = [
     # [S] v3: completed with video_url null happens briefly
     ("heygen-v3", "completed", heygen3("completed", title="T", output_language="French", video_url=V, audio_url=V + "a",
      srt_caption_url=V + ".srt", vtt_caption_url=V + ".vtt", duration=3.5, created_at=1),
-     {"phase": Phase.DONE, "title": "T", "language": "French", "whole": True, "links": (
-         Sighting(LinkKind.VIDEO, V, WEEK), Sighting(LinkKind.AUDIO, V + "a", WEEK),
-         Sighting(LinkKind.CAPTIONS, V + ".srt"), Sighting(LinkKind.CAPTIONS, V + ".vtt"))}),
-    ("heygen-v3", "completed, not whole", heygen3("completed", video_url=None), {"phase": Phase.DONE, "whole": False}),
-    ("heygen-v3", "captions are not the promise", heygen3("completed", srt_caption_url=V), {"whole": False}),
-    ("heygen-v3", "audio alone", heygen3("completed", translate_audio_only=True, audio_url=V), {"whole": True}),
-    ("heygen-v3", "only what is required", heygen3("pending"), {"phase": Phase.QUEUED, "title": None, "whole": True}),
+     {"phase": Phase.DONE, "title": "T", "language": "French", "is_complete": True, "links": (
+         ReportedLink(LinkKind.VIDEO, V, WEEK), ReportedLink(LinkKind.AUDIO, V + "a", WEEK),
+         ReportedLink(LinkKind.CAPTIONS, V + ".srt"), ReportedLink(LinkKind.CAPTIONS, V + ".vtt"))}),
+    ("heygen-v3", "completed, not whole", heygen3("completed", video_url=None),
+     {"phase": Phase.DONE, "is_complete": False}),
+    ("heygen-v3", "captions are not the promise", heygen3("completed", srt_caption_url=V), {"is_complete": False}),
+    ("heygen-v3", "audio alone", heygen3("completed", translate_audio_only=True, audio_url=V), {"is_complete": True}),
+    ("heygen-v3", "only what is required", heygen3("pending"),
+     {"phase": Phase.QUEUED, "title": None, "is_complete": True}),
     ("heygen-v3", "failed", heygen3("failed", failure_message="no face"),
      {"phase": Phase.FAILED, "message": "no face"}),
     # words that no file has
-    ("heygen", "unknown", heygen("rendering_v9"), {"phase": None, "word": "rendering_v9", "whole": True}),
-    ("heygen", "in capitals, with space", heygen("  SUCCESS \n", url=V), {"phase": Phase.DONE, "word": "SUCCESS"}),
-    ("heygen", "an integer", heygen(7), {"phase": None, "word": "7"}),
-    ("heygen", "a float", heygen(7.0), {"phase": None, "word": "7"}),
-    ("heygen", "only a colon", heygen(": huh"), {"phase": None, "word": ": huh"}),
+    ("heygen", "unknown", heygen("rendering_v9"), {"phase": None, "raw_status": "rendering_v9", "is_complete": True}),
+    ("heygen", "in capitals, with space", heygen("  SUCCESS \n", url=V),
+     {"phase": Phase.DONE, "raw_status": "SUCCESS"}),
+    ("heygen", "an integer", heygen(7), {"phase": None, "raw_status": "7"}),
+    ("heygen", "a float", heygen(7.0), {"phase": None, "raw_status": "7"}),
+    ("heygen", "only a colon", heygen(": huh"), {"phase": None, "raw_status": ": huh"}),
     # bodies that are odd and good
     ("heygen", "BOM", b"\xef\xbb\xbf" + json.dumps(heygen("running")).encode(), {"phase": Phase.RUNNING}),
     ("heygen", "key twice", b'{"data":{"status":"failed","status":"running"}}', {"phase": Phase.RUNNING}),
@@ -189,7 +194,7 @@ def test_an_alias_holds_for_every_provider(name: str, word: str, phase: Phase):
 @pytest.mark.parametrize("kind", KNOWN["camb"].kinds)
 def test_every_camb_kind_has_the_same_status_shape(kind: str):
     found = report("camb", {"status": "SUCCESS", "run_id": 5, "exception_reason": "NONE"}, kind)
-    assert (found.phase, found.run, found.message) == (Phase.DONE, "5", None)
+    assert (found.phase, found.result_id, found.message) == (Phase.DONE, "5", None)
 
 
 def test_numbers_are_words_where_a_file_says_so():
@@ -230,7 +235,7 @@ def test_numbers_are_words_where_a_file_says_so():
 )
 def test_what_is_no_link_is_dropped_and_promised_still(url: object):
     found = report("flixu", {"data": {"status": "completed", "result_url": url}})
-    assert (found.phase, found.links, found.whole) == (Phase.DONE, (), False)
+    assert (found.phase, found.links, found.is_complete) == (Phase.DONE, (), False)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/x", "HTTPS://FILES.EXAMPLE/É?x=%20#y", "https://[::1]/x"])
@@ -472,7 +477,7 @@ def test_a_bulk_reply_is_reports_by_id():
         "7": Phase.RUNNING,
     }
     assert {one.retry_after for one in found.values()} == {3.0}
-    assert [job_id for job_id, one in found.items() if not one.whole] == ["c"]  # asked singly, for its links
+    assert [job_id for job_id, one in found.items() if not one.is_complete] == ["c"]  # asked singly, for its links
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tui.domain.content_headers import Digest
-from tui.presentation.filenames import Name
+from tui.presentation.filenames import Filename
 from tui.storage import partial_file
 from tui.storage.partial_file import Part
 
-NAME = Name("Spring launch", ".ur-PK.mp4")
+NAME = Filename("Spring launch", ".ur-PK.mp4")
 
 
 def begun(folder: Path, data: bytes = b"all of it") -> Part:

@@ -74,8 +74,8 @@ class LibraryFeed:
                 return Outcome(message=f"asking {len(refs)}")
             case Renew(refs):
                 self.renewed += refs
-                links = [job_state.soonest(self.library.board()[ref]) for ref in refs]
-                living = tuple(link for link in links if link and not expiry.expired(link, self.now()))
+                links = [job_state.primary_link(self.library.board()[ref]) for ref in refs]
+                living = tuple(link for link in links if link and not expiry.is_expired(link, self.now()))
                 return self.renewal or Outcome(message="renewed", links=living)
             case Download(refs):
                 self.downloaded += refs

@@ -12,7 +12,7 @@ def batch(number: int) -> list[Entry]:
     before, after = (Phase.RUNNING, Phase.QUEUED) if number % 2 else (Phase.QUEUED, Phase.RUNNING)
     return [
         Entry(
-            JobState(job=Job(account="a", id=str(job)), phase=after, asks=number, checked_at=float(number)),
+            JobState(job=Job(account="a", id=str(job)), phase=after, poll_count=number, checked_at=float(number)),
             PhaseChange(Ref("a", str(job)), before, after, None, float(number), ""),
             b"%d" % number,
             float(number),

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.presentation.queries import SORTS, Filter, Outlook, View, views
+from tui.presentation.queries import SORT_KEYS, EvaluationContext, Filter, View, views
 
 
-def counts(states: Iterable[JobState], outlook: Outlook) -> dict[View, int]:
+def counts(states: Iterable[JobState], outlook: EvaluationContext) -> dict[View, int]:
     """How many jobs each view shows."""
     found = dict.fromkeys(View, 0)
     for state in states:
@@ -18,7 +18,7 @@ def counts(states: Iterable[JobState], outlook: Outlook) -> dict[View, int]:
 
 def arranged(
     states: Iterable[JobState],
-    outlook: Outlook,
+    outlook: EvaluationContext,
     *,
     view: View = View.ALL,
     wanted: Filter = Filter(),  # noqa: B008  a NamedTuple: immutable
@@ -27,9 +27,9 @@ def arranged(
 ) -> list[Ref]:
     """The refs of the jobs that a table shows, in order. `states` come in the watchlist's order; ties stay so."""
     shown = [state for state in states if view in views(state, outlook) and wanted.matches(state, outlook)]
-    if sort in SORTS:
+    if sort in SORT_KEYS:
         shown.sort(key=lambda state: state.job.ref)
-        shown.sort(key=SORTS[sort], reverse=descending)
+        shown.sort(key=SORT_KEYS[sort], reverse=descending)
     elif descending:
         shown.reverse()
     return [state.job.ref for state in shown]

@@ -25,7 +25,7 @@ from tui.domain.models import ACTIVE, Phase, Ref
 from tui.engine.api import AccountState, Health
 from tui.engine.thread import Outbox
 from tui.presentation import columns, formatting
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 
 PAINT = 1.3
 """Seconds from what happens to where a screen shows it: a wake-up every 0.1 s, and a tick a second."""
@@ -44,11 +44,11 @@ def _brief(state: JobState, now: float) -> str:
     """What is known of the job, for who has to find out why."""
     said = {
         "checked": state.checked_at and round(state.checked_at - now, 1),
-        "next": state.next_ask_at and round(state.next_ask_at - now, 1),
-        "fresh": state.fresh_until and round(state.fresh_until - now, 1),
+        "next": state.next_poll_at and round(state.next_poll_at - now, 1),
+        "fresh": state.stale_after and round(state.stale_after - now, 1),
         "fault": state.fault and state.fault.kind,
         "archived": state.job.archived,
-        "why": state.reason,
+        "why": state.next_poll_reason,
     }
     return ", ".join(f"{name} {value}" for name, value in said.items())
 
@@ -102,7 +102,7 @@ class Witness:
         self.wall = wall
         self.stopped = False
         self.began = asyncio.get_running_loop().time()
-        self.board = Board(Outlook(now=wall()), wall)
+        self.board = Board(EvaluationContext(now=wall()), wall)
         self.outbox = Outbox(self.take)
         self.painted: dict[Ref, Painted] = {}
         self.role = ""
@@ -152,23 +152,23 @@ class Witness:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(max(TICK, min(SILENT, soonest)), self._tick)
 
-    def _paint(self, ref: Ref, face: columns.Face) -> None:
+    def _paint(self, ref: Ref, face: columns.RenderOptions) -> None:
         state = self.board.states[ref]
-        until = face.outlook.now + columns.still_for(state, face)
+        until = face.context.now + columns.unchanged_for(state, face)
         self.painted[ref] = Painted(state, self._row(state, face), until)
         heapq.heappush(self._due, (until, ref))
         self.judge(ref)
 
-    def _row(self, state: JobState, face: columns.Face) -> dict[str, str]:
-        shown = columns.cells(state, COLUMNS, face)
+    def _row(self, state: JobState, face: columns.RenderOptions) -> dict[str, str]:
+        shown = columns.row_cells(state, COLUMNS, face)
         return {column.id: cell.text for column, cell in zip(COLUMNS, shown, strict=True)}
 
     def _note(self, ref: Ref, state: JobState) -> None:
         """What was planned with a report: by it one knows when it is old."""
-        if state.checked_at is None or state.next_ask_at is None or state.fault is not None:
+        if state.checked_at is None or state.next_poll_at is None or state.fault is not None:
             return
         key = (ref, state.checked_at)  # a person's wish may come before the first of these
-        self.record.planned[key] = max(self.record.planned.get(key, 0.0), state.next_ask_at - state.checked_at)
+        self.record.planned[key] = max(self.record.planned.get(key, 0.0), state.next_poll_at - state.checked_at)
 
     # What is judged.
 
@@ -238,7 +238,7 @@ class Witness:
             self._lie(ref, "age of the report", f"{said}, told {now - told[-1].at if told else -1:.0f} s ago")
 
     def _judge_link(self, ref: Ref, painted: Painted, now: float) -> None:
-        shown, link = painted.row["link"], reducer.soonest(painted.state)
+        shown, link = painted.row["link"], reducer.primary_link(painted.state)
         if link is None or "/cdn/" not in link.url:
             return
         dies = self.services.dies(link.url)
@@ -274,7 +274,7 @@ class Witness:
     def _judge_progress(self, ref: Ref, painted: Painted, fact: Fact) -> None:
         """No service here measures progress: what stands without its mark is a stage, or a lie."""
         shown = painted.row["progress"].strip()
-        if shown in {columns.NOTHING, ""} or shown.endswith(" old"):
+        if shown in {columns.EMPTY_CELL, ""} or shown.endswith(" old"):
             return
         if shown.startswith("~"):
             self.record.counts["estimates of progress, marked"] += 1
@@ -284,16 +284,16 @@ class Witness:
     def _judge_age(self, ref: Ref, painted: Painted, fact: Fact, now: float) -> None:
         """AGE: for so long it has been known to be in its phase. Never longer than it is."""
         state = painted.state
-        if state.since is None or fact.end in {"odd", "missing"}:
+        if state.phase_since is None or fact.end in {"odd", "missing"}:
             return
-        if state.since > now + PAINT:
-            self._lie(ref, "age", f"{state.phase} from {state.since - now:.1f} s in the future")
+        if state.phase_since > now + PAINT:
+            self._lie(ref, "age", f"{state.phase} from {state.phase_since - now:.1f} s in the future")
         begins = {Phase.RUNNING: fact.runs, Phase.DONE: fact.ends, Phase.FAILED: fact.ends, Phase.BLOCKED: fact.ends}
         if ref.account == "camb":
             del begins[Phase.RUNNING]
         begins[Phase.TIMED_OUT] = fact.ends
-        if state.phase in begins and state.since < begins[state.phase] - 0.1:
-            early = begins[state.phase] - state.since
+        if state.phase in begins and state.phase_since < begins[state.phase] - 0.1:
+            early = begins[state.phase] - state.phase_since
             self._lie(ref, "age", f"{state.phase} since {early:.1f} s before it was")
 
     # What is asked.
@@ -315,7 +315,7 @@ class Witness:
             loop.call_later(PAINT, self._judge_wait, held)
         for ref in refs:
             state = self.board.states.get(ref)
-            at = columns.next_ask(state, face) if state is not None else None
+            at = columns.next_poll_at(state, face) if state is not None else None
             if at is None or state is None or ref in self.wished:
                 continue
             ahead = AHEAD if len(refs) > 1 else 0.0
@@ -339,7 +339,7 @@ class Witness:
             )
 
     def _judge_next(self, state: JobState, seconds: float) -> None:
-        still = (columns.next_ask(state, self.board.face) or 0.0) > self.wall()
+        still = (columns.next_poll_at(state, self.board.face) or 0.0) > self.wall()
         if self.board.states.get(state.job.ref) is state and still and not self.stopped:
             self._lie(state.job.ref, "next", f"asked, but said in {seconds:.1f} s; {_brief(state, self.wall())}")
 
@@ -368,12 +368,12 @@ class Witness:
             self._lie("all", "view", f"{len(shown)} rows for {len(right)}")
         self._judge_badges(now)
 
-    def _judge_standing(self, ref: Ref, painted: Painted, face: columns.Face) -> None:
+    def _judge_standing(self, ref: Ref, painted: Painted, face: columns.RenderOptions) -> None:
         """What the screen need not look at says the same as it would say now. Estimates may lag by a hundredth."""
-        earlier = face._replace(outlook=replace(face.outlook, now=face.outlook.now - PAINT))
+        earlier = face._replace(context=replace(face.context, now=face.context.now - PAINT))
         now, before = self._row(painted.state, face), self._row(painted.state, earlier)
         for column, said in painted.row.items():
-            lags = (column == "eta" and columns.NOTHING not in (said, now[column])) or (
+            lags = (column == "eta" and columns.EMPTY_CELL not in (said, now[column])) or (
                 column == "progress" and _hundredths(said, now[column]) <= 1
             )
             if not lags and said not in (now[column], before[column]):

@@ -81,5 +81,5 @@ def asks(week: Week) -> Counter[str]:
     """Asks by what the job was to come to."""
     found = Counter[str]()
     for ref, state in week.states.items():
-        found[ref.id.split("-")[1]] += state.asks
+        found[ref.id.split("-")[1]] += state.poll_count
     return found

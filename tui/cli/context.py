@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tui.cli.output import UsageError, say
 from tui.domain import ids
 from tui.domain.models import Ref
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 from tui.storage.workspace import Library, Places
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def chosen(library: Library, texts: Sequence[str], refs: Collection[Ref]) -> lis
     named, problems = set[Ref](), list[str]()
     for text in texts:
         try:
-            named.add(ids.resolve(text, refs, accounts))
-        except ids.UnknownRef as error:
+            named.add(ids.resolve_ref(text, refs, accounts))
+        except ids.UnknownRefError as error:
             problems.append(str(error))
     if problems:
         raise UsageError("\n  ".join(problems))
     return [ref for ref in refs if ref in named]
 
 
-def outlook(library: Library) -> Outlook:
+def outlook(library: Library) -> EvaluationContext:
     """What jobs are judged by, now."""
     return library.outlook(time.time())

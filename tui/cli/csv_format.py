@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tui.presentation.json_output import Shape
+from tui.presentation.json_output import JsonObject
 
 _FORMULA = tuple("=+-@\t\r")
 """A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV Injection)."""
@@ -13,7 +13,7 @@ _DELIMITERS = ",;\t"
 FLAT = (
     *("account", "provider", "id", "kind", "label", "tags", "note", "added", "phase", "status", "title", "language"),
     *("progress", "progress_source", "eta", "message", "link", "link_kind", "link_expires_at", "link_exact"),
-    *("result", "flags", "checked_at", "next_ask_at", "fault", "fault_message"),
+    *("result", "flags", "checked_at", "next_poll_at", "fault", "fault_message"),
     *("keep_link", "download", "muted", "archived"),
 )
 """The columns of `flat`."""
@@ -30,10 +30,10 @@ def written(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str
     return sheet.getvalue()
 
 
-def flat(shape: Shape) -> Shape:
+def flat(shape: JsonObject) -> JsonObject:
     """An exported job as one row: lists as words, of the links the first, of a fault its kind and message."""
-    first: Shape = shape["links"][0] if shape["links"] else {}
-    fault: Shape = shape["fault"] or {}
+    first: JsonObject = shape["links"][0] if shape["links"] else {}
+    fault: JsonObject = shape["fault"] or {}
     row = {key: words(value) if key in {"tags", "flags"} else value for key, value in shape.items() if key != "links"}
     row |= {"link": first.get("url")} | {f"link_{key}": first.get(key) for key in ("kind", "expires_at", "exact")}
     return row | {"fault": fault.get("kind"), "fault_message": fault.get("message")}

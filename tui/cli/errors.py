@@ -34,13 +34,15 @@ def foreseen(error: Exception) -> bool:
     if isinstance(error, UsageError):
         return True
     from tui.commands import KeysError
-    from tui.domain.ids import UnknownRef
+    from tui.domain.ids import UnknownRefError
     from tui.providers.loader import ProviderError
     from tui.storage.config.settings import SettingsError
     from tui.storage.journal.journal import JournalError
     from tui.storage.watchlist.file import WatchlistError
 
-    return isinstance(error, SettingsError | ProviderError | WatchlistError | JournalError | UnknownRef | KeysError)
+    return isinstance(
+        error, SettingsError | ProviderError | WatchlistError | JournalError | UnknownRefError | KeysError
+    )
 
 
 def _logged(error: Exception) -> str:

@@ -111,7 +111,7 @@ def _text(value: object) -> str:
 
 
 def _note(value: object) -> str:
-    return clean(value, TEXT_MOST, lines=True) if isinstance(value, str) else _text(value)
+    return clean(value, TEXT_MOST, keep_lines=True) if isinstance(value, str) else _text(value)
 
 
 def _tags(value: object) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def say(message: str) -> None:
     """A message to stderr, harmless whatever it quotes."""
     from tui.presentation.formatting import clean
 
-    print(f"babeltop: {clean(message, 10_000, lines=True)}", file=sys.stderr, flush=True)
+    print(f"babeltop: {clean(message, 10_000, keep_lines=True)}", file=sys.stderr, flush=True)
 
 
 def data(text: str) -> bool:

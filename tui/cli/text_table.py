@@ -8,9 +8,9 @@ from unicodedata import category, east_asian_width
 from tui.domain.job_state import Flag, JobState
 from tui.domain.models import PROBLEMS
 from tui.presentation import columns, queries
-from tui.presentation.columns import NOTHING, Column, Face
+from tui.presentation.columns import EMPTY_CELL, Column, RenderOptions
 from tui.presentation.formatting import clean
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 
 GAP = "  "
 LEAST = 8
@@ -20,16 +20,16 @@ _TICKING = (Column("lang", "LANG", 7), Column("age", "AGE", 6), Column("link", "
 _TITLES = ("STATUS", "ACCOUNT", "ID", "NAME", *(column.title for column in _TICKING), "REMARKS")
 
 
-def jobs(states: Iterable[JobState], outlook: Outlook) -> str:
+def jobs(states: Iterable[JobState], outlook: EvaluationContext) -> str:
     """A table of jobs, with a line of titles; nothing for no jobs."""
-    face = Face(outlook)
+    face = RenderOptions(outlook)
     found = [_row(state, face) for state in states]
     return drawn([_TITLES, *found], cut=(2, 3, len(_TITLES) - 1)) if found else ""
 
 
 def drawn(lines: Sequence[Sequence[str]], cut: Sequence[int]) -> str:
     """Lines of cells, one column under another; `cut` are the columns that give way on a terminal that is narrow."""
-    lines = [[clean(cell) or NOTHING for cell in line] for line in lines]
+    lines = [[clean(cell) or EMPTY_CELL for cell in line] for line in lines]
     widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
     columns = room()
     while columns is not None and sum(widths) + len(GAP) * (len(widths) - 1) > columns:
@@ -40,22 +40,22 @@ def drawn(lines: Sequence[Sequence[str]], cut: Sequence[int]) -> str:
     return "".join(f"{GAP.join(map(_fit, line, widths)).rstrip()}\n" for line in lines)
 
 
-def _row(state: JobState, face: Face) -> tuple[str, ...]:
-    called = queries.name(state)
+def _row(state: JobState, face: RenderOptions) -> tuple[str, ...]:
+    called = queries.display_name(state)
     return (
         state.phase,
         state.job.account,
         state.job.id,
-        NOTHING if called == state.job.id else called,
-        *(cell.text for cell in columns.cells(state, _TICKING, face)),
-        "; ".join(_remarks(state, face.outlook)),
+        EMPTY_CELL if called == state.job.id else called,
+        *(cell.text for cell in columns.row_cells(state, _TICKING, face)),
+        "; ".join(_remarks(state, face.context)),
     )
 
 
-def _remarks(state: JobState, outlook: Outlook) -> Iterable[str]:
+def _remarks(state: JobState, outlook: EvaluationContext) -> Iterable[str]:
     """What an operator should notice: flags, and why the last ask or the job itself failed."""
     for flag in queries.flags(state, outlook):
-        yield f"unknown word {state.report.word!r}" if flag is Flag.UNKNOWN and state.report else flag
+        yield f"unknown word {state.report.raw_status!r}" if flag is Flag.UNKNOWN and state.report else flag
     if state.job.archived:
         yield "archived"
     if state.fault is not None:

@@ -34,7 +34,7 @@ from tui.dashboard.widgets.notifications import desktop_sequence
 from tui.dashboard.widgets.welcome import Greeting
 from tui.engine.api import Feed, Remember, Update
 from tui.engine.thread import EngineThread
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 from tui.runtime.signals import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
 from tui.storage import paths
 from tui.storage.config.settings import Settings
@@ -84,7 +84,7 @@ class Babeltop(App[None]):
         self._commands: tuple[Command, ...] = remapped(settings.keys)
         self._keeps = keeps
         looks = looks or Looks.of({}, settings)
-        outlook = Outlook(
+        outlook = EvaluationContext(
             now=now(),
             stall_after=settings.polling.stall_after,
             warn_before=settings.links.warn_before,

@@ -9,8 +9,8 @@ from tui.dashboard.row_index import Arrangement
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.api import AccountState, Health, Progress, Stage, Update
-from tui.presentation.columns import ASCII, UNICODE, Face
-from tui.presentation.queries import Filter, Outlook, View
+from tui.presentation.columns import ASCII, UNICODE, RenderOptions
+from tui.presentation.queries import EvaluationContext, Filter, View
 
 PAUSED = "paused"
 """The role of an engine that a person has told to ask nothing by itself."""
@@ -19,7 +19,7 @@ PAUSED = "paused"
 class Board:
     """What every widget of the dashboard reads. Only `take` and the operator's choices change it."""
 
-    def __init__(self, outlook: Outlook, now: Callable[[], float], *, ascii_only: bool = False) -> None:
+    def __init__(self, outlook: EvaluationContext, now: Callable[[], float], *, ascii_only: bool = False) -> None:
         """`outlook` carries the thresholds of the settings; `now` gives instants."""
         self.states: dict[Ref, JobState] = {}
         self.accounts: dict[str, AccountState] = {}
@@ -77,17 +77,17 @@ class Board:
         return ref in self._saving
 
     @property
-    def outlook(self) -> Outlook:
+    def outlook(self) -> EvaluationContext:
         """What judging a job takes, now."""
         return replace(self._outlook, now=self.now())
 
     @property
-    def face(self) -> Face:
+    def face(self) -> RenderOptions:
         """How cells are to look, now."""
         until = {name: account.until for name, account in self.accounts.items() if account.until is not None}
         quiet = {Health.REFUSED, Health.NO_KEY}
         stopped = {name for name, state in self.accounts.items() if self.paused or state.health in quiet}
-        return Face(self.outlook, self._glyphs, until, frozenset(stopped), self.zone, self._saving)
+        return RenderOptions(self.outlook, self._glyphs, until, frozenset(stopped), self.zone, self._saving)
 
     @property
     def paused(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.presentation import queries
-from tui.presentation.queries import Filter, Outlook, View
+from tui.presentation.queries import EvaluationContext, Filter, View
 
 
 class Judged(NamedTuple):
@@ -42,13 +42,19 @@ class Arrangement:
         self._descending = False
 
     def chosen(
-        self, states: Mapping[Ref, JobState], outlook: Outlook, view: View, wanted: Filter, sort: str, descending: bool
+        self,
+        states: Mapping[Ref, JobState],
+        outlook: EvaluationContext,
+        view: View,
+        wanted: Filter,
+        sort: str,
+        descending: bool,
     ) -> None:
         """The operator chose what is shown, and how."""
         self._view, self._filter, self._sort, self._descending = view, wanted, sort, descending
         self.listed(states, outlook)
 
-    def listed(self, states: Mapping[Ref, JobState], outlook: Outlook) -> None:
+    def listed(self, states: Mapping[Ref, JobState], outlook: EvaluationContext) -> None:
         """These are all jobs there are, in the watchlist's order."""
         self._judged = {ref: self._judge(state, outlook) for ref, state in states.items()}
         self.counts = dict.fromkeys(View, 0)
@@ -58,7 +64,7 @@ class Arrangement:
         self._turn = min((judged.turn for judged in self._judged.values()), default=inf)
         self._arranged = False
 
-    def put(self, states: Iterable[JobState], outlook: Outlook) -> None:
+    def put(self, states: Iterable[JobState], outlook: EvaluationContext) -> None:
         """These jobs' states are new."""
         for state in states:
             ref = state.job.ref
@@ -75,7 +81,7 @@ class Arrangement:
             if before is None or judged.shown is not before.shown or (judged.shown and judged.key != before.key):
                 self._arranged = False
 
-    def pass_time(self, states: Mapping[Ref, JobState], outlook: Outlook) -> None:
+    def pass_time(self, states: Mapping[Ref, JobState], outlook: EvaluationContext) -> None:
         """It is later: jobs that are something else by now are judged again."""
         if self._turn > outlook.now:
             return
@@ -93,7 +99,7 @@ class Arrangement:
 
     def _in_order(self) -> list[Ref]:
         judged = self._judged
-        if self._sort not in queries.SORTS:
+        if self._sort not in queries.SORT_KEYS:
             shown = [ref for ref, each in judged.items() if each.shown]
             return shown[::-1] if self._descending else shown
         if not self._by_ref:
@@ -103,11 +109,11 @@ class Arrangement:
         shown.sort(key=keys.__getitem__, reverse=self._descending)
         return shown
 
-    def _judge(self, state: JobState, outlook: Outlook) -> Judged:
+    def _judge(self, state: JobState, outlook: EvaluationContext) -> Judged:
         views = queries.views(state, outlook)
         shown = self._view in views and self._filter.matches(state, outlook)
-        key = queries.SORTS[self._sort](state) if self._sort in queries.SORTS else None
-        return Judged(views, shown, key, queries.turn(state, outlook))
+        key = queries.SORT_KEYS[self._sort](state) if self._sort in queries.SORT_KEYS else None
+        return Judged(views, shown, key, queries.next_change_at(state, outlook))
 
     def _count(self, judged: Judged, by: int) -> None:
         for view in judged.views:

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from tui.demo.manual_clock import Clockwork
 from tui.domain import job_state
-from tui.domain.job_state import Event, Faulted, JobState, Planned, Reported, Resulted
-from tui.domain.models import ACTIVE, Asked, Fault, Job, Ref
+from tui.domain.job_state import Event, JobState, PollFailed, PollScheduled, ResultReceived, StatusReceived
+from tui.domain.models import ACTIVE, Fault, Job, Ref, RequestRecord
 from tui.domain.polling import duration_model, schedule
-from tui.domain.polling.schedule import Tempo
+from tui.domain.polling.schedule import PollingPolicy
 from tui.providers import response_parser
 from tui.providers.response import Reply
 from tui.storage.config.secrets import SecretError
@@ -63,8 +63,8 @@ class Past:
         state = self._states[memory.job.ref]
         if state.phase in ACTIVE:
             past = self._library.journal.lived(memory.job.account, memory.job.kind, LEARNED)
-            state = replace(state, expected=duration_model.fitted(past, self._tempo(memory.job).cadence))
-        return state if memory.cue is None else replace(state, next_ask_at=memory.cue)
+            state = replace(state, duration_fit=duration_model.fit_durations(past, self._tempo(memory.job).cadence))
+        return state if memory.cue is None else replace(state, next_poll_at=memory.cue)
 
     def _ask(self, ref: Ref, at: float) -> Iterator[Entry]:
         """Ask for a job's status and, where it is done, for its result: what the journal is to know of it."""
@@ -72,37 +72,41 @@ class Past:
         endpoint = account.provider.endpoint(job.kind)
         reply = self._get(account, endpoint.status.path.url(account.base_url, id=job.id), at)
         report = response_parser.read(account.provider, job.kind, reply)
-        yield self._settled(ref, Faulted(report, at) if isinstance(report, Fault) else Reported(report, at), reply)
+        yield self._settled(
+            ref, PollFailed(report, at) if isinstance(report, Fault) else StatusReceived(report, at), reply
+        )
         state = self._states[ref]
-        if endpoint.result is not None and state.report is not None and schedule.wants_result(state, self._tempo(job)):
-            run = state.report.run or ""
+        if endpoint.result is not None and state.report is not None and schedule.needs_result(state, self._tempo(job)):
+            run = state.report.result_id or ""
             reply = self._get(account, endpoint.result.path.url(account.base_url, id=job.id, run=run), at)
             result = response_parser.read_result(account.provider, job.kind, reply)
-            yield self._settled(ref, Faulted(result, at) if isinstance(result, Fault) else Resulted(result, at), reply)
+            yield self._settled(
+                ref, PollFailed(result, at) if isinstance(result, Fault) else ResultReceived(result, at), reply
+            )
 
     def _settled(self, ref: Ref, event: Event, reply: Reply) -> Entry:
         """Reduce the event onto the board, and plan the next ask as the engine does."""
         state, change = job_state.reduce(self._states[ref], event)
-        plan = schedule.plan(state, self._tempo(state.job), reply.at, self._random)
-        planned = Planned(None, "", None)
+        plan = schedule.next_poll(state, self._tempo(state.job), reply.at, self._random)
+        planned = PollScheduled(None, "", None)
         if plan is not None:
-            planned = Planned(plan.at, plan.reason, schedule.fresh_until(state, plan.at, reply.at))
+            planned = PollScheduled(plan.at, plan.reason, schedule.stale_after(state, plan.at, reply.at))
         self._states[ref], _ = job_state.reduce(state, planned)
-        fault = event.fault.kind if isinstance(event, Faulted) else None
+        fault = event.fault.kind if isinstance(event, PollFailed) else None
         took = self._random.uniform(*TOOK)  # its clock stands while the simulator answers
-        asked = Asked(reply.at, reply.status, round(took, 1), reply.headers.get("x-request-id"), fault)
+        asked = RequestRecord(reply.at, reply.status, round(took, 1), reply.headers.get("x-request-id"), fault)
         return Entry(self._states[ref], change, reply.body, reply.at, asked)
 
-    def _tempo(self, job: Job) -> Tempo:
+    def _tempo(self, job: Job) -> PollingPolicy:
         endpoint, polling = (
             self._library.accounts[job.account].provider.endpoint(job.kind),
             self._library.settings.polling,
         )
-        return Tempo.of(
+        return PollingPolicy.for_cadence(
             endpoint.cadence,
             max_interval=polling.max_interval,
             stall_after=polling.stall_after,
-            result=endpoint.result is not None,
+            has_result_request=endpoint.result is not None,
         )
 
     def _get(self, account: Account, url: str, at: float) -> Reply:

@@ -72,7 +72,7 @@ class Role:
         mark = blake2b(f"{seed}/{self.account}/{self.title}".encode(), digest_size=16).hexdigest()
         match self.service:
             case "heygen":
-                return f"{mark}-{formatting.language(self.language)}"
+                return f"{mark}-{formatting.language_code(self.language)}"
             case "camb":
                 return str(UUID(mark))
             case "flixu":

@@ -7,33 +7,33 @@ from tui.domain import job_state
 from tui.domain.job_state import JobState
 from tui.domain.models import LinkKind
 
-TEXT = "text"
+TEXT_NAME = "text"
 """What the file is called that holds a result without a link."""
 
 
-class Piece(NamedTuple):
+class Artifact(NamedTuple):
     """One of the files that a job brought."""
 
-    what: str
+    name: str
     """What it goes by among the job's files: `video`, `captions 2`, `text`."""
     kind: LinkKind | None
     """None: it is the text."""
-    nth: int = 0
+    position: int = 0
     """Its place among the links of its kind."""
 
 
-def pieces(state: JobState) -> tuple[Piece, ...]:
+def artifacts(state: JobState) -> tuple[Artifact, ...]:
     """All that the job brought so far."""
     counts = Counter[LinkKind]()
-    found: list[Piece] = []
+    found: list[Artifact] = []
     for link in state.links:
         nth = counts[link.kind]
         counts[link.kind] += 1
-        found.append(Piece(f"{link.kind} {nth + 1}" if nth else str(link.kind), link.kind, nth))
-    return (*found, Piece(TEXT, None)) if state.result else tuple(found)
+        found.append(Artifact(f"{link.kind} {nth + 1}" if nth else str(link.kind), link.kind, nth))
+    return (*found, Artifact(TEXT_NAME, None)) if state.result else tuple(found)
 
 
-def missing(state: JobState) -> tuple[Piece, ...]:
+def undownloaded(state: JobState) -> tuple[Artifact, ...]:
     """What this run of the job brought and nobody has downloaded."""
-    there = {saved.what for saved in job_state.downloaded(state)}
-    return tuple(piece for piece in pieces(state) if piece.what not in there)
+    there = {saved.name for saved in job_state.current_downloads(state)}
+    return tuple(piece for piece in artifacts(state) if piece.name not in there)

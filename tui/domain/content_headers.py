@@ -9,25 +9,25 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-_RANGE = r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)"
-_UNMET = r"bytes \*/([0-9]{1,18})"
-_NAMES = {"sha-512": "sha512", "sha-256": "sha256", "sha512": "sha512", "sha256": "sha256", "md5": "md5"}
+_CONTENT_RANGE = r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)"
+_UNSATISFIED_RANGE = r"bytes \*/([0-9]{1,18})"
+_DIGEST_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "sha512": "sha512", "sha256": "sha256", "md5": "md5"}
 """Digests by their names in headers, the strongest first, with Python's."""
-_OF_THE_WHOLE = ("repr-digest", "digest", "x-goog-hash")
+_FILE_DIGEST_HEADERS = ("repr-digest", "digest", "x-goog-hash")
 """Headers about the whole file, even where a part of it comes (RFC 9530, RFC 3230, Google Cloud Storage)."""
-_OF_THE_BODY = ("content-digest",)
+_BODY_DIGEST_HEADERS = ("content-digest",)
 """Headers about the body that comes (RFC 9530)."""
 
 
 class Digest(Struct, frozen=True):
     """What a file's bytes hash to."""
 
-    name: str
+    algorithm: str
     """As `hashlib.new` takes it."""
     value: bytes
 
 
-class Delivery(Struct, frozen=True, kw_only=True):
+class ContentInfo(Struct, frozen=True, kw_only=True):
     """One reply that brings a file, or a part of it."""
 
     start: int = 0
@@ -40,39 +40,39 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """What If-Range takes: a strong ETag, else Last-Modified; "" where there is neither."""
     digest: Digest | None = None
     """Of the whole file."""
-    media: str = ""
+    media_type: str = ""
     disposition: str = ""
     encoding: str = ""
     """How the body is encoded; "" as it is. Of an encoded one nothing else is known: its headers are about the code."""
 
 
-def read(status: int, headers: Mapping[str, str]) -> Delivery | None:
+def parse_content_headers(status: int, headers: Mapping[str, str]) -> ContentInfo | None:
     """What a reply of status 200 or 206 brings; None: a 206 that does not say which bytes it brings."""
-    length = _number(headers.get("content-length", ""))
+    length = _parse_number(headers.get("content-length", ""))
     start, total = 0, length
     if status == 206:
-        ranged = re.fullmatch(_RANGE, headers.get("content-range", "").strip())
+        ranged = re.fullmatch(_CONTENT_RANGE, headers.get("content-range", "").strip())
         if ranged is None or int(ranged[2]) < int(ranged[1]):
             return None
-        start, length, total = int(ranged[1]), int(ranged[2]) - int(ranged[1]) + 1, _number(ranged[3])
+        start, length, total = int(ranged[1]), int(ranged[2]) - int(ranged[1]) + 1, _parse_number(ranged[3])
     encoding = headers.get("content-encoding", "").strip().lower()
     media, disposition = headers.get("content-type", ""), headers.get("content-disposition", "")
     if encoding not in {"", "identity"}:
-        return Delivery(media=media, disposition=disposition, encoding=encoding) if start == 0 else None
-    return Delivery(
+        return ContentInfo(media_type=media, disposition=disposition, encoding=encoding) if start == 0 else None
+    return ContentInfo(
         start=start,
         length=length,
         total=total,
         validator=_validator(headers),
-        digest=next(_digests(headers, whole=status != 206), None),
-        media=media,
+        digest=next(_parse_digests(headers, is_whole_file=status != 206), None),
+        media_type=media,
         disposition=disposition,
     )
 
 
-def unmet(headers: Mapping[str, str]) -> int | None:
+def unsatisfied_range_size(headers: Mapping[str, str]) -> int | None:
     """How long the file is, in a reply that says that the wanted range lies outside of it (416)."""
-    said = re.fullmatch(_UNMET, headers.get("content-range", "").strip())
+    said = re.fullmatch(_UNSATISFIED_RANGE, headers.get("content-range", "").strip())
     return int(said[1]) if said else None
 
 
@@ -85,29 +85,29 @@ def _validator(headers: Mapping[str, str]) -> str:
     return modified if modified and modified != headers.get("date", "").strip() else ""
 
 
-def _number(said: str) -> int | None:
-    return int(said) if re.fullmatch("[0-9]{1,18}", said.strip()) else None
+def _parse_number(text: str) -> int | None:
+    return int(text) if re.fullmatch("[0-9]{1,18}", text.strip()) else None
 
 
-def _digests(headers: Mapping[str, str], *, whole: bool) -> Iterator[Digest]:
+def _parse_digests(headers: Mapping[str, str], *, is_whole_file: bool) -> Iterator[Digest]:
     """The digests of the whole file, the strongest first."""
     said: dict[str, str] = {}
-    for header in _OF_THE_WHOLE + _OF_THE_BODY * whole:
+    for header in _FILE_DIGEST_HEADERS + _BODY_DIGEST_HEADERS * is_whole_file:
         for part in headers.get(header, "").split(","):
             name, equals, value = part.strip().partition("=")
             if equals:
                 said.setdefault(name.strip().lower(), value.strip().strip(":"))
     said.setdefault("sha256", headers.get("x-amz-checksum-sha256", ""))  # with -3 at its end: of three digests
-    if whole:
+    if is_whole_file:
         said.setdefault("md5", headers.get("content-md5", "").strip())
-    for name, hashed in _NAMES.items():
-        value = _decoded(said.get(name, ""))
+    for name, hashed in _DIGEST_ALGORITHMS.items():
+        value = _decode_base64(said.get(name, ""))
         if value and len(value) == {"sha512": 64, "sha256": 32, "md5": 16}[hashed]:
             yield Digest(hashed, value)
 
 
-def _decoded(said: str) -> bytes:
+def _decode_base64(text: str) -> bytes:
     try:
-        return a2b_base64(said, strict_mode=True)
+        return a2b_base64(text, strict_mode=True)
     except (Error, ValueError):
         return b""

@@ -6,20 +6,20 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tui.domain.models import Ref
 
-LONGEST = 512
+MAX_ID_LENGTH = 512
 """Characters in an id, at most: ten times the longest seen, and an URL with it still passes every proxy."""
-SHAPED = 100
+MAX_MATCHED_LENGTH = 100
 """Characters up to which a text can have a shape: twice the longest seen. What a shape may cost is reckoned with it."""
 
 _QUOTES = "\"'`‘’“”«»"
-_TAIL = (
+_URL_SUFFIXES = (
     "(?i)download|edit|original|play|preview|result|share|status|view"
     r"|[^/]+\.(?:ass|docx|json|mov|mp3|mp4|pdf|srt|txt|vtt|wav|webm|zip)"
 )
 """Path segments that services put behind an id. A text: `re` compiles it at its first use, and a start needs none."""
 
 
-class UnknownRef(Exception):  # noqa: N818 - the name says what is wrong, as KeyError's does
+class UnknownRefError(Exception):
     """A ref that names no job, or several. `str()` is one line for the operator."""
 
     def __init__(self, text: str, *, candidates: tuple[Ref, ...] = (), nearest: Ref | None = None) -> None:
@@ -37,12 +37,12 @@ class UnknownRef(Exception):  # noqa: N818 - the name says what is wrong, as Key
         return f"no job {self.text!r} on the watchlist{hint}"
 
 
-def refusal(text: str) -> str | None:
+def invalid_reason(text: str) -> str | None:
     """Why `text` cannot be an id, for an operator; None: it can. Shapes hint and never refuse."""
     if not text:
         return "there is no id"
-    if len(text) > LONGEST:
-        return f"an id has {LONGEST} characters at most, this has {len(text)}"
+    if len(text) > MAX_ID_LENGTH:
+        return f"an id has {MAX_ID_LENGTH} characters at most, this has {len(text)}"
     if text in {".", ".."}:
         return "'.' and '..' would leave the path that is asked"
     if "/" in text or "\\" in text:
@@ -55,7 +55,7 @@ def refusal(text: str) -> str | None:
     return f"it holds a character that does not show (U+{ord(hidden):04X}): type it, or copy it again"
 
 
-def from_paste(line: str, shapes: Iterable[re.Pattern[str]] = ()) -> str:
+def id_from_paste(line: str, patterns: Iterable[re.Pattern[str]] = ()) -> str:
     """The id in a pasted line: without white space and quotes, and out of an http(s) link.
 
     Of a link, the path segment or query value that fits one of `shapes` (the providers' hints), else the last path
@@ -70,12 +70,12 @@ def from_paste(line: str, shapes: Iterable[re.Pattern[str]] = ()) -> str:
         return text
     segments = [unquote(segment) for segment in reversed(link.path.split("/")) if segment]
     values = [value for _, value in parse_qsl(link.query)]
-    shaped = _first_fit([*segments, *values], tuple(shapes))
-    plain = next((segment for segment in segments if not re.fullmatch(_TAIL, segment)), "")
+    shaped = _first_match([*segments, *values], tuple(patterns))
+    plain = next((segment for segment in segments if not re.fullmatch(_URL_SUFFIXES, segment)), "")
     return shaped or plain
 
 
-def resolve(text: str, refs: Collection[Ref], accounts: Collection[str]) -> Ref:
+def resolve_ref(text: str, refs: Collection[Ref], accounts: Collection[str]) -> Ref:
     """The job that `text` names among `refs`.
 
     What stands before the first ':' is the account if there is one of that name, in `accounts` or in `refs`; else the
@@ -86,21 +86,23 @@ def resolve(text: str, refs: Collection[Ref], accounts: Collection[str]) -> Ref:
         ref = Ref(name, rest)
         if ref in refs:
             return ref
-        raise UnknownRef(text, nearest=_nearest(text, {str(ref): ref for ref in refs}))
+        raise UnknownRefError(text, nearest=_nearest(text, {str(ref): ref for ref in refs}))
     matches = tuple(ref for ref in refs if ref.id == text)
     if len(matches) == 1:
         return matches[0]
-    raise UnknownRef(text, candidates=matches, nearest=None if matches else _nearest(text, {r.id: r for r in refs}))
+    raise UnknownRefError(
+        text, candidates=matches, nearest=None if matches else _nearest(text, {r.id: r for r in refs})
+    )
 
 
-def guess(text: str, hints: Mapping[str, Sequence[re.Pattern[str]]]) -> tuple[str, ...]:
+def guess_accounts(text: str, id_patterns: Mapping[str, Sequence[re.Pattern[str]]]) -> tuple[str, ...]:
     """The accounts one of whose shapes fits the id `text`, in the order of `hints` (account to shapes)."""
-    return tuple(account for account, shapes in hints.items() if _first_fit([text], shapes))
+    return tuple(account for account, shapes in id_patterns.items() if _first_match([text], shapes))
 
 
-def _first_fit(texts: Iterable[str], shapes: Sequence[re.Pattern[str]]) -> str | None:
-    short = (text for text in texts if len(text) <= SHAPED)
-    return next((text for text in short if any(shape.search(text) for shape in shapes)), None)
+def _first_match(texts: Iterable[str], patterns: Sequence[re.Pattern[str]]) -> str | None:
+    short = (text for text in texts if len(text) <= MAX_MATCHED_LENGTH)
+    return next((text for text in short if any(shape.search(text) for shape in patterns)), None)
 
 
 def _nearest(text: str, refs: Mapping[str, Ref]) -> Ref | None:

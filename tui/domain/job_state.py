@@ -10,15 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tui.domain.links import expiry
-from tui.domain.models import ACTIVE, ENDS, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result, Saved
+from tui.domain.models import ACTIVE, ENDED, DownloadedFile, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result
 from tui.domain.polling import duration_model
-from tui.domain.polling.duration_model import Fit
+from tui.domain.polling.duration_model import LogNormalFit
 
-MISSES = 3
+MISSING_AFTER_404S = 3
 """A job is missing after this many 404s in a row …"""
-MISSES_OVER = 60.0
+MISSING_AFTER_SECONDS = 60.0
 """… over at least this many seconds: a job submitted a moment ago may not be known everywhere yet."""
-CHANGED_FOR = 8.0
+RECENT_CHANGE_SECONDS = 8.0
 """Seconds for which a row is marked as just changed."""
 
 
@@ -27,9 +27,9 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     job: Job
     phase: Phase = Phase.NEW
-    since: float | None = None
+    phase_since: float | None = None
     """Instant at which this phase was first seen; None while the job is new."""
-    born: float | None = None
+    first_polled_at: float | None = None
     """Instant of the first ask that brought a report; of a job that ended and runs again, of the one that said so."""
     report: Report | None = None
     """The last good report, however old."""
@@ -37,30 +37,30 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Instant of that report."""
     fault: Fault | None = None
     """Why the last ask brought no report; None after one that did."""
-    faults: int = 0
+    consecutive_faults: int = 0
     """Asks in a row without a report."""
-    missed_at: float | None = None
+    first_404_at: float | None = None
     """Instant of the first 404 in a row."""
-    misses: int = 0
+    consecutive_404s: int = 0
     links: tuple[Link, ...] = ()
     result: str | None = None
     """Text that the job brought, where its provider gives text."""
-    result_at: float | None = None
+    result_fetched_at: float | None = None
     """Instant at which the second ask for the result was answered; None: not yet."""
-    saved: tuple[Saved, ...] = ()
+    downloads: tuple[DownloadedFile, ...] = ()
     """The files that were downloaded, also of a run before this one: see `downloaded`."""
-    asks: int = 0
-    unwhole: int = 0
+    poll_count: int = 0
+    incomplete_polls: int = 0
     """Asks in a row that said done without the promised link."""
-    unrenewed: int = 0
+    failed_renewals: int = 0
     """Asks in a row for a fresh link that brought none that lives longer."""
-    next_ask_at: float | None = None
+    next_poll_at: float | None = None
     """Instant; None: nothing will be asked by itself."""
-    reason: str = ""
+    next_poll_reason: str = ""
     """Why then, for the detail."""
-    fresh_until: float | None = None
+    stale_after: float | None = None
     """Instant after which the last report counts as old; None: it does not grow old (the job has ended)."""
-    expected: Fit | None = None
+    duration_fit: LogNormalFit | None = None
     """How long such jobs take, counted from `born`; None: it has ended, or too little is known."""
 
 
@@ -74,68 +74,77 @@ class Flag(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Listed(NamedTuple):
+class JobListed(NamedTuple):
     """The watchlist holds this job, new or edited."""
 
     job: Job
 
 
-class Reported(NamedTuple):
+class StatusReceived(NamedTuple):
     """An ask brought a report."""
 
     report: Report
     at: float
-    skew: float = 0.0
+    clock_skew: float = 0.0
     """Seconds by which the service's clock is ahead of ours."""
-    renewal: bool = False
+    is_renewal: bool = False
     """A job that is done was asked for a fresh link: it stays done, whatever the service says now."""
 
 
-class Resulted(NamedTuple):
+class ResultReceived(NamedTuple):
     """The second ask of a job that is done was answered."""
 
     result: Result
     at: float
-    skew: float = 0.0
+    clock_skew: float = 0.0
     """Seconds by which the service's clock is ahead of ours."""
-    renewal: bool = False
+    is_renewal: bool = False
     """It was asked for a fresh link."""
 
 
-class Faulted(NamedTuple):
+class PollFailed(NamedTuple):
     """An ask brought no report."""
 
     fault: Fault
     at: float
-    person: bool = False
+    one_shot: bool = False
     """A person asked (`check`): one 404 is enough."""
-    second: bool = False
+    is_follow_up: bool = False
     """It was an ask for the result or a fresh link of a job that is done, which it stays whatever becomes of that."""
 
 
-class Died(NamedTuple):
+class LinkFoundDead(NamedTuple):
     """A link proved to be dead: who wanted to fetch it was refused."""
 
     url: str
     at: float
 
 
-class Unasked(NamedTuple):
+class PollSkipped(NamedTuple):
     """No ask was sent at all: no key, an account that is not configured, a floor that is too far away."""
 
     fault: Fault
 
 
-class Planned(NamedTuple):
+class PollScheduled(NamedTuple):
     """When the next ask is due, and why."""
 
-    at: float | None
+    next_poll_at: float | None
     reason: str
-    fresh_until: float | None
-    expected: Fit | None = None
+    stale_after: float | None
+    duration_fit: LogNormalFit | None = None
 
 
-Event = Listed | Reported | Resulted | Faulted | Died | Unasked | Planned | Saved
+Event = (
+    JobListed
+    | StatusReceived
+    | ResultReceived
+    | PollFailed
+    | LinkFoundDead
+    | PollSkipped
+    | PollScheduled
+    | DownloadedFile
+)
 
 
 class PhaseChange(NamedTuple):
@@ -154,168 +163,174 @@ class PhaseChange(NamedTuple):
 def reduce(state: JobState, event: Event) -> tuple[JobState, PhaseChange | None]:
     """The state after the event, and the phase change in it, if it is one."""
     match event:
-        case Listed(job):
+        case JobListed(job):
             return replace(state, job=job), None
-        case Planned(at, reason, fresh_until, expected):
-            return replace(state, next_ask_at=at, reason=reason, fresh_until=fresh_until, expected=expected), None
-        case Resulted(result, at, skew, renewal):
-            after = _resulted(state, result, at, skew)
-            return (_renewed(state, after) if renewal else after), None
-        case Unasked(fault):
+        case PollScheduled(at, reason, fresh_until, expected):
+            return replace(
+                state, next_poll_at=at, next_poll_reason=reason, stale_after=fresh_until, duration_fit=expected
+            ), None
+        case ResultReceived(result, at, skew, renewal):
+            after = _apply_result(state, result, at, skew)
+            return (_count_failed_renewal(state, after) if renewal else after), None
+        case PollSkipped(fault):
             return replace(state, fault=fault), None
-        case Died(url, at):
-            return replace(state, links=expiry.died(state.links, url, at)), None
-        case Saved():
-            return replace(state, saved=(*(each for each in state.saved if each.what != event.what), event)), None
-        case Reported(report, at, skew, renewal):
+        case LinkFoundDead(url, at):
+            return replace(state, links=expiry.mark_dead(state.links, url, at)), None
+        case DownloadedFile():
+            return replace(
+                state, downloads=(*(each for each in state.downloads if each.name != event.name), event)
+            ), None
+        case StatusReceived(report, at, skew, renewal):
             if renewal and state.phase is Phase.DONE:
-                return _asked_anew(state, event), None
-            return _reported(state, report, at, skew)
-        case Faulted(fault, at, person, second):
+                return _apply_renewal(state, event), None
+            return _apply_report(state, report, at, skew)
+        case PollFailed(fault, at, person, second):
             if second:
-                return _unanswered(state, fault), None
-            return _faulted(state, fault, at, person)
+                return _apply_follow_up_fault(state, fault), None
+            return _apply_fault(state, fault, at, person)
 
 
-def _reported(state: JobState, report: Report, at: float, skew: float) -> tuple[JobState, PhaseChange | None]:
+def _apply_report(state: JobState, report: Report, at: float, clock_skew: float) -> tuple[JobState, PhaseChange | None]:
     """A report ends every row of faults. Its links are merged, so that an unchanged URL keeps its clock."""
-    phase = report.phase or (state.phase if state.phase in ENDS - {Phase.MISSING} else Phase.RUNNING)
+    phase = report.phase or (state.phase if state.phase in ENDED - {Phase.MISSING} else Phase.RUNNING)
     if state.report is not None:  # some services say these only once
         title, language = report.title or state.report.title, report.language or state.report.language
         report = replace(report, title=title, language=language)
-    again = state.phase in ENDS - {Phase.MISSING} and phase in ACTIVE
+    again = state.phase in ENDED - {Phase.MISSING} and phase in ACTIVE
     after = replace(
         state,
         report=report,
         checked_at=at,
-        born=at if state.born is None or again else state.born,
+        first_polled_at=at if state.first_polled_at is None or again else state.first_polled_at,
         fault=None,
-        faults=0,
-        missed_at=None,
-        misses=0,
-        asks=state.asks + 1,
-        unwhole=0 if report.whole else state.unwhole + 1,
-        links=expiry.seen(state.links, report.links, at, skew),
+        consecutive_faults=0,
+        first_404_at=None,
+        consecutive_404s=0,
+        poll_count=state.poll_count + 1,
+        incomplete_polls=0 if report.is_complete else state.incomplete_polls + 1,
+        links=expiry.merge_links(state.links, report.links, at, clock_skew),
     )
-    if report.run is not None and state.report is not None and report.run != state.report.run:
-        after = replace(after, result=None, result_at=None)
-    return _enter(after, phase, at, state.checked_at, report.message or "")
+    if report.result_id is not None and state.report is not None and report.result_id != state.report.result_id:
+        after = replace(after, result=None, result_fetched_at=None)
+    return _change_phase(after, phase, at, state.checked_at, report.message or "")
 
 
-def _resulted(state: JobState, result: Result, at: float, skew: float) -> JobState:
+def _apply_result(state: JobState, result: Result, at: float, clock_skew: float) -> JobState:
     return replace(
         state,
         result=result.text,
-        result_at=at,
-        links=expiry.seen(state.links, result.links, at, skew),
+        result_fetched_at=at,
+        links=expiry.merge_links(state.links, result.links, at, clock_skew),
         fault=None,
-        faults=0,
-        asks=state.asks + 1,
+        consecutive_faults=0,
+        poll_count=state.poll_count + 1,
     )
 
 
-def _asked_anew(state: JobState, event: Reported) -> JobState:
+def _apply_renewal(state: JobState, event: StatusReceived) -> JobState:
     """A job that is done was asked for a fresh link. Any other word than done is that ask's fault."""
     report = event.report
     if report.phase is not Phase.DONE:
-        said = f"asked for a fresh link, the service says {report.word!r} of a job that was done; its old link stays"
-        return _unanswered(state, Fault(FaultKind.MALFORMED, said))
-    after, _ = _reported(state, report, event.at, event.skew)
-    return _renewed(state, after)
+        said = (
+            f"asked for a fresh link, the service says {report.raw_status!r} of a job that was done; its old link stays"
+        )
+        return _apply_follow_up_fault(state, Fault(FaultKind.MALFORMED, said))
+    after, _ = _apply_report(state, report, event.at, event.clock_skew)
+    return _count_failed_renewal(state, after)
 
 
-def _renewed(before: JobState, after: JobState) -> JobState:
+def _count_failed_renewal(before: JobState, after: JobState) -> JobState:
     """Counts an ask that brought no link that lives longer than the one that was there."""
-    died, dies = expiry.first_end(before.links), expiry.first_end(after.links)
+    died, dies = expiry.earliest_expiry(before.links), expiry.earliest_expiry(after.links)
     fresh = died is None or (after.links and (dies is None or dies > died))
-    return replace(after, unrenewed=0 if fresh else before.unrenewed + 1)
+    return replace(after, failed_renewals=0 if fresh else before.failed_renewals + 1)
 
 
-def _unanswered(state: JobState, fault: Fault) -> JobState:
+def _apply_follow_up_fault(state: JobState, fault: Fault) -> JobState:
     """An ask for what a job that is done has brought met a fault."""
-    return replace(state, fault=fault, faults=state.faults + 1, asks=state.asks + 1)
+    return replace(state, fault=fault, consecutive_faults=state.consecutive_faults + 1, poll_count=state.poll_count + 1)
 
 
-def _faulted(state: JobState, fault: Fault, at: float, person: bool) -> tuple[JobState, PhaseChange | None]:
+def _apply_fault(state: JobState, fault: Fault, at: float, one_shot: bool) -> tuple[JobState, PhaseChange | None]:
     """A fault leaves the phase alone, but for 402 (a person must pay) and a 404 that lasts."""
     missing = fault.kind is FaultKind.MISSING
-    first = state.missed_at if state.missed_at is not None else at
+    first = state.first_404_at if state.first_404_at is not None else at
     after = replace(
         state,
         fault=fault,
-        faults=state.faults + 1,
-        missed_at=first if missing else None,
-        misses=state.misses + 1 if missing else 0,
-        asks=state.asks + 1,
+        consecutive_faults=state.consecutive_faults + 1,
+        first_404_at=first if missing else None,
+        consecutive_404s=state.consecutive_404s + 1 if missing else 0,
+        poll_count=state.poll_count + 1,
     )
     if fault.kind is FaultKind.PAYMENT:
-        return _enter(after, Phase.BLOCKED, at, state.checked_at, fault.message)
-    if missing and (person or (after.misses >= MISSES and at - first >= MISSES_OVER)):
-        return _enter(after, Phase.MISSING, at, state.checked_at, fault.message)
+        return _change_phase(after, Phase.BLOCKED, at, state.checked_at, fault.message)
+    if missing and (one_shot or (after.consecutive_404s >= MISSING_AFTER_404S and at - first >= MISSING_AFTER_SECONDS)):
+        return _change_phase(after, Phase.MISSING, at, state.checked_at, fault.message)
     return after, None
 
 
-def _enter(
+def _change_phase(
     state: JobState, phase: Phase, at: float, earliest: float | None, message: str
 ) -> tuple[JobState, PhaseChange | None]:
     if phase is state.phase:
         return state, None
     change = PhaseChange(state.job.ref, state.phase, phase, earliest, at, message)
-    return replace(state, phase=phase, since=at), change
+    return replace(state, phase=phase, phase_since=at), change
 
 
-def known_at(state: JobState) -> float:
+def last_update_at(state: JobState) -> float:
     """Instant of the newest thing that a service said of the job; 0: nothing yet. The later state is the truer one."""
-    return max(state.checked_at or 0.0, state.result_at or 0.0, state.since or 0.0)
+    return max(state.checked_at or 0.0, state.result_fetched_at or 0.0, state.phase_since or 0.0)
 
 
 def flags(state: JobState, now: float, *, stall_after: float, warn_before: float) -> tuple[Flag, ...]:
     """What is to be noticed of the job now; `stall_after` and `warn_before` in seconds."""
     found: list[Flag] = []
-    if stalled(state, now, stall_after):
+    if is_stalled(state, now, stall_after):
         found.append(Flag.STALLED)
-    if stale(state, now):
+    if is_stale(state, now):
         found.append(Flag.STALE)
-    link = soonest(state)
+    link = primary_link(state)
     if link is not None:
-        if expiry.expired(link, now):
+        if expiry.is_expired(link, now):
             found.append(Flag.EXPIRED)
-        elif expiry.expiring(link, now, warn_before):
+        elif expiry.is_expiring(link, now, warn_before):
             found.append(Flag.EXPIRING)
-    if unknown(state):
+    if has_unknown_status(state):
         found.append(Flag.UNKNOWN)
     return tuple(found)
 
 
-def stale(state: JobState, now: float) -> bool:
+def is_stale(state: JobState, now: float) -> bool:
     """The last good report is old."""
-    return state.fresh_until is not None and now > state.fresh_until
+    return state.stale_after is not None and now > state.stale_after
 
 
-def unknown(state: JobState) -> bool:
+def has_unknown_status(state: JobState) -> bool:
     """The provider's word is not known."""
     return state.report is not None and state.report.phase is None and state.fault is None
 
 
-def stalled(state: JobState, now: float, stall_after: float) -> bool:
+def is_stalled(state: JobState, now: float, stall_after: float) -> bool:
     """An active job that has been at it for longer than `stall_after` seconds, and than is usual by far."""
-    if state.phase not in ACTIVE or state.born is None or now - state.born <= stall_after:
+    if state.phase not in ACTIVE or state.first_polled_at is None or now - state.first_polled_at <= stall_after:
         return False
-    return now - state.born > duration_model.patience(state.expected, stall_after)
+    return now - state.first_polled_at > duration_model.stall_threshold(state.duration_fit, stall_after)
 
 
-def soonest(state: JobState) -> Link | None:
+def primary_link(state: JobState) -> Link | None:
     """The link that counts for the row: the first of the result itself, captions only where there is nothing else."""
     if len(state.links) < 2:
         return state.links[0] if state.links else None
     return min(state.links, key=lambda link: link.kind == "captions")
 
 
-def downloaded(state: JobState) -> tuple[Saved, ...]:
+def current_downloads(state: JobState) -> tuple[DownloadedFile, ...]:
     """The files of this run of the job that were downloaded."""
-    return tuple(each for each in state.saved if each.at >= (state.born or 0.0))
+    return tuple(each for each in state.downloads if each.downloaded_at >= (state.first_polled_at or 0.0))
 
 
-def changed(state: JobState, now: float) -> bool:
+def recently_changed(state: JobState, now: float) -> bool:
     """The phase was entered some seconds ago."""
-    return state.since is not None and 0 <= now - state.since < CHANGED_FOR
+    return state.phase_since is not None and 0 <= now - state.phase_since < RECENT_CHANGE_SECONDS

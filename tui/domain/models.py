@@ -28,7 +28,7 @@ class Phase(StrEnum):
 ACTIVE = frozenset({Phase.NEW, Phase.QUEUED, Phase.RUNNING})
 """Phases that are asked on a cadence."""
 PROBLEMS = frozenset({Phase.FAILED, Phase.TIMED_OUT, Phase.BLOCKED, Phase.MISSING})
-ENDS = PROBLEMS | {Phase.DONE}
+ENDED = PROBLEMS | {Phase.DONE}
 """Phases that stop the asking."""
 
 
@@ -106,14 +106,14 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         return Ref(self.account, self.id)
 
 
-class Sighting(Struct, frozen=True, gc=False):
+class ReportedLink(Struct, frozen=True, gc=False):
     """A link as a reply showed it, before anybody knows since when it has been there."""
 
     kind: LinkKind
     url: str
-    life: float | None = None
+    lifetime: float | None = None
     """The provider's documented life in seconds; None: nothing is documented."""
-    key: bool = False
+    needs_key: bool = False
     """Fetching it takes the account's key."""
 
 
@@ -126,23 +126,23 @@ class Link(Struct, frozen=True, gc=False):
     """Instant at which this very URL was first seen."""
     expires_at: float | None
     """Instant, by our clock (see `domain.expiry`); None: no expiry is known."""
-    exact: bool
+    expiry_is_exact: bool
     """The expiry is signed into the URL, or was met; else it is first_seen plus the documented life."""
-    key: bool = False
+    needs_key: bool = False
     """Fetching it takes the account's key."""
-    dead: bool = False
+    is_dead: bool = False
     """Who wanted to fetch it was refused: it died at `expires_at`, whatever was promised."""
 
 
-class Saved(Struct, frozen=True, gc=False):
+class DownloadedFile(Struct, frozen=True, gc=False):
     """A file of a job that was downloaded, whole."""
 
-    what: str
+    name: str
     """Which of its files: `video`, `captions 2`, `text`."""
     path: str
     size: int
     """Bytes."""
-    at: float
+    downloaded_at: float
     """Instant."""
 
 
@@ -151,19 +151,19 @@ class Report(Struct, frozen=True, kw_only=True, gc=False):
 
     phase: Phase | None
     """None: the word is not known. It does not end the job."""
-    word: str
+    raw_status: str
     """The provider's word as it came."""
     title: str | None = None
     language: str | None = None
     progress: float | None = None
     """0 to 1."""
-    staged: bool = False
+    progress_is_stage: bool = False
     """`progress` stands for a stage of the work; it was not measured."""
     message: str | None = None
-    run: str | None = None
+    result_id: str | None = None
     """The id under which the result is asked for, where that takes another ask."""
-    links: tuple[Sighting, ...] = ()
-    whole: bool = True
+    links: tuple[ReportedLink, ...] = ()
+    is_complete: bool = True
     """False: done, but its promised link, or the run of its result, is not there yet."""
     retry_after: float | None = None
     """Seconds for which the service wants not to be asked for this job again."""
@@ -182,14 +182,14 @@ class Fault(Struct, frozen=True, gc=False):
     """The service's own name for the request, for its support."""
 
 
-class Asked(NamedTuple):
+class RequestRecord(NamedTuple):
     """One ask as it went, without its key and its URL."""
 
-    at: float
+    ended_at: float
     """Instant at which it was over."""
     http_status: int | None
     """None: no reply came."""
-    ms: float
+    duration_ms: float
     """Milliseconds that it took."""
     request_id: str | None
     """The service's own name for it, where it gave one."""
@@ -201,4 +201,4 @@ class Result(Struct, frozen=True):
     """What a second ask brought for a job that is done."""
 
     text: str | None = None
-    links: tuple[Sighting, ...] = ()
+    links: tuple[ReportedLink, ...] = ()

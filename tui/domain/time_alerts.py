@@ -4,72 +4,77 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tui.domain import artifacts
-from tui.domain.job_state import Flag, JobState, soonest
+from tui.domain.job_state import Flag, JobState, primary_link
 from tui.domain.links import renewal
 from tui.domain.models import ACTIVE
 from tui.domain.polling import duration_model
 from tui.presentation import formatting, queries
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 
-RENEWING = 4
+RENEWAL_WARNING_DIVISOR = 4
 """A link that is renewed by itself is worth a word once that is known to fail, or by this part of the warning time."""
 
 
-class Alarm(NamedTuple):
+class TimedAlert(NamedTuple):
     """One instant in a job's life."""
 
     at: float
     """Instant from which the flag is up."""
     flag: Flag
     """Stalled, expiring or expired."""
-    of: str
+    subject: str
     """What it is about: the link's URL, or when the job began. Another one is another alarm."""
-    patience: float = 0.0
+    max_delay: float = 0.0
     """Seconds that its word can wait for others, to be one with theirs; 0: nor can it come before its instant."""
 
 
-def alarms(state: JobState, outlook: Outlook) -> tuple[Alarm, ...]:
+def timed_alerts(state: JobState, context: EvaluationContext) -> tuple[TimedAlert, ...]:
     """Those that are still to come and those that went off already, whatever `outlook.now` is.
 
     The links of what was downloaded may die unsaid.
     """
     if state.job.archived:
         return ()
-    found: list[Alarm] = []
-    if state.phase in ACTIVE and state.born is not None:
-        patience = duration_model.patience(state.expected, outlook.stall_after)
-        found.append(Alarm(state.born + patience, Flag.STALLED, repr(state.born)))
-    link = soonest(state)
-    if link is not None and link.expires_at is not None and not (state.saved and not artifacts.missing(state)):
-        renewing = state.job.keep_link and not renewal.fails(state)
-        before = outlook.warn_before / (RENEWING if renewing else 1)
+    found: list[TimedAlert] = []
+    if state.phase in ACTIVE and state.first_polled_at is not None:
+        patience = duration_model.stall_threshold(state.duration_fit, context.stall_after)
+        found.append(TimedAlert(state.first_polled_at + patience, Flag.STALLED, repr(state.first_polled_at)))
+    link = primary_link(state)
+    if link is not None and link.expires_at is not None and not (state.downloads and not artifacts.undownloaded(state)):
+        renewing = state.job.keep_link and not renewal.is_failing(state)
+        before = context.warn_before / (RENEWAL_WARNING_DIVISOR if renewing else 1)
         patience = 0.0 if renewing else before / 2
-        found.append(Alarm(link.expires_at - before, Flag.EXPIRING, link.url, patience))
-        found.append(Alarm(link.expires_at, Flag.EXPIRED, link.url))
+        found.append(TimedAlert(link.expires_at - before, Flag.EXPIRING, link.url, patience))
+        found.append(TimedAlert(link.expires_at, Flag.EXPIRED, link.url))
     return tuple(found)
 
 
-def said(flag: Flag, states: Sequence[JobState], now: float) -> str:
+def describe(flag: Flag, states: Sequence[JobState], now: float) -> str:
     """Of these jobs, one or more, the alarm has gone off: in a line, for an operator."""
     first, many = states[0], len(states) > 1
     if flag is Flag.STALLED:
-        took = formatting.span(now - (first.born or now))
-        return f"{queries.name(first)}: has been at it for {took}, far longer than usual"
+        took = formatting.span(now - (first.first_polled_at or now))
+        return f"{queries.display_name(first)}: has been at it for {took}, far longer than usual"
     if flag is Flag.EXPIRED:
         dead = "its link is dead: L asks for a fresh one"
-        return f"{len(states)} links are dead: L asks for fresh ones" if many else f"{queries.name(first)}: {dead}"
-    states = sorted(states, key=lambda state: _left(state, now))
+        return (
+            f"{len(states)} links are dead: L asks for fresh ones" if many else f"{queries.display_name(first)}: {dead}"
+        )
+    states = sorted(states, key=lambda state: _remaining(state, now))
     first, last = states[0], states[-1]
-    troubles = [trouble for state in states if (trouble := renewal.trouble(state))]
+    troubles = [trouble for state in states if (trouble := renewal.failure_message(state))]
     if not many:
-        parts = [f"{queries.name(first)}: its link dies in {formatting.duration(_left(first, now))}", *troubles]
+        parts = [
+            f"{queries.display_name(first)}: its link dies in {formatting.duration(_remaining(first, now))}",
+            *troubles,
+        ]
     else:
-        parts = [f"{len(states)} links die in the next {formatting.duration(_left(last, now))}"]
-        parts += [f"the first, of {queries.name(first)}, in {formatting.duration(_left(first, now))}"]
+        parts = [f"{len(states)} links die in the next {formatting.duration(_remaining(last, now))}"]
+        parts += [f"the first, of {queries.display_name(first)}, in {formatting.duration(_remaining(first, now))}"]
         parts += [f"{len(troubles)} could not be renewed"] if troubles else []
     return "; ".join(parts)
 
 
-def _left(state: JobState, now: float) -> float:
-    link = soonest(state)
+def _remaining(state: JobState, now: float) -> float:
+    link = primary_link(state)
     return max(0.0, (link.expires_at or now) - now) if link is not None else 0.0

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from tui.domain.job_state import JobState, PhaseChange
-from tui.domain.models import Asked, Link, Ref, Saved
+from tui.domain.models import DownloadedFile, Link, Ref, RequestRecord
 from tui.storage.watchlist.file import Operation, Removed
 
 
@@ -104,7 +104,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     """Bytes a second; None: not known yet."""
     message: str = ""
     """Why it failed, and the way out."""
-    saved: tuple[Saved, ...] = ()
+    saved: tuple[DownloadedFile, ...] = ()
     """All that was wanted and is there."""
 
     @property
@@ -194,7 +194,7 @@ class Detail(Struct, frozen=True, kw_only=True):
     """The last raw body, at most 64 KiB, without the key."""
     body_at: float | None = None
     changes: tuple[PhaseChange, ...] = ()
-    asks: tuple[Asked, ...] = ()
+    asks: tuple[RequestRecord, ...] = ()
     """Its last asks, newest first."""
 
 

@@ -108,7 +108,7 @@ class Orders:
                 refused = refusal.message if refusal else f"{ref} is not on the watchlist"
                 continue
             live = self._accounts[ref.account]
-            live.pace = throttle.resumed(live.pace)
+            live.pace = throttle.reset(live.pace)
             self._ledger.wish(ref)
             asked += 1
         if not asked:
@@ -174,7 +174,7 @@ def _life(renewed: Renewed, now: float) -> str:
         return fault.message if fault is not None else "there is no link"
     left = "no expiry of it is known"
     if link.expires_at is not None:
-        left = f"it lives {'' if link.exact else '~'}{formatting.duration(link.expires_at - now)} more"
+        left = f"it lives {'' if link.expiry_is_exact else '~'}{formatting.duration(link.expires_at - now)} more"
     if fault is not None:
         return f"no fresh link: {fault.message}; there is the old one, {left}"
     return f"{'a fresh link' if renewed.fresh else 'the service gives the same link'}: {left}"

@@ -10,7 +10,7 @@ from random import Random
 import httpx
 
 from tui.domain.job_state import JobState, PhaseChange
-from tui.domain.models import ENDS, Ref
+from tui.domain.models import ENDED, Ref
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.accounts.api_migration import Turn
 from tui.engine.api import AccountState, Command, Detail, Health, Kind, Notice, Outcome
@@ -168,7 +168,7 @@ class Session:
         """The job has ended, and its result is not on its way."""
         state = self.states[ref]
         coming = state.fault is None and not state.job.archived and self._ledger.plans.wants_result(state)
-        return state.phase in ENDS and not coming
+        return state.phase in ENDED and not coming
 
     async def run(self) -> None:
         """Polls, or follows who does, until it is cancelled; the journal is whole afterwards."""

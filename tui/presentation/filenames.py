@@ -8,22 +8,22 @@ from urllib.parse import unquote, urlsplit
 
 from tui.presentation import formatting
 
-MOST = 240
+MAX_NAME_BYTES = 240
 """Bytes of a name: 255 is what file systems take, and `.part` and a number are added to it."""
-EXTENSION = r"[A-Za-z0-9]{1,8}"  # patterns are text: `re` compiles each at its first use, and `list` needs none
+EXTENSION_PATTERN = r"[A-Za-z0-9]{1,8}"  # patterns are text: `re` compiles each at its first use, and `list` needs none
 """What stands after a name's last dot, for it to count as one."""
-UNFINISHED = ".part"
+PART_SUFFIX = ".part"
 """Follows the name of a file that is not whole yet."""
 
-_UNFIT = r'[/\\:*?"<>|]+'
+_FORBIDDEN_CHARACTERS = r'[/\\:*?"<>|]+'
 """What separates paths here or elsewhere, or what some file system refuses."""
-_EXTENDED = r"(?i)filename\*\s*=\s*([\w.:-]+)'[^']*'([^;\s]*)"
+_EXTENDED_PARAMETER = r"(?i)filename\*\s*=\s*([\w.:-]+)'[^']*'([^;\s]*)"
 """The form of a name that goes before the plain one where both are there (RFC 6266 §4.3)."""
-_EDGES = " .-_\u200c\u200d"
+_STRIPPED_EDGES = " .-_\u200c\u200d"
 """What a name neither begins nor ends with: it would be hidden, taken for an option, or cut off."""
-_DEVICES = r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\.| *$)"
+_WINDOWS_DEVICES = r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\.| *$)"
 """Names that Windows keeps for devices, whatever follows their first dot."""
-_MEDIA: Mapping[str, tuple[str, ...]] = {
+_MEDIA_EXTENSIONS: Mapping[str, tuple[str, ...]] = {
     "video/mp4": ("mp4", "m4v"),
     "video/webm": ("webm",),
     "video/quicktime": ("mov",),
@@ -49,51 +49,55 @@ _MEDIA: Mapping[str, tuple[str, ...]] = {
 """Media types that say enough, with the extensions that go with them. Others are taken for what they are called."""
 
 
-class Name(NamedTuple):
+class Filename(NamedTuple):
     """A file's name, in the two parts between which a number goes."""
 
     stem: str
-    tail: str
+    suffix: str
     """Language and extension, each with its dot."""
 
     def numbered(self, number: int) -> str:
         """The name, or its second, third and so on."""
-        return f"{self.stem}{f' ({number})' if number > 1 else ''}{self.tail}"
+        return f"{self.stem}{f' ({number})' if number > 1 else ''}{self.suffix}"
 
 
-def name(titles: Iterable[str], language: str, extension: str) -> Name:
+def filename(titles: Iterable[str], language: str, extension: str) -> Filename:
     """The name of a file by the first of `titles` of which anything is left: `Spring launch`, `.ur-PK.mp4`.
 
     `language` is a code or a name in English, or "". Titles may be any text that a stranger chose.
     """
-    tongue = _plain(formatting.language(language)) if language else ""
-    tail = f".{tongue}" * bool(tongue) + f".{_extension(extension) or 'bin'}"
-    room = MOST - len(tail.encode())
-    stem = next((found for title in titles if (found := _cut(_plain(title), room))), "result")
-    return Name(f"{stem}_" if re.match(_DEVICES, stem) else stem, tail)
+    tongue = _safe_text(formatting.language_code(language)) if language else ""
+    tail = f".{tongue}" * bool(tongue) + f".{_valid_extension(extension) or 'bin'}"
+    room = MAX_NAME_BYTES - len(tail.encode())
+    stem = next((found for title in titles if (found := _truncate(_safe_text(title), room))), "result")
+    return Filename(f"{stem}_" if re.match(_WINDOWS_DEVICES, stem) else stem, tail)
 
 
-def extension(kind: str, url: str, media: str, disposition: str) -> str:
+def extension(kind: str, url: str, media_type: str, disposition: str) -> str:
     """The extension of what a link led to: as the media type has it, else as it was called, else its kind.
 
     `media` and `disposition` are the headers Content-Type and Content-Disposition, or "".
     """
     path = unquote(urlsplit(url).path, errors="replace")
-    called = [found for each in (_said(disposition), path) if (found := _extension(each.rpartition(".")[2]))]
-    known = _MEDIA.get(media.partition(";")[0].strip().lower())
+    called = [
+        found
+        for each in (_disposition_filename(disposition), path)
+        if (found := _valid_extension(each.rpartition(".")[2]))
+    ]
+    known = _MEDIA_EXTENSIONS.get(media_type.partition(";")[0].strip().lower())
     if known is None:
         return called[0] if called else kind
     return next((each for each in called if each in known), known[0])
 
 
-def title(disposition: str) -> str:
+def disposition_title(disposition: str) -> str:
     """The title in a Content-Disposition header: its file name without an extension; "" where there is none."""
-    said = _said(disposition)
+    said = _disposition_filename(disposition)
     stem, dot, end = said.rpartition(".")
-    return stem if dot and re.fullmatch(EXTENSION, end) else said
+    return stem if dot and re.fullmatch(EXTENSION_PATTERN, end) else said
 
 
-def _said(disposition: str) -> str:
+def _disposition_filename(disposition: str) -> str:
     """The file name in a Content-Disposition header (RFC 6266), as it stands there; without any path before it."""
     if not disposition:
         return ""
@@ -101,7 +105,7 @@ def _said(disposition: str) -> str:
 
     message = Message()
     message["content-disposition"] = disposition
-    extended = re.search(_EXTENDED, disposition)
+    extended = re.search(_EXTENDED_PARAMETER, disposition)
     try:
         said = unquote(extended[2], extended[1], "replace") if extended else message.get_filename("")
     except (ValueError, LookupError, TypeError):  # it is anybody's text
@@ -109,16 +113,18 @@ def _said(disposition: str) -> str:
     return re.split(r"[/\\]", said)[-1]
 
 
-def _extension(found: str) -> str:
-    found = found.lower()
-    return found if re.fullmatch(EXTENSION, found) and f".{found}" != UNFINISHED else ""
+def _valid_extension(text: str) -> str:
+    text = text.lower()
+    return text if re.fullmatch(EXTENSION_PATTERN, text) and f".{text}" != PART_SUFFIX else ""
 
 
-def _plain(title: str) -> str:
+def _safe_text(title: str) -> str:
     """The text as a part of a name: no control, no separator, nothing at its edges that means something."""
-    return re.sub(_UNFIT, "-", unicodedata.normalize("NFC", formatting.clean(title, MOST))).strip(_EDGES)
+    return re.sub(
+        _FORBIDDEN_CHARACTERS, "-", unicodedata.normalize("NFC", formatting.clean(title, MAX_NAME_BYTES))
+    ).strip(_STRIPPED_EDGES)
 
 
-def _cut(title: str, room: int) -> str:
+def _truncate(title: str, max_bytes: int) -> str:
     """As many characters as fit into so many bytes."""
-    return title.encode()[: max(0, room)].decode(errors="ignore").rstrip(_EDGES)
+    return title.encode()[: max(0, max_bytes)].decode(errors="ignore").rstrip(_STRIPPED_EDGES)

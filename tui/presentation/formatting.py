@@ -12,29 +12,29 @@ from functools import lru_cache
 from typing import Literal
 from unicodedata import east_asian_width
 
-from tui.presentation.languages import LANGUAGES, QUALIFIERS
+from tui.presentation.languages import LANGUAGE_CODES, QUALIFIER_CODES
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 """Seconds."""
-_LONGEST = 99_999 * DAY
+_MAX_SECONDS = 99_999 * DAY
 """Seconds: what is longer is shown as this, in six cells."""
-_LEFT_STEPS = ((MINUTE, 1), (10 * HOUR, MINUTE), (100 * DAY, HOUR), (math.inf, DAY))
+_DURATION_STEPS = ((MINUTE, 1), (10 * HOUR, MINUTE), (100 * DAY, HOUR), (math.inf, DAY))
 """Below so many seconds, `duration` counts in steps of so many. A quiet board is woken once a step."""
 _AGE_STEPS = ((MINUTE, 1), (HOUR, MINUTE), (DAY, HOUR), (math.inf, DAY))
 """The same of `age`."""
 _UNITS = ((1, "s", "s"), (MINUTE, "m", "min"), (HOUR, "h", "h"), (DAY, "d", "days"))
 """Seconds in it, and how it is written in a cell and in a sentence. A range is in the first with two digits for it."""
-_FIRST, _LAST = -62_135_596_800 + 2 * DAY, 253_402_300_800 - 2 * DAY
+_MIN_INSTANT, _MAX_INSTANT = -62_135_596_800 + 2 * DAY, 253_402_300_800 - 2 * DAY
 """Instants, year 1 to year 9999: what a datetime holds in every zone. What lies outside is shown as these."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Not strftime's, which are the locale's."""
-_LANGUAGE_CELLS = 7
+_LANGUAGE_WIDTH = 7
 """The LANG column has room for `zh-Hans`."""
-_TAG = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*"
+_LANGUAGE_TAG = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*"
 """The shape of a language tag (RFC 5646); some services write '_' for '-'."""
 
 # Patterns are text: `re` compiles each at its first use, since all of them take 5 ms and `list` needs none.
-_ESCAPES = (
+_ESCAPE_SEQUENCES = (
     r"\x1b[\]PX^_k][^\x07\x1b\x9c]*+(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC, a title: to its end
     r"|\x1b[\]PX^_][^\x00-\x1f\x7f-\x9f]*+"  # one that never ends: to the next control character
     r"|[\x90\x98\x9d-\x9f][^\x07\x1b\x80-\x9f]*+(?:\x07|\x1b\\|\x9c)"  # the same, introduced in 8 bits
@@ -43,20 +43,22 @@ _ESCAPES = (
 )
 """ECMA-48 control sequences, read in linear time. An 8-bit string without an end takes nothing along: U+009D is
 more often the last byte of a quotation mark that somebody decoded as Latin-1."""
-_BREAKS = "\r\n|[\r\v\f\x85\u2028\u2029]"
-_UNSEEN = (
+_LINE_BREAKS = "\r\n|[\r\v\f\x85\u2028\u2029]"
+_INVISIBLE = (
     "[\0-\x08\x0b-\x1f\x7f-\x9f\xad"  # C0 but tab and line feed, DEL, C1, soft hyphen
     "\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # zero-width and bidi
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"  # formats of shorthand and music, tags
 )
 _SURROGATES = "[\ud800-\udfff]"
-_SHAPED = "\u0600-\u109f\u1780-\u18af\ua840-\ua8ff\ua980-\uaaff\ufb50-\ufdff\ufe70-\ufefc\U00011000-\U000119ff"
+_JOINING_SCRIPTS = "\u0600-\u109f\u1780-\u18af\ua840-\ua8ff\ua980-\uaaff\ufb50-\ufdff\ufe70-\ufefc\U00011000-\U000119ff"
 """Scripts in which a joiner between two letters changes them: Arabic to Myanmar, Khmer, Mongolian and their kin."""
-_PICTURES = "\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
-_IDLE_JOINERS = f"[\u200c\u200d](?!(?<=[{_SHAPED}][\u200c\u200d])[{_SHAPED}])(?!(?<=[{_PICTURES}]\u200d)[{_PICTURES}])"
+_EMOJI = "\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
+_USELESS_JOINERS = (
+    f"[\u200c\u200d](?!(?<=[{_JOINING_SCRIPTS}][\u200c\u200d])[{_JOINING_SCRIPTS}])(?!(?<=[{_EMOJI}]\u200d)[{_EMOJI}])"
+)
 
 
-def clean(text: str, most: int = 2000, *, lines: bool = False) -> str:
+def clean(text: str, max_length: int = 2000, *, keep_lines: bool = False) -> str:
     r"""What a service says as plain text of at most `most` (≥ 1) characters, cut with '…'. Cleaning twice is once.
 
     Control sequences vanish whole; so do control, bidi and zero-width characters and tags; a lone surrogate becomes
@@ -66,12 +68,12 @@ def clean(text: str, most: int = 2000, *, lines: bool = False) -> str:
     misspelt) and ZWJ between two emoji; elsewhere they would only hide. The flags that are made of tags become black.
     """
     if not text.isprintable():
-        text = re.sub(_BREAKS, "\n", re.sub(_ESCAPES, "", text))
-        text = text.expandtabs(4) if lines else re.sub("[\n\t]+", " ", text)
-        text = re.sub(_IDLE_JOINERS, "", re.sub(_SURROGATES, "\ufffd", re.sub(_UNSEEN, "", text)))
-    if not lines:
+        text = re.sub(_LINE_BREAKS, "\n", re.sub(_ESCAPE_SEQUENCES, "", text))
+        text = text.expandtabs(4) if keep_lines else re.sub("[\n\t]+", " ", text)
+        text = re.sub(_USELESS_JOINERS, "", re.sub(_SURROGATES, "\ufffd", re.sub(_INVISIBLE, "", text)))
+    if not keep_lines:
         text = text.strip()
-    return text if len(text) <= most else text[: most - 1].rstrip(" \n\u200c\u200d") + "…"
+    return text if len(text) <= max_length else text[: max_length - 1].rstrip(" \n\u200c\u200d") + "…"
 
 
 def mask_url(url: str) -> str:
@@ -87,7 +89,7 @@ def mask_urls(text: str) -> str:
 
 def duration(seconds: float) -> str:
     """What is left, in at most six cells: 38s, 7m, 2h05m, 18h, 5d04h, 120d. A second that has begun counts whole."""
-    whole = math.ceil(_within(seconds))
+    whole = math.ceil(_clamp(seconds))
     if HOUR <= whole < 10 * HOUR:
         return f"{whole // HOUR}h{whole % HOUR // MINUTE:02}m"
     if DAY <= whole < 100 * DAY:
@@ -97,12 +99,12 @@ def duration(seconds: float) -> str:
 
 def age(seconds: float) -> str:
     """What has passed, in one unit and at most six cells: 40s, 7m, 3h, 6d."""
-    return _in_one_unit(math.floor(_within(seconds)))
+    return _in_one_unit(math.floor(_clamp(seconds)))
 
 
 def span(seconds: float) -> str:
     """A length that no longer moves, in two units and at most six cells: 38s, 7m12s, 18h07m, 5d04h."""
-    whole = math.floor(_within(seconds))
+    whole = math.floor(_clamp(seconds))
     if MINUTE <= whole < HOUR:
         return f"{whole // MINUTE}m{whole % MINUTE:02}s"
     if HOUR <= whole < DAY:
@@ -110,12 +112,12 @@ def span(seconds: float) -> str:
     return duration(whole)
 
 
-def between(low: float, high: float, *, short: bool = False) -> str:
+def duration_range(low: float, high: float, *, short: bool = False) -> str:
     """A range in one unit, the larger one's: 8–11 min, or `short` in at most six cells (up to 99 days): 3–5m.
 
     Both are rounded to whole units; where they are the same it is one number, and never 0.
     """
-    low, high = _within(min(low, high)), _within(high)
+    low, high = _clamp(min(low, high)), _clamp(high)
     unit, sign, word = next(each for each in _UNITS if high < each[0] * 99.5 or each is _UNITS[-1])
     most = max(1, round(high / unit))
     least = min(most, round(low / unit))
@@ -123,43 +125,43 @@ def between(low: float, high: float, *, short: bool = False) -> str:
     return f"{number}{sign}" if short else f"{number} {word}"
 
 
-def next_change(seconds: float, of: Literal["duration", "age"]) -> float:
+def next_change(seconds: float, label: Literal["duration", "age"]) -> float:
     """In how many seconds the label of what is left (it falls) or of an age (it grows) changes; infinity: never.
 
     The label is the same until then and another one at that instant. Always above 0: a sleeper never spins.
     """
-    if of == "age":
-        whole = math.floor(_within(seconds))
-        step = _step(whole, _AGE_STEPS)
-        return math.inf if whole >= _LONGEST else whole // step * step + step - seconds
-    whole = math.ceil(_within(seconds))
-    step = _step(whole, _LEFT_STEPS)
+    if label == "age":
+        whole = math.floor(_clamp(seconds))
+        step = _step_at(whole, _AGE_STEPS)
+        return math.inf if whole >= _MAX_SECONDS else whole // step * step + step - seconds
+    whole = math.ceil(_clamp(seconds))
+    step = _step_at(whole, _DURATION_STEPS)
     return math.inf if whole == 0 else seconds - (whole // step * step - 1)
 
 
 def clock(at: float, zone: tzinfo, *, seconds: bool = False) -> str:
     """The time of day: 14:05, or 14:05:09."""
-    return _moment(at, zone).strftime("%H:%M:%S" if seconds else "%H:%M")
+    return _datetime(at, zone).strftime("%H:%M:%S" if seconds else "%H:%M")
 
 
 def instant(at: float, zone: tzinfo, now: float) -> str:
     """An instant, as short as `now` allows: 14:05 on the same day, 21 Nov 14:05 in the same year, 21 Nov 2025."""
-    moment, today = _moment(at, zone), _moment(now, zone)
+    moment, today = _datetime(at, zone), _datetime(now, zone)
     day = f"{moment.day} {_MONTHS[moment.month - 1]}"
     if moment.year != today.year:
         return f"{day} {moment.year}"
     return f"{moment:%H:%M}" if moment.date() == today.date() else f"{day} {moment:%H:%M}"
 
 
-def day_ends(zone: tzinfo, now: float) -> float:
+def next_midnight(zone: tzinfo, now: float) -> float:
     """The instant at which `instant` says another day of what it said the time of."""
-    tomorrow = _moment(now, zone).date() + timedelta(days=1)
+    tomorrow = _datetime(now, zone).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(), zone).timestamp()
 
 
-def iso(at: float) -> str:
+def iso_time(at: float) -> str:
     """ISO 8601 in UTC to the second, which is never rounded up: 2026-11-21T14:05:09Z."""
-    return _moment(at, UTC).replace(tzinfo=None).isoformat() + "Z"
+    return _datetime(at, UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def size(count: int) -> str:
@@ -190,32 +192,34 @@ def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
 
 
 @lru_cache(maxsize=512)
-def language(name: str) -> str:
+def language_code(name: str) -> str:
     """A language for the LANG column, in at most seven cells: Urdu (Pakistan) is ur-PK, French fr; zh-Hans stays.
 
     Of what does not fit, whole subtags go from the end. An unknown name gives its first letters, as they are.
     """
     base, _, rest = name.partition("(")
-    code = LANGUAGES.get(base.strip().casefold())
+    code = LANGUAGE_CODES.get(base.strip().casefold())
     if code is None:
         whole = name.strip()
-        return _subtags(re.split("[-_]", whole)) if re.fullmatch(_TAG, whole) else _head(whole)
+        return (
+            _fitting_subtags(re.split("[-_]", whole)) if re.fullmatch(_LANGUAGE_TAG, whole) else _first_letters(whole)
+        )
     subtags: list[str] = []
     for part in rest.rstrip(") ").split(","):
         qualifier = part.strip().casefold()
-        if qualifier in QUALIFIERS:
-            subtags.append(QUALIFIERS[qualifier])
+        if qualifier in QUALIFIER_CODES:
+            subtags.append(QUALIFIER_CODES[qualifier])
         else:  # Chinese (Cantonese, Traditional)
-            code = LANGUAGES.get(qualifier, code)
-    return _subtags([code, *subtags])
+            code = LANGUAGE_CODES.get(qualifier, code)
+    return _fitting_subtags([code, *subtags])
 
 
-def _within(seconds: float) -> float:
+def _clamp(seconds: float) -> float:
     """Never negative, and no longer than a label can be."""
-    return min(max(0.0, seconds), _LONGEST)
+    return min(max(0.0, seconds), _MAX_SECONDS)
 
 
-def _step(whole: int, steps: Sequence[tuple[float, int]]) -> int:
+def _step_at(whole: int, steps: Sequence[tuple[float, int]]) -> int:
     for below, step in steps:
         if whole < below:
             return step
@@ -230,21 +234,21 @@ def _in_one_unit(whole: int) -> str:
     return f"{whole // HOUR}h" if whole < DAY else f"{whole // DAY}d"
 
 
-def _moment(at: float, zone: tzinfo) -> datetime:
-    return datetime.fromtimestamp(math.floor(min(max(_FIRST, at), _LAST)), zone)
+def _datetime(at: float, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(math.floor(min(max(_MIN_INSTANT, at), _MAX_INSTANT)), zone)
 
 
-def _subtags(tags: Sequence[str]) -> str:
+def _fitting_subtags(tags: Sequence[str]) -> str:
     """As many of a language's tags as there is room for."""
     fitting = (tags[:count] for count in range(len(tags), 1, -1))
-    return next((code for code in map("-".join, fitting) if len(code) <= _LANGUAGE_CELLS), tags[0])
+    return next((code for code in map("-".join, fitting) if len(code) <= _LANGUAGE_WIDTH), tags[0])
 
 
-def _head(name: str) -> str:
+def _first_letters(name: str) -> str:
     """The first letters. An East Asian one takes two cells, and so may any beyond the basic plane: versions differ."""
     cells = 0
     for at, letter in enumerate(name):
         cells += 2 if east_asian_width(letter) in "WF" or letter > "\uffff" else 1
-        if cells > _LANGUAGE_CELLS:
+        if cells > _LANGUAGE_WIDTH:
             return name[:at]
     return name

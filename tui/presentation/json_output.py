@@ -5,18 +5,18 @@ from typing import Any
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Fault, Link
 from tui.presentation import formatting, queries
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 
-Shape = dict[str, Any]
+JsonObject = dict[str, Any]
 """What becomes a JSON object."""
 
 
-def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
+def job(state: JobState, provider: str | None, context: EvaluationContext) -> JsonObject:
     """A job and all that is known of it."""
     said, report = state.job, state.report
     progress = report.progress if report else None
-    source = None if report is None or progress is None else "stage" if report.staged else "measured"
-    rest, share = queries.left(state, outlook), queries.estimated(state, outlook)
+    source = None if report is None or progress is None else "stage" if report.progress_is_stage else "measured"
+    rest, share = queries.remaining(state, context), queries.estimated_progress(state, context)
     if progress is None and share is not None:
         progress, source = round(share, 2), "estimated"
     return {
@@ -27,60 +27,65 @@ def job(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
         "label": said.label,
         "tags": said.tags,
         "note": said.note,
-        "added": iso(said.added),
+        "added": iso_or_none(said.added),
         "phase": state.phase,
-        "status": report.word if report else None,
+        "status": report.raw_status if report else None,
         "title": report.title if report else None,
         "language": report.language if report else None,
         "progress": progress,
         "progress_source": source,
-        "eta": iso(rest and outlook.now + rest.middle),
+        "eta": iso_or_none(rest and context.now + rest.median),
         "message": report.message if report else None,
         "links": [link(each) for each in state.links],
         "result": state.result,
-        "flags": queries.flags(state, outlook),
-        "checked_at": iso(state.checked_at),
-        "next_ask_at": iso(state.next_ask_at),
+        "flags": queries.flags(state, context),
+        "checked_at": iso_or_none(state.checked_at),
+        "next_poll_at": iso_or_none(state.next_poll_at),
         "fault": _fault(state.fault),
     }
 
 
-def exported(state: JobState, provider: str | None, outlook: Outlook) -> Shape:
+def job_with_options(state: JobState, provider: str | None, context: EvaluationContext) -> JsonObject:
     """A job with all that the watchlist says of it, too."""
     said = state.job
     wishes = {"keep_link": said.keep_link, "download": said.download, "muted": said.muted, "archived": said.archived}
-    return job(state, provider, outlook) | wishes
+    return job(state, provider, context) | wishes
 
 
-def change(found: PhaseChange) -> Shape:
+def phase_change(found: PhaseChange) -> JsonObject:
     """A job's step from one phase to another; it fell between `earliest` and `seen`."""
     return {
         "account": found.ref.account,
         "id": found.ref.id,
         "before": found.before,
         "after": found.after,
-        "earliest": iso(found.earliest),
-        "seen": iso(found.seen),
+        "earliest": iso_or_none(found.earliest),
+        "seen": iso_or_none(found.seen),
         "message": found.message,
     }
 
 
-def link(found: Link) -> Shape:
+def link(found: Link) -> JsonObject:
     """A link, and until when it lives; not exact is an estimate."""
-    return {"kind": found.kind, "url": found.url, "expires_at": iso(found.expires_at), "exact": found.exact}
+    return {
+        "kind": found.kind,
+        "url": found.url,
+        "expires_at": iso_or_none(found.expires_at),
+        "exact": found.expiry_is_exact,
+    }
 
 
-def _fault(fault: Fault | None) -> Shape | None:
+def _fault(fault: Fault | None) -> JsonObject | None:
     if fault is None:
         return None
     return {
         "kind": fault.kind,
         "message": fault.message,
         "http_status": fault.http_status,
-        "retry_at": iso(fault.retry_at),
+        "retry_at": iso_or_none(fault.retry_at),
     }
 
 
-def iso(at: float | None) -> str | None:
+def iso_or_none(at: float | None) -> str | None:
     """An instant, where there is one."""
-    return None if at is None else formatting.iso(at)
+    return None if at is None else formatting.iso_time(at)

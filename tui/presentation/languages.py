@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 
-def _table(text: str) -> Mapping[str, str]:
+def _parse_table(text: str) -> Mapping[str, str]:
     """Names in lower case with their codes, from `code Name/Other name; …`."""
     table: dict[str, str] = {}
     for entry in text.replace("\n", " ").split(";"):
@@ -12,7 +12,7 @@ def _table(text: str) -> Mapping[str, str]:
     return table
 
 
-LANGUAGES = _table(
+LANGUAGE_CODES = _parse_table(
     """af Afrikaans; sq Albanian; am Amharic; ar Arabic; hy Armenian; as Assamese; az Azerbaijani; eu Basque;
     be Belarusian; bn Bengali/Bangla; bho Bhojpuri; bs Bosnian; bg Bulgarian; my Burmese/Myanmar; yue Cantonese;
     ca Catalan; ceb Cebuano; zh Chinese/Mandarin/Mandarin Chinese; co Corsican; hr Croatian; cs Czech; da Danish;
@@ -32,7 +32,7 @@ LANGUAGES = _table(
 )
 """A language's English name, in lower case, to its code."""
 
-QUALIFIERS = _table(
+QUALIFIER_CODES = _parse_table(
     """Hans Simplified; Hant Traditional; Latn Latin; Cyrl Cyrillic; Arab Arabic;
     AF Afghanistan; AL Albania; DZ Algeria; AR Argentina; AM Armenia; AU Australia; AT Austria; AZ Azerbaijan;
     BH Bahrain; BD Bangladesh; BE Belgium; BO Bolivia; BA Bosnia and Herzegovina/Bosnia; BR Brazil; BG Bulgaria;

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar, Self
 from urllib.parse import quote, urlsplit
 
-from tui.domain.ids import SHAPED
+from tui.domain.ids import MAX_MATCHED_LENGTH
 from tui.presentation.formatting import mask_url
 from tui.providers import regex_safety
 
@@ -103,7 +103,7 @@ class Regex(str):
             re.compile(_text(value))
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"{value!r} is no regular expression: {error}") from None
-        if regex_safety.ways(str(value), SHAPED) > regex_safety.MOST:
+        if regex_safety.ways(str(value), MAX_MATCHED_LENGTH) > regex_safety.MOST:
             raise ValueError(
                 f"{value!r} could take for ever: repeat no group that repeats something itself, "
                 "and write '+' and '*' three times at most"

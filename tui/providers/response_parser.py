@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from tui.domain.models import Fault, LinkKind, Phase, Report, Result, Sighting
+from tui.domain.models import Fault, LinkKind, Phase, Report, ReportedLink, Result
 from tui.presentation.formatting import clean, mask_urls
 from tui.providers import faults
 from tui.providers.json_body import NotJsonError, decode, scalar, texts
@@ -59,15 +59,15 @@ def read(provider: Provider, kind: str, reply: Reply) -> Report | Fault:
     links, kept = _links(endpoint.links, body, reply.headers)
     return Report(
         phase=phase,
-        word=word,
+        raw_status=word,
         title=text(status.title, TITLE_MOST),
         language=text(status.language, LANGUAGE_MOST),
         progress=_progress(status.progress, body),
-        staged=status.progress_is == "stage",
+        progress_is_stage=status.progress_is == "stage",
         message=text(status.message, MESSAGE_MOST),
-        run=None if run in _NO_PART else run,
+        result_id=None if run in _NO_PART else run,
         links=links,
-        whole=phase is not Phase.DONE or (kept and (endpoint.result is None or run is not None)),
+        is_complete=phase is not Phase.DONE or (kept and (endpoint.result is None or run is not None)),
         retry_after=retry_after(reply),
     )
 
@@ -97,7 +97,7 @@ def read_bulk(provider: Provider, reply: Reply) -> dict[str, Report] | Fault:
         if job_id and word is not None:
             phase = bulk.words.get(word_key(word))
             whole = phase is not Phase.DONE or not _promises(endpoint)
-            reports[job_id] = Report(phase=phase, word=word, whole=whole, retry_after=wait)
+            reports[job_id] = Report(phase=phase, raw_status=word, is_complete=whole, retry_after=wait)
     return reports
 
 
@@ -117,7 +117,7 @@ def read_result(provider: Provider, kind: str, reply: Reply) -> Result | Fault:
     links, _ = _links(ask.links, body, reply.headers)
     if not lines and not links:
         return faults.malformed(provider, reply, "a result", body)
-    return Result(clean("\n".join(lines), RESULT_MOST, lines=True) if lines else None, links)
+    return Result(clean("\n".join(lines), RESULT_MOST, keep_lines=True) if lines else None, links)
 
 
 def _word(
@@ -156,14 +156,14 @@ def _progress(pointers: Sequence[Pointer], body: Json) -> float | None:
     return None
 
 
-def _links(rules: Sequence[LinkRule], body: Json, headers: Mapping[str, str]) -> tuple[tuple[Sighting, ...], bool]:
+def _links(rules: Sequence[LinkRule], body: Json, headers: Mapping[str, str]) -> tuple[tuple[ReportedLink, ...], bool]:
     """The links of a reply, each once, and whether it keeps its promises: one promised link, or none promised."""
-    seen: dict[tuple[LinkKind, str], Sighting] = {}
+    seen: dict[tuple[LinkKind, str], ReportedLink] = {}
     kept = not any(rule.promised for rule in rules)
     for rule in rules:
         life = None if rule.life is None else float(rule.life)  # a plain float, which every encoder knows
         for url in _urls(rule.at, body, headers):
-            seen.setdefault((rule.kind, url), Sighting(rule.kind, url, life, rule.key))
+            seen.setdefault((rule.kind, url), ReportedLink(rule.kind, url, life, rule.key))
             kept = kept or rule.promised
     return tuple(seen.values())[:LINKS_MOST], kept
 

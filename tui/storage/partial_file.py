@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from tui.domain.content_headers import Digest
-from tui.presentation.filenames import UNFINISHED, Name
+from tui.presentation.filenames import PART_SUFFIX, Filename
 
 CHUNK = 1024 * 1024
 """Bytes that are read at once where a file is hashed."""
@@ -23,7 +23,7 @@ _OPENED = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 class Part:
     """One file that is not whole yet, open for writing at its end."""
 
-    def __init__(self, path: Path, descriptor: int, name: Name) -> None:
+    def __init__(self, path: Path, descriptor: int, name: Filename) -> None:
         self.path = path
         """Of the `.part`."""
         self.size = os.fstat(descriptor).st_size
@@ -33,12 +33,12 @@ class Part:
         os.lseek(descriptor, 0, os.SEEK_END)
 
     @classmethod
-    def begun(cls, path: Path, name: Name) -> "Part":
+    def begun(cls, path: Path, name: Filename) -> "Part":
         """A new one. Raises OSError, FileExistsError where there is something."""
         return cls(path, os.open(path, _OPENED | os.O_CREAT | os.O_EXCL, 0o600), name)
 
     @classmethod
-    def again(cls, path: Path, name: Name) -> "Part":
+    def again(cls, path: Path, name: Filename) -> "Part":
         """One that was left unfinished. Raises OSError, FileNotFoundError where there is none."""
         return cls(path, os.open(path, _OPENED), name)
 
@@ -58,7 +58,7 @@ class Part:
 
     def matches(self, digest: Digest) -> bool:
         """Whether the whole file hashes to it. Reads all of it; raises OSError."""
-        hashed = hashlib.new(digest.name, usedforsecurity=False)
+        hashed = hashlib.new(digest.algorithm, usedforsecurity=False)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         while chunk := os.read(self._descriptor, CHUNK):
             hashed.update(chunk)
@@ -95,12 +95,12 @@ class Part:
         os.close(self._descriptor)
 
 
-def vacant(folder: Path, name: Name) -> Path:
+def vacant(folder: Path, name: Filename) -> Path:
     """Where the part of a new file is to be: its number is the first that is free. Makes the folder; raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in count(1):
         final = folder / name.numbered(number)
-        part = final.with_name(f"{final.name}{UNFINISHED}")
+        part = final.with_name(f"{final.name}{PART_SUFFIX}")
         if not os.path.lexists(final) and not os.path.lexists(part):
             return part
     raise AssertionError("numbers do not end")

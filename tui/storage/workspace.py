@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
 from tui.domain.polling import rate_limit
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 from tui.providers import loader
 from tui.providers.model import Plan, Provider
 from tui.providers.table_decoder import nearest
@@ -155,7 +155,7 @@ class Library:
             provider=provider,
             base_url=base_url,
             key=source,
-            per_minute=float(table.rate_per_minute or rate_limit.SHARE * (limits.per_minute or 60.0)),
+            per_minute=float(table.rate_per_minute or rate_limit.STEADY_SHARE * (limits.per_minute or 60.0)),
             per_day=limits.per_day if table.rate_per_minute is None else None,
             concurrency=table.concurrency,
         )
@@ -236,10 +236,10 @@ class Library:
         """What signs for a hook, fetched now: a command may take its ten seconds. Raises SecretError."""
         return secrets.fetch(source, self._environ).secret
 
-    def outlook(self, now: float) -> Outlook:
+    def outlook(self, now: float) -> EvaluationContext:
         """What jobs are judged by at an instant."""
         told = self.settings
-        return Outlook(
+        return EvaluationContext(
             now=now,
             stall_after=told.polling.stall_after,
             warn_before=told.links.warn_before,

@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 
 from tui.dashboard.terminal.width_anchors import anchored, disputed, orders
-from tui.presentation.cell_width import fit
+from tui.presentation.cell_width import fit_to_width
 from tui.presentation.formatting import clean
 
 TITLES = [
@@ -25,7 +25,7 @@ def test_what_follows_a_title_stands_in_its_column(title):
     screen = pyte.Screen(60, 3)
     stream = pyte.Stream(screen)
     stream.feed("x" * 60 + "\r")
-    name = fit(title, 24)
+    name = fit_to_width(title, 24)
     stream.feed(orders("ab " + (anchored(name, 24, 3) if disputed(name) else name) + "|cd"))
     line = screen.buffer[0]
     assert [line[column].data for column in (27, 28, 29)] == ["|", "c", "d"]
@@ -34,7 +34,7 @@ def test_what_follows_a_title_stands_in_its_column(title):
 
 @pytest.mark.parametrize("title", TITLES)
 def test_an_anchor_has_no_width_for_us(title):
-    assert cell_len(anchored(fit(title, 24), 24, 3)) == 24
+    assert cell_len(anchored(fit_to_width(title, 24), 24, 3)) == 24
 
 
 def test_no_service_can_write_an_anchor():

@@ -12,7 +12,7 @@ from tests.support.fake_engine import LibraryFeed, with_state
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.detail_pages import LABEL, hung
 from tui.domain.models import Phase
-from tui.domain.polling.duration_model import Fit
+from tui.domain.polling.duration_model import LogNormalFit
 
 NOTE = "legal wants Urdu first, then the others, and nobody may publish before Thursday evening"
 FACTS = {"language": "Urdu (Pakistan)", "tags": "launch spring", "note": NOTE, "options": "keep link, muted"}
@@ -28,8 +28,8 @@ def told(feed: LibraryFeed, app: Babeltop, **more) -> None:
 
 def learned(minutes: float, **more) -> dict:
     """A job that runs, where ten like it took about so long."""
-    fit = Fit(math.log(60 * minutes), 0.2, 10)
-    return {"phase": Phase.RUNNING, "born": NOW - 240, "since": NOW - 240, "expected": fit, **more}
+    fit = LogNormalFit(math.log(60 * minutes), 0.2, 10)
+    return {"phase": Phase.RUNNING, "first_polled_at": NOW - 240, "phase_since": NOW - 240, "duration_fit": fit, **more}
 
 
 @pytest.mark.parametrize("size", [(200, 60), (160, 50)])
@@ -98,7 +98,7 @@ async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_
         assert len(marked) == 1
         assert "running" in marked[0][100:]
         assert marked[0].count("░") > 4
-        told(feed, app, **learned(10, born=NOW - 700))
+        told(feed, app, **learned(10, first_polled_at=NOW - 700))
         await pilot.pause()
         await pilot.pause()
         assert "most end about here" not in text_of(pilot)

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from textual.content import Content
 from textual.geometry import Size
 
-from tests.support.strategies import few, fits, stories
+from tests.support.strategies import event_sequences, few_examples, fits
 from tui.dashboard.board_model import Board
 from tui.dashboard.widgets.detail_pages import Pages, Tab
 from tui.domain.job_state import JobState, PhaseChange, reduce
-from tui.domain.models import Asked, Job, Link, LinkKind, Phase, Report
+from tui.domain.models import Job, Link, LinkKind, Phase, Report, RequestRecord
 from tui.engine.api import Detail
 from tui.presentation import queries
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 
 ROOM = Size(120, 14)
 DRAWN = dict.fromkeys(map(ord, "█▉▊▋▌▍▎▏"))
@@ -25,24 +25,24 @@ BORN = 1_800_000_000.0
 RUNS = JobState(
     job=Job(account="heygen", id="a"),
     phase=Phase.RUNNING,
-    since=BORN + 2,
-    born=BORN,
-    report=Report(phase=Phase.RUNNING, word="running"),
+    phase_since=BORN + 2,
+    first_polled_at=BORN,
+    report=Report(phase=Phase.RUNNING, raw_status="running"),
     checked_at=BORN + 12.5,
-    asks=3,
-    next_ask_at=BORN + 700.25,
-    reason="at a steady pace",
-    fresh_until=BORN + 1000,
+    poll_count=3,
+    next_poll_at=BORN + 700.25,
+    next_poll_reason="at a steady pace",
+    stale_after=BORN + 1000,
 )
 ENDED = JobState(
     job=Job(account="heygen", id="a"),
     phase=Phase.DONE,
-    since=BORN + 2,
-    report=Report(phase=Phase.DONE, word="success"),
+    phase_since=BORN + 2,
+    report=Report(phase=Phase.DONE, raw_status="success"),
     checked_at=BORN + 12.5,
     links=(
-        Link(LinkKind.VIDEO, "https://cdn.test/1", BORN + 2, BORN + 900.5, exact=True),
-        Link(LinkKind.AUDIO, "https://cdn.test/2", BORN + 2, BORN + 9000.0, exact=False),
+        Link(LinkKind.VIDEO, "https://cdn.test/1", BORN + 2, BORN + 900.5, expiry_is_exact=True),
+        Link(LinkKind.AUDIO, "https://cdn.test/2", BORN + 2, BORN + 9000.0, expiry_is_exact=False),
     ),
 )
 
@@ -55,7 +55,7 @@ def plain(said: list[Content]) -> str:
 @pytest.mark.parametrize("state", [RUNS, ENDED], ids=["runs", "ended"])
 def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState, tab: Tab):
     now, steps = BORN + 20.0, 0
-    board = Board(Outlook(now=now), lambda: now)
+    board = Board(EvaluationContext(now=now), lambda: now)
     pages = Pages(board, lambda: UTC)
     while now < BORN + 20_000:
         said, still = plain(pages.page(tab, state, None, ROOM)), pages.still_for(tab, state)
@@ -68,22 +68,22 @@ def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState,
     assert steps > 100
 
 
-@few
-@given(stories(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from(Tab))
+@few_examples
+@given(event_sequences(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from(Tab))
 def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
-    state, now, changes, asks = RUNS, BORN + 1 + later, list[PhaseChange](), list[Asked]()
+    state, now, changes, asks = RUNS, BORN + 1 + later, list[PhaseChange](), list[RequestRecord]()
     for at, event in story:
         (state, change), now = reduce(state, event), at + later
         changes += [change] if change is not None else []
-        asks.append(Asked(at, 200, 90.0, None, None))
-    state = replace(state, expected=fit)
+        asks.append(RequestRecord(at, 200, 90.0, None, None))
+    state = replace(state, duration_fit=fit)
     looked = Detail(ref=state.job.ref, changes=tuple(changes), asks=tuple(asks), body=b"{}", body_at=now)
-    board = Board(Outlook(now=now), lambda: now)
+    board = Board(EvaluationContext(now=now), lambda: now)
     pages = Pages(board, lambda: UTC)
     said, still = plain(pages.page(tab, state, looked, ROOM)), min(pages.still_for(tab, state), 1e7)
     now += max(0.0, still - 1e-3) * share
     again = plain(pages.page(tab, state, looked, ROOM))
     if (
-        queries.left(state, board.outlook) is None
+        queries.remaining(state, board.outlook) is None
     ):  # what is estimated may lag, and by an eighth of a cell what is drawn
         assert again.translate(DRAWN) == said.translate(DRAWN)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.domain.links import expiry
-from tui.domain.models import Link, LinkKind, Sighting
+from tui.domain.models import Link, LinkKind, ReportedLink
 
 WORKED_POLICY = (
     "eyJTdGF0ZW1lbnQiOlt7IlJlc291cmNlIjoiaHR0cHM6Ly9kMTExMTExYWJjZGVmOC5jbG91ZGZyb250Lm5ldC92LyoiLCJDb25kaXRpb24iOnsi"
@@ -44,7 +44,7 @@ def azure(se: str) -> str:
     ],
 )
 def test_every_signature_says_its_end_exactly(url: str, expected: float):
-    assert expiry.signed(url) == (expected, True)
+    assert expiry.signed_expiry(url) == (expected, True)
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def test_every_signature_says_its_end_exactly(url: str, expected: float):
     ],
 )
 def test_azure_writes_its_end_in_six_ways(se: str, expected: str):
-    assert expiry.signed(azure(se)) == (instant(expected), True)
+    assert expiry.signed_expiry(azure(se)) == (instant(expected), True)
 
 
 def test_sigv4_is_read_whatever_the_case_of_its_names():
-    assert expiry.signed(SIGV4.replace("X-Amz", "x-amz")) == expiry.signed(SIGV4)
+    assert expiry.signed_expiry(SIGV4.replace("X-Amz", "x-amz")) == expiry.signed_expiry(SIGV4)
 
 
 def test_a_sessions_credentials_make_the_end_an_upper_bound():
-    assert expiry.signed(SIGV4 + "&X-Amz-Security-Token=t") == (instant("2013-07-22T20:12:07"), False)
+    assert expiry.signed_expiry(SIGV4 + "&X-Amz-Security-Token=t") == (instant("2013-07-22T20:12:07"), False)
 
 
 def test_the_first_of_two_signatures_to_end_counts():
-    assert expiry.signed(SIGV4 + "&AWSAccessKeyId=A&Expires=1000") == (1000, True)
+    assert expiry.signed_expiry(SIGV4 + "&AWSAccessKeyId=A&Expires=1000") == (1000, True)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_the_first_of_two_signatures_to_end_counts():
     ],
 )
 def test_what_is_not_signed_or_is_damaged_says_no_end(url: str):
-    assert expiry.signed(url) is None
+    assert expiry.signed_expiry(url) is None
 
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_no_string_raises(text: str):
-    assert expiry.signed(text) is None or "?" in text
+    assert expiry.signed_expiry(text) is None or "?" in text
 
 
 @given(
@@ -117,79 +117,81 @@ def test_no_string_raises(text: str):
     st.text(st.characters(exclude_categories=())) | st.from_regex(r"\A[0-9TZ:+. -]{0,30}\Z") | st.binary().map(str),
 )
 def test_no_value_of_a_signatures_parameter_raises(name: str, value: str):
-    end = expiry.signed(f"https://x/?Key-Pair-Id=K&sig=s&sv=1&{name}={value}&X-Amz-Date=20130721T201207Z")
-    assert end is None or 0 <= end[0] < expiry.LATEST
+    end = expiry.signed_expiry(f"https://x/?Key-Pair-Id=K&sig=s&sv=1&{name}={value}&X-Amz-Date=20130721T201207Z")
+    assert end is None or 0 <= end[0] < expiry.MAX_EXPIRY
 
 
 @given(st.dates(date(1971, 1, 1), date(9998, 1, 1)), st.integers(0, 604800))
 def test_sigv4_is_its_date_and_its_seconds(day, seconds: int):
     url = f"https://x/?x-amz-date={day:%Y%m%d}T000000Z&X-AMZ-EXPIRES={seconds}"
-    assert expiry.signed(url) == (instant(day.isoformat()) + seconds, True)
+    assert expiry.signed_expiry(url) == (instant(day.isoformat()) + seconds, True)
 
 
-def video(url: str = UNSIGNED, life: float | None = WEEK) -> Sighting:
-    return Sighting(LinkKind.VIDEO, url, life)
+def video(url: str = UNSIGNED, life: float | None = WEEK) -> ReportedLink:
+    return ReportedLink(LinkKind.VIDEO, url, life)
 
 
 def test_an_unsigned_link_is_estimated_from_the_first_sight_of_it():
-    (link,) = expiry.seen((), (video(),), at=1000)
-    assert link == Link(LinkKind.VIDEO, UNSIGNED, 1000, 1000 + WEEK, exact=False)
+    (link,) = expiry.merge_links((), (video(),), at=1000)
+    assert link == Link(LinkKind.VIDEO, UNSIGNED, 1000, 1000 + WEEK, expiry_is_exact=False)
 
 
 def test_an_unchanged_url_does_not_restart_its_clock_and_a_new_one_does():
-    first = expiry.seen((), (video("https://x/a"),), at=1000)
-    again = expiry.seen(first, (video("https://x/a"),), at=5000)
-    renewed = expiry.seen(again, (video("https://x/b"),), at=5000)
+    first = expiry.merge_links((), (video("https://x/a"),), at=1000)
+    again = expiry.merge_links(first, (video("https://x/a"),), at=5000)
+    renewed = expiry.merge_links(again, (video("https://x/b"),), at=5000)
     assert again == first
     assert [(link.url, link.first_seen) for link in renewed] == [("https://x/b", 5000)]
 
 
 def test_the_same_url_of_another_kind_is_another_link():
-    first = expiry.seen((), (video(),), at=1000)
-    both = expiry.seen(first, (video(), Sighting(LinkKind.AUDIO, UNSIGNED, WEEK)), at=5000)
+    first = expiry.merge_links((), (video(),), at=1000)
+    both = expiry.merge_links(first, (video(), ReportedLink(LinkKind.AUDIO, UNSIGNED, WEEK)), at=5000)
     assert [(link.kind, link.first_seen) for link in both] == [(LinkKind.VIDEO, 1000), (LinkKind.AUDIO, 5000)]
 
 
 def test_what_is_signed_wins_over_the_documented_life():
-    (link,) = expiry.seen((), (video(SIGV4),), at=1000)
-    assert (link.expires_at, link.exact) == (instant("2013-07-22T20:12:07"), True)
+    (link,) = expiry.merge_links((), (video(SIGV4),), at=1000)
+    assert (link.expires_at, link.expiry_is_exact) == (instant("2013-07-22T20:12:07"), True)
 
 
 def test_nothing_documented_and_nothing_signed_is_no_expiry():
-    (link,) = expiry.seen((), (Sighting(LinkKind.DOCUMENT, "https://api.flixu.ai/f", key=True),), at=1000)
-    assert (link.expires_at, link.exact, link.key) == (None, False, True)
-    assert expiry.left(link, 1e12) is None
-    assert not expiry.expired(link, 1e12)
-    assert not expiry.expiring(link, 1e12, WEEK)
+    (link,) = expiry.merge_links(
+        (), (ReportedLink(LinkKind.DOCUMENT, "https://api.flixu.ai/f", needs_key=True),), at=1000
+    )
+    assert (link.expires_at, link.expiry_is_exact, link.needs_key) == (None, False, True)
+    assert expiry.remaining(link, 1e12) is None
+    assert not expiry.is_expired(link, 1e12)
+    assert not expiry.is_expiring(link, 1e12, WEEK)
 
 
 def test_a_report_without_links_loses_none_that_lives():
-    links = expiry.seen((), (video(),), at=1000)
-    assert expiry.seen(links, (), at=1000 + WEEK - 1) == links
-    assert expiry.seen(links, (), at=1000 + WEEK) == ()
+    links = expiry.merge_links((), (video(),), at=1000)
+    assert expiry.merge_links(links, (), at=1000 + WEEK - 1) == links
+    assert expiry.merge_links(links, (), at=1000 + WEEK) == ()
 
 
 def test_a_link_that_its_kind_no_longer_shows_goes_and_one_of_another_kind_stays():
-    links = expiry.seen((), (video("https://x/a"), Sighting(LinkKind.AUDIO, "https://x/b", WEEK)), at=1000)
-    now = expiry.seen(links, (video("https://x/c"),), at=2000)
+    links = expiry.merge_links((), (video("https://x/a"), ReportedLink(LinkKind.AUDIO, "https://x/b", WEEK)), at=1000)
+    now = expiry.merge_links(links, (video("https://x/c"),), at=2000)
     assert [link.url for link in now] == ["https://x/c", "https://x/b"]
 
 
 def test_a_url_shown_twice_is_one_link_in_its_first_place():
-    links = expiry.seen((), (video("https://x/a"), video("https://x/b"), video("https://x/a")), at=1000)
+    links = expiry.merge_links((), (video("https://x/a"), video("https://x/b"), video("https://x/a")), at=1000)
     assert [link.url for link in links] == ["https://x/a", "https://x/b"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(LinkKind), st.sampled_from(["a", "b", "c"]))), st.floats(0, 1e6))
 def test_the_same_report_again_changes_nothing(shown: list[tuple[LinkKind, str]], later: float):
-    sightings = [Sighting(kind, f"https://x/{url}", 2e6) for kind, url in shown]
-    links = expiry.seen((), sightings, at=0)
-    assert expiry.seen(links, sightings, at=later) == links
-    assert expiry.seen(links, (), at=later) == links
+    sightings = [ReportedLink(kind, f"https://x/{url}", 2e6) for kind, url in shown]
+    links = expiry.merge_links((), sightings, at=0)
+    assert expiry.merge_links(links, sightings, at=later) == links
+    assert expiry.merge_links(links, (), at=later) == links
 
 
 def test_a_link_expires_after_it_was_expiring():
-    link = Link(LinkKind.VIDEO, "https://x/a", 0, 1000, exact=True)
-    assert [expiry.left(link, now) for now in (0, 1000, 1500)] == [1000, 0, -500]
-    assert [expiry.expiring(link, now, 100) for now in (899, 900, 999, 1000)] == [False, True, True, False]
-    assert [expiry.expired(link, now) for now in (899, 900, 999, 1000)] == [False, False, False, True]
+    link = Link(LinkKind.VIDEO, "https://x/a", 0, 1000, expiry_is_exact=True)
+    assert [expiry.remaining(link, now) for now in (0, 1000, 1500)] == [1000, 0, -500]
+    assert [expiry.is_expiring(link, now, 100) for now in (899, 900, 999, 1000)] == [False, True, True, False]
+    assert [expiry.is_expired(link, now) for now in (899, 900, 999, 1000)] == [False, False, False, True]

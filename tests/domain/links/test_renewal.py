@@ -4,21 +4,25 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.strategies import NOW, WEEK, few
-from tui.domain.job_state import Died, Faulted, JobState, Reported, Resulted, reduce
+from tests.support.strategies import NOW, WEEK, few_examples
+from tui.domain.job_state import JobState, LinkFoundDead, PollFailed, ResultReceived, StatusReceived, reduce
 from tui.domain.links import renewal
-from tui.domain.models import Fault, FaultKind, Job, LinkKind, Phase, Report, Result, Sighting
-from tui.domain.polling.schedule import Tempo, plan
+from tui.domain.models import Fault, FaultKind, Job, LinkKind, Phase, Report, ReportedLink, Result
+from tui.domain.polling.schedule import PollingPolicy, next_poll
 
 HOUR, DAY = 3600.0, 86400.0
 KEPT = JobState(job=Job(account="a", id="1", keep_link=True))
 LOOSE = JobState(job=Job(account="a", id="1"))
-VIDEO = Tempo.of("video", max_interval=60, stall_after=3600, result=False, renew_before=DAY)
+VIDEO = PollingPolicy.for_cadence(
+    "video", max_interval=60, stall_after=3600, has_result_request=False, renew_before=DAY
+)
 
 
 def done(at, url="https://cdn.test/1", life=WEEK, *, renewal=False):
-    links = (Sighting(LinkKind.VIDEO, url, life),) if url else ()
-    return Reported(Report(phase=Phase.DONE, word="done", links=links, whole=bool(links)), at, renewal=renewal)
+    links = (ReportedLink(LinkKind.VIDEO, url, life),) if url else ()
+    return StatusReceived(
+        Report(phase=Phase.DONE, raw_status="done", links=links, is_complete=bool(links)), at, is_renewal=renewal
+    )
 
 
 def after(*events, state=KEPT):
@@ -30,46 +34,46 @@ def after(*events, state=KEPT):
 def asks(state, reply, until, random):
     """The instants at which the job is asked by itself, each answered by what `reply` makes of it."""
     found, now = [], NOW
-    while (due := plan(state, VIDEO, now, random)) is not None and due.at < until:
+    while (due := next_poll(state, VIDEO, now, random)) is not None and due.at < until:
         now = due.at
         found.append(now)
         state = after(reply(now), state=state)
     return found, state
 
 
-@few
+@few_examples
 @given(st.integers())
 def test_a_link_that_is_to_be_kept_is_asked_for_within_the_first_quarter_of_its_last_day(seed):
-    at = plan(after(done(NOW)), VIDEO, NOW + HOUR, Random(seed)).at
+    at = next_poll(after(done(NOW)), VIDEO, NOW + HOUR, Random(seed)).at
     assert NOW + 6 * DAY <= at <= NOW + 6 * DAY + 6 * HOUR
 
 
 def test_a_link_that_nobody_keeps_is_not_asked_for():
-    assert plan(after(done(NOW), state=LOOSE), VIDEO, NOW + 7 * DAY, Random(0)) is None
+    assert next_poll(after(done(NOW), state=LOOSE), VIDEO, NOW + 7 * DAY, Random(0)) is None
 
 
-@few
+@few_examples
 @given(st.integers())
 def test_a_service_that_gives_a_new_link_each_time_is_asked_once_in_its_life(seed):
     found, state = asks(
         after(done(NOW)), lambda at: done(at, f"https://{at}", renewal=True), NOW + 60 * DAY, Random(seed)
     )
     assert all(6 * DAY <= gap <= 6.25 * DAY for gap in (later - earlier for earlier, later in pairwise([NOW, *found])))
-    assert state.unrenewed == 0
+    assert state.failed_renewals == 0
 
 
-@few
+@few_examples
 @given(st.integers())
 def test_a_service_that_gives_the_same_link_is_asked_ever_more_seldom_and_in_the_end_no_more(seed):
     found, state = asks(after(done(NOW)), lambda at: done(at, renewal=True), NOW + 400 * DAY, Random(seed))
     dies = NOW + WEEK
     assert len(found) <= 8 + 12 + 8
-    assert dies + renewal.LOST < found[-1] < dies + renewal.LOST + 1.1 * DAY
-    assert plan(state, VIDEO, found[-1] + DAY, Random(seed)) is None
+    assert dies + renewal.GIVE_UP_AFTER < found[-1] < dies + renewal.GIVE_UP_AFTER + 1.1 * DAY
+    assert next_poll(state, VIDEO, found[-1] + DAY, Random(seed)) is None
     alive = [at for at in found if at < dies]
     assert all(later - earlier >= 1.6 * before for (_, before), (earlier, later) in _grown(alive))
-    assert min(later - earlier for earlier, later in pairwise(alive)) >= 0.9 * renewal.AGAIN[0]
-    assert 1 <= sum(dies < at <= dies + renewal.LATE for at in found) <= 2
+    assert min(later - earlier for earlier, later in pairwise(alive)) >= 0.9 * renewal.RETRY_INTERVALS[0]
+    assert 1 <= sum(dies < at <= dies + renewal.EXPIRED_RETRY_SECONDS for at in found) <= 2
 
 
 def test_a_service_that_is_late_with_the_next_link_is_asked_again_within_as_long_as_it_is_late():
@@ -78,7 +82,7 @@ def test_a_service_that_is_late_with_the_next_link_is_asked_again_within_as_long
         fresh = NOW + WEEK + late
         reply = lambda at, fresh=fresh: done(at, "https://new" if at >= fresh else "https://cdn.test/1", renewal=True)  # noqa: E731
         found, _ = asks(state, reply, NOW + 2 * WEEK - 2 * DAY, Random(1))
-        assert min(at for at in found if at >= fresh) <= fresh + 1.2 * max(renewal.LATE, late)
+        assert min(at for at in found if at >= fresh) <= fresh + 1.2 * max(renewal.EXPIRED_RETRY_SECONDS, late)
 
 
 def _grown(times):
@@ -86,43 +90,43 @@ def _grown(times):
     return zip(enumerate(gaps), list(pairwise(times))[1:], strict=False)
 
 
-@few
-@given(st.integers(), st.sampled_from(sorted(renewal.DECIDED)))
+@few_examples
+@given(st.integers(), st.sampled_from(sorted(renewal.DEFINITIVE_FAULTS)))
 def test_a_fault_that_decides_is_as_good_as_the_same_link(seed, kind):
     found, state = asks(
-        after(done(NOW)), lambda at: Faulted(Fault(kind, "x"), at, second=True), NOW + 400 * DAY, Random(seed)
+        after(done(NOW)), lambda at: PollFailed(Fault(kind, "x"), at, is_follow_up=True), NOW + 400 * DAY, Random(seed)
     )
     assert len(found) <= 8 + 12 + 8
-    assert found[-1] < NOW + WEEK + renewal.LOST + 1.1 * DAY
+    assert found[-1] < NOW + WEEK + renewal.GIVE_UP_AFTER + 1.1 * DAY
     assert state.phase is Phase.DONE
     assert state.links[0].url == "https://cdn.test/1"
 
 
-@few
+@few_examples
 @given(st.integers())
 def test_an_outage_is_waited_out_hourly_at_last_and_given_up_by_nobody(seed):
     found, state = asks(
         after(done(NOW)),
-        lambda at: Faulted(Fault(FaultKind.OFFLINE, "x"), at, second=True),
+        lambda at: PollFailed(Fault(FaultKind.OFFLINE, "x"), at, is_follow_up=True),
         NOW + 9 * DAY,
         Random(seed),
     )
     assert found[-1] > NOW + 8.9 * DAY
     assert len(found) < 10 + 3 * 24 / 0.9
     fresh = after(done(found[-1], "https://new", renewal=True), state=state)
-    assert plan(fresh, VIDEO, found[-1], Random(seed)).at > found[-1] + 6 * DAY
+    assert next_poll(fresh, VIDEO, found[-1], Random(seed)).at > found[-1] + 6 * DAY
 
 
 def test_what_lives_less_than_two_days_is_renewed_at_half_its_life_and_what_lives_minutes_never_by_itself():
-    assert NOW + HOUR <= plan(after(done(NOW, life=2 * HOUR)), VIDEO, NOW, Random(0)).at <= NOW + 1.25 * HOUR
-    assert plan(after(done(NOW, life=60.0)), VIDEO, NOW, Random(0)) is None
+    assert NOW + HOUR <= next_poll(after(done(NOW, life=2 * HOUR)), VIDEO, NOW, Random(0)).at <= NOW + 1.25 * HOUR
+    assert next_poll(after(done(NOW, life=60.0)), VIDEO, NOW, Random(0)) is None
 
 
-@few
+@few_examples
 @given(st.lists(st.floats(0, 0.999), min_size=200, max_size=200))
 def test_links_that_were_born_together_are_spread_over_hours_also_by_who_comes_late(drawn):
     state, late = after(done(NOW)), NOW + WEEK - 4 * HOUR
-    times = [plan(state, VIDEO, late, Random(seed)).at for seed in drawn]
+    times = [next_poll(state, VIDEO, late, Random(seed)).at for seed in drawn]
     assert late <= min(times)
     assert max(times) <= late + HOUR
 
@@ -130,35 +134,39 @@ def test_links_that_were_born_together_are_spread_over_hours_also_by_who_comes_l
 def test_another_word_than_done_is_the_fault_of_the_renewal_and_the_old_link_stays():
     state = after(done(NOW))
     for phase, word in ((Phase.RUNNING, "running"), (Phase.FAILED, "failed"), (None, "lip_syncing")):
-        later = after(Reported(Report(phase=phase, word=word), NOW + DAY, renewal=True), state=state)
+        later = after(StatusReceived(Report(phase=phase, raw_status=word), NOW + DAY, is_renewal=True), state=state)
         assert (later.phase, later.links, later.checked_at) == (Phase.DONE, state.links, NOW)
         assert word in later.fault.message
 
 
 def test_who_asks_how_a_job_is_hears_that_it_runs_again():
-    assert after(done(NOW), Reported(Report(phase=Phase.RUNNING, word="x"), NOW + DAY)).phase is Phase.RUNNING
+    assert (
+        after(done(NOW), StatusReceived(Report(phase=Phase.RUNNING, raw_status="x"), NOW + DAY)).phase is Phase.RUNNING
+    )
 
 
 def test_a_result_that_brings_no_later_link_counts_as_none():
     before = after(done(NOW))
-    same = Result(links=(Sighting(LinkKind.VIDEO, "https://cdn.test/1", WEEK),))
-    other = Result(links=(Sighting(LinkKind.VIDEO, "https://cdn.test/2", WEEK),))
-    assert after(Resulted(same, NOW + DAY, renewal=True), state=before).unrenewed == 1
-    assert after(Resulted(other, NOW + DAY, renewal=True), state=before).unrenewed == 0
+    same = Result(links=(ReportedLink(LinkKind.VIDEO, "https://cdn.test/1", WEEK),))
+    other = Result(links=(ReportedLink(LinkKind.VIDEO, "https://cdn.test/2", WEEK),))
+    assert after(ResultReceived(same, NOW + DAY, is_renewal=True), state=before).failed_renewals == 1
+    assert after(ResultReceived(other, NOW + DAY, is_renewal=True), state=before).failed_renewals == 0
 
 
 def test_trouble_is_told_at_the_second_time_and_only_while_it_lasts():
     start = NOW + 6 * DAY
     once = after(done(NOW), done(start, renewal=True))
     twice = after(done(start + HOUR, renewal=True), state=once)
-    assert renewal.trouble(once) == ""
-    assert renewal.trouble(twice) == "asked 2 times for a fresh one: the service gives the same one"
-    assert renewal.trouble(after(done(start + 2 * HOUR, "https://new", renewal=True), state=twice)) == ""
-    offline = [Faulted(Fault(FaultKind.OFFLINE, "no network"), start, second=True)] * 3
-    assert renewal.trouble(after(*offline, state=after(done(NOW)))) == "asked 3 times for a fresh one: no network"
+    assert renewal.failure_message(once) == ""
+    assert renewal.failure_message(twice) == "asked 2 times for a fresh one: the service gives the same one"
+    assert renewal.failure_message(after(done(start + 2 * HOUR, "https://new", renewal=True), state=twice)) == ""
+    offline = [PollFailed(Fault(FaultKind.OFFLINE, "no network"), start, is_follow_up=True)] * 3
+    assert (
+        renewal.failure_message(after(*offline, state=after(done(NOW)))) == "asked 3 times for a fresh one: no network"
+    )
 
 
 def test_a_kept_link_that_proved_dead_is_renewed_at_once_however_short_it_lived():
-    state = after(done(NOW), Died("https://cdn.test/1", NOW + 60))
-    assert state.links[0].dead
-    assert NOW + 60 <= plan(state, VIDEO, NOW + 60, Random(0)).at <= NOW + 60 + renewal.AGAIN[0]
+    state = after(done(NOW), LinkFoundDead("https://cdn.test/1", NOW + 60))
+    assert state.links[0].is_dead
+    assert NOW + 60 <= next_poll(state, VIDEO, NOW + 60, Random(0)).at <= NOW + 60 + renewal.RETRY_INTERVALS[0]

@@ -4,48 +4,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.strategies import few
-from tui.domain.polling.request_cost import CHEAPEST, SHORTEST, Demand, price
+from tests.support.strategies import few_examples
+from tui.domain.polling.request_cost import MIN_INTERVAL, MIN_SHADOW_PRICE, PollDemand, shadow_price
 
 hazards = st.lists(st.floats(1e-12, 10), min_size=1, max_size=50)
 
 
 def rates(hazards, found, longest=60):
     """Asks a second of each job at this price."""
-    return [1 / min(longest, max(SHORTEST, math.sqrt(2 * found / hazard))) for hazard in hazards]
+    return [1 / min(longest, max(MIN_INTERVAL, math.sqrt(2 * found / hazard))) for hazard in hazards]
 
 
-@few
+@few_examples
 @given(hazards, st.floats(0.01, 100))
 def test_the_rates_fit_into_the_budget_unless_even_the_longest_intervals_do_not(hazards, allowed):
-    found = price([Demand(hazard=each) for each in hazards], allowed, 60)
-    assert found >= CHEAPEST
+    found = shadow_price([PollDemand(hazard=each) for each in hazards], allowed, 60)
+    assert found >= MIN_SHADOW_PRICE
     assert sum(rates(hazards, found)) <= max(0.9 * allowed, len(hazards) / 60) * (1 + 1e-6)
 
 
-@few
+@few_examples
 @given(hazards, st.floats(0.01, 100))
 def test_a_budget_is_used_up_before_asks_grow_dearer(hazards, allowed):
-    found = price([Demand(hazard=each) for each in hazards], allowed, 60)
-    if found > CHEAPEST * 1.001 and 0.9 * allowed > len(hazards) / 60 * (1 + 1e-6):
+    found = shadow_price([PollDemand(hazard=each) for each in hazards], allowed, 60)
+    if found > MIN_SHADOW_PRICE * 1.001 and 0.9 * allowed > len(hazards) / 60 * (1 + 1e-6):
         assert sum(rates(hazards, found)) == pytest.approx(0.9 * allowed, rel=1e-6)
 
 
-@few
+@few_examples
 @given(hazards, st.floats(0.01, 10), st.floats(1, 10))
 def test_a_larger_budget_makes_no_ask_dearer(hazards, allowed, more):
-    demands = [Demand(hazard=each) for each in hazards]
-    assert price(demands, allowed * more, 60) <= price(demands, allowed, 60) * (1 + 1e-6)
+    demands = [PollDemand(hazard=each) for each in hazards]
+    assert shadow_price(demands, allowed * more, 60) <= shadow_price(demands, allowed, 60) * (1 + 1e-6)
 
 
 def test_what_is_asked_steadily_leaves_less_for_the_others():
-    learned = [Demand(hazard=0.01)] * 10
-    alone, crowded = price(learned, 1.0, 60), price([*learned, *[Demand(rate=0.1)] * 5], 1.0, 60)
+    learned = [PollDemand(hazard=0.01)] * 10
+    alone, crowded = shadow_price(learned, 1.0, 60), shadow_price([*learned, *[PollDemand(rate=0.1)] * 5], 1.0, 60)
     assert crowded > alone
     assert sum(rates([0.01] * 10, crowded)) == pytest.approx(0.9 - 0.5)
 
 
 def test_where_nothing_is_learned_or_requests_are_plenty_an_ask_has_its_least_price():
-    assert price([], 1.0, 60) == CHEAPEST
-    assert price([Demand(rate=1.0)], 1.0, 60) == CHEAPEST
-    assert price([Demand(hazard=0.001)], 100.0, 60) == CHEAPEST
+    assert shadow_price([], 1.0, 60) == MIN_SHADOW_PRICE
+    assert shadow_price([PollDemand(rate=1.0)], 1.0, 60) == MIN_SHADOW_PRICE
+    assert shadow_price([PollDemand(hazard=0.001)], 100.0, 60) == MIN_SHADOW_PRICE

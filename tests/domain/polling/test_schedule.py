@@ -5,24 +5,32 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.strategies import NOW, few, fits, stories
-from tui.domain.job_state import Faulted, JobState, Listed, Reported, Resulted, reduce
+from tests.support.strategies import NOW, event_sequences, few_examples, fits
+from tui.domain.job_state import JobListed, JobState, PollFailed, ResultReceived, StatusReceived, reduce
 from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Phase, Report, Result
 from tui.domain.polling import duration_model, schedule
-from tui.domain.polling.duration_model import Fit
-from tui.domain.polling.schedule import BELIEVED, COLD, DAY, HOUR, Learned, Tempo, plan
+from tui.domain.polling.duration_model import LogNormalFit
+from tui.domain.polling.schedule import (
+    DAY,
+    DEFAULT_INTERVALS,
+    HOUR,
+    MAX_RETRY_AFTER,
+    LearnedTiming,
+    PollingPolicy,
+    next_poll,
+)
 
 JOB = Job(account="a", id="1")
 NEW = JobState(job=JOB)
 tempos = st.builds(
-    Tempo.of,
-    st.sampled_from(sorted(COLD)),
+    PollingPolicy.for_cadence,
+    st.sampled_from(sorted(DEFAULT_INTERVALS)),
     max_interval=st.floats(2, 3600),
     stall_after=st.floats(2, 1e6),
     result=st.booleans(),
 )
-VIDEO = Tempo.of("video", max_interval=60, stall_after=3600, result=False)
-TEXT = Tempo.of("text", max_interval=60, stall_after=3600, result=True)
+VIDEO = PollingPolicy.for_cadence("video", max_interval=60, stall_after=3600, has_result_request=False)
+TEXT = PollingPolicy.for_cadence("text", max_interval=60, stall_after=3600, has_result_request=True)
 
 
 def after(*events, state=NEW):
@@ -32,51 +40,51 @@ def after(*events, state=NEW):
 
 
 def said(phase, at, **more):
-    return Reported(Report(phase=phase, word="x", **more), at)
+    return StatusReceived(Report(phase=phase, raw_status="x", **more), at)
 
 
 def fault(kind, at, **more):
-    return Faulted(Fault(kind, "x", **more), at)
+    return PollFailed(Fault(kind, "x", **more), at)
 
 
-@few
-@given(stories(), tempos, st.floats(0, 1e7), st.integers())
+@few_examples
+@given(event_sequences(), tempos, st.floats(0, 1e7), st.integers())
 def test_a_plan_is_never_in_the_past_and_never_further_off_than_a_day_and_a_bit(story, tempo, later, seed):
     state = after(*(event for _, event in story))
     now = max([NOW, *(at for at, _ in story)]) + later
-    found = plan(state, tempo, now, Random(seed))
+    found = next_poll(state, tempo, now, Random(seed))
     if found is not None:
-        assert now <= found.at <= now + max(DAY, BELIEVED) * 1.1 + tempo.first
+        assert now <= found.at <= now + max(DAY, MAX_RETRY_AFTER) * 1.1 + tempo.first
         assert found.reason
 
 
-@few
-@given(stories(), tempos, st.integers())
+@few_examples
+@given(event_sequences(), tempos, st.integers())
 def test_what_ended_is_planned_only_for_its_link_its_result_or_because_it_is_missing(story, tempo, seed):
     state = after(*(event for _, event in story))
     now = max([NOW, *(at for at, _ in story)])
-    found = plan(state, tempo, now, Random(seed))
+    found = next_poll(state, tempo, now, Random(seed))
     if found is None or state.phase in ACTIVE:
         return
     assert not state.job.archived
     assert state.phase in {Phase.DONE, Phase.MISSING}
     if state.phase is Phase.DONE:
-        assert schedule.wants_result(state, tempo) or 0 < state.unwhole <= 5
+        assert schedule.needs_result(state, tempo) or 0 < state.incomplete_polls <= 5
 
 
-@few
-@given(stories(), tempos, st.integers())
+@few_examples
+@given(event_sequences(), tempos, st.integers())
 def test_an_active_job_is_never_given_up(story, tempo, seed):
-    state = after(*(event for _, event in story), Listed(JOB))
+    state = after(*(event for _, event in story), JobListed(JOB))
     now = max([NOW, *(at for at, _ in story)])
-    assert (plan(state, tempo, now, Random(seed)) is not None) or state.phase not in ACTIVE
+    assert (next_poll(state, tempo, now, Random(seed)) is not None) or state.phase not in ACTIVE
 
 
 def intervals(age, tempo=VIDEO):
     """The least and the most of many plans for a job that was first seen `age` seconds ago."""
     now = NOW + age
     state = after(said(Phase.RUNNING, NOW), said(Phase.RUNNING, now))
-    found = [plan(state, tempo, now, Random(seed)).at - now for seed in range(200)]
+    found = [next_poll(state, tempo, now, Random(seed)).at - now for seed in range(200)]
     return min(found), max(found)
 
 
@@ -91,27 +99,27 @@ def test_a_video_is_asked_at_15_to_30_seconds_then_stretched_then_hourly(age, ab
 
 
 def test_first_asks_are_spread_over_the_shortest_interval():
-    found = [plan(NEW, VIDEO, NOW, Random(seed)).at - NOW for seed in range(300)]
+    found = [next_poll(NEW, VIDEO, NOW, Random(seed)).at - NOW for seed in range(300)]
     assert (min(found) < 1, 14 < max(found) <= 15) == (True, True)
 
 
 def test_the_operators_longest_interval_holds():
-    tempo = Tempo.of("video", max_interval=5, stall_after=3600, result=False)
+    tempo = PollingPolicy.for_cadence("video", max_interval=5, stall_after=3600, has_result_request=False)
     assert intervals(1000, tempo)[1] <= 5.5
 
 
 def test_a_wait_that_a_good_reply_asks_for_is_the_jobs_own_floor():
     state = after(said(Phase.RUNNING, NOW, retry_after=120.0))
-    assert plan(state, VIDEO, NOW, Random(1)).at == NOW + 120
+    assert next_poll(state, VIDEO, NOW, Random(1)).at == NOW + 120
     state = after(said(Phase.RUNNING, NOW, retry_after=1.8e9))
-    assert plan(state, VIDEO, NOW, Random(1)).at == NOW + DAY
+    assert next_poll(state, VIDEO, NOW, Random(1)).at == NOW + DAY
 
 
 @pytest.mark.parametrize("kind", [FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER])
 def test_the_back_off_doubles_to_two_minutes_with_full_jitter(kind):
     for faults, ceiling in [(1, 4), (2, 8), (3, 16), (6, 120), (50, 120)]:
         state = after(*(fault(kind, NOW) for _ in range(faults)))
-        found = [plan(state, VIDEO, NOW, Random(seed)).at - NOW for seed in range(300)]
+        found = [next_poll(state, VIDEO, NOW, Random(seed)).at - NOW for seed in range(300)]
         assert min(found) >= 2
         assert ceiling * 0.9 < max(found) <= ceiling
 
@@ -126,71 +134,71 @@ def test_the_back_off_doubles_to_two_minutes_with_full_jitter(kind):
 )
 def test_some_faults_have_an_interval_of_their_own(kind, least, most):
     state = after(fault(kind, NOW))
-    assert all(least <= plan(state, VIDEO, NOW, Random(seed)).at - NOW <= most for seed in range(100))
+    assert all(least <= next_poll(state, VIDEO, NOW, Random(seed)).at - NOW <= most for seed in range(100))
 
 
 def test_retry_after_is_waited_out_and_then_spread():
     state = after(fault(FaultKind.LIMITED, NOW, retry_at=NOW + 38))
-    found = [plan(state, VIDEO, NOW, Random(seed)).at - NOW for seed in range(200)]
+    found = [next_poll(state, VIDEO, NOW, Random(seed)).at - NOW for seed in range(200)]
     assert (min(found) >= 38, max(found) <= 53, max(found) - min(found) > 12) == (True, True, True)
 
 
 def test_a_missing_id_is_asked_hourly_for_a_day():
-    missing = after(Faulted(Fault(FaultKind.MISSING, "x"), NOW, person=True))
-    assert plan(missing, VIDEO, NOW + DAY, Random(1)).at - NOW - DAY > 0.9 * HOUR
-    assert plan(missing, VIDEO, NOW + DAY + 1, Random(1)) is None
+    missing = after(PollFailed(Fault(FaultKind.MISSING, "x"), NOW, one_shot=True))
+    assert next_poll(missing, VIDEO, NOW + DAY, Random(1)).at - NOW - DAY > 0.9 * HOUR
+    assert next_poll(missing, VIDEO, NOW + DAY + 1, Random(1)) is None
 
 
 def test_a_result_is_asked_at_once_then_backed_off_then_hourly_for_a_day():
-    done = after(said(Phase.DONE, NOW, run="7"))
-    assert plan(done, TEXT, NOW, Random(1)).at == NOW
-    trouble = [Faulted(Fault(FaultKind.SERVER, "x"), NOW, second=True)] * 9
+    done = after(said(Phase.DONE, NOW, result_id="7"))
+    assert next_poll(done, TEXT, NOW, Random(1)).at == NOW
+    trouble = [PollFailed(Fault(FaultKind.SERVER, "x"), NOW, is_follow_up=True)] * 9
     state = after(*trouble, state=done)
-    assert plan(state, TEXT, NOW, Random(1)).at - NOW <= 120
+    assert next_poll(state, TEXT, NOW, Random(1)).at - NOW <= 120
     state = after(trouble[0], state=state)
-    assert plan(state, TEXT, NOW, Random(1)).at - NOW >= 0.9 * HOUR
-    assert plan(state, TEXT, NOW + DAY + 1, Random(1)) is None
-    assert plan(after(Resulted(Result("text"), NOW), state=done), TEXT, NOW, Random(1)) is None
+    assert next_poll(state, TEXT, NOW, Random(1)).at - NOW >= 0.9 * HOUR
+    assert next_poll(state, TEXT, NOW + DAY + 1, Random(1)) is None
+    assert next_poll(after(ResultReceived(Result("text"), NOW), state=done), TEXT, NOW, Random(1)) is None
 
 
-@few
-@given(stories(), tempos)
+@few_examples
+@given(event_sequences(), tempos)
 def test_freshness_is_for_reports_that_can_grow_old(story, tempo):
     state = after(*(event for _, event in story))
-    until = schedule.fresh_until(state, NOW + 1e6, NOW)
+    until = schedule.stale_after(state, NOW + 1e6, NOW)
     assert (until is None) or state.phase in ACTIVE
 
 
 def test_a_report_is_fresh_for_three_intervals_and_a_fault_makes_it_no_fresher():
     state = after(said(Phase.RUNNING, NOW))
-    assert schedule.fresh_until(state, NOW + 15, NOW) == NOW + 75
-    assert schedule.fresh_until(after(fault(FaultKind.SERVER, NOW + 15), state=state), NOW + 99, NOW + 15) is None
-    assert schedule.fresh_until(state, None, NOW) is None
+    assert schedule.stale_after(state, NOW + 15, NOW) == NOW + 75
+    assert schedule.stale_after(after(fault(FaultKind.SERVER, NOW + 15), state=state), NOW + 99, NOW + 15) is None
+    assert schedule.stale_after(state, None, NOW) is None
 
 
 def learned(median, sigma=0.5, price=0.2):
-    return Learned(Fit(math.log(median), sigma, 10), price)
+    return LearnedTiming(LogNormalFit(math.log(median), sigma, 10), price)
 
 
-@few
+@few_examples
 @given(fits, st.floats(1e-3, 1e5), st.floats(0, 1e6), st.floats(2, 3600))
 def test_a_learned_interval_is_in_bounds_for_any_fit_and_age(fit, price, age, longest):
-    assert 2 <= schedule.learned_interval(Learned(fit, price), age, longest) <= longest
+    assert 2 <= schedule.learned_interval(LearnedTiming(fit, price), age, longest) <= longest
 
 
-@few
+@few_examples
 @given(fits, st.floats(0, 86_000), st.floats(1e-3, 1e3))
-@example(Fit(3.5, 0.34375, 3), 4.0, 2.0)
+@example(LogNormalFit(3.5, 0.34375, 3), 4.0, 2.0)
 def test_a_dearer_ask_makes_no_interval_shorter(fit, age, price):
-    cheap, dear = (schedule.learned_interval(Learned(fit, each), age, 60) for each in (price, price * 1.2))
+    cheap, dear = (schedule.learned_interval(LearnedTiming(fit, each), age, 60) for each in (price, price * 1.2))
     assert dear >= cheap * 0.93  # each is good to 3 %
 
 
-@few
+@few_examples
 @given(fits, st.floats(0, 86_000), st.floats(1e-3, 1e3))
-@example(Fit(3.5, 0.34375, 3), 4.0, 2.0)
+@example(LogNormalFit(3.5, 0.34375, 3), 4.0, 2.0)
 def test_over_a_learned_interval_the_best_rate_adds_up_to_about_one_ask(fit, age, price):
-    found = schedule.learned_interval(Learned(fit, price), age, 60)
+    found = schedule.learned_interval(LearnedTiming(fit, price), age, 60)
     steps = [age + found * (step + 0.5) / 500 for step in range(500)]
     asks = sum(math.sqrt(duration_model.hazard(fit, at) / (2 * price)) for at in steps) * found / 500
     assert asks > 1 / 8 or found > 59  # where the hazard is steepest, Simpson's rule is that far off
@@ -215,16 +223,16 @@ def test_a_young_job_of_a_short_kind_is_not_slept_over():
 
 def test_the_reason_says_when_most_end():
     state = after(said(Phase.RUNNING, NOW), said(Phase.RUNNING, NOW + 500))
-    found = plan(state, VIDEO, NOW + 500, Random(1), learned(570, 0.19))
+    found = next_poll(state, VIDEO, NOW + 500, Random(1), learned(570, 0.19))
     assert found.reason == "learned: most end at 8–11 min"
     assert found.demand.hazard > 0
 
 
 def test_a_learned_job_waits_for_what_its_service_asks_and_is_hourly_after_a_day():
     state = after(said(Phase.RUNNING, NOW, retry_after=120.0))
-    assert plan(state, VIDEO, NOW, Random(1), learned(600)).at == NOW + 120
+    assert next_poll(state, VIDEO, NOW, Random(1), learned(600)).at == NOW + 120
     old = after(said(Phase.RUNNING, NOW), said(Phase.RUNNING, NOW + DAY + 1))
-    assert plan(old, VIDEO, NOW + DAY + 1, Random(1), learned(600)).at - NOW - DAY > 0.9 * HOUR
+    assert next_poll(old, VIDEO, NOW + DAY + 1, Random(1), learned(600)).at - NOW - DAY > 0.9 * HOUR
 
 
 @pytest.mark.parametrize("wrong", [1 / 30, 30])

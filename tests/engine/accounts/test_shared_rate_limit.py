@@ -16,7 +16,7 @@ class Hand:
         self.journal = Journal(path)
         self.writes = 0
         self.asks = []
-        self.purse = Purse("heygen", rate_limit.rested(per_minute, NOW, per_day), self._budgets)
+        self.purse = Purse("heygen", rate_limit.initial(per_minute, NOW, per_day), self._budgets)
 
     def _budgets(self):
         return self
@@ -30,7 +30,7 @@ class Hand:
 
     def may(self, now):
         found = self.purse.look(now)
-        return (self.purse.holds(now) and found.floor <= now) or found.leave(now).at <= now
+        return (self.purse.holds(now) and found.not_before <= now) or found.next_slot(now).at <= now
 
     def ask(self, now):
         if self.may(now) and self.purse.pay(now):
@@ -79,8 +79,8 @@ def test_a_process_that_is_killed_takes_no_more_along_than_it_held(hands):
         dead.ask(NOW + step / 20)
     for step in range(20 * 60):
         alive.ask(NOW + 2 + step / 20)
-    rate = dead.purse.budget.minute.rate
-    assert len(dead.asks) + len(alive.asks) > rate * 62 - 2 * rate * rate_limit.HOLD
+    rate = dead.purse.budget.minute_bucket.rate
+    assert len(dead.asks) + len(alive.asks) > rate * 62 - 2 * rate * rate_limit.RESERVATION_TTL
 
 
 def test_a_floor_stops_even_what_is_drawn_already(hands):
@@ -89,29 +89,29 @@ def test_a_floor_stops_even_what_is_drawn_already(hands):
         first.ask(NOW + step / 20)
     now = NOW + 60 / 20
     second.purse.change(lambda found: found.limited(now + 30, "asked to wait", now), now)
-    assert not first.may(now + rate_limit.HOLD / 5)
+    assert not first.may(now + rate_limit.RESERVATION_TTL / 5)
     assert first.may(now + 31)
 
 
 def test_the_floor_and_the_slowness_are_there_for_the_next_process(hands):
     hands(600).purse.change(lambda found: found.limited(NOW + 300, "asked to wait", NOW), NOW)
     later = hands(600).purse.look(NOW + 60)
-    assert (later.floor, later.allowed) == (NOW + 300, 600 * rate_limit.SLOWED)
+    assert (later.not_before, later.per_minute) == (NOW + 300, 600 * rate_limit.SLOWDOWN_FACTOR)
 
 
 def test_another_rate_in_the_configuration_holds_at_once(hands):
     hands(600).ask(NOW)
     slower = hands(60)
-    assert slower.purse.look(NOW + 1).allowed == 60
+    assert slower.purse.look(NOW + 1).per_minute == 60
     slower.ask(NOW + 1)
-    assert slower.purse.budget.minute.most == rate_limit.rested(60, NOW).minute.most
+    assert slower.purse.budget.minute_bucket.capacity == rate_limit.initial(60, NOW).minute_bucket.capacity
 
 
 def test_without_a_journal_it_goes_on_by_what_it_knows_itself():
     def gone():
         raise JournalError("gone")
 
-    purse = Purse("heygen", rate_limit.rested(6, NOW), gone)
+    purse = Purse("heygen", rate_limit.initial(6, NOW), gone)
     asks = [NOW + second for second in range(180) if purse.pay(NOW + second)]
     assert 15 <= len(asks) <= 18
     assert most_in(60, asks) <= 6

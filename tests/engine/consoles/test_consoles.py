@@ -23,7 +23,7 @@ from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health
 from tui.engine.engine import Session
-from tui.presentation.queries import Outlook, flags
+from tui.presentation.queries import EvaluationContext, flags
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
 from tui.storage.journal.journal import Journal
@@ -100,7 +100,7 @@ def test_a_follower_shows_the_plan_and_the_faults_of_the_poller(tmp_path):
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(10 * MINUTE)
         assert second[A].fault == first[A].fault is not None
-        assert second[A].next_ask_at == first[A].next_ask_at
+        assert second[A].next_poll_at == first[A].next_poll_at
         assert second.ear.accounts["heygen"].health is Health.OFFLINE
         await second.end()
         await first.end()
@@ -136,7 +136,7 @@ def test_when_the_poller_ends_a_follower_takes_over_what_was_planned(tmp_path, h
         await asyncio.sleep(2)
         others = [Console(tmp_path, app, name).start() for name in ("second", "third")]
         await asyncio.sleep(5 * MINUTE)
-        planned = {ref: first[ref].next_ask_at for ref in (A, B)}
+        planned = {ref: first[ref].next_poll_at for ref in (A, B)}
         await how(first)
         ended = wall()
         await asyncio.sleep(5 * MINUTE)
@@ -168,12 +168,12 @@ def test_a_poller_that_does_not_answer_is_told_and_its_rows_are_stale(tmp_path):
         await asyncio.sleep(8)
         assert "does not answer" in second.ear.troubles[0]
         assert f"PID {os.getpid()} holds the lease" in second.ear.troubles[0]
-        assert Flag.STALE in flags(second[A], Outlook(now=wall()))
+        assert Flag.STALE in flags(second[A], EvaluationContext(now=wall()))
         held()
         await asyncio.sleep(MINUTE)
         assert second.ear.role_text == "polling"
         assert second.ear.troubles == ()
-        assert Flag.STALE not in flags(second[A], Outlook(now=wall()))
+        assert Flag.STALE not in flags(second[A], EvaluationContext(now=wall()))
         await second.end()
         first.library.close()
 

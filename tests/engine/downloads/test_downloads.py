@@ -90,9 +90,9 @@ async def finished(live: Session) -> None:
 
 async def asked_again(live: Session, *refs: Ref) -> None:
     """Asks, and waits until all that follows from the replies has had its turn."""
-    before = {ref: live.states[ref].asks for ref in refs}
+    before = {ref: live.states[ref].poll_count for ref in refs}
     await live.perform(fixtures.refresh(*refs))
-    await until(lambda: all(live.states[ref].asks > asks for ref, asks in before.items()))
+    await until(lambda: all(live.states[ref].poll_count > asks for ref, asks in before.items()))
 
 
 async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
@@ -105,10 +105,10 @@ async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
         await until(lambda: sum(told.stage is Stage.SAVED for told in ear.downloads) == 3)
         states = live.states
         for state in states.values():
-            assert state.saved
-            assert all(size(saved.path) == saved.size for saved in state.saved)
+            assert state.downloads
+            assert all(size(saved.path) == saved.size for saved in state.downloads)
         assert states[Ref("camb", "b-fine")].result is not None
-        text = next(saved.path for saved in states[Ref("camb", "b-fine")].saved)
+        text = next(saved.path for saved in states[Ref("camb", "b-fine")].downloads)
         assert size(text) == len(f"{states[Ref('camb', 'b-fine')].result}\n".encode())
     found = names(tmp_path / "got")
     assert not [name for name in found if name.endswith(".part")]
@@ -147,10 +147,10 @@ async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_a
         first = library(tmp_path, service, job("a", download=True))
         second = fixtures.library(tmp_path, service)
         async with session(first) as one, session(second, Ear()) as two:
-            await until(lambda: one.states[Ref("heygen", "a")].saved)
-            await until(lambda: two.states[Ref("heygen", "a")].saved)
+            await until(lambda: one.states[Ref("heygen", "a")].downloads)
+            await until(lambda: two.states[Ref("heygen", "a")].downloads)
         async with session(fixtures.library(tmp_path, service)) as later:
-            assert later.states[Ref("heygen", "a")].saved
+            assert later.states[Ref("heygen", "a")].downloads
             (tmp_path / "got" / "Spring.mp4").unlink()
             for _ in range(3):
                 await asked_again(later, Ref("heygen", "a"))
@@ -165,8 +165,8 @@ async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp
             await finished(live)
             assert names(tmp_path / "got") == []
             await live.perform(Set((ref,), {"download": True}))
-            await until(lambda: live.states[ref].saved)
-            [saved] = live.states[ref].saved
+            await until(lambda: live.states[ref].downloads)
+            [saved] = live.states[ref].downloads
             assert size(saved.path) == saved.size > 0
 
 
@@ -181,7 +181,7 @@ async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
         async with session(
             fixtures.library(tmp_path, service, config=f'[downloads]\ndir = "{tmp_path}/got"\n')
         ) as live:
-            await until(lambda: live.states[Ref("heygen", "a")].saved)
+            await until(lambda: live.states[Ref("heygen", "a")].downloads)
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
     assert names(tmp_path / "got") == ["Spring.mp4"]
     assert origin.asked[-1].headers["range"] == f"bytes={had}-"
@@ -202,7 +202,7 @@ async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
             assert ear.downloads[-1].stage is Stage.CANCELLED
             assert not (await live.perform(Cancel((ref,)))).ok
             await live.perform(Download((ref,)))
-            await until(lambda: live.states[ref].saved)
+            await until(lambda: live.states[ref].downloads)
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
 
 
@@ -256,8 +256,8 @@ async def test_a_link_of_another_kind_is_no_link(tmp_path, url):
                 ref = Ref("heygen", "a")
                 await until(lambda: live.states[ref].links)
                 await live.perform(Download((ref,)))
-                await until(lambda: live.states[ref].saved)
-                assert [saved.what for saved in live.states[ref].saved] == ["captions"]
+                await until(lambda: live.states[ref].downloads)
+                assert [saved.name for saved in live.states[ref].downloads] == ["captions"]
 
 
 async def test_a_link_that_is_dead_at_its_origin_is_asked_for_anew(tmp_path):
@@ -267,7 +267,7 @@ async def test_a_link_that_is_dead_at_its_origin_is_asked_for_anew(tmp_path):
             ref = Ref("heygen", "a")
             await finished(live)
             await live.perform(Download((ref,)))
-            await until(lambda: live.states[ref].saved)
+            await until(lambda: live.states[ref].downloads)
     assert [asked.path for asked in origin.asked] == ["/a/1.mp4", "/a/2.mp4"]
 
 
@@ -284,7 +284,7 @@ async def test_a_failed_download_is_told_and_tried_again_by_hand(tmp_path):
             assert ear.notices[-1].kind is Kind.UNSAVED
             origin.replies.clear()
             await live.perform(Download((ref,)))
-            await until(lambda: live.states[ref].saved)
+            await until(lambda: live.states[ref].downloads)
     assert names(tmp_path / "got") == ["Spring.mp4"]
 
 
@@ -338,11 +338,11 @@ def test_what_trouble_kept_from_being_downloaded_is_tried_again_by_itself_and_to
         session = Session(found, ear, wall=wall, random=Random(0), transport=lambda: Wire(apps), tick=MINUTE)
         async with running(session):
             await asyncio.sleep(4 * HOUR)
-            assert not session.states[Ref("heygen", "a")].saved
+            assert not session.states[Ref("heygen", "a")].downloads
             assert [notice.kind for notice in ear.notices].count(Kind.UNSAVED) == 1
             tries = len(store.asked)
             await asyncio.sleep(3 * HOUR)
-            assert session.states[Ref("heygen", "a")].saved
+            assert session.states[Ref("heygen", "a")].downloads
         found.close()
         return tries
 

@@ -71,7 +71,7 @@ class Errand:
 
 
 def link(url: str, *, key: bool = False, kind: LinkKind = LinkKind.VIDEO) -> Link:
-    return Link(kind, url, 0.0, None, exact=False, key=key)
+    return Link(kind, url, 0.0, None, expiry_is_exact=False, needs_key=key)
 
 
 async def test_a_file_is_fetched_whole_and_named(tmp_path):

@@ -110,7 +110,7 @@ def test_over_any_script_of_faults(seed, share, kinds, rate):
         assert not [at for at in app.times(ref.id) if at > told], "what has ended is not asked"
         waits = [later - max(earlier, EPOCH + QUIET) for earlier, later in pairwise([EPOCH, *app.times(ref.id)])]
         assert max(waits) < LONGEST, "every wait is bounded"
-        assert len(asked[ref]) == state.asks == len(app.times(ref.id)), "every ask is in the journal"
+        assert len(asked[ref]) == state.poll_count == len(app.times(ref.id)), "every ask is in the journal"
         steps = [(change.before, change.after) for change in changes[ref]]
         assert steps[0][0] is Phase.NEW
         assert all(before[1] is after[0] for before, after in pairwise(steps)), "no change is missing or doubled"

@@ -245,11 +245,11 @@ def test_a_change_that_two_others_saw_is_told_as_the_one_that_was_recorded(tmp_p
         state, at = console.session.states[A], wall()
         for seen in (at, at + 0.5):  # each of two processes writes what it saw
             journal = Journal(tmp_path / "state" / "journal.db")
-            ended = replace(state, phase=Phase.DONE, since=seen, checked_at=seen)
+            ended = replace(state, phase=Phase.DONE, phase_since=seen, checked_at=seen)
             journal.record([Entry(ended, PhaseChange(A, Phase.RUNNING, Phase.DONE, state.checked_at, seen, ""))])
             journal.close()
         await asyncio.sleep(3)
-        assert console.session.states[A].since == at + 0.5
+        assert console.session.states[A].phase_since == at + 0.5
         assert console.events == ["running", "done"]
         assert console.told[1].change.seen == at
         await console.end()
@@ -387,7 +387,9 @@ def test_a_link_that_is_renewed_in_the_moment_in_which_it_was_to_be_told_is_not(
         assert console.session.states[A].links
         app.reply = lambda asked: link(7 * DAY, 1)
         state = console.session.states[A]
-        told = [Link(LinkKind.VIDEO, each.url, each.first_seen, wall() + HOUR, exact=True) for each in state.links]
+        told = [
+            Link(LinkKind.VIDEO, each.url, each.first_seen, wall() + HOUR, expiry_is_exact=True) for each in state.links
+        ]
         console.session._alerts.state(replace(state, links=tuple(told)))  # its turn has come …
         await console.session.perform(fixtures.refresh(A))
         await asyncio.sleep(10)  # … and before the next tick it has another

@@ -33,8 +33,10 @@ SIGNED = "https://cdn.test/v.mp4?X-Amz-Signature=SIGNATURE"
 
 def occasion(number=0, event="done"):
     ref = Ref("heygen", f"--id{number}; $(touch pwned)")
-    link = Link(LinkKind.VIDEO, SIGNED, NOW, NOW + 60, exact=True)
-    state = JobState(job=Job(account=ref.account, id=ref.id, label="-rf *"), phase=Phase.DONE, since=NOW, links=(link,))
+    link = Link(LinkKind.VIDEO, SIGNED, NOW, NOW + 60, expiry_is_exact=True)
+    state = JobState(
+        job=Job(account=ref.account, id=ref.id, label="-rf *"), phase=Phase.DONE, phase_since=NOW, links=(link,)
+    )
     change = PhaseChange(ref, Phase.RUNNING, Phase.DONE, NOW - 15, NOW, "")
     return Occasion(event, f"done {ref} {NOW}", "-rf *: done", NOW, state=state, change=change)
 

@@ -3,7 +3,7 @@ import pytest
 from tests.domain.polling.test_schedule import JOB, NOW, after, said
 from tui.domain.job_state import reduce
 from tui.domain.models import Phase
-from tui.domain.polling.duration_model import Lived
+from tui.domain.polling.duration_model import ObservedDuration
 from tui.engine.polling.duration_learner import AFRESH, Learning, lived
 from tui.storage.journal.journal import Entry, Journal, JournalError
 
@@ -22,11 +22,11 @@ SEEN = ((Phase.QUEUED, 0), (Phase.RUNNING, 30), (Phase.RUNNING, 90), (Phase.DONE
 @pytest.mark.parametrize(
     ("steps", "taught"),
     [
-        (SEEN, Lived(90, 120)),
+        (SEEN, ObservedDuration(90, 120)),
         (((Phase.DONE, 0),), None),
         (((Phase.RUNNING, 0), (Phase.BLOCKED, 30)), None),
-        (((Phase.RUNNING, 0), (Phase.FAILED, 30)), Lived(0, 30)),
-        (((Phase.FAILED, 0), (Phase.RUNNING, 5000), (Phase.DONE, 5030)), Lived(0, 30)),
+        (((Phase.RUNNING, 0), (Phase.FAILED, 30)), ObservedDuration(0, 30)),
+        (((Phase.FAILED, 0), (Phase.RUNNING, 5000), (Phase.DONE, 5030)), ObservedDuration(0, 30)),
     ],
 )
 def test_the_journal_and_the_ledger_learn_the_same_of_an_end(tmp_path, steps, taught):
@@ -41,12 +41,12 @@ def test_the_journal_and_the_ledger_learn_the_same_of_an_end(tmp_path, steps, ta
 
 def test_what_was_learned_is_there_at_the_next_start_and_grows_with_every_end():
     now = [NOW]
-    learning = Learning(lambda account, kind, most: [Lived(90, 120)] * 2, lambda: now[0])
+    learning = Learning(lambda account, kind, most: [ObservedDuration(90, 120)] * 2, lambda: now[0])
     assert learning.fit(JOB, "text") is None
     last = list(lives(*SEEN))[-1]
     learning.ended(last.state, last.change)
     now[0] += AFRESH
-    assert learning.fit(JOB, "text").n == 3
+    assert learning.fit(JOB, "text").sample_count == 3
 
 
 def test_a_journal_that_cannot_be_read_teaches_nothing():

@@ -114,14 +114,14 @@ def test_a_link_that_proved_dead_stays_dead_when_the_service_gives_it_again(tmp_
         assert isinstance(fault, Fault)
         assert "the same link again" in fault.message
         assert len(app.log) == 2
-        assert expiry.expired(job_state.soonest(found[A]), wall())
+        assert expiry.is_expired(job_state.primary_link(found[A]), wall())
         await found.session.perform(Refresh((A,)))
         await asyncio.sleep(MINUTE)
         assert len(app.log) == 3
-        assert expiry.expired(job_state.soonest(found[A]), wall())
+        assert expiry.is_expired(job_state.primary_link(found[A]), wall())
         app.reply = lambda asked: done("https://cdn.test/new")
         assert (await found.session.links.fresh(A)).url == "https://cdn.test/new"
-        assert not expiry.expired(job_state.soonest(found[A]), wall())
+        assert not expiry.is_expired(job_state.primary_link(found[A]), wall())
 
     stage(tmp_path, app, LOOSE, story)
 
@@ -172,7 +172,7 @@ def test_a_link_that_is_to_be_kept_lives_on_for_a_month_at_an_ask_a_week(tmp_pat
     async def story(found):
         await asyncio.sleep(MINUTE)
         left = []
-        await watched(found, 30, lambda state: left.append(job_state.soonest(state).expires_at - wall()))
+        await watched(found, 30, lambda state: left.append(job_state.primary_link(state).expires_at - wall()))
         assert min(left) > 18 * HOUR - 5 * MINUTE
         assert len(app.log) <= 6
 
@@ -185,7 +185,7 @@ def test_a_service_that_gives_the_same_link_until_it_dies_is_not_hammered_and_th
     async def story(found):
         await asyncio.sleep(MINUTE)
         dead = []
-        await watched(found, 29, lambda state: dead.append(expiry.expired(job_state.soonest(state), wall())))
+        await watched(found, 29, lambda state: dead.append(expiry.is_expired(job_state.primary_link(state), wall())))
         assert sum(dead) <= 4  # a look or none at each of four deaths
         assert len(app.log) <= 1 + 4 * 9
 
@@ -226,10 +226,10 @@ def test_wanting_a_link_kept_is_heeded_at_once(tmp_path):
 
     async def story(found):
         await asyncio.sleep(WEEK)
-        assert found[A].next_ask_at is None
+        assert found[A].next_poll_at is None
         await found.session.perform(Set((A,), {"keep_link": True}))
         await asyncio.sleep(15 * MINUTE)
-        assert job_state.soonest(found[A]).url == "https://cdn.test/2"
+        assert job_state.primary_link(found[A]).url == "https://cdn.test/2"
 
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
@@ -287,14 +287,14 @@ def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_bet
 
     async def begun(found):
         await asyncio.sleep(MINUTE)
-        ends.append(job_state.soonest(found[A]).expires_at)
+        ends.append(job_state.primary_link(found[A]).expires_at)
 
     async def again(found):
         await asyncio.sleep(5 * DAY)
         await found.session.perform(Refresh((A,)))
         await asyncio.sleep(MINUTE)
         assert len(app.log) == 2
-        ends.append(job_state.soonest(found[A]).expires_at)
+        ends.append(job_state.primary_link(found[A]).expires_at)
 
     async def twice():
         for story in (begun, again):

@@ -41,7 +41,7 @@ def test_what_is_not_asked_grows_old(tmp_path):
         await asyncio.sleep(5 * MINUTE)
         await session.perform(Pause(True))
         await asyncio.sleep(HOUR)
-        assert session.states[B].fresh_until < wall()
+        assert session.states[B].stale_after < wall()
 
     played(tmp_path, app, story, jobs=("a", "b"))
 

@@ -15,7 +15,7 @@ from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health, Kind, Resume
 from tui.engine.engine import Session
-from tui.presentation.queries import Outlook, flags
+from tui.presentation.queries import EvaluationContext, flags
 
 A, B, C = Ref("heygen", "a"), Ref("heygen", "b"), Ref("konpro", "c")
 
@@ -291,7 +291,7 @@ def test_an_id_is_missing_after_three_404s_over_a_minute(tmp_path):
         began = len(app.log)
         await asyncio.sleep(3 * DAY)
         assert 22 <= len(app.log) - began <= 27
-        assert stage[A].next_ask_at is None
+        assert stage[A].next_poll_at is None
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
 
@@ -367,7 +367,7 @@ def test_a_result_that_cannot_be_had_is_a_fault_and_its_job_stays_done(tmp_path,
         await asyncio.sleep(4 * DAY)
         assert stage[ref].phase is Phase.DONE
         assert stage[ref].fault.http_status == status
-        assert stage[ref].next_ask_at is None
+        assert stage[ref].next_poll_at is None
 
     stage(tmp_path, app, {"camb": ("t",)}, story, tick=10 * MINUTE)
     assert 20 < len(app.times("7")) < 50
@@ -380,7 +380,7 @@ def test_a_report_is_stale_only_while_the_service_says_nothing_new(tmp_path):
         await asyncio.sleep(10 * MINUTE)
 
         def look():
-            return flags(stage[A], Outlook(now=wall()))
+            return flags(stage[A], EvaluationContext(now=wall()))
 
         assert Flag.STALE not in look()
         app.reply = lambda asked: (500, {}, {})
@@ -510,7 +510,7 @@ def test_a_link_dies_by_the_services_clock_however_wrong_ours_is(tmp_path, ahead
     async def story(stage):
         await asyncio.sleep(MINUTE)
         (link,) = stage[A].links
-        assert link.exact
+        assert link.expiry_is_exact
         left = link.expires_at - (app.times()[0] + ahead)
         assert abs(left - (1800 if dated else 1800 - ahead)) < 2
         assert abs((stage.ear.accounts["heygen"].skew or 0.0) + (ahead if dated else 0.0)) < 2
@@ -524,7 +524,7 @@ def test_an_estimate_runs_from_when_the_link_was_first_seen_by_our_clock(tmp_pat
     async def story(stage):
         await asyncio.sleep(MINUTE)
         (link,) = stage[A].links
-        assert not link.exact
+        assert not link.expiry_is_exact
         assert abs(link.expires_at - (app.times()[0] + HOUR + 7 * DAY)) < 2
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, ahead=lambda: HOUR)

@@ -86,15 +86,15 @@ def test_what_another_process_writes_between_first_frame_and_engine_is_not_misse
         def late():
             theirs = fixtures.library(tmp_path, "http://sim.test")
             state = theirs.journal.states()[A]
-            newer = replace(state, checked_at=wall() + 1, asks=77)
+            newer = replace(state, checked_at=wall() + 1, poll_count=77)
             theirs.journal.record([Entry(newer)])
             theirs.close()
 
         return late
 
     _, at_once, later = begun_twice(tmp_path, write_late)
-    assert at_once[A].asks < 77
-    assert later[A].asks == 77
+    assert at_once[A].poll_count < 77
+    assert later[A].poll_count == 77
 
 
 def test_an_engine_that_changes_nothing_holds_the_states_of_the_first_frame(tmp_path):

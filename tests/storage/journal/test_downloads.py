@@ -2,15 +2,15 @@ import subprocess
 import sys
 
 from tui.domain.content_headers import Digest
-from tui.domain.job_state import JobState, Reported, downloaded, reduce
-from tui.domain.models import Job, Phase, Ref, Report, Saved
-from tui.presentation.filenames import Name
+from tui.domain.job_state import JobState, StatusReceived, current_downloads, reduce
+from tui.domain.models import DownloadedFile, Job, Phase, Ref, Report
+from tui.presentation.filenames import Filename
 from tui.storage.journal.downloads import Begun
 from tui.storage.journal.journal import Entry, Journal
 from tui.storage.locks.download_locks import Claims
 
 REF = Ref("heygen", "a")
-FILE = Saved("video", "/d/a.mp4", 10, 5.0)
+FILE = DownloadedFile("video", "/d/a.mp4", 10, 5.0)
 
 HOLDER = """
 import signal, sys
@@ -39,7 +39,7 @@ def test_a_job_is_claimed_by_one_process_until_that_dies(tmp_path):
 
 def test_what_was_begun_is_remembered_until_it_is_forgotten(tmp_path):
     journal = Journal(tmp_path / "journal.db")
-    begun = Begun(part="/d/a.mp4.part", name=Name("a", ".mp4"), validator='"e"', digest=Digest("md5", b"\0\xff"))
+    begun = Begun(part="/d/a.mp4.part", name=Filename("a", ".mp4"), validator='"e"', digest=Digest("md5", b"\0\xff"))
     journal.downloads.keep(REF, "video", begun)
     journal.close()
     journal = Journal(tmp_path / "journal.db")
@@ -54,10 +54,10 @@ def test_what_one_process_saved_every_process_knows(tmp_path):
     state = JobState(job=Job(account="heygen", id="a"))
     one.record([Entry(state)])
     assert REF in two.news()
-    two.record([Entry(JobState(job=state.job, saved=(FILE,)))])
+    two.record([Entry(JobState(job=state.job, downloads=(FILE,)))])
     one.record([Entry(state)])  # it has not heard of it yet
-    assert one.news()[REF].saved == (FILE,)
-    assert two.states()[REF].saved == (FILE,)
+    assert one.news()[REF].downloads == (FILE,)
+    assert two.states()[REF].downloads == (FILE,)
     one.close()
     two.close()
 
@@ -66,10 +66,10 @@ def test_what_is_saved_is_told_also_by_who_knows_less_of_the_job(tmp_path):
     one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
     state = JobState(job=Job(account="heygen", id="a"))
     two.news()
-    one.record([Entry(reduce(state, Reported(Report(phase=Phase.DONE, word="done"), 7.0))[0])])
-    two.record([Entry(JobState(job=state.job, saved=(FILE,)))])
+    one.record([Entry(reduce(state, StatusReceived(Report(phase=Phase.DONE, raw_status="done"), 7.0))[0])])
+    two.record([Entry(JobState(job=state.job, downloads=(FILE,)))])
     news = one.news()[REF]
-    assert (news.saved, news.phase) == ((FILE,), Phase.DONE)
+    assert (news.downloads, news.phase) == ((FILE,), Phase.DONE)
     one.close()
     two.close()
 
@@ -77,10 +77,10 @@ def test_what_is_saved_is_told_also_by_who_knows_less_of_the_job(tmp_path):
 def test_a_file_of_the_run_before_is_none_of_this_run():
     state = JobState(job=Job(account="heygen", id="a"))
     for at, phase in ((1.0, Phase.RUNNING), (4.0, Phase.DONE)):
-        state, _ = reduce(state, Reported(Report(phase=phase, word=phase), at))
+        state, _ = reduce(state, StatusReceived(Report(phase=phase, raw_status=phase), at))
     state, _ = reduce(state, FILE)
-    assert downloaded(state) == (FILE,)
-    state, _ = reduce(state, Reported(Report(phase=Phase.RUNNING, word="running"), 6.0))
-    assert downloaded(state) == ()
-    state, _ = reduce(state, Saved("video", "/d/a (2).mp4", 11, 8.0))
-    assert [file.path for file in downloaded(state)] == ["/d/a (2).mp4"]
+    assert current_downloads(state) == (FILE,)
+    state, _ = reduce(state, StatusReceived(Report(phase=Phase.RUNNING, raw_status="running"), 6.0))
+    assert current_downloads(state) == ()
+    state, _ = reduce(state, DownloadedFile("video", "/d/a (2).mp4", 11, 8.0))
+    assert [file.path for file in current_downloads(state)] == ["/d/a (2).mp4"]

@@ -6,8 +6,8 @@ import pytest
 from msgspec import json
 
 from tui.domain import job_state
-from tui.domain.job_state import Faulted, JobState, PhaseChange, Reported
-from tui.domain.models import Asked, Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, Sighting
+from tui.domain.job_state import JobState, PhaseChange, PollFailed, StatusReceived
+from tui.domain.models import Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, ReportedLink, RequestRecord
 from tui.storage.journal.database import BUSY
 from tui.storage.journal.journal import BODY_MOST, KEPT, STEP, Entry, Journal, JournalError
 from tui.storage.journal.migrations import LAYOUTS
@@ -37,7 +37,7 @@ def opened(path):
 
 
 def state(phase=Phase.RUNNING, at=NOW, ref=A, **more):
-    return JobState(job=Job(account=ref.account, id=ref.id), phase=phase, since=at, checked_at=at, **more)
+    return JobState(job=Job(account=ref.account, id=ref.id), phase=phase, phase_since=at, checked_at=at, **more)
 
 
 def change(before, after, at=NOW, ref=A):
@@ -45,10 +45,12 @@ def change(before, after, at=NOW, ref=A):
 
 
 def test_what_is_recorded_is_there_for_the_next_process(opened):
-    link = Link(LinkKind.VIDEO, "https://cdn.test/1?x=ü", NOW, NOW + WEEK, exact=False)
+    link = Link(LinkKind.VIDEO, "https://cdn.test/1?x=ü", NOW, NOW + WEEK, expiry_is_exact=False)
     fault = Fault(FaultKind.LIMITED, "wait", 429, NOW + 38, "req-1")
-    report = Report(phase=Phase.DONE, word="success", title="بہار", links=(Sighting(LinkKind.VIDEO, link.url, WEEK),))
-    whole = state(Phase.DONE, links=(link,), fault=fault, report=report, result="Hola\n", next_ask_at=NOW + 1)
+    report = Report(
+        phase=Phase.DONE, raw_status="success", title="بہار", links=(ReportedLink(LinkKind.VIDEO, link.url, WEEK),)
+    )
+    whole = state(Phase.DONE, links=(link,), fault=fault, report=report, result="Hola\n", next_poll_at=NOW + 1)
     opened().record([Entry(whole, change(Phase.RUNNING, Phase.DONE), b'{"data": 1}', NOW)])
     other = opened()
     assert other.states() == {A: whole}
@@ -91,7 +93,7 @@ def test_a_process_that_knows_less_does_not_undo_what_another_saw(opened):
     first.record([Entry(state())])
     second.news()
     first.record([Entry(state(Phase.DONE, NOW + 60), change(Phase.RUNNING, Phase.DONE, NOW + 60), b"new", NOW + 60)])
-    late, _ = job_state.reduce(state(), Faulted(Fault(FaultKind.OFFLINE, "gone"), NOW + 61))
+    late, _ = job_state.reduce(state(), PollFailed(Fault(FaultKind.OFFLINE, "gone"), NOW + 61))
     second.record([Entry(late, None, b"old", NOW + 61)])
     assert second.states()[A].phase is Phase.DONE
     assert second.body(A) == (b"new", NOW + 60)
@@ -116,11 +118,13 @@ def test_a_job_may_enter_a_phase_again(opened):
 
 
 def test_the_anchor_of_an_estimated_expiry_survives_the_process(opened):
-    report = Report(phase=Phase.DONE, word="success", links=(Sighting(LinkKind.VIDEO, "https://cdn.test/1", WEEK),))
-    first, step = job_state.reduce(state(), Reported(report, NOW))
+    report = Report(
+        phase=Phase.DONE, raw_status="success", links=(ReportedLink(LinkKind.VIDEO, "https://cdn.test/1", WEEK),)
+    )
+    first, step = job_state.reduce(state(), StatusReceived(report, NOW))
     opened().record([Entry(first, step)])
     found = opened().states()[A]
-    later, _ = job_state.reduce(found, Reported(report, NOW + 86400))
+    later, _ = job_state.reduce(found, StatusReceived(report, NOW + 86400))
     assert later.links[0].first_seen == NOW
     assert later.links[0].expires_at == NOW + WEEK
 
@@ -140,15 +144,17 @@ def test_news_is_what_others_wrote_and_nothing_of_ones_own(opened):
 
 
 def asked(at, ref=A, fault=None):
-    return Entry(state(ref=ref, at=at), None, None, at, Asked(at, 200 if fault is None else None, 12.5, "req-1", fault))
+    return Entry(
+        state(ref=ref, at=at), None, None, at, RequestRecord(at, 200 if fault is None else None, 12.5, "req-1", fault)
+    )
 
 
 def test_every_ask_is_kept_and_the_last_come_first(opened):
     journal = opened()
     journal.record([asked(NOW), asked(NOW + 1, fault=FaultKind.TIMEOUT), asked(NOW + 2, ref=Ref("heygen", "b"))])
     assert journal.asks(A, 10) == (
-        Asked(NOW + 1, None, 12.5, "req-1", FaultKind.TIMEOUT),
-        Asked(NOW, 200, 12.5, "req-1", None),
+        RequestRecord(NOW + 1, None, 12.5, "req-1", FaultKind.TIMEOUT),
+        RequestRecord(NOW, 200, 12.5, "req-1", None),
     )
     assert journal.asks(A, 1) == journal.asks(A, 10)[:1]
 
@@ -165,8 +171,10 @@ def test_the_ask_of_a_process_that_knows_less_is_kept_though_its_state_is_not(op
 
 def test_what_is_older_than_ninety_days_goes_in_steps_and_the_states_stay(opened, path):
     journal = opened()
-    link = Link(LinkKind.VIDEO, "https://cdn.test/1", NOW, NOW + WEEK, exact=False)
-    old = Entry(state(links=(link,)), change(Phase.NEW, Phase.RUNNING), b"body", NOW, Asked(NOW, 200, 1.0, None, None))
+    link = Link(LinkKind.VIDEO, "https://cdn.test/1", NOW, NOW + WEEK, expiry_is_exact=False)
+    old = Entry(
+        state(links=(link,)), change(Phase.NEW, Phase.RUNNING), b"body", NOW, RequestRecord(NOW, 200, 1.0, None, None)
+    )
     young = NOW + KEPT
     journal.record([old, *(asked(NOW + 1) for _ in range(STEP + 9)), asked(young, ref=Ref("heygen", "b"))])
     counts = [journal.prune(young + 60) for _ in range(3)]
@@ -381,12 +389,16 @@ def test_many_may_open_a_new_file_at_the_same_moment(path):
 
 def test_ten_thousand_states_are_written_and_read_as_one(opened):
     journal = opened()
-    report = Report(phase=Phase.RUNNING, word="running", title="Spring launch", language="Urdu (Pakistan)")
+    report = Report(phase=Phase.RUNNING, raw_status="running", title="Spring launch", language="Urdu (Pakistan)")
     link = Link(
-        LinkKind.VIDEO, "https://cdn.test/a/b/c?Expires=1900000000&Signature=" + "x" * 200, NOW, NOW, exact=True
+        LinkKind.VIDEO,
+        "https://cdn.test/a/b/c?Expires=1900000000&Signature=" + "x" * 200,
+        NOW,
+        NOW,
+        expiry_is_exact=True,
     )
     entries = [
-        Entry(state(ref=Ref("heygen", f"{number:032x}"), report=report, links=(link,), reason="at a steady pace"))
+        Entry(state(ref=Ref("heygen", f"{number:032x}"), report=report, links=(link,), next_poll_reason="steady"))
         for number in range(10_000)
     ]
     journal.record(entries)

@@ -9,7 +9,7 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.domain.ids import refusal
+from tui.domain.ids import invalid_reason
 from tui.domain.models import Job, Ref
 from tui.storage.watchlist.editor import apply
 from tui.storage.watchlist.file import Add, Operation, Outcome, Remove, Restore, Set, parse
@@ -36,7 +36,7 @@ JOBS = st.builds(
     lambda ref, **rest: Job(account=ref.account, id=ref.id, **rest),
     REFS
     | st.builds(
-        Ref, TEXT.filter(lambda text: text and text.isprintable()), TEXT.filter(lambda text: not refusal(text))
+        Ref, TEXT.filter(lambda text: text and text.isprintable()), TEXT.filter(lambda text: not invalid_reason(text))
     ),
     label=TEXT,
     note=TEXT,

@@ -15,7 +15,7 @@ from tui.cli.import_parser import Record, Wrong, records
 from tui.cli.output import OK, USAGE, UsageError, say
 from tui.cli.parser import Namespace
 from tui.domain import ids
-from tui.domain.job_ids import Candidate, Verdict, sort_out
+from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
 from tui.domain.models import Job
 from tui.presentation.formatting import clean
 from tui.providers.model import UnknownKind
@@ -83,34 +83,34 @@ def _given(texts: Iterable[str]) -> Iterator[Record | Wrong]:
 def _sorted(record: Record | Wrong, hints: Hints, account: str) -> _Found:
     """A record's candidate. Its account is the one that was said for all, else its own."""
     if isinstance(record, Wrong):
-        return _Found(Candidate(record.where, Verdict.REFUSED, reason=record.reason), {})
+        return _Found(Candidate(record.where, CandidateStatus.INVALID, reason=record.reason), {})
     own = record.said.get("account", "")
     if own and not record.id.lower().startswith(("http://", "https://")):
         return _Found(_exact(record.id, account or own, hints), record.said)
-    none = Candidate("", Verdict.REFUSED, reason="there is no id")
-    return _Found(next(iter(sort_out([record.id], hints, (), account or own)), none), record.said)
+    none = Candidate("", CandidateStatus.INVALID, reason="there is no id")
+    return _Found(next(iter(parse_pasted([record.id], hints, (), account or own)), none), record.said)
 
 
 def _exact(job_id: str, account: str, hints: Hints) -> Candidate:
     """The candidate of an id that stands beside its account: it was not pasted, and is taken as it is."""
     if account not in hints:
         reason = f"there is no account {clean(account, SHOWN)!r}: say another with --account"
-        return Candidate(job_id, Verdict.REFUSED, reason=reason)
-    refusal = ids.refusal(job_id)
-    return Candidate(job_id, Verdict.REFUSED if refusal else Verdict.NEW, account, refusal or "")
+        return Candidate(job_id, CandidateStatus.INVALID, reason=reason)
+    refusal = ids.invalid_reason(job_id)
+    return Candidate(job_id, CandidateStatus.INVALID if refusal else CandidateStatus.NEW, account, refusal or "")
 
 
 def _cleared(found: Iterable[_Found], hints: Hints, *, ask: bool) -> Iterator[_Found]:
     """Those whose account is known, or told by the operator; the others are named."""
     for each in found:
         candidate = each.candidate
-        if candidate.verdict is Verdict.NEW:
+        if candidate.status is CandidateStatus.NEW:
             yield each
-        elif candidate.verdict is Verdict.UNCLEAR and ask and (account := _asked(candidate, list(hints))):
-            yield each._replace(candidate=Candidate(candidate.id, Verdict.NEW, account))
+        elif candidate.status is CandidateStatus.AMBIGUOUS and ask and (account := _asked(candidate, list(hints))):
+            yield each._replace(candidate=Candidate(candidate.id, CandidateStatus.NEW, account))
         else:
             unclear = f"say whose it is with --account: {', '.join(hints)}"
-            reason = unclear if candidate.verdict is Verdict.UNCLEAR else candidate.reason
+            reason = unclear if candidate.status is CandidateStatus.AMBIGUOUS else candidate.reason
             say(f"not added: {_shown(candidate.id)}: {reason}")
 
 

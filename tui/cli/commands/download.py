@@ -11,11 +11,11 @@ from tui.cli.output import FAULT, OK, PROBLEM, UsageError, data, json_array, say
 from tui.cli.parser import Namespace
 from tui.cli.subscriber import Ear
 from tui.domain import artifacts
-from tui.domain.models import Phase, Ref, Saved
+from tui.domain.models import DownloadedFile, Phase, Ref
 from tui.engine.api import Notice, Progress, Stage
 from tui.engine.engine import Session
 from tui.presentation import formatting
-from tui.presentation.json_output import Shape
+from tui.presentation.json_output import JsonObject
 from tui.runtime import logfile
 from tui.storage.workspace import Library
 
@@ -55,7 +55,11 @@ async def _download(library: Library, carrier: "_Carrier", refs: Sequence[Ref], 
     session = Session(library, carrier, only=frozenset(refs), aside=asyncio.to_thread)
     session.open()
     await session.check(
-        [ref for ref, state in session.states.items() if state.phase is not Phase.DONE or not artifacts.pieces(state)]
+        [
+            ref
+            for ref, state in session.states.items()
+            if state.phase is not Phase.DONE or not artifacts.artifacts(state)
+        ]
     )
     for ref, state in session.states.items():
         why = session.downloads.refusal(ref)
@@ -73,7 +77,7 @@ class _Carrier(Ear):
         self._count = len(refs)
         self._as_json = as_json
         self._line = sys.stderr.isatty()
-        self._saved: dict[Ref, tuple[Saved, ...]] = {}
+        self._saved: dict[Ref, tuple[DownloadedFile, ...]] = {}
         self._faulty = False
         self.errors: dict[Ref, str] = {}
         """Why jobs were not downloaded."""
@@ -83,9 +87,9 @@ class _Carrier(Ear):
         """The exit code of what came of it."""
         return FAULT if self._faulty else PROBLEM if self.errors else OK
 
-    def shape(self, ref: Ref) -> Shape:
+    def shape(self, ref: Ref) -> JsonObject:
         """A job's files, or why there are none."""
-        saved = [{"what": each.what, "path": each.path, "size": each.size} for each in self._saved.get(ref, ())]
+        saved = [{"what": each.name, "path": each.path, "size": each.size} for each in self._saved.get(ref, ())]
         return {"account": ref.account, "id": ref.id, "saved": saved, "error": self.errors.get(ref)}
 
     def fail(self, ref: Ref, why: str, *, faulty: bool) -> None:

@@ -12,7 +12,7 @@ from tui.cli.parser import Namespace
 from tui.cli.subscriber import Ear
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
-from tui.domain.models import ENDS, Link, Phase, Ref
+from tui.domain.models import ENDED, Link, Phase, Ref
 from tui.engine.engine import Session
 from tui.engine.http.dns_loop import EngineLoop
 from tui.engine.notifications.hooks import calling
@@ -73,13 +73,13 @@ async def _renew(library: Library, refs: Sequence[Ref]) -> tuple[list[Renewed], 
 
 def _shown(ref: Ref, link: Link, now: float) -> str:
     """A link in a line, whole: it is what was asked for."""
-    left = expiry.left(link, now)
+    left = expiry.remaining(link, now)
     if left is None:
         life = "no expiry known"
     elif left <= 0:
         life = "expired"
     else:
-        life = f"{'' if link.exact else '~'}{formatting.duration(left)}"
+        life = f"{'' if link.expiry_is_exact else '~'}{formatting.duration(left)}"
     return formatting.clean(f"{ref}  {link.kind}  {life}  {link.url}", LINE)
 
 
@@ -148,7 +148,7 @@ class _Waiting:
         if state is None:
             say(f"{ref} is off the watchlist")
             return
-        called = queries.name(state)
+        called = queries.display_name(state)
         say(f"{ref}{'' if called == ref.id else f' ({called})'}: {state.phase}")
 
 
@@ -200,11 +200,11 @@ async def _changes(library: Library, session: Session, ear: Ear, phases: dict[Re
 def _told(library: Library, before: Phase, state: JobState, *, as_json: bool) -> str:
     """A change in a line."""
     message = state.fault.message if state.fault else (state.report and state.report.message) or ""
-    change = PhaseChange(state.job.ref, before, state.phase, None, state.since or 0.0, message)
+    change = PhaseChange(state.job.ref, before, state.phase, None, state.phase_since or 0.0, message)
     if not as_json:
         return f"{line(change)}\n"
     job = json_output.job(state, library.provider_of(state.job.account), outlook(library))
-    return f"{json_line({**json_output.change(change), 'job': job})}\n"
+    return f"{json_line({**json_output.phase_change(change), 'job': job})}\n"
 
 
 def _prepared(library: Library, args: Namespace) -> list[Ref]:
@@ -212,9 +212,9 @@ def _prepared(library: Library, args: Namespace) -> list[Ref]:
     board = library.board()
     refs = chosen(library, args.refs, board)
     judged = outlook(library)
-    asked = [ref for ref in refs if args.refs or not queries.archived(board[ref], judged)]
+    asked = [ref for ref in refs if args.refs or not queries.is_archived(board[ref], judged)]
     never = [
-        str(ref) for ref in asked if args.verb == "wait" and board[ref].job.archived and board[ref].phase not in ENDS
+        str(ref) for ref in asked if args.verb == "wait" and board[ref].job.archived and board[ref].phase not in ENDED
     ]
     if never:
         raise UsageError(

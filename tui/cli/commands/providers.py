@@ -141,21 +141,23 @@ def _of_fault(fault: Fault) -> Iterator[tuple[str, str]]:
 def _of_report(report: Report) -> Iterator[tuple[str, str]]:
     """What was read; a middle dot stands for what was not found."""
     yield "phase", report.phase or "not known: such a job counts as running"
-    yield "word", report.word
+    yield "word", report.raw_status
     for name, value in (("title", report.title), ("language", report.language), ("message", report.message)):
         yield name, value or ""
-    stage = " (a stage)" if report.staged else ""
+    stage = " (a stage)" if report.progress_is_stage else ""
     yield "progress", "" if report.progress is None else f"{report.progress:g}{stage}"
-    yield "run", report.run or ""
-    for link in expiry.seen((), report.links, time.time()):
+    yield "run", report.result_id or ""
+    for link in expiry.merge_links((), report.links, time.time()):
         shown = json_output.link(link)
         until = (
-            f"until {shown['expires_at']}{'' if link.exact else ', estimated'}" if link.expires_at else "no end known"
+            f"until {shown['expires_at']}{'' if link.expiry_is_exact else ', estimated'}"
+            if link.expires_at
+            else "no end known"
         )
         yield f"{link.kind} link", f"{link.url}  ({until})"
     if not report.links:
         yield "links", ""
-    if not report.whole:
+    if not report.is_complete:
         yield "still lacks", "its promised link, or the run of its result"
 
 

@@ -52,7 +52,7 @@ def log(args: Namespace) -> int:
         found = library.journal.changes(refs).values() if refs else ()
         changes = sorted((each for mine in found for each in mine if each.seen >= since), key=lambda each: each.seen)
     if args.json:
-        data(json_array(map(json_output.change, changes)))
+        data(json_array(map(json_output.phase_change, changes)))
     else:
         data("".join(f"{line(each)}\n" for each in changes))
     if not changes:
@@ -63,19 +63,23 @@ def log(args: Namespace) -> int:
 def line(change: PhaseChange) -> str:
     """A phase change in one line."""
     said = f"  {change.message}" if change.message else ""
-    return formatting.clean(f"{formatting.iso(change.seen)}  {change.ref}  {change.before} -> {change.after}{said}")
+    return formatting.clean(
+        f"{formatting.iso_time(change.seen)}  {change.ref}  {change.before} -> {change.after}{said}"
+    )
 
 
 def export(args: Namespace) -> int:
     """`export`: the whole board, in a form that `add -` reads."""
     with opened(args) as library:
         states, judged = library.board().values(), outlook(library)
-        found = [json_output.exported(state, library.provider_of(state.job.account), judged) for state in states]
+        found = [
+            json_output.job_with_options(state, library.provider_of(state.job.account), judged) for state in states
+        ]
     data(json_array(found) if args.format == "json" else _csv(found))
     return OK
 
 
-def _csv(found: Iterable[json_output.Shape]) -> str:
+def _csv(found: Iterable[json_output.JsonObject]) -> str:
     from tui.cli import csv_format
 
     return csv_format.written(csv_format.FLAT, map(csv_format.flat, found))

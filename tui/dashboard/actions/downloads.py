@@ -28,7 +28,7 @@ class Saving:
             return
         from tui.dashboard.dialogs.confirm import ConfirmScreen
 
-        what = queries.name(self._board.states[chosen[0]]) if len(chosen) == 1 else f"{len(chosen)} jobs"
+        what = queries.display_name(self._board.states[chosen[0]]) if len(chosen) == 1 else f"{len(chosen)} jobs"
         question = f"Call off the download of {what}? What is there of it is thrown away."
         answered = ConfirmScreen(question, "calls it off")
         self._dashboard.host.push_screen(answered, lambda yes: self._dashboard.wish(Cancel(chosen)) if yes else None)
@@ -42,7 +42,7 @@ class Saving:
         """Whether there is one: what was downloaded may be gone."""
         ref = self._dashboard.table.cursor
         state = self._board.states.get(ref) if ref is not None else None
-        saved = [Path(each.path) for each in reducer.downloaded(state)] if state is not None else []
+        saved = [Path(each.path) for each in reducer.current_downloads(state)] if state is not None else []
         there = next((path for path in reversed(saved) if path.exists()), None)
         if there is None:
             return False

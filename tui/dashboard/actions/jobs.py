@@ -162,13 +162,13 @@ class JobDeeds:
         state = self._board.states.get(self._table.cursor) if self._table.cursor is not None else None
         if state is None:
             return
-        link, now = reducer.soonest(state), self._board.now()
+        link, now = reducer.primary_link(state), self._board.now()
         if link is None:
-            self._dashboard.say("this job has no link" + (" yet" if state.phase not in reducer.ENDS else ""), ok=False)
-        elif renewal.good(link.expires_at, now):
+            self._dashboard.say("this job has no link" + (" yet" if state.phase not in reducer.ENDED else ""), ok=False)
+        elif renewal.has_enough_life(link.expires_at, now):
             do(link)
         else:
-            left = expiry.left(link, now) or 0.0
+            left = expiry.remaining(link, now) or 0.0
             how = "is dead" if left <= 0 else f"dies in {formatting.duration(left)}"
             self._dashboard.say(f"this link {how}: asking for a fresh one")
             self._dashboard.wish(Renew((state.job.ref,)), lambda outcome: self._renewed(outcome, do), anyway=True)

@@ -259,5 +259,5 @@ class Looking:
         if ref not in self._table.refs:
             self._dashboard.empty_line("filter")
             self._board.search("")
-            self._view(View.ARCHIVE if queries.archived(self._board.states[ref], self._board.outlook) else View.ALL)
+            self._view(View.ARCHIVE if queries.is_archived(self._board.states[ref], self._board.outlook) else View.ALL)
         self._table.point_at(ref)

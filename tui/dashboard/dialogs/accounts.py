@@ -17,7 +17,7 @@ from tui.dashboard.widgets.badges import badge, ending, waits
 from tui.dashboard.widgets.detail_pages import DIALOG, hung
 from tui.dashboard.widgets.vim_option_list import Choices
 from tui.engine.api import AccountState
-from tui.presentation.cell_width import fit
+from tui.presentation.cell_width import fit_to_width
 
 EVERY = 1.0
 """Seconds between two looks at the accounts while the dialog is open."""
@@ -73,7 +73,7 @@ class AccountsScreen(ModalScreen[None]):
         yield Content.assemble(
             (f"{shown.sign} ", f"$job-{shown.part}"),
             (f"{account.name:<12} ", "bold"),
-            (f"{fit(account.title, room)}   ", "$job-quiet"),
+            (f"{fit_to_width(account.title, room)}   ", "$job-quiet"),
             (f"{word}{f', waits {wait}' if wait else ''}", f"$job-{shown.part}"),
         )
         yield Content.styled(f"  {'   '.join(_facts(account))}", "$job-quiet")

@@ -13,20 +13,20 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Select, Static, TextArea
 
-from tui.domain.job_ids import Candidate, Verdict, sort_out
+from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
 from tui.domain.models import Job, Ref
 from tui.engine.api import AccountState
-from tui.presentation.cell_width import fit
+from tui.presentation.cell_width import fit_to_width
 
 GUESS = ""
 """The choice of account that leaves it to the ids' shapes."""
 
 _TONES = {
-    Verdict.NEW: "$job-done",
-    Verdict.THERE: "$job-quiet",
-    Verdict.TWICE: "$job-quiet",
-    Verdict.UNCLEAR: "$job-warning",
-    Verdict.REFUSED: "$job-failed",
+    CandidateStatus.NEW: "$job-done",
+    CandidateStatus.LISTED: "$job-quiet",
+    CandidateStatus.DUPLICATE: "$job-quiet",
+    CandidateStatus.AMBIGUOUS: "$job-warning",
+    CandidateStatus.INVALID: "$job-failed",
 }
 
 
@@ -99,7 +99,7 @@ class AddScreen(ModalScreen[tuple[Job, ...] | None]):
         account = cast("Select[str]", self.query_one("#account", Select)).value
         lines = self.query_one(Paste).text.splitlines()
         whose = account if isinstance(account, str) else GUESS
-        self._candidates = sort_out(lines, self._hints, self._refs, whose)
+        self._candidates = parse_pasted(lines, self._hints, self._refs, whose)
         self.query_one("#candidates", Static).update(Content("\n").join(map(self._line, self._candidates)))
         count = len(self._new)
         ready = f"Enter on an empty line adds {count}" if count else "nothing to add yet"
@@ -107,18 +107,18 @@ class AddScreen(ModalScreen[tuple[Job, ...] | None]):
 
     def _line(self, candidate: Candidate) -> Content:
         """The id, whose it is, and what becomes of it; why an id is refused stands below it."""
-        refused = candidate.verdict is Verdict.REFUSED
+        refused = candidate.status is CandidateStatus.INVALID
         room = max(20, self.query_one("#understood").size.width - 42)
         reason = f"\n  {candidate.reason}" if refused else f", {candidate.reason}" if candidate.reason else ""
         return Content.assemble(
-            fit(candidate.id, room),
-            (f"  {fit(candidate.account, 10)}", "$job-quiet"),
-            (f"  {candidate.verdict}{reason}", _TONES[candidate.verdict]),
+            fit_to_width(candidate.id, room),
+            (f"  {fit_to_width(candidate.account, 10)}", "$job-quiet"),
+            (f"  {candidate.status}{reason}", _TONES[candidate.status]),
         )
 
     @property
     def _new(self) -> list[Candidate]:
-        return [candidate for candidate in self._candidates if candidate.verdict is Verdict.NEW]
+        return [candidate for candidate in self._candidates if candidate.status is CandidateStatus.NEW]
 
     @on(Paste.Accepted)
     @on(Input.Submitted)

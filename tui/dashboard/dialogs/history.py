@@ -19,7 +19,7 @@ from tui.domain.job_state import PhaseChange
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Feed
 from tui.presentation import columns, formatting, queries
-from tui.presentation.cell_width import fit
+from tui.presentation.cell_width import fit_to_width
 
 LATEST = 200
 """Changes that are shown."""
@@ -63,12 +63,13 @@ class JournalScreen(ModalScreen[Ref | None]):
         glyphs = self._board.face.glyphs
         before = "" if change.before is Phase.NEW else f"{_word(change.before)} {'>' if glyphs.ascii_only else '→'} "
         said = f": {change.message}" if change.message else ""
+        name = queries.display_name(state) if state is not None else str(change.ref)
         return Content.assemble(
             (formatting.instant(change.seen, self._zone, self._board.now()).rjust(12), "$job-quiet"),
-            f"  {fit(queries.name(state) if state is not None else str(change.ref), 26, cut=glyphs.cut)}  ",
-            (f"{glyphs.phases[change.after]} ", f"$job-{columns.tone(change.after)}"),
+            f"  {fit_to_width(name, 26, ellipsis=glyphs.ellipsis)}  ",
+            (f"{glyphs.phases[change.after]} ", f"$job-{columns.phase_tone(change.after)}"),
             (before, "$job-quiet"),
-            (_word(change.after), f"$job-{columns.tone(change.after)}"),
+            (_word(change.after), f"$job-{columns.phase_tone(change.after)}"),
             (said, "$job-quiet"),
         )
 

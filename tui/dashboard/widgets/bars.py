@@ -17,8 +17,8 @@ from tui.dashboard.widgets.line_widget import Lines
 from tui.dashboard.widgets.semantic_styles import toned
 from tui.engine.api import Health
 from tui.presentation import formatting
-from tui.presentation.cell_width import fit
-from tui.presentation.columns import NOTHING
+from tui.presentation.cell_width import fit_to_width
+from tui.presentation.columns import EMPTY_CELL
 from tui.presentation.queries import View
 
 Piece = tuple[str, str]
@@ -53,7 +53,7 @@ class Bar(Lines):
         for piece, part in left:
             length = cell_len(piece)
             if length > room:
-                segments.append(Segment(fit(piece, max(0, room)), self._style(ground, part)))
+                segments.append(Segment(fit_to_width(piece, max(0, room)), self._style(ground, part)))
                 room = 0
                 break
             segments.append(Segment(piece, self._style(ground, part)))
@@ -149,7 +149,7 @@ class ViewBar(Bar):
         left: list[Piece] = [(" ", "plain")]
         for place, view in enumerate(View, 1):
             part = "chosen" if view is self._board.view else "quiet"
-            left.append((f"{place} {view.capitalize()} {NOTHING if self._board.partial else counts[view]}", part))
+            left.append((f"{place} {view.capitalize()} {EMPTY_CELL if self._board.partial else counts[view]}", part))
             left.append((gap, "plain"))
         right: list[Piece] = []
         if self._board.marks:
@@ -158,7 +158,7 @@ class ViewBar(Bar):
             count = f"  {self._matches()} of {counts[self._board.view]} "
             room = self.size.width - sum(cell_len(piece) for piece, _ in (*left, *right)) - cell_len(count)
             said = f"/ {self._board.filter_text}"
-            right += [(fit(said, min(cell_len(said), max(FILTER, room))), "key"), (count, "plain")]
+            right += [(fit_to_width(said, min(cell_len(said), max(FILTER, room))), "key"), (count, "plain")]
         return left, right
 
     def on_click(self, event: events.Click) -> None:

@@ -137,9 +137,9 @@ class DetailPane(Vertical):
         if (
             state is not None
             and self._tab in {Tab.TIMELINE, Tab.RESPONSE, Tab.ASKS}
-            and self._looked_asks != state.asks
+            and self._looked_asks != state.poll_count
         ):
-            self._looked_asks = state.asks
+            self._looked_asks = state.poll_count
             self.run_worker(self._look(state.job.ref), exclusive=True, group="look")
         room = self._scroll.scrollable_content_region.size
         said = self._pages.page(self._tab, state, self._looked, room) if state is not None else []

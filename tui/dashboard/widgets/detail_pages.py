@@ -77,12 +77,15 @@ class Pages:
     def still_for(self, tab: Tab, state: JobState) -> float:
         """For how many seconds the tab says the same, if nothing happens to the job."""
         now = self._board.now()
-        midnight = formatting.day_ends(self._zone(), now) - now
+        midnight = formatting.next_midnight(self._zone(), now) - now
         if tab in {Tab.RESPONSE, Tab.ASKS, Tab.RESULT}:
             return midnight
-        passed = now - state.since if state.since is not None else math.inf
+        passed = now - state.phase_since if state.phase_since is not None else math.inf
         step = next((step for below, step in _SPAN_STEPS if passed < below), math.inf)
-        changes = [step - passed % step if step < math.inf else math.inf, columns.still_for(state, self._board.face)]
+        changes = [
+            step - passed % step if step < math.inf else math.inf,
+            columns.unchanged_for(state, self._board.face),
+        ]
         if state.checked_at is not None:
             changes.append(formatting.next_change(now - state.checked_at, "age"))
         changes.append(midnight)
@@ -95,24 +98,24 @@ class Pages:
     def _overview(self, state: JobState, room: Size) -> Iterator[Content]:
         job, now = state.job, self._board.now()
         face = self._board.face
-        shown = columns.status(state, face)
+        shown = columns.status_cell(state, face)
         yield Content.assemble(
-            (queries.name(state), "bold"),
+            (queries.display_name(state), "bold"),
             (f"   {job.account} · {job.id}   ", QUIET),
             (shown.text, f"$job-{shown.tone}"),
         )
         for line in (self._so_far(state, now), self._asked(state, now)):
-            yield Content(line.replace(columns.UNICODE.to, face.glyphs.to))
+            yield Content(line.replace(columns.UNICODE.range_dash, face.glyphs.range_dash))
         yield from self._trouble(state)
         yield from self._downloads(state, room)
-        saved = bool(state.saved) and not artifacts.missing(state)
+        saved = bool(state.downloads) and not artifacts.undownloaded(state)
         for link in state.links:
             yield self._link(link, now, room, saved=saved)
-        if state.unrenewed:
-            times = f"{state.unrenewed} times" if state.unrenewed > 1 else "once"
+        if state.failed_renewals:
+            times = f"{state.failed_renewals} times" if state.failed_renewals > 1 else "once"
             yield Content.styled(f"asked {times} for a fresh link: the service gives the same one", "$job-warning")
         wordless = state.report is not None and state.phase in PROBLEMS and state.fault is None
-        said = state.report and (state.report.message or (state.report.word if wordless else ""))
+        said = state.report and (state.report.message or (state.report.raw_status if wordless else ""))
         if said:
             yield Content.assemble((f"{'it says':<{LABEL}}", QUIET), hung(said, room.width - LABEL, LABEL))
         yield from self._facts(state, room)
@@ -151,28 +154,32 @@ class Pages:
     def _so_far(self, state: JobState, now: float) -> str:
         """How long it is in its phase, and what jobs like it say of how long it takes yet."""
         since = state.phase.replace("_", " ")
-        if state.since is not None:
-            passed = formatting.span(now - state.since)
+        if state.phase_since is not None:
+            passed = formatting.span(now - state.phase_since)
             since += f" {passed} ago" if state.phase in OVER else f" for {passed}"
         if state.phase is Phase.BLOCKED:
             return f"{since}: payment or permission is missing. Once somebody has seen to that, r asks again"
-        rest = queries.left(state, self._board.outlook)
-        if rest is None or state.expected is None:
+        rest = queries.remaining(state, self._board.outlook)
+        if rest is None or state.duration_fit is None:
             return since
-        usual = duration_model.usual(state.expected)
-        ends = formatting.between(usual.low, usual.high)
-        return f"{since}; most like it end at {ends}: about {formatting.between(rest.low, rest.high)} left"
+        usual = duration_model.typical_range(state.duration_fit)
+        ends = formatting.duration_range(usual.low, usual.high)
+        return f"{since}; most like it end at {ends}: about {formatting.duration_range(rest.low, rest.high)} left"
 
     def _asked(self, state: JobState, now: float) -> str:
         """How often it was asked, and when it is asked next."""
-        asked = f"asked {state.asks} time{'s' if state.asks != 1 else ''}" if state.asks else "not asked yet"
-        at = columns.next_ask(state, self._board.face)
+        asked = (
+            f"asked {state.poll_count} time{'s' if state.poll_count != 1 else ''}"
+            if state.poll_count
+            else "not asked yet"
+        )
+        at = columns.next_poll_at(state, self._board.face)
         if at is None:
-            following = "; asking is paused" if self._board.paused and state.next_ask_at is not None else ""
+            following = "; asking is paused" if self._board.paused and state.next_poll_at is not None else ""
         elif at <= now:
-            following = f"; next now: {state.reason}"
+            following = f"; next now: {state.next_poll_reason}"
         else:
-            following = f"; next in {formatting.duration(at - now)}: {state.reason}"
+            following = f"; next in {formatting.duration(at - now)}: {state.next_poll_reason}"
         old = f"; last heard of {formatting.age(now - state.checked_at)} ago" if state.checked_at is not None else ""
         return f"{asked}{old}{following}"
 
@@ -193,7 +200,7 @@ class Pages:
             yield Content.assemble((f"{'not saved':<{LABEL}}", "$job-failed"), why)
         elif told is not None:
             yield Content.assemble(("downloads   ", QUIET), self._on_its_way(told), ("   D calls it off", QUIET))
-        for saved in reducer.downloaded(state):
+        for saved in reducer.current_downloads(state):
             label = f"{'saved':<{LABEL}}{formatting.size(saved.size)}   "
             yield Content.assemble((label, QUIET), (saved.path, "$job-done"))
 
@@ -212,17 +219,17 @@ class Pages:
 
     def _link(self, link: Link, now: float, room: Size, *, saved: bool) -> Content:
         """Until when it lives, how that is known, and the link: whole, unless its query is a signature."""
-        left = expiry.left(link, now)
+        left = expiry.remaining(link, now)
         if left is None:
             life = "no expiry is known"
         else:
-            known = "signed into it" if link.exact else "estimated from when it was first seen"
-            sign, at = "" if link.exact else "~", formatting.instant(now + left, self._zone(), now)
-            if expiry.expired(link, now):
+            known = "signed into it" if link.expiry_is_exact else "estimated from when it was first seen"
+            sign, at = "" if link.expiry_is_exact else "~", formatting.instant(now + left, self._zone(), now)
+            if expiry.is_expired(link, now):
                 life = f"expired {sign}{formatting.age(-left)} ago; L asks for a fresh one"
             else:
                 life = f"lives {sign}{formatting.duration(left)} more, until {at} ({known})"
-        if link.key:
+        if link.needs_key:
             life += "; fetching it takes the key"
         if saved and left is not None:
             life += "; saved, so it may expire"
@@ -251,7 +258,7 @@ class Pages:
         if not asks:
             yield Content.styled("not asked yet, or too long ago", QUIET)
             return
-        times = [ask.ms for ask in reversed(asks)]
+        times = [ask.duration_ms for ask in reversed(asks)]
         yield Content.assemble(
             (f"{'asks':>13}  ", QUIET),
             (formatting.sparkline(times[-SPARKS:], ascii_only=self._board.face.glyphs.ascii_only), "$job-running"),
@@ -260,8 +267,8 @@ class Pages:
         for ask in asks:
             fault = f"{ask.fault.replace('_', ' ')}" if ask.fault is not None else "report"
             yield Content.assemble(
-                (formatting.instant(ask.at, self._zone(), self._board.now()).rjust(13), QUIET),
-                f"  {ask.http_status or '·':>3}  {ask.ms:>6.0f} ms  ",
+                (formatting.instant(ask.ended_at, self._zone(), self._board.now()).rjust(13), QUIET),
+                f"  {ask.http_status or '·':>3}  {ask.duration_ms:>6.0f} ms  ",
                 (f"{fault:<10}", "$job-failed" if ask.fault is not None else "$job-done"),
                 (f"  {ask.request_id}" if ask.request_id else "", QUIET),
             )
@@ -286,7 +293,7 @@ def hung(value: str, width: int, left: int) -> str:
 
 def shown_url(url: str) -> str:
     """A link as it may stand on a screen: without its query where that is a signature."""
-    return formatting.mask_url(url) if expiry.signed(url) is not None else url
+    return formatting.mask_url(url) if expiry.signed_expiry(url) is not None else url
 
 
 def response(body: bytes) -> Content:
@@ -301,4 +308,4 @@ def response(body: bytes) -> Content:
 
 
 def _readable(raw: str) -> str:
-    return re.sub(_URL, lambda found: shown_url(found[0]), formatting.clean(raw, 128 * 1024, lines=True))
+    return re.sub(_URL, lambda found: shown_url(found[0]), formatting.clean(raw, 128 * 1024, keep_lines=True))

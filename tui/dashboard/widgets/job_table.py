@@ -24,9 +24,9 @@ from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.presentation import columns
-from tui.presentation.columns import GAP, MARKS, Cell, Column, Tone
+from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Cell, Column, Tone
 
-_GAP = " " * GAP
+_GAP = " " * COLUMN_GAP
 WHEEL = 3
 """Rows that one notch of a mouse wheel scrolls."""
 
@@ -137,8 +137,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def tick(self) -> float:
         """Paints the visible rows whose text is another than what stands there; gives the instant to look again."""
         before, self._face = self._face, self._board.face
-        now, soonest = self._face.outlook.now, inf
-        same = before[1:] == self._face[1:] and now >= before.outlook.now
+        now, soonest = self._face.context.now, inf
+        same = before[1:] == self._face[1:] and now >= before.context.now
         top, (width, height), stale = self.scroll_offset.y, self.size, list[Region]()
         for y, ref in enumerate(self._refs[top : top + height]):
             painted, state = self._painted.get(y), self._board.states.get(ref)
@@ -162,16 +162,16 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         return painted.state is state and now < painted.until and marked == (state.job.ref in self._board.marks)
 
     def _paint(self, state: JobState) -> Painted:
-        return Painted(state, self._line(state), self._face.outlook.now + columns.still_for(state, self._face))
+        return Painted(state, self._line(state), self._face.context.now + columns.unchanged_for(state, self._face))
 
     def _line(self, state: JobState) -> Line:
         glyphs = self._face.glyphs
         marks = (
-            (glyphs.changed if reducer.changed(state, self._face.outlook.now) else " ")
+            (glyphs.changed if reducer.recently_changed(state, self._face.context.now) else " ")
             + (glyphs.marked if state.job.ref in self._board.marks else " ")
             + (glyphs.muted if state.job.muted else " ")
         )
-        return marks, columns.cells(state, self._columns, self._face), columns.dimmed(state, self._face)
+        return marks, columns.row_cells(state, self._columns, self._face), columns.is_dimmed(state, self._face)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows. Textual's own way here leads past borders and their like: without, it takes half the time."""
@@ -200,7 +200,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._painted.pop(y, None)
             return None
         painted = self._painted.get(y)
-        if painted is None or not self._holds(painted, state, self._face.outlook.now):
+        if painted is None or not self._holds(painted, state, self._face.context.now):
             painted = self._painted[y] = self._paint(state)
             if painted.until < self._due:  # it has come into sight
                 self._due = -inf
@@ -219,17 +219,17 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         ground = self._style("ground", cursor=cursor)
         for mark, part in ((marks[0], "key"), (marks[1:], "warning")):
             yield mark, ground if mark.isspace() else self._style(part, cursor=cursor), max(mark) >= UNEVEN
-        left, cut, last = self._room.x + MARKS, self._face.glyphs.cut, len(self._columns) - 1
+        left, cut, last = self._room.x + MARKS_WIDTH, self._face.glyphs.ellipsis, len(self._columns) - 1
         for place, (column, cell) in enumerate(zip(self._columns, shown, strict=True)):
             tone = Tone.QUIET if dimmed and cell.tone is Tone.PLAIN else cell.tone
             said = cell.text[self._sideways :] if column.id == "name" else cell.text
-            text, uneven = written(said, column.width, column.right, cut, left)
+            text, uneven = written(said, column.width, column.align_right, cut, left)
             style = self._style(tone, cursor=cursor)
             yield text, style, uneven
             left += column.width
             if place < last:
                 yield _GAP, ground if cursor else style, False  # the cursor may be drawn by turning colours round
-                left += GAP
+                left += COLUMN_GAP
         yield " " * (self._room.right - left - 1), ground, False
         sign = ("|" if self._face.glyphs.ascii_only else "▐") if thumbed else " "
         yield sign, self._style("quiet", cursor=False), sign >= UNEVEN
@@ -264,7 +264,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _fit(self) -> None:
         """Fits the columns to the width."""
-        self._columns = columns.visible_columns(self._room.width, instants=self._board.zone is not None)
+        self._columns = columns.visible_columns(self._room.width, show_instants=self._board.zone is not None)
         self._forget()
 
     def notify_style_update(self) -> None:

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from tui.dashboard.terminal.width_anchors import anchored, disputed
-from tui.presentation.cell_width import fit
+from tui.presentation.cell_width import fit_to_width
 
 UNEVEN = "\u0590"
 """From this character on, scripts and signs are drawn by other fonts than the rest."""
@@ -22,7 +22,7 @@ def written(said: str, width: int, right: bool, cut: str, left: int) -> tuple[st
 
     Most rows say again what they, or others, have just said: to measure and fit that anew was most of their cost.
     """
-    text = fit(said, width, right=right, cut=cut)
+    text = fit_to_width(said, width, align_right=right, ellipsis=cut)
     if disputed(text):
         text = anchored(text, width, left)
     return text, max(text, default="") >= UNEVEN

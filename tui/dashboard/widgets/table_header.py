@@ -9,8 +9,8 @@ from tui.dashboard.board_model import Board
 from tui.dashboard.widgets.line_widget import Lines
 from tui.dashboard.widgets.semantic_styles import toned
 from tui.presentation import columns
-from tui.presentation.cell_width import fit
-from tui.presentation.columns import GAP, MARKS, Column
+from tui.presentation.cell_width import fit_to_width
+from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Column
 
 
 class TableHead(Lines):
@@ -32,23 +32,25 @@ class TableHead(Lines):
     def render_line(self, y: int) -> Strip:
         """The one line there is."""
         title = self.rich_style + toned(self, "quiet")
-        segments = [Segment(" " * MARKS, title)]
+        segments = [Segment(" " * MARKS_WIDTH, title)]
         up, down = "^v" if self._board.ascii_only else "↑↓"
         for column in self._columns():
             chosen = column.id == self._board.sort
             style = self.rich_style + toned(self, "key") if chosen else title
             arrow = (down if self._board.descending else up) if chosen else ""
-            segments.append(Segment(fit(column.title + arrow, column.width, right=column.right), style))
-            segments.append(Segment(" " * GAP, title))
+            segments.append(
+                Segment(fit_to_width(column.title + arrow, column.width, align_right=column.align_right), style)
+            )
+            segments.append(Segment(" " * COLUMN_GAP, title))
         return Strip(segments).adjust_cell_length(self.size.width, title)
 
     def _columns(self) -> tuple[Column, ...]:
-        return columns.visible_columns(self.size.width, instants=self._board.zone is not None)
+        return columns.visible_columns(self.size.width, show_instants=self._board.zone is not None)
 
     def on_click(self, event: events.Click) -> None:
         """Sorts by the column under the mouse."""
-        left = MARKS
+        left = MARKS_WIDTH
         for column in self._columns():
-            if left <= event.x < left + column.width + GAP:
+            if left <= event.x < left + column.width + COLUMN_GAP:
                 self.post_message(self.Sorted(column.id))
-            left += column.width + GAP
+            left += column.width + COLUMN_GAP

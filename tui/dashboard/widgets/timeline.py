@@ -47,7 +47,7 @@ def _phases(
                 (_at(change.seen, zone, now), QUIET),
                 f"  {change.after.replace('_', ' '):<10}",
                 f"{formatting.span(length):>7}  ",
-                (bar, f"$job-{columns.tone(change.after)}"),
+                (bar, f"$job-{columns.phase_tone(change.after)}"),
                 (mark, QUIET),
                 (f"  {change.message}" if change.message else "", QUIET),
             ),
@@ -60,6 +60,6 @@ def _at(instant: float, zone: tzinfo, now: float) -> str:
 
 def _ahead(state: JobState, board: Board) -> float:
     """Seconds until half of such jobs have ended; 0: they have, or nobody knows."""
-    if queries.left(state, board.outlook) is None or state.expected is None or state.born is None:
+    if queries.remaining(state, board.outlook) is None or state.duration_fit is None or state.first_polled_at is None:
         return 0.0
-    return max(0.0, state.born + duration_model.usual(state.expected).middle - board.now())
+    return max(0.0, state.first_polled_at + duration_model.typical_range(state.duration_fit).median - board.now())

@@ -11,19 +11,19 @@ from tui.domain.job_state import JobState
 from tui.domain.links import expiry
 from tui.domain.models import FaultKind, Phase
 
-GOOD = 3600.0
+MIN_LIFETIME = 3600.0
 """Seconds that a link must have left to be handed out unasked: who takes it needs time to use it."""
-SPREAD = 0.25
+FIRST_POLL_SPREAD = 0.25
 """Share of the time that is left over which first asks are spread: many links were born in the same minute."""
-AGAIN = (900.0, 86400.0)
+RETRY_INTERVALS = (900.0, 86400.0)
 """Seconds to the second ask where the first brought nothing fresh, doubling, and the most between two."""
-LATE = 60.0
+EXPIRED_RETRY_SECONDS = 60.0
 """Seconds after a link's death within which a fresh one is asked for once more; then it is ever more seldom again."""
-LOST = 7 * 86400.0
+GIVE_UP_AFTER = 7 * 86400.0
 """Seconds after a link's death from which only a person asks again."""
-TROUBLED = 2
+FAILING_AFTER = 2
 """Asks in a row without a fresh link from which on an operator is told."""
-DECIDED = frozenset(
+DEFINITIVE_FAULTS = frozenset(
     {
         *(FaultKind.MISSING, FaultKind.PAYMENT, FaultKind.REJECTED, FaultKind.MALFORMED),
         *(FaultKind.TOO_LARGE, FaultKind.REDIRECTED),
@@ -32,19 +32,19 @@ DECIDED = frozenset(
 """Faults that say of this job that there is no fresh link. The others pass, or are the account's."""
 
 
-class Due(NamedTuple):
+class ScheduledRenewal(NamedTuple):
     """The next ask for a fresh link."""
 
     at: float
     reason: str
 
 
-def good(end: float | None, now: float) -> bool:
+def has_enough_life(expires_at: float | None, now: float) -> bool:
     """A link that dies then can be handed out without an ask."""
-    return end is None or end - now >= GOOD
+    return expires_at is None or expires_at - now >= MIN_LIFETIME
 
 
-def begins(state: JobState, renew_before: float) -> float | None:
+def renewal_start(state: JobState, renew_before: float) -> float | None:
     """Instant from which on the job is asked for a fresh link by itself; None: it never is.
 
     `renew_before` seconds before the first of its links dies, but not before half its life is over. A link that lives
@@ -55,53 +55,61 @@ def begins(state: JobState, renew_before: float) -> float | None:
         return None
     first = min(ends, key=lambda link: link.expires_at or 0.0)
     dies = first.expires_at or 0.0
-    if first.dead:
+    if first.is_dead:
         return dies
     life = dies - first.first_seen
-    return None if life < GOOD else max(dies - renew_before, first.first_seen + life / 2)
+    return None if life < MIN_LIFETIME else max(dies - renew_before, first.first_seen + life / 2)
 
 
-def due(state: JobState, renew_before: float, now: float, random: Random) -> Due | None:
+def next_renewal(state: JobState, renew_before: float, now: float, random: Random) -> ScheduledRenewal | None:
     """When the job is asked for a fresh link; None: not by itself. A fault that passes is not its business."""
-    start, dies = begins(state, renew_before), expiry.first_end(state.links)
+    start, dies = renewal_start(state, renew_before), expiry.earliest_expiry(state.links)
     if start is None or dies is None:
         return None
-    tries, base = fruitless(state), max(now, start)
+    tries, base = failed_attempts(state), max(now, start)
     if not tries:
-        return Due(base + random.uniform(0, SPREAD * max(AGAIN[0], dies - base)), "its link is renewed before it dies")
+        return ScheduledRenewal(
+            base + random.uniform(0, FIRST_POLL_SPREAD * max(RETRY_INTERVALS[0], dies - base)),
+            "its link is renewed before it dies",
+        )
     last = state.checked_at if state.fault is None and state.checked_at is not None else now
     if last >= dies:
-        return _after_death(last, dies, now, random)
-    at = max(base, last + min(AGAIN[1], AGAIN[0] * 2.0 ** (tries - 1)) * random.uniform(0.9, 1.1))
+        return _renewal_after_expiry(last, dies, now, random)
+    at = max(base, last + min(RETRY_INTERVALS[1], RETRY_INTERVALS[0] * 2.0 ** (tries - 1)) * random.uniform(0.9, 1.1))
     if at > dies:
-        return Due(
-            max(now, dies) + random.uniform(1.0, LATE), "its link could not be renewed: once more when it is dead"
+        return ScheduledRenewal(
+            max(now, dies) + random.uniform(1.0, EXPIRED_RETRY_SECONDS),
+            "its link could not be renewed: once more when it is dead",
         )
-    return Due(at, "its link could not be renewed: tried again")
+    return ScheduledRenewal(at, "its link could not be renewed: tried again")
 
 
-def _after_death(last: float, dies: float, now: float, random: Random) -> Due | None:
+def _renewal_after_expiry(last: float, expires_at: float, now: float, random: Random) -> ScheduledRenewal | None:
     """The next ask after one at an instant at which the link was dead: the service may be late, or our clock."""
-    if last - dies > LOST:
+    if last - expires_at > GIVE_UP_AFTER:
         return None
-    pause = min(AGAIN[1], max(LATE, last - dies)) * random.uniform(0.9, 1.1)
-    return Due(max(now, last + pause), "its link is dead and could not be renewed: tried again")
+    pause = min(RETRY_INTERVALS[1], max(EXPIRED_RETRY_SECONDS, last - expires_at)) * random.uniform(0.9, 1.1)
+    return ScheduledRenewal(max(now, last + pause), "its link is dead and could not be renewed: tried again")
 
 
-def fruitless(state: JobState) -> int:
+def failed_attempts(state: JobState) -> int:
     """Asks in a row from which it is known that there was no fresh link."""
-    met = state.fault is not None and state.fault.kind in DECIDED
-    return state.unrenewed + (state.faults if met else 0)
+    met = state.fault is not None and state.fault.kind in DEFINITIVE_FAULTS
+    return state.failed_renewals + (state.consecutive_faults if met else 0)
 
 
-def fails(state: JobState) -> bool:
+def is_failing(state: JobState) -> bool:
     """A job that is to keep its link was asked for a fresh one often enough for an operator to know that it fails."""
-    return state.job.keep_link and state.phase is Phase.DONE and state.unrenewed + state.faults >= TROUBLED
+    return (
+        state.job.keep_link
+        and state.phase is Phase.DONE
+        and state.failed_renewals + state.consecutive_faults >= FAILING_AFTER
+    )
 
 
-def trouble(state: JobState) -> str:
+def failure_message(state: JobState) -> str:
     """Why the link of such a job is not renewed, for an operator; "": nothing is wrong."""
-    if not fails(state):
+    if not is_failing(state):
         return ""
     why = state.fault.message if state.fault is not None else "the service gives the same one"
-    return f"asked {state.unrenewed + state.faults} times for a fresh one: {why}"
+    return f"asked {state.failed_renewals + state.consecutive_faults} times for a fresh one: {why}"

@@ -17,148 +17,174 @@ from tui.domain.job_state import JobState
 from tui.domain.links import renewal
 from tui.domain.models import ACTIVE, Fault, FaultKind, Phase
 from tui.domain.polling import duration_model
-from tui.domain.polling.duration_model import Fit
-from tui.domain.polling.request_cost import SHORTEST, Demand
+from tui.domain.polling.duration_model import LogNormalFit
+from tui.domain.polling.request_cost import MIN_INTERVAL, PollDemand
 from tui.presentation import formatting
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-BACK_OFF = (2.0, 120.0)
+FAULT_BACKOFF = (2.0, 120.0)
 """Seconds: the first and the longest back-off after a fault."""
 JITTER = 0.1
 """Share by which every interval is moved either way, so that jobs added together are not asked together."""
-UNWHOLE = (30.0, 5)
+INCOMPLETE_RETRY = (30.0, 5)
 """Seconds to the first ask for a promised link that is not there (doubling), and how many such asks there are."""
-STALLED_MOST = 600.0
+MAX_STALLED_INTERVAL = 600.0
 """Seconds: the longest interval of a stalled job in its first day."""
-GRACE = 30.0
+STALE_GRACE = 30.0
 """Seconds past three missed intervals after which a report counts as old."""
 
-BELIEVED = DAY
+MAX_RETRY_AFTER = DAY
 """Seconds: the longest wait that a service is believed. What asks for more is damage, and no job is given up for it."""
 
-GUESSES, CLOSE = 8, 0.03
+SOLVER_STEPS, SOLVER_TOLERANCE = 8, 0.03
 """Of a learned interval: how many are made, and within which share of one ask one is good enough."""
 
-COLD = {"text": (2.0, 15.0), "document": (3.0, 20.0), "video": (15.0, 30.0)}
+DEFAULT_INTERVALS = {"text": (2.0, 15.0), "document": (3.0, 20.0), "video": (15.0, 30.0)}
 """Seconds between asks of a job that nothing is known of yet, by the provider file's `cadence`: at first, later."""
 
 
-class Plan(NamedTuple):
+class ScheduledPoll(NamedTuple):
     """The next ask of a job."""
 
     at: float
     """Instant."""
     reason: str
     """For an operator."""
-    demand: Demand | None = None
+    demand: PollDemand | None = None
     """What the job goes on to take of its account's rate; None: it waits for something."""
 
 
-class Learned(NamedTuple):
+class LearnedTiming(NamedTuple):
     """What polling has taught of such jobs."""
 
-    fit: Fit
-    price: float
+    fit: LogNormalFit
+    shadow_price: float
     """λ: seconds of delay that one request is worth to the account now."""
 
 
-TRIES = 10
+FAULTS_BEFORE_HOURLY = 10
 """Faults in a row after which a job that is done is asked for its result or link but hourly, and for a day only."""
 
 
-class Tempo(Struct, frozen=True):
+class PollingPolicy(Struct, frozen=True):
     """What decides the intervals of one job: its kind's cadence and the operator's settings. All in seconds."""
 
     cadence: str
     """One of COLD."""
-    first: float
-    most: float
-    longest: float
+    initial_interval: float
+    steady_interval: float
+    max_interval: float
     """The operator's longest interval, which learned ones may reach."""
     stall_after: float
-    result: bool = False
+    has_result_request: bool = False
     """The kind has a result that takes a second ask."""
     renew_before: float = DAY
     """How long before its end a link that is to be kept is renewed."""
 
     @classmethod
-    def of(
-        cls, cadence: str, *, max_interval: float, stall_after: float, result: bool, renew_before: float = DAY
-    ) -> "Tempo":
+    def for_cadence(
+        cls,
+        cadence: str,
+        *,
+        max_interval: float,
+        stall_after: float,
+        has_result_request: bool,
+        renew_before: float = DAY,
+    ) -> "PollingPolicy":
         """The tempo of a cadence named in a provider file, within the operator's longest interval."""
-        first, most = COLD[cadence]
+        first, most = DEFAULT_INTERVALS[cadence]
         return cls(
-            cadence, min(first, max_interval), min(most, max_interval), max_interval, stall_after, result, renew_before
+            cadence,
+            min(first, max_interval),
+            min(most, max_interval),
+            max_interval,
+            stall_after,
+            has_result_request,
+            renew_before,
         )
 
 
-def wants_result(state: JobState, tempo: Tempo) -> bool:
+def needs_result(state: JobState, policy: PollingPolicy) -> bool:
     """The job is done and its result has not been asked for with success: that ask comes next."""
-    run = state.report.run if state.report is not None else None
-    return state.phase is Phase.DONE and tempo.result and run is not None and state.result_at is None
+    run = state.report.result_id if state.report is not None else None
+    return (
+        state.phase is Phase.DONE and policy.has_result_request and run is not None and state.result_fetched_at is None
+    )
 
 
-def plan(state: JobState, tempo: Tempo, now: float, random: Random, learned: Learned | None = None) -> Plan | None:
+def next_poll(
+    state: JobState, policy: PollingPolicy, now: float, random: Random, learned: LearnedTiming | None = None
+) -> ScheduledPoll | None:
     """When to ask the job next; None: not again by itself."""
     if state.job.archived:
         return None
     if state.phase is Phase.MISSING:
-        return _missing(state, now, random)
+        return _missing_poll(state, now, random)
     if state.phase is Phase.DONE:
-        return _done(state, tempo, now, random)
+        return _done_poll(state, policy, now, random)
     if state.phase not in ACTIVE:
         return None
     if state.fault is not None:
-        return _after_fault(state, state.fault, tempo, now, random)
+        return _poll_after_fault(state, state.fault, policy, now, random)
     if state.checked_at is None:
-        return Plan(now + random.uniform(0, tempo.first), "first ask")
-    return _active(state, tempo, now, random, learned)
+        return ScheduledPoll(now + random.uniform(0, policy.initial_interval), "first ask")
+    return _active_poll(state, policy, now, random, learned)
 
 
-def _active(state: JobState, tempo: Tempo, now: float, random: Random, learned: Learned | None) -> Plan:
+def _active_poll(
+    state: JobState, policy: PollingPolicy, now: float, random: Random, learned: LearnedTiming | None
+) -> ScheduledPoll:
     """As learned, else near-constant while it is young; stretched once stalled, hourly after a day. Never given up."""
-    age = now - (state.born if state.born is not None else now)
-    patience = duration_model.patience(learned and learned.fit, tempo.stall_after)
+    age = now - (state.first_polled_at if state.first_polled_at is not None else now)
+    patience = duration_model.stall_threshold(learned and learned.fit, policy.stall_after)
     if age <= min(DAY, patience) and learned is not None:
-        return _floored(state, _warm(learned, age, tempo, now, random), now)
+        return _respect_retry_after(state, _learned_poll(learned, age, policy, now, random), now)
     if age > DAY:
         interval, reason = HOUR, "running for over a day: hourly"
     elif age > patience:
-        before = learned_interval(learned, age, tempo.longest) if learned is not None else 0.0
-        interval = min(STALLED_MOST, max(before, tempo.most * age / patience))
+        before = learned_interval(learned, age, policy.max_interval) if learned is not None else 0.0
+        interval = min(MAX_STALLED_INTERVAL, max(before, policy.steady_interval * age / patience))
         reason = "running far beyond usual: less often"
     else:
-        interval, reason = min(tempo.most, max(tempo.first, age / 10)), "at a steady pace"
-    return _floored(state, Plan(now + _jittered(interval, random), reason, Demand(rate=1 / interval)), now)
-
-
-def _warm(learned: Learned, age: float, tempo: Tempo, now: float, random: Random) -> Plan:
-    least = min(SHORTEST, tempo.longest)
-    interval = max(least, _jittered(learned_interval(learned, age, tempo.longest), random))
-    usual = duration_model.usual(learned.fit)
-    return Plan(
-        now + interval,
-        f"learned: most end at {formatting.between(usual.low, usual.high)}",
-        Demand(hazard=duration_model.hazard(learned.fit, age)),
+        interval, reason = min(policy.steady_interval, max(policy.initial_interval, age / 10)), "at a steady pace"
+    return _respect_retry_after(
+        state, ScheduledPoll(now + _with_jitter(interval, random), reason, PollDemand(rate=1 / interval)), now
     )
 
 
-def learned_interval(learned: Learned, age: float, longest: float) -> float:
+def _learned_poll(
+    learned: LearnedTiming, age: float, policy: PollingPolicy, now: float, random: Random
+) -> ScheduledPoll:
+    least = min(MIN_INTERVAL, policy.max_interval)
+    interval = max(least, _with_jitter(learned_interval(learned, age, policy.max_interval), random))
+    usual = duration_model.typical_range(learned.fit)
+    return ScheduledPoll(
+        now + interval,
+        f"learned: most end at {formatting.duration_range(usual.low, usual.high)}",
+        PollDemand(hazard=duration_model.hazard(learned.fit, age)),
+    )
+
+
+def learned_interval(learned: LearnedTiming, age: float, max_interval: float) -> float:
     """Seconds from `age` to where the best rate, r = √(h / 2λ), has added up to one ask; from SHORTEST to `longest`.
 
     Where the hazard stands still that is √(2λ / h), the first guess. It is added up by Simpson's rule, since the hazard
     of a young job is next to nothing and may be high before so long an interval is over.
     """
-    fit, wanted = learned.fit, sqrt(2 * learned.price)
+    fit, wanted = learned.fit, sqrt(2 * learned.shadow_price)
     here = sqrt(duration_model.hazard(fit, age))
-    low, high = min(SHORTEST, longest), longest
+    low, high = min(MIN_INTERVAL, max_interval), max_interval
     few = many = 0.0  # asks of the longest interval that was too short, of the shortest too long; 0: none was yet
     interval = min(high, max(low, wanted / here))
-    for _ in range(GUESSES):
+    for _ in range(SOLVER_STEPS):
         middle, end = duration_model.hazard(fit, age + interval / 2), duration_model.hazard(fit, age + interval)
         asks = interval * (here + 4 * sqrt(middle) + sqrt(end)) / 6 / wanted
-        if abs(asks - 1) < CLOSE or (interval >= longest and asks < 1) or (interval <= SHORTEST and asks > 1):
+        if (
+            abs(asks - 1) < SOLVER_TOLERANCE
+            or (interval >= max_interval and asks < 1)
+            or (interval <= MIN_INTERVAL and asks > 1)
+        ):
             break
         if asks < 1:
             low, few = interval, asks
@@ -171,81 +197,85 @@ def learned_interval(learned: Learned, age: float, longest: float) -> float:
     return interval
 
 
-def _floored(state: JobState, plan: Plan, now: float) -> Plan:
+def _respect_retry_after(state: JobState, poll: ScheduledPoll, now: float) -> ScheduledPoll:
     """Not before what the service asks for with its report."""
-    wanted = min(BELIEVED, (state.report and state.report.retry_after) or 0.0)
-    if now + wanted > plan.at:
-        return Plan(now + wanted, "the service asks to wait that long for this job")
-    return plan
+    wanted = min(MAX_RETRY_AFTER, (state.report and state.report.retry_after) or 0.0)
+    if now + wanted > poll.at:
+        return ScheduledPoll(now + wanted, "the service asks to wait that long for this job")
+    return poll
 
 
-def _after_fault(state: JobState, fault: Fault, tempo: Tempo, now: float, random: Random) -> Plan:
+def _poll_after_fault(
+    state: JobState, fault: Fault, policy: PollingPolicy, now: float, random: Random
+) -> ScheduledPoll:
     """Full jitter below a ceiling that doubles with every fault in a row, unless the fault says better."""
     match fault.kind:
         case FaultKind.REFUSED:
-            return Plan(now + _jittered(HOUR, random), "refused: hourly, or at once with a changed key")
+            return ScheduledPoll(now + _with_jitter(HOUR, random), "refused: hourly, or at once with a changed key")
         case FaultKind.RETIRED:
-            return Plan(now + _jittered(DAY, random), "the API is over: once a day")
+            return ScheduledPoll(now + _with_jitter(DAY, random), "the API is over: once a day")
         case FaultKind.LIMITED if fault.retry_at is not None:
-            until = min(max(now, fault.retry_at), now + BELIEVED)
-            return Plan(until + random.uniform(0, tempo.first), "the service asked to wait")
+            until = min(max(now, fault.retry_at), now + MAX_RETRY_AFTER)
+            return ScheduledPoll(until + random.uniform(0, policy.initial_interval), "the service asked to wait")
         case FaultKind.MISSING:
-            return Plan(now + _jittered(20.0, random), "not found: asked again before it counts as missing")
+            return ScheduledPoll(now + _with_jitter(20.0, random), "not found: asked again before it counts as missing")
         case _:
-            first, most = BACK_OFF
-            ceiling = min(most, first * 2.0 ** min(state.faults, 16))
-            return Plan(now + random.uniform(min(first, ceiling), ceiling), f"after {fault.kind}: backing off")
+            first, most = FAULT_BACKOFF
+            ceiling = min(most, first * 2.0 ** min(state.consecutive_faults, 16))
+            return ScheduledPoll(now + random.uniform(min(first, ceiling), ceiling), f"after {fault.kind}: backing off")
 
 
-def _missing(state: JobState, now: float, random: Random) -> Plan | None:
+def _missing_poll(state: JobState, now: float, random: Random) -> ScheduledPoll | None:
     """Hourly for a day: the id may have been submitted a moment ago, or belong to another organisation."""
-    if state.since is None or now - state.since > DAY:
+    if state.phase_since is None or now - state.phase_since > DAY:
         return None
-    return Plan(now + _jittered(HOUR, random), "missing: hourly for a day")
+    return ScheduledPoll(now + _with_jitter(HOUR, random), "missing: hourly for a day")
 
 
-def _done(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan | None:
+def _done_poll(state: JobState, policy: PollingPolicy, now: float, random: Random) -> ScheduledPoll | None:
     """Done is asked on only for its result, a few times for a promised link that is not there, or to keep one."""
-    first, times = UNWHOLE
-    result = wants_result(state, tempo)
-    if not result and not 0 < state.unwhole <= times:
-        return _renewal(state, tempo, now, random)
+    first, times = INCOMPLETE_RETRY
+    result = needs_result(state, policy)
+    if not result and not 0 < state.incomplete_polls <= times:
+        return _renewal_poll(state, policy, now, random)
     if state.fault is not None:
-        if state.faults < TRIES:
-            return _after_fault(state, state.fault, tempo, now, random)
-        if state.since is None or now - state.since > DAY:
-            return _renewal(state, tempo, now, random)
-        return Plan(now + _jittered(HOUR, random), "done, but for what it brought: hourly for a day")
+        if state.consecutive_faults < FAULTS_BEFORE_HOURLY:
+            return _poll_after_fault(state, state.fault, policy, now, random)
+        if state.phase_since is None or now - state.phase_since > DAY:
+            return _renewal_poll(state, policy, now, random)
+        return ScheduledPoll(now + _with_jitter(HOUR, random), "done, but for what it brought: hourly for a day")
     if result:
-        return Plan(now, "done: now its result")
-    return Plan(now + _jittered(first * 2.0 ** (state.unwhole - 1), random), "done, but its link is not there yet")
+        return ScheduledPoll(now, "done: now its result")
+    return ScheduledPoll(
+        now + _with_jitter(first * 2.0 ** (state.incomplete_polls - 1), random), "done, but its link is not there yet"
+    )
 
 
-def _renewal(state: JobState, tempo: Tempo, now: float, random: Random) -> Plan | None:
+def _renewal_poll(state: JobState, policy: PollingPolicy, now: float, random: Random) -> ScheduledPoll | None:
     """A fresh link for one that is to be kept. Faults that pass are waited out as any, but for hourly at last."""
-    start = renewal.begins(state, tempo.renew_before)
+    start = renewal.renewal_start(state, policy.renew_before)
     if start is None:
         return None
     fault = state.fault
-    if fault is not None and fault.kind not in renewal.DECIDED and now >= start:
-        if state.faults < TRIES or fault.kind in {FaultKind.REFUSED, FaultKind.RETIRED}:
-            return _after_fault(state, fault, tempo, now, random)
-        return Plan(now + _jittered(HOUR, random), "its link could not be renewed: hourly")
-    due = renewal.due(state, tempo.renew_before, now, random)
-    return None if due is None else Plan(due.at, due.reason)
+    if fault is not None and fault.kind not in renewal.DEFINITIVE_FAULTS and now >= start:
+        if state.consecutive_faults < FAULTS_BEFORE_HOURLY or fault.kind in {FaultKind.REFUSED, FaultKind.RETIRED}:
+            return _poll_after_fault(state, fault, policy, now, random)
+        return ScheduledPoll(now + _with_jitter(HOUR, random), "its link could not be renewed: hourly")
+    due = renewal.next_renewal(state, policy.renew_before, now, random)
+    return None if due is None else ScheduledPoll(due.at, due.reason)
 
 
-def fresh_until(state: JobState, next_at: float | None, now: float) -> float | None:
+def stale_after(state: JobState, next_poll_at: float | None, now: float) -> float | None:
     """Until when the last report may be shown as fresh, once the next ask is planned; None: it has ended.
 
     A fault does not make a report fresher: what was said with the report stands.
     """
-    if state.phase not in ACTIVE or state.checked_at is None or next_at is None:
+    if state.phase not in ACTIVE or state.checked_at is None or next_poll_at is None:
         return None
     if state.fault is not None:
-        return state.fresh_until
-    return now + 3 * (next_at - now) + GRACE
+        return state.stale_after
+    return now + 3 * (next_poll_at - now) + STALE_GRACE
 
 
-def _jittered(interval: float, random: Random) -> float:
+def _with_jitter(interval: float, random: Random) -> float:
     return interval * random.uniform(1 - JITTER, 1 + JITTER)

@@ -10,155 +10,181 @@ from msgspec.structs import replace
 
 from tui.domain.models import Fault, FaultKind
 from tui.domain.polling import rate_limit
-from tui.domain.polling.rate_limit import Budget, Leave
+from tui.domain.polling.rate_limit import RateLimit, SendSlot
 
-BREAK_AFTER = 5
+BREAKER_THRESHOLD = 5
 """Failures in a row that open the breaker."""
-OPEN = (30.0, 600.0)
+BREAKER_OPEN_SECONDS = (30.0, 600.0)
 """Seconds for which the breaker stays open: the first time, and at most."""
-LIMITED = (2.0, 120.0)
+LIMITED_BACKOFF = (2.0, 120.0)
 """Seconds: ceiling of the wait after a 429 that names none, at first and at most."""
-REFUSED_JOBS = 3
+MAX_FORBIDDEN_JOBS = 3
 """Jobs that got 403, none having got a report since the key changed, after which the key itself is held refused."""
 
-FAILURES = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER})
+UNAVAILABLE_FAULTS = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER})
 """Faults that say the service is not there. Any other answer proves that it is."""
 
 
-class Pace(Struct, frozen=True, kw_only=True):
+class AccountThrottle(Struct, frozen=True, kw_only=True):
     """One account's leave to ask, as one process knows it. Instants are as everywhere."""
 
-    budget: Budget
+    rate_limit: RateLimit
     """Shared by every process on the state folder; the rest is this process's own experience."""
-    limits: int = 0
+    consecutive_429s: int = 0
     """429s in a row that named no time."""
-    failures: int = 0
-    opened: int = 0
+    consecutive_failures: int = 0
+    breaker_openings: int = 0
     """Times in a row that the breaker opened without an answer since."""
-    open_until: float = 0.0
-    probing: bool = False
+    breaker_open_until: float = 0.0
+    is_probing: bool = False
     """The open breaker has let its one ask out."""
-    forbidden: frozenset[str] = frozenset()
+    forbidden_jobs: frozenset[str] = frozenset()
     """Jobs that got a 403, with no report since the first of them."""
-    proven: bool = False
+    has_proven_key: bool = False
     """The key has brought a report: a 403 is about its job."""
-    stopped: str = ""
+    stop_reason: str = ""
     """Why the account asks nothing until a person acts; empty: it asks."""
 
     @property
-    def floor(self) -> float:
+    def not_before(self) -> float:
         """No request leaves before this instant."""
-        return self.budget.floor
+        return self.rate_limit.not_before
 
     @property
-    def floor_reason(self) -> str:
+    def not_before_reason(self) -> str:
         """Who asked to wait."""
-        return self.budget.floor_reason
+        return self.rate_limit.not_before_reason
 
     @property
     def per_minute(self) -> float:
         """Asks that any minute may hold now."""
-        return self.budget.allowed
+        return self.rate_limit.per_minute
 
 
-def rested(per_minute: float, now: float, per_day: float | None = None) -> Pace:
+def initial(per_minute: float, now: float, per_day: float | None = None) -> AccountThrottle:
     """An account of which any minute may hold `per_minute` asks, with full buckets, within a day's limit."""
-    return Pace(budget=rate_limit.rested(per_minute, now, per_day))
+    return AccountThrottle(rate_limit=rate_limit.initial(per_minute, now, per_day))
 
 
-def ready(pace: Pace, now: float, *, person: bool = False, held: bool = False) -> Leave | None:
+def next_slot(
+    throttle: AccountThrottle, now: float, *, user_requested: bool = False, has_token: bool = False
+) -> SendSlot | None:
     """When the next ask may leave; None while the account is stopped. A person's ask ignores breaker and stop.
 
     `held`: it is paid for already, and waits for floor and breaker alone.
     """
-    if pace.stopped and not person:
+    if throttle.stop_reason and not user_requested:
         return None
-    waits = [Leave(pace.floor, pace.floor_reason) if held else pace.budget.leave(now)]
-    if not person:
-        waits.append(Leave(pace.open_until, "the service is not answering"))
+    waits = [
+        SendSlot(throttle.not_before, throttle.not_before_reason) if has_token else throttle.rate_limit.next_slot(now)
+    ]
+    if not user_requested:
+        waits.append(SendSlot(throttle.breaker_open_until, "the service is not answering"))
     longest = max(waits)
-    return longest if longest.at > now else Leave(now, "")
+    return longest if longest.at > now else SendSlot(now, "")
 
 
-def taken(pace: Pace, now: float) -> Pace:
+def take_slot(throttle: AccountThrottle, now: float) -> AccountThrottle:
     """The pace after an ask was paid for and left."""
-    return sent(replace(pace, budget=pace.budget.drawn(now, 1)[0]), now)
+    return record_sent(replace(throttle, rate_limit=throttle.rate_limit.take_tokens(now, 1)[0]), now)
 
 
-def sent(pace: Pace, now: float) -> Pace:
+def record_sent(throttle: AccountThrottle, now: float) -> AccountThrottle:
     """The pace after an ask left that is paid for. While the breaker is ajar, the one probe shuts it behind itself."""
-    until = now + _open_for(pace.opened) if pace.opened else pace.open_until
-    return replace(pace, open_until=until, probing=pace.opened > 0)
+    until = (
+        now + _breaker_open_seconds(throttle.breaker_openings)
+        if throttle.breaker_openings
+        else throttle.breaker_open_until
+    )
+    return replace(throttle, breaker_open_until=until, is_probing=throttle.breaker_openings > 0)
 
 
-def answered(pace: Pace, fault: Fault | None, now: float, random: Random, job: str = "") -> Pace:
+def record_outcome(
+    throttle: AccountThrottle, fault: Fault | None, now: float, random: Random, job_id: str = ""
+) -> AccountThrottle:
     """What the outcome of an ask for `job` (its id) teaches: `fault` is None after a report."""
-    pace = replace(pace, budget=pace.budget.filled(now))
+    throttle = replace(throttle, rate_limit=throttle.rate_limit.refilled(now))
     if fault is None:
-        return replace(_shut(pace), limits=0, forbidden=frozenset(), proven=True)
-    if fault.kind in FAILURES:
-        return _failed(pace, now)
-    there = _shut(pace)
+        return replace(_close_breaker(throttle), consecutive_429s=0, forbidden_jobs=frozenset(), has_proven_key=True)
+    if fault.kind in UNAVAILABLE_FAULTS:
+        return _record_failure(throttle, now)
+    there = _close_breaker(throttle)
     if fault.kind is FaultKind.LIMITED:
-        return _limited(there, fault, now, random)
+        return _record_429(there, fault, now, random)
     if fault.kind is FaultKind.REFUSED:
-        return _refused(there, fault, job)
+        return _record_refusal(there, fault, job_id)
     return there
 
 
-def resumed(pace: Pace) -> Pace:
+def reset(throttle: AccountThrottle) -> AccountThrottle:
     """A person asks: the stop and the breaker are lifted. Floors and the bucket stand."""
-    return replace(_shut(pace), stopped="", forbidden=frozenset())
+    return replace(_close_breaker(throttle), stop_reason="", forbidden_jobs=frozenset())
 
 
-def rekeyed(pace: Pace) -> Pace:
+def key_changed(throttle: AccountThrottle) -> AccountThrottle:
     """The key is another, of which nothing is known yet."""
-    return replace(resumed(pace), proven=False)
+    return replace(reset(throttle), has_proven_key=False)
 
 
-def shifted(pace: Pace, seconds: float) -> Pace:
+def clock_shifted(throttle: AccountThrottle, seconds: float) -> AccountThrottle:
     """The clock was set forward by so many seconds: what is to be waited for stays as far away as it was."""
-    return replace(pace, budget=pace.budget.shifted(seconds), open_until=pace.open_until + seconds)
+    return replace(
+        throttle,
+        rate_limit=throttle.rate_limit.clock_shifted(seconds),
+        breaker_open_until=throttle.breaker_open_until + seconds,
+    )
 
 
-def _shut(pace: Pace) -> Pace:
+def _close_breaker(throttle: AccountThrottle) -> AccountThrottle:
     """The breaker is shut, as after any answer."""
-    return replace(pace, failures=0, opened=0, open_until=0.0, probing=False)
+    return replace(throttle, consecutive_failures=0, breaker_openings=0, breaker_open_until=0.0, is_probing=False)
 
 
-def _failed(pace: Pace, now: float) -> Pace:
+def _record_failure(throttle: AccountThrottle, now: float) -> AccountThrottle:
     """Five failures in a row open the breaker; each failed probe doubles its time.
 
     What was under way when it opened says nothing new.
     """
-    pace = replace(pace, failures=pace.failures + 1)
-    if pace.failures < BREAK_AFTER or (pace.opened and not pace.probing):
-        return pace
-    return replace(pace, opened=pace.opened + 1, open_until=now + _open_for(pace.opened + 1), probing=False)
+    throttle = replace(throttle, consecutive_failures=throttle.consecutive_failures + 1)
+    if throttle.consecutive_failures < BREAKER_THRESHOLD or (throttle.breaker_openings and not throttle.is_probing):
+        return throttle
+    return replace(
+        throttle,
+        breaker_openings=throttle.breaker_openings + 1,
+        breaker_open_until=now + _breaker_open_seconds(throttle.breaker_openings + 1),
+        is_probing=False,
+    )
 
 
-def _limited(pace: Pace, fault: Fault, now: float, random: Random) -> Pace:
+def _record_429(throttle: AccountThrottle, fault: Fault, now: float, random: Random) -> AccountThrottle:
     """The time the service named, else full jitter, is a floor for the whole account."""
     if fault.retry_at is not None and fault.retry_at > now:
         floor, limits = fault.retry_at, 0
         reason = "the service asked to wait"
     else:
-        first, most = LIMITED
-        floor, limits = now + random.uniform(first, min(most, first * 2.0 ** min(pace.limits + 1, 16))), pace.limits + 1
+        first, most = LIMITED_BACKOFF
+        floor, limits = (
+            now + random.uniform(first, min(most, first * 2.0 ** min(throttle.consecutive_429s + 1, 16))),
+            throttle.consecutive_429s + 1,
+        )
         reason = "limited, without a time to wait"
-    return replace(pace, budget=pace.budget.limited(floor, reason, now), limits=limits)
+    return replace(throttle, rate_limit=throttle.rate_limit.slowed_by_429(floor, reason, now), consecutive_429s=limits)
 
 
-def _refused(pace: Pace, fault: Fault, job: str) -> Pace:
+def _record_refusal(throttle: AccountThrottle, fault: Fault, job_id: str) -> AccountThrottle:
     """401 is about the key; 403 is about one job, until enough of them say otherwise of a key that brought nothing."""
     if fault.http_status != 403:
-        return replace(pace, stopped=fault.message)
-    if pace.proven:
-        return pace
-    forbidden = pace.forbidden | {job}
-    return replace(pace, forbidden=forbidden, stopped=fault.message if len(forbidden) >= REFUSED_JOBS else pace.stopped)
+        return replace(throttle, stop_reason=fault.message)
+    if throttle.has_proven_key:
+        return throttle
+    forbidden = throttle.forbidden_jobs | {job_id}
+    return replace(
+        throttle,
+        forbidden_jobs=forbidden,
+        stop_reason=fault.message if len(forbidden) >= MAX_FORBIDDEN_JOBS else throttle.stop_reason,
+    )
 
 
-def _open_for(opened: int) -> float:
-    first, most = OPEN
-    return min(most, first * 2.0 ** min(opened - 1, 16))
+def _breaker_open_seconds(openings: int) -> float:
+    first, most = BREAKER_OPEN_SECONDS
+    return min(most, first * 2.0 ** min(openings - 1, 16))

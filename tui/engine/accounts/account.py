@@ -8,9 +8,9 @@ from typing import Generic, NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from tui.domain.job_state import JobState
-from tui.domain.models import Asked, Fault, FaultKind, Job, Report, Result
+from tui.domain.models import Fault, FaultKind, Job, Report, RequestRecord, Result
 from tui.domain.polling import throttle
-from tui.domain.polling.rate_limit import Budget, Leave
+from tui.domain.polling.rate_limit import RateLimit, SendSlot
 from tui.engine.accounts.api_migration import UNDECIDED, Heir, Succession, Turn
 from tui.engine.accounts.shared_rate_limit import Purse
 from tui.engine.api import AccountState, Health
@@ -44,7 +44,7 @@ class Answer(NamedTuple, Generic[T]):
     """What it meant for the account's succession; None: nothing."""
     skew: float = 0.0
     """Seconds by which the service's clock is ahead of ours, as far as its Date header says."""
-    asked: Asked | None = None
+    asked: RequestRecord | None = None
     """The ask for the journal; None: none was sent."""
 
 
@@ -71,8 +71,8 @@ class LiveAccount:
         self.clock = clock
         self._heeded = heeded or clock
         self._moves = 0
-        self.pace = throttle.rested(account.per_minute, clock(), account.per_day)
-        self._purse = Purse(account.name, self.pace.budget, budgets)
+        self.pace = throttle.initial(account.per_minute, clock(), account.per_day)
+        self._purse = Purse(account.name, self.pace.rate_limit, budgets)
         self._random = random
         self._key: Secret | None = None
         self._unlocked = 0
@@ -87,7 +87,7 @@ class LiveAccount:
             self._key = None
             self.state = replace(self.state, health=Health.NO_KEY, message=str(key))
             return
-        self.pace = throttle.resumed(self.pace) if key == self._key else throttle.rekeyed(self.pace)
+        self.pace = throttle.reset(self.pace) if key == self._key else throttle.key_changed(self.pace)
         self._key = key
         self.state = replace(self.state, health=Health.UNTRIED, message="", until=None)
 
@@ -164,7 +164,7 @@ class LiveAccount:
         """Asks for the result of a job that is done, where its kind has a second ask."""
         job, result = state.job, self.endpoint(state.job).result
         assert result is not None, "only a kind with a result is asked for one"
-        run = (state.report and state.report.run) or ""
+        run = (state.report and state.report.result_id) or ""
         url = result.path.url(self.account.base_url, id=job.id, run=run)
         provider = self.account.provider
         answer = await self._get(
@@ -200,29 +200,29 @@ class LiveAccount:
         skew = 0.0 if date is None else date - at
         return Answer(outcome, body, at, outdated=outdated, skew=skew, asked=_asked(reply, fault, at, at - began))
 
-    def leave(self, now: float, *, person: bool = False) -> Leave | None:
+    def leave(self, now: float, *, person: bool = False) -> SendSlot | None:
         """When the next ask may leave, for all that any process on the state folder did; None: it is stopped."""
-        self.pace = replace(self.pace, budget=self._purse.look(now))
-        return throttle.ready(self.pace, now, person=person, held=self._purse.holds(now))
+        self.pace = replace(self.pace, rate_limit=self._purse.look(now))
+        return throttle.next_slot(self.pace, now, user_requested=person, has_token=self._purse.holds(now))
 
     def pay(self, now: float) -> bool:
         """Pays for an ask that `leave` lets out now; False: another process was faster."""
         paid = self._purse.pay(now)
-        self.pace = replace(self.pace, budget=self._purse.budget)
+        self.pace = replace(self.pace, rate_limit=self._purse.budget)
         if paid:
-            self.pace = throttle.sent(self.pace, now)
+            self.pace = throttle.record_sent(self.pace, now)
         return paid
 
     def _learn(self, fault: Fault | None, at: float, job: str) -> None:
         """What the outcome of an ask teaches; what it says of the budget, it says to every process."""
-        self.pace = throttle.answered(self.pace, fault, at, self._random, job)
+        self.pace = throttle.record_outcome(self.pace, fault, at, self._random, job)
         if fault is not None and fault.kind is FaultKind.LIMITED:
-            until, reason = self.pace.floor, self.pace.floor_reason
-            self._share(lambda budget: budget.limited(until, reason, at))
+            until, reason = self.pace.not_before, self.pace.not_before_reason
+            self._share(lambda budget: budget.slowed_by_429(until, reason, at))
 
-    def _share(self, change: Callable[[Budget], Budget]) -> None:
+    def _share(self, change: Callable[[RateLimit], RateLimit]) -> None:
         self._purse.change(change, self.clock())
-        self.pace = replace(self.pace, budget=self._purse.budget)
+        self.pace = replace(self.pace, rate_limit=self._purse.budget)
 
     def _notes(self, reply: Reply | None, fault: Fault | None, took: float) -> None:
         """Keeps what the ask said of the account as such."""
@@ -232,7 +232,7 @@ class LiveAccount:
             asks=self.state.asks + 1,
             faults=self.state.faults + (fault is not None),
             latency=took,
-            failures=self.pace.failures,
+            failures=self.pace.consecutive_failures,
             per_minute=self.pace.per_minute,
             http_status=fault.http_status if limited and fault is not None else self.state.http_status,
         )
@@ -241,7 +241,7 @@ class LiveAccount:
             state = replace(state, skew=said.date - reply.at if said.date is not None else state.skew)
             if said.remaining == 0 and said.reset_at is not None and said.reset_at > reply.at:
                 until, at = said.reset_at, reply.at
-                self._share(lambda budget: budget.floored(until, "no ask is left in the service's window", at))
+                self._share(lambda budget: budget.blocked_until(until, "no ask is left in the service's window", at))
             if said.remaining is not None and said.limit is not None:
                 state = replace(state, quota=(said.remaining, said.limit))
             if said.sunset is not None or said.deprecated:
@@ -251,11 +251,11 @@ class LiveAccount:
     def refreshed(self) -> AccountState:
         """The account as it is now: a wait that another process met is shown too, one that has passed no longer."""
         now = self.clock()
-        self.pace = replace(self.pace, budget=self._purse.look(now))
-        if self.pace.floor > now and self.state.health in {Health.UNTRIED, Health.OK}:
-            told = self.pace.floor_reason
-            self.state = replace(self.state, health=Health.LIMITED, message=told, until=self.pace.floor)
-        elif self.state.until is not None and max(self.pace.floor, self.pace.open_until) <= now:
+        self.pace = replace(self.pace, rate_limit=self._purse.look(now))
+        if self.pace.not_before > now and self.state.health in {Health.UNTRIED, Health.OK}:
+            told = self.pace.not_before_reason
+            self.state = replace(self.state, health=Health.LIMITED, message=told, until=self.pace.not_before)
+        elif self.state.until is not None and max(self.pace.not_before, self.pace.breaker_open_until) <= now:
             limited = self.state.health is Health.LIMITED
             self.state = replace(self.state, until=None)
             if limited:
@@ -269,29 +269,31 @@ class LiveAccount:
     def shift(self, seconds: float) -> None:
         """The clock was set forward by so many seconds: what is waited for stays as far away as it was."""
         self._purse.shift(seconds, self.clock())
-        self.pace = replace(throttle.shifted(self.pace, seconds), budget=self._purse.budget)
+        self.pace = replace(throttle.clock_shifted(self.pace, seconds), rate_limit=self._purse.budget)
         if self.state.until is not None:
             self.state = replace(self.state, until=self.state.until + seconds)
 
     def _with_health(self, state: AccountState, fault: Fault | None) -> AccountState:
         now = self.clock()
-        if self.pace.stopped:
-            return replace(state, health=Health.REFUSED, message=self.pace.stopped, until=None)
-        if self.pace.floor > now:
-            return replace(state, health=Health.LIMITED, message=self.pace.floor_reason, until=self.pace.floor)
-        if fault is not None and fault.kind in throttle.FAILURES:
-            until = self.pace.open_until if self.pace.open_until > now else None
+        if self.pace.stop_reason:
+            return replace(state, health=Health.REFUSED, message=self.pace.stop_reason, until=None)
+        if self.pace.not_before > now:
+            return replace(
+                state, health=Health.LIMITED, message=self.pace.not_before_reason, until=self.pace.not_before
+            )
+        if fault is not None and fault.kind in throttle.UNAVAILABLE_FAULTS:
+            until = self.pace.breaker_open_until if self.pace.breaker_open_until > now else None
             return replace(state, health=Health.OFFLINE, message=fault.message, until=until)
         return replace(state, health=Health.OK, message="", until=None)
 
 
-def _asked(reply: Reply | Fault, fault: Fault | None, at: float, took: float) -> Asked:
+def _asked(reply: Reply | Fault, fault: Fault | None, at: float, took: float) -> RequestRecord:
     """The ask, with the service's own name for it where the reply or its fault gives one."""
     status = reply.status if isinstance(reply, Reply) else None
     request = fault.request_id if fault is not None else None
     if request is None and isinstance(reply, Reply) and (named := reply.headers.get("x-request-id")):
         request = clean(named, REQUEST_ID_MOST)
-    return Asked(at, status, round(took * 1000, 1), request, fault.kind if fault is not None else None)
+    return RequestRecord(at, status, round(took * 1000, 1), request, fault.kind if fault is not None else None)
 
 
 def _introduced(state: AccountState, account: Account) -> AccountState:

@@ -8,14 +8,14 @@ from enum import Enum, auto
 from typing import Generic, TypeVar
 
 from tui.domain.models import FaultKind
-from tui.domain.polling.throttle import FAILURES
+from tui.domain.polling.throttle import UNAVAILABLE_FAULTS
 from tui.storage.workspace import Account
 
 A = TypeVar("A")
 
 AGAIN = 24 * 3600.0
 """Seconds after which a job that the successor refused too is tried there once more."""
-UNDECIDED = FAILURES | {FaultKind.LIMITED}
+UNDECIDED = UNAVAILABLE_FAULTS | {FaultKind.LIMITED}
 """Faults with which the successor neither reports nor refuses: the job is asked again as after any such fault."""
 
 Heir = Callable[[Account], Account | None]

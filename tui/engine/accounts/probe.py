@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import httpx
 
-from tui.domain.models import Asked, Fault, FaultKind, Job
+from tui.domain.models import Fault, FaultKind, Job, RequestRecord
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.accounts.api_migration import Turn
 from tui.engine.http.client import Bounds, Transport
@@ -28,7 +28,7 @@ class Probe(NamedTuple):
     """None: a report came."""
     skew: float | None
     """Seconds by which the service's clock is ahead of ours; None: it said no time."""
-    asked: Asked | None
+    asked: RequestRecord | None
     """The ask; None: none was sent."""
     moved: str = ""
     """The provider that answered, where the account's own API is over; else ""."""

@@ -5,7 +5,7 @@ Where the journal cannot be had, the process goes on by what it knows itself.
 
 from collections.abc import Callable
 
-from tui.domain.polling.rate_limit import HOLD, SET_BACK, Budget
+from tui.domain.polling.rate_limit import CLOCK_SET_BACK, RESERVATION_TTL, RateLimit
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.rate_limits import Budgets
 
@@ -18,7 +18,7 @@ RETRY = 5.0
 class Purse:
     """What one process knows of an account's budget and holds of it. Instants come in."""
 
-    def __init__(self, account: str, budget: Budget, shared: Callable[[], Budgets] | None) -> None:
+    def __init__(self, account: str, budget: RateLimit, shared: Callable[[], Budgets] | None) -> None:
         """`budget` is what it begins with where nobody has asked yet.
 
         `shared` may raise JournalError; None: nobody else draws on it.
@@ -37,7 +37,7 @@ class Purse:
         """An ask is drawn already, and not too long ago."""
         return self._held > 0 and now < self._held_until
 
-    def look(self, now: float) -> Budget:
+    def look(self, now: float) -> RateLimit:
         """The budget with whatever other processes did to it."""
         if self._shared is None or now < self._alone_until or 0 <= now - self._looked_at < FRESH:
             return self.budget
@@ -56,37 +56,37 @@ class Purse:
         if self.holds(now):
             self._held -= 1
             return True
-        most = max(1, int(self.budget.minute.rate * HOLD))
-        self._draw = min(most, self._draw * 2) if self._held == 0 and now < self._held_until + HOLD else 1
+        most = max(1, int(self.budget.minute_bucket.rate * RESERVATION_TTL))
+        self._draw = min(most, self._draw * 2) if self._held == 0 and now < self._held_until + RESERVATION_TTL else 1
         drawn = 0
 
-        def draw(budget: Budget) -> Budget:
+        def draw(budget: RateLimit) -> RateLimit:
             nonlocal drawn
-            budget, drawn = budget.drawn(now, self._draw)
+            budget, drawn = budget.take_tokens(now, self._draw)
             return budget
 
         self.change(draw, now)
-        self._held, self._held_until = max(0, drawn - 1), now + HOLD
+        self._held, self._held_until = max(0, drawn - 1), now + RESERVATION_TTL
         return drawn > 0
 
-    def change(self, change: Callable[[Budget], Budget], now: float) -> None:
+    def change(self, change: Callable[[RateLimit], RateLimit], now: float) -> None:
         """Has the budget changed for every process, and here alone where the journal cannot be had."""
         self._change(lambda found: change(self.budget if found is None else self._joined(found, now)), now)
 
     def shift(self, seconds: float, now: float) -> None:
         """The clock was set forward by so many seconds, and is at `now`; the first to notice sets back for all."""
-        self.budget = self.budget.shifted(seconds)
+        self.budget = self.budget.clock_shifted(seconds)
         self._held = 0
 
-        def shifted(found: Budget | None) -> Budget:
+        def shifted(found: RateLimit | None) -> RateLimit:
             if found is None:
                 return self.budget
-            unheeded = found.filled_at > now + SET_BACK
-            return self._joined(found.shifted(seconds) if unheeded else found, now)
+            unheeded = found.updated_at > now + CLOCK_SET_BACK
+            return self._joined(found.clock_shifted(seconds) if unheeded else found, now)
 
         self._change(shifted, now)
 
-    def _change(self, change: Callable[[Budget | None], Budget], now: float) -> None:
+    def _change(self, change: Callable[[RateLimit | None], RateLimit], now: float) -> None:
         if self._shared is not None and now >= self._alone_until:
             try:
                 self.budget = self._shared().change(self._account, change)
@@ -96,7 +96,7 @@ class Purse:
                 return
         self.budget = change(None)
 
-    def _joined(self, found: Budget, now: float) -> Budget:
+    def _joined(self, found: RateLimit, now: float) -> RateLimit:
         """The shared budget on our terms, with our floor where that is the later one."""
         mine = self.budget
-        return found.on_terms_of(mine).filled(now).floored(mine.floor, mine.floor_reason, now)
+        return found.with_config_of(mine).refilled(now).blocked_until(mine.not_before, mine.not_before_reason, now)

@@ -8,9 +8,9 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 from tui.domain import artifacts
-from tui.domain.artifacts import Piece
+from tui.domain.artifacts import Artifact
 from tui.domain.job_state import JobState
-from tui.domain.models import Fault, FaultKind, Link, LinkKind, Ref, Saved
+from tui.domain.models import DownloadedFile, Fault, FaultKind, Link, LinkKind, Ref
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.api import Progress, Stage
 from tui.engine.blocking import Aside
@@ -78,14 +78,14 @@ class JobFiles:
         self._tell, self._fresh, self._now, self._aside = tell, fresh, now, aside
         self._tls, self._transport, self._random = tls, transport, random
 
-    async def save(self, ref: Ref, wish: Wish) -> tuple[Saved, ...]:
+    async def save(self, ref: Ref, wish: Wish) -> tuple[DownloadedFile, ...]:
         """All files of the job, those that are there already included. Raises the first FetchError, at the end."""
         known = self._library.journal.states([ref]).get(ref)  # another process may have saved some meanwhile
-        there = {saved.what: saved for saved in known.saved} if known is not None else {}
-        saved: list[Saved] = []
+        there = {saved.name: saved for saved in known.downloads} if known is not None else {}
+        saved: list[DownloadedFile] = []
         failed: FetchError | None = None
-        for piece in artifacts.pieces(self._state(ref)):
-            found = there.get(piece.what)
+        for piece in artifacts.artifacts(self._state(ref)):
+            found = there.get(piece.name)
             if found is not None and self._holds(found, ref, wish):
                 saved.append(found)
                 continue
@@ -102,41 +102,43 @@ class JobFiles:
             raise FetchError("it is off the watchlist")
         return self._ledger.states[ref]
 
-    def _holds(self, saved: Saved, ref: Ref, wish: Wish) -> bool:
+    def _holds(self, saved: DownloadedFile, ref: Ref, wish: Wish) -> bool:
         """What was saved before is what is wanted; a file that a person took away is only fetched again by hand."""
-        if saved.at < (self._state(ref).born or 0.0):
+        if saved.downloaded_at < (self._state(ref).first_polled_at or 0.0):
             return False
         if not wish.by_hand:
             return True
         path = Path(saved.path)
         return (not wish.told or path.parent == wish.folder) and path.is_file() and path.stat().st_size == saved.size
 
-    async def _file(self, ref: Ref, piece: Piece, wish: Wish) -> Saved:
+    async def _file(self, ref: Ref, piece: Artifact, wish: Wish) -> DownloadedFile:
         state = self._state(ref)
         if piece.kind is None:
             path, size = await self._text(state, piece, wish)
         else:
             path, size = await self._link(state, piece, piece.kind, wish)
-        saved = Saved(piece.what, str(path), size, self._now())
+        saved = DownloadedFile(piece.name, str(path), size, self._now())
         self._ledger.saved(ref, saved)
-        self._store(lambda: self._library.journal.downloads.forget(ref, piece.what))
+        self._store(lambda: self._library.journal.downloads.forget(ref, piece.name))
         return saved
 
-    async def _text(self, state: JobState, piece: Piece, wish: Wish) -> tuple[Path, int]:
+    async def _text(self, state: JobState, piece: Artifact, wish: Wish) -> tuple[Path, int]:
         """The text of the job as a file."""
         ref, data = state.job.ref, f"{state.result}\n".encode()
-        name = filenames.name((*_titles(state), state.job.id), (state.report and state.report.language) or "", "txt")
-        left = self._begun(ref).get(piece.what)
+        name = filenames.filename(
+            (*_titles(state), state.job.id), (state.report and state.report.language) or "", "txt"
+        )
+        left = self._begun(ref).get(piece.name)
         path = await self._aside(lambda: _cleared(left, wish.folder, name))
-        self._store(lambda: self._library.journal.downloads.keep(ref, piece.what, Begun(part=str(path), name=name)))
+        self._store(lambda: self._library.journal.downloads.keep(ref, piece.name, Begun(part=str(path), name=name)))
         return await self._aside(lambda: _written(path, name, data))
 
-    async def _link(self, state: JobState, piece: Piece, kind: LinkKind, wish: Wish) -> tuple[Path, int]:
+    async def _link(self, state: JobState, piece: Artifact, kind: LinkKind, wish: Wish) -> tuple[Path, int]:
         ref = state.job.ref
-        link = await self._fresh(ref, kind, nth=piece.nth)
+        link = await self._fresh(ref, kind, nth=piece.position)
         if isinstance(link, Fault):
             raise FetchError(link.message, passing=link.kind in _PASSING)
-        begun = self._begun(ref).get(piece.what)
+        begun = self._begun(ref).get(piece.name)
         if begun is not None and wish.told and Path(begun.part).parent != wish.folder:
             _thrown_away(begun)
             begun = None
@@ -153,9 +155,9 @@ class JobFiles:
                 self._way(ref.account),
                 client,
                 begun=begun,
-                keep=lambda begun: self._store(lambda: self._library.journal.downloads.keep(ref, piece.what, begun)),
+                keep=lambda begun: self._store(lambda: self._library.journal.downloads.keep(ref, piece.name, begun)),
                 tell=_Teller(ref, self._tell, asyncio.get_running_loop().time),
-                fresh=lambda dead: self._fresh(ref, kind, dead, nth=piece.nth),
+                fresh=lambda dead: self._fresh(ref, kind, dead, nth=piece.position),
                 now=self._now,
                 aside=self._aside,
                 random=self._random,
@@ -229,14 +231,14 @@ def _thrown_away(begun: Begun) -> None:
         log.warning("%s: %s", begun.part, error.strerror)
 
 
-def _cleared(left: Begun | None, folder: Path, name: filenames.Name) -> Path:
+def _cleared(left: Begun | None, folder: Path, name: filenames.Filename) -> Path:
     """Where the part of a text is to be; what a killed process left of it is thrown away. Raises OSError."""
     if left is not None:
         _thrown_away(left)
     return partial_file.vacant(folder, name)
 
 
-def _written(path: Path, name: filenames.Name, data: bytes) -> tuple[Path, int]:
+def _written(path: Path, name: filenames.Filename, data: bytes) -> tuple[Path, int]:
     """A whole file at once, with the bytes that it has. Raises OSError, with nothing left of it."""
     part = Part.begun(path, name)
     try:

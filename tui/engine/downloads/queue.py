@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tui.domain import artifacts
-from tui.domain.models import Link, Phase, Ref, Saved
+from tui.domain.models import DownloadedFile, Link, Phase, Ref
 from tui.engine.api import Kind, Notice, Outcome, Progress, Stage
 from tui.engine.downloads.http import FetchError
 from tui.engine.downloads.job import JobFiles, Wish
@@ -77,8 +77,8 @@ class Downloads:
         if state is None:
             return f"{ref} is not on the watchlist"
         if state.phase is not Phase.DONE:
-            return f"{queries.name(state)} is {state.phase.replace('_', ' ')}: there is no result to download"
-        return "" if artifacts.pieces(state) else f"{queries.name(state)} has brought no file: r asks again"
+            return f"{queries.display_name(state)} is {state.phase.replace('_', ' ')}: there is no result to download"
+        return "" if artifacts.artifacts(state) else f"{queries.display_name(state)} has brought no file: r asks again"
 
     def consider(self, ref: Ref) -> None:
         """Queues a job whose files are to be had by themselves, once. Cheap: it is called for every new state."""
@@ -88,7 +88,7 @@ class Downloads:
         if ref in self._waiting or ref in self._running or self._library.readonly or not self._leads():
             return
         failed = self._failed.get(ref)
-        if artifacts.missing(state) and (failed is None or failed[1] != state.links):
+        if artifacts.undownloaded(state) and (failed is None or failed[1] != state.links):
             self._put(ref, Wish(self._folder(None), by_hand=False))
 
     def _put(self, ref: Ref, wish: Wish) -> None:
@@ -172,7 +172,7 @@ class Downloads:
             self._listener.download(Progress(ref=ref, stage=Stage.SAVED, saved=saved))
             self._notice(Kind.SAVED, ref, f"saved {_named(saved)}")
 
-    async def _claimed(self, ref: Ref, wish: Wish) -> tuple[Saved, ...]:
+    async def _claimed(self, ref: Ref, wish: Wish) -> tuple[DownloadedFile, ...]:
         if not self._claims.take(ref):
             raise FetchError("another babeltop downloads it", passing=True)
         try:
@@ -200,8 +200,8 @@ class Downloads:
     def _notice(self, kind: Kind, ref: Ref, said: str) -> None:
         state = self._ledger.states.get(ref)
         if state is not None and not state.job.muted:
-            self._listener.notice(Notice(kind, f"{queries.name(state)}: {said}", ref, self._now()))
+            self._listener.notice(Notice(kind, f"{queries.display_name(state)}: {said}", ref, self._now()))
 
 
-def _named(saved: tuple[Saved, ...]) -> str:
+def _named(saved: tuple[DownloadedFile, ...]) -> str:
     return saved[0].path if len(saved) == 1 else f"{len(saved)} files in {Path(saved[0].path).parent}"

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tui.domain import content_headers
-from tui.domain.content_headers import Delivery
+from tui.domain.content_headers import ContentInfo
 from tui.domain.models import Fault, FaultKind, Link, LinkKind
 from tui.engine.blocking import Aside
 from tui.engine.downloads import http
@@ -172,7 +172,7 @@ class Fetching:
         if self._part and not validator:  # nothing would tell that the rest is of the same file
             self._part.restart()
             start = 0
-        asked = Request(self._url, self._order.link.key, start, validator)
+        asked = Request(self._url, self._order.link.needs_key, start, validator)
         response = await http.opened(self._http, self._way, asked)
         try:
             return await self._taken(response)
@@ -208,12 +208,12 @@ class Fetching:
             raise CutError(Fault(FaultKind.OFFLINE, f"only {formatting.size(part.size)} came"))
         return part, begun
 
-    def _read(self, response: httpx.Response) -> Delivery | None:
+    def _read(self, response: httpx.Response) -> ContentInfo | None:
         """What a reply brings; None: nothing, since all of it is there."""
         status, have = response.status_code, self._part.size if self._part else 0
         headers = {name.lower(): value for name, value in response.headers.items()}
         if status == 416 and have:
-            if self._begun and content_headers.unmet(headers) == have == self._begun.total:
+            if self._begun and content_headers.unsatisfied_range_size(headers) == have == self._begun.total:
                 return None
             raise _AnewError
         if status in _DEAD:
@@ -221,7 +221,7 @@ class Fetching:
         if status in _BUSY or status >= 500:
             wait = retry_after(Reply(status, headers, b"", self._now()))
             raise CutError(Fault(FaultKind.SERVER, f"{host(self._url)} answers HTTP {status}"), wait)
-        found = content_headers.read(status, headers) if status in {200, 206} else None
+        found = content_headers.parse_content_headers(status, headers) if status in {200, 206} else None
         if found is None:
             raise FetchError(f"{host(self._url)} answers HTTP {status} instead of a file")
         if found.encoding and found.encoding not in KNOWN:
@@ -229,17 +229,17 @@ class Fetching:
                 f"the file comes encoded as {formatting.clean(found.encoding, 40)}, which was not asked for"
             )
         kind = self._order.link.kind
-        if found.media.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:
+        if found.media_type.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:
             raise FetchError(f"a web page came instead of the {kind}")
         if status == 206 and not (have and found.start == have and self._same(found)):
             raise _AnewError
         return found
 
-    def _same(self, found: Delivery) -> bool:
+    def _same(self, found: ContentInfo) -> bool:
         begun = self._begun
         return begun is not None and found.validator in {"", begun.validator} and found.total in {None, begun.total}
 
-    async def _placed(self, found: Delivery | None, url: str) -> tuple[Part, Begun]:
+    async def _placed(self, found: ContentInfo | None, url: str) -> tuple[Part, Begun]:
         """The part that the bytes go to, and what is known of the file."""
         if found is not None and self._part is None:
             self._begun, self._part = await self._begin(found, url)
@@ -252,7 +252,7 @@ class Fetching:
         assert self._begun is not None, "as is its part"
         return self._part, self._begun
 
-    async def _begin(self, found: Delivery, url: str) -> tuple[Begun, Part]:
+    async def _begin(self, found: ContentInfo, url: str) -> tuple[Begun, Part]:
         """Says where it will be before it is there: a part that nobody knows of would stay for ever."""
         name, folder = self._name(found, url), self._order.folder
         while True:
@@ -264,13 +264,13 @@ class Fetching:
             except FileExistsError:
                 continue
 
-    def _name(self, found: Delivery, url: str) -> filenames.Name:
+    def _name(self, found: ContentInfo, url: str) -> filenames.Filename:
         if self._begun is not None:
             return self._begun.name
         order = self._order
-        titles = (*order.titles, filenames.title(found.disposition), order.id)
-        extension = filenames.extension(order.link.kind, url, found.media, found.disposition)
-        return filenames.name(titles, order.language, extension)
+        titles = (*order.titles, filenames.disposition_title(found.disposition), order.id)
+        extension = filenames.extension(order.link.kind, url, found.media_type, found.disposition)
+        return filenames.filename(titles, order.language, extension)
 
     def _room(self, part: Part, total: int | None) -> None:
         """Raises FetchError where the disk has no room for what is to come."""
@@ -290,7 +290,9 @@ class Fetching:
         digest = begun.digest
         if digest is not None and not await self._aside(lambda: part.matches(digest)):
             part.restart()
-            raise FetchError(f"the bytes do not match the {digest.name} that the service gives: damaged", passing=True)
+            raise FetchError(
+                f"the bytes do not match the {digest.algorithm} that the service gives: damaged", passing=True
+            )
         while True:
             final = part.final()
             self._begun = replace(begun, final=str(final), total=part.size)
@@ -317,5 +319,5 @@ class Fetching:
         return f"{where.parent if self._part else where} cannot be written: {reason}{stays}"
 
 
-def _known(found: Delivery, part: str, name: filenames.Name) -> Begun:
+def _known(found: ContentInfo, part: str, name: filenames.Filename) -> Begun:
     return Begun(part=part, name=name, validator=found.validator, total=found.total, digest=found.digest)

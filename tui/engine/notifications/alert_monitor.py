@@ -19,7 +19,7 @@ from tui.domain import time_alerts
 from tui.domain.job_state import Flag, JobState, PhaseChange
 from tui.domain.links import renewal
 from tui.domain.models import FaultKind, Ref
-from tui.domain.time_alerts import Alarm
+from tui.domain.time_alerts import TimedAlert
 from tui.engine.api import AccountState, Health, Kind, Notice, Progress
 from tui.engine.polling.job_store import Listener
 from tui.presentation import queries
@@ -89,7 +89,7 @@ class Alerts:
         self._gone_off: dict[Ref, frozenset[tuple[Flag, str]]] = {}
         """Its alarms that need no word any more."""
         self._next = math.inf
-        self._dying: dict[Ref, Alarm] = {}
+        self._dying: dict[Ref, TimedAlert] = {}
         """Links that are to be told of."""
         self._told_until = 0.0
         """The end of the day of which was told what dies in it."""
@@ -158,7 +158,7 @@ class Alerts:
         if state.job.muted or change.after not in self._wanted:
             return
         change = self._as_recorded(change)
-        said = f"{queries.name(state)}: {change.after.replace('_', ' ')}"
+        said = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}"
         key = f"{change.after} {change.ref} {change.seen!r}"
         event = cast("HookEvent", change.after.value)
         self._put(Occasion(event, key, said, change.seen, state=state, change=change))
@@ -195,13 +195,16 @@ class Alerts:
             return
         states = [state for state, _ in dying]
         of = states[0].job.ref if len(states) == 1 else None
-        self._listener.notice(Notice(Kind.EXPIRING, time_alerts.said(Flag.EXPIRING, states, now), of, now))
+        self._listener.notice(Notice(Kind.EXPIRING, time_alerts.describe(Flag.EXPIRING, states, now), of, now))
         for state, alarm in dying:
             self._put(self._occasion(state, alarm, now))
 
-    def _still(self, state: JobState, alarm: Alarm) -> bool:
+    def _still(self, state: JobState, alarm: TimedAlert) -> bool:
         """A link may have been renewed since its turn came."""
-        return any((each.flag, each.of) == (alarm.flag, alarm.of) for each in time_alerts.alarms(state, self._outlook))
+        return any(
+            (each.flag, each.subject) == (alarm.flag, alarm.subject)
+            for each in time_alerts.timed_alerts(state, self._outlook)
+        )
 
     def tell(self) -> None:
         """Tells the hooks what no other process has told; as much as a turn of the loop has time for."""
@@ -227,29 +230,29 @@ class Alerts:
 
         Those that can be told with others go off before `ahead`.
         """
-        ref, found = state.job.ref, time_alerts.alarms(state, self._outlook)
+        ref, found = state.job.ref, time_alerts.timed_alerts(state, self._outlook)
         handled = self._gone_off.get(ref)
-        off = [alarm for alarm in found if self._turn(alarm) <= now or (alarm.patience and alarm.at < ahead)]
+        off = [alarm for alarm in found if self._turn(alarm) <= now or (alarm.max_delay and alarm.at < ahead)]
         dead = any(alarm.flag is Flag.EXPIRED for alarm in off)
         for alarm in off:
             too_late = dead and alarm.flag is Flag.EXPIRING
-            if not too_late and (handled is None or (alarm.flag, alarm.of) not in handled):
+            if not too_late and (handled is None or (alarm.flag, alarm.subject) not in handled):
                 self._went_off(state, alarm, now, before=handled is None)
-        known = {(alarm.flag, alarm.of) for alarm in found}
-        quiet = known & (handled or frozenset()) | {(alarm.flag, alarm.of) for alarm in off}
+        known = {(alarm.flag, alarm.subject) for alarm in found}
+        quiet = known & (handled or frozenset()) | {(alarm.flag, alarm.subject) for alarm in off}
         self._gone_off[ref] = frozenset(quiet)
-        due = min((self._turn(alarm) for alarm in found if (alarm.flag, alarm.of) not in quiet), default=math.inf)
+        due = min((self._turn(alarm) for alarm in found if (alarm.flag, alarm.subject) not in quiet), default=math.inf)
         if due < math.inf:
             self._due[ref] = due
             self._next = min(self._next, due)
         else:
             self._due.pop(ref, None)
 
-    def _turn(self, alarm: Alarm) -> float:
+    def _turn(self, alarm: TimedAlert) -> float:
         """Instant at which it goes off: where the day was told of already, with the next one if it can wait."""
-        return min(max(alarm.at, self._told_until), alarm.at + alarm.patience)
+        return min(max(alarm.at, self._told_until), alarm.at + alarm.max_delay)
 
-    def _went_off(self, state: JobState, alarm: Alarm, now: float, *, before: bool) -> None:
+    def _went_off(self, state: JobState, alarm: TimedAlert, now: float, *, before: bool) -> None:
         """`before`: the session had not begun yet. That is no news on a screen, but perhaps for a hook."""
         if state.job.muted:
             return
@@ -263,10 +266,10 @@ class Alerts:
             return
         self._put(occasion)
 
-    def _occasion(self, state: JobState, alarm: Alarm, now: float) -> Occasion:
+    def _occasion(self, state: JobState, alarm: TimedAlert, now: float) -> Occasion:
         event = cast("HookEvent", alarm.flag.value)
-        of = hashlib.sha256(alarm.of.encode()).hexdigest()[:16]  # a link is signed, and stands in no other place
-        said, at = time_alerts.said(alarm.flag, (state,), now), min(alarm.at, now)
+        of = hashlib.sha256(alarm.subject.encode()).hexdigest()[:16]  # a link is signed, and stands in no other place
+        said, at = time_alerts.describe(alarm.flag, (state,), now), min(alarm.at, now)
         return Occasion(event, f"{event} {state.job.ref} {of}", said, at, state=state)
 
     def _retire(self, account: AccountState, said: str) -> None:
@@ -292,17 +295,17 @@ def _gathered(occasions: Iterable[Occasion], now: float) -> Iterator[Occasion]:
             yield occasion
     for flag, many in together.items():
         states = [each.state for each in many if each.state is not None]
-        yield many[0]._replace(text=time_alerts.said(flag, states, now), others=tuple(states[1:]))
+        yield many[0]._replace(text=time_alerts.describe(flag, states, now), others=tuple(states[1:]))
 
 
 def _alike(before: JobState, after: JobState) -> bool:
     """They have the same alarms: most asks bring nothing else."""
-    if renewal.fails(before) is not renewal.fails(after):
+    if renewal.is_failing(before) is not renewal.is_failing(after):
         return False
-    return (before.phase, before.born, before.links, before.expected, before.job) == (
+    return (before.phase, before.first_polled_at, before.links, before.duration_fit, before.job) == (
         after.phase,
-        after.born,
+        after.first_polled_at,
         after.links,
-        after.expected,
+        after.duration_fit,
         after.job,
     )

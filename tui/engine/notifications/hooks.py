@@ -22,7 +22,7 @@ from tui.engine.notifications import delivery
 from tui.engine.notifications.alert_monitor import TOGETHER, Occasion
 from tui.engine.notifications.delivery import Poster, Told
 from tui.presentation import json_output
-from tui.presentation.queries import Outlook
+from tui.presentation.queries import EvaluationContext
 from tui.storage.config import secrets
 from tui.storage.config.secrets import Secret, SecretError, Source, Stamp
 from tui.storage.config.settings import Hook
@@ -46,7 +46,7 @@ ENDING = 2.0
 log = logging.getLogger(__name__)
 
 
-def payload(occasion: Occasion, provider: Callable[[str], str | None], outlook: Outlook) -> bytes:
+def payload(occasion: Occasion, provider: Callable[[str], str | None], outlook: EvaluationContext) -> bytes:
     """What a hook is told, as JSON: a job's shape is that of the command line. `provider`: an account's, by name."""
     account, states = occasion.account, (*filter(None, [occasion.state]), *occasion.others)
     jobs = [json_output.job(state, provider(state.job.account), outlook) for state in states]
@@ -54,11 +54,11 @@ def payload(occasion: Occasion, provider: Callable[[str], str | None], outlook: 
         {
             "event": occasion.event,
             "delivery": delivery_id(occasion),
-            "at": json_output.iso(occasion.at),
+            "at": json_output.iso_or_none(occasion.at),
             "text": occasion.text,
             "job": jobs[0] if jobs else None,
             "jobs": jobs if occasion.event in TOGETHER else None,
-            "change": None if occasion.change is None else json_output.change(occasion.change),
+            "change": None if occasion.change is None else json_output.phase_change(occasion.change),
             "account": None
             if account is None
             else {

@@ -6,14 +6,14 @@ asked singly.
 
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Fault, FaultKind
-from tui.domain.polling.throttle import FAILURES
+from tui.domain.polling.throttle import UNAVAILABLE_FAULTS
 from tui.providers.model import BulkAsk
 
 EARLY = 1 / 3
 """Share of its interval by which a job may be asked too early, where it costs no request."""
 SINGLY_FOR = 3600.0
 """Seconds for which the jobs of an account are asked singly after the service would not have its bulk ask."""
-PASSING = FAILURES | {FaultKind.LIMITED, FaultKind.MALFORMED, FaultKind.TOO_LARGE}
+PASSING = UNAVAILABLE_FAULTS | {FaultKind.LIMITED, FaultKind.MALFORMED, FaultKind.TOO_LARGE}
 """Faults that say nothing of the ask itself: it is sent again, later."""
 
 

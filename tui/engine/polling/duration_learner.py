@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ACTIVE, Job, Phase, Ref
 from tui.domain.polling import duration_model, request_cost
-from tui.domain.polling.duration_model import Fit, Lived
-from tui.domain.polling.request_cost import Demand
-from tui.domain.polling.schedule import Learned, Tempo
+from tui.domain.polling.duration_model import LogNormalFit, ObservedDuration
+from tui.domain.polling.request_cost import PollDemand
+from tui.domain.polling.schedule import LearnedTiming, PollingPolicy
 from tui.engine.accounts.account import LiveAccount
 from tui.storage.journal.journal import JournalError
 
@@ -25,23 +25,30 @@ TAUGHT = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
 DAY_SPREAD = 3600.0
 """Seconds over which what is left of a day's limit may be spent: less of it makes every ask dearer."""
 
-Past = Callable[[str, str, int], Sequence[Lived]]
+Past = Callable[[str, str, int], Sequence[ObservedDuration]]
 """How long the last so many jobs of an account and kind took, oldest first. May raise JournalError."""
 
 
-def lived(state: JobState, change: PhaseChange) -> Lived | None:
+def lived(state: JobState, change: PhaseChange) -> ObservedDuration | None:
     """How long the job took, where this change is its end and polling saw it at work; else None."""
-    if change.after not in TAUGHT or change.before not in ACTIVE or change.earliest is None or state.born is None:
+    if (
+        change.after not in TAUGHT
+        or change.before not in ACTIVE
+        or change.earliest is None
+        or state.first_polled_at is None
+    ):
         return None
-    return Lived(max(0.0, change.earliest - state.born), max(0.0, change.seen - state.born))
+    return ObservedDuration(
+        max(0.0, change.earliest - state.first_polled_at), max(0.0, change.seen - state.first_polled_at)
+    )
 
 
 class _Kind:
     """The jobs of one account and kind."""
 
-    def __init__(self, past: Sequence[Lived]) -> None:
+    def __init__(self, past: Sequence[ObservedDuration]) -> None:
         self.past = deque(past, maxlen=REMEMBERED)
-        self.fit: Fit | None = None
+        self.fit: LogNormalFit | None = None
         self.fitted_at = -math.inf
         self.news = True
         """Jobs have ended since the fit was made."""
@@ -51,8 +58,8 @@ class _Market:
     """The price of an account's asks, and the jobs that take them."""
 
     def __init__(self) -> None:
-        self.demands: dict[Ref, Demand] = {}
-        self.price = request_cost.CHEAPEST
+        self.demands: dict[Ref, PollDemand] = {}
+        self.price = request_cost.MIN_SHADOW_PRICE
         self.priced_at = -math.inf
 
 
@@ -65,16 +72,16 @@ class Learning:
         self._kinds: dict[tuple[str, str], _Kind] = {}
         self._markets: dict[str, _Market] = {}
 
-    def of(self, job: Job, tempo: Tempo, live: LiveAccount) -> Learned | None:
+    def of(self, job: Job, tempo: PollingPolicy, live: LiveAccount) -> LearnedTiming | None:
         """What there is to plan the job by; None: too little is known of such jobs."""
         fit = self.fit(job, tempo.cadence)
-        return None if fit is None else Learned(fit, self._price(live, tempo.longest))
+        return None if fit is None else LearnedTiming(fit, self._price(live, tempo.max_interval))
 
-    def fit(self, job: Job, cadence: str) -> Fit | None:
+    def fit(self, job: Job, cadence: str) -> LogNormalFit | None:
         """How long such jobs take, as far as is known."""
         kind, now = self._kind(job), self._now()
         if kind.news and not 0 <= now - kind.fitted_at < AFRESH:
-            kind.fit, kind.fitted_at, kind.news = duration_model.fitted(kind.past, cadence), now, False
+            kind.fit, kind.fitted_at, kind.news = duration_model.fit_durations(kind.past, cadence), now, False
         return kind.fit
 
     def ended(self, state: JobState, change: PhaseChange) -> None:
@@ -85,7 +92,7 @@ class Learning:
             kind.past.append(found)
             kind.news = True
 
-    def planned(self, ref: Ref, demand: Demand | None) -> None:
+    def planned(self, ref: Ref, demand: PollDemand | None) -> None:
         """What the job takes of its account's rate from now on; None: nothing."""
         demands = self._market(ref.account).demands
         if demand is not None:
@@ -109,13 +116,17 @@ class Learning:
     def _price(self, live: LiveAccount, longest: float) -> float:
         market, now = self._market(live.account.name), self._now()
         if not 0 <= now - market.priced_at < AFRESH:
-            market.price = request_cost.price(market.demands.values(), _allowed(live), longest)
+            market.price = request_cost.shadow_price(market.demands.values(), _allowed(live), longest)
             market.priced_at = now
         return market.price
 
 
 def _allowed(live: LiveAccount) -> float:
     """Jobs that may be asked for in a second: a bulk ask is for many."""
-    budget = live.pace.budget
-    day = math.inf if budget.day is None else budget.day.rate + max(0.0, budget.day.tokens) / DAY_SPREAD
-    return live.most * min(budget.minute.rate, day)
+    budget = live.pace.rate_limit
+    day = (
+        math.inf
+        if budget.day_bucket is None
+        else budget.day_bucket.rate + max(0.0, budget.day_bucket.tokens) / DAY_SPREAD
+    )
+    return live.most * min(budget.minute_bucket.rate, day)

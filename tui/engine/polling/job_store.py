@@ -11,8 +11,8 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from tui.domain import job_state
-from tui.domain.job_state import Event, JobState, Listed, PhaseChange, Planned, Unasked
-from tui.domain.models import ACTIVE, ENDS, Asked, FaultKind, Job, Phase, Ref, Saved
+from tui.domain.job_state import Event, JobListed, JobState, PhaseChange, PollScheduled, PollSkipped
+from tui.domain.models import ACTIVE, ENDED, DownloadedFile, FaultKind, Job, Phase, Ref, RequestRecord
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.api import AccountState, Kind, Notice, Progress
 from tui.engine.journal.writer import Entries
@@ -89,21 +89,28 @@ class Ledger:
         """Jobs that a person wants asked, whatever comes of it."""
         self._problems: dict[str, str] = {}
 
-    def settle(self, ref: Ref, event: Event, body: bytes | None = None, asked: Asked | None = None) -> JobState:
+    def settle(self, ref: Ref, event: Event, body: bytes | None = None, asked: RequestRecord | None = None) -> JobState:
         """Reduces, plans, journals and tells."""
         state, change = job_state.reduce(self.states[ref], event)
         return self._settled(state, change, self.plans.next(state), body, asked)
 
-    def settle_alike(self, refs: Iterable[Ref], event: Event, asked: Asked | None = None) -> None:
+    def settle_alike(self, refs: Iterable[Ref], event: Event, asked: RequestRecord | None = None) -> None:
         """One ask for all of them met this: they come back together, when the last of them would have alone."""
         met = [job_state.reduce(self.states[ref], event) for ref in refs]
         plans = [self.plans.next(state) for state, _ in met]
-        last = max((plan.at for plan in plans if plan.at is not None), default=None)
+        last = max((plan.next_poll_at for plan in plans if plan.next_poll_at is not None), default=None)
         for (state, change), plan in zip(met, plans, strict=True):
-            self._settled(state, change, plan if plan.at is None else plan._replace(at=last), None, asked)
+            self._settled(
+                state, change, plan if plan.next_poll_at is None else plan._replace(next_poll_at=last), None, asked
+            )
 
     def _settled(
-        self, state: JobState, change: PhaseChange | None, plan: Planned, body: bytes | None, asked: Asked | None
+        self,
+        state: JobState,
+        change: PhaseChange | None,
+        plan: PollScheduled,
+        body: bytes | None,
+        asked: RequestRecord | None,
     ) -> JobState:
         state, _ = job_state.reduce(state, plan)
         self._wished.discard(state.job.ref)
@@ -117,7 +124,9 @@ class Ledger:
     def hurry(self, ref: Ref, reason: str = "asked for") -> None:
         """This job is asked before all others, now; the journal need not know."""
         state = self.states[ref]
-        self._show(job_state.reduce(state, Planned(self._now(), reason, state.fresh_until, state.expected))[0])
+        self._show(
+            job_state.reduce(state, PollScheduled(self._now(), reason, state.stale_after, state.duration_fit))[0]
+        )
         self._queue(ref, HURRIED)
 
     def wish(self, ref: Ref) -> None:
@@ -131,12 +140,14 @@ class Ledger:
         But no report grows younger by it: a short sleep looks the same.
         """
         for state in list(self.states.values()):
-            at, fresh = state.next_ask_at, state.fresh_until
+            at, fresh = state.next_poll_at, state.stale_after
             if at is not None or fresh is not None:
-                event = Planned(at and at + seconds, state.reason, fresh and fresh + min(0.0, seconds), state.expected)
+                event = PollScheduled(
+                    at and at + seconds, state.next_poll_reason, fresh and fresh + min(0.0, seconds), state.duration_fit
+                )
                 self._show(job_state.reduce(state, event)[0])
 
-    def saved(self, ref: Ref, saved: Saved) -> None:
+    def saved(self, ref: Ref, saved: DownloadedFile) -> None:
         """A file of the job was downloaded: its state says so, and the journal, before this returns if it can."""
         if ref in self.states:
             self._show(job_state.reduce(self.states[ref], saved)[0])
@@ -147,11 +158,15 @@ class Ledger:
         """Takes over what another process has journalled, where it is newer; who follows, its plan and faults too."""
         ref = told.job.ref
         held = self.states.get(ref)
-        if held is not None and held.saved != told.saved:
-            held = replace(held, saved=told.saved)
+        if held is not None and held.downloads != told.downloads:
+            held = replace(held, downloads=told.downloads)
             self._show(held)
-        known = job_state.known_at(held) if held is not None else 0.0
-        if held is None or job_state.known_at(told) < known or (job_state.known_at(told) == known and not following):
+        known = job_state.last_update_at(held) if held is not None else 0.0
+        if (
+            held is None
+            or job_state.last_update_at(told) < known
+            or (job_state.last_update_at(told) == known and not following)
+        ):
             return
         state = replace(told, job=held.job)
         if following:
@@ -161,7 +176,7 @@ class Ledger:
             self._place(state)
         if state.phase is not held.phase:
             said = (state.report and state.report.message) or ""
-            change = PhaseChange(ref, held.phase, state.phase, held.checked_at, state.since or self._now(), said)
+            change = PhaseChange(ref, held.phase, state.phase, held.checked_at, state.phase_since or self._now(), said)
             self.plans.ended(state, change)
             self._notice(state, change)
             self._changed(state, change)
@@ -176,15 +191,19 @@ class Ledger:
         now = self._now()
         for held in list(self.states.values()):
             state, tempo = self._judged(held), self.plans.tempo(held.job)
-            near = tempo is not None and state.next_ask_at is not None and state.next_ask_at < now + tempo.most
+            near = (
+                tempo is not None
+                and state.next_poll_at is not None
+                and state.next_poll_at < now + tempo.steady_interval
+            )
             self._place(state if near and state == held else job_state.reduce(state, self.plans.first(state))[0])
 
     def outdate(self) -> None:
         """Nobody says anything new of the jobs any more: their reports count as old from now on."""
         now = self._now()
         for state in list(self.states.values()):
-            if state.phase in ACTIVE and (state.fresh_until or now) >= now and state.checked_at is not None:
-                self._show(replace(state, fresh_until=now - 1))
+            if state.phase in ACTIVE and (state.stale_after or now) >= now and state.checked_at is not None:
+                self._show(replace(state, stale_after=now - 1))
 
     def list(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
         """The watchlist holds these jobs and no others: new ones come with what the journal knows of them.
@@ -212,7 +231,7 @@ class Ledger:
 
     def _enter(self, job: Job, known: JobState | None) -> None:
         """A job that was not on the board, with what the journal knows of it."""
-        state = self._judged(job_state.reduce(known or JobState(job=job), Listed(job))[0])
+        state = self._judged(job_state.reduce(known or JobState(job=job), JobListed(job))[0])
         state, _ = job_state.reduce(state, self.plans.first(state))
         self._place(known if known is not None and state == known else state)  # the front end holds that one
         if known is None or known.job != job or known.fault != state.fault:
@@ -220,9 +239,11 @@ class Ledger:
 
     def _edit(self, job: Job, held: JobState) -> None:
         """Only another kind, the Archive, or a link that is to be kept, makes another plan of it."""
-        state, _ = job_state.reduce(held, Listed(job))
+        state, _ = job_state.reduce(held, JobListed(job))
         if job.kind != held.job.kind:
-            state = self._judged(replace(state, fault=None, faults=0, missed_at=None, misses=0))
+            state = self._judged(
+                replace(state, fault=None, consecutive_faults=0, first_404_at=None, consecutive_404s=0)
+            )
             self._place(job_state.reduce(state, self.plans.soon(state, "its kind is another"))[0])
         elif (job.archived, job.keep_link) != (held.job.archived, held.job.keep_link):
             self._place(job_state.reduce(state, self.plans.first(state))[0])
@@ -241,7 +262,7 @@ class Ledger:
         """The account's key is another: what was refused is asked again, or refused with the new reason."""
         for held in [state for state in self.states.values() if state.job.account == account]:
             refused = held.fault is not None and held.fault.kind is FaultKind.REFUSED
-            state = self._judged(replace(held, fault=None, faults=0) if refused else held)
+            state = self._judged(replace(held, fault=None, consecutive_faults=0) if refused else held)
             if state != held:
                 self._place(job_state.reduce(state, self.plans.soon(state, "the key is another"))[0])
                 self.entries.put(Entry(self.states[held.job.ref]))
@@ -250,7 +271,7 @@ class Ledger:
         """The state with the reason why it cannot be asked, or without one of ours that no longer holds."""
         refusal, fault = self.plans.refusal(state.job), state.fault
         if refusal is not None:
-            return job_state.reduce(state, Unasked(refusal))[0]
+            return job_state.reduce(state, PollSkipped(refusal))[0]
         if fault is not None and fault.kind is FaultKind.REFUSED and fault.http_status is None:
             return replace(state, fault=None)
         return state
@@ -261,7 +282,7 @@ class Ledger:
 
     def _place(self, state: JobState) -> None:
         self._show(state)
-        self._queue(state.job.ref, state.next_ask_at)
+        self._queue(state.job.ref, state.next_poll_at)
 
     def _show(self, state: JobState) -> None:
         self.states[state.job.ref] = state
@@ -277,10 +298,10 @@ class Ledger:
         self._listener.problems(tuple(self._problems.values()))
 
     def _notice(self, state: JobState, change: PhaseChange) -> None:
-        if state.job.muted or change.after not in ENDS:
+        if state.job.muted or change.after not in ENDED:
             return
         kind = Kind.DONE if change.after is Phase.DONE else Kind.FAILED
-        text = f"{queries.name(state)}: {change.after.replace('_', ' ')}" + (
+        text = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}" + (
             f". {change.message}" if change.message else ""
         )
         self._listener.notice(Notice(kind, text, change.ref, change.seen))

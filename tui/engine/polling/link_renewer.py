@@ -10,9 +10,9 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from tui.domain import job_state
-from tui.domain.job_state import Died
+from tui.domain.job_state import LinkFoundDead
 from tui.domain.links import expiry, renewal
-from tui.domain.models import ENDS, Fault, FaultKind, Link, Ref
+from tui.domain.models import ENDED, Fault, FaultKind, Link, Ref
 from tui.domain.polling import throttle
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.http.client import Client
@@ -63,21 +63,21 @@ class Links:
         as long as it lives; see what is left of it. Who asks for one job at the same time shares one ask.
         """
         found = self._link(ref, kind, nth)
-        if found is not None and found.url != not_url and renewal.good(found.expires_at, self._now()):
+        if found is not None and found.url != not_url and renewal.has_enough_life(found.expires_at, self._now()):
             return found
         if not_url is not None:
             self._died(ref, not_url)
         fault = await self.renew(ref)
         found, now = self._link(ref, kind, nth), self._now()
-        if found is not None and found.url != not_url and not expiry.expired(found, now):
+        if found is not None and found.url != not_url and not expiry.is_expired(found, now):
             return found
         return fault or Fault(FaultKind.MISSING, self._why(ref, found, not_url, now))
 
     def _died(self, ref: Ref, url: str) -> None:
         """The board does not go on to say that the link lives."""
         state, now = self._ledger.states.get(ref), self._now()
-        if state is not None and any(link.url == url and not expiry.expired(link, now) for link in state.links):
-            self._ledger.settle(ref, Died(url, now))
+        if state is not None and any(link.url == url and not expiry.is_expired(link, now) for link in state.links):
+            self._ledger.settle(ref, LinkFoundDead(url, now))
 
     async def renewed(self, refs: Iterable[Ref]) -> list[Renewed]:
         """What comes of a person's wish for fresh links: an account that was stopped is tried again.
@@ -88,7 +88,7 @@ class Links:
         gates: dict[str, asyncio.Semaphore] = {}
         for name in {ref.account for ref in refs} & self._accounts.keys():
             live = self._accounts[name]
-            live.pace = throttle.resumed(live.pace)
+            live.pace = throttle.reset(live.pace)
             gates[name] = asyncio.Semaphore(max(1, live.account.concurrency - 1))
 
         async def one(ref: Ref) -> Renewed:
@@ -101,7 +101,7 @@ class Links:
         before = self._link(ref, None, 0)
         fault = await self.renew(ref)
         link, now = self._link(ref, None, 0), self._now()
-        if link is None or expiry.expired(link, now):
+        if link is None or expiry.is_expired(link, now):
             return Renewed(
                 ref, None, fresh=False, fault=fault or Fault(FaultKind.MISSING, self._why(ref, link, None, now))
             )
@@ -128,7 +128,7 @@ class Links:
                 fault = await permitted(live, self._now)
                 if fault is not None:
                     return fault
-                before = self._ledger.states.get(ref, state).asks
+                before = self._ledger.states.get(ref, state).poll_count
                 await self._ask(live, client, ref, person=True)
                 state = self._ledger.states.get(ref)
                 if state is not None and not unanswered(live, state, before):
@@ -140,7 +140,7 @@ class Links:
         if state is None:
             return None
         if kind is None:
-            return job_state.soonest(state)
+            return job_state.primary_link(state)
         found = [link for link in state.links if link.kind == kind]
         return found[nth] if nth < len(found) else None
 
@@ -150,7 +150,7 @@ class Links:
         if state is None:
             return f"{ref} is not on the watchlist"
         if found is None:
-            return f"this job has no such link{'' if state.phase in ENDS else ' yet'}"
+            return f"this job has no such link{'' if state.phase in ENDED else ' yet'}"
         return _same(found, not_url, now)
 
 
@@ -159,5 +159,5 @@ def _same(found: Link, not_url: str | None, now: float) -> str:
         return "the service gives the same link again, which was tried and is dead"
     assert found.expires_at is not None, "what has no expiry does not die of it"
     died = f"died {formatting.span(now - found.expires_at)} ago"
-    known = died if found.exact else f"by the documented life {died}"
+    known = died if found.expiry_is_exact else f"by the documented life {died}"
     return f"the service gives the same link again, which {known}; Overview shows it"

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from tui.domain.job_state import Event, Faulted, Reported, Resulted
-from tui.domain.models import ENDS, Fault, FaultKind, Phase, Ref, Report, Result
+from tui.domain.job_state import Event, PollFailed, ResultReceived, StatusReceived
+from tui.domain.models import ENDED, Fault, FaultKind, Phase, Ref, Report, Result
 from tui.engine.accounts.account import Answer, LiveAccount
 from tui.engine.accounts.api_migration import Turn
 from tui.engine.http.client import Client
@@ -60,7 +60,7 @@ class Asking:
             log.exception("asking %s", ", ".join(map(str, refs)))
             fault = Fault(FaultKind.MALFORMED, f"babeltop's own error ({type(error).__name__}); the log has more")
             for ref in self._held(refs):
-                self._ledger.settle(ref, Faulted(fault, self._now()))
+                self._ledger.settle(ref, PollFailed(fault, self._now()))
 
     def _held(self, refs: Sequence[Ref]) -> list[Ref]:
         """Those that are still on the board: a job may be removed while it is asked."""
@@ -99,13 +99,13 @@ class Asking:
             for ref in held:
                 self._ledger.hurry(ref, "not answered in one ask with others")
         else:
-            self._ledger.settle_alike(held, Faulted(answer.outcome, answer.at), answer.asked)
+            self._ledger.settle_alike(held, PollFailed(answer.outcome, answer.at), answer.asked)
 
     def _one_of_many(self, live: LiveAccount, ref: Ref, report: Report | None, answer: Answer[Any]) -> None:
         """What ended is asked singly, for its link or for why. That it is done is told at once."""
-        ended = report is not None and report.phase in ENDS
+        ended = report is not None and report.phase in ENDED
         if report is not None and (not ended or report.phase is Phase.DONE):
-            self._ledger.settle(ref, Reported(report, answer.at, answer.skew), asked=answer.asked)
+            self._ledger.settle(ref, StatusReceived(report, answer.at, answer.skew), asked=answer.asked)
         if report is None or ended:
             live.bulk.ask_singly(ref.id)
             self._ledger.hurry(ref, "not all was said in one ask with others")
@@ -115,8 +115,8 @@ def event(answer: Answer[Report] | Answer[Result], person: bool, *, anew: bool =
     """What happened to the job by it. `anew`: it is done, and was asked for fresh links."""
     match answer.outcome:
         case Report():
-            return Reported(answer.outcome, answer.at, answer.skew, anew)
+            return StatusReceived(answer.outcome, answer.at, answer.skew, anew)
         case Result():
-            return Resulted(answer.outcome, answer.at, answer.skew, anew)
+            return ResultReceived(answer.outcome, answer.at, answer.skew, anew)
         case Fault():
-            return Faulted(answer.outcome, answer.at, person, answer.second or anew)
+            return PollFailed(answer.outcome, answer.at, person, answer.second or anew)

@@ -6,10 +6,10 @@
 from collections.abc import Callable, Mapping
 from random import Random
 
-from tui.domain.job_state import JobState, PhaseChange, Planned
+from tui.domain.job_state import JobState, PhaseChange, PollScheduled
 from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Ref
 from tui.domain.polling import schedule
-from tui.domain.polling.schedule import Tempo
+from tui.domain.polling.schedule import PollingPolicy
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.polling.duration_learner import Learning
 from tui.providers.model import UnknownKind
@@ -26,7 +26,7 @@ class Plans:
         self._accounts = accounts
         self._now = now
         self._random = random
-        self._tempos: dict[tuple[str, str], Tempo | None] = {}
+        self._tempos: dict[tuple[str, str], PollingPolicy | None] = {}
         self._unconfigured: dict[str, Fault] = {}
         self._learning = Learning(lambda account, kind, most: library.journal.lived(account, kind, most), now)
 
@@ -59,52 +59,57 @@ class Plans:
     def wants_result(self, state: JobState) -> bool:
         """The next ask of the job is for its result."""
         tempo = self.tempo(state.job)
-        return tempo is not None and schedule.wants_result(state, tempo)
+        return tempo is not None and schedule.needs_result(state, tempo)
 
     def has_result(self, state: JobState) -> bool:
         """The job's links come with its result, which is asked for by its run."""
         tempo = self.tempo(state.job)
-        return tempo is not None and tempo.result and state.report is not None and state.report.run is not None
+        return (
+            tempo is not None
+            and tempo.has_result_request
+            and state.report is not None
+            and state.report.result_id is not None
+        )
 
-    def next(self, state: JobState) -> Planned:
+    def next(self, state: JobState) -> PollScheduled:
         """After what has just happened to the job."""
         tempo, now = self.tempo(state.job), self._now()
         if tempo is None or self.refusal(state.job) is not None:
             self._learning.planned(state.job.ref, None)
-            return Planned(None, "", state.fresh_until)
+            return PollScheduled(None, "", state.stale_after)
         learned = self._learning.of(state.job, tempo, self._accounts[state.job.account]) if _runs(state) else None
-        plan = schedule.plan(state, tempo, now, self._random, learned)
+        plan = schedule.next_poll(state, tempo, now, self._random, learned)
         self._learning.planned(state.job.ref, plan and plan.demand)
         if plan is None:  # what is put away while it runs grows old like any other
-            return Planned(None, "", state.fresh_until if state.phase in ACTIVE else None)
-        return Planned(plan.at, plan.reason, schedule.fresh_until(state, plan.at, now), learned and learned.fit)
+            return PollScheduled(None, "", state.stale_after if state.phase in ACTIVE else None)
+        return PollScheduled(plan.at, plan.reason, schedule.stale_after(state, plan.at, now), learned and learned.fit)
 
-    def first(self, state: JobState) -> Planned:
+    def first(self, state: JobState) -> PollScheduled:
         """The first ask of this session: when it was planned, or spread over the shortest cold interval."""
         tempo, now = self.tempo(state.job), self._now()
         asleep = state.phase not in ACTIVE or state.job.archived
         if tempo is None or asleep or self.refusal(state.job) is not None:
             return self.next(state)
-        if state.next_ask_at is not None and now < state.next_ask_at < now + tempo.most:
-            return Planned(state.next_ask_at, state.reason, state.fresh_until, state.expected)
+        if state.next_poll_at is not None and now < state.next_poll_at < now + tempo.steady_interval:
+            return PollScheduled(state.next_poll_at, state.next_poll_reason, state.stale_after, state.duration_fit)
         return self.soon(state, "first ask of this session")
 
-    def soon(self, state: JobState, reason: str) -> Planned:
+    def soon(self, state: JobState, reason: str) -> PollScheduled:
         """Within the shortest cold interval, whatever its phase; not at all where it cannot be asked."""
         tempo = self.tempo(state.job)
         if tempo is None or state.job.archived or self.refusal(state.job) is not None:
             return self.next(state)
-        at = self._now() + self._random.uniform(0, tempo.first)
-        return Planned(at, reason, state.fresh_until, state.expected)
+        at = self._now() + self._random.uniform(0, tempo.initial_interval)
+        return PollScheduled(at, reason, state.stale_after, state.duration_fit)
 
-    def tempo(self, job: Job) -> Tempo | None:
+    def tempo(self, job: Job) -> PollingPolicy | None:
         """The tempo of the job's kind; None: its account or kind is not known."""
         key = (job.account, job.kind)
         if key not in self._tempos:
             self._tempos[key] = self._find_tempo(job)
         return self._tempos[key]
 
-    def _find_tempo(self, job: Job) -> Tempo | None:
+    def _find_tempo(self, job: Job) -> PollingPolicy | None:
         if job.account not in self._accounts:
             return None
         try:
@@ -112,11 +117,11 @@ class Plans:
         except UnknownKind:
             return None
         polling = self._library.settings.polling
-        return Tempo.of(
+        return PollingPolicy.for_cadence(
             endpoint.cadence,
             max_interval=polling.max_interval,
             stall_after=polling.stall_after,
-            result=endpoint.result is not None,
+            has_result_request=endpoint.result is not None,
             renew_before=self._library.settings.links.renew_before,
         )
 

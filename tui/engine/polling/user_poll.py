@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from tui.domain.job_state import JobState, Unasked
+from tui.domain.job_state import JobState, PollSkipped
 from tui.domain.models import Fault, FaultKind, Ref
 from tui.domain.polling import throttle
 from tui.engine.accounts.account import LiveAccount
@@ -46,13 +46,13 @@ class Check:
         for ref in refs:
             refusal = self._ledger.plans.refusal(self._ledger.states[ref].job)
             if refusal is not None:
-                self._ledger.settle(ref, Unasked(refusal))
+                self._ledger.settle(ref, PollSkipped(refusal))
             else:
                 waiting.setdefault(ref.account, []).append(ref)
         async with asyncio.TaskGroup() as tasks:
             for name, mine in waiting.items():
                 live = self._accounts[name]
-                live.pace = throttle.resumed(live.pace)
+                live.pace = throttle.reset(live.pace)
                 for _ in range(min(len(mine), live.account.concurrency)):
                     tasks.create_task(self._work(live, mine))
 
@@ -70,7 +70,7 @@ class Check:
         """Asks for the job; how often it had been asked for before."""
         state = self._ledger.states.get(ref)
         await self._ask(live, client, ref, person=True)
-        return state.asks if state is not None else 0
+        return state.poll_count if state is not None else 0
 
     def _goes_on(self, live: LiveAccount, ref: Ref, before: int) -> bool:
         """One more ask belongs to it: to bring an answer, or for the result of what is done."""
@@ -83,7 +83,7 @@ class Check:
         """Waits for leave and pays for one ask; False, with the fault settled, where there is none."""
         fault = await permitted(live, self._now)
         if fault is not None and ref in self._ledger.states:
-            self._ledger.settle(ref, Unasked(fault))
+            self._ledger.settle(ref, PollSkipped(fault))
         return fault is None
 
 
@@ -92,7 +92,7 @@ def unanswered(live: LiveAccount, state: JobState, before: int) -> bool:
 
     Or it did not count: the machine slept meanwhile, or the key was changed.
     """
-    return live.succession.owes(state.job.id) or state.asks == before
+    return live.succession.owes(state.job.id) or state.poll_count == before
 
 
 async def permitted(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
@@ -107,7 +107,7 @@ async def permitted(live: LiveAccount, clock: Callable[[], float]) -> Fault | No
 async def _leave(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
     """Waits for leave and pays, or says why there is none. A key that was refused meanwhile is not tried."""
     deadline = clock() + PATIENCE
-    while not live.pace.stopped:
+    while not live.pace.stop_reason:
         now = clock()
         leave = live.leave(now, person=True)
         assert leave is not None, "a person is always given leave, if late"
@@ -117,4 +117,4 @@ async def _leave(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
             await asyncio.sleep(leave.at - now)
         elif live.pay(now):
             return None
-    return Fault(FaultKind.REFUSED, live.pace.stopped)
+    return Fault(FaultKind.REFUSED, live.pace.stop_reason)

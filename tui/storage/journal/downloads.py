@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from tui.domain.content_headers import Digest
-from tui.domain.models import Ref, Saved
-from tui.presentation.filenames import Name
+from tui.domain.models import DownloadedFile, Ref
+from tui.presentation.filenames import Filename
 from tui.storage.journal.database import Database
 
 
@@ -17,7 +17,7 @@ class Begun(Struct, frozen=True, kw_only=True):
 
     part: str
     """Path of the `.part`."""
-    name: Name
+    name: Filename
     validator: str = ""
     """What If-Range takes; "" where the file can only be fetched anew."""
     total: int | None = None
@@ -60,21 +60,21 @@ class Downloads:
             db.execute("DELETE FROM download WHERE account=? AND id=? AND what=?", (*ref, what))
 
 
-def put(db: sqlite3.Connection, ref: Ref, saved: Collection[Saved], rev: int, writer: int) -> None:
+def put(db: sqlite3.Connection, ref: Ref, saved: Collection[DownloadedFile], rev: int, writer: int) -> None:
     """Writes what was saved of a job, inside a transaction. Who saved a file later is right."""
     db.executemany(
         "INSERT INTO saved VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET path=excluded.path, size=excluded.size, "
         "at=excluded.at, rev=excluded.rev, writer=excluded.writer WHERE excluded.at > at",
-        [(*ref, each.what, each.path, each.size, each.at, rev, writer) for each in saved],
+        [(*ref, each.name, each.path, each.size, each.downloaded_at, rev, writer) for each in saved],
     )
 
 
-def every(db: sqlite3.Connection) -> dict[Ref, tuple[Saved, ...]]:
+def every(db: sqlite3.Connection) -> dict[Ref, tuple[DownloadedFile, ...]]:
     """What was saved of every job, inside a transaction."""
-    found: dict[Ref, tuple[Saved, ...]] = {}
+    found: dict[Ref, tuple[DownloadedFile, ...]] = {}
     for account, job, what, path, size, at in db.execute(
         "SELECT account, id, what, path, size, at FROM saved ORDER BY account, id, what"
     ):
         ref = Ref(account, job)
-        found[ref] = (*found.get(ref, ()), Saved(what, path, size, at))
+        found[ref] = (*found.get(ref, ()), DownloadedFile(what, path, size, at))
     return found

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain.job_state import JobState, PhaseChange, known_at
-from tui.domain.models import Asked, FaultKind, Phase, Ref, Saved
-from tui.domain.polling.duration_model import Lived
+from tui.domain.job_state import JobState, PhaseChange, last_update_at
+from tui.domain.models import DownloadedFile, FaultKind, Phase, Ref, RequestRecord
+from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal import downloads
 from tui.storage.journal.database import Database, JournalError, RefusedJournalError
 from tui.storage.journal.downloads import Downloads
@@ -50,7 +50,7 @@ class Entry(Struct, frozen=True):
     """The raw body of the last reply, already without the key; None: none came."""
     at: float = 0.0
     """Instant of that reply."""
-    asked: Asked | None = None
+    asked: RequestRecord | None = None
     """The ask that brought it; None: it came without one."""
 
 
@@ -124,7 +124,7 @@ class Journal:
                 if entry.asked is not None:
                     _add_ask(db, entry.state.job.ref, entry.asked)
                 phase, outdated = self._stored(db, entry.state)
-                downloads.put(db, entry.state.job.ref, entry.state.saved, rev, self._writer)
+                downloads.put(db, entry.state.job.ref, entry.state.downloads, rev, self._writer)
                 if outdated:
                     continue
                 if entry.change is not None and entry.change.after != phase:
@@ -137,7 +137,7 @@ class Journal:
         """The stored phase, and whether another process has written what this state does not know yet."""
         row = db.execute(
             "SELECT phase, writer <> ? AND rev > ? AND known_at > ? FROM job WHERE account=? AND id=?",
-            (self._writer, self._rev, known_at(state), *state.job.ref),
+            (self._writer, self._rev, last_update_at(state), *state.job.ref),
         ).fetchone()
         return (row[0], bool(row[1])) if row else (Phase.NEW, False)
 
@@ -150,11 +150,14 @@ class Journal:
             "ON CONFLICT DO UPDATE SET phase=excluded.phase, state=excluded.state, known_at=excluded.known_at, "
             "rev=excluded.rev, writer=excluded.writer, body=coalesce(excluded.body, body), "
             "body_at=CASE WHEN excluded.body IS NULL THEN body_at ELSE excluded.body_at END",
-            (*ref, state.phase, _encode(state), known_at(state), rev, self._writer, body, entry.at),
+            (*ref, state.phase, _encode(state), last_update_at(state), rev, self._writer, body, entry.at),
         )
         db.executemany(
             "INSERT INTO link VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-            [(*ref, link.kind, link.url, link.first_seen, link.expires_at, link.exact) for link in state.links],
+            [
+                (*ref, link.kind, link.url, link.first_seen, link.expires_at, link.expiry_is_exact)
+                for link in state.links
+            ],
         )
 
     def states(self, refs: Collection[Ref] | None = None) -> dict[Ref, JobState]:
@@ -188,7 +191,7 @@ class Journal:
             row = db.execute("SELECT body, body_at FROM job WHERE account=? AND id=?", ref).fetchone()
         return (row[0], row[1]) if row and row[0] is not None else None
 
-    def asks(self, ref: Ref, limit: int) -> tuple[Asked, ...]:
+    def asks(self, ref: Ref, limit: int) -> tuple[RequestRecord, ...]:
         """The last asks of a job, newest first. Raises JournalError."""
         with self._file.reading() as db:
             rows = db.execute(
@@ -197,7 +200,7 @@ class Journal:
                 (*ref, limit),
             )
             return tuple(
-                Asked(at, status, ms, request_id, FaultKind(fault) if fault else None)
+                RequestRecord(at, status, ms, request_id, FaultKind(fault) if fault else None)
                 for at, status, ms, request_id, fault in rows
             )
 
@@ -219,13 +222,13 @@ class Journal:
             )
             return tuple(_changes(rows))
 
-    def lived(self, account: str, kind: str, most: int) -> tuple[Lived, ...]:
+    def lived(self, account: str, kind: str, most: int) -> tuple[ObservedDuration, ...]:
         """How long the last `most` ended jobs of a kind took, oldest first. Raises JournalError.
 
         From the first report to the end, for jobs that were seen at it: what had ended before the first ask is absent.
         """
         with self._file.reading() as db:
-            return tuple(Lived(*row) for row in db.execute(_LIVED, (account, kind, most)))[::-1]
+            return tuple(ObservedDuration(*row) for row in db.execute(_LIVED, (account, kind, most)))[::-1]
 
     def remember(self, values: Mapping[str, object]) -> None:
         """Keeps what the screen wants back at the next start. Raises JournalError."""
@@ -266,10 +269,10 @@ SELECT state FROM job WHERE rev > :rev AND writer <> :writer
 UNION SELECT j.state FROM saved AS s JOIN job AS j USING (account, id) WHERE s.rev > :rev AND s.writer <> :writer"""
 """A file may be saved by a process whose state of the job another one has written over since."""
 _LIVED = """
-SELECT e.earliest - j.born, e.seen - j.born FROM phase AS e
-JOIN (SELECT account, id, json_extract(CAST(state AS TEXT), '$.born') AS born,
+SELECT e.earliest - j.first_polled_at, e.seen - j.first_polled_at FROM phase AS e
+JOIN (SELECT account, id, json_extract(CAST(state AS TEXT), '$.first_polled_at') AS first_polled_at,
       coalesce(json_extract(CAST(state AS TEXT), '$.job.kind'), '') AS kind FROM job) AS j USING (account, id)
-WHERE +e.account=? AND j.kind=? AND e.earliest >= j.born
+WHERE +e.account=? AND j.kind=? AND e.earliest >= j.first_polled_at
 AND e.before IN ('queued', 'running') AND e.after IN ('done', 'failed', 'timed_out') ORDER BY e.seq DESC LIMIT ?"""
 """The `+` keeps SQLite from the index on accounts: read backwards, the changes come in order, and few are read."""
 _PRUNE = (
@@ -292,7 +295,7 @@ def _rev(db: sqlite3.Connection) -> int:
     return db.execute(one).fetchone()[0]
 
 
-def _add_ask(db: sqlite3.Connection, ref: Ref, asked: Asked) -> None:
+def _add_ask(db: sqlite3.Connection, ref: Ref, asked: RequestRecord) -> None:
     db.execute(
         "INSERT INTO ask (account, id, at, http_status, ms, request_id, fault) VALUES (?,?,?,?,?,?,?)", (*ref, *asked)
     )
@@ -310,7 +313,7 @@ def _changes(rows: Iterable[tuple[str, str, str, str, float | None, float, str]]
         yield PhaseChange(Ref(account, job), Phase(before), Phase(after), earliest, seen, message)
 
 
-def _states(rows: Iterable[tuple[bytes]], saved: Mapping[Ref, tuple[Saved, ...]]) -> dict[Ref, JobState]:
+def _states(rows: Iterable[tuple[bytes]], saved: Mapping[Ref, tuple[DownloadedFile, ...]]) -> dict[Ref, JobState]:
     """By ref; what was saved is told by its own table, since any process may have saved it."""
     found: dict[Ref, JobState] = {}
     for (blob,) in rows:
@@ -319,5 +322,5 @@ def _states(rows: Iterable[tuple[bytes]], saved: Mapping[Ref, tuple[Saved, ...]]
         except msgspec.DecodeError:
             continue  # written by another layout of JobState: the next ask writes it anew
         there = saved.get(state.job.ref, ())
-        found[state.job.ref] = state if state.saved == there else replace(state, saved=there)
+        found[state.job.ref] = state if state.downloads == there else replace(state, downloads=there)
     return found

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from tui.domain.polling.rate_limit import Budget
+from tui.domain.polling.rate_limit import RateLimit
 from tui.storage.journal.database import Database
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Budget).decode
+_decode = msgspec.json.Decoder(RateLimit).decode
 
 
 class Budgets:
@@ -19,10 +19,10 @@ class Budgets:
 
     def __init__(self, file: Database) -> None:
         self._file = file
-        self._seen: dict[str, tuple[int, Budget | None]] = {}
+        self._seen: dict[str, tuple[int, RateLimit | None]] = {}
         """By account, what was read last, and SQLite's data_version at that moment."""
 
-    def look(self, account: str) -> Budget | None:
+    def look(self, account: str) -> RateLimit | None:
         """What the account's budget was when it was last written; None: never. Raises JournalError.
 
         It costs microseconds while no other process writes.
@@ -35,7 +35,7 @@ class Budgets:
                 seen = self._seen[account] = (version, _read(row))
         return seen[1]
 
-    def change(self, account: str, change: Callable[[Budget | None], Budget]) -> Budget:
+    def change(self, account: str, change: Callable[[RateLimit | None], RateLimit]) -> RateLimit:
         """Writes what `change` makes of the budget as it is now, in one transaction. Raises JournalError."""
         with self._file.writing() as db:
             row = db.execute("SELECT state FROM budget WHERE account=?", (account,)).fetchone()
@@ -45,7 +45,7 @@ class Budgets:
         return budget
 
 
-def _read(row: tuple[bytes] | None) -> Budget | None:
+def _read(row: tuple[bytes] | None) -> RateLimit | None:
     try:
         return None if row is None else _decode(row[0])
     except msgspec.DecodeError:

@@ -124,7 +124,7 @@ def job_of(table: Table) -> Job:
         raise ValueError("account: it is empty")
     if not job.account.isprintable():
         raise ValueError(f"account: {job.account!r} holds a character that does not show")
-    if why := ids.refusal(job.id):
+    if why := ids.invalid_reason(job.id):
         raise ValueError(f"id: {why}")
     return job
 
@@ -141,7 +141,7 @@ def _harmless(job: Job) -> Job:
         job,
         kind=clean(job.kind, TEXT_MOST),
         label=clean(job.label, TEXT_MOST),
-        note=clean(job.note, TEXT_MOST, lines=True),
+        note=clean(job.note, TEXT_MOST, keep_lines=True),
         tags=tuple(clean(tag, TEXT_MOST) for tag in job.tags),
     )
 

@@ -106,7 +106,7 @@ def _account(library: Library, name: str, found: Probe) -> Finding:
         whose += f" (…{key.tail})" if key.tail else " (too short to show its end)"
     if found.moved:
         whose += f"; its API is over, {found.moved} answers"
-    fault, took = found.fault, f" in {found.asked.ms:.0f} ms" if found.asked else ""
+    fault, took = found.fault, f" in {found.asked.duration_ms:.0f} ms" if found.asked else ""
     about = "a made-up id" if found.job.id == STAND_IN else f"job {found.job.id}"
     if fault is None or fault.kind in _PROVEN:
         what = "asked" if fault is None else f"asked ({fault.http_status}: {fault.message})"
