@@ -14,21 +14,21 @@ from argparse_manpage.manpage import Manpage
 import tui
 from tui.cli import parser as parser_
 from tui.cli.commands.completions import FILES
-from tui.cli.parser import build
+from tui.cli.parser import build_parser
 
-FOLDER = Path(tui.__file__).parent / "man"
-MAN = "babeltop.1"
+MAN_FOLDER = Path(tui.__file__).parent / "man"
+MAN_PAGE = "babeltop.1"
 
 
-def pages() -> dict[str, str]:
+def render_pages() -> dict[str, str]:
     """Every file's text by its name."""
     with patch.dict("os.environ", {"COLUMNS": "80", "SOURCE_DATE_EPOCH": "1795219200"}):  # the release's day
-        found = {FILES[shell]: _completions(shell) for shell in FILES}
-        return found | {MAN: _man()}
+        found = {FILES[shell]: _render_completions(shell) for shell in FILES}
+        return found | {MAN_PAGE: _render_man_page()}
 
 
-def _completions(shell: str) -> str:
-    for each in _parsers(parser := _whole()):
+def _render_completions(shell: str) -> str:
+    for each in _all_parsers(parser := _parser_with_subcommands()):
         for action in each._actions:
             if action.metavar in {"FILE", "REPLY.json"}:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
@@ -37,9 +37,9 @@ def _completions(shell: str) -> str:
     return shtab.complete(parser, shell=shell)
 
 
-def _man() -> str:
-    parser = _whole()
-    for each in _parsers(parser):
+def _render_man_page() -> str:
+    parser = _parser_with_subcommands()
+    for each in _all_parsers(parser):
         if each is not parser:
             each.usage = " ".join(each.format_usage().split()[1:])  # in one line: man breaks it where it must
             each.description = None if each.prog.count(" ") == 1 else each.description  # stands above it already
@@ -48,19 +48,19 @@ def _man() -> str:
         "examples": parser_._EXAMPLES.partition("\n")[2],
         "files": parser_._FILES.partition("\n")[2],
         "environment": "\n".join(f"  {name}" for name in variables),
-        "exit status": parser_._EXITS.partition("\n")[2],
+        "exit status": parser_._EXIT_CODES.partition("\n")[2],
     }
     parser._manpage = [  # type: ignore[attr-defined]
-        {"heading": heading, "content": f".nf\n{_verbatim(text)}\n.fi"} for heading, text in sections.items()
+        {"heading": heading, "content": f".nf\n{_escape_roff(text)}\n.fi"} for heading, text in sections.items()
     ]
     data = {"project_name": "babeltop", "version": tui.__version__, "manual_title": "User Commands"}
     described = "top for translation jobs"
     return str(Manpage(parser, {**data, "description": described}, format="single-commands-section"))
 
 
-def _whole() -> ArgumentParser:
+def _parser_with_subcommands() -> ArgumentParser:
     """The parser with its verbs in sight: its own help lists them in groups instead."""
-    parser = build()
+    parser = build_parser()
     parser._positionals.title = "verbs"
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
@@ -68,18 +68,18 @@ def _whole() -> ArgumentParser:
     return parser
 
 
-def _verbatim(text: str) -> str:
+def _escape_roff(text: str) -> str:
     return "\n".join(f"\\&{line}" for line in text.replace("\\", "\\\\").replace("-", "\\-").splitlines())
 
 
-def _parsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+def _all_parsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:
     yield parser
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
             for each in action.choices.values():
-                yield from _parsers(each)
+                yield from _all_parsers(each)
 
 
 if __name__ == "__main__":
-    for name, text in pages().items():
-        (FOLDER / name).write_text(text, "utf-8")
+    for name, text in render_pages().items():
+        (MAN_FOLDER / name).write_text(text, "utf-8")

@@ -14,7 +14,7 @@ from typing import Literal, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
-from tui.cli.arguments import VERBS
+from tui.cli.arguments import SUBCOMMANDS
 from tui.commands import COMMANDS, label
 from tui.providers.fields import Duration
 from tui.storage.config import secrets
@@ -23,9 +23,9 @@ from tui.storage.config.settings import Settings
 README = Path(__file__).resolve().parent.parent / "README.md"
 
 
-def filled(text: str) -> str:
+def fill(text: str) -> str:
     """The text with all that is made by the code as it is now."""
-    for name, made in {"keys": keys(), "settings": reference(), "verbs": verbs()}.items():
+    for name, made in {"keys": keys_table(), "settings": settings_reference(), "verbs": subcommands_table()}.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text, found = re.subn(
             pattern, lambda match, made=made: f"{match[1]}\n{made}\n{match[2]}", text, flags=re.DOTALL
@@ -34,68 +34,69 @@ def filled(text: str) -> str:
     return text
 
 
-def keys() -> str:
+def keys_table() -> str:
     """Every command of the table with its keys, by group."""
     lines = ["| keys | does | `[keys]` |", "|---|---|---|"]
     for group in dict.fromkeys(command.group for command in COMMANDS):
         lines.append(f"| **{group}** | | |")
         lines += [
-            f"| {' '.join(f'`{label(key)}`' for key in each.keys)} | {_cell(each.help)} | `{each.id}` |"
+            f"| {' '.join(f'`{label(key)}`' for key in each.keys)} | {_escape_cell(each.help)} | `{each.id}` |"
             for each in COMMANDS
             if each.group == group
         ]
     return "\n".join(lines) + "\n"
 
 
-def verbs() -> str:
+def subcommands_table() -> str:
     """Every verb with what it is for."""
     lines = ["| command | does |", "|---|---|"]
-    lines += [f"| `babeltop {name}` | {_cell(verb.summary)} |" for name, verb in VERBS.items()]
+    lines += [f"| `babeltop {name}` | {_escape_cell(verb.summary)} |" for name, verb in SUBCOMMANDS.items()]
     return "\n".join(lines) + "\n"
 
 
-def reference() -> str:
+def settings_reference() -> str:
     """Every key of config.toml with its default and what it means, a table of TOML at a time."""
-    return "\n".join(_tables())
+    return "\n".join(_settings_tables())
 
 
-def _tables() -> Iterator[str]:
+def _settings_tables() -> Iterator[str]:
     for table in msgspec.structs.fields(Settings):
-        struct = next((each for each in _structs(table.type)), None)
+        struct = next((each for each in _nested_structs(table.type)), None)
         if struct is None:
-            yield f"`[{table.encode_name}]`: {_cell(_docs(Settings)[table.name])}\n"
+            yield f"`[{table.encode_name}]`: {_escape_cell(_field_docstrings(Settings)[table.name])}\n"
             continue
         heading, _, what = (struct.__doc__ or "").partition(": ")
         yield f"{heading}: {what}\n\n| key | default | means |\n|---|---|---|"
         for field in msgspec.structs.fields(struct):
-            means = f"{_cell(_docs(struct)[field.name])}{_choices(field)}"
-            yield f"| `{field.encode_name}` | {_default(field)} | {means} |"
-            yield from _sources(field)
+            means = f"{_escape_cell(_field_docstrings(struct)[field.name])}{_format_choices(field)}"
+            yield f"| `{field.encode_name}` | {_format_default(field)} | {means} |"
+            yield from _secret_rows(field)
         yield ""
 
 
-def _choices(field: FieldInfo) -> str:
+def _format_choices(field: FieldInfo) -> str:
     """The words that a key can have, where they are few."""
     words = get_args(field.type) if get_origin(field.type) is Literal else ()
     return f": {', '.join(f'`{word}`' for word in words)}" if words else ""
 
 
-def _sources(field: FieldInfo) -> Iterator[str]:
+def _secret_rows(field: FieldInfo) -> Iterator[str]:
     """What a key's source can be."""
     if secrets.Source in get_args(field.type):
+        docs = _field_docstrings(secrets.Source)
         for each in msgspec.structs.fields(secrets.Source):
-            yield f"| `{field.encode_name}.{each.encode_name}` | | {_cell(_docs(secrets.Source)[each.name])} |"
+            yield f"| `{field.encode_name}.{each.encode_name}` | | {_escape_cell(docs[each.name])} |"
 
 
-def _structs(kind: object) -> Iterator[type[msgspec.Struct]]:
+def _nested_structs(kind: object) -> Iterator[type[msgspec.Struct]]:
     """The struct that a table of the file becomes, within dict, tuple or alone."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         yield kind
     for inner in get_args(kind):
-        yield from _structs(inner)
+        yield from _nested_structs(inner)
 
 
-def _docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+def _field_docstrings(struct: type[msgspec.Struct]) -> dict[str, str]:
     """The docstring below each field, which Python itself forgets."""
     source = Path(sys.modules[struct.__module__].__file__ or "").read_text("utf-8")
     (body,) = (
@@ -108,10 +109,10 @@ def _docs(struct: type[msgspec.Struct]) -> dict[str, str]:
     return found
 
 
-def _default(field: FieldInfo) -> str:
+def _format_default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, Duration):
-        return f'`"{_duration(value)}"`'
+        return f'`"{_format_duration(value)}"`'
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
@@ -121,7 +122,7 @@ def _default(field: FieldInfo) -> str:
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     """As one writes it in the file."""
     for size, letter in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds % size == 0:
@@ -129,7 +130,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
-def _cell(text: str) -> str:
+def _escape_cell(text: str) -> str:
     """A docstring's text as an operator reads it, who knows no None and writes durations."""
     for ours, theirs in (("; in the file a duration", ""), ("None: ", "Without it: "), ("|", r"\|")):
         text = text.replace(ours, theirs)
@@ -137,4 +138,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text("utf-8")), "utf-8")
+    README.write_text(fill(README.read_text("utf-8")), "utf-8")

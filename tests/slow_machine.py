@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LOOPS = 2
+BUSY_LOOPS = 2
 """Busy processes beside the suite."""
-LOOP = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+BUSY_LOOP = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
 """Ends with this process, however that ends."""
 
 
@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     if (ROOT / ".venv").exists():
         command = command.rpartition(" && ")[2]
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    loops = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(LOOPS)]
-    print(f"{command} {' '.join(arguments)}  (on one CPU, beside {LOOPS} busy loops)", flush=True)
+    loops = [subprocess.Popen([sys.executable, "-c", BUSY_LOOP]) for _ in range(BUSY_LOOPS)]
+    print(f"{command} {' '.join(arguments)}  (on one CPU, beside {BUSY_LOOPS} busy loops)", flush=True)
     began = time.monotonic()
     try:
         code = subprocess.run(["bash", "-c", f'{command} "$@"', "bash", *arguments], cwd=ROOT, check=False).returncode

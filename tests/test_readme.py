@@ -21,7 +21,7 @@ from tests.cli import json_schema
 from tests.support.servers import serving
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE, wait_until
-from tui.cli.arguments import VERBS
+from tui.cli.arguments import SUBCOMMANDS
 from tui.engine.notifications import delivery, hooks
 from tui.simulator.app import Simulator
 from tui.storage.config import settings
@@ -156,11 +156,11 @@ def test_every_command_of_the_readme_runs_in_its_order(machine: Machine) -> None
 
 
 def test_what_is_made_from_the_code_stands_as_the_code_is() -> None:
-    assert generate_readme.filled(TEXT) == TEXT, "run python -m tests.generate_readme"
+    assert generate_readme.fill(TEXT) == TEXT, "run python -m tests.generate_readme"
 
 
 def test_every_key_of_every_table_of_the_settings_is_described() -> None:
-    made = generate_readme.reference()
+    made = generate_readme.settings_reference()
     for table in ("accounts.NAME", "polling", "links", "board", "downloads", "alerts", "ui", "keys"):
         assert f"`[{table}]`" in made
     assert "`[[hook]]`" in made
@@ -184,13 +184,13 @@ def test_the_json_that_is_described_is_the_schemas() -> None:
 
 def test_what_a_hook_is_told_is_the_schemas() -> None:
     told = TEXT.partition("It has `event`")[2].partition("With a `secret`")[0] + "`event`"
-    assert all(f"`{key}`" in told for key in json_schema.OCCASION["properties"])
+    assert all(f"`{key}`" in told for key in json_schema.HOOK_EVENT["properties"])
     assert delivery.SIGNATURE in TEXT
     assert len(hooks.PAUSES) + 1 == 4
 
 
 def test_every_verb_is_named_and_every_exit_code_of_the_help_is_explained() -> None:
-    assert all(f"| `babeltop {name}` |" in TEXT for name in VERBS)
+    assert all(f"| `babeltop {name}` |" in TEXT for name in SUBCOMMANDS)
     codes = TEXT.partition("| exit code |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| (\d+) \|", codes, re.MULTILINE) == ["0", "1", "2", "3", "70", "124", "130"]
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from tui.cli import run
+from tui.cli.main import run
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.servers import serving
 from tests.support.waiting import DEADLINE
-from tui.cli import run
+from tui.cli.main import run
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
 
@@ -23,11 +23,11 @@ KEY = "k-3141592653589793"
 """What must stand in no output."""
 SPEED = 2000.0
 """The longest video then takes a third of a second."""
-WITHOUT_NETWORK = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers"})
+OFFLINE_SUBCOMMANDS = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers"})
 """Verbs that start neither threads nor processes."""
 
 
-class Ended(NamedTuple):
+class CompletedCommand(NamedTuple):
     code: int
     out: str
     err: str
@@ -56,7 +56,7 @@ class Program:
     def watchlist(self) -> Path:
         return self.config / "watchlist.toml"
 
-    def configured(self, *accounts: str, polling: str = "2s", **others: str) -> "Program":
+    def with_accounts(self, *accounts: str, polling: str = "2s", **others: str) -> "Program":
         """With these accounts on the service, or on another address."""
         urls = dict.fromkeys(accounts, self.service) | others
         tables = "".join(
@@ -66,7 +66,7 @@ class Program:
         (self.config / "config.toml").write_text(f'{tables}[polling]\nmax_interval = "{polling}"\n')
         return self
 
-    def holding(self, *refs: str, more: str = "") -> "Program":
+    def with_jobs(self, *refs: str, more: str = "") -> "Program":
         """With these jobs on the watchlist, without a process that adds them; `more` is lines of each block."""
         pairs = [ref.split(":") for ref in refs]
         blocks = "\n".join(f'[[job]]\naccount = "{account}"\nid = "{job}"\n{more}' for account, job in pairs)
@@ -78,28 +78,28 @@ class Program:
         command = [sys.executable, "-W", "error", "-m", "tui", *args]
         return subprocess.Popen(command, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
 
-    def end(self, process: subprocess.Popen[str], stdin: str = "") -> Ended:
+    def end(self, process: subprocess.Popen[str], stdin: str = "") -> CompletedCommand:
         with process:
             out, err = process.communicate(stdin, timeout=2 * DEADLINE)
         assert KEY not in out + err
         assert "Traceback" not in err
-        return Ended(process.returncode, out, err)
+        return CompletedCommand(process.returncode, out, err)
 
-    def side_by_side(self, *lines: str) -> list[Ended]:
+    def run_in_parallel(self, *lines: str) -> list[CompletedCommand]:
         """Several command lines at the same time: most of a process's life is its start."""
         running = [self.start(*line.split()) for line in lines]
         return [self.end(process) for process in running]
 
-    def __call__(self, *args: str, stdin: str = "") -> Ended:
+    def __call__(self, *args: str, stdin: str = "") -> CompletedCommand:
         """A verb that only reads and writes files is run in this process: a start takes longer than it does."""
-        if WITHOUT_NETWORK.isdisjoint(args):
+        if OFFLINE_SUBCOMMANDS.isdisjoint(args):
             return self.end(self.start(*args), stdin)
         streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (stdin.encode(), b"", b"")]
         handlers, environ = list(logging.root.handlers), dict(os.environ)
         try:
             os.environ.clear()
             os.environ.update(self.env)
-            with redirect_stdout(streams[1]), redirect_stderr(streams[2]), redirected_stdin(streams[0]):
+            with redirect_stdout(streams[1]), redirect_stderr(streams[2]), redirect_stdin(streams[0]):
                 code = run(args)
         except SystemExit as end:
             code = end.code
@@ -111,11 +111,11 @@ class Program:
                 handler.close()
         out, err = (each.buffer.getvalue().decode() for each in streams[1:])
         assert KEY not in out + err
-        return Ended(int(code or 0), out, err)
+        return CompletedCommand(int(code or 0), out, err)
 
 
 @contextmanager
-def redirected_stdin(stream: TextIOWrapper) -> Iterator[None]:
+def redirect_stdin(stream: TextIOWrapper) -> Iterator[None]:
     before, sys.stdin = sys.stdin, stream
     try:
         yield
@@ -139,4 +139,4 @@ def babeltop(tmp_path: Path, service: str) -> Program:
 @pytest.fixture
 def four(babeltop: Program) -> Program:
     """With an account at each of the four services."""
-    return babeltop.configured("heygen", "konpro", "camb", "flixu")
+    return babeltop.with_accounts("heygen", "konpro", "camb", "flixu")

@@ -68,8 +68,8 @@ JOB = _object(
     },
 )
 JOBS: Schema = {"type": "array", "items": JOB}
-WISHES: Schema = {key: {"type": "boolean"} for key in ("keep_link", "download", "muted", "archived")}
-EXPORT: Schema = {"type": "array", "items": _object(**JOB["properties"], **WISHES)}
+JOB_OPTIONS: Schema = {key: {"type": "boolean"} for key in ("keep_link", "download", "muted", "archived")}
+EXPORT: Schema = {"type": "array", "items": _object(**JOB["properties"], **JOB_OPTIONS)}
 CHANGE = _object(
     account=TEXT, id=TEXT, before=PHASE, after=PHASE, earliest=MAYBE_TIME, seen={**TEXT, "pattern": TIME}, message=TEXT
 )
@@ -110,8 +110,8 @@ PROVIDERS: Schema = {
         overrides={"type": "boolean"},
     ),
 }
-EVENT = _object(**CHANGE["properties"], job=JOB)
-OCCASION = _object(
+WATCH_EVENT = _object(**CHANGE["properties"], job=JOB)
+HOOK_EVENT = _object(
     event={"enum": list(get_args(HookEvent))},
     delivery={**TEXT, "pattern": "^[0-9a-f]{32}$"},
     at={**TEXT, "pattern": TIME},
@@ -126,12 +126,12 @@ OCCASION = _object(
 )
 """What a hook is told."""
 
-VERBS: dict[str, Schema] = {
+BY_SUBCOMMAND: dict[str, Schema] = {
     "list": JOBS,
     "check": JOBS,
     "wait": JOBS,
     "renew": JOBS,
-    "watch": EVENT,
+    "watch": WATCH_EVENT,
     "log": CHANGES,
     "export": EXPORT,
     "providers": PROVIDERS,

@@ -35,12 +35,12 @@ def test_what_is_clear_is_added_and_the_rest_is_named(four: Program) -> None:
 
 
 def test_the_only_account_takes_what_has_no_known_shape(babeltop: Program) -> None:
-    assert babeltop.configured("konpro")("add", "interview-4").code == 0
+    assert babeltop.with_accounts("konpro")("add", "interview-4").code == 0
     assert refs(babeltop) == ["konpro:interview-4"]
 
 
 def test_a_successor_beside_its_predecessor_is_not_guessed(babeltop: Program) -> None:
-    assert babeltop.configured("heygen", "heygen-v3", "konpro")("add", HEYGEN).code == 0
+    assert babeltop.with_accounts("heygen", "heygen-v3", "konpro")("add", HEYGEN).code == 0
     assert refs(babeltop) == [f"heygen:{HEYGEN}"]
 
 
@@ -68,7 +68,7 @@ def test_a_kind_that_the_provider_does_not_have_is_refused(four: Program) -> Non
 
 
 def test_what_is_there_already_stays_as_it_is(four: Program) -> None:
-    four.holding("flixu:doc_1", more='label = "first"\n')
+    four.with_jobs("flixu:doc_1", more='label = "first"\n')
     told = four("add", "doc_1", "doc_1", "--label", "second")
     assert (told.code, told.err) == (0, "babeltop: there already: flixu:doc_1\n")
     assert [job["label"] for job in jobs(four)] == ["first"]
@@ -131,7 +131,7 @@ def test_add_edit_and_remove_change_their_own_blocks_alone(four: Program) -> Non
 
 
 def test_edit_changes_what_is_said_and_nothing_else(four: Program) -> None:
-    four.holding("flixu:doc_1", "flixu:doc_2", more='label = "L"\ntags = ["a"]\n')
+    four.with_jobs("flixu:doc_1", "flixu:doc_2", more='label = "L"\ntags = ["a"]\n')
     assert four("edit", "doc_1", "flixu:doc_2", "--no-tags", "--label", "", "--keep-link", "--mute").code == 0
     assert [sorted(job) for job in jobs(four)] == [["account", "id", "keep_link", "muted"]] * 2
     assert four("edit", "doc_1", "--no-keep-link", "--no-mute", "--tag", "b").code == 0
@@ -141,14 +141,14 @@ def test_edit_changes_what_is_said_and_nothing_else(four: Program) -> None:
 
 
 def test_edit_refuses_a_kind_that_there_is_not(four: Program) -> None:
-    four.holding("flixu:doc_1")
+    four.with_jobs("flixu:doc_1")
     told = four("edit", "doc_1", "--kind", "dub")
     assert told.code == 2
     assert "flixu has no kind 'dub'" in told.err
 
 
 def test_archive_puts_away_and_brings_back(four: Program) -> None:
-    four.holding("flixu:doc_1")
+    four.with_jobs("flixu:doc_1")
     assert four("archive", "doc_1").code == 0
     assert jobs(four)[0]["archived"] is True
     assert "archived" in four("list").out
@@ -157,8 +157,10 @@ def test_archive_puts_away_and_brings_back(four: Program) -> None:
 
 
 def test_one_unknown_ref_and_nothing_is_done(four: Program) -> None:
-    before = four.holding("flixu:doc_1").watchlist.read_bytes()
-    for told in four.side_by_side(*(f"{verb} doc_1 doc_11 nope" for verb in ("remove", "edit --label x", "archive"))):
+    before = four.with_jobs("flixu:doc_1").watchlist.read_bytes()
+    for told in four.run_in_parallel(
+        *(f"{verb} doc_1 doc_11 nope" for verb in ("remove", "edit --label x", "archive"))
+    ):
         assert told.code == 2
         assert "no job 'doc_11' on the watchlist; did you mean flixu:doc_1?" in told.err
         assert "'nope'" in told.err

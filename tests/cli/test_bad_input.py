@@ -11,7 +11,7 @@ JOB = '[[job]]\naccount = "flixu"\nid = "doc_1"\n'
 @pytest.mark.parametrize("text", ["", "\ufeff# nothing yet\n"])
 def test_an_empty_watchlist_is_no_error(four: Program, text: str) -> None:
     four.watchlist.write_text(text)
-    listed, *others = four.side_by_side("list --json", "check", "wait")
+    listed, *others = four.run_in_parallel("list --json", "check", "wait")
     assert (listed.json, [told.code for told in others]) == ([], [0, 0])
     assert four("add", "doc_1").code == 0
     assert four.watchlist.read_text().startswith(text.removesuffix("\n"))
@@ -21,7 +21,7 @@ def test_broken_toml_is_named_by_line_and_column_and_left_alone(four: Program) -
     broken = f"{JOB}\n[[job]\nid = 3\n"
     four.watchlist.write_text(broken)
     verbs = ("list", "check", "wait", "add doc_2", "remove doc_1", "log", "export", "watch")
-    for told in four.side_by_side(*verbs):
+    for told in four.run_in_parallel(*verbs):
         assert (told.code, told.out) == (2, "")
         assert f"{four.watchlist}, line 5, column 6: " in told.err
     assert four.watchlist.read_text() == broken
@@ -87,16 +87,16 @@ def test_a_keys_variable_alone_makes_an_account(babeltop: Program) -> None:
 
 
 def test_without_a_key_a_job_is_refused_and_the_variable_named(four: Program) -> None:
-    four.holding("flixu:doc_1")
+    four.with_jobs("flixu:doc_1")
     del four.env["SERVICE_KEY"]
-    for told in four.side_by_side("check --json", "wait --json"):
+    for told in four.run_in_parallel("check --json", "wait --json"):
         assert told.code == 3
         assert told.json[0]["fault"]["kind"] == "refused"
         assert "SERVICE_KEY is not set" in told.json[0]["fault"]["message"]
 
 
 def test_a_wrong_key_is_refused_by_the_service(four: Program) -> None:
-    four.holding("flixu:doc_1")
+    four.with_jobs("flixu:doc_1")
     four.env["SERVICE_KEY"] = "wrong"
     told = four("check", "--json")
     assert told.code == 3
@@ -106,21 +106,21 @@ def test_a_wrong_key_is_refused_by_the_service(four: Program) -> None:
 
 def test_a_config_key_that_there_is_not_is_named_with_the_nearest(four: Program) -> None:
     (four.config / "config.toml").write_text('[poling]\nmax_interval = "5s"\n[ui]\ntheem = "x"\n')
-    for told in four.side_by_side("list", "check", "add doc_1", "providers"):
+    for told in four.run_in_parallel("list", "check", "add doc_1", "providers"):
         assert (told.code, told.out) == (2, "")
         assert "poling: unknown key; did you mean 'polling'?" in told.err
         assert "ui.theem: unknown key; did you mean 'theme'?" in told.err
 
 
 def test_plain_http_to_another_host_is_refused_and_the_account_named(babeltop: Program) -> None:
-    babeltop.configured(flixu="http://192.0.2.1")
+    babeltop.with_accounts(flixu="http://192.0.2.1")
     told = babeltop("list")
     assert told.code == 2
     assert "accounts.flixu.base_url: plain http" in told.err
 
 
 def test_a_journal_that_is_none_is_set_aside_and_said(four: Program) -> None:
-    four.holding("flixu:doc_1")
+    four.with_jobs("flixu:doc_1")
     four.state.mkdir()
     (four.state / "journal.db").write_text(
         "this is no journal, and longer than a header of SQLite would have to be" * 9
@@ -133,7 +133,7 @@ def test_a_journal_that_is_none_is_set_aside_and_said(four: Program) -> None:
 
 
 def test_a_state_folder_that_cannot_be_made_is_named(four: Program) -> None:
-    four.holding("flixu:doc_1")
+    four.with_jobs("flixu:doc_1")
     four.state.write_text("a file stands where the folder should")
     told = four("check")
     assert told.code == 2
@@ -144,7 +144,7 @@ def test_an_error_of_our_own_is_one_line_and_the_log_has_the_rest(four: Program)
     four.env["COLUMNS"] = "80"
     four.env["PYTHONPATH"] = str(four.folder)
     (four.folder / "csv.py").write_text("raise RuntimeError('csv is broken')\n")
-    four.holding("flixu:doc_1")
+    four.with_jobs("flixu:doc_1")
     told = four.end(four.start("export"))
     log = four.state / "babeltop.log"
     assert told.code == 70

@@ -12,22 +12,22 @@ from email.utils import format_datetime
 import pytest
 
 from tests.cli import json_schema
-from tests.cli.conftest import KEY, Ended, Program
+from tests.cli.conftest import KEY, CompletedCommand, Program
 from tests.support.servers import raw, serving
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
 from tui.simulator.app import Simulator
 
 
-def found(told: Ended) -> dict[str, tuple[str, str, str]]:
+def found(told: CompletedCommand) -> dict[str, tuple[str, str, str]]:
     """Level, finding and remedy by area and name."""
     return {f"{each['area']}: {each['name']}": (each["level"], each["found"], each["do"] or "") for each in told.json}
 
 
 def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
-    four.holding("heygen:a-fine", "konpro:b-fine", "camb:c-fine", "flixu:d-fine")
+    four.with_jobs("heygen:a-fine", "konpro:b-fine", "camb:c-fine", "flixu:d-fine")
     four("check")
-    told, shown = four.side_by_side("doctor --json", "doctor")
+    told, shown = four.run_in_parallel("doctor --json", "doctor")
     assert (told.code, told.err, shown.code, shown.err) == (0, "", 0, "babeltop: nothing is wrong\n")
     assert json_schema.problems(told.json, json_schema.FINDINGS) == []
     seen = found(told)
@@ -47,7 +47,7 @@ def test_an_account_without_jobs_is_asked_for_a_made_up_id(four: Program) -> Non
 def test_it_asks_once_for_the_newest_job_and_keeps_nothing_of_it(babeltop: Program) -> None:
     simulator = Simulator()
     with serving(simulator) as url:
-        babeltop.configured(camb=url)
+        babeltop.with_accounts(camb=url)
         older, newer = "added = 2026-01-01T00:00:00Z\n", "added = 2026-02-01T00:00:00Z\n"
         babeltop.watchlist.write_text(
             "".join(f'[[job]]\naccount = "camb"\nid = "{name}"\n{at}' for name, at in (("new", newer), ("old", older)))
@@ -75,7 +75,7 @@ def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(four: Program) -> No
 def test_a_service_that_is_down_is_exit_3_with_what_to_see_to(babeltop: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    told = babeltop.configured(camb=f"http://127.0.0.1:{port}")("doctor", "--json")
+    told = babeltop.with_accounts(camb=f"http://127.0.0.1:{port}")("doctor", "--json")
     assert told.code == 3
     level, said, do = found(told)["accounts: camb"]
     assert (level, "cannot be reached" in said) == ("wrong", True)
@@ -83,7 +83,7 @@ def test_a_service_that_is_down_is_exit_3_with_what_to_see_to(babeltop: Program)
 
 
 def test_files_that_others_may_write_or_read_are_named_with_the_command_that_mends_it(four: Program) -> None:
-    four.holding("camb:a")("check")
+    four.with_jobs("camb:a")("check")
     (four.config / "config.toml").chmod(0o666)
     four.state.chmod(0o755)
     told = four("doctor", "--json")
@@ -101,7 +101,7 @@ def test_files_that_are_wrong_are_findings_and_stop_nothing(four: Program) -> No
     assert told.code == 2
     assert "polling.max_interval" in found(told)["files: settings"][1]
     assert "terminal: terminal" in found(told)
-    four.configured("camb").watchlist.write_text("[[job]\n")
+    four.with_accounts("camb").watchlist.write_text("[[job]\n")
     told = four("doctor", "--json")
     assert told.code == 2
     assert f"{four.watchlist}, line 1" in found(told)["files: settings"][1]
@@ -142,7 +142,7 @@ def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
         await writer.drain()
 
     with raw(hour_ahead) as url:
-        told = babeltop.configured(camb=url)("doctor", "--json")
+        told = babeltop.with_accounts(camb=url)("doctor", "--json")
     assert told.code == 0
     level, said, do = found(told)["clock: clock"]
     assert level == "note"
@@ -153,7 +153,7 @@ def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
 
 
 def test_who_polls_is_told_by_pid(four: Program) -> None:
-    four.holding("camb:a-stuck")
+    four.with_jobs("camb:a-stuck")
     process = four.start("watch")
     assert process.stdout
     process.stdout.readline()

@@ -19,7 +19,7 @@ def ended(program: Program, *refs: str) -> None:
 
 
 def test_results_captions_and_text_are_saved_and_their_paths_printed(four: Program) -> None:
-    four.holding("heygen:a-fine", "camb:b-fine", "flixu:doc_c-fine")
+    four.with_jobs("heygen:a-fine", "camb:b-fine", "flixu:doc_c-fine")
     ended(four)
     told = four("download")
     assert (told.code, told.err) == (0, "")
@@ -29,13 +29,13 @@ def test_results_captions_and_text_are_saved_and_their_paths_printed(four: Progr
     assert sorted(path.name for path in paths) == got(four)
     assert any(path.suffix == ".txt" for path in paths)
     again = four("download", "--json")
-    assert json_schema.problems(again.json, json_schema.VERBS["download"]) == []
+    assert json_schema.problems(again.json, json_schema.BY_SUBCOMMAND["download"]) == []
     assert {each["path"] for job in again.json for each in job["saved"]} == {str(path) for path in paths}
     assert sorted(path.name for path in paths) == got(four), "what is there is left as it is"
 
 
 def test_a_named_job_is_asked_first_and_a_folder_can_be_told(four: Program) -> None:
-    four.holding("flixu:doc_a-fine", "heygen:b-fail")
+    four.with_jobs("flixu:doc_a-fine", "heygen:b-fail")
     ended(four)
     four.state.rename(four.folder / "forgotten")
     told = four("download", "doc_a-fine", "--dir", str(four.folder / "here"))
@@ -44,8 +44,8 @@ def test_a_named_job_is_asked_first_and_a_folder_can_be_told(four: Program) -> N
 
 
 def test_a_job_without_a_result_is_exit_1_and_a_fault_is_exit_3(four: Program) -> None:
-    four.configured("heygen", flixu="http://127.0.0.1:9")
-    four.holding("heygen:a-fail", "flixu:doc_b")
+    four.with_accounts("heygen", flixu="http://127.0.0.1:9")
+    four.with_jobs("heygen:a-fail", "flixu:doc_b")
     ended(four, "heygen:a-fail")
     told = four("download", "a-fail", "--json")
     assert told.code == 1
@@ -58,7 +58,7 @@ def test_a_job_without_a_result_is_exit_1_and_a_fault_is_exit_3(four: Program) -
 
 
 def test_readonly_forbids_it_and_a_folder_that_cannot_be_written_is_said(four: Program) -> None:
-    four.holding("flixu:doc_a-fine")
+    four.with_jobs("flixu:doc_a-fine")
     ended(four)
     assert four("--readonly", "download").code == 2
     file = four.folder / "file"
@@ -70,7 +70,7 @@ def test_readonly_forbids_it_and_a_folder_that_cannot_be_written_is_said(four: P
 
 
 def test_a_bar_is_drawn_on_a_terminal(four: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    four.holding("heygen:a-fine")
+    four.with_jobs("heygen:a-fine")
     ended(four)
     for name, value in four.env.items():
         monkeypatch.setenv(name, value)
@@ -82,7 +82,7 @@ def test_a_bar_is_drawn_on_a_terminal(four: Program, monkeypatch: pytest.MonkeyP
 
 
 def test_watch_downloads_what_the_watchlist_wants_and_says_so(four: Program) -> None:
-    four.holding("heygen:a-fine", more="download = true\n")
+    four.with_jobs("heygen:a-fine", more="download = true\n")
     process = four.start("watch")
     assert process.stderr
     while "saved" not in process.stderr.readline():

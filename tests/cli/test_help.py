@@ -2,9 +2,9 @@ import subprocess
 import sys
 
 from tests.cli.conftest import Program
-from tui.cli import NOTHING
-from tui.cli.arguments import VERBS
-from tui.cli.parser import build
+from tui.cli.arguments import SUBCOMMANDS
+from tui.cli.main import DEFAULT_ARGS
+from tui.cli.parser import build_parser
 from tui.domain.models import Phase
 from tui.providers import loader
 
@@ -16,7 +16,7 @@ def test_help_is_worth_reading(babeltop: Program) -> None:
     assert (told.code, told.err) == (0, "")
     for group in ("the watchlist:", "asking the services:", "looking back:", "the services:", "examples:", "files:"):
         assert group in told.out
-    assert all(f"  {name} " in told.out for name in VERBS)
+    assert all(f"  {name} " in told.out for name in SUBCOMMANDS)
     assert all(f"  {code}  " in told.out for code in (130, 2, 124, 3, 1, 0, 70))
     assert "BABELTOP_CONFIG_DIR" in told.out
     assert "BABELTOP_STATE_DIR" in told.out
@@ -31,14 +31,14 @@ def test_help_names_the_key_variables_that_the_provider_files_name(babeltop: Pro
 
 
 def test_every_verbs_help_has_an_example_that_its_parser_takes() -> None:
-    parser = build()
-    for verb in VERBS.values():
+    parser = build_parser()
+    for verb in SUBCOMMANDS.values():
         words = verb.example.partition("babeltop ")[2].partition(";")[0].partition(">")[0].split()
-        assert parser.parse_args(words).run == verb.run
+        assert parser.parse_args(words).entry_point == verb.entry_point
 
 
 def test_no_arguments_are_what_the_parser_makes_of_them() -> None:
-    assert vars(build([]).parse_args([])) == NOTHING
+    assert vars(build_parser([]).parse_args([])) == DEFAULT_ARGS
 
 
 def test_list_names_every_phase_in_its_help(babeltop: Program) -> None:
@@ -63,7 +63,7 @@ def test_what_is_not_understood_is_exit_2_with_the_way_out(babeltop: Program) ->
         "simulate --port 99999": "within 0 and 65535",
         "edit x": "nothing to change",
     }
-    for told, hint in zip(babeltop.side_by_side(*hints), hints.values(), strict=True):
+    for told, hint in zip(babeltop.run_in_parallel(*hints), hints.values(), strict=True):
         assert (told.code, told.out) == (2, "")
         assert hint in told.err
 
@@ -80,7 +80,7 @@ IMPORTS = {
 
 
 def test_what_needs_no_network_imports_none(babeltop: Program) -> None:
-    babeltop.configured("heygen").holding("heygen:a")
+    babeltop.with_accounts("heygen").with_jobs("heygen:a")
     code = (
         "import sys, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); import tui.__main__ as m;"
     )
@@ -102,6 +102,6 @@ def test_what_needs_no_network_imports_none(babeltop: Program) -> None:
 
 
 def test_without_a_terminal_the_dashboard_names_the_way_out(babeltop: Program) -> None:
-    for told in babeltop.side_by_side("", "--demo"):
+    for told in babeltop.run_in_parallel("", "--demo"):
         assert (told.code, told.out) == (2, "")
         assert "babeltop list" in told.err

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli import json_schema
-from tests.cli.conftest import Ended, Program
+from tests.cli.conftest import CompletedCommand, Program
 from tests.support.waiting import wait_until
 
 JOBS = tuple(f"camb:h{number}-{end}" for number, end in enumerate(("fine", "fine", "fail", "pay", "timeout", "fine")))
@@ -30,7 +30,7 @@ def hooked(program: Program, body: str = "", on: str = "", more: str = "") -> Pa
 
 def told(kept: Path) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    assert [problem for each in found for problem in json_schema.problems(each, json_schema.OCCASION)] == []
+    assert [problem for each in found for problem in json_schema.problems(each, json_schema.HOOK_EVENT)] == []
     return found
 
 
@@ -42,7 +42,7 @@ def beats(program: Program) -> int:
 
 
 def test_of_two_that_watch_one_calls_the_hook_for_each_change_and_after_a_restart_none_does(babeltop: Program) -> None:
-    program = babeltop.configured("camb").holding(*JOBS)
+    program = babeltop.with_accounts("camb").with_jobs(*JOBS)
     kept = hooked(program)
     first, second = program.start("watch", "--json"), program.start("watch", "--json")
     for process in (first, second):  # each has seen every end, its own or the other's
@@ -71,7 +71,7 @@ def test_of_two_that_watch_one_calls_the_hook_for_each_change_and_after_a_restar
 
 
 def test_check_and_wait_call_hooks_too_and_wait_for_them(babeltop: Program) -> None:
-    program = babeltop.configured("camb").holding("camb:c-fine", "camb:d-fail")
+    program = babeltop.with_accounts("camb").with_jobs("camb:c-fine", "camb:d-fail")
     kept = hooked(program, "time.sleep(3)")
     ended = program("wait", "--json")
     assert (ended.code, len(ended.json)) == (1, 2), "nothing of a hook is in what it prints"
@@ -81,7 +81,7 @@ def test_check_and_wait_call_hooks_too_and_wait_for_them(babeltop: Program) -> N
 
 
 def test_a_wait_that_is_interrupted_does_not_wait_for_a_hook_that_hangs(babeltop: Program) -> None:
-    program = babeltop.configured("camb").holding("camb:i-fine", "camb:j-stuck")
+    program = babeltop.with_accounts("camb").with_jobs("camb:i-fine", "camb:j-stuck")
     began = program.folder / "began"
     hooked(program, f"open({str(began)!r}, 'w').close(); time.sleep(600)", more='timeout = "5m"')
     process = program.start("wait")
@@ -92,9 +92,9 @@ def test_a_wait_that_is_interrupted_does_not_wait_for_a_hook_that_hangs(babeltop
 
 
 def test_a_hook_that_fails_is_said_on_stderr_and_in_the_log_and_changes_no_exit_code(babeltop: Program) -> None:
-    program = babeltop.configured("camb").holding("camb:e-fine", "camb:f-fine", "camb:g-fine")
+    program = babeltop.with_accounts("camb").with_jobs("camb:e-fine", "camb:f-fine", "camb:g-fine")
     hooked(program, "print('no such room'); sys.exit(7)")
-    ended: Ended = program("wait")
+    ended: CompletedCommand = program("wait")
     assert ended.code == 0
     assert ended.err.count("hook 1") == 1
     assert "ended with 7: no such room" in ended.err
@@ -104,14 +104,14 @@ def test_a_hook_that_fails_is_said_on_stderr_and_in_the_log_and_changes_no_exit_
 
 
 def test_readonly_calls_no_hook(babeltop: Program) -> None:
-    program = babeltop.configured("camb").holding("camb:r-fine")
+    program = babeltop.with_accounts("camb").with_jobs("camb:r-fine")
     kept = hooked(program)
     assert program("--readonly", "wait").code == 0
     assert told(kept) == []
 
 
 def test_a_lost_account_is_told(babeltop: Program) -> None:
-    program = babeltop.configured("camb").holding("camb:k-fine")
+    program = babeltop.with_accounts("camb").with_jobs("camb:k-fine")
     program.env["SERVICE_KEY"] = "wrong"
     kept = hooked(program, on='["refused"]')
     assert program("check").code == 3

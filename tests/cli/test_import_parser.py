@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.cli.conftest import Program
 from tui.cli import csv_format
-from tui.cli.csv_format import FLAT, flat
-from tui.cli.import_parser import Record, Wrong, records
+from tui.cli.csv_format import COLUMNS, flatten_job
+from tui.cli.import_parser import ImportRecord, InvalidRecord, parse_records
 from tui.cli.output import json_array
 from tui.domain import ids
 from tui.domain.job_state import JobState
@@ -39,9 +39,9 @@ JOBS = st.builds(
 )
 
 
-def again(text: str) -> list[Job | Wrong]:
+def again(text: str) -> list[Job | InvalidRecord]:
     """The jobs that `add -` would make of a text."""
-    return [Job(id=each.id, **each.said) if isinstance(each, Record) else each for each in records(text)]
+    return [Job(id=each.id, **each.fields) if isinstance(each, ImportRecord) else each for each in parse_records(text)]
 
 
 @given(st.lists(JOBS, max_size=4))
@@ -49,13 +49,13 @@ def test_every_job_comes_back_as_it_was(jobs: list[Job]) -> None:
     shapes = [job_with_options(JobState(job=job), "heygen", OUTLOOK) for job in jobs]
     assert again(json_array(shapes)) == jobs
     assert again("".join(msgspec.json.encode(shape).decode() + "\n" for shape in shapes)) == jobs
-    assert again(csv_format.written(FLAT, map(flat, shapes))) == jobs
+    assert again(csv_format.write_csv(COLUMNS, map(flatten_job, shapes))) == jobs
 
 
 @given(st.text(max_size=60).map(lambda text: text.replace("\0", "")))
 def test_no_cell_is_a_formula_and_every_cell_comes_back(said: str) -> None:
-    text = csv_format.written(["id", "title"], [{"id": "a", "title": said}])
-    ((_, row),) = csv_format.read(text, ",")
+    text = csv_format.write_csv(["id", "title"], [{"id": "a", "title": said}])
+    ((_, row),) = csv_format.read_rows(text, ",")
     assert row["title"] == said
     shown = list(csv.reader(io.StringIO(text, newline="")))[1][1]
     assert not shown.startswith(("=", "+", "-", "@", "\t", "\r"))
@@ -63,14 +63,16 @@ def test_no_cell_is_a_formula_and_every_cell_comes_back(said: str) -> None:
 
 @given(st.text(max_size=200) | st.sampled_from(["[" * 100_000, '{"id":' * 5000, 'id\n"', "[1]", "[", "{}", "id,\n\0,"]))
 def test_any_text_is_read_without_an_exception(text: str) -> None:
-    assert all(isinstance(each, Record | Wrong) for each in records(text))
+    assert all(isinstance(each, ImportRecord | InvalidRecord) for each in parse_records(text))
 
 
 def test_a_hostile_title_is_no_formula_in_an_export() -> None:
     state = JobState(
         job=Job(account="a", id="x"), report=Report(phase=Phase.DONE, raw_status="done", title="=cmd|'/C calc'!A0")
     )
-    (row,) = csv.DictReader(io.StringIO(csv_format.written(FLAT, [flat(job_with_options(state, "a", OUTLOOK))])))
+    (row,) = csv.DictReader(
+        io.StringIO(csv_format.write_csv(COLUMNS, [flatten_job(job_with_options(state, "a", OUTLOOK))]))
+    )
     assert row["title"] == "'=cmd|'/C calc'!A0"
 
 
@@ -87,7 +89,7 @@ def test_a_hostile_title_is_no_formula_in_an_export() -> None:
     ],
 )
 def test_what_other_programs_write_is_read(text: str, expected: list) -> None:
-    assert [tuple(each) for each in records(text)] == expected
+    assert [tuple(each) for each in parse_records(text)] == expected
 
 
 @pytest.mark.parametrize(
@@ -103,8 +105,8 @@ def test_what_other_programs_write_is_read(text: str, expected: list) -> None:
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(text: str, where: str, reason: str) -> None:
-    wrong = [each for each in records(text) if isinstance(each, Wrong)]
-    assert [each.where for each in wrong] == [where]
+    wrong = [each for each in parse_records(text) if isinstance(each, InvalidRecord)]
+    assert [each.location for each in wrong] == [where]
     assert reason in wrong[0].reason
 
 
@@ -114,7 +116,7 @@ WISHES = "keep_link = true\ndownload = true\nmuted = true\narchived = true\n"
 
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_an_export_makes_the_same_watchlist_elsewhere(four: Program, form: str) -> None:
-    four.holding("camb:-one", "camb:two", more=WHOLE + WISHES)
+    four.with_jobs("camb:-one", "camb:two", more=WHOLE + WISHES)
     before = tomllib.loads(four.watchlist.read_text())
     written = four("export", "--format", form).out
     other = four.folder / "other.toml"

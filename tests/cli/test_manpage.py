@@ -6,9 +6,9 @@ import subprocess
 import pytest
 
 from tests.cli.conftest import Program
-from tests.generate_manpage import FOLDER, MAN, pages
+from tests.generate_manpage import MAN_FOLDER, MAN_PAGE, render_pages
 from tests.support.waiting import DEADLINE
-from tui.cli.arguments import VERBS
+from tui.cli.arguments import SUBCOMMANDS
 from tui.cli.commands.completions import FILES
 
 
@@ -17,15 +17,15 @@ def ran(*command: str, stdin: str = "") -> str:
 
 
 def test_the_pages_are_the_parsers() -> None:
-    for name, text in pages().items():
-        assert (FOLDER / name).read_text("utf-8") == text, "run python -m tests.generate_manpage"
+    for name, text in render_pages().items():
+        assert (MAN_FOLDER / name).read_text("utf-8") == text, "run python -m tests.generate_manpage"
 
 
 def test_a_verb_prints_each_shells_file(babeltop: Program) -> None:
     for told, file in zip(
-        babeltop.side_by_side(*(f"completions {shell}" for shell in FILES)), FILES.values(), strict=True
+        babeltop.run_in_parallel(*(f"completions {shell}" for shell in FILES)), FILES.values(), strict=True
     ):
-        assert (told.code, told.out) == (0, (FOLDER / file).read_text("utf-8"))
+        assert (told.code, told.out) == (0, (MAN_FOLDER / file).read_text("utf-8"))
 
 
 def test_bash_completes_verbs_options_and_choices() -> None:
@@ -35,7 +35,7 @@ def test_bash_completes_verbs_options_and_choices() -> None:
         ("babeltop export --format c", "csv"),
     ):
         words = line.split()
-        script = f"""source {FOLDER / FILES["bash"]}
+        script = f"""source {MAN_FOLDER / FILES["bash"]}
         COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; COMP_LINE='{line}'; COMP_POINT={len(line)}
         _shtab_babeltop babeltop {words[-1]} {words[-2]}; echo "${{COMPREPLY[@]}}\""""
         assert ran("bash", stdin=script).split() == expected.split()
@@ -43,24 +43,24 @@ def test_bash_completes_verbs_options_and_choices() -> None:
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
 def test_fish_completes_verbs() -> None:
-    found = ran("fish", "-c", f"source {FOLDER / FILES['fish']}; complete -C 'babeltop wa'")
+    found = ran("fish", "-c", f"source {MAN_FOLDER / FILES['fish']}; complete -C 'babeltop wa'")
     assert {line.split("\t")[0] for line in found.splitlines()} == {"wait", "watch"}
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 def test_zsh_reads_its_file() -> None:
-    ran("zsh", "-n", str(FOLDER / FILES["zsh"]))
+    ran("zsh", "-n", str(MAN_FOLDER / FILES["zsh"]))
 
 
 @pytest.mark.skipif(shutil.which("man") is None, reason="man is not installed")
 def test_man_shows_every_verb_and_exit_code_without_a_warning() -> None:
     done = subprocess.run(
-        ["man", "--warnings", "-l", str(FOLDER / MAN)],
+        ["man", "--warnings", "-l", str(MAN_FOLDER / MAN_PAGE)],
         capture_output=True,
         text=True,
         check=True,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "100"},
     )
     assert done.stderr == ""
-    assert all(f"babeltop {name}" in done.stdout for name in VERBS)
+    assert all(f"babeltop {name}" in done.stdout for name in SUBCOMMANDS)
     assert "124  wait timed out" in done.stdout

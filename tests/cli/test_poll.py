@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import json_schema
-from tests.cli.conftest import Ended, Program
+from tests.cli.conftest import CompletedCommand, Program
 from tests.support.waiting import wait_until
 
 
@@ -18,7 +18,7 @@ def another(babeltop: Program, service: str) -> Callable[[str], Program]:
     """More programs like it, each over folders of its own, so that their waits can run side by side."""
 
     def make(name: str) -> Program:
-        return Program(babeltop.folder.parent / name, service).configured("heygen", "konpro", "camb", "flixu")
+        return Program(babeltop.folder.parent / name, service).with_accounts("heygen", "konpro", "camb", "flixu")
 
     return make
 
@@ -34,7 +34,7 @@ def test_wait_ends_as_its_jobs_do_and_waits_out_a_service_that_is_down(another: 
     running: dict[str, tuple[Program, subprocess.Popen[str]]] = {}
     for name, (jobs, args) in waits.items():
         program = another(name)
-        program.configured("camb", flixu=_closed_port()).holding(
+        program.with_accounts("camb", flixu=_closed_port()).with_jobs(
             *(job if ":" in job else f"camb:{job}" for job in jobs)
         )
         if name == "late":
@@ -51,7 +51,7 @@ def test_wait_ends_as_its_jobs_do_and_waits_out_a_service_that_is_down(another: 
     _told_rightly(ended)
 
 
-def _told_rightly(ended: dict[str, Ended]) -> None:
+def _told_rightly(ended: dict[str, CompletedCommand]) -> None:
     assert json_schema.problems(ended["well"].json, json_schema.JOBS) == []
     assert all(job["phase"] == "done" and job["result"] for job in ended["well"].json)
     assert "babeltop: camb:x-fail: failed\n" in ended["failed"].err
@@ -62,14 +62,14 @@ def _told_rightly(ended: dict[str, Ended]) -> None:
 
 
 def test_wait_is_over_at_once_for_what_has_ended_already(four: Program) -> None:
-    four.holding("camb:a-fine")
+    four.with_jobs("camb:a-fine")
     four("check")
     four("check")
     assert four("wait", "--timeout", "1s").code == 0
 
 
 def test_wait_gives_up_only_where_every_job_is_refused(four: Program) -> None:
-    four.holding(*(f"camb:a-{at}" for at in range(5)))
+    four.with_jobs(*(f"camb:a-{at}" for at in range(5)))
     four.env["SERVICE_KEY"] = "wrong"
     told = four("wait", "--json")
     assert told.code == 3
@@ -77,8 +77,8 @@ def test_wait_gives_up_only_where_every_job_is_refused(four: Program) -> None:
 
 
 def test_wait_for_an_archived_job_names_the_way_out(four: Program) -> None:
-    four.holding("flixu:doc_1", more="archived = true\n")
-    by_name, rest, checked = four.side_by_side("wait doc_1", "wait", "check")
+    four.with_jobs("flixu:doc_1", more="archived = true\n")
+    by_name, rest, checked = four.run_in_parallel("wait doc_1", "wait", "check")
     assert by_name.code == 2
     assert "babeltop archive --undo flixu:doc_1" in by_name.err
     assert (rest.code, checked.code) == (0, 0)
@@ -86,7 +86,7 @@ def test_wait_for_an_archived_job_names_the_way_out(four: Program) -> None:
 
 
 def test_an_interrupted_wait_is_130_and_forgets_nothing(four: Program) -> None:
-    four.holding("camb:a-stuck")("check")
+    four.with_jobs("camb:a-stuck")("check")
     waits = {number: four.start("wait") for number in (signal.SIGINT, signal.SIGTERM)}
     for number, process in waits.items():
         _until_it_heeds(process, signal.SIGTERM)
@@ -97,7 +97,7 @@ def test_an_interrupted_wait_is_130_and_forgets_nothing(four: Program) -> None:
 
 
 def test_watch_tells_a_line_a_change_until_it_is_terminated(four: Program) -> None:
-    four.holding("camb:a-fine", "camb:b-fail")
+    four.with_jobs("camb:a-fine", "camb:b-fail")
     process = four.start("watch", "--json")
     assert process.stdout
     events = []
@@ -106,21 +106,21 @@ def test_watch_tells_a_line_a_change_until_it_is_terminated(four: Program) -> No
     process.send_signal(signal.SIGTERM)
     told = four.end(process)
     assert (told.code, told.out) == (0, "")
-    assert [json_schema.problems(event, json_schema.EVENT) for event in events] == [[]] * len(events)
+    assert [json_schema.problems(event, json_schema.WATCH_EVENT) for event in events] == [[]] * len(events)
     assert [event["after"] for event in events if event["id"] == "b-fail"][-1] == "failed"
     assert {job["phase"] for job in four("list", "--json").json} == {"done", "failed"}
 
 
 def test_a_fault_that_is_the_jobs_own_state_is_exit_1(four: Program) -> None:
-    four.holding("konpro:a-missing", "konpro:b-pay")
+    four.with_jobs("konpro:a-missing", "konpro:b-pay")
     four("check")
-    told, missing, paying = four.side_by_side("check --json", "check a-missing", "check b-pay")
+    told, missing, paying = four.run_in_parallel("check --json", "check a-missing", "check b-pay")
     assert (told.code, missing.code, paying.code) == (1, 1, 1)
     assert [job["phase"] for job in told.json] == ["missing", "blocked"]
 
 
 def test_one_accounts_fault_leaves_the_others_alone_and_is_exit_3(four: Program) -> None:
-    four.configured("camb", "flixu", konpro=_closed_port()).holding("camb:a-fine", "konpro:b", "flixu:c-fine")
+    four.with_accounts("camb", "flixu", konpro=_closed_port()).with_jobs("camb:a-fine", "konpro:b", "flixu:c-fine")
     told = four("check", "--json")
     assert told.code == 3
     assert [job["fault"] and job["fault"]["kind"] for job in told.json] == [None, "offline", None]

@@ -3,7 +3,7 @@ import tomllib
 from pathlib import Path
 
 from tests.cli.conftest import Program
-from tui.cli.commands.providers import STORIES
+from tui.cli.commands.providers import SCENARIOS
 from tui.providers import loader
 from tui.simulator.scenario import WORDS
 
@@ -68,7 +68,7 @@ def test_providers_check_tells_what_is_no_report(four: Program) -> None:
     file, reply = own(four, "mine", MINE), four.folder / "reply.json"
     reply.write_text('{"run_id": 123}')
     line = f"providers check {file} --sample"
-    told, limited, kind, nowhere = four.side_by_side(
+    told, limited, kind, nowhere = four.run_in_parallel(
         f"{line} {reply}", f"{line} {reply} --status 429", f"{line} {reply} --kind dub", f"{line} /nowhere"
     )
     assert [each.code for each in (told, limited, kind, nowhere)] == [2, 0, 2, 2]
@@ -108,7 +108,7 @@ def test_simulate_on_a_taken_port_says_so(babeltop: Program) -> None:
 
 
 def test_simulate_tells_every_word_that_the_simulator_knows() -> None:
-    assert set(STORIES) == WORDS
+    assert set(SCENARIOS) == WORDS
 
 
 def test_an_example_becomes_a_service_of_ones_own(four: Program) -> None:

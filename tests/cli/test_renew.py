@@ -5,7 +5,7 @@ from tests.cli.conftest import Program
 
 
 def test_renew_prints_each_link_whole_with_what_is_left_of_it(four: Program) -> None:
-    four.holding("konpro:a-fine", "konpro:b-fine")
+    four.with_jobs("konpro:a-fine", "konpro:b-fine")
     assert four("check").code == 0
     told = four("renew", "a-fine")
     (line,) = told.out.splitlines()
@@ -16,7 +16,7 @@ def test_renew_prints_each_link_whole_with_what_is_left_of_it(four: Program) -> 
 
 
 def test_renew_in_json_is_the_jobs_own_shape(four: Program) -> None:
-    four.holding("konpro:a-fine", "heygen:b-fine")
+    four.with_jobs("konpro:a-fine", "heygen:b-fine")
     assert four("wait").code == 0
     told = four("renew", "a-fine", "b-fine", "--json")
     assert told.code == 0
@@ -25,15 +25,15 @@ def test_renew_in_json_is_the_jobs_own_shape(four: Program) -> None:
 
 
 def test_renew_asks_only_what_it_is_told(four: Program) -> None:
-    four.holding("konpro:a-fine", "konpro:b-fine")
+    four.with_jobs("konpro:a-fine", "konpro:b-fine")
     assert four("renew").code == 2
     four("renew", "a-fine")
     assert [job["phase"] == "new" for job in four("list", "--json").json] == [False, True]
 
 
 def test_a_job_that_has_no_link_is_exit_1_and_one_that_was_not_answered_exit_3(four: Program) -> None:
-    four.configured("camb", "flixu", konpro="http://127.0.0.1:9").holding("flixu:a-stuck", "konpro:b")
-    nothing, unreached = four.side_by_side("renew a-stuck", "renew konpro:b")
+    four.with_accounts("camb", "flixu", konpro="http://127.0.0.1:9").with_jobs("flixu:a-stuck", "konpro:b")
+    nothing, unreached = four.run_in_parallel("renew a-stuck", "renew konpro:b")
     assert (nothing.code, nothing.out) == (1, "")
     assert "flixu:a-stuck: this job has no such link yet" in nothing.err
     assert (unreached.code, unreached.out) == (3, "")

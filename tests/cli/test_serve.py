@@ -144,7 +144,7 @@ async def test_with_a_token_nothing_is_reached_before_it_is_said(four: Program) 
 
 
 def test_another_address_without_a_token_is_refused(four: Program) -> None:
-    for told in four.side_by_side("serve --host 0.0.0.0", "serve --host ::", "serve --host 192.0.2.1"):
+    for told in four.run_in_parallel("serve --host 0.0.0.0", "serve --host ::", "serve --host 192.0.2.1"):
         assert told.code == 2
         assert "BABELTOP_SERVE_TOKEN" in told.err
     file = four.folder / "token"

@@ -10,7 +10,7 @@ from tests.cli.conftest import Program
 
 
 def test_check_then_list_say_the_same(four: Program) -> None:
-    four.holding("heygen:a-fine", "heygen:b-fail", "camb:c-fine", more='label = "Spring launch"\ntags = ["launch"]\n')
+    four.with_jobs("heygen:a-fine", "heygen:b-fail", "camb:c-fine", more='label = "Spring launch"\ntags = ["launch"]\n')
     four("check")
     checked = four("check", "--json")
     listed = four("list", "--json")
@@ -27,14 +27,14 @@ def test_check_then_list_say_the_same(four: Program) -> None:
 
 
 def test_a_second_check_keeps_an_estimates_anchor(four: Program) -> None:
-    four.holding("konpro:a-fine")("check")
+    four.with_jobs("konpro:a-fine")("check")
     first, second = four("check", "--json").json, four("check", "--json").json
     assert first[0]["links"][0]["expires_at"] == second[0]["links"][0]["expires_at"] is not None
     assert second[0]["checked_at"] >= first[0]["checked_at"]
 
 
 def test_list_filters_by_ref_phase_and_tag_in_the_watchlists_order(four: Program) -> None:
-    four.holding("flixu:doc_3", "flixu:doc_1", more='tags = ["a"]\n')
+    four.with_jobs("flixu:doc_3", "flixu:doc_1", more='tags = ["a"]\n')
     four("add", "doc_2", "--tag", "b")
     expected = {
         "": ["doc_3", "doc_1", "doc_2"],
@@ -43,12 +43,12 @@ def test_list_filters_by_ref_phase_and_tag_in_the_watchlists_order(four: Program
         "--phase timed-out": [],
         "--phase new --phase done --tag a": ["doc_3", "doc_1"],
     }
-    listed = four.side_by_side(*(f"list --json {args}" for args in expected))
+    listed = four.run_in_parallel(*(f"list --json {args}" for args in expected))
     assert [[job["id"] for job in told.json] for told in listed] == list(expected.values())
 
 
 def test_a_table_in_a_pipe_is_whole_and_says_what_is_wrong(four: Program) -> None:
-    four.holding("flixu:doc-fail-1", more=f'label = "{"L" * 200}"\n')
+    four.with_jobs("flixu:doc-fail-1", more=f'label = "{"L" * 200}"\n')
     four("check")
     four("check")
     told = four("list")
@@ -59,7 +59,7 @@ def test_a_table_in_a_pipe_is_whole_and_says_what_is_wrong(four: Program) -> Non
 
 
 def test_on_a_terminal_no_line_is_wider_than_it(four: Program) -> None:
-    four.holding("flixu:doc-fail-1", more=f'label = "{"季度回顾" * 40}"\n')
+    four.with_jobs("flixu:doc-fail-1", more=f'label = "{"季度回顾" * 40}"\n')
     control, terminal = pty.openpty()
     env = four.env | {"COLUMNS": "80"}
     os.set_blocking(control, False)
@@ -83,7 +83,7 @@ def test_what_stands_in_the_file_cannot_drive_the_terminal(four: Program) -> Non
 
 
 def test_a_reader_that_leaves_early_is_no_error(four: Program) -> None:
-    four.holding(*(f"camb:job-{at}" for at in range(3000)))
+    four.with_jobs(*(f"camb:job-{at}" for at in range(3000)))
     command = f"{sys.executable} -m tui list | head -1; exit ${{PIPESTATUS[0]}}"
     told = subprocess.run(["bash", "-c", command], env=four.env, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")
@@ -91,11 +91,11 @@ def test_a_reader_that_leaves_early_is_no_error(four: Program) -> None:
 
 
 def test_log_tells_the_changes_in_their_order(four: Program) -> None:
-    four.holding("heygen:a-fine", "heygen:b-fail")
+    four.with_jobs("heygen:a-fine", "heygen:b-fail")
     four("check", "a-fine")
     four("check")
     four("check")
-    told, one, none, plain = four.side_by_side(
+    told, one, none, plain = four.run_in_parallel(
         "log --json", "log b-fail --since 1h --json", "log --since 0s", "log b-fail"
     )
     assert json_schema.problems(told.json, json_schema.CHANGES) == []
@@ -107,7 +107,7 @@ def test_log_tells_the_changes_in_their_order(four: Program) -> None:
 
 
 def test_export_is_csv_or_json(four: Program) -> None:
-    four.holding("heygen:a-fine", more="label = 'Spring, \"launch\"\u00e9'\ntags = ['a', 'b']\n")
+    four.with_jobs("heygen:a-fine", more="label = 'Spring, \"launch\"\u00e9'\ntags = ['a', 'b']\n")
     four("check")
     four("check")
     (row,) = csv.DictReader(io.StringIO(four("export").out))
@@ -117,6 +117,6 @@ def test_export_is_csv_or_json(four: Program) -> None:
 
 
 def test_nothing_to_show_is_said_on_stderr_only(babeltop: Program) -> None:
-    ended = babeltop.side_by_side("list", "log", "list --json", "log --json", "export --format json")
+    ended = babeltop.run_in_parallel("list", "log", "list --json", "log --json", "export --format json")
     assert [(told.code, told.out) for told in ended] == [(0, ""), (0, ""), (0, "[]\n"), (0, "[]\n"), (0, "[]\n")]
     assert all(told.err.startswith("babeltop: no ") for told in ended[:4])

@@ -40,7 +40,7 @@ def crash(*_args, **_options):
     link, key = {link!r}, {key!r}
     raise RuntimeError("sabotage")
 {name}.{method} = crash
-from tui.cli import run
+from tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
 """The program with one method that fails; its locals hold what no traceback may show."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.cli.output import UsageError, say
+from tui.cli.output import UsageError, print_message
 from tui.domain import ids
 from tui.domain.models import Ref
 from tui.presentation.queries import EvaluationContext
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(args: "Namespace") -> Generator[Library]:
+def open_workspace(args: "Namespace") -> Generator[Library]:
     """The library; at the end what it warns of is said. Raises SettingsError and ProviderError."""
     watchlist = Path(args.watchlist).expanduser() if args.watchlist else None
     library = Library(Places.usual(watchlist), os.environ, readonly=args.readonly)
@@ -27,10 +27,10 @@ def opened(args: "Namespace") -> Generator[Library]:
     finally:
         library.close()
         for warning in dict.fromkeys(library.warnings):
-            say(f"warning: {warning}")
+            print_message(f"warning: {warning}")
 
 
-def chosen(library: Library, texts: Sequence[str], refs: Collection[Ref]) -> list[Ref]:
+def resolve_refs(library: Library, texts: Sequence[str], refs: Collection[Ref]) -> list[Ref]:
     """The jobs among `refs` that the texts name, in the watchlist's order; without texts all of them.
 
     Raises UsageError, which names every text that names no job.
@@ -49,6 +49,6 @@ def chosen(library: Library, texts: Sequence[str], refs: Collection[Ref]) -> lis
     return [ref for ref in refs if ref in named]
 
 
-def outlook(library: Library) -> EvaluationContext:
+def evaluation_context(library: Library) -> EvaluationContext:
     """What jobs are judged by, now."""
     return library.outlook(time.time())

@@ -2,34 +2,34 @@
 
 from typing import cast
 
-from tui.cli.output import USAGE, UsageError, say
+from tui.cli.output import USAGE, UsageError, print_message
 
-SOFTWARE = 70
+INTERNAL_ERROR = 70
 """Exit code of an error of our own, as sysexits.h has it."""
 
 
-def told(error: Exception) -> int:
+def report(error: Exception) -> int:
     """Says what went wrong; returns the exit code."""
-    error = _root(error)
-    if foreseen(error):
-        say(str(error))
+    error = _unwrap(error)
+    if is_expected(error):
+        print_message(str(error))
         return USAGE
     if isinstance(error, OSError) and error.filename:
-        say(f"{error.filename}: {error.strerror}")
+        print_message(f"{error.filename}: {error.strerror}")
         return USAGE
-    say(f"an error of babeltop's own: {type(error).__name__}; {_logged(error)}")
-    return SOFTWARE
+    print_message(f"an error of babeltop's own: {type(error).__name__}; {_log_traceback(error)}")
+    return INTERNAL_ERROR
 
 
-def _root(error: Exception) -> Exception:
+def _unwrap(error: Exception) -> Exception:
     """The error itself, out of the groups that tasks put around it."""
     if not isinstance(error, ExceptionGroup):
         return error
     group = cast("ExceptionGroup[Exception]", error)
-    return _root(group.exceptions[0]) if len(group.exceptions) == 1 else group
+    return _unwrap(group.exceptions[0]) if len(group.exceptions) == 1 else group
 
 
-def foreseen(error: Exception) -> bool:
+def is_expected(error: Exception) -> bool:
     """Whether the error was made for an operator to read."""
     if isinstance(error, UsageError):
         return True
@@ -45,7 +45,7 @@ def foreseen(error: Exception) -> bool:
     )
 
 
-def _logged(error: Exception) -> str:
+def _log_traceback(error: Exception) -> str:
     """Where the traceback is, or why it is nowhere."""
     import logging
 

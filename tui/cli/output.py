@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from tui.domain.job_state import JobState
 from tui.domain.models import PROBLEMS, Fault, FaultKind
 
-OK, PROBLEM, USAGE, FAULT, LATE = 0, 1, 2, 3, 124
+OK, PROBLEM, USAGE, FAULT, WAIT_TIMED_OUT = 0, 1, 2, 3, 124
 """Exit codes: all well; a job came to no good end; usage or configuration; a fault; wait timed out."""
 
-_WAITING_FOR_SOMEBODY = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
+_JOB_STATE_FAULTS = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
 """Faults that are the job's state rather than the ask's failure: its phase says them."""
 
 
@@ -18,14 +18,14 @@ class UsageError(Exception):
     """What was asked for cannot be done; `str()` is for the operator. Exit code 2."""
 
 
-def say(message: str) -> None:
+def print_message(message: str) -> None:
     """A message to stderr, harmless whatever it quotes."""
     from tui.presentation.formatting import clean
 
     print(f"babeltop: {clean(message, 10_000, keep_lines=True)}", file=sys.stderr, flush=True)
 
 
-def data(text: str) -> bool:
+def write_stdout(text: str) -> bool:
     """Writes to stdout at once. False: nobody reads it any more (`babeltop list | head`), which is no error."""
     try:
         sys.stdout.write(text)
@@ -52,17 +52,17 @@ def json_array(values: Iterable[object]) -> str:
     return "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n"
 
 
-def code(states: Iterable[JobState]) -> int:
+def exit_code(states: Iterable[JobState]) -> int:
     """The exit code for jobs that were asked."""
     states = tuple(states)
-    if any(state.fault is not None and state.fault.kind not in _WAITING_FOR_SOMEBODY for state in states):
+    if any(state.fault is not None and state.fault.kind not in _JOB_STATE_FAULTS for state in states):
         return FAULT
     return PROBLEM if any(state.phase in PROBLEMS for state in states) else OK
 
 
-def fault_code(faults: Iterable[Fault | None]) -> int:
+def fault_exit_code(faults: Iterable[Fault | None]) -> int:
     """The exit code for jobs that were asked for something, by why they did not bring it."""
     kinds = {fault.kind for fault in faults if fault is not None}
-    if kinds - _WAITING_FOR_SOMEBODY:
+    if kinds - _JOB_STATE_FAULTS:
         return FAULT
     return PROBLEM if kinds else OK

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import tui
-from tui.cli.arguments import VERBS, watchlist
+from tui.cli.arguments import SUBCOMMANDS, add_watchlist_option
 
-__all__ = ["Namespace", "build"]
+__all__ = ["Namespace", "build_parser"]
 
-WIDEST = 100
+MAX_WIDTH = 100
 """Columns of help text at most: longer lines are hard to read."""
 
-_ABOUT = """\
+_DESCRIPTION = """\
 top for translation jobs: status, progress and link expiry of every service
 in one live table. Without a verb: the dashboard. `babeltop VERB --help` says
 more of each, with an example."""
@@ -37,7 +37,7 @@ files:
   state folder     BABELTOP_STATE_DIR, else the system's: on Linux
                    ~/.local/state/babeltop; holds journal.db and babeltop.log"""
 
-_EXITS = """\
+_EXIT_CODES = """\
 exit codes, the first that applies:
   130  interrupted
     2  usage, configuration or an unknown ref; doctor: this machine
@@ -53,7 +53,7 @@ class _Formatter(RawDescriptionHelpFormatter):
     """Keeps written lines; asks the terminal for its width itself, since argparse's way imports five archivers."""
 
     def __init__(self, prog: str, *_: object) -> None:
-        super().__init__(prog, max_help_position=24, width=min(WIDEST, _width()))
+        super().__init__(prog, max_help_position=24, width=min(MAX_WIDTH, _terminal_width()))
 
 
 class _Parser(ArgumentParser):
@@ -68,12 +68,12 @@ class _Parser(ArgumentParser):
 
     def _check_value(self, action: Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
-            verb = action.dest in {"verb", "what"}
-            choices = VERBS if action.dest == "verb" else action.choices
-            raise ArgumentError(None if verb else action, _unknown(str(value), choices, verb=verb))
+            verb = action.dest in {"subcommand", "action"}
+            choices = SUBCOMMANDS if action.dest == "subcommand" else action.choices
+            raise ArgumentError(None if verb else action, _describe_unknown(str(value), choices, is_subcommand=verb))
 
 
-class _Root(_Parser):
+class _RootParser(_Parser):
     """The parser of everything, whose help looks up what it tells of the services only when it is asked for."""
 
     def format_help(self) -> str:
@@ -81,16 +81,16 @@ class _Root(_Parser):
         environment = "\n".join(
             ("environment (each alone makes an account):", *(f"  {name}" for name in _key_variables()))
         )
-        self.epilog = "\n\n".join((*_groups(), _EXAMPLES, _FILES, environment, _EXITS))
+        self.epilog = "\n\n".join((*_subcommand_groups(), _EXAMPLES, _FILES, environment, _EXIT_CODES))
         return super().format_help()
 
 
-def build(argv: Sequence[str] | None = None) -> ArgumentParser:
+def build_parser(argv: Sequence[str] | None = None) -> ArgumentParser:
     """The parser. With `argv`, only the verbs named in it have one of their own, which saves `list` 6 ms."""
-    root = _Root(
+    root = _RootParser(
         prog="babeltop",
         usage="babeltop [--demo] [--readonly] [--watchlist FILE]\n       babeltop VERB ...",
-        description=_ABOUT,
+        description=_DESCRIPTION,
     )
     root.add_argument("--version", action="version", version=f"babeltop {tui.__version__}")
     root.add_argument("--demo", action="store_true", help="the dashboard over made-up services; nothing is saved")
@@ -99,23 +99,23 @@ def build(argv: Sequence[str] | None = None) -> ArgumentParser:
         action="store_true",
         help="forbids writing the watchlist, downloads, hooks and open; it still asks",
     )
-    watchlist(root, default=None)
-    root.set_defaults(run="dashboard:show")
-    verbs = root.add_subparsers(dest="verb", metavar="VERB", prog="babeltop", help=SUPPRESS, parser_class=_Parser)
-    for name, verb in VERBS.items():
+    add_watchlist_option(root, default=None)
+    root.set_defaults(entry_point="dashboard:run_dashboard")
+    verbs = root.add_subparsers(dest="subcommand", metavar="VERB", prog="babeltop", help=SUPPRESS, parser_class=_Parser)
+    for name, verb in SUBCOMMANDS.items():
         if argv is None or name in argv:
             parser = verbs.add_parser(
                 name, help=verb.summary, description=verb.summary, epilog=f"example:\n  {verb.example}"
             )
-            parser.set_defaults(run=verb.run)
-            verb.arguments(parser)
+            parser.set_defaults(entry_point=verb.entry_point)
+            verb.add_arguments(parser)
     return root
 
 
-def _groups() -> Iterator[str]:
+def _subcommand_groups() -> Iterator[str]:
     """The verbs with their summaries, a paragraph for each group."""
-    for group in dict.fromkeys(verb.group for verb in VERBS.values()):
-        lines = [f"  {name:<16} {verb.summary}" for name, verb in VERBS.items() if verb.group == group]
+    for group in dict.fromkeys(verb.group for verb in SUBCOMMANDS.values()):
+        lines = [f"  {name:<16} {verb.summary}" for name, verb in SUBCOMMANDS.items() if verb.group == group]
         yield "\n".join([f"{group}:", *lines])
 
 
@@ -130,16 +130,16 @@ def _key_variables() -> list[str]:
     return list(found)
 
 
-def _unknown(value: str, choices: Iterable[Any], *, verb: bool) -> str:
+def _describe_unknown(value: str, choices: Iterable[Any], *, is_subcommand: bool) -> str:
     from difflib import get_close_matches  # 3 ms, and only wrong words need it
 
     names = [str(choice) for choice in choices]
     near = get_close_matches(value, names, n=1)
     way_out = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-    return f"there is no {'verb ' if verb else ''}{value!r}; {way_out}"
+    return f"there is no {'verb ' if is_subcommand else ''}{value!r}; {way_out}"
 
 
-def _width() -> int:
+def _terminal_width() -> int:
     """Columns of the terminal; 80 where there is none."""
     told = os.environ.get("COLUMNS", "")
     if told.isdigit() and int(told):

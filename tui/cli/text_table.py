@@ -13,46 +13,46 @@ from tui.presentation.formatting import clean
 from tui.presentation.queries import EvaluationContext
 
 GAP = "  "
-LEAST = 8
+MIN_COLUMN_WIDTH = 8
 """Cells below which no column is cut."""
 
-_TICKING = (Column("lang", "LANG", 7), Column("age", "AGE", 6), Column("link", "LINK", 9))
-_TITLES = ("STATUS", "ACCOUNT", "ID", "NAME", *(column.title for column in _TICKING), "REMARKS")
+_TIME_COLUMNS = (Column("lang", "LANG", 7), Column("age", "AGE", 6), Column("link", "LINK", 9))
+_HEADERS = ("STATUS", "ACCOUNT", "ID", "NAME", *(column.title for column in _TIME_COLUMNS), "REMARKS")
 
 
-def jobs(states: Iterable[JobState], outlook: EvaluationContext) -> str:
+def render_jobs(states: Iterable[JobState], outlook: EvaluationContext) -> str:
     """A table of jobs, with a line of titles; nothing for no jobs."""
     face = RenderOptions(outlook)
-    found = [_row(state, face) for state in states]
-    return drawn([_TITLES, *found], cut=(2, 3, len(_TITLES) - 1)) if found else ""
+    found = [_job_row(state, face) for state in states]
+    return render([_HEADERS, *found], shrinkable=(2, 3, len(_HEADERS) - 1)) if found else ""
 
 
-def drawn(lines: Sequence[Sequence[str]], cut: Sequence[int]) -> str:
+def render(rows: Sequence[Sequence[str]], shrinkable: Sequence[int]) -> str:
     """Lines of cells, one column under another; `cut` are the columns that give way on a terminal that is narrow."""
-    lines = [[clean(cell) or EMPTY_CELL for cell in line] for line in lines]
-    widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
-    columns = room()
+    rows = [[clean(cell) or EMPTY_CELL for cell in line] for line in rows]
+    widths = [max(map(_text_width, column)) for column in zip(*rows, strict=True)]
+    columns = terminal_width()
     while columns is not None and sum(widths) + len(GAP) * (len(widths) - 1) > columns:
-        widest = max(cut, key=lambda column: widths[column])
-        if widths[widest] <= LEAST:
+        widest = max(shrinkable, key=lambda column: widths[column])
+        if widths[widest] <= MIN_COLUMN_WIDTH:
             break
         widths[widest] -= 1
-    return "".join(f"{GAP.join(map(_fit, line, widths)).rstrip()}\n" for line in lines)
+    return "".join(f"{GAP.join(map(_fit, line, widths)).rstrip()}\n" for line in rows)
 
 
-def _row(state: JobState, face: RenderOptions) -> tuple[str, ...]:
+def _job_row(state: JobState, face: RenderOptions) -> tuple[str, ...]:
     called = queries.display_name(state)
     return (
         state.phase,
         state.job.account,
         state.job.id,
         EMPTY_CELL if called == state.job.id else called,
-        *(cell.text for cell in columns.row_cells(state, _TICKING, face)),
-        "; ".join(_remarks(state, face.context)),
+        *(cell.text for cell in columns.row_cells(state, _TIME_COLUMNS, face)),
+        "; ".join(_messages(state, face.context)),
     )
 
 
-def _remarks(state: JobState, outlook: EvaluationContext) -> Iterable[str]:
+def _messages(state: JobState, outlook: EvaluationContext) -> Iterable[str]:
     """What an operator should notice: flags, and why the last ask or the job itself failed."""
     for flag in queries.flags(state, outlook):
         yield f"unknown word {state.report.raw_status!r}" if flag is Flag.UNKNOWN and state.report else flag
@@ -64,7 +64,7 @@ def _remarks(state: JobState, outlook: EvaluationContext) -> Iterable[str]:
         yield state.report.message
 
 
-def room() -> int | None:
+def terminal_width() -> int | None:
     """Columns of the terminal on stdout; None: it is no terminal."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
@@ -72,12 +72,12 @@ def room() -> int | None:
         return None
 
 
-def _cells(text: str) -> int:
+def _text_width(text: str) -> int:
     """Cells that a text takes on a terminal."""
-    return len(text) if text.isascii() else sum(map(_cell, text))
+    return len(text) if text.isascii() else sum(map(_character_width, text))
 
 
-def _cell(character: str) -> int:
+def _character_width(character: str) -> int:
     if category(character) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if east_asian_width(character) in "WF" else 1
@@ -85,10 +85,10 @@ def _cell(character: str) -> int:
 
 def _fit(text: str, width: int) -> str:
     """The text in exactly so many cells."""
-    taken = _cells(text)
+    taken = _text_width(text)
     if taken > width:
         while taken > width - 1:
-            taken -= _cell(text[-1])
+            taken -= _character_width(text[-1])
             text = text[:-1]
         text, taken = f"{text}…", taken + 1
     return text + " " * (width - taken)

@@ -22,16 +22,16 @@ from aiohttp_jinja2 import template
 from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
-from tui.cli.output import say
+from tui.cli.output import print_message
 from tui.cli.parser import Namespace
 from tui.runtime import logfile
 from tui.storage import paths
 
-SESSIONS = 20
+MAX_SESSIONS = 20
 """Browsers at once: each has a process of its own."""
-PATIENCE = 5.0
+STOP_TIMEOUT = 5.0
 """Seconds that a dashboard may take to end once its browser is gone."""
-CELLS_MOST = 1000
+MAX_CELLS = 1000
 """Columns or lines of a browser's terminal."""
 COOKIE = "babeltop"
 HEADERS = {
@@ -55,18 +55,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class Gate:
+class AccessControl:
     """Lets in who may. The token itself never leaves it: a browser gets what is made of it."""
 
     def __init__(self, token: str | None) -> None:
         """`token` None: only this machine is served, and no other page."""
         self._token = token
-        self._pass = hmac.new((token or "").encode(), b"babeltop serve", sha256).hexdigest()
+        self._cookie_value = hmac.new((token or "").encode(), b"babeltop serve", sha256).hexdigest()
 
     @web.middleware
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Every request goes through here first, a websocket's too."""
-        response = await self._answer(request, handler)
+        response = await self._respond(request, handler)
         if not response.prepared:
             own = f"ws://{request.host} wss://{request.host}"
             policy = f"default-src 'self'; connect-src 'self' {own}; style-src 'self' 'unsafe-inline'; "
@@ -74,9 +74,9 @@ class Gate:
             response.headers.update({**HEADERS, "Content-Security-Policy": policy})
         return response
 
-    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self._token is not None and not self._knows(request):
-            return await self._asked(request)
+    async def _respond(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._token is not None and not self._is_authenticated(request):
+            return await self._handle_login(request)
         if self._token is None and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             return web.Response(status=403, text="this is served to its own machine only")
         origin = request.headers.get("Origin")
@@ -87,36 +87,36 @@ class Gate:
         except web.HTTPException as error:
             return error
 
-    def _knows(self, request: web.Request) -> bool:
+    def _is_authenticated(self, request: web.Request) -> bool:
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        return self._same(request.cookies.get(COOKIE, ""), self._pass) or (
-            scheme.lower() == "bearer" and self._same(bearer.strip(), self._token or "")
+        return self._is_equal(request.cookies.get(COOKIE, ""), self._cookie_value) or (
+            scheme.lower() == "bearer" and self._is_equal(bearer.strip(), self._token or "")
         )
 
-    async def _asked(self, request: web.Request) -> web.StreamResponse:
+    async def _handle_login(self, request: web.Request) -> web.StreamResponse:
         """The form for the token; what it sends, if it is right, opens the door for this browser."""
         if request.method == "POST" and request.path == "/":
             form = await request.post()
-            if self._same(str(form.get("token", "")).strip(), self._token or ""):
+            if self._is_equal(str(form.get("token", "")).strip(), self._token or ""):
                 welcome = web.Response(status=303, headers={"Location": "/"})
                 secure = request.headers.get("X-Forwarded-Proto") == "https"
-                welcome.set_cookie(COOKIE, self._pass, httponly=True, samesite="Strict", secure=secure)
+                welcome.set_cookie(COOKIE, self._cookie_value, httponly=True, samesite="Strict", secure=secure)
                 return welcome
             log.warning("a wrong token from %s", request.remote)
         return web.Response(status=401, text=_LOGIN, content_type="text/html")
 
     @staticmethod
-    def _same(given: str, right: str) -> bool:
+    def _is_equal(given: str, expected: str) -> bool:
         """Takes as long whatever is given."""
-        return hmac.compare_digest(sha256(given.encode(errors="replace")).digest(), sha256(right.encode()).digest())
+        return hmac.compare_digest(sha256(given.encode(errors="replace")).digest(), sha256(expected.encode()).digest())
 
 
-class Dashboards(Server):
+class DashboardServer(Server):
     """textual-serve behind a gate: each browser gets a dashboard of its own."""
 
     def __init__(self, command: str, host: str, port: int, token: str | None) -> None:
         super().__init__(command, host=host, port=port, title="babeltop")  # pyright: ignore[reportUnknownMemberType]
-        self._gate = Gate(token)
+        self._access_control = AccessControl(token)
         self._sockets = set[web.WebSocketResponse]()
 
     def initialize_logging(self) -> None:
@@ -126,12 +126,12 @@ class Dashboards(Server):
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
-        app.middlewares.append(self._gate.__call__)
+        app.middlewares.append(self._access_control.__call__)
         return app
 
     async def on_startup(self, app: web.Application) -> None:  # noqa: ARG002  theirs
         """Says where it is to be seen."""
-        say(f"open {self.public_url} in a browser; ^C ends it, and every dashboard in it")
+        print_message(f"open {self.public_url} in a browser; ^C ends it, and every dashboard in it")
 
     @template("app_index.html")
     async def handle_index(self, request: web.Request) -> dict[str, object]:
@@ -146,8 +146,8 @@ class Dashboards(Server):
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """One dashboard, as long as its browser stays."""
-        if len(self._sockets) >= SESSIONS:
-            raise web.HTTPServiceUnavailable(text=f"there are {SESSIONS} dashboards already")
+        if len(self._sockets) >= MAX_SESSIONS:
+            raise web.HTTPServiceUnavailable(text=f"there are {MAX_SESSIONS} dashboards already")
         socket = web.WebSocketResponse(heartbeat=15)
         self._sockets.add(socket)
 
@@ -156,14 +156,14 @@ class Dashboards(Server):
 
         try:
             await socket.prepare(request)
-            service = _Service(
+            service = _DashboardProcess(
                 self.command,
                 write_bytes=socket.send_bytes,
                 write_str=socket.send_str,
                 close=closed,
                 download_manager=self.download_manager,
             )
-            await service.start(_cells(request, "width", 80), _cells(request, "height", 24))
+            await service.start(_query_cells(request, "width", 80), _query_cells(request, "height", 24))
             try:
                 await self._process_messages(socket, service)
             finally:
@@ -177,40 +177,40 @@ class Dashboards(Server):
         await asyncio.gather(*(socket.close() for socket in self._sockets))
 
 
-class _Service(AppService):
+class _DashboardProcess(AppService):
     """A dashboard's process, whose end is waited for; one that does not end by itself is ended."""
 
     async def stop(self) -> None:
         """Ends it."""
         if (process := self._process) is None:
             return
-        ending = asyncio.create_task(self._end(process))
-        _, late = await asyncio.wait({ending}, timeout=PATIENCE)  # a cancellation would be swallowed on the way
+        ending = asyncio.create_task(self._drain_and_wait(process))
+        _, late = await asyncio.wait({ending}, timeout=STOP_TIMEOUT)  # a cancellation would be swallowed on the way
         if late:
             log.warning("a dashboard did not end by itself, and was killed")
             process.kill()
         await ending
 
-    async def _end(self, process: Process) -> None:
+    async def _drain_and_wait(self, process: Process) -> None:
         await super().stop()
         while process.stdout is not None and await process.stdout.read(65536):
             pass  # nobody is there to see it, and a full pipe would keep the process from ending
         await process.wait()
 
 
-def _cells(request: web.Request, name: str, default: int) -> int:
+def _query_cells(request: web.Request, name: str, default: int) -> int:
     told = request.query.get(name, "")
-    return min(int(told), CELLS_MOST) if told.isdecimal() and int(told) else default
+    return min(int(told), MAX_CELLS) if told.isdecimal() and int(told) else default
 
 
-def command(args: Namespace) -> str:
+def dashboard_command(args: Namespace) -> str:
     """The shell command that textual-serve runs for each browser."""
     given = ["--watchlist", str(Path(args.watchlist).expanduser().absolute())] if args.watchlist else []
     given += ["--readonly"] if args.readonly else []
     return f"exec {shlex.join([sys.executable, '-m', 'tui', *given])}"
 
 
-def served(command: str, host: str, port: int, token: str | None) -> None:
+def run_server(command: str, host: str, port: int, token: str | None) -> None:
     """Serves until SIGINT or SIGTERM. Raises OSError."""
     os.environ.pop("BABELTOP_SERVE_TOKEN", None)  # the dashboards' processes need not know it
-    Dashboards(command, host, port, token).serve()
+    DashboardServer(command, host, port, token).serve()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import tui
-from tui.cli.output import OK, data
+from tui.cli.output import OK, write_stdout
 from tui.cli.parser import Namespace
 
 FILES = {"bash": "babeltop.bash", "zsh": "_babeltop", "fish": "babeltop.fish"}
@@ -11,5 +11,5 @@ FILES = {"bash": "babeltop.bash", "zsh": "_babeltop", "fish": "babeltop.fish"}
 
 def completions(args: Namespace) -> int:
     """The subcommand completions: shell completion files, generated from the parser by `tests.generate_manpage`."""
-    data((Path(tui.__file__).parent / "man" / FILES[args.shell]).read_text("utf-8"))
+    write_stdout((Path(tui.__file__).parent / "man" / FILES[args.shell]).read_text("utf-8"))
     return OK

@@ -4,19 +4,19 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tui.cli.context import opened
+from tui.cli.context import open_workspace
 from tui.cli.output import UsageError
 
 if TYPE_CHECKING:
     from tui.cli.parser import Namespace
 
-_WEB = "web_driver"
+_WEB_DRIVER = "web_driver"
 """Stands in TEXTUAL_DRIVER where `serve` runs the dashboard for a browser, through pipes."""
 
 
-def show(args: "Namespace") -> int:
+def run_dashboard(args: "Namespace") -> int:
     """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal, or a dumb one."""
-    if _WEB not in os.environ.get("TEXTUAL_DRIVER", ""):
+    if _WEB_DRIVER not in os.environ.get("TEXTUAL_DRIVER", ""):
         _check_terminal()
     from tui.dashboard.app import run
     from tui.runtime import logfile
@@ -27,7 +27,7 @@ def show(args: "Namespace") -> int:
         with staged() as (library, transport):
             logfile.start(library.places.state)
             return run(library, transport=transport, demo=True)
-    with opened(args) as library:
+    with open_workspace(args) as library:
         library.fetch_keys()
         logfile.start(library.places.state)
         return run(library)

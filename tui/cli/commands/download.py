@@ -5,11 +5,11 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from tui.cli.commands.poll import brought
-from tui.cli.context import chosen, opened
-from tui.cli.output import FAULT, OK, PROBLEM, UsageError, data, json_array, say
+from tui.cli.commands.poll import run_until_signal
+from tui.cli.context import open_workspace, resolve_refs
+from tui.cli.output import FAULT, OK, PROBLEM, UsageError, json_array, print_message, write_stdout
 from tui.cli.parser import Namespace
-from tui.cli.subscriber import Ear
+from tui.cli.subscriber import EngineSubscriber
 from tui.domain import artifacts
 from tui.domain.models import DownloadedFile, Phase, Ref
 from tui.engine.api import Notice, Progress, Stage
@@ -19,40 +19,42 @@ from tui.presentation.json_output import JsonObject
 from tui.runtime import logfile
 from tui.storage.workspace import Library
 
-BAR = 20
+BAR_WIDTH = 20
 """Cells of the bar."""
 
 
 def download(args: Namespace) -> int:
     """`download`: saves the files of each job, whichever are missing."""
-    with opened(args) as library:
-        refs = _wanted(library, args)
-        carrier = _Carrier(refs, as_json=args.json)
+    with open_workspace(args) as library:
+        refs = _select_jobs(library, args)
+        carrier = DownloadReporter(refs, as_json=args.json)
         if refs:
-            brought(_download(library, carrier, refs, args.dir))
+            run_until_signal(_download(library, carrier, refs, args.dir))
         if args.json:
-            data(json_array(carrier.shape(ref) for ref in refs))
-    return carrier.code
+            write_stdout(json_array(carrier.to_json(ref) for ref in refs))
+    return carrier.exit_code
 
 
-def _wanted(library: Library, args: Namespace) -> list[Ref]:
+def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
     """The jobs that were named; else all that are known to be done."""
     if library.readonly:
         raise UsageError("--readonly forbids downloads")
     board = library.board()
-    refs = chosen(library, args.refs, board)
+    refs = resolve_refs(library, args.refs, board)
     if not args.refs:
         refs = [ref for ref in refs if board[ref].phase is Phase.DONE and not board[ref].job.archived]
     if not refs:
-        say("no job is done yet: `babeltop check` asks them" if board else "there are no jobs: add some first")
+        print_message(
+            "no job is done yet: `babeltop check` asks them" if board else "there are no jobs: add some first"
+        )
     library.fetch_keys()
     logfile.start(library.places.state)
     return refs
 
 
-async def _download(library: Library, carrier: "_Carrier", refs: Sequence[Ref], folder: str | None) -> None:
+async def _download(library: Library, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None) -> None:
     """Asks what is not known to be done, and then fetches what is."""
-    session = Session(library, carrier, only=frozenset(refs), aside=asyncio.to_thread)
+    session = Session(library, reporter, only=frozenset(refs), aside=asyncio.to_thread)
     session.open()
     await session.check(
         [
@@ -64,72 +66,72 @@ async def _download(library: Library, carrier: "_Carrier", refs: Sequence[Ref], 
     for ref, state in session.states.items():
         why = session.downloads.refusal(ref)
         if why:
-            carrier.fail(ref, state.fault.message if state.fault else why, faulty=state.fault is not None)
-    session.downloads.want([ref for ref in session.states if ref not in carrier.errors], folder)
+            reporter.fail(ref, state.fault.message if state.fault else why, is_fault=state.fault is not None)
+    session.downloads.want([ref for ref in session.states if ref not in reporter.errors], folder)
     await session.downloads.finish()
 
 
-class _Carrier(Ear):
+class DownloadReporter(EngineSubscriber):
     """Hears how the downloads go: a line that is drawn over on a terminal, a path for each file on stdout."""
 
     def __init__(self, refs: Sequence[Ref], *, as_json: bool) -> None:
         super().__init__({ref.account for ref in refs})
         self._count = len(refs)
         self._as_json = as_json
-        self._line = sys.stderr.isatty()
+        self._is_terminal = sys.stderr.isatty()
         self._saved: dict[Ref, tuple[DownloadedFile, ...]] = {}
-        self._faulty = False
+        self._has_fault = False
         self.errors: dict[Ref, str] = {}
         """Why jobs were not downloaded."""
 
     @property
-    def code(self) -> int:
+    def exit_code(self) -> int:
         """The exit code of what came of it."""
-        return FAULT if self._faulty else PROBLEM if self.errors else OK
+        return FAULT if self._has_fault else PROBLEM if self.errors else OK
 
-    def shape(self, ref: Ref) -> JsonObject:
+    def to_json(self, ref: Ref) -> JsonObject:
         """A job's files, or why there are none."""
         saved = [{"what": each.name, "path": each.path, "size": each.size} for each in self._saved.get(ref, ())]
         return {"account": ref.account, "id": ref.id, "saved": saved, "error": self.errors.get(ref)}
 
-    def fail(self, ref: Ref, why: str, *, faulty: bool) -> None:
+    def fail(self, ref: Ref, reason: str, *, is_fault: bool) -> None:
         """It cannot be downloaded; `faulty`: though there is a result."""
-        self.errors[ref] = why
-        self._faulty = self._faulty or faulty
-        self._draw("")
-        say(f"{ref}: {why}")
+        self.errors[ref] = reason
+        self._has_fault = self._has_fault or is_fault
+        self._draw_line("")
+        print_message(f"{ref}: {reason}")
 
     def download(self, progress: Progress) -> None:
         """A download has moved."""
         match progress.stage:
             case Stage.FETCHING:
-                self._draw(f"{len(self._saved) + len(self.errors)} of {self._count}  {_drawn(progress)}")
+                self._draw_line(f"{len(self._saved) + len(self.errors)} of {self._count}  {_format_progress(progress)}")
             case Stage.FAILED:
-                self.fail(progress.ref, progress.message, faulty=True)
+                self.fail(progress.ref, progress.message, is_fault=True)
             case Stage.SAVED:
                 self._saved[progress.ref] = progress.saved
-                self._draw("")
+                self._draw_line("")
                 if not self._as_json:
-                    data("".join(f"{each.path}\n" for each in progress.saved))
+                    write_stdout("".join(f"{each.path}\n" for each in progress.saved))
             case _:
                 pass
 
     def notice(self, notice: Notice) -> None:
         """All of it is said already."""
 
-    def _draw(self, line: str) -> None:
+    def _draw_line(self, line: str) -> None:
         """Over what stood there before; nothing where nobody looks."""
-        if self._line:
+        if self._is_terminal:
             width = shutil.get_terminal_size().columns
             sys.stderr.write(f"\r\x1b[K{line[: width - 1]}")
             sys.stderr.flush()
 
 
-def _drawn(progress: Progress) -> str:
+def _format_progress(progress: Progress) -> str:
     parts = [formatting.size(progress.have)]
     if progress.total:
         share = progress.have / progress.total
-        parts = [formatting.bar(share, BAR), f"{share:4.0%} of {formatting.size(progress.total)}"]
+        parts = [formatting.bar(share, BAR_WIDTH), f"{share:4.0%} of {formatting.size(progress.total)}"]
     if progress.speed:
         parts.append(f"{formatting.size(int(progress.speed))}/s")
     if progress.left is not None:

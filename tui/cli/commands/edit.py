@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tui.cli.context import chosen, opened
-from tui.cli.output import OK, UsageError, say
+from tui.cli.context import open_workspace, resolve_refs
+from tui.cli.output import OK, UsageError, print_message
 from tui.cli.parser import Namespace
 from tui.domain.models import Ref
 from tui.presentation.formatting import clean
@@ -11,9 +11,9 @@ from tui.providers.model import UnknownKind
 from tui.storage.watchlist.file import Remove, Set
 from tui.storage.workspace import Library
 
-LABEL_MOST = 300
+MAX_LABEL_LENGTH = 300
 """Characters of a label, a tag or a note."""
-NAMED = 5
+MAX_NAMED = 5
 """Jobs that are named one by one; more are counted."""
 
 
@@ -21,61 +21,61 @@ def edit(args: Namespace) -> int:
     """`edit`: gives the named values, and no others, to the jobs."""
     keys = ("kind", "label", "tags", "note", "keep_link", "download", "muted")
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
-    changes = {key: said(value) for key, value in given.items()}
+    changes = {key: sanitize_option(value) for key, value in given.items()}
     if not changes:
         raise UsageError("nothing to change: say what, as in `babeltop edit REF --label TEXT`")
-    with opened(args) as library:
-        refs = _refs(library, args.refs)
+    with open_workspace(args) as library:
+        refs = _watchlist_refs(library, args.refs)
         if kind := changes.get("kind"):
             _check_kind(library, refs, str(kind))
-        _set(library, refs, changes, "changed")
+        _apply_changes(library, refs, changes, "changed")
     return OK
 
 
 def archive(args: Namespace) -> int:
     """`archive`: puts jobs away, or with --undo brings them back."""
-    with opened(args) as library:
-        refs = _refs(library, args.refs)
-        _set(library, refs, {"archived": not args.undo}, "brought back" if args.undo else "archived")
+    with open_workspace(args) as library:
+        refs = _watchlist_refs(library, args.refs)
+        _apply_changes(library, refs, {"archived": not args.undo}, "brought back" if args.undo else "archived")
     return OK
 
 
 def remove(args: Namespace) -> int:
     """`remove`: takes jobs off the watchlist. The journal keeps what was seen of them."""
-    with opened(args) as library:
-        _, outcome = library.change(Remove(tuple(_refs(library, args.refs))))
-        tell("removed", outcome.removed)
-        tell("gone already", outcome.absent)
+    with open_workspace(args) as library:
+        _, outcome = library.change(Remove(tuple(_watchlist_refs(library, args.refs))))
+        print_refs("removed", outcome.removed)
+        print_refs("gone already", outcome.absent)
     return OK
 
 
-def tell(what: str, refs: Sequence[Ref]) -> None:
+def print_refs(action: str, refs: Sequence[Ref]) -> None:
     """Says what came of jobs: each by name where they are few."""
-    if len(refs) > NAMED:
-        say(f"{len(refs)} jobs {what}")
+    if len(refs) > MAX_NAMED:
+        print_message(f"{len(refs)} jobs {action}")
         return
     for ref in refs:
-        say(f"{what}: {ref}")
+        print_message(f"{action}: {ref}")
 
 
-def said(value: str | Sequence[str] | bool) -> object:
+def sanitize_option(value: str | Sequence[str] | bool) -> object:
     """What an operator typed, as the watchlist may hold it: pasted control characters would upset every terminal."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return clean(value, LABEL_MOST)
-    return tuple(dict.fromkeys(filter(None, (clean(tag, LABEL_MOST) for tag in value))))
+        return clean(value, MAX_LABEL_LENGTH)
+    return tuple(dict.fromkeys(filter(None, (clean(tag, MAX_LABEL_LENGTH) for tag in value))))
 
 
-def _refs(library: Library, texts: Sequence[str]) -> list[Ref]:
-    return chosen(library, texts, [job.ref for job in library.watchlist.read().jobs])
+def _watchlist_refs(library: Library, texts: Sequence[str]) -> list[Ref]:
+    return resolve_refs(library, texts, [job.ref for job in library.watchlist.read().jobs])
 
 
-def _set(library: Library, refs: Sequence[Ref], changes: dict[str, object], what: str) -> None:
+def _apply_changes(library: Library, refs: Sequence[Ref], changes: dict[str, object], action: str) -> None:
     _, outcome = library.change(Set(tuple(refs), changes))
-    tell(what, outcome.changed)
-    tell("as wanted already", outcome.already)
-    tell("gone meanwhile", outcome.absent)
+    print_refs(action, outcome.changed)
+    print_refs("as wanted already", outcome.already)
+    print_refs("gone meanwhile", outcome.absent)
 
 
 def _check_kind(library: Library, refs: Sequence[Ref], kind: str) -> None:

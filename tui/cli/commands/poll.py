@@ -5,11 +5,21 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from tui.cli.commands.show import line, put
-from tui.cli.context import chosen, opened, outlook
-from tui.cli.output import FAULT, LATE, OK, UsageError, code, data, fault_code, json_line, say
+from tui.cli.commands.show import format_change, print_jobs
+from tui.cli.context import evaluation_context, open_workspace, resolve_refs
+from tui.cli.output import (
+    FAULT,
+    OK,
+    WAIT_TIMED_OUT,
+    UsageError,
+    exit_code,
+    fault_exit_code,
+    json_line,
+    print_message,
+    write_stdout,
+)
 from tui.cli.parser import Namespace
-from tui.cli.subscriber import Ear
+from tui.cli.subscriber import EngineSubscriber
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import ENDED, Link, Phase, Ref
@@ -24,24 +34,24 @@ from tui.storage.workspace import Library
 
 T = TypeVar("T")
 
-HOOKS = 60.0
+HOOKS_TIMEOUT = 60.0
 """Seconds that hooks have at the end of `check`, `renew` and `wait`: nobody else will tell them."""
-LINE = 10_000
+MAX_LINE_LENGTH = 10_000
 """Characters of a line with a link, at most."""
 
 
 def check(args: Namespace) -> int:
     """`check`: asks each job once, now, and shows the state."""
-    with opened(args) as library:
-        refs = _prepared(library, args)
-        states = brought(_check(library, refs)) if refs else []
-        put(library, states, as_json=args.json)
-    return code(states)
+    with open_workspace(args) as library:
+        refs = _select_jobs(library, args)
+        states = run_until_signal(_check(library, refs)) if refs else []
+        print_jobs(library, states, as_json=args.json)
+    return exit_code(states)
 
 
 async def _check(library: Library, refs: Sequence[Ref]) -> list[JobState]:
-    async with calling(library, say, HOOKS) as hooks:
-        session = Session(library, Ear({ref.account for ref in refs}), only=frozenset(refs), hooks=hooks)
+    async with calling(library, print_message, HOOKS_TIMEOUT) as hooks:
+        session = Session(library, EngineSubscriber({ref.account for ref in refs}), only=frozenset(refs), hooks=hooks)
         session.open()
         await session.check(session.states.keys())
     return list(session.states.values())
@@ -49,29 +59,31 @@ async def _check(library: Library, refs: Sequence[Ref]) -> list[JobState]:
 
 def renew(args: Namespace) -> int:
     """`renew`: asks each job once for fresh links, and shows them with what is left of their lives."""
-    with opened(args) as library:
-        refs = _prepared(library, args)
-        found, states = brought(_renew(library, refs))
+    with open_workspace(args) as library:
+        refs = _select_jobs(library, args)
+        found, states = run_until_signal(_renew(library, refs))
         if args.json:
-            put(library, states, as_json=True)
+            print_jobs(library, states, as_json=True)
         else:
-            now = outlook(library).now
-            data("".join(f"{_shown(state.job.ref, link, now)}\n" for state in states for link in state.links))
+            now = evaluation_context(library).now
+            write_stdout(
+                "".join(f"{_format_link(state.job.ref, link, now)}\n" for state in states for link in state.links)
+            )
     for each in found:
         if each.fault is not None:
-            say(f"{each.ref}: {each.fault.message}")
-    return fault_code(each.fault for each in found)
+            print_message(f"{each.ref}: {each.fault.message}")
+    return fault_exit_code(each.fault for each in found)
 
 
 async def _renew(library: Library, refs: Sequence[Ref]) -> tuple[list[Renewed], list[JobState]]:
-    async with calling(library, say, HOOKS) as hooks:
-        session = Session(library, Ear({ref.account for ref in refs}), only=frozenset(refs), hooks=hooks)
+    async with calling(library, print_message, HOOKS_TIMEOUT) as hooks:
+        session = Session(library, EngineSubscriber({ref.account for ref in refs}), only=frozenset(refs), hooks=hooks)
         session.open()
         found = await session.renew(session.states)
     return found, list(session.states.values())
 
 
-def _shown(ref: Ref, link: Link, now: float) -> str:
+def _format_link(ref: Ref, link: Link, now: float) -> str:
     """A link in a line, whole: it is what was asked for."""
     left = expiry.remaining(link, now)
     if left is None:
@@ -80,47 +92,49 @@ def _shown(ref: Ref, link: Link, now: float) -> str:
         life = "expired"
     else:
         life = f"{'' if link.expiry_is_exact else '~'}{formatting.duration(left)}"
-    return formatting.clean(f"{ref}  {link.kind}  {life}  {link.url}", LINE)
+    return formatting.clean(f"{ref}  {link.kind}  {life}  {link.url}", MAX_LINE_LENGTH)
 
 
 def wait(args: Namespace) -> int:
     """`wait`: until all jobs, or any, have ended; or all that have not are refused; or the time is over."""
-    with opened(args) as library:
-        refs = _prepared(library, args)
-        waiting = _Waiting(library, refs, until_any=args.any)
-        late = brought(waiting.run(args.timeout)) if refs else False
-        put(library, waiting.states, as_json=args.json)
+    with open_workspace(args) as library:
+        refs = _select_jobs(library, args)
+        waiting = _JobWaiter(library, refs, until_any=args.any)
+        late = run_until_signal(waiting.run(args.timeout)) if refs else False
+        print_jobs(library, waiting.states, as_json=args.json)
         if late:
-            say(f"not ended in time: {len(waiting.pending)} of {len(refs)} jobs")
-            return LATE
+            print_message(f"not ended in time: {len(waiting.pending)} of {len(refs)} jobs")
+            return WAIT_TIMED_OUT
         ended = [state for state in waiting.states if state.job.ref not in waiting.pending]
-        return code(ended) if ended or not refs else FAULT
+        return exit_code(ended) if ended or not refs else FAULT
 
 
-class _Waiting:
+class _JobWaiter:
     """One `wait`: its session, and which jobs it still waits for."""
 
     def __init__(self, library: Library, refs: Sequence[Ref], *, until_any: bool) -> None:
         self._library = library
-        self._any = until_any
-        self._ear = Ear({ref.account for ref in refs})
+        self._until_any = until_any
+        self._subscriber = EngineSubscriber({ref.account for ref in refs})
         self._refs = frozenset(refs)
         self.pending: set[Ref] = set()
         """The jobs that have not ended."""
         self.states: list[JobState] = []
         """The jobs at the end, in the watchlist's order."""
 
-    async def run(self, patience: float | None) -> bool:
-        """Waits, for `patience` seconds at most. Whether they were over before the jobs were."""
-        async with calling(self._library, say, HOOKS) as hooks:
-            return await self._waited(Session(self._library, self._ear, only=self._refs, hooks=hooks), patience)
+    async def run(self, max_seconds: float | None) -> bool:
+        """Waits, for `max_seconds` at most. Whether they were over before the jobs were."""
+        async with calling(self._library, print_message, HOOKS_TIMEOUT) as hooks:
+            return await self._poll_until_ended(
+                Session(self._library, self._subscriber, only=self._refs, hooks=hooks), max_seconds
+            )
 
-    async def _waited(self, session: Session, patience: float | None) -> bool:
+    async def _poll_until_ended(self, session: Session, max_seconds: float | None) -> bool:
         session.open()
         self.pending = {ref for ref in session.states if not session.settled(ref)}
-        polling, ending = asyncio.create_task(session.run()), asyncio.create_task(self._end(session))
+        polling, ending = asyncio.create_task(session.run()), asyncio.create_task(self._await_ends(session))
         try:
-            done, _ = await asyncio.wait({polling, ending}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({polling, ending}, timeout=max_seconds, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
@@ -130,49 +144,53 @@ class _Waiting:
         self.states = list(session.states.values())
         return not done
 
-    async def _end(self, session: Session) -> None:
+    async def _await_ends(self, session: Session) -> None:
         """Until what is waited for has come about."""
-        while not self._is_over(session):
-            for ref in await self._ear.changed():
+        while not self._is_finished(session):
+            for ref in await self._subscriber.next_changes():
                 if ref in self.pending and (ref not in session.states or session.settled(ref)):
                     self.pending.discard(ref)
-                    self._say_end(ref, session.states.get(ref))
+                    self._print_end(ref, session.states.get(ref))
 
-    def _is_over(self, session: Session) -> bool:
-        if not self.pending or (self._any and len(self.pending) < len(session.states)):
+    def _is_finished(self, session: Session) -> bool:
+        if not self.pending or (self._until_any and len(self.pending) < len(session.states)):
             return True
-        return all(self._ear.refuses(session.states[ref]) for ref in self.pending if ref in session.states)
+        return all(self._subscriber.is_refused(session.states[ref]) for ref in self.pending if ref in session.states)
 
     @staticmethod
-    def _say_end(ref: Ref, state: JobState | None) -> None:
+    def _print_end(ref: Ref, state: JobState | None) -> None:
         if state is None:
-            say(f"{ref} is off the watchlist")
+            print_message(f"{ref} is off the watchlist")
             return
         called = queries.display_name(state)
-        say(f"{ref}{'' if called == ref.id else f' ({called})'}: {state.phase}")
+        print_message(f"{ref}{'' if called == ref.id else f' ({called})'}: {state.phase}")
 
 
 def watch(args: Namespace) -> int:
     """`watch`: the engine without a screen; a line a change, until SIGTERM."""
-    with opened(args) as library:
+    with open_workspace(args) as library:
         library.fetch_keys()
         logfile.start(library.places.state)
-        brought(_watch(library, as_json=args.json), told_to_end=OK)
+        run_until_signal(_watch(library, as_json=args.json), signal_exit_code=OK)
     return OK
 
 
 async def _watch(library: Library, *, as_json: bool) -> None:
     """Until the reader is gone."""
-    ear = Ear(library.accounts)
-    async with calling(library, say) as hooks:
-        await _watched(library, Session(library, ear, hooks=hooks, aside=asyncio.to_thread), ear, as_json=as_json)
+    ear = EngineSubscriber(library.accounts)
+    async with calling(library, print_message) as hooks:
+        await _print_until_closed(
+            library, Session(library, ear, hooks=hooks, aside=asyncio.to_thread), ear, as_json=as_json
+        )
 
 
-async def _watched(library: Library, session: Session, ear: Ear, *, as_json: bool) -> None:
+async def _print_until_closed(
+    library: Library, session: Session, subscriber: EngineSubscriber, *, as_json: bool
+) -> None:
     session.open()
     phases = {ref: state.phase for ref, state in session.states.items()}
     polling = asyncio.create_task(session.run())
-    changing = asyncio.create_task(_changes(library, session, ear, phases, as_json=as_json))
+    changing = asyncio.create_task(_print_changes(library, session, subscriber, phases, as_json=as_json))
     try:
         done, _ = await asyncio.wait({polling, changing}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -183,66 +201,72 @@ async def _watched(library: Library, session: Session, ear: Ear, *, as_json: boo
         await asyncio.gather(polling, changing, return_exceptions=True)
 
 
-async def _changes(library: Library, session: Session, ear: Ear, phases: dict[Ref, Phase], *, as_json: bool) -> None:
+async def _print_changes(
+    library: Library, session: Session, subscriber: EngineSubscriber, phases: dict[Ref, Phase], *, as_json: bool
+) -> None:
     """Writes every change of a phase, until nobody reads them any more."""
     while True:
-        for ref in await ear.changed():
+        for ref in await subscriber.next_changes():
             state = session.states.get(ref)
             if state is None:
                 phases.pop(ref, None)
                 continue
             before = phases.setdefault(ref, Phase.NEW)
             phases[ref] = state.phase
-            if before is not state.phase and not data(_told(library, before, state, as_json=as_json)):
+            if before is not state.phase and not write_stdout(_format_change(library, before, state, as_json=as_json)):
                 return
 
 
-def _told(library: Library, before: Phase, state: JobState, *, as_json: bool) -> str:
+def _format_change(library: Library, before: Phase, state: JobState, *, as_json: bool) -> str:
     """A change in a line."""
     message = state.fault.message if state.fault else (state.report and state.report.message) or ""
     change = PhaseChange(state.job.ref, before, state.phase, None, state.phase_since or 0.0, message)
     if not as_json:
-        return f"{line(change)}\n"
-    job = json_output.job(state, library.provider_of(state.job.account), outlook(library))
+        return f"{format_change(change)}\n"
+    job = json_output.job(state, library.provider_of(state.job.account), evaluation_context(library))
     return f"{json_line({**json_output.phase_change(change), 'job': job})}\n"
 
 
-def _prepared(library: Library, args: Namespace) -> list[Ref]:
+def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
     """The jobs that are to be asked, with all that can be wrong before. Those put away are asked only by name."""
     board = library.board()
-    refs = chosen(library, args.refs, board)
-    judged = outlook(library)
+    refs = resolve_refs(library, args.refs, board)
+    judged = evaluation_context(library)
     asked = [ref for ref in refs if args.refs or not queries.is_archived(board[ref], judged)]
     never = [
-        str(ref) for ref in asked if args.verb == "wait" and board[ref].job.archived and board[ref].phase not in ENDED
+        str(ref)
+        for ref in asked
+        if args.subcommand == "wait" and board[ref].job.archived and board[ref].phase not in ENDED
     ]
     if never:
         raise UsageError(
             f"archived jobs are not asked: bring them back with `babeltop archive --undo {' '.join(never)}`"
         )
     if len(asked) < len(refs):
-        say(f"{len(refs) - len(asked)} archived jobs are left alone; name them to {args.verb} them")
+        print_message(f"{len(refs) - len(asked)} archived jobs are left alone; name them to {args.subcommand} them")
     if not refs:
-        say(f"no jobs in {library.places.watchlist}: add some with `babeltop add ID`")
+        print_message(f"no jobs in {library.places.watchlist}: add some with `babeltop add ID`")
     elif sys.stderr.isatty():
-        say(f"{'waiting for' if args.verb == 'wait' else 'asking'} {len(asked)} job{'s' if len(asked) > 1 else ''}")
+        print_message(
+            f"{'waiting for' if args.subcommand == 'wait' else 'polling'} {len(asked)} job{'s' * (len(asked) > 1)}"
+        )
     library.fetch_keys()
     logfile.start(library.places.state)
     return asked
 
 
-def brought(asking: Coroutine[Any, Any, T], told_to_end: int = INTERRUPTED) -> T:
+def run_until_signal(coroutine: Coroutine[Any, Any, T], signal_exit_code: int = INTERRUPTED) -> T:
     """What it brings. SIGTERM and SIGHUP end it cleanly, with the exit code `told_to_end`: raises SystemExit then."""
 
     async def heeding() -> T:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None, "a coroutine that runs is a task's"
         leave = task.cancel
-        with ended_by_signals(lambda: loop.call_soon_threadsafe(leave), lambda: None, told_to_end):
-            return await asking
+        with ended_by_signals(lambda: loop.call_soon_threadsafe(leave), lambda: None, signal_exit_code):
+            return await coroutine
 
     try:
         with asyncio.Runner(loop_factory=EngineLoop) as runner:
             return runner.run(heeding())
     except asyncio.CancelledError:
-        raise SystemExit(told_to_end) from None
+        raise SystemExit(signal_exit_code) from None

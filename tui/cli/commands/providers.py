@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tui.cli import text_table
-from tui.cli.context import opened
-from tui.cli.output import OK, USAGE, UsageError, data, json_array, say
+from tui.cli.context import open_workspace
+from tui.cli.output import OK, USAGE, UsageError, json_array, print_message, write_stdout
 from tui.cli.parser import Namespace
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Report
@@ -22,7 +22,7 @@ from tui.storage.workspace import Library
 
 EXAMPLES = Path(loader.__file__).parent / "examples"
 """Provider files to copy."""
-STORIES: Mapping[str, str] = {
+SCENARIOS: Mapping[str, str] = {
     "fine": "ends well",
     "fail": "fails",
     "pay": "is blocked: somebody must pay",
@@ -44,21 +44,23 @@ def providers(args: Namespace) -> int:
     """`providers`: what each file says, and who uses it. A wrong file is named, and stops no other."""
     found: list[dict[str, Any]] = []
     wrong = 0
-    with opened(args) as library:
+    with open_workspace(args) as library:
         for name in library.providers:
             try:
-                found.append(_shape(library, library.providers[name]))
+                found.append(_provider_json(library, library.providers[name]))
             except loader.ProviderError as error:
                 wrong += 1
-                say(str(error))
-    data(json_array(found) if args.json else text_table.drawn([_TITLES, *map(_line, found)], cut=(4, 5)))
+                print_message(str(error))
+    write_stdout(
+        json_array(found) if args.json else text_table.render([_HEADERS, *map(_provider_row, found)], shrinkable=(4, 5))
+    )
     return USAGE if wrong else OK
 
 
-_TITLES = ("NAME", "SERVICE", "KEY", "ACCOUNTS", "KINDS", "FILE")
+_HEADERS = ("NAME", "SERVICE", "KEY", "ACCOUNTS", "KINDS", "FILE")
 
 
-def _shape(library: Library, provider: Provider) -> dict[str, Any]:
+def _provider_json(library: Library, provider: Provider) -> dict[str, Any]:
     """A provider as JSON."""
     return {
         "name": provider.name,
@@ -66,22 +68,22 @@ def _shape(library: Library, provider: Provider) -> dict[str, Any]:
         "docs": provider.docs,
         "base_url": provider.base_url,
         "key_variable": provider.key.env,
-        "accounts": [name for name in _accounts(library) if library.provider_of(name) == provider.name],
+        "accounts": [name for name in _account_names(library) if library.provider_of(name) == provider.name],
         "kinds": provider.kinds,
         "file": None if provider.source == BUILT_IN else provider.source,
         "overrides": provider.source != BUILT_IN and provider.name in loader.builtin(),
     }
 
 
-def _line(shape: Mapping[str, Any]) -> tuple[str, ...]:
-    source = shape["file"] or BUILT_IN
-    if shape["overrides"]:
+def _provider_row(provider: Mapping[str, Any]) -> tuple[str, ...]:
+    source = provider["file"] or BUILT_IN
+    if provider["overrides"]:
         source += ", instead of the built-in one"
-    cells = (shape[key] for key in ("name", "title", "key_variable"))
-    return (*cells, " ".join(shape["accounts"]), " ".join(shape["kinds"]), source)
+    cells = (provider[key] for key in ("name", "title", "key_variable"))
+    return (*cells, " ".join(provider["accounts"]), " ".join(provider["kinds"]), source)
 
 
-def _accounts(library: Library) -> list[str]:
+def _account_names(library: Library) -> list[str]:
     """The accounts' names, even where one of their provider files is wrong."""
     try:
         return list(library.accounts)
@@ -89,11 +91,11 @@ def _accounts(library: Library) -> list[str]:
         return list(library.settings.accounts)
 
 
-def check(args: Namespace) -> int:
+def check_file(args: Namespace) -> int:
     """`providers check`: 2 where the file is wrong, or where nothing can be read in a sample that is a success."""
     provider = loader.load(Path(args.file))
     kinds = f", kinds {', '.join(provider.kinds)}" if provider.kinds else ""
-    say(f"{args.file} is right: {provider.title}{kinds}")
+    print_message(f"{args.file} is right: {provider.title}{kinds}")
     if not args.sample:
         return OK
     try:
@@ -104,26 +106,26 @@ def check(args: Namespace) -> int:
     except UnknownKind as error:
         raise UsageError(str(error)) from None
     told = [
-        *(_of_fault(found) if isinstance(found, Fault) else _of_report(found)),
-        *_not_read(provider, args.kind, body),
+        *(_fault_rows(found) if isinstance(found, Fault) else _report_rows(found)),
+        *_unmapped_rows(provider, args.kind, body),
     ]
-    data("".join(f"{name:<12}{formatting.clean(value) or '·'}\n" for name, value in told))
+    write_stdout("".join(f"{name:<12}{formatting.clean(value) or '·'}\n" for name, value in told))
     return USAGE if isinstance(found, Fault) and found.kind is FaultKind.MALFORMED else OK
 
 
-def example(args: Namespace) -> int:
+def print_example(args: Namespace) -> int:
     """`providers example`: prints the file of a service that is not built in; without a name, which there are."""
     files = {path.stem: path for path in sorted(EXAMPLES.glob("*.toml"))}
     if args.name is None:
-        data("".join(f"{name}\n" for name in files))
+        write_stdout("".join(f"{name}\n" for name in files))
         return OK
     if args.name not in files:
         raise UsageError(f"there is no example {args.name!r}{nearest(args.name, files)}")
-    data(files[args.name].read_text("utf-8"))
+    write_stdout(files[args.name].read_text("utf-8"))
     return OK
 
 
-def _not_read(provider: Provider, kind: str, body: bytes) -> Iterator[tuple[str, str]]:
+def _unmapped_rows(provider: Provider, kind: str, body: bytes) -> Iterator[tuple[str, str]]:
     """What of the reply is passed over: perhaps something that the file should name."""
     try:
         passed = unread(provider, provider.endpoint(kind), decode(body))
@@ -132,13 +134,13 @@ def _not_read(provider: Provider, kind: str, body: bytes) -> Iterator[tuple[str,
     yield "not read", "  ".join(passed)
 
 
-def _of_fault(fault: Fault) -> Iterator[tuple[str, str]]:
+def _fault_rows(fault: Fault) -> Iterator[tuple[str, str]]:
     yield "fault", fault.kind
     yield "message", fault.message
     yield "request id", fault.request_id or ""
 
 
-def _of_report(report: Report) -> Iterator[tuple[str, str]]:
+def _report_rows(report: Report) -> Iterator[tuple[str, str]]:
     """What was read; a middle dot stands for what was not found."""
     yield "phase", report.phase or "not known: such a job counts as running"
     yield "word", report.raw_status
@@ -167,7 +169,7 @@ def simulate(args: Namespace) -> int:
     from tui.simulator.server import serve
 
     def started(port: int) -> None:
-        data(_configuration(f"http://127.0.0.1:{port}"))
+        write_stdout(_simulator_config(f"http://127.0.0.1:{port}"))
 
     try:
         serve(Simulator(speed=args.speed, seed=args.seed), port=int(args.port), started=started)
@@ -180,11 +182,11 @@ def simulate(args: Namespace) -> int:
     return OK
 
 
-def _configuration(url: str) -> str:
+def _simulator_config(url: str) -> str:
     """A config.toml that has every built-in service asked at `url`."""
     known = loader.library()
     successors = {provider.successor for provider in known.values()}
-    words = "".join(f"#   {word:<8} {what}\n" for word, what in STORIES.items())
+    words = "".join(f"#   {word:<8} {what}\n" for word, what in SCENARIOS.items())
     accounts = "".join(
         f'\n[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ command = ["echo", "simulated"] }}\n'
         for name in known

@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from tui.cli.context import opened
+from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError
 from tui.cli.parser import Namespace
 
-VARIABLE = "BABELTOP_SERVE_TOKEN"
-SHORTEST = 16
+ENVIRONMENT_VARIABLE = "BABELTOP_SERVE_TOKEN"
+MIN_TOKEN_LENGTH = 16
 """Characters of a token: fewer can be guessed over a network."""
 
 
@@ -20,26 +20,26 @@ def serve(args: Namespace) -> int:
         from tui.storage.extras import install_command
 
         raise UsageError(f"serve takes an extra: {install_command('web')}") from None
-    token = _token(args.token_file)
+    token = _read_token(args.token_file)
     if token is None and not web_server.is_loopback(args.host):
         raise UsageError(
             f"{args.host} is not this machine alone: whoever reaches it could work the board.\n"
-            f"  Set {VARIABLE}, or name a file with --token-file; "
+            f"  Set {ENVIRONMENT_VARIABLE}, or name a file with --token-file; "
             "`python3 -c 'import secrets; print(secrets.token_urlsafe())'` makes a token"
         )
-    with opened(args):
+    with open_workspace(args):
         pass  # what is wrong with the settings is said here, and not in every browser
     try:
-        web_server.served(web_server.command(args), args.host, int(args.port), token)
+        web_server.run_server(web_server.dashboard_command(args), args.host, int(args.port), token)
     except OSError as error:
         raise UsageError(f"{args.host}, port {args.port:g}: {error.strerror}") from None
     return OK
 
 
-def _token(file: str | None) -> str | None:
+def _read_token(file: str | None) -> str | None:
     """The token; None: none was set. Raises UsageError, which does not repeat it."""
     if file is None:
-        where, token = VARIABLE, os.environ.get(VARIABLE)
+        where, token = ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE)
     else:
         where = file
         try:
@@ -52,6 +52,6 @@ def _token(file: str | None) -> str | None:
             raise UsageError(f"{file} can be read by other users: chmod 600 {file}")
     if token is None:
         return None
-    if len(token.strip()) < SHORTEST:
-        raise UsageError(f"{where}: a token has {SHORTEST} characters at least")
+    if len(token.strip()) < MIN_TOKEN_LENGTH:
+        raise UsageError(f"{where}: a token has {MIN_TOKEN_LENGTH} characters at least")
     return token.strip()

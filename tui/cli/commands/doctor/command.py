@@ -8,8 +8,8 @@ from pathlib import Path
 from tui.cli import text_table
 from tui.cli.commands.doctor import checks, report
 from tui.cli.commands.doctor.report import Finding, Level
-from tui.cli.errors import foreseen
-from tui.cli.output import FAULT, OK, USAGE, data, json_array, say
+from tui.cli.errors import is_expected
+from tui.cli.output import FAULT, OK, USAGE, json_array, print_message, write_stdout
 from tui.cli.parser import Namespace
 from tui.domain.models import FaultKind, Job
 from tui.engine.accounts.probe import STAND_IN, Probe, probe
@@ -18,79 +18,79 @@ from tui.storage.config.secrets import Secret
 from tui.storage.locks.poller_lease import Lease
 from tui.storage.workspace import Library, Places
 
-SKEW = 60.0
+MAX_CLOCK_SKEW = 60.0
 """Seconds that two clocks may part."""
-_PROVEN = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
+_KEY_ACCEPTED = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
 """Faults with which a service has taken the key."""
 
 
 def doctor(args: Namespace) -> int:
     """`doctor`: 2 where something is wrong on this machine, 3 where an account cannot be asked, else 0."""
     places = Places.usual(Path(args.watchlist).expanduser() if args.watchlist else None)
-    found = [*checks.program(), *checks.files(places)]
+    found = [*checks.check_program(), *checks.check_files(places)]
     try:
         library = Library(places, os.environ, readonly=args.readonly)
     except Exception as error:
-        if not foreseen(error):
+        if not is_expected(error):
             raise
-        found.append(Finding("files", "settings", Level.WRONG, str(error), "correct the file, and run this again"))
+        found.append(Finding("files", "settings", Level.ERROR, str(error), "correct the file, and run this again"))
     else:
         try:
-            found += _looked_through(library)
+            found += _check_workspace(library)
         finally:
             library.close()
-    found += checks.terminal(os.environ)
+    found += checks.check_terminal(os.environ)
     if args.json:
-        data(json_array(map(report.shape, found)))
+        write_stdout(json_array(map(report.finding_json, found)))
     else:
-        data("".join(f"{line}\n" for line in report.told(found, text_table.room())))
-        wrong = sum(finding.level is Level.WRONG for finding in found)
-        say(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong" if wrong else "nothing is wrong")
-    return _code(found)
+        write_stdout("".join(f"{line}\n" for line in report.format_findings(found, text_table.terminal_width())))
+        wrong = sum(finding.level is Level.ERROR for finding in found)
+        print_message(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong" if wrong else "nothing is wrong")
+    return _exit_code(found)
 
 
-def _code(found: Iterable[Finding]) -> int:
-    wrong = [finding for finding in found if finding.level is Level.WRONG]
-    if any(not finding.asked for finding in wrong):
+def _exit_code(found: Iterable[Finding]) -> int:
+    wrong = [finding for finding in found if finding.level is Level.ERROR]
+    if any(not finding.is_remote for finding in wrong):
         return USAGE
     return FAULT if wrong else OK
 
 
-def _looked_through(library: Library) -> Iterator[Finding]:
+def _check_workspace(library: Library) -> Iterator[Finding]:
     """All that takes the settings."""
-    yield checks.downloads(library.settings)
-    yield from checks.hooks(library.settings, os.environ)
-    yield from _journal(library)
+    yield checks.check_downloads(library.settings)
+    yield from checks.check_hooks(library.settings, os.environ)
+    yield from _check_journal(library)
     jobs: Sequence[Job] = ()
     try:
         reading = library.watchlist.read()
         jobs = reading.jobs
-        level = Level.NOTE if reading.problems else Level.OK
+        level = Level.WARNING if reading.problems else Level.OK
         yield Finding("files", "jobs", level, "; ".join([f"{len(jobs)} jobs", *reading.problems]))
         accounts = list(library.accounts)
     except Exception as error:
-        if not foreseen(error):
+        if not is_expected(error):
             raise
-        yield Finding("files", "settings", Level.WRONG, str(error), "correct the file, and run this again")
+        yield Finding("files", "settings", Level.ERROR, str(error), "correct the file, and run this again")
         return
     if not accounts:
         names = ", ".join(variable for _, variable, _ in library.key_variables())
         do = f"set one of {names}, or write [accounts.NAME] in {library.places.config / 'config.toml'}"
-        yield Finding("accounts", "accounts", Level.NOTE, "there is none yet", do)
+        yield Finding("accounts", "accounts", Level.WARNING, "there is none yet", do)
         return
     library.fetch_keys()
-    probes = asyncio.run(_probed(library, accounts, jobs))
+    probes = asyncio.run(_probe_accounts(library, accounts, jobs))
     for name, found in zip(accounts, probes, strict=True):
-        yield _account(library, name, found)
-    yield from _clock(accounts, probes)
+        yield _account_finding(library, name, found)
+    yield from _check_clocks(accounts, probes)
     unknown = sorted({job.account for job in jobs} - set(accounts))
     for name in unknown:
-        yield Finding("accounts", name, Level.WRONG, "jobs are listed under it", library.unconfigured(name))
+        yield Finding("accounts", name, Level.ERROR, "jobs are listed under it", library.unconfigured(name))
     for warning in dict.fromkeys(library.warnings):
-        yield Finding("program", "warning", Level.NOTE, warning)
+        yield Finding("program", "warning", Level.WARNING, warning)
 
 
-async def _probed(library: Library, accounts: Iterable[str], jobs: Iterable[Job]) -> list[Probe]:
+async def _probe_accounts(library: Library, accounts: Iterable[str], jobs: Iterable[Job]) -> list[Probe]:
     newest: dict[str, Job] = {}
     for job in sorted(jobs, key=lambda job: job.added or 0.0):  # of two of the same instant the one further down
         if not job.archived:
@@ -98,7 +98,7 @@ async def _probed(library: Library, accounts: Iterable[str], jobs: Iterable[Job]
     return await asyncio.gather(*(probe(library, name, newest.get(name)) for name in accounts))
 
 
-def _account(library: Library, name: str, found: Probe) -> Finding:
+def _account_finding(library: Library, name: str, found: Probe) -> Finding:
     """One account: whose key, and what came of the ask."""
     account, key = library.accounts[name], library.key(name)
     whose = f"{account.provider.title}, {account.key or 'no key'}"
@@ -108,16 +108,18 @@ def _account(library: Library, name: str, found: Probe) -> Finding:
         whose += f"; its API is over, {found.moved} answers"
     fault, took = found.fault, f" in {found.asked.duration_ms:.0f} ms" if found.asked else ""
     about = "a made-up id" if found.job.id == STAND_IN else f"job {found.job.id}"
-    if fault is None or fault.kind in _PROVEN:
+    if fault is None or fault.kind in _KEY_ACCEPTED:
         what = "asked" if fault is None else f"asked ({fault.http_status}: {fault.message})"
-        return Finding("accounts", name, Level.OK, f"{whose}: {about} {what}{took}", asked=True)
+        return Finding("accounts", name, Level.OK, f"{whose}: {about} {what}{took}", is_remote=True)
     if fault.kind is FaultKind.REJECTED and found.job.id == STAND_IN:
         do = f"the service is there; add a job to see whether the key is good: babeltop add {name}:ID"
-        return Finding("accounts", name, Level.NOTE, f"{whose}: {about}: {fault.message}{took}", do, asked=True)
-    return Finding("accounts", name, Level.WRONG, f"{whose}: {fault.message}{took}", _way_out(fault.kind), asked=True)
+        return Finding("accounts", name, Level.WARNING, f"{whose}: {about}: {fault.message}{took}", do, is_remote=True)
+    return Finding(
+        "accounts", name, Level.ERROR, f"{whose}: {fault.message}{took}", _remedy(fault.kind), is_remote=True
+    )
 
 
-def _way_out(kind: FaultKind) -> str:
+def _remedy(kind: FaultKind) -> str:
     match kind:
         case FaultKind.REFUSED:
             return "see whether the key is of this organisation and still good; then set it anew, and run this again"
@@ -133,20 +135,20 @@ def _way_out(kind: FaultKind) -> str:
             return "see the account's base_url and its provider file: babeltop providers"
 
 
-def _clock(accounts: Sequence[str], probes: Sequence[Probe]) -> Iterator[Finding]:
+def _check_clocks(accounts: Sequence[str], probes: Sequence[Probe]) -> Iterator[Finding]:
     """Our clock beside the services'. One that stands alone is the service's own."""
     skews = {name: found.skew for name, found in zip(accounts, probes, strict=True) if found.skew is not None}
     if not skews:
         yield Finding("clock", "clock", Level.OK, "no service told the time")
         return
-    off = {name: skew for name, skew in skews.items() if abs(skew) > SKEW}
+    off = {name: skew for name, skew in skews.items() if abs(skew) > MAX_CLOCK_SKEW}
     shown = ", ".join(f"{name} {skew:+.0f} s" for name, skew in (off or skews).items())
     do = "set this machine's clock: timedatectl set-ntp true. Link expiry goes by the service's clock meanwhile"
-    level, do = (Level.NOTE, do) if off else (Level.OK, "")
+    level, do = (Level.WARNING, do) if off else (Level.OK, "")
     yield Finding("clock", "clock", level, f"the services' clocks beside ours: {shown}", do)
 
 
-def _journal(library: Library) -> Iterator[Finding]:
+def _check_journal(library: Library) -> Iterator[Finding]:
     """Whether the journal can be used, and who polls."""
     file = library.places.state / "journal.db"
     try:
@@ -155,13 +157,13 @@ def _journal(library: Library) -> Iterator[Finding]:
         beat = library.journal.heartbeats.last(_lease(library).name)
         free = _lease(library).free()
     except Exception as error:
-        if not (foreseen(error) or isinstance(error, OSError)):
+        if not (is_expected(error) or isinstance(error, OSError)):
             raise
         library.ensure_journal()
-        yield Finding("journal", "journal", Level.WRONG, str(error), "see to the rights of the state folder")
+        yield Finding("journal", "journal", Level.ERROR, str(error), "see to the rights of the state folder")
         return
     if trouble:
-        yield Finding("journal", "journal", Level.WRONG, trouble, f"see to the rights of {file.parent}")
+        yield Finding("journal", "journal", Level.ERROR, trouble, f"see to the rights of {file.parent}")
         return
     size = f"{file.stat().st_size / 1024**2:.1f} MiB"
     yield Finding("journal", "journal", Level.OK, f"{formatting.clean(str(file))}: {known} jobs were seen, {size}")

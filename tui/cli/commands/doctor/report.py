@@ -14,12 +14,12 @@ class Level(StrEnum):
     """How bad it is."""
 
     OK = "ok"
-    NOTE = "note"
+    WARNING = "note"
     """It works, and could be better."""
-    WRONG = "wrong"
+    ERROR = "wrong"
 
 
-NAME = 28
+NAME_WIDTH = 28
 """Cells of what a finding is about."""
 Area = Literal["program", "files", "journal", "accounts", "clock", "terminal", "hooks"]
 
@@ -31,35 +31,35 @@ class Finding(Struct, frozen=True):
     name: str
     level: Level
     found: str
-    do: str = ""
+    remedy: str = ""
     """What to do; empty where nothing is to be done."""
-    asked: bool = False
+    is_remote: bool = False
     """It is about a service and not about this machine."""
 
 
-def told(findings: Iterable[Finding], room: int | None) -> Iterator[str]:
+def format_findings(findings: Iterable[Finding], width: int | None) -> Iterator[str]:
     """A line for each, and one below it for what to do; broken where a terminal of `room` columns takes no more."""
     for finding in findings:
-        heading = f"{finding.level:<6}{clean(f'{finding.area}: {finding.name}'):<{NAME}}  "
-        yield from _broken(heading, clean(finding.found), room)
-        if finding.do:
-            yield from _broken(f"{'':<6}-> ", clean(finding.do), room)
+        heading = f"{finding.level:<6}{clean(f'{finding.area}: {finding.name}'):<{NAME_WIDTH}}  "
+        yield from _wrap(heading, clean(finding.found), width)
+        if finding.remedy:
+            yield from _wrap(f"{'':<6}-> ", clean(finding.remedy), width)
 
 
-def _broken(heading: str, text: str, room: int | None) -> Iterator[str]:
-    if room is None or len(heading) + len(text) <= room or room < NAME * 2:
+def _wrap(heading: str, text: str, width: int | None) -> Iterator[str]:
+    if width is None or len(heading) + len(text) <= width or width < NAME_WIDTH * 2:
         yield heading + text
     else:
-        lines = wrap(text, room - len(heading), break_on_hyphens=False)
+        lines = wrap(text, width - len(heading), break_on_hyphens=False)
         yield from (f"{heading if at == 0 else ' ' * len(heading)}{line}" for at, line in enumerate(lines))
 
 
-def shape(finding: Finding) -> dict[str, str | None]:
+def finding_json(finding: Finding) -> dict[str, str | None]:
     """A finding as JSON."""
     return {
         "area": finding.area,
         "name": clean(finding.name),
         "level": finding.level,
         "found": clean(finding.found),
-        "do": clean(finding.do) or None,
+        "do": clean(finding.remedy) or None,
     }
