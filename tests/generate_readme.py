@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from tui.cli.arguments import SUBCOMMANDS
-from tui.commands import COMMANDS, label
+from tui.commands import COMMANDS, key_label
 from tui.providers.fields import Duration
 from tui.storage.config import secrets
 from tui.storage.config.settings import Settings
@@ -40,7 +40,7 @@ def keys_table() -> str:
     for group in dict.fromkeys(command.group for command in COMMANDS):
         lines.append(f"| **{group}** | | |")
         lines += [
-            f"| {' '.join(f'`{label(key)}`' for key in each.keys)} | {_escape_cell(each.help)} | `{each.id}` |"
+            f"| {' '.join(f'`{key_label(key)}`' for key in each.keys)} | {_escape_cell(each.help)} | `{each.id}` |"
             for each in COMMANDS
             if each.group == group
         ]

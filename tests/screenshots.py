@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tests.support.fake_engine import LibraryFeed, accounts
 from tui.dashboard.app import Babeltop
-from tui.dashboard.widgets.welcome import Greeting
+from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.demo import staged
 from tui.domain.artifacts import artifacts
 from tui.domain.models import DownloadedFile, Phase
@@ -23,10 +23,10 @@ from tui.storage.workspace import Library
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""
 
-WAIT, AWAY = "the service asked to wait", "client.camb.ai cannot be reached"
+WAIT, UNREACHABLE = "the service asked to wait", "client.camb.ai cannot be reached"
 
 
-class Shot(NamedTuple):
+class Screenshot(NamedTuple):
     """A picture: its name, the terminal's size, the keys pressed before, and the theme."""
 
     name: str
@@ -34,41 +34,41 @@ class Shot(NamedTuple):
     keys: Sequence[str] = ()
     theme: str = "babeltop-dark"
     empty: bool = False
-    troubled: bool = False
+    with_problems: bool = False
     """Accounts in every state, old rows, and a watchlist that does not parse."""
-    saving: bool = False
+    with_downloads: bool = False
     """One job is being downloaded, another is saved."""
 
 
 IDS = "7544c0b52ada44fda693a15b1181b5b4-fr"
-SHOTS = (
-    Shot("board-120x40", (120, 40), ["j"] * 9),
-    Shot("board-80x24", (80, 24)),
-    Shot("board-200x60", (200, 60), [*["3", "j", "j"], "right_square_bracket", "right_square_bracket"]),
-    Shot("light", (120, 40), ["j"] * 9, "babeltop-light"),
-    Shot("contrast", (120, 40), ["j"] * 9, "babeltop-contrast"),
-    Shot("detail-80x24", (80, 24), ["3", "j", "enter"]),
-    Shot("timeline", (120, 40), ["2", *"jjjjjjjj", "right_square_bracket"]),
-    Shot("problems", (120, 40), ["4"]),
-    Shot("filter", (120, 40), ["slash", *"provider:heygen -phase:running"]),
-    Shot("add", (80, 24), ["a", *IDS, "enter", *"doc_abc123def456", "enter", *"interview-4"]),
-    Shot("edit", (80, 24), ["e"]),
-    Shot("help", (80, 24), ["question_mark"]),
-    Shot("sort", (80, 24), ["s", "j", "j"]),
-    Shot("accounts", (80, 24), ["A"]),
-    Shot("journal", (80, 24), ["J"]),
-    Shot("instants", (120, 40), ["t", "greater_than_sign"]),
-    Shot("asks", (120, 40), ["slash", *"patent", "enter", *["right_square_bracket"] * 3]),
-    Shot("result", (120, 40), ["slash", *"newsletter", "enter", *["right_square_bracket"] * 4]),
-    Shot("search", (120, 40), ["3", "j", *["right_square_bracket"] * 2, "enter", "slash", *"url", "enter"]),
-    Shot("troubles", (120, 40), ["j"], troubled=True),
-    Shot("troubles-80x24", (80, 24), troubled=True),
-    Shot("downloads", (120, 40), ["3"], saving=True),
-    Shot("first-run", (80, 24), empty=True),
+SCREENSHOTS = (
+    Screenshot("board-120x40", (120, 40), ["j"] * 9),
+    Screenshot("board-80x24", (80, 24)),
+    Screenshot("board-200x60", (200, 60), [*["3", "j", "j"], "right_square_bracket", "right_square_bracket"]),
+    Screenshot("light", (120, 40), ["j"] * 9, "babeltop-light"),
+    Screenshot("contrast", (120, 40), ["j"] * 9, "babeltop-contrast"),
+    Screenshot("detail-80x24", (80, 24), ["3", "j", "enter"]),
+    Screenshot("timeline", (120, 40), ["2", *"jjjjjjjj", "right_square_bracket"]),
+    Screenshot("problems", (120, 40), ["4"]),
+    Screenshot("filter", (120, 40), ["slash", *"provider:heygen -phase:running"]),
+    Screenshot("add", (80, 24), ["a", *IDS, "enter", *"doc_abc123def456", "enter", *"interview-4"]),
+    Screenshot("edit", (80, 24), ["e"]),
+    Screenshot("help", (80, 24), ["question_mark"]),
+    Screenshot("sort", (80, 24), ["s", "j", "j"]),
+    Screenshot("accounts", (80, 24), ["A"]),
+    Screenshot("journal", (80, 24), ["J"]),
+    Screenshot("instants", (120, 40), ["t", "greater_than_sign"]),
+    Screenshot("asks", (120, 40), ["slash", *"patent", "enter", *["right_square_bracket"] * 3]),
+    Screenshot("result", (120, 40), ["slash", *"newsletter", "enter", *["right_square_bracket"] * 4]),
+    Screenshot("search", (120, 40), ["3", "j", *["right_square_bracket"] * 2, "enter", "slash", *"url", "enter"]),
+    Screenshot("troubles", (120, 40), ["j"], with_problems=True),
+    Screenshot("troubles-80x24", (80, 24), with_problems=True),
+    Screenshot("downloads", (120, 40), ["3"], with_downloads=True),
+    Screenshot("first-run", (80, 24), empty=True),
 )
 
 
-ASKED = {
+STATISTICS = {
     "heygen": {"asks": 412, "faults": 3, "latency": 0.21},
     "konpro": {"asks": 288, "faults": 17, "latency": 0.34},
     "camb": {"asks": 503, "faults": 1, "latency": 0.12},
@@ -77,14 +77,14 @@ ASKED = {
 """What each account went through since the start."""
 
 
-def used(library: Library) -> dict[str, AccountState]:
+def used_accounts(workspace: Library) -> dict[str, AccountState]:
     """The accounts, some hours after the start."""
-    return {name: replace(state, **ASKED.get(name, {})) for name, state in accounts(library).items()}
+    return {name: replace(state, **STATISTICS.get(name, {})) for name, state in accounts(workspace).items()}
 
 
-def trouble(library: Library) -> Update:
+def problems_update(workspace: Library) -> Update:
     """What stands in the way of an operator on a bad day."""
-    states = used(library)
+    states = used_accounts(workspace)
     more = {
         "heygen": {"health": Health.OK, "deprecated": True, "sunset": NOW + 9 * 86400, "quota": (42, 100)},
         "konpro": {
@@ -110,7 +110,7 @@ def trouble(library: Library) -> Update:
             first_polled_at=state.first_polled_at - 740,
             duration_fit=None,
         )
-        for ref, state in library.board().items()
+        for ref, state in workspace.board().items()
         if state.job.account == "camb" and state.phase is Phase.RUNNING
     }
     return Update(
@@ -120,9 +120,9 @@ def trouble(library: Library) -> Update:
     )
 
 
-def saving(library: Library) -> Update:
+def downloads_update(workspace: Library) -> Update:
     """A download that is half there, one that waits for its turn, and a result that is saved and whose link may die."""
-    states = library.board().values()
+    states = workspace.board().values()
     first, second, third, *_ = [state for state in states if state.phase is Phase.DONE and state.links]
     files = [
         DownloadedFile(piece.name, f"~/Downloads/babeltop/{queries.display_name(third)}.mp4", 48_300_000, NOW)
@@ -143,32 +143,32 @@ def saving(library: Library) -> Update:
     )
 
 
-async def take(shot: Shot, library: Library, folder: Path) -> None:
+async def take_screenshot(screenshot: Screenshot, workspace: Library, folder: Path) -> None:
     """Presses the keys and saves the picture as SVG."""
-    feed = LibraryFeed(library)
-    feed.accounts = used(library)
-    board = {} if shot.empty else library.board()
+    feed = LibraryFeed(workspace)
+    feed.accounts = used_accounts(workspace)
+    board = {} if screenshot.empty else workspace.board()
     app = Babeltop(
         feed,
-        library.settings,
-        Greeting("~/.config/babeltop/watchlist.toml", library.key_variables()),
-        first=Update(states=board, order=tuple(board), accounts=feed.accounts),
+        workspace.settings,
+        OnboardingInfo("~/.config/babeltop/watchlist.toml", workspace.key_variables()),
+        initial_update=Update(states=board, order=tuple(board), accounts=feed.accounts),
         role="polling",
         now=lambda: NOW,
         zone=UTC,
     )
-    async with app.run_test(size=shot.size) as pilot:
-        app.theme = shot.theme
+    async with app.run_test(size=screenshot.size) as pilot:
+        app.theme = screenshot.theme
         await pilot.pause()
-        if shot.troubled:
-            feed.push(trouble(library))
+        if screenshot.with_problems:
+            feed.push(problems_update(workspace))
             await pilot.pause()
-        if shot.saving:
-            feed.push(saving(library))
+        if screenshot.with_downloads:
+            feed.push(downloads_update(workspace))
             await pilot.pause()
-        await pilot.press(*shot.keys)
+        await pilot.press(*screenshot.keys)
         await pilot.pause(0.3)
-        app.save_screenshot(f"{shot.name}.svg", str(folder))
+        app.save_screenshot(f"{screenshot.name}.svg", str(folder))
 
 
 def main(folder: Path) -> None:
@@ -176,10 +176,10 @@ def main(folder: Path) -> None:
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
     os.environ.pop("NO_COLOR", None)
     folder.mkdir(parents=True, exist_ok=True)
-    for shot in SHOTS:
+    for shot in SCREENSHOTS:
         with staged(now=lambda: NOW) as (library, _):
             library.fetch_keys()
-            asyncio.run(take(shot, library, folder))
+            asyncio.run(take_screenshot(shot, library, folder))
         print(folder / f"{shot.name}.svg")
 
 

@@ -98,10 +98,10 @@ class Machine:
     def screen(self, line: str) -> str:
         given = [f"{name}={value}" for name, value in self.env.items()]
         with Terminal(["env", "-i", *given, *line.split()]) as terminal:
-            assert terminal.until(lambda text: "Spring launch" in text or "konpro" in text, DEADLINE), terminal.text
+            assert terminal.wait_for(lambda text: "Spring launch" in text or "konpro" in text, DEADLINE), terminal.text
             shown = terminal.text
             terminal.type("\x11")
-            assert terminal.wait(DEADLINE) == 0
+            assert terminal.wait_for_exit(DEADLINE) == 0
         return shown
 
     def server(self, line: str) -> str:

@@ -15,13 +15,13 @@ class Command(NamedTuple):
     """Two or three words, for footer and palette."""
     help: str
     group: str
-    footer: int = 0
+    footer_priority: int = 0
     """How much it is wanted in the footer, the lowest first; 0: it is not shown there."""
     writes: bool = False
     """`--readonly` forbids it."""
 
 
-MOVE, LOOK, JOBS, RESULTS, PROGRAM = "Move", "Look", "Jobs", "Results", "Program"
+MOVE, VIEW, JOBS, RESULTS, PROGRAM = "Move", "Look", "Jobs", "Results", "Program"
 
 COMMANDS = (
     Command("help", ("question_mark", "f1"), "help", "shows these keys", PROGRAM, 1),
@@ -35,40 +35,40 @@ COMMANDS = (
     Command("page_up", ("pageup",), "page up", "a screen up", MOVE),
     Command("right", ("l", "right"), "sideways", "moves long names to the left", MOVE),
     Command("left", ("h", "left"), "back", "moves long names back", MOVE),
-    Command("switch", ("tab",), "table/detail", "between the table and the detail", MOVE),
-    Command("open", ("enter",), "detail", "opens the job under the cursor", LOOK, 8),
-    Command("back", ("escape", "q"), "back", "closes the search, the detail, the filter, the marks", LOOK),
-    Command("interrupt", ("ctrl+c",), "copy", "copies what is selected in the detail, else as Esc", LOOK),
+    Command("focus_next", ("tab",), "table/detail", "between the table and the detail", MOVE),
+    Command("open", ("enter",), "detail", "opens the job under the cursor", VIEW, 8),
+    Command("back", ("escape", "q"), "back", "closes the search, the detail, the filter, the marks", VIEW),
+    Command("interrupt", ("ctrl+c",), "copy", "copies what is selected in the detail, else as Esc", VIEW),
     Command(
         "filter",
         ("slash",),
         "filter",
         "shows what matches: phase:failed -tag:x text; searches Response",
-        LOOK,
+        VIEW,
         2,
     ),
-    Command("find_next", ("n",), "next match", "to the next match in Response", LOOK),
-    Command("find_back", ("N",), "match before", "to the match before in Response", LOOK),
-    Command("sort", ("s",), "sort", "chooses what the table is sorted by", LOOK, 9),
-    Command("sort_back", ("S",), "reverse", "turns the order round", LOOK),
-    Command("sort_left", ("less_than_sign",), "sort left", "sorts by the column further left", LOOK),
-    Command("sort_right", ("greater_than_sign",), "sort right", "sorts by the column further right", LOOK),
-    Command("problems", ("exclamation_mark",), "problems", "shows what failed, timed out, is blocked or missing", LOOK),
-    Command("tab_next", ("right_square_bracket",), "next tab", "the detail's next tab", LOOK),
-    Command("tab_back", ("left_square_bracket",), "tab before", "the detail's tab before", LOOK),
-    Command("freeze", ("z",), "freeze", "holds the view still while the polling goes on", LOOK),
-    Command("time", ("t",), "time format", "how long ago, local time, or UTC", LOOK),
-    Command("theme", ("T",), "theme", "the next theme", LOOK),
-    Command("preview", ("p",), "preview", "shows the detail beside the table, or hides it", LOOK),
-    Command("place", ("P",), "place", "the detail below the table, or at its right", LOOK),
-    Command("accounts", ("A",), "accounts", "health, quota and pace of every account", LOOK),
-    Command("journal", ("J",), "journal", "what happened last, to all jobs", LOOK),
-    Command("view_all", ("1",), "all", "every job that is not archived", LOOK),
-    Command("view_active", ("2",), "active", "new, queued and running jobs", LOOK),
-    Command("view_done", ("3",), "done", "jobs that ended well", LOOK),
-    Command("view_problems", ("4",), "problems", "jobs that ended badly", LOOK),
-    Command("view_expiring", ("5",), "expiring", "results whose link is about to die", LOOK),
-    Command("view_archive", ("6",), "archive", "jobs that were put away", LOOK),
+    Command("find_next", ("n",), "next match", "to the next match in Response", VIEW),
+    Command("find_previous", ("N",), "match before", "to the match before in Response", VIEW),
+    Command("sort", ("s",), "sort", "chooses what the table is sorted by", VIEW, 9),
+    Command("sort_reverse", ("S",), "reverse", "turns the order round", VIEW),
+    Command("sort_left", ("less_than_sign",), "sort left", "sorts by the column further left", VIEW),
+    Command("sort_right", ("greater_than_sign",), "sort right", "sorts by the column further right", VIEW),
+    Command("problems", ("exclamation_mark",), "problems", "shows what failed, timed out, is blocked or missing", VIEW),
+    Command("tab_next", ("right_square_bracket",), "next tab", "the detail's next tab", VIEW),
+    Command("tab_previous", ("left_square_bracket",), "tab before", "the detail's tab before", VIEW),
+    Command("freeze", ("z",), "freeze", "holds the view still while the polling goes on", VIEW),
+    Command("time", ("t",), "time format", "how long ago, local time, or UTC", VIEW),
+    Command("theme", ("T",), "theme", "the next theme", VIEW),
+    Command("preview", ("p",), "preview", "shows the detail beside the table, or hides it", VIEW),
+    Command("detail_position", ("P",), "place", "the detail below the table, or at its right", VIEW),
+    Command("accounts", ("A",), "accounts", "health, quota and pace of every account", VIEW),
+    Command("journal", ("J",), "journal", "what happened last, to all jobs", VIEW),
+    Command("view_all", ("1",), "all", "every job that is not archived", VIEW),
+    Command("view_active", ("2",), "active", "new, queued and running jobs", VIEW),
+    Command("view_done", ("3",), "done", "jobs that ended well", VIEW),
+    Command("view_problems", ("4",), "problems", "jobs that ended badly", VIEW),
+    Command("view_expiring", ("5",), "expiring", "results whose link is about to die", VIEW),
+    Command("view_archive", ("6",), "archive", "jobs that were put away", VIEW),
     Command("mark", ("space",), "mark", "marks the job; what follows is about all marked ones", JOBS),
     Command("mark_all", ("V",), "mark all", "marks every job in the table", JOBS),
     Command("unmark", ("U",), "unmark", "takes every mark away", JOBS),
@@ -85,13 +85,15 @@ COMMANDS = (
     Command("pause", ("Z",), "pause", "asks nothing by itself, or goes on; r still asks", JOBS),
     Command("copy_id", ("y",), "copy id", "sends the id to the terminal's clipboard", RESULTS),
     Command("copy_link", ("Y",), "copy link", "sends the link to the terminal's clipboard", RESULTS, 5),
-    Command("browse", ("o",), "open", "opens the link, or the folder of what was downloaded", RESULTS, 6, writes=True),
+    Command(
+        "open_link", ("o",), "open", "opens the link, or the folder of what was downloaded", RESULTS, 6, writes=True
+    ),
     Command("download", ("D",), "download", "saves the job's files; again calls it off", RESULTS, 7, writes=True),
     Command("palette", ("colon", "ctrl+p"), "commands", "every command by name", PROGRAM, 7),
     Command("quit", ("ctrl+q",), "quit", "ends babeltop; the services work on", PROGRAM, 12),
 )
 
-_SIGNS = {
+_KEY_LABELS = {
     "question_mark": "?",
     "slash": "/",
     "colon": ":",
@@ -116,18 +118,18 @@ _SIGNS = {
 }
 
 
-def label(key: str) -> str:
+def key_label(key: str) -> str:
     """A key as it is written for an operator: `^d`, `Esc`, `?`."""
     if key.startswith("ctrl+"):
         return f"^{key[5:]}"
-    return _SIGNS.get(key, key.upper() if key[0] == "f" and key[1:].isdigit() else key)
+    return _KEY_LABELS.get(key, key.upper() if key[0] == "f" and key[1:].isdigit() else key)
 
 
 class KeysError(ValueError):
     """`[keys]` in the settings cannot be followed; the text names each id or key and the way out."""
 
 
-def remapped(keys: Mapping[str, Iterable[str]]) -> tuple[Command, ...]:
+def apply_keymap(keys: Mapping[str, Iterable[str]]) -> tuple[Command, ...]:
     """The table with an operator's keys in it. Raises KeysError for ids that there are not and keys that clash."""
     ids = [command.id for command in COMMANDS]
     problems = [f"keys.{wrong}: there is no such command{_nearest(wrong, ids)}" for wrong in keys if wrong not in ids]
@@ -138,7 +140,7 @@ def remapped(keys: Mapping[str, Iterable[str]]) -> tuple[Command, ...]:
     for command in table:
         for key in command.keys:
             if key in owners:
-                problems.append(f"keys.{command.id}: {label(key)} is already the key of {owners[key]!r}")
+                problems.append(f"keys.{command.id}: {key_label(key)} is already the key of {owners[key]!r}")
             owners.setdefault(key, command.id)
     if problems:
         raise KeysError("\n".join(problems))

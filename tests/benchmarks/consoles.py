@@ -116,7 +116,7 @@ def ours(look: str, busy: bool) -> None:
     from datetime import UTC
 
     from tui.dashboard.app import Babeltop
-    from tui.dashboard.widgets.welcome import Greeting
+    from tui.dashboard.widgets.welcome import OnboardingInfo
     from tui.engine.api import Update
     from tui.storage.config.settings import Settings
 
@@ -130,8 +130,8 @@ def ours(look: str, busy: bool) -> None:
     Babeltop(
         FixedFeed(first.values(), busy),
         Settings(),
-        Greeting("", ()),
-        first=Update(states=first, order=tuple(first)),
+        OnboardingInfo("", ()),
+        initial_update=Update(states=first, order=tuple(first)),
         now=now,
         zone=UTC,
     ).run()

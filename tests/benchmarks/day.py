@@ -17,7 +17,7 @@ from statistics import mean
 from tests.benchmarks.consoles import JOBS, resident, states
 from tests.support import fixtures
 from tests.support.virtual_time import DAY, HOUR, MINUTE, Wire, live, wall
-from tui.dashboard.board_model import Board
+from tui.dashboard.board_model import BoardModel
 from tui.domain.models import ENDED, Job
 from tui.engine.engine import Session
 from tui.engine.thread import Outbox
@@ -48,15 +48,15 @@ class Front:
     """What a front end keeps: the board, as the outbox fills it."""
 
     def __init__(self) -> None:
-        self.board = Board(EvaluationContext(now=wall()), wall)
+        self.board = BoardModel(EvaluationContext(now=wall()), wall)
         self.outbox = Outbox(self._woken)
 
     def _woken(self) -> None:
         asyncio.get_running_loop().call_soon(self._take)
 
     def _take(self) -> None:
-        self.board.take(self.outbox.take())
-        self.board.arranged()
+        self.board.apply_update(self.outbox.take())
+        self.board.visible_refs()
 
 
 async def lived(folder: Path) -> tuple[float, int]:

@@ -34,7 +34,7 @@ def lived_in() -> Iterator[dict[str, str]]:
         with console(BABELTOP, env) as terminal:
             read(terminal, lambda data: False, 12.0)
             terminal.type("\x11")
-            terminal.wait(10)
+            terminal.wait_for_exit(10)
         yield env
 
 

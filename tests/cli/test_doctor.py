@@ -174,7 +174,7 @@ def on_a_terminal(program: Program, columns: int = 100, lines: int = 50, **envir
     env = program.env | environ
     command = ["env", "-i", *(f"{name}={value}" for name, value in env.items()), sys.executable, "-m", "tui", "doctor"]
     with Terminal(command, columns=columns, lines=lines) as terminal:
-        terminal.wait(DEADLINE)
+        terminal.wait_for_exit(DEADLINE)
         return terminal.raw.decode()
 
 

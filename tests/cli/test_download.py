@@ -75,7 +75,7 @@ def test_a_bar_is_drawn_on_a_terminal(four: Program, monkeypatch: pytest.MonkeyP
     for name, value in four.env.items():
         monkeypatch.setenv(name, value)
     with Terminal([sys.executable, "-m", "tui", "download"]) as terminal:
-        assert terminal.wait(DEADLINE) == 0
+        assert terminal.wait_for_exit(DEADLINE) == 0
         assert "100% of" in terminal.raw.decode()
         assert "100% of" not in terminal.text, "at the end the paths stand alone"
         assert "Downloads/babeltop" in terminal.text

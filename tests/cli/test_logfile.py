@@ -16,7 +16,7 @@ log = logging.getLogger("tests")
 def path(tmp_path: Path) -> Iterator[Path]:
     root, level, raising = logging.getLogger(), logging.getLogger().level, logging.raiseExceptions
     before = list(root.handlers)
-    yield logfile.start(tmp_path / "state")
+    yield logfile.start_logging(tmp_path / "state")
     for handler in [each for each in root.handlers if each not in before]:
         root.removeHandler(handler)
         handler.close()

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Program
-from tests.support.browser import CHROMIUM, page
+from tests.support.browser import CHROMIUM, open_browser
 from tests.support.waiting import DEADLINE, until, wait_until
 
 TOKEN = "a-token-of-more-than-sixteen"
@@ -64,21 +64,21 @@ def keep(picture: bytes, folder: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 async def test_in_a_browser_a_job_is_added_and_seen_to_end(four: Program, tmp_path: Path) -> None:
     with served(four) as url:
-        async with page(tmp_path / "profile") as tab:
+        async with open_browser(tmp_path / "profile") as tab:
             await tab.open(url)
-            assert await tab.until(lambda text: "babeltop" in text and "konpro" in text), tab.text
+            assert await tab.wait_for(lambda text: "babeltop" in text and "konpro" in text), tab.text
             await tab.click(600, 300)
             await tab.type("a")
-            assert await tab.until(lambda text: "nothing to add yet" in text), tab.text
+            assert await tab.wait_for(lambda text: "nothing to add yet" in text), tab.text
             await tab.type("doc_browser-fine")
-            assert await tab.until(lambda text: "doc_browser-fine" in text), tab.text
-            await tab.key("Enter", 13)
-            await tab.key("Enter", 13)
-            assert await tab.until(lambda text: "done" in text), tab.text
-            picture = await tab.picture()
+            assert await tab.wait_for(lambda text: "doc_browser-fine" in text), tab.text
+            await tab.press("Enter", 13)
+            await tab.press("Enter", 13)
+            assert await tab.wait_for(lambda text: "done" in text), tab.text
+            picture = await tab.screenshot()
             await tab.type("o")
-            assert await tab.until(lambda text: "handed to the browser" in text), tab.text
-            assert any('"open_url"' in each and "doc_browser-fine" in each for each in tab.told)
+            assert await tab.wait_for(lambda text: "handed to the browser" in text), tab.text
+            assert any('"open_url"' in each and "doc_browser-fine" in each for each in tab.text_messages)
             elsewhere = [each for each in tab.requests if not each.startswith((url, "data:", "about:", "blob:"))]
             assert tab.blocked == ["csp"] * len(elsewhere), elsewhere
     keep(picture, tmp_path)

@@ -15,7 +15,7 @@ import pytest
 from tests.support.fake_engine import LibraryFeed, accounts
 from tests.support.virtual_time import VirtualLoop
 from tui.dashboard.app import Babeltop
-from tui.dashboard.widgets.welcome import Greeting
+from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.demo import staged
 from tui.demo.setup import CONFIG, KEYS
 from tui.engine.api import Update
@@ -84,8 +84,8 @@ def app(library: Library, feed: LibraryFeed) -> Babeltop:
     return Babeltop(
         feed,
         library.settings,
-        Greeting("~/.config/babeltop/watchlist.toml", library.key_variables()),
-        first=Update(states=board, order=tuple(board), accounts=accounts(library)),
+        OnboardingInfo("~/.config/babeltop/watchlist.toml", library.key_variables()),
+        initial_update=Update(states=board, order=tuple(board), accounts=accounts(library)),
         role="demo",
         now=lambda: NOW,
         zone=UTC,

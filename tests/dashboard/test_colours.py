@@ -15,13 +15,13 @@ DEMO = [sys.executable, "-m", "tui", "--demo"]
 def test_the_cursor_stands_out(env, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with Terminal(["env", *env, *DEMO], columns=80, lines=24) as terminal:
-        assert terminal.until(lambda text: "▸ running" in text and "^q quit" in text)
+        assert terminal.wait_for(lambda text: "▸ running" in text and "^q quit" in text)
 
         def looks() -> list[tuple[str, bool]]:
             """Of the first two rows, the first of which the cursor is on."""
             return [(terminal.screen.buffer[y][30].bg, terminal.screen.buffer[y][30].reverse) for y in (3, 4)]
 
-        assert terminal.until(lambda _: len(set(looks())) == 2), looks()
+        assert terminal.wait_for(lambda _: len(set(looks())) == 2), looks()
         assert "▸ running" in terminal.text
         terminal.type("\x11")
-        assert terminal.wait() == 0
+        assert terminal.wait_for_exit() == 0

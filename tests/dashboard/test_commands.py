@@ -9,17 +9,17 @@ from textual.widgets import Input
 
 from tests.support.fake_engine import LibraryFeed
 from tui.commands import COMMANDS
-from tui.dashboard.actions.jobs import cost
+from tui.dashboard.actions.jobs import polling_duration
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.accounts import AccountsScreen
 from tui.dashboard.dialogs.add import AddScreen
 from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.dashboard.dialogs.edit import EditScreen
 from tui.dashboard.dialogs.help import HelpScreen
-from tui.dashboard.dialogs.history import JournalScreen
-from tui.dashboard.dialogs.sort import ORDERS, SortScreen
+from tui.dashboard.dialogs.history import HistoryScreen
+from tui.dashboard.dialogs.sort import SORT_DESCRIPTIONS, SortScreen
 from tui.dashboard.screen import Dashboard
-from tui.dashboard.widgets.detail_pages import Tab
+from tui.dashboard.widgets.detail_pages import DetailTab
 from tui.engine.api import Update
 from tui.presentation.queries import SORT_KEYS, View
 
@@ -67,29 +67,29 @@ CASES = {
     "half_up": Case(("ctrl+d",), lambda seen: seen.at == 0),
     "page_down": Case((), lambda seen: seen.at == min(seen.dash.table.size.height, len(seen.dash.table.refs) - 1)),
     "page_up": Case(("pagedown",), lambda seen: seen.at == 0),
-    "right": Case((), lambda seen: seen.dash.table._sideways > 0),
-    "left": Case(("l",), lambda seen: seen.dash.table._sideways == 0),
-    "switch": Case((), lambda seen: seen.app.focused.id == "detail-scroll"),
-    "open": Case((), lambda seen: seen.dash.has_class("-detail")),
-    "back": Case(("enter",), lambda seen: not seen.dash.has_class("-detail")),
-    "interrupt": Case(("enter",), lambda seen: not seen.dash.has_class("-detail")),
+    "right": Case((), lambda seen: seen.dash.table._name_offset > 0),
+    "left": Case(("l",), lambda seen: seen.dash.table._name_offset == 0),
+    "focus_next": Case((), lambda seen: seen.app.focused.id == "detail-scroll"),
+    "open": Case((), lambda seen: seen.dash.has_class("-detail-open")),
+    "back": Case(("enter",), lambda seen: not seen.dash.has_class("-detail-open")),
+    "interrupt": Case(("enter",), lambda seen: not seen.dash.has_class("-detail-open")),
     "filter": Case((), lambda seen: seen.app.focused.id == "filter"),
-    "find_next": Case(READING, lambda seen: seen.dash.pane._match == 1),
-    "find_back": Case((*READING, "n"), lambda seen: seen.dash.pane._match == 0),
+    "find_next": Case(READING, lambda seen: seen.dash.detail._match_index == 1),
+    "find_previous": Case((*READING, "n"), lambda seen: seen.dash.detail._match_index == 0),
     "sort": Case((), lambda seen: seen.screen is SortScreen),
-    "sort_back": Case((), lambda seen: seen.dash.board.descending),
+    "sort_reverse": Case((), lambda seen: seen.dash.board.descending),
     "sort_left": Case(("greater_than_sign",) * 2, lambda seen: seen.dash.board.sort == "status"),
     "sort_right": Case(("greater_than_sign",), lambda seen: seen.dash.board.sort == "provider"),
     "problems": Case((), lambda seen: seen.dash.board.view is View.PROBLEMS),
-    "tab_next": Case((), lambda seen: seen.dash.pane.tab is Tab.TIMELINE),
-    "tab_back": Case(("right_square_bracket",), lambda seen: seen.dash.pane.tab is Tab.OVERVIEW),
-    "freeze": Case((), lambda seen: seen.dash.frozen is not None),
+    "tab_next": Case((), lambda seen: seen.dash.detail.tab is DetailTab.TIMELINE),
+    "tab_previous": Case(("right_square_bracket",), lambda seen: seen.dash.detail.tab is DetailTab.OVERVIEW),
+    "freeze": Case((), lambda seen: seen.dash.held_updates is not None),
     "time": Case((), lambda seen: seen.dash.board.zone is not None and "local" in seen.said),
     "theme": Case((), lambda seen: seen.app.theme == "babeltop-light"),
-    "preview": Case((), lambda seen: not seen.dash.pane.display),
-    "place": Case((), lambda seen: seen.dash.pane.region.x == 80 and seen.dash.table.region.width == 80),
+    "preview": Case((), lambda seen: not seen.dash.detail.display),
+    "detail_position": Case((), lambda seen: seen.dash.detail.region.x == 80 and seen.dash.table.region.width == 80),
     "accounts": Case((), lambda seen: seen.screen is AccountsScreen),
-    "journal": Case((), lambda seen: seen.screen is JournalScreen),
+    "journal": Case((), lambda seen: seen.screen is HistoryScreen),
     **{
         f"view_{view}": Case(("4" if view is View.ALL else "1",), lambda seen, view=view: seen.dash.board.view is view)
         for view in View
@@ -106,10 +106,10 @@ CASES = {
     "mute": Case((), lambda seen: next(iter(seen.states.values())).job.muted),
     "refresh": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs[:1]),
     "refresh_all": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs),
-    "pause": Case((), lambda seen: seen.feed.paused and "Z goes on" in str(seen.dash.query_one("#problems").content)),
+    "pause": Case((), lambda seen: seen.feed.paused and "Z goes on" in str(seen.dash.query_one("#banner").content)),
     "copy_id": Case((), lambda seen: seen.app.clipboard == seen.dash.table.cursor.id),
     "copy_link": Case(("3",), lambda seen: seen.app.clipboard.startswith("https://")),
-    "browse": Case(("3",), lambda seen: "there is no desktop here" in seen.said),
+    "open_link": Case(("3",), lambda seen: "there is no desktop here" in seen.said),
     "renew": Case(("3",), lambda seen: seen.feed.renewed == seen.dash.table.refs[:1] and "renewed" in seen.said),
     "download": Case(("3",), lambda seen: seen.feed.downloaded == seen.dash.table.refs[:1]),
     "palette": Case((), lambda seen: seen.screen.__name__ == "CommandPalette"),
@@ -127,9 +127,9 @@ async def test_every_key_of_a_command_is_bound_to_it_and_the_table_takes_none_of
         bound = {key: binding.action for key, (_, binding, *_) in app.screen.active_bindings.items()}
         for command in COMMANDS:
             keys = set(command.keys) - {"ctrl+p", "ctrl+q"}  # Textual's own, before all others, and they do the same
-            assert {bound[key] for key in keys} <= {f"do_at_once('{command.id}')"}, command.id
+            assert {bound[key] for key in keys} <= {f"run_at_once('{command.id}')"}, command.id
         app.screen.set_focus(app.screen.query_one("#detail-scroll"))
-        assert app.screen.active_bindings["r"].binding.action == "do('refresh')"  # once the focus lets it by
+        assert app.screen.active_bindings["r"].binding.action == "run_command('refresh')"  # once the focus lets it by
 
 
 @pytest.mark.parametrize(("command", "key"), [(command.id, command.keys[0]) for command in COMMANDS])
@@ -154,7 +154,7 @@ async def test_a_command_does_what_it_says(app: Babeltop, feed: LibraryFeed, mon
 
 
 async def test_the_sort_dialog_sorts_and_turns_round(app: Babeltop):
-    assert set(ORDERS) == {"", *SORT_KEYS}
+    assert set(SORT_DESCRIPTIONS) == {"", *SORT_KEYS}
     async with app.run_test(size=(80, 24)) as pilot:
         board = app.screen.board
         await pilot.press("s", "j", "j", "j", "enter")
@@ -213,7 +213,7 @@ async def test_a_bulk_costs_what_its_slowest_account_takes(app: Babeltop):
             name: replace(state, per_minute=2.0 if name == "konpro" else 600.0)
             for name, state in board.accounts.items()
         }
-        minutes, account = cost(refs, accounts)
+        minutes, account = polling_duration(refs, accounts)
         assert account == "konpro"
         assert minutes == sum(ref.account == "konpro" for ref in refs) / 2
 
@@ -223,7 +223,7 @@ async def test_a_search_in_the_response_marks_and_goes_on_and_ends(app: Babeltop
         dash = app.screen
         await pilot.press(*READING)
         await pilot.pause()
-        assert len(dash.pane._matches) > 1
+        assert len(dash.detail._matches) > 1
         assert dash.query_one("DetailTabs").search.startswith("/ a  1 of")
         await pilot.press("n", "n")
         await pilot.pause()
@@ -234,8 +234,8 @@ async def test_a_search_in_the_response_marks_and_goes_on_and_ends(app: Babeltop
         assert "no match" in dash.query_one("DetailTabs").search
         await pilot.press("escape")
         await pilot.pause()
-        assert dash.query_one("#find", Input).value == ""
-        assert dash.pane._matches == []
+        assert dash.query_one("#search", Input).value == ""
+        assert dash.detail._matches == []
 
 
 async def test_times_turn_from_ages_to_instants_and_back(app: Babeltop):
@@ -258,21 +258,21 @@ async def test_the_detail_goes_to_the_other_place_and_back(app: Babeltop, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         dash = app.screen
-        before = [dash.pane.region, dash.table.region]
+        before = [dash.detail.region, dash.table.region]
         await pilot.press("P")
         await pilot.pause()
-        right = dash.pane.region.x > 0
+        right = dash.detail.region.x > 0
         assert right is (size[0] < 160)
-        apart = dash.table.region.right <= dash.pane.region.x or dash.table.region.bottom <= dash.pane.region.y
+        apart = dash.table.region.right <= dash.detail.region.x or dash.table.region.bottom <= dash.detail.region.y
         assert apart
-        assert dash.pane.region.width >= 40
+        assert dash.detail.region.width >= 40
         await pilot.press("p")
         await pilot.pause()
-        assert not dash.pane.display
+        assert not dash.detail.display
         assert dash.table.region.width == size[0]
         await pilot.press("p", "P")
         await pilot.pause()
-        assert [dash.pane.region, dash.table.region] == before
+        assert [dash.detail.region, dash.table.region] == before
 
 
 async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop, feed: LibraryFeed):
@@ -303,11 +303,11 @@ async def test_a_line_to_type_in_takes_what_was_typed_at_once_and_is_made_once(a
             app.simulate_key(letter)
         await pilot.pause()
         assert dash.board.filter_text == "heygen"
-        assert dash.is_open("filter")
-        assert dash.line("filter").size.height == 1
+        assert dash.is_input_open("filter")
+        assert dash.find_input("filter").size.height == 1
         await pilot.press("escape")
         assert dash.board.filter_text == ""
-        assert not dash.is_open("filter")
+        assert not dash.is_input_open("filter")
         await pilot.press("slash")
         await pilot.pause()
         assert len(dash.query("#filter")) == 1

@@ -8,10 +8,10 @@ from textual.widgets import Input, TextArea
 from tests.dashboard.conftest import NOW
 from tests.support.fake_engine import LibraryFeed, with_state
 from tui.commands import COMMANDS
-from tui.dashboard.actions.downloads import Saving
-from tui.dashboard.actions.jobs import JobDeeds
-from tui.dashboard.actions.navigation import Moving
-from tui.dashboard.actions.view import Looking
+from tui.dashboard.actions.downloads import DownloadActions
+from tui.dashboard.actions.jobs import JobActions
+from tui.dashboard.actions.navigation import NavigationActions
+from tui.dashboard.actions.view import ViewActions
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.add import AddScreen
 from tui.dashboard.dialogs.edit import EditScreen
@@ -47,7 +47,11 @@ def toasts(pilot: Pilot[None]) -> list[str]:
 
 def test_every_command_of_the_table_has_exactly_one_method_that_does_it():
     for command in COMMANDS:
-        doers = [doer for doer in (Moving, Looking, Saving, JobDeeds) if callable(getattr(doer, command.id, None))]
+        doers = [
+            doer
+            for doer in (NavigationActions, ViewActions, DownloadActions, JobActions)
+            if callable(getattr(doer, command.id, None))
+        ]
         assert len(doers) == 1, command.id
 
 
@@ -188,7 +192,7 @@ async def test_views_choose_by_phase(app: Babeltop):
             await pilot.press(key)
             await pilot.pause()
             assert board.view is view
-            assert len(dashboard(pilot).query_one(JobTable).refs) == board.counts()[view]
+            assert len(dashboard(pilot).query_one(JobTable).refs) == board.view_counts()[view]
         await pilot.press("exclamation_mark")
         assert board.view is View.PROBLEMS
 
@@ -222,7 +226,7 @@ async def test_copying_sends_to_the_terminal_and_claims_no_more(app: Babeltop):
 async def test_a_dead_link_is_not_copied(app: Babeltop, library: Library):
     dead = next(ref for ref, state in library.board().items() if display_name(state) == "Old interview")
     async with app.run_test(size=(120, 40)) as pilot:
-        dashboard(pilot).query_one(JobTable).point_at(dead)
+        dashboard(pilot).query_one(JobTable).move_to_job(dead)
         await pilot.press("Y")
         await pilot.pause()
         assert app.clipboard == ""
@@ -230,11 +234,15 @@ async def test_a_dead_link_is_not_copied(app: Babeltop, library: Library):
 
 
 async def test_readonly_refuses_to_write_and_still_asks(library: Library, feed: LibraryFeed):
-    from tui.dashboard.widgets.welcome import Greeting
+    from tui.dashboard.widgets.welcome import OnboardingInfo
 
     board = library.board()
     app = Babeltop(
-        feed, library.settings, Greeting("w", ()), first=Update(states=board, order=tuple(board)), readonly=True
+        feed,
+        library.settings,
+        OnboardingInfo("w", ()),
+        initial_update=Update(states=board, order=tuple(board)),
+        readonly=True,
     )
     before = library.places.watchlist.read_bytes()
     async with app.run_test(size=(120, 40)) as pilot:
@@ -273,7 +281,7 @@ async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, l
     signed = next(ref for ref, state in library.board().items() if any(link.expiry_is_exact for link in state.links))
     url = library.board()[signed].links[0].url
     async with app.run_test(size=(200, 60)) as pilot:
-        dashboard(pilot).query_one(JobTable).point_at(signed)
+        dashboard(pilot).query_one(JobTable).move_to_job(signed)
         await pilot.press("right_square_bracket", "right_square_bracket")
         await pilot.pause()
         await pilot.pause()
@@ -341,9 +349,9 @@ async def test_escape_twice_on_the_bare_board_quits_and_once_does_not(app: Babel
 
 
 async def test_an_empty_watchlist_says_how_to_begin(library: Library, feed: LibraryFeed):
-    from tui.dashboard.widgets.welcome import Greeting
+    from tui.dashboard.widgets.welcome import OnboardingInfo
 
-    greeting = Greeting("~/.config/babeltop/watchlist.toml", library.key_variables())
+    greeting = OnboardingInfo("~/.config/babeltop/watchlist.toml", library.key_variables())
     app = Babeltop(feed, library.settings, greeting)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
@@ -375,7 +383,7 @@ async def test_the_asks_of_a_job_are_listed_with_what_came_and_how_long_it_took(
     ]
     library.journal.record([Entry(state, asked=ask) for ask in asked])
     async with app.run_test(size=(120, 40)) as pilot:
-        dashboard(pilot).query_one(JobTable).point_at(ref)
+        dashboard(pilot).query_one(JobTable).move_to_job(ref)
         await pilot.press("left_square_bracket", "left_square_bracket")
         await pilot.pause()
         await pilot.pause()

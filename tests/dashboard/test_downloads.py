@@ -29,7 +29,7 @@ async def put(app, feed, pilot, **more):
     state = replace(state, links=(VIDEO,), result=None, **more)
     feed.push(with_state(state))
     await pilot.pause()
-    app.screen.table.point_at(state.job.ref)
+    app.screen.table.move_to_job(state.job.ref)
     await pilot.pause()
     return state.job.ref
 

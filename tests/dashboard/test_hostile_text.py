@@ -79,23 +79,23 @@ def pressed(terminal: Terminal, keys: str) -> None:
     """Types, and sees that the screen does something about it."""
     written = len(terminal.raw)
     terminal.type(keys)
-    assert terminal.until(lambda _: len(terminal.raw) > written), keys
+    assert terminal.wait_for(lambda _: len(terminal.raw) > written), keys
 
 
 def test_the_screen_stands_whatever_its_rows_and_details_say(house: Path):
     with Terminal(PROGRAM, columns=160, lines=50) as terminal:
-        assert terminal.until(lambda text: "failed" in text and "done" in text)
+        assert terminal.wait_for(lambda text: "failed" in text and "done" in text)
         terminal.type("\r")
         for _ in range(len(ALIEN) * 2):
             pressed(terminal, "j]")
         for key, title in (("A", "─ Accounts ─"), ("J", "─ Journal ─"), ("4j?", "─ Keys ─")):
             terminal.type(key)
-            assert terminal.until(lambda text, title=title: title in text), terminal.text
+            assert terminal.wait_for(lambda text, title=title: title in text), terminal.text
             terminal.type("\x1b")
-            assert terminal.until(lambda text, title=title: title not in text), terminal.text
-        assert terminal.ended() is None, terminal.text
-        assert terminal.until(lambda text: "evil" in text)
-        assert terminal.end() is not None
+            assert terminal.wait_for(lambda text, title=title: title not in text), terminal.text
+        assert terminal.exit_status() is None, terminal.text
+        assert terminal.wait_for(lambda text: "evil" in text)
+        assert terminal.send_signal() is not None
     harmless(bytes(terminal.raw).replace(b"\x1b]0;\x07", b""))
     assert not (house / "PWNED").exists()
     assert "Traceback" not in (house / "state" / "babeltop.log").read_text()

@@ -27,7 +27,7 @@ async def pressed(app, feed, links, *keys, renewal=None, size=(120, 40)):
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
         feed.push(with_state(replace(state, links=links)))
         await pilot.pause()
-        app.screen.table.point_at(state.job.ref)
+        app.screen.table.move_to_job(state.job.ref)
         await pilot.pause()
         for key in keys:
             await pilot.press(key)
@@ -100,11 +100,11 @@ async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, f
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         board = app.screen.board
-        problems = board.counts()[View.PROBLEMS]
+        problems = board.view_counts()[View.PROBLEMS]
         state = next(state for state in board.states.values() if queries.display_name(state) == "Q3 all-hands")
         feed.push(with_state(replace(state, links=(link(-HOUR),))))
         await pilot.pause()
-        assert board.counts()[View.PROBLEMS] == problems
+        assert board.view_counts()[View.PROBLEMS] == problems
         (row,) = [line for line in text_of(pilot).splitlines() if "Q3 all-hands" in line]
         assert row.startswith("   ✓ done")
         assert row.rstrip(" ▐").endswith("expired")
@@ -115,7 +115,7 @@ async def test_that_a_service_gives_the_same_link_is_said_in_the_detail(app: Bab
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
         feed.push(with_state(replace(state, failed_renewals=3)))
-        app.screen.table.point_at(state.job.ref)
+        app.screen.table.move_to_job(state.job.ref)
         for _ in range(50):  # the detail follows the cursor when that has been painted
             await pilot.pause()
             if "asked 3 times for a fresh link: the service gives the same one" in text_of(pilot):

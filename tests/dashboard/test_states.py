@@ -11,9 +11,9 @@ from tests.dashboard.test_dashboard import text_of
 from tests.support.fake_engine import LibraryFeed, accounts
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.confirm import ConfirmScreen
-from tui.dashboard.widgets.badges import badge
+from tui.dashboard.widgets.badges import account_badge
 from tui.dashboard.widgets.job_table import JobTable
-from tui.dashboard.widgets.welcome import Greeting
+from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.domain.models import Phase
 from tui.engine.api import AccountState, Health, Update
 from tui.storage.config.settings import Settings, Ui
@@ -81,9 +81,9 @@ async def test_the_question_before_something_dear_fits(app: Babeltop):
 )
 def test_a_badge_says_what_is_the_matter_and_no_more(state, word):
     for ascii_only in (False, True):
-        shown = badge(state, NOW, ascii_only=ascii_only)
-        assert shown.word == word
-        assert shown.sign.isascii() is ascii_only
+        shown = account_badge(state, NOW, ascii_only=ascii_only)
+        assert shown.text == word
+        assert shown.glyph.isascii() is ascii_only
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
@@ -124,7 +124,7 @@ async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed
         assert "? running" in row
         if size[0] > 80:
             assert "12m old" in row
-        assert table._painted[0].line[2], "dimmed"
+        assert table._painted_rows[0].content[2], "dimmed"
 
 
 async def test_ascii_is_ascii_all_over(library: Library, feed: LibraryFeed):
@@ -132,8 +132,8 @@ async def test_ascii_is_ascii_all_over(library: Library, feed: LibraryFeed):
     app = Babeltop(
         feed,
         Settings(ui=Ui(glyphs="ascii")),
-        Greeting("w", ()),
-        first=Update(states=states, order=tuple(states), accounts=accounts(library)),
+        OnboardingInfo("w", ()),
+        initial_update=Update(states=states, order=tuple(states), accounts=accounts(library)),
         now=lambda: NOW,
     )
     async with app.run_test(size=(120, 20)) as pilot:
@@ -145,13 +145,13 @@ async def test_ascii_is_ascii_all_over(library: Library, feed: LibraryFeed):
 
 
 async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Library, feed: LibraryFeed):
-    from tui.dashboard.startup import beginning
+    from tui.dashboard.startup import load_initial_state
 
     remembered(library)
     with library.places.watchlist.open("a") as file:
         file.write("[[job]\n")
-    begun = beginning(library)
-    app = Babeltop(feed, library.settings, Greeting("w", ()), first=begun.first, now=lambda: NOW)
+    begun = load_initial_state(library)
+    app = Babeltop(feed, library.settings, OnboardingInfo("w", ()), initial_update=begun.update, now=lambda: NOW)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         shown = text_of(pilot)
@@ -161,16 +161,23 @@ async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Libr
 
 
 async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Library, feed: LibraryFeed):
-    from tui.dashboard.startup import beginning
+    from tui.dashboard.startup import load_initial_state
 
     for keeps in (None, library):
-        begun = beginning(library)
-        app = Babeltop(feed, library.settings, Greeting("w", ()), first=begun.first, looks=begun.looks, keeps=keeps)
+        begun = load_initial_state(library)
+        app = Babeltop(
+            feed,
+            library.settings,
+            OnboardingInfo("w", ()),
+            initial_update=begun.update,
+            preferences=begun.preferences,
+            workspace=keeps,
+        )
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.pause()
             await pilot.press("T", "t", "4", "S")
             await pilot.pause()
-        looks = beginning(library).looks
+        looks = load_initial_state(library).preferences
         if keeps is None:
             assert (looks.theme, looks.time, looks.view) == ("babeltop-dark", "relative", "all")
         else:
@@ -187,10 +194,10 @@ async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(libr
     from tui.storage.watchlist import cache
 
     remembered(library)
-    assert startup.beginning(library).whole is None
+    assert startup.load_initial_state(library).load_all_jobs is None
     monkeypatch.setattr(cache, "TOP", 4)
     remembered(library)
-    begun = startup.beginning(library)
-    assert list(begun.first.states) == list(library.board())[:4]
-    assert begun.whole().states == library.board()
+    begun = startup.load_initial_state(library)
+    assert list(begun.update.states) == list(library.board())[:4]
+    assert begun.load_all_jobs().states == library.board()
     assert os.environ["TEXTUAL_FPS"]

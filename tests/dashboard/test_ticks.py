@@ -5,8 +5,8 @@ from datetime import UTC
 from tests.benchmarks.consoles import FixedFeed
 from tests.dashboard.conftest import NOW
 from tui.dashboard.app import Babeltop
-from tui.dashboard.screen import TICK
-from tui.dashboard.widgets.welcome import Greeting
+from tui.dashboard.screen import MIN_TICK
+from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase
 from tui.engine.api import Update
@@ -31,7 +31,9 @@ def console(clock: Clock, *since: float, phase: Phase = Phase.DONE) -> Babeltop:
     states = [JobState(job=job, phase=phase, phase_since=at) for job, at in zip(jobs, since, strict=True)]
     first = {state.job.ref: state for state in states}
     update = Update(states=first, order=tuple(first))
-    return Babeltop(FixedFeed(states, busy=False), Settings(), Greeting("", ()), first=update, now=clock, zone=UTC)
+    return Babeltop(
+        FixedFeed(states, busy=False), Settings(), OnboardingInfo("", ()), initial_update=update, now=clock, zone=UTC
+    )
 
 
 def shown(app: Babeltop) -> str:
@@ -46,7 +48,7 @@ async def test_from_the_first_frame_on_the_time_goes_on():
         await pilot.pause()
         assert " 5s" in shown(app)
         clock.at += 2
-        await pilot.pause(TICK + 0.5)
+        await pilot.pause(MIN_TICK + 0.5)
         assert " 7s" in shown(app)
 
 
@@ -54,12 +56,12 @@ async def test_rows_that_come_into_sight_go_on_too():
     clock = Clock()
     app = console(clock, *[OLD] * 60, NOW - 5)
     async with app.run_test(size=(120, 24)) as pilot:
-        await pilot.pause(TICK + 0.5)
+        await pilot.pause(MIN_TICK + 0.5)
         await pilot.press("p", "G")
         await pilot.pause()
         assert " 5s" in shown(app)
         clock.at += 2
-        await pilot.pause(TICK + 0.5)
+        await pilot.pause(MIN_TICK + 0.5)
         assert " 7s" in shown(app)
 
 
@@ -67,10 +69,10 @@ async def test_the_detail_of_the_job_under_the_cursor_goes_on_too():
     clock = Clock()
     app = console(clock, OLD, YOUNG, phase=Phase.RUNNING)
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause(TICK + 0.5)
+        await pilot.pause(MIN_TICK + 0.5)
         await pilot.press("j")
         await pilot.pause()
         assert "running for 1m40s" in shown(app)
         clock.at += 2
-        await pilot.pause(TICK + 0.5)
+        await pilot.pause(MIN_TICK + 0.5)
         assert "running for 1m42s" in shown(app)

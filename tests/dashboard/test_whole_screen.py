@@ -13,7 +13,7 @@ from tests.dashboard.test_dashboard import dashboard
 from tests.support.fake_engine import LibraryFeed
 from tests.support.reference_model import arranged, counts
 from tui.dashboard.app import Babeltop
-from tui.dashboard.terminal.width_anchors import anchored, disputed, orders
+from tui.dashboard.terminal.width_anchors import add_anchors, has_ambiguous_width, to_escape_codes
 from tui.dashboard.widgets.job_table import JobTable
 from tui.domain import job_state as reducer
 from tui.domain.models import Phase
@@ -38,13 +38,13 @@ class Mirror:
         self.stream = pyte.Stream(self.screen)
 
     def feed(self, segments_text: str) -> None:
-        self.stream.feed(orders(segments_text))
+        self.stream.feed(to_escape_codes(segments_text))
 
 
 def expected(table: JobTable) -> list[str]:
     """The table's lines, as the cells say them, drawn by a terminal of their own."""
     top = table.scroll_offset.y
-    board, face = table._board, table._board.face
+    board, face = table._board, table._board.render_options
     shown = columns.visible_columns(table.size.width, show_instants=board.zone is not None)
     lines = []
     for ref in table.refs[top : top + table.size.height]:
@@ -57,10 +57,10 @@ def expected(table: JobTable) -> list[str]:
         left = table.region.x + MARKS_WIDTH
         for column, cell in zip(shown, columns.row_cells(state, shown, face), strict=True):
             piece = fit_to_width(cell.text, column.width, align_right=column.align_right, ellipsis=face.glyphs.ellipsis)
-            text += (anchored(piece, column.width, left) if disputed(piece) else piece) + " " * COLUMN_GAP
+            text += (add_anchors(piece, column.width, left) if has_ambiguous_width(piece) else piece) + " " * COLUMN_GAP
             left += column.width + COLUMN_GAP
         screen = pyte.Screen(table.region.x + table.size.width + 40, 1)
-        pyte.Stream(screen).feed(" " * table.region.x + orders(text))
+        pyte.Stream(screen).feed(" " * table.region.x + to_escape_codes(text))
         lines.append("".join(screen.buffer[0][x].data for x in range(table.region.x, table.region.right - 1)))
     return lines
 
@@ -119,15 +119,15 @@ async def test_every_cell_of_the_table_is_what_the_board_says(app: Babeltop, fee
             elif deed == 1:
                 await pilot.press(random.choice(keys))
             elif deed == 2:
-                dashboard(pilot).board.search(random.choice(["", "heygen", "phase:done", "-phase:running"]))
-                dashboard(pilot).rearrange()
+                dashboard(pilot).board.set_filter(random.choice(["", "heygen", "phase:done", "-phase:running"]))
+                dashboard(pilot).update_rows()
             elif step % 5 == 0:
                 size = random.choice(WIDTHS)
                 mirror.sizes(size)
                 await pilot.resize_terminal(*size)
             await pilot.pause()
             await pilot.pause()
-            if table.region.width and not dashboard(pilot).has_class("-empty"):
+            if table.region.width and not dashboard(pilot).has_class("-no-matches"):
                 assert seen(mirror, table) == expected(table), (step, deed)
 
 
@@ -154,7 +154,7 @@ async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_
         dash.sort_by("next")
         await pilot.press(*"jjjjjjj")
         await pilot.pause()
-        cursor, line = table.cursor, table._at - table.scroll_offset.y
+        cursor, line = table.cursor, table._cursor_row - table.scroll_offset.y
         for _ in range(60):
             states = dict(dash.board.states)
             some = random.sample(list(states), 12)
@@ -162,30 +162,30 @@ async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_
             await asyncio.sleep(0)
             await pilot.pause()
             assert table.cursor == cursor
-            assert table.refs[table._at] == cursor
-            assert dash.pane._ref == cursor
+            assert table.refs[table._cursor_row] == cursor
+            assert dash.detail._ref == cursor
             most = max(0, len(table.refs) - table.size.height)
-            assert table._at - table.scroll_offset.y == line or table.scroll_offset.y in {0, most}
-            line = table._at - table.scroll_offset.y
+            assert table._cursor_row - table.scroll_offset.y == line or table.scroll_offset.y in {0, most}
+            line = table._cursor_row - table.scroll_offset.y
 
 
 @pytest.mark.parametrize("sort", ["", *SORT_KEYS])
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
 def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, view):
-    from tui.dashboard.row_index import Arrangement
+    from tui.dashboard.row_index import RowIndex
     from tui.presentation.queries import EvaluationContext, Filter
 
     random = Random(7)
-    states, kept = library.board(), Arrangement()
+    states, kept = library.board(), RowIndex()
     wanted = Filter.parse("-flag:stale")
     now = NOW
-    kept.chosen(states, EvaluationContext(now=now), view, wanted, sort, descending=True)
+    kept.set_query(states, EvaluationContext(now=now), view, wanted, sort, descending=True)
     for _ in range(40):
         now += random.choice([0.5, 30, 4000, 90_000])
         some = {ref: something(random, states[ref], now) for ref in random.sample(list(states), 4)}
         states |= some
-        kept.put(some.values(), EvaluationContext(now=now))
-        kept.pass_time(states, EvaluationContext(now=now))
+        kept.update(some.values(), EvaluationContext(now=now))
+        kept.advance_time(states, EvaluationContext(now=now))
         anew = arranged(
             states.values(), EvaluationContext(now=now), view=view, wanted=wanted, sort=sort, descending=True
         )

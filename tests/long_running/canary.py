@@ -135,14 +135,14 @@ class House:
         """Shows the dashboard and presses keys; every byte that goes to the terminal is kept."""
         os.environ.update(self.env)
         with Terminal([sys.executable, *program], columns=160, lines=50) as terminal:
-            terminal.until(lambda text: "done" in text and "failed" in text, 15)
+            terminal.wait_for(lambda text: "done" in text and "failed" in text, 15)
             for key in keys:
-                if terminal.ended() is not None:
+                if terminal.exit_status() is not None:
                     break
                 terminal.type(key)
-                terminal.run(0.3)
-            if terminal.ended() is None:
-                terminal.end()
+                terminal.read_for(0.3)
+            if terminal.exit_status() is None:
+                terminal.send_signal()
         name = "the screen" if program[0] == "-m" else "the screen that crashed"
         self.written[name] = bytes(terminal.raw)
         self.written[f"{name} at its end"] = terminal.text.encode()

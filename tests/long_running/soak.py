@@ -22,7 +22,7 @@ from tests.support.servers import serving
 from tests.support.terminal import Terminal
 from tests.support.virtual_time import DAY, EPOCH, HOUR, Wire, live, wall
 from tests.support.waiting import DEADLINE
-from tui.dashboard.board_model import Board
+from tui.dashboard.board_model import BoardModel
 from tui.domain.models import Job, Ref
 from tui.engine.engine import Session
 from tui.engine.thread import Outbox
@@ -133,12 +133,12 @@ class Screen:
     """A console's front end without a terminal: its board, fed as in the program."""
 
     def __init__(self) -> None:
-        self.board = Board(EvaluationContext(now=wall()), wall)
+        self.board = BoardModel(EvaluationContext(now=wall()), wall)
         self.outbox = Outbox(self.take)
 
     def take(self) -> None:
-        self.board.take(self.outbox.take())
-        self.board.arranged()
+        self.board.apply_update(self.outbox.take())
+        self.board.visible_refs()
 
 
 class Days(NamedTuple):
@@ -219,13 +219,13 @@ def opened(folder: Path, count: int, *, every: int, interval: int = INTERVAL) ->
         keys = {f"KEY_{name.upper()}": fixtures.KEY for name in accounts}
         words = [f"{name}={value}" for name, value in {**environ, **keys}.items()]
         with Terminal(["env", *words, sys.executable, "-m", "tui"]) as terminal:
-            assert terminal.until(lambda text: "▸ running" in text, DEADLINE), terminal.text
+            assert terminal.wait_for(lambda text: "▸ running" in text, DEADLINE), terminal.text
             began, keys = time.monotonic(), Random(1)
             while True:
                 asked = sum(simulator.asks.values()) + every
-                assert terminal.until(lambda _text, asked=asked: sum(simulator.asks.values()) >= asked, 600)
+                assert terminal.wait_for(lambda _text, asked=asked: sum(simulator.asks.values()) >= asked, 600)
                 terminal.type(keys.choice(("j", "k", "G", "g", "\t", "]", "[", "2", "1", "s", "t")))
-                assert terminal.ended() is None, terminal.text
+                assert terminal.exit_status() is None, terminal.text
                 terminal.raw.clear()
                 passed = (time.monotonic() - began) / 60
                 try:
@@ -233,7 +233,7 @@ def opened(folder: Path, count: int, *, every: int, interval: int = INTERVAL) ->
                 except GeneratorExit:
                     break
             terminal.type("\x11")
-            assert terminal.wait(DEADLINE) == 0, "^q ends it"
+            assert terminal.wait_for_exit(DEADLINE) == 0, "^q ends it"
 
 
 def minutes(folder: Path, span: float) -> list[Gauge]:

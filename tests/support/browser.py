@@ -17,19 +17,19 @@ import aiohttp
 import pyte
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
-class Page:
+class BrowserPage:
     """One tab."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
-        self._numbers = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._request_ids = itertools.count(1)
+        self._responses: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self.screen)
-        self.told: list[str] = []
+        self.text_messages: list[str] = []
         """What the page was asked to do, such as opening a link."""
         self.requests: list[str] = []
         """URLs that the page asked for."""
@@ -37,31 +37,31 @@ class Page:
         """URLs that it was kept from."""
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        number = next(self._numbers)
-        self._answers[number] = asyncio.get_running_loop().create_future()
+        number = next(self._request_ids)
+        self._responses[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        async with asyncio.timeout(PATIENCE):
-            return await self._answers[number]
+        async with asyncio.timeout(TIMEOUT):
+            return await self._responses[number]
 
-    async def listen(self) -> None:
+    async def read_events(self) -> None:
         async for message in self._socket:
             said = json.loads(message.data)
             if "id" in said:
-                self._answers.pop(said["id"]).set_result(said.get("result", {}))
+                self._responses.pop(said["id"]).set_result(said.get("result", {}))
             elif said["method"] == "Network.webSocketFrameReceived":
                 frame = said["params"]["response"]
                 if frame["opcode"] == 1:
-                    self.told.append(frame["payloadData"])
+                    self.text_messages.append(frame["payloadData"])
                 elif frame["opcode"] == 2:
                     self._stream.feed(base64.b64decode(frame["payloadData"]))
             elif said["method"] == "Network.webSocketFrameSent":
-                self._resized(said["params"]["response"]["payloadData"])
+                self._apply_resize(said["params"]["response"]["payloadData"])
             elif said["method"] == "Network.requestWillBeSent":
                 self.requests.append(said["params"]["request"]["url"])
             elif said["method"] == "Network.loadingFailed" and "blockedReason" in said["params"]:
                 self.blocked.append(said["params"]["blockedReason"])
 
-    def _resized(self, sent: str) -> None:
+    def _apply_resize(self, sent: str) -> None:
         if sent.startswith('["resize"'):
             size = json.loads(sent)[1]
             self.screen.resize(size["height"], size["width"])
@@ -70,10 +70,10 @@ class Page:
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    async def until(self, there: Callable[[str], bool], seconds: float = PATIENCE) -> bool:
+    async def wait_for(self, condition: Callable[[str], bool], seconds: float = TIMEOUT) -> bool:
         """Whether the screen comes to satisfy `there`."""
         end = asyncio.get_running_loop().time() + seconds
-        while not there(self.text):
+        while not condition(self.text):
             if asyncio.get_running_loop().time() > end:
                 return False
             await asyncio.sleep(0.05)
@@ -87,14 +87,14 @@ class Page:
             await self.call("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter)
             await self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
 
-    async def key(self, name: str, code: int) -> None:
+    async def press(self, name: str, code: int) -> None:
         """A key by its name and Windows code, such as Enter, 13."""
         common = {"key": name, "code": name, "windowsVirtualKeyCode": code}
         text = {"text": "\r"} if name == "Enter" else {}
         await self.call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
-    async def value(self, expression: str) -> Any:
+    async def evaluate(self, expression: str) -> Any:
         """What an expression of JavaScript comes to."""
         return (await self.call("Runtime.evaluate", expression=expression))["result"].get("value")
 
@@ -102,13 +102,13 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    async def picture(self) -> bytes:
+    async def screenshot(self) -> bytes:
         """A PNG of what is to be seen."""
         return base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"])
 
 
 @asynccontextmanager
-async def page(folder: Path, width: int = 1280, height: int = 800) -> AsyncIterator[Page]:
+async def open_browser(folder: Path, width: int = 1280, height: int = 800) -> AsyncIterator[BrowserPage]:
     """A tab of a Chromium of its own, over a profile in `folder`."""
     assert CHROMIUM is not None
     process = await asyncio.create_subprocess_exec(
@@ -120,16 +120,16 @@ async def page(folder: Path, width: int = 1280, height: int = 800) -> AsyncItera
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(PATIENCE):
-            while not (port := _port(folder)):  # noqa: ASYNC110  another process writes it
+        async with asyncio.timeout(TIMEOUT):
+            while not (port := _debugging_port(folder)):  # noqa: ASYNC110  another process writes it
                 await asyncio.sleep(0.05)
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{port}/json") as reply:
                 tabs = await reply.json()
             url = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
             async with session.ws_connect(url, max_msg_size=0) as socket:
-                tab = Page(socket)
-                listening = asyncio.create_task(tab.listen())
+                tab = BrowserPage(socket)
+                listening = asyncio.create_task(tab.read_events())
                 try:
                     for domain in ("Page", "Network", "Runtime"):
                         await tab.call(f"{domain}.enable")
@@ -141,7 +141,7 @@ async def page(folder: Path, width: int = 1280, height: int = 800) -> AsyncItera
         await process.wait()
 
 
-def _port(folder: Path) -> int:
+def _debugging_port(folder: Path) -> int:
     file = folder / "DevToolsActivePort"
     lines = file.read_text().splitlines() if file.exists() else []
     return int(lines[0]) if lines else 0

@@ -126,7 +126,7 @@ def accounts(library: Library) -> dict[str, AccountState]:
     """Every account of the library, well if it has a key."""
     return {
         name: replace(state, health=Health.OK) if state.health is Health.UNTRIED else state
-        for name, state in startup.accounts(library).items()
+        for name, state in startup.initial_accounts(library).items()
     }
 
 

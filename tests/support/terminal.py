@@ -18,28 +18,28 @@ from pathlib import Path
 
 import pyte
 
-DEADLINE = 60.0
+TIMEOUT = 60.0
 """Seconds that a wait may take: it ends as soon as what it waits for is there."""
-LOOK = 0.01
+CHECK_INTERVAL = 0.01
 """Seconds between two looks at a child of which nothing tells."""
-STRETCH, STRETCHES = 5, 10
+SLEEPING_CHECKS, SLEEPING_PERIODS = 5, 10
 """A child rests that is seen asleep so many looks in a row, so many times."""
 
 
 class Terminal:
     """A child on a pseudo-terminal. Use as a context manager: at its end the child is ended."""
 
-    def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, kind: str = "xterm-256color"):
+    def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, term: str = "xterm-256color"):
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM=kind, COLORTERM="truecolor")
+            os.environ.update(TERM=term, COLORTERM="truecolor")
             os.execvp(command[0], command)
-        self.size(columns, lines)
+        self.resize(columns, lines)
 
-    def size(self, columns: int, lines: int) -> None:
+    def resize(self, columns: int, lines: int) -> None:
         """Gives it another size, which the child is told."""
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen.resize(lines, columns)
@@ -48,52 +48,52 @@ class Terminal:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.ended() is None:
+        if self.exit_status() is None:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        self.lose()
+        self.hang_up()
 
-    draws = True
+    draws_screen = True
     """Whether what is read is drawn on the screen, which takes long."""
-    _lost = False
+    _is_hung_up = False
 
-    def lose(self) -> None:
+    def hang_up(self) -> None:
         """The terminal is gone, as when a window is closed or a line breaks."""
-        if not self._lost:
-            self._lost = True
+        if not self._is_hung_up:
+            self._is_hung_up = True
             os.close(self.fd)
 
-    def run(self, seconds: float) -> None:
+    def read_for(self, seconds: float) -> None:
         """Reads what the child writes for so long."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self._read(left) is None:
                 return
 
-    def until(self, there: Callable[[str], object], seconds: float = DEADLINE) -> bool:
+    def wait_for(self, condition: Callable[[str], object], seconds: float = TIMEOUT) -> bool:
         """Reads until the screen's text satisfies `there`; False: it did not in time, or the child has ended."""
         end = time.monotonic() + seconds
-        while not there(self.text):
+        while not condition(self.text):
             if time.monotonic() > end or self._read(0.1) is None:
-                return bool(there(self.text))
+                return bool(condition(self.text))
         return True
 
-    def settle(self) -> None:
+    def read_until_quiet(self) -> None:
         """Reads until the child has written nothing for a while."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + TIMEOUT
         while self._read(0.1) and time.monotonic() < end:
             pass
 
-    def _read(self, patience: float) -> bool | None:
+    def _read(self, timeout: float) -> bool | None:
         """Whether the child wrote something while there was patience; None: it has closed its side."""
-        if not select.select([self.fd], [], [], patience)[0]:
+        if not select.select([self.fd], [], [], timeout)[0]:
             return False
         try:
             data = os.read(self.fd, 65536)
         except OSError:
             return None
         self.raw += data
-        if self.draws:
+        if self.draws_screen:
             self._stream.feed(data)
         return True
 
@@ -101,63 +101,63 @@ class Terminal:
         """Sends what a person types."""
         os.write(self.fd, keys.encode())
 
-    def end(self, number: int = signal.SIGTERM, seconds: float = DEADLINE) -> int | None:
+    def send_signal(self, number: int = signal.SIGTERM, seconds: float = TIMEOUT) -> int | None:
         """Sends a signal and waits; the exit status as `os.waitstatus_to_exitcode` says it, None: it did not end."""
         os.kill(self.pid, number)
-        return self.wait(seconds)
+        return self.wait_for_exit(seconds)
 
-    def wait(self, seconds: float = DEADLINE, *, reading: bool = True) -> int | None:
+    def wait_for_exit(self, seconds: float = TIMEOUT, *, reading: bool = True) -> int | None:
         """Waits for the child's end, reading on unless nobody is to."""
         end = time.monotonic() + seconds
-        while self.ended() is None and time.monotonic() < end:
-            self._pass(reading)
+        while self.exit_status() is None and time.monotonic() < end:
+            self._read_or_sleep(reading)
         return self._status
 
-    def _pass(self, reading: bool) -> None:
+    def _read_or_sleep(self, reading: bool) -> None:
         """Lets a moment pass."""
-        if not reading or self._lost or self._read(LOOK) is None:
-            time.sleep(LOOK)
+        if not reading or self._is_hung_up or self._read(CHECK_INTERVAL) is None:
+            time.sleep(CHECK_INTERVAL)
 
     _status: int | None = None
 
-    def ended(self) -> int | None:
+    def exit_status(self) -> int | None:
         """The exit status, if the child has ended; then all that it wrote was read."""
         if self._status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self._status = os.waitstatus_to_exitcode(status)
-                if not self._lost:
-                    self.settle()
+                if not self._is_hung_up:
+                    self.read_until_quiet()
         return self._status
 
-    def rests(self, *, reading: bool = True) -> bool:
+    def comes_to_rest(self, *, reading: bool = True) -> bool:
         """Whether the child comes to rest, whatever wakes it now and then. One that spins never does."""
-        end, row, rests = time.monotonic() + DEADLINE, 0, 0
-        while rests < STRETCHES and time.monotonic() < end:
-            row = row + 1 if self._asleep() else 0
-            if row == STRETCH:
+        end, row, rests = time.monotonic() + TIMEOUT, 0, 0
+        while rests < SLEEPING_PERIODS and time.monotonic() < end:
+            row = row + 1 if self._is_asleep() else 0
+            if row == SLEEPING_CHECKS:
                 row, rests = 0, rests + 1
-            self._pass(reading)
-        return rests == STRETCHES
+            self._read_or_sleep(reading)
+        return rests == SLEEPING_PERIODS
 
-    def _asleep(self) -> bool:
+    def _is_asleep(self) -> bool:
         """No thread of the child has work."""
         try:
-            states = [_after_name(each)[0] for each in Path(f"/proc/{self.pid}/task").glob("*/stat")]
+            states = [_stat_fields(each)[0] for each in Path(f"/proc/{self.pid}/task").glob("*/stat")]
         except OSError:  # a thread has ended meanwhile
             return False
         return set(states) == {"S"}
 
-    def threads(self) -> int:
+    def thread_count(self) -> int:
         """The threads that the child has."""
         return int(self._stat()[17])
 
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         """A signal has stopped the child."""
         return self._stat()[0] == "T"
 
     def _stat(self) -> list[str]:
-        return _after_name(Path(f"/proc/{self.pid}/stat"))
+        return _stat_fields(Path(f"/proc/{self.pid}/stat"))
 
     def modes(self) -> set[str]:
         """DEC private modes that are on by what the child wrote, beside those of a fresh terminal; and kitty's keys."""
@@ -178,33 +178,33 @@ class Terminal:
         return "\n".join("".join(row[x].data for x in range(self.screen.columns)).rstrip() for row in rows)
 
 
-def _after_name(stat: Path) -> list[str]:
+def _stat_fields(stat: Path) -> list[str]:
     """From the third field of proc(5)'s `stat` on."""
     return stat.read_text().rpartition(")")[2].split()
 
 
-def smoke(command: Sequence[str]) -> str | None:
+def smoke_test(command: Sequence[str]) -> str | None:
     """What is wrong with the demo on a screen, if anything is."""
     with Terminal(command) as terminal:
-        if not terminal.until(lambda text: all(name in text for name in ("heygen", "konpro", "camb", "flixu")), 600):
+        if not terminal.wait_for(lambda text: all(name in text for name in ("heygen", "konpro", "camb", "flixu")), 600):
             return f"no row of each service within ten minutes: {terminal.text}"
-        if not terminal.until(lambda text: "✓ done" in text and "▸ running" in text):
+        if not terminal.wait_for(lambda text: "✓ done" in text and "▸ running" in text):
             return "nothing runs, or nothing is done"
         ended = "\n".join(line for line in terminal.text.splitlines() if "done" in line)
         if not any(mark in ended for mark in ("d", "h", "m")):
             return "no link counts down"
         before = terminal.text
-        if not terminal.until(lambda text: text != before):
+        if not terminal.wait_for(lambda text: text != before):
             return "the screen stands still"
         terminal.type("\x11")
-        status = terminal.wait()
+        status = terminal.wait_for_exit()
         if status != 0:
             return f"^q ended it with {status}"
     return None
 
 
 if __name__ == "__main__":
-    wrong = smoke(sys.argv[1:])
+    wrong = smoke_test(sys.argv[1:])
     if wrong:
         sys.exit(f"the demo: {wrong}")
     print("the demo shows rows of every service, they move, and ^q ends it")

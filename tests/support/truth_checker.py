@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from tests.support.provider_services import REPLY, Fact, Services
 from tests.support.reference_model import arranged
-from tui.dashboard.board_model import Board
-from tui.dashboard.screen import SILENT, TICK
-from tui.dashboard.widgets.badges import badge
+from tui.dashboard.board_model import BoardModel
+from tui.dashboard.screen import ENGINE_TIMEOUT, MIN_TICK
+from tui.dashboard.widgets.badges import account_badge
 from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Phase, Ref
@@ -31,7 +31,7 @@ PAINT = 1.3
 """Seconds from what happens to where a screen shows it: a wake-up every 0.1 s, and a tick a second."""
 FOLLOWS = 4.0
 """Seconds more until a console that follows has read it in the journal: the writer's batch, and its own tick."""
-WAKES = SILENT + PAINT
+WAKES = ENGINE_TIMEOUT + PAINT
 """Seconds after a suspend until a screen looks at the time: its timers did not run meanwhile."""
 AHEAD = 20.0
 """Seconds by which a bulk ask takes a job before its time."""
@@ -102,7 +102,7 @@ class Witness:
         self.wall = wall
         self.stopped = False
         self.began = asyncio.get_running_loop().time()
-        self.board = Board(EvaluationContext(now=wall()), wall)
+        self.board = BoardModel(EvaluationContext(now=wall()), wall)
         self.outbox = Outbox(self.take)
         self.painted: dict[Ref, Painted] = {}
         self.role = ""
@@ -123,7 +123,7 @@ class Witness:
         self.role = self.role if update.role is None else update.role
         accounts = update.accounts or {}
         self._waits |= {name: state.until for name, state in accounts.items() if state.until is not None}
-        self.board.take(update)
+        self.board.apply_update(update)
         for ref, state in update.states.items():
             self._note(ref, state)
         self._tick(update.states)
@@ -135,7 +135,7 @@ class Witness:
             self._timer.cancel()
 
     def _tick(self, fresh: object = ()) -> None:
-        now, face = self.wall(), self.board.face
+        now, face = self.wall(), self.board.render_options
         if face[1:] != self._face:
             self._face = face[1:]
             fresh = list(self.board.states)
@@ -146,11 +146,11 @@ class Witness:
                 stale.add(ref)
         for ref in stale:
             self._paint(ref, face)
-        self.board.arranged()
-        soonest = self._due[0][0] - now if self._due else SILENT
+        self.board.visible_refs()
+        soonest = self._due[0][0] - now if self._due else ENGINE_TIMEOUT
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(max(TICK, min(SILENT, soonest)), self._tick)
+        self._timer = asyncio.get_running_loop().call_later(max(MIN_TICK, min(ENGINE_TIMEOUT, soonest)), self._tick)
 
     def _paint(self, ref: Ref, face: columns.RenderOptions) -> None:
         state = self.board.states[ref]
@@ -267,7 +267,7 @@ class Witness:
         near = {formatting.duration(dies - now + by) for by in (-1, 0, slack / 2, slack - PAINT, slack)}
         if label not in near:
             self._lie(ref, "life of a link", f"{shown}, lives {dies - now:.1f} s more")
-        warn = self.board.outlook.warn_before
+        warn = self.board.context.warn_before
         if shown.endswith(" !") is not (dies - now <= warn) and abs(dies - now - warn) > slack:
             self._lie(ref, "warning", f"{shown}, lives {dies - now:.1f} s more")
 
@@ -300,7 +300,7 @@ class Witness:
 
     def asks(self, account: str, refs: list[Ref]) -> None:
         """This console asks a service: nothing on its screen may say that it does not."""
-        now, face = self.wall(), self.board.face
+        now, face = self.wall(), self.board.render_options
         if self.stopped or now < self.record.woken_at + WAKES:
             return
         loop = asyncio.get_running_loop()
@@ -339,7 +339,7 @@ class Witness:
             )
 
     def _judge_next(self, state: JobState, seconds: float) -> None:
-        still = (columns.next_poll_at(state, self.board.face) or 0.0) > self.wall()
+        still = (columns.next_poll_at(state, self.board.render_options) or 0.0) > self.wall()
         if self.board.states.get(state.job.ref) is state and still and not self.stopped:
             self._lie(state.job.ref, "next", f"asked, but said in {seconds:.1f} s; {_brief(state, self.wall())}")
 
@@ -355,15 +355,15 @@ class Witness:
         now = self.wall()
         if self.stopped or now < self.record.woken_at + WAKES:
             return
-        face = self.board.face
+        face = self.board.render_options
         for ref, painted in list(self.painted.items()):
             if ref not in self.board.states:
                 continue
             self.judge(ref)
             if painted.until > now + PAINT and self.board.states[ref] is painted.state:
                 self._judge_standing(ref, painted, face)
-        shown = self.board.arranged()
-        right = arranged(self.board.states.values(), self.board.outlook)
+        shown = self.board.visible_refs()
+        right = arranged(self.board.states.values(), self.board.context)
         if list(shown) != right:
             self._lie("all", "view", f"{len(shown)} rows for {len(right)}")
         self._judge_badges(now)
@@ -386,7 +386,7 @@ class Witness:
         for account, state in self.board.accounts.items():
             went = [each for each in self.services.went[self.name, account] if each[0] < now - REPLY - 20 - PAINT][-3:]
             later = [each for each in self.services.went[self.name, account] if each[0] >= now - REPLY - 20 - PAINT]
-            word = badge(state, now, ascii_only=False).word
+            word = account_badge(state, now, ascii_only=False).text
             if len(went) == 3 and not later and not any(well for _, well in went) and state.health is Health.OK:
                 self._lie(account, "badge", "as if well, but its last three asks failed")
             if len(went) == 3 and not later and all(well for _, well in went) and word == "offline":

@@ -53,7 +53,7 @@ def _log_traceback(error: Exception) -> str:
     from tui.storage import paths
 
     try:
-        path = logfile.start(paths.state_dir())
+        path = logfile.start_logging(paths.state_dir())
     except OSError as why:
         return f"the log cannot be written ({why.strerror})"
     logging.getLogger("tui.cli").error("an error of our own", exc_info=error)

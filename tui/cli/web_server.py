@@ -121,7 +121,7 @@ class DashboardServer(Server):
 
     def initialize_logging(self) -> None:
         """Into our own log: textual-serve's would show locals, which may hold keys."""
-        logfile.start(paths.state_dir())
+        logfile.start_logging(paths.state_dir())
         logging.getLogger("aiohttp").setLevel(logging.WARNING)
 
     async def _make_app(self) -> web.Application:

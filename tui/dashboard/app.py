@@ -18,24 +18,24 @@ from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
 
-from tui.commands import Command, remapped
-from tui.dashboard.actions.downloads import Saving
-from tui.dashboard.actions.jobs import JobDeeds
-from tui.dashboard.actions.navigation import Moving
-from tui.dashboard.actions.view import Looking
-from tui.dashboard.board_model import Board
+from tui.commands import Command, apply_keymap
+from tui.dashboard.actions.downloads import DownloadActions
+from tui.dashboard.actions.jobs import JobActions
+from tui.dashboard.actions.navigation import NavigationActions
+from tui.dashboard.actions.view import ViewActions
+from tui.dashboard.board_model import BoardModel
 from tui.dashboard.screen import Dashboard
-from tui.dashboard.startup import LOOKS, Looks, beginning
-from tui.dashboard.terminal.input_reader import listening
-from tui.dashboard.terminal.suspend import yielding
-from tui.dashboard.terminal.width_anchors import anchoring
+from tui.dashboard.startup import PREFERENCES, UiPreferences, load_initial_state
+from tui.dashboard.terminal.input_reader import event_driven_input
+from tui.dashboard.terminal.suspend import safe_suspend
+from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
 from tui.dashboard.widgets.notifications import desktop_sequence
-from tui.dashboard.widgets.welcome import Greeting
+from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.engine.api import Feed, Remember, Update
 from tui.engine.thread import EngineThread
 from tui.presentation.queries import EvaluationContext
-from tui.runtime.signals import INTERRUPTED, TOLD_ON_A_SCREEN, ended_by_signals, restorer
+from tui.runtime.signals import EXIT_INTERRUPTED, SCREEN_SHUTDOWN_SIGNALS, graceful_shutdown, terminal_restorer
 from tui.storage import paths
 from tui.storage.config.settings import Settings
 from tui.storage.workspace import Library
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Fed(Message):
+class UpdatesAvailable(Message):
     """The engine has something to take."""
 
 
@@ -59,14 +59,14 @@ class Babeltop(App[None]):
 
     def __init__(
         self,
-        feed: Feed,
+        engine: Feed,
         settings: Settings,
-        greeting: Greeting,
+        onboarding: OnboardingInfo,
         *,
-        first: Update | None = None,
-        whole: Callable[[], Update] | None = None,
-        looks: Looks | None = None,
-        keeps: Library | None = None,
+        initial_update: Update | None = None,
+        load_all_jobs: Callable[[], Update] | None = None,
+        preferences: UiPreferences | None = None,
+        workspace: Library | None = None,
         readonly: bool = False,
         role: str = "polling",
         now: Callable[[], float] = time.time,
@@ -79,40 +79,40 @@ class Babeltop(App[None]):
         `keeps`: whose looks and list are remembered for the next start; None: nothing is.
         """
         super().__init__()
-        self._feed = feed
+        self._engine = engine
         self._event_loop: asyncio.AbstractEventLoop | None = None
-        self._commands: tuple[Command, ...] = remapped(settings.keys)
-        self._keeps = keeps
-        looks = looks or Looks.of({}, settings)
+        self._commands: tuple[Command, ...] = apply_keymap(settings.keys)
+        self._workspace = workspace
+        preferences = preferences or UiPreferences.load({}, settings)
         outlook = EvaluationContext(
             now=now(),
             stall_after=settings.polling.stall_after,
             warn_before=settings.links.warn_before,
             archive_after=settings.board.archive_after,
         )
-        board = Board(outlook, now, ascii_only=settings.ui.glyphs == "ascii")
-        board.choose(view=looks.view, sort=looks.sort, descending=looks.descending)
-        self._whole = whole
-        if first is not None:
-            board.take(first)
-        board.partial = whole is not None
+        board = BoardModel(outlook, now, ascii_only=settings.ui.glyphs == "ascii")
+        board.set_view(view=preferences.view, sort=preferences.sort, descending=preferences.descending)
+        self._load_all_jobs = load_all_jobs
+        if initial_update is not None:
+            board.apply_update(initial_update)
+        board.is_partial = load_all_jobs is not None
         self._dashboard = Dashboard(
             board,
-            feed,
+            engine,
             commands=self._commands,
-            greeting=greeting,
-            zone=zone or datetime.now(UTC).astimezone().tzinfo or UTC,
-            looks=looks,
-            keep=lambda looks: self._remember(LOOKS, looks),
+            onboarding=onboarding,
+            local_zone=zone or datetime.now(UTC).astimezone().tzinfo or UTC,
+            preferences=preferences,
+            store_preferences=lambda looks: self._save_preferences(PREFERENCES, looks),
             role=role,
             alerts=settings.alerts,
-            desktop=self._call_desktop,
+            notify_desktop=self._send_desktop_notification,
             readonly=readonly,
-            doers=_doers,
+            handlers=_handlers,
         )
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = looks.theme if looks.theme in self.available_themes else THEMES[0].name
+        self.theme = preferences.theme if preferences.theme in self.available_themes else THEMES[0].name
         self.stylesheet.set_variables(self.get_css_variables())
 
     def get_default_screen(self) -> Screen[None]:
@@ -121,7 +121,7 @@ class Babeltop(App[None]):
 
     def get_driver_class(self) -> type[Driver]:
         """The terminal's driver, which also keeps columns straight, yields to what stops the program, and rests."""
-        return anchoring(yielding(listening(super().get_driver_class())))
+        return width_anchors(safe_suspend(event_driven_input(super().get_driver_class())))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The colours of the states, for Textual's own themes, which know none."""
@@ -142,86 +142,88 @@ class Babeltop(App[None]):
     def on_mount(self) -> None:
         """Paints what is known first; the engine, and whatever only a key needs, come after that."""
         self._event_loop = asyncio.get_running_loop()
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._after_first_frame)
 
-    def _begin(self) -> None:
+    def _after_first_frame(self) -> None:
         """The first frame stands: what was made for it is no garbage, and is never looked through again."""
-        if self._whole is not None:
-            self._dashboard.complete(self._whole())
-            self._whole = None
+        if self._load_all_jobs is not None:
+            self._dashboard.show_all_jobs(self._load_all_jobs())
+            self._load_all_jobs = None
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
-        self._style_overlays()
-        self._dashboard.make_lines()
-        self._feed.start(self._wake)
+        self._load_overlay_styles()
+        self._dashboard.mount_inputs()
+        self._engine.start(self._post_updates_available)
 
-    def _style_overlays(self) -> None:
+    def _load_overlay_styles(self) -> None:
         """Reads the styles of toasts and dialogs. As a dialog's CSS_PATH they would have all parsed anew at its key."""
         path = paths.styles_dir() / "overlays.tcss"
         self.stylesheet.add_source(path.read_text("utf-8"), (str(path), ""))
         if self.screen_stack and self.screen is not self._dashboard:  # a key came before the first frame
             self.stylesheet.update(self.screen)
 
-    def _wake(self) -> None:
-        self.post_message(Fed())
+    def _post_updates_available(self) -> None:
+        self.post_message(UpdatesAvailable())
 
-    def _call_desktop(self, text: str) -> None:
+    def _send_desktop_notification(self, text: str) -> None:
         """Has the terminal show a desktop notification, if it can. Nobody ever says whether it did."""
         if self._driver is not None and not self.is_headless:
             self._driver.write(desktop_sequence(text, os.environ))
 
-    def leave(self) -> None:
+    def request_exit(self) -> None:
         """Ends the app from a signal's handler, whatever its loop is doing."""
         if self._event_loop is not None:
-            self._event_loop.call_soon_threadsafe(self.exit, None, INTERRUPTED)
+            self._event_loop.call_soon_threadsafe(self.exit, None, EXIT_INTERRUPTED)
 
-    def on_fed(self) -> None:
+    def on_updates_available(self) -> None:
         """Hands what has changed to the dashboard."""
-        self._dashboard.take(self._feed.take())
+        self._dashboard.apply_update(self._engine.take())
 
-    def _remember(self, name: str, value: object) -> None:
-        if self._keeps is not None:
-            self._feed.send(Remember({name: value}))
+    def _save_preferences(self, name: str, value: object) -> None:
+        if self._workspace is not None:
+            self._engine.send(Remember({name: value}))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every command of the table."""
         if isinstance(screen, Dashboard):
             for command in self._commands:
-                yield SystemCommand(command.title, command.help, lambda wanted=command.id: screen.action_do(wanted))
+                yield SystemCommand(
+                    command.title, command.help, lambda wanted=command.id: screen.action_run_command(wanted)
+                )
 
 
-def _doers(dashboard: Dashboard) -> tuple[object, ...]:
+def _handlers(dashboard: Dashboard) -> tuple[object, ...]:
     """What does the commands of the dashboard."""
-    deeds = JobDeeds(dashboard)
-    return Moving(dashboard), Looking(dashboard), Saving(dashboard, deeds), deeds
+    deeds = JobActions(dashboard)
+    return NavigationActions(dashboard), ViewActions(dashboard), DownloadActions(dashboard, deeds), deeds
 
 
-def run(library: Library, *, transport: "Transport | None" = None, demo: bool = False) -> int:
+def run(workspace: Library, *, transport: "Transport | None" = None, demo: bool = False) -> int:
     """Shows the dashboard until the operator quits; returns the exit code."""
-    feed = EngineThread(library, transport=transport)
-    begun = beginning(library)
-    greeting = Greeting(str(library.places.watchlist), library.key_variables())
+    feed = EngineThread(workspace, transport=transport)
+    begun = load_initial_state(workspace)
+    greeting = OnboardingInfo(str(workspace.places.watchlist), workspace.key_variables())
     app = Babeltop(
         feed,
-        library.settings,
+        workspace.settings,
         greeting,
-        first=begun.first,
-        whole=begun.whole,
-        looks=begun.looks,
-        keeps=None if demo else library,
-        readonly=library.readonly,
-        role="demo" if demo else "read-only" if library.readonly else "polling",
+        initial_update=begun.update,
+        load_all_jobs=begun.load_all_jobs,
+        preferences=begun.preferences,
+        workspace=None if demo else workspace,
+        readonly=workspace.readonly,
+        role="demo" if demo else "read-only" if workspace.readonly else "polling",
     )
     del begun  # the app holds of it what it needs yet
-    restore = restorer()
+    restore = terminal_restorer()
 
     def give_up() -> None:
         feed.close()
         restore()
 
     try:
-        with ended_by_signals(app.leave, give_up, signals=TOLD_ON_A_SCREEN, terminal=sys.stdin.fileno()):
+        with graceful_shutdown(app.request_exit, give_up, signals=SCREEN_SHUTDOWN_SIGNALS, terminal=sys.stdin.fileno()):
             app.run()
     finally:
         feed.close()

@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 from msgspec.structs import replace
 
-from tui.dashboard.row_index import Arrangement
+from tui.dashboard.row_index import RowIndex
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.api import AccountState, Health, Progress, Stage, Update
@@ -16,10 +16,10 @@ PAUSED = "paused"
 """The role of an engine that a person has told to ask nothing by itself."""
 
 
-class Board:
+class BoardModel:
     """What every widget of the dashboard reads. Only `take` and the operator's choices change it."""
 
-    def __init__(self, outlook: EvaluationContext, now: Callable[[], float], *, ascii_only: bool = False) -> None:
+    def __init__(self, context: EvaluationContext, now: Callable[[], float], *, ascii_only: bool = False) -> None:
         """`outlook` carries the thresholds of the settings; `now` gives instants."""
         self.states: dict[Ref, JobState] = {}
         self.accounts: dict[str, AccountState] = {}
@@ -28,7 +28,7 @@ class Board:
         """Whom this console follows, or that it is paused, as `Update` has it; "" while it polls."""
         self.downloads: dict[Ref, Progress] = {}
         """Those that are on their way or failed."""
-        self._saving: dict[Ref, float | None] = {}
+        self._download_progress: dict[Ref, float | None] = {}
         self.marks: set[Ref] = set()
         self.view = View.ALL
         self.filter = Filter()
@@ -37,60 +37,62 @@ class Board:
         self.descending = False
         self.zone: tzinfo | None = None
         """Times stand as instants in this zone; None: as how long ago, or how far away."""
-        self.partial = False
+        self.is_partial = False
         """Not all jobs are here yet: their numbers are not known."""
         self.now = now
-        self._outlook = outlook
+        self._context = context
         self._glyphs = ASCII if ascii_only else UNICODE
-        self._arrangement = Arrangement()
+        self._row_index = RowIndex()
 
-    def take(self, update: Update) -> None:
+    def apply_update(self, update: Update) -> None:
         """Takes over an update."""
         self.states.update(update.states)
         if update.accounts:
             self.accounts.update(update.accounts)
             providers = {name: account.provider for name, account in self.accounts.items()}
-            if providers != self._outlook.providers:
-                self._outlook = replace(self._outlook, providers=providers)
+            if providers != self._context.providers:
+                self._context = replace(self._context, providers=providers)
         if update.order is not None:
             self.states = {ref: self.states[ref] for ref in update.order if ref in self.states}
             self.marks &= self.states.keys()
-            self._take_downloads({})
-            self._arrangement.listed(self.states, self.outlook)
+            self._update_downloads({})
+            self._row_index.rebuild(self.states, self.context)
         else:
-            self._arrangement.put(update.states.values(), self.outlook)
+            self._row_index.update(update.states.values(), self.context)
         if update.downloads:
-            self._take_downloads(update.downloads)
+            self._update_downloads(update.downloads)
         if update.role is not None:
             self.role = update.role if update.role.startswith(("following", PAUSED)) else ""
         if update.problems is not None:
             self.problems = update.problems
 
-    def _take_downloads(self, moved: Mapping[Ref, Progress]) -> None:
-        over = {ref for ref, told in moved.items() if told.stage in {Stage.SAVED, Stage.CANCELLED}}
-        told = {**self.downloads, **moved}
+    def _update_downloads(self, changed: Mapping[Ref, Progress]) -> None:
+        over = {ref for ref, told in changed.items() if told.stage in {Stage.SAVED, Stage.CANCELLED}}
+        told = {**self.downloads, **changed}
         self.downloads = {ref: told[ref] for ref in told if ref not in over and ref in self.states}
-        self._saving = {ref: told.share for ref, told in self.downloads.items() if told.stage is not Stage.FAILED}
+        self._download_progress = {
+            ref: told.share for ref, told in self.downloads.items() if told.stage is not Stage.FAILED
+        }
 
-    def saving(self, ref: Ref) -> bool:
+    def is_downloading(self, ref: Ref) -> bool:
         """The job's files are on their way, or wait for their turn."""
-        return ref in self._saving
+        return ref in self._download_progress
 
     @property
-    def outlook(self) -> EvaluationContext:
+    def context(self) -> EvaluationContext:
         """What judging a job takes, now."""
-        return replace(self._outlook, now=self.now())
+        return replace(self._context, now=self.now())
 
     @property
-    def face(self) -> RenderOptions:
+    def render_options(self) -> RenderOptions:
         """How cells are to look, now."""
         until = {name: account.until for name, account in self.accounts.items() if account.until is not None}
         quiet = {Health.REFUSED, Health.NO_KEY}
-        stopped = {name for name, state in self.accounts.items() if self.paused or state.health in quiet}
-        return RenderOptions(self.outlook, self._glyphs, until, frozenset(stopped), self.zone, self._saving)
+        stopped = {name for name, state in self.accounts.items() if self.is_paused or state.health in quiet}
+        return RenderOptions(self.context, self._glyphs, until, frozenset(stopped), self.zone, self._download_progress)
 
     @property
-    def paused(self) -> bool:
+    def is_paused(self) -> bool:
         """Nothing is asked by itself, since the operator wants that: here, or at the console that is followed."""
         return self.role.endswith(PAUSED)
 
@@ -99,32 +101,32 @@ class Board:
         """No sign is to be drawn that ASCII has not."""
         return self._glyphs.ascii_only
 
-    def arranged(self) -> list[Ref]:
+    def visible_refs(self) -> list[Ref]:
         """The jobs that the table shows, in its order; the same list until that changes."""
-        self._arrangement.pass_time(self.states, self.outlook)
-        return self._arrangement.refs
+        self._row_index.advance_time(self.states, self.context)
+        return self._row_index.refs
 
-    def counts(self) -> Mapping[View, int]:
+    def view_counts(self) -> Mapping[View, int]:
         """How many jobs each view holds."""
-        return self._arrangement.counts
+        return self._row_index.counts
 
-    def choose(self, *, view: View | None = None, sort: str | None = None, descending: bool | None = None) -> None:
+    def set_view(self, *, view: View | None = None, sort: str | None = None, descending: bool | None = None) -> None:
         """Sets what is said of view and sort."""
         self.view = self.view if view is None else view
         self.sort = self.sort if sort is None else sort
         self.descending = self.descending if descending is None else descending
-        self._chosen()
+        self._apply_query()
 
-    def search(self, text: str) -> None:
+    def set_filter(self, text: str) -> None:
         """Sets the filter."""
         self.filter_text = text
         self.filter = Filter.parse(text)
-        self._chosen()
+        self._apply_query()
 
-    def _chosen(self) -> None:
-        self._arrangement.chosen(self.states, self.outlook, self.view, self.filter, self.sort, self.descending)
+    def _apply_query(self) -> None:
+        self._row_index.set_query(self.states, self.context, self.view, self.filter, self.sort, self.descending)
 
-    def chosen(self, cursor: Ref | None) -> tuple[Ref, ...]:
+    def selected_refs(self, cursor: Ref | None) -> tuple[Ref, ...]:
         """What a command is about: the marked jobs, else the one under the cursor."""
         if self.marks:
             return tuple(ref for ref in self.states if ref in self.marks)

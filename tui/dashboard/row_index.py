@@ -14,107 +14,114 @@ from tui.presentation import queries
 from tui.presentation.queries import EvaluationContext, Filter, View
 
 
-class Judged(NamedTuple):
+class RowInfo(NamedTuple):
     """What was made of one job."""
 
     views: frozenset[View]
-    shown: bool
-    key: Any
+    is_visible: bool
+    sort_key: Any
     """Its place in the chosen sort."""
-    turn: float
+    next_change_at: float
     """Instant from which this no longer holds."""
 
 
-class Arrangement:
+class RowIndex:
     """The refs of a table. `put`, `chosen` and `pass_time` tell it what is new; `refs` gives the order."""
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(View, 0)
         """How many jobs each view shows."""
-        self._judged: dict[Ref, Judged] = {}
+        self._rows: dict[Ref, RowInfo] = {}
         self._by_ref: list[Ref] = []
         self._refs: list[Ref] = []
-        self._arranged = True
-        self._turn = inf
+        self._is_sorted = True
+        self._next_change_at = inf
         self._view = View.ALL
         self._filter = Filter()
         self._sort = ""
         self._descending = False
 
-    def chosen(
+    def set_query(
         self,
         states: Mapping[Ref, JobState],
-        outlook: EvaluationContext,
+        context: EvaluationContext,
         view: View,
-        wanted: Filter,
+        query_filter: Filter,
         sort: str,
         descending: bool,
     ) -> None:
         """The operator chose what is shown, and how."""
-        self._view, self._filter, self._sort, self._descending = view, wanted, sort, descending
-        self.listed(states, outlook)
+        self._view, self._filter, self._sort, self._descending = view, query_filter, sort, descending
+        self.rebuild(states, context)
 
-    def listed(self, states: Mapping[Ref, JobState], outlook: EvaluationContext) -> None:
+    def rebuild(self, states: Mapping[Ref, JobState], context: EvaluationContext) -> None:
         """These are all jobs there are, in the watchlist's order."""
-        self._judged = {ref: self._judge(state, outlook) for ref, state in states.items()}
+        self._rows = {ref: self._evaluate(state, context) for ref, state in states.items()}
         self.counts = dict.fromkeys(View, 0)
-        for judged in self._judged.values():
-            self._count(judged, 1)
+        for judged in self._rows.values():
+            self._add_to_counts(judged, 1)
         self._by_ref = []
-        self._turn = min((judged.turn for judged in self._judged.values()), default=inf)
-        self._arranged = False
+        self._next_change_at = min((judged.next_change_at for judged in self._rows.values()), default=inf)
+        self._is_sorted = False
 
-    def put(self, states: Iterable[JobState], outlook: EvaluationContext) -> None:
+    def update(self, states: Iterable[JobState], context: EvaluationContext) -> None:
         """These jobs' states are new."""
         for state in states:
             ref = state.job.ref
-            judged, before = self._judge(state, outlook), self._judged.get(ref)
+            judged, before = self._evaluate(state, context), self._rows.get(ref)
             if judged == before:
                 continue
             if before is not None:
-                self._count(before, -1)
+                self._add_to_counts(before, -1)
             else:
                 self._by_ref = []
-            self._count(judged, 1)
-            self._turn = min(self._turn, judged.turn)
-            self._judged[ref] = judged
-            if before is None or judged.shown is not before.shown or (judged.shown and judged.key != before.key):
-                self._arranged = False
+            self._add_to_counts(judged, 1)
+            self._next_change_at = min(self._next_change_at, judged.next_change_at)
+            self._rows[ref] = judged
+            if (
+                before is None
+                or judged.is_visible is not before.is_visible
+                or (judged.is_visible and judged.sort_key != before.sort_key)
+            ):
+                self._is_sorted = False
 
-    def pass_time(self, states: Mapping[Ref, JobState], outlook: EvaluationContext) -> None:
+    def advance_time(self, states: Mapping[Ref, JobState], context: EvaluationContext) -> None:
         """It is later: jobs that are something else by now are judged again."""
-        if self._turn > outlook.now:
+        if self._next_change_at > context.now:
             return
-        due = [states[ref] for ref, judged in self._judged.items() if judged.turn <= outlook.now]
-        self._turn = min((judged.turn for judged in self._judged.values() if judged.turn > outlook.now), default=inf)
-        self.put(due, outlook)
+        due = [states[ref] for ref, judged in self._rows.items() if judged.next_change_at <= context.now]
+        self._next_change_at = min(
+            (judged.next_change_at for judged in self._rows.values() if judged.next_change_at > context.now),
+            default=inf,
+        )
+        self.update(due, context)
 
     @property
     def refs(self) -> list[Ref]:
         """The jobs that are shown, in order. The same list until that changes."""
-        if not self._arranged:
-            self._arranged = True
-            self._refs = self._in_order()
+        if not self._is_sorted:
+            self._is_sorted = True
+            self._refs = self._sorted_refs()
         return self._refs
 
-    def _in_order(self) -> list[Ref]:
-        judged = self._judged
+    def _sorted_refs(self) -> list[Ref]:
+        judged = self._rows
         if self._sort not in queries.SORT_KEYS:
-            shown = [ref for ref, each in judged.items() if each.shown]
+            shown = [ref for ref, each in judged.items() if each.is_visible]
             return shown[::-1] if self._descending else shown
         if not self._by_ref:
             self._by_ref = sorted(judged)
-        keys = {ref: each.key for ref, each in judged.items() if each.shown}
+        keys = {ref: each.sort_key for ref, each in judged.items() if each.is_visible}
         shown = [ref for ref in self._by_ref if ref in keys]
         shown.sort(key=keys.__getitem__, reverse=self._descending)
         return shown
 
-    def _judge(self, state: JobState, outlook: EvaluationContext) -> Judged:
-        views = queries.views(state, outlook)
-        shown = self._view in views and self._filter.matches(state, outlook)
+    def _evaluate(self, state: JobState, context: EvaluationContext) -> RowInfo:
+        views = queries.views(state, context)
+        shown = self._view in views and self._filter.matches(state, context)
         key = queries.SORT_KEYS[self._sort](state) if self._sort in queries.SORT_KEYS else None
-        return Judged(views, shown, key, queries.next_change_at(state, outlook))
+        return RowInfo(views, shown, key, queries.next_change_at(state, context))
 
-    def _count(self, judged: Judged, by: int) -> None:
-        for view in judged.views:
-            self.counts[view] += by
+    def _add_to_counts(self, row: RowInfo, change: int) -> None:
+        for view in row.views:
+            self.counts[view] += change

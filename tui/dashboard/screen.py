@@ -17,37 +17,37 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui.commands import Command
-from tui.dashboard.board_model import PAUSED, Board
-from tui.dashboard.startup import Looks
-from tui.dashboard.widgets.bars import HintBar, TopBar, ViewBar
+from tui.dashboard.board_model import PAUSED, BoardModel
+from tui.dashboard.startup import UiPreferences
+from tui.dashboard.widgets.bars import FooterBar, TopBar, ViewBar
 from tui.dashboard.widgets.detail import DetailPane, DetailTabs
-from tui.dashboard.widgets.detail_pages import Tab
+from tui.dashboard.widgets.detail_pages import DetailTab
 from tui.dashboard.widgets.job_table import JobTable
-from tui.dashboard.widgets.messages import Due
-from tui.dashboard.widgets.notifications import Notices, Severity
-from tui.dashboard.widgets.semantic_styles import TONES
-from tui.dashboard.widgets.table_header import TableHead
-from tui.dashboard.widgets.welcome import Greeting, Welcome
+from tui.dashboard.widgets.messages import RefreshDue
+from tui.dashboard.widgets.notifications import Notifier, Severity
+from tui.dashboard.widgets.semantic_styles import TONE_CLASSES
+from tui.dashboard.widgets.table_header import TableHeader
+from tui.dashboard.widgets.welcome import OnboardingInfo, Welcome
 from tui.domain.models import Ref
 from tui.engine.api import Command as Wish
 from tui.engine.api import Feed, Outcome, Update
 from tui.presentation.queries import View
 from tui.storage.config.settings import Alerts
 
-TICK = 1.0
+MIN_TICK = 1.0
 """Seconds that are left between two looks at what time has changed on the screen. Where nothing will, none is taken."""
-SILENT = 5.0
+ENGINE_TIMEOUT = 5.0
 """Seconds without a heartbeat after which the engine counts as stuck."""
 
 
-WIDTHS = [(0, "-narrow"), (120, "-below"), (160, "-beside")]
-HEIGHTS = [(0, "-short"), (30, "-tall")]
+WIDTH_BREAKPOINTS = [(0, "-narrow"), (120, "-medium"), (160, "-wide")]
+HEIGHT_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 """Cells from which on the screen has a class."""
-LINES = {"filter": "phase:failed  -tag:test  provider:…  text", "find": "search in the response"}
+INPUT_PLACEHOLDERS = {"filter": "phase:failed  -tag:test  provider:…  text", "search": "search in the response"}
 """The lines to type in, and what stands in them while they are empty."""
 
 
-class Covered(Container):
+class OpaqueContainer(Container):
     """What is covered by its children, and need not be drawn itself."""
 
     BLANK = True
@@ -57,154 +57,158 @@ class Dashboard(Screen[None]):
     """The one screen that stays. Its parts cover it."""
 
     BLANK = True
-    COMPONENT_CLASSES = TONES
-    HORIZONTAL_BREAKPOINTS = WIDTHS
-    VERTICAL_BREAKPOINTS = HEIGHTS
+    COMPONENT_CLASSES = TONE_CLASSES
+    HORIZONTAL_BREAKPOINTS = WIDTH_BREAKPOINTS
+    VERTICAL_BREAKPOINTS = HEIGHT_BREAKPOINTS
     AUTO_FOCUS = "JobTable"
 
     def __init__(
         self,
-        board: Board,
-        feed: Feed,
+        board: BoardModel,
+        engine: Feed,
         *,
         commands: tuple[Command, ...],
-        greeting: Greeting,
-        zone: tzinfo,
-        looks: Looks,
-        keep: Callable[[Looks], None],
+        onboarding: OnboardingInfo,
+        local_zone: tzinfo,
+        preferences: UiPreferences,
+        store_preferences: Callable[[UiPreferences], None],
         role: str,
         alerts: Alerts,
-        desktop: Callable[[str], None],
+        notify_desktop: Callable[[str], None],
         readonly: bool,
-        doers: Callable[["Dashboard"], tuple[object, ...]],
+        handlers: Callable[["Dashboard"], tuple[object, ...]],
     ) -> None:
         """`zone` is the local one. `keep` is told how the screen looks, whenever the operator changed that.
 
         `desktop` sends a desktop notification. `doers` makes what does the commands: each has a method of its id.
         """
         super().__init__()
-        self._local = zone
-        self._looks = looks
-        self._keep = keep
-        self._timer: asyncio.TimerHandle | None = None
-        self._seen = False
+        self._local_zone = local_zone
+        self._preferences = preferences
+        self._store_preferences = store_preferences
+        self._tick_timer: asyncio.TimerHandle | None = None
+        self._was_resumed = False
         self.board = board
-        self.feed = feed
+        self.engine = engine
         self.commands = {command.id: command for command in commands}
         for command in commands:  # not Textual's keymap: applying that takes 8 ms a key
             for key in command.keys:
-                does = Binding(key, f"do('{command.id}')", command.title, show=False, id=command.id)
-                at_once = Binding(key, f"do_at_once('{command.id}')", show=False, priority=True)
+                does = Binding(key, f"run_command('{command.id}')", command.title, show=False, id=command.id)
+                at_once = Binding(key, f"run_at_once('{command.id}')", show=False, priority=True)
                 self._bindings.key_to_bindings[key] = [at_once, does]
         self.readonly = readonly
         self.table = JobTable(board)
-        self.pane = DetailPane(board, feed, self.zone)
-        self.frozen: list[Update] | None = None
+        self.detail = DetailPane(board, engine, self.zone)
+        self.held_updates: list[Update] | None = None
         """The updates that are held back; None: the view is not frozen."""
-        self._top = TopBar(board, self.zone, role)
-        self._views = ViewBar(board, lambda: len(self.table.refs))
-        self._greeting = greeting
-        self._notices = Notices(
-            alerts, toast=self._toast, bell=lambda: self.host.bell(), desktop=desktop, later=self.set_timer
+        self._top_bar = TopBar(board, self.zone, role)
+        self._view_bar = ViewBar(board, lambda: len(self.table.refs))
+        self._onboarding = onboarding
+        self._notifier = Notifier(
+            alerts,
+            toast=self._show_notification,
+            bell=lambda: self.typed_app.bell(),
+            desktop=notify_desktop,
+            call_later=self.set_timer,
         )
-        self._doers = doers(self)
-        board.zone = None if looks.time == "relative" else self.zone()
-        self.set_class(not looks.preview, "-alone")
-        self.set_class(looks.turned, "-turned")
+        self._handlers = handlers(self)
+        board.zone = None if preferences.time == "relative" else self.zone()
+        self.set_class(not preferences.preview, "-table-only")
+        self.set_class(preferences.detail_swapped, "-detail-swapped")
 
     @property
-    def host(self) -> App[None]:
+    def typed_app(self) -> App[None]:
         """The app, with its type."""
         return cast("App[None]", self.app)  # pyright: ignore[reportUnknownMemberType]  Textual leaves its type open
 
     def zone(self) -> tzinfo:
         """The zone in which instants are shown."""
-        return UTC if self._looks.time == "utc" else self._local
+        return UTC if self._preferences.time == "utc" else self._local_zone
 
-    def turn_time(self) -> None:
+    def cycle_time_format(self) -> None:
         """Turns to the next form of the times, and says which it is."""
         said = {"relative": "how long ago and how far away", "local": "local time", "utc": "UTC"}
         order = list(said)
-        form = order[(order.index(self._looks.time) + 1) % len(order)]
-        self._looks = replace(self._looks, time=form)
+        form = order[(order.index(self._preferences.time) + 1) % len(order)]
+        self._preferences = replace(self._preferences, time=form)
         self.board.zone = None if form == "relative" else self.zone()
-        self.query_one(TableHead).refresh()
-        self.table.turn_times()
+        self.query_one(TableHeader).refresh()
+        self.table.on_time_format_change()
         self.tick()
-        self.say(f"times: {said[form]}")
+        self.toast(f"times: {said[form]}")
 
-    def remember(self) -> None:
+    def save_preferences(self) -> None:
         """Has the looks kept."""
         board = self.board
         looks = replace(
-            self._looks,
+            self._preferences,
             view=board.view,
             sort=board.sort,
             descending=board.descending,
-            preview=not self.has_class("-alone"),
-            turned=self.has_class("-turned"),
-            theme=self.host.theme,
+            preview=not self.has_class("-table-only"),
+            detail_swapped=self.has_class("-detail-swapped"),
+            theme=self.typed_app.theme,
         )
-        self._looks = looks
-        self._keep(looks)
+        self._preferences = looks
+        self._store_preferences(looks)
 
     def compose(self) -> ComposeResult:
         """From the top line to the keys."""
-        self._foresee(self.host.size)
-        yield self._top
-        yield self._views
-        yield Static(id="problems", markup=False)
-        with Covered(id="body"):
-            yield Welcome(self._greeting)
-            with Covered(id="jobs"):
-                yield TableHead(self.board)
+        self._apply_breakpoints(self.typed_app.size)
+        yield self._top_bar
+        yield self._view_bar
+        yield Static(id="banner", markup=False)
+        with OpaqueContainer(id="body"):
+            yield Welcome(self._onboarding)
+            with OpaqueContainer(id="jobs"):
+                yield TableHeader(self.board)
                 yield self.table
-                yield Static(id="empty", markup=False)
-            yield self.pane
-        yield HintBar(list(self.commands.values()))
+                yield Static(id="no-matches", markup=False)
+            yield self.detail
+        yield FooterBar(list(self.commands.values()))
 
-    def _foresee(self, size: Size) -> None:
+    def _apply_breakpoints(self, size: Size) -> None:
         """Sets the size's classes before anything is styled: Textual does when all stands, and styles it anew."""
-        for length, points in ((size.width, WIDTHS), (size.height, HEIGHTS)):
+        for length, points in ((size.width, WIDTH_BREAKPOINTS), (size.height, HEIGHT_BREAKPOINTS)):
             self.add_class(max(point for point in points if point[0] <= length)[1], update=False)
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """When the screen comes up for the first time, everything on it was styled a moment ago."""
-        event.refresh_styles = event.refresh_styles and self._seen
-        self._seen = True
+        event.refresh_styles = event.refresh_styles and self._was_resumed
+        self._was_resumed = True
 
     def on_mount(self) -> None:
         """Shows what is known and looks at the time from now on."""
-        self.rearrange()
+        self.update_rows()
 
     # What the engine says.
 
-    def take(self, update: Update) -> None:
+    def apply_update(self, update: Update) -> None:
         """Takes over an update, or holds it back while the view is frozen. Notices are never held back."""
-        self._notices.take(update.notices)
-        if self.frozen is not None:
-            self.frozen.append(update)
+        self._notifier.deliver(update.notices)
+        if self.held_updates is not None:
+            self.held_updates.append(update)
             return
-        self.board.take(update)
+        self.board.apply_update(update)
         self.tick()
 
-    def complete(self, update: Update) -> None:
+    def show_all_jobs(self, update: Update) -> None:
         """Takes over all jobs, where the first frame showed only those at the top."""
-        self.board.partial = False
-        self.board.take(update)
-        self.rearrange()
+        self.board.is_partial = False
+        self.board.apply_update(update)
+        self.update_rows()
 
-    def rearrange(self) -> None:
+    def update_rows(self) -> None:
         """Shows the jobs that view and filter let through."""
-        refs = self.board.arranged()
-        self.set_class(not self.board.states, "-nothing")
-        self.set_class(bool(self.board.states) and not refs, "-empty")
+        refs = self.board.visible_refs()
+        self.set_class(not self.board.states, "-no-jobs")
+        self.set_class(bool(self.board.states) and not refs, "-no-matches")
         if not refs:
-            self.query_one("#empty", Static).update(self._why_empty())
+            self.query_one("#no-matches", Static).update(self._no_matches_text())
         self.table.show_jobs(refs)
         self.tick()
 
-    def _why_empty(self) -> str:
+    def _no_matches_text(self) -> str:
         if self.board.filter.terms:
             return f"No job here matches “{self.board.filter_text}”. Esc shows all."
         if self.board.view is View.ALL:
@@ -213,47 +217,47 @@ class Dashboard(Screen[None]):
 
     def tick(self) -> None:
         """Paints what says something else than a moment ago, and sleeps until that happens again."""
-        if self.frozen is None and self.board.arranged() is not self.table.refs:
-            self.rearrange()  # which comes back here
+        if self.held_updates is None and self.board.visible_refs() is not self.table.refs:
+            self.update_rows()  # which comes back here
             return
-        still = min(SILENT, self._top.still_for())
-        if self.frozen is None:
-            still = min(still, self.table.tick() - self.board.now(), self.pane.tick())
-        self._top.tick()
-        self._views.tick()
-        self._show_problems()
-        if self._timer is not None:
-            self._timer.cancel()
+        still = min(ENGINE_TIMEOUT, self._top_bar.unchanged_for())
+        if self.held_updates is None:
+            still = min(still, self.table.tick() - self.board.now(), self.detail.tick())
+        self._top_bar.tick()
+        self._view_bar.tick()
+        self._update_banner()
+        if self._tick_timer is not None:
+            self._tick_timer.cancel()
         loop = asyncio.get_running_loop()  # a timer of Textual's is a task and three messages, each second
-        self._timer = loop.call_later(max(TICK, still), self.post_message, Due())
+        self._tick_timer = loop.call_later(max(MIN_TICK, still), self.post_message, RefreshDue())
 
-    def _show_problems(self) -> None:
+    def _update_banner(self) -> None:
         problems = list(self.board.problems)
-        silent = self.feed.silent_for()
-        if silent > SILENT:
+        silent = self.engine.silent_for()
+        if silent > ENGINE_TIMEOUT:
             problems.append(f"the engine has not answered for {silent:.0f} s: what you see is as old as that")
-        if self.board.paused:
+        if self.board.is_paused:
             here = self.board.role == PAUSED
             problems.append("asking is paused: Z goes on" if here else "asking is paused: Z over there goes on")
-        if self.frozen is not None:
+        if self.held_updates is not None:
             problems.append("the view is frozen: z lets it go on")
-        banner = self.query_one("#problems", Static)
+        banner = self.query_one("#banner", Static)
         text = "\n".join(problems)
         if banner.content != text:
             banner.update(text)
             banner.display = bool(text)
 
-    def _toast(self, text: str, severity: Severity) -> None:
+    def _show_notification(self, text: str, severity: Severity) -> None:
         self.notify(text, severity=severity, markup=False)
 
     # What the operator wants.
 
-    def action_do(self, command: str) -> None:
+    def action_run_command(self, command: str) -> None:
         """Does a command of the table, by its id."""
         if self.readonly and self.commands[command].writes:
-            self.say(f"--readonly forbids to {self.commands[command].title}", ok=False)
+            self.toast(f"--readonly forbids to {self.commands[command].title}", ok=False)
             return
-        for doer in self._doers:
+        for doer in self._handlers:
             do = getattr(doer, command, None)
             if do is not None:
                 do()
@@ -261,137 +265,143 @@ class Dashboard(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  Textual's
         """What is done at once is so only while the table has the focus: anything else may want the key for itself."""
-        return action != "do_at_once" or self.focused is self.table
+        return action != "run_at_once" or self.focused is self.table
 
-    def action_do_at_once(self, command: str) -> None:
+    def action_run_at_once(self, command: str) -> None:
         """Does a command before its key goes from widget to widget, which takes a third of the time until its paint."""
-        self.action_do(command)
+        self.action_run_command(command)
 
-    def wish(self, command: Wish, then: Callable[[Outcome], None] | None = None, *, anyway: bool = False) -> None:
+    def send_command(
+        self, command: Wish, on_result: Callable[[Outcome], None] | None = None, *, even_if_failed: bool = False
+    ) -> None:
         """Sends a command to the engine, says what came of it and goes on where that is good, or `anyway`."""
-        self.run_worker(self._wish(self.feed.send(command), then, anyway=anyway), group="wishes")
+        self.run_worker(
+            self._await_result(self.engine.send(command), on_result, even_if_failed=even_if_failed), group="wishes"
+        )
 
-    async def _wish(self, coming: "Future[Outcome]", then: Callable[[Outcome], None] | None, *, anyway: bool) -> None:
-        outcome = await asyncio.wrap_future(coming)
-        self.say(outcome.message, ok=outcome.ok)
-        if (outcome.ok or anyway) and then is not None:
-            then(outcome)
+    async def _await_result(
+        self, future: "Future[Outcome]", on_result: Callable[[Outcome], None] | None, *, even_if_failed: bool
+    ) -> None:
+        outcome = await asyncio.wrap_future(future)
+        self.toast(outcome.message, ok=outcome.ok)
+        if (outcome.ok or even_if_failed) and on_result is not None:
+            on_result(outcome)
 
-    def say(self, message: str, *, ok: bool = True) -> None:
+    def toast(self, message: str, *, ok: bool = True) -> None:
         """A toast."""
         if message:
             self.notify(message, severity="information" if ok else "error", markup=False)
 
     @property
-    def chosen(self) -> tuple[Ref, ...]:
+    def selected_refs(self) -> tuple[Ref, ...]:
         """What a command is about: the marked jobs, else the one under the cursor."""
-        return self.board.chosen(self.table.cursor)
+        return self.board.selected_refs(self.table.cursor)
 
     # What the parts say.
 
-    @on(Due)
-    def _due(self) -> None:
+    @on(RefreshDue)
+    def _refresh_due(self) -> None:
         self.tick()
 
-    @on(JobTable.Moved)
-    def _moved(self, event: JobTable.Moved) -> None:
-        self.pane.show(event.ref)
+    @on(JobTable.CursorMoved)
+    def _cursor_moved(self, event: JobTable.CursorMoved) -> None:
+        self.detail.show_job(event.ref)
 
-    @on(JobTable.Opened)
-    def _opened(self) -> None:
-        self.action_do("open")
+    @on(JobTable.JobOpened)
+    def _job_opened(self) -> None:
+        self.action_run_command("open")
 
-    @on(TableHead.Sorted)
-    def _sorted(self, event: TableHead.Sorted) -> None:
+    @on(TableHeader.SortRequested)
+    def _header_clicked(self, event: TableHeader.SortRequested) -> None:
         self.sort_by(event.column)
 
     def sort_by(self, sort: str) -> None:
         """Sorts; the sort that is already is turned round."""
-        self.board.choose(sort=sort, descending=sort == self.board.sort and not self.board.descending)
-        self.query_one(TableHead).refresh()
-        self.rearrange()
-        self.remember()
+        self.board.set_view(sort=sort, descending=sort == self.board.sort and not self.board.descending)
+        self.query_one(TableHeader).refresh()
+        self.update_rows()
+        self.save_preferences()
 
-    @on(ViewBar.Chosen)
-    def _view_chosen(self, event: ViewBar.Chosen) -> None:
-        self.action_do(f"view_{event.view}")
+    @on(ViewBar.ViewClicked)
+    def _view_clicked(self, event: ViewBar.ViewClicked) -> None:
+        self.action_run_command(f"view_{event.view}")
 
-    @on(DetailTabs.Chosen)
-    def _tab_chosen(self, event: DetailTabs.Chosen) -> None:
-        self.pane.choose(event.tab)
+    @on(DetailTabs.TabClicked)
+    def _tab_clicked(self, event: DetailTabs.TabClicked) -> None:
+        self.detail.select_tab(event.tab)
 
     @on(Input.Changed, "#filter")
-    def _filtered(self, event: Input.Changed) -> None:
-        self.board.search(event.value)
-        self.rearrange()
+    def _filter_changed(self, event: Input.Changed) -> None:
+        self.board.set_filter(event.value)
+        self.update_rows()
 
     @on(Input.Submitted, "#filter")
-    def _filter_kept(self) -> None:
+    def _filter_submitted(self) -> None:
         self.close_filter()
 
     def open_filter(self) -> None:
         """Shows the line to type the filter in."""
-        self._open_line("filter")
+        self._open_input("filter")
 
     def close_filter(self) -> None:
         """Takes that line away; the filter stays."""
         self.set_focus(self.table)
         self.query_one("#filter", Input).display = False
 
-    def make_lines(self) -> None:
+    def mount_inputs(self) -> None:
         """Makes the lines to type in, once the first frame stands: neither it nor the first `/` waits for them.
 
         Where the program ends at that moment, the screen is taken down already, and takes nothing more.
         """
-        for name in LINES:
-            if self.is_attached and self.line(name) is None:
-                self._make_line(name)
+        for name in INPUT_PLACEHOLDERS:
+            if self.is_attached and self.find_input(name) is None:
+                self._mount_input(name)
 
-    def _make_line(self, name: str) -> Input:
-        line = Input(id=name, placeholder=LINES[name], select_on_focus=False)
+    def _mount_input(self, name: str) -> Input:
+        line = Input(id=name, placeholder=INPUT_PLACEHOLDERS[name], select_on_focus=False)
         line.cursor_blink = False
-        self.mount(line, before=self.query_one(HintBar))
+        self.mount(line, before=self.query_one(FooterBar))
         return line
 
-    def _open_line(self, name: str) -> None:
+    def _open_input(self, name: str) -> None:
         """Shows a line to type in; the first frame may not stand yet."""
-        line = self.line(name) or self._make_line(name)
+        line = self.find_input(name) or self._mount_input(name)
         line.display = True
         self.set_focus(line)
 
-    def line(self, name: str) -> Input | None:
+    def find_input(self, name: str) -> Input | None:
         """The line to type in of that name; None: it is not made yet."""
         return next(iter(self.query(f"#{name}").results(Input)), None)
 
-    def is_open(self, name: str) -> bool:
+    def is_input_open(self, name: str) -> bool:
         """The line of that name stands on the screen."""
-        line = self.line(name)
+        line = self.find_input(name)
         return line is not None and line.display
 
-    def empty_line(self, name: str) -> None:
+    def clear_input(self, name: str) -> None:
         """Empties the line of that name, and what it filters or searches with it."""
-        line = self.line(name)
+        line = self.find_input(name)
         if line is not None:
             line.value = ""
 
     @property
-    def reading(self) -> bool:
+    def is_searching_response(self) -> bool:
         """The detail has the focus and shows the response: `/` searches in it."""
-        return self.focused is not self.table and self.pane.tab is Tab.RESPONSE
+        return self.focused is not self.table and self.detail.tab is DetailTab.RESPONSE
 
-    @on(Input.Changed, "#find")
-    def _searched(self, event: Input.Changed) -> None:
-        self.pane.find(event.value)
+    @on(Input.Changed, "#search")
+    def _search_changed(self, event: Input.Changed) -> None:
+        self.detail.search(event.value)
 
-    @on(Input.Submitted, "#find")
-    def _search_kept(self) -> None:
-        self.close_find()
+    @on(Input.Submitted, "#search")
+    def _search_submitted(self) -> None:
+        self.close_search()
 
-    def open_find(self) -> None:
+    def open_search(self) -> None:
         """Shows the line to type in what is searched."""
-        self._open_line("find")
+        self._open_input("search")
 
-    def close_find(self) -> None:
+    def close_search(self) -> None:
         """Takes that line away; the search stays until it is emptied."""
         self.set_focus(self.query_one("#detail-scroll"))
-        self.query_one("#find", Input).display = False
+        self.query_one("#search", Input).display = False

@@ -20,19 +20,19 @@ from tui.storage.watchlist.cache import HEADING, WATCHLIST, Heading, Listing, Re
 from tui.storage.watchlist.file import WatchlistError
 from tui.storage.workspace import Library
 
-LOOKS = "looks"
+PREFERENCES = "ui_preferences"
 """The name under which the journal keeps them."""
 T = TypeVar("T")
 
 
-class Looks(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class UiPreferences(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the screen looks, as far as that is remembered."""
 
     view: View = View.ALL
     sort: str = ""
     descending: bool = False
     preview: bool = True
-    turned: bool = False
+    detail_swapped: bool = False
     """The detail stands below where it would be at the right by itself, and the other way round."""
     theme: str = ""
     time: str = ""
@@ -41,68 +41,68 @@ class Looks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the settings said of theme and time then: where they say something else by now, they count."""
 
     @classmethod
-    def of(cls, kept: Mapping[str, bytes], settings: Settings) -> "Looks":
+    def load(cls, stored: Mapping[str, bytes], settings: Settings) -> "UiPreferences":
         """The looks that were kept, below what the settings say."""
         configured = (settings.ui.theme, settings.ui.time)
-        looks = _read(kept.get(LOOKS), Looks) or Looks(configured=configured)
+        looks = _decode(stored.get(PREFERENCES), UiPreferences) or UiPreferences(configured=configured)
         if looks.configured == configured and looks.theme and looks.time:
             return looks
         return msgspec.structs.replace(looks, theme=configured[0], time=configured[1], configured=configured)
 
 
-class Beginning(NamedTuple):
+class InitialState(NamedTuple):
     """What is shown before the engine says anything."""
 
-    first: Update
-    looks: Looks
-    whole: Callable[[], Update] | None = None
+    update: Update
+    preferences: UiPreferences
+    load_all_jobs: Callable[[], Update] | None = None
     """Gives all jobs, where `first` holds only those at the top; None: it holds all."""
 
 
-def beginning(library: Library) -> Beginning:
+def load_initial_state(workspace: Library) -> InitialState:
     """The last known board with its accounts, and the looks. Raises JournalError."""
-    kept = library.journal.remembered(LOOKS, HEADING)
-    heading = _read(kept.get(HEADING), Heading)
-    looks = Looks.of(kept, library.settings)
+    kept = workspace.journal.remembered(PREFERENCES, HEADING)
+    heading = _decode(kept.get(HEADING), Heading)
+    looks = UiPreferences.load(kept, workspace.settings)
     problems: tuple[str, ...] = ()
     try:
-        stamp = library.watchlist.stamp()
-        if heading is not None and (heading.path, heading.stamp) == (str(library.places.watchlist), stamp):
+        stamp = workspace.watchlist.stamp()
+        if heading is not None and (heading.path, heading.stamp) == (str(workspace.places.watchlist), stamp):
             unsorted = looks.view is View.ALL and not looks.sort and not looks.descending
-            if unsorted and (top := _top(library, heading.top)):
-                return Beginning(_update(library, top), looks, lambda: _update(library, _board(library)))
-            board = _board(library)
+            if unsorted and (top := _first_jobs(workspace, heading.top)):
+                return InitialState(_update(workspace, top), looks, lambda: _update(workspace, _all_jobs(workspace)))
+            board = _all_jobs(workspace)
         else:
-            board = library.board()
+            board = workspace.board()
     except WatchlistError as error:
         problems = (str(error),)
-        board = _known(library)
-    return Beginning(_update(library, board, problems), looks)
+        board = _jobs_from_journal(workspace)
+    return InitialState(_update(workspace, board, problems), looks)
 
 
-def _update(library: Library, board: dict[Ref, JobState], problems: tuple[str, ...] = ()) -> Update:
-    return Update(states=board, order=tuple(board), accounts=accounts(library), problems=problems)
+def _update(workspace: Library, board: dict[Ref, JobState], problems: tuple[str, ...] = ()) -> Update:
+    return Update(states=board, order=tuple(board), accounts=initial_accounts(workspace), problems=problems)
 
 
-def _board(library: Library) -> dict[Ref, JobState]:
+def _all_jobs(workspace: Library) -> dict[Ref, JobState]:
     """All jobs: from the journal alone, where it holds every one that was listed."""
-    known = _known(library)
-    complete = library.recalled is not None and len(known) == len(library.recalled.listing.order)
-    return known if complete else library.board()
+    known = _jobs_from_journal(workspace)
+    complete = workspace.recalled is not None and len(known) == len(workspace.recalled.listing.order)
+    return known if complete else workspace.board()
 
 
-def _top(library: Library, pairs: list[Any]) -> dict[Ref, JobState]:
+def _first_jobs(workspace: Library, pairs: list[Any]) -> dict[Ref, JobState]:
     """The jobs that a first frame can show; none where the journal does not hold all of them."""
     refs = [Ref(*pair) for pair in pairs]
-    known = library.journal.states(refs) if refs else {}
+    known = workspace.journal.states(refs) if refs else {}
     return {ref: known[ref] for ref in refs} if len(known) == len(refs) else {}
 
 
-def accounts(library: Library) -> dict[str, AccountState]:
+def initial_accounts(workspace: Library) -> dict[str, AccountState]:
     """Every account, before it was asked anything."""
     found: dict[str, AccountState] = {}
-    for name, account in library.accounts.items():
-        key = library.key(name)
+    for name, account in workspace.accounts.items():
+        key = workspace.key(name)
         found[name] = AccountState(
             name=name,
             provider=account.provider.name,
@@ -116,19 +116,19 @@ def accounts(library: Library) -> dict[str, AccountState]:
     return found
 
 
-def _known(library: Library) -> dict[Ref, JobState]:
+def _jobs_from_journal(workspace: Library) -> dict[Ref, JobState]:
     """What the journal knows of the jobs that were listed, in their order; the engine begins with it."""
-    listing = _read(library.journal.remembered(WATCHLIST).get(WATCHLIST), Listing)
-    if listing is None or listing.path != str(library.places.watchlist):
+    listing = _decode(workspace.journal.remembered(WATCHLIST).get(WATCHLIST), Listing)
+    if listing is None or listing.path != str(workspace.places.watchlist):
         return {}
-    known = listing.known(library.journal.states())
-    library.recalled = Recalled(listing, known)
+    known = listing.known(workspace.journal.states())
+    workspace.recalled = Recalled(listing, known)
     return known
 
 
-def _read(kept: bytes | None, shape: type[T]) -> T | None:
+def _decode(stored: bytes | None, target: type[T]) -> T | None:
     """What was kept, where it still has this shape."""
     try:
-        return msgspec.json.decode(kept, type=shape) if kept else None
+        return msgspec.json.decode(stored, type=target) if stored else None
     except msgspec.DecodeError:
         return None

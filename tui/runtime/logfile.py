@@ -8,13 +8,13 @@ from pathlib import Path
 
 from tui.storage import paths
 
-BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 """Of one file."""
-OLDER = 4
+BACKUP_COUNT = 4
 """Files kept beside the newest."""
 
 
-class _Private(RotatingFileHandler):
+class _PrivateFileHandler(RotatingFileHandler):
     """A rotating file that only its owner can read (0600), the new one after each turn too.
 
     What is written goes to the file that stands there now: another process may have turned the log over, and a person
@@ -23,12 +23,12 @@ class _Private(RotatingFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes it. What cannot be written is lost: there is nobody to tell."""
-        if self.stream is not None and not self._is_there(self.stream.fileno()):
+        if self.stream is not None and not self._is_current_file(self.stream.fileno()):
             self.stream.close()
             self.stream = None  # opened anew by what follows
         super().emit(record)
 
-    def _is_there(self, descriptor: int) -> bool:
+    def _is_current_file(self, descriptor: int) -> bool:
         try:
             there = Path(self.baseFilename).stat()
         except OSError:
@@ -46,13 +46,13 @@ def _identity(descriptor: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def start(state: Path) -> Path:
+def start_logging(state: Path) -> Path:
     """Sends all logging to the log in the state folder, once; returns its path. Raises OSError."""
     path = paths.make_private(state) / "babeltop.log"
     root = logging.getLogger()
-    if not any(isinstance(handler, _Private) for handler in root.handlers):
+    if not any(isinstance(handler, _PrivateFileHandler) for handler in root.handlers):
         logging.raiseExceptions = False  # a full disk is no reason to write over the screen
-        handler = _Private(path, maxBytes=BYTES, backupCount=OLDER)
+        handler = _PrivateFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUP_COUNT)
         handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
         root.setLevel(logging.INFO)

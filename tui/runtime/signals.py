@@ -10,25 +10,25 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-PATIENCE = 3.0
+EXIT_TIMEOUT = 3.0
 """Seconds that a clean exit may take before a watchdog ends the program."""
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 """The exit code then, where nothing else is said."""
-TOLD = (signal.SIGTERM, signal.SIGHUP)
+SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """The signals that end any program of ours."""
-TOLD_ON_A_SCREEN = (*TOLD, signal.SIGINT, signal.SIGQUIT)
+SCREEN_SHUTDOWN_SIGNALS = (*SHUTDOWN_SIGNALS, signal.SIGINT, signal.SIGQUIT)
 """Those that end one with a screen: no key sends the last two then, and either would leave the terminal unusable."""
-_PLAIN = b"\x1b[?1049l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m"
+_RESET_TERMINAL = b"\x1b[?1049l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m"
 """Leaves the alternate screen, mouse and paste modes, and shows the cursor."""
 
 
 @contextmanager
-def ended_by_signals(
-    leave: Callable[[], object],
-    give_up: Callable[[], None],
-    code: int = INTERRUPTED,
+def graceful_shutdown(
+    request_exit: Callable[[], object],
+    clean_up: Callable[[], None],
+    exit_code: int = EXIT_INTERRUPTED,
     *,
-    signals: Iterable[signal.Signals] = TOLD,
+    signals: Iterable[signal.Signals] = SHUTDOWN_SIGNALS,
     terminal: int | None = None,
 ) -> Generator[None]:
     """Each of `signals` asks to `leave`; PATIENCE later a watchdog has to `give_up`, and ends the program with `code`.
@@ -40,12 +40,12 @@ def ended_by_signals(
     left = threading.Event()
 
     def watch() -> None:
-        if not left.wait(PATIENCE):
-            give_up()
-            os._exit(code)
+        if not left.wait(EXIT_TIMEOUT):
+            clean_up()
+            os._exit(exit_code)
 
     def end() -> None:
-        leave()
+        request_exit()
         threading.Thread(target=watch, name="watchdog", daemon=True).start()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -54,7 +54,7 @@ def ended_by_signals(
     heeded = [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in heeded}
     if terminal is not None:
-        threading.Thread(target=_await_loss, args=(terminal, left, end), name="terminal", daemon=True).start()
+        threading.Thread(target=_watch_hangup, args=(terminal, left, end), name="terminal", daemon=True).start()
     try:
         yield
     finally:
@@ -63,16 +63,16 @@ def ended_by_signals(
             signal.signal(number, handler)
 
 
-def _await_loss(terminal: int, left: threading.Event, end: Callable[[], None]) -> None:
+def _watch_hangup(terminal: int, has_left: threading.Event, request_exit: Callable[[], None]) -> None:
     """Sleeps until the terminal is gone. Who reads from one that is gone gets nothing, at once, for ever."""
     hangup = select.poll()
     hangup.register(terminal, 0)
     lost = any(event & (select.POLLHUP | select.POLLERR) for _, event in hangup.poll())
-    if lost and not left.is_set():
-        end()
+    if lost and not has_left.is_set():
+        request_exit()
 
 
-def restorer() -> Callable[[], None]:
+def terminal_restorer() -> Callable[[], None]:
     """What puts the terminal back into the mode in which it is now, without waiting for it."""
     mode = None
     with suppress(termios.error, ValueError, OSError, AttributeError):
@@ -83,6 +83,6 @@ def restorer() -> Callable[[], None]:
             if mode is not None and sys.__stdin__ and sys.__stdout__:
                 termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSANOW, mode)
                 os.set_blocking(sys.__stdout__.fileno(), False)
-                os.write(sys.__stdout__.fileno(), _PLAIN)
+                os.write(sys.__stdout__.fileno(), _RESET_TERMINAL)
 
     return restore

@@ -19,10 +19,10 @@ OURS, WAKES = 20, 10
 def terminal() -> Iterator[Terminal]:
     """Jobs on which nothing changes, the engine off."""
     with Terminal(command("quiet")) as terminal:
-        assert terminal.until(lambda text: "Job 00003" in text)
+        assert terminal.wait_for(lambda text: "Job 00003" in text)
         yield terminal
         terminal.type("\x11")
-        assert terminal.wait() == 0, "it ends although its reader sleeps"
+        assert terminal.wait_for_exit() == 0, "it ends although its reader sleeps"
 
 
 def wakes(pid: int) -> int:
@@ -36,32 +36,32 @@ def test_a_screen_at_rest_is_woken_by_nothing(terminal: Terminal):
     def rests(_: str) -> bool:
         before = wakes(terminal.pid)
         for _ in range(OURS):
-            terminal.run(0.1)
+            terminal.read_for(0.1)
         return wakes(terminal.pid) - before < WAKES
 
-    assert terminal.until(rests)
+    assert terminal.wait_for(rests)
 
 
 def test_esc_alone_is_a_key_though_nothing_follows_it(terminal: Terminal):
     terminal.type("?")
-    assert terminal.until(lambda text: "─ Keys ─" in text)
+    assert terminal.wait_for(lambda text: "─ Keys ─" in text)
     terminal.type("\x1b")
-    assert terminal.until(lambda text: "─ Keys ─" not in text)
+    assert terminal.wait_for(lambda text: "─ Keys ─" not in text)
 
 
 def test_an_esc_that_goes_on_in_another_read_is_one_sequence(terminal: Terminal):
     terminal.type("\x1b")
     terminal.type("[F")
-    assert terminal.until(lambda text: "Job 09999" in text), terminal.text  # the End key
+    assert terminal.wait_for(lambda text: "Job 09999" in text), terminal.text  # the End key
     terminal.type("g")
-    assert terminal.until(lambda text: "Job 00003" in text)
+    assert terminal.wait_for(lambda text: "Job 00003" in text)
 
 
 def test_a_letter_that_a_slow_line_tears_is_one_letter(terminal: Terminal):
     terminal.type("/")
     for byte in "ж".encode():
-        assert terminal.rests()
+        assert terminal.comes_to_rest()
         os.write(terminal.fd, bytes([byte]))
-    assert terminal.until(lambda text: "No job here matches “ж”" in text), terminal.text
+    assert terminal.wait_for(lambda text: "No job here matches “ж”" in text), terminal.text
     terminal.type("\x1b")
-    assert terminal.until(lambda text: "Job 00003" in text)
+    assert terminal.wait_for(lambda text: "Job 00003" in text)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import fixtures
 from tests.support.servers import serving
-from tests.support.terminal import DEADLINE, Terminal, smoke
+from tests.support.terminal import TIMEOUT, Terminal, smoke_test
 from tests.support.waiting import wait_until
 from tui.domain.models import Ref
 from tui.simulator.app import Simulator
@@ -47,7 +47,7 @@ def asked(text: str) -> bool:
 
 
 def test_the_demo_moves_and_quits_and_leaves_nothing_behind(folders: Path):
-    assert smoke(DEMO) is None
+    assert smoke_test(DEMO) is None
     assert list(folders.iterdir()) == []
 
 
@@ -55,9 +55,9 @@ def test_the_demo_moves_and_quits_and_leaves_nothing_behind(folders: Path):
 def test_a_signal_ends_it_cleanly_and_the_terminal_is_as_before(folders: Path, number: signal.Signals):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
-        assert terminal.until(rows)
+        assert terminal.wait_for(rows)
         assert "1049" in terminal.modes()
-        assert terminal.end(number) == 130
+        assert terminal.send_signal(number) == 130
         assert termios.tcgetattr(terminal.fd) == before
         assert terminal.modes() == set()
     assert list(folders.iterdir()) == []
@@ -66,20 +66,20 @@ def test_a_signal_ends_it_cleanly_and_the_terminal_is_as_before(folders: Path, n
 def test_stopped_and_continued_it_gives_the_terminal_back_meanwhile_and_draws_all_anew(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
-        assert terminal.until(rows)
+        assert terminal.wait_for(rows)
         os.kill(terminal.pid, signal.SIGTSTP)
-        assert terminal.until(lambda _: terminal.stopped())
-        terminal.settle()
+        assert terminal.wait_for(lambda _: terminal.is_stopped())
+        terminal.read_until_quiet()
         assert termios.tcgetattr(terminal.fd) == before
         assert terminal.modes() == set()
         terminal.screen.reset()
         os.kill(terminal.pid, signal.SIGCONT)
-        assert terminal.until(rows)
+        assert terminal.wait_for(rows)
         assert "1049" in terminal.modes()
         shown = terminal.text
-        assert terminal.until(lambda text: text != shown)
+        assert terminal.wait_for(lambda text: text != shown)
         terminal.type(QUIT)
-        assert terminal.wait() == 0
+        assert terminal.wait_for_exit() == 0
         assert termios.tcgetattr(terminal.fd) == before
         assert terminal.modes() == set()
 
@@ -87,22 +87,22 @@ def test_stopped_and_continued_it_gives_the_terminal_back_meanwhile_and_draws_al
 def test_what_stops_it_without_a_word_does_not_spoil_the_terminal_either(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
-        assert terminal.until(asked)  # the engine is there, with all its threads
-        threads = terminal.threads()
+        assert terminal.wait_for(asked)  # the engine is there, with all its threads
+        threads = terminal.thread_count()
         for _ in range(2):
             os.kill(terminal.pid, signal.SIGSTOP)
-            assert terminal.until(lambda _: terminal.stopped())
+            assert terminal.wait_for(lambda _: terminal.is_stopped())
             terminal.screen.reset()
             os.kill(terminal.pid, signal.SIGCONT)
-            assert terminal.until(rows)
-        assert terminal.until(lambda _: terminal.threads() <= threads)
+            assert terminal.wait_for(rows)
+        assert terminal.wait_for(lambda _: terminal.thread_count() <= threads)
 
         def quits(_: str) -> bool:
             terminal.type(QUIT)
-            return terminal.wait(1) is not None
+            return terminal.wait_for_exit(1) is not None
 
-        terminal.until(quits)  # what is typed while the terminal is being taken again is thrown away
-        assert terminal.wait() == 0
+        terminal.wait_for(quits)  # what is typed while the terminal is being taken again is thrown away
+        assert terminal.wait_for_exit() == 0
         assert termios.tcgetattr(terminal.fd) == before
         assert terminal.modes() == set()
 
@@ -111,17 +111,17 @@ def test_told_to_go_on_while_it_ends_it_does_not_take_the_terminal_again(folders
     """As when a terminal is closed: the kernel sends SIGCONT with SIGHUP. A reader that is left would spin for ever."""
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
-        assert terminal.until(rows)
+        assert terminal.wait_for(rows)
         terminal.type(QUIT)
 
         def ends(_: str) -> bool:
-            if terminal.ended() is None:
+            if terminal.exit_status() is None:
                 os.kill(terminal.pid, signal.SIGCONT)
-                terminal.run(0.02)
-            return terminal.ended() is not None
+                terminal.read_for(0.02)
+            return terminal.exit_status() is not None
 
-        terminal.until(ends)
-        assert terminal.wait() == 0
+        terminal.wait_for(ends)
+        assert terminal.wait_for_exit() == 0
         assert termios.tcgetattr(terminal.fd) == before
         assert terminal.modes() == set()
 
@@ -129,11 +129,11 @@ def test_told_to_go_on_while_it_ends_it_does_not_take_the_terminal_again(folders
 def test_told_to_end_while_it_is_stopped_it_ends_once_it_goes_on(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
-        assert terminal.until(rows)
+        assert terminal.wait_for(rows)
         os.kill(terminal.pid, signal.SIGTSTP)
-        assert terminal.until(lambda _: terminal.stopped())
+        assert terminal.wait_for(lambda _: terminal.is_stopped())
         os.kill(terminal.pid, signal.SIGTERM)
-        assert terminal.end(signal.SIGCONT) == 130
+        assert terminal.send_signal(signal.SIGCONT) == 130
         assert termios.tcgetattr(terminal.fd) == before
         assert terminal.modes() == set()
 
@@ -142,15 +142,15 @@ def test_told_to_end_while_it_is_stopped_it_ends_once_it_goes_on(folders: Path):
 def test_a_lost_terminal_ends_it_even_where_sighup_is_ignored(folders: Path, ignored: str):
     command = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh", *DEMO] if ignored else DEMO
     with Terminal(command) as terminal:
-        assert terminal.until(rows)
-        terminal.lose()
-        assert terminal.wait() == 130
+        assert terminal.wait_for(rows)
+        terminal.hang_up()
+        assert terminal.wait_for_exit() == 130
     assert list(folders.iterdir()) == []
 
 
 def test_a_terminal_that_takes_nothing_does_not_keep_it_alive(folders: Path):
     with Terminal(DEMO) as terminal:
-        assert terminal.until(rows)
+        assert terminal.wait_for(rows)
         clog(terminal)
         os.kill(terminal.pid, signal.SIGTERM)
         ended = threading.Event()
@@ -160,7 +160,7 @@ def test_a_terminal_that_takes_nothing_does_not_keep_it_alive(folders: Path):
             ended.set()
 
         threading.Thread(target=wait, daemon=True).start()
-        assert ended.wait(DEADLINE)
+        assert ended.wait(TIMEOUT)
         terminal._status = 130
 
 
@@ -178,7 +178,7 @@ def console(folder: Path, base: str, ids: Sequence[str], called: Path) -> Iterat
     fixtures.library(folder / "config", base, {"konpro": tuple(ids)}, accounts=("konpro",), config=config).close()
     places = (f"BABELTOP_{name.upper()}_DIR={folder / name}" for name in ("config", "state"))
     with Terminal(["env", *places, f"KEY_KONPRO={fixtures.KEY}", *BABELTOP]) as terminal:
-        assert terminal.until(asked)
+        assert terminal.wait_for(asked)
         yield terminal
 
 
@@ -204,7 +204,7 @@ def test_while_nobody_reads_the_terminal_asks_journal_and_hooks_go_on_and_nothin
         def rounds(count: int) -> None:
             """Waits until the console that is read has asked all of its jobs so often."""
             before = asks(twin)
-            assert read.until(lambda _: asks(twin) >= before + count * len(twin))
+            assert read.wait_for(lambda _: asks(twin) >= before + count * len(twin))
 
         clog(unread)
         rounds(2)  # its loop stands still by now
@@ -213,14 +213,14 @@ def test_while_nobody_reads_the_terminal_asks_journal_and_hooks_go_on_and_nothin
         known = checked(journal)
         rounds(2)
         assert asks(deaf) - before[0] > (asks(twin) - before[1]) / 2
-        assert read.until(lambda _: calls(called) > hooks)
-        assert read.until(lambda _: sum(at > known.get(ref, 0.0) for ref, at in checked(journal).items()) > 20)
-        assert unread.rests(reading=False)
+        assert read.wait_for(lambda _: calls(called) > hooks)
+        assert read.wait_for(lambda _: sum(at > known.get(ref, 0.0) for ref, at in checked(journal).items()) > 20)
+        assert unread.comes_to_rest(reading=False)
         shown = len(unread.raw)
-        assert unread.until(lambda text: len(unread.raw) > shown and rows(text))  # who reads on sees what is so now
-        unread.draws = False
+        assert unread.wait_for(lambda text: len(unread.raw) > shown and rows(text))  # who reads on sees what is so now
+        unread.draws_screen = False
         unread.type(QUIT)
-        assert unread.wait() == 0
+        assert unread.wait_for_exit() == 0
 
 
 def checked(journal: Journal) -> dict[Ref, float]:
@@ -237,8 +237,8 @@ def test_without_a_terminal_or_on_a_dumb_one_it_says_what_there_is_instead(folde
     said = subprocess.run(DEMO, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert said.returncode == 2
     assert "`babeltop list`, `wait` and `watch`" in said.stderr
-    with Terminal(DEMO, kind="dumb") as terminal:
-        assert terminal.wait() == 2
+    with Terminal(DEMO, term="dumb") as terminal:
+        assert terminal.wait_for_exit() == 2
         assert "TERM=dumb" in terminal.text
         assert "watch`" in terminal.text
         assert b"\x1b" not in terminal.raw
@@ -246,26 +246,26 @@ def test_without_a_terminal_or_on_a_dumb_one_it_says_what_there_is_instead(folde
 
 def test_at_any_size_down_to_one_cell_it_lives_and_idles(folders: Path):
     with Terminal(DEMO, columns=1, lines=1) as terminal:
-        assert terminal.until(lambda _: "1049" in terminal.modes())
-        assert terminal.rests()
+        assert terminal.wait_for(lambda _: "1049" in terminal.modes())
+        assert terminal.comes_to_rest()
         for columns, lines in ((80, 24), (1, 50), (200, 1), (3, 3), (1, 1)):
             written = len(terminal.raw)
-            terminal.size(columns, lines)
-            assert terminal.until(lambda _, written=written: len(terminal.raw) > written)
-            assert terminal.rests()
-        terminal.size(120, 40)
-        assert terminal.until(rows)
-        assert terminal.rests()
+            terminal.resize(columns, lines)
+            assert terminal.wait_for(lambda _, written=written: len(terminal.raw) > written)
+            assert terminal.comes_to_rest()
+        terminal.resize(120, 40)
+        assert terminal.wait_for(rows)
+        assert terminal.comes_to_rest()
         terminal.type(QUIT)
-        assert terminal.wait() == 0
+        assert terminal.wait_for_exit() == 0
 
 
 def test_without_anything_configured_it_says_how_to_begin(folders: Path):
     with Terminal(BABELTOP, columns=80, lines=24) as terminal:
-        assert terminal.until(lambda text: "Nothing on the watchlist yet." in text)
+        assert terminal.wait_for(lambda text: "Nothing on the watchlist yet." in text)
         terminal.type("q")
         terminal.type("q")
-        assert terminal.wait() == 0
+        assert terminal.wait_for_exit() == 0
 
 
 class Tmux:

@@ -4,7 +4,7 @@ import pyte
 import pytest
 from rich.cells import cell_len
 
-from tui.dashboard.terminal.width_anchors import anchored, disputed, orders
+from tui.dashboard.terminal.width_anchors import add_anchors, has_ambiguous_width, to_escape_codes
 from tui.presentation.cell_width import fit_to_width
 from tui.presentation.formatting import clean
 
@@ -26,7 +26,7 @@ def test_what_follows_a_title_stands_in_its_column(title):
     stream = pyte.Stream(screen)
     stream.feed("x" * 60 + "\r")
     name = fit_to_width(title, 24)
-    stream.feed(orders("ab " + (anchored(name, 24, 3) if disputed(name) else name) + "|cd"))
+    stream.feed(to_escape_codes("ab " + (add_anchors(name, 24, 3) if has_ambiguous_width(name) else name) + "|cd"))
     line = screen.buffer[0]
     assert [line[column].data for column in (27, 28, 29)] == ["|", "c", "d"]
     assert "x" not in [line[column].data for column in range(3, 27)], "nothing of what stood there before is left"
@@ -34,16 +34,16 @@ def test_what_follows_a_title_stands_in_its_column(title):
 
 @pytest.mark.parametrize("title", TITLES)
 def test_an_anchor_has_no_width_for_us(title):
-    assert cell_len(anchored(fit_to_width(title, 24), 24, 3)) == 24
+    assert cell_len(add_anchors(fit_to_width(title, 24), 24, 3)) == 24
 
 
 def test_no_service_can_write_an_anchor():
-    assert orders(clean(anchored("text", 4, 0))) == "text"
+    assert to_escape_codes(clean(add_anchors("text", 4, 0))) == "text"
 
 
 def test_half_an_anchor_vanishes():
-    whole = anchored("text", 4, 70)
+    whole = add_anchors("text", 4, 70)
     for cut in range(len(whole)):
         for half in (whole[:cut], whole[cut:]):
-            assert set(orders(half)) <= set("text\x1b[0123456789XG")
-    assert orders(whole[1:]) == "text\x1b[75G"
+            assert set(to_escape_codes(half)) <= set("text\x1b[0123456789XG")
+    assert to_escape_codes(whole[1:]) == "text\x1b[75G"

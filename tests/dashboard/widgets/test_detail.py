@@ -10,7 +10,7 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
 from tests.support.fake_engine import LibraryFeed, with_state
 from tui.dashboard.app import Babeltop
-from tui.dashboard.widgets.detail_pages import LABEL, hung
+from tui.dashboard.widgets.detail_pages import LABEL_WIDTH, wrap_hanging
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import LogNormalFit
 
@@ -41,14 +41,14 @@ async def test_facts_stand_in_lines_with_their_values_in_one_column(app: Babelto
         lines = text_of(pilot).splitlines()
         columns = set[int]()
         for label, value in FACTS.items():
-            text = f"{label:<{LABEL}}{value[:20]}"
+            text = f"{label:<{LABEL_WIDTH}}{value[:20]}"
             (line,) = (line for line in lines if text in line)
             columns.add(cell_len(line[: line.index(text)]))
-        (at,) = (place for place, line in enumerate(lines) if f"{'note':<{LABEL}}legal" in line)
+        (at,) = (place for place, line in enumerate(lines) if f"{'note':<{LABEL_WIDTH}}legal" in line)
         more = lines[at + 1].rstrip()
         assert columns == {107}
         if size[0] == 160:
-            assert cell_len(more[: more.index("and nobody")]) == 107 + LABEL
+            assert cell_len(more[: more.index("and nobody")]) == 107 + LABEL_WIDTH
 
 
 @pytest.mark.parametrize("size", [(120, 40), (128, 30)])
@@ -73,7 +73,7 @@ async def test_facts_find_their_room_again_after_a_resize(app: Babeltop, feed: L
         await pilot.resize_terminal(200, 60)
         await pilot.pause()
         await pilot.pause()
-        assert f"{'tags':<{LABEL}}launch spring" in text_of(pilot)
+        assert f"{'tags':<{LABEL_WIDTH}}launch spring" in text_of(pilot)
 
 
 async def test_what_was_learned_is_a_sentence(app: Babeltop, feed: LibraryFeed):
@@ -105,6 +105,6 @@ async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_
 
 
 def test_a_text_hangs_behind_its_label():
-    assert hung("one two three", 7, 4) == "one two\n    three"
-    assert hung("", 7, 4) == ""
-    assert hung("unbreakable", 4, 2) == "unbreakable"
+    assert wrap_hanging("one two three", 7, 4) == "one two\n    three"
+    assert wrap_hanging("", 7, 4) == ""
+    assert wrap_hanging("unbreakable", 4, 2) == "unbreakable"

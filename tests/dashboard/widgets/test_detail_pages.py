@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.geometry import Size
 
 from tests.support.strategies import event_sequences, few_examples, fits
-from tui.dashboard.board_model import Board
-from tui.dashboard.widgets.detail_pages import Pages, Tab
+from tui.dashboard.board_model import BoardModel
+from tui.dashboard.widgets.detail_pages import DetailPages, DetailTab
 from tui.domain.job_state import JobState, PhaseChange, reduce
 from tui.domain.models import Job, Link, LinkKind, Phase, Report, RequestRecord
 from tui.engine.api import Detail
@@ -51,14 +51,14 @@ def plain(said: list[Content]) -> str:
     return "\n".join(piece.plain for piece in said)
 
 
-@pytest.mark.parametrize("tab", [Tab.OVERVIEW, Tab.TIMELINE])
+@pytest.mark.parametrize("tab", [DetailTab.OVERVIEW, DetailTab.TIMELINE])
 @pytest.mark.parametrize("state", [RUNS, ENDED], ids=["runs", "ended"])
-def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState, tab: Tab):
+def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState, tab: DetailTab):
     now, steps = BORN + 20.0, 0
-    board = Board(EvaluationContext(now=now), lambda: now)
-    pages = Pages(board, lambda: UTC)
+    board = BoardModel(EvaluationContext(now=now), lambda: now)
+    pages = DetailPages(board, lambda: UTC)
     while now < BORN + 20_000:
-        said, still = plain(pages.page(tab, state, None, ROOM)), pages.still_for(tab, state)
+        said, still = plain(pages.page(tab, state, None, ROOM)), pages.unchanged_for(tab, state)
         assert still > 0
         began = now
         for share in (0.5, 0.999) if still > 0.01 else ():  # an instant has no finer parts than that
@@ -69,7 +69,7 @@ def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState,
 
 
 @few_examples
-@given(event_sequences(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from(Tab))
+@given(event_sequences(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from(DetailTab))
 def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
     state, now, changes, asks = RUNS, BORN + 1 + later, list[PhaseChange](), list[RequestRecord]()
     for at, event in story:
@@ -78,12 +78,12 @@ def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
         asks.append(RequestRecord(at, 200, 90.0, None, None))
     state = replace(state, duration_fit=fit)
     looked = Detail(ref=state.job.ref, changes=tuple(changes), asks=tuple(asks), body=b"{}", body_at=now)
-    board = Board(EvaluationContext(now=now), lambda: now)
-    pages = Pages(board, lambda: UTC)
-    said, still = plain(pages.page(tab, state, looked, ROOM)), min(pages.still_for(tab, state), 1e7)
+    board = BoardModel(EvaluationContext(now=now), lambda: now)
+    pages = DetailPages(board, lambda: UTC)
+    said, still = plain(pages.page(tab, state, looked, ROOM)), min(pages.unchanged_for(tab, state), 1e7)
     now += max(0.0, still - 1e-3) * share
     again = plain(pages.page(tab, state, looked, ROOM))
     if (
-        queries.remaining(state, board.outlook) is None
+        queries.remaining(state, board.context) is None
     ):  # what is estimated may lag, and by an eighth of a cell what is drawn
         assert again.translate(DRAWN) == said.translate(DRAWN)

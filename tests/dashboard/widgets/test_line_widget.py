@@ -11,7 +11,7 @@ from textual.selection import Selection
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.dashboard.widgets.line_widget import Page
+from tui.dashboard.widgets.line_widget import TextPage
 
 WORDS = ["running", "for", "2m05s", "配音", "ویڈیو", "", "https://cdn.test/a-long-link?X-Signature=ab", "e\u0301te"]
 STYLES = ["bold", "$accent", "dim", "$error reverse"]
@@ -23,7 +23,7 @@ class Beside(App[None]):
     CSS = "Page, Static { width: 100%; height: auto; background: $surface; }"
 
     def compose(self):
-        yield Page(id="ours")
+        yield TextPage(id="ours")
         yield Static(id="theirs", markup=False)
 
 
@@ -59,7 +59,7 @@ async def test_a_page_shows_what_textual_would_show_of_the_same_text(seed: int, 
     random, app = Random(seed), Beside()
     lines = [Content("")]
     async with app.run_test(size=(100, 40)) as pilot:
-        ours, theirs = app.query_one(Page), app.query_one(Static)
+        ours, theirs = app.query_one(TextPage), app.query_one(Static)
         for _ in range(40):
             change = random.random()
             if change < 0.2:
@@ -72,7 +72,7 @@ async def test_a_page_shows_what_textual_would_show_of_the_same_text(seed: int, 
             else:
                 lines = [another(each, random, most) if random.random() < 0.3 else each for each in lines]
             text = Content("\n").join(lines)
-            ours.show([Content("\n").join(lines[:2]), *lines[2:]])
+            ours.set_text([Content("\n").join(lines[:2]), *lines[2:]])
             theirs.update(text)
             await pilot.pause()
             assert ours.size == theirs.size
@@ -82,11 +82,11 @@ async def test_a_page_shows_what_textual_would_show_of_the_same_text(seed: int, 
 async def test_a_line_that_says_the_same_as_before_is_not_drawn_again():
     app = Beside()
     async with app.run_test(size=(100, 40)) as pilot:
-        page = app.query_one(Page)
-        page.show([Content("first\nsecond\nthird")])
+        page = app.query_one(TextPage)
+        page.set_text([Content("first\nsecond\nthird")])
         await pilot.pause()
         first, second, third = page.render_lines(Region(0, 0, 100, 3))
-        page.show([Content("first\nanother"), Content("third")])
+        page.set_text([Content("first\nanother"), Content("third")])
         await pilot.pause()
         again = page.render_lines(Region(0, 0, 100, 3))
         assert again[0] is first

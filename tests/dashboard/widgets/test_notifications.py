@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from tests.support.servers import serving
 from tests.support.terminal import Terminal
-from tui.dashboard.widgets.notifications import MANY, MOST, WINDOW, Notices, desktop_sequence
+from tui.dashboard.widgets.notifications import (
+    DIGEST_WINDOW,
+    MAX_DESKTOP_LENGTH,
+    MAX_SINGLE_NOTICES,
+    Notifier,
+    desktop_sequence,
+)
 from tui.domain.models import Ref
 from tui.engine.api import Kind, Notice
 from tui.simulator.app import Simulator
@@ -29,12 +35,12 @@ class Person:
         self.bells = 0
         self.now = 100.0
         self.timers: list[tuple[float, object]] = []
-        self.notices = Notices(
+        self.notices = Notifier(
             alerts,
             toast=lambda text, _: self.toasts.append(text),
             bell=self.ring,
             desktop=self.desktop.append,
-            later=lambda seconds, do: self.timers.append((self.now + seconds, do)),
+            call_later=lambda seconds, do: self.timers.append((self.now + seconds, do)),
             now=lambda: self.now,
         )
 
@@ -42,7 +48,7 @@ class Person:
         self.bells += 1
 
     def ended(self, count: int, kind: Kind = Kind.DONE) -> None:
-        self.notices.take([Notice(kind, f"job {at}: {kind}", Ref("a", str(at)), 0.0) for at in range(count)])
+        self.notices.deliver([Notice(kind, f"job {at}: {kind}", Ref("a", str(at)), 0.0) for at in range(count)])
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -73,25 +79,25 @@ def test_many_one_after_the_other_are_few_and_a_digest(person: Person):
     for _ in range(20):
         person.ended(1)
         person.wait(0.1)
-    assert len(person.toasts) == MANY
-    person.wait(WINDOW)
-    assert person.toasts[MANY:] == ["17 jobs: 17 done. J shows what happened"]
-    assert person.bells == MANY + 1
+    assert len(person.toasts) == MAX_SINGLE_NOTICES
+    person.wait(DIGEST_WINDOW)
+    assert person.toasts[MAX_SINGLE_NOTICES:] == ["17 jobs: 17 done. J shows what happened"]
+    assert person.bells == MAX_SINGLE_NOTICES + 1
 
 
 def test_a_storm_that_lasts_is_a_digest_a_window(person: Person):
     for _ in range(600):
         person.ended(1)
         person.wait(0.1)
-    assert len(person.toasts) <= MANY + 60 / WINDOW
-    person.wait(WINDOW)
+    assert len(person.toasts) <= MAX_SINGLE_NOTICES + 60 / DIGEST_WINDOW
+    person.wait(DIGEST_WINDOW)
     counted = sum(int(text.split()[0]) for text in person.toasts if "jobs:" in text)
-    assert counted == 600 - MANY, "none is lost"
+    assert counted == 600 - MAX_SINGLE_NOTICES, "none is lost"
 
 
 def test_after_a_quiet_while_they_are_told_one_by_one_again(person: Person):
     person.ended(40)
-    person.wait(WINDOW)
+    person.wait(DIGEST_WINDOW)
     person.ended(1)
     assert person.toasts[1:] == ["job 0: done"]
 
@@ -100,12 +106,12 @@ def test_few_that_were_held_are_told_by_name(person: Person):
     person.ended(3)
     person.ended(2, Kind.FAILED)
     assert len(person.toasts) == 3
-    person.wait(WINDOW)
+    person.wait(DIGEST_WINDOW)
     assert person.toasts[3:] == ["job 0: failed", "job 1: failed"]
 
 
 def test_a_digest_says_of_what(person: Person):
-    person.notices.take(
+    person.notices.deliver(
         [
             *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (Kind.DONE, Kind.DONE, Kind.FAILED)),
             *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (Kind.EXPIRING, Kind.STALLED)),
@@ -118,7 +124,7 @@ def test_a_digest_says_of_what(person: Person):
 
 def test_what_a_person_must_act_on_is_in_no_digest(person: Person):
     person.ended(40)
-    person.notices.take([Notice(Kind.ACCOUNT, "heygen is not asked any more", None, 0.0)])
+    person.notices.deliver([Notice(Kind.ACCOUNT, "heygen is not asked any more", None, 0.0)])
     assert person.toasts[1:] == person.desktop[1:] == ["heygen is not asked any more"]
     assert person.bells == 2
 
@@ -127,13 +133,13 @@ def test_what_was_saved_rings_no_bell_but_what_ended_with_it_does(person: Person
     person.ended(40, Kind.SAVED)
     assert person.toasts == ["40 jobs: 40 saved. J shows what happened"]
     assert (person.bells, person.desktop) == (0, [])
-    person.wait(WINDOW)
-    person.notices.take([Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (Kind.SAVED, Kind.DONE) * 4])
+    person.wait(DIGEST_WINDOW)
+    person.notices.deliver([Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (Kind.SAVED, Kind.DONE) * 4])
     assert (person.bells, person.desktop) == (1, ["8 jobs: 4 saved, 4 done. J shows what happened"])
 
 
 def test_a_hook_that_fails_rings_no_bell(person: Person):
-    person.notices.take([Notice(Kind.HOOK, "hook 1 (x) ended with 1", None, 0.0)])
+    person.notices.deliver([Notice(Kind.HOOK, "hook 1 (x) ended with 1", None, 0.0)])
     assert person.toasts == ["hook 1 (x) ended with 1"]
     assert (person.bells, person.desktop) == (0, [])
 
@@ -142,7 +148,7 @@ def test_bell_and_desktop_can_be_turned_off():
     person = Person(Alerts(bell=False, desktop=False))
     person.ended(1)
     person.ended(40)
-    person.wait(WINDOW)
+    person.wait(DIGEST_WINDOW)
     assert len(person.toasts) == 2
     assert (person.bells, person.desktop) == (0, [])
 
@@ -157,7 +163,7 @@ def test_no_text_breaks_out_of_the_sequence(text: str):
         inner = sequence.removeprefix("\x1bPtmux;\x1b").removeprefix("\x1bP").removesuffix("\x1b\\")
         inner = inner.removeprefix("\x1b").removesuffix("\x07")
         assert inner.isprintable() or not any(char < " " or "\x7f" <= char <= "\x9f" for char in inner)
-        assert len(sequence) < MOST + 40
+        assert len(sequence) < MAX_DESKTOP_LENGTH + 40
 
 
 @pytest.mark.parametrize(
@@ -205,10 +211,10 @@ def test_a_job_that_ends_rings_and_is_shown_on_the_desktop_and_a_muted_one_is_no
     watchlist = BLOCK.format("loud", "Loud one", "") + BLOCK.format("mute", "Muted one", "muted = true")
     (config.parent / "watchlist.toml").write_text(watchlist)
     with Terminal([sys.executable, "-m", "tui"]) as terminal:
-        assert terminal.until(lambda text: text.count("✓ done") >= 2 and b"Loud one: done" in terminal.raw)
-        terminal.settle()
+        assert terminal.wait_for(lambda text: text.count("✓ done") >= 2 and b"Loud one: done" in terminal.raw)
+        terminal.read_until_quiet()
         terminal.type("\x11")
-        assert terminal.wait() == 0
+        assert terminal.wait_for_exit() == 0
         assert b"\x1b]9;babeltop: Loud one: done\x07" in bytes(terminal.raw)
         assert b"babeltop: Muted one" not in bytes(terminal.raw)
         outside = re.sub(rb"\x1b\][^\x07]*\x07", b"", bytes(terminal.raw))
@@ -224,10 +230,10 @@ def test_hooks_are_called_behind_the_dashboard_and_one_that_is_missing_is_said_o
     (config.parent / "watchlist.toml").write_text(BLOCK.format("hooked", "Hooked", ""))
     config.write_text(config.read_text() + "".join(f"[[hook]]\nrun = {list(run)}\n" for run in hooks))
     with Terminal([sys.executable, "-m", "tui"]) as terminal:
-        assert terminal.until(lambda text: "hook 1 (/nowhere/hook) cannot be run" in text), terminal.text
-        assert terminal.until(lambda _: kept.exists() and kept.read_text().endswith("}"))
+        assert terminal.wait_for(lambda text: "hook 1 (/nowhere/hook) cannot be run" in text), terminal.text
+        assert terminal.wait_for(lambda _: kept.exists() and kept.read_text().endswith("}"))
         terminal.type("\x11")
-        assert terminal.wait() == 0, "whatever hangs"
+        assert terminal.wait_for_exit() == 0, "whatever hangs"
     assert '"event":"done"' in kept.read_text()
     assert '"label":"Hooked"' in kept.read_text()
 
@@ -235,5 +241,5 @@ def test_hooks_are_called_behind_the_dashboard_and_one_that_is_missing_is_said_o
 def test_the_days_word_of_dying_links_is_no_job_of_a_digest(person: Person):
     word = Notice(Kind.EXPIRING, "12 links die in the next 1d12h", None, 0.0)
     jobs = [Notice(Kind.DONE, "x", Ref("a", str(number)), 0.0) for number in range(9)]
-    person.notices.take([*jobs, word])
+    person.notices.deliver([*jobs, word])
     assert sorted(person.toasts) == [word.text, "9 jobs: 9 done. J shows what happened"]

@@ -10,7 +10,7 @@ from tests.support import fixtures
 from tests.support.fixtures import Ear
 from tests.support.scripted_service import Scripted, running
 from tests.support.virtual_time import Wire, live, wall
-from tui.dashboard.startup import beginning
+from tui.dashboard.startup import load_initial_state
 from tui.domain.models import Ref
 from tui.engine.engine import Session
 from tui.storage.journal.journal import Entry
@@ -36,7 +36,7 @@ def begun_twice(tmp_path, between):
         library.close()
         late = between(library)
         library.close()
-        first = beginning(library).first.states
+        first = load_initial_state(library).update.states
         if late is not None:
             late()
         taken = library.again()

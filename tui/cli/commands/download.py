@@ -48,7 +48,7 @@ def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
             "no job is done yet: `babeltop check` asks them" if board else "there are no jobs: add some first"
         )
     library.fetch_keys()
-    logfile.start(library.places.state)
+    logfile.start_logging(library.places.state)
     return refs
 
 

@@ -29,7 +29,7 @@ from tui.engine.notifications.hooks import calling
 from tui.engine.polling.link_renewer import Renewed
 from tui.presentation import formatting, json_output, queries
 from tui.runtime import logfile
-from tui.runtime.signals import INTERRUPTED, ended_by_signals
+from tui.runtime.signals import EXIT_INTERRUPTED, graceful_shutdown
 from tui.storage.workspace import Library
 
 T = TypeVar("T")
@@ -170,7 +170,7 @@ def watch(args: Namespace) -> int:
     """`watch`: the engine without a screen; a line a change, until SIGTERM."""
     with open_workspace(args) as library:
         library.fetch_keys()
-        logfile.start(library.places.state)
+        logfile.start_logging(library.places.state)
         run_until_signal(_watch(library, as_json=args.json), signal_exit_code=OK)
     return OK
 
@@ -251,18 +251,18 @@ def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
             f"{'waiting for' if args.subcommand == 'wait' else 'polling'} {len(asked)} job{'s' * (len(asked) > 1)}"
         )
     library.fetch_keys()
-    logfile.start(library.places.state)
+    logfile.start_logging(library.places.state)
     return asked
 
 
-def run_until_signal(coroutine: Coroutine[Any, Any, T], signal_exit_code: int = INTERRUPTED) -> T:
+def run_until_signal(coroutine: Coroutine[Any, Any, T], signal_exit_code: int = EXIT_INTERRUPTED) -> T:
     """What it brings. SIGTERM and SIGHUP end it cleanly, with the exit code `told_to_end`: raises SystemExit then."""
 
     async def heeding() -> T:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None, "a coroutine that runs is a task's"
         leave = task.cancel
-        with ended_by_signals(lambda: loop.call_soon_threadsafe(leave), lambda: None, signal_exit_code):
+        with graceful_shutdown(lambda: loop.call_soon_threadsafe(leave), lambda: None, signal_exit_code):
             return await coroutine
 
     try:

@@ -4,11 +4,11 @@ from textual.containers import VerticalScroll
 
 from tui.dashboard.screen import Dashboard
 
-STEP = 8
+NAME_SCROLL_CELLS = 8
 """Cells that one press moves long names sideways."""
 
 
-class Moving:
+class NavigationActions:
     """Moves the cursor; each method is the command of its name."""
 
     def __init__(self, dashboard: Dashboard) -> None:
@@ -16,72 +16,72 @@ class Moving:
         self._table = dashboard.table
 
     @property
-    def _text(self) -> VerticalScroll | None:
+    def _focused_text(self) -> VerticalScroll | None:
         """The detail's text, if it has the focus: then it is what moves."""
         focused = self._dashboard.focused
         return focused if isinstance(focused, VerticalScroll) else None
 
     def down(self) -> None:
         """To the next job."""
-        self._by(1)
+        self._move_by(1)
 
     def up(self) -> None:
         """To the job above."""
-        self._by(-1)
+        self._move_by(-1)
 
     def page_down(self) -> None:
         """A screen down."""
-        self._page(1)
+        self._move_by_pages(1)
 
     def page_up(self) -> None:
         """A screen up."""
-        self._page(-1)
+        self._move_by_pages(-1)
 
     def half_down(self) -> None:
         """Half a screen down."""
-        self._page(0.5)
+        self._move_by_pages(0.5)
 
     def half_up(self) -> None:
         """Half a screen up."""
-        self._page(-0.5)
+        self._move_by_pages(-0.5)
 
     def top(self) -> None:
         """To the first job."""
-        if self._text is not None:
-            self._text.scroll_home(animate=False)
+        if self._focused_text is not None:
+            self._focused_text.scroll_home(animate=False)
         else:
             self._table.move_to(0)
 
     def bottom(self) -> None:
         """To the last job."""
-        if self._text is not None:
-            self._text.scroll_end(animate=False)
+        if self._focused_text is not None:
+            self._focused_text.scroll_end(animate=False)
         else:
             self._table.move_to(len(self._table.refs) - 1)
 
     def right(self) -> None:
         """Moves long names to the left."""
-        self._table.sideways(STEP)
+        self._table.scroll_names(NAME_SCROLL_CELLS)
 
     def left(self) -> None:
         """Moves long names back."""
-        self._table.sideways(-STEP)
+        self._table.scroll_names(-NAME_SCROLL_CELLS)
 
-    def switch(self) -> None:
+    def focus_next(self) -> None:
         """Between the table and the detail."""
-        if self._text is not None or not self._dashboard.pane.display:
+        if self._focused_text is not None or not self._dashboard.detail.display:
             self._table.focus()
         else:
             self._dashboard.query_one("#detail-scroll").focus()
 
-    def _by(self, rows: int) -> None:
-        if self._text is not None:
-            self._text.scroll_relative(y=rows, animate=False)
+    def _move_by(self, rows: int) -> None:
+        if self._focused_text is not None:
+            self._focused_text.scroll_relative(y=rows, animate=False)
         else:
-            self._table.move(rows)
+            self._table.move_by(rows)
 
-    def _page(self, pages: float) -> None:
-        if self._text is not None:
-            self._text.scroll_relative(y=int(self._text.size.height * pages), animate=False)
+    def _move_by_pages(self, pages: float) -> None:
+        if self._focused_text is not None:
+            self._focused_text.scroll_relative(y=int(self._focused_text.size.height * pages), animate=False)
         else:
-            self._table.page(pages)
+            self._table.move_by_pages(pages)

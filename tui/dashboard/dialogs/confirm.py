@@ -18,18 +18,18 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("escape,q,n", "answer(False)", show=False),
     ]
 
-    def __init__(self, question: str, does: str) -> None:
+    def __init__(self, question: str, action: str) -> None:
         """`does`: what Enter does, in two or three words."""
         super().__init__()
         self._question = question
-        self._does = does
+        self._action = action
 
     def compose(self) -> ComposeResult:
         """What it costs, and the two keys."""
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False)
             yield Static(
-                Content.assemble(("Enter", "$accent"), f" {self._does}   ", ("Esc", "$accent"), " leaves it"),
+                Content.assemble(("Enter", "$accent"), f" {self._action}   ", ("Esc", "$accent"), " leaves it"),
                 classes="keys",
                 markup=False,
             )

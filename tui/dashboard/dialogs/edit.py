@@ -37,7 +37,7 @@ class EditScreen(ModalScreen[Set | None]):
         """A line for each thing that can be said."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content(f"Edit {self._job.ref}")
-            for field, value in self._texts().items():
+            for field, value in self._text_fields().items():
                 with Horizontal(classes="field"):
                     yield Label(field, markup=False)
                     yield Input(value, id=field, compact=True)
@@ -52,13 +52,15 @@ class EditScreen(ModalScreen[Set | None]):
         for field in self.query(Input):
             field.cursor_blink = False
 
-    def _texts(self) -> dict[str, str]:
+    def _text_fields(self) -> dict[str, str]:
         return {"label": self._job.label, "tags": " ".join(self._job.tags), "note": self._job.note}
 
     @on(Input.Submitted)
     def action_accept(self) -> None:
         """Gives what is another than before."""
-        said: dict[str, object] = {field: self.query_one(f"#{field}", Input).value.strip() for field in self._texts()}
+        said: dict[str, object] = {
+            field: self.query_one(f"#{field}", Input).value.strip() for field in self._text_fields()
+        }
         said["tags"] = tuple(str(said["tags"]).replace(",", " ").split())
         said |= {option: self.query_one(f"#{option}", Checkbox).value for option in _OPTIONS}
         changes = {key: value for key, value in said.items() if value != getattr(self._job, key)}

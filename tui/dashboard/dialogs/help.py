@@ -10,10 +10,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.commands import Command, label
-from tui.dashboard.widgets.detail_pages import DIALOG, hung
+from tui.commands import Command, key_label
+from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 
-LEFT = 12
+KEYS_WIDTH = 12
 """Cells of the keys."""
 
 
@@ -42,9 +42,9 @@ class HelpScreen(ModalScreen[None]):
         for group, members in groupby(sorted(self._commands, key=lambda each: each.group), lambda each: each.group):
             lines += [Content(""), Content.styled(group, "bold")] if lines else [Content.styled(group, "bold")]
             for command in members:
-                keys = " ".join(label(key) for key in command.keys)
-                said = hung(command.help, DIALOG - LEFT, LEFT)
-                lines.append(Content.assemble((f"{keys:<{LEFT}}", "$accent"), said))
+                keys = " ".join(key_label(key) for key in command.keys)
+                said = wrap_hanging(command.help, DIALOG_WIDTH - KEYS_WIDTH, KEYS_WIDTH)
+                lines.append(Content.assemble((f"{keys:<{KEYS_WIDTH}}", "$accent"), said))
         return lines
 
     def action_scroll(self, by: int) -> None:

@@ -13,27 +13,27 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.dashboard.board_model import Board
-from tui.dashboard.widgets.vim_option_list import Choices
+from tui.dashboard.board_model import BoardModel
+from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Feed
 from tui.presentation import columns, formatting, queries
 from tui.presentation.cell_width import fit_to_width
 
-LATEST = 200
+MAX_CHANGES = 200
 """Changes that are shown."""
 
 
-class JournalScreen(ModalScreen[Ref | None]):
+class HistoryScreen(ModalScreen[Ref | None]):
     """Gives the job to go to, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,J", "dismiss", show=False)]
 
-    def __init__(self, board: Board, feed: Feed, zone: tzinfo) -> None:
+    def __init__(self, board: BoardModel, engine: Feed, zone: tzinfo) -> None:
         super().__init__()
         self._board = board
-        self._feed = feed
+        self._engine = engine
         self._zone = zone
         self._changes: tuple[PhaseChange, ...] = ()
 
@@ -41,27 +41,29 @@ class JournalScreen(ModalScreen[Ref | None]):
         """One line a change."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Journal")
-            yield Choices(compact=True)
+            yield VimOptionList(compact=True)
             yield Static("Enter goes to the job   Esc closes", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """Asks for the changes."""
-        self.run_worker(self._look(), group="look")
+        self.run_worker(self._load_changes(), group="look")
 
-    async def _look(self) -> None:
-        self._changes = await asyncio.wrap_future(self._feed.recent(LATEST))
-        choices = self.query_one(Choices)
+    async def _load_changes(self) -> None:
+        self._changes = await asyncio.wrap_future(self._engine.recent(MAX_CHANGES))
+        choices = self.query_one(VimOptionList)
         if self._changes:
-            choices.add_options(Option(self._line(change)) for change in self._changes)
+            choices.add_options(Option(self._change_content(change)) for change in self._changes)
             choices.highlighted = 0
         else:
             choices.add_option(Option(Content.styled("nothing has happened yet", "$job-quiet"), disabled=True))
 
-    def _line(self, change: PhaseChange) -> Content:
+    def _change_content(self, change: PhaseChange) -> Content:
         """When, which job, and from what to what."""
         state = self._board.states.get(change.ref)
-        glyphs = self._board.face.glyphs
-        before = "" if change.before is Phase.NEW else f"{_word(change.before)} {'>' if glyphs.ascii_only else '→'} "
+        glyphs = self._board.render_options.glyphs
+        before = (
+            "" if change.before is Phase.NEW else f"{_phase_name(change.before)} {'>' if glyphs.ascii_only else '→'} "
+        )
         said = f": {change.message}" if change.message else ""
         name = queries.display_name(state) if state is not None else str(change.ref)
         return Content.assemble(
@@ -69,14 +71,14 @@ class JournalScreen(ModalScreen[Ref | None]):
             f"  {fit_to_width(name, 26, ellipsis=glyphs.ellipsis)}  ",
             (f"{glyphs.phases[change.after]} ", f"$job-{columns.phase_tone(change.after)}"),
             (before, "$job-quiet"),
-            (_word(change.after), f"$job-{columns.phase_tone(change.after)}"),
+            (_phase_name(change.after), f"$job-{columns.phase_tone(change.after)}"),
             (said, "$job-quiet"),
         )
 
     @on(OptionList.OptionSelected)
-    def _chosen(self, event: OptionList.OptionSelected) -> None:
+    def _option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self._changes[event.option_index].ref)
 
 
-def _word(phase: Phase) -> str:
+def _phase_name(phase: Phase) -> str:
     return phase.replace("_", " ")

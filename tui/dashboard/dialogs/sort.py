@@ -12,9 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.dashboard.widgets.vim_option_list import Choices
+from tui.dashboard.widgets.vim_option_list import VimOptionList
 
-ORDERS = {
+SORT_DESCRIPTIONS = {
     "": "the watchlist's own order",
     "status": "what runs first, then problems, then what is done",
     "provider": "account",
@@ -43,18 +43,20 @@ class SortScreen(ModalScreen[str | None]):
         """One line an order."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Sort by")
-            yield Choices(*(Option(self._line(sort), sort or "none") for sort in ORDERS), compact=True)
+            yield VimOptionList(
+                *(Option(self._option_content(sort), sort or "none") for sort in SORT_DESCRIPTIONS), compact=True
+            )
             yield Static("Enter sorts, once more turns it round   Esc leaves", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """Begins at the sort that is."""
-        orders: Sequence[str] = list(ORDERS)
-        self.query_one(Choices).highlighted = orders.index(self._sort) if self._sort in orders else 0
+        orders: Sequence[str] = list(SORT_DESCRIPTIONS)
+        self.query_one(VimOptionList).highlighted = orders.index(self._sort) if self._sort in orders else 0
 
-    def _line(self, sort: str) -> Content:
+    def _option_content(self, sort: str) -> Content:
         now = ("  now, turned round" if self._descending else "  now") if sort == self._sort else ""
-        return Content.assemble(f"{sort or 'watchlist':<11}", (ORDERS[sort], "$job-quiet"), (now, "$accent"))
+        return Content.assemble(f"{sort or 'watchlist':<11}", (SORT_DESCRIPTIONS[sort], "$job-quiet"), (now, "$accent"))
 
     @on(OptionList.OptionSelected)
-    def _chosen(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(list(ORDERS)[event.option_index])
+    def _option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(list(SORT_DESCRIPTIONS)[event.option_index])

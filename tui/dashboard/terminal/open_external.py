@@ -7,7 +7,7 @@ import sys
 import threading
 
 
-def opens(target: str) -> bool:
+def open_external(target: str) -> bool:
     """Hands it over; False: there is no desktop here. `target` is an http(s) link or an absolute path."""
     opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
     if opener is None or not (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from textual.driver import Driver
 
 
-def yielding(driver: type[Driver]) -> type[Driver]:
+def safe_suspend(driver: type[Driver]) -> type[Driver]:
     """The driver, which does so in its loop's turn. Any but a terminal's own stays as it is.
 
     Textual does it within the signals' handlers. They come in the middle of anything, a write's lock included, for
@@ -18,7 +18,7 @@ def yielding(driver: type[Driver]) -> type[Driver]:
     if not issubclass(driver, LinuxDriver):
         return driver
 
-    class Yielding(driver):
+    class SafeSuspend(driver):
         def _sigtstp_application(self, *_: object) -> None:
             self._soon(self._stop)
 
@@ -39,4 +39,4 @@ def yielding(driver: type[Driver]) -> type[Driver]:
                 self.suspend_application_mode()
             super()._sigcont_application()  # pyright: ignore[reportUnknownMemberType]  theirs
 
-    return Yielding
+    return SafeSuspend

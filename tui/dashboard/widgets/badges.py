@@ -10,14 +10,14 @@ from tui.presentation import formatting
 class Badge(NamedTuple):
     """An account at a glance."""
 
-    sign: str
-    part: str
+    glyph: str
+    tone: str
     """The tone of sign and word: quiet, done, warning or failed."""
-    word: str
+    text: str
     """What is to be known of it; "" while it is well."""
 
 
-_SIGNS = {
+_BADGES = {
     Health.OK: ("●", "o", "done", ""),
     Health.UNTRIED: ("○", ".", "quiet", ""),
     Health.LIMITED: ("◐", "~", "warning", "waits"),
@@ -27,20 +27,20 @@ _SIGNS = {
 }
 
 
-def badge(account: AccountState, now: float, *, ascii_only: bool) -> Badge:
+def account_badge(account: AccountState, now: float, *, ascii_only: bool) -> Badge:
     """The account's badge. One cut connection is no outage: only two in a row, or an open breaker, are `offline`."""
     health = account.health
     if health is Health.OFFLINE and account.failures < 2 and account.until is None:
         health = Health.OK if account.asks > account.faults else Health.UNTRIED
-    sign, plain, part, word = _SIGNS[health]
+    sign, plain, part, word = _BADGES[health]
     if health is Health.LIMITED and account.http_status is not None:
         word = str(account.http_status)
     if health in {Health.OK, Health.UNTRIED} and account.deprecated:
-        part, word = "warning", ending(account, now)
+        part, word = "warning", sunset_text(account, now)
     return Badge(plain if ascii_only else sign, part, word)
 
 
-def ending(account: AccountState, now: float) -> str:
+def sunset_text(account: AccountState, now: float) -> str:
     """What the service says of its API's end; "": nothing."""
     if not account.deprecated and account.sunset is None:
         return ""
@@ -51,6 +51,6 @@ def ending(account: AccountState, now: float) -> str:
     return f"API ends {formatting.instant(account.sunset, UTC, now).rsplit(' ', 1)[0]}"
 
 
-def waits(account: AccountState, now: float) -> str:
+def wait_text(account: AccountState, now: float) -> str:
     """For how long nothing is asked, `38s`; "": it does not wait."""
     return formatting.duration(account.until - now) if account.until is not None and account.until > now else ""

@@ -10,42 +10,42 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from tui.commands import Command, label
-from tui.dashboard.board_model import Board
-from tui.dashboard.widgets.badges import badge, waits
-from tui.dashboard.widgets.line_widget import Lines
-from tui.dashboard.widgets.semantic_styles import toned
+from tui.commands import Command, key_label
+from tui.dashboard.board_model import BoardModel
+from tui.dashboard.widgets.badges import account_badge, wait_text
+from tui.dashboard.widgets.line_widget import LineWidget
+from tui.dashboard.widgets.semantic_styles import tone_style
 from tui.engine.api import Health
 from tui.presentation import formatting
 from tui.presentation.cell_width import fit_to_width
 from tui.presentation.columns import EMPTY_CELL
 from tui.presentation.queries import View
 
-Piece = tuple[str, str]
+TonedText = tuple[str, str]
 """Text and its tone."""
 
 
-class Bar(Lines):
+class Bar(LineWidget):
     """One line of coloured pieces, some at the left, some at the right."""
 
     ALLOW_SELECT = False
 
     def __init__(self) -> None:
         super().__init__()
-        self._drawn: tuple[list[Piece], list[Piece]] = ([], [])
+        self._drawn_texts: tuple[list[TonedText], list[TonedText]] = ([], [])
 
-    def pieces(self) -> tuple[list[Piece], list[Piece]]:
+    def texts(self) -> tuple[list[TonedText], list[TonedText]]:
         """What stands at the left and at the right."""
         return [], []
 
     def tick(self) -> None:
         """Paints the line if it says something else now."""
-        if self.pieces() != self._drawn:
+        if self.texts() != self._drawn_texts:
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The one line there is; what does not fit at the left is cut."""
-        self._drawn = left, right = self.pieces()
+        self._drawn_texts = left, right = self.texts()
         ground = self.rich_style
         between = bool(right)  # a blank at least, also where the left is cut
         room = self.size.width - sum(cell_len(piece) for piece, _ in right) - between
@@ -53,20 +53,20 @@ class Bar(Lines):
         for piece, part in left:
             length = cell_len(piece)
             if length > room:
-                segments.append(Segment(fit_to_width(piece, max(0, room)), self._style(ground, part)))
+                segments.append(Segment(fit_to_width(piece, max(0, room)), self._style_of(ground, part)))
                 room = 0
                 break
-            segments.append(Segment(piece, self._style(ground, part)))
+            segments.append(Segment(piece, self._style_of(ground, part)))
             room -= length
         segments.append(Segment(" " * (room + between), ground))
-        segments.extend(Segment(piece, self._style(ground, part)) for piece, part in right)
+        segments.extend(Segment(piece, self._style_of(ground, part)) for piece, part in right)
         return Strip(segments).crop(0, self.size.width)
 
-    def _style(self, ground: Style, part: str) -> Style:
-        return ground + toned(self, part)
+    def _style_of(self, ground: Style, tone: str) -> Style:
+        return ground + tone_style(self, tone)
 
 
-_SAID = (
+_BADGE_LEVELS = (
     ("   ", frozenset({"done", "quiet", "warning", "failed"})),
     ("  ", frozenset({"quiet", "warning", "failed"})),
     (" ", frozenset({"warning", "failed"})),
@@ -79,13 +79,13 @@ _SAID = (
 class TopBar(Bar):
     """The program, a badge per account, what this console is, and the time of day."""
 
-    def __init__(self, board: Board, zone: Callable[[], tzinfo], role: str) -> None:
+    def __init__(self, board: BoardModel, zone: Callable[[], tzinfo], role: str) -> None:
         super().__init__()
         self._board = board
         self._zone = zone
         self._role = role
 
-    def pieces(self) -> tuple[list[Piece], list[Piece]]:
+    def texts(self) -> tuple[list[TonedText], list[TonedText]]:
         """Badge, name, and what is left or why it waits; where that does not fit, signs and times to wait alone."""
         zone = self._zone()
         name = "UTC" if zone.tzname(None) == "UTC" else ""
@@ -93,99 +93,103 @@ class TopBar(Bar):
         following = (self._board.role, "warning") if self._board.role else (self._role, "quiet")
         right = [following, ("   ", "plain"), (f"{clock} ", "plain")]
         room = self.size.width - sum(cell_len(piece) for piece, _ in right)
-        left: list[Piece] = []
-        for gap, said in _SAID:
+        left: list[TonedText] = []
+        for gap, said in _BADGE_LEVELS:
             left = self._badges(gap, said)
             if sum(cell_len(piece) for piece, _ in left) <= room:
                 break
         return left, right
 
-    def still_for(self) -> float:
+    def unchanged_for(self) -> float:
         """For how many seconds the line says the same: to the next minute, or as long as a wait's label stays."""
         now = self._board.now()
         waiting = (each.until - now for each in self._board.accounts.values() if each.until is not None)
         return min([60 - now % 60, *(formatting.next_change(left, "duration") for left in waiting)])
 
-    def _badges(self, gap: str, said: frozenset[str]) -> list[Piece]:
+    def _badges(self, gap: str, tones_with_text: frozenset[str]) -> list[TonedText]:
         """The badges, with their words where `said` has their tone."""
-        left: list[Piece] = [(" babeltop", "strong"), (gap, "plain")]
+        left: list[TonedText] = [(" babeltop", "strong"), (gap, "plain")]
         now = self._board.now()
         for account in self._board.accounts.values():
-            shown = badge(account, now, ascii_only=self._board.ascii_only)
+            shown = account_badge(account, now, ascii_only=self._board.ascii_only)
             quota = f"{account.quota[0]}/{account.quota[1]}" if account.quota else ""
-            words = ", ".join(filter(None, [shown.word or quota if shown.part in said else "", waits(account, now)]))
+            words = ", ".join(
+                filter(None, [shown.text or quota if shown.tone in tones_with_text else "", wait_text(account, now)])
+            )
             left += [
-                (f"{shown.sign} ", shown.part),
+                (f"{shown.glyph} ", shown.tone),
                 (account.name, "quiet" if account.health is Health.NO_KEY else "plain"),
-                (f" {words}" if words else "", shown.part if shown.word else "quiet"),
+                (f" {words}" if words else "", shown.tone if shown.text else "quiet"),
                 (gap, "plain"),
             ]
         return left
 
 
-FILTER = 12
+MIN_FILTER_WIDTH = 12
 """Cells of the filter that are shown at least, though they cover the last views."""
 
 
 class ViewBar(Bar):
     """The views with their counts, and the filter with its matches. A click chooses."""
 
-    class Chosen(Message):
+    class ViewClicked(Message):
         """A view was clicked."""
 
         def __init__(self, view: View) -> None:
             super().__init__()
             self.view = view
 
-    def __init__(self, board: Board, matches: Callable[[], int]) -> None:
+    def __init__(self, board: BoardModel, match_count: Callable[[], int]) -> None:
         super().__init__()
         self._board = board
-        self._matches = matches
+        self._match_count = match_count
 
-    def pieces(self) -> tuple[list[Piece], list[Piece]]:
+    def texts(self) -> tuple[list[TonedText], list[TonedText]]:
         """See SCREENS: ` 1 All 340   2 Active 41`."""
         gap = "   " if self.size.width >= 100 else "  "
-        counts = self._board.counts()
-        left: list[Piece] = [(" ", "plain")]
+        counts = self._board.view_counts()
+        left: list[TonedText] = [(" ", "plain")]
         for place, view in enumerate(View, 1):
             part = "chosen" if view is self._board.view else "quiet"
-            left.append((f"{place} {view.capitalize()} {EMPTY_CELL if self._board.partial else counts[view]}", part))
+            left.append((f"{place} {view.capitalize()} {EMPTY_CELL if self._board.is_partial else counts[view]}", part))
             left.append((gap, "plain"))
-        right: list[Piece] = []
+        right: list[TonedText] = []
         if self._board.marks:
             right.append((f"{len(self._board.marks)} marked  ", "warning"))
         if self._board.filter.terms:
-            count = f"  {self._matches()} of {counts[self._board.view]} "
+            count = f"  {self._match_count()} of {counts[self._board.view]} "
             room = self.size.width - sum(cell_len(piece) for piece, _ in (*left, *right)) - cell_len(count)
             said = f"/ {self._board.filter_text}"
-            right += [(fit_to_width(said, min(cell_len(said), max(FILTER, room))), "key"), (count, "plain")]
+            right += [(fit_to_width(said, min(cell_len(said), max(MIN_FILTER_WIDTH, room))), "key"), (count, "plain")]
         return left, right
 
     def on_click(self, event: events.Click) -> None:
         """Chooses the view under the mouse."""
         end = 1
-        for place, (piece, _) in enumerate(self.pieces()[0][1:]):
+        for place, (piece, _) in enumerate(self.texts()[0][1:]):
             end += cell_len(piece)
             if event.x < end:
-                self.post_message(self.Chosen(list(View)[place // 2]))
+                self.post_message(self.ViewClicked(list(View)[place // 2]))
                 return
 
 
-class HintBar(Bar):
+class FooterBar(Bar):
     """The keys that work now, as many as fit, the most wanted first."""
 
     def __init__(self, commands: Sequence[Command]) -> None:
         super().__init__()
-        self._commands = sorted((command for command in commands if command.footer), key=lambda each: each.footer)
+        self._commands = sorted(
+            (command for command in commands if command.footer_priority), key=lambda each: each.footer_priority
+        )
 
-    def pieces(self) -> tuple[list[Piece], list[Piece]]:
+    def texts(self) -> tuple[list[TonedText], list[TonedText]]:
         """See SCREENS: ` ? help   / filter   …   ^q quit`."""
         *others, last = self._commands
-        right: list[Piece] = [(label(last.keys[0]), "key"), (f" {last.title} ", "quiet")]
+        right: list[TonedText] = [(key_label(last.keys[0]), "key"), (f" {last.title} ", "quiet")]
         room = self.size.width - sum(cell_len(piece) for piece, _ in right) - 1
-        left: list[Piece] = [(" ", "plain")]
+        left: list[TonedText] = [(" ", "plain")]
         for command in others:
-            key, title = label(command.keys[0]), f" {command.title}   "
+            key, title = key_label(command.keys[0]), f" {command.title}   "
             room -= cell_len(key) + cell_len(title)
             if room < 0:
                 break

@@ -16,10 +16,10 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.dashboard.board_model import Board
-from tui.dashboard.widgets.messages import Due
-from tui.dashboard.widgets.segments import UNEVEN, Piece, joined, thumb, written
-from tui.dashboard.widgets.semantic_styles import toned
+from tui.dashboard.board_model import BoardModel
+from tui.dashboard.widgets.messages import RefreshDue
+from tui.dashboard.widgets.segments import AMBIGUOUS_WIDTH_START, StyledText, fit_cell, merge_segments, scrollbar_thumb
+from tui.dashboard.widgets.semantic_styles import tone_style
 from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
@@ -27,19 +27,19 @@ from tui.presentation import columns
 from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Cell, Column, Tone
 
 _GAP = " " * COLUMN_GAP
-WHEEL = 3
+WHEEL_ROWS = 3
 """Rows that one notch of a mouse wheel scrolls."""
 
-Line = tuple[str, tuple[Cell, ...], bool]
+RowContent = tuple[str, tuple[Cell, ...], bool]
 """What a row shows: marks, cells, dimmed. Two equal lines look the same."""
 
 
-class Painted(NamedTuple):
+class PaintedRow(NamedTuple):
     """What stands in a row of the screen."""
 
     state: JobState
-    line: Line
-    until: float
+    content: RowContent
+    next_change_at: float
     """Instant at which the same state would say something else."""
 
 
@@ -49,42 +49,42 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
     ALLOW_SELECT = False
 
-    class Moved(Message):
+    class CursorMoved(Message):
         """The cursor is on another job, or on none."""
 
         def __init__(self, ref: Ref | None) -> None:
             super().__init__()
             self.ref = ref
 
-    class Opened(Message):
+    class JobOpened(Message):
         """The job under the cursor is wanted whole (a double click)."""
 
         def __init__(self, ref: Ref) -> None:
             super().__init__()
             self.ref = ref
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: BoardModel) -> None:
         super().__init__()
         self._board = board
         self._refs: list[Ref] = []
-        self._at = 0
+        self._cursor_row = 0
         self._cursor: Ref | None = None
         self._columns: tuple[Column, ...] = ()
-        self._painted: dict[int, Painted] = {}
-        self._due = inf
+        self._painted_rows: dict[int, PaintedRow] = {}
+        self._next_tick_at = inf
         """Instant at which the next tick is to come, by the last one."""
-        self._face = board.face
-        self._sideways = 0
-        self._room = Region()
+        self._options = board.render_options
+        self._name_offset = 0
+        self._painted_region = Region()
         """The rows' place on the screen, as they were painted last."""
-        self._top = 0
-        self._thumb = range(0)
+        self._top_row = 0
+        self._thumb_lines = range(0)
         """The lines in which the scrollbar's thumb stands then."""
-        self._styles: dict[tuple[str, bool], Style] = {}
+        self._style_cache: dict[tuple[str, bool], Style] = {}
         """By part, and whether it is under the cursor."""
-        self._strips: dict[int, tuple[Line | None, bool, bool, Strip]] = {}
+        self._strips: dict[int, tuple[RowContent | None, bool, bool, Strip]] = {}
         """By line of the screen: what was painted there, whether with the cursor and with the thumb, and how."""
-        self._filters: Sequence[LineFilter] = ()
+        self._line_filters: Sequence[LineFilter] = ()
 
     @property
     def cursor(self) -> Ref | None:
@@ -105,215 +105,228 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show_jobs(self, refs: list[Ref]) -> None:
         """Shows these jobs. The cursor stays on its job, and its job on its line; if it is gone, on its neighbour."""
-        line = self._at - self.scroll_offset.y
+        line = self._cursor_row - self.scroll_offset.y
         changed, before = refs != self._refs, self._refs
         self._refs = refs
         if changed:
-            self._at = self._neighbour({ref: place for place, ref in enumerate(refs)}, before)
+            self._cursor_row = self._nearest_row({ref: place for place, ref in enumerate(refs)}, before)
             self.virtual_size = Size(self.size.width, len(refs))
-            self.scroll_to(y=max(0, self._at - line), animate=False, force=True, immediate=True)
+            self.scroll_to(y=max(0, self._cursor_row - line), animate=False, force=True, immediate=True)
             self.refresh()
-        self._point()
+        self._update_cursor()
         self.tick()
 
-    def _neighbour(self, places: dict[Ref, int], before: list[Ref]) -> int:
+    def _nearest_row(self, rows: dict[Ref, int], previous_refs: list[Ref]) -> int:
         """Where the cursor goes among the new rows: to its job, else to the next one below that stayed, else above."""
-        if self._cursor is not None and self._cursor in places:
-            return places[self._cursor]
-        below, above = before[self._at :], reversed(before[: self._at])
+        if self._cursor is not None and self._cursor in rows:
+            return rows[self._cursor]
+        below, above = previous_refs[self._cursor_row :], reversed(previous_refs[: self._cursor_row])
         for ref in (*below, *above):
-            if ref in places:
-                return places[ref]
+            if ref in rows:
+                return rows[ref]
         return 0
 
-    def _point(self) -> None:
+    def _update_cursor(self) -> None:
         """Says where the cursor is, if it is on another job than before."""
-        self._at = max(0, min(self._at, len(self._refs) - 1))
-        cursor = self._refs[self._at] if self._refs else None
+        self._cursor_row = max(0, min(self._cursor_row, len(self._refs) - 1))
+        cursor = self._refs[self._cursor_row] if self._refs else None
         if cursor != self._cursor:
             self._cursor = cursor
-            self.post_message(self.Moved(cursor))
+            self.post_message(self.CursorMoved(cursor))
 
     def tick(self) -> float:
         """Paints the visible rows whose text is another than what stands there; gives the instant to look again."""
-        before, self._face = self._face, self._board.face
-        now, soonest = self._face.context.now, inf
-        same = before[1:] == self._face[1:] and now >= before.context.now
+        before, self._options = self._options, self._board.render_options
+        now, soonest = self._options.context.now, inf
+        same = before[1:] == self._options[1:] and now >= before.context.now
         top, (width, height), stale = self.scroll_offset.y, self.size, list[Region]()
         for y, ref in enumerate(self._refs[top : top + height]):
-            painted, state = self._painted.get(y), self._board.states.get(ref)
+            painted, state = self._painted_rows.get(y), self._board.states.get(ref)
             if state is None:
                 continue
-            if not (same and painted is not None and self._holds(painted, state, now)):
-                fresh = self._paint(state)
-                if painted is None or painted.state.job.ref != ref or painted.line != fresh.line:
+            if not (same and painted is not None and self._is_current(painted, state, now)):
+                fresh = self._format_row(state)
+                if painted is None or painted.state.job.ref != ref or painted.content != fresh.content:
                     stale.append(Region(0, y, width, 1))
                 else:
-                    fresh = fresh._replace(line=painted.line)
-                painted = self._painted[y] = fresh
-            soonest = min(soonest, painted.until)
+                    fresh = fresh._replace(content=painted.content)
+                painted = self._painted_rows[y] = fresh
+            soonest = min(soonest, painted.next_change_at)
         if stale:
             self.refresh(*stale)
-        self._due = soonest
+        self._next_tick_at = soonest
         return soonest
 
-    def _holds(self, painted: Painted, state: JobState, now: float) -> bool:
-        marked = painted.line[0][1] != " "
-        return painted.state is state and now < painted.until and marked == (state.job.ref in self._board.marks)
+    def _is_current(self, painted: PaintedRow, state: JobState, now: float) -> bool:
+        marked = painted.content[0][1] != " "
+        return (
+            painted.state is state and now < painted.next_change_at and marked == (state.job.ref in self._board.marks)
+        )
 
-    def _paint(self, state: JobState) -> Painted:
-        return Painted(state, self._line(state), self._face.context.now + columns.unchanged_for(state, self._face))
+    def _format_row(self, state: JobState) -> PaintedRow:
+        return PaintedRow(
+            state, self._row_content(state), self._options.context.now + columns.unchanged_for(state, self._options)
+        )
 
-    def _line(self, state: JobState) -> Line:
-        glyphs = self._face.glyphs
+    def _row_content(self, state: JobState) -> RowContent:
+        glyphs = self._options.glyphs
         marks = (
-            (glyphs.changed if reducer.recently_changed(state, self._face.context.now) else " ")
+            (glyphs.changed if reducer.recently_changed(state, self._options.context.now) else " ")
             + (glyphs.marked if state.job.ref in self._board.marks else " ")
             + (glyphs.muted if state.job.muted else " ")
         )
-        return marks, columns.row_cells(state, self._columns, self._face), columns.is_dimmed(state, self._face)
+        return marks, columns.row_cells(state, self._columns, self._options), columns.is_dimmed(state, self._options)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows. Textual's own way here leads past borders and their like: without, it takes half the time."""
-        room, self._top = self.content_region, self.scroll_offset.y
-        self._thumb = thumb(room.height, self._top, len(self._refs))
+        room, self._top_row = self.content_region, self.scroll_offset.y
+        self._thumb_lines = scrollbar_thumb(room.height, self._top_row, len(self._refs))
         filters = self.get_line_filters()
-        if room != self._room or filters != self._filters:
-            self._room, self._filters = room, filters
-            self._styles.clear()
-            self._fit()
+        if room != self._painted_region or filters != self._line_filters:
+            self._painted_region, self._line_filters = room, filters
+            self._style_cache.clear()
+            self._fit_columns()
         strips: list[Strip] = []
         for y in crop.line_range:
-            line, cursor, thumbed = self._seen(y), self._top + y == self._at, y in self._thumb
+            line, cursor, thumbed = self._content_at(y), self._top_row + y == self._cursor_row, y in self._thumb_lines
             known = self._strips.get(y)
             if known is None or known[0] is not line or known[1] is not cursor or known[2] is not thumbed:
-                known = self._strips[y] = line, cursor, thumbed, self._strip(line, cursor=cursor, thumbed=thumbed)
+                known = self._strips[y] = (
+                    line,
+                    cursor,
+                    thumbed,
+                    self._draw_row(line, is_cursor=cursor, has_thumb=thumbed),
+                )
             strips.append(known[3])
         whole = crop.column_span == (0, room.width)
         return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
 
-    def _seen(self, y: int) -> Line | None:
+    def _content_at(self, y: int) -> RowContent | None:
         """What stands in a line of the screen, or is to by now; None: it is below the last row."""
-        place = self._top + y
+        place = self._top_row + y
         state = self._board.states.get(self._refs[place]) if place < len(self._refs) else None
         if state is None:
-            self._painted.pop(y, None)
+            self._painted_rows.pop(y, None)
             return None
-        painted = self._painted.get(y)
-        if painted is None or not self._holds(painted, state, self._face.context.now):
-            painted = self._painted[y] = self._paint(state)
-            if painted.until < self._due:  # it has come into sight
-                self._due = -inf
-                self.post_message(Due())
-        return painted.line
+        painted = self._painted_rows.get(y)
+        if painted is None or not self._is_current(painted, state, self._options.context.now):
+            painted = self._painted_rows[y] = self._format_row(state)
+            if painted.next_change_at < self._next_tick_at:  # it has come into sight
+                self._next_tick_at = -inf
+                self.post_message(RefreshDue())
+        return painted.content
 
-    def _strip(self, line: Line | None, *, cursor: bool, thumbed: bool) -> Strip:
-        width = self._room.width
-        if line is None:
-            return Strip.blank(width, self._style("ground", cursor=False))
-        return Strip(joined(self._pieces(line, cursor=cursor, thumbed=thumbed)), width)
+    def _draw_row(self, content: RowContent | None, *, is_cursor: bool, has_thumb: bool) -> Strip:
+        width = self._painted_region.width
+        if content is None:
+            return Strip.blank(width, self._style_of("ground", is_cursor=False))
+        return Strip(merge_segments(self._styled_texts(content, is_cursor=is_cursor, has_thumb=has_thumb)), width)
 
-    def _pieces(self, line: Line, *, cursor: bool, thumbed: bool) -> Iterator[Piece]:
+    def _styled_texts(self, content: RowContent, *, is_cursor: bool, has_thumb: bool) -> Iterator[StyledText]:
         """The row as painted: marks, cells with the gap behind them, and the scrollbar's piece in the last cell."""
-        marks, shown, dimmed = line
-        ground = self._style("ground", cursor=cursor)
+        marks, shown, dimmed = content
+        ground = self._style_of("ground", is_cursor=is_cursor)
         for mark, part in ((marks[0], "key"), (marks[1:], "warning")):
-            yield mark, ground if mark.isspace() else self._style(part, cursor=cursor), max(mark) >= UNEVEN
-        left, cut, last = self._room.x + MARKS_WIDTH, self._face.glyphs.ellipsis, len(self._columns) - 1
+            yield (
+                mark,
+                ground if mark.isspace() else self._style_of(part, is_cursor=is_cursor),
+                max(mark) >= AMBIGUOUS_WIDTH_START,
+            )
+        left, cut, last = self._painted_region.x + MARKS_WIDTH, self._options.glyphs.ellipsis, len(self._columns) - 1
         for place, (column, cell) in enumerate(zip(self._columns, shown, strict=True)):
             tone = Tone.QUIET if dimmed and cell.tone is Tone.PLAIN else cell.tone
-            said = cell.text[self._sideways :] if column.id == "name" else cell.text
-            text, uneven = written(said, column.width, column.align_right, cut, left)
-            style = self._style(tone, cursor=cursor)
+            said = cell.text[self._name_offset :] if column.id == "name" else cell.text
+            text, uneven = fit_cell(said, column.width, column.align_right, cut, left)
+            style = self._style_of(tone, is_cursor=is_cursor)
             yield text, style, uneven
             left += column.width
             if place < last:
-                yield _GAP, ground if cursor else style, False  # the cursor may be drawn by turning colours round
+                yield _GAP, ground if is_cursor else style, False  # the cursor may be drawn by turning colours round
                 left += COLUMN_GAP
-        yield " " * (self._room.right - left - 1), ground, False
-        sign = ("|" if self._face.glyphs.ascii_only else "▐") if thumbed else " "
-        yield sign, self._style("quiet", cursor=False), sign >= UNEVEN
+        yield " " * (self._painted_region.right - left - 1), ground, False
+        sign = ("|" if self._options.glyphs.ascii_only else "▐") if has_thumb else " "
+        yield sign, self._style_of("quiet", is_cursor=False), sign >= AMBIGUOUS_WIDTH_START
 
-    def _style(self, part: str, *, cursor: bool) -> Style:
+    def _style_of(self, tone: str, *, is_cursor: bool) -> Style:
         """The part's colour on the row's ground. Few colours have none for the cursor's: then it is turned round."""
-        style = self._styles.get((part, cursor))
+        style = self._style_cache.get((tone, is_cursor))
         if style is None:
-            ground = self.get_component_rich_style("table--cursor") if cursor else self.rich_style
-            if cursor and self._few_colours:
+            ground = self.get_component_rich_style("table--cursor") if is_cursor else self.rich_style
+            if is_cursor and self._has_few_colours:
                 ground += Style(reverse=True)
-            style = ground if part == "ground" else ground + toned(self, part)
-            for each in self._filters:  # one of these changes styles alone
+            style = ground if tone == "ground" else ground + tone_style(self, tone)
+            for each in self._line_filters:  # one of these changes styles alone
                 style = each.apply([Segment("", style)], self.background_colors[1])[0].style or style
-            self._styles[part, cursor] = style
+            self._style_cache[tone, is_cursor] = style
         return style
 
     @property
-    def _few_colours(self) -> bool:
+    def _has_few_colours(self) -> bool:
         return self.app.console.color_system in {None, "standard"}  # pyright: ignore[reportUnknownMemberType]
 
     def on_resize(self) -> None:
         """Keeps the cursor in sight."""
         self.virtual_size = Size(self.size.width, len(self._refs))
-        self.call_after_refresh(self._reveal)
+        self.call_after_refresh(self._scroll_to_cursor)
 
-    def turn_times(self) -> None:
+    def on_time_format_change(self) -> None:
         """The form of the times is another."""
-        self._face = self._board.face
-        self._fit()
+        self._options = self._board.render_options
+        self._fit_columns()
         self.refresh()
 
-    def _fit(self) -> None:
+    def _fit_columns(self) -> None:
         """Fits the columns to the width."""
-        self._columns = columns.visible_columns(self._room.width, show_instants=self._board.zone is not None)
-        self._forget()
+        self._columns = columns.visible_columns(self._painted_region.width, show_instants=self._board.zone is not None)
+        self._discard_painted()
 
     def notify_style_update(self) -> None:
         """The theme has changed: nothing that stands there is right."""
         super().notify_style_update()
-        self._styles.clear()
-        self._forget()
+        self._style_cache.clear()
+        self._discard_painted()
 
-    def _forget(self) -> None:
-        self._painted.clear()
+    def _discard_painted(self) -> None:
+        self._painted_rows.clear()
         self._strips.clear()
 
     # Moving.
 
-    def move(self, by: int) -> None:
+    def move_by(self, rows: int) -> None:
         """Moves the cursor by so many rows."""
-        self.move_to(self._at + by)
+        self.move_to(self._cursor_row + rows)
 
-    def move_to(self, place: int) -> None:
+    def move_to(self, row: int) -> None:
         """Moves the cursor to a row, and the row into sight."""
-        before, top = self._at, self.scroll_offset.y
-        self._at = place
-        self._point()
-        self._reveal()
+        before, top = self._cursor_row, self.scroll_offset.y
+        self._cursor_row = row
+        self._update_cursor()
+        self._scroll_to_cursor()
         if self.scroll_offset.y == top:  # else all of it is painted anyway
-            for y in {before - top, self._at - top}:
+            for y in {before - top, self._cursor_row - top}:
                 self.refresh(Region(0, y, self.size.width, 1))
 
-    def point_at(self, ref: Ref) -> None:
+    def move_to_job(self, ref: Ref) -> None:
         """Moves the cursor to a job, if it is shown."""
         if ref in self._refs:
             self.move_to(self._refs.index(ref))
 
-    def page(self, pages: float) -> None:
+    def move_by_pages(self, pages: float) -> None:
         """Moves the cursor by so many screens."""
-        self.move(int(self.size.height * pages) or (1 if pages > 0 else -1))
+        self.move_by(int(self.size.height * pages) or (1 if pages > 0 else -1))
 
-    def sideways(self, by: int) -> None:
+    def scroll_names(self, cells: int) -> None:
         """Scrolls the names, so that the end of a long one can be read."""
-        self._sideways = max(0, self._sideways + by)
+        self._name_offset = max(0, self._name_offset + cells)
         self._strips.clear()
         self.refresh()
 
-    def _reveal(self) -> None:
+    def _scroll_to_cursor(self) -> None:
         top, height = self.scroll_offset.y, self.size.height
-        if self._at < top:
-            self.scroll_to(y=self._at, animate=False, force=True, immediate=True)
-        elif height and self._at >= top + height:
-            self.scroll_to(y=self._at - height + 1, animate=False, force=True, immediate=True)
+        if self._cursor_row < top:
+            self.scroll_to(y=self._cursor_row, animate=False, force=True, immediate=True)
+        elif height and self._cursor_row >= top + height:
+            self.scroll_to(y=self._cursor_row - height + 1, animate=False, force=True, immediate=True)
 
     def on_click(self, event: events.Click) -> None:
         """Puts the cursor under the mouse; a double click opens."""
@@ -321,14 +334,14 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         if place < len(self._refs):
             self.move_to(place)
             if event.chain == 2 and self._cursor is not None:
-                self.post_message(self.Opened(self._cursor))
+                self.post_message(self.JobOpened(self._cursor))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scrolls, and leaves the cursor on its job."""
         event.stop()
-        self.scroll_to(y=self.scroll_offset.y + WHEEL, animate=False, force=True, immediate=True)
+        self.scroll_to(y=self.scroll_offset.y + WHEEL_ROWS, animate=False, force=True, immediate=True)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Scrolls, and leaves the cursor on its job."""
         event.stop()
-        self.scroll_to(y=self.scroll_offset.y - WHEEL, animate=False, force=True, immediate=True)
+        self.scroll_to(y=self.scroll_offset.y - WHEEL_ROWS, animate=False, force=True, immediate=True)

@@ -3,5 +3,5 @@
 from textual.message import Message
 
 
-class Due(Message):
+class RefreshDue(Message):
     """What is shown says something else by now, or will do so sooner than the last tick was told."""

@@ -13,16 +13,16 @@ from tui.engine.api import Kind, Notice
 from tui.presentation.formatting import clean
 from tui.storage.config.settings import Alerts
 
-MANY = 3
+MAX_SINGLE_NOTICES = 3
 """Notices of jobs that are shown one by one …"""
-WINDOW = 5.0
+DIGEST_WINDOW = 5.0
 """… within so many seconds; what is more becomes one digest."""
-MOST = 200
+MAX_DESKTOP_LENGTH = 200
 """Characters of a desktop notification: a terminal drops what is longer, and screen what is longer than 768 bytes."""
 
 Severity = Literal["information", "warning", "error"]
 
-WORDS = {
+DIGEST_TERMS = {
     Kind.DONE: "done",
     Kind.FAILED: "ended badly",
     Kind.EXPIRING: "with a link about to die",
@@ -31,13 +31,13 @@ WORDS = {
     Kind.UNSAVED: "not downloaded",
 }
 """The kinds that are about jobs, which go into a digest, as it names them."""
-QUIET = frozenset({Kind.CHANGED, Kind.HOOK, Kind.SAVED})
+SILENT_KINDS = frozenset({Kind.CHANGED, Kind.HOOK, Kind.SAVED})
 """Kinds that call nobody from another room."""
-GOOD = frozenset({Kind.DONE, Kind.SAVED})
+GOOD_NEWS = frozenset({Kind.DONE, Kind.SAVED})
 """Kinds that are good news."""
 
 
-class Notices:
+class Notifier:
     """One console's. It is given notices and the ways out."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Notices:
         toast: Callable[[str, Severity], None],
         bell: Callable[[], None],
         desktop: Callable[[str], None],
-        later: Callable[[float, Callable[[], None]], object],
+        call_later: Callable[[float, Callable[[], None]], object],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`later` calls back after so many seconds; `now` is a monotonic clock."""
@@ -55,54 +55,54 @@ class Notices:
         self._toast = toast
         self._bell = bell
         self._desktop = desktop
-        self._later = later
+        self._call_later = call_later
         self._now = now
-        self._began = -WINDOW
-        self._shown = 0
+        self._window_start = -DIGEST_WINDOW
+        self._shown_count = 0
         """Of jobs, since the window began."""
-        self._held: list[Notice] = []
+        self._pending: list[Notice] = []
 
-    def take(self, notices: Iterable[Notice]) -> None:
+    def deliver(self, notices: Iterable[Notice]) -> None:
         """Shows each, or keeps it for the digest."""
         jobs, others = list[Notice](), list[Notice]()
         for notice in notices:
-            (jobs if notice.kind in WORDS and notice.ref is not None else others).append(notice)
-        self._show(others)
+            (jobs if notice.kind in DIGEST_TERMS and notice.ref is not None else others).append(notice)
+        self._send(others)
         if not jobs:
             return
-        if self._held:  # the digest is coming
-            self._held += jobs
+        if self._pending:  # the digest is coming
+            self._pending += jobs
             return
         now = self._now()
-        if now - self._began >= WINDOW:
-            self._began, self._shown = now, 0
-        if self._shown + len(jobs) <= MANY:
-            self._shown += len(jobs)
-            self._show(jobs)
+        if now - self._window_start >= DIGEST_WINDOW:
+            self._window_start, self._shown_count = now, 0
+        if self._shown_count + len(jobs) <= MAX_SINGLE_NOTICES:
+            self._shown_count += len(jobs)
+            self._send(jobs)
             return
-        self._held = jobs
-        if not self._shown:  # so many at once: nothing is gained by waiting
-            self._digest()
+        self._pending = jobs
+        if not self._shown_count:  # so many at once: nothing is gained by waiting
+            self._send_digest()
         else:
-            self._later(self._began + WINDOW - now, self._digest)
+            self._call_later(self._window_start + DIGEST_WINDOW - now, self._send_digest)
 
-    def _digest(self) -> None:
+    def _send_digest(self) -> None:
         """Says what was held. What follows soon is the next digest's."""
-        held, self._held = self._held, []
-        self._began, self._shown = self._now(), MANY
-        if len(held) <= MANY:
-            self._show(held)
+        held, self._pending = self._pending, []
+        self._window_start, self._shown_count = self._now(), MAX_SINGLE_NOTICES
+        if len(held) <= MAX_SINGLE_NOTICES:
+            self._send(held)
             return
-        counts = Counter(WORDS[notice.kind] for notice in held)
+        counts = Counter(DIGEST_TERMS[notice.kind] for notice in held)
         said = ", ".join(f"{count} {word}" for word, count in counts.items())
-        worst = min((notice.kind for notice in held), key=lambda kind: (kind in QUIET, kind in GOOD))
-        self._show([Notice(worst, f"{len(held)} jobs: {said}. J shows what happened", None, held[-1].at)])
+        worst = min((notice.kind for notice in held), key=lambda kind: (kind in SILENT_KINDS, kind in GOOD_NEWS))
+        self._send([Notice(worst, f"{len(held)} jobs: {said}. J shows what happened", None, held[-1].at)])
 
-    def _show(self, notices: list[Notice]) -> None:
+    def _send(self, notices: list[Notice]) -> None:
         """A toast and a desktop notification for each, one bell for all."""
-        loud = [notice for notice in notices if notice.kind not in QUIET]
+        loud = [notice for notice in notices if notice.kind not in SILENT_KINDS]
         for notice in notices:
-            self._toast(notice.text, "information" if notice.kind in GOOD else "warning")
+            self._toast(notice.text, "information" if notice.kind in GOOD_NEWS else "warning")
         if loud and self._alerts.bell:
             self._bell()
         if self._alerts.desktop:
@@ -120,7 +120,7 @@ def desktop_sequence(text: str, environ: Mapping[str, str]) -> str:
     terminal = environ.get("TERM", "")
     if terminal in {"", "dumb", "linux"}:
         return ""
-    said = clean(text, MOST)
+    said = clean(text, MAX_DESKTOP_LENGTH)
     if terminal.startswith(("rxvt", "foot")) or "VTE_VERSION" in environ:
         sequence = f"\x1b]777;notify;babeltop;{said.replace(';', ',')}\x07"
     else:

@@ -6,29 +6,29 @@ from functools import lru_cache
 from rich.segment import Segment
 from rich.style import Style
 
-from tui.dashboard.terminal.width_anchors import anchored, disputed
+from tui.dashboard.terminal.width_anchors import add_anchors, has_ambiguous_width
 from tui.presentation.cell_width import fit_to_width
 
-UNEVEN = "\u0590"
+AMBIGUOUS_WIDTH_START = "\u0590"
 """From this character on, scripts and signs are drawn by other fonts than the rest."""
 
-Piece = tuple[str, Style, bool]
+StyledText = tuple[str, Style, bool]
 """Text in one style, and whether a font may draw it wider or narrower than it is."""
 
 
 @lru_cache(maxsize=2048)
-def written(said: str, width: int, right: bool, cut: str, left: int) -> tuple[str, bool]:
+def fit_cell(said: str, width: int, right: bool, cut: str, left: int) -> tuple[str, bool]:
     """A cell of `width` as it is written from the screen's column `left` on, and whether a font may draw it uneven.
 
     Most rows say again what they, or others, have just said: to measure and fit that anew was most of their cost.
     """
     text = fit_to_width(said, width, align_right=right, ellipsis=cut)
-    if disputed(text):
-        text = anchored(text, width, left)
-    return text, max(text, default="") >= UNEVEN
+    if has_ambiguous_width(text):
+        text = add_anchors(text, width, left)
+    return text, max(text, default="") >= AMBIGUOUS_WIDTH_START
 
 
-def thumb(height: int, top: int, total: int) -> range:
+def scrollbar_thumb(height: int, top: int, total: int) -> range:
     """The lines of a scrollbar's thumb, where `total` lines are scrolled to `top`; none where everything fits."""
     if total <= height:
         return range(0)
@@ -37,13 +37,13 @@ def thumb(height: int, top: int, total: int) -> range:
     return range(start, start + length)
 
 
-def joined(pieces: Iterable[Piece]) -> Iterator[Segment]:
+def merge_segments(texts: Iterable[StyledText]) -> Iterator[Segment]:
     """Neighbours in the same style as one segment: each costs Textual time, and the terminal some twenty bytes.
 
     Text that a font may draw wider or narrower stays by itself, so that in a picture it moves nothing else.
     """
     text, style, alone = "", None, False
-    for more, next_style, uneven in pieces:
+    for more, next_style, uneven in texts:
         if text and (next_style is not style or uneven or alone):
             yield Segment(text, style)
             text = ""

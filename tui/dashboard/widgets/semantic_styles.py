@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widget import Widget
 
-TONES = {
+TONE_CLASSES = {
     "tone--plain",
     "tone--strong",
     "tone--quiet",
@@ -26,7 +26,7 @@ TONES = {
 """What a screen with such widgets takes among its COMPONENT_CLASSES."""
 
 
-def toned(widget: "Widget", tone: str) -> Style:
+def tone_style(widget: "Widget", tone: str) -> Style:
     """The colour and weight of a tone, without a ground."""
     screen = cast("Screen[Any]", widget.screen)
     return screen.get_component_rich_style(f"tone--{tone}", partial=True)

@@ -5,38 +5,38 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from tui.dashboard.board_model import Board
-from tui.dashboard.widgets.line_widget import Lines
-from tui.dashboard.widgets.semantic_styles import toned
+from tui.dashboard.board_model import BoardModel
+from tui.dashboard.widgets.line_widget import LineWidget
+from tui.dashboard.widgets.semantic_styles import tone_style
 from tui.presentation import columns
 from tui.presentation.cell_width import fit_to_width
 from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Column
 
 
-class TableHead(Lines):
+class TableHeader(LineWidget):
     """The titles of the columns. A click sorts."""
 
     ALLOW_SELECT = False
 
-    class Sorted(Message):
+    class SortRequested(Message):
         """A title was clicked."""
 
         def __init__(self, column: str) -> None:
             super().__init__()
             self.column = column
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: BoardModel) -> None:
         super().__init__()
         self._board = board
 
     def render_line(self, y: int) -> Strip:
         """The one line there is."""
-        title = self.rich_style + toned(self, "quiet")
+        title = self.rich_style + tone_style(self, "quiet")
         segments = [Segment(" " * MARKS_WIDTH, title)]
         up, down = "^v" if self._board.ascii_only else "↑↓"
-        for column in self._columns():
+        for column in self._visible_columns():
             chosen = column.id == self._board.sort
-            style = self.rich_style + toned(self, "key") if chosen else title
+            style = self.rich_style + tone_style(self, "key") if chosen else title
             arrow = (down if self._board.descending else up) if chosen else ""
             segments.append(
                 Segment(fit_to_width(column.title + arrow, column.width, align_right=column.align_right), style)
@@ -44,13 +44,13 @@ class TableHead(Lines):
             segments.append(Segment(" " * COLUMN_GAP, title))
         return Strip(segments).adjust_cell_length(self.size.width, title)
 
-    def _columns(self) -> tuple[Column, ...]:
+    def _visible_columns(self) -> tuple[Column, ...]:
         return columns.visible_columns(self.size.width, show_instants=self._board.zone is not None)
 
     def on_click(self, event: events.Click) -> None:
         """Sorts by the column under the mouse."""
         left = MARKS_WIDTH
-        for column in self._columns():
+        for column in self._visible_columns():
             if left <= event.x < left + column.width + COLUMN_GAP:
-                self.post_message(self.Sorted(column.id))
+                self.post_message(self.SortRequested(column.id))
             left += column.width + COLUMN_GAP

@@ -6,45 +6,47 @@ from itertools import pairwise
 
 from textual.content import Content
 
-from tui.dashboard.board_model import Board
+from tui.dashboard.board_model import BoardModel
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.polling import duration_model
 from tui.presentation import columns, formatting, queries
 
 QUIET = "$job-quiet"
-BAR = 24
+BAR_WIDTH = 24
 """Cells of the longest bar."""
 
 
-def timeline(board: Board, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]) -> Iterator[Content]:
+def timeline_lines(
+    board: BoardModel, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]
+) -> Iterator[Content]:
     """A line for each phase, oldest first; instants in `zone`."""
     now = board.now()
-    lines = list(_phases(board, zone, state, changes))
+    lines = list(_phase_lines(board, zone, state, changes))
     if state.job.added is not None:
-        lines.append((state.job.added, Content.assemble((_at(state.job.added, zone, now), QUIET), "  added")))
+        lines.append((state.job.added, Content.assemble((_instant_text(state.job.added, zone, now), QUIET), "  added")))
     yield from (line for _, line in sorted(lines, key=lambda line: line[0]))
     if not changes:
         yield Content.styled("nothing has happened to it yet", QUIET)
 
 
-def _phases(
-    board: Board, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]
+def _phase_lines(
+    board: BoardModel, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]
 ) -> Iterator[tuple[float, Content]]:
     """Each phase's instant and line."""
-    now, ascii_only = board.now(), board.face.glyphs.ascii_only
+    now, ascii_only = board.now(), board.render_options.glyphs.ascii_only
     lengths = [end - start for start, end in pairwise([*(change.seen for change in changes), now])]
-    ahead = _ahead(state, board)
+    ahead = _seconds_to_typical_end(state, board)
     longest = max([1.0, *lengths, *(length + ahead for length in lengths[-1:])])
     for change, length in zip(changes, lengths, strict=True):
-        bar = formatting.bar(length / longest, BAR, ascii_only=ascii_only).rstrip("·.")
+        bar = formatting.bar(length / longest, BAR_WIDTH, ascii_only=ascii_only).rstrip("·.")
         mark = ""
         if ahead and change is changes[-1]:
-            rest = round((length + ahead) / longest * BAR) - len(bar)
+            rest = round((length + ahead) / longest * BAR_WIDTH) - len(bar)
             mark = ("-" if ascii_only else "░") * max(1, rest) + "  most end about here"
         yield (
             change.seen,
             Content.assemble(
-                (_at(change.seen, zone, now), QUIET),
+                (_instant_text(change.seen, zone, now), QUIET),
                 f"  {change.after.replace('_', ' '):<10}",
                 f"{formatting.span(length):>7}  ",
                 (bar, f"$job-{columns.phase_tone(change.after)}"),
@@ -54,12 +56,12 @@ def _phases(
         )
 
 
-def _at(instant: float, zone: tzinfo, now: float) -> str:
+def _instant_text(instant: float, zone: tzinfo, now: float) -> str:
     return formatting.instant(instant, zone, now).rjust(13)
 
 
-def _ahead(state: JobState, board: Board) -> float:
+def _seconds_to_typical_end(state: JobState, board: BoardModel) -> float:
     """Seconds until half of such jobs have ended; 0: they have, or nobody knows."""
-    if queries.remaining(state, board.outlook) is None or state.duration_fit is None or state.first_polled_at is None:
+    if queries.remaining(state, board.context) is None or state.duration_fit is None or state.first_polled_at is None:
         return 0.0
     return max(0.0, state.first_polled_at + duration_model.typical_range(state.duration_fit).median - board.now())

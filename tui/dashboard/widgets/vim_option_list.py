@@ -6,7 +6,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
 
-class Choices(OptionList):
+class VimOptionList(OptionList):
     """Textual's list with the table's keys. Its entries are Content, never markup."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

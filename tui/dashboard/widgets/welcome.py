@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 
-class Greeting(Struct, frozen=True):
+class OnboardingInfo(Struct, frozen=True):
     """What a first run needs to know."""
 
     watchlist: str
@@ -19,23 +19,23 @@ class Greeting(Struct, frozen=True):
 class Welcome(Static):
     """Three ways to begin, and which keys were found."""
 
-    def __init__(self, greeting: Greeting) -> None:
+    def __init__(self, info: OnboardingInfo) -> None:
         lines = [
             Content.styled("Nothing on the watchlist yet.", "bold"),
             Content(""),
-            _way("a", "adds job ids"),
-            _way("babeltop --demo", "shows it with made-up jobs"),
-            _way("any editor", greeting.watchlist),
+            _hint_line("a", "adds job ids"),
+            _hint_line("babeltop --demo", "shows it with made-up jobs"),
+            _hint_line("any editor", info.watchlist),
             Content(""),
-            *(_key(*key) for key in greeting.keys),
+            *(_key_line(*key) for key in info.keys),
         ]
         super().__init__(Content("\n").join(lines), markup=False)
 
 
-def _way(how: str, what: str) -> Content:
-    return Content.assemble((f"{how:<20}", "$accent"), what)
+def _hint_line(action: str, description: str) -> Content:
+    return Content.assemble((f"{action:<20}", "$accent"), description)
 
 
-def _key(name: str, variable: str, found: bool) -> Content:
+def _key_line(name: str, variable: str, found: bool) -> Content:
     sign = Content.styled("● key found", "$job-done") if found else Content.styled(f"○ no {variable}", "$job-quiet")
     return Content.assemble(f"{name:<20}", sign)
