@@ -205,7 +205,7 @@ def test_a_state_folder_that_may_not_be_written_any_more_still_takes_what_is_fou
         library.places.state.chmod(0o500)
         await asyncio.sleep(MINUTE)
         assert ear.troubles == ()
-        assert session.look(A).asks[0].at > wall() - MINUTE
+        assert session.look(A).asks[0].ended_at > wall() - MINUTE
         library.places.state.chmod(0)
         before = len(app.log)
         await asyncio.sleep(5 * MINUTE)
@@ -307,7 +307,7 @@ def test_a_journal_whose_folder_was_away_for_a_while_is_used_again(tmp_path, app
         state.with_name("elsewhere").rename(state)
         await asyncio.sleep(10)
         assert ear.troubles == ()
-        assert session.look(A).asks[0].at > wall() - MINUTE
+        assert session.look(A).asks[0].ended_at > wall() - MINUTE
 
     played(tmp_path, app, story)
 

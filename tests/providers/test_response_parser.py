@@ -118,7 +118,7 @@ REPORTS: list[tuple[str, str, object, dict[str, Any]]] = [
     ("camb", "message another object", {"status": "ERROR", "message": {"code": 3}}, {"message": None}),
     ("camb", "none in any case", {"status": "ERROR", "exception_reason": " none "},
      {"phase": Phase.FAILED, "message": None}),
-    ("camb", "run a string", {"status": "SUCCESS", "run_id": "r-9"}, {"run": "r-9"}),
+    ("camb", "run a string", {"status": "SUCCESS", "run_id": "r-9"}, {"result_id": "r-9"}),
     ("camb", "run NONE", {"status": "SUCCESS", "run_id": "NONE"}, {"result_id": None}),
     ("camb", "run leaves its path", {"status": "SUCCESS", "run_id": ".."}, {"result_id": None}),
     ("camb", "run true", {"status": "SUCCESS", "run_id": True}, {"result_id": None}),

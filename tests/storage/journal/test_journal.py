@@ -165,7 +165,7 @@ def test_the_ask_of_a_process_that_knows_less_is_kept_though_its_state_is_not(op
     second.news()
     first.record([asked(NOW + 60)])
     second.record([asked(NOW + 30)])
-    assert [each.at for each in first.asks(A, 10)] == [NOW + 30, NOW + 60, NOW]
+    assert [each.ended_at for each in first.asks(A, 10)] == [NOW + 30, NOW + 60, NOW]
     assert first.states()[A].checked_at == NOW + 60
 
 
@@ -191,7 +191,7 @@ def test_too_many_asks_go_however_young(opened, monkeypatch):
     journal = opened()
     journal.record([asked(NOW + number) for number in range(250)])
     journal.prune(NOW)
-    assert [each.at for each in journal.asks(A, 1000)] == [NOW + number for number in range(249, 149, -1)]
+    assert [each.ended_at for each in journal.asks(A, 1000)] == [NOW + number for number in range(249, 149, -1)]
 
 
 def test_a_job_that_no_watchlist_has_held_for_ninety_days_goes_with_its_state(opened):
