@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tests.support.fake_engine import LibraryFeed, accounts
+from tests.support.fake_engine import FakeEngine, account_states
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.demo import staged
 from tui.domain.artifacts import artifacts
 from tui.domain.models import DownloadedFile, Phase
-from tui.engine.api import AccountState, Health, Progress, Stage, Update
+from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health, Update
 from tui.presentation import queries
 from tui.storage.workspace import Library
 
@@ -69,34 +69,34 @@ SCREENSHOTS = (
 
 
 STATISTICS = {
-    "heygen": {"asks": 412, "faults": 3, "latency": 0.21},
-    "konpro": {"asks": 288, "faults": 17, "latency": 0.34},
-    "camb": {"asks": 503, "faults": 1, "latency": 0.12},
-    "flixu": {"asks": 640, "latency": 0.16, "quota": (108, 120)},
+    "heygen": {"request_count": 412, "fault_count": 3, "latency": 0.21},
+    "konpro": {"request_count": 288, "fault_count": 17, "latency": 0.34},
+    "camb": {"request_count": 503, "fault_count": 1, "latency": 0.12},
+    "flixu": {"request_count": 640, "latency": 0.16, "quota": (108, 120)},
 }
 """What each account went through since the start."""
 
 
 def used_accounts(workspace: Library) -> dict[str, AccountState]:
     """The accounts, some hours after the start."""
-    return {name: replace(state, **STATISTICS.get(name, {})) for name, state in accounts(workspace).items()}
+    return {name: replace(state, **STATISTICS.get(name, {})) for name, state in account_states(workspace).items()}
 
 
 def problems_update(workspace: Library) -> Update:
     """What stands in the way of an operator on a bad day."""
     states = used_accounts(workspace)
     more = {
-        "heygen": {"health": Health.OK, "deprecated": True, "sunset": NOW + 9 * 86400, "quota": (42, 100)},
+        "heygen": {"health": Health.OK, "is_deprecated": True, "sunset_at": NOW + 9 * 86400, "quota": (42, 100)},
         "konpro": {
             "health": Health.LIMITED,
             "http_status": 429,
-            "until": NOW + 38,
+            "waits_until": NOW + 38,
             "message": "the service asked to wait",
         },
         "camb": {
             "health": Health.OFFLINE,
-            "failures": 5,
-            "until": NOW + 30,
+            "consecutive_failures": 5,
+            "waits_until": NOW + 30,
             "message": "client.camb.ai cannot be reached",
         },
         "flixu": {"health": Health.REFUSED, "message": "401: the key is refused; r in Accounts tries again"},
@@ -128,15 +128,15 @@ def downloads_update(workspace: Library) -> Update:
         DownloadedFile(piece.name, f"~/Downloads/babeltop/{queries.display_name(third)}.mp4", 48_300_000, NOW)
         for piece in artifacts(third)
     ]
-    half = Progress(
+    half = DownloadProgress(
         ref=first.job.ref,
-        stage=Stage.FETCHING,
-        name=f"{queries.display_name(first)}.mp4",
-        have=554_000_000,
-        total=1_230_000_000,
-        speed=18_200_000.0,
+        stage=DownloadStage.DOWNLOADING,
+        file_name=f"{queries.display_name(first)}.mp4",
+        received_bytes=554_000_000,
+        total_bytes=1_230_000_000,
+        bytes_per_second=18_200_000.0,
     )
-    waiting = Progress(ref=second.job.ref, stage=Stage.WAITING)
+    waiting = DownloadProgress(ref=second.job.ref, stage=DownloadStage.WAITING)
     return Update(
         states={third.job.ref: replace(third, downloads=tuple(files))},
         downloads={told.ref: told for told in (half, waiting)},
@@ -145,7 +145,7 @@ def downloads_update(workspace: Library) -> Update:
 
 async def take_screenshot(screenshot: Screenshot, workspace: Library, folder: Path) -> None:
     """Presses the keys and saves the picture as SVG."""
-    feed = LibraryFeed(workspace)
+    feed = FakeEngine(workspace)
     feed.accounts = used_accounts(workspace)
     board = {} if screenshot.empty else workspace.board()
     app = Babeltop(

@@ -6,8 +6,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from tests.support import fixtures
-from tests.support.virtual_time import HOUR, Wire, live, wall
-from tui.engine.engine import Session
+from tests.support.virtual_time import HOUR, VirtualTransport, run_virtual, wall_time
+from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 
 JOBS = 1000
@@ -17,13 +17,18 @@ SPAN = HOUR
 
 async def watched(folder: Path) -> tuple[int, int]:
     """Requests sent, and how often a job was told of in their replies."""
-    simulator = Simulator(clock=wall, limits={"heygen": 10**9})
+    simulator = Simulator(clock=wall_time, limits={"heygen": 10**9})
     jobs = {"heygen-v3": tuple(f"j{number}-stuck" for number in range(JOBS))}
-    library = fixtures.library(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
-    session = Session(
-        library, fixtures.Ear(), wall=wall, random=Random(0), transport=lambda: Wire(simulator), tick=60.0
+    library = fixtures.make_workspace(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
+    session = Engine(
+        library,
+        fixtures.RecordingListener(),
+        wall=wall_time,
+        random=Random(0),
+        transport=lambda: VirtualTransport(simulator),
+        tick_interval=60.0,
     )
-    async with fixtures.running(session):
+    async with fixtures.running_engine(session):
         await asyncio.sleep(SPAN)
     assert all(state.fault is None and state.report is not None for state in session.states.values())
     library.close()
@@ -32,7 +37,7 @@ async def watched(folder: Path) -> tuple[int, int]:
 
 def measure() -> dict[str, dict[str, object]]:
     with TemporaryDirectory() as folder:
-        requests, asks = live(watched(Path(folder)))
+        requests, asks = run_virtual(watched(Path(folder)))
     return {
         f"bulk: requests in an hour for {JOBS} active jobs": {
             "ours": requests,

@@ -16,10 +16,10 @@ from statistics import mean
 
 from tests.benchmarks.consoles import JOBS, resident, states
 from tests.support import fixtures
-from tests.support.virtual_time import DAY, HOUR, MINUTE, Wire, live, wall
+from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.dashboard.board_model import BoardModel
 from tui.domain.models import ENDED, Job
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.engine.thread import Outbox
 from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
@@ -48,7 +48,7 @@ class Front:
     """What a front end keeps: the board, as the outbox fills it."""
 
     def __init__(self) -> None:
-        self.board = BoardModel(EvaluationContext(now=wall()), wall)
+        self.board = BoardModel(EvaluationContext(now=wall_time()), wall_time)
         self.outbox = Outbox(self._woken)
 
     def _woken(self) -> None:
@@ -68,13 +68,20 @@ async def lived(folder: Path) -> tuple[float, int]:
     ]
     lives = {job.id: random.uniform(10 * MINUTE, 10 * HOUR) for shift in shifts for job in shift}
     stories = [Story(job, queued=life * 0.1, running=life * 0.9) for job, life in lives.items()]
-    simulator = Simulator(clock=wall, stories=stories, seed=1)
-    ended = list(states("quiet", wall(), JOBS - ACTIVE))
-    library = fixtures.library(folder, "http://sim.test", rate=RATE)
+    simulator = Simulator(clock=wall_time, stories=stories, seed=1)
+    ended = list(states("quiet", wall_time(), JOBS - ACTIVE))
+    library = fixtures.make_workspace(folder, "http://sim.test", rate=RATE)
     library.watchlist.change(Add(tuple(state.job for state in ended)))
     library.journal.record([Entry(state) for state in ended])
     front = Front()
-    session = Session(library, front.outbox, wall=wall, random=random, transport=lambda: Wire(simulator), tick=MINUTE)
+    session = Engine(
+        library,
+        front.outbox,
+        wall=wall_time,
+        random=random,
+        transport=lambda: VirtualTransport(simulator),
+        tick_interval=MINUTE,
+    )
     session.open()
     running = asyncio.create_task(session.run())
     for number in range(EDITS):
@@ -107,7 +114,7 @@ def held(simulator: Simulator) -> float:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        grown, asked = live(lived(Path(folder)))
+        grown, asked = run_virtual(lived(Path(folder)))
     print(json.dumps({"grown": grown, "asks": asked}))
 
 

@@ -16,7 +16,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Job
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.http.client import Bounds
-from tui.engine.polling.poll_executor import event
+from tui.engine.polling.poll_executor import event_of
 from tui.providers import loader
 from tui.storage.config.secrets import Secret
 from tui.storage.workspace import Account
@@ -62,7 +62,7 @@ async def ours(at: Origin, trust: ssl.SSLContext) -> float:
 
     async def one(number: int) -> None:
         answer = await live.ask(clients[number], states[number].job)
-        states[number], _ = job_state.reduce(states[number], event(answer, False))
+        states[number], _ = job_state.reduce(states[number], event_of(answer, False))
 
     took = await timed(one)
     assert all(state.poll_count == WARM + ASKS and state.fault is None for state in states)

@@ -11,7 +11,7 @@ import httpx
 from tests.benchmarks.origin import Origin, origin
 from tests.support import fixtures
 from tui.domain.models import Phase, Ref
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 
 JOBS = 1000
 CURLS = 100
@@ -28,10 +28,10 @@ def ids() -> tuple[str, ...]:
 
 async def ours(at: Origin, folder: Path) -> tuple[float, int]:
     """Seconds from opening a session until every job has its report on the board, and faults."""
-    library = fixtures.library(
+    library = fixtures.make_workspace(
         folder, at.url, {"heygen": ids()}, accounts=("heygen",), rate=10_000_000, concurrency=CONCURRENCY
     )
-    session = Session(library, fixtures.Ear())
+    session = Engine(library, fixtures.RecordingListener())
     refs = [Ref("heygen", job) for job in ids()]
     began = time.perf_counter()
     session.open()

@@ -12,7 +12,7 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is imported
 
 import pytest
 
-from tests.support.fake_engine import LibraryFeed, accounts
+from tests.support.fake_engine import FakeEngine, account_states
 from tests.support.virtual_time import VirtualLoop
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.welcome import OnboardingInfo
@@ -71,21 +71,21 @@ def library(stage: Path, tmp_path: Path) -> Iterator[Library]:
 
 
 @pytest.fixture
-def feed(library: Library) -> Iterator[LibraryFeed]:
-    feed = LibraryFeed(library)
+def feed(library: Library) -> Iterator[FakeEngine]:
+    feed = FakeEngine(library)
     feed.now = lambda: NOW
     yield feed
     feed.close()
 
 
 @pytest.fixture
-def app(library: Library, feed: LibraryFeed) -> Babeltop:
+def app(library: Library, feed: FakeEngine) -> Babeltop:
     board = library.board()
     return Babeltop(
         feed,
         library.settings,
         OnboardingInfo("~/.config/babeltop/watchlist.toml", library.key_variables()),
-        initial_update=Update(states=board, order=tuple(board), accounts=accounts(library)),
+        initial_update=Update(states=board, order=tuple(board), accounts=account_states(library)),
         role="demo",
         now=lambda: NOW,
         zone=UTC,

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from textual.widgets import Input
 
-from tests.support.fake_engine import LibraryFeed
+from tests.support.fake_engine import FakeEngine
 from tui.commands import COMMANDS
 from tui.dashboard.actions.jobs import polling_duration
 from tui.dashboard.app import Babeltop
@@ -29,7 +29,7 @@ class Seen(NamedTuple):
 
     app: Babeltop
     dash: Dashboard
-    feed: LibraryFeed
+    feed: FakeEngine
 
     @property
     def at(self) -> int:
@@ -37,7 +37,7 @@ class Seen(NamedTuple):
 
     @property
     def states(self):
-        return self.feed.library.board()
+        return self.feed.workspace.board()
 
     @property
     def screen(self) -> type:
@@ -133,7 +133,7 @@ async def test_every_key_of_a_command_is_bound_to_it_and_the_table_takes_none_of
 
 
 @pytest.mark.parametrize(("command", "key"), [(command.id, command.keys[0]) for command in COMMANDS])
-async def test_a_command_does_what_it_says(app: Babeltop, feed: LibraryFeed, monkeypatch, command, key):
+async def test_a_command_does_what_it_says(app: Babeltop, feed: FakeEngine, monkeypatch, command, key):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     case = CASES[command]
@@ -165,31 +165,31 @@ async def test_the_sort_dialog_sorts_and_turns_round(app: Babeltop):
         assert (board.sort, board.descending) == ("name", True)
 
 
-async def test_the_journal_goes_to_its_job_wherever_that_is(app: Babeltop, feed: LibraryFeed):
+async def test_the_journal_goes_to_its_job_wherever_that_is(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         dash = app.screen
         await pilot.press("2", "slash", *"konpro", "enter")
         await pilot.pause()
         await pilot.press("J")
         await pilot.pause()
-        newest = feed.library.journal.recent(1)[0]
+        newest = feed.workspace.journal.recent(1)[0]
         await pilot.press("enter")
         await pilot.pause()
         assert dash.table.cursor == newest.ref
 
 
-async def test_an_account_is_tried_again_at_a_persons_wish(app: Babeltop, feed: LibraryFeed):
+async def test_an_account_is_tried_again_at_a_persons_wish(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("A", "j", "r")
         await pilot.pause()
-        assert feed.resumed == [list(feed.library.accounts)[1]]
+        assert feed.resumed == [list(feed.workspace.accounts)[1]]
 
 
-async def test_what_takes_long_is_asked_about_once(app: Babeltop, feed: LibraryFeed):
+async def test_what_takes_long_is_asked_about_once(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         dash = app.screen
-        slow = {name: replace(state, per_minute=1.0) for name, state in dash.board.accounts.items()}
+        slow = {name: replace(state, rate_per_minute=1.0) for name, state in dash.board.accounts.items()}
         feed.push(Update(states={}, accounts=slow))
         await pilot.press("R")
         await pilot.pause()
@@ -210,7 +210,7 @@ async def test_a_bulk_costs_what_its_slowest_account_takes(app: Babeltop):
         board = app.screen.board
         refs = list(board.states)
         accounts = {
-            name: replace(state, per_minute=2.0 if name == "konpro" else 600.0)
+            name: replace(state, rate_per_minute=2.0 if name == "konpro" else 600.0)
             for name, state in board.accounts.items()
         }
         minutes, account = polling_duration(refs, accounts)
@@ -275,7 +275,7 @@ async def test_the_detail_goes_to_the_other_place_and_back(app: Babeltop, size):
         assert [dash.detail.region, dash.table.region] == before
 
 
-async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop, feed: LibraryFeed):
+async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop, feed: FakeEngine):
     from tests.dashboard.test_dashboard import text_of
 
     async with app.run_test(size=(120, 40)) as pilot:

@@ -6,7 +6,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from tests.dashboard.conftest import NOW
-from tests.support.fake_engine import LibraryFeed, with_state
+from tests.support.fake_engine import FakeEngine, update_of
 from tui.commands import COMMANDS
 from tui.dashboard.actions.downloads import DownloadActions
 from tui.dashboard.actions.jobs import JobActions
@@ -21,7 +21,7 @@ from tui.dashboard.widgets.detail import DetailPane
 from tui.dashboard.widgets.job_table import JobTable
 from tui.domain.job_state import JobState
 from tui.domain.models import FaultKind, Job, Phase, Ref, Report, RequestRecord
-from tui.engine.api import Kind, Notice, Update
+from tui.engine.api import Notice, NoticeKind, Update
 from tui.presentation.queries import View, display_name
 from tui.storage.journal.journal import Entry
 from tui.storage.workspace import Library
@@ -66,12 +66,12 @@ async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop
             assert name in shown
 
 
-async def test_the_cursor_stays_on_its_job_when_rows_above_it_go(app: Babeltop, feed: LibraryFeed):
+async def test_the_cursor_stays_on_its_job_when_rows_above_it_go(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("j", "j", "j", "j")
         before = table.cursor
-        board = feed.library.board()
+        board = feed.workspace.board()
         gone = next(iter(board))
         feed.push(Update(states={}, order=tuple(ref for ref in board if ref != gone)))
         await pilot.pause()
@@ -79,25 +79,25 @@ async def test_the_cursor_stays_on_its_job_when_rows_above_it_go(app: Babeltop, 
         assert table.refs.index(before) == 3
 
 
-async def test_the_cursor_goes_to_the_neighbour_when_its_job_goes(app: Babeltop, feed: LibraryFeed):
+async def test_the_cursor_goes_to_the_neighbour_when_its_job_goes(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("j", "j")
         cursor, below = table.cursor, table.refs[3]
-        board = feed.library.board()
+        board = feed.workspace.board()
         feed.push(Update(states={}, order=tuple(ref for ref in board if ref != cursor)))
         await pilot.pause()
         assert table.cursor == below
 
 
-async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: LibraryFeed):
+async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         before = text_of(pilot).splitlines()
         ref = table.refs[1]
-        state = feed.library.board()[ref]
+        state = feed.workspace.board()[ref]
         feed.push(
-            with_state(replace(state, phase=Phase.FAILED, phase_since=NOW - 60, job=replace(state.job, label="Spoilt")))
+            update_of(replace(state, phase=Phase.FAILED, phase_since=NOW - 60, job=replace(state.job, label="Spoilt")))
         )
         await pilot.pause()
         after = text_of(pilot).splitlines()
@@ -197,7 +197,7 @@ async def test_views_choose_by_phase(app: Babeltop):
         assert board.view is View.PROBLEMS
 
 
-async def test_refresh_asks_the_job_under_the_cursor_or_all_that_are_marked(app: Babeltop, feed: LibraryFeed):
+async def test_refresh_asks_the_job_under_the_cursor_or_all_that_are_marked(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("r")
@@ -233,7 +233,7 @@ async def test_a_dead_link_is_not_copied(app: Babeltop, library: Library):
         assert any("dead" in toast for toast in toasts(pilot))
 
 
-async def test_readonly_refuses_to_write_and_still_asks(library: Library, feed: LibraryFeed):
+async def test_readonly_refuses_to_write_and_still_asks(library: Library, feed: FakeEngine):
     from tui.dashboard.widgets.welcome import OnboardingInfo
 
     board = library.board()
@@ -291,16 +291,16 @@ async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, l
         assert "?…" in shown
 
 
-async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, feed: LibraryFeed):
+async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, feed: FakeEngine):
     from tui.presentation.formatting import clean
 
     title = clean(NASTY)
     async with app.run_test(size=(200, 60)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
-        job = feed.library.board()[table.refs[0]].job
+        job = feed.workspace.board()[table.refs[0]].job
         report = Report(phase=Phase.FAILED, raw_status="failed", title=title, message=title)
-        feed.push(with_state(JobState(job=replace(job, label=""), phase=Phase.FAILED, phase_since=NOW, report=report)))
-        feed.push(Update(states={}, notices=(Notice(Kind.FAILED, f"{title}: failed", job.ref, NOW),)))
+        feed.push(update_of(JobState(job=replace(job, label=""), phase=Phase.FAILED, phase_since=NOW, report=report)))
+        feed.push(Update(states={}, notices=(Notice(NoticeKind.FAILED, f"{title}: failed", job.ref, NOW),)))
         await pilot.pause()
         await pilot.pause()
         shown = text_of(pilot)
@@ -308,20 +308,20 @@ async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, 
         assert "\x1b" not in shown
 
 
-async def test_many_notices_become_one(app: Babeltop, feed: LibraryFeed):
+async def test_many_notices_become_one(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
-        many = tuple(Notice(Kind.DONE, f"job {at} done", Ref("heygen", str(at)), NOW) for at in range(40))
+        many = tuple(Notice(NoticeKind.DONE, f"job {at} done", Ref("heygen", str(at)), NOW) for at in range(40))
         feed.push(Update(states={}, notices=many))
         await pilot.pause()
         assert toasts(pilot) == ["40 jobs: 40 done. J shows what happened"]
 
 
-async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed: LibraryFeed):
+async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("z")
-        state = feed.library.board()[table.refs[0]]
-        feed.push(with_state(replace(state, job=replace(state.job, label="Meanwhile"))))
+        state = feed.workspace.board()[table.refs[0]]
+        feed.push(update_of(replace(state, job=replace(state.job, label="Meanwhile"))))
         await pilot.pause()
         assert "Meanwhile" not in text_of(pilot)
         await pilot.press("z")
@@ -329,9 +329,9 @@ async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed
         assert "Meanwhile" in text_of(pilot)
 
 
-async def test_a_silent_engine_and_problems_are_said(app: Babeltop, feed: LibraryFeed):
+async def test_a_silent_engine_and_problems_are_said(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
-        feed.silence = 7.0
+        feed.silent_seconds = 7.0
         feed.push(Update(states={}, problems=("watchlist.toml: line 3, column 9: no TOML",)))
         await pilot.pause()
         shown = text_of(pilot)
@@ -348,7 +348,7 @@ async def test_escape_twice_on_the_bare_board_quits_and_once_does_not(app: Babel
         assert app.return_code == 0
 
 
-async def test_an_empty_watchlist_says_how_to_begin(library: Library, feed: LibraryFeed):
+async def test_an_empty_watchlist_says_how_to_begin(library: Library, feed: FakeEngine):
     from tui.dashboard.widgets.welcome import OnboardingInfo
 
     greeting = OnboardingInfo("~/.config/babeltop/watchlist.toml", library.key_variables())
@@ -393,7 +393,7 @@ async def test_the_asks_of_a_job_are_listed_with_what_came_and_how_long_it_took(
         assert "req-1" in shown
 
 
-async def test_a_console_that_follows_says_whom(app: Babeltop, feed: LibraryFeed):
+async def test_a_console_that_follows_says_whom(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         feed.push(Update(states={}, role="following PID 4242"))

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
-from tests.support.fake_engine import LibraryFeed, with_state
+from tests.support.fake_engine import FakeEngine, update_of
 from tests.support.waiting import wait_until
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.domain.models import DownloadedFile, Link, LinkKind, Phase
-from tui.engine.api import Progress, Stage, Update
+from tui.engine.api import DownloadProgress, DownloadStage, Update
 from tui.presentation import queries
 
 HOUR = 3600.0
@@ -27,7 +27,7 @@ async def put(app, feed, pilot, **more):
     states = [state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links]
     state = next(state for state in states if queries.display_name(state).isascii())
     state = replace(state, links=(VIDEO,), result=None, **more)
-    feed.push(with_state(state))
+    feed.push(update_of(state))
     await pilot.pause()
     app.screen.table.move_to_job(state.job.ref)
     await pilot.pause()
@@ -36,7 +36,7 @@ async def put(app, feed, pilot, **more):
 
 def on_its_way(ref, **more):
     told = {"name": "Spring.mp4", "have": 450, "total": 1000, "speed": 50.0} | more
-    return Update(states={}, downloads={ref: Progress(ref=ref, stage=Stage.FETCHING, **told)})
+    return Update(states={}, downloads={ref: DownloadProgress(ref=ref, stage=DownloadStage.DOWNLOADING, **told)})
 
 
 def row_of(pilot, app):
@@ -44,10 +44,10 @@ def row_of(pilot, app):
     return lines[app.screen.table.region.y + app.screen.table.refs.index(app.screen.table.cursor)]
 
 
-async def test_a_download_is_drawn_with_its_speed_and_the_time_left(app: Babeltop, feed: LibraryFeed):
+async def test_a_download_is_drawn_with_its_speed_and_the_time_left(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         ref = await put(app, feed, pilot)
-        feed.push(Update(states={}, downloads={ref: Progress(ref=ref, stage=Stage.WAITING)}))
+        feed.push(Update(states={}, downloads={ref: DownloadProgress(ref=ref, stage=DownloadStage.WAITING)}))
         await pilot.pause()
         assert "waits for its turn" in text_of(pilot)
         feed.push(on_its_way(ref))
@@ -56,7 +56,7 @@ async def test_a_download_is_drawn_with_its_speed_and_the_time_left(app: Babelto
         assert "↓ 45%" in row_of(pilot, app)
 
 
-async def test_d_again_asks_and_calls_it_off(app: Babeltop, feed: LibraryFeed):
+async def test_d_again_asks_and_calls_it_off(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         ref = await put(app, feed, pilot)
         await pilot.press("D")
@@ -70,15 +70,17 @@ async def test_d_again_asks_and_calls_it_off(app: Babeltop, feed: LibraryFeed):
         await pilot.press("enter")
         await pilot.pause()
         assert (feed.downloaded, feed.cancelled) == ([ref], [ref])
-        feed.push(Update(states={}, downloads={ref: Progress(ref=ref, stage=Stage.CANCELLED)}))
+        feed.push(Update(states={}, downloads={ref: DownloadProgress(ref=ref, stage=DownloadStage.CANCELLED)}))
         await pilot.pause()
         assert "calls it off" not in text_of(pilot)
 
 
-async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: LibraryFeed):
+async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         ref = await put(app, feed, pilot)
-        told = Progress(ref=ref, stage=Stage.FAILED, message="/d has 1.0 MB left, and 3.1 MB are yet to come")
+        told = DownloadProgress(
+            ref=ref, stage=DownloadStage.FAILED, message="/d has 1.0 MB left, and 3.1 MB are yet to come"
+        )
         feed.push(Update(states={}, downloads={ref: told}))
         await pilot.pause()
         assert "/d has 1.0 MB left, and 3.1 MB are yet to come; D tries again" in text_of(pilot)
@@ -86,7 +88,7 @@ async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: Library
         assert feed.downloaded == [ref]
 
 
-async def test_what_is_saved_bears_its_mark_and_its_path_and_may_expire(app: Babeltop, feed: LibraryFeed):
+async def test_what_is_saved_bears_its_mark_and_its_path_and_may_expire(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         saved = DownloadedFile("video", "/d/Spring.mp4", 1_200_000, NOW)
         await put(app, feed, pilot, downloads=(saved,))
@@ -112,7 +114,7 @@ async def test_o_opens_the_folder_of_what_is_saved_without_a_shell(app, feed, tm
     async with app.run_test(size=(120, 40)) as pilot:
         ref = await put(app, feed, pilot, downloads=(DownloadedFile("video", str(file), 0, NOW),))
         far = replace(app.screen.board.states[ref], links=(replace(VIDEO, expires_at=NOW + 1e6),))
-        feed.push(with_state(far))
+        feed.push(update_of(far))
         await pilot.pause()
         await pilot.press("o")
         await pilot.pause()
@@ -131,7 +133,7 @@ async def test_without_a_desktop_o_says_where_the_file_is(app, feed, tmp_path, m
         assert f"saved as {tmp_path}/Spring.mp4" in [each.message for each in app._notifications]
 
 
-async def test_readonly_neither_downloads_nor_opens(app: Babeltop, feed: LibraryFeed):
+async def test_readonly_neither_downloads_nor_opens(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await put(app, feed, pilot)
         app.screen.readonly = True

@@ -5,10 +5,10 @@ from msgspec.structs import replace
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
-from tests.support.fake_engine import LibraryFeed, with_state
+from tests.support.fake_engine import FakeEngine, update_of
 from tui.dashboard.app import Babeltop
 from tui.domain.models import Link, LinkKind, Phase
-from tui.engine.api import Outcome
+from tui.engine.api import CommandResult
 from tui.presentation import queries
 from tui.presentation.queries import View
 
@@ -21,11 +21,11 @@ def link(left, url="https://cdn.test/old", kind=LinkKind.VIDEO, exact=False):
 
 async def pressed(app, feed, links, *keys, renewal=None, size=(120, 40)):
     """The keys, on a job that is done and has these links; what was said, what was copied, what is on the screen."""
-    feed.renewal = renewal
+    feed.renewal_result = renewal
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
-        feed.push(with_state(replace(state, links=links)))
+        feed.push(update_of(replace(state, links=links)))
         await pilot.pause()
         app.screen.table.move_to_job(state.job.ref)
         await pilot.pause()
@@ -36,15 +36,15 @@ async def pressed(app, feed, links, *keys, renewal=None, size=(120, 40)):
         return said, app.clipboard, text_of(pilot), list(feed.renewed)
 
 
-async def test_a_link_that_lives_long_is_copied_without_an_ask(app: Babeltop, feed: LibraryFeed):
+async def test_a_link_that_lives_long_is_copied_without_an_ask(app: Babeltop, feed: FakeEngine):
     said, copied, _, asked = await pressed(app, feed, (link(DAY),), "Y")
     assert (copied, asked) == ("https://cdn.test/old", [])
     assert said == ["the link was sent to the terminal"]
 
 
 @pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "dies in 30m"), (-HOUR, "is dead")])
-async def test_a_link_that_dies_soon_or_is_dead_is_renewed_and_then_copied(app: Babeltop, feed: LibraryFeed, left, how):
-    fresh = Outcome(message="a fresh link: it lives ~7d00h more", links=(link(7 * DAY, "https://cdn.test/new"),))
+async def test_a_link_that_dies_soon_or_is_dead_is_renewed_and_then_copied(app: Babeltop, feed: FakeEngine, left, how):
+    fresh = CommandResult(message="a fresh link: it lives ~7d00h more", links=(link(7 * DAY, "https://cdn.test/new"),))
     said, copied, _, asked = await pressed(app, feed, (link(left),), "Y", renewal=fresh)
     assert (copied, len(asked)) == ("https://cdn.test/new", 1)
     assert said == [
@@ -54,24 +54,24 @@ async def test_a_link_that_dies_soon_or_is_dead_is_renewed_and_then_copied(app: 
     ]
 
 
-async def test_a_renewal_that_fails_is_said_and_nothing_dead_is_copied(app: Babeltop, feed: LibraryFeed):
-    failed = Outcome(ok=False, message="not found")
+async def test_a_renewal_that_fails_is_said_and_nothing_dead_is_copied(app: Babeltop, feed: FakeEngine):
+    failed = CommandResult(ok=False, message="not found")
     said, copied, _, _ = await pressed(app, feed, (link(-HOUR),), "Y", renewal=failed)
     assert copied == ""
     assert said[-1] == "not found"
 
 
 async def test_a_renewal_that_fails_gives_the_old_link_while_it_lives_and_says_for_how_long(
-    app: Babeltop, feed: LibraryFeed
+    app: Babeltop, feed: FakeEngine
 ):
     message = "no fresh link: offline; there is the old one, it lives ~30m more"
-    failed = Outcome(ok=False, message=message, links=(link(HOUR / 2),))
+    failed = CommandResult(ok=False, message=message, links=(link(HOUR / 2),))
     said, copied, _, _ = await pressed(app, feed, (link(HOUR / 2),), "Y", renewal=failed)
     assert copied == "https://cdn.test/old"
     assert said[1:] == [message, "the link was sent to the terminal"]
 
 
-async def test_only_what_is_done_is_asked_for_a_fresh_link(app: Babeltop, feed: LibraryFeed):
+async def test_only_what_is_done_is_asked_for_a_fresh_link(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("2", "L")
         await pilot.pause()
@@ -79,7 +79,7 @@ async def test_only_what_is_done_is_asked_for_a_fresh_link(app: Babeltop, feed: 
         assert "only a job that is done" in [each.message for each in app._notifications][-1]
 
 
-async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_known(app: Babeltop, feed: LibraryFeed):
+async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_known(app: Babeltop, feed: FakeEngine):
     links = (
         link(5 * DAY + 4 * HOUR, "https://cdn.test/v"),
         link(2 * HOUR, "https://cdn.test/a", LinkKind.AUDIO, exact=True),
@@ -96,13 +96,13 @@ async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_k
         assert line in shown
 
 
-async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, feed: LibraryFeed):
+async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         board = app.screen.board
         problems = board.view_counts()[View.PROBLEMS]
         state = next(state for state in board.states.values() if queries.display_name(state) == "Q3 all-hands")
-        feed.push(with_state(replace(state, links=(link(-HOUR),))))
+        feed.push(update_of(replace(state, links=(link(-HOUR),))))
         await pilot.pause()
         assert board.view_counts()[View.PROBLEMS] == problems
         (row,) = [line for line in text_of(pilot).splitlines() if "Q3 all-hands" in line]
@@ -110,11 +110,11 @@ async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, f
         assert row.rstrip(" ▐").endswith("expired")
 
 
-async def test_that_a_service_gives_the_same_link_is_said_in_the_detail(app: Babeltop, feed: LibraryFeed):
+async def test_that_a_service_gives_the_same_link_is_said_in_the_detail(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
-        feed.push(with_state(replace(state, failed_renewals=3)))
+        feed.push(update_of(replace(state, failed_renewals=3)))
         app.screen.table.move_to_job(state.job.ref)
         for _ in range(50):  # the detail follows the cursor when that has been painted
             await pilot.pause()

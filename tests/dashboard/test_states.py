@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
-from tests.support.fake_engine import LibraryFeed, accounts
+from tests.support.fake_engine import FakeEngine, account_states
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.dashboard.widgets.badges import account_badge
@@ -31,7 +31,7 @@ def remembered(library: Library) -> None:
 
 
 def account(**more) -> AccountState:
-    return AccountState(**{"name": "konpro", "provider": "konpro", "title": "KonPro", "asks": 5, **more})
+    return AccountState(**{"name": "konpro", "provider": "konpro", "title": "KonPro", "request_count": 5, **more})
 
 
 @pytest.mark.parametrize("key", DIALOGS.values(), ids=DIALOGS.keys())
@@ -66,17 +66,17 @@ async def test_the_question_before_something_dear_fits(app: Babeltop):
     [
         (account(health=Health.OK), ""),
         (account(health=Health.UNTRIED), ""),
-        (account(health=Health.LIMITED, http_status=429, until=NOW + 38), "429"),
-        (account(health=Health.LIMITED, http_status=503, until=NOW + 38), "503"),
-        (account(health=Health.LIMITED, until=NOW + 38), "waits"),
-        (account(health=Health.OFFLINE, failures=1), ""),
-        (account(health=Health.OFFLINE, failures=2), "offline"),
-        (account(health=Health.OFFLINE, failures=5, until=NOW + 30), "offline"),
+        (account(health=Health.LIMITED, http_status=429, waits_until=NOW + 38), "429"),
+        (account(health=Health.LIMITED, http_status=503, waits_until=NOW + 38), "503"),
+        (account(health=Health.LIMITED, waits_until=NOW + 38), "waits"),
+        (account(health=Health.OFFLINE, consecutive_failures=1), ""),
+        (account(health=Health.OFFLINE, consecutive_failures=2), "offline"),
+        (account(health=Health.OFFLINE, consecutive_failures=5, waits_until=NOW + 30), "offline"),
         (account(health=Health.REFUSED), "key refused"),
         (account(health=Health.NO_KEY), "no key"),
-        (account(health=Health.OK, deprecated=True), "API will end"),
-        (account(health=Health.OK, deprecated=True, sunset=NOW + 86400 * 9), "API ends 30 Nov"),
-        (account(health=Health.OK, deprecated=True, sunset=NOW - 9), "API is over"),
+        (account(health=Health.OK, is_deprecated=True), "API will end"),
+        (account(health=Health.OK, is_deprecated=True, sunset_at=NOW + 86400 * 9), "API ends 30 Nov"),
+        (account(health=Health.OK, is_deprecated=True, sunset_at=NOW - 9), "API is over"),
     ],
 )
 def test_a_badge_says_what_is_the_matter_and_no_more(state, word):
@@ -90,16 +90,16 @@ def test_a_badge_says_what_is_the_matter_and_no_more(state, word):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"health": Health.LIMITED, "http_status": 429, "until": NOW + 38}, ("38s", "429, 38s")),
-        ({"health": Health.OFFLINE, "failures": 5, "until": NOW + 30}, ("30s", "offline, 30s")),
+        ({"health": Health.LIMITED, "http_status": 429, "waits_until": NOW + 38}, ("38s", "429, 38s")),
+        ({"health": Health.OFFLINE, "consecutive_failures": 5, "waits_until": NOW + 30}, ("30s", "offline, 30s")),
         ({"health": Health.REFUSED, "message": "the key is refused"}, ("⊘ konpro", "key refused")),
         ({"health": Health.NO_KEY}, ("○ konpro", "no key")),
     ],
 )
-async def test_an_accounts_trouble_stands_in_the_top_line(app: Babeltop, feed: LibraryFeed, size, more, said):
+async def test_an_accounts_trouble_stands_in_the_top_line(app: Babeltop, feed: FakeEngine, size, more, said):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        state = accounts(feed.library)["konpro"]
+        state = account_states(feed.workspace)["konpro"]
         feed.push(Update(states={}, accounts={"konpro": replace(state, **more)}))
         await pilot.pause()
         top = text_of(pilot).splitlines()[0]
@@ -108,7 +108,7 @@ async def test_an_accounts_trouble_stands_in_the_top_line(app: Babeltop, feed: L
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed: LibraryFeed, size):
+async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         table = app.screen.query_one(JobTable)
@@ -127,13 +127,13 @@ async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed
         assert table._painted_rows[0].content[2], "dimmed"
 
 
-async def test_ascii_is_ascii_all_over(library: Library, feed: LibraryFeed):
+async def test_ascii_is_ascii_all_over(library: Library, feed: FakeEngine):
     states = {ref: replace(state, job=replace(state.job, label="x")) for ref, state in library.board().items()}
     app = Babeltop(
         feed,
         Settings(ui=Ui(glyphs="ascii")),
         OnboardingInfo("w", ()),
-        initial_update=Update(states=states, order=tuple(states), accounts=accounts(library)),
+        initial_update=Update(states=states, order=tuple(states), accounts=account_states(library)),
         now=lambda: NOW,
     )
     async with app.run_test(size=(120, 20)) as pilot:
@@ -144,7 +144,7 @@ async def test_ascii_is_ascii_all_over(library: Library, feed: LibraryFeed):
         assert odd <= {"·"}, odd
 
 
-async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Library, feed: LibraryFeed):
+async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Library, feed: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
     remembered(library)
@@ -160,7 +160,7 @@ async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Libr
         assert len(app.screen.query_one(JobTable).refs) > 20
 
 
-async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Library, feed: LibraryFeed):
+async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Library, feed: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
     for keeps in (None, library):

@@ -10,8 +10,8 @@ from textual._compositor import CompositorUpdate
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard
-from tests.support.fake_engine import LibraryFeed
-from tests.support.reference_model import arranged, counts
+from tests.support.fake_engine import FakeEngine
+from tests.support.reference_model import expected_rows, view_counts
 from tui.dashboard.app import Babeltop
 from tui.dashboard.terminal.width_anchors import add_anchors, has_ambiguous_width, to_escape_codes
 from tui.dashboard.widgets.job_table import JobTable
@@ -88,7 +88,7 @@ def something(random: Random, state, now):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_every_cell_of_the_table_is_what_the_board_says(app: Babeltop, feed: LibraryFeed, seed):
+async def test_every_cell_of_the_table_is_what_the_board_says(app: Babeltop, feed: FakeEngine, seed):
     random = Random(seed)
     mirror = Mirror(app)
     app._display = _drawn_on(mirror, app)  # what would go to the terminal
@@ -113,7 +113,7 @@ async def test_every_cell_of_the_table_is_what_the_board_says(app: Babeltop, fee
         for step in range(40):
             deed = random.randrange(4)
             if deed == 0:
-                states = feed.library.board()
+                states = feed.workspace.board()
                 some = random.sample(list(states), 5)
                 feed.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
             elif deed == 1:
@@ -144,7 +144,7 @@ def _drawn_on(mirror: Mirror, app: Babeltop):
 
 
 async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_their_job(
-    app: Babeltop, feed: LibraryFeed
+    app: Babeltop, feed: FakeEngine
 ):
     random = Random(5)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -186,8 +186,8 @@ def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, vi
         states |= some
         kept.update(some.values(), EvaluationContext(now=now))
         kept.advance_time(states, EvaluationContext(now=now))
-        anew = arranged(
+        anew = expected_rows(
             states.values(), EvaluationContext(now=now), view=view, wanted=wanted, sort=sort, descending=True
         )
         assert kept.refs == anew
-        assert kept.counts == counts(states.values(), EvaluationContext(now=now))
+        assert kept.counts == view_counts(states.values(), EvaluationContext(now=now))

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from tests.support.virtual_time import MINUTE, live, wall
+from tests.support.virtual_time import MINUTE, run_virtual, wall_time
 from tests.support.waiting import until
 from tui.demo import staged
 from tui.demo.fixtures import CAST
@@ -18,8 +18,8 @@ from tui.demo.job_spec import SERVICES
 from tui.domain import job_state
 from tui.domain.job_state import Flag, JobState
 from tui.domain.models import ACTIVE, ENDED, Phase, Ref
-from tui.engine.api import AccountState, Health, Notice, Progress, Refresh
-from tui.engine.engine import Session
+from tui.engine.api import AccountState, DownloadProgress, Health, Notice, Refresh
+from tui.engine.engine import Engine
 from tui.presentation import queries
 from tui.presentation.queries import EvaluationContext
 
@@ -47,11 +47,11 @@ class Spectator:
         self.states[state.job.ref] = state
 
     def account(self, state: AccountState) -> None:
-        if state.asks:
+        if state.request_count:
             self.asked.setdefault(state.name, self.seconds)
         self.health.add((state.name, state.health))
-        if state.health is Health.LIMITED and state.until is not None:
-            self.waits.append(state.until - self._now())
+        if state.health is Health.LIMITED and state.waits_until is not None:
+            self.waits.append(state.waits_until - self._now())
 
     def listed(self, order: tuple[Ref, ...]) -> None:
         assert len(order) == len(CAST)
@@ -62,7 +62,7 @@ class Spectator:
     def problems(self, problems: tuple[str, ...]) -> None:
         assert problems == ()
 
-    def download(self, progress: Progress) -> None:
+    def download(self, progress: DownloadProgress) -> None:
         raise AssertionError("nobody wants a file")
 
     def notice(self, notice: Notice) -> None:
@@ -73,12 +73,12 @@ class Spectator:
 
 
 async def watched(
-    end: Callable[[Session, Spectator], Awaitable[None]], *, now: Callable[[], float], seed: int
+    end: Callable[[Engine, Spectator], Awaitable[None]], *, now: Callable[[], float], seed: int
 ) -> Spectator:
     """The demo, watched until the end has come."""
     with staged(now=now, seed=seed) as (library, transport):
         spectator = Spectator(now)
-        session = Session(library, spectator, wall=now, random=Random(seed), transport=transport)
+        session = Engine(library, spectator, wall=now, random=Random(seed), transport=transport)
         session.open()
         running = asyncio.create_task(session.run())
         await end(session, spectator)
@@ -95,17 +95,17 @@ SEEDS = [pytest.param(seed, marks=pytest.mark.xdist_group(f"seed {seed}")) for s
 
 @pytest.fixture(scope="module", params=SEEDS)
 def five_minutes(request: pytest.FixtureRequest) -> SimpleNamespace:
-    async def five_minutes_on(session: Session, spectator: Spectator) -> None:
+    async def five_minutes_on(session: Engine, spectator: Spectator) -> None:
         """The link that died meanwhile is asked for anew before."""
         await asyncio.sleep(5 * MINUTE - 5)
         await session.perform(Refresh((spectator.called("Teaser 🎬 15 s").job.ref,)))
         await asyncio.sleep(5)
 
     async def story() -> SimpleNamespace:
-        spectator = await watched(five_minutes_on, now=wall, seed=request.param)
-        return SimpleNamespace(seen=spectator, now=wall())
+        spectator = await watched(five_minutes_on, now=wall_time, seed=request.param)
+        return SimpleNamespace(seen=spectator, now=wall_time())
 
-    return live(story())
+    return run_virtual(story())
 
 
 def test_something_ends_within_ten_seconds_and_then_every_now_and_then(five_minutes: SimpleNamespace) -> None:
@@ -153,7 +153,7 @@ def test_the_short_link_dies_and_another_one_is_given_out(five_minutes: SimpleNa
 
 
 async def test_in_real_time_too_every_account_is_asked_and_a_job_ends_well() -> None:
-    async def shown(_: Session, seen: Spectator) -> None:
+    async def shown(_: Engine, seen: Spectator) -> None:
         await until(lambda: Phase.DONE in {state.phase for _, state in seen.ends})
         await until(lambda: seen.asked.keys() == ASKED)
 
@@ -162,16 +162,16 @@ async def test_in_real_time_too_every_account_is_asked_and_a_job_ends_well() -> 
 
 def test_a_link_that_still_lives_is_given_out_again_and_can_be_fetched() -> None:
     async def story() -> None:
-        with staged(now=wall) as (library, transport):
+        with staged(now=wall_time) as (library, transport):
             state = next(each for each in library.board().values() if queries.display_name(each) == "Q3 all-hands")
             link = job_state.primary_link(state)
             assert link is not None
-            session = Session(library, Spectator(wall), wall=wall, transport=transport)
+            session = Engine(library, Spectator(wall_time), wall=wall_time, transport=transport)
             session.open()
-            await session.check([state.job.ref])
+            await session.poll_once([state.job.ref])
             assert job_state.primary_link(session.states[state.job.ref]) == link
             async with httpx.AsyncClient(transport=transport()) as client:
                 reply = await client.get(link.url)
             assert (reply.status_code, reply.headers["content-type"]) == (200, "video/mp4")
 
-    live(story())
+    run_virtual(story())

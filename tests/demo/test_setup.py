@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.reference_model import counts
+from tests.support.reference_model import view_counts
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE
 from tui.demo import staged
 from tui.demo.fixtures import ACTS, CAST
@@ -71,7 +71,7 @@ def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) ->
     states = stage[0].board().values()
     assert {state.phase for state in states} == set(Phase)
     assert {flag for state in states for flag in queries.flags(state, OUTLOOK)} == set(Flag)
-    assert all(counts(states, OUTLOOK).values())
+    assert all(view_counts(states, OUTLOOK).values())
     assert {View.EXPIRING, View.ARCHIVE} <= {view for state in states for view in queries.views(state, OUTLOOK)}
     shown = {columns.link_cell(state, columns.RenderOptions(OUTLOOK)).text for state in states}
     assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", columns.EMPTY_CELL} <= shown

@@ -8,12 +8,12 @@ from random import Random
 import pytest
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, done, running
-from tests.support.virtual_time import DAY, HOUR, MINUTE, Wire, live, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, done, running
+from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import FaultKind, Job, Phase, Ref
-from tui.engine.api import Kind
-from tui.engine.engine import TICK, Session
+from tui.engine.api import NoticeKind
+from tui.engine.engine import TICK_INTERVAL, Engine
 from tui.storage.watchlist.file import Add, Remove, Restore, Set, WatchlistError
 from tui.storage.workspace import Library
 
@@ -22,23 +22,25 @@ A, B = Ref("heygen", "a"), Ref("heygen", "b")
 
 def opened(library, app, ear, seed=1, **settings):
     wires = {"sim.test": app}
-    return Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire(wires), **settings)
+    return Engine(
+        library, ear, wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(wires), **settings
+    )
 
 
-def played(tmp_path, app, story, jobs=("a",), tick=TICK, **settings):
+def played(tmp_path, app, story, jobs=("a",), tick=TICK_INTERVAL, **settings):
     async def play():
-        library = fixtures.library(tmp_path, "http://sim.test", {"heygen": jobs}, **settings)
-        ear = Ear()
-        async with fixtures.running(opened(library, app, ear, tick=tick)) as session:
+        library = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": jobs}, **settings)
+        ear = RecordingListener()
+        async with fixtures.running_engine(opened(library, app, ear, tick_interval=tick)) as session:
             await story(session, ear, library)
         library.close()
 
-    live(play())
+    run_virtual(play())
 
 
 @pytest.fixture
 def app():
-    return Scripted(lambda asked: running())
+    return ScriptedService(lambda asked: running())
 
 
 def test_an_edit_from_outside_shows_within_two_seconds(tmp_path, app):
@@ -68,41 +70,41 @@ def test_a_broken_watchlist_keeps_the_last_good_list_and_its_asking(tmp_path, ap
         good = file.read_text()
         file.write_text(good + "\n[[job]\n")
         await asyncio.sleep(2)
-        assert [str(file) in trouble and "line" in trouble for trouble in ear.troubles] == [True]
-        before = len(app.log)
+        assert [str(file) in trouble and "line" in trouble for trouble in ear.last_problems] == [True]
+        before = len(app.requests)
         await asyncio.sleep(MINUTE)
-        assert len(app.log) > before
+        assert len(app.requests) > before
         assert list(session.states) == [A]
         outcome = await session.perform(Add((Job(account="heygen", id="b"),)))
         assert not outcome.ok
         assert file.read_text() == good + "\n[[job]\n"
         file.write_text(good)
         await asyncio.sleep(2)
-        assert ear.troubles == ()
+        assert ear.last_problems == ()
 
     played(tmp_path, app, story)
 
 
 def test_a_watchlist_that_is_broken_at_the_start_is_waited_for_where_there_is_patience(tmp_path, app):
     async def play():
-        library = fixtures.library(tmp_path, "http://sim.test")
+        library = fixtures.make_workspace(tmp_path, "http://sim.test")
         file = tmp_path / "watchlist.toml"
         file.write_text("[[job")
         with pytest.raises(WatchlistError):
-            opened(library, app, Ear()).open()
-        ear = Ear()
+            opened(library, app, RecordingListener()).open()
+        ear = RecordingListener()
         session = opened(library, app, ear)
-        session.open(patient=True)
-        assert len(ear.troubles) == 1
+        session.open(tolerate_errors=True)
+        assert len(ear.last_problems) == 1
         task = asyncio.create_task(session.run())
         file.write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
         await asyncio.sleep(20)
-        assert (ear.troubles, session.states[A].phase) == ((), Phase.RUNNING)
+        assert (ear.last_problems, session.states[A].phase) == ((), Phase.RUNNING)
         task.cancel()
         await asyncio.wait([task])
         library.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_commands_change_file_and_board_and_say_what_they_did(tmp_path, app):
@@ -124,28 +126,28 @@ def test_commands_change_file_and_board_and_say_what_they_did(tmp_path, app):
 
 def test_readonly_forbids_writing_the_watchlist_and_goes_on_asking(tmp_path, app):
     async def play():
-        fixtures.library(tmp_path, "http://sim.test", {"heygen": ("a",)})
-        library = Library(fixtures.places(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
-        ear = Ear()
-        async with fixtures.running(opened(library, app, ear)) as session:
+        fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a",)})
+        library = Library(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
+        ear = RecordingListener()
+        async with fixtures.running_engine(opened(library, app, ear)) as session:
             outcome = await session.perform(Remove((A,)))
             assert (outcome.ok, "--readonly" in outcome.message) == (False, True)
             await asyncio.sleep(20)
             assert session.states[A].phase is Phase.RUNNING
         library.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_job_that_is_removed_while_it_is_asked_comes_to_nothing(tmp_path):
-    app = Scripted(lambda asked: running(), seconds=5)
+    app = ScriptedService(lambda asked: running(), delay=5)
 
     async def story(session, ear, library):
         await session.perform(fixtures.refresh(A))
         await asyncio.sleep(1)
         removed = await session.perform(Remove((A,)))
         await asyncio.sleep(MINUTE)
-        assert (list(session.states), len(app.log)) == ([], 1)
+        assert (list(session.states), len(app.requests)) == ([], 1)
         await session.perform(Restore(removed.removed))
         await asyncio.sleep(MINUTE)
         assert session.states[A].phase is Phase.RUNNING
@@ -154,7 +156,7 @@ def test_a_job_that_is_removed_while_it_is_asked_comes_to_nothing(tmp_path):
 
 
 def test_a_job_that_is_removed_and_put_back_during_its_ask_is_asked_by_one_worker(tmp_path):
-    app = Scripted(lambda asked: running(), seconds=5)
+    app = ScriptedService(lambda asked: running(), delay=5)
 
     async def story(session, ear, library):
         await session.perform(fixtures.refresh(A))
@@ -166,7 +168,7 @@ def test_a_job_that_is_removed_and_put_back_during_its_ask_is_asked_by_one_worke
         assert session.states[A].phase is Phase.RUNNING
 
     played(tmp_path, app, story, concurrency=4)
-    assert app.at_once == 1
+    assert app.max_in_flight == 1
 
 
 def test_an_edited_label_puts_no_ask_off_and_brings_none_on(tmp_path, app):
@@ -179,24 +181,24 @@ def test_an_edited_label_puts_no_ask_off_and_brings_none_on(tmp_path, app):
         await asyncio.sleep(MINUTE)
 
     played(tmp_path, app, story)
-    edited, app.log = len(app.log), []
+    edited, app.requests = len(app.requests), []
     (tmp_path / "watchlist.toml").unlink()
     for file in (tmp_path / "state").iterdir():
         file.unlink()
     played(tmp_path, app, still)
-    assert edited == len(app.log)
+    assert edited == len(app.requests)
 
 
 def test_another_kind_has_the_job_asked_anew(tmp_path):
-    app = Scripted(lambda asked: (404, {}, {}))
+    app = ScriptedService(lambda asked: (404, {}, {}))
     ref = Ref("camb", "a")
 
     async def play():
-        library = fixtures.library(tmp_path, "http://sim.test", {"camb": ("a",)})
-        async with fixtures.running(opened(library, app, Ear())) as session:
+        library = fixtures.make_workspace(tmp_path, "http://sim.test", {"camb": ("a",)})
+        async with fixtures.running_engine(opened(library, app, RecordingListener())) as session:
             await asyncio.sleep(5 * MINUTE)
             assert session.states[ref].phase is Phase.MISSING
-            app.reply = lambda asked: (200, {"status": "PENDING"}, {})
+            app.respond = lambda asked: (200, {"status": "PENDING"}, {})
             await session.perform(Set((ref,), {"kind": "dub"}))
             await asyncio.sleep(20)
             assert session.states[ref].phase is Phase.RUNNING
@@ -207,27 +209,29 @@ def test_another_kind_has_the_job_asked_anew(tmp_path):
             assert session.states[ref].fault is None
         library.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_an_archived_job_is_not_asked_and_comes_back(tmp_path, app):
     async def story(session, ear, library):
         await asyncio.sleep(MINUTE)
         await session.perform(Set((A,), {"archived": True}))
-        before = len(app.log)
+        before = len(app.requests)
         await asyncio.sleep(10 * MINUTE)
-        assert len(app.log) == before
+        assert len(app.requests) == before
         await session.perform(Set((A,), {"archived": False}))
         await asyncio.sleep(MINUTE)
-        assert len(app.log) > before
+        assert len(app.requests) > before
 
     played(tmp_path, app, story)
 
 
 def test_a_job_without_an_account_says_the_way_out_and_is_not_asked(tmp_path, app):
     async def play():
-        library = fixtures.library(tmp_path, "http://sim.test", {"heygn": ("a",), "camb": ("b",)}, accounts=("heygen",))
-        async with fixtures.running(opened(library, app, Ear())) as session:
+        library = fixtures.make_workspace(
+            tmp_path, "http://sim.test", {"heygn": ("a",), "camb": ("b",)}, accounts=("heygen",)
+        )
+        async with fixtures.running_engine(opened(library, app, RecordingListener())) as session:
             await asyncio.sleep(MINUTE)
             near, other = (session.states[ref].fault for ref in (Ref("heygn", "a"), Ref("camb", "b")))
             assert "did you mean 'heygen'" in near.message
@@ -235,8 +239,8 @@ def test_a_job_without_an_account_says_the_way_out_and_is_not_asked(tmp_path, ap
             assert "restart" not in other.message, "a variable makes no account where others are configured"
         library.close()
 
-    live(play())
-    assert app.log == []
+    run_virtual(play())
+    assert app.requests == []
 
 
 # Several sessions on one folder, and a journal that cannot be written.
@@ -244,29 +248,29 @@ def test_a_job_without_an_account_says_the_way_out_and_is_not_asked(tmp_path, ap
 
 def test_two_sessions_tell_each_other_and_record_a_change_once(tmp_path):
     ended = []
-    app = Scripted(lambda asked: done("https://cdn.test/1") if ended else running())
+    app = ScriptedService(lambda asked: done("https://cdn.test/1") if ended else running())
 
     async def play():
-        ours = fixtures.library(tmp_path, "http://sim.test", {"heygen": ("a",)})
-        theirs = fixtures.library(tmp_path, "http://sim.test")
-        ears = Ear(), Ear()
+        ours = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a",)})
+        theirs = fixtures.make_workspace(tmp_path, "http://sim.test")
+        ears = RecordingListener(), RecordingListener()
         first, second = opened(ours, app, ears[0], 1), opened(theirs, app, ears[1], 2)
-        async with fixtures.running(first), fixtures.running(second):
+        async with fixtures.running_engine(first), fixtures.running_engine(second):
             await asyncio.sleep(5 * MINUTE)
             ended.append(True)
             await first.perform(fixtures.refresh(A))
             await asyncio.sleep(3)
-            asked = len(app.log)
+            asked = len(app.requests)
             assert second.states[A].phase is Phase.DONE
             await asyncio.sleep(5 * MINUTE)
-            assert len(app.log) == asked
-            assert [change.after for change in first.look(A).changes] == [Phase.RUNNING, Phase.DONE]
+            assert len(app.requests) == asked
+            assert [change.after for change in first.job_history(A).phase_changes] == [Phase.RUNNING, Phase.DONE]
         for ear in ears:
-            assert [notice.kind for notice in ear.notices] == [Kind.DONE]
+            assert [notice.kind for notice in ear.notices] == [NoticeKind.DONE]
         ours.close()
         theirs.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_what_the_journal_cannot_take_is_said_and_written_later(tmp_path, app):
@@ -274,98 +278,100 @@ def test_what_the_journal_cannot_take_is_said_and_written_later(tmp_path, app):
         held = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
         held.execute("BEGIN IMMEDIATE")
         await asyncio.sleep(8)
-        assert len(ear.troubles) == 1
-        assert "journal" in ear.troubles[0]
+        assert len(ear.last_problems) == 1
+        assert "journal" in ear.last_problems[0]
         assert session.states[A].phase is Phase.RUNNING
         held.execute("ROLLBACK")
         held.close()
         await asyncio.sleep(6)
-        assert ear.troubles == ()
-        assert [change.after for change in session.look(A).changes] == [Phase.RUNNING]
+        assert ear.last_problems == ()
+        assert [change.after for change in session.job_history(A).phase_changes] == [Phase.RUNNING]
 
     played(tmp_path, app, story)
 
 
 def test_a_new_session_starts_from_what_the_last_one_knew(tmp_path):
-    app = Scripted(lambda asked: done("https://cdn.test/1"))
+    app = ScriptedService(lambda asked: done("https://cdn.test/1"))
 
     async def first(session, ear, library):
         await asyncio.sleep(MINUTE)
 
     async def second(session, ear, library):
         assert session.states[A].phase is Phase.DONE
-        assert session.states[A].links[0].first_seen < wall() + MINUTE
+        assert session.states[A].links[0].first_seen < wall_time() + MINUTE
         await asyncio.sleep(MINUTE)
 
     played(tmp_path, app, first)
     played(tmp_path, app, second)
-    assert len(app.log) == 1
+    assert len(app.requests) == 1
 
 
 def test_check_asks_each_once_and_a_404_is_missing_at_once(tmp_path):
-    app = Scripted(lambda asked: (404, {}, {}) if asked.id == "a" else running())
+    app = ScriptedService(lambda asked: (404, {}, {}) if asked.id == "a" else running())
 
     async def play():
-        library = fixtures.library(tmp_path, "http://sim.test", {"konpro": ("a", "b")})
-        session = opened(library, app, Ear())
+        library = fixtures.make_workspace(tmp_path, "http://sim.test", {"konpro": ("a", "b")})
+        session = opened(library, app, RecordingListener())
         session.open()
-        await session.check(session.states)
+        await session.poll_once(session.states)
         assert [state.phase for state in session.states.values()] == [Phase.MISSING, Phase.RUNNING]
         library.close()
 
-    live(play())
-    assert sorted(asked.id for asked in app.log) == ["a", "b"]
+    run_virtual(play())
+    assert sorted(asked.id for asked in app.requests) == ["a", "b"]
 
 
 def test_check_does_not_go_on_with_a_key_that_it_saw_refused(tmp_path):
-    app = Scripted(lambda asked: (401, {}, {}))
+    app = ScriptedService(lambda asked: (401, {}, {}))
 
     async def play():
-        library = fixtures.library(tmp_path, "http://sim.test", {"heygen": tuple(map(str, range(50)))}, concurrency=4)
-        session = opened(library, app, Ear())
+        library = fixtures.make_workspace(
+            tmp_path, "http://sim.test", {"heygen": tuple(map(str, range(50)))}, concurrency=4
+        )
+        session = opened(library, app, RecordingListener())
         session.open()
-        await session.check(session.states)
+        await session.poll_once(session.states)
         assert {state.fault.kind for state in session.states.values()} == {FaultKind.REFUSED}
         library.close()
 
-    live(play())
-    assert len(app.log) <= 4
+    run_virtual(play())
+    assert len(app.requests) <= 4
 
 
 def test_check_waits_a_minute_at_most_for_a_floor_and_then_says_so(tmp_path):
-    app = Scripted(lambda asked: (429, {}, {"retry-after": "45" if asked.id == "0" else "300"}))
+    app = ScriptedService(lambda asked: (429, {}, {"retry-after": "45" if asked.id == "0" else "300"}))
 
     async def play():
-        library = fixtures.library(tmp_path, "http://sim.test", {"heygen": ("0", "1", "2", "3")}, concurrency=1)
-        session = opened(library, app, Ear())
+        library = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("0", "1", "2", "3")}, concurrency=1)
+        session = opened(library, app, RecordingListener())
         session.open()
-        began = wall()
-        await session.check(session.states)
-        assert wall() - began < 50
+        began = wall_time()
+        await session.poll_once(session.states)
+        assert wall_time() - began < 50
         faults = [state.fault for state in session.states.values()]
         assert [fault.kind for fault in faults] == [FaultKind.LIMITED] * 4
         assert ["nothing was sent" in fault.message for fault in faults] == [False, False, True, True]
-        assert faults[3].retry_at >= wall() + 200
+        assert faults[3].retry_at >= wall_time() + 200
         library.close()
 
-    live(play())
-    assert [asked.id for asked in app.log] == ["0", "1"]
+    run_virtual(play())
+    assert [asked.id for asked in app.requests] == ["0", "1"]
 
 
 def test_a_slow_rate_starves_no_job_of_a_check(tmp_path):
-    app = Scripted(lambda asked: running(), seconds=1)
+    app = ScriptedService(lambda asked: running(), delay=1)
 
     async def play():
         jobs = {"heygen": tuple(map(str, range(12)))}
-        library = fixtures.library(tmp_path, "http://sim.test", jobs, rate=2, concurrency=4)
-        session = opened(library, app, Ear())
+        library = fixtures.make_workspace(tmp_path, "http://sim.test", jobs, rate=2, concurrency=4)
+        session = opened(library, app, RecordingListener())
         session.open()
-        await session.check(session.states)
+        await session.poll_once(session.states)
         assert [state.fault for state in session.states.values()] == [None] * 12
         library.close()
 
-    live(play())
-    assert [asked.id for asked in app.log] == list(map(str, range(12)))
+    run_virtual(play())
+    assert [asked.id for asked in app.requests] == list(map(str, range(12)))
 
 
 def test_the_journal_is_the_operators_alone(tmp_path, app):
@@ -382,7 +388,7 @@ def test_the_journal_is_the_operators_alone(tmp_path, app):
 
 
 def test_a_job_off_the_watchlist_leaves_the_journal_after_ninety_days_and_no_other_does(tmp_path):
-    app = Scripted(lambda asked: done("https://cdn.test/a") if asked.id == "a" else running())
+    app = ScriptedService(lambda asked: done("https://cdn.test/a") if asked.id == "a" else running())
 
     async def story(session, ear, library):
         await asyncio.sleep(2 * HOUR)

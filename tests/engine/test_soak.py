@@ -6,12 +6,12 @@ from itertools import islice
 import pytest
 
 from tests.long_running.soak import Gauge, days, grown, opened
-from tests.support.virtual_time import HOUR, live
+from tests.support.virtual_time import HOUR, run_virtual
 from tests.support.waiting import DEADLINE
 
 
 def test_over_days_two_consoles_take_no_more_descriptors_threads_tasks_or_objects(tmp_path):
-    found = live(days(tmp_path, 5, 20, rate=2.0, day=HOUR / 3))
+    found = run_virtual(days(tmp_path, 5, 20, rate=2.0, day=HOUR / 3))
     print(*found.gauges, sep="\n")
     assert found.faults > 5
     first, last = found.gauges[-2:]

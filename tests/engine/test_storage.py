@@ -9,12 +9,12 @@ from random import Random
 import pytest
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, done, running
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.unprivileged_user import somebody
-from tests.support.virtual_time import MINUTE, Wire, live, wall
+from tests.support.virtual_time import MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Library
 
@@ -24,25 +24,27 @@ ADD = Add((Job(account="heygen", id="b"),))
 
 @pytest.fixture
 def app():
-    return Scripted(lambda asked: running())
+    return ScriptedService(lambda asked: running())
 
 
 def opened(library, app, ear, seed=1):
-    return Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire({"sim.test": app}))
+    return Engine(
+        library, ear, wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport({"sim.test": app})
+    )
 
 
 def played(folder, app, story, *, patient=False):
     """One job in a session whose watchlist and state are in folders of their own."""
 
     async def play():
-        found = fixtures.library(folder, "http://sim.test")
-        places = fixtures.places(folder)
+        found = fixtures.make_workspace(folder, "http://sim.test")
+        places = fixtures.workspace_paths(folder)
         places = type(places)(config=folder, state=folder / "state", watchlist=folder / "list" / "watchlist.toml")
         library = Library(places, found._environ)
         library.watchlist.change(Add((Job(account="heygen", id="a"),)))
-        ear = Ear()
+        ear = RecordingListener()
         session = opened(library, app, ear)
-        session.open(patient=patient)
+        session.open(tolerate_errors=patient)
         task = asyncio.create_task(session.run())
         try:
             await asyncio.sleep(MINUTE)
@@ -53,7 +55,7 @@ def played(folder, app, story, *, patient=False):
             await asyncio.gather(task, return_exceptions=True)
         library.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def gone(file: Path) -> None:
@@ -97,10 +99,10 @@ def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_a
         good = file.read_bytes()
         accident(file)
         await asyncio.sleep(2)
-        assert [str(file) in trouble for trouble in ear.troubles] == [True]
-        before = len(app.log)
+        assert [str(file) in trouble for trouble in ear.last_problems] == [True]
+        before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
-        assert len(app.log) > before, "its asking goes on"
+        assert len(app.requests) > before, "its asking goes on"
         assert list(session.states) == [A]
         if file.is_dir() or file.is_symlink():
             (file.rmdir if file.is_dir() else file.unlink)()
@@ -108,7 +110,7 @@ def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_a
         file.unlink(missing_ok=True)
         file.write_bytes(good + b'\n[[job]]\naccount = "heygen"\nid = "b"\n')
         await asyncio.sleep(2)
-        assert ear.troubles == ()
+        assert ear.last_problems == ()
         assert list(session.states) == [A, B]
 
     played(tmp_path, app, story)
@@ -122,12 +124,12 @@ def test_a_watchlist_that_an_editor_has_emptied_to_write_it_anew_is_not_taken_fo
         for left in ("", text[:20]):
             await asyncio.sleep(0.95)  # looks are at every whole second
             file.write_text(left)
-            os.utime(file, (wall(), wall()))
+            os.utime(file, (wall_time(), wall_time()))
             await asyncio.sleep(0.06)
             file.write_text(text)
-            os.utime(file, (wall(), wall()))
+            os.utime(file, (wall_time(), wall_time()))
             await asyncio.sleep(1.99)
-        assert ear.troubles == ()
+        assert ear.last_problems == ()
         assert set(orders) <= {(A,)}
         file.write_text("")
         await asyncio.sleep(2)
@@ -143,7 +145,7 @@ def test_a_watchlist_that_is_written_all_the_time_is_read_nevertheless(tmp_path,
         file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
         for number in range(times):
             file.write_text(file.read_text() + f"# {number}\n")
-            os.utime(file, (wall(), wall()))
+            os.utime(file, (wall_time(), wall_time()))
             await asyncio.sleep(0.1)
         await asyncio.sleep(2)
         assert list(session.states) == [A, B]
@@ -157,7 +159,7 @@ def test_a_watchlist_that_is_saved_by_rename_is_read_within_two_seconds(tmp_path
         for number in range(5):
             draft = file.with_name("draft")
             draft.write_text(f'[[job]]\naccount = "heygen"\nid = "{number}"\n')
-            os.utime(draft, (wall(), wall()))
+            os.utime(draft, (wall_time(), wall_time()))
             draft.replace(file)
             await asyncio.sleep(2)
             assert [ref.id for ref in session.states] == [str(number)]
@@ -170,12 +172,12 @@ def bound(folder, app, story):
     """As `played`, by a user whom permissions bind; Python's own files need not be his to read."""
 
     async def nothing(session, ear, library):
-        assert ear.troubles == ()
+        assert ear.last_problems == ()
 
     before = folder / "before"
     before.mkdir()
     played(before, app, nothing)
-    app.log.clear()
+    app.requests.clear()
     with somebody(folder):
         played(folder, app, story)
 
@@ -189,12 +191,12 @@ def test_a_watchlist_that_may_not_be_read_any_more_stays_on_the_board(tmp_path, 
         if which == "file":
             os.utime(file)  # what it was is known: only what changed is read
         await asyncio.sleep(MINUTE)
-        assert ["Permission denied" in trouble for trouble in ear.troubles] == [True]
+        assert ["Permission denied" in trouble for trouble in ear.last_problems] == [True]
         assert "Permission denied" in (await session.perform(ADD)).message
         assert list(session.states) == [A]
         barred.chmod(mode)
         await asyncio.sleep(2)
-        assert ear.troubles == ()
+        assert ear.last_problems == ()
         assert (await session.perform(ADD)).ok
 
     bound(tmp_path, app, story)
@@ -204,17 +206,17 @@ def test_a_state_folder_that_may_not_be_written_any_more_still_takes_what_is_fou
     async def story(session, ear, library):
         library.places.state.chmod(0o500)
         await asyncio.sleep(MINUTE)
-        assert ear.troubles == ()
-        assert session.look(A).asks[0].ended_at > wall() - MINUTE
+        assert ear.last_problems == ()
+        assert session.job_history(A).requests[0].ended_at > wall_time() - MINUTE
         library.places.state.chmod(0)
-        before = len(app.log)
+        before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
-        assert len(app.log) > before
-        assert any("Permission denied" in trouble for trouble in ear.troubles)
+        assert len(app.requests) > before
+        assert any("Permission denied" in trouble for trouble in ear.last_problems)
         library.places.state.chmod(0o700)
         await asyncio.sleep(10)
-        assert ear.troubles == ()
-        assert len(session.look(A).asks) >= len(app.log) - 1, "none is lost; one may be under way"
+        assert ear.last_problems == ()
+        assert len(session.job_history(A).requests) >= len(app.requests) - 1, "none is lost; one may be under way"
 
     bound(tmp_path, app, story)
 
@@ -269,7 +271,7 @@ def journal_linked(state: Path) -> None:
     ids=lambda each: each.__name__,
 )
 def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_every_job(tmp_path, accident):
-    app = Scripted(lambda asked: running() if asked.id == "b" else done("https://cdn.test/1"))
+    app = ScriptedService(lambda asked: running() if asked.id == "b" else done("https://cdn.test/1"))
 
     async def story(session, ear, library):
         assert (await session.perform(ADD)).ok
@@ -277,15 +279,15 @@ def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_e
         assert session.states[A].phase is Phase.DONE
         state = library.places.state
         accident(state)
-        before = len(app.log)
+        before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
-        assert len(app.log) > before + 5
+        assert len(app.requests) > before + 5
         place = state / "journal.db"
         if place.is_dir() or (place.is_symlink() and not place.exists()):
-            assert any(str(place) in trouble for trouble in ear.troubles)
+            assert any(str(place) in trouble for trouble in ear.last_problems)
             (place.rmdir if place.is_dir() else place.unlink)()
             await asyncio.sleep(10)
-        assert ear.troubles == ()
+        assert ear.last_problems == ()
         other = Library(library.places, library._environ)
         held = other.board()
         other.close()
@@ -302,12 +304,12 @@ def test_a_journal_whose_folder_was_away_for_a_while_is_used_again(tmp_path, app
         state_gone(state)
         state.symlink_to(tmp_path / "file")  # nothing can be made there
         await asyncio.sleep(10)
-        assert any("journal" in trouble for trouble in ear.troubles)
+        assert any("journal" in trouble for trouble in ear.last_problems)
         state.unlink()
         state.with_name("elsewhere").rename(state)
         await asyncio.sleep(10)
-        assert ear.troubles == ()
-        assert session.look(A).asks[0].ended_at > wall() - MINUTE
+        assert ear.last_problems == ()
+        assert session.job_history(A).requests[0].ended_at > wall_time() - MINUTE
 
     played(tmp_path, app, story)
 
@@ -316,10 +318,10 @@ def test_when_the_state_folder_was_deleted_there_is_still_one_poller(tmp_path, a
     async def story(session, ear, library):
         state_gone(library.places.state)
         await asyncio.sleep(10)
-        other, heard = Library(library.places, library._environ), Ear()
-        async with fixtures.running(opened(other, app, heard, 2)):
+        other, heard = Library(library.places, library._environ), RecordingListener()
+        async with fixtures.running_engine(opened(other, app, heard, 2)):
             await asyncio.sleep(10)
-            assert {ear.role_text, heard.role_text} == {"polling", f"following PID {os.getpid()}"}
+            assert {ear.last_role, heard.last_role} == {"polling", f"following PID {os.getpid()}"}
         other.close()
 
     played(tmp_path, app, story)
@@ -353,10 +355,10 @@ def test_a_full_disk_stops_no_asking_and_what_it_kept_out_is_written_when_there_
         file = library.places.watchlist
         text, stuffing = file.read_text(), fill(small)
         await asyncio.sleep(5 * MINUTE)
-        assert ["disk is full" in trouble for trouble in ear.troubles] == [True]
-        before = len(app.log)
+        assert ["disk is full" in trouble for trouble in ear.last_problems] == [True]
+        before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
-        assert len(app.log) > before
+        assert len(app.requests) > before
         outcome = await session.perform(ADD)
         assert "No space left" in outcome.message
         assert str(file) in outcome.message
@@ -364,40 +366,40 @@ def test_a_full_disk_stops_no_asking_and_what_it_kept_out_is_written_when_there_
         assert not list(file.parent.glob("*.tmp"))
         stuffing.unlink()
         await asyncio.sleep(10)
-        assert ear.troubles == ()
+        assert ear.last_problems == ()
         assert (await session.perform(ADD)).ok
-        assert len(session.look(A).asks) > 20, "every ask is there"
+        assert len(session.job_history(A).requests) > 20, "every ask is there"
 
     played(small, app, story)
 
 
 def test_a_session_begins_on_a_full_disk_and_says_that_it_keeps_nothing(small, app):
-    fixtures.library(small, "http://sim.test")
+    fixtures.make_workspace(small, "http://sim.test")
     (small / "list").mkdir()
     (small / "list" / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
     (small / "state").mkdir()
     stuffing = fill(small)
 
     async def play():
-        places = fixtures.places(small)
+        places = fixtures.workspace_paths(small)
         library = Library(
             type(places)(config=small, state=small / "state", watchlist=small / "list" / "watchlist.toml"),
             {"KEY_HEYGEN": fixtures.KEY},
         )
-        ear = Ear()
+        ear = RecordingListener()
         session = opened(library, app, ear)
-        session.open(patient=True)
+        session.open(tolerate_errors=True)
         task = asyncio.create_task(session.run())
         await asyncio.sleep(MINUTE)
         assert session.states[A].phase is Phase.RUNNING
-        assert ["disk is full" in trouble and "lost at the end" in trouble for trouble in ear.troubles] == [True]
-        assert [change.after for change in session.look(A).changes] == [Phase.RUNNING]
+        assert ["disk is full" in trouble and "lost at the end" in trouble for trouble in ear.last_problems] == [True]
+        assert [change.after for change in session.job_history(A).phase_changes] == [Phase.RUNNING]
         stuffing.unlink()
         await asyncio.sleep(2 * MINUTE)
-        assert ear.troubles == ()
+        assert ear.last_problems == ()
         assert Library(library.places, {}).board()[A].phase is Phase.RUNNING
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         library.close()
 
-    live(play())
+    run_virtual(play())

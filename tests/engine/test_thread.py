@@ -9,12 +9,12 @@ import pytest
 
 from tests.support import fixtures
 from tests.support.servers import raw, serving, silence
-from tests.support.virtual_time import live
+from tests.support.virtual_time import run_virtual
 from tests.support.waiting import DEADLINE, wait_until
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import Kind, Notice, Progress, Resume, Stage
-from tui.engine.thread import NOTICES, WAKE_EVERY, EngineThread, Outbox
+from tui.engine.api import DownloadProgress, DownloadStage, Notice, NoticeKind, Resume
+from tui.engine.thread import MAX_NOTICES, WAKE_INTERVAL, EngineThread, Outbox
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
 from tui.storage.journal.journal import Journal
@@ -39,7 +39,7 @@ class Front:
         while not holds(self):
             assert self._woken.wait(DEADLINE), "not woken"
             self._woken.clear()
-            update = self.feed.take()
+            update = self.feed.take_update()
             self.states |= update.states
             self.order = self.order if update.order is None else update.order
             self.problems = self.problems if update.problems is None else update.problems
@@ -47,7 +47,7 @@ class Front:
 
 
 def started(tmp_path, base, jobs=("a-fine",), **settings):
-    feed = EngineThread(fixtures.library(tmp_path, base, {"heygen": jobs}), **settings)
+    feed = EngineThread(fixtures.make_workspace(tmp_path, base, {"heygen": jobs}), **settings)
     front = Front(feed)
     feed.start(front.wake)
     return feed, front
@@ -69,8 +69,8 @@ def test_states_cross_and_commands_come_back_with_their_outcome(tmp_path, simula
         front.until(lambda front: front.order == (A,))
         assert feed.send(fixtures.refresh(A)).result(DEADLINE).message == "asking 1 job"
         front.until(lambda front: front.states[A].phase is Phase.DONE)
-        assert front.accounts["heygen"].asks == 1
-        assert b'"success"' in feed.look(A).result(DEADLINE).body
+        assert front.accounts["heygen"].request_count == 1
+        assert b'"success"' in feed.job_history(A).result(DEADLINE).body
         assert feed.send(Add((Job(account="heygen", id="b"),))).result(DEADLINE).message == "heygen:b added"
         front.until(lambda front: front.order == (A, Ref("heygen", "b")))
         assert feed.send(Remove((A,))).result(DEADLINE).removed
@@ -85,7 +85,7 @@ def test_a_slow_key_command_holds_up_neither_the_asking_nor_another_command(tmp_
     slow = tmp_path / "slow"
     program = f"while [ -e {slow} ]; do sleep 0.05; done; echo {fixtures.KEY}"
     config = f'[accounts.flixu]\nbase_url = "{simulator}"\napi_key = {{ command = ["sh", "-c", "{program}"] }}\n'
-    library = fixtures.library(tmp_path, simulator, {"heygen": ("a-fine",)}, accounts=("heygen",), config=config)
+    library = fixtures.make_workspace(tmp_path, simulator, {"heygen": ("a-fine",)}, accounts=("heygen",), config=config)
     library.fetch_keys()
     feed = EngineThread(library)
     front = Front(feed)
@@ -122,7 +122,7 @@ def test_it_ends_with_the_journal_whole_even_in_the_middle_of_an_ask(tmp_path):
     assert journal.asks(A, 1) == (), "its end did not wait for the ask's"
     journal.close()
     assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
-    assert feed.look(A).result(DEADLINE).body is None
+    assert feed.job_history(A).result(DEADLINE).body is None
 
 
 def test_it_ends_where_it_has_hardly_begun(tmp_path, simulator):
@@ -135,7 +135,7 @@ def test_it_ends_where_it_has_hardly_begun(tmp_path, simulator):
 
 
 def test_it_ends_where_it_was_never_started(tmp_path):
-    feed = EngineThread(fixtures.library(tmp_path, "http://127.0.0.1:9"))
+    feed = EngineThread(fixtures.make_workspace(tmp_path, "http://127.0.0.1:9"))
     feed.close()
     assert not engine_threads()
     assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
@@ -147,7 +147,7 @@ def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
     newer = sqlite3.connect(state / "journal.db")
     newer.execute("PRAGMA user_version=99")
     newer.close()
-    feed, front = started(tmp_path, simulator, pauses=(0.1, 0.2))
+    feed, front = started(tmp_path, simulator, restart_delays=(0.1, 0.2))
     try:
         front.until(lambda front: front.problems)
         assert "the engine stopped and is started again" in front.problems[0]
@@ -164,7 +164,7 @@ def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
 
 
 def test_a_broken_watchlist_at_the_start_is_a_problem_and_kills_no_engine(tmp_path, simulator):
-    library = fixtures.library(tmp_path, simulator)
+    library = fixtures.make_workspace(tmp_path, simulator)
     (tmp_path / "watchlist.toml").write_text("[[job")
     feed = EngineThread(library)
     front = Front(feed)
@@ -194,7 +194,7 @@ def test_whatever_was_asked_of_an_engine_that_ends_is_answered(tmp_path, simulat
     feed, front = started(tmp_path, simulator)
     front.until(lambda front: front.order == (A,))
     asked = []
-    asker = threading.Thread(target=lambda: asked.extend(feed.look(A) for _ in range(3000)))
+    asker = threading.Thread(target=lambda: asked.extend(feed.job_history(A) for _ in range(3000)))
     asker.start()
     feed.close()
     asker.join()
@@ -218,10 +218,10 @@ async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
 
 async def test_notices_are_never_conflated_and_the_oldest_go_when_there_are_too_many():
     outbox = Outbox(lambda: None)
-    for number in range(NOTICES + 5):
-        outbox.notice(Notice(Kind.DONE, str(number), None, 0.0))
+    for number in range(MAX_NOTICES + 5):
+        outbox.notice(Notice(NoticeKind.DONE, str(number), None, 0.0))
     taken = [notice.text for notice in outbox.take().notices]
-    assert taken == [str(number) for number in range(5, NOTICES + 5)]
+    assert taken == [str(number) for number in range(5, MAX_NOTICES + 5)]
     assert outbox.take().notices == ()
 
 
@@ -240,9 +240,9 @@ def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_a_seco
             while len(wakes) == taken:
                 outbox.state(states(1)[0])
                 await asyncio.sleep(0.002)
-        assert [later - earlier for earlier, later in pairwise(wakes[1:])] == [pytest.approx(WAKE_EVERY)] * 4
+        assert [later - earlier for earlier, later in pairwise(wakes[1:])] == [pytest.approx(WAKE_INTERVAL)] * 4
 
-    live(play())
+    run_virtual(play())
 
 
 async def test_what_left_the_list_is_told_and_its_state_is_not():
@@ -271,16 +271,16 @@ def test_a_wake_up_that_died_with_its_loop_is_made_good():
 
     async def lives():
         outbox.state(states(1)[0])
-        await asyncio.sleep(2 * WAKE_EVERY)
+        await asyncio.sleep(2 * WAKE_INTERVAL)
 
     with pytest.raises(RuntimeError):
-        live(dies())
+        run_virtual(dies())
     assert len(wakes) == 1
-    outbox.fell("the engine stopped")
+    outbox.set_failure("the engine stopped")
     assert len(wakes) == 2
     update = outbox.take()
     assert (len(update.states), update.problems) == (1, ("the engine stopped",))
-    live(lives())
+    run_virtual(lives())
     assert len(wakes) == 3
 
 
@@ -288,29 +288,29 @@ def test_a_failure_stands_before_the_other_problems_until_the_engine_has_lived()
     async def play():
         wakes = []
         outbox = Outbox(lambda: wakes.append(1))
-        outbox.fell("the engine stopped")
+        outbox.set_failure("the engine stopped")
         outbox.problems(("the watchlist",))
         await asyncio.sleep(0.02)
         assert len(wakes) == 1, "it was woken and has not taken"
-        outbox.fell("the engine stopped")
+        outbox.set_failure("the engine stopped")
         assert outbox.take().problems == ("the engine stopped",)
         outbox.problems(("the journal",))
         assert outbox.take().problems == ("the engine stopped", "the journal")
-        outbox.stands()
+        outbox.clear_failure()
         assert outbox.take().problems == ("the journal",)
-        outbox.stands()
+        outbox.clear_failure()
         assert outbox.take().problems is None
 
-    live(play())
+    run_virtual(play())
 
 
 async def test_a_download_that_an_engine_died_over_does_not_go_on_for_the_eye():
     outbox = Outbox(lambda: None)
-    for job, stage in (("a", Stage.FETCHING), ("b", Stage.SAVED)):
-        outbox.download(Progress(ref=Ref("heygen", job), stage=stage))
+    for job, stage in (("a", DownloadStage.DOWNLOADING), ("b", DownloadStage.SAVED)):
+        outbox.download(DownloadProgress(ref=Ref("heygen", job), stage=stage))
     outbox.take()
-    outbox.fell("the engine stopped")
+    outbox.set_failure("the engine stopped")
     told = outbox.take().downloads
-    assert {ref.id: progress.stage for ref, progress in told.items()} == {"a": Stage.FAILED}
-    outbox.fell("the engine stopped")
+    assert {ref.id: progress.stage for ref, progress in told.items()} == {"a": DownloadStage.FAILED}
+    outbox.set_failure("the engine stopped")
     assert not outbox.take().downloads

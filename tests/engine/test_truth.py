@@ -7,13 +7,13 @@ import pytest
 
 from tests.long_running.truth import lived
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, done, running
-from tests.support.virtual_time import EPOCH, HOUR, MINUTE, Wire, live, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, done, running
+from tests.support.virtual_time import EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Renew
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.presentation.queries import EvaluationContext, flags
 from tui.storage.watchlist.file import Set
 
@@ -25,15 +25,20 @@ class Laptop:
 
     def __init__(self, tmp, app, jobs=("a",)):
         self.slept = 0.0
-        self.ear = Ear()
-        self.library = fixtures.library(tmp, "http://sim.test", {"heygen": jobs}, accounts=("heygen",))
+        self.ear = RecordingListener()
+        self.library = fixtures.make_workspace(tmp, "http://sim.test", {"heygen": jobs}, accounts=("heygen",))
         wires = {"sim.test": app}
-        self.session = Session(
-            self.library, self.ear, wall=self.wall, random=Random(1), transport=lambda: Wire(wires), tick=10.0
+        self.session = Engine(
+            self.library,
+            self.ear,
+            wall=self.wall,
+            random=Random(1),
+            transport=lambda: VirtualTransport(wires),
+            tick_interval=10.0,
         )
 
     def wall(self):
-        return wall() + self.slept
+        return wall_time() + self.slept
 
     def suspend(self, seconds):
         self.slept += seconds
@@ -47,19 +52,19 @@ class Laptop:
 
 @pytest.mark.parametrize("seed", [22, 24])
 def test_through_faults_suspends_and_takeovers_no_screen_says_what_is_not_so(tmp_path, seed):
-    proved = live(lived(tmp_path, 12, 2 * HOUR, seed, thick=6.0))
+    proved = run_virtual(lived(tmp_path, 12, 2 * HOUR, seed, thick=6.0))
     print(f"\n{proved}")
-    assert not proved.record.lies
-    assert proved.record.judged > 3_000
+    assert not proved.record.errors
+    assert proved.record.checked_rows > 3_000
     assert proved.events["ends"] + proved.events["kills"] + proved.events["hangs"] > 2
 
 
 def test_a_job_put_away_while_it_runs_grows_old_like_any_other(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running(laptop.session) as session:
+        async with fixtures.running_engine(laptop.session) as session:
             await asyncio.sleep(MINUTE)
             assert laptop.flags(A) == ()
             assert (await session.perform(Set((A,), {"archived": True}))).ok
@@ -69,61 +74,61 @@ def test_a_job_put_away_while_it_runs_grows_old_like_any_other(tmp_path):
             await asyncio.sleep(MINUTE)
             assert laptop.flags(A) == ()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_an_ask_that_the_machine_slept_through_says_nothing_of_now(tmp_path):
     """Its reply was on the way when the lid was closed, and is read when it opens."""
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running(laptop.session):
+        async with fixtures.running_engine(laptop.session):
             await asyncio.sleep(MINUTE)
-            app.seconds = 3.0
-            before = len(app.log)
-            while len(app.log) == before:  # noqa: ASYNC110  nothing tells of an ask
+            app.delay = 3.0
+            before = len(app.requests)
+            while len(app.requests) == before:  # noqa: ASYNC110  nothing tells of an ask
                 await asyncio.sleep(0.5)
             laptop.suspend(HOUR)  # the service says `running`, and is done a moment later
             await asyncio.sleep(3.1)
-            app.reply, app.seconds = (lambda asked: done("https://cdn.test/1")), 0.1
+            app.respond, app.delay = (lambda asked: done("https://cdn.test/1")), 0.1
             assert laptop[A].checked_at < laptop.wall() - HOUR
             await asyncio.sleep(3.5)  # the next ask left with the first reply
             assert laptop[A].phase is Phase.DONE
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_renewal_that_the_machine_slept_through_is_asked_for_again(tmp_path):
     urls = iter(("https://cdn.test/1", "https://cdn.test/2", "https://cdn.test/3"))
-    app = Scripted(lambda asked: done(next(urls)))
+    app = ScriptedService(lambda asked: done(next(urls)))
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running(laptop.session) as session:
+        async with fixtures.running_engine(laptop.session) as session:
             await asyncio.sleep(MINUTE)
-            app.seconds = 3.0
+            app.delay = 3.0
             renewing = asyncio.create_task(session.perform(Renew((A,))))
             await asyncio.sleep(1.0)
             laptop.suspend(HOUR)
             assert (await renewing).message == "a fresh link: it lives ~7d00h more"
             assert [link.url for link in laptop[A].links] == ["https://cdn.test/3"]
 
-    live(play())
+    run_virtual(play())
 
 
 def test_what_is_answered_right_after_a_sleep_is_dated_after_it(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running(laptop.session):
+        async with fixtures.running_engine(laptop.session):
             await asyncio.sleep(MINUTE + 1.0)
-            next_tick = 10.0 - (wall() - EPOCH) % 10.0
-            app.reply = lambda asked: done("https://cdn.test/1")
+            next_tick = 10.0 - (wall_time() - EPOCH) % 10.0
+            app.respond = lambda asked: done("https://cdn.test/1")
             while laptop[A].next_poll_at - laptop.wall() > next_tick - 1:  # it is due before the clock is looked at
                 await asyncio.sleep(0.25)
-                next_tick = 10.0 - (wall() - EPOCH) % 10.0
+                next_tick = 10.0 - (wall_time() - EPOCH) % 10.0
             laptop.suspend(HOUR)
             woke = laptop.wall()
             await asyncio.sleep(next_tick - 0.1)
@@ -131,31 +136,31 @@ def test_what_is_answered_right_after_a_sleep_is_dated_after_it(tmp_path):
             assert laptop[A].phase_since >= woke
             assert laptop[A].links[0].first_seen >= woke
 
-    live(play())
+    run_virtual(play())
 
 
 def test_what_is_due_some_time_after_a_sleep_is_asked_then_and_not_so_much_later(tmp_path):
-    app = Scripted(lambda asked: (404, {}, {}))
+    app = ScriptedService(lambda asked: (404, {}, {}))
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running(laptop.session):
+        async with fixtures.running_engine(laptop.session):
             await asyncio.sleep(5 * MINUTE)
             assert laptop[A].phase is Phase.MISSING  # asked hourly
-            planned, before = laptop[A].next_poll_at, len(app.log)
+            planned, before = laptop[A].next_poll_at, len(app.requests)
             laptop.suspend(HOUR / 2)
             await asyncio.sleep(planned - laptop.wall() + 15.0)
-            assert len(app.log) == before + 1
+            assert len(app.requests) == before + 1
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_short_sleep_makes_no_report_younger(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running(laptop.session):
+        async with fixtures.running_engine(laptop.session):
             await asyncio.sleep(MINUTE)
             checked, fresh = laptop[A].checked_at, laptop[A].stale_after
             laptop.suspend(20.0)
@@ -164,20 +169,20 @@ def test_a_short_sleep_makes_no_report_younger(tmp_path):
                 assert laptop[A].stale_after == fresh
             assert laptop[A].next_poll_at > laptop.wall()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_persons_wish_ends_the_wait_that_is_shown_for_the_whole_account(tmp_path):
-    app = Scripted(lambda asked: (500, {}, {}), seconds=5.0)
+    app = ScriptedService(lambda asked: (500, {}, {}), delay=5.0)
 
     async def play():
         laptop = Laptop(tmp_path, app, ("a", "b"))
-        async with fixtures.running(laptop.session) as session:
-            while laptop.ear.accounts["heygen"].until is None:  # noqa: ASYNC110  nor of this
+        async with fixtures.running_engine(laptop.session) as session:
+            while laptop.ear.accounts["heygen"].waits_until is None:  # noqa: ASYNC110  nor of this
                 await asyncio.sleep(1.0)
-            app.reply, app.seconds = (lambda asked: running()), 15.0
+            app.respond, app.delay = (lambda asked: running()), 15.0
             assert (await session.perform(fixtures.refresh(A))).ok
             await asyncio.sleep(10.1)
-            assert laptop.ear.accounts["heygen"].until is None
+            assert laptop.ear.accounts["heygen"].waits_until is None
 
-    live(play())
+    run_virtual(play())

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from tests.support.virtual_time import HOUR, MINUTE, WEEK, VirtualLoop, live
-from tests.support.virtual_week import RATE, asks, lived
+from tests.support.virtual_time import HOUR, MINUTE, WEEK, VirtualLoop, run_virtual
+from tests.support.virtual_week import RATE, poll_counts, simulate_week
 from tui.domain.models import ENDED
 
 pytestmark = pytest.mark.xdist_group("week")  # made once, by one worker
@@ -14,9 +14,9 @@ INTERVAL = 5 * MINUTE
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory):
-    found = live(lived(tmp_path_factory.mktemp("week"), 52, interval=INTERVAL, rate=RATE / 3))
-    print(f"\na week of 52 jobs: {sum(asks(found).values())} asks")
-    print("by end:", dict(asks(found)), "by reply:", dict(found.simulator.replies))
+    found = run_virtual(simulate_week(tmp_path_factory.mktemp("week"), 52, interval=INTERVAL, rate=RATE / 3))
+    print(f"\na week of 52 jobs: {sum(poll_counts(found).values())} asks")
+    print("by end:", dict(poll_counts(found)), "by reply:", dict(found.simulator.replies))
     return found
 
 

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, Wire, live, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.job_state import JobState
 from tui.domain.models import Fault, Job, Link, Ref
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
 
@@ -80,7 +80,7 @@ class Proved(NamedTuple):
         )
 
 
-class Watcher(Ear):
+class Watcher(RecordingListener):
     """Hears of every link that the board holds, once."""
 
     def __init__(self) -> None:
@@ -114,27 +114,27 @@ class Month:
             Story(job.id, began=EPOCH - DAY, queued=0, running=1, size=16, **SHAPES[number % len(SHAPES)])
             for number, job in enumerate(self.jobs)
         ]
-        self.simulator = Simulator(clock=wall, stories=stories, seed=seed)
-        self.library = fixtures.library(tmp, "http://sim.test", self.jobs, rate=RATE)
+        self.simulator = Simulator(clock=wall_time, stories=stories, seed=seed)
+        self.library = fixtures.make_workspace(tmp, "http://sim.test", self.jobs, rate=RATE)
         apps = {"sim.test": self._counted}
-        self.wire = Wire(apps)
-        self.session = Session(
+        self.wire = VirtualTransport(apps)
+        self.session = Engine(
             self.library,
             self.ear,
-            wall=wall,
+            wall=wall_time,
             random=Random(seed),
-            transport=lambda: Wire(apps),
-            tick=10 * MINUTE,
+            transport=lambda: VirtualTransport(apps),
+            tick_interval=10 * MINUTE,
         )
 
     async def _counted(self, scope: Any, receive: Any, send: Any) -> None:
         if not scope["path"].startswith("/cdn/"):
-            self.asked[scope["path"].split("/")[1]].append(wall())
+            self.asked[scope["path"].split("/")[1]].append(wall_time())
         await self.simulator(scope, receive, send)
 
     async def lived(self) -> Proved:
         """The month."""
-        async with httpx.AsyncClient(transport=self.wire) as http, fixtures.running(self.session):
+        async with httpx.AsyncClient(transport=self.wire) as http, fixtures.running_engine(self.session):
             people = [asyncio.create_task(self._watch(http)), asyncio.create_task(self._copy_at_random(http))]
             await asyncio.sleep(self.days * DAY)
             for person in people:
@@ -157,14 +157,14 @@ class Month:
 
     async def _fetch_before_it_dies(self, http: httpx.AsyncClient, link: Link) -> None:
         assert link.expires_at is not None
-        await asyncio.sleep(max(0.0, link.expires_at - EARLY - wall()))
+        await asyncio.sleep(max(0.0, link.expires_at - EARLY - wall_time()))
         await self._must_live(http, link)
 
     async def _still_alive(self, http: httpx.AsyncClient) -> None:
         """Links that outlive the month."""
         for held in self.ear.links.values():
             for link in held.values():
-                if link.expires_at is None or link.expires_at - EARLY > wall():
+                if link.expires_at is None or link.expires_at - EARLY > wall_time():
                     await self._must_live(http, link)
 
     async def _must_live(self, http: httpx.AsyncClient, link: Link) -> None:
@@ -177,14 +177,14 @@ class Month:
             await self._copy(http, self.random.choice(self.jobs).ref)
 
     async def _copy_at(self, http: httpx.AsyncClient, ref: Ref, at: float) -> None:
-        if at > wall():
-            await asyncio.sleep(at - wall())
+        if at > wall_time():
+            await asyncio.sleep(at - wall_time())
             await self._copy(http, ref)
 
     async def _copy(self, http: httpx.AsyncClient, ref: Ref) -> None:
         """Somebody wants the link, and uses it at once."""
         asks = self.session.states[ref].poll_count
-        found = await self.session.links.fresh(ref)
+        found = await self.session.link_renewer.get_live(ref)
         self.wanted += self.session.states[ref].poll_count - asks
         if isinstance(found, Fault):
             self.copies[found.kind] += 1
@@ -237,7 +237,7 @@ def proved(tmp: Path, count: int, days: float, seed: int = 0) -> Proved:
     async def lived() -> Proved:
         return await Month(tmp, count, days, seed).lived()
 
-    return live(lived())
+    return run_virtual(lived())
 
 
 def hold(found: Proved) -> None:

@@ -21,11 +21,11 @@ from unittest.mock import patch
 
 from tests.long_running.sweep10k import at, lag
 from tests.support import fixtures, misbehaving_servers
-from tests.support.fixtures import Ear
+from tests.support.fixtures import RecordingListener
 from tests.support.misbehaving_servers import STEADY
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.engine.http.client import DEADLINE, Bounds
 from tui.engine.http.dns_loop import EngineLoop
 from tui.storage.watchlist.file import Add
@@ -54,7 +54,7 @@ Over = Callable[[Mapping[Ref, JobState]], Awaitable[None]]
 """Waits for a run's end, given its jobs as they are at any time."""
 
 
-class Punctual(Ear):
+class Punctual(RecordingListener):
     """Notes by how much each ask of the steady service was late."""
 
     def __init__(self) -> None:
@@ -131,12 +131,12 @@ async def ran(folder: Path, urls: Mapping[str, str], deadline: float, over: Over
     """A session with an account at each of them, until it is over."""
     config = "".join(CONFIG.format(name=name, url=url) for name, url in urls.items())
     (folder / "config.toml").write_text(f'{config}[polling]\nmax_interval = "2s"\n')
-    library = Library(fixtures.places(folder), {"KEY": fixtures.KEY})
+    library = Library(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
     counts = {name: STEADIES if name == STEADY else JOBS for name in urls}
     jobs = [Job(account=name, id=f"{number}-stuck") for name, count in counts.items() for number in range(count)]
     library.watchlist.change(Add(tuple(jobs)))
     ear, own = Punctual(), list[float]()
-    async with fixtures.running(Session(library, ear, bounds=Bounds(deadline=deadline))) as session:
+    async with fixtures.running_engine(Engine(library, ear, limits=Bounds(deadline=deadline))) as session:
         watch = asyncio.create_task(lag([], own))
         await over(session.states)
         watch.cancel()

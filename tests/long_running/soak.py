@@ -20,11 +20,11 @@ from typing import NamedTuple
 from tests.support import fixtures
 from tests.support.servers import serving
 from tests.support.terminal import Terminal
-from tests.support.virtual_time import DAY, EPOCH, HOUR, Wire, live, wall
+from tests.support.virtual_time import DAY, EPOCH, HOUR, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE
 from tui.dashboard.board_model import BoardModel
 from tui.domain.models import Job, Ref
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.engine.thread import Outbox
 from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
@@ -133,7 +133,7 @@ class Screen:
     """A console's front end without a terminal: its board, fed as in the program."""
 
     def __init__(self) -> None:
-        self.board = BoardModel(EvaluationContext(now=wall()), wall)
+        self.board = BoardModel(EvaluationContext(now=wall_time()), wall_time)
         self.outbox = Outbox(self.take)
 
     def take(self) -> None:
@@ -164,13 +164,23 @@ async def days(folder: Path, span: int, count: int, *, rate: float = RATE, day: 
         for ref in refs
         for life in [HOUR * 960 ** random.random()]
     ]
-    simulator = Faulty(clock=wall, stories=stories, latency=0.3)
+    simulator = Faulty(clock=wall_time, stories=stories, latency=0.3)
     consoles = [
-        (fixtures.library(folder, dict.fromkeys(ACCOUNTS, "http://sim.test"), accounts=ACCOUNTS, rate=rate), Screen())
+        (
+            fixtures.make_workspace(folder, dict.fromkeys(ACCOUNTS, "http://sim.test"), accounts=ACCOUNTS, rate=rate),
+            Screen(),
+        )
         for _ in range(2)
     ]
     sessions = [
-        Session(library, screen.outbox, wall=wall, random=random, transport=lambda: Wire(simulator), tick=TICK)
+        Engine(
+            library,
+            screen.outbox,
+            wall=wall_time,
+            random=random,
+            transport=lambda: VirtualTransport(simulator),
+            tick_interval=TICK,
+        )
         for library, screen in consoles
     ]
     for session in sessions:
@@ -186,7 +196,7 @@ async def days(folder: Path, span: int, count: int, *, rate: float = RATE, day: 
             new = refs[count + number * CHURN : count + (number + 1) * CHURN]
             await session.perform(Remove(tuple(session.states)[:CHURN]))
         await session.perform(Add(tuple(Job(account=ref.account, id=ref.id) for ref in new)))
-        await asyncio.sleep(EPOCH + (number + 1) * day - wall())
+        await asyncio.sleep(EPOCH + (number + 1) * day - wall_time())
         for task in running:
             assert not task.done(), task.exception()
         gc.collect()
@@ -214,7 +224,7 @@ def opened(folder: Path, count: int, *, every: int, interval: int = INTERVAL) ->
         accounts = ("heygen", "konpro")
         jobs = {name: tuple(f"j{number}-stuck-x" for number in range(count // 2)) for name in accounts}
         config = f'[polling]\nmax_interval = "{interval}s"\n'
-        fixtures.library(folder, base, jobs, accounts=accounts, config=config, rate=10**6, concurrency=4).close()
+        fixtures.make_workspace(folder, base, jobs, accounts=accounts, config=config, rate=10**6, concurrency=4).close()
         environ = {"BABELTOP_CONFIG_DIR": folder, "BABELTOP_STATE_DIR": folder / "state"}
         keys = {f"KEY_{name.upper()}": fixtures.KEY for name in accounts}
         words = [f"{name}={value}" for name, value in {**environ, **keys}.items()]
@@ -260,7 +270,7 @@ def soak(span_days: int, span_minutes: float) -> None:
     if span_days:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            found = live(days(Path(folder), span_days, JOBS))
+            found = run_virtual(days(Path(folder), span_days, JOBS))
         took = time.perf_counter() - began
         said(f"soak: {span_days} virtual days of {JOBS} jobs, {found.faults} faults, in {took:.0f} s", found.gauges)
         wrong += grown(found.gauges)

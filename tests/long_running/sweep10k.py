@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tests.support import fixtures
 from tui.domain.models import Phase
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
 from tui.simulator.server import listening, server
@@ -96,8 +96,8 @@ async def lag(lags: list[float], own: list[float]) -> None:
 async def swept(folder: Path, url: str, count: int) -> Swept:
     """Has every job asked by one session, as after a person's wish for all of them."""
     jobs = {account: tuple(f"{number}-stuck" for number in range(count // len(ACCOUNTS))) for account in ACCOUNTS}
-    library = fixtures.library(folder, url, jobs, rate=100_000_000, concurrency=CONCURRENCY)
-    session = Session(library, fixtures.Ear())
+    library = fixtures.make_workspace(folder, url, jobs, rate=100_000_000, concurrency=CONCURRENCY)
+    session = Engine(library, fixtures.RecordingListener())
     session.open()
     assert (await session.perform(fixtures.refresh(*session.states))).ok
     lags, own = list[float](), list[float]()

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from tests.support import fixtures
 from tests.support.provider_services import Fact, Services, Trouble
-from tests.support.truth_checker import PAINT, Record, Witness
-from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, Wire, live
-from tests.support.virtual_time import wall as turning
+from tests.support.truth_checker import PAINT_DELAY, ConsoleChecker, Findings
+from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, VirtualTransport, run_virtual
+from tests.support.virtual_time import wall_time as turning
 from tui.domain.models import Job, Ref
 from tui.engine.api import Pause, Refresh, Resume
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.simulator.scenario import WORDS, Story
 from tui.storage.watchlist.file import Add, Set
 
@@ -40,7 +40,7 @@ class Proved(NamedTuple):
 
     jobs: int
     days: float
-    record: Record
+    record: Findings
     events: dict[str, int]
     asks: int
 
@@ -50,10 +50,10 @@ class Proved(NamedTuple):
         seen = ", ".join(f"{count} {what}" for what, count in sorted(record.counts.items()))
         return (
             f"truth: {self.days:.1f} virtual days of {self.jobs} jobs, {self.asks} asks; {events}\n"
-            f"{record.judged} rows judged: {seen}\n"
-            f"longest that a due job was not asked: {record.overdue[0]:.1f} s ({record.overdue[1]}); "
-            f"an estimated expiry was too late by {record.late:.1f} s at most\n"
-            f"lies: {sum(record.kinds.values())} {dict(record.kinds)}"
+            f"{record.checked_rows} rows judged: {seen}\n"
+            f"longest that a due job was not asked: {record.longest_overdue[0]:.1f} s ({record.longest_overdue[1]}); "
+            f"an estimated expiry was too late by {record.latest_expiry_error:.1f} s at most\n"
+            f"lies: {sum(record.error_counts.values())} {dict(record.error_counts)}"
         )
 
 
@@ -64,16 +64,16 @@ class Console:
         self.world = world
         keys = {account: f"{name}.{account}" for account in ACCOUNTS}
         bases = dict.fromkeys(ACCOUNTS, "http://sim.test")
-        self.library = fixtures.library(world.folder, bases, accounts=ACCOUNTS, keys=keys, rate=world.rate)
-        self.witness = Witness(name, world.services, world.record, world.wall)
-        self.session = Session(
+        self.library = fixtures.make_workspace(world.folder, bases, accounts=ACCOUNTS, keys=keys, rate=world.rate)
+        self.witness = ConsoleChecker(name, world.services, world.record, world.wall)
+        self.session = Engine(
             self.library,
             self.witness.outbox,
             wall=world.wall,
             random=Random(f"{world.seed}/{name}"),
-            transport=lambda: Wire(world.services),
+            transport=lambda: VirtualTransport(world.services),
         )
-        self.session.open(patient=True)
+        self.session.open(tolerate_errors=True)
         self.task = asyncio.create_task(self.session.run())
 
     async def end(self) -> None:
@@ -86,14 +86,14 @@ class Console:
         """As `kill -9` ends it: nothing that it had in memory is written. `hold`: it hangs, and keeps the lease."""
         self.witness.stop()
         self.world.services.lost(self.witness.name, self.world.wall() - 5)
-        entries, leading = self.session._ledger.entries, self.session._leading
-        if entries._flushing is not None:
-            entries._flushing.cancel()
+        entries, leading = self.session._job_store.journal_writer, self.session._leader_election
+        if entries._flush_timer is not None:
+            entries._flush_timer.cancel()
         entries.flush = lambda: None
-        entries.put = lambda entry: None
-        release, leading.end = leading.end, leading.end
+        entries.add = lambda entry: None
+        release, leading.release = leading.release, leading.release
         if hold:
-            leading.end = lambda: None
+            leading.release = lambda: None
         await self._cancelled()
         self.library.close()
         return release
@@ -114,7 +114,7 @@ class World:
         """Days' worth of events."""
         self.random = Random(seed)
         self.slept = 0.0
-        self.record = Record()
+        self.record = Findings()
         self.events = dict.fromkeys(("suspends", "ends", "kills", "hangs", "troubles", "wishes", "edits", "pauses"), 0)
         self._numbers = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
@@ -161,7 +161,7 @@ class World:
         self.at(arrives, lambda: self._arrive(job))
         for instant in (fact.runs, fact.ends):
             if instant < EPOCH + self.span:
-                for later in (0.0, PAINT + 0.1, 10.0, 60.0):
+                for later in (0.0, PAINT_DELAY + 0.1, 10.0, 60.0):
                     self.at(instant + later, lambda: self._judge(ref))
         return job, fact, story
 
@@ -186,19 +186,19 @@ class World:
 
     def _asked(self, console: str, account: str, refs: list[Ref]) -> None:
         if console in self.consoles:
-            self.consoles[console].witness.asks(account, refs)
+            self.consoles[console].witness.check_request(account, refs)
         for ref in refs:
-            for later in (0.5, PAINT + 5.0):
+            for later in (0.5, PAINT_DELAY + 5.0):
                 self.at(self.wall() + later, lambda ref=ref: self._judge(ref))
 
     def _judge(self, ref: Ref) -> None:
         for console in self.consoles.values():
-            console.witness.judge(ref)
+            console.witness.check_row(ref)
             for link in console.session.states[ref].links if ref in console.session.states else ():
                 dies = self.services.dies(link.url)
                 if link.url not in self.links and dies is not None:
                     self.links.add(link.url)
-                    for later in (0.0, PAINT + 0.1, 10.0):
+                    for later in (0.0, PAINT_DELAY + 0.1, 10.0):
                         self.at(dies + later, lambda: self._judge(ref))
 
     @property
@@ -215,7 +215,7 @@ class World:
 
     async def _resume(self, account: str) -> None:
         for console in self.consoles.values():
-            console.witness.wished |= dict.fromkeys(self.facts, asyncio.get_running_loop().time())
+            console.witness.user_requested |= dict.fromkeys(self.facts, asyncio.get_running_loop().time())
             await console.session.perform(Resume(account))
 
     async def _wish(self) -> None:
@@ -224,7 +224,7 @@ class World:
         if console is not None and console.session.states:
             ref = self.random.choice(list(console.session.states))
             for each in self.consoles.values():
-                each.witness.wished[ref] = asyncio.get_running_loop().time()
+                each.witness.user_requested[ref] = asyncio.get_running_loop().time()
             await console.session.perform(Refresh((ref,)))
             self.events["wishes"] += 1
 
@@ -288,7 +288,7 @@ class World:
     def _silence(self) -> None:
         if self.hung_at is not None:
             for console in self.consoles.values():
-                console.witness.judge_silence(turning() - self.hung_at)
+                console.witness.check_silence(turning() - self.hung_at)
 
     def _audit(self) -> None:
         self._silence()
@@ -341,12 +341,12 @@ def main() -> None:
     """Runs it, and prints what was held against what, and every lie."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        proved = live(lived(Path(folder), JOBS, SPAN))
+        proved = run_virtual(lived(Path(folder), JOBS, SPAN))
     print(proved)
     print(f"in {time.perf_counter() - began:.0f} s of real time")
-    for lie in proved.record.lies:
+    for lie in proved.record.errors:
         print(" ", lie)
-    assert not sum(proved.record.kinds.values()), f"{sum(proved.record.kinds.values())} lies"
+    assert not sum(proved.record.error_counts.values()), f"{sum(proved.record.error_counts.values())} lies"
 
 
 if __name__ == "__main__":

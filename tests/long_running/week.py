@@ -4,8 +4,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.support.virtual_time import live
-from tests.support.virtual_week import asks, lived
+from tests.support.virtual_time import run_virtual
+from tests.support.virtual_week import poll_counts, simulate_week
 
 JOBS = 500
 
@@ -14,10 +14,10 @@ def main() -> None:
     """Runs it, holds the board against the simulator's truth, and prints the asks and the real time."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        week = live(lived(Path(folder), JOBS))
+        week = run_virtual(simulate_week(Path(folder), JOBS))
         took = time.perf_counter() - began
-    wrong = [ref for ref, state in week.states.items() if state.phase is not week.truth[ref]]
-    by_end = asks(week)
+    wrong = [ref for ref, state in week.states.items() if state.phase is not week.expected[ref]]
+    by_end = poll_counts(week)
     print(f"a week of {JOBS} jobs: {sum(by_end.values())} asks in {took:.1f} s of real time")
     print("asks by how the job ends:", ", ".join(f"{end} {count}" for end, count in by_end.most_common()))
     print(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.reference_model import arranged, counts
+from tests.support.reference_model import expected_rows, view_counts
 from tests.support.strategies import NOW, WEEK, event_sequences, few_examples
 from tui.domain.job_state import JobState, reduce
 from tui.domain.models import Job, Link, LinkKind, Phase, Report
@@ -37,7 +37,7 @@ def boards(draw):
 @given(boards(), st.floats(NOW, NOW + 3e6))
 def test_active_done_and_problems_sum_to_all_and_expiring_lies_within_done(states, now):
     outlook = EvaluationContext(now=now)
-    found = counts(states, outlook)
+    found = view_counts(states, outlook)
     assert found[View.ACTIVE] + found[View.DONE] + found[View.PROBLEMS] == found[View.ALL]
     assert found[View.ALL] + found[View.ARCHIVE] == len(states)
     for state in states:
@@ -45,21 +45,21 @@ def test_active_done_and_problems_sum_to_all_and_expiring_lies_within_done(state
         assert View.EXPIRING not in shown or View.DONE in shown
         assert View.ARCHIVE not in shown or len(shown) == 1
     for view in View:
-        assert len(arranged(states, outlook, view=view)) == found[view]
+        assert len(expected_rows(states, outlook, view=view)) == found[view]
 
 
 @few_examples
 @given(boards(), st.sampled_from(["", *SORT_KEYS]), st.booleans(), st.randoms())
 def test_a_sort_is_total_so_that_no_order_of_arrival_shows(states, sort, descending, random):
-    first = arranged(states, OUTLOOK, sort=sort, descending=descending)
-    assert sorted(first) == sorted(arranged(states, OUTLOOK))
+    first = expected_rows(states, OUTLOOK, sort=sort, descending=descending)
+    assert sorted(first) == sorted(expected_rows(states, OUTLOOK))
     if sort:
         random.shuffle(states)
-        assert arranged(states, OUTLOOK, sort=sort, descending=descending) == first
+        assert expected_rows(states, OUTLOOK, sort=sort, descending=descending) == first
 
 
 def ids(states, **settings):
-    return [ref.id for ref in arranged(states, OUTLOOK, **settings)]
+    return [ref.id for ref in expected_rows(states, OUTLOOK, **settings)]
 
 
 @pytest.mark.parametrize("sort", sorted(SORT_KEYS))

@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from tests.support import fixtures
-from tests.support.fixtures import KEY, library, places
+from tests.support.fixtures import KEY, make_workspace, workspace_paths
 from tui.domain.models import Job, Phase, Ref
 from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import SettingsError
@@ -17,11 +17,11 @@ BASE = "https://heygen.test"
 
 def bare(tmp_path, config="", environ=None):
     (tmp_path / "config.toml").write_text(config)
-    return Library(places(tmp_path), environ or {})
+    return Library(workspace_paths(tmp_path), environ or {})
 
 
 def test_the_board_is_the_watchlist_in_its_order_with_what_the_journal_knows(tmp_path):
-    found = library(tmp_path, BASE, {"heygen": ("b", "a")})
+    found = make_workspace(tmp_path, BASE, {"heygen": ("b", "a")})
     state = found.board()[A]
     assert list(found.board()) == [B, A]
     found.journal.record([Entry(type(state)(job=state.job, phase=Phase.DONE))])
@@ -31,7 +31,7 @@ def test_the_board_is_the_watchlist_in_its_order_with_what_the_journal_knows(tmp
 
 
 def test_the_watchlists_word_on_a_job_wins_over_the_journals(tmp_path):
-    found = library(tmp_path, BASE, (Job(account="heygen", id="a", label="new"),))
+    found = make_workspace(tmp_path, BASE, (Job(account="heygen", id="a", label="new"),))
     state = found.board()[A]
     found.journal.record([Entry(type(state)(job=Job(account="heygen", id="a", label="old"), phase=Phase.DONE))])
     assert (found.board()[A].job.label, found.board()[A].phase) == ("new", Phase.DONE)
@@ -39,14 +39,14 @@ def test_the_watchlists_word_on_a_job_wins_over_the_journals(tmp_path):
 
 
 def test_an_empty_watchlist_opens_no_journal(tmp_path):
-    found = library(tmp_path, BASE)
+    found = make_workspace(tmp_path, BASE)
     assert found.board() == {}
     assert not (tmp_path / "state").exists()
     found.close()
 
 
 def test_the_state_folder_is_private(tmp_path):
-    found = library(tmp_path, BASE, {"heygen": ("a",)})
+    found = make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     found.board()
     assert oct((tmp_path / "state").stat().st_mode & 0o777) == "0o700"
     found.close()
@@ -60,7 +60,7 @@ def test_a_variable_makes_an_account_where_none_is_configured(tmp_path):
 
 
 def test_a_job_of_no_account_gets_the_way_out_that_works(tmp_path):
-    found = library(tmp_path, BASE, accounts=("heygen",))
+    found = make_workspace(tmp_path, BASE, accounts=("heygen",))
     assert "did you mean 'heygen'" in found.unconfigured("heygem")
     assert "restart" not in found.unconfigured("camb")
     assert str(tmp_path / "config.toml") in found.unconfigured("camb")
@@ -116,8 +116,8 @@ def test_a_key_file_is_read_again_when_it_changes(tmp_path):
 
 
 def test_readonly_writes_no_watchlist(tmp_path):
-    library(tmp_path, BASE, {"heygen": ("a",)})
-    found = Library(places(tmp_path), {}, readonly=True)
+    make_workspace(tmp_path, BASE, {"heygen": ("a",)})
+    found = Library(workspace_paths(tmp_path), {}, readonly=True)
     before = (tmp_path / "watchlist.toml").read_bytes()
     for operation in (Remove((A,)), Add((Job(account="heygen", id="b"),))):
         with pytest.raises(WatchlistError, match="--readonly"):
@@ -126,7 +126,7 @@ def test_readonly_writes_no_watchlist(tmp_path):
 
 
 def test_another_threads_library_shares_keys_and_takes_the_open_journal_along(tmp_path):
-    found = library(tmp_path, BASE, {"heygen": ("a",)})
+    found = make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     found.board()
     journal = found.journal
     other = found.again()
@@ -140,7 +140,7 @@ def test_another_threads_library_shares_keys_and_takes_the_open_journal_along(tm
 
 
 def test_a_damaged_journal_is_set_aside_and_told_and_the_watchlist_is_never_at_risk(tmp_path):
-    found = fixtures.library(tmp_path, BASE, {"heygen": ("a",)})
+    found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "journal.db").write_text("damage " * 999)
     assert list(found.board()) == [A]
@@ -150,7 +150,7 @@ def test_a_damaged_journal_is_set_aside_and_told_and_the_watchlist_is_never_at_r
 
 
 def test_a_state_folder_that_cannot_be_written_leaves_a_journal_in_memory_to_who_polls(tmp_path):
-    found = fixtures.library(tmp_path, BASE, {"heygen": ("a",)})
+    found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     (tmp_path / "state").write_text("a file where the folder should be")
     assert "Polling goes on" in found.ensure_journal()
     found.journal.record([Entry(found.board()[A])])
@@ -159,7 +159,7 @@ def test_a_state_folder_that_cannot_be_written_leaves_a_journal_in_memory_to_who
 
 
 def test_a_newer_journal_is_not_replaced_by_one_in_memory(tmp_path):
-    found = fixtures.library(tmp_path, BASE, {"heygen": ("a",)})
+    found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     found.board()
     found.close()
     newer = sqlite3.connect(tmp_path / "state" / "journal.db")

@@ -15,39 +15,39 @@ from tui.engine.api import (
     AccountState,
     Cancel,
     Command,
-    Detail,
+    CommandResult,
     Download,
     Health,
-    Outcome,
+    JobHistory,
     Pause,
     Refresh,
-    Remember,
     Renew,
     Resume,
+    SaveUiState,
     Update,
 )
 from tui.storage.watchlist.file import WatchlistError
 from tui.storage.workspace import Library
 
 
-class LibraryFeed:
+class FakeEngine:
     """Watchlist commands are done to the library's real files; refreshes are counted; updates come from the test."""
 
-    def __init__(self, library: Library) -> None:
-        self.library = library
-        self.accounts = accounts(library)
+    def __init__(self, workspace: Library) -> None:
+        self.workspace = workspace
+        self.accounts = account_states(workspace)
         """As they are when it starts."""
         self.refreshed: list[Ref] = []
         self.renewed: list[Ref] = []
-        self.renewal: Outcome | None = None
+        self.renewal_result: CommandResult | None = None
         """What comes of a renewal; None: every link stays as it is, and those that live are told."""
         self.now: Callable[[], float] = time.time
         self.resumed: list[str] = []
         self.downloaded: list[Ref] = []
         self.cancelled: list[Ref] = []
         self.paused = False
-        self.waiting: list[Update] = []
-        self.silence = 0.0
+        self.pending_updates: list[Update] = []
+        self.silent_seconds = 0.0
         self._wake: Callable[[], None] = lambda: None
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -56,80 +56,80 @@ class LibraryFeed:
 
     def push(self, update: Update) -> None:
         """Has the front end woken to take this."""
-        self.waiting.append(update)
+        self.pending_updates.append(update)
         self._wake()
 
-    def take(self) -> Update:
-        return self.waiting.pop(0) if self.waiting else Update(states={})
+    def take_update(self) -> Update:
+        return self.pending_updates.pop(0) if self.pending_updates else Update(states={})
 
-    def send(self, command: Command) -> "Future[Outcome]":
-        done: Future[Outcome] = Future()
-        done.set_result(self._done(command))
+    def send(self, command: Command) -> "Future[CommandResult]":
+        done: Future[CommandResult] = Future()
+        done.set_result(self._perform(command))
         return done
 
-    def _done(self, command: Command) -> Outcome:
+    def _perform(self, command: Command) -> CommandResult:
         match command:
             case Refresh(refs):
                 self.refreshed += refs
-                return Outcome(message=f"asking {len(refs)}")
+                return CommandResult(message=f"asking {len(refs)}")
             case Renew(refs):
                 self.renewed += refs
-                links = [job_state.primary_link(self.library.board()[ref]) for ref in refs]
+                links = [job_state.primary_link(self.workspace.board()[ref]) for ref in refs]
                 living = tuple(link for link in links if link and not expiry.is_expired(link, self.now()))
-                return self.renewal or Outcome(message="renewed", links=living)
+                return self.renewal_result or CommandResult(message="renewed", links=living)
             case Download(refs):
                 self.downloaded += refs
-                return Outcome(message=f"downloading {len(refs)}")
+                return CommandResult(message=f"downloading {len(refs)}")
             case Cancel(refs):
                 self.cancelled += refs
-                return Outcome(message=f"{len(refs)} called off")
+                return CommandResult(message=f"{len(refs)} called off")
             case Pause(paused):
                 self.paused = paused
                 self.push(Update(states={}, role="paused" if paused else "polling"))
-                return Outcome(message="asking is paused" if paused else "asking goes on")
+                return CommandResult(message="asking is paused" if paused else "asking goes on")
             case Resume(account):
                 self.resumed.append(account)
-                return Outcome(message=f"{account} is tried again")
-            case Remember(values):
-                self.library.journal.remember(values)
-                return Outcome()
+                return CommandResult(message=f"{account} is tried again")
+            case SaveUiState(values):
+                self.workspace.journal.remember(values)
+                return CommandResult()
             case _:
                 try:
-                    _, outcome = self.library.change(command)
+                    _, outcome = self.workspace.change(command)
                 except WatchlistError as error:
-                    return Outcome(ok=False, message=str(error))
-                states = self.library.board()
+                    return CommandResult(ok=False, message=str(error))
+                states = self.workspace.board()
                 self.push(Update(states=states, order=tuple(states)))
-                return Outcome(message="done", removed=outcome.cut)
+                return CommandResult(message="done", removed=outcome.cut)
 
-    def look(self, ref: Ref) -> "Future[Detail]":
-        done: Future[Detail] = Future()
-        body = self.library.journal.body(ref)
-        changes, asks = self.library.journal.changes([ref])[ref], self.library.journal.asks(ref, 200)
-        detail = Detail(ref=ref, changes=changes, asks=asks)
-        done.set_result(replace(detail, body=body[0], body_at=body[1]) if body else detail)
+    def job_history(self, ref: Ref) -> "Future[JobHistory]":
+        done: Future[JobHistory] = Future()
+        body = self.workspace.journal.body(ref)
+        changes, asks = self.workspace.journal.changes([ref])[ref], self.workspace.journal.asks(ref, 200)
+        detail = JobHistory(ref=ref, phase_changes=changes, requests=asks)
+        done.set_result(replace(detail, body=body[0], body_received_at=body[1]) if body else detail)
         return done
 
-    def recent(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
+    def recent_changes(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
         done: Future[tuple[PhaseChange, ...]] = Future()
-        done.set_result(self.library.journal.recent(limit))
+        done.set_result(self.workspace.journal.recent(limit))
         return done
 
     def silent_for(self) -> float:
-        return self.silence
+        return self.silent_seconds
 
     def close(self) -> None:
-        self.library.close()
+        self.workspace.close()
 
 
-def accounts(library: Library) -> dict[str, AccountState]:
+def account_states(workspace: Library) -> dict[str, AccountState]:
     """Every account of the library, well if it has a key."""
     return {
         name: replace(state, health=Health.OK) if state.health is Health.UNTRIED else state
-        for name, state in startup.initial_accounts(library).items()
+        for name, state in startup.initial_accounts(workspace).items()
     }
 
 
-def with_state(state: JobState) -> Update:
+def update_of(state: JobState) -> Update:
     """An update of one job."""
     return Update(states={state.job.ref: state})

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
-from tui.engine.api import AccountState, Notice, Progress, Refresh
-from tui.engine.engine import Session
+from tui.engine.api import AccountState, DownloadProgress, Notice, Refresh
+from tui.engine.engine import Engine
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Library, Places
 
 KEY = "sk-0123456789abcdef"
 
 
-def library(
+def make_workspace(
     tmp: Path,
     base: str | Mapping[str, str],
     jobs: Mapping[str, tuple[str, ...]] | tuple[Job, ...] = (),
@@ -36,7 +36,7 @@ def library(
         )
     (tmp / "config.toml").write_text(tables + config)
     environ = {_variable(name): (keys or {}).get(name, KEY) for name in accounts}
-    found = Library(places(tmp), environ)
+    found = Library(workspace_paths(tmp), environ)
     if isinstance(jobs, Mapping):
         jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
     if jobs:
@@ -48,24 +48,24 @@ def _variable(account: str) -> str:
     return f"KEY_{account.upper().replace('-', '_')}"
 
 
-def places(tmp: Path) -> Places:
+def workspace_paths(tmp: Path) -> Places:
     return Places(config=tmp, state=tmp / "state", watchlist=tmp / "watchlist.toml")
 
 
-class Ear:
+class RecordingListener:
     """Keeps what a session tells."""
 
     def __init__(self) -> None:
-        self.heard: list[JobState] = []
+        self.states: list[JobState] = []
         self.order: tuple[Ref, ...] = ()
         self.accounts: dict[str, AccountState] = {}
-        self.role_text = ""
-        self.troubles: tuple[str, ...] = ()
+        self.last_role = ""
+        self.last_problems: tuple[str, ...] = ()
         self.notices: list[Notice] = []
-        self.downloads: list[Progress] = []
+        self.downloads: list[DownloadProgress] = []
 
     def state(self, state: JobState) -> None:
-        self.heard.append(state)
+        self.states.append(state)
 
     def listed(self, order: tuple[Ref, ...]) -> None:
         self.order = order
@@ -74,12 +74,12 @@ class Ear:
         self.accounts[state.name] = state
 
     def problems(self, problems: tuple[str, ...]) -> None:
-        self.troubles = problems
+        self.last_problems = problems
 
     def role(self, role: str) -> None:
-        self.role_text = role
+        self.last_role = role
 
-    def download(self, progress: Progress) -> None:
+    def download(self, progress: DownloadProgress) -> None:
         self.downloads.append(progress)
 
     def notice(self, notice: Notice) -> None:
@@ -87,12 +87,12 @@ class Ear:
 
 
 @asynccontextmanager
-async def running(session: Session) -> AsyncIterator[Session]:
+async def running_engine(engine: Engine) -> AsyncIterator[Engine]:
     """Opens the session and has it poll; an error of its own fails the test."""
-    session.open()
-    task = asyncio.create_task(session.run())
+    engine.open()
+    task = asyncio.create_task(engine.run())
     try:
-        yield session
+        yield engine
         assert not task.done(), task.exception()
     finally:
         task.cancel()

@@ -7,7 +7,7 @@ from tui.domain.models import Ref
 from tui.presentation.queries import SORT_KEYS, EvaluationContext, Filter, View, views
 
 
-def counts(states: Iterable[JobState], outlook: EvaluationContext) -> dict[View, int]:
+def view_counts(states: Iterable[JobState], outlook: EvaluationContext) -> dict[View, int]:
     """How many jobs each view shows."""
     found = dict.fromkeys(View, 0)
     for state in states:
@@ -16,7 +16,7 @@ def counts(states: Iterable[JobState], outlook: EvaluationContext) -> dict[View,
     return found
 
 
-def arranged(
+def expected_rows(
     states: Iterable[JobState],
     outlook: EvaluationContext,
     *,

@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.support.virtual_time import wall
+from tests.support.virtual_time import wall_time
 
 
-class Asked(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request: the instant, the last part of its path, its key."""
 
     at: float
@@ -16,44 +16,44 @@ class Asked(NamedTuple):
     key: str
 
 
-Reply = tuple[int, object, dict[str, str]]
+ScriptedResponse = tuple[int, object, dict[str, str]]
 """Status, body (bytes, or JSON), headers."""
 
 
-def running(**more: object) -> Reply:
+def running(**more: object) -> ScriptedResponse:
     return 200, {"data": {"status": "running", **more}}, {}
 
 
-def done(url: str | None) -> Reply:
+def done(url: str | None) -> ScriptedResponse:
     return 200, {"data": {"status": "success", "url": url}}, {}
 
 
-class Scripted:
+class ScriptedService:
     """An ASGI app in HeyGen v2's shape. `reply` is asked for each reply, `seconds` after the request came."""
 
-    def __init__(self, reply: Callable[[Asked], Reply], seconds: float = 0.0) -> None:
-        self.reply = reply
-        self.seconds = seconds
-        self.log: list[Asked] = []
-        self.under_way: dict[str, int] = {}
-        self.at_once = 0
+    def __init__(self, respond: Callable[[ReceivedRequest], ScriptedResponse], delay: float = 0.0) -> None:
+        self.respond = respond
+        self.delay = delay
+        self.requests: list[ReceivedRequest] = []
+        self.in_flight: dict[str, int] = {}
+        self.max_in_flight = 0
         """Most requests for one job at the same time."""
 
-    def times(self, job: str | None = None) -> list[float]:
-        return [asked.at for asked in self.log if job is None or asked.id == job]
+    def request_times(self, job: str | None = None) -> list[float]:
+        return [asked.at for asked in self.requests if job is None or asked.id == job]
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         key = headers.get("x-api-key") or headers.get("authorization", "")
-        asked = Asked(wall(), scope["path"].rpartition("/")[2], key)
-        self.log.append(asked)
-        self.under_way[asked.id] = self.under_way.get(asked.id, 0) + 1
-        self.at_once = max(self.at_once, self.under_way[asked.id])
+        asked = ReceivedRequest(wall_time(), scope["path"].rpartition("/")[2], key)
+        self.requests.append(asked)
+        self.in_flight[asked.id] = self.in_flight.get(asked.id, 0) + 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight[asked.id])
         try:
-            await asyncio.sleep(self.seconds)
+            await asyncio.sleep(self.delay)
         finally:
-            self.under_way[asked.id] -= 1
-        status, body, extra = self.reply(asked)
+            self.in_flight[asked.id] -= 1
+        status, body, extra = self.respond(asked)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         said = [(name.encode(), value.encode()) for name, value in extra.items()]
         await send({"type": "http.response.start", "status": status, "headers": said})

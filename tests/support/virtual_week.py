@@ -8,49 +8,63 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.virtual_time import DAY, MINUTE, WEEK, Wire, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.virtual_time import DAY, MINUTE, WEEK, VirtualTransport, wall_time
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
 from tui.storage.watchlist.file import Add
 
 RATE = 1.0
 """Asks a minute that each account may use: with less than it could use, it has to choose."""
-ENDS = ("fine", "fine", "fine", "fail", "pay", "timeout", "missing", "slow", "nolink", "odd", "limit", "flaky", "stuck")
+OUTCOMES = (
+    "fine",
+    "fine",
+    "fine",
+    "fail",
+    "pay",
+    "timeout",
+    "missing",
+    "slow",
+    "nolink",
+    "odd",
+    "limit",
+    "flaky",
+    "stuck",
+)
 ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
-TRUTH = {"fail": Phase.FAILED, "timeout": Phase.FAILED, "pay": Phase.BLOCKED, "missing": Phase.MISSING}
+PHASES = {"fail": Phase.FAILED, "timeout": Phase.FAILED, "pay": Phase.BLOCKED, "missing": Phase.MISSING}
 """What an end comes to; any other is a success, but for `stuck`, which never ends."""
 
 
-class Week(NamedTuple):
+class WeekResult(NamedTuple):
     """What came of it."""
 
     states: dict[Ref, JobState]
-    truth: dict[Ref, Phase]
+    expected: dict[Ref, Phase]
     simulator: Simulator
-    ear: Ear
+    listener: RecordingListener
 
 
-def truth(ref: Ref) -> Phase:
+def expected_phase(ref: Ref) -> Phase:
     """The phase that the job has on the simulator when everything is over."""
     end = ref.id.split("-")[1]
     if end == "stuck":
         return Phase.RUNNING
     if end == "timeout" and ref.account == "camb":
         return Phase.TIMED_OUT
-    return TRUTH.get(end, Phase.DONE)
+    return PHASES.get(end, Phase.DONE)
 
 
-async def lived(
+async def simulate_week(
     tmp: Path, count: int, seed: int = 0, *, span: float = WEEK, interval: float = MINUTE, rate: float = RATE
-) -> Week:
+) -> WeekResult:
     """`count` jobs arrive over the first six days and live a minute to six hours; `interval` is the configured most."""
     random = Random(seed)
     arrivals = sorted(
-        (random.uniform(0, span - DAY), Ref(ACCOUNTS[number % 4], f"j{number}-{random.choice(ENDS)}-x"))
+        (random.uniform(0, span - DAY), Ref(ACCOUNTS[number % 4], f"j{number}-{random.choice(OUTCOMES)}-x"))
         for number in range(count)
     )
     stories = [
@@ -58,11 +72,18 @@ async def lived(
         for _, ref in arrivals
         for life in [MINUTE * 360 ** random.random()]
     ]
-    simulator = Simulator(clock=wall, stories=stories, seed=seed)
+    simulator = Simulator(clock=wall_time, stories=stories, seed=seed)
     config = f'[polling]\nmax_interval = "{interval:g}s"\n'
-    library = fixtures.library(tmp, "http://sim.test", rate=rate, config=config)
-    ear = Ear()
-    session = Session(library, ear, wall=wall, random=Random(seed), transport=lambda: Wire(simulator), tick=10 * MINUTE)
+    library = fixtures.make_workspace(tmp, "http://sim.test", rate=rate, config=config)
+    ear = RecordingListener()
+    session = Engine(
+        library,
+        ear,
+        wall=wall_time,
+        random=Random(seed),
+        transport=lambda: VirtualTransport(simulator),
+        tick_interval=10 * MINUTE,
+    )
     session.open()
     running = asyncio.create_task(session.run())
     for at, ref in arrivals:
@@ -74,12 +95,12 @@ async def lived(
     with suppress(asyncio.CancelledError):
         await running
     library.close()
-    return Week(session.states, {ref: truth(ref) for _, ref in arrivals}, simulator, ear)
+    return WeekResult(session.states, {ref: expected_phase(ref) for _, ref in arrivals}, simulator, ear)
 
 
-def asks(week: Week) -> Counter[str]:
+def poll_counts(result: WeekResult) -> Counter[str]:
     """Asks by what the job was to come to."""
     found = Counter[str]()
-    for ref, state in week.states.items():
+    for ref, state in result.states.items():
         found[ref.id.split("-")[1]] += state.poll_count
     return found

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from tui.cli.output import print_message
 from tui.domain.job_state import JobState
 from tui.domain.models import FaultKind, Ref
-from tui.engine.api import AccountState, Health, Kind, Notice, Progress
+from tui.engine.api import AccountState, DownloadProgress, Health, Notice, NoticeKind
 
 _REFUSED_HEALTH = frozenset({Health.REFUSED, Health.NO_KEY})
 
@@ -65,10 +65,10 @@ class EngineSubscriber:
     def role(self, role: str) -> None:
         """Who polls: for screens."""
 
-    def download(self, progress: Progress) -> None:
+    def download(self, progress: DownloadProgress) -> None:
         """A download has moved: for who downloads."""
 
     def notice(self, notice: Notice) -> None:
         """Most are for screens: whoever waits hears of every change. What is downloaded by itself is said."""
-        if notice.kind in {Kind.SAVED, Kind.UNSAVED}:
+        if notice.kind in {NoticeKind.DOWNLOADED, NoticeKind.DOWNLOAD_FAILED}:
             print_message(notice.text)

@@ -32,7 +32,7 @@ from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
 from tui.dashboard.widgets.notifications import desktop_sequence
 from tui.dashboard.widgets.welcome import OnboardingInfo
-from tui.engine.api import Feed, Remember, Update
+from tui.engine.api import EngineHandle, SaveUiState, Update
 from tui.engine.thread import EngineThread
 from tui.presentation.queries import EvaluationContext
 from tui.runtime.signals import EXIT_INTERRUPTED, SCREEN_SHUTDOWN_SIGNALS, graceful_shutdown, terminal_restorer
@@ -59,7 +59,7 @@ class Babeltop(App[None]):
 
     def __init__(
         self,
-        engine: Feed,
+        engine: EngineHandle,
         settings: Settings,
         onboarding: OnboardingInfo,
         *,
@@ -178,11 +178,11 @@ class Babeltop(App[None]):
 
     def on_updates_available(self) -> None:
         """Hands what has changed to the dashboard."""
-        self._dashboard.apply_update(self._engine.take())
+        self._dashboard.apply_update(self._engine.take_update())
 
     def _save_preferences(self, name: str, value: object) -> None:
         if self._workspace is not None:
-            self._engine.send(Remember({name: value}))
+            self._engine.send(SaveUiState({name: value}))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every command of the table."""

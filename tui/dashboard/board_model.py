@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tui.dashboard.row_index import RowIndex
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.engine.api import AccountState, Health, Progress, Stage, Update
+from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health, Update
 from tui.presentation.columns import ASCII, UNICODE, RenderOptions
 from tui.presentation.queries import EvaluationContext, Filter, View
 
@@ -26,7 +26,7 @@ class BoardModel:
         self.problems: tuple[str, ...] = ()
         self.role = ""
         """Whom this console follows, or that it is paused, as `Update` has it; "" while it polls."""
-        self.downloads: dict[Ref, Progress] = {}
+        self.downloads: dict[Ref, DownloadProgress] = {}
         """Those that are on their way or failed."""
         self._download_progress: dict[Ref, float | None] = {}
         self.marks: set[Ref] = set()
@@ -66,12 +66,12 @@ class BoardModel:
         if update.problems is not None:
             self.problems = update.problems
 
-    def _update_downloads(self, changed: Mapping[Ref, Progress]) -> None:
-        over = {ref for ref, told in changed.items() if told.stage in {Stage.SAVED, Stage.CANCELLED}}
+    def _update_downloads(self, changed: Mapping[Ref, DownloadProgress]) -> None:
+        over = {ref for ref, told in changed.items() if told.stage in {DownloadStage.SAVED, DownloadStage.CANCELLED}}
         told = {**self.downloads, **changed}
         self.downloads = {ref: told[ref] for ref in told if ref not in over and ref in self.states}
         self._download_progress = {
-            ref: told.share for ref, told in self.downloads.items() if told.stage is not Stage.FAILED
+            ref: told.fraction for ref, told in self.downloads.items() if told.stage is not DownloadStage.FAILED
         }
 
     def is_downloading(self, ref: Ref) -> bool:
@@ -86,7 +86,9 @@ class BoardModel:
     @property
     def render_options(self) -> RenderOptions:
         """How cells are to look, now."""
-        until = {name: account.until for name, account in self.accounts.items() if account.until is not None}
+        until = {
+            name: account.waits_until for name, account in self.accounts.items() if account.waits_until is not None
+        }
         quiet = {Health.REFUSED, Health.NO_KEY}
         stopped = {name for name, state in self.accounts.items() if self.is_paused or state.health in quiet}
         return RenderOptions(self.context, self._glyphs, until, frozenset(stopped), self.zone, self._download_progress)

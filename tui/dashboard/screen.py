@@ -30,7 +30,7 @@ from tui.dashboard.widgets.table_header import TableHeader
 from tui.dashboard.widgets.welcome import OnboardingInfo, Welcome
 from tui.domain.models import Ref
 from tui.engine.api import Command as Wish
-from tui.engine.api import Feed, Outcome, Update
+from tui.engine.api import CommandResult, EngineHandle, Update
 from tui.presentation.queries import View
 from tui.storage.config.settings import Alerts
 
@@ -65,7 +65,7 @@ class Dashboard(Screen[None]):
     def __init__(
         self,
         board: BoardModel,
-        engine: Feed,
+        engine: EngineHandle,
         *,
         commands: tuple[Command, ...],
         onboarding: OnboardingInfo,
@@ -272,7 +272,7 @@ class Dashboard(Screen[None]):
         self.action_run_command(command)
 
     def send_command(
-        self, command: Wish, on_result: Callable[[Outcome], None] | None = None, *, even_if_failed: bool = False
+        self, command: Wish, on_result: Callable[[CommandResult], None] | None = None, *, even_if_failed: bool = False
     ) -> None:
         """Sends a command to the engine, says what came of it and goes on where that is good, or `anyway`."""
         self.run_worker(
@@ -280,7 +280,11 @@ class Dashboard(Screen[None]):
         )
 
     async def _await_result(
-        self, future: "Future[Outcome]", on_result: Callable[[Outcome], None] | None, *, even_if_failed: bool
+        self,
+        future: "Future[CommandResult]",
+        on_result: Callable[[CommandResult], None] | None,
+        *,
+        even_if_failed: bool,
     ) -> None:
         outcome = await asyncio.wrap_future(future)
         self.toast(outcome.message, ok=outcome.ok)

@@ -107,11 +107,11 @@ def initial_accounts(workspace: Library) -> dict[str, AccountState]:
             name=name,
             provider=account.provider.name,
             title=account.provider.title,
-            hints=account.provider.ids,
+            id_patterns=account.provider.ids,
             kinds=tuple(account.provider.kinds),
             health=Health.UNTRIED if isinstance(key, Secret) else Health.NO_KEY,
             message="" if isinstance(key, Secret) else str(key),
-            per_minute=account.per_minute,
+            rate_per_minute=account.per_minute,
         )
     return found
 

@@ -34,94 +34,98 @@ class AccountState(Struct, frozen=True, kw_only=True):
     name: str
     provider: str
     title: str
-    hints: tuple[str, ...] = ()
+    id_patterns: tuple[str, ...] = ()
     """Regular expressions that this provider's ids often match."""
     kinds: tuple[str, ...] = ()
     health: Health = Health.UNTRIED
     message: str = ""
     """What is wrong and the way out; "" while nothing is."""
-    until: float | None = None
+    waits_until: float | None = None
     """Instant until which it waits, if it does."""
     http_status: int | None = None
     """What came when it was last told to wait: 429 or 503; None: it was not, or without such a word."""
-    failures: int = 0
+    consecutive_failures: int = 0
     """Asks in a row that found no service. One may be a cut connection."""
-    per_minute: float | None = None
+    rate_per_minute: float | None = None
     """Asks a minute that we allow ourselves now."""
     quota: tuple[int, int] | None = None
     """Asks left and the limit, as the service's headers said last."""
-    asks: int = 0
-    faults: int = 0
+    request_count: int = 0
+    fault_count: int = 0
     latency: float | None = None
     """Seconds that the last ask took."""
     skew: float | None = None
     """Seconds by which the service's clock is ahead of ours."""
-    deprecated: bool = False
+    is_deprecated: bool = False
     """The service says that this API will end."""
-    sunset: float | None = None
+    sunset_at: float | None = None
     """Instant at which it will, where it says so."""
 
 
-class Kind(StrEnum):
+class NoticeKind(StrEnum):
     """What a notice is about."""
 
     DONE = "done"
     FAILED = "failed"
-    CHANGED = "changed"
+    JOURNAL = "changed"
     ACCOUNT = "account"
     EXPIRING = "expiring"
     STALLED = "stalled"
     HOOK = "hook"
     """A hook of the operator's does not do what it should."""
-    SAVED = "saved"
+    DOWNLOADED = "saved"
     """A download that somebody wanted is whole."""
-    UNSAVED = "unsaved"
+    DOWNLOAD_FAILED = "unsaved"
     """A download failed."""
 
 
-class Stage(StrEnum):
+class DownloadStage(StrEnum):
     """How far a download is."""
 
     WAITING = "waiting"
-    FETCHING = "fetching"
+    DOWNLOADING = "fetching"
     SAVED = "saved"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
-class Progress(Struct, frozen=True, kw_only=True):
+class DownloadProgress(Struct, frozen=True, kw_only=True):
     """One job's download, as it is now."""
 
     ref: Ref
-    stage: Stage
-    name: str = ""
+    stage: DownloadStage
+    file_name: str = ""
     """The file that is on its way, or was last."""
-    have: int = 0
+    received_bytes: int = 0
     """Bytes of it that are there."""
-    total: int | None = None
+    total_bytes: int | None = None
     """Bytes of the whole file; None: it is not known."""
-    speed: float | None = None
+    bytes_per_second: float | None = None
     """Bytes a second; None: not known yet."""
     message: str = ""
     """Why it failed, and the way out."""
-    saved: tuple[DownloadedFile, ...] = ()
+    files: tuple[DownloadedFile, ...] = ()
     """All that was wanted and is there."""
 
     @property
-    def share(self) -> float | None:
+    def fraction(self) -> float | None:
         """Which part of the file is there, 0 to 1; None: not known."""
-        return min(1.0, self.have / self.total) if self.total else None
+        return min(1.0, self.received_bytes / self.total_bytes) if self.total_bytes else None
 
     @property
-    def left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """Seconds until the file is there, as fast as it goes now."""
-        return (self.total - self.have) / self.speed if self.total is not None and self.speed else None
+        return (
+            (self.total_bytes - self.received_bytes) / self.bytes_per_second
+            if self.total_bytes is not None and self.bytes_per_second
+            else None
+        )
 
 
 class Notice(NamedTuple):
     """Something that happened, worth a toast or a bell."""
 
-    kind: Kind
+    kind: NoticeKind
     text: str
     ref: Ref | None
     at: float
@@ -151,7 +155,7 @@ class Pause(Struct, frozen=True):
     paused: bool
 
 
-class Remember(Struct, frozen=True):
+class SaveUiState(Struct, frozen=True):
     """Keep these for the next start, by name; each is plain data. What has another name stays as it is."""
 
     values: Mapping[str, object]
@@ -161,7 +165,7 @@ class Download(Struct, frozen=True):
     """Save the files of these jobs, what is there already left as it is."""
 
     refs: tuple[Ref, ...]
-    dir: str | None = None
+    folder: str | None = None
     """Where to; None: where the settings say."""
 
 
@@ -171,10 +175,10 @@ class Cancel(Struct, frozen=True):
     refs: tuple[Ref, ...]
 
 
-Command = Operation | Refresh | Renew | Resume | Pause | Remember | Download | Cancel
+Command = Operation | Refresh | Renew | Resume | Pause | SaveUiState | Download | Cancel
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class CommandResult(Struct, frozen=True, kw_only=True):
     """What came of a command."""
 
     ok: bool = True
@@ -186,15 +190,15 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """After `Renew`, the links of the jobs' rows that live, in the jobs' order."""
 
 
-class Detail(Struct, frozen=True, kw_only=True):
+class JobHistory(Struct, frozen=True, kw_only=True):
     """What the journal holds of one job, for its detail pane."""
 
     ref: Ref
     body: bytes | None = None
     """The last raw body, at most 64 KiB, without the key."""
-    body_at: float | None = None
-    changes: tuple[PhaseChange, ...] = ()
-    asks: tuple[RequestRecord, ...] = ()
+    body_received_at: float | None = None
+    phase_changes: tuple[PhaseChange, ...] = ()
+    requests: tuple[RequestRecord, ...] = ()
     """Its last asks, newest first."""
 
 
@@ -211,30 +215,30 @@ class Update(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] | None = None
     """Banners: a broken watchlist, a journal that cannot be written."""
     notices: tuple[Notice, ...] = ()
-    downloads: Mapping[Ref, Progress] = {}
+    downloads: Mapping[Ref, DownloadProgress] = {}
     """Downloads that have moved, conflated by ref."""
 
 
-class Feed(Protocol):
+class EngineHandle(Protocol):
     """The engine, as a front end sees it. Every method is called from the front end's own thread."""
 
     def start(self, wake: Callable[[], None]) -> None:
         """Starts the engine. `wake` is called, from any thread, when there is something to take."""
         ...
 
-    def take(self) -> Update:
+    def take_update(self) -> Update:
         """What has changed since the last call."""
         ...
 
-    def send(self, command: Command) -> "Future[Outcome]":
+    def send(self, command: Command) -> "Future[CommandResult]":
         """Has the engine do it."""
         ...
 
-    def look(self, ref: Ref) -> "Future[Detail]":
+    def job_history(self, ref: Ref) -> "Future[JobHistory]":
         """Asks for what the journal holds of a job."""
         ...
 
-    def recent(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
+    def recent_changes(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
         """Asks for the last phase changes of all jobs, newest first."""
         ...
 

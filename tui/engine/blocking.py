@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Aside(Protocol):
+class RunBlocking(Protocol):
     """Does the work, and returns or raises what it does."""
 
     def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
@@ -18,6 +18,6 @@ class Aside(Protocol):
         ...
 
 
-async def at_once(work: Callable[[], T], /) -> T:
+async def run_inline(work: Callable[[], T], /) -> T:
     """Does it on the loop."""
     return work()

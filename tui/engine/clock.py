@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-SUSPENDED = 30.0
+SUSPEND_GAP = 30.0
 """Seconds that the wall clock must have run ahead of the monotonic clock for it to count as a suspend."""
-TOLERATED = 0.5
+MAX_DRIFT = 0.5
 """Seconds by which the two may part unheeded: a read takes time, and a clock is often set by less."""
 
 
@@ -27,7 +27,7 @@ class Clock:
         waited for is to be moved along.
         """
         gap = self._wall() - self.now()
-        if abs(gap) < TOLERATED:
+        if abs(gap) < MAX_DRIFT:
             return 0.0
         self._offset += gap
         return gap

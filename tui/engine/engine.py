@@ -13,50 +13,50 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDED, Ref
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.accounts.api_migration import Turn
-from tui.engine.api import AccountState, Command, Detail, Health, Kind, Notice, Outcome
-from tui.engine.blocking import Aside, at_once
-from tui.engine.clock import SUSPENDED, Clock
-from tui.engine.command_handler import Orders
-from tui.engine.consoles.leader_election import Leading, Role
-from tui.engine.consoles.watchlist_watcher import Watching
+from tui.engine.api import AccountState, Command, CommandResult, Health, JobHistory, Notice, NoticeKind
+from tui.engine.blocking import RunBlocking, run_inline
+from tui.engine.clock import SUSPEND_GAP, Clock
+from tui.engine.command_handler import CommandHandler
+from tui.engine.consoles.leader_election import ConsoleRole, LeaderElection
+from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
 from tui.engine.downloads.job import JobFiles
 from tui.engine.downloads.queue import Downloads
 from tui.engine.http.client import Bounds, Client, Transport
-from tui.engine.journal.fallback import Keeping
-from tui.engine.journal.pruner import Pruning
+from tui.engine.journal.fallback import JournalFallback
+from tui.engine.journal.pruner import JournalPruner
 from tui.engine.notifications.alert_monitor import Alerts, Occasion
-from tui.engine.polling.job_store import HURRIED, Ledger, Listener
-from tui.engine.polling.link_renewer import Links, Renewed
-from tui.engine.polling.poll_executor import Asking
+from tui.engine.polling.job_store import POLL_IMMEDIATELY, EngineListener, JobStore
+from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
+from tui.engine.polling.poll_executor import PollExecutor
 from tui.engine.polling.poller import Poller
-from tui.engine.polling.user_poll import Check
+from tui.engine.polling.user_poll import UserPoll
 from tui.storage.journal.journal import JournalError
 from tui.storage.journal.rate_limits import Budgets
 from tui.storage.workspace import Library
 
-TICK = 1.0
+TICK_INTERVAL = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
-RESPREAD = 30.0
+SUSPEND_SPREAD = 30.0
 """Seconds over which what became due during a suspend is spread."""
 
 log = logging.getLogger(__name__)
 
 
-class Session:
+class Engine:
     """One engine over one library. Made on the loop that runs it."""
 
     def __init__(
         self,
-        library: Library,
-        listener: Listener,
+        workspace: Library,
+        listener: EngineListener,
         *,
         wall: Callable[[], float] = time.time,
         random: Random | None = None,
         transport: Transport | None = None,
-        only: Collection[Ref] | None = None,
-        bounds: Bounds = Bounds(),  # noqa: B008  frozen
-        tick: float = TICK,
-        aside: Aside = at_once,
+        subset: Collection[Ref] | None = None,
+        limits: Bounds = Bounds(),  # noqa: B008  frozen
+        tick_interval: float = TICK_INTERVAL,
+        run_blocking: RunBlocking = run_inline,
         hooks: Callable[[Occasion], None] | None = None,
     ) -> None:
         """`wall` gives instants, the loop's own clock the time that passes. `transport` replaces the network.
@@ -66,304 +66,316 @@ class Session:
         tells the operator's hooks; None: they are told nothing.
         """
         random = random or Random()
-        self._library = library
+        self._workspace = workspace
         self._random = random
         self._transport = transport
-        self._only = only
-        self._bounds = bounds
-        self._tick = tick
+        self._subset = subset
+        self._limits = limits
+        self._tick_interval = tick_interval
         self._clock = Clock(wall, asyncio.get_running_loop().time)
-        self._alerts = Alerts(listener, library, self._clock.now, hooks)
-        self._listener: Listener = self._alerts
+        self._alert_monitor = Alerts(listener, workspace, self._clock.now, hooks)
+        self._listener: EngineListener = self._alert_monitor
         self._tls = functools.cache(httpx.create_ssl_context)
         self._accounts = {
-            name: LiveAccount(account, self._clock.now, random, library.heir, self._budgets, self._heeded)
-            for name, account in library.accounts.items()
+            name: LiveAccount(account, self._clock.now, random, workspace.heir, self._rate_limits, self._now_synced)
+            for name, account in workspace.accounts.items()
         }
-        self._ledger = Ledger(
-            library,
+        self._job_store = JobStore(
+            workspace,
             self._accounts,
             self._listener,
             now=self._clock.now,
             random=random,
-            queue=self._queue,
-            changed=self._alerts.changed,
+            update_queue=self._update_queue,
+            on_phase_change=self._alert_monitor.changed,
         )
-        self._asking = Asking(self._ledger, told=self._heard, turned=self._turned, now=self._clock.now)
+        self._poll_executor = PollExecutor(
+            self._job_store, on_response=self._on_response, on_migration=self._record_migration, now=self._clock.now
+        )
         self._pollers = {
-            name: Poller(live, self._asking.due, self._asking.joins, self._tls, transport, bounds)
+            name: Poller(
+                live, self._poll_executor.run_batch, self._poll_executor.can_batch, self._tls, transport, limits
+            )
             for name, live in self._accounts.items()
         }
-        self._watching = Watching(library, self._ledger, only, self._clock.now)
-        self._keeping = Keeping(library, self._ledger, asyncio.get_running_loop().time)
-        self._leading = Leading(library, asyncio.get_running_loop().time, partly=only is not None)
-        self.links = Links(self._accounts, self._ledger, self._asking.anew, self._connect, self._clock.now)
+        self._watchlist_watcher = WatchlistWatcher(workspace, self._job_store, subset, self._clock.now)
+        self._journal_fallback = JournalFallback(workspace, self._job_store, asyncio.get_running_loop().time)
+        self._leader_election = LeaderElection(
+            workspace, asyncio.get_running_loop().time, subset_only=subset is not None
+        )
+        self.link_renewer = LinkRenewer(
+            self._accounts, self._job_store, self._poll_executor.renew, self._open_client, self._clock.now
+        )
         """Links that are good when somebody wants one."""
-        self._role = Role(polling=True)
+        self._role = ConsoleRole(is_leader=True)
         self._paused = False
-        self._pruning = Pruning(library, self._clock.now)
-        self._noticed = 0
+        self._journal_pruner = JournalPruner(workspace, self._clock.now)
+        self._shown_notice_count = 0
         files = JobFiles(
-            library,
-            self._ledger,
+            workspace,
+            self._job_store,
             self._accounts,
             tell=self._listener.download,
-            fresh=self.links.fresh,
+            fresh=self.link_renewer.get_live,
             now=self._clock.now,
-            aside=aside,
+            aside=run_blocking,
             tls=self._tls,
             transport=transport,
             random=random,
         )
-        self.downloads = Downloads(library, self._ledger, self._listener, files, leads=self._leads, now=self._clock.now)
+        self.downloads = Downloads(
+            workspace, self._job_store, self._listener, files, leads=self._is_leader, now=self._clock.now
+        )
         """What is fetched of the results."""
-        self._orders = Orders(
-            library,
-            self._ledger,
+        self._command_handler = CommandHandler(
+            workspace,
+            self._job_store,
             self._accounts,
-            listed=self._watching.listed,
-            unlock=self._unlock,
-            pause=self._pause,
+            sync_watchlist=self._watchlist_watcher.apply,
+            reload_key=self._reload_key,
+            set_paused=self._set_paused,
             downloads=self.downloads,
-            aside=aside,
-            links=self.links,
+            run_blocking=run_blocking,
+            link_renewer=self.link_renewer,
             now=self._clock.now,
         )
-        self._told: dict[str, AccountState] = {}
+        self._published_accounts: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
-            live.unlock(library.key(name))
+            live.unlock(workspace.key(name))
 
-    def _leads(self) -> bool:
+    def _is_leader(self) -> bool:
         """It does what the watchlist wants done of itself."""
-        return self._role.polling and self._only is None
+        return self._role.is_leader and self._subset is None
 
-    def _budgets(self) -> Budgets:
-        return self._library.journal.budgets
+    def _rate_limits(self) -> Budgets:
+        return self._workspace.journal.budgets
 
     @property
     def states(self) -> dict[Ref, JobState]:
         """The board, in the watchlist's order."""
-        return self._ledger.states
+        return self._job_store.states
 
-    def open(self, *, patient: bool = False) -> None:
+    def open(self, *, tolerate_errors: bool = False) -> None:
         """Puts the watchlist on the board, with what the journal knows of it. Raises WatchlistError and JournalError.
 
         `patient`: a watchlist that cannot be read is a problem on the board, and waited for; without a journal that
         can be written, nothing is kept.
         """
-        if patient:
-            self._keeping.open()
-        self._recall()
-        self._watching.open(patient=patient)
-        self._tell_accounts()
+        if tolerate_errors:
+            self._journal_fallback.open()
+        self._load_refused_successors()
+        self._watchlist_watcher.open(tolerate_errors=tolerate_errors)
+        self._publish_accounts()
 
-    def _recall(self) -> None:
+    def _load_refused_successors(self) -> None:
         """What is known from before of the successors of APIs that are over. Raises JournalError."""
         for name, live in self._accounts.items():
             if live.succession.heir is not None:
-                known = self._library.journal.successors.refusals(name, live.succession.heir.provider.name)
+                known = self._workspace.journal.successors.refusals(name, live.succession.heir.provider.name)
                 live.succession.recall(known)
 
-    def settled(self, ref: Ref) -> bool:
+    def is_settled(self, ref: Ref) -> bool:
         """The job has ended, and its result is not on its way."""
         state = self.states[ref]
-        coming = state.fault is None and not state.job.archived and self._ledger.plans.wants_result(state)
+        coming = state.fault is None and not state.job.archived and self._job_store.scheduler.wants_result(state)
         return state.phase in ENDED and not coming
 
     async def run(self) -> None:
         """Polls, or follows who does, until it is cancelled; the journal is whole afterwards."""
         try:
-            self._take_part()
+            self._update_role()
             self._listener.role(self._role.text)
             async with asyncio.TaskGroup() as tasks:
                 for poller in self._pollers.values():
                     tasks.create_task(poller.run())
                 tasks.create_task(self.downloads.run())
-                tasks.create_task(self._ticks())
+                tasks.create_task(self._run_ticks())
         finally:
-            self._ledger.entries.flush()
-            self._alerts.tell()
-            self._leading.end()
+            self._job_store.journal_writer.flush()
+            self._alert_monitor.tell()
+            self._leader_election.release()
 
-    def _queue(self, ref: Ref, at: float | None) -> None:
+    def _update_queue(self, ref: Ref, at: float | None) -> None:
         """Who follows, or is paused, asks nothing but what a person wants at once."""
         self.downloads.consider(ref)
         poller = self._pollers.get(ref.account)
-        if poller is not None and at is not None and (self._asks or at == HURRIED):
-            poller.put(ref, at)
+        if poller is not None and at is not None and (self._is_polling or at == POLL_IMMEDIATELY):
+            poller.add(ref, at)
         elif poller is not None:
-            poller.drop(ref)
+            poller.remove(ref)
 
     @property
-    def _asks(self) -> bool:
-        return self._role.polling and not self._paused
+    def _is_polling(self) -> bool:
+        return self._role.is_leader and not self._paused
 
-    def _pause(self, paused: bool) -> Outcome:
+    def _set_paused(self, paused: bool) -> CommandResult:
         """Asks nothing by itself from now on, or goes on."""
-        if not self._role.polling:
-            return Outcome(ok=False, message=f"this console is {self._role.text}: Z has to be pressed over there")
+        if not self._role.is_leader:
+            return CommandResult(ok=False, message=f"this console is {self._role.text}: Z has to be pressed over there")
         if paused is not self._paused:
             self._paused = paused
             self._listener.role("paused" if paused else self._role.text)
             if paused:
-                self._drop_all()
+                self._empty_queues()
             else:
-                self._ledger.resume()
-        return Outcome(
+                self._job_store.take_over()
+        return CommandResult(
             message="asking is paused: what is not asked for by hand grows old" if paused else "asking goes on"
         )
 
-    def _drop_all(self) -> None:
+    def _empty_queues(self) -> None:
         for ref in self.states:
-            self._queue(ref, None)
+            self._update_queue(ref, None)
 
     # What passes by itself.
 
-    async def _ticks(self) -> None:
+    async def _run_ticks(self) -> None:
         while True:
-            await asyncio.sleep(self._tick)
-            self._follow_clock()
-            self._take_part()
-            self._watching.look()
-            for name in self._library.changed_keys():
-                self._unlock(name)
-            self._read_journal()
-            self._keeping.look()
-            self._tell_accounts()
-            self._alerts.pass_time()
-            if self._role.polling:
-                self._pruning.look(self.states)
+            await asyncio.sleep(self._tick_interval)
+            self._sync_clock()
+            self._update_role()
+            self._watchlist_watcher.check()
+            for name in self._workspace.changed_keys():
+                self._reload_key(name)
+            self._merge_journal_changes()
+            self._journal_fallback.check()
+            self._publish_accounts()
+            self._alert_monitor.pass_time()
+            if self._role.is_leader:
+                self._journal_pruner.run_if_due(self.states)
 
-    def _take_part(self) -> None:
+    def _update_role(self) -> None:
         """Polls where nobody else does; else shows what the poller says, and that it says nothing any more."""
-        before, role = self._role, self._leading.look()
+        before, role = self._role, self._leader_election.update()
         self._role = role
-        self._ledger.problem("lease", role.problem)
+        self._job_store.set_problem("lease", role.problem)
         if role.text != before.text:
             self._listener.role(role.text)
-        if role.polling and not before.polling:
-            self._ledger.resume()
-        elif before.polling and not role.polling:
-            self._drop_all()
-        if role.silent:
-            self._ledger.outdate()
+        if role.is_leader and not before.is_leader:
+            self._job_store.take_over()
+        elif before.is_leader and not role.is_leader:
+            self._empty_queues()
+        if role.is_silent:
+            self._job_store.mark_all_stale()
         for account in role.accounts:
-            self._tell(account)
-        if role.polling:
-            self._leading.beat((live.refreshed() for live in self._accounts.values()), paused=self._paused)
+            self._publish_account_state(account)
+        if role.is_leader:
+            self._leader_election.write_heartbeat(
+                (live.refreshed() for live in self._accounts.values()), is_paused=self._paused
+            )
 
-    def _follow_clock(self) -> None:
+    def _sync_clock(self) -> None:
         """After a suspend, what became due is spread; where the clock was set, the schedule moves along with it."""
         gap = self._clock.correct()
         if gap:
             for live in self._accounts.values():
                 live.jumped()
-        if gap >= SUSPENDED:
+        if gap >= SUSPEND_GAP:
             for poller in self._pollers.values():
-                poller.respread(lambda: self._random.uniform(0, RESPREAD))
+                poller.spread_overdue(lambda: self._random.uniform(0, SUSPEND_SPREAD))
         elif gap:
             for name, poller in self._pollers.items():
                 self._accounts[name].shift(gap)
                 poller.shift(gap)
-            self._ledger.shift(gap)
+            self._job_store.shift_schedule(gap)
 
-    def _heeded(self) -> float:
+    def _now_synced(self) -> float:
         """The instant by which an ask is dated. A second after waking the next tick is yet to come."""
-        self._follow_clock()
+        self._sync_clock()
         return self._clock.now()
 
-    def _read_journal(self) -> None:
+    def _merge_journal_changes(self) -> None:
         """Takes over what other processes asked."""
         try:
-            news = self._library.journal.news()
+            news = self._workspace.journal.news()
         except JournalError as error:
-            self._ledger.problem("news", str(error))
+            self._job_store.set_problem("news", str(error))
             return
-        self._ledger.problem("news", "")
+        self._job_store.set_problem("news", "")
         for state in news.values():
-            self._ledger.adopt(state, following=not self._role.polling)
-        notices = self._library.journal.notices
-        for text in notices[self._noticed :]:
-            self._listener.notice(Notice(Kind.CHANGED, text, None, self._clock.now()))
-        self._noticed = len(notices)
+            self._job_store.merge_external(state, is_follower=not self._role.is_leader)
+        notices = self._workspace.journal.notices
+        for text in notices[self._shown_notice_count :]:
+            self._listener.notice(Notice(NoticeKind.JOURNAL, text, None, self._clock.now()))
+        self._shown_notice_count = len(notices)
 
-    def _unlock(self, name: str) -> None:
+    def _reload_key(self, name: str) -> None:
         live = self._accounts[name]
-        live.unlock(self._library.key(name))
-        self._pollers[name].renew()
-        self._ledger.reconsider(name)
-        self._tell_account(live)
+        live.unlock(self._workspace.key(name))
+        self._pollers[name].reconnect()
+        self._job_store.on_key_changed(name)
+        self._publish_account(live)
 
-    def _turned(self, live: LiveAccount, ref: Ref, turn: Turn) -> None:
+    def _record_migration(self, live: LiveAccount, ref: Ref, step: Turn) -> None:
         """Keeps what was decided about the successor of an API that is over, and says where an account has moved."""
-        now, successors = self._clock.now(), self._library.journal.successors
+        now, successors = self._clock.now(), self._workspace.journal.successors
         try:
-            if turn is Turn.MOVED:
+            if step is Turn.MOVED:
                 provider = live.account.provider
                 text = f"{ref.account} has moved to {provider.title}: the API that it was asked at is over"
-                self._listener.notice(Notice(Kind.ACCOUNT, text, None, now))
-                self._ledger.moved(ref.account)
+                self._listener.notice(Notice(NoticeKind.ACCOUNT, text, None, now))
+                self._job_store.on_account_moved(ref.account)
                 successors.moved(ref.account, provider.name, now)
-            elif turn is Turn.REFUSED and live.succession.heir is not None:
+            elif step is Turn.REFUSED and live.succession.heir is not None:
                 successors.refused(ref.account, ref.id, live.succession.heir.provider.name, now)
         except JournalError as error:
             log.warning("%s", error)
 
-    def _heard(self, live: LiveAccount) -> None:
+    def _on_response(self, live: LiveAccount) -> None:
         """An answer came. What held back all others may be over, whatever becomes of its own job."""
-        self._pollers[live.account.name].look()
-        self._tell_account(live)
+        self._pollers[live.account.name].wake()
+        self._publish_account(live)
 
-    def _tell_accounts(self) -> None:
+    def _publish_accounts(self) -> None:
         for live in self._accounts.values():
-            self._tell_account(live)
+            self._publish_account(live)
 
-    def _tell_account(self, live: LiveAccount) -> None:
+    def _publish_account(self, live: LiveAccount) -> None:
         """Who follows shows what the poller finds, once it has said so."""
-        if self._role.polling or live.account.name not in self._told:
-            self._tell(live.refreshed())
+        if self._role.is_leader or live.account.name not in self._published_accounts:
+            self._publish_account_state(live.refreshed())
 
-    def _tell(self, state: AccountState) -> None:
-        told = self._told.get(state.name)
+    def _publish_account_state(self, state: AccountState) -> None:
+        told = self._published_accounts.get(state.name)
         if told == state:
             return
-        self._told[state.name] = state
+        self._published_accounts[state.name] = state
         self._listener.account(state)
         if state.health is Health.REFUSED and (told is None or told.health is not Health.REFUSED):
             text = f"{state.name} is not asked any more: {state.message}"
-            self._listener.notice(Notice(Kind.ACCOUNT, text, None, self._clock.now()))
+            self._listener.notice(Notice(NoticeKind.ACCOUNT, text, None, self._clock.now()))
 
     # What a person wants.
 
-    async def perform(self, command: Command) -> Outcome:
+    async def perform(self, command: Command) -> CommandResult:
         """Does it and says what came of it. A command that cannot be done is an outcome, not an exception."""
-        return await self._orders.perform(command)
+        return await self._command_handler.perform(command)
 
-    def look(self, ref: Ref) -> Detail:
+    def job_history(self, ref: Ref) -> JobHistory:
         """What the journal holds of one job; nothing where it cannot be read."""
-        return self._orders.look(ref)
+        return self._command_handler.job_history(ref)
 
-    def recent(self, limit: int) -> tuple[PhaseChange, ...]:
+    def recent_changes(self, limit: int) -> tuple[PhaseChange, ...]:
         """The last phase changes of all jobs, newest first; nothing where the journal cannot be read."""
-        return self._orders.recent(limit)
+        return self._command_handler.recent_changes(limit)
 
     # Once, now.
 
-    async def check(self, refs: Iterable[Ref]) -> None:
+    async def poll_once(self, refs: Iterable[Ref]) -> None:
         """Asks each job once, now, within its account's pace, and for the result of what is done."""
-        check = Check(self._accounts, self._ledger, self._asking.one, self._connect, self._clock.now)
+        check = UserPoll(self._accounts, self._job_store, self._poll_executor.poll, self._open_client, self._clock.now)
         try:
             await check.run(refs)
         finally:
-            self._ledger.entries.flush()
-            self._alerts.tell()
+            self._job_store.journal_writer.flush()
+            self._alert_monitor.tell()
 
-    async def renew(self, refs: Iterable[Ref]) -> list[Renewed]:
+    async def renew(self, refs: Iterable[Ref]) -> list[RenewalResult]:
         """Asks each job for fresh links, once, now, within its account's pace."""
         try:
-            return await self.links.renewed(refs)
+            return await self.link_renewer.renew_all(refs)
         finally:
-            self._ledger.entries.flush()
+            self._job_store.journal_writer.flush()
 
-    def _connect(self, live: LiveAccount) -> Client:
-        return live.client(self._tls, self._transport, self._bounds)
+    def _open_client(self, live: LiveAccount) -> Client:
+        return live.client(self._tls, self._transport, self._limits)

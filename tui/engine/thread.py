@@ -15,32 +15,42 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Ref
-from tui.engine.api import AccountState, Command, Detail, Kind, Notice, Outcome, Progress, Stage, Update
+from tui.engine.api import (
+    AccountState,
+    Command,
+    CommandResult,
+    DownloadProgress,
+    DownloadStage,
+    JobHistory,
+    Notice,
+    NoticeKind,
+    Update,
+)
 from tui.engine.http.dns_loop import EngineLoop
 from tui.storage.workspace import Library
 
 if TYPE_CHECKING:
-    from tui.engine.engine import Session
+    from tui.engine.engine import Engine
     from tui.engine.http.client import Transport
 
 T = TypeVar("T")
 
-WAKE_EVERY = 0.1
+WAKE_INTERVAL = 0.1
 """Seconds between two wake-ups of the front end."""
-NOTICES = 1000
+MAX_NOTICES = 1000
 """Notices that wait for a front end; the oldest go first."""
-CLOSING = 3.0
+CLOSE_TIMEOUT = 3.0
 """Seconds that the engine has to end."""
-BEAT = 1.0
+LOOP_HEARTBEAT_INTERVAL = 1.0
 """Seconds between two heartbeats."""
-PAUSES = (1.0, 30.0)
+RESTART_DELAYS = (1.0, 30.0)
 """Seconds before a dead engine is started again: at first, doubling, and at most."""
-LIVED = 60.0
+STABLE_AFTER = 60.0
 """Seconds after which an engine that dies is one that had been well: the pauses begin anew."""
-CALM = 10.0
+FAILURE_SHOWN_FOR = 10.0
 """Seconds that an engine must have lived for its predecessor's end to be told no more."""
 
-DOWN = "the engine is not running; it is being started"
+NOT_RUNNING = "the engine is not running; it is being started"
 
 log = logging.getLogger(__name__)
 
@@ -56,94 +66,96 @@ class Outbox:
         """`wake` is called on the engine's thread."""
         self._lock = threading.Lock()
         self._wake = wake
-        self._rung = False
-        self._woken_at = -WAKE_EVERY
-        self._notices: deque[Notice] = deque(maxlen=NOTICES)
+        self._wake_scheduled = False
+        self._woken_at = -WAKE_INTERVAL
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._states: dict[Ref, JobState] = {}
         self._accounts: dict[str, AccountState] = {}
-        self._downloads: dict[Ref, Progress] = {}
-        self._under_way: set[Ref] = set()
+        self._downloads: dict[Ref, DownloadProgress] = {}
+        self._unfinished_downloads: set[Ref] = set()
         """Downloads that an engine which died leaves unfinished."""
         self._order: tuple[Ref, ...] | None = None
         self._removed: set[Ref] = set()
-        self._listed: frozenset[Ref] = frozenset()
+        self._listed_refs: frozenset[Ref] = frozenset()
         self._role: str | None = None
         self._problems: tuple[str, ...] = ()
-        self._troubled = False
+        self._problems_changed = False
         self._failure = ""
 
     def state(self, state: JobState) -> None:
         """A job's state is new."""
         with self._lock:
             self._states[state.job.ref] = state
-        self._ring()
+        self._schedule_wake()
 
     def listed(self, order: tuple[Ref, ...]) -> None:
         """The watchlist holds these jobs."""
         with self._lock:
             self._order = order
             held = frozenset(order)
-            self._removed = (self._removed | self._listed) - held
-            self._listed = held
+            self._removed = (self._removed | self._listed_refs) - held
+            self._listed_refs = held
             self._states = {ref: state for ref, state in self._states.items() if ref in held}
-        self._ring()
+        self._schedule_wake()
 
     def account(self, state: AccountState) -> None:
         """An account's state is new."""
         with self._lock:
             self._accounts[state.name] = state
-        self._ring()
+        self._schedule_wake()
 
     def role(self, role: str) -> None:
         """Who polls is another."""
         with self._lock:
             self._role = role
-        self._ring()
+        self._schedule_wake()
 
     def problems(self, problems: tuple[str, ...]) -> None:
         """What stands in the way now."""
         with self._lock:
-            self._problems, self._troubled = problems, True
-        self._ring()
+            self._problems, self._problems_changed = problems, True
+        self._schedule_wake()
 
-    def fell(self, why: str) -> None:
+    def set_failure(self, failure: str) -> None:
         """The engine died, and with it whatever it said of problems and the wake-up that it may have owed."""
         with self._lock:
-            self._failure, self._problems, self._troubled = why, (), True
-            for ref in self._under_way:
-                self._downloads[ref] = Progress(ref=ref, stage=Stage.FAILED, message="the engine stopped over it")
-            self._under_way.clear()
-            self._rung = True
+            self._failure, self._problems, self._problems_changed = failure, (), True
+            for ref in self._unfinished_downloads:
+                self._downloads[ref] = DownloadProgress(
+                    ref=ref, stage=DownloadStage.FAILED, message="the engine stopped over it"
+                )
+            self._unfinished_downloads.clear()
+            self._wake_scheduled = True
         self._wake()
 
-    def stands(self) -> None:
+    def clear_failure(self) -> None:
         """The engine has lived for a while since it died."""
         with self._lock:
             fell, self._failure = self._failure, ""
-            self._troubled = self._troubled or bool(fell)
+            self._problems_changed = self._problems_changed or bool(fell)
         if fell:
-            self._ring()
+            self._schedule_wake()
 
-    def download(self, progress: Progress) -> None:
+    def download(self, progress: DownloadProgress) -> None:
         """A download has moved."""
         with self._lock:
             self._downloads[progress.ref] = progress
-            going = progress.stage in {Stage.WAITING, Stage.FETCHING}
-            (self._under_way.add if going else self._under_way.discard)(progress.ref)
-        self._ring()
+            going = progress.stage in {DownloadStage.WAITING, DownloadStage.DOWNLOADING}
+            (self._unfinished_downloads.add if going else self._unfinished_downloads.discard)(progress.ref)
+        self._schedule_wake()
 
     def notice(self, notice: Notice) -> None:
         """Something worth a toast."""
         with self._lock:
             self._notices.append(notice)
-        self._ring()
+        self._schedule_wake()
 
-    def _ring(self) -> None:
-        if self._rung:
+    def _schedule_wake(self) -> None:
+        if self._wake_scheduled:
             return
-        self._rung = True
+        self._wake_scheduled = True
         loop = asyncio.get_running_loop()
-        loop.call_later(max(0.0, self._woken_at + WAKE_EVERY - loop.time()), self._wake_now, loop)
+        loop.call_later(max(0.0, self._woken_at + WAKE_INTERVAL - loop.time()), self._wake_now, loop)
 
     def _wake_now(self, loop: asyncio.AbstractEventLoop) -> None:
         self._woken_at = loop.time()
@@ -158,16 +170,18 @@ class Outbox:
                 accounts=self._accounts,
                 removed=frozenset(self._removed),
                 role=self._role,
-                problems=((self._failure,) if self._failure else ()) + self._problems if self._troubled else None,
+                problems=((self._failure,) if self._failure else ()) + self._problems
+                if self._problems_changed
+                else None,
                 notices=tuple(self._notices),
                 downloads=self._downloads,
             )
             self._states, self._accounts, self._order, self._removed = {}, {}, None, set()
             self._downloads = {}
             self._role = None
-            self._troubled = False
+            self._problems_changed = False
             self._notices.clear()
-            self._rung = False
+            self._wake_scheduled = False
         return update
 
 
@@ -175,138 +189,146 @@ class EngineThread:
     """A Feed over a Session on its own thread. It is started anew when it dies, with a growing pause."""
 
     def __init__(
-        self, library: Library, *, transport: "Transport | None" = None, pauses: tuple[float, float] = PAUSES
+        self,
+        workspace: Library,
+        *,
+        transport: "Transport | None" = None,
+        restart_delays: tuple[float, float] = RESTART_DELAYS,
     ) -> None:
         """`library` is configuration and keys; the thread opens the journal for itself."""
-        self._library = library
+        self._workspace = workspace
         self._transport = transport
-        self._pauses = pauses
+        self._restart_delays = restart_delays
         self._outbox: Outbox | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._session: Session | None = None
-        self._main: asyncio.Task[None] | None = None
+        self._engine: Engine | None = None
+        self._main_task: asyncio.Task[None] | None = None
         self._closing = threading.Event()
-        self._beat_at = time.monotonic()
-        self._crossing: dict[Future[Any], Any] = {}
+        self._heartbeat_at = time.monotonic()
+        self._pending_calls: dict[Future[Any], Any] = {}
         """What was asked of the engine and not answered yet, and what is to be said if it dies."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self, wake: Callable[[], None]) -> None:
         """Starts the engine; `wake` is called from its thread."""
         self._outbox = Outbox(wake)
-        self._beat_at = time.monotonic()
+        self._heartbeat_at = time.monotonic()
         self._thread.start()
 
-    def take(self) -> Update:
+    def take_update(self) -> Update:
         """What has changed since the last call."""
         return self._outbox.take() if self._outbox else Update(states={})
 
-    def send(self, command: Command) -> Future[Outcome]:
+    def send(self, command: Command) -> Future[CommandResult]:
         """Has the engine do it. While it is down, or when it dies over it, the outcome says so."""
-        return self._cross(lambda session: session.perform(command), Outcome(ok=False, message=DOWN))
+        return self._call(lambda session: session.perform(command), CommandResult(ok=False, message=NOT_RUNNING))
 
-    def look(self, ref: Ref) -> Future[Detail]:
+    def job_history(self, ref: Ref) -> Future[JobHistory]:
         """What the journal holds of a job; nothing while the engine is down."""
 
-        async def look(session: "Session") -> Detail:
-            return session.look(ref)
+        async def look(session: "Engine") -> JobHistory:
+            return session.job_history(ref)
 
-        return self._cross(look, Detail(ref=ref))
+        return self._call(look, JobHistory(ref=ref))
 
-    def recent(self, limit: int) -> Future[tuple[PhaseChange, ...]]:
+    def recent_changes(self, limit: int) -> Future[tuple[PhaseChange, ...]]:
         """The last phase changes of all jobs, newest first; none while the engine is down."""
 
-        async def recent(session: "Session") -> tuple[PhaseChange, ...]:
-            return session.recent(limit)
+        async def recent(session: "Engine") -> tuple[PhaseChange, ...]:
+            return session.recent_changes(limit)
 
-        return self._cross(recent, ())
+        return self._call(recent, ())
 
-    def _cross(self, do: Callable[["Session"], Coroutine[Any, Any, T]], down: T) -> Future[T]:
+    def _call(self, call: Callable[["Engine"], Coroutine[Any, Any, T]], when_down: T) -> Future[T]:
         future: Future[T] = Future()
-        session, loop = self._session, self._loop
-        self._crossing[future] = down
-        future.add_done_callback(lambda done: self._crossing.pop(done, None))
+        session, loop = self._engine, self._loop
+        self._pending_calls[future] = when_down
+        future.add_done_callback(lambda done: self._pending_calls.pop(done, None))
         if session is None or loop is None:
-            _resolve(future, down)
+            _resolve(future, when_down)
             return future
         try:
-            loop.call_soon_threadsafe(lambda: loop.create_task(_answer(do, session, future)))
+            loop.call_soon_threadsafe(lambda: loop.create_task(_complete_call(call, session, future)))
         except RuntimeError:  # the loop is closed by now
-            _resolve(future, down)
+            _resolve(future, when_down)
         return future
 
     def silent_for(self) -> float:
         """Seconds since the engine's loop last turned."""
-        return time.monotonic() - self._beat_at
+        return time.monotonic() - self._heartbeat_at
 
     def close(self) -> None:
         """Ends the engine, within CLOSING seconds; the journal is closed by it."""
         self._closing.set()
-        loop, main = self._loop, self._main
+        loop, main = self._loop, self._main_task
         if loop is not None and main is not None:
             with suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(main.cancel)
         if self._thread.is_alive():
-            self._thread.join(CLOSING)
+            self._thread.join(CLOSE_TIMEOUT)
 
     def _run(self) -> None:
         assert self._outbox is not None, "started"
-        pause, most = self._pauses
+        pause, most = self._restart_delays
         while not self._closing.is_set():
             began = time.monotonic()
             try:
                 with asyncio.Runner(loop_factory=EngineLoop) as runner:
-                    runner.run(self._live(self._outbox))
+                    runner.run(self._run_engine(self._outbox))
             except asyncio.CancelledError:
                 return
             except Exception as error:
                 log.exception("the engine stopped")
-                self._outbox.fell(f"the engine stopped and is started again: {_reason(error)}")
+                self._outbox.set_failure(f"the engine stopped and is started again: {_error_text(error)}")
             finally:
-                for future, down in list(self._crossing.items()):
+                for future, down in list(self._pending_calls.items()):
                     _resolve(future, down)
-            if time.monotonic() - began > LIVED:
-                pause = self._pauses[0]
+            if time.monotonic() - began > STABLE_AFTER:
+                pause = self._restart_delays[0]
             self._closing.wait(pause)
             pause = min(most, pause * 2)
 
-    async def _live(self, outbox: Outbox) -> None:
-        self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
+    async def _run_engine(self, outbox: Outbox) -> None:
+        self._loop, self._main_task = asyncio.get_running_loop(), asyncio.current_task()
         if self._closing.is_set():  # `close` came before there was anything to cancel
             return
-        from tui.engine.engine import Session  # httpx comes with it: 140 ms, after the first frame
+        from tui.engine.engine import Engine  # httpx comes with it: 140 ms, after the first frame
         from tui.engine.notifications.hooks import calling
 
-        library = self._library.again()
+        library = self._workspace.again()
 
         def say(text: str) -> None:
-            outbox.notice(Notice(Kind.HOOK, text, None, time.time()))
+            outbox.notice(Notice(NoticeKind.HOOK, text, None, time.time()))
 
         try:
             async with calling(library, say) as hooks:
-                session = Session(library, outbox, transport=self._transport, aside=asyncio.to_thread, hooks=hooks)
-                session.open(patient=True)
-                self._session = session
+                session = Engine(
+                    library, outbox, transport=self._transport, run_blocking=asyncio.to_thread, hooks=hooks
+                )
+                session.open(tolerate_errors=True)
+                self._engine = session
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._beats(outbox))
+                    tasks.create_task(self._heartbeat(outbox))
                     tasks.create_task(session.run())
         finally:
-            self._session = None
+            self._engine = None
             library.close()
 
-    async def _beats(self, outbox: Outbox) -> None:
+    async def _heartbeat(self, outbox: Outbox) -> None:
         began = time.monotonic()
         while True:
-            self._beat_at = time.monotonic()
-            await asyncio.sleep(BEAT)
-            if self._beat_at - began > CALM:
-                outbox.stands()
+            self._heartbeat_at = time.monotonic()
+            await asyncio.sleep(LOOP_HEARTBEAT_INTERVAL)
+            if self._heartbeat_at - began > FAILURE_SHOWN_FOR:
+                outbox.clear_failure()
 
 
-async def _answer(do: Callable[["Session"], Coroutine[Any, Any, T]], session: "Session", future: Future[T]) -> None:
+async def _complete_call(
+    call: Callable[["Engine"], Coroutine[Any, Any, T]], engine: "Engine", future: Future[T]
+) -> None:
     """Hands over what comes of it, an exception too. An engine that ends meanwhile leaves that to `_run`."""
     try:
-        _resolve(future, await do(session))
+        _resolve(future, await call(engine))
     except Exception as error:
         log.exception("a command failed")
         if not future.done():
@@ -318,7 +340,7 @@ def _resolve(future: Future[T], value: T) -> None:
         future.set_result(value)
 
 
-def _reason(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """What one of the errors in it says."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]

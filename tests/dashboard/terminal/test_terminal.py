@@ -175,7 +175,9 @@ def console(folder: Path, base: str, ids: Sequence[str], called: Path) -> Iterat
     """The dashboard over jobs that are asked every two seconds over HTTP; one that ends calls a hook."""
     (folder / "config").mkdir(parents=True)
     config = f'[polling]\nmax_interval = "2s"\n[[hook]]\non = ["done"]\nrun = ["sh", "-c", "cat >> {called}"]\n'
-    fixtures.library(folder / "config", base, {"konpro": tuple(ids)}, accounts=("konpro",), config=config).close()
+    fixtures.make_workspace(
+        folder / "config", base, {"konpro": tuple(ids)}, accounts=("konpro",), config=config
+    ).close()
     places = (f"BABELTOP_{name.upper()}_DIR={folder / name}" for name in ("config", "state"))
     with Terminal(["env", *places, f"KEY_KONPRO={fixtures.KEY}", *BABELTOP]) as terminal:
         assert terminal.wait_for(asked)

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
-from tests.support.fake_engine import LibraryFeed, with_state
+from tests.support.fake_engine import FakeEngine, update_of
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.detail_pages import LABEL_WIDTH, wrap_hanging
 from tui.domain.models import Phase
@@ -18,12 +18,12 @@ NOTE = "legal wants Urdu first, then the others, and nobody may publish before T
 FACTS = {"language": "Urdu (Pakistan)", "tags": "launch spring", "note": NOTE, "options": "keep link, muted"}
 
 
-def told(feed: LibraryFeed, app: Babeltop, **more) -> None:
+def told(feed: FakeEngine, app: Babeltop, **more) -> None:
     """The first job is one with much to say."""
-    state = feed.library.board()[app.screen.table.refs[0]]
+    state = feed.workspace.board()[app.screen.table.refs[0]]
     job = replace(state.job, tags=("launch", "spring"), note=NOTE, keep_link=True, muted=True)
     report = replace(state.report, language="Urdu (Pakistan)")
-    feed.push(with_state(replace(state, job=job, report=report, **more)))
+    feed.push(update_of(replace(state, job=job, report=report, **more)))
 
 
 def learned(minutes: float, **more) -> dict:
@@ -33,7 +33,7 @@ def learned(minutes: float, **more) -> dict:
 
 
 @pytest.mark.parametrize("size", [(200, 60), (160, 50)])
-async def test_facts_stand_in_lines_with_their_values_in_one_column(app: Babeltop, feed: LibraryFeed, size):
+async def test_facts_stand_in_lines_with_their_values_in_one_column(app: Babeltop, feed: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         told(feed, app)
@@ -53,7 +53,7 @@ async def test_facts_stand_in_lines_with_their_values_in_one_column(app: Babelto
 
 @pytest.mark.parametrize("size", [(120, 40), (128, 30)])
 async def test_where_lines_are_few_facts_stand_side_by_side_and_none_is_torn_from_its_label(
-    app: Babeltop, feed: LibraryFeed, size
+    app: Babeltop, feed: FakeEngine, size
 ):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
@@ -64,7 +64,7 @@ async def test_where_lines_are_few_facts_stand_side_by_side_and_none_is_torn_fro
             assert f"{label} {value}" in shown
 
 
-async def test_facts_find_their_room_again_after_a_resize(app: Babeltop, feed: LibraryFeed):
+async def test_facts_find_their_room_again_after_a_resize(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         told(feed, app)
@@ -76,7 +76,7 @@ async def test_facts_find_their_room_again_after_a_resize(app: Babeltop, feed: L
         assert f"{'tags':<{LABEL_WIDTH}}launch spring" in text_of(pilot)
 
 
-async def test_what_was_learned_is_a_sentence(app: Babeltop, feed: LibraryFeed):
+async def test_what_was_learned_is_a_sentence(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         told(feed, app, **learned(10))
@@ -88,7 +88,7 @@ async def test_what_was_learned_is_a_sentence(app: Babeltop, feed: LibraryFeed):
         assert "most like it" not in text_of(pilot)
 
 
-async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_ahead(app: Babeltop, feed: LibraryFeed):
+async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_ahead(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(200, 60)) as pilot:
         await pilot.pause()
         told(feed, app, **learned(10))

@@ -14,7 +14,7 @@ from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.detail_pages import DetailPages, DetailTab
 from tui.domain.job_state import JobState, PhaseChange, reduce
 from tui.domain.models import Job, Link, LinkKind, Phase, Report, RequestRecord
-from tui.engine.api import Detail
+from tui.engine.api import JobHistory
 from tui.presentation import queries
 from tui.presentation.queries import EvaluationContext
 
@@ -77,7 +77,9 @@ def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
         changes += [change] if change is not None else []
         asks.append(RequestRecord(at, 200, 90.0, None, None))
     state = replace(state, duration_fit=fit)
-    looked = Detail(ref=state.job.ref, changes=tuple(changes), asks=tuple(asks), body=b"{}", body_at=now)
+    looked = JobHistory(
+        ref=state.job.ref, phase_changes=tuple(changes), requests=tuple(asks), body=b"{}", body_received_at=now
+    )
     board = BoardModel(EvaluationContext(now=now), lambda: now)
     pages = DetailPages(board, lambda: UTC)
     said, still = plain(pages.page(tab, state, looked, ROOM)), min(pages.unchanged_for(tab, state), 1e7)

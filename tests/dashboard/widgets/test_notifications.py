@@ -19,7 +19,7 @@ from tui.dashboard.widgets.notifications import (
     desktop_sequence,
 )
 from tui.domain.models import Ref
-from tui.engine.api import Kind, Notice
+from tui.engine.api import Notice, NoticeKind
 from tui.simulator.app import Simulator
 from tui.storage.config.settings import Alerts
 
@@ -47,7 +47,7 @@ class Person:
     def ring(self) -> None:
         self.bells += 1
 
-    def ended(self, count: int, kind: Kind = Kind.DONE) -> None:
+    def ended(self, count: int, kind: NoticeKind = NoticeKind.DONE) -> None:
         self.notices.deliver([Notice(kind, f"job {at}: {kind}", Ref("a", str(at)), 0.0) for at in range(count)])
 
     def wait(self, seconds: float) -> None:
@@ -104,7 +104,7 @@ def test_after_a_quiet_while_they_are_told_one_by_one_again(person: Person):
 
 def test_few_that_were_held_are_told_by_name(person: Person):
     person.ended(3)
-    person.ended(2, Kind.FAILED)
+    person.ended(2, NoticeKind.FAILED)
     assert len(person.toasts) == 3
     person.wait(DIGEST_WINDOW)
     assert person.toasts[3:] == ["job 0: failed", "job 1: failed"]
@@ -113,8 +113,8 @@ def test_few_that_were_held_are_told_by_name(person: Person):
 def test_a_digest_says_of_what(person: Person):
     person.notices.deliver(
         [
-            *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (Kind.DONE, Kind.DONE, Kind.FAILED)),
-            *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (Kind.EXPIRING, Kind.STALLED)),
+            *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (NoticeKind.DONE, NoticeKind.DONE, NoticeKind.FAILED)),
+            *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (NoticeKind.EXPIRING, NoticeKind.STALLED)),
         ]
     )
     assert person.toasts == [
@@ -124,22 +124,24 @@ def test_a_digest_says_of_what(person: Person):
 
 def test_what_a_person_must_act_on_is_in_no_digest(person: Person):
     person.ended(40)
-    person.notices.deliver([Notice(Kind.ACCOUNT, "heygen is not asked any more", None, 0.0)])
+    person.notices.deliver([Notice(NoticeKind.ACCOUNT, "heygen is not asked any more", None, 0.0)])
     assert person.toasts[1:] == person.desktop[1:] == ["heygen is not asked any more"]
     assert person.bells == 2
 
 
 def test_what_was_saved_rings_no_bell_but_what_ended_with_it_does(person: Person):
-    person.ended(40, Kind.SAVED)
+    person.ended(40, NoticeKind.DOWNLOADED)
     assert person.toasts == ["40 jobs: 40 saved. J shows what happened"]
     assert (person.bells, person.desktop) == (0, [])
     person.wait(DIGEST_WINDOW)
-    person.notices.deliver([Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (Kind.SAVED, Kind.DONE) * 4])
+    person.notices.deliver(
+        [Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (NoticeKind.DOWNLOADED, NoticeKind.DONE) * 4]
+    )
     assert (person.bells, person.desktop) == (1, ["8 jobs: 4 saved, 4 done. J shows what happened"])
 
 
 def test_a_hook_that_fails_rings_no_bell(person: Person):
-    person.notices.deliver([Notice(Kind.HOOK, "hook 1 (x) ended with 1", None, 0.0)])
+    person.notices.deliver([Notice(NoticeKind.HOOK, "hook 1 (x) ended with 1", None, 0.0)])
     assert person.toasts == ["hook 1 (x) ended with 1"]
     assert (person.bells, person.desktop) == (0, [])
 
@@ -239,7 +241,7 @@ def test_hooks_are_called_behind_the_dashboard_and_one_that_is_missing_is_said_o
 
 
 def test_the_days_word_of_dying_links_is_no_job_of_a_digest(person: Person):
-    word = Notice(Kind.EXPIRING, "12 links die in the next 1d12h", None, 0.0)
-    jobs = [Notice(Kind.DONE, "x", Ref("a", str(number)), 0.0) for number in range(9)]
+    word = Notice(NoticeKind.EXPIRING, "12 links die in the next 1d12h", None, 0.0)
+    jobs = [Notice(NoticeKind.DONE, "x", Ref("a", str(number)), 0.0) for number in range(9)]
     person.notices.deliver([*jobs, word])
     assert sorted(person.toasts) == [word.text, "9 jobs: 9 done. J shows what happened"]

@@ -8,12 +8,12 @@ import pytest
 from tests.engine.polling.test_polling import Stage
 from tests.engine.polling.test_polling import stage as staged
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, done, running
-from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, Wire, live, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, done, running
+from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import FaultKind, Job, Phase, Ref
-from tui.engine.api import Kind, Pause, Renew
-from tui.engine.engine import Session
+from tui.engine.api import NoticeKind, Pause, Renew
+from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.storage.watchlist.file import Remove
 
@@ -28,20 +28,20 @@ class Two:
     """v2 and v3 on one origin, each with a reply of its own."""
 
     def __init__(self, v2, v3, seconds=0.0):
-        self._apps = {"v2": Scripted(v2, seconds), "v3": Scripted(v3, seconds)}
+        self._apps = {"v2": ScriptedService(v2, seconds), "v3": ScriptedService(v3, seconds)}
         self.paths: list[tuple[float, str]] = []
 
     async def __call__(self, scope, receive, send):
-        self.paths.append((wall(), scope["path"]))
+        self.paths.append((wall_time(), scope["path"]))
         await self._apps[scope["path"].split("/")[1]](scope, receive, send)
 
     @property
     def keys(self):
-        return {asked.key for app in self._apps.values() for asked in app.log}
+        return {asked.key for app in self._apps.values() for asked in app.requests}
 
     def asked(self, version: str, job: str | None = None) -> list[float]:
         """When this version of the API was asked for a job, or for any."""
-        return self._apps[version].times(job)
+        return self._apps[version].request_times(job)
 
 
 def always(*reply):
@@ -75,8 +75,8 @@ def test_what_is_over_after_its_sunset_is_asked_for_at_the_successor_and_the_acc
         assert stage[A].report.title == "Spring launch"
         account = stage.ear.accounts["heygen"]
         assert (account.name, account.provider, account.title) == ("heygen", "heygen-v3", "HeyGen v3")
-        assert not account.deprecated
-        told = [notice.text for notice in stage.ear.notices if notice.kind is Kind.ACCOUNT]
+        assert not account.is_deprecated
+        told = [notice.text for notice in stage.ear.notices if notice.kind is NoticeKind.ACCOUNT]
         assert told == ["heygen has moved to HeyGen v3: the API that it was asked at is over"]
 
     stage(tmp_path, app, story)
@@ -92,28 +92,30 @@ def test_a_later_process_starts_at_the_successor(tmp_path):
     before = len(app.asked("v2"))
 
     async def later():
-        again = fixtures.library(tmp_path, "http://sim.test", accounts=("heygen",))
-        session = Session(again, Ear(), wall=wall, transport=lambda: Wire({"sim.test": app}))
+        again = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
+        session = Engine(
+            again, RecordingListener(), wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})
+        )
         session.open()
-        await session.check([A])
+        await session.poll_once([A])
         assert again.accounts["heygen"].provider.name == "heygen-v3"
         assert session.states[A].fault is None
         again.close()
 
-    live(later())
+    run_virtual(later())
     assert len(app.asked("v2")) == before == 1
 
 
 def test_a_move_is_forgotten_when_the_operator_gives_the_account_another_provider(tmp_path):
-    found = fixtures.library(tmp_path, "http://sim.test", accounts=("heygen",))
+    found = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
     found.journal.successors.moved("heygen", "heygen-v3", EPOCH)
     found.close()
-    other = fixtures.library(tmp_path, "http://sim.test", accounts=("heygen",))
+    other = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
     assert other.accounts["heygen"].provider.name == "heygen-v3"
     other.close()
     config = (tmp_path / "config.toml").read_text()
     (tmp_path / "config.toml").write_text(config.replace("[accounts.heygen]", '[accounts.heygen]\nprovider = "konpro"'))
-    changed = fixtures.Library(fixtures.places(tmp_path), {"KEY_HEYGEN": fixtures.KEY})
+    changed = fixtures.Library(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": fixtures.KEY})
     assert changed.accounts["heygen"].provider.name == "konpro"
     changed.close()
 
@@ -184,8 +186,8 @@ def test_before_the_sunset_only_a_410_is_the_end(tmp_path, reply):
         await asyncio.sleep(HOUR)
         assert app.asked("v3") == []
         account = stage.ear.accounts["heygen"]
-        assert account.deprecated, "shown as the account's health before that day"
-        assert account.sunset == EPOCH + 30 * DAY
+        assert account.is_deprecated, "shown as the account's health before that day"
+        assert account.sunset_at == EPOCH + 30 * DAY
 
     stage(tmp_path, app, story)
 
@@ -245,15 +247,19 @@ def test_a_later_process_does_not_try_a_refused_job_there_either(tmp_path):
     app = Two(always(404, {}, {}), always(404, {}, {}))
 
     async def asked_once():
-        found = fixtures.library(tmp_path, "http://sim.test", (Job(account="heygen", id="a"),), accounts=("heygen",))
-        session = Session(found, Ear(), wall=wall, transport=lambda: Wire({"sim.test": app}))
+        found = fixtures.make_workspace(
+            tmp_path, "http://sim.test", (Job(account="heygen", id="a"),), accounts=("heygen",)
+        )
+        session = Engine(
+            found, RecordingListener(), wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})
+        )
         session.open()
-        await session.check([A])
+        await session.poll_once([A])
         assert session.states[A].phase is Phase.MISSING
         found.close()
 
     for _ in range(3):
-        live(asked_once())
+        run_virtual(asked_once())
     assert (len(app.asked("v2")), len(app.asked("v3"))) == (3, 1)
 
 
@@ -284,10 +290,10 @@ def test_the_successor_is_asked_through_the_same_bucket(tmp_path):
 
 def test_the_simulators_v2_that_has_ended_moves_every_job_of_the_account(tmp_path):
     async def play():
-        simulator = Simulator(clock=wall, retired=True, limits={"heygen": 10_000})
+        simulator = Simulator(clock=wall_time, retired=True, limits={"heygen": 10_000})
         jobs = tuple(f"{number}-fine" for number in range(40))
         stage = Stage(tmp_path, simulator, {"heygen": jobs}, accounts=("heygen",))
-        async with fixtures.running(stage.session):
+        async with fixtures.running_engine(stage.session):
             await asyncio.sleep(30 * MINUTE)
         assert simulator.replies["heygen", 410] <= 10
         assert {state.phase for state in stage.session.states.values()} == {Phase.DONE}
@@ -295,7 +301,7 @@ def test_the_simulators_v2_that_has_ended_moves_every_job_of_the_account(tmp_pat
         assert stage.session.states[Ref("heygen", "0-fine")].fault is None
         stage.library.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_what_was_being_asked_at_the_old_api_when_the_account_moved_is_asked_at_the_new_one(tmp_path):
@@ -314,14 +320,18 @@ def test_a_check_follows_an_account_that_moves_under_it(tmp_path):
 
     async def play():
         jobs = tuple(f"j{number}" for number in range(30))
-        found = fixtures.library(tmp_path, "http://sim.test", {"heygen": jobs}, accounts=("heygen",), concurrency=4)
-        session = Session(found, Ear(), wall=wall, transport=lambda: Wire({"sim.test": app}))
+        found = fixtures.make_workspace(
+            tmp_path, "http://sim.test", {"heygen": jobs}, accounts=("heygen",), concurrency=4
+        )
+        session = Engine(
+            found, RecordingListener(), wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})
+        )
         session.open()
-        await session.check(session.states)
+        await session.poll_once(session.states)
         assert {state.phase for state in session.states.values()} == {Phase.RUNNING}
         found.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_job_that_the_successor_does_not_know_is_missing_once_the_account_has_moved(tmp_path):
@@ -336,11 +346,11 @@ def test_a_job_that_the_successor_does_not_know_is_missing_once_the_account_has_
 
 
 def test_an_account_whose_provider_has_no_successor_stays_where_it_is(tmp_path):
-    app = Scripted(lambda asked: (410, {}, {}))
+    app = ScriptedService(lambda asked: (410, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        assert len(app.log) == 1
+        assert len(app.requests) == 1
         assert stage[Ref("konpro", "a")].fault.kind is FaultKind.RETIRED
 
     staged(tmp_path, app, {"konpro": ("a",)}, story, accounts=("konpro",))
@@ -364,7 +374,7 @@ def test_a_job_that_is_removed_while_its_link_is_renewed_at_an_api_that_is_over_
         await asyncio.sleep(MINUTE)
         assert stage[A].phase is Phase.DONE
         before = len(app.paths)
-        app._apps["v2"].reply = always(410, {}, {})
+        app._apps["v2"].respond = always(410, {}, {})
         renewing = asyncio.create_task(stage.session.perform(Renew((A,))))
         await asyncio.sleep(2)
         await stage.session.perform(Remove((A,)))

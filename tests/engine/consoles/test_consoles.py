@@ -14,15 +14,15 @@ from random import Random
 import pytest
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, done, running
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.servers import serving
-from tests.support.virtual_time import MINUTE, Wire, live, wall
+from tests.support.virtual_time import MINUTE, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE, wait_until
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.presentation.queries import EvaluationContext, flags
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
@@ -35,13 +35,18 @@ class Console:
     """One process's session, in virtual time; its key tells the service which of them asks."""
 
     def __init__(self, tmp, app, name, jobs=(), **settings):
-        self.ear = Ear()
+        self.ear = RecordingListener()
         self.name = name
         only = settings.pop("only", None)
-        self.library = fixtures.library(tmp, "http://sim.test", jobs, keys={"heygen": name}, **settings)
+        self.library = fixtures.make_workspace(tmp, "http://sim.test", jobs, keys={"heygen": name}, **settings)
         transport = {"sim.test": app}
-        self.session = Session(
-            self.library, self.ear, wall=wall, random=Random(name), transport=lambda: Wire(transport), only=only
+        self.session = Engine(
+            self.library,
+            self.ear,
+            wall=wall_time,
+            random=Random(name),
+            transport=lambda: VirtualTransport(transport),
+            subset=only,
         )
         self._task = None
 
@@ -60,16 +65,16 @@ class Console:
 
     async def kill(self):
         """As `kill -9` ends it: what it has not written is lost, and the system frees its lease."""
-        self.session._ledger.entries.flush = lambda: None
+        self.session._job_store.journal_writer.flush = lambda: None
         await self.end()
 
 
 def asked_by(app, name, since=0.0):
-    return [asked for asked in app.log if asked.key == name and asked.at >= since]
+    return [asked for asked in app.requests if asked.key == name and asked.at >= since]
 
 
 def test_one_polls_and_the_other_shows_what_it_finds_with_a_bell_of_its_own(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
@@ -77,9 +82,9 @@ def test_one_polls_and_the_other_shows_what_it_finds_with_a_bell_of_its_own(tmp_
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(5 * MINUTE)
         assert not asked_by(app, "second")
-        assert (first.ear.role_text, second.ear.role_text) == ("polling", f"following PID {os.getpid()}")
+        assert (first.ear.last_role, second.ear.last_role) == ("polling", f"following PID {os.getpid()}")
         assert second.ear.accounts["heygen"].health is Health.OK
-        app.reply = lambda asked: done("https://cdn.test/1")
+        app.respond = lambda asked: done("https://cdn.test/1")
         await asyncio.sleep(MINUTE)
         assert (first[A].phase, second[A].phase, second[B].phase) == (Phase.DONE, Phase.DONE, Phase.DONE)
         assert len(first.ear.notices) == len(second.ear.notices) == 2
@@ -88,11 +93,11 @@ def test_one_polls_and_the_other_shows_what_it_finds_with_a_bell_of_its_own(tmp_
         await second.end()
         await first.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_follower_shows_the_plan_and_the_faults_of_the_poller(tmp_path):
-    app = Scripted(lambda asked: (500, {}, {}))
+    app = ScriptedService(lambda asked: (500, {}, {}))
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
@@ -105,18 +110,18 @@ def test_a_follower_shows_the_plan_and_the_faults_of_the_poller(tmp_path):
         await second.end()
         await first.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_refresh_works_in_a_follower_and_reaches_the_poller(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(2)
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
-        app.reply = lambda asked: done("https://cdn.test/1")
+        app.respond = lambda asked: done("https://cdn.test/1")
         assert (await second.session.perform(fixtures.refresh(A))).ok
         await asyncio.sleep(3)
         assert len(asked_by(app, "second")) == 1
@@ -124,12 +129,12 @@ def test_a_refresh_works_in_a_follower_and_reaches_the_poller(tmp_path):
         await second.end()
         await first.end()
 
-    live(play())
+    run_virtual(play())
 
 
 @pytest.mark.parametrize("how", [Console.end, Console.kill])
 def test_when_the_poller_ends_a_follower_takes_over_what_was_planned(tmp_path, how):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
@@ -138,11 +143,11 @@ def test_when_the_poller_ends_a_follower_takes_over_what_was_planned(tmp_path, h
         await asyncio.sleep(5 * MINUTE)
         planned = {ref: first[ref].next_poll_at for ref in (A, B)}
         await how(first)
-        ended = wall()
+        ended = wall_time()
         await asyncio.sleep(5 * MINUTE)
-        second, third = sorted(others, key=lambda console: console.ear.role_text, reverse=True)
-        assert second.ear.role_text == "polling"
-        assert third.ear.role_text.startswith("following")
+        second, third = sorted(others, key=lambda console: console.ear.last_role, reverse=True)
+        assert second.ear.last_role == "polling"
+        assert third.ear.last_role.startswith("following")
         assert not asked_by(app, third.name)
         for ref in (A, B):
             took_over = min(asked.at for asked in asked_by(app, second.name, ended) if asked.id == ref.id)
@@ -150,38 +155,38 @@ def test_when_the_poller_ends_a_follower_takes_over_what_was_planned(tmp_path, h
         for console in others:
             await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_poller_that_does_not_answer_is_told_and_its_rows_are_stale(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(2)
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
-        held, first.session._leading.end = first.session._leading.end, lambda: None
+        held, first.session._leader_election.release = first.session._leader_election.release, lambda: None
         first._task.cancel()
         await asyncio.sleep(14)
-        assert second.ear.troubles == ()
+        assert second.ear.last_problems == ()
         await asyncio.sleep(8)
-        assert "does not answer" in second.ear.troubles[0]
-        assert f"PID {os.getpid()} holds the lease" in second.ear.troubles[0]
-        assert Flag.STALE in flags(second[A], EvaluationContext(now=wall()))
+        assert "does not answer" in second.ear.last_problems[0]
+        assert f"PID {os.getpid()} holds the lease" in second.ear.last_problems[0]
+        assert Flag.STALE in flags(second[A], EvaluationContext(now=wall_time()))
         held()
         await asyncio.sleep(MINUTE)
-        assert second.ear.role_text == "polling"
-        assert second.ear.troubles == ()
-        assert Flag.STALE not in flags(second[A], EvaluationContext(now=wall()))
+        assert second.ear.last_role == "polling"
+        assert second.ear.last_problems == ()
+        assert Flag.STALE not in flags(second[A], EvaluationContext(now=wall_time()))
         await second.end()
         first.library.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_who_waits_for_some_jobs_follows_a_console_and_holds_no_lease(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         waiting = Console(tmp_path, app, "waiting", {"heygen": ("a", "b")}, only={A}).start()
@@ -189,22 +194,22 @@ def test_who_waits_for_some_jobs_follows_a_console_and_holds_no_lease(tmp_path):
         assert {asked.id for asked in asked_by(app, "waiting")} == {"a"}
         console = Console(tmp_path, app, "console").start()
         await asyncio.sleep(5)
-        since = wall()
+        since = wall_time()
         await asyncio.sleep(5 * MINUTE)
         assert not asked_by(app, "waiting", since)
         assert {asked.id for asked in asked_by(app, "console")} == {"a", "b"}
         assert waiting[A].checked_at > since
         await console.end()
-        ended = wall()
+        ended = wall_time()
         await asyncio.sleep(MINUTE)
         assert {asked.id for asked in asked_by(app, "waiting", ended)} == {"a"}
         await waiting.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_two_watchlists_on_one_folder_are_polled_by_two_within_one_budget(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
     rate = 30
 
     async def play():
@@ -216,19 +221,19 @@ def test_two_watchlists_on_one_folder_are_polled_by_two_within_one_budget(tmp_pa
         for console in consoles:
             console.start()
         await asyncio.sleep(20 * MINUTE)
-        assert {console.ear.role_text for console in consoles} == {"polling"}
+        assert {console.ear.last_role for console in consoles} == {"polling"}
         for console in consoles:
             assert len(asked_by(app, console.name)) > 100
             await console.end()
 
-    live(play())
-    times = app.times()
+    run_virtual(play())
+    times = app.request_times()
     assert max(len([at for at in times if first <= at < first + 60]) for first in times) <= rate
     assert len(times) > 0.9 * 20 * rate
 
 
 def test_a_retry_after_that_one_console_met_holds_for_all_and_after_a_restart(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
     refused = []
 
     def limited(asked):
@@ -240,10 +245,10 @@ def test_a_retry_after_that_one_console_met_holds_for_all_and_after_a_restart(tm
         await asyncio.sleep(2)
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
-        app.reply = limited
+        app.respond = limited
         await first.session.perform(fixtures.refresh(A))
         await asyncio.sleep(2)
-        app.reply = lambda asked: running()
+        app.respond = lambda asked: running()
         await second.session.perform(fixtures.refresh(B))
         await asyncio.sleep(MINUTE)
         await first.end()
@@ -256,9 +261,9 @@ def test_a_retry_after_that_one_console_met_holds_for_all_and_after_a_restart(tm
         assert third[B].checked_at > refused[0] + 300
         await third.end()
 
-    live(play())
+    run_virtual(play())
     assert len(refused) == 1
-    assert not [at for at in app.times() if refused[0] < at < refused[0] + 300]
+    assert not [at for at in app.request_times() if refused[0] < at < refused[0] + 300]
 
 
 # Real processes over real HTTP.
@@ -295,7 +300,7 @@ def test_the_services_see_one_poller_and_a_killed_one_is_replaced_with_no_change
     with serving(simulator) as base:
         jobs = {"heygen": tuple(story.id for story in stories)}
         config = '[polling]\nmax_interval = "2s"\n'
-        fixtures.library(tmp_path, base, jobs, accounts=("heygen",), config=config).close()
+        fixtures.make_workspace(tmp_path, base, jobs, accounts=("heygen",), config=config).close()
 
         def asks(key):
             return sum(ask.key == key for ask in list(simulator.log))

@@ -13,14 +13,14 @@ import pytest
 from tests.storage.journal.test_downloads import HOLDER
 from tests.support import fixtures
 from tests.support.file_servers import Origin, at
-from tests.support.fixtures import Ear, running
-from tests.support.scripted_service import Scripted, done
+from tests.support.fixtures import RecordingListener, running_engine
+from tests.support.scripted_service import ScriptedService, done
 from tests.support.servers import serving
-from tests.support.virtual_time import EPOCH, HOUR, MINUTE, Wire, live, wall
+from tests.support.virtual_time import EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import Cancel, Download, Kind, Stage
-from tui.engine.engine import Session
+from tui.engine.api import Cancel, Download, DownloadStage, NoticeKind
+from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
 from tui.storage.watchlist.file import Set
@@ -55,7 +55,7 @@ class Asking:
 
 
 def library(tmp: Path, service: str, *jobs: Job, readonly: bool = False):
-    found = fixtures.library(tmp, service, jobs, config=f'[downloads]\ndir = "{tmp}/got"\n', rate=600_000)
+    found = fixtures.make_workspace(tmp, service, jobs, config=f'[downloads]\ndir = "{tmp}/got"\n', rate=600_000)
     found.readonly = readonly
     return found
 
@@ -65,9 +65,9 @@ def job(name: str, account: str = "heygen", **more: object) -> Job:
 
 
 @asynccontextmanager
-async def session(found, ear: Ear | None = None):
-    live = Session(found, ear or Ear(), aside=asyncio.to_thread)
-    async with running(live):
+async def session(found, ear: RecordingListener | None = None):
+    live = Engine(found, ear or RecordingListener(), run_blocking=asyncio.to_thread)
+    async with running_engine(live):
         await live.perform(fixtures.refresh(*live.states))
         yield live
     found.close()
@@ -81,14 +81,14 @@ def size(path: str) -> int:
     return Path(path).stat().st_size
 
 
-async def finished(live: Session) -> None:
+async def finished(live: Engine) -> None:
     """Asks until every job has ended."""
     async with asyncio.timeout(DEADLINE):
-        while waiting := [ref for ref in live.states if not live.settled(ref)]:
+        while waiting := [ref for ref in live.states if not live.is_settled(ref)]:
             await asked_again(live, *waiting)
 
 
-async def asked_again(live: Session, *refs: Ref) -> None:
+async def asked_again(live: Engine, *refs: Ref) -> None:
     """Asks, and waits until all that follows from the replies has had its turn."""
     before = {ref: live.states[ref].poll_count for ref in refs}
     await live.perform(fixtures.refresh(*refs))
@@ -97,12 +97,12 @@ async def asked_again(live: Session, *refs: Ref) -> None:
 
 async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
     jobs = (job("a-fine", label="Spring/launch"), job("b-fine", "camb", label="Strings"), job("doc_c-fine", "flixu"))
-    ear = Ear()
+    ear = RecordingListener()
     async with session(library(tmp_path, service, *jobs), ear) as live:
         await finished(live)
         outcome = await live.perform(Download(tuple(live.states)))
         assert outcome.ok, outcome.message
-        await until(lambda: sum(told.stage is Stage.SAVED for told in ear.downloads) == 3)
+        await until(lambda: sum(told.stage is DownloadStage.SAVED for told in ear.downloads) == 3)
         states = live.states
         for state in states.values():
             assert state.downloads
@@ -114,21 +114,21 @@ async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
     assert not [name for name in found if name.endswith(".part")]
     assert any(name.startswith("Spring-launch.") and name.endswith(".mp4") for name in found)
     assert any(name.startswith("Strings") and name.endswith(".txt") for name in found)
-    assert {notice.kind for notice in ear.notices} >= {Kind.SAVED}
+    assert {notice.kind for notice in ear.notices} >= {NoticeKind.DOWNLOADED}
 
 
 async def test_what_is_there_is_left_as_it_is_and_what_was_taken_away_comes_back_by_hand(tmp_path):
     origin = Origin()
     with at(origin) as base, serving(Asking(base)) as service:
-        ear = Ear()
+        ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
             await finished(live)
 
             async def download(**more: object) -> None:
-                count = sum(told.stage is Stage.SAVED for told in ear.downloads)
+                count = sum(told.stage is DownloadStage.SAVED for told in ear.downloads)
                 await live.perform(Download((ref,), **more))
-                await until(lambda: sum(told.stage is Stage.SAVED for told in ear.downloads) > count)
+                await until(lambda: sum(told.stage is DownloadStage.SAVED for told in ear.downloads) > count)
 
             await download()
             await download()
@@ -145,11 +145,11 @@ async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_a
     origin = Origin()
     with at(origin) as base, serving(Asking(base)) as service:
         first = library(tmp_path, service, job("a", download=True))
-        second = fixtures.library(tmp_path, service)
-        async with session(first) as one, session(second, Ear()) as two:
+        second = fixtures.make_workspace(tmp_path, service)
+        async with session(first) as one, session(second, RecordingListener()) as two:
             await until(lambda: one.states[Ref("heygen", "a")].downloads)
             await until(lambda: two.states[Ref("heygen", "a")].downloads)
-        async with session(fixtures.library(tmp_path, service)) as later:
+        async with session(fixtures.make_workspace(tmp_path, service)) as later:
             assert later.states[Ref("heygen", "a")].downloads
             (tmp_path / "got" / "Spring.mp4").unlink()
             for _ in range(3):
@@ -173,13 +173,13 @@ async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp
 async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
     origin = Origin(LARGE, cuts=[2_000_000], silent=True)
     with at(origin) as base, serving(Asking(base)) as service:
-        ear = Ear()
+        ear = RecordingListener()
         async with session(library(tmp_path, service, job("a", download=True)), ear):
-            await until(lambda: any(told.have > 0 for told in ear.downloads))
+            await until(lambda: any(told.received_bytes > 0 for told in ear.downloads))
             await until(lambda: (tmp_path / "got" / "Spring.mp4.part").stat().st_size >= 1024 * 1024)
         had = (tmp_path / "got" / "Spring.mp4.part").stat().st_size
         async with session(
-            fixtures.library(tmp_path, service, config=f'[downloads]\ndir = "{tmp_path}/got"\n')
+            fixtures.make_workspace(tmp_path, service, config=f'[downloads]\ndir = "{tmp_path}/got"\n')
         ) as live:
             await until(lambda: live.states[Ref("heygen", "a")].downloads)
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
@@ -190,16 +190,16 @@ async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
 async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
     origin = Origin(LARGE, cuts=[2_000_000], silent=True)
     with at(origin) as base, serving(Asking(base)) as service:
-        ear = Ear()
+        ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
             await finished(live)
             await live.perform(Download((ref,)))
-            await until(lambda: any(told.have > 0 for told in ear.downloads))
+            await until(lambda: any(told.received_bytes > 0 for told in ear.downloads))
             outcome = await live.perform(Cancel((ref,)))
             assert outcome.message == "1 download called off"
             assert names(tmp_path / "got") == []
-            assert ear.downloads[-1].stage is Stage.CANCELLED
+            assert ear.downloads[-1].stage is DownloadStage.CANCELLED
             assert not (await live.perform(Cancel((ref,)))).ok
             await live.perform(Download((ref,)))
             await until(lambda: live.states[ref].downloads)
@@ -209,7 +209,7 @@ async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
 async def test_no_more_than_three_jobs_are_fetched_at_once(tmp_path):
     origin = Origin(LARGE, cuts=[100] * 5, silent=True)
     with at(origin) as base, serving(Asking(base)) as service:
-        ear = Ear()
+        ear = RecordingListener()
         async with session(library(tmp_path, service, *(job(name) for name in "abcde")), ear) as live:
             await finished(live)
             await live.perform(Download(tuple(live.states)))
@@ -234,7 +234,7 @@ async def test_readonly_downloads_nothing(tmp_path):
 
 
 async def test_what_cannot_be_downloaded_is_said(tmp_path, service):
-    ear = Ear()
+    ear = RecordingListener()
     async with session(library(tmp_path, service, job("a-fail")), ear) as live:
         await finished(live)
         ref = Ref("heygen", "a-fail")
@@ -274,14 +274,14 @@ async def test_a_link_that_is_dead_at_its_origin_is_asked_for_anew(tmp_path):
 async def test_a_failed_download_is_told_and_tried_again_by_hand(tmp_path):
     origin = Origin(replies={f"/a/{count}.mp4": (404, {}) for count in range(9)})
     with at(origin) as base, serving(Asking(base)) as service:
-        ear = Ear()
+        ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
             await finished(live)
             await live.perform(Download((ref,)))
-            await until(lambda: ear.downloads and ear.downloads[-1].stage is Stage.FAILED)
+            await until(lambda: ear.downloads and ear.downloads[-1].stage is DownloadStage.FAILED)
             assert "leads nowhere" in ear.downloads[-1].message
-            assert ear.notices[-1].kind is Kind.UNSAVED
+            assert ear.notices[-1].kind is NoticeKind.DOWNLOAD_FAILED
             origin.replies.clear()
             await live.perform(Download((ref,)))
             await until(lambda: live.states[ref].downloads)
@@ -301,11 +301,11 @@ def another(state: Path):
 
 async def test_another_babeltop_that_downloads_it_is_left_to_it(tmp_path):
     with another(tmp_path / "state"), at(Origin()) as base, serving(Asking(base)) as service:
-        ear = Ear()
+        ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             await finished(live)
             await live.perform(Download((Ref("heygen", "a"),)))
-            await until(lambda: ear.downloads and ear.downloads[-1].stage is Stage.FAILED)
+            await until(lambda: ear.downloads and ear.downloads[-1].stage is DownloadStage.FAILED)
             assert ear.downloads[-1].message == "another babeltop downloads it"
             assert not (await live.perform(Cancel((Ref("heygen", "a"),)))).ok
     assert names(tmp_path / "got") == []
@@ -319,8 +319,8 @@ class Store:
         self.asked: list[float] = []
 
     async def __call__(self, _scope, _receive, send):
-        self.asked.append(wall())
-        up = wall() >= self.up_at
+        self.asked.append(wall_time())
+        up = wall_time() >= self.up_at
         headers = [(b"content-type", b"video/mp4"), (b"content-length", b"3" if up else b"0")]
         await send({"type": "http.response.start", "status": 200 if up else 503, "headers": headers})
         await send({"type": "http.response.body", "body": b"abc" if up else b""})
@@ -328,24 +328,26 @@ class Store:
 
 def test_what_trouble_kept_from_being_downloaded_is_tried_again_by_itself_and_told_once(tmp_path):
     store = Store(up_at=EPOCH + 5 * HOUR)
-    apps = {"sim.test": Scripted(lambda _asked: done("https://cdn.test/a.mp4")), "cdn.test": store}
+    apps = {"sim.test": ScriptedService(lambda _asked: done("https://cdn.test/a.mp4")), "cdn.test": store}
 
     async def play():
-        found = fixtures.library(
+        found = fixtures.make_workspace(
             tmp_path, "http://sim.test", (job("a", download=True),), config=f'[downloads]\ndir = "{tmp_path}/got"\n'
         )
-        ear = Ear()
-        session = Session(found, ear, wall=wall, random=Random(0), transport=lambda: Wire(apps), tick=MINUTE)
-        async with running(session):
+        ear = RecordingListener()
+        session = Engine(
+            found, ear, wall=wall_time, random=Random(0), transport=lambda: VirtualTransport(apps), tick_interval=MINUTE
+        )
+        async with running_engine(session):
             await asyncio.sleep(4 * HOUR)
             assert not session.states[Ref("heygen", "a")].downloads
-            assert [notice.kind for notice in ear.notices].count(Kind.UNSAVED) == 1
+            assert [notice.kind for notice in ear.notices].count(NoticeKind.DOWNLOAD_FAILED) == 1
             tries = len(store.asked)
             await asyncio.sleep(3 * HOUR)
             assert session.states[Ref("heygen", "a")].downloads
         found.close()
         return tries
 
-    tries = live(play())
+    tries = run_virtual(play())
     assert 20 < tries < 100, "it neither gives up nor hammers"
     assert names(tmp_path / "got") == ["a.mp4"]

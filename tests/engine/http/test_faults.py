@@ -8,12 +8,12 @@ import pytest
 import trustme
 
 from tests.support import fixtures, servers
-from tests.support.fixtures import KEY, Ear, running
+from tests.support.fixtures import KEY, RecordingListener, running_engine
 from tests.support.servers import raw, serving
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.api import Health
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.engine.http.client import Bounds
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
@@ -34,7 +34,7 @@ def reply(status: str, body: bytes = b"", *headers: str) -> servers.Behaviour:
     return answer
 
 
-async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Session, Ear]:
+async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engine, RecordingListener]:
     """One job at a bad service and one at a good one, both asked once.
 
     One after the other where the deadline is short: on a slow machine a good reply may take longer.
@@ -42,14 +42,14 @@ async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Sessi
     at_once = ((DEADLINE, [BAD, GOOD]),)
     in_turn = ((deadline, [BAD]), (DEADLINE, [GOOD]))
     with serving(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
-        library = fixtures.library(
+        library = fixtures.make_workspace(
             tmp_path, {"konpro": bad, "heygen": good}, {"konpro": (BAD.id,), "heygen": (GOOD.id,)}
         )
-        ear = Ear()
+        ear = RecordingListener()
         for seconds, refs in at_once if deadline == DEADLINE else in_turn:
-            session = Session(library, ear, bounds=Bounds(deadline=seconds, most=100_000))
+            session = Engine(library, ear, limits=Bounds(deadline=seconds, most=100_000))
             session.open()
-            await session.check(refs)
+            await session.poll_once(refs)
         library.close()
     return session, ear
 
@@ -134,9 +134,9 @@ async def test_roots_that_do_not_read_are_every_accounts_fault_and_end_nothing(t
 async def test_a_proxy_that_cannot_be_used_is_a_fault_that_passes_with_it(tmp_path, monkeypatch, proxy):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with serving(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
-        library = fixtures.library(tmp_path, good, {"heygen": (GOOD.id,)}, accounts=("heygen",))
-        ear = Ear()
-        async with running(Session(library, ear)) as session:
+        library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, accounts=("heygen",))
+        ear = RecordingListener()
+        async with running_engine(Engine(library, ear)) as session:
             await session.perform(fixtures.refresh(GOOD))
             await until(lambda: session.states[GOOD].fault)
             assert session.states[GOOD].fault.kind is FaultKind.OFFLINE
@@ -172,18 +172,18 @@ ECHO = b'{"data": {"status": "running", "message": "you sent %s"}}' % KEY.encode
 async def test_the_key_is_nowhere_in_what_is_kept_of_a_reply_that_echoes_it(tmp_path, behaviour):
     with raw(behaviour) as bad:
         session, ear = await checked(tmp_path, bad)
-    assert KEY not in repr(session.states) + repr(ear.heard) + repr(ear.accounts)
-    assert "***" in repr(session.states[BAD]) + repr(session.look(BAD).body)
+    assert KEY not in repr(session.states) + repr(ear.states) + repr(ear.accounts)
+    assert "***" in repr(session.states[BAD]) + repr(session.job_history(BAD).body)
     assert not [path for path in (tmp_path / "state").iterdir() if KEY.encode() in path.read_bytes()]
 
 
 async def test_a_key_with_a_letter_beyond_ascii_is_sent_as_it_is(tmp_path):
     simulator = Simulator(stories=[Story(GOOD.id, began=0.0)])
     with serving(simulator) as good:
-        library = fixtures.library(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})
-        session = Session(library, Ear())
+        library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})
+        session = Engine(library, RecordingListener())
         session.open()
-        await session.check([GOOD])
+        await session.poll_once([GOOD])
         library.close()
     assert [ask.key for ask in simulator.log] == ["schlüssel-é"]
     assert session.states[GOOD].phase is Phase.DONE

@@ -14,14 +14,14 @@ import pytest
 from tests.long_running import services
 from tests.support import fixtures, misbehaving_servers, servers
 from tests.support.fixtures import KEY
-from tests.support.scripted_service import Scripted, running
+from tests.support.scripted_service import ScriptedService, running
 from tests.support.servers import raw
-from tests.support.virtual_time import HOUR, Wire, live, wall
+from tests.support.virtual_time import HOUR, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import Fault, FaultKind
 from tui.engine.downloads import http
 from tui.engine.downloads.http import CutError, Way
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.engine.http.client import Bounds, Client, Request
 from tui.engine.http.dns_loop import EngineLoop
 from tui.engine.notifications.delivery import Poster
@@ -55,22 +55,28 @@ class Even(Random):
 def test_a_good_service_is_asked_at_the_same_times_beside_many_that_never_answer(tmp_path):
     async def times(folder, *more):
         folder.mkdir()
-        good, never = Scripted(lambda asked: running()), Scripted(lambda asked: running(), seconds=math.inf)
+        good, never = ScriptedService(lambda asked: running()), ScriptedService(lambda asked: running(), delay=math.inf)
         hosts = {"konpro": "good.test"} | dict.fromkeys(more, "never.test")
         jobs = {name: tuple(f"j{number}" for number in range(8)) for name in hosts}
         urls = {name: f"http://{host}" for name, host in hosts.items()}
-        library = fixtures.library(folder, urls, jobs, accounts=tuple(hosts))
+        library = fixtures.make_workspace(folder, urls, jobs, accounts=tuple(hosts))
         wires = {"good.test": good, "never.test": never}
-        session = Session(library, fixtures.Ear(), wall=wall, random=Even(), transport=lambda: Wire(wires))
-        async with fixtures.running(session):
+        session = Engine(
+            library,
+            fixtures.RecordingListener(),
+            wall=wall_time,
+            random=Even(),
+            transport=lambda: VirtualTransport(wires),
+        )
+        async with fixtures.running_engine(session):
             await asyncio.sleep(HOUR)
         library.close()
-        assert bool(never.log) == bool(more)
-        return good.times()
+        assert bool(never.requests) == bool(more)
+        return good.request_times()
 
-    alone = live(times(tmp_path / "alone"))
+    alone = run_virtual(times(tmp_path / "alone"))
     assert len(alone) > 100
-    assert live(times(tmp_path / "beside", "heygen", "camb", "flixu")) == alone
+    assert run_virtual(times(tmp_path / "beside", "heygen", "camb", "flixu")) == alone
 
 
 async def asked(url: str, times: int = 1, **bounds: float) -> list[Reply | Fault]:

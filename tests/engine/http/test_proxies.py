@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
+from tests.support.fixtures import RecordingListener
 from tests.support.servers import raw, serving
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.downloads import http
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
 
@@ -39,20 +39,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_an_ask_of_this_machine_takes_no_proxy(tmp_path, asked, host):
     with serving(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
-        library = fixtures.library(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
-        session = Session(library, Ear())
+        library = fixtures.make_workspace(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
+        session = Engine(library, RecordingListener())
         session.open()
-        await session.check([A])
+        await session.poll_once([A])
         assert session.states[A].phase is Phase.DONE
         library.close()
     assert asked == []
 
 
 async def test_an_ask_of_another_host_takes_it(tmp_path, asked):
-    library = fixtures.library(tmp_path, "http://api.test", {"heygen": ("a-fine",)})
-    session = Session(library, Ear())
+    library = fixtures.make_workspace(tmp_path, "http://api.test", {"heygen": ("a-fine",)})
+    session = Engine(library, RecordingListener())
     session.open()
-    await session.check([A])
+    await session.poll_once([A])
     assert session.states[A].fault.kind is FaultKind.SERVER
     library.close()
     assert asked

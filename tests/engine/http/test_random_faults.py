@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, done, running
-from tests.support.virtual_time import EPOCH, MINUTE, Wire, live, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, done, running
+from tests.support.virtual_time import EPOCH, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import Phase, Ref
-from tui.engine.engine import Session
-from tui.engine.polling.poll_queue import Line, Place
+from tui.engine.engine import Engine
+from tui.engine.polling.poll_queue import PollQueue, QueueEntry
 
 JOBS = 6
 QUIET = 8 * MINUTE
@@ -28,11 +28,11 @@ While the service fails, another job's ask may be the one that finds it so, each
 """
 
 
-class Troubled(Scripted):
+class Troubled(ScriptedService):
     """A service that fails by chance until QUIET, and remembers the windows in which it wants no ask."""
 
     def __init__(self, seed, share, kinds):
-        super().__init__(self.answer, seconds=0.2)
+        super().__init__(self.answer, delay=0.2)
         self._random = Random(seed)
         self._share = share
         self._kinds = kinds
@@ -42,7 +42,7 @@ class Troubled(Scripted):
         self.told_done = {}
 
     def answer(self, asked):
-        now = wall()
+        now = wall_time()
         if now - EPOCH < QUIET and self._random.random() < self._share:
             return self._fault(self._random.choice(self._kinds), now)
         if now - EPOCH < self.ends[asked.id]:
@@ -75,10 +75,17 @@ KINDS = ("limited", "busy", "window", "unnamed", "odd", "down")
 
 async def story(folder, app, rate, seed):
     refs = tuple(app.ends)
-    library = fixtures.library(folder, "http://sim.test", {"konpro": refs}, accounts=("konpro",), rate=rate)
+    library = fixtures.make_workspace(folder, "http://sim.test", {"konpro": refs}, accounts=("konpro",), rate=rate)
     wires = {"sim.test": app}
-    session = Session(library, Ear(), wall=wall, random=Random(seed), transport=lambda: Wire(wires), tick=10.0)
-    async with fixtures.running(session):
+    session = Engine(
+        library,
+        RecordingListener(),
+        wall=wall_time,
+        random=Random(seed),
+        transport=lambda: VirtualTransport(wires),
+        tick_interval=10.0,
+    )
+    async with fixtures.running_engine(session):
         await asyncio.sleep(SPAN)
         states = dict(session.states)
     changes = library.journal.changes(states)
@@ -98,8 +105,8 @@ async def story(folder, app, rate, seed):
 def test_over_any_script_of_faults(seed, share, kinds, rate):
     app = Troubled(seed, share, kinds)
     with tempfile.TemporaryDirectory() as folder:
-        states, changes, asked = live(story(Path(folder), app, rate, seed))
-    times = app.times()
+        states, changes, asked = run_virtual(story(Path(folder), app, rate, seed))
+    times = app.request_times()
     for began, ended in app.windows:
         assert not [at for at in times if began < at < ended], "no request leaves inside a window"
     for first in times:
@@ -107,21 +114,23 @@ def test_over_any_script_of_faults(seed, share, kinds, rate):
     for ref, state in states.items():
         assert state.phase is Phase.DONE, "every end arrives"
         told = app.told_done[ref.id]
-        assert not [at for at in app.times(ref.id) if at > told], "what has ended is not asked"
-        waits = [later - max(earlier, EPOCH + QUIET) for earlier, later in pairwise([EPOCH, *app.times(ref.id)])]
+        assert not [at for at in app.request_times(ref.id) if at > told], "what has ended is not asked"
+        waits = [
+            later - max(earlier, EPOCH + QUIET) for earlier, later in pairwise([EPOCH, *app.request_times(ref.id)])
+        ]
         assert max(waits) < LONGEST, "every wait is bounded"
-        assert len(asked[ref]) == state.poll_count == len(app.times(ref.id)), "every ask is in the journal"
+        assert len(asked[ref]) == state.poll_count == len(app.request_times(ref.id)), "every ask is in the journal"
         steps = [(change.before, change.after) for change in changes[ref]]
         assert steps[0][0] is Phase.NEW
         assert all(before[1] is after[0] for before, after in pairwise(steps)), "no change is missing or doubled"
 
 
 def place(name, due, interval, order=0):
-    return Place(due, order, Ref("konpro", name), interval)
+    return QueueEntry(due, order, Ref("konpro", name), interval)
 
 
 def test_of_jobs_that_are_due_the_one_asked_most_often_goes_first_but_nobody_waits_for_ever():
-    line = Line(lambda _place: True)
+    line = PollQueue(lambda _place: True)
     line.push(place("far from its end", 100.0, 60.0))
     line.push(place("near its end", 110.0, 2.0))
     line.push(place("due long ago", 40.0, 3600.0))
@@ -130,26 +139,33 @@ def test_of_jobs_that_are_due_the_one_asked_most_often_goes_first_but_nobody_wai
     names = [line.pop(200.0, 200.0).ref.id for _ in range(4)]
     assert names == ["wanted by a person", "due long ago", "near its end", "far from its end"]
     assert line.pop(200.0, 200.0) is None
-    assert line.head(200.0) == 500.0
+    assert line.next_due_at(200.0) == 500.0
     assert line.pop(200.0, 500.0).ref.id == "not due"
 
 
 def test_when_the_bucket_is_short_every_job_has_its_turn(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
     jobs = {"konpro": tuple(f"j{number}" for number in range(60))}
     rate = 20
 
     async def crowded():
-        library = fixtures.library(tmp_path, "http://sim.test", jobs, accounts=("konpro",), rate=rate)
+        library = fixtures.make_workspace(tmp_path, "http://sim.test", jobs, accounts=("konpro",), rate=rate)
         wires = {"sim.test": app}
-        session = Session(library, Ear(), wall=wall, random=Random(1), transport=lambda: Wire(wires), tick=10.0)
-        async with fixtures.running(session):
+        session = Engine(
+            library,
+            RecordingListener(),
+            wall=wall_time,
+            random=Random(1),
+            transport=lambda: VirtualTransport(wires),
+            tick_interval=10.0,
+        )
+        async with fixtures.running_engine(session):
             await asyncio.sleep(SPAN)
         library.close()
 
-    live(crowded())
+    run_virtual(crowded())
     turn = len(jobs["konpro"]) / rate * MINUTE
     for job in jobs["konpro"]:
-        waits = [later - earlier for earlier, later in pairwise([EPOCH, *app.times(job), EPOCH + SPAN])]
+        waits = [later - earlier for earlier, later in pairwise([EPOCH, *app.request_times(job), EPOCH + SPAN])]
         assert max(waits) < 1.5 * turn + 2 * MINUTE
-    assert len(app.log) > 0.95 * rate * SPAN / MINUTE
+    assert len(app.requests) > 0.95 * rate * SPAN / MINUTE

@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, done, running
-from tests.support.virtual_time import DAY, HOUR, MINUTE, Wire, live, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, done, running
+from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Job, Link, LinkKind, Phase, Ref
-from tui.engine.api import Kind
-from tui.engine.engine import Session
+from tui.engine.api import NoticeKind
+from tui.engine.engine import Engine
 from tui.storage.config.settings import Hook, HookEvent
 from tui.storage.journal.journal import Entry, Journal
 from tui.storage.watchlist.file import Add, Set
@@ -30,19 +30,19 @@ class Console:
     """One process's session; what its hooks are told. Days pass in long ticks."""
 
     def __init__(self, tmp, app, jobs=(), *, wanted=EVERYTHING, readonly=False, tick=20.0):
-        self.ear, self.told = Ear(), []
-        self.library = fixtures.library(tmp, "http://sim.test", jobs, accounts=("heygen",))
+        self.ear, self.told = RecordingListener(), []
+        self.library = fixtures.make_workspace(tmp, "http://sim.test", jobs, accounts=("heygen",))
         self.library.settings = replace(self.library.settings, hooks=(wanted,) if wanted else ())
         call = None if readonly or not wanted else self.told.append
         transport = {"sim.test": app}
-        self.session = Session(
+        self.session = Engine(
             self.library,
             self.ear,
-            wall=wall,
+            wall=wall_time,
             random=Random(1),
-            transport=lambda: Wire(transport),
+            transport=lambda: VirtualTransport(transport),
             hooks=call,
-            tick=tick,
+            tick_interval=tick,
         )
 
     @property
@@ -65,13 +65,13 @@ def link(life, number=0):
 
 
 def test_every_phase_is_told_once_to_one_of_two_consoles(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         first = Console(tmp_path, app, {"heygen": ("a", "b")}, tick=1.0).start()
         second = Console(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(2 * MINUTE)
-        app.reply = lambda asked: link(7 * DAY)
+        app.respond = lambda asked: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
         told = [(each.event, each.state.job.ref) for console in (first, second) for each in console.told]
         assert sorted(told) == [("done", A), ("done", B), ("running", A), ("running", B)]
@@ -82,11 +82,11 @@ def test_every_phase_is_told_once_to_one_of_two_consoles(tmp_path):
         await second.end()
         await first.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_restart_tells_nothing_again(tmp_path):
-    app = Scripted(lambda asked: link(DAY + HOUR))
+    app = ScriptedService(lambda asked: link(DAY + HOUR))
 
     async def play():
         first = Console(tmp_path, app, {"heygen": ("a",)}).start()
@@ -99,11 +99,11 @@ def test_a_restart_tells_nothing_again(tmp_path):
         assert not second.ear.notices, "what was so before it began is no news on a screen"
         await second.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_what_came_about_while_nobody_ran_is_told_by_the_next_process(tmp_path):
-    app = Scripted(lambda asked: link(3 * DAY))
+    app = ScriptedService(lambda asked: link(3 * DAY))
 
     async def play():
         first = Console(tmp_path, app, {"heygen": ("a",)}).start()
@@ -121,11 +121,11 @@ def test_what_came_about_while_nobody_ran_is_told_by_the_next_process(tmp_path):
         assert third.events == [], "a link that has long been dead is no news"
         await third.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_link_is_told_before_it_dies_and_when_it_has_and_a_renewed_one_anew(tmp_path):
-    app = Scripted(lambda asked: link(2 * DAY))
+    app = ScriptedService(lambda asked: link(2 * DAY))
 
     async def play():
         console = Console(tmp_path, app, {"heygen": ("a",)}).start()
@@ -134,8 +134,8 @@ def test_a_link_is_told_before_it_dies_and_when_it_has_and_a_renewed_one_anew(tm
         await asyncio.sleep(HOUR + MINUTE)
         assert console.events == ["done", "expiring"]
         assert console.told[1].text == "a: its link dies in 1d00h"
-        assert [notice.kind for notice in console.ear.notices] == [Kind.DONE, Kind.EXPIRING]
-        app.reply = lambda asked: link(4 * DAY, 1)
+        assert [notice.kind for notice in console.ear.notices] == [NoticeKind.DONE, NoticeKind.EXPIRING]
+        app.respond = lambda asked: link(4 * DAY, 1)
         await console.session.perform(fixtures.refresh(A))
         await asyncio.sleep(DAY)
         assert console.events == ["done", "expiring"]
@@ -144,11 +144,11 @@ def test_a_link_is_told_before_it_dies_and_when_it_has_and_a_renewed_one_anew(tm
         assert "X-Amz" not in "".join(each.key for each in console.told)
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_job_that_stalls_is_told_once(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         console = Console(tmp_path, app, {"heygen": ("a",)}).start()
@@ -159,11 +159,11 @@ def test_a_job_that_stalls_is_told_once(tmp_path):
         assert [notice.text for notice in console.ear.notices] == ["a: has been at it for 1h00m, far longer than usual"]
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_muted_job_is_silent(tmp_path):
-    app = Scripted(lambda asked: link(DAY + HOUR))
+    app = ScriptedService(lambda asked: link(DAY + HOUR))
 
     async def play():
         jobs = (Job(account="heygen", id="a", muted=True), Job(account="heygen", id="b"))
@@ -176,11 +176,11 @@ def test_a_muted_job_is_silent(tmp_path):
         assert console.events == ["done", "expiring"]
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_an_account_that_is_refused_is_told_once_until_it_was_well_again(tmp_path):
-    app = Scripted(lambda asked: (401, {"message": "no"}, {}))
+    app = ScriptedService(lambda asked: (401, {"message": "no"}, {}))
 
     async def play():
         for again in range(2):
@@ -191,19 +191,19 @@ def test_an_account_that_is_refused_is_told_once_until_it_was_well_again(tmp_pat
                 assert console.told[0].account.name == "heygen"
                 assert console.told[0].text.startswith("heygen is not asked any more: ")
                 await console.end()
-        app.reply = lambda asked: running()
+        app.respond = lambda asked: running()
         await console.session.perform(fixtures.refresh(A))
         await asyncio.sleep(MINUTE)
-        app.reply = lambda asked: (401, {"message": "no"}, {})
+        app.respond = lambda asked: (401, {"message": "no"}, {})
         await asyncio.sleep(10 * MINUTE)
         assert console.events == ["running", "refused"]
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_an_api_that_is_over_is_told_once_for_all_its_jobs(tmp_path):
-    app = Scripted(lambda asked: (410, {}, {}))
+    app = ScriptedService(lambda asked: (410, {}, {}))
 
     async def play():
         console = Console(tmp_path, app, {"heygen": ("a", "b")}).start()
@@ -215,34 +215,34 @@ def test_an_api_that_is_over_is_told_once_for_all_its_jobs(tmp_path):
         assert console.events == []
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_readonly_console_polls_and_the_other_ones_hooks_are_told(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         first = Console(tmp_path, app, {"heygen": ("a",)}, readonly=True, tick=1.0).start()
         await asyncio.sleep(2)
         second = Console(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(MINUTE)
-        app.reply = lambda asked: link(7 * DAY)
+        app.respond = lambda asked: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
         assert second.session.states[A].phase is Phase.DONE
         assert "done" in second.events
         await second.end()
         await first.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_change_that_two_others_saw_is_told_as_the_one_that_was_recorded(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         console = Console(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
         await asyncio.sleep(MINUTE + 3)  # it is not about to be asked
-        state, at = console.session.states[A], wall()
+        state, at = console.session.states[A], wall_time()
         for seen in (at, at + 0.5):  # each of two processes writes what it saw
             journal = Journal(tmp_path / "state" / "journal.db")
             ended = replace(state, phase=Phase.DONE, phase_since=seen, checked_at=seen)
@@ -254,11 +254,11 @@ def test_a_change_that_two_others_saw_is_told_as_the_one_that_was_recorded(tmp_p
         assert console.told[1].change.seen == at
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_what_no_hook_wants_is_not_told_and_takes_no_write(tmp_path):
-    app = Scripted(lambda asked: link(DAY + HOUR))
+    app = ScriptedService(lambda asked: link(DAY + HOUR))
 
     async def play():
         console = Console(tmp_path, app, {"heygen": ("a",)}, wanted=Hook(run=("true",), on=("expiring",))).start()
@@ -266,11 +266,11 @@ def test_what_no_hook_wants_is_not_told_and_takes_no_write(tmp_path):
         assert console.events == ["expiring"]
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_while_the_journal_cannot_be_written_what_is_to_be_told_waits(tmp_path):
-    app = Scripted(lambda asked: link(DAY + HOUR))
+    app = ScriptedService(lambda asked: link(DAY + HOUR))
 
     async def play():
         console = Console(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
@@ -285,7 +285,7 @@ def test_while_the_journal_cannot_be_written_what_is_to_be_told_waits(tmp_path):
         assert console.events == ["done", "expiring"]
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def dying(console):
@@ -296,12 +296,12 @@ def dying(console):
 
 
 def shown(console):
-    return [notice for notice in console.ear.notices if notice.kind is Kind.EXPIRING]
+    return [notice for notice in console.ear.notices if notice.kind is NoticeKind.EXPIRING]
 
 
 @pytest.mark.parametrize("wanted", [EVERYTHING, None])
 def test_hundreds_of_links_that_are_about_to_die_are_one_word_to_a_hook_and_on_the_screen(tmp_path, wanted):
-    app = Scripted(lambda asked: link(DAY + HOUR))
+    app = ScriptedService(lambda asked: link(DAY + HOUR))
 
     async def play():
         ids = tuple(f"j{number}" for number in range(450))
@@ -314,7 +314,7 @@ def test_hundreds_of_links_that_are_about_to_die_are_one_word_to_a_hook_and_on_t
         assert console.events.count("expired") == (1 if wanted else 0)
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def staggered(asked):
@@ -323,7 +323,7 @@ def staggered(asked):
 
 
 def test_links_that_die_through_a_week_are_one_word_a_day_in_time(tmp_path):
-    app = Scripted(staggered)
+    app = ScriptedService(staggered)
     ids = tuple(f"j{number}" for number in range(5 * 24))
 
     async def play():
@@ -344,12 +344,12 @@ def test_links_that_die_through_a_week_are_one_word_a_day_in_time(tmp_path):
         await second.end()
         await first.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_what_comes_to_be_known_after_the_days_word_waits_for_the_next_if_it_can(tmp_path):
     lives = {"a": DAY + HOUR, "late": 2 * DAY + 3 * HOUR, "short": 12 * HOUR}
-    app = Scripted(lambda asked: link(lives[asked.id], asked.id))
+    app = ScriptedService(lambda asked: link(lives[asked.id], asked.id))
 
     async def play():
         console = Console(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
@@ -361,11 +361,11 @@ def test_what_comes_to_be_known_after_the_days_word_waits_for_the_next_if_it_can
         assert dying(console) == [{A}, {short.ref}], "half its warning is over"
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_muted_job_is_in_no_days_word(tmp_path):
-    app = Scripted(staggered)
+    app = ScriptedService(staggered)
 
     async def play():
         jobs = (Job(account="heygen", id="j0"), Job(account="heygen", id="j1", muted=True))
@@ -375,27 +375,28 @@ def test_a_muted_job_is_in_no_days_word(tmp_path):
         assert [notice.ref for notice in shown(console)] == [Ref("heygen", "j0")]
         await console.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_a_link_that_is_renewed_in_the_moment_in_which_it_was_to_be_told_is_not(tmp_path):
-    app = Scripted(lambda asked: link(DAY + HOUR))
+    app = ScriptedService(lambda asked: link(DAY + HOUR))
 
     async def play():
         console = Console(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(30)
         assert console.session.states[A].links
-        app.reply = lambda asked: link(7 * DAY, 1)
+        app.respond = lambda asked: link(7 * DAY, 1)
         state = console.session.states[A]
         told = [
-            Link(LinkKind.VIDEO, each.url, each.first_seen, wall() + HOUR, expiry_is_exact=True) for each in state.links
+            Link(LinkKind.VIDEO, each.url, each.first_seen, wall_time() + HOUR, expiry_is_exact=True)
+            for each in state.links
         ]
-        console.session._alerts.state(replace(state, links=tuple(told)))  # its turn has come …
+        console.session._alert_monitor.state(replace(state, links=tuple(told)))  # its turn has come …
         await console.session.perform(fixtures.refresh(A))
         await asyncio.sleep(10)  # … and before the next tick it has another
-        assert console.session.states[A].links[0].expires_at > wall() + 6 * DAY
+        assert console.session.states[A].links[0].expires_at > wall_time() + 6 * DAY
         await asyncio.sleep(HOUR)
         assert dying(console) == shown(console) == []
         await console.end()
 
-    live(play())
+    run_virtual(play())

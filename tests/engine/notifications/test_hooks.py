@@ -53,7 +53,7 @@ KEEPS = "open(kept, 'a').write(sys.stdin.read() + '\\n')"
 
 
 def library(tmp_path, *found, environ=None):
-    made = fixtures.library(tmp_path, "http://127.0.0.1:9")
+    made = fixtures.make_workspace(tmp_path, "http://127.0.0.1:9")
     made._environ = {**made._environ, **(environ or {})}
     made.settings = replace(made.settings, hooks=found)
     return made

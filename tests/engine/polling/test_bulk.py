@@ -11,7 +11,7 @@ import pytest
 from tests.engine.polling.test_polling import Stage
 from tests.engine.polling.test_polling import stage as staged
 from tests.support import fixtures
-from tests.support.virtual_time import EPOCH, HOUR, MINUTE, wall
+from tests.support.virtual_time import EPOCH, HOUR, MINUTE, wall_time
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
@@ -33,13 +33,13 @@ class Service:
     @cached_property
     def simulator(self) -> Simulator:
         """Made on the loop, which is its clock."""
-        return Simulator(clock=wall, stories=self._stories, limits={"heygen": 1_000_000})
+        return Simulator(clock=wall_time, stories=self._stories, limits={"heygen": 1_000_000})
 
     async def __call__(self, scope, receive, send) -> None:
         path = scope["path"]
-        self.paths.append((wall(), path))
+        self.paths.append((wall_time(), path))
         status = self.many if path == MANY else self.single
-        if status == 200 or wall() > self.until:
+        if status == 200 or wall_time() > self.until:
             await self.simulator(scope, receive, send)
             return
         headers = [(b"retry-after", self._wait.encode())] if self._wait else []

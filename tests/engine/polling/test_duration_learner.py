@@ -4,7 +4,7 @@ from tests.domain.polling.test_schedule import JOB, NOW, after, said
 from tui.domain.job_state import reduce
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import ObservedDuration
-from tui.engine.polling.duration_learner import AFRESH, Learning, lived
+from tui.engine.polling.duration_learner import REFIT_INTERVAL, DurationLearner, observed_duration
 from tui.storage.journal.journal import Entry, Journal, JournalError
 
 
@@ -35,17 +35,17 @@ def test_the_journal_and_the_ledger_learn_the_same_of_an_end(tmp_path, steps, ta
     assert journal.lived("a", "", 200) == (() if taught is None else (taught,))
     assert journal.lived("a", "dub", 200) == journal.lived("b", "", 200) == ()
     last = entries[-1]
-    assert (lived(last.state, last.change) if last.change else None) == taught
+    assert (observed_duration(last.state, last.change) if last.change else None) == taught
     journal.close()
 
 
 def test_what_was_learned_is_there_at_the_next_start_and_grows_with_every_end():
     now = [NOW]
-    learning = Learning(lambda account, kind, most: [ObservedDuration(90, 120)] * 2, lambda: now[0])
+    learning = DurationLearner(lambda account, kind, most: [ObservedDuration(90, 120)] * 2, lambda: now[0])
     assert learning.fit(JOB, "text") is None
     last = list(lives(*SEEN))[-1]
-    learning.ended(last.state, last.change)
-    now[0] += AFRESH
+    learning.on_phase_change(last.state, last.change)
+    now[0] += REFIT_INTERVAL
     assert learning.fit(JOB, "text").sample_count == 3
 
 
@@ -53,4 +53,4 @@ def test_a_journal_that_cannot_be_read_teaches_nothing():
     def past(account, kind, most):
         raise JournalError("damaged")
 
-    assert Learning(past, lambda: NOW).fit(JOB, "text") is None
+    assert DurationLearner(past, lambda: NOW).fit(JOB, "text") is None

@@ -4,12 +4,12 @@ import asyncio
 
 from tests.engine.polling.test_polling import Stage, stage
 from tests.support import fixtures
-from tests.support.scripted_service import Scripted, done, running
-from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, live, wall
+from tests.support.scripted_service import ScriptedService, done, running
+from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, run_virtual, wall_time
 from tui.domain import job_state
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Job, LinkKind, Phase, Ref
-from tui.engine.api import Kind, Refresh, Renew
+from tui.engine.api import NoticeKind, Refresh, Renew
 from tui.storage.watchlist.file import Set
 
 A = Ref("heygen", "a")
@@ -19,7 +19,7 @@ LOOSE = (Job(account="heygen", id="a"),)
 
 def numbered():
     """Every ask gets another link."""
-    app = Scripted(lambda asked: done(f"https://cdn.test/{len(app.log)}"))
+    app = ScriptedService(lambda asked: done(f"https://cdn.test/{len(app.requests)}"))
     return app
 
 
@@ -32,12 +32,12 @@ def lasting():
             born.append(asked.at)
         return done(f"https://cdn.test/{len(born)}")
 
-    return Scripted(reply)
+    return ScriptedService(reply)
 
 
 def turned(then):
     """The job is done, with its link; from the second ask on it is what `then` says."""
-    app = Scripted(lambda asked: done("https://cdn.test/1") if len(app.log) == 1 else then)
+    app = ScriptedService(lambda asked: done("https://cdn.test/1") if len(app.requests) == 1 else then)
     return app
 
 
@@ -57,35 +57,35 @@ def test_a_link_that_lives_an_hour_yet_costs_no_ask(tmp_path):
 
     async def story(found):
         await asyncio.sleep(6 * DAY)
-        link = await found.session.links.fresh(A)
+        link = await found.session.link_renewer.get_live(A)
         assert link.url == "https://cdn.test/1"
-        assert link.expires_at - wall() > HOUR
-        assert len(app.log) == 1
+        assert link.expires_at - wall_time() > HOUR
+        assert len(app.requests) == 1
 
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_a_link_with_less_than_an_hour_left_is_asked_for_once_by_all_who_want_it(tmp_path):
     app = numbered()
-    app.seconds = 2.0
+    app.delay = 2.0
 
     async def story(found):
         await asyncio.sleep(WEEK - HOUR / 2)
-        links = await asyncio.gather(*(found.session.links.fresh(A, LinkKind.VIDEO) for _ in range(20)))
+        links = await asyncio.gather(*(found.session.link_renewer.get_live(A, LinkKind.VIDEO) for _ in range(20)))
         assert {link.url for link in links} == {"https://cdn.test/2"}
-        assert len(app.log) == 2
+        assert len(app.requests) == 2
 
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_who_no_longer_waits_for_a_shared_ask_takes_it_from_nobody(tmp_path):
     app = numbered()
-    app.seconds = 2.0
+    app.delay = 2.0
 
     async def story(found):
         await asyncio.sleep(WEEK)
-        first = asyncio.create_task(found.session.links.fresh(A))
-        second = asyncio.create_task(found.session.links.fresh(A))
+        first = asyncio.create_task(found.session.link_renewer.get_live(A))
+        second = asyncio.create_task(found.session.link_renewer.get_live(A))
         await asyncio.sleep(1)
         first.cancel()
         assert (await second).url == "https://cdn.test/2"
@@ -98,9 +98,9 @@ def test_a_link_that_proved_dead_is_asked_for_though_it_looks_alive(tmp_path):
 
     async def story(found):
         await asyncio.sleep(MINUTE)
-        link = await found.session.links.fresh(A, LinkKind.VIDEO, "https://cdn.test/1")
+        link = await found.session.link_renewer.get_live(A, LinkKind.VIDEO, "https://cdn.test/1")
         assert link.url == "https://cdn.test/2"
-        assert len(app.log) == 2
+        assert len(app.requests) == 2
 
     stage(tmp_path, app, LOOSE, story)
 
@@ -110,18 +110,18 @@ def test_a_link_that_proved_dead_stays_dead_when_the_service_gives_it_again(tmp_
 
     async def story(found):
         await asyncio.sleep(MINUTE)
-        fault = await found.session.links.fresh(A, LinkKind.VIDEO, "https://cdn.test/1")
+        fault = await found.session.link_renewer.get_live(A, LinkKind.VIDEO, "https://cdn.test/1")
         assert isinstance(fault, Fault)
         assert "the same link again" in fault.message
-        assert len(app.log) == 2
-        assert expiry.is_expired(job_state.primary_link(found[A]), wall())
+        assert len(app.requests) == 2
+        assert expiry.is_expired(job_state.primary_link(found[A]), wall_time())
         await found.session.perform(Refresh((A,)))
         await asyncio.sleep(MINUTE)
-        assert len(app.log) == 3
-        assert expiry.is_expired(job_state.primary_link(found[A]), wall())
-        app.reply = lambda asked: done("https://cdn.test/new")
-        assert (await found.session.links.fresh(A)).url == "https://cdn.test/new"
-        assert not expiry.is_expired(job_state.primary_link(found[A]), wall())
+        assert len(app.requests) == 3
+        assert expiry.is_expired(job_state.primary_link(found[A]), wall_time())
+        app.respond = lambda asked: done("https://cdn.test/new")
+        assert (await found.session.link_renewer.get_live(A)).url == "https://cdn.test/new"
+        assert not expiry.is_expired(job_state.primary_link(found[A]), wall_time())
 
     stage(tmp_path, app, LOOSE, story)
 
@@ -131,11 +131,11 @@ def test_a_link_that_could_not_be_renewed_is_given_as_long_as_it_lives_and_no_lo
 
     async def story(found):
         await asyncio.sleep(WEEK - HOUR / 2)
-        link = await found.session.links.fresh(A)
+        link = await found.session.link_renewer.get_live(A)
         assert link.url == "https://cdn.test/1"
-        assert 0 < link.expires_at - wall() < HOUR
+        assert 0 < link.expires_at - wall_time() < HOUR
         await asyncio.sleep(HOUR)
-        fault = await found.session.links.fresh(A)
+        fault = await found.session.link_renewer.get_live(A)
         assert fault.kind is FaultKind.SERVER
         assert (found[A].phase, found[A].fault) == (Phase.DONE, fault)
 
@@ -147,21 +147,21 @@ def test_a_link_is_never_asked_for_inside_a_floor(tmp_path):
 
     async def story(found):
         await asyncio.sleep(WEEK + MINUTE)
-        assert (await found.session.links.fresh(A)).kind is FaultKind.LIMITED
-        fault = await found.session.links.fresh(A)
+        assert (await found.session.link_renewer.get_live(A)).kind is FaultKind.LIMITED
+        fault = await found.session.link_renewer.get_live(A)
         assert "nothing was sent" in fault.message
-        assert len(app.log) == 2
+        assert len(app.requests) == 2
 
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
 def test_what_has_no_link_says_so(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def story(found):
         await asyncio.sleep(MINUTE)
-        assert "no such link yet" in (await found.session.links.fresh(A)).message
-        assert "not on the watchlist" in (await found.session.links.fresh(Ref("heygen", "z"))).message
+        assert "no such link yet" in (await found.session.link_renewer.get_live(A)).message
+        assert "not on the watchlist" in (await found.session.link_renewer.get_live(Ref("heygen", "z"))).message
 
     stage(tmp_path, app, LOOSE, story)
 
@@ -172,9 +172,9 @@ def test_a_link_that_is_to_be_kept_lives_on_for_a_month_at_an_ask_a_week(tmp_pat
     async def story(found):
         await asyncio.sleep(MINUTE)
         left = []
-        await watched(found, 30, lambda state: left.append(job_state.primary_link(state).expires_at - wall()))
+        await watched(found, 30, lambda state: left.append(job_state.primary_link(state).expires_at - wall_time()))
         assert min(left) > 18 * HOUR - 5 * MINUTE
-        assert len(app.log) <= 6
+        assert len(app.requests) <= 6
 
     stage(tmp_path, app, KEPT, story, tick=15 * MINUTE)
 
@@ -185,9 +185,11 @@ def test_a_service_that_gives_the_same_link_until_it_dies_is_not_hammered_and_th
     async def story(found):
         await asyncio.sleep(MINUTE)
         dead = []
-        await watched(found, 29, lambda state: dead.append(expiry.is_expired(job_state.primary_link(state), wall())))
+        await watched(
+            found, 29, lambda state: dead.append(expiry.is_expired(job_state.primary_link(state), wall_time()))
+        )
         assert sum(dead) <= 4  # a look or none at each of four deaths
-        assert len(app.log) <= 1 + 4 * 9
+        assert len(app.requests) <= 1 + 4 * 9
 
     stage(tmp_path, app, KEPT, story, tick=15 * MINUTE)
 
@@ -202,7 +204,7 @@ def test_a_404_at_a_renewal_leaves_the_job_done_and_its_link_there_until_it_dies
         assert phases == {Phase.DONE}
         assert {link.url for (link,) in links} == {"https://cdn.test/1"}
         assert found[A].fault.kind is FaultKind.MISSING
-        assert 2 <= len(app.log) <= 9
+        assert 2 <= len(app.requests) <= 9
 
     stage(tmp_path, app, KEPT, story, tick=10 * MINUTE)
 
@@ -252,7 +254,7 @@ def test_a_person_is_told_that_the_link_is_the_same_and_that_there_was_no_answer
         await asyncio.sleep(DAY)
         outcome = await found.session.perform(Renew((A,)))
         assert outcome.message == "the service gives the same link: it lives ~6d00h more"
-        app.reply = lambda asked: (500, {}, {})
+        app.respond = lambda asked: (500, {}, {})
         outcome = await found.session.perform(Renew((A,)))
         assert not outcome.ok
         assert "no fresh link: " in outcome.message
@@ -272,12 +274,12 @@ def test_many_renewals_share_the_accounts_pace_and_become_one_sentence(tmp_path)
 
     async def story(found):
         await asyncio.sleep(DAY)
-        before, began = len(app.log), wall()
+        before, began = len(app.requests), wall_time()
         outcome = await found.session.perform(Renew(tuple(job.ref for job in jobs)))
         assert outcome.message == "12 fresh links; the first dies in 6d23h"
         assert len(outcome.links) == 12
-        assert len(app.log) - before == 12
-        assert wall() - began > 30  # ten a minute
+        assert len(app.requests) - before == 12
+        assert wall_time() - began > 30  # ten a minute
 
     stage(tmp_path, app, jobs, story, tick=10 * MINUTE, rate=10)
 
@@ -293,18 +295,18 @@ def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_bet
         await asyncio.sleep(5 * DAY)
         await found.session.perform(Refresh((A,)))
         await asyncio.sleep(MINUTE)
-        assert len(app.log) == 2
+        assert len(app.requests) == 2
         ends.append(job_state.primary_link(found[A]).expires_at)
 
     async def twice():
         for story in (begun, again):
             found = Stage(tmp_path, app, LOOSE, tick=10 * MINUTE)
-            async with fixtures.running(found.session):
+            async with fixtures.running_engine(found.session):
                 await story(found)
             found.library.close()
 
     ends = []
-    live(twice())
+    run_virtual(twice())
     assert len(ends) == 2
     assert ends[0] == ends[1]
 
@@ -312,7 +314,7 @@ def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_bet
 def test_a_renewal_that_fails_is_told_once_and_long_before_the_end(tmp_path):
     async def story(found):
         await asyncio.sleep(WEEK - 6 * HOUR)
-        told = [notice for notice in found.ear.notices if notice.kind is Kind.EXPIRING]
+        told = [notice for notice in found.ear.notices if notice.kind is NoticeKind.EXPIRING]
         assert len(told) == 1
         assert told[0].at < EPOCH + WEEK - 17 * HOUR
         assert "asked 2 times for a fresh one: the service gives the same one" in told[0].text
@@ -323,7 +325,7 @@ def test_a_renewal_that_fails_is_told_once_and_long_before_the_end(tmp_path):
 def test_a_link_that_is_renewed_is_no_news(tmp_path):
     async def story(found):
         await asyncio.sleep(3 * WEEK)
-        assert [notice for notice in found.ear.notices if notice.kind is Kind.EXPIRING] == []
+        assert [notice for notice in found.ear.notices if notice.kind is NoticeKind.EXPIRING] == []
 
     stage(tmp_path, numbered(), KEPT, story, tick=15 * MINUTE)
 
@@ -336,11 +338,11 @@ def test_who_wants_one_link_does_not_wait_for_who_wants_many(tmp_path):
         await asyncio.sleep(WEEK + HOUR)
         many = asyncio.create_task(found.session.perform(Renew(tuple(job.ref for job in jobs[1:]))))
         await asyncio.sleep(MINUTE)
-        began = wall()
-        assert not isinstance(await found.session.links.fresh(jobs[0].ref), Fault)
-        assert wall() - began < 30
+        began = wall_time()
+        assert not isinstance(await found.session.link_renewer.get_live(jobs[0].ref), Fault)
+        assert wall_time() - began < 30
         assert not many.done()
         assert (await many).ok
-        assert wall() - began > 3 * MINUTE
+        assert wall_time() - began > 3 * MINUTE
 
     stage(tmp_path, app, jobs, story, tick=10 * MINUTE, rate=10)

@@ -6,48 +6,48 @@ import os
 from tests.engine.consoles.test_consoles import Console
 from tests.engine.test_commands import A, B, played
 from tests.support import fixtures
-from tests.support.scripted_service import Scripted, running
-from tests.support.virtual_time import HOUR, MINUTE, live, wall
+from tests.support.scripted_service import ScriptedService, running
+from tests.support.virtual_time import HOUR, MINUTE, run_virtual, wall_time
 from tui.engine.api import Pause
 
 
 def test_nothing_is_asked_while_paused_but_what_a_person_wants(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def story(session, ear, library):
         await asyncio.sleep(5 * MINUTE)
         assert (await session.perform(Pause(True))).ok
-        assert ear.role_text == "paused"
+        assert ear.last_role == "paused"
         await asyncio.sleep(5)  # what was under way
-        before = len(app.log)
+        before = len(app.requests)
         await asyncio.sleep(HOUR)
-        assert len(app.log) == before
+        assert len(app.requests) == before
         assert (await session.perform(fixtures.refresh(A))).ok
         await asyncio.sleep(HOUR)
-        assert [asked.id for asked in app.log[before:]] == ["a"]
+        assert [asked.id for asked in app.requests[before:]] == ["a"]
         assert (await session.perform(Pause(False))).ok
-        assert ear.role_text == "polling"
-        resumed = wall()
+        assert ear.last_role == "polling"
+        resumed = wall_time()
         await asyncio.sleep(MINUTE)
-        assert {asked.id for asked in app.log if asked.at >= resumed} == {"a", "b"}
+        assert {asked.id for asked in app.requests if asked.at >= resumed} == {"a", "b"}
 
     played(tmp_path, app, story, jobs=("a", "b"))
 
 
 def test_what_is_not_asked_grows_old(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def story(session, ear, library):
         await asyncio.sleep(5 * MINUTE)
         await session.perform(Pause(True))
         await asyncio.sleep(HOUR)
-        assert session.states[B].stale_after < wall()
+        assert session.states[B].stale_after < wall_time()
 
     played(tmp_path, app, story, jobs=("a", "b"))
 
 
 def test_who_follows_knows_that_nothing_is_asked(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
@@ -57,17 +57,17 @@ def test_who_follows_knows_that_nothing_is_asked(tmp_path):
         for paused, said in ((True, f"{followed}, paused"), (False, followed), (True, f"{followed}, paused")):
             await first.session.perform(Pause(paused))
             await asyncio.sleep(3)
-            assert second.ear.role_text == said
+            assert second.ear.last_role == said
         await first.end()
         await asyncio.sleep(3)
-        assert second.ear.role_text == "polling", "a pause ends with the console that was paused"
+        assert second.ear.last_role == "polling", "a pause ends with the console that was paused"
         await second.end()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_who_follows_cannot_pause_another_console(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
@@ -77,10 +77,10 @@ def test_who_follows_cannot_pause_another_console(tmp_path):
         outcome = await second.session.perform(Pause(True))
         assert not outcome.ok
         assert "following PID" in outcome.message
-        before = len(app.log)
+        before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
-        assert len(app.log) > before
+        assert len(app.requests) > before
         await second.end()
         await first.end()
 
-    live(play())
+    run_virtual(play())

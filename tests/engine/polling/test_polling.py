@@ -8,13 +8,13 @@ from random import Random
 import pytest
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, done, running
-from tests.support.virtual_time import DAY, HOUR, MINUTE, Wire, live, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, done, running
+from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
-from tui.engine.api import Health, Kind, Resume
-from tui.engine.engine import Session
+from tui.engine.api import Health, NoticeKind, Resume
+from tui.engine.engine import Engine
 from tui.presentation.queries import EvaluationContext, flags
 
 A, B, C = Ref("heygen", "a"), Ref("heygen", "b"), Ref("konpro", "c")
@@ -24,18 +24,18 @@ class Stage:
     """A session in virtual time over a service."""
 
     def __init__(self, tmp, app, jobs, **settings):
-        self.ear = Ear()
+        self.ear = RecordingListener()
         self.ahead = settings.pop("ahead", lambda: 0.0)
         tick = settings.pop("tick", 10.0)
-        self.library = fixtures.library(tmp, "http://sim.test", jobs, **settings)
+        self.library = fixtures.make_workspace(tmp, "http://sim.test", jobs, **settings)
         wires = {"sim.test": app}
-        self.session = Session(
+        self.session = Engine(
             self.library,
             self.ear,
-            wall=lambda: wall() + self.ahead(),
+            wall=lambda: wall_time() + self.ahead(),
             random=Random(1),
-            transport=lambda: Wire(wires),
-            tick=tick,
+            transport=lambda: VirtualTransport(wires),
+            tick_interval=tick,
         )
 
     def __getitem__(self, ref):
@@ -47,27 +47,27 @@ def stage(tmp, app, jobs, story, **settings):
 
     async def play():
         found = Stage(tmp, app, jobs, **settings)
-        async with fixtures.running(found.session):
+        async with fixtures.running_engine(found.session):
             await story(found)
         found.library.close()
 
-    live(play())
+    run_virtual(play())
 
 
 def test_retry_after_is_a_floor_for_the_whole_account_and_for_no_other(tmp_path):
     def reply(asked):
-        if asked.id == "a" and asked.at % DAY % 1e9 > 100 and len(app.times("a")) == 3:
+        if asked.id == "a" and asked.at % DAY % 1e9 > 100 and len(app.request_times("a")) == 3:
             return 429, {}, {"retry-after": "38"}
         return running()
 
-    app = Scripted(reply)
+    app = ScriptedService(reply)
 
     async def story(stage):
         await asyncio.sleep(5 * MINUTE)
-        refused = app.times("a")[2]
-        mine = [at for at in app.times("a") + app.times("b") if at > refused]
+        refused = app.request_times("a")[2]
+        mine = [at for at in app.request_times("a") + app.request_times("b") if at > refused]
         assert min(mine) >= refused + 38
-        assert [at for at in app.times("c") if refused < at < refused + 38]
+        assert [at for at in app.request_times("c") if refused < at < refused + 38]
 
     stage(tmp_path, app, {"heygen": ("a", "b"), "konpro": ("c",)}, story)
 
@@ -87,12 +87,12 @@ def test_no_request_leaves_inside_a_retry_after_window(tmp_path, status, header)
     windows = []
 
     def reply(asked):
-        if len(app.log) % 5 == 0:
+        if len(app.requests) % 5 == 0:
             windows.append(asked.at)
             return status, {}, header(asked.at)
         return running()
 
-    app = Scripted(reply)
+    app = ScriptedService(reply)
 
     async def story(stage):
         await asyncio.sleep(HOUR)
@@ -100,7 +100,7 @@ def test_no_request_leaves_inside_a_retry_after_window(tmp_path, status, header)
     stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(20))}, story)
     assert len(windows) > 5
     for began in windows:
-        assert [at for at in app.times() if began < at < began + 89.4] == []
+        assert [at for at in app.request_times() if began < at < began + 89.4] == []
 
 
 @pytest.mark.parametrize(("reset", "wait"), [("42", 42), (lambda at: f"{at + 90:.0f}", 90)], ids=["42", "epoch"])
@@ -109,14 +109,14 @@ def test_no_request_leaves_before_the_services_window_starts_anew(tmp_path, stat
     windows = []
 
     def reply(asked):
-        if len(app.log) % 5 == 0:
+        if len(app.requests) % 5 == 0:
             windows.append(asked.at)
             until = reset if isinstance(reset, str) else reset(asked.at)
             headers = {"x-ratelimit-limit": "60", "x-ratelimit-remaining": "0", "x-ratelimit-reset": until}
             return status, {"data": {"status": "running"}}, headers
         return running()
 
-    app = Scripted(reply)
+    app = ScriptedService(reply)
 
     async def story(stage):
         await asyncio.sleep(HOUR)
@@ -124,21 +124,23 @@ def test_no_request_leaves_before_the_services_window_starts_anew(tmp_path, stat
     stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(20))}, story)
     assert len(windows) > 5
     for began in windows:
-        assert [at for at in app.times() if began < at < began + wait - 0.5] == []
+        assert [at for at in app.request_times() if began < at < began + wait - 0.5] == []
 
 
 def test_a_wait_that_is_damage_is_believed_for_a_day(tmp_path):
-    app = Scripted(lambda asked: (429, {}, {"retry-after": "9999999999"}) if len(app.log) == 1 else running())
+    app = ScriptedService(
+        lambda asked: (429, {}, {"retry-after": "9999999999"}) if len(app.requests) == 1 else running()
+    )
 
     async def story(stage):
         await asyncio.sleep(2 * DAY)
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
-    assert DAY <= app.times()[1] - app.times()[0] < DAY + MINUTE
+    assert DAY <= app.request_times()[1] - app.request_times()[0] < DAY + MINUTE
 
 
 def test_a_person_cannot_ask_inside_a_retry_after_window_either(tmp_path):
-    app = Scripted(lambda asked: (429, {}, {"retry-after": "300"}))
+    app = ScriptedService(lambda asked: (429, {}, {"retry-after": "300"}))
 
     async def story(stage):
         await asyncio.sleep(60)
@@ -146,11 +148,11 @@ def test_a_person_cannot_ask_inside_a_retry_after_window_either(tmp_path):
         await asyncio.sleep(200)
 
     stage(tmp_path, app, {"heygen": ("a",)}, story)
-    assert len(app.log) == 1
+    assert len(app.requests) == 1
 
 
 def test_a_limit_without_a_time_backs_off_by_itself(tmp_path):
-    app = Scripted(lambda asked: (429, {}, {}))
+    app = ScriptedService(lambda asked: (429, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(HOUR)
@@ -158,48 +160,48 @@ def test_a_limit_without_a_time_backs_off_by_itself(tmp_path):
             await asyncio.sleep(1)
 
     stage(tmp_path, app, {"heygen": ("a", "b", "c", "d")}, story)
-    assert 20 < len(app.log) < 120
+    assert 20 < len(app.requests) < 120
 
 
 def test_a_service_that_is_down_gets_one_probe_at_a_time(tmp_path):
-    app = Scripted(lambda asked: (500, {}, {}), seconds=3)
+    app = ScriptedService(lambda asked: (500, {}, {}), delay=3)
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        assert stage.ear.accounts["heygen"].until is not None
+        assert stage.ear.accounts["heygen"].waits_until is not None
 
     stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(50))}, story, concurrency=8)
-    opened = app.times()[12:]
-    assert len(app.log) < 12 + 20
+    opened = app.request_times()[12:]
+    assert len(app.requests) < 12 + 20
     assert all(later - earlier >= 29 for earlier, later in pairwise(opened))
 
 
 @pytest.mark.parametrize("answer", [running, lambda: done("https://cdn.test/1"), lambda: (404, {}, {})])
 def test_the_first_answer_after_an_outage_lets_all_jobs_be_asked_whatever_it_says(tmp_path, answer):
-    app = Scripted(lambda asked: (500, {}, {}))
+    app = ScriptedService(lambda asked: (500, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(HOUR)  # the breaker is open for ten minutes at a time by now
-        app.reply = lambda asked: answer()
-        before = len(app.log)
-        while len(app.log) == before:  # noqa: ASYNC110  virtual time
+        app.respond = lambda asked: answer()
+        before = len(app.requests)
+        while len(app.requests) == before:  # noqa: ASYNC110  virtual time
             await asyncio.sleep(1)
         await asyncio.sleep(MINUTE)
-        assert {asked.id for asked in app.log[before:]} == {f"j{n}" for n in range(6)}
+        assert {asked.id for asked in app.requests[before:]} == {f"j{n}" for n in range(6)}
 
     stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(6))}, story)
 
 
 def test_a_refused_key_stops_the_account_and_no_other(tmp_path):
-    app = Scripted(lambda asked: (401, {}, {}) if asked.key == "bad" else running())
+    app = ScriptedService(lambda asked: (401, {}, {}) if asked.key == "bad" else running())
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        assert len([asked for asked in app.log if asked.key == "bad"]) == 1
-        assert len(app.times("c")) > 60
+        assert len([asked for asked in app.requests if asked.key == "bad"]) == 1
+        assert len(app.request_times("c")) > 60
         assert stage.ear.accounts["heygen"].health is Health.REFUSED
         assert "Set a new key" in stage.ear.accounts["heygen"].message
-        assert [notice.kind for notice in stage.ear.notices] == [Kind.ACCOUNT]
+        assert [notice.kind for notice in stage.ear.notices] == [NoticeKind.ACCOUNT]
 
     jobs = {"heygen": tuple(f"j{n}" for n in range(30)), "konpro": ("c",)}
     stage(tmp_path, app, jobs, story, keys={"heygen": "bad"}, concurrency=1)
@@ -207,15 +209,15 @@ def test_a_refused_key_stops_the_account_and_no_other(tmp_path):
 
 @pytest.mark.parametrize("command", [fixtures.refresh(A), Resume("heygen")])
 def test_a_person_may_try_a_refused_key_again(tmp_path, command):
-    app = Scripted(lambda asked: (401, {}, {}))
+    app = ScriptedService(lambda asked: (401, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        before = len(app.log)
-        app.reply = lambda asked: running()
+        before = len(app.requests)
+        app.respond = lambda asked: running()
         assert (await stage.session.perform(command)).ok
         await asyncio.sleep(30)
-        assert len(app.log) > before
+        assert len(app.requests) > before
         assert stage[A].fault is None
         assert stage.ear.accounts["heygen"].health is Health.OK
 
@@ -226,14 +228,14 @@ def test_a_changed_key_file_resumes_the_account_within_two_seconds_of_its_first_
     key = tmp_path / "key"
     key.write_text("old-key-000000")
     config = f'[accounts.heygen]\nbase_url = "http://sim.test"\ninsecure_http = true\napi_key = {{ file = "{key}" }}\n'
-    app = Scripted(lambda asked: running() if asked.key == "new-key-000000" else (401, {}, {}))
+    app = ScriptedService(lambda asked: running() if asked.key == "new-key-000000" else (401, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        before = len(app.log)
+        before = len(app.requests)
         key.write_text("new-key-000000")
         await asyncio.sleep(20)
-        assert {asked.key for asked in app.log[before:]} == {"new-key-000000"}
+        assert {asked.key for asked in app.requests[before:]} == {"new-key-000000"}
         assert {stage[ref].phase for ref in (A, B)} == {Phase.RUNNING}
 
     stage(tmp_path, app, {"heygen": ("a", "b")}, story, accounts=(), config=config)
@@ -243,14 +245,14 @@ def test_a_refusal_of_the_old_key_that_comes_late_does_not_stop_the_new_one(tmp_
     key = tmp_path / "key"
     key.write_text("old-key-000000")
     config = f'[accounts.heygen]\nbase_url = "http://sim.test"\ninsecure_http = true\napi_key = {{ file = "{key}" }}\n'
-    app = Scripted(lambda asked: running() if asked.key == "new-key-000000" else (401, {}, {}), seconds=8)
+    app = ScriptedService(lambda asked: running() if asked.key == "new-key-000000" else (401, {}, {}), delay=8)
 
     async def story(stage):
         await stage.session.perform(fixtures.refresh(A))
         await asyncio.sleep(2)
         key.write_text("new-key-000000")
         await asyncio.sleep(40)
-        assert app.log[0].key == "old-key-000000"
+        assert app.requests[0].key == "old-key-000000"
         assert stage[A].phase is Phase.RUNNING
         assert stage.ear.accounts["heygen"].health is Health.OK
 
@@ -258,51 +260,51 @@ def test_a_refusal_of_the_old_key_that_comes_late_does_not_stop_the_new_one(tmp_
 
 
 def test_a_job_that_is_forbidden_is_asked_hourly_and_the_others_go_on(tmp_path):
-    app = Scripted(lambda asked: (403, {}, {}) if asked.id.startswith("x") else running())
+    app = ScriptedService(lambda asked: (403, {}, {}) if asked.id.startswith("x") else running())
 
     async def story(stage):
         await asyncio.sleep(3 * HOUR)
-        assert 3 <= len(app.times("x1")) <= 5
-        assert len(app.times("a")) > 200
+        assert 3 <= len(app.request_times("x1")) <= 5
+        assert len(app.request_times("a")) > 200
         assert stage.ear.accounts["heygen"].health is Health.OK
 
     stage(tmp_path, app, {"heygen": ("a", "x1", "x2", "x3", "x4")}, story, tick=10 * MINUTE)
 
 
 def test_three_forbidden_jobs_and_no_report_stop_the_account(tmp_path):
-    app = Scripted(lambda asked: (403, {}, {}))
+    app = ScriptedService(lambda asked: (403, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(3 * HOUR)
         assert stage.ear.accounts["heygen"].health is Health.REFUSED
 
     stage(tmp_path, app, {"heygen": ("x1", "x2", "x3", "x4", "x5")}, story, concurrency=1, tick=MINUTE)
-    assert len(app.log) == 3
+    assert len(app.requests) == 3
 
 
 def test_an_id_is_missing_after_three_404s_over_a_minute(tmp_path):
-    app = Scripted(lambda asked: (404, {}, {}))
+    app = ScriptedService(lambda asked: (404, {}, {}))
 
     async def story(stage):
         while stage[A].phase is not Phase.MISSING:  # noqa: ASYNC110  virtual time
             await asyncio.sleep(1)
-        assert len(app.log) >= 3
-        assert app.times()[-1] - app.times()[0] >= MINUTE
-        began = len(app.log)
+        assert len(app.requests) >= 3
+        assert app.request_times()[-1] - app.request_times()[0] >= MINUTE
+        began = len(app.requests)
         await asyncio.sleep(3 * DAY)
-        assert 22 <= len(app.log) - began <= 27
+        assert 22 <= len(app.requests) - began <= 27
         assert stage[A].next_poll_at is None
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
 
 
 def test_a_missing_id_that_appears_goes_on_as_if_nothing_had_been(tmp_path):
-    app = Scripted(lambda asked: (404, {}, {}))
+    app = ScriptedService(lambda asked: (404, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(10 * MINUTE)
         assert stage[A].phase is Phase.MISSING
-        app.reply = lambda asked: running()
+        app.respond = lambda asked: running()
         await asyncio.sleep(1.2 * HOUR)
         assert stage[A].phase is Phase.RUNNING
         assert stage[A].fault is None
@@ -311,32 +313,32 @@ def test_a_missing_id_that_appears_goes_on_as_if_nothing_had_been(tmp_path):
 
 
 def test_a_job_that_must_be_paid_for_is_blocked_and_not_asked_again(tmp_path):
-    app = Scripted(lambda asked: (402, {}, {}))
+    app = ScriptedService(lambda asked: (402, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(DAY)
         assert stage[A].phase is Phase.BLOCKED
-        assert len(app.log) == 1
+        assert len(app.requests) == 1
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
 
 
 def test_done_without_its_link_is_asked_five_times_from_30_seconds_doubling(tmp_path):
-    app = Scripted(lambda asked: done(None))
+    app = ScriptedService(lambda asked: done(None))
 
     async def story(stage):
         await asyncio.sleep(DAY)
         assert stage[A].phase is Phase.DONE
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
-    waits = [later - earlier for earlier, later in pairwise(app.times())]
+    waits = [later - earlier for earlier, later in pairwise(app.request_times())]
     wanted = (30, 60, 120, 240, 480)
     assert all(abs(wait - want) <= want * 0.1 + 0.1 for wait, want in zip(waits, wanted, strict=True))
 
 
 def test_camb_gives_its_text_by_a_second_ask_and_is_not_asked_again(tmp_path):
     ref = Ref("camb", "t-fine")
-    app = Scripted(lambda asked: camb[asked.id])
+    app = ScriptedService(lambda asked: camb[asked.id])
     camb = {"t-fine": (200, {"status": "SUCCESS", "run_id": 7}, {}), "7": (200, {"texts": ["Hola", "adiós"]}, {})}
 
     async def story(stage):
@@ -345,9 +347,9 @@ def test_camb_gives_its_text_by_a_second_ask_and_is_not_asked_again(tmp_path):
         camb["t-fine"] = ended
         await asyncio.sleep(DAY)
         assert stage[ref].result == "Hola\nadiós"
-        assert stage.session.look(ref).body is not None
-        assert [change.after for change in stage.session.look(ref).changes] == [Phase.RUNNING, Phase.DONE]
-        assert len(app.times("7")) == 1
+        assert stage.session.job_history(ref).body is not None
+        assert [change.after for change in stage.session.job_history(ref).phase_changes] == [Phase.RUNNING, Phase.DONE]
+        assert len(app.request_times("7")) == 1
 
     stage(tmp_path, app, {"camb": ("t-fine",)}, story, tick=10 * MINUTE)
 
@@ -361,7 +363,7 @@ def test_a_result_that_cannot_be_had_is_a_fault_and_its_job_stays_done(tmp_path,
             return 200, {"status": "SUCCESS", "run_id": 7}, {}
         return status, {}, {}
 
-    app = Scripted(reply)
+    app = ScriptedService(reply)
 
     async def story(stage):
         await asyncio.sleep(4 * DAY)
@@ -370,23 +372,23 @@ def test_a_result_that_cannot_be_had_is_a_fault_and_its_job_stays_done(tmp_path,
         assert stage[ref].next_poll_at is None
 
     stage(tmp_path, app, {"camb": ("t",)}, story, tick=10 * MINUTE)
-    assert 20 < len(app.times("7")) < 50
+    assert 20 < len(app.request_times("7")) < 50
 
 
 def test_a_report_is_stale_only_while_the_service_says_nothing_new(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def story(stage):
         await asyncio.sleep(10 * MINUTE)
 
         def look():
-            return flags(stage[A], EvaluationContext(now=wall()))
+            return flags(stage[A], EvaluationContext(now=wall_time()))
 
         assert Flag.STALE not in look()
-        app.reply = lambda asked: (500, {}, {})
+        app.respond = lambda asked: (500, {}, {})
         await asyncio.sleep(10 * MINUTE)
         assert Flag.STALE in look()
-        app.reply = lambda asked: running()
+        app.respond = lambda asked: running()
         await asyncio.sleep(15 * MINUTE)
         assert Flag.STALE not in look()
 
@@ -397,46 +399,46 @@ def test_a_report_is_stale_only_while_the_service_says_nothing_new(tmp_path):
 
 
 def test_a_refresh_during_an_ask_does_not_ask_twice_at_once_and_is_not_lost(tmp_path):
-    app = Scripted(lambda asked: running(), seconds=5)
+    app = ScriptedService(lambda asked: running(), delay=5)
 
     async def story(stage):
         for _ in range(2):
             await stage.session.perform(fixtures.refresh(A))
         await asyncio.sleep(1)
-        assert len(app.log) == 1
+        assert len(app.requests) == 1
         for _ in range(3):
             await stage.session.perform(fixtures.refresh(A))
         await asyncio.sleep(11)
-        assert len(app.log) == 2
+        assert len(app.requests) == 2
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, concurrency=4)
-    assert app.at_once == 1
+    assert app.max_in_flight == 1
 
 
 def test_a_refresh_goes_before_everything_that_is_due(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     async def story(stage):
         await asyncio.sleep(2 * MINUTE)
-        assert len(app.log) < 30
-        wanted = next(ref for ref in reversed(stage.session.states) if not app.times(ref.id))
+        assert len(app.requests) < 30
+        wanted = next(ref for ref in reversed(stage.session.states) if not app.request_times(ref.id))
         await stage.session.perform(fixtures.refresh(wanted))
         await asyncio.sleep(10)
-        assert app.times(wanted.id)
+        assert app.request_times(wanted.id)
 
     stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(200))}, story, rate=10)
 
 
 def test_an_ended_job_can_be_asked_again_by_hand(tmp_path):
-    app = Scripted(lambda asked: done("https://cdn.test/1"))
+    app = ScriptedService(lambda asked: done("https://cdn.test/1"))
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        assert len(app.log) == 1
-        app.reply = lambda asked: done("https://cdn.test/2")
+        assert len(app.requests) == 1
+        app.respond = lambda asked: done("https://cdn.test/2")
         await stage.session.perform(fixtures.refresh(A))
         await asyncio.sleep(HOUR)
-        assert len(app.log) == 2
+        assert len(app.requests) == 2
         assert stage[A].links[0].url == "https://cdn.test/2"
 
     stage(tmp_path, app, {"heygen": ("a",)}, story)
@@ -451,7 +453,7 @@ def test_what_cannot_be_refreshed_is_said(tmp_path):
         assert (mixed.ok, mixed.message) == (True, "asking 1 job; nobody:x is not on the watchlist")
         assert "there is no account" in (await stage.session.perform(Resume("nobody"))).message
 
-    stage(tmp_path, Scripted(lambda asked: running()), {"heygen": ("a",)}, story)
+    stage(tmp_path, ScriptedService(lambda asked: running()), {"heygen": ("a",)}, story)
 
 
 # Clocks.
@@ -468,24 +470,24 @@ class Wall:
 
 @pytest.mark.parametrize("jump", [-HOUR, -20.0, -0.3, 0.3, 20.0])
 def test_a_clock_that_is_set_moves_no_ask(tmp_path, jump):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
     clock = Wall()
 
     async def story(stage):
         await asyncio.sleep(10 * MINUTE)
         clock.ahead = jump
         await asyncio.sleep(10 * MINUTE)
-        assert abs(stage[A].checked_at - (app.times()[-1] + jump)) < 1
+        assert abs(stage[A].checked_at - (app.request_times()[-1] + jump)) < 1
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, ahead=clock)
-    waits = [later - earlier for earlier, later in pairwise(app.times())]
+    waits = [later - earlier for earlier, later in pairwise(app.request_times())]
     assert max(waits) < 35
     assert min(waits) > 10
 
 
 @pytest.mark.parametrize("jump", [-HOUR, 20.0])
 def test_a_clock_that_is_set_shortens_no_retry_after_window(tmp_path, jump):
-    app = Scripted(lambda asked: (429, {}, {"retry-after": "120"}) if len(app.log) == 1 else running())
+    app = ScriptedService(lambda asked: (429, {}, {"retry-after": "120"}) if len(app.requests) == 1 else running())
     clock = Wall()
 
     async def story(stage):
@@ -495,7 +497,7 @@ def test_a_clock_that_is_set_shortens_no_retry_after_window(tmp_path, jump):
         await asyncio.sleep(5 * MINUTE)
 
     stage(tmp_path, app, {"heygen": ("a", "b")}, story, ahead=clock)
-    assert 120 <= app.times()[1] - app.times()[0] < 140
+    assert 120 <= app.request_times()[1] - app.request_times()[0] < 140
 
 
 @pytest.mark.parametrize("ahead", [-HOUR, 0.0, HOUR])
@@ -505,13 +507,13 @@ def test_a_link_dies_by_the_services_clock_however_wrong_ours_is(tmp_path, ahead
         status, body, _ = done(f"https://cdn.test/1?Expires={asked.at + 1800:.0f}&Signature=x&Key-Pair-Id=K")
         return status, body, {"date": formatdate(asked.at, usegmt=True)} if dated else {}
 
-    app = Scripted(reply)
+    app = ScriptedService(reply)
 
     async def story(stage):
         await asyncio.sleep(MINUTE)
         (link,) = stage[A].links
         assert link.expiry_is_exact
-        left = link.expires_at - (app.times()[0] + ahead)
+        left = link.expires_at - (app.request_times()[0] + ahead)
         assert abs(left - (1800 if dated else 1800 - ahead)) < 2
         assert abs((stage.ear.accounts["heygen"].skew or 0.0) + (ahead if dated else 0.0)) < 2
 
@@ -519,29 +521,29 @@ def test_a_link_dies_by_the_services_clock_however_wrong_ours_is(tmp_path, ahead
 
 
 def test_an_estimate_runs_from_when_the_link_was_first_seen_by_our_clock(tmp_path):
-    app = Scripted(lambda asked: (*done("https://cdn.test/1")[:2], {"date": formatdate(asked.at, usegmt=True)}))
+    app = ScriptedService(lambda asked: (*done("https://cdn.test/1")[:2], {"date": formatdate(asked.at, usegmt=True)}))
 
     async def story(stage):
         await asyncio.sleep(MINUTE)
         (link,) = stage[A].links
         assert not link.expiry_is_exact
-        assert abs(link.expires_at - (app.times()[0] + HOUR + 7 * DAY)) < 2
+        assert abs(link.expires_at - (app.request_times()[0] + HOUR + 7 * DAY)) < 2
 
     stage(tmp_path, app, {"heygen": ("a",)}, story, ahead=lambda: HOUR)
 
 
 def test_after_a_suspend_what_became_due_is_spread(tmp_path):
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
     clock = Wall()
 
     async def story(stage):
         await asyncio.sleep(10 * MINUTE)
-        before = len(app.log)
+        before = len(app.requests)
         clock.ahead = 8 * HOUR
-        woken = wall()
+        woken = wall_time()
         await asyncio.sleep(40)
-        after = app.log[before:]
-        assert {asked.id for asked in after} == {asked.id for asked in app.log}
+        after = app.requests[before:]
+        assert {asked.id for asked in after} == {asked.id for asked in app.requests}
         assert max(len([1 for asked in after if int(asked.at - woken) == second]) for second in range(40)) < 30
 
     stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(100))}, story, ahead=clock)

@@ -7,12 +7,12 @@ from random import Random
 from msgspec.structs import replace
 
 from tests.support import fixtures
-from tests.support.fixtures import Ear
-from tests.support.scripted_service import Scripted, running
-from tests.support.virtual_time import Wire, live, wall
+from tests.support.fixtures import RecordingListener
+from tests.support.scripted_service import ScriptedService, running
+from tests.support.virtual_time import VirtualTransport, run_virtual, wall_time
 from tui.dashboard.startup import load_initial_state
 from tui.domain.models import Ref
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.storage.journal.journal import Entry
 from tui.storage.watchlist.file import Set
 
@@ -24,14 +24,20 @@ def begun_twice(tmp_path, between):
 
     Returns the second console's first frame, its engine's board, and that after two seconds.
     """
-    app = Scripted(lambda asked: running())
+    app = ScriptedService(lambda asked: running())
 
     def session(library):
-        return Session(library, Ear(), wall=wall, random=Random(1), transport=lambda: Wire({"sim.test": app}))
+        return Engine(
+            library,
+            RecordingListener(),
+            wall=wall_time,
+            random=Random(1),
+            transport=lambda: VirtualTransport({"sim.test": app}),
+        )
 
     async def play():
-        library = fixtures.library(tmp_path, "http://sim.test", {"heygen": ("a", "b")})
-        async with fixtures.running(session(library)):
+        library = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a", "b")})
+        async with fixtures.running_engine(session(library)):
             await asyncio.sleep(60)
         library.close()
         late = between(library)
@@ -40,14 +46,14 @@ def begun_twice(tmp_path, between):
         if late is not None:
             late()
         taken = library.again()
-        async with fixtures.running(session(taken)) as second:
+        async with fixtures.running_engine(session(taken)) as second:
             at_once = dict(second.states)
             await asyncio.sleep(2)
             later = dict(second.states)
         taken.close()
         return first, at_once, later
 
-    return live(play())
+    return run_virtual(play())
 
 
 def disguised(library, old: str, new: str) -> None:
@@ -84,9 +90,9 @@ def test_another_watchlists_words_for_the_same_job_do_not_stay(tmp_path):
 def test_what_another_process_writes_between_first_frame_and_engine_is_not_missed(tmp_path):
     def write_late(library):
         def late():
-            theirs = fixtures.library(tmp_path, "http://sim.test")
+            theirs = fixtures.make_workspace(tmp_path, "http://sim.test")
             state = theirs.journal.states()[A]
-            newer = replace(state, checked_at=wall() + 1, poll_count=77)
+            newer = replace(state, checked_at=wall_time() + 1, poll_count=77)
             theirs.journal.record([Entry(newer)])
             theirs.close()
 

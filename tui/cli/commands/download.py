@@ -12,8 +12,8 @@ from tui.cli.parser import Namespace
 from tui.cli.subscriber import EngineSubscriber
 from tui.domain import artifacts
 from tui.domain.models import DownloadedFile, Phase, Ref
-from tui.engine.api import Notice, Progress, Stage
-from tui.engine.engine import Session
+from tui.engine.api import DownloadProgress, DownloadStage, Notice
+from tui.engine.engine import Engine
 from tui.presentation import formatting
 from tui.presentation.json_output import JsonObject
 from tui.runtime import logfile
@@ -54,9 +54,9 @@ def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
 
 async def _download(library: Library, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None) -> None:
     """Asks what is not known to be done, and then fetches what is."""
-    session = Session(library, reporter, only=frozenset(refs), aside=asyncio.to_thread)
+    session = Engine(library, reporter, subset=frozenset(refs), run_blocking=asyncio.to_thread)
     session.open()
-    await session.check(
+    await session.poll_once(
         [
             ref
             for ref, state in session.states.items()
@@ -101,18 +101,18 @@ class DownloadReporter(EngineSubscriber):
         self._draw_line("")
         print_message(f"{ref}: {reason}")
 
-    def download(self, progress: Progress) -> None:
+    def download(self, progress: DownloadProgress) -> None:
         """A download has moved."""
         match progress.stage:
-            case Stage.FETCHING:
+            case DownloadStage.DOWNLOADING:
                 self._draw_line(f"{len(self._saved) + len(self.errors)} of {self._count}  {_format_progress(progress)}")
-            case Stage.FAILED:
+            case DownloadStage.FAILED:
                 self.fail(progress.ref, progress.message, is_fault=True)
-            case Stage.SAVED:
-                self._saved[progress.ref] = progress.saved
+            case DownloadStage.SAVED:
+                self._saved[progress.ref] = progress.files
                 self._draw_line("")
                 if not self._as_json:
-                    write_stdout("".join(f"{each.path}\n" for each in progress.saved))
+                    write_stdout("".join(f"{each.path}\n" for each in progress.files))
             case _:
                 pass
 
@@ -127,13 +127,13 @@ class DownloadReporter(EngineSubscriber):
             sys.stderr.flush()
 
 
-def _format_progress(progress: Progress) -> str:
-    parts = [formatting.size(progress.have)]
-    if progress.total:
-        share = progress.have / progress.total
-        parts = [formatting.bar(share, BAR_WIDTH), f"{share:4.0%} of {formatting.size(progress.total)}"]
-    if progress.speed:
-        parts.append(f"{formatting.size(int(progress.speed))}/s")
-    if progress.left is not None:
-        parts.append(f"{formatting.duration(progress.left)} left")
-    return "  ".join([*parts, progress.name])
+def _format_progress(progress: DownloadProgress) -> str:
+    parts = [formatting.size(progress.received_bytes)]
+    if progress.total_bytes:
+        share = progress.received_bytes / progress.total_bytes
+        parts = [formatting.bar(share, BAR_WIDTH), f"{share:4.0%} of {formatting.size(progress.total_bytes)}"]
+    if progress.bytes_per_second:
+        parts.append(f"{formatting.size(int(progress.bytes_per_second))}/s")
+    if progress.seconds_left is not None:
+        parts.append(f"{formatting.duration(progress.seconds_left)} left")
+    return "  ".join([*parts, progress.file_name])

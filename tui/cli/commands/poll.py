@@ -23,10 +23,10 @@ from tui.cli.subscriber import EngineSubscriber
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import ENDED, Link, Phase, Ref
-from tui.engine.engine import Session
+from tui.engine.engine import Engine
 from tui.engine.http.dns_loop import EngineLoop
 from tui.engine.notifications.hooks import calling
-from tui.engine.polling.link_renewer import Renewed
+from tui.engine.polling.link_renewer import RenewalResult
 from tui.presentation import formatting, json_output, queries
 from tui.runtime import logfile
 from tui.runtime.signals import EXIT_INTERRUPTED, graceful_shutdown
@@ -51,9 +51,9 @@ def check(args: Namespace) -> int:
 
 async def _check(library: Library, refs: Sequence[Ref]) -> list[JobState]:
     async with calling(library, print_message, HOOKS_TIMEOUT) as hooks:
-        session = Session(library, EngineSubscriber({ref.account for ref in refs}), only=frozenset(refs), hooks=hooks)
+        session = Engine(library, EngineSubscriber({ref.account for ref in refs}), subset=frozenset(refs), hooks=hooks)
         session.open()
-        await session.check(session.states.keys())
+        await session.poll_once(session.states.keys())
     return list(session.states.values())
 
 
@@ -75,9 +75,9 @@ def renew(args: Namespace) -> int:
     return fault_exit_code(each.fault for each in found)
 
 
-async def _renew(library: Library, refs: Sequence[Ref]) -> tuple[list[Renewed], list[JobState]]:
+async def _renew(library: Library, refs: Sequence[Ref]) -> tuple[list[RenewalResult], list[JobState]]:
     async with calling(library, print_message, HOOKS_TIMEOUT) as hooks:
-        session = Session(library, EngineSubscriber({ref.account for ref in refs}), only=frozenset(refs), hooks=hooks)
+        session = Engine(library, EngineSubscriber({ref.account for ref in refs}), subset=frozenset(refs), hooks=hooks)
         session.open()
         found = await session.renew(session.states)
     return found, list(session.states.values())
@@ -126,12 +126,12 @@ class _JobWaiter:
         """Waits, for `max_seconds` at most. Whether they were over before the jobs were."""
         async with calling(self._library, print_message, HOOKS_TIMEOUT) as hooks:
             return await self._poll_until_ended(
-                Session(self._library, self._subscriber, only=self._refs, hooks=hooks), max_seconds
+                Engine(self._library, self._subscriber, subset=self._refs, hooks=hooks), max_seconds
             )
 
-    async def _poll_until_ended(self, session: Session, max_seconds: float | None) -> bool:
+    async def _poll_until_ended(self, session: Engine, max_seconds: float | None) -> bool:
         session.open()
-        self.pending = {ref for ref in session.states if not session.settled(ref)}
+        self.pending = {ref for ref in session.states if not session.is_settled(ref)}
         polling, ending = asyncio.create_task(session.run()), asyncio.create_task(self._await_ends(session))
         try:
             done, _ = await asyncio.wait({polling, ending}, timeout=max_seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -144,15 +144,15 @@ class _JobWaiter:
         self.states = list(session.states.values())
         return not done
 
-    async def _await_ends(self, session: Session) -> None:
+    async def _await_ends(self, session: Engine) -> None:
         """Until what is waited for has come about."""
         while not self._is_finished(session):
             for ref in await self._subscriber.next_changes():
-                if ref in self.pending and (ref not in session.states or session.settled(ref)):
+                if ref in self.pending and (ref not in session.states or session.is_settled(ref)):
                     self.pending.discard(ref)
                     self._print_end(ref, session.states.get(ref))
 
-    def _is_finished(self, session: Session) -> bool:
+    def _is_finished(self, session: Engine) -> bool:
         if not self.pending or (self._until_any and len(self.pending) < len(session.states)):
             return True
         return all(self._subscriber.is_refused(session.states[ref]) for ref in self.pending if ref in session.states)
@@ -180,12 +180,12 @@ async def _watch(library: Library, *, as_json: bool) -> None:
     ear = EngineSubscriber(library.accounts)
     async with calling(library, print_message) as hooks:
         await _print_until_closed(
-            library, Session(library, ear, hooks=hooks, aside=asyncio.to_thread), ear, as_json=as_json
+            library, Engine(library, ear, hooks=hooks, run_blocking=asyncio.to_thread), ear, as_json=as_json
         )
 
 
 async def _print_until_closed(
-    library: Library, session: Session, subscriber: EngineSubscriber, *, as_json: bool
+    library: Library, session: Engine, subscriber: EngineSubscriber, *, as_json: bool
 ) -> None:
     session.open()
     phases = {ref: state.phase for ref, state in session.states.items()}
@@ -202,7 +202,7 @@ async def _print_until_closed(
 
 
 async def _print_changes(
-    library: Library, session: Session, subscriber: EngineSubscriber, phases: dict[Ref, Phase], *, as_json: bool
+    library: Library, session: Engine, subscriber: EngineSubscriber, phases: dict[Ref, Phase], *, as_json: bool
 ) -> None:
     """Writes every change of a phase, until nobody reads them any more."""
     while True:

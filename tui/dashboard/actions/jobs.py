@@ -7,7 +7,7 @@ from tui.dashboard.screen import Dashboard
 from tui.domain import job_state as reducer
 from tui.domain.links import expiry
 from tui.domain.models import Job, Link, Phase, Ref
-from tui.engine.api import AccountState, Outcome, Pause, Refresh, Renew
+from tui.engine.api import AccountState, CommandResult, Pause, Refresh, Renew
 from tui.presentation import formatting
 from tui.storage.watchlist.file import Add, Remove, Removed, Restore, Set
 
@@ -18,7 +18,9 @@ CONFIRM_FROM_MINUTES = 1.0
 def polling_duration(refs: Iterable[Ref], accounts: Mapping[str, AccountState]) -> tuple[float, str]:
     """How many minutes it takes to ask for the jobs, and the account that takes longest."""
     counts = Counter(ref.account for ref in refs)
-    minutes = {name: count / (accounts[name].per_minute or 60) for name, count in counts.items() if name in accounts}
+    minutes = {
+        name: count / (accounts[name].rate_per_minute or 60) for name, count in counts.items() if name in accounts
+    }
     slowest = max(minutes, key=minutes.__getitem__, default="")
     return minutes.get(slowest, 0.0), slowest
 
@@ -64,7 +66,7 @@ class JobActions:
         if chosen:
             self._dashboard.send_command(Remove(chosen), self._jobs_removed)
 
-    def _jobs_removed(self, result: Outcome) -> None:
+    def _jobs_removed(self, result: CommandResult) -> None:
         if result.removed:
             self._removed_blocks.append(result.removed)
             self._dashboard.toast("u puts back what was removed")
@@ -180,7 +182,7 @@ class JobActions:
             )
 
     @staticmethod
-    def _use_renewed_links(result: Outcome, action: Callable[[Link], None]) -> None:
+    def _use_renewed_links(result: CommandResult, action: Callable[[Link], None]) -> None:
         """Goes on with the link that lives, if there is one; what became of the wish is said already."""
         for link in result.links:
             action(link)

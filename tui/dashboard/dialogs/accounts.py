@@ -67,7 +67,7 @@ class AccountsScreen(ModalScreen[None]):
         """What is known of an account; `room`: cells of the longest service's title."""
         now = self._board.now()
         shown = account_badge(account, now, ascii_only=self._board.ascii_only)
-        untold = "not answered yet" if account.asks else "not asked yet"
+        untold = "not answered yet" if account.request_count else "not asked yet"
         word = shown.text or (untold if shown.tone == "quiet" else "well")
         wait = wait_text(account, now)
         yield Content.assemble(
@@ -93,12 +93,12 @@ class AccountsScreen(ModalScreen[None]):
 
 
 def _statistics(account: AccountState) -> Iterator[str]:
-    yield f"asked {account.asks} time{'s' * (account.asks != 1)}"
-    if account.faults:
-        yield f"{account.faults} fault{'s' * (account.faults != 1)}"
+    yield f"asked {account.request_count} time{'s' * (account.request_count != 1)}"
+    if account.fault_count:
+        yield f"{account.fault_count} fault{'s' * (account.fault_count != 1)}"
     if account.latency is not None:
         yield f"{account.latency * 1000:.0f} ms"
     if account.quota is not None:
         yield f"quota {account.quota[0]} of {account.quota[1]}"
-    if account.per_minute is not None:
-        yield f"at most {account.per_minute:.3g} a minute"
+    if account.rate_per_minute is not None:
+        yield f"at most {account.rate_per_minute:.3g} a minute"

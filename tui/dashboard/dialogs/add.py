@@ -60,7 +60,7 @@ class AddScreen(ModalScreen[tuple[Job, ...] | None]):
     def __init__(self, accounts: Sequence[AccountState], refs: Collection[Ref], now: Callable[[], float]) -> None:
         super().__init__()
         self._accounts = accounts
-        self._hints = {account.name: [re.compile(hint) for hint in account.hints] for account in accounts}
+        self._hints = {account.name: [re.compile(hint) for hint in account.id_patterns] for account in accounts}
         self._refs = refs
         self._now = now
         self._candidates: tuple[Candidate, ...] = ()

@@ -17,7 +17,7 @@ from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Phase, Ref
-from tui.engine.api import Feed
+from tui.engine.api import EngineHandle
 from tui.presentation import columns, formatting, queries
 from tui.presentation.cell_width import fit_to_width
 
@@ -30,7 +30,7 @@ class HistoryScreen(ModalScreen[Ref | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,J", "dismiss", show=False)]
 
-    def __init__(self, board: BoardModel, engine: Feed, zone: tzinfo) -> None:
+    def __init__(self, board: BoardModel, engine: EngineHandle, zone: tzinfo) -> None:
         super().__init__()
         self._board = board
         self._engine = engine
@@ -49,7 +49,7 @@ class HistoryScreen(ModalScreen[Ref | None]):
         self.run_worker(self._load_changes(), group="look")
 
     async def _load_changes(self) -> None:
-        self._changes = await asyncio.wrap_future(self._engine.recent(MAX_CHANGES))
+        self._changes = await asyncio.wrap_future(self._engine.recent_changes(MAX_CHANGES))
         choices = self.query_one(VimOptionList)
         if self._changes:
             choices.add_options(Option(self._change_content(change)) for change in self._changes)

@@ -30,27 +30,31 @@ _BADGES = {
 def account_badge(account: AccountState, now: float, *, ascii_only: bool) -> Badge:
     """The account's badge. One cut connection is no outage: only two in a row, or an open breaker, are `offline`."""
     health = account.health
-    if health is Health.OFFLINE and account.failures < 2 and account.until is None:
-        health = Health.OK if account.asks > account.faults else Health.UNTRIED
+    if health is Health.OFFLINE and account.consecutive_failures < 2 and account.waits_until is None:
+        health = Health.OK if account.request_count > account.fault_count else Health.UNTRIED
     sign, plain, part, word = _BADGES[health]
     if health is Health.LIMITED and account.http_status is not None:
         word = str(account.http_status)
-    if health in {Health.OK, Health.UNTRIED} and account.deprecated:
+    if health in {Health.OK, Health.UNTRIED} and account.is_deprecated:
         part, word = "warning", sunset_text(account, now)
     return Badge(plain if ascii_only else sign, part, word)
 
 
 def sunset_text(account: AccountState, now: float) -> str:
     """What the service says of its API's end; "": nothing."""
-    if not account.deprecated and account.sunset is None:
+    if not account.is_deprecated and account.sunset_at is None:
         return ""
-    if account.sunset is None:
+    if account.sunset_at is None:
         return "API will end"
-    if account.sunset <= now:
+    if account.sunset_at <= now:
         return "API is over"
-    return f"API ends {formatting.instant(account.sunset, UTC, now).rsplit(' ', 1)[0]}"
+    return f"API ends {formatting.instant(account.sunset_at, UTC, now).rsplit(' ', 1)[0]}"
 
 
 def wait_text(account: AccountState, now: float) -> str:
     """For how long nothing is asked, `38s`; "": it does not wait."""
-    return formatting.duration(account.until - now) if account.until is not None and account.until > now else ""
+    return (
+        formatting.duration(account.waits_until - now)
+        if account.waits_until is not None and account.waits_until > now
+        else ""
+    )

@@ -103,7 +103,7 @@ class TopBar(Bar):
     def unchanged_for(self) -> float:
         """For how many seconds the line says the same: to the next minute, or as long as a wait's label stays."""
         now = self._board.now()
-        waiting = (each.until - now for each in self._board.accounts.values() if each.until is not None)
+        waiting = (each.waits_until - now for each in self._board.accounts.values() if each.waits_until is not None)
         return min([60 - now % 60, *(formatting.next_change(left, "duration") for left in waiting)])
 
     def _badges(self, gap: str, tones_with_text: frozenset[str]) -> list[TonedText]:

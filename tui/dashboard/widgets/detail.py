@@ -18,7 +18,7 @@ from tui.dashboard.widgets.detail_pages import DetailPages, DetailTab
 from tui.dashboard.widgets.line_widget import TextPage
 from tui.dashboard.widgets.messages import RefreshDue
 from tui.domain.models import Ref
-from tui.engine.api import Detail, Feed
+from tui.engine.api import EngineHandle, JobHistory
 
 PAINT_PAUSE = 0.001
 """Seconds that the loop rests once the cursor is painted, so that the thread which writes that has its turn first."""
@@ -62,13 +62,13 @@ class DetailPane(Vertical):
 
     BLANK = True
 
-    def __init__(self, board: BoardModel, engine: Feed, zone: Callable[[], tzinfo]) -> None:
+    def __init__(self, board: BoardModel, engine: EngineHandle, zone: Callable[[], tzinfo]) -> None:
         super().__init__(id="detail")
         self._board = board
         self._engine = engine
         self._pages = DetailPages(board, zone)
         self._ref: Ref | None = None
-        self._history: Detail | None = None
+        self._history: JobHistory | None = None
         self._history_poll_count = -1
         self._tab = DetailTab.OVERVIEW
         self._tabs = DetailTabs()
@@ -156,7 +156,7 @@ class DetailPane(Vertical):
             self.post_message(RefreshDue())
 
     async def _load_history(self, ref: Ref) -> None:
-        looked = await asyncio.wrap_future(self._engine.look(ref))
+        looked = await asyncio.wrap_future(self._engine.job_history(ref))
         if ref == self._ref:
             self._history = looked
             self._redraw()

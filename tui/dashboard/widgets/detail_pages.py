@@ -19,7 +19,7 @@ from tui.domain.job_state import JobState
 from tui.domain.links import expiry
 from tui.domain.models import PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
-from tui.engine.api import Detail, Progress, Stage
+from tui.engine.api import DownloadProgress, DownloadStage, JobHistory
 from tui.presentation import columns, formatting, queries
 
 QUIET = "$job-quiet"
@@ -55,7 +55,7 @@ class DetailPages:
         self._board = board
         self._zone = zone
 
-    def page(self, tab: DetailTab, state: JobState, history: Detail | None, room: Size) -> list[Content]:
+    def page(self, tab: DetailTab, state: JobState, history: JobHistory | None, room: Size) -> list[Content]:
         """The text of a tab, in pieces of one line or more.
 
         `looked`: what the journal holds of the job, if it has answered by now. `room`: the cells that can be seen at
@@ -65,7 +65,9 @@ class DetailPages:
             case DetailTab.OVERVIEW:
                 lines = self._overview(state, room)
             case DetailTab.TIMELINE:
-                lines = timeline_lines(self._board, self._zone(), state, history.changes if history is not None else ())
+                lines = timeline_lines(
+                    self._board, self._zone(), state, history.phase_changes if history is not None else ()
+                )
             case DetailTab.RESPONSE:
                 lines = self._response(history)
             case DetailTab.REQUESTS:
@@ -199,7 +201,7 @@ class DetailPages:
     def _download_lines(self, state: JobState, room: Size) -> Iterator[Content]:
         """What is being downloaded, was, or could not be."""
         told = self._board.downloads.get(state.job.ref)
-        if told is not None and told.stage is Stage.FAILED:
+        if told is not None and told.stage is DownloadStage.FAILED:
             why = wrap_hanging(f"{told.message}; D tries again", room.width - LABEL_WIDTH, LABEL_WIDTH)
             yield Content.assemble((f"{'not saved':<{LABEL_WIDTH}}", "$job-failed"), why)
         elif told is not None:
@@ -208,18 +210,18 @@ class DetailPages:
             label = f"{'saved':<{LABEL_WIDTH}}{formatting.size(saved.size)}   "
             yield Content.assemble((label, QUIET), (saved.path, "$job-done"))
 
-    def _progress_text(self, progress: Progress) -> str:
-        if not progress.name:
+    def _progress_text(self, progress: DownloadProgress) -> str:
+        if not progress.file_name:
             return "waits for its turn"
-        parts = [formatting.size(progress.have)]
-        if progress.total and progress.share is not None:
-            bar = formatting.bar(progress.share, 16, ascii_only=self._board.ascii_only)
-            parts = [bar, f"{progress.share:.0%} of {formatting.size(progress.total)}"]
-        if progress.speed:
-            parts.append(f"{formatting.size(int(progress.speed))}/s")
-        if progress.left is not None:
-            parts.append(f"{formatting.duration(progress.left)} left")
-        return "  ".join([*parts, progress.name])
+        parts = [formatting.size(progress.received_bytes)]
+        if progress.total_bytes and progress.fraction is not None:
+            bar = formatting.bar(progress.fraction, 16, ascii_only=self._board.ascii_only)
+            parts = [bar, f"{progress.fraction:.0%} of {formatting.size(progress.total_bytes)}"]
+        if progress.bytes_per_second:
+            parts.append(f"{formatting.size(int(progress.bytes_per_second))}/s")
+        if progress.seconds_left is not None:
+            parts.append(f"{formatting.duration(progress.seconds_left)} left")
+        return "  ".join([*parts, progress.file_name])
 
     def _link_content(self, link: Link, now: float, room: Size, *, is_downloaded: bool) -> Content:
         """Until when it lives, how that is known, and the link: whole, unless its query is a signature."""
@@ -247,18 +249,20 @@ class DetailPages:
 
     # The other tabs.
 
-    def _response(self, history: Detail | None) -> Iterator[Content]:
+    def _response(self, history: JobHistory | None) -> Iterator[Content]:
         """The last raw body, laid out as JSON where it is JSON. Signatures of links are masked."""
         if history is None or history.body is None:
             yield Content.styled("no reply yet", QUIET)
             return
-        if history.body_at is not None:
-            yield Content.styled(f"came {formatting.instant(history.body_at, self._zone(), self._board.now())}", QUIET)
+        if history.body_received_at is not None:
+            yield Content.styled(
+                f"came {formatting.instant(history.body_received_at, self._zone(), self._board.now())}", QUIET
+            )
         yield format_body(history.body)
 
-    def _requests(self, history: Detail | None) -> Iterator[Content]:
+    def _requests(self, history: JobHistory | None) -> Iterator[Content]:
         """The last asks, newest first: when, what came, how long it took."""
-        asks = history.asks if history is not None else ()
+        asks = history.requests if history is not None else ()
         if not asks:
             yield Content.styled("not asked yet, or too long ago", QUIET)
             return

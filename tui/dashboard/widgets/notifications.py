@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
-from tui.engine.api import Kind, Notice
+from tui.engine.api import Notice, NoticeKind
 from tui.presentation.formatting import clean
 from tui.storage.config.settings import Alerts
 
@@ -23,17 +23,17 @@ MAX_DESKTOP_LENGTH = 200
 Severity = Literal["information", "warning", "error"]
 
 DIGEST_TERMS = {
-    Kind.DONE: "done",
-    Kind.FAILED: "ended badly",
-    Kind.EXPIRING: "with a link about to die",
-    Kind.STALLED: "stalled",
-    Kind.SAVED: "saved",
-    Kind.UNSAVED: "not downloaded",
+    NoticeKind.DONE: "done",
+    NoticeKind.FAILED: "ended badly",
+    NoticeKind.EXPIRING: "with a link about to die",
+    NoticeKind.STALLED: "stalled",
+    NoticeKind.DOWNLOADED: "saved",
+    NoticeKind.DOWNLOAD_FAILED: "not downloaded",
 }
 """The kinds that are about jobs, which go into a digest, as it names them."""
-SILENT_KINDS = frozenset({Kind.CHANGED, Kind.HOOK, Kind.SAVED})
+SILENT_KINDS = frozenset({NoticeKind.JOURNAL, NoticeKind.HOOK, NoticeKind.DOWNLOADED})
 """Kinds that call nobody from another room."""
-GOOD_NEWS = frozenset({Kind.DONE, Kind.SAVED})
+GOOD_NEWS = frozenset({NoticeKind.DONE, NoticeKind.DOWNLOADED})
 """Kinds that are good news."""
 
 

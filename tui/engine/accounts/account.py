@@ -15,7 +15,7 @@ from tui.engine.accounts.api_migration import UNDECIDED, Heir, Succession, Turn
 from tui.engine.accounts.shared_rate_limit import Purse
 from tui.engine.api import AccountState, Health
 from tui.engine.http.client import Bounds, Client, Request, Transport, Trust
-from tui.engine.polling.bulk import Bulk
+from tui.engine.polling.bulk import BulkPolicy
 from tui.presentation.formatting import clean
 from tui.providers import faults, response_parser
 from tui.providers.faults import REQUEST_ID_MOST
@@ -66,7 +66,7 @@ class LiveAccount:
         clock by which asks are dated, once it has followed what was done to the wall clock; None: as `clock`.
         """
         self.account = account
-        self.bulk = Bulk()
+        self.bulk = BulkPolicy()
         self.succession: Succession[Answer[Report]] = Succession(account, heir)
         self.clock = clock
         self._heeded = heeded or clock
@@ -89,7 +89,7 @@ class LiveAccount:
             return
         self.pace = throttle.reset(self.pace) if key == self._key else throttle.key_changed(self.pace)
         self._key = key
-        self.state = replace(self.state, health=Health.UNTRIED, message="", until=None)
+        self.state = replace(self.state, health=Health.UNTRIED, message="", waits_until=None)
 
     @property
     def refusal(self) -> Fault | None:
@@ -115,7 +115,7 @@ class LiveAccount:
         answer = await self._status(client, job, account)
         if answer.outdated or not isinstance(answer.outcome, Fault):
             return answer
-        sunset = self.state.sunset if self.state.sunset is not None else account.provider.sunset
+        sunset = self.state.sunset_at if self.state.sunset_at is not None else account.provider.sunset
         if not faults.is_over(answer.outcome, sunset, answer.at):
             return answer
         answer = answer._replace(outcome=faults.retired(answer.outcome))
@@ -130,7 +130,7 @@ class LiveAccount:
         if not isinstance(answer.outcome, Fault) and not answer.outdated:
             self.account = heir
             self.succession.move(heir)
-            self.state = replace(_introduced(self.state, heir), deprecated=False, sunset=None)
+            self.state = replace(_introduced(self.state, heir), is_deprecated=False, sunset_at=None)
             return answer._replace(turn=Turn.MOVED)
         if answer.outdated or not isinstance(answer.outcome, Fault) or answer.outcome.kind in UNDECIDED:
             return answer
@@ -151,7 +151,7 @@ class LiveAccount:
     @property
     def most(self) -> int:
         """Jobs that one ask can be about."""
-        return self.bulk.most(self.account.provider.bulk, self.clock())
+        return self.bulk.max_batch(self.account.provider.bulk, self.clock())
 
     async def ask_many(self, client: Client, jobs: Sequence[str]) -> Answer[Mapping[str, Report]]:
         """Asks for the status of these ids in one. An id that is absent in what comes is not known there."""
@@ -229,11 +229,11 @@ class LiveAccount:
         limited = fault is not None and fault.kind is FaultKind.LIMITED
         state = replace(
             self.state,
-            asks=self.state.asks + 1,
-            faults=self.state.faults + (fault is not None),
+            request_count=self.state.request_count + 1,
+            fault_count=self.state.fault_count + (fault is not None),
             latency=took,
-            failures=self.pace.consecutive_failures,
-            per_minute=self.pace.per_minute,
+            consecutive_failures=self.pace.consecutive_failures,
+            rate_per_minute=self.pace.per_minute,
             http_status=fault.http_status if limited and fault is not None else self.state.http_status,
         )
         if reply is not None:
@@ -245,7 +245,7 @@ class LiveAccount:
             if said.remaining is not None and said.limit is not None:
                 state = replace(state, quota=(said.remaining, said.limit))
             if said.sunset is not None or said.deprecated:
-                state = replace(state, sunset=said.sunset, deprecated=True)
+                state = replace(state, sunset_at=said.sunset, is_deprecated=True)
         self.state = self._with_health(state, fault)
 
     def refreshed(self) -> AccountState:
@@ -254,10 +254,10 @@ class LiveAccount:
         self.pace = replace(self.pace, rate_limit=self._purse.look(now))
         if self.pace.not_before > now and self.state.health in {Health.UNTRIED, Health.OK}:
             told = self.pace.not_before_reason
-            self.state = replace(self.state, health=Health.LIMITED, message=told, until=self.pace.not_before)
-        elif self.state.until is not None and max(self.pace.not_before, self.pace.breaker_open_until) <= now:
+            self.state = replace(self.state, health=Health.LIMITED, message=told, waits_until=self.pace.not_before)
+        elif self.state.waits_until is not None and max(self.pace.not_before, self.pace.breaker_open_until) <= now:
             limited = self.state.health is Health.LIMITED
-            self.state = replace(self.state, until=None)
+            self.state = replace(self.state, waits_until=None)
             if limited:
                 self.state = replace(self.state, health=Health.OK, message="")
         return self.state
@@ -270,21 +270,21 @@ class LiveAccount:
         """The clock was set forward by so many seconds: what is waited for stays as far away as it was."""
         self._purse.shift(seconds, self.clock())
         self.pace = replace(throttle.clock_shifted(self.pace, seconds), rate_limit=self._purse.budget)
-        if self.state.until is not None:
-            self.state = replace(self.state, until=self.state.until + seconds)
+        if self.state.waits_until is not None:
+            self.state = replace(self.state, waits_until=self.state.waits_until + seconds)
 
     def _with_health(self, state: AccountState, fault: Fault | None) -> AccountState:
         now = self.clock()
         if self.pace.stop_reason:
-            return replace(state, health=Health.REFUSED, message=self.pace.stop_reason, until=None)
+            return replace(state, health=Health.REFUSED, message=self.pace.stop_reason, waits_until=None)
         if self.pace.not_before > now:
             return replace(
-                state, health=Health.LIMITED, message=self.pace.not_before_reason, until=self.pace.not_before
+                state, health=Health.LIMITED, message=self.pace.not_before_reason, waits_until=self.pace.not_before
             )
         if fault is not None and fault.kind in throttle.UNAVAILABLE_FAULTS:
             until = self.pace.breaker_open_until if self.pace.breaker_open_until > now else None
-            return replace(state, health=Health.OFFLINE, message=fault.message, until=until)
-        return replace(state, health=Health.OK, message="", until=None)
+            return replace(state, health=Health.OFFLINE, message=fault.message, waits_until=until)
+        return replace(state, health=Health.OK, message="", waits_until=None)
 
 
 def _asked(reply: Reply | Fault, fault: Fault | None, at: float, took: float) -> RequestRecord:
@@ -303,7 +303,7 @@ def _introduced(state: AccountState, account: Account) -> AccountState:
         state,
         provider=provider.name,
         title=provider.title,
-        hints=provider.ids,
+        id_patterns=provider.ids,
         kinds=tuple(provider.kinds),
-        per_minute=account.per_minute,
+        rate_per_minute=account.per_minute,
     )

@@ -15,106 +15,108 @@ from tui.storage.journal.journal import JournalError
 from tui.storage.locks.poller_lease import Lease
 from tui.storage.workspace import Library
 
-BEAT = 5.0
+HEARTBEAT_INTERVAL = 5.0
 """Seconds between two beats of the holder. A change of an account's health does not wait."""
-SILENT = 15.0
+SILENT_AFTER = 15.0
 """Seconds without a beat after which the holder does not answer."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[tuple[AccountState, ...], bool]).decode
 
 
-class Role(NamedTuple):
+class ConsoleRole(NamedTuple):
     """What a session is to its watchlist."""
 
-    polling: bool
+    is_leader: bool
     pid: int | None = None
     """Who polls, if another does and has said so."""
-    silent: bool = False
+    is_silent: bool = False
     """That one does not answer."""
-    paused: bool = False
+    is_paused: bool = False
     """That one's operator has paused it."""
     accounts: tuple[AccountState, ...] = ()
     """How it finds its accounts, where it said so anew."""
-    trouble: str = ""
+    lease_error: str = ""
     """Why nobody can tell who polls, for an operator."""
 
     @property
     def text(self) -> str:
         """For the top bar."""
-        if self.polling:
+        if self.is_leader:
             return "polling"
         followed = "following" if self.pid is None else f"following PID {self.pid}"
-        return f"{followed}, paused" if self.paused else followed
+        return f"{followed}, paused" if self.is_paused else followed
 
     @property
     def problem(self) -> str:
         """What stands in the way, for an operator; "": nothing."""
-        if self.silent:
+        if self.is_silent:
             return f"PID {self.pid} holds the lease and does not answer: end it, and another console takes over"
-        return self.trouble
+        return self.lease_error
 
 
-class Leading:
+class LeaderElection:
     """One session's part in it. Nothing is locked before `look`."""
 
-    def __init__(self, library: Library, time: Callable[[], float], *, partly: bool) -> None:
+    def __init__(self, workspace: Library, monotonic: Callable[[], float], *, subset_only: bool) -> None:
         """`time` passes in seconds and is never set. `partly`: it is about some jobs only, and holds no lease.
 
         Such a one polls as long as nobody else does.
         """
-        self._library = library
-        self._time = time
-        self._partly = partly
-        self._lease = Lease(library.places.state, library.places.watchlist)
-        self._heard: Beat | None = None
-        self._heard_at = time()
+        self._workspace = workspace
+        self._monotonic = monotonic
+        self._subset_only = subset_only
+        self._lease = Lease(workspace.places.state, workspace.places.watchlist)
+        self._last_heartbeat: Beat | None = None
+        self._last_heartbeat_at = monotonic()
         self._paused = False
-        self._beat_at = -BEAT
-        self._said: object = None
+        self._written_at = -HEARTBEAT_INTERVAL
+        self._written: object = None
 
-    def look(self) -> Role:
+    def update(self) -> ConsoleRole:
         """Takes the lease if it is free; who polls."""
         try:
-            if self._lease.free() if self._partly else self._lease.take():
-                self._heard_at = self._time()
-                return Role(polling=True)
+            if self._lease.free() if self._subset_only else self._lease.take():
+                self._last_heartbeat_at = self._monotonic()
+                return ConsoleRole(is_leader=True)
         except OSError as error:
             why = f"{self._lease.path}: {error.strerror}: other consoles may poll as well. See to the folder's rights"
-            return Role(polling=True, trouble=why)
+            return ConsoleRole(is_leader=True, lease_error=why)
         try:
-            beat = self._library.journal.heartbeats.last(self._lease.name)
+            beat = self._workspace.journal.heartbeats.last(self._lease.name)
         except JournalError:
-            beat = self._heard  # that it cannot be read is told by who reads the news
-        news = beat is not None and beat != self._heard
+            beat = self._last_heartbeat  # that it cannot be read is told by who reads the news
+        news = beat is not None and beat != self._last_heartbeat
         if news:
-            self._heard, self._heard_at = beat, self._time()
+            self._last_heartbeat, self._last_heartbeat_at = beat, self._monotonic()
         accounts: tuple[AccountState, ...] = ()
         if beat is not None and news:
-            accounts, self._paused = _said(beat)
-        silent = beat is not None and self._time() - self._heard_at > SILENT
-        return Role(False, beat.pid if beat else None, silent, self._paused, accounts)
+            accounts, self._paused = _decode_accounts(beat)
+        silent = beat is not None and self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
+        return ConsoleRole(False, beat.pid if beat else None, silent, self._paused, accounts)
 
-    def beat(self, accounts: Iterable[AccountState], *, paused: bool) -> None:
+    def write_heartbeat(self, accounts: Iterable[AccountState], *, is_paused: bool) -> None:
         """Says that the holder lives and how its accounts are, if this session is the holder and it is time."""
         states = tuple(accounts)
-        said = (paused, *((state.name, state.health, state.until) for state in states))
-        if not self._lease.held or (self._time() - self._beat_at < BEAT and said == self._said):
+        said = (is_paused, *((state.name, state.health, state.waits_until) for state in states))
+        if not self._lease.held or (
+            self._monotonic() - self._written_at < HEARTBEAT_INTERVAL and said == self._written
+        ):
             return
         try:
-            self._library.journal.heartbeats.beat(self._lease.name, os.getpid(), _encode((states, paused)))
+            self._workspace.journal.heartbeats.beat(self._lease.name, os.getpid(), _encode((states, is_paused)))
         except JournalError:
             return  # told by who writes entries; the next tick tries again
-        self._beat_at, self._said = self._time(), said
+        self._written_at, self._written = self._monotonic(), said
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Gives the lease back."""
         self._lease.release()
 
 
-def _said(beat: Beat) -> tuple[tuple[AccountState, ...], bool]:
+def _decode_accounts(heartbeat: Beat) -> tuple[tuple[AccountState, ...], bool]:
     """How its accounts are, and whether it is paused."""
     try:
-        return _decode(beat.accounts)
+        return _decode(heartbeat.accounts)
     except msgspec.DecodeError:
         return (), False  # another version's

@@ -12,13 +12,13 @@ from tui.domain.artifacts import Artifact
 from tui.domain.job_state import JobState
 from tui.domain.models import DownloadedFile, Fault, FaultKind, Link, LinkKind, Ref
 from tui.engine.accounts.account import LiveAccount
-from tui.engine.api import Progress, Stage
-from tui.engine.blocking import Aside
+from tui.engine.api import DownloadProgress, DownloadStage
+from tui.engine.blocking import RunBlocking
 from tui.engine.downloads import http
 from tui.engine.downloads.http import FetchError, Way
 from tui.engine.downloads.transfer import Fetching, Order
 from tui.engine.http.client import Transport, Trust
-from tui.engine.polling.job_store import Ledger
+from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
 from tui.storage import partial_file
 from tui.storage.config.secrets import Secret
@@ -41,9 +41,9 @@ class Fresh(Protocol):
     """Gives a link that lives, or says why there is none."""
 
     def __call__(
-        self, ref: Ref, kind: LinkKind | None = None, not_url: str | None = None, *, nth: int = 0
+        self, ref: Ref, kind: LinkKind | None = None, dead_url: str | None = None, *, nth: int = 0
     ) -> Awaitable[Link | Fault]:
-        """`nth`: its place among those of its kind. `not_url`: this one proved to be dead."""
+        """`nth`: its place among those of its kind. `dead_url`: this one proved to be dead."""
         ...
 
 
@@ -63,13 +63,13 @@ class JobFiles:
     def __init__(
         self,
         library: Library,
-        ledger: Ledger,
+        ledger: JobStore,
         accounts: Mapping[str, LiveAccount],
         *,
-        tell: Callable[[Progress], None],
+        tell: Callable[[DownloadProgress], None],
         fresh: Fresh,
         now: Callable[[], float],
-        aside: Aside,
+        aside: RunBlocking,
         tls: Trust,
         transport: Transport | None,
         random: Random,
@@ -118,7 +118,7 @@ class JobFiles:
         else:
             path, size = await self._link(state, piece, piece.kind, wish)
         saved = DownloadedFile(piece.name, str(path), size, self._now())
-        self._ledger.saved(ref, saved)
+        self._ledger.record_download(ref, saved)
         self._store(lambda: self._library.journal.downloads.forget(ref, piece.name))
         return saved
 
@@ -201,7 +201,7 @@ class JobFiles:
 class _Teller:
     """Says how far a file is, now and then."""
 
-    def __init__(self, ref: Ref, tell: Callable[[Progress], None], time: Callable[[], float]) -> None:
+    def __init__(self, ref: Ref, tell: Callable[[DownloadProgress], None], time: Callable[[], float]) -> None:
         self._ref, self._tell, self._time = ref, tell, time
         self._at, self._have = time(), -1
         self._speed: float | None = None
@@ -216,7 +216,14 @@ class _Teller:
             self._speed = speed if self._speed is None else self._speed + (speed - self._speed) * min(1.0, passed / 5)
         self._at, self._have = now, have
         self._tell(
-            Progress(ref=self._ref, stage=Stage.FETCHING, name=name, have=have, total=total, speed=self._speed or None)
+            DownloadProgress(
+                ref=self._ref,
+                stage=DownloadStage.DOWNLOADING,
+                file_name=name,
+                received_bytes=have,
+                total_bytes=total,
+                bytes_per_second=self._speed or None,
+            )
         )
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tui.domain import artifacts
 from tui.domain.models import DownloadedFile, Link, Phase, Ref
-from tui.engine.api import Kind, Notice, Outcome, Progress, Stage
+from tui.engine.api import CommandResult, DownloadProgress, DownloadStage, Notice, NoticeKind
 from tui.engine.downloads.http import FetchError
 from tui.engine.downloads.job import JobFiles, Wish
-from tui.engine.polling.job_store import Ledger, Listener
+from tui.engine.polling.job_store import EngineListener, JobStore
 from tui.presentation import queries
 from tui.storage.locks.download_locks import Claims
 from tui.storage.workspace import Library
@@ -32,8 +32,8 @@ class Downloads:
     def __init__(
         self,
         library: Library,
-        ledger: Ledger,
-        listener: Listener,
+        ledger: JobStore,
+        listener: EngineListener,
         files: JobFiles,
         *,
         leads: Callable[[], bool],
@@ -51,10 +51,10 @@ class Downloads:
 
     # What is wanted.
 
-    def want(self, refs: Iterable[Ref], folder: str | None = None) -> Outcome:
+    def want(self, refs: Iterable[Ref], folder: str | None = None) -> CommandResult:
         """Queues what a person wants. What cannot be had is named."""
         if self._library.readonly:
-            return Outcome(ok=False, message="--readonly forbids downloads")
+            return CommandResult(ok=False, message="--readonly forbids downloads")
         wish = Wish(self._folder(folder), by_hand=True, told=folder is not None)
         queued, refused = 0, "there is nothing to download"
         for ref in refs:
@@ -67,9 +67,9 @@ class Downloads:
             if ref not in self._running:
                 self._put(ref, wish)
         if not queued:
-            return Outcome(ok=False, message=refused)
+            return CommandResult(ok=False, message=refused)
         what = f"downloading {queued} job{'s' if queued > 1 else ''} to {wish.folder}"
-        return Outcome(message=what if refused == "there is nothing to download" else f"{what}; {refused}")
+        return CommandResult(message=what if refused == "there is nothing to download" else f"{what}; {refused}")
 
     def refusal(self, ref: Ref) -> str:
         """Why there is nothing to download of the job; "": there is."""
@@ -93,13 +93,13 @@ class Downloads:
 
     def _put(self, ref: Ref, wish: Wish) -> None:
         self._waiting[ref] = wish
-        self._listener.download(Progress(ref=ref, stage=Stage.WAITING))
+        self._listener.download(DownloadProgress(ref=ref, stage=DownloadStage.WAITING))
         self._news.set()
 
     def _folder(self, told: str | None) -> Path:
         return Path(told or self._library.settings.downloads.dir).expanduser().absolute()
 
-    async def cancel(self, refs: Iterable[Ref]) -> Outcome:
+    async def cancel(self, refs: Iterable[Ref]) -> CommandResult:
         """Calls downloads off, and takes away what is not whole."""
         count, refused = 0, "nothing is being downloaded"
         for ref in refs:
@@ -116,9 +116,9 @@ class Downloads:
             count += waited or left or task is not None
             if state is not None:
                 self._failed[ref] = 0, state.links  # what the watchlist wants is not begun again at once
-            self._listener.download(Progress(ref=ref, stage=Stage.CANCELLED))
+            self._listener.download(DownloadProgress(ref=ref, stage=DownloadStage.CANCELLED))
         said = f"{count} download{'s' if count > 1 else ''} called off" if count else refused
-        return Outcome(ok=bool(count), message=said)
+        return CommandResult(ok=bool(count), message=said)
 
     # What is done.
 
@@ -169,8 +169,8 @@ class Downloads:
             self._fail(ref, wish, f"babeltop's own error ({type(error).__name__}); the log has more", passing=False)
         else:
             self._failed.pop(ref, None)
-            self._listener.download(Progress(ref=ref, stage=Stage.SAVED, saved=saved))
-            self._notice(Kind.SAVED, ref, f"saved {_named(saved)}")
+            self._listener.download(DownloadProgress(ref=ref, stage=DownloadStage.SAVED, files=saved))
+            self._notice(NoticeKind.DOWNLOADED, ref, f"saved {_named(saved)}")
 
     async def _claimed(self, ref: Ref, wish: Wish) -> tuple[DownloadedFile, ...]:
         if not self._claims.take(ref):
@@ -181,14 +181,14 @@ class Downloads:
             self._claims.release(ref)
 
     def _fail(self, ref: Ref, wish: Wish, why: str, *, passing: bool) -> None:
-        self._listener.download(Progress(ref=ref, stage=Stage.FAILED, message=why))
+        self._listener.download(DownloadProgress(ref=ref, stage=DownloadStage.FAILED, message=why))
         state = self._ledger.states.get(ref)
         before, _ = self._failed.get(ref, (0, ()))
         if state is not None:
             self._failed[ref] = before + 1, state.links
         log.warning("%s: not downloaded: %s", ref, why)
         if before == 0:
-            self._notice(Kind.UNSAVED, ref, f"not downloaded: {why}")
+            self._notice(NoticeKind.DOWNLOAD_FAILED, ref, f"not downloaded: {why}")
         if passing and not wish.by_hand:
             asyncio.get_running_loop().call_later(min(AT_MOST, AGAIN * 2**before), self._again, ref)
 
@@ -197,7 +197,7 @@ class Downloads:
             self._failed[ref] = self._failed[ref][0], ()
             self.consider(ref)
 
-    def _notice(self, kind: Kind, ref: Ref, said: str) -> None:
+    def _notice(self, kind: NoticeKind, ref: Ref, said: str) -> None:
         state = self._ledger.states.get(ref)
         if state is not None and not state.job.muted:
             self._listener.notice(Notice(kind, f"{queries.display_name(state)}: {said}", ref, self._now()))

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tui.domain import content_headers
 from tui.domain.content_headers import ContentInfo
 from tui.domain.models import Fault, FaultKind, Link, LinkKind
-from tui.engine.blocking import Aside
+from tui.engine.blocking import RunBlocking
 from tui.engine.downloads import http
 from tui.engine.downloads.http import CutError, FetchError, Request, Way, host
 from tui.engine.http.decompression import KNOWN, Inflater
@@ -81,7 +81,7 @@ class Fetching:
         tell: Callable[[str, int, int | None], None],
         fresh: Callable[[str], Awaitable[Link | Fault]],
         now: Callable[[], float],
-        aside: Aside,
+        aside: RunBlocking,
         random: Random,
         pause: float = PAUSE,
     ) -> None:

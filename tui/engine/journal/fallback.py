@@ -2,47 +2,47 @@
 
 from collections.abc import Callable
 
-from tui.engine.polling.job_store import Ledger
+from tui.engine.polling.job_store import JobStore
 from tui.storage.journal.journal import JournalError
 from tui.storage.workspace import Library
 
-AGAIN = 60.0
+RETRY_INTERVAL = 60.0
 """Seconds between two tries for the file, while there is a journal in memory alone."""
 
 
-class Keeping:
+class JournalFallback:
     """One session's eye on its journal. Nothing in it is opened before `open` or `look`."""
 
-    def __init__(self, library: Library, ledger: Ledger, time: Callable[[], float]) -> None:
+    def __init__(self, workspace: Library, job_store: JobStore, monotonic: Callable[[], float]) -> None:
         """`time` passes in seconds and is never set."""
-        self._library = library
-        self._ledger = ledger
-        self._time = time
-        self._alone = False
-        self._again_at = 0.0
-        self._seen: object = None
+        self._workspace = workspace
+        self._job_store = job_store
+        self._monotonic = monotonic
+        self._in_memory = False
+        self._retry_at = 0.0
+        self._known_files: object = None
 
     def open(self) -> None:
         """Opens the journal, in memory where there can be no file. Raises JournalError where a person must act."""
-        said = self._library.ensure_journal()
-        self._alone = bool(said)
-        self._again_at = self._time() + AGAIN
-        self._ledger.problem("keeping", said)
+        said = self._workspace.ensure_journal()
+        self._in_memory = bool(said)
+        self._retry_at = self._monotonic() + RETRY_INTERVAL
+        self._job_store.set_problem("keeping", said)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Has a file that is new since the last look hold what the board knows: what has ended is not asked again."""
-        if self._alone and self._time() >= self._again_at:
+        if self._in_memory and self._monotonic() >= self._retry_at:
             self._regain()
-        journal = self._library.journal
-        seen, self._seen = self._seen, (journal, journal.files)
-        if seen not in (None, self._seen):
-            self._ledger.keep()
+        journal = self._workspace.journal
+        seen, self._known_files = self._known_files, (journal, journal.files)
+        if seen not in (None, self._known_files):
+            self._job_store.persist_all()
 
     def _regain(self) -> None:
-        self._again_at = self._time() + AGAIN
+        self._retry_at = self._monotonic() + RETRY_INTERVAL
         try:
-            self._library.regain_journal()
+            self._workspace.regain_journal()
         except (JournalError, OSError):
             return  # as told already
-        self._alone = False
-        self._ledger.problem("keeping", "")
+        self._in_memory = False
+        self._job_store.set_problem("keeping", "")

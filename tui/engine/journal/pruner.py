@@ -7,37 +7,37 @@ from tui.domain.models import Ref
 from tui.storage.journal.journal import STEP, JournalError
 from tui.storage.workspace import Library
 
-EVERY = 300.0
+PRUNE_INTERVAL = 300.0
 """Seconds between two looks for what the journal keeps too long."""
-DAY = 86400.0
+MARK_INTERVAL = 86400.0
 """Seconds after which the journal is told again which jobs the watchlist holds."""
 
 log = logging.getLogger(__name__)
 
 
-class Pruning:
+class JournalPruner:
     """One session's. A journal that cannot be written is pruned the next time."""
 
-    def __init__(self, library: Library, now: Callable[[], float]) -> None:
-        self._library = library
+    def __init__(self, workspace: Library, now: Callable[[], float]) -> None:
+        self._workspace = workspace
         self._now = now
-        self._looked_at = now()
-        self._told_at = 0.0
-        self._untold: list[Ref] = []
+        self._pruned_at = now()
+        self._marked_at = 0.0
+        self._unmarked: list[Ref] = []
 
-    def look(self, listed: Iterable[Ref]) -> None:
+    def run_if_due(self, listed: Iterable[Ref]) -> None:
         """Now and then, some of what is too old; what is `listed` is not, and the journal is told that first."""
         now = self._now()
-        if 0 <= now - self._looked_at < EVERY:
+        if 0 <= now - self._pruned_at < PRUNE_INTERVAL:
             return
-        self._looked_at = now
-        if not self._untold and not 0 <= now - self._told_at < DAY:
-            self._untold, self._told_at = list(listed), now
+        self._pruned_at = now
+        if not self._unmarked and not 0 <= now - self._marked_at < MARK_INTERVAL:
+            self._unmarked, self._marked_at = list(listed), now
         try:
-            if self._untold:
-                self._library.journal.listed(self._untold[-STEP:], now)
-                del self._untold[-STEP:]
+            if self._unmarked:
+                self._workspace.journal.listed(self._unmarked[-STEP:], now)
+                del self._unmarked[-STEP:]
             else:
-                self._library.journal.prune(now)
+                self._workspace.journal.prune(now)
         except JournalError as error:
             log.warning("%s", error)

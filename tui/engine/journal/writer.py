@@ -10,77 +10,80 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.storage.journal.journal import Entry, JournalError
 from tui.storage.workspace import Library
 
-BATCH = 0.25
+BATCH_INTERVAL = 0.25
 """Seconds for which journal entries are gathered. A phase change does not wait."""
-TURN = 200
+MAX_PER_TURN = 200
 """Journal entries written in one turn of the loop, which takes some ten milliseconds; the rest waits for the next."""
-RETRY = 5.0
+RETRY_INTERVAL = 5.0
 """Seconds until entries that could not be written are tried again: each try may block for a quarter of one."""
-BACKLOG = 20_000
+MAX_BACKLOG = 20_000
 """Journal entries kept in memory while the journal cannot be written."""
 
 
-class Entries:
+class JournalWriter:
     """One session's."""
 
     def __init__(
-        self, library: Library, changed: Callable[[JobState, PhaseChange], None], problem: Callable[[str], None]
+        self,
+        workspace: Library,
+        on_phase_change: Callable[[JobState, PhaseChange], None],
+        set_problem: Callable[[str], None],
     ) -> None:
         """`changed` hears of each change of a phase that is recorded; `problem` why nothing can be, or ""."""
-        self._library = library
-        self._changed = changed
-        self._problem = problem
+        self._workspace = workspace
+        self._on_phase_change = on_phase_change
+        self._set_problem = set_problem
         self._pending: list[Entry] = []
-        self._flushing: asyncio.TimerHandle | None = None
+        self._flush_timer: asyncio.TimerHandle | None = None
 
     @property
-    def unwritten(self) -> bool:
+    def has_unwritten(self) -> bool:
         """There is something that the journal does not hold yet."""
         return bool(self._pending)
 
-    def put(self, entry: Entry) -> None:
+    def add(self, entry: Entry) -> None:
         """Has it written, soon."""
         self._pending.append(entry)
-        self._flush_in(0.0 if entry.change is not None else BATCH)
+        self._flush_in(0.0 if entry.change is not None else BATCH_INTERVAL)
 
     def _flush_in(self, seconds: float) -> None:
         """Flushes after so many seconds, or when it was to be done anyway if that is sooner."""
         loop = asyncio.get_running_loop()
         at = loop.time() + seconds
-        if self._flushing is not None and self._flushing.when() <= at:
+        if self._flush_timer is not None and self._flush_timer.when() <= at:
             return
-        if self._flushing is not None:
-            self._flushing.cancel()
-        self._flushing = loop.call_at(at, self._flush_some)
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+        self._flush_timer = loop.call_at(at, self._flush_some)
 
     def _flush_some(self) -> None:
         """Writes as much of what is pending as a turn of the loop has time for."""
-        self._flushing = None
-        self._write(TURN)
-        if self._pending and self._flushing is None:  # a write that failed has planned its own retry
+        self._flush_timer = None
+        self._write(MAX_PER_TURN)
+        if self._pending and self._flush_timer is None:  # a write that failed has planned its own retry
             self._flush_in(0.0)
 
     def flush(self) -> None:
         """Writes all that is pending, as one transaction."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
         self._write(len(self._pending))
 
-    def _write(self, most: int) -> None:
+    def _write(self, count: int) -> None:
         """Writes the oldest entries. What cannot be written is kept for the next time, and said."""
-        entries = self._pending[:most]
+        entries = self._pending[:count]
         if not entries:
             return
         try:
-            recorded = set(self._library.journal.record(entries))
+            recorded = set(self._workspace.journal.record(entries))
         except JournalError as error:
-            self._problem(str(error))
-            del self._pending[:-BACKLOG]
-            self._flush_in(RETRY)
+            self._set_problem(str(error))
+            del self._pending[:-MAX_BACKLOG]
+            self._flush_in(RETRY_INTERVAL)
             return
-        self._problem("")
-        del self._pending[:most]
+        self._set_problem("")
+        del self._pending[:count]
         for entry in entries if recorded else ():
             if entry.change is not None and entry.change in recorded:
-                self._changed(entry.state, entry.change)
+                self._on_phase_change(entry.state, entry.change)

@@ -20,8 +20,8 @@ from tui.domain.job_state import Flag, JobState, PhaseChange
 from tui.domain.links import renewal
 from tui.domain.models import FaultKind, Ref
 from tui.domain.time_alerts import TimedAlert
-from tui.engine.api import AccountState, Health, Kind, Notice, Progress
-from tui.engine.polling.job_store import Listener
+from tui.engine.api import AccountState, DownloadProgress, Health, Notice, NoticeKind
+from tui.engine.polling.job_store import EngineListener
 from tui.presentation import queries
 from tui.storage.config.settings import HookEvent
 from tui.storage.journal.journal import JournalError
@@ -70,7 +70,7 @@ class Alerts:
 
     def __init__(
         self,
-        listener: Listener,
+        listener: EngineListener,
         library: Library,
         now: Callable[[], float],
         call: Callable[[Occasion], None] | None,
@@ -143,7 +143,7 @@ class Alerts:
         """So is who polls."""
         self._listener.role(role)
 
-    def download(self, progress: Progress) -> None:
+    def download(self, progress: DownloadProgress) -> None:
         """And how far a download is."""
         self._listener.download(progress)
 
@@ -195,7 +195,7 @@ class Alerts:
             return
         states = [state for state, _ in dying]
         of = states[0].job.ref if len(states) == 1 else None
-        self._listener.notice(Notice(Kind.EXPIRING, time_alerts.describe(Flag.EXPIRING, states, now), of, now))
+        self._listener.notice(Notice(NoticeKind.EXPIRING, time_alerts.describe(Flag.EXPIRING, states, now), of, now))
         for state, alarm in dying:
             self._put(self._occasion(state, alarm, now))
 
@@ -261,7 +261,7 @@ class Alerts:
             return
         occasion = self._occasion(state, alarm, now)
         if alarm.flag is Flag.STALLED and not before:
-            self._listener.notice(Notice(Kind.STALLED, occasion.text, state.job.ref, now))
+            self._listener.notice(Notice(NoticeKind.STALLED, occasion.text, state.job.ref, now))
         if before and alarm.flag is Flag.EXPIRED and now - alarm.at > DAY:
             return
         self._put(occasion)

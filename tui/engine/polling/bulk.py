@@ -9,42 +9,42 @@ from tui.domain.models import ACTIVE, Fault, FaultKind
 from tui.domain.polling.throttle import UNAVAILABLE_FAULTS
 from tui.providers.model import BulkAsk
 
-EARLY = 1 / 3
+MAX_EARLY_SHARE = 1 / 3
 """Share of its interval by which a job may be asked too early, where it costs no request."""
-SINGLY_FOR = 3600.0
+DISABLED_FOR = 3600.0
 """Seconds for which the jobs of an account are asked singly after the service would not have its bulk ask."""
-PASSING = UNAVAILABLE_FAULTS | {FaultKind.LIMITED, FaultKind.MALFORMED, FaultKind.TOO_LARGE}
+TRANSIENT = UNAVAILABLE_FAULTS | {FaultKind.LIMITED, FaultKind.MALFORMED, FaultKind.TOO_LARGE}
 """Faults that say nothing of the ask itself: it is sent again, later."""
 
 
-class Bulk:
+class BulkPolicy:
     """What one account knows of its bulk asks."""
 
     def __init__(self) -> None:
-        self._singly_until = 0.0
-        self._singly: set[str] = set()
+        self._disabled_until = 0.0
+        self._excluded: set[str] = set()
 
-    def most(self, ask: BulkAsk | None, now: float) -> int:
+    def max_batch(self, request: BulkAsk | None, now: float) -> int:
         """Jobs in one ask."""
-        return ask.most if ask is not None and now >= self._singly_until else 1
+        return request.most if request is not None and now >= self._disabled_until else 1
 
-    def joins(self, state: JobState, due: float, now: float) -> bool:
+    def can_batch(self, state: JobState, due: float, now: float) -> bool:
         """The job, due at an instant, can be asked now with others: it is, or it soon would be, and bulk knows it."""
-        if state.job.kind or state.job.archived or state.phase not in ACTIVE or state.job.id in self._singly:
+        if state.job.kind or state.job.archived or state.phase not in ACTIVE or state.job.id in self._excluded:
             return False
         if state.fault is not None:
-            return due <= now and state.fault.kind in PASSING
+            return due <= now and state.fault.kind in TRANSIENT
         if state.report is None or state.checked_at is None:
             return True
-        return due <= now or (not state.report.retry_after and due - now <= EARLY * (due - state.checked_at))
+        return due <= now or (not state.report.retry_after and due - now <= MAX_EARLY_SHARE * (due - state.checked_at))
 
-    def ask_singly(self, job: str) -> None:
+    def exclude(self, job_id: str) -> None:
         """A bulk ask does not know the job of this id, or not all of its end."""
-        self._singly.add(job)
+        self._excluded.add(job_id)
 
-    def failed(self, fault: Fault, now: float) -> bool:
+    def disable_on(self, fault: Fault, now: float) -> bool:
         """Whether the fault lies in asking for many: then all are asked singly for a while."""
-        if fault.kind in PASSING or (fault.kind is FaultKind.REFUSED and fault.http_status != 403):
+        if fault.kind in TRANSIENT or (fault.kind is FaultKind.REFUSED and fault.http_status != 403):
             return False
-        self._singly_until = now + SINGLY_FOR
+        self._disabled_until = now + DISABLED_FOR
         return True

@@ -14,18 +14,18 @@ from tui.domain import job_state
 from tui.domain.job_state import Event, JobListed, JobState, PhaseChange, PollScheduled, PollSkipped
 from tui.domain.models import ACTIVE, ENDED, DownloadedFile, FaultKind, Job, Phase, Ref, RequestRecord
 from tui.engine.accounts.account import LiveAccount
-from tui.engine.api import AccountState, Kind, Notice, Progress
-from tui.engine.journal.writer import Entries
-from tui.engine.polling.scheduler import Plans
+from tui.engine.api import AccountState, DownloadProgress, Notice, NoticeKind
+from tui.engine.journal.writer import JournalWriter
+from tui.engine.polling.scheduler import Scheduler
 from tui.presentation import queries
 from tui.storage.journal.journal import Entry
 from tui.storage.workspace import Library
 
-HURRIED = 0.0
+POLL_IMMEDIATELY = 0.0
 """Instant of an ask that goes before everything that is due."""
 
 
-class Listener(Protocol):
+class EngineListener(Protocol):
     """Who is told what changes, on the session's own loop."""
 
     def state(self, state: JobState) -> None:
@@ -48,7 +48,7 @@ class Listener(Protocol):
         """Who polls, as `feed.Update` has it."""
         ...
 
-    def download(self, progress: Progress) -> None:
+    def download(self, progress: DownloadProgress) -> None:
         """A download has moved."""
         ...
 
@@ -57,84 +57,86 @@ class Listener(Protocol):
         ...
 
 
-class Ledger:
+class JobStore:
     """The states of the jobs that the watchlist holds, in its order."""
 
     def __init__(
         self,
-        library: Library,
+        workspace: Library,
         accounts: Mapping[str, LiveAccount],
-        listener: Listener,
+        listener: EngineListener,
         *,
         now: Callable[[], float],
         random: Random,
-        queue: Callable[[Ref, float | None], None],
-        changed: Callable[[JobState, PhaseChange], None],
+        update_queue: Callable[[Ref, float | None], None],
+        on_phase_change: Callable[[JobState, PhaseChange], None],
     ) -> None:
         """`queue` is told of every job when its next ask is due (None: never).
 
         `changed` hears of each change of a phase once the journal holds it, also of those that others recorded.
         """
         self.states: dict[Ref, JobState] = {}
-        self._library = library
+        self._workspace = workspace
         self._listener = listener
         self._now = now
-        self._queue = queue
-        self._changed = changed
-        self.entries = Entries(library, changed, lambda text: self.problem("journal", text))
+        self._update_queue = update_queue
+        self._on_phase_change = on_phase_change
+        self.journal_writer = JournalWriter(workspace, on_phase_change, lambda text: self.set_problem("journal", text))
         """What the journal is to hold."""
-        self.plans = Plans(library, accounts, now, random)
+        self.scheduler = Scheduler(workspace, accounts, now, random)
         """When jobs are asked, or why they cannot be."""
-        self._wished: set[Ref] = set()
+        self._user_requested: set[Ref] = set()
         """Jobs that a person wants asked, whatever comes of it."""
         self._problems: dict[str, str] = {}
 
-    def settle(self, ref: Ref, event: Event, body: bytes | None = None, asked: RequestRecord | None = None) -> JobState:
+    def apply(
+        self, ref: Ref, event: Event, body: bytes | None = None, request: RequestRecord | None = None
+    ) -> JobState:
         """Reduces, plans, journals and tells."""
         state, change = job_state.reduce(self.states[ref], event)
-        return self._settled(state, change, self.plans.next(state), body, asked)
+        return self._commit(state, change, self.scheduler.after_event(state), body, request)
 
-    def settle_alike(self, refs: Iterable[Ref], event: Event, asked: RequestRecord | None = None) -> None:
+    def apply_all(self, refs: Iterable[Ref], event: Event, request: RequestRecord | None = None) -> None:
         """One ask for all of them met this: they come back together, when the last of them would have alone."""
         met = [job_state.reduce(self.states[ref], event) for ref in refs]
-        plans = [self.plans.next(state) for state, _ in met]
+        plans = [self.scheduler.after_event(state) for state, _ in met]
         last = max((plan.next_poll_at for plan in plans if plan.next_poll_at is not None), default=None)
         for (state, change), plan in zip(met, plans, strict=True):
-            self._settled(
-                state, change, plan if plan.next_poll_at is None else plan._replace(next_poll_at=last), None, asked
+            self._commit(
+                state, change, plan if plan.next_poll_at is None else plan._replace(next_poll_at=last), None, request
             )
 
-    def _settled(
+    def _commit(
         self,
         state: JobState,
         change: PhaseChange | None,
-        plan: PollScheduled,
+        scheduled: PollScheduled,
         body: bytes | None,
-        asked: RequestRecord | None,
+        request: RequestRecord | None,
     ) -> JobState:
-        state, _ = job_state.reduce(state, plan)
-        self._wished.discard(state.job.ref)
-        self._place(state)
-        self.entries.put(Entry(state, change, body, self._now(), asked))
+        state, _ = job_state.reduce(state, scheduled)
+        self._user_requested.discard(state.job.ref)
+        self._schedule(state)
+        self.journal_writer.add(Entry(state, change, body, self._now(), request))
         if change is not None:
-            self.plans.ended(state, change)
-            self._notice(state, change)
+            self.scheduler.on_phase_change(state, change)
+            self._notify_end(state, change)
         return state
 
-    def hurry(self, ref: Ref, reason: str = "asked for") -> None:
+    def poll_now(self, ref: Ref, reason: str = "asked for") -> None:
         """This job is asked before all others, now; the journal need not know."""
         state = self.states[ref]
-        self._show(
+        self._publish(
             job_state.reduce(state, PollScheduled(self._now(), reason, state.stale_after, state.duration_fit))[0]
         )
-        self._queue(ref, HURRIED)
+        self._update_queue(ref, POLL_IMMEDIATELY)
 
-    def wish(self, ref: Ref) -> None:
+    def request_poll(self, ref: Ref) -> None:
         """A person wants to know how the job is: it is asked before all others, and what is said holds."""
-        self._wished.add(ref)
-        self.hurry(ref)
+        self._user_requested.add(ref)
+        self.poll_now(ref)
 
-    def shift(self, seconds: float) -> None:
+    def shift_schedule(self, seconds: float) -> None:
         """The clock was set forward by so many seconds: what is planned stays as far away as it was. Queues nothing.
 
         But no report grows younger by it: a short sleep looks the same.
@@ -145,67 +147,69 @@ class Ledger:
                 event = PollScheduled(
                     at and at + seconds, state.next_poll_reason, fresh and fresh + min(0.0, seconds), state.duration_fit
                 )
-                self._show(job_state.reduce(state, event)[0])
+                self._publish(job_state.reduce(state, event)[0])
 
-    def saved(self, ref: Ref, saved: DownloadedFile) -> None:
+    def record_download(self, ref: Ref, file: DownloadedFile) -> None:
         """A file of the job was downloaded: its state says so, and the journal, before this returns if it can."""
         if ref in self.states:
-            self._show(job_state.reduce(self.states[ref], saved)[0])
-            self.entries.put(Entry(self.states[ref]))
-            self.entries.flush()
+            self._publish(job_state.reduce(self.states[ref], file)[0])
+            self.journal_writer.add(Entry(self.states[ref]))
+            self.journal_writer.flush()
 
-    def adopt(self, told: JobState, *, following: bool = False) -> None:
+    def merge_external(self, external: JobState, *, is_follower: bool = False) -> None:
         """Takes over what another process has journalled, where it is newer; who follows, its plan and faults too."""
-        ref = told.job.ref
+        ref = external.job.ref
         held = self.states.get(ref)
-        if held is not None and held.downloads != told.downloads:
-            held = replace(held, downloads=told.downloads)
-            self._show(held)
+        if held is not None and held.downloads != external.downloads:
+            held = replace(held, downloads=external.downloads)
+            self._publish(held)
         known = job_state.last_update_at(held) if held is not None else 0.0
         if (
             held is None
-            or job_state.last_update_at(told) < known
-            or (job_state.last_update_at(told) == known and not following)
+            or job_state.last_update_at(external) < known
+            or (job_state.last_update_at(external) == known and not is_follower)
         ):
             return
-        state = replace(told, job=held.job)
-        if following:
-            self._show(state)
+        state = replace(external, job=held.job)
+        if is_follower:
+            self._publish(state)
         else:
-            state, _ = job_state.reduce(state, self.plans.next(state))
-            self._place(state)
+            state, _ = job_state.reduce(state, self.scheduler.after_event(state))
+            self._schedule(state)
         if state.phase is not held.phase:
             said = (state.report and state.report.message) or ""
             change = PhaseChange(ref, held.phase, state.phase, held.checked_at, state.phase_since or self._now(), said)
-            self.plans.ended(state, change)
-            self._notice(state, change)
-            self._changed(state, change)
+            self.scheduler.on_phase_change(state, change)
+            self._notify_end(state, change)
+            self._on_phase_change(state, change)
 
-    def keep(self) -> None:
+    def persist_all(self) -> None:
         """The journal is another, and may know nothing: it gets every state."""
         for state in self.states.values():
-            self.entries.put(Entry(state))
+            self.journal_writer.add(Entry(state))
 
-    def resume(self) -> None:
+    def take_over(self) -> None:
         """Takes over the asking from a process that is gone: what that one planned holds, where it is near."""
         now = self._now()
         for held in list(self.states.values()):
-            state, tempo = self._judged(held), self.plans.tempo(held.job)
+            state, tempo = self._with_refusal(held), self.scheduler.policy_for(held.job)
             near = (
                 tempo is not None
                 and state.next_poll_at is not None
                 and state.next_poll_at < now + tempo.steady_interval
             )
-            self._place(state if near and state == held else job_state.reduce(state, self.plans.first(state))[0])
+            self._schedule(
+                state if near and state == held else job_state.reduce(state, self.scheduler.first_poll(state))[0]
+            )
 
-    def outdate(self) -> None:
+    def mark_all_stale(self) -> None:
         """Nobody says anything new of the jobs any more: their reports count as old from now on."""
         now = self._now()
         for state in list(self.states.values()):
             if state.phase in ACTIVE and (state.stale_after or now) >= now and state.checked_at is not None:
-                self._show(replace(state, stale_after=now - 1))
+                self._publish(replace(state, stale_after=now - 1))
 
-    def list(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
+    def sync_watchlist(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
         """The watchlist holds these jobs and no others: new ones come with what the journal knows of them.
 
         `known`: what was read of it already. Raises JournalError, with nothing done.
@@ -214,81 +218,87 @@ class Ledger:
         order = tuple(job.ref for job in jobs)
         new = set(order) - self.states.keys()
         unread = new - known.keys()
-        known = {**known, **self._library.journal.states(unread)} if unread else known
+        known = {**known, **self._workspace.journal.states(unread)} if unread else known
         for ref in self.states.keys() - set(order):
             del self.states[ref]
-            self._wished.discard(ref)
-            self.plans.forget(ref)
-            self._queue(ref, None)
+            self._user_requested.discard(ref)
+            self.scheduler.forget(ref)
+            self._update_queue(ref, None)
         self._listener.listed(order)
         for job in jobs:
             held = self.states.get(job.ref)
             if held is None:
-                self._enter(job, known.get(job.ref))
+                self._add_job(job, known.get(job.ref))
             elif held.job != job:
-                self._edit(job, held)
+                self._update_job(job, held)
         self.states = {ref: self.states[ref] for ref in order}
 
-    def _enter(self, job: Job, known: JobState | None) -> None:
+    def _add_job(self, job: Job, known: JobState | None) -> None:
         """A job that was not on the board, with what the journal knows of it."""
-        state = self._judged(job_state.reduce(known or JobState(job=job), JobListed(job))[0])
-        state, _ = job_state.reduce(state, self.plans.first(state))
-        self._place(known if known is not None and state == known else state)  # the front end holds that one
+        state = self._with_refusal(job_state.reduce(known or JobState(job=job), JobListed(job))[0])
+        state, _ = job_state.reduce(state, self.scheduler.first_poll(state))
+        self._schedule(known if known is not None and state == known else state)  # the front end holds that one
         if known is None or known.job != job or known.fault != state.fault:
-            self.entries.put(Entry(state))
+            self.journal_writer.add(Entry(state))
 
-    def _edit(self, job: Job, held: JobState) -> None:
+    def _update_job(self, job: Job, held: JobState) -> None:
         """Only another kind, the Archive, or a link that is to be kept, makes another plan of it."""
         state, _ = job_state.reduce(held, JobListed(job))
         if job.kind != held.job.kind:
-            state = self._judged(
+            state = self._with_refusal(
                 replace(state, fault=None, consecutive_faults=0, first_404_at=None, consecutive_404s=0)
             )
-            self._place(job_state.reduce(state, self.plans.soon(state, "its kind is another"))[0])
+            self._schedule(
+                job_state.reduce(state, self.scheduler.within_first_interval(state, "its kind is another"))[0]
+            )
         elif (job.archived, job.keep_link) != (held.job.archived, held.job.keep_link):
-            self._place(job_state.reduce(state, self.plans.first(state))[0])
+            self._schedule(job_state.reduce(state, self.scheduler.first_poll(state))[0])
         else:
-            self._place(state)
-        self.entries.put(Entry(self.states[job.ref]))
+            self._schedule(state)
+        self.journal_writer.add(Entry(self.states[job.ref]))
 
-    def moved(self, account: str) -> None:
+    def on_account_moved(self, account: str) -> None:
         """The account is another provider's: so are its jobs' cadences, and what was over is asked there, soon."""
-        self.plans.moved(account)
+        self.scheduler.on_account_moved(account)
         for state in [state for state in self.states.values() if state.job.account == account]:
             if state.fault is not None and state.fault.kind is FaultKind.RETIRED:
-                self._place(job_state.reduce(state, self.plans.soon(state, "the account has moved"))[0])
+                self._schedule(
+                    job_state.reduce(state, self.scheduler.within_first_interval(state, "the account has moved"))[0]
+                )
 
-    def reconsider(self, account: str) -> None:
+    def on_key_changed(self, account: str) -> None:
         """The account's key is another: what was refused is asked again, or refused with the new reason."""
         for held in [state for state in self.states.values() if state.job.account == account]:
             refused = held.fault is not None and held.fault.kind is FaultKind.REFUSED
-            state = self._judged(replace(held, fault=None, consecutive_faults=0) if refused else held)
+            state = self._with_refusal(replace(held, fault=None, consecutive_faults=0) if refused else held)
             if state != held:
-                self._place(job_state.reduce(state, self.plans.soon(state, "the key is another"))[0])
-                self.entries.put(Entry(self.states[held.job.ref]))
+                self._schedule(
+                    job_state.reduce(state, self.scheduler.within_first_interval(state, "the key is another"))[0]
+                )
+                self.journal_writer.add(Entry(self.states[held.job.ref]))
 
-    def _judged(self, state: JobState) -> JobState:
+    def _with_refusal(self, state: JobState) -> JobState:
         """The state with the reason why it cannot be asked, or without one of ours that no longer holds."""
-        refusal, fault = self.plans.refusal(state.job), state.fault
+        refusal, fault = self.scheduler.refusal(state.job), state.fault
         if refusal is not None:
             return job_state.reduce(state, PollSkipped(refusal))[0]
         if fault is not None and fault.kind is FaultKind.REFUSED and fault.http_status is None:
             return replace(state, fault=None)
         return state
 
-    def renews(self, state: JobState) -> bool:
+    def is_link_renewal(self, state: JobState) -> bool:
         """The next ask of the job is by itself for a fresh link: nobody wants to know how it is."""
-        return state.phase is Phase.DONE and bool(state.links) and state.job.ref not in self._wished
+        return state.phase is Phase.DONE and bool(state.links) and state.job.ref not in self._user_requested
 
-    def _place(self, state: JobState) -> None:
-        self._show(state)
-        self._queue(state.job.ref, state.next_poll_at)
+    def _schedule(self, state: JobState) -> None:
+        self._publish(state)
+        self._update_queue(state.job.ref, state.next_poll_at)
 
-    def _show(self, state: JobState) -> None:
+    def _publish(self, state: JobState) -> None:
         self.states[state.job.ref] = state
         self._listener.state(state)
 
-    def problem(self, source: str, text: str) -> None:
+    def set_problem(self, source: str, text: str) -> None:
         """Sets or lifts ("") what stands in the way from one source."""
         if self._problems.get(source, "") == text:
             return
@@ -297,10 +307,10 @@ class Ledger:
             self._problems[source] = text
         self._listener.problems(tuple(self._problems.values()))
 
-    def _notice(self, state: JobState, change: PhaseChange) -> None:
+    def _notify_end(self, state: JobState, change: PhaseChange) -> None:
         if state.job.muted or change.after not in ENDED:
             return
-        kind = Kind.DONE if change.after is Phase.DONE else Kind.FAILED
+        kind = NoticeKind.DONE if change.after is Phase.DONE else NoticeKind.FAILED
         text = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}" + (
             f". {change.message}" if change.message else ""
         )

@@ -9,44 +9,44 @@ from tui.domain.models import Fault, FaultKind, Ref
 from tui.domain.polling import throttle
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.http.client import Client
-from tui.engine.polling.job_store import Ledger
+from tui.engine.polling.job_store import JobStore
 
-PATIENCE = 60.0
+SLOT_TIMEOUT = 60.0
 """Seconds that an ask waits for a floor or the bucket, from when it is its turn."""
 
 
-class Ask(Protocol):
+class PollJob(Protocol):
     """Asks a job and settles what comes of it; raises nothing."""
 
-    async def __call__(self, live: LiveAccount, client: Client, ref: Ref, *, person: bool) -> None:
+    async def __call__(self, live: LiveAccount, client: Client, ref: Ref, *, one_shot: bool) -> None:
         """`person`: somebody asked by hand."""
         ...
 
 
-class Check:
+class UserPoll:
     """One check of some jobs."""
 
     def __init__(
         self,
         accounts: Mapping[str, LiveAccount],
-        ledger: Ledger,
-        ask: Ask,
-        connect: Callable[[LiveAccount], Client],
+        job_store: JobStore,
+        poll_job: PollJob,
+        open_client: Callable[[LiveAccount], Client],
         now: Callable[[], float],
     ) -> None:
         self._accounts = accounts
-        self._ledger = ledger
-        self._ask = ask
-        self._connect = connect
+        self._job_store = job_store
+        self._poll_job = poll_job
+        self._open_client = open_client
         self._now = now
 
     async def run(self, refs: Iterable[Ref]) -> None:
         """Asks every job once, and for the result of what is done. A stop and an open breaker are tried again."""
         waiting: dict[str, list[Ref]] = {}
         for ref in refs:
-            refusal = self._ledger.plans.refusal(self._ledger.states[ref].job)
+            refusal = self._job_store.scheduler.refusal(self._job_store.states[ref].job)
             if refusal is not None:
-                self._ledger.settle(ref, PollSkipped(refusal))
+                self._job_store.apply(ref, PollSkipped(refusal))
             else:
                 waiting.setdefault(ref.account, []).append(ref)
         async with asyncio.TaskGroup() as tasks:
@@ -57,56 +57,56 @@ class Check:
                     tasks.create_task(self._work(live, mine))
 
     async def _work(self, live: LiveAccount, waiting: list[Ref]) -> None:
-        async with self._connect(live) as client:
+        async with self._open_client(live) as client:
             while waiting:
                 ref = waiting.pop(0)
-                if not await self._may(live, ref):
+                if not await self._acquire_slot(live, ref):
                     continue
-                before = await self._asked(live, client, ref)
-                while self._goes_on(live, ref, before) and await self._may(live, ref):
-                    before = await self._asked(live, client, ref)
+                before = await self._poll(live, client, ref)
+                while self._needs_another_poll(live, ref, before) and await self._acquire_slot(live, ref):
+                    before = await self._poll(live, client, ref)
 
-    async def _asked(self, live: LiveAccount, client: Client, ref: Ref) -> int:
+    async def _poll(self, live: LiveAccount, client: Client, ref: Ref) -> int:
         """Asks for the job; how often it had been asked for before."""
-        state = self._ledger.states.get(ref)
-        await self._ask(live, client, ref, person=True)
+        state = self._job_store.states.get(ref)
+        await self._poll_job(live, client, ref, one_shot=True)
         return state.poll_count if state is not None else 0
 
-    def _goes_on(self, live: LiveAccount, ref: Ref, before: int) -> bool:
+    def _needs_another_poll(self, live: LiveAccount, ref: Ref, poll_count: int) -> bool:
         """One more ask belongs to it: to bring an answer, or for the result of what is done."""
-        state = self._ledger.states.get(ref)
-        if state is None or unanswered(live, state, before):
+        state = self._job_store.states.get(ref)
+        if state is None or needs_retry(live, state, poll_count):
             return state is not None
-        return state.fault is None and self._ledger.plans.wants_result(state)
+        return state.fault is None and self._job_store.scheduler.wants_result(state)
 
-    async def _may(self, live: LiveAccount, ref: Ref) -> bool:
+    async def _acquire_slot(self, live: LiveAccount, ref: Ref) -> bool:
         """Waits for leave and pays for one ask; False, with the fault settled, where there is none."""
-        fault = await permitted(live, self._now)
-        if fault is not None and ref in self._ledger.states:
-            self._ledger.settle(ref, PollSkipped(fault))
+        fault = await acquire_slot(live, self._now)
+        if fault is not None and ref in self._job_store.states:
+            self._job_store.apply(ref, PollSkipped(fault))
         return fault is None
 
 
-def unanswered(live: LiveAccount, state: JobState, before: int) -> bool:
+def needs_retry(live: LiveAccount, state: JobState, poll_count: int) -> bool:
     """The ask after `before` others is to be followed by another: its API is over, and the successor is asked next.
 
     Or it did not count: the machine slept meanwhile, or the key was changed.
     """
-    return live.succession.owes(state.job.id) or state.poll_count == before
+    return live.succession.owes(state.job.id) or state.poll_count == poll_count
 
 
-async def permitted(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
+async def acquire_slot(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
     """Waits for an account's leave to ask for a person, and pays for one ask; or why there is none.
 
     Those who wait do so in their order, each for PATIENCE at most from when it is its turn.
     """
     async with live.turn:
-        return await _leave(live, clock)
+        return await _wait_for_slot(live, clock)
 
 
-async def _leave(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
+async def _wait_for_slot(live: LiveAccount, clock: Callable[[], float]) -> Fault | None:
     """Waits for leave and pays, or says why there is none. A key that was refused meanwhile is not tried."""
-    deadline = clock() + PATIENCE
+    deadline = clock() + SLOT_TIMEOUT
     while not live.pace.stop_reason:
         now = clock()
         leave = live.leave(now, person=True)
