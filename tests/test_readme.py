@@ -178,13 +178,13 @@ def test_every_toml_of_the_readme_is_a_configuration_that_is_accepted(tmp_path: 
 
 def test_the_json_that_is_described_is_the_schemas() -> None:
     told = " ".join(TEXT.partition("A job in JSON has")[2].partition("Times are")[0].split())
-    for key in json_schema.JOB["properties"]:
+    for key in json_schema.DOCUMENT["$defs"]["job_fields"]["properties"]:
         assert f"`{key}`" in told, key
 
 
 def test_what_a_hook_is_told_is_the_schemas() -> None:
     told = TEXT.partition("It has `event`")[2].partition("With a `secret`")[0] + "`event`"
-    assert all(f"`{key}`" in told for key in json_schema.HOOK_EVENT["properties"])
+    assert all(f"`{key}`" in told for key in json_schema.DOCUMENT["$defs"]["hook"]["properties"])
     assert delivery.SIGNATURE in TEXT
     assert len(hooks.PAUSES) + 1 == 4
 

@@ -23,7 +23,7 @@ KEY = "k-3141592653589793"
 """What must stand in no output."""
 SPEED = 2000.0
 """The longest video then takes a third of a second."""
-OFFLINE_SUBCOMMANDS = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers"})
+OFFLINE_SUBCOMMANDS = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers", "schema"})
 """Verbs that start neither threads nor processes."""
 
 

@@ -21,7 +21,9 @@ from tui.simulator.app import Simulator
 
 def found(told: CompletedCommand) -> dict[str, tuple[str, str, str]]:
     """Level, finding and remedy by area and name."""
-    return {f"{each['area']}: {each['name']}": (each["level"], each["found"], each["do"] or "") for each in told.json}
+    return {
+        f"{each['area']}: {each['name']}": (each["level"], each["found"], each["remedy"] or "") for each in told.json
+    }
 
 
 def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
@@ -29,9 +31,9 @@ def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
     four("check")
     told, shown = four.run_in_parallel("doctor --json", "doctor")
     assert (told.code, told.err, shown.code, shown.err) == (0, "", 0, "babeltop: nothing is wrong\n")
-    assert json_schema.problems(told.json, json_schema.FINDINGS) == []
+    assert json_schema.problems(told.json, "doctor") == []
     seen = found(told)
-    assert {level for level, _, _ in seen.values()} <= {"ok", "note"}
+    assert {level for level, _, _ in seen.values()} <= {"ok", "warning"}
     assert f"environment variable SERVICE_KEY (…{KEY[-4:]}): job d-fine asked in" in seen["accounts: flixu"][1]
     assert "4 jobs were seen" in seen["journal: journal"][1]
     assert seen["files: state folder"][1].endswith("(0700)")
@@ -62,7 +64,7 @@ def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(four: Program) -> No
     told = four("doctor", "--json")
     assert told.code == 3
     level, said, do = found(told)["accounts: flixu"]
-    assert level == "wrong"
+    assert level == "error"
     assert "refused the key (401)" in said
     assert "(too short to show its end)" in said
     assert "set it anew" in do
@@ -78,7 +80,7 @@ def test_a_service_that_is_down_is_exit_3_with_what_to_see_to(babeltop: Program)
     told = babeltop.with_accounts(camb=f"http://127.0.0.1:{port}")("doctor", "--json")
     assert told.code == 3
     level, said, do = found(told)["accounts: camb"]
-    assert (level, "cannot be reached" in said) == ("wrong", True)
+    assert (level, "cannot be reached" in said) == ("error", True)
     assert "HTTPS_PROXY" in do
 
 
@@ -89,9 +91,9 @@ def test_files_that_others_may_write_or_read_are_named_with_the_command_that_men
     told = four("doctor", "--json")
     assert told.code == 2
     seen = found(told)
-    assert seen["files: config.toml"][0] == "wrong"
+    assert seen["files: config.toml"][0] == "error"
     assert seen["files: config.toml"][2] == f"chmod go-w {four.config / 'config.toml'}"
-    assert seen["files: state folder"][0] == "note"
+    assert seen["files: state folder"][0] == "warning"
     assert seen["files: state folder"][2] == f"chmod go-rwx {four.state}"
 
 
@@ -119,7 +121,7 @@ def test_a_hook_whose_program_is_not_there_is_told(four: Program) -> None:
         config.write('[[hook]]\nrun = ["no-such-program"]\n[[hook]]\nrun = ["true"]\n')
     told = four("doctor", "--json")
     assert told.code == 2
-    assert found(told)["hooks: 1"][:2] == ("wrong", "there is no program 'no-such-program' in PATH")
+    assert found(told)["hooks: 1"][:2] == ("error", "there is no program 'no-such-program' in PATH")
     assert found(told)["hooks: 2"][0] == "ok"
 
 
@@ -128,7 +130,7 @@ def test_a_hook_whose_secret_is_not_there_is_told_and_nothing_is_sent(four: Prog
         config.write('[[hook]]\nurl = "https://hooks.example/T0/secret-path"\nsecret = { env = "HOOK_SECRET" }\n')
     told = four("doctor", "--json")
     level, said, _ = found(told)["hooks: 1"]
-    assert (told.code, level) == (2, "wrong")
+    assert (told.code, level) == (2, "error")
     assert said == "POST to hooks.example: environment variable HOOK_SECRET is not set: set it and restart"
     four.env["HOOK_SECRET"] = "s-2718281828459045"
     level, said, _ = found(four("doctor", "--json"))["hooks: 1"]
@@ -145,7 +147,7 @@ def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
         told = babeltop.with_accounts(camb=url)("doctor", "--json")
     assert told.code == 0
     level, said, do = found(told)["clock: clock"]
-    assert level == "note"
+    assert level == "warning"
     told_skew = re.search(r"camb \+(\d+) s", said)
     assert told_skew
     assert 3590 <= int(told_skew[1]) <= 3600
@@ -185,7 +187,7 @@ def test_a_terminal_is_looked_at(babeltop: Program) -> None:
     poor = on_a_terminal(
         babeltop, columns=70, lines=50, TERM="linux", LC_ALL="POSIX", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0"
     )
-    assert "note  terminal: colours" in poor
+    assert "warning terminal: colours" in poor
     assert "70x50" in poor
     assert "make it larger" in poor
     assert 'glyphs = "ascii"' in poor
@@ -204,7 +206,7 @@ def test_in_tmux_the_settings_that_matter_are_told(babeltop: Program) -> None:
     finally:
         subprocess.run([*tmux, "kill-server"], check=False, timeout=DEADLINE, capture_output=True)
     shown = out.read_text()
-    assert "note  terminal: set-clipboard" in shown
+    assert "warning terminal: set-clipboard" in shown
     assert "set -s set-clipboard on" in shown
     assert "set -g allow-passthrough on" in shown
     assert "set -s escape-time 10" in shown

@@ -29,7 +29,7 @@ def test_results_captions_and_text_are_saved_and_their_paths_printed(four: Progr
     assert sorted(path.name for path in paths) == got(four)
     assert any(path.suffix == ".txt" for path in paths)
     again = four("download", "--json")
-    assert json_schema.problems(again.json, json_schema.BY_SUBCOMMAND["download"]) == []
+    assert json_schema.problems(again.json, "download") == []
     assert {each["path"] for job in again.json for each in job["saved"]} == {str(path) for path in paths}
     assert sorted(path.name for path in paths) == got(four), "what is there is left as it is"
 

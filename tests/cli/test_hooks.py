@@ -30,7 +30,7 @@ def hooked(program: Program, body: str = "", on: str = "", more: str = "") -> Pa
 
 def told(kept: Path) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    assert [problem for each in found for problem in json_schema.problems(each, json_schema.HOOK_EVENT)] == []
+    assert [problem for each in found for problem in json_schema.problems(each, "hook")] == []
     return found
 
 

@@ -1,11 +1,19 @@
-"""Every verb that prints JSON prints what the one schema says, and nothing else on stdout."""
+"""Every subcommand that prints JSON prints what its published schema defines, and nothing else on stdout."""
 
 import json
+from typing import get_args
+
+from jsonschema import Draft202012Validator
 
 from tests.cli import json_schema
 from tests.cli.conftest import Program
-from tui.cli.arguments import SUBCOMMANDS
+from tui.cli.arguments import SCHEMAS, SUBCOMMANDS
+from tui.cli.commands.doctor.report import Area, Level
 from tui.cli.parser import build_parser
+from tui.domain.job_state import Flag
+from tui.domain.models import FaultKind, LinkKind, Phase
+from tui.engine.api import Health
+from tui.storage.config.settings import HookEvent
 
 LINES = {
     "export": "export --format json",
@@ -13,34 +21,59 @@ LINES = {
     "renew": "renew heygen:a-fine --json",
     "watch": "",
 }
-"""Verbs whose line is another than `VERB --json`; watch never ends by itself."""
+"""Subcommands whose line is another than `SUBCOMMAND --json`; watch never ends by itself."""
+DEFINITIONS = json_schema.DOCUMENT["$defs"]
 
 
-def takes_json(verb: str) -> bool:
-    """Whether the verb has --json, or json as a format."""
-    options = next(action for action in build_parser()._actions if action.dest == "subcommand").choices[verb]._actions
+def prints_json(name: str) -> bool:
+    """Whether the subcommand has --json, or json as a format."""
+    options = next(action for action in build_parser()._actions if action.dest == "subcommand").choices[name]._actions
     return any("--json" in action.option_strings or "json" in (action.choices or ()) for action in options)
 
 
-def test_the_schema_knows_every_verb_that_prints_json() -> None:
-    assert {verb for verb in SUBCOMMANDS if takes_json(verb)} == set(json_schema.BY_SUBCOMMAND)
+def test_every_subcommand_that_prints_json_has_a_schema() -> None:
+    assert {name for name in SUBCOMMANDS if prints_json(name)} | {"hook"} == set(SCHEMAS)
+    assert set(SCHEMAS) <= set(DEFINITIONS)
 
 
-def test_every_verbs_json_is_as_the_schema_says(four: Program) -> None:
+def test_the_schema_lists_every_value_of_every_enumeration() -> None:
+    fault, change, job = (DEFINITIONS[name]["properties"] for name in ("fault", "change_fields", "job_fields"))
+    finding, hook = DEFINITIONS["doctor"]["items"]["properties"], DEFINITIONS["hook"]["properties"]
+    assert DEFINITIONS["phase"]["enum"] == list(Phase)
+    assert DEFINITIONS["link"]["properties"]["kind"]["enum"] == list(LinkKind)
+    assert fault["kind"]["enum"] == list(FaultKind)
+    assert job["flags"]["items"]["enum"] == list(Flag)
+    assert change["before"] == change["after"] == {"$ref": "#/$defs/phase"}
+    assert (finding["area"]["enum"], finding["level"]["enum"]) == (list(get_args(Area)), list(Level))
+    assert hook["event"]["enum"] == list(get_args(HookEvent))
+    assert hook["account"]["anyOf"][0]["properties"]["health"]["enum"] == list(Health)
+
+
+def test_schema_prints_the_schema_of_one_subcommand_or_of_all(babeltop: Program) -> None:
+    whole = babeltop("schema")
+    assert (whole.code, whole.json) == (0, json_schema.DOCUMENT)
+    for name in SCHEMAS:
+        schema = babeltop("schema", name).json
+        Draft202012Validator.check_schema(schema)
+        assert schema["$ref"] == f"#/$defs/{name}"
+    assert set(babeltop("schema", "log").json["$defs"]) == {"log", "change", "change_fields", "phase", "time"}
+
+
+def test_json_output_conforms_to_the_schema(four: Program) -> None:
     four.with_jobs(
         "heygen:a-fine", "konpro:b-fail", "camb:c-missing", "flixu:d-odd", "nobody:e", more='tags = ["x y"]\n'
     )
     four("check")
-    verbs = [verb for verb in json_schema.BY_SUBCOMMAND if LINES.get(verb, "-")]
-    ended = four.run_in_parallel(*(LINES.get(verb, f"{verb} --json") for verb in verbs))
-    for verb, told in zip(verbs, ended, strict=True):
-        assert told.out, (verb, told)
-        assert told.json, verb
-        assert json_schema.problems(told.json, json_schema.BY_SUBCOMMAND[verb]) == [], verb
+    names = [name for name in SCHEMAS if name != "hook" and LINES.get(name, "-")]
+    completed = four.run_in_parallel(*(LINES.get(name, f"{name} --json") for name in names))
+    for name, command in zip(names, completed, strict=True):
+        assert command.out, (name, command)
+        assert command.json, name
+        assert json_schema.problems(command.json, name) == [], name
     process = four.start("watch", "--json")
     four("add", "camb:new-fine")
     assert process.stdout
     line = json.loads(process.stdout.readline())
     process.terminate()
     four.end(process)
-    assert json_schema.problems(line, json_schema.WATCH_EVENT) == []
+    assert json_schema.problems(line, "watch") == []

@@ -52,7 +52,7 @@ def test_wait_ends_as_its_jobs_do_and_waits_out_a_service_that_is_down(another: 
 
 
 def _told_rightly(ended: dict[str, CompletedCommand]) -> None:
-    assert json_schema.problems(ended["well"].json, json_schema.JOBS) == []
+    assert json_schema.problems(ended["well"].json, "list") == []
     assert all(job["phase"] == "done" and job["result"] for job in ended["well"].json)
     assert "babeltop: camb:x-fail: failed\n" in ended["failed"].err
     assert ended["failed"].out.splitlines()[2].startswith("failed  camb")
@@ -106,7 +106,7 @@ def test_watch_tells_a_line_a_change_until_it_is_terminated(four: Program) -> No
     process.send_signal(signal.SIGTERM)
     told = four.end(process)
     assert (told.code, told.out) == (0, "")
-    assert [json_schema.problems(event, json_schema.WATCH_EVENT) for event in events] == [[]] * len(events)
+    assert [json_schema.problems(event, "watch") for event in events] == [[]] * len(events)
     assert [event["after"] for event in events if event["id"] == "b-fail"][-1] == "failed"
     assert {job["phase"] for job in four("list", "--json").json} == {"done", "failed"}
 
@@ -124,7 +124,7 @@ def test_one_accounts_fault_leaves_the_others_alone_and_is_exit_3(four: Program)
     told = four("check", "--json")
     assert told.code == 3
     assert [job["fault"] and job["fault"]["kind"] for job in told.json] == [None, "offline", None]
-    assert json_schema.problems(told.json, json_schema.JOBS) == []
+    assert json_schema.problems(told.json, "list") == []
 
 
 def _until_it_heeds(process: subprocess.Popen[str], number: int) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
+SCHEMAS = ("list", "check", "renew", "wait", "watch", "download", "log", "export", "providers", "doctor", "hook")
+"""Definitions of json_schema.json that are an output of their own; `hook`: what a hook receives."""
+
 
 class Subcommand:
     """One verb. A plain class: every kind that writes itself costs a twentieth of `--help`'s time."""
@@ -195,6 +198,12 @@ def _doctor_arguments(parser: ArgumentParser) -> None:
     _add_json_option(parser)
 
 
+def _schema_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", choices=SCHEMAS, help=f"{', '.join(SCHEMAS)}; without a name: all"
+    )
+
+
 def _completions_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
 
@@ -311,6 +320,13 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
         "looks for what stands in the way, and says what to do",
         _doctor_arguments,
         "babeltop doctor",
+    ),
+    "schema": Subcommand(
+        _PROVIDERS,
+        "schema:schema",
+        "print the JSON Schema of an output",
+        _schema_arguments,
+        "babeltop schema check > check.schema.json",
     ),
     "completions": Subcommand(
         _PROVIDERS,

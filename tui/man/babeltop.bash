@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_babeltop_providers_subparsers=(check example)
-_shtab_babeltop_subparsers=(add edit archive remove list check renew wait serve watch download log export providers doctor completions simulate)
+_shtab_babeltop_subparsers=(add edit archive remove list check renew wait serve watch download log export providers doctor schema completions simulate)
 
 _shtab_babeltop_add_option_strings=(-h --help --account --label --tag --note --kind --watchlist)
 _shtab_babeltop_edit_option_strings=(-h --help --watchlist --label --tag --note --kind --no-tags --keep-link --no-keep-link --download --no-download --mute --no-mute)
@@ -25,6 +25,7 @@ _shtab_babeltop_providers_check_option_strings=(-h --help --sample --kind --stat
 _shtab_babeltop_providers_example_option_strings=(-h --help)
 _shtab_babeltop_providers_option_strings=(-h --help --json)
 _shtab_babeltop_doctor_option_strings=(-h --help --watchlist --json)
+_shtab_babeltop_schema_option_strings=(-h --help)
 _shtab_babeltop_completions_option_strings=(-h --help)
 _shtab_babeltop_simulate_option_strings=(-h --help --port --speed --seed)
 _shtab_babeltop_option_strings=(-h --help --version --demo --readonly --watchlist)
@@ -51,8 +52,9 @@ _shtab_babeltop___watchlist_COMPGEN=_shtab_compgen_files
 
 _shtab_babeltop_export___format_choices=(csv json)
 _shtab_babeltop_providers_pos_0_choices=(check example)
+_shtab_babeltop_schema_pos_0_choices=(list check renew wait watch download log export providers doctor hook)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
-_shtab_babeltop_pos_0_choices=(add edit archive remove list check renew wait serve watch download log export providers doctor completions simulate)
+_shtab_babeltop_pos_0_choices=(add edit archive remove list check renew wait serve watch download log export providers doctor schema completions simulate)
 
 _shtab_babeltop_add_pos_0_nargs=+
 _shtab_babeltop_add__h_nargs=0
@@ -117,6 +119,8 @@ _shtab_babeltop_providers___json_nargs=0
 _shtab_babeltop_doctor__h_nargs=0
 _shtab_babeltop_doctor___help_nargs=0
 _shtab_babeltop_doctor___json_nargs=0
+_shtab_babeltop_schema__h_nargs=0
+_shtab_babeltop_schema___help_nargs=0
 _shtab_babeltop_completions__h_nargs=0
 _shtab_babeltop_completions___help_nargs=0
 _shtab_babeltop_simulate__h_nargs=0

@@ -50,7 +50,7 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add edit archive remove list check renew wait serve watch download log export providers 'providers check' 'providers example' doctor completions simulate
+set -g _shtab_babeltop_commands add edit archive remove list check renew wait serve watch download log export providers 'providers check' 'providers example' doctor schema completions simulate
 set -g _shtab_babeltop_opts_with_value --account --dir --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --timeout --token-file --watchlist
 
 complete -c babeltop -e
@@ -149,6 +149,9 @@ complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -
 complete -c babeltop -n '_shtab_babeltop_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using doctor' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'another watchlist than the config folder'"'"'s'
 complete -c babeltop -n '_shtab_babeltop_using doctor' -l json -d 'prints one JSON array'
+complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a schema -d 'print the JSON Schema of an output'
+complete -c babeltop -n '_shtab_babeltop_using schema' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using schema; and test $_shtab_babeltop_npos -eq 0' -ka "list check renew wait watch download log export providers doctor hook" -d 'list, check, renew, wait, watch, download, log, export, providers, doctor, hook; without a name: all'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a completions -d 'prints what completes these verbs in your shell'
 complete -c babeltop -n '_shtab_babeltop_using completions' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using completions; and test $_shtab_babeltop_npos -eq 0' -ka "bash zsh fish" -d 'bash, zsh or fish'

@@ -91,7 +91,7 @@ class DownloadReporter(EngineSubscriber):
 
     def to_json(self, ref: Ref) -> JsonObject:
         """A job's files, or why there are none."""
-        saved = [{"what": each.name, "path": each.path, "size": each.size} for each in self._saved.get(ref, ())]
+        saved = [{"artifact": each.name, "path": each.path, "size": each.size} for each in self._saved.get(ref, ())]
         return {"account": ref.account, "id": ref.id, "saved": saved, "error": self.errors.get(ref)}
 
     def fail(self, ref: Ref, reason: str, *, is_fault: bool) -> None:

@@ -14,9 +14,9 @@ class Level(StrEnum):
     """How bad it is."""
 
     OK = "ok"
-    WARNING = "note"
+    WARNING = "warning"
     """It works, and could be better."""
-    ERROR = "wrong"
+    ERROR = "error"
 
 
 NAME_WIDTH = 28
@@ -40,10 +40,10 @@ class Finding(Struct, frozen=True):
 def format_findings(findings: Iterable[Finding], width: int | None) -> Iterator[str]:
     """A line for each, and one below it for what to do; broken where a terminal of `room` columns takes no more."""
     for finding in findings:
-        heading = f"{finding.level:<6}{clean(f'{finding.area}: {finding.name}'):<{NAME_WIDTH}}  "
+        heading = f"{finding.level:<8}{clean(f'{finding.area}: {finding.name}'):<{NAME_WIDTH}}  "
         yield from _wrap(heading, clean(finding.found), width)
         if finding.remedy:
-            yield from _wrap(f"{'':<6}-> ", clean(finding.remedy), width)
+            yield from _wrap(f"{'':<8}-> ", clean(finding.remedy), width)
 
 
 def _wrap(heading: str, text: str, width: int | None) -> Iterator[str]:
@@ -61,5 +61,5 @@ def finding_json(finding: Finding) -> dict[str, str | None]:
         "name": clean(finding.name),
         "level": finding.level,
         "found": clean(finding.found),
-        "do": clean(finding.remedy) or None,
+        "remedy": clean(finding.remedy) or None,
     }
