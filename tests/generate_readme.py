@@ -82,9 +82,9 @@ def _format_choices(field: FieldInfo) -> str:
 
 def _secret_rows(field: FieldInfo) -> Iterator[str]:
     """What a key's source can be."""
-    if secrets.Source in get_args(field.type):
-        docs = _field_docstrings(secrets.Source)
-        for each in msgspec.structs.fields(secrets.Source):
+    if secrets.SecretSource in get_args(field.type):
+        docs = _field_docstrings(secrets.SecretSource)
+        for each in msgspec.structs.fields(secrets.SecretSource):
             yield f"| `{field.encode_name}.{each.encode_name}` | | {_escape_cell(docs[each.name])} |"
 
 

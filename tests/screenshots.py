@@ -18,7 +18,7 @@ from tui.domain.artifacts import artifacts
 from tui.domain.models import DownloadedFile, Phase
 from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health, Update
 from tui.presentation import queries
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""
@@ -77,12 +77,12 @@ STATISTICS = {
 """What each account went through since the start."""
 
 
-def used_accounts(workspace: Library) -> dict[str, AccountState]:
+def used_accounts(workspace: Workspace) -> dict[str, AccountState]:
     """The accounts, some hours after the start."""
     return {name: replace(state, **STATISTICS.get(name, {})) for name, state in account_states(workspace).items()}
 
 
-def problems_update(workspace: Library) -> Update:
+def problems_update(workspace: Workspace) -> Update:
     """What stands in the way of an operator on a bad day."""
     states = used_accounts(workspace)
     more = {
@@ -110,7 +110,7 @@ def problems_update(workspace: Library) -> Update:
             first_polled_at=state.first_polled_at - 740,
             duration_fit=None,
         )
-        for ref, state in workspace.board().items()
+        for ref, state in workspace.job_states().items()
         if state.job.account == "camb" and state.phase is Phase.RUNNING
     }
     return Update(
@@ -120,9 +120,9 @@ def problems_update(workspace: Library) -> Update:
     )
 
 
-def downloads_update(workspace: Library) -> Update:
+def downloads_update(workspace: Workspace) -> Update:
     """A download that is half there, one that waits for its turn, and a result that is saved and whose link may die."""
-    states = workspace.board().values()
+    states = workspace.job_states().values()
     first, second, third, *_ = [state for state in states if state.phase is Phase.DONE and state.links]
     files = [
         DownloadedFile(piece.name, f"~/Downloads/babeltop/{queries.display_name(third)}.mp4", 48_300_000, NOW)
@@ -143,11 +143,11 @@ def downloads_update(workspace: Library) -> Update:
     )
 
 
-async def take_screenshot(screenshot: Screenshot, workspace: Library, folder: Path) -> None:
+async def take_screenshot(screenshot: Screenshot, workspace: Workspace, folder: Path) -> None:
     """Presses the keys and saves the picture as SVG."""
     feed = FakeEngine(workspace)
     feed.accounts = used_accounts(workspace)
-    board = {} if screenshot.empty else workspace.board()
+    board = {} if screenshot.empty else workspace.job_states()
     app = Babeltop(
         feed,
         workspace.settings,

@@ -24,7 +24,7 @@ from tui.engine.thread import Outbox
 from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
-from tui.storage.journal.journal import Entry
+from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Add, Remove, Set
 
 ACTIVE = 60
@@ -71,8 +71,8 @@ async def lived(folder: Path) -> tuple[float, int]:
     simulator = Simulator(clock=wall_time, stories=stories, seed=1)
     ended = list(states("quiet", wall_time(), JOBS - ACTIVE))
     library = fixtures.make_workspace(folder, "http://sim.test", rate=RATE)
-    library.watchlist.change(Add(tuple(state.job for state in ended)))
-    library.journal.record([Entry(state) for state in ended])
+    library.watchlist.edit(Add(tuple(state.job for state in ended)))
+    library.journal.record([JournalEntry(state) for state in ended])
     front = Front()
     session = Engine(
         library,

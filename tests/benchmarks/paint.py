@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.consoles import EMPTY, JOBS, console, read, row, show, states
-from tui.storage.journal.journal import Entry
+from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Library, Places
+from tui.storage.workspace import Workspace, WorkspacePaths
 
 TIMES = 15
 FRAME = 4000
@@ -25,10 +25,12 @@ def lived_in() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         config, state = Path(folder, "config"), Path(folder, "state")
         config.mkdir(mode=0o700)
-        library = Library(Places(config=config, state=state, watchlist=config / "watchlist.toml"), {})
+        library = Workspace(
+            WorkspacePaths(config_dir=config, state_dir=state, watchlist_file=config / "watchlist.toml"), {}
+        )
         known = list(states("quiet", time.time()))
-        library.watchlist.change(Add(tuple(each.job for each in known)))
-        library.journal.record([Entry(each) for each in known])
+        library.watchlist.edit(Add(tuple(each.job for each in known)))
+        library.journal.record([JournalEntry(each) for each in known])
         library.close()
         env = {"BABELTOP_CONFIG_DIR": str(config), "BABELTOP_STATE_DIR": str(state)}
         with console(BABELTOP, env) as terminal:

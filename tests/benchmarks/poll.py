@@ -53,7 +53,7 @@ async def ours(at: Origin, trust: ssl.SSLContext) -> float:
     """Workers with a connection each, as the poller has them; each ask ends on a board."""
     provider = loader.library()["heygen"]
     account = Account(
-        name="a", provider=provider, base_url=at.url, key=None, per_minute=1e9, per_day=None, concurrency=WORKERS
+        name="a", provider=provider, base_url=at.url, key_source=None, per_minute=1e9, per_day=None, concurrency=WORKERS
     )
     live = LiveAccount(account, time.time, Random(0))
     live.unlock(Secret("sk-0123456789abcdef"))

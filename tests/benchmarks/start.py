@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Report
-from tui.storage.journal.journal import Entry
+from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Library, Places
+from tui.storage.workspace import Workspace, WorkspacePaths
 
 TIMES = 20
 JOBS = 30
@@ -22,13 +22,15 @@ HEAVY = ("textual", "httpx", "asyncio", "filelock", "tomli_w")
 
 def fill(folder: Path) -> None:
     """A watchlist of thirty jobs that were asked, and their journal."""
-    library = Library(Places(config=folder, state=folder / "state", watchlist=folder / "watchlist.toml"), {})
+    library = Workspace(
+        WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "watchlist.toml"), {}
+    )
     jobs = tuple(Job(account="heygen", id=f"{number:032x}", label=f"Spring launch {number}") for number in range(JOBS))
-    library.change(Add(jobs))
+    library.edit_watchlist(Add(jobs))
     report = Report(phase=Phase.RUNNING, raw_status="running", title="Spring launch", language="Urdu (Pakistan)")
     library.journal.record(
         [
-            Entry(JobState(job=job, phase=Phase.RUNNING, phase_since=1.8e9, report=report, checked_at=1.8e9))
+            JournalEntry(JobState(job=job, phase=Phase.RUNNING, phase_since=1.8e9, report=report, checked_at=1.8e9))
             for job in jobs
         ]
     )

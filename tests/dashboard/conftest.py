@@ -19,7 +19,7 @@ from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.demo import staged
 from tui.demo.setup import CONFIG, KEYS
 from tui.engine.api import Update
-from tui.storage.workspace import Library, Places
+from tui.storage.workspace import Workspace, WorkspacePaths
 
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""
@@ -57,21 +57,21 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's folder, of which each test has a copy: its past is played once."""
     with staged(now=lambda: NOW) as (library, _):
-        return shutil.copytree(library.places.config, tmp_path_factory.mktemp("stage") / "demo")
+        return shutil.copytree(library.paths.config_dir, tmp_path_factory.mktemp("stage") / "demo")
 
 
 @pytest.fixture
-def library(stage: Path, tmp_path: Path) -> Iterator[Library]:
+def library(stage: Path, tmp_path: Path) -> Iterator[Workspace]:
     folder = shutil.copytree(stage, tmp_path / "demo")
     (folder / "config.toml").write_text(CONFIG.format(downloads=folder / "downloads"))
-    places = Places(config=folder, state=folder / "state", watchlist=folder / "watchlist.toml")
-    with closing(Library(places, KEYS)) as library:
+    places = WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "watchlist.toml")
+    with closing(Workspace(places, KEYS)) as library:
         library.fetch_keys()
         yield library
 
 
 @pytest.fixture
-def feed(library: Library) -> Iterator[FakeEngine]:
+def feed(library: Workspace) -> Iterator[FakeEngine]:
     feed = FakeEngine(library)
     feed.now = lambda: NOW
     yield feed
@@ -79,8 +79,8 @@ def feed(library: Library) -> Iterator[FakeEngine]:
 
 
 @pytest.fixture
-def app(library: Library, feed: FakeEngine) -> Babeltop:
-    board = library.board()
+def app(library: Workspace, feed: FakeEngine) -> Babeltop:
+    board = library.job_states()
     return Babeltop(
         feed,
         library.settings,

@@ -37,7 +37,7 @@ class Seen(NamedTuple):
 
     @property
     def states(self):
-        return self.feed.workspace.board()
+        return self.feed.workspace.job_states()
 
     @property
     def screen(self) -> type:
@@ -172,7 +172,7 @@ async def test_the_journal_goes_to_its_job_wherever_that_is(app: Babeltop, feed:
         await pilot.pause()
         await pilot.press("J")
         await pilot.pause()
-        newest = feed.workspace.journal.recent(1)[0]
+        newest = feed.workspace.journal.recent_phase_changes(1)[0]
         await pilot.press("enter")
         await pilot.pause()
         assert dash.table.cursor == newest.ref

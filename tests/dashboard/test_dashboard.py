@@ -23,8 +23,8 @@ from tui.domain.job_state import JobState
 from tui.domain.models import FaultKind, Job, Phase, Ref, Report, RequestRecord
 from tui.engine.api import Notice, NoticeKind, Update
 from tui.presentation.queries import View, display_name
-from tui.storage.journal.journal import Entry
-from tui.storage.workspace import Library
+from tui.storage.journal.journal import JournalEntry
+from tui.storage.workspace import Workspace
 
 FRENCH = "7544c0b52ada44fda693a15b1181b5b4-fr"
 NASTY = "[/x][@click=app.quit]\x1b]0;x\x07"
@@ -56,11 +56,11 @@ def test_every_command_of_the_table_has_exactly_one_method_that_does_it():
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop, library: Library, size):
+async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop, library: Workspace, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         table = dashboard(pilot).query_one(JobTable)
-        assert len(table.refs) == sum(not state.job.archived for state in library.board().values())
+        assert len(table.refs) == sum(not state.job.archived for state in library.job_states().values())
         shown = text_of(pilot)
         for name in ("heygen", "konpro", "camb", "flixu"):
             assert name in shown
@@ -71,7 +71,7 @@ async def test_the_cursor_stays_on_its_job_when_rows_above_it_go(app: Babeltop, 
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("j", "j", "j", "j")
         before = table.cursor
-        board = feed.workspace.board()
+        board = feed.workspace.job_states()
         gone = next(iter(board))
         feed.push(Update(states={}, order=tuple(ref for ref in board if ref != gone)))
         await pilot.pause()
@@ -84,7 +84,7 @@ async def test_the_cursor_goes_to_the_neighbour_when_its_job_goes(app: Babeltop,
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("j", "j")
         cursor, below = table.cursor, table.refs[3]
-        board = feed.workspace.board()
+        board = feed.workspace.job_states()
         feed.push(Update(states={}, order=tuple(ref for ref in board if ref != cursor)))
         await pilot.pause()
         assert table.cursor == below
@@ -95,7 +95,7 @@ async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: Fak
         table = dashboard(pilot).query_one(JobTable)
         before = text_of(pilot).splitlines()
         ref = table.refs[1]
-        state = feed.workspace.board()[ref]
+        state = feed.workspace.job_states()[ref]
         feed.push(
             update_of(replace(state, phase=Phase.FAILED, phase_since=NOW - 60, job=replace(state.job, label="Spoilt")))
         )
@@ -108,21 +108,21 @@ async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: Fak
 
 
 async def test_remove_takes_the_job_off_the_watchlist_and_undo_puts_it_back_where_it_was(
-    app: Babeltop, library: Library
+    app: Babeltop, library: Workspace
 ):
-    before, jobs = library.places.watchlist.read_bytes(), len(library.board())
+    before, jobs = library.paths.watchlist_file.read_bytes(), len(library.job_states())
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("j", "d")
         await pilot.pause()
         assert len(library.watchlist.read().jobs) == len(dashboard(pilot).board.states) == jobs - 1
-        assert library.places.watchlist.read_bytes() != before
+        assert library.paths.watchlist_file.read_bytes() != before
         await pilot.press("u")
         await pilot.pause()
-    assert library.places.watchlist.read_bytes() == before
+    assert library.paths.watchlist_file.read_bytes() == before
 
 
-async def test_the_add_dialog_says_what_it_understood_and_adds_what_is_clear(app: Babeltop, library: Library):
-    held = next(iter(library.board()))
+async def test_the_add_dialog_says_what_it_understood_and_adds_what_is_clear(app: Babeltop, library: Workspace):
+    held = next(iter(library.job_states()))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("a")
         await pilot.pause()
@@ -140,7 +140,7 @@ async def test_the_add_dialog_says_what_it_understood_and_adds_what_is_clear(app
     assert added.added == NOW
 
 
-async def test_enter_adds_only_on_an_empty_line(app: Babeltop, library: Library):
+async def test_enter_adds_only_on_an_empty_line(app: Babeltop, library: Workspace):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("a", *"7544c0b52ada44fda693a15b1181b5b4", "enter")
         assert isinstance(app.screen, AddScreen)
@@ -150,7 +150,7 @@ async def test_enter_adds_only_on_an_empty_line(app: Babeltop, library: Library)
     assert library.watchlist.read().jobs[-1].id == "7544c0b52ada44fda693a15b1181b5b4"
 
 
-async def test_edit_changes_what_was_said_and_nothing_else(app: Babeltop, library: Library):
+async def test_edit_changes_what_was_said_and_nothing_else(app: Babeltop, library: Workspace):
     before = library.watchlist.read().jobs[0]
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("e")
@@ -223,8 +223,8 @@ async def test_copying_sends_to_the_terminal_and_claims_no_more(app: Babeltop):
         assert app.clipboard == link.url
 
 
-async def test_a_dead_link_is_not_copied(app: Babeltop, library: Library):
-    dead = next(ref for ref, state in library.board().items() if display_name(state) == "Old interview")
+async def test_a_dead_link_is_not_copied(app: Babeltop, library: Workspace):
+    dead = next(ref for ref, state in library.job_states().items() if display_name(state) == "Old interview")
     async with app.run_test(size=(120, 40)) as pilot:
         dashboard(pilot).query_one(JobTable).move_to_job(dead)
         await pilot.press("Y")
@@ -233,10 +233,10 @@ async def test_a_dead_link_is_not_copied(app: Babeltop, library: Library):
         assert any("dead" in toast for toast in toasts(pilot))
 
 
-async def test_readonly_refuses_to_write_and_still_asks(library: Library, feed: FakeEngine):
+async def test_readonly_refuses_to_write_and_still_asks(library: Workspace, feed: FakeEngine):
     from tui.dashboard.widgets.welcome import OnboardingInfo
 
-    board = library.board()
+    board = library.job_states()
     app = Babeltop(
         feed,
         library.settings,
@@ -244,7 +244,7 @@ async def test_readonly_refuses_to_write_and_still_asks(library: Library, feed: 
         initial_update=Update(states=board, order=tuple(board)),
         readonly=True,
     )
-    before = library.places.watchlist.read_bytes()
+    before = library.paths.watchlist_file.read_bytes()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("d", "x", "m", "a")
         await pilot.pause()
@@ -253,7 +253,7 @@ async def test_readonly_refuses_to_write_and_still_asks(library: Library, feed: 
         await pilot.press("r")
         await pilot.pause()
     assert feed.refreshed
-    assert library.places.watchlist.read_bytes() == before
+    assert library.paths.watchlist_file.read_bytes() == before
 
 
 async def test_help_shows_every_command_and_closes(app: Babeltop):
@@ -277,9 +277,11 @@ async def test_the_detail_opens_over_the_table_where_there_is_no_room(app: Babel
         assert not pane.display
 
 
-async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, library: Library):
-    signed = next(ref for ref, state in library.board().items() if any(link.expiry_is_exact for link in state.links))
-    url = library.board()[signed].links[0].url
+async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, library: Workspace):
+    signed = next(
+        ref for ref, state in library.job_states().items() if any(link.expiry_is_exact for link in state.links)
+    )
+    url = library.job_states()[signed].links[0].url
     async with app.run_test(size=(200, 60)) as pilot:
         dashboard(pilot).query_one(JobTable).move_to_job(signed)
         await pilot.press("right_square_bracket", "right_square_bracket")
@@ -297,7 +299,7 @@ async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, 
     title = clean(NASTY)
     async with app.run_test(size=(200, 60)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
-        job = feed.workspace.board()[table.refs[0]].job
+        job = feed.workspace.job_states()[table.refs[0]].job
         report = Report(phase=Phase.FAILED, raw_status="failed", title=title, message=title)
         feed.push(update_of(JobState(job=replace(job, label=""), phase=Phase.FAILED, phase_since=NOW, report=report)))
         feed.push(Update(states={}, notices=(Notice(NoticeKind.FAILED, f"{title}: failed", job.ref, NOW),)))
@@ -320,7 +322,7 @@ async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("z")
-        state = feed.workspace.board()[table.refs[0]]
+        state = feed.workspace.job_states()[table.refs[0]]
         feed.push(update_of(replace(state, job=replace(state.job, label="Meanwhile"))))
         await pilot.pause()
         assert "Meanwhile" not in text_of(pilot)
@@ -348,7 +350,7 @@ async def test_escape_twice_on_the_bare_board_quits_and_once_does_not(app: Babel
         assert app.return_code == 0
 
 
-async def test_an_empty_watchlist_says_how_to_begin(library: Library, feed: FakeEngine):
+async def test_an_empty_watchlist_says_how_to_begin(library: Workspace, feed: FakeEngine):
     from tui.dashboard.widgets.welcome import OnboardingInfo
 
     greeting = OnboardingInfo("~/.config/babeltop/watchlist.toml", library.key_variables())
@@ -375,13 +377,13 @@ def test_job_fields_that_edit_offers_are_the_watchlists():
     assert {"label", "tags", "note", "keep_link", "download", "muted", "archived"} <= set(Job.__struct_fields__)
 
 
-async def test_the_asks_of_a_job_are_listed_with_what_came_and_how_long_it_took(app: Babeltop, library: Library):
-    ref, state = next((ref, state) for ref, state in library.board().items() if state.phase is Phase.DONE)
+async def test_the_asks_of_a_job_are_listed_with_what_came_and_how_long_it_took(app: Babeltop, library: Workspace):
+    ref, state = next((ref, state) for ref, state in library.job_states().items() if state.phase is Phase.DONE)
     asked = [
         RequestRecord(NOW - 60, 200, 210.0, "req-1", None),
         RequestRecord(NOW - 30, 503, 95.0, None, FaultKind.SERVER),
     ]
-    library.journal.record([Entry(state, asked=ask) for ask in asked])
+    library.journal.record([JournalEntry(state, request=ask) for ask in asked])
     async with app.run_test(size=(120, 40)) as pilot:
         dashboard(pilot).query_one(JobTable).move_to_job(ref)
         await pilot.press("left_square_bracket", "left_square_bracket")

@@ -16,18 +16,18 @@ from tui.dashboard.widgets.job_table import JobTable
 from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.domain.models import Phase
 from tui.engine.api import AccountState, Health, Update
-from tui.storage.config.settings import Settings, Ui
-from tui.storage.watchlist.cache import Listing
-from tui.storage.workspace import Library
+from tui.storage.config.settings import Settings, UiSettings
+from tui.storage.watchlist.cache import WatchlistCache
+from tui.storage.workspace import Workspace
 
 DIALOGS = {"help": "question_mark", "add": "a", "edit": "e", "sort": "s", "accounts": "A", "journal": "J"}
 
 
-def remembered(library: Library) -> None:
+def remembered(library: Workspace) -> None:
     """As an engine leaves the journal that has read the watchlist."""
-    reading, places = library.watchlist.read(), library.places
-    listing = Listing.of(places.watchlist, library.watchlist.stamp(), reading)
-    library.journal.remember(listing.records())
+    reading, places = library.watchlist.read(), library.paths
+    listing = WatchlistCache.from_content(places.watchlist_file, library.watchlist.stamp(), reading)
+    library.journal.save_ui_state(listing.to_ui_state())
 
 
 def account(**more) -> AccountState:
@@ -127,11 +127,11 @@ async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed
         assert table._painted_rows[0].content[2], "dimmed"
 
 
-async def test_ascii_is_ascii_all_over(library: Library, feed: FakeEngine):
-    states = {ref: replace(state, job=replace(state.job, label="x")) for ref, state in library.board().items()}
+async def test_ascii_is_ascii_all_over(library: Workspace, feed: FakeEngine):
+    states = {ref: replace(state, job=replace(state.job, label="x")) for ref, state in library.job_states().items()}
     app = Babeltop(
         feed,
-        Settings(ui=Ui(glyphs="ascii")),
+        Settings(ui=UiSettings(glyphs="ascii")),
         OnboardingInfo("w", ()),
         initial_update=Update(states=states, order=tuple(states), accounts=account_states(library)),
         now=lambda: NOW,
@@ -144,11 +144,11 @@ async def test_ascii_is_ascii_all_over(library: Library, feed: FakeEngine):
         assert odd <= {"·"}, odd
 
 
-async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Library, feed: FakeEngine):
+async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Workspace, feed: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
     remembered(library)
-    with library.places.watchlist.open("a") as file:
+    with library.paths.watchlist_file.open("a") as file:
         file.write("[[job]\n")
     begun = load_initial_state(library)
     app = Babeltop(feed, library.settings, OnboardingInfo("w", ()), initial_update=begun.update, now=lambda: NOW)
@@ -160,7 +160,7 @@ async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Libr
         assert len(app.screen.query_one(JobTable).refs) > 20
 
 
-async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Library, feed: FakeEngine):
+async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Workspace, feed: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
     for keeps in (None, library):
@@ -189,7 +189,7 @@ async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(libra
             )
 
 
-async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(library: Library, monkeypatch):
+async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(library: Workspace, monkeypatch):
     from tui.dashboard import startup
     from tui.storage.watchlist import cache
 
@@ -198,6 +198,6 @@ async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(libr
     monkeypatch.setattr(cache, "TOP", 4)
     remembered(library)
     begun = startup.load_initial_state(library)
-    assert list(begun.update.states) == list(library.board())[:4]
-    assert begun.load_all_jobs().states == library.board()
+    assert list(begun.update.states) == list(library.job_states())[:4]
+    assert begun.load_all_jobs().states == library.job_states()
     assert os.environ["TEXTUAL_FPS"]

@@ -113,7 +113,7 @@ async def test_every_cell_of_the_table_is_what_the_board_says(app: Babeltop, fee
         for step in range(40):
             deed = random.randrange(4)
             if deed == 0:
-                states = feed.workspace.board()
+                states = feed.workspace.job_states()
                 some = random.sample(list(states), 5)
                 feed.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
             elif deed == 1:
@@ -176,7 +176,7 @@ def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, vi
     from tui.presentation.queries import EvaluationContext, Filter
 
     random = Random(7)
-    states, kept = library.board(), RowIndex()
+    states, kept = library.job_states(), RowIndex()
     wanted = Filter.parse("-flag:stale")
     now = NOW
     kept.set_query(states, EvaluationContext(now=now), view, wanted, sort, descending=True)

@@ -163,7 +163,7 @@ async def test_in_real_time_too_every_account_is_asked_and_a_job_ends_well() -> 
 def test_a_link_that_still_lives_is_given_out_again_and_can_be_fetched() -> None:
     async def story() -> None:
         with staged(now=wall_time) as (library, transport):
-            state = next(each for each in library.board().values() if queries.display_name(each) == "Q3 all-hands")
+            state = next(each for each in library.job_states().values() if queries.display_name(each) == "Q3 all-hands")
             link = job_state.primary_link(state)
             assert link is not None
             session = Engine(library, Spectator(wall_time), wall=wall_time, transport=transport)

@@ -23,26 +23,26 @@ from tui.presentation import columns, queries
 from tui.presentation.formatting import clean
 from tui.presentation.queries import EvaluationContext, View
 from tui.storage.config.secrets import Secret, SecretError
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
-Stage = tuple[Library, Transport]
+Stage = tuple[Workspace, Transport]
 OUTLOOK = EvaluationContext(now=EPOCH)
 
 
 def called(stage: Stage) -> dict[str, JobState]:
-    return {queries.display_name(state): state for state in stage[0].board().values()}
+    return {queries.display_name(state): state for state in stage[0].job_states().values()}
 
 
 def test_some_thirty_jobs_of_all_four_services_stand_on_the_watchlist(stage: Stage) -> None:
     library, _ = stage
-    services = Counter(library.accounts[ref.account].provider.name for ref in library.board())
+    services = Counter(library.accounts[ref.account].provider.name for ref in library.job_states())
     assert set(services) == {"heygen", "konpro", "camb", "flixu"}
     assert 30 <= services.total() <= 40
     assert min(services.values()) >= 6
 
 
 def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
-    states = stage[0].board().values()
+    states = stage[0].job_states().values()
     for state in states:
         said = (
             queries.display_name(state),
@@ -62,13 +62,13 @@ def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
 
 
 def test_every_id_has_the_shape_of_its_service(stage: Stage) -> None:
-    for ref in stage[0].board():
+    for ref in stage[0].job_states():
         provider = stage[0].accounts[ref.account].provider
         assert provider.hints_at(ref.id) or not provider.ids, ref
 
 
 def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) -> None:
-    states = stage[0].board().values()
+    states = stage[0].job_states().values()
     assert {state.phase for state in states} == set(Phase)
     assert {flag for state in states for flag in queries.flags(state, OUTLOOK)} == set(Flag)
     assert all(view_counts(states, OUTLOOK).values())
@@ -92,17 +92,17 @@ def test_links_are_exact_where_they_are_signed_and_else_count_from_when_they_wer
 def test_the_journal_tells_how_each_job_came_to_where_it_is(stage: Stage) -> None:
     library, _ = stage
     state = called(stage)["Interview"]
-    changes = library.journal.changes([state.job.ref])[state.job.ref]
+    changes = library.journal.phase_changes([state.job.ref])[state.job.ref]
     assert [change.after for change in changes] == [Phase.RUNNING, Phase.FAILED]
     assert changes[-1].seen == state.phase_since
     assert 2.9 * HOUR < EPOCH - changes[-1].seen < 3 * HOUR
-    body, at = library.journal.body(state.job.ref) or (b"", 0.0)
+    body, at = library.journal.last_body(state.job.ref) or (b"", 0.0)
     assert b"cannot be decoded" in body
     assert at == state.checked_at
 
 
 def test_the_watchlist_reads_as_an_operator_wrote_it(stage: Stage) -> None:
-    text = stage[0].places.watchlist.read_text()
+    text = stage[0].paths.watchlist_file.read_text()
     assert text.startswith(f"# {ACTS[0].comment}\n\n[[job]]\n")
     assert all(f"\n\n# {act.comment}\n\n[[job]]\n" in text for act in ACTS[1:])
     jobs = stage[0].watchlist.read().jobs
@@ -124,7 +124,7 @@ def test_the_same_seed_at_the_same_time_makes_the_same_stage() -> None:
     stages: list[tuple[str, dict[object, JobState]]] = []
     for seed in (7, 7, 8):
         with staged(now=lambda: EPOCH, seed=seed) as (library, _):
-            stages.append((library.places.watchlist.read_text(), dict(library.board())))
+            stages.append((library.paths.watchlist_file.read_text(), dict(library.job_states())))
     assert stages[0] == stages[1]
     assert stages[0] != stages[2]
 
@@ -135,7 +135,7 @@ def test_nothing_but_a_private_folder_is_written_and_that_is_gone_afterwards(fol
         assert mine.stat().st_mode & 0o777 == 0o700
         assert Path(library.settings.downloads.dir).is_relative_to(mine)
         assert all(path.stat().st_mode & 0o077 == 0 for path in mine.rglob("*"))
-        library.board()
+        library.job_states()
     assert list(folder.iterdir()) == []
 
 
@@ -148,7 +148,7 @@ def test_the_folder_is_gone_when_the_program_ends_by_an_exception(folder: Path) 
 def test_the_stage_is_set_without_httpx_and_textual(tmp_path: Path) -> None:
     code = (
         "import sys, tui.demo\n"
-        "with tui.demo.staged() as (library, transport): library.board()\n"
+        "with tui.demo.staged() as (library, transport): library.job_states()\n"
         "print(sorted({'httpx', 'textual', 'filelock', 'uvicorn'} & set(sys.modules)))"
     )
     home = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}

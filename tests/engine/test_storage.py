@@ -11,12 +11,12 @@ import pytest
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
 from tests.support.scripted_service import ScriptedService, done, running
-from tests.support.unprivileged_user import somebody
+from tests.support.unprivileged_user import unprivileged
 from tests.support.virtual_time import MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.engine import Engine
 from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 ADD = Add((Job(account="heygen", id="b"),))
@@ -39,9 +39,11 @@ def played(folder, app, story, *, patient=False):
     async def play():
         found = fixtures.make_workspace(folder, "http://sim.test")
         places = fixtures.workspace_paths(folder)
-        places = type(places)(config=folder, state=folder / "state", watchlist=folder / "list" / "watchlist.toml")
-        library = Library(places, found._environ)
-        library.watchlist.change(Add((Job(account="heygen", id="a"),)))
+        places = type(places)(
+            config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "list" / "watchlist.toml"
+        )
+        library = Workspace(places, found._environ)
+        library.watchlist.edit(Add((Job(account="heygen", id="a"),)))
         ear = RecordingListener()
         session = opened(library, app, ear)
         session.open(tolerate_errors=patient)
@@ -95,7 +97,7 @@ def latin_1(file: Path) -> None:
 )
 def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_and_says_so(tmp_path, app, accident):
     async def story(session, ear, library):
-        file = library.places.watchlist
+        file = library.paths.watchlist_file
         good = file.read_bytes()
         accident(file)
         await asyncio.sleep(2)
@@ -118,7 +120,7 @@ def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_a
 
 def test_a_watchlist_that_an_editor_has_emptied_to_write_it_anew_is_not_taken_for_an_empty_one(tmp_path, app):
     async def story(session, ear, library):
-        file, orders = library.places.watchlist, []
+        file, orders = library.paths.watchlist_file, []
         ear.listed = orders.append
         text = file.read_text()
         for left in ("", text[:20]):
@@ -141,7 +143,7 @@ def test_a_watchlist_that_an_editor_has_emptied_to_write_it_anew_is_not_taken_fo
 @pytest.mark.parametrize("times", [5, 50])
 def test_a_watchlist_that_is_written_all_the_time_is_read_nevertheless(tmp_path, app, times):
     async def story(session, ear, library):
-        file = library.places.watchlist
+        file = library.paths.watchlist_file
         file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
         for number in range(times):
             file.write_text(file.read_text() + f"# {number}\n")
@@ -155,7 +157,7 @@ def test_a_watchlist_that_is_written_all_the_time_is_read_nevertheless(tmp_path,
 
 def test_a_watchlist_that_is_saved_by_rename_is_read_within_two_seconds(tmp_path, app):
     async def story(session, ear, library):
-        file = library.places.watchlist
+        file = library.paths.watchlist_file
         for number in range(5):
             draft = file.with_name("draft")
             draft.write_text(f'[[job]]\naccount = "heygen"\nid = "{number}"\n')
@@ -178,14 +180,14 @@ def bound(folder, app, story):
     before.mkdir()
     played(before, app, nothing)
     app.requests.clear()
-    with somebody(folder):
+    with unprivileged(folder):
         played(folder, app, story)
 
 
 @pytest.mark.parametrize("which", ["file", "folder"])
 def test_a_watchlist_that_may_not_be_read_any_more_stays_on_the_board(tmp_path, app, which):
     async def story(session, ear, library):
-        file = library.places.watchlist
+        file = library.paths.watchlist_file
         barred, mode = (file, 0o600) if which == "file" else (file.parent, 0o700)
         barred.chmod(0)
         if which == "file":
@@ -204,16 +206,16 @@ def test_a_watchlist_that_may_not_be_read_any_more_stays_on_the_board(tmp_path, 
 
 def test_a_state_folder_that_may_not_be_written_any_more_still_takes_what_is_found(tmp_path, app):
     async def story(session, ear, library):
-        library.places.state.chmod(0o500)
+        library.paths.state_dir.chmod(0o500)
         await asyncio.sleep(MINUTE)
         assert ear.last_problems == ()
         assert session.job_history(A).requests[0].ended_at > wall_time() - MINUTE
-        library.places.state.chmod(0)
+        library.paths.state_dir.chmod(0)
         before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
         assert len(app.requests) > before
         assert any("Permission denied" in trouble for trouble in ear.last_problems)
-        library.places.state.chmod(0o700)
+        library.paths.state_dir.chmod(0o700)
         await asyncio.sleep(10)
         assert ear.last_problems == ()
         assert len(session.job_history(A).requests) >= len(app.requests) - 1, "none is lost; one may be under way"
@@ -223,7 +225,7 @@ def test_a_state_folder_that_may_not_be_written_any_more_still_takes_what_is_fou
 
 def test_a_watchlist_that_is_a_link_to_another_now_is_that_one(tmp_path, app):
     async def story(session, ear, library):
-        file = library.places.watchlist
+        file = library.paths.watchlist_file
         other = tmp_path / "other.toml"
         other.write_text('[[job]]\naccount = "heygen"\nid = "b"\n')
         gone(file)
@@ -277,7 +279,7 @@ def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_e
         assert (await session.perform(ADD)).ok
         await asyncio.sleep(MINUTE)
         assert session.states[A].phase is Phase.DONE
-        state = library.places.state
+        state = library.paths.state_dir
         accident(state)
         before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
@@ -288,8 +290,8 @@ def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_e
             (place.rmdir if place.is_dir() else place.unlink)()
             await asyncio.sleep(10)
         assert ear.last_problems == ()
-        other = Library(library.places, library._environ)
-        held = other.board()
+        other = Workspace(library.paths, library._environ)
+        held = other.job_states()
         other.close()
         assert held[A].phase is Phase.DONE, "what has ended is never asked again: only the board knew"
         assert held[B].phase is Phase.RUNNING
@@ -299,7 +301,7 @@ def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_e
 
 def test_a_journal_whose_folder_was_away_for_a_while_is_used_again(tmp_path, app):
     async def story(session, ear, library):
-        state = library.places.state
+        state = library.paths.state_dir
         (tmp_path / "file").write_text("")
         state_gone(state)
         state.symlink_to(tmp_path / "file")  # nothing can be made there
@@ -316,9 +318,9 @@ def test_a_journal_whose_folder_was_away_for_a_while_is_used_again(tmp_path, app
 
 def test_when_the_state_folder_was_deleted_there_is_still_one_poller(tmp_path, app):
     async def story(session, ear, library):
-        state_gone(library.places.state)
+        state_gone(library.paths.state_dir)
         await asyncio.sleep(10)
-        other, heard = Library(library.places, library._environ), RecordingListener()
+        other, heard = Workspace(library.paths, library._environ), RecordingListener()
         async with fixtures.running_engine(opened(other, app, heard, 2)):
             await asyncio.sleep(10)
             assert {ear.last_role, heard.last_role} == {"polling", f"following PID {os.getpid()}"}
@@ -352,7 +354,7 @@ def fill(disk: Path) -> Path:
 
 def test_a_full_disk_stops_no_asking_and_what_it_kept_out_is_written_when_there_is_room(small, app):
     async def story(session, ear, library):
-        file = library.places.watchlist
+        file = library.paths.watchlist_file
         text, stuffing = file.read_text(), fill(small)
         await asyncio.sleep(5 * MINUTE)
         assert ["disk is full" in trouble for trouble in ear.last_problems] == [True]
@@ -382,8 +384,8 @@ def test_a_session_begins_on_a_full_disk_and_says_that_it_keeps_nothing(small, a
 
     async def play():
         places = fixtures.workspace_paths(small)
-        library = Library(
-            type(places)(config=small, state=small / "state", watchlist=small / "list" / "watchlist.toml"),
+        library = Workspace(
+            type(places)(config_dir=small, state_dir=small / "state", watchlist_file=small / "list" / "watchlist.toml"),
             {"KEY_HEYGEN": fixtures.KEY},
         )
         ear = RecordingListener()
@@ -397,7 +399,7 @@ def test_a_session_begins_on_a_full_disk_and_says_that_it_keeps_nothing(small, a
         stuffing.unlink()
         await asyncio.sleep(2 * MINUTE)
         assert ear.last_problems == ()
-        assert Library(library.places, {}).board()[A].phase is Phase.RUNNING
+        assert Workspace(library.paths, {}).job_states()[A].phase is Phase.RUNNING
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         library.close()

@@ -119,7 +119,7 @@ def test_it_ends_with_the_journal_whole_even_in_the_middle_of_an_ask(tmp_path):
         wait_until(lambda: not engine_threads())
     assert not (tmp_path / "state" / "journal.db-wal").exists(), "closed: the log is merged"
     journal = Journal(tmp_path / "state" / "journal.db")
-    assert journal.asks(A, 1) == (), "its end did not wait for the ask's"
+    assert journal.requests(A, 1) == (), "its end did not wait for the ask's"
     journal.close()
     assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
     assert feed.job_history(A).result(DEADLINE).body is None

@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 
 import filelock
 
-from tests.support.journal_batches import JOBS, batch
-from tests.support.watchlist_writers import started
+from tests.support.journal_batches import JOBS, journal_batch
+from tests.support.watchlist_writers import fork_worker
 from tui.domain.models import Job, Ref
 from tui.storage.journal import database, journal
-from tui.storage.journal.database import PARTS
+from tui.storage.journal.database import FILE_SUFFIXES
 from tui.storage.journal.journal import Journal
 from tui.storage.watchlist import file
-from tui.storage.watchlist.editor import apply
+from tui.storage.watchlist.editor import apply_to_text
 from tui.storage.watchlist.file import Add, Operation, Remove, Set, WatchlistFile
 
 KILLS = 500
@@ -74,7 +74,7 @@ def killed(write: Write, number: int, lived: float) -> int:
             write(each)
             os.write(theirs, b".")
 
-    pid = started(work)
+    pid = fork_worker(work)
     os.close(theirs)
     assert select.select([ours], [], [], PATIENCE)[0], "a writer did not write"
     time.sleep(lived)
@@ -87,7 +87,7 @@ def killed(write: Write, number: int, lived: float) -> int:
 def stepped(write: Callable[[], None], stride: int) -> Iterator[int]:
     """The numbers of the lines of a write, every `stride`-th, each after a writer was killed at it."""
     for step in range(1, sys.maxsize, stride):
-        pid = started(partial(_until, step, write))
+        pid = fork_worker(partial(_until, step, write))
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0:
             return
         yield step
@@ -130,18 +130,20 @@ def in_watchlist(folder: Path, kills: int, stride: int, chance: random.Random) -
     draft = file.path.with_name(".watchlist.toml.tmp")
     text, number, within = KEEP, 0, 0
     for _ in range(kills):
-        last = killed(lambda each: file.change(operation(each)) and None, number, chance.uniform(0, LIVED))
+        last = killed(lambda each: file.edit(operation(each)) and None, number, chance.uniform(0, LIVED))
         for each in range(number, last + 1):
-            text, _ = apply(text, operation(each))
-        after, _ = apply(text, operation(last + 1))
+            text, _ = apply_to_text(text, operation(each))
+        after, _ = apply_to_text(text, operation(last + 1))
         left = file.path.read_text()
         assert left in (text, after), f"after write {last} the file is neither as before nor as after the next"
         within += draft.exists() or left != text
         text, number = left, last + 1 + (left != text)
     adding, steps = Add((Job(account="step", id="1"),)), 0
-    for line in stepped(lambda: file.change(adding) and None, stride):
+    for line in stepped(lambda: file.edit(adding) and None, stride):
         left = file.path.read_text()
-        assert left in (text, apply(text, adding)[0]), f"killed at line {line} of a write, the file is not whole"
+        assert left in (text, apply_to_text(text, adding)[0]), (
+            f"killed at line {line} of a write, the file is not whole"
+        )
         file.path.write_text(text)
         steps += 1
     assert {each.name for each in folder.iterdir()} == {"watchlist.toml", ".watchlist.toml.lock"}, "a draft stays"
@@ -163,8 +165,8 @@ def in_journal(folder: Path, kills: int, stride: int, chance: random.Random) -> 
             assert len(numbers) == 1, f"half a batch: {numbers}"
             assert len(states) in (0, JOBS)
             (shown,) = numbers
-            recent = found.recent(JOBS + 1)
-            assert all(found.body(ref) == (b"%d" % shown, float(shown)) for ref in states)
+            recent = found.recent_phase_changes(JOBS + 1)
+            assert all(found.last_body(ref) == (b"%d" % shown, float(shown)) for ref in states)
         assert [change.seen for change in recent].count(float(shown)) == len(states), "a change is missing"
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("SELECT count(*) FROM phase").fetchone() == ((shown + 1) * JOBS,)
@@ -176,11 +178,14 @@ def in_journal(folder: Path, kills: int, stride: int, chance: random.Random) -> 
         assert shown in (last, last + 1), f"write {last} was acknowledged, and {shown} is the last one there"
         within += shown != last
         number = shown + 1
-    whole, steps = {part: Path(f"{path}{part}").read_bytes() for part in PARTS if Path(f"{path}{part}").exists()}, 0
+    whole, steps = (
+        {part: Path(f"{path}{part}").read_bytes() for part in FILE_SUFFIXES if Path(f"{path}{part}").exists()},
+        0,
+    )
     for line in stepped(lambda: _recorder(path)(number), stride):
         assert held() in (number - 1, number), f"killed at line {line} of a write, the journal is not whole"
         steps += 1
-        for part in PARTS:
+        for part in FILE_SUFFIXES:
             Path(f"{path}{part}").unlink(missing_ok=True)
         for part, content in whole.items():
             Path(f"{path}{part}").write_bytes(content)
@@ -194,7 +199,7 @@ def _recorder(path: Path) -> Write:
     def write(number: int) -> None:
         if not opened:
             opened.append(Journal(path))
-        opened[0].record(batch(number))
+        opened[0].record(journal_batch(number))
 
     return write
 

@@ -29,7 +29,7 @@ from tui.engine.engine import Engine
 from tui.engine.http.client import DEADLINE, Bounds
 from tui.engine.http.dns_loop import EngineLoop
 from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 JOBS = 4
 """Of each wrong service: as many as an account has workers."""
@@ -131,10 +131,10 @@ async def ran(folder: Path, urls: Mapping[str, str], deadline: float, over: Over
     """A session with an account at each of them, until it is over."""
     config = "".join(CONFIG.format(name=name, url=url) for name, url in urls.items())
     (folder / "config.toml").write_text(f'{config}[polling]\nmax_interval = "2s"\n')
-    library = Library(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
+    library = Workspace(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
     counts = {name: STEADIES if name == STEADY else JOBS for name in urls}
     jobs = [Job(account=name, id=f"{number}-stuck") for name, count in counts.items() for number in range(count)]
-    library.watchlist.change(Add(tuple(jobs)))
+    library.watchlist.edit(Add(tuple(jobs)))
     ear, own = Punctual(), list[float]()
     async with fixtures.running_engine(Engine(library, ear, limits=Bounds(deadline=deadline))) as session:
         watch = asyncio.create_task(lag([], own))

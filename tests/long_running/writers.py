@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.support.watchlist_writers import ACCOUNTS, meant, mixed
+from tests.support.watchlist_writers import ACCOUNTS, edit_concurrently, expected_jobs
 from tui.domain.models import Job
 from tui.storage.watchlist.file import Add, WatchlistFile
 
@@ -17,15 +17,15 @@ def main() -> None:
     """Runs it and prints what came of it."""
     with TemporaryDirectory() as folder:
         file = WatchlistFile(Path(folder) / "watchlist.toml", PATIENCE)
-        file.change(Add(tuple(Job(account="many", id=str(number), tags=("x", "y")) for number in range(JOBS))))
+        file.edit(Add(tuple(Job(account="many", id=str(number), tags=("x", "y")) for number in range(JOBS))))
         before = file.read().jobs
         began = time.perf_counter()
-        mixed(file)
+        edit_concurrently(file)
         took = time.perf_counter() - began
         jobs = file.read().jobs
         assert jobs[:JOBS] == before, "a job that nobody meant is another"
-        assert {(job.ref, job.label, job.tags) for job in jobs[JOBS:]} == meant(), "a change is lost"
-        assert len(jobs) == JOBS + len(meant()), "a job stands twice"
+        assert {(job.ref, job.label, job.tags) for job in jobs[JOBS:]} == expected_jobs(), "a change is lost"
+        assert len(jobs) == JOBS + len(expected_jobs()), "a job stands twice"
         assert file.path.read_text().count("[[job]]") == len(jobs)
     print(
         f"writers: {len(ACCOUNTS)} processes, {4 * len(ACCOUNTS)} changes of {JOBS} jobs in {took:.0f} s: all as meant"

@@ -7,13 +7,13 @@ import pytest
 from tui.domain.content_headers import Digest
 from tui.presentation.filenames import Filename
 from tui.storage import partial_file
-from tui.storage.partial_file import Part
+from tui.storage.partial_file import PartialFile
 
 NAME = Filename("Spring launch", ".ur-PK.mp4")
 
 
-def begun(folder: Path, data: bytes = b"all of it") -> Part:
-    part = Part.begun(partial_file.vacant(folder, NAME), NAME)
+def begun(folder: Path, data: bytes = b"all of it") -> PartialFile:
+    part = PartialFile.create(partial_file.free_part_path(folder, NAME), NAME)
     part.write(data)
     return part
 
@@ -26,7 +26,7 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
     folder = tmp_path / "a" / "b"
     part = begun(folder)
     assert names(folder) == ["Spring launch.ur-PK.mp4.part"]
-    part.finish(part.final())
+    part.finish(part.free_final_path())
     assert names(folder) == ["Spring launch.ur-PK.mp4"]
     assert (folder / "Spring launch.ur-PK.mp4").read_bytes() == b"all of it"
     assert (folder / "Spring launch.ur-PK.mp4").stat().st_mode & 0o777 == 0o600
@@ -37,7 +37,7 @@ def test_no_file_is_ever_overwritten(tmp_path):
     (tmp_path / "Spring launch (2).ur-PK.mp4.part").write_text("also mine")
     part = begun(tmp_path)
     assert part.path.name == "Spring launch (3).ur-PK.mp4.part"
-    part.finish(part.final())
+    part.finish(part.free_final_path())
     assert names(tmp_path) == [
         "Spring launch (2).ur-PK.mp4",
         "Spring launch (2).ur-PK.mp4.part",
@@ -48,29 +48,29 @@ def test_no_file_is_ever_overwritten(tmp_path):
 
 def test_a_file_that_came_to_stand_at_its_name_meanwhile_stays(tmp_path):
     part = begun(tmp_path)
-    final = part.final()
+    final = part.free_final_path()
     final.write_text("mine")
     with pytest.raises(FileExistsError):
         part.finish(final)
     assert final.read_text() == "mine"
-    part.finish(part.final())
+    part.finish(part.free_final_path())
     assert names(tmp_path) == ["Spring launch (2).ur-PK.mp4", "Spring launch.ur-PK.mp4"]
 
 
 def test_a_dangling_link_is_a_name_that_is_taken(tmp_path):
     (tmp_path / "Spring launch.ur-PK.mp4").symlink_to(tmp_path / "elsewhere")
     part = begun(tmp_path)
-    part.finish(part.final())
+    part.finish(part.free_final_path())
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_part_goes_on_where_it_ended(tmp_path):
     part = begun(tmp_path, b"all ")
     part.close()
-    again = Part.again(part.path, NAME)
+    again = PartialFile.reopen(part.path, NAME)
     assert again.size == 4
     again.write(b"of it")
-    again.finish(again.final())
+    again.finish(again.free_final_path())
     assert (tmp_path / "Spring launch.ur-PK.mp4").read_bytes() == b"all of it"
 
 
@@ -78,7 +78,7 @@ def test_a_link_in_place_of_a_part_is_not_followed(tmp_path):
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "x.part").symlink_to("precious")
     with pytest.raises(OSError, match="symbolic links"):
-        Part.again(tmp_path / "x.part", NAME)
+        PartialFile.reopen(tmp_path / "x.part", NAME)
 
 
 def test_a_digest_is_of_all_bytes(tmp_path):
@@ -91,22 +91,22 @@ def test_a_digest_is_of_all_bytes(tmp_path):
 
 def test_what_a_cut_off_finish_left_is_settled(tmp_path):
     part = begun(tmp_path)
-    final = part.final()
-    assert not partial_file.settled(part.path, final, 9)
+    final = part.free_final_path()
+    assert not partial_file.recover_rename(part.path, final, 9)
     os.link(part.path, final)
-    assert partial_file.settled(part.path, final, 9)
+    assert partial_file.recover_rename(part.path, final, 9)
     assert names(tmp_path) == [final.name]
-    assert partial_file.settled(part.path, final, 9)
-    assert not partial_file.settled(part.path, final, 10), "another file stands there"
+    assert partial_file.recover_rename(part.path, final, 9)
+    assert not partial_file.recover_rename(part.path, final, 10), "another file stands there"
 
 
 def test_a_name_that_was_only_taken_is_given_back(tmp_path):
     part = begun(tmp_path)
-    part.final().touch()
+    part.free_final_path().touch()
     final = tmp_path / "Spring launch.ur-PK.mp4"
-    assert not partial_file.settled(part.path, final, 9)
+    assert not partial_file.recover_rename(part.path, final, 9)
     assert names(tmp_path) == ["Spring launch.ur-PK.mp4.part"]
 
 
 def test_free_space_of_a_folder_that_is_yet_to_be_made(tmp_path):
-    assert partial_file.free(tmp_path / "not" / "yet") > 0
+    assert partial_file.free_bytes(tmp_path / "not" / "yet") > 0

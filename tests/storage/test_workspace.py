@@ -7,9 +7,9 @@ from tests.support.fixtures import KEY, make_workspace, workspace_paths
 from tui.domain.models import Job, Phase, Ref
 from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import SettingsError
-from tui.storage.journal.journal import Entry, JournalError
+from tui.storage.journal.journal import JournalEntry, JournalError
 from tui.storage.watchlist.file import Add, Remove, WatchlistError
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 BASE = "https://heygen.test"
@@ -17,37 +17,37 @@ BASE = "https://heygen.test"
 
 def bare(tmp_path, config="", environ=None):
     (tmp_path / "config.toml").write_text(config)
-    return Library(workspace_paths(tmp_path), environ or {})
+    return Workspace(workspace_paths(tmp_path), environ or {})
 
 
 def test_the_board_is_the_watchlist_in_its_order_with_what_the_journal_knows(tmp_path):
     found = make_workspace(tmp_path, BASE, {"heygen": ("b", "a")})
-    state = found.board()[A]
-    assert list(found.board()) == [B, A]
-    found.journal.record([Entry(type(state)(job=state.job, phase=Phase.DONE))])
-    found.journal.record([Entry(type(state)(job=Job(account="heygen", id="gone")))])
-    assert {ref: state.phase for ref, state in found.board().items()} == {B: Phase.NEW, A: Phase.DONE}
+    state = found.job_states()[A]
+    assert list(found.job_states()) == [B, A]
+    found.journal.record([JournalEntry(type(state)(job=state.job, phase=Phase.DONE))])
+    found.journal.record([JournalEntry(type(state)(job=Job(account="heygen", id="gone")))])
+    assert {ref: state.phase for ref, state in found.job_states().items()} == {B: Phase.NEW, A: Phase.DONE}
     found.close()
 
 
 def test_the_watchlists_word_on_a_job_wins_over_the_journals(tmp_path):
     found = make_workspace(tmp_path, BASE, (Job(account="heygen", id="a", label="new"),))
-    state = found.board()[A]
-    found.journal.record([Entry(type(state)(job=Job(account="heygen", id="a", label="old"), phase=Phase.DONE))])
-    assert (found.board()[A].job.label, found.board()[A].phase) == ("new", Phase.DONE)
+    state = found.job_states()[A]
+    found.journal.record([JournalEntry(type(state)(job=Job(account="heygen", id="a", label="old"), phase=Phase.DONE))])
+    assert (found.job_states()[A].job.label, found.job_states()[A].phase) == ("new", Phase.DONE)
     found.close()
 
 
 def test_an_empty_watchlist_opens_no_journal(tmp_path):
     found = make_workspace(tmp_path, BASE)
-    assert found.board() == {}
+    assert found.job_states() == {}
     assert not (tmp_path / "state").exists()
     found.close()
 
 
 def test_the_state_folder_is_private(tmp_path):
     found = make_workspace(tmp_path, BASE, {"heygen": ("a",)})
-    found.board()
+    found.job_states()
     assert oct((tmp_path / "state").stat().st_mode & 0o777) == "0o700"
     found.close()
 
@@ -56,14 +56,14 @@ def test_a_variable_makes_an_account_where_none_is_configured(tmp_path):
     found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
     assert list(found.accounts) == ["heygen"], "its successor shares the key and is no account"
     assert found.key("heygen").reveal() == KEY
-    assert "set CAMB_API_KEY and restart" in found.unconfigured("camb")
+    assert "set CAMB_API_KEY and restart" in found.why_unconfigured("camb")
 
 
 def test_a_job_of_no_account_gets_the_way_out_that_works(tmp_path):
     found = make_workspace(tmp_path, BASE, accounts=("heygen",))
-    assert "did you mean 'heygen'" in found.unconfigured("heygem")
-    assert "restart" not in found.unconfigured("camb")
-    assert str(tmp_path / "config.toml") in found.unconfigured("camb")
+    assert "did you mean 'heygen'" in found.why_unconfigured("heygem")
+    assert "restart" not in found.why_unconfigured("camb")
+    assert str(tmp_path / "config.toml") in found.why_unconfigured("camb")
 
 
 def test_a_broken_provider_file_is_told_once_and_stands_in_nobodys_way(tmp_path):
@@ -72,7 +72,7 @@ def test_a_broken_provider_file_is_told_once_and_stands_in_nobodys_way(tmp_path)
     found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
     assert list(found.accounts) == ["heygen"]
     for _ in range(3):
-        found.unconfigured("nobody")
+        found.why_unconfigured("nobody")
     assert len([warning for warning in found.warnings if "mine.toml" in warning]) == 1
 
 
@@ -117,24 +117,24 @@ def test_a_key_file_is_read_again_when_it_changes(tmp_path):
 
 def test_readonly_writes_no_watchlist(tmp_path):
     make_workspace(tmp_path, BASE, {"heygen": ("a",)})
-    found = Library(workspace_paths(tmp_path), {}, readonly=True)
+    found = Workspace(workspace_paths(tmp_path), {}, readonly=True)
     before = (tmp_path / "watchlist.toml").read_bytes()
     for operation in (Remove((A,)), Add((Job(account="heygen", id="b"),))):
         with pytest.raises(WatchlistError, match="--readonly"):
-            found.change(operation)
+            found.edit_watchlist(operation)
     assert (tmp_path / "watchlist.toml").read_bytes() == before
 
 
 def test_another_threads_library_shares_keys_and_takes_the_open_journal_along(tmp_path):
     found = make_workspace(tmp_path, BASE, {"heygen": ("a",)})
-    found.board()
+    found.job_states()
     journal = found.journal
-    other = found.again()
+    other = found.handover()
     assert other.key("heygen") == found.key("heygen")
     assert other.journal is journal
     assert found.journal is not journal
     other.close()
-    assert list(found.board()) == [A]
+    assert list(found.job_states()) == [A]
     found.close()
     found.close()
 
@@ -143,9 +143,9 @@ def test_a_damaged_journal_is_set_aside_and_told_and_the_watchlist_is_never_at_r
     found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "journal.db").write_text("damage " * 999)
-    assert list(found.board()) == [A]
+    assert list(found.job_states()) == [A]
     assert [warning for warning in found.warnings if "was damaged" in warning]
-    assert found.change(Remove((A,)))[1].removed == (A,)
+    assert found.edit_watchlist(Remove((A,)))[1].removed == (A,)
     found.close()
 
 
@@ -153,14 +153,14 @@ def test_a_state_folder_that_cannot_be_written_leaves_a_journal_in_memory_to_who
     found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     (tmp_path / "state").write_text("a file where the folder should be")
     assert "Polling goes on" in found.ensure_journal()
-    found.journal.record([Entry(found.board()[A])])
+    found.journal.record([JournalEntry(found.job_states()[A])])
     assert list(found.journal.states()) == [A]
     found.close()
 
 
 def test_a_newer_journal_is_not_replaced_by_one_in_memory(tmp_path):
     found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
-    found.board()
+    found.job_states()
     found.close()
     newer = sqlite3.connect(tmp_path / "state" / "journal.db")
     newer.execute("PRAGMA user_version=99")

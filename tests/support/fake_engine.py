@@ -27,13 +27,13 @@ from tui.engine.api import (
     Update,
 )
 from tui.storage.watchlist.file import WatchlistError
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 
 class FakeEngine:
     """Watchlist commands are done to the library's real files; refreshes are counted; updates come from the test."""
 
-    def __init__(self, workspace: Library) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.accounts = account_states(workspace)
         """As they are when it starts."""
@@ -74,7 +74,7 @@ class FakeEngine:
                 return CommandResult(message=f"asking {len(refs)}")
             case Renew(refs):
                 self.renewed += refs
-                links = [job_state.primary_link(self.workspace.board()[ref]) for ref in refs]
+                links = [job_state.primary_link(self.workspace.job_states()[ref]) for ref in refs]
                 living = tuple(link for link in links if link and not expiry.is_expired(link, self.now()))
                 return self.renewal_result or CommandResult(message="renewed", links=living)
             case Download(refs):
@@ -91,28 +91,28 @@ class FakeEngine:
                 self.resumed.append(account)
                 return CommandResult(message=f"{account} is tried again")
             case SaveUiState(values):
-                self.workspace.journal.remember(values)
+                self.workspace.journal.save_ui_state(values)
                 return CommandResult()
             case _:
                 try:
-                    _, outcome = self.workspace.change(command)
+                    _, outcome = self.workspace.edit_watchlist(command)
                 except WatchlistError as error:
                     return CommandResult(ok=False, message=str(error))
-                states = self.workspace.board()
+                states = self.workspace.job_states()
                 self.push(Update(states=states, order=tuple(states)))
-                return CommandResult(message="done", removed=outcome.cut)
+                return CommandResult(message="done", removed=outcome.removed_blocks)
 
     def job_history(self, ref: Ref) -> "Future[JobHistory]":
         done: Future[JobHistory] = Future()
-        body = self.workspace.journal.body(ref)
-        changes, asks = self.workspace.journal.changes([ref])[ref], self.workspace.journal.asks(ref, 200)
+        body = self.workspace.journal.last_body(ref)
+        changes, asks = self.workspace.journal.phase_changes([ref])[ref], self.workspace.journal.requests(ref, 200)
         detail = JobHistory(ref=ref, phase_changes=changes, requests=asks)
         done.set_result(replace(detail, body=body[0], body_received_at=body[1]) if body else detail)
         return done
 
     def recent_changes(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
         done: Future[tuple[PhaseChange, ...]] = Future()
-        done.set_result(self.workspace.journal.recent(limit))
+        done.set_result(self.workspace.journal.recent_phase_changes(limit))
         return done
 
     def silent_for(self) -> float:
@@ -122,7 +122,7 @@ class FakeEngine:
         self.workspace.close()
 
 
-def account_states(workspace: Library) -> dict[str, AccountState]:
+def account_states(workspace: Workspace) -> dict[str, AccountState]:
     """Every account of the library, well if it has a key."""
     return {
         name: replace(state, health=Health.OK) if state.health is Health.UNTRIED else state

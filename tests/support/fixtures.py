@@ -10,7 +10,7 @@ from tui.domain.models import Job, Ref
 from tui.engine.api import AccountState, DownloadProgress, Notice, Refresh
 from tui.engine.engine import Engine
 from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Library, Places
+from tui.storage.workspace import Workspace, WorkspacePaths
 
 KEY = "sk-0123456789abcdef"
 
@@ -25,7 +25,7 @@ def make_workspace(
     keys: Mapping[str, str] | None = None,
     rate: float = 60_000,
     concurrency: int = 2,
-) -> Library:
+) -> Workspace:
     """Accounts named like their providers, at `base`; each has KEY, or its own of `keys`. Jobs by account, or whole."""
     tables = ""
     for name in accounts:
@@ -36,11 +36,11 @@ def make_workspace(
         )
     (tmp / "config.toml").write_text(tables + config)
     environ = {_variable(name): (keys or {}).get(name, KEY) for name in accounts}
-    found = Library(workspace_paths(tmp), environ)
+    found = Workspace(workspace_paths(tmp), environ)
     if isinstance(jobs, Mapping):
         jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
     if jobs:
-        found.watchlist.change(Add(jobs))
+        found.watchlist.edit(Add(jobs))
     return found
 
 
@@ -48,8 +48,8 @@ def _variable(account: str) -> str:
     return f"KEY_{account.upper().replace('-', '_')}"
 
 
-def workspace_paths(tmp: Path) -> Places:
-    return Places(config=tmp, state=tmp / "state", watchlist=tmp / "watchlist.toml")
+def workspace_paths(tmp: Path) -> WorkspacePaths:
+    return WorkspacePaths(config_dir=tmp, state_dir=tmp / "state", watchlist_file=tmp / "watchlist.toml")
 
 
 class RecordingListener:

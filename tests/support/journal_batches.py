@@ -2,16 +2,16 @@
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Job, Phase, Ref
-from tui.storage.journal.journal import Entry
+from tui.storage.journal.journal import JournalEntry
 
 JOBS = 20
 
 
-def batch(number: int) -> list[Entry]:
+def journal_batch(number: int) -> list[JournalEntry]:
     """Every job changes its phase; the whole batch bears its number."""
     before, after = (Phase.RUNNING, Phase.QUEUED) if number % 2 else (Phase.QUEUED, Phase.RUNNING)
     return [
-        Entry(
+        JournalEntry(
             JobState(job=Job(account="a", id=str(job)), phase=after, poll_count=number, checked_at=float(number)),
             PhaseChange(Ref("a", str(job)), before, after, None, float(number), ""),
             b"%d" % number,

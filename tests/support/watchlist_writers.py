@@ -15,7 +15,7 @@ ACCOUNTS = "abcdefgh"
 """Of each one process of `mixed`."""
 
 
-def started(work: Callable[[], None]) -> int:
+def fork_worker(work: Callable[[], None]) -> int:
     """The id of a process that does `work`."""
     pid = os.fork()
     if pid:
@@ -28,38 +28,40 @@ def started(work: Callable[[], None]) -> int:
         os._exit(code)
 
 
-def joined(pids: list[int]) -> None:
+def wait_for_workers(pids: list[int]) -> None:
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * len(pids)
 
 
-def adding(file: WatchlistFile, account: str) -> None:
+def add_jobs(file: WatchlistFile, account: str) -> None:
     for start in range(0, 200, 10):
-        file.change(Add(tuple(Job(account=account, id=str(number)) for number in range(start, start + 10))))
+        file.edit(Add(tuple(Job(account=account, id=str(number)) for number in range(start, start + 10))))
 
 
-def at_once(file: WatchlistFile) -> None:
-    joined([started(lambda account=account: adding(file, account)) for account in ("a", "b")])
+def add_concurrently(file: WatchlistFile) -> None:
+    wait_for_workers([fork_worker(lambda account=account: add_jobs(file, account)) for account in ("a", "b")])
 
 
-def mixing(file: WatchlistFile, account: str) -> None:
+def edit_jobs(file: WatchlistFile, account: str) -> None:
     mine = [Ref(account, str(number)) for number in range(6)]
-    file.change(Add(tuple(Job(account=ref.account, id=ref.id) for ref in mine)))
-    _, outcome = file.change(Remove(tuple(mine[:4])))
-    assert len(outcome.cut) == 4
-    file.change(Restore(outcome.cut[:2]))
-    _, outcome = file.change(Set(tuple(mine), {"label": account, "tags": ("x",)}))
+    file.edit(Add(tuple(Job(account=ref.account, id=ref.id) for ref in mine)))
+    _, outcome = file.edit(Remove(tuple(mine[:4])))
+    assert len(outcome.removed_blocks) == 4
+    file.edit(Restore(outcome.removed_blocks[:2]))
+    _, outcome = file.edit(Set(tuple(mine), {"label": account, "tags": ("x",)}))
     assert outcome.changed == (mine[0], mine[1], mine[4], mine[5])
-    assert outcome.absent == (mine[2], mine[3])
+    assert outcome.not_found == (mine[2], mine[3])
 
 
-def mixed(file: WatchlistFile) -> None:
-    joined([started(lambda account=account: mixing(file, account)) for account in ACCOUNTS])
+def edit_concurrently(file: WatchlistFile) -> None:
+    wait_for_workers([fork_worker(lambda account=account: edit_jobs(file, account)) for account in ACCOUNTS])
 
 
-def meant() -> set[tuple[Ref, str, tuple[str, ...]]]:
+def expected_jobs() -> set[tuple[Ref, str, tuple[str, ...]]]:
     """What `mixed` leaves of the jobs that it added."""
     return {(Ref(account, number), account, ("x",)) for account in ACCOUNTS for number in "0145"}
 
 
 if __name__ == "__main__":
-    {"at_once": at_once, "mixed": mixed}[sys.argv[2]](WatchlistFile(Path(sys.argv[1])))
+    {"add_concurrently": add_concurrently, "edit_concurrently": edit_concurrently}[sys.argv[2]](
+        WatchlistFile(Path(sys.argv[1]))
+    )

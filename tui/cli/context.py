@@ -11,17 +11,17 @@ from tui.cli.output import UsageError, print_message
 from tui.domain import ids
 from tui.domain.models import Ref
 from tui.presentation.queries import EvaluationContext
-from tui.storage.workspace import Library, Places
+from tui.storage.workspace import Workspace, WorkspacePaths
 
 if TYPE_CHECKING:
     from tui.cli.parser import Namespace
 
 
 @contextmanager
-def open_workspace(args: "Namespace") -> Generator[Library]:
+def open_workspace(args: "Namespace") -> Generator[Workspace]:
     """The library; at the end what it warns of is said. Raises SettingsError and ProviderError."""
     watchlist = Path(args.watchlist).expanduser() if args.watchlist else None
-    library = Library(Places.usual(watchlist), os.environ, readonly=args.readonly)
+    library = Workspace(WorkspacePaths.default(watchlist), os.environ, readonly=args.readonly)
     try:
         yield library
     finally:
@@ -30,7 +30,7 @@ def open_workspace(args: "Namespace") -> Generator[Library]:
             print_message(f"warning: {warning}")
 
 
-def resolve_refs(library: Library, texts: Sequence[str], refs: Collection[Ref]) -> list[Ref]:
+def resolve_refs(library: Workspace, texts: Sequence[str], refs: Collection[Ref]) -> list[Ref]:
     """The jobs among `refs` that the texts name, in the watchlist's order; without texts all of them.
 
     Raises UsageError, which names every text that names no job.
@@ -49,6 +49,6 @@ def resolve_refs(library: Library, texts: Sequence[str], refs: Collection[Ref]) 
     return [ref for ref in refs if ref in named]
 
 
-def evaluation_context(library: Library) -> EvaluationContext:
+def evaluation_context(library: Workspace) -> EvaluationContext:
     """What jobs are judged by, now."""
-    return library.outlook(time.time())
+    return library.evaluation_context(time.time())

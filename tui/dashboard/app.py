@@ -38,7 +38,7 @@ from tui.presentation.queries import EvaluationContext
 from tui.runtime.signals import EXIT_INTERRUPTED, SCREEN_SHUTDOWN_SIGNALS, graceful_shutdown, terminal_restorer
 from tui.storage import paths
 from tui.storage.config.settings import Settings
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from tui.engine.http.client import Transport
@@ -66,7 +66,7 @@ class Babeltop(App[None]):
         initial_update: Update | None = None,
         load_all_jobs: Callable[[], Update] | None = None,
         preferences: UiPreferences | None = None,
-        workspace: Library | None = None,
+        workspace: Workspace | None = None,
         readonly: bool = False,
         role: str = "polling",
         now: Callable[[], float] = time.time,
@@ -199,11 +199,11 @@ def _handlers(dashboard: Dashboard) -> tuple[object, ...]:
     return NavigationActions(dashboard), ViewActions(dashboard), DownloadActions(dashboard, deeds), deeds
 
 
-def run(workspace: Library, *, transport: "Transport | None" = None, demo: bool = False) -> int:
+def run(workspace: Workspace, *, transport: "Transport | None" = None, demo: bool = False) -> int:
     """Shows the dashboard until the operator quits; returns the exit code."""
     feed = EngineThread(workspace, transport=transport)
     begun = load_initial_state(workspace)
-    greeting = OnboardingInfo(str(workspace.places.watchlist), workspace.key_variables())
+    greeting = OnboardingInfo(str(workspace.paths.watchlist_file), workspace.key_variables())
     app = Babeltop(
         feed,
         workspace.settings,

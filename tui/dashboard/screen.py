@@ -32,7 +32,7 @@ from tui.domain.models import Ref
 from tui.engine.api import Command as Wish
 from tui.engine.api import CommandResult, EngineHandle, Update
 from tui.presentation.queries import View
-from tui.storage.config.settings import Alerts
+from tui.storage.config.settings import AlertSettings
 
 MIN_TICK = 1.0
 """Seconds that are left between two looks at what time has changed on the screen. Where nothing will, none is taken."""
@@ -73,7 +73,7 @@ class Dashboard(Screen[None]):
         preferences: UiPreferences,
         store_preferences: Callable[[UiPreferences], None],
         role: str,
-        alerts: Alerts,
+        alerts: AlertSettings,
         notify_desktop: Callable[[str], None],
         readonly: bool,
         handlers: Callable[["Dashboard"], tuple[object, ...]],

@@ -16,9 +16,9 @@ from tui.engine.api import AccountState, Health, Update
 from tui.presentation.queries import View
 from tui.storage.config.secrets import Secret
 from tui.storage.config.settings import Settings
-from tui.storage.watchlist.cache import HEADING, WATCHLIST, Heading, Listing, Recalled
+from tui.storage.watchlist.cache import CACHE_NAME, HEAD_NAME, CachedHead, RestoredBoard, WatchlistCache
 from tui.storage.watchlist.file import WatchlistError
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 PREFERENCES = "ui_preferences"
 """The name under which the journal keeps them."""
@@ -59,46 +59,46 @@ class InitialState(NamedTuple):
     """Gives all jobs, where `first` holds only those at the top; None: it holds all."""
 
 
-def load_initial_state(workspace: Library) -> InitialState:
+def load_initial_state(workspace: Workspace) -> InitialState:
     """The last known board with its accounts, and the looks. Raises JournalError."""
-    kept = workspace.journal.remembered(PREFERENCES, HEADING)
-    heading = _decode(kept.get(HEADING), Heading)
+    kept = workspace.journal.load_ui_state(PREFERENCES, HEAD_NAME)
+    heading = _decode(kept.get(HEAD_NAME), CachedHead)
     looks = UiPreferences.load(kept, workspace.settings)
     problems: tuple[str, ...] = ()
     try:
         stamp = workspace.watchlist.stamp()
-        if heading is not None and (heading.path, heading.stamp) == (str(workspace.places.watchlist), stamp):
+        if heading is not None and (heading.path, heading.stamp) == (str(workspace.paths.watchlist_file), stamp):
             unsorted = looks.view is View.ALL and not looks.sort and not looks.descending
-            if unsorted and (top := _first_jobs(workspace, heading.top)):
+            if unsorted and (top := _first_jobs(workspace, heading.first_refs)):
                 return InitialState(_update(workspace, top), looks, lambda: _update(workspace, _all_jobs(workspace)))
             board = _all_jobs(workspace)
         else:
-            board = workspace.board()
+            board = workspace.job_states()
     except WatchlistError as error:
         problems = (str(error),)
         board = _jobs_from_journal(workspace)
     return InitialState(_update(workspace, board, problems), looks)
 
 
-def _update(workspace: Library, board: dict[Ref, JobState], problems: tuple[str, ...] = ()) -> Update:
+def _update(workspace: Workspace, board: dict[Ref, JobState], problems: tuple[str, ...] = ()) -> Update:
     return Update(states=board, order=tuple(board), accounts=initial_accounts(workspace), problems=problems)
 
 
-def _all_jobs(workspace: Library) -> dict[Ref, JobState]:
+def _all_jobs(workspace: Workspace) -> dict[Ref, JobState]:
     """All jobs: from the journal alone, where it holds every one that was listed."""
     known = _jobs_from_journal(workspace)
-    complete = workspace.recalled is not None and len(known) == len(workspace.recalled.listing.order)
-    return known if complete else workspace.board()
+    complete = workspace.restored_board is not None and len(known) == len(workspace.restored_board.cache.order)
+    return known if complete else workspace.job_states()
 
 
-def _first_jobs(workspace: Library, pairs: list[Any]) -> dict[Ref, JobState]:
+def _first_jobs(workspace: Workspace, pairs: list[Any]) -> dict[Ref, JobState]:
     """The jobs that a first frame can show; none where the journal does not hold all of them."""
     refs = [Ref(*pair) for pair in pairs]
     known = workspace.journal.states(refs) if refs else {}
     return {ref: known[ref] for ref in refs} if len(known) == len(refs) else {}
 
 
-def initial_accounts(workspace: Library) -> dict[str, AccountState]:
+def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
     """Every account, before it was asked anything."""
     found: dict[str, AccountState] = {}
     for name, account in workspace.accounts.items():
@@ -116,13 +116,13 @@ def initial_accounts(workspace: Library) -> dict[str, AccountState]:
     return found
 
 
-def _jobs_from_journal(workspace: Library) -> dict[Ref, JobState]:
+def _jobs_from_journal(workspace: Workspace) -> dict[Ref, JobState]:
     """What the journal knows of the jobs that were listed, in their order; the engine begins with it."""
-    listing = _decode(workspace.journal.remembered(WATCHLIST).get(WATCHLIST), Listing)
-    if listing is None or listing.path != str(workspace.places.watchlist):
+    listing = _decode(workspace.journal.load_ui_state(CACHE_NAME).get(CACHE_NAME), WatchlistCache)
+    if listing is None or listing.path != str(workspace.paths.watchlist_file):
         return {}
-    known = listing.known(workspace.journal.states())
-    workspace.recalled = Recalled(listing, known)
+    known = listing.states_in_order(workspace.journal.states())
+    workspace.restored_board = RestoredBoard(listing, known)
     return known
 
 

@@ -19,8 +19,8 @@ from tui.domain.polling.schedule import PollingPolicy
 from tui.providers import response_parser
 from tui.providers.response import Reply
 from tui.storage.config.secrets import SecretError
-from tui.storage.journal.journal import Entry
-from tui.storage.workspace import Account, Library
+from tui.storage.journal.journal import JournalEntry
+from tui.storage.workspace import Account, Workspace
 
 TOOK = (80.0, 260.0)
 """Milliseconds that a reply took, least and most."""
@@ -42,7 +42,7 @@ class Memory(NamedTuple):
 class Past:
     """A console of days gone by, with the library of today."""
 
-    def __init__(self, library: Library, app: App, clockwork: Clockwork, random: Random) -> None:
+    def __init__(self, library: Workspace, app: App, clockwork: Clockwork, random: Random) -> None:
         self._library = library
         self._app = app
         self._clockwork = clockwork
@@ -56,17 +56,17 @@ class Past:
         rounds = sorted((at, memory.job.ref) for memory in memories for at in memory.asked)
         seen = [entry for at, ref in rounds for entry in self._ask(ref, at)]
         self._library.journal.record(seen)
-        self._library.journal.record([Entry(self._due(memory)) for memory in memories])
+        self._library.journal.record([JournalEntry(self._due(memory)) for memory in memories])
 
     def _due(self, memory: Memory) -> JobState:
         """The job as it is when the curtain goes up: with what was learned of its like, and when it is asked next."""
         state = self._states[memory.job.ref]
         if state.phase in ACTIVE:
-            past = self._library.journal.lived(memory.job.account, memory.job.kind, LEARNED)
+            past = self._library.journal.durations(memory.job.account, memory.job.kind, LEARNED)
             state = replace(state, duration_fit=duration_model.fit_durations(past, self._tempo(memory.job).cadence))
         return state if memory.cue is None else replace(state, next_poll_at=memory.cue)
 
-    def _ask(self, ref: Ref, at: float) -> Iterator[Entry]:
+    def _ask(self, ref: Ref, at: float) -> Iterator[JournalEntry]:
         """Ask for a job's status and, where it is done, for its result: what the journal is to know of it."""
         account, job = self._library.accounts[ref.account], self._states[ref].job
         endpoint = account.provider.endpoint(job.kind)
@@ -84,7 +84,7 @@ class Past:
                 ref, PollFailed(result, at) if isinstance(result, Fault) else ResultReceived(result, at), reply
             )
 
-    def _settled(self, ref: Ref, event: Event, reply: Reply) -> Entry:
+    def _settled(self, ref: Ref, event: Event, reply: Reply) -> JournalEntry:
         """Reduce the event onto the board, and plan the next ask as the engine does."""
         state, change = job_state.reduce(self._states[ref], event)
         plan = schedule.next_poll(state, self._tempo(state.job), reply.at, self._random)
@@ -95,7 +95,7 @@ class Past:
         fault = event.fault.kind if isinstance(event, PollFailed) else None
         took = self._random.uniform(*TOOK)  # its clock stands while the simulator answers
         asked = RequestRecord(reply.at, reply.status, round(took, 1), reply.headers.get("x-request-id"), fault)
-        return Entry(self._states[ref], change, reply.body, reply.at, asked)
+        return JournalEntry(self._states[ref], change, reply.body, reply.at, asked)
 
     def _tempo(self, job: Job) -> PollingPolicy:
         endpoint, polling = (

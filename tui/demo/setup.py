@@ -13,9 +13,9 @@ from tui.demo.history import App, Memory, Past
 from tui.demo.job_spec import Role
 from tui.demo.manual_clock import Clockwork
 from tui.simulator.app import Simulator
-from tui.storage.watchlist.editor import apply
+from tui.storage.watchlist.editor import apply_to_text
 from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Library, Places
+from tui.storage.workspace import Workspace, WorkspacePaths
 
 if TYPE_CHECKING:
     import httpx
@@ -62,7 +62,7 @@ MOUNTED = b"/apis"
 
 
 @contextmanager
-def staged(*, now: Callable[[], float] = time.time, seed: int = 7) -> Generator[tuple[Library, "Transport"]]:
+def staged(*, now: Callable[[], float] = time.time, seed: int = 7) -> Generator[tuple[Workspace, "Transport"]]:
     """Yield a library with a past and a story to come, and the transport that leads to its services.
 
     `now` gives instants; the curtain is at the first of them. The same `seed` and the same curtain make the same
@@ -85,14 +85,14 @@ def staged(*, now: Callable[[], float] = time.time, seed: int = 7) -> Generator[
             library.close()
 
 
-def _library(folder: Path, curtain: float, seed: int) -> Library:
+def _library(folder: Path, curtain: float, seed: int) -> Workspace:
     """Return the library over the folder's files, which are written here: settings and watchlist."""
     config, watchlist = folder / "config.toml", folder / "watchlist.toml"
     config.write_text(CONFIG.format(downloads=folder / "downloads"), encoding="utf-8")
     watchlist.write_text(_watchlist(curtain, seed), encoding="utf-8")
     for file in (config, watchlist):
         file.chmod(0o600)
-    return Library(Places(config=folder, state=folder / "state", watchlist=watchlist), KEYS)
+    return Workspace(WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=watchlist), KEYS)
 
 
 def _watchlist(curtain: float, seed: int) -> str:
@@ -100,7 +100,7 @@ def _watchlist(curtain: float, seed: int) -> str:
     text = ""
     for act in ACTS:
         jobs = tuple(role.job(curtain, seed) for role in act.cast)
-        text, _ = apply(f"{text}\n# {act.comment}\n\n".lstrip("\n"), Add(jobs))
+        text, _ = apply_to_text(f"{text}\n# {act.comment}\n\n".lstrip("\n"), Add(jobs))
     return text
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import DownloadedFile, Link, Ref, RequestRecord
-from tui.storage.watchlist.file import Operation, Removed
+from tui.storage.watchlist.file import Operation, RemovedBlock
 
 
 class Health(StrEnum):
@@ -184,7 +184,7 @@ class CommandResult(Struct, frozen=True, kw_only=True):
     ok: bool = True
     message: str = ""
     """For an operator."""
-    removed: tuple[Removed, ...] = ()
+    removed: tuple[RemovedBlock, ...] = ()
     """What `Restore` puts back."""
     links: tuple[Link, ...] = ()
     """After `Renew`, the links of the jobs' rows that live, in the jobs' order."""

@@ -25,9 +25,9 @@ from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
 from tui.storage.journal.journal import JournalError
-from tui.storage.watchlist.file import Operation, Reading, WatchlistError
-from tui.storage.watchlist.file import Outcome as Changed
-from tui.storage.workspace import Library
+from tui.storage.watchlist.file import EditResult as Changed
+from tui.storage.watchlist.file import Operation, WatchlistContent, WatchlistError
+from tui.storage.workspace import Workspace
 
 MAX_REQUESTS_SHOWN = 200
 """The last asks of a job that its detail shows."""
@@ -40,11 +40,11 @@ class CommandHandler:
 
     def __init__(
         self,
-        workspace: Library,
+        workspace: Workspace,
         job_store: JobStore,
         accounts: Mapping[str, LiveAccount],
         *,
-        sync_watchlist: Callable[[Reading], None],
+        sync_watchlist: Callable[[WatchlistContent], None],
         reload_key: Callable[[str], None],
         set_paused: Callable[[bool], CommandResult],
         downloads: Downloads,
@@ -94,7 +94,7 @@ class CommandHandler:
     async def _resume(self, account: str) -> CommandResult:
         """Has the account tried again, with its key fetched anew: its command may take ten seconds."""
         if account not in self._accounts:
-            return CommandResult(ok=False, message=self._workspace.unconfigured(account))
+            return CommandResult(ok=False, message=self._workspace.why_unconfigured(account))
         self._workspace.forget_key(account)
         await self._run_blocking(lambda: self._workspace.key(account))
         self._reload_key(account)
@@ -103,11 +103,11 @@ class CommandHandler:
     def _edit_watchlist(self, operation: Operation) -> CommandResult:
         """Writes the watchlist. The file is read again at the next tick: somebody may have written it since."""
         try:
-            reading, outcome = self._workspace.change(operation)
+            reading, outcome = self._workspace.edit_watchlist(operation)
             self._sync_watchlist(reading)
         except (WatchlistError, JournalError) as error:
             return CommandResult(ok=False, message=str(error))
-        return CommandResult(message=_edit_message(outcome), removed=outcome.cut)
+        return CommandResult(message=_edit_message(outcome), removed=outcome.removed_blocks)
 
     def _refresh(self, refs: tuple[Ref, ...]) -> CommandResult:
         """Puts the jobs first in the queue. A person asks: a stop and an open breaker are tried again."""
@@ -132,9 +132,9 @@ class CommandHandler:
         """What the journal holds of one job; nothing where it cannot be read."""
         self._job_store.journal_writer.flush()
         try:
-            body = self._workspace.journal.body(ref)
-            changes = self._workspace.journal.changes([ref])[ref]
-            asks = self._workspace.journal.asks(ref, MAX_REQUESTS_SHOWN)
+            body = self._workspace.journal.last_body(ref)
+            changes = self._workspace.journal.phase_changes([ref])[ref]
+            asks = self._workspace.journal.requests(ref, MAX_REQUESTS_SHOWN)
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return JobHistory(ref=ref)
@@ -150,7 +150,7 @@ class CommandHandler:
         """The last phase changes of all jobs, newest first; nothing where the journal cannot be read."""
         self._job_store.journal_writer.flush()
         try:
-            return self._workspace.journal.recent(limit)
+            return self._workspace.journal.recent_phase_changes(limit)
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return ()
@@ -158,7 +158,7 @@ class CommandHandler:
     def _save_ui_state(self, values: Mapping[str, object]) -> CommandResult:
         """Keeps what a screen wants back. That it could not is no news for an operator: the journal's own fault is."""
         try:
-            self._workspace.journal.remember(values)
+            self._workspace.journal.save_ui_state(values)
         except JournalError as error:
             log.warning("%s", error)
         return CommandResult()
@@ -197,8 +197,8 @@ def _edit_message(result: Changed) -> str:
         "added": result.added,
         "removed": result.removed,
         "changed": result.changed,
-        "there already": result.already,
-        "not on the watchlist": result.absent,
+        "there already": result.unchanged,
+        "not on the watchlist": result.not_found,
     }
     return ", ".join(f"{_describe_refs(refs)} {what}" for what, refs in counts.items() if refs) or "nothing to change"
 

@@ -31,8 +31,8 @@ from tui.engine.polling.poll_executor import PollExecutor
 from tui.engine.polling.poller import Poller
 from tui.engine.polling.user_poll import UserPoll
 from tui.storage.journal.journal import JournalError
-from tui.storage.journal.rate_limits import Budgets
-from tui.storage.workspace import Library
+from tui.storage.journal.rate_limits import RateLimitTable
+from tui.storage.workspace import Workspace
 
 TICK_INTERVAL = 1.0
 """Seconds between looks at the watchlist, the journal and the clock: edits from outside show within two."""
@@ -47,7 +47,7 @@ class Engine:
 
     def __init__(
         self,
-        workspace: Library,
+        workspace: Workspace,
         listener: EngineListener,
         *,
         wall: Callable[[], float] = time.time,
@@ -77,7 +77,9 @@ class Engine:
         self._listener: EngineListener = self._alert_monitor
         self._tls = functools.cache(httpx.create_ssl_context)
         self._accounts = {
-            name: LiveAccount(account, self._clock.now, random, workspace.heir, self._rate_limits, self._now_synced)
+            name: LiveAccount(
+                account, self._clock.now, random, workspace.successor_of, self._rate_limits, self._now_synced
+            )
             for name, account in workspace.accounts.items()
         }
         self._job_store = JobStore(
@@ -147,8 +149,8 @@ class Engine:
         """It does what the watchlist wants done of itself."""
         return self._role.is_leader and self._subset is None
 
-    def _rate_limits(self) -> Budgets:
-        return self._workspace.journal.budgets
+    def _rate_limits(self) -> RateLimitTable:
+        return self._workspace.journal.rate_limits
 
     @property
     def states(self) -> dict[Ref, JobState]:
@@ -287,7 +289,7 @@ class Engine:
     def _merge_journal_changes(self) -> None:
         """Takes over what other processes asked."""
         try:
-            news = self._workspace.journal.news()
+            news = self._workspace.journal.external_changes()
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return
@@ -315,9 +317,9 @@ class Engine:
                 text = f"{ref.account} has moved to {provider.title}: the API that it was asked at is over"
                 self._listener.notice(Notice(NoticeKind.ACCOUNT, text, None, now))
                 self._job_store.on_account_moved(ref.account)
-                successors.moved(ref.account, provider.name, now)
+                successors.record_move(ref.account, provider.name, now)
             elif step is Turn.REFUSED and live.succession.heir is not None:
-                successors.refused(ref.account, ref.id, live.succession.heir.provider.name, now)
+                successors.record_refusal(ref.account, ref.id, live.succession.heir.provider.name, now)
         except JournalError as error:
             log.warning("%s", error)
 

@@ -27,7 +27,7 @@ from tui.engine.api import (
     Update,
 )
 from tui.engine.http.dns_loop import EngineLoop
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from tui.engine.engine import Engine
@@ -190,7 +190,7 @@ class EngineThread:
 
     def __init__(
         self,
-        workspace: Library,
+        workspace: Workspace,
         *,
         transport: "Transport | None" = None,
         restart_delays: tuple[float, float] = RESTART_DELAYS,
@@ -295,7 +295,7 @@ class EngineThread:
         from tui.engine.engine import Engine  # httpx comes with it: 140 ms, after the first frame
         from tui.engine.notifications.hooks import calling
 
-        library = self._workspace.again()
+        library = self._workspace.handover()
 
         def say(text: str) -> None:
             outbox.notice(Notice(NoticeKind.HOOK, text, None, time.time()))

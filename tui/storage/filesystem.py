@@ -3,15 +3,15 @@
 import os
 from pathlib import Path
 
-NETWORKED = frozenset(
+NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "ncpfs", "davfs"}
     | {"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.davfs2", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse"}
 )
 """File system types whose locks or shared memory are another host's, by the names of /proc/mounts."""
-MOUNTS = Path("/proc/self/mounts")
+MOUNT_TABLE = Path("/proc/self/mounts")
 
 
-def network_type(folder: Path, mounts: Path = MOUNTS) -> str | None:
+def network_type(folder: Path, mounts: Path = MOUNT_TABLE) -> str | None:
     """The type of the network file system that the folder lies on; None: it lies on none that is known."""
     try:
         table = mounts.read_bytes()
@@ -26,4 +26,4 @@ def network_type(folder: Path, mounts: Path = MOUNTS) -> str | None:
         if inside and len(place) >= len(longest):
             longest, found = place, kind
     name = found.decode("ascii", "replace")
-    return name if name in NETWORKED else None
+    return name if name in NETWORK_TYPES else None

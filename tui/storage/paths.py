@@ -3,25 +3,25 @@
 import os
 from pathlib import Path
 
-_APP = "babeltop"
+_APP_NAME = "babeltop"
 
 
 def config_dir() -> Path:
     """The folder of what the operator writes: BABELTOP_CONFIG_DIR, else the platform's."""
-    if told := _told("BABELTOP_CONFIG_DIR"):
+    if told := _folder_from_environment("BABELTOP_CONFIG_DIR"):
         return told
     from platformdirs import user_config_path  # 6 ms, a twelfth of what `list` may take
 
-    return user_config_path(_APP, appauthor=False)
+    return user_config_path(_APP_NAME, appauthor=False)
 
 
 def state_dir() -> Path:
     """The folder of what the program keeps: BABELTOP_STATE_DIR, else the platform's."""
-    if told := _told("BABELTOP_STATE_DIR"):
+    if told := _folder_from_environment("BABELTOP_STATE_DIR"):
         return told
     from platformdirs import user_state_path
 
-    return user_state_path(_APP, appauthor=False)
+    return user_state_path(_APP_NAME, appauthor=False)
 
 
 def config_file() -> Path:
@@ -68,7 +68,7 @@ def make_private(folder: Path) -> Path:
     return folder
 
 
-def _told(variable: str) -> Path | None:
+def _folder_from_environment(variable: str) -> Path | None:
     """A folder from the environment, absolute so that it outlives a change of the working directory."""
     told = os.environ.get(variable)
     return Path(told).expanduser().absolute() if told else None

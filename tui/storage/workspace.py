@@ -20,15 +20,15 @@ from tui.providers.model import Plan, Provider
 from tui.providers.table_decoder import nearest
 from tui.storage import paths
 from tui.storage.config import secrets, settings
-from tui.storage.config.fields import exposed
-from tui.storage.config.secrets import Secret, SecretError, Source
+from tui.storage.config.fields import is_plaintext_remote
+from tui.storage.config.secrets import Secret, SecretError, SecretSource
 from tui.storage.config.settings import AccountSettings, AccountTable, Settings, SettingsError
 from tui.storage.journal.database import UnwritableJournalError
 from tui.storage.journal.journal import Journal, JournalError
-from tui.storage.watchlist.cache import Recalled
-from tui.storage.watchlist.file import Operation, Outcome, Reading, WatchlistError, WatchlistFile
+from tui.storage.watchlist.cache import RestoredBoard
+from tui.storage.watchlist.file import EditResult, Operation, WatchlistContent, WatchlistError, WatchlistFile
 
-ENGINE_PATIENCE = 2.0
+ENGINE_LOCK_TIMEOUT = 2.0
 """Seconds that an engine waits for another writer of the watchlist: meanwhile it asks nobody."""
 
 
@@ -38,7 +38,7 @@ class Account(Struct, frozen=True, kw_only=True):
     name: str
     provider: Provider
     base_url: str
-    key: Source | None
+    key_source: SecretSource | None
     per_minute: float
     """Asks a minute that we allow ourselves."""
     per_day: float | None
@@ -46,47 +46,51 @@ class Account(Struct, frozen=True, kw_only=True):
     concurrency: int
 
 
-class Places(Struct, frozen=True, kw_only=True):
+class WorkspacePaths(Struct, frozen=True, kw_only=True):
     """Where a library's files are."""
 
-    config: Path
-    state: Path
-    watchlist: Path
+    config_dir: Path
+    state_dir: Path
+    watchlist_file: Path
 
     @classmethod
-    def usual(cls, watchlist: Path | None = None) -> "Places":
+    def default(cls, watchlist: Path | None = None) -> "WorkspacePaths":
         """The platform's folders, or those that the environment names."""
-        return cls(config=paths.config_dir(), state=paths.state_dir(), watchlist=watchlist or paths.watchlist_file())
+        return cls(
+            config_dir=paths.config_dir(),
+            state_dir=paths.state_dir(),
+            watchlist_file=watchlist or paths.watchlist_file(),
+        )
 
 
-class Library:
+class Workspace:
     """Settings, accounts and files of one operator. Journal and keys are opened when they are first needed."""
 
-    def __init__(self, places: Places, environ: Mapping[str, str], *, readonly: bool = False) -> None:
+    def __init__(self, workspace_paths: WorkspacePaths, environ: Mapping[str, str], *, readonly: bool = False) -> None:
         """Reads settings and provider files. Raises SettingsError and spec.ProviderError."""
-        self.places = places
+        self.paths = workspace_paths
         self.readonly = readonly
-        self.settings: Settings = settings.read(places.config / "config.toml")
-        self.providers = loader.library(places.config / "providers")
-        self.watchlist = WatchlistFile(places.watchlist)
+        self.settings: Settings = settings.read(workspace_paths.config_dir / "config.toml")
+        self.providers = loader.library(workspace_paths.config_dir / "providers")
+        self.watchlist = WatchlistFile(workspace_paths.watchlist_file)
         self._environ = environ
         self._keys: dict[str, Secret | SecretError] = {}
-        self._key_stamps: dict[str, secrets.Stamp | None] = {}
+        self._key_stamps: dict[str, secrets.KeyFileStamp | None] = {}
         self.warnings: list[str] = []
-        self.recalled: Recalled | None = None
+        self.restored_board: RestoredBoard | None = None
         """What was read of the open journal for a first frame; an engine begins with it."""
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
         """The accounts there are, by name. Raises SettingsError and spec.ProviderError."""
-        found = self._headings
+        found = self._summaries
         successors = {each.successor for each in found}
         keys = {each.name: each.env for each in found if each.env and each.name not in successors}
-        named = settings.accounts(self.settings, keys, self._environ)
-        moves = self._moves() if named else {}
-        return {table.name: self._moved(self._account(table), moves.get(table.name)) for table in named}
+        named = settings.resolve_accounts(self.settings, keys, self._environ)
+        moves = self._moved_accounts() if named else {}
+        return {table.name: self._apply_move(self._configured_account(table), moves.get(table.name)) for table in named}
 
-    def _moves(self) -> dict[str, str]:
+    def _moved_accounts(self) -> dict[str, str]:
         """The accounts that have moved to a successor of their provider, as far as the journal can be read."""
         if not self._journal_file.exists():
             return {}
@@ -95,17 +99,17 @@ class Library:
         except (JournalError, OSError):
             return {}  # who needs the journal says what is wrong with it
 
-    def _moved(self, account: Account, provider: str | None) -> Account:
+    def _apply_move(self, account: Account, provider: str | None) -> Account:
         """The account where it has moved to, if that still lies on its provider's line of successors."""
-        line, heir = {account.provider.name}, self.heir(account) if provider is not None else None
+        line, heir = {account.provider.name}, self.successor_of(account) if provider is not None else None
         while heir is not None and heir.provider.name not in line:
             if heir.provider.name == provider:
                 return heir
             line.add(heir.provider.name)
-            heir = self.heir(heir)
+            heir = self.successor_of(heir)
         return account
 
-    def heir(self, account: Account) -> Account | None:
+    def successor_of(self, account: Account) -> Account | None:
         """The account as its provider's successor has it: its own base URL stays, where the operator gave it one.
 
         None: nobody takes over, or nobody who can be asked.
@@ -120,12 +124,12 @@ class Library:
             return None
         table = self.settings.accounts.get(account.name) or AccountTable()
         base_url = table.base_url or provider.base_url
-        if exposed(base_url) and not table.insecure_http:
+        if is_plaintext_remote(base_url) and not table.insecure_http:
             return None
         return replace(account, provider=provider, base_url=base_url)
 
     @cached_property
-    def _headings(self) -> list[loader.Heading]:
+    def _summaries(self) -> list[loader.Heading]:
         """Of the providers whose files are right; a wrong one stands in nobody's way but its own accounts'."""
         found: list[loader.Heading] = []
         for name in self.providers:
@@ -135,33 +139,37 @@ class Library:
                 self.warnings.append(str(error))
         return found
 
-    def _account(self, table: AccountSettings) -> Account:
+    def _configured_account(self, table: AccountSettings) -> Account:
         if table.provider not in self.providers:
             near = nearest(table.provider, self.providers)
-            self._refuse(table.name, "provider", f"there is no provider {table.provider!r}{near}")
+            self._raise_settings_error(table.name, "provider", f"there is no provider {table.provider!r}{near}")
         provider = self.providers[table.provider]
         plan = table.plan or provider.limits.default
         if plan not in provider.limits.plans:
             near = nearest(plan, provider.limits.plans)
-            self._refuse(table.name, "plan", f"{provider.name} has no plan {plan!r}{near}")
+            self._raise_settings_error(table.name, "plan", f"{provider.name} has no plan {plan!r}{near}")
         base_url = table.base_url or provider.base_url
-        if exposed(base_url) and not table.insecure_http:
+        if is_plaintext_remote(base_url) and not table.insecure_http:
             way_out = "use https, or set insecure_http = true for this account"
-            self._refuse(table.name, "base_url", f"plain http would show the key to the network: {way_out}")
+            self._raise_settings_error(
+                table.name, "base_url", f"plain http would show the key to the network: {way_out}"
+            )
         limits: Plan = provider.limits.plans[plan]
-        source = table.api_key or (Source(env=secrets.Variable(provider.key.env)) if provider.key.env else None)
+        source = table.api_key or (
+            SecretSource(env=secrets.EnvironmentVariable(provider.key.env)) if provider.key.env else None
+        )
         return Account(
             name=table.name,
             provider=provider,
             base_url=base_url,
-            key=source,
+            key_source=source,
             per_minute=float(table.rate_per_minute or rate_limit.STEADY_SHARE * (limits.per_minute or 60.0)),
             per_day=limits.per_day if table.rate_per_minute is None else None,
             concurrency=table.concurrency,
         )
 
-    def _refuse(self, account: str, key: str, reason: str) -> NoReturn:
-        raise SettingsError(self.places.config / "config.toml", (f"accounts.{account}.{key}: {reason}",))
+    def _raise_settings_error(self, account: str, key: str, reason: str) -> NoReturn:
+        raise SettingsError(self.paths.config_dir / "config.toml", (f"accounts.{account}.{key}: {reason}",))
 
     def provider_of(self, account: str) -> str | None:
         """The name of an account's provider, without reading any provider file; None: the account is not known."""
@@ -170,10 +178,10 @@ class Library:
             return str(table.provider)
         return account if account in self.providers else None
 
-    def unconfigured(self, account: str) -> str:
+    def why_unconfigured(self, account: str) -> str:
         """Why a job of this account cannot be asked, and the way out."""
-        file = self.places.config / "config.toml"
-        envs = {each.name: each.env for each in self._headings}
+        file = self.paths.config_dir / "config.toml"
+        envs = {each.name: each.env for each in self._summaries}
         if (env := envs.get(account)) and not self.settings.accounts:  # variables count only without accounts
             return f"no key for {account}: set {env} and restart, or write [accounts.{account}] in {file}"
         from difflib import get_close_matches  # 3 ms, and only wrong names need it
@@ -186,7 +194,7 @@ class Library:
 
     def key_variables(self) -> list[tuple[str, str, bool]]:
         """For a first run: each provider, the environment variable of its key, and whether there is a key."""
-        found = self._headings
+        found = self._summaries
         successors = {each.successor for each in found}
         keyed = [account for name, account in self.accounts.items() if isinstance(self.key(name), Secret)]
         used = {account.provider.name for account in keyed}
@@ -195,15 +203,15 @@ class Library:
     def key(self, account: str) -> Secret | SecretError:
         """The account's key as it was fetched, or why there is none. A key command may take its ten seconds."""
         if account not in self._keys:
-            self._fetch(account)
+            self._fetch_key(account)
         return self._keys[account]
 
-    def _fetch(self, account: str) -> None:
-        source = self.accounts[account].key
+    def _fetch_key(self, account: str) -> None:
+        source = self.accounts[account].key_source
         if source is None:
             self._keys[account] = SecretError(f"no key: set api_key in [accounts.{account}]")
             return
-        self._key_stamps[account] = secrets.stamp(source)
+        self._key_stamps[account] = secrets.key_file_stamp(source)
         try:
             fetched = secrets.fetch(source, self._environ)
         except SecretError as error:
@@ -226,17 +234,17 @@ class Library:
         """The accounts whose key file is another since it was read; their keys are fetched anew when needed next."""
         changed: list[str] = []
         for account, stamp in self._key_stamps.items():
-            source = self.accounts[account].key
-            if source is not None and source.file is not None and secrets.stamp(source) != stamp:
+            source = self.accounts[account].key_source
+            if source is not None and source.file is not None and secrets.key_file_stamp(source) != stamp:
                 self.forget_key(account)
                 changed.append(account)
         return changed
 
-    def secret(self, source: Source) -> Secret:
+    def fetch_secret(self, source: SecretSource) -> Secret:
         """What signs for a hook, fetched now: a command may take its ten seconds. Raises SecretError."""
         return secrets.fetch(source, self._environ).secret
 
-    def outlook(self, now: float) -> EvaluationContext:
+    def evaluation_context(self, now: float) -> EvaluationContext:
         """What jobs are judged by at an instant."""
         told = self.settings
         return EvaluationContext(
@@ -251,14 +259,14 @@ class Library:
     @cached_property
     def journal(self) -> Journal:
         """The journal, opened for the thread that first asks for it. Raises JournalError and OSError."""
-        paths.make_private(self.places.state)
+        paths.make_private(self.paths.state_dir)
         journal = Journal(self._journal_file)
         self.warnings += journal.notices
         return journal
 
     @property
     def _journal_file(self) -> Path:
-        return self.places.state / "journal.db"
+        return self.paths.state_dir / "journal.db"
 
     def ensure_journal(self) -> str:
         """Opens the journal, or, where there can be none, one that is kept in memory, and says why.
@@ -272,7 +280,7 @@ class Library:
             return f"{error}. Polling goes on, and what it finds is lost at the end"
         return ""
 
-    def regain_journal(self) -> None:
+    def retry_journal_file(self) -> None:
         """Goes over from a journal in memory to the file. Raises JournalError and OSError while that cannot be had."""
         kept = self.__dict__.pop("journal")
         try:
@@ -282,30 +290,30 @@ class Library:
             raise
         kept.close()
 
-    def change(self, operation: Operation) -> tuple[Reading, Outcome]:
+    def edit_watchlist(self, operation: Operation) -> tuple[WatchlistContent, EditResult]:
         """Does an operation to the watchlist. Raises WatchlistError."""
         if self.readonly:
-            raise WatchlistError("--readonly forbids writing the watchlist", path=self.places.watchlist)
-        return self.watchlist.change(operation)
+            raise WatchlistError("--readonly forbids writing the watchlist", path=self.paths.watchlist_file)
+        return self.watchlist.edit(operation)
 
-    def board(self) -> dict[Ref, JobState]:
+    def job_states(self) -> dict[Ref, JobState]:
         """The last known state of every job on the watchlist, in its order. Raises WatchlistError, JournalError."""
         reading = self.watchlist.read()
-        self.warnings += [f"{self.places.watchlist}: {problem}" for problem in reading.problems]
+        self.warnings += [f"{self.paths.watchlist_file}: {problem}" for problem in reading.problems]
         known = self.journal.states() if reading.jobs else {}
-        return {job.ref: _listed(job, known.get(job.ref)) for job in reading.jobs}
+        return {job.ref: _with_job(job, known.get(job.ref)) for job in reading.jobs}
 
-    def again(self) -> "Library":
+    def handover(self) -> "Workspace":
         """The same library for an engine's thread: it shares what was read and fetched.
 
         The open journal goes over to it, with what was recalled of it: nothing that is written there in between is
         missed. Else it opens its own.
         """
-        other = Library.__new__(Library)
+        other = Workspace.__new__(Workspace)
         other.__dict__.update(self.__dict__)
         self.__dict__.pop("journal", None)
-        self.recalled = None
-        other.watchlist = WatchlistFile(self.places.watchlist, ENGINE_PATIENCE)
+        self.restored_board = None
+        other.watchlist = WatchlistFile(self.paths.watchlist_file, ENGINE_LOCK_TIMEOUT)
         return other
 
     def close(self) -> None:
@@ -315,5 +323,5 @@ class Library:
             del self.__dict__["journal"]
 
 
-def _listed(job: Job, known: JobState | None) -> JobState:
-    return JobState(job=job) if known is None else replace(known, job=job)
+def _with_job(job: Job, state: JobState | None) -> JobState:
+    return JobState(job=job) if state is None else replace(state, job=job)

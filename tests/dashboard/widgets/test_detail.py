@@ -20,7 +20,7 @@ FACTS = {"language": "Urdu (Pakistan)", "tags": "launch spring", "note": NOTE, "
 
 def told(feed: FakeEngine, app: Babeltop, **more) -> None:
     """The first job is one with much to say."""
-    state = feed.workspace.board()[app.screen.table.refs[0]]
+    state = feed.workspace.job_states()[app.screen.table.refs[0]]
     job = replace(state.job, tags=("launch", "spring"), note=NOTE, keep_link=True, muted=True)
     report = replace(state.report, language="Urdu (Pakistan)")
     feed.push(update_of(replace(state, job=job, report=report, **more)))

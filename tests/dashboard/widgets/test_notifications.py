@@ -21,7 +21,7 @@ from tui.dashboard.widgets.notifications import (
 from tui.domain.models import Ref
 from tui.engine.api import Notice, NoticeKind
 from tui.simulator.app import Simulator
-from tui.storage.config.settings import Alerts
+from tui.storage.config.settings import AlertSettings
 
 TERMINAL = {"TERM": "xterm-256color"}
 
@@ -29,7 +29,7 @@ TERMINAL = {"TERM": "xterm-256color"}
 class Person:
     """Sees toasts, hears bells; her clock stands until it is turned."""
 
-    def __init__(self, alerts: Alerts) -> None:
+    def __init__(self, alerts: AlertSettings) -> None:
         self.toasts: list[str] = []
         self.desktop: list[str] = []
         self.bells = 0
@@ -60,7 +60,7 @@ class Person:
 
 @pytest.fixture
 def person() -> Person:
-    return Person(Alerts())
+    return Person(AlertSettings())
 
 
 def test_few_are_told_one_by_one_with_a_bell_for_all(person: Person):
@@ -147,7 +147,7 @@ def test_a_hook_that_fails_rings_no_bell(person: Person):
 
 
 def test_bell_and_desktop_can_be_turned_off():
-    person = Person(Alerts(bell=False, desktop=False))
+    person = Person(AlertSettings(bell=False, desktop=False))
     person.ended(1)
     person.ended(40)
     person.wait(DIGEST_WINDOW)

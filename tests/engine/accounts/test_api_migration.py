@@ -108,14 +108,14 @@ def test_a_later_process_starts_at_the_successor(tmp_path):
 
 def test_a_move_is_forgotten_when_the_operator_gives_the_account_another_provider(tmp_path):
     found = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
-    found.journal.successors.moved("heygen", "heygen-v3", EPOCH)
+    found.journal.successors.record_move("heygen", "heygen-v3", EPOCH)
     found.close()
     other = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
     assert other.accounts["heygen"].provider.name == "heygen-v3"
     other.close()
     config = (tmp_path / "config.toml").read_text()
     (tmp_path / "config.toml").write_text(config.replace("[accounts.heygen]", '[accounts.heygen]\nprovider = "konpro"'))
-    changed = fixtures.Library(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": fixtures.KEY})
+    changed = fixtures.Workspace(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": fixtures.KEY})
     assert changed.accounts["heygen"].provider.name == "konpro"
     changed.close()
 

@@ -21,12 +21,12 @@ class Hand:
     def _budgets(self):
         return self
 
-    def look(self, account):
-        return self.journal.budgets.look(account)
+    def get(self, account):
+        return self.journal.rate_limits.get(account)
 
-    def change(self, account, change):
+    def update(self, account, change):
         self.writes += 1
-        return self.journal.budgets.change(account, change)
+        return self.journal.rate_limits.update(account, change)
 
     def may(self, now):
         found = self.purse.look(now)
@@ -88,13 +88,13 @@ def test_a_floor_stops_even_what_is_drawn_already(hands):
     for step in range(60):
         first.ask(NOW + step / 20)
     now = NOW + 60 / 20
-    second.purse.change(lambda found: found.limited(now + 30, "asked to wait", now), now)
+    second.purse.change(lambda found: found.slowed_by_429(now + 30, "asked to wait", now), now)
     assert not first.may(now + rate_limit.RESERVATION_TTL / 5)
     assert first.may(now + 31)
 
 
 def test_the_floor_and_the_slowness_are_there_for_the_next_process(hands):
-    hands(600).purse.change(lambda found: found.limited(NOW + 300, "asked to wait", NOW), NOW)
+    hands(600).purse.change(lambda found: found.slowed_by_429(NOW + 300, "asked to wait", NOW), NOW)
     later = hands(600).purse.look(NOW + 60)
     assert (later.not_before, later.per_minute) == (NOW + 300, 600 * rate_limit.SLOWDOWN_FACTOR)
 
@@ -120,10 +120,10 @@ def test_without_a_journal_it_goes_on_by_what_it_knows_itself():
 @pytest.mark.parametrize("back", [10.0, 3600.0])
 def test_a_clock_that_is_set_back_shortens_no_wait_and_makes_none_longer_than_it_was(hands, back):
     first, second = hands(60), hands(60)
-    first.purse.change(lambda found: found.limited(NOW + 120, "asked to wait", NOW), NOW)
+    first.purse.change(lambda found: found.slowed_by_429(NOW + 120, "asked to wait", NOW), NOW)
     second.purse.look(NOW + 30)
     now = NOW + 60 - back
     first.purse.shift(-back, now)
     second.purse.shift(-back, now)
     for hand in (first, second, hands(60)):
-        assert 60 <= hand.purse.look(now + 1).leave(now).at - now < 60 + min(back, 60) + 2
+        assert 60 <= hand.purse.look(now + 1).next_slot(now).at - now < 60 + min(back, 60) + 2

@@ -88,7 +88,7 @@ def test_one_polls_and_the_other_shows_what_it_finds_with_a_bell_of_its_own(tmp_
         await asyncio.sleep(MINUTE)
         assert (first[A].phase, second[A].phase, second[B].phase) == (Phase.DONE, Phase.DONE, Phase.DONE)
         assert len(first.ear.notices) == len(second.ear.notices) == 2
-        changes = first.library.journal.changes([A])[A]
+        changes = first.library.journal.phase_changes([A])[A]
         assert [change.after for change in changes] == [Phase.RUNNING, Phase.DONE]
         await second.end()
         await first.end()
@@ -323,7 +323,7 @@ def test_the_services_see_one_poller_and_a_killed_one_is_replaced_with_no_change
                 wait_until(lambda: phases(tmp_path).count(Phase.DONE) == COUNT)
                 assert asks("key-first") == before
     journal = Journal(tmp_path / "state" / "journal.db")
-    for ref, changes in journal.changes(Ref("heygen", each) for each in jobs["heygen"]).items():
+    for ref, changes in journal.phase_changes(Ref("heygen", each) for each in jobs["heygen"]).items():
         steps = [(change.before, change.after) for change in changes]
         assert len(steps) == len(set(steps)), ref
         assert all(step[0] == before[1] for before, step in pairwise(steps)), ref

@@ -22,7 +22,7 @@ from tui.providers.fields import HeaderName
 from tui.providers.model import Key
 from tui.storage import partial_file
 from tui.storage.config.secrets import Secret
-from tui.storage.journal.downloads import Begun
+from tui.storage.journal.downloads import DownloadCheckpoint
 
 KEY = "sk-0123456789abcdef"
 LARGE = 3 * 1024 * 1024 + 17
@@ -34,7 +34,7 @@ class Errand:
     def __init__(self, folder: Path, base: str, **way: object) -> None:
         self.folder = folder
         self.way = Way(base_url=base, header=Key(header=HeaderName("x-api-key")), key=Secret(KEY), **way)
-        self.begun: Begun | None = None
+        self.begun: DownloadCheckpoint | None = None
         self.told: list[tuple[str, int, int | None]] = []
         self.fresh: Link | Fault = Fault(FaultKind.OFFLINE, "cannot be reached")
         self.renewed: list[str] = []
@@ -62,7 +62,7 @@ class Errand:
         assert path.stat().st_size == size
         return path
 
-    def _keep(self, begun: Begun) -> None:
+    def _keep(self, begun: DownloadCheckpoint) -> None:
         self.begun = begun
 
     @property
@@ -405,4 +405,4 @@ async def test_a_bomb_leaves_the_disk_as_much_as_it_needs(tmp_path):
         errand = Errand(tmp_path / "disk", base)
         with pytest.raises(FetchError, match="Make room"):
             await errand(f"{base}/a.vtt")
-        assert partial_file.free(tmp_path / "disk") > 60 * 1024 * 1024
+        assert partial_file.free_bytes(tmp_path / "disk") > 60 * 1024 * 1024

@@ -27,7 +27,7 @@ from tui.engine.http.dns_loop import EngineLoop
 from tui.engine.notifications.delivery import Poster
 from tui.providers.model import Key
 from tui.providers.response import Reply
-from tui.storage.config.fields import Webhook
+from tui.storage.config.fields import WebhookUrl
 from tui.storage.config.secrets import Secret
 
 WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n" + b'{"status":"PENDING"}'
@@ -122,7 +122,7 @@ async def test_replies_before_the_reply_are_bounded_and_the_loop_turns_meanwhile
 
 async def test_replies_before_the_reply_of_a_link_and_of_a_hook_are_bounded_too():
     with raw(ENDLESS) as url:
-        poster = Poster(Webhook.parse(url), DEADLINE)
+        poster = Poster(WebhookUrl.parse(url), DEADLINE)
         told = await poster.post(b"{}", "1", None, 0.0)
         await poster.close()
         way = Way(base_url=url, header=Key(header="x-api-key"), key=None, insecure=True)

@@ -88,8 +88,8 @@ async def story(folder, app, rate, seed):
     async with fixtures.running_engine(session):
         await asyncio.sleep(SPAN)
         states = dict(session.states)
-    changes = library.journal.changes(states)
-    asked = {ref: library.journal.asks(ref, 10_000) for ref in states}
+    changes = library.journal.phase_changes(states)
+    asked = {ref: library.journal.requests(ref, 10_000) for ref in states}
     library.close()
     return states, changes, asked
 

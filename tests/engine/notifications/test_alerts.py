@@ -17,7 +17,7 @@ from tui.domain.models import Job, Link, LinkKind, Phase, Ref
 from tui.engine.api import NoticeKind
 from tui.engine.engine import Engine
 from tui.storage.config.settings import Hook, HookEvent
-from tui.storage.journal.journal import Entry, Journal
+from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.watchlist.file import Add, Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
@@ -246,7 +246,7 @@ def test_a_change_that_two_others_saw_is_told_as_the_one_that_was_recorded(tmp_p
         for seen in (at, at + 0.5):  # each of two processes writes what it saw
             journal = Journal(tmp_path / "state" / "journal.db")
             ended = replace(state, phase=Phase.DONE, phase_since=seen, checked_at=seen)
-            journal.record([Entry(ended, PhaseChange(A, Phase.RUNNING, Phase.DONE, state.checked_at, seen, ""))])
+            journal.record([JournalEntry(ended, PhaseChange(A, Phase.RUNNING, Phase.DONE, state.checked_at, seen, ""))])
             journal.close()
         await asyncio.sleep(3)
         assert console.session.states[A].phase_since == at + 0.5

@@ -23,8 +23,8 @@ from tui.engine.notifications import hooks
 from tui.engine.notifications.alert_monitor import Occasion
 from tui.engine.notifications.delivery import MOST, _lines
 from tui.engine.notifications.hooks import QUEUE, Hooks, calling
-from tui.storage.config.fields import Patience, Webhook
-from tui.storage.config.secrets import Source, Variable
+from tui.storage.config.fields import Timeout, WebhookUrl
+from tui.storage.config.secrets import EnvironmentVariable, SecretSource
 from tui.storage.config.settings import Hook
 
 NOW = 1_800_000_000.0
@@ -156,7 +156,7 @@ async def test_a_hook_that_hangs_is_killed_with_all_it_started_and_that_is_said(
         "open(kept, 'w').write(f'{child.pid}\\n')\ntime.sleep(600)"
     )
     clock = Clock()
-    async with told(tmp_path, Hook(run=program(tmp_path, body), timeout=Patience(1.5)), clock=clock) as (running, said):
+    async with told(tmp_path, Hook(run=program(tmp_path, body), timeout=Timeout(1.5)), clock=clock) as (running, said):
         running.call(occasion())
         await until(lambda: kept(tmp_path))
         clock.now = 1.6
@@ -340,14 +340,14 @@ def quick(monkeypatch):
 
 
 def url(base, rest="/hook?sig=SECRET-QUERY", **more):
-    return Hook(url=Webhook(base + rest), timeout=Patience(DEADLINE), **more)
+    return Hook(url=WebhookUrl(base + rest), timeout=Timeout(DEADLINE), **more)
 
 
 async def test_an_address_gets_a_signed_post_that_can_be_checked(tmp_path):
     desk = Desk(204)
     began = int(time.time())
     with serving(desk) as base:
-        hook = url(base, secret=Source(env=Variable("SIGNER")))
+        hook = url(base, secret=SecretSource(env=EnvironmentVariable("SIGNER")))
         async with told(tmp_path, hook, environ={"SIGNER": "s3cret-s3cret"}) as (running, said):
             running.call(occasion())
             await running.finish(DEADLINE)
@@ -400,7 +400,7 @@ async def test_a_refusal_is_not_tried_again_and_a_redirect_is_not_followed(tmp_p
 async def test_an_address_where_nobody_is_or_nobody_answers_is_said(tmp_path, quick, monkeypatch):
     monkeypatch.setattr(hooks, "PAUSES", (0.01,))
     with raw(silence) as never:
-        found = (url("http://127.0.0.1:9"), replace(url(never), timeout=Patience(0.3)))
+        found = (url("http://127.0.0.1:9"), replace(url(never), timeout=Timeout(0.3)))
         async with told(tmp_path, *found) as (running, said):
             running.call(occasion())
             await running.finish(DEADLINE)
@@ -425,7 +425,7 @@ async def test_what_goes_to_this_machine_takes_no_proxy(tmp_path, monkeypatch):
 async def test_without_its_secret_nothing_is_sent(tmp_path):
     desk = Desk(200)
     with serving(desk) as base:
-        hook = url(base, secret=Source(env=Variable("NOT_SET")))
+        hook = url(base, secret=SecretSource(env=EnvironmentVariable("NOT_SET")))
         async with told(tmp_path, hook) as (running, said):
             running.call(occasion())
             await running.finish(DEADLINE)
@@ -438,7 +438,7 @@ async def test_a_secret_in_a_file_is_read_again_when_it_changes(tmp_path):
     file.write_text("one")
     desk = Desk(200)
     with serving(desk) as base:
-        async with told(tmp_path, url(base, secret=Source(file=str(file)))) as (running, _):
+        async with told(tmp_path, url(base, secret=SecretSource(file=str(file)))) as (running, _):
             running.call(occasion(1))
             await running.finish(DEADLINE)
             file.write_text("another")

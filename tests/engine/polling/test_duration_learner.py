@@ -5,7 +5,7 @@ from tui.domain.job_state import reduce
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.engine.polling.duration_learner import REFIT_INTERVAL, DurationLearner, observed_duration
-from tui.storage.journal.journal import Entry, Journal, JournalError
+from tui.storage.journal.journal import Journal, JournalEntry, JournalError
 
 
 def lives(*steps):
@@ -13,7 +13,7 @@ def lives(*steps):
     state = None
     for phase, age in steps:
         state, change = reduce(state or after(), said(phase, NOW + age))
-        yield Entry(state, change, at=NOW + age)
+        yield JournalEntry(state, change, received_at=NOW + age)
 
 
 SEEN = ((Phase.QUEUED, 0), (Phase.RUNNING, 30), (Phase.RUNNING, 90), (Phase.DONE, 120))
@@ -32,8 +32,8 @@ SEEN = ((Phase.QUEUED, 0), (Phase.RUNNING, 30), (Phase.RUNNING, 90), (Phase.DONE
 def test_the_journal_and_the_ledger_learn_the_same_of_an_end(tmp_path, steps, taught):
     journal, entries = Journal(tmp_path / "journal.db"), list(lives(*steps))
     journal.record(entries)
-    assert journal.lived("a", "", 200) == (() if taught is None else (taught,))
-    assert journal.lived("a", "dub", 200) == journal.lived("b", "", 200) == ()
+    assert journal.durations("a", "", 200) == (() if taught is None else (taught,))
+    assert journal.durations("a", "dub", 200) == journal.durations("b", "", 200) == ()
     last = entries[-1]
     assert (observed_duration(last.state, last.change) if last.change else None) == taught
     journal.close()

@@ -13,7 +13,7 @@ from tests.support.virtual_time import VirtualTransport, run_virtual, wall_time
 from tui.dashboard.startup import load_initial_state
 from tui.domain.models import Ref
 from tui.engine.engine import Engine
-from tui.storage.journal.journal import Entry
+from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
@@ -45,7 +45,7 @@ def begun_twice(tmp_path, between):
         first = load_initial_state(library).update.states
         if late is not None:
             late()
-        taken = library.again()
+        taken = library.handover()
         async with fixtures.running_engine(session(taken)) as second:
             at_once = dict(second.states)
             await asyncio.sleep(2)
@@ -58,7 +58,7 @@ def begun_twice(tmp_path, between):
 
 def disguised(library, old: str, new: str) -> None:
     """Another text in the file, of the same length and with the same stamp: only who reads it sees it."""
-    file = library.places.watchlist
+    file = library.paths.watchlist_file
     status, text = file.stat(), file.read_text()
     assert len(old) == len(new)
     assert old in text
@@ -80,7 +80,7 @@ def test_a_watchlist_that_was_edited_is_read(tmp_path):
 def test_another_watchlists_words_for_the_same_job_do_not_stay(tmp_path):
     def other_watchlist(library):
         state = library.journal.states()[B]
-        library.journal.record([Entry(replace(state, job=replace(state.job, label="Theirs")))])
+        library.journal.record([JournalEntry(replace(state, job=replace(state.job, label="Theirs")))])
 
     first, at_once, _ = begun_twice(tmp_path, other_watchlist)
     assert first[B].job.label == "Theirs"  # until an engine has looked
@@ -93,7 +93,7 @@ def test_what_another_process_writes_between_first_frame_and_engine_is_not_misse
             theirs = fixtures.make_workspace(tmp_path, "http://sim.test")
             state = theirs.journal.states()[A]
             newer = replace(state, checked_at=wall_time() + 1, poll_count=77)
-            theirs.journal.record([Entry(newer)])
+            theirs.journal.record([JournalEntry(newer)])
             theirs.close()
 
         return late

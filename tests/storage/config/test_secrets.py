@@ -17,21 +17,21 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordSetError
 
 from tests.support.waiting import wait_until
-from tui.storage.config.secrets import Secret, SecretError, Source, Variable, fetch, stamp
+from tui.storage.config.secrets import EnvironmentVariable, Secret, SecretError, SecretSource, fetch, key_file_stamp
 from tui.storage.extras import install_command
 
 KEY = "sk-4f9a8c7b6d5e4f3a"
 
 
-def from_env(name: str = "HEYGEN_API_KEY") -> Source:
-    return Source(env=Variable(name))
+def from_env(name: str = "HEYGEN_API_KEY") -> SecretSource:
+    return SecretSource(env=EnvironmentVariable(name))
 
 
-def python(code: str) -> Source:
-    return Source(command=(sys.executable, "-c", code))
+def python(code: str) -> SecretSource:
+    return SecretSource(command=(sys.executable, "-c", code))
 
 
-def refusal(source: Source, environ: dict[str, str] | None = None, patience: float = 10.0) -> str:
+def refusal(source: SecretSource, environ: dict[str, str] | None = None, patience: float = 10.0) -> str:
     with pytest.raises(SecretError) as caught:
         fetch(source, environ or {}, patience)
     told = "".join(traceback.format_exception(caught.value))
@@ -100,11 +100,11 @@ def test_what_is_taken_for_a_key_can_stand_in_a_header(value: str):
     assert not {c for c in key.encode("latin-1") if c < 32 or 126 < c < 161}
 
 
-def key_file(folder: Path, content: bytes, mode: int = 0o600) -> Source:
+def key_file(folder: Path, content: bytes, mode: int = 0o600) -> SecretSource:
     path = folder / "key"
     path.write_bytes(content)
     path.chmod(mode)
-    return Source(file=str(path))
+    return SecretSource(file=str(path))
 
 
 def test_a_key_file_loses_its_line_end_and_its_byte_order_mark(tmp_path: Path):
@@ -114,7 +114,7 @@ def test_a_key_file_loses_its_line_end_and_its_byte_order_mark(tmp_path: Path):
 def test_a_key_file_in_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     key_file(tmp_path, KEY.encode())
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert fetch(Source(file="~/key"), {}).secret == Secret(KEY)
+    assert fetch(SecretSource(file="~/key"), {}).secret == Secret(KEY)
 
 
 def test_a_key_file_that_everybody_reads_is_used_with_a_warning(tmp_path: Path):
@@ -125,10 +125,10 @@ def test_a_key_file_that_everybody_reads_is_used_with_a_warning(tmp_path: Path):
 
 
 def test_a_key_file_that_cannot_be_used_says_why(tmp_path: Path):
-    assert refusal(Source(file="/no/such")) == "key file /no/such cannot be read: No such file or directory"
-    assert refusal(Source(file="/a\0b")).startswith("key file /ab cannot be read: ")
-    assert refusal(Source(file=str(tmp_path))).endswith("is not a regular file")
-    assert refusal(Source(file="/dev/zero")).endswith("is not a regular file")
+    assert refusal(SecretSource(file="/no/such")) == "key file /no/such cannot be read: No such file or directory"
+    assert refusal(SecretSource(file="/a\0b")).startswith("key file /ab cannot be read: ")
+    assert refusal(SecretSource(file=str(tmp_path))).endswith("is not a regular file")
+    assert refusal(SecretSource(file="/dev/zero")).endswith("is not a regular file")
     assert refusal(key_file(tmp_path, b"x" * 70_000)).endswith("is too large to be a key")
     assert refusal(key_file(tmp_path, b"\n")).endswith("is empty: write the key into it")
     assert "more than one line" in refusal(key_file(tmp_path, f"{KEY}\nuser: ops\n".encode()))
@@ -137,20 +137,25 @@ def test_a_key_file_that_cannot_be_used_says_why(tmp_path: Path):
 
 def test_a_pipe_without_a_writer_does_not_block(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
-    assert refusal(Source(file=str(tmp_path / "pipe"))).endswith("is not a regular file")
+    assert refusal(SecretSource(file=str(tmp_path / "pipe"))).endswith("is not a regular file")
 
 
 def test_a_changed_key_file_has_another_stamp(tmp_path: Path):
     source = key_file(tmp_path, b"one")
-    before = stamp(source)
-    assert before == stamp(source)
+    before = key_file_stamp(source)
+    assert before == key_file_stamp(source)
     key_file(tmp_path, b"another")
-    assert None is not stamp(source) != before
+    assert None is not key_file_stamp(source) != before
 
 
 def test_what_is_no_file_has_no_stamp(tmp_path: Path):
-    for source in (Source(file=str(tmp_path / "none")), Source(file="/a\0b"), from_env(), Source(keyring="a/b")):
-        assert stamp(source) is None
+    for source in (
+        SecretSource(file=str(tmp_path / "none")),
+        SecretSource(file="/a\0b"),
+        from_env(),
+        SecretSource(keyring="a/b"),
+    ):
+        assert key_file_stamp(source) is None
 
 
 def test_a_command_prints_the_key():
@@ -163,7 +168,7 @@ def test_a_command_has_no_stdin_and_a_session_of_its_own():
 
 
 def test_no_shell_reads_a_command():
-    assert fetch(Source(command=("echo", "$HOME;", "*")), {}).secret == Secret("$HOME; *")
+    assert fetch(SecretSource(command=("echo", "$HOME;", "*")), {}).secret == Secret("$HOME; *")
 
 
 def test_a_command_that_fails_is_told_by_its_code_and_its_first_complaint():
@@ -176,17 +181,17 @@ def test_a_command_that_fails_is_told_by_its_code_and_its_first_complaint():
 
 def test_a_command_that_complains_with_the_key_does_not_spread_it():
     assert "ended with 1: tried ****" in refusal(
-        Source(command=("sh", "-c", f"echo {KEY}; echo tried {KEY} >&2; exit 1"))
+        SecretSource(command=("sh", "-c", f"echo {KEY}; echo tried {KEY} >&2; exit 1"))
     )
 
 
 def test_a_command_that_says_nothing_or_does_not_start_is_named():
-    assert refusal(Source(command=("true",))) == "key command true is empty: it printed nothing"
-    assert refusal(Source(command=("no-such-program", KEY))) == (
+    assert refusal(SecretSource(command=("true",))) == "key command true is empty: it printed nothing"
+    assert refusal(SecretSource(command=("no-such-program", KEY))) == (
         "key command no-such-program cannot be run: No such file or directory"
     )
-    assert refusal(Source(command=("echo", "\0"))).startswith("key command echo cannot be run: ")
-    assert refusal(Source(command=("sh", "-c", "kill -9 $$"))).endswith("was ended by signal 9")
+    assert refusal(SecretSource(command=("echo", "\0"))).startswith("key command echo cannot be run: ")
+    assert refusal(SecretSource(command=("sh", "-c", "kill -9 $$"))).endswith("was ended by signal 9")
 
 
 def alive(pid: int) -> bool:
@@ -203,7 +208,7 @@ def test_a_command_that_waits_is_killed_with_all_its_children(tmp_path: Path):
     note.touch()
     script = f"sleep 600 & echo $! > {shlex.quote(str(note))}; wait"
     while not note.read_text().endswith("\n"):  # on a slow machine it is killed before it has begun
-        told = refusal(Source(command=("sh", "-c", script)), patience=patience)
+        told = refusal(SecretSource(command=("sh", "-c", script)), patience=patience)
         assert told.endswith(f"did not end within {patience:g} s, and was killed")
         patience *= 2
     child = int(note.read_text())
@@ -214,14 +219,14 @@ def test_a_command_that_waits_is_killed_with_all_its_children(tmp_path: Path):
 def test_an_agent_that_a_command_leaves_behind_is_not_waited_for(tmp_path: Path):
     note = tmp_path / "pid"
     script = f"sleep 600 & echo $! > {shlex.quote(str(note))}; echo {KEY}"
-    assert fetch(Source(command=("sh", "-c", script)), {}).secret == Secret(KEY)
+    assert fetch(SecretSource(command=("sh", "-c", script)), {}).secret == Secret(KEY)
     agent = int(note.read_text())
     assert alive(agent)
     os.kill(agent, signal.SIGKILL)
 
 
 def test_a_command_that_never_stops_printing_is_killed():
-    assert "did not end within" in refusal(Source(command=("yes", KEY)), patience=0.3)
+    assert "did not end within" in refusal(SecretSource(command=("yes", KEY)), patience=0.3)
 
 
 class Ring(KeyringBackend):
@@ -248,21 +253,21 @@ def ring():
 
 @pytest.mark.usefixtures("ring")
 def test_a_key_comes_from_the_keyring():
-    assert fetch(Source(keyring="babeltop/eu/heygen"), {}).secret == Secret(KEY)
-    assert refusal(Source(keyring="babeltop/konpro")) == (
+    assert fetch(SecretSource(keyring="babeltop/eu/heygen"), {}).secret == Secret(KEY)
+    assert refusal(SecretSource(keyring="babeltop/konpro")) == (
         "keyring entry babeltop/konpro does not exist: keyring set babeltop konpro"
     )
-    assert refusal(Source(keyring="babeltop/locked")) == (
+    assert refusal(SecretSource(keyring="babeltop/locked")) == (
         "keyring entry babeltop/locked cannot be read: the keyring is locked"
     )
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
-    assert refusal(Source(keyring="babeltop/heygen")).endswith(f"takes an extra: {install_command('keyring')}")
+    assert refusal(SecretSource(keyring="babeltop/heygen")).endswith(f"takes an extra: {install_command('keyring')}")
 
 
 def test_a_source_names_no_argument_of_its_command():
-    assert str(Source(command=("pass", "show", KEY))) == "key command pass"
+    assert str(SecretSource(command=("pass", "show", KEY))) == "key command pass"
     assert str(from_env("X")) == "environment variable X"
-    assert str(Source(keyring="a/b")) == "keyring entry a/b"
+    assert str(SecretSource(keyring="a/b")) == "keyring entry a/b"

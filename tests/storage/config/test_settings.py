@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.storage.config import secrets, settings
-from tui.storage.config.secrets import Source, Variable
+from tui.storage.config.secrets import EnvironmentVariable, SecretSource
 from tui.storage.config.settings import AccountTable, Hook, Settings, SettingsError, read
 from tui.storage.config.toml_positions import line_of
 
@@ -67,7 +67,7 @@ def test_no_file_is_the_defaults(file: Path):
 def test_the_file_in_the_design_says_the_defaults(file: Path):
     file.write_text(DESIGNED)
     found = read(file)
-    assert found.accounts["heygen"].api_key == Source(env=Variable("HEYGEN_API_KEY"))
+    assert found.accounts["heygen"].api_key == SecretSource(env=EnvironmentVariable("HEYGEN_API_KEY"))
     assert found.accounts["heygen"].plan == "pro"
     assert found.hooks == (Hook(on=("done", "failed", "expiring"), run=("notify-send", "babeltop")),)
     assert found.keys == {"refresh": ("r",)}
@@ -87,9 +87,9 @@ def test_every_way_to_a_key_is_read(file: Path):
     )
     found = {name: account.api_key for name, account in read(file).accounts.items()}
     assert found == {
-        "a": Source(file="~/key"),
-        "b": Source(command=("pass", "show", "b")),
-        "c": Source(keyring="babeltop/c"),
+        "a": SecretSource(file="~/key"),
+        "b": SecretSource(command=("pass", "show", "b")),
+        "c": SecretSource(keyring="babeltop/c"),
     }
 
 
@@ -194,7 +194,11 @@ def test_a_hook_may_have_a_query_a_secret_and_a_timeout(file: Path):
         "[[hook]]\non = ['refused', 'retired']\nurl = 'https://x.com/h?sig=1'\nsecret.env = 'S'\ntimeout = '5s'\n"
     )
     (hook,) = read(file).hooks
-    assert (hook.url, hook.secret, hook.timeout) == ("https://x.com/h?sig=1", Source(env=Variable("S")), 5.0)
+    assert (hook.url, hook.secret, hook.timeout) == (
+        "https://x.com/h?sig=1",
+        SecretSource(env=EnvironmentVariable("S")),
+        5.0,
+    )
     assert (hook.url and hook.url.host) == "x.com"
 
 
@@ -231,9 +235,11 @@ def test_plain_http_to_another_host_needs_to_be_said(file: Path, url: str):
 
 
 def test_with_none_configured_there_is_an_account_for_each_variable_that_is_set():
-    found = settings.accounts(Settings(), VARIABLES, {"KONPRO_API_KEY": "k", "CAMB_API_KEY": " ", "PATH": "/bin"})
+    found = settings.resolve_accounts(
+        Settings(), VARIABLES, {"KONPRO_API_KEY": "k", "CAMB_API_KEY": " ", "PATH": "/bin"}
+    )
     assert [(each.name, each.provider, each.api_key) for each in found] == [
-        ("konpro", "konpro", Source(env=Variable("KONPRO_API_KEY")))
+        ("konpro", "konpro", SecretSource(env=EnvironmentVariable("KONPRO_API_KEY")))
     ]
 
 
@@ -241,13 +247,17 @@ def test_with_one_configured_no_other_appears_and_what_is_left_out_is_filled_in(
     configured = Settings(
         accounts={
             "camb": AccountTable(),
-            "eu": AccountTable(provider=settings.Name("heygen"), plan="pro", api_key=Source(file="/key")),
+            "eu": AccountTable(provider=settings.Name("heygen"), plan="pro", api_key=SecretSource(file="/key")),
             "own": AccountTable(),
         }
     )
-    camb, eu, own = settings.accounts(configured, VARIABLES, dict.fromkeys(VARIABLES.values(), "k"))
-    assert (camb.name, camb.provider, camb.api_key) == ("camb", "camb", Source(env=Variable("CAMB_API_KEY")))
-    assert (eu.name, eu.provider, eu.plan, eu.api_key) == ("eu", "heygen", "pro", Source(file="/key"))
+    camb, eu, own = settings.resolve_accounts(configured, VARIABLES, dict.fromkeys(VARIABLES.values(), "k"))
+    assert (camb.name, camb.provider, camb.api_key) == (
+        "camb",
+        "camb",
+        SecretSource(env=EnvironmentVariable("CAMB_API_KEY")),
+    )
+    assert (eu.name, eu.provider, eu.plan, eu.api_key) == ("eu", "heygen", "pro", SecretSource(file="/key"))
     assert (own.provider, own.api_key, own.concurrency) == ("own", None, 4)
 
 
@@ -269,8 +279,8 @@ def documented(struct: type) -> set[str]:
 @pytest.mark.parametrize(
     "struct",
     [
-        *(AccountTable, Source, Hook, settings.Polling, settings.Links, settings.Board),
-        *(settings.Downloads, settings.Alerts, settings.Ui),
+        *(AccountTable, SecretSource, Hook, settings.PollingSettings, settings.LinkSettings, settings.BoardSettings),
+        *(settings.DownloadSettings, settings.AlertSettings, settings.UiSettings),
     ],
 )
 def test_every_key_of_the_file_says_what_it_means(struct: type[msgspec.Struct]):
@@ -292,5 +302,5 @@ def test_a_line_is_found_in_every_spelling_of_a_key():
 
 
 def test_the_secrets_module_refuses_an_empty_source():
-    assert list(Source().wrong()) == [": expected exactly one of env, file, command and keyring"]
-    assert list(secrets.Source(env=Variable("A")).wrong()) == []
+    assert list(SecretSource().problems()) == [": expected exactly one of env, file, command and keyring"]
+    assert list(secrets.SecretSource(env=EnvironmentVariable("A")).problems()) == []

@@ -5,9 +5,9 @@ from tui.domain.content_headers import Digest
 from tui.domain.job_state import JobState, StatusReceived, current_downloads, reduce
 from tui.domain.models import DownloadedFile, Job, Phase, Ref, Report
 from tui.presentation.filenames import Filename
-from tui.storage.journal.downloads import Begun
-from tui.storage.journal.journal import Entry, Journal
-from tui.storage.locks.download_locks import Claims
+from tui.storage.journal.downloads import DownloadCheckpoint
+from tui.storage.journal.journal import Journal, JournalEntry
+from tui.storage.locks.download_locks import DownloadLocks
 
 REF = Ref("heygen", "a")
 FILE = DownloadedFile("video", "/d/a.mp4", 10, 5.0)
@@ -16,9 +16,9 @@ HOLDER = """
 import signal, sys
 from pathlib import Path
 from tui.domain.models import Ref
-from tui.storage.locks.download_locks import Claims
-claims = Claims(Path(sys.argv[1]))
-assert claims.take(Ref("heygen", "a"))
+from tui.storage.locks.download_locks import DownloadLocks
+locks = DownloadLocks(Path(sys.argv[1]))
+assert locks.acquire(Ref("heygen", "a"))
 print("held", flush=True)
 signal.pause()
 """
@@ -26,37 +26,39 @@ signal.pause()
 
 def test_a_job_is_claimed_by_one_process_until_that_dies(tmp_path):
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    claims = Claims(tmp_path)
+    claims = DownloadLocks(tmp_path)
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        assert not claims.take(REF)
-        assert claims.take(Ref("heygen", "b"))
+        assert not claims.acquire(REF)
+        assert claims.acquire(Ref("heygen", "b"))
         holder.kill()
-    assert claims.take(REF)
+    assert claims.acquire(REF)
     claims.close()
 
 
 def test_what_was_begun_is_remembered_until_it_is_forgotten(tmp_path):
     journal = Journal(tmp_path / "journal.db")
-    begun = Begun(part="/d/a.mp4.part", name=Filename("a", ".mp4"), validator='"e"', digest=Digest("md5", b"\0\xff"))
-    journal.downloads.keep(REF, "video", begun)
+    begun = DownloadCheckpoint(
+        part_path="/d/a.mp4.part", filename=Filename("a", ".mp4"), validator='"e"', digest=Digest("md5", b"\0\xff")
+    )
+    journal.downloads.save(REF, "video", begun)
     journal.close()
     journal = Journal(tmp_path / "journal.db")
-    assert journal.downloads.begun(REF) == {"video": begun}
-    journal.downloads.forget(REF, "video")
-    assert journal.downloads.begun(REF) == {}
+    assert journal.downloads.checkpoints(REF) == {"video": begun}
+    journal.downloads.delete(REF, "video")
+    assert journal.downloads.checkpoints(REF) == {}
     journal.close()
 
 
 def test_what_one_process_saved_every_process_knows(tmp_path):
     one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
     state = JobState(job=Job(account="heygen", id="a"))
-    one.record([Entry(state)])
-    assert REF in two.news()
-    two.record([Entry(JobState(job=state.job, downloads=(FILE,)))])
-    one.record([Entry(state)])  # it has not heard of it yet
-    assert one.news()[REF].downloads == (FILE,)
+    one.record([JournalEntry(state)])
+    assert REF in two.external_changes()
+    two.record([JournalEntry(JobState(job=state.job, downloads=(FILE,)))])
+    one.record([JournalEntry(state)])  # it has not heard of it yet
+    assert one.external_changes()[REF].downloads == (FILE,)
     assert two.states()[REF].downloads == (FILE,)
     one.close()
     two.close()
@@ -65,10 +67,10 @@ def test_what_one_process_saved_every_process_knows(tmp_path):
 def test_what_is_saved_is_told_also_by_who_knows_less_of_the_job(tmp_path):
     one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
     state = JobState(job=Job(account="heygen", id="a"))
-    two.news()
-    one.record([Entry(reduce(state, StatusReceived(Report(phase=Phase.DONE, raw_status="done"), 7.0))[0])])
-    two.record([Entry(JobState(job=state.job, downloads=(FILE,)))])
-    news = one.news()[REF]
+    two.external_changes()
+    one.record([JournalEntry(reduce(state, StatusReceived(Report(phase=Phase.DONE, raw_status="done"), 7.0))[0])])
+    two.record([JournalEntry(JobState(job=state.job, downloads=(FILE,)))])
+    news = one.external_changes()[REF]
     assert (news.downloads, news.phase) == ((FILE,), Phase.DONE)
     one.close()
     two.close()

@@ -8,9 +8,9 @@ from msgspec import json
 from tui.domain import job_state
 from tui.domain.job_state import JobState, PhaseChange, PollFailed, StatusReceived
 from tui.domain.models import Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, ReportedLink, RequestRecord
-from tui.storage.journal.database import BUSY
-from tui.storage.journal.journal import BODY_MOST, KEPT, STEP, Entry, Journal, JournalError
-from tui.storage.journal.migrations import LAYOUTS
+from tui.storage.journal.database import BUSY_TIMEOUT
+from tui.storage.journal.journal import MAX_BODY_BYTES, PRUNE_STEP, RETENTION, Journal, JournalEntry, JournalError
+from tui.storage.journal.migrations import MIGRATIONS
 
 NOW = 1_800_000_000.0
 A = Ref("heygen", "a")
@@ -51,22 +51,27 @@ def test_what_is_recorded_is_there_for_the_next_process(opened):
         phase=Phase.DONE, raw_status="success", title="بہار", links=(ReportedLink(LinkKind.VIDEO, link.url, WEEK),)
     )
     whole = state(Phase.DONE, links=(link,), fault=fault, report=report, result="Hola\n", next_poll_at=NOW + 1)
-    opened().record([Entry(whole, change(Phase.RUNNING, Phase.DONE), b'{"data": 1}', NOW)])
+    opened().record([JournalEntry(whole, change(Phase.RUNNING, Phase.DONE), b'{"data": 1}', NOW)])
     other = opened()
     assert other.states() == {A: whole}
-    assert other.body(A) == (b'{"data": 1}', NOW)
-    assert other.changes([A]) == {A: (change(Phase.RUNNING, Phase.DONE),)}
+    assert other.last_body(A) == (b'{"data": 1}', NOW)
+    assert other.phase_changes([A]) == {A: (change(Phase.RUNNING, Phase.DONE),)}
 
 
 def test_of_what_it_never_saw_it_says_nothing(opened):
     journal = opened()
-    assert (journal.states(), journal.states([A]), journal.body(A), journal.changes([A])) == ({}, {}, None, {A: ()})
+    assert (journal.states(), journal.states([A]), journal.last_body(A), journal.phase_changes([A])) == (
+        {},
+        {},
+        None,
+        {A: ()},
+    )
 
 
 def test_few_are_looked_up_and_many_are_read_with_the_same_result(opened):
     journal = opened()
     refs = [Ref("heygen", str(number)) for number in range(500)]
-    journal.record([Entry(state(ref=ref)) for ref in refs])
+    journal.record([JournalEntry(state(ref=ref)) for ref in refs])
     strange = Ref("heygen", "strange")
     assert journal.states([*refs[:10], strange]).keys() == set(refs[:10])
     assert journal.states([*refs[:400], strange]).keys() == set(refs[:400])
@@ -74,38 +79,40 @@ def test_few_are_looked_up_and_many_are_read_with_the_same_result(opened):
 
 def test_a_body_is_cut_at_64_kib_and_stays_until_another_comes(opened):
     journal = opened()
-    journal.record([Entry(state(), None, b"x" * (BODY_MOST + 1), NOW)])
-    journal.record([Entry(state(at=NOW + 5), None, None, NOW + 5)])
-    assert journal.body(A) == (b"x" * BODY_MOST, NOW)
+    journal.record([JournalEntry(state(), None, b"x" * (MAX_BODY_BYTES + 1), NOW)])
+    journal.record([JournalEntry(state(at=NOW + 5), None, None, NOW + 5)])
+    assert journal.last_body(A) == (b"x" * MAX_BODY_BYTES, NOW)
 
 
 def test_a_phase_change_that_two_processes_saw_is_recorded_by_the_first(opened):
     first, second = opened(), opened()
-    first.record([Entry(state())])
-    mine = first.record([Entry(state(Phase.DONE, NOW + 60), change(Phase.RUNNING, Phase.DONE, NOW + 60))])
-    theirs = second.record([Entry(state(Phase.DONE, NOW + 61), change(Phase.RUNNING, Phase.DONE, NOW + 61))])
+    first.record([JournalEntry(state())])
+    mine = first.record([JournalEntry(state(Phase.DONE, NOW + 60), change(Phase.RUNNING, Phase.DONE, NOW + 60))])
+    theirs = second.record([JournalEntry(state(Phase.DONE, NOW + 61), change(Phase.RUNNING, Phase.DONE, NOW + 61))])
     assert (len(mine), theirs) == (1, ())
-    assert [found.seen for found in second.changes([A])[A]] == [NOW + 60]
+    assert [found.seen for found in second.phase_changes([A])[A]] == [NOW + 60]
 
 
 def test_a_process_that_knows_less_does_not_undo_what_another_saw(opened):
     first, second = opened(), opened()
-    first.record([Entry(state())])
-    second.news()
-    first.record([Entry(state(Phase.DONE, NOW + 60), change(Phase.RUNNING, Phase.DONE, NOW + 60), b"new", NOW + 60)])
+    first.record([JournalEntry(state())])
+    second.external_changes()
+    first.record(
+        [JournalEntry(state(Phase.DONE, NOW + 60), change(Phase.RUNNING, Phase.DONE, NOW + 60), b"new", NOW + 60)]
+    )
     late, _ = job_state.reduce(state(), PollFailed(Fault(FaultKind.OFFLINE, "gone"), NOW + 61))
-    second.record([Entry(late, None, b"old", NOW + 61)])
+    second.record([JournalEntry(late, None, b"old", NOW + 61)])
     assert second.states()[A].phase is Phase.DONE
-    assert second.body(A) == (b"new", NOW + 60)
-    again = second.record([Entry(state(Phase.DONE, NOW + 62), change(Phase.RUNNING, Phase.DONE, NOW + 62))])
+    assert second.last_body(A) == (b"new", NOW + 60)
+    again = second.record([JournalEntry(state(Phase.DONE, NOW + 62), change(Phase.RUNNING, Phase.DONE, NOW + 62))])
     assert again == ()
-    assert len(second.changes([A])[A]) == 1
+    assert len(second.phase_changes([A])[A]) == 1
 
 
 def test_a_process_whose_clock_was_set_back_still_writes_its_own(opened):
     journal = opened()
-    journal.record([Entry(state(at=NOW))])
-    journal.record([Entry(state(Phase.DONE, NOW - 3600), change(Phase.RUNNING, Phase.DONE, NOW - 3600))])
+    journal.record([JournalEntry(state(at=NOW))])
+    journal.record([JournalEntry(state(Phase.DONE, NOW - 3600), change(Phase.RUNNING, Phase.DONE, NOW - 3600))])
     assert journal.states()[A].phase is Phase.DONE
 
 
@@ -113,8 +120,8 @@ def test_a_job_may_enter_a_phase_again(opened):
     journal = opened()
     for at, (before, after) in enumerate([("new", "running"), ("running", "failed"), ("failed", "running")]):
         step = change(Phase(before), Phase(after), NOW + at)
-        assert journal.record([Entry(state(Phase(after), NOW + at), step)]) == (step,)
-    assert [found.after for found in journal.changes([A])[A]] == ["running", "failed", "running"]
+        assert journal.record([JournalEntry(state(Phase(after), NOW + at), step)]) == (step,)
+    assert [found.after for found in journal.phase_changes([A])[A]] == ["running", "failed", "running"]
 
 
 def test_the_anchor_of_an_estimated_expiry_survives_the_process(opened):
@@ -122,7 +129,7 @@ def test_the_anchor_of_an_estimated_expiry_survives_the_process(opened):
         phase=Phase.DONE, raw_status="success", links=(ReportedLink(LinkKind.VIDEO, "https://cdn.test/1", WEEK),)
     )
     first, step = job_state.reduce(state(), StatusReceived(report, NOW))
-    opened().record([Entry(first, step)])
+    opened().record([JournalEntry(first, step)])
     found = opened().states()[A]
     later, _ = job_state.reduce(found, StatusReceived(report, NOW + 86400))
     assert later.links[0].first_seen == NOW
@@ -132,19 +139,19 @@ def test_the_anchor_of_an_estimated_expiry_survives_the_process(opened):
 def test_news_is_what_others_wrote_and_nothing_of_ones_own(opened):
     first, second = opened(), opened()
     b = Ref("heygen", "b")
-    second.record([Entry(state(ref=b))])
-    assert second.news() == {}
-    first.record([Entry(state())])
-    assert second.news().keys() == {A}
-    assert second.news() == {}
-    first.record([Entry(state(Phase.DONE, NOW + 1))])
-    second.record([Entry(state(Phase.DONE, NOW + 2, ref=b))])
-    assert second.news().keys() == {A}
-    assert first.news().keys() == {b}
+    second.record([JournalEntry(state(ref=b))])
+    assert second.external_changes() == {}
+    first.record([JournalEntry(state())])
+    assert second.external_changes().keys() == {A}
+    assert second.external_changes() == {}
+    first.record([JournalEntry(state(Phase.DONE, NOW + 1))])
+    second.record([JournalEntry(state(Phase.DONE, NOW + 2, ref=b))])
+    assert second.external_changes().keys() == {A}
+    assert first.external_changes().keys() == {b}
 
 
 def asked(at, ref=A, fault=None):
-    return Entry(
+    return JournalEntry(
         state(ref=ref, at=at), None, None, at, RequestRecord(at, 200 if fault is None else None, 12.5, "req-1", fault)
     )
 
@@ -152,72 +159,72 @@ def asked(at, ref=A, fault=None):
 def test_every_ask_is_kept_and_the_last_come_first(opened):
     journal = opened()
     journal.record([asked(NOW), asked(NOW + 1, fault=FaultKind.TIMEOUT), asked(NOW + 2, ref=Ref("heygen", "b"))])
-    assert journal.asks(A, 10) == (
+    assert journal.requests(A, 10) == (
         RequestRecord(NOW + 1, None, 12.5, "req-1", FaultKind.TIMEOUT),
         RequestRecord(NOW, 200, 12.5, "req-1", None),
     )
-    assert journal.asks(A, 1) == journal.asks(A, 10)[:1]
+    assert journal.requests(A, 1) == journal.requests(A, 10)[:1]
 
 
 def test_the_ask_of_a_process_that_knows_less_is_kept_though_its_state_is_not(opened):
     first, second = opened(), opened()
     first.record([asked(NOW)])
-    second.news()
+    second.external_changes()
     first.record([asked(NOW + 60)])
     second.record([asked(NOW + 30)])
-    assert [each.ended_at for each in first.asks(A, 10)] == [NOW + 30, NOW + 60, NOW]
+    assert [each.ended_at for each in first.requests(A, 10)] == [NOW + 30, NOW + 60, NOW]
     assert first.states()[A].checked_at == NOW + 60
 
 
 def test_what_is_older_than_ninety_days_goes_in_steps_and_the_states_stay(opened, path):
     journal = opened()
     link = Link(LinkKind.VIDEO, "https://cdn.test/1", NOW, NOW + WEEK, expiry_is_exact=False)
-    old = Entry(
+    old = JournalEntry(
         state(links=(link,)), change(Phase.NEW, Phase.RUNNING), b"body", NOW, RequestRecord(NOW, 200, 1.0, None, None)
     )
-    young = NOW + KEPT
-    journal.record([old, *(asked(NOW + 1) for _ in range(STEP + 9)), asked(young, ref=Ref("heygen", "b"))])
+    young = NOW + RETENTION
+    journal.record([old, *(asked(NOW + 1) for _ in range(PRUNE_STEP + 9)), asked(young, ref=Ref("heygen", "b"))])
     counts = [journal.prune(young + 60) for _ in range(3)]
-    assert counts[0] > STEP
+    assert counts[0] > PRUNE_STEP
     assert counts[1] == 10
     assert counts[2] == 0
     assert journal.states().keys() == {A, Ref("heygen", "b")}
-    assert (journal.body(A), journal.changes([A])[A], journal.asks(A, 10)) == (None, (), ())
-    assert len(journal.asks(Ref("heygen", "b"), 10)) == 1
+    assert (journal.last_body(A), journal.phase_changes([A])[A], journal.requests(A, 10)) == (None, (), ())
+    assert len(journal.requests(Ref("heygen", "b"), 10)) == 1
 
 
 def test_too_many_asks_go_however_young(opened, monkeypatch):
-    monkeypatch.setattr("tui.storage.journal.journal.ASKS_MOST", 100)
+    monkeypatch.setattr("tui.storage.journal.journal.MAX_REQUESTS", 100)
     journal = opened()
     journal.record([asked(NOW + number) for number in range(250)])
     journal.prune(NOW)
-    assert [each.ended_at for each in journal.asks(A, 1000)] == [NOW + number for number in range(249, 149, -1)]
+    assert [each.ended_at for each in journal.requests(A, 1000)] == [NOW + number for number in range(249, 149, -1)]
 
 
 def test_a_job_that_no_watchlist_has_held_for_ninety_days_goes_with_its_state(opened):
     journal = opened()
     b, never = Ref("heygen", "b"), Ref("heygen", "never-listed")
-    journal.record([Entry(state(ref=ref)) for ref in (A, b, never)])
-    journal.listed([A, b], NOW)
-    journal.listed([b], NOW + WEEK)
-    journal.prune(NOW + KEPT)
+    journal.record([JournalEntry(state(ref=ref)) for ref in (A, b, never)])
+    journal.mark_listed([A, b], NOW)
+    journal.mark_listed([b], NOW + WEEK)
+    journal.prune(NOW + RETENTION)
     assert journal.states().keys() == {A, b, never}
-    journal.prune(NOW + KEPT + 1)
+    journal.prune(NOW + RETENTION + 1)
     assert journal.states().keys() == {b, never}
-    journal.prune(NOW + KEPT + WEEK + 1)
+    journal.prune(NOW + RETENTION + WEEK + 1)
     assert journal.states().keys() == {never}
 
 
 def test_a_journal_of_the_first_layout_is_taken_further_with_all_it_holds(opened, path):
     first = sqlite3.connect(path, isolation_level=None)
-    first.executescript(LAYOUTS[0])
+    first.executescript(MIGRATIONS[0])
     first.execute("INSERT INTO job VALUES (?,?,?,?,?,1,1,NULL,NULL)", (*A, "running", json.encode(state()), NOW))
     first.execute("PRAGMA user_version=1")
     first.close()
     journal = opened()
     assert journal.states() == {A: state()}
     journal.record([asked(NOW)])
-    assert len(journal.asks(A, 10)) == 1
+    assert len(journal.requests(A, 10)) == 1
 
 
 def test_neither_keys_nor_signed_queries_have_a_place_among_the_asks(opened, path):
@@ -234,28 +241,30 @@ def test_a_batch_is_whole_or_not_at_all(opened, path):
     held.execute("CREATE TRIGGER no BEFORE INSERT ON job WHEN new.id = 'b' BEGIN SELECT raise(ABORT, 'no'); END")
     held.close()
     with pytest.raises(JournalError, match="could not be written: no"):
-        journal.record([Entry(state(), change(Phase.NEW, Phase.RUNNING)), Entry(state(ref=Ref("heygen", "b")))])
+        journal.record(
+            [JournalEntry(state(), change(Phase.NEW, Phase.RUNNING)), JournalEntry(state(ref=Ref("heygen", "b")))]
+        )
     assert journal.states() == {}
-    assert journal.changes([A])[A] == ()
-    journal.record([Entry(state())])
+    assert journal.phase_changes([A])[A] == ()
+    journal.record([JournalEntry(state())])
     assert journal.states().keys() == {A}
 
 
 def test_a_file_of_its_own_is_private(opened, path):
     journal = opened()
-    journal.record([Entry(state())])
+    journal.record([JournalEntry(state())])
     assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
 
 
 def test_a_newer_layout_is_refused_with_the_way_out_and_left_alone(opened, path):
     with closing(Journal(path)) as journal:
-        journal.record([Entry(state())])
+        journal.record([JournalEntry(state())])
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA user_version=99")
     other.execute("PRAGMA journal_mode=DELETE")
     other.close()
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"newer babeltop \(layout 99.*Update babeltop"):
+    with pytest.raises(JournalError, match=r"newer babeltop \(schema 99.*Update babeltop"):
         Journal(path)
     assert path.read_bytes() == before
     other = sqlite3.connect(path)
@@ -274,7 +283,7 @@ DAMAGED = {"no database": b"this is no database, " * 500, "only a head": b"SQLit
 def test_a_damaged_file_is_set_aside_whole_and_a_new_one_begun(path, opened, content):
     path.write_bytes(content)
     journal = opened()
-    journal.record([Entry(state())])
+    journal.record([JournalEntry(state())])
     assert [aside.read_bytes() for aside in asides(path)] == [content]
     (notice,) = journal.notices
     assert "was damaged" in notice
@@ -296,7 +305,7 @@ def test_of_many_that_find_the_damage_one_sets_the_file_aside(path):
 
     def one(number):
         journal = Journal(path)
-        journal.record([Entry(state(ref=Ref("heygen", str(number))))])
+        journal.record([JournalEntry(state(ref=Ref("heygen", str(number))))])
         journal.close()
         return len(journal.notices)
 
@@ -310,19 +319,19 @@ def test_of_many_that_find_the_damage_one_sets_the_file_aside(path):
 
 def test_a_file_that_is_moved_away_while_it_is_open_is_begun_anew(path, opened):
     journal = opened()
-    journal.record([Entry(state())])
+    journal.record([JournalEntry(state())])
     path.rename(path.with_name("kept"))
     b = Ref("heygen", "b")
-    journal.record([Entry(state(ref=b))])
+    journal.record([JournalEntry(state(ref=b))])
     assert journal.states().keys() == opened().states().keys() == {b}
     other = opened()
-    other.record([Entry(state(at=NOW + 9))])
-    assert journal.news().keys() == {A}
+    other.record([JournalEntry(state(at=NOW + 9))])
+    assert journal.external_changes().keys() == {A}
 
 
 def test_damage_found_while_reading_is_told_once_and_set_aside(path):
     journal = Journal(path)
-    journal.record([Entry(state(ref=Ref("heygen", str(number)))) for number in range(2000)])
+    journal.record([JournalEntry(state(ref=Ref("heygen", str(number)))) for number in range(2000)])
     journal.close()
     content = path.read_bytes()
     whole = len(content) * 3 // 4
@@ -331,7 +340,7 @@ def test_damage_found_while_reading_is_told_once_and_set_aside(path):
     with pytest.raises(JournalError, match=r"could not be read.*a new one has begun"):
         journal.states()
     assert journal.states() == {}
-    journal.record([Entry(state())])
+    journal.record([JournalEntry(state())])
     assert journal.states().keys() == {A}
     assert len(asides(path)) == 1
     journal.close()
@@ -344,12 +353,12 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 
 def test_a_row_of_another_layout_is_left_out_and_written_anew(opened, path):
     journal = opened()
-    journal.record([Entry(state()), Entry(state(ref=Ref("heygen", "b")))])
+    journal.record([JournalEntry(state()), JournalEntry(state(ref=Ref("heygen", "b")))])
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("UPDATE job SET state='{\"phase\": 7}' WHERE id='a'")
     other.close()
     assert journal.states().keys() == {Ref("heygen", "b")}
-    journal.record([Entry(state())])
+    journal.record([JournalEntry(state())])
     assert A in journal.states()
 
 
@@ -358,24 +367,24 @@ def test_a_journal_that_another_program_holds_is_told_while_it_holds_it(opened, 
     held = sqlite3.connect(path, isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
     with pytest.raises(JournalError, match="Another program holds it"):
-        journal.record([Entry(state())])
-    assert BUSY < 1
+        journal.record([JournalEntry(state())])
+    assert BUSY_TIMEOUT < 1
     assert journal.states() == {}
     held.close()
 
 
 def test_what_the_screen_remembers_comes_back(opened):
-    opened().remember({"sort": "link", "view": ["all", 1]})
+    opened().save_ui_state({"sort": "link", "view": ["all", 1]})
     journal = opened()
-    journal.remember({"sort": "age"})
-    assert journal.remembered("sort", "view", "never") == {"sort": b'"age"', "view": b'["all",1]'}
-    assert journal.remembered("view") == {"view": b'["all",1]'}
+    journal.save_ui_state({"sort": "age"})
+    assert journal.load_ui_state("sort", "view", "never") == {"sort": b'"age"', "view": b'["all",1]'}
+    assert journal.load_ui_state("view") == {"view": b'["all",1]'}
 
 
 def test_many_may_open_a_new_file_at_the_same_moment(path):
     def one(number):
         journal = Journal(path)
-        journal.record([Entry(state(ref=Ref("heygen", str(number))))])
+        journal.record([JournalEntry(state(ref=Ref("heygen", str(number))))])
         found = journal.states()
         journal.close()
         return len(found)
@@ -398,7 +407,9 @@ def test_ten_thousand_states_are_written_and_read_as_one(opened):
         expiry_is_exact=True,
     )
     entries = [
-        Entry(state(ref=Ref("heygen", f"{number:032x}"), report=report, links=(link,), next_poll_reason="steady"))
+        JournalEntry(
+            state(ref=Ref("heygen", f"{number:032x}"), report=report, links=(link,), next_poll_reason="steady")
+        )
         for number in range(10_000)
     ]
     journal.record(entries)

@@ -10,7 +10,7 @@ import signal, sys
 from pathlib import Path
 from tui.storage.locks.poller_lease import Lease
 lease = Lease(Path(sys.argv[1]), Path(sys.argv[2]))
-assert lease.take()
+assert lease.acquire()
 print("held", flush=True)
 signal.pause()
 """
@@ -22,21 +22,21 @@ def test_one_at_a_time_has_the_lease_of_a_watchlist_by_whatever_path(tmp_path):
     first = Lease(tmp_path / "state", tmp_path / "real.toml")
     second = Lease(tmp_path / "state", tmp_path / "link.toml")
     other = Lease(tmp_path / "state", tmp_path / "other.toml")
-    assert (first.take(), second.take(), other.take()) == (True, False, True)
-    assert first.take(), "it is ours already"
+    assert (first.acquire(), second.acquire(), other.acquire()) == (True, False, True)
+    assert first.acquire(), "it is ours already"
     first.release()
-    assert second.take()
+    assert second.acquire()
     for lease in (first, second, other):
         lease.release()
 
 
 def test_asking_whether_it_is_free_does_not_keep_it(tmp_path):
     first, second = Lease(tmp_path, tmp_path / "w"), Lease(tmp_path, tmp_path / "w")
-    assert first.free()
-    assert second.take()
-    assert not first.free()
-    assert second.free()
-    assert second.held
+    assert first.is_free()
+    assert second.acquire()
+    assert not first.is_free()
+    assert second.is_free()
+    assert second.is_held
     second.release()
 
 
@@ -45,29 +45,29 @@ def test_the_lease_of_a_process_that_is_killed_is_free_at_once(tmp_path):
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "state"), str(tmp_path / "w")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
-        assert not lease.take()
+        assert not lease.acquire()
         holder.kill()
         holder.wait()
-    assert lease.take()
+    assert lease.acquire()
     lease.release()
 
 
 def test_the_folder_and_the_lock_are_private(tmp_path):
     lease = Lease(tmp_path / "state", tmp_path / "w")
-    lease.take()
+    lease.acquire()
     assert [oct(path.stat().st_mode & 0o777) for path in (lease.path.parent, lease.path)] == ["0o700", "0o600"]
     lease.release()
 
 
 def test_beats_are_counted_so_that_no_clock_is_needed_to_hear_them(tmp_path):
     first, second = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
-    assert second.heartbeats.last("w") is None
-    first.heartbeats.beat("w", 7, b"[]")
-    heard = second.heartbeats.last("w")
-    assert second.heartbeats.last("w") == heard == (7, 1, b"[]")
-    first.heartbeats.beat("w", 7, b"[]")
-    assert second.heartbeats.last("w") != heard
-    assert second.heartbeats.last("another") is None
+    assert second.heartbeats.latest("w") is None
+    first.heartbeats.record("w", 7, b"[]")
+    heard = second.heartbeats.latest("w")
+    assert second.heartbeats.latest("w") == heard == (7, 1, b"[]")
+    first.heartbeats.record("w", 7, b"[]")
+    assert second.heartbeats.latest("w") != heard
+    assert second.heartbeats.latest("another") is None
     first.close()
     second.close()
 

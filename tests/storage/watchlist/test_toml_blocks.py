@@ -2,7 +2,16 @@ import tomllib
 
 import pytest
 
-from tui.storage.watchlist.toml_blocks import BOM, Edit, blocks, edited, first_mention, line_at, line_end, statements
+from tui.storage.watchlist.toml_blocks import (
+    BOM,
+    TextEdit,
+    apply_edits,
+    blocks,
+    first_mention,
+    line_at,
+    line_end,
+    statements,
+)
 
 TRICKY = r'''
 top = 1  # [[job]]
@@ -55,10 +64,10 @@ def test_blocks_are_found_where_tomllib_finds_tables(ending: str, mark: str) -> 
 
 def test_every_value_is_cut_out_whole() -> None:
     for statement in statements(TRICKY):
-        start, end = statement.value
-        if not statement.head:
+        start, end = statement.value_span
+        if not statement.bracket:
             tomllib.loads(f"v = {TRICKY[start:end]}")
-    values = {s.path[-1]: TRICKY[slice(*s.value)] for s in statements(TRICKY) if not s.head}
+    values = {s.path[-1]: TRICKY[slice(*s.value_span)] for s in statements(TRICKY) if not s.bracket}
     assert values["top"] == "1"
     assert values["date"] == "1979-05-27 07:32:00Z"
     assert values["path"] == "'C:\\'"
@@ -83,8 +92,11 @@ def test_a_mention_is_a_header_or_a_key_of_the_top() -> None:
 
 
 def test_insertions_at_one_place_come_in_their_order() -> None:
-    assert edited("abc", [Edit(3, 3, "!"), Edit(1, 2, "B"), Edit(1, 1, "-"), Edit(3, 3, "?")]) == "a-Bc!?"
-    assert edited("abc", []) == "abc"
+    assert (
+        apply_edits("abc", [TextEdit(3, 3, "!"), TextEdit(1, 2, "B"), TextEdit(1, 1, "-"), TextEdit(3, 3, "?")])
+        == "a-Bc!?"
+    )
+    assert apply_edits("abc", []) == "abc"
 
 
 @pytest.mark.parametrize(

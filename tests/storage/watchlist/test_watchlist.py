@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.unprivileged_user import somebody
+from tests.support.unprivileged_user import unprivileged
 from tests.support.waiting import DEADLINE
-from tests.support.watchlist_writers import meant
+from tests.support.watchlist_writers import expected_jobs
 from tui.domain.models import Job, Ref
-from tui.storage.watchlist.editor import apply
-from tui.storage.watchlist.file import Add, Remove, Removed, Restore, Set, WatchlistError, WatchlistFile, parse
+from tui.storage.watchlist.editor import apply_to_text
+from tui.storage.watchlist.file import Add, Remove, RemovedBlock, Restore, Set, WatchlistError, WatchlistFile, parse
 
 A, B, C = Ref("heygen", "a"), Ref("camb", "b"), Ref("flixu", "c")
 GOLDEN = """\
@@ -160,12 +160,12 @@ def test_adding_appends_a_block_and_touches_nothing_else() -> None:
         added=1795292040.9,
         muted=True,
     )
-    text, outcome = apply(GOLDEN, Add((job, job, Job(account=C.account, id=C.id, label="later"))))
+    text, outcome = apply_to_text(GOLDEN, Add((job, job, Job(account=C.account, id=C.id, label="later"))))
     assert text == GOLDEN + (
         '\n[[job]]\naccount = "heygen"\nid = "new"\nkind = "dub"\nlabel = "Say \\"hi\\"\\n\\u007f"\n'
         'tags = ["a", "b,\\n]"]\nadded = 2026-11-21T20:14:00Z\nmuted = true\n'
     )
-    assert (outcome.added, outcome.already) == ((job.ref,), (job.ref, C))
+    assert (outcome.added, outcome.unchanged) == ((job.ref,), (job.ref, C))
 
 
 @pytest.mark.parametrize(
@@ -174,25 +174,25 @@ def test_adding_appends_a_block_and_touches_nothing_else() -> None:
 )
 def test_a_blank_line_stands_before_what_is_added(before: str, gap: str) -> None:
     end = "\r\n" if "\r" in before else "\n"
-    text, _ = apply(before, Add((Job(account="x", id="1"), Job(account="x", id="2"))))
+    text, _ = apply_to_text(before, Add((Job(account="x", id="1"), Job(account="x", id="2"))))
     block = '[[job]]|account = "x"|id = "1"||[[job]]|account = "x"|id = "2"|'.replace("|", end)
     assert text == before + gap + block
 
 
 def test_a_job_that_is_none_is_not_added() -> None:
     with pytest.raises(WatchlistError, match=r"'x:a/b' cannot be added: id: an id holds no '/'"):
-        apply("", Add((Job(account="x", id="a/b"),)))
+        apply_to_text("", Add((Job(account="x", id="a/b"),)))
     with pytest.raises(WatchlistError, match="account: it is empty"):
-        apply("", Add((Job(account="", id="a"),)))
+        apply_to_text("", Add((Job(account="", id="a"),)))
 
 
 def test_removing_takes_one_block_and_no_comment_around_it() -> None:
-    text, outcome = apply(GOLDEN, Remove((A,)))
+    text, outcome = apply_to_text(GOLDEN, Remove((A,)))
     assert diff(GOLDEN, text) == ["-" + line for line in GOLDEN.splitlines()[4:17]]
     assert outcome.removed == (A,)
-    text, _ = apply(GOLDEN, Remove((B,)))
+    text, _ = apply_to_text(GOLDEN, Remove((B,)))
     assert diff(GOLDEN, text) == ["-" + line for line in GOLDEN.splitlines()[19:26]]
-    text, _ = apply(GOLDEN, Remove((C,)))
+    text, _ = apply_to_text(GOLDEN, Remove((C,)))
     assert text.endswith("# last of all\n# the end\n")
 
 
@@ -203,46 +203,57 @@ PLAIN = '[[job]]\naccount = "x"\nid = "%s"\n'
 @pytest.mark.parametrize("last", ["\n", "", "\n\n\n"])
 def test_blank_lines_do_not_pile_up_where_blocks_were(gone: str, last: str) -> None:
     text = "\n".join(PLAIN % number for number in "123").rstrip() + last
-    left, outcome = apply(text, Remove(tuple(Ref("x", number) for number in gone)))
+    left, outcome = apply_to_text(text, Remove(tuple(Ref("x", number) for number in gone)))
     assert left.rstrip() == "\n".join(PLAIN % number for number in "123" if number not in gone).rstrip()
     assert not left.startswith("\n") or gone == "123"
     assert "\n\n\n" not in left.rstrip()
     assert left.endswith(("\n", last)) or not left
-    assert apply(left, Restore(outcome.cut))[0] == text
+    assert apply_to_text(left, Restore(outcome.removed_blocks))[0] == text
 
 
 def test_removing_takes_every_block_of_a_job_that_stands_twice() -> None:
     text = "\n".join([PLAIN % "1", "# again", PLAIN % "2", PLAIN % "1", PLAIN % "3"])
-    left, outcome = apply(text, Remove((Ref("x", "1"), Ref("x", "9"))))
+    left, outcome = apply_to_text(text, Remove((Ref("x", "1"), Ref("x", "9"))))
     assert [job.id for job in parse(left).jobs] == ["2", "3"]
-    assert (outcome.removed, outcome.absent) == ((Ref("x", "1"),), (Ref("x", "9"),))
-    assert apply(left, Restore(outcome.cut))[0] == text
+    assert (outcome.removed, outcome.not_found) == ((Ref("x", "1"),), (Ref("x", "9"),))
+    assert apply_to_text(left, Restore(outcome.removed_blocks))[0] == text
 
 
 def test_what_is_put_back_finds_its_place_in_a_list_that_changed() -> None:
     text = "version = 1\n\n" + "\n".join(PLAIN % number for number in "123")
-    left, outcome = apply(text, Remove((Ref("x", "2"),)))
-    grown, _ = apply(left, Add((Job(account="x", id="4"),)))
-    assert [job.id for job in parse(apply(grown, Restore(outcome.cut))[0]).jobs] == ["1", "2", "3", "4"]
-    headless, _ = apply(grown, Remove((Ref("x", "1"),)))
-    assert [job.id for job in parse(apply(headless, Restore(outcome.cut))[0]).jobs] == ["3", "4", "2"]
-    again, _ = apply(left, Add((Job(account="x", id="2", label="mine"),)))
-    same, put_back = apply(again, Restore(outcome.cut))
-    assert (same, put_back.already) == (again, (Ref("x", "2"),))
+    left, outcome = apply_to_text(text, Remove((Ref("x", "2"),)))
+    grown, _ = apply_to_text(left, Add((Job(account="x", id="4"),)))
+    assert [job.id for job in parse(apply_to_text(grown, Restore(outcome.removed_blocks))[0]).jobs] == [
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
+    headless, _ = apply_to_text(grown, Remove((Ref("x", "1"),)))
+    assert [job.id for job in parse(apply_to_text(headless, Restore(outcome.removed_blocks))[0]).jobs] == [
+        "3",
+        "4",
+        "2",
+    ]
+    again, _ = apply_to_text(left, Add((Job(account="x", id="2", label="mine"),)))
+    same, put_back = apply_to_text(again, Restore(outcome.removed_blocks))
+    assert (same, put_back.unchanged) == (again, (Ref("x", "2"),))
 
 
 def test_what_is_put_back_stands_in_no_other_table() -> None:
-    left, outcome = apply(PLAIN % "1" + "# behind\n", Remove((Ref("x", "1"),)))
+    left, outcome = apply_to_text(PLAIN % "1" + "# behind\n", Remove((Ref("x", "1"),)))
     edited = "version = 1\n[other]\ny = [\n1]\n# behind\n[more]\n" + left
-    text, _ = apply(edited, Restore(outcome.cut))
+    text, _ = apply_to_text(edited, Restore(outcome.removed_blocks))
     assert text == "version = 1\n" + PLAIN % "1" + "[other]\ny = [\n1]\n# behind\n[more]\n" + left
-    text, _ = apply("no_line_end = 1", Restore((Removed(B, '[[job]]\naccount = "camb"\nid = "b"', None, 0),)))
+    text, _ = apply_to_text(
+        "no_line_end = 1", Restore((RemovedBlock(B, '[[job]]\naccount = "camb"\nid = "b"', None, 0),))
+    )
     assert parse(text).jobs == (Job(account="camb", id="b"),)
 
 
 def test_setting_touches_the_lines_of_its_keys_alone() -> None:
     changes = {"label": "Summer", "tags": (), "note": "n\n", "keep_link": True, "muted": False}
-    text, outcome = apply(GOLDEN, Set((A, B, Ref("x", "9")), changes))
+    text, outcome = apply_to_text(GOLDEN, Set((A, B, Ref("x", "9")), changes))
     assert diff(GOLDEN, text) == [
         '-label = "Spring"   # not ours to name',
         '+label = "Summer"   # not ours to name',
@@ -263,14 +274,17 @@ def test_setting_touches_the_lines_of_its_keys_alone() -> None:
     first, second, _ = parse(text).jobs
     assert (first.label, first.tags, first.note, first.keep_link) == ("Summer", (), "n\n", True)
     assert (second.label, second.note, second.keep_link) == ("Summer", "n\n", True)
-    assert (outcome.changed, outcome.absent) == ((A, B), (Ref("x", "9"),))
+    assert (outcome.changed, outcome.not_found) == ((A, B), (Ref("x", "9"),))
 
 
 def test_a_new_key_stands_behind_the_last_with_its_margin() -> None:
     text = '  [[job]]\r\n\taccount = "camb"\r\n\tid = "b" # it'
-    assert apply(text, Set((B,), {"archived": True}))[0] == text + "\r\n\tarchived = true"
+    assert apply_to_text(text, Set((B,), {"archived": True}))[0] == text + "\r\n\tarchived = true"
     with_last = text + '\r\n\tlabel = "x"\r\n\t[job.sub]\r\n'
-    assert apply(with_last, Set((B,), {"label": "", "note": "n"}))[0] == text + '\r\n\tnote = "n"\r\n\t[job.sub]\r\n'
+    assert (
+        apply_to_text(with_last, Set((B,), {"label": "", "note": "n"}))[0]
+        == text + '\r\n\tnote = "n"\r\n\t[job.sub]\r\n'
+    )
 
 
 def test_what_is_so_already_changes_no_character() -> None:
@@ -285,8 +299,8 @@ def test_what_is_so_already_changes_no_character() -> None:
         Restore(()),
     )
     for operation in operations:
-        assert apply(text, operation)[0] == text
-    assert apply(text, Set((A, C), {"muted": False}))[1].already == (A, C)
+        assert apply_to_text(text, operation)[0] == text
+    assert apply_to_text(text, Set((A, C), {"muted": False}))[1].unchanged == (A, C)
 
 
 @pytest.mark.parametrize("changes", [{"id": "x"}, {"added": 1.0}, {"colour": "red"}])
@@ -313,13 +327,13 @@ def test_other_types_cannot_be_set(changes: dict[str, object]) -> None:
 )
 def test_what_cannot_be_said_by_one_block_is_refused_with_the_line(text: str, operation: Add, line: int) -> None:
     with pytest.raises(WatchlistError, match="nothing was written") as caught:
-        apply(text, operation)
+        apply_to_text(text, operation)
     assert caught.value.line == line
 
 
 def test_a_text_with_nan_can_be_changed() -> None:
     text = "x = [nan, {y = -nan}]\n" + PLAIN % "1"
-    assert apply(text, Set((Ref("x", "1"),), {"label": "l"}))[0] == text + 'label = "l"\n'
+    assert apply_to_text(text, Set((Ref("x", "1"),), {"label": "l"}))[0] == text + 'label = "l"\n'
 
 
 # The file
@@ -339,7 +353,7 @@ def test_nothing_happens_before_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_a_new_file_and_its_folder_are_the_operators_alone(tmp_path: Path) -> None:
     path = tmp_path / "new" / "watchlist.toml"
-    reading, outcome = WatchlistFile(path).change(Add((Job(account="x", id="1"),)))
+    reading, outcome = WatchlistFile(path).edit(Add((Job(account="x", id="1"),)))
     assert path.read_text() == PLAIN % "1"
     assert (reading, outcome.added) == (parse(PLAIN % "1"), (Ref("x", "1"),))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -353,7 +367,7 @@ def test_the_mode_and_every_byte_outside_the_block_stay(path: Path, mode: int) -
     path.write_bytes(b"\xef\xbb\xbf" + GOLDEN.replace("\n", "\r\n").encode())
     path.chmod(mode)
     before = path.read_bytes()
-    WatchlistFile(path).change(Set((A,), {"label": "Été"}))
+    WatchlistFile(path).edit(Set((A,), {"label": "Été"}))
     assert path.read_bytes() == before.replace(b"Spring", "Été".encode())
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
@@ -362,15 +376,15 @@ def test_a_change_shows_in_the_stamp_and_no_change_does_not(path: Path) -> None:
     path.write_text(GOLDEN)
     file = WatchlistFile(path)
     before = file.stamp()
-    file.change(Add((Job(account="camb", id="b"),)))
-    file.change(Remove((Ref("x", "9"),)))
+    file.edit(Add((Job(account="camb", id="b"),)))
+    file.edit(Remove((Ref("x", "9"),)))
     assert file.stamp() == before
-    file.change(Set((B,), {"label": "x"}))
+    file.edit(Set((B,), {"label": "x"}))
     assert file.stamp() != before
 
 
 def test_no_change_makes_no_file(path: Path) -> None:
-    WatchlistFile(path).change(Remove((A,)))
+    WatchlistFile(path).edit(Remove((A,)))
     assert not path.exists()
 
 
@@ -382,7 +396,7 @@ def test_a_symlink_stays_one_and_the_lock_is_beside_the_real_file(tmp_path: Path
     link.symlink_to(Path("..") / "shared" / "jobs.toml")
     if there:
         real.write_text(GOLDEN)
-    WatchlistFile(link).change(Add((Job(account="x", id="1"),)))
+    WatchlistFile(link).edit(Add((Job(account="x", id="1"),)))
     assert link.is_symlink()
     assert parse(real.read_text()).jobs[-1].id == "1"
     assert {each.name for each in real.parent.iterdir()} == {"jobs.toml", ".jobs.toml.lock"}
@@ -393,7 +407,7 @@ def test_a_broken_file_is_named_and_never_overwritten(path: Path) -> None:
     path.write_text("[[job]]\nid = \n")
     file = WatchlistFile(path)
     stamp = file.stamp()
-    for call in (file.read, lambda: file.change(Add((Job(account="x", id="1"),)))):
+    for call in (file.read, lambda: file.edit(Add((Job(account="x", id="1"),)))):
         with pytest.raises(WatchlistError) as caught:
             call()
         assert str(caught.value) == f"{path}, line 2, column 6: Invalid value: correct it in an editor"
@@ -409,7 +423,7 @@ def test_bytes_that_are_no_utf8_are_named_with_their_line(path: Path) -> None:
 
 def test_text_that_utf8_cannot_hold_is_refused(path: Path) -> None:
     with pytest.raises(WatchlistError, match="no text that UTF-8 can hold"):
-        WatchlistFile(path).change(Add((Job(account="x", id="1", label="\udcff"),)))
+        WatchlistFile(path).edit(Add((Job(account="x", id="1", label="\udcff"),)))
     assert [each.name for each in path.parent.iterdir()] == [".watchlist.toml.lock"]
 
 
@@ -420,7 +434,7 @@ def test_the_systems_reason_is_told(tmp_path: Path) -> None:
         folder.read()
     (tmp_path / "file").write_text("")
     with pytest.raises(WatchlistError, match="File exists"):
-        WatchlistFile(tmp_path / "file" / "watchlist.toml").change(add)
+        WatchlistFile(tmp_path / "file" / "watchlist.toml").edit(add)
     with pytest.raises(WatchlistError, match="Not a directory"):
         WatchlistFile(tmp_path / "file" / "watchlist.toml").stamp()
     (tmp_path / "loop").symlink_to("loop")
@@ -429,7 +443,7 @@ def test_the_systems_reason_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_and_a_folder_that_may_not_be_written_are_left_alone(path: Path) -> None:
-    with somebody(path.parent):
+    with unprivileged(path.parent):
         left_alone(path)
 
 
@@ -438,12 +452,12 @@ def left_alone(path: Path) -> None:
     path.write_text(GOLDEN)
     path.chmod(0o400)
     with pytest.raises(WatchlistError, match="Permission denied"):
-        file.change(add)
+        file.edit(add)
     path.chmod(0o600)
     path.parent.chmod(0o500)
     try:
         with pytest.raises(WatchlistError, match="Permission denied"):
-            file.change(add)
+            file.edit(add)
         assert file.read() == parse(GOLDEN)
     finally:
         path.parent.chmod(0o700)
@@ -455,8 +469,8 @@ def test_a_held_lock_is_waited_for_and_then_told(path: Path) -> None:
     add = Add((Job(account="x", id="1"),))
     with FileLock(path.with_name(".watchlist.toml.lock"), thread_local=False):
         with pytest.raises(WatchlistError, match=r"another babeltop.* has held .*\.watchlist\.toml\.lock for 0.2 s"):
-            WatchlistFile(path, patience=0.2).change(add)
-        waits = ThreadPoolExecutor(1).submit(WatchlistFile(path, patience=DEADLINE).change, add)
+            WatchlistFile(path, lock_timeout=0.2).edit(add)
+        waits = ThreadPoolExecutor(1).submit(WatchlistFile(path, lock_timeout=DEADLINE).edit, add)
     waits.result()
     assert "1" in path.read_text()
 
@@ -466,7 +480,7 @@ def test_threads_of_one_process_exclude_each_other(path: Path) -> None:
 
     def add(account: str) -> None:
         for number in range(10):
-            file.change(Add((Job(account=account, id=str(number)),)))
+            file.edit(Add((Job(account=account, id=str(number)),)))
 
     threads = [threading.Thread(target=add, args=(account,)) for account in "abcd"]
     for thread in threads:
@@ -508,11 +522,11 @@ class Editor:
 def test_an_editor_that_saves_meanwhile_is_not_overwritten(path: Path) -> None:
     path.write_text(GOLDEN + "".join(f'[[job]]\naccount = "many"\nid = "{number}"\n' for number in range(4000)))
     with Editor(path, saves=1):  # at 5 ms, while the change of so many jobs is under way
-        WatchlistFile(path).change(Set((A,), {"label": "Summer"}))
+        WatchlistFile(path).edit(Set((A,), {"label": "Summer"}))
     assert "Summer" in path.read_text()
     assert path.read_text().endswith("# saved 0\n")
     with Editor(path, saves=10**6), pytest.raises(WatchlistError, match="keeps writing it"):
-        WatchlistFile(path).change(Set((A,), {"label": "Autumn"}))
+        WatchlistFile(path).edit(Set((A,), {"label": "Autumn"}))
     assert "Autumn" not in path.read_text()
     assert {each.name for each in path.parent.iterdir()} == {path.name, ".watchlist.toml.lock"}
 
@@ -531,7 +545,7 @@ def run(path: Path, story: str) -> None:
 
 def test_two_processes_that_add_at_once_lose_nothing(path: Path) -> None:
     path.write_text("# mine\n")
-    run(path, "at_once")
+    run(path, "add_concurrently")
     refs = {job.ref for job in WatchlistFile(path).read().jobs}
     assert refs == {Ref(account, str(number)) for account in "ab" for number in range(200)}
     assert path.read_text().startswith("# mine\n\n[[job]]")
@@ -539,16 +553,16 @@ def test_two_processes_that_add_at_once_lose_nothing(path: Path) -> None:
 
 def test_eight_processes_that_add_remove_restore_and_edit_do_not_meet(path: Path) -> None:
     path.write_text(GOLDEN)
-    run(path, "mixed")
+    run(path, "edit_concurrently")
     jobs = WatchlistFile(path).read().jobs
     assert jobs[:3] == parse(GOLDEN).jobs
-    assert {(job.ref, job.label, job.tags) for job in jobs[3:]} == meant()
+    assert {(job.ref, job.label, job.tags) for job in jobs[3:]} == expected_jobs()
     assert path.read_text().startswith(GOLDEN)
 
 
 def test_what_a_dead_writer_left_is_tidied_up_by_the_next_one(path: Path) -> None:
     path.with_name(".watchlist.toml.tmp").write_text("half a fi")
-    WatchlistFile(path).change(Add((Job(account="last", id="1"),)))
+    WatchlistFile(path).edit(Add((Job(account="last", id="1"),)))
     assert WatchlistFile(path).read().jobs[-1].ref == Ref("last", "1")
     assert {each.name for each in path.parent.iterdir()} == {path.name, ".watchlist.toml.lock"}
 

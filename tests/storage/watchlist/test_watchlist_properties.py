@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tui.domain.ids import invalid_reason
 from tui.domain.models import Job, Ref
-from tui.storage.watchlist.editor import apply
-from tui.storage.watchlist.file import Add, Operation, Outcome, Remove, Restore, Set, parse
+from tui.storage.watchlist.editor import apply_to_text
+from tui.storage.watchlist.file import Add, EditResult, Operation, Remove, Restore, Set, parse
 
 NASTY = [
     "[[job]]",
@@ -159,7 +159,7 @@ def test_a_list_says_what_tomllib_says_of_it(document: Document) -> None:
 @PROFILE
 @given(DOCUMENTS, st.lists(JOBS, max_size=4))
 def test_adding_keeps_the_text_and_gives_back_the_jobs(document: Document, jobs: list[Job]) -> None:
-    text, outcome = apply(document.text, Add(tuple(jobs)))
+    text, outcome = apply_to_text(document.text, Add(tuple(jobs)))
     assert text.startswith(document.text)
     before = parse(document.text).jobs
     known = {job.ref for job in before}
@@ -174,12 +174,15 @@ def test_adding_keeps_the_text_and_gives_back_the_jobs(document: Document, jobs:
 def test_removing_keeps_every_other_line_and_putting_back_every_byte(document: Document, data: st.DataObject) -> None:
     there = [ref for ref, _ in document.blocks]
     refs = tuple(data.draw(st.lists(st.sampled_from(there) | REFS if there else REFS, max_size=4)))
-    text, outcome = apply(document.text, Remove(refs))
+    text, outcome = apply_to_text(document.text, Remove(refs))
     assert tables(text) == [table for table in tables(document.text) if ref_of(table) not in refs]
     assert survives(parts_of(document, refs), text)
-    assert apply(text, Restore(outcome.cut))[0] == document.text
-    halfway, second = apply(text, Remove(tuple(there[:1])))
-    assert apply(apply(halfway, Restore(second.cut))[0], Restore(outcome.cut))[0] == document.text
+    assert apply_to_text(text, Restore(outcome.removed_blocks))[0] == document.text
+    halfway, second = apply_to_text(text, Remove(tuple(there[:1])))
+    assert (
+        apply_to_text(apply_to_text(halfway, Restore(second.removed_blocks))[0], Restore(outcome.removed_blocks))[0]
+        == document.text
+    )
 
 
 @PROFILE
@@ -189,17 +192,17 @@ def test_setting_keeps_every_line_of_other_blocks_and_every_other_key(
 ) -> None:
     there = [ref for ref, _ in document.blocks]
     refs = tuple(data.draw(st.lists(st.sampled_from(there) | REFS if there else REFS, max_size=4)))
-    text, outcome = apply(document.text, Set(refs, changes))
+    text, outcome = apply_to_text(document.text, Set(refs, changes))
     assert survives(parts_of(document, refs, counting_only=True), text)
     for job, before in zip(parse(text).jobs, parse(document.text).jobs, strict=True):
         wanted = changes if before.ref in refs else {}
         assert all(getattr(job, key) == wanted.get(key, getattr(before, key)) for key in Job.__struct_fields__)
     for table, before in zip(tables(text), tables(document.text), strict=True):
         assert {**table, **dict.fromkeys(changes)} == {**before, **dict.fromkeys(changes)}
-    assert set(outcome.changed) | set(outcome.already) | set(outcome.absent) == set(refs)
-    assert apply(text, Set(refs, changes)) == (
+    assert set(outcome.changed) | set(outcome.unchanged) | set(outcome.not_found) == set(refs)
+    assert apply_to_text(text, Set(refs, changes)) == (
         text,
-        Outcome(already=tuple(dict.fromkeys(r for r in refs if r in there)), absent=outcome.absent),
+        EditResult(unchanged=tuple(dict.fromkeys(r for r in refs if r in there)), not_found=outcome.not_found),
     )
 
 
@@ -219,17 +222,17 @@ def test_any_operations_one_after_the_other_give_the_intended_list(
     comments = [line for gap in document.gaps for line in gap.split("\n") if line.lstrip().startswith("#")]
     undo = Restore(())
     for operation in operations:
-        text, outcome = apply(text, operation)
+        text, outcome = apply_to_text(text, operation)
         if isinstance(operation, Add):
             jobs = {job.ref: job for job in reversed(operation.jobs)} | jobs
         elif isinstance(operation, Remove):
             jobs = {ref: job for ref, job in jobs.items() if ref not in operation.refs}
-            undo = Restore((*undo.removed, *outcome.cut))
+            undo = Restore((*undo.blocks, *outcome.removed_blocks))
         elif isinstance(operation, Set):
             fields = {ref: {**{key: getattr(job, key) for key in Job.__struct_fields__}} for ref, job in jobs.items()}
             jobs = {ref: Job(**{**fields[ref], **(operation.changes if ref in operation.refs else {})}) for ref in jobs}
         assert {job.ref: job for job in parse(text).jobs} == jobs
         assert survives(comments, text)
-    text, _ = apply(text, undo)
-    assert {job.ref for job in parse(text).jobs} == set(jobs) | {each.ref for each in undo.removed}
+    text, _ = apply_to_text(text, undo)
+    assert {job.ref for job in parse(text).jobs} == set(jobs) | {each.ref for each in undo.blocks}
     assert survives(comments, text)

@@ -20,7 +20,7 @@ from tui.domain.models import Job
 from tui.presentation.formatting import clean
 from tui.providers.model import UnknownKind
 from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Account, Library
+from tui.storage.workspace import Account, Workspace
 
 MAX_QUOTED_LENGTH = 80
 """Characters of a refused id that are repeated."""
@@ -47,23 +47,23 @@ def add(args: Namespace) -> int:
             if _is_known_kind(each, accounts, args.kind)
         ]
         if jobs:
-            _, outcome = library.change(Add(tuple(jobs)))
+            _, outcome = library.edit_watchlist(Add(tuple(jobs)))
             print_refs("added", outcome.added)
-            print_refs("there already", outcome.already)
+            print_refs("there already", outcome.unchanged)
         if not found:
             raise UsageError("there was no id to add")
         return OK if len(jobs) == len(found) else USAGE
 
 
-def _select_accounts(library: Library, name: str | None) -> Mapping[str, Account]:
+def _select_accounts(library: Workspace, name: str | None) -> Mapping[str, Account]:
     """Every account. Raises UsageError where there is none, or not the one that was named."""
     if name is not None and name not in library.accounts:
-        raise UsageError(library.unconfigured(name))
+        raise UsageError(library.why_unconfigured(name))
     if not library.accounts:
         variables = ", ".join(variable for _, variable, _ in library.key_variables())
         raise UsageError(
             f"there is no account yet: set the key of one in {variables},\n"
-            f"  or write [accounts.NAME] in {library.places.config / 'config.toml'}"
+            f"  or write [accounts.NAME] in {library.paths.config_dir / 'config.toml'}"
         )
     return library.accounts
 

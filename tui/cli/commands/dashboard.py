@@ -25,11 +25,11 @@ def run_dashboard(args: "Namespace") -> int:
         from tui.demo import staged
 
         with staged() as (library, transport):
-            logfile.start_logging(library.places.state)
+            logfile.start_logging(library.paths.state_dir)
             return run(library, transport=transport, demo=True)
     with open_workspace(args) as library:
         library.fetch_keys()
-        logfile.start_logging(library.places.state)
+        logfile.start_logging(library.paths.state_dir)
         return run(library)
 
 

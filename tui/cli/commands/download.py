@@ -17,7 +17,7 @@ from tui.engine.engine import Engine
 from tui.presentation import formatting
 from tui.presentation.json_output import JsonObject
 from tui.runtime import logfile
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 BAR_WIDTH = 20
 """Cells of the bar."""
@@ -35,11 +35,11 @@ def download(args: Namespace) -> int:
     return carrier.exit_code
 
 
-def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
+def _select_jobs(library: Workspace, args: Namespace) -> list[Ref]:
     """The jobs that were named; else all that are known to be done."""
     if library.readonly:
         raise UsageError("--readonly forbids downloads")
-    board = library.board()
+    board = library.job_states()
     refs = resolve_refs(library, args.refs, board)
     if not args.refs:
         refs = [ref for ref in refs if board[ref].phase is Phase.DONE and not board[ref].job.archived]
@@ -48,11 +48,11 @@ def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
             "no job is done yet: `babeltop check` asks them" if board else "there are no jobs: add some first"
         )
     library.fetch_keys()
-    logfile.start_logging(library.places.state)
+    logfile.start_logging(library.paths.state_dir)
     return refs
 
 
-async def _download(library: Library, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None) -> None:
+async def _download(library: Workspace, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None) -> None:
     """Asks what is not known to be done, and then fetches what is."""
     session = Engine(library, reporter, subset=frozenset(refs), run_blocking=asyncio.to_thread)
     session.open()

@@ -9,7 +9,7 @@ from tui.domain.models import Ref
 from tui.presentation.formatting import clean
 from tui.providers.model import UnknownKind
 from tui.storage.watchlist.file import Remove, Set
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 MAX_LABEL_LENGTH = 300
 """Characters of a label, a tag or a note."""
@@ -43,9 +43,9 @@ def archive(args: Namespace) -> int:
 def remove(args: Namespace) -> int:
     """`remove`: takes jobs off the watchlist. The journal keeps what was seen of them."""
     with open_workspace(args) as library:
-        _, outcome = library.change(Remove(tuple(_watchlist_refs(library, args.refs))))
+        _, outcome = library.edit_watchlist(Remove(tuple(_watchlist_refs(library, args.refs))))
         print_refs("removed", outcome.removed)
-        print_refs("gone already", outcome.absent)
+        print_refs("gone already", outcome.not_found)
     return OK
 
 
@@ -67,18 +67,18 @@ def sanitize_option(value: str | Sequence[str] | bool) -> object:
     return tuple(dict.fromkeys(filter(None, (clean(tag, MAX_LABEL_LENGTH) for tag in value))))
 
 
-def _watchlist_refs(library: Library, texts: Sequence[str]) -> list[Ref]:
+def _watchlist_refs(library: Workspace, texts: Sequence[str]) -> list[Ref]:
     return resolve_refs(library, texts, [job.ref for job in library.watchlist.read().jobs])
 
 
-def _apply_changes(library: Library, refs: Sequence[Ref], changes: dict[str, object], action: str) -> None:
-    _, outcome = library.change(Set(tuple(refs), changes))
+def _apply_changes(library: Workspace, refs: Sequence[Ref], changes: dict[str, object], action: str) -> None:
+    _, outcome = library.edit_watchlist(Set(tuple(refs), changes))
     print_refs(action, outcome.changed)
-    print_refs("as wanted already", outcome.already)
-    print_refs("gone meanwhile", outcome.absent)
+    print_refs("as wanted already", outcome.unchanged)
+    print_refs("gone meanwhile", outcome.not_found)
 
 
-def _check_kind(library: Library, refs: Sequence[Ref], kind: str) -> None:
+def _check_kind(library: Workspace, refs: Sequence[Ref], kind: str) -> None:
     """Raises UsageError where an account of the jobs has no such kind. One that is not configured may have any."""
     for name in {ref.account for ref in refs} & library.accounts.keys():
         try:

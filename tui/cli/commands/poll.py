@@ -30,7 +30,7 @@ from tui.engine.polling.link_renewer import RenewalResult
 from tui.presentation import formatting, json_output, queries
 from tui.runtime import logfile
 from tui.runtime.signals import EXIT_INTERRUPTED, graceful_shutdown
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def check(args: Namespace) -> int:
     return exit_code(states)
 
 
-async def _check(library: Library, refs: Sequence[Ref]) -> list[JobState]:
+async def _check(library: Workspace, refs: Sequence[Ref]) -> list[JobState]:
     async with calling(library, print_message, HOOKS_TIMEOUT) as hooks:
         session = Engine(library, EngineSubscriber({ref.account for ref in refs}), subset=frozenset(refs), hooks=hooks)
         session.open()
@@ -75,7 +75,7 @@ def renew(args: Namespace) -> int:
     return fault_exit_code(each.fault for each in found)
 
 
-async def _renew(library: Library, refs: Sequence[Ref]) -> tuple[list[RenewalResult], list[JobState]]:
+async def _renew(library: Workspace, refs: Sequence[Ref]) -> tuple[list[RenewalResult], list[JobState]]:
     async with calling(library, print_message, HOOKS_TIMEOUT) as hooks:
         session = Engine(library, EngineSubscriber({ref.account for ref in refs}), subset=frozenset(refs), hooks=hooks)
         session.open()
@@ -112,7 +112,7 @@ def wait(args: Namespace) -> int:
 class _JobWaiter:
     """One `wait`: its session, and which jobs it still waits for."""
 
-    def __init__(self, library: Library, refs: Sequence[Ref], *, until_any: bool) -> None:
+    def __init__(self, library: Workspace, refs: Sequence[Ref], *, until_any: bool) -> None:
         self._library = library
         self._until_any = until_any
         self._subscriber = EngineSubscriber({ref.account for ref in refs})
@@ -170,12 +170,12 @@ def watch(args: Namespace) -> int:
     """`watch`: the engine without a screen; a line a change, until SIGTERM."""
     with open_workspace(args) as library:
         library.fetch_keys()
-        logfile.start_logging(library.places.state)
+        logfile.start_logging(library.paths.state_dir)
         run_until_signal(_watch(library, as_json=args.json), signal_exit_code=OK)
     return OK
 
 
-async def _watch(library: Library, *, as_json: bool) -> None:
+async def _watch(library: Workspace, *, as_json: bool) -> None:
     """Until the reader is gone."""
     ear = EngineSubscriber(library.accounts)
     async with calling(library, print_message) as hooks:
@@ -185,7 +185,7 @@ async def _watch(library: Library, *, as_json: bool) -> None:
 
 
 async def _print_until_closed(
-    library: Library, session: Engine, subscriber: EngineSubscriber, *, as_json: bool
+    library: Workspace, session: Engine, subscriber: EngineSubscriber, *, as_json: bool
 ) -> None:
     session.open()
     phases = {ref: state.phase for ref, state in session.states.items()}
@@ -202,7 +202,7 @@ async def _print_until_closed(
 
 
 async def _print_changes(
-    library: Library, session: Engine, subscriber: EngineSubscriber, phases: dict[Ref, Phase], *, as_json: bool
+    library: Workspace, session: Engine, subscriber: EngineSubscriber, phases: dict[Ref, Phase], *, as_json: bool
 ) -> None:
     """Writes every change of a phase, until nobody reads them any more."""
     while True:
@@ -217,7 +217,7 @@ async def _print_changes(
                 return
 
 
-def _format_change(library: Library, before: Phase, state: JobState, *, as_json: bool) -> str:
+def _format_change(library: Workspace, before: Phase, state: JobState, *, as_json: bool) -> str:
     """A change in a line."""
     message = state.fault.message if state.fault else (state.report and state.report.message) or ""
     change = PhaseChange(state.job.ref, before, state.phase, None, state.phase_since or 0.0, message)
@@ -227,9 +227,9 @@ def _format_change(library: Library, before: Phase, state: JobState, *, as_json:
     return f"{json_line({**json_output.phase_change(change), 'job': job})}\n"
 
 
-def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
+def _select_jobs(library: Workspace, args: Namespace) -> list[Ref]:
     """The jobs that are to be asked, with all that can be wrong before. Those put away are asked only by name."""
-    board = library.board()
+    board = library.job_states()
     refs = resolve_refs(library, args.refs, board)
     judged = evaluation_context(library)
     asked = [ref for ref in refs if args.refs or not queries.is_archived(board[ref], judged)]
@@ -245,13 +245,13 @@ def _select_jobs(library: Library, args: Namespace) -> list[Ref]:
     if len(asked) < len(refs):
         print_message(f"{len(refs) - len(asked)} archived jobs are left alone; name them to {args.subcommand} them")
     if not refs:
-        print_message(f"no jobs in {library.places.watchlist}: add some with `babeltop add ID`")
+        print_message(f"no jobs in {library.paths.watchlist_file}: add some with `babeltop add ID`")
     elif sys.stderr.isatty():
         print_message(
             f"{'waiting for' if args.subcommand == 'wait' else 'polling'} {len(asked)} job{'s' * (len(asked) > 1)}"
         )
     library.fetch_keys()
-    logfile.start_logging(library.places.state)
+    logfile.start_logging(library.paths.state_dir)
     return asked
 
 

@@ -18,7 +18,7 @@ from tui.providers.model import BUILT_IN, Provider, UnknownKind
 from tui.providers.response import Reply
 from tui.providers.table_decoder import nearest
 from tui.providers.unmapped_fields import unread
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 EXAMPLES = Path(loader.__file__).parent / "examples"
 """Provider files to copy."""
@@ -60,7 +60,7 @@ def providers(args: Namespace) -> int:
 _HEADERS = ("NAME", "SERVICE", "KEY", "ACCOUNTS", "KINDS", "FILE")
 
 
-def _provider_json(library: Library, provider: Provider) -> dict[str, Any]:
+def _provider_json(library: Workspace, provider: Provider) -> dict[str, Any]:
     """A provider as JSON."""
     return {
         "name": provider.name,
@@ -83,7 +83,7 @@ def _provider_row(provider: Mapping[str, Any]) -> tuple[str, ...]:
     return (*cells, " ".join(provider["accounts"]), " ".join(provider["kinds"]), source)
 
 
-def _account_names(library: Library) -> list[str]:
+def _account_names(library: Workspace) -> list[str]:
     """The accounts' names, even where one of their provider files is wrong."""
     try:
         return list(library.accounts)

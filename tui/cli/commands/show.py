@@ -11,7 +11,7 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Phase
 from tui.presentation import formatting, json_output
 from tui.providers.table_decoder import nearest
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 
 def list_jobs(args: Namespace) -> int:
@@ -19,7 +19,7 @@ def list_jobs(args: Namespace) -> int:
     phases = {_parse_phase(word) for word in args.phase or ()}
     tags = set(args.tags or ())
     with open_workspace(args) as library:
-        board = library.board()
+        board = library.job_states()
         states = [board[ref] for ref in resolve_refs(library, args.refs, board)]
         wanted = [
             state
@@ -28,13 +28,13 @@ def list_jobs(args: Namespace) -> int:
         ]
         print_jobs(library, wanted, as_json=args.json)
         if not board:
-            print_message(f"no jobs in {library.places.watchlist}: add some with `babeltop add ID`")
+            print_message(f"no jobs in {library.paths.watchlist_file}: add some with `babeltop add ID`")
         elif not wanted:
             print_message(f"none of the {len(states)} jobs is like that")
     return OK
 
 
-def print_jobs(library: Library, states: Iterable[JobState], *, as_json: bool) -> None:
+def print_jobs(library: Workspace, states: Iterable[JobState], *, as_json: bool) -> None:
     """Writes jobs to stdout."""
     judged = evaluation_context(library)
     if as_json:
@@ -48,10 +48,10 @@ def print_jobs(library: Library, states: Iterable[JobState], *, as_json: bool) -
 def log(args: Namespace) -> int:
     """`log`: the phase changes that were seen of the jobs, oldest first."""
     with open_workspace(args) as library:
-        board = library.board()
+        board = library.job_states()
         refs = resolve_refs(library, args.refs, board)
         since = time.time() - args.since if args.since is not None else 0.0
-        found = library.journal.changes(refs).values() if refs else ()
+        found = library.journal.phase_changes(refs).values() if refs else ()
         changes = sorted((each for mine in found for each in mine if each.seen >= since), key=lambda each: each.seen)
     if args.json:
         write_stdout(json_array(map(json_output.phase_change, changes)))
@@ -73,7 +73,7 @@ def format_change(change: PhaseChange) -> str:
 def export(args: Namespace) -> int:
     """`export`: the whole board, in a form that `add -` reads."""
     with open_workspace(args) as library:
-        states, judged = library.board().values(), evaluation_context(library)
+        states, judged = library.job_states().values(), evaluation_context(library)
         found = [
             json_output.job_with_options(state, library.provider_of(state.job.account), judged) for state in states
         ]

@@ -9,7 +9,7 @@ from tui.domain.links import expiry
 from tui.domain.models import Job, Link, Phase, Ref
 from tui.engine.api import AccountState, CommandResult, Pause, Refresh, Renew
 from tui.presentation import formatting
-from tui.storage.watchlist.file import Add, Remove, Removed, Restore, Set
+from tui.storage.watchlist.file import Add, Remove, RemovedBlock, Restore, Set
 
 CONFIRM_FROM_MINUTES = 1.0
 """Minutes of asking from which on an operator is asked whether it is meant."""
@@ -32,7 +32,7 @@ class JobActions:
         self._dashboard = dashboard
         self._board = dashboard.board
         self._table = dashboard.table
-        self._removed_blocks: list[tuple[Removed, ...]] = []
+        self._removed_blocks: list[tuple[RemovedBlock, ...]] = []
 
     # The watchlist.
 

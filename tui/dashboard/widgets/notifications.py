@@ -11,7 +11,7 @@ from typing import Literal
 
 from tui.engine.api import Notice, NoticeKind
 from tui.presentation.formatting import clean
-from tui.storage.config.settings import Alerts
+from tui.storage.config.settings import AlertSettings
 
 MAX_SINGLE_NOTICES = 3
 """Notices of jobs that are shown one by one …"""
@@ -42,7 +42,7 @@ class Notifier:
 
     def __init__(
         self,
-        alerts: Alerts,
+        alerts: AlertSettings,
         *,
         toast: Callable[[str, Severity], None],
         bell: Callable[[], None],

@@ -22,7 +22,7 @@ from tui.providers.faults import REQUEST_ID_MOST
 from tui.providers.model import Endpoint, UnknownKind
 from tui.providers.response import Reply, health, http_date
 from tui.storage.config.secrets import Secret, SecretError
-from tui.storage.journal.rate_limits import Budgets
+from tui.storage.journal.rate_limits import RateLimitTable
 from tui.storage.workspace import Account
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class LiveAccount:
         clock: Callable[[], float],
         random: Random,
         heir: Heir = lambda _account: None,
-        budgets: Callable[[], Budgets] | None = None,
+        budgets: Callable[[], RateLimitTable] | None = None,
         heeded: Callable[[], float] | None = None,
     ) -> None:
         """`heir` finds who takes over when the account's API is over.

@@ -12,7 +12,7 @@ from tui.domain.models import Fault, FaultKind, Job, RequestRecord
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.accounts.api_migration import Turn
 from tui.engine.http.client import Bounds, Transport
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 STAND_IN = "babeltop-doctor"
 """The id that is asked for where an account has no job: "not found" proves the key."""
@@ -35,7 +35,7 @@ class Probe(NamedTuple):
 
 
 async def probe(
-    library: Library,
+    library: Workspace,
     account: str,
     newest: Job | None,
     transport: Transport | None = None,
@@ -46,8 +46,8 @@ async def probe(
     The library's journal is to be open (`ensure_journal`).
     """
     job = newest or Job(account=account, id=STAND_IN)
-    budgets = library.journal.budgets
-    live = LiveAccount(library.accounts[account], time.time, Random(), library.heir, lambda: budgets)
+    budgets = library.journal.rate_limits
+    live = LiveAccount(library.accounts[account], time.time, Random(), library.successor_of, lambda: budgets)
     live.unlock(library.key(account))
     if live.refusal is not None:
         return Probe(job, live.refusal, None, None)

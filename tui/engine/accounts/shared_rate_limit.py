@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tui.domain.polling.rate_limit import CLOCK_SET_BACK, RESERVATION_TTL, RateLimit
 from tui.storage.journal.database import JournalError
-from tui.storage.journal.rate_limits import Budgets
+from tui.storage.journal.rate_limits import RateLimitTable
 
 FRESH = 0.05
 """Seconds for which what other processes did is not looked up again."""
@@ -18,7 +18,7 @@ RETRY = 5.0
 class Purse:
     """What one process knows of an account's budget and holds of it. Instants come in."""
 
-    def __init__(self, account: str, budget: RateLimit, shared: Callable[[], Budgets] | None) -> None:
+    def __init__(self, account: str, budget: RateLimit, shared: Callable[[], RateLimitTable] | None) -> None:
         """`budget` is what it begins with where nobody has asked yet.
 
         `shared` may raise JournalError; None: nobody else draws on it.
@@ -43,7 +43,7 @@ class Purse:
             return self.budget
         self._looked_at = now
         try:
-            found = self._shared().look(self._account)
+            found = self._shared().get(self._account)
         except JournalError:
             self._alone_until = now + RETRY
             return self.budget
@@ -89,7 +89,7 @@ class Purse:
     def _change(self, change: Callable[[RateLimit | None], RateLimit], now: float) -> None:
         if self._shared is not None and now >= self._alone_until:
             try:
-                self.budget = self._shared().change(self._account, change)
+                self.budget = self._shared().update(self._account, change)
             except JournalError:
                 self._alone_until = now + RETRY
             else:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import msgspec
 
 from tui.engine.api import AccountState
-from tui.storage.journal.heartbeats import Beat
+from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import JournalError
 from tui.storage.locks.poller_lease import Lease
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 HEARTBEAT_INTERVAL = 5.0
 """Seconds between two beats of the holder. A change of an account's health does not wait."""
@@ -58,7 +58,7 @@ class ConsoleRole(NamedTuple):
 class LeaderElection:
     """One session's part in it. Nothing is locked before `look`."""
 
-    def __init__(self, workspace: Library, monotonic: Callable[[], float], *, subset_only: bool) -> None:
+    def __init__(self, workspace: Workspace, monotonic: Callable[[], float], *, subset_only: bool) -> None:
         """`time` passes in seconds and is never set. `partly`: it is about some jobs only, and holds no lease.
 
         Such a one polls as long as nobody else does.
@@ -66,8 +66,8 @@ class LeaderElection:
         self._workspace = workspace
         self._monotonic = monotonic
         self._subset_only = subset_only
-        self._lease = Lease(workspace.places.state, workspace.places.watchlist)
-        self._last_heartbeat: Beat | None = None
+        self._lease = Lease(workspace.paths.state_dir, workspace.paths.watchlist_file)
+        self._last_heartbeat: Heartbeat | None = None
         self._last_heartbeat_at = monotonic()
         self._paused = False
         self._written_at = -HEARTBEAT_INTERVAL
@@ -76,14 +76,14 @@ class LeaderElection:
     def update(self) -> ConsoleRole:
         """Takes the lease if it is free; who polls."""
         try:
-            if self._lease.free() if self._subset_only else self._lease.take():
+            if self._lease.is_free() if self._subset_only else self._lease.acquire():
                 self._last_heartbeat_at = self._monotonic()
                 return ConsoleRole(is_leader=True)
         except OSError as error:
             why = f"{self._lease.path}: {error.strerror}: other consoles may poll as well. See to the folder's rights"
             return ConsoleRole(is_leader=True, lease_error=why)
         try:
-            beat = self._workspace.journal.heartbeats.last(self._lease.name)
+            beat = self._workspace.journal.heartbeats.latest(self._lease.name)
         except JournalError:
             beat = self._last_heartbeat  # that it cannot be read is told by who reads the news
         news = beat is not None and beat != self._last_heartbeat
@@ -99,12 +99,12 @@ class LeaderElection:
         """Says that the holder lives and how its accounts are, if this session is the holder and it is time."""
         states = tuple(accounts)
         said = (is_paused, *((state.name, state.health, state.waits_until) for state in states))
-        if not self._lease.held or (
+        if not self._lease.is_held or (
             self._monotonic() - self._written_at < HEARTBEAT_INTERVAL and said == self._written
         ):
             return
         try:
-            self._workspace.journal.heartbeats.beat(self._lease.name, os.getpid(), _encode((states, is_paused)))
+            self._workspace.journal.heartbeats.record(self._lease.name, os.getpid(), _encode((states, is_paused)))
         except JournalError:
             return  # told by who writes entries; the next tick tries again
         self._written_at, self._written = self._monotonic(), said
@@ -114,9 +114,9 @@ class LeaderElection:
         self._lease.release()
 
 
-def _decode_accounts(heartbeat: Beat) -> tuple[tuple[AccountState, ...], bool]:
+def _decode_accounts(heartbeat: Heartbeat) -> tuple[tuple[AccountState, ...], bool]:
     """How its accounts are, and whether it is paused."""
     try:
-        return _decode(heartbeat.accounts)
+        return _decode(heartbeat.account_states)
     except msgspec.DecodeError:
         return (), False  # another version's

@@ -6,9 +6,9 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.polling.job_store import JobStore
 from tui.storage.journal.journal import JournalError
-from tui.storage.watchlist.cache import Listing, Recalled, Stamp
-from tui.storage.watchlist.file import Reading, WatchlistError
-from tui.storage.workspace import Library
+from tui.storage.watchlist.cache import FileStamp, RestoredBoard, WatchlistCache
+from tui.storage.watchlist.file import WatchlistContent, WatchlistError
+from tui.storage.workspace import Workspace
 
 SETTLE_TIME = 0.2
 """Seconds without a write after which a file counts as saved whole."""
@@ -20,7 +20,7 @@ class WatchlistWatcher:
     """One session's eye on its watchlist."""
 
     def __init__(
-        self, workspace: Library, job_store: JobStore, subset: Collection[Ref] | None, now: Callable[[], float]
+        self, workspace: Workspace, job_store: JobStore, subset: Collection[Ref] | None, now: Callable[[], float]
     ) -> None:
         """`only`: the jobs that it is about; None: all of them."""
         self._workspace = workspace
@@ -29,12 +29,12 @@ class WatchlistWatcher:
         self._now = now
         self._stamp: object = NEVER_READ
         self._has_waited = False
-        self._unsaved_cache: Listing | None = None
+        self._unsaved_cache: WatchlistCache | None = None
         """What is to be remembered of the watchlist once the journal holds its jobs; None: nothing new."""
 
     def open(self, *, tolerate_errors: bool) -> None:
         """Lists it for the first time. Raises JournalError and, unless `patient`, WatchlistError."""
-        kept, self._workspace.recalled = self._workspace.recalled, None
+        kept, self._workspace.restored_board = self._workspace.restored_board, None
         try:
             self._stamp = stamp = self._workspace.watchlist.stamp()
             self._read_file(stamp, kept)
@@ -48,7 +48,7 @@ class WatchlistWatcher:
         self._read_if_changed()
         self._save_cache()
 
-    def apply(self, content: Reading, known: Mapping[Ref, JobState] | None = None) -> None:
+    def apply(self, content: WatchlistContent, known: Mapping[Ref, JobState] | None = None) -> None:
         """The watchlist says this. `known`: what was read of its jobs already. Raises JournalError."""
         only = self._subset
         self._job_store.sync_watchlist((job for job in content.jobs if only is None or job.ref in only), known or {})
@@ -66,7 +66,9 @@ class WatchlistWatcher:
             return
         if stamp is None:
             self._stamp = NEVER_READ
-            gone = f"{self._workspace.places.watchlist}: the file is gone; its jobs stay here until there is one again"
+            gone = (
+                f"{self._workspace.paths.watchlist_file}: the file is gone; its jobs stay here until there is one again"
+            )
             self._job_store.set_problem("watchlist", gone)
             return
         self._stamp = stamp
@@ -86,12 +88,12 @@ class WatchlistWatcher:
         self._has_waited = fresh and not self._has_waited
         return self._has_waited
 
-    def _read_file(self, stamp: Stamp | None, restored: Recalled | None = None) -> None:
+    def _read_file(self, stamp: FileStamp | None, restored: RestoredBoard | None = None) -> None:
         """Lists what the file of this stamp says; `kept` may say it too. Raises WatchlistError and JournalError."""
-        reading = restored and restored.reading(stamp)
+        reading = restored and restored.content(stamp)
         if reading is None:
             reading = self._workspace.watchlist.read()
-            self._unsaved_cache = Listing.of(self._workspace.places.watchlist, stamp, reading)
+            self._unsaved_cache = WatchlistCache.from_content(self._workspace.paths.watchlist_file, stamp, reading)
         self.apply(reading, restored.states if restored is not None else {})
 
     def _save_cache(self) -> None:
@@ -99,7 +101,7 @@ class WatchlistWatcher:
         if self._unsaved_cache is None or self._subset is not None or self._job_store.journal_writer.has_unwritten:
             return
         try:
-            self._workspace.journal.remember(self._unsaved_cache.records())
+            self._workspace.journal.save_ui_state(self._unsaved_cache.to_ui_state())
         except JournalError:
             return  # told by who writes entries; the next tick tries again
         self._unsaved_cache = None

@@ -15,7 +15,7 @@ from tui.engine.http.client import Transport, Trust, direct, unreached
 from tui.engine.http.header_limit import HeadBound
 from tui.presentation import formatting
 from tui.providers.model import Key
-from tui.storage.config.fields import exposed
+from tui.storage.config.fields import is_plaintext_remote
 from tui.storage.config.secrets import Secret
 
 REDIRECTS = 5
@@ -146,7 +146,7 @@ def _allow(url: str, way: Way) -> None:
         raise FetchError(f"the link is refused: it begins with {said}:, and only http and https are fetched")
     if not host(url):
         raise ValueError("it names no host")
-    if exposed(url) and not way.insecure:
+    if is_plaintext_remote(url) and not way.insecure:
         raise FetchError(
             f"the link is refused: plain http to {host(url)} can be read on the way. "
             "Set insecure_http = true for this account to allow it"

@@ -22,10 +22,10 @@ from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
 from tui.storage import partial_file
 from tui.storage.config.secrets import Secret
-from tui.storage.journal.downloads import Begun
+from tui.storage.journal.downloads import DownloadCheckpoint
 from tui.storage.journal.journal import JournalError
-from tui.storage.partial_file import Part
-from tui.storage.workspace import Library
+from tui.storage.partial_file import PartialFile
+from tui.storage.workspace import Workspace
 
 TELL_EVERY = 0.5
 """Seconds between two words about one file."""
@@ -62,7 +62,7 @@ class JobFiles:
 
     def __init__(
         self,
-        library: Library,
+        library: Workspace,
         ledger: JobStore,
         accounts: Mapping[str, LiveAccount],
         *,
@@ -119,7 +119,7 @@ class JobFiles:
             path, size = await self._link(state, piece, piece.kind, wish)
         saved = DownloadedFile(piece.name, str(path), size, self._now())
         self._ledger.record_download(ref, saved)
-        self._store(lambda: self._library.journal.downloads.forget(ref, piece.name))
+        self._store(lambda: self._library.journal.downloads.delete(ref, piece.name))
         return saved
 
     async def _text(self, state: JobState, piece: Artifact, wish: Wish) -> tuple[Path, int]:
@@ -130,7 +130,11 @@ class JobFiles:
         )
         left = self._begun(ref).get(piece.name)
         path = await self._aside(lambda: _cleared(left, wish.folder, name))
-        self._store(lambda: self._library.journal.downloads.keep(ref, piece.name, Begun(part=str(path), name=name)))
+        self._store(
+            lambda: self._library.journal.downloads.save(
+                ref, piece.name, DownloadCheckpoint(part_path=str(path), filename=name)
+            )
+        )
         return await self._aside(lambda: _written(path, name, data))
 
     async def _link(self, state: JobState, piece: Artifact, kind: LinkKind, wish: Wish) -> tuple[Path, int]:
@@ -139,7 +143,7 @@ class JobFiles:
         if isinstance(link, Fault):
             raise FetchError(link.message, passing=link.kind in _PASSING)
         begun = self._begun(ref).get(piece.name)
-        if begun is not None and wish.told and Path(begun.part).parent != wish.folder:
+        if begun is not None and wish.told and Path(begun.part_path).parent != wish.folder:
             _thrown_away(begun)
             begun = None
         order = Order(
@@ -155,7 +159,7 @@ class JobFiles:
                 self._way(ref.account),
                 client,
                 begun=begun,
-                keep=lambda begun: self._store(lambda: self._library.journal.downloads.keep(ref, piece.name, begun)),
+                keep=lambda begun: self._store(lambda: self._library.journal.downloads.save(ref, piece.name, begun)),
                 tell=_Teller(ref, self._tell, asyncio.get_running_loop().time),
                 fresh=lambda dead: self._fresh(ref, kind, dead, nth=piece.position),
                 now=self._now,
@@ -166,7 +170,7 @@ class JobFiles:
     def _way(self, account: str) -> Way:
         live = self._accounts.get(account)
         if live is None:
-            raise FetchError(self._library.unconfigured(account))
+            raise FetchError(self._library.why_unconfigured(account))
         table, key = self._library.settings.accounts.get(account), self._library.key(account)
         return Way(
             base_url=live.account.base_url,
@@ -180,12 +184,12 @@ class JobFiles:
         begun = self._begun(ref)
         for what, each in begun.items():
             _thrown_away(each)
-            self._store(lambda what=what: self._library.journal.downloads.forget(ref, what))
+            self._store(lambda what=what: self._library.journal.downloads.delete(ref, what))
         return bool(begun)
 
-    def _begun(self, ref: Ref) -> dict[str, Begun]:
+    def _begun(self, ref: Ref) -> dict[str, DownloadCheckpoint]:
         try:
-            return self._library.journal.downloads.begun(ref)
+            return self._library.journal.downloads.checkpoints(ref)
         except JournalError as error:
             log.warning("%s", error)
             return {}
@@ -231,27 +235,27 @@ def _titles(state: JobState) -> tuple[str, str]:
     return state.job.label, (state.report and state.report.title) or ""
 
 
-def _thrown_away(begun: Begun) -> None:
+def _thrown_away(begun: DownloadCheckpoint) -> None:
     try:
-        Path(begun.part).unlink(missing_ok=True)
+        Path(begun.part_path).unlink(missing_ok=True)
     except OSError as error:
-        log.warning("%s: %s", begun.part, error.strerror)
+        log.warning("%s: %s", begun.part_path, error.strerror)
 
 
-def _cleared(left: Begun | None, folder: Path, name: filenames.Filename) -> Path:
+def _cleared(left: DownloadCheckpoint | None, folder: Path, name: filenames.Filename) -> Path:
     """Where the part of a text is to be; what a killed process left of it is thrown away. Raises OSError."""
     if left is not None:
         _thrown_away(left)
-    return partial_file.vacant(folder, name)
+    return partial_file.free_part_path(folder, name)
 
 
 def _written(path: Path, name: filenames.Filename, data: bytes) -> tuple[Path, int]:
     """A whole file at once, with the bytes that it has. Raises OSError, with nothing left of it."""
-    part = Part.begun(path, name)
+    part = PartialFile.create(path, name)
     try:
         part.write(data)
         while True:
-            final = part.final()
+            final = part.free_final_path()
             try:
                 part.finish(final)
             except FileExistsError:

@@ -15,8 +15,8 @@ from tui.engine.downloads.http import FetchError
 from tui.engine.downloads.job import JobFiles, Wish
 from tui.engine.polling.job_store import EngineListener, JobStore
 from tui.presentation import queries
-from tui.storage.locks.download_locks import Claims
-from tui.storage.workspace import Library
+from tui.storage.locks.download_locks import DownloadLocks
+from tui.storage.workspace import Workspace
 
 AT_ONCE = 3
 """Jobs whose files are fetched at the same time."""
@@ -31,7 +31,7 @@ class Downloads:
 
     def __init__(
         self,
-        library: Library,
+        library: Workspace,
         ledger: JobStore,
         listener: EngineListener,
         files: JobFiles,
@@ -42,7 +42,7 @@ class Downloads:
         """`leads`: of several consoles, this is the one that does what the watchlist says."""
         self._library, self._ledger, self._listener, self._files = library, ledger, listener, files
         self._leads, self._now = leads, now
-        self._claims = Claims(library.places.state)
+        self._claims = DownloadLocks(library.paths.state_dir)
         self._waiting: dict[Ref, Wish] = {}
         self._running: dict[Ref, asyncio.Task[None]] = {}
         self._failed: dict[Ref, tuple[int, tuple[Link, ...]]] = {}
@@ -108,7 +108,7 @@ class Downloads:
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
-            if not self._claims.take(ref):
+            if not self._claims.acquire(ref):
                 refused = f"{ref} is downloaded by another babeltop"
                 continue
             left = self._files.discard(ref)
@@ -173,7 +173,7 @@ class Downloads:
             self._notice(NoticeKind.DOWNLOADED, ref, f"saved {_named(saved)}")
 
     async def _claimed(self, ref: Ref, wish: Wish) -> tuple[DownloadedFile, ...]:
-        if not self._claims.take(ref):
+        if not self._claims.acquire(ref):
             raise FetchError("another babeltop downloads it", passing=True)
         try:
             return await self._files.save(ref, wish)

@@ -21,8 +21,8 @@ from tui.engine.http.decompression import KNOWN, Inflater
 from tui.presentation import filenames, formatting
 from tui.providers.response import Reply, retry_after
 from tui.storage import partial_file
-from tui.storage.journal.downloads import Begun
-from tui.storage.partial_file import Part
+from tui.storage.journal.downloads import DownloadCheckpoint
+from tui.storage.partial_file import PartialFile
 
 T = TypeVar("T")
 
@@ -76,8 +76,8 @@ class Fetching:
         way: Way,
         http: httpx.AsyncClient,
         *,
-        begun: Begun | None,
-        keep: Callable[[Begun], None],
+        begun: DownloadCheckpoint | None,
+        keep: Callable[[DownloadCheckpoint], None],
         tell: Callable[[str, int, int | None], None],
         fresh: Callable[[str], Awaitable[Link | Fault]],
         now: Callable[[], float],
@@ -93,7 +93,7 @@ class Fetching:
         self._begun, self._keep, self._tell = begun, keep, tell
         self._fresh, self._now, self._beside, self._random, self._pause = fresh, now, aside, random, pause
         self._url = order.link.url
-        self._part: Part | None = None
+        self._part: PartialFile | None = None
         self._restarts = 0
 
     async def run(self) -> tuple[Path, int]:
@@ -111,17 +111,21 @@ class Fetching:
         begun = self._begun
         if begun is None:
             return None
-        path, final = Path(begun.part), Path(begun.final)
-        if begun.final and begun.total is not None and partial_file.settled(path, final, begun.total):
-            return final, begun.total
+        path, final = Path(begun.part_path), Path(begun.final_path)
+        if (
+            begun.final_path
+            and begun.total_bytes is not None
+            and partial_file.recover_rename(path, final, begun.total_bytes)
+        ):
+            return final, begun.total_bytes
         try:
-            self._part = Part.again(path, begun.name)
+            self._part = PartialFile.reopen(path, begun.filename)
         except FileNotFoundError:
             self._begun = None
             return None
-        if begun.total is not None and self._part.size == begun.total:
+        if begun.total_bytes is not None and self._part.size == begun.total_bytes:
             return await self._finished(self._part, begun)
-        if begun.total is not None and self._part.size > begun.total:
+        if begun.total_bytes is not None and self._part.size > begun.total_bytes:
             self._part.restart()
         return None
 
@@ -166,7 +170,7 @@ class Fetching:
 
     # One connection.
 
-    async def _once(self) -> tuple[Part, Begun]:
+    async def _once(self) -> tuple[PartialFile, DownloadCheckpoint]:
         """Fetches what is missing, as far as the connection lasts."""
         start, validator = self._part.size if self._part else 0, self._begun.validator if self._begun else ""
         if self._part and not validator:  # nothing would tell that the rest is of the same file
@@ -181,13 +185,13 @@ class Fetching:
         finally:
             await response.aclose()
 
-    async def _taken(self, response: httpx.Response) -> tuple[Part, Begun]:
+    async def _taken(self, response: httpx.Response) -> tuple[PartialFile, DownloadCheckpoint]:
         """Writes what a reply brings."""
         found = self._read(response)
         part, begun = await self._placed(found, str(response.url))
         if found is None:  # all of it is there
             return part, begun
-        self._room(part, begun.total)
+        self._room(part, begun.total_bytes)
         inflater = Inflater(found.encoding, BUFFER) if found.encoding else None
         buffer = bytearray()
         try:
@@ -197,14 +201,14 @@ class Fetching:
                     if len(buffer) >= BUFFER:
                         full, buffer = buffer, bytearray()
                         await self._aside(lambda full=full: part.write(full))
-                        self._room(part, begun.total)
-                        self._tell(part.path.stem, part.size, begun.total)
+                        self._room(part, begun.total_bytes)
+                        self._tell(part.path.stem, part.size, begun.total_bytes)
         except zlib.error as error:
             raise FetchError(f"the file's {found.encoding} encoding is damaged", passing=True) from error
         finally:
             part.write(buffer)
-        self._tell(part.path.stem, part.size, begun.total)
-        if (inflater and not inflater.done) or (begun.total is not None and part.size != begun.total):
+        self._tell(part.path.stem, part.size, begun.total_bytes)
+        if (inflater and not inflater.done) or (begun.total_bytes is not None and part.size != begun.total_bytes):
             raise CutError(Fault(FaultKind.OFFLINE, f"only {formatting.size(part.size)} came"))
         return part, begun
 
@@ -213,7 +217,7 @@ class Fetching:
         status, have = response.status_code, self._part.size if self._part else 0
         headers = {name.lower(): value for name, value in response.headers.items()}
         if status == 416 and have:
-            if self._begun and content_headers.unsatisfied_range_size(headers) == have == self._begun.total:
+            if self._begun and content_headers.unsatisfied_range_size(headers) == have == self._begun.total_bytes:
                 return None
             raise _AnewError
         if status in _DEAD:
@@ -237,9 +241,11 @@ class Fetching:
 
     def _same(self, found: ContentInfo) -> bool:
         begun = self._begun
-        return begun is not None and found.validator in {"", begun.validator} and found.total in {None, begun.total}
+        return (
+            begun is not None and found.validator in {"", begun.validator} and found.total in {None, begun.total_bytes}
+        )
 
-    async def _placed(self, found: ContentInfo | None, url: str) -> tuple[Part, Begun]:
+    async def _placed(self, found: ContentInfo | None, url: str) -> tuple[PartialFile, DownloadCheckpoint]:
         """The part that the bytes go to, and what is known of the file."""
         if found is not None and self._part is None:
             self._begun, self._part = await self._begin(found, url)
@@ -252,30 +258,30 @@ class Fetching:
         assert self._begun is not None, "as is its part"
         return self._part, self._begun
 
-    async def _begin(self, found: ContentInfo, url: str) -> tuple[Begun, Part]:
+    async def _begin(self, found: ContentInfo, url: str) -> tuple[DownloadCheckpoint, PartialFile]:
         """Says where it will be before it is there: a part that nobody knows of would stay for ever."""
         name, folder = self._name(found, url), self._order.folder
         while True:
-            path = await self._aside(lambda: partial_file.vacant(folder, name))
+            path = await self._aside(lambda: partial_file.free_part_path(folder, name))
             begun = _known(found, str(path), name)
             self._keep(begun)
             try:
-                return begun, Part.begun(path, name)
+                return begun, PartialFile.create(path, name)
             except FileExistsError:
                 continue
 
     def _name(self, found: ContentInfo, url: str) -> filenames.Filename:
         if self._begun is not None:
-            return self._begun.name
+            return self._begun.filename
         order = self._order
         titles = (*order.titles, filenames.disposition_title(found.disposition), order.id)
         extension = filenames.extension(order.link.kind, url, found.media_type, found.disposition)
         return filenames.filename(titles, order.language, extension)
 
-    def _room(self, part: Part, total: int | None) -> None:
+    def _room(self, part: PartialFile, total: int | None) -> None:
         """Raises FetchError where the disk has no room for what is to come."""
         missing = RESERVE if total is None else total - part.size
-        free = partial_file.free(part.path.parent)
+        free = partial_file.free_bytes(part.path.parent)
         if missing > free:
             raise FetchError(
                 f"{part.path.parent} has {formatting.size(free)} left, and {formatting.size(missing)} are yet to come; "
@@ -285,7 +291,7 @@ class Fetching:
 
     # The end.
 
-    async def _finished(self, part: Part, begun: Begun) -> tuple[Path, int]:
+    async def _finished(self, part: PartialFile, begun: DownloadCheckpoint) -> tuple[Path, int]:
         """Checks it and gives it its name."""
         digest = begun.digest
         if digest is not None and not await self._aside(lambda: part.matches(digest)):
@@ -294,8 +300,8 @@ class Fetching:
                 f"the bytes do not match the {digest.algorithm} that the service gives: damaged", passing=True
             )
         while True:
-            final = part.final()
-            self._begun = replace(begun, final=str(final), total=part.size)
+            final = part.free_final_path()
+            self._begun = replace(begun, final_path=str(final), total_bytes=part.size)
             self._keep(self._begun)
             try:
                 await self._aside(lambda final=final: part.finish(final))
@@ -319,5 +325,7 @@ class Fetching:
         return f"{where.parent if self._part else where} cannot be written: {reason}{stays}"
 
 
-def _known(found: ContentInfo, part: str, name: filenames.Filename) -> Begun:
-    return Begun(part=part, name=name, validator=found.validator, total=found.total, digest=found.digest)
+def _known(found: ContentInfo, part: str, name: filenames.Filename) -> DownloadCheckpoint:
+    return DownloadCheckpoint(
+        part_path=part, filename=name, validator=found.validator, total_bytes=found.total, digest=found.digest
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tui.engine.polling.job_store import JobStore
 from tui.storage.journal.journal import JournalError
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 RETRY_INTERVAL = 60.0
 """Seconds between two tries for the file, while there is a journal in memory alone."""
@@ -13,7 +13,7 @@ RETRY_INTERVAL = 60.0
 class JournalFallback:
     """One session's eye on its journal. Nothing in it is opened before `open` or `look`."""
 
-    def __init__(self, workspace: Library, job_store: JobStore, monotonic: Callable[[], float]) -> None:
+    def __init__(self, workspace: Workspace, job_store: JobStore, monotonic: Callable[[], float]) -> None:
         """`time` passes in seconds and is never set."""
         self._workspace = workspace
         self._job_store = job_store
@@ -34,14 +34,14 @@ class JournalFallback:
         if self._in_memory and self._monotonic() >= self._retry_at:
             self._regain()
         journal = self._workspace.journal
-        seen, self._known_files = self._known_files, (journal, journal.files)
+        seen, self._known_files = self._known_files, (journal, journal.open_count)
         if seen not in (None, self._known_files):
             self._job_store.persist_all()
 
     def _regain(self) -> None:
         self._retry_at = self._monotonic() + RETRY_INTERVAL
         try:
-            self._workspace.regain_journal()
+            self._workspace.retry_journal_file()
         except (JournalError, OSError):
             return  # as told already
         self._in_memory = False

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 
 from tui.domain.models import Ref
-from tui.storage.journal.journal import STEP, JournalError
-from tui.storage.workspace import Library
+from tui.storage.journal.journal import PRUNE_STEP, JournalError
+from tui.storage.workspace import Workspace
 
 PRUNE_INTERVAL = 300.0
 """Seconds between two looks for what the journal keeps too long."""
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class JournalPruner:
     """One session's. A journal that cannot be written is pruned the next time."""
 
-    def __init__(self, workspace: Library, now: Callable[[], float]) -> None:
+    def __init__(self, workspace: Workspace, now: Callable[[], float]) -> None:
         self._workspace = workspace
         self._now = now
         self._pruned_at = now()
@@ -35,8 +35,8 @@ class JournalPruner:
             self._unmarked, self._marked_at = list(listed), now
         try:
             if self._unmarked:
-                self._workspace.journal.listed(self._unmarked[-STEP:], now)
-                del self._unmarked[-STEP:]
+                self._workspace.journal.mark_listed(self._unmarked[-PRUNE_STEP:], now)
+                del self._unmarked[-PRUNE_STEP:]
             else:
                 self._workspace.journal.prune(now)
         except JournalError as error:

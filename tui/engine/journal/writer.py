@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Callable
 
 from tui.domain.job_state import JobState, PhaseChange
-from tui.storage.journal.journal import Entry, JournalError
-from tui.storage.workspace import Library
+from tui.storage.journal.journal import JournalEntry, JournalError
+from tui.storage.workspace import Workspace
 
 BATCH_INTERVAL = 0.25
 """Seconds for which journal entries are gathered. A phase change does not wait."""
@@ -25,7 +25,7 @@ class JournalWriter:
 
     def __init__(
         self,
-        workspace: Library,
+        workspace: Workspace,
         on_phase_change: Callable[[JobState, PhaseChange], None],
         set_problem: Callable[[str], None],
     ) -> None:
@@ -33,7 +33,7 @@ class JournalWriter:
         self._workspace = workspace
         self._on_phase_change = on_phase_change
         self._set_problem = set_problem
-        self._pending: list[Entry] = []
+        self._pending: list[JournalEntry] = []
         self._flush_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -41,7 +41,7 @@ class JournalWriter:
         """There is something that the journal does not hold yet."""
         return bool(self._pending)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: JournalEntry) -> None:
         """Has it written, soon."""
         self._pending.append(entry)
         self._flush_in(0.0 if entry.change is not None else BATCH_INTERVAL)

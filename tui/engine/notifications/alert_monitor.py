@@ -25,7 +25,7 @@ from tui.engine.polling.job_store import EngineListener
 from tui.presentation import queries
 from tui.storage.config.settings import HookEvent
 from tui.storage.journal.journal import JournalError
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 DAY = 86400.0
 """Seconds after which an account that is refused at a new start is told again, and a dead link is no news.
@@ -71,7 +71,7 @@ class Alerts:
     def __init__(
         self,
         listener: EngineListener,
-        library: Library,
+        library: Workspace,
         now: Callable[[], float],
         call: Callable[[Occasion], None] | None,
     ) -> None:
@@ -81,7 +81,7 @@ class Alerts:
         self._now = now
         self._call = call
         self._wanted = {event for hook in library.settings.hooks for event in hook.on} if call else set[HookEvent]()
-        self._outlook = library.outlook(now())
+        self._outlook = library.evaluation_context(now())
         self._states: dict[Ref, JobState] = {}
         """Every job that was seen, as it is."""
         self._due: dict[Ref, float] = {}
@@ -166,7 +166,7 @@ class Alerts:
     def _as_recorded(self, change: PhaseChange) -> PhaseChange:
         """The change as the journal holds it. Two may have seen it, each at its own instant; one recorded it."""
         try:
-            held = self._library.journal.changes([change.ref])[change.ref]
+            held = self._library.journal.phase_changes([change.ref])[change.ref]
         except JournalError as error:
             log.warning("%s", error)
             return change
@@ -208,7 +208,7 @@ class Alerts:
 
     def tell(self) -> None:
         """Tells the hooks what no other process has told; as much as a turn of the loop has time for."""
-        told = self._library.journal.told
+        told = self._library.journal.notifications
         batch = self._pending[:AT_ONCE]
         if self._call is None or not (batch or self._over):
             return
@@ -216,7 +216,7 @@ class Alerts:
             if self._over:
                 told.forget(self._over)
                 self._over.clear()
-            first = set(told.firsts({each.key: each.again_after for each in batch}, self._now()) if batch else ())
+            first = set(told.claim({each.key: each.again_after for each in batch}, self._now()) if batch else ())
         except JournalError as error:
             log.warning("%s", error)
             return

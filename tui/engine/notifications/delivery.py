@@ -25,7 +25,7 @@ from tui import __version__
 from tui.engine.http.client import direct
 from tui.engine.http.header_limit import HeadBound
 from tui.presentation.formatting import clean, mask_url
-from tui.storage.config.fields import Webhook
+from tui.storage.config.fields import WebhookUrl
 from tui.storage.config.secrets import Secret
 
 MOST = 1024 * 1024
@@ -149,7 +149,7 @@ def _lines(tail: bytes) -> tuple[str, ...]:
 class Poster:
     """One address. Redirects are not followed: what is sent holds links that are as good as keys."""
 
-    def __init__(self, url: Webhook, patience: float) -> None:
+    def __init__(self, url: WebhookUrl, patience: float) -> None:
         self._url = url
         self._patience = patience
         self._http: httpx.AsyncClient | None = None

@@ -24,9 +24,9 @@ from tui.engine.notifications.delivery import Poster, Told
 from tui.presentation import json_output
 from tui.presentation.queries import EvaluationContext
 from tui.storage.config import secrets
-from tui.storage.config.secrets import Secret, SecretError, Source, Stamp
+from tui.storage.config.secrets import KeyFileStamp, Secret, SecretError, SecretSource
 from tui.storage.config.settings import Hook
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 AT_ONCE = 4
 """Programs that run at the same time, of all hooks."""
@@ -87,7 +87,7 @@ class Hooks:
     """All hooks of one process. `call` takes what is to be told; `run` tells it, until it is cancelled."""
 
     def __init__(
-        self, library: Library, said: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self, library: Workspace, said: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`said` is told what an operator should know of a hook. `clock`: seconds, from any thread."""
         self.clock = clock
@@ -107,7 +107,7 @@ class Hooks:
 
     def payload(self, occasion: Occasion) -> bytes:
         """What the hooks are told of it, as things are now."""
-        return payload(occasion, self._library.provider_of, self._library.outlook(time.time()))
+        return payload(occasion, self._library.provider_of, self._library.evaluation_context(time.time()))
 
     async def run(self) -> None:
         """Tells, until it is cancelled."""
@@ -120,9 +120,9 @@ class Hooks:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, delivery.run, command, body, patience, self._over, self.clock)
 
-    async def fetch(self, source: Source) -> Secret:
+    async def fetch(self, source: SecretSource) -> Secret:
         """The secret, fetched now on one of the threads. Raises SecretError."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._library.secret, source)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._library.fetch_secret, source)
 
     async def finish(self, patience: float) -> None:
         """Waits for what is still to be told, for so many seconds at most."""
@@ -153,7 +153,7 @@ class Lane:
         self._telling: Occasion | None = None
         self._news = asyncio.Event()
         self._poster = Poster(hook.url, hook.timeout) if hook.url is not None else None
-        self._secret: tuple[Stamp | None, Secret] | None = None
+        self._secret: tuple[KeyFileStamp | None, Secret] | None = None
         self._random = Random()
         self._failures = 0
         self._dropped = 0
@@ -205,9 +205,9 @@ class Lane:
             return Told(f"has no secret to sign with: {error}")
         return await poster.post(body, name, secret, time.time())
 
-    async def _signer(self, source: Source) -> Secret:
+    async def _signer(self, source: SecretSource) -> Secret:
         """The secret; a file's is read again when it has changed. Raises SecretError."""
-        stamp = secrets.stamp(source)
+        stamp = secrets.key_file_stamp(source)
         if self._secret is None or self._secret[0] != stamp:
             self._secret = (stamp, await self._ways.fetch(source))
         return self._secret[1]
@@ -253,7 +253,7 @@ def _called(hook: Hook) -> str:
 
 @asynccontextmanager
 async def calling(
-    library: Library, said: Callable[[str], None], ending: float = ENDING
+    library: Workspace, said: Callable[[str], None], ending: float = ENDING
 ) -> AsyncGenerator[Callable[[Occasion], None] | None]:
     """The way to the operator's hooks, for a Session; None: there are none, or `--readonly` forbids them.
 

@@ -18,8 +18,8 @@ from tui.engine.api import AccountState, DownloadProgress, Notice, NoticeKind
 from tui.engine.journal.writer import JournalWriter
 from tui.engine.polling.scheduler import Scheduler
 from tui.presentation import queries
-from tui.storage.journal.journal import Entry
-from tui.storage.workspace import Library
+from tui.storage.journal.journal import JournalEntry
+from tui.storage.workspace import Workspace
 
 POLL_IMMEDIATELY = 0.0
 """Instant of an ask that goes before everything that is due."""
@@ -62,7 +62,7 @@ class JobStore:
 
     def __init__(
         self,
-        workspace: Library,
+        workspace: Workspace,
         accounts: Mapping[str, LiveAccount],
         listener: EngineListener,
         *,
@@ -117,7 +117,7 @@ class JobStore:
         state, _ = job_state.reduce(state, scheduled)
         self._user_requested.discard(state.job.ref)
         self._schedule(state)
-        self.journal_writer.add(Entry(state, change, body, self._now(), request))
+        self.journal_writer.add(JournalEntry(state, change, body, self._now(), request))
         if change is not None:
             self.scheduler.on_phase_change(state, change)
             self._notify_end(state, change)
@@ -153,7 +153,7 @@ class JobStore:
         """A file of the job was downloaded: its state says so, and the journal, before this returns if it can."""
         if ref in self.states:
             self._publish(job_state.reduce(self.states[ref], file)[0])
-            self.journal_writer.add(Entry(self.states[ref]))
+            self.journal_writer.add(JournalEntry(self.states[ref]))
             self.journal_writer.flush()
 
     def merge_external(self, external: JobState, *, is_follower: bool = False) -> None:
@@ -186,7 +186,7 @@ class JobStore:
     def persist_all(self) -> None:
         """The journal is another, and may know nothing: it gets every state."""
         for state in self.states.values():
-            self.journal_writer.add(Entry(state))
+            self.journal_writer.add(JournalEntry(state))
 
     def take_over(self) -> None:
         """Takes over the asking from a process that is gone: what that one planned holds, where it is near."""
@@ -239,7 +239,7 @@ class JobStore:
         state, _ = job_state.reduce(state, self.scheduler.first_poll(state))
         self._schedule(known if known is not None and state == known else state)  # the front end holds that one
         if known is None or known.job != job or known.fault != state.fault:
-            self.journal_writer.add(Entry(state))
+            self.journal_writer.add(JournalEntry(state))
 
     def _update_job(self, job: Job, held: JobState) -> None:
         """Only another kind, the Archive, or a link that is to be kept, makes another plan of it."""
@@ -255,7 +255,7 @@ class JobStore:
             self._schedule(job_state.reduce(state, self.scheduler.first_poll(state))[0])
         else:
             self._schedule(state)
-        self.journal_writer.add(Entry(self.states[job.ref]))
+        self.journal_writer.add(JournalEntry(self.states[job.ref]))
 
     def on_account_moved(self, account: str) -> None:
         """The account is another provider's: so are its jobs' cadences, and what was over is asked there, soon."""
@@ -275,7 +275,7 @@ class JobStore:
                 self._schedule(
                     job_state.reduce(state, self.scheduler.within_first_interval(state, "the key is another"))[0]
                 )
-                self.journal_writer.add(Entry(self.states[held.job.ref]))
+                self.journal_writer.add(JournalEntry(self.states[held.job.ref]))
 
     def _with_refusal(self, state: JobState) -> JobState:
         """The state with the reason why it cannot be asked, or without one of ours that no longer holds."""

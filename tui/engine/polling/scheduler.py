@@ -13,14 +13,14 @@ from tui.domain.polling.schedule import PollingPolicy
 from tui.engine.accounts.account import LiveAccount
 from tui.engine.polling.duration_learner import DurationLearner
 from tui.providers.model import UnknownKind
-from tui.storage.workspace import Library
+from tui.storage.workspace import Workspace
 
 
 class Scheduler:
     """One session's."""
 
     def __init__(
-        self, workspace: Library, accounts: Mapping[str, LiveAccount], now: Callable[[], float], random: Random
+        self, workspace: Workspace, accounts: Mapping[str, LiveAccount], now: Callable[[], float], random: Random
     ) -> None:
         self._workspace = workspace
         self._accounts = accounts
@@ -29,7 +29,7 @@ class Scheduler:
         self._policies: dict[tuple[str, str], PollingPolicy | None] = {}
         self._unconfigured: dict[str, Fault] = {}
         self._duration_learner = DurationLearner(
-            lambda account, kind, most: workspace.journal.lived(account, kind, most), now
+            lambda account, kind, most: workspace.journal.durations(account, kind, most), now
         )
 
     def on_phase_change(self, state: JobState, change: PhaseChange) -> None:
@@ -49,7 +49,7 @@ class Scheduler:
         live = self._accounts.get(job.account)
         if live is None:
             if job.account not in self._unconfigured:
-                why = self._workspace.unconfigured(job.account)
+                why = self._workspace.why_unconfigured(job.account)
                 self._unconfigured[job.account] = Fault(FaultKind.REFUSED, why)
             return self._unconfigured[job.account]
         try:

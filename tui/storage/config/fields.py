@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from tui.providers.fields import Duration
 
 
-class Interval(Duration):
+class PollInterval(Duration):
     """Seconds between asks, at least the two below which no job is asked."""
 
     @classmethod
@@ -23,7 +23,7 @@ class Interval(Duration):
         return seconds
 
 
-class Patience(Duration):
+class Timeout(Duration):
     """Seconds that something of the operator's may take."""
 
     @classmethod
@@ -35,7 +35,7 @@ class Patience(Duration):
         return seconds
 
 
-class Webhook(str):
+class WebhookUrl(str):
     """Where something is sent by POST: http(s), maybe with a query, without fragment or credentials.
 
     Such an address is often a secret itself: nothing repeats it but its host.
@@ -84,7 +84,7 @@ class Concurrency(int):
         return cls(value)
 
 
-class Keys(tuple[str, ...]):
+class BoundKeys(tuple[str, ...]):
     """The keys that one command is bound to."""
 
     __slots__ = ()
@@ -99,7 +99,7 @@ class Keys(tuple[str, ...]):
         return cls(names)
 
 
-def exposed(url: str) -> bool:
+def is_plaintext_remote(url: str) -> bool:
     """What is sent to this valid URL can be read on the way: plain http to another host than this one."""
     parts = urlsplit(url)
     host = parts.hostname or ""

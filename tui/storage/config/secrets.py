@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from tui.presentation.formatting import clean
 
-PATIENCE = 10.0
+COMMAND_TIMEOUT = 10.0
 """Seconds that a key command may take; longer is a prompt that nobody can answer, since its stdin is closed."""
-_MOST = 65_536
+_MAX_BYTES = 65_536
 """Bytes that are read of a file or an output: far more than a key, and what a pipe holds without a reader."""
-_TAIL_FROM = 12
+_MIN_LENGTH_WITH_TAIL = 12
 """Characters that a key must have before four of them may be shown."""
 
 
@@ -42,7 +42,7 @@ class Secret:
     @property
     def tail(self) -> str:
         """The last four characters, by which a person knows a key; empty where they would give too much away."""
-        return self.__value[-4:] if len(self.__value) >= _TAIL_FROM else ""
+        return self.__value[-4:] if len(self.__value) >= _MIN_LENGTH_WITH_TAIL else ""
 
     def __repr__(self) -> str:
         return "Secret(****)"
@@ -63,7 +63,7 @@ class Secret:
         raise TypeError("a secret is not written anywhere")
 
 
-class Variable(str):
+class EnvironmentVariable(str):
     """The name of an environment variable (POSIX.1-2017 §8.1; lower case too)."""
 
     @classmethod
@@ -74,10 +74,10 @@ class Variable(str):
         return cls(value)
 
 
-class Source(Struct, frozen=True, kw_only=True):
+class SecretSource(Struct, frozen=True, kw_only=True):
     """Where a key comes from: exactly one of these is set."""
 
-    env: Variable | None = None
+    env: EnvironmentVariable | None = None
     """An environment variable's name."""
     file: str | None = None
     """A file that holds nothing but the key; absolute, or beginning with `~`. Read again when it changes."""
@@ -96,7 +96,7 @@ class Source(Struct, frozen=True, kw_only=True):
             return f"key command {clean(self.command[0], 200)}"
         return f"keyring entry {clean(self.keyring or '', 200)}"
 
-    def wrong(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """What is wrong with it whatever the machine holds, each from the key on. None of it repeats a value."""
         if len([each for each in (self.env, self.file, self.command, self.keyring) if each is not None]) != 1:
             yield ": expected exactly one of env, file, command and keyring"
@@ -108,14 +108,14 @@ class Source(Struct, frozen=True, kw_only=True):
             yield ".keyring: expected 'service/name'"
 
 
-class Fetched(NamedTuple):
+class FetchedSecret(NamedTuple):
     """A key, and what an operator should know of where it was found."""
 
     secret: Secret
     warning: str | None = None
 
 
-class Stamp(NamedTuple):
+class KeyFileStamp(NamedTuple):
     """A key file as it was when it was looked at; another one means another key, perhaps."""
 
     inode: int
@@ -123,33 +123,33 @@ class Stamp(NamedTuple):
     mtime_ns: int
 
 
-def fetch(source: Source, environ: Mapping[str, str], patience: float = PATIENCE) -> Fetched:
+def fetch(source: SecretSource, environ: Mapping[str, str], timeout: float = COMMAND_TIMEOUT) -> FetchedSecret:
     """The key. Blocks for at most `patience` seconds, where a command is the source. Raises SecretError."""
     if source.env is not None:
         if source.env not in environ:
             raise SecretError(f"{source} is not set: set it and restart")
-        return Fetched(_usable(environ[source.env], source, "set it and restart"))
+        return FetchedSecret(_validate(environ[source.env], source, "set it and restart"))
     if source.file is not None:
         return _from_file(source, source.file)
     if source.command is not None:
-        return Fetched(_usable(_from_command(source, source.command, patience), source, "it printed nothing"))
-    return Fetched(_usable(_from_keyring(source, source.keyring or ""), source, "store the key in it"))
+        return FetchedSecret(_validate(_from_command(source, source.command, timeout), source, "it printed nothing"))
+    return FetchedSecret(_validate(_from_keyring(source, source.keyring or ""), source, "store the key in it"))
 
 
-def stamp(source: Source) -> Stamp | None:
+def key_file_stamp(source: SecretSource) -> KeyFileStamp | None:
     """What tells one content of a key file from another; None: the source is no file, or there is none."""
     with suppress(OSError, ValueError, RuntimeError):
         if source.file is not None:
             found = Path(source.file).expanduser().stat()
-            return Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
+            return KeyFileStamp(found.st_ino, found.st_size, found.st_mtime_ns)
     return None
 
 
-def _usable(raw: str, source: Source, way_out: str) -> Secret:
+def _validate(raw: str, source: SecretSource, remedy: str) -> Secret:
     """The key without blanks and line ends around it, if it can stand in a header (RFC 9110 §5.5)."""
     key = raw.strip(" \t\r\n")
     if not key:
-        raise SecretError(f"{source} is empty: {way_out}")
+        raise SecretError(f"{source} is empty: {remedy}")
     if "\n" in key or "\r" in key:
         raise SecretError(f"{source} gives more than one line: a key is one line, and nothing else may stand there")
     if not key.isprintable() or max(key) > "\xff":
@@ -157,28 +157,28 @@ def _usable(raw: str, source: Source, way_out: str) -> Secret:
     return Secret(key)
 
 
-def _from_file(source: Source, name: str) -> Fetched:
+def _from_file(source: SecretSource, name: str) -> FetchedSecret:
     try:
         path = Path(name).expanduser()
         if not S_ISREG(path.stat().st_mode):  # a pipe without a writer would block the program
             raise SecretError(f"{source} is not a regular file")
         with path.open("rb") as file:
-            mode, raw = os.fstat(file.fileno()).st_mode, file.read(_MOST + 1)
+            mode, raw = os.fstat(file.fileno()).st_mode, file.read(_MAX_BYTES + 1)
     except (OSError, ValueError, RuntimeError) as error:
-        raise SecretError(f"{source} cannot be read: {_reason(error)}") from None
-    if len(raw) > _MOST:
+        raise SecretError(f"{source} cannot be read: {_error_text(error)}") from None
+    if len(raw) > _MAX_BYTES:
         raise SecretError(f"{source} is too large to be a key")
     warning = f"{source} can be read by every user of this machine: chmod 600" if mode & S_IROTH else None
-    return Fetched(_usable(raw.decode("utf-8-sig", "replace"), source, "write the key into it"), warning)
+    return FetchedSecret(_validate(raw.decode("utf-8-sig", "replace"), source, "write the key into it"), warning)
 
 
-def _from_command(source: Source, command: tuple[str, ...], patience: float) -> str:
+def _from_command(source: SecretSource, command: tuple[str, ...], timeout: float) -> str:
     try:
-        code, printed, said = _run(command, patience)
+        code, printed, said = _run(command, timeout)
     except (OSError, ValueError) as error:
-        raise SecretError(f"{source} cannot be run: {_reason(error)}") from None
+        raise SecretError(f"{source} cannot be run: {_error_text(error)}") from None
     if code is None:
-        raise SecretError(f"{source} did not end within {patience:g} s, and was killed")
+        raise SecretError(f"{source} did not end within {timeout:g} s, and was killed")
     key = printed.decode("utf-8", "replace")
     if code != 0:
         end = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
@@ -186,14 +186,14 @@ def _from_command(source: Source, command: tuple[str, ...], patience: float) -> 
     return key
 
 
-def _first_line(said: str, key: str) -> str:
+def _first_line(stderr: str, key: str) -> str:
     """What a command complained of first, without what it printed as the key."""
-    lines = said.replace(key, "****").split("\n") if key else said.split("\n")
+    lines = stderr.replace(key, "****").split("\n") if key else stderr.split("\n")
     first = next(filter(None, (clean(line, 200) for line in lines)), "")
     return f": {first}" if first else ""
 
 
-def _run(command: tuple[str, ...], patience: float) -> tuple[int | None, bytes, bytes]:
+def _run(command: tuple[str, ...], timeout: float) -> tuple[int | None, bytes, bytes]:
     """How a command ended (None: not in time, so that its whole process group was killed), its stdout and stderr.
 
     Only the command itself is waited for: an agent that it leaves behind may hold its output open. What it wrote is
@@ -209,25 +209,25 @@ def _run(command: tuple[str, ...], patience: float) -> tuple[int | None, bytes, 
         assert process.stdout is not None, "a pipe was asked for"
         assert process.stderr is not None, "a pipe was asked for"
         try:
-            code = process.wait(patience)
+            code = process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None, b"", b""
         finally:
             if process.returncode is None:
                 with suppress(ProcessLookupError, PermissionError):  # it ended by itself just now
                     os.killpg(process.pid, signal.SIGKILL)
-        return code, _waiting(process.stdout), _waiting(process.stderr)
+        return code, _read_available(process.stdout), _read_available(process.stderr)
 
 
-def _waiting(pipe: IO[bytes]) -> bytes:
+def _read_available(pipe: IO[bytes]) -> bytes:
     """What stands in a pipe now."""
     os.set_blocking(pipe.fileno(), False)
     with suppress(BlockingIOError):
-        return os.read(pipe.fileno(), _MOST)
+        return os.read(pipe.fileno(), _MAX_BYTES)
     return b""
 
 
-def _from_keyring(source: Source, entry: str) -> str:
+def _from_keyring(source: SecretSource, entry: str) -> str:
     try:
         import keyring
         from keyring.errors import KeyringError
@@ -245,6 +245,6 @@ def _from_keyring(source: Source, entry: str) -> str:
     return key
 
 
-def _reason(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """What the system says, without the arguments."""
     return clean(error.strerror if isinstance(error, OSError) and error.strerror else str(error), 200)

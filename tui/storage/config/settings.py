@@ -13,8 +13,16 @@ from msgspec.structs import asdict, replace
 
 from tui.providers.fields import BaseUrl, Duration, Name
 from tui.providers.table_decoder import build, fields
-from tui.storage.config.fields import Concurrency, Interval, Keys, Patience, Rate, Webhook, exposed
-from tui.storage.config.secrets import Source, Variable
+from tui.storage.config.fields import (
+    BoundKeys,
+    Concurrency,
+    PollInterval,
+    Rate,
+    Timeout,
+    WebhookUrl,
+    is_plaintext_remote,
+)
+from tui.storage.config.secrets import EnvironmentVariable, SecretSource
 from tui.storage.config.toml_positions import line_of
 
 HookEvent = Literal[
@@ -54,7 +62,7 @@ class AccountTable(Struct, frozen=True, kw_only=True):
     """The provider file's name. Empty: the account's own name."""
     base_url: BaseUrl | None = None
     """Where the API is. None: where the provider file says."""
-    api_key: Source | None = None
+    api_key: SecretSource | None = None
     """Where the key comes from: one of env, file, command, keyring. None: the provider's environment variable."""
     plan: str | None = None
     """The plan that was bought, by its name in the provider file, for its limits. None: that file's default."""
@@ -65,12 +73,12 @@ class AccountTable(Struct, frozen=True, kw_only=True):
     insecure_http: bool = False
     """Lets the key travel over plain http to a host other than this one."""
 
-    def wrong(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """What is wrong with its values together, each from the key below this table on."""
-        if self.base_url is not None and not self.insecure_http and exposed(self.base_url):
+        if self.base_url is not None and not self.insecure_http and is_plaintext_remote(self.base_url):
             yield ".base_url: plain http would show the key to the network; use https, or set insecure_http = true"
         if self.api_key is not None:
-            yield from (f".api_key{problem}" for problem in self.api_key.wrong())
+            yield from (f".api_key{problem}" for problem in self.api_key.problems())
 
 
 class AccountSettings(AccountTable, frozen=True, kw_only=True):
@@ -79,16 +87,16 @@ class AccountSettings(AccountTable, frozen=True, kw_only=True):
     name: str
 
 
-class Polling(Struct, frozen=True, kw_only=True):
+class PollingSettings(Struct, frozen=True, kw_only=True):
     """`[polling]`: how often jobs are asked."""
 
-    max_interval: Interval = Interval(60)
+    max_interval: PollInterval = PollInterval(60)
     """Seconds between two asks of a job that is not stalled, at most; in the file a duration."""
-    stall_after: Interval = Interval(3600)
+    stall_after: PollInterval = PollInterval(3600)
     """Seconds of running after which a job is asked less and less often; in the file a duration."""
 
 
-class Links(Struct, frozen=True, kw_only=True):
+class LinkSettings(Struct, frozen=True, kw_only=True):
     """`[links]`: what happens before a link dies."""
 
     warn_before: Duration = Duration(86400)
@@ -97,21 +105,21 @@ class Links(Struct, frozen=True, kw_only=True):
     """Seconds before its expiry at which the link of a job with keep_link is renewed; in the file a duration."""
 
 
-class Board(Struct, frozen=True, kw_only=True):
+class BoardSettings(Struct, frozen=True, kw_only=True):
     """`[board]`: what stays in sight."""
 
     archive_after: Duration = Duration(14 * 86400)
     """Seconds after which an ended job without a live link goes to the Archive; in the file a duration."""
 
 
-class Downloads(Struct, frozen=True, kw_only=True):
+class DownloadSettings(Struct, frozen=True, kw_only=True):
     """`[downloads]`: where results go."""
 
     dir: str = "~/Downloads/babeltop"
     """A folder; `~` is the home folder."""
 
 
-class Alerts(Struct, frozen=True, kw_only=True):
+class AlertSettings(Struct, frozen=True, kw_only=True):
     """`[alerts]`: how an open console calls a person."""
 
     bell: bool = True
@@ -127,30 +135,30 @@ class Hook(Struct, frozen=True, kw_only=True):
     """The changes it is told of: phases; stalled, expiring, expired; of accounts refused, retired."""
     run: tuple[str, ...] | None = None
     """A program and its arguments, without a shell; the change comes on its stdin."""
-    url: Webhook | None = None
+    url: WebhookUrl | None = None
     """Where the change is sent by POST; https, or http to this machine."""
-    secret: Source | None = None
+    secret: SecretSource | None = None
     """What signs each POST (HMAC-SHA256): one of env, file, command, keyring. None: it is not signed."""
-    timeout: Patience = Patience(10)
+    timeout: Timeout = Timeout(10)
     """Seconds that the program, or one POST, may take, 1 to 300; in the file a duration. Then it is given up."""
     insecure_http: bool = False
     """Lets the change, links and all, travel over plain http to a host other than this one."""
 
-    def wrong(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """What is wrong with its values together, each from the key below this table on."""
         if (self.run is None) == (self.url is None):
             yield ": expected exactly one of run and url"
         if self.run is not None and not (self.run and self.run[0]):
             yield ".run: expected a program and its arguments, such as ['notify-send', 'babeltop']"
-        if self.url is not None and not self.insecure_http and exposed(self.url):
+        if self.url is not None and not self.insecure_http and is_plaintext_remote(self.url):
             yield ".url: plain http would show links to the network; use https, or set insecure_http = true"
         if self.secret is not None:
-            yield from (f".secret{problem}" for problem in self.secret.wrong())
+            yield from (f".secret{problem}" for problem in self.secret.problems())
             if self.url is None:
                 yield ".secret: only what goes to a url is signed"
 
 
-class Ui(Struct, frozen=True, kw_only=True):
+class UiSettings(Struct, frozen=True, kw_only=True):
     """`[ui]`: how the screen looks until it remembers something else."""
 
     theme: str = "babeltop-dark"
@@ -166,15 +174,15 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     accounts: dict[str, AccountTable] = {}
     """Accounts by name. None configured: those whose environment variable is set."""
-    polling: Polling = Polling()
-    links: Links = Links()
-    board: Board = Board()
-    downloads: Downloads = Downloads()
-    alerts: Alerts = Alerts()
+    polling: PollingSettings = PollingSettings()
+    links: LinkSettings = LinkSettings()
+    board: BoardSettings = BoardSettings()
+    downloads: DownloadSettings = DownloadSettings()
+    alerts: AlertSettings = AlertSettings()
     hooks: tuple[Hook, ...] = field(name="hook", default=())
     """What is told of changes, in the file's order."""
-    ui: Ui = Ui()
-    keys: dict[str, Keys] = {}
+    ui: UiSettings = UiSettings()
+    keys: dict[str, BoundKeys] = {}
     """Keys by the id of the command that they replace the default keys of: one, or a list."""
 
 
@@ -194,39 +202,45 @@ def read(path: Path) -> Settings:
     except (ValueError, RecursionError) as error:
         raise SettingsError(path, (f"is no TOML: {error}",)) from None
     problems: list[str] = []
-    settings = _settings(table, problems)
+    settings = _decode_settings(table, problems)
     if problems:
         raise SettingsError(path, tuple(_with_line(text, problem) for problem in problems))
     return settings
 
 
-def accounts(settings: Settings, keys: Mapping[str, str], environ: Mapping[str, str]) -> tuple[AccountSettings, ...]:
+def resolve_accounts(
+    settings: Settings, key_variables: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[AccountSettings, ...]:
     """The accounts there are, complete. `keys`: by provider, the environment variable that its file names.
 
     With none configured there is one for each provider whose variable is set and not blank; a successor that shares
     its predecessor's variable is left out of `keys` by the caller. `api_key` is None only for an unknown provider.
     """
-    tables = settings.accounts or {name: AccountTable() for name in keys if environ.get(keys[name], "").strip()}
-    return tuple(_complete(name, table, keys) for name, table in tables.items())
+    tables = settings.accounts or {
+        name: AccountTable() for name in key_variables if environ.get(key_variables[name], "").strip()
+    }
+    return tuple(_resolve_account(name, table, key_variables) for name, table in tables.items())
 
 
-def _settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
+def _decode_settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
     """The settings in a file's top table; what is wrong goes to `problems`, by key."""
     found: dict[str, AccountTable] = {}
-    for name, account in _named(table.get("accounts", {}), problems).items():
+    for name, account in _account_tables(table.get("accounts", {}), problems).items():
         where = f"accounts.{name}"
-        if checked := _checked(AccountTable, _without_literal(account, "api_key", where, problems), where, problems):
+        if checked := _decode_table(
+            AccountTable, _without_literal_secret(account, "api_key", where, problems), where, problems
+        ):
             found[name] = checked
     hooks: list[Hook] = []
-    for at, hook in enumerate(_listed(table.get("hook", []), problems)):
+    for at, hook in enumerate(_hook_tables(table.get("hook", []), problems)):
         where = f"hook[{at}]"
-        if checked := _checked(Hook, _without_literal(hook, "secret", where, problems), where, problems):
+        if checked := _decode_table(Hook, _without_literal_secret(hook, "secret", where, problems), where, problems):
             hooks.append(checked)
     rest = {key: value for key, value in table.items() if key not in {"accounts", "hook"}}
     return Settings(accounts=found, hooks=tuple(hooks), **fields(Settings, rest, "", problems))
 
 
-def _named(tables: object, problems: list[str]) -> Mapping[str, object]:
+def _account_tables(tables: object, problems: list[str]) -> Mapping[str, object]:
     """The tables of accounts by their names, each of which a job can be listed under."""
     if not isinstance(tables, dict):
         problems.append("accounts: expected tables such as [accounts.acme]")
@@ -240,18 +254,18 @@ def _named(tables: object, problems: list[str]) -> Mapping[str, object]:
     return named
 
 
-def _listed(tables: object, problems: list[str]) -> Sequence[object]:
+def _hook_tables(tables: object, problems: list[str]) -> Sequence[object]:
     if not isinstance(tables, list):
         problems.append("hook: expected [[hook]], in two brackets")
         return []
     return cast("list[object]", tables)
 
 
-def _without_literal(given: object, key: str, where: str, problems: list[str]) -> object:
+def _without_literal_secret(value: object, key: str, where: str, problems: list[str]) -> object:
     """The table without a secret that was written into it, which is a problem of its own and never repeated."""
-    if not isinstance(given, dict):
-        return given
-    table = cast("dict[str, object]", given)
+    if not isinstance(value, dict):
+        return value
+    table = cast("dict[str, object]", value)
     if not isinstance(table.get(key), str):
         return table
     problems.append(
@@ -261,19 +275,19 @@ def _without_literal(given: object, key: str, where: str, problems: list[str]) -
     return {name: value for name, value in table.items() if name != key}
 
 
-def _checked(cls: type[T], table: object, where: str, problems: list[str]) -> T | None:
+def _decode_table(cls: type[T], table: object, where: str, problems: list[str]) -> T | None:
     """One account or hook, if its values are good each by itself; together, they may yet be wrong."""
     checked = build(cls, table, where, problems)
     if checked is not None:
-        problems += [f"{where}{problem}" for problem in checked.wrong()]
+        problems += [f"{where}{problem}" for problem in checked.problems()]
     return checked
 
 
-def _complete(name: str, table: AccountTable, keys: Mapping[str, str]) -> AccountSettings:
+def _resolve_account(name: str, table: AccountTable, key_variables: Mapping[str, str]) -> AccountSettings:
     provider = table.provider or Name(name)
     api_key = table.api_key
-    if api_key is None and provider in keys:
-        api_key = Source(env=Variable(keys[provider]))
+    if api_key is None and provider in key_variables:
+        api_key = SecretSource(env=EnvironmentVariable(key_variables[provider]))
     return AccountSettings(name=name, **asdict(replace(table, provider=provider, api_key=api_key)))
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from tui.storage.filesystem import network_type
 
-BUSY = 0.25
+BUSY_TIMEOUT = 0.25
 """Seconds that a write waits for another process's."""
-OPENING = 5.0
+OPEN_TIMEOUT = 5.0
 """Seconds that opening waits for other processes that make the file at the same moment."""
-DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """SQLite's primary result codes for a file that is no good any more."""
-PARTS = ("", "-wal", "-shm")
+FILE_SUFFIXES = ("", "-wal", "-shm")
 """What a database in WAL mode consists of, by what follows its name."""
 
 
@@ -38,7 +38,9 @@ class RefusedJournalError(JournalError):
 class Database:
     """One SQLite file, or a database in memory. One connection, for one thread at a time."""
 
-    def __init__(self, path: Path | None, layouts: Sequence[str], opened: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(
+        self, path: Path | None, migrations: Sequence[str], on_open: Callable[[sqlite3.Connection], None]
+    ) -> None:
         """Opens the file, making it (0600) where there is none. Raises JournalError.
 
         `layouts`: the statements that make each layout out of the one before it; how many there are is kept in
@@ -46,13 +48,13 @@ class Database:
         `path` None: nothing is kept.
         """
         self._path = path
-        self._layouts = layouts
-        self._opened = opened
+        self._migrations = migrations
+        self._on_open = on_open
         self.notices: list[str] = []
         """What became of damaged files, for an operator."""
-        self.files = 0
+        self.open_count = 0
         """Files that were opened, one after the other: another number than before is another file."""
-        with self._told("cannot be opened"):
+        with self._translate_errors("cannot be opened"):
             self._connect()
 
     def _connect(self) -> None:
@@ -60,9 +62,9 @@ class Database:
         try:
             self._open()
         except sqlite3.Error as error:
-            if _code(error) not in DAMAGE:
+            if _result_code(error) not in DAMAGE_CODES:
                 raise
-            self._set_aside()
+            self._quarantine()
 
     def _open(self) -> None:
         if self._path is not None:
@@ -73,18 +75,18 @@ class Database:
                 )
             if not self._path.exists():
                 self._path.touch(mode=0o600)
-        self._inode = self._inode_there()
+        self._inode = self._current_inode()
         self._db = sqlite3.connect(
-            self._path or ":memory:", timeout=OPENING, isolation_level=None, check_same_thread=False
+            self._path or ":memory:", timeout=OPEN_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         try:
             self._refuse_newer()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-            self._lay_out()
-            self._db.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
-            self._opened(self._db)
-            self.files += 1
+            self._migrate()
+            self._db.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT * 1000)}")
+            self._on_open(self._db)
+            self.open_count += 1
         except BaseException:
             self._db.close()
             raise
@@ -92,73 +94,73 @@ class Database:
     def _refuse_newer(self) -> None:
         """Before anything is changed. Raises RefusedJournalError."""
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found > len(self._layouts):
+        if found > len(self._migrations):
             raise RefusedJournalError(
-                f"{self._path}: the journal was written by a newer babeltop (layout {found}, not {len(self._layouts)})."
-                " Update babeltop, or point BABELTOP_STATE_DIR at another folder"
+                f"{self._path}: the journal was written by a newer babeltop (schema {found}). "
+                "Update babeltop, or point BABELTOP_STATE_DIR at another folder"
             )
 
-    def _lay_out(self) -> None:
+    def _migrate(self) -> None:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found == len(self._layouts):
+        if found == len(self._migrations):
             return
         with _transaction(self._db):
             (found,) = self._db.execute("PRAGMA user_version").fetchone()  # another process may have been faster
-            for layout in self._layouts[found:]:
+            for layout in self._migrations[found:]:
                 for statement in layout.split(";\n"):
                     self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={len(self._layouts)}")
+            self._db.execute(f"PRAGMA user_version={len(self._migrations)}")
 
     @contextmanager
-    def reading(self) -> Generator[sqlite3.Connection]:
+    def connection(self) -> Generator[sqlite3.Connection]:
         """The connection, for statements that read. Raises JournalError."""
-        with self._told("could not be read"):
-            self._follow()
+        with self._translate_errors("could not be read"):
+            self._reopen_if_replaced()
             yield self._db
 
     @contextmanager
-    def writing(self) -> Generator[sqlite3.Connection]:
+    def transaction(self) -> Generator[sqlite3.Connection]:
         """The connection within one immediate transaction, whole or not at all. Raises JournalError."""
-        with self._told("could not be written"):
-            self._follow()
+        with self._translate_errors("could not be written"):
+            self._reopen_if_replaced()
             with _transaction(self._db):
                 yield self._db
 
     @contextmanager
-    def _told(self, what: str) -> Generator[None]:
+    def _translate_errors(self, failure: str) -> Generator[None]:
         """Turns SQLite's errors into JournalErrors: the journal `what`. A file that is damaged is set aside."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            way_out = _way_out(error)
-            if _code(error) in DAMAGE:
+            way_out = _remedy(error)
+            if _result_code(error) in DAMAGE_CODES:
                 with suppress(sqlite3.Error, OSError):
-                    self._set_aside()
+                    self._quarantine()
                     way_out = "The damaged file is set aside, and a new one has begun"
-            kind = UnwritableJournalError if _is_barred(error) else JournalError
-            raise kind(f"{self._path}: the journal {what}: {error}. {way_out}") from error
+            kind = UnwritableJournalError if _is_unusable(error) else JournalError
+            raise kind(f"{self._path}: the journal {failure}: {error}. {way_out}") from error
 
-    def _follow(self) -> None:
+    def _reopen_if_replaced(self) -> None:
         """Goes over to the file that stands at the path now, if that is another than the one that is open."""
-        if self._inode_there() != self._inode:
+        if self._current_inode() != self._inode:
             self._db.close()
             self._connect()
 
-    def _inode_there(self) -> int | None:
+    def _current_inode(self) -> int | None:
         """The inode of what stands at the path; None: nothing, or the path is none."""
         try:
             return None if self._path is None else self._path.stat().st_ino
         except FileNotFoundError:
             return None
 
-    def _set_aside(self) -> None:
+    def _quarantine(self) -> None:
         """Renames the damaged file, unless another process has, and opens a new one."""
         assert self._path is not None, "what is in memory is not damaged"
         self._db.close()
-        with _alone(self._path):
-            if self._inode_there() == self._inode:
-                aside = _unused(self._path, f"damaged-{datetime.now(UTC):%Y-%m-%d}")
-                for part in PARTS:
+        with _exclusive(self._path):
+            if self._current_inode() == self._inode:
+                aside = _free_path(self._path, f"damaged-{datetime.now(UTC):%Y-%m-%d}")
+                for part in FILE_SUFFIXES:
                     with suppress(FileNotFoundError):
                         Path(f"{self._path}{part}").rename(f"{aside}{part}")
                 self.notices.append(
@@ -185,7 +187,7 @@ def _transaction(db: sqlite3.Connection) -> Generator[None]:
 
 
 @contextmanager
-def _alone(path: Path) -> Generator[None]:
+def _exclusive(path: Path) -> Generator[None]:
     """Holds off other processes that would set the same file aside; a rename takes no time."""
     lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -195,7 +197,7 @@ def _alone(path: Path) -> Generator[None]:
         os.close(lock)
 
 
-def _unused(path: Path, suffix: str) -> Path:
+def _free_path(path: Path, suffix: str) -> Path:
     """A name beside `path` that no file has yet."""
     found, number = path.with_name(f"{path.name}.{suffix}"), 1
     while found.exists():
@@ -204,14 +206,14 @@ def _unused(path: Path, suffix: str) -> Path:
     return found
 
 
-def _code(error: Exception) -> int:
+def _result_code(error: Exception) -> int:
     """SQLite's primary result code; 0 where the error is Python's own."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _is_barred(error: Exception) -> bool:
+def _is_unusable(error: Exception) -> bool:
     """The file, its folder or its disk cannot be used as they are."""
-    return isinstance(error, OSError) or _code(error) in {
+    return isinstance(error, OSError) or _result_code(error) in {
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_PERM,
@@ -220,16 +222,16 @@ def _is_barred(error: Exception) -> bool:
     }
 
 
-def _way_out(error: Exception) -> str:
+def _remedy(error: Exception) -> str:
     """What an operator can do about it."""
-    match _code(error):
+    match _result_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "Another program holds it; it is tried again"
         case sqlite3.SQLITE_FULL:
             return "The disk is full"
         case sqlite3.SQLITE_IOERR:
             return "The disk is full or damaged"
-        case _ if _is_barred(error):
+        case _ if _is_unusable(error):
             return "See to the rights of the file and its folder"
         case _:
             return "Move it away to begin anew; the watchlist is not in it"

@@ -6,35 +6,35 @@ from typing import NamedTuple
 from tui.storage.journal.database import Database
 
 
-class Beat(NamedTuple):
+class Heartbeat(NamedTuple):
     """What the poller of a watchlist said last."""
 
     pid: int
     number: int
     """Grows with every beat: who sees the same one for long hears nothing, whatever the clocks say."""
-    accounts: bytes
+    account_states: bytes
     """Its accounts' states and whether it is paused, as the engine writes them."""
 
 
-class Heartbeats:
+class HeartbeatTable:
     """The journal's table of pollers, one for each watchlist."""
 
-    def __init__(self, file: Database) -> None:
-        self._file = file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def beat(self, watchlist: str, pid: int, accounts: bytes) -> None:
+    def record(self, watchlist: str, pid: int, account_states: bytes) -> None:
         """The poller of the watchlist lives. Raises JournalError."""
-        with self._file.writing() as db:
+        with self._database.transaction() as db:
             db.execute(
                 "INSERT INTO poller VALUES (?,?,1,?) ON CONFLICT DO UPDATE SET "
                 "pid=excluded.pid, beat=beat + 1, accounts=excluded.accounts",
-                (watchlist, pid, accounts),
+                (watchlist, pid, account_states),
             )
 
-    def last(self, watchlist: str) -> Beat | None:
+    def latest(self, watchlist: str) -> Heartbeat | None:
         """What its poller said last; None: nothing was ever said. Raises JournalError."""
-        with self._file.reading() as db:
+        with self._database.connection() as db:
             row: sqlite3.Row | None = db.execute(
                 "SELECT pid, beat, accounts FROM poller WHERE watchlist=?", (watchlist,)
             ).fetchone()
-        return None if row is None else Beat(*row)
+        return None if row is None else Heartbeat(*row)

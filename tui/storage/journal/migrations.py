@@ -57,4 +57,4 @@ CREATE TRIGGER unlisted AFTER DELETE ON listed BEGIN
   AND id = old.id; DELETE FROM download WHERE account = old.account AND id = old.id; END;
 """
 
-LAYOUTS = (_FIRST, _SECOND, _TOLD, _DOWNLOADS, _LISTED)
+MIGRATIONS = (_FIRST, _SECOND, _TOLD, _DOWNLOADS, _LISTED)

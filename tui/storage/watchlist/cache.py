@@ -12,35 +12,35 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
-from tui.storage.watchlist.parser import Reading
+from tui.storage.watchlist.parser import WatchlistContent
 
-WATCHLIST = "watchlist"
+CACHE_NAME = "watchlist"
 """The name under which the journal keeps it."""
-HEADING = "heading"
+HEAD_NAME = "heading"
 """The name under which the journal keeps what a first frame needs of it."""
 
-Stamp = tuple[int, int, int]
+FileStamp = tuple[int, int, int]
 """A file's inode, size and mtime, as `WatchlistFile.stamp` gives them."""
 
 
-TOP = 100
+HEAD_JOBS = 100
 """Jobs of a long watchlist that are read for the first frame; it shows fewer on most screens. The others follow it."""
 
 
-class Heading(Struct, frozen=True, kw_only=True):
+class CachedHead(Struct, frozen=True, kw_only=True):
     """What a first frame needs of a listing, which takes a hundredth of the time to read."""
 
     path: str
-    stamp: Stamp | None
-    top: list[Any]
+    stamp: FileStamp | None
+    first_refs: list[Any]
     """The first TOP pairs of a longer order; of any other, none."""
 
 
-class Listing(Struct, frozen=True, kw_only=True):
+class WatchlistCache(Struct, frozen=True, kw_only=True):
     """A watchlist's order, and of which file's state it was."""
 
     path: str
-    stamp: Stamp | None
+    stamp: FileStamp | None
     order: list[Any] = []
     """Pairs of account and id: not one Ref for each, since all of this stands between start and first frame."""
     digest: str = ""
@@ -49,39 +49,39 @@ class Listing(Struct, frozen=True, kw_only=True):
     """As `Reading` has them."""
 
     @classmethod
-    def of(cls, path: Path, stamp: Stamp | None, reading: Reading) -> "Listing":
+    def from_content(cls, path: Path, stamp: FileStamp | None, content: WatchlistContent) -> "WatchlistCache":
         """What is to be remembered of a reading, with the stamp that the file had before it was read."""
         return cls(
             path=str(path),
             stamp=stamp,
-            order=[job.ref for job in reading.jobs],
-            digest=_digest(reading.jobs),
-            problems=reading.problems,
+            order=[job.ref for job in content.jobs],
+            digest=_digest(content.jobs),
+            problems=content.problems,
         )
 
-    def records(self) -> dict[str, Struct]:
+    def to_ui_state(self) -> dict[str, Struct]:
         """What the journal is to remember, by name."""
-        top = self.order[:TOP] if len(self.order) > TOP else []
-        return {WATCHLIST: self, HEADING: Heading(path=self.path, stamp=self.stamp, top=top)}
+        top = self.order[:HEAD_JOBS] if len(self.order) > HEAD_JOBS else []
+        return {CACHE_NAME: self, HEAD_NAME: CachedHead(path=self.path, stamp=self.stamp, first_refs=top)}
 
-    def known(self, states: Mapping[Ref, JobState]) -> dict[Ref, JobState]:
+    def states_in_order(self, states: Mapping[Ref, JobState]) -> dict[Ref, JobState]:
         """Those of the states that were listed, in the list's order."""
         by_pair: Mapping[Any, JobState] = states
         found = (by_pair.get(tuple(pair)) for pair in self.order)
         return {state.job.ref: state for state in found if state is not None}
 
 
-class Recalled(NamedTuple):
+class RestoredBoard(NamedTuple):
     """A listing, and what the journal knows of its jobs, in its order."""
 
-    listing: Listing
+    cache: WatchlistCache
     states: dict[Ref, JobState]
 
-    def reading(self, stamp: Stamp | None) -> Reading | None:
+    def content(self, stamp: FileStamp | None) -> WatchlistContent | None:
         """What the file says whose stamp this is; None: it must be read."""
         jobs = tuple(state.job for state in self.states.values())
-        same = stamp == self.listing.stamp and len(jobs) == len(self.listing.order)
-        return Reading(jobs, self.listing.problems) if same and _digest(jobs) == self.listing.digest else None
+        same = stamp == self.cache.stamp and len(jobs) == len(self.cache.order)
+        return WatchlistContent(jobs, self.cache.problems) if same and _digest(jobs) == self.cache.digest else None
 
 
 def _digest(jobs: Iterable[Job]) -> str:

@@ -11,69 +11,69 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.storage.watchlist.operations import Add, Operation, Outcome, Remove, Removed, Restore, Set
-from tui.storage.watchlist.parser import Reading, WatchlistError, harmless, parse
+from tui.storage.watchlist.operations import Add, EditResult, Operation, Remove, RemovedBlock, Restore, Set
+from tui.storage.watchlist.parser import WatchlistContent, WatchlistError, parse, sanitized
 
 if TYPE_CHECKING:
-    from tui.storage.watchlist.editor import Change
+    from tui.storage.watchlist.editor import EditedWatchlist
 
 __all__ = [
     "Add",
+    "EditResult",
     "Operation",
-    "Outcome",
-    "Reading",
     "Remove",
-    "Removed",
+    "RemovedBlock",
     "Restore",
     "Set",
+    "WatchlistContent",
     "WatchlistError",
     "WatchlistFile",
     "parse",
 ]
 
-LOCK_WAIT = 10.0
+LOCK_TIMEOUT = 10.0
 """Seconds to wait for another writer: a change of 10,000 jobs takes one or two."""
 LOCK_POLL = 0.01
 """Seconds between tries for the lock."""
-ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 """Changes begun anew because a program without the lock wrote meanwhile, before giving up."""
 
 
 class WatchlistFile:
     """One watchlist; nothing is opened, locked or made before it is asked to. Its methods raise WatchlistError."""
 
-    def __init__(self, path: Path, patience: float = LOCK_WAIT) -> None:
+    def __init__(self, path: Path, lock_timeout: float = LOCK_TIMEOUT) -> None:
         """`patience`: seconds to wait for another writer."""
         self.path = path
-        self._patience = patience
+        self._lock_timeout = lock_timeout
 
     def stamp(self) -> tuple[int, int, int] | None:
         """Inode, size in bytes and mtime in ns, which differ after every change; None: there is no file."""
-        with _told_of(self.path):
+        with _translate_errors(self.path):
             try:
                 status = self.path.stat()
             except FileNotFoundError:
                 return None
             return status.st_ino, status.st_size, status.st_mtime_ns
 
-    def read(self) -> Reading:
+    def read(self) -> WatchlistContent:
         """What the file says, harmless to show; without a file nothing, and none is made."""
-        with _told_of(self.path):
-            return harmless(parse(self._text()))
+        with _translate_errors(self.path):
+            return sanitized(parse(self._read_text()))
 
-    def change(self, operation: Operation) -> tuple[Reading, Outcome]:
+    def edit(self, operation: Operation) -> tuple[WatchlistContent, EditResult]:
         """Do an operation to the file as it is now; one that changes nothing does not touch it.
 
         Other writers are waited for, patiently. A new file is 0600, in a folder of 0700; else its mode stays.
         """
-        with _told_of(self.path):
+        with _translate_errors(self.path):
             real = Path(os.path.realpath(self.path))
             real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _locked(real.with_name(f".{real.name}.lock"), self._patience):
-                change = self._replaced(real, operation)
-            return harmless(change.reading), change.outcome
+            with _locked(real.with_name(f".{real.name}.lock"), self._lock_timeout):
+                change = self._replace(real, operation)
+            return sanitized(change.content), change.result
 
-    def _text(self) -> str:
+    def _read_text(self) -> str:
         try:
             if stat.S_ISFIFO(self.path.stat().st_mode):  # reading it would wait for a writer, for ever
                 raise WatchlistError("it is a pipe: a watchlist is a file, which is read again and again")
@@ -87,14 +87,14 @@ class WatchlistFile:
             reason = f"byte {content[error.start]:#04x} is no UTF-8: save the file as UTF-8"
             raise WatchlistError(reason, line=line) from error
 
-    def _replaced(self, real: Path, operation: Operation) -> "Change":
-        from tui.storage.watchlist.editor import perform  # only where something is written
+    def _replace(self, real: Path, operation: Operation) -> "EditedWatchlist":
+        from tui.storage.watchlist.editor import apply  # only where something is written
 
         draft = real.with_name(f".{real.name}.tmp")  # the lock is held: what stands there is a dead writer's
         try:
-            for _ in range(ATTEMPTS):
-                stamp, text = self.stamp(), self._text()
-                change = perform(text, operation)
+            for _ in range(MAX_ATTEMPTS):
+                stamp, text = self.stamp(), self._read_text()
+                change = apply(text, operation)
                 if change.text == text:
                     return change
                 _write_draft(draft, real, change.text)
@@ -136,15 +136,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(lock: Path, patience: float) -> Generator[None]:
+def _locked(lock: Path, timeout: float) -> Generator[None]:
     from filelock import FileLock, Timeout  # only where something is written: `list` starts without it
 
-    held = FileLock(lock, timeout=patience, mode=0o600, thread_local=False)
+    held = FileLock(lock, timeout=timeout, mode=0o600, thread_local=False)
     try:
         held.acquire(poll_interval=LOCK_POLL)
     except Timeout as error:
         reason = (
-            f"nothing was written: another babeltop, perhaps an `add` that hangs, has held {lock} for {patience:g} s"
+            f"nothing was written: another babeltop, perhaps an `add` that hangs, has held {lock} for {timeout:g} s"
             f": `fuser {lock}` names it"
         )
         raise WatchlistError(reason) from error
@@ -155,7 +155,7 @@ def _locked(lock: Path, patience: float) -> Generator[None]:
 
 
 @contextmanager
-def _told_of(path: Path) -> Generator[None]:
+def _translate_errors(path: Path) -> Generator[None]:
     """Turn the system's errors into WatchlistErrors, and name the file in all of them."""
     try:
         yield

@@ -42,7 +42,7 @@ class Set(Struct, frozen=True):
                 raise TypeError(f"{key} takes a {EDITABLE[key].__name__}, not {value!r}")
 
 
-class Removed(Struct, frozen=True):
+class RemovedBlock(Struct, frozen=True):
     """A block that Remove took out, and where it stood."""
 
     ref: Ref
@@ -50,28 +50,28 @@ class Removed(Struct, frozen=True):
     """The very text, with the blank lines that would have piled up without it."""
     after: Ref | None
     """The nearest job above that stayed; None: there was none."""
-    below: int
+    lines_after: int
     """Lines that stayed between that job's block, or the file's start, and this text."""
 
 
 class Restore(Struct, frozen=True):
     """Put back what Remove took out, where it stood; what is there again meanwhile stays as it is."""
 
-    removed: tuple[Removed, ...]
+    blocks: tuple[RemovedBlock, ...]
 
 
 Operation = Add | Remove | Set | Restore
 
 
-class Outcome(NamedTuple):
+class EditResult(NamedTuple):
     """What an operation did, each ref once."""
 
     added: tuple[Ref, ...] = ()
     changed: tuple[Ref, ...] = ()
     removed: tuple[Ref, ...] = ()
-    already: tuple[Ref, ...] = ()
+    unchanged: tuple[Ref, ...] = ()
     """Refs that were there before (Add, Restore), or as wanted before (Set)."""
-    absent: tuple[Ref, ...] = ()
+    not_found: tuple[Ref, ...] = ()
     """Refs that are not on the list."""
-    cut: tuple[Removed, ...] = ()
+    removed_blocks: tuple[RemovedBlock, ...] = ()
     """What `Restore` takes to undo it."""

@@ -16,7 +16,7 @@ from tui.domain.models import Job, Ref
 from tui.presentation.formatting import clean
 from tui.storage.watchlist import toml_blocks
 
-_PLACE = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
+_TOML_POSITION = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
 """How `tomllib` ends its messages; as attributes it has line and column from Python 3.14 on only."""
 
 
@@ -44,7 +44,7 @@ class WatchlistError(Exception):
         return ": ".join(filter(None, [", ".join(place), self.reason]))
 
 
-class Reading(NamedTuple):
+class WatchlistContent(NamedTuple):
     """What a watchlist says."""
 
     jobs: tuple[Job, ...]
@@ -53,58 +53,58 @@ class Reading(NamedTuple):
     """What an operator should know of and nothing stops at: jobs that stand twice, each with its line."""
 
 
-TEXT_MOST = 10_000
+MAX_TEXT_LENGTH = 10_000
 """Characters of a text that has to be cleaned."""
 Table = dict[str, Any]
 """A TOML table as `tomllib` gives it."""
 
 
-def parse(text: str) -> Reading:
+def parse(text: str) -> WatchlistContent:
     """The jobs of a watchlist's text. Raises WatchlistError, without a path, where it is no TOML or no job."""
-    return jobs_of(document(text), text)
+    return parse_jobs(parse_toml(text), text)
 
 
-def document(text: str) -> Table:
+def parse_toml(text: str) -> Table:
     """Everything the text says. Raises WatchlistError where it is no TOML."""
     try:
-        return tomllib.loads(text.removeprefix(toml_blocks.BOM), parse_float=_float)
+        return tomllib.loads(text.removeprefix(toml_blocks.BOM), parse_float=_parse_float)
     except RecursionError as error:
         raise WatchlistError("brackets are nested too deeply") from error
     except ValueError as error:  # TOMLDecodeError, or an int of more digits than Python converts
-        place = re.search(_PLACE, str(error))
+        place = re.search(_TOML_POSITION, str(error))
         line, column = (int(place[1]), int(place[2])) if place and place[1] else (None, None)
         if place and not line:
             line = toml_blocks.line_at(text, len(text.rstrip()))
-        reason = re.sub(_PLACE, "", str(error))
+        reason = re.sub(_TOML_POSITION, "", str(error))
         raise WatchlistError(f"{reason}: correct it in an editor", line=line, column=column) from error
 
 
-def tables_of(content: Table, text: str) -> list[Table]:
+def job_array(root: Table, text: str) -> list[Table]:
     """The tables of the array `job` in `content`, which is what `text` says. Raises WatchlistError where it is none."""
-    tables: object = content.get("job", [])
+    tables: object = root.get("job", [])
     if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):  # pyright: ignore[reportUnknownVariableType]
         return tables  # pyright: ignore[reportUnknownVariableType]
     line = toml_blocks.line_at(text, toml_blocks.first_mention(text, "job"))
     raise WatchlistError("every job starts with a line [[job]], in two brackets", line=line)
 
 
-def jobs_of(content: Table, text: str) -> Reading:
+def parse_jobs(root: Table, text: str) -> WatchlistContent:
     """The jobs in `content`, which is what `text` says. Raises WatchlistError where a table is no job."""
     jobs: dict[Ref, Job] = {}
     again: list[tuple[int, Ref]] = []
-    for index, table in enumerate(tables_of(content, text)):
+    for index, table in enumerate(job_array(root, text)):
         try:
-            job = job_of(table)
+            job = parse_job(table)
         except ValueError as error:
-            line = next(_lines(text, [index]))
+            line = next(_block_lines(text, [index]))
             raise WatchlistError(f"[[job]]: {error}: correct it in an editor", line=line) from error
         if jobs.setdefault(job.ref, job) is not job:
             again.append((index, job.ref))
-    lines = _lines(text, [index for index, _ in again]) if again else iter(())
+    lines = _block_lines(text, [index for index, _ in again]) if again else iter(())
     problems = (
         f"line {line}: {ref} stands twice, the first one counts" for line, (_, ref) in zip(lines, again, strict=True)
     )
-    return Reading(tuple(jobs.values()), tuple(problems))
+    return WatchlistContent(tuple(jobs.values()), tuple(problems))
 
 
 def ref_of(table: Table) -> Ref:
@@ -112,9 +112,9 @@ def ref_of(table: Table) -> Ref:
     return Ref(table["account"], table["id"])
 
 
-def job_of(table: Table) -> Job:
+def parse_job(table: Table) -> Job:
     """The job that a table says. Raises ValueError, its text naming the key, where it says none."""
-    fields = {**table, "added": _instant(table["added"])} if "added" in table else table
+    fields = {**table, "added": _parse_instant(table["added"])} if "added" in table else table
     try:
         job = msgspec.convert(fields, Job)
     except msgspec.ValidationError as error:
@@ -129,24 +129,24 @@ def job_of(table: Table) -> Job:
     return job
 
 
-def harmless(reading: Reading) -> Reading:
+def sanitized(content: WatchlistContent) -> WatchlistContent:
     """What the list says without what would be more than text on a terminal: a watchlist may be anybody's."""
-    return reading._replace(jobs=tuple(map(_harmless, reading.jobs)))
+    return content._replace(jobs=tuple(map(_sanitized_job, content.jobs)))
 
 
-def _harmless(job: Job) -> Job:
+def _sanitized_job(job: Job) -> Job:
     if all(map(str.isprintable, (job.kind, job.label, job.note, *job.tags))):
         return job
     return replace(
         job,
-        kind=clean(job.kind, TEXT_MOST),
-        label=clean(job.label, TEXT_MOST),
-        note=clean(job.note, TEXT_MOST, keep_lines=True),
-        tags=tuple(clean(tag, TEXT_MOST) for tag in job.tags),
+        kind=clean(job.kind, MAX_TEXT_LENGTH),
+        label=clean(job.label, MAX_TEXT_LENGTH),
+        note=clean(job.note, MAX_TEXT_LENGTH, keep_lines=True),
+        tags=tuple(clean(tag, MAX_TEXT_LENGTH) for tag in job.tags),
     )
 
 
-def _instant(value: object) -> float:
+def _parse_instant(value: object) -> float:
     """Seconds since the epoch; without an offset a date and time is UTC, without a time it is midnight."""
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
@@ -155,7 +155,7 @@ def _instant(value: object) -> float:
     raise ValueError("added: expected a date and time like 2026-11-21T20:14:00Z, without quotes")
 
 
-def _lines(text: str, indices: list[int]) -> Iterator[int]:
+def _block_lines(text: str, indices: list[int]) -> Iterator[int]:
     """The line of each of these jobs; where they are no blocks, of what holds them."""
     found = toml_blocks.blocks(text, "job")
     for index in indices:
@@ -166,7 +166,7 @@ def _lines(text: str, indices: list[int]) -> Iterator[int]:
         )
 
 
-def _float(text: str) -> float:
+def _parse_float(text: str) -> float:
     """A float; of nan always the same one, so that what holds it equals itself."""
     value = float(text)
     return math.nan if math.isnan(value) else value

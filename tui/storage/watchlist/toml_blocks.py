@@ -29,11 +29,11 @@ class Statement(NamedTuple):
     start: int
     end: int
     """Behind the line end of its last line, a comment on that line included."""
-    head: str
+    bracket: str
     """`[`, `[[`, or empty for a key with its value."""
     path: tuple[str, ...]
     """The dotted key, its quotes undone."""
-    value: tuple[int, int]
+    value_span: tuple[int, int]
     """The value's start and end; of a header both are its end."""
 
 
@@ -48,7 +48,7 @@ class Block(NamedTuple):
     """Its own keys: those before a first sub-table."""
 
 
-class Edit(NamedTuple):
+class TextEdit(NamedTuple):
     """What replaces text[start:end]."""
 
     start: int
@@ -62,10 +62,10 @@ def statements(text: str) -> Iterator[Statement]:
     while position < len(text):
         match = statement.match(text, position)
         assert match  # it can be empty
-        value = _value(text, match)
+        value = _value_span(text, match)
         end = text.find("\n", value[1]) + 1 or len(text)
         if name := match["table"] or match["key"]:
-            yield Statement(position, end, match["head"] or "", _path(name), value)
+            yield Statement(position, end, match["head"] or "", _key_path(name), value)
         position = end
 
 
@@ -74,10 +74,10 @@ def blocks(text: str, name: str) -> list[Block]:
     runs: list[list[Statement]] = []
     inside = False
     for statement in statements(text):
-        if statement.head == "[[" and statement.path == (name,):
+        if statement.bracket == "[[" and statement.path == (name,):
             runs.append([])
             inside = True
-        elif statement.head:
+        elif statement.bracket:
             inside = inside and statement.path[0] == name
         if inside:
             runs[-1].append(statement)
@@ -85,7 +85,7 @@ def blocks(text: str, name: str) -> list[Block]:
     line, counted = 1, 0
     for run in runs:
         line, counted = line + text.count("\n", counted, run[0].start), run[0].start
-        own = next((place for place, statement in enumerate(run) if place and statement.head), len(run))
+        own = next((place for place, statement in enumerate(run) if place and statement.bracket), len(run))
         found.append(Block(run[0].start, run[-1].end, line, tuple(run[1:own])))
     return found
 
@@ -94,8 +94,8 @@ def first_mention(text: str, name: str) -> int:
     """The start of the first header or top-level key that begins with `name`; without one, 0."""
     top = True
     for statement in statements(text):
-        top = top and not statement.head
-        if (top or statement.head) and statement.path[0] == name:
+        top = top and not statement.bracket
+        if (top or statement.bracket) and statement.path[0] == name:
             return statement.start
     return 0
 
@@ -105,17 +105,17 @@ def line_at(text: str, offset: int) -> int:
     return text.count("\n", 0, offset) + 1
 
 
-def blanks_before(text: str, position: int, floor: int) -> int:
+def blank_run_start(text: str, position: int, lower_bound: int) -> int:
     """The start of the run of blank lines that ends at `position`, itself a line's start; not below `floor`."""
-    while position > floor:
-        line = max(floor, text.rfind("\n", 0, position - 1) + 1)
+    while position > lower_bound:
+        line = max(lower_bound, text.rfind("\n", 0, position - 1) + 1)
         if text[line:position].strip():
             break
         position = line
     return position
 
 
-def blanks_after(text: str, position: int) -> int:
+def blank_run_end(text: str, position: int) -> int:
     """The end of the run of blank lines that starts at `position`, itself a line's start."""
     while position < len(text):
         end = text.find("\n", position) + 1 or len(text)
@@ -131,7 +131,7 @@ def line_end(text: str) -> str:
     return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
 
 
-def edited(text: str, edits: list[Edit]) -> str:
+def apply_edits(text: str, edits: list[TextEdit]) -> str:
     """The text with all edits made; they do not overlap, and insertions at one place come in their order."""
     parts: list[str] = []
     position = 0
@@ -141,7 +141,7 @@ def edited(text: str, edits: list[Edit]) -> str:
     return "".join([*parts, text[position:]])
 
 
-def _value(text: str, match: re.Match[str]) -> tuple[int, int]:
+def _value_span(text: str, match: re.Match[str]) -> tuple[int, int]:
     """Start and end of a statement's value; without one both are the end of what was matched."""
     if match["key"] is None:
         return match.end(), match.end()
@@ -162,7 +162,7 @@ def _bracket_end(text: str, start: int) -> int:
     return len(text)
 
 
-def _path(name: str) -> tuple[str, ...]:
+def _key_path(name: str) -> tuple[str, ...]:
     if '"' not in name and "'" not in name:
         return tuple(part.strip() for part in name.split("."))
     path: list[str] = []

@@ -27,11 +27,11 @@ def toml_value(value: object) -> object:
 
 def job_block(table: dict[str, object], line_end: str) -> str:
     """The `[[job]]` that says `table`."""
-    lines = ["[[job]]", *(f"{key} = {literal(value)}" for key, value in table.items())]
+    lines = ["[[job]]", *(f"{key} = {toml_literal(value)}" for key, value in table.items())]
     return "".join(f"{line}{line_end}" for line in lines)
 
 
-def literal(value: object) -> str:
+def toml_literal(value: object) -> str:
     """A string, tuple or list of strings, bool or instant, written in TOML on one line."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

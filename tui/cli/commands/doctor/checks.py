@@ -17,7 +17,7 @@ from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import Hook, Settings
 from tui.storage.extras import EXTRAS, install_command
 from tui.storage.filesystem import network_type
-from tui.storage.workspace import Places
+from tui.storage.workspace import WorkspacePaths
 
 MIN_FREE_BYTES = 50 * 1024 * 1024
 """Bytes that should be free where the journal grows."""
@@ -38,17 +38,17 @@ def check_program() -> Iterator[Finding]:
     yield Finding("program", "extras", Level.OK, found, do)
 
 
-def check_files(places: Places) -> Iterator[Finding]:
+def check_files(places: WorkspacePaths) -> Iterator[Finding]:
     """Folders and files: whether they are there, whose they are, and who else may read or write them."""
-    yield _check_folder("config folder", places.config)
-    yield _check_file("config.toml", places.config / "config.toml", private=False)
-    yield _check_file("watchlist", places.watchlist, private=False)
-    yield _check_folder("state folder", places.state, private=True)
-    yield _check_file("journal", places.state / "journal.db", private=True)
-    log = places.state / "babeltop.log"
+    yield _check_folder("config folder", places.config_dir)
+    yield _check_file("config.toml", places.config_dir / "config.toml", private=False)
+    yield _check_file("watchlist", places.watchlist_file, private=False)
+    yield _check_folder("state folder", places.state_dir, private=True)
+    yield _check_file("journal", places.state_dir / "journal.db", private=True)
+    log = places.state_dir / "babeltop.log"
     if log.exists():
         yield _check_file("log", log, private=True)
-    yield from _check_disk(places.state)
+    yield from _check_disk(places.state_dir)
 
 
 def check_downloads(settings: Settings) -> Finding:

@@ -16,7 +16,7 @@ from tui.engine.accounts.probe import STAND_IN, Probe, probe
 from tui.presentation import formatting
 from tui.storage.config.secrets import Secret
 from tui.storage.locks.poller_lease import Lease
-from tui.storage.workspace import Library, Places
+from tui.storage.workspace import Workspace, WorkspacePaths
 
 MAX_CLOCK_SKEW = 60.0
 """Seconds that two clocks may part."""
@@ -26,10 +26,10 @@ _KEY_ACCEPTED = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
 
 def doctor(args: Namespace) -> int:
     """`doctor`: 2 where something is wrong on this machine, 3 where an account cannot be asked, else 0."""
-    places = Places.usual(Path(args.watchlist).expanduser() if args.watchlist else None)
+    places = WorkspacePaths.default(Path(args.watchlist).expanduser() if args.watchlist else None)
     found = [*checks.check_program(), *checks.check_files(places)]
     try:
-        library = Library(places, os.environ, readonly=args.readonly)
+        library = Workspace(places, os.environ, readonly=args.readonly)
     except Exception as error:
         if not is_expected(error):
             raise
@@ -56,7 +56,7 @@ def _exit_code(found: Iterable[Finding]) -> int:
     return FAULT if wrong else OK
 
 
-def _check_workspace(library: Library) -> Iterator[Finding]:
+def _check_workspace(library: Workspace) -> Iterator[Finding]:
     """All that takes the settings."""
     yield checks.check_downloads(library.settings)
     yield from checks.check_hooks(library.settings, os.environ)
@@ -75,7 +75,7 @@ def _check_workspace(library: Library) -> Iterator[Finding]:
         return
     if not accounts:
         names = ", ".join(variable for _, variable, _ in library.key_variables())
-        do = f"set one of {names}, or write [accounts.NAME] in {library.places.config / 'config.toml'}"
+        do = f"set one of {names}, or write [accounts.NAME] in {library.paths.config_dir / 'config.toml'}"
         yield Finding("accounts", "accounts", Level.WARNING, "there is none yet", do)
         return
     library.fetch_keys()
@@ -85,12 +85,12 @@ def _check_workspace(library: Library) -> Iterator[Finding]:
     yield from _check_clocks(accounts, probes)
     unknown = sorted({job.account for job in jobs} - set(accounts))
     for name in unknown:
-        yield Finding("accounts", name, Level.ERROR, "jobs are listed under it", library.unconfigured(name))
+        yield Finding("accounts", name, Level.ERROR, "jobs are listed under it", library.why_unconfigured(name))
     for warning in dict.fromkeys(library.warnings):
         yield Finding("program", "warning", Level.WARNING, warning)
 
 
-async def _probe_accounts(library: Library, accounts: Iterable[str], jobs: Iterable[Job]) -> list[Probe]:
+async def _probe_accounts(library: Workspace, accounts: Iterable[str], jobs: Iterable[Job]) -> list[Probe]:
     newest: dict[str, Job] = {}
     for job in sorted(jobs, key=lambda job: job.added or 0.0):  # of two of the same instant the one further down
         if not job.archived:
@@ -98,10 +98,10 @@ async def _probe_accounts(library: Library, accounts: Iterable[str], jobs: Itera
     return await asyncio.gather(*(probe(library, name, newest.get(name)) for name in accounts))
 
 
-def _account_finding(library: Library, name: str, found: Probe) -> Finding:
+def _account_finding(library: Workspace, name: str, found: Probe) -> Finding:
     """One account: whose key, and what came of the ask."""
     account, key = library.accounts[name], library.key(name)
-    whose = f"{account.provider.title}, {account.key or 'no key'}"
+    whose = f"{account.provider.title}, {account.key_source or 'no key'}"
     if isinstance(key, Secret):
         whose += f" (…{key.tail})" if key.tail else " (too short to show its end)"
     if found.moved:
@@ -148,14 +148,14 @@ def _check_clocks(accounts: Sequence[str], probes: Sequence[Probe]) -> Iterator[
     yield Finding("clock", "clock", level, f"the services' clocks beside ours: {shown}", do)
 
 
-def _check_journal(library: Library) -> Iterator[Finding]:
+def _check_journal(library: Workspace) -> Iterator[Finding]:
     """Whether the journal can be used, and who polls."""
-    file = library.places.state / "journal.db"
+    file = library.paths.state_dir / "journal.db"
     try:
         trouble = library.ensure_journal()
         known = 0 if trouble else len(library.journal.states())
-        beat = library.journal.heartbeats.last(_lease(library).name)
-        free = _lease(library).free()
+        beat = library.journal.heartbeats.latest(_lease(library).name)
+        free = _lease(library).is_free()
     except Exception as error:
         if not (is_expected(error) or isinstance(error, OSError)):
             raise
@@ -176,5 +176,5 @@ def _check_journal(library: Library) -> Iterator[Finding]:
         )
 
 
-def _lease(library: Library) -> Lease:
-    return Lease(library.places.state, library.places.watchlist)
+def _lease(library: Workspace) -> Lease:
+    return Lease(library.paths.state_dir, library.paths.watchlist_file)
