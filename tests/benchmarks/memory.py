@@ -6,31 +6,29 @@ import subprocess
 import sys
 
 from tests.benchmarks import day
-from tests.benchmarks.consoles import EMPTY, console, drain, print_rows, resident_mb, row
-from tests.benchmarks.paint import BABELTOP, prepared_folders
+from tests.benchmarks.consoles import EMPTY, console, drained, resident, row, show
+from tests.benchmarks.paint import BABELTOP, lived_in
 
-SETTLE_SECONDS = 12.0
+SETTLE = 12.0
 """Seconds until the engine has read its watchlist and the screen has it."""
 
 
-def resident_of(argv: list[str], settle_seconds: float, env: dict[str, str] | None = None) -> float:
+def used(argv: list[str], settle: float, env: dict[str, str] | None = None) -> float:
     with console(argv, env) as terminal:
-        drain(terminal, settle_seconds)
-        return resident_mb(terminal.pid)
+        drained(terminal, settle)
+        return resident(terminal.pid)
 
 
 def measure() -> dict[str, dict]:
-    with prepared_folders() as env:
-        ours = resident_of(BABELTOP, SETTLE_SECONDS, env)
-    output = subprocess.run([sys.executable, "-m", day.__name__], capture_output=True, check=True).stdout
-    growth, requests = operator.itemgetter("grown", "asks")(json.loads(output))
+    with lived_in() as env:
+        ours = used(BABELTOP, SETTLE, env)
+    said = subprocess.run([sys.executable, "-m", day.__name__], capture_output=True, check=True).stdout
+    grown, asked = operator.itemgetter("grown", "asks")(json.loads(said))
     return {
-        "memory: resident": row(ours, resident_of(EMPTY, 3.0), 2.5, "MB"),
-        "memory: growth in a virtual day": row(
-            growth, 0, 1, f"MB a day of {requests} asks; ratio is ours", ratio=growth
-        ),
+        "memory: resident": row(ours, used(EMPTY, 3.0), 2.5, "MB"),
+        "memory: growth in a virtual day": row(grown, 0, 1, f"MB a day of {asked} asks; ratio is ours", ratio=grown),
     }
 
 
 if __name__ == "__main__":
-    print_rows(measure())
+    show(measure())

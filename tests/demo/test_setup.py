@@ -16,16 +16,16 @@ from tui.demo.fixtures import ACTS, CAST
 from tui.demo.job_spec import SERVICES
 from tui.domain import ids, job_state
 from tui.domain.job_state import Flag, JobState
-from tui.domain.links import expiry
+from tui.domain.links import expiry, signed_urls
 from tui.domain.models import Phase
-from tui.engine.http.client import TransportFactory
+from tui.engine.http.client import Transport
 from tui.presentation import columns, queries
 from tui.presentation.formatting import clean
 from tui.presentation.queries import EvaluationContext, View
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.workspace import Workspace
 
-Stage = tuple[Workspace, TransportFactory]
+Stage = tuple[Workspace, Transport]
 OUTLOOK = EvaluationContext(now=EPOCH)
 
 
@@ -81,7 +81,7 @@ def test_links_are_exact_where_they_are_signed_and_else_count_from_when_they_wer
     links = {
         title: link for title, state in called(stage).items() if (link := job_state.primary_link(state)) is not None
     }
-    assert expiry.signed_expiry(links["דבר המנכ״ל"].url) == (links["דבר המנכ״ל"].expires_at, True)
+    assert signed_urls.signed_expiry(links["דבר המנכ״ל"].url) == (links["דבר המנכ״ל"].expires_at, True)
     estimate = links["Q3 all-hands"]
     assert not estimate.expiry_is_exact
     assert estimate.expires_at == estimate.first_seen + 7 * DAY

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.domain.links import expiry
+from tui.domain.links import expiry, signed_urls
 from tui.domain.models import Link, LinkKind, ReportedLink
 
 WORKED_POLICY = (
@@ -44,7 +44,7 @@ def azure(se: str) -> str:
     ],
 )
 def test_every_signature_says_its_end_exactly(url: str, expected: float):
-    assert expiry.signed_expiry(url) == (expected, True)
+    assert signed_urls.signed_expiry(url) == (expected, True)
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def test_every_signature_says_its_end_exactly(url: str, expected: float):
     ],
 )
 def test_azure_writes_its_end_in_six_ways(se: str, expected: str):
-    assert expiry.signed_expiry(azure(se)) == (instant(expected), True)
+    assert signed_urls.signed_expiry(azure(se)) == (instant(expected), True)
 
 
 def test_sigv4_is_read_whatever_the_case_of_its_names():
-    assert expiry.signed_expiry(SIGV4.replace("X-Amz", "x-amz")) == expiry.signed_expiry(SIGV4)
+    assert signed_urls.signed_expiry(SIGV4.replace("X-Amz", "x-amz")) == signed_urls.signed_expiry(SIGV4)
 
 
 def test_a_sessions_credentials_make_the_end_an_upper_bound():
-    assert expiry.signed_expiry(SIGV4 + "&X-Amz-Security-Token=t") == (instant("2013-07-22T20:12:07"), False)
+    assert signed_urls.signed_expiry(SIGV4 + "&X-Amz-Security-Token=t") == (instant("2013-07-22T20:12:07"), False)
 
 
 def test_the_first_of_two_signatures_to_end_counts():
-    assert expiry.signed_expiry(SIGV4 + "&AWSAccessKeyId=A&Expires=1000") == (1000, True)
+    assert signed_urls.signed_expiry(SIGV4 + "&AWSAccessKeyId=A&Expires=1000") == (1000, True)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_the_first_of_two_signatures_to_end_counts():
     ],
 )
 def test_what_is_not_signed_or_is_damaged_says_no_end(url: str):
-    assert expiry.signed_expiry(url) is None
+    assert signed_urls.signed_expiry(url) is None
 
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_no_string_raises(text: str):
-    assert expiry.signed_expiry(text) is None or "?" in text
+    assert signed_urls.signed_expiry(text) is None or "?" in text
 
 
 @given(
@@ -117,14 +117,14 @@ def test_no_string_raises(text: str):
     st.text(st.characters(exclude_categories=())) | st.from_regex(r"\A[0-9TZ:+. -]{0,30}\Z") | st.binary().map(str),
 )
 def test_no_value_of_a_signatures_parameter_raises(name: str, value: str):
-    end = expiry.signed_expiry(f"https://x/?Key-Pair-Id=K&sig=s&sv=1&{name}={value}&X-Amz-Date=20130721T201207Z")
-    assert end is None or 0 <= end[0] < expiry.MAX_EXPIRY
+    end = signed_urls.signed_expiry(f"https://x/?Key-Pair-Id=K&sig=s&sv=1&{name}={value}&X-Amz-Date=20130721T201207Z")
+    assert end is None or 0 <= end[0] < signed_urls.MAX_EXPIRY
 
 
 @given(st.dates(date(1971, 1, 1), date(9998, 1, 1)), st.integers(0, 604800))
 def test_sigv4_is_its_date_and_its_seconds(day, seconds: int):
     url = f"https://x/?x-amz-date={day:%Y%m%d}T000000Z&X-AMZ-EXPIRES={seconds}"
-    assert expiry.signed_expiry(url) == (instant(day.isoformat()) + seconds, True)
+    assert signed_urls.signed_expiry(url) == (instant(day.isoformat()) + seconds, True)
 
 
 def video(url: str = UNSIGNED, life: float | None = WEEK) -> ReportedLink:

@@ -16,7 +16,7 @@ from tui.dashboard.widgets.timeline import timeline_lines
 from tui.domain import artifacts
 from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
-from tui.domain.links import expiry
+from tui.domain.links import expiry, signed_urls
 from tui.domain.models import PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
 from tui.engine.api import DownloadProgress, DownloadStage, JobHistory
@@ -304,7 +304,7 @@ def wrap_hanging(value: str, width: int, indent: int) -> str:
 
 def display_url(url: str) -> str:
     """A link as it may stand on a screen: without its query where that is a signature."""
-    return formatting.mask_url(url) if expiry.signed_expiry(url) is not None else url
+    return formatting.mask_url(url) if signed_urls.signed_expiry(url) is not None else url
 
 
 def format_body(body: bytes) -> Content:

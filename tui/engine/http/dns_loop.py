@@ -11,18 +11,18 @@ from contextlib import suppress
 from functools import partial
 from threading import Thread
 
-SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+Place = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 """A socket address, of IPv4, of IPv6, or of a Python built without the latter."""
-AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, SocketAddress]
+Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Place]
 """Family, type, protocol, canonical name and socket address, as `socket.getaddrinfo` has them."""
 
 
-class DnsThreadedLoop(asyncio.SelectorEventLoop):
+class EngineLoop(asyncio.SelectorEventLoop):
     """asyncio's own loop but for its look-ups. `asyncio.Runner(loop_factory=EngineLoop)` runs on it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._lookups: dict[object, asyncio.Future[list[AddressInfo]]] = {}
+        self._looking: dict[object, asyncio.Future[list[Address]]] = {}
         """The look-ups under way: one for all that ask for the same, so that a name that hangs holds one thread."""
 
     async def getaddrinfo(
@@ -34,20 +34,20 @@ class DnsThreadedLoop(asyncio.SelectorEventLoop):
         type: int = 0,  # noqa: A002  asyncio's name for it
         proto: int = 0,
         flags: int = 0,
-    ) -> list[AddressInfo]:
+    ) -> list[Address]:
         """The addresses of a host. Raises OSError; UnicodeError where it is no name."""
-        lookup = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
-        future = self._lookups.get(lookup.args)
-        if future is None:
-            future = self._lookups[lookup.args] = self.create_future()
-            future.add_done_callback(lambda _: self._lookups.pop(lookup.args, None))
-            Thread(target=self._resolve, args=(lookup, future), name=f"looks up {host!r}", daemon=True).start()
-        return await asyncio.shield(future)
+        look = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
+        found = self._looking.get(look.args)
+        if found is None:
+            found = self._looking[look.args] = self.create_future()
+            found.add_done_callback(lambda _: self._looking.pop(look.args, None))
+            Thread(target=self._look, args=(look, found), name=f"looks up {host!r}", daemon=True).start()
+        return await asyncio.shield(found)
 
-    def _resolve(self, lookup: Callable[[], list[AddressInfo]], future: asyncio.Future[list[AddressInfo]]) -> None:
+    def _look(self, look: Callable[[], list[Address]], found: asyncio.Future[list[Address]]) -> None:
         try:
-            set_outcome = partial(future.set_result, lookup())
+            settle = partial(found.set_result, look())
         except Exception as error:  # noqa: BLE001  whoever asked gets it
-            set_outcome = partial(future.set_exception, error)
+            settle = partial(found.set_exception, error)
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            self.call_soon_threadsafe(set_outcome)
+            self.call_soon_threadsafe(settle)

@@ -19,8 +19,8 @@ from threading import Event
 import msgspec
 
 from tui.engine.notifications import delivery
-from tui.engine.notifications.alert_monitor import GROUPED_EVENTS, AlertEvent
-from tui.engine.notifications.delivery import DeliveryResult, WebhookSender
+from tui.engine.notifications.alert_monitor import TOGETHER, Occasion
+from tui.engine.notifications.delivery import Poster, Told
 from tui.presentation import json_output
 from tui.presentation.queries import EvaluationContext
 from tui.storage.config import secrets
@@ -28,37 +28,37 @@ from tui.storage.config.secrets import KeyFileStamp, Secret, SecretError, Secret
 from tui.storage.config.settings import Hook
 from tui.storage.workspace import Workspace
 
-MAX_PROGRAMS = 4
+AT_ONCE = 4
 """Programs that run at the same time, of all hooks."""
-QUEUE_SIZE = 1000
+QUEUE = 1000
 """Things that wait for one hook; the oldest go first."""
-RETRY_PAUSES = (1.0, 5.0, 25.0)
+PAUSES = (1.0, 5.0, 25.0)
 """Seconds before an address is tried again, the second, third and last time; a third more or less."""
-LONGEST_RETRY_AFTER = 60.0
+AFTER_MOST = 60.0
 """Seconds at most for which an address may send us away."""
-PROBLEM_INTERVAL = 600.0
+SAY_AGAIN = 600.0
 """Seconds for which no more is said of a hook that fails: it is one notice, not one a job."""
-MAX_LOGGED_EVENTS = 20
+NAMED = 20
 """Things that were not told, by their names in the log; of the others only how many."""
-SHUTDOWN_TIMEOUT = 2.0
+ENDING = 2.0
 """Seconds that hooks have at the end to be told what is still to be told."""
 
 log = logging.getLogger(__name__)
 
 
-def payload(event: AlertEvent, provider_of: Callable[[str], str | None], context: EvaluationContext) -> bytes:
+def payload(occasion: Occasion, provider: Callable[[str], str | None], outlook: EvaluationContext) -> bytes:
     """What a hook is told, as JSON: a job's shape is that of the command line. `provider`: an account's, by name."""
-    account, states = event.account, (*filter(None, [event.state]), *event.other_states)
-    jobs = [json_output.job(state, provider_of(state.job.account), context) for state in states]
+    account, states = occasion.account, (*filter(None, [occasion.state]), *occasion.others)
+    jobs = [json_output.job(state, provider(state.job.account), outlook) for state in states]
     return msgspec.json.encode(
         {
-            "event": event.event,
-            "delivery": delivery_id(event),
-            "at": json_output.iso_or_none(event.at),
-            "text": event.text,
+            "event": occasion.event,
+            "delivery": delivery_id(occasion),
+            "at": json_output.iso_or_none(occasion.at),
+            "text": occasion.text,
             "job": jobs[0] if jobs else None,
-            "jobs": jobs if event.event in GROUPED_EVENTS else None,
-            "change": None if event.change is None else json_output.phase_change(event.change),
+            "jobs": jobs if occasion.event in TOGETHER else None,
+            "change": None if occasion.change is None else json_output.phase_change(occasion.change),
             "account": None
             if account is None
             else {
@@ -71,215 +71,209 @@ def payload(event: AlertEvent, provider_of: Callable[[str], str | None], context
     )
 
 
-def delivery_id(event: AlertEvent) -> str:
+def delivery_id(occasion: Occasion) -> str:
     """Its name, by which a receiver knows it again: the same in every process, and when it is sent again."""
-    return hashlib.sha256(event.key.encode()).hexdigest()[:32]
+    return hashlib.sha256(occasion.key.encode()).hexdigest()[:32]
 
 
-def _describe(event: AlertEvent) -> str:
+def _subject(occasion: Occasion) -> str:
     """It, for the log."""
-    account = event.account.name if event.account is not None else ""
-    more = f" and {len(event.other_states)} more" if event.other_states else ""
-    return f"{event.event} {event.state.job.ref if event.state is not None else account}{more}"
+    account = occasion.account.name if occasion.account is not None else ""
+    more = f" and {len(occasion.others)} more" if occasion.others else ""
+    return f"{occasion.event} {occasion.state.job.ref if occasion.state is not None else account}{more}"
 
 
-class HookDispatcher:
+class Hooks:
     """All hooks of one process. `call` takes what is to be told; `run` tells it, until it is cancelled."""
 
     def __init__(
-        self, workspace: Workspace, on_problem: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self, library: Workspace, said: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`said` is told what an operator should know of a hook. `clock`: seconds, from any thread."""
         self.clock = clock
-        self._workspace = workspace
-        self._stop = Event()
-        self._pool = ThreadPoolExecutor(MAX_PROGRAMS, "hook")
-        self._queues = [
-            HookQueue(hook, f"hook {number} ({_hook_name(hook)})", on_problem, self)
-            for number, hook in enumerate(workspace.settings.hooks, 1)
+        self._library = library
+        self._over = Event()
+        self._pool = ThreadPoolExecutor(AT_ONCE, "hook")
+        self._lanes = [
+            Lane(hook, f"hook {number} ({_called(hook)})", said, self)
+            for number, hook in enumerate(library.settings.hooks, 1)
         ]
 
-    def dispatch(self, event: AlertEvent) -> None:
+    def call(self, occasion: Occasion) -> None:
         """Puts it where the hooks that want it will be told. It never waits."""
-        for queue in self._queues:
-            if event.event in queue.hook.on:
-                queue.put(event)
+        for lane in self._lanes:
+            if occasion.event in lane.hook.on:
+                lane.put(occasion)
 
-    def payload(self, event: AlertEvent) -> bytes:
+    def payload(self, occasion: Occasion) -> bytes:
         """What the hooks are told of it, as things are now."""
-        return payload(event, self._workspace.provider_of, self._workspace.evaluation_context(time.time()))
+        return payload(occasion, self._library.provider_of, self._library.evaluation_context(time.time()))
 
     async def run(self) -> None:
         """Tells, until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for queue in self._queues:
-                tasks.create_task(queue.run())
+            for lane in self._lanes:
+                tasks.create_task(lane.run())
 
-    async def run_program(self, command: tuple[str, ...], body: bytes, seconds: float) -> DeliveryResult:
+    async def run_program(self, command: tuple[str, ...], body: bytes, patience: float) -> Told:
         """Runs it on one of the threads, for `patience` seconds at most."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._pool, delivery.run_program, command, body, seconds, self._stop, self.clock
-        )
+        return await loop.run_in_executor(self._pool, delivery.run, command, body, patience, self._over, self.clock)
 
-    async def fetch_secret(self, source: SecretSource) -> Secret:
+    async def fetch(self, source: SecretSource) -> Secret:
         """The secret, fetched now on one of the threads. Raises SecretError."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._workspace.fetch_secret, source)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._library.fetch_secret, source)
 
-    async def finish(self, seconds: float) -> None:
+    async def finish(self, patience: float) -> None:
         """Waits for what is still to be told, for so many seconds at most."""
-        async with asyncio.timeout(seconds):
-            for queue in self._queues:
-                await queue.idle.wait()
+        async with asyncio.timeout(patience):
+            for lane in self._lanes:
+                await lane.idle.wait()
 
     async def close(self) -> None:
         """Ends what runs. What was not told is counted in the log."""
-        self._stop.set()
-        for queue in self._queues:
-            await queue.close()
+        self._over.set()
+        for lane in self._lanes:
+            await lane.close()
         self._pool.shutdown(wait=True, cancel_futures=True)  # each looks at `over` twenty times a second
 
 
-class HookQueue:
+class Lane:
     """One hook and what waits for it."""
 
-    def __init__(self, hook: Hook, name: str, on_problem: Callable[[str], None], dispatcher: HookDispatcher) -> None:
+    def __init__(self, hook: Hook, name: str, said: Callable[[str], None], ways: Hooks) -> None:
         self.hook = hook
         self.idle = asyncio.Event()
         """Nothing waits, and nothing is being told."""
         self.idle.set()
         self._name = name
-        self._on_problem = on_problem
-        self._dispatcher = dispatcher
-        self._waiting: deque[AlertEvent] = deque()
-        self._sending: AlertEvent | None = None
-        self._wakeup = asyncio.Event()
-        self._sender = WebhookSender(hook.url, hook.timeout) if hook.url is not None else None
+        self._said = said
+        self._ways = ways
+        self._queue: deque[Occasion] = deque()
+        self._telling: Occasion | None = None
+        self._news = asyncio.Event()
+        self._poster = Poster(hook.url, hook.timeout) if hook.url is not None else None
         self._secret: tuple[KeyFileStamp | None, Secret] | None = None
         self._random = Random()
         self._failures = 0
         self._dropped = 0
-        self._reported_at: float | None = None
+        self._said_at: float | None = None
         """Instant of `clock` at which a person was last told that something is wrong with it."""
 
-    def put(self, event: AlertEvent) -> None:
+    def put(self, occasion: Occasion) -> None:
         """One more, at the end; if that is one too many, the oldest is lost."""
-        if len(self._waiting) == QUEUE_SIZE:
-            self._waiting.popleft()
+        if len(self._queue) == QUEUE:
+            self._queue.popleft()
             self._dropped += 1
-            self._report_problem(f"is too slow: {QUEUE_SIZE} wait for it, and the oldest are dropped")
-        self._waiting.append(event)
+            self._complain(f"is too slow: {QUEUE} wait for it, and the oldest are dropped")
+        self._queue.append(occasion)
         self.idle.clear()
-        self._wakeup.set()
+        self._news.set()
 
     async def run(self) -> None:
         """Tells one after the other. No error of a hook ends it."""
         while True:
-            while self._waiting:
-                event = self._sending = self._waiting.popleft()
+            while self._queue:
+                occasion = self._telling = self._queue.popleft()
                 try:
-                    self._log_result(event, await self._deliver(event))
+                    self._judge(occasion, await self._tell(occasion))
                 except Exception as error:
                     log.exception("%s", self._name)
-                    self._report_problem(f"could not be told: {type(error).__name__}")
-                self._sending = None
+                    self._complain(f"could not be told: {type(error).__name__}")
+                self._telling = None
             self.idle.set()
-            self._wakeup.clear()
-            await self._wakeup.wait()
+            self._news.clear()
+            await self._news.wait()
 
-    async def _deliver(self, event: AlertEvent) -> DeliveryResult:
-        body = self._dispatcher.payload(event)
-        if self._sender is None:
+    async def _tell(self, occasion: Occasion) -> Told:
+        body = self._ways.payload(occasion)
+        if self._poster is None:
             assert self.hook.run is not None, "it has one of the two"
-            return await self._dispatcher.run_program(self.hook.run, body, self.hook.timeout)
-        result = await self._post(self._sender, body, delivery_id(event))
-        for pause in RETRY_PAUSES:
-            if not result.retry:
+            return await self._ways.run_program(self.hook.run, body, self.hook.timeout)
+        told = await self._post(self._poster, body, delivery_id(occasion))
+        for pause in PAUSES:
+            if not told.again:
                 break
-            await asyncio.sleep(
-                max(pause * self._random.uniform(0.67, 1.33), min(result.retry_after, LONGEST_RETRY_AFTER))
-            )
-            result = await self._post(self._sender, body, delivery_id(event))
-        return result
+            await asyncio.sleep(max(pause * self._random.uniform(0.67, 1.33), min(told.after, AFTER_MOST)))
+            told = await self._post(self._poster, body, delivery_id(occasion))
+        return told
 
-    async def _post(self, sender: WebhookSender, body: bytes, delivery_id: str) -> DeliveryResult:
+    async def _post(self, poster: Poster, body: bytes, name: str) -> Told:
         try:
-            secret = await self._signing_secret(self.hook.secret) if self.hook.secret is not None else None
+            secret = await self._signer(self.hook.secret) if self.hook.secret is not None else None
         except SecretError as error:
-            return DeliveryResult(f"has no secret to sign with: {error}")
-        return await sender.post(body, delivery_id, secret, time.time())
+            return Told(f"has no secret to sign with: {error}")
+        return await poster.post(body, name, secret, time.time())
 
-    async def _signing_secret(self, source: SecretSource) -> Secret:
+    async def _signer(self, source: SecretSource) -> Secret:
         """The secret; a file's is read again when it has changed. Raises SecretError."""
         stamp = secrets.key_file_stamp(source)
         if self._secret is None or self._secret[0] != stamp:
-            self._secret = (stamp, await self._dispatcher.fetch_secret(source))
+            self._secret = (stamp, await self._ways.fetch(source))
         return self._secret[1]
 
-    def _log_result(self, event: AlertEvent, result: DeliveryResult) -> None:
+    def _judge(self, occasion: Occasion, told: Told) -> None:
         """Logs what came of it, and says what a person must know."""
-        for line in result.output:
+        for line in told.said:
             log.info("%s: %s", self._name, line)
-        if not result.problem:
-            log.info("%s was told: %s", self._name, _describe(event))
+        if not told.problem:
+            log.info("%s was told: %s", self._name, _subject(occasion))
             return
-        log.warning("%s %s; it was to be told: %s", self._name, result.problem, _describe(event))
+        log.warning("%s %s; it was to be told: %s", self._name, told.problem, _subject(occasion))
         self._failures += 1
-        self._report_problem(result.problem + (f": {result.output[-1]}" if result.output else ""))
+        self._complain(told.problem + (f": {told.said[-1]}" if told.said else ""))
 
-    def _report_problem(self, problem: str) -> None:
+    def _complain(self, problem: str) -> None:
         """A notice, unless there was one lately."""
-        now = self._dispatcher.clock()
-        if self._reported_at is not None and now - self._reported_at < PROBLEM_INTERVAL:
+        now = self._ways.clock()
+        if self._said_at is not None and now - self._said_at < SAY_AGAIN:
             return
         counts = {"failed": self._failures, "dropped": self._dropped}
-        summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count > 1)
+        since = ", ".join(f"{count} {what}" for what, count in counts.items() if count > 1)
         self._failures = self._dropped = 0
-        self._reported_at = now
-        self._on_problem(f"{self._name} {problem}{f' ({summary} since the last word of it)' if summary else ''}")
+        self._said_at = now
+        self._said(f"{self._name} {problem}{f' ({since} since the last word of it)' if since else ''}")
 
     async def close(self) -> None:
         """What still waits is not told any more."""
         if self._dropped:
             log.warning("%s was too slow for %d things more, which were dropped", self._name, self._dropped)
-        undelivered = [*filter(None, [self._sending]), *self._waiting]
-        if undelivered:
-            named = ", ".join(map(_describe, undelivered[:MAX_LOGGED_EVENTS]))
-            log.warning("%s was not told %d things, since babeltop ended: %s", self._name, len(undelivered), named)
-        if self._sender is not None:
-            await self._sender.close()
+        untold = [*filter(None, [self._telling]), *self._queue]
+        if untold:
+            named = ", ".join(map(_subject, untold[:NAMED]))
+            log.warning("%s was not told %d things, since babeltop ended: %s", self._name, len(untold), named)
+        if self._poster is not None:
+            await self._poster.close()
 
 
-def _hook_name(hook: Hook) -> str:
+def _called(hook: Hook) -> str:
     """What a person knows it by: neither arguments nor an address, which may hold a secret."""
     return hook.run[0] if hook.run is not None else hook.url.host if hook.url is not None else ""
 
 
 @asynccontextmanager
-async def hook_dispatcher(
-    workspace: Workspace, on_problem: Callable[[str], None], shutdown_timeout: float = SHUTDOWN_TIMEOUT
-) -> AsyncGenerator[Callable[[AlertEvent], None] | None]:
+async def calling(
+    library: Workspace, said: Callable[[str], None], ending: float = ENDING
+) -> AsyncGenerator[Callable[[Occasion], None] | None]:
     """The way to the operator's hooks, for a Session; None: there are none, or `--readonly` forbids them.
 
     `said` is told what an operator should know of a hook. At the end hooks have `ending` seconds for what is left.
     """
-    if workspace.readonly or not workspace.settings.hooks:
+    if library.readonly or not library.settings.hooks:
         yield None
         return
-    dispatcher = HookDispatcher(workspace, on_problem)
-    running = asyncio.create_task(dispatcher.run())
+    hooks = Hooks(library, said)
+    running = asyncio.create_task(hooks.run())
     try:
-        yield dispatcher.dispatch
+        yield hooks.call
     except BaseException:
-        shutdown_timeout = min(
-            shutdown_timeout, SHUTDOWN_TIMEOUT
-        )  # a person, or an error, ends it: nobody waits for hooks then
+        ending = min(ending, ENDING)  # a person, or an error, ends it: nobody waits for hooks then
         raise
     finally:
         try:
             with suppress(TimeoutError):
-                await dispatcher.finish(shutdown_timeout)
+                await hooks.finish(ending)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            await dispatcher.close()
+            await hooks.close()
