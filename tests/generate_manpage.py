@@ -21,7 +21,7 @@ MAN_PAGE = "babeltop.1"
 
 
 def render_pages() -> dict[str, str]:
-    """Every file's text by its name."""
+    """Return every file's text by its name."""
     with patch.dict("os.environ", {"COLUMNS": "80", "SOURCE_DATE_EPOCH": "1795219200"}):  # the release's day
         found = {FILES[shell]: _render_completions(shell) for shell in FILES}
         return found | {MAN_PAGE: _render_man_page()}
@@ -30,7 +30,7 @@ def render_pages() -> dict[str, str]:
 def _render_completions(shell: str) -> str:
     for each in _all_parsers(parser := _parser_with_subcommands()):
         for action in each._actions:
-            if action.metavar in {"FILE", "REPLY.json"}:
+            if action.metavar in {"FILE", "RESPONSE.json"}:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
             elif action.metavar == "DIR":
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
@@ -61,7 +61,7 @@ def _render_man_page() -> str:
 def _parser_with_subcommands() -> ArgumentParser:
     """The parser with its verbs in sight: its own help lists them in groups instead."""
     parser = build_parser()
-    parser._positionals.title = "verbs"
+    parser._positionals.title = "subcommands"
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
             action.help = ""

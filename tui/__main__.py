@@ -1,4 +1,4 @@
-"""The command `babeltop`, also as `python -m tui`."""
+"""Command `babeltop`, also `python -m tui`."""
 
 import sys
 
@@ -6,7 +6,7 @@ from tui.cli.main import run
 
 
 def main() -> int:
-    """Does what the command line says; returns the exit code."""
+    """Run the command line and return the exit code."""
     return run(sys.argv[1:])
 
 

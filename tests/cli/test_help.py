@@ -14,7 +14,7 @@ HEAVY = {"textual", "rich", "httpx", "asyncio", "filelock", "tomli_w", "email", 
 def test_help_is_worth_reading(babeltop: Program) -> None:
     told = babeltop("--help")
     assert (told.code, told.err) == (0, "")
-    for group in ("the watchlist:", "asking the services:", "looking back:", "the services:", "examples:", "files:"):
+    for group in ("watchlist:", "polling and results:", "history:", "setup:", "examples:", "files:"):
         assert group in told.out
     assert all(f"  {name} " in told.out for name in SUBCOMMANDS)
     assert all(f"  {code}  " in told.out for code in (130, 2, 124, 3, 1, 0, 70))
@@ -54,13 +54,13 @@ def test_it_calls_itself_babeltop(babeltop: Program) -> None:
 
 def test_what_is_not_understood_is_exit_2_with_the_way_out(babeltop: Program) -> None:
     hints = {
-        "lst": "there is no verb 'lst'; did you mean 'list'?",
+        "lst": "unknown subcommand 'lst'; did you mean 'list'?",
         "providers checks": "did you mean 'check'?",
         "export --format cvs": "did you mean 'csv'?",
-        "wait --timeout 5": "such as 90s, 30m, 1h or 2d",
+        "wait --timeout 5": "invalid duration '5', use 90s, 30m, 1h or 2d",
         "list --phase don": "did you mean 'done'?",
-        "--demo list": "--demo goes without a verb",
-        "simulate --port 99999": "within 0 and 65535",
+        "--demo list": "--demo takes no subcommand",
+        "simulate --port 99999": "99999 is not between 0 and 65535",
         "edit x": "nothing to change",
     }
     for told, hint in zip(babeltop.run_in_parallel(*hints), hints.values(), strict=True):

@@ -53,7 +53,7 @@ def test_a_table_in_a_pipe_is_whole_and_says_what_is_wrong(four: Program) -> Non
     four("check")
     told = four("list")
     titles, row = told.out.splitlines()
-    assert titles.split() == ["STATUS", "ACCOUNT", "ID", "NAME", "LANG", "AGE", "LINK", "REMARKS"]
+    assert titles.split() == ["STATUS", "ACCOUNT", "ID", "NAME", "LANG", "TIME", "LINK", "MESSAGE"]
     assert row.split()[:4] == ["failed", "flixu", "doc-fail-1", "L" * 200]
     assert told.err == ""
 

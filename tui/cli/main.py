@@ -1,4 +1,4 @@
-"""The command line. A verb's module is imported when the verb is run: `--help` and `list` start fast."""
+"""Entry point of the command line. Imports only the subcommand that runs, so that `--help` and `list` start fast."""
 
 import gc
 import os
@@ -21,23 +21,23 @@ DEFAULT_ARGS = {
     "subcommand": None,
     "entry_point": "dashboard:run_dashboard",
 }
-"""What the parser makes of no arguments. The dashboard's start does without it, and so without argparse: 3 ms."""
+"""The parser's result without arguments. Saves the dashboard's start the import of argparse: 3 ms."""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Does what the arguments say and returns the exit code. No exception but argparse's SystemExit leaves it."""
-    gc.disable()  # what is imported stays: to look for garbage in it takes a twentieth of a start
+    """Run the command line and return the exit code. Raises nothing but argparse's SystemExit."""
+    gc.disable()  # imported modules stay: searching them for garbage takes a twentieth of the start
     try:
         args = _parse(argv) if argv else cast("Namespace", SimpleNamespace(**DEFAULT_ARGS))
         _configure_streams()
         module, _, name = args.entry_point.partition(":")
-        verb: Callable[[Namespace], int] = getattr(import_module(f"tui.cli.commands.{module}"), name)
-        if args.subcommand:  # else a first frame stands before that: a board of 10,000 jobs makes no garbage either
+        handler: Callable[[Namespace], int] = getattr(import_module(f"tui.cli.commands.{module}"), name)
+        if args.subcommand:  # the dashboard enables it after the first frame: loading 10,000 jobs makes no garbage
             gc.enable()
-        return verb(args)
+        return handler(args)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - a traceback helps no operator: it goes to the log
+    except Exception as error:  # noqa: BLE001 - the traceback goes to the log
         from tui.cli.errors import report
 
         return report(error)
@@ -51,16 +51,16 @@ def _parse(argv: Sequence[str]) -> "Namespace":
     parser = build_parser(argv)
     args = parser.parse_args(argv)
     if args.demo and args.subcommand:
-        parser.error("--demo goes without a verb")
+        parser.error("--demo takes no subcommand")
     return args
 
 
 def _configure_streams() -> None:
-    """Makes every text writable: titles come in every script, ids in every encoding, and cron may close a stream.
+    """Make every text writable: titles have any script, ids any encoding, and cron may close a stream.
 
-    Files and pipes get UTF-8, which JSON is; a terminal gets what it can show.
+    Files and pipes get UTF-8, as JSON requires; a terminal keeps its encoding.
     """
-    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - for the process's life
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "replace"), (sys.stderr, "replace")):
