@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from tui.errors import ConfigurationError
+
 
 class Command(NamedTuple):
     """One thing to do. Its id is what `[keys]` remaps and what the dashboard has a `do_` method for."""
@@ -125,7 +127,7 @@ def key_label(key: str) -> str:
     return _KEY_LABELS.get(key, key.upper() if key[0] == "f" and key[1:].isdigit() else key)
 
 
-class KeysError(ValueError):
+class KeysError(ConfigurationError):
     """`[keys]` in the settings cannot be followed; the text names each id or key and the way out."""
 
 

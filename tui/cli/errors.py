@@ -2,7 +2,8 @@
 
 from typing import cast
 
-from tui.cli.output import USAGE, UsageError, print_message
+from tui.cli.output import USAGE, print_message
+from tui.errors import BabeltopError
 
 INTERNAL_ERROR = 70
 """Exit code of an error of our own, as sysexits.h has it."""
@@ -30,19 +31,8 @@ def _unwrap(error: Exception) -> Exception:
 
 
 def is_expected(error: Exception) -> bool:
-    """Whether the error was made for an operator to read."""
-    if isinstance(error, UsageError):
-        return True
-    from tui.commands import KeysError
-    from tui.domain.ids import UnknownRefError
-    from tui.providers.loader import ProviderError
-    from tui.storage.config.settings import SettingsError
-    from tui.storage.journal.journal import JournalError
-    from tui.storage.watchlist.file import WatchlistError
-
-    return isinstance(
-        error, SettingsError | ProviderError | WatchlistError | JournalError | UnknownRefError | KeysError
-    )
+    """Return whether the error was written for an operator to read."""
+    return isinstance(error, BabeltopError)
 
 
 def _log_traceback(error: Exception) -> str:

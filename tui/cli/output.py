@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tui.domain.job_state import JobState
 from tui.domain.models import PROBLEMS, Fault, FaultKind
+from tui.errors import BabeltopError
 
 OK, PROBLEM, USAGE, FAULT, WAIT_TIMED_OUT = 0, 1, 2, 3, 124
 """Exit codes: all well; a job came to no good end; usage or configuration; a fault; wait timed out."""
@@ -14,7 +15,7 @@ _JOB_STATE_FAULTS = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
 """Faults that are the job's state rather than the ask's failure: its phase says them."""
 
 
-class UsageError(Exception):
+class UsageError(BabeltopError):
     """What was asked for cannot be done; `str()` is for the operator. Exit code 2."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tui.domain.models import Ref
+from tui.errors import BabeltopError
 
 MAX_ID_LENGTH = 512
 """Characters in an id, at most: ten times the longest seen, and an URL with it still passes every proxy."""
@@ -19,7 +20,7 @@ _URL_SUFFIXES = (
 """Path segments that services put behind an id. A text: `re` compiles it at its first use, and a start needs none."""
 
 
-class UnknownRefError(Exception):
+class UnknownRefError(BabeltopError):
     """A ref that names no job, or several. `str()` is one line for the operator."""
 
     def __init__(self, text: str, *, candidates: tuple[Ref, ...] = (), nearest: Ref | None = None) -> None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tui.domain.models import Phase
+from tui.errors import ConfigurationError
 from tui.presentation.formatting import clean
 from tui.providers.fields import BaseUrl, Instant, Name, Regex
 from tui.providers.model import (
@@ -55,7 +56,7 @@ TITLE_MOST, DOCS_MOST = 60, 200
 """Characters of what a file says to people: it may come from anywhere."""
 
 
-class ProviderError(ValueError):
+class ProviderError(ConfigurationError):
     """A provider file that is wrong: `source` names it, `problems` says all that is, each with its key."""
 
     def __init__(self, source: str, problems: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from typing import IO, NamedTuple, NoReturn, Self
 
 from msgspec import Struct
 
+from tui.errors import BabeltopError
 from tui.presentation.formatting import clean
 
 COMMAND_TIMEOUT = 10.0
@@ -23,7 +24,7 @@ _MIN_LENGTH_WITH_TAIL = 12
 """Characters that a key must have before four of them may be shown."""
 
 
-class SecretError(Exception):
+class SecretError(BabeltopError):
     """There is no key, or none that can be used; the message says why and what to do, for an operator."""
 
 

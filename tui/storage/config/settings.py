@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from tui.errors import ConfigurationError
 from tui.providers.fields import BaseUrl, Duration, Name
 from tui.providers.table_decoder import build, fields
 from tui.storage.config.fields import (
@@ -46,7 +47,7 @@ more (no key, 401, or 403 throughout), an account whose API is over."""
 T = TypeVar("T", "AccountTable", "Hook")
 
 
-class SettingsError(ValueError):
+class SettingsError(ConfigurationError):
     """A `config.toml` that is wrong: `problems` says all that is, each with its line and key."""
 
     def __init__(self, path: Path, problems: tuple[str, ...]) -> None:

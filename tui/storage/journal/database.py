@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tui.errors import StorageError
 from tui.storage.filesystem import network_type
 
 BUSY_TIMEOUT = 0.25
@@ -23,7 +24,7 @@ FILE_SUFFIXES = ("", "-wal", "-shm")
 """What a database in WAL mode consists of, by what follows its name."""
 
 
-class JournalError(Exception):
+class JournalError(StorageError):
     """The journal cannot be used; the text names the file and the way out."""
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tui.domain import ids
 from tui.domain.models import Job, Ref
+from tui.errors import StorageError
 from tui.presentation.formatting import clean
 from tui.storage.watchlist import toml_blocks
 
@@ -20,7 +21,7 @@ _TOML_POSITION = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
 """How `tomllib` ends its messages; as attributes it has line and column from Python 3.14 on only."""
 
 
-class WatchlistError(Exception):
+class WatchlistError(StorageError):
     """The watchlist cannot be read or changed; as a file it is what it was. `str()` is one line for the operator."""
 
     def __init__(
