@@ -18,7 +18,7 @@ import pytest
 
 from tests import generate_readme
 from tests.cli import json_schema
-from tests.support.servers import serving
+from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE, wait_until
 from tui.cli.arguments import SUBCOMMANDS
@@ -130,7 +130,7 @@ def _listens(port: int) -> bool:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    with serving(Simulator(speed=2000)) as url:
+    with serve_app(Simulator(speed=2000)) as url:
         yield Machine(tmp_path / "home", url)
 
 
@@ -185,8 +185,8 @@ def test_the_json_that_is_described_is_the_schemas() -> None:
 def test_what_a_hook_is_told_is_the_schemas() -> None:
     told = TEXT.partition("It has `event`")[2].partition("With a `secret`")[0] + "`event`"
     assert all(f"`{key}`" in told for key in json_schema.DOCUMENT["$defs"]["hook"]["properties"])
-    assert delivery.SIGNATURE in TEXT
-    assert len(hooks.PAUSES) + 1 == 4
+    assert delivery.SIGNATURE_HEADER in TEXT
+    assert len(hooks.RETRY_PAUSES) + 1 == 4
 
 
 def test_every_verb_is_named_and_every_exit_code_of_the_help_is_explained() -> None:

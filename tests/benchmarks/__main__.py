@@ -13,7 +13,7 @@ from tests import benchmarks
 
 Row = dict[str, Any]
 """ours, peer, ratio, hold, better ("lower" or "higher"), unit."""
-HEADS = f"{'':<52}{'ours':>12}{'peer':>12}{'ratio':>10}{'hold':>10}"
+HEADER = f"{'':<52}{'ours':>12}{'peer':>12}{'ratio':>10}{'hold':>10}"
 
 
 def modules(names: Iterable[str]) -> Iterator[ModuleType]:
@@ -32,7 +32,7 @@ def holds(row: Row) -> bool:
     return row["ratio"] <= row["hold"] if row["better"] == "lower" else row["ratio"] >= row["hold"]
 
 
-def line(name: str, row: Row) -> str:
+def format_row(name: str, row: Row) -> str:
     bound = f"{'≤' if row['better'] == 'lower' else '≥'} {row['hold']:g}"
     verdict = "holds" if holds(row) else "DOES NOT HOLD"
     return (
@@ -48,12 +48,12 @@ def main() -> int:
     args = parser.parse_args()
     measured: dict[str, Row] = {}
     if not args.json:
-        print(HEADS)
+        print(HEADER)
     for module in modules(args.name):
         for name, row in module.measure().items():
             measured[name] = row
             if not args.json:
-                print(line(name, row), flush=True)
+                print(format_row(name, row), flush=True)
     if args.json:
         print(json.dumps(measured, ensure_ascii=False))
     return 0 if all(map(holds, measured.values())) else 1

@@ -11,38 +11,38 @@ from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 
 JOBS = 1000
-SPAN = HOUR
+DURATION = HOUR
 """Seconds of virtual time that they are watched for."""
 
 
-async def watched(folder: Path) -> tuple[int, int]:
+async def count_requests(folder: Path) -> tuple[int, int]:
     """Requests sent, and how often a job was told of in their replies."""
     simulator = Simulator(clock=wall_time, limits={"heygen": 10**9})
     jobs = {"heygen-v3": tuple(f"j{number}-stuck" for number in range(JOBS))}
-    library = fixtures.make_workspace(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
-    session = Engine(
-        library,
+    workspace = fixtures.make_workspace(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
+    engine = Engine(
+        workspace,
         fixtures.RecordingListener(),
         wall=wall_time,
         random=Random(0),
         transport=lambda: VirtualTransport(simulator),
         tick_interval=60.0,
     )
-    async with fixtures.running_engine(session):
-        await asyncio.sleep(SPAN)
-    assert all(state.fault is None and state.report is not None for state in session.states.values())
-    library.close()
+    async with fixtures.running_engine(engine):
+        await asyncio.sleep(DURATION)
+    assert all(state.fault is None and state.report is not None for state in engine.states.values())
+    workspace.close()
     return sum(simulator.replies.values()), sum(simulator.asks.values())
 
 
 def measure() -> dict[str, dict[str, object]]:
     with TemporaryDirectory() as folder:
-        requests, asks = run_virtual(watched(Path(folder)))
+        requests, polls = run_virtual(count_requests(Path(folder)))
     return {
         f"bulk: requests in an hour for {JOBS} active jobs": {
             "ours": requests,
-            "peer": asks,
-            "ratio": asks / requests,
+            "peer": polls,
+            "ratio": polls / requests,
             "hold": 50,
             "better": "higher",
             "unit": "requests; peer: one a job",

@@ -20,17 +20,17 @@ from tests.support.terminal import Terminal
 
 JOBS = 10_000
 SIZE = (120, 40)
-CURSOR = "#26313d"
+CURSOR_COLOR = "#26313d"
 """The cursor's ground in our dark theme, given to the DataTable's too: its coming shows that a key was painted."""
 RANDOM = Random(1)
-UPDATES = 1000
+UPDATES_PER_SECOND = 1000
 """States that are new in a second."""
 
 
 # Children.
 
 
-def states(look: str, now: float, count: int = JOBS):
+def states(variant: str, now: float, count: int = JOBS):
     """`count` jobs: every visible cell of time `ticking` each second, or `quiet`: nothing changes for an hour."""
     from tui.domain.job_state import JobState
     from tui.domain.models import Job, Link, LinkKind, Phase, Report
@@ -38,7 +38,7 @@ def states(look: str, now: float, count: int = JOBS):
     for number in range(count):
         job = Job(account="heygen", id=f"{number:032x}", label=f"Job {number:05}", tags=("bench",))
         report = Report(phase=Phase.RUNNING, raw_status="running", language="fr", title=f"Title {number}", progress=0.4)
-        if look == "ticking":
+        if variant == "ticking":
             link = Link(LinkKind.VIDEO, f"https://cdn.test/{number}", now, now + 58, expiry_is_exact=True)
             more = {"phase_since": now - 2, "checked_at": now - 2, "stale_after": now - 1, "next_poll_at": now + 58}
             yield JobState(
@@ -58,18 +58,18 @@ def states(look: str, now: float, count: int = JOBS):
             )
 
 
-class FixedFeed:
+class FixedEngine:
     """An engine that is off; or, `busy`, one whose updates come through its own outbox, as they do in the program."""
 
-    def __init__(self, first, busy: bool):
-        self._states, self._busy, self._outbox = list(first), busy, None
+    def __init__(self, initial, busy: bool):
+        self._states, self._busy, self._outbox = list(initial), busy, None
 
     def start(self, wake: Callable[[], None]) -> None:
         from tui.engine.thread import Outbox
 
         self._outbox = Outbox(wake)
         if self._busy:
-            arriving(self._states, self._outbox.state)
+            start_updates(self._states, self._outbox.state)
 
     def take(self):
         return self._outbox.take()
@@ -86,33 +86,33 @@ class FixedFeed:
         pass
 
 
-def arriving(known: list, put: Callable[[object], object]) -> None:
+def start_updates(states: list, publish: Callable[[object], object]) -> None:
     """Puts UPDATES states a second, one by one, from a loop on a thread of its own, as an engine that asks so often."""
 
-    async def arrive() -> None:
+    async def publish_all() -> None:
         due = time.monotonic()
-        for state in changed(known):
-            put(state)
-            due += 1 / UPDATES
+        for state in endless_updates(states):
+            publish(state)
+            due += 1 / UPDATES_PER_SECOND
             await asyncio.sleep(max(0.0, due - time.monotonic()))  # what came late comes all the same
 
-    threading.Thread(target=lambda: asyncio.run(arrive()), daemon=True).start()
+    threading.Thread(target=lambda: asyncio.run(publish_all()), daemon=True).start()
 
 
-def changed(known: list, random=RANDOM) -> Iterator:
+def endless_updates(states: list, random=RANDOM) -> Iterator:
     """The states without end, each time another one with another progress."""
     from msgspec.structs import replace
 
     while True:
-        at = random.randrange(len(known))
-        state = known[at]
-        known[at] = replace(
+        index = random.randrange(len(states))
+        state = states[index]
+        states[index] = replace(
             state, report=replace(state.report, progress=random.random()), poll_count=state.poll_count + 1
         )
-        yield known[at]
+        yield states[index]
 
 
-def ours(look: str, busy: bool) -> None:
+def run_babeltop(variant: str, busy: bool) -> None:
     from datetime import UTC
 
     from tui.dashboard.app import Babeltop
@@ -126,18 +126,18 @@ def ours(look: str, busy: bool) -> None:
     def now() -> float:
         return minute + time.monotonic() - began
 
-    first = {state.job.ref: state for state in states(look, now())}
+    initial = {state.job.ref: state for state in states(variant, now())}
     Babeltop(
-        FixedFeed(first.values(), busy),
+        FixedEngine(initial.values(), busy),
         Settings(),
         OnboardingInfo("", ()),
-        initial_update=Update(states=first, order=tuple(first)),
+        initial_update=Update(states=initial, order=tuple(initial)),
         now=now,
         zone=UTC,
     ).run()
 
 
-def datatable() -> None:
+def run_datatable() -> None:
     """The same rows in Textual's DataTable, used as well as it can be: only cells whose text is another are set.
 
     The updates come in the same way, from a thread; each is a message, which is how Textual takes what a thread has.
@@ -154,7 +154,7 @@ def datatable() -> None:
     from tui.presentation.columns import RenderOptions
     from tui.presentation.queries import EvaluationContext
 
-    known = list(states("ticking", time.time()))
+    jobs = list(states("ticking", time.time()))
     shown = columns.visible_columns(SIZE[0])
 
     class Arrived(Message):
@@ -163,7 +163,7 @@ def datatable() -> None:
             self.state = state
 
     class Peer(App):
-        CSS = f"DataTable {{ height: 1fr; }} DataTable > .datatable--cursor {{ background: {CURSOR}; }}"
+        CSS = f"DataTable {{ height: 1fr; }} DataTable > .datatable--cursor {{ background: {CURSOR_COLOR}; }}"
 
         def compose(self):
             yield DataTable(cursor_type="row")
@@ -172,10 +172,10 @@ def datatable() -> None:
             table = self.query_one(DataTable)
             for column in shown:
                 table.add_column(column.title, key=column.id, width=column.width)
-            self.said = {state.job.id: self.texts(state) for state in known}
+            self.said = {state.job.id: self.texts(state) for state in jobs}
             for row, texts in self.said.items():
                 table.add_row(*map(Text, texts), key=row)
-            arriving(known, lambda state: self.post_message(Arrived(state)))
+            start_updates(jobs, lambda state: self.post_message(Arrived(state)))
 
         def texts(self, state):
             return [
@@ -199,10 +199,10 @@ def datatable() -> None:
 
 
 CHILDREN = {
-    "ticking": lambda: ours("ticking", busy=False),
-    "quiet": lambda: ours("quiet", busy=False),
-    "busy": lambda: ours("ticking", busy=True),
-    "datatable": datatable,
+    "ticking": lambda: run_babeltop("ticking", busy=False),
+    "quiet": lambda: run_babeltop("quiet", busy=False),
+    "busy": lambda: run_babeltop("ticking", busy=True),
+    "datatable": run_datatable,
 }
 
 
@@ -224,7 +224,7 @@ def console(argv: list[str], env: dict[str, str] | None = None) -> Iterator[Term
         yield terminal
 
 
-def read(terminal: Terminal, until: Callable[[bytes], bool], seconds: float) -> bytes:
+def read_until(terminal: Terminal, until: Callable[[bytes], bool], seconds: float) -> bytes:
     """What the program writes, until that says enough. Nothing is drawn from it: that would cost more than it does."""
     data, end = b"", time.perf_counter() + seconds
     while not until(data) and (left := end - time.perf_counter()) > 0:
@@ -236,12 +236,12 @@ def read(terminal: Terminal, until: Callable[[bytes], bool], seconds: float) -> 
     return data
 
 
-def drained(terminal: Terminal, seconds: float) -> bytes:
+def drain(terminal: Terminal, seconds: float) -> bytes:
     """All that it writes in so many seconds."""
-    return read(terminal, lambda _: False, seconds)
+    return read_until(terminal, lambda _: False, seconds)
 
 
-def cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Seconds on a core so far, all threads."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -249,17 +249,17 @@ def cpu(pid: int) -> float:
     return total / 1e9
 
 
-def resident(pid: int) -> float:
+def resident_mb(pid: int) -> float:
     """Resident memory in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-def share(terminal: Terminal, seconds: float) -> tuple[float, int]:
+def cpu_share(terminal: Terminal, seconds: float) -> tuple[float, int]:
     """Per cent of a core, and the bytes written, in a window of so many seconds."""
-    before, began = cpu(terminal.pid), time.perf_counter()
-    written = len(drained(terminal, seconds))
-    return 100 * (cpu(terminal.pid) - before) / (time.perf_counter() - began), written
+    before, began = cpu_seconds(terminal.pid), time.perf_counter()
+    written = len(drain(terminal, seconds))
+    return 100 * (cpu_seconds(terminal.pid) - before) / (time.perf_counter() - began), written
 
 
 def row(ours: float, peer: float, hold: float, unit: str, *, better: str = "lower", ratio: float | None = None):
@@ -272,7 +272,7 @@ def quantile(values: list[float], share: float) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
-def show(measured: dict) -> None:
+def print_rows(measured: dict) -> None:
     for name, figures in measured.items():
         said = (
             f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items()

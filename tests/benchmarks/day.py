@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from statistics import mean
 
-from tests.benchmarks.consoles import JOBS, resident, states
+from tests.benchmarks.consoles import JOBS, resident_mb, states
 from tests.support import fixtures
 from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.dashboard.board_model import BoardModel
@@ -27,31 +27,31 @@ from tui.simulator.scenario import Story
 from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Add, Remove, Set
 
-ACTIVE = 60
+ACTIVE_JOBS = 60
 """Jobs that come every SHIFT, for as many that are taken off the watchlist; the others have ended long ago."""
-SHIFT = 12 * HOUR
-RATE = 1.0
+SHIFT_SECONDS = 12 * HOUR
+RATE_PER_MINUTE = 1.0
 """Asks a minute that each account may use."""
-SETTLE, DAYS = 6, 4
+SETTLE_DAYS, MEASURED_DAYS = 6, 4
 """Virtual days until everything is about as large as it gets, and those in which the growth is measured.
 
 What is bounded (parsed URLs, past jobs, SQLite's pages) fills in the first week.
 """
-EDITS = 8
+WARM_UP_EDITS = 8
 """Edits of the watchlist after which parsing it takes no more memory than it has taken before."""
-SAMPLES = 2
+SAMPLED_SHIFTS = 2
 """Shifts over which a size is averaged: parsing the watchlist makes it go up and down by two megabytes."""
 ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
 
 
-class Front:
+class DayDashboard:
     """What a front end keeps: the board, as the outbox fills it."""
 
     def __init__(self) -> None:
         self.board = BoardModel(EvaluationContext(now=wall_time()), wall_time)
-        self.outbox = Outbox(self._woken)
+        self.outbox = Outbox(self._wake)
 
-    def _woken(self) -> None:
+    def _wake(self) -> None:
         asyncio.get_running_loop().call_soon(self._take)
 
     def _take(self) -> None:
@@ -59,63 +59,63 @@ class Front:
         self.board.visible_refs()
 
 
-async def lived(folder: Path) -> tuple[float, int]:
+async def measure_growth(folder: Path) -> tuple[float, int]:
     """Megabytes a day, and the asks of a day."""
     random = Random(1)
     shifts = [
-        tuple(Job(account=ACCOUNTS[number % 4], id=f"day{shift}-{number}-fine-x") for number in range(ACTIVE))
-        for shift in range(int((SETTLE + DAYS) * DAY / SHIFT))
+        tuple(Job(account=ACCOUNTS[number % 4], id=f"day{shift}-{number}-fine-x") for number in range(ACTIVE_JOBS))
+        for shift in range(int((SETTLE_DAYS + MEASURED_DAYS) * DAY / SHIFT_SECONDS))
     ]
-    lives = {job.id: random.uniform(10 * MINUTE, 10 * HOUR) for shift in shifts for job in shift}
-    stories = [Story(job, queued=life * 0.1, running=life * 0.9) for job, life in lives.items()]
-    simulator = Simulator(clock=wall_time, stories=stories, seed=1)
-    ended = list(states("quiet", wall_time(), JOBS - ACTIVE))
-    library = fixtures.make_workspace(folder, "http://sim.test", rate=RATE)
-    library.watchlist.edit(Add(tuple(state.job for state in ended)))
-    library.journal.record([JournalEntry(state) for state in ended])
-    front = Front()
-    session = Engine(
-        library,
-        front.outbox,
+    durations = {job.id: random.uniform(10 * MINUTE, 10 * HOUR) for shift in shifts for job in shift}
+    scenarios = [Story(job, queued=duration * 0.1, running=duration * 0.9) for job, duration in durations.items()]
+    simulator = Simulator(clock=wall_time, stories=scenarios, seed=1)
+    ended_states = list(states("quiet", wall_time(), JOBS - ACTIVE_JOBS))
+    workspace = fixtures.make_workspace(folder, "http://sim.test", rate=RATE_PER_MINUTE)
+    workspace.watchlist.edit(Add(tuple(state.job for state in ended_states)))
+    workspace.journal.record([JournalEntry(state) for state in ended_states])
+    dashboard = DayDashboard()
+    engine = Engine(
+        workspace,
+        dashboard.outbox,
         wall=wall_time,
         random=random,
         transport=lambda: VirtualTransport(simulator),
         tick_interval=MINUTE,
     )
-    session.open()
-    running = asyncio.create_task(session.run())
-    for number in range(EDITS):
-        assert (await session.perform(Set((ended[0].job.ref,), {"note": f"{number}"}))).ok
-    sizes, settled = list[float](), int(SETTLE * DAY / SHIFT)
+    engine.open()
+    running = asyncio.create_task(engine.run())
+    for number in range(WARM_UP_EDITS):
+        assert (await engine.perform(Set((ended_states[0].job.ref,), {"note": f"{number}"}))).ok
+    sizes, settled = list[float](), int(SETTLE_DAYS * DAY / SHIFT_SECONDS)
     for number, shift in enumerate(shifts):
         if number == settled:
             simulator.replies = Counter()
-        assert (await session.perform(Add(shift))).ok
-        await asyncio.sleep(SHIFT)
-        assert len(front.board.states) == JOBS
-        assert sum(front.board.states[job.ref].phase in ENDED for job in shift) > ACTIVE / 2
-        assert (await session.perform(Remove(tuple(job.ref for job in shift)))).ok
-        sizes.append(held(simulator))
-    grown = mean(sizes[-SAMPLES:]) - mean(sizes[settled - SAMPLES : settled])
-    asked = sum(simulator.replies.values())
+        assert (await engine.perform(Add(shift))).ok
+        await asyncio.sleep(SHIFT_SECONDS)
+        assert len(dashboard.board.states) == JOBS
+        assert sum(dashboard.board.states[job.ref].phase in ENDED for job in shift) > ACTIVE_JOBS / 2
+        assert (await engine.perform(Remove(tuple(job.ref for job in shift)))).ok
+        sizes.append(resident_after_gc(simulator))
+    growth = mean(sizes[-SAMPLED_SHIFTS:]) - mean(sizes[settled - SAMPLED_SHIFTS : settled])
+    requests = sum(simulator.replies.values())
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    library.close()
-    return grown / DAYS, asked // DAYS
+    workspace.close()
+    return growth / MEASURED_DAYS, requests // MEASURED_DAYS
 
 
-def held(simulator: Simulator) -> float:
+def resident_after_gc(simulator: Simulator) -> float:
     """Resident megabytes without what waits for the collector, and without the service's own log of requests."""
     simulator.log.clear()
     gc.collect()
-    return resident(os.getpid())
+    return resident_mb(os.getpid())
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        grown, asked = run_virtual(lived(Path(folder)))
-    print(json.dumps({"grown": grown, "asks": asked}))
+        growth, requests = run_virtual(measure_growth(Path(folder)))
+    print(json.dumps({"grown": growth, "asks": requests}))
 
 
 if __name__ == "__main__":

@@ -6,29 +6,31 @@ import subprocess
 import sys
 
 from tests.benchmarks import day
-from tests.benchmarks.consoles import EMPTY, console, drained, resident, row, show
-from tests.benchmarks.paint import BABELTOP, lived_in
+from tests.benchmarks.consoles import EMPTY, console, drain, print_rows, resident_mb, row
+from tests.benchmarks.paint import BABELTOP, prepared_folders
 
-SETTLE = 12.0
+SETTLE_SECONDS = 12.0
 """Seconds until the engine has read its watchlist and the screen has it."""
 
 
-def used(argv: list[str], settle: float, env: dict[str, str] | None = None) -> float:
+def resident_of(argv: list[str], settle_seconds: float, env: dict[str, str] | None = None) -> float:
     with console(argv, env) as terminal:
-        drained(terminal, settle)
-        return resident(terminal.pid)
+        drain(terminal, settle_seconds)
+        return resident_mb(terminal.pid)
 
 
 def measure() -> dict[str, dict]:
-    with lived_in() as env:
-        ours = used(BABELTOP, SETTLE, env)
-    said = subprocess.run([sys.executable, "-m", day.__name__], capture_output=True, check=True).stdout
-    grown, asked = operator.itemgetter("grown", "asks")(json.loads(said))
+    with prepared_folders() as env:
+        ours = resident_of(BABELTOP, SETTLE_SECONDS, env)
+    output = subprocess.run([sys.executable, "-m", day.__name__], capture_output=True, check=True).stdout
+    growth, requests = operator.itemgetter("grown", "asks")(json.loads(output))
     return {
-        "memory: resident": row(ours, used(EMPTY, 3.0), 2.5, "MB"),
-        "memory: growth in a virtual day": row(grown, 0, 1, f"MB a day of {asked} asks; ratio is ours", ratio=grown),
+        "memory: resident": row(ours, resident_of(EMPTY, 3.0), 2.5, "MB"),
+        "memory: growth in a virtual day": row(
+            growth, 0, 1, f"MB a day of {requests} asks; ratio is ours", ratio=growth
+        ),
     }
 
 
 if __name__ == "__main__":
-    show(measure())
+    print_rows(measure())

@@ -19,24 +19,24 @@ BODY = (
     b'(Pakistan)","status":"running","url":null,"message":null,"callback_id":null,"caption_url":null}}'
 )
 """A job of HeyGen v2 at work."""
-REPLY = (
+RESPONSE = (
     b"HTTP/1.1 200 OK\r\ndate: Sat, 21 Nov 2026 20:14:00 GMT\r\ncontent-type: application/json\r\n"
     b"x-request-id: 0123456789abcdef\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
 )
 
 
-class Origin(NamedTuple):
+class OriginServer(NamedTuple):
     """Where it is, and the certificate to trust."""
 
     url: str
     roots: Path
 
-    def trust(self) -> ssl.SSLContext:
+    def tls_context(self) -> ssl.SSLContext:
         """A client's context that trusts it."""
         return ssl.create_default_context(cafile=str(self.roots))
 
     @contextmanager
-    def trusted(self) -> Iterator[None]:
+    def trusted_by_default(self) -> Iterator[None]:
         """Has everybody in this process trust it, who asks the environment for roots."""
         before = os.environ.get("SSL_CERT_FILE")
         os.environ["SSL_CERT_FILE"] = str(self.roots)
@@ -48,11 +48,11 @@ class Origin(NamedTuple):
                 os.environ["SSL_CERT_FILE"] = before
 
 
-class Answering(asyncio.Protocol):
+class DelayedResponder(asyncio.Protocol):
     """One connection, kept open; a head is a request."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
         self._waiting = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,21 +62,21 @@ class Answering(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *heads, self._waiting = (self._waiting + data).split(b"\r\n\r\n")
         for _ in heads:
-            asyncio.get_running_loop().call_later(self._seconds, self._transport.write, REPLY)
+            asyncio.get_running_loop().call_later(self._delay, self._transport.write, RESPONSE)
 
 
-async def serve(chain: Path, seconds: float) -> None:
+async def serve(chain: Path, delay: float) -> None:
     """Serves over TLS on a free loopback port, which it prints, for ever."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Answering(seconds), "127.0.0.1", 0, ssl=context, backlog=1000)
+    server = await loop.create_server(lambda: DelayedResponder(delay), "127.0.0.1", 0, ssl=context, backlog=1000)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 @contextmanager
-def origin(seconds: float) -> Iterator[Origin]:
+def run_origin(delay: float) -> Iterator[OriginServer]:
     """The service in a process of its own, over TLS; every reply comes after so many seconds."""
     import trustme
 
@@ -85,11 +85,11 @@ def origin(seconds: float) -> Iterator[Origin]:
         authority = trustme.CA()
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
         authority.cert_pem.write_to_path(roots)
-        command = [sys.executable, "-m", __name__, str(chain), str(seconds)]
+        command = [sys.executable, "-m", __name__, str(chain), str(delay)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
-                yield Origin(f"https://127.0.0.1:{process.stdout.readline().strip()}", roots)
+                yield OriginServer(f"https://127.0.0.1:{process.stdout.readline().strip()}", roots)
             finally:
                 process.terminate()
 

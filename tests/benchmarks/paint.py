@@ -8,59 +8,59 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks.consoles import EMPTY, JOBS, console, read, row, show, states
+from tests.benchmarks.consoles import EMPTY, JOBS, console, print_rows, read_until, row, states
 from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Workspace, WorkspacePaths
 
-TIMES = 15
-FRAME = 4000
+RUNS = 15
+FRAME_BYTES = 4000
 """Bytes from which an empty frame of 120×40 has been written."""
 BABELTOP = [str(Path(sys.executable).with_name("babeltop"))]
 
 
 @contextmanager
-def lived_in() -> Iterator[dict[str, str]]:
+def prepared_folders() -> Iterator[dict[str, str]]:
     """Folders with 10,000 jobs, as a console that ran here has left them; what the environment says of them."""
     with tempfile.TemporaryDirectory() as folder:
         config, state = Path(folder, "config"), Path(folder, "state")
         config.mkdir(mode=0o700)
-        library = Workspace(
+        workspace = Workspace(
             WorkspacePaths(config_dir=config, state_dir=state, watchlist_file=config / "watchlist.toml"), {}
         )
-        known = list(states("quiet", time.time()))
-        library.watchlist.edit(Add(tuple(each.job for each in known)))
-        library.journal.record([JournalEntry(each) for each in known])
-        library.close()
+        jobs = list(states("quiet", time.time()))
+        workspace.watchlist.edit(Add(tuple(each.job for each in jobs)))
+        workspace.journal.record([JournalEntry(each) for each in jobs])
+        workspace.close()
         env = {"BABELTOP_CONFIG_DIR": str(config), "BABELTOP_STATE_DIR": str(state)}
         with console(BABELTOP, env) as terminal:
-            read(terminal, lambda data: False, 12.0)
+            read_until(terminal, lambda data: False, 12.0)
             terminal.type("\x11")
             terminal.wait_for_exit(10)
         yield env
 
 
-def frame(argv: list[str], wanted: bytes, env: dict[str, str] | None = None) -> float:
+def seconds_to_frame(argv: list[str], marker: bytes, env: dict[str, str] | None = None) -> float:
     """Seconds from the start to the first frame."""
     began = time.perf_counter()
     with console(argv, env) as terminal:
-        data = read(terminal, lambda data: wanted in data and len(data) > FRAME, 20.0)
-        took = time.perf_counter() - began
-        assert wanted in data, data[-400:]
-    return took
+        data = read_until(terminal, lambda data: marker in data and len(data) > FRAME_BYTES, 20.0)
+        seconds = time.perf_counter() - began
+        assert marker in data, data[-400:]
+    return seconds
 
 
 def measure() -> dict[str, dict]:
     ours: list[float] = []
     peer: list[float] = []
-    with lived_in() as env:
-        for _ in range(TIMES):
-            ours.append(frame(BABELTOP, b"Job 00003", env))
-            peer.append(frame(EMPTY, b"\x1b[?1049h"))
+    with prepared_folders() as env:
+        for _ in range(RUNS):
+            ours.append(seconds_to_frame(BABELTOP, b"Job 00003", env))
+            peer.append(seconds_to_frame(EMPTY, b"\x1b[?1049h"))
     assert JOBS == 10_000
     figures = row(statistics.median(ours), statistics.median(peer), 1.3, "s")
     return {"paint: first frame with 10,000 jobs": figures}
 
 
 if __name__ == "__main__":
-    show(measure())
+    print_rows(measure())

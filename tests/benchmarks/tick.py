@@ -8,29 +8,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from statistics import median
 
-from tests.benchmarks.consoles import EMPTY, command, console, drained, row, share, show
+from tests.benchmarks.consoles import EMPTY, command, console, cpu_share, drain, print_rows, row
 
-SETTLE = 3.0
+SETTLE_SECONDS = 3.0
 """Seconds until a console has started and painted."""
-WINDOW = 15.0
+WINDOW_SECONDS = 15.0
 """Seconds of a measurement."""
-TIMES = 3
+WINDOWS = 3
 
 
-def measured(*programs: list[str]) -> list[tuple[float, int]]:
+def measure_together(*programs: list[str]) -> list[tuple[float, int]]:
     """Of each program, while all of them run: per cent of a core, and the bytes written, in a window."""
     with ExitStack() as stack, ThreadPoolExecutor(len(programs)) as watching:
         terminals = [stack.enter_context(console(argv)) for argv in programs]
-        list(watching.map(lambda terminal: drained(terminal, SETTLE), terminals))
-        windows = [list(watching.map(lambda terminal: share(terminal, WINDOW), terminals)) for _ in range(TIMES)]
+        list(watching.map(lambda terminal: drain(terminal, SETTLE_SECONDS), terminals))
+        windows = [
+            list(watching.map(lambda terminal: cpu_share(terminal, WINDOW_SECONDS), terminals)) for _ in range(WINDOWS)
+        ]
     return [
         (median(cpu for cpu, _ in each), max(written for _, written in each)) for each in zip(*windows, strict=True)
     ]
 
 
 def measure() -> dict[str, dict]:
-    (ticking, _), (top, _) = measured(command("ticking"), ["top", "-d", "1"])
-    (quiet, written), (empty, _) = measured(command("quiet"), EMPTY)
+    (ticking, _), (top, _) = measure_together(command("ticking"), ["top", "-d", "1"])
+    (quiet, written), (empty, _) = measure_together(command("quiet"), EMPTY)
     return {
         "tick: four time columns, CPU": row(ticking, top, 3, "% of a core; top -d 1"),
         "tick: nothing visible changed, CPU": row(quiet, empty, 0.2, "% of a core; ratio is ours", ratio=quiet),
@@ -39,4 +41,4 @@ def measure() -> dict[str, dict]:
 
 
 if __name__ == "__main__":
-    show(measure())
+    print_rows(measure())

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.servers import serving
+from tests.support.servers import serve_app
 from tests.support.waiting import DEADLINE
 from tui.cli.main import run
 from tui.simulator.app import Simulator
@@ -126,7 +126,7 @@ def redirect_stdin(stream: TextIOWrapper) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def service() -> Iterator[str]:
     """The address of a simulator without limits, on which every job ends at once."""
-    with serving(Simulator(speed=SPEED, limits=dict.fromkeys(LIMITS, 10**9))) as url:
+    with serve_app(Simulator(speed=SPEED, limits=dict.fromkeys(LIMITS, 10**9))) as url:
         yield url
 
 

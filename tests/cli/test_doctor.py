@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli import json_schema
 from tests.cli.conftest import KEY, CompletedCommand, Program
-from tests.support.servers import raw, serving
+from tests.support.servers import serve_app, serve_raw
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
 from tui.simulator.app import Simulator
@@ -48,7 +48,7 @@ def test_an_account_without_jobs_is_asked_for_a_made_up_id(four: Program) -> Non
 
 def test_it_asks_once_for_the_newest_job_and_keeps_nothing_of_it(babeltop: Program) -> None:
     simulator = Simulator()
-    with serving(simulator) as url:
+    with serve_app(simulator) as url:
         babeltop.with_accounts(camb=url)
         older, newer = "added = 2026-01-01T00:00:00Z\n", "added = 2026-02-01T00:00:00Z\n"
         babeltop.watchlist.write_text(
@@ -143,7 +143,7 @@ def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
         writer.write(f"HTTP/1.1 404 Not Found\r\ndate: {date}\r\ncontent-length: 2\r\n\r\n{{}}".encode())
         await writer.drain()
 
-    with raw(hour_ahead) as url:
+    with serve_raw(hour_ahead) as url:
         told = babeltop.with_accounts(camb=url)("doctor", "--json")
     assert told.code == 0
     level, said, do = found(told)["clock: clock"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hostile_text import ALIEN, NEVER, PROVIDER, service
-from tests.support.servers import serving
+from tests.support.hostile_text import FORBIDDEN_BYTES, HOSTILE_TEXTS, PROVIDER_FILE, service
+from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(900)  # a dozen processes, one after the other
@@ -20,18 +20,18 @@ PROGRAM = [sys.executable, "-m", "tui"]
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A job for each text in each way; one has such a text as its label, note and tag too."""
-    with serving(service) as url:
+    with serve_app(service) as url:
         config = tmp_path / "config"
         (config / "providers").mkdir(parents=True)
-        (config / "providers" / "evil.toml").write_text(PROVIDER.format(url=url))
+        (config / "providers" / "evil.toml").write_text(PROVIDER_FILE.format(url=url))
         hook = json.dumps([sys.executable, "-c", HOOK])
         (config / "config.toml").write_text(
             f'[polling]\nmax_interval = "5s"\n[[hook]]\non = ["done", "failed"]\nrun = {hook}\n'
             '[accounts.evil]\napi_key = { env = "EVIL_KEY" }\nrate_per_minute = 60000\n'
         )
-        written = [json.dumps(text[:500]) for text in ALIEN.values() if text.isascii()]
+        written = [json.dumps(text[:500]) for text in HOSTILE_TEXTS.values() if text.isascii()]
         (config / "watchlist.toml").write_text(
-            "".join(f'[[job]]\naccount = "evil"\nid = "{name}.{how}"\n' for name in ALIEN for how in HOW)
+            "".join(f'[[job]]\naccount = "evil"\nid = "{name}.{how}"\n' for name in HOSTILE_TEXTS for how in HOW)
             + "".join(
                 f'[[job]]\naccount = "evil"\nid = "{number}"\nlabel = {text}\nnote = {text}\ntags = [{text}]\n'
                 for number, text in enumerate(written)
@@ -56,7 +56,7 @@ def said(*line: str) -> bytes:
 
 
 def harmless(written: bytes) -> None:
-    assert [written[max(0, at - 80) : at + 40] for each in NEVER if (at := written.find(each)) >= 0] == []
+    assert [written[max(0, at - 80) : at + 40] for each in FORBIDDEN_BYTES if (at := written.find(each)) >= 0] == []
 
 
 def test_nothing_that_anybody_writes_is_more_than_text(house: Path):
@@ -86,7 +86,7 @@ def test_the_screen_stands_whatever_its_rows_and_details_say(house: Path):
     with Terminal(PROGRAM, columns=160, lines=50) as terminal:
         assert terminal.wait_for(lambda text: "failed" in text and "done" in text)
         terminal.type("\r")
-        for _ in range(len(ALIEN) * 2):
+        for _ in range(len(HOSTILE_TEXTS) * 2):
             pressed(terminal, "j]")
         for key, title in (("A", "─ Accounts ─"), ("J", "─ Journal ─"), ("4j?", "─ Keys ─")):
             terminal.type(key)

@@ -2,7 +2,7 @@
 
 from datetime import UTC
 
-from tests.benchmarks.consoles import FixedFeed
+from tests.benchmarks.consoles import FixedEngine
 from tests.dashboard.conftest import NOW
 from tui.dashboard.app import Babeltop
 from tui.dashboard.screen import MIN_TICK
@@ -32,7 +32,7 @@ def console(clock: Clock, *since: float, phase: Phase = Phase.DONE) -> Babeltop:
     first = {state.job.ref: state for state in states}
     update = Update(states=first, order=tuple(first))
     return Babeltop(
-        FixedFeed(states, busy=False), Settings(), OnboardingInfo("", ()), initial_update=update, now=clock, zone=UTC
+        FixedEngine(states, busy=False), Settings(), OnboardingInfo("", ()), initial_update=update, now=clock, zone=UTC
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.virtual_time import EPOCH
 from tui.demo import staged
-from tui.engine.http.client import Transport
+from tui.engine.http.client import TransportFactory
 from tui.storage.workspace import Workspace
 
 
@@ -30,6 +30,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def stage() -> Iterator[tuple[Workspace, Transport]]:
+def stage() -> Iterator[tuple[Workspace, TransportFactory]]:
     with staged(now=lambda: EPOCH) as stage:
         yield stage

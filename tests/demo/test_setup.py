@@ -18,14 +18,14 @@ from tui.domain import ids, job_state
 from tui.domain.job_state import Flag, JobState
 from tui.domain.links import expiry, signed_urls
 from tui.domain.models import Phase
-from tui.engine.http.client import Transport
+from tui.engine.http.client import TransportFactory
 from tui.presentation import columns, queries
 from tui.presentation.formatting import clean
 from tui.presentation.queries import EvaluationContext, View
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.workspace import Workspace
 
-Stage = tuple[Workspace, Transport]
+Stage = tuple[Workspace, TransportFactory]
 OUTLOOK = EvaluationContext(now=EPOCH)
 
 

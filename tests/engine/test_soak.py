@@ -5,13 +5,13 @@ from itertools import islice
 
 import pytest
 
-from tests.long_running.soak import Gauge, days, grown, opened
+from tests.long_running.soak import Gauge, find_growth, open_dashboard, run_days
 from tests.support.virtual_time import HOUR, run_virtual
 from tests.support.waiting import DEADLINE
 
 
 def test_over_days_two_consoles_take_no_more_descriptors_threads_tasks_or_objects(tmp_path):
-    found = run_virtual(days(tmp_path, 5, 20, rate=2.0, day=HOUR / 3))
+    found = run_virtual(run_days(tmp_path, 5, 20, rate=2.0, day=HOUR / 3))
     print(*found.gauges, sep="\n")
     assert found.faults > 5
     first, last = found.gauges[-2:]
@@ -23,19 +23,19 @@ def test_over_days_two_consoles_take_no_more_descriptors_threads_tasks_or_object
 
 @pytest.mark.timeout(10 * DEADLINE)
 def test_a_dashboard_that_asks_without_pause_takes_no_more_by_and_by(tmp_path):
-    with closing(opened(tmp_path, 60, every=20, interval=2)) as found:
+    with closing(open_dashboard(tmp_path, 60, every=20, interval=2)) as found:
         gauges = list(islice(found, 4))
     print(*gauges, sep="\n")
     first, last = gauges[0], gauges[-1]
-    few = (last.asks - first.asks) // 10  # threads of a pool begin by and by; what leaks does so at each ask
+    few = (last.requests - first.requests) // 10  # threads of a pool begin by and by; what leaks does so at each ask
     assert last.descriptors < first.descriptors + few
     assert last.threads < first.threads + few
 
 
 def test_growth_is_told():
     flat = [Gauge(at, 100.0, 20, 5, 10.0, 0, 7) for at in range(30)]
-    assert grown(flat) == []
-    assert grown([*flat, flat[-1]._replace(memory=120.0, tasks=12)]) == [
+    assert find_growth(flat) == []
+    assert find_growth([*flat, flat[-1]._replace(memory=120.0, tasks=12)]) == [
         "memory: 100.0 MB, then 120.0",
         "tasks: 7, then 12",
     ]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from tests.support import fixtures
-from tests.support.servers import raw, serving, silence
+from tests.support.servers import serve_app, serve_raw, silence
 from tests.support.virtual_time import run_virtual
 from tests.support.waiting import DEADLINE, wait_until
 from tui.domain.job_state import JobState
@@ -59,7 +59,7 @@ def engine_threads():
 
 @pytest.fixture(scope="module")
 def simulator():
-    with serving(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
+    with serve_app(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
         yield base
 
 
@@ -110,7 +110,7 @@ def test_it_ends_with_the_journal_whole_even_in_the_middle_of_an_ask(tmp_path):
         asked.set()
         await silence(writer)
 
-    with raw(never_answered) as never:
+    with serve_raw(never_answered) as never:
         feed, front = started(tmp_path, never)
         front.until(lambda front: front.order == (A,))
         feed.send(fixtures.refresh(A)).result(DEADLINE)

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from tests.long_running.truth import lived
+from tests.long_running.truth import run_proof
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
 from tests.support.scripted_service import ScriptedService, done, running
@@ -52,7 +52,7 @@ class Laptop:
 
 @pytest.mark.parametrize("seed", [22, 24])
 def test_through_faults_suspends_and_takeovers_no_screen_says_what_is_not_so(tmp_path, seed):
-    proved = run_virtual(lived(tmp_path, 12, 2 * HOUR, seed, thick=6.0))
+    proved = run_virtual(run_proof(tmp_path, 12, 2 * HOUR, seed, event_density=6.0))
     print(f"\n{proved}")
     assert not proved.record.errors
     assert proved.record.checked_rows > 3_000

@@ -21,14 +21,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support.servers import serving
+from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
 from tui.simulator.http import CutError
 
 KEY = "sk-Canary0Key1of2the3House4"
 PASSWORD = "Canary5Password6"
-SIGNED = "Canary7Signature8"
-LINK = f"https://cdn.canary.test/v.mp4?Expires=1999999999&Signature={SIGNED}&Key-Pair-Id=K1"
+SIGNATURE = "Canary7Signature8"
+LINK = f"https://cdn.canary.test/v.mp4?Expires=1999999999&Signature={SIGNATURE}&Key-Pair-Id=K1"
 ECHO = f"you sent {KEY} for {LINK}"
 FAULTS = ("400", "401", "402", "403", "404", "409", "410", "429", "500", "503")
 JOBS = ("done", "failed", "running", "gzip", "redirect", "html", "cut", "broken", *FAULTS)
@@ -85,14 +85,14 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
         raise CutError
 
 
-class House:
+class Installation:
     """The program over folders of its own, and all that it wrote."""
 
     def __init__(self, folder: Path, url: str, source: str) -> None:
         """`source`: the toml of the key's source."""
         self.folder = folder
-        self.config, self.state, self.heard = folder / "config", folder / "state", folder / "heard"
-        self.written: dict[str, bytes] = {}
+        self.config, self.state, self.hook_log = folder / "config", folder / "state", folder / "heard"
+        self.outputs: dict[str, bytes] = {}
         """What was written, by who wrote it."""
         self.config.mkdir()
         hook = json.dumps([sys.executable, "-c", HOOK])
@@ -108,7 +108,7 @@ class House:
             "HOME": str(folder),
             "BABELTOP_CONFIG_DIR": str(self.config),
             "BABELTOP_STATE_DIR": str(self.state),
-            "HEARD": str(self.heard),
+            "HEARD": str(self.hook_log),
             "CANARY": KEY,
         }
 
@@ -129,9 +129,9 @@ class House:
                 process.send_signal(signal.SIGTERM)
                 out, err = process.communicate(timeout=20)
         name = " ".join([line, *program[2:], *env])
-        self.written[f"{name} (stdout)"], self.written[f"{name} (stderr)"] = out, err
+        self.outputs[f"{name} (stdout)"], self.outputs[f"{name} (stderr)"] = out, err
 
-    def look(self, program: tuple[str, ...], keys: str) -> None:
+    def use_dashboard(self, program: tuple[str, ...], keys: str) -> None:
         """Shows the dashboard and presses keys; every byte that goes to the terminal is kept."""
         os.environ.update(self.env)
         with Terminal([sys.executable, *program], columns=160, lines=50) as terminal:
@@ -144,57 +144,57 @@ class House:
             if terminal.exit_status() is None:
                 terminal.send_signal()
         name = "the screen" if program[0] == "-m" else "the screen that crashed"
-        self.written[name] = bytes(terminal.raw)
-        self.written[f"{name} at its end"] = terminal.text.encode()
+        self.outputs[name] = bytes(terminal.raw)
+        self.outputs[f"{name} at its end"] = terminal.text.encode()
 
 
 @contextmanager
-def watched(found: set[bytes]) -> Iterator[None]:
+def recorded_command_lines(command_lines: set[bytes]) -> Iterator[None]:
     """Looks at the command line of every process, again and again."""
-    over = threading.Event()
+    stopped = threading.Event()
 
-    def look() -> None:
-        while not over.wait(0.02):
+    def record() -> None:
+        while not stopped.wait(0.02):
             for place in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
-                    found.add(place.read_bytes())
+                    command_lines.add(place.read_bytes())
                 except OSError:
                     continue
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=record)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         thread.join()
 
 
-def forms(text: str) -> set[bytes]:
+def encodings(text: str) -> set[bytes]:
     """A text as it may be written: also in base64 (at each of its three places), in hex and backwards."""
     raw = text.encode()
     whole = {base64.b64encode(b"_" * before + raw)[4:-4] for before in range(3)}
     return {raw, raw[::-1], raw.hex().encode(), *whole}
 
 
-def sought(written: dict[str, bytes], text: str, spared: tuple[str, ...] = ()) -> list[str]:
+def find_leaks(outputs: dict[str, bytes], text: str, exempt: tuple[str, ...] = ()) -> list[str]:
     """Where the text stands, but for what is spared."""
-    there = forms(text)
+    wanted = encodings(text)
     return [
         f"{name}: {text[:8]}…"
-        for name, content in written.items()
-        if not name.startswith(spared) and any(form in content for form in there)
+        for name, content in outputs.items()
+        if not name.startswith(exempt) and any(form in content for form in wanted)
     ]
 
 
-def kept(house: House) -> dict[str, bytes]:
+def stored_files(installation: Installation) -> dict[str, bytes]:
     """The files of the house; of the journal, apart, the tables that hold no link."""
     files = {
-        str(path.relative_to(house.folder)): path.read_bytes()
-        for path in house.folder.rglob("*")
+        str(path.relative_to(installation.folder)): path.read_bytes()
+        for path in installation.folder.rglob("*")
         if path.is_file() and path.name not in {"key", "heard"}
     }
-    with closing(sqlite3.connect(house.state / "journal.db")) as db:
+    with closing(sqlite3.connect(installation.state / "journal.db")) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
         for table in tables:
             rows = db.execute(f"SELECT * FROM {table}").fetchall()
@@ -202,81 +202,81 @@ def kept(house: House) -> dict[str, bytes]:
     return files
 
 
-def proof(folder: Path, *, quick: bool) -> tuple[House, int]:
+def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
     """The house after everything, and how many command lines of processes were seen."""
     key = folder / "key"
     key.write_text(KEY)
     key.chmod(0o600)
     source = f'{{ file = "{key}" }}' if quick else '{ env = "CANARY" }'
-    lines = set[bytes]()
-    with serving(service) as url, watched(lines):
-        house = House(folder, url, source)
-        house.run("check")
-        house.run("check --json")
-        house.look(("-m", "tui"), "jjj\r]]]]]\x1bA\x1bJ\x1b4jj")
+    command_lines = set[bytes]()
+    with serve_app(service) as url, recorded_command_lines(command_lines):
+        installation = Installation(folder, url, source)
+        installation.run("check")
+        installation.run("check --json")
+        installation.use_dashboard(("-m", "tui"), "jjj\r]]]]]\x1bA\x1bJ\x1b4jj")
         for line in ("list", "log", "doctor") if quick else ("list", "list --json", "log", "log --json", "export"):
-            house.run(line)
+            installation.run(line)
         for module, name, method in (
             ("tui.engine.polling.poll_executor", "Asking", "_one"),
             ("tui.engine.polling.job_store", "Ledger", "settle"),
             ("tui.storage.journal.journal", "Journal", "record"),
         )[: 1 if quick else 3]:
             crash = CRASH.format(module=module, name=name, method=method, link=LINK, key=KEY)
-            house.run("check", program=("-c", crash))
+            installation.run("check", program=("-c", crash))
         crash = CRASH.format(module="tui.dashboard.app", name="Babeltop", method="on_fed", link=LINK, key=KEY)
-        house.look(("-c", crash), "jj")
+        installation.use_dashboard(("-c", crash), "jj")
         if not quick:
-            whole(house)
-        house.written |= kept(house)
-    house.written["the processes"] = b"\n".join(line for line in lines if b"def crash" not in line)
-    return house, len(lines)
+            run_long_form(installation)
+        installation.outputs |= stored_files(installation)
+    installation.outputs["the processes"] = b"\n".join(line for line in command_lines if b"def crash" not in line)
+    return installation, len(command_lines)
 
 
-def whole(house: House) -> None:
+def run_long_form(installation: Installation) -> None:
     """What the short form leaves out."""
-    house.run("export --format json")
-    house.run("doctor")
-    house.run("doctor --json")
-    house.run("renew camb:done")
-    house.run("download camb:done --dir out")
-    house.run("wait --any --timeout 1s")
-    house.run("watch", seconds=6)
-    house.run("watch --json", seconds=6)
-    house.run("providers")
+    installation.run("export --format json")
+    installation.run("doctor")
+    installation.run("doctor --json")
+    installation.run("renew camb:done")
+    installation.run("download camb:done --dir out")
+    installation.run("wait --any --timeout 1s")
+    installation.run("watch", seconds=6)
+    installation.run("watch --json", seconds=6)
+    installation.run("providers")
     for proxy in (
         f"nonsense://u:{PASSWORD}@x",
         f"http://u:{PASSWORD}@[::1",
         f"http://u:{PASSWORD}@x:y",
         f"u:{PASSWORD}@",
     ):
-        house.run("check camb:running", HTTP_PROXY=proxy, ALL_PROXY=proxy)
-        house.run("doctor", HTTP_PROXY=proxy, ALL_PROXY=proxy)
+        installation.run("check camb:running", HTTP_PROXY=proxy, ALL_PROXY=proxy)
+        installation.run("doctor", HTTP_PROXY=proxy, ALL_PROXY=proxy)
 
 
 def main(*, quick: bool = False) -> None:
     """Runs it and prints what came of it."""
     with TemporaryDirectory() as folder:
-        house, processes = proof(Path(folder), quick=quick)
-        written = house.written
-        found = sought(written, KEY) + sought(written, PASSWORD)
+        installation, processes = run_proof(Path(folder), quick=quick)
+        outputs = installation.outputs
+        leaks = find_leaks(outputs, KEY) + find_leaks(outputs, PASSWORD)
         links = ("journal table job", "journal table link", "state/journal.db", "out/")
-        found += sought(written, SIGNED, (*SHOWS_LINKS, *links))
-        log = written["state/babeltop.log"].decode()
+        leaks += find_leaks(outputs, SIGNATURE, (*SHOWS_LINKS, *links))
+        log = outputs["state/babeltop.log"].decode()
         assert "sabotage" in log, "no crash came to the log"
         assert not re.search(r"locals|key = ", log), "a traceback shows locals"
-        told = [json.loads(line) for line in house.heard.read_text().splitlines()]
-        assert {json.loads(stdin)["event"] for _, stdin in told} >= {"done", "failed"}, "no hook was told"
-        found += sought({"a hook's arguments": repr([argv for argv, _ in told]).encode()}, SIGNED)
-        found += sought({"what hooks are told": repr(told).encode()}, KEY)
-        assert b"ended by an error of its own" in written["the screen that crashed"]
-        assert not any(name.endswith("(stderr)") and b"Traceback" in said for name, said in written.items())
-    size = sum(map(len, written.values()))
+        deliveries = [json.loads(line) for line in installation.hook_log.read_text().splitlines()]
+        assert {json.loads(stdin)["event"] for _, stdin in deliveries} >= {"done", "failed"}, "no hook was told"
+        leaks += find_leaks({"a hook's arguments": repr([argv for argv, _ in deliveries]).encode()}, SIGNATURE)
+        leaks += find_leaks({"what hooks are told": repr(deliveries).encode()}, KEY)
+        assert b"ended by an error of its own" in outputs["the screen that crashed"]
+        assert not any(name.endswith("(stderr)") and b"Traceback" in said for name, said in outputs.items())
+    size = sum(map(len, outputs.values()))
     print(
-        f"canary: 3 canaries in {len(forms(KEY))} forms each through {len(JOBS)} replies, sought in {len(written)} "
+        f"canary: 3 canaries in {len(encodings(KEY))} forms each through {len(JOBS)} replies, sought in {len(outputs)} "
         f"outputs and files ({size} bytes) and {processes} command lines of processes: "
-        f"{len(found)} found{''.join(f'{chr(10)}  {each}' for each in found)}"
+        f"{len(leaks)} found{''.join(f'{chr(10)}  {each}' for each in leaks)}"
     )
-    assert not found, "a canary was found"
+    assert not leaks, "a canary was found"
 
 
 if __name__ == "__main__":

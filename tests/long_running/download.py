@@ -15,21 +15,21 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from tests.support.file_servers import Origin, at
-from tests.support.servers import serving
+from tests.support.file_servers import FileServer, serve_files
+from tests.support.servers import serve_app
 
 SIZE = 2 * 1000**3
 """Bytes of the file."""
 CUTS, KILLS = 30, 10
 GROWTH = 20.0
 """Megabytes that the program's resident memory may grow by while it downloads."""
-WITHIN = 900.0
+TIME_LIMIT = 900.0
 """Seconds for all of it."""
 TITLE = "Spring launch"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class DownloadProof:
     """What came of it."""
 
     size: int
@@ -38,9 +38,9 @@ class Fetched:
     requests: int
     resumed: int
     """Requests that went on where another had ended."""
-    sent: int
+    sent_bytes: int
     """Bytes that the server sent."""
-    equal: bool
+    is_equal: bool
     names: list[str]
     """What is in the folder at the end."""
     growth: float
@@ -48,47 +48,50 @@ class Fetched:
     seconds: float
 
     @property
-    def whole(self) -> bool:
-        return self.equal and self.names == [f"{TITLE}.mp4"]
+    def is_complete(self) -> bool:
+        return self.is_equal and self.names == [f"{TITLE}.mp4"]
 
     @property
     def holds(self) -> bool:
-        return self.whole and self.growth < GROWTH
+        return self.is_complete and self.growth < GROWTH
 
     def __str__(self) -> str:
         return (
             f"download: {self.size / 1e6:.0f} MB in {self.seconds:.0f} s, cut {self.cuts} times, killed {self.kills} "
             f"times; {self.requests} requests, {self.resumed} of them went on where another had ended; "
-            f"{self.sent / 1e6:.0f} MB sent; byte-equal: {self.equal}; in the folder: {self.names}; resident memory "
+            f"{self.sent_bytes / 1e6:.0f} MB sent; byte-equal: {self.is_equal}; in the folder: "
+            f"{self.names}; resident memory "
             f"grew by {self.growth:.1f} MB at most (< {GROWTH:.0f} MB): {'holds' if self.holds else 'DOES NOT HOLD'}"
         )
 
 
-class Cutter(Origin):
+class CuttingFileServer(FileServer):
     """Cuts its replies at so many random places of the file, at each once; at others it falls silent for a kill."""
 
     def __init__(self, size: int, cuts: int, kills: int, random: Random) -> None:
         super().__init__(size)
         places = random.sample(range(1, size), cuts + kills)
-        self._places = sorted([(place, False) for place in places[:cuts]] + [(place, True) for place in places[cuts:]])
-        self.count = 0
-        self.sent = self._sent
+        self._cut_points = sorted(
+            [(place, False) for place in places[:cuts]] + [(place, True) for place in places[cuts:]]
+        )
+        self.sent_bytes = 0
+        self.on_sent = self._count_sent
 
-    def _sent(self, count: int) -> None:
-        self.count += count
+    def _count_sent(self, count: int) -> None:
+        self.sent_bytes += count
 
-    def left(self, start: int) -> int | None:
-        ahead = self._places[self.cut_off :]
-        self.silent = bool(ahead) and ahead[0][1]
-        return max(0, ahead[0][0] - start) if ahead else None
+    def bytes_until_cut(self, start: int) -> int | None:
+        remaining = self._cut_points[self.cut_count :]
+        self.stalls = bool(remaining) and remaining[0][1]
+        return max(0, remaining[0][0] - start) if remaining else None
 
     @property
-    def silences(self) -> int:
+    def stall_count(self) -> int:
         """Replies that have fallen silent so far."""
-        return sum(silent for _, silent in self._places[: self.cut_off])
+        return sum(silent for _, silent in self._cut_points[: self.cut_count])
 
 
-class Service:
+class DoneJobService:
     """HeyGen v2's reply about one job that is done, its link on the file server."""
 
     def __init__(self, base: str) -> None:
@@ -101,7 +104,7 @@ class Service:
             await send({"type": "http.response.body", "body": body.encode()})
 
 
-class Program:
+class DownloadProgram:
     """`babeltop download` over folders of its own."""
 
     def __init__(self, folder: Path, service: str) -> None:
@@ -127,10 +130,10 @@ class Program:
     def watch(self, process: "subprocess.Popen[str]", until: Callable[[], bool], deadline: float) -> bool:
         """Looks at its memory until it is time for a kill; False: it has ended before."""
         first = 0.0
-        began = self.there
+        began = self.bytes_on_disk
         while process.poll() is None and time.monotonic() < deadline:
-            if self.there > began:
-                now = resident(process.pid)
+            if self.bytes_on_disk > began:
+                now = resident_mb(process.pid)
                 first = first or now
                 self.growth = max(self.growth, now - first)
             if until():
@@ -139,7 +142,7 @@ class Program:
         return False
 
     @property
-    def there(self) -> int:
+    def bytes_on_disk(self) -> int:
         """Bytes of the file that are on the disk."""
         try:
             return sum(path.stat().st_size for path in self.folder.iterdir())
@@ -147,7 +150,7 @@ class Program:
             return 0
 
 
-def resident(pid: int) -> float:
+def resident_mb(pid: int) -> float:
     """Megabytes; 0 where the process is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -157,36 +160,36 @@ def resident(pid: int) -> float:
     return int(found) * 1024 / 1e6
 
 
-def fetched(folder: Path, size: int, cuts: int, kills: int, seed: int = 0) -> Fetched:
+def run_proof(folder: Path, size: int, cuts: int, kills: int, seed: int = 0) -> DownloadProof:
     random, began = Random(seed), time.monotonic()
-    origin = Cutter(size, cuts, kills, random)
-    killed = 0
-    with at(origin) as base, serving(Service(base)) as service:
-        program = Program(folder, service)
+    server = CuttingFileServer(size, cuts, kills, random)
+    kill_count = 0
+    with serve_files(server) as base, serve_app(DoneJobService(base)) as service:
+        program = DownloadProgram(folder, service)
         for number in range(1, kills + 2):
             with program.start() as process:
-                if program.watch(process, lambda number=number: origin.silences >= number, began + WITHIN):
+                if program.watch(process, lambda number=number: server.stall_count >= number, began + TIME_LIMIT):
                     process.send_signal(signal.SIGKILL)
-                    killed += 1
-                _, said = process.communicate(timeout=WITHIN)
-            assert process.returncode in (0, -signal.SIGKILL), said
-        asked = [each.headers.get("range") for each in origin.asked]
+                    kill_count += 1
+                _, stderr = process.communicate(timeout=TIME_LIMIT)
+            assert process.returncode in (0, -signal.SIGKILL), stderr
+        ranges = [each.headers.get("range") for each in server.requests]
         names = sorted(path.name for path in program.folder.iterdir())
-    return Fetched(
+    return DownloadProof(
         size=size,
-        cuts=origin.cut_off - origin.silences,
-        kills=killed,
-        requests=len(asked),
-        resumed=sum(each is not None for each in asked),
-        sent=origin.count,
-        equal=hashed(program.folder / f"{TITLE}.mp4") == origin.sha256,
+        cuts=server.cut_count - server.stall_count,
+        kills=kill_count,
+        requests=len(ranges),
+        resumed=sum(each is not None for each in ranges),
+        sent_bytes=server.sent_bytes,
+        is_equal=sha256_of(program.folder / f"{TITLE}.mp4") == server.sha256,
         names=names,
         growth=program.growth,
         seconds=time.monotonic() - began,
     )
 
 
-def hashed(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     if not path.exists():
         return "no file"
     with path.open("rb") as file:
@@ -196,7 +199,7 @@ def hashed(path: Path) -> str:
 def main() -> None:
     """Runs it whole and prints what came of it."""
     with TemporaryDirectory() as folder:
-        found = fetched(Path(folder), SIZE, CUTS, KILLS)
-    print(found)
-    assert found.holds, "the file is not what was served, something was left, or memory grew"
-    assert (found.cuts, found.kills) == (CUTS, KILLS), "it was not cut or killed as often as it should have been"
+        proof = run_proof(Path(folder), SIZE, CUTS, KILLS)
+    print(proof)
+    assert proof.holds, "the file is not what was served, something was left, or memory grew"
+    assert (proof.cuts, proof.kills) == (CUTS, KILLS), "it was not cut or killed as often as it should have been"

@@ -34,72 +34,73 @@ from tui.storage.watchlist.file import Add, Operation, Remove, Set, WatchlistFil
 
 KILLS = 500
 """Writers killed, of each of the two files."""
-LIVED = 0.02
+WRITER_LIFETIME = 0.02
 """Seconds that a writer lives at most after its first write: some ten writes."""
-PATIENCE = 10.0
+FIRST_WRITE_TIMEOUT = 10.0
 """Seconds to wait for a writer's first write."""
-KEEP = '# the operator\'s\n\n[[job]] # first\naccount = "keep"\nid = "1"\nmine = 1.50 # unknown to us\n'
-STEPS = (*(str(module.__file__) for module in (file, database, journal)), str(Path(filelock.__file__).parent))
+INITIAL_TEXT = '# the operator\'s\n\n[[job]] # first\naccount = "keep"\nid = "1"\nmine = 1.50 # unknown to us\n'
+TRACED_FILES = (*(str(module.__file__) for module in (file, database, journal)), str(Path(filelock.__file__).parent))
 """The files and the folder whose lines are steps of a write; the others touch no file."""
 
 Write = Callable[[int], None]
 """Does the write of this number."""
 
 
-class Killed(NamedTuple):
+class KillsProof(NamedTuple):
     """What became of one file."""
 
-    what: str
+    store: str
     kills: int
     writes: int
     """Acknowledged, by all writers together."""
-    within: int
+    during_write: int
     """Kills that came while a write was under way: it left a draft, or had happened and was not acknowledged."""
-    steps: int
+    line_kills: int
     """Lines of one write at which a writer was killed."""
 
     def __str__(self) -> str:
         return (
-            f"kills: {self.what} whole after {self.kills} kills at random ({self.writes} writes acknowledged, "
-            f"{self.within} kills seen to come within one) and after one at each of {self.steps} lines of a write"
+            f"kills: {self.store} whole after {self.kills} kills at random ({self.writes} writes acknowledged, "
+            f"{self.during_write} kills seen to come within one) and after one at each of "
+            f"{self.line_kills} lines of a write"
         )
 
 
-def killed(write: Write, number: int, lived: float) -> int:
+def kill_writer(write: Write, number: int, lifetime: float) -> int:
     """The last write that was acknowledged by a writer that began with `number` and was killed."""
-    ours, theirs = os.pipe()
+    read_end, write_end = os.pipe()
 
     def work() -> None:
         for each in range(number, sys.maxsize):
             write(each)
-            os.write(theirs, b".")
+            os.write(write_end, b".")
 
     pid = fork_worker(work)
-    os.close(theirs)
-    assert select.select([ours], [], [], PATIENCE)[0], "a writer did not write"
-    time.sleep(lived)
+    os.close(write_end)
+    assert select.select([read_end], [], [], FIRST_WRITE_TIMEOUT)[0], "a writer did not write"
+    time.sleep(lifetime)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    with open(ours, "rb") as pipe:  # noqa: PTH123  a descriptor
+    with open(read_end, "rb") as pipe:  # noqa: PTH123  a descriptor
         return number - 1 + len(pipe.read())
 
 
-def stepped(write: Callable[[], None], stride: int) -> Iterator[int]:
+def kill_at_lines(write: Callable[[], None], stride: int) -> Iterator[int]:
     """The numbers of the lines of a write, every `stride`-th, each after a writer was killed at it."""
     for step in range(1, sys.maxsize, stride):
-        pid = fork_worker(partial(_until, step, write))
+        pid = fork_worker(partial(_write_until_line, step, write))
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0:
             return
         yield step
 
 
-def _until(step: int, write: Callable[[], None]) -> None:
+def _write_until_line(step: int, write: Callable[[], None]) -> None:
     """Writes, and is killed before the line of this number."""
     count = 0
 
     def trace(frame: FrameType, event: str, _arg: Any) -> Any:
         nonlocal count
-        if not frame.f_code.co_filename.startswith(STEPS):
+        if not frame.f_code.co_filename.startswith(TRACED_FILES):
             return None
         count += event == "line"
         if count == step:
@@ -124,75 +125,77 @@ def operation(number: int) -> Operation:
             return Remove((Ref("loop", str(number - 43)),))
 
 
-def in_watchlist(folder: Path, kills: int, stride: int, chance: random.Random) -> Killed:
+def prove_watchlist(folder: Path, kills: int, stride: int, random_source: random.Random) -> KillsProof:
     file = WatchlistFile(folder / "watchlist.toml")
-    file.path.write_text(KEEP)
+    file.path.write_text(INITIAL_TEXT)
     draft = file.path.with_name(".watchlist.toml.tmp")
-    text, number, within = KEEP, 0, 0
+    text, number, during_write = INITIAL_TEXT, 0, 0
     for _ in range(kills):
-        last = killed(lambda each: file.edit(operation(each)) and None, number, chance.uniform(0, LIVED))
+        last = kill_writer(
+            lambda each: file.edit(operation(each)) and None, number, random_source.uniform(0, WRITER_LIFETIME)
+        )
         for each in range(number, last + 1):
             text, _ = apply_to_text(text, operation(each))
         after, _ = apply_to_text(text, operation(last + 1))
-        left = file.path.read_text()
-        assert left in (text, after), f"after write {last} the file is neither as before nor as after the next"
-        within += draft.exists() or left != text
-        text, number = left, last + 1 + (left != text)
-    adding, steps = Add((Job(account="step", id="1"),)), 0
-    for line in stepped(lambda: file.edit(adding) and None, stride):
-        left = file.path.read_text()
-        assert left in (text, apply_to_text(text, adding)[0]), (
+        content = file.path.read_text()
+        assert content in (text, after), f"after write {last} the file is neither as before nor as after the next"
+        during_write += draft.exists() or content != text
+        text, number = content, last + 1 + (content != text)
+    adding, line_kills = Add((Job(account="step", id="1"),)), 0
+    for line in kill_at_lines(lambda: file.edit(adding) and None, stride):
+        content = file.path.read_text()
+        assert content in (text, apply_to_text(text, adding)[0]), (
             f"killed at line {line} of a write, the file is not whole"
         )
         file.path.write_text(text)
-        steps += 1
+        line_kills += 1
     assert {each.name for each in folder.iterdir()} == {"watchlist.toml", ".watchlist.toml.lock"}, "a draft stays"
-    return Killed("the watchlist was", kills, number, within, steps)
+    return KillsProof("the watchlist was", kills, number, during_write, line_kills)
 
 
-def in_journal(folder: Path, kills: int, stride: int, chance: random.Random) -> Killed:
+def prove_journal(folder: Path, kills: int, stride: int, random_source: random.Random) -> KillsProof:
     path = folder / "journal.db"
-    number = within = 0
+    number = during_write = 0
 
-    def held() -> int:
+    def recorded_write() -> int:
         """The write that the journal shows, whole; -1: none."""
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        with closing(Journal(path)) as found:
-            assert not found.notices, found.notices
-            states = found.states()
+        with closing(Journal(path)) as store:
+            assert not store.notices, store.notices
+            states = store.states()
             numbers = {state.poll_count for state in states.values()} or {-1}
             assert len(numbers) == 1, f"half a batch: {numbers}"
             assert len(states) in (0, JOBS)
             (shown,) = numbers
-            recent = found.recent_phase_changes(JOBS + 1)
-            assert all(found.last_body(ref) == (b"%d" % shown, float(shown)) for ref in states)
+            recent = store.recent_phase_changes(JOBS + 1)
+            assert all(store.last_body(ref) == (b"%d" % shown, float(shown)) for ref in states)
         assert [change.seen for change in recent].count(float(shown)) == len(states), "a change is missing"
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("SELECT count(*) FROM phase").fetchone() == ((shown + 1) * JOBS,)
         return shown
 
     for _ in range(kills):
-        last = killed(_recorder(path), number, chance.uniform(0, LIVED))
-        shown = held()
+        last = kill_writer(_journal_writer(path), number, random_source.uniform(0, WRITER_LIFETIME))
+        shown = recorded_write()
         assert shown in (last, last + 1), f"write {last} was acknowledged, and {shown} is the last one there"
-        within += shown != last
+        during_write += shown != last
         number = shown + 1
-    whole, steps = (
+    files, line_kills = (
         {part: Path(f"{path}{part}").read_bytes() for part in FILE_SUFFIXES if Path(f"{path}{part}").exists()},
         0,
     )
-    for line in stepped(lambda: _recorder(path)(number), stride):
-        assert held() in (number - 1, number), f"killed at line {line} of a write, the journal is not whole"
-        steps += 1
+    for line in kill_at_lines(lambda: _journal_writer(path)(number), stride):
+        assert recorded_write() in (number - 1, number), f"killed at line {line} of a write, the journal is not whole"
+        line_kills += 1
         for part in FILE_SUFFIXES:
             Path(f"{path}{part}").unlink(missing_ok=True)
-        for part, content in whole.items():
+        for part, content in files.items():
             Path(f"{path}{part}").write_bytes(content)
-    return Killed("the journal was", kills, number, within, steps)
+    return KillsProof("the journal was", kills, number, during_write, line_kills)
 
 
-def _recorder(path: Path) -> Write:
+def _journal_writer(path: Path) -> Write:
     """Opens the journal at its first write: a connection does not cross a fork."""
     opened: list[Journal] = []
 
@@ -206,10 +209,10 @@ def _recorder(path: Path) -> Write:
 
 def main(kills: int = KILLS, stride: int = 1) -> None:
     """Runs it and prints what came of it. `stride`: of a write's lines every so many-th is the last one once."""
-    chance = random.Random(kills)
-    for prove in (in_watchlist, in_journal):
+    random_source = random.Random(kills)
+    for prove in (prove_watchlist, prove_journal):
         with TemporaryDirectory() as folder:
-            print(prove(Path(folder), kills, stride, chance), flush=True)
+            print(prove(Path(folder), kills, stride, random_source), flush=True)
 
 
 if __name__ == "__main__":

@@ -28,13 +28,13 @@ from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
 
 JOBS, DAYS = 500, 30.0
-RATE = 10.0
+RATE_PER_MINUTE = 10.0
 """Asks a minute that each account may use: KonPro's smallest plan."""
-EARLY = 0.5
+CHECK_BEFORE_EXPIRY = 0.5
 """Seconds before a link's end at which it is fetched: it must live."""
-WORST = (HOUR + 1, HOUR - 1, 1.0, 0.0, -1.0)
+COPY_BEFORE_EXPIRY = (HOUR + 1, HOUR - 1, 1.0, 0.0, -1.0)
 """Seconds before a link's end at which somebody copies it."""
-SHAPES = (
+LINK_VARIANTS = (
     {"link_kept": 0.0},
     {},
     {"signed": True, "link_kept": HOUR},
@@ -45,24 +45,24 @@ SHAPES = (
 """How links are given: another at every ask, or the same until it dies. Not signed, they live as documented: 7 days."""
 
 
-class Proved(NamedTuple):
+class LinksProof(NamedTuple):
     """What came of it."""
 
     jobs: int
     days: float
     links: int
     """That the board held."""
-    early: tuple[str, ...]
+    expired_early: tuple[str, ...]
     """Links that died before the board said so."""
     copies: Counter[str]
     """What people got: "alive", "dead", or a fault's kind."""
     renewals: int
     """Asks that the engine made by itself for a fresh link."""
-    wanted: int
+    on_demand: int
     """Asks because somebody wanted a link that had less than an hour left."""
-    busiest: int
+    busiest_minute: int
     """Asks of one account in its busiest minute."""
-    gaps: tuple[tuple[float, str], ...]
+    expired_gaps: tuple[tuple[float, str], ...]
     """Seconds for which links were dead on the board, the longest, and whose; who wants one then waits for an ask.
 
     Most of a day, where a service's own limit for the day (the simulator's KonPro: 1,000) is used up before its end.
@@ -72,104 +72,109 @@ class Proved(NamedTuple):
         got = ", ".join(f"{count} {what}" for what, count in self.copies.most_common())
         return (
             f"links: {self.days:g} virtual days of {self.jobs} finished jobs with keep_link held {self.links} links; "
-            f"{len(self.early)} died before the board said so\n"
+            f"{len(self.expired_early)} died before the board said so\n"
             f"{sum(self.copies.values())} copies: {got}\n"
-            f"{self.renewals} renewals by itself, {self.wanted} asks because a link was wanted in its last hour; "
-            f"{self.busiest} asks of an account in its busiest minute, of {RATE:g} allowed\n"
-            f"longest that links were dead on the board: {', '.join(f'{gap:.0f} s ({of})' for gap, of in self.gaps)}"
+            f"{self.renewals} renewals by itself, {self.on_demand} asks because a link was wanted in its last hour; "
+            f"{self.busiest_minute} asks of an account in its busiest minute, of {RATE_PER_MINUTE:g} allowed\n"
+            f"longest that links were dead on the board: "
+            f"{', '.join(f'{gap:.0f} s ({of})' for gap, of in self.expired_gaps)}"
         )
 
 
-class Watcher(RecordingListener):
+class LinkListener(RecordingListener):
     """Hears of every link that the board holds, once."""
 
     def __init__(self) -> None:
         super().__init__()
         self.links: dict[Ref, dict[str, Link]] = {}
-        self.news: asyncio.Queue[tuple[Ref, Link]] = asyncio.Queue()
+        self.new_links: asyncio.Queue[tuple[Ref, Link]] = asyncio.Queue()
 
     def state(self, state: JobState) -> None:
-        held = self.links.setdefault(state.job.ref, {})
+        seen = self.links.setdefault(state.job.ref, {})
         for link in state.links:
-            if link.url not in held:
-                held[link.url] = link
-                self.news.put_nowait((state.job.ref, link))
+            if link.url not in seen:
+                seen[link.url] = link
+                self.new_links.put_nowait((state.job.ref, link))
 
 
-class Month:
+class LinksRun:
     """The services, a session, and people who copy."""
 
     def __init__(self, tmp: Path, count: int, days: float, seed: int) -> None:
-        self.days, self.random, self.ear = days, Random(seed), Watcher()
-        self.asked: dict[str, list[float]] = {"v2": [], "v1": []}
+        self.days, self.random, self.listener = days, Random(seed), LinkListener()
+        self.request_times: dict[str, list[float]] = {"v2": [], "v1": []}
         """When each service was asked, by the first part of its path."""
-        self.early: list[str] = []
+        self.expired_early: list[str] = []
         self.copies = Counter[str]()
-        self.wanted = 0
+        self.on_demand = 0
         self.jobs = tuple(
-            Job(account=("heygen", "konpro")[number // 6 % 2], id=f"j{number}-{_end(number)}-x", keep_link=True)
+            Job(
+                account=("heygen", "konpro")[number // 6 % 2],
+                id=f"j{number}-{_scenario_keyword(number)}-x",
+                keep_link=True,
+            )
             for number in range(count)
         )
         stories = [
-            Story(job.id, began=EPOCH - DAY, queued=0, running=1, size=16, **SHAPES[number % len(SHAPES)])
+            Story(job.id, began=EPOCH - DAY, queued=0, running=1, size=16, **LINK_VARIANTS[number % len(LINK_VARIANTS)])
             for number, job in enumerate(self.jobs)
         ]
         self.simulator = Simulator(clock=wall_time, stories=stories, seed=seed)
-        self.library = fixtures.make_workspace(tmp, "http://sim.test", self.jobs, rate=RATE)
-        apps = {"sim.test": self._counted}
-        self.wire = VirtualTransport(apps)
-        self.session = Engine(
-            self.library,
-            self.ear,
+        self.workspace = fixtures.make_workspace(tmp, "http://sim.test", self.jobs, rate=RATE_PER_MINUTE)
+        apps = {"sim.test": self._record_request}
+        self.transport = VirtualTransport(apps)
+        self.engine = Engine(
+            self.workspace,
+            self.listener,
             wall=wall_time,
             random=Random(seed),
             transport=lambda: VirtualTransport(apps),
             tick_interval=10 * MINUTE,
         )
 
-    async def _counted(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _record_request(self, scope: Any, receive: Any, send: Any) -> None:
         if not scope["path"].startswith("/cdn/"):
-            self.asked[scope["path"].split("/")[1]].append(wall_time())
+            self.request_times[scope["path"].split("/")[1]].append(wall_time())
         await self.simulator(scope, receive, send)
 
-    async def lived(self) -> Proved:
+    async def run(self) -> LinksProof:
         """The month."""
-        async with httpx.AsyncClient(transport=self.wire) as http, fixtures.running_engine(self.session):
-            people = [asyncio.create_task(self._watch(http)), asyncio.create_task(self._copy_at_random(http))]
+        async with httpx.AsyncClient(transport=self.transport) as http, fixtures.running_engine(self.engine):
+            tasks = [asyncio.create_task(self._check_each_link(http)), asyncio.create_task(self._copy_at_random(http))]
             await asyncio.sleep(self.days * DAY)
-            for person in people:
-                person.cancel()
+            for task in tasks:
+                task.cancel()
                 with suppress(asyncio.CancelledError):
-                    await person
-            await self._still_alive(http)
-        self.library.close()
-        return self._proved()
+                    await task
+            await self._check_remaining_links(http)
+        self.workspace.close()
+        return self._proof()
 
-    async def _watch(self, http: httpx.AsyncClient) -> None:
+    async def _check_each_link(self, http: httpx.AsyncClient) -> None:
         """Each link that the board holds is fetched before it dies, and copied at the worst moments."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                ref, link = await self.ear.news.get()
+                ref, link = await self.listener.new_links.get()
                 if link.expires_at is not None:
-                    tasks.create_task(self._fetch_before_it_dies(http, link))
-                    for before in WORST:
+                    tasks.create_task(self._fetch_before_expiry(http, link))
+                    for before in COPY_BEFORE_EXPIRY:
                         tasks.create_task(self._copy_at(http, ref, link.expires_at - before))
 
-    async def _fetch_before_it_dies(self, http: httpx.AsyncClient, link: Link) -> None:
+    async def _fetch_before_expiry(self, http: httpx.AsyncClient, link: Link) -> None:
         assert link.expires_at is not None
-        await asyncio.sleep(max(0.0, link.expires_at - EARLY - wall_time()))
-        await self._must_live(http, link)
+        await asyncio.sleep(max(0.0, link.expires_at - CHECK_BEFORE_EXPIRY - wall_time()))
+        await self._assert_live(http, link)
 
-    async def _still_alive(self, http: httpx.AsyncClient) -> None:
+    async def _check_remaining_links(self, http: httpx.AsyncClient) -> None:
         """Links that outlive the month."""
-        for held in self.ear.links.values():
+        for held in self.listener.links.values():
             for link in held.values():
-                if link.expires_at is None or link.expires_at - EARLY > wall_time():
-                    await self._must_live(http, link)
+                if link.expires_at is None or link.expires_at - CHECK_BEFORE_EXPIRY > wall_time():
+                    await self._assert_live(http, link)
 
-    async def _must_live(self, http: httpx.AsyncClient, link: Link) -> None:
+    async def _assert_live(self, http: httpx.AsyncClient, link: Link) -> None:
         if (await http.head(link.url)).status_code != 200:
-            self.early.append(link.url)
+            self.expired_early.append(link.url)
 
     async def _copy_at_random(self, http: httpx.AsyncClient) -> None:
         while True:
@@ -183,40 +188,40 @@ class Month:
 
     async def _copy(self, http: httpx.AsyncClient, ref: Ref) -> None:
         """Somebody wants the link, and uses it at once."""
-        asks = self.session.states[ref].poll_count
-        found = await self.session.link_renewer.get_live(ref)
-        self.wanted += self.session.states[ref].poll_count - asks
+        asks = self.engine.states[ref].poll_count
+        found = await self.engine.link_renewer.get_live(ref)
+        self.on_demand += self.engine.states[ref].poll_count - asks
         if isinstance(found, Fault):
             self.copies[found.kind] += 1
         else:
             self.copies["alive" if (await http.head(found.url)).status_code == 200 else "dead"] += 1
 
-    def _proved(self) -> Proved:
-        held = [link for links in self.ear.links.values() for link in links.values()]
+    def _proof(self) -> LinksProof:
+        held = [link for links in self.listener.links.values() for link in links.values()]
         first = len(self.jobs)
-        return Proved(
+        return LinksProof(
             len(self.jobs),
             self.days,
             len(held),
-            tuple(self.early),
+            tuple(self.expired_early),
             self.copies,
-            sum(state.poll_count for state in self.session.states.values()) - first - self.wanted,
-            self.wanted,
-            self._busiest(),
-            tuple(sorted(self._gaps(), reverse=True)[:5]),
+            sum(state.poll_count for state in self.engine.states.values()) - first - self.on_demand,
+            self.on_demand,
+            self._busiest_minute(),
+            tuple(sorted(self._expired_gaps(), reverse=True)[:5]),
         )
 
-    def _busiest(self) -> int:
+    def _busiest_minute(self) -> int:
         return max(
             place + 1 - bisect_right(times, at - MINUTE)
-            for times in self.asked.values()
+            for times in self.request_times.values()
             for place, at in enumerate(times)
         )
 
-    def _gaps(self) -> list[tuple[float, str]]:
+    def _expired_gaps(self) -> list[tuple[float, str]]:
         """For how long each dead link stood on the board before another came, and whose and when."""
         gaps: list[tuple[float, str]] = []
-        for ref, links in self.ear.links.items():
+        for ref, links in self.listener.links.items():
             row = [link for link in links.values() if link.kind == "video"]
             for link, following in pairwise(row):
                 dies = link.expires_at or following.first_seen
@@ -224,34 +229,36 @@ class Month:
         return gaps
 
 
-def _end(number: int) -> str:
+def _scenario_keyword(number: int) -> str:
     """Of the jobs whose links are signed, some meet faults. An estimate takes the first sight of a link for its birth,
     which a service that gave it out in a reply that never came would make too late: that is what a 403 is for.
     """
-    return ("fine", "fine", "flaky", "fine", "limit")[number // 6 % 5] if "signed" in SHAPES[number % 6] else "fine"
+    return (
+        ("fine", "fine", "flaky", "fine", "limit")[number // 6 % 5] if "signed" in LINK_VARIANTS[number % 6] else "fine"
+    )
 
 
-def proved(tmp: Path, count: int, days: float, seed: int = 0) -> Proved:
+def run_proof(tmp: Path, count: int, days: float, seed: int = 0) -> LinksProof:
     """Lives it."""
 
-    async def lived() -> Proved:
-        return await Month(tmp, count, days, seed).lived()
+    async def lived() -> LinksProof:
+        return await LinksRun(tmp, count, days, seed).run()
 
     return run_virtual(lived())
 
 
-def hold(found: Proved) -> None:
+def assert_holds(proof: LinksProof) -> None:
     """What must be so of it."""
-    assert found.early == (), found.early[:5]
-    assert found.copies["dead"] == 0
-    assert found.copies["alive"] > 0.9 * sum(found.copies.values())
-    assert found.busiest <= RATE
+    assert proof.expired_early == (), proof.expired_early[:5]
+    assert proof.copies["dead"] == 0
+    assert proof.copies["alive"] > 0.9 * sum(proof.copies.values())
+    assert proof.busiest_minute <= RATE_PER_MINUTE
 
 
 def main() -> None:
     """Runs it and prints the counts."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        found = proved(Path(folder), JOBS, DAYS)
-        print(f"{found}\nin {time.perf_counter() - began:.0f} s of real time")
-    hold(found)
+        proof = run_proof(Path(folder), JOBS, DAYS)
+        print(f"{proof}\nin {time.perf_counter() - began:.0f} s of real time")
+    assert_holds(proof)

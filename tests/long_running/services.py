@@ -19,26 +19,26 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from tests.long_running.sweep10k import at, lag
+from tests.long_running.sweep10k import percentile, record_lag
 from tests.support import fixtures, misbehaving_servers
 from tests.support.fixtures import RecordingListener
-from tests.support.misbehaving_servers import STEADY
+from tests.support.misbehaving_servers import WELL_BEHAVED
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.engine import Engine
-from tui.engine.http.client import DEADLINE, Bounds
-from tui.engine.http.dns_loop import EngineLoop
+from tui.engine.http.client import REQUEST_DEADLINE, RequestLimits
+from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Workspace
 
 JOBS = 4
 """Of each wrong service: as many as an account has workers."""
-STEADIES = 20
-SECONDS = 60.0
+STEADY_JOBS = 20
+RUN_SECONDS = 60.0
 """Of each of the two runs."""
-LATE = 0.1
+MAX_LAG_P99 = 0.1
 """Seconds: the 99th percentile of what the engine itself holds up, whatever else the machine has to do."""
-MEMORY = 100
+MAX_GROWTH_MIB = 100
 """MiB by which the process may grow."""
 CONFIG = """[accounts.{name}]
 provider = "camb"
@@ -50,145 +50,152 @@ insecure_http = true
 """
 
 
-Over = Callable[[Mapping[Ref, JobState]], Awaitable[None]]
+RunEnd = Callable[[Mapping[Ref, JobState]], Awaitable[None]]
 """Waits for a run's end, given its jobs as they are at any time."""
 
 
-class Punctual(RecordingListener):
+class LatenessListener(RecordingListener):
     """Notes by how much each ask of the steady service was late."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.due: dict[Ref, float] = {}
-        self.asked: dict[Ref, int] = {}
-        self.late: list[float] = []
+        self.due_at: dict[Ref, float] = {}
+        self.poll_counts: dict[Ref, int] = {}
+        self.lateness: list[float] = []
 
     def state(self, state: JobState) -> None:
         ref = state.job.ref
-        if ref.account == STEADY and state.poll_count > self.asked.get(ref, 0) and ref in self.due:
-            self.late.append(max(0.0, time.time() - self.due[ref]))
-        self.asked[ref] = state.poll_count
+        if ref.account == WELL_BEHAVED and state.poll_count > self.poll_counts.get(ref, 0) and ref in self.due_at:
+            self.lateness.append(max(0.0, time.time() - self.due_at[ref]))
+        self.poll_counts[ref] = state.poll_count
         if state.next_poll_at is not None:
-            self.due[ref] = state.next_poll_at
+            self.due_at[ref] = state.next_poll_at
 
 
-class Ran(NamedTuple):
+class RunResult(NamedTuple):
     """What came of one run."""
 
     states: Mapping[Ref, JobState]
-    late: list[float]
+    lateness: list[float]
     """Seconds by which asks of the steady service were late, in order of size."""
-    own: list[float]
+    own_lag: list[float]
     """Seconds by which the loop was late by its own work, whatever else the machine had to do; in order of size."""
 
 
-class Served(NamedTuple):
+class ServicesProof(NamedTuple):
     """What came of the proof."""
 
-    alone: Ran
-    company: Ran
-    wrong: list[str]
+    alone: RunResult
+    company: RunResult
+    unexpected: list[str]
     """Jobs that are not as they should be."""
     services: int
-    grown: float
+    growth: float
     """MiB."""
     threads: int
 
     @property
     def holds(self) -> bool:
-        return not self.wrong and at(self.company.own, 0.99) < LATE and self.grown < MEMORY
+        return (
+            not self.unexpected
+            and percentile(self.company.own_lag, 0.99) < MAX_LAG_P99
+            and self.growth < MAX_GROWTH_MIB
+        )
 
     def __str__(self) -> str:
-        asks, late = sum(state.poll_count for state in self.company.states.values()), self.company.late
+        asks, late = sum(state.poll_count for state in self.company.states.values()), self.company.lateness
         return (
-            f"services: {self.services} wrong services, {asks} asks; {len(self.wrong)} jobs not as they should be; "
-            f"the steady service's {len(late)} asks late by p50 {at(late, 0.5) * 1e3:.0f} ms, "
-            f"p99 {at(late, 0.99) * 1e3:.0f} ms (alone {at(self.alone.late, 0.5) * 1e3:.0f} and "
-            f"{at(self.alone.late, 0.99) * 1e3:.0f} ms), the loop by its own work p99 "
-            f"{at(self.company.own, 0.99) * 1e3:.0f} ms, most {self.company.own[-1] * 1e3:.0f} ms; "
-            f"{self.grown:.0f} MiB more memory, {self.threads} threads"
+            f"services: {self.services} wrong services, {asks} asks; {len(self.unexpected)} jobs "
+            f"not as they should be; "
+            f"the steady service's {len(late)} asks late by p50 {percentile(late, 0.5) * 1e3:.0f} ms, "
+            f"p99 {percentile(late, 0.99) * 1e3:.0f} ms (alone {percentile(self.alone.lateness, 0.5) * 1e3:.0f} and "
+            f"{percentile(self.alone.lateness, 0.99) * 1e3:.0f} ms), the loop by its own work p99 "
+            f"{percentile(self.company.own_lag, 0.99) * 1e3:.0f} ms, most {self.company.own_lag[-1] * 1e3:.0f} ms; "
+            f"{self.growth:.0f} MiB more memory, {self.threads} threads"
         )
 
 
 @contextmanager
-def resolver() -> Iterator[None]:
+def patched_resolver() -> Iterator[None]:
     """`hung.test` hangs, `six.test` has an address of IPv6 only; all else is the system's."""
-    real, over = socket.getaddrinfo, threading.Event()
+    real, stopped = socket.getaddrinfo, threading.Event()
 
     def resolve(host: bytes, *args: Any) -> object:
         if host == b"hung.test":
-            over.wait()
+            stopped.wait()
         return real("::1" if host == b"six.test" else host, *args)
 
     with patch.object(socket, "getaddrinfo", resolve):
         try:
             yield
         finally:
-            over.set()
+            stopped.set()
 
 
-async def ran(folder: Path, urls: Mapping[str, str], deadline: float, over: Over) -> Ran:
+async def run_engine(folder: Path, urls: Mapping[str, str], deadline: float, until: RunEnd) -> RunResult:
     """A session with an account at each of them, until it is over."""
     config = "".join(CONFIG.format(name=name, url=url) for name, url in urls.items())
     (folder / "config.toml").write_text(f'{config}[polling]\nmax_interval = "2s"\n')
-    library = Workspace(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
-    counts = {name: STEADIES if name == STEADY else JOBS for name in urls}
+    workspace = Workspace(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
+    counts = {name: STEADY_JOBS if name == WELL_BEHAVED else JOBS for name in urls}
     jobs = [Job(account=name, id=f"{number}-stuck") for name, count in counts.items() for number in range(count)]
-    library.watchlist.edit(Add(tuple(jobs)))
-    ear, own = Punctual(), list[float]()
-    async with fixtures.running_engine(Engine(library, ear, limits=Bounds(deadline=deadline))) as session:
-        watch = asyncio.create_task(lag([], own))
-        await over(session.states)
+    workspace.watchlist.edit(Add(tuple(jobs)))
+    listener, own_lag = LatenessListener(), list[float]()
+    async with fixtures.running_engine(Engine(workspace, listener, limits=RequestLimits(deadline=deadline))) as session:
+        watch = asyncio.create_task(record_lag([], own_lag))
+        await until(session.states)
         watch.cancel()
         states = dict(session.states)
-    library.close()
-    return Ran(states, sorted(ear.late), sorted(own))
+    workspace.close()
+    return RunResult(states, sorted(listener.lateness), sorted(own_lag))
 
 
-def amiss(states: Mapping[Ref, JobState]) -> list[str]:
+def unexpected_jobs(states: Mapping[Ref, JobState]) -> list[str]:
     """The jobs that are not as they should be, each with what it is."""
-    wanted = misbehaving_servers.expected()
-    found: list[str] = []
+    wanted = misbehaving_servers.expected_faults()
+    problems: list[str] = []
     for ref, state in states.items():
         kind = None if state.fault is None else state.fault.kind
         reported = kind is not None or (state.report is not None and state.phase is Phase.RUNNING)
         if kind is not wanted[ref.account] or not reported:
             said = "" if state.fault is None else f" ({state.fault.message})"
-            found.append(f"{ref}: {kind}{said} after {state.poll_count} asks, not {wanted[ref.account]}")
-    return found
+            problems.append(f"{ref}: {kind}{said} after {state.poll_count} asks, not {wanted[ref.account]}")
+    return problems
 
 
-def run(urls: Mapping[str, str], deadline: float, over: Over) -> Ran:
-    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=EngineLoop) as runner:
-        return runner.run(ran(Path(folder), urls, deadline, over))
+def run(urls: Mapping[str, str], deadline: float, until: RunEnd) -> RunResult:
+    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=DnsThreadedLoop) as runner:
+        return runner.run(run_engine(Path(folder), urls, deadline, until))
 
 
 @contextmanager
-def served() -> Iterator[Mapping[str, str]]:
+def serve_misbehaving() -> Iterator[Mapping[str, str]]:
     """All services, in an environment that finds them and trusts whom it should: URLs by name."""
     with (
         TemporaryDirectory() as folder,
-        misbehaving_servers.served(Path(folder)) as urls,
-        resolver(),
+        misbehaving_servers.serve_all(Path(folder)) as urls,
+        patched_resolver(),
         patch.dict(os.environ, {"SSL_CERT_FILE": str(Path(folder) / "roots.pem")}),
     ):
         yield urls
 
 
-def proof(seconds: float, deadline: float) -> Served:
+def run_proof(seconds: float, deadline: float) -> ServicesProof:
     async def over(_states: Mapping[Ref, JobState]) -> None:
         await asyncio.sleep(seconds)
 
-    with served() as urls:
-        alone = run({STEADY: urls[STEADY]}, deadline, over)
+    with serve_misbehaving() as urls:
+        alone = run({WELL_BEHAVED: urls[WELL_BEHAVED]}, deadline, over)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         company = run(urls, deadline, over)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        return Served(alone, company, amiss(company.states), len(urls) - 1, grown, threading.active_count())
+        return ServicesProof(
+            alone, company, unexpected_jobs(company.states), len(urls) - 1, grown, threading.active_count()
+        )
 
 
 def main() -> None:
     """Runs it whole and prints what came of it."""
-    found = proof(SECONDS, DEADLINE)
-    print(found)
-    assert found.holds, "; ".join(found.wrong) or "late, or too large"
+    proof = run_proof(RUN_SECONDS, REQUEST_DEADLINE)
+    print(proof)
+    assert proof.holds, "; ".join(proof.unexpected) or "late, or too large"

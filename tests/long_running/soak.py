@@ -18,7 +18,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support import fixtures
-from tests.support.servers import serving
+from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
 from tests.support.virtual_time import DAY, EPOCH, HOUR, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE
@@ -33,19 +33,19 @@ from tui.simulator.rate_limits import LIMITS
 from tui.simulator.scenario import Story
 from tui.storage.watchlist.file import Add, Remove
 
-DAYS, JOBS, FAULTS = 30, 500, 0.05
+DAYS, JOBS, FAULT_SHARE = 30, 500, 0.05
 MINUTES, OPEN_JOBS, INTERVAL = 30.0, 1000, 20
 """Real minutes with the dashboard open; jobs that are asked every so many seconds: fifty asks a second."""
 ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
-RATE = 4.0
+RATE_PER_MINUTE = 4.0
 """Asks a minute of each account in virtual time: the journal keeps 200,000, which are there after two weeks."""
 CHURN = 4
 """Jobs that are added each day, and as many removed."""
 TICK = 10.0
 """Virtual seconds between a session's looks at its files: fewer than 15, after which a poller counts as silent."""
-GROWN = 1.06
+MAX_GROWTH_RATIO = 1.06
 """What memory and journal may have at the end, to what they had at two thirds."""
-SLACK = 3.0
+SLACK_MB = 3.0
 """MB that are no growth: an allocator's page, a write-ahead log that has not been merged yet."""
 
 
@@ -60,7 +60,7 @@ class Gauge(NamedTuple):
     threads: int
     journal: float
     """MB of the database and its write-ahead log."""
-    asks: int
+    requests: int
     """So far."""
     tasks: int = 0
     objects: int = 0
@@ -70,11 +70,11 @@ class Gauge(NamedTuple):
         inside = f", {self.tasks} tasks, {self.objects} objects" if self.tasks else ""
         return (
             f"{self.at:5.1f}: {self.memory:6.1f} MB, {self.descriptors} descriptors, {self.threads} threads, "
-            f"journal {self.journal:5.1f} MB{inside}, {self.asks} asks"
+            f"journal {self.journal:5.1f} MB{inside}, {self.requests} asks"
         )
 
 
-def gauged(pid: int | str, at: float, state: Path, asks: int) -> Gauge:
+def take_gauge(pid: int | str, at: float, state: Path, requests: int) -> Gauge:
     """Looks at a process from outside."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     journal = sum(path.stat().st_size for path in state.glob("journal.db*"))
@@ -84,38 +84,38 @@ def gauged(pid: int | str, at: float, state: Path, asks: int) -> Gauge:
         descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
         threads=int(status["Threads"]),
         journal=journal / 2**20,
-        asks=asks,
+        requests=requests,
     )
 
 
-def grown(gauges: Sequence[Gauge]) -> list[str]:
+def find_growth(gauges: Sequence[Gauge]) -> list[str]:
     """What is more at the end than at two thirds, for an operator; nothing: all is flat."""
     middle, end = gauges[len(gauges) * 2 // 3], gauges[-1]
-    found = [
+    problems = [
         f"{name}: {before:.1f} MB, then {after:.1f}"
         for name, before, after in (("memory", middle.memory, end.memory), ("journal", middle.journal, end.journal))
-        if after > before * GROWN + SLACK
+        if after > before * MAX_GROWTH_RATIO + SLACK_MB
     ]
     for name in ("descriptors", "threads", "tasks"):
         before, after = getattr(middle, name), getattr(end, name)
         if after > before + 2:
-            found.append(f"{name}: {before}, then {after}")
-    return found
+            problems.append(f"{name}: {before}, then {after}")
+    return problems
 
 
 # In virtual time.
 
 
-class Faulty(Simulator):
+class FaultySimulator(Simulator):
     """The simulator, where one ask in twenty goes wrong."""
 
     faults = 0
-    share = FAULTS
+    fault_share = FAULT_SHARE
     chance = Random(0)
 
     def _answer(self, request: Request) -> Reply:
         reply = super()._answer(request)
-        if self.chance.random() >= self.share:
+        if self.chance.random() >= self.fault_share:
             return reply
         self.faults += 1
         return self.chance.choice(
@@ -129,7 +129,7 @@ class Faulty(Simulator):
         )
 
 
-class Screen:
+class HeadlessDashboard:
     """A console's front end without a terminal: its board, fed as in the program."""
 
     def __init__(self) -> None:
@@ -141,14 +141,16 @@ class Screen:
         self.board.visible_refs()
 
 
-class Days(NamedTuple):
+class DaysProof(NamedTuple):
     """What came of the virtual days."""
 
     gauges: list[Gauge]
     faults: int
 
 
-async def days(folder: Path, span: int, count: int, *, rate: float = RATE, day: float = DAY) -> Days:
+async def run_days(
+    folder: Path, span: int, count: int, *, rate: float = RATE_PER_MINUTE, day: float = DAY
+) -> DaysProof:
     """`count` jobs that live an hour to forty days, begun in the first third of `span` days; a gauge each day.
 
     `rate`: asks a minute of each account. `day`: seconds that count as one.
@@ -164,11 +166,11 @@ async def days(folder: Path, span: int, count: int, *, rate: float = RATE, day: 
         for ref in refs
         for life in [HOUR * 960 ** random.random()]
     ]
-    simulator = Faulty(clock=wall_time, stories=stories, latency=0.3)
+    simulator = FaultySimulator(clock=wall_time, stories=stories, latency=0.3)
     consoles = [
         (
             fixtures.make_workspace(folder, dict.fromkeys(ACCOUNTS, "http://sim.test"), accounts=ACCOUNTS, rate=rate),
-            Screen(),
+            HeadlessDashboard(),
         )
         for _ in range(2)
     ]
@@ -201,26 +203,26 @@ async def days(folder: Path, span: int, count: int, *, rate: float = RATE, day: 
             assert not task.done(), task.exception()
         gc.collect()
         asks = sum(simulator.replies.values())
-        gauge = gauged("self", number + 1, folder / "state", asks)
+        gauge = take_gauge("self", number + 1, folder / "state", asks)
         gauges.append(gauge._replace(tasks=len(asyncio.all_tasks()), objects=len(gc.get_objects())))
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     for library, _ in consoles:
         library.close()
-    return Days(gauges, simulator.faults)
+    return DaysProof(gauges, simulator.faults)
 
 
 # In real time.
 
 
-def opened(folder: Path, count: int, *, every: int, interval: int = INTERVAL) -> Generator[Gauge]:
+def open_dashboard(folder: Path, count: int, *, every: int, interval: int = INTERVAL) -> Generator[Gauge]:
     """The dashboard over `count` jobs that never end, its keys used now and then; a gauge after so many asks more.
 
     It is open until the iterator is closed. `interval`: seconds between two asks of a job.
     """
     simulator = Simulator(limits=dict.fromkeys(LIMITS, 10**9))
-    with serving(simulator) as base:
+    with serve_app(simulator) as base:
         accounts = ("heygen", "konpro")
         jobs = {name: tuple(f"j{number}-stuck-x" for number in range(count // 2)) for name in accounts}
         config = f'[polling]\nmax_interval = "{interval}s"\n'
@@ -232,24 +234,24 @@ def opened(folder: Path, count: int, *, every: int, interval: int = INTERVAL) ->
             assert terminal.wait_for(lambda text: "▸ running" in text, DEADLINE), terminal.text
             began, keys = time.monotonic(), Random(1)
             while True:
-                asked = sum(simulator.asks.values()) + every
-                assert terminal.wait_for(lambda _text, asked=asked: sum(simulator.asks.values()) >= asked, 600)
+                requests = sum(simulator.asks.values()) + every
+                assert terminal.wait_for(lambda _text, asked=requests: sum(simulator.asks.values()) >= asked, 600)
                 terminal.type(keys.choice(("j", "k", "G", "g", "\t", "]", "[", "2", "1", "s", "t")))
                 assert terminal.exit_status() is None, terminal.text
                 terminal.raw.clear()
                 passed = (time.monotonic() - began) / 60
                 try:
-                    yield gauged(terminal.pid, passed, folder / "state", sum(simulator.asks.values()))
+                    yield take_gauge(terminal.pid, passed, folder / "state", sum(simulator.asks.values()))
                 except GeneratorExit:
                     break
             terminal.type("\x11")
             assert terminal.wait_for_exit(DEADLINE) == 0, "^q ends it"
 
 
-def minutes(folder: Path, span: float) -> list[Gauge]:
+def run_minutes(folder: Path, span: float) -> list[Gauge]:
     """So many minutes of it, a gauge every ten seconds or so."""
     gauges = list[Gauge]()
-    with closing(opened(folder, OPEN_JOBS, every=OPEN_JOBS // INTERVAL * 10)) as found:
+    with closing(open_dashboard(folder, OPEN_JOBS, every=OPEN_JOBS // INTERVAL * 10)) as found:
         for gauge in found:
             gauges.append(gauge)
             if gauge.at >= span:
@@ -257,7 +259,7 @@ def minutes(folder: Path, span: float) -> list[Gauge]:
     return gauges
 
 
-def said(what: str, gauges: Sequence[Gauge]) -> None:
+def print_gauges(what: str, gauges: Sequence[Gauge]) -> None:
     """Prints ten of the gauges, and the last."""
     print(what)
     for gauge in (*gauges[:: max(1, len(gauges) // 10)], gauges[-1]):
@@ -266,21 +268,23 @@ def said(what: str, gauges: Sequence[Gauge]) -> None:
 
 def soak(span_days: int, span_minutes: float) -> None:
     """Runs both and prints their figures; AssertionError where something grows."""
-    wrong = list[str]()
+    problems = list[str]()
     if span_days:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            found = run_virtual(days(Path(folder), span_days, JOBS))
+            proof = run_virtual(run_days(Path(folder), span_days, JOBS))
         took = time.perf_counter() - began
-        said(f"soak: {span_days} virtual days of {JOBS} jobs, {found.faults} faults, in {took:.0f} s", found.gauges)
-        wrong += grown(found.gauges)
+        print_gauges(
+            f"soak: {span_days} virtual days of {JOBS} jobs, {proof.faults} faults, in {took:.0f} s", proof.gauges
+        )
+        problems += find_growth(proof.gauges)
     if span_minutes:
         with tempfile.TemporaryDirectory() as folder:
-            gauges = minutes(Path(folder), span_minutes)
-        rate = (gauges[-1].asks - gauges[0].asks) / (gauges[-1].at - gauges[0].at) / 60
-        said(f"soak: {span_minutes:g} minutes with the dashboard open, {rate:.1f} asks a second", gauges)
-        wrong += grown(gauges)
-    assert not wrong, "; ".join(wrong)
+            gauges = run_minutes(Path(folder), span_minutes)
+        rate = (gauges[-1].requests - gauges[0].requests) / (gauges[-1].at - gauges[0].at) / 60
+        print_gauges(f"soak: {span_minutes:g} minutes with the dashboard open, {rate:.1f} asks a second", gauges)
+        problems += find_growth(gauges)
+    assert not problems, "; ".join(problems)
 
 
 def main() -> None:

@@ -24,48 +24,54 @@ ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
 JOBS = 10_000
 CONCURRENCY = 4
 """Workers of each account: the default."""
-LAG = 0.025
+MAX_LAG_P99 = 0.025
 """Seconds: the 99th percentile of the loop's lag stays below."""
-LOOK = 0.005
+LAG_INTERVAL = 0.005
 """Seconds between looks at the lag."""
-WITHIN = 300.0
+TIME_LIMIT = 300.0
 """Seconds after which the sweep has failed."""
 
 
-class Swept(NamedTuple):
+class SweepProof(NamedTuple):
     """What came of it."""
 
     jobs: int
-    asked: int
+    polled: int
     faults: int
     seconds: float
     lags: list[float]
     """Seconds by which the loop was late, in order of size."""
-    own: list[float]
+    own_lags: list[float]
     """As `lags`, as far as this thread used the processor itself: what other programs took is left out."""
-    journalled: int
+    in_journal: int
     """Jobs whose report the journal holds afterwards."""
 
     @property
     def holds(self) -> bool:
-        return self.asked == self.journalled == self.jobs and not self.faults and at(self.lags, 0.99) < LAG
+        return (
+            self.polled == self.in_journal == self.jobs
+            and not self.faults
+            and percentile(self.lags, 0.99) < MAX_LAG_P99
+        )
 
     def __str__(self) -> str:
         return (
-            f"sweep10k: {self.asked} of {self.jobs} jobs asked in {self.seconds:.1f} s, {self.faults} faults, "
-            f"{self.journalled} in the journal; the loop's lag: p50 {at(self.lags, 0.5) * 1e3:.1f} ms, "
-            f"p99 {at(self.lags, 0.99) * 1e3:.1f} ms, most {self.lags[-1] * 1e3:.0f} ms (p99 < {LAG * 1e3:.0f} ms), "
-            f"by its own work p99 {at(self.own, 0.99) * 1e3:.1f} ms: {'holds' if self.holds else 'DOES NOT HOLD'}"
+            f"sweep10k: {self.polled} of {self.jobs} jobs asked in {self.seconds:.1f} s, {self.faults} faults, "
+            f"{self.in_journal} in the journal; the loop's lag: p50 {percentile(self.lags, 0.5) * 1e3:.1f} ms, "
+            f"p99 {percentile(self.lags, 0.99) * 1e3:.1f} ms, most {self.lags[-1] * 1e3:.0f} ms "
+            f"(p99 < {MAX_LAG_P99 * 1e3:.0f} ms), "
+            f"by its own work p99 {percentile(self.own_lags, 0.99) * 1e3:.1f} ms: "
+            f"{'holds' if self.holds else 'DOES NOT HOLD'}"
         )
 
 
-def at(lags: list[float], share: float) -> float:
+def percentile(lags: list[float], share: float) -> float:
     """The lag that this share of all looks stays below."""
     return lags[min(len(lags) - 1, int(share * len(lags)))]
 
 
 @contextmanager
-def service() -> Iterator[str]:
+def run_simulator() -> Iterator[str]:
     """The simulator in a process of its own, without limits; its base URL."""
     with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -82,18 +88,18 @@ def serve() -> None:
         server(Simulator(limits=dict.fromkeys(LIMITS, 10**9))).run(sockets=[listener])
 
 
-async def lag(lags: list[float], own: list[float]) -> None:
+async def record_lag(lags: list[float], own_lags: list[float]) -> None:
     """Notes how late the loop is, until it is cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        due, used = loop.time() + LOOK, time.thread_time()
-        await asyncio.sleep(LOOK)
+        due, used = loop.time() + LAG_INTERVAL, time.thread_time()
+        await asyncio.sleep(LAG_INTERVAL)
         late = max(0.0, loop.time() - due)
         lags.append(late)
-        own.append(min(late, time.thread_time() - used))
+        own_lags.append(min(late, time.thread_time() - used))
 
 
-async def swept(folder: Path, url: str, count: int) -> Swept:
+async def run_sweep(folder: Path, url: str, count: int) -> SweepProof:
     """Has every job asked by one session, as after a person's wish for all of them."""
     jobs = {account: tuple(f"{number}-stuck" for number in range(count // len(ACCOUNTS))) for account in ACCOUNTS}
     library = fixtures.make_workspace(folder, url, jobs, rate=100_000_000, concurrency=CONCURRENCY)
@@ -102,8 +108,8 @@ async def swept(folder: Path, url: str, count: int) -> Swept:
     assert (await session.perform(fixtures.refresh(*session.states))).ok
     lags, own = list[float](), list[float]()
     began = time.perf_counter()
-    async with asyncio.timeout(WITHIN):
-        watch, polling = asyncio.create_task(lag(lags, own)), asyncio.create_task(session.run())
+    async with asyncio.timeout(TIME_LIMIT):
+        watch, polling = asyncio.create_task(record_lag(lags, own)), asyncio.create_task(session.run())
         while any(not state.poll_count for state in session.states.values()):  # noqa: ASYNC110  nothing tells of the last
             await asyncio.sleep(0.1)
         seconds = time.perf_counter() - began
@@ -113,27 +119,27 @@ async def swept(folder: Path, url: str, count: int) -> Swept:
     states = session.states.values()
     held = library.journal.states()
     library.close()
-    return Swept(
+    return SweepProof(
         jobs=len(states),
-        asked=sum(state.poll_count > 0 for state in states),
+        polled=sum(state.poll_count > 0 for state in states),
         faults=sum(state.fault is not None or state.phase not in (Phase.QUEUED, Phase.RUNNING) for state in states),
         seconds=seconds,
         lags=sorted(lags),
-        own=sorted(own),
-        journalled=sum(state.report is not None for state in held.values()),
+        own_lags=sorted(own),
+        in_journal=sum(state.report is not None for state in held.values()),
     )
 
 
-def proof(count: int) -> Swept:
-    with service() as url, TemporaryDirectory() as folder:
-        return asyncio.run(swept(Path(folder), url, count))
+def run_proof(count: int) -> SweepProof:
+    with run_simulator() as url, TemporaryDirectory() as folder:
+        return asyncio.run(run_sweep(Path(folder), url, count))
 
 
 def main() -> None:
     """Runs it whole and prints what came of it."""
-    found = proof(JOBS)
-    print(found)
-    assert found.holds, "not every job was asked without a fault, or the loop was late"
+    proof = run_proof(JOBS)
+    print(proof)
+    assert proof.holds, "not every job was asked without a fault, or the loop was late"
 
 
 if __name__ == "__main__":

@@ -28,28 +28,28 @@ from tui.storage.watchlist.file import Add, Set
 JOBS, SPAN = 500, WEEK
 ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
 ENDS = (*["fine"] * 4, *sorted(WORDS), "short")
-WRONGS = ("down", "down", "cut", "late", "limited")
-NIGHTS = 1 / 24
+TROUBLE_KINDS = ("down", "down", "cut", "late", "limited")
+NIGHT_SHARE = 1 / 24
 """Share of the suspends that last ten hours: sixteen a day let the consoles sleep a third of it."""
-AUDIT = 10 * MINUTE
+AUDIT_INTERVAL = 10 * MINUTE
 """Seconds between two looks at everything."""
 
 
-class Proved(NamedTuple):
+class TruthProof(NamedTuple):
     """What came of it."""
 
     jobs: int
     days: float
     record: Findings
     events: dict[str, int]
-    asks: int
+    requests: int
 
     def __str__(self) -> str:
         record = self.record
         events = ", ".join(f"{count} {what}" for what, count in sorted(self.events.items()))
         seen = ", ".join(f"{count} {what}" for what, count in sorted(record.counts.items()))
         return (
-            f"truth: {self.days:.1f} virtual days of {self.jobs} jobs, {self.asks} asks; {events}\n"
+            f"truth: {self.days:.1f} virtual days of {self.jobs} jobs, {self.requests} asks; {events}\n"
             f"{record.checked_rows} rows judged: {seen}\n"
             f"longest that a due job was not asked: {record.longest_overdue[0]:.1f} s ({record.longest_overdue[1]}); "
             f"an estimated expiry was too late by {record.latest_expiry_error:.1f} s at most\n"
@@ -57,36 +57,36 @@ class Proved(NamedTuple):
         )
 
 
-class Console:
+class TruthConsole:
     """One process on the state folder."""
 
-    def __init__(self, world: "World", name: str) -> None:
+    def __init__(self, world: "TruthWorld", name: str) -> None:
         self.world = world
         keys = {account: f"{name}.{account}" for account in ACCOUNTS}
         bases = dict.fromkeys(ACCOUNTS, "http://sim.test")
-        self.library = fixtures.make_workspace(world.folder, bases, accounts=ACCOUNTS, keys=keys, rate=world.rate)
-        self.witness = ConsoleChecker(name, world.services, world.record, world.wall)
-        self.session = Engine(
-            self.library,
-            self.witness.outbox,
+        self.workspace = fixtures.make_workspace(world.folder, bases, accounts=ACCOUNTS, keys=keys, rate=world.rate)
+        self.checker = ConsoleChecker(name, world.services, world.record, world.wall)
+        self.engine = Engine(
+            self.workspace,
+            self.checker.outbox,
             wall=world.wall,
             random=Random(f"{world.seed}/{name}"),
             transport=lambda: VirtualTransport(world.services),
         )
-        self.session.open(tolerate_errors=True)
-        self.task = asyncio.create_task(self.session.run())
+        self.engine.open(tolerate_errors=True)
+        self.task = asyncio.create_task(self.engine.run())
 
     async def end(self) -> None:
         """As an operator ends it."""
-        self.witness.stop()
+        self.checker.stop()
         await self._cancelled()
-        self.library.close()
+        self.workspace.close()
 
     async def kill(self, *, hold: bool = False) -> Callable[[], None]:
         """As `kill -9` ends it: nothing that it had in memory is written. `hold`: it hangs, and keeps the lease."""
-        self.witness.stop()
-        self.world.services.lost(self.witness.name, self.world.wall() - 5)
-        entries, leading = self.session._job_store.journal_writer, self.session._leader_election
+        self.checker.stop()
+        self.world.services.lost(self.checker.name, self.world.wall() - 5)
+        entries, leading = self.engine._job_store.journal_writer, self.engine._leader_election
         if entries._flush_timer is not None:
             entries._flush_timer.cancel()
         entries.flush = lambda: None
@@ -95,7 +95,7 @@ class Console:
         if hold:
             leading.release = lambda: None
         await self._cancelled()
-        self.library.close()
+        self.workspace.close()
         return release
 
     async def _cancelled(self) -> None:
@@ -105,20 +105,20 @@ class Console:
             await self.task
 
 
-class World:
+class TruthWorld:
     """Services, time and consoles."""
 
-    def __init__(self, folder: Path, jobs: int, span: float, seed: int, thick: float, rate: float) -> None:
+    def __init__(self, folder: Path, jobs: int, span: float, seed: int, event_density: float, rate: float) -> None:
         self.folder, self.span, self.seed, self.rate = folder, span, seed, rate
-        self.days = span / DAY * thick
+        self.days = span / DAY * event_density
         """Days' worth of events."""
         self.random = Random(seed)
-        self.slept = 0.0
+        self.suspended_seconds = 0.0
         self.record = Findings()
         self.events = dict.fromkeys(("suspends", "ends", "kills", "hangs", "troubles", "wishes", "edits", "pauses"), 0)
         self._numbers = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
-        self.jobs = [self._made(number) for number in range(jobs)]
+        self.jobs = [self._make_job(number) for number in range(jobs)]
         self.facts = {job.ref: fact for job, fact, _ in self.jobs}
         self.services = Services(
             self.facts,
@@ -128,16 +128,16 @@ class World:
             seed=seed,
             latency=0.3,
         )
-        self.services.asked = self._asked
-        self.consoles: dict[str, Console] = {}
+        self.services.asked = self._on_request
+        self.consoles: dict[str, TruthConsole] = {}
         self.links: set[str] = set()
         self.hung_at: float | None = None
 
     def wall(self) -> float:
         """The instant; a suspend moves it, and no timer."""
-        return turning() + self.slept
+        return turning() + self.suspended_seconds
 
-    def _made(self, number: int) -> tuple[Job, Fact, Story]:
+    def _make_job(self, number: int) -> tuple[Job, Fact, Story]:
         random = self.random
         account = ACCOUNTS[number % len(ACCOUNTS)]
         end = random.choice(ENDS)
@@ -158,11 +158,11 @@ class World:
         kind = "dub" if account == "camb" and random.random() < 0.5 else ""
         job = Job(account=account, id=ref.id, kind=kind, keep_link=random.random() < 0.3)
         fact = Fact(ref, end, runs, float("inf") if end == "stuck" else ends)
-        self.at(arrives, lambda: self._arrive(job))
+        self.schedule_at(arrives, lambda: self._add_job(job))
         for instant in (fact.runs, fact.ends):
             if instant < EPOCH + self.span:
                 for later in (0.0, PAINT_DELAY + 0.1, 10.0, 60.0):
-                    self.at(instant + later, lambda: self._judge(ref))
+                    self.schedule_at(instant + later, lambda: self._check_job(ref))
         return job, fact, story
 
     def _troubles(self):
@@ -172,100 +172,100 @@ class World:
             every = random.random() < 0.2  # the network is gone
             span = MINUTE * 120 ** random.random()
             for account in ACCOUNTS if every else (random.choice(ACCOUNTS),):
-                yield Trouble(account, begins, begins + span, "cut" if every else random.choice(WRONGS))
+                yield Trouble(account, begins, begins + span, "cut" if every else random.choice(TROUBLE_KINDS))
             self.events["troubles"] += 1
         for account in ACCOUNTS[2:4]:
             begins = EPOCH + random.uniform(0.2, 0.8) * self.span
             yield Trouble(account, begins, begins + HOUR, "refused")
-            self.at(begins + 1.5 * HOUR, lambda account=account: self._resume(account))
+            self.schedule_at(begins + 1.5 * HOUR, lambda account=account: self._retry_account(account))
             self.events["troubles"] += 1
 
-    def at(self, instant: float, do: Callable[[], object]) -> None:
+    def schedule_at(self, instant: float, do: Callable[[], object]) -> None:
         """Has it done at the instant, or as soon as the machine is awake."""
         heapq.heappush(self._agenda, (instant, next(self._numbers), do))
 
-    def _asked(self, console: str, account: str, refs: list[Ref]) -> None:
+    def _on_request(self, console: str, account: str, refs: list[Ref]) -> None:
         if console in self.consoles:
-            self.consoles[console].witness.check_request(account, refs)
+            self.consoles[console].checker.check_request(account, refs)
         for ref in refs:
             for later in (0.5, PAINT_DELAY + 5.0):
-                self.at(self.wall() + later, lambda ref=ref: self._judge(ref))
+                self.schedule_at(self.wall() + later, lambda ref=ref: self._check_job(ref))
 
-    def _judge(self, ref: Ref) -> None:
+    def _check_job(self, ref: Ref) -> None:
         for console in self.consoles.values():
-            console.witness.check_row(ref)
-            for link in console.session.states[ref].links if ref in console.session.states else ():
-                dies = self.services.dies(link.url)
-                if link.url not in self.links and dies is not None:
+            console.checker.check_row(ref)
+            for link in console.engine.states[ref].links if ref in console.engine.states else ():
+                expires_at = self.services.dies(link.url)
+                if link.url not in self.links and expires_at is not None:
                     self.links.add(link.url)
                     for later in (0.0, PAINT_DELAY + 0.1, 10.0):
-                        self.at(dies + later, lambda: self._judge(ref))
+                        self.schedule_at(expires_at + later, lambda: self._check_job(ref))
 
     @property
-    def one(self) -> Console | None:
+    def any_console(self) -> TruthConsole | None:
         """Any console that lives."""
         return self.random.choice(list(self.consoles.values())) if self.consoles else None
 
-    async def _arrive(self, job: Job) -> None:
-        if self.one is None:
-            self.at(self.wall() + 10, lambda: self._arrive(job))
+    async def _add_job(self, job: Job) -> None:
+        if self.any_console is None:
+            self.schedule_at(self.wall() + 10, lambda: self._add_job(job))
             return
-        outcome = await self.one.session.perform(Add((job,)))
-        assert outcome.ok, outcome.message
+        result = await self.any_console.engine.perform(Add((job,)))
+        assert result.ok, result.message
 
-    async def _resume(self, account: str) -> None:
+    async def _retry_account(self, account: str) -> None:
         for console in self.consoles.values():
-            console.witness.user_requested |= dict.fromkeys(self.facts, asyncio.get_running_loop().time())
-            await console.session.perform(Resume(account))
+            console.checker.user_requested |= dict.fromkeys(self.facts, asyncio.get_running_loop().time())
+            await console.engine.perform(Resume(account))
 
-    async def _wish(self) -> None:
+    async def _request_poll(self) -> None:
         """A person asks for one job, wherever."""
-        console = self.one
-        if console is not None and console.session.states:
-            ref = self.random.choice(list(console.session.states))
+        console = self.any_console
+        if console is not None and console.engine.states:
+            ref = self.random.choice(list(console.engine.states))
             for each in self.consoles.values():
-                each.witness.user_requested[ref] = asyncio.get_running_loop().time()
-            await console.session.perform(Refresh((ref,)))
+                each.checker.user_requested[ref] = asyncio.get_running_loop().time()
+            await console.engine.perform(Refresh((ref,)))
             self.events["wishes"] += 1
 
-    async def _edit(self) -> None:
+    async def _toggle_archived(self) -> None:
         """A job goes to the archive, or comes back."""
-        console = self.one
-        if console is not None and console.session.states:
-            ref = self.random.choice(list(console.session.states))
-            archived = not console.session.states[ref].job.archived
-            await console.session.perform(Set((ref,), {"archived": archived}))
+        console = self.any_console
+        if console is not None and console.engine.states:
+            ref = self.random.choice(list(console.engine.states))
+            archived = not console.engine.states[ref].job.archived
+            await console.engine.perform(Set((ref,), {"archived": archived}))
             self.events["edits"] += 1
 
-    async def _pause(self) -> None:
+    async def _pause_leader(self) -> None:
         """A person has the console that polls ask nothing for a while."""
-        name = self._polling()
+        name = self._leader_name()
         if name is not None:
-            await self.consoles[name].session.perform(Pause(paused=True))
+            await self.consoles[name].engine.perform(Pause(paused=True))
             self.events["pauses"] += 1
-            self.at(self.wall() + self.random.uniform(MINUTE, 20 * MINUTE), self._go_on)
+            self.schedule_at(self.wall() + self.random.uniform(MINUTE, 20 * MINUTE), self._unpause)
 
-    async def _go_on(self) -> None:
+    async def _unpause(self) -> None:
         for console in self.consoles.values():
-            if console.witness.role == "paused":
-                await console.session.perform(Pause(paused=False))
+            if console.checker.role == "paused":
+                await console.engine.perform(Pause(paused=False))
 
-    def _polling(self) -> str | None:
-        return next((name for name, each in self.consoles.items() if each.witness.role == "polling"), None)
+    def _leader_name(self) -> str | None:
+        return next((name for name, each in self.consoles.items() if each.checker.role == "polling"), None)
 
     def _suspend(self, seconds: float) -> None:
-        self.slept += seconds
+        self.suspended_seconds += seconds
         self.record.woken_at = self.wall()
         self.events["suspends"] += 1
-        self.at(self.wall() + 7, self._audit)
+        self.schedule_at(self.wall() + 7, self._audit)
 
-    def _start(self, name: str) -> None:
+    def _start_console(self, name: str) -> None:
         if name not in self.consoles:
-            self.consoles[name] = Console(self, name)
+            self.consoles[name] = TruthConsole(self, name)
 
-    async def _end(self, how: str) -> None:
+    async def _end_leader(self, how: str) -> None:
         """The console that polls goes, one way or the other, and comes back later."""
-        name = self._polling()
+        name = self._leader_name()
         if name is None:
             return
         console = self.consoles.pop(name)
@@ -277,48 +277,48 @@ class World:
             release = await console.kill(hold=how == "hangs")
             if how == "hangs":
                 self.hung_at = turning()  # who waits for its beat does not count a sleep
-                self.at(back - 5, lambda: self._unhang(release))
-        self.at(back, lambda: self._start(name))
+                self.schedule_at(back - 5, lambda: self._end_hang(release))
+        self.schedule_at(back, lambda: self._start_console(name))
 
-    def _unhang(self, release: Callable[[], None]) -> None:
-        self._silence()
+    def _end_hang(self, release: Callable[[], None]) -> None:
+        self._check_heartbeat()
         self.hung_at, self.record.hung_at = None, self.wall()
         release()
 
-    def _silence(self) -> None:
+    def _check_heartbeat(self) -> None:
         if self.hung_at is not None:
             for console in self.consoles.values():
-                console.witness.check_silence(turning() - self.hung_at)
+                console.checker.check_silence(turning() - self.hung_at)
 
     def _audit(self) -> None:
-        self._silence()
+        self._check_heartbeat()
         for console in self.consoles.values():
-            console.witness.audit()
+            console.checker.audit()
 
-    def _plan(self) -> None:
+    def _schedule_events(self) -> None:
         """What happens beside the jobs' own stories."""
         random, days = self.random, self.days
         for name, later in (("one", 0.0), ("two", 2.0)):
-            self.at(EPOCH + later, lambda name=name: self._start(name))
+            self.schedule_at(EPOCH + later, lambda name=name: self._start_console(name))
         for _ in range(round(16 * days)):
-            night = random.random() < NIGHTS
+            night = random.random() < NIGHT_SHARE
             gap = min(self.span / 12, 10 * HOUR if night else random.choice((3.0, 20.0, 45.0, 5 * MINUTE, HOUR / 2)))
-            self.at(EPOCH + random.uniform(0, self.span), lambda gap=gap: self._suspend(gap))
+            self.schedule_at(EPOCH + random.uniform(0, self.span), lambda gap=gap: self._suspend(gap))
         for how, often in (("ends", 3), ("kills", 3), ("hangs", 2)):
             for _ in range(max(1, round(often * days))):
-                self.at(EPOCH + random.uniform(60, self.span), lambda how=how: self._end(how))
+                self.schedule_at(EPOCH + random.uniform(60, self.span), lambda how=how: self._end_leader(how))
         for _ in range(round(20 * days)):
-            self.at(EPOCH + random.uniform(0, self.span), self._wish)
+            self.schedule_at(EPOCH + random.uniform(0, self.span), self._request_poll)
         for _ in range(round(10 * days)):
-            self.at(EPOCH + random.uniform(0, self.span), self._edit)
+            self.schedule_at(EPOCH + random.uniform(0, self.span), self._toggle_archived)
         for _ in range(round(4 * days)):
-            self.at(EPOCH + random.uniform(0, self.span), self._pause)
-        for number in range(int(self.span // AUDIT)):
-            self.at(EPOCH + number * AUDIT, self._audit)
+            self.schedule_at(EPOCH + random.uniform(0, self.span), self._pause_leader)
+        for number in range(int(self.span // AUDIT_INTERVAL)):
+            self.schedule_at(EPOCH + number * AUDIT_INTERVAL, self._audit)
 
-    async def lived(self) -> Proved:
+    async def run(self) -> TruthProof:
         """Has all of it happen."""
-        self._plan()
+        self._schedule_events()
         while self._agenda and self._agenda[0][0] < EPOCH + self.span:
             at, _, do = heapq.heappop(self._agenda)
             if at > self.wall():
@@ -328,25 +328,27 @@ class World:
                 await done
         for console in self.consoles.values():
             await console.end()
-        asks = sum(self.services.replies.values())
-        return Proved(len(self.jobs), self.span / DAY, self.record, self.events, asks)
+        requests = sum(self.services.replies.values())
+        return TruthProof(len(self.jobs), self.span / DAY, self.record, self.events, requests)
 
 
-async def lived(folder: Path, jobs: int, span: float, seed: int = 0, thick: float = 1.0, rate: float = 120.0) -> Proved:
+async def run_proof(
+    folder: Path, jobs: int, span: float, seed: int = 0, event_density: float = 1.0, rate: float = 120.0
+) -> TruthProof:
     """`jobs` jobs in `span` seconds, at `rate` asks a minute. `thick`: how much more happens than on a usual day."""
-    return await World(folder, jobs, span, seed, thick, rate).lived()
+    return await TruthWorld(folder, jobs, span, seed, event_density, rate).run()
 
 
 def main() -> None:
     """Runs it, and prints what was held against what, and every lie."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        proved = run_virtual(lived(Path(folder), JOBS, SPAN))
-    print(proved)
+        proof = run_virtual(run_proof(Path(folder), JOBS, SPAN))
+    print(proof)
     print(f"in {time.perf_counter() - began:.0f} s of real time")
-    for lie in proved.record.errors:
+    for lie in proof.record.errors:
         print(" ", lie)
-    assert not sum(proved.record.error_counts.values()), f"{sum(proved.record.error_counts.values())} lies"
+    assert not sum(proof.record.error_counts.values()), f"{sum(proof.record.error_counts.values())} lies"
 
 
 if __name__ == "__main__":

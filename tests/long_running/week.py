@@ -16,7 +16,7 @@ def main() -> None:
         began = time.perf_counter()
         week = run_virtual(simulate_week(Path(folder), JOBS))
         took = time.perf_counter() - began
-    wrong = [ref for ref, state in week.states.items() if state.phase is not week.expected[ref]]
+    differing = [ref for ref, state in week.states.items() if state.phase is not week.expected[ref]]
     by_end = poll_counts(week)
     print(f"a week of {JOBS} jobs: {sum(by_end.values())} asks in {took:.1f} s of real time")
     print("asks by how the job ends:", ", ".join(f"{end} {count}" for end, count in by_end.most_common()))
@@ -24,4 +24,4 @@ def main() -> None:
         "replies:",
         ", ".join(f"{who} {status}: {count}" for (who, status), count in sorted(week.simulator.replies.items())),
     )
-    assert not wrong, f"the board differs from the services: {wrong[:5]}"
+    assert not differing, f"the board differs from the services: {differing[:5]}"

@@ -9,14 +9,14 @@ from tui.domain.models import Job
 from tui.storage.watchlist.file import Add, WatchlistFile
 
 JOBS = 10_000
-PATIENCE = 300.0
+LOCK_TIMEOUT = 300.0
 """Seconds that each waits for the others: a change of so many jobs takes one or two."""
 
 
 def main() -> None:
     """Runs it and prints what came of it."""
     with TemporaryDirectory() as folder:
-        file = WatchlistFile(Path(folder) / "watchlist.toml", PATIENCE)
+        file = WatchlistFile(Path(folder) / "watchlist.toml", LOCK_TIMEOUT)
         file.edit(Add(tuple(Job(account="many", id=str(number), tags=("x", "y")) for number in range(JOBS))))
         before = file.read().jobs
         began = time.perf_counter()

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from tests.support import servers
-from tests.support.servers import raw, serving
+from tests.support.servers import serve_app, serve_raw
 from tests.support.simulator_client import NOON
 from tests.support.waiting import DEADLINE
 from tui.simulator.app import Simulator
@@ -26,7 +26,7 @@ def simulator() -> Simulator:
 
 
 def test_over_http_the_date_is_the_simulated_clocks_and_links_lead_back(simulator):
-    with serving(simulator) as base, httpx.Client(headers=KEY) as client:
+    with serve_app(simulator) as base, httpx.Client(headers=KEY) as client:
         reply = client.get(f"{base}/v2/video_translate/a")
         assert [parsedate_to_datetime(date).timestamp() for date in reply.headers.get_list("date")] == [NOON]
         assert "server" not in reply.headers
@@ -38,7 +38,7 @@ def test_over_http_the_date_is_the_simulated_clocks_and_links_lead_back(simulato
 
 
 def test_over_http_a_flaky_storys_connections_close_and_no_log_tells_of_it(simulator, caplog):
-    with serving(simulator) as base, httpx.Client(headers=KEY) as client:
+    with serve_app(simulator) as base, httpx.Client(headers=KEY) as client:
         met = []
         for _ in range(8):
             try:
@@ -59,7 +59,7 @@ def test_it_serves_tls_with_a_certificate(simulator, tmp_path):
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
-    with serving(simulator, tmp_path / "cert.pem") as base, httpx.Client(verify=trust, headers=KEY) as client:
+    with serve_app(simulator, tmp_path / "cert.pem") as base, httpx.Client(verify=trust, headers=KEY) as client:
         assert client.get(f"{base}/v2/video_translate/a").json()["data"]["url"].startswith("https://127.0.0.1:")
 
 
@@ -92,7 +92,7 @@ def test_importing_it_brings_neither_uvicorn_nor_anything_else_of_ours():
 
 
 def get(behaviour: servers.Behaviour, **settings) -> httpx.Response:
-    with raw(behaviour) as base, httpx.Client(**settings) as client:
+    with serve_raw(behaviour) as base, httpx.Client(**settings) as client:
         return client.get(base)
 
 
@@ -100,11 +100,11 @@ def get(behaviour: servers.Behaviour, **settings) -> httpx.Response:
     ("behaviour", "error"),
     [
         (servers.silence, httpx.ReadTimeout),
-        (servers.reset_before, httpx.ReadError),
-        (servers.reset_within, httpx.ReadError),
-        (servers.wrong_length, httpx.RemoteProtocolError),
+        (servers.reset_before_response, httpx.ReadError),
+        (servers.reset_within_body, httpx.ReadError),
+        (servers.short_body, httpx.RemoteProtocolError),
         (servers.endless_headers, httpx.RemoteProtocolError),
-        (servers.dripping(5.0), httpx.ReadTimeout),
+        (servers.slow_body(5.0), httpx.ReadTimeout),
     ],
 )
 def test_a_raw_server_does_what_no_app_can(behaviour, error):
@@ -113,16 +113,16 @@ def test_a_raw_server_does_what_no_app_can(behaviour, error):
 
 
 def test_a_dripping_reply_comes_whole_in_the_end():
-    assert get(servers.dripping(0.001)).json()["data"] == {"status": "running"}
+    assert get(servers.slow_body(0.001)).json()["data"] == {"status": "running"}
 
 
 def test_a_gzip_bomb_is_small_until_it_is_opened():
-    with raw(servers.gzip_bomb) as base, httpx.Client() as client, client.stream("GET", base) as reply:
+    with serve_raw(servers.gzip_bomb) as base, httpx.Client() as client, client.stream("GET", base) as reply:
         assert len(b"".join(reply.iter_raw())) < 100_000
 
 
 def test_an_endless_body_does_not_end_before_the_client_does():
-    with raw(servers.endless_body) as base, httpx.Client() as client, client.stream("GET", base) as reply:
+    with serve_raw(servers.endless_body) as base, httpx.Client() as client, client.stream("GET", base) as reply:
         seen = 0
         for chunk in reply.iter_raw():
             seen += len(chunk)
@@ -132,7 +132,7 @@ def test_an_endless_body_does_not_end_before_the_client_does():
 
 
 async def test_both_servers_leave_the_tests_own_loop_alone(simulator):
-    with serving(simulator) as base, raw(servers.silence):
+    with serve_app(simulator) as base, serve_raw(servers.silence):
         async with httpx.AsyncClient(headers=KEY) as client:
             replies = await asyncio.gather(*(client.get(f"{base}/v2/video_translate/a") for _ in range(5)))
     assert {reply.status_code for reply in replies} == {200}

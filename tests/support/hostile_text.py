@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-ALIEN: dict[str, str] = {
+HOSTILE_TEXTS: dict[str, str] = {
     "title-osc": "\x1b]0;PWNED\x07",
     "clipboard-osc": "\x1b]52;c;UFdORUQ=\x07",
     "notify-osc": "\x1b]777;notify;PWNED;PWNED\x1b\\",
@@ -32,7 +32,7 @@ ALIEN: dict[str, str] = {
 }
 """By name. A text of the file system's, shell's or spreadsheet's kind is to be carried as it is, and to do nothing."""
 
-NEVER = (
+FORBIDDEN_BYTES = (
     b"\x1b]0;",
     b"\x1b]52;",
     b"\x1b]8;;file:",
@@ -42,7 +42,7 @@ NEVER = (
 )
 """Bytes that may reach no terminal, whoever says what."""
 
-PROVIDER = """name = "evil"
+PROVIDER_FILE = """name = "evil"
 title = "Evil \\u001B]0;PWNED\\u0007 \\u202e[/x]"
 base_url = "{url}"
 key = {{ header = "x-api-key", env = "EVIL_KEY" }}
@@ -80,13 +80,19 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
-    name, _, how = scope["path"].rpartition("/")[2].rpartition(".")
-    said = ALIEN.get(name, "fine")
-    fields = dict.fromkeys(("title", "language", "message", "request", "text", "more"), said)
-    word = {"ran": "pending", "done": "good", "failed": "bad"}.get(how, said)
-    report = {**fields, "word": word, "progress": said, "run": f"{name}.done", "url": f"https://cdn.test/{said[:2000]}"}
-    status = 500 if how == "500" else 200
-    header = said[:3000].encode("utf-8", "replace").translate(None, bytes(range(32)) + b"\x7f").strip()
+    name, _, outcome = scope["path"].rpartition("/")[2].rpartition(".")
+    text = HOSTILE_TEXTS.get(name, "fine")
+    fields = dict.fromkeys(("title", "language", "message", "request", "text", "more"), text)
+    status_text = {"ran": "pending", "done": "good", "failed": "bad"}.get(outcome, text)
+    report = {
+        **fields,
+        "word": status_text,
+        "progress": text,
+        "run": f"{name}.done",
+        "url": f"https://cdn.test/{text[:2000]}",
+    }
+    status = 500 if outcome == "500" else 200
+    header = text[:3000].encode("utf-8", "replace").translate(None, bytes(range(32)) + b"\x7f").strip()
     headers = [(b"x-request-id", header)]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(report).encode()})

@@ -18,7 +18,7 @@ from pathlib import Path
 import trustme
 
 from tests.support import servers
-from tests.support.servers import Behaviour, raw, serving
+from tests.support.servers import Behaviour, serve_app, serve_raw
 from tui.domain.models import FaultKind
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
@@ -28,7 +28,7 @@ GOOD = b'{"status":"PENDING","message":"fine"}'
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-def says(*parts: bytes) -> Behaviour:
+def send_and_close(*parts: bytes) -> Behaviour:
     """Sends these bytes and closes."""
 
     async def say(writer: asyncio.StreamWriter) -> None:
@@ -38,84 +38,96 @@ def says(*parts: bytes) -> Behaviour:
     return say
 
 
-def bodied(body: bytes, *headers: bytes, status: bytes = b"200 OK", version: bytes = b"1.1") -> Behaviour:
+def respond_with_body(body: bytes, *headers: bytes, status: bytes = b"200 OK", version: bytes = b"1.1") -> Behaviour:
     """A whole reply with this body."""
     head = [b"HTTP/%s %s" % (version, status), b"content-length: %d" % len(body), *headers, b"", b""]
-    return says(b"\r\n".join(head), body)
+    return send_and_close(b"\r\n".join(head), body)
 
 
-def endless(begin: bytes, more: bytes, pause: float = 0.0) -> Behaviour:
+def repeat_forever(first: bytes, repeated: bytes, pause: float = 0.0) -> Behaviour:
     """Sends the one once and the other for ever."""
 
     async def say(writer: asyncio.StreamWriter) -> None:
-        writer.write(begin)
+        writer.write(first)
         while True:
-            writer.write(more)
+            writer.write(repeated)
             await writer.drain()
             await asyncio.sleep(pause)
 
     return say
 
 
-RAW: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
+RAW_BEHAVIOURS: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
     "silence": (servers.silence, FaultKind.TIMEOUT),
-    "reset-before": (servers.reset_before, FaultKind.OFFLINE),
-    "reset-within": (servers.reset_within, FaultKind.OFFLINE),
-    "closed-at-once": (says(), FaultKind.OFFLINE),
-    "a-byte-a-second": (servers.dripping(1.0), FaultKind.TIMEOUT),
-    "a-header-byte-a-second": (endless(b"HTTP/1.1 200 OK\r\nx: ", b"a", 1.0), FaultKind.TIMEOUT),
+    "reset-before": (servers.reset_before_response, FaultKind.OFFLINE),
+    "reset-within": (servers.reset_within_body, FaultKind.OFFLINE),
+    "closed-at-once": (send_and_close(), FaultKind.OFFLINE),
+    "a-byte-a-second": (servers.slow_body(1.0), FaultKind.TIMEOUT),
+    "a-header-byte-a-second": (repeat_forever(b"HTTP/1.1 200 OK\r\nx: ", b"a", 1.0), FaultKind.TIMEOUT),
     "endless-headers": (servers.endless_headers, FaultKind.OFFLINE),
-    "endless-header": (endless(b"HTTP/1.1 200 OK\r\nx: ", b"a" * 8192), FaultKind.OFFLINE),
+    "endless-header": (repeat_forever(b"HTTP/1.1 200 OK\r\nx: ", b"a" * 8192), FaultKind.OFFLINE),
     "endless-body": (servers.endless_body, FaultKind.TOO_LARGE),
-    "endless-unframed-body": (endless(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 8192), FaultKind.TOO_LARGE),
-    "endless-chunk-size": (endless(CHUNKED, b"0" * 8192), FaultKind.OFFLINE),
-    "endless-trailers": (endless(CHUNKED + b"0\r\n", b"x: y\r\n" * 1000), FaultKind.OFFLINE),
-    "endless-100": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), FaultKind.TIMEOUT),
-    "endless-103": (endless(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"), FaultKind.OFFLINE),
-    "100-then-200": (says(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", GOOD), None),
-    "101-upgrade": (says(b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\n\r\n", GOOD), FaultKind.OFFLINE),
+    "endless-unframed-body": (repeat_forever(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 8192), FaultKind.TOO_LARGE),
+    "endless-chunk-size": (repeat_forever(CHUNKED, b"0" * 8192), FaultKind.OFFLINE),
+    "endless-trailers": (repeat_forever(CHUNKED + b"0\r\n", b"x: y\r\n" * 1000), FaultKind.OFFLINE),
+    "endless-100": (repeat_forever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), FaultKind.TIMEOUT),
+    "endless-103": (repeat_forever(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"), FaultKind.OFFLINE),
+    "100-then-200": (send_and_close(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", GOOD), None),
+    "101-upgrade": (send_and_close(b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\n\r\n", GOOD), FaultKind.OFFLINE),
     "gzip-bomb": (servers.gzip_bomb, FaultKind.TOO_LARGE),
-    "longer-than-said": (bodied(GOOD, b"x: y"), None),
-    "shorter-than-said": (servers.wrong_length, FaultKind.OFFLINE),
+    "longer-than-said": (respond_with_body(GOOD, b"x: y"), None),
+    "shorter-than-said": (servers.short_body, FaultKind.OFFLINE),
     "two-lengths": (
-        says(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n", GOOD),
+        send_and_close(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n", GOOD),
         FaultKind.OFFLINE,
     ),
-    "no-number-of-a-length": (says(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", GOOD), FaultKind.OFFLINE),
-    "a-huge-length": (says(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % 10**18, GOOD), FaultKind.OFFLINE),
-    "a-wrong-chunk": (says(CHUNKED, b"zz\r\n" + GOOD), FaultKind.OFFLINE),
-    "a-chunk-cut-short": (says(CHUNKED, b"1000\r\n" + GOOD), FaultKind.OFFLINE),
-    "http-1": (says(b"HTTP/1.0 200 OK\r\n\r\n", GOOD), None),
-    "http-0": (says(GOOD), FaultKind.OFFLINE),
-    "http-3": (says(b"HTTP/3.0 200 OK\r\n\r\n", GOOD), None),
-    "no-status": (says(b"HTTP/1.1 OK\r\n\r\n", GOOD), FaultKind.OFFLINE),
-    "status-999": (bodied(GOOD, status=b"999 So"), FaultKind.SERVER),
-    "ssh": (says(b"SSH-2.0-OpenSSH_9.6\r\n"), FaultKind.OFFLINE),
-    "a-null-in-a-header": (says(b"HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n", GOOD), FaultKind.OFFLINE),
-    "nothing": (bodied(b""), FaultKind.MALFORMED),
-    "204": (bodied(b"", status=b"204 No Content"), FaultKind.MALFORMED),
-    "latin-1": (bodied('{"status":"PENDING","message":"é"}'.encode("latin-1")), FaultKind.MALFORMED),
-    "utf-16": (bodied(GOOD.decode().encode("utf-16"), b"content-type: application/json"), FaultKind.MALFORMED),
-    "a-charset-that-is-none": (bodied(GOOD, b"content-type: application/json; charset=klingon"), None),
-    "a-byte-order-mark": (bodied(b"\xef\xbb\xbf" + GOOD), None),
-    "deep-json": (bodied(b"[" * 500_000), FaultKind.MALFORMED),
-    "deep-objects": (bodied(b'{"status":' * 80_000), FaultKind.MALFORMED),
-    "nan": (bodied(b'{"status":"PENDING","progress":NaN}'), FaultKind.MALFORMED),
-    "a-key-twice": (bodied(b'{"status":"ERROR","status":"PENDING"}'), None),
-    "half-a-json": (bodied(GOOD[:-5]), FaultKind.MALFORMED),
-    "a-word-of-a-megabyte": (bodied(b'{"status":"%s"}' % (b"A" * 1_000_000)), None),
-    "a-number-of-a-megabyte": (bodied(b'{"status":%s}' % (b"9" * 1_000_000)), FaultKind.MALFORMED),
-    "a-loop": (bodied(b"", b"location: /", status=b"302 Found"), FaultKind.REDIRECTED),
-    "a-redirect-to-nowhere": (bodied(b"", status=b"301 Moved"), FaultKind.REDIRECTED),
-    "a-redirect-to-a-file": (bodied(b"", b"location: file:///etc/passwd", status=b"307 So"), FaultKind.REDIRECTED),
-    "not-modified": (bodied(b"", status=b"304 Not Modified"), FaultKind.REDIRECTED),
-    "brotli": (bodied(b"x", b"content-encoding: br"), FaultKind.MALFORMED),
-    "broken-gzip": (bodied(b"x", b"content-encoding: gzip"), FaultKind.MALFORMED),
+    "no-number-of-a-length": (
+        send_and_close(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", GOOD),
+        FaultKind.OFFLINE,
+    ),
+    "a-huge-length": (
+        send_and_close(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % 10**18, GOOD),
+        FaultKind.OFFLINE,
+    ),
+    "a-wrong-chunk": (send_and_close(CHUNKED, b"zz\r\n" + GOOD), FaultKind.OFFLINE),
+    "a-chunk-cut-short": (send_and_close(CHUNKED, b"1000\r\n" + GOOD), FaultKind.OFFLINE),
+    "http-1": (send_and_close(b"HTTP/1.0 200 OK\r\n\r\n", GOOD), None),
+    "http-0": (send_and_close(GOOD), FaultKind.OFFLINE),
+    "http-3": (send_and_close(b"HTTP/3.0 200 OK\r\n\r\n", GOOD), None),
+    "no-status": (send_and_close(b"HTTP/1.1 OK\r\n\r\n", GOOD), FaultKind.OFFLINE),
+    "status-999": (respond_with_body(GOOD, status=b"999 So"), FaultKind.SERVER),
+    "ssh": (send_and_close(b"SSH-2.0-OpenSSH_9.6\r\n"), FaultKind.OFFLINE),
+    "a-null-in-a-header": (send_and_close(b"HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n", GOOD), FaultKind.OFFLINE),
+    "nothing": (respond_with_body(b""), FaultKind.MALFORMED),
+    "204": (respond_with_body(b"", status=b"204 No Content"), FaultKind.MALFORMED),
+    "latin-1": (respond_with_body('{"status":"PENDING","message":"é"}'.encode("latin-1")), FaultKind.MALFORMED),
+    "utf-16": (
+        respond_with_body(GOOD.decode().encode("utf-16"), b"content-type: application/json"),
+        FaultKind.MALFORMED,
+    ),
+    "a-charset-that-is-none": (respond_with_body(GOOD, b"content-type: application/json; charset=klingon"), None),
+    "a-byte-order-mark": (respond_with_body(b"\xef\xbb\xbf" + GOOD), None),
+    "deep-json": (respond_with_body(b"[" * 500_000), FaultKind.MALFORMED),
+    "deep-objects": (respond_with_body(b'{"status":' * 80_000), FaultKind.MALFORMED),
+    "nan": (respond_with_body(b'{"status":"PENDING","progress":NaN}'), FaultKind.MALFORMED),
+    "a-key-twice": (respond_with_body(b'{"status":"ERROR","status":"PENDING"}'), None),
+    "half-a-json": (respond_with_body(GOOD[:-5]), FaultKind.MALFORMED),
+    "a-word-of-a-megabyte": (respond_with_body(b'{"status":"%s"}' % (b"A" * 1_000_000)), None),
+    "a-number-of-a-megabyte": (respond_with_body(b'{"status":%s}' % (b"9" * 1_000_000)), FaultKind.MALFORMED),
+    "a-loop": (respond_with_body(b"", b"location: /", status=b"302 Found"), FaultKind.REDIRECTED),
+    "a-redirect-to-nowhere": (respond_with_body(b"", status=b"301 Moved"), FaultKind.REDIRECTED),
+    "a-redirect-to-a-file": (
+        respond_with_body(b"", b"location: file:///etc/passwd", status=b"307 So"),
+        FaultKind.REDIRECTED,
+    ),
+    "not-modified": (respond_with_body(b"", status=b"304 Not Modified"), FaultKind.REDIRECTED),
+    "brotli": (respond_with_body(b"x", b"content-encoding: br"), FaultKind.MALFORMED),
+    "broken-gzip": (respond_with_body(b"x", b"content-encoding: gzip"), FaultKind.MALFORMED),
 }
 """By name: what it does, and what becomes of the ask; None: a good report."""
 CERTIFICATES = ("expired", "not-yet", "self-signed", "other-host", "good")
 """Of a service behind TLS; only the last one is to be believed."""
-NAMES: Mapping[str, tuple[str, FaultKind | None]] = {
+URLS: Mapping[str, tuple[str, FaultKind | None]] = {
     "no-such-name": ("http://nowhere.invalid", FaultKind.OFFLINE),
     "a-name-that-hangs": ("http://hung.test", FaultKind.TIMEOUT),
     "a-name-too-long": (f"http://{'a' * 70}.test", FaultKind.OFFLINE),
@@ -124,37 +136,37 @@ NAMES: Mapping[str, tuple[str, FaultKind | None]] = {
     "a-port-that-is-none": ("http://127.0.0.1:0", FaultKind.OFFLINE),
 }
 """Without a server: what is asked, and what becomes of it. `hung.test` hangs by a patched resolver."""
-PLAIN = "plain-behind-tls"
-V6 = "only-ipv6"
-STEADY = "steady"
+HTTP_BEHIND_TLS = "plain-behind-tls"
+IPV6_ONLY = "only-ipv6"
+WELL_BEHAVED = "steady"
 """The simulator, whose jobs are to be asked as if it were alone."""
 
 
-def expected() -> dict[str, FaultKind | None]:
+def expected_faults() -> dict[str, FaultKind | None]:
     """What is to become of a job at each of them."""
     return {
-        **{name: kind for name, (_, kind) in (RAW | NAMES).items()},
+        **{name: kind for name, (_, kind) in (RAW_BEHAVIOURS | URLS).items()},
         **{name: FaultKind.TLS for name in CERTIFICATES if name != "good"},
         "good": None,
-        PLAIN: FaultKind.TLS,
-        V6: None,
-        STEADY: None,
+        HTTP_BEHIND_TLS: FaultKind.TLS,
+        IPV6_ONLY: None,
+        WELL_BEHAVED: None,
     }
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[dict[str, str]]:
+def serve_all(folder: Path) -> Iterator[dict[str, str]]:
     """All of them, in a process of their own: URLs by name."""
     command = [sys.executable, "-m", __name__, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline()) | {name: url for name, (url, _) in NAMES.items()}
+            yield json.loads(process.stdout.readline()) | {name: url for name, (url, _) in URLS.items()}
         finally:
             process.communicate()
 
 
-def certificates(folder: Path) -> dict[str, Path]:
+def write_certificates(folder: Path) -> dict[str, Path]:
     """A chain for each of CERTIFICATES, and the roots that vouch for all but the self-signed one."""
     authority, now = trustme.CA(), datetime.now(UTC)
     authority.cert_pem.write_to_path(folder / "roots.pem")
@@ -170,20 +182,22 @@ def certificates(folder: Path) -> dict[str, Path]:
     return {name: folder / f"{name}.pem" for name in leaves}
 
 
-def serve(folder: Path) -> None:
+def serve_until_stdin_ends(folder: Path) -> None:
     """Serves until stdin ends."""
     with ExitStack() as stack:
         simulator = Simulator(limits=dict.fromkeys(LIMITS, 10**9))
-        urls = {name: stack.enter_context(raw(behaviour)) for name, (behaviour, _) in RAW.items()}
-        for name, chain in certificates(folder).items():
-            urls[name] = stack.enter_context(serving(simulator, certificate=chain))
-        urls[STEADY] = stack.enter_context(serving(simulator))
-        urls[PLAIN] = urls[STEADY].replace("http:", "https:")
+        urls = {name: stack.enter_context(serve_raw(behaviour)) for name, (behaviour, _) in RAW_BEHAVIOURS.items()}
+        for name, chain in write_certificates(folder).items():
+            urls[name] = stack.enter_context(serve_app(simulator, certificate=chain))
+        urls[WELL_BEHAVED] = stack.enter_context(serve_app(simulator))
+        urls[HTTP_BEHIND_TLS] = urls[WELL_BEHAVED].replace("http:", "https:")
         if socket.has_ipv6:
-            urls[V6] = stack.enter_context(raw(bodied(GOOD), "::1")).replace("[::1]", "six.test")
+            urls[IPV6_ONLY] = stack.enter_context(serve_raw(respond_with_body(GOOD), "::1")).replace(
+                "[::1]", "six.test"
+            )
         print(json.dumps(urls), flush=True)
         sys.stdin.read()
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    serve_until_stdin_ends(Path(sys.argv[1]))

@@ -15,17 +15,17 @@ from tui.simulator.server import App, listening, server
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 """What a raw server does with a connection once the request's head is read. The connection is closed after it."""
-Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+Responder = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 """As a Behaviour that is told the request's head."""
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 BODY = b'{"error":null,"data":{"status":"running"}}'
-BOMB = 64 * 1024 * 1024
+BOMB_SIZE = 64 * 1024 * 1024
 """Bytes that the gzip bomb inflates to."""
 
 
 @contextmanager
-def serving(app: App, certificate: Path | None = None) -> Iterator[str]:
+def serve_app(app: App, certificate: Path | None = None) -> Iterator[str]:
     """Serve an ASGI app with uvicorn and yield its base URL; over TLS with a PEM file of a key and its chain."""
     with listening("127.0.0.1", 0) as listener:
         running = server(app, certificate)
@@ -39,46 +39,46 @@ def serving(app: App, certificate: Path | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def raw(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[str]:
+def serve_raw(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve every connection with `behaviour` and yield the base URL; what still goes on at the end is cut off."""
     if behaviour is gzip_bomb:
         _bomb()
-    with answering(lambda _head, writer: behaviour(writer), host) as url:
+    with serve_responder(lambda _head, writer: behaviour(writer), host) as url:
         yield url
 
 
 @contextmanager
-def answering(answer: Answer, host: str = "127.0.0.1") -> Iterator[str]:
+def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve every connection with one `answer` and yield the base URL; what still goes on at the end is cut off."""
     ready: Future[tuple[int, Callable[[], object]]] = Future()
 
-    held: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = set()
     """Once a client has left, nothing else holds the task that is to be cut off at the end."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        held.add(task)
+        tasks.add(task)
         try:
-            await answer(await reader.readuntil(b"\r\n\r\n"), writer)
+            await respond(await reader.readuntil(b"\r\n\r\n"), writer)
             writer.close()
             await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            held.discard(task)
+            tasks.discard(task)
             writer.transport.abort()
 
     async def serve() -> None:
-        over = asyncio.Event()
+        stopped = asyncio.Event()
         async with await asyncio.start_server(connected, host, 0) as listener:
             loop = asyncio.get_running_loop()
-            ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(over.set)))
-            await over.wait()
-            left = list(held)
-            for task in left:  # from Python 3.12 on, the listener waits for its connections' ends
+            ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(stopped.set)))
+            await stopped.wait()
+            remaining = list(tasks)
+            for task in remaining:  # from Python 3.12 on, the listener waits for its connections' ends
                 task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.gather(*remaining, return_exceptions=True)
             await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
 
     thread = Thread(target=asyncio.run, args=(serve(),), name="raw server")
@@ -96,61 +96,61 @@ async def silence(_writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
-async def reset_before(writer: asyncio.StreamWriter) -> None:
+async def reset_before_response(writer: asyncio.StreamWriter) -> None:
     """Resets the connection (RST) instead of a reply."""
     writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
-async def reset_within(writer: asyncio.StreamWriter) -> None:
+async def reset_within_body(writer: asyncio.StreamWriter) -> None:
     """Resets the connection (RST) in the middle of the body."""
-    await _said(writer, HEAD, b"content-length: %d\r\n\r\n" % len(BODY), BODY[:10])
+    await _write(writer, HEAD, b"content-length: %d\r\n\r\n" % len(BODY), BODY[:10])
     await asyncio.sleep(0.05)
-    await reset_before(writer)
+    await reset_before_response(writer)
 
 
-def dripping(seconds: float = 1.0) -> Behaviour:
+def slow_body(seconds: float = 1.0) -> Behaviour:
     """Sends a good reply, a byte of its body every so many seconds."""
 
     async def drip(writer: asyncio.StreamWriter) -> None:
-        await _said(writer, HEAD, b"content-length: %d\r\n\r\n" % len(BODY))
+        await _write(writer, HEAD, b"content-length: %d\r\n\r\n" % len(BODY))
         for byte in BODY:
             await asyncio.sleep(seconds)
-            await _said(writer, bytes([byte]))
+            await _write(writer, bytes([byte]))
 
     return drip
 
 
 async def endless_headers(writer: asyncio.StreamWriter) -> None:
     """Sends headers for ever."""
-    await _said(writer, HEAD)
+    await _write(writer, HEAD)
     while True:
-        await _said(writer, b"x-more: " + b"a" * 1000 + b"\r\n")
+        await _write(writer, b"x-more: " + b"a" * 1000 + b"\r\n")
 
 
 async def endless_body(writer: asyncio.StreamWriter) -> None:
     """Sends a body, in chunks, for ever."""
-    await _said(writer, HEAD, b"transfer-encoding: chunked\r\n\r\n")
+    await _write(writer, HEAD, b"transfer-encoding: chunked\r\n\r\n")
     while True:
-        await _said(writer, b"2000\r\n", b" " * 0x2000, b"\r\n")
+        await _write(writer, b"2000\r\n", b" " * 0x2000, b"\r\n")
 
 
-async def wrong_length(writer: asyncio.StreamWriter) -> None:
+async def short_body(writer: asyncio.StreamWriter) -> None:
     """Promises more than it sends, and closes."""
-    await _said(writer, HEAD, b"content-length: %d\r\n\r\n" % (len(BODY) + 10), BODY)
+    await _write(writer, HEAD, b"content-length: %d\r\n\r\n" % (len(BODY) + 10), BODY)
 
 
 async def gzip_bomb(writer: asyncio.StreamWriter) -> None:
     """Sends 64 KB that inflate to 64 MB, asked for or not."""
-    await _said(writer, HEAD, b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(_bomb()), _bomb())
+    await _write(writer, HEAD, b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(_bomb()), _bomb())
 
 
 @cache
 def _bomb() -> bytes:
     """Made once: compressing takes longer than the time that a test allows for a reply."""
-    return gzip.compress(b" " * BOMB, compresslevel=9)
+    return gzip.compress(b" " * BOMB_SIZE, compresslevel=9)
 
 
-async def _said(writer: asyncio.StreamWriter, *parts: bytes) -> None:
+async def _write(writer: asyncio.StreamWriter, *parts: bytes) -> None:
     writer.writelines(parts)
     await writer.drain()

@@ -41,7 +41,7 @@ from tui.storage.config.settings import Settings
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tui.engine.http.client import Transport
+    from tui.engine.http.client import TransportFactory
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ def _handlers(dashboard: Dashboard) -> tuple[object, ...]:
     return NavigationActions(dashboard), ViewActions(dashboard), DownloadActions(dashboard, deeds), deeds
 
 
-def run(workspace: Workspace, *, transport: "Transport | None" = None, demo: bool = False) -> int:
+def run(workspace: Workspace, *, transport: "TransportFactory | None" = None, demo: bool = False) -> int:
     """Shows the dashboard until the operator quits; returns the exit code."""
     feed = EngineThread(workspace, transport=transport)
     begun = load_initial_state(workspace)

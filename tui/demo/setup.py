@@ -20,7 +20,7 @@ from tui.storage.workspace import Workspace, WorkspacePaths
 if TYPE_CHECKING:
     import httpx
 
-    from tui.engine.http.client import Transport
+    from tui.engine.http.client import TransportFactory
 
 CONFIG = """\
 # The demo's accounts. Their addresses are the services' own, and nothing ever leaves for them:
@@ -62,7 +62,7 @@ MOUNTED = b"/apis"
 
 
 @contextmanager
-def staged(*, now: Callable[[], float] = time.time, seed: int = 7) -> Generator[tuple[Workspace, "Transport"]]:
+def staged(*, now: Callable[[], float] = time.time, seed: int = 7) -> Generator[tuple[Workspace, "TransportFactory"]]:
     """Yield a library with a past and a story to come, and the transport that leads to its services.
 
     `now` gives instants; the curtain is at the first of them. The same `seed` and the same curtain make the same
@@ -118,7 +118,7 @@ def _mounted(simulator: Simulator) -> App:
     return app
 
 
-def _transport(app: App) -> "Transport":
+def _transport(app: App) -> "TransportFactory":
     """Return what makes a client's transport: httpx comes with the first of them, long after the first frame."""
 
     def wire() -> "httpx.AsyncBaseTransport":

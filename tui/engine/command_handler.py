@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Ref
 from tui.domain.polling import throttle
-from tui.engine.accounts.account import LiveAccount
+from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import (
     Cancel,
     Command,
@@ -20,7 +20,7 @@ from tui.engine.api import (
     SaveUiState,
 )
 from tui.engine.blocking import RunBlocking
-from tui.engine.downloads.queue import Downloads
+from tui.engine.downloads.queue import DownloadQueue
 from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
@@ -42,12 +42,12 @@ class CommandHandler:
         self,
         workspace: Workspace,
         job_store: JobStore,
-        accounts: Mapping[str, LiveAccount],
+        accounts: Mapping[str, AccountRuntime],
         *,
         sync_watchlist: Callable[[WatchlistContent], None],
         reload_key: Callable[[str], None],
         set_paused: Callable[[bool], CommandResult],
-        downloads: Downloads,
+        downloads: DownloadQueue,
         run_blocking: RunBlocking,
         link_renewer: LinkRenewer,
         now: Callable[[], float],
@@ -78,7 +78,7 @@ class CommandHandler:
             case SaveUiState(values):
                 return self._save_ui_state(values)
             case Download(refs, folder):
-                return self._downloads.want(refs, folder)
+                return self._downloads.enqueue(refs, folder)
             case Cancel(refs):
                 return await self._downloads.cancel(refs)
             case _:
@@ -119,7 +119,7 @@ class CommandHandler:
                 refused = refusal.message if refusal else f"{ref} is not on the watchlist"
                 continue
             live = self._accounts[ref.account]
-            live.pace = throttle.reset(live.pace)
+            live.throttle = throttle.reset(live.throttle)
             self._job_store.request_poll(ref)
             asked += 1
         if not asked:

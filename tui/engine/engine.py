@@ -11,20 +11,20 @@ import httpx
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDED, Ref
-from tui.engine.accounts.account import LiveAccount
-from tui.engine.accounts.api_migration import Turn
+from tui.engine.accounts.account import AccountRuntime
+from tui.engine.accounts.api_migration import MigrationStep
 from tui.engine.api import AccountState, Command, CommandResult, Health, JobHistory, Notice, NoticeKind
 from tui.engine.blocking import RunBlocking, run_inline
 from tui.engine.clock import SUSPEND_GAP, Clock
 from tui.engine.command_handler import CommandHandler
 from tui.engine.consoles.leader_election import ConsoleRole, LeaderElection
 from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
-from tui.engine.downloads.job import JobFiles
-from tui.engine.downloads.queue import Downloads
-from tui.engine.http.client import Bounds, Client, Transport
+from tui.engine.downloads.job import JobDownloader
+from tui.engine.downloads.queue import DownloadQueue
+from tui.engine.http.client import Client, RequestLimits, TransportFactory
 from tui.engine.journal.fallback import JournalFallback
 from tui.engine.journal.pruner import JournalPruner
-from tui.engine.notifications.alert_monitor import Alerts, Occasion
+from tui.engine.notifications.alert_monitor import AlertEvent, AlertMonitor
 from tui.engine.polling.job_store import POLL_IMMEDIATELY, EngineListener, JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.engine.polling.poll_executor import PollExecutor
@@ -52,12 +52,12 @@ class Engine:
         *,
         wall: Callable[[], float] = time.time,
         random: Random | None = None,
-        transport: Transport | None = None,
+        transport: TransportFactory | None = None,
         subset: Collection[Ref] | None = None,
-        limits: Bounds = Bounds(),  # noqa: B008  frozen
+        limits: RequestLimits = RequestLimits(),  # noqa: B008  frozen
         tick_interval: float = TICK_INTERVAL,
         run_blocking: RunBlocking = run_inline,
-        hooks: Callable[[Occasion], None] | None = None,
+        hooks: Callable[[AlertEvent], None] | None = None,
     ) -> None:
         """`wall` gives instants, the loop's own clock the time that passes. `transport` replaces the network.
 
@@ -73,11 +73,11 @@ class Engine:
         self._limits = limits
         self._tick_interval = tick_interval
         self._clock = Clock(wall, asyncio.get_running_loop().time)
-        self._alert_monitor = Alerts(listener, workspace, self._clock.now, hooks)
+        self._alert_monitor = AlertMonitor(listener, workspace, self._clock.now, hooks)
         self._listener: EngineListener = self._alert_monitor
         self._tls = functools.cache(httpx.create_ssl_context)
         self._accounts = {
-            name: LiveAccount(
+            name: AccountRuntime(
                 account, self._clock.now, random, workspace.successor_of, self._rate_limits, self._now_synced
             )
             for name, account in workspace.accounts.items()
@@ -89,7 +89,7 @@ class Engine:
             now=self._clock.now,
             random=random,
             update_queue=self._update_queue,
-            on_phase_change=self._alert_monitor.changed,
+            on_phase_change=self._alert_monitor.on_phase_change,
         )
         self._poll_executor = PollExecutor(
             self._job_store, on_response=self._on_response, on_migration=self._record_migration, now=self._clock.now
@@ -113,20 +113,20 @@ class Engine:
         self._paused = False
         self._journal_pruner = JournalPruner(workspace, self._clock.now)
         self._shown_notice_count = 0
-        files = JobFiles(
+        files = JobDownloader(
             workspace,
             self._job_store,
             self._accounts,
-            tell=self._listener.download,
-            fresh=self.link_renewer.get_live,
+            report_progress=self._listener.download,
+            get_live_link=self.link_renewer.get_live,
             now=self._clock.now,
-            aside=run_blocking,
+            run_blocking=run_blocking,
             tls=self._tls,
             transport=transport,
             random=random,
         )
-        self.downloads = Downloads(
-            workspace, self._job_store, self._listener, files, leads=self._is_leader, now=self._clock.now
+        self.downloads = DownloadQueue(
+            workspace, self._job_store, self._listener, files, is_leader=self._is_leader, now=self._clock.now
         )
         """What is fetched of the results."""
         self._command_handler = CommandHandler(
@@ -143,7 +143,7 @@ class Engine:
         )
         self._published_accounts: dict[str, AccountState] = {}
         for name, live in self._accounts.items():
-            live.unlock(workspace.key(name))
+            live.set_key(workspace.key(name))
 
     def _is_leader(self) -> bool:
         """It does what the watchlist wants done of itself."""
@@ -172,9 +172,9 @@ class Engine:
     def _load_refused_successors(self) -> None:
         """What is known from before of the successors of APIs that are over. Raises JournalError."""
         for name, live in self._accounts.items():
-            if live.succession.heir is not None:
-                known = self._workspace.journal.successors.refusals(name, live.succession.heir.provider.name)
-                live.succession.recall(known)
+            if live.migration.successor is not None:
+                known = self._workspace.journal.successors.refusals(name, live.migration.successor.provider.name)
+                live.migration.restore_refusals(known)
 
     def is_settled(self, ref: Ref) -> bool:
         """The job has ended, and its result is not on its way."""
@@ -194,12 +194,12 @@ class Engine:
                 tasks.create_task(self._run_ticks())
         finally:
             self._job_store.journal_writer.flush()
-            self._alert_monitor.tell()
+            self._alert_monitor.flush()
             self._leader_election.release()
 
     def _update_queue(self, ref: Ref, at: float | None) -> None:
         """Who follows, or is paused, asks nothing but what a person wants at once."""
-        self.downloads.consider(ref)
+        self.downloads.enqueue_automatic(ref)
         poller = self._pollers.get(ref.account)
         if poller is not None and at is not None and (self._is_polling or at == POLL_IMMEDIATELY):
             poller.add(ref, at)
@@ -242,7 +242,7 @@ class Engine:
             self._merge_journal_changes()
             self._journal_fallback.check()
             self._publish_accounts()
-            self._alert_monitor.pass_time()
+            self._alert_monitor.tick()
             if self._role.is_leader:
                 self._journal_pruner.run_if_due(self.states)
 
@@ -263,7 +263,7 @@ class Engine:
             self._publish_account_state(account)
         if role.is_leader:
             self._leader_election.write_heartbeat(
-                (live.refreshed() for live in self._accounts.values()), is_paused=self._paused
+                (live.snapshot() for live in self._accounts.values()), is_paused=self._paused
             )
 
     def _sync_clock(self) -> None:
@@ -271,7 +271,7 @@ class Engine:
         gap = self._clock.correct()
         if gap:
             for live in self._accounts.values():
-                live.jumped()
+                live.on_clock_jump()
         if gap >= SUSPEND_GAP:
             for poller in self._pollers.values():
                 poller.spread_overdue(lambda: self._random.uniform(0, SUSPEND_SPREAD))
@@ -303,27 +303,27 @@ class Engine:
 
     def _reload_key(self, name: str) -> None:
         live = self._accounts[name]
-        live.unlock(self._workspace.key(name))
+        live.set_key(self._workspace.key(name))
         self._pollers[name].reconnect()
         self._job_store.on_key_changed(name)
         self._publish_account(live)
 
-    def _record_migration(self, live: LiveAccount, ref: Ref, step: Turn) -> None:
+    def _record_migration(self, live: AccountRuntime, ref: Ref, step: MigrationStep) -> None:
         """Keeps what was decided about the successor of an API that is over, and says where an account has moved."""
         now, successors = self._clock.now(), self._workspace.journal.successors
         try:
-            if step is Turn.MOVED:
+            if step is MigrationStep.MOVED:
                 provider = live.account.provider
                 text = f"{ref.account} has moved to {provider.title}: the API that it was asked at is over"
                 self._listener.notice(Notice(NoticeKind.ACCOUNT, text, None, now))
                 self._job_store.on_account_moved(ref.account)
                 successors.record_move(ref.account, provider.name, now)
-            elif step is Turn.REFUSED and live.succession.heir is not None:
-                successors.record_refusal(ref.account, ref.id, live.succession.heir.provider.name, now)
+            elif step is MigrationStep.REFUSED and live.migration.successor is not None:
+                successors.record_refusal(ref.account, ref.id, live.migration.successor.provider.name, now)
         except JournalError as error:
             log.warning("%s", error)
 
-    def _on_response(self, live: LiveAccount) -> None:
+    def _on_response(self, live: AccountRuntime) -> None:
         """An answer came. What held back all others may be over, whatever becomes of its own job."""
         self._pollers[live.account.name].wake()
         self._publish_account(live)
@@ -332,10 +332,10 @@ class Engine:
         for live in self._accounts.values():
             self._publish_account(live)
 
-    def _publish_account(self, live: LiveAccount) -> None:
+    def _publish_account(self, live: AccountRuntime) -> None:
         """Who follows shows what the poller finds, once it has said so."""
         if self._role.is_leader or live.account.name not in self._published_accounts:
-            self._publish_account_state(live.refreshed())
+            self._publish_account_state(live.snapshot())
 
     def _publish_account_state(self, state: AccountState) -> None:
         told = self._published_accounts.get(state.name)
@@ -370,7 +370,7 @@ class Engine:
             await check.run(refs)
         finally:
             self._job_store.journal_writer.flush()
-            self._alert_monitor.tell()
+            self._alert_monitor.flush()
 
     async def renew(self, refs: Iterable[Ref]) -> list[RenewalResult]:
         """Asks each job for fresh links, once, now, within its account's pace."""
@@ -379,5 +379,5 @@ class Engine:
         finally:
             self._job_store.journal_writer.flush()
 
-    def _open_client(self, live: LiveAccount) -> Client:
-        return live.client(self._tls, self._transport, self._limits)
+    def _open_client(self, live: AccountRuntime) -> Client:
+        return live.new_client(self._tls, self._transport, self._limits)

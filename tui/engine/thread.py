@@ -26,12 +26,12 @@ from tui.engine.api import (
     NoticeKind,
     Update,
 )
-from tui.engine.http.dns_loop import EngineLoop
+from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from tui.engine.engine import Engine
-    from tui.engine.http.client import Transport
+    from tui.engine.http.client import TransportFactory
 
 T = TypeVar("T")
 
@@ -192,7 +192,7 @@ class EngineThread:
         self,
         workspace: Workspace,
         *,
-        transport: "Transport | None" = None,
+        transport: "TransportFactory | None" = None,
         restart_delays: tuple[float, float] = RESTART_DELAYS,
     ) -> None:
         """`library` is configuration and keys; the thread opens the journal for itself."""
@@ -273,7 +273,7 @@ class EngineThread:
         while not self._closing.is_set():
             began = time.monotonic()
             try:
-                with asyncio.Runner(loop_factory=EngineLoop) as runner:
+                with asyncio.Runner(loop_factory=DnsThreadedLoop) as runner:
                     runner.run(self._run_engine(self._outbox))
             except asyncio.CancelledError:
                 return
@@ -293,7 +293,7 @@ class EngineThread:
         if self._closing.is_set():  # `close` came before there was anything to cancel
             return
         from tui.engine.engine import Engine  # httpx comes with it: 140 ms, after the first frame
-        from tui.engine.notifications.hooks import calling
+        from tui.engine.notifications.hooks import hook_dispatcher
 
         library = self._workspace.handover()
 
@@ -301,7 +301,7 @@ class EngineThread:
             outbox.notice(Notice(NoticeKind.HOOK, text, None, time.time()))
 
         try:
-            async with calling(library, say) as hooks:
+            async with hook_dispatcher(library, say) as hooks:
                 session = Engine(
                     library, outbox, transport=self._transport, run_blocking=asyncio.to_thread, hooks=hooks
                 )

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import fixtures
-from tests.support.servers import serving
+from tests.support.servers import serve_app
 from tests.support.terminal import TIMEOUT, Terminal, smoke_test
 from tests.support.waiting import wait_until
 from tui.domain.models import Ref
@@ -198,7 +198,7 @@ def test_while_nobody_reads_the_terminal_asks_journal_and_hooks_go_on_and_nothin
         return sum(ask.path.rpartition("/")[2] in ids for ask in list(simulator.log))
 
     with ExitStack() as stack:
-        base = stack.enter_context(serving(simulator))
+        base = stack.enter_context(serve_app(simulator))
         ending = [story.id for story in ENDING]
         unread = stack.enter_context(console(folders / "unread", base, [*deaf, *ending], called))
         read = stack.enter_context(console(folders / "read", base, twin, folders / "none"))

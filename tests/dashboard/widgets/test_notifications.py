@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.servers import serving
+from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
 from tui.dashboard.widgets.notifications import (
     DIGEST_WINDOW,
@@ -202,7 +202,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("BABELTOP_CONFIG_DIR", str(config))
     monkeypatch.setenv("BABELTOP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("CAMB_API_KEY", "k-31415926")
-    with serving(Simulator(speed=500)) as service:
+    with serve_app(Simulator(speed=500)) as service:
         file = config / "config.toml"
         file.write_text(f'[accounts.camb]\nbase_url = "{service}"\nrate_per_minute = 6000\n')
         yield file

@@ -3,7 +3,7 @@
 import pytest
 
 from tui.domain.polling import rate_limit
-from tui.engine.accounts.shared_rate_limit import Purse
+from tui.engine.accounts.shared_rate_limit import SharedRateLimit
 from tui.storage.journal.journal import Journal, JournalError
 
 NOW = 1_800_000_000.0
@@ -16,7 +16,7 @@ class Hand:
         self.journal = Journal(path)
         self.writes = 0
         self.asks = []
-        self.purse = Purse("heygen", rate_limit.initial(per_minute, NOW, per_day), self._budgets)
+        self.purse = SharedRateLimit("heygen", rate_limit.initial(per_minute, NOW, per_day), self._budgets)
 
     def _budgets(self):
         return self
@@ -29,11 +29,11 @@ class Hand:
         return self.journal.rate_limits.update(account, change)
 
     def may(self, now):
-        found = self.purse.look(now)
-        return (self.purse.holds(now) and found.not_before <= now) or found.next_slot(now).at <= now
+        found = self.purse.refresh(now)
+        return (self.purse.has_reserved(now) and found.not_before <= now) or found.next_slot(now).at <= now
 
     def ask(self, now):
-        if self.may(now) and self.purse.pay(now):
+        if self.may(now) and self.purse.acquire(now):
             self.asks.append(now)
 
 
@@ -79,7 +79,7 @@ def test_a_process_that_is_killed_takes_no_more_along_than_it_held(hands):
         dead.ask(NOW + step / 20)
     for step in range(20 * 60):
         alive.ask(NOW + 2 + step / 20)
-    rate = dead.purse.budget.minute_bucket.rate
+    rate = dead.purse.current.minute_bucket.rate
     assert len(dead.asks) + len(alive.asks) > rate * 62 - 2 * rate * rate_limit.RESERVATION_TTL
 
 
@@ -95,24 +95,24 @@ def test_a_floor_stops_even_what_is_drawn_already(hands):
 
 def test_the_floor_and_the_slowness_are_there_for_the_next_process(hands):
     hands(600).purse.change(lambda found: found.slowed_by_429(NOW + 300, "asked to wait", NOW), NOW)
-    later = hands(600).purse.look(NOW + 60)
+    later = hands(600).purse.refresh(NOW + 60)
     assert (later.not_before, later.per_minute) == (NOW + 300, 600 * rate_limit.SLOWDOWN_FACTOR)
 
 
 def test_another_rate_in_the_configuration_holds_at_once(hands):
     hands(600).ask(NOW)
     slower = hands(60)
-    assert slower.purse.look(NOW + 1).per_minute == 60
+    assert slower.purse.refresh(NOW + 1).per_minute == 60
     slower.ask(NOW + 1)
-    assert slower.purse.budget.minute_bucket.capacity == rate_limit.initial(60, NOW).minute_bucket.capacity
+    assert slower.purse.current.minute_bucket.capacity == rate_limit.initial(60, NOW).minute_bucket.capacity
 
 
 def test_without_a_journal_it_goes_on_by_what_it_knows_itself():
     def gone():
         raise JournalError("gone")
 
-    purse = Purse("heygen", rate_limit.initial(6, NOW), gone)
-    asks = [NOW + second for second in range(180) if purse.pay(NOW + second)]
+    purse = SharedRateLimit("heygen", rate_limit.initial(6, NOW), gone)
+    asks = [NOW + second for second in range(180) if purse.acquire(NOW + second)]
     assert 15 <= len(asks) <= 18
     assert most_in(60, asks) <= 6
 
@@ -121,9 +121,9 @@ def test_without_a_journal_it_goes_on_by_what_it_knows_itself():
 def test_a_clock_that_is_set_back_shortens_no_wait_and_makes_none_longer_than_it_was(hands, back):
     first, second = hands(60), hands(60)
     first.purse.change(lambda found: found.slowed_by_429(NOW + 120, "asked to wait", NOW), NOW)
-    second.purse.look(NOW + 30)
+    second.purse.refresh(NOW + 30)
     now = NOW + 60 - back
     first.purse.shift(-back, now)
     second.purse.shift(-back, now)
     for hand in (first, second, hands(60)):
-        assert 60 <= hand.purse.look(now + 1).next_slot(now).at - now < 60 + min(back, 60) + 2
+        assert 60 <= hand.purse.refresh(now + 1).next_slot(now).at - now < 60 + min(back, 60) + 2

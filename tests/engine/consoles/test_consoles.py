@@ -16,7 +16,7 @@ import pytest
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
 from tests.support.scripted_service import ScriptedService, done, running
-from tests.support.servers import serving
+from tests.support.servers import serve_app
 from tests.support.virtual_time import MINUTE, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE, wait_until
 from tui.domain.job_state import Flag
@@ -297,7 +297,7 @@ def test_the_services_see_one_poller_and_a_killed_one_is_replaced_with_no_change
     stories = [Story(f"job{number}-fine", queued=number / 2, running=number / 2) for number in range(COUNT)]
     seconds = [0.0]
     simulator = Simulator(clock=lambda: seconds[0], stories=stories, limits={"heygen": 10**9})
-    with serving(simulator) as base:
+    with serve_app(simulator) as base:
         jobs = {"heygen": tuple(story.id for story in stories)}
         config = '[polling]\nmax_interval = "2s"\n'
         fixtures.make_workspace(tmp_path, base, jobs, accounts=("heygen",), config=config).close()

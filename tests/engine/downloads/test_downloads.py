@@ -12,10 +12,10 @@ import pytest
 
 from tests.storage.journal.test_downloads import HOLDER
 from tests.support import fixtures
-from tests.support.file_servers import Origin, at
+from tests.support.file_servers import FileServer, serve_files
 from tests.support.fixtures import RecordingListener, running_engine
 from tests.support.scripted_service import ScriptedService, done
-from tests.support.servers import serving
+from tests.support.servers import serve_app
 from tests.support.virtual_time import EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import Job, Phase, Ref
@@ -31,7 +31,7 @@ LARGE = 3 * 1024 * 1024
 
 @pytest.fixture(scope="module")
 def service():
-    with serving(Simulator(speed=5000.0, limits=dict.fromkeys(LIMITS, 10**9))) as url:
+    with serve_app(Simulator(speed=5000.0, limits=dict.fromkeys(LIMITS, 10**9))) as url:
         yield url
 
 
@@ -118,8 +118,8 @@ async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
 
 
 async def test_what_is_there_is_left_as_it_is_and_what_was_taken_away_comes_back_by_hand(tmp_path):
-    origin = Origin()
-    with at(origin) as base, serving(Asking(base)) as service:
+    origin = FileServer()
+    with serve_files(origin) as base, serve_app(Asking(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
@@ -132,18 +132,18 @@ async def test_what_is_there_is_left_as_it_is_and_what_was_taken_away_comes_back
 
             await download()
             await download()
-            assert len(origin.asked) == 1
+            assert len(origin.requests) == 1
             (tmp_path / "got" / "Spring.mp4").unlink()
             await download()
-            assert len(origin.asked) == 2
-            await download(dir=str(tmp_path / "other"))
+            assert len(origin.requests) == 2
+            await download(folder=str(tmp_path / "other"))
             assert names(tmp_path / "other") == ["Spring.mp4"]
     assert names(tmp_path / "got") == ["Spring.mp4"]
 
 
 async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_again(tmp_path):
-    origin = Origin()
-    with at(origin) as base, serving(Asking(base)) as service:
+    origin = FileServer()
+    with serve_files(origin) as base, serve_app(Asking(base)) as service:
         first = library(tmp_path, service, job("a", download=True))
         second = fixtures.make_workspace(tmp_path, service)
         async with session(first) as one, session(second, RecordingListener()) as two:
@@ -154,12 +154,12 @@ async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_a
             (tmp_path / "got" / "Spring.mp4").unlink()
             for _ in range(3):
                 await asked_again(later, Ref("heygen", "a"))
-    assert [asked.path for asked in origin.asked] == ["/a/1.mp4"]
+    assert [asked.path for asked in origin.requests] == ["/a/1.mp4"]
     assert names(tmp_path / "got") == []
 
 
 async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp_path):
-    with at(Origin()) as base, serving(Asking(base)) as service:
+    with serve_files(FileServer()) as base, serve_app(Asking(base)) as service:
         async with session(library(tmp_path, service, job("a"))) as live:
             ref = Ref("heygen", "a")
             await finished(live)
@@ -171,8 +171,8 @@ async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp
 
 
 async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
-    origin = Origin(LARGE, cuts=[2_000_000], silent=True)
-    with at(origin) as base, serving(Asking(base)) as service:
+    origin = FileServer(LARGE, cut_after=[2_000_000], stalls=True)
+    with serve_files(origin) as base, serve_app(Asking(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a", download=True)), ear):
             await until(lambda: any(told.received_bytes > 0 for told in ear.downloads))
@@ -184,12 +184,12 @@ async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
             await until(lambda: live.states[Ref("heygen", "a")].downloads)
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
     assert names(tmp_path / "got") == ["Spring.mp4"]
-    assert origin.asked[-1].headers["range"] == f"bytes={had}-"
+    assert origin.requests[-1].headers["range"] == f"bytes={had}-"
 
 
 async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
-    origin = Origin(LARGE, cuts=[2_000_000], silent=True)
-    with at(origin) as base, serving(Asking(base)) as service:
+    origin = FileServer(LARGE, cut_after=[2_000_000], stalls=True)
+    with serve_files(origin) as base, serve_app(Asking(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
@@ -207,22 +207,22 @@ async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
 
 
 async def test_no_more_than_three_jobs_are_fetched_at_once(tmp_path):
-    origin = Origin(LARGE, cuts=[100] * 5, silent=True)
-    with at(origin) as base, serving(Asking(base)) as service:
+    origin = FileServer(LARGE, cut_after=[100] * 5, stalls=True)
+    with serve_files(origin) as base, serve_app(Asking(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, *(job(name) for name in "abcde")), ear) as live:
             await finished(live)
             await live.perform(Download(tuple(live.states)))
-            await until(lambda: len(origin.asked) == 3)
+            await until(lambda: len(origin.requests) == 3)
             for _ in range(3):
                 await asked_again(live, *live.states)
-            assert len(origin.asked) == 3
+            assert len(origin.requests) == 3
             await live.perform(Cancel((next(iter(live.states)),)))
-            await until(lambda: len(origin.asked) == 4)
+            await until(lambda: len(origin.requests) == 4)
 
 
 async def test_readonly_downloads_nothing(tmp_path):
-    with at(Origin()) as base, serving(Asking(base)) as service:
+    with serve_files(FileServer()) as base, serve_app(Asking(base)) as service:
         async with session(library(tmp_path, service, job("a", download=True), readonly=True)) as live:
             await finished(live)
             outcome = await live.perform(Download((Ref("heygen", "a"),)))
@@ -248,10 +248,10 @@ async def test_what_cannot_be_downloaded_is_said(tmp_path, service):
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:alert(1)"])
 async def test_a_link_of_another_kind_is_no_link(tmp_path, url):
-    with at(Origin()) as base:
+    with serve_files(FileServer()) as base:
         asking = Asking(base)
         asking.more = {"url": url, "caption_url": f"{base}/a.ass"}
-        with serving(asking) as service:
+        with serve_app(asking) as service:
             async with session(library(tmp_path, service, job("a"))) as live:
                 ref = Ref("heygen", "a")
                 await until(lambda: live.states[ref].links)
@@ -261,19 +261,19 @@ async def test_a_link_of_another_kind_is_no_link(tmp_path, url):
 
 
 async def test_a_link_that_is_dead_at_its_origin_is_asked_for_anew(tmp_path):
-    origin = Origin(replies={"/a/1.mp4": (403, {})})
-    with at(origin) as base, serving(Asking(base)) as service:
+    origin = FileServer(responses={"/a/1.mp4": (403, {})})
+    with serve_files(origin) as base, serve_app(Asking(base)) as service:
         async with session(library(tmp_path, service, job("a"))) as live:
             ref = Ref("heygen", "a")
             await finished(live)
             await live.perform(Download((ref,)))
             await until(lambda: live.states[ref].downloads)
-    assert [asked.path for asked in origin.asked] == ["/a/1.mp4", "/a/2.mp4"]
+    assert [asked.path for asked in origin.requests] == ["/a/1.mp4", "/a/2.mp4"]
 
 
 async def test_a_failed_download_is_told_and_tried_again_by_hand(tmp_path):
-    origin = Origin(replies={f"/a/{count}.mp4": (404, {}) for count in range(9)})
-    with at(origin) as base, serving(Asking(base)) as service:
+    origin = FileServer(responses={f"/a/{count}.mp4": (404, {}) for count in range(9)})
+    with serve_files(origin) as base, serve_app(Asking(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
@@ -282,7 +282,7 @@ async def test_a_failed_download_is_told_and_tried_again_by_hand(tmp_path):
             await until(lambda: ear.downloads and ear.downloads[-1].stage is DownloadStage.FAILED)
             assert "leads nowhere" in ear.downloads[-1].message
             assert ear.notices[-1].kind is NoticeKind.DOWNLOAD_FAILED
-            origin.replies.clear()
+            origin.responses.clear()
             await live.perform(Download((ref,)))
             await until(lambda: live.states[ref].downloads)
     assert names(tmp_path / "got") == ["Spring.mp4"]
@@ -300,7 +300,7 @@ def another(state: Path):
 
 
 async def test_another_babeltop_that_downloads_it_is_left_to_it(tmp_path):
-    with another(tmp_path / "state"), at(Origin()) as base, serving(Asking(base)) as service:
+    with another(tmp_path / "state"), serve_files(FileServer()) as base, serve_app(Asking(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             await finished(live)

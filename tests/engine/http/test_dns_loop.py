@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.support.waiting import DEADLINE, until
-from tui.engine.http.dns_loop import EngineLoop
+from tui.engine.http.dns_loop import DnsThreadedLoop
 
 RESOLVE = socket.getaddrinfo
 
@@ -37,7 +37,7 @@ async def looked_up(host):
 
 
 def run(story):
-    with asyncio.Runner(loop_factory=EngineLoop) as runner:
+    with asyncio.Runner(loop_factory=DnsThreadedLoop) as runner:
         return runner.run(story)
 
 

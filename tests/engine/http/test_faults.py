@@ -9,12 +9,12 @@ import trustme
 
 from tests.support import fixtures, servers
 from tests.support.fixtures import KEY, RecordingListener, running_engine
-from tests.support.servers import raw, serving
+from tests.support.servers import serve_app, serve_raw
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.api import Health
 from tui.engine.engine import Engine
-from tui.engine.http.client import Bounds
+from tui.engine.http.client import RequestLimits
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Story
 
@@ -41,13 +41,13 @@ async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engin
     """
     at_once = ((DEADLINE, [BAD, GOOD]),)
     in_turn = ((deadline, [BAD]), (DEADLINE, [GOOD]))
-    with serving(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
+    with serve_app(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
         library = fixtures.make_workspace(
             tmp_path, {"konpro": bad, "heygen": good}, {"konpro": (BAD.id,), "heygen": (GOOD.id,)}
         )
         ear = RecordingListener()
         for seconds, refs in at_once if deadline == DEADLINE else in_turn:
-            session = Engine(library, ear, limits=Bounds(deadline=seconds, most=100_000))
+            session = Engine(library, ear, limits=RequestLimits(deadline=seconds, max_body=100_000))
             session.open()
             await session.poll_once(refs)
         library.close()
@@ -56,10 +56,10 @@ async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engin
 
 ODD = [
     (servers.silence, FaultKind.TIMEOUT, "no whole reply within 0.4 s"),
-    (servers.dripping(0.1), FaultKind.TIMEOUT, "no whole reply within 0.4 s"),
-    (servers.reset_before, FaultKind.OFFLINE, "broke off"),
-    (servers.reset_within, FaultKind.OFFLINE, "broke off"),
-    (servers.wrong_length, FaultKind.OFFLINE, "broke off"),
+    (servers.slow_body(0.1), FaultKind.TIMEOUT, "no whole reply within 0.4 s"),
+    (servers.reset_before_response, FaultKind.OFFLINE, "broke off"),
+    (servers.reset_within_body, FaultKind.OFFLINE, "broke off"),
+    (servers.short_body, FaultKind.OFFLINE, "broke off"),
     (servers.endless_headers, FaultKind.OFFLINE, "did not speak HTTP"),
     (servers.endless_body, FaultKind.TOO_LARGE, "larger than 97 KiB"),
     (servers.gzip_bomb, FaultKind.TOO_LARGE, "larger than 97 KiB"),
@@ -81,7 +81,7 @@ ODD = [
 
 @pytest.mark.parametrize(("behaviour", "kind", "message"), ODD, ids=[f"{kind}-{said[:12]}" for _, kind, said in ODD])
 async def test_what_goes_wrong_at_one_service_is_its_jobs_fault_alone(tmp_path, behaviour, kind, message):
-    with raw(behaviour) as bad:
+    with serve_raw(behaviour) as bad:
         session, ear = await checked(tmp_path, bad, SHORT if kind is FaultKind.TIMEOUT else DEADLINE)
     fault = session.states[BAD].fault
     assert fault is not None
@@ -105,7 +105,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_tls_fault(tmp_path):
     chain = tmp_path / "chain.pem"
     trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
     simulator = Simulator()
-    with serving(simulator, certificate=chain) as bad:
+    with serve_app(simulator, certificate=chain) as bad:
         session, _ = await checked(tmp_path, bad)
     assert session.states[BAD].fault.kind is FaultKind.TLS
     assert "certificate" in session.states[BAD].fault.message
@@ -117,7 +117,7 @@ async def test_a_certificate_of_the_operators_own_authority_is_good(tmp_path, mo
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "chain.pem")
     authority.cert_pem.write_to_path(tmp_path / "roots.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
-    with serving(Simulator(stories=[Story(BAD.id, began=0.0)]), certificate=tmp_path / "chain.pem") as good:
+    with serve_app(Simulator(stories=[Story(BAD.id, began=0.0)]), certificate=tmp_path / "chain.pem") as good:
         session, _ = await checked(tmp_path, good)
     assert session.states[BAD].phase is Phase.DONE
 
@@ -125,7 +125,7 @@ async def test_a_certificate_of_the_operators_own_authority_is_good(tmp_path, mo
 async def test_roots_that_do_not_read_are_every_accounts_fault_and_end_nothing(tmp_path, monkeypatch):
     (tmp_path / "roots.pem").write_text("nonsense")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
-    with raw(servers.silence) as bad:
+    with serve_raw(servers.silence) as bad:
         session, _ = await checked(tmp_path, bad)
     assert {state.fault.kind for state in session.states.values()} == {FaultKind.TLS}
 
@@ -133,7 +133,7 @@ async def test_roots_that_do_not_read_are_every_accounts_fault_and_end_nothing(t
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x", "http://[::1"])
 async def test_a_proxy_that_cannot_be_used_is_a_fault_that_passes_with_it(tmp_path, monkeypatch, proxy):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with serving(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
+    with serve_app(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, accounts=("heygen",))
         ear = RecordingListener()
         async with running_engine(Engine(library, ear)) as session:
@@ -150,7 +150,10 @@ async def test_a_proxy_that_cannot_be_used_is_a_fault_that_passes_with_it(tmp_pa
 
 async def test_a_redirect_is_not_followed_so_the_key_reaches_no_other_host(tmp_path):
     other = Simulator()
-    with serving(other) as elsewhere, raw(reply("307 No", b"", f"location: {elsewhere}/v1/video_translate/a")) as bad:
+    with (
+        serve_app(other) as elsewhere,
+        serve_raw(reply("307 No", b"", f"location: {elsewhere}/v1/video_translate/a")) as bad,
+    ):
         session, _ = await checked(tmp_path, bad)
     assert session.states[BAD].fault.kind is FaultKind.REDIRECTED
     assert not other.log
@@ -170,7 +173,7 @@ ECHO = b'{"data": {"status": "running", "message": "you sent %s"}}' % KEY.encode
     ],
 )
 async def test_the_key_is_nowhere_in_what_is_kept_of_a_reply_that_echoes_it(tmp_path, behaviour):
-    with raw(behaviour) as bad:
+    with serve_raw(behaviour) as bad:
         session, ear = await checked(tmp_path, bad)
     assert KEY not in repr(session.states) + repr(ear.states) + repr(ear.accounts)
     assert "***" in repr(session.states[BAD]) + repr(session.job_history(BAD).body)
@@ -179,7 +182,7 @@ async def test_the_key_is_nowhere_in_what_is_kept_of_a_reply_that_echoes_it(tmp_
 
 async def test_a_key_with_a_letter_beyond_ascii_is_sent_as_it_is(tmp_path):
     simulator = Simulator(stories=[Story(GOOD.id, began=0.0)])
-    with serving(simulator) as good:
+    with serve_app(simulator) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})
         session = Engine(library, RecordingListener())
         session.open()

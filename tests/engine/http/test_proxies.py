@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
-from tests.support.servers import raw, serving
+from tests.support.servers import serve_app, serve_raw
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.downloads import http
 from tui.engine.engine import Engine
@@ -28,7 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         seen.append("asked")
         writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
 
-    with raw(keep) as proxy:
+    with serve_raw(keep) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy)
         for name in ("no_proxy", "NO_PROXY"):
@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_an_ask_of_this_machine_takes_no_proxy(tmp_path, asked, host):
-    with serving(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
+    with serve_app(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
         library = fixtures.make_workspace(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
         session = Engine(library, RecordingListener())
         session.open()
@@ -59,8 +59,8 @@ async def test_an_ask_of_another_host_takes_it(tmp_path, asked):
 
 
 async def test_a_download_from_this_machine_takes_no_proxy(asked):
-    with serving(Simulator()) as base:
-        async with http.client(ssl.create_default_context, None) as client:
+    with serve_app(Simulator()) as base:
+        async with http.build_client(ssl.create_default_context, None) as client:
             reply = await client.get(f"{base}/nothing", auth=httpx.USE_CLIENT_DEFAULT)
     assert reply.status_code != 502
     assert asked == []

@@ -291,7 +291,9 @@ def test_while_the_journal_cannot_be_written_what_is_to_be_told_waits(tmp_path):
 def dying(console):
     """Each word that a hook was told of dying links: the jobs it tells of."""
     return [
-        {state.job.ref for state in (each.state, *each.others)} for each in console.told if each.event == "expiring"
+        {state.job.ref for state in (each.state, *each.other_states)}
+        for each in console.told
+        if each.event == "expiring"
     ]
 
 
@@ -339,7 +341,7 @@ def test_links_that_die_through_a_week_are_one_word_a_day_in_time(tmp_path):
         assert sum(map(len, told)) == len(ids), "none is told twice"
         for each in (*first.told, *second.told):
             if each.event == "expiring":
-                left = [state.links[0].expires_at - each.at for state in (each.state, *each.others)]
+                left = [state.links[0].expires_at - each.at for state in (each.state, *each.other_states)]
                 assert min(left) > DAY - 20 * MINUTE
         await second.end()
         await first.end()

@@ -64,10 +64,10 @@ async def _download(library: Workspace, reporter: "DownloadReporter", refs: Sequ
         ]
     )
     for ref, state in session.states.items():
-        why = session.downloads.refusal(ref)
+        why = session.downloads.why_not(ref)
         if why:
             reporter.fail(ref, state.fault.message if state.fault else why, is_fault=state.fault is not None)
-    session.downloads.want([ref for ref in session.states if ref not in reporter.errors], folder)
+    session.downloads.enqueue([ref for ref in session.states if ref not in reporter.errors], folder)
     await session.downloads.finish()
 
 

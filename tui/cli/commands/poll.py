@@ -24,8 +24,8 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import ENDED, Link, Phase, Ref
 from tui.engine.engine import Engine
-from tui.engine.http.dns_loop import EngineLoop
-from tui.engine.notifications.hooks import calling
+from tui.engine.http.dns_loop import DnsThreadedLoop
+from tui.engine.notifications.hooks import hook_dispatcher
 from tui.engine.polling.link_renewer import RenewalResult
 from tui.presentation import formatting, json_output, queries
 from tui.runtime import logfile
@@ -50,7 +50,7 @@ def check(args: Namespace) -> int:
 
 
 async def _check(library: Workspace, refs: Sequence[Ref]) -> list[JobState]:
-    async with calling(library, print_message, HOOKS_TIMEOUT) as hooks:
+    async with hook_dispatcher(library, print_message, HOOKS_TIMEOUT) as hooks:
         session = Engine(library, EngineSubscriber({ref.account for ref in refs}), subset=frozenset(refs), hooks=hooks)
         session.open()
         await session.poll_once(session.states.keys())
@@ -76,7 +76,7 @@ def renew(args: Namespace) -> int:
 
 
 async def _renew(library: Workspace, refs: Sequence[Ref]) -> tuple[list[RenewalResult], list[JobState]]:
-    async with calling(library, print_message, HOOKS_TIMEOUT) as hooks:
+    async with hook_dispatcher(library, print_message, HOOKS_TIMEOUT) as hooks:
         session = Engine(library, EngineSubscriber({ref.account for ref in refs}), subset=frozenset(refs), hooks=hooks)
         session.open()
         found = await session.renew(session.states)
@@ -124,7 +124,7 @@ class _JobWaiter:
 
     async def run(self, max_seconds: float | None) -> bool:
         """Waits, for `max_seconds` at most. Whether they were over before the jobs were."""
-        async with calling(self._library, print_message, HOOKS_TIMEOUT) as hooks:
+        async with hook_dispatcher(self._library, print_message, HOOKS_TIMEOUT) as hooks:
             return await self._poll_until_ended(
                 Engine(self._library, self._subscriber, subset=self._refs, hooks=hooks), max_seconds
             )
@@ -178,7 +178,7 @@ def watch(args: Namespace) -> int:
 async def _watch(library: Workspace, *, as_json: bool) -> None:
     """Until the reader is gone."""
     ear = EngineSubscriber(library.accounts)
-    async with calling(library, print_message) as hooks:
+    async with hook_dispatcher(library, print_message) as hooks:
         await _print_until_closed(
             library, Engine(library, ear, hooks=hooks, run_blocking=asyncio.to_thread), ear, as_json=as_json
         )
@@ -266,7 +266,7 @@ def run_until_signal(coroutine: Coroutine[Any, Any, T], signal_exit_code: int = 
             return await coroutine
 
     try:
-        with asyncio.Runner(loop_factory=EngineLoop) as runner:
+        with asyncio.Runner(loop_factory=DnsThreadedLoop) as runner:
             return runner.run(heeding())
     except asyncio.CancelledError:
         raise SystemExit(signal_exit_code) from None

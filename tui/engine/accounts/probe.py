@@ -9,18 +9,18 @@ from typing import NamedTuple
 import httpx
 
 from tui.domain.models import Fault, FaultKind, Job, RequestRecord
-from tui.engine.accounts.account import LiveAccount
-from tui.engine.accounts.api_migration import Turn
-from tui.engine.http.client import Bounds, Transport
+from tui.engine.accounts.account import AccountRuntime
+from tui.engine.accounts.api_migration import MigrationStep
+from tui.engine.http.client import RequestLimits, TransportFactory
 from tui.storage.workspace import Workspace
 
-STAND_IN = "babeltop-doctor"
+PROBE_JOB_ID = "babeltop-doctor"
 """The id that is asked for where an account has no job: "not found" proves the key."""
-PATIENCE = 10.0
+MAX_WAIT = 10.0
 """Seconds that an ask waits for a floor or the bucket."""
 
 
-class Probe(NamedTuple):
+class ProbeResult(NamedTuple):
     """What one ask of an account brought."""
 
     job: Job
@@ -28,51 +28,53 @@ class Probe(NamedTuple):
     """None: a report came."""
     skew: float | None
     """Seconds by which the service's clock is ahead of ours; None: it said no time."""
-    asked: RequestRecord | None
+    request_record: RequestRecord | None
     """The ask; None: none was sent."""
-    moved: str = ""
+    moved_to: str = ""
     """The provider that answered, where the account's own API is over; else ""."""
 
 
 async def probe(
-    library: Workspace,
+    workspace: Workspace,
     account: str,
     newest: Job | None,
-    transport: Transport | None = None,
-    bounds: Bounds = Bounds(),  # noqa: B008  frozen
-) -> Probe:
+    transport: TransportFactory | None = None,
+    limits: RequestLimits = RequestLimits(),  # noqa: B008  frozen
+) -> ProbeResult:
     """Asks the account for its newest job, or for a stand-in, within its budget. A fault is a value; nothing raises.
 
     The library's journal is to be open (`ensure_journal`).
     """
-    job = newest or Job(account=account, id=STAND_IN)
-    budgets = library.journal.rate_limits
-    live = LiveAccount(library.accounts[account], time.time, Random(), library.successor_of, lambda: budgets)
-    live.unlock(library.key(account))
-    if live.refusal is not None:
-        return Probe(job, live.refusal, None, None)
+    job = newest or Job(account=account, id=PROBE_JOB_ID)
+    rate_limits = workspace.journal.rate_limits
+    runtime = AccountRuntime(
+        workspace.accounts[account], time.time, Random(), workspace.successor_of, lambda: rate_limits
+    )
+    runtime.set_key(workspace.key(account))
+    if runtime.key_fault is not None:
+        return ProbeResult(job, runtime.key_fault, None, None)
     tls = functools.cache(httpx.create_ssl_context)
-    async with live.client(tls, transport, bounds) as client:
-        if (fault := await _leave(live)) is not None:
-            return Probe(job, fault, None, None)
-        answer = await live.ask(client, job)
-        if answer.turn is Turn.NEXT and await _leave(live) is None:
-            answer = await live.ask(client, job)  # the successor, of an API that is over
-    fault = answer.outcome if isinstance(answer.outcome, Fault) else None
-    moved = live.account.provider.title if answer.turn is Turn.MOVED else ""
-    return Probe(job, fault, live.state.skew, answer.asked, moved)
+    async with runtime.new_client(tls, transport, limits) as client:
+        if (fault := await _acquire_slot(runtime)) is not None:
+            return ProbeResult(job, fault, None, None)
+        response = await runtime.poll(client, job)
+        if response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR and await _acquire_slot(runtime) is None:
+            response = await runtime.poll(client, job)  # the successor, of an API that is over
+    fault = response.outcome if isinstance(response.outcome, Fault) else None
+    moved_to = runtime.account.provider.title if response.migration_step is MigrationStep.MOVED else ""
+    return ProbeResult(job, fault, runtime.state.skew, response.request_record, moved_to)
 
 
-async def _leave(live: LiveAccount) -> Fault | None:
+async def _acquire_slot(runtime: AccountRuntime) -> Fault | None:
     """Waits for leave and pays, or says why there is none."""
-    deadline = time.time() + PATIENCE
+    deadline = time.time() + MAX_WAIT
     while True:
         now = time.time()
-        leave = live.leave(now, person=True)
-        if leave is None or leave.at > deadline:
-            reason = leave.reason if leave else live.state.message
-            return Fault(FaultKind.LIMITED, f"nothing was sent: {reason}", retry_at=leave.at if leave else None)
-        if leave.at > now:
-            await asyncio.sleep(leave.at - now)
-        elif live.pay(now):
+        slot = runtime.next_slot(now, user_requested=True)
+        if slot is None or slot.at > deadline:
+            reason = slot.reason if slot else runtime.state.message
+            return Fault(FaultKind.LIMITED, f"nothing was sent: {reason}", retry_at=slot.at if slot else None)
+        if slot.at > now:
+            await asyncio.sleep(slot.at - now)
+        elif runtime.acquire(now):
             return None

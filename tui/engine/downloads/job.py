@@ -11,13 +11,13 @@ from tui.domain import artifacts
 from tui.domain.artifacts import Artifact
 from tui.domain.job_state import JobState
 from tui.domain.models import DownloadedFile, Fault, FaultKind, Link, LinkKind, Ref
-from tui.engine.accounts.account import LiveAccount
+from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import DownloadProgress, DownloadStage
 from tui.engine.blocking import RunBlocking
 from tui.engine.downloads import http
-from tui.engine.downloads.http import FetchError, Way
-from tui.engine.downloads.transfer import Fetching, Order
-from tui.engine.http.client import Transport, Trust
+from tui.engine.downloads.http import FetchContext, FetchError
+from tui.engine.downloads.transfer import FileRequest, FileTransfer
+from tui.engine.http.client import TlsContextFactory, TransportFactory
 from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
 from tui.storage import partial_file
@@ -27,174 +27,187 @@ from tui.storage.journal.journal import JournalError
 from tui.storage.partial_file import PartialFile
 from tui.storage.workspace import Workspace
 
-TELL_EVERY = 0.5
+PROGRESS_INTERVAL = 0.5
 """Seconds between two words about one file."""
-LATELY = 5.0
+SPEED_WINDOW = 5.0
 """Seconds over which the speed is taken."""
-_PASSING = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.LIMITED, FaultKind.SERVER})
+_TRANSIENT = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.LIMITED, FaultKind.SERVER})
 """Why there is no fresh link, where time alone may help."""
 
 log = logging.getLogger(__name__)
 
 
-class Fresh(Protocol):
+class GetLiveLink(Protocol):
     """Gives a link that lives, or says why there is none."""
 
     def __call__(
-        self, ref: Ref, kind: LinkKind | None = None, dead_url: str | None = None, *, nth: int = 0
+        self, ref: Ref, kind: LinkKind | None = None, dead_url: str | None = None, /, *, nth: int = 0
     ) -> Awaitable[Link | Fault]:
         """`nth`: its place among those of its kind. `dead_url`: this one proved to be dead."""
         ...
 
 
-class Wish(NamedTuple):
+class DownloadOptions(NamedTuple):
     """That a job's files be downloaded."""
 
     folder: Path
-    by_hand: bool
+    user_requested: bool
     """Somebody wants it now; else the watchlist says so."""
-    told: bool = False
+    folder_chosen: bool = False
     """Its folder was chosen: what is saved elsewhere does not count."""
 
 
-class JobFiles:
+class JobDownloader:
     """What saves the files of any job of one session."""
 
     def __init__(
         self,
-        library: Workspace,
-        ledger: JobStore,
-        accounts: Mapping[str, LiveAccount],
+        workspace: Workspace,
+        job_store: JobStore,
+        accounts: Mapping[str, AccountRuntime],
         *,
-        tell: Callable[[DownloadProgress], None],
-        fresh: Fresh,
+        report_progress: Callable[[DownloadProgress], None],
+        get_live_link: GetLiveLink,
         now: Callable[[], float],
-        aside: RunBlocking,
-        tls: Trust,
-        transport: Transport | None,
+        run_blocking: RunBlocking,
+        tls: TlsContextFactory,
+        transport: TransportFactory | None,
         random: Random,
     ) -> None:
-        self._library, self._ledger, self._accounts = library, ledger, accounts
-        self._tell, self._fresh, self._now, self._aside = tell, fresh, now, aside
+        self._workspace, self._job_store, self._accounts = workspace, job_store, accounts
+        self._report_progress, self._get_live_link, self._now, self._run_blocking = (
+            report_progress,
+            get_live_link,
+            now,
+            run_blocking,
+        )
         self._tls, self._transport, self._random = tls, transport, random
 
-    async def save(self, ref: Ref, wish: Wish) -> tuple[DownloadedFile, ...]:
+    async def save(self, ref: Ref, options: DownloadOptions) -> tuple[DownloadedFile, ...]:
         """All files of the job, those that are there already included. Raises the first FetchError, at the end."""
-        known = self._library.journal.states([ref]).get(ref)  # another process may have saved some meanwhile
-        there = {saved.name: saved for saved in known.downloads} if known is not None else {}
+        recorded = self._workspace.journal.states([ref]).get(ref)  # another process may have saved some meanwhile
+        recorded_files = {saved.name: saved for saved in recorded.downloads} if recorded is not None else {}
         saved: list[DownloadedFile] = []
-        failed: FetchError | None = None
-        for piece in artifacts.artifacts(self._state(ref)):
-            found = there.get(piece.name)
-            if found is not None and self._holds(found, ref, wish):
-                saved.append(found)
+        first_error: FetchError | None = None
+        for artifact in artifacts.artifacts(self._state(ref)):
+            existing = recorded_files.get(artifact.name)
+            if existing is not None and self._is_current(existing, ref, options):
+                saved.append(existing)
                 continue
             try:
-                saved.append(await self._file(ref, piece, wish))
+                saved.append(await self._download_file(ref, artifact, options))
             except FetchError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
+                first_error = first_error or error
+        if first_error is not None:
+            raise first_error
         return tuple(saved)
 
     def _state(self, ref: Ref) -> JobState:
-        if ref not in self._ledger.states:
+        if ref not in self._job_store.states:
             raise FetchError("it is off the watchlist")
-        return self._ledger.states[ref]
+        return self._job_store.states[ref]
 
-    def _holds(self, saved: DownloadedFile, ref: Ref, wish: Wish) -> bool:
+    def _is_current(self, saved: DownloadedFile, ref: Ref, options: DownloadOptions) -> bool:
         """What was saved before is what is wanted; a file that a person took away is only fetched again by hand."""
         if saved.downloaded_at < (self._state(ref).first_polled_at or 0.0):
             return False
-        if not wish.by_hand:
+        if not options.user_requested:
             return True
         path = Path(saved.path)
-        return (not wish.told or path.parent == wish.folder) and path.is_file() and path.stat().st_size == saved.size
+        return (
+            (not options.folder_chosen or path.parent == options.folder)
+            and path.is_file()
+            and path.stat().st_size == saved.size
+        )
 
-    async def _file(self, ref: Ref, piece: Artifact, wish: Wish) -> DownloadedFile:
+    async def _download_file(self, ref: Ref, artifact: Artifact, options: DownloadOptions) -> DownloadedFile:
         state = self._state(ref)
-        if piece.kind is None:
-            path, size = await self._text(state, piece, wish)
+        if artifact.kind is None:
+            path, size = await self._write_text(state, artifact, options)
         else:
-            path, size = await self._link(state, piece, piece.kind, wish)
-        saved = DownloadedFile(piece.name, str(path), size, self._now())
-        self._ledger.record_download(ref, saved)
-        self._store(lambda: self._library.journal.downloads.delete(ref, piece.name))
+            path, size = await self._download_link(state, artifact, artifact.kind, options)
+        saved = DownloadedFile(artifact.name, str(path), size, self._now())
+        self._job_store.record_download(ref, saved)
+        self._write_journal(lambda: self._workspace.journal.downloads.delete(ref, artifact.name))
         return saved
 
-    async def _text(self, state: JobState, piece: Artifact, wish: Wish) -> tuple[Path, int]:
+    async def _write_text(self, state: JobState, artifact: Artifact, options: DownloadOptions) -> tuple[Path, int]:
         """The text of the job as a file."""
         ref, data = state.job.ref, f"{state.result}\n".encode()
         name = filenames.filename(
             (*_titles(state), state.job.id), (state.report and state.report.language) or "", "txt"
         )
-        left = self._begun(ref).get(piece.name)
-        path = await self._aside(lambda: _cleared(left, wish.folder, name))
-        self._store(
-            lambda: self._library.journal.downloads.save(
-                ref, piece.name, DownloadCheckpoint(part_path=str(path), filename=name)
+        checkpoint = self._checkpoints(ref).get(artifact.name)
+        path = await self._run_blocking(lambda: _free_text_path(checkpoint, options.folder, name))
+        self._write_journal(
+            lambda: self._workspace.journal.downloads.save(
+                ref, artifact.name, DownloadCheckpoint(part_path=str(path), filename=name)
             )
         )
-        return await self._aside(lambda: _written(path, name, data))
+        return await self._run_blocking(lambda: _write_file(path, name, data))
 
-    async def _link(self, state: JobState, piece: Artifact, kind: LinkKind, wish: Wish) -> tuple[Path, int]:
+    async def _download_link(
+        self, state: JobState, artifact: Artifact, kind: LinkKind, options: DownloadOptions
+    ) -> tuple[Path, int]:
         ref = state.job.ref
-        link = await self._fresh(ref, kind, nth=piece.position)
+        link = await self._get_live_link(ref, kind, nth=artifact.position)
         if isinstance(link, Fault):
-            raise FetchError(link.message, passing=link.kind in _PASSING)
-        begun = self._begun(ref).get(piece.name)
-        if begun is not None and wish.told and Path(begun.part_path).parent != wish.folder:
-            _thrown_away(begun)
-            begun = None
-        order = Order(
+            raise FetchError(link.message, transient=link.kind in _TRANSIENT)
+        checkpoint = self._checkpoints(ref).get(artifact.name)
+        if checkpoint is not None and options.folder_chosen and Path(checkpoint.part_path).parent != options.folder:
+            _delete_partial(checkpoint)
+            checkpoint = None
+        request = FileRequest(
             link=link,
-            folder=wish.folder,
+            folder=options.folder,
             titles=_titles(state),
-            id=state.job.id,
+            job_id=state.job.id,
             language=(state.report and state.report.language) or "",
         )
-        async with http.client(self._tls, self._transport) as client:
-            return await Fetching(
-                order,
-                self._way(ref.account),
+        async with http.build_client(self._tls, self._transport) as client:
+            return await FileTransfer(
+                request,
+                self._fetch_context(ref.account),
                 client,
-                begun=begun,
-                keep=lambda begun: self._store(lambda: self._library.journal.downloads.save(ref, piece.name, begun)),
-                tell=_Teller(ref, self._tell, asyncio.get_running_loop().time),
-                fresh=lambda dead: self._fresh(ref, kind, dead, nth=piece.position),
+                checkpoint=checkpoint,
+                save_checkpoint=lambda begun: self._write_journal(
+                    lambda: self._workspace.journal.downloads.save(ref, artifact.name, begun)
+                ),
+                report_progress=_ProgressReporter(ref, self._report_progress, asyncio.get_running_loop().time),
+                renew_link=lambda dead: self._get_live_link(ref, kind, dead, nth=artifact.position),
                 now=self._now,
-                aside=self._aside,
+                run_blocking=self._run_blocking,
                 random=self._random,
             ).run()
 
-    def _way(self, account: str) -> Way:
-        live = self._accounts.get(account)
-        if live is None:
-            raise FetchError(self._library.why_unconfigured(account))
-        table, key = self._library.settings.accounts.get(account), self._library.key(account)
-        return Way(
-            base_url=live.account.base_url,
-            header=live.account.provider.key,
+    def _fetch_context(self, account: str) -> FetchContext:
+        runtime = self._accounts.get(account)
+        if runtime is None:
+            raise FetchError(self._workspace.why_unconfigured(account))
+        table, key = self._workspace.settings.accounts.get(account), self._workspace.key(account)
+        return FetchContext(
+            base_url=runtime.account.base_url,
+            key_header=runtime.account.provider.key,
             key=key if isinstance(key, Secret) else None,
-            insecure=table is not None and table.insecure_http,
+            insecure_http=table is not None and table.insecure_http,
         )
 
     def discard(self, ref: Ref) -> bool:
         """Takes away what is not whole of the job's files; whether there was any."""
-        begun = self._begun(ref)
-        for what, each in begun.items():
-            _thrown_away(each)
-            self._store(lambda what=what: self._library.journal.downloads.delete(ref, what))
-        return bool(begun)
+        checkpoints = self._checkpoints(ref)
+        for name, checkpoint in checkpoints.items():
+            _delete_partial(checkpoint)
+            self._write_journal(lambda what=name: self._workspace.journal.downloads.delete(ref, what))
+        return bool(checkpoints)
 
-    def _begun(self, ref: Ref) -> dict[str, DownloadCheckpoint]:
+    def _checkpoints(self, ref: Ref) -> dict[str, DownloadCheckpoint]:
         try:
-            return self._library.journal.downloads.checkpoints(ref)
+            return self._workspace.journal.downloads.checkpoints(ref)
         except JournalError as error:
             log.warning("%s", error)
             return {}
 
-    def _store(self, write: Callable[[], None]) -> None:
+    def _write_journal(self, write: Callable[[], None]) -> None:
         """A journal that cannot be written costs a download only that it cannot be gone on with."""
         try:
             write()
@@ -202,29 +215,29 @@ class JobFiles:
             log.warning("%s", error)
 
 
-class _Teller:
+class _ProgressReporter:
     """Says how far a file is, now and then."""
 
-    def __init__(self, ref: Ref, tell: Callable[[DownloadProgress], None], time: Callable[[], float]) -> None:
-        self._ref, self._tell, self._time = ref, tell, time
-        self._at, self._have = time(), -1
+    def __init__(self, ref: Ref, report: Callable[[DownloadProgress], None], time: Callable[[], float]) -> None:
+        self._ref, self._report, self._time = ref, report, time
+        self._reported_at, self._reported_bytes = time(), -1
         self._speed: float | None = None
 
-    def __call__(self, name: str, have: int, total: int | None) -> None:
+    def __call__(self, name: str, received: int, total: int | None) -> None:
         now = self._time()
-        passed = now - self._at
-        if self._have >= 0 and passed < TELL_EVERY and have != total:
+        elapsed = now - self._reported_at
+        if self._reported_bytes >= 0 and elapsed < PROGRESS_INTERVAL and received != total:
             return
-        if self._have >= 0 and passed > 0:
-            speed = max(0.0, (have - self._have) / passed)
-            self._speed = speed if self._speed is None else self._speed + (speed - self._speed) * min(1.0, passed / 5)
-        self._at, self._have = now, have
-        self._tell(
+        if self._reported_bytes >= 0 and elapsed > 0:
+            speed = max(0.0, (received - self._reported_bytes) / elapsed)
+            self._speed = speed if self._speed is None else self._speed + (speed - self._speed) * min(1.0, elapsed / 5)
+        self._reported_at, self._reported_bytes = now, received
+        self._report(
             DownloadProgress(
                 ref=self._ref,
                 stage=DownloadStage.DOWNLOADING,
                 file_name=name,
-                received_bytes=have,
+                received_bytes=received,
                 total_bytes=total,
                 bytes_per_second=self._speed or None,
             )
@@ -235,34 +248,34 @@ def _titles(state: JobState) -> tuple[str, str]:
     return state.job.label, (state.report and state.report.title) or ""
 
 
-def _thrown_away(begun: DownloadCheckpoint) -> None:
+def _delete_partial(checkpoint: DownloadCheckpoint) -> None:
     try:
-        Path(begun.part_path).unlink(missing_ok=True)
+        Path(checkpoint.part_path).unlink(missing_ok=True)
     except OSError as error:
-        log.warning("%s: %s", begun.part_path, error.strerror)
+        log.warning("%s: %s", checkpoint.part_path, error.strerror)
 
 
-def _cleared(left: DownloadCheckpoint | None, folder: Path, name: filenames.Filename) -> Path:
+def _free_text_path(checkpoint: DownloadCheckpoint | None, folder: Path, name: filenames.Filename) -> Path:
     """Where the part of a text is to be; what a killed process left of it is thrown away. Raises OSError."""
-    if left is not None:
-        _thrown_away(left)
+    if checkpoint is not None:
+        _delete_partial(checkpoint)
     return partial_file.free_part_path(folder, name)
 
 
-def _written(path: Path, name: filenames.Filename, data: bytes) -> tuple[Path, int]:
+def _write_file(path: Path, name: filenames.Filename, data: bytes) -> tuple[Path, int]:
     """A whole file at once, with the bytes that it has. Raises OSError, with nothing left of it."""
-    part = PartialFile.create(path, name)
+    partial = PartialFile.create(path, name)
     try:
-        part.write(data)
+        partial.write(data)
         while True:
-            final = part.free_final_path()
+            final = partial.free_final_path()
             try:
-                part.finish(final)
+                partial.finish(final)
             except FileExistsError:
                 continue
-            return final, part.size
+            return final, partial.size
     except OSError:
-        part.discard()
+        partial.discard()
         raise
     finally:
-        part.close()
+        partial.close()

@@ -16,8 +16,8 @@ from tui.domain.content_headers import ContentInfo
 from tui.domain.models import Fault, FaultKind, Link, LinkKind
 from tui.engine.blocking import RunBlocking
 from tui.engine.downloads import http
-from tui.engine.downloads.http import CutError, FetchError, Request, Way, host
-from tui.engine.http.decompression import KNOWN, Inflater
+from tui.engine.downloads.http import ConnectionLostError, FetchContext, FetchError, RangeRequest, host
+from tui.engine.http.decompression import WINDOW_BITS, StreamDecompressor
 from tui.presentation import filenames, formatting
 from tui.providers.response import Reply, retry_after
 from tui.storage import partial_file
@@ -26,306 +26,327 @@ from tui.storage.partial_file import PartialFile
 
 T = TypeVar("T")
 
-TRIES = 6
+MAX_TRIES = 6
 """Tries in a row that brought no byte, after which it is given up."""
-PAUSE, LONGEST = 1.0, 30.0
+RETRY_PAUSE, LONGEST_RETRY_PAUSE = 1.0, 30.0
 """Seconds before the second try, doubling, and at most."""
-PATIENCE = 120.0
+LONGEST_RETRY_AFTER = 120.0
 """Seconds that a service may ask us to wait, at most, for a try to be made again here."""
-RESTARTS = 5
+MAX_RESTARTS = 5
 """Times that a file may be another one while it is fetched."""
-BUFFER = 1024 * 1024
+WRITE_BUFFER = 1024 * 1024
 """Bytes that are written at once."""
-RESERVE = 64 * BUFFER
+DISK_RESERVE = 64 * WRITE_BUFFER
 """Bytes of the disk that are left alone by a file that does not say how long it is."""
 
-_DEAD = frozenset({401, 403, 404, 410})
+_DEAD_STATUSES = frozenset({401, 403, 404, 410})
 """What a link that lives no more is answered with."""
-_BUSY = frozenset({408, 425, 429})
+_BUSY_STATUSES = frozenset({408, 425, 429})
 
 
-class _DeadError(Exception):
+class _DeadLinkError(Exception):
     """The link leads nowhere any more."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"HTTP {status}")
 
 
-class _AnewError(Exception):
+class _FileChangedError(Exception):
     """What was fetched so far is of another file than what comes now."""
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class FileRequest(Struct, frozen=True, kw_only=True):
     """One file that is wanted."""
 
     link: Link
     folder: Path
     titles: tuple[str, ...]
     """What it may be called, the best first."""
-    id: str
+    job_id: str
     """What it is called where there is no title, not even in the reply."""
     language: str = ""
 
 
-class Fetching:
+class FileTransfer:
     """One file on its way. `run` once; what it had is on disk and in `begun` if it is cancelled or fails."""
 
     def __init__(
         self,
-        order: Order,
-        way: Way,
-        http: httpx.AsyncClient,
+        request: FileRequest,
+        context: FetchContext,
+        client: httpx.AsyncClient,
         *,
-        begun: DownloadCheckpoint | None,
-        keep: Callable[[DownloadCheckpoint], None],
-        tell: Callable[[str, int, int | None], None],
-        fresh: Callable[[str], Awaitable[Link | Fault]],
+        checkpoint: DownloadCheckpoint | None,
+        save_checkpoint: Callable[[DownloadCheckpoint], None],
+        report_progress: Callable[[str, int, int | None], None],
+        renew_link: Callable[[str], Awaitable[Link | Fault]],
         now: Callable[[], float],
-        aside: RunBlocking,
+        run_blocking: RunBlocking,
         random: Random,
-        pause: float = PAUSE,
+        retry_pause: float = RETRY_PAUSE,
     ) -> None:
         """`begun`: what an earlier run left; `keep` is told what a later one needs. `fresh` renews a dead URL's link.
 
         `tell` hears the file's name, the bytes that are there, and of how many. `pause`: seconds before a second try.
         """
-        self._order, self._way, self._http = order, way, http
-        self._begun, self._keep, self._tell = begun, keep, tell
-        self._fresh, self._now, self._beside, self._random, self._pause = fresh, now, aside, random, pause
-        self._url = order.link.url
-        self._part: PartialFile | None = None
+        self._request, self._context, self._client = request, context, client
+        self._checkpoint, self._save_checkpoint, self._report_progress = checkpoint, save_checkpoint, report_progress
+        self._renew_link, self._now, self._run_blocking, self._random, self._retry_pause = (
+            renew_link,
+            now,
+            run_blocking,
+            random,
+            retry_pause,
+        )
+        self._url = request.link.url
+        self._partial: PartialFile | None = None
         self._restarts = 0
 
     async def run(self) -> tuple[Path, int]:
         """The whole file and its bytes. Raises FetchError."""
         try:
-            return await self._resumed() or await self._fetched()
+            return await self._resume() or await self._transfer()
         except OSError as error:
-            raise FetchError(self._disk(error), passing=True) from None
+            raise FetchError(self._disk_error(error), transient=True) from None
         finally:
-            if self._part is not None:
-                self._part.close()
+            if self._partial is not None:
+                self._partial.close()
 
-    async def _resumed(self) -> tuple[Path, int] | None:
+    async def _resume(self) -> tuple[Path, int] | None:
         """What an earlier run left is opened, and finished where all of it is there."""
-        begun = self._begun
-        if begun is None:
+        checkpoint = self._checkpoint
+        if checkpoint is None:
             return None
-        path, final = Path(begun.part_path), Path(begun.final_path)
+        path, final = Path(checkpoint.part_path), Path(checkpoint.final_path)
         if (
-            begun.final_path
-            and begun.total_bytes is not None
-            and partial_file.recover_rename(path, final, begun.total_bytes)
+            checkpoint.final_path
+            and checkpoint.total_bytes is not None
+            and partial_file.recover_rename(path, final, checkpoint.total_bytes)
         ):
-            return final, begun.total_bytes
+            return final, checkpoint.total_bytes
         try:
-            self._part = PartialFile.reopen(path, begun.filename)
+            self._partial = PartialFile.reopen(path, checkpoint.filename)
         except FileNotFoundError:
-            self._begun = None
+            self._checkpoint = None
             return None
-        if begun.total_bytes is not None and self._part.size == begun.total_bytes:
-            return await self._finished(self._part, begun)
-        if begun.total_bytes is not None and self._part.size > begun.total_bytes:
-            self._part.restart()
+        if checkpoint.total_bytes is not None and self._partial.size == checkpoint.total_bytes:
+            return await self._finish(self._partial, checkpoint)
+        if checkpoint.total_bytes is not None and self._partial.size > checkpoint.total_bytes:
+            self._partial.restart()
         return None
 
-    async def _fetched(self) -> tuple[Path, int]:
-        tries, renewed = 0, -1
+    async def _transfer(self) -> tuple[Path, int]:
+        tries, renewed_size = 0, -1
         while True:
-            before = self._part.size if self._part else 0
+            size_before = self._partial.size if self._partial else 0
             try:
-                part, begun = await self._once()
-                return await self._finished(part, begun)
-            except _AnewError:
+                partial, checkpoint = await self._request_rest()
+                return await self._finish(partial, checkpoint)
+            except _FileChangedError:
                 self._restart()
-            except _DeadError as dead:
-                if renewed == before:
+            except _DeadLinkError as dead:
+                if renewed_size == size_before:
                     raise FetchError(f"the link leads nowhere ({dead}), and so does a fresh one") from None
                 await self._renew(dead)
-                renewed = before
-            except CutError as cut:
-                tries = 1 if self._part and self._part.size > before else tries + 1
-                await self._wait(cut, tries)
+                renewed_size = size_before
+            except ConnectionLostError as error:
+                tries = 1 if self._partial and self._partial.size > size_before else tries + 1
+                await self._wait(error, tries)
 
     def _restart(self) -> None:
         self._restarts += 1
-        if self._restarts > RESTARTS:
-            raise FetchError("the file changes again and again while it is fetched", passing=True)
-        if self._part:
-            self._part.restart()
+        if self._restarts > MAX_RESTARTS:
+            raise FetchError("the file changes again and again while it is fetched", transient=True)
+        if self._partial:
+            self._partial.restart()
 
-    async def _renew(self, dead: _DeadError) -> None:
-        link = await self._fresh(self._url)
+    async def _renew(self, dead: _DeadLinkError) -> None:
+        link = await self._renew_link(self._url)
         if isinstance(link, Fault):
             raise FetchError(f"the link leads nowhere ({dead}), and there is no fresh one: {link.message}")
         if link.url == self._url:
             raise FetchError(f"the link leads nowhere ({dead}), and the service gives no other")
         self._url = link.url
 
-    async def _wait(self, cut: CutError, tries: int) -> None:
-        if tries >= TRIES or (cut.wait or 0.0) > PATIENCE or cut.fault.kind is FaultKind.TLS:
-            raise FetchError(cut.fault.message, passing=True) from None
-        most = min(LONGEST, self._pause * 2 ** (tries - 1))
-        await asyncio.sleep(max(cut.wait or 0.0, self._random.uniform(most / 2, most)))
+    async def _wait(self, error: ConnectionLostError, tries: int) -> None:
+        if tries >= MAX_TRIES or (error.retry_after or 0.0) > LONGEST_RETRY_AFTER or error.fault.kind is FaultKind.TLS:
+            raise FetchError(error.fault.message, transient=True) from None
+        longest = min(LONGEST_RETRY_PAUSE, self._retry_pause * 2 ** (tries - 1))
+        await asyncio.sleep(max(error.retry_after or 0.0, self._random.uniform(longest / 2, longest)))
 
     # One connection.
 
-    async def _once(self) -> tuple[PartialFile, DownloadCheckpoint]:
+    async def _request_rest(self) -> tuple[PartialFile, DownloadCheckpoint]:
         """Fetches what is missing, as far as the connection lasts."""
-        start, validator = self._part.size if self._part else 0, self._begun.validator if self._begun else ""
-        if self._part and not validator:  # nothing would tell that the rest is of the same file
-            self._part.restart()
+        start, validator = (
+            self._partial.size if self._partial else 0,
+            self._checkpoint.validator if self._checkpoint else "",
+        )
+        if self._partial and not validator:  # nothing would tell that the rest is of the same file
+            self._partial.restart()
             start = 0
-        asked = Request(self._url, self._order.link.needs_key, start, validator)
-        response = await http.opened(self._http, self._way, asked)
+        request = RangeRequest(self._url, self._request.link.needs_key, start, validator)
+        response = await http.open_response(self._client, self._context, request)
         try:
-            return await self._taken(response)
+            return await self._write_body(response)
         except (TimeoutError, httpx.TransportError) as error:
-            raise http.cut(error, self._url, self._way.stall) from None
+            raise http.connection_error(error, self._url, self._context.stall_timeout) from None
         finally:
             await response.aclose()
 
-    async def _taken(self, response: httpx.Response) -> tuple[PartialFile, DownloadCheckpoint]:
+    async def _write_body(self, response: httpx.Response) -> tuple[PartialFile, DownloadCheckpoint]:
         """Writes what a reply brings."""
-        found = self._read(response)
-        part, begun = await self._placed(found, str(response.url))
-        if found is None:  # all of it is there
-            return part, begun
-        self._room(part, begun.total_bytes)
-        inflater = Inflater(found.encoding, BUFFER) if found.encoding else None
+        content = self._read_headers(response)
+        partial, checkpoint = await self._open_part(content, str(response.url))
+        if content is None:  # all of it is there
+            return partial, checkpoint
+        self._check_disk_space(partial, checkpoint.total_bytes)
+        decompressor = StreamDecompressor(content.encoding, WRITE_BUFFER) if content.encoding else None
         buffer = bytearray()
         try:
             async for chunk in response.aiter_raw():
-                for piece in inflater.pieces(chunk) if inflater else (chunk,):
-                    buffer += piece
-                    if len(buffer) >= BUFFER:
-                        full, buffer = buffer, bytearray()
-                        await self._aside(lambda full=full: part.write(full))
-                        self._room(part, begun.total_bytes)
-                        self._tell(part.path.stem, part.size, begun.total_bytes)
+                for data in decompressor.decompress(chunk) if decompressor else (chunk,):
+                    buffer += data
+                    if len(buffer) >= WRITE_BUFFER:
+                        block, buffer = buffer, bytearray()
+                        await self._run_uninterrupted(lambda block=block: partial.write(block))
+                        self._check_disk_space(partial, checkpoint.total_bytes)
+                        self._report_progress(partial.path.stem, partial.size, checkpoint.total_bytes)
         except zlib.error as error:
-            raise FetchError(f"the file's {found.encoding} encoding is damaged", passing=True) from error
+            raise FetchError(f"the file's {content.encoding} encoding is damaged", transient=True) from error
         finally:
-            part.write(buffer)
-        self._tell(part.path.stem, part.size, begun.total_bytes)
-        if (inflater and not inflater.done) or (begun.total_bytes is not None and part.size != begun.total_bytes):
-            raise CutError(Fault(FaultKind.OFFLINE, f"only {formatting.size(part.size)} came"))
-        return part, begun
+            partial.write(buffer)
+        self._report_progress(partial.path.stem, partial.size, checkpoint.total_bytes)
+        if (decompressor and not decompressor.is_complete) or (
+            checkpoint.total_bytes is not None and partial.size != checkpoint.total_bytes
+        ):
+            raise ConnectionLostError(Fault(FaultKind.OFFLINE, f"only {formatting.size(partial.size)} came"))
+        return partial, checkpoint
 
-    def _read(self, response: httpx.Response) -> ContentInfo | None:
+    def _read_headers(self, response: httpx.Response) -> ContentInfo | None:
         """What a reply brings; None: nothing, since all of it is there."""
-        status, have = response.status_code, self._part.size if self._part else 0
+        status, partial_size = response.status_code, self._partial.size if self._partial else 0
         headers = {name.lower(): value for name, value in response.headers.items()}
-        if status == 416 and have:
-            if self._begun and content_headers.unsatisfied_range_size(headers) == have == self._begun.total_bytes:
+        if status == 416 and partial_size:
+            if (
+                self._checkpoint
+                and content_headers.unsatisfied_range_size(headers) == partial_size == self._checkpoint.total_bytes
+            ):
                 return None
-            raise _AnewError
-        if status in _DEAD:
-            raise _DeadError(status)
-        if status in _BUSY or status >= 500:
-            wait = retry_after(Reply(status, headers, b"", self._now()))
-            raise CutError(Fault(FaultKind.SERVER, f"{host(self._url)} answers HTTP {status}"), wait)
-        found = content_headers.parse_content_headers(status, headers) if status in {200, 206} else None
-        if found is None:
+            raise _FileChangedError
+        if status in _DEAD_STATUSES:
+            raise _DeadLinkError(status)
+        if status in _BUSY_STATUSES or status >= 500:
+            wait_seconds = retry_after(Reply(status, headers, b"", self._now()))
+            raise ConnectionLostError(Fault(FaultKind.SERVER, f"{host(self._url)} answers HTTP {status}"), wait_seconds)
+        content = content_headers.parse_content_headers(status, headers) if status in {200, 206} else None
+        if content is None:
             raise FetchError(f"{host(self._url)} answers HTTP {status} instead of a file")
-        if found.encoding and found.encoding not in KNOWN:
+        if content.encoding and content.encoding not in WINDOW_BITS:
             raise FetchError(
-                f"the file comes encoded as {formatting.clean(found.encoding, 40)}, which was not asked for"
+                f"the file comes encoded as {formatting.clean(content.encoding, 40)}, which was not asked for"
             )
-        kind = self._order.link.kind
-        if found.media_type.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:
+        kind = self._request.link.kind
+        if content.media_type.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:
             raise FetchError(f"a web page came instead of the {kind}")
-        if status == 206 and not (have and found.start == have and self._same(found)):
-            raise _AnewError
-        return found
+        if status == 206 and not (partial_size and content.start == partial_size and self._is_same_file(content)):
+            raise _FileChangedError
+        return content
 
-    def _same(self, found: ContentInfo) -> bool:
-        begun = self._begun
+    def _is_same_file(self, content: ContentInfo) -> bool:
+        checkpoint = self._checkpoint
         return (
-            begun is not None and found.validator in {"", begun.validator} and found.total in {None, begun.total_bytes}
+            checkpoint is not None
+            and content.validator in {"", checkpoint.validator}
+            and content.total in {None, checkpoint.total_bytes}
         )
 
-    async def _placed(self, found: ContentInfo | None, url: str) -> tuple[PartialFile, DownloadCheckpoint]:
+    async def _open_part(self, content: ContentInfo | None, url: str) -> tuple[PartialFile, DownloadCheckpoint]:
         """The part that the bytes go to, and what is known of the file."""
-        if found is not None and self._part is None:
-            self._begun, self._part = await self._begin(found, url)
-        elif found is not None and found.start == 0 and self._part is not None:
-            if self._part.size:
+        if content is not None and self._partial is None:
+            self._checkpoint, self._partial = await self._create_part(content, url)
+        elif content is not None and content.start == 0 and self._partial is not None:
+            if self._partial.size:
                 self._restart()
-            self._begun = _known(found, str(self._part.path), self._name(found, url))
-            self._keep(self._begun)
-        assert self._part is not None, "begun by now"
-        assert self._begun is not None, "as is its part"
-        return self._part, self._begun
+            self._checkpoint = _new_checkpoint(content, str(self._partial.path), self._filename(content, url))
+            self._save_checkpoint(self._checkpoint)
+        assert self._partial is not None, "begun by now"
+        assert self._checkpoint is not None, "as is its part"
+        return self._partial, self._checkpoint
 
-    async def _begin(self, found: ContentInfo, url: str) -> tuple[DownloadCheckpoint, PartialFile]:
+    async def _create_part(self, content: ContentInfo, url: str) -> tuple[DownloadCheckpoint, PartialFile]:
         """Says where it will be before it is there: a part that nobody knows of would stay for ever."""
-        name, folder = self._name(found, url), self._order.folder
+        name, folder = self._filename(content, url), self._request.folder
         while True:
-            path = await self._aside(lambda: partial_file.free_part_path(folder, name))
-            begun = _known(found, str(path), name)
-            self._keep(begun)
+            path = await self._run_uninterrupted(lambda: partial_file.free_part_path(folder, name))
+            checkpoint = _new_checkpoint(content, str(path), name)
+            self._save_checkpoint(checkpoint)
             try:
-                return begun, PartialFile.create(path, name)
+                return checkpoint, PartialFile.create(path, name)
             except FileExistsError:
                 continue
 
-    def _name(self, found: ContentInfo, url: str) -> filenames.Filename:
-        if self._begun is not None:
-            return self._begun.filename
-        order = self._order
-        titles = (*order.titles, filenames.disposition_title(found.disposition), order.id)
-        extension = filenames.extension(order.link.kind, url, found.media_type, found.disposition)
-        return filenames.filename(titles, order.language, extension)
+    def _filename(self, content: ContentInfo, url: str) -> filenames.Filename:
+        if self._checkpoint is not None:
+            return self._checkpoint.filename
+        request = self._request
+        titles = (*request.titles, filenames.disposition_title(content.disposition), request.job_id)
+        extension = filenames.extension(request.link.kind, url, content.media_type, content.disposition)
+        return filenames.filename(titles, request.language, extension)
 
-    def _room(self, part: PartialFile, total: int | None) -> None:
+    def _check_disk_space(self, partial: PartialFile, total: int | None) -> None:
         """Raises FetchError where the disk has no room for what is to come."""
-        missing = RESERVE if total is None else total - part.size
-        free = partial_file.free_bytes(part.path.parent)
+        missing = DISK_RESERVE if total is None else total - partial.size
+        free = partial_file.free_bytes(partial.path.parent)
         if missing > free:
             raise FetchError(
-                f"{part.path.parent} has {formatting.size(free)} left, and {formatting.size(missing)} are yet to come; "
-                f"what is there stays in {part.path.name}. Make room, then download it again",
-                passing=True,
+                f"{partial.path.parent} has {formatting.size(free)} left, and "
+                f"{formatting.size(missing)} are yet to come; "
+                f"what is there stays in {partial.path.name}. Make room, then download it again",
+                transient=True,
             )
 
     # The end.
 
-    async def _finished(self, part: PartialFile, begun: DownloadCheckpoint) -> tuple[Path, int]:
+    async def _finish(self, partial: PartialFile, checkpoint: DownloadCheckpoint) -> tuple[Path, int]:
         """Checks it and gives it its name."""
-        digest = begun.digest
-        if digest is not None and not await self._aside(lambda: part.matches(digest)):
-            part.restart()
+        digest = checkpoint.digest
+        if digest is not None and not await self._run_uninterrupted(lambda: partial.matches(digest)):
+            partial.restart()
             raise FetchError(
-                f"the bytes do not match the {digest.algorithm} that the service gives: damaged", passing=True
+                f"the bytes do not match the {digest.algorithm} that the service gives: damaged", transient=True
             )
         while True:
-            final = part.free_final_path()
-            self._begun = replace(begun, final_path=str(final), total_bytes=part.size)
-            self._keep(self._begun)
+            final = partial.free_final_path()
+            self._checkpoint = replace(checkpoint, final_path=str(final), total_bytes=partial.size)
+            self._save_checkpoint(self._checkpoint)
             try:
-                await self._aside(lambda final=final: part.finish(final))
+                await self._run_uninterrupted(lambda final=final: partial.finish(final))
             except FileExistsError:
                 continue
-            return final, part.size
+            return final, partial.size
 
-    async def _aside(self, work: Callable[[], T]) -> T:
+    async def _run_uninterrupted(self, work: Callable[[], T]) -> T:
         """Does what blocks. Who is cancelled meanwhile waits for it: no thread writes to a file that is closed."""
-        task = asyncio.ensure_future(self._beside(work))
+        task = asyncio.ensure_future(self._run_blocking(work))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             await asyncio.wait({task})
             raise
 
-    def _disk(self, error: OSError) -> str:
-        where = self._part.path if self._part else self._order.folder
+    def _disk_error(self, error: OSError) -> str:
+        path = self._partial.path if self._partial else self._request.folder
         reason = error.strerror or type(error).__name__
-        stays = f"; what is there stays in {where.name}. Make room, then download it again" if self._part else ""
-        return f"{where.parent if self._part else where} cannot be written: {reason}{stays}"
+        hint = f"; what is there stays in {path.name}. Make room, then download it again" if self._partial else ""
+        return f"{path.parent if self._partial else path} cannot be written: {reason}{hint}"
 
 
-def _known(found: ContentInfo, part: str, name: filenames.Filename) -> DownloadCheckpoint:
+def _new_checkpoint(content: ContentInfo, partial_path: str, name: filenames.Filename) -> DownloadCheckpoint:
     return DownloadCheckpoint(
-        part_path=part, filename=name, validator=found.validator, total_bytes=found.total, digest=found.digest
+        part_path=partial_path,
+        filename=name,
+        validator=content.validator,
+        total_bytes=content.total,
+        digest=content.digest,
     )

@@ -17,53 +17,53 @@ from msgspec import Struct
 
 from tui import __version__
 from tui.domain.models import Fault, FaultKind
-from tui.engine.http.header_limit import HeadBound
+from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.presentation.formatting import clean
 from tui.providers.model import Key
 from tui.providers.response import Reply
 from tui.storage.config.secrets import Secret
 
-DEADLINE = 20.0
+REQUEST_DEADLINE = 20.0
 """Seconds for a whole ask, from the first byte sent to the last one read."""
-CONNECT, READ, WRITE = 10.0, 15.0, 10.0
+CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 10.0, 15.0, 10.0
 """Seconds for a connection, for each read and for each write, none longer than the deadline."""
-MOST = 1024 * 1024
+MAX_BODY = 1024 * 1024
 """Bytes of a body, as it came and after inflating."""
-ALWAYS = (
+BASE_HEADERS = (
     (b"accept", b"application/json"),
     (b"accept-encoding", b"identity"),
     (b"user-agent", f"babeltop/{__version__}".encode()),
 )
 """Headers of every ask, beside the key's."""
-KEEP = 75.0
+KEEPALIVE_EXPIRY = 75.0
 """Seconds for which an idle connection is kept: longer than the longest usual interval."""
 
-Transport = Callable[[], httpx.AsyncBaseTransport]
+TransportFactory = Callable[[], httpx.AsyncBaseTransport]
 """Makes the transport of one client; for the demo and for virtual time."""
-Trust = Callable[[], ssl.SSLContext]
+TlsContextFactory = Callable[[], ssl.SSLContext]
 """Gives the shared TLS context, made when the first connection needs it. May raise OSError."""
 
 
-class Bounds(Struct, frozen=True, kw_only=True):
+class RequestLimits(Struct, frozen=True, kw_only=True):
     """What one ask may take."""
 
-    deadline: float = DEADLINE
+    deadline: float = REQUEST_DEADLINE
     """Seconds, of everything together."""
-    most: int = MOST
+    max_body: int = MAX_BODY
     """Bytes of a body."""
 
 
-class Request(NamedTuple):
+class ApiRequest(NamedTuple):
     """One GET."""
 
     url: str
-    header: Key
+    key_header: Key
     """How the key is sent."""
     key: Secret
     """What is masked in the reply."""
 
 
-def direct() -> dict[str, httpx.AsyncBaseTransport | None]:
+def loopback_without_proxy() -> dict[str, httpx.AsyncBaseTransport | None]:
     """Mounts of an httpx client, by which what goes to this machine takes no proxy.
 
     httpx would send a request for http://127.0.0.1 to `http_proxy`, key and all, unless `no_proxy` names it.
@@ -86,24 +86,24 @@ class Client:
         self,
         *,
         clock: Callable[[], float],
-        tls: Trust,
-        transport: Transport | None = None,
-        bounds: Bounds = Bounds(),  # noqa: B008  frozen
+        tls: TlsContextFactory,
+        transport: TransportFactory | None = None,
+        limits: RequestLimits = RequestLimits(),  # noqa: B008  frozen
     ) -> None:
         """`transport` replaces the network."""
         self._clock = clock
         self._tls = tls
         self._transport = transport
-        self._bounds = bounds
-        deadline = bounds.deadline
+        self._limits = limits
+        deadline = limits.deadline
         self._timeout = {
-            "connect": min(CONNECT, deadline),
-            "read": min(READ, deadline),
-            "write": min(WRITE, deadline),
+            "connect": min(CONNECT_TIMEOUT, deadline),
+            "read": min(READ_TIMEOUT, deadline),
+            "write": min(WRITE_TIMEOUT, deadline),
             "pool": None,
         }
         self._http: httpx.AsyncClient | None = None
-        self._head = HeadBound()
+        self._header_limit = HeaderSizeLimit()
 
     async def __aenter__(self) -> "Client":
         return self
@@ -112,90 +112,90 @@ class Client:
         if self._http is not None:
             await self._http.aclose()
 
-    def _made(self) -> httpx.AsyncClient:
+    def _build_client(self) -> httpx.AsyncClient:
         """The connection. Raises ValueError and ImportError for the environment's proxies, OSError for its roots."""
         return httpx.AsyncClient(
             verify=True if self._transport else self._tls(),
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_EXPIRY),
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # in weeks a service may set any number
             transport=self._transport() if self._transport else None,
-            mounts=direct(),
+            mounts=loopback_without_proxy(),
         )
 
-    async def get(self, request: Request) -> Reply | Fault:
+    async def get(self, request: ApiRequest) -> Reply | Fault:
         """The reply, whatever its status; or why there is none: offline, timeout, tls, too_large, malformed."""
         try:
-            self._http = self._http or self._made()
+            self._http = self._http or self._build_client()
         except ssl.SSLError as error:
             return Fault(FaultKind.TLS, f"the trusted certificates do not read: {clean(str(error), 200)}")
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
             reason = clean(str(error), 200)
             return Fault(FaultKind.OFFLINE, f"no connection can be made; see HTTPS_PROXY, SSL_CERT_FILE: {reason}")
         try:
-            async with asyncio.timeout(self._bounds.deadline):
-                return await self._get(self._http, request)
+            async with asyncio.timeout(self._limits.deadline):
+                return await self._exchange(self._http, request)
         except (TimeoutError, httpx.TimeoutException) as error:
-            return Fault(FaultKind.TIMEOUT, self._late(error))
+            return Fault(FaultKind.TIMEOUT, self._timeout_message(error))
         except TooLargeError:
-            return Fault(FaultKind.TOO_LARGE, f"the reply is larger than {self._bounds.most // 1024} KiB")
+            return Fault(FaultKind.TOO_LARGE, f"the reply is larger than {self._limits.max_body // 1024} KiB")
         except UndecodableError as error:
             return Fault(FaultKind.MALFORMED, str(error))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             return Fault(FaultKind.REJECTED, f"the address is no URL: {clean(str(error), 200)}")
         except (httpx.TransportError, OSError) as error:
-            return unreached(error)
+            return fault_from_error(error)
 
-    def _late(self, error: Exception) -> str:
-        deadline = self._bounds.deadline
+    def _timeout_message(self, error: Exception) -> str:
+        deadline = self._limits.deadline
         match error:
             case httpx.ConnectTimeout():
-                return f"no connection within {min(CONNECT, deadline):g} s"
+                return f"no connection within {min(CONNECT_TIMEOUT, deadline):g} s"
             case httpx.ReadTimeout():
-                return f"nothing came for {min(READ, deadline):g} s"
+                return f"nothing came for {min(READ_TIMEOUT, deadline):g} s"
             case _:
                 return f"no whole reply within {deadline:g} s"
 
-    async def _get(self, http: httpx.AsyncClient, asked: Request) -> Reply:
-        key = asked.key.reveal()
-        header = (asked.header.header.encode(), (asked.header.prefix + key).encode("latin-1"))
+    async def _exchange(self, http: httpx.AsyncClient, request: ApiRequest) -> Reply:
+        key = request.key.reveal()
+        header = (request.key_header.header.encode(), (request.key_header.prefix + key).encode("latin-1"))
         # made here and not by the client, which would merge and copy as much as it sends
-        url, headers = _parsed(asked.url), [*ALWAYS, header]
-        extensions = {"timeout": self._timeout, "trace": self._head}
-        request = httpx.Request("GET", url, headers=headers, extensions=extensions)
-        response = await http.send(request, stream=True, auth=None)
+        url, headers = _parse_url(request.url), [*BASE_HEADERS, header]
+        extensions = {"timeout": self._timeout, "trace": self._header_limit}
+        http_request = httpx.Request("GET", url, headers=headers, extensions=extensions)
+        response = await http.send(http_request, stream=True, auth=None)
         try:
             raw = bytearray()
             async for chunk in response.aiter_raw():
                 raw += chunk
-                if len(raw) > self._bounds.most:
+                if len(raw) > self._limits.max_body:
                     raise TooLargeError
         finally:
             await response.aclose()
-        headers = _headers(response.headers.raw, key)
-        body = _inflated(bytes(raw), headers.get("content-encoding", "identity"), self._bounds.most)
-        return Reply(response.status_code, headers, _masked(body, key), self._clock())
+        headers = _parse_headers(response.headers.raw, key)
+        body = _inflated(bytes(raw), headers.get("content-encoding", "identity"), self._limits.max_body)
+        return Reply(response.status_code, headers, _mask_key(body, key), self._clock())
 
 
 @functools.lru_cache(maxsize=2048)
-def _parsed(url: str) -> httpx.URL:
+def _parse_url(url: str) -> httpx.URL:
     """The URL taken apart, which is a twentieth of an ask's work: a job's is the same each time. 1 MB, full."""
     return httpx.URL(url)
 
 
-def _masked(said: bytes, key: str) -> bytes:
+def _mask_key(data: bytes, key: str) -> bytes:
     """What was said without the key, however it was encoded."""
     for form in {key.encode(), key.encode("latin-1")}:
-        said = said.replace(form, b"***")
-    return said
+        data = data.replace(form, b"***")
+    return data
 
 
-def _headers(raw: Iterable[tuple[bytes, bytes]], key: str) -> dict[str, str]:
+def _parse_headers(raw: Iterable[tuple[bytes, bytes]], key: str) -> dict[str, str]:
     """By lower-case name, without the key; a header that came twice is one list."""
     headers: dict[str, str] = {}
     for name, value in raw:
-        named, said = name.decode("latin-1").lower(), _masked(value, key).decode("utf-8", "replace")
-        headers[named] = f"{headers[named]}, {said}" if named in headers else said
+        lower_name, text = name.decode("latin-1").lower(), _mask_key(value, key).decode("utf-8", "replace")
+        headers[lower_name] = f"{headers[lower_name]}, {text}" if lower_name in headers else text
     return headers
 
 
@@ -218,7 +218,7 @@ def _inflated(raw: bytes, encoding: str, most: int) -> bytes:
     return body
 
 
-def unreached(error: Exception) -> Fault:
+def fault_from_error(error: Exception) -> Fault:
     """Offline, or TLS where any cause in the chain is about certificates."""
     if isinstance(error, httpx.LocalProtocolError):  # its text holds the header, which is the key's
         return Fault(
@@ -233,12 +233,12 @@ def unreached(error: Exception) -> Fault:
         cause = cause.__cause__ or cause.__context__
     match error:
         case httpx.ConnectError():
-            what = "cannot be reached"
+            message = "cannot be reached"
         case httpx.ProxyError():
-            what = "the proxy does not let it through; see HTTPS_PROXY"
+            message = "the proxy does not let it through; see HTTPS_PROXY"
         case httpx.RemoteProtocolError():
-            what = "broke off, or did not speak HTTP"
+            message = "broke off, or did not speak HTTP"
         case _:
-            what = "the connection broke off"
+            message = "the connection broke off"
     detail = clean(str(error), 200)
-    return Fault(FaultKind.OFFLINE, f"{what}: {detail}" if detail else what)
+    return Fault(FaultKind.OFFLINE, f"{message}: {detail}" if detail else message)

@@ -3,28 +3,28 @@
 import zlib
 from collections.abc import Iterator
 
-KNOWN = {"gzip": 47, "x-gzip": 47, "deflate": 15}
+WINDOW_BITS = {"gzip": 47, "x-gzip": 47, "deflate": 15}
 """Encodings that can be taken off, with zlib's window bits."""
 
 
-class Inflater:
+class StreamDecompressor:
     """One body's."""
 
-    def __init__(self, encoding: str, most: int) -> None:
+    def __init__(self, encoding: str, max_chunk: int) -> None:
         """`most`: bytes that are given at once. Raises KeyError for an encoding that is not KNOWN."""
-        self._zlib = zlib.decompressobj(wbits=KNOWN[encoding])
-        self._most = most
+        self._zlib = zlib.decompressobj(wbits=WINDOW_BITS[encoding])
+        self._max_chunk = max_chunk
 
     @property
-    def done(self) -> bool:
+    def is_complete(self) -> bool:
         """The whole body was there."""
         return self._zlib.eof
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
+    def decompress(self, data: bytes) -> Iterator[bytes]:
         """What some more of the body says, piece by piece. Raises zlib.error where it is damaged."""
         while not self._zlib.eof:
-            piece = self._zlib.decompress(data, self._most)
+            chunk = self._zlib.decompress(data, self._max_chunk)
             data = self._zlib.unconsumed_tail
-            yield piece
-            if not data and len(piece) < self._most:
+            yield chunk
+            if not data and len(chunk) < self._max_chunk:
                 return

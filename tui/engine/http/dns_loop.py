@@ -11,18 +11,18 @@ from contextlib import suppress
 from functools import partial
 from threading import Thread
 
-Place = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 """A socket address, of IPv4, of IPv6, or of a Python built without the latter."""
-Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Place]
+AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, SocketAddress]
 """Family, type, protocol, canonical name and socket address, as `socket.getaddrinfo` has them."""
 
 
-class EngineLoop(asyncio.SelectorEventLoop):
+class DnsThreadedLoop(asyncio.SelectorEventLoop):
     """asyncio's own loop but for its look-ups. `asyncio.Runner(loop_factory=EngineLoop)` runs on it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._looking: dict[object, asyncio.Future[list[Address]]] = {}
+        self._lookups: dict[object, asyncio.Future[list[AddressInfo]]] = {}
         """The look-ups under way: one for all that ask for the same, so that a name that hangs holds one thread."""
 
     async def getaddrinfo(
@@ -34,20 +34,20 @@ class EngineLoop(asyncio.SelectorEventLoop):
         type: int = 0,  # noqa: A002  asyncio's name for it
         proto: int = 0,
         flags: int = 0,
-    ) -> list[Address]:
+    ) -> list[AddressInfo]:
         """The addresses of a host. Raises OSError; UnicodeError where it is no name."""
-        look = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
-        found = self._looking.get(look.args)
-        if found is None:
-            found = self._looking[look.args] = self.create_future()
-            found.add_done_callback(lambda _: self._looking.pop(look.args, None))
-            Thread(target=self._look, args=(look, found), name=f"looks up {host!r}", daemon=True).start()
-        return await asyncio.shield(found)
+        lookup = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
+        future = self._lookups.get(lookup.args)
+        if future is None:
+            future = self._lookups[lookup.args] = self.create_future()
+            future.add_done_callback(lambda _: self._lookups.pop(lookup.args, None))
+            Thread(target=self._resolve, args=(lookup, future), name=f"looks up {host!r}", daemon=True).start()
+        return await asyncio.shield(future)
 
-    def _look(self, look: Callable[[], list[Address]], found: asyncio.Future[list[Address]]) -> None:
+    def _resolve(self, lookup: Callable[[], list[AddressInfo]], future: asyncio.Future[list[AddressInfo]]) -> None:
         try:
-            settle = partial(found.set_result, look())
+            set_outcome = partial(future.set_result, lookup())
         except Exception as error:  # noqa: BLE001  whoever asked gets it
-            settle = partial(found.set_exception, error)
+            set_outcome = partial(future.set_exception, error)
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            self.call_soon_threadsafe(settle)
+            self.call_soon_threadsafe(set_outcome)

@@ -22,75 +22,75 @@ from typing import NamedTuple
 import httpx
 
 from tui import __version__
-from tui.engine.http.client import direct
-from tui.engine.http.header_limit import HeadBound
+from tui.engine.http.client import loopback_without_proxy
+from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.presentation.formatting import clean, mask_url
 from tui.storage.config.fields import WebhookUrl
 from tui.storage.config.secrets import Secret
 
-MOST = 1024 * 1024
+MAX_OUTPUT = 1024 * 1024
 """Bytes that a program may write; more is a flood, and it is killed."""
-TAIL = 4096
+TAIL_BYTES = 4096
 """The last bytes of them that are kept for the log."""
-LINES = 5
+LOG_LINES = 5
 """The last lines of those that the log gets."""
-LOOK = 0.05
+EXIT_CHECK_INTERVAL = 0.05
 """Seconds between two looks at whether a program that writes nothing has ended."""
-SIGNATURE = "X-Babeltop-Signature"
+SIGNATURE_HEADER = "X-Babeltop-Signature"
 """`t=INSTANT,v1=HEX`: HMAC-SHA256, keyed with the secret, of the instant in seconds, a full stop, and the body."""
-DELIVERY = "X-Babeltop-Delivery"
+DELIVERY_HEADER = "X-Babeltop-Delivery"
 """The name of what is told; it stays the same when it is sent again."""
-ASKED_TOO_SOON = 429
-SERVER = 500
+TOO_MANY_REQUESTS = 429
+SERVER_ERROR = 500
 
 
-class Told(NamedTuple):
+class DeliveryResult(NamedTuple):
     """What came of it."""
 
     problem: str = ""
     """Why it was not taken, for an operator; "" if it was."""
-    again: bool = False
+    retry: bool = False
     """It may be tried again."""
-    after: float = 0.0
+    retry_after: float = 0.0
     """Seconds for which the other side wants to be left alone."""
-    said: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
     """The last lines of what a program wrote, cleaned, without the queries of addresses: they are signed."""
 
 
-def run(
+def run_program(
     command: Sequence[str],
     payload: bytes,
-    patience: float,
-    over: Event,
+    timeout: float,
+    stop: Event,
     clock: Callable[[], float] = time.monotonic,
-) -> Told:
+) -> DeliveryResult:
     """Runs a program with `payload` on its stdin, for `patience` seconds at most; `over` ends it before. Blocks."""
-    with TemporaryFile() as given:  # no pipe: nobody has to wait until a program has read
-        given.write(payload)
-        given.seek(0)
+    with TemporaryFile() as stdin:  # no pipe: nobody has to wait until a program has read
+        stdin.write(payload)
+        stdin.seek(0)
         try:
             process = subprocess.Popen(  # noqa: S603 - the operator's own command, and no shell reads it
-                command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+                command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            return Told(f"cannot be run: {clean(reason, 200)}")
+            return DeliveryResult(f"cannot be run: {clean(reason, 200)}")
     with process:
-        heard = _Heard(process, clock)
+        output = _OutputReader(process, clock)
         try:
-            problem = heard.out(clock() + patience, patience, over)
+            problem = output.read_until_exit(clock() + timeout, timeout, stop)
         finally:
             if process.poll() is None:
                 with suppress(ProcessLookupError, PermissionError):  # it ended by itself just now
                     os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-        heard.rest()
+        output.drain()
     if not problem and code != 0:
         problem = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
-    return Told(problem, said=_lines(heard.tail))
+    return DeliveryResult(problem, output=_last_lines(output.tail))
 
 
-class _Heard:
+class _OutputReader:
     """What a program writes. An agent that it leaves behind may hold its output open: its own end counts."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", clock: Callable[[], float]) -> None:
@@ -103,28 +103,28 @@ class _Heard:
         self._bytes = 0
         os.set_blocking(self._pipe, False)
 
-    def out(self, deadline: float, patience: float, over: Event) -> str:
+    def read_until_exit(self, deadline: float, timeout: float, stop: Event) -> str:
         """Listens until the program ends, or why it must be ended."""
         poll = select.poll()
         poll.register(self._pipe, select.POLLIN)
         while self._process.poll() is None:
-            left = deadline - self._clock()
-            if over.is_set():
+            remaining = deadline - self._clock()
+            if stop.is_set():
                 return "was ended with babeltop"
-            if left <= 0:
-                return f"did not end within {patience:g} s, and was killed"
-            if self._bytes > MOST:
-                return f"wrote more than {MOST // 1024} KiB, and was killed"
+            if remaining <= 0:
+                return f"did not end within {timeout:g} s, and was killed"
+            if self._bytes > MAX_OUTPUT:
+                return f"wrote more than {MAX_OUTPUT // 1024} KiB, and was killed"
             if not self._open:
                 with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(min(left, LOOK))
-            elif poll.poll(min(left, LOOK) * 1000):
+                    self._process.wait(min(remaining, EXIT_CHECK_INTERVAL))
+            elif poll.poll(min(remaining, EXIT_CHECK_INTERVAL) * 1000):
                 self._read()
         return ""
 
-    def rest(self) -> None:
+    def drain(self) -> None:
         """What stands in the pipe once the program has ended."""
-        for _ in range(MOST // 65536):
+        for _ in range(MAX_OUTPUT // 65536):
             if not self._open or not self._read():
                 return
 
@@ -135,56 +135,56 @@ class _Heard:
             return 0
         self._open = bool(chunk)
         self._bytes += len(chunk)
-        self.tail = (self.tail + chunk)[-TAIL:]
+        self.tail = (self.tail + chunk)[-TAIL_BYTES:]
         return len(chunk)
 
 
-def _lines(tail: bytes) -> tuple[str, ...]:
+def _last_lines(tail: bytes) -> tuple[str, ...]:
     """The last lines, as they may be logged."""
-    found = (clean(line, 300) for line in tail.decode("utf-8", "replace").splitlines())
-    masked = (re.sub(r"https?://\S+", lambda url: mask_url(url[0]), line) for line in found if line)
-    return tuple(masked)[-LINES:]
+    lines = (clean(line, 300) for line in tail.decode("utf-8", "replace").splitlines())
+    masked = (re.sub(r"https?://\S+", lambda url: mask_url(url[0]), line) for line in lines if line)
+    return tuple(masked)[-LOG_LINES:]
 
 
-class Poster:
+class WebhookSender:
     """One address. Redirects are not followed: what is sent holds links that are as good as keys."""
 
-    def __init__(self, url: WebhookUrl, patience: float) -> None:
+    def __init__(self, url: WebhookUrl, timeout: float) -> None:
         self._url = url
-        self._patience = patience
+        self._timeout = timeout
         self._http: httpx.AsyncClient | None = None
 
-    async def post(self, payload: bytes, delivery: str, secret: Secret | None, at: float) -> Told:
+    async def post(self, payload: bytes, delivery_id: str, secret: Secret | None, at: float) -> DeliveryResult:
         """Sends `payload` once, at the instant `at`, and says what came of it. The address is in no message."""
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"babeltop/{__version__}",
-            DELIVERY: delivery,
+            DELIVERY_HEADER: delivery_id,
         }
         if secret is not None:
-            headers[SIGNATURE] = signature(secret, payload, at)
+            headers[SIGNATURE_HEADER] = signature(secret, payload, at)
         try:
-            self._http = self._http or await asyncio.to_thread(self._made)
+            self._http = self._http or await asyncio.to_thread(self._build_client)
             async with (
-                asyncio.timeout(self._patience),
+                asyncio.timeout(self._timeout),
                 self._http.stream("POST", self._url, content=payload, headers=headers) as response,
             ):
-                return _answered(response)
+                return _result_from_response(response)
         except TimeoutError:
-            return Told(f"did not answer within {self._patience:g} s", again=True)
+            return DeliveryResult(f"did not answer within {self._timeout:g} s", retry=True)
         except httpx.TransportError as error:
-            return Told(f"cannot be reached: {type(error).__name__}: {clean(str(error), 200)}", again=True)
+            return DeliveryResult(f"cannot be reached: {type(error).__name__}: {clean(str(error), 200)}", retry=True)
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-            return Told(f"cannot be sent to: {type(error).__name__}: {clean(str(error), 200)}")
+            return DeliveryResult(f"cannot be sent to: {type(error).__name__}: {clean(str(error), 200)}")
 
-    def _made(self) -> httpx.AsyncClient:
+    def _build_client(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
         return httpx.AsyncClient(
             limits=limits,
             follow_redirects=False,
-            timeout=self._patience,
-            mounts=direct(),
-            event_hooks={"request": [HeadBound().onto]},
+            timeout=self._timeout,
+            mounts=loopback_without_proxy(),
+            event_hooks={"request": [HeaderSizeLimit().install]},
         )
 
     async def close(self) -> None:
@@ -193,15 +193,17 @@ class Poster:
             await self._http.aclose()
 
 
-def _answered(response: httpx.Response) -> Told:
+def _result_from_response(response: httpx.Response) -> DeliveryResult:
     """Any 2xx will do, and nobody reads its body."""
     status = response.status_code
     if response.is_success:
-        return Told()
-    if status != ASKED_TOO_SOON and status < SERVER:
-        return Told(f"answered {status}")
+        return DeliveryResult()
+    if status != TOO_MANY_REQUESTS and status < SERVER_ERROR:
+        return DeliveryResult(f"answered {status}")
     wait = response.headers.get("retry-after", "")
-    return Told(f"answered {status}", again=True, after=float(wait) if re.fullmatch("[0-9]{1,6}", wait) else 0.0)
+    return DeliveryResult(
+        f"answered {status}", retry=True, retry_after=float(wait) if re.fullmatch("[0-9]{1,6}", wait) else 0.0
+    )
 
 
 def signature(secret: Secret, payload: bytes, at: float) -> str:

@@ -13,7 +13,7 @@ from tui.domain.polling import duration_model, request_cost
 from tui.domain.polling.duration_model import LogNormalFit, ObservedDuration
 from tui.domain.polling.request_cost import PollDemand
 from tui.domain.polling.schedule import LearnedTiming, PollingPolicy
-from tui.engine.accounts.account import LiveAccount
+from tui.engine.accounts.account import AccountRuntime
 from tui.storage.journal.journal import JournalError
 
 MAX_HISTORY = 200
@@ -72,7 +72,7 @@ class DurationLearner:
         self._kinds: dict[tuple[str, str], _KindHistory] = {}
         self._costs: dict[str, _AccountCost] = {}
 
-    def learned_timing(self, job: Job, policy: PollingPolicy, live: LiveAccount) -> LearnedTiming | None:
+    def learned_timing(self, job: Job, policy: PollingPolicy, live: AccountRuntime) -> LearnedTiming | None:
         """What there is to plan the job by; None: too little is known of such jobs."""
         fit = self.fit(job, policy.cadence)
         return None if fit is None else LearnedTiming(fit, self._current_price(live, policy.max_interval))
@@ -113,7 +113,7 @@ class DurationLearner:
     def _cost_of(self, account: str) -> _AccountCost:
         return self._costs.setdefault(account, _AccountCost())
 
-    def _current_price(self, live: LiveAccount, longest: float) -> float:
+    def _current_price(self, live: AccountRuntime, longest: float) -> float:
         market, now = self._cost_of(live.account.name), self._now()
         if not 0 <= now - market.priced_at < REFIT_INTERVAL:
             market.price = request_cost.shadow_price(market.demands.values(), _polls_per_second(live), longest)
@@ -121,12 +121,12 @@ class DurationLearner:
         return market.price
 
 
-def _polls_per_second(live: LiveAccount) -> float:
+def _polls_per_second(live: AccountRuntime) -> float:
     """Jobs that may be asked for in a second: a bulk ask is for many."""
-    budget = live.pace.rate_limit
+    budget = live.throttle.rate_limit
     day = (
         math.inf
         if budget.day_bucket is None
         else budget.day_bucket.rate + max(0.0, budget.day_bucket.tokens) / DAILY_BUDGET_SPREAD
     )
-    return live.most * min(budget.minute_bucket.rate, day)
+    return live.max_batch * min(budget.minute_bucket.rate, day)

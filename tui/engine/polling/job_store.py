@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tui.domain import job_state
 from tui.domain.job_state import Event, JobListed, JobState, PhaseChange, PollScheduled, PollSkipped
 from tui.domain.models import ACTIVE, ENDED, DownloadedFile, FaultKind, Job, Phase, Ref, RequestRecord
-from tui.engine.accounts.account import LiveAccount
+from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import AccountState, DownloadProgress, Notice, NoticeKind
 from tui.engine.journal.writer import JournalWriter
 from tui.engine.polling.scheduler import Scheduler
@@ -63,7 +63,7 @@ class JobStore:
     def __init__(
         self,
         workspace: Workspace,
-        accounts: Mapping[str, LiveAccount],
+        accounts: Mapping[str, AccountRuntime],
         listener: EngineListener,
         *,
         now: Callable[[], float],

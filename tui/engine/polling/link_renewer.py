@@ -14,7 +14,7 @@ from tui.domain.job_state import LinkFoundDead
 from tui.domain.links import expiry, renewal
 from tui.domain.models import ENDED, Fault, FaultKind, Link, Ref
 from tui.domain.polling import throttle
-from tui.engine.accounts.account import LiveAccount
+from tui.engine.accounts.account import AccountRuntime
 from tui.engine.http.client import Client
 from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.user_poll import PollJob, acquire_slot, needs_retry
@@ -38,10 +38,10 @@ class LinkRenewer:
 
     def __init__(
         self,
-        accounts: Mapping[str, LiveAccount],
+        accounts: Mapping[str, AccountRuntime],
         job_store: JobStore,
         poll_job: PollJob,
-        open_client: Callable[[LiveAccount], Client],
+        open_client: Callable[[AccountRuntime], Client],
         now: Callable[[], float],
     ) -> None:
         """`ask` asks a job for its links, and settles what comes of it."""
@@ -88,7 +88,7 @@ class LinkRenewer:
         gates: dict[str, asyncio.Semaphore] = {}
         for name in {ref.account for ref in refs} & self._accounts.keys():
             live = self._accounts[name]
-            live.pace = throttle.reset(live.pace)
+            live.throttle = throttle.reset(live.throttle)
             gates[name] = asyncio.Semaphore(max(1, live.account.concurrency - 1))
 
         async def one(ref: Ref) -> RenewalResult:

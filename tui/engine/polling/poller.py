@@ -9,8 +9,8 @@ import math
 from collections.abc import Awaitable, Callable
 
 from tui.domain.models import Ref
-from tui.engine.accounts.account import LiveAccount
-from tui.engine.http.client import Bounds, Client, Transport, Trust
+from tui.engine.accounts.account import AccountRuntime
+from tui.engine.http.client import Client, RequestLimits, TlsContextFactory, TransportFactory
 from tui.engine.polling.poll_queue import PollQueue, QueueEntry
 
 BULK_LOOKAHEAD = 20.0
@@ -18,8 +18,8 @@ BULK_LOOKAHEAD = 20.0
 
 Batch = tuple[Ref, ...]
 """What one request asks for: one job, or several that a bulk ask takes together."""
-RunBatch = Callable[[LiveAccount, Client, Batch], Awaitable[None]]
-CanBatch = Callable[[LiveAccount, Ref, float], bool]
+RunBatch = Callable[[AccountRuntime, Client, Batch], Awaitable[None]]
+CanBatch = Callable[[AccountRuntime, Ref, float], bool]
 """Whether the job, due at this instant, can be asked now together with others."""
 
 
@@ -28,17 +28,17 @@ class Poller:
 
     def __init__(
         self,
-        account: LiveAccount,
+        account: AccountRuntime,
         run_batch: RunBatch,
         can_batch: CanBatch,
-        tls: Trust,
-        transport: Transport | None,
-        limits: Bounds,
+        tls: TlsContextFactory,
+        transport: TransportFactory | None,
+        limits: RequestLimits,
     ) -> None:
         self.account = account
         self._run_batch = run_batch
         self._can_batch = can_batch
-        self._open_client = lambda: account.client(tls, transport, limits)
+        self._open_client = lambda: account.new_client(tls, transport, limits)
         self._due: dict[Ref, float] = {}
         self._entries: dict[Ref, QueueEntry] = {}
         """The one place in the line that holds, of each job that is to be asked and is not being asked."""
@@ -100,10 +100,10 @@ class Poller:
 
     async def _work(self) -> None:
         while True:
-            await self._wait_until(lambda: self.account.refusal is None)
+            await self._wait_until(lambda: self.account.key_fault is None)
             renewals = self._reconnects
             async with self._open_client() as client:
-                while renewals == self._reconnects and self.account.refusal is None:
+                while renewals == self._reconnects and self.account.key_fault is None:
                     batch = await self._next_batch(renewals)
                     if batch is not None:
                         await self._poll(client, batch)
@@ -128,12 +128,12 @@ class Poller:
                 at = max(self._queue.next_due_at(now), self._next_slot_at(now))
                 if at > now:
                     await self._wait(at - now)
-                elif self.account.pay(now):
+                elif self.account.acquire(now):
                     return self._pop(now)
             return None
 
     def _next_slot_at(self, now: float) -> float:
-        leave = self.account.leave(now)
+        leave = self.account.next_slot(now)
         return math.inf if leave is None else leave.at
 
     def _push(self, ref: Ref) -> None:
@@ -148,7 +148,7 @@ class Poller:
         first = self._queue.pop(now, now)
         assert first is not None, "its due time has come"
         batch, passed = [first], list[QueueEntry]()
-        most = self.account.most if self._is_batchable(first) else 1
+        most = self.account.max_batch if self._is_batchable(first) else 1
         while len(batch) < most and (place := self._queue.pop(now, now + BULK_LOOKAHEAD)) is not None:
             (batch if self._is_batchable(place) else passed).append(place)
         for place in passed:

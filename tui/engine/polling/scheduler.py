@@ -10,7 +10,7 @@ from tui.domain.job_state import JobState, PhaseChange, PollScheduled
 from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Ref
 from tui.domain.polling import schedule
 from tui.domain.polling.schedule import PollingPolicy
-from tui.engine.accounts.account import LiveAccount
+from tui.engine.accounts.account import AccountRuntime
 from tui.engine.polling.duration_learner import DurationLearner
 from tui.providers.model import UnknownKind
 from tui.storage.workspace import Workspace
@@ -20,7 +20,7 @@ class Scheduler:
     """One session's."""
 
     def __init__(
-        self, workspace: Workspace, accounts: Mapping[str, LiveAccount], now: Callable[[], float], random: Random
+        self, workspace: Workspace, accounts: Mapping[str, AccountRuntime], now: Callable[[], float], random: Random
     ) -> None:
         self._workspace = workspace
         self._accounts = accounts
@@ -56,7 +56,7 @@ class Scheduler:
             live.endpoint(job)
         except UnknownKind as error:
             return Fault(FaultKind.REFUSED, str(error))
-        return live.refusal
+        return live.key_fault
 
     def wants_result(self, state: JobState) -> bool:
         """The next ask of the job is for its result."""

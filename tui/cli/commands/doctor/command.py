@@ -12,7 +12,7 @@ from tui.cli.errors import is_expected
 from tui.cli.output import FAULT, OK, USAGE, json_array, print_message, write_stdout
 from tui.cli.parser import Namespace
 from tui.domain.models import FaultKind, Job
-from tui.engine.accounts.probe import STAND_IN, Probe, probe
+from tui.engine.accounts.probe import PROBE_JOB_ID, ProbeResult, probe
 from tui.presentation import formatting
 from tui.storage.config.secrets import Secret
 from tui.storage.locks.poller_lease import Lease
@@ -90,7 +90,7 @@ def _check_workspace(library: Workspace) -> Iterator[Finding]:
         yield Finding("program", "warning", Level.WARNING, warning)
 
 
-async def _probe_accounts(library: Workspace, accounts: Iterable[str], jobs: Iterable[Job]) -> list[Probe]:
+async def _probe_accounts(library: Workspace, accounts: Iterable[str], jobs: Iterable[Job]) -> list[ProbeResult]:
     newest: dict[str, Job] = {}
     for job in sorted(jobs, key=lambda job: job.added or 0.0):  # of two of the same instant the one further down
         if not job.archived:
@@ -98,20 +98,20 @@ async def _probe_accounts(library: Workspace, accounts: Iterable[str], jobs: Ite
     return await asyncio.gather(*(probe(library, name, newest.get(name)) for name in accounts))
 
 
-def _account_finding(library: Workspace, name: str, found: Probe) -> Finding:
+def _account_finding(library: Workspace, name: str, found: ProbeResult) -> Finding:
     """One account: whose key, and what came of the ask."""
     account, key = library.accounts[name], library.key(name)
     whose = f"{account.provider.title}, {account.key_source or 'no key'}"
     if isinstance(key, Secret):
         whose += f" (…{key.tail})" if key.tail else " (too short to show its end)"
-    if found.moved:
-        whose += f"; its API is over, {found.moved} answers"
-    fault, took = found.fault, f" in {found.asked.duration_ms:.0f} ms" if found.asked else ""
-    about = "a made-up id" if found.job.id == STAND_IN else f"job {found.job.id}"
+    if found.moved_to:
+        whose += f"; its API is over, {found.moved_to} answers"
+    fault, took = found.fault, f" in {found.request_record.duration_ms:.0f} ms" if found.request_record else ""
+    about = "a made-up id" if found.job.id == PROBE_JOB_ID else f"job {found.job.id}"
     if fault is None or fault.kind in _KEY_ACCEPTED:
         what = "asked" if fault is None else f"asked ({fault.http_status}: {fault.message})"
         return Finding("accounts", name, Level.OK, f"{whose}: {about} {what}{took}", is_remote=True)
-    if fault.kind is FaultKind.REJECTED and found.job.id == STAND_IN:
+    if fault.kind is FaultKind.REJECTED and found.job.id == PROBE_JOB_ID:
         do = f"the service is there; add a job to see whether the key is good: babeltop add {name}:ID"
         return Finding("accounts", name, Level.WARNING, f"{whose}: {about}: {fault.message}{took}", do, is_remote=True)
     return Finding(
@@ -135,7 +135,7 @@ def _remedy(kind: FaultKind) -> str:
             return "see the account's base_url and its provider file: babeltop providers"
 
 
-def _check_clocks(accounts: Sequence[str], probes: Sequence[Probe]) -> Iterator[Finding]:
+def _check_clocks(accounts: Sequence[str], probes: Sequence[ProbeResult]) -> Iterator[Finding]:
     """Our clock beside the services'. One that stands alone is the service's own."""
     skews = {name: found.skew for name, found in zip(accounts, probes, strict=True) if found.skew is not None}
     if not skews:
