@@ -4,9 +4,14 @@ from hypothesis import given
 from tests.support.strategies import NOW, WEEK, event_sequences, few_examples
 from tui.domain import job_state
 from tui.domain.job_state import (
+    ClockShifted,
+    DownloadsRead,
+    ExternalStateRead,
+    FaultCleared,
     Flag,
     JobListed,
     JobState,
+    MarkedStale,
     PollFailed,
     PollScheduled,
     PollSkipped,
@@ -15,7 +20,18 @@ from tui.domain.job_state import (
     reduce,
 )
 from tui.domain.links import expiry
-from tui.domain.models import ENDED, Fault, FaultKind, Job, LinkKind, Phase, Report, ReportedLink, Result
+from tui.domain.models import (
+    ENDED,
+    DownloadedFile,
+    Fault,
+    FaultKind,
+    Job,
+    LinkKind,
+    Phase,
+    Report,
+    ReportedLink,
+    Result,
+)
 
 JOB = Job(account="a", id="1")
 NEW = JobState(job=JOB)
@@ -233,3 +249,51 @@ def test_a_row_is_marked_for_some_seconds_after_its_phase_changed():
         False,
     ]
     assert not job_state.recently_changed(NEW, NOW)
+
+
+FAULTY = after(*(PollFailed(Fault(kind, "x"), NOW) for kind in (FaultKind.SERVER, FaultKind.MISSING)))
+
+
+def test_a_cleared_fault_starts_a_new_series():
+    state = after(FaultCleared(), state=FAULTY)
+    assert (state.fault, state.consecutive_faults, state.consecutive_404s, state.first_404_at) == (None, 0, 0, None)
+    assert state.poll_count == FAULTY.poll_count
+
+
+def test_another_kind_of_the_job_clears_its_fault_and_another_label_does_not():
+    assert after(JobListed(Job(account="a", id="1", kind="text")), state=FAULTY).fault is None
+    assert after(JobListed(Job(account="a", id="1", label="x")), state=FAULTY).fault == FAULTY.fault
+
+
+def test_an_active_report_is_marked_stale_but_never_fresher():
+    running = after(StatusReceived(said(Phase.RUNNING), NOW), PollScheduled(NOW + 15, "", NOW + 75))
+    marked = after(MarkedStale(NOW + 20), state=running)
+    assert job_state.is_stale(marked, NOW + 21)
+    assert after(MarkedStale(NOW + 50), state=marked) == marked
+    assert after(MarkedStale(NOW + 20)) == NEW
+    done = after(StatusReceived(said(Phase.DONE), NOW))
+    assert after(MarkedStale(NOW + 20), state=done) == done
+
+
+def test_a_clock_shift_moves_the_next_poll_and_makes_no_report_fresher():
+    planned = after(PollScheduled(NOW + 15, "", NOW + 75))
+    ahead, back = after(ClockShifted(1000), state=planned), after(ClockShifted(-1000), state=planned)
+    assert (ahead.next_poll_at, ahead.stale_after) == (NOW + 1015, NOW + 75)
+    assert (back.next_poll_at, back.stale_after) == (NOW - 985, NOW - 925)
+    assert after(ClockShifted(1000)) == NEW
+
+
+def test_an_external_state_replaces_all_but_the_job_and_reports_a_phase_change():
+    mine = after(StatusReceived(said(Phase.RUNNING), NOW), JobListed(Job(account="a", id="1", label="mine")))
+    external = after(StatusReceived(said(Phase.RUNNING), NOW), StatusReceived(said(Phase.DONE, message="ok"), NOW + 60))
+    state, change = reduce(mine, ExternalStateRead(external, NOW + 90))
+    assert (state.phase, state.job.label, state.poll_count) == (Phase.DONE, "mine", 2)
+    assert change == (JOB.ref, Phase.RUNNING, Phase.DONE, NOW, NOW + 60, "ok")
+    assert reduce(state, ExternalStateRead(external, NOW + 90)) == (state, None)
+
+
+def test_downloads_read_from_the_journal_replace_those_of_the_state():
+    file = DownloadedFile("video", "/d/a", 1, NOW)
+    state = after(DownloadsRead((file,)))
+    assert state.downloads == (file,)
+    assert after(DownloadsRead(()), state=state) == NEW

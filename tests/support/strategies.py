@@ -4,8 +4,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from tui.domain.job_state import (
+    ClockShifted,
+    FaultCleared,
     JobListed,
     LinkFoundDead,
+    MarkedStale,
     PollFailed,
     PollScheduled,
     PollSkipped,
@@ -62,6 +65,9 @@ event_makers = st.one_of(
         lambda each: lambda at: PollFailed(each[0], at, each[1], each[2])
     ),
     faults.map(lambda fault: lambda _: PollSkipped(fault)),
+    st.just(lambda _: FaultCleared()),
+    st.just(MarkedStale),
+    st.floats(-1e5, 1e5).map(lambda seconds: lambda _: ClockShifted(seconds)),
     st.sampled_from(["video", "captions"]).map(lambda kind: lambda at: DownloadedFile(kind, "/d/a", 1, at)),
     st.sampled_from([f"https://cdn.test/{number}" for number in range(4)]).map(
         lambda url: lambda at: LinkFoundDead(url, at)

@@ -135,6 +135,39 @@ class PollScheduled(NamedTuple):
     duration_fit: LogNormalFit | None = None
 
 
+class FaultCleared(NamedTuple):
+    """The reason of the last fault no longer holds: the next fault starts a new series."""
+
+
+class MarkedStale(NamedTuple):
+    """No console polls any more: the last report of an active job counts as stale from an instant on."""
+
+    at: float
+
+
+class ClockShifted(NamedTuple):
+    """The clock was set forward (negative: back): the next poll stays as far away as it was.
+
+    A report never gets younger by it: a short sleep of the computer looks the same.
+    """
+
+    seconds: float
+
+
+class DownloadsRead(NamedTuple):
+    """The journal holds these downloads of the job, also those of other processes."""
+
+    downloads: tuple[DownloadedFile, ...]
+
+
+class ExternalStateRead(NamedTuple):
+    """Another process journalled a newer state of the job. The watchlist's job stays ours."""
+
+    state: JobState
+    at: float
+    """Instant of the phase change, where the state has none."""
+
+
 Event = (
     JobListed
     | StatusReceived
@@ -144,6 +177,11 @@ Event = (
     | PollSkipped
     | PollScheduled
     | DownloadedFile
+    | FaultCleared
+    | MarkedStale
+    | ClockShifted
+    | DownloadsRead
+    | ExternalStateRead
 )
 
 
@@ -161,33 +199,82 @@ class PhaseChange(NamedTuple):
 
 
 def reduce(state: JobState, event: Event) -> tuple[JobState, PhaseChange | None]:
-    """The state after the event, and the phase change in it, if it is one."""
+    """Return the state after the event, and the phase change if the event caused one."""
+    match event:
+        case StatusReceived(report, at, clock_skew, is_renewal):
+            if is_renewal and state.phase is Phase.DONE:
+                return _apply_renewal(state, event), None
+            return _apply_report(state, report, at, clock_skew)
+        case PollFailed(fault, at, one_shot, is_follow_up):
+            if is_follow_up:
+                return _apply_follow_up_fault(state, fault), None
+            return _apply_fault(state, fault, at, one_shot)
+        case ExternalStateRead(external, at):
+            return _apply_external_state(state, external, at)
+        case _:
+            return _apply_within_phase(state, event), None
+
+
+def _apply_within_phase(
+    state: JobState,
+    event: JobListed
+    | ResultReceived
+    | LinkFoundDead
+    | PollSkipped
+    | PollScheduled
+    | DownloadedFile
+    | FaultCleared
+    | MarkedStale
+    | ClockShifted
+    | DownloadsRead,
+) -> JobState:
+    """Return the state after an event that never changes the phase."""
     match event:
         case JobListed(job):
-            return replace(state, job=job), None
-        case PollScheduled(at, reason, fresh_until, expected):
+            # another kind is another path of the service: its faults say nothing of this one
+            return replace(state if job.kind == state.job.kind else _without_fault(state), job=job)
+        case PollScheduled(next_poll_at, reason, stale_after, duration_fit):
             return replace(
-                state, next_poll_at=at, next_poll_reason=reason, stale_after=fresh_until, duration_fit=expected
-            ), None
-        case ResultReceived(result, at, skew, renewal):
-            after = _apply_result(state, result, at, skew)
-            return (_count_failed_renewal(state, after) if renewal else after), None
+                state,
+                next_poll_at=next_poll_at,
+                next_poll_reason=reason,
+                stale_after=stale_after,
+                duration_fit=duration_fit,
+            )
+        case ResultReceived(result, at, clock_skew, is_renewal):
+            after = _apply_result(state, result, at, clock_skew)
+            return _count_failed_renewal(state, after) if is_renewal else after
         case PollSkipped(fault):
-            return replace(state, fault=fault), None
+            return replace(state, fault=fault)
+        case FaultCleared():
+            return _without_fault(state)
         case LinkFoundDead(url, at):
-            return replace(state, links=expiry.mark_dead(state.links, url, at)), None
+            return replace(state, links=expiry.mark_dead(state.links, url, at))
         case DownloadedFile():
-            return replace(
-                state, downloads=(*(each for each in state.downloads if each.name != event.name), event)
-            ), None
-        case StatusReceived(report, at, skew, renewal):
-            if renewal and state.phase is Phase.DONE:
-                return _apply_renewal(state, event), None
-            return _apply_report(state, report, at, skew)
-        case PollFailed(fault, at, person, second):
-            if second:
-                return _apply_follow_up_fault(state, fault), None
-            return _apply_fault(state, fault, at, person)
+            return replace(state, downloads=(*(each for each in state.downloads if each.name != event.name), event))
+        case DownloadsRead(downloads):
+            return replace(state, downloads=downloads)
+        case MarkedStale(at):
+            is_fresh = state.stale_after is None or state.stale_after > at
+            has_report = state.phase in ACTIVE and state.checked_at is not None
+            return replace(state, stale_after=at) if has_report and is_fresh else state
+        case ClockShifted(seconds):
+            next_poll_at = None if state.next_poll_at is None else state.next_poll_at + seconds
+            stale_after = None if state.stale_after is None else state.stale_after + min(0.0, seconds)
+            return replace(state, next_poll_at=next_poll_at, stale_after=stale_after)
+
+
+def _without_fault(state: JobState) -> JobState:
+    return replace(state, fault=None, consecutive_faults=0, first_404_at=None, consecutive_404s=0)
+
+
+def _apply_external_state(state: JobState, external: JobState, at: float) -> tuple[JobState, PhaseChange | None]:
+    after = replace(external, job=state.job)
+    if after.phase is state.phase:
+        return after, None
+    message = (after.report and after.report.message) or ""
+    seen = after.phase_since or at
+    return after, PhaseChange(state.job.ref, state.phase, after.phase, state.checked_at, seen, message)
 
 
 def _apply_report(state: JobState, report: Report, at: float, clock_skew: float) -> tuple[JobState, PhaseChange | None]:

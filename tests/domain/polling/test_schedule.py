@@ -27,7 +27,7 @@ tempos = st.builds(
     st.sampled_from(sorted(DEFAULT_INTERVALS)),
     max_interval=st.floats(2, 3600),
     stall_after=st.floats(2, 1e6),
-    result=st.booleans(),
+    has_result_request=st.booleans(),
 )
 VIDEO = PollingPolicy.for_cadence("video", max_interval=60, stall_after=3600, has_result_request=False)
 TEXT = PollingPolicy.for_cadence("text", max_interval=60, stall_after=3600, has_result_request=True)
@@ -54,7 +54,7 @@ def test_a_plan_is_never_in_the_past_and_never_further_off_than_a_day_and_a_bit(
     now = max([NOW, *(at for at, _ in story)]) + later
     found = next_poll(state, tempo, now, Random(seed))
     if found is not None:
-        assert now <= found.at <= now + max(DAY, MAX_RETRY_AFTER) * 1.1 + tempo.first
+        assert now <= found.at <= now + max(DAY, MAX_RETRY_AFTER) * 1.1 + tempo.initial_interval
         assert found.reason
 
 

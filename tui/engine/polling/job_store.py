@@ -8,11 +8,21 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Protocol
 
-from msgspec.structs import replace
-
 from tui.domain import job_state
-from tui.domain.job_state import Event, JobListed, JobState, PhaseChange, PollScheduled, PollSkipped
-from tui.domain.models import ACTIVE, ENDED, DownloadedFile, FaultKind, Job, Phase, Ref, RequestRecord
+from tui.domain.job_state import (
+    ClockShifted,
+    DownloadsRead,
+    Event,
+    ExternalStateRead,
+    FaultCleared,
+    JobListed,
+    JobState,
+    MarkedStale,
+    PhaseChange,
+    PollScheduled,
+    PollSkipped,
+)
+from tui.domain.models import ENDED, DownloadedFile, FaultKind, Job, Phase, Ref, RequestRecord
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import AccountState, DownloadProgress, Notice, NoticeKind
 from tui.engine.journal.writer import JournalWriter
@@ -142,12 +152,9 @@ class JobStore:
         But no report grows younger by it: a short sleep looks the same.
         """
         for state in list(self.states.values()):
-            at, fresh = state.next_poll_at, state.stale_after
-            if at is not None or fresh is not None:
-                event = PollScheduled(
-                    at and at + seconds, state.next_poll_reason, fresh and fresh + min(0.0, seconds), state.duration_fit
-                )
-                self._publish(job_state.reduce(state, event)[0])
+            after, _ = job_state.reduce(state, ClockShifted(seconds))
+            if after != state:
+                self._publish(after)
 
     def record_download(self, ref: Ref, file: DownloadedFile) -> None:
         """A file of the job was downloaded: its state says so, and the journal, before this returns if it can."""
@@ -161,7 +168,7 @@ class JobStore:
         ref = external.job.ref
         held = self.states.get(ref)
         if held is not None and held.downloads != external.downloads:
-            held = replace(held, downloads=external.downloads)
+            held, _ = job_state.reduce(held, DownloadsRead(external.downloads))
             self._publish(held)
         known = job_state.last_update_at(held) if held is not None else 0.0
         if (
@@ -170,15 +177,13 @@ class JobStore:
             or (job_state.last_update_at(external) == known and not is_follower)
         ):
             return
-        state = replace(external, job=held.job)
+        state, change = job_state.reduce(held, ExternalStateRead(external, self._now()))
         if is_follower:
             self._publish(state)
         else:
             state, _ = job_state.reduce(state, self.scheduler.after_event(state))
             self._schedule(state)
-        if state.phase is not held.phase:
-            said = (state.report and state.report.message) or ""
-            change = PhaseChange(ref, held.phase, state.phase, held.checked_at, state.phase_since or self._now(), said)
+        if change is not None:
             self.scheduler.on_phase_change(state, change)
             self._notify_end(state, change)
             self._on_phase_change(state, change)
@@ -206,8 +211,9 @@ class JobStore:
         """Nobody says anything new of the jobs any more: their reports count as old from now on."""
         now = self._now()
         for state in list(self.states.values()):
-            if state.phase in ACTIVE and (state.stale_after or now) >= now and state.checked_at is not None:
-                self._publish(replace(state, stale_after=now - 1))
+            after, _ = job_state.reduce(state, MarkedStale(now - 1))
+            if after != state:
+                self._publish(after)
 
     def sync_watchlist(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
         """The watchlist holds these jobs and no others: new ones come with what the journal knows of them.
@@ -245,9 +251,7 @@ class JobStore:
         """Only another kind, the Archive, or a link that is to be kept, makes another plan of it."""
         state, _ = job_state.reduce(held, JobListed(job))
         if job.kind != held.job.kind:
-            state = self._with_refusal(
-                replace(state, fault=None, consecutive_faults=0, first_404_at=None, consecutive_404s=0)
-            )
+            state = self._with_refusal(state)
             self._schedule(
                 job_state.reduce(state, self.scheduler.within_first_interval(state, "its kind is another"))[0]
             )
@@ -270,7 +274,7 @@ class JobStore:
         """The account's key is another: what was refused is asked again, or refused with the new reason."""
         for held in [state for state in self.states.values() if state.job.account == account]:
             refused = held.fault is not None and held.fault.kind is FaultKind.REFUSED
-            state = self._with_refusal(replace(held, fault=None, consecutive_faults=0) if refused else held)
+            state = self._with_refusal(job_state.reduce(held, FaultCleared())[0] if refused else held)
             if state != held:
                 self._schedule(
                     job_state.reduce(state, self.scheduler.within_first_interval(state, "the key is another"))[0]
@@ -283,7 +287,7 @@ class JobStore:
         if refusal is not None:
             return job_state.reduce(state, PollSkipped(refusal))[0]
         if fault is not None and fault.kind is FaultKind.REFUSED and fault.http_status is None:
-            return replace(state, fault=None)
+            return job_state.reduce(state, FaultCleared())[0]
         return state
 
     def is_link_renewal(self, state: JobState) -> bool:
