@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tests.support.fake_engine import FakeEngine, account_states
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.welcome import OnboardingInfo
-from tui.demo import staged
+from tui.demo import demo_workspace
 from tui.domain.artifacts import artifacts
 from tui.domain.models import DownloadedFile, Phase
 from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health, Update
@@ -177,7 +177,7 @@ def main(folder: Path) -> None:
     os.environ.pop("NO_COLOR", None)
     folder.mkdir(parents=True, exist_ok=True)
     for shot in SCREENSHOTS:
-        with staged(now=lambda: NOW) as (library, _):
+        with demo_workspace(now=lambda: NOW) as (library, _):
             library.fetch_keys()
             asyncio.run(take_screenshot(shot, library, folder))
         print(folder / f"{shot.name}.svg")

@@ -32,7 +32,7 @@ async def count_requests(folder: Path) -> tuple[int, int]:
         await asyncio.sleep(DURATION)
     assert all(state.fault is None and state.report is not None for state in engine.states.values())
     workspace.close()
-    return sum(simulator.replies.values()), sum(simulator.asks.values())
+    return sum(simulator.response_counts.values()), sum(simulator.poll_counts.values())
 
 
 def measure() -> dict[str, dict[str, object]]:

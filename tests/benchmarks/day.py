@@ -23,7 +23,7 @@ from tui.engine.engine import Engine
 from tui.engine.thread import Outbox
 from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Add, Remove, Set
 
@@ -67,8 +67,8 @@ async def measure_growth(folder: Path) -> tuple[float, int]:
         for shift in range(int((SETTLE_DAYS + MEASURED_DAYS) * DAY / SHIFT_SECONDS))
     ]
     durations = {job.id: random.uniform(10 * MINUTE, 10 * HOUR) for shift in shifts for job in shift}
-    scenarios = [Story(job, queued=duration * 0.1, running=duration * 0.9) for job, duration in durations.items()]
-    simulator = Simulator(clock=wall_time, stories=scenarios, seed=1)
+    scenarios = [Scenario(job, queued=duration * 0.1, running=duration * 0.9) for job, duration in durations.items()]
+    simulator = Simulator(clock=wall_time, scenarios=scenarios, seed=1)
     ended_states = list(states("quiet", wall_time(), JOBS - ACTIVE_JOBS))
     workspace = fixtures.make_workspace(folder, "http://sim.test", rate=RATE_PER_MINUTE)
     workspace.watchlist.edit(Add(tuple(state.job for state in ended_states)))
@@ -89,7 +89,7 @@ async def measure_growth(folder: Path) -> tuple[float, int]:
     sizes, settled = list[float](), int(SETTLE_DAYS * DAY / SHIFT_SECONDS)
     for number, shift in enumerate(shifts):
         if number == settled:
-            simulator.replies = Counter()
+            simulator.response_counts = Counter()
         assert (await engine.perform(Add(shift))).ok
         await asyncio.sleep(SHIFT_SECONDS)
         assert len(dashboard.board.states) == JOBS
@@ -97,7 +97,7 @@ async def measure_growth(folder: Path) -> tuple[float, int]:
         assert (await engine.perform(Remove(tuple(job.ref for job in shift)))).ok
         sizes.append(resident_after_gc(simulator))
     growth = mean(sizes[-SAMPLED_SHIFTS:]) - mean(sizes[settled - SAMPLED_SHIFTS : settled])
-    requests = sum(simulator.replies.values())
+    requests = sum(simulator.response_counts.values())
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -107,7 +107,7 @@ async def measure_growth(folder: Path) -> tuple[float, int]:
 
 def resident_after_gc(simulator: Simulator) -> float:
     """Resident megabytes without what waits for the collector, and without the service's own log of requests."""
-    simulator.log.clear()
+    simulator.request_log.clear()
     gc.collect()
     return resident_mb(os.getpid())
 

@@ -51,7 +51,7 @@ async def cpu_per_poll(poll_once: Callable[[int], Awaitable[None]]) -> float:
 
 async def run_ours(origin: OriginServer, tls: ssl.SSLContext) -> float:
     """Workers with a connection each, as the poller has them; each ask ends on a board."""
-    provider = loader.library()["heygen"]
+    provider = loader.provider_registry()["heygen"]
     account = Account(
         name="a",
         provider=provider,

@@ -24,7 +24,7 @@ def test_help_is_worth_reading(babeltop: Program) -> None:
 
 
 def test_help_names_the_key_variables_that_the_provider_files_name(babeltop: Program) -> None:
-    variables = {provider.key.env for provider in loader.library().values()}
+    variables = {provider.key.env for provider in loader.provider_registry().values()}
     assert len(variables) == 4
     shown = babeltop("--help").out
     assert {variable for variable in variables if f"  {variable}\n" in shown} == variables

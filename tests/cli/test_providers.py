@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.cli.conftest import Program
 from tui.cli.commands.providers import SCENARIOS
 from tui.providers import loader
-from tui.simulator.scenario import WORDS
+from tui.simulator.scenario import BEHAVIOURS
 
 MINE = """\
 name = "mine"
@@ -15,12 +15,12 @@ key = { header = "x-api-key", env = "MINE_KEY" }
 cadence = "text"
 [status]
 path = "/jobs/{id}"
-word = ["/state"]
+value = ["/state"]
 title = ["/name"]
 [[links]]
 kind = "document"
-at = ["/url"]
-life = "1h"
+url = ["/url"]
+lifetime = "1h"
 """
 
 
@@ -37,18 +37,18 @@ def test_providers_names_each_its_accounts_and_what_is_overridden(four: Program)
     told = four("providers")
     assert (told.code, told.err) == (0, "")
     lines = {line.split()[0]: line for line in told.out.splitlines()}
-    assert set(lines) == {"NAME", *loader.builtin()}
+    assert set(lines) == {"NAME", *loader.builtin_files()}
     assert f"{file}, instead of the built-in one" in lines["camb"]
     assert lines["konpro"].endswith("built-in")
     assert " konpro " in lines["konpro"].partition("KONPRO_API_KEY")[2]
 
 
 def test_a_wrong_file_is_named_and_stops_no_other(four: Program) -> None:
-    file = own(four, "mine", MINE.replace("word =", "wordy ="))
+    file = own(four, "mine", MINE.replace("value =", "valu ="))
     told = four("providers")
     assert told.code == 2
     assert f"{file}:" in told.err
-    assert "status.wordy: unknown key; did you mean 'word'?" in told.err
+    assert "status.valu: unknown key; did you mean 'value'?" in told.err
     assert "konpro" in told.out
     assert four("list").code == 0
 
@@ -108,7 +108,7 @@ def test_simulate_on_a_taken_port_says_so(babeltop: Program) -> None:
 
 
 def test_simulate_tells_every_word_that_the_simulator_knows() -> None:
-    assert set(SCENARIOS) == WORDS
+    assert set(SCENARIOS) == BEHAVIOURS
 
 
 def test_an_example_becomes_a_service_of_ones_own(four: Program) -> None:

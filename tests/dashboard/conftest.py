@@ -16,7 +16,7 @@ from tests.support.fake_engine import FakeEngine, account_states
 from tests.support.virtual_time import VirtualLoop
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.welcome import OnboardingInfo
-from tui.demo import staged
+from tui.demo import demo_workspace
 from tui.demo.setup import CONFIG, KEYS
 from tui.engine.api import Update
 from tui.storage.workspace import Workspace, WorkspacePaths
@@ -56,7 +56,7 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's folder, of which each test has a copy: its past is played once."""
-    with staged(now=lambda: NOW) as (library, _):
+    with demo_workspace(now=lambda: NOW) as (library, _):
         return shutil.copytree(library.paths.config_dir, tmp_path_factory.mktemp("stage") / "demo")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.virtual_time import EPOCH
-from tui.demo import staged
+from tui.demo import demo_workspace
 from tui.engine.http.client import TransportFactory
 from tui.storage.workspace import Workspace
 
@@ -31,5 +31,5 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def stage() -> Iterator[tuple[Workspace, TransportFactory]]:
-    with staged(now=lambda: EPOCH) as stage:
+    with demo_workspace(now=lambda: EPOCH) as stage:
         yield stage

@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.virtual_time import MINUTE, run_virtual, wall_time
 from tests.support.waiting import until
-from tui.demo import staged
-from tui.demo.fixtures import CAST
+from tui.demo import demo_workspace
+from tui.demo.fixtures import JOBS
 from tui.demo.job_spec import SERVICES
 from tui.domain import job_state
 from tui.domain.job_state import Flag, JobState
@@ -54,7 +54,7 @@ class Spectator:
             self.waits.append(state.waits_until - self._now())
 
     def listed(self, order: tuple[Ref, ...]) -> None:
-        assert len(order) == len(CAST)
+        assert len(order) == len(JOBS)
 
     def role(self, role: str) -> None:
         """Nobody else is there."""
@@ -76,7 +76,7 @@ async def watched(
     end: Callable[[Engine, Spectator], Awaitable[None]], *, now: Callable[[], float], seed: int
 ) -> Spectator:
     """The demo, watched until the end has come."""
-    with staged(now=now, seed=seed) as (library, transport):
+    with demo_workspace(now=now, seed=seed) as (library, transport):
         spectator = Spectator(now)
         session = Engine(library, spectator, wall=now, random=Random(seed), transport=transport)
         session.open()
@@ -162,7 +162,7 @@ async def test_in_real_time_too_every_account_is_asked_and_a_job_ends_well() -> 
 
 def test_a_link_that_still_lives_is_given_out_again_and_can_be_fetched() -> None:
     async def story() -> None:
-        with staged(now=wall_time) as (library, transport):
+        with demo_workspace(now=wall_time) as (library, transport):
             state = next(each for each in library.job_states().values() if queries.display_name(each) == "Q3 all-hands")
             link = job_state.primary_link(state)
             assert link is not None

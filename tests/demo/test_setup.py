@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.reference_model import view_counts
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE
-from tui.demo import staged
-from tui.demo.fixtures import ACTS, CAST
+from tui.demo import demo_workspace
+from tui.demo.fixtures import JOB_GROUPS, JOBS
 from tui.demo.job_spec import SERVICES
 from tui.domain import ids, job_state
 from tui.domain.job_state import Flag, JobState
@@ -64,7 +64,7 @@ def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
 def test_every_id_has_the_shape_of_its_service(stage: Stage) -> None:
     for ref in stage[0].job_states():
         provider = stage[0].accounts[ref.account].provider
-        assert provider.hints_at(ref.id) or not provider.ids, ref
+        assert provider.hints_at(ref.id) or not provider.id_patterns, ref
 
 
 def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) -> None:
@@ -103,17 +103,17 @@ def test_the_journal_tells_how_each_job_came_to_where_it_is(stage: Stage) -> Non
 
 def test_the_watchlist_reads_as_an_operator_wrote_it(stage: Stage) -> None:
     text = stage[0].paths.watchlist_file.read_text()
-    assert text.startswith(f"# {ACTS[0].comment}\n\n[[job]]\n")
-    assert all(f"\n\n# {act.comment}\n\n[[job]]\n" in text for act in ACTS[1:])
+    assert text.startswith(f"# {JOB_GROUPS[0].comment}\n\n[[job]]\n")
+    assert all(f"\n\n# {act.comment}\n\n[[job]]\n" in text for act in JOB_GROUPS[1:])
     jobs = stage[0].watchlist.read().jobs
-    assert len(jobs) == len(CAST)
+    assert len(jobs) == len(JOBS)
     assert all(job.added is not None and job.added <= EPOCH for job in jobs)
 
 
 def test_the_keys_are_the_demos_own_and_one_is_not_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HEYGEN_API_KEY", "LEGAL_FLIXU_API_KEY"):
         monkeypatch.setenv(name, "the operator's own")
-    with staged(now=lambda: EPOCH) as (library, _):
+    with demo_workspace(now=lambda: EPOCH) as (library, _):
         keys = {name: library.key(name) for name in library.accounts}
     assert list(keys) == list(SERVICES)
     assert isinstance(keys.pop("legal"), SecretError)
@@ -123,14 +123,14 @@ def test_the_keys_are_the_demos_own_and_one_is_not_at_hand(monkeypatch: pytest.M
 def test_the_same_seed_at_the_same_time_makes_the_same_stage() -> None:
     stages: list[tuple[str, dict[object, JobState]]] = []
     for seed in (7, 7, 8):
-        with staged(now=lambda: EPOCH, seed=seed) as (library, _):
+        with demo_workspace(now=lambda: EPOCH, seed=seed) as (library, _):
             stages.append((library.paths.watchlist_file.read_text(), dict(library.job_states())))
     assert stages[0] == stages[1]
     assert stages[0] != stages[2]
 
 
 def test_nothing_but_a_private_folder_is_written_and_that_is_gone_afterwards(folder: Path) -> None:
-    with staged() as (library, _):
+    with demo_workspace() as (library, _):
         (mine,) = folder.iterdir()
         assert mine.stat().st_mode & 0o777 == 0o700
         assert Path(library.settings.downloads.dir).is_relative_to(mine)
@@ -140,7 +140,7 @@ def test_nothing_but_a_private_folder_is_written_and_that_is_gone_afterwards(fol
 
 
 def test_the_folder_is_gone_when_the_program_ends_by_an_exception(folder: Path) -> None:
-    with pytest.raises(SystemExit), staged():
+    with pytest.raises(SystemExit), demo_workspace():
         raise SystemExit(143)
     assert list(folder.iterdir()) == []
 
@@ -148,7 +148,7 @@ def test_the_folder_is_gone_when_the_program_ends_by_an_exception(folder: Path) 
 def test_the_stage_is_set_without_httpx_and_textual(tmp_path: Path) -> None:
     code = (
         "import sys, tui.demo\n"
-        "with tui.demo.staged() as (library, transport): library.job_states()\n"
+        "with tui.demo.demo_workspace() as (library, transport): library.job_states()\n"
         "print(sorted({'httpx', 'textual', 'filelock', 'uvicorn'} & set(sys.modules)))"
     )
     home = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}

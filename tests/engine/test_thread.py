@@ -16,7 +16,7 @@ from tui.domain.models import Job, Phase, Ref
 from tui.engine.api import DownloadProgress, DownloadStage, Notice, NoticeKind, Resume
 from tui.engine.thread import MAX_NOTICES, WAKE_INTERVAL, EngineThread, Outbox
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal
 from tui.storage.watchlist.file import Add, Remove
 
@@ -59,7 +59,7 @@ def engine_threads():
 
 @pytest.fixture(scope="module")
 def simulator():
-    with serve_app(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
+    with serve_app(Simulator(scenarios=[Scenario("a-fine", started_at=0.0)])) as base:
         yield base
 
 

@@ -16,7 +16,7 @@ INTERVAL = 5 * MINUTE
 def week(tmp_path_factory):
     found = run_virtual(simulate_week(tmp_path_factory.mktemp("week"), 52, interval=INTERVAL, rate=RATE / 3))
     print(f"\na week of 52 jobs: {sum(poll_counts(found).values())} asks")
-    print("by end:", dict(poll_counts(found)), "by reply:", dict(found.simulator.replies))
+    print("by end:", dict(poll_counts(found)), "by reply:", dict(found.simulator.response_counts))
     return found
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
-from tui.simulator.http import CutError
+from tui.simulator.http import ConnectionCutError
 
 KEY = "sk-Canary0Key1of2the3House4"
 PASSWORD = "Canary5Password6"
@@ -82,7 +82,7 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": job == "cut"})
     if job == "cut":
-        raise CutError
+        raise ConnectionCutError
 
 
 class Installation:

@@ -25,7 +25,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Fault, Job, Link, Ref
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 
 JOBS, DAYS = 500, 30.0
 RATE_PER_MINUTE = 10.0
@@ -116,10 +116,17 @@ class LinksRun:
             for number in range(count)
         )
         stories = [
-            Story(job.id, began=EPOCH - DAY, queued=0, running=1, size=16, **LINK_VARIANTS[number % len(LINK_VARIANTS)])
+            Scenario(
+                job.id,
+                started_at=EPOCH - DAY,
+                queued=0,
+                running=1,
+                file_size=16,
+                **LINK_VARIANTS[number % len(LINK_VARIANTS)],
+            )
             for number, job in enumerate(self.jobs)
         ]
-        self.simulator = Simulator(clock=wall_time, stories=stories, seed=seed)
+        self.simulator = Simulator(clock=wall_time, scenarios=stories, seed=seed)
         self.workspace = fixtures.make_workspace(tmp, "http://sim.test", self.jobs, rate=RATE_PER_MINUTE)
         apps = {"sim.test": self._record_request}
         self.transport = VirtualTransport(apps)

@@ -28,9 +28,9 @@ from tui.engine.engine import Engine
 from tui.engine.thread import Outbox
 from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
-from tui.simulator.http import Reply, Request, gateway
+from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page
 from tui.simulator.rate_limits import LIMITS
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 from tui.storage.watchlist.file import Add, Remove
 
 DAYS, JOBS, FAULT_SHARE = 30, 500, 0.05
@@ -113,18 +113,18 @@ class FaultySimulator(Simulator):
     fault_share = FAULT_SHARE
     chance = Random(0)
 
-    def _answer(self, request: Request) -> Reply:
-        reply = super()._answer(request)
+    def _respond(self, request: SimulatedRequest) -> SimulatedResponse:
+        reply = super()._respond(request)
         if self.chance.random() >= self.fault_share:
             return reply
         self.faults += 1
         return self.chance.choice(
             (
-                gateway(502, "502 Bad Gateway"),
-                gateway(200, "Just a moment..."),
-                Reply(200, b"{}", cut=-1),
-                Reply(200, b"{}", delay=30.0),
-                Reply(429, b"{}", headers={"retry-after": "30"}),
+                gateway_error_page(502, "502 Bad Gateway"),
+                gateway_error_page(200, "Just a moment..."),
+                SimulatedResponse(200, b"{}", cut_after=-1),
+                SimulatedResponse(200, b"{}", delay=30.0),
+                SimulatedResponse(429, b"{}", headers={"retry-after": "30"}),
             )
         )
 
@@ -162,11 +162,11 @@ async def run_days(
         for number in range(count + CHURN * span)
     ]
     stories = [
-        Story(ref.id, queued=life * 0.1, running=None if "stuck" in ref.id else life * 0.9)
+        Scenario(ref.id, queued=life * 0.1, running=None if "stuck" in ref.id else life * 0.9)
         for ref in refs
         for life in [HOUR * 960 ** random.random()]
     ]
-    simulator = FaultySimulator(clock=wall_time, stories=stories, latency=0.3)
+    simulator = FaultySimulator(clock=wall_time, scenarios=stories, latency=0.3)
     consoles = [
         (
             fixtures.make_workspace(folder, dict.fromkeys(ACCOUNTS, "http://sim.test"), accounts=ACCOUNTS, rate=rate),
@@ -202,7 +202,7 @@ async def run_days(
         for task in running:
             assert not task.done(), task.exception()
         gc.collect()
-        asks = sum(simulator.replies.values())
+        asks = sum(simulator.response_counts.values())
         gauge = take_gauge("self", number + 1, folder / "state", asks)
         gauges.append(gauge._replace(tasks=len(asyncio.all_tasks()), objects=len(gc.get_objects())))
     for task in running:
@@ -234,14 +234,16 @@ def open_dashboard(folder: Path, count: int, *, every: int, interval: int = INTE
             assert terminal.wait_for(lambda text: "▸ running" in text, DEADLINE), terminal.text
             began, keys = time.monotonic(), Random(1)
             while True:
-                requests = sum(simulator.asks.values()) + every
-                assert terminal.wait_for(lambda _text, asked=requests: sum(simulator.asks.values()) >= asked, 600)
+                requests = sum(simulator.poll_counts.values()) + every
+                assert terminal.wait_for(
+                    lambda _text, asked=requests: sum(simulator.poll_counts.values()) >= asked, 600
+                )
                 terminal.type(keys.choice(("j", "k", "G", "g", "\t", "]", "[", "2", "1", "s", "t")))
                 assert terminal.exit_status() is None, terminal.text
                 terminal.raw.clear()
                 passed = (time.monotonic() - began) / 60
                 try:
-                    yield take_gauge(terminal.pid, passed, folder / "state", sum(simulator.asks.values()))
+                    yield take_gauge(terminal.pid, passed, folder / "state", sum(simulator.poll_counts.values()))
                 except GeneratorExit:
                     break
             terminal.type("\x11")

@@ -18,7 +18,7 @@ from tui.domain.models import Phase
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
-from tui.simulator.server import listening, server
+from tui.simulator.server import build_server, open_listener
 
 ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
 JOBS = 10_000
@@ -83,9 +83,9 @@ def run_simulator() -> Iterator[str]:
 
 def serve() -> None:
     """Serves on a free port, which it prints, until it is terminated."""
-    with listening("127.0.0.1", 0) as listener:
+    with open_listener("127.0.0.1", 0) as listener:
         print(listener.getsockname()[1], flush=True)
-        server(Simulator(limits=dict.fromkeys(LIMITS, 10**9))).run(sockets=[listener])
+        build_server(Simulator(limits=dict.fromkeys(LIMITS, 10**9))).run(sockets=[listener])
 
 
 async def record_lag(lags: list[float], own_lags: list[float]) -> None:

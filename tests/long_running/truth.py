@@ -15,19 +15,19 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support import fixtures
-from tests.support.provider_services import Fact, Services, Trouble
+from tests.support.provider_services import JobFact, Outage, RecordingServices
 from tests.support.truth_checker import PAINT_DELAY, ConsoleChecker, Findings
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, VirtualTransport, run_virtual
 from tests.support.virtual_time import wall_time as turning
 from tui.domain.models import Job, Ref
 from tui.engine.api import Pause, Refresh, Resume
 from tui.engine.engine import Engine
-from tui.simulator.scenario import WORDS, Story
+from tui.simulator.scenario import BEHAVIOURS, Scenario
 from tui.storage.watchlist.file import Add, Set
 
 JOBS, SPAN = 500, WEEK
 ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
-ENDS = (*["fine"] * 4, *sorted(WORDS), "short")
+ENDS = (*["fine"] * 4, *sorted(BEHAVIOURS), "short")
 TROUBLE_KINDS = ("down", "down", "cut", "late", "limited")
 NIGHT_SHARE = 1 / 24
 """Share of the suspends that last ten hours: sixteen a day let the consoles sleep a third of it."""
@@ -85,7 +85,7 @@ class TruthConsole:
     async def kill(self, *, hold: bool = False) -> Callable[[], None]:
         """As `kill -9` ends it: nothing that it had in memory is written. `hold`: it hangs, and keeps the lease."""
         self.checker.stop()
-        self.world.services.lost(self.checker.name, self.world.wall() - 5)
+        self.world.services.mark_lost(self.checker.name, self.world.wall() - 5)
         entries, leading = self.engine._job_store.journal_writer, self.engine._leader_election
         if entries._flush_timer is not None:
             entries._flush_timer.cancel()
@@ -120,15 +120,15 @@ class TruthWorld:
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self.jobs = [self._make_job(number) for number in range(jobs)]
         self.facts = {job.ref: fact for job, fact, _ in self.jobs}
-        self.services = Services(
+        self.services = RecordingServices(
             self.facts,
             list(self._troubles()),
             clock=self.wall,
-            stories=[story for *_, story in self.jobs],
+            scenarios=[story for *_, story in self.jobs],
             seed=seed,
             latency=0.3,
         )
-        self.services.asked = self._on_request
+        self.services.on_poll = self._on_request
         self.consoles: dict[str, TruthConsole] = {}
         self.links: set[str] = set()
         self.hung_at: float | None = None
@@ -137,7 +137,7 @@ class TruthWorld:
         """The instant; a suspend moves it, and no timer."""
         return turning() + self.suspended_seconds
 
-    def _make_job(self, number: int) -> tuple[Job, Fact, Story]:
+    def _make_job(self, number: int) -> tuple[Job, JobFact, Scenario]:
         random = self.random
         account = ACCOUNTS[number % len(ACCOUNTS)]
         end = random.choice(ENDS)
@@ -147,17 +147,17 @@ class TruthWorld:
         life = MINUTE * 360 ** random.random()
         runs, ends = began + 0.2 * life, began + life
         signed = end == "short" or random.random() < 0.3
-        story = Story(
+        story = Scenario(
             ref.id,
             queued=0.2 * life,
             running=None if end == "stuck" else 0.8 * life,
-            began=began,
-            signed=signed,
-            link_life=None if end != "short" else random.choice((MINUTE, HOUR, 26 * HOUR)),
+            started_at=began,
+            has_signed_links=signed,
+            link_lifetime=None if end != "short" else random.choice((MINUTE, HOUR, 26 * HOUR)),
         )
         kind = "dub" if account == "camb" and random.random() < 0.5 else ""
         job = Job(account=account, id=ref.id, kind=kind, keep_link=random.random() < 0.3)
-        fact = Fact(ref, end, runs, float("inf") if end == "stuck" else ends)
+        fact = JobFact(ref, end, runs, float("inf") if end == "stuck" else ends)
         self.schedule_at(arrives, lambda: self._add_job(job))
         for instant in (fact.runs, fact.ends):
             if instant < EPOCH + self.span:
@@ -172,11 +172,11 @@ class TruthWorld:
             every = random.random() < 0.2  # the network is gone
             span = MINUTE * 120 ** random.random()
             for account in ACCOUNTS if every else (random.choice(ACCOUNTS),):
-                yield Trouble(account, begins, begins + span, "cut" if every else random.choice(TROUBLE_KINDS))
+                yield Outage(account, begins, begins + span, "cut" if every else random.choice(TROUBLE_KINDS))
             self.events["troubles"] += 1
         for account in ACCOUNTS[2:4]:
             begins = EPOCH + random.uniform(0.2, 0.8) * self.span
-            yield Trouble(account, begins, begins + HOUR, "refused")
+            yield Outage(account, begins, begins + HOUR, "refused")
             self.schedule_at(begins + 1.5 * HOUR, lambda account=account: self._retry_account(account))
             self.events["troubles"] += 1
 
@@ -195,7 +195,7 @@ class TruthWorld:
         for console in self.consoles.values():
             console.checker.check_row(ref)
             for link in console.engine.states[ref].links if ref in console.engine.states else ():
-                expires_at = self.services.dies(link.url)
+                expires_at = self.services.link_expires_at(link.url)
                 if link.url not in self.links and expires_at is not None:
                     self.links.add(link.url)
                     for later in (0.0, PAINT_DELAY + 0.1, 10.0):
@@ -328,7 +328,7 @@ class TruthWorld:
                 await done
         for console in self.consoles.values():
             await console.end()
-        requests = sum(self.services.replies.values())
+        requests = sum(self.services.response_counts.values())
         return TruthProof(len(self.jobs), self.span / DAY, self.record, self.events, requests)
 
 

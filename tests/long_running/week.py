@@ -22,6 +22,8 @@ def main() -> None:
     print("asks by how the job ends:", ", ".join(f"{end} {count}" for end, count in by_end.most_common()))
     print(
         "replies:",
-        ", ".join(f"{who} {status}: {count}" for (who, status), count in sorted(week.simulator.replies.items())),
+        ", ".join(
+            f"{who} {status}: {count}" for (who, status), count in sorted(week.simulator.response_counts.items())
+        ),
     )
     assert not differing, f"the board differs from the services: {differing[:5]}"

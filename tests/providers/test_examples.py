@@ -7,15 +7,15 @@ import pytest
 
 from tui.domain.models import Fault, FaultKind, Phase, Report
 from tui.providers import loader, response_parser
-from tui.providers.response import Reply
-from tui.providers.unmapped_fields import unread
+from tui.providers.response import HttpResponse
+from tui.providers.unmapped_fields import find_unmapped
 
 EXAMPLES = Path(loader.__file__).parent / "examples"
 
 
 def read(name: str, body: object, status: int = 200, headers: dict[str, str] | None = None) -> Report | Fault:
-    reply = Reply(status, headers or {}, msgspec.json.encode(body), 1.8e9)
-    return response_parser.read(loader.load(EXAMPLES / f"{name}.toml"), "", reply)
+    reply = HttpResponse(status, headers or {}, msgspec.json.encode(body), 1.8e9)
+    return response_parser.parse_status(loader.load(EXAMPLES / f"{name}.toml"), "", reply)
 
 
 DUB = {
@@ -100,9 +100,9 @@ def test_the_url_that_is_asked_is_the_documented_one() -> None:
 
 def test_what_a_file_does_not_read_of_a_reply_is_named() -> None:
     provider = loader.load(EXAMPLES / "elevenlabs.toml")
-    assert unread(provider, provider.endpoint(), DUB) == [
+    assert find_unmapped(provider, provider.endpoint(), DUB) == [
         *("/dubbing_id", "/target_languages/1", "/editable", "/created_at"),
         *("/media_metadata/content_type", "/media_metadata/duration"),
     ]
-    assert len(unread(provider, provider.endpoint(), list(range(1000)))) == 30
-    assert unread(provider, provider.endpoint(), {"a/b": {"~": 1}}) == ["/a~1b/~0"]
+    assert len(find_unmapped(provider, provider.endpoint(), list(range(1000)))) == 30
+    assert find_unmapped(provider, provider.endpoint(), {"a/b": {"~": 1}}) == ["/a~1b/~0"]

@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 
 from tui.domain.models import Fault, Phase, Report
 from tui.presentation.formatting import clean
-from tui.providers.loader import library
-from tui.providers.response_parser import Health, Reply, health, read, read_bulk, read_result
+from tui.providers.loader import provider_registry
+from tui.providers.response_parser import (
+    AccountHeaders,
+    HttpResponse,
+    parse_account_headers,
+    parse_bulk,
+    parse_result,
+    parse_status,
+)
 
-KNOWN = library()
+KNOWN = provider_registry()
 ENDPOINTS = [(provider, kind) for provider in KNOWN.values() for kind in provider.endpoints]
 HEADERS = ["date", "retry-after", "x-ratelimit-reset", "x-ratelimit-limit", "sunset", "deprecation", "location"]
 DATES = ["Thu, 15 Oct 2026 00:00:00 GMT", "Thu, 31 Feb 0000 99:99:99 GMT", "Thu Oct 15 00:00:00 0001", "9999-12-31"]
@@ -49,8 +56,8 @@ bodies = st.one_of(
     ),
     st.integers(1, 2000).flatmap(lambda depth: st.sampled_from([b"[" * depth, b'{"data":' * depth])),
 )
-replies = st.builds(Reply, statuses, headers, bodies, instants) | st.builds(
-    Reply, st.just(200), headers, bodies, instants
+replies = st.builds(HttpResponse, statuses, headers, bodies, instants) | st.builds(
+    HttpResponse, st.just(200), headers, bodies, instants
 )
 
 
@@ -59,13 +66,13 @@ def is_clean(text: str | None) -> bool:
 
 
 @given(replies)
-def test_reading_never_raises_and_says_only_what_is_clean(reply: Reply):
+def test_reading_never_raises_and_says_only_what_is_clean(reply: HttpResponse):
     for provider, kind in ENDPOINTS:
-        found = read(provider, kind, reply)
+        found = parse_status(provider, kind, reply)
         if isinstance(found, Fault):
             assert is_clean(found.message)
             assert is_clean(found.request_id)
-            assert found.retry_at is None or reply.at <= found.retry_at < math.inf
+            assert found.retry_at is None or reply.received_at <= found.retry_at < math.inf
             continue
         assert 200 <= reply.status < 300
         assert found.raw_status
@@ -77,17 +84,17 @@ def test_reading_never_raises_and_says_only_what_is_clean(reply: Reply):
 
 
 @given(replies)
-def test_reading_a_result_or_many_jobs_never_raises(reply: Reply):
+def test_reading_a_result_or_many_jobs_never_raises(reply: HttpResponse):
     for provider, kind in ENDPOINTS:
-        result = read_result(provider, kind, reply)
+        result = parse_result(provider, kind, reply)
         assert isinstance(result, Fault) or is_clean(result.text)
     for provider in KNOWN.values():
-        many = read_bulk(provider, reply)
+        many = parse_bulk(provider, reply)
         assert isinstance(many, Fault) or all(isinstance(one, Report) for one in many.values())
 
 
 @given(headers, instants)
 def test_health_never_raises(headers: dict[str, str], at: float):
-    found = health(Reply(200, headers, b"", at))
-    assert isinstance(found, Health)
+    found = parse_account_headers(HttpResponse(200, headers, b"", at))
+    assert isinstance(found, AccountHeaders)
     assert found.reset_at is None or at <= found.reset_at < math.inf

@@ -10,7 +10,7 @@ import pytest
 
 import tui.providers
 from tui.domain.models import LinkKind, Phase
-from tui.providers.loader import BUILT_IN, ProviderError, UnknownKind, builtin, library, load, parse
+from tui.providers.loader import BUILT_IN, ProviderError, UnknownKind, builtin_files, load, parse, provider_registry
 
 NAMES = ["camb", "flixu", "heygen", "heygen-v3", "konpro"]
 
@@ -23,33 +23,33 @@ cadence = "document"
 ids = ['^a-']
 [status]
 path = "/jobs/{id}"
-word = ["/state"]
-run = ["/run"]
-[words]
+value = ["/state"]
+result_id = ["/run"]
+[statuses]
 Busy = "running"
 [[links]]
 kind = "document"
-at = ["/file"]
-life = "90m"
+url = ["/file"]
+lifetime = "90m"
 [result]
-path = "/results/{run}?as=json"
+path = "/results/{result_id}?as=json"
 text = ["/text"]
 [kinds.long]
 cadence = "video"
 status.path = "/long/{id}"
-words = { busy = "queued" }
+statuses = { busy = "queued" }
 [limits]
 default = "small"
 small = { per_minute = 5 }
 large = { per_minute = 50, per_day = 5000 }
 [bulk]
 path = "/jobs"
-ids = "id"
-most = 2
+id_parameter = "id"
+max_ids = 2
 items = "/jobs"
 id = "/id"
-word = ["/state"]
-words = { gone = "missing" }
+value = ["/state"]
+statuses = { gone = "missing" }
 """
 
 
@@ -67,35 +67,35 @@ def changed(old: str, new: str) -> str:
 
 
 def test_five_files_come_along():
-    assert sorted(builtin()) == NAMES
-    assert list(library()) == NAMES
-    assert all(provider.source == BUILT_IN for provider in library().values())
+    assert sorted(builtin_files()) == NAMES
+    assert list(provider_registry()) == NAMES
+    assert all(provider.source == BUILT_IN for provider in provider_registry().values())
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_built_in_file_is_loaded_like_an_operators_own(name: str):
-    own = load(builtin()[name])
+    own = load(builtin_files()[name])
     assert own.name == name
-    assert own.source == str(builtin()[name])
-    assert msgspec.structs.replace(own, source=BUILT_IN) == library()[name]
+    assert own.source == str(builtin_files()[name])
+    assert msgspec.structs.replace(own, source=BUILT_IN) == provider_registry()[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_heading_of_a_file_says_what_the_whole_file_says(name: str, tmp_path: Path):
-    whole = load(builtin()[name])
+    whole = load(builtin_files()[name])
     expected = (name, whole.key.env, whole.successor)
-    services = library()
-    assert services.heading(name) == expected
+    services = provider_registry()
+    assert services.summary(name) == expected
     assert not services._loaded
     assert services[name].key.env
-    assert services.heading(name) == expected
-    (tmp_path / f"{name}.toml").write_text(builtin()[name].read_text("utf-8") + "\n[nonsense]\n", "utf-8")
+    assert services.summary(name) == expected
+    (tmp_path / f"{name}.toml").write_text(builtin_files()[name].read_text("utf-8") + "\n[nonsense]\n", "utf-8")
     with pytest.raises(ProviderError, match="nonsense"):
-        library(tmp_path).heading(name)
+        provider_registry(tmp_path).summary(name)
 
 
 def test_what_the_services_are_like_is_as_documented():
-    known = library()
+    known = provider_registry()
     assert known["heygen"].base_url == known["heygen-v3"].base_url == "https://api.heygen.com"
     assert known["heygen"].sunset == 1793404800.0  # 2026-10-31T00:00:00Z
     assert known["heygen"].successor == "heygen-v3"
@@ -112,7 +112,7 @@ def test_what_the_services_are_like_is_as_documented():
         "heygen-v3": 60,
         "konpro": 10,
     }
-    week = [rule.life for rule in known["heygen"].endpoint().links if rule.kind is LinkKind.VIDEO]
+    week = [rule.lifetime for rule in known["heygen"].endpoint().links if rule.kind is LinkKind.VIDEO]
     assert week == [7 * 86400]
 
 
@@ -134,7 +134,7 @@ def test_what_the_services_are_like_is_as_documented():
     ],
 )
 def test_a_status_url_keeps_the_bases_path_and_encodes_the_id_whole(name: str, kind: str, path: str):
-    provider = library()[name]
+    provider = provider_registry()[name]
     assert provider.endpoint(kind).status.path.url(provider.base_url, id="x/y") == path
 
 
@@ -152,27 +152,27 @@ def test_a_status_url_keeps_the_bases_path_and_encodes_the_id_whole(name: str, k
     ],
 )
 def test_every_camb_kind_has_a_result_of_its_own(kind: str, path: str):
-    ask = library()["camb"].endpoint(kind).result
+    ask = provider_registry()["camb"].endpoint(kind).result
     assert ask is not None
-    assert ask.path.url("http://127.0.0.1:8080/", run="9") == "http://127.0.0.1:8080" + path
+    assert ask.path.url("http://127.0.0.1:8080/", result_id="9") == "http://127.0.0.1:8080" + path
 
 
 @pytest.mark.parametrize("job_id", ["", ".", ".."])
 def test_an_id_that_would_leave_its_path_is_refused(job_id: str):
     with pytest.raises(ValueError, match="cannot be an id"):
-        library()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
+        provider_registry()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
 
 
-@pytest.mark.parametrize("job_id", ["a b", "é", "{run}", "?x=1", "#", "%2e", "a/../b", "\n"])
+@pytest.mark.parametrize("job_id", ["a b", "é", "{result_id}", "?x=1", "#", "%2e", "a/../b", "\n"])
 def test_an_id_stays_one_segment_of_the_path(job_id: str):
-    url = library()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
+    url = provider_registry()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
     assert re.fullmatch(r"https://api\.flixu\.ai/v1/translate/[A-Za-z0-9._~%-]+", url)
 
 
 def test_a_bulk_url_names_all_its_ids():
-    bulk = library()["heygen-v3"].bulk
+    bulk = provider_registry()["heygen-v3"].bulk
     assert bulk is not None
-    assert bulk.most == 100
+    assert bulk.max_ids == 100
     assert bulk.url("https://api.heygen.com", ["a", "b,c"]) == (
         "https://api.heygen.com/v3/video-translations/statuses?video_translation_ids=a,b%2Cc"
     )
@@ -191,7 +191,7 @@ def test_a_bulk_url_names_all_its_ids():
     ],
 )
 def test_ids_hint_at_their_service(job_id: str, names: set[str]):
-    assert {name for name, provider in library().items() if provider.hints_at(job_id)} == names
+    assert {name for name, provider in provider_registry().items() if provider.hints_at(job_id)} == names
 
 
 def test_a_kind_is_the_file_under_its_own_table():
@@ -199,22 +199,22 @@ def test_a_kind_is_the_file_under_its_own_table():
     plain, long = provider.endpoint(), provider.endpoint("long")
     assert provider.kinds == ("long",)
     assert (plain.cadence, long.cadence) == ("document", "video")
-    assert (plain.words["busy"], long.words["busy"]) == (Phase.RUNNING, Phase.QUEUED)
-    assert long.words["succeeded"] is Phase.DONE
-    assert long.status.word == plain.status.word
+    assert (plain.statuses["busy"], long.statuses["busy"]) == (Phase.RUNNING, Phase.QUEUED)
+    assert long.statuses["succeeded"] is Phase.DONE
+    assert long.status.value == plain.status.value
     assert long.links == plain.links
     assert plain.result is not None
     assert long.result is None  # another path has another result
     assert provider.bulk is not None
-    assert provider.bulk.words["gone"] is Phase.MISSING
-    assert provider.bulk.words["busy"] is Phase.RUNNING
+    assert provider.bulk.statuses["gone"] is Phase.MISSING
+    assert provider.bulk.statuses["busy"] is Phase.RUNNING
 
 
 def test_an_unknown_kind_names_the_known_ones():
     with pytest.raises(UnknownKind, match=r"^camb has no kind 'dubb'; it has dub, tts, "):
-        library()["camb"].endpoint("dubb")
+        provider_registry()["camb"].endpoint("dubb")
     with pytest.raises(KeyError, match="it has none"):
-        library()["flixu"].endpoint("dub")
+        provider_registry()["flixu"].endpoint("dub")
 
 
 def test_a_file_without_limits_is_taken_for_sixty_a_minute():
@@ -246,25 +246,29 @@ def test_a_file_without_limits_is_taken_for_sixty_a_minute():
         ("/jobs/{id}", "/jobs/", "status.path: {id} must stand in '/jobs/'"),
         ("/jobs/{id}", "/jobs/{id}/{lang}", "status.path: {lang} in '/jobs/{id}/{lang}' cannot be filled in"),
         ("/jobs/{id}", "jobs/{id}", "status.path: a path starts with '/'"),
-        ('["/state"]\nrun', '["state"]\nrun', "status.word[0]: a JSON Pointer starts with '/'"),
-        ('["/state"]\nrun', '["/a", "/~2"]\nrun', "status.word[1]: '~' stands in a JSON Pointer only as"),
-        ('["/state"]\nrun', "[3]\nrun", "status.word[0]: expected a JSON Pointer in quotes"),
-        ('["/state"]\nrun', "[]\nrun", "status.word: an empty list"),
-        ('"running"', '"run-ning"', "words.Busy: 'run-ning' is not known; did you mean 'running'?"),
-        ('Busy = "running"', 'Busy = "new"', "words.Busy: new is a job that was never asked"),
+        ('["/state"]\nresult_id', '["state"]\nresult_id', "status.value[0]: a JSON Pointer starts with '/'"),
+        ('["/state"]\nresult_id', '["/a", "/~2"]\nresult_id', "status.value[1]: '~' stands in a JSON Pointer only as"),
+        ('["/state"]\nresult_id', "[3]\nresult_id", "status.value[0]: expected a JSON Pointer in quotes"),
+        ('["/state"]\nresult_id', "[]\nresult_id", "status.value: an empty list"),
+        ('"running"', '"run-ning"', "statuses.Busy: 'run-ning' is not known; did you mean 'running'?"),
+        ('Busy = "running"', 'Busy = "new"', "statuses.Busy: new is a job that was never asked"),
         (
             'Busy = "running"',
             'Busy = "running"\nbusy = "done"',
-            "words.busy: done here, but running in another spelling",
+            "statuses.busy: done here, but running in another spelling",
         ),
         ('kind = "document"', 'kind = "movie"', "links[0].kind: 'movie' is not known"),
-        ('"90m"', '"90 minutes"', "links[0].life: expected a duration such as '90s'"),
-        ('"90m"', "90", "links[0].life: expected a duration such as '90s'"),
-        ("/results/{run}", "/results/{id}", "result.path: {run} must stand in"),
-        ('run = ["/run"]\n', "", "result: status.run must say where the {run} of '/results/{run}?as=json' is"),
+        ('"90m"', '"90 minutes"', "links[0].lifetime: expected a duration such as '90s'"),
+        ('"90m"', "90", "links[0].lifetime: expected a duration such as '90s'"),
+        ("/results/{result_id}", "/results/{id}", "result.path: {result_id} must stand in"),
+        (
+            'result_id = ["/run"]\n',
+            "",
+            "result: status.result_id must say where the {result_id} of '/results/{result_id}?as=json' is",
+        ),
         ("status.path = ", "status.pth = ", "kinds.long.status.pth: unknown key; did you mean 'path'?"),
         ('"/long/{id}"', '"/long"', "kinds.long.status.path: {id} must stand in"),
-        ('words = { busy = "queued" }', 'words = { busy = "x" }', "kinds.long.words.busy: 'x' is not known"),
+        ('statuses = { busy = "queued" }', 'statuses = { busy = "x" }', "kinds.long.statuses.busy: 'x' is not known"),
         (
             'default = "small"',
             'default = "smaller"',
@@ -274,18 +278,22 @@ def test_a_file_without_limits_is_taken_for_sixty_a_minute():
         ("per_minute = 5 ", "per_minute = 0 ", "limits.small.per_minute: Expected `float` > 0"),
         ("{ per_minute = 5 }", "{}", "limits.small: says neither per_minute nor per_day"),
         ("per_minute = 5 ", "per_hour = 5 ", "limits.small.per_hour: unknown key"),
-        ("most = 2", "most = 0", "bulk.most: Expected `int` >= 1"),
+        ("max_ids = 2", "max_ids = 0", "bulk.max_ids: Expected `int` >= 1"),
         ('path = "/jobs"\n', 'path = "/jobs/{id}"\n', "bulk.path: {id} in '/jobs/{id}' cannot be filled in"),
         ('name = "acme"', 'name = "acme"\nsunset = 2026-10-31', "sunset: expected a date-time with an offset"),
         ('name = "acme"', 'name = "acme"\nsunset = 2026-10-31T00:00:00', "sunset: expected a date-time with an offset"),
         ('name = "acme"', 'name = "acme"\nsuccessor = 3', "successor: expected text in quotes"),
-        ("[words]", '[[instead]]\nwhere = "x"\nis = "y"\nphase = "done"\n[words]', "instead[0].where: a JSON Pointer"),
         (
-            "[words]",
-            '[[instead]]\nwhere = "/x"\nis = "y"\nphase = "new"\n[words]',
-            "instead: new is a job that was never",
+            "[statuses]",
+            '[[override]]\npointer = "x"\nequals = "y"\nphase = "done"\n[statuses]',
+            "override[0].pointer: a JSON Pointer",
         ),
-        ("[words]", '[error]\nmessage = "/x"\n[words]', "error.message: Expected `array`, got `str`"),
+        (
+            "[statuses]",
+            '[[override]]\npointer = "/x"\nequals = "y"\nphase = "new"\n[statuses]',
+            "override: new is a job that was never",
+        ),
+        ("[statuses]", '[error]\nmessage = "/x"\n[statuses]', "error.message: Expected `array`, got `str`"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_reason(old: str, new: str, problem: str):
@@ -293,21 +301,25 @@ def test_a_wrong_key_is_named_with_its_reason(old: str, new: str, problem: str):
 
 
 def test_all_problems_come_at_once():
-    text = changed("base_url", "bse_url").replace("{id}", "{ident}").replace('"running"', '"x"').replace("most = 2", "")
+    text = (
+        changed("base_url", "bse_url").replace("{id}", "{ident}").replace('"running"', '"x"').replace("max_ids = 2", "")
+    )
     found = " | ".join(problems(text.replace('default = "small"', 'default = "tiny"')))
     for key in (
         "bse_url",
         "base_url",
         "status.path",
-        "words.Busy",
-        "bulk.most",
+        "statuses.Busy",
+        "bulk.max_ids",
         "kinds.long.status.path",
         "limits.default",
     ):
         assert f"{key}: " in found
 
 
-@pytest.mark.parametrize("text", ["", "a = 1", "status = 3\nkinds = 4\nlimits = 5\nbulk = []\nlinks = {}\nwords = []"])
+@pytest.mark.parametrize(
+    "text", ["", "a = 1", "status = 3\nkinds = 4\nlimits = 5\nbulk = []\nlinks = {}\nstatuses = []"]
+)
 def test_a_file_of_anything_is_told_what_is_missing(text: str):
     assert any(problem.startswith("name: missing") for problem in problems(text))
 
@@ -320,7 +332,7 @@ def test_what_is_no_toml_is_told_so(text: str):
 def test_an_operators_file_wins_visibly(tmp_path: Path):
     (tmp_path / "flixu.toml").write_text(GOOD.replace('"acme"', '"flixu"'), "utf-8-sig")
     (tmp_path / "acme.toml").write_text(GOOD)
-    known = library(tmp_path)
+    known = provider_registry(tmp_path)
     assert list(known) == ["acme", *NAMES]
     assert len(known) == 6
     assert known["flixu"].title == "Acme"
@@ -332,7 +344,7 @@ def test_a_wrong_file_harms_no_other(tmp_path: Path):
     (tmp_path / "bad.toml").write_bytes(b"name = \xff")
     (tmp_path / "other.toml").write_text(GOOD)
     (tmp_path / "folder.toml").mkdir()
-    known = library(tmp_path)
+    known = provider_registry(tmp_path)
     assert "bad" in known
     assert known["camb"].title == "CAMB.AI"
     with pytest.raises(ProviderError, match="no UTF-8: invalid start byte at byte 7"):
@@ -346,7 +358,7 @@ def test_a_wrong_file_harms_no_other(tmp_path: Path):
 
 
 def test_a_folder_that_is_not_there_adds_nothing(tmp_path: Path):
-    assert list(library(tmp_path / "providers")) == NAMES
+    assert list(provider_registry(tmp_path / "providers")) == NAMES
 
 
 def test_the_code_knows_no_provider_by_name():
@@ -356,6 +368,6 @@ def test_the_code_knows_no_provider_by_name():
 
 
 def test_loading_a_provider_imports_nothing_of_the_network():
-    code = "import sys; from tui.providers.loader import library; library()['camb']; print(*sys.modules)"
+    code = "import sys; from tui.providers import loader; loader.provider_registry()['camb']; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"httpx", "asyncio", "textual", "importlib.resources", "difflib", "email"} & set(modules)

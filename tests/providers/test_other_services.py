@@ -6,7 +6,7 @@ import pytest
 
 from tui.domain.models import Fault, FaultKind, Phase, Report
 from tui.providers.loader import parse
-from tui.providers.response_parser import Reply, read
+from tui.providers.response_parser import HttpResponse, parse_status
 
 ELEVENLABS = parse(
     """
@@ -18,13 +18,13 @@ ELEVENLABS = parse(
     cadence = "video"
     [status]
     path = "/v1/dubbing/{id}"
-    word = ["/status"]
+    value = ["/status"]
     title = ["/name"]
     language = ["/target_languages/0"]
     message = ["/error"]
     [error]
     message = ["/detail/message", "/detail"]
-    [words]
+    [statuses]
     preparing = "running"
     dubbing = "running"
     dubbed = "done"
@@ -44,12 +44,12 @@ AZURE = parse(
     ids = ['^[0-9a-f]{8}-[0-9a-f]{4}-']
     [status]
     path = "/translator/document/batches/{id}?api-version=2024-05-01"
-    word = ["/status"]
+    value = ["/status"]
     message = ["/error/innerError/message", "/error/message"]
     [error]
     message = ["/error/message"]
     request_id = ["header:apim-request-id"]
-    [words]
+    [statuses]
     NotStarted = "queued"
     Running = "running"
     Cancelling = "running"
@@ -63,8 +63,8 @@ AZURE = parse(
 )
 
 
-def reply(body: object, status: int = 200, **headers: str) -> Reply:
-    return Reply(
+def reply(body: object, status: int = 200, **headers: str) -> HttpResponse:
+    return HttpResponse(
         status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode(), 0.0
     )
 
@@ -83,7 +83,7 @@ def reply(body: object, status: int = 200, **headers: str) -> Reply:
 )
 def test_elevenlabs_is_read_without_a_line_of_code(word: str, phase: Phase):
     body = {"dubbing_id": "8Vfs", "name": "Launch", "status": word, "target_languages": ["es"], "error": None}
-    found = read(ELEVENLABS, "", reply(body))
+    found = parse_status(ELEVENLABS, "", reply(body))
     assert isinstance(found, Report)
     assert (found.phase, found.title, found.language, found.is_complete) == (phase, "Launch", "es", True)
     assert ELEVENLABS.endpoint().status.path.url(ELEVENLABS.base_url, id="8Vfs") == (
@@ -92,7 +92,9 @@ def test_elevenlabs_is_read_without_a_line_of_code(word: str, phase: Phase):
 
 
 def test_elevenlabs_errors_are_read_too():
-    found = read(ELEVENLABS, "", reply({"detail": {"status": "invalid_api_key", "message": "Invalid API key"}}, 401))
+    found = parse_status(
+        ELEVENLABS, "", reply({"detail": {"status": "invalid_api_key", "message": "Invalid API key"}}, 401)
+    )
     assert isinstance(found, Fault)
     assert (found.kind, "Invalid API key" in found.message) == (FaultKind.REFUSED, True)
 
@@ -112,7 +114,7 @@ def test_elevenlabs_errors_are_read_too():
 def test_azure_says_with_a_good_reply_when_to_ask_again(word: str, phase: Phase):
     job_id = "727bf148-f327-47a0-9481-abae6362f11e"
     body = {"id": job_id, "createdDateTimeUtc": "2020-03-26T00:00:00Z", "status": word, "summary": {"total": 10}}
-    found = read(AZURE, "", reply(body, retry_after="10"))
+    found = parse_status(AZURE, "", reply(body, retry_after="10"))
     assert isinstance(found, Report)
     assert (found.phase, found.raw_status, found.retry_after) == (phase, word, 10.0)
     assert AZURE.hints_at(job_id)
@@ -123,6 +125,6 @@ def test_azure_says_with_a_good_reply_when_to_ask_again(word: str, phase: Phase)
 
 def test_azure_names_the_request_in_a_header():
     body = {"error": {"code": "TooManyRequests", "message": "Slow down", "innerError": {"code": "x"}}}
-    found = read(AZURE, "", reply(body, 429, retry_after="17", apim_request_id="9b8f"))
+    found = parse_status(AZURE, "", reply(body, 429, retry_after="17", apim_request_id="9b8f"))
     assert isinstance(found, Fault)
     assert (found.kind, found.retry_at, found.request_id) == (FaultKind.LIMITED, 17.0, "9b8f")

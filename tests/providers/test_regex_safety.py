@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tui.domain.ids import MAX_MATCHED_LENGTH
 from tui.providers.fields import Regex
-from tui.providers.loader import library
-from tui.providers.regex_safety import MOST, ways
+from tui.providers.loader import provider_registry
+from tui.providers.regex_safety import MAX_BACKTRACKS, max_backtracks
 
 ENDLESS = [
     r"^(a+)+$",
@@ -68,7 +68,14 @@ def test_an_ordinary_shape_is_taken(expression):
 
 
 def test_the_shapes_of_the_known_services_are_far_from_the_bound():
-    assert max(ways(shape, MAX_MATCHED_LENGTH) for each in library().values() for shape in each.ids) < MOST / 1000
+    assert (
+        max(
+            max_backtracks(shape, MAX_MATCHED_LENGTH)
+            for each in provider_registry().values()
+            for shape in each.id_patterns
+        )
+        < MAX_BACKTRACKS / 1000
+    )
 
 
 @given(
@@ -87,7 +94,7 @@ def test_whatever_is_taken_has_few_ways_and_ends(expression, text):
         shape = re.compile(Regex.parse(f"^{expression}$"))
     except ValueError:
         return
-    assert ways(shape.pattern, MAX_MATCHED_LENGTH) <= MOST
+    assert max_backtracks(shape.pattern, MAX_MATCHED_LENGTH) <= MAX_BACKTRACKS
     shape.search(f"{text}!")  # what does not end fails by the test's time-out
 
 

@@ -11,12 +11,21 @@ import msgspec
 import pytest
 
 from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
-from tui.providers.loader import Provider, UnknownKind, library
-from tui.providers.response_parser import Health, Reply, health, read, read_bulk, read_result, reset_after, retry_after
+from tui.providers.loader import Provider, UnknownKind, provider_registry
+from tui.providers.response_parser import (
+    AccountHeaders,
+    HttpResponse,
+    parse_account_headers,
+    parse_bulk,
+    parse_result,
+    parse_status,
+    reset_after,
+    retry_after,
+)
 
 AT = 1_792_000_000.0
 WEEK = 7 * 86400.0
-KNOWN = library()
+KNOWN = provider_registry()
 
 HEYGEN_ID = "7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK"
 HEYGEN_URL = (
@@ -25,19 +34,19 @@ HEYGEN_URL = (
 )
 
 
-def reply(body: object, status: int = 200, **headers: str) -> Reply:
+def reply(body: object, status: int = 200, **headers: str) -> HttpResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw, AT)
+    return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw, AT)
 
 
 def report(name: str, body: object, kind: str = "", **headers: str) -> Report:
-    found = read(KNOWN[name], kind, reply(body, **headers))
+    found = parse_status(KNOWN[name], kind, reply(body, **headers))
     assert isinstance(found, Report), found
     return found
 
 
 def fault(name: str, body: object, status: int = 200, **headers: str) -> Fault:
-    found = read(KNOWN[name], "", reply(body, status, **headers))
+    found = parse_status(KNOWN[name], "", reply(body, status, **headers))
     assert isinstance(found, Fault), found
     assert found.http_status == status
     return found
@@ -199,11 +208,11 @@ def test_every_camb_kind_has_the_same_status_shape(kind: str):
 
 def test_numbers_are_words_where_a_file_says_so():
     base = KNOWN["heygen"].endpoint()
-    words = {**base.words, "1": Phase.RUNNING, "404": Phase.DONE}
-    endpoint = msgspec.structs.replace(base, words=words, links=())
+    words = {**base.statuses, "1": Phase.RUNNING, "404": Phase.DONE}
+    endpoint = msgspec.structs.replace(base, statuses=words, links=())
     provider: Provider = msgspec.structs.replace(KNOWN["heygen"], endpoints={"": endpoint})
     for word, phase in [(1, Phase.RUNNING), ("1", Phase.RUNNING), (1.0, Phase.RUNNING), (404, Phase.DONE), (2, None)]:
-        found = read(provider, "", reply(heygen(word)))
+        found = parse_status(provider, "", reply(heygen(word)))
         assert isinstance(found, Report)
         assert found.phase is phase
 
@@ -437,16 +446,16 @@ def test_health_is_what_any_reply_says_of_the_account():
         "x_ratelimit_remaining": "0",
         "x_ratelimit_reset": "12",
     }
-    assert health(reply(HTML, 502, **headers)) == Health(
+    assert parse_account_headers(reply(HTML, 502, **headers)) == AccountHeaders(
         date=DATE_AT, deprecated=True, sunset=1_793_404_800.0, limit=60, remaining=0, reset_at=AT + 12
     )
-    assert health(reply(b"")) == Health()
-    assert health(reply(b"", deprecation="@1688169599")).deprecated  # RFC 9745
-    assert not health(reply(b"", deprecation="false")).deprecated
-    assert health(reply(b"", sunset="2026-10-31")).sunset == 1_793_404_800.0
-    assert health(reply(b"", sunset="2026-13-31")).sunset is None
-    assert health(reply(b"", x_ratelimit_limit="100, 100;w=60")).limit == 100
-    assert health(reply(b"", x_ratelimit_limit="1000000000")).limit is None, "never a part of a number"
+    assert parse_account_headers(reply(b"")) == AccountHeaders()
+    assert parse_account_headers(reply(b"", deprecation="@1688169599")).deprecated  # RFC 9745
+    assert not parse_account_headers(reply(b"", deprecation="false")).deprecated
+    assert parse_account_headers(reply(b"", sunset="2026-10-31")).sunset == 1_793_404_800.0
+    assert parse_account_headers(reply(b"", sunset="2026-13-31")).sunset is None
+    assert parse_account_headers(reply(b"", x_ratelimit_limit="100, 100;w=60")).limit == 100
+    assert parse_account_headers(reply(b"", x_ratelimit_limit="1000000000")).limit is None, "never a part of a number"
 
 
 def test_a_bulk_reply_is_reports_by_id():
@@ -463,7 +472,7 @@ def test_a_bulk_reply_is_reports_by_id():
         "no object",
         None,
     ]
-    found = read_bulk(
+    found = parse_bulk(
         KNOWN["heygen-v3"], reply({"data": items, "has_more": False, "next_token": None}, retry_after="3")
     )
     assert isinstance(found, dict)
@@ -491,14 +500,14 @@ def test_a_bulk_reply_is_reports_by_id():
     ],
 )
 def test_a_bulk_reply_without_a_list_is_a_fault(status: int, body: object, kind: FaultKind):
-    found = read_bulk(KNOWN["heygen-v3"], reply(body, status))
+    found = parse_bulk(KNOWN["heygen-v3"], reply(body, status))
     assert isinstance(found, Fault)
     assert found.kind is kind
 
 
 def test_a_bulk_reply_of_nothing_is_nothing():
-    assert read_bulk(KNOWN["heygen-v3"], reply({"data": []})) == {}
-    assert read_bulk(KNOWN["flixu"], reply(b"")) == {}  # it has no bulk ask
+    assert parse_bulk(KNOWN["heygen-v3"], reply({"data": []})) == {}
+    assert parse_bulk(KNOWN["flixu"], reply(b"")) == {}  # it has no bulk ask
 
 
 A, B = "https://files.example/a.mp3", "https://files.example/b.mp3"
@@ -523,7 +532,7 @@ RESULTS: list[tuple[str, object, str | None, list[tuple[LinkKind, str]]]] = [
 
 @pytest.mark.parametrize(("kind", "body", "text", "links"), RESULTS)
 def test_a_result(kind: str, body: object, text: str | None, links: list[tuple[LinkKind, str]]):
-    found = read_result(KNOWN["camb"], kind, reply(body))
+    found = parse_result(KNOWN["camb"], kind, reply(body))
     assert isinstance(found, Result), found
     assert found.text == text
     assert [(link.kind, link.url) for link in found.links] == links
@@ -539,25 +548,25 @@ def test_a_result(kind: str, body: object, text: str | None, links: list[tuple[L
     ],
 )
 def test_a_result_without_anything_is_a_fault(status: int, body: object, kind: FaultKind):
-    found = read_result(KNOWN["camb"], "", reply(body, status))
+    found = parse_result(KNOWN["camb"], "", reply(body, status))
     assert isinstance(found, Fault)
     assert found.kind is kind
 
 
 def test_a_provider_without_a_result_brings_an_empty_one():
-    assert read_result(KNOWN["konpro"], "", reply(b"")) == Result()
+    assert parse_result(KNOWN["konpro"], "", reply(b"")) == Result()
 
 
 def test_a_long_translation_is_kept_whole():
     text = "Zeile eins.\nZeile zwei.\n" * 20_000
-    found = read_result(KNOWN["camb"], "", reply({"texts": [text]}))
+    found = parse_result(KNOWN["camb"], "", reply({"texts": [text]}))
     assert isinstance(found, Result)
     assert found.text == text
 
 
 def test_a_kind_that_is_not_known_raises():
     with pytest.raises(UnknownKind):
-        read(KNOWN["flixu"], "dub", reply(b""))
+        parse_status(KNOWN["flixu"], "dub", reply(b""))
 
 
 def test_a_report_can_be_encoded():

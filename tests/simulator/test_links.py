@@ -3,25 +3,25 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.support.simulator_client import Visitor
-from tui.simulator.scenario import LIFE, Story
+from tests.support.simulator_client import SimulatorClient
+from tui.simulator.scenario import LINK_LIFETIME, Scenario
 
 URL = {"heygen": "url", "heygen-v3": "video_url", "konpro": "url"}
 
 
-async def link(visitor: Visitor, service: str, job: str) -> str:
-    return (await visitor.ask(service, job)).json()["data"][URL[service]]
+async def link(visitor: SimulatorClient, service: str, job: str) -> str:
+    return (await visitor.poll(service, job)).json()["data"][URL[service]]
 
 
-async def ended(visitor: Visitor, service: str, job: str) -> str:
-    return (await visitor.ended(service, job)).json()["data"][URL[service]]
+async def ended(visitor: SimulatorClient, service: str, job: str) -> str:
+    return (await visitor.poll_after_end(service, job)).json()["data"][URL[service]]
 
 
 @pytest.mark.parametrize("service", URL)
 async def test_a_link_stays_the_same_until_it_dies_and_is_then_a_fresh_one(service):
-    visitor = Visitor()
+    visitor = SimulatorClient()
     url = await ended(visitor, service, "a-fine")
-    visitor.clock += LIFE - 1
+    visitor.clock += LINK_LIFETIME - 1
     assert await link(visitor, service, "a-fine") == url
     assert (await visitor.get(url, key=None)).status_code == 200
     visitor.clock += 1
@@ -34,7 +34,7 @@ async def test_a_link_stays_the_same_until_it_dies_and_is_then_a_fresh_one(servi
 
 
 async def test_the_link_of_a_short_story_lives_a_minute_and_does_not_say_so():
-    visitor = Visitor()
+    visitor = SimulatorClient()
     url = await ended(visitor, "heygen", "a-short")
     assert set(parse_qs(urlsplit(url).query)) == {"response-content-disposition"}
     visitor.clock += 60
@@ -42,7 +42,7 @@ async def test_the_link_of_a_short_story_lives_a_minute_and_does_not_say_so():
 
 
 async def test_a_signed_link_of_heygen_dies_when_cloudfronts_expires_says():
-    visitor = Visitor(stories=[Story("a", end="fine", signed=True, link_life=100)])
+    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", has_signed_links=True, link_lifetime=100)])
     url = await ended(visitor, "heygen", "a")
     query = parse_qs(urlsplit(url).query)
     assert set(query) == {"Expires", "Signature", "Key-Pair-Id"}
@@ -54,7 +54,7 @@ async def test_a_signed_link_of_heygen_dies_when_cloudfronts_expires_says():
 
 
 async def test_a_signed_link_of_konpro_dies_when_s3s_date_and_expires_say():
-    visitor = Visitor(stories=[Story("a", end="fine", signed=True, link_life=100)])
+    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", has_signed_links=True, link_lifetime=100)])
     url = await ended(visitor, "konpro", "a")
     query = parse_qs(urlsplit(url).query)
     born = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -65,13 +65,13 @@ async def test_a_signed_link_of_konpro_dies_when_s3s_date_and_expires_say():
 
 @pytest.mark.parametrize("service", URL)
 async def test_a_nolink_story_has_its_link_at_the_third_ask_after_the_end(service):
-    visitor = Visitor()
+    visitor = SimulatorClient()
     links = [await ended(visitor, service, "a-nolink"), *[await link(visitor, service, "a-nolink") for _ in range(2)]]
     assert [bool(url) for url in links] == [False, False, True]
 
 
 async def test_a_file_is_the_same_bytes_each_time_and_says_how_many_and_what_it_is_called():
-    visitor = Visitor(stories=[Story("a", end="fine", title="Été", size=5000)])
+    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", title="Été", file_size=5000)])
     url = await ended(visitor, "konpro", "a")
     one, two = [await visitor.get(url, key=None) for _ in range(2)]
     assert len(one.content) == 5000 == int(one.headers["content-length"])
@@ -97,7 +97,7 @@ async def test_a_file_is_the_same_bytes_each_time_and_says_how_many_and_what_it_
     ],
 )
 async def test_a_file_can_be_fetched_in_ranges(asked, status, said, part):
-    visitor = Visitor(stories=[Story("a", end="fine", size=100)])
+    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", file_size=100)])
     url = await ended(visitor, "konpro", "a")
     whole = (await visitor.get(url, key=None)).content
     reply = await visitor.get(url, key=None, range=asked)
@@ -105,9 +105,9 @@ async def test_a_file_can_be_fetched_in_ranges(asked, status, said, part):
 
 
 async def test_a_download_resumes_on_a_renewed_link_since_the_file_is_the_same():
-    visitor = Visitor(stories=[Story("a", end="fine", size=100)])
+    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", file_size=100)])
     etag = (await visitor.get(await ended(visitor, "konpro", "a"), key=None)).headers["etag"]
-    visitor.clock += LIFE
+    visitor.clock += LINK_LIFETIME
     fresh = await link(visitor, "konpro", "a")
     same = await visitor.get(fresh, key=None, range="bytes=50-", **{"if-range": etag})
     other = await visitor.get(fresh, key=None, range="bytes=50-", **{"if-range": '"other"'})
@@ -115,9 +115,9 @@ async def test_a_download_resumes_on_a_renewed_link_since_the_file_is_the_same()
 
 
 async def test_captions_say_what_the_story_says():
-    visitor = Visitor(stories=[Story("a", end="fine", text="Hola.\nAdiós.", captions=True)])
-    v2 = (await visitor.ended("heygen", "a")).json()["data"]
-    v3 = (await visitor.ask("heygen-v3", "a")).json()["data"]
+    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", text="Hola.\nAdiós.", has_captions=True)])
+    v2 = (await visitor.poll_after_end("heygen", "a")).json()["data"]
+    v3 = (await visitor.poll("heygen-v3", "a")).json()["data"]
     ass, srt, vtt = [
         (await visitor.get(url, key=None)).text
         for url in (v2["caption_url"], v3["srt_caption_url"], v3["vtt_caption_url"])
@@ -128,9 +128,9 @@ async def test_captions_say_what_the_story_says():
 
 
 async def test_flixus_document_wants_the_key_and_is_there_when_the_job_is_over():
-    visitor = Visitor(stories=[Story("doc_1", end="fine", text="Hola.")])
+    visitor = SimulatorClient(scenarios=[Scenario("doc_1", behaviour="fine", text="Hola.")])
     early = await visitor.get("/v1/documents/doc_1/download")
-    url = (await visitor.ended("flixu", "doc_1")).json()["data"]["result_url"]
+    url = (await visitor.poll_after_end("flixu", "doc_1")).json()["data"]["result_url"]
     assert url == "http://sim.test/v1/documents/doc_1/download"
     assert (await visitor.get(url, key=None)).status_code == 401
     assert early.json()["error"]["code"] == "not_found"

@@ -1,26 +1,26 @@
 import pytest
 
-from tests.support.simulator_client import PATHS, Visitor
+from tests.support.simulator_client import PATHS, SimulatorClient
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import SPANS, Story, told_by
+from tui.simulator.scenario import DURATION_RANGES, Scenario, behaviour_in
 
 
 def test_the_first_word_between_hyphens_tells_the_end():
-    assert told_by("7544-fail-ur") == "fail"
-    assert told_by("slow") == "slow"
-    assert told_by("a-timeout-fail") == "timeout"
-    assert told_by("failure-finest") is None
+    assert behaviour_in("7544-fail-ur") == "fail"
+    assert behaviour_in("slow") == "slow"
+    assert behaviour_in("a-timeout-fail") == "timeout"
+    assert behaviour_in("failure-finest") is None
 
 
 def test_an_end_that_there_is_none_of_is_refused():
     with pytest.raises(ValueError, match="'happy'"):
-        Story("a", end="happy")
+        Scenario("a", behaviour="happy")
 
 
-@pytest.mark.parametrize("pace", SPANS)
+@pytest.mark.parametrize("pace", DURATION_RANGES)
 def test_an_id_without_a_word_mostly_succeeds_within_the_span_of_its_pace(pace):
-    plots = [Story(f"{number:032x}").plotted(pace, 0) for number in range(400)]
-    shortest, longest = SPANS[pace]
+    plots = [Scenario(f"{number:032x}").resolve(pace, 0) for number in range(400)]
+    shortest, longest = DURATION_RANGES[pace]
     assert all(shortest <= round(plot.queued + plot.running, 6) <= longest for plot in plots)
     assert 320 < sum(plot.outcome == "success" for plot in plots) < 400
     assert {plot.outcome for plot in plots} == {"success", "failure", "timeout", "payment"}
@@ -28,39 +28,39 @@ def test_an_id_without_a_word_mostly_succeeds_within_the_span_of_its_pace(pace):
 
 
 def test_the_same_seed_makes_the_same_story_and_another_seed_another():
-    assert Story("a").plotted("video", 1) == Story("a").plotted("video", 1)
-    assert Story("a").plotted("video", 1) != Story("a").plotted("video", 2)
+    assert Scenario("a").resolve("video", 1) == Scenario("a").resolve("video", 1)
+    assert Scenario("a").resolve("video", 1) != Scenario("a").resolve("video", 2)
 
 
 def test_a_slow_story_takes_ten_times_as_long():
-    times = [Story("a", end=end).plotted("video", 0) for end in ("fine", "slow")]
+    times = [Scenario("a", behaviour=end).resolve("video", 0) for end in ("fine", "slow")]
     assert times[1].queued == pytest.approx(10 * times[0].queued)
     assert times[1].running == pytest.approx(10 * times[0].running)
 
 
 async def test_a_stuck_story_never_ends():
-    visitor = Visitor()
-    await visitor.ask("konpro", "a-stuck")
+    visitor = SimulatorClient()
+    await visitor.poll("konpro", "a-stuck")
     visitor.clock += 10 * 365 * 86400
-    assert (await visitor.ask("konpro", "a-stuck")).json()["data"]["status"] == "running"
+    assert (await visitor.poll("konpro", "a-stuck")).json()["data"]["status"] == "running"
 
 
 async def test_a_story_may_have_begun_before_anybody_asked():
-    visitor = Visitor(stories=[Story("a", began=0.0)])
-    assert (await visitor.ask("konpro", "a")).json()["data"]["status"] in ("success", "failed")
+    visitor = SimulatorClient(scenarios=[Scenario("a", started_at=0.0)])
+    assert (await visitor.poll("konpro", "a")).json()["data"]["status"] in ("success", "failed")
 
 
 async def test_a_story_of_one_service_is_not_told_at_another():
-    visitor = Visitor(stories=[Story("a", service="konpro", title="Mine")])
-    assert (await visitor.ask("konpro", "a")).json()["data"]["title"] == "Mine"
-    assert (await visitor.ask("heygen", "a")).json()["data"]["title"] != "Mine"
+    visitor = SimulatorClient(scenarios=[Scenario("a", service="konpro", title="Mine")])
+    assert (await visitor.poll("konpro", "a")).json()["data"]["title"] == "Mine"
+    assert (await visitor.poll("heygen", "a")).json()["data"]["title"] != "Mine"
 
 
 async def test_the_clock_runs_as_fast_as_it_is_told():
-    visitor = Visitor(speed=60, stories=[Story("a-fine", queued=30, running=30)])
-    await visitor.ask("konpro", "a-fine")
+    visitor = SimulatorClient(speed=60, scenarios=[Scenario("a-fine", queued=30, running=30)])
+    await visitor.poll("konpro", "a-fine")
     visitor.clock += 1
-    assert (await visitor.ask("konpro", "a-fine")).json()["data"]["status"] == "success"
+    assert (await visitor.poll("konpro", "a-fine")).json()["data"]["status"] == "success"
 
 
 async def test_a_reply_waits_as_long_as_the_latency_says_and_no_clock_but_the_one_given():
@@ -69,8 +69,8 @@ async def test_a_reply_waits_as_long_as_the_latency_says_and_no_clock_but_the_on
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    visitor = Visitor(latency=0.1, sleep=sleep)
-    await visitor.ask("konpro", "a-fine")
+    visitor = SimulatorClient(latency=0.1, sleep=sleep)
+    await visitor.poll("konpro", "a-fine")
     assert 0.05 <= slept[0] < 0.15
 
 
@@ -85,20 +85,23 @@ async def test_a_reply_waits_as_long_as_the_latency_says_and_no_clock_but_the_on
     ],
 )
 async def test_a_failure_tells_why(service, at):
-    visitor = Visitor(stories=[Story("a", end="fail", message="No face")])
-    assert at((await visitor.ended(service, "a")).json()) == ("error" if service == "camb" else "failed", "No face")
+    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fail", failure_message="No face")])
+    assert at((await visitor.poll_after_end(service, "a")).json()) == (
+        "error" if service == "camb" else "failed",
+        "No face",
+    )
 
 
 async def test_a_time_out_has_a_word_only_at_camb():
-    visitor = Visitor()
-    assert (await visitor.ended("camb", "a-timeout")).json()["status"] == "TIMEOUT"
-    assert (await visitor.ended("flixu", "a-timeout")).json()["data"]["status"] == "error"
-    assert "timed out" in (await visitor.ended("konpro", "a-timeout")).json()["data"]["message"]
+    visitor = SimulatorClient()
+    assert (await visitor.poll_after_end("camb", "a-timeout")).json()["status"] == "TIMEOUT"
+    assert (await visitor.poll_after_end("flixu", "a-timeout")).json()["data"]["status"] == "error"
+    assert "timed out" in (await visitor.poll_after_end("konpro", "a-timeout")).json()["data"]["message"]
 
 
 @pytest.mark.parametrize("service", PATHS)
 async def test_want_of_payment_is_a_word_at_camb_and_402_elsewhere(service):
-    reply = await Visitor().ended(service, "a-pay")
+    reply = await SimulatorClient().poll_after_end(service, "a-pay")
     if service == "camb":
         assert reply.json()["status"] == "PAYMENT_REQUIRED"
     else:
@@ -106,14 +109,16 @@ async def test_want_of_payment_is_a_word_at_camb_and_402_elsewhere(service):
 
 
 async def test_camb_may_call_want_of_payment_an_error():
-    reply = await Visitor(stories=[Story("a", end="fail", reason="PAYMENT_REQUIRED")]).ended("camb", "a")
+    reply = await SimulatorClient(
+        scenarios=[Scenario("a", behaviour="fail", exception_reason="PAYMENT_REQUIRED")]
+    ).poll_after_end("camb", "a")
     assert (reply.json()["status"], reply.json()["exception_reason"]) == ("ERROR", "PAYMENT_REQUIRED")
 
 
 @pytest.mark.parametrize("service", PATHS)
 async def test_a_missing_job_is_404_for_ever(service):
-    assert (await Visitor().ended(service, "a-missing")).status_code == 404
+    assert (await SimulatorClient().poll_after_end(service, "a-missing")).status_code == 404
 
 
 def test_nothing_is_shared_between_simulators():
-    assert Simulator().asks is not Simulator().asks
+    assert Simulator().poll_counts is not Simulator().poll_counts

@@ -11,24 +11,26 @@ import trustme
 
 from tests.support import servers
 from tests.support.servers import serve_app, serve_raw
-from tests.support.simulator_client import NOON
+from tests.support.simulator_client import START_TIME
 from tests.support.waiting import DEADLINE
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
-from tui.simulator.server import listening
+from tui.simulator.scenario import Scenario
+from tui.simulator.server import open_listener
 
 KEY = {"x-api-key": "k"}
 
 
 @pytest.fixture
 def simulator() -> Simulator:
-    return Simulator(clock=lambda: NOON, stories=[Story("a", began=0.0, end="fine", size=300_000)])
+    return Simulator(
+        clock=lambda: START_TIME, scenarios=[Scenario("a", started_at=0.0, behaviour="fine", file_size=300_000)]
+    )
 
 
 def test_over_http_the_date_is_the_simulated_clocks_and_links_lead_back(simulator):
     with serve_app(simulator) as base, httpx.Client(headers=KEY) as client:
         reply = client.get(f"{base}/v2/video_translate/a")
-        assert [parsedate_to_datetime(date).timestamp() for date in reply.headers.get_list("date")] == [NOON]
+        assert [parsedate_to_datetime(date).timestamp() for date in reply.headers.get_list("date")] == [START_TIME]
         assert "server" not in reply.headers
         url = reply.json()["data"]["url"]
         assert url.startswith(base)
@@ -51,7 +53,7 @@ def test_over_http_a_flaky_storys_connections_close_and_no_log_tells_of_it(simul
     )
     assert met == [502, 200, closed, 200, 503, within, 200, 500]
     assert not [record for record in caplog.records if record.name.startswith("uvicorn") and record.levelname != "INFO"]
-    assert [ask.status for ask in simulator.log] == [502, 200, 0, 200, 503, 200, 200, 500]
+    assert [ask.status for ask in simulator.request_log] == [502, 200, 0, 200, 503, 200, 200, 500]
 
 
 def test_it_serves_tls_with_a_certificate(simulator, tmp_path):
@@ -67,7 +69,7 @@ def test_it_serves_until_it_is_told_to_stop_and_prints_nothing():
     code = """if True:
         from tui.simulator.app import Simulator
         from tui.simulator.server import serve
-        serve(Simulator(), port=0, started=lambda port: print(port, flush=True))"""
+        serve(Simulator(), port=0, on_started=lambda port: print(port, flush=True))"""
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout
@@ -81,7 +83,7 @@ def test_it_serves_until_it_is_told_to_stop_and_prints_nothing():
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
 def test_it_listens_on_the_loopback_only(host):
     with pytest.raises(ValueError, match="loopback"):
-        listening(host, 0)
+        open_listener(host, 0)
 
 
 def test_importing_it_brings_neither_uvicorn_nor_anything_else_of_ours():

@@ -3,12 +3,12 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.support.simulator_client import NOON, PATHS, Visitor
-from tui.simulator.scenario import Story
+from tests.support.simulator_client import PATHS, START_TIME, SimulatorClient
+from tui.simulator.scenario import Scenario
 from tui.simulator.services.heygen import SUNSET
 
 JOB = "7544c0b52ada44fda693a15b1181b5b4-fine-ur_ur-PK"
-STORY = Story(JOB, title="My Translated Video", language="Urdu (Pakistan)", queued=10, running=20, captions=True)
+STORY = Scenario(JOB, title="My Translated Video", language="Urdu (Pakistan)", queued=10, running=20, has_captions=True)
 
 
 def word(service: str, reply: dict) -> object:
@@ -26,17 +26,17 @@ def word(service: str, reply: dict) -> object:
     ],
 )
 async def test_a_story_starts_at_its_first_ask_and_is_told_in_the_services_words(service, words):
-    visitor = Visitor(stories=[STORY])
+    visitor = SimulatorClient(scenarios=[STORY])
     heard = []
     for wait in (0, 10, 20):
         visitor.clock += wait
-        heard.append(word(service, (await visitor.ask(service, JOB)).json()))
+        heard.append(word(service, (await visitor.poll(service, JOB)).json()))
     assert heard == words
 
 
 async def test_heygen_v2_answers_in_the_documented_shape_and_warns_that_it_will_end():
-    visitor = Visitor(stories=[STORY])
-    reply = await visitor.ended("heygen", JOB)
+    visitor = SimulatorClient(scenarios=[STORY])
+    reply = await visitor.poll_after_end("heygen", JOB)
     data = reply.json()["data"]
     assert set(reply.json()) == {"error", "data", "warning"}
     assert reply.json()["error"] is None
@@ -52,23 +52,27 @@ async def test_heygen_v2_answers_in_the_documented_shape_and_warns_that_it_will_
 
 
 async def test_a_retired_heygen_v2_is_gone_whatever_the_key_while_v3_tells_the_same_story():
-    visitor = Visitor(stories=[STORY], retired=True)
-    assert (await visitor.ask("heygen", JOB)).status_code == 410
-    assert (await visitor.ask("heygen", JOB, key=None)).status_code == 410
-    reply = await visitor.ended("heygen-v3", JOB)
+    visitor = SimulatorClient(scenarios=[STORY], retired=True)
+    assert (await visitor.poll("heygen", JOB)).status_code == 410
+    assert (await visitor.poll("heygen", JOB, key=None)).status_code == 410
+    reply = await visitor.poll_after_end("heygen-v3", JOB)
     data = reply.json()["data"]
     assert set(reply.json()) == {"data"}
     assert (data["id"], data["status"], data["title"]) == (JOB, "completed", "My Translated Video")
     assert data["video_url"]
     assert data["srt_caption_url"].split("?")[0].endswith(".srt")
     assert data["vtt_caption_url"].split("?")[0].endswith(".vtt")
-    assert data["created_at"] == NOON
+    assert data["created_at"] == START_TIME
     assert "deprecation" not in reply.headers
 
 
 async def test_heygen_v3_tells_many_statuses_at_once_without_links():
-    visitor = Visitor(
-        stories=[Story("a-fine", queued=5, running=5), Story("b-stuck", queued=0), Story("c-fail", began=0)]
+    visitor = SimulatorClient(
+        scenarios=[
+            Scenario("a-fine", queued=5, running=5),
+            Scenario("b-stuck", queued=0),
+            Scenario("c-fail", started_at=0),
+        ]
     )
     path = "/v3/video-translations/statuses?video_translation_ids=a-fine,b-stuck,c-fail,d-missing"
     reply = (await visitor.get(path)).json()
@@ -80,13 +84,13 @@ async def test_heygen_v3_tells_many_statuses_at_once_without_links():
     ]
     assert all(set(item) == {"video_id", "status", "error", "batch_id", "item_index"} for item in reply["data"])
     assert (reply["has_more"], reply["next_token"]) == (False, None)
-    assert visitor.simulator.asks["heygen", "a-fine"] == 1
+    assert visitor.simulator.poll_counts["heygen", "a-fine"] == 1
     visitor.clock += 10
     assert (await visitor.get(path)).json()["data"][0]["status"] == "completed"
 
 
 async def test_heygen_v3_takes_a_hundred_ids_and_no_more():
-    visitor = Visitor()
+    visitor = SimulatorClient()
     path = "/v3/video-translations/statuses?video_translation_ids="
     assert len((await visitor.get(path + ",".join(map(str, range(100))))).json()["data"]) == 100
     assert (await visitor.get(path + ",".join(map(str, range(101))))).status_code == 400
@@ -94,25 +98,25 @@ async def test_heygen_v3_takes_a_hundred_ids_and_no_more():
 
 
 async def test_konpro_answers_as_documented():
-    reply = (await Visitor(stories=[STORY]).ended("konpro", JOB)).json()
+    reply = (await SimulatorClient(scenarios=[STORY]).poll_after_end("konpro", JOB)).json()
     assert reply["error"] is None
     assert list(reply["data"]) == ["video_translate_id", "title", "status", "url", "message"]
     assert "?" not in reply["data"]["url"]
 
 
 async def test_camb_tells_a_run_when_it_is_over_and_the_run_leads_to_the_texts():
-    visitor = Visitor(stories=[Story("t", text="Hola.\nAdiós.", queued=1, running=9)])
-    pending = (await visitor.ask("camb", "t")).json()
+    visitor = SimulatorClient(scenarios=[Scenario("t", text="Hola.\nAdiós.", queued=1, running=9)])
+    pending = (await visitor.poll("camb", "t")).json()
     assert pending == {"status": "PENDING", "run_id": None, "exception_reason": None, "message": None}
     visitor.clock += 10
-    run = (await visitor.ask("camb", "t")).json()["run_id"]
+    run = (await visitor.poll("camb", "t")).json()["run_id"]
     assert isinstance(run, int)
     assert (await visitor.get(f"/translation-result/{run}")).json() == {"texts": ["Hola.", "Adiós."]}
 
 
 async def test_camb_keeps_a_result_back_until_the_run_is_over():
-    visitor = Visitor()
-    run = (await visitor.ended("camb", "t-fine")).json()["run_id"]
+    visitor = SimulatorClient()
+    run = (await visitor.poll_after_end("camb", "t-fine")).json()["run_id"]
     assert (await visitor.get(f"/dub-result/{run}")).status_code == 404
     assert (await visitor.get("/translation-result/1")).status_code == 404
     assert (await visitor.get("/translation-result/x")).json()["detail"][0]["loc"] == ["path", "run_id"]
@@ -131,7 +135,7 @@ async def test_camb_keeps_a_result_back_until_the_run_is_over():
     ],
 )
 async def test_cambs_other_kinds_have_results_of_their_own(kind, result, fields):
-    visitor = Visitor()
+    visitor = SimulatorClient()
     await visitor.get(f"/{kind}/a-fine")
     visitor.clock += 700
     run = (await visitor.get(f"/{kind}/a-fine")).json()["run_id"]
@@ -142,7 +146,7 @@ async def test_cambs_other_kinds_have_results_of_their_own(kind, result, fields)
 
 
 async def test_cambs_speech_comes_as_sound_unless_a_link_is_asked_for():
-    visitor = Visitor()
+    visitor = SimulatorClient()
     await visitor.get("/tts/a-fine")
     visitor.clock += 700
     run = (await visitor.get("/tts/a-fine")).json()["run_id"]
@@ -150,10 +154,10 @@ async def test_cambs_speech_comes_as_sound_unless_a_link_is_asked_for():
 
 
 async def test_flixu_tells_a_stage_as_progress_and_numbers_its_replies():
-    visitor = Visitor(stories=[Story("doc_1", queued=5, running=5)])
+    visitor = SimulatorClient(scenarios=[Scenario("doc_1", queued=5, running=5)])
     told = []
     for _ in range(3):
-        reply = (await visitor.ask("flixu", "doc_1")).json()
+        reply = (await visitor.poll("flixu", "doc_1")).json()
         told.append((reply["data"]["progress"], reply["data"]["result_url"] is not None))
         assert reply["meta"]["request_id"]
         visitor.clock += 5
@@ -169,30 +173,30 @@ async def test_flixu_tells_a_stage_as_progress_and_numbers_its_replies():
     ],
 )
 async def test_a_wrong_key_gets_401_in_each_services_own_words(service, status, body):
-    reply = await Visitor().ask(service, "a-fine", key="wrong")
+    reply = await SimulatorClient().poll(service, "a-fine", key="wrong")
     assert (reply.status_code, reply.json()) == (status, body)
 
 
 @pytest.mark.parametrize("service", PATHS)
 async def test_keys_decide_no_key_and_wrong_are_401_forbidden_is_403_any_other_is_good(service):
-    visitor = Visitor()
+    visitor = SimulatorClient()
     keys = [None, "wrong", "forbidden", "anything"]
-    assert [(await visitor.ask(service, "a-fine", key)).status_code for key in keys] == [401, 401, 403, 200]
+    assert [(await visitor.poll(service, "a-fine", key)).status_code for key in keys] == [401, 401, 403, 200]
 
 
 @pytest.mark.parametrize("service", PATHS)
 async def test_a_key_counts_only_in_its_services_own_header(service):
-    visitor, path = Visitor(), PATHS[service].format("a-fine")
+    visitor, path = SimulatorClient(), PATHS[service].format("a-fine")
     plain = (await visitor.send(path, {"x-api-key": "k"})).status_code
     bearer = (await visitor.send(path, {"authorization": "Bearer k"})).status_code
     assert (plain, bearer) == {"flixu": (401, 200), "heygen-v3": (200, 200)}.get(service, (200, 401))
 
 
 async def test_errors_carry_request_ids_where_the_service_does():
-    visitor = Visitor()
-    konpro = (await visitor.ask("konpro", "a-missing")).json()
-    flixu = (await visitor.ask("flixu", "a-missing")).json()["error"]
-    heygen = await visitor.ask("heygen-v3", "a-missing")
+    visitor = SimulatorClient()
+    konpro = (await visitor.poll("konpro", "a-missing")).json()
+    flixu = (await visitor.poll("flixu", "a-missing")).json()["error"]
+    heygen = await visitor.poll("heygen-v3", "a-missing")
     assert set(konpro["error"]) == {"code", "message", "details"}
     assert konpro["request_id"].startswith("req-")
     assert (flixu["code"], flixu["type"]) == ("not_found", "not_found_error")
@@ -201,20 +205,20 @@ async def test_errors_carry_request_ids_where_the_service_does():
 
 
 async def test_every_reply_is_dated_by_the_simulated_clock():
-    visitor = Visitor(speed=60)
+    visitor = SimulatorClient(speed=60)
     visitor.clock += 10
     for path in ("/v2/video_translate/a-fine", "/nowhere", "/cdn/x/y/z"):
         date = (await visitor.get(path)).headers["date"]
-        assert parsedate_to_datetime(date).timestamp() == NOON + 600
+        assert parsedate_to_datetime(date).timestamp() == START_TIME + 600
 
 
 async def test_an_id_may_hold_anything_that_a_path_can_carry():
-    reply = await Visitor().get("/v1/video_translate/a%2Fb%20%C3%A9-fine")
+    reply = await SimulatorClient().get("/v1/video_translate/a%2Fb%20%C3%A9-fine")
     assert reply.json()["data"]["video_translate_id"] == "a/b é-fine"
 
 
 async def test_unknown_paths_are_404_and_other_methods_405():
-    visitor = Visitor()
+    visitor = SimulatorClient()
     for path in ("/", "/v2", "/v2/video_translate/", "/v1/documents/doc_1/download/x", "/translate/a/b"):
         assert (await visitor.get(path)).status_code == 404
     refused = await visitor.get("/translate/a", method="POST")
@@ -222,20 +226,20 @@ async def test_unknown_paths_are_404_and_other_methods_405():
 
 
 async def test_head_answers_as_get_without_the_body():
-    visitor = Visitor()
+    visitor = SimulatorClient()
     got, head = [await visitor.get("/translate/a-fine", method=method) for method in ("GET", "HEAD")]
     assert (head.content, head.headers["content-length"]) == (b"", got.headers["content-length"])
 
 
 async def test_what_was_asked_can_be_read():
-    visitor = Visitor()
-    await visitor.ask("camb", "a-fine")
-    await visitor.ask("camb", "a-fine", key="wrong")
+    visitor = SimulatorClient()
+    await visitor.poll("camb", "a-fine")
+    await visitor.poll("camb", "a-fine", key="wrong")
     await visitor.get("/nowhere")
-    assert visitor.simulator.asks == {("camb", "a-fine"): 1}
-    assert [(ask.service, ask.path, ask.key, ask.status) for ask in visitor.simulator.log] == [
+    assert visitor.simulator.poll_counts == {("camb", "a-fine"): 1}
+    assert [(ask.service, ask.path, ask.key, ask.status) for ask in visitor.simulator.request_log] == [
         ("camb", "/translate/a-fine", "k", 200),
         ("camb", "/translate/a-fine", "wrong", 401),
         ("", "/nowhere", None, 404),
     ]
-    assert visitor.simulator.replies["camb", 401] == 1
+    assert visitor.simulator.response_counts["camb", 401] == 1

@@ -173,7 +173,7 @@ def test_plain_http_from_a_provider_file_names_the_account(tmp_path):
     (tmp_path / "providers").mkdir()
     (tmp_path / "providers" / "acme.toml").write_text(
         'name = "acme"\ntitle = "Acme"\nbase_url = "http://api.acme.example"\ncadence = "text"\n'
-        'key = { header = "x-key" }\n[status]\npath = "/jobs/{id}"\nword = ["/status"]\n'
+        'key = { header = "x-key" }\n[status]\npath = "/jobs/{id}"\nvalue = ["/status"]\n'
     )
     table = '[accounts.acme]\napi_key = { env = "ACME" }\n'
     with pytest.raises(SettingsError, match=r"accounts\.acme\.base_url: plain http"):

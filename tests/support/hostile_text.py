@@ -49,24 +49,24 @@ key = {{ header = "x-api-key", env = "EVIL_KEY" }}
 cadence = "text"
 [status]
 path = "/jobs/{{id}}"
-word = ["/word"]
+value = ["/word"]
 title = ["/title"]
 language = ["/language"]
 progress = ["/progress"]
 message = ["/message"]
-run = ["/run"]
+result_id = ["/run"]
 [error]
 message = ["/message"]
 request_id = ["header:x-request-id", "/request"]
-[words]
+[statuses]
 pending = "running"
 good = "done"
 bad = "failed"
 [[links]]
 kind = "video"
-at = ["/url"]
+url = ["/url"]
 [result]
-path = "/results/{{run}}"
+path = "/results/{{result_id}}"
 text = ["/text"]
 """
 """A provider's file from elsewhere, which reads every field."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 from threading import Thread
 
-from tui.simulator.server import App, listening, server
+from tui.simulator.server import App, build_server, open_listener
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 """What a raw server does with a connection once the request's head is read. The connection is closed after it."""
@@ -27,8 +27,8 @@ BOMB_SIZE = 64 * 1024 * 1024
 @contextmanager
 def serve_app(app: App, certificate: Path | None = None) -> Iterator[str]:
     """Serve an ASGI app with uvicorn and yield its base URL; over TLS with a PEM file of a key and its chain."""
-    with listening("127.0.0.1", 0) as listener:
-        running = server(app, certificate)
+    with open_listener("127.0.0.1", 0) as listener:
+        running = build_server(app, certificate)
         thread = Thread(target=running.run, kwargs={"sockets": [listener]}, name="simulator")
         thread.start()
         try:

@@ -6,7 +6,7 @@ import httpx
 
 from tui.simulator.app import Simulator
 
-NOON = 1_800_000_000.0
+START_TIME = 1_800_000_000.0
 PATHS = {
     "heygen": "/v2/video_translate/{}",
     "heygen-v3": "/v3/video-translations/{}",
@@ -14,13 +14,13 @@ PATHS = {
     "camb": "/translate/{}",
     "flixu": "/v1/translate/{}",
 }
-LONG_AFTER = 4000.0
+AFTER_END = 4000.0
 """Seconds after which even a slow video has ended, but no minute's link has been given out yet."""
 
 
-class Visitor:
+class SimulatorClient:
     def __init__(self, **settings: Any) -> None:
-        self.clock = NOON
+        self.clock = START_TIME
         self.simulator = Simulator(clock=lambda: self.clock, **settings)
 
     async def get(self, path: str, key: str | None = "k", method: str = "GET", **headers: str) -> httpx.Response:
@@ -32,11 +32,11 @@ class Visitor:
         async with httpx.AsyncClient(transport=transport, base_url="http://sim.test") as client:
             return await client.request(method, path, headers=headers)
 
-    async def ask(self, service: str, job: str, key: str | None = "k") -> httpx.Response:
-        return await self.get(PATHS[service].format(job), key)
+    async def poll(self, service: str, job_id: str, key: str | None = "k") -> httpx.Response:
+        return await self.get(PATHS[service].format(job_id), key)
 
-    async def ended(self, service: str, job: str) -> httpx.Response:
+    async def poll_after_end(self, service: str, job_id: str) -> httpx.Response:
         """Begin the story, let its time pass, and ask again."""
-        await self.ask(service, job)
-        self.clock += LONG_AFTER
-        return await self.ask(service, job)
+        await self.poll(service, job_id)
+        self.clock += AFTER_END
+        return await self.poll(service, job_id)

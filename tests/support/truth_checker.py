@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tests.support.provider_services import REPLY, Fact, Services
+from tests.support.provider_services import MAX_LATENCY, JobFact, RecordingServices
 from tests.support.reference_model import expected_rows
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.screen import ENGINE_TIMEOUT, MIN_TICK
@@ -95,7 +95,9 @@ class Findings:
 class ConsoleChecker:
     """One console's screen: paints as the dashboard does, and judges what it painted."""
 
-    def __init__(self, name: str, services: Services, findings: Findings, wall_time: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, services: RecordingServices, findings: Findings, wall_time: Callable[[], float]
+    ) -> None:
         self.name = name
         self.services = services
         self.findings = findings
@@ -175,7 +177,7 @@ class ConsoleChecker:
     @property
     def max_delay(self) -> float:
         """Seconds until something that a service told anybody stands on this screen."""
-        return REPLY + PAINT_DELAY + FOLLOWER_DELAY
+        return MAX_LATENCY + PAINT_DELAY + FOLLOWER_DELAY
 
     def _add_error(self, ref: object, kind: str, text: str) -> None:
         self.findings.add_error(self.name, ref, self.wall_time(), kind, text)
@@ -194,7 +196,7 @@ class ConsoleChecker:
         self._check_progress(ref, painted, fact)
         self._check_phase_age(ref, painted, fact, now)
 
-    def _check_phase(self, ref: Ref, painted: CheckedRow, fact: Fact, now: float) -> None:
+    def _check_phase(self, ref: Ref, painted: CheckedRow, fact: JobFact, now: float) -> None:
         glyph, _, word = painted.cells["status"].partition(" ")
         doubt = glyph == "?" and word != "missing"
         if doubt:
@@ -205,45 +207,55 @@ class ConsoleChecker:
         if claim is fact.phase(now):
             return
         self.findings.counts["rows that were old within what they promise"] += 1
-        sure = [each for each in self.services.told[ref] if each not in self.services.unsure]
-        told = [each for each in sure if each.at <= now - self.max_delay]
+        sure = [each for each in self.services.sent_statuses[ref] if each not in self.services.possibly_lost]
+        told = [each for each in sure if each.sent_at <= now - self.max_delay]
         if claim is Phase.NEW:
-            if told and fact.end != "odd":
-                self._add_error(ref, "untold", f"new, but {told[-1].phase} was told {now - told[-1].at:.1f} s ago")
+            if told and fact.behaviour != "odd":
+                self._add_error(ref, "untold", f"new, but {told[-1].phase} was told {now - told[-1].sent_at:.1f} s ago")
             return
-        maybe = {each.phase for each in self.services.told[ref] if each.at > now - self.max_delay or each not in sure}
-        if fact.end == "odd":
+        maybe = {
+            each.phase
+            for each in self.services.sent_statuses[ref]
+            if each.sent_at > now - self.max_delay or each not in sure
+        }
+        if fact.behaviour == "odd":
             if claim is not Phase.RUNNING and claim is not Phase.QUEUED:
                 self._add_error(ref, "phase", f"{claim}, is {fact.phase(now)}")
             return
         last = told[-1] if told else None
         if claim not in maybe and (last is None or last.phase is not claim):
-            said = "nothing" if last is None else f"{last.phase} {now - last.at:.1f} s ago by {last.console}"
+            said = "nothing" if last is None else f"{last.phase} {now - last.sent_at:.1f} s ago by {last.console}"
             self._add_error(ref, "phase", f"{claim}, is {fact.phase(now)}, was told {said}")
             return
-        heard = max((each.at for each in self.services.told[ref] if each.phase is claim), default=now)
+        heard = max((each.sent_at for each in self.services.sent_statuses[ref] if each.phase is claim), default=now)
         interval = self.findings.intervals.get((ref, painted.state.checked_at or 0.0), 0.0)
-        if now - heard > MISSED * interval + GRACE + PAINT_DELAY + REPLY:
+        if now - heard > MISSED * interval + GRACE + PAINT_DELAY + MAX_LATENCY:
             what = f"{claim} of {now - heard:.0f} s ago, is {fact.phase(now)}, interval {interval:.0f}"
             self._add_error(ref, "old", f"{what}; {_describe(painted.state, now)}")
 
     def _check_report_age(self, ref: Ref, painted: CheckedRow, now: float) -> None:
         """`12m old`: so long ago it was told."""
         said = painted.cells["progress"]
-        if not said.endswith(" old") or self.services.facts[ref].end == "odd":
+        if not said.endswith(" old") or self.services.facts[ref].behaviour == "odd":
             return
-        told = self.services.told[ref]
-        since = (now - each.at + by / 2 for each in told[-3:] for by in range(round(-2 * (REPLY + PAINT_DELAY)), 4))
+        told = self.services.sent_statuses[ref]
+        since = (
+            now - each.sent_at + by / 2
+            for each in told[-3:]
+            for by in range(round(-2 * (MAX_LATENCY + PAINT_DELAY)), 4)
+        )
         if said.removesuffix(" old") not in map(formatting.age, since):
-            self._add_error(ref, "age of the report", f"{said}, told {now - told[-1].at if told else -1:.0f} s ago")
+            self._add_error(
+                ref, "age of the report", f"{said}, told {now - told[-1].sent_at if told else -1:.0f} s ago"
+            )
 
     def _check_link(self, ref: Ref, painted: CheckedRow, now: float) -> None:
         shown, link = painted.cells["link"], reducer.primary_link(painted.state)
         if link is None or "/cdn/" not in link.url:
             return
-        dies = self.services.dies(link.url)
-        play = self.services.play(ref)
-        signed = play is not None and play.plot.signed
+        dies = self.services.link_expires_at(link.url)
+        play = self.services.job_run(ref)
+        signed = play is not None and play.scenario.has_signed_links
         if shown == "expired":
             self.findings.counts["links shown as expired"] += 1
             if dies is not None and dies > now + PAINT_DELAY:
@@ -255,7 +267,7 @@ class ConsoleChecker:
         self.findings.counts["links shown as live"] += 1
         slack = PAINT_DELAY
         if not signed and dies is not None and play is not None:  # given with a reply that was lost, and seen later
-            late = max(0.0, link.first_seen - (dies - play.plot.link_life))
+            late = max(0.0, link.first_seen - (dies - play.scenario.link_lifetime))
             slack += late
             self.findings.latest_expiry_error = max(self.findings.latest_expiry_error, late)
         if dies is None or dies <= now - slack:
@@ -271,7 +283,7 @@ class ConsoleChecker:
         if shown.endswith(" !") is not (dies - now <= warn) and abs(dies - now - warn) > slack:
             self._add_error(ref, "warning", f"{shown}, lives {dies - now:.1f} s more")
 
-    def _check_progress(self, ref: Ref, painted: CheckedRow, fact: Fact) -> None:
+    def _check_progress(self, ref: Ref, painted: CheckedRow, fact: JobFact) -> None:
         """No service here measures progress: what stands without its mark is a stage, or a lie."""
         shown = painted.cells["progress"].strip()
         if shown in {columns.EMPTY_CELL, ""} or shown.endswith(" old"):
@@ -281,10 +293,10 @@ class ConsoleChecker:
         elif not (shown.startswith("stage ") and ref.account == "flixu"):
             self._add_error(ref, "progress", shown)
 
-    def _check_phase_age(self, ref: Ref, painted: CheckedRow, fact: Fact, now: float) -> None:
+    def _check_phase_age(self, ref: Ref, painted: CheckedRow, fact: JobFact, now: float) -> None:
         """AGE: for so long it has been known to be in its phase. Never longer than it is."""
         state = painted.state
-        if state.phase_since is None or fact.end in {"odd", "missing"}:
+        if state.phase_since is None or fact.behaviour in {"odd", "missing"}:
             return
         if state.phase_since > now + PAINT_DELAY:
             self._add_error(ref, "age", f"{state.phase} from {state.phase_since - now:.1f} s in the future")
@@ -352,7 +364,7 @@ class ConsoleChecker:
     def _is_unhindered(self, account: str, now: float) -> bool:
         """Nothing kept this console from asking in the last minutes."""
         asleep, hung = now - self.findings.woken_at < 60, now - self.findings.hung_at < 60
-        return self.role == "polling" and not (asleep or hung or self.services.troubles_near(account, now))
+        return self.role == "polling" and not (asleep or hung or self.services.has_recent_outage(account, now))
 
     # What is looked at now and then.
 
@@ -391,10 +403,14 @@ class ConsoleChecker:
             return
         for account, state in self.board.accounts.items():
             went = [
-                each for each in self.services.went[self.name, account] if each[0] < now - REPLY - 20 - PAINT_DELAY
+                each
+                for each in self.services.exchanges[self.name, account]
+                if each[0] < now - MAX_LATENCY - 20 - PAINT_DELAY
             ][-3:]
             later = [
-                each for each in self.services.went[self.name, account] if each[0] >= now - REPLY - 20 - PAINT_DELAY
+                each
+                for each in self.services.exchanges[self.name, account]
+                if each[0] >= now - MAX_LATENCY - 20 - PAINT_DELAY
             ]
             word = account_badge(state, now, ascii_only=False).text
             if len(went) == 3 and not later and not any(well for _, well in went) and state.health is Health.OK:

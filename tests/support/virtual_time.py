@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from tui.simulator.app import Simulator
-from tui.simulator.http import CutError
+from tui.simulator.http import ConnectionCutError
 
 T = TypeVar("T")
 
@@ -75,5 +75,5 @@ class VirtualTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
             return await self._transports[request.url.host].handle_async_request(request)
-        except CutError as error:
+        except ConnectionCutError as error:
             raise httpx.ReadError(str(error), request=request) from error

@@ -14,7 +14,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 from tui.storage.watchlist.file import Add
 
 RATE = 1.0
@@ -68,11 +68,11 @@ async def simulate_week(
         for number in range(count)
     )
     stories = [
-        Story(ref.id, queued=life * 0.2, running=None if "stuck" in ref.id else life * 0.8)
+        Scenario(ref.id, queued=life * 0.2, running=None if "stuck" in ref.id else life * 0.8)
         for _, ref in arrivals
         for life in [MINUTE * 360 ** random.random()]
     ]
-    simulator = Simulator(clock=wall_time, stories=stories, seed=seed)
+    simulator = Simulator(clock=wall_time, scenarios=stories, seed=seed)
     config = f'[polling]\nmax_interval = "{interval:g}s"\n'
     library = fixtures.make_workspace(tmp, "http://sim.test", rate=rate, config=config)
     ear = RecordingListener()

@@ -107,7 +107,7 @@ def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
             name=name,
             provider=account.provider.name,
             title=account.provider.title,
-            id_patterns=account.provider.ids,
+            id_patterns=account.provider.id_patterns,
             kinds=tuple(account.provider.kinds),
             health=Health.UNTRIED if isinstance(key, Secret) else Health.NO_KEY,
             message="" if isinstance(key, Secret) else str(key),

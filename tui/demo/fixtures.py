@@ -7,175 +7,197 @@ ends every 20 seconds or so for five minutes, the first within five seconds of t
 from math import inf
 from typing import NamedTuple
 
-from tui.demo.job_spec import Role
+from tui.demo.job_spec import DemoJob
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 """Seconds."""
 
 
-class Act(NamedTuple):
+class JobGroup(NamedTuple):
     """Jobs that stand together on the watchlist, under the operator's comment."""
 
     comment: str
-    cast: tuple[Role, ...]
+    jobs: tuple[DemoJob, ...]
 
 
-LAUNCH = Act(
+LAUNCH = JobGroup(
     "Spring launch. Everything is to be out by the 30th, Urdu first.",
     (
-        Role(
+        DemoJob(
             "heygen",
             "بہار کی رونمائی",
             "Urdu (Pakistan)",
-            began=-7 * MINUTE,
+            starts=-7 * MINUTE,
             runs=-6 * MINUTE,
             ends=24,
-            cue=26,
+            next_poll=26,
             tags=("launch",),
             note="legal wants Urdu first",
             keep_link=True,
         ),
-        Role(
+        DemoJob(
             "camb",
             "Store page, Italian",
-            began=-12,
+            starts=-12,
             ends=4,
-            cue=5,
+            next_poll=5,
             tags=("launch", "web"),
             text="La primavera arriva in anticipo.\nScopri la nuova collezione.\nSpedizione gratuita fino a domenica.",
         ),
-        Role("flixu", "Launch contract.docx", began=-6, runs=2, ends=15, cue=1, tags=("launch",)),
-        Role(
-            "heygen", "Sicherheitsunterweisung", "German (Germany)", began=-9 * MINUTE, runs=-8 * MINUTE, ends=6, cue=8
+        DemoJob("flixu", "Launch contract.docx", starts=-6, runs=2, ends=15, next_poll=1, tags=("launch",)),
+        DemoJob(
+            "heygen",
+            "Sicherheitsunterweisung",
+            "German (Germany)",
+            starts=-9 * MINUTE,
+            runs=-8 * MINUTE,
+            ends=6,
+            next_poll=8,
         ),
-        Role("konpro", "Ролик для выставки", began=-30, runs=80, ends=190, tags=("launch",)),
-        Role("heygen", "新製品のご紹介", "Japanese (Japan)", began=-20, runs=5, ends=102, cue=7, tags=("launch",)),
-        Role(
+        DemoJob("konpro", "Ролик для выставки", starts=-30, runs=80, ends=190, tags=("launch",)),
+        DemoJob(
+            "heygen", "新製品のご紹介", "Japanese (Japan)", starts=-20, runs=5, ends=102, next_poll=7, tags=("launch",)
+        ),
+        DemoJob(
             "camb",
             "商店页面文案",
-            began=-25,
+            starts=-25,
             ends=30,
             tags=("launch", "web"),
             text="春天提前到来。\n探索全新系列。\n周日前免运费。",
         ),
-        Role(
+        DemoJob(
             "heygen",
             "Teaser 🎬 15 s",
             "Spanish (Mexico)",
-            began=-4 * MINUTE,
+            starts=-4 * MINUTE,
             runs=-3 * MINUTE,
             ends=-45,
-            signed=True,
-            life=2 * MINUTE,
+            has_signed_links=True,
+            link_lifetime=2 * MINUTE,
             tags=("launch",),
             note="its link lives for two minutes: L asks for a new one",
         ),
-        Role("camb", "Catálogo, Português", began=-4 * HOUR, ends=-3.9 * HOUR, end="pay", tags=("web",)),
-        Role("camb", "Product strings, second try", began=-3.2 * HOUR, ends=-3 * HOUR, end="timeout", tags=("web",)),
-        Role("flixu", "Договор поставки.docx", began=-14, runs=28, ends=54, tags=("launch",)),
-        Role("heygen", "Онбординг: первый день", "Russian (Russia)", began=-5 * MINUTE, runs=-4 * MINUTE, ends=160),
+        DemoJob("camb", "Catálogo, Português", starts=-4 * HOUR, ends=-3.9 * HOUR, behaviour="pay", tags=("web",)),
+        DemoJob(
+            "camb",
+            "Product strings, second try",
+            starts=-3.2 * HOUR,
+            ends=-3 * HOUR,
+            behaviour="timeout",
+            tags=("web",),
+        ),
+        DemoJob("flixu", "Договор поставки.docx", starts=-14, runs=28, ends=54, tags=("launch",)),
+        DemoJob("heygen", "Онбординг: первый день", "Russian (Russia)", starts=-5 * MINUTE, runs=-4 * MINUTE, ends=160),
     ),
 )
 
-COMPANY = Act(
+COMPANY = JobGroup(
     "The board and the company.",
     (
-        Role(
+        DemoJob(
             "heygen",
             "דבר המנכ״ל",
             "Hebrew (Israel)",
-            began=-1.9 * DAY,
+            starts=-1.9 * DAY,
             ends=-1.82 * DAY,
-            signed=True,
-            captions=True,
+            has_signed_links=True,
+            has_captions=True,
             tags=("board",),
         ),
-        Role("heygen", "Q3 all-hands", "French (France)", began=-6.3 * DAY, ends=-6.24 * DAY, tags=("board",)),
-        Role(
+        DemoJob("heygen", "Q3 all-hands", "French (France)", starts=-6.3 * DAY, ends=-6.24 * DAY, tags=("board",)),
+        DemoJob(
             "heygen",
             "Ετήσια αναφορά",
             "Greek (Greece)",
-            began=-6 * MINUTE,
+            starts=-6 * MINUTE,
             runs=-5 * MINUTE,
             ends=120,
-            end="fail",
-            message="Lip sync failed: the face is not visible",
+            behaviour="fail",
+            failure_message="Lip sync failed: the face is not visible",
         ),
-        Role(
+        DemoJob(
             "heygen",
             "Interview",
             "Japanese (Japan)",
-            began=-3.5 * HOUR,
+            starts=-3.5 * HOUR,
             ends=-3 * HOUR,
-            end="fail",
-            message="The audio is missing or cannot be decoded",
+            behaviour="fail",
+            failure_message="The audio is missing or cannot be decoded",
         ),
-        Role("heygen", "Old interview", "Japanese (Japan)", began=-9.1 * DAY, ends=-9 * DAY, muted=True),
-        Role(
+        DemoJob("heygen", "Old interview", "Japanese (Japan)", starts=-9.1 * DAY, ends=-9 * DAY, muted=True),
+        DemoJob(
             "camb",
             "Newsletter, العربية",
-            began=-3.1 * HOUR,
+            starts=-3.1 * HOUR,
             ends=-3 * HOUR,
             text="أهلاً بكم.\nإليكم أخبار هذا الشهر.",
         ),
-        Role(
+        DemoJob(
             "camb",
             "Podcast 12, Ελληνικά",
-            began=-9 * HOUR,
+            starts=-9 * HOUR,
             ends=-8.5 * HOUR,
             kind="dub",
-            signed=True,
-            life=DAY,
+            has_signed_links=True,
+            link_lifetime=DAY,
             text="Καλώς ήρθατε.\nΣήμερα μιλάμε για τη μετάφραση.",
         ),
-        Role("konpro", "Visite du site de Lyon", began=-7.1 * DAY, ends=-7 * DAY + 41 * MINUTE),
-        Role("heygen", "Archive tape 4", "French (France)", began=-5 * HOUR, ends=inf, end="stuck", cue=9),
+        DemoJob("konpro", "Visite du site de Lyon", starts=-7.1 * DAY, ends=-7 * DAY + 41 * MINUTE),
+        DemoJob(
+            "heygen", "Archive tape 4", "French (France)", starts=-5 * HOUR, ends=inf, behaviour="stuck", next_poll=9
+        ),
     ),
 )
 
-TRAINING = Act(
+TRAINING = JobGroup(
     "Training and manuals.",
     (
-        Role("konpro", "دليل الموظف الجديد", began=-3 * MINUTE, runs=-2 * MINUTE, ends=66, cue=6),
-        Role("flixu", "用户手册.pdf", began=-40, runs=-20, ends=134),
-        Role("heygen", "ग्राहक सहायता परिचय", "Hindi (India)", began=-2 * MINUTE, runs=-MINUTE, ends=238),
-        Role(
+        DemoJob("konpro", "دليل الموظف الجديد", starts=-3 * MINUTE, runs=-2 * MINUTE, ends=66, next_poll=6),
+        DemoJob("flixu", "用户手册.pdf", starts=-40, runs=-20, ends=134),
+        DemoJob("heygen", "ग्राहक सहायता परिचय", "Hindi (India)", starts=-2 * MINUTE, runs=-MINUTE, ends=238),
+        DemoJob(
             "flixu",
             "Bedienungsanleitung.docx",
-            began=-MINUTE,
+            starts=-MINUTE,
             runs=-35,
             ends=218,
-            end="limit",
-            asked=(-55, -45, -30, -12),
-            cue=12,
+            behaviour="limit",
+            polled=(-55, -45, -30, -12),
+            next_poll=12,
         ),
-        Role(
+        DemoJob(
             "konpro",
             "Warehouse walkthrough",
-            began=-8 * MINUTE,
+            starts=-8 * MINUTE,
             runs=-7 * MINUTE,
             ends=300,
-            end="flaky",
-            asked=(-7.5 * MINUTE, -7.4 * MINUTE),
-            cue=4,
+            behaviour="flaky",
+            polled=(-7.5 * MINUTE, -7.4 * MINUTE),
+            next_poll=4,
             note="their gateway is not well today",
         ),
-        Role(
-            "konpro", "Schulungsfilm Gabelstapler", began=-HOUR, ends=-0.9 * HOUR, end="pay", label="Forklift training"
+        DemoJob(
+            "konpro",
+            "Schulungsfilm Gabelstapler",
+            starts=-HOUR,
+            ends=-0.9 * HOUR,
+            behaviour="pay",
+            label="Forklift training",
         ),
-        Role("konpro", "Recorrido por la fábrica", began=-1.2 * DAY, ends=-1.1 * DAY),
-        Role(
+        DemoJob("konpro", "Recorrido por la fábrica", starts=-1.2 * DAY, ends=-1.1 * DAY),
+        DemoJob(
             "camb",
             "FAQ, Български",
-            began=-70,
+            starts=-70,
             ends=156,
-            end="fail",
-            message="The source text is longer than the plan allows",
+            behaviour="fail",
+            failure_message="The source text is longer than the plan allows",
         ),
-        Role(
+        DemoJob(
             "camb",
             "Release notes, Deutsch",
-            began=-50,
+            starts=-50,
             ends=82,
             tags=("web",),
             text="Neu: Exporte im Hintergrund.\nBehoben: Umlaute in Dateinamen.",
@@ -183,61 +205,65 @@ TRAINING = Act(
     ),
 )
 
-SALES = Act(
+SALES = JobGroup(
     "Sales, and what legal asked for.",
     (
-        Role(
+        DemoJob(
             "konpro",
             "Trade fair loop",
-            began=-2.1 * HOUR,
+            starts=-2.1 * HOUR,
             ends=inf,
-            end="missing",
-            asked=(-2 * HOUR, -2 * HOUR + 25, -2 * HOUR + 75, -50 * MINUTE),
+            behaviour="missing",
+            polled=(-2 * HOUR, -2 * HOUR + 25, -2 * HOUR + 75, -50 * MINUTE),
             label="Trade fair loop",
             note="submitted with the agency's key?",
         ),
-        Role("camb", "Katalog, Español", began=-90, ends=256, text="Sillas.\nMesas.\nLámparas."),
-        Role("heygen", "신제품 소개", "Korean (South Korea)", began=-15, runs=110, ends=275, end="nolink"),
-        Role("flixu", "अनुबंध.pdf", began=-5.1 * HOUR, runs=-5.05 * HOUR, ends=-5 * HOUR),
-        Role(
+        DemoJob("camb", "Katalog, Español", starts=-90, ends=256, text="Sillas.\nMesas.\nLámparas."),
+        DemoJob("heygen", "신제품 소개", "Korean (South Korea)", starts=-15, runs=110, ends=275, behaviour="nolink"),
+        DemoJob("flixu", "अनुबंध.pdf", starts=-5.1 * HOUR, runs=-5.05 * HOUR, ends=-5 * HOUR),
+        DemoJob(
             "flixu",
             "Patent claims.pdf",
-            began=-26 * HOUR,
+            starts=-26 * HOUR,
             runs=-25.9 * HOUR,
             ends=inf,
-            end="odd",
-            asked=(-26 * HOUR, -25.5 * HOUR, -25 * HOUR, -24.5 * HOUR, -24 * HOUR, -40 * MINUTE),
-            cue=19,
+            behaviour="odd",
+            polled=(-26 * HOUR, -25.5 * HOUR, -25 * HOUR, -24.5 * HOUR, -24 * HOUR, -40 * MINUTE),
+            next_poll=19,
             note="a word that nobody documents: a person reviews it?",
         ),
-        Role("legal", "NDA עברית.docx", began=-2 * HOUR, ends=-HOUR, asked=(), note="ask Ruth for the key"),
-        Role("konpro", "Kick-off", began=-31 * DAY, ends=-30.9 * DAY, archived=True),
+        DemoJob("legal", "NDA עברית.docx", starts=-2 * HOUR, ends=-HOUR, polled=(), note="ask Ruth for the key"),
+        DemoJob("konpro", "Kick-off", starts=-31 * DAY, ends=-30.9 * DAY, archived=True),
     ),
 )
 
-ACTS = (LAUNCH, COMPANY, TRAINING, SALES)
+JOB_GROUPS = (LAUNCH, COMPANY, TRAINING, SALES)
 """The watchlist, from its first line to its last."""
-CAST = tuple(role for act in ACTS for role in act.cast)
+JOBS = tuple(role for act in JOB_GROUPS for role in act.jobs)
 
-TOOK = {
+PAST_DURATIONS = {
     "heygen": (350, 430, 480, 395, 510, 450, 330, 560),
     "konpro": (210, 240, 280, 330, 225),
     "camb": (45, 70, 95, 130, 60, 180),
     "flixu": (50, 80, 120, 170, 75),
 }
 """Seconds that earlier jobs of each account took, oldest first."""
-BETWEEN = 7 * HOUR
+PAST_JOB_INTERVAL = 7 * HOUR
 """From one of them to the next."""
-FORMER = tuple(
-    Role(
+PAST_JOBS = tuple(
+    DemoJob(
         account,
         f"Earlier {number}",
         "English (United States)",
-        began=-BETWEEN * number,
-        ends=-BETWEEN * number + took,
-        asked=(-BETWEEN * number + 1, -BETWEEN * number + took - 5, -BETWEEN * number + took + 5),
+        starts=-PAST_JOB_INTERVAL * number,
+        ends=-PAST_JOB_INTERVAL * number + took,
+        polled=(
+            -PAST_JOB_INTERVAL * number + 1,
+            -PAST_JOB_INTERVAL * number + took - 5,
+            -PAST_JOB_INTERVAL * number + took + 5,
+        ),
     )
-    for account, spans in TOOK.items()
+    for account, spans in PAST_DURATIONS.items()
     for number, took in enumerate(reversed(spans), 2)
 )
 """Jobs that were taken off the watchlist since: what the console learned from them shows on those that run now."""

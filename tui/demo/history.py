@@ -10,97 +10,103 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from tui.demo.manual_clock import Clockwork
+from tui.demo.manual_clock import ManualClock
 from tui.domain import job_state
 from tui.domain.job_state import Event, JobState, PollFailed, PollScheduled, ResultReceived, StatusReceived
 from tui.domain.models import ACTIVE, Fault, Job, Ref, RequestRecord
 from tui.domain.polling import duration_model, schedule
 from tui.domain.polling.schedule import PollingPolicy
 from tui.providers import response_parser
-from tui.providers.response import Reply
+from tui.providers.response import HttpResponse
 from tui.storage.config.secrets import SecretError
 from tui.storage.journal.journal import JournalEntry
 from tui.storage.workspace import Account, Workspace
 
-TOOK = (80.0, 260.0)
+LATENCY_RANGE_MS = (80.0, 260.0)
 """Milliseconds that a reply took, least and most."""
-LEARNED = 200
+MAX_LEARNED = 200
 """Ended jobs of a kind that are learned from, at most."""
 App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 """An ASGI 3 app."""
 
 
-class Memory(NamedTuple):
+class PastPolls(NamedTuple):
     """When a job was asked before the curtain, and when it is asked next. Instants."""
 
     job: Job
-    asked: tuple[float, ...]
-    cue: float | None
+    polled_at: tuple[float, ...]
+    next_poll_at: float | None
     """None: when the cadence says."""
 
 
-class Past:
+class HistoryPlayer:
     """A console of days gone by, with the library of today."""
 
-    def __init__(self, library: Workspace, app: App, clockwork: Clockwork, random: Random) -> None:
-        self._library = library
+    def __init__(self, workspace: Workspace, app: App, clock: ManualClock, random: Random) -> None:
+        self._workspace = workspace
         self._app = app
-        self._clockwork = clockwork
+        self._clock = clock
         self._random = random
         self._states: dict[Ref, JobState] = {}
 
-    def play(self, memories: Iterable[Memory]) -> None:
+    def play(self, past_polls: Iterable[PastPolls]) -> None:
         """Ask every job at its instants, all in the order of time, and journal what was seen."""
-        memories = tuple(memories)
-        self._states = {memory.job.ref: JobState(job=memory.job) for memory in memories}
-        rounds = sorted((at, memory.job.ref) for memory in memories for at in memory.asked)
-        seen = [entry for at, ref in rounds for entry in self._ask(ref, at)]
-        self._library.journal.record(seen)
-        self._library.journal.record([JournalEntry(self._due(memory)) for memory in memories])
+        past_polls = tuple(past_polls)
+        self._states = {memory.job.ref: JobState(job=memory.job) for memory in past_polls}
+        rounds = sorted((at, memory.job.ref) for memory in past_polls for at in memory.polled_at)
+        seen = [entry for at, ref in rounds for entry in self._poll(ref, at)]
+        self._workspace.journal.record(seen)
+        self._workspace.journal.record([JournalEntry(self._initial_state(memory)) for memory in past_polls])
 
-    def _due(self, memory: Memory) -> JobState:
+    def _initial_state(self, polls: PastPolls) -> JobState:
         """The job as it is when the curtain goes up: with what was learned of its like, and when it is asked next."""
-        state = self._states[memory.job.ref]
+        state = self._states[polls.job.ref]
         if state.phase in ACTIVE:
-            past = self._library.journal.durations(memory.job.account, memory.job.kind, LEARNED)
-            state = replace(state, duration_fit=duration_model.fit_durations(past, self._tempo(memory.job).cadence))
-        return state if memory.cue is None else replace(state, next_poll_at=memory.cue)
+            past = self._workspace.journal.durations(polls.job.account, polls.job.kind, MAX_LEARNED)
+            state = replace(state, duration_fit=duration_model.fit_durations(past, self._policy_for(polls.job).cadence))
+        return state if polls.next_poll_at is None else replace(state, next_poll_at=polls.next_poll_at)
 
-    def _ask(self, ref: Ref, at: float) -> Iterator[JournalEntry]:
+    def _poll(self, ref: Ref, at: float) -> Iterator[JournalEntry]:
         """Ask for a job's status and, where it is done, for its result: what the journal is to know of it."""
-        account, job = self._library.accounts[ref.account], self._states[ref].job
+        account, job = self._workspace.accounts[ref.account], self._states[ref].job
         endpoint = account.provider.endpoint(job.kind)
         reply = self._get(account, endpoint.status.path.url(account.base_url, id=job.id), at)
-        report = response_parser.read(account.provider, job.kind, reply)
-        yield self._settled(
+        report = response_parser.parse_status(account.provider, job.kind, reply)
+        yield self._apply_event(
             ref, PollFailed(report, at) if isinstance(report, Fault) else StatusReceived(report, at), reply
         )
         state = self._states[ref]
-        if endpoint.result is not None and state.report is not None and schedule.needs_result(state, self._tempo(job)):
+        if (
+            endpoint.result is not None
+            and state.report is not None
+            and schedule.needs_result(state, self._policy_for(job))
+        ):
             run = state.report.result_id or ""
-            reply = self._get(account, endpoint.result.path.url(account.base_url, id=job.id, run=run), at)
-            result = response_parser.read_result(account.provider, job.kind, reply)
-            yield self._settled(
+            reply = self._get(account, endpoint.result.path.url(account.base_url, id=job.id, result_id=run), at)
+            result = response_parser.parse_result(account.provider, job.kind, reply)
+            yield self._apply_event(
                 ref, PollFailed(result, at) if isinstance(result, Fault) else ResultReceived(result, at), reply
             )
 
-    def _settled(self, ref: Ref, event: Event, reply: Reply) -> JournalEntry:
+    def _apply_event(self, ref: Ref, event: Event, response: HttpResponse) -> JournalEntry:
         """Reduce the event onto the board, and plan the next ask as the engine does."""
         state, change = job_state.reduce(self._states[ref], event)
-        plan = schedule.next_poll(state, self._tempo(state.job), reply.at, self._random)
+        plan = schedule.next_poll(state, self._policy_for(state.job), response.received_at, self._random)
         planned = PollScheduled(None, "", None)
         if plan is not None:
-            planned = PollScheduled(plan.at, plan.reason, schedule.stale_after(state, plan.at, reply.at))
+            planned = PollScheduled(plan.at, plan.reason, schedule.stale_after(state, plan.at, response.received_at))
         self._states[ref], _ = job_state.reduce(state, planned)
         fault = event.fault.kind if isinstance(event, PollFailed) else None
-        took = self._random.uniform(*TOOK)  # its clock stands while the simulator answers
-        asked = RequestRecord(reply.at, reply.status, round(took, 1), reply.headers.get("x-request-id"), fault)
-        return JournalEntry(self._states[ref], change, reply.body, reply.at, asked)
+        took = self._random.uniform(*LATENCY_RANGE_MS)  # its clock stands while the simulator answers
+        asked = RequestRecord(
+            response.received_at, response.status, round(took, 1), response.headers.get("x-request-id"), fault
+        )
+        return JournalEntry(self._states[ref], change, response.body, response.received_at, asked)
 
-    def _tempo(self, job: Job) -> PollingPolicy:
+    def _policy_for(self, job: Job) -> PollingPolicy:
         endpoint, polling = (
-            self._library.accounts[job.account].provider.endpoint(job.kind),
-            self._library.settings.polling,
+            self._workspace.accounts[job.account].provider.endpoint(job.kind),
+            self._workspace.settings.polling,
         )
         return PollingPolicy.for_cadence(
             endpoint.cadence,
@@ -109,18 +115,18 @@ class Past:
             has_result_request=endpoint.result is not None,
         )
 
-    def _get(self, account: Account, url: str, at: float) -> Reply:
+    def _get(self, account: Account, url: str, at: float) -> HttpResponse:
         """Return the reply to a GET at the instant `at`, as the engine's client would."""
-        key = self._library.key(account.name)
+        key = self._workspace.key(account.name)
         if isinstance(key, SecretError):
             raise key
         header = account.provider.key
         headers = {header.header.lower(): header.prefix + key.reveal()}
-        with self._clockwork.at(at):
-            return _replied(self._app, url, headers, at)
+        with self._clock.fixed_at(at):
+            return _call_app(self._app, url, headers, at)
 
 
-def _replied(app: App, url: str, headers: Mapping[str, str], at: float) -> Reply:
+def _call_app(app: App, url: str, headers: Mapping[str, str], at: float) -> HttpResponse:
     """Have the app answer in one go: it waits for nothing while its clock stands."""
     parts = urlsplit(url)
     said: list[dict[str, Any]] = []
@@ -146,6 +152,6 @@ def _replied(app: App, url: str, headers: Mapping[str, str], at: float) -> Reply
     except StopIteration:
         start, *rest = said
         told = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Reply(start["status"], told, b"".join(message["body"] for message in rest), at)
+        return HttpResponse(start["status"], told, b"".join(message["body"] for message in rest), at)
     answering.close()
     raise RuntimeError("the app waited, though its clock stands")

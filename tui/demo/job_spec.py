@@ -9,23 +9,23 @@ from uuid import UUID
 
 from tui.domain.models import Job
 from tui.presentation import formatting
-from tui.simulator.scenario import Story, fraction
+from tui.simulator.scenario import Scenario, stable_fraction
 
-NOTICED = 5.0
+POLL_DELAY = 5.0
 """Seconds after each turn of a story at which a console of the past asked and saw it."""
-LATEST = (2.0, 14.0)
+LAST_POLL_RANGE = (2.0, 14.0)
 """Seconds before the curtain, least and most, at which a job that goes on was last asked."""
-WRITTEN_DOWN = 45.0
+ADD_DELAY = 45.0
 """Seconds after a job was submitted at which its id was put on the watchlist."""
 
 SERVICES = {"heygen": "heygen", "konpro": "konpro", "camb": "camb", "flixu": "flixu", "legal": "flixu"}
 """Each account's service. "legal" is another organisation's access to Flixu, and its key is not at hand."""
-NAMELESS = frozenset({"camb", "flixu"})
+UNTITLED_SERVICES = frozenset({"camb", "flixu"})
 """Services that tell no title: there the operator gives the job a label."""
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class DemoJob:
     """One job: what the operator wrote of it, and its story. Instants in seconds from the curtain."""
 
     account: str
@@ -34,16 +34,16 @@ class Role:
     language: str = ""
     """As HeyGen spells it; the other services tell none."""
     _: KW_ONLY
-    began: float
+    starts: float
     runs: float | None = None
     """When its time in the queue is over; None: it has none."""
     ends: float
     """Infinite: never."""
-    end: str = "fine"
+    behaviour: str = "fine"
     """One of the simulator's ends."""
-    asked: tuple[float, ...] | None = None
+    polled: tuple[float, ...] | None = None
     """When it was asked before the curtain; None: soon after each turn, and a moment ago if it goes on."""
-    cue: float | None = None
+    next_poll: float | None = None
     """When it is asked next; None: when the engine's cadence says."""
     kind: str = ""
     label: str = ""
@@ -52,14 +52,14 @@ class Role:
     keep_link: bool = False
     muted: bool = False
     archived: bool = False
-    signed: bool = False
+    has_signed_links: bool = False
     """Its links tell when they die."""
-    life: float | None = None
+    link_lifetime: float | None = None
     """Seconds that a link lives; None: the seven days that are documented."""
-    captions: bool = False
+    has_captions: bool = False
     text: str | None = None
     """The translation, a line a sentence."""
-    message: str | None = None
+    failure_message: str | None = None
     """What the service says of its failure."""
 
     @property
@@ -80,47 +80,47 @@ class Role:
             case _:
                 return f"vt_{mark[:16]}"
 
-    def job(self, curtain: float, seed: int) -> Job:
+    def job(self, start_time: float, seed: int) -> Job:
         """Return the job as the watchlist holds it."""
         return Job(
             account=self.account,
             id=self.id(seed),
             kind=self.kind,
-            label=self.label or (self.title if self.service in NAMELESS else ""),
+            label=self.label or (self.title if self.service in UNTITLED_SERVICES else ""),
             tags=self.tags,
             note=self.note,
-            added=float(int(curtain + min(self.began + WRITTEN_DOWN, self.began / 2))),
+            added=float(int(start_time + min(self.starts + ADD_DELAY, self.starts / 2))),
             keep_link=self.keep_link,
             muted=self.muted,
             archived=self.archived,
         )
 
-    def story(self, curtain: float, seed: int) -> Story:
+    def scenario(self, start_time: float, seed: int) -> Scenario:
         """Return what the simulator is to tell of the job."""
-        runs = self.began if self.runs is None else self.runs
-        return Story(
+        runs = self.starts if self.runs is None else self.runs
+        return Scenario(
             self.id(seed),
             title=self.title,
             language=self.language,
-            queued=runs - self.began,
+            queued=runs - self.starts,
             running=self.ends - runs,
-            end=self.end,
-            began=curtain + self.began,
-            signed=self.signed,
-            link_life=self.life,
+            behaviour=self.behaviour,
+            started_at=start_time + self.starts,
+            has_signed_links=self.has_signed_links,
+            link_lifetime=self.link_lifetime,
             text=self.text,
-            message=self.message,
-            reason=self.message,
-            captions=self.captions,
+            failure_message=self.failure_message,
+            exception_reason=self.failure_message,
+            has_captions=self.has_captions,
         )
 
-    def past(self, seed: int) -> tuple[float, ...]:
+    def past_polls(self, seed: int) -> tuple[float, ...]:
         """Return the instants, from the curtain, at which the job was asked before it."""
-        if self.asked is not None:
-            return self.asked
-        turns = (self.began, self.began if self.runs is None else self.runs, self.ends)
-        seen = {turn + NOTICED for turn in turns if turn + NOTICED < -LATEST[1]}
+        if self.polled is not None:
+            return self.polled
+        turns = (self.starts, self.starts if self.runs is None else self.runs, self.ends)
+        seen = {turn + POLL_DELAY for turn in turns if turn + POLL_DELAY < -LAST_POLL_RANGE[1]}
         if self.ends > 0:
-            least, most = LATEST
-            seen.add(max(self.began / 2, -least - (most - least) * fraction(seed, self.title, "latest")))
+            least, most = LAST_POLL_RANGE
+            seen.add(max(self.starts / 2, -least - (most - least) * stable_fraction(seed, self.title, "latest")))
         return tuple(sorted(seen))

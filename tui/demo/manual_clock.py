@@ -5,27 +5,27 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
-class Clockwork:
+class ManualClock:
     """A clock that can be set, and the waiting that goes with it."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._set: float | None = None
+        self._fixed_at: float | None = None
 
     def now(self) -> float:
         """Return the instant: the one that the clock was set to, else the real one."""
-        return self._now() if self._set is None else self._set
+        return self._now() if self._fixed_at is None else self._fixed_at
 
     async def sleep(self, seconds: float) -> None:
         """Let the time pass; a clock that was set stands still, and nobody waits for it."""
-        if self._set is None:
+        if self._fixed_at is None:
             await asyncio.sleep(seconds)
 
     @contextmanager
-    def at(self, instant: float) -> Generator[None]:
+    def fixed_at(self, instant: float) -> Generator[None]:
         """Set the clock for as long as the block lasts."""
-        self._set = instant
+        self._fixed_at = instant
         try:
             yield
         finally:
-            self._set = None
+            self._fixed_at = None

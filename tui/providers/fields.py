@@ -12,28 +12,28 @@ from tui.domain.ids import MAX_MATCHED_LENGTH
 from tui.presentation.formatting import mask_url
 from tui.providers import regex_safety
 
-_DURATION = r"([0-9]{1,6}) ?([smhd])"
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-_HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_BRACES = r"\{([^{}]*)\}"
-_DOTS = frozenset({"", ".", ".."})
+_DURATION_PATTERN = r"([0-9]{1,6}) ?([smhd])"
+_SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_HEADER_PATTERN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PLACEHOLDER_PATTERN = r"\{([^{}]*)\}"
+_UNSAFE_SEGMENTS = frozenset({"", ".", ".."})
 """What a part of a path cannot be: it would lead to another path."""
 
 
-def _text(value: object) -> str:
+def _require_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("expected text in quotes")  # noqa: TRY004 - msgspec turns only a ValueError into its own
     return value
 
 
-class Name(str):
+class ProviderName(str):
     """A provider's name: what accounts and the command line write, so it has no ':', '/' or space."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it is no such name."""
-        if not re.fullmatch(_NAME, _text(value)):
+        if not re.fullmatch(_NAME_PATTERN, _require_text(value)):
             raise ValueError(f"a name is letters, digits, '-', '_' and '.'; {value!r} is not")
         return cls(value)
 
@@ -44,30 +44,30 @@ class HeaderName(str):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it is no token."""
-        if not re.fullmatch(_HEADER, _text(value)):
+        if not re.fullmatch(_HEADER_PATTERN, _require_text(value)):
             raise ValueError(f"{value!r} cannot be the name of a header")
         return cls(value)
 
 
-class Prefix(str):
+class KeyPrefix(str):
     """What stands before a key in its header: such as `Bearer `."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where no header can begin with it."""
-        written = _text(value)
+        written = _require_text(value)
         if not (written.isascii() and written.isprintable()) or written.startswith(" "):
             raise ValueError(f"{value!r} cannot begin a header: it takes visible ASCII, with no space in front")
         return cls(value)
 
 
-class Null(str):
+class NullToken(str):
     """A text that means null, in lower case."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it is no text."""
-        return cls(_text(value).strip().lower())
+        return cls(_require_text(value).strip().lower())
 
 
 class Duration(float):
@@ -76,10 +76,10 @@ class Duration(float):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it is no duration."""
-        written = re.fullmatch(_DURATION, value) if isinstance(value, str) else None
+        written = re.fullmatch(_DURATION_PATTERN, value) if isinstance(value, str) else None
         if written is None:
             raise ValueError(f"expected a duration such as '90s', '30m', '24h' or '7d', got {value!r}")
-        return cls(int(written[1]) * _SECONDS[written[2]])
+        return cls(int(written[1]) * _SECONDS_PER_UNIT[written[2]])
 
 
 class Instant(float):
@@ -100,10 +100,10 @@ class Regex(str):
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it does not compile, or could take too long."""
         try:
-            re.compile(_text(value))
+            re.compile(_require_text(value))
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"{value!r} is no regular expression: {error}") from None
-        if regex_safety.ways(str(value), MAX_MATCHED_LENGTH) > regex_safety.MOST:
+        if regex_safety.max_backtracks(str(value), MAX_MATCHED_LENGTH) > regex_safety.MAX_BACKTRACKS:
             raise ValueError(
                 f"{value!r} could take for ever: repeat no group that repeats something itself, "
                 "and write '+' and '*' three times at most"
@@ -117,7 +117,7 @@ class BaseUrl(str):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError with what is wrong; a key that stands in the value is not in it."""
-        url = urlsplit(_text(value))
+        url = urlsplit(_require_text(value))
         if url.scheme not in {"http", "https"} or not url.hostname:
             told = mask_url(str(value))
             raise ValueError(f"expected an http(s) address such as 'https://api.example.com', got {told!r}")
@@ -126,49 +126,49 @@ class BaseUrl(str):
         return cls(value)
 
 
-class Route(str):
+class PathTemplate(str):
     """A path below the base URL, whose `{parts}` are filled in for each ask; it may end with a query."""
 
-    needs: ClassVar[frozenset[str]] = frozenset()
+    required_placeholders: ClassVar[frozenset[str]] = frozenset()
     """Parts without which the path would be the same for every job."""
-    knows: ClassVar[frozenset[str]] = frozenset()
+    allowed_placeholders: ClassVar[frozenset[str]] = frozenset()
     """Parts that can be filled in."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError with what is wrong."""
-        written = _text(value)
-        parts = set(re.findall(_BRACES, written))
+        written = _require_text(value)
+        parts = set(re.findall(_PLACEHOLDER_PATTERN, written))
         if not written.startswith("/") or "#" in written or any(map(str.isspace, written)):
             raise ValueError(f"a path starts with '/' and has neither '#' nor space; {value!r} is not so")
-        if missing := sorted(cls.needs - parts):
+        if missing := sorted(cls.required_placeholders - parts):
             raise ValueError(f"{{{missing[0]}}} must stand in {value!r}")
-        if strange := sorted(parts - cls.knows):
+        if strange := sorted(parts - cls.allowed_placeholders):
             raise ValueError(f"{{{strange[0]}}} in {value!r} cannot be filled in")
         return cls(value)
 
-    def url(self, base_url: str, **parts: str) -> str:
+    def url(self, base_url: str, **values: str) -> str:
         """The URL below an account's base URL, whose own path stays; parts are percent-encoded whole.
 
         Raises ValueError for a part that is empty, `.` or `..`: it would lead to another path.
         """
         filled = str(self)
-        for name, part in parts.items():
-            if part in _DOTS:
+        for name, part in values.items():
+            if part in _UNSAFE_SEGMENTS:
                 raise ValueError(f"{part!r} cannot be an id")
             filled = filled.replace(f"{{{name}}}", quote(part, safe=""))
         return base_url.rstrip("/") + filled
 
 
-class StatusRoute(Route):
+class StatusPath(PathTemplate):
     """Where a job's status is asked: `{id}` stands in it."""
 
-    needs = frozenset({"id"})
-    knows = frozenset({"id"})
+    required_placeholders = frozenset({"id"})
+    allowed_placeholders = frozenset({"id"})
 
 
-class ResultRoute(Route):
-    """Where a result is asked: `{run}` stands in it, which `status.run` finds; `{id}` may."""
+class ResultPath(PathTemplate):
+    """Where a result is asked: `{result_id}` stands in it, which `status.result_id` finds; `{id}` may."""
 
-    needs = frozenset({"run"})
-    knows = frozenset({"id", "run"})
+    required_placeholders = frozenset({"result_id"})
+    allowed_placeholders = frozenset({"id", "result_id"})

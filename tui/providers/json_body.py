@@ -8,11 +8,11 @@ import msgspec
 from tui.presentation.formatting import clean
 from tui.providers.json_pointer import Json, Pointer
 
-EXCERPT_MOST = 120
+MAX_EXCERPT = 120
 """Characters of a body that is no JSON that a fault's message shows: enough for a gateway's title."""
 
 _BOM = b"\xef\xbb\xbf"
-_HEAD = 8192
+_EXCERPT_SOURCE_BYTES = 8192
 """Bytes of a body in which its title or its first words are looked for."""
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]*)", re.IGNORECASE)
 _JSON = msgspec.json.Decoder()
@@ -27,25 +27,25 @@ def decode(body: bytes) -> Json:
     try:
         return _JSON.decode(body.removeprefix(_BOM))
     except msgspec.DecodeError as error:
-        raise NotJsonError(_instead(body, str(error))) from None
+        raise NotJsonError(_describe_non_json(body, str(error))) from None
     except UnicodeDecodeError:
         raise NotJsonError("text that is not UTF-8") from None
     except RecursionError:
         raise NotJsonError("JSON nested too deep") from None
 
 
-def texts(
-    pointers: Sequence[Pointer], body: Json, headers: Mapping[str, str], empty: Sequence[str] = ()
+def find_texts(
+    pointers: Sequence[Pointer], body: Json, headers: Mapping[str, str], null_strings: Sequence[str] = ()
 ) -> Iterator[str]:
     """Every text and number that the pointers lead to, as text, in order; no blank one and none that means null."""
     for pointer in pointers:
-        for value in pointer.found_in(body, headers):
-            text = scalar(value)
-            if text is not None and text.strip() and text.strip().lower() not in empty:
+        for value in pointer.evaluate(body, headers):
+            text = as_text(value)
+            if text is not None and text.strip() and text.strip().lower() not in null_strings:
                 yield text
 
 
-def scalar(value: Json) -> str | None:
+def as_text(value: Json) -> str | None:
     """A string as it is, a number as text (3 and 3.0 alike as `3`); None for everything else."""
     if isinstance(value, str):
         return value
@@ -56,15 +56,15 @@ def scalar(value: Json) -> str | None:
     return f"{value:g}" if isinstance(value, float) else None
 
 
-def _instead(body: bytes, error: str) -> str:
+def _describe_non_json(body: bytes, error: str) -> str:
     """What a body is that failed to decode as JSON with `error`."""
-    head = body.removeprefix(_BOM)[:_HEAD].decode("utf-8", "replace").strip()
+    head = body.removeprefix(_BOM)[:_EXCERPT_SOURCE_BYTES].decode("utf-8", "replace").strip()
     if not head:
         return "an empty body"
     if head.startswith("<"):
         title = _TITLE.search(head)
-        named = clean(title[1], EXCERPT_MOST) if title else ""
+        named = clean(title[1], MAX_EXCERPT) if title else ""
         return f"HTML, not JSON: “{named}”" if named else "HTML, not JSON"
     if head[0] in '{["':
         return "JSON cut short" if "truncated" in error else f"broken JSON ({error})"
-    return f"“{clean(head, EXCERPT_MOST)}”, not JSON"
+    return f"“{clean(head, MAX_EXCERPT)}”, not JSON"

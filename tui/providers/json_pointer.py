@@ -11,7 +11,7 @@ from typing import Self, TypeAlias
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """What a decoded JSON body is made of."""
 
-EVERY = "*"
+WILDCARD = "*"
 """The step that goes on with every member of a list or an object, in order."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -29,7 +29,7 @@ class Pointer(str):
 
     header: str | None
     """Lower-case name of the header, for a pointer out of the body."""
-    steps: tuple[str, ...]
+    tokens: tuple[str, ...]
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -45,34 +45,34 @@ class Pointer(str):
         if named is None and _ESCAPE.search(value):
             raise ValueError(f"'~' stands in a JSON Pointer only as ~0 or ~1; {value!r} has it alone")
         pointer.header = named[1].lower() if named else None
-        pointer.steps = () if named else tuple(map(_unescaped, value.split("/")[1:]))
+        pointer.tokens = () if named else tuple(map(_unescape, value.split("/")[1:]))
         return pointer
 
-    def found_in(self, body: Json, headers: Mapping[str, str] = NO_HEADERS) -> Sequence[Json]:
+    def evaluate(self, body: Json, headers: Mapping[str, str] = NO_HEADERS) -> Sequence[Json]:
         """Every value that the pointer leads to, null included; none where the way breaks off."""
         if self.header is not None:
             return (headers[self.header],) if self.header in headers else ()
         found: Sequence[Json] = (body,)
-        for step in self.steps:
+        for step in self.tokens:
             if len(found) == 1:
-                found = _members(found[0], step)
+                found = _children(found[0], step)
             else:
-                found = [member for value in found for member in _members(value, step)]
+                found = [member for value in found for member in _children(value, step)]
         return found
 
 
-def _unescaped(step: str) -> str:
-    return step.replace("~1", "/").replace("~0", "~")
+def _unescape(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")
 
 
-def _members(value: Json, step: str) -> Sequence[Json]:
+def _children(value: Json, token: str) -> Sequence[Json]:
     """The members of a value that one step leads to."""
     if isinstance(value, dict):
-        if step == EVERY:
+        if token == WILDCARD:
             return tuple(value.values())
-        return (value[step],) if step in value else ()
+        return (value[token],) if token in value else ()
     if isinstance(value, list):
-        if step == EVERY:
+        if token == WILDCARD:
             return value
-        return value[int(step) :][:1] if _INDEX.fullmatch(step) else ()
+        return value[int(token) :][:1] if _INDEX.fullmatch(token) else ()
     return ()

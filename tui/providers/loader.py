@@ -16,43 +16,43 @@ from msgspec.structs import replace
 from tui.domain.models import Phase
 from tui.errors import ConfigurationError
 from tui.presentation.formatting import clean
-from tui.providers.fields import BaseUrl, Instant, Name, Regex
+from tui.providers.fields import BaseUrl, Instant, ProviderName, Regex
 from tui.providers.model import (
-    ALIASES,
     BUILT_IN,
-    BulkAsk,
+    STATUS_ALIASES,
+    BulkRequest,
     Cadence,
     Endpoint,
-    ErrorPlaces,
-    InsteadRule,
-    Key,
+    ErrorPointers,
+    KeyHeader,
     Limits,
     LinkRule,
+    OverrideRule,
     Plan,
     Provider,
-    ResultAsk,
-    StatusAsk,
+    ResultRequest,
+    StatusRequest,
     UnknownKind,
-    word_key,
+    status_key,
 )
-from tui.providers.table_decoder import build, fields, nearest
+from tui.providers.table_decoder import decode_fields, decode_struct, suggest
 
 __all__ = [
     "BUILT_IN",
     "Endpoint",
-    "Library",
     "Plan",
     "Provider",
     "ProviderError",
+    "ProviderRegistry",
     "UnknownKind",
-    "builtin",
-    "library",
+    "builtin_files",
     "load",
     "parse",
+    "provider_registry",
 ]
 
 
-TITLE_MOST, DOCS_MOST = 60, 200
+MAX_PROVIDER_TITLE, MAX_DOCS = 60, 200
 """Characters of what a file says to people: it may come from anywhere."""
 
 
@@ -68,34 +68,34 @@ class ProviderError(ConfigurationError):
 class _KindTable(Struct, frozen=True, kw_only=True):
     cadence: Cadence | None = None
     status: dict[str, Any] = {}
-    words: dict[str, Phase] = {}
-    instead: tuple[InsteadRule, ...] | None = None
+    statuses: dict[str, Phase] = {}
+    override: tuple[OverrideRule, ...] | None = None
     links: tuple[LinkRule, ...] | None = None
-    result: ResultAsk | None = None
+    result: ResultRequest | None = None
 
 
-class _File(Struct, frozen=True, kw_only=True):
-    name: Name
+class _ProviderFile(Struct, frozen=True, kw_only=True):
+    name: ProviderName
     title: str
     base_url: BaseUrl
-    key: Key
+    key: KeyHeader
     cadence: Cadence
-    status: StatusAsk
+    status: StatusRequest
     docs: str = ""
     ids: tuple[Regex, ...] = ()
     sunset: Instant | None = None
-    successor: Name | None = None
-    error: ErrorPlaces = ErrorPlaces()
-    words: dict[str, Phase] = {}
-    instead: tuple[InsteadRule, ...] = ()
+    successor: ProviderName | None = None
+    error: ErrorPointers = ErrorPointers()
+    statuses: dict[str, Phase] = {}
+    override: tuple[OverrideRule, ...] = ()
     links: tuple[LinkRule, ...] = ()
-    result: ResultAsk | None = None
+    result: ResultRequest | None = None
     kinds: dict[str, _KindTable] = {}
     limits: dict[str, Any] = {}
-    bulk: BulkAsk | None = None
+    bulk: BulkRequest | None = None
 
 
-class Heading(NamedTuple):
+class ProviderSummary(NamedTuple):
     """What must be known of a provider to know whether there is an account of it."""
 
     name: str
@@ -113,23 +113,23 @@ def parse(text: str, source: str) -> Provider:
     except RecursionError:
         raise ProviderError(source, ("no TOML: nested too deep",)) from None
     problems: list[str] = []
-    values = fields(_File, table, "", problems)
-    limits = _limits(values.get("limits", {}), problems)
-    endpoints = _endpoints(values, problems)
-    bulk = _bulk(values.get("bulk"), endpoints, problems)
+    values = decode_fields(_ProviderFile, table, "", problems)
+    limits = _parse_limits(values.get("limits", {}), problems)
+    endpoints = _build_endpoints(values, problems)
+    bulk = _resolve_bulk(values.get("bulk"), endpoints, problems)
     if problems:
         raise ProviderError(source, tuple(problems))
-    file = _File(**values)
+    file = _ProviderFile(**values)
     return Provider(  # the texts and numbers as plain ones, which every encoder knows
         name=str(file.name),
-        title=clean(file.title, TITLE_MOST) or str(file.name),
+        title=clean(file.title, MAX_PROVIDER_TITLE) or str(file.name),
         source=source,
         base_url=str(file.base_url),
         key=file.key,
         limits=limits,
         endpoints=endpoints,
-        docs=clean(file.docs, DOCS_MOST),
-        ids=tuple(map(str, file.ids)),
+        docs=clean(file.docs, MAX_DOCS),
+        id_patterns=tuple(map(str, file.ids)),
         error=file.error,
         bulk=bulk,
         sunset=None if file.sunset is None else float(file.sunset),
@@ -154,42 +154,42 @@ def load(path: Path, source: str = "") -> Provider:
     return provider
 
 
-def builtin() -> dict[str, Path]:
+def builtin_files() -> dict[str, Path]:
     """The files that come with the program, by provider name, unread (importlib.resources would cost 4 ms)."""
-    return _files(Path(__file__).parent / "builtin")
+    return _provider_files(Path(__file__).parent / "builtin")
 
 
-def library(user_dir: Path | None = None) -> "Library":
+def provider_registry(user_dir: Path | None = None) -> "ProviderRegistry":
     """All providers; an operator's file wins over a built-in one of the same name, as its `source` shows."""
-    return Library(builtin(), _files(user_dir) if user_dir else {})
+    return ProviderRegistry(builtin_files(), _provider_files(user_dir) if user_dir else {})
 
 
-class Library(Mapping[str, Provider]):
+class ProviderRegistry(Mapping[str, Provider]):
     """Providers by name. A file is read when its provider is first asked for: a wrong one then raises ProviderError."""
 
-    def __init__(self, built_in: Mapping[str, Path], own: Mapping[str, Path]) -> None:
-        self._files = {**built_in, **own}
-        self._own = frozenset(own)
+    def __init__(self, builtin: Mapping[str, Path], user: Mapping[str, Path]) -> None:
+        self._files = {**builtin, **user}
+        self._user_names = frozenset(user)
         self._loaded: dict[str, Provider] = {}
 
     def __getitem__(self, name: str) -> Provider:
         if name not in self._loaded:
-            self._loaded[name] = load(self._files[name], "" if name in self._own else BUILT_IN)
+            self._loaded[name] = load(self._files[name], "" if name in self._user_names else BUILT_IN)
         return self._loaded[name]
 
-    def heading(self, name: str) -> Heading:
+    def summary(self, name: str) -> ProviderSummary:
         """The heading of a provider's file. Raises ProviderError.
 
         Of a file that comes with the program only the top is read, which takes a tenth of the time: it is right. An
         operator's own may be wrong anywhere, and is read whole.
         """
-        if name not in self._own and name not in self._loaded:
+        if name not in self._user_names and name not in self._loaded:
             with suppress(OSError, ValueError, LookupError):
                 text = self._files[name].read_text("utf-8-sig")
                 top = tomllib.loads(text[: text.index("\n[")])
-                return Heading(name, top["key"]["env"], top.get("successor"))
+                return ProviderSummary(name, top["key"]["env"], top.get("successor"))
         provider = self[name]
-        return Heading(name, provider.key.env, provider.successor)
+        return ProviderSummary(name, provider.key.env, provider.successor)
 
     def __contains__(self, name: object) -> bool:
         return name in self._files
@@ -201,11 +201,11 @@ class Library(Mapping[str, Provider]):
         return len(self._files)
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _provider_files(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in folder.glob("*.toml")}
 
 
-def _limits(table: dict[str, Any], problems: list[str]) -> Limits:
+def _parse_limits(table: dict[str, Any], problems: list[str]) -> Limits:
     """[limits]: a default and, beside it, the plans under names of their own."""
     if not table:
         return Limits()
@@ -213,10 +213,10 @@ def _limits(table: dict[str, Any], problems: list[str]) -> Limits:
     default = table.get("default")
     if default not in names:
         wrong = f"{default!r} is none of the plans" if "default" in table else "missing"
-        problems.append(f"limits.default: {wrong}{nearest(str(default), names)}")
+        problems.append(f"limits.default: {wrong}{suggest(str(default), names)}")
     plans: dict[str, Plan] = {}
     for name in names:
-        plan = build(Plan, table[name], f"limits.{name}", problems)
+        plan = decode_struct(Plan, table[name], f"limits.{name}", problems)
         if plan == Plan():
             problems.append(f"limits.{name}: says neither per_minute nor per_day")
         elif plan is not None:
@@ -224,59 +224,62 @@ def _limits(table: dict[str, Any], problems: list[str]) -> Limits:
     return Limits(str(default), plans)
 
 
-def _words(table: Mapping[str, Phase], where: str, problems: list[str]) -> dict[str, Phase]:
+def _normalize_statuses(table: Mapping[str, Phase], key_path: str, problems: list[str]) -> dict[str, Phase]:
     """A table of words by `word_key`."""
     known: dict[str, Phase] = {}
     for word, phase in table.items():
         if phase is Phase.NEW:
-            problems.append(f"{where}.{word}: new is a job that was never asked; no word means that")
-        if known.setdefault(word_key(word), phase) is not phase:
+            problems.append(f"{key_path}.{word}: new is a job that was never asked; no word means that")
+        if known.setdefault(status_key(word), phase) is not phase:
             problems.append(
-                f"{where}.{word}: {phase.value} here, but {known[word_key(word)].value} in another spelling"
+                f"{key_path}.{word}: {phase.value} here, but {known[status_key(word)].value} in another spelling"
             )
     return known
 
 
-def _endpoints(values: Mapping[str, Any], problems: list[str]) -> dict[str, Endpoint]:
+def _build_endpoints(values: Mapping[str, Any], problems: list[str]) -> dict[str, Endpoint]:
     """One endpoint for the file's own status path (kind "") and one for each of its kinds."""
-    words = {**ALIASES, **_words(values.get("words", {}), "words", problems)}
+    words = {**STATUS_ALIASES, **_normalize_statuses(values.get("statuses", {}), "statuses", problems)}
     own = _KindTable(result=values.get("result"))
     made = [
-        _endpoint(kind, table, values, words, problems) for kind, table in {"": own, **values.get("kinds", {})}.items()
+        _build_endpoint(kind, table, values, words, problems)
+        for kind, table in {"": own, **values.get("kinds", {})}.items()
     ]
     return {endpoint.kind: endpoint for endpoint in made if endpoint is not None}
 
 
-def _endpoint(
-    kind: str, table: _KindTable, values: Mapping[str, Any], words: Mapping[str, Phase], problems: list[str]
+def _build_endpoint(
+    kind: str, table: _KindTable, values: Mapping[str, Any], statuses: Mapping[str, Phase], problems: list[str]
 ) -> Endpoint | None:
     """A kind's table over the file's values; None where those are too wrong to tell."""
     where = f"kinds.{kind}." if kind else ""
-    own_status = fields(StatusAsk, table.status, f"{where}status", problems, partial=True)
-    own_words = _words(table.words, f"{where}words", problems)
-    instead: tuple[InsteadRule, ...] = values.get("instead", ()) if table.instead is None else table.instead
+    own_status = decode_fields(StatusRequest, table.status, f"{where}status", problems, partial=True)
+    own_words = _normalize_statuses(table.statuses, f"{where}statuses", problems)
+    instead: tuple[OverrideRule, ...] = values.get("override", ()) if table.override is None else table.override
     links: tuple[LinkRule, ...] = values.get("links", ()) if table.links is None else table.links
     if any(rule.phase is Phase.NEW for rule in instead):
-        problems.append(f"{where}instead: new is a job that was never asked; no text means that")
+        problems.append(f"{where}override: new is a job that was never asked; no text means that")
     if "status" not in values:
         return None
-    status: StatusAsk = replace(values["status"], **own_status)
-    if table.result and not status.run:
-        problems.append(f"{where}result: status.run must say where the {{run}} of {table.result.path!r} is")
+    status: StatusRequest = replace(values["status"], **own_status)
+    if table.result and not status.result_id:
+        problems.append(f"{where}result: status.result_id must say where the {{result_id}} of {table.result.path!r} is")
     return Endpoint(
         kind=kind,
         cadence=table.cadence or values.get("cadence", ""),
         status=status,
-        words={**words, **own_words},
-        instead=instead,
+        statuses={**statuses, **own_words},
+        overrides=instead,
         links=links,
         result=table.result,
     )
 
 
-def _bulk(bulk: BulkAsk | None, endpoints: Mapping[str, Endpoint], problems: list[str]) -> BulkAsk | None:
+def _resolve_bulk(
+    bulk: BulkRequest | None, endpoints: Mapping[str, Endpoint], problems: list[str]
+) -> BulkRequest | None:
     """[bulk] with all the words that hold there."""
     if bulk is None:
         return None
-    own_words = _words(bulk.words, "bulk.words", problems)
-    return replace(bulk, words={**endpoints[""].words, **own_words}) if "" in endpoints else bulk
+    own_words = _normalize_statuses(bulk.statuses, "bulk.statuses", problems)
+    return replace(bulk, statuses={**endpoints[""].statuses, **own_words}) if "" in endpoints else bulk

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from msgspec import Meta, Struct, field
 
 from tui.domain.models import LinkKind, Phase
-from tui.providers.fields import Duration, HeaderName, Null, Prefix, ResultRoute, Route, StatusRoute
+from tui.providers.fields import Duration, HeaderName, KeyPrefix, NullToken, PathTemplate, ResultPath, StatusPath
 from tui.providers.json_pointer import Pointer
 
 Cadence: TypeAlias = Literal["text", "document", "video"]
@@ -22,7 +22,7 @@ Pointers: TypeAlias = tuple[Pointer, ...]
 BUILT_IN = "built-in"
 """`Provider.source` of the files that come with the program."""
 
-ALIASES: Mapping[str, Phase] = {
+STATUS_ALIASES: Mapping[str, Phase] = {
     "queued": Phase.QUEUED,
     "waiting": Phase.QUEUED,
     "created": Phase.QUEUED,
@@ -47,37 +47,37 @@ class UnknownKind(KeyError):  # noqa: N818 - read as a KeyError's name: what was
         return str(self.args[0])
 
 
-class Key(Struct, frozen=True, kw_only=True):
+class KeyHeader(Struct, frozen=True, kw_only=True):
     """How the account's key is sent: as `header: <prefix><key>`."""
 
     header: HeaderName
-    prefix: Prefix = Prefix("")
+    prefix: KeyPrefix = KeyPrefix("")
     """What stands before the key, its space included: `Bearer `."""
     env: str = ""
     """The environment variable that such keys usually stand in."""
 
 
-class StatusAsk(Struct, frozen=True, kw_only=True):
+class StatusRequest(Struct, frozen=True, kw_only=True):
     """How a job's status is asked, and where the answer's parts are. A place that finds nothing makes None."""
 
-    path: StatusRoute
-    word: Annotated[Pointers, Meta(min_length=1)]
+    path: StatusPath
+    value: Annotated[Pointers, Meta(min_length=1)]
     message: Pointers = ()
-    run: Pointers = ()
+    result_id: Pointers = ()
     title: Pointers = ()
     language: Pointers = ()
     progress: Pointers = ()
-    progress_is: Literal["measured", "stage"] = "measured"
+    progress_unit: Literal["fraction", "stage"] = "fraction"
     """stage: the number stands for a word, and measures nothing."""
-    empty: tuple[Null, ...] = ()
+    null_strings: tuple[NullToken, ...] = ()
     """Texts that mean null, in any case; kept in lower case."""
 
 
-class InsteadRule(Struct, frozen=True, kw_only=True):
+class OverrideRule(Struct, frozen=True, kw_only=True):
     """Where another field says more than the word: its text, and the phase it stands for."""
 
-    where: Pointer
-    text: str = field(name="is")
+    pointer: Pointer
+    equals: str
     phase: Phase
 
 
@@ -85,50 +85,50 @@ class LinkRule(Struct, frozen=True, kw_only=True):
     """Where a link is; the first place that finds any counts."""
 
     kind: LinkKind
-    at: Annotated[Pointers, Meta(min_length=1)]
-    life: Duration | None = None
+    url: Annotated[Pointers, Meta(min_length=1)]
+    lifetime: Duration | None = None
     """Seconds for which the service documents that a link holds; None: it does not say."""
-    promised: bool = False
+    required: bool = False
     """Done is not whole before one promised link is there."""
-    key: bool = False
+    needs_key: bool = False
     """Fetching it takes the account's key."""
 
 
-class ResultAsk(Struct, frozen=True, kw_only=True):
+class ResultRequest(Struct, frozen=True, kw_only=True):
     """The one more ask for a job that is done."""
 
-    path: ResultRoute
+    path: ResultPath
     text: Pointers = ()
     """The first that finds any; what it finds is joined by line ends."""
     links: tuple[LinkRule, ...] = ()
 
 
-class ErrorPlaces(Struct, frozen=True, kw_only=True):
+class ErrorPointers(Struct, frozen=True, kw_only=True):
     """Where a reply that is no report says why, and under which name the service's support finds it."""
 
     message: Pointers = ()
     request_id: Pointers = ()
 
 
-class BulkAsk(Struct, frozen=True, kw_only=True):
+class BulkRequest(Struct, frozen=True, kw_only=True):
     """One ask for many jobs. What ended there is asked singly, since no links come with it."""
 
-    path: Route
-    ids: str
+    path: PathTemplate
+    id_parameter: str
     """The query's parameter; ids are joined by commas."""
-    most: Annotated[int, Meta(ge=1)]
+    max_ids: Annotated[int, Meta(ge=1)]
     """Ids in one ask."""
     items: Pointer
     """A list, or an object's members; the places below are within one of them."""
     id: Pointer
-    word: Annotated[Pointers, Meta(min_length=1)]
-    words: dict[str, Phase] = {}
-    """As in the file: beside [words]. In a Provider: all words, by `word_key`."""
+    value: Annotated[Pointers, Meta(min_length=1)]
+    statuses: dict[str, Phase] = {}
+    """As in the file: beside [statuses]. In a Provider: all words, by `word_key`."""
 
     def url(self, base_url: str, ids: Sequence[str]) -> str:
         """The URL that asks for these ids, at most `most` of them."""
         asked = ",".join(quote(one, safe="") for one in ids)
-        return f"{self.path.url(base_url)}?{self.ids}={asked}"
+        return f"{self.path.url(base_url)}?{self.id_parameter}={asked}"
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -151,12 +151,12 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     kind: str
     """Empty for the file's own status path."""
     cadence: str
-    status: StatusAsk
-    words: Mapping[str, Phase]
-    """By `word_key`: aliases, [words], the kind's words; the later win."""
-    instead: tuple[InsteadRule, ...] = ()
+    status: StatusRequest
+    statuses: Mapping[str, Phase]
+    """By `word_key`: aliases, [statuses], the kind's words; the later win."""
+    overrides: tuple[OverrideRule, ...] = ()
     links: tuple[LinkRule, ...] = ()
-    result: ResultAsk | None = None
+    result: ResultRequest | None = None
     """A kind's own: never taken over, as another path has another result."""
 
 
@@ -168,15 +168,15 @@ class Provider(Struct, frozen=True, kw_only=True):
     source: str
     """`BUILT_IN`, or the path of the operator's own file."""
     base_url: str
-    key: Key
+    key: KeyHeader
     limits: Limits
     endpoints: Mapping[str, Endpoint]
     """By kind; the empty kind is always there."""
     docs: str = ""
-    ids: tuple[str, ...] = ()
+    id_patterns: tuple[str, ...] = ()
     """Regular expressions that hint at this provider; they never reject an id."""
-    error: ErrorPlaces = ErrorPlaces()
-    bulk: BulkAsk | None = None
+    error: ErrorPointers = ErrorPointers()
+    bulk: BulkRequest | None = None
     sunset: float | None = None
     """Instant from which the API may be gone."""
     successor: str | None = None
@@ -196,9 +196,9 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     def hints_at(self, job_id: str) -> bool:
         """Whether an id looks like one of this service's."""
-        return any(re.search(pattern, job_id) for pattern in self.ids)
+        return any(re.search(pattern, job_id) for pattern in self.id_patterns)
 
 
-def word_key(word: str) -> str:
+def status_key(raw_status: str) -> str:
     """A status word as it is compared: cut at the first ':', stripped, in lower case."""
-    return word.partition(":")[0].strip().lower()
+    return raw_status.partition(":")[0].strip().lower()

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-EPOCH_FROM = 1e6
+MIN_EPOCH_RESET = 1e6
 """X-RateLimit-Reset: seconds to wait below this, an epoch from here on. Services disagree on the header."""
 
 _SECONDS = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,9})?")
 _COUNT = re.compile(r"[0-9]{1,9}(?![0-9])")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = "([0-9]{2}):([0-9]{2}):([0-9]{2})"
-_DATE = re.compile(rf"[a-z]+, *([0-9]{{1,2}})[ -]([a-z]{{3}})[ -]([0-9]{{4}}|[0-9]{{2}}) {_TIME} gmt")
+_HTTP_DATE = re.compile(rf"[a-z]+, *([0-9]{{1,2}})[ -]([a-z]{{3}})[ -]([0-9]{{4}}|[0-9]{{2}}) {_TIME} gmt")
 """IMF-fixdate and RFC 850 (RFC 9110 §5.6.7) in lower case: day, month, year, hour, minute, second."""
 _ASCTIME = re.compile(rf"[a-z]+ ([a-z]{{3}}) +([0-9]{{1,2}}) {_TIME} ([0-9]{{4}})")
 """The third form, as C's asctime: month, day, hour, minute, second, year."""
@@ -25,7 +25,7 @@ _ISO = re.compile(
 )
 
 
-class Reply(Struct, frozen=True):
+class HttpResponse(Struct, frozen=True):
     """What came back for one ask, with the account's key already replaced in it."""
 
     status: int
@@ -33,11 +33,11 @@ class Reply(Struct, frozen=True):
     """By lower-case name."""
     body: bytes
     """As sent, inflated."""
-    at: float
+    received_at: float
     """Instant at which it came, by our clock."""
 
 
-class Health(Struct, frozen=True, kw_only=True):
+class AccountHeaders(Struct, frozen=True, kw_only=True):
     """What a reply says of the account and its API. Absent headers are None."""
 
     date: float | None = None
@@ -54,54 +54,54 @@ class Health(Struct, frozen=True, kw_only=True):
     """Instant, by our clock, at which the window starts anew."""
 
 
-def health(reply: Reply) -> Health:
+def parse_account_headers(response: HttpResponse) -> AccountHeaders:
     """What any reply says of the account, a fault's too."""
-    headers = reply.headers
-    reset = reset_after(reply)
-    return Health(
-        date=http_date(headers.get("date", "")),
+    headers = response.headers
+    reset = reset_after(response)
+    return AccountHeaders(
+        date=parse_http_date(headers.get("date", "")),
         deprecated=headers.get("deprecation", "").strip().lower() not in {"", "false", "?0"},
-        sunset=http_date(headers.get("sunset", "")),
-        limit=_count(headers.get("x-ratelimit-limit", "")),
-        remaining=_count(headers.get("x-ratelimit-remaining", "")),
-        reset_at=None if reset is None else reply.at + reset,
+        sunset=parse_http_date(headers.get("sunset", "")),
+        limit=_parse_count(headers.get("x-ratelimit-limit", "")),
+        remaining=_parse_count(headers.get("x-ratelimit-remaining", "")),
+        reset_at=None if reset is None else response.received_at + reset,
     )
 
 
-def retry_after(reply: Reply) -> float | None:
+def retry_after(response: HttpResponse) -> float | None:
     """Seconds that Retry-After (RFC 9110 §10.2.3) asks for, from when the reply came; never below 0."""
-    value = reply.headers.get("retry-after", "").strip()
+    value = response.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
-    until = http_date(value)
-    return None if until is None else max(0.0, until - _service_time(reply))
+    until = parse_http_date(value)
+    return None if until is None else max(0.0, until - _service_time(response))
 
 
-def reset_after(reply: Reply) -> float | None:
+def reset_after(response: HttpResponse) -> float | None:
     """Seconds until the rate limit's window starts anew, by X-RateLimit-Reset; never below 0."""
-    value = reply.headers.get("x-ratelimit-reset", "").strip()
+    value = response.headers.get("x-ratelimit-reset", "").strip()
     if not _SECONDS.fullmatch(value):
         return None
     seconds = float(value)
-    return seconds if seconds < EPOCH_FROM else max(0.0, seconds - _service_time(reply))
+    return seconds if seconds < MIN_EPOCH_RESET else max(0.0, seconds - _service_time(response))
 
 
-def http_date(text: str) -> float | None:
+def parse_http_date(text: str) -> float | None:
     """The instant of an HTTP date in any of its three forms, or of an ISO 8601 one; None where it is neither."""
     value = text.strip().lower()
-    if written := _DATE.fullmatch(value):
+    if written := _HTTP_DATE.fullmatch(value):
         day, month, year, *time = written.groups()
     elif written := _ASCTIME.fullmatch(value):
         month, day, *time, year = written.groups()
     else:
-        return _iso_date(value)
+        return _parse_iso_date(value)
     if month not in _MONTHS:
         return None
     full_year = int(year) if len(year) == 4 else int(year) + (1900 if int(year) >= 70 else 2000)
-    return _instant(full_year, _MONTHS.index(month) + 1, int(day), *map(int, time))
+    return _utc_timestamp(full_year, _MONTHS.index(month) + 1, int(day), *map(int, time))
 
 
-def _iso_date(value: str) -> float | None:
+def _parse_iso_date(value: str) -> float | None:
     if not _ISO.fullmatch(value):
         return None
     try:
@@ -111,19 +111,19 @@ def _iso_date(value: str) -> float | None:
         return None
 
 
-def _instant(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float | None:
+def _utc_timestamp(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float | None:
     try:  # a leap second is the second before it
         return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp()
     except ValueError:
         return None
 
 
-def _service_time(reply: Reply) -> float:
+def _service_time(response: HttpResponse) -> float:
     """The instant of the reply by the service's clock, or by ours where it does not say."""
-    date = http_date(reply.headers.get("date", ""))
-    return reply.at if date is None else date
+    date = parse_http_date(response.headers.get("date", ""))
+    return response.received_at if date is None else date
 
 
-def _count(value: str) -> int | None:
+def _parse_count(value: str) -> int | None:
     written = _COUNT.match(value.strip())
     return int(written[0]) if written else None

@@ -2,37 +2,37 @@
 
 from collections.abc import Iterator
 
-from tui.providers.json_pointer import EVERY, Json, Pointer
+from tui.providers.json_pointer import WILDCARD, Json, Pointer
 from tui.providers.model import Endpoint, Provider
 
-MOST = 30
+MAX_FIELDS = 30
 """Places that are named; a reply may hold thousands."""
 
 
-def unread(provider: Provider, endpoint: Endpoint, body: Json) -> list[str]:
+def find_unmapped(provider: Provider, endpoint: Endpoint, body: Json) -> list[str]:
     """JSON Pointers of the values that nothing reads, in the body's order, MOST at most. Nulls are passed over."""
-    read = [pointer.steps for pointer in _pointers(provider, endpoint) if pointer.header is None]
+    read = [pointer.tokens for pointer in _pointers(provider, endpoint) if pointer.header is None]
     found: list[str] = []
-    for steps in _leaves(body, ()):
-        if not any(_leads(pattern, steps) for pattern in read):
+    for steps in _leaf_paths(body, ()):
+        if not any(_matches(pattern, steps) for pattern in read):
             found.append("".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in steps))
-            if len(found) == MOST:
+            if len(found) == MAX_FIELDS:
                 break
     return found
 
 
 def _pointers(provider: Provider, endpoint: Endpoint) -> Iterator[Pointer]:
     status = endpoint.status
-    for places in (status.word, status.message, status.run, status.title, status.language, status.progress):
+    for places in (status.value, status.message, status.result_id, status.title, status.language, status.progress):
         yield from places
-    yield from (rule.where for rule in endpoint.instead)
+    yield from (rule.pointer for rule in endpoint.overrides)
     for link in endpoint.links:
-        yield from link.at
+        yield from link.url
     yield from provider.error.message
     yield from provider.error.request_id
 
 
-def _leaves(value: Json, steps: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _leaf_paths(value: Json, steps: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The way to every value that holds no others, without recursion: bodies may be deep."""
     waiting: list[tuple[Json, tuple[str, ...]]] = [(value, steps)]
     while waiting:
@@ -45,5 +45,5 @@ def _leaves(value: Json, steps: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             yield steps
 
 
-def _leads(pattern: tuple[str, ...], steps: tuple[str, ...]) -> bool:
-    return len(pattern) == len(steps) and all(p in {EVERY, s} for p, s in zip(pattern, steps, strict=True))
+def _matches(pattern: tuple[str, ...], steps: tuple[str, ...]) -> bool:
+    return len(pattern) == len(steps) and all(p in {WILDCARD, s} for p, s in zip(pattern, steps, strict=True))

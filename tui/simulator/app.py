@@ -12,29 +12,29 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from tui.simulator.fault_injection import waiting
-from tui.simulator.http import CutError, Reply, Request, Scope, http_date, json
-from tui.simulator.link_store import ROOT, Shelf
-from tui.simulator.rate_limits import LIMITS, Meter
-from tui.simulator.router import Desk, Route
-from tui.simulator.scenario import Story, fraction
-from tui.simulator.services.flixu import metered
+from tui.simulator.fault_injection import with_retry_after
+from tui.simulator.http import ConnectionCutError, Scope, SimulatedRequest, SimulatedResponse, http_date, json
+from tui.simulator.link_store import CDN_ROOT, LinkStore
+from tui.simulator.rate_limits import LIMITS, RateLimiter
+from tui.simulator.router import Route, Router
+from tui.simulator.scenario import Scenario, stable_fraction
+from tui.simulator.services.flixu import with_rate_limit_headers
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-REFUSED = {None: 401, "wrong": 401, "forbidden": 403}
+KEY_ERRORS = {None: 401, "wrong": 401, "forbidden": 403}
 """What the keys get that are not good; every other key is."""
-LOGGED = 10_000
+LOG_SIZE = 10_000
 """Requests that the log remembers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class LoggedRequest:
     """One request, as the log remembers it."""
 
-    at: float
+    received_at: float
     """Instant, by the simulated clock."""
     service: str
     """"heygen", "konpro", "camb", "flixu"; "cdn" for the links; "" where no path leads."""
@@ -56,7 +56,7 @@ class Simulator:
         speed: float = 1.0,
         seed: int = 0,
         retired: bool = False,
-        stories: Iterable[Story] = (),
+        scenarios: Iterable[Scenario] = (),
         limits: Mapping[str, int] = LIMITS,
         latency: float = 0.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -66,96 +66,106 @@ class Simulator:
         `seed` makes up what `stories` leave open; `retired`: HeyGen v2 is over. `limits` replaces members of LIMITS.
         `latency` is the mean delay of a reply in seconds of real time, which `sleep` waits out.
         """
-        self.replies: Counter[tuple[str, int]] = Counter()
+        self.response_counts: Counter[tuple[str, int]] = Counter()
         """How many requests got each (service, HTTP status), as `Ask` tells them."""
-        self.log: deque[Ask] = deque(maxlen=LOGGED)
+        self.request_log: deque[LoggedRequest] = deque(maxlen=LOG_SIZE)
         """The last requests, oldest first."""
         self._clock, self._speed, self._seed = clock, speed, seed
         self._latency, self._sleep = latency, sleep
         self._started = clock()
-        self._requests = 0
-        self._meter = Meter(limits)
-        self._shelf = Shelf(self.now)
-        self._desk = Desk(now=self.now, shelf=self._shelf, stories=stories, seed=seed, retired=retired)
+        self._request_count = 0
+        self._rate_limiter = RateLimiter(limits)
+        self._link_store = LinkStore(self.now)
+        self._router = Router(
+            now=self.now, link_store=self._link_store, scenarios=scenarios, seed=seed, retired=retired
+        )
 
     @property
-    def asks(self) -> Counter[tuple[str, str]]:
+    def poll_counts(self) -> Counter[tuple[str, str]]:
         """How often each (service, id) was asked for its status, bulk asks included."""
-        return self._desk.asks
+        return self._router.poll_counts
 
     def now(self) -> float:
         """Return the simulated instant."""
         return self._started + (self._clock() - self._started) * self._speed
 
-    def dies(self, url: str) -> float | None:
+    def link_expires_at(self, url: str) -> float | None:
         """Return the simulated instant at which a link it gave dies or died; None: it gave none such, or a newer."""
-        return self._shelf.dies(url)
+        return self._link_store.expires_at(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection. Raise CutError where it is to be closed before its reply is complete."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _handle_lifespan(receive, send)
             return
         if scope["type"] != "http":
             raise ValueError(f"the simulator does not speak {scope['type']}")
-        self._requests += 1
-        serial = blake2b(f"{self._seed}/{self._requests}".encode(), digest_size=16).digest()
+        self._request_count += 1
+        serial = blake2b(f"{self._seed}/{self._request_count}".encode(), digest_size=16).digest()
         if self._latency:
-            await self._sleep(self._latency * (0.5 + fraction(serial)))
-        request = Request.read(scope, str(UUID(bytes=serial)))
-        reply = self._answer(request)
+            await self._sleep(self._latency * (0.5 + stable_fraction(serial)))
+        request = SimulatedRequest.from_scope(scope, str(UUID(bytes=serial)))
+        reply = self._respond(request)
         if reply.delay:
             await self._sleep(reply.delay)
-        await _deliver(reply.saying(date=http_date(self.now())), request.method, send)
+        await _send_response(reply.with_headers(date=http_date(self.now())), request.method, send)
 
-    def _answer(self, request: Request) -> Reply:
+    def _respond(self, request: SimulatedRequest) -> SimulatedResponse:
         """Find who answers, have them answer, and write it down."""
         service, key = "", None
-        found = self._desk.find(request.segments)
+        found = self._router.match(request.segments)
         if request.method not in ("GET", "HEAD"):
-            reply = json({"error": "Method Not Allowed"}, 405).saying(allow="GET, HEAD")
+            reply = json({"error": "Method Not Allowed"}, 405).with_headers(allow="GET, HEAD")
         elif found is not None:
             route, job = found
-            service, key = route.service.name, route.service.key(request)
-            reply = self._admitted(route, job, key, request)
-        elif request.segments[:1] == (ROOT,):
-            service, reply = ROOT, self._shelf.fetch(request)
+            service, key = route.service.name, route.service.key_in(request)
+            reply = self._check_and_handle(route, job, key, request)
+        elif request.segments[:1] == (CDN_ROOT,):
+            service, reply = CDN_ROOT, self._link_store.serve_file(request)
         else:
             reply = json({"error": "Not Found"}, 404)
-        status = 0 if reply.cut is not None and reply.cut < 0 else reply.status
-        self.log.append(Ask(self.now(), service, request.method, request.path, key, status))
-        self.replies[service, status] += 1
+        status = 0 if reply.cut_after is not None and reply.cut_after < 0 else reply.status
+        self.request_log.append(LoggedRequest(self.now(), service, request.method, request.path, key, status))
+        self.response_counts[service, status] += 1
         return reply
 
-    def _admitted(self, route: Route, job: str, key: str | None, request: Request) -> Reply:
+    def _check_and_handle(
+        self, route: Route, job_id: str, key: str | None, request: SimulatedRequest
+    ) -> SimulatedResponse:
         """Let a request through to its handler if the API is alive, the key good and within its limits.
 
         The waits that a refusal tells are in the client's seconds, which the simulated clock outruns.
         """
-        if route.gone:
-            return route.service.error(410, request)
-        if key is None or key in REFUSED:
-            return route.service.error(REFUSED[key], request)
-        standing = self._meter.take(route.service.name, key, self.now())
-        reset = standing.reset / self._speed
-        reply = route.handler(request, job) if standing.allowed else waiting(route.service.error(429, request), reset)
-        return metered(reply, standing, reset) if route.metered else reply
+        if route.is_retired:
+            return route.service.error_response(410, request)
+        if key is None or key in KEY_ERRORS:
+            return route.service.error_response(KEY_ERRORS[key], request)
+        standing = self._rate_limiter.count_request(route.service.name, key, self.now())
+        reset = standing.reset_after / self._speed
+        reply = (
+            route.handler(request, job_id)
+            if standing.allowed
+            else with_retry_after(route.service.error_response(429, request), reset)
+        )
+        return with_rate_limit_headers(reply, standing, reset) if route.has_rate_limit_headers else reply
 
 
-async def _deliver(reply: Reply, method: str, send: Send) -> None:
+async def _send_response(response: SimulatedResponse, method: str, send: Send) -> None:
     """Send a reply: to a HEAD without its body, and no further than where it is cut."""
-    if reply.cut is not None and reply.cut < 0:
-        raise CutError("closed before the reply")
-    said = {"content-type": reply.media, "content-length": str(len(reply.body)), **reply.headers}
+    if response.cut_after is not None and response.cut_after < 0:
+        raise ConnectionCutError("closed before the reply")
+    said = {"content-type": response.media_type, "content-length": str(len(response.body)), **response.headers}
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    body = b"" if method == "HEAD" else reply.body
-    await send({"type": "http.response.body", "body": body[: reply.cut], "more_body": reply.cut is not None})
-    if reply.cut is not None:
-        raise CutError("closed within the body")
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    body = b"" if method == "HEAD" else response.body
+    await send(
+        {"type": "http.response.body", "body": body[: response.cut_after], "more_body": response.cut_after is not None}
+    )
+    if response.cut_after is not None:
+        raise ConnectionCutError("closed within the body")
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _handle_lifespan(receive: Receive, send: Send) -> None:
     """Go along with the server's life: there is nothing to open and nothing to close."""
     while True:
         message = await receive()

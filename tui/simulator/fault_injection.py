@@ -4,75 +4,94 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 
-from tui.simulator.http import Reply, Request, gateway, http_date
-from tui.simulator.job_run import Service, Stage, Telling
+from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page, http_date
+from tui.simulator.job_run import JobStage, RequestContext, Service
 
 LIMIT_EVERY = 3
 """Every third ask for a `limit` story is refused."""
-DELAY = 3.0
+DELAY_SECONDS = 3.0
 """Seconds of the clients' clock by which each reply of a `delay` story is late."""
-LIMIT_WAIT = 5.0
+RETRY_AFTER_SECONDS = 5.0
 """Seconds of the clients' clock for which a `limit` story wants no ask."""
 
-Fault = Callable[[Reply, Service, Request], Reply]
+FaultInjector = Callable[[SimulatedResponse, Service, SimulatedRequest], SimulatedResponse]
 """Makes a good reply a bad one."""
 
 
-def told(service: Service, telling: Telling) -> Reply:
+def respond(service: Service, context: RequestContext) -> SimulatedResponse:
     """Answer as documented; for an `odd` story, as no documentation says.
 
     Odd answers are cycled through while the story goes on, and given once each when it has ended. Then all is well.
     """
-    if telling.plot.end != "odd":
-        return service.tell(telling)
-    strange, play = service.odd(telling), telling.play
-    if telling.stage is not Stage.ENDED:
-        return strange[(play.asks - 1) % len(strange)]
-    return strange[play.asks_ended - 1] if play.asks_ended <= len(strange) else service.tell(telling)
+    if context.scenario.behaviour != "odd":
+        return service.status_response(context)
+    strange, play = service.odd_responses(context), context.job_run
+    if context.stage is not JobStage.ENDED:
+        return strange[(play.poll_count - 1) % len(strange)]
+    return (
+        strange[play.polls_after_end - 1] if play.polls_after_end <= len(strange) else service.status_response(context)
+    )
 
 
-def spoiled(good: Reply, service: Service, telling: Telling, now: float) -> Reply:
+def inject_fault(
+    response: SimulatedResponse, service: Service, context: RequestContext, now: float
+) -> SimulatedResponse:
     """Return what becomes of the good reply on its way; `now` is the instant at which it is dated."""
-    end, asks = telling.plot.end, telling.play.asks
+    end, asks = context.scenario.behaviour, context.job_run.poll_count
     if end == "missing":
-        return service.error(404, telling.request)
+        return service.error_response(404, context.request)
     if end == "delay":
-        return replace(good, delay=DELAY)
+        return replace(response, delay=DELAY_SECONDS)
     if end == "limit" and asks % LIMIT_EVERY == 0:
         dated = now if asks % (2 * LIMIT_EVERY) == 0 else None
-        return waiting(service.error(429, telling.request), LIMIT_WAIT, dated)
-    return FLAKY[(asks - 1) % len(FLAKY)](good, service, telling.request) if end == "flaky" else good
+        return with_retry_after(service.error_response(429, context.request), RETRY_AFTER_SECONDS, dated)
+    return (
+        FLAKY_SEQUENCE[(asks - 1) % len(FLAKY_SEQUENCE)](response, service, context.request)
+        if end == "flaky"
+        else response
+    )
 
 
-def waiting(reply: Reply, seconds: float, now: float | None = None) -> Reply:
+def with_retry_after(response: SimulatedResponse, seconds: float, now: float | None = None) -> SimulatedResponse:
     """Return the reply with a Retry-After: in seconds, or as an HTTP date where `now` is given (RFC 9110 §10.2.3)."""
     whole = max(1, ceil(seconds))
-    return reply.saying(retry_after=str(whole) if now is None else http_date(ceil(now) + whole))
+    return response.with_headers(retry_after=str(whole) if now is None else http_date(ceil(now) + whole))
 
 
-def _well(good: Reply, _service: Service, _request: Request) -> Reply:
-    return good
+def _unchanged(response: SimulatedResponse, _service: Service, _request: SimulatedRequest) -> SimulatedResponse:
+    return response
 
 
-def _broken(_good: Reply, service: Service, request: Request) -> Reply:
-    return service.error(500, request)
+def _server_error(_response: SimulatedResponse, service: Service, request: SimulatedRequest) -> SimulatedResponse:
+    return service.error_response(500, request)
 
 
-def _bad_gateway(_good: Reply, _service: Service, _request: Request) -> Reply:
-    return gateway(502, "502 Bad Gateway")
+def _bad_gateway(_response: SimulatedResponse, _service: Service, _request: SimulatedRequest) -> SimulatedResponse:
+    return gateway_error_page(502, "502 Bad Gateway")
 
 
-def _unavailable(_good: Reply, _service: Service, _request: Request) -> Reply:
-    return waiting(gateway(503, "503 Service Temporarily Unavailable"), LIMIT_WAIT)
+def _unavailable(_response: SimulatedResponse, _service: Service, _request: SimulatedRequest) -> SimulatedResponse:
+    return with_retry_after(gateway_error_page(503, "503 Service Temporarily Unavailable"), RETRY_AFTER_SECONDS)
 
 
-def _silent(good: Reply, _service: Service, _request: Request) -> Reply:
-    return replace(good, cut=-1)
+def _closed_before_response(
+    response: SimulatedResponse, _service: Service, _request: SimulatedRequest
+) -> SimulatedResponse:
+    return replace(response, cut_after=-1)
 
 
-def _cut(good: Reply, _service: Service, _request: Request) -> Reply:
-    return replace(good, cut=len(good.body) // 2)
+def _closed_in_body(response: SimulatedResponse, _service: Service, _request: SimulatedRequest) -> SimulatedResponse:
+    return replace(response, cut_after=len(response.body) // 2)
 
 
-FLAKY: tuple[Fault, ...] = (_bad_gateway, _well, _silent, _well, _unavailable, _cut, _well, _broken)
+FLAKY_SEQUENCE: tuple[FaultInjector, ...] = (
+    _bad_gateway,
+    _unchanged,
+    _closed_before_response,
+    _unchanged,
+    _unavailable,
+    _closed_in_body,
+    _unchanged,
+    _server_error,
+)
 """What a `flaky` story's asks meet, in turn: never so much in a row that a client gives the service up."""

@@ -7,10 +7,10 @@ from hashlib import blake2b
 from random import Random
 from urllib.parse import quote
 
-from tui.simulator.http import Reply, Request
-from tui.simulator.scenario import Plot
+from tui.simulator.http import SimulatedRequest, SimulatedResponse
+from tui.simulator.scenario import ResolvedScenario
 
-MEDIA = {
+MEDIA_TYPES = {
     "mp4": "video/mp4",
     "wav": "audio/wav",
     "flac": "audio/flac",
@@ -20,18 +20,18 @@ MEDIA = {
     "txt": "text/plain; charset=utf-8",
 }
 """Media type by the end of a file's name."""
-SENTENCE = 3
+CAPTION_SECONDS = 3
 """Seconds that a line of text is on the screen."""
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class SimulatedFile:
     """A file, whole in memory: the largest are less than a megabyte unless a story says so."""
 
     name: str
     """As the reader is to save it."""
-    media: str
+    media_type: str
     content: bytes
 
     @property
@@ -40,19 +40,19 @@ class File:
         return f'"{blake2b(self.content, digest_size=16).hexdigest()}"'
 
 
-def made(plot: Plot, name: str) -> File:
+def make_file(scenario: ResolvedScenario, name: str) -> SimulatedFile:
     """Make the file called `name` of a story: the same bytes each time."""
     kind = name.rpartition(".")[2]
     if kind in ("mp4", "wav", "flac"):
-        content = Random(f"{plot.id}/{name}").randbytes(plot.size)
+        content = Random(f"{scenario.id}/{name}").randbytes(scenario.file_size)
     elif kind == "txt":
-        content = plot.text.encode()
+        content = scenario.text.encode()
     else:
-        content = "".join(_captions(kind, plot.text.splitlines())).encode()
-    return File(f"{plot.title}.{kind}", MEDIA[kind], content)
+        content = "".join(_captions(kind, scenario.text.splitlines())).encode()
+    return SimulatedFile(f"{scenario.title}.{kind}", MEDIA_TYPES[kind], content)
 
 
-def send(file: File, request: Request) -> Reply:
+def file_response(file: SimulatedFile, request: SimulatedRequest) -> SimulatedResponse:
     """Answer a request for `file`: whole, or the one range that is asked for (RFC 9110 §14)."""
     size = len(file.content)
     standing = {
@@ -62,15 +62,15 @@ def send(file: File, request: Request) -> Reply:
     }
     asked = _RANGE.match(request.headers.get("range", ""))
     if asked is None or request.headers.get("if-range", file.etag) != file.etag:
-        return Reply(200, file.content, file.media, standing)
-    first, last = _bounds(asked[1], asked[2], size)
+        return SimulatedResponse(200, file.content, file.media_type, standing)
+    first, last = _resolve_range(asked[1], asked[2], size)
     if first > last:
-        return Reply(416, b"", file.media, {**standing, "content-range": f"bytes */{size}"})
+        return SimulatedResponse(416, b"", file.media_type, {**standing, "content-range": f"bytes */{size}"})
     ranged = {**standing, "content-range": f"bytes {first}-{last}/{size}"}
-    return Reply(206, file.content[first : last + 1], file.media, ranged)
+    return SimulatedResponse(206, file.content[first : last + 1], file.media_type, ranged)
 
 
-def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
+def _resolve_range(first: str, last: str, size: int) -> tuple[int, int]:
     """Return the first and the last byte of a range; first is beyond last where there is no such byte."""
     if first:
         return int(first), min(int(last), size - 1) if last else size - 1
@@ -85,7 +85,8 @@ def _captions(kind: str, lines: list[str]) -> Iterator[str]:
         yield "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Text\n"
     for number, line in enumerate(lines):
         start, end = (
-            f"00:{second // 60:02}:{second % 60:02}" for second in (number * SENTENCE, (number + 1) * SENTENCE)
+            f"00:{second // 60:02}:{second % 60:02}"
+            for second in (number * CAPTION_SECONDS, (number + 1) * CAPTION_SECONDS)
         )
         if kind == "srt":
             yield f"{number + 1}\n{start},000 --> {end},000\n{line}\n\n"

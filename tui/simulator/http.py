@@ -11,12 +11,12 @@ Scope = Mapping[str, Any]
 """What an ASGI server says of a connection."""
 
 
-class CutError(ConnectionError):
+class ConnectionCutError(ConnectionError):
     """The connection is to be closed here, before the reply or within its body."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SimulatedRequest:
     """One request; its body, which no GET has, is not read."""
 
     method: str
@@ -27,11 +27,11 @@ class Request:
     """Names in lower case."""
     origin: str
     """Scheme, host and port under which the simulator was reached."""
-    serial: str
+    request_id: str
     """The request's id, which some services tell in their replies."""
 
     @classmethod
-    def read(cls, scope: Scope, serial: str) -> "Request":
+    def from_scope(cls, scope: Scope, request_id: str) -> "SimulatedRequest":
         """Read the scope of an ASGI http connection."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host, port = scope.get("server") or ("localhost", None)
@@ -42,7 +42,7 @@ class Request:
             query=scope["query_string"].decode("latin-1"),
             headers=headers,
             origin=f"{scope['scheme']}://{here}",
-            serial=serial,
+            request_id=request_id,
         )
 
     @property
@@ -50,49 +50,49 @@ class Request:
         """The path's parts, decoded one by one: an id may hold a slash."""
         return tuple(unquote(part) for part in self.path.split("/")[1:])
 
-    def arguments(self, name: str) -> list[str]:
+    def query_values(self, name: str) -> list[str]:
         """Return what the query says under `name`, decoded."""
         return parse_qs(self.query).get(name, [])
 
-    def bearer(self) -> str | None:
+    def bearer_token(self) -> str | None:
         """Return the key of an Authorization header of the Bearer kind."""
         scheme, _, key = self.headers.get("authorization", "").partition(" ")
         return key.strip() or None if scheme.lower() == "bearer" else None
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SimulatedResponse:
     """One reply, before the headers that every reply has: Date and Content-Length."""
 
     status: int
     body: bytes
-    media: str = "application/json"
+    media_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    cut: int | None = None
+    cut_after: int | None = None
     """Bytes of the body after which the connection closes; None: never; below zero: before the reply."""
     delay: float = 0.0
     """Seconds of the clients' clock for which it is held back."""
 
-    def saying(self, **headers: str) -> "Reply":
+    def with_headers(self, **headers: str) -> "SimulatedResponse":
         """Return the reply with more headers; an underscore stands for a hyphen."""
         more = {name.replace("_", "-"): value for name, value in headers.items()}
         return replace(self, headers={**self.headers, **more})
 
 
-def json(payload: object, status: int = 200) -> Reply:
+def json(payload: object, status: int = 200) -> SimulatedResponse:
     """Return `payload` as a service would write it: compact, in UTF-8."""
-    return Reply(status, dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
+    return SimulatedResponse(status, dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def gateway(status: int, title: str) -> Reply:
+def gateway_error_page(status: int, title: str) -> SimulatedResponse:
     """Return the HTML that a gateway answers with when the service behind it does not [W]."""
     page = f"<html>\n<head><title>{title}</title></head>\n<body><center><h1>{title}</h1></center></body>\n</html>\n"
-    return Reply(status, page.encode(), "text/html")
+    return SimulatedResponse(status, page.encode(), "text/html")
 
 
-def halved(reply: Reply) -> Reply:
+def truncated(response: SimulatedResponse) -> SimulatedResponse:
     """Return the reply with its body cut short, and its length telling nothing of that [W]."""
-    return replace(reply, body=reply.body[: len(reply.body) // 2])
+    return replace(response, body=response.body[: len(response.body) // 2])
 
 
 def http_date(instant: float) -> str:

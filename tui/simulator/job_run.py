@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from tui.simulator.http import Reply, Request
-from tui.simulator.scenario import Plot
+from tui.simulator.http import SimulatedRequest, SimulatedResponse
+from tui.simulator.scenario import ResolvedScenario
 
-LINK_LATE = 2
+LINK_DELAY_POLLS = 2
 """Asks after the end at which the link of a `nolink` story is not there yet [S]."""
 
 
-class Stage(Enum):
+class JobStage(Enum):
     """How far a story is."""
 
     QUEUED = "queued"
@@ -21,71 +21,71 @@ class Stage(Enum):
 
 
 @dataclass(slots=True)
-class Play:
+class JobRun:
     """One story at one service, from its first ask on."""
 
     service: str
-    plot: Plot
-    began: float
-    asks: int = 0
+    scenario: ResolvedScenario
+    started_at: float
+    poll_count: int = 0
     """Asks for this job alone; bulk asks do not move the story's faults on."""
-    asks_ended: int = 0
+    polls_after_end: int = 0
     """Those of them that came after the end."""
 
-    def stage(self, now: float) -> Stage:
+    def stage_at(self, now: float) -> JobStage:
         """Return how far the story is at the instant `now`."""
-        told = now - self.began
-        if told < self.plot.queued:
-            return Stage.QUEUED
-        return Stage.RUNNING if told < self.plot.queued + self.plot.running else Stage.ENDED
+        told = now - self.started_at
+        if told < self.scenario.queued:
+            return JobStage.QUEUED
+        return JobStage.RUNNING if told < self.scenario.queued + self.scenario.running else JobStage.ENDED
 
-    def ask(self, now: float) -> Stage:
+    def record_poll(self, now: float) -> JobStage:
         """Count one ask and return how far the story is."""
-        stage = self.stage(now)
-        self.asks += 1
-        self.asks_ended += stage is Stage.ENDED
+        stage = self.stage_at(now)
+        self.poll_count += 1
+        self.polls_after_end += stage is JobStage.ENDED
         return stage
 
 
-Linker = Callable[[Play, str, Request], str]
+LinkFactory = Callable[[JobRun, str, SimulatedRequest], str]
 """Gives the URL under which a file of a story can be fetched, on the origin of the request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class RequestContext:
     """One ask for one story: all that a service needs for its answer."""
 
-    request: Request
-    play: Play
-    stage: Stage
-    linker: Linker
+    request: SimulatedRequest
+    job_run: JobRun
+    stage: JobStage
+    link_factory: LinkFactory
 
     @property
-    def plot(self) -> Plot:
+    def scenario(self) -> ResolvedScenario:
         """The story."""
-        return self.play.plot
+        return self.job_run.scenario
 
     @property
     def succeeded(self) -> bool:
         """Whether the story is over and went well."""
-        return self.stage is Stage.ENDED and self.plot.outcome == "success"
+        return self.stage is JobStage.ENDED and self.scenario.outcome == "success"
 
     @property
-    def broke(self) -> bool:
+    def failed(self) -> bool:
         """Whether the story is over and went wrong in the service's own way: not for want of payment."""
-        return self.stage is Stage.ENDED and self.plot.outcome in ("failure", "timeout")
+        return self.stage is JobStage.ENDED and self.scenario.outcome in ("failure", "timeout")
 
     @property
-    def complaint(self) -> str | None:
+    def failure_message(self) -> str | None:
         """Why the job failed, if it did, for a service that has no word for a time-out."""
-        if not self.broke:
+        if not self.failed:
             return None
-        return "Processing timed out" if self.plot.outcome == "timeout" else self.plot.message
+        return "Processing timed out" if self.scenario.outcome == "timeout" else self.scenario.failure_message
 
     def link(self, name: str) -> str | None:
         """Return the URL of the file called `name`; None before there is one."""
-        late = self.plot.end == "nolink" and self.play.asks_ended <= LINK_LATE
-        return self.linker(self.play, name, self.request) if self.succeeded and not late else None
+        late = self.scenario.behaviour == "nolink" and self.job_run.polls_after_end <= LINK_DELAY_POLLS
+        return self.link_factory(self.job_run, name, self.request) if self.succeeded and not late else None
 
 
 class Service(Protocol):
@@ -96,18 +96,18 @@ class Service(Protocol):
         """The service whose stories, limits and keys these are; two versions of an API share them."""
         ...
 
-    def key(self, request: Request) -> str | None:
+    def key_in(self, request: SimulatedRequest) -> str | None:
         """Return the key that the request brought, from where this API expects it."""
         ...
 
-    def error(self, status: int, request: Request, /) -> Reply:
+    def error_response(self, status: int, request: SimulatedRequest, /) -> SimulatedResponse:
         """Return the API's own body for an HTTP status of 400 and above."""
         ...
 
-    def tell(self, telling: Telling) -> Reply:
+    def status_response(self, context: RequestContext) -> SimulatedResponse:
         """Answer an ask as documented."""
         ...
 
-    def odd(self, telling: Telling) -> list[Reply]:
+    def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
         """Return answers that no documentation has, for the stage that the story is at."""
         ...

@@ -6,96 +6,108 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from urllib.parse import quote, urlencode, urlsplit
 
-from tui.simulator.files import made, send
-from tui.simulator.http import Reply, Request
-from tui.simulator.job_run import Play
-from tui.simulator.scenario import Plot
+from tui.simulator.files import file_response, make_file
+from tui.simulator.http import SimulatedRequest, SimulatedResponse
+from tui.simulator.job_run import JobRun
+from tui.simulator.scenario import ResolvedScenario
 
-ROOT = "cdn"
+CDN_ROOT = "cdn"
 """The first part of every link's path."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Grant:
-    mark: str
+class _IssuedLink:
+    token: str
     """What the path is found by."""
     path: str
     query: str
-    kept: float
+    replaced_at: float
     """Instant from which another ask gets another link."""
-    dies: float
-    plot: Plot
-    name: str
+    expires_at: float
+    scenario: ResolvedScenario
+    file_name: str
 
 
-class Shelf:
+class LinkStore:
     """Gives out links and serves what they lead to. One is given until it dies, or for as long as its story says."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._grants: dict[tuple[str, str, str], _Grant] = {}
-        self._marks: dict[str, _Grant] = {}
+        self._links_by_file: dict[tuple[str, str, str], _IssuedLink] = {}
+        self._links_by_token: dict[str, _IssuedLink] = {}
 
-    def link(self, play: Play, name: str, request: Request) -> str:
+    def issue(self, job_run: JobRun, file_name: str, request: SimulatedRequest) -> str:
         """Return the URL of the file called `name` of a story."""
         now = self._now()
-        place = (play.service, play.plot.id, name)
-        grant = self._grants.get(place)
-        if grant is None or now >= min(grant.kept, grant.dies):
-            if grant is not None and now >= grant.dies:
-                del self._marks[grant.mark]
-            grant = self._grants[place] = _granted(play, name, now)
-            self._marks[grant.mark] = grant
+        place = (job_run.service, job_run.scenario.id, file_name)
+        grant = self._links_by_file.get(place)
+        if grant is None or now >= min(grant.replaced_at, grant.expires_at):
+            if grant is not None and now >= grant.expires_at:
+                del self._links_by_token[grant.token]
+            grant = self._links_by_file[place] = _issue(job_run, file_name, now)
+            self._links_by_token[grant.token] = grant
         return f"{request.origin}{grant.path}" + (f"?{grant.query}" if grant.query else "")
 
-    def dies(self, url: str) -> float | None:
+    def expires_at(self, url: str) -> float | None:
         """Return the instant at which a link dies or died; None: it was never given, or something replaced it."""
         segments = urlsplit(url).path.split("/")
-        grant = self._marks.get(segments[2]) if segments[1:2] == [ROOT] and len(segments) > 2 else None
-        return None if grant is None else grant.dies
+        grant = self._links_by_token.get(segments[2]) if segments[1:2] == [CDN_ROOT] and len(segments) > 2 else None
+        return None if grant is None else grant.expires_at
 
-    def fetch(self, request: Request) -> Reply:
+    def serve_file(self, request: SimulatedRequest) -> SimulatedResponse:
         """Serve the file that a link leads to: CloudFront's 403 where it is dead, was never given or was changed."""
-        grant = self._marks.get(request.segments[1]) if len(request.segments) > 1 else None
-        if grant is None or self._now() >= grant.dies or (grant.plot.signed and request.query != grant.query):
+        grant = self._links_by_token.get(request.segments[1]) if len(request.segments) > 1 else None
+        if (
+            grant is None
+            or self._now() >= grant.expires_at
+            or (grant.scenario.has_signed_links and request.query != grant.query)
+        ):
             xml = '<?xml version="1.0" encoding="UTF-8"?>'
             error = "<Error><Code>AccessDenied</Code><Message>Access denied</Message></Error>"
-            return Reply(403, f"{xml}{error}".encode(), "text/xml", {"x-cache": "Error from cloudfront"})
-        return send(made(grant.plot, grant.name), request)
+            return SimulatedResponse(403, f"{xml}{error}".encode(), "text/xml", {"x-cache": "Error from cloudfront"})
+        return file_response(make_file(grant.scenario, grant.file_name), request)
 
 
-def _granted(play: Play, name: str, now: float) -> _Grant:
-    plot = play.plot
-    mark = blake2b(f"{play.service}/{plot.id}/{name}/{now}".encode(), digest_size=8).hexdigest()
-    path = f"/{ROOT}/{mark}/{quote(plot.id, safe='')}/{name}"
-    if not plot.signed:
-        return _Grant(mark, path, _unsigned(play, name), now + plot.link_kept, now + plot.link_life, plot, name)
-    sign = _cloudfront if play.service == "heygen" else _sigv4
-    query = urlencode(sign(mark, now, plot.link_life))
-    return _Grant(mark, path, query, now + plot.link_kept, int(now) + int(plot.link_life), plot, name)
+def _issue(job_run: JobRun, file_name: str, now: float) -> _IssuedLink:
+    plot = job_run.scenario
+    mark = blake2b(f"{job_run.service}/{plot.id}/{file_name}/{now}".encode(), digest_size=8).hexdigest()
+    path = f"/{CDN_ROOT}/{mark}/{quote(plot.id, safe='')}/{file_name}"
+    if not plot.has_signed_links:
+        return _IssuedLink(
+            mark,
+            path,
+            _unsigned_query(job_run, file_name),
+            now + plot.link_reuse,
+            now + plot.link_lifetime,
+            plot,
+            file_name,
+        )
+    sign = _cloudfront_query if job_run.service == "heygen" else _sigv4_query
+    query = urlencode(sign(mark, now, plot.link_lifetime))
+    return _IssuedLink(mark, path, query, now + plot.link_reuse, int(now) + int(plot.link_lifetime), plot, file_name)
 
 
-def _unsigned(play: Play, name: str) -> str:
+def _unsigned_query(job_run: JobRun, file_name: str) -> str:
     """HeyGen's links ask for a file name, and carry no expiry [W]; the others' are bare."""
-    if play.service != "heygen":
+    if job_run.service != "heygen":
         return ""
-    title = quote(f"{play.plot.title}.{name.rpartition('.')[2]}", safe="")
+    title = quote(f"{job_run.scenario.title}.{file_name.rpartition('.')[2]}", safe="")
     return urlencode({"response-content-disposition": f"attachment; filename*=UTF-8''{title};"})
 
 
-def _cloudfront(mark: str, now: float, life: float) -> dict[str, str]:
+def _cloudfront_query(token: str, now: float, lifetime: float) -> dict[str, str]:
     """CloudFront's canned policy: the instant of death in whole seconds."""
-    return {"Expires": str(int(now) + int(life)), "Signature": f"{mark}~{mark}__", "Key-Pair-Id": "K2SIMULATED0"}
+    return {"Expires": str(int(now) + int(lifetime)), "Signature": f"{token}~{token}__", "Key-Pair-Id": "K2SIMULATED0"}
 
 
-def _sigv4(mark: str, now: float, life: float) -> dict[str, str]:
+def _sigv4_query(token: str, now: float, lifetime: float) -> dict[str, str]:
     """S3's Signature Version 4: the instant of birth and the seconds of life."""
     born = datetime.fromtimestamp(int(now), UTC)
     return {
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
         "X-Amz-Credential": f"AKIASIMULATED/{born:%Y%m%d}/us-east-1/s3/aws4_request",
         "X-Amz-Date": f"{born:%Y%m%dT%H%M%SZ}",
-        "X-Amz-Expires": str(int(life)),
+        "X-Amz-Expires": str(int(lifetime)),
         "X-Amz-SignedHeaders": "host",
-        "X-Amz-Signature": mark * 4,
+        "X-Amz-Signature": token * 4,
     }

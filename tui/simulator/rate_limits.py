@@ -10,23 +10,23 @@ MINUTE, DAY = 60.0, 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RateLimitStatus:
     """How a key stands after it asked once more."""
 
     allowed: bool
     limit: int
     remaining: int
-    reset: float
+    reset_after: float
     """Seconds until the window that was looked at is over."""
 
 
 @dataclass(slots=True)
 class _Window:
-    opened: float
+    opened_at: float
     used: int = 0
 
 
-class Meter:
+class RateLimiter:
     """Counts what each key asked of each service. A request that is refused is not counted."""
 
     def __init__(self, limits: Mapping[str, int]) -> None:
@@ -36,7 +36,7 @@ class Meter:
         self._limits = {**LIMITS, **limits}
         self._windows: dict[tuple[str, str], _Window] = {}
 
-    def take(self, service: str, key: str, now: float) -> Standing:
+    def count_request(self, service: str, key: str, now: float) -> RateLimitStatus:
         """Count one request, if it is within the limits; say how the key stands in its tightest window."""
         spans = [(name, span) for name, span in ((service, MINUTE), (f"{service}.day", DAY)) if name in self._limits]
         windows = [(self._window(name, key, span, now), self._limits[name], span) for name, span in spans]
@@ -44,10 +44,10 @@ class Meter:
         for window, _, _ in windows:
             window.used += allowed
         window, limit, span = min(windows, key=lambda each: each[1] - each[0].used)
-        return Standing(allowed, limit, limit - window.used, window.opened + span - now)
+        return RateLimitStatus(allowed, limit, limit - window.used, window.opened_at + span - now)
 
     def _window(self, name: str, key: str, span: float, now: float) -> _Window:
         window = self._windows.get((name, key))
-        if window is None or now >= window.opened + span:
+        if window is None or now >= window.opened_at + span:
             window = self._windows[name, key] = _Window(now)
         return window

@@ -8,30 +8,34 @@ from hashlib import blake2b
 from math import inf
 from typing import Literal
 
-Pace = Literal["text", "document", "video"]
+JobLength = Literal["text", "document", "video"]
 """How long a job takes: a text is short, a video long."""
-Outcome = Literal["success", "failure", "timeout", "payment"]
+JobOutcome = Literal["success", "failure", "timeout", "payment"]
 
-WORDS = frozenset(
+BEHAVIOURS = frozenset(
     {"fine", "fail", "pay", "timeout", "missing", "slow", "stuck", "nolink", "odd", "limit", "flaky", "delay", "short"}
 )
 """The ends an id can ask for, as a word between its hyphens."""
-OUTCOMES: dict[str, Outcome] = {"fail": "failure", "timeout": "timeout", "pay": "payment"}
+OUTCOME_BY_BEHAVIOUR: dict[str, JobOutcome] = {"fail": "failure", "timeout": "timeout", "pay": "payment"}
 """The ends that are not a success. A story that is `missing` or `stuck` never gets that far."""
-SPANS: dict[Pace, tuple[float, float]] = {"text": (10.0, 40.0), "document": (20.0, 90.0), "video": (60.0, 600.0)}
+DURATION_RANGES: dict[JobLength, tuple[float, float]] = {
+    "text": (10.0, 40.0),
+    "document": (20.0, 90.0),
+    "video": (60.0, 600.0),
+}
 """Seconds from queue to end, shortest and longest."""
-SLOWER = 10.0
+SLOW_FACTOR = 10.0
 """How much longer a `slow` story takes."""
-LIFE = 7 * 86400.0
+LINK_LIFETIME = 7 * 86400.0
 """Seconds that a link lives: the 7 days of HeyGen [D] and KonPro [D]."""
-SHORT_LIFE = 60.0
+SHORT_LINK_LIFETIME = 60.0
 """Seconds that the link of a `short` story lives."""
-CHANCES = ((0.06, "fail"), (0.08, "timeout"), (0.10, "pay"), (1.0, "fine"))
+BEHAVIOUR_CHANCES = ((0.06, "fail"), (0.08, "timeout"), (0.10, "pay"), (1.0, "fine"))
 """Cumulative chances of the ends, for an id that asks for none: nine in ten go well."""
-SIZES = (128 * 1024, 768 * 1024)
+FILE_SIZE_RANGE = (128 * 1024, 768 * 1024)
 """Bytes of a video or a recording, least and most."""
 
-SCENES = (
+SAMPLE_TRANSLATIONS = (
     ("Urdu (Pakistan)", "بہار کی رونمائی", "خوش آمدید۔\nیہ ہماری نئی مصنوعات ہیں۔"),
     ("Japanese (Japan)", "製品紹介ビデオ", "ようこそ。\n新しい製品をご紹介します。"),
     ("French (France)", "Présentation du printemps", "Bienvenue.\nVoici notre nouvelle gamme."),
@@ -45,7 +49,7 @@ SCENES = (
     ("Portuguese (Brazil)", "Guia de integração", "Boas-vindas.\nVamos começar."),
 )
 """Language, title and text of what is translated."""
-FAILURES = (
+SAMPLE_FAILURES = (
     ("Source video could not be downloaded", "ERROR_DOWNLOADING_SOURCE"),
     ("No speech was found in the source", "VIDEO_DOES_NOT_HAVE_AUDIO_STREAMS"),
     ("The source is longer than the plan allows", "SOURCE_TOO_LONG"),
@@ -55,7 +59,7 @@ FAILURES = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plot:
+class ResolvedScenario:
     """A story with nothing left open. Durations in seconds."""
 
     id: str
@@ -65,32 +69,32 @@ class Plot:
     queued: float
     running: float
     """From the end of the queue to the end; infinite for a `stuck` story."""
-    end: str
+    behaviour: str
     """One of WORDS."""
-    began: float | None
+    started_at: float | None
     """Instant; None: at the first ask."""
-    signed: bool
-    link_life: float
-    link_kept: float
+    has_signed_links: bool
+    link_lifetime: float
+    link_reuse: float
     """Seconds for which every ask gets the same link; infinite: until it dies."""
     text: str
     """The translation, a line a sentence."""
-    message: str
+    failure_message: str
     """Why the job failed, where it does."""
-    reason: str
+    exception_reason: str
     """The same as CAMB.AI's exception_reason, a code."""
-    captions: bool
-    size: int
+    has_captions: bool
+    file_size: int
     """Bytes of a video or a recording."""
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> JobOutcome:
         """What the job comes to when its time is over."""
-        return OUTCOMES.get(self.end, "success")
+        return OUTCOME_BY_BEHAVIOUR.get(self.behaviour, "success")
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Scenario:
     """What is wanted of a job. None leaves it to the id and the seed."""
 
     id: str
@@ -102,78 +106,84 @@ class Story:
     """Seconds in the queue."""
     running: float | None = None
     """Seconds from the end of the queue to the end."""
-    end: str | None = None
+    behaviour: str | None = None
     """One of WORDS; None: the word between hyphens in the id, else by chance."""
-    began: float | None = None
+    started_at: float | None = None
     """Instant; None: at the first ask."""
-    signed: bool = False
+    has_signed_links: bool = False
     """Its links carry an exact expiry: CloudFront's at HeyGen, S3's elsewhere."""
-    link_life: float | None = None
+    link_lifetime: float | None = None
     """Seconds from the moment when a link is first given."""
-    link_kept: float = inf
+    link_reuse: float = inf
     """Seconds for which every ask gets the same link; after them there is another, and the old one lives on."""
     text: str | None = None
     """The translation, a line a sentence."""
-    message: str | None = None
+    failure_message: str | None = None
     """Why the job failed."""
-    reason: str | None = None
+    exception_reason: str | None = None
     """CAMB.AI's exception_reason, where the job failed."""
-    captions: bool = False
-    size: int | None = None
+    has_captions: bool = False
+    file_size: int | None = None
     """Bytes of a video or a recording."""
 
     def __post_init__(self) -> None:
         """Refuse an end that there is none of."""
-        if self.end is not None and self.end not in WORDS:
-            raise ValueError(f"{self.id}: a story does not end in {self.end!r}")
+        if self.behaviour is not None and self.behaviour not in BEHAVIOURS:
+            raise ValueError(f"{self.id}: a story does not end in {self.behaviour!r}")
 
-    def plotted(self, pace: Pace, seed: int) -> Plot:
+    def resolve(self, length: JobLength, seed: int) -> ResolvedScenario:
         """Return the story whole, with what it left open made up from its id and `seed`."""
-        end = self.end or told_by(self.id) or _chance(self.id, seed)
-        language, title, text = SCENES[int(fraction(seed, self.id, "scene") * len(SCENES))]
-        message, reason = FAILURES[int(fraction(seed, self.id, "failure") * len(FAILURES))]
-        queued, running = _times(self.id, pace, end, seed)
-        least, most = SIZES
-        return Plot(
+        end = self.behaviour or behaviour_in(self.id) or _random_behaviour(self.id, seed)
+        language, title, text = SAMPLE_TRANSLATIONS[
+            int(stable_fraction(seed, self.id, "scene") * len(SAMPLE_TRANSLATIONS))
+        ]
+        message, reason = SAMPLE_FAILURES[int(stable_fraction(seed, self.id, "failure") * len(SAMPLE_FAILURES))]
+        queued, running = _random_durations(self.id, length, end, seed)
+        least, most = FILE_SIZE_RANGE
+        return ResolvedScenario(
             id=self.id,
             title=title if self.title is None else self.title,
             language=language if self.language is None else self.language,
             queued=queued if self.queued is None else self.queued,
             running=running if self.running is None else self.running,
-            end=end,
-            began=self.began,
-            signed=self.signed,
-            link_life=(SHORT_LIFE if end == "short" else LIFE) if self.link_life is None else self.link_life,
-            link_kept=self.link_kept,
+            behaviour=end,
+            started_at=self.started_at,
+            has_signed_links=self.has_signed_links,
+            link_lifetime=(SHORT_LINK_LIFETIME if end == "short" else LINK_LIFETIME)
+            if self.link_lifetime is None
+            else self.link_lifetime,
+            link_reuse=self.link_reuse,
             text=text if self.text is None else self.text,
-            message=message if self.message is None else self.message,
-            reason=reason if self.reason is None else self.reason,
-            captions=self.captions,
-            size=int(least + fraction(seed, self.id, "size") * (most - least)) if self.size is None else self.size,
+            failure_message=message if self.failure_message is None else self.failure_message,
+            exception_reason=reason if self.exception_reason is None else self.exception_reason,
+            has_captions=self.has_captions,
+            file_size=int(least + stable_fraction(seed, self.id, "size") * (most - least))
+            if self.file_size is None
+            else self.file_size,
         )
 
 
-def fraction(*parts: object) -> float:
+def stable_fraction(*parts: object) -> float:
     """Return a number in [0, 1) that looks random and is the same for the same `parts`."""
     digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
 
 
-def told_by(job_id: str) -> str | None:
+def behaviour_in(job_id: str) -> str | None:
     """Return the first of WORDS that stands between hyphens in `job_id`, if there is one."""
-    return next((part for part in job_id.split("-") if part in WORDS), None)
+    return next((part for part in job_id.split("-") if part in BEHAVIOURS), None)
 
 
-def _chance(job_id: str, seed: int) -> str:
-    drawn = fraction(seed, job_id, "end")
-    return next(end for chance, end in CHANCES if drawn < chance)
+def _random_behaviour(job_id: str, seed: int) -> str:
+    drawn = stable_fraction(seed, job_id, "end")
+    return next(end for chance, end in BEHAVIOUR_CHANCES if drawn < chance)
 
 
-def _times(job_id: str, pace: Pace, end: str, seed: int) -> tuple[float, float]:
+def _random_durations(job_id: str, length: JobLength, behaviour: str, seed: int) -> tuple[float, float]:
     """Return the seconds queued and running: log-uniform over the span of its pace, a tenth to a third of it queued."""
-    shortest, longest = SPANS[pace]
-    whole = shortest * (longest / shortest) ** fraction(seed, job_id, "time")
-    if end == "slow":
-        whole *= SLOWER
-    queued = whole * (0.1 + 0.2 * fraction(seed, job_id, "queue"))
-    return queued, inf if end == "stuck" else whole - queued
+    shortest, longest = DURATION_RANGES[length]
+    whole = shortest * (longest / shortest) ** stable_fraction(seed, job_id, "time")
+    if behaviour == "slow":
+        whole *= SLOW_FACTOR
+    queued = whole * (0.1 + 0.2 * stable_fraction(seed, job_id, "queue"))
+    return queued, inf if behaviour == "stuck" else whole - queued

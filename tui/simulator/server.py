@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.simulator.http import CutError
+from tui.simulator.http import ConnectionCutError
 
 if TYPE_CHECKING:
     import uvicorn
@@ -18,20 +18,20 @@ KEEP_ALIVE = 75
 
 
 def serve(
-    simulator: App, host: str = "127.0.0.1", port: int = 9001, started: Callable[[int], None] = lambda _port: None
+    simulator: App, host: str = "127.0.0.1", port: int = 9001, on_started: Callable[[int], None] = lambda _port: None
 ) -> None:
     """Serve until SIGINT or SIGTERM, which is raised again at the end (SIGINT as KeyboardInterrupt).
 
     Port 0 picks a free one. `started` is called with the port once connections are accepted. Nothing is printed.
     Raise ValueError for a host that is not the loopback, OSError for a port that is taken, ImportError without uvicorn.
     """
-    with listening(host, port) as listener:
-        running = server(simulator)
-        started(listener.getsockname()[1])
+    with open_listener(host, port) as listener:
+        running = build_server(simulator)
+        on_started(listener.getsockname()[1])
         running.run(sockets=[listener])
 
 
-def listening(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """Return a socket that listens on the loopback. Raise ValueError for another host, OSError for a taken port."""
     address = ip_address("127.0.0.1" if host == "localhost" else host)
     if not address.is_loopback:
@@ -40,7 +40,7 @@ def listening(host: str, port: int) -> socket.socket:
     return socket.create_server((str(address), port), family=family)
 
 
-def server(simulator: App, certificate: Path | None = None) -> "uvicorn.Server":
+def build_server(simulator: App, certificate: Path | None = None) -> "uvicorn.Server":
     """Return uvicorn, ready to run: over TLS where `certificate` is a PEM file of a key and its chain.
 
     uvicorn answers an app's exception with a 500 and a traceback in the log; here a CutError closes the connection.
@@ -53,7 +53,7 @@ def server(simulator: App, certificate: Path | None = None) -> "uvicorn.Server":
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self.app = _closing(transport, self.app)
+            self.app = _close_on_cut(transport, self.app)
 
     config = uvicorn.Config(
         simulator,
@@ -72,7 +72,7 @@ def server(simulator: App, certificate: Path | None = None) -> "uvicorn.Server":
     return uvicorn.Server(config)
 
 
-def _closing(transport: Any, app: App) -> App:
+def _close_on_cut(transport: Any, app: App) -> App:
     """Return the app with its CutError turned into the end of the connection, once what was sent is out.
 
     Only when the server has noticed does the app return, so that no log tells of it.
@@ -81,7 +81,7 @@ def _closing(transport: Any, app: App) -> App:
     async def closing(scope: Any, receive: Any, send: Any) -> None:
         try:
             await app(scope, receive, send)
-        except CutError:
+        except ConnectionCutError:
             transport.close()
             while (await receive())["type"] != "http.disconnect":
                 pass

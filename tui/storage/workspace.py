@@ -17,7 +17,7 @@ from tui.domain.polling import rate_limit
 from tui.presentation.queries import EvaluationContext
 from tui.providers import loader
 from tui.providers.model import Plan, Provider
-from tui.providers.table_decoder import nearest
+from tui.providers.table_decoder import suggest
 from tui.storage import paths
 from tui.storage.config import secrets, settings
 from tui.storage.config.fields import is_plaintext_remote
@@ -71,7 +71,7 @@ class Workspace:
         self.paths = workspace_paths
         self.readonly = readonly
         self.settings: Settings = settings.read(workspace_paths.config_dir / "config.toml")
-        self.providers = loader.library(workspace_paths.config_dir / "providers")
+        self.providers = loader.provider_registry(workspace_paths.config_dir / "providers")
         self.watchlist = WatchlistFile(workspace_paths.watchlist_file)
         self._environ = environ
         self._keys: dict[str, Secret | SecretError] = {}
@@ -129,24 +129,24 @@ class Workspace:
         return replace(account, provider=provider, base_url=base_url)
 
     @cached_property
-    def _summaries(self) -> list[loader.Heading]:
+    def _summaries(self) -> list[loader.ProviderSummary]:
         """Of the providers whose files are right; a wrong one stands in nobody's way but its own accounts'."""
-        found: list[loader.Heading] = []
+        found: list[loader.ProviderSummary] = []
         for name in self.providers:
             try:
-                found.append(self.providers.heading(name))
+                found.append(self.providers.summary(name))
             except loader.ProviderError as error:
                 self.warnings.append(str(error))
         return found
 
     def _configured_account(self, table: AccountSettings) -> Account:
         if table.provider not in self.providers:
-            near = nearest(table.provider, self.providers)
+            near = suggest(table.provider, self.providers)
             self._raise_settings_error(table.name, "provider", f"there is no provider {table.provider!r}{near}")
         provider = self.providers[table.provider]
         plan = table.plan or provider.limits.default
         if plan not in provider.limits.plans:
-            near = nearest(plan, provider.limits.plans)
+            near = suggest(plan, provider.limits.plans)
             self._raise_settings_error(table.name, "plan", f"{provider.name} has no plan {plan!r}{near}")
         base_url = table.base_url or provider.base_url
         if is_plaintext_remote(base_url) and not table.insecure_http:

@@ -19,7 +19,7 @@ from tests.support.terminal import TIMEOUT, Terminal, smoke_test
 from tests.support.waiting import wait_until
 from tui.domain.models import Ref
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal
 
 pytestmark = pytest.mark.timeout(900)  # whole programs, each of whose waits may take long on a slow machine
@@ -184,18 +184,18 @@ def console(folder: Path, base: str, ids: Sequence[str], called: Path) -> Iterat
         yield terminal
 
 
-ENDING = [Story(f"e{number}-fine-x", queued=0.0, running=1.12**number) for number in range(1, 56)]
+ENDING = [Scenario(f"e{number}-fine-x", queued=0.0, running=1.12**number) for number in range(1, 56)]
 """However long the consoles take to start, the next one ends soon."""
 
 
 def test_while_nobody_reads_the_terminal_asks_journal_and_hooks_go_on_and_nothing_spins(folders: Path):
-    simulator = Simulator(limits={"konpro": 10**6, "konpro.day": 10**6}, stories=ENDING)
+    simulator = Simulator(limits={"konpro": 10**6, "konpro.day": 10**6}, scenarios=ENDING)
     called = folders / "called"
     deaf, twin = ([f"{name}{number}-stuck-x" for number in range(30)] for name in "dt")
 
     def asks(ids: Sequence[str]) -> int:
         """How often these have been asked so far."""
-        return sum(ask.path.rpartition("/")[2] in ids for ask in list(simulator.log))
+        return sum(ask.path.rpartition("/")[2] in ids for ask in list(simulator.request_log))
 
     with ExitStack() as stack:
         base = stack.enter_context(serve_app(simulator))

@@ -295,7 +295,7 @@ def test_the_simulators_v2_that_has_ended_moves_every_job_of_the_account(tmp_pat
         stage = Stage(tmp_path, simulator, {"heygen": jobs}, accounts=("heygen",))
         async with fixtures.running_engine(stage.session):
             await asyncio.sleep(30 * MINUTE)
-        assert simulator.replies["heygen", 410] <= 10
+        assert simulator.response_counts["heygen", 410] <= 10
         assert {state.phase for state in stage.session.states.values()} == {Phase.DONE}
         assert all(state.links for state in stage.session.states.values())
         assert stage.session.states[Ref("heygen", "0-fine")].fault is None

@@ -25,7 +25,7 @@ from tui.engine.api import Health
 from tui.engine.engine import Engine
 from tui.presentation.queries import EvaluationContext, flags
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
@@ -294,16 +294,16 @@ def console(tmp, key):
 
 @pytest.mark.timeout(10 * DEADLINE)
 def test_the_services_see_one_poller_and_a_killed_one_is_replaced_with_no_change_lost(tmp_path):
-    stories = [Story(f"job{number}-fine", queued=number / 2, running=number / 2) for number in range(COUNT)]
+    stories = [Scenario(f"job{number}-fine", queued=number / 2, running=number / 2) for number in range(COUNT)]
     seconds = [0.0]
-    simulator = Simulator(clock=lambda: seconds[0], stories=stories, limits={"heygen": 10**9})
+    simulator = Simulator(clock=lambda: seconds[0], scenarios=stories, limits={"heygen": 10**9})
     with serve_app(simulator) as base:
         jobs = {"heygen": tuple(story.id for story in stories)}
         config = '[polling]\nmax_interval = "2s"\n'
         fixtures.make_workspace(tmp_path, base, jobs, accounts=("heygen",), config=config).close()
 
         def asks(key):
-            return sum(ask.key == key for ask in list(simulator.log))
+            return sum(ask.key == key for ask in list(simulator.request_log))
 
         with console(tmp_path, "key-first") as first:
             wait_until(lambda: asks("key-first") >= COUNT)

@@ -19,7 +19,7 @@ from tui.engine.downloads import http
 from tui.engine.downloads.http import FetchContext, FetchError
 from tui.engine.downloads.transfer import FileRequest, FileTransfer
 from tui.providers.fields import HeaderName
-from tui.providers.model import Key
+from tui.providers.model import KeyHeader
 from tui.storage import partial_file
 from tui.storage.config.secrets import Secret
 from tui.storage.journal.downloads import DownloadCheckpoint
@@ -33,7 +33,9 @@ class Errand:
 
     def __init__(self, folder: Path, base: str, **way: object) -> None:
         self.folder = folder
-        self.way = FetchContext(base_url=base, key_header=Key(header=HeaderName("x-api-key")), key=Secret(KEY), **way)
+        self.way = FetchContext(
+            base_url=base, key_header=KeyHeader(header=HeaderName("x-api-key")), key=Secret(KEY), **way
+        )
         self.begun: DownloadCheckpoint | None = None
         self.told: list[tuple[str, int, int | None]] = []
         self.fresh: Link | Fault = Fault(FaultKind.OFFLINE, "cannot be reached")

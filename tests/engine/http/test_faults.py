@@ -16,7 +16,7 @@ from tui.engine.api import Health
 from tui.engine.engine import Engine
 from tui.engine.http.client import RequestLimits
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 
 BAD, GOOD = Ref("konpro", "a-fine"), Ref("heygen", "b-fine")
 SHORT = 0.4
@@ -41,7 +41,7 @@ async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engin
     """
     at_once = ((DEADLINE, [BAD, GOOD]),)
     in_turn = ((deadline, [BAD]), (DEADLINE, [GOOD]))
-    with serve_app(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
+    with serve_app(Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])) as good:
         library = fixtures.make_workspace(
             tmp_path, {"konpro": bad, "heygen": good}, {"konpro": (BAD.id,), "heygen": (GOOD.id,)}
         )
@@ -109,7 +109,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_tls_fault(tmp_path):
         session, _ = await checked(tmp_path, bad)
     assert session.states[BAD].fault.kind is FaultKind.TLS
     assert "certificate" in session.states[BAD].fault.message
-    assert not simulator.log
+    assert not simulator.request_log
 
 
 async def test_a_certificate_of_the_operators_own_authority_is_good(tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ async def test_a_certificate_of_the_operators_own_authority_is_good(tmp_path, mo
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "chain.pem")
     authority.cert_pem.write_to_path(tmp_path / "roots.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
-    with serve_app(Simulator(stories=[Story(BAD.id, began=0.0)]), certificate=tmp_path / "chain.pem") as good:
+    with serve_app(Simulator(scenarios=[Scenario(BAD.id, started_at=0.0)]), certificate=tmp_path / "chain.pem") as good:
         session, _ = await checked(tmp_path, good)
     assert session.states[BAD].phase is Phase.DONE
 
@@ -133,7 +133,7 @@ async def test_roots_that_do_not_read_are_every_accounts_fault_and_end_nothing(t
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x", "http://[::1"])
 async def test_a_proxy_that_cannot_be_used_is_a_fault_that_passes_with_it(tmp_path, monkeypatch, proxy):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with serve_app(Simulator(stories=[Story(GOOD.id, began=0.0)])) as good:
+    with serve_app(Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, accounts=("heygen",))
         ear = RecordingListener()
         async with running_engine(Engine(library, ear)) as session:
@@ -156,7 +156,7 @@ async def test_a_redirect_is_not_followed_so_the_key_reaches_no_other_host(tmp_p
     ):
         session, _ = await checked(tmp_path, bad)
     assert session.states[BAD].fault.kind is FaultKind.REDIRECTED
-    assert not other.log
+    assert not other.request_log
 
 
 ECHO = b'{"data": {"status": "running", "message": "you sent %s"}}' % KEY.encode()
@@ -181,12 +181,12 @@ async def test_the_key_is_nowhere_in_what_is_kept_of_a_reply_that_echoes_it(tmp_
 
 
 async def test_a_key_with_a_letter_beyond_ascii_is_sent_as_it_is(tmp_path):
-    simulator = Simulator(stories=[Story(GOOD.id, began=0.0)])
+    simulator = Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])
     with serve_app(simulator) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})
         session = Engine(library, RecordingListener())
         session.open()
         await session.poll_once([GOOD])
         library.close()
-    assert [ask.key for ask in simulator.log] == ["schlüssel-é"]
+    assert [ask.key for ask in simulator.request_log] == ["schlüssel-é"]
     assert session.states[GOOD].phase is Phase.DONE

@@ -25,8 +25,8 @@ from tui.engine.engine import Engine
 from tui.engine.http.client import ApiRequest, Client, RequestLimits
 from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.engine.notifications.delivery import WebhookSender
-from tui.providers.model import Key
-from tui.providers.response import Reply
+from tui.providers.model import KeyHeader
+from tui.providers.response import HttpResponse
 from tui.storage.config.fields import WebhookUrl
 from tui.storage.config.secrets import Secret
 
@@ -79,10 +79,10 @@ def test_a_good_service_is_asked_at_the_same_times_beside_many_that_never_answer
     assert run_virtual(times(tmp_path / "beside", "heygen", "camb", "flixu")) == alone
 
 
-async def asked(url: str, times: int = 1, **bounds: float) -> list[Reply | Fault]:
+async def asked(url: str, times: int = 1, **bounds: float) -> list[HttpResponse | Fault]:
     client = Client(clock=lambda: 0.0, tls=ssl.create_default_context, limits=RequestLimits(**bounds))
     async with client:
-        request = ApiRequest(f"{url}/v1", Key(header="x-api-key"), Secret(KEY))
+        request = ApiRequest(f"{url}/v1", KeyHeader(header="x-api-key"), Secret(KEY))
         return [await client.get(request) for _ in range(times)]
 
 
@@ -125,7 +125,7 @@ async def test_replies_before_the_reply_of_a_link_and_of_a_hook_are_bounded_too(
         poster = WebhookSender(WebhookUrl.parse(url), DEADLINE)
         told = await poster.post(b"{}", "1", None, 0.0)
         await poster.close()
-        way = FetchContext(base_url=url, key_header=Key(header="x-api-key"), key=None, insecure_http=True)
+        way = FetchContext(base_url=url, key_header=KeyHeader(header="x-api-key"), key=None, insecure_http=True)
         async with http.build_client(ssl.create_default_context, None) as client:
             with pytest.raises(ConnectionLostError, match="128 KiB came without an end of the headers"):
                 await http.open_response(client, way, http.RangeRequest(f"{url}/v.mp4", needs_key=False))
@@ -136,7 +136,7 @@ async def test_a_header_that_cannot_be_sent_is_told_without_the_key():
     client = Client(clock=lambda: 0.0, tls=ssl.create_default_context)
     with serve_raw(servers.silence) as url:
         async with client:
-            fault = await client.get(ApiRequest(url, Key(header="x-api-key", prefix="a\r\nb: "), Secret(KEY)))
+            fault = await client.get(ApiRequest(url, KeyHeader(header="x-api-key", prefix="a\r\nb: "), Secret(KEY)))
     assert fault.kind is FaultKind.REJECTED
     assert "see prefix" in fault.message
     assert KEY not in repr(fault)
@@ -161,7 +161,7 @@ async def test_a_proxy_that_misbehaves_is_the_asks_fault(monkeypatch, behaviour,
     with serve_raw(behaviour) as proxy:
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
         (found,) = await asked(f"{scheme}://api.test", deadline=0.5 if behaviour is servers.silence else DEADLINE)
-    if isinstance(found, Reply):
+    if isinstance(found, HttpResponse):
         assert (scheme, found.status) == ("http", 407)
     else:
         assert found.kind is (FaultKind.OFFLINE if kind is FaultKind.REJECTED else kind)

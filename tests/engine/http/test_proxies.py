@@ -14,7 +14,7 @@ from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.downloads import http
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
+from tui.simulator.scenario import Scenario
 
 A = Ref("heygen", "a-fine")
 
@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_an_ask_of_this_machine_takes_no_proxy(tmp_path, asked, host):
-    with serve_app(Simulator(stories=[Story("a-fine", began=0.0)])) as base:
+    with serve_app(Simulator(scenarios=[Scenario("a-fine", started_at=0.0)])) as base:
         library = fixtures.make_workspace(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
         session = Engine(library, RecordingListener())
         session.open()

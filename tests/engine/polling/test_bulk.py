@@ -14,8 +14,8 @@ from tests.support import fixtures
 from tests.support.virtual_time import EPOCH, HOUR, MINUTE, wall_time
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.simulator.app import Simulator
-from tui.simulator.scenario import Story
-from tui.simulator.services.heygen import MOST
+from tui.simulator.scenario import Scenario
+from tui.simulator.services.heygen import MAX_BULK_IDS
 from tui.storage.watchlist.file import Remove
 
 MANY = "/v3/video-translations/statuses"
@@ -24,7 +24,9 @@ MANY = "/v3/video-translations/statuses"
 class Service:
     """HeyGen v3 by the simulator, which answers bulk asks, single ones, or both with a status of ours for a while."""
 
-    def __init__(self, *stories: Story, many: int = 200, single: int = 200, until: float = inf, wait: str = "") -> None:
+    def __init__(
+        self, *stories: Scenario, many: int = 200, single: int = 200, until: float = inf, wait: str = ""
+    ) -> None:
         self._stories = stories
         self._wait = wait
         self.many, self.single, self.until = many, single, EPOCH + until
@@ -33,7 +35,7 @@ class Service:
     @cached_property
     def simulator(self) -> Simulator:
         """Made on the loop, which is its clock."""
-        return Simulator(clock=wall_time, stories=self._stories, limits={"heygen": 1_000_000})
+        return Simulator(clock=wall_time, scenarios=self._stories, limits={"heygen": 1_000_000})
 
     async def __call__(self, scope, receive, send) -> None:
         path = scope["path"]
@@ -73,7 +75,7 @@ def test_a_thousand_active_jobs_cost_a_hundredth_of_the_requests(tmp_path):
 
     async def story(stage):
         await asyncio.sleep(3 * MINUTE)
-        asked = sum(app.simulator.asks.values())
+        asked = sum(app.simulator.poll_counts.values())
         assert asked > 6_000
         assert len(app.paths) * 50 < asked
         assert all(state.phase in (Phase.QUEUED, Phase.RUNNING) for state in stage.session.states.values())
@@ -86,15 +88,17 @@ def test_a_bulk_ask_pays_one_token_and_names_no_more_than_the_service_allows(tmp
 
     async def story(stage):
         await asyncio.sleep(MINUTE)
-        assert set(app.simulator.replies) == {("heygen", 200)}, f"more than {MOST} at once would be a 400"
-        assert len(app.simulator.asks) == 250
+        assert set(app.simulator.response_counts) == {("heygen", 200)}, (
+            f"more than {MAX_BULK_IDS} at once would be a 400"
+        )
+        assert len(app.simulator.poll_counts) == 250
         assert len(app.paths) < 30
 
     v3(tmp_path, app, endless(250), story, rate=30)
 
 
 def test_one_job_alone_is_asked_singly_and_has_its_title(tmp_path):
-    app = Service(Story("a-stuck", title="Spring launch"))
+    app = Service(Scenario("a-stuck", title="Spring launch"))
 
     async def story(stage):
         await asyncio.sleep(5 * MINUTE)
@@ -107,7 +111,7 @@ def test_one_job_alone_is_asked_singly_and_has_its_title(tmp_path):
 def test_what_ended_is_asked_singly_for_its_link_or_its_reason(tmp_path):
     ends = {"fine": Phase.DONE, "fail": Phase.FAILED, "pay": Phase.BLOCKED}
     jobs = {f"{number}-{end}-x": phase for end, phase in ends.items() for number in range(5)}
-    app = Service(*(Story(job, queued=30, running=60) for job in jobs))
+    app = Service(*(Scenario(job, queued=30, running=60) for job in jobs))
 
     async def story(stage):
         await asyncio.sleep(4 * MINUTE)
@@ -122,7 +126,7 @@ def test_what_ended_is_asked_singly_for_its_link_or_its_reason(tmp_path):
 
 
 def test_a_done_job_is_told_though_the_bucket_has_no_ask_left_for_its_link(tmp_path):
-    app = Service(*(Story(f"{number}-fine", queued=1, running=20) for number in range(60)))
+    app = Service(*(Scenario(f"{number}-fine", queued=1, running=20) for number in range(60)))
 
     async def story(stage):
         await asyncio.sleep(50)
@@ -142,7 +146,7 @@ def test_an_id_that_bulk_does_not_know_is_asked_singly_until_it_is_missing(tmp_p
         assert state(stage, "a-missing").phase is Phase.MISSING
         assert app.singly["a-missing"] >= 3
         assert state(stage, "j0-stuck").phase in (Phase.QUEUED, Phase.RUNNING)
-        assert app.simulator.asks["heygen", "a-missing"] <= 5, "bulk is not asked for it again and again"
+        assert app.simulator.poll_counts["heygen", "a-missing"] <= 5, "bulk is not asked for it again and again"
 
     v3(tmp_path, app, ["a-missing", *endless(20)], story)
 

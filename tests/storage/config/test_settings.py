@@ -247,7 +247,7 @@ def test_with_one_configured_no_other_appears_and_what_is_left_out_is_filled_in(
     configured = Settings(
         accounts={
             "camb": AccountTable(),
-            "eu": AccountTable(provider=settings.Name("heygen"), plan="pro", api_key=SecretSource(file="/key")),
+            "eu": AccountTable(provider=settings.ProviderName("heygen"), plan="pro", api_key=SecretSource(file="/key")),
             "own": AccountTable(),
         }
     )

@@ -71,7 +71,7 @@ def _select_accounts(library: Workspace, name: str | None) -> Mapping[str, Accou
 def _id_patterns(account: Account, accounts: Mapping[str, Account]) -> list[re.Pattern[str]]:
     """The shapes of an account's ids; none for a successor beside its predecessor, which has the same."""
     successors = {each.provider.successor for each in accounts.values()}
-    return [] if account.provider.name in successors else [re.compile(shape) for shape in account.provider.ids]
+    return [] if account.provider.name in successors else [re.compile(shape) for shape in account.provider.id_patterns]
 
 
 def _read_records(texts: Iterable[str]) -> Iterator[ImportRecord | InvalidRecord]:

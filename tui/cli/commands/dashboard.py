@@ -22,9 +22,9 @@ def run_dashboard(args: "Namespace") -> int:
     from tui.runtime import logfile
 
     if args.demo:
-        from tui.demo import staged
+        from tui.demo import demo_workspace
 
-        with staged() as (library, transport):
+        with demo_workspace() as (library, transport):
             logfile.start_logging(library.paths.state_dir)
             return run(library, transport=transport, demo=True)
     with open_workspace(args) as library:

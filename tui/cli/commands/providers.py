@@ -15,9 +15,9 @@ from tui.presentation import formatting, json_output
 from tui.providers import loader, response_parser
 from tui.providers.json_body import NotJsonError, decode
 from tui.providers.model import BUILT_IN, Provider, UnknownKind
-from tui.providers.response import Reply
-from tui.providers.table_decoder import nearest
-from tui.providers.unmapped_fields import unread
+from tui.providers.response import HttpResponse
+from tui.providers.table_decoder import suggest
+from tui.providers.unmapped_fields import find_unmapped
 from tui.storage.workspace import Workspace
 
 EXAMPLES = Path(loader.__file__).parent / "examples"
@@ -71,7 +71,7 @@ def _provider_json(library: Workspace, provider: Provider) -> dict[str, Any]:
         "accounts": [name for name in _account_names(library) if library.provider_of(name) == provider.name],
         "kinds": provider.kinds,
         "file": None if provider.source == BUILT_IN else provider.source,
-        "overrides": provider.source != BUILT_IN and provider.name in loader.builtin(),
+        "overrides": provider.source != BUILT_IN and provider.name in loader.builtin_files(),
     }
 
 
@@ -100,7 +100,7 @@ def check_file(args: Namespace) -> int:
         return OK
     try:
         body = Path(args.sample).read_bytes()
-        found = response_parser.read(provider, args.kind, Reply(int(args.status), {}, body, time.time()))
+        found = response_parser.parse_status(provider, args.kind, HttpResponse(int(args.status), {}, body, time.time()))
     except OSError as error:
         raise UsageError(f"{args.sample}: {error.strerror}") from None
     except UnknownKind as error:
@@ -120,7 +120,7 @@ def print_example(args: Namespace) -> int:
         write_stdout("".join(f"{name}\n" for name in files))
         return OK
     if args.name not in files:
-        raise UsageError(f"there is no example {args.name!r}{nearest(args.name, files)}")
+        raise UsageError(f"there is no example {args.name!r}{suggest(args.name, files)}")
     write_stdout(files[args.name].read_text("utf-8"))
     return OK
 
@@ -128,7 +128,7 @@ def print_example(args: Namespace) -> int:
 def _unmapped_rows(provider: Provider, kind: str, body: bytes) -> Iterator[tuple[str, str]]:
     """What of the reply is passed over: perhaps something that the file should name."""
     try:
-        passed = unread(provider, provider.endpoint(kind), decode(body))
+        passed = find_unmapped(provider, provider.endpoint(kind), decode(body))
     except NotJsonError:
         return
     yield "not read", "  ".join(passed)
@@ -172,7 +172,7 @@ def simulate(args: Namespace) -> int:
         write_stdout(_simulator_config(f"http://127.0.0.1:{port}"))
 
     try:
-        serve(Simulator(speed=args.speed, seed=args.seed), port=int(args.port), started=started)
+        serve(Simulator(speed=args.speed, seed=args.seed), port=int(args.port), on_started=started)
     except ImportError:
         from tui.storage.extras import install_command
 
@@ -184,7 +184,7 @@ def simulate(args: Namespace) -> int:
 
 def _simulator_config(url: str) -> str:
     """A config.toml that has every built-in service asked at `url`."""
-    known = loader.library()
+    known = loader.provider_registry()
     successors = {provider.successor for provider in known.values()}
     words = "".join(f"#   {word:<8} {what}\n" for word, what in SCENARIOS.items())
     accounts = "".join(

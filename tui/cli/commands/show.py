@@ -10,7 +10,7 @@ from tui.cli.parser import Namespace
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Phase
 from tui.presentation import formatting, json_output
-from tui.providers.table_decoder import nearest
+from tui.providers.table_decoder import suggest
 from tui.storage.workspace import Workspace
 
 
@@ -91,4 +91,4 @@ def _parse_phase(text: str) -> Phase:
     try:
         return Phase(text.lower().replace("-", "_").replace(" ", "_"))
     except ValueError:
-        raise UsageError(f"there is no phase {text!r}{nearest(text, [phase.value for phase in Phase])}") from None
+        raise UsageError(f"there is no phase {text!r}{suggest(text, [phase.value for phase in Phase])}") from None

@@ -18,9 +18,9 @@ from tui.engine.http.client import ApiRequest, Client, RequestLimits, TlsContext
 from tui.engine.polling.bulk import BulkPolicy
 from tui.presentation.formatting import clean
 from tui.providers import faults, response_parser
-from tui.providers.faults import REQUEST_ID_MOST
+from tui.providers.faults import MAX_REQUEST_ID
 from tui.providers.model import Endpoint, UnknownKind
-from tui.providers.response import Reply, health, http_date
+from tui.providers.response import HttpResponse, parse_account_headers, parse_http_date
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.journal.rate_limits import RateLimitTable
 from tui.storage.workspace import Account
@@ -116,9 +116,9 @@ class AccountRuntime:
         if response.is_outdated or not isinstance(response.outcome, Fault):
             return response
         sunset = self.state.sunset_at if self.state.sunset_at is not None else account.provider.sunset
-        if not faults.is_over(response.outcome, sunset, response.received_at):
+        if not faults.is_retired(response.outcome, sunset, response.received_at):
             return response
-        response = response._replace(outcome=faults.retired(response.outcome))
+        response = response._replace(outcome=faults.as_retired(response.outcome))
         retry = self.migration.start(account, job.id, response, response.received_at)
         return response._replace(migration_step=MigrationStep.RETRY_ON_SUCCESSOR) if retry else response
 
@@ -147,7 +147,7 @@ class AccountRuntime:
         except (UnknownKind, ValueError) as error:
             return PollResponse(Fault(FaultKind.REJECTED, str(error)), None, self.clock())
         return await self._request(
-            client, account, url, lambda reply: response_parser.read(provider, job.kind, reply), job.id
+            client, account, url, lambda reply: response_parser.parse_status(provider, job.kind, reply), job.id
         )
 
     @property
@@ -160,22 +160,22 @@ class AccountRuntime:
         provider = self.account.provider
         assert provider.bulk is not None, "only a provider that has a bulk ask is asked for many"
         url = provider.bulk.url(self.account.base_url, job_ids)
-        return await self._request(client, self.account, url, lambda reply: response_parser.read_bulk(provider, reply))
+        return await self._request(client, self.account, url, lambda reply: response_parser.parse_bulk(provider, reply))
 
     async def fetch_result(self, client: Client, state: JobState) -> PollResponse[Result]:
         """Asks for the result of a job that is done, where its kind has a second ask."""
         job, result = state.job, self.endpoint(state.job).result
         assert result is not None, "only a kind with a result is asked for one"
         result_id = (state.report and state.report.result_id) or ""
-        url = result.path.url(self.account.base_url, id=job.id, run=result_id)
+        url = result.path.url(self.account.base_url, id=job.id, result_id=result_id)
         provider = self.account.provider
         response = await self._request(
-            client, self.account, url, lambda reply: response_parser.read_result(provider, job.kind, reply), job.id
+            client, self.account, url, lambda reply: response_parser.parse_result(provider, job.kind, reply), job.id
         )
         return response._replace(is_follow_up=True)
 
     async def _request(
-        self, client: Client, account: Account, url: str, parse: Callable[[Reply], T | Fault], job_id: str = ""
+        self, client: Client, account: Account, url: str, parse: Callable[[HttpResponse], T | Fault], job_id: str = ""
     ) -> PollResponse[T]:
         """One request, for the job of this id if for one.
 
@@ -190,7 +190,7 @@ class AccountRuntime:
         if isinstance(response, Fault):
             outcome, body, received_at = response, None, self._now_synced()
         else:
-            outcome, body, received_at = parse(response), response.body, response.at
+            outcome, body, received_at = parse(response), response.body, response.received_at
         fault = outcome if isinstance(outcome, Fault) else None
         refused = fault is not None and fault.kind is FaultKind.REFUSED
         outdated = (refused and key_changes != self._key_changes) or clock_jumps != self._clock_jumps
@@ -198,9 +198,9 @@ class AccountRuntime:
         if not outdated and not (refused and not own):
             self._update_throttle(fault, received_at, job_id)
             self._update_health(
-                response if own and isinstance(response, Reply) else None, fault, received_at - began_at
+                response if own and isinstance(response, HttpResponse) else None, fault, received_at - began_at
             )
-        date = http_date(response.headers.get("date", "")) if isinstance(response, Reply) else None
+        date = parse_http_date(response.headers.get("date", "")) if isinstance(response, HttpResponse) else None
         skew = 0.0 if date is None else date - received_at
         return PollResponse(
             outcome,
@@ -237,7 +237,7 @@ class AccountRuntime:
         self._rate_limit.change(change, self.clock())
         self.throttle = replace(self.throttle, rate_limit=self._rate_limit.current)
 
-    def _update_health(self, response: Reply | None, fault: Fault | None, seconds: float) -> None:
+    def _update_health(self, response: HttpResponse | None, fault: Fault | None, seconds: float) -> None:
         """Keeps what the ask said of the account as such."""
         limited = fault is not None and fault.kind is FaultKind.LIMITED
         state = replace(
@@ -250,10 +250,12 @@ class AccountRuntime:
             http_status=fault.http_status if limited and fault is not None else self.state.http_status,
         )
         if response is not None:
-            reported = health(response)
-            state = replace(state, skew=reported.date - response.at if reported.date is not None else state.skew)
-            if reported.remaining == 0 and reported.reset_at is not None and reported.reset_at > response.at:
-                until, at = reported.reset_at, response.at
+            reported = parse_account_headers(response)
+            state = replace(
+                state, skew=reported.date - response.received_at if reported.date is not None else state.skew
+            )
+            if reported.remaining == 0 and reported.reset_at is not None and reported.reset_at > response.received_at:
+                until, at = reported.reset_at, response.received_at
                 self._change_rate_limit(
                     lambda budget: budget.blocked_until(until, "no ask is left in the service's window", at)
                 )
@@ -310,12 +312,14 @@ class AccountRuntime:
         return replace(state, health=Health.OK, message="", waits_until=None)
 
 
-def _request_record(response: Reply | Fault, fault: Fault | None, received_at: float, seconds: float) -> RequestRecord:
+def _request_record(
+    response: HttpResponse | Fault, fault: Fault | None, received_at: float, seconds: float
+) -> RequestRecord:
     """The ask, with the service's own name for it where the reply or its fault gives one."""
-    status = response.status if isinstance(response, Reply) else None
+    status = response.status if isinstance(response, HttpResponse) else None
     request_id = fault.request_id if fault is not None else None
-    if request_id is None and isinstance(response, Reply) and (header := response.headers.get("x-request-id")):
-        request_id = clean(header, REQUEST_ID_MOST)
+    if request_id is None and isinstance(response, HttpResponse) and (header := response.headers.get("x-request-id")):
+        request_id = clean(header, MAX_REQUEST_ID)
     return RequestRecord(
         received_at, status, round(seconds * 1000, 1), request_id, fault.kind if fault is not None else None
     )
@@ -328,7 +332,7 @@ def _with_provider(state: AccountState, account: Account) -> AccountState:
         state,
         provider=provider.name,
         title=provider.title,
-        id_patterns=provider.ids,
+        id_patterns=provider.id_patterns,
         kinds=tuple(provider.kinds),
         rate_per_minute=account.per_minute,
     )

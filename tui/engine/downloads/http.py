@@ -14,7 +14,7 @@ from tui.domain.models import Fault, FaultKind
 from tui.engine.http.client import TlsContextFactory, TransportFactory, fault_from_error, loopback_without_proxy
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.presentation import formatting
-from tui.providers.model import Key
+from tui.providers.model import KeyHeader
 from tui.storage.config.fields import is_plaintext_remote
 from tui.storage.config.secrets import Secret
 
@@ -58,7 +58,7 @@ class FetchContext(Struct, frozen=True, kw_only=True):
 
     base_url: str
     """The account's: links that take its key get it at this origin only."""
-    key_header: Key
+    key_header: KeyHeader
     key: Secret | None
     insecure_http: bool = False
     """Plain http to other hosts is allowed."""

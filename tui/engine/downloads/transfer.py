@@ -19,7 +19,7 @@ from tui.engine.downloads import http
 from tui.engine.downloads.http import ConnectionLostError, FetchContext, FetchError, RangeRequest, host
 from tui.engine.http.decompression import WINDOW_BITS, StreamDecompressor
 from tui.presentation import filenames, formatting
-from tui.providers.response import Reply, retry_after
+from tui.providers.response import HttpResponse, retry_after
 from tui.storage import partial_file
 from tui.storage.journal.downloads import DownloadCheckpoint
 from tui.storage.partial_file import PartialFile
@@ -237,7 +237,7 @@ class FileTransfer:
         if status in _DEAD_STATUSES:
             raise _DeadLinkError(status)
         if status in _BUSY_STATUSES or status >= 500:
-            wait_seconds = retry_after(Reply(status, headers, b"", self._now()))
+            wait_seconds = retry_after(HttpResponse(status, headers, b"", self._now()))
             raise ConnectionLostError(Fault(FaultKind.SERVER, f"{host(self._url)} answers HTTP {status}"), wait_seconds)
         content = content_headers.parse_content_headers(status, headers) if status in {200, 206} else None
         if content is None:

@@ -19,8 +19,8 @@ from tui import __version__
 from tui.domain.models import Fault, FaultKind
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.presentation.formatting import clean
-from tui.providers.model import Key
-from tui.providers.response import Reply
+from tui.providers.model import KeyHeader
+from tui.providers.response import HttpResponse
 from tui.storage.config.secrets import Secret
 
 REQUEST_DEADLINE = 20.0
@@ -57,7 +57,7 @@ class ApiRequest(NamedTuple):
     """One GET."""
 
     url: str
-    key_header: Key
+    key_header: KeyHeader
     """How the key is sent."""
     key: Secret
     """What is masked in the reply."""
@@ -123,7 +123,7 @@ class Client:
             mounts=loopback_without_proxy(),
         )
 
-    async def get(self, request: ApiRequest) -> Reply | Fault:
+    async def get(self, request: ApiRequest) -> HttpResponse | Fault:
         """The reply, whatever its status; or why there is none: offline, timeout, tls, too_large, malformed."""
         try:
             self._http = self._http or self._build_client()
@@ -156,7 +156,7 @@ class Client:
             case _:
                 return f"no whole reply within {deadline:g} s"
 
-    async def _exchange(self, http: httpx.AsyncClient, request: ApiRequest) -> Reply:
+    async def _exchange(self, http: httpx.AsyncClient, request: ApiRequest) -> HttpResponse:
         key = request.key.reveal()
         header = (request.key_header.header.encode(), (request.key_header.prefix + key).encode("latin-1"))
         # made here and not by the client, which would merge and copy as much as it sends
@@ -174,7 +174,7 @@ class Client:
             await response.aclose()
         headers = _parse_headers(response.headers.raw, key)
         body = _inflated(bytes(raw), headers.get("content-encoding", "identity"), self._limits.max_body)
-        return Reply(response.status_code, headers, _mask_key(body, key), self._clock())
+        return HttpResponse(response.status_code, headers, _mask_key(body, key), self._clock())
 
 
 @functools.lru_cache(maxsize=2048)

@@ -7,7 +7,7 @@ asked singly.
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Fault, FaultKind
 from tui.domain.polling.throttle import UNAVAILABLE_FAULTS
-from tui.providers.model import BulkAsk
+from tui.providers.model import BulkRequest
 
 MAX_EARLY_SHARE = 1 / 3
 """Share of its interval by which a job may be asked too early, where it costs no request."""
@@ -24,9 +24,9 @@ class BulkPolicy:
         self._disabled_until = 0.0
         self._excluded: set[str] = set()
 
-    def max_batch(self, request: BulkAsk | None, now: float) -> int:
+    def max_batch(self, request: BulkRequest | None, now: float) -> int:
         """Jobs in one ask."""
-        return request.most if request is not None and now >= self._disabled_until else 1
+        return request.max_ids if request is not None and now >= self._disabled_until else 1
 
     def can_batch(self, state: JobState, due: float, now: float) -> bool:
         """The job, due at an instant, can be asked now with others: it is, or it soon would be, and bulk knows it."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from tui.simulator.files import SENTENCE
-from tui.simulator.http import Reply, Request, gateway, halved, json
-from tui.simulator.job_run import Stage, Telling
-from tui.simulator.scenario import Pace, Plot, fraction
+from tui.simulator.files import CAPTION_SECONDS
+from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page, json, truncated
+from tui.simulator.job_run import JobStage, RequestContext
+from tui.simulator.scenario import JobLength, ResolvedScenario, stable_fraction
 
-KINDS: dict[str, tuple[str, Pace]] = {
+KINDS: dict[str, tuple[str, JobLength]] = {
     "translate": ("translation-result", "text"),
     "dub": ("dub-result", "video"),
     "tts": ("tts-result", "text"),
@@ -27,7 +27,7 @@ ERRORS = {
 }
 """401 is documented [D]; the others follow it [I]."""
 
-Result = Callable[[Telling], Reply]
+ResultBuilder = Callable[[RequestContext], SimulatedResponse]
 
 
 class Camb:
@@ -35,105 +35,116 @@ class Camb:
 
     name = "camb"
 
-    def key(self, request: Request) -> str | None:
+    def key_in(self, request: SimulatedRequest) -> str | None:
         """Return the x-api-key header [D]."""
         return request.headers.get("x-api-key") or None
 
-    def error(self, status: int, _request: Request) -> Reply:
+    def error_response(self, status: int, _request: SimulatedRequest) -> SimulatedResponse:
         """`{"error", "status"}`, the status an int [D]; FastAPI's own for 422, and plain text for a 500 [S]."""
         if status == 422:
             wrong = {"loc": ["path", "run_id"], "msg": "value is not a valid integer", "type": "type_error.integer"}
             return json({"detail": [wrong]}, status)
         if status >= 500:
-            return Reply(status, b"Internal Server Error", "text/plain; charset=utf-8")
+            return SimulatedResponse(status, b"Internal Server Error", "text/plain; charset=utf-8")
         return json({"error": ERRORS[status], "status": status}, status)
 
-    def tell(self, telling: Telling) -> Reply:
+    def status_response(self, context: RequestContext) -> SimulatedResponse:
         """Answer GET /translate/{id} and its sisters [S]. Queued and running are one word."""
-        plot = telling.plot
-        if telling.stage is not Stage.ENDED:
-            return json(_status("PENDING"))
-        if telling.succeeded:
-            return json(_status("SUCCESS", run_id=run(plot)))
+        plot = context.scenario
+        if context.stage is not JobStage.ENDED:
+            return json(_status_body("PENDING"))
+        if context.succeeded:
+            return json(_status_body("SUCCESS", run_id=run_id(plot)))
         word = {"payment": "PAYMENT_REQUIRED", "timeout": "TIMEOUT"}.get(plot.outcome, "ERROR")
-        return json(_status(word, reason=plot.reason if word == "ERROR" else None, message=telling.complaint))
+        return json(
+            _status_body(
+                word,
+                exception_reason=plot.exception_reason if word == "ERROR" else None,
+                message=context.failure_message,
+            )
+        )
 
-    def odd(self, telling: Telling) -> list[Reply]:
+    def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
         """A run without a status, a bare word, "NONE", a message that is an object, a run that is a string [S]."""
-        if telling.stage is Stage.ENDED:
-            return [json("SUCCESS"), json({**_status("SUCCESS"), "run_id": str(run(telling.plot))})]
+        if context.stage is JobStage.ENDED:
+            return [json("SUCCESS"), json({**_status_body("SUCCESS"), "run_id": str(run_id(context.scenario))})]
         return [
             json({"run_id": 123}),
-            json(_status("PENDING", reason="NONE", message={"message": "Still at it", "step": 2})),
-            gateway(200, "Just a moment..."),
+            json(_status_body("PENDING", exception_reason="NONE", message={"message": "Still at it", "step": 2})),
+            gateway_error_page(200, "Just a moment..."),
             json("PENDING"),
-            halved(self.tell(telling)),
+            truncated(self.status_response(context)),
         ]
 
-    def result(self, path: str, telling: Telling) -> Reply:
+    def result_response(self, path: str, context: RequestContext) -> SimulatedResponse:
         """Answer GET /{path}/{run} [S]."""
-        return RESULTS[path](telling)
+        return RESULT_BUILDERS[path](context)
 
 
-def run(plot: Plot) -> int:
+def run_id(scenario: ResolvedScenario) -> int:
     """Return the number under which the result of a story is asked for."""
-    return 1 + int(fraction(plot.id, "run") * 2**40)
+    return 1 + int(stable_fraction(scenario.id, "run") * 2**40)
 
 
-def _status(
-    word: str, *, run_id: int | None = None, reason: str | None = None, message: object = None
+def _status_body(
+    status: str, *, run_id: int | None = None, exception_reason: str | None = None, message: object = None
 ) -> dict[str, object]:
-    return {"status": word, "run_id": run_id, "exception_reason": reason, "message": message}
+    return {"status": status, "run_id": run_id, "exception_reason": exception_reason, "message": message}
 
 
-def _transcript(plot: Plot) -> list[dict[str, object]]:
+def _transcript(scenario: ResolvedScenario) -> list[dict[str, object]]:
     return [
-        {"start": number * SENTENCE * 1.0, "end": (number + 1) * SENTENCE * 1.0, "text": line, "speaker": "SPEAKER_00"}
-        for number, line in enumerate(plot.text.splitlines())
+        {
+            "start": number * CAPTION_SECONDS * 1.0,
+            "end": (number + 1) * CAPTION_SECONDS * 1.0,
+            "text": line,
+            "speaker": "SPEAKER_00",
+        }
+        for number, line in enumerate(scenario.text.splitlines())
     ]
 
 
-def _texts(telling: Telling) -> Reply:
-    return json({"texts": telling.plot.text.splitlines()})
+def _translation_result(context: RequestContext) -> SimulatedResponse:
+    return json({"texts": context.scenario.text.splitlines()})
 
 
-def _transcribed(telling: Telling) -> Reply:
-    return json({"transcript": _transcript(telling.plot)})
+def _transcription_result(context: RequestContext) -> SimulatedResponse:
+    return json({"transcript": _transcript(context.scenario)})
 
 
-def _dubbed(telling: Telling) -> Reply:
+def _dub_result(context: RequestContext) -> SimulatedResponse:
     """Flat; an `odd` story has the other shape, keyed by language and with the other names [S]."""
-    video, audio = telling.link("dubbed.mp4"), telling.link("dubbed.flac")
-    transcript = _transcript(telling.plot)
-    if telling.plot.end == "odd":
+    video, audio = context.link("dubbed.mp4"), context.link("dubbed.flac")
+    transcript = _transcript(context.scenario)
+    if context.scenario.behaviour == "odd":
         other = {"output_video_url": video, "output_audio_url": audio, "transcript": transcript}
-        return json({telling.plot.language: other})
+        return json({context.scenario.language: other})
     return json({"audio_url": audio, "video_url": video, "transcript": transcript})
 
 
-def _spoken(telling: Telling) -> Reply:
+def _tts_result(context: RequestContext) -> SimulatedResponse:
     """A link with `output_type=file_url`; else the FLAC itself [S]."""
-    url = telling.link("speech.flac")
-    if telling.request.arguments("output_type") == ["file_url"]:
+    url = context.link("speech.flac")
+    if context.request.query_values("output_type") == ["file_url"]:
         return json({"output_url": url})
-    return Reply(200, b"fLaC" + telling.plot.text.encode(), "audio/flac")
+    return SimulatedResponse(200, b"fLaC" + context.scenario.text.encode(), "audio/flac")
 
 
-def _narrated(telling: Telling) -> Reply:
-    return json({"audio_url": telling.link("story.flac"), "transcript": _transcript(telling.plot)})
+def _story_result(context: RequestContext) -> SimulatedResponse:
+    return json({"audio_url": context.link("story.flac"), "transcript": _transcript(context.scenario)})
 
 
-def _separated(telling: Telling) -> Reply:
-    parts = {f"{part}_audio_url": telling.link(f"{part}.flac") for part in ("foreground", "background")}
+def _audio_separation_result(context: RequestContext) -> SimulatedResponse:
+    parts = {f"{part}_audio_url": context.link(f"{part}.flac") for part in ("foreground", "background")}
     return json(parts)
 
 
-RESULTS: dict[str, Result] = {
-    "translation-result": _texts,
-    "dub-result": _dubbed,
-    "tts-result": _spoken,
-    "transcription-result": _transcribed,
-    "sub-result": _transcribed,
-    "story-result": _narrated,
-    "audio-separation-result": _separated,
+RESULT_BUILDERS: dict[str, ResultBuilder] = {
+    "translation-result": _translation_result,
+    "dub-result": _dub_result,
+    "tts-result": _tts_result,
+    "transcription-result": _transcription_result,
+    "sub-result": _transcription_result,
+    "story-result": _story_result,
+    "audio-separation-result": _audio_separation_result,
 }

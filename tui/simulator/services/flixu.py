@@ -3,13 +3,13 @@
 from math import ceil
 from urllib.parse import quote
 
-from tui.simulator.http import Reply, Request, gateway, halved, json
-from tui.simulator.job_run import Stage, Telling
-from tui.simulator.rate_limits import Standing
+from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page, json, truncated
+from tui.simulator.job_run import JobStage, RequestContext
+from tui.simulator.rate_limits import RateLimitStatus
 
-PROGRESS = {"created": 0.0, "processing": 0.5, "completed": 1.0, "failed": 0.0, "error": 0.0}
+PROGRESS_BY_STATUS = {"created": 0.0, "processing": 0.5, "completed": 1.0, "failed": 0.0, "error": 0.0}
 """Progress by word [D]: a stage, not a measurement; null for any other word."""
-WORDS = {Stage.QUEUED: "created", Stage.RUNNING: "processing"}
+STATUSES = {JobStage.QUEUED: "created", JobStage.RUNNING: "processing"}
 ERRORS = {
     401: ("unauthorized", "Missing or invalid API key", "authentication_error"),
     402: ("insufficient_credits", "Your credits are used up", "billing_error"),
@@ -18,7 +18,7 @@ ERRORS = {
     429: ("rate_limit_exceeded", "Too many requests", "rate_limit_error"),
 }
 """not_found is documented to the letter, the statuses are, the other codes are not [D][I]."""
-BROKEN = ("internal_error", "Something went wrong", "api_error")
+SERVER_ERROR = ("internal_error", "Something went wrong", "api_error")
 
 
 class Flixu:
@@ -26,53 +26,55 @@ class Flixu:
 
     name = "flixu"
 
-    def key(self, request: Request) -> str | None:
+    def key_in(self, request: SimulatedRequest) -> str | None:
         """Return the key of the Authorization header [D]."""
-        return request.bearer()
+        return request.bearer_token()
 
-    def error(self, status: int, request: Request) -> Reply:
+    def error_response(self, status: int, request: SimulatedRequest) -> SimulatedResponse:
         """`{"error": {"code", "message", "type", "request_id"}}` [D]."""
-        code, message, kind = ERRORS.get(status, BROKEN)
-        error = {"code": code, "message": message, "type": kind, "request_id": request.serial}
+        code, message, kind = ERRORS.get(status, SERVER_ERROR)
+        error = {"code": code, "message": message, "type": kind, "request_id": request.request_id}
         return json({"error": error}, status)
 
-    def tell(self, telling: Telling) -> Reply:
+    def status_response(self, context: RequestContext) -> SimulatedResponse:
         """Answer GET /v1/translate/{id} [D]."""
-        if telling.stage is Stage.ENDED and telling.plot.outcome == "payment":
-            return self.error(402, telling.request)
-        late = telling.plot.outcome == "timeout"
-        ended = "completed" if telling.succeeded else "error" if late else "failed"
-        return self._said(telling, WORDS.get(telling.stage) or ended)
+        if context.stage is JobStage.ENDED and context.scenario.outcome == "payment":
+            return self.error_response(402, context.request)
+        late = context.scenario.outcome == "timeout"
+        ended = "completed" if context.succeeded else "error" if late else "failed"
+        return self._status_response(context, STATUSES.get(context.stage) or ended)
 
-    def odd(self, telling: Telling) -> list[Reply]:
+    def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
         """A word that is not known, HTML, half a body, nothing, an error inside a success [W]."""
-        if telling.stage is Stage.ENDED:
-            return [self._said(telling, "Completed ")]
+        if context.stage is JobStage.ENDED:
+            return [self._status_response(context, "Completed ")]
         return [
-            self._said(telling, "awaiting_review"),
-            gateway(200, "Just a moment..."),
-            halved(self.tell(telling)),
-            Reply(200, self.error(500, telling.request).body),
-            Reply(200, b""),
+            self._status_response(context, "awaiting_review"),
+            gateway_error_page(200, "Just a moment..."),
+            truncated(self.status_response(context)),
+            SimulatedResponse(200, self.error_response(500, context.request).body),
+            SimulatedResponse(200, b""),
         ]
 
-    def _said(self, telling: Telling, word: str) -> Reply:
-        there = telling.link("translated.txt") is not None
-        path = f"/v1/documents/{quote(telling.plot.id, safe='')}/download"
+    def _status_response(self, context: RequestContext, status: str) -> SimulatedResponse:
+        there = context.link("translated.txt") is not None
+        path = f"/v1/documents/{quote(context.scenario.id, safe='')}/download"
         data = {
-            "job_id": telling.plot.id,
-            "status": word,
-            "progress": PROGRESS.get(word.strip().lower()),
-            "result_url": f"{telling.request.origin}{path}" if there else None,
-            "error": telling.complaint,
+            "job_id": context.scenario.id,
+            "status": status,
+            "progress": PROGRESS_BY_STATUS.get(status.strip().lower()),
+            "result_url": f"{context.request.origin}{path}" if there else None,
+            "error": context.failure_message,
         }
-        return json({"data": data, "meta": {"request_id": telling.request.serial}})
+        return json({"data": data, "meta": {"request_id": context.request.request_id}})
 
 
-def metered(reply: Reply, standing: Standing, reset: float) -> Reply:
+def with_rate_limit_headers(
+    response: SimulatedResponse, limit_status: RateLimitStatus, reset_after: float
+) -> SimulatedResponse:
     """Return the reply with Flixu's rate limit headers [D]; `reset` in seconds to wait, not an instant."""
-    return reply.saying(
-        x_ratelimit_limit=str(standing.limit),
-        x_ratelimit_remaining=str(standing.remaining),
-        x_ratelimit_reset=str(ceil(reset)),
+    return response.with_headers(
+        x_ratelimit_limit=str(limit_status.limit),
+        x_ratelimit_remaining=str(limit_status.remaining),
+        x_ratelimit_reset=str(ceil(reset_after)),
     )

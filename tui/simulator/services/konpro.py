@@ -1,9 +1,9 @@
 """KonPro's video translation API."""
 
-from tui.simulator.http import Reply, Request, gateway, halved, json
-from tui.simulator.job_run import Stage, Telling
+from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page, json, truncated
+from tui.simulator.job_run import JobStage, RequestContext
 
-WORDS = {Stage.QUEUED: "pending", Stage.RUNNING: "running"}
+STATUSES = {JobStage.QUEUED: "pending", JobStage.RUNNING: "running"}
 ERRORS = {
     401: ("UNAUTHORIZED", "Missing or invalid API key"),
     402: ("PAYMENT_REQUIRED", "Your credits are used up"),
@@ -12,7 +12,7 @@ ERRORS = {
     429: ("RATE_LIMIT_EXCEEDED", "Too many requests"),
 }
 """The shape and INVALID_REQUEST are documented [D], these codes are not [I]."""
-BROKEN = ("INTERNAL_ERROR", "Something went wrong")
+SERVER_ERROR = ("INTERNAL_ERROR", "Something went wrong")
 
 
 class KonPro:
@@ -20,42 +20,44 @@ class KonPro:
 
     name = "konpro"
 
-    def key(self, request: Request) -> str | None:
+    def key_in(self, request: SimulatedRequest) -> str | None:
         """Return the x-api-key header [D]."""
         return request.headers.get("x-api-key") or None
 
-    def error(self, status: int, request: Request) -> Reply:
+    def error_response(self, status: int, request: SimulatedRequest) -> SimulatedResponse:
         """`{"error": {"code", "message", "details"}, "request_id"}` [D]."""
-        code, message = ERRORS.get(status, BROKEN)
+        code, message = ERRORS.get(status, SERVER_ERROR)
         error: dict[str, object] = {"code": code, "message": message, "details": {}}
-        return json({"error": error, "request_id": f"req-{request.serial}"}, status)
+        return json({"error": error, "request_id": f"req-{request.request_id}"}, status)
 
-    def tell(self, telling: Telling) -> Reply:
+    def status_response(self, context: RequestContext) -> SimulatedResponse:
         """Answer GET /v1/video_translate/{id} [D]."""
-        if telling.stage is Stage.ENDED and telling.plot.outcome == "payment":
-            return self.error(402, telling.request)
-        return self._said(telling, WORDS.get(telling.stage) or ("success" if telling.succeeded else "failed"))
+        if context.stage is JobStage.ENDED and context.scenario.outcome == "payment":
+            return self.error_response(402, context.request)
+        return self._status_response(
+            context, STATUSES.get(context.stage) or ("success" if context.succeeded else "failed")
+        )
 
-    def odd(self, telling: Telling) -> list[Reply]:
+    def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
         """HTML, half a body, nothing [W], an error inside a success with its request_id nested [D], loud words."""
-        if telling.stage is Stage.ENDED:
-            return [self._said(telling, "success: Video rendered successfully")]
-        serial = f"req-{telling.request.serial}"
+        if context.stage is JobStage.ENDED:
+            return [self._status_response(context, "success: Video rendered successfully")]
+        serial = f"req-{context.request.request_id}"
         inside = {"code": "INVALID_REQUEST", "message": "Try again later", "request_id": serial}
         return [
-            self._said(telling, f" {WORDS[telling.stage].upper()} "),
-            gateway(200, "Just a moment..."),
-            halved(self.tell(telling)),
+            self._status_response(context, f" {STATUSES[context.stage].upper()} "),
+            gateway_error_page(200, "Just a moment..."),
+            truncated(self.status_response(context)),
             json({"error": inside, "data": None}),
-            Reply(200, b""),
+            SimulatedResponse(200, b""),
         ]
 
-    def _said(self, telling: Telling, word: str) -> Reply:
+    def _status_response(self, context: RequestContext, status: str) -> SimulatedResponse:
         data = {
-            "video_translate_id": telling.plot.id,
-            "title": telling.plot.title,
-            "status": word,
-            "url": telling.link("translated.mp4"),
-            "message": telling.complaint,
+            "video_translate_id": context.scenario.id,
+            "title": context.scenario.title,
+            "status": status,
+            "url": context.link("translated.mp4"),
+            "message": context.failure_message,
         }
         return json({"error": None, "data": data})

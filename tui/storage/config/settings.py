@@ -12,8 +12,8 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from tui.errors import ConfigurationError
-from tui.providers.fields import BaseUrl, Duration, Name
-from tui.providers.table_decoder import build, fields
+from tui.providers.fields import BaseUrl, Duration, ProviderName
+from tui.providers.table_decoder import decode_fields, decode_struct
 from tui.storage.config.fields import (
     BoundKeys,
     Concurrency,
@@ -59,7 +59,7 @@ class SettingsError(ConfigurationError):
 class AccountTable(Struct, frozen=True, kw_only=True):
     """`[accounts.NAME]`: one organisation's access to a provider. NAME is what jobs are listed under."""
 
-    provider: Name = Name()
+    provider: ProviderName = ProviderName()
     """The provider file's name. Empty: the account's own name."""
     base_url: BaseUrl | None = None
     """Where the API is. None: where the provider file says."""
@@ -238,7 +238,7 @@ def _decode_settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
         if checked := _decode_table(Hook, _without_literal_secret(hook, "secret", where, problems), where, problems):
             hooks.append(checked)
     rest = {key: value for key, value in table.items() if key not in {"accounts", "hook"}}
-    return Settings(accounts=found, hooks=tuple(hooks), **fields(Settings, rest, "", problems))
+    return Settings(accounts=found, hooks=tuple(hooks), **decode_fields(Settings, rest, "", problems))
 
 
 def _account_tables(tables: object, problems: list[str]) -> Mapping[str, object]:
@@ -249,7 +249,7 @@ def _account_tables(tables: object, problems: list[str]) -> Mapping[str, object]
     named = cast("dict[str, object]", tables)
     for name in named:
         try:
-            Name.parse(name)
+            ProviderName.parse(name)
         except ValueError as error:
             problems.append(f"accounts.{name}: {error}")
     return named
@@ -278,14 +278,14 @@ def _without_literal_secret(value: object, key: str, where: str, problems: list[
 
 def _decode_table(cls: type[T], table: object, where: str, problems: list[str]) -> T | None:
     """One account or hook, if its values are good each by itself; together, they may yet be wrong."""
-    checked = build(cls, table, where, problems)
+    checked = decode_struct(cls, table, where, problems)
     if checked is not None:
         problems += [f"{where}{problem}" for problem in checked.problems()]
     return checked
 
 
 def _resolve_account(name: str, table: AccountTable, key_variables: Mapping[str, str]) -> AccountSettings:
-    provider = table.provider or Name(name)
+    provider = table.provider or ProviderName(name)
     api_key = table.api_key
     if api_key is None and provider in key_variables:
         api_key = SecretSource(env=EnvironmentVariable(key_variables[provider]))
