@@ -38,7 +38,7 @@ def beats(program: Program) -> int:
     """How often the poller of the watchlist has said that it lives, once in each of its rounds."""
     journal = sqlite3.connect(f"file:{program.state / 'journal.db'}?mode=ro", uri=True)
     with closing(journal):
-        return journal.execute("SELECT sum(beat) FROM poller").fetchone()[0]
+        return journal.execute("SELECT sum(number) FROM heartbeat").fetchone()[0]
 
 
 def test_of_two_that_watch_one_calls_the_hook_for_each_change_and_after_a_restart_none_does(babeltop: Program) -> None:

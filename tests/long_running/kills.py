@@ -172,7 +172,7 @@ def prove_journal(folder: Path, kills: int, stride: int, random_source: random.R
             assert all(store.last_body(ref) == (b"%d" % shown, float(shown)) for ref in states)
         assert [change.seen for change in recent].count(float(shown)) == len(states), "a change is missing"
         with closing(sqlite3.connect(path)) as db:
-            assert db.execute("SELECT count(*) FROM phase").fetchone() == ((shown + 1) * JOBS,)
+            assert db.execute("SELECT count(*) FROM phase_change").fetchone() == ((shown + 1) * JOBS,)
         return shown
 
     for _ in range(kills):

@@ -73,7 +73,9 @@ def test_a_watchlist_with_the_stamp_that_it_had_is_not_read(tmp_path):
 
 
 def test_a_watchlist_that_was_edited_is_read(tmp_path):
-    _, at_once, _ = begun_twice(tmp_path, lambda library: library.change(Set((B,), {"label": "Spring"})) and None)
+    _, at_once, _ = begun_twice(
+        tmp_path, lambda library: library.edit_watchlist(Set((B,), {"label": "Spring"})) and None
+    )
     assert at_once[B].job.label == "Spring"
 
 

@@ -24,59 +24,59 @@ signal.pause()
 """
 
 
-def test_a_job_is_claimed_by_one_process_until_that_dies(tmp_path):
+def test_a_job_is_locked_by_one_process_until_that_is_killed(tmp_path):
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    claims = DownloadLocks(tmp_path)
+    locks = DownloadLocks(tmp_path)
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        assert not claims.acquire(REF)
-        assert claims.acquire(Ref("heygen", "b"))
+        assert not locks.acquire(REF)
+        assert locks.acquire(Ref("heygen", "b"))
         holder.kill()
-    assert claims.acquire(REF)
-    claims.close()
+    assert locks.acquire(REF)
+    locks.close()
 
 
-def test_what_was_begun_is_remembered_until_it_is_forgotten(tmp_path):
+def test_a_checkpoint_survives_the_process_until_it_is_deleted(tmp_path):
     journal = Journal(tmp_path / "journal.db")
-    begun = DownloadCheckpoint(
+    checkpoint = DownloadCheckpoint(
         part_path="/d/a.mp4.part", filename=Filename("a", ".mp4"), validator='"e"', digest=Digest("md5", b"\0\xff")
     )
-    journal.downloads.save(REF, "video", begun)
+    journal.downloads.save(REF, "video", checkpoint)
     journal.close()
     journal = Journal(tmp_path / "journal.db")
-    assert journal.downloads.checkpoints(REF) == {"video": begun}
+    assert journal.downloads.checkpoints(REF) == {"video": checkpoint}
     journal.downloads.delete(REF, "video")
     assert journal.downloads.checkpoints(REF) == {}
     journal.close()
 
 
-def test_what_one_process_saved_every_process_knows(tmp_path):
+def test_a_file_that_one_process_downloaded_is_in_the_states_of_every_process(tmp_path):
     one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
     state = JobState(job=Job(account="heygen", id="a"))
     one.record([JournalEntry(state)])
     assert REF in two.external_changes()
     two.record([JournalEntry(JobState(job=state.job, downloads=(FILE,)))])
-    one.record([JournalEntry(state)])  # it has not heard of it yet
+    one.record([JournalEntry(state)])  # a state from before the download
     assert one.external_changes()[REF].downloads == (FILE,)
     assert two.states()[REF].downloads == (FILE,)
     one.close()
     two.close()
 
 
-def test_what_is_saved_is_told_also_by_who_knows_less_of_the_job(tmp_path):
+def test_a_downloaded_file_is_recorded_though_the_state_of_its_job_is_outdated(tmp_path):
     one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
     state = JobState(job=Job(account="heygen", id="a"))
     two.external_changes()
     one.record([JournalEntry(reduce(state, StatusReceived(Report(phase=Phase.DONE, raw_status="done"), 7.0))[0])])
     two.record([JournalEntry(JobState(job=state.job, downloads=(FILE,)))])
-    news = one.external_changes()[REF]
-    assert (news.downloads, news.phase) == ((FILE,), Phase.DONE)
+    change = one.external_changes()[REF]
+    assert (change.downloads, change.phase) == ((FILE,), Phase.DONE)
     one.close()
     two.close()
 
 
-def test_a_file_of_the_run_before_is_none_of_this_run():
+def test_a_file_of_the_previous_run_is_no_current_download():
     state = JobState(job=Job(account="heygen", id="a"))
     for at, phase in ((1.0, Phase.RUNNING), (4.0, Phase.DONE)):
         state, _ = reduce(state, StatusReceived(Report(phase=phase, raw_status=phase), at))

@@ -3,14 +3,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from msgspec import json
 
 from tui.domain import job_state
 from tui.domain.job_state import JobState, PhaseChange, PollFailed, StatusReceived
 from tui.domain.models import Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, ReportedLink, RequestRecord
 from tui.storage.journal.database import BUSY_TIMEOUT
 from tui.storage.journal.journal import MAX_BODY_BYTES, PRUNE_STEP, RETENTION, Journal, JournalEntry, JournalError
-from tui.storage.journal.migrations import MIGRATIONS
+from tui.storage.journal.migrations import MIGRATIONS, UNSUPPORTED_VERSION
 
 NOW = 1_800_000_000.0
 A = Ref("heygen", "a")
@@ -44,7 +43,7 @@ def change(before, after, at=NOW, ref=A):
     return PhaseChange(ref, before, after, at - 15, at, "said so")
 
 
-def test_what_is_recorded_is_there_for_the_next_process(opened):
+def test_recorded_values_are_read_by_the_next_process(opened):
     link = Link(LinkKind.VIDEO, "https://cdn.test/1?x=ü", NOW, NOW + WEEK, expiry_is_exact=False)
     fault = Fault(FaultKind.LIMITED, "wait", 429, NOW + 38, "req-1")
     report = Report(
@@ -58,7 +57,7 @@ def test_what_is_recorded_is_there_for_the_next_process(opened):
     assert other.phase_changes([A]) == {A: (change(Phase.RUNNING, Phase.DONE),)}
 
 
-def test_of_what_it_never_saw_it_says_nothing(opened):
+def test_unknown_refs_have_no_state(opened):
     journal = opened()
     assert (journal.states(), journal.states([A]), journal.last_body(A), journal.phase_changes([A])) == (
         {},
@@ -68,7 +67,7 @@ def test_of_what_it_never_saw_it_says_nothing(opened):
     )
 
 
-def test_few_are_looked_up_and_many_are_read_with_the_same_result(opened):
+def test_a_few_states_and_many_states_are_read_with_the_same_result(opened):
     journal = opened()
     refs = [Ref("heygen", str(number)) for number in range(500)]
     journal.record([JournalEntry(state(ref=ref)) for ref in refs])
@@ -93,7 +92,7 @@ def test_a_phase_change_that_two_processes_saw_is_recorded_by_the_first(opened):
     assert [found.seen for found in second.phase_changes([A])[A]] == [NOW + 60]
 
 
-def test_a_process_that_knows_less_does_not_undo_what_another_saw(opened):
+def test_an_outdated_state_does_not_replace_a_later_one_of_another_process(opened):
     first, second = opened(), opened()
     first.record([JournalEntry(state())])
     second.external_changes()
@@ -109,7 +108,7 @@ def test_a_process_that_knows_less_does_not_undo_what_another_saw(opened):
     assert len(second.phase_changes([A])[A]) == 1
 
 
-def test_a_process_whose_clock_was_set_back_still_writes_its_own(opened):
+def test_a_process_whose_clock_was_set_back_still_writes_its_states(opened):
     journal = opened()
     journal.record([JournalEntry(state(at=NOW))])
     journal.record([JournalEntry(state(Phase.DONE, NOW - 3600), change(Phase.RUNNING, Phase.DONE, NOW - 3600))])
@@ -136,7 +135,7 @@ def test_the_anchor_of_an_estimated_expiry_survives_the_process(opened):
     assert later.links[0].expires_at == NOW + WEEK
 
 
-def test_news_is_what_others_wrote_and_nothing_of_ones_own(opened):
+def test_external_changes_are_those_of_other_processes_alone(opened):
     first, second = opened(), opened()
     b = Ref("heygen", "b")
     second.record([JournalEntry(state(ref=b))])
@@ -150,15 +149,21 @@ def test_news_is_what_others_wrote_and_nothing_of_ones_own(opened):
     assert first.external_changes().keys() == {b}
 
 
-def asked(at, ref=A, fault=None):
+def with_request(at, ref=A, fault=None):
     return JournalEntry(
         state(ref=ref, at=at), None, None, at, RequestRecord(at, 200 if fault is None else None, 12.5, "req-1", fault)
     )
 
 
-def test_every_ask_is_kept_and_the_last_come_first(opened):
+def test_every_request_is_kept_and_the_newest_is_first(opened):
     journal = opened()
-    journal.record([asked(NOW), asked(NOW + 1, fault=FaultKind.TIMEOUT), asked(NOW + 2, ref=Ref("heygen", "b"))])
+    journal.record(
+        [
+            with_request(NOW),
+            with_request(NOW + 1, fault=FaultKind.TIMEOUT),
+            with_request(NOW + 2, ref=Ref("heygen", "b")),
+        ]
+    )
     assert journal.requests(A, 10) == (
         RequestRecord(NOW + 1, None, 12.5, "req-1", FaultKind.TIMEOUT),
         RequestRecord(NOW, 200, 12.5, "req-1", None),
@@ -166,24 +171,26 @@ def test_every_ask_is_kept_and_the_last_come_first(opened):
     assert journal.requests(A, 1) == journal.requests(A, 10)[:1]
 
 
-def test_the_ask_of_a_process_that_knows_less_is_kept_though_its_state_is_not(opened):
+def test_the_request_of_an_outdated_state_is_kept(opened):
     first, second = opened(), opened()
-    first.record([asked(NOW)])
+    first.record([with_request(NOW)])
     second.external_changes()
-    first.record([asked(NOW + 60)])
-    second.record([asked(NOW + 30)])
+    first.record([with_request(NOW + 60)])
+    second.record([with_request(NOW + 30)])
     assert [each.ended_at for each in first.requests(A, 10)] == [NOW + 30, NOW + 60, NOW]
     assert first.states()[A].checked_at == NOW + 60
 
 
-def test_what_is_older_than_ninety_days_goes_in_steps_and_the_states_stay(opened, path):
+def test_rows_older_than_ninety_days_are_deleted_in_steps_and_states_stay(opened, path):
     journal = opened()
     link = Link(LinkKind.VIDEO, "https://cdn.test/1", NOW, NOW + WEEK, expiry_is_exact=False)
     old = JournalEntry(
         state(links=(link,)), change(Phase.NEW, Phase.RUNNING), b"body", NOW, RequestRecord(NOW, 200, 1.0, None, None)
     )
     young = NOW + RETENTION
-    journal.record([old, *(asked(NOW + 1) for _ in range(PRUNE_STEP + 9)), asked(young, ref=Ref("heygen", "b"))])
+    journal.record(
+        [old, *(with_request(NOW + 1) for _ in range(PRUNE_STEP + 9)), with_request(young, ref=Ref("heygen", "b"))]
+    )
     counts = [journal.prune(young + 60) for _ in range(3)]
     assert counts[0] > PRUNE_STEP
     assert counts[1] == 10
@@ -193,15 +200,15 @@ def test_what_is_older_than_ninety_days_goes_in_steps_and_the_states_stay(opened
     assert len(journal.requests(Ref("heygen", "b"), 10)) == 1
 
 
-def test_too_many_asks_go_however_young(opened, monkeypatch):
+def test_requests_past_the_maximum_are_deleted_however_new(opened, monkeypatch):
     monkeypatch.setattr("tui.storage.journal.journal.MAX_REQUESTS", 100)
     journal = opened()
-    journal.record([asked(NOW + number) for number in range(250)])
+    journal.record([with_request(NOW + number) for number in range(250)])
     journal.prune(NOW)
     assert [each.ended_at for each in journal.requests(A, 1000)] == [NOW + number for number in range(249, 149, -1)]
 
 
-def test_a_job_that_no_watchlist_has_held_for_ninety_days_goes_with_its_state(opened):
+def test_the_state_of_a_job_that_was_listed_last_ninety_days_ago_is_deleted(opened):
     journal = opened()
     b, never = Ref("heygen", "b"), Ref("heygen", "never-listed")
     journal.record([JournalEntry(state(ref=ref)) for ref in (A, b, never)])
@@ -215,31 +222,58 @@ def test_a_job_that_no_watchlist_has_held_for_ninety_days_goes_with_its_state(op
     assert journal.states().keys() == {never}
 
 
-def test_a_journal_of_the_first_layout_is_taken_further_with_all_it_holds(opened, path):
-    first = sqlite3.connect(path, isolation_level=None)
-    first.executescript(MIGRATIONS[0])
-    first.execute("INSERT INTO job VALUES (?,?,?,?,?,1,1,NULL,NULL)", (*A, "running", json.encode(state()), NOW))
-    first.execute("PRAGMA user_version=1")
-    first.close()
+@pytest.mark.parametrize("version", [1, UNSUPPORTED_VERSION])
+def test_a_journal_of_an_older_program_is_renamed_whole_with_a_notice(opened, path, version):
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.executescript(f"CREATE TABLE job (state); INSERT INTO job VALUES ('{{}}'); PRAGMA user_version={version}")
+    content = path.read_bytes()
     journal = opened()
-    assert journal.states() == {A: state()}
-    journal.record([asked(NOW)])
-    assert len(journal.requests(A, 10)) == 1
+    assert journal.states() == {}
+    journal.record([with_request(NOW)])
+    (renamed,) = path.parent.glob("journal.db.outdated-*")
+    assert renamed.read_bytes() == content
+    (notice,) = journal.notices
+    assert "written by an older babeltop: renamed to journal.db.outdated-" in notice
+    assert opened().notices == ()
+    assert opened().states().keys() == {A}
 
 
-def test_neither_keys_nor_signed_queries_have_a_place_among_the_asks(opened, path):
+def test_of_many_that_find_an_older_journal_one_renames_it(path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        older.execute(f"PRAGMA user_version={UNSUPPORTED_VERSION}")
+
+    def one(number):
+        with closing(Journal(path)) as journal:
+            journal.record([JournalEntry(state(ref=Ref("heygen", str(number))))])
+            return len(journal.notices)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(one, range(8))) == 1
+    assert len([*path.parent.glob("journal.db.outdated-*")]) == 1
+    with closing(Journal(path)) as journal:
+        assert len(journal.states()) == 8
+
+
+def test_a_journal_of_this_program_keeps_its_version(opened, path):
+    opened()
+    with closing(sqlite3.connect(path)) as other:
+        (version,) = other.execute("PRAGMA user_version").fetchone()
+    assert version == UNSUPPORTED_VERSION + len(MIGRATIONS)
+
+
+def test_requests_have_no_column_for_keys_or_urls(opened, path):
     opened()
     other = sqlite3.connect(path)
-    columns = [row[1] for row in other.execute("PRAGMA table_info(ask)")]
+    columns = [row[1] for row in other.execute("PRAGMA table_info(request)")]
     other.close()
-    assert columns == ["seq", "account", "id", "at", "http_status", "ms", "request_id", "fault"]
+    assert columns == ["seq", "account", "id", "ended_at", "http_status", "duration_ms", "request_id", "fault"]
 
 
-def test_a_batch_is_whole_or_not_at_all(opened, path):
+def test_a_batch_is_written_completely_or_not_at_all(opened, path):
     journal = opened()
-    held = sqlite3.connect(path, isolation_level=None)
-    held.execute("CREATE TRIGGER no BEFORE INSERT ON job WHEN new.id = 'b' BEGIN SELECT raise(ABORT, 'no'); END")
-    held.close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TRIGGER no BEFORE INSERT ON job WHEN new.id = 'b' BEGIN SELECT raise(ABORT, 'no'); END")
+    other.close()
     with pytest.raises(JournalError, match="could not be written: no"):
         journal.record(
             [JournalEntry(state(), change(Phase.NEW, Phase.RUNNING)), JournalEntry(state(ref=Ref("heygen", "b")))]
@@ -250,13 +284,13 @@ def test_a_batch_is_whole_or_not_at_all(opened, path):
     assert journal.states().keys() == {A}
 
 
-def test_a_file_of_its_own_is_private(opened, path):
+def test_a_new_file_is_private(opened, path):
     journal = opened()
     journal.record([JournalEntry(state())])
     assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
 
 
-def test_a_newer_layout_is_refused_with_the_way_out_and_left_alone(opened, path):
+def test_a_newer_schema_is_refused_with_the_remedy_and_unchanged(opened, path):
     with closing(Journal(path)) as journal:
         journal.record([JournalEntry(state())])
     other = sqlite3.connect(path, isolation_level=None)
@@ -264,7 +298,7 @@ def test_a_newer_layout_is_refused_with_the_way_out_and_left_alone(opened, path)
     other.execute("PRAGMA journal_mode=DELETE")
     other.close()
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"newer babeltop \(schema 99.*Update babeltop"):
+    with pytest.raises(JournalError, match=r"newer babeltop \(schema 99.*Upgrade babeltop"):
         Journal(path)
     assert path.read_bytes() == before
     other = sqlite3.connect(path)
@@ -272,7 +306,7 @@ def test_a_newer_layout_is_refused_with_the_way_out_and_left_alone(opened, path)
     other.close()
 
 
-def asides(path):
+def damaged_files(path):
     return sorted(path.parent.glob("journal.db.damaged-*"))
 
 
@@ -280,14 +314,14 @@ DAMAGED = {"no database": b"this is no database, " * 500, "only a head": b"SQLit
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_file_is_set_aside_whole_and_a_new_one_begun(path, opened, content):
+def test_a_damaged_file_is_renamed_whole_and_a_new_one_created(path, opened, content):
     path.write_bytes(content)
     journal = opened()
     journal.record([JournalEntry(state())])
-    assert [aside.read_bytes() for aside in asides(path)] == [content]
+    assert [each.read_bytes() for each in damaged_files(path)] == [content]
     (notice,) = journal.notices
     assert "was damaged" in notice
-    assert asides(path)[0].name in notice
+    assert damaged_files(path)[0].name in notice
     assert opened().notices == (), "the next one finds a good file"
     assert opened().states().keys() == {A}
 
@@ -297,10 +331,10 @@ def test_a_second_damaged_file_of_a_day_does_not_replace_the_first(path):
         path.write_bytes(content)
         Journal(path).close()
         path.unlink()
-    assert {aside.read_bytes() for aside in asides(path)} == set(DAMAGED.values())
+    assert {each.read_bytes() for each in damaged_files(path)} == set(DAMAGED.values())
 
 
-def test_of_many_that_find_the_damage_one_sets_the_file_aside(path):
+def test_of_many_that_find_the_damage_one_renames_the_file(path):
     path.write_bytes(DAMAGED["no database"])
 
     def one(number):
@@ -311,13 +345,13 @@ def test_of_many_that_find_the_damage_one_sets_the_file_aside(path):
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(8))) == 1
-    assert len(asides(path)) == 1
+    assert len(damaged_files(path)) == 1
     journal = Journal(path)
     assert len(journal.states()) == 8
     journal.close()
 
 
-def test_a_file_that_is_moved_away_while_it_is_open_is_begun_anew(path, opened):
+def test_a_file_that_is_moved_away_while_it_is_open_is_created_again(path, opened):
     journal = opened()
     journal.record([JournalEntry(state())])
     path.rename(path.with_name("kept"))
@@ -329,7 +363,7 @@ def test_a_file_that_is_moved_away_while_it_is_open_is_begun_anew(path, opened):
     assert journal.external_changes().keys() == {A}
 
 
-def test_damage_found_while_reading_is_told_once_and_set_aside(path):
+def test_damage_found_while_reading_is_reported_once_and_the_file_renamed(path):
     journal = Journal(path)
     journal.record([JournalEntry(state(ref=Ref("heygen", str(number)))) for number in range(2000)])
     journal.close()
@@ -337,21 +371,21 @@ def test_damage_found_while_reading_is_told_once_and_set_aside(path):
     whole = len(content) * 3 // 4
     path.write_bytes(content[:whole] + b"\x5a" * (len(content) - whole))
     journal = Journal(path)
-    with pytest.raises(JournalError, match=r"could not be read.*a new one has begun"):
+    with pytest.raises(JournalError, match=r"could not be read.*a new journal was created"):
         journal.states()
     assert journal.states() == {}
     journal.record([JournalEntry(state())])
     assert journal.states().keys() == {A}
-    assert len(asides(path)) == 1
+    assert len(damaged_files(path)) == 1
     journal.close()
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(JournalError, match="cannot be opened"):
         Journal(tmp_path / "nowhere" / "journal.db")
 
 
-def test_a_row_of_another_layout_is_left_out_and_written_anew(opened, path):
+def test_a_row_that_does_not_decode_is_left_out_until_it_is_written_again(opened, path):
     journal = opened()
     journal.record([JournalEntry(state()), JournalEntry(state(ref=Ref("heygen", "b")))])
     other = sqlite3.connect(path, isolation_level=None)
@@ -362,18 +396,18 @@ def test_a_row_of_another_layout_is_left_out_and_written_anew(opened, path):
     assert A in journal.states()
 
 
-def test_a_journal_that_another_program_holds_is_told_while_it_holds_it(opened, path):
+def test_a_journal_that_another_program_has_locked_is_an_error_until_it_is_unlocked(opened, path):
     journal = opened()
-    held = sqlite3.connect(path, isolation_level=None)
-    held.execute("BEGIN IMMEDIATE")
-    with pytest.raises(JournalError, match="Another program holds it"):
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="Another program has locked it"):
         journal.record([JournalEntry(state())])
     assert BUSY_TIMEOUT < 1
     assert journal.states() == {}
-    held.close()
+    other.close()
 
 
-def test_what_the_screen_remembers_comes_back(opened):
+def test_ui_state_survives_the_process(opened):
     opened().save_ui_state({"sort": "link", "view": ["all", 1]})
     journal = opened()
     journal.save_ui_state({"sort": "age"})
@@ -396,7 +430,7 @@ def test_many_may_open_a_new_file_at_the_same_moment(path):
     journal.close()
 
 
-def test_ten_thousand_states_are_written_and_read_as_one(opened):
+def test_ten_thousand_states_are_written_in_one_batch(opened):
     journal = opened()
     report = Report(phase=Phase.RUNNING, raw_status="running", title="Spring launch", language="Urdu (Pakistan)")
     link = Link(

@@ -1,1 +1,1 @@
-"""The SQLite journal: the database and one module per table."""
+"""SQLite journal: the database, and one module for each table."""

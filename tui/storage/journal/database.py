@@ -1,6 +1,6 @@
-"""The journal's file: opened, laid out, and set aside where it is damaged. What its tables mean is told elsewhere.
+"""SQLite file of the journal: opened, migrated, and renamed when damaged or too old. Its rows are left to others.
 
-A file that was moved away or replaced while it is open is noticed, and the one that stands there now is used instead.
+A file that was moved away or replaced while it is open is noticed, and the file now at the path is used instead.
 """
 
 import fcntl
@@ -17,62 +17,79 @@ from tui.storage.filesystem import network_type
 BUSY_TIMEOUT = 0.25
 """Seconds that a write waits for another process's."""
 OPEN_TIMEOUT = 5.0
-"""Seconds that opening waits for other processes that make the file at the same moment."""
+"""Seconds that opening waits for other processes that create the file at the same moment."""
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-"""SQLite's primary result codes for a file that is no good any more."""
+"""SQLite's primary result codes for a damaged file."""
 FILE_SUFFIXES = ("", "-wal", "-shm")
-"""What a database in WAL mode consists of, by what follows its name."""
+"""Suffixes of the files of a database in WAL mode."""
 
 
 class JournalError(StorageError):
-    """The journal cannot be used; the text names the file and the way out."""
+    """The journal cannot be used; the message names the file and the remedy."""
 
 
 class UnwritableJournalError(JournalError):
-    """There can be no file where it should be, until a person has seen to it."""
+    """The file cannot be created or written until the operator acts; a journal in memory can serve instead."""
 
 
 class RefusedJournalError(JournalError):
-    """It is not to be used as it is, and a person must act: a newer layout, a network file system."""
+    """The journal must not be used as it is (newer schema, network file system): the operator must act."""
+
+
+class _OutdatedSchemaError(JournalError):
+    """The journal has a schema that no migration can read."""
 
 
 class Database:
-    """One SQLite file, or a database in memory. One connection, for one thread at a time."""
+    """SQLite file, or database in memory, with one connection for one thread at a time."""
 
     def __init__(
-        self, path: Path | None, migrations: Sequence[str], on_open: Callable[[sqlite3.Connection], None]
+        self,
+        path: Path | None,
+        migrations: Sequence[str],
+        on_open: Callable[[sqlite3.Connection], None],
+        *,
+        unsupported_version: int = 0,
     ) -> None:
-        """Opens the file, making it (0600) where there is none. Raises JournalError.
+        """Open the file, creating it (0600) if there is none. Raises JournalError.
 
-        `layouts`: the statements that make each layout out of the one before it; how many there are is kept in
-        SQLite's user_version. `opened` is called with every connection: a file may be replaced while it is used.
-        `path` None: nothing is kept.
+        `path`: None for a database in memory. `migrations`: statements that make each schema of the one before it.
+        SQLite's user_version is `unsupported_version` plus the number of migrations done; a file of an older program,
+        with `unsupported_version` or less, is renamed. `on_open` is called with every connection, because the file may
+        be replaced while it is in use.
         """
         self._path = path
         self._migrations = migrations
+        self._unsupported_version = unsupported_version
         self._on_open = on_open
         self.notices: list[str] = []
-        """What became of damaged files, for an operator."""
+        """Messages about renamed files, for the operator."""
         self.open_count = 0
-        """Files that were opened, one after the other: another number than before is another file."""
+        """Number of files opened so far, one after the other."""
         with self._translate_errors("cannot be opened"):
             self._connect()
 
+    @property
+    def _schema_version(self) -> int:
+        return self._unsupported_version + len(self._migrations)
+
     def _connect(self) -> None:
-        """Opens the file that stands at the path now; one that is damaged is set aside for a new one."""
+        """Open the file at the path; rename one that is damaged or too old, and create a new one."""
         try:
             self._open()
+        except _OutdatedSchemaError:
+            self._quarantine("outdated", "was written by an older babeltop")
         except sqlite3.Error as error:
             if _result_code(error) not in DAMAGE_CODES:
                 raise
-            self._quarantine()
+            self._quarantine("damaged", "was damaged")
 
     def _open(self) -> None:
         if self._path is not None:
             if kind := network_type(self._path.parent):
                 raise RefusedJournalError(
-                    f"{self._path}: the state folder lies on a network file system ({kind}), where the journal and its "
-                    "locks do not hold. Point BABELTOP_STATE_DIR at a folder on a local disk"
+                    f"{self._path}: the state folder is on a network file system ({kind}), where the locks of journal "
+                    "and poller are unreliable. Set BABELTOP_STATE_DIR to a folder on a local disk"
                 )
             if not self._path.exists():
                 self._path.touch(mode=0o600)
@@ -81,7 +98,7 @@ class Database:
             self._path or ":memory:", timeout=OPEN_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         try:
-            self._refuse_newer()
+            self._check_version()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._migrate()
@@ -92,36 +109,40 @@ class Database:
             self._db.close()
             raise
 
-    def _refuse_newer(self) -> None:
-        """Before anything is changed. Raises RefusedJournalError."""
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found > len(self._migrations):
+    def _check_version(self) -> None:
+        """Check the schema before anything is written. Raises RefusedJournalError, _OutdatedSchemaError."""
+        found = self._user_version()
+        if 0 < found <= self._unsupported_version:
+            raise _OutdatedSchemaError(f"{self._path}: the journal was written by an older babeltop (schema {found})")
+        if found > self._schema_version:
             raise RefusedJournalError(
-                f"{self._path}: the journal was written by a newer babeltop (schema {found}). "
-                "Update babeltop, or point BABELTOP_STATE_DIR at another folder"
+                f"{self._path}: the journal was written by a newer babeltop (schema {found}; this one reads "
+                f"{self._schema_version}). Upgrade babeltop, or set BABELTOP_STATE_DIR to another folder"
             )
 
+    def _user_version(self) -> int:
+        return self._db.execute("PRAGMA user_version").fetchone()[0]
+
     def _migrate(self) -> None:
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found == len(self._migrations):
+        if self._user_version() == self._schema_version:
             return
         with _transaction(self._db):
-            (found,) = self._db.execute("PRAGMA user_version").fetchone()  # another process may have been faster
-            for layout in self._migrations[found:]:
-                for statement in layout.split(";\n"):
+            done = max(0, self._user_version() - self._unsupported_version)  # another process may have been faster
+            for migration in self._migrations[done:]:
+                for statement in migration.split(";\n"):
                     self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={len(self._migrations)}")
+            self._db.execute(f"PRAGMA user_version={self._schema_version}")
 
     @contextmanager
     def connection(self) -> Generator[sqlite3.Connection]:
-        """The connection, for statements that read. Raises JournalError."""
+        """Yield the connection, for statements that read. Raises JournalError."""
         with self._translate_errors("could not be read"):
             self._reopen_if_replaced()
             yield self._db
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """The connection within one immediate transaction, whole or not at all. Raises JournalError."""
+        """Yield the connection within one immediate transaction. Raises JournalError, with nothing written."""
         with self._translate_errors("could not be written"):
             self._reopen_if_replaced()
             with _transaction(self._db):
@@ -129,48 +150,48 @@ class Database:
 
     @contextmanager
     def _translate_errors(self, failure: str) -> Generator[None]:
-        """Turns SQLite's errors into JournalErrors: the journal `what`. A file that is damaged is set aside."""
+        """Raise SQLite's errors as JournalError with the text `failure`; rename a damaged file."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            way_out = _remedy(error)
+            remedy = _remedy(error)
             if _result_code(error) in DAMAGE_CODES:
                 with suppress(sqlite3.Error, OSError):
-                    self._quarantine()
-                    way_out = "The damaged file is set aside, and a new one has begun"
+                    self._quarantine("damaged", "was damaged")
+                    remedy = "The damaged file was renamed, and a new journal was created"
             kind = UnwritableJournalError if _is_unusable(error) else JournalError
-            raise kind(f"{self._path}: the journal {failure}: {error}. {way_out}") from error
+            raise kind(f"{self._path}: the journal {failure}: {error}. {remedy}") from error
 
     def _reopen_if_replaced(self) -> None:
-        """Goes over to the file that stands at the path now, if that is another than the one that is open."""
+        """Open the file at the path if it is another than the open one."""
         if self._current_inode() != self._inode:
             self._db.close()
             self._connect()
 
     def _current_inode(self) -> int | None:
-        """The inode of what stands at the path; None: nothing, or the path is none."""
+        """Return the inode of the file at the path, or None if there is none."""
         try:
             return None if self._path is None else self._path.stat().st_ino
         except FileNotFoundError:
             return None
 
-    def _quarantine(self) -> None:
-        """Renames the damaged file, unless another process has, and opens a new one."""
-        assert self._path is not None, "what is in memory is not damaged"
+    def _quarantine(self, suffix: str, reason: str) -> None:
+        """Rename the open file to NAME.SUFFIX-DATE, unless another process has, and open a new one."""
+        assert self._path is not None, "a database in memory is never damaged"
         self._db.close()
         with _exclusive(self._path):
             if self._current_inode() == self._inode:
-                aside = _free_path(self._path, f"damaged-{datetime.now(UTC):%Y-%m-%d}")
-                for part in FILE_SUFFIXES:
+                renamed = _free_path(self._path, f"{suffix}-{datetime.now(UTC):%Y-%m-%d}")
+                for each in FILE_SUFFIXES:
                     with suppress(FileNotFoundError):
-                        Path(f"{self._path}{part}").rename(f"{aside}{part}")
+                        Path(f"{self._path}{each}").rename(f"{renamed}{each}")
                 self.notices.append(
-                    f"{self._path}: the journal was damaged: it is {aside.name} now. A new one has begun"
+                    f"{self._path}: the journal {reason}: renamed to {renamed.name}, and a new one was created"
                 )
             self._open()
 
     def close(self) -> None:
-        """Ends the connection; the last one to close merges the write-ahead log."""
+        """Close the connection; the last one to close merges the write-ahead log."""
         self._db.close()
 
 
@@ -181,7 +202,7 @@ def _transaction(db: sqlite3.Connection) -> Generator[None]:
         yield
         db.execute("COMMIT")
     except BaseException:
-        with suppress(sqlite3.Error):  # the first error is the one to tell
+        with suppress(sqlite3.Error):  # the first error is the one to report
             if db.in_transaction:
                 db.execute("ROLLBACK")
         raise
@@ -189,7 +210,7 @@ def _transaction(db: sqlite3.Connection) -> Generator[None]:
 
 @contextmanager
 def _exclusive(path: Path) -> Generator[None]:
-    """Holds off other processes that would set the same file aside; a rename takes no time."""
+    """Hold off other processes that would rename the same file, which takes no time."""
     lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -199,7 +220,7 @@ def _exclusive(path: Path) -> Generator[None]:
 
 
 def _free_path(path: Path, suffix: str) -> Path:
-    """A name beside `path` that no file has yet."""
+    """Return a path beside `path` that no file has yet."""
     found, number = path.with_name(f"{path.name}.{suffix}"), 1
     while found.exists():
         number += 1
@@ -208,12 +229,12 @@ def _free_path(path: Path, suffix: str) -> Path:
 
 
 def _result_code(error: Exception) -> int:
-    """SQLite's primary result code; 0 where the error is Python's own."""
+    """Return SQLite's primary result code, or 0 for another library's error."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _is_unusable(error: Exception) -> bool:
-    """The file, its folder or its disk cannot be used as they are."""
+    """Return whether the file, its folder or its disk cannot be used until the operator acts."""
     return isinstance(error, OSError) or _result_code(error) in {
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_CANTOPEN,
@@ -224,15 +245,15 @@ def _is_unusable(error: Exception) -> bool:
 
 
 def _remedy(error: Exception) -> str:
-    """What an operator can do about it."""
+    """Return what the operator can do about the error."""
     match _result_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "Another program holds it; it is tried again"
+            return "Another program has locked it; retrying"
         case sqlite3.SQLITE_FULL:
             return "The disk is full"
         case sqlite3.SQLITE_IOERR:
             return "The disk is full or damaged"
         case _ if _is_unusable(error):
-            return "See to the rights of the file and its folder"
+            return "Check the permissions of the file and its folder"
         case _:
-            return "Move it away to begin anew; the watchlist is not in it"
+            return "Move it away to start a new one; the watchlist is not in it"

@@ -1,4 +1,4 @@
-"""What the journal keeps of downloads: files that were begun and are not whole yet, and those that were saved."""
+"""Journal tables of downloads: checkpoints of incomplete files, and files that were downloaded."""
 
 import sqlite3
 from collections.abc import Collection
@@ -13,18 +13,18 @@ from tui.storage.journal.database import Database
 
 
 class DownloadCheckpoint(Struct, frozen=True, kw_only=True):
-    """A file that is not whole yet: what it takes to go on with it."""
+    """Data that is needed to resume the download of one file."""
 
     part_path: str
-    """Path of the `.part`."""
+    """Path of the `.part` file."""
     filename: Filename
     validator: str = ""
-    """What If-Range takes; "" where the file can only be fetched anew."""
+    """Value for If-Range. Empty: the file can only be downloaded from its start."""
     total_bytes: int | None = None
-    """Bytes of the whole file; None: it was not said."""
+    """Bytes of the complete file. None: unknown."""
     digest: Digest | None = None
     final_path: str = ""
-    """Path that it was about to be given; "" while bytes are missing."""
+    """Path that the complete file is about to be renamed to. Empty while bytes are missing."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -32,49 +32,54 @@ _decode = msgspec.json.Decoder(DownloadCheckpoint).decode
 
 
 class DownloadTable:
-    """The journal's tables of downloads. A job's files go by what they are: `video`, `captions 2`."""
+    """Table of checkpoints. Files of a job are named by artifact: `video`, `captions 2`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def checkpoints(self, ref: Ref) -> dict[str, DownloadCheckpoint]:
-        """The files of a job that are not whole yet. Raises JournalError."""
+        """Return the checkpoints of a job's incomplete files, by artifact. Raises JournalError."""
         with self._database.connection() as db:
-            rows = db.execute("SELECT what, begun FROM download WHERE account=? AND id=?", ref).fetchall()
+            rows = db.execute(
+                "SELECT artifact, checkpoint FROM download_checkpoint WHERE account=? AND id=?", ref
+            ).fetchall()
         found: dict[str, DownloadCheckpoint] = {}
-        for what, blob in rows:
+        for artifact, blob in rows:
             try:
-                found[what] = _decode(blob)
+                found[artifact] = _decode(blob)
             except msgspec.DecodeError:
-                continue  # another layout's: fetched anew
+                continue  # a checkpoint of another version: the file is downloaded from its start
         return found
 
     def save(self, ref: Ref, artifact: str, checkpoint: DownloadCheckpoint) -> None:
-        """A file was begun, or is about to be given its name. Raises JournalError."""
+        """Save the checkpoint of a file. Raises JournalError."""
         with self._database.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO download VALUES (?,?,?,?)", (*ref, artifact, _encode(checkpoint)))
+            db.execute(
+                "INSERT OR REPLACE INTO download_checkpoint VALUES (?,?,?,?)", (*ref, artifact, _encode(checkpoint))
+            )
 
     def delete(self, ref: Ref, artifact: str) -> None:
-        """A file is fetched no more. Raises JournalError."""
+        """Delete the checkpoint of a file that is complete or cancelled. Raises JournalError."""
         with self._database.transaction() as db:
-            db.execute("DELETE FROM download WHERE account=? AND id=? AND what=?", (*ref, artifact))
+            db.execute("DELETE FROM download_checkpoint WHERE account=? AND id=? AND artifact=?", (*ref, artifact))
 
 
 def save_files(db: sqlite3.Connection, ref: Ref, files: Collection[DownloadedFile], revision: int, writer: int) -> None:
-    """Writes what was saved of a job, inside a transaction. Who saved a file later is right."""
+    """Write the downloaded files of a job, inside a transaction. The latest download of a file replaces the others."""
     db.executemany(
-        "INSERT INTO saved VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET path=excluded.path, size=excluded.size, "
-        "at=excluded.at, rev=excluded.rev, writer=excluded.writer WHERE excluded.at > at",
+        "INSERT INTO downloaded_file VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET path=excluded.path, "
+        "size=excluded.size, downloaded_at=excluded.downloaded_at, revision=excluded.revision, writer=excluded.writer "
+        "WHERE excluded.downloaded_at > downloaded_at",
         [(*ref, each.name, each.path, each.size, each.downloaded_at, revision, writer) for each in files],
     )
 
 
 def all_by_job(db: sqlite3.Connection) -> dict[Ref, tuple[DownloadedFile, ...]]:
-    """What was saved of every job, inside a transaction."""
+    """Return the downloaded files of every job, inside a transaction."""
     found: dict[Ref, tuple[DownloadedFile, ...]] = {}
-    for account, job, what, path, size, at in db.execute(
-        "SELECT account, id, what, path, size, at FROM saved ORDER BY account, id, what"
+    for account, job, artifact, path, size, downloaded_at in db.execute(
+        "SELECT account, id, artifact, path, size, downloaded_at FROM downloaded_file ORDER BY account, id, artifact"
     ):
         ref = Ref(account, job)
-        found[ref] = (*found.get(ref, ()), DownloadedFile(what, path, size, at))
+        found[ref] = (*found.get(ref, ()), DownloadedFile(artifact, path, size, downloaded_at))
     return found

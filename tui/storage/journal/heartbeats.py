@@ -1,4 +1,4 @@
-"""Who polls a watchlist, by its own word, and how it says its accounts are. The lock itself is `lease`."""
+"""Journal table of heartbeats: the leader of each watchlist, and the states of its accounts. Its lock is the lease."""
 
 import sqlite3
 from typing import NamedTuple
@@ -7,34 +7,34 @@ from tui.storage.journal.database import Database
 
 
 class Heartbeat(NamedTuple):
-    """What the poller of a watchlist said last."""
+    """Last heartbeat of a watchlist's leader."""
 
     pid: int
     number: int
-    """Grows with every beat: who sees the same one for long hears nothing, whatever the clocks say."""
+    """Count of heartbeats: a follower that reads the same number for long has lost its leader, whatever the clocks."""
     account_states: bytes
-    """Its accounts' states and whether it is paused, as the engine writes them."""
+    """States of its accounts, and whether polling is paused, as the engine encodes them."""
 
 
 class HeartbeatTable:
-    """The journal's table of pollers, one for each watchlist."""
+    """Table with one heartbeat for each watchlist."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def record(self, watchlist: str, pid: int, account_states: bytes) -> None:
-        """The poller of the watchlist lives. Raises JournalError."""
+        """Record a heartbeat of the watchlist's leader. Raises JournalError."""
         with self._database.transaction() as db:
             db.execute(
-                "INSERT INTO poller VALUES (?,?,1,?) ON CONFLICT DO UPDATE SET "
-                "pid=excluded.pid, beat=beat + 1, accounts=excluded.accounts",
+                "INSERT INTO heartbeat VALUES (?,?,1,?) ON CONFLICT DO UPDATE SET "
+                "pid=excluded.pid, number=number + 1, account_states=excluded.account_states",
                 (watchlist, pid, account_states),
             )
 
     def latest(self, watchlist: str) -> Heartbeat | None:
-        """What its poller said last; None: nothing was ever said. Raises JournalError."""
+        """Return the last heartbeat of the watchlist's leader, or None if there was none. Raises JournalError."""
         with self._database.connection() as db:
             row: sqlite3.Row | None = db.execute(
-                "SELECT pid, beat, accounts FROM poller WHERE watchlist=?", (watchlist,)
+                "SELECT pid, number, account_states FROM heartbeat WHERE watchlist=?", (watchlist,)
             ).fetchone()
         return None if row is None else Heartbeat(*row)

@@ -1,8 +1,7 @@
-"""The journal: what was seen of every job, in SQLite. It remembers; it decides nothing.
+"""Journal of all jobs, in SQLite: job states, requests, phase changes, links, last bodies, and the UI state.
 
-For each ref the last state and raw body; every ask; phase changes with both their times; every link with the moment
-its URL was first seen; what the screen remembers. Writes come in batches, each one transaction. In the same file are
-the accounts' budgets and the word of who polls.
+Writes come in batches, one transaction each. The same file holds the rate limits of the accounts, heartbeats, successor
+moves, sent notifications and downloads, each in a module of its own. What to record is decided by the engine.
 """
 
 import sqlite3
@@ -22,7 +21,7 @@ from tui.storage.journal import downloads
 from tui.storage.journal.database import Database, JournalError, RefusedJournalError
 from tui.storage.journal.downloads import DownloadTable
 from tui.storage.journal.heartbeats import HeartbeatTable
-from tui.storage.journal.migrations import MIGRATIONS
+from tui.storage.journal.migrations import MIGRATIONS, UNSUPPORTED_VERSION
 from tui.storage.journal.notifications import SentNotifications
 from tui.storage.journal.rate_limits import RateLimitTable
 from tui.storage.journal.successors import SuccessorTable
@@ -32,26 +31,26 @@ __all__ = ["Journal", "JournalEntry", "JournalError", "RefusedJournalError"]
 MAX_BODY_BYTES = 64 * 1024
 """Bytes of a raw body that are kept."""
 SINGLE_LOOKUP_LIMIT = 200
-"""Jobs up to which each is looked up by itself; for more, all are read."""
+"""Jobs up to which each state is looked up singly; for more, all states are read."""
 RETENTION = 90 * 86400.0
-"""Seconds for which asks, phase changes, dead links and bodies are kept."""
+"""Seconds for which requests, phase changes, dead links and bodies are kept."""
 MAX_REQUESTS = 200_000
-"""Asks that are kept, however young: about 20 MB."""
+"""Requests that are kept at most, however new: about 20 MB."""
 PRUNE_STEP = 5000
-"""Rows of a table that one pruning takes at most: some ten milliseconds."""
+"""Rows of a table that one pruning deletes at most: about 10 ms."""
 
 
 class JournalEntry(Struct, frozen=True):
-    """One job's news: its state, and what led to it."""
+    """New state of one job, with the request and the phase change that led to it."""
 
     state: JobState
     change: PhaseChange | None = None
     body: bytes | None = None
-    """The raw body of the last reply, already without the key; None: none came."""
+    """Raw body of the last response, already without the key. None: no response."""
     received_at: float = 0.0
-    """Instant of that reply."""
+    """Instant of that response."""
     request: RequestRecord | None = None
-    """The ask that brought it; None: it came without one."""
+    """Request that led to the state. None: no request did."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -59,84 +58,84 @@ _decode = msgspec.json.Decoder(JobState).decode
 
 
 class Journal:
-    """The journal in one file. One connection, for one thread at a time."""
+    """Journal in one file, or in memory, with one connection for one thread at a time."""
 
     def __init__(self, path: Path | None) -> None:
-        """Opens the file, making it (0600) and its layout where there is none. Raises JournalError.
+        """Open the file, creating it (0600) if there is none. Raises JournalError.
 
-        `path` None: a journal in memory, for who cannot have another. A damaged file is set aside: see `notice`.
+        `path`: None for a journal in memory. A damaged or outdated file is renamed: see `notices`.
         """
         self._writer = SystemRandom().getrandbits(62)
-        """This connection's name in the rows that it wrote."""
-        self._database = Database(path, MIGRATIONS, self._on_open)
+        """Id of this connection in the rows that it wrote."""
+        self._database = Database(path, MIGRATIONS, self._on_open, unsupported_version=UNSUPPORTED_VERSION)
 
     def _on_open(self, db: sqlite3.Connection) -> None:
-        """A file was opened: what it holds now is no news."""
+        """Take the file's present content as known: it is no external change."""
         self._data_version: int = db.execute("PRAGMA data_version").fetchone()[0]
         self._revision: int = _latest_revision(db)
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What became of damaged files, for an operator; in the order of time."""
+        """Messages about renamed files, for the operator, oldest first."""
         return tuple(self._database.notices)
 
     @property
     def open_count(self) -> int:
-        """How many files it has opened: one more, where it was moved away, deleted or damaged, that may be empty."""
+        """Number of files opened so far. A higher number means another file, perhaps an empty one."""
         return self._database.open_count
 
     @cached_property
     def rate_limits(self) -> RateLimitTable:
-        """What every process on the folder draws on."""
+        """Rate limits that all processes on the state folder share."""
         return RateLimitTable(self._database)
 
     @cached_property
     def heartbeats(self) -> HeartbeatTable:
-        """Who polls."""
+        """Heartbeats of the leaders, one for each watchlist."""
         return HeartbeatTable(self._database)
 
     @cached_property
     def successors(self) -> SuccessorTable:
-        """What came of APIs that are over."""
+        """Moves of accounts from retired APIs to their successors."""
         return SuccessorTable(self._database)
 
     @cached_property
     def notifications(self) -> SentNotifications:
-        """What was told already."""
+        """Notifications that some process has sent."""
         return SentNotifications(self._database)
 
     @cached_property
     def downloads(self) -> DownloadTable:
-        """What was begun and is not whole yet."""
+        """Checkpoints of incomplete downloads."""
         return DownloadTable(self._database)
 
     def record(self, entries: Sequence[JournalEntry]) -> tuple[PhaseChange, ...]:
-        """Writes the batch and returns the phase changes that this process was the first to record.
+        """Write the batch and return the phase changes that this process was the first to record.
 
-        A change is recorded only if the stored phase is another than its `after`: where two processes see the same
-        end, one of them records it. An entry that knows less than another process wrote meanwhile is left out, but
-        for its ask: `news` tells what that was. Raises JournalError.
+        A change is recorded only if the stored phase differs from its `after`: of two processes that see the same end,
+        one records it. If another process has meanwhile written a later state, the entry's request is written and its
+        state is not: `external_changes` returns the later one. Raises JournalError.
         """
         recorded: list[PhaseChange] = []
         with self._database.transaction() as db:
-            rev = _latest_revision(db) + 1
+            revision = _latest_revision(db) + 1
             for entry in entries:
                 if entry.request is not None:
                     _insert_request(db, entry.state.job.ref, entry.request)
-                phase, outdated = self._stored_phase(db, entry.state)
-                downloads.save_files(db, entry.state.job.ref, entry.state.downloads, rev, self._writer)
-                if outdated:
+                phase, is_outdated = self._stored_phase(db, entry.state)
+                downloads.save_files(db, entry.state.job.ref, entry.state.downloads, revision, self._writer)
+                if is_outdated:
                     continue
                 if entry.change is not None and entry.change.after != phase:
                     _insert_phase_change(db, entry.change)
                     recorded.append(entry.change)
-                self._save_state(db, entry, rev)
+                self._save_state(db, entry, revision)
         return tuple(recorded)
 
     def _stored_phase(self, db: sqlite3.Connection, state: JobState) -> tuple[str, bool]:
-        """The stored phase, and whether another process has written what this state does not know yet."""
+        """Return the stored phase, and whether another process has written a later state than this one."""
         row = db.execute(
-            "SELECT phase, writer <> ? AND rev > ? AND known_at > ? FROM job WHERE account=? AND id=?",
+            "SELECT phase, writer <> ? AND revision > ? AND last_update_at > ? FROM job WHERE account=? AND id=?",
             (self._writer, self._revision, last_update_at(state), *state.job.ref),
         ).fetchone()
         return (row[0], bool(row[1])) if row else (Phase.NEW, False)
@@ -144,14 +143,20 @@ class Journal:
     def _save_state(self, db: sqlite3.Connection, entry: JournalEntry, revision: int) -> None:
         state, ref = entry.state, entry.state.job.ref
         body = entry.body[:MAX_BODY_BYTES] if entry.body is not None else None
-        db.execute(
-            "INSERT INTO job (account, id, phase, state, known_at, rev, writer, body, body_at) "
-            "VALUES (?,?,?,?,?,?,?,?,?) "
-            "ON CONFLICT DO UPDATE SET phase=excluded.phase, state=excluded.state, known_at=excluded.known_at, "
-            "rev=excluded.rev, writer=excluded.writer, body=coalesce(excluded.body, body), "
-            "body_at=CASE WHEN excluded.body IS NULL THEN body_at ELSE excluded.body_at END",
-            (*ref, state.phase, _encode(state), last_update_at(state), revision, self._writer, body, entry.received_at),
-        )
+        columns = {
+            "account": ref.account,
+            "id": ref.id,
+            "kind": state.job.kind,
+            "phase": state.phase,
+            "first_polled_at": state.first_polled_at,
+            "last_update_at": last_update_at(state),
+            "state": _encode(state),
+            "body": body,
+            "body_received_at": entry.received_at,
+            "revision": revision,
+            "writer": self._writer,
+        }
+        db.execute(_SAVE_STATE, columns)
         db.executemany(
             "INSERT INTO link VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
             [
@@ -161,168 +166,180 @@ class Journal:
         )
 
     def states(self, refs: Collection[Ref] | None = None) -> dict[Ref, JobState]:
-        """The last known state of every job that was ever seen, or of these. Raises JournalError.
+        """Return the last known states of these jobs, or of all. Raises JournalError.
 
-        A row that no longer reads is left out.
+        A row that does not decode is left out.
         """
         with self._database.connection() as db:
-            saved = downloads.all_by_job(db)
+            downloads_by_job = downloads.all_by_job(db)
             if refs is None or len(refs) > SINGLE_LOOKUP_LIMIT:
-                found = _decode_states(db.execute("SELECT state FROM job"), saved)
+                found = _decode_states(db.execute("SELECT state FROM job"), downloads_by_job)
                 return found if refs is None else {ref: found[ref] for ref in refs if ref in found}
             one = "SELECT state FROM job WHERE account=? AND id=?"
-            return _decode_states((row for ref in refs for row in db.execute(one, ref)), saved)
+            return _decode_states((row for ref in refs for row in db.execute(one, ref)), downloads_by_job)
 
     def external_changes(self) -> dict[Ref, JobState]:
-        """The states that other processes have written since `news` was last called. Raises JournalError."""
+        """Return the states that other processes have written since the last call. Raises JournalError."""
         with self._database.connection() as db:
             (version,) = db.execute("PRAGMA data_version").fetchone()
             if version == self._data_version:
                 return {}
-            rev = _latest_revision(db)
-            rows = db.execute(_EXTERNAL_CHANGES, {"rev": self._revision, "writer": self._writer})
+            revision = _latest_revision(db)
+            rows = db.execute(_EXTERNAL_CHANGES, {"revision": self._revision, "writer": self._writer})
             found = _decode_states(rows, downloads.all_by_job(db))
-        self._data_version, self._revision = version, rev
+        self._data_version, self._revision = version, revision
         return found
 
     def last_body(self, ref: Ref) -> tuple[bytes, float] | None:
-        """The last raw body of a job and the instant at which it came. Raises JournalError."""
+        """Return the last raw body of a job and the instant at which it was received. Raises JournalError."""
         with self._database.connection() as db:
-            row = db.execute("SELECT body, body_at FROM job WHERE account=? AND id=?", ref).fetchone()
+            row = db.execute("SELECT body, body_received_at FROM job WHERE account=? AND id=?", ref).fetchone()
         return (row[0], row[1]) if row and row[0] is not None else None
 
     def requests(self, ref: Ref, limit: int) -> tuple[RequestRecord, ...]:
-        """The last asks of a job, newest first. Raises JournalError."""
+        """Return the last requests of a job, newest first. Raises JournalError."""
         with self._database.connection() as db:
             rows = db.execute(
-                "SELECT at, http_status, ms, request_id, fault FROM ask WHERE account=? AND id=? "
+                "SELECT ended_at, http_status, duration_ms, request_id, fault FROM request WHERE account=? AND id=? "
                 "ORDER BY seq DESC LIMIT ?",
                 (*ref, limit),
             )
             return tuple(
-                RequestRecord(at, status, ms, request_id, FaultKind(fault) if fault else None)
-                for at, status, ms, request_id, fault in rows
+                RequestRecord(ended_at, status, duration_ms, request_id, FaultKind(fault) if fault else None)
+                for ended_at, status, duration_ms, request_id, fault in rows
             )
 
     def phase_changes(self, refs: Iterable[Ref]) -> dict[Ref, tuple[PhaseChange, ...]]:
-        """The phase changes of the jobs, oldest first. Raises JournalError."""
-        one = (
-            "SELECT account, id, before, after, earliest, seen, message FROM phase WHERE account=? AND id=? "
-            "ORDER BY seq"
-        )
+        """Return the phase changes of the jobs, oldest first. Raises JournalError."""
         with self._database.connection() as db:
+            one = f"{_SELECT_PHASE_CHANGES} WHERE account=? AND id=? ORDER BY seq"
             return {ref: tuple(_read_phase_changes(db.execute(one, ref))) for ref in refs}
 
     def recent_phase_changes(self, limit: int) -> tuple[PhaseChange, ...]:
-        """The last phase changes of all jobs, newest first. Raises JournalError."""
+        """Return the last phase changes of all jobs, newest first. Raises JournalError."""
         with self._database.connection() as db:
-            rows = db.execute(
-                "SELECT account, id, before, after, earliest, seen, message FROM phase ORDER BY seq DESC LIMIT ?",
-                (limit,),
-            )
+            rows = db.execute(f"{_SELECT_PHASE_CHANGES} ORDER BY seq DESC LIMIT ?", (limit,))
             return tuple(_read_phase_changes(rows))
 
     def durations(self, account: str, kind: str, limit: int) -> tuple[ObservedDuration, ...]:
-        """How long the last `most` ended jobs of a kind took, oldest first. Raises JournalError.
+        """Return the durations of the last `limit` ended jobs of a kind, oldest first. Raises JournalError.
 
-        From the first report to the end, for jobs that were seen at it: what had ended before the first ask is absent.
+        A duration runs from the first report to the end. A job that had ended before its first poll has none.
         """
         with self._database.connection() as db:
             return tuple(ObservedDuration(*row) for row in db.execute(_DURATIONS, (account, kind, limit)))[::-1]
 
     def save_ui_state(self, values: Mapping[str, object]) -> None:
-        """Keeps what the screen wants back at the next start. Raises JournalError."""
+        """Save values for the next start, as JSON, by name. Raises JournalError."""
         with self._database.transaction() as db:
             db.executemany(
-                "INSERT OR REPLACE INTO remembered VALUES (?,?)",
+                "INSERT OR REPLACE INTO ui_state VALUES (?,?)",
                 [(name, msgspec.json.encode(value)) for name, value in values.items()],
             )
 
     def load_ui_state(self, *names: str) -> dict[str, bytes]:
-        """What `remember` kept under these names, as JSON. Raises JournalError."""
+        """Return the saved values of these names, as JSON. Raises JournalError."""
         with self._database.connection() as db:
-            rows = {name: db.execute("SELECT value FROM remembered WHERE name=?", (name,)).fetchone() for name in names}
+            rows = {name: db.execute("SELECT value FROM ui_state WHERE name=?", (name,)).fetchone() for name in names}
         return {name: row[0] for name, row in rows.items() if row is not None}
 
     def mark_listed(self, refs: Iterable[Ref], now: float) -> None:
-        """A watchlist holds these jobs now, so that `prune` leaves their states. Raises JournalError."""
+        """Record that a watchlist holds these jobs at `now`, so `prune` keeps their states. Raises JournalError."""
         with self._database.transaction() as db:
-            one = "INSERT INTO listed VALUES (?,?,?) ON CONFLICT DO UPDATE SET at=excluded.at"
+            one = "INSERT INTO listed_job VALUES (?,?,?) ON CONFLICT DO UPDATE SET listed_at=excluded.listed_at"
             db.executemany(one, [(*ref, now) for ref in refs])
 
     def prune(self, now: float) -> int:
-        """Takes away some of what is older than KEPT or too many, and returns how many rows. Raises JournalError.
+        """Delete rows that are older than RETENTION or too many, and return their number. Raises JournalError.
 
-        The states stay, which are what the board starts from, but for jobs that were listed last so long ago.
+        States stay, because every start begins from them, except those of jobs last listed before RETENTION.
         """
-        bounds = {"old": now - RETENTION, "most": MAX_REQUESTS, "step": PRUNE_STEP}
+        bounds = {"before": now - RETENTION, "max_requests": MAX_REQUESTS, "step": PRUNE_STEP}
         with self._database.transaction() as db:
             return sum(db.execute(statement, bounds).rowcount for statement in _PRUNE)
 
     def close(self) -> None:
-        """Ends the connection; the last one to close merges the write-ahead log."""
+        """Close the connection; the last one to close merges the write-ahead log."""
         self._database.close()
 
 
+_SAVE_STATE = """
+INSERT INTO job (account, id, kind, phase, first_polled_at, last_update_at, state, body, body_received_at,
+  revision, writer)
+VALUES (:account, :id, :kind, :phase, :first_polled_at, :last_update_at, :state, :body, :body_received_at,
+  :revision, :writer)
+ON CONFLICT DO UPDATE SET kind=excluded.kind, phase=excluded.phase, first_polled_at=excluded.first_polled_at,
+  last_update_at=excluded.last_update_at, state=excluded.state, revision=excluded.revision, writer=excluded.writer,
+  body=coalesce(excluded.body, body),
+  body_received_at=CASE WHEN excluded.body IS NULL THEN body_received_at ELSE excluded.body_received_at END"""
+_SELECT_PHASE_CHANGES = "SELECT account, id, before, after, earliest_at, seen_at, message FROM phase_change"
 _EXTERNAL_CHANGES = """
-SELECT state FROM job WHERE rev > :rev AND writer <> :writer
-UNION SELECT j.state FROM saved AS s JOIN job AS j USING (account, id) WHERE s.rev > :rev AND s.writer <> :writer"""
-"""A file may be saved by a process whose state of the job another one has written over since."""
+SELECT state FROM job WHERE revision > :revision AND writer <> :writer
+UNION SELECT job.state FROM downloaded_file AS file JOIN job USING (account, id)
+WHERE file.revision > :revision AND file.writer <> :writer"""
+"""A file may be downloaded by one process while another writes the state of its job."""
 _DURATIONS = """
-SELECT e.earliest - j.first_polled_at, e.seen - j.first_polled_at FROM phase AS e
-JOIN (SELECT account, id, json_extract(CAST(state AS TEXT), '$.first_polled_at') AS first_polled_at,
-      coalesce(json_extract(CAST(state AS TEXT), '$.job.kind'), '') AS kind FROM job) AS j USING (account, id)
-WHERE +e.account=? AND j.kind=? AND e.earliest >= j.first_polled_at
-AND e.before IN ('queued', 'running') AND e.after IN ('done', 'failed', 'timed_out') ORDER BY e.seq DESC LIMIT ?"""
+SELECT change.earliest_at - job.first_polled_at, change.seen_at - job.first_polled_at
+FROM phase_change AS change JOIN job USING (account, id)
+WHERE +change.account=? AND job.kind=? AND change.earliest_at >= job.first_polled_at
+AND change.before IN ('queued', 'running') AND change.after IN ('done', 'failed', 'timed_out')
+ORDER BY change.seq DESC LIMIT ?"""
 """The `+` keeps SQLite from the index on accounts: read backwards, the changes come in order, and few are read."""
 _PRUNE = (
-    "DELETE FROM ask WHERE seq IN (SELECT seq FROM ask ORDER BY seq LIMIT :step) "
-    "AND (at < :old OR seq <= (SELECT max(seq) FROM ask) - :most)",
-    "DELETE FROM phase WHERE seq IN (SELECT seq FROM phase ORDER BY seq LIMIT :step) AND seen < :old",
+    "DELETE FROM request WHERE seq IN (SELECT seq FROM request ORDER BY seq LIMIT :step) "
+    "AND (ended_at < :before OR seq <= (SELECT max(seq) FROM request) - :max_requests)",
+    "DELETE FROM phase_change WHERE seq IN (SELECT seq FROM phase_change ORDER BY seq LIMIT :step) "
+    "AND seen_at < :before",
     "DELETE FROM link WHERE (account, id, kind, url) IN (SELECT account, id, kind, url FROM link "
-    "WHERE first_seen < :old AND coalesce(expires_at, 0) < :old ORDER BY first_seen LIMIT :step)",
+    "WHERE first_seen_at < :before AND coalesce(expires_at, 0) < :before ORDER BY first_seen_at LIMIT :step)",
     "UPDATE job SET body=NULL WHERE (account, id) IN (SELECT account, id FROM job "
-    "WHERE body IS NOT NULL AND body_at < :old ORDER BY body_at LIMIT :step)",
-    "DELETE FROM told WHERE key IN (SELECT key FROM told WHERE at < :old ORDER BY at LIMIT :step)",
-    "DELETE FROM listed WHERE (account, id) IN "
-    "(SELECT account, id FROM listed WHERE at < :old ORDER BY at LIMIT :step)",
+    "WHERE body IS NOT NULL AND body_received_at < :before ORDER BY body_received_at LIMIT :step)",
+    "DELETE FROM sent_notification WHERE key IN "
+    "(SELECT key FROM sent_notification WHERE sent_at < :before ORDER BY sent_at LIMIT :step)",
+    "DELETE FROM listed_job WHERE (account, id) IN "
+    "(SELECT account, id FROM listed_job WHERE listed_at < :before ORDER BY listed_at LIMIT :step)",
 )
 
 
 def _latest_revision(db: sqlite3.Connection) -> int:
-    """The newest revision of anything that `news` tells."""
-    one = "SELECT max(coalesce((SELECT max(rev) FROM job), 0), coalesce((SELECT max(rev) FROM saved), 0))"
+    """Return the latest revision of the tables that `external_changes` reads."""
+    one = (
+        "SELECT max(coalesce((SELECT max(revision) FROM job), 0), "
+        "coalesce((SELECT max(revision) FROM downloaded_file), 0))"
+    )
     return db.execute(one).fetchone()[0]
 
 
 def _insert_request(db: sqlite3.Connection, ref: Ref, request: RequestRecord) -> None:
     db.execute(
-        "INSERT INTO ask (account, id, at, http_status, ms, request_id, fault) VALUES (?,?,?,?,?,?,?)", (*ref, *request)
+        "INSERT INTO request (account, id, ended_at, http_status, duration_ms, request_id, fault) "
+        "VALUES (?,?,?,?,?,?,?)",
+        (*ref, *request),
     )
 
 
 def _insert_phase_change(db: sqlite3.Connection, change: PhaseChange) -> None:
     db.execute(
-        "INSERT INTO phase (account, id, before, after, earliest, seen, message) VALUES (?,?,?,?,?,?,?)",
+        "INSERT INTO phase_change (account, id, before, after, earliest_at, seen_at, message) VALUES (?,?,?,?,?,?,?)",
         (*change.ref, change.before, change.after, change.earliest, change.seen, change.message),
     )
 
 
 def _read_phase_changes(rows: Iterable[tuple[str, str, str, str, float | None, float, str]]) -> Iterator[PhaseChange]:
-    for account, job, before, after, earliest, seen, message in rows:
-        yield PhaseChange(Ref(account, job), Phase(before), Phase(after), earliest, seen, message)
+    for account, job, before, after, earliest_at, seen_at, message in rows:
+        yield PhaseChange(Ref(account, job), Phase(before), Phase(after), earliest_at, seen_at, message)
 
 
 def _decode_states(
     rows: Iterable[tuple[bytes]], downloads_by_job: Mapping[Ref, tuple[DownloadedFile, ...]]
 ) -> dict[Ref, JobState]:
-    """By ref; what was saved is told by its own table, since any process may have saved it."""
+    """Return the states by ref, with the downloads of their own table, because any process may have downloaded them."""
     found: dict[Ref, JobState] = {}
     for (blob,) in rows:
         try:
             state = _decode(blob)
         except msgspec.DecodeError:
-            continue  # written by another layout of JobState: the next ask writes it anew
-        there = downloads_by_job.get(state.job.ref, ())
-        found[state.job.ref] = state if state.downloads == there else replace(state, downloads=there)
+            continue  # a JobState of another version: the next poll writes it again
+        files = downloads_by_job.get(state.job.ref, ())
+        found[state.job.ref] = state if state.downloads == files else replace(state, downloads=files)
     return found

@@ -1,60 +1,55 @@
-"""The journal's tables, layout by layout: each entry makes the next layout out of the one before it.
+"""Schema of the journal's tables, one migration after the other. What the rows mean is left to the table modules.
 
-An entry that has been released is not changed any more; what is new is another entry.
+A migration that has been released is never changed: a change of the schema is a further migration.
 """
 
-_FIRST = """
+UNSUPPORTED_VERSION = 5
+"""Highest user_version of the journals written before 0.1.0, which no migration can read."""
+
+_0001_INITIAL = """
 CREATE TABLE job (
-  account TEXT NOT NULL, id TEXT NOT NULL, phase TEXT NOT NULL, state BLOB NOT NULL, known_at REAL NOT NULL,
-  rev INTEGER NOT NULL, writer INTEGER NOT NULL, body BLOB, body_at REAL, PRIMARY KEY (account, id)) WITHOUT ROWID;
-CREATE INDEX job_rev ON job (rev);
-CREATE TABLE phase (
+  account TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, phase TEXT NOT NULL, first_polled_at REAL,
+  last_update_at REAL NOT NULL, state BLOB NOT NULL, body BLOB, body_received_at REAL,
+  revision INTEGER NOT NULL, writer INTEGER NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;
+CREATE INDEX job_revision ON job (revision);
+CREATE INDEX job_body ON job (body_received_at) WHERE body IS NOT NULL;
+CREATE TABLE phase_change (
   seq INTEGER PRIMARY KEY, account TEXT NOT NULL, id TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
-  earliest REAL, seen REAL NOT NULL, message TEXT NOT NULL);
-CREATE INDEX phase_job ON phase (account, id, seen);
+  earliest_at REAL, seen_at REAL NOT NULL, message TEXT NOT NULL);
+CREATE INDEX phase_change_job ON phase_change (account, id, seen_at);
 CREATE TABLE link (
-  account TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, url TEXT NOT NULL, first_seen REAL NOT NULL,
-  expires_at REAL, exact INTEGER NOT NULL, PRIMARY KEY (account, id, kind, url)) WITHOUT ROWID;
-CREATE TABLE remembered (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-"""
-
-_SECOND = """
-CREATE TABLE ask (
-  seq INTEGER PRIMARY KEY, account TEXT NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, http_status INTEGER,
-  ms REAL NOT NULL, request_id TEXT, fault TEXT);
-CREATE INDEX ask_job ON ask (account, id, seq);
-CREATE INDEX link_seen ON link (first_seen);
-CREATE INDEX job_body ON job (body_at) WHERE body IS NOT NULL;
-CREATE TABLE budget (account TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE poller (
-  watchlist TEXT PRIMARY KEY, pid INTEGER NOT NULL, beat INTEGER NOT NULL, accounts BLOB NOT NULL) WITHOUT ROWID;
+  account TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, url TEXT NOT NULL, first_seen_at REAL NOT NULL,
+  expires_at REAL, expiry_is_exact INTEGER NOT NULL, PRIMARY KEY (account, id, kind, url)) WITHOUT ROWID;
+CREATE INDEX link_first_seen_at ON link (first_seen_at);
+CREATE TABLE request (
+  seq INTEGER PRIMARY KEY, account TEXT NOT NULL, id TEXT NOT NULL, ended_at REAL NOT NULL, http_status INTEGER,
+  duration_ms REAL NOT NULL, request_id TEXT, fault TEXT);
+CREATE INDEX request_job ON request (account, id, seq);
+CREATE TABLE ui_state (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE rate_limit (account TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE heartbeat (
+  watchlist TEXT PRIMARY KEY, pid INTEGER NOT NULL, number INTEGER NOT NULL, account_states BLOB NOT NULL)
+  WITHOUT ROWID;
 CREATE TABLE successor (
-  account TEXT NOT NULL, id TEXT NOT NULL, provider TEXT NOT NULL, at REAL NOT NULL,
+  account TEXT NOT NULL, id TEXT NOT NULL, provider TEXT NOT NULL, recorded_at REAL NOT NULL,
   PRIMARY KEY (account, id)) WITHOUT ROWID;
+CREATE TABLE sent_notification (key TEXT PRIMARY KEY, sent_at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX sent_notification_sent_at ON sent_notification (sent_at);
+CREATE TABLE download_checkpoint (
+  account TEXT NOT NULL, id TEXT NOT NULL, artifact TEXT NOT NULL, checkpoint BLOB NOT NULL,
+  PRIMARY KEY (account, id, artifact)) WITHOUT ROWID;
+CREATE TABLE downloaded_file (
+  account TEXT NOT NULL, id TEXT NOT NULL, artifact TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,
+  downloaded_at REAL NOT NULL, revision INTEGER NOT NULL, writer INTEGER NOT NULL,
+  PRIMARY KEY (account, id, artifact)) WITHOUT ROWID;
+CREATE INDEX downloaded_file_revision ON downloaded_file (revision);
+CREATE TABLE listed_job (
+  account TEXT NOT NULL, id TEXT NOT NULL, listed_at REAL NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;
+CREATE INDEX listed_job_listed_at ON listed_job (listed_at);
+CREATE TRIGGER unlisted_job AFTER DELETE ON listed_job BEGIN
+  DELETE FROM job WHERE account = old.account AND id = old.id; DELETE FROM downloaded_file WHERE account = old.account
+  AND id = old.id; DELETE FROM download_checkpoint WHERE account = old.account AND id = old.id; END;
 """
 
-_TOLD = """
-CREATE TABLE told (key TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-CREATE INDEX told_at ON told (at);
-"""
-
-_DOWNLOADS = """
-CREATE TABLE download (
-  account TEXT NOT NULL, id TEXT NOT NULL, what TEXT NOT NULL, begun BLOB NOT NULL,
-  PRIMARY KEY (account, id, what)) WITHOUT ROWID;
-CREATE TABLE saved (
-  account TEXT NOT NULL, id TEXT NOT NULL, what TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,
-  at REAL NOT NULL, rev INTEGER NOT NULL, writer INTEGER NOT NULL, PRIMARY KEY (account, id, what)) WITHOUT ROWID;
-CREATE INDEX saved_rev ON saved (rev);
-"""
-
-_LISTED = """
-CREATE TABLE listed (
-  account TEXT NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;
-CREATE INDEX listed_at ON listed (at);
-CREATE TRIGGER unlisted AFTER DELETE ON listed BEGIN
-  DELETE FROM job WHERE account = old.account AND id = old.id; DELETE FROM saved WHERE account = old.account
-  AND id = old.id; DELETE FROM download WHERE account = old.account AND id = old.id; END;
-"""
-
-MIGRATIONS = (_FIRST, _SECOND, _TOLD, _DOWNLOADS, _LISTED)
+MIGRATIONS = (_0001_INITIAL,)
+"""Statements that make each schema of the one before it. The user_version is UNSUPPORTED_VERSION plus their number."""

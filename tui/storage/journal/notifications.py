@@ -1,38 +1,35 @@
-"""What was told already, for all processes on the state folder: an alert goes off once, whoever sees its cause first.
+"""Journal table of sent notifications: of all processes on the state folder, one sends each alert.
 
-It keeps keys and instants; whoever tells chooses the key. Pruning takes away what is older than the journal keeps.
+It holds keys and instants; the sender chooses the key. Pruning deletes what is older than the journal's retention.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tui.storage.journal.database import Database
 
 
 class SentNotifications:
-    """The journal's table of what was told."""
+    """Table of the keys of sent notifications."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim_one(self, key: str, now: float, repeat_after: float) -> bool:
-        """Whether `key` was not told within `again_after` seconds of the instant `now`; from here on it was.
+    def claim(self, keys: Mapping[str, float], now: float) -> frozenset[str]:
+        """Return the keys whose notification this process is to send, and record them as sent, in one transaction.
 
-        Of several processes that ask about the same key, one gets True. Raises JournalError, with nothing noted.
+        `keys`: by key, the seconds after which it may be sent again. Of several processes that claim a key, one gets
+        it. Raises JournalError, with nothing recorded.
         """
-        return bool(self.claim({key: repeat_after}, now))
-
-    def claim(self, keys: dict[str, float], now: float) -> frozenset[str]:
-        """Those of the keys, each with its `again_after`, that `first` is True for; in one transaction."""
-        found: set[str] = set()
+        claimed: set[str] = set()
         with self._database.transaction() as db:
-            for key, again_after in keys.items():
-                row = db.execute("SELECT at FROM told WHERE key=?", (key,)).fetchone()
-                if row is None or abs(now - row[0]) >= again_after:  # a clock set back silences nothing for long
-                    db.execute("INSERT OR REPLACE INTO told VALUES (?,?)", (key, now))
-                    found.add(key)
-        return frozenset(found)
+            for key, repeat_after in keys.items():
+                row = db.execute("SELECT sent_at FROM sent_notification WHERE key=?", (key,)).fetchone()
+                if row is None or abs(now - row[0]) >= repeat_after:  # a clock set back silences nothing for long
+                    db.execute("INSERT OR REPLACE INTO sent_notification VALUES (?,?)", (key, now))
+                    claimed.add(key)
+        return frozenset(claimed)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """What the keys stand for is over: the next time is a new one. Raises JournalError."""
+        """Delete the keys of conditions that ended: the next time is a new one. Raises JournalError."""
         with self._database.transaction() as db:
-            db.executemany("DELETE FROM told WHERE key=?", [(key,) for key in keys])
+            db.executemany("DELETE FROM sent_notification WHERE key=?", [(key,) for key in keys])
