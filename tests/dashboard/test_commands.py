@@ -79,7 +79,7 @@ CASES = {
     "sort": Case((), lambda seen: seen.screen is SortScreen),
     "sort_reverse": Case((), lambda seen: seen.dash.board.descending),
     "sort_left": Case(("greater_than_sign",) * 2, lambda seen: seen.dash.board.sort == "status"),
-    "sort_right": Case(("greater_than_sign",), lambda seen: seen.dash.board.sort == "provider"),
+    "sort_right": Case(("greater_than_sign",), lambda seen: seen.dash.board.sort == "account"),
     "problems": Case((), lambda seen: seen.dash.board.view is View.PROBLEMS),
     "tab_next": Case((), lambda seen: seen.dash.detail.tab is DetailTab.TIMELINE),
     "tab_previous": Case(("right_square_bracket",), lambda seen: seen.dash.detail.tab is DetailTab.OVERVIEW),
@@ -100,16 +100,16 @@ CASES = {
     "invert": Case(("space",), lambda seen: seen.dash.board.marks == set(seen.dash.table.refs[1:])),
     "add": Case((), lambda seen: seen.screen is AddScreen),
     "edit": Case((), lambda seen: seen.screen is EditScreen),
-    "remove": Case((), lambda seen: seen.dash.table.cursor in seen.states and "u puts back" in seen.said),
+    "remove": Case((), lambda seen: seen.dash.table.cursor in seen.states and "u: undo" in seen.said),
     "undo": Case(("d",), lambda seen: len(seen.dash.board.states) == len(seen.states) and "done" in seen.said),
     "archive": Case((), lambda seen: next(iter(seen.states.values())).job.archived),
     "mute": Case((), lambda seen: next(iter(seen.states.values())).job.muted),
     "refresh": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs[:1]),
     "refresh_all": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs),
-    "pause": Case((), lambda seen: seen.feed.paused and "Z goes on" in str(seen.dash.query_one("#banner").content)),
+    "pause": Case((), lambda seen: seen.feed.paused and "Z: resume" in str(seen.dash.query_one("#banner").content)),
     "copy_id": Case((), lambda seen: seen.app.clipboard == seen.dash.table.cursor.id),
     "copy_link": Case(("3",), lambda seen: seen.app.clipboard.startswith("https://")),
-    "open_link": Case(("3",), lambda seen: "there is no desktop here" in seen.said),
+    "open_link": Case(("3",), lambda seen: "No desktop found" in seen.said),
     "renew": Case(("3",), lambda seen: seen.feed.renewed == seen.dash.table.refs[:1] and "renewed" in seen.said),
     "download": Case(("3",), lambda seen: seen.feed.downloaded == seen.dash.table.refs[:1]),
     "palette": Case((), lambda seen: seen.screen.__name__ == "CommandPalette"),
@@ -194,8 +194,8 @@ async def test_what_takes_long_is_asked_about_once(app: Babeltop, feed: FakeEngi
         await pilot.press("R")
         await pilot.pause()
         assert isinstance(app.screen, ConfirmScreen)
-        assert f"Refresh {len(dash.table.refs)} jobs: about" in app.screen._question
-        assert "'s limit" in app.screen._question
+        assert f"Refresh {len(dash.table.refs)} jobs? About" in app.screen._question
+        assert "at the limit of" in app.screen._question
         await pilot.press("escape")
         await pilot.pause()
         assert feed.refreshed == []
@@ -283,7 +283,7 @@ async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop, feed: Fake
         await pilot.pause()
         shown = text_of(pilot)
         assert "paused" in shown.splitlines()[0]
-        assert "; asking is paused" in shown
+        assert "; polling paused" in shown
         assert "next in" not in shown
         await pilot.press("Z")
         await pilot.pause()
@@ -291,8 +291,8 @@ async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop, feed: Fake
         assert "next in" in text_of(pilot)
         feed.push(Update(states={}, role="following PID 7, paused"))
         await pilot.pause()
-        assert "Z over there goes on" in text_of(pilot)
-        assert "; asking is paused" in text_of(pilot)
+        assert "Z there: resume" in text_of(pilot)
+        assert "; polling paused" in text_of(pilot)
 
 
 async def test_a_line_to_type_in_takes_what_was_typed_at_once_and_is_made_once(app: Babeltop):

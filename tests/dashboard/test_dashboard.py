@@ -1,5 +1,7 @@
 """What an operator does at the dashboard, key by key, over real files."""
 
+from typing import get_args
+
 import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
@@ -7,11 +9,8 @@ from textual.widgets import Input, TextArea
 
 from tests.dashboard.conftest import NOW
 from tests.support.fake_engine import FakeEngine, update_of
-from tui.commands import COMMANDS
-from tui.dashboard.actions.downloads import DownloadActions
-from tui.dashboard.actions.jobs import JobActions
-from tui.dashboard.actions.navigation import NavigationActions
-from tui.dashboard.actions.view import ViewActions
+from tui.commands import COMMANDS, CommandId
+from tui.dashboard.actions import HANDLERS
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.add import AddScreen
 from tui.dashboard.dialogs.edit import EditScreen
@@ -45,14 +44,16 @@ def toasts(pilot: Pilot[None]) -> list[str]:
     return [notification.message for notification in pilot.app._notifications]
 
 
-def test_every_command_of_the_table_has_exactly_one_method_that_does_it():
-    for command in COMMANDS:
-        doers = [
-            doer
-            for doer in (NavigationActions, ViewActions, DownloadActions, JobActions)
-            if callable(getattr(doer, command.id, None))
-        ]
-        assert len(doers) == 1, command.id
+def test_every_command_has_a_handler_of_its_own():
+    assert {command.id for command in COMMANDS} == HANDLERS.keys() == set(get_args(CommandId))
+    shared = [command for command, handler in HANDLERS.items() if list(HANDLERS.values()).count(handler) > 1]
+    assert shared == ["problems", "view_problems"]
+
+
+async def test_an_unknown_command_id_fails_loudly(app: Babeltop):
+    async with app.run_test() as pilot:
+        with pytest.raises(KeyError, match="browse"):
+            dashboard(pilot).action_run_command("browse")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
@@ -131,7 +132,7 @@ async def test_the_add_dialog_says_what_it_understood_and_adds_what_is_clear(app
         app.screen.query_one(TextArea).text = "\n".join(pasted)
         await pilot.pause()
         shown = text_of(pilot)
-        for word in ("new, by its shape", "twice, left out", "refused", "unclear", "there already", "adds 1"):
+        for word in ("new, by its shape", "twice, left out", "refused", "unclear", "there already", "add 1"):
             assert word in shown, shown
         await pilot.press("ctrl+s")
         await pilot.pause()
@@ -182,7 +183,7 @@ async def test_a_filter_that_matches_nothing_says_so(app: Babeltop):
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("slash", *"nothing-is-called-this")
         await pilot.pause()
-        assert "No job here matches" in text_of(pilot)
+        assert "No jobs match" in text_of(pilot)
 
 
 async def test_views_choose_by_phase(app: Babeltop):
@@ -216,7 +217,7 @@ async def test_copying_sends_to_the_terminal_and_claims_no_more(app: Babeltop):
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("y")
         assert app.clipboard == table.refs[0].id
-        assert "the id was sent to the terminal" in toasts(pilot)
+        assert "Id sent to the terminal's clipboard (OSC 52)" in toasts(pilot)
         await pilot.press("3", "Y")
         await pilot.pause()
         link = dashboard(pilot).board.states[table.cursor].links[0]
@@ -230,7 +231,7 @@ async def test_a_dead_link_is_not_copied(app: Babeltop, library: Workspace):
         await pilot.press("Y")
         await pilot.pause()
         assert app.clipboard == ""
-        assert any("dead" in toast for toast in toasts(pilot))
+        assert any("expired" in toast for toast in toasts(pilot))
 
 
 async def test_readonly_refuses_to_write_and_still_asks(library: Workspace, feed: FakeEngine):
@@ -249,7 +250,7 @@ async def test_readonly_refuses_to_write_and_still_asks(library: Workspace, feed
         await pilot.press("d", "x", "m", "a")
         await pilot.pause()
         assert isinstance(app.screen, Dashboard)
-        assert any("--readonly" in toast for toast in toasts(pilot))
+        assert any("Read-only: add is disabled" in toast for toast in toasts(pilot))
         await pilot.press("r")
         await pilot.pause()
     assert feed.refreshed
@@ -315,7 +316,7 @@ async def test_many_notices_become_one(app: Babeltop, feed: FakeEngine):
         many = tuple(Notice(NoticeKind.DONE, f"job {at} done", Ref("heygen", str(at)), NOW) for at in range(40))
         feed.push(Update(states={}, notices=many))
         await pilot.pause()
-        assert toasts(pilot) == ["40 jobs: 40 done. J shows what happened"]
+        assert toasts(pilot) == ["40 jobs changed: 40 done. J: recent events"]
 
 
 async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed: FakeEngine):
@@ -338,7 +339,7 @@ async def test_a_silent_engine_and_problems_are_said(app: Babeltop, feed: FakeEn
         await pilot.pause()
         shown = text_of(pilot)
         assert "line 3, column 9" in shown
-        assert "the engine has not answered for 7 s" in shown
+        assert "Engine not responding for 7 s" in shown
 
 
 async def test_escape_twice_on_the_bare_board_quits_and_once_does_not(app: Babeltop):
@@ -358,7 +359,7 @@ async def test_an_empty_watchlist_says_how_to_begin(library: Workspace, feed: Fa
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         shown = text_of(pilot)
-        assert "Nothing on the watchlist yet." in shown
+        assert "The watchlist is empty." in shown
         assert "babeltop --demo" in shown
         assert "watchlist.toml" in shown
 

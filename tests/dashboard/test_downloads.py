@@ -35,8 +35,8 @@ async def put(app, feed, pilot, **more):
 
 
 def on_its_way(ref, **more):
-    told = {"name": "Spring.mp4", "have": 450, "total": 1000, "speed": 50.0} | more
-    return Update(states={}, downloads={ref: DownloadProgress(ref=ref, stage=DownloadStage.DOWNLOADING, **told)})
+    progress = {"file_name": "Spring.mp4", "received_bytes": 450, "total_bytes": 1000, "bytes_per_second": 50.0} | more
+    return Update(states={}, downloads={ref: DownloadProgress(ref=ref, stage=DownloadStage.DOWNLOADING, **progress)})
 
 
 def row_of(pilot, app):
@@ -49,7 +49,7 @@ async def test_a_download_is_drawn_with_its_speed_and_the_time_left(app: Babelto
         ref = await put(app, feed, pilot)
         feed.push(Update(states={}, downloads={ref: DownloadProgress(ref=ref, stage=DownloadStage.WAITING)}))
         await pilot.pause()
-        assert "waits for its turn" in text_of(pilot)
+        assert "download    queued" in text_of(pilot)
         feed.push(on_its_way(ref))
         await pilot.pause()
         assert "45% of 1.0 kB  50 B/s  11s left  Spring.mp4" in text_of(pilot)
@@ -72,7 +72,7 @@ async def test_d_again_asks_and_calls_it_off(app: Babeltop, feed: FakeEngine):
         assert (feed.downloaded, feed.cancelled) == ([ref], [ref])
         feed.push(Update(states={}, downloads={ref: DownloadProgress(ref=ref, stage=DownloadStage.CANCELLED)}))
         await pilot.pause()
-        assert "calls it off" not in text_of(pilot)
+        assert "D: cancel" not in text_of(pilot)
 
 
 async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: FakeEngine):
@@ -83,7 +83,7 @@ async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: FakeEng
         )
         feed.push(Update(states={}, downloads={ref: told}))
         await pilot.pause()
-        assert "/d has 1.0 MB left, and 3.1 MB are yet to come; D tries again" in text_of(pilot)
+        assert "/d has 1.0 MB left, and 3.1 MB are yet to come; D: retry" in text_of(pilot)
         await pilot.press("D")
         assert feed.downloaded == [ref]
 
@@ -95,7 +95,7 @@ async def test_what_is_saved_bears_its_mark_and_its_path_and_may_expire(app: Bab
         assert "↓ 1h00m" in row_of(pilot, app)
         assert "!" not in row_of(pilot, app)
         assert "1.2 MB   /d/Spring.mp4" in text_of(pilot)
-        assert "saved, so it may expire" in text_of(pilot)
+        assert "; downloaded" in text_of(pilot)
 
 
 @pytest.mark.parametrize("gone", [False, True])
@@ -130,7 +130,7 @@ async def test_without_a_desktop_o_says_where_the_file_is(app, feed, tmp_path, m
         await put(app, feed, pilot, downloads=(DownloadedFile("video", str(tmp_path / "Spring.mp4"), 0, NOW),))
         await pilot.press("o")
         await pilot.pause()
-        assert f"saved as {tmp_path}/Spring.mp4" in [each.message for each in app._notifications]
+        assert f"Saved as {tmp_path}/Spring.mp4" in [each.message for each in app._notifications]
 
 
 async def test_readonly_neither_downloads_nor_opens(app: Babeltop, feed: FakeEngine):
@@ -140,4 +140,4 @@ async def test_readonly_neither_downloads_nor_opens(app: Babeltop, feed: FakeEng
         await pilot.press("D")
         await pilot.pause()
         assert feed.downloaded == []
-        assert "--readonly forbids to download" in [each.message for each in app._notifications]
+        assert "Read-only: download is disabled" in [each.message for each in app._notifications]

@@ -88,7 +88,7 @@ def test_the_screen_stands_whatever_its_rows_and_details_say(house: Path):
         terminal.type("\r")
         for _ in range(len(HOSTILE_TEXTS) * 2):
             pressed(terminal, "j]")
-        for key, title in (("A", "─ Accounts ─"), ("J", "─ Journal ─"), ("4j?", "─ Keys ─")):
+        for key, title in (("A", "─ Accounts ─"), ("J", "─ Recent events ─"), ("4j?", "─ Help ─")):
             terminal.type(key)
             assert terminal.wait_for(lambda text, title=title: title in text), terminal.text
             terminal.type("\x1b")

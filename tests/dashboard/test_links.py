@@ -39,18 +39,18 @@ async def pressed(app, feed, links, *keys, renewal=None, size=(120, 40)):
 async def test_a_link_that_lives_long_is_copied_without_an_ask(app: Babeltop, feed: FakeEngine):
     said, copied, _, asked = await pressed(app, feed, (link(DAY),), "Y")
     assert (copied, asked) == ("https://cdn.test/old", [])
-    assert said == ["the link was sent to the terminal"]
+    assert said == ["Link sent to the terminal's clipboard (OSC 52)"]
 
 
-@pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "dies in 30m"), (-HOUR, "is dead")])
+@pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "expires in 30m"), (-HOUR, "expired")])
 async def test_a_link_that_dies_soon_or_is_dead_is_renewed_and_then_copied(app: Babeltop, feed: FakeEngine, left, how):
     fresh = CommandResult(message="a fresh link: it lives ~7d00h more", links=(link(7 * DAY, "https://cdn.test/new"),))
     said, copied, _, asked = await pressed(app, feed, (link(left),), "Y", renewal=fresh)
     assert (copied, len(asked)) == ("https://cdn.test/new", 1)
     assert said == [
-        f"this link {how}: asking for a fresh one",
+        f"Link {how}: renewing it",
         "a fresh link: it lives ~7d00h more",
-        "the link was sent to the terminal",
+        "Link sent to the terminal's clipboard (OSC 52)",
     ]
 
 
@@ -68,7 +68,7 @@ async def test_a_renewal_that_fails_gives_the_old_link_while_it_lives_and_says_f
     failed = CommandResult(ok=False, message=message, links=(link(HOUR / 2),))
     said, copied, _, _ = await pressed(app, feed, (link(HOUR / 2),), "Y", renewal=failed)
     assert copied == "https://cdn.test/old"
-    assert said[1:] == [message, "the link was sent to the terminal"]
+    assert said[1:] == [message, "Link sent to the terminal's clipboard (OSC 52)"]
 
 
 async def test_only_what_is_done_is_asked_for_a_fresh_link(app: Babeltop, feed: FakeEngine):
@@ -76,7 +76,7 @@ async def test_only_what_is_done_is_asked_for_a_fresh_link(app: Babeltop, feed: 
         await pilot.press("2", "L")
         await pilot.pause()
         assert feed.renewed == []
-        assert "only a job that is done" in [each.message for each in app._notifications][-1]
+        assert "Only done jobs have a link" in [each.message for each in app._notifications][-1]
 
 
 async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_known(app: Babeltop, feed: FakeEngine):
@@ -88,10 +88,10 @@ async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_k
     )
     _, _, shown, _ = await pressed(app, feed, links, size=(200, 60))
     for line in (
-        "video       lives ~5d04h more, until 26 Nov 18:06 (estimated from when it was first seen)",
-        "audio       lives 2h00m more, until 16:06 (signed into it)",
-        "captions    expired ~2d ago; L asks for a fresh one",
-        "document    no expiry is known",
+        "video       expires in ~5d04h, 26 Nov 18:06 (estimated from first seen)",
+        "audio       expires in 2h00m, 16:06 (exact: signed into the URL)",
+        "captions    expired ~2d ago; L: renew",
+        "document    no expiry known",
     ):
         assert line in shown
 
@@ -118,6 +118,6 @@ async def test_that_a_service_gives_the_same_link_is_said_in_the_detail(app: Bab
         app.screen.table.move_to_job(state.job.ref)
         for _ in range(50):  # the detail follows the cursor when that has been painted
             await pilot.pause()
-            if "asked 3 times for a fresh link: the service gives the same one" in text_of(pilot):
+            if "3 renewals failed: the service returned the same link" in text_of(pilot):
                 return
         raise AssertionError(text_of(pilot))

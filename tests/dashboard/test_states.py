@@ -56,9 +56,11 @@ async def test_a_dialog_fits_and_says_how_to_leave_it(app: Babeltop, key, size):
 
 async def test_the_question_before_something_dear_fits(app: Babeltop):
     async with app.run_test(size=(80, 24)) as pilot:
-        app.push_screen(ConfirmScreen("Refresh 340 jobs: about 12m20s at konpro's limit.", "asks them all"))
+        question = "Refresh 340 jobs? About 12m20s at the limit of konpro."
+        app.push_screen(ConfirmScreen("Refresh", question, "refresh all"))
         await pilot.pause()
-        assert "Refresh 340 jobs: about 12m20s at konpro's limit." in text_of(pilot)
+        assert question in text_of(pilot)
+        assert "Enter: refresh all · Esc: cancel" in text_of(pilot)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +70,15 @@ async def test_the_question_before_something_dear_fits(app: Babeltop):
         (account(health=Health.UNTRIED), ""),
         (account(health=Health.LIMITED, http_status=429, waits_until=NOW + 38), "429"),
         (account(health=Health.LIMITED, http_status=503, waits_until=NOW + 38), "503"),
-        (account(health=Health.LIMITED, waits_until=NOW + 38), "waits"),
+        (account(health=Health.LIMITED, waits_until=NOW + 38), "waiting"),
         (account(health=Health.OFFLINE, consecutive_failures=1), ""),
         (account(health=Health.OFFLINE, consecutive_failures=2), "offline"),
         (account(health=Health.OFFLINE, consecutive_failures=5, waits_until=NOW + 30), "offline"),
         (account(health=Health.REFUSED), "key refused"),
         (account(health=Health.NO_KEY), "no key"),
-        (account(health=Health.OK, is_deprecated=True), "API will end"),
+        (account(health=Health.OK, is_deprecated=True), "API deprecated"),
         (account(health=Health.OK, is_deprecated=True, sunset_at=NOW + 86400 * 9), "API ends 30 Nov"),
-        (account(health=Health.OK, is_deprecated=True, sunset_at=NOW - 9), "API is over"),
+        (account(health=Health.OK, is_deprecated=True, sunset_at=NOW - 9), "API retired"),
     ],
 )
 def test_a_badge_says_what_is_the_matter_and_no_more(state, word):
@@ -163,7 +165,7 @@ async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Work
 async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Workspace, feed: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
-    for keeps in (None, library):
+    for saves in (False, True):
         begun = load_initial_state(library)
         app = Babeltop(
             feed,
@@ -171,14 +173,14 @@ async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(libra
             OnboardingInfo("w", ()),
             initial_update=begun.update,
             preferences=begun.preferences,
-            workspace=keeps,
+            saves_preferences=saves,
         )
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.pause()
             await pilot.press("T", "t", "4", "S")
             await pilot.pause()
         looks = load_initial_state(library).preferences
-        if keeps is None:
+        if not saves:
             assert (looks.theme, looks.time, looks.view) == ("babeltop-dark", "relative", "all")
         else:
             assert (looks.theme, looks.time, looks.view, looks.descending) == (
@@ -195,7 +197,7 @@ async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(libr
 
     remembered(library)
     assert startup.load_initial_state(library).load_all_jobs is None
-    monkeypatch.setattr(cache, "TOP", 4)
+    monkeypatch.setattr(cache, "HEAD_JOBS", 4)
     remembered(library)
     begun = startup.load_initial_state(library)
     assert list(begun.update.states) == list(library.job_states())[:4]

@@ -59,9 +59,9 @@ def test_the_columns_fit_every_width_exactly(width):
 @pytest.mark.parametrize(
     ("width", "ids"),
     [
-        (200, "status provider name lang progress age eta next link"),
-        (120, "status provider name lang progress age eta next link"),
-        (80, "status provider name lang age next link"),
+        (200, "status account name lang progress time eta next link"),
+        (120, "status account name lang progress time eta next link"),
+        (80, "status account name lang time next link"),
         (40, "status name"),
     ],
 )
@@ -72,10 +72,10 @@ def test_columns_go_by_how_much_they_are_needed(width, ids):
 def test_at_80_the_sketch_is_kept():
     assert [(column.title, column.width) for column in visible_columns(80)] == [
         ("STATUS", 11),
-        ("PROV", 7),
+        ("ACCOUNT", 7),
         ("NAME", 23),
         ("LANG", 5),
-        ("AGE", 5),
+        ("TIME", 5),
         ("NEXT", 5),
         ("LINK", 8),
     ]
@@ -195,7 +195,7 @@ def test_an_account_that_waits_or_stopped_shows_in_next():
     assert row(job())["next"].text == "·"
     assert row(state, RenderOptions(EvaluationContext(now=NOW), not_before={"heygen": NOW + 38}))["next"].text == "38s"
     stopped = row(state, RenderOptions(EvaluationContext(now=NOW), stopped_accounts=frozenset({"heygen"})))
-    assert (stopped["next"].text, stopped["provider"].tone) == ("·", Tone.QUIET)
+    assert (stopped["next"].text, stopped["account"].tone) == ("·", Tone.QUIET)
 
 
 def test_a_problem_says_what_the_service_said_of_it():
@@ -218,7 +218,7 @@ def test_whatever_happened_to_a_job_its_row_says_something(story, later, width, 
     ):
         assert cell.text or column.id == "lang"
         assert not {"None", "null", "nan", "-1"} & set(cell.text.split())
-        if column.id in {"age", "next"}:
+        if column.id in {"time", "next"}:
             assert len(cell.text) <= 6
 
 

@@ -77,7 +77,7 @@ def test_ties_are_by_ref_whichever_way_it_goes(sort, descending):
         ("name", ["d", "f", "q", "r"]),
         ("link", ["d", "f", "q", "r"]),
         ("next", ["q", "r", "d", "f"]),
-        ("age", ["q", "r", "d", "f"]),
+        ("time", ["q", "r", "d", "f"]),
         ("progress", ["r", "d", "f", "q"]),
         ("lang", ["f", "d", "q", "r"]),
     ],

@@ -16,7 +16,7 @@ GAP = "  "
 MIN_COLUMN_WIDTH = 8
 """Cells. No column is cut below it."""
 
-_TIME_COLUMNS = (Column("lang", "LANG", 7), Column("age", "TIME", 6), Column("link", "LINK", 9))
+_TIME_COLUMNS = (Column("lang", "LANG", 7), Column("time", "TIME", 6), Column("link", "LINK", 9))
 _HEADERS = ("STATUS", "ACCOUNT", "ID", "NAME", *(column.title for column in _TIME_COLUMNS), "MESSAGE")
 
 

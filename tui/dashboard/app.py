@@ -1,36 +1,32 @@
-"""The Textual app: wires a Feed to the dashboard, and nothing else."""
+"""Textual app: connects an engine to the dashboard's screen."""
 
 import asyncio
 import gc
-import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("TEXTUAL_FPS", "250")  # before textual is imported: a key waits 2 ms for its paint, not 8
 
-from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
 
 from tui.commands import Command, apply_keymap
-from tui.dashboard.actions.downloads import DownloadActions
-from tui.dashboard.actions.jobs import JobActions
-from tui.dashboard.actions.navigation import NavigationActions
-from tui.dashboard.actions.view import ViewActions
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.screen import Dashboard
 from tui.dashboard.startup import PREFERENCES, UiPreferences, load_initial_state
+from tui.dashboard.terminal.crash_report import LoggedCrash
+from tui.dashboard.terminal.desktop_notification import send_desktop_notification
 from tui.dashboard.terminal.input_reader import event_driven_input
 from tui.dashboard.terminal.suspend import safe_suspend
 from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
-from tui.dashboard.widgets.notifications import desktop_sequence
 from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.engine.api import EngineHandle, SaveUiState, Update
 from tui.engine.thread import EngineThread
@@ -43,15 +39,13 @@ from tui.storage.workspace import Workspace
 if TYPE_CHECKING:
     from tui.engine.http.client import TransportFactory
 
-log = logging.getLogger(__name__)
-
 
 class UpdatesAvailable(Message):
-    """The engine has something to take."""
+    """The engine has an update to take."""
 
 
-class Babeltop(App[None]):
-    """The dashboard over a Feed."""
+class Babeltop(LoggedCrash, App[None]):
+    """The dashboard over an engine."""
 
     TITLE = "babeltop"
     CSS_PATH = [paths.styles_dir() / f"{name}.tcss" for name in ("base", "dashboard")]  # noqa: RUF012  Textual's own type
@@ -66,31 +60,29 @@ class Babeltop(App[None]):
         initial_update: Update | None = None,
         load_all_jobs: Callable[[], Update] | None = None,
         preferences: UiPreferences | None = None,
-        workspace: Workspace | None = None,
+        saves_preferences: bool = False,
         readonly: bool = False,
         role: str = "polling",
         now: Callable[[], float] = time.time,
         zone: tzinfo | None = None,
     ) -> None:
-        """`first` is what is shown before the engine says anything: the last known board, or its top.
+        """`initial_update` is shown until the engine's first: the last known board, or the jobs at its top.
 
-        `whole` gives all of it then, once the first frame stands.
-
-        `keeps`: whose looks and list are remembered for the next start; None: nothing is.
+        With `load_all_jobs` it is the top; that function returns all jobs, and is called after the first frame.
         """
         super().__init__()
         self._engine = engine
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._commands: tuple[Command, ...] = apply_keymap(settings.keys)
-        self._workspace = workspace
+        self._saves_preferences = saves_preferences
         preferences = preferences or UiPreferences.load({}, settings)
-        outlook = EvaluationContext(
+        context = EvaluationContext(
             now=now(),
             stall_after=settings.polling.stall_after,
             warn_before=settings.links.warn_before,
             archive_after=settings.board.archive_after,
         )
-        board = BoardModel(outlook, now, ascii_only=settings.ui.glyphs == "ascii")
+        board = BoardModel(context, now, ascii_only=settings.ui.glyphs == "ascii")
         board.set_view(view=preferences.view, sort=preferences.sort, descending=preferences.descending)
         self._load_all_jobs = load_all_jobs
         if initial_update is not None:
@@ -103,12 +95,11 @@ class Babeltop(App[None]):
             onboarding=onboarding,
             local_zone=zone or datetime.now(UTC).astimezone().tzinfo or UTC,
             preferences=preferences,
-            store_preferences=lambda looks: self._save_preferences(PREFERENCES, looks),
+            store_preferences=self._store_preferences,
             role=role,
             alerts=settings.alerts,
-            notify_desktop=self._send_desktop_notification,
+            notify_desktop=partial(send_desktop_notification, self),
             readonly=readonly,
-            handlers=_handlers,
         )
         for theme in THEMES:
             self.register_theme(theme)
@@ -116,36 +107,29 @@ class Babeltop(App[None]):
         self.stylesheet.set_variables(self.get_css_variables())
 
     def get_default_screen(self) -> Screen[None]:
-        """The dashboard is the screen below all others."""
+        """Return the dashboard, the screen below all dialogs."""
         return self._dashboard
 
     def get_driver_class(self) -> type[Driver]:
-        """The terminal's driver, which also keeps columns straight, yields to what stops the program, and rests."""
+        """Return the terminal's driver with width anchors, safe suspend and event-driven input."""
         return width_anchors(safe_suspend(event_driven_input(super().get_driver_class())))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """The colours of the states, for Textual's own themes, which know none."""
+        """Return the colours of the phases for Textual's own themes, which lack them."""
         return THEMES[0].variables
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Not for the theme that was set before the start: parsing all styles again would hold up the first frame."""
+        """Refresh the styles, except for the initial theme: parsing all styles again would delay the first frame."""
         if self._event_loop is not None:
             super().refresh_css(animate)
 
-    def _fatal_error(self) -> None:
-        """An error of our own ends the screen. The log has its traceback; locals are shown nowhere: they hold keys."""
-        log.exception("the dashboard ended")  # noqa: LOG004  Textual calls this while it handles the exception
-        said = "babeltop ended by an error of its own; what it knew is in the journal. The log has more: "
-        self._exit_renderables.append(Text(f"{said}{paths.log_file()}"))
-        self._close_messages_no_wait()
-
     def on_mount(self) -> None:
-        """Paints what is known first; the engine, and whatever only a key needs, come after that."""
+        """Paint the initial jobs first; the engine, and everything that only a key needs, start after that."""
         self._event_loop = asyncio.get_running_loop()
         self.call_after_refresh(self._after_first_frame)
 
     def _after_first_frame(self) -> None:
-        """The first frame stands: what was made for it is no garbage, and is never looked through again."""
+        """Load all jobs, start the engine, and exempt from garbage collection what the first frame created."""
         if self._load_all_jobs is not None:
             self._dashboard.show_all_jobs(self._load_all_jobs())
             self._load_all_jobs = None
@@ -157,7 +141,7 @@ class Babeltop(App[None]):
         self._engine.start(self._post_updates_available)
 
     def _load_overlay_styles(self) -> None:
-        """Reads the styles of toasts and dialogs. As a dialog's CSS_PATH they would have all parsed anew at its key."""
+        """Load the styles of toasts and dialogs. A dialog's CSS_PATH would have all styles parsed at its key."""
         path = paths.styles_dir() / "overlays.tcss"
         self.stylesheet.add_source(path.read_text("utf-8"), (str(path), ""))
         if self.screen_stack and self.screen is not self._dashboard:  # a key came before the first frame
@@ -166,65 +150,53 @@ class Babeltop(App[None]):
     def _post_updates_available(self) -> None:
         self.post_message(UpdatesAvailable())
 
-    def _send_desktop_notification(self, text: str) -> None:
-        """Has the terminal show a desktop notification, if it can. Nobody ever says whether it did."""
-        if self._driver is not None and not self.is_headless:
-            self._driver.write(desktop_sequence(text, os.environ))
-
     def request_exit(self) -> None:
-        """Ends the app from a signal's handler, whatever its loop is doing."""
+        """Exit from a signal handler, whatever the event loop is doing."""
         if self._event_loop is not None:
             self._event_loop.call_soon_threadsafe(self.exit, None, EXIT_INTERRUPTED)
 
     def on_updates_available(self) -> None:
-        """Hands what has changed to the dashboard."""
+        """Apply the engine's update."""
         self._dashboard.apply_update(self._engine.take_update())
 
-    def _save_preferences(self, name: str, value: object) -> None:
-        if self._workspace is not None:
-            self._engine.send(SaveUiState({name: value}))
+    def _store_preferences(self, preferences: UiPreferences) -> None:
+        if self._saves_preferences:
+            self._engine.send(SaveUiState({PREFERENCES: preferences}))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every command of the table."""
+        """Yield all commands of the table for the palette."""
         if isinstance(screen, Dashboard):
             for command in self._commands:
-                yield SystemCommand(
-                    command.title, command.help, lambda wanted=command.id: screen.action_run_command(wanted)
-                )
-
-
-def _handlers(dashboard: Dashboard) -> tuple[object, ...]:
-    """What does the commands of the dashboard."""
-    deeds = JobActions(dashboard)
-    return NavigationActions(dashboard), ViewActions(dashboard), DownloadActions(dashboard, deeds), deeds
+                run_command = partial(screen.action_run_command, command.id)
+                yield SystemCommand(command.title, command.help, run_command)
 
 
 def run(workspace: Workspace, *, transport: "TransportFactory | None" = None, demo: bool = False) -> int:
-    """Shows the dashboard until the operator quits; returns the exit code."""
-    feed = EngineThread(workspace, transport=transport)
-    begun = load_initial_state(workspace)
-    greeting = OnboardingInfo(str(workspace.paths.watchlist_file), workspace.key_variables())
+    """Run the dashboard until the operator quits. Returns the exit code."""
+    engine = EngineThread(workspace, transport=transport)
+    initial = load_initial_state(workspace)
     app = Babeltop(
-        feed,
+        engine,
         workspace.settings,
-        greeting,
-        initial_update=begun.update,
-        load_all_jobs=begun.load_all_jobs,
-        preferences=begun.preferences,
-        workspace=None if demo else workspace,
+        OnboardingInfo(str(workspace.paths.watchlist_file), workspace.key_variables()),
+        initial_update=initial.update,
+        load_all_jobs=initial.load_all_jobs,
+        preferences=initial.preferences,
+        saves_preferences=not demo,
         readonly=workspace.readonly,
         role="demo" if demo else "read-only" if workspace.readonly else "polling",
     )
-    del begun  # the app holds of it what it needs yet
-    restore = terminal_restorer()
+    del initial  # the app holds what it still needs of it
+    restore_terminal = terminal_restorer()
 
-    def give_up() -> None:
-        feed.close()
-        restore()
+    def clean_up() -> None:
+        engine.close()
+        restore_terminal()
 
+    terminal = sys.stdin.fileno()
     try:
-        with graceful_shutdown(app.request_exit, give_up, signals=SCREEN_SHUTDOWN_SIGNALS, terminal=sys.stdin.fileno()):
+        with graceful_shutdown(app.request_exit, clean_up, signals=SCREEN_SHUTDOWN_SIGNALS, terminal=terminal):
             app.run()
     finally:
-        feed.close()
+        engine.close()
     return app.return_code or 0

@@ -1,4 +1,4 @@
-"""The dashboard: table, detail and bars, kept true to a Feed. What the commands do is handed to it."""
+"""Main screen: table, detail and bars over the engine's updates. The commands' handlers: `tui.dashboard.actions`."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,6 @@ from typing import cast
 from msgspec.structs import replace
 from textual import on
 from textual.app import App, ComposeResult
-from textual.binding import Binding
 from textual.containers import Container
 from textual.events import ScreenResume
 from textual.geometry import Size
@@ -17,8 +16,10 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui.commands import Command
+from tui.dashboard.actions import HANDLERS
 from tui.dashboard.board_model import PAUSED, BoardModel
 from tui.dashboard.startup import UiPreferences
+from tui.dashboard.terminal.key_bindings import bind_commands
 from tui.dashboard.widgets.bars import FooterBar, TopBar, ViewBar
 from tui.dashboard.widgets.detail import DetailPane, DetailTabs
 from tui.dashboard.widgets.detail_pages import DetailTab
@@ -29,32 +30,32 @@ from tui.dashboard.widgets.semantic_styles import TONE_CLASSES
 from tui.dashboard.widgets.table_header import TableHeader
 from tui.dashboard.widgets.welcome import OnboardingInfo, Welcome
 from tui.domain.models import Ref
-from tui.engine.api import Command as Wish
+from tui.engine.api import Command as EngineCommand
 from tui.engine.api import CommandResult, EngineHandle, Update
 from tui.presentation.queries import View
 from tui.storage.config.settings import AlertSettings
+from tui.storage.watchlist.file import RemovedBlock
 
 MIN_TICK = 1.0
-"""Seconds that are left between two looks at what time has changed on the screen. Where nothing will, none is taken."""
+"""Minimum seconds between two checks of what time alone has changed on the screen."""
 ENGINE_TIMEOUT = 5.0
-"""Seconds without a heartbeat after which the engine counts as stuck."""
-
-
+"""Seconds without a heartbeat after which the engine counts as not responding."""
 WIDTH_BREAKPOINTS = [(0, "-narrow"), (120, "-medium"), (160, "-wide")]
 HEIGHT_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
-"""Cells from which on the screen has a class."""
-INPUT_PLACEHOLDERS = {"filter": "phase:failed  -tag:test  provider:…  text", "search": "search in the response"}
-"""The lines to type in, and what stands in them while they are empty."""
+"""Cells from which on the screen has a CSS class."""
+INPUT_PLACEHOLDERS = {"filter": "phase:failed  -tag:test  account:…  text", "search": "search the response"}
+"""Inputs by id, and the text that they show while empty."""
+_TIME_FORMATS = {"relative": "relative", "local": "local time", "utc": "UTC"}
 
 
 class OpaqueContainer(Container):
-    """What is covered by its children, and need not be drawn itself."""
+    """Container that its children cover, so that it need not be drawn."""
 
     BLANK = True
 
 
 class Dashboard(Screen[None]):
-    """The one screen that stays. Its parts cover it."""
+    """The one screen that stays open; its children cover it."""
 
     BLANK = True
     COMPONENT_CLASSES = TONE_CLASSES
@@ -76,12 +77,8 @@ class Dashboard(Screen[None]):
         alerts: AlertSettings,
         notify_desktop: Callable[[str], None],
         readonly: bool,
-        handlers: Callable[["Dashboard"], tuple[object, ...]],
     ) -> None:
-        """`zone` is the local one. `keep` is told how the screen looks, whenever the operator changed that.
-
-        `desktop` sends a desktop notification. `doers` makes what does the commands: each has a method of its id.
-        """
+        """`store_preferences` is called whenever the operator changes a preference."""
         super().__init__()
         self._local_zone = local_zone
         self._preferences = preferences
@@ -90,17 +87,17 @@ class Dashboard(Screen[None]):
         self._was_resumed = False
         self.board = board
         self.engine = engine
-        self.commands = {command.id: command for command in commands}
-        for command in commands:  # not Textual's keymap: applying that takes 8 ms a key
-            for key in command.keys:
-                does = Binding(key, f"run_command('{command.id}')", command.title, show=False, id=command.id)
-                at_once = Binding(key, f"run_at_once('{command.id}')", show=False, priority=True)
-                self._bindings.key_to_bindings[key] = [at_once, does]
+        self.commands: dict[str, Command] = {command.id: command for command in commands}
+        bind_commands(self, commands)
         self.readonly = readonly
         self.table = JobTable(board)
         self.detail = DetailPane(board, engine, self.zone)
         self.held_updates: list[Update] | None = None
-        """The updates that are held back; None: the view is not frozen."""
+        """Updates held back; None: the view is not frozen."""
+        self.removed_blocks: list[tuple[RemovedBlock, ...]] = []
+        """For undo, the last removal last."""
+        self.quit_pressed_at = float("-inf")
+        """Monotonic seconds of the last key press that quits when repeated."""
         self._top_bar = TopBar(board, self.zone, role)
         self._view_bar = ViewBar(board, lambda: len(self.table.refs))
         self._onboarding = onboarding
@@ -111,7 +108,6 @@ class Dashboard(Screen[None]):
             desktop=notify_desktop,
             call_later=self.set_timer,
         )
-        self._handlers = handlers(self)
         board.zone = None if preferences.time == "relative" else self.zone()
         self.set_class(not preferences.preview, "-table-only")
         self.set_class(preferences.detail_swapped, "-detail-swapped")
@@ -122,25 +118,24 @@ class Dashboard(Screen[None]):
         return cast("App[None]", self.app)  # pyright: ignore[reportUnknownMemberType]  Textual leaves its type open
 
     def zone(self) -> tzinfo:
-        """The zone in which instants are shown."""
+        """Return the time zone of the instants shown."""
         return UTC if self._preferences.time == "utc" else self._local_zone
 
     def cycle_time_format(self) -> None:
-        """Turns to the next form of the times, and says which it is."""
-        said = {"relative": "how long ago and how far away", "local": "local time", "utc": "UTC"}
-        order = list(said)
-        form = order[(order.index(self._preferences.time) + 1) % len(order)]
-        self._preferences = replace(self._preferences, time=form)
-        self.board.zone = None if form == "relative" else self.zone()
+        """Select the next time format, and show which it is."""
+        formats = list(_TIME_FORMATS)
+        selected = formats[(formats.index(self._preferences.time) + 1) % len(formats)]
+        self._preferences = replace(self._preferences, time=selected)
+        self.board.zone = None if selected == "relative" else self.zone()
         self.query_one(TableHeader).refresh()
         self.table.on_time_format_change()
         self.tick()
-        self.toast(f"times: {said[form]}")
+        self.toast(f"Times: {_TIME_FORMATS[selected]}")
 
     def save_preferences(self) -> None:
-        """Has the looks kept."""
+        """Store how the screen looks for the next start."""
         board = self.board
-        looks = replace(
+        self._preferences = replace(
             self._preferences,
             view=board.view,
             sort=board.sort,
@@ -149,11 +144,10 @@ class Dashboard(Screen[None]):
             detail_swapped=self.has_class("-detail-swapped"),
             theme=self.typed_app.theme,
         )
-        self._preferences = looks
-        self._store_preferences(looks)
+        self._store_preferences(self._preferences)
 
     def compose(self) -> ComposeResult:
-        """From the top line to the keys."""
+        """Yield the widgets from top to bottom."""
         self._apply_breakpoints(self.typed_app.size)
         yield self._top_bar
         yield self._view_bar
@@ -168,23 +162,23 @@ class Dashboard(Screen[None]):
         yield FooterBar(list(self.commands.values()))
 
     def _apply_breakpoints(self, size: Size) -> None:
-        """Sets the size's classes before anything is styled: Textual does when all stands, and styles it anew."""
+        """Set the size's classes before anything is styled; Textual sets them later, and styles everything twice."""
         for length, points in ((size.width, WIDTH_BREAKPOINTS), (size.height, HEIGHT_BREAKPOINTS)):
             self.add_class(max(point for point in points if point[0] <= length)[1], update=False)
 
     def on_screen_resume(self, event: ScreenResume) -> None:
-        """When the screen comes up for the first time, everything on it was styled a moment ago."""
+        """Skip the styling of the first resume: everything has just been styled."""
         event.refresh_styles = event.refresh_styles and self._was_resumed
         self._was_resumed = True
 
     def on_mount(self) -> None:
-        """Shows what is known and looks at the time from now on."""
+        """Show the initial jobs and start the tick."""
         self.update_rows()
 
-    # What the engine says.
+    # Updates from the engine.
 
     def apply_update(self, update: Update) -> None:
-        """Takes over an update, or holds it back while the view is frozen. Notices are never held back."""
+        """Apply an update, or hold it back while the view is frozen. Notices are never held back."""
         self._notifier.deliver(update.notices)
         if self.held_updates is not None:
             self.held_updates.append(update)
@@ -193,13 +187,13 @@ class Dashboard(Screen[None]):
         self.tick()
 
     def show_all_jobs(self, update: Update) -> None:
-        """Takes over all jobs, where the first frame showed only those at the top."""
+        """Apply the update with all jobs, after a first frame with those at the top."""
         self.board.is_partial = False
         self.board.apply_update(update)
         self.update_rows()
 
     def update_rows(self) -> None:
-        """Shows the jobs that view and filter let through."""
+        """Show the jobs that match view and filter."""
         refs = self.board.visible_refs()
         self.set_class(not self.board.states, "-no-jobs")
         self.set_class(bool(self.board.states) and not refs, "-no-matches")
@@ -210,37 +204,41 @@ class Dashboard(Screen[None]):
 
     def _no_matches_text(self) -> str:
         if self.board.filter.terms:
-            return f"No job here matches “{self.board.filter_text}”. Esc shows all."
+            return f"No jobs match “{self.board.filter_text}”. Esc: clear the filter"
         if self.board.view is View.ALL:
-            return "Every job is in the archive: 6 shows it."
-        return f"No job is in the view {self.board.view.capitalize()}. 1 shows all."
+            return "All jobs are archived. 6: archive"
+        return f"No jobs in view {self.board.view.capitalize()}. 1: all jobs"
 
     def tick(self) -> None:
-        """Paints what says something else than a moment ago, and sleeps until that happens again."""
+        """Repaint what differs from the screen, and schedule the next tick for when something will."""
         if self.held_updates is None and self.board.visible_refs() is not self.table.refs:
-            self.update_rows()  # which comes back here
+            self.update_rows()  # which calls this method
             return
-        still = min(ENGINE_TIMEOUT, self._top_bar.unchanged_for())
+        unchanged_for = min(ENGINE_TIMEOUT, self._top_bar.unchanged_for())
         if self.held_updates is None:
-            still = min(still, self.table.tick() - self.board.now(), self.detail.tick())
+            unchanged_for = min(unchanged_for, self.table.tick() - self.board.now(), self.detail.tick())
         self._top_bar.tick()
         self._view_bar.tick()
         self._update_banner()
         if self._tick_timer is not None:
             self._tick_timer.cancel()
         loop = asyncio.get_running_loop()  # a timer of Textual's is a task and three messages, each second
-        self._tick_timer = loop.call_later(max(MIN_TICK, still), self.post_message, RefreshDue())
+        self._tick_timer = loop.call_later(max(MIN_TICK, unchanged_for), self.post_message, RefreshDue())
 
     def _update_banner(self) -> None:
         problems = list(self.board.problems)
-        silent = self.engine.silent_for()
-        if silent > ENGINE_TIMEOUT:
-            problems.append(f"the engine has not answered for {silent:.0f} s: what you see is as old as that")
+        silent_for = self.engine.silent_for()
+        if silent_for > ENGINE_TIMEOUT:
+            problems.append(
+                f"Engine not responding for {silent_for:.0f} s: the data shown is outdated. "
+                "Restart babeltop if this persists"
+            )
         if self.board.is_paused:
-            here = self.board.role == PAUSED
-            problems.append("asking is paused: Z goes on" if here else "asking is paused: Z over there goes on")
+            is_paused_here = self.board.role == PAUSED
+            resume = "Polling paused. Z: resume" if is_paused_here else "Polling paused by the leader. Z there: resume"
+            problems.append(f"{resume} · r: refresh")
         if self.held_updates is not None:
-            problems.append("the view is frozen: z lets it go on")
+            problems.append("View frozen; polling continues. z: unfreeze")
         banner = self.query_one("#banner", Static)
         text = "\n".join(problems)
         if banner.content != text:
@@ -250,34 +248,34 @@ class Dashboard(Screen[None]):
     def _show_notification(self, text: str, severity: Severity) -> None:
         self.notify(text, severity=severity, markup=False)
 
-    # What the operator wants.
+    # Commands.
 
-    def action_run_command(self, command: str) -> None:
-        """Does a command of the table, by its id."""
-        if self.readonly and self.commands[command].writes:
-            self.toast(f"--readonly forbids to {self.commands[command].title}", ok=False)
-            return
-        for doer in self._handlers:
-            do = getattr(doer, command, None)
-            if do is not None:
-                do()
-                return
+    def action_run_command(self, command_id: str) -> None:
+        """Run a command. Raises KeyError for an unknown id."""
+        command = self.commands[command_id]
+        if self.readonly and command.writes:
+            self.toast(f"Read-only: {command.title} is disabled", ok=False)
+        else:
+            HANDLERS[command.id](self)
+
+    def action_run_at_once(self, command_id: str) -> None:
+        """Run a command before its key passes from widget to widget, which takes a third of the time to its paint."""
+        self.action_run_command(command_id)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  Textual's
-        """What is done at once is so only while the table has the focus: anything else may want the key for itself."""
+        """Return whether the action may run: `run_at_once` only with the focus on the table, which takes no keys."""
         return action != "run_at_once" or self.focused is self.table
 
-    def action_run_at_once(self, command: str) -> None:
-        """Does a command before its key goes from widget to widget, which takes a third of the time until its paint."""
-        self.action_run_command(command)
-
     def send_command(
-        self, command: Wish, on_result: Callable[[CommandResult], None] | None = None, *, even_if_failed: bool = False
+        self,
+        command: EngineCommand,
+        on_result: Callable[[CommandResult], None] | None = None,
+        *,
+        even_if_failed: bool = False,
     ) -> None:
-        """Sends a command to the engine, says what came of it and goes on where that is good, or `anyway`."""
-        self.run_worker(
-            self._await_result(self.engine.send(command), on_result, even_if_failed=even_if_failed), group="wishes"
-        )
+        """Send a command to the engine and show its result; call `on_result` if it succeeds, or `even_if_failed`."""
+        future = self.engine.send(command)
+        self.run_worker(self._await_result(future, on_result, even_if_failed=even_if_failed), group="commands")
 
     async def _await_result(
         self,
@@ -286,22 +284,34 @@ class Dashboard(Screen[None]):
         *,
         even_if_failed: bool,
     ) -> None:
-        outcome = await asyncio.wrap_future(future)
-        self.toast(outcome.message, ok=outcome.ok)
-        if (outcome.ok or even_if_failed) and on_result is not None:
-            on_result(outcome)
+        result = await asyncio.wrap_future(future)
+        self.toast(result.message, ok=result.ok)
+        if (result.ok or even_if_failed) and on_result is not None:
+            on_result(result)
 
     def toast(self, message: str, *, ok: bool = True) -> None:
-        """A toast."""
+        """Show a toast; none for an empty message."""
         if message:
             self.notify(message, severity="information" if ok else "error", markup=False)
 
+    def copy_text(self, text: str, name: str) -> None:
+        """Send the text to the terminal's clipboard. OSC 52 is never acknowledged, so the toast claims no more."""
+        self.typed_app.copy_to_clipboard(text)
+        self.toast(f"{name} sent to the terminal's clipboard (OSC 52)")
+
     @property
     def selected_refs(self) -> tuple[Ref, ...]:
-        """What a command is about: the marked jobs, else the one under the cursor."""
+        """The marked jobs, else the one under the cursor."""
         return self.board.selected_refs(self.table.cursor)
 
-    # What the parts say.
+    def sort_by(self, sort: str) -> None:
+        """Sort by a column; reverse the order if the table is sorted by it."""
+        self.board.set_view(sort=sort, descending=sort == self.board.sort and not self.board.descending)
+        self.query_one(TableHeader).refresh()
+        self.update_rows()
+        self.save_preferences()
+
+    # Messages from the widgets.
 
     @on(RefreshDue)
     def _refresh_due(self) -> None:
@@ -319,13 +329,6 @@ class Dashboard(Screen[None]):
     def _header_clicked(self, event: TableHeader.SortRequested) -> None:
         self.sort_by(event.column)
 
-    def sort_by(self, sort: str) -> None:
-        """Sorts; the sort that is already is turned round."""
-        self.board.set_view(sort=sort, descending=sort == self.board.sort and not self.board.descending)
-        self.query_one(TableHeader).refresh()
-        self.update_rows()
-        self.save_preferences()
-
     @on(ViewBar.ViewClicked)
     def _view_clicked(self, event: ViewBar.ViewClicked) -> None:
         self.action_run_command(f"view_{event.view}")
@@ -339,73 +342,58 @@ class Dashboard(Screen[None]):
         self.board.set_filter(event.value)
         self.update_rows()
 
-    @on(Input.Submitted, "#filter")
-    def _filter_submitted(self) -> None:
-        self.close_filter()
+    @on(Input.Changed, "#search")
+    def _search_changed(self, event: Input.Changed) -> None:
+        self.detail.search(event.value)
 
-    def open_filter(self) -> None:
-        """Shows the line to type the filter in."""
-        self._open_input("filter")
+    @on(Input.Submitted)
+    def _input_submitted(self, event: Input.Submitted) -> None:
+        self.close_input(event.input.id or "")
 
-    def close_filter(self) -> None:
-        """Takes that line away; the filter stays."""
-        self.set_focus(self.table)
-        self.query_one("#filter", Input).display = False
+    # Inputs for filter and search.
 
     def mount_inputs(self) -> None:
-        """Makes the lines to type in, once the first frame stands: neither it nor the first `/` waits for them.
+        """Mount the inputs after the first frame, so that neither it nor the first `/` waits for them.
 
-        Where the program ends at that moment, the screen is taken down already, and takes nothing more.
+        Nothing is mounted if the program ends at that moment: the screen is detached then.
         """
         for name in INPUT_PLACEHOLDERS:
             if self.is_attached and self.find_input(name) is None:
                 self._mount_input(name)
 
     def _mount_input(self, name: str) -> Input:
-        line = Input(id=name, placeholder=INPUT_PLACEHOLDERS[name], select_on_focus=False)
-        line.cursor_blink = False
-        self.mount(line, before=self.query_one(FooterBar))
-        return line
-
-    def _open_input(self, name: str) -> None:
-        """Shows a line to type in; the first frame may not stand yet."""
-        line = self.find_input(name) or self._mount_input(name)
-        line.display = True
-        self.set_focus(line)
+        widget = Input(id=name, placeholder=INPUT_PLACEHOLDERS[name], select_on_focus=False)
+        widget.cursor_blink = False
+        self.mount(widget, before=self.query_one(FooterBar))
+        return widget
 
     def find_input(self, name: str) -> Input | None:
-        """The line to type in of that name; None: it is not made yet."""
+        """Return the input of that name; None if it is not mounted yet."""
         return next(iter(self.query(f"#{name}").results(Input)), None)
 
+    def open_input(self, name: str) -> None:
+        """Show the input and focus it. Mounts it if a key comes before the first frame."""
+        widget = self.find_input(name) or self._mount_input(name)
+        widget.display = True
+        self.set_focus(widget)
+
+    def close_input(self, name: str) -> None:
+        """Hide the input; its filter or search stays."""
+        self.set_focus(self.table if name == "filter" else self.query_one("#detail-scroll"))
+        self.query_one(f"#{name}", Input).display = False
+
     def is_input_open(self, name: str) -> bool:
-        """The line of that name stands on the screen."""
-        line = self.find_input(name)
-        return line is not None and line.display
+        """Return whether the input is shown."""
+        widget = self.find_input(name)
+        return widget is not None and widget.display
 
     def clear_input(self, name: str) -> None:
-        """Empties the line of that name, and what it filters or searches with it."""
-        line = self.find_input(name)
-        if line is not None:
-            line.value = ""
+        """Empty the input, and thereby its filter or search."""
+        widget = self.find_input(name)
+        if widget is not None:
+            widget.value = ""
 
     @property
     def is_searching_response(self) -> bool:
-        """The detail has the focus and shows the response: `/` searches in it."""
+        """`/` searches: the detail has the focus and shows the response."""
         return self.focused is not self.table and self.detail.tab is DetailTab.RESPONSE
-
-    @on(Input.Changed, "#search")
-    def _search_changed(self, event: Input.Changed) -> None:
-        self.detail.search(event.value)
-
-    @on(Input.Submitted, "#search")
-    def _search_submitted(self) -> None:
-        self.close_search()
-
-    def open_search(self) -> None:
-        """Shows the line to type in what is searched."""
-        self._open_input("search")
-
-    def close_search(self) -> None:
-        """Takes that line away; the search stays until it is emptied."""
-        self.set_focus(self.query_one("#detail-scroll"))
-        self.query_one("#search", Input).display = False

@@ -106,15 +106,15 @@ class Column(NamedTuple):
     align_right: bool = False
 
 
-_WIDE_WIDTHS = {"status": 11, "provider": 9, "lang": 7, "progress": 14, "age": 5, "eta": 6, "next": 5, "link": 9}
-_NARROW_WIDTHS = {"status": 11, "provider": 7, "lang": 5, "progress": 14, "age": 5, "next": 5, "link": 8}
-_INSTANT_WIDTHS = {"age": 6, "next": 6, "link": 9}
+_WIDE_WIDTHS = {"status": 11, "account": 9, "lang": 7, "progress": 14, "time": 5, "eta": 6, "next": 5, "link": 9}
+_NARROW_WIDTHS = {"status": 11, "account": 7, "lang": 5, "progress": 14, "time": 5, "next": 5, "link": 8}
+_INSTANT_WIDTHS = {"time": 6, "next": 6, "link": 9}
 """Cells for `28 Nov`, and for `~28 Nov !`."""
 _PERCENT_WIDTH = 8
 """Cells of the progress where there is no room for its bar."""
-_COLUMN_ORDER = ("status", "provider", "name", "lang", "progress", "age", "eta", "next", "link")
-_RIGHT_ALIGNED = frozenset({"age", "eta", "next", "link"})
-_DROP_ORDER = ("eta", "progress", "lang", "next", "age", "provider", "link")
+_COLUMN_ORDER = ("status", "account", "name", "lang", "progress", "time", "eta", "next", "link")
+_RIGHT_ALIGNED = frozenset({"time", "eta", "next", "link"})
+_DROP_ORDER = ("eta", "progress", "lang", "next", "time", "account", "link")
 """Which column goes first where the name would be squeezed."""
 
 
@@ -284,11 +284,11 @@ def _remaining_life(found: Link, left: float, options: RenderOptions) -> str:
 
 _RENDERERS: Mapping[str, Callable[[JobState, RenderOptions], Cell]] = {
     "status": status_cell,
-    "provider": _account_cell,
+    "account": _account_cell,
     "name": _name_cell,
     "lang": _language_cell,
     "progress": _progress_cell,
-    "age": _time_cell,
+    "time": _time_cell,
     "eta": _eta_cell,
     "next": _next_cell,
     "link": link_cell,

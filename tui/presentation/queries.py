@@ -223,11 +223,11 @@ def _expiry_key(state: JobState) -> float:
 
 SORT_KEYS: Mapping[str, Callable[[JobState], Any]] = {
     "status": lambda state: _PHASE_ORDER[state.phase],
-    "provider": lambda state: state.job.account,
+    "account": lambda state: state.job.account,
     "name": lambda state: display_name(state).casefold(),
     "lang": lambda state: (state.report and state.report.language) or "\U0010ffff",
     "progress": _progress_key,
-    "age": lambda state: -(state.phase_since or 0.0),
+    "time": lambda state: -(state.phase_since or 0.0),
     "eta": _end_key,
     "next": lambda state: state.next_poll_at if state.next_poll_at is not None else _LAST,
     "link": _expiry_key,

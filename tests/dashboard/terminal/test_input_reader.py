@@ -62,6 +62,6 @@ def test_a_letter_that_a_slow_line_tears_is_one_letter(terminal: Terminal):
     for byte in "ж".encode():
         assert terminal.comes_to_rest()
         os.write(terminal.fd, bytes([byte]))
-    assert terminal.wait_for(lambda text: "No job here matches “ж”" in text), terminal.text
+    assert terminal.wait_for(lambda text: "No jobs match “ж”" in text), terminal.text
     terminal.type("\x1b")
     assert terminal.wait_for(lambda text: "Job 00003" in text)

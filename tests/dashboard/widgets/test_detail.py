@@ -81,11 +81,11 @@ async def test_what_was_learned_is_a_sentence(app: Babeltop, feed: FakeEngine):
         await pilot.pause()
         told(feed, app, **learned(10))
         await pilot.pause()
-        assert "most like it end at 8–12 min: about 4–8 min left" in text_of(pilot)
+        assert "similar jobs take 8–12 min, about 4–8 min left" in text_of(pilot)
         told(feed, app, **learned(10, phase=Phase.DONE))
         await pilot.pause()
         await pilot.pause()
-        assert "most like it" not in text_of(pilot)
+        assert "similar jobs" not in text_of(pilot)
 
 
 async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_ahead(app: Babeltop, feed: FakeEngine):
@@ -94,14 +94,14 @@ async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_
         told(feed, app, **learned(10))
         await pilot.press("right_square_bracket")
         await pilot.pause()
-        marked = [line for line in text_of(pilot).splitlines() if "most end about here" in line]
+        marked = [line for line in text_of(pilot).splitlines() if "typical end" in line]
         assert len(marked) == 1
         assert "running" in marked[0][100:]
         assert marked[0].count("░") > 4
         told(feed, app, **learned(10, first_polled_at=NOW - 700))
         await pilot.pause()
         await pilot.pause()
-        assert "most end about here" not in text_of(pilot)
+        assert "typical end" not in text_of(pilot)
 
 
 def test_a_text_hangs_behind_its_label():

@@ -20,7 +20,7 @@ STYLES = ["bold", "$accent", "dim", "$error reverse"]
 class Beside(App[None]):
     """A page above a Static of the same width."""
 
-    CSS = "Page, Static { width: 100%; height: auto; background: $surface; }"
+    CSS = "TextPage, Static { width: 100%; height: auto; background: $surface; }"
 
     def compose(self):
         yield TextPage(id="ours")

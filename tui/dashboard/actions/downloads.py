@@ -1,55 +1,64 @@
-"""The commands about files: downloads, and where they are."""
+"""Download handlers: start or cancel downloads, open a link or the folder of a download."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tui.dashboard.actions.jobs import JobActions
-from tui.dashboard.screen import Dashboard
-from tui.dashboard.terminal import open_external
-from tui.domain import job_state as reducer
+from tui.dashboard.actions import jobs
+from tui.dashboard.terminal.open_external import open_external
+from tui.domain import job_state
+from tui.domain.models import Link
 from tui.engine.api import Cancel, Download
 from tui.presentation import queries
 
+if TYPE_CHECKING:
+    from tui.dashboard.screen import Dashboard
 
-class DownloadActions:
-    """What is done with the files of the chosen jobs; each method is the command of its name."""
 
-    def __init__(self, dashboard: Dashboard, job_actions: JobActions) -> None:
-        self._job_actions = job_actions
-        self._dashboard = dashboard
-        self._board = dashboard.board
+def download_or_cancel(dashboard: "Dashboard") -> None:
+    """Download the selected jobs. If all of them are being downloaded, ask whether to cancel."""
+    from tui.dashboard.dialogs.confirm import ConfirmScreen
 
-    def download(self) -> None:
-        """Downloads the chosen jobs. Where all of them are being downloaded, asks whether to call that off."""
-        chosen = self._dashboard.selected_refs
-        if not chosen:
-            return
-        if not all(self._board.is_downloading(ref) for ref in chosen):
-            self._dashboard.send_command(Download(tuple(ref for ref in chosen if not self._board.is_downloading(ref))))
-            return
-        from tui.dashboard.dialogs.confirm import ConfirmScreen
+    refs, board = dashboard.selected_refs, dashboard.board
+    idle = tuple(ref for ref in refs if not board.is_downloading(ref))
+    if idle:
+        dashboard.send_command(Download(idle))
+    elif refs:
 
-        what = queries.display_name(self._board.states[chosen[0]]) if len(chosen) == 1 else f"{len(chosen)} jobs"
-        question = f"Call off the download of {what}? What is there of it is thrown away."
-        answered = ConfirmScreen(question, "calls it off")
-        self._dashboard.typed_app.push_screen(
-            answered, lambda yes: self._dashboard.send_command(Cancel(chosen)) if yes else None
-        )
+        def on_close(is_confirmed: bool | None) -> None:
+            if is_confirmed:
+                dashboard.send_command(Cancel(refs))
 
-    def open_link(self) -> None:
-        """Opens the folder of what was downloaded of the job under the cursor, else its link."""
-        if not self._open_download_folder():
-            self._job_actions.open_job_link()
+        what = queries.display_name(board.states[refs[0]]) if len(refs) == 1 else f"{len(refs)} jobs"
+        question = f"Cancel the download of {what}? The partial file will be deleted."
+        dialog = ConfirmScreen("Cancel download", question, "cancel download", "keep it")
+        dashboard.typed_app.push_screen(dialog, on_close)
 
-    def _open_download_folder(self) -> bool:
-        """Whether there is one: what was downloaded may be gone."""
-        ref = self._dashboard.table.cursor
-        state = self._board.states.get(ref) if ref is not None else None
-        saved = [Path(each.path) for each in reducer.current_downloads(state)] if state is not None else []
-        there = next((path for path in reversed(saved) if path.exists()), None)
-        if there is None:
-            return False
-        if not self._dashboard.typed_app.is_web and open_external.open_external(str(there.parent)):
-            self._dashboard.toast(f"the folder was handed to the desktop: {there.parent}")
-        else:
-            self._dashboard.toast(f"saved as {there}")
-        return True
+
+def open_link_or_folder(dashboard: "Dashboard") -> None:
+    """Open the folder of the downloaded file of the job under the cursor, else its link."""
+    path = _downloaded_file(dashboard)
+    if path is None:
+        jobs.with_live_link(dashboard, lambda link: _open_link(dashboard, link))
+    elif not dashboard.typed_app.is_web and open_external(str(path.parent)):
+        dashboard.toast(f"Folder sent to the desktop: {path.parent}")
+    else:
+        dashboard.toast(f"Saved as {path}")
+
+
+def _downloaded_file(dashboard: "Dashboard") -> Path | None:
+    """Return the path of the last downloaded file that still exists."""
+    ref = dashboard.table.cursor
+    state = dashboard.board.states.get(ref) if ref is not None else None
+    paths = [Path(each.path) for each in job_state.current_downloads(state)] if state is not None else []
+    return next((path for path in reversed(paths) if path.exists()), None)
+
+
+def _open_link(dashboard: "Dashboard", link: Link) -> None:
+    """Open the link in the browser. The response parser lets only http(s) links pass."""
+    if dashboard.typed_app.is_web:
+        dashboard.typed_app.open_url(link.url)
+        dashboard.toast("Link sent to the browser")
+    elif open_external(link.url):
+        dashboard.toast("Link sent to the desktop")
+    else:
+        dashboard.toast("No desktop found. Y: copy link", ok=False)

@@ -1,87 +1,98 @@
-"""The commands that move: within the table, or within the detail where that has the focus."""
+"""Navigation handlers: they move the table's cursor, or scroll the detail while it has the focus."""
+
+from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 
-from tui.dashboard.screen import Dashboard
+if TYPE_CHECKING:
+    from tui.dashboard.screen import Dashboard
 
 NAME_SCROLL_CELLS = 8
-"""Cells that one press moves long names sideways."""
+"""Cells by which one key press scrolls long names."""
 
 
-class NavigationActions:
-    """Moves the cursor; each method is the command of its name."""
+def down(dashboard: "Dashboard") -> None:
+    """Move to the next job."""
+    _move_by(dashboard, 1)
 
-    def __init__(self, dashboard: Dashboard) -> None:
-        self._dashboard = dashboard
-        self._table = dashboard.table
 
-    @property
-    def _focused_text(self) -> VerticalScroll | None:
-        """The detail's text, if it has the focus: then it is what moves."""
-        focused = self._dashboard.focused
-        return focused if isinstance(focused, VerticalScroll) else None
+def up(dashboard: "Dashboard") -> None:
+    """Move to the previous job."""
+    _move_by(dashboard, -1)
 
-    def down(self) -> None:
-        """To the next job."""
-        self._move_by(1)
 
-    def up(self) -> None:
-        """To the job above."""
-        self._move_by(-1)
+def page_down(dashboard: "Dashboard") -> None:
+    """Move one page down."""
+    _move_by_pages(dashboard, 1)
 
-    def page_down(self) -> None:
-        """A screen down."""
-        self._move_by_pages(1)
 
-    def page_up(self) -> None:
-        """A screen up."""
-        self._move_by_pages(-1)
+def page_up(dashboard: "Dashboard") -> None:
+    """Move one page up."""
+    _move_by_pages(dashboard, -1)
 
-    def half_down(self) -> None:
-        """Half a screen down."""
-        self._move_by_pages(0.5)
 
-    def half_up(self) -> None:
-        """Half a screen up."""
-        self._move_by_pages(-0.5)
+def half_down(dashboard: "Dashboard") -> None:
+    """Move half a page down."""
+    _move_by_pages(dashboard, 0.5)
 
-    def top(self) -> None:
-        """To the first job."""
-        if self._focused_text is not None:
-            self._focused_text.scroll_home(animate=False)
-        else:
-            self._table.move_to(0)
 
-    def bottom(self) -> None:
-        """To the last job."""
-        if self._focused_text is not None:
-            self._focused_text.scroll_end(animate=False)
-        else:
-            self._table.move_to(len(self._table.refs) - 1)
+def half_up(dashboard: "Dashboard") -> None:
+    """Move half a page up."""
+    _move_by_pages(dashboard, -0.5)
 
-    def right(self) -> None:
-        """Moves long names to the left."""
-        self._table.scroll_names(NAME_SCROLL_CELLS)
 
-    def left(self) -> None:
-        """Moves long names back."""
-        self._table.scroll_names(-NAME_SCROLL_CELLS)
+def top(dashboard: "Dashboard") -> None:
+    """Move to the first job, or to the start of the detail."""
+    detail_text = _focused_detail_text(dashboard)
+    if detail_text is not None:
+        detail_text.scroll_home(animate=False)
+    else:
+        dashboard.table.move_to(0)
 
-    def focus_next(self) -> None:
-        """Between the table and the detail."""
-        if self._focused_text is not None or not self._dashboard.detail.display:
-            self._table.focus()
-        else:
-            self._dashboard.query_one("#detail-scroll").focus()
 
-    def _move_by(self, rows: int) -> None:
-        if self._focused_text is not None:
-            self._focused_text.scroll_relative(y=rows, animate=False)
-        else:
-            self._table.move_by(rows)
+def bottom(dashboard: "Dashboard") -> None:
+    """Move to the last job, or to the end of the detail."""
+    detail_text = _focused_detail_text(dashboard)
+    if detail_text is not None:
+        detail_text.scroll_end(animate=False)
+    else:
+        dashboard.table.move_to(len(dashboard.table.refs) - 1)
 
-    def _move_by_pages(self, pages: float) -> None:
-        if self._focused_text is not None:
-            self._focused_text.scroll_relative(y=int(self._focused_text.size.height * pages), animate=False)
-        else:
-            self._table.move_by_pages(pages)
+
+def scroll_names_right(dashboard: "Dashboard") -> None:
+    """Show more of the end of long names."""
+    dashboard.table.scroll_names(NAME_SCROLL_CELLS)
+
+
+def scroll_names_left(dashboard: "Dashboard") -> None:
+    """Show more of the start of long names."""
+    dashboard.table.scroll_names(-NAME_SCROLL_CELLS)
+
+
+def focus_next(dashboard: "Dashboard") -> None:
+    """Switch the focus between table and detail."""
+    if _focused_detail_text(dashboard) is not None or not dashboard.detail.display:
+        dashboard.table.focus()
+    else:
+        dashboard.query_one("#detail-scroll").focus()
+
+
+def _focused_detail_text(dashboard: "Dashboard") -> VerticalScroll | None:
+    """Return the detail's text if it has the focus."""
+    return dashboard.focused if isinstance(dashboard.focused, VerticalScroll) else None
+
+
+def _move_by(dashboard: "Dashboard", rows: int) -> None:
+    detail_text = _focused_detail_text(dashboard)
+    if detail_text is not None:
+        detail_text.scroll_relative(y=rows, animate=False)
+    else:
+        dashboard.table.move_by(rows)
+
+
+def _move_by_pages(dashboard: "Dashboard", pages: float) -> None:
+    detail_text = _focused_detail_text(dashboard)
+    if detail_text is not None:
+        detail_text.scroll_relative(y=int(detail_text.size.height * pages), animate=False)
+    else:
+        dashboard.table.move_by_pages(pages)

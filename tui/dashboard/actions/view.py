@@ -1,267 +1,296 @@
-"""The commands that choose what is seen: views, filter, sort, detail, marks, theme; and the way back and out.
+"""View handlers: views, filter, search, sort, marks, detail, time format, theme, dialogs, and back and quit.
 
 Each dialog is imported when its key is pressed: the first frame does not wait for them.
 """
 
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from tui.dashboard.screen import Dashboard
 from tui.dashboard.themes import THEMES
 from tui.domain.models import Ref
 from tui.engine.api import Resume
 from tui.presentation import queries
 from tui.presentation.queries import View
 
+if TYPE_CHECKING:
+    from tui.dashboard.screen import Dashboard
+
 QUIT_WINDOW = 2.0
-"""Seconds within which q or ^c must come twice on the bare board to quit."""
+"""Seconds within which Esc, q or ^c quits when pressed twice with nothing open."""
+
+# Back and quit.
 
 
-class ViewActions:
-    """Changes what is seen; each method is the command of its name."""
-
-    def __init__(self, dashboard: Dashboard) -> None:
-        self._dashboard = dashboard
-        self._board = dashboard.board
-        self._table = dashboard.table
-        self._quit_pressed_at = -QUIT_WINDOW
-
-    # Back and out.
-
-    def back(self) -> None:
-        """Closes one thing: the filter's line, the detail, the filter, the marks; at last the program, if twice."""
-        dashboard = self._dashboard
-        if dashboard.is_input_open("filter"):
-            dashboard.close_filter()
-            dashboard.clear_input("filter")
-        elif dashboard.is_input_open("search"):
-            dashboard.close_search()
-            dashboard.clear_input("search")
-        elif dashboard.has_class("-detail-open") or dashboard.focused is not self._table:
-            dashboard.remove_class("-detail-open")
-            self._table.focus()
-        elif self._board.filter.terms:
-            dashboard.clear_input("filter")
-        elif self._board.marks:
-            self.unmark()
-        elif monotonic() - self._quit_pressed_at < QUIT_WINDOW:
-            self.quit()
-        else:
-            self._quit_pressed_at = monotonic()
-            dashboard.toast("once more quits; the services work on")
-
-    def interrupt(self) -> None:
-        """^c: copies what is selected, else it is a way back."""
-        selected = self._dashboard.get_selected_text()
-        if selected:
-            self._dashboard.typed_app.copy_to_clipboard(selected)
-            self._dashboard.toast("the selection was sent to the terminal")
-        else:
-            self.back()
-
-    def quit(self) -> None:
-        """Ends the program."""
-        self._dashboard.typed_app.exit()
-
-    def help(self) -> None:
-        """Shows the keys."""
-        from tui.dashboard.dialogs.help import HelpScreen
-
-        self._dashboard.typed_app.push_screen(HelpScreen(tuple(self._dashboard.commands.values())))
-
-    def palette(self) -> None:
-        """Every command by name."""
-        self._dashboard.typed_app.action_command_palette()
-
-    # Detail.
-
-    def open(self) -> None:
-        """Opens the detail, over the table where there is no room beside it."""
-        if self._table.cursor is not None:
-            self._dashboard.add_class("-detail-open")
-            self._dashboard.detail.tick()
-            self._dashboard.query_one("#detail-scroll").focus()
-
-    def tab_next(self) -> None:
-        """The detail's next tab."""
-        self._dashboard.detail.step_tab(1)
-
-    def tab_previous(self) -> None:
-        """The detail's tab before."""
-        self._dashboard.detail.step_tab(-1)
-
-    # Rows.
-
-    def filter(self) -> None:
-        """Opens the line in which a filter is typed; in Response, what is searched there."""
-        if self._dashboard.is_searching_response:
-            self._dashboard.open_search()
-        else:
-            self._dashboard.open_filter()
-
-    def find_next(self) -> None:
-        """To the next match in Response."""
-        self._dashboard.detail.step_match(1)
-
-    def find_previous(self) -> None:
-        """To the match before."""
-        self._dashboard.detail.step_match(-1)
-
-    def sort(self) -> None:
-        """Opens the dialog that chooses the sort."""
-        from tui.dashboard.dialogs.sort import SortScreen
-
-        dialog = SortScreen(self._board.sort, descending=self._board.descending)
-        self._dashboard.typed_app.push_screen(dialog, self._sort_chosen)
-
-    def _sort_chosen(self, sort: str | None) -> None:
-        if sort is not None:
-            self._dashboard.sort_by(sort)
-
-    def sort_reverse(self) -> None:
-        """Turns the order round."""
-        self._dashboard.sort_by(self._board.sort)
-
-    def sort_left(self) -> None:
-        """Sorts by the column further left; left of all is the watchlist's own order."""
-        self._step_sort(-1)
-
-    def sort_right(self) -> None:
-        """Sorts by the column further right."""
-        self._step_sort(1)
-
-    def _step_sort(self, step: int) -> None:
-        order = ["", *(column.id for column in self._table.columns)]
-        at = order.index(self._board.sort) if self._board.sort in order else 0
-        wanted = order[max(0, min(at + step, len(order) - 1))]
-        if wanted != self._board.sort:
-            self._dashboard.sort_by(wanted)
-
-    def freeze(self) -> None:
-        """Holds the view, or lets it go on with all that came meanwhile."""
-        held, self._dashboard.held_updates = self._dashboard.held_updates, None
-        if held is None:
-            self._dashboard.held_updates = []
-            self._dashboard.tick()
+def back(dashboard: "Dashboard") -> None:
+    """Close one of search, detail, filter and marks; with nothing open, quit if pressed twice."""
+    for name in ("filter", "search"):
+        if dashboard.is_input_open(name):
+            dashboard.close_input(name)
+            dashboard.clear_input(name)
             return
-        for update in held:
-            self._board.apply_update(update)
-        self._dashboard.update_rows()
+    if dashboard.has_class("-detail-open") or dashboard.focused is not dashboard.table:
+        dashboard.remove_class("-detail-open")
+        dashboard.table.focus()
+    elif dashboard.board.filter.terms:
+        dashboard.clear_input("filter")
+    elif dashboard.board.marks:
+        clear_marks(dashboard)
+    elif monotonic() - dashboard.quit_pressed_at < QUIT_WINDOW:
+        quit_app(dashboard)
+    else:
+        dashboard.quit_pressed_at = monotonic()
+        dashboard.toast("Press again to quit; your jobs keep running")
 
-    def view_all(self) -> None:
-        """Every job that is not archived."""
-        self._show_view(View.ALL)
 
-    def view_active(self) -> None:
-        """New, queued and running jobs."""
-        self._show_view(View.ACTIVE)
+def copy_selection_or_back(dashboard: "Dashboard") -> None:
+    """Copy the selected text, or go back if there is none."""
+    selected = dashboard.get_selected_text()
+    if selected:
+        dashboard.copy_text(selected, "Selection")
+    else:
+        back(dashboard)
 
-    def view_done(self) -> None:
-        """Jobs that ended well."""
-        self._show_view(View.DONE)
 
-    def view_problems(self) -> None:
-        """Jobs that ended badly."""
-        self._show_view(View.PROBLEMS)
+def quit_app(dashboard: "Dashboard") -> None:
+    """Quit the program."""
+    dashboard.typed_app.exit()
 
-    problems = view_problems
 
-    def view_expiring(self) -> None:
-        """Results whose link is about to die."""
-        self._show_view(View.EXPIRING)
+# Detail.
 
-    def view_archive(self) -> None:
-        """Jobs that were put away."""
-        self._show_view(View.ARCHIVE)
 
-    def _show_view(self, view: View) -> None:
-        self._board.set_view(view=view)
-        self._dashboard.update_rows()
-        self._dashboard.save_preferences()
-
-    # Marks.
-
-    def mark(self) -> None:
-        """Marks the job, or takes its mark away, and goes to the next."""
-        if self._table.cursor is not None:
-            self._board.marks ^= {self._table.cursor}
-            self._table.move_by(1)
-            self._dashboard.tick()
-
-    def mark_all(self) -> None:
-        """Marks every job in the table."""
-        self._board.marks |= set(self._table.refs)
-        self._dashboard.tick()
-
-    def invert(self) -> None:
-        """Marks what is not marked in the table, and the other way round."""
-        self._board.marks ^= set(self._table.refs)
-        self._dashboard.tick()
-
-    def unmark(self) -> None:
-        """Takes every mark away."""
-        self._board.marks.clear()
-        self._dashboard.tick()
-
-    # Looks.
-
-    def time(self) -> None:
-        """How long ago and how far away, local time, or UTC."""
-        self._dashboard.cycle_time_format()
-        self._dashboard.save_preferences()
-
-    def theme(self) -> None:
-        """The next of our own themes."""
-        app, names = self._dashboard.typed_app, [theme.name for theme in THEMES]
-        at = names.index(app.theme) if app.theme in names else -1
-        app.theme = names[(at + 1) % len(names)]
-        self._dashboard.toast(f"theme {app.theme}")
-        self._dashboard.save_preferences()
-
-    def preview(self) -> None:
-        """Shows the detail where there is room for it, or hides it."""
-        self._dashboard.toggle_class("-table-only")
-        self._dashboard.tick()
-        self._dashboard.save_preferences()
-
-    def detail_position(self) -> None:
-        """Puts the detail below the table, or at its right."""
-        dashboard = self._dashboard
-        if dashboard.has_class("-narrow"):
-            dashboard.toast("there is no room for the detail beside the table: Enter opens it", ok=False)
-            return
-        dashboard.toggle_class("-detail-swapped")
-        dashboard.remove_class("-table-only")
+def open_detail(dashboard: "Dashboard") -> None:
+    """Focus the detail, and open it over the table if it is not beside it."""
+    if dashboard.table.cursor is not None:
+        dashboard.add_class("-detail-open")
         dashboard.detail.tick()
-        dashboard.save_preferences()
+        dashboard.query_one("#detail-scroll").focus()
 
-    # Dialogs.
 
-    def accounts(self) -> None:
-        """Shows how the accounts are doing."""
-        from tui.dashboard.dialogs.accounts import AccountsScreen
+def next_tab(dashboard: "Dashboard") -> None:
+    """Select the detail's next tab."""
+    dashboard.detail.step_tab(1)
 
-        self._dashboard.typed_app.push_screen(
-            AccountsScreen(self._board, lambda name: self._dashboard.send_command(Resume(name)))
-        )
 
-    def journal(self) -> None:
-        """Shows what happened last, and goes to the job that is chosen."""
-        from tui.dashboard.dialogs.history import HistoryScreen
+def previous_tab(dashboard: "Dashboard") -> None:
+    """Select the detail's previous tab."""
+    dashboard.detail.step_tab(-1)
 
-        dialog = HistoryScreen(self._board, self._dashboard.engine, self._dashboard.zone())
-        self._dashboard.typed_app.push_screen(dialog, self._go_to_job)
 
-    def _go_to_job(self, ref: Ref | None) -> None:
-        """To a job, wherever it is."""
-        if ref is None:
-            return
-        if ref not in self._board.states:
-            self._dashboard.toast(f"{ref} is not on the watchlist any more", ok=False)
-            return
-        if ref not in self._table.refs:
-            self._dashboard.clear_input("filter")
-            self._board.set_filter("")
-            self._show_view(
-                View.ARCHIVE if queries.is_archived(self._board.states[ref], self._board.context) else View.ALL
-            )
-        self._table.move_to_job(ref)
+def toggle_detail(dashboard: "Dashboard") -> None:
+    """Show or hide the detail beside the table."""
+    dashboard.toggle_class("-table-only")
+    dashboard.tick()
+    dashboard.save_preferences()
+
+
+def toggle_detail_position(dashboard: "Dashboard") -> None:
+    """Move the detail below the table, or to its right."""
+    if dashboard.has_class("-narrow"):
+        dashboard.toast("Terminal too narrow for the detail beside the table. Enter: open it", ok=False)
+        return
+    dashboard.toggle_class("-detail-swapped")
+    dashboard.remove_class("-table-only")
+    dashboard.detail.tick()
+    dashboard.save_preferences()
+
+
+# Filter, search and sort.
+
+
+def open_filter_or_search(dashboard: "Dashboard") -> None:
+    """Open the filter input, or in the Response tab the search input."""
+    dashboard.open_input("search" if dashboard.is_searching_response else "filter")
+
+
+def find_next(dashboard: "Dashboard") -> None:
+    """Select the next match in Response."""
+    dashboard.detail.step_match(1)
+
+
+def find_previous(dashboard: "Dashboard") -> None:
+    """Select the previous match in Response."""
+    dashboard.detail.step_match(-1)
+
+
+def select_sort(dashboard: "Dashboard") -> None:
+    """Open the sort dialog."""
+    from tui.dashboard.dialogs.sort import SortScreen
+
+    def on_close(sort: str | None) -> None:
+        if sort is not None:
+            dashboard.sort_by(sort)
+
+    dialog = SortScreen(dashboard.board.sort, descending=dashboard.board.descending)
+    dashboard.typed_app.push_screen(dialog, on_close)
+
+
+def reverse_sort(dashboard: "Dashboard") -> None:
+    """Reverse the sort order."""
+    dashboard.sort_by(dashboard.board.sort)
+
+
+def sort_by_previous_column(dashboard: "Dashboard") -> None:
+    """Sort by the column to the left; left of all columns is the watchlist's order."""
+    _step_sort(dashboard, -1)
+
+
+def sort_by_next_column(dashboard: "Dashboard") -> None:
+    """Sort by the column to the right."""
+    _step_sort(dashboard, 1)
+
+
+def _step_sort(dashboard: "Dashboard", step: int) -> None:
+    sorts = ["", *(column.id for column in dashboard.table.columns)]
+    current = sorts.index(dashboard.board.sort) if dashboard.board.sort in sorts else 0
+    sort = sorts[max(0, min(current + step, len(sorts) - 1))]
+    if sort != dashboard.board.sort:
+        dashboard.sort_by(sort)
+
+
+def toggle_freeze(dashboard: "Dashboard") -> None:
+    """Freeze the view, or unfreeze it and apply the updates that were held back."""
+    held_updates, dashboard.held_updates = dashboard.held_updates, None
+    if held_updates is None:
+        dashboard.held_updates = []
+        dashboard.tick()
+        return
+    for update in held_updates:
+        dashboard.board.apply_update(update)
+    dashboard.update_rows()
+
+
+# Views.
+
+
+def view_all(dashboard: "Dashboard") -> None:
+    """Show all jobs, except archived ones."""
+    _show_view(dashboard, View.ALL)
+
+
+def view_active(dashboard: "Dashboard") -> None:
+    """Show new, queued and running jobs."""
+    _show_view(dashboard, View.ACTIVE)
+
+
+def view_done(dashboard: "Dashboard") -> None:
+    """Show completed jobs."""
+    _show_view(dashboard, View.DONE)
+
+
+def view_problems(dashboard: "Dashboard") -> None:
+    """Show failed, timed-out, blocked and missing jobs."""
+    _show_view(dashboard, View.PROBLEMS)
+
+
+def view_expiring(dashboard: "Dashboard") -> None:
+    """Show completed jobs with a link that expires soon."""
+    _show_view(dashboard, View.EXPIRING)
+
+
+def view_archive(dashboard: "Dashboard") -> None:
+    """Show archived jobs."""
+    _show_view(dashboard, View.ARCHIVE)
+
+
+def _show_view(dashboard: "Dashboard", view: View) -> None:
+    dashboard.board.set_view(view=view)
+    dashboard.update_rows()
+    dashboard.save_preferences()
+
+
+# Marks.
+
+
+def toggle_mark(dashboard: "Dashboard") -> None:
+    """Mark or unmark the job, and move to the next."""
+    if dashboard.table.cursor is not None:
+        dashboard.board.marks ^= {dashboard.table.cursor}
+        dashboard.table.move_by(1)
+        dashboard.tick()
+
+
+def mark_all(dashboard: "Dashboard") -> None:
+    """Mark all jobs in the table."""
+    dashboard.board.marks |= set(dashboard.table.refs)
+    dashboard.tick()
+
+
+def invert_marks(dashboard: "Dashboard") -> None:
+    """Invert the marks of the jobs in the table."""
+    dashboard.board.marks ^= set(dashboard.table.refs)
+    dashboard.tick()
+
+
+def clear_marks(dashboard: "Dashboard") -> None:
+    """Clear all marks."""
+    dashboard.board.marks.clear()
+    dashboard.tick()
+
+
+# Time format and theme.
+
+
+def cycle_time_format(dashboard: "Dashboard") -> None:
+    """Show times as ages, in local time, or in UTC."""
+    dashboard.cycle_time_format()
+    dashboard.save_preferences()
+
+
+def next_theme(dashboard: "Dashboard") -> None:
+    """Select the next of the program's own themes."""
+    app, names = dashboard.typed_app, [theme.name for theme in THEMES]
+    current = names.index(app.theme) if app.theme in names else -1
+    app.theme = names[(current + 1) % len(names)]
+    dashboard.toast(f"Theme: {app.theme}")
+    dashboard.save_preferences()
+
+
+# Dialogs.
+
+
+def show_help(dashboard: "Dashboard") -> None:
+    """Open the help."""
+    from tui.dashboard.dialogs.help import HelpScreen
+
+    commands = tuple(dashboard.commands.values())
+    dashboard.typed_app.push_screen(HelpScreen(commands, dashboard.board.render_options.glyphs))
+
+
+def show_palette(dashboard: "Dashboard") -> None:
+    """Open the palette: all commands by name."""
+    dashboard.typed_app.action_command_palette()
+
+
+def show_accounts(dashboard: "Dashboard") -> None:
+    """Open the accounts dialog."""
+    from tui.dashboard.dialogs.accounts import AccountsScreen
+
+    dialog = AccountsScreen(dashboard.board, lambda account: dashboard.send_command(Resume(account)))
+    dashboard.typed_app.push_screen(dialog)
+
+
+def show_recent_events(dashboard: "Dashboard") -> None:
+    """Open the dialog of recent events, and go to the job that is selected in it."""
+    from tui.dashboard.dialogs.history import HistoryScreen
+
+    def on_close(ref: Ref | None) -> None:
+        if ref is not None:
+            _go_to_job(dashboard, ref)
+
+    dialog = HistoryScreen(dashboard.board, dashboard.engine, dashboard.zone())
+    dashboard.typed_app.push_screen(dialog, on_close)
+
+
+def _go_to_job(dashboard: "Dashboard", ref: Ref) -> None:
+    """Move the cursor to the job. If the table does not show it, clear the filter and change the view."""
+    state = dashboard.board.states.get(ref)
+    if state is None:
+        dashboard.toast(f"{ref} is not on the watchlist", ok=False)
+        return
+    if ref not in dashboard.table.refs:
+        dashboard.clear_input("filter")
+        dashboard.board.set_filter("")
+        is_archived = queries.is_archived(state, dashboard.board.context)
+        _show_view(dashboard, View.ARCHIVE if is_archived else View.ALL)
+    dashboard.table.move_to_job(ref)

@@ -1,4 +1,4 @@
-"""The dialog of accounts: how each is doing, how fast it is asked, and why it waits."""
+"""Accounts dialog: health, statistics, rate limit and problems of each account."""
 
 from collections.abc import Callable, Iterator
 from typing import ClassVar
@@ -20,13 +20,13 @@ from tui.engine.api import AccountState
 from tui.presentation.cell_width import fit_to_width
 
 REFRESH_INTERVAL = 1.0
-"""Seconds between two looks at the accounts while the dialog is open."""
+"""Seconds between two updates of the open dialog."""
 MIN_SHOWN_SKEW = 60.0
-"""Seconds that a service's clock may be off before it is said."""
+"""Seconds of clock skew above which it is shown."""
 
 
 class AccountsScreen(ModalScreen[None]):
-    """Shows the accounts as they are. `resume` is called with the one that is to be tried again."""
+    """Dialog of the accounts. `retry` is called with the account under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,A,enter", "dismiss", show=False),
@@ -40,14 +40,14 @@ class AccountsScreen(ModalScreen[None]):
         self._drawn_accounts: list[Content] = []
 
     def compose(self) -> ComposeResult:
-        """Some lines an account."""
+        """Yield a list with a few lines per account."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Accounts")
             yield VimOptionList(compact=True)
-            yield Static("r tries the account again, with its key read anew   Esc closes", classes="keys", markup=False)
+            yield Static("r: retry, reloading the key · Esc: close", classes="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Shows them, and keeps them true."""
+        """Show the accounts, and keep them up to date."""
         self._update_accounts()
         self.set_interval(REFRESH_INTERVAL, self._update_accounts)
 
@@ -64,36 +64,39 @@ class AccountsScreen(ModalScreen[None]):
         choices.highlighted = at or 0
 
     def _account_lines(self, account: AccountState, title_width: int) -> Iterator[Content]:
-        """What is known of an account; `room`: cells of the longest service's title."""
+        """Yield the account's lines; titles are padded to `title_width` cells."""
         now = self._board.now()
-        shown = account_badge(account, now, ascii_only=self._board.ascii_only)
-        untold = "not answered yet" if account.request_count else "not asked yet"
-        word = shown.text or (untold if shown.tone == "quiet" else "well")
+        badge = account_badge(account, now, ascii_only=self._board.ascii_only)
+        untried = "no response yet" if account.request_count else "not polled yet"
+        status = badge.text or (untried if badge.tone == "quiet" else "OK")
         wait = wait_text(account, now)
+        if wait:
+            status += f" {wait}" if badge.text == "waiting" else f", waiting {wait}"
         yield Content.assemble(
-            (f"{shown.glyph} ", f"$job-{shown.tone}"),
+            (f"{badge.glyph} ", f"$job-{badge.tone}"),
             (f"{account.name:<12} ", "bold"),
             (f"{fit_to_width(account.title, title_width)}   ", "$job-quiet"),
-            (f"{word}{f', waits {wait}' if wait else ''}", f"$job-{shown.tone}"),
+            (status, f"$job-{badge.tone}"),
         )
         yield Content.styled(f"  {'   '.join(_statistics(account))}", "$job-quiet")
         if account.message:
             yield Content(f"  {wrap_hanging(account.message, DIALOG_WIDTH, 2)}")
-        if sunset_text(account, now):
-            yield Content.styled(f"  the service says: {sunset_text(account, now)}", "$job-warning")
+        sunset = sunset_text(account, now)
+        if sunset and sunset != badge.text:
+            yield Content.styled(f"  {sunset}", "$job-warning")
         if account.skew is not None and abs(account.skew) > MIN_SHOWN_SKEW:
-            side = "ahead of" if account.skew > 0 else "behind"
-            yield Content.styled(f"  its clock is {abs(account.skew):.0f} s {side} ours", "$job-warning")
+            direction = "ahead" if account.skew > 0 else "behind"
+            yield Content.styled(f"  service clock {abs(account.skew):.0f} s {direction}", "$job-warning")
 
     def action_retry(self) -> None:
-        """Has the account under the cursor tried again."""
+        """Retry the account under the cursor."""
         at = self.query_one(VimOptionList).highlighted
         if at is not None:
             self._retry(list(self._board.accounts)[at])
 
 
 def _statistics(account: AccountState) -> Iterator[str]:
-    yield f"asked {account.request_count} time{'s' * (account.request_count != 1)}"
+    yield f"{account.request_count} request{'s' * (account.request_count != 1)}"
     if account.fault_count:
         yield f"{account.fault_count} fault{'s' * (account.fault_count != 1)}"
     if account.latency is not None:
@@ -101,4 +104,4 @@ def _statistics(account: AccountState) -> Iterator[str]:
     if account.quota is not None:
         yield f"quota {account.quota[0]} of {account.quota[1]}"
     if account.rate_per_minute is not None:
-        yield f"at most {account.rate_per_minute:.3g} a minute"
+        yield f"limit {account.rate_per_minute:.3g}/min"

@@ -1,4 +1,4 @@
-"""The dialog that adds jobs: paste ids or links, see what was understood, accept."""
+"""Add dialog: paste ids or links, check the parsed candidates, accept."""
 
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -19,7 +19,7 @@ from tui.engine.api import AccountState
 from tui.presentation.cell_width import fit_to_width
 
 AUTO_DETECT = ""
-"""The choice of account that leaves it to the ids' shapes."""
+"""Value of the account's Select that detects the account by the ids' patterns."""
 
 _STATUS_COLOURS = {
     CandidateStatus.NEW: "$job-done",
@@ -28,13 +28,14 @@ _STATUS_COLOURS = {
     CandidateStatus.AMBIGUOUS: "$job-warning",
     CandidateStatus.INVALID: "$job-failed",
 }
+_REASON_SEPARATORS = {CandidateStatus.AMBIGUOUS: ": ", CandidateStatus.INVALID: "\n  "}
 
 
 class PasteArea(TextArea):
-    """Many lines. Enter on an empty one accepts, so that a paste without brackets cannot run away."""
+    """Text area that accepts on Enter in an empty line, so that a paste without bracketed paste accepts nothing."""
 
     class Submitted(Message):
-        """Enter on an empty line."""
+        """Enter was pressed in an empty line."""
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key == "enter" and not self.document.get_line(self.cursor_location[0]).strip() and self.text.strip():
@@ -50,7 +51,7 @@ class PasteArea(TextArea):
 
 
 class AddScreen(ModalScreen[tuple[Job, ...] | None]):
-    """Gives the jobs to add, or None."""
+    """Dialog that returns the jobs to add, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
@@ -60,22 +61,24 @@ class AddScreen(ModalScreen[tuple[Job, ...] | None]):
     def __init__(self, accounts: Sequence[AccountState], refs: Collection[Ref], now: Callable[[], float]) -> None:
         super().__init__()
         self._accounts = accounts
-        self._hints = {account.name: [re.compile(hint) for hint in account.id_patterns] for account in accounts}
+        self._id_patterns = {
+            account.name: [re.compile(pattern) for pattern in account.id_patterns] for account in accounts
+        }
         self._refs = refs
         self._now = now
         self._candidates: tuple[Candidate, ...] = ()
 
     def compose(self) -> ComposeResult:
-        """What is pasted, what is understood of it, and what all of it gets."""
+        """Yield the text area, the candidates, and the fields for all of them."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Add jobs")
-            dialog.border_subtitle = Content("paste ids or links, one a line")
+            dialog.border_subtitle = Content("paste ids or links, one per line")
             yield PasteArea(id="paste", soft_wrap=False, tab_behavior="focus")
             with VerticalScroll(id="parsed", can_focus=False):
                 yield Static(id="candidates", markup=False)
             with Horizontal(classes="fields"):
                 yield Select(
-                    [("by shape", AUTO_DETECT), *((account.name, account.name) for account in self._accounts)],
+                    [("auto-detect", AUTO_DETECT), *((account.name, account.name) for account in self._accounts)],
                     value=AUTO_DETECT,
                     allow_blank=False,
                     id="account",
@@ -87,7 +90,7 @@ class AddScreen(ModalScreen[tuple[Job, ...] | None]):
             yield Static(id="accept-hint", markup=False)
 
     def on_mount(self) -> None:
-        """Nothing is understood of nothing."""
+        """Show the hint; a blinking cursor would repaint forever."""
         self.query_one(PasteArea).cursor_blink = False
         for field in self.query(Input):
             field.cursor_blink = False
@@ -96,24 +99,25 @@ class AddScreen(ModalScreen[tuple[Job, ...] | None]):
     @on(TextArea.Changed)
     @on(Select.Changed)
     def _parse(self) -> None:
-        account = cast("Select[str]", self.query_one("#account", Select)).value
+        selected = cast("Select[str]", self.query_one("#account", Select)).value
+        account = selected if isinstance(selected, str) else AUTO_DETECT
         lines = self.query_one(PasteArea).text.splitlines()
-        whose = account if isinstance(account, str) else AUTO_DETECT
-        self._candidates = parse_pasted(lines, self._hints, self._refs, whose)
+        self._candidates = parse_pasted(lines, self._id_patterns, self._refs, account)
         self.query_one("#candidates", Static).update(Content("\n").join(map(self._candidate_content, self._candidates)))
         count = len(self._new_candidates)
-        ready = f"Enter on an empty line adds {count}" if count else "nothing to add yet"
-        self.query_one("#accept-hint", Static).update(f"{ready}   Tab to the fields   Esc leaves")
+        accept = f"Enter on an empty line: add {count}" if count else "Nothing to add yet"
+        self.query_one("#accept-hint", Static).update(f"{accept} · Tab: next field · Esc: cancel")
 
     def _candidate_content(self, candidate: Candidate) -> Content:
-        """The id, whose it is, and what becomes of it; why an id is refused stands below it."""
-        refused = candidate.status is CandidateStatus.INVALID
-        room = max(20, self.query_one("#parsed").size.width - 42)
-        reason = f"\n  {candidate.reason}" if refused else f", {candidate.reason}" if candidate.reason else ""
+        """Return id, account and status; the reason of an invalid id in a line of its own."""
+        id_width = max(20, self.query_one("#parsed").size.width - 42)
+        status = str(candidate.status)
+        if candidate.reason:
+            status += f"{_REASON_SEPARATORS.get(candidate.status, ', ')}{candidate.reason}"
         return Content.assemble(
-            fit_to_width(candidate.id, room),
+            fit_to_width(candidate.id, id_width),
             (f"  {fit_to_width(candidate.account, 10)}", "$job-quiet"),
-            (f"  {candidate.status}{reason}", _STATUS_COLOURS[candidate.status]),
+            (f"  {status}", _STATUS_COLOURS[candidate.status]),
         )
 
     @property
@@ -123,9 +127,9 @@ class AddScreen(ModalScreen[tuple[Job, ...] | None]):
     @on(PasteArea.Submitted)
     @on(Input.Submitted)
     def action_accept(self) -> None:
-        """Gives what is new; unclear and refused lines stay to be mended if nothing is."""
+        """Return the new jobs. With none, stay open for corrections."""
         if not self._new_candidates:
-            self.notify("nothing to add: choose an account for what is unclear", severity="warning", markup=False)
+            self.notify("Nothing to add. Select an account for ambiguous ids", severity="warning", markup=False)
             return
         label, note = (self.query_one(f"#{field}", Input).value.strip() for field in ("label", "note"))
         tags = tuple(self.query_one("#tags", Input).value.replace(",", " ").split())

@@ -1,4 +1,4 @@
-"""The question before something dear is done."""
+"""Confirmation dialog."""
 
 from typing import ClassVar
 
@@ -11,29 +11,29 @@ from textual.widgets import Static
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Gives True for Enter."""
+    """Dialog that returns True for Enter, False for Esc."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,y", "answer(True)", show=False),
         Binding("escape,q,n", "answer(False)", show=False),
     ]
 
-    def __init__(self, question: str, action: str) -> None:
-        """`does`: what Enter does, in two or three words."""
+    def __init__(self, title: str, question: str, action: str, dismissal: str = "cancel") -> None:
+        """`action` and `dismissal`: what Enter and Esc do, in two or three words."""
         super().__init__()
+        self._title = title
         self._question = question
         self._action = action
+        self._dismissal = dismissal
 
     def compose(self) -> ComposeResult:
-        """What it costs, and the two keys."""
-        with Vertical(classes="dialog"):
+        """Yield the question and the two keys."""
+        with Vertical(classes="dialog") as dialog:
+            dialog.border_title = Content(self._title)
             yield Static(self._question, markup=False)
-            yield Static(
-                Content.assemble(("Enter", "$accent"), f" {self._action}   ", ("Esc", "$accent"), " leaves it"),
-                classes="keys",
-                markup=False,
-            )
+            keys = (("Enter", "$accent"), f": {self._action} · ", ("Esc", "$accent"), f": {self._dismissal}")
+            yield Static(Content.assemble(*keys), classes="keys", markup=False)
 
     def action_answer(self, answer: bool) -> None:
-        """Gives the answer."""
+        """Close the dialog with the answer."""
         self.dismiss(answer)

@@ -1,4 +1,4 @@
-"""The dialog that edits what the operator says of a job."""
+"""Edit dialog: label, tags, note and options of a job."""
 
 from typing import ClassVar
 
@@ -14,15 +14,16 @@ from tui.domain.models import Job
 from tui.storage.watchlist.file import Set
 
 _OPTIONS = {
-    "keep_link": "renew its link before it dies",
-    "download": "fetch the result when it is there",
-    "muted": "no bell, toast or hook",
-    "archived": "in the archive",
+    "keep_link": "renew the link before it expires",
+    "download": "download automatically when done",
+    "muted": "no alerts and hooks",
+    "archived": "archived",
 }
+"""Options of a job, and the text of each checkbox."""
 
 
 class EditScreen(ModalScreen[Set | None]):
-    """Gives the change, or None where nothing was changed."""
+    """Dialog that returns the change, or None if there is none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
@@ -34,21 +35,20 @@ class EditScreen(ModalScreen[Set | None]):
         self._job = job
 
     def compose(self) -> ComposeResult:
-        """A line for each thing that can be said."""
+        """Yield one line per field and option."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content(f"Edit {self._job.ref}")
             for field, value in self._text_fields().items():
                 with Horizontal(classes="field"):
                     yield Label(field, markup=False)
                     yield Input(value, id=field, compact=True)
-            for option, meaning in _OPTIONS.items():
-                yield Checkbox(Content(meaning), bool(getattr(self._job, option)), id=option, compact=True)
-            yield Static(
-                "Enter saves   Tab to the next   Space turns an option   Esc leaves", classes="keys", markup=False
-            )
+            for option, text in _OPTIONS.items():
+                yield Checkbox(Content(text), bool(getattr(self._job, option)), id=option, compact=True)
+            keys = "Enter: save · Tab: next field · Space: toggle · Esc: cancel"
+            yield Static(keys, classes="keys", markup=False)
 
     def on_mount(self) -> None:
-        """A cursor that blinks would repaint for ever."""
+        """Stop the blinking cursors: each would repaint forever."""
         for field in self.query(Input):
             field.cursor_blink = False
 
@@ -57,11 +57,11 @@ class EditScreen(ModalScreen[Set | None]):
 
     @on(Input.Submitted)
     def action_accept(self) -> None:
-        """Gives what is another than before."""
-        said: dict[str, object] = {
+        """Return the values that differ from the job's."""
+        values: dict[str, object] = {
             field: self.query_one(f"#{field}", Input).value.strip() for field in self._text_fields()
         }
-        said["tags"] = tuple(str(said["tags"]).replace(",", " ").split())
-        said |= {option: self.query_one(f"#{option}", Checkbox).value for option in _OPTIONS}
-        changes = {key: value for key, value in said.items() if value != getattr(self._job, key)}
+        values["tags"] = tuple(str(values["tags"]).replace(",", " ").split())
+        values |= {option: self.query_one(f"#{option}", Checkbox).value for option in _OPTIONS}
+        changes = {key: value for key, value in values.items() if value != getattr(self._job, key)}
         self.dismiss(Set((self._job.ref,), changes) if changes else None)

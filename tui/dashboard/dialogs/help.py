@@ -1,24 +1,49 @@
-"""The keys, made from the table of commands."""
+"""Help: keys from the command table, legend of the signs, grammar of the filter."""
 
-from itertools import groupby
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.commands import Command, key_label
-from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
+from tui.commands import GROUPS, Command, key_label
+from tui.dashboard.widgets.badges import HEALTH_TEXTS, health_badge
+from tui.dashboard.widgets.detail_pages import wrap_hanging
+from tui.domain.models import Phase
+from tui.presentation.columns import EMPTY_CELL, Glyphs, Tone, phase_tone
+from tui.presentation.queries import FILTER_FIELDS
 
-KEYS_WIDTH = 12
-"""Cells of the keys."""
+COLUMN_WIDTH = 58
+"""Cells of a column of the help."""
+COLUMN_GAP = 3
+MAX_COLUMNS = 3
+TERM_WIDTH = 12
+"""Cells of keys, signs and filter terms."""
+FRAME_WIDTH = 5
+"""Cells of border, padding and scrollbar."""
+
+
+class Entry(NamedTuple):
+    """One line: a key, sign or filter term, its colour, and what it means."""
+
+    term: str
+    colour: str
+    text: str
+
+
+class Section(NamedTuple):
+    """Entries under a title."""
+
+    title: str
+    entries: Sequence[Entry]
 
 
 class HelpScreen(ModalScreen[None]):
-    """Every command with its keys, by group."""
+    """Help in as many columns as the terminal has room for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1,enter", "dismiss", show=False),
@@ -26,27 +51,119 @@ class HelpScreen(ModalScreen[None]):
         Binding("k", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, commands: tuple[Command, ...]) -> None:
+    def __init__(self, commands: tuple[Command, ...], glyphs: Glyphs) -> None:
         super().__init__()
-        self._commands = commands
+        self._sections = [
+            *_key_sections(commands),
+            _phase_section(glyphs),
+            _mark_section(glyphs),
+            _account_section(glyphs),
+            FILTER,
+        ]
 
     def compose(self) -> ComposeResult:
-        """One line a command."""
+        """Yield one text per column."""
         with VerticalScroll(classes="dialog") as dialog:
-            dialog.border_title = Content("Keys")
-            dialog.border_subtitle = Content("Esc closes")
-            yield Static(Content("\n").join(self._lines()), markup=False)
+            dialog.border_title = Content("Help")
+            dialog.border_subtitle = Content("Esc: close")
+            with Horizontal(id="help-columns"):
+                for _ in range(MAX_COLUMNS):
+                    yield Static(classes="help-column", markup=False)
 
-    def _lines(self) -> list[Content]:
-        lines: list[Content] = []
-        for group, members in groupby(sorted(self._commands, key=lambda each: each.group), lambda each: each.group):
-            lines += [Content(""), Content.styled(group, "bold")] if lines else [Content.styled(group, "bold")]
-            for command in members:
-                keys = " ".join(key_label(key) for key in command.keys)
-                said = wrap_hanging(command.help, DIALOG_WIDTH - KEYS_WIDTH, KEYS_WIDTH)
-                lines.append(Content.assemble((f"{keys:<{KEYS_WIDTH}}", "$accent"), said))
-        return lines
+    def on_resize(self) -> None:
+        """Distribute the sections over as many columns as fit."""
+        room = self.size.width - FRAME_WIDTH
+        count = max(1, min(MAX_COLUMNS, (room + COLUMN_GAP) // (COLUMN_WIDTH + COLUMN_GAP)))
+        width = room if count == 1 else COLUMN_WIDTH
+        columns = distribute([_section_lines(section, width) for section in self._sections], count)
+        for place, static in enumerate(self.query(".help-column").results(Static)):
+            static.display = place < len(columns)
+            static.styles.width = width + (COLUMN_GAP if place + 1 < len(columns) else 0)
+            static.update(Content("\n").join(columns[place] if static.display else []))
+        self.query_one(".dialog").styles.width = len(columns) * (width + COLUMN_GAP) - COLUMN_GAP + FRAME_WIDTH
 
-    def action_scroll(self, by: int) -> None:
-        """Scrolls the list by so many lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by so many lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+def distribute(sections: Sequence[list[Content]], count: int) -> list[list[Content]]:
+    """Return the lines of at most `count` columns, as short as possible; sections stay whole and in order."""
+    height = max(map(len, sections))
+    while len(columns := _fill(sections, height)) > count:
+        height += 1
+    return columns
+
+
+def _fill(sections: Sequence[list[Content]], height: int) -> list[list[Content]]:
+    columns: list[list[Content]] = []
+    for lines in sections:
+        if columns and len(columns[-1]) + 1 + len(lines) <= height:
+            columns[-1] += [Content(""), *lines]
+        else:
+            columns.append([*lines])
+    return columns
+
+
+def _section_lines(section: Section, width: int) -> list[Content]:
+    lines = [Content.styled(section.title, "bold")]
+    for term, colour, text in section.entries:
+        wrapped = wrap_hanging(text, width - TERM_WIDTH, TERM_WIDTH)
+        lines += Content.assemble((f"{term:<{TERM_WIDTH}}", colour), wrapped).split("\n", allow_blank=True)
+    return lines
+
+
+def _key_sections(commands: Sequence[Command]) -> list[Section]:
+    return [
+        Section(
+            group,
+            [
+                Entry(" ".join(map(key_label, command.keys)), "$accent", command.help)
+                for command in commands
+                if command.group == group
+            ],
+        )
+        for group in GROUPS
+    ]
+
+
+def _phase_section(glyphs: Glyphs) -> Section:
+    """Return the phases; those with the same glyph share a line."""
+    by_glyph: dict[str, list[Phase]] = {}
+    for phase, glyph in glyphs.phases.items():
+        by_glyph.setdefault(glyph, []).append(phase)
+    entries = [
+        Entry(glyph, f"$job-{phase_tone(phases[0])}", ", ".join(phase.replace("_", " ") for phase in phases))
+        for glyph, phases in by_glyph.items()
+    ]
+    doubtful = Entry(glyphs.doubtful, f"$job-{Tone.WARNING}", "also: unknown status, or outdated")
+    return Section("Phases", [*entries, doubtful])
+
+
+def _mark_section(glyphs: Glyphs) -> Section:
+    marks = (
+        (glyphs.changed, Tone.RUNNING, "phase changed in the last 8 s"),
+        (glyphs.marked, Tone.WARNING, "marked"),
+        (glyphs.muted, Tone.WARNING, "muted"),
+        ("~", Tone.QUIET, "estimate"),
+        ("!", Tone.WARNING, "link expires soon"),
+        (glyphs.download, Tone.DONE, "downloading, or downloaded"),
+        (EMPTY_CELL, Tone.QUIET, "no value"),
+    )
+    return Section("Marks and values", [Entry(mark, f"$job-{tone}", text) for mark, tone, text in marks])
+
+
+def _account_section(glyphs: Glyphs) -> Section:
+    badges = ((health_badge(health, ascii_only=glyphs.ascii_only), text) for health, text in HEALTH_TEXTS.items())
+    return Section("Accounts", [Entry(badge.glyph, f"$job-{badge.tone}", text) for badge, text in badges])
+
+
+FILTER = Section(
+    "Filter",
+    [
+        Entry("text", "$accent", "name, id or note contains it"),
+        Entry("field:text", "$accent", f"the field starts with it; fields: {', '.join(FILTER_FIELDS)}"),
+        Entry("-term", "$accent", "excludes matching jobs"),
+        Entry("term term", "$accent", "both match; quotation marks keep spaces"),
+    ],
+)

@@ -1,4 +1,4 @@
-"""The dialog of the journal: the last phase changes of all jobs, newest first."""
+"""Dialog of recent events: the last phase changes of all jobs, newest first."""
 
 import asyncio
 from datetime import tzinfo
@@ -22,11 +22,11 @@ from tui.presentation import columns, formatting, queries
 from tui.presentation.cell_width import fit_to_width
 
 MAX_CHANGES = 200
-"""Changes that are shown."""
+"""Changes shown."""
 
 
 class HistoryScreen(ModalScreen[Ref | None]):
-    """Gives the job to go to, or None."""
+    """Dialog that returns the selected job, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,J", "dismiss", show=False)]
 
@@ -38,15 +38,15 @@ class HistoryScreen(ModalScreen[Ref | None]):
         self._changes: tuple[PhaseChange, ...] = ()
 
     def compose(self) -> ComposeResult:
-        """One line a change."""
+        """Yield one line per change."""
         with Vertical(classes="dialog") as dialog:
-            dialog.border_title = Content("Journal")
+            dialog.border_title = Content("Recent events")
             yield VimOptionList(compact=True)
-            yield Static("Enter goes to the job   Esc closes", classes="keys", markup=False)
+            yield Static("Enter: go to the job · Esc: close", classes="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Asks for the changes."""
-        self.run_worker(self._load_changes(), group="look")
+        """Load the changes from the journal."""
+        self.run_worker(self._load_changes(), group="history")
 
     async def _load_changes(self) -> None:
         self._changes = await asyncio.wrap_future(self._engine.recent_changes(MAX_CHANGES))
@@ -55,7 +55,7 @@ class HistoryScreen(ModalScreen[Ref | None]):
             choices.add_options(Option(self._change_content(change)) for change in self._changes)
             choices.highlighted = 0
         else:
-            choices.add_option(Option(Content.styled("nothing has happened yet", "$job-quiet"), disabled=True))
+            choices.add_option(Option(Content.styled("no events yet", "$job-quiet"), disabled=True))
 
     def _change_content(self, change: PhaseChange) -> Content:
         """When, which job, and from what to what."""

@@ -1,6 +1,5 @@
-"""The dialog that chooses what the table is sorted by."""
+"""Dialog that selects the sort order of the table."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -15,22 +14,22 @@ from textual.widgets.option_list import Option
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 
 SORT_DESCRIPTIONS = {
-    "": "the watchlist's own order",
-    "status": "what runs first, then problems, then what is done",
-    "provider": "account",
+    "": "order of the watchlist",
+    "status": "running first, then problems, then done",
+    "account": "account",
     "name": "name",
     "lang": "language",
-    "progress": "the furthest first",
-    "age": "how long it is in its phase, the shortest first",
-    "eta": "what will likely end first",
-    "next": "what is asked next",
-    "link": "the link that dies first",
+    "progress": "most progress first",
+    "time": "shortest time in the phase first",
+    "eta": "earliest expected end first",
+    "next": "earliest poll first",
+    "link": "earliest expiry first",
 }
 """Every sort, and what comes first in it."""
 
 
 class SortScreen(ModalScreen[str | None]):
-    """Gives the sort, or None. The one that is chosen already is turned round by whoever asked."""
+    """Dialog that returns the selected sort, or None. The caller reverses the order if it is the present sort."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,s", "dismiss", show=False)]
 
@@ -40,22 +39,24 @@ class SortScreen(ModalScreen[str | None]):
         self._descending = descending
 
     def compose(self) -> ComposeResult:
-        """One line an order."""
+        """Yield one line per sort."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Sort by")
             yield VimOptionList(
                 *(Option(self._option_content(sort), sort or "none") for sort in SORT_DESCRIPTIONS), compact=True
             )
-            yield Static("Enter sorts, once more turns it round   Esc leaves", classes="keys", markup=False)
+            yield Static("Enter: sort, again: reverse · Esc: cancel", classes="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Begins at the sort that is."""
-        orders: Sequence[str] = list(SORT_DESCRIPTIONS)
-        self.query_one(VimOptionList).highlighted = orders.index(self._sort) if self._sort in orders else 0
+        """Highlight the present sort."""
+        sorts = list(SORT_DESCRIPTIONS)
+        self.query_one(VimOptionList).highlighted = sorts.index(self._sort) if self._sort in sorts else 0
 
     def _option_content(self, sort: str) -> Content:
-        now = ("  now, turned round" if self._descending else "  now") if sort == self._sort else ""
-        return Content.assemble(f"{sort or 'watchlist':<11}", (SORT_DESCRIPTIONS[sort], "$job-quiet"), (now, "$accent"))
+        present = ("  current, reversed" if self._descending else "  current") if sort == self._sort else ""
+        return Content.assemble(
+            f"{sort or 'watchlist':<11}", (SORT_DESCRIPTIONS[sort], "$job-quiet"), (present, "$accent")
+        )
 
     @on(OptionList.OptionSelected)
     def _option_selected(self, event: OptionList.OptionSelected) -> None:

@@ -1,4 +1,4 @@
-"""What an account's state is called and drawn like: in the top line, and in the dialog of accounts."""
+"""Badges: glyph, colour and text of an account's health, in the top bar, the accounts dialog and the help."""
 
 from datetime import UTC
 from typing import NamedTuple
@@ -8,53 +8,65 @@ from tui.presentation import formatting
 
 
 class Badge(NamedTuple):
-    """An account at a glance."""
+    """Health of an account at a glance."""
 
     glyph: str
     tone: str
-    """The tone of sign and word: quiet, done, warning or failed."""
+    """Of glyph and text: quiet, done, warning or failed."""
     text: str
-    """What is to be known of it; "" while it is well."""
+    """"" while the account is OK."""
 
 
 _BADGES = {
     Health.OK: ("●", "o", "done", ""),
     Health.UNTRIED: ("○", ".", "quiet", ""),
-    Health.LIMITED: ("◐", "~", "warning", "waits"),
+    Health.LIMITED: ("◐", "~", "warning", "waiting"),
     Health.OFFLINE: ("◌", "!", "failed", "offline"),
     Health.REFUSED: ("⊘", "x", "failed", "key refused"),
     Health.NO_KEY: ("○", ".", "quiet", "no key"),
 }
+HEALTH_TEXTS = {
+    Health.OK: "OK",
+    Health.UNTRIED: "not polled yet, or no key",
+    Health.LIMITED: "rate-limited, with the seconds to wait",
+    Health.OFFLINE: "offline",
+    Health.REFUSED: "key refused",
+}
+"""The legend's text per glyph."""
+
+
+def health_badge(health: Health, *, ascii_only: bool) -> Badge:
+    """Return the badge of a health."""
+    glyph, ascii_glyph, tone, text = _BADGES[health]
+    return Badge(ascii_glyph if ascii_only else glyph, tone, text)
 
 
 def account_badge(account: AccountState, now: float, *, ascii_only: bool) -> Badge:
-    """The account's badge. One cut connection is no outage: only two in a row, or an open breaker, are `offline`."""
+    """Return the account's badge. One lost connection is no outage: only two in a row, or an open breaker, are."""
     health = account.health
     if health is Health.OFFLINE and account.consecutive_failures < 2 and account.waits_until is None:
         health = Health.OK if account.request_count > account.fault_count else Health.UNTRIED
-    sign, plain, part, word = _BADGES[health]
+    badge = health_badge(health, ascii_only=ascii_only)
     if health is Health.LIMITED and account.http_status is not None:
-        word = str(account.http_status)
+        return badge._replace(text=str(account.http_status))
     if health in {Health.OK, Health.UNTRIED} and account.is_deprecated:
-        part, word = "warning", sunset_text(account, now)
-    return Badge(plain if ascii_only else sign, part, word)
+        return badge._replace(tone="warning", text=sunset_text(account, now))
+    return badge
 
 
 def sunset_text(account: AccountState, now: float) -> str:
-    """What the service says of its API's end; "": nothing."""
+    """Return what the service announces of its API's end; "": nothing."""
     if not account.is_deprecated and account.sunset_at is None:
         return ""
     if account.sunset_at is None:
-        return "API will end"
+        return "API deprecated"
     if account.sunset_at <= now:
-        return "API is over"
+        return "API retired"
     return f"API ends {formatting.instant(account.sunset_at, UTC, now).rsplit(' ', 1)[0]}"
 
 
 def wait_text(account: AccountState, now: float) -> str:
-    """For how long nothing is asked, `38s`; "": it does not wait."""
-    return (
-        formatting.duration(account.waits_until - now)
-        if account.waits_until is not None and account.waits_until > now
-        else ""
-    )
+    """Return how long the account waits, `38s`; "": it does not wait."""
+    if account.waits_until is None or account.waits_until <= now:
+        return ""
+    return formatting.duration(account.waits_until - now)

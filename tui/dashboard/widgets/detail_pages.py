@@ -1,4 +1,4 @@
-"""What the detail says of a job, tab by tab: harmless text with its colours. It fetches nothing and scrolls nothing."""
+"""Texts of the detail's tabs as coloured Content. Loading and scrolling: `detail.py`."""
 
 import math
 import re
@@ -13,8 +13,7 @@ from textual.geometry import Size
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.timeline import timeline_lines
-from tui.domain import artifacts
-from tui.domain import job_state as reducer
+from tui.domain import artifacts, job_state
 from tui.domain.job_state import JobState
 from tui.domain.links import expiry, signed_urls
 from tui.domain.models import PROBLEMS, Link, Phase
@@ -24,22 +23,22 @@ from tui.presentation import columns, formatting, queries
 
 QUIET = "$job-quiet"
 PAST_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
-"""Phases that are events of the past; a job stays blocked or missing."""
+"""Phases shown as past events; a job stays blocked or missing."""
 SPARKLINE_WIDTH = 40
-"""Asks whose times are drawn, one a cell."""
+"""Requests in the sparkline, one per cell."""
 DIALOG_WIDTH = 68
-"""Cells of a line in a dialog, beside its scrollbar: none is wider, however wide the screen is."""
+"""Cells of a line in a dialog, without its scrollbar."""
 LABEL_WIDTH = 12
-"""Cells of a label and the gap behind it."""
+"""Cells of a label and the gap after it."""
 MIN_LIST_HEIGHT = 16
-"""Lines from which on there is one for each fact."""
+"""Lines of the detail from which on each fact has its own."""
 _SPAN_STEPS = ((3600.0, 1.0), (86400.0, 60.0), (math.inf, 3600.0))
-"""Below so many seconds, `text.span` counts in steps of so many."""
+"""Seconds below which `formatting.span` changes in steps of so many seconds."""
 _URL = r'https?://[^\s"<>]+'
 
 
 class DetailTab(StrEnum):
-    """What there is to see of a job."""
+    """Tab of the detail."""
 
     OVERVIEW = "overview"
     TIMELINE = "timeline"
@@ -49,25 +48,23 @@ class DetailTab(StrEnum):
 
 
 class DetailPages:
-    """The tabs' texts, over one board."""
+    """Texts of the tabs, over one board."""
 
     def __init__(self, board: BoardModel, zone: Callable[[], tzinfo]) -> None:
         self._board = board
         self._zone = zone
 
     def page(self, tab: DetailTab, state: JobState, history: JobHistory | None, room: Size) -> list[Content]:
-        """The text of a tab, in pieces of one line or more.
+        """Return the text of a tab, in contents of one line or more.
 
-        `looked`: what the journal holds of the job, if it has answered by now. `room`: the cells that can be seen at
-        once.
+        `history`: the journal's data of the job, None until it is loaded. `room`: the visible cells.
         """
         match tab:
             case DetailTab.OVERVIEW:
                 lines = self._overview(state, room)
             case DetailTab.TIMELINE:
-                lines = timeline_lines(
-                    self._board, self._zone(), state, history.phase_changes if history is not None else ()
-                )
+                changes = history.phase_changes if history is not None else ()
+                lines = timeline_lines(self._board, self._zone(), state, changes)
             case DetailTab.RESPONSE:
                 lines = self._response(history)
             case DetailTab.REQUESTS:
@@ -77,7 +74,7 @@ class DetailPages:
         return list(lines)
 
     def unchanged_for(self, tab: DetailTab, state: JobState) -> float:
-        """For how many seconds the tab says the same, if nothing happens to the job."""
+        """Return the seconds for which the tab is unchanged if the job is."""
         now = self._board.now()
         midnight = formatting.next_midnight(self._zone(), now) - now
         if tab in {DetailTab.RESPONSE, DetailTab.REQUESTS, DetailTab.RESULT}:
@@ -98,96 +95,82 @@ class DetailPages:
     # Overview.
 
     def _overview(self, state: JobState, room: Size) -> Iterator[Content]:
-        job, now = state.job, self._board.now()
-        face = self._board.render_options
-        shown = columns.status_cell(state, face)
+        job, now, options = state.job, self._board.now(), self._board.render_options
+        status = columns.status_cell(state, options)
         yield Content.assemble(
             (queries.display_name(state), "bold"),
             (f"   {job.account} · {job.id}   ", QUIET),
-            (shown.text, f"$job-{shown.tone}"),
+            (status.text, f"$job-{status.tone}"),
         )
         for line in (self._phase_text(state, now), self._polls_text(state, now)):
-            yield Content(line.replace(columns.UNICODE.range_dash, face.glyphs.range_dash))
+            yield Content(line.replace(columns.UNICODE.range_dash, options.glyphs.range_dash))
         yield from self._fault_lines(state)
         yield from self._download_lines(state, room)
-        saved = bool(state.downloads) and not artifacts.undownloaded(state)
+        is_downloaded = bool(state.downloads) and not artifacts.undownloaded(state)
         for link in state.links:
-            yield self._link_content(link, now, room, is_downloaded=saved)
+            yield self._link_content(link, now, room, is_downloaded=is_downloaded)
         if state.failed_renewals:
-            times = f"{state.failed_renewals} times" if state.failed_renewals > 1 else "once"
-            yield Content.styled(f"asked {times} for a fresh link: the service gives the same one", "$job-warning")
-        wordless = state.report is not None and state.phase in PROBLEMS and state.fault is None
-        said = state.report and (state.report.message or (state.report.raw_status if wordless else ""))
-        if said:
-            yield Content.assemble(
-                (f"{'it says':<{LABEL_WIDTH}}", QUIET), wrap_hanging(said, room.width - LABEL_WIDTH, LABEL_WIDTH)
-            )
+            count = f"{state.failed_renewals} renewals" if state.failed_renewals > 1 else "1 renewal"
+            yield Content.styled(f"{count} failed: the service returned the same link", "$job-warning")
+        has_raw_status_only = state.report is not None and state.phase in PROBLEMS and state.fault is None
+        message = state.report and (state.report.message or (state.report.raw_status if has_raw_status_only else ""))
+        if message:
+            yield _labelled("message", message, room)
         yield from self._fact_lines(state, room)
 
     def _fact_lines(self, state: JobState, room: Size) -> Iterator[Content]:
-        """What is known of it besides: a line each, their values in one column, or side by side where lines are few."""
+        """Yield the job's other facts: one line each if there is room, else side by side."""
         job, now = state.job, self._board.now()
+        options = {"keep link": job.keep_link, "download": job.download, "muted": job.muted, "archived": job.archived}
         facts = {
             "language": (state.report and state.report.language) or "",
             "kind": job.kind,
             "added": formatting.instant(job.added, self._zone(), now) if job.added is not None else "",
             "tags": " ".join(job.tags),
             "note": job.note,
-            "options": ", ".join(self._option_names(state)),
+            "options": ", ".join(name for name, is_on in options.items() if is_on),
         }
-        told = [(name, value) for name, value in facts.items() if value]
+        present = [(name, value) for name, value in facts.items() if value]
         if room.height >= MIN_LIST_HEIGHT:
-            for name, value in told:
-                yield Content.assemble(
-                    (f"{name:<{LABEL_WIDTH}}", QUIET), wrap_hanging(value, room.width - LABEL_WIDTH, LABEL_WIDTH)
-                )
+            for name, value in present:
+                yield _labelled(name, value, room)
             return
-        line, taken = list[tuple[str, str] | str](), 0
-        for name, value in told:
+        line, width = list[tuple[str, str] | str](), 0
+        for name, value in present:
             length = cell_len(f"{name} {value}   ")
-            if line and taken + length > room.width:  # a value stays with its label
+            if line and width + length > room.width:  # a value stays with its label
                 yield Content.assemble(*line)
-                line, taken = [], 0
+                line, width = [], 0
             line += [(f"{name} ", QUIET), f"{value}   "]
-            taken += length
+            width += length
         yield Content.assemble(*line)
 
-    def _option_names(self, state: JobState) -> Iterator[str]:
-        job = state.job
-        wanted = {"keep link": job.keep_link, "download": job.download, "muted": job.muted, "archived": job.archived}
-        return (name for name, on in wanted.items() if on)
-
     def _phase_text(self, state: JobState, now: float) -> str:
-        """How long it is in its phase, and what jobs like it say of how long it takes yet."""
-        since = state.phase.replace("_", " ")
+        """Return the phase, the time in it, and the time that similar jobs take."""
+        phase = state.phase.replace("_", " ")
         if state.phase_since is not None:
-            passed = formatting.span(now - state.phase_since)
-            since += f" {passed} ago" if state.phase in PAST_PHASES else f" for {passed}"
+            elapsed = formatting.span(now - state.phase_since)
+            phase += f" {elapsed} ago" if state.phase in PAST_PHASES else f" for {elapsed}"
         if state.phase is Phase.BLOCKED:
-            return f"{since}: payment or permission is missing. Once somebody has seen to that, r asks again"
-        rest = queries.remaining(state, self._board.context)
-        if rest is None or state.duration_fit is None:
-            return since
-        usual = duration_model.typical_range(state.duration_fit)
-        ends = formatting.duration_range(usual.low, usual.high)
-        return f"{since}; most like it end at {ends}: about {formatting.duration_range(rest.low, rest.high)} left"
+            return f"{phase}: payment or permission missing. Resolve it, then r: refresh"
+        left = queries.remaining(state, self._board.context)
+        if left is None or state.duration_fit is None:
+            return phase
+        typical = duration_model.typical_range(state.duration_fit)
+        durations = formatting.duration_range(typical.low, typical.high)
+        return f"{phase}; similar jobs take {durations}, about {formatting.duration_range(left.low, left.high)} left"
 
     def _polls_text(self, state: JobState, now: float) -> str:
-        """How often it was asked, and when it is asked next."""
-        asked = (
-            f"asked {state.poll_count} time{'s' if state.poll_count != 1 else ''}"
-            if state.poll_count
-            else "not asked yet"
-        )
+        """Return the number of polls, the age of the last response, and the next poll with its reason."""
+        count = state.poll_count
+        polls = f"{count} poll{'s' * (count != 1)}" if count else "not polled yet"
+        if state.checked_at is not None:
+            polls += f", last {formatting.age(now - state.checked_at)} ago"
         at = columns.next_poll_at(state, self._board.render_options)
         if at is None:
-            following = "; asking is paused" if self._board.is_paused and state.next_poll_at is not None else ""
-        elif at <= now:
-            following = f"; next now: {state.next_poll_reason}"
-        else:
-            following = f"; next in {formatting.duration(at - now)}: {state.next_poll_reason}"
-        old = f"; last heard of {formatting.age(now - state.checked_at)} ago" if state.checked_at is not None else ""
-        return f"{asked}{old}{following}"
+            return f"{polls}; polling paused" if self._board.is_paused and state.next_poll_at is not None else polls
+        due = "now" if at <= now else f"in {formatting.duration(at - now)}"
+        return f"{polls}; next {due} ({state.next_poll_reason})"
 
     def _fault_lines(self, state: JobState) -> Iterator[Content]:
         if state.fault is not None:
@@ -199,20 +182,20 @@ class DetailPages:
             yield Content.assemble((f"{account.name}: ", "$job-warning"), account.message)
 
     def _download_lines(self, state: JobState, room: Size) -> Iterator[Content]:
-        """What is being downloaded, was, or could not be."""
-        told = self._board.downloads.get(state.job.ref)
-        if told is not None and told.stage is DownloadStage.FAILED:
-            why = wrap_hanging(f"{told.message}; D tries again", room.width - LABEL_WIDTH, LABEL_WIDTH)
-            yield Content.assemble((f"{'not saved':<{LABEL_WIDTH}}", "$job-failed"), why)
-        elif told is not None:
-            yield Content.assemble(("downloads   ", QUIET), self._progress_text(told), ("   D calls it off", QUIET))
-        for saved in reducer.current_downloads(state):
-            label = f"{'saved':<{LABEL_WIDTH}}{formatting.size(saved.size)}   "
-            yield Content.assemble((label, QUIET), (saved.path, "$job-done"))
+        """Yield the running or failed download, and the downloaded files."""
+        progress = self._board.downloads.get(state.job.ref)
+        if progress is not None and progress.stage is DownloadStage.FAILED:
+            yield _labelled("not saved", f"{progress.message}; D: retry", room, colour="$job-failed")
+        elif progress is not None:
+            label = f"{'download':<{LABEL_WIDTH}}"
+            yield Content.assemble((label, QUIET), self._progress_text(progress), ("   D: cancel", QUIET))
+        for file in job_state.current_downloads(state):
+            label = f"{'saved':<{LABEL_WIDTH}}{formatting.size(file.size)}   "
+            yield Content.assemble((label, QUIET), (file.path, "$job-done"))
 
     def _progress_text(self, progress: DownloadProgress) -> str:
         if not progress.file_name:
-            return "waits for its turn"
+            return "queued"
         parts = [formatting.size(progress.received_bytes)]
         if progress.total_bytes and progress.fraction is not None:
             bar = formatting.bar(progress.fraction, 16, ascii_only=self._board.ascii_only)
@@ -224,76 +207,82 @@ class DetailPages:
         return "  ".join([*parts, progress.file_name])
 
     def _link_content(self, link: Link, now: float, room: Size, *, is_downloaded: bool) -> Content:
-        """Until when it lives, how that is known, and the link: whole, unless its query is a signature."""
-        left = expiry.remaining(link, now)
-        if left is None:
-            life = "no expiry is known"
-        else:
-            known = "signed into it" if link.expiry_is_exact else "estimated from when it was first seen"
-            sign, at = "" if link.expiry_is_exact else "~", formatting.instant(now + left, self._zone(), now)
-            if expiry.is_expired(link, now):
-                life = f"expired {sign}{formatting.age(-left)} ago; L asks for a fresh one"
-            else:
-                life = f"lives {sign}{formatting.duration(left)} more, until {at} ({known})"
-        if link.needs_key:
-            life += "; fetching it takes the key"
-        if is_downloaded and left is not None:
-            life += "; saved, so it may expire"
-        url, wide = display_url(link.url), room.width - LABEL_WIDTH
-        indent = LABEL_WIDTH if cell_len(url) <= wide else 0  # it stays in one piece, so that it can be selected whole
+        """Return the link's expiry with its source, and below it the URL."""
+        url, width = display_url(link.url), room.width - LABEL_WIDTH
+        expires = self._expiry_text(link, now) + "; download requires the API key" * link.needs_key
+        expires += "; downloaded" * is_downloaded
+        indent = LABEL_WIDTH if cell_len(url) <= width else 0  # a URL stays in one piece, to be selected whole
         return Content.assemble(
             (f"{link.kind:<{LABEL_WIDTH}}", QUIET),
-            f"{wrap_hanging(life, wide, LABEL_WIDTH)}\n{' ' * indent}",
+            f"{wrap_hanging(expires, width, LABEL_WIDTH)}\n{' ' * indent}",
             (url, "$job-running"),
         )
+
+    def _expiry_text(self, link: Link, now: float) -> str:
+        left = expiry.remaining(link, now)
+        if left is None:
+            return "no expiry known"
+        estimate = "" if link.expiry_is_exact else "~"
+        if expiry.is_expired(link, now):
+            return f"expired {estimate}{formatting.age(-left)} ago; L: renew"
+        source = "exact: signed into the URL" if link.expiry_is_exact else "estimated from first seen"
+        at = formatting.instant(now + left, self._zone(), now)
+        return f"expires in {estimate}{formatting.duration(left)}, {at} ({source})"
 
     # The other tabs.
 
     def _response(self, history: JobHistory | None) -> Iterator[Content]:
-        """The last raw body, laid out as JSON where it is JSON. Signatures of links are masked."""
+        """Yield the last raw body, formatted if it is JSON, with the signatures of links masked."""
         if history is None or history.body is None:
-            yield Content.styled("no reply yet", QUIET)
+            yield Content.styled("no response yet", QUIET)
             return
         if history.body_received_at is not None:
-            yield Content.styled(
-                f"came {formatting.instant(history.body_received_at, self._zone(), self._board.now())}", QUIET
-            )
+            received = formatting.instant(history.body_received_at, self._zone(), self._board.now())
+            yield Content.styled(f"received {received}", QUIET)
         yield format_body(history.body)
 
     def _requests(self, history: JobHistory | None) -> Iterator[Content]:
-        """The last asks, newest first: when, what came, how long it took."""
-        asks = history.requests if history is not None else ()
-        if not asks:
-            yield Content.styled("not asked yet, or too long ago", QUIET)
+        """Yield one line per request, newest first: instant, HTTP status, duration, outcome, request id."""
+        requests = history.requests if history is not None else ()
+        if not requests:
+            yield Content.styled("no requests in the journal", QUIET)
             return
-        times = [ask.duration_ms for ask in reversed(asks)]
+        durations = [request.duration_ms for request in reversed(requests)]
+        sparkline = formatting.sparkline(durations[-SPARKLINE_WIDTH:], ascii_only=self._board.ascii_only)
         yield Content.assemble(
-            (f"{'asks':>13}  ", QUIET),
-            (
-                formatting.sparkline(times[-SPARKLINE_WIDTH:], ascii_only=self._board.render_options.glyphs.ascii_only),
-                "$job-running",
-            ),
-            (f"  {min(times):.0f} to {max(times):.0f} ms", QUIET),
+            (f"{'requests':>13}  ", QUIET),
+            (sparkline, "$job-running"),
+            (f"  {min(durations):.0f} to {max(durations):.0f} ms", QUIET),
         )
-        for ask in asks:
-            fault = f"{ask.fault.replace('_', ' ')}" if ask.fault is not None else "report"
+        for request in requests:
+            outcome = request.fault.replace("_", " ") if request.fault is not None else "report"
             yield Content.assemble(
-                (formatting.instant(ask.ended_at, self._zone(), self._board.now()).rjust(13), QUIET),
-                f"  {ask.http_status or '·':>3}  {ask.duration_ms:>6.0f} ms  ",
-                (f"{fault:<10}", "$job-failed" if ask.fault is not None else "$job-done"),
-                (f"  {ask.request_id}" if ask.request_id else "", QUIET),
+                (formatting.instant(request.ended_at, self._zone(), self._board.now()).rjust(13), QUIET),
+                f"  {request.http_status or columns.EMPTY_CELL:>3}  {request.duration_ms:>6.0f} ms  ",
+                (f"{outcome:<10}", "$job-failed" if request.fault is not None else "$job-done"),
+                (f"  {request.request_id}" if request.request_id else "", QUIET),
             )
 
     def _result(self, state: JobState) -> Iterator[Content]:
-        """The text that the job brought."""
+        """Yield the job's text result."""
         if state.result:
             yield Content(state.result)
+        elif state.links:
+            yield Content.styled("no text result; see the link in Overview", QUIET)
+        elif state.phase in PROBLEMS:
+            yield Content.styled(f"no result (job {state.phase.replace('_', ' ')})", QUIET)
         else:
-            yield Content.styled("no text; the result is behind its link" if state.links else "no result yet", QUIET)
+            yield Content.styled("no result yet", QUIET)
+
+
+def _labelled(label: str, value: str, room: Size, *, colour: str = QUIET) -> Content:
+    """Return the value after its label, wrapped to the width."""
+    text = wrap_hanging(value, room.width - LABEL_WIDTH, LABEL_WIDTH)
+    return Content.assemble((f"{label:<{LABEL_WIDTH}}", colour), text)
 
 
 def wrap_hanging(value: str, width: int, indent: int) -> str:
-    """The text in lines of at most `width` cells, each but the first behind `left` blanks. A long word stays whole."""
+    """Return the text in lines of at most `width` cells, all but the first indented. Long words stay whole."""
     lines = [""]
     for word in value.split():
         if lines[-1] and cell_len(f"{lines[-1]} {word}") > width:
@@ -303,20 +292,20 @@ def wrap_hanging(value: str, width: int, indent: int) -> str:
 
 
 def display_url(url: str) -> str:
-    """A link as it may stand on a screen: without its query where that is a signature."""
+    """Return the URL without its query if that is a signature."""
     return formatting.mask_url(url) if signed_urls.signed_expiry(url) is not None else url
 
 
 def format_body(body: bytes) -> Content:
-    """A raw body for reading: harmless text, and coloured where it is JSON."""
+    """Return a raw body as sanitised text, highlighted if it is JSON."""
     try:
         pretty = msgspec.json.format(body, indent=2)
     except (msgspec.DecodeError, RecursionError):
         return Content(_sanitize_body(body.decode("utf-8", "replace")))
-    from textual.highlight import highlight  # pygments comes with it: not before the first frame
+    from textual.highlight import highlight  # it imports pygments: not before the first frame
 
     return highlight(_sanitize_body(pretty.decode("utf-8", "replace")), language="json")
 
 
 def _sanitize_body(raw: str) -> str:
-    return re.sub(_URL, lambda found: display_url(found[0]), formatting.clean(raw, 128 * 1024, keep_lines=True))
+    return re.sub(_URL, lambda url: display_url(url[0]), formatting.clean(raw, 128 * 1024, keep_lines=True))

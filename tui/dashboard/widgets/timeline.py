@@ -1,4 +1,4 @@
-"""A job's phases with their times and lengths, drawn to scale; and about where most like it end."""
+"""Timeline of a job: its phases drawn to scale, and the typical end of similar jobs."""
 
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
@@ -19,20 +19,20 @@ BAR_WIDTH = 24
 def timeline_lines(
     board: BoardModel, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]
 ) -> Iterator[Content]:
-    """A line for each phase, oldest first; instants in `zone`."""
+    """Yield one line per phase, oldest first, with instants in `zone`."""
     now = board.now()
     lines = list(_phase_lines(board, zone, state, changes))
     if state.job.added is not None:
         lines.append((state.job.added, Content.assemble((_instant_text(state.job.added, zone, now), QUIET), "  added")))
     yield from (line for _, line in sorted(lines, key=lambda line: line[0]))
     if not changes:
-        yield Content.styled("nothing has happened to it yet", QUIET)
+        yield Content.styled("no phase changes yet", QUIET)
 
 
 def _phase_lines(
     board: BoardModel, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]
 ) -> Iterator[tuple[float, Content]]:
-    """Each phase's instant and line."""
+    """Yield the instant and the line of each phase."""
     now, ascii_only = board.now(), board.render_options.glyphs.ascii_only
     lengths = [end - start for start, end in pairwise([*(change.seen for change in changes), now])]
     ahead = _seconds_to_typical_end(state, board)
@@ -42,7 +42,7 @@ def _phase_lines(
         mark = ""
         if ahead and change is changes[-1]:
             rest = round((length + ahead) / longest * BAR_WIDTH) - len(bar)
-            mark = ("-" if ascii_only else "░") * max(1, rest) + "  most end about here"
+            mark = ("-" if ascii_only else "░") * max(1, rest) + "  typical end"
         yield (
             change.seen,
             Content.assemble(
@@ -61,7 +61,7 @@ def _instant_text(instant: float, zone: tzinfo, now: float) -> str:
 
 
 def _seconds_to_typical_end(state: JobState, board: BoardModel) -> float:
-    """Seconds until half of such jobs have ended; 0: they have, or nobody knows."""
+    """Return the seconds until half of similar jobs have ended; 0 if they have, or without learned durations."""
     if queries.remaining(state, board.context) is None or state.duration_fit is None or state.first_polled_at is None:
         return 0.0
     return max(0.0, state.first_polled_at + duration_model.typical_range(state.duration_fit).median - board.now())

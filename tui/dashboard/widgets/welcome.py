@@ -1,4 +1,4 @@
-"""What stands in an empty board: how to begin."""
+"""First-run screen: what to do with an empty watchlist."""
 
 from collections.abc import Sequence
 
@@ -8,23 +8,23 @@ from textual.widgets import Static
 
 
 class OnboardingInfo(Struct, frozen=True):
-    """What a first run needs to know."""
+    """Facts that the first-run screen shows."""
 
     watchlist: str
-    """The file's path."""
+    """Path of the file."""
     keys: Sequence[tuple[str, str, bool]]
-    """Provider, the environment variable of its key, and whether there is a key."""
+    """Provider, environment variable of its key, and whether a key was found."""
 
 
 class Welcome(Static):
-    """Three ways to begin, and which keys were found."""
+    """Three ways to start, and the keys that were found."""
 
     def __init__(self, info: OnboardingInfo) -> None:
         lines = [
-            Content.styled("Nothing on the watchlist yet.", "bold"),
+            Content.styled("The watchlist is empty.", "bold"),
             Content(""),
-            _hint_line("a", "adds job ids"),
-            _hint_line("babeltop --demo", "shows it with made-up jobs"),
+            _hint_line("a", "add job ids"),
+            _hint_line("babeltop --demo", "try it with simulated jobs"),
             _hint_line("any editor", info.watchlist),
             Content(""),
             *(_key_line(*key) for key in info.keys),
@@ -37,5 +37,7 @@ def _hint_line(action: str, description: str) -> Content:
 
 
 def _key_line(name: str, variable: str, found: bool) -> Content:
-    sign = Content.styled("● key found", "$job-done") if found else Content.styled(f"○ no {variable}", "$job-quiet")
+    sign = (
+        Content.styled("● key found", "$job-done") if found else Content.styled(f"○ {variable} not set", "$job-quiet")
+    )
     return Content.assemble(f"{name:<20}", sign)
