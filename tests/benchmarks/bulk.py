@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from tests.support import fixtures
 from tests.support.virtual_time import HOUR, VirtualTransport, run_virtual, wall_time
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 
@@ -22,10 +23,8 @@ async def count_requests(folder: Path) -> tuple[int, int]:
     workspace = fixtures.make_workspace(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
     engine = Engine(
         workspace,
-        fixtures.RecordingListener(),
-        wall=wall_time,
-        random=Random(0),
-        transport=lambda: VirtualTransport(simulator),
+        fixtures.RecordingListener().publish,
+        EngineContext.create(wall=wall_time, random=Random(0), transport=lambda: VirtualTransport(simulator)),
         tick_interval=60.0,
     )
     async with fixtures.running_engine(engine):

@@ -65,11 +65,11 @@ class FixedEngine:
         self._states, self._busy, self._outbox = list(initial), busy, None
 
     def start(self, wake: Callable[[], None]) -> None:
-        from tui.engine.thread import Outbox
+        from tui.engine.outbox import Outbox
 
         self._outbox = Outbox(wake)
         if self._busy:
-            start_updates(self._states, self._outbox.state)
+            start_updates(self._states, self._outbox.publish)
 
     def take(self):
         return self._outbox.take()

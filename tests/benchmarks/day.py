@@ -19,8 +19,9 @@ from tests.support import fixtures
 from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.dashboard.board_model import BoardModel
 from tui.domain.models import ENDED, Job
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
-from tui.engine.thread import Outbox
+from tui.engine.outbox import Outbox
 from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
@@ -76,10 +77,8 @@ async def measure_growth(folder: Path) -> tuple[float, int]:
     dashboard = DayDashboard()
     engine = Engine(
         workspace,
-        dashboard.outbox,
-        wall=wall_time,
-        random=random,
-        transport=lambda: VirtualTransport(simulator),
+        dashboard.outbox.publish,
+        EngineContext.create(wall=wall_time, random=random, transport=lambda: VirtualTransport(simulator)),
         tick_interval=MINUTE,
     )
     engine.open()

@@ -15,7 +15,7 @@ from tui.domain import job_state
 from tui.domain.job_state import JobState
 from tui.domain.models import Job
 from tui.engine.accounts.account import AccountRuntime
-from tui.engine.http.client import RequestLimits
+from tui.engine.context import HttpSettings
 from tui.engine.polling.poll_executor import event_of
 from tui.providers import loader
 from tui.storage.config.secrets import Secret
@@ -64,7 +64,7 @@ async def run_ours(origin: OriginServer, tls: ssl.SSLContext) -> float:
     runtime = AccountRuntime(account, time.time, Random(0))
     runtime.set_key(Secret("sk-0123456789abcdef"))
     states = [JobState(job=Job(account="a", id=f"{number:032x}")) for number in range(WORKERS)]
-    clients = [runtime.new_client(lambda: tls, None, RequestLimits()) for _ in states]
+    clients = [runtime.new_client(HttpSettings(lambda: tls)) for _ in states]
 
     async def poll_once(number: int) -> None:
         response = await runtime.poll(clients[number], states[number].job)

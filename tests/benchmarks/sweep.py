@@ -31,7 +31,7 @@ async def run_engine(origin: OriginServer, folder: Path) -> tuple[float, int]:
     workspace = fixtures.make_workspace(
         folder, origin.url, {"heygen": job_ids()}, accounts=("heygen",), rate=10_000_000, concurrency=CONCURRENCY
     )
-    engine = Engine(workspace, fixtures.RecordingListener())
+    engine = Engine(workspace, fixtures.RecordingListener().publish)
     refs = [Ref("heygen", job) for job in job_ids()]
     began = time.perf_counter()
     engine.open()

@@ -117,4 +117,4 @@ def test_a_lost_account_is_told(babeltop: Program) -> None:
     assert program("check").code == 3
     (only,) = told(kept)
     assert (only["event"], only["job"], only["account"]["name"]) == ("refused", None, "camb")
-    assert "camb is not asked any more" in only["text"]
+    assert "Polling of account camb stopped" in only["text"]

@@ -18,7 +18,17 @@ from tui.demo.job_spec import SERVICES
 from tui.domain import job_state
 from tui.domain.job_state import Flag, JobState
 from tui.domain.models import ACTIVE, ENDED, Phase, Ref
-from tui.engine.api import AccountState, DownloadProgress, Health, Notice, Refresh
+from tui.engine.api import (
+    AccountState,
+    DownloadProgress,
+    EngineEvent,
+    Health,
+    Notice,
+    ProblemsChanged,
+    Refresh,
+    WatchlistOrder,
+)
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.presentation import queries
 from tui.presentation.queries import EvaluationContext
@@ -40,33 +50,29 @@ class Spectator:
     def seconds(self) -> float:
         return self._now() - self._curtain
 
-    def state(self, state: JobState) -> None:
-        before = self.states.get(state.job.ref)
-        if before is not None and before.phase in ACTIVE and state.phase in ENDED:
-            self.ends.append((self.seconds, state))
-        self.states[state.job.ref] = state
-
-    def account(self, state: AccountState) -> None:
-        if state.request_count:
-            self.asked.setdefault(state.name, self.seconds)
-        self.health.add((state.name, state.health))
-        if state.health is Health.LIMITED and state.waits_until is not None:
-            self.waits.append(state.waits_until - self._now())
-
-    def listed(self, order: tuple[Ref, ...]) -> None:
-        assert len(order) == len(JOBS)
-
-    def role(self, role: str) -> None:
-        """Nobody else is there."""
-
-    def problems(self, problems: tuple[str, ...]) -> None:
-        assert problems == ()
-
-    def download(self, progress: DownloadProgress) -> None:
-        raise AssertionError("nobody wants a file")
-
-    def notice(self, notice: Notice) -> None:
-        assert notice.text
+    def publish(self, event: EngineEvent) -> None:
+        match event:
+            case JobState():
+                before = self.states.get(event.job.ref)
+                if before is not None and before.phase in ACTIVE and event.phase in ENDED:
+                    self.ends.append((self.seconds, event))
+                self.states[event.job.ref] = event
+            case AccountState():
+                if event.request_count:
+                    self.asked.setdefault(event.name, self.seconds)
+                self.health.add((event.name, event.health))
+                if event.health is Health.LIMITED and event.waits_until is not None:
+                    self.waits.append(event.waits_until - self._now())
+            case WatchlistOrder(refs):
+                assert len(refs) == len(JOBS)
+            case ProblemsChanged(problems):
+                assert problems == ()
+            case DownloadProgress():
+                raise AssertionError("no download is requested")
+            case Notice(text=text):
+                assert text
+            case _:
+                pass
 
     def called(self, name: str) -> JobState:
         return next(state for state in self.states.values() if queries.display_name(state) == name)
@@ -78,7 +84,9 @@ async def watched(
     """The demo, watched until the end has come."""
     with demo_workspace(now=now, seed=seed) as (library, transport):
         spectator = Spectator(now)
-        session = Engine(library, spectator, wall=now, random=Random(seed), transport=transport)
+        session = Engine(
+            library, spectator.publish, EngineContext.create(wall=now, random=Random(seed), transport=transport)
+        )
         session.open()
         running = asyncio.create_task(session.run())
         await end(session, spectator)
@@ -166,7 +174,9 @@ def test_a_link_that_still_lives_is_given_out_again_and_can_be_fetched() -> None
             state = next(each for each in library.job_states().values() if queries.display_name(each) == "Q3 all-hands")
             link = job_state.primary_link(state)
             assert link is not None
-            session = Engine(library, Spectator(wall_time), wall=wall_time, transport=transport)
+            session = Engine(
+                library, Spectator(wall_time).publish, EngineContext.create(wall=wall_time, transport=transport)
+            )
             session.open()
             await session.poll_once([state.job.ref])
             assert job_state.primary_link(session.states[state.job.ref]) == link

@@ -13,6 +13,7 @@ from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import FaultKind, Job, Phase, Ref
 from tui.engine.api import NoticeKind
+from tui.engine.context import EngineContext
 from tui.engine.engine import TICK_INTERVAL, Engine
 from tui.storage.watchlist.file import Add, Remove, Restore, Set, WatchlistError
 from tui.storage.workspace import Workspace
@@ -23,7 +24,10 @@ A, B = Ref("heygen", "a"), Ref("heygen", "b")
 def opened(library, app, ear, seed=1, **settings):
     wires = {"sim.test": app}
     return Engine(
-        library, ear, wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(wires), **settings
+        library,
+        ear.publish,
+        EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(wires)),
+        **settings,
     )
 
 
@@ -49,16 +53,16 @@ def test_an_edit_from_outside_shows_within_two_seconds(tmp_path, app):
     async def story(session, ear, library):
         file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
         await asyncio.sleep(2)
-        assert ear.order == (A, B)
+        assert ear.orders[-1] == (A, B)
         await asyncio.sleep(20)
         assert session.states[B].phase is Phase.RUNNING
         file.write_text('[[job]]\naccount = "heygen"\nid = "b"\nlabel = "Spring"\n')
         await asyncio.sleep(2)
-        assert ear.order == (B,)
+        assert ear.orders[-1] == (B,)
         assert session.states[B].job.label == "Spring"
         file.write_text("")
         await asyncio.sleep(2)
-        assert ear.order == ()
+        assert ear.orders[-1] == ()
 
     played(tmp_path, app, story)
 
@@ -113,11 +117,11 @@ def test_commands_change_file_and_board_and_say_what_they_did(tmp_path, app):
     async def story(session, ear, library):
         before = file.read_text()
         added = await session.perform(Add((Job(account="heygen", id="b", label="Two"), Job(account="heygen", id="a"))))
-        assert added.message == "heygen:b added, heygen:a there already"
+        assert added.message == "heygen:b added, heygen:a already on the watchlist"
         assert (await session.perform(Set((B,), {"note": "soon"}))).message == "heygen:b changed"
         assert session.states[B].job.note == "soon"
         removed = await session.perform(Remove((B,)))
-        assert (removed.message, ear.order, file.read_text()) == ("heygen:b removed", (A,), before)
+        assert (removed.message, ear.orders[-1], file.read_text()) == ("heygen:b removed", (A,), before)
         assert (await session.perform(Restore(removed.removed))).ok
         assert session.states[B].job.note == "soon"
 

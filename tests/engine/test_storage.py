@@ -14,6 +14,7 @@ from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.unprivileged_user import unprivileged
 from tests.support.virtual_time import MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import Job, Phase, Ref
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Workspace
@@ -29,7 +30,11 @@ def app():
 
 def opened(library, app, ear, seed=1):
     return Engine(
-        library, ear, wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport({"sim.test": app})
+        library,
+        ear.publish,
+        EngineContext.create(
+            wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport({"sim.test": app})
+        ),
     )
 
 
@@ -120,8 +125,8 @@ def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_a
 
 def test_a_watchlist_that_an_editor_has_emptied_to_write_it_anew_is_not_taken_for_an_empty_one(tmp_path, app):
     async def story(session, ear, library):
-        file, orders = library.paths.watchlist_file, []
-        ear.listed = orders.append
+        file = library.paths.watchlist_file
+        ear.orders.clear()
         text = file.read_text()
         for left in ("", text[:20]):
             await asyncio.sleep(0.95)  # looks are at every whole second
@@ -132,10 +137,10 @@ def test_a_watchlist_that_an_editor_has_emptied_to_write_it_anew_is_not_taken_fo
             os.utime(file, (wall_time(), wall_time()))
             await asyncio.sleep(1.99)
         assert ear.last_problems == ()
-        assert set(orders) <= {(A,)}
+        assert set(ear.orders) <= {(A,)}
         file.write_text("")
         await asyncio.sleep(2)
-        assert orders[-1] == ()
+        assert ear.orders[-1] == ()
 
     played(tmp_path, app, story)
 

@@ -13,8 +13,9 @@ from tests.support.virtual_time import run_virtual
 from tests.support.waiting import DEADLINE, wait_until
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import DownloadProgress, DownloadStage, Notice, NoticeKind, Resume
-from tui.engine.thread import MAX_NOTICES, WAKE_INTERVAL, EngineThread, Outbox
+from tui.engine.api import DownloadProgress, DownloadStage, Notice, NoticeKind, ProblemsChanged, Resume, WatchlistOrder
+from tui.engine.outbox import MAX_NOTICES, WAKE_INTERVAL, Outbox
+from tui.engine.thread import EngineThread
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal
@@ -67,7 +68,7 @@ def test_states_cross_and_commands_come_back_with_their_outcome(tmp_path, simula
     feed, front = started(tmp_path, simulator)
     try:
         front.until(lambda front: front.order == (A,))
-        assert feed.send(fixtures.refresh(A)).result(DEADLINE).message == "asking 1 job"
+        assert feed.send(fixtures.refresh(A)).result(DEADLINE).message == "Refreshing 1 job"
         front.until(lambda front: front.states[A].phase is Phase.DONE)
         assert front.accounts["heygen"].request_count == 1
         assert b'"success"' in feed.job_history(A).result(DEADLINE).body
@@ -98,7 +99,7 @@ def test_a_slow_key_command_holds_up_neither_the_asking_nor_another_command(tmp_
         front.until(lambda front: front.states[A].phase is Phase.DONE)
         assert not resumed.done()
         slow.unlink()
-        assert resumed.result(DEADLINE).message == "flixu is tried again"
+        assert resumed.result(DEADLINE).message == "Account flixu resumed"
     finally:
         feed.close()
 
@@ -150,7 +151,7 @@ def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
     feed, front = started(tmp_path, simulator, restart_delays=(0.1, 0.2))
     try:
         front.until(lambda front: front.problems)
-        assert "the engine stopped and is started again" in front.problems[0]
+        assert "Engine stopped, restarting" in front.problems[0]
         assert "Update babeltop" in front.problems[0]
         assert "journal.db" in front.problems[0]
         assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
@@ -211,7 +212,7 @@ def states(count):
 async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
     outbox = Outbox(lambda: None)
     for asks in range(1000):
-        outbox.state(JobState(job=Job(account="heygen", id="a"), poll_count=asks))
+        outbox.publish(JobState(job=Job(account="heygen", id="a"), poll_count=asks))
     assert [state.poll_count for state in outbox.take().states.values()] == [999]
     assert not outbox.take().states
 
@@ -219,7 +220,7 @@ async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
 async def test_notices_are_never_conflated_and_the_oldest_go_when_there_are_too_many():
     outbox = Outbox(lambda: None)
     for number in range(MAX_NOTICES + 5):
-        outbox.notice(Notice(NoticeKind.DONE, str(number), None, 0.0))
+        outbox.publish(Notice(NoticeKind.DONE, str(number), None, 0.0))
     taken = [notice.text for notice in outbox.take().notices]
     assert taken == [str(number) for number in range(5, MAX_NOTICES + 5)]
     assert outbox.take().notices == ()
@@ -231,14 +232,14 @@ def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_a_seco
         wakes = []
         outbox = Outbox(lambda: wakes.append(now()))
         for state in states(60):
-            outbox.state(state)
+            outbox.publish(state)
             await asyncio.sleep(0.01)
         assert wakes == [0.0], "nobody has taken"
         while len(wakes) < 6:
             outbox.take()
             taken = len(wakes)
             while len(wakes) == taken:
-                outbox.state(states(1)[0])
+                outbox.publish(states(1)[0])
                 await asyncio.sleep(0.002)
         assert [later - earlier for earlier, later in pairwise(wakes[1:])] == [pytest.approx(WAKE_INTERVAL)] * 4
 
@@ -248,10 +249,10 @@ def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_a_seco
 async def test_what_left_the_list_is_told_and_its_state_is_not():
     outbox = Outbox(lambda: None)
     first, second = states(2)
-    outbox.listed((first.job.ref, second.job.ref))
-    outbox.state(first)
-    outbox.state(second)
-    outbox.listed((second.job.ref,))
+    outbox.publish(WatchlistOrder((first.job.ref, second.job.ref)))
+    outbox.publish(first)
+    outbox.publish(second)
+    outbox.publish(WatchlistOrder((second.job.ref,)))
     update = outbox.take()
     assert list(update.states) == [second.job.ref]
     assert (update.order, update.removed) == ((second.job.ref,), frozenset({first.job.ref}))
@@ -263,14 +264,14 @@ def test_a_wake_up_that_died_with_its_loop_is_made_good():
     outbox = Outbox(lambda: wakes.append(1))
 
     async def dies():
-        outbox.state(states(1)[0])
+        outbox.publish(states(1)[0])
         await asyncio.sleep(0.02)
         outbox.take()
-        outbox.state(states(1)[0])
+        outbox.publish(states(1)[0])
         raise RuntimeError("gone")
 
     async def lives():
-        outbox.state(states(1)[0])
+        outbox.publish(states(1)[0])
         await asyncio.sleep(2 * WAKE_INTERVAL)
 
     with pytest.raises(RuntimeError):
@@ -289,12 +290,12 @@ def test_a_failure_stands_before_the_other_problems_until_the_engine_has_lived()
         wakes = []
         outbox = Outbox(lambda: wakes.append(1))
         outbox.set_failure("the engine stopped")
-        outbox.problems(("the watchlist",))
+        outbox.publish(ProblemsChanged(("the watchlist",)))
         await asyncio.sleep(0.02)
         assert len(wakes) == 1, "it was woken and has not taken"
         outbox.set_failure("the engine stopped")
         assert outbox.take().problems == ("the engine stopped",)
-        outbox.problems(("the journal",))
+        outbox.publish(ProblemsChanged(("the journal",)))
         assert outbox.take().problems == ("the engine stopped", "the journal")
         outbox.clear_failure()
         assert outbox.take().problems == ("the journal",)
@@ -307,7 +308,7 @@ def test_a_failure_stands_before_the_other_problems_until_the_engine_has_lived()
 async def test_a_download_that_an_engine_died_over_does_not_go_on_for_the_eye():
     outbox = Outbox(lambda: None)
     for job, stage in (("a", DownloadStage.DOWNLOADING), ("b", DownloadStage.SAVED)):
-        outbox.download(DownloadProgress(ref=Ref("heygen", job), stage=stage))
+        outbox.publish(DownloadProgress(ref=Ref("heygen", job), stage=stage))
     outbox.take()
     outbox.set_failure("the engine stopped")
     told = outbox.take().downloads

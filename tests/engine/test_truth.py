@@ -13,6 +13,7 @@ from tests.support.virtual_time import EPOCH, HOUR, MINUTE, VirtualTransport, ru
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Renew
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.presentation.queries import EvaluationContext, flags
 from tui.storage.watchlist.file import Set
@@ -30,10 +31,8 @@ class Laptop:
         wires = {"sim.test": app}
         self.session = Engine(
             self.library,
-            self.ear,
-            wall=self.wall,
-            random=Random(1),
-            transport=lambda: VirtualTransport(wires),
+            self.ear.publish,
+            EngineContext.create(wall=self.wall, random=Random(1), transport=lambda: VirtualTransport(wires)),
             tick_interval=10.0,
         )
 
@@ -111,7 +110,7 @@ def test_a_renewal_that_the_machine_slept_through_is_asked_for_again(tmp_path):
             renewing = asyncio.create_task(session.perform(Renew((A,))))
             await asyncio.sleep(1.0)
             laptop.suspend(HOUR)
-            assert (await renewing).message == "a fresh link: it lives ~7d00h more"
+            assert (await renewing).message == "New link: expires in ~7d00h"
             assert [link.url for link in laptop[A].links] == ["https://cdn.test/3"]
 
     run_virtual(play())

@@ -21,7 +21,7 @@ def week(tmp_path_factory):
 
 
 def test_a_week_with_faults_ends_with_the_simulators_truth_on_the_board(week):
-    assert {ref: state.phase for ref, state in week.states.items()} == week.truth
+    assert {ref: state.phase for ref, state in week.states.items()} == week.expected
 
 
 def test_what_ended_has_its_link_or_result_and_is_not_asked_any_more(week):

@@ -23,6 +23,8 @@ from tests.support.fixtures import RecordingListener
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.job_state import JobState
 from tui.domain.models import Fault, Job, Link, Ref
+from tui.engine.api import EngineEvent
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
@@ -89,7 +91,12 @@ class LinkListener(RecordingListener):
         self.links: dict[Ref, dict[str, Link]] = {}
         self.new_links: asyncio.Queue[tuple[Ref, Link]] = asyncio.Queue()
 
-    def state(self, state: JobState) -> None:
+    def publish(self, event: EngineEvent) -> None:
+        super().publish(event)
+        if isinstance(event, JobState):
+            self._on_job_state(event)
+
+    def _on_job_state(self, state: JobState) -> None:
         seen = self.links.setdefault(state.job.ref, {})
         for link in state.links:
             if link.url not in seen:
@@ -132,10 +139,8 @@ class LinksRun:
         self.transport = VirtualTransport(apps)
         self.engine = Engine(
             self.workspace,
-            self.listener,
-            wall=wall_time,
-            random=Random(seed),
-            transport=lambda: VirtualTransport(apps),
+            self.listener.publish,
+            EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(apps)),
             tick_interval=10 * MINUTE,
         )
 

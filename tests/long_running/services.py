@@ -25,6 +25,8 @@ from tests.support.fixtures import RecordingListener
 from tests.support.misbehaving_servers import WELL_BEHAVED
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
+from tui.engine.api import EngineEvent
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.engine.http.client import REQUEST_DEADLINE, RequestLimits
 from tui.engine.http.dns_loop import DnsThreadedLoop
@@ -63,7 +65,12 @@ class LatenessListener(RecordingListener):
         self.poll_counts: dict[Ref, int] = {}
         self.lateness: list[float] = []
 
-    def state(self, state: JobState) -> None:
+    def publish(self, event: EngineEvent) -> None:
+        super().publish(event)
+        if isinstance(event, JobState):
+            self._on_job_state(event)
+
+    def _on_job_state(self, state: JobState) -> None:
         ref = state.job.ref
         if ref.account == WELL_BEHAVED and state.poll_count > self.poll_counts.get(ref, 0) and ref in self.due_at:
             self.lateness.append(max(0.0, time.time() - self.due_at[ref]))
@@ -141,7 +148,9 @@ async def run_engine(folder: Path, urls: Mapping[str, str], deadline: float, unt
     jobs = [Job(account=name, id=f"{number}-stuck") for name, count in counts.items() for number in range(count)]
     workspace.watchlist.edit(Add(tuple(jobs)))
     listener, own_lag = LatenessListener(), list[float]()
-    async with fixtures.running_engine(Engine(workspace, listener, limits=RequestLimits(deadline=deadline))) as session:
+    async with fixtures.running_engine(
+        Engine(workspace, listener.publish, EngineContext.create(limits=RequestLimits(deadline=deadline)))
+    ) as session:
         watch = asyncio.create_task(record_lag([], own_lag))
         await until(session.states)
         watch.cancel()

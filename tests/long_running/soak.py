@@ -24,8 +24,9 @@ from tests.support.virtual_time import DAY, EPOCH, HOUR, VirtualTransport, run_v
 from tests.support.waiting import DEADLINE
 from tui.dashboard.board_model import BoardModel
 from tui.domain.models import Job, Ref
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
-from tui.engine.thread import Outbox
+from tui.engine.outbox import Outbox
 from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
 from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page
@@ -177,10 +178,8 @@ async def run_days(
     sessions = [
         Engine(
             library,
-            screen.outbox,
-            wall=wall_time,
-            random=random,
-            transport=lambda: VirtualTransport(simulator),
+            screen.outbox.publish,
+            EngineContext.create(wall=wall_time, random=random, transport=lambda: VirtualTransport(simulator)),
             tick_interval=TICK,
         )
         for library, screen in consoles

@@ -103,7 +103,7 @@ async def run_sweep(folder: Path, url: str, count: int) -> SweepProof:
     """Has every job asked by one session, as after a person's wish for all of them."""
     jobs = {account: tuple(f"{number}-stuck" for number in range(count // len(ACCOUNTS))) for account in ACCOUNTS}
     library = fixtures.make_workspace(folder, url, jobs, rate=100_000_000, concurrency=CONCURRENCY)
-    session = Engine(library, fixtures.RecordingListener())
+    session = Engine(library, fixtures.RecordingListener().publish)
     session.open()
     assert (await session.perform(fixtures.refresh(*session.states))).ok
     lags, own = list[float](), list[float]()

@@ -21,6 +21,7 @@ from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, VirtualTr
 from tests.support.virtual_time import wall_time as turning
 from tui.domain.models import Job, Ref
 from tui.engine.api import Pause, Refresh, Resume
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.scenario import BEHAVIOURS, Scenario
 from tui.storage.watchlist.file import Add, Set
@@ -68,10 +69,12 @@ class TruthConsole:
         self.checker = ConsoleChecker(name, world.services, world.record, world.wall)
         self.engine = Engine(
             self.workspace,
-            self.checker.outbox,
-            wall=world.wall,
-            random=Random(f"{world.seed}/{name}"),
-            transport=lambda: VirtualTransport(world.services),
+            self.checker.outbox.publish,
+            EngineContext.create(
+                wall=world.wall,
+                random=Random(f"{world.seed}/{name}"),
+                transport=lambda: VirtualTransport(world.services),
+            ),
         )
         self.engine.open(tolerate_errors=True)
         self.task = asyncio.create_task(self.engine.run())

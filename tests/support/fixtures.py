@@ -1,4 +1,4 @@
-"""A library on disk for a test, and somebody who listens to its sessions."""
+"""Workspaces on disk for tests, and a listener that records the events of an engine."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -7,7 +7,16 @@ from pathlib import Path
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
-from tui.engine.api import AccountState, DownloadProgress, Notice, Refresh
+from tui.engine.api import (
+    AccountState,
+    DownloadProgress,
+    EngineEvent,
+    Notice,
+    ProblemsChanged,
+    Refresh,
+    RoleChanged,
+    WatchlistOrder,
+)
 from tui.engine.engine import Engine
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Workspace, WorkspacePaths
@@ -26,7 +35,10 @@ def make_workspace(
     rate: float = 60_000,
     concurrency: int = 2,
 ) -> Workspace:
-    """Accounts named like their providers, at `base`; each has KEY, or its own of `keys`. Jobs by account, or whole."""
+    """Create a workspace with accounts named like their providers.
+
+    `base`: one base URL, or one per account. `jobs`: ids by account, or jobs. `keys`: keys by account, else KEY.
+    """
     tables = ""
     for name in accounts:
         url = base if isinstance(base, str) else base.get(name, "http://127.0.0.1:9")
@@ -36,12 +48,12 @@ def make_workspace(
         )
     (tmp / "config.toml").write_text(tables + config)
     environ = {_variable(name): (keys or {}).get(name, KEY) for name in accounts}
-    found = Workspace(workspace_paths(tmp), environ)
+    workspace = Workspace(workspace_paths(tmp), environ)
     if isinstance(jobs, Mapping):
         jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
     if jobs:
-        found.watchlist.edit(Add(jobs))
-    return found
+        workspace.watchlist.edit(Add(jobs))
+    return workspace
 
 
 def _variable(account: str) -> str:
@@ -53,42 +65,39 @@ def workspace_paths(tmp: Path) -> WorkspacePaths:
 
 
 class RecordingListener:
-    """Keeps what a session tells."""
+    """Recorder of the events of an engine."""
 
     def __init__(self) -> None:
         self.states: list[JobState] = []
-        self.order: tuple[Ref, ...] = ()
+        self.orders: list[tuple[Ref, ...]] = []
+        """Orders of the watchlist, oldest first."""
         self.accounts: dict[str, AccountState] = {}
         self.last_role = ""
         self.last_problems: tuple[str, ...] = ()
         self.notices: list[Notice] = []
         self.downloads: list[DownloadProgress] = []
 
-    def state(self, state: JobState) -> None:
-        self.states.append(state)
-
-    def listed(self, order: tuple[Ref, ...]) -> None:
-        self.order = order
-
-    def account(self, state: AccountState) -> None:
-        self.accounts[state.name] = state
-
-    def problems(self, problems: tuple[str, ...]) -> None:
-        self.last_problems = problems
-
-    def role(self, role: str) -> None:
-        self.last_role = role
-
-    def download(self, progress: DownloadProgress) -> None:
-        self.downloads.append(progress)
-
-    def notice(self, notice: Notice) -> None:
-        self.notices.append(notice)
+    def publish(self, event: EngineEvent) -> None:
+        match event:
+            case JobState():
+                self.states.append(event)
+            case WatchlistOrder(refs):
+                self.orders.append(refs)
+            case AccountState():
+                self.accounts[event.name] = event
+            case ProblemsChanged(problems):
+                self.last_problems = problems
+            case RoleChanged(role):
+                self.last_role = role
+            case DownloadProgress():
+                self.downloads.append(event)
+            case Notice():
+                self.notices.append(event)
 
 
 @asynccontextmanager
 async def running_engine(engine: Engine) -> AsyncIterator[Engine]:
-    """Opens the session and has it poll; an error of its own fails the test."""
+    """Open and run the engine; an error of the engine fails the test."""
     engine.open()
     task = asyncio.create_task(engine.run())
     try:
@@ -101,5 +110,5 @@ async def running_engine(engine: Engine) -> AsyncIterator[Engine]:
 
 
 def refresh(*refs: Ref) -> Refresh:
-    """A person's wish."""
+    """Return the command that polls these jobs."""
     return Refresh(refs)

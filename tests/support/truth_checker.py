@@ -23,7 +23,7 @@ from tui.domain import job_state as reducer
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Phase, Ref
 from tui.engine.api import AccountState, Health
-from tui.engine.thread import Outbox
+from tui.engine.outbox import Outbox
 from tui.presentation import columns, formatting
 from tui.presentation.queries import EvaluationContext
 
@@ -423,7 +423,7 @@ class ConsoleChecker:
         since = min(silent_for, asyncio.get_running_loop().time() - self.started_at)  # who comes later listens first
         if self.stopped or since < 15 + 5 + FOLLOWER_DELAY + PAINT_DELAY:
             return
-        if not any("does not answer" in each for each in self.board.problems):
+        if not any("not responding" in each for each in self.board.problems):
             self._add_error("all", "silence", f"the poller hangs for {silent_for:.0f} s, and nobody says so")
         for ref, state in self.board.states.items():
             told = state.checked_at is not None and self.wall_time() - state.checked_at > 20

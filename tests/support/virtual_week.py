@@ -12,6 +12,7 @@ from tests.support.fixtures import RecordingListener
 from tests.support.virtual_time import DAY, MINUTE, WEEK, VirtualTransport, wall_time
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
@@ -78,10 +79,8 @@ async def simulate_week(
     ear = RecordingListener()
     session = Engine(
         library,
-        ear,
-        wall=wall_time,
-        random=Random(seed),
-        transport=lambda: VirtualTransport(simulator),
+        ear.publish,
+        EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(simulator)),
         tick_interval=10 * MINUTE,
     )
     session.open()

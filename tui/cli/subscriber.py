@@ -6,7 +6,17 @@ from collections.abc import Collection
 from tui.cli.output import print_message
 from tui.domain.job_state import JobState
 from tui.domain.models import FaultKind, Ref
-from tui.engine.api import AccountState, DownloadProgress, Health, Notice, NoticeKind
+from tui.engine.api import (
+    AccountState,
+    DownloadProgress,
+    EngineEvent,
+    Health,
+    Notice,
+    NoticeKind,
+    ProblemsChanged,
+    RoleChanged,
+    WatchlistOrder,
+)
 
 _REFUSED_HEALTH = frozenset({Health.REFUSED, Health.NO_KEY})
 
@@ -35,40 +45,43 @@ class EngineSubscriber:
         by_itself = state.fault is not None and state.fault.kind is FaultKind.REFUSED
         return by_itself or state.job.account in self._refused_accounts
 
-    def state(self, state: JobState) -> None:
-        """A job's state is new."""
-        self._changed_refs[state.job.ref] = None
-        self._wakeup.set()
+    def publish(self, event: EngineEvent) -> None:
+        """Record an event of the engine, and print what the operator needs to know."""
+        match event:
+            case JobState():
+                self._changed_refs[event.job.ref] = None
+                self._wakeup.set()
+            case WatchlistOrder(refs):  # any job may be removed
+                self._changed_refs |= dict.fromkeys(refs)
+                self._wakeup.set()
+            case AccountState():
+                self._on_account_state(event)
+                self._wakeup.set()
+            case ProblemsChanged(problems):
+                for problem in problems:
+                    if problem not in self._problems:
+                        print_message(problem)
+                self._problems = set(problems)
+            case DownloadProgress():
+                self._on_download(event)
+            case Notice():
+                self._on_notice(event)
+            case RoleChanged():
+                pass
 
-    def listed(self, order: tuple[Ref, ...]) -> None:
-        """The watchlist has changed: any job may be gone."""
-        self._changed_refs |= dict.fromkeys(order)
-        self._wakeup.set()
-
-    def account(self, state: AccountState) -> None:
-        """An account's state is new: said where its health is another."""
+    def _on_account_state(self, state: AccountState) -> None:
+        """Print the message of an account whose health changed."""
         (self._refused_accounts.add if state.health in _REFUSED_HEALTH else self._refused_accounts.discard)(state.name)
-        self._wakeup.set()
         if state.name in self._accounts and self._reported_health.get(state.name, Health.OK) is not state.health:
             if state.health is not Health.UNTRIED:
                 self._reported_health[state.name] = state.health
             if state.message:
                 print_message(f"{state.name}: {state.message}")
 
-    def problems(self, problems: tuple[str, ...]) -> None:
-        """What stands in the way now; each is said once."""
-        for problem in problems:
-            if problem not in self._problems:
-                print_message(problem)
-        self._problems = set(problems)
+    def _on_download(self, progress: DownloadProgress) -> None:
+        """Ignore the progress of automatic downloads: their notices are printed."""
 
-    def role(self, role: str) -> None:
-        """Who polls: for screens."""
-
-    def download(self, progress: DownloadProgress) -> None:
-        """A download has moved: for who downloads."""
-
-    def notice(self, notice: Notice) -> None:
-        """Most are for screens: whoever waits hears of every change. What is downloaded by itself is said."""
+    def _on_notice(self, notice: Notice) -> None:
+        """Print the notices of downloads; other notices repeat job states."""
         if notice.kind in {NoticeKind.DOWNLOADED, NoticeKind.DOWNLOAD_FAILED}:
             print_message(notice.text)

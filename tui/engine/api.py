@@ -1,6 +1,7 @@
-"""What a front end knows of the engine: the board's changes, commands with their outcome, notices. No thread is here.
+"""Interface of the engine for front ends: commands, results, events and updates.
 
-Whoever draws holds a `Feed`, its own dict of states, and nothing else of the engine.
+A front end holds an `EngineHandle` and its own dict of states, and uses nothing else of the engine. The thread behind
+the handle is in `thread.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,54 +17,54 @@ from tui.storage.watchlist.file import Operation, RemovedBlock
 
 
 class Health(StrEnum):
-    """How an account is doing, for its badge."""
+    """Health of an account, for its badge."""
 
     OK = "ok"
     UNTRIED = "untried"
     LIMITED = "limited"
     OFFLINE = "offline"
-    """Its breaker is open, or its last asks failed."""
+    """The circuit breaker is open, or the last requests failed."""
     REFUSED = "refused"
-    """401: it asks nothing until a person acts."""
+    """401: no requests until the key changes or the operator requests a poll."""
     NO_KEY = "no key"
 
 
 class AccountState(Struct, frozen=True, kw_only=True):
-    """One account, as a front end shows it."""
+    """State of one account, as front ends show it."""
 
     name: str
     provider: str
     title: str
     id_patterns: tuple[str, ...] = ()
-    """Regular expressions that this provider's ids often match."""
+    """Regular expressions that ids of this provider often match."""
     kinds: tuple[str, ...] = ()
     health: Health = Health.UNTRIED
     message: str = ""
-    """What is wrong and the way out; "" while nothing is."""
+    """Problem and remedy; "" without a problem."""
     waits_until: float | None = None
-    """Instant until which it waits, if it does."""
+    """Instant until which no request is sent; None if requests are allowed."""
     http_status: int | None = None
-    """What came when it was last told to wait: 429 or 503; None: it was not, or without such a word."""
+    """HTTP status that last made the account wait: 429 or 503; None without one."""
     consecutive_failures: int = 0
-    """Asks in a row that found no service. One may be a cut connection."""
+    """Consecutive requests without a response. A single one may be a cut connection."""
     rate_per_minute: float | None = None
-    """Asks a minute that we allow ourselves now."""
+    """Requests per minute that the throttle allows."""
     quota: tuple[int, int] | None = None
-    """Asks left and the limit, as the service's headers said last."""
+    """Remaining requests and limit from the last response headers."""
     request_count: int = 0
     fault_count: int = 0
     latency: float | None = None
-    """Seconds that the last ask took."""
+    """Seconds that the last request took."""
     skew: float | None = None
-    """Seconds by which the service's clock is ahead of ours."""
+    """Seconds by which the clock of the service is ahead of the local clock."""
     is_deprecated: bool = False
-    """The service says that this API will end."""
+    """The service announces the retirement of this API."""
     sunset_at: float | None = None
-    """Instant at which it will, where it says so."""
+    """Instant of the announced retirement; None if unknown."""
 
 
 class NoticeKind(StrEnum):
-    """What a notice is about."""
+    """Subject of a notice."""
 
     DONE = "done"
     FAILED = "failed"
@@ -72,15 +73,15 @@ class NoticeKind(StrEnum):
     EXPIRING = "expiring"
     STALLED = "stalled"
     HOOK = "hook"
-    """A hook of the operator's does not do what it should."""
+    """A hook failed."""
     DOWNLOADED = "saved"
-    """A download that somebody wanted is whole."""
+    """A download is complete."""
     DOWNLOAD_FAILED = "unsaved"
     """A download failed."""
 
 
 class DownloadStage(StrEnum):
-    """How far a download is."""
+    """Stage of a download."""
 
     WAITING = "waiting"
     DOWNLOADING = "fetching"
@@ -90,31 +91,31 @@ class DownloadStage(StrEnum):
 
 
 class DownloadProgress(Struct, frozen=True, kw_only=True):
-    """One job's download, as it is now."""
+    """Progress of the download of one job."""
 
     ref: Ref
     stage: DownloadStage
     file_name: str = ""
-    """The file that is on its way, or was last."""
+    """Name of the current or last file."""
     received_bytes: int = 0
-    """Bytes of it that are there."""
+    """Bytes of that file received so far."""
     total_bytes: int | None = None
-    """Bytes of the whole file; None: it is not known."""
+    """Size of that file in bytes; None if unknown."""
     bytes_per_second: float | None = None
-    """Bytes a second; None: not known yet."""
+    """Bytes per second; None if unknown."""
     message: str = ""
-    """Why it failed, and the way out."""
+    """Reason of a failure, and the remedy."""
     files: tuple[DownloadedFile, ...] = ()
-    """All that was wanted and is there."""
+    """Completed files of the job."""
 
     @property
     def fraction(self) -> float | None:
-        """Which part of the file is there, 0 to 1; None: not known."""
+        """Received share of the file, 0 to 1; None if unknown."""
         return min(1.0, self.received_bytes / self.total_bytes) if self.total_bytes else None
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the file is there, as fast as it goes now."""
+        """Seconds until completion at the current speed; None if unknown."""
         return (
             (self.total_bytes - self.received_bytes) / self.bytes_per_second
             if self.total_bytes is not None and self.bytes_per_second
@@ -123,7 +124,7 @@ class DownloadProgress(Struct, frozen=True, kw_only=True):
 
 
 class Notice(NamedTuple):
-    """Something that happened, worth a toast or a bell."""
+    """Event for a toast or a bell."""
 
     kind: NoticeKind
     text: str
@@ -132,45 +133,45 @@ class Notice(NamedTuple):
 
 
 class Refresh(Struct, frozen=True):
-    """Ask these jobs now, inside what their accounts allow."""
+    """Poll these jobs now, within the limits of their accounts."""
 
     refs: tuple[Ref, ...]
 
 
 class Renew(Struct, frozen=True):
-    """Ask these jobs for fresh links now; the outcome comes with them."""
+    """Renew the links of these jobs now; the result contains the links."""
 
     refs: tuple[Ref, ...]
 
 
 class Resume(Struct, frozen=True):
-    """A person says that the account may be tried again: its key is read anew."""
+    """Resume a stopped account with its key loaded again."""
 
     account: str
 
 
 class Pause(Struct, frozen=True):
-    """Ask nothing by itself until it is told otherwise (`paused` False); what a person wants is asked."""
+    """Pause (or with `paused` False resume) scheduled polls; user-requested polls continue."""
 
     paused: bool
 
 
 class SaveUiState(Struct, frozen=True):
-    """Keep these for the next start, by name; each is plain data. What has another name stays as it is."""
+    """Store these values of the front end by name, for the next start; other names keep their values."""
 
     values: Mapping[str, object]
 
 
 class Download(Struct, frozen=True):
-    """Save the files of these jobs, what is there already left as it is."""
+    """Download the files of these jobs that are not downloaded yet."""
 
     refs: tuple[Ref, ...]
     folder: str | None = None
-    """Where to; None: where the settings say."""
+    """Target folder; None for the folder of the settings."""
 
 
 class Cancel(Struct, frozen=True):
-    """Download these jobs no more, and throw away what is not whole."""
+    """Cancel the downloads of these jobs and delete their partial files."""
 
     refs: tuple[Ref, ...]
 
@@ -179,73 +180,98 @@ Command = Operation | Refresh | Renew | Resume | Pause | SaveUiState | Download 
 
 
 class CommandResult(Struct, frozen=True, kw_only=True):
-    """What came of a command."""
+    """Result of a command."""
 
     ok: bool = True
     message: str = ""
-    """For an operator."""
+    """Text for the operator."""
     removed: tuple[RemovedBlock, ...] = ()
-    """What `Restore` puts back."""
+    """Removed blocks, for `Restore`."""
     links: tuple[Link, ...] = ()
-    """After `Renew`, the links of the jobs' rows that live, in the jobs' order."""
+    """After `Renew`: the unexpired primary links, in the order of the jobs."""
 
 
 class JobHistory(Struct, frozen=True, kw_only=True):
-    """What the journal holds of one job, for its detail pane."""
+    """Journal records of one job, for its detail pane."""
 
     ref: Ref
     body: bytes | None = None
-    """The last raw body, at most 64 KiB, without the key."""
+    """Last raw response body, at most 64 KiB, without the key."""
     body_received_at: float | None = None
     phase_changes: tuple[PhaseChange, ...] = ()
     requests: tuple[RequestRecord, ...] = ()
-    """Its last asks, newest first."""
+    """Last requests, newest first."""
+
+
+class WatchlistOrder(NamedTuple):
+    """Event: the watchlist consists of exactly these jobs, in this order."""
+
+    refs: tuple[Ref, ...]
+
+
+class RoleChanged(NamedTuple):
+    """Event: the console has another role."""
+
+    role: str
+    """"polling", "paused", "following PID n", or "following PID n, paused"."""
+
+
+class ProblemsChanged(NamedTuple):
+    """Event: these are all current problems, as banners: a broken watchlist, a journal that is not writable."""
+
+    problems: tuple[str, ...]
+
+
+EngineEvent = JobState | WatchlistOrder | AccountState | RoleChanged | ProblemsChanged | DownloadProgress | Notice
+"""Event of an engine. A state (of a job, an account, a download) replaces the previous one of the same subject."""
+Publish = Callable[[EngineEvent], None]
+"""Function that delivers an event, called on the loop of the engine. It returns at once and does not raise."""
 
 
 class Update(Struct, frozen=True, kw_only=True):
-    """What has changed since the last one was taken. Job states are conflated by ref; notices never are."""
+    """Changes since the last update. Job states are conflated by ref; notices are not conflated."""
 
     states: Mapping[Ref, JobState]
     removed: frozenset[Ref] = frozenset()
     order: tuple[Ref, ...] | None = None
-    """The watchlist's order, where it changed."""
+    """Order of the watchlist; None if unchanged."""
     accounts: Mapping[str, AccountState] | None = None
     role: str | None = None
-    """Who polls, where that changed: "polling", "paused", "following PID n", or "following PID n, paused"."""
+    """Role as in `RoleChanged`; None if unchanged."""
     problems: tuple[str, ...] | None = None
-    """Banners: a broken watchlist, a journal that cannot be written."""
+    """Current problems as in `ProblemsChanged`; None if unchanged."""
     notices: tuple[Notice, ...] = ()
     downloads: Mapping[Ref, DownloadProgress] = {}
-    """Downloads that have moved, conflated by ref."""
+    """Changed downloads, conflated by ref."""
 
 
 class EngineHandle(Protocol):
-    """The engine, as a front end sees it. Every method is called from the front end's own thread."""
+    """Interface of the engine for a front end. Its methods are called on the thread of the front end."""
 
     def start(self, wake: Callable[[], None]) -> None:
-        """Starts the engine. `wake` is called, from any thread, when there is something to take."""
+        """Start the engine. `wake` is called, on any thread, when an update is available."""
         ...
 
     def take_update(self) -> Update:
-        """What has changed since the last call."""
+        """Return the changes since the last call."""
         ...
 
     def send(self, command: Command) -> "Future[CommandResult]":
-        """Has the engine do it."""
+        """Send a command to the engine."""
         ...
 
     def job_history(self, ref: Ref) -> "Future[JobHistory]":
-        """Asks for what the journal holds of a job."""
+        """Request the journal records of a job."""
         ...
 
     def recent_changes(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
-        """Asks for the last phase changes of all jobs, newest first."""
+        """Request the last phase changes of all jobs, newest first."""
         ...
 
     def silent_for(self) -> float:
-        """Seconds since the engine last showed that it lives."""
+        """Return the seconds since the last heartbeat of the engine."""
         ...
 
     def close(self) -> None:
-        """Ends the engine; what it knows is in the journal afterwards."""
+        """Stop the engine; the journal is complete afterwards."""
         ...

@@ -1,7 +1,7 @@
-"""Work that blocks (a key's command, a file's fsync), done where the loop need not wait for it.
+"""Calls that block (a key command, a file lock, an fsync), run off the engine's loop.
 
-A Session is handed one of these, since it has no thread of its own: beside a real loop it is `asyncio.to_thread`; in
-virtual time, where a thread would let the clock run away, the work is done at once.
+An engine has no thread of its own. On a real loop its RunBlocking is `asyncio.to_thread`; in virtual time, where a
+thread would let the clock run away, it is `run_inline`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 class RunBlocking(Protocol):
-    """Does the work, and returns or raises what it does."""
+    """Runs a blocking call, and returns or raises its outcome."""
 
     def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
-        """`work` touches nothing that the loop uses meanwhile."""
+        """`work` uses nothing that the loop uses at the same time."""
         ...
 
 
 async def run_inline(work: Callable[[], T], /) -> T:
-    """Does it on the loop."""
+    """Run the call on the loop."""
     return work()

@@ -1,30 +1,31 @@
-"""One clock for schedule and expiry: it runs on the monotonic clock and follows the wall clock's corrections."""
+"""Clock for schedule and link expiry: runs on the monotonic clock and follows corrections of the wall clock."""
 
 from collections.abc import Callable
 
 SUSPEND_GAP = 30.0
-"""Seconds that the wall clock must have run ahead of the monotonic clock for it to count as a suspend."""
+"""Seconds by which the wall clock is ahead of the monotonic clock after a suspend, at least."""
 MAX_DRIFT = 0.5
-"""Seconds by which the two may part unheeded: a read takes time, and a clock is often set by less."""
+"""Seconds of difference that are ignored: reading takes time, and clocks are often set by less."""
 
 
 class Clock:
-    """Instants for a Session. Both sources are handed in, so that a virtual loop can be the only time there is."""
+    """Source of instants for one engine. Both time sources are arguments, so that virtual time can replace them."""
 
     def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._wall = wall
-        self._monotonic = monotonic
+        self.monotonic = monotonic
+        """Returns seconds that pass evenly, from an arbitrary start."""
         self._offset = wall() - monotonic()
 
     def now(self) -> float:
-        """The instant, in seconds since the epoch. It does not jump between two calls of `correct`."""
-        return self._offset + self._monotonic()
+        """Return the current instant, in seconds since the epoch. Instants do not jump between calls of `correct`."""
+        return self._offset + self.monotonic()
 
     def correct(self) -> float:
-        """Follows the wall clock where it has parted from us, and returns by how many seconds; else 0.
+        """Follow the wall clock if it differs, and return the difference in seconds; 0 without one.
 
-        SUSPENDED and more is time that has passed. Anything else, below 0 too, is a clock that was set: what was to be
-        waited for is to be moved along.
+        A gap of SUSPEND_GAP or more is time that passed. Any other gap, also a negative one, means that the clock was
+        set: the caller moves scheduled instants by the gap.
         """
         gap = self._wall() - self.now()
         if abs(gap) < MAX_DRIFT:

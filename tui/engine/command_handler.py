@@ -1,80 +1,60 @@
-"""What a person wants of a running session: commands with their outcome, and looks into the journal."""
+"""Handler of the operator's commands, and reader of the journal for the detail pane. Nothing in it raises."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Ref
 from tui.domain.polling import throttle
 from tui.engine.accounts.account import AccountRuntime
-from tui.engine.api import (
-    Cancel,
-    Command,
-    CommandResult,
-    Download,
-    JobHistory,
-    Pause,
-    Refresh,
-    Renew,
-    Resume,
-    SaveUiState,
-)
-from tui.engine.blocking import RunBlocking
+from tui.engine.api import Cancel, CommandResult, Download, JobHistory, Refresh, Renew, SaveUiState
+from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
+from tui.engine.context import EngineContext
 from tui.engine.downloads.queue import DownloadQueue
 from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
 from tui.storage.journal.journal import JournalError
-from tui.storage.watchlist.file import EditResult as Changed
-from tui.storage.watchlist.file import Operation, WatchlistContent, WatchlistError
+from tui.storage.watchlist.file import EditResult, Operation, WatchlistError
 from tui.storage.workspace import Workspace
 
 MAX_REQUESTS_SHOWN = 200
-"""The last asks of a job that its detail shows."""
+"""Last requests of a job that its detail shows."""
 
 log = logging.getLogger(__name__)
 
 
 class CommandHandler:
-    """One session's ear for its operator. Nothing in it raises."""
+    """Handler of one engine, for every command but those that change the engine itself (pause, resume)."""
 
     def __init__(
         self,
+        context: EngineContext,
         workspace: Workspace,
         job_store: JobStore,
         accounts: Mapping[str, AccountRuntime],
-        *,
-        sync_watchlist: Callable[[WatchlistContent], None],
-        reload_key: Callable[[str], None],
-        set_paused: Callable[[bool], CommandResult],
+        watchlist_watcher: WatchlistWatcher,
         downloads: DownloadQueue,
-        run_blocking: RunBlocking,
         link_renewer: LinkRenewer,
-        now: Callable[[], float],
     ) -> None:
-        """`listed` takes over a watchlist that was written; `unlock` an account's key, fetched anew."""
+        self._now = context.now
+        self._run_blocking = context.run_blocking
         self._workspace = workspace
         self._job_store = job_store
         self._accounts = accounts
-        self._sync_watchlist = sync_watchlist
-        self._reload_key = reload_key
-        self._set_paused = set_paused
+        self._watchlist_watcher = watchlist_watcher
         self._downloads = downloads
-        self._run_blocking = run_blocking
         self._link_renewer = link_renewer
-        self._now = now
+        self._edit_lock = asyncio.Lock()
 
-    async def perform(self, command: Command) -> CommandResult:
-        """Does it and says what came of it. A command that cannot be done is an outcome, not an exception."""
+    async def perform(self, command: Operation | Refresh | Renew | SaveUiState | Download | Cancel) -> CommandResult:
+        """Perform a command. A failure is a result, not an exception."""
         match command:
             case Refresh(refs):
                 return self._refresh(refs)
             case Renew(refs):
                 return await self._renew(refs)
-            case Resume(account):
-                return await self._resume(account)
-            case Pause(paused):
-                return self._set_paused(paused)
             case SaveUiState(values):
                 return self._save_ui_state(values)
             case Download(refs, folder):
@@ -82,59 +62,50 @@ class CommandHandler:
             case Cancel(refs):
                 return await self._downloads.cancel(refs)
             case _:
-                return self._edit_watchlist(command)
+                return await self._edit_watchlist(command)
 
     async def _renew(self, refs: tuple[Ref, ...]) -> CommandResult:
-        """Asks the jobs for fresh links, and says how long they live."""
-        found = await self._link_renewer.renew_all(refs)
-        links = tuple(each.link for each in found if each.link is not None)
-        ok = all(each.fault is None for each in found)
-        return CommandResult(ok=ok, message=_renewals_message(found, self._now()), links=links)
+        results = await self._link_renewer.renew_all(refs)
+        links = tuple(each.link for each in results if each.link is not None)
+        ok = all(each.fault is None for each in results)
+        return CommandResult(ok=ok, message=_renewals_message(results, self._now()), links=links)
 
-    async def _resume(self, account: str) -> CommandResult:
-        """Has the account tried again, with its key fetched anew: its command may take ten seconds."""
-        if account not in self._accounts:
-            return CommandResult(ok=False, message=self._workspace.why_unconfigured(account))
-        self._workspace.forget_key(account)
-        await self._run_blocking(lambda: self._workspace.key(account))
-        self._reload_key(account)
-        return CommandResult(message=f"{account} is tried again")
-
-    def _edit_watchlist(self, operation: Operation) -> CommandResult:
-        """Writes the watchlist. The file is read again at the next tick: somebody may have written it since."""
-        try:
-            reading, outcome = self._workspace.edit_watchlist(operation)
-            self._sync_watchlist(reading)
-        except (WatchlistError, JournalError) as error:
-            return CommandResult(ok=False, message=str(error))
-        return CommandResult(message=_edit_message(outcome), removed=outcome.removed_blocks)
+    async def _edit_watchlist(self, operation: Operation) -> CommandResult:
+        """Write the watchlist off the loop: the file may be locked, and an edit of 10,000 jobs takes 1.6 s."""
+        async with self._edit_lock:
+            try:
+                content, result = await self._run_blocking(lambda: self._workspace.edit_watchlist(operation))
+                self._watchlist_watcher.apply_edit(content)
+            except (WatchlistError, JournalError) as error:
+                return CommandResult(ok=False, message=str(error))
+        return CommandResult(message=_edit_message(result), removed=result.removed_blocks)
 
     def _refresh(self, refs: tuple[Ref, ...]) -> CommandResult:
-        """Puts the jobs first in the queue. A person asks: a stop and an open breaker are tried again."""
-        asked, refused = 0, "there is nothing to ask"
+        """Queue the jobs before all others. Lifts a stop and the circuit breaker of their accounts."""
+        count, refused = 0, "No job to refresh"
         for ref in refs:
             state = self._job_store.states.get(ref)
             refusal = self._job_store.scheduler.refusal(state.job) if state is not None else None
             if state is None or refusal is not None:
                 refused = refusal.message if refusal else f"{ref} is not on the watchlist"
                 continue
-            live = self._accounts[ref.account]
-            live.throttle = throttle.reset(live.throttle)
+            runtime = self._accounts[ref.account]
+            runtime.throttle = throttle.reset(runtime.throttle)
             self._job_store.request_poll(ref)
-            asked += 1
-        if not asked:
+            count += 1
+        if not count:
             return CommandResult(ok=False, message=refused)
-        return CommandResult(
-            message=f"asking {asked} job{'s' if asked > 1 else ''}" + (f"; {refused}" if asked < len(refs) else "")
-        )
+        message = f"Refreshing {count} job{'s' if count > 1 else ''}"
+        return CommandResult(message=message + (f"; {refused}" if count < len(refs) else ""))
 
     def job_history(self, ref: Ref) -> JobHistory:
-        """What the journal holds of one job; nothing where it cannot be read."""
+        """Return the journal records of one job; empty if the journal can't be read."""
         self._job_store.journal_writer.flush()
+        journal = self._workspace.journal
         try:
-            body = self._workspace.journal.last_body(ref)
-            changes = self._workspace.journal.phase_changes([ref])[ref]
-            asks = self._workspace.journal.requests(ref, MAX_REQUESTS_SHOWN)
+            body = journal.last_body(ref)
+            phase_changes = journal.phase_changes([ref])[ref]
+            requests = journal.requests(ref, MAX_REQUESTS_SHOWN)
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return JobHistory(ref=ref)
@@ -142,12 +113,12 @@ class CommandHandler:
             ref=ref,
             body=body[0] if body else None,
             body_received_at=body[1] if body else None,
-            phase_changes=changes,
-            requests=asks,
+            phase_changes=phase_changes,
+            requests=requests,
         )
 
     def recent_changes(self, limit: int) -> tuple[PhaseChange, ...]:
-        """The last phase changes of all jobs, newest first; nothing where the journal cannot be read."""
+        """Return the last phase changes of all jobs, newest first; empty if the journal can't be read."""
         self._job_store.journal_writer.flush()
         try:
             return self._workspace.journal.recent_phase_changes(limit)
@@ -156,7 +127,7 @@ class CommandHandler:
             return ()
 
     def _save_ui_state(self, values: Mapping[str, object]) -> CommandResult:
-        """Keeps what a screen wants back. That it could not is no news for an operator: the journal's own fault is."""
+        """Store values of the front end. A failure is logged only: the journal writer shows the problem."""
         try:
             self._workspace.journal.save_ui_state(values)
         except JournalError as error:
@@ -165,42 +136,44 @@ class CommandHandler:
 
 
 def _renewals_message(results: Sequence[RenewalResult], now: float) -> str:
-    """What came of jobs that were asked for fresh links, for an operator."""
+    """Return the results of renewals for the operator."""
     if len(results) == 1:
         return _renewal_message(results[0], now)
-    ends = [each.link.expires_at for each in results if each.link is not None and each.link.expires_at is not None]
-    fresh, wrong = sum(each.is_new for each in results), [each for each in results if each.fault is not None]
-    same = len(results) - fresh - len(wrong)
-    parts = [f"{fresh} fresh links" if fresh != 1 else "1 fresh link"]
-    parts += [f"{same} as before"] if same else []
-    parts += [f"the first dies in {formatting.duration(min(ends) - now)}"] if ends else []
-    parts += [f"{len(wrong)} without: {wrong[0].ref}: {wrong[0].fault.message}"] if wrong and wrong[0].fault else []
+    links = [each.link for each in results if each.link is not None]
+    ends = [link.expires_at for link in links if link.expires_at is not None]
+    new, failed = sum(each.is_new for each in results), [each for each in results if each.fault is not None]
+    same = len(results) - new - len(failed)
+    parts = [f"{new} new link{'' if new == 1 else 's'}"]
+    parts += [f"{same} unchanged"] if same else []
+    parts += [f"the first expires in {formatting.duration(min(ends) - now)}"] if ends else []
+    if failed and failed[0].fault is not None:
+        parts.append(f"{len(failed)} failed: {failed[0].ref}: {failed[0].fault.message}")
     return "; ".join(parts)
 
 
 def _renewal_message(result: RenewalResult, now: float) -> str:
-    """What came of one job."""
     link, fault = result.link, result.fault
     if link is None:
-        return fault.message if fault is not None else "there is no link"
-    left = "no expiry of it is known"
+        return fault.message if fault is not None else "No link"
+    expires = "no known expiry"
     if link.expires_at is not None:
-        left = f"it lives {'' if link.expiry_is_exact else '~'}{formatting.duration(link.expires_at - now)} more"
+        mark = "" if link.expiry_is_exact else "~"
+        expires = f"expires in {mark}{formatting.duration(link.expires_at - now)}"
     if fault is not None:
-        return f"no fresh link: {fault.message}; there is the old one, {left}"
-    return f"{'a fresh link' if result.is_new else 'the service gives the same link'}: {left}"
+        return f"Renewal failed: {fault.message}; current link: {expires}"
+    return f"{'New link' if result.is_new else 'The service returned the same link'}: {expires}"
 
 
-def _edit_message(result: Changed) -> str:
-    """What a change of the watchlist did, for an operator."""
+def _edit_message(result: EditResult) -> str:
+    """Return the result of a watchlist edit for the operator."""
     counts = {
         "added": result.added,
         "removed": result.removed,
         "changed": result.changed,
-        "there already": result.unchanged,
+        "already on the watchlist": result.unchanged,
         "not on the watchlist": result.not_found,
     }
-    return ", ".join(f"{_describe_refs(refs)} {what}" for what, refs in counts.items() if refs) or "nothing to change"
+    return ", ".join(f"{_describe_refs(refs)} {what}" for what, refs in counts.items() if refs) or "No change"
 
 
 def _describe_refs(refs: tuple[Ref, ...]) -> str:

@@ -13,6 +13,7 @@ from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import FaultKind, Job, Phase, Ref
 from tui.engine.api import NoticeKind, Pause, Renew
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.storage.watchlist.file import Remove
@@ -77,7 +78,7 @@ def test_what_is_over_after_its_sunset_is_asked_for_at_the_successor_and_the_acc
         assert (account.name, account.provider, account.title) == ("heygen", "heygen-v3", "HeyGen v3")
         assert not account.is_deprecated
         told = [notice.text for notice in stage.ear.notices if notice.kind is NoticeKind.ACCOUNT]
-        assert told == ["heygen has moved to HeyGen v3: the API that it was asked at is over"]
+        assert told == ["Account heygen moved to HeyGen v3: its previous API is retired"]
 
     stage(tmp_path, app, story)
 
@@ -94,7 +95,9 @@ def test_a_later_process_starts_at_the_successor(tmp_path):
     async def later():
         again = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
         session = Engine(
-            again, RecordingListener(), wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})
+            again,
+            RecordingListener().publish,
+            EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
         session.open()
         await session.poll_once([A])
@@ -251,7 +254,9 @@ def test_a_later_process_does_not_try_a_refused_job_there_either(tmp_path):
             tmp_path, "http://sim.test", (Job(account="heygen", id="a"),), accounts=("heygen",)
         )
         session = Engine(
-            found, RecordingListener(), wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})
+            found,
+            RecordingListener().publish,
+            EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
         session.open()
         await session.poll_once([A])
@@ -324,7 +329,9 @@ def test_a_check_follows_an_account_that_moves_under_it(tmp_path):
             tmp_path, "http://sim.test", {"heygen": jobs}, accounts=("heygen",), concurrency=4
         )
         session = Engine(
-            found, RecordingListener(), wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})
+            found,
+            RecordingListener().publish,
+            EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
         session.open()
         await session.poll_once(session.states)

@@ -22,6 +22,7 @@ from tests.support.waiting import DEADLINE, wait_until
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.presentation.queries import EvaluationContext, flags
 from tui.simulator.app import Simulator
@@ -42,10 +43,8 @@ class Console:
         transport = {"sim.test": app}
         self.session = Engine(
             self.library,
-            self.ear,
-            wall=wall_time,
-            random=Random(name),
-            transport=lambda: VirtualTransport(transport),
+            self.ear.publish,
+            EngineContext.create(wall=wall_time, random=Random(name), transport=lambda: VirtualTransport(transport)),
             subset=only,
         )
         self._task = None
@@ -171,8 +170,8 @@ def test_a_poller_that_does_not_answer_is_told_and_its_rows_are_stale(tmp_path):
         await asyncio.sleep(14)
         assert second.ear.last_problems == ()
         await asyncio.sleep(8)
-        assert "does not answer" in second.ear.last_problems[0]
-        assert f"PID {os.getpid()} holds the lease" in second.ear.last_problems[0]
+        assert "not responding" in second.ear.last_problems[0]
+        assert f"(PID {os.getpid()})" in second.ear.last_problems[0]
         assert Flag.STALE in flags(second[A], EvaluationContext(now=wall_time()))
         held()
         await asyncio.sleep(MINUTE)

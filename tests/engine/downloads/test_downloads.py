@@ -20,6 +20,7 @@ from tests.support.virtual_time import EPOCH, HOUR, MINUTE, VirtualTransport, ru
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.api import Cancel, Download, DownloadStage, NoticeKind
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
@@ -66,7 +67,7 @@ def job(name: str, account: str = "heygen", **more: object) -> Job:
 
 @asynccontextmanager
 async def session(found, ear: RecordingListener | None = None):
-    live = Engine(found, ear or RecordingListener(), run_blocking=asyncio.to_thread)
+    live = Engine(found, (ear or RecordingListener()).publish, EngineContext.create(run_blocking=asyncio.to_thread))
     async with running_engine(live):
         await live.perform(fixtures.refresh(*live.states))
         yield live
@@ -336,7 +337,10 @@ def test_what_trouble_kept_from_being_downloaded_is_tried_again_by_itself_and_to
         )
         ear = RecordingListener()
         session = Engine(
-            found, ear, wall=wall_time, random=Random(0), transport=lambda: VirtualTransport(apps), tick_interval=MINUTE
+            found,
+            ear.publish,
+            EngineContext.create(wall=wall_time, random=Random(0), transport=lambda: VirtualTransport(apps)),
+            tick_interval=MINUTE,
         )
         async with running_engine(session):
             await asyncio.sleep(4 * HOUR)

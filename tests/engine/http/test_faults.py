@@ -13,6 +13,7 @@ from tests.support.servers import serve_app, serve_raw
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.api import Health
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.engine.http.client import RequestLimits
 from tui.simulator.app import Simulator
@@ -47,7 +48,9 @@ async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engin
         )
         ear = RecordingListener()
         for seconds, refs in at_once if deadline == DEADLINE else in_turn:
-            session = Engine(library, ear, limits=RequestLimits(deadline=seconds, max_body=100_000))
+            session = Engine(
+                library, ear.publish, EngineContext.create(limits=RequestLimits(deadline=seconds, max_body=100_000))
+            )
             session.open()
             await session.poll_once(refs)
         library.close()
@@ -136,7 +139,7 @@ async def test_a_proxy_that_cannot_be_used_is_a_fault_that_passes_with_it(tmp_pa
     with serve_app(Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, accounts=("heygen",))
         ear = RecordingListener()
-        async with running_engine(Engine(library, ear)) as session:
+        async with running_engine(Engine(library, ear.publish)) as session:
             await session.perform(fixtures.refresh(GOOD))
             await until(lambda: session.states[GOOD].fault)
             assert session.states[GOOD].fault.kind is FaultKind.OFFLINE
@@ -184,7 +187,7 @@ async def test_a_key_with_a_letter_beyond_ascii_is_sent_as_it_is(tmp_path):
     simulator = Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])
     with serve_app(simulator) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})
-        session = Engine(library, RecordingListener())
+        session = Engine(library, RecordingListener().publish)
         session.open()
         await session.poll_once([GOOD])
         library.close()

@@ -19,6 +19,7 @@ from tests.support.servers import serve_raw
 from tests.support.virtual_time import HOUR, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import Fault, FaultKind
+from tui.engine.context import EngineContext
 from tui.engine.downloads import http
 from tui.engine.downloads.http import ConnectionLostError, FetchContext
 from tui.engine.engine import Engine
@@ -63,10 +64,8 @@ def test_a_good_service_is_asked_at_the_same_times_beside_many_that_never_answer
         wires = {"good.test": good, "never.test": never}
         session = Engine(
             library,
-            fixtures.RecordingListener(),
-            wall=wall_time,
-            random=Even(),
-            transport=lambda: VirtualTransport(wires),
+            fixtures.RecordingListener().publish,
+            EngineContext.create(wall=wall_time, random=Even(), transport=lambda: VirtualTransport(wires)),
         )
         async with fixtures.running_engine(session):
             await asyncio.sleep(HOUR)

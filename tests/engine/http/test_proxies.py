@@ -40,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 async def test_an_ask_of_this_machine_takes_no_proxy(tmp_path, asked, host):
     with serve_app(Simulator(scenarios=[Scenario("a-fine", started_at=0.0)])) as base:
         library = fixtures.make_workspace(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
-        session = Engine(library, RecordingListener())
+        session = Engine(library, RecordingListener().publish)
         session.open()
         await session.poll_once([A])
         assert session.states[A].phase is Phase.DONE
@@ -50,7 +50,7 @@ async def test_an_ask_of_this_machine_takes_no_proxy(tmp_path, asked, host):
 
 async def test_an_ask_of_another_host_takes_it(tmp_path, asked):
     library = fixtures.make_workspace(tmp_path, "http://api.test", {"heygen": ("a-fine",)})
-    session = Engine(library, RecordingListener())
+    session = Engine(library, RecordingListener().publish)
     session.open()
     await session.poll_once([A])
     assert session.states[A].fault.kind is FaultKind.SERVER

@@ -14,6 +14,7 @@ from tests.support.fixtures import RecordingListener
 from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.virtual_time import EPOCH, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.models import Phase, Ref
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.engine.polling.poll_queue import PollQueue, QueueEntry
 
@@ -79,10 +80,8 @@ async def story(folder, app, rate, seed):
     wires = {"sim.test": app}
     session = Engine(
         library,
-        RecordingListener(),
-        wall=wall_time,
-        random=Random(seed),
-        transport=lambda: VirtualTransport(wires),
+        RecordingListener().publish,
+        EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(wires)),
         tick_interval=10.0,
     )
     async with fixtures.running_engine(session):
@@ -153,10 +152,8 @@ def test_when_the_bucket_is_short_every_job_has_its_turn(tmp_path):
         wires = {"sim.test": app}
         session = Engine(
             library,
-            RecordingListener(),
-            wall=wall_time,
-            random=Random(1),
-            transport=lambda: VirtualTransport(wires),
+            RecordingListener().publish,
+            EngineContext.create(wall=wall_time, random=Random(1), transport=lambda: VirtualTransport(wires)),
             tick_interval=10.0,
         )
         async with fixtures.running_engine(session):

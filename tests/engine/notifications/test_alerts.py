@@ -15,6 +15,7 @@ from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Job, Link, LinkKind, Phase, Ref
 from tui.engine.api import NoticeKind
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.storage.config.settings import Hook, HookEvent
 from tui.storage.journal.journal import Journal, JournalEntry
@@ -37,10 +38,8 @@ class Console:
         transport = {"sim.test": app}
         self.session = Engine(
             self.library,
-            self.ear,
-            wall=wall_time,
-            random=Random(1),
-            transport=lambda: VirtualTransport(transport),
+            self.ear.publish,
+            EngineContext.create(wall=wall_time, random=Random(1), transport=lambda: VirtualTransport(transport)),
             hooks=call,
             tick_interval=tick,
         )
@@ -189,7 +188,7 @@ def test_an_account_that_is_refused_is_told_once_until_it_was_well_again(tmp_pat
             assert console.events == (["refused"] if not again else [])
             if not again:
                 assert console.told[0].account.name == "heygen"
-                assert console.told[0].text.startswith("heygen is not asked any more: ")
+                assert console.told[0].text.startswith("Polling of account heygen stopped: ")
                 await console.end()
         app.respond = lambda asked: running()
         await console.session.perform(fixtures.refresh(A))
@@ -393,7 +392,7 @@ def test_a_link_that_is_renewed_in_the_moment_in_which_it_was_to_be_told_is_not(
             Link(LinkKind.VIDEO, each.url, each.first_seen, wall_time() + HOUR, expiry_is_exact=True)
             for each in state.links
         ]
-        console.session._alert_monitor.state(replace(state, links=tuple(told)))  # its turn has come …
+        console.session._alert_monitor.publish(replace(state, links=tuple(told)))  # its turn has come …
         await console.session.perform(fixtures.refresh(A))
         await asyncio.sleep(10)  # … and before the next tick it has another
         assert console.session.states[A].links[0].expires_at > wall_time() + 6 * DAY

@@ -241,7 +241,7 @@ def test_a_person_who_wants_a_fresh_link_is_told_how_long_it_lives(tmp_path):
         await asyncio.sleep(DAY)
         outcome = await found.session.perform(Renew((A,)))
         assert outcome.ok
-        assert outcome.message == "a fresh link: it lives ~7d00h more"
+        assert outcome.message == "New link: expires in ~7d00h"
         assert [link.url for link in outcome.links] == ["https://cdn.test/2"]
 
     stage(tmp_path, numbered(), LOOSE, story, tick=10 * MINUTE)
@@ -253,12 +253,12 @@ def test_a_person_is_told_that_the_link_is_the_same_and_that_there_was_no_answer
     async def story(found):
         await asyncio.sleep(DAY)
         outcome = await found.session.perform(Renew((A,)))
-        assert outcome.message == "the service gives the same link: it lives ~6d00h more"
+        assert outcome.message == "The service returned the same link: expires in ~6d00h"
         app.respond = lambda asked: (500, {}, {})
         outcome = await found.session.perform(Renew((A,)))
         assert not outcome.ok
-        assert "no fresh link: " in outcome.message
-        assert "there is the old one, it lives ~6d00h more" in outcome.message
+        assert "Renewal failed: " in outcome.message
+        assert "current link: expires in ~6d00h" in outcome.message
         assert [link.url for link in outcome.links] == ["https://cdn.test/1"]
         await asyncio.sleep(WEEK)
         outcome = await found.session.perform(Renew((A,)))
@@ -276,7 +276,7 @@ def test_many_renewals_share_the_accounts_pace_and_become_one_sentence(tmp_path)
         await asyncio.sleep(DAY)
         before, began = len(app.requests), wall_time()
         outcome = await found.session.perform(Renew(tuple(job.ref for job in jobs)))
-        assert outcome.message == "12 fresh links; the first dies in 6d23h"
+        assert outcome.message == "12 new links; the first expires in 6d23h"
         assert len(outcome.links) == 12
         assert len(app.requests) - before == 12
         assert wall_time() - began > 30  # ten a minute

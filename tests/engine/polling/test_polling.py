@@ -14,6 +14,7 @@ from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health, NoticeKind, Resume
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.presentation.queries import EvaluationContext, flags
 
@@ -31,10 +32,10 @@ class Stage:
         wires = {"sim.test": app}
         self.session = Engine(
             self.library,
-            self.ear,
-            wall=lambda: wall_time() + self.ahead(),
-            random=Random(1),
-            transport=lambda: VirtualTransport(wires),
+            self.ear.publish,
+            EngineContext.create(
+                wall=lambda: wall_time() + self.ahead(), random=Random(1), transport=lambda: VirtualTransport(wires)
+            ),
             tick_interval=tick,
         )
 
@@ -447,10 +448,10 @@ def test_an_ended_job_can_be_asked_again_by_hand(tmp_path):
 def test_what_cannot_be_refreshed_is_said(tmp_path):
     async def story(stage):
         strange = Ref("nobody", "x")
-        assert (await stage.session.perform(fixtures.refresh())).message == "there is nothing to ask"
+        assert (await stage.session.perform(fixtures.refresh())).message == "No job to refresh"
         assert "not on the watchlist" in (await stage.session.perform(fixtures.refresh(strange))).message
         mixed = await stage.session.perform(fixtures.refresh(A, strange))
-        assert (mixed.ok, mixed.message) == (True, "asking 1 job; nobody:x is not on the watchlist")
+        assert (mixed.ok, mixed.message) == (True, "Refreshing 1 job; nobody:x is not on the watchlist")
         assert "there is no account" in (await stage.session.perform(Resume("nobody"))).message
 
     stage(tmp_path, ScriptedService(lambda asked: running()), {"heygen": ("a",)}, story)

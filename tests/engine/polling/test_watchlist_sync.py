@@ -12,6 +12,7 @@ from tests.support.scripted_service import ScriptedService, running
 from tests.support.virtual_time import VirtualTransport, run_virtual, wall_time
 from tui.dashboard.startup import load_initial_state
 from tui.domain.models import Ref
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Set
@@ -29,10 +30,10 @@ def begun_twice(tmp_path, between):
     def session(library):
         return Engine(
             library,
-            RecordingListener(),
-            wall=wall_time,
-            random=Random(1),
-            transport=lambda: VirtualTransport({"sim.test": app}),
+            RecordingListener().publish,
+            EngineContext.create(
+                wall=wall_time, random=Random(1), transport=lambda: VirtualTransport({"sim.test": app})
+            ),
         )
 
     async def play():

@@ -13,6 +13,7 @@ from tui.cli.subscriber import EngineSubscriber
 from tui.domain import artifacts
 from tui.domain.models import DownloadedFile, Phase, Ref
 from tui.engine.api import DownloadProgress, DownloadStage, Notice
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.presentation import formatting
 from tui.presentation.json_output import JsonObject
@@ -54,7 +55,9 @@ def _select_jobs(library: Workspace, args: Namespace) -> list[Ref]:
 
 async def _download(library: Workspace, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None) -> None:
     """Asks what is not known to be done, and then fetches what is."""
-    session = Engine(library, reporter, subset=frozenset(refs), run_blocking=asyncio.to_thread)
+    session = Engine(
+        library, reporter.publish, EngineContext.create(run_blocking=asyncio.to_thread), subset=frozenset(refs)
+    )
     session.open()
     await session.poll_once(
         [
@@ -101,7 +104,7 @@ class DownloadReporter(EngineSubscriber):
         self._draw_line("")
         print_message(f"{ref}: {reason}")
 
-    def download(self, progress: DownloadProgress) -> None:
+    def _on_download(self, progress: DownloadProgress) -> None:
         """A download has moved."""
         match progress.stage:
             case DownloadStage.DOWNLOADING:
@@ -116,7 +119,7 @@ class DownloadReporter(EngineSubscriber):
             case _:
                 pass
 
-    def notice(self, notice: Notice) -> None:
+    def _on_notice(self, notice: Notice) -> None:
         """All of it is said already."""
 
     def _draw_line(self, line: str) -> None:

@@ -23,6 +23,7 @@ from tui.cli.subscriber import EngineSubscriber
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import ENDED, Link, Phase, Ref
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.engine.notifications.hooks import hook_dispatcher
@@ -51,7 +52,9 @@ def check(args: Namespace) -> int:
 
 async def _check(library: Workspace, refs: Sequence[Ref]) -> list[JobState]:
     async with hook_dispatcher(library, print_message, HOOKS_TIMEOUT) as hooks:
-        session = Engine(library, EngineSubscriber({ref.account for ref in refs}), subset=frozenset(refs), hooks=hooks)
+        session = Engine(
+            library, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
+        )
         session.open()
         await session.poll_once(session.states.keys())
     return list(session.states.values())
@@ -77,7 +80,9 @@ def renew(args: Namespace) -> int:
 
 async def _renew(library: Workspace, refs: Sequence[Ref]) -> tuple[list[RenewalResult], list[JobState]]:
     async with hook_dispatcher(library, print_message, HOOKS_TIMEOUT) as hooks:
-        session = Engine(library, EngineSubscriber({ref.account for ref in refs}), subset=frozenset(refs), hooks=hooks)
+        session = Engine(
+            library, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
+        )
         session.open()
         found = await session.renew(session.states)
     return found, list(session.states.values())
@@ -126,7 +131,7 @@ class _JobWaiter:
         """Waits, for `max_seconds` at most. Whether they were over before the jobs were."""
         async with hook_dispatcher(self._library, print_message, HOOKS_TIMEOUT) as hooks:
             return await self._poll_until_ended(
-                Engine(self._library, self._subscriber, subset=self._refs, hooks=hooks), max_seconds
+                Engine(self._library, self._subscriber.publish, subset=self._refs, hooks=hooks), max_seconds
             )
 
     async def _poll_until_ended(self, session: Engine, max_seconds: float | None) -> bool:
@@ -180,7 +185,10 @@ async def _watch(library: Workspace, *, as_json: bool) -> None:
     ear = EngineSubscriber(library.accounts)
     async with hook_dispatcher(library, print_message) as hooks:
         await _print_until_closed(
-            library, Engine(library, ear, hooks=hooks, run_blocking=asyncio.to_thread), ear, as_json=as_json
+            library,
+            Engine(library, ear.publish, EngineContext.create(run_blocking=asyncio.to_thread), hooks=hooks),
+            ear,
+            as_json=as_json,
         )
 
 

@@ -14,7 +14,8 @@ from tui.domain.polling.rate_limit import RateLimit, SendSlot
 from tui.engine.accounts.api_migration import INCONCLUSIVE, ApiMigration, FindSuccessor, MigrationStep
 from tui.engine.accounts.shared_rate_limit import SharedRateLimit
 from tui.engine.api import AccountState, Health
-from tui.engine.http.client import ApiRequest, Client, RequestLimits, TlsContextFactory, TransportFactory
+from tui.engine.context import HttpSettings
+from tui.engine.http.client import ApiRequest, Client
 from tui.engine.polling.bulk import BulkPolicy
 from tui.presentation.formatting import clean
 from tui.providers import faults, response_parser
@@ -96,9 +97,9 @@ class AccountRuntime:
         """Why nothing can be asked at all: there is no key."""
         return None if self._key is not None else Fault(FaultKind.REFUSED, self.state.message)
 
-    def new_client(self, tls: TlsContextFactory, transport: TransportFactory | None, limits: RequestLimits) -> Client:
+    def new_client(self, http: HttpSettings) -> Client:
         """A new connection. The key goes with each ask."""
-        return Client(clock=self._now_synced, tls=tls, transport=transport, limits=limits)
+        return Client(clock=self._now_synced, tls=http.tls, transport=http.transport, limits=http.limits)
 
     def endpoint(self, job: Job) -> Endpoint:
         """The provider file's view of the job's kind. Raises UnknownKind."""
@@ -225,6 +226,25 @@ class AccountRuntime:
         if acquired:
             self.throttle = throttle.record_sent(self.throttle, now)
         return acquired
+
+    async def acquire_slot(self, max_wait: float) -> Fault | None:
+        """Wait for a slot for a user-requested poll and take it; return why there is none within `max_wait` seconds.
+
+        Callers wait in their order; the time counts from when a caller is the first.
+        """
+        async with self.user_request_lock:
+            deadline = self.clock() + max_wait
+            while not self.throttle.stop_reason:
+                now = self.clock()
+                slot = self.next_slot(now, user_requested=True)
+                assert slot is not None, "a user-requested poll has a slot, if late"
+                if slot.at > deadline:
+                    return Fault(FaultKind.LIMITED, f"nothing was sent: {slot.reason}", retry_at=slot.at)
+                if slot.at > now:
+                    await asyncio.sleep(slot.at - now)
+                elif self.acquire(now):
+                    return None
+            return Fault(FaultKind.REFUSED, self.throttle.stop_reason)
 
     def _update_throttle(self, fault: Fault | None, received_at: float, job_id: str) -> None:
         """What the outcome of an ask teaches; what it says of the budget, it says to every process."""

@@ -1,6 +1,5 @@
 """One ask of an account, to see that service and key are good. What it brings is kept nowhere."""
 
-import asyncio
 import functools
 import time
 from random import Random
@@ -8,9 +7,10 @@ from typing import NamedTuple
 
 import httpx
 
-from tui.domain.models import Fault, FaultKind, Job, RequestRecord
+from tui.domain.models import Fault, Job, RequestRecord
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.accounts.api_migration import MigrationStep
+from tui.engine.context import HttpSettings
 from tui.engine.http.client import RequestLimits, TransportFactory
 from tui.storage.workspace import Workspace
 
@@ -53,28 +53,13 @@ async def probe(
     runtime.set_key(workspace.key(account))
     if runtime.key_fault is not None:
         return ProbeResult(job, runtime.key_fault, None, None)
-    tls = functools.cache(httpx.create_ssl_context)
-    async with runtime.new_client(tls, transport, limits) as client:
-        if (fault := await _acquire_slot(runtime)) is not None:
+    http = HttpSettings(functools.cache(httpx.create_ssl_context), transport, limits)
+    async with runtime.new_client(http) as client:
+        if (fault := await runtime.acquire_slot(MAX_WAIT)) is not None:
             return ProbeResult(job, fault, None, None)
         response = await runtime.poll(client, job)
-        if response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR and await _acquire_slot(runtime) is None:
+        if response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR and await runtime.acquire_slot(MAX_WAIT) is None:
             response = await runtime.poll(client, job)  # the successor, of an API that is over
     fault = response.outcome if isinstance(response.outcome, Fault) else None
     moved_to = runtime.account.provider.title if response.migration_step is MigrationStep.MOVED else ""
     return ProbeResult(job, fault, runtime.state.skew, response.request_record, moved_to)
-
-
-async def _acquire_slot(runtime: AccountRuntime) -> Fault | None:
-    """Waits for leave and pays, or says why there is none."""
-    deadline = time.time() + MAX_WAIT
-    while True:
-        now = time.time()
-        slot = runtime.next_slot(now, user_requested=True)
-        if slot is None or slot.at > deadline:
-            reason = slot.reason if slot else runtime.state.message
-            return Fault(FaultKind.LIMITED, f"nothing was sent: {reason}", retry_at=slot.at if slot else None)
-        if slot.at > now:
-            await asyncio.sleep(slot.at - now)
-        elif runtime.acquire(now):
-            return None

@@ -1,122 +1,122 @@
-"""Who polls the watchlist: this session, or the process that holds its lease and that this one follows.
+"""Leader election between consoles on one watchlist: the holder of its lease polls, the others follow.
 
-The holder beats in the journal; a follower that hears nothing for long says so, and takes over when the lease is free.
+The leader writes heartbeats to the journal. A follower reports a silent leader, and takes over when the lease is free.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
 from tui.engine.api import AccountState
+from tui.engine.context import EngineContext
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import JournalError
 from tui.storage.locks.poller_lease import Lease
 from tui.storage.workspace import Workspace
 
 HEARTBEAT_INTERVAL = 5.0
-"""Seconds between two beats of the holder. A change of an account's health does not wait."""
+"""Seconds between two heartbeats of the leader. A change of an account's health is written at once."""
 SILENT_AFTER = 15.0
-"""Seconds without a beat after which the holder does not answer."""
+"""Seconds without a heartbeat after which the leader counts as not responding."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[tuple[AccountState, ...], bool]).decode
 
 
 class ConsoleRole(NamedTuple):
-    """What a session is to its watchlist."""
+    """Role of a console for its watchlist."""
 
     is_leader: bool
+    """This console polls."""
     pid: int | None = None
-    """Who polls, if another does and has said so."""
+    """Process of the leader, if that is another one and has written a heartbeat."""
     is_silent: bool = False
-    """That one does not answer."""
+    """The leader does not respond."""
     is_paused: bool = False
-    """That one's operator has paused it."""
+    """The leader is paused."""
     accounts: tuple[AccountState, ...] = ()
-    """How it finds its accounts, where it said so anew."""
+    """Account states of a new heartbeat."""
     lease_error: str = ""
-    """Why nobody can tell who polls, for an operator."""
+    """Why the lease can't be read, for the operator."""
 
     @property
     def text(self) -> str:
-        """For the top bar."""
+        """Text for the top bar."""
         if self.is_leader:
             return "polling"
-        followed = "following" if self.pid is None else f"following PID {self.pid}"
-        return f"{followed}, paused" if self.is_paused else followed
+        following = "following" if self.pid is None else f"following PID {self.pid}"
+        return f"{following}, paused" if self.is_paused else following
 
     @property
     def problem(self) -> str:
-        """What stands in the way, for an operator; "": nothing."""
+        """Problem for the operator; "" without one."""
         if self.is_silent:
-            return f"PID {self.pid} holds the lease and does not answer: end it, and another console takes over"
+            return f"Leader (PID {self.pid}) not responding: end that process, and another console takes over"
         return self.lease_error
 
 
 class LeaderElection:
-    """One session's part in it. Nothing is locked before `look`."""
+    """Election of one console. Nothing is locked before `update`."""
 
-    def __init__(self, workspace: Workspace, monotonic: Callable[[], float], *, subset_only: bool) -> None:
-        """`time` passes in seconds and is never set. `partly`: it is about some jobs only, and holds no lease.
-
-        Such a one polls as long as nobody else does.
-        """
+    def __init__(self, context: EngineContext, workspace: Workspace, *, subset_only: bool) -> None:
+        """`subset_only`: the console handles only some jobs, so it takes no lease; it polls while the lease is free."""
+        self._monotonic = context.clock.monotonic
         self._workspace = workspace
-        self._monotonic = monotonic
         self._subset_only = subset_only
         self._lease = Lease(workspace.paths.state_dir, workspace.paths.watchlist_file)
         self._last_heartbeat: Heartbeat | None = None
-        self._last_heartbeat_at = monotonic()
+        self._last_heartbeat_at = self._monotonic()
         self._paused = False
         self._written_at = -HEARTBEAT_INTERVAL
         self._written: object = None
 
     def update(self) -> ConsoleRole:
-        """Takes the lease if it is free; who polls."""
+        """Take the lease if it is free, and return the role."""
         try:
             if self._lease.is_free() if self._subset_only else self._lease.acquire():
                 self._last_heartbeat_at = self._monotonic()
                 return ConsoleRole(is_leader=True)
         except OSError as error:
-            why = f"{self._lease.path}: {error.strerror}: other consoles may poll as well. See to the folder's rights"
-            return ConsoleRole(is_leader=True, lease_error=why)
+            reason = (
+                f"{self._lease.path}: {error.strerror}: other consoles may poll too. Check the folder's permissions"
+            )
+            return ConsoleRole(is_leader=True, lease_error=reason)
         try:
-            beat = self._workspace.journal.heartbeats.latest(self._lease.name)
+            heartbeat = self._workspace.journal.heartbeats.latest(self._lease.name)
         except JournalError:
-            beat = self._last_heartbeat  # that it cannot be read is told by who reads the news
-        news = beat is not None and beat != self._last_heartbeat
-        if news:
-            self._last_heartbeat, self._last_heartbeat_at = beat, self._monotonic()
+            heartbeat = self._last_heartbeat  # the error is shown when external changes are read
+        is_new = heartbeat is not None and heartbeat != self._last_heartbeat
+        if is_new:
+            self._last_heartbeat, self._last_heartbeat_at = heartbeat, self._monotonic()
         accounts: tuple[AccountState, ...] = ()
-        if beat is not None and news:
-            accounts, self._paused = _decode_accounts(beat)
-        silent = beat is not None and self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
-        return ConsoleRole(False, beat.pid if beat else None, silent, self._paused, accounts)
+        if heartbeat is not None and is_new:
+            accounts, self._paused = _decode_accounts(heartbeat)
+        is_silent = heartbeat is not None and self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
+        return ConsoleRole(False, heartbeat.pid if heartbeat else None, is_silent, self._paused, accounts)
 
     def write_heartbeat(self, accounts: Iterable[AccountState], *, is_paused: bool) -> None:
-        """Says that the holder lives and how its accounts are, if this session is the holder and it is time."""
+        """Write a heartbeat with the account states, if this console holds the lease and one is due."""
         states = tuple(accounts)
-        said = (is_paused, *((state.name, state.health, state.waits_until) for state in states))
-        if not self._lease.is_held or (
-            self._monotonic() - self._written_at < HEARTBEAT_INTERVAL and said == self._written
-        ):
+        summary = (is_paused, *((state.name, state.health, state.waits_until) for state in states))
+        is_due = self._monotonic() - self._written_at >= HEARTBEAT_INTERVAL or summary != self._written
+        if not self._lease.is_held or not is_due:
             return
         try:
             self._workspace.journal.heartbeats.record(self._lease.name, os.getpid(), _encode((states, is_paused)))
         except JournalError:
-            return  # told by who writes entries; the next tick tries again
-        self._written_at, self._written = self._monotonic(), said
+            return  # shown by the journal writer; the next tick tries again
+        self._written_at, self._written = self._monotonic(), summary
 
     def release(self) -> None:
-        """Gives the lease back."""
+        """Release the lease."""
         self._lease.release()
 
 
 def _decode_accounts(heartbeat: Heartbeat) -> tuple[tuple[AccountState, ...], bool]:
-    """How its accounts are, and whether it is paused."""
+    """Return the account states, and whether the leader is paused."""
     try:
         return _decode(heartbeat.account_states)
     except msgspec.DecodeError:
-        return (), False  # another version's
+        return (), False  # written by another version

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from random import Random
 from typing import NamedTuple, Protocol
 
 from tui.domain import artifacts
@@ -12,12 +11,11 @@ from tui.domain.artifacts import Artifact
 from tui.domain.job_state import JobState
 from tui.domain.models import DownloadedFile, Fault, FaultKind, Link, LinkKind, Ref
 from tui.engine.accounts.account import AccountRuntime
-from tui.engine.api import DownloadProgress, DownloadStage
-from tui.engine.blocking import RunBlocking
+from tui.engine.api import DownloadProgress, DownloadStage, Publish
+from tui.engine.context import EngineContext
 from tui.engine.downloads import http
 from tui.engine.downloads.http import FetchContext, FetchError
 from tui.engine.downloads.transfer import FileRequest, FileTransfer
-from tui.engine.http.client import TlsContextFactory, TransportFactory
 from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
 from tui.storage import partial_file
@@ -62,26 +60,15 @@ class JobDownloader:
 
     def __init__(
         self,
+        context: EngineContext,
         workspace: Workspace,
         job_store: JobStore,
         accounts: Mapping[str, AccountRuntime],
-        *,
-        report_progress: Callable[[DownloadProgress], None],
+        publish: Publish,
         get_live_link: GetLiveLink,
-        now: Callable[[], float],
-        run_blocking: RunBlocking,
-        tls: TlsContextFactory,
-        transport: TransportFactory | None,
-        random: Random,
     ) -> None:
-        self._workspace, self._job_store, self._accounts = workspace, job_store, accounts
-        self._report_progress, self._get_live_link, self._now, self._run_blocking = (
-            report_progress,
-            get_live_link,
-            now,
-            run_blocking,
-        )
-        self._tls, self._transport, self._random = tls, transport, random
+        self._context, self._workspace, self._job_store, self._accounts = context, workspace, job_store, accounts
+        self._publish, self._get_live_link = publish, get_live_link
 
     async def save(self, ref: Ref, options: DownloadOptions) -> tuple[DownloadedFile, ...]:
         """All files of the job, those that are there already included. Raises the first FetchError, at the end."""
@@ -126,7 +113,7 @@ class JobDownloader:
             path, size = await self._write_text(state, artifact, options)
         else:
             path, size = await self._download_link(state, artifact, artifact.kind, options)
-        saved = DownloadedFile(artifact.name, str(path), size, self._now())
+        saved = DownloadedFile(artifact.name, str(path), size, self._context.now())
         self._job_store.record_download(ref, saved)
         self._write_journal(lambda: self._workspace.journal.downloads.delete(ref, artifact.name))
         return saved
@@ -138,13 +125,13 @@ class JobDownloader:
             (*_titles(state), state.job.id), (state.report and state.report.language) or "", "txt"
         )
         checkpoint = self._checkpoints(ref).get(artifact.name)
-        path = await self._run_blocking(lambda: _free_text_path(checkpoint, options.folder, name))
+        path = await self._context.run_blocking(lambda: _free_text_path(checkpoint, options.folder, name))
         self._write_journal(
             lambda: self._workspace.journal.downloads.save(
                 ref, artifact.name, DownloadCheckpoint(part_path=str(path), filename=name)
             )
         )
-        return await self._run_blocking(lambda: _write_file(path, name, data))
+        return await self._context.run_blocking(lambda: _write_file(path, name, data))
 
     async def _download_link(
         self, state: JobState, artifact: Artifact, kind: LinkKind, options: DownloadOptions
@@ -164,7 +151,7 @@ class JobDownloader:
             job_id=state.job.id,
             language=(state.report and state.report.language) or "",
         )
-        async with http.build_client(self._tls, self._transport) as client:
+        async with http.build_client(self._context.http.tls, self._context.http.transport) as client:
             return await FileTransfer(
                 request,
                 self._fetch_context(ref.account),
@@ -173,11 +160,11 @@ class JobDownloader:
                 save_checkpoint=lambda begun: self._write_journal(
                     lambda: self._workspace.journal.downloads.save(ref, artifact.name, begun)
                 ),
-                report_progress=_ProgressReporter(ref, self._report_progress, asyncio.get_running_loop().time),
+                report_progress=_ProgressReporter(ref, self._publish, asyncio.get_running_loop().time),
                 renew_link=lambda dead: self._get_live_link(ref, kind, dead, nth=artifact.position),
-                now=self._now,
-                run_blocking=self._run_blocking,
-                random=self._random,
+                now=self._context.now,
+                run_blocking=self._context.run_blocking,
+                random=self._context.random,
             ).run()
 
     def _fetch_context(self, account: str) -> FetchContext:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from tui.domain import artifacts
 from tui.domain.models import DownloadedFile, Link, Phase, Ref
-from tui.engine.api import CommandResult, DownloadProgress, DownloadStage, Notice, NoticeKind
+from tui.engine.api import CommandResult, DownloadProgress, DownloadStage, Notice, NoticeKind, Publish
+from tui.engine.context import EngineContext
 from tui.engine.downloads.http import FetchError
 from tui.engine.downloads.job import DownloadOptions, JobDownloader
-from tui.engine.polling.job_store import EngineListener, JobStore
+from tui.engine.polling.job_store import JobStore
 from tui.presentation import queries
 from tui.storage.locks.download_locks import DownloadLocks
 from tui.storage.workspace import Workspace
@@ -31,17 +32,16 @@ class DownloadQueue:
 
     def __init__(
         self,
+        context: EngineContext,
         workspace: Workspace,
         job_store: JobStore,
-        listener: EngineListener,
+        publish: Publish,
         downloader: JobDownloader,
-        *,
         is_leader: Callable[[], bool],
-        now: Callable[[], float],
     ) -> None:
         """`leads`: of several consoles, this is the one that does what the watchlist says."""
-        self._workspace, self._job_store, self._listener, self._downloader = workspace, job_store, listener, downloader
-        self._is_leader, self._now = is_leader, now
+        self._workspace, self._job_store, self._publish, self._downloader = workspace, job_store, publish, downloader
+        self._is_leader, self._now = is_leader, context.now
         self._locks = DownloadLocks(workspace.paths.state_dir)
         self._waiting: dict[Ref, DownloadOptions] = {}
         self._running: dict[Ref, asyncio.Task[None]] = {}
@@ -93,7 +93,7 @@ class DownloadQueue:
 
     def _enqueue(self, ref: Ref, options: DownloadOptions) -> None:
         self._waiting[ref] = options
-        self._listener.download(DownloadProgress(ref=ref, stage=DownloadStage.WAITING))
+        self._publish(DownloadProgress(ref=ref, stage=DownloadStage.WAITING))
         self._wakeup.set()
 
     def _folder(self, chosen: str | None) -> Path:
@@ -116,7 +116,7 @@ class DownloadQueue:
             count += was_waiting or had_partial or task is not None
             if state is not None:
                 self._failures[ref] = 0, state.links  # what the watchlist wants is not begun again at once
-            self._listener.download(DownloadProgress(ref=ref, stage=DownloadStage.CANCELLED))
+            self._publish(DownloadProgress(ref=ref, stage=DownloadStage.CANCELLED))
         message = f"{count} download{'s' if count > 1 else ''} called off" if count else refused
         return CommandResult(ok=bool(count), message=message)
 
@@ -171,7 +171,7 @@ class DownloadQueue:
             )
         else:
             self._failures.pop(ref, None)
-            self._listener.download(DownloadProgress(ref=ref, stage=DownloadStage.SAVED, files=saved))
+            self._publish(DownloadProgress(ref=ref, stage=DownloadStage.SAVED, files=saved))
             self._notice(NoticeKind.DOWNLOADED, ref, f"saved {_saved_paths(saved)}")
 
     async def _download_locked(self, ref: Ref, options: DownloadOptions) -> tuple[DownloadedFile, ...]:
@@ -183,7 +183,7 @@ class DownloadQueue:
             self._locks.release(ref)
 
     def _fail(self, ref: Ref, options: DownloadOptions, reason: str, *, transient: bool) -> None:
-        self._listener.download(DownloadProgress(ref=ref, stage=DownloadStage.FAILED, message=reason))
+        self._publish(DownloadProgress(ref=ref, stage=DownloadStage.FAILED, message=reason))
         state = self._job_store.states.get(ref)
         earlier_failures, _ = self._failures.get(ref, (0, ()))
         if state is not None:
@@ -204,7 +204,7 @@ class DownloadQueue:
     def _notice(self, kind: NoticeKind, ref: Ref, text: str) -> None:
         state = self._job_store.states.get(ref)
         if state is not None and not state.job.muted:
-            self._listener.notice(Notice(kind, f"{queries.display_name(state)}: {text}", ref, self._now()))
+            self._publish(Notice(kind, f"{queries.display_name(state)}: {text}", ref, self._now()))
 
 
 def _saved_paths(saved: tuple[DownloadedFile, ...]) -> str:

@@ -1,48 +1,46 @@
-"""Whether what a session finds is kept: in memory until the file can be had; a new file gets every state."""
+"""Fallback of the journal: kept in memory while the file is not writable; a new file gets every job state."""
 
-from collections.abc import Callable
-
+from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
 from tui.storage.journal.journal import JournalError
 from tui.storage.workspace import Workspace
 
 RETRY_INTERVAL = 60.0
-"""Seconds between two tries for the file, while there is a journal in memory alone."""
+"""Seconds between two tries to open the file, while the journal is in memory."""
 
 
 class JournalFallback:
-    """One session's eye on its journal. Nothing in it is opened before `open` or `look`."""
+    """Fallback of one engine. Nothing is opened before `open` or `check`."""
 
-    def __init__(self, workspace: Workspace, job_store: JobStore, monotonic: Callable[[], float]) -> None:
-        """`time` passes in seconds and is never set."""
+    def __init__(self, context: EngineContext, workspace: Workspace, job_store: JobStore) -> None:
+        self._monotonic = context.clock.monotonic
         self._workspace = workspace
         self._job_store = job_store
-        self._monotonic = monotonic
         self._in_memory = False
         self._retry_at = 0.0
         self._known_files: object = None
 
     def open(self) -> None:
-        """Opens the journal, in memory where there can be no file. Raises JournalError where a person must act."""
-        said = self._workspace.ensure_journal()
-        self._in_memory = bool(said)
+        """Open the journal, in memory if the file is not writable. Raises JournalError if the operator must act."""
+        problem = self._workspace.ensure_journal()
+        self._in_memory = bool(problem)
         self._retry_at = self._monotonic() + RETRY_INTERVAL
-        self._job_store.set_problem("keeping", said)
+        self._job_store.set_problem("keeping", problem)
 
     def check(self) -> None:
-        """Has a file that is new since the last look hold what the board knows: what has ended is not asked again."""
+        """Write all states to a file that is new since the last check, so that ended jobs are not polled again."""
         if self._in_memory and self._monotonic() >= self._retry_at:
-            self._regain()
+            self._retry_file()
         journal = self._workspace.journal
-        seen, self._known_files = self._known_files, (journal, journal.open_count)
-        if seen not in (None, self._known_files):
+        before, self._known_files = self._known_files, (journal, journal.open_count)
+        if before not in (None, self._known_files):
             self._job_store.persist_all()
 
-    def _regain(self) -> None:
+    def _retry_file(self) -> None:
         self._retry_at = self._monotonic() + RETRY_INTERVAL
         try:
             self._workspace.retry_journal_file()
         except (JournalError, OSError):
-            return  # as told already
+            return  # already shown
         self._in_memory = False
         self._job_store.set_problem("keeping", "")

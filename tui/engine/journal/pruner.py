@@ -1,32 +1,33 @@
-"""Keeps the journal small while a session polls: what is too old goes, and jobs that no watchlist has held for long."""
+"""Pruner of the journal: removes old entries, and jobs that no watchlist contained for long, while the engine polls."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from tui.domain.models import Ref
+from tui.engine.context import EngineContext
 from tui.storage.journal.journal import PRUNE_STEP, JournalError
 from tui.storage.workspace import Workspace
 
 PRUNE_INTERVAL = 300.0
-"""Seconds between two looks for what the journal keeps too long."""
+"""Seconds between two steps of pruning."""
 MARK_INTERVAL = 86400.0
-"""Seconds after which the journal is told again which jobs the watchlist holds."""
+"""Seconds after which the jobs of the watchlist are marked in the journal again."""
 
 log = logging.getLogger(__name__)
 
 
 class JournalPruner:
-    """One session's. A journal that cannot be written is pruned the next time."""
+    """Pruner of one engine. If the journal is not writable, the next step tries again."""
 
-    def __init__(self, workspace: Workspace, now: Callable[[], float]) -> None:
+    def __init__(self, context: EngineContext, workspace: Workspace) -> None:
+        self._now = context.now
         self._workspace = workspace
-        self._now = now
-        self._pruned_at = now()
+        self._pruned_at = self._now()
         self._marked_at = 0.0
         self._unmarked: list[Ref] = []
 
     def run_if_due(self, listed: Iterable[Ref]) -> None:
-        """Now and then, some of what is too old; what is `listed` is not, and the journal is told that first."""
+        """Run one step if it is due: mark the listed jobs, which are kept, or remove some old entries."""
         now = self._now()
         if 0 <= now - self._pruned_at < PRUNE_INTERVAL:
             return

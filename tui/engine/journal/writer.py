@@ -1,7 +1,4 @@
-"""The journal's entries on their way to disk: gathered, written in batches on the session's loop, never lost unsaid.
-
-What an entry says is the ledger's business.
-"""
+"""Writer of journal entries: gathers them and writes them in batches on the engine's loop. No loss goes unreported."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,17 +8,17 @@ from tui.storage.journal.journal import JournalEntry, JournalError
 from tui.storage.workspace import Workspace
 
 BATCH_INTERVAL = 0.25
-"""Seconds for which journal entries are gathered. A phase change does not wait."""
+"""Seconds for which entries are gathered. A phase change is written at once."""
 MAX_PER_TURN = 200
-"""Journal entries written in one turn of the loop, which takes some ten milliseconds; the rest waits for the next."""
+"""Entries written in one turn of the loop, which takes some ten milliseconds; the rest is written in the next."""
 RETRY_INTERVAL = 5.0
-"""Seconds until entries that could not be written are tried again: each try may block for a quarter of one."""
+"""Seconds until a failed write is tried again: each try may block for a quarter of a second."""
 MAX_BACKLOG = 20_000
-"""Journal entries kept in memory while the journal cannot be written."""
+"""Entries kept in memory while the journal is not writable."""
 
 
 class JournalWriter:
-    """One session's."""
+    """Writer of one engine."""
 
     def __init__(
         self,
@@ -29,7 +26,7 @@ class JournalWriter:
         on_phase_change: Callable[[JobState, PhaseChange], None],
         set_problem: Callable[[str], None],
     ) -> None:
-        """`changed` hears of each change of a phase that is recorded; `problem` why nothing can be, or ""."""
+        """`on_phase_change` is called for each recorded change; `set_problem` with the error of a write, or ""."""
         self._workspace = workspace
         self._on_phase_change = on_phase_change
         self._set_problem = set_problem
@@ -38,16 +35,16 @@ class JournalWriter:
 
     @property
     def has_unwritten(self) -> bool:
-        """There is something that the journal does not hold yet."""
+        """Whether entries wait to be written."""
         return bool(self._pending)
 
     def add(self, entry: JournalEntry) -> None:
-        """Has it written, soon."""
+        """Add an entry, to be written soon."""
         self._pending.append(entry)
         self._flush_in(0.0 if entry.change is not None else BATCH_INTERVAL)
 
     def _flush_in(self, seconds: float) -> None:
-        """Flushes after so many seconds, or when it was to be done anyway if that is sooner."""
+        """Flush after so many seconds, or at the time already scheduled if that is sooner."""
         loop = asyncio.get_running_loop()
         at = loop.time() + seconds
         if self._flush_timer is not None and self._flush_timer.when() <= at:
@@ -57,21 +54,21 @@ class JournalWriter:
         self._flush_timer = loop.call_at(at, self._flush_some)
 
     def _flush_some(self) -> None:
-        """Writes as much of what is pending as a turn of the loop has time for."""
+        """Write as many pending entries as one turn of the loop allows."""
         self._flush_timer = None
         self._write(MAX_PER_TURN)
-        if self._pending and self._flush_timer is None:  # a write that failed has planned its own retry
+        if self._pending and self._flush_timer is None:  # a failed write has scheduled its retry
             self._flush_in(0.0)
 
     def flush(self) -> None:
-        """Writes all that is pending, as one transaction."""
+        """Write all pending entries in one transaction."""
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
         self._write(len(self._pending))
 
     def _write(self, count: int) -> None:
-        """Writes the oldest entries. What cannot be written is kept for the next time, and said."""
+        """Write the oldest entries. After a failure they are kept for the retry, and the error is reported."""
         entries = self._pending[:count]
         if not entries:
             return

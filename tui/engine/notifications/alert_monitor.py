@@ -20,8 +20,8 @@ from tui.domain.job_state import Flag, JobState, PhaseChange
 from tui.domain.links import renewal
 from tui.domain.models import FaultKind, Ref
 from tui.domain.time_alerts import TimedAlert
-from tui.engine.api import AccountState, DownloadProgress, Health, Notice, NoticeKind
-from tui.engine.polling.job_store import EngineListener
+from tui.engine.api import AccountState, EngineEvent, Health, Notice, NoticeKind, Publish, WatchlistOrder
+from tui.engine.context import EngineContext
 from tui.presentation import queries
 from tui.storage.config.settings import HookEvent
 from tui.storage.journal.journal import JournalError
@@ -70,20 +70,20 @@ class AlertMonitor:
 
     def __init__(
         self,
-        listener: EngineListener,
+        context: EngineContext,
         workspace: Workspace,
-        now: Callable[[], float],
+        publish: Publish,
         dispatch: Callable[[AlertEvent], None] | None,
     ) -> None:
         """`call` tells the operator's hooks; None: there are none, or they are forbidden."""
-        self._listener = listener
+        self._publish = publish
         self._workspace = workspace
-        self._now = now
+        self._now = context.now
         self._dispatch = dispatch
         self._subscribed_events = (
             {event for hook in workspace.settings.hooks for event in hook.on} if dispatch else set[HookEvent]()
         )
-        self._context = workspace.evaluation_context(now())
+        self._context = workspace.evaluation_context(context.now())
         self._states: dict[Ref, JobState] = {}
         """Every job that was seen, as it is."""
         self._next_alert_at: dict[Ref, float] = {}
@@ -101,11 +101,24 @@ class AlertMonitor:
         self._resolved: set[str] = set()
         """Keys of what is over, so that it may be told again."""
 
-    # What a listener hears.
+    # Events of the engine.
 
-    def state(self, state: JobState) -> None:
-        """A job's state is new: perhaps an alarm has gone off."""
-        self._listener.state(state)
+    def publish(self, event: EngineEvent) -> None:
+        """Pass the event on, and evaluate the alerts that it concerns."""
+        self._publish(event)
+        match event:
+            case JobState():
+                self._on_job_state(event)
+            case AccountState():
+                self._on_account_state(event)
+            case WatchlistOrder(refs):
+                for ref in self._states.keys() - set(refs):
+                    for kept in (self._states, self._handled, self._next_alert_at, self._expiring):
+                        kept.pop(ref, None)
+            case _:
+                pass
+
+    def _on_job_state(self, state: JobState) -> None:
         before = self._states.get(state.job.ref)
         self._states[state.job.ref] = state
         if before is None or not _has_same_alerts(before, state):
@@ -115,43 +128,18 @@ class AlertMonitor:
             if account is not None:
                 self._notify_retired(account, state.fault.message)
 
-    def listed(self, order: tuple[Ref, ...]) -> None:
-        """Of jobs that are off the watchlist there is nothing more to tell."""
-        self._listener.listed(order)
-        for ref in self._states.keys() - set(order):
-            for kept in (self._states, self._handled, self._next_alert_at, self._expiring):
-                kept.pop(ref, None)
-
-    def account(self, state: AccountState) -> None:
-        """An account's state is new: perhaps it asks nothing any more, or has moved."""
-        self._listener.account(state)
+    def _on_account_state(self, state: AccountState) -> None:
         before = self._accounts.get(state.name)
         self._accounts[state.name] = state
         key = f"refused {state.name}"
         was_refused = before is not None and before.health in REFUSED_HEALTH
         if state.health in REFUSED_HEALTH and not was_refused:
-            text = f"{state.name} is not asked any more: {state.message}"
+            text = f"Polling of account {state.name} stopped: {state.message}"
             self._enqueue(AlertEvent("refused", key, text, self._now(), account=state, repeat_after=DAY))
         elif state.health is Health.OK and (before is None or was_refused or before.health is Health.UNTRIED):
             self._resolved.add(key)
         if before is not None and before.provider != state.provider:
-            self._notify_retired(before, f"{before.title} is over: {state.name} has moved to {state.title}")
-
-    def problems(self, problems: tuple[str, ...]) -> None:
-        """What stands in the way is for screens."""
-        self._listener.problems(problems)
-
-    def role(self, role: str) -> None:
-        """So is who polls."""
-        self._listener.role(role)
-
-    def download(self, progress: DownloadProgress) -> None:
-        """And how far a download is."""
-        self._listener.download(progress)
-
-    def notice(self, notice: Notice) -> None:
-        """Somebody else's word."""
-        self._listener.notice(notice)
+            self._notify_retired(before, f"{before.title} is retired: the account moved to {state.title}")
 
     # What comes about.
 
@@ -197,7 +185,7 @@ class AlertMonitor:
             return
         states = [state for state, _ in expiring]
         ref = states[0].job.ref if len(states) == 1 else None
-        self._listener.notice(Notice(NoticeKind.EXPIRING, time_alerts.describe(Flag.EXPIRING, states, now), ref, now))
+        self._publish(Notice(NoticeKind.EXPIRING, time_alerts.describe(Flag.EXPIRING, states, now), ref, now))
         for state, alert in expiring:
             self._enqueue(self._alert_event(state, alert, now))
 
@@ -267,7 +255,7 @@ class AlertMonitor:
             return
         event = self._alert_event(state, alert, now)
         if alert.flag is Flag.STALLED and not at_start:
-            self._listener.notice(Notice(NoticeKind.STALLED, event.text, state.job.ref, now))
+            self._publish(Notice(NoticeKind.STALLED, event.text, state.job.ref, now))
         if at_start and alert.flag is Flag.EXPIRED and now - alert.at > DAY:
             return
         self._enqueue(event)

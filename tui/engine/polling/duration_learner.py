@@ -1,6 +1,6 @@
-"""What a session has learned: how long the jobs of each account and kind take, and what an ask is worth now.
+"""Learner of job durations by account and kind, and of the shadow price of each account's requests.
 
-It keeps the past, `domain.durations` and `domain.price` draw the conclusions. It plans nothing.
+It keeps the observations; `domain/polling/duration_model.py` and `request_cost.py` compute. It schedules nothing.
 """
 
 import math
@@ -17,45 +17,41 @@ from tui.engine.accounts.account import AccountRuntime
 from tui.storage.journal.journal import JournalError
 
 MAX_HISTORY = 200
-"""Ended jobs of an account and kind that are learned from: the last ones, for services change."""
+"""Ended jobs of an account and kind that are used: the last ones, because services change."""
 REFIT_INTERVAL = 5.0
-"""Seconds for which a fit and a price hold: with thousands of jobs each takes some milliseconds to make."""
+"""Seconds for which a fit and a price are reused: with thousands of jobs each takes some milliseconds."""
 LEARNED_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
-"""Ends that say how long a job takes. `blocked` and `missing` came from elsewhere."""
+"""Phases that end a duration. `blocked` and `missing` have other causes."""
 DAILY_BUDGET_SPREAD = 3600.0
-"""Seconds over which what is left of a day's limit may be spent: less of it makes every ask dearer."""
+"""Seconds over which the rest of a daily limit may be spent: the less is left, the higher the price."""
 
 LoadHistory = Callable[[str, str, int], Sequence[ObservedDuration]]
-"""How long the last so many jobs of an account and kind took, oldest first. May raise JournalError."""
+"""Returns the last durations of an account and kind, at most so many, oldest first. May raise JournalError."""
 
 
 def observed_duration(state: JobState, change: PhaseChange) -> ObservedDuration | None:
-    """How long the job took, where this change is its end and polling saw it at work; else None."""
-    if (
-        change.after not in LEARNED_PHASES
-        or change.before not in ACTIVE
-        or change.earliest is None
-        or state.first_polled_at is None
-    ):
+    """Return the duration of the job if the change is its end and polls saw the job active before; else None."""
+    if change.after not in LEARNED_PHASES or change.before not in ACTIVE:
         return None
-    return ObservedDuration(
-        max(0.0, change.earliest - state.first_polled_at), max(0.0, change.seen - state.first_polled_at)
-    )
+    started_at = state.first_polled_at
+    if change.earliest is None or started_at is None:
+        return None
+    return ObservedDuration(max(0.0, change.earliest - started_at), max(0.0, change.seen - started_at))
 
 
 class _KindHistory:
-    """The jobs of one account and kind."""
+    """Durations of the jobs of one account and kind."""
 
     def __init__(self, history: Sequence[ObservedDuration]) -> None:
         self.history = deque(history, maxlen=MAX_HISTORY)
         self.fit: LogNormalFit | None = None
         self.fitted_at = -math.inf
         self.has_new = True
-        """Jobs have ended since the fit was made."""
+        """Jobs ended since the last fit."""
 
 
 class _AccountCost:
-    """The price of an account's asks, and the jobs that take them."""
+    """Demands of the jobs of one account, and the price of its requests."""
 
     def __init__(self) -> None:
         self.demands: dict[Ref, PollDemand] = {}
@@ -64,7 +60,7 @@ class _AccountCost:
 
 
 class DurationLearner:
-    """One session's. A kind's past is read from the journal when the first job of it is planned."""
+    """Learner of one engine. The history of a kind is read from the journal at its first use."""
 
     def __init__(self, load_history: LoadHistory, now: Callable[[], float]) -> None:
         self._load_history = load_history
@@ -72,28 +68,28 @@ class DurationLearner:
         self._kinds: dict[tuple[str, str], _KindHistory] = {}
         self._costs: dict[str, _AccountCost] = {}
 
-    def learned_timing(self, job: Job, policy: PollingPolicy, live: AccountRuntime) -> LearnedTiming | None:
-        """What there is to plan the job by; None: too little is known of such jobs."""
+    def learned_timing(self, job: Job, policy: PollingPolicy, runtime: AccountRuntime) -> LearnedTiming | None:
+        """Return fit and price for the schedule of the job; None if too few jobs of its kind ended."""
         fit = self.fit(job, policy.cadence)
-        return None if fit is None else LearnedTiming(fit, self._current_price(live, policy.max_interval))
+        return None if fit is None else LearnedTiming(fit, self._current_price(runtime, policy.max_interval))
 
     def fit(self, job: Job, cadence: str) -> LogNormalFit | None:
-        """How long such jobs take, as far as is known."""
+        """Return the distribution of the durations of the job's kind; None if too few jobs ended."""
         kind, now = self._history_of(job), self._now()
         if kind.has_new and not 0 <= now - kind.fitted_at < REFIT_INTERVAL:
             kind.fit, kind.fitted_at, kind.has_new = duration_model.fit_durations(kind.history, cadence), now, False
         return kind.fit
 
     def on_phase_change(self, state: JobState, change: PhaseChange) -> None:
-        """Takes the change to heart, if it is a job's end."""
-        found = observed_duration(state, change)
-        if found is not None:
+        """Add the duration of a job that ended."""
+        duration = observed_duration(state, change)
+        if duration is not None:
             kind = self._history_of(state.job)
-            kind.history.append(found)
+            kind.history.append(duration)
             kind.has_new = True
 
     def set_demand(self, ref: Ref, demand: PollDemand | None) -> None:
-        """What the job takes of its account's rate from now on; None: nothing."""
+        """Set the demand of the job on its account's rate; None for no demand."""
         demands = self._cost_of(ref.account).demands
         if demand is not None:
             demands[ref] = demand
@@ -104,29 +100,26 @@ class DurationLearner:
         key = (job.account, job.kind)
         if key not in self._kinds:
             try:
-                past = self._load_history(*key, MAX_HISTORY)
-            except JournalError:  # whoever writes to it says so; what ends from now on is learned from
-                past = ()
-            self._kinds[key] = _KindHistory(past)
+                history = self._load_history(*key, MAX_HISTORY)
+            except JournalError:  # shown by the journal writer; jobs that end later are learned
+                history = ()
+            self._kinds[key] = _KindHistory(history)
         return self._kinds[key]
 
     def _cost_of(self, account: str) -> _AccountCost:
         return self._costs.setdefault(account, _AccountCost())
 
-    def _current_price(self, live: AccountRuntime, longest: float) -> float:
-        market, now = self._cost_of(live.account.name), self._now()
-        if not 0 <= now - market.priced_at < REFIT_INTERVAL:
-            market.price = request_cost.shadow_price(market.demands.values(), _polls_per_second(live), longest)
-            market.priced_at = now
-        return market.price
+    def _current_price(self, runtime: AccountRuntime, max_interval: float) -> float:
+        cost, now = self._cost_of(runtime.account.name), self._now()
+        if not 0 <= now - cost.priced_at < REFIT_INTERVAL:
+            cost.price = request_cost.shadow_price(cost.demands.values(), _polls_per_second(runtime), max_interval)
+            cost.priced_at = now
+        return cost.price
 
 
-def _polls_per_second(live: AccountRuntime) -> float:
-    """Jobs that may be asked for in a second: a bulk ask is for many."""
-    budget = live.throttle.rate_limit
-    day = (
-        math.inf
-        if budget.day_bucket is None
-        else budget.day_bucket.rate + max(0.0, budget.day_bucket.tokens) / DAILY_BUDGET_SPREAD
-    )
-    return live.max_batch * min(budget.minute_bucket.rate, day)
+def _polls_per_second(runtime: AccountRuntime) -> float:
+    """Return the allowed polls per second: a bulk request counts for all of its jobs."""
+    limit = runtime.throttle.rate_limit
+    day = limit.day_bucket
+    daily_rate = math.inf if day is None else day.rate + max(0.0, day.tokens) / DAILY_BUDGET_SPREAD
+    return runtime.max_batch * min(limit.minute_bucket.rate, daily_rate)

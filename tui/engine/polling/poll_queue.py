@@ -1,4 +1,4 @@
-"""The line in which one account's jobs wait to be asked. What is due goes by urgency, the rest by when it is due."""
+"""Queue of one account's jobs that wait for a poll. Due jobs are ordered by priority, the others by due time."""
 
 import heapq
 import math
@@ -8,56 +8,56 @@ from typing import NamedTuple
 from tui.domain.models import Ref
 
 MAX_YIELD = 60.0
-"""Seconds that a job which is due lets others go first, at most: it bounds every wait."""
+"""Seconds that a due job yields to others, at most. Bounds every wait."""
 
 
 class QueueEntry(NamedTuple):
-    """A job's place in the line."""
+    """Entry of a job in the queue."""
 
     due_at: float
     sequence: int
-    """Of two that are due at once, who came first."""
+    """Number of the entry; orders entries that are due at the same instant."""
     ref: Ref
     interval: float
-    """Seconds between two asks of it: short for a job near its end."""
+    """Seconds between two polls of the job: short near its expected end."""
 
     @property
     def priority_at(self) -> float:
-        """Who comes first when many are due: it has waited its interval once more by then."""
+        """Instant that orders due entries: the due time plus one interval."""
         return self.due_at + min(MAX_YIELD, self.interval)
 
 
 class PollQueue:
-    """Two heaps: what is still to come, and what is due. A place that no longer holds is swept when it comes up."""
+    """Two heaps, of upcoming and of due entries. Obsolete entries are dropped when they reach the top."""
 
     def __init__(self, is_current: Callable[[QueueEntry], bool]) -> None:
-        """`holds`: the job has this place still, and no other."""
+        """`is_current` returns whether the entry is the latest one of its job."""
         self._is_current = is_current
         self._upcoming: list[QueueEntry] = []
         self._due: list[tuple[float, QueueEntry]] = []
 
     def push(self, entry: QueueEntry) -> None:
-        """One more place."""
+        """Add an entry."""
         heapq.heappush(self._upcoming, entry)
 
     def clear(self) -> None:
-        """Nobody waits any more."""
+        """Remove all entries."""
         self._upcoming.clear()
         self._due.clear()
 
     def next_due_at(self, now: float) -> float:
-        """Instant at which the first job is due; infinite without one."""
+        """Return the instant at which the first job is due; infinity without jobs."""
         while self._upcoming and (self._upcoming[0].due_at <= now or not self._is_current(self._upcoming[0])):
-            place = heapq.heappop(self._upcoming)
-            if self._is_current(place):
-                heapq.heappush(self._due, (place.priority_at, place))
+            entry = heapq.heappop(self._upcoming)
+            if self._is_current(entry):
+                heapq.heappush(self._due, (entry.priority_at, entry))
         while self._due and not self._is_current(self._due[0][1]):
             heapq.heappop(self._due)
         first = self._due[0][1] if self._due else self._upcoming[0] if self._upcoming else None
         return math.inf if first is None else first.due_at
 
     def pop(self, now: float, until: float) -> QueueEntry | None:
-        """The most urgent job that is due now; without one the next that is due by `until`."""
+        """Remove and return the due job with the highest priority; without due jobs, the next one due by `until`."""
         if self.next_due_at(now) > until:
             return None
         return heapq.heappop(self._due)[1] if self._due else heapq.heappop(self._upcoming)

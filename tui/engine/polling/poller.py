@@ -1,6 +1,6 @@
-"""One account's queue and its workers: who is asked next, and when a request may leave. What came back it hands on.
+"""Poller of one account: a queue of jobs, and workers that poll what is due as fast as the throttle allows.
 
-Workers report; the Session decides. A worker owns a client with one connection.
+Workers pass the batches to the poll executor, which handles the responses. A worker owns a client with one connection.
 """
 
 import asyncio
@@ -10,39 +10,32 @@ from collections.abc import Awaitable, Callable
 
 from tui.domain.models import Ref
 from tui.engine.accounts.account import AccountRuntime
-from tui.engine.http.client import Client, RequestLimits, TlsContextFactory, TransportFactory
+from tui.engine.context import HttpSettings
+from tui.engine.http.client import Client
 from tui.engine.polling.poll_queue import PollQueue, QueueEntry
 
 BULK_LOOKAHEAD = 20.0
-"""Seconds: what is due later is not looked at for an ask that is sent now. A third of the longest usual interval."""
+"""Seconds by which a job that joins a bulk poll is due later, at most. A third of the longest regular interval."""
 
 Batch = tuple[Ref, ...]
-"""What one request asks for: one job, or several that a bulk ask takes together."""
+"""Jobs of one request: one job, or several of a bulk request."""
 RunBatch = Callable[[AccountRuntime, Client, Batch], Awaitable[None]]
 CanBatch = Callable[[AccountRuntime, Ref, float], bool]
-"""Whether the job, due at this instant, can be asked now together with others."""
+"""Returns whether a job that is due at this instant can join a bulk request now."""
 
 
 class Poller:
-    """Asks one account's jobs when they are due, as fast as its pace allows, with a fixed handful of workers."""
+    """Polls the jobs of one account when they are due, with a fixed number of workers."""
 
-    def __init__(
-        self,
-        account: AccountRuntime,
-        run_batch: RunBatch,
-        can_batch: CanBatch,
-        tls: TlsContextFactory,
-        transport: TransportFactory | None,
-        limits: RequestLimits,
-    ) -> None:
+    def __init__(self, account: AccountRuntime, run_batch: RunBatch, can_batch: CanBatch, http: HttpSettings) -> None:
         self.account = account
         self._run_batch = run_batch
         self._can_batch = can_batch
-        self._open_client = lambda: account.new_client(tls, transport, limits)
+        self._http = http
         self._due: dict[Ref, float] = {}
         self._entries: dict[Ref, QueueEntry] = {}
-        """The one place in the line that holds, of each job that is to be asked and is not being asked."""
-        self._queue = PollQueue(lambda place: self._entries.get(place.ref) is place)
+        """Current queue entry of each job that is queued and not in flight."""
+        self._queue = PollQueue(lambda entry: self._entries.get(entry.ref) is entry)
         self._in_flight: set[Ref] = set()
         self._sequence = itertools.count()
         self._slot_lock = asyncio.Lock()
@@ -50,9 +43,9 @@ class Poller:
         self._reconnects = 0
 
     def add(self, ref: Ref, at: float) -> None:
-        """Has the job asked at this instant (and no more at the one before). A job has one place in the queue.
+        """Queue a poll of the job at this instant, in place of a queued one.
 
-        A job that is being asked just now takes its place when that ends; the earliest wish of that time holds.
+        A job in flight is queued when its poll ends, at the earliest of the instants given meanwhile.
         """
         if ref in self._in_flight:
             self._due[ref] = min(at, self._due.get(ref, at))
@@ -61,14 +54,14 @@ class Poller:
         self._push(ref)
 
     def remove(self, ref: Ref) -> None:
-        """The job is not asked any more; what is under way ends unheeded."""
+        """Remove the job from the queue; a poll in flight is completed."""
         self._due.pop(ref, None)
         self._entries.pop(ref, None)
 
     def spread_overdue(self, delay: Callable[[], float]) -> None:
-        """After a suspend, what became due in it leaves `spread()` seconds from now, instead of all at once.
+        """Delay each overdue poll by `delay()` seconds from now, after a suspend.
 
-        The worker that waits for what is due later began to wait before it: no timer knows of a suspend.
+        The waiting worker is woken: its timer does not include the suspend.
         """
         now = self.account.clock()
         self.wake()
@@ -77,23 +70,23 @@ class Poller:
                 self.add(ref, now + delay())
 
     def shift(self, seconds: float) -> None:
-        """The clock was set forward by so many seconds: everything is due as far away as it was."""
+        """Move all due times with a clock that was set forward by so many seconds."""
         self._due = {ref: at + seconds for ref, at in self._due.items()}
         self._queue.clear()
         for ref in self._due.keys() - self._in_flight:
             self._push(ref)
 
     def wake(self) -> None:
-        """Who waits for the next ask looks again at what it waits for."""
+        """Wake the workers that wait, to check the queue and the throttle again."""
         self._wakeup.set()
 
     def reconnect(self) -> None:
-        """The key or the pace has changed: wakes the workers, which open new connections."""
+        """Let the workers open new connections: the key or the throttle changed."""
         self._reconnects += 1
         self.wake()
 
     async def run(self) -> None:
-        """Works until it is cancelled."""
+        """Poll until cancelled."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(self.account.account.concurrency):
                 workers.create_task(self._work())
@@ -101,10 +94,10 @@ class Poller:
     async def _work(self) -> None:
         while True:
             await self._wait_until(lambda: self.account.key_fault is None)
-            renewals = self._reconnects
-            async with self._open_client() as client:
-                while renewals == self._reconnects and self.account.key_fault is None:
-                    batch = await self._next_batch(renewals)
+            reconnects = self._reconnects
+            async with self.account.new_client(self._http) as client:
+                while reconnects == self._reconnects and self.account.key_fault is None:
+                    batch = await self._next_batch(reconnects)
                     if batch is not None:
                         await self._poll(client, batch)
 
@@ -118,9 +111,9 @@ class Poller:
                     self._push(ref)
 
     async def _next_batch(self, reconnects: int) -> Batch | None:
-        """What is asked next, once its request is paid for; None: the connection is to be made anew.
+        """Return the next jobs to poll, with their request slot acquired; None to open a new connection.
 
-        One worker waits at a time, the others queue behind it for the turn.
+        One worker waits for a slot, the others wait for the lock.
         """
         async with self._slot_lock:
             while reconnects == self._reconnects:
@@ -133,36 +126,36 @@ class Poller:
             return None
 
     def _next_slot_at(self, now: float) -> float:
-        leave = self.account.next_slot(now)
-        return math.inf if leave is None else leave.at
+        slot = self.account.next_slot(now)
+        return math.inf if slot is None else slot.at
 
     def _push(self, ref: Ref) -> None:
-        due = self._due[ref]
-        place = QueueEntry(due, next(self._sequence), ref, max(0.0, due - self.account.clock()))
-        self._entries[ref] = place
-        self._queue.push(place)
+        due_at = self._due[ref]
+        entry = QueueEntry(due_at, next(self._sequence), ref, max(0.0, due_at - self.account.clock()))
+        self._entries[ref] = entry
+        self._queue.push(entry)
         self.wake()
 
     def _pop(self, now: float) -> Batch:
-        """The most urgent job that is due, and with it what the same request can ask for."""
+        """Take the due job with the highest priority, and the jobs that can share its request."""
         first = self._queue.pop(now, now)
-        assert first is not None, "its due time has come"
-        batch, passed = [first], list[QueueEntry]()
-        most = self.account.max_batch if self._is_batchable(first) else 1
-        while len(batch) < most and (place := self._queue.pop(now, now + BULK_LOOKAHEAD)) is not None:
-            (batch if self._is_batchable(place) else passed).append(place)
-        for place in passed:
-            self._queue.push(place)
-        for place in batch:
-            del self._due[place.ref], self._entries[place.ref]
-            self._in_flight.add(place.ref)
-        return tuple(place.ref for place in batch)
+        assert first is not None, "a job is due"
+        batch, skipped = [first], list[QueueEntry]()
+        max_batch = self.account.max_batch if self._is_batchable(first) else 1
+        while len(batch) < max_batch and (entry := self._queue.pop(now, now + BULK_LOOKAHEAD)) is not None:
+            (batch if self._is_batchable(entry) else skipped).append(entry)
+        for entry in skipped:
+            self._queue.push(entry)
+        for entry in batch:
+            del self._due[entry.ref], self._entries[entry.ref]
+            self._in_flight.add(entry.ref)
+        return tuple(entry.ref for entry in batch)
 
     def _is_batchable(self, entry: QueueEntry) -> bool:
         return self._can_batch(self.account, entry.ref, entry.due_at)
 
     async def _wait(self, seconds: float) -> None:
-        """Until something is new, at most so long (an infinite wait is cut into hours)."""
+        """Wait for a wake-up, at most so many seconds (an infinite wait becomes waits of an hour)."""
         self._wakeup.clear()
         try:
             async with asyncio.timeout(min(seconds, 3600.0)):
@@ -171,7 +164,7 @@ class Poller:
             return
 
     async def _wait_until(self, condition: Callable[[], bool]) -> None:
-        """Until it is so. Who sets `_news` wakes everybody that waits at that moment: clearing it takes nobody's."""
+        """Wait until the condition holds. A set event wakes all waiting workers, so clearing it loses no wake-up."""
         while not condition():
             self._wakeup.clear()
             await self._wakeup.wait()

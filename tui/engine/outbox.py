@@ -1,0 +1,135 @@
+"""Outbox between the engine and its front end: job states conflated by ref, notices queued.
+
+The loop of the engine publishes, the thread of the front end takes. Starting and stopping the engine is in `thread.py`.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from tui.domain.job_state import JobState
+from tui.domain.models import Ref
+from tui.engine.api import (
+    AccountState,
+    DownloadProgress,
+    DownloadStage,
+    EngineEvent,
+    Notice,
+    ProblemsChanged,
+    RoleChanged,
+    Update,
+    WatchlistOrder,
+)
+
+WAKE_INTERVAL = 0.1
+"""Seconds between two wake-ups of the front end, at least."""
+MAX_NOTICES = 1000
+"""Notices that wait for the front end; beyond that the oldest are dropped."""
+
+
+class Outbox:
+    """Accumulated events. The front end is woken when the outbox turns non-empty, at most every WAKE_INTERVAL."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """`wake` is called on the thread of the engine."""
+        self._lock = threading.Lock()
+        self._wake = wake
+        self._wake_scheduled = False
+        self._woken_at = -WAKE_INTERVAL
+        self._states: dict[Ref, JobState] = {}
+        self._accounts: dict[str, AccountState] = {}
+        self._downloads: dict[Ref, DownloadProgress] = {}
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
+        self._order: tuple[Ref, ...] | None = None
+        self._removed: set[Ref] = set()
+        self._role: str | None = None
+        self._problems: tuple[str, ...] = ()
+        self._problems_changed = False
+        self._failure = ""
+        self._listed: frozenset[Ref] = frozenset()
+        self._unfinished_downloads: set[Ref] = set()
+        """Downloads that fail if the engine stops."""
+
+    def publish(self, event: EngineEvent) -> None:
+        """Add an event of the engine, on its loop."""
+        with self._lock:
+            self._merge(event)
+        self._schedule_wake()
+
+    def _merge(self, event: EngineEvent) -> None:
+        match event:
+            case JobState():
+                self._states[event.job.ref] = event
+            case AccountState():
+                self._accounts[event.name] = event
+            case DownloadProgress():
+                self._downloads[event.ref] = event
+                unfinished = event.stage in {DownloadStage.WAITING, DownloadStage.DOWNLOADING}
+                (self._unfinished_downloads.add if unfinished else self._unfinished_downloads.discard)(event.ref)
+            case Notice():
+                self._notices.append(event)
+            case RoleChanged(role):
+                self._role = role
+            case ProblemsChanged(problems):
+                self._problems, self._problems_changed = problems, True
+            case WatchlistOrder(refs):
+                self._order, listed = refs, frozenset(refs)
+                self._removed = (self._removed | self._listed) - listed
+                self._listed = listed
+                self._states = {ref: state for ref, state in self._states.items() if ref in listed}
+
+    def set_failure(self, failure: str) -> None:
+        """Show that the engine stopped, instead of the problems that it published, and wake the front end.
+
+        The loop of the engine is gone, and with it a wake-up that was scheduled on it.
+        """
+        with self._lock:
+            self._failure, self._problems, self._problems_changed = failure, (), True
+            for ref in self._unfinished_downloads:
+                self._downloads[ref] = DownloadProgress(
+                    ref=ref, stage=DownloadStage.FAILED, message="the engine stopped during the download"
+                )
+            self._unfinished_downloads.clear()
+            self._wake_scheduled = True
+        self._wake()
+
+    def clear_failure(self) -> None:
+        """Remove the failure: the engine runs again."""
+        with self._lock:
+            had_failure, self._failure = bool(self._failure), ""
+            self._problems_changed |= had_failure
+        if had_failure:
+            self._schedule_wake()
+
+    def _schedule_wake(self) -> None:
+        if self._wake_scheduled:
+            return
+        self._wake_scheduled = True
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(0.0, self._woken_at + WAKE_INTERVAL - loop.time()), self._wake_now, loop)
+
+    def _wake_now(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._woken_at = loop.time()
+        self._wake()
+
+    def take(self) -> Update:
+        """Return everything accumulated since the last call, and empty the outbox."""
+        with self._lock:
+            failure = (self._failure,) if self._failure else ()
+            update = Update(
+                states=self._states,
+                removed=frozenset(self._removed),
+                order=self._order,
+                accounts=self._accounts,
+                role=self._role,
+                problems=failure + self._problems if self._problems_changed else None,
+                notices=tuple(self._notices),
+                downloads=self._downloads,
+            )
+            self._states, self._accounts, self._downloads = {}, {}, {}
+            self._removed, self._order, self._role = set(), None, None
+            self._problems_changed = False
+            self._notices.clear()
+            self._wake_scheduled = False
+        return update
