@@ -1,9 +1,9 @@
 """Table of the dashboard's commands, from which bindings, help, palette and footer are made. Handlers: dashboard."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
+from tui.domain.operator_input import nearest
 from tui.errors import ConfigurationError
 
 # fmt: off
@@ -156,5 +156,5 @@ def apply_keymap(keys: Mapping[str, Iterable[str]]) -> tuple[Command, ...]:
 
 
 def _suggestion(unknown: str, ids: Iterable[str]) -> str:
-    matches = get_close_matches(unknown, ids, n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    near = nearest(unknown, ids)
+    return f"; did you mean {near!r}?" if near else ""

@@ -150,9 +150,9 @@ def run_datatable() -> None:
     from textual.message import Message
     from textual.widgets import DataTable
 
+    from tui.domain.evaluation import EvaluationContext
     from tui.presentation import columns
     from tui.presentation.columns import RenderOptions
-    from tui.presentation.queries import EvaluationContext
 
     jobs = list(states("ticking", time.time()))
     shown = columns.visible_columns(SIZE[0])

@@ -18,11 +18,11 @@ from tests.benchmarks.consoles import JOBS, resident_mb, states
 from tests.support import fixtures
 from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.dashboard.board_model import BoardModel
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import ENDED, Job
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.engine.outbox import Outbox
-from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import JournalEntry

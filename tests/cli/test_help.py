@@ -57,7 +57,7 @@ def test_what_is_not_understood_is_exit_2_with_the_way_out(babeltop: Program) ->
         "lst": "unknown subcommand 'lst'; did you mean 'list'?",
         "providers checks": "did you mean 'check'?",
         "export --format cvs": "did you mean 'csv'?",
-        "wait --timeout 5": "invalid duration '5', use 90s, 30m, 1h or 2d",
+        "wait --timeout 5": "invalid duration '5', use 90s, 30m, 24h or 7d",
         "list --phase don": "did you mean 'done'?",
         "--demo list": "--demo takes no subcommand",
         "simulate --port 99999": "99999 is not between 0 and 65535",

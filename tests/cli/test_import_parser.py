@@ -14,19 +14,19 @@ from tui.cli import csv_format
 from tui.cli.csv_format import COLUMNS, flatten_job
 from tui.cli.import_parser import ImportRecord, InvalidRecord, parse_records
 from tui.cli.output import json_array
-from tui.domain import ids
+from tui.domain import job_ids
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Report
-from tui.presentation.formatting import clean
 from tui.presentation.json_output import job_with_options
-from tui.presentation.queries import EvaluationContext
+from tui.presentation.sanitize import clean
 
 OUTLOOK = EvaluationContext(now=1.8e9, stall_after=3600, warn_before=86400, archive_after=1e9)
 TEXTS = st.text(max_size=40).map(clean) | st.sampled_from(["=1+1", "'=1", "''", '"', "-x", "a;b ,c", "@", "'"])
 JOBS = st.builds(
     Job,
     account=st.sampled_from(["heygen", "legal-2"]),
-    id=st.text(min_size=1, max_size=20).filter(lambda text: ids.invalid_reason(text) is None) | st.just("-=1"),
+    id=st.text(min_size=1, max_size=20).filter(lambda text: job_ids.invalid_reason(text) is None) | st.just("-=1"),
     kind=st.sampled_from(["", "dub"]),
     label=TEXTS,
     tags=st.lists(TEXTS.filter(bool), unique=True, max_size=3).map(tuple),

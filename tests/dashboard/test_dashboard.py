@@ -295,7 +295,7 @@ async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, l
 
 
 async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, feed: FakeEngine):
-    from tui.presentation.formatting import clean
+    from tui.presentation.sanitize import clean
 
     title = clean(NASTY)
     async with app.run_test(size=(200, 60)) as pilot:

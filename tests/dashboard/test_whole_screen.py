@@ -173,7 +173,8 @@ async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
 def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, view):
     from tui.dashboard.row_index import RowIndex
-    from tui.presentation.queries import EvaluationContext, Filter
+    from tui.domain.evaluation import EvaluationContext
+    from tui.presentation.queries import Filter
 
     random = Random(7)
     states, kept = library.job_states(), RowIndex()

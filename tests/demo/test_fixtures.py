@@ -15,7 +15,8 @@ from tests.support.waiting import until
 from tui.demo import demo_workspace
 from tui.demo.fixtures import JOBS
 from tui.demo.job_spec import SERVICES
-from tui.domain import job_state
+from tui.domain import evaluation, job_state
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import Flag, JobState
 from tui.domain.models import ACTIVE, ENDED, Phase, Ref
 from tui.engine.api import (
@@ -31,7 +32,6 @@ from tui.engine.api import (
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.presentation import queries
-from tui.presentation.queries import EvaluationContext
 
 
 class Spectator:
@@ -149,8 +149,8 @@ def test_accounts_are_limited_offline_and_without_a_key_now_and_then(five_minute
 
 def test_an_unknown_word_and_a_job_that_never_ends_stay_so(five_minutes: SimpleNamespace) -> None:
     outlook = EvaluationContext(now=five_minutes.now)
-    assert Flag.UNKNOWN in queries.flags(five_minutes.seen.called("Patent claims.pdf"), outlook)
-    assert Flag.STALLED in queries.flags(five_minutes.seen.called("Archive tape 4"), outlook)
+    assert Flag.UNKNOWN in evaluation.flags(five_minutes.seen.called("Patent claims.pdf"), outlook)
+    assert Flag.STALLED in evaluation.flags(five_minutes.seen.called("Archive tape 4"), outlook)
 
 
 def test_the_short_link_dies_and_another_one_is_given_out(five_minutes: SimpleNamespace) -> None:

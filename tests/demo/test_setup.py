@@ -14,14 +14,15 @@ from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE
 from tui.demo import demo_workspace
 from tui.demo.fixtures import JOB_GROUPS, JOBS
 from tui.demo.job_spec import SERVICES
-from tui.domain import ids, job_state
+from tui.domain import evaluation, job_ids, job_state
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import Flag, JobState
 from tui.domain.links import expiry, signed_urls
 from tui.domain.models import Phase
 from tui.engine.http.client import TransportFactory
 from tui.presentation import columns, queries
-from tui.presentation.formatting import clean
-from tui.presentation.queries import EvaluationContext, View
+from tui.presentation.queries import View
+from tui.presentation.sanitize import clean
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.workspace import Workspace
 
@@ -51,7 +52,7 @@ def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
             state.report.raw_status if state.report else "",
         )
         assert [clean(text) for text in said] == list(said)
-        assert ids.invalid_reason(state.job.id) is None
+        assert job_ids.invalid_reason(state.job.id) is None
     scripts = {
         unicodedata.name(letter).split()[0]
         for state in states
@@ -70,7 +71,7 @@ def test_every_id_has_the_shape_of_its_service(stage: Stage) -> None:
 def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) -> None:
     states = stage[0].job_states().values()
     assert {state.phase for state in states} == set(Phase)
-    assert {flag for state in states for flag in queries.flags(state, OUTLOOK)} == set(Flag)
+    assert {flag for state in states for flag in evaluation.flags(state, OUTLOOK)} == set(Flag)
     assert all(view_counts(states, OUTLOOK).values())
     assert {View.EXPIRING, View.ARCHIVE} <= {view for state in states for view in queries.views(state, OUTLOOK)}
     shown = {columns.link_cell(state, columns.RenderOptions(OUTLOOK)).text for state in states}

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.domain.ids import MAX_ID_LENGTH, UnknownRefError, guess_accounts, id_from_paste, invalid_reason, resolve_ref
+from tui.domain.job_ids import (
+    MAX_ID_LENGTH,
+    UnknownRefError,
+    guess_accounts,
+    id_from_paste,
+    invalid_reason,
+    resolve_ref,
+)
 from tui.domain.models import Ref
 
 HEX = re.compile(r"^[0-9a-f]{32}(-|$)")

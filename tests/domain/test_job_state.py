@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 
 from tests.support.strategies import NOW, WEEK, event_sequences, few_examples
-from tui.domain import job_state
+from tui.domain import evaluation, job_state
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import (
     ClockShifted,
     DownloadsRead,
@@ -182,7 +183,7 @@ def test_an_unknown_word_ends_nothing_and_un_ends_nothing(before, becomes):
     state = JobState(job=JOB, phase=before, phase_since=NOW)
     state = after(StatusReceived(said(None), NOW + 1), state=state)
     assert state.phase is becomes
-    assert Flag.UNKNOWN in job_state.flags(state, NOW + 1, stall_after=60, warn_before=60)
+    assert Flag.UNKNOWN in evaluation.flags(state, EvaluationContext(now=NOW + 1, stall_after=60, warn_before=60))
 
 
 def test_title_and_language_that_are_said_once_stay():
@@ -218,7 +219,7 @@ def test_flags_by_the_clock():
     )
 
     def flags(seconds, of=state):
-        return set(job_state.flags(of, NOW + seconds, stall_after=3600, warn_before=86400))
+        return set(evaluation.flags(of, EvaluationContext(now=NOW + seconds, stall_after=3600, warn_before=86400)))
 
     assert flags(60) == {Flag.UNKNOWN}
     assert flags(76) == {Flag.UNKNOWN, Flag.STALE}

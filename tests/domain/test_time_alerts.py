@@ -1,9 +1,9 @@
 from msgspec.structs import replace
 
+from tui.domain.evaluation import EvaluationContext, flags
 from tui.domain.job_state import DownloadedFile, Flag, JobState
 from tui.domain.models import Job, Link, LinkKind, Phase
 from tui.domain.time_alerts import RENEWAL_WARNING_DIVISOR, TimedAlert, describe, timed_alerts
-from tui.presentation.queries import EvaluationContext, flags
 
 NOW = 1_800_000_000.0
 DAY = 86400.0

@@ -23,11 +23,11 @@ from tests.support.terminal import Terminal
 from tests.support.virtual_time import DAY, EPOCH, HOUR, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE
 from tui.dashboard.board_model import BoardModel
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Job, Ref
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.engine.outbox import Outbox
-from tui.presentation.queries import EvaluationContext
 from tui.simulator.app import Simulator
 from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page
 from tui.simulator.rate_limits import LIMITS

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.strategies import NOW, WEEK, event_sequences, few_examples, fits
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, reduce
 from tui.domain.models import DownloadedFile, Fault, FaultKind, Job, Link, LinkKind, Phase, Report
 from tui.presentation import columns
@@ -20,7 +21,6 @@ from tui.presentation.columns import (
     Tone,
     visible_columns,
 )
-from tui.presentation.queries import EvaluationContext
 
 FACE = RenderOptions(EvaluationContext(now=NOW))
 WIDE = visible_columns(200)

@@ -4,9 +4,10 @@ from hypothesis import strategies as st
 
 from tests.support.reference_model import expected_rows, view_counts
 from tests.support.strategies import NOW, WEEK, event_sequences, few_examples
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, reduce
 from tui.domain.models import Job, Link, LinkKind, Phase, Report
-from tui.presentation.queries import FILTER_FIELDS, SORT_KEYS, EvaluationContext, Filter, View, display_name, views
+from tui.presentation.queries import FILTER_FIELDS, SORT_KEYS, Filter, View, display_name, views
 
 DAY = 86400.0
 OUTLOOK = EvaluationContext(now=NOW, providers={"emea": "heygen"})

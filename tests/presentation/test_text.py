@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.presentation import formatting
+from tui.presentation import formatting, languages, sanitize
 from tui.presentation.languages import LANGUAGE_CODES, QUALIFIER_CODES
 
 ANYTHING = st.text(st.characters(exclude_categories=()))
@@ -18,7 +18,7 @@ HOSTILE = st.text(
         "\ufeff\ufe0f\U000e0067\U000e007f\ud83d\udc4d\u2764\U0001f525\U0001f468\u0645\u06cc\u0916\u0915\u094d\u0dca你"
     )
 )
-SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cf" and formatting.clean(chr(c))}
+SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cf" and sanitize.clean(chr(c))}
 """The format characters that `clean` lets pass."""
 
 
@@ -49,7 +49,7 @@ SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) 
     ],
 )
 def test_what_a_service_says_is_text(said: str, shown: str):
-    assert formatting.clean(said) == shown
+    assert sanitize.clean(said) == shown
 
 
 @pytest.mark.parametrize(
@@ -57,40 +57,40 @@ def test_what_a_service_says_is_text(said: str, shown: str):
     ["می\u200cخواهم", "क्\u200dष", "ශ්\u200dරී", "❤️\u200d🔥", "👨\u200d👩\u200d👧", "👩🏽\u200d🚀", "葛\U000e0100城"],
 )
 def test_a_joiner_stays_where_a_script_or_an_emoji_needs_it(word: str):
-    assert formatting.clean(f"\x00{word}") == word
+    assert sanitize.clean(f"\x00{word}") == word
 
 
 @pytest.mark.parametrize("word", ["pay\u200cpal", "pay\u200dpal", "\u200dab\u200d", "م\u200c b", "م\u200c\u200cم"])
 def test_a_joiner_goes_where_it_only_hides(word: str):
-    assert formatting.clean(word) == word.replace("\u200c", "").replace("\u200d", "")
+    assert sanitize.clean(word) == word.replace("\u200c", "").replace("\u200d", "")
 
 
 def test_a_quotation_mark_that_was_decoded_wrong_takes_no_text_along():
-    assert formatting.clean("he said “yes” and “no”".encode().decode("latin-1")) == "he said âyesâ and ânoâ"
+    assert sanitize.clean("he said “yes” and “no”".encode().decode("latin-1")) == "he said âyesâ and ânoâ"
 
 
 def test_lines_keep_their_breaks_and_lose_their_tabs():
-    assert formatting.clean("a\r\n\tb\n\nc\x1b[2J\n", keep_lines=True) == "a\n    b\n\nc\n"
+    assert sanitize.clean("a\r\n\tb\n\nc\x1b[2J\n", keep_lines=True) == "a\n    b\n\nc\n"
 
 
 def test_too_long_is_cut_with_an_ellipsis():
-    assert formatting.clean("x" * 2001) == "x" * 1999 + "…"
-    assert formatting.clean("one two", 5) == "one…"
-    assert formatting.clean("❤️\u200d🔥!", 4) == "❤️…"
-    assert formatting.clean("abc", 1) == "…"
+    assert sanitize.clean("x" * 2001) == "x" * 1999 + "…"
+    assert sanitize.clean("one two", 5) == "one…"
+    assert sanitize.clean("❤️\u200d🔥!", 4) == "❤️…"
+    assert sanitize.clean("abc", 1) == "…"
 
 
 @given(ANYTHING | HOSTILE, st.booleans(), st.integers(1, 30))
 def test_cleaning_twice_is_cleaning_once(said: str, lines: bool, most: int):
-    once = formatting.clean(said, most, keep_lines=lines)
-    assert formatting.clean(once, most, keep_lines=lines) == once
+    once = sanitize.clean(said, most, keep_lines=lines)
+    assert sanitize.clean(once, most, keep_lines=lines) == once
     assert len(once) <= most
 
 
 @given(ANYTHING | HOSTILE, st.booleans())
 def test_no_control_format_or_surrogate_comes_through(said: str, lines: bool):
     allowed = SEEN_FORMATS | {"\u200c", "\u200d"} | ({"\n"} if lines else set())
-    shown = set(formatting.clean(said, keep_lines=lines)) - allowed
+    shown = set(sanitize.clean(said, keep_lines=lines)) - allowed
     assert not {c for c in shown if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
 
 
@@ -101,14 +101,14 @@ def test_the_only_format_characters_that_pass_are_ones_with_a_glyph():
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
 def test_plain_text_stays_as_it_is(said: str):
-    assert formatting.clean(said) == said
+    assert sanitize.clean(said) == said
 
 
 @pytest.mark.parametrize("unit", ["a", "é\x00", "\x1b]", "\x9d", "\x1b[", "\u200d", "\r", "\x1b]0;x\x85", "[0;"])
 def test_a_megabyte_is_cleaned_in_steps_that_grow_with_its_length(unit: str):
     """Steps that grew with its square would take hours: the test's time-out is the bound."""
-    cleaned = formatting.clean("\x1b]" + unit * (1_000_000 // len(unit)))
-    assert formatting.clean(cleaned) == cleaned
+    cleaned = sanitize.clean("\x1b]" + unit * (1_000_000 // len(unit)))
+    assert sanitize.clean(cleaned) == cleaned
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_bar_has_its_width_and_more_is_never_shorter(one: float, other: float,
     ],
 )
 def test_a_masked_url_shows_where_but_not_what_opens_it(url: str, shown: str):
-    assert formatting.mask_url(url) == shown
+    assert sanitize.mask_url(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -270,12 +270,12 @@ def test_a_masked_url_shows_where_but_not_what_opens_it(url: str, shown: str):
     ],
 )
 def test_a_language_is_its_tag_or_its_first_letters(name: str, short: str):
-    assert formatting.language_code(name) == short
+    assert languages.language_code(name) == short
 
 
 @given(st.sampled_from(sorted(LANGUAGE_CODES)), st.sampled_from(sorted(QUALIFIER_CODES)))
 def test_every_known_language_and_region_has_a_tag(language: str, region: str):
-    tag = formatting.language_code(f"{language.title()} ({region.title()})")
+    tag = languages.language_code(f"{language.title()} ({region.title()})")
     assert tag.split("-")[0] == LANGUAGE_CODES[language].split("-")[0]
     assert len(tag) <= 7
 
@@ -283,7 +283,7 @@ def test_every_known_language_and_region_has_a_tag(language: str, region: str):
 @given(st.text(st.characters(categories=["L", "N", "P", "Z"])))
 @example("000000𝍠")
 def test_a_language_is_never_wider_than_its_column(name: str):
-    assert cell_len(formatting.language_code(name)) <= 7
+    assert cell_len(languages.language_code(name)) <= 7
 
 
 def test_a_sparkline_goes_from_the_lowest_to_the_highest():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.domain.models import Fault, Phase, Report
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 from tui.providers.loader import provider_registry
 from tui.providers.response_parser import (
     AccountHeaders,

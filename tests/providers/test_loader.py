@@ -258,8 +258,8 @@ def test_a_file_without_limits_is_taken_for_sixty_a_minute():
             "statuses.busy: done here, but running in another spelling",
         ),
         ('kind = "document"', 'kind = "movie"', "links[0].kind: 'movie' is not known"),
-        ('"90m"', '"90 minutes"', "links[0].lifetime: expected a duration such as '90s'"),
-        ('"90m"', "90", "links[0].lifetime: expected a duration such as '90s'"),
+        ('"90m"', '"90 minutes"', "links[0].lifetime: expected a duration such as 90s"),
+        ('"90m"', "90", "links[0].lifetime: expected a duration such as 90s"),
         ("/results/{result_id}", "/results/{id}", "result.path: {result_id} must stand in"),
         (
             'result_id = ["/run"]\n',

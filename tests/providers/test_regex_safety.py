@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.domain.ids import MAX_MATCHED_LENGTH
+from tui.domain.job_ids import MAX_MATCHED_LENGTH
 from tui.providers.fields import Regex
 from tui.providers.loader import provider_registry
 from tui.providers.regex_safety import MAX_BACKTRACKS, max_backtracks

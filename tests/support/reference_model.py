@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.presentation.queries import SORT_KEYS, EvaluationContext, Filter, View, views
+from tui.presentation.queries import SORT_KEYS, Filter, View, views
 
 
 def view_counts(states: Iterable[JobState], outlook: EvaluationContext) -> dict[View, int]:

@@ -20,12 +20,12 @@ from tui.dashboard.board_model import BoardModel
 from tui.dashboard.screen import ENGINE_TIMEOUT, MIN_TICK
 from tui.dashboard.widgets.badges import account_badge
 from tui.domain import job_state as reducer
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Phase, Ref
 from tui.engine.api import AccountState, Health
 from tui.engine.outbox import Outbox
 from tui.presentation import columns, formatting
-from tui.presentation.queries import EvaluationContext
 
 PAINT_DELAY = 1.3
 """Seconds from what happens to where a screen shows it: a wake-up every 0.1 s, and a tick a second."""

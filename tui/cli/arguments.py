@@ -1,10 +1,10 @@
 """Subcommands: purpose, arguments and entry point of each."""
 
-import re
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
 
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+from tui.domain import operator_input
+
 SCHEMAS = ("list", "check", "renew", "wait", "watch", "download", "log", "export", "providers", "doctor", "hook")
 """Definitions of json_schema.json that are an output of their own; `hook`: what a hook receives."""
 
@@ -40,11 +40,11 @@ def add_watchlist_option(parser: ArgumentParser, *, default: str | None = SUPPRE
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of 90s, 30m, 1h or 2d. Raises ArgumentTypeError."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if match is None:
-        raise ArgumentTypeError(f"invalid duration {text!r}, use 90s, 30m, 1h or 2d")
-    return float(int(match[1]) * _UNIT_SECONDS[match[2]])
+    """Return the seconds of 90s, 30m, 24h or 7d. Raises ArgumentTypeError."""
+    seconds = operator_input.parse_duration(text)
+    if seconds is None:
+        raise ArgumentTypeError(f"invalid duration {text!r}, use {operator_input.DURATION_EXAMPLES}")
+    return seconds
 
 
 def _number_between(kind: type[int] | type[float], minimum: float, maximum: float) -> Callable[[str], float]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.cli.output import UsageError, print_message
-from tui.domain import ids
+from tui.domain import job_ids
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Ref
-from tui.presentation.queries import EvaluationContext
 from tui.storage.workspace import Workspace, WorkspacePaths
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def resolve_refs(library: Workspace, texts: Sequence[str], refs: Collection[Ref]
     named, problems = set[Ref](), list[str]()
     for text in texts:
         try:
-            named.add(ids.resolve_ref(text, refs, accounts))
-        except ids.UnknownRefError as error:
+            named.add(job_ids.resolve_ref(text, refs, accounts))
+        except job_ids.UnknownRefError as error:
             problems.append(str(error))
     if problems:
         raise UsageError("\n  ".join(problems))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 
 MAX_TEXT_LENGTH = 10_000
 """Characters of a label, a tag or a note."""

@@ -21,7 +21,7 @@ class UsageError(BabeltopError):
 
 def print_message(message: str) -> None:
     """A message to stderr, harmless whatever it quotes."""
-    from tui.presentation.formatting import clean
+    from tui.presentation.sanitize import clean
 
     print(f"babeltop: {clean(message, 10_000, keep_lines=True)}", file=sys.stderr, flush=True)
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import tui
 from tui.cli.arguments import SUBCOMMANDS, add_watchlist_option
+from tui.domain.operator_input import nearest
 
 __all__ = ["Namespace", "build_parser"]
 
@@ -133,11 +134,9 @@ def _key_variables() -> list[str]:
 
 
 def _describe_unknown(value: str, choices: Iterable[Any], *, is_subcommand: bool) -> str:
-    from difflib import get_close_matches  # 3 ms, and only errors need it
-
     names = [str(choice) for choice in choices]
-    close = get_close_matches(value, names, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(names)}"
+    near = nearest(value, names)
+    hint = f"did you mean {near!r}?" if near else f"valid: {', '.join(names)}"
     return f"unknown {'subcommand' if is_subcommand else 'value'} {value!r}; {hint}"
 
 

@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from tui.domain import evaluation
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import Flag, JobState
 from tui.domain.models import PROBLEMS
 from tui.presentation import columns, queries
 from tui.presentation.cell_width import fit_to_width, text_width
 from tui.presentation.columns import EMPTY_CELL, Column, RenderOptions
-from tui.presentation.formatting import clean
-from tui.presentation.queries import EvaluationContext
+from tui.presentation.sanitize import clean
 
 GAP = "  "
 MIN_COLUMN_WIDTH = 8
@@ -54,7 +55,7 @@ def _job_row(state: JobState, options: RenderOptions) -> tuple[str, ...]:
 
 def _messages(state: JobState, context: EvaluationContext) -> Iterable[str]:
     """Yield the flags, and the message of the fault or of the failed job."""
-    for flag in queries.flags(state, context):
+    for flag in evaluation.flags(state, context):
         yield f"unknown status {state.report.raw_status!r}" if flag is Flag.UNKNOWN and state.report else flag
     if state.job.archived:
         yield "archived"

@@ -28,9 +28,9 @@ from tui.dashboard.terminal.suspend import safe_suspend
 from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
 from tui.dashboard.widgets.welcome import OnboardingInfo
+from tui.domain.evaluation import EvaluationContext
 from tui.engine.api import EngineHandle, SaveUiState, Update
 from tui.engine.thread import EngineThread
-from tui.presentation.queries import EvaluationContext
 from tui.runtime.signals import EXIT_INTERRUPTED, SCREEN_SHUTDOWN_SIGNALS, graceful_shutdown, terminal_restorer
 from tui.storage import paths
 from tui.storage.config.settings import Settings

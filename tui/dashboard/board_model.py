@@ -6,11 +6,12 @@ from datetime import tzinfo
 from msgspec.structs import replace
 
 from tui.dashboard.row_index import RowIndex
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health, Update
 from tui.presentation.columns import ASCII, UNICODE, RenderOptions
-from tui.presentation.queries import EvaluationContext, Filter, View
+from tui.presentation.queries import Filter, View
 
 PAUSED = "paused"
 """The role of an engine that a person has told to ask nothing by itself."""

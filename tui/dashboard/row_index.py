@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any, NamedTuple
 
+from tui.domain import evaluation
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.presentation import queries
-from tui.presentation.queries import EvaluationContext, Filter, View
+from tui.presentation.queries import Filter, View
 
 
 class RowInfo(NamedTuple):
@@ -120,7 +122,7 @@ class RowIndex:
         views = queries.views(state, context)
         shown = self._view in views and self._filter.matches(state, context)
         key = queries.SORT_KEYS[self._sort](state) if self._sort in queries.SORT_KEYS else None
-        return RowInfo(views, shown, key, queries.next_change_at(state, context))
+        return RowInfo(views, shown, key, evaluation.next_change_at(state, context))
 
     def _add_to_counts(self, row: RowInfo, change: int) -> None:
         for view in row.views:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from tui.domain.models import Job
-from tui.presentation import formatting
+from tui.presentation import languages
 from tui.simulator.scenario import Scenario, stable_fraction
 
 POLL_DELAY = 5.0
@@ -72,7 +72,7 @@ class DemoJob:
         mark = blake2b(f"{seed}/{self.account}/{self.title}".encode(), digest_size=16).hexdigest()
         match self.service:
             case "heygen":
-                return f"{mark}-{formatting.language_code(self.language)}"
+                return f"{mark}-{languages.language_code(self.language)}"
             case "camb":
                 return str(UUID(mark))
             case "flixu":

@@ -371,24 +371,6 @@ def last_update_at(state: JobState) -> float:
     return max(state.checked_at or 0.0, state.result_fetched_at or 0.0, state.phase_since or 0.0)
 
 
-def flags(state: JobState, now: float, *, stall_after: float, warn_before: float) -> tuple[Flag, ...]:
-    """What is to be noticed of the job now; `stall_after` and `warn_before` in seconds."""
-    found: list[Flag] = []
-    if is_stalled(state, now, stall_after):
-        found.append(Flag.STALLED)
-    if is_stale(state, now):
-        found.append(Flag.STALE)
-    link = primary_link(state)
-    if link is not None:
-        if expiry.is_expired(link, now):
-            found.append(Flag.EXPIRED)
-        elif expiry.is_expiring(link, now, warn_before):
-            found.append(Flag.EXPIRING)
-    if has_unknown_status(state):
-        found.append(Flag.UNKNOWN)
-    return tuple(found)
-
-
 def is_stale(state: JobState, now: float) -> bool:
     """The last good report is old."""
     return state.stale_after is not None and now > state.stale_after

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tui.domain import artifacts
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import Flag, JobState, primary_link
 from tui.domain.links import renewal
 from tui.domain.models import ACTIVE
 from tui.domain.polling import duration_model
 from tui.presentation import formatting, queries
-from tui.presentation.queries import EvaluationContext
 
 RENEWAL_WARNING_DIVISOR = 4
 """A link that is renewed by itself is worth a word once that is known to fail, or by this part of the warning time."""

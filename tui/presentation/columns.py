@@ -7,13 +7,13 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
 
-from tui.domain import artifacts, job_state
+from tui.domain import artifacts, evaluation, job_state
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.links import expiry
 from tui.domain.models import ACTIVE, ENDED, PROBLEMS, Link, Phase, Ref
 from tui.domain.polling import duration_model
-from tui.presentation import formatting, queries
-from tui.presentation.queries import EvaluationContext
+from tui.presentation import formatting, languages, queries
 
 EMPTY_CELL = "·"
 """What is not there."""
@@ -175,7 +175,7 @@ def _name_cell(state: JobState, options: RenderOptions) -> Cell:
 
 def _language_cell(state: JobState, options: RenderOptions) -> Cell:
     language = state.report.language if state.report else None
-    return Cell(formatting.language_code(language)) if language else Cell(EMPTY_CELL, Tone.QUIET)
+    return Cell(languages.language_code(language)) if language else Cell(EMPTY_CELL, Tone.QUIET)
 
 
 def _progress_cell(state: JobState, options: RenderOptions) -> Cell:
@@ -189,7 +189,7 @@ def _progress_cell(state: JobState, options: RenderOptions) -> Cell:
     if state.phase not in ACTIVE:
         return Cell(EMPTY_CELL, Tone.QUIET)
     if progress is None or state.report is None:
-        share = queries.estimated_progress(state, options.context)
+        share = evaluation.estimated_progress(state, options.context)
         return Cell(EMPTY_CELL, Tone.QUIET) if share is None else _bar_cell(f"~{min(0.99, share):.0%}", share, options)
     if not state.report.progress_is_stage:
         return _bar_cell(f"{progress:.0%}", progress, options)
@@ -227,7 +227,7 @@ def _time_cell(state: JobState, options: RenderOptions) -> Cell:
 
 def _eta_cell(state: JobState, options: RenderOptions) -> Cell:
     """Within what time most jobs that have come so far end."""
-    found = queries.remaining(state, options.context)
+    found = evaluation.remaining(state, options.context)
     if found is None:
         return Cell(EMPTY_CELL, Tone.QUIET)
     return Cell(
@@ -316,7 +316,7 @@ def unchanged_for(state: JobState, options: RenderOptions) -> float:
 
 def _seconds_to_changes(state: JobState, options: RenderOptions) -> Iterator[float]:
     now = options.context.now
-    yield queries.next_change_at(state, options.context) - now
+    yield evaluation.next_change_at(state, options.context) - now
     yield formatting.next_midnight(options.time_zone, now) - now if options.time_zone is not None else math.inf
     if state.phase_since is not None:
         yield (
@@ -327,7 +327,7 @@ def _seconds_to_changes(state: JobState, options: RenderOptions) -> Iterator[flo
         yield formatting.next_change(now - state.phase_since, "age") if options.time_zone is None else math.inf
     if state.checked_at is not None and job_state.is_stale(state, now):
         yield formatting.next_change(now - state.checked_at, "age")
-    rest = queries.remaining(state, options.context)
+    rest = evaluation.remaining(state, options.context)
     if rest is not None and state.first_polled_at is not None and state.duration_fit is not None:
         yield max(
             1.0, (now - state.first_polled_at + rest.median) / 100

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from tui.presentation import formatting
+from tui.presentation import languages, sanitize
 
 MAX_NAME_BYTES = 240
 """Bytes of a name: 255 is what file systems take, and `.part` and a number are added to it."""
@@ -66,7 +66,7 @@ def filename(titles: Iterable[str], language: str, extension: str) -> Filename:
 
     `language` is a code or a name in English, or "". Titles may be any text that a stranger chose.
     """
-    tongue = _safe_text(formatting.language_code(language)) if language else ""
+    tongue = _safe_text(languages.language_code(language)) if language else ""
     tail = f".{tongue}" * bool(tongue) + f".{_valid_extension(extension) or 'bin'}"
     room = MAX_NAME_BYTES - len(tail.encode())
     stem = next((found for title in titles if (found := _truncate(_safe_text(title), room))), "result")
@@ -121,7 +121,7 @@ def _valid_extension(text: str) -> str:
 def _safe_text(title: str) -> str:
     """The text as a part of a name: no control, no separator, nothing at its edges that means something."""
     return re.sub(
-        _FORBIDDEN_CHARACTERS, "-", unicodedata.normalize("NFC", formatting.clean(title, MAX_NAME_BYTES))
+        _FORBIDDEN_CHARACTERS, "-", unicodedata.normalize("NFC", sanitize.clean(title, MAX_NAME_BYTES))
     ).strip(_STRIPPED_EDGES)
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from tui.domain import evaluation
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Fault, Link
-from tui.presentation import formatting, queries
-from tui.presentation.queries import EvaluationContext
+from tui.presentation import formatting
 
 JsonObject = dict[str, Any]
 """What becomes a JSON object."""
@@ -16,7 +17,7 @@ def job(state: JobState, provider: str | None, context: EvaluationContext) -> Js
     said, report = state.job, state.report
     progress = report.progress if report else None
     source = None if report is None or progress is None else "stage" if report.progress_is_stage else "measured"
-    rest, share = queries.remaining(state, context), queries.estimated_progress(state, context)
+    rest, share = evaluation.remaining(state, context), evaluation.estimated_progress(state, context)
     if progress is None and share is not None:
         progress, source = round(share, 2), "estimated"
     return {
@@ -38,7 +39,7 @@ def job(state: JobState, provider: str | None, context: EvaluationContext) -> Js
         "message": report.message if report else None,
         "links": [link(each) for each in state.links],
         "result": state.result,
-        "flags": queries.flags(state, context),
+        "flags": evaluation.flags(state, context),
         "checked_at": iso_or_none(state.checked_at),
         "next_poll_at": iso_or_none(state.next_poll_at),
         "fault": _fault(state.fault),

@@ -1,6 +1,14 @@
 """The languages and regions that services name in English, and their codes (ISO 639, 3166 and 15924)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from unicodedata import east_asian_width
+
+_LANGUAGE_WIDTH = 7
+"""The LANG column has room for `zh-Hans`."""
+_LANGUAGE_TAG = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*"
+"""The shape of a language tag (RFC 5646); some services write '_' for '-'."""
 
 
 def _parse_table(text: str) -> Mapping[str, str]:
@@ -54,3 +62,42 @@ QUALIFIER_CODES = _parse_table(
     001 World; 419 Latin America"""
 )
 """What stands in brackets behind a language's name, in lower case, to its subtag: a script or a region."""
+
+
+@lru_cache(maxsize=512)
+def language_code(name: str) -> str:
+    """A language for the LANG column, in at most seven cells: Urdu (Pakistan) is ur-PK, French fr; zh-Hans stays.
+
+    Of what does not fit, whole subtags go from the end. An unknown name gives its first letters, as they are.
+    """
+    base, _, rest = name.partition("(")
+    code = LANGUAGE_CODES.get(base.strip().casefold())
+    if code is None:
+        whole = name.strip()
+        return (
+            _fitting_subtags(re.split("[-_]", whole)) if re.fullmatch(_LANGUAGE_TAG, whole) else _first_letters(whole)
+        )
+    subtags: list[str] = []
+    for part in rest.rstrip(") ").split(","):
+        qualifier = part.strip().casefold()
+        if qualifier in QUALIFIER_CODES:
+            subtags.append(QUALIFIER_CODES[qualifier])
+        else:  # Chinese (Cantonese, Traditional)
+            code = LANGUAGE_CODES.get(qualifier, code)
+    return _fitting_subtags([code, *subtags])
+
+
+def _fitting_subtags(tags: Sequence[str]) -> str:
+    """As many of a language's tags as there is room for."""
+    fitting = (tags[:count] for count in range(len(tags), 1, -1))
+    return next((code for code in map("-".join, fitting) if len(code) <= _LANGUAGE_WIDTH), tags[0])
+
+
+def _first_letters(name: str) -> str:
+    """The first letters. An East Asian one takes two cells, and so may any beyond the basic plane: versions differ."""
+    cells = 0
+    for at, letter in enumerate(name):
+        cells += 2 if east_asian_width(letter) in "WF" or letter > "\uffff" else 1
+        if cells > _LANGUAGE_WIDTH:
+            return name[:at]
+    return name

@@ -1,19 +1,16 @@
 """Which jobs a table shows, and in which order: views, filters, sorts. Pure; what a row says is `cells`."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-
-from tui.domain import job_state
-from tui.domain.job_state import Flag, JobState
+from tui.domain import evaluation, job_state
+from tui.domain.evaluation import EvaluationContext
+from tui.domain.job_state import JobState
 from tui.domain.links import expiry
-from tui.domain.models import ACTIVE, ENDED, PROBLEMS, Phase
+from tui.domain.models import ACTIVE, PROBLEMS, Phase
 from tui.domain.polling import duration_model
-from tui.domain.polling.duration_model import DurationRange
-from tui.presentation import formatting
+from tui.presentation import languages
 
 
 class View(StrEnum):
@@ -28,34 +25,9 @@ class View(StrEnum):
     """In none of the others."""
 
 
-class EvaluationContext(Struct, frozen=True, kw_only=True):
-    """What judging a job takes beside its state. Durations are seconds."""
-
-    now: float
-    stall_after: float = 3600.0
-    warn_before: float = 86400.0
-    archive_after: float = 14 * 86400.0
-    providers: Mapping[str, str] = {}
-    """Account to provider, where they differ in name."""
-
-
 def display_name(state: JobState) -> str:
     """What a job is called: its label, else its title, else its id."""
     return state.job.label or (state.report and state.report.title) or state.job.id
-
-
-def flags(state: JobState, context: EvaluationContext) -> tuple[Flag, ...]:
-    """What is to be noticed of the job."""
-    return job_state.flags(state, context.now, stall_after=context.stall_after, warn_before=context.warn_before)
-
-
-def is_archived(state: JobState, context: EvaluationContext) -> bool:
-    """Put away by hand, or ended long ago without a link that lives."""
-    if state.job.archived:
-        return True
-    if state.phase not in ENDED or state.phase_since is None or context.now - state.phase_since < context.archive_after:
-        return False
-    return all(expiry.is_expired(link, context.now) for link in state.links)
 
 
 _ARCHIVED_VIEWS = frozenset({View.ARCHIVE})
@@ -65,23 +37,9 @@ _DONE_VIEWS = frozenset({View.ALL, View.DONE})
 _EXPIRING_VIEWS = _DONE_VIEWS | {View.EXPIRING}
 
 
-def remaining(state: JobState, context: EvaluationContext) -> DurationRange | None:
-    """Seconds that the job will likely take yet; None: it has ended, or nobody knows."""
-    if state.duration_fit is None or state.first_polled_at is None or state.phase not in ACTIVE:
-        return None
-    return duration_model.remaining(state.duration_fit, context.now - state.first_polled_at)
-
-
-def estimated_progress(state: JobState, context: EvaluationContext) -> float | None:
-    """The elapsed share of what the job will likely take in all; None: it has ended, or nobody knows."""
-    if state.duration_fit is None or state.first_polled_at is None or state.phase not in ACTIVE:
-        return None
-    return duration_model.progress(state.duration_fit, context.now - state.first_polled_at)
-
-
 def views(state: JobState, context: EvaluationContext) -> frozenset[View]:
     """The views that show the job."""
-    if is_archived(state, context):
+    if evaluation.is_archived(state, context):
         return _ARCHIVED_VIEWS
     if state.phase in ACTIVE:
         return _ACTIVE_VIEWS
@@ -90,25 +48,6 @@ def views(state: JobState, context: EvaluationContext) -> frozenset[View]:
     link = job_state.primary_link(state) if state.links else None
     expiring = link is not None and expiry.is_expiring(link, context.now, context.warn_before)
     return _EXPIRING_VIEWS if expiring else _DONE_VIEWS
-
-
-def next_change_at(state: JobState, context: EvaluationContext) -> float:
-    """The instant at which time alone changes the job's views or flags next; infinity: never."""
-    now, soonest = context.now, math.inf
-    for link in state.links:
-        dies = link.expires_at
-        if dies is not None and now < dies:
-            soonest = min(soonest, dies - context.warn_before if dies - context.warn_before > now else dies)
-    if state.phase in ENDED:
-        turns = (state.phase_since or 0.0) + context.archive_after
-    else:
-        patience = duration_model.stall_threshold(state.duration_fit, context.stall_after)
-        turns = math.nextafter((state.first_polled_at or 0.0) + patience, math.inf)
-    if now < turns < soonest:
-        soonest = turns
-    if state.stale_after is not None and now <= state.stale_after < soonest:
-        soonest = math.nextafter(state.stale_after, math.inf)
-    return soonest
 
 
 class Term(NamedTuple):
@@ -135,11 +74,11 @@ def _field_values(state: JobState, field: str, context: EvaluationContext) -> It
             return job.tags
         case "lang":
             said = (report and report.language) or ""
-            return (said, formatting.language_code(said))
+            return (said, languages.language_code(said))
         case "kind":
             return (job.kind,)
         case "flag":
-            return flags(state, context)
+            return evaluation.flags(state, context)
         case _:
             return (display_name(state), job.id, job.note)
 

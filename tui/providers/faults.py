@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from tui.domain.models import Fault, FaultKind
-from tui.presentation.formatting import clean, mask_urls
+from tui.presentation.sanitize import clean, mask_urls
 from tui.providers.json_body import NotJsonError, decode, find_texts
 from tui.providers.json_pointer import Json
 from tui.providers.model import Provider

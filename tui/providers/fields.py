@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import ClassVar, Self
 from urllib.parse import quote, urlsplit
 
-from tui.domain.ids import MAX_MATCHED_LENGTH
-from tui.presentation.formatting import mask_url
+from tui.domain import operator_input
+from tui.domain.job_ids import MAX_MATCHED_LENGTH
+from tui.presentation.sanitize import mask_url
 from tui.providers import regex_safety
 
-_DURATION_PATTERN = r"([0-9]{1,6}) ?([smhd])"
-_SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _HEADER_PATTERN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PLACEHOLDER_PATTERN = r"\{([^{}]*)\}"
@@ -76,10 +75,10 @@ class Duration(float):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError where it is no duration."""
-        written = re.fullmatch(_DURATION_PATTERN, value) if isinstance(value, str) else None
-        if written is None:
-            raise ValueError(f"expected a duration such as '90s', '30m', '24h' or '7d', got {value!r}")
-        return cls(int(written[1]) * _SECONDS_PER_UNIT[written[2]])
+        seconds = operator_input.parse_duration(value) if isinstance(value, str) else None
+        if seconds is None:
+            raise ValueError(f"expected a duration such as {operator_input.DURATION_EXAMPLES}, got {value!r}")
+        return cls(seconds)
 
 
 class Instant(float):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 from tui.providers.json_pointer import Json, Pointer
 
 MAX_EXCERPT = 120

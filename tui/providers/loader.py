@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from tui.domain.models import Phase
 from tui.errors import ConfigurationError
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 from tui.providers.fields import BaseUrl, Instant, ProviderName, Regex
 from tui.providers.model import (
     BUILT_IN,

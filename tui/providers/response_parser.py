@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from tui.domain.models import Fault, LinkKind, Phase, Report, ReportedLink, Result
-from tui.presentation.formatting import clean, mask_urls
+from tui.presentation.sanitize import clean, mask_urls
 from tui.providers import faults
 from tui.providers.json_body import NotJsonError, as_text, decode, find_texts
 from tui.providers.json_pointer import Json, Pointer

@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Struct, ValidationError
 from msgspec.structs import FieldInfo
 
+from tui.domain.operator_input import nearest
+
 Table = Mapping[str, Any]
 """A TOML table as tomllib gives it."""
 
@@ -60,12 +62,10 @@ def _fields_by_key(cls: type[Struct]) -> Mapping[str, FieldInfo]:
 
 def suggest(unknown: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where a right spelling is near, else which there are."""
-    from difflib import get_close_matches  # a twentieth of `list`'s budget, and only wrong files need it
-
     names = sorted(known)
-    close = get_close_matches(unknown, names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    near = nearest(unknown, names)
+    if near:
+        return f"; did you mean {near!r}?"
     return f"; there are {', '.join(names)}" if names else "; there are none"
 
 

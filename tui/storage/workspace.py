@@ -11,10 +11,11 @@ from typing import NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tui.domain import operator_input
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
 from tui.domain.polling import rate_limit
-from tui.presentation.queries import EvaluationContext
 from tui.providers import loader
 from tui.providers.model import Plan, Provider
 from tui.providers.table_decoder import suggest
@@ -184,10 +185,8 @@ class Workspace:
         envs = {each.name: each.env for each in self._summaries}
         if (env := envs.get(account)) and not self.settings.accounts:  # variables count only without accounts
             return f"no key for {account}: set {env} and restart, or write [accounts.{account}] in {file}"
-        from difflib import get_close_matches  # 3 ms, and only wrong names need it
-
-        near = get_close_matches(account, list(self.accounts), n=1)
-        hint = f"did you mean {near[0]!r}? Else write" if near else "write"
+        near = operator_input.nearest(account, self.accounts)
+        hint = f"did you mean {near!r}? Else write" if near else "write"
         return f"there is no account {account!r}: {hint} [accounts.{account}] in {file}"
 
     # Keys.

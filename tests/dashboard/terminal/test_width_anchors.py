@@ -6,7 +6,7 @@ from rich.cells import cell_len
 
 from tui.dashboard.terminal.width_anchors import add_anchors, has_ambiguous_width, to_escape_codes
 from tui.presentation.cell_width import fit_to_width
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 
 TITLES = [
     "ग्राहक सहायता परिचय",

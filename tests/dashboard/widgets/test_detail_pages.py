@@ -12,11 +12,11 @@ from textual.geometry import Size
 from tests.support.strategies import event_sequences, few_examples, fits
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.detail_pages import DetailPages, DetailTab
+from tui.domain import evaluation
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, PhaseChange, reduce
 from tui.domain.models import Job, Link, LinkKind, Phase, Report, RequestRecord
 from tui.engine.api import JobHistory
-from tui.presentation import queries
-from tui.presentation.queries import EvaluationContext
 
 ROOM = Size(120, 14)
 DRAWN = dict.fromkeys(map(ord, "█▉▊▋▌▍▎▏"))
@@ -86,6 +86,6 @@ def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
     now += max(0.0, still - 1e-3) * share
     again = plain(pages.page(tab, state, looked, ROOM))
     if (
-        queries.remaining(state, board.context) is None
+        evaluation.remaining(state, board.context) is None
     ):  # what is estimated may lag, and by an eighth of a cell what is drawn
         assert again.translate(DRAWN) == said.translate(DRAWN)

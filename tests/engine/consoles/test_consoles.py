@@ -19,12 +19,12 @@ from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.servers import serve_app
 from tests.support.virtual_time import MINUTE, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE, wait_until
+from tui.domain.evaluation import EvaluationContext, flags
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
-from tui.presentation.queries import EvaluationContext, flags
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal

@@ -11,12 +11,12 @@ from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
 from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.virtual_time import DAY, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
+from tui.domain.evaluation import EvaluationContext, flags
 from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health, NoticeKind, Resume
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
-from tui.presentation.queries import EvaluationContext, flags
 
 A, B, C = Ref("heygen", "a"), Ref("heygen", "b"), Ref("konpro", "c")
 

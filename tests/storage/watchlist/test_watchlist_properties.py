@@ -9,7 +9,7 @@ import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.domain.ids import invalid_reason
+from tui.domain.job_ids import invalid_reason
 from tui.domain.models import Job, Ref
 from tui.storage.watchlist.editor import apply_to_text
 from tui.storage.watchlist.file import Add, EditResult, Operation, Remove, Restore, Set, parse

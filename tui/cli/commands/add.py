@@ -14,10 +14,10 @@ from tui.cli.context import open_workspace
 from tui.cli.import_parser import ImportRecord, InvalidRecord, parse_records
 from tui.cli.output import OK, USAGE, UsageError, print_message
 from tui.cli.parser import Namespace
-from tui.domain import ids
+from tui.domain import job_ids
 from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
 from tui.domain.models import Job
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 from tui.providers.model import UnknownKind
 from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Account, Workspace
@@ -98,7 +98,7 @@ def _candidate_with_account(job_id: str, account: str, id_patterns: IdPatterns) 
     if account not in id_patterns:
         reason = f"there is no account {clean(account, MAX_QUOTED_LENGTH)!r}: say another with --account"
         return Candidate(job_id, CandidateStatus.INVALID, reason=reason)
-    refusal = ids.invalid_reason(job_id)
+    refusal = job_ids.invalid_reason(job_id)
     return Candidate(job_id, CandidateStatus.INVALID if refusal else CandidateStatus.NEW, account, refusal or "")
 
 

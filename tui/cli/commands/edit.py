@@ -6,7 +6,7 @@ from tui.cli.context import open_workspace, resolve_refs
 from tui.cli.output import OK, UsageError, print_message
 from tui.cli.parser import Namespace
 from tui.domain.models import Ref
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 from tui.providers.model import UnknownKind
 from tui.storage.watchlist.file import Remove, Set
 from tui.storage.workspace import Workspace

@@ -20,6 +20,7 @@ from tui.cli.output import (
 )
 from tui.cli.parser import Namespace
 from tui.cli.subscriber import EngineSubscriber
+from tui.domain import evaluation
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import ENDED, Link, Phase, Ref
@@ -28,7 +29,7 @@ from tui.engine.engine import Engine
 from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.engine.notifications.hooks import hook_dispatcher
 from tui.engine.polling.link_renewer import RenewalResult
-from tui.presentation import formatting, json_output, queries
+from tui.presentation import formatting, json_output, queries, sanitize
 from tui.runtime import logfile
 from tui.runtime.signals import EXIT_INTERRUPTED, graceful_shutdown
 from tui.storage.workspace import Workspace
@@ -97,7 +98,7 @@ def _format_link(ref: Ref, link: Link, now: float) -> str:
         life = "expired"
     else:
         life = f"{'' if link.expiry_is_exact else '~'}{formatting.duration(left)}"
-    return formatting.clean(f"{ref}  {link.kind}  {life}  {link.url}", MAX_LINE_LENGTH)
+    return sanitize.clean(f"{ref}  {link.kind}  {life}  {link.url}", MAX_LINE_LENGTH)
 
 
 def wait(args: Namespace) -> int:
@@ -240,7 +241,7 @@ def _select_jobs(library: Workspace, args: Namespace) -> list[Ref]:
     board = library.job_states()
     refs = resolve_refs(library, args.refs, board)
     judged = evaluation_context(library)
-    asked = [ref for ref in refs if args.refs or not queries.is_archived(board[ref], judged)]
+    asked = [ref for ref in refs if args.refs or not evaluation.is_archived(board[ref], judged)]
     never = [
         str(ref)
         for ref in asked

@@ -11,7 +11,7 @@ from tui.cli.output import OK, USAGE, UsageError, json_array, print_message, wri
 from tui.cli.parser import Namespace
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Report
-from tui.presentation import formatting, json_output
+from tui.presentation import json_output, sanitize
 from tui.providers import loader, response_parser
 from tui.providers.json_body import NotJsonError, decode
 from tui.providers.model import BUILT_IN, Provider, UnknownKind
@@ -109,7 +109,7 @@ def check_file(args: Namespace) -> int:
         *(_fault_rows(found) if isinstance(found, Fault) else _report_rows(found)),
         *_unmapped_rows(provider, args.kind, body),
     ]
-    write_stdout("".join(f"{name:<12}{formatting.clean(value) or '·'}\n" for name, value in told))
+    write_stdout("".join(f"{name:<12}{sanitize.clean(value) or '·'}\n" for name, value in told))
     return USAGE if isinstance(found, Fault) and found.kind is FaultKind.MALFORMED else OK
 
 

@@ -9,7 +9,7 @@ from tui.cli.output import OK, UsageError, json_array, print_message, write_stdo
 from tui.cli.parser import Namespace
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Phase
-from tui.presentation import formatting, json_output
+from tui.presentation import formatting, json_output, sanitize
 from tui.providers.table_decoder import suggest
 from tui.storage.workspace import Workspace
 
@@ -65,9 +65,7 @@ def log(args: Namespace) -> int:
 def format_change(change: PhaseChange) -> str:
     """A phase change in one line."""
     said = f"  {change.message}" if change.message else ""
-    return formatting.clean(
-        f"{formatting.iso_time(change.seen)}  {change.ref}  {change.before} -> {change.after}{said}"
-    )
+    return sanitize.clean(f"{formatting.iso_time(change.seen)}  {change.ref}  {change.before} -> {change.after}{said}")
 
 
 def export(args: Namespace) -> int:

@@ -7,9 +7,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tui.dashboard.themes import THEMES
+from tui.domain import evaluation
 from tui.domain.models import Ref
 from tui.engine.api import Resume
-from tui.presentation import queries
 from tui.presentation.queries import View
 
 if TYPE_CHECKING:
@@ -291,6 +291,6 @@ def _go_to_job(dashboard: "Dashboard", ref: Ref) -> None:
     if ref not in dashboard.table.refs:
         dashboard.clear_input("filter")
         dashboard.board.set_filter("")
-        is_archived = queries.is_archived(state, dashboard.board.context)
+        is_archived = evaluation.is_archived(state, dashboard.board.context)
         _show_view(dashboard, View.ARCHIVE if is_archived else View.ALL)
     dashboard.table.move_to_job(ref)

@@ -6,7 +6,7 @@ from typing import Any
 
 from textual.app import App
 
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 
 MAX_LENGTH = 200
 """Characters of a notification: terminals drop longer ones, and screen drops more than 768 bytes."""

@@ -13,13 +13,13 @@ from textual.geometry import Size
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.timeline import timeline_lines
-from tui.domain import artifacts, job_state
+from tui.domain import artifacts, evaluation, job_state
 from tui.domain.job_state import JobState
 from tui.domain.links import expiry, signed_urls
 from tui.domain.models import PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
 from tui.engine.api import DownloadProgress, DownloadStage, JobHistory
-from tui.presentation import columns, formatting, queries
+from tui.presentation import columns, formatting, queries, sanitize
 
 QUIET = "$job-quiet"
 PAST_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
@@ -153,7 +153,7 @@ class DetailPages:
             phase += f" {elapsed} ago" if state.phase in PAST_PHASES else f" for {elapsed}"
         if state.phase is Phase.BLOCKED:
             return f"{phase}: payment or permission missing. Resolve it, then r: refresh"
-        left = queries.remaining(state, self._board.context)
+        left = evaluation.remaining(state, self._board.context)
         if left is None or state.duration_fit is None:
             return phase
         typical = duration_model.typical_range(state.duration_fit)
@@ -293,7 +293,7 @@ def wrap_hanging(value: str, width: int, indent: int) -> str:
 
 def display_url(url: str) -> str:
     """Return the URL without its query if that is a signature."""
-    return formatting.mask_url(url) if signed_urls.signed_expiry(url) is not None else url
+    return sanitize.mask_url(url) if signed_urls.signed_expiry(url) is not None else url
 
 
 def format_body(body: bytes) -> Content:
@@ -308,4 +308,4 @@ def format_body(body: bytes) -> Content:
 
 
 def _sanitize_body(raw: str) -> str:
-    return re.sub(_URL, lambda url: display_url(url[0]), formatting.clean(raw, 128 * 1024, keep_lines=True))
+    return re.sub(_URL, lambda url: display_url(url[0]), sanitize.clean(raw, 128 * 1024, keep_lines=True))

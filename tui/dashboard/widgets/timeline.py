@@ -7,9 +7,10 @@ from itertools import pairwise
 from textual.content import Content
 
 from tui.dashboard.board_model import BoardModel
+from tui.domain import evaluation
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.polling import duration_model
-from tui.presentation import columns, formatting, queries
+from tui.presentation import columns, formatting
 
 QUIET = "$job-quiet"
 BAR_WIDTH = 24
@@ -62,6 +63,10 @@ def _instant_text(instant: float, zone: tzinfo, now: float) -> str:
 
 def _seconds_to_typical_end(state: JobState, board: BoardModel) -> float:
     """Return the seconds until half of similar jobs have ended; 0 if they have, or without learned durations."""
-    if queries.remaining(state, board.context) is None or state.duration_fit is None or state.first_polled_at is None:
+    if (
+        evaluation.remaining(state, board.context) is None
+        or state.duration_fit is None
+        or state.first_polled_at is None
+    ):
         return 0.0
     return max(0.0, state.first_polled_at + duration_model.typical_range(state.duration_fit).median - board.now())

@@ -17,7 +17,7 @@ from tui.engine.api import AccountState, Health
 from tui.engine.context import HttpSettings
 from tui.engine.http.client import ApiRequest, Client
 from tui.engine.polling.bulk import BulkPolicy
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 from tui.providers import faults, response_parser
 from tui.providers.faults import MAX_REQUEST_ID
 from tui.providers.model import Endpoint, UnknownKind

@@ -13,7 +13,7 @@ from tui import __version__
 from tui.domain.models import Fault, FaultKind
 from tui.engine.http.client import TlsContextFactory, TransportFactory, fault_from_error, loopback_without_proxy
 from tui.engine.http.header_limit import HeaderSizeLimit
-from tui.presentation import formatting
+from tui.presentation import sanitize
 from tui.providers.model import KeyHeader
 from tui.storage.config.fields import is_plaintext_remote
 from tui.storage.config.secrets import Secret
@@ -94,7 +94,7 @@ def build_client(tls: TlsContextFactory, transport: TransportFactory | None) -> 
             mounts=loopback_without_proxy(),
         )
     except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-        reason = formatting.clean(str(error), 200)
+        reason = sanitize.clean(str(error), 200)
         raise FetchError(f"no connection can be made; see HTTPS_PROXY, SSL_CERT_FILE: {reason}") from None
 
 
@@ -110,7 +110,7 @@ async def open_response(http: httpx.AsyncClient, context: FetchContext, request:
     try:
         return await _follow_redirects(http, context, request)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-        raise FetchError(f"the link is no URL: {formatting.clean(str(error), 200)}") from None
+        raise FetchError(f"the link is no URL: {sanitize.clean(str(error), 200)}") from None
     except (TimeoutError, httpx.TransportError) as error:
         raise connection_error(error, request.url, context.stall_timeout) from None
 
@@ -144,7 +144,7 @@ def _check_allowed(url: str, context: FetchContext) -> None:
     """Raises FetchError for what may not be fetched, ValueError for what is no URL."""
     scheme = url.partition(":")[0].lower()
     if scheme not in {"http", "https"}:
-        shown_scheme = formatting.clean(scheme, 20)
+        shown_scheme = sanitize.clean(scheme, 20)
         raise FetchError(f"the link is refused: it begins with {shown_scheme}:, and only http and https are fetched")
     if not host(url):
         raise ValueError("it names no host")
@@ -172,7 +172,7 @@ def _build_headers(url: str, context: FetchContext, request: RangeRequest) -> li
 def host(url: str) -> str:
     """The host of a URL, for an operator; "" where there is none."""
     try:
-        return formatting.clean(urlsplit(url).hostname or "", 100)
+        return sanitize.clean(urlsplit(url).hostname or "", 100)
     except ValueError:
         return ""
 

@@ -18,7 +18,7 @@ from tui.engine.blocking import RunBlocking
 from tui.engine.downloads import http
 from tui.engine.downloads.http import ConnectionLostError, FetchContext, FetchError, RangeRequest, host
 from tui.engine.http.decompression import WINDOW_BITS, StreamDecompressor
-from tui.presentation import filenames, formatting
+from tui.presentation import filenames, formatting, sanitize
 from tui.providers.response import HttpResponse, retry_after
 from tui.storage import partial_file
 from tui.storage.journal.downloads import DownloadCheckpoint
@@ -244,7 +244,7 @@ class FileTransfer:
             raise FetchError(f"{host(self._url)} answers HTTP {status} instead of a file")
         if content.encoding and content.encoding not in WINDOW_BITS:
             raise FetchError(
-                f"the file comes encoded as {formatting.clean(content.encoding, 40)}, which was not asked for"
+                f"the file comes encoded as {sanitize.clean(content.encoding, 40)}, which was not asked for"
             )
         kind = self._request.link.kind
         if content.media_type.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:

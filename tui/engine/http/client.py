@@ -18,7 +18,7 @@ from msgspec import Struct
 from tui import __version__
 from tui.domain.models import Fault, FaultKind
 from tui.engine.http.header_limit import HeaderSizeLimit
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 from tui.providers.model import KeyHeader
 from tui.providers.response import HttpResponse
 from tui.storage.config.secrets import Secret

@@ -24,7 +24,7 @@ import httpx
 from tui import __version__
 from tui.engine.http.client import loopback_without_proxy
 from tui.engine.http.header_limit import HeaderSizeLimit
-from tui.presentation.formatting import clean, mask_url
+from tui.presentation.sanitize import clean, mask_url
 from tui.storage.config.fields import WebhookUrl
 from tui.storage.config.secrets import Secret
 

@@ -18,11 +18,11 @@ from threading import Event
 
 import msgspec
 
+from tui.domain.evaluation import EvaluationContext
 from tui.engine.notifications import delivery
 from tui.engine.notifications.alert_monitor import GROUPED_EVENTS, AlertEvent
 from tui.engine.notifications.delivery import DeliveryResult, WebhookSender
 from tui.presentation import json_output
-from tui.presentation.queries import EvaluationContext
 from tui.storage.config import secrets
 from tui.storage.config.secrets import KeyFileStamp, Secret, SecretError, SecretSource
 from tui.storage.config.settings import Hook

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple, NoReturn, Self
 from msgspec import Struct
 
 from tui.errors import BabeltopError
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 
 COMMAND_TIMEOUT = 10.0
 """Seconds that a key command may take; longer is a prompt that nobody can answer, since its stdin is closed."""

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from tui.domain import ids
+from tui.domain import job_ids
 from tui.domain.models import Job, Ref
 from tui.errors import StorageError
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 from tui.storage.watchlist import toml_blocks
 
 _TOML_POSITION = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
@@ -125,7 +125,7 @@ def parse_job(table: Table) -> Job:
         raise ValueError("account: it is empty")
     if not job.account.isprintable():
         raise ValueError(f"account: {job.account!r} holds a character that does not show")
-    if why := ids.invalid_reason(job.id):
+    if why := job_ids.invalid_reason(job.id):
         raise ValueError(f"id: {why}")
     return job
 

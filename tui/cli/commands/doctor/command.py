@@ -13,7 +13,7 @@ from tui.cli.output import FAULT, OK, USAGE, json_array, print_message, write_st
 from tui.cli.parser import Namespace
 from tui.domain.models import FaultKind, Job
 from tui.engine.accounts.probe import PROBE_JOB_ID, ProbeResult, probe
-from tui.presentation import formatting
+from tui.presentation import sanitize
 from tui.storage.config.secrets import Secret
 from tui.storage.locks.poller_lease import Lease
 from tui.storage.workspace import Workspace, WorkspacePaths
@@ -166,7 +166,7 @@ def _check_journal(library: Workspace) -> Iterator[Finding]:
         yield Finding("journal", "journal", Level.ERROR, trouble, f"see to the rights of {file.parent}")
         return
     size = f"{file.stat().st_size / 1024**2:.1f} MiB"
-    yield Finding("journal", "journal", Level.OK, f"{formatting.clean(str(file))}: {known} jobs were seen, {size}")
+    yield Finding("journal", "journal", Level.OK, f"{sanitize.clean(str(file))}: {known} jobs were seen, {size}")
     if free:
         yield Finding("journal", "poller", Level.OK, "nobody polls this watchlist now")
     else:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from tui.presentation.formatting import clean
+from tui.presentation.sanitize import clean
 
 
 class Level(StrEnum):

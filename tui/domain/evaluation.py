@@ -1,0 +1,84 @@
+"""Evaluation of a job state at an instant: flags, remaining time, archive. Views are `presentation.queries`."""
+
+import math
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from tui.domain import job_state
+from tui.domain.job_state import Flag, JobState
+from tui.domain.links import expiry
+from tui.domain.models import ACTIVE, ENDED
+from tui.domain.polling import duration_model
+from tui.domain.polling.duration_model import DurationRange
+
+
+class EvaluationContext(Struct, frozen=True, kw_only=True):
+    """What judging a job takes beside its state. Durations are seconds."""
+
+    now: float
+    stall_after: float = 3600.0
+    warn_before: float = 86400.0
+    archive_after: float = 14 * 86400.0
+    providers: Mapping[str, str] = {}
+    """Account to provider, where they differ in name."""
+
+
+def flags(state: JobState, context: EvaluationContext) -> tuple[Flag, ...]:
+    """Return what is to be noticed of the job beside its phase."""
+    found: list[Flag] = []
+    if job_state.is_stalled(state, context.now, context.stall_after):
+        found.append(Flag.STALLED)
+    if job_state.is_stale(state, context.now):
+        found.append(Flag.STALE)
+    link = job_state.primary_link(state)
+    if link is not None:
+        if expiry.is_expired(link, context.now):
+            found.append(Flag.EXPIRED)
+        elif expiry.is_expiring(link, context.now, context.warn_before):
+            found.append(Flag.EXPIRING)
+    if job_state.has_unknown_status(state):
+        found.append(Flag.UNKNOWN)
+    return tuple(found)
+
+
+def is_archived(state: JobState, context: EvaluationContext) -> bool:
+    """Put away by hand, or ended long ago without a link that lives."""
+    if state.job.archived:
+        return True
+    if state.phase not in ENDED or state.phase_since is None or context.now - state.phase_since < context.archive_after:
+        return False
+    return all(expiry.is_expired(link, context.now) for link in state.links)
+
+
+def remaining(state: JobState, context: EvaluationContext) -> DurationRange | None:
+    """Seconds that the job will likely take yet; None: it has ended, or nobody knows."""
+    if state.duration_fit is None or state.first_polled_at is None or state.phase not in ACTIVE:
+        return None
+    return duration_model.remaining(state.duration_fit, context.now - state.first_polled_at)
+
+
+def estimated_progress(state: JobState, context: EvaluationContext) -> float | None:
+    """The elapsed share of what the job will likely take in all; None: it has ended, or nobody knows."""
+    if state.duration_fit is None or state.first_polled_at is None or state.phase not in ACTIVE:
+        return None
+    return duration_model.progress(state.duration_fit, context.now - state.first_polled_at)
+
+
+def next_change_at(state: JobState, context: EvaluationContext) -> float:
+    """The instant at which time alone changes the job's views or flags next; infinity: never."""
+    now, soonest = context.now, math.inf
+    for link in state.links:
+        dies = link.expires_at
+        if dies is not None and now < dies:
+            soonest = min(soonest, dies - context.warn_before if dies - context.warn_before > now else dies)
+    if state.phase in ENDED:
+        turns = (state.phase_since or 0.0) + context.archive_after
+    else:
+        patience = duration_model.stall_threshold(state.duration_fit, context.stall_after)
+        turns = math.nextafter((state.first_polled_at or 0.0) + patience, math.inf)
+    if now < turns < soonest:
+        soonest = turns
+    if state.stale_after is not None and now <= state.stale_after < soonest:
+        soonest = math.nextafter(state.stale_after, math.inf)
+    return soonest
