@@ -1,4 +1,4 @@
-"""The front end's board: its own dict of states, and what the operator chose to see of it. It draws nothing."""
+"""Board model: the job states of the front end, with view, filter, sort and marks. Drawing: `widgets`."""
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
@@ -14,21 +14,21 @@ from tui.presentation.columns import ASCII, UNICODE, RenderOptions
 from tui.presentation.queries import Filter, View
 
 PAUSED = "paused"
-"""The role of an engine that a person has told to ask nothing by itself."""
+"""Role of an engine whose polling the operator paused."""
 
 
 class BoardModel:
-    """What every widget of the dashboard reads. Only `take` and the operator's choices change it."""
+    """Model that all widgets of the dashboard read. `apply_update` and the operator's commands change it."""
 
     def __init__(self, context: EvaluationContext, now: Callable[[], float], *, ascii_only: bool = False) -> None:
-        """`outlook` carries the thresholds of the settings; `now` gives instants."""
+        """`context` has the thresholds of the settings; `now` returns instants."""
         self.states: dict[Ref, JobState] = {}
         self.accounts: dict[str, AccountState] = {}
         self.problems: tuple[str, ...] = ()
         self.role = ""
-        """Whom this console follows, or that it is paused, as `Update` has it; "" while it polls."""
+        """`Update.role` of a console that follows or is paused; "" while it polls."""
         self.downloads: dict[Ref, DownloadProgress] = {}
-        """Those that are on their way or failed."""
+        """Running and failed downloads."""
         self._download_progress: dict[Ref, float | None] = {}
         self.marks: set[Ref] = set()
         self.view = View.ALL
@@ -37,16 +37,16 @@ class BoardModel:
         self.sort = ""
         self.descending = False
         self.zone: tzinfo | None = None
-        """Times stand as instants in this zone; None: as how long ago, or how far away."""
+        """Zone in which times are shown as instants; None: times are relative."""
         self.is_partial = False
-        """Not all jobs are here yet: their numbers are not known."""
+        """Not all jobs are loaded, so that counts are unknown."""
         self.now = now
         self._context = context
         self._glyphs = ASCII if ascii_only else UNICODE
         self._row_index = RowIndex()
 
     def apply_update(self, update: Update) -> None:
-        """Takes over an update."""
+        """Apply an update of the engine."""
         self.states.update(update.states)
         if update.accounts:
             self.accounts.update(update.accounts)
@@ -68,60 +68,62 @@ class BoardModel:
             self.problems = update.problems
 
     def _update_downloads(self, changed: Mapping[Ref, DownloadProgress]) -> None:
-        over = {ref for ref, told in changed.items() if told.stage in {DownloadStage.SAVED, DownloadStage.CANCELLED}}
-        told = {**self.downloads, **changed}
-        self.downloads = {ref: told[ref] for ref in told if ref not in over and ref in self.states}
-        self._download_progress = {
-            ref: told.fraction for ref, told in self.downloads.items() if told.stage is not DownloadStage.FAILED
-        }
+        ended = {ref for ref, each in changed.items() if each.stage in {DownloadStage.SAVED, DownloadStage.CANCELLED}}
+        downloads = {**self.downloads, **changed}
+        self.downloads = {ref: downloads[ref] for ref in downloads if ref not in ended and ref in self.states}
+        running = {ref: each for ref, each in self.downloads.items() if each.stage is not DownloadStage.FAILED}
+        self._download_progress = {ref: each.fraction for ref, each in running.items()}
 
     def is_downloading(self, ref: Ref) -> bool:
-        """The job's files are on their way, or wait for their turn."""
+        """Return whether the job's files are being downloaded or queued."""
         return ref in self._download_progress
 
     @property
     def context(self) -> EvaluationContext:
-        """What judging a job takes, now."""
+        """Context of the evaluation, with the present instant."""
         return replace(self._context, now=self.now())
 
     @property
     def render_options(self) -> RenderOptions:
-        """How cells are to look, now."""
-        until = {
+        """Options of the cells, with the present instant."""
+        not_before = {
             name: account.waits_until for name, account in self.accounts.items() if account.waits_until is not None
         }
-        quiet = {Health.REFUSED, Health.NO_KEY}
-        stopped = {name for name, state in self.accounts.items() if self.is_paused or state.health in quiet}
-        return RenderOptions(self.context, self._glyphs, until, frozenset(stopped), self.zone, self._download_progress)
+        stopped = frozenset(
+            name
+            for name, account in self.accounts.items()
+            if self.is_paused or account.health in {Health.REFUSED, Health.NO_KEY}
+        )
+        return RenderOptions(self.context, self._glyphs, not_before, stopped, self.zone, self._download_progress)
 
     @property
     def is_paused(self) -> bool:
-        """Nothing is asked by itself, since the operator wants that: here, or at the console that is followed."""
+        """Whether scheduled polling is paused, here or at the leader."""
         return self.role.endswith(PAUSED)
 
     @property
     def ascii_only(self) -> bool:
-        """No sign is to be drawn that ASCII has not."""
+        """Whether to draw ASCII characters only."""
         return self._glyphs.ascii_only
 
     def visible_refs(self) -> list[Ref]:
-        """The jobs that the table shows, in its order; the same list until that changes."""
+        """Return the jobs of the table in order; the same list until it changes."""
         self._row_index.advance_time(self.states, self.context)
         return self._row_index.refs
 
     def view_counts(self) -> Mapping[View, int]:
-        """How many jobs each view holds."""
+        """Return the jobs per view."""
         return self._row_index.counts
 
     def set_view(self, *, view: View | None = None, sort: str | None = None, descending: bool | None = None) -> None:
-        """Sets what is said of view and sort."""
+        """Set view, sort and order, as far as given."""
         self.view = self.view if view is None else view
         self.sort = self.sort if sort is None else sort
         self.descending = self.descending if descending is None else descending
         self._apply_query()
 
     def set_filter(self, text: str) -> None:
-        """Sets the filter."""
+        """Set the filter."""
         self.filter_text = text
         self.filter = Filter.parse(text)
         self._apply_query()
@@ -130,7 +132,7 @@ class BoardModel:
         self._row_index.set_query(self.states, self.context, self.view, self.filter, self.sort, self.descending)
 
     def selected_refs(self, cursor: Ref | None) -> tuple[Ref, ...]:
-        """What a command is about: the marked jobs, else the one under the cursor."""
+        """Return the marked jobs, else the one under the cursor."""
         if self.marks:
             return tuple(ref for ref in self.states if ref in self.marks)
         return (cursor,) if cursor is not None else ()

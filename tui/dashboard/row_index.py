@@ -1,7 +1,7 @@
-"""Which jobs the table shows and in which order, kept up to date job by job. What it says is what `domain.rows` says.
+"""Row index: the refs of the table's rows in their order, updated job by job. The rules: `presentation.queries`.
 
-Judging 10,000 jobs takes a tenth of a second, and one takes microseconds: so each is judged when its state changes or
-when time alone changes what it is, and the order is made anew only when a job's place in it changed.
+To evaluate 10,000 jobs takes a tenth of a second, one takes microseconds. So a job is evaluated when its state or time
+alone changes its views, and the order is computed when a job's place in it changes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,22 +17,22 @@ from tui.presentation.queries import Filter, View
 
 
 class RowInfo(NamedTuple):
-    """What was made of one job."""
+    """Evaluation of one job."""
 
     views: frozenset[View]
     is_visible: bool
     sort_key: Any
-    """Its place in the chosen sort."""
+    """Key in the current sort."""
     next_change_at: float
-    """Instant from which this no longer holds."""
+    """Instant at which time alone changes the evaluation."""
 
 
 class RowIndex:
-    """The refs of a table. `put`, `chosen` and `pass_time` tell it what is new; `refs` gives the order."""
+    """Refs of the table's rows. `set_query`, `rebuild`, `update` and `advance_time` change it; `refs` is the order."""
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(View, 0)
-        """How many jobs each view shows."""
+        """Jobs per view."""
         self._rows: dict[Ref, RowInfo] = {}
         self._by_ref: list[Ref] = []
         self._refs: list[Ref] = []
@@ -52,71 +52,65 @@ class RowIndex:
         sort: str,
         descending: bool,
     ) -> None:
-        """The operator chose what is shown, and how."""
+        """Set view, filter and sort."""
         self._view, self._filter, self._sort, self._descending = view, query_filter, sort, descending
         self.rebuild(states, context)
 
     def rebuild(self, states: Mapping[Ref, JobState], context: EvaluationContext) -> None:
-        """These are all jobs there are, in the watchlist's order."""
+        """Evaluate all jobs; `states` is in the watchlist's order."""
         self._rows = {ref: self._evaluate(state, context) for ref, state in states.items()}
         self.counts = dict.fromkeys(View, 0)
-        for judged in self._rows.values():
-            self._add_to_counts(judged, 1)
+        for row in self._rows.values():
+            self._add_to_counts(row, 1)
         self._by_ref = []
-        self._next_change_at = min((judged.next_change_at for judged in self._rows.values()), default=inf)
+        self._next_change_at = min((row.next_change_at for row in self._rows.values()), default=inf)
         self._is_sorted = False
 
     def update(self, states: Iterable[JobState], context: EvaluationContext) -> None:
-        """These jobs' states are new."""
+        """Evaluate the jobs whose states changed."""
         for state in states:
             ref = state.job.ref
-            judged, before = self._evaluate(state, context), self._rows.get(ref)
-            if judged == before:
+            row, before = self._evaluate(state, context), self._rows.get(ref)
+            if row == before:
                 continue
             if before is not None:
                 self._add_to_counts(before, -1)
             else:
                 self._by_ref = []
-            self._add_to_counts(judged, 1)
-            self._next_change_at = min(self._next_change_at, judged.next_change_at)
-            self._rows[ref] = judged
-            if (
-                before is None
-                or judged.is_visible is not before.is_visible
-                or (judged.is_visible and judged.sort_key != before.sort_key)
-            ):
+            self._add_to_counts(row, 1)
+            self._next_change_at = min(self._next_change_at, row.next_change_at)
+            self._rows[ref] = row
+            has_moved = before is None or row.is_visible is not before.is_visible
+            if has_moved or (row.is_visible and before is not None and row.sort_key != before.sort_key):
                 self._is_sorted = False
 
     def advance_time(self, states: Mapping[Ref, JobState], context: EvaluationContext) -> None:
-        """It is later: jobs that are something else by now are judged again."""
+        """Evaluate the jobs that time alone has changed."""
         if self._next_change_at > context.now:
             return
-        due = [states[ref] for ref, judged in self._rows.items() if judged.next_change_at <= context.now]
-        self._next_change_at = min(
-            (judged.next_change_at for judged in self._rows.values() if judged.next_change_at > context.now),
-            default=inf,
-        )
+        due = [states[ref] for ref, row in self._rows.items() if row.next_change_at <= context.now]
+        later = (row.next_change_at for row in self._rows.values() if row.next_change_at > context.now)
+        self._next_change_at = min(later, default=inf)
         self.update(due, context)
 
     @property
     def refs(self) -> list[Ref]:
-        """The jobs that are shown, in order. The same list until that changes."""
+        """The visible jobs in order; the same list until it changes."""
         if not self._is_sorted:
             self._is_sorted = True
             self._refs = self._sorted_refs()
         return self._refs
 
     def _sorted_refs(self) -> list[Ref]:
-        judged = self._rows
         if self._sort not in queries.SORT_KEYS:
-            shown = [ref for ref, each in judged.items() if each.is_visible]
-            return shown[::-1] if self._descending else shown
+            refs = [ref for ref, row in self._rows.items() if row.is_visible]
+            return refs[::-1] if self._descending else refs
         if not self._by_ref:
-            self._by_ref = sorted(judged)
-        keys = {ref: each.sort_key for ref, each in judged.items() if each.is_visible}
-        shown = [ref for ref in self._by_ref if ref in keys]
-        shown.sort(key=keys.__getitem__, reverse=self._descending)
-        return shown
+            self._by_ref = sorted(self._rows)
+        keys = {ref: row.sort_key for ref, row in self._rows.items() if row.is_visible}
+        refs = [ref for ref in self._by_ref if ref in keys]
+        refs.sort(key=keys.__getitem__, reverse=self._descending)
+        return refs
 
     def _evaluate(self, state: JobState, context: EvaluationContext) -> RowInfo:
         views = queries.views(state, context)

@@ -1,7 +1,7 @@
-"""What the dashboard begins with: the last known board, and how the operator left the screen. It asks nobody.
+"""Initial state of the dashboard from the journal: last known board and UI preferences. It sends no requests.
 
-Parsing a long watchlist takes longer than a first frame may. So its order is remembered with the file's stamp, and
-while the stamp is the same, the journal alone gives the board; the engine reads the file afterwards.
+Parsing a long watchlist takes longer than a first frame may. So its order is stored with the file's stamp, and while
+the stamp is the same, the board comes from the journal alone; the engine reads the file later.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,63 +21,64 @@ from tui.storage.watchlist.file import WatchlistError
 from tui.storage.workspace import Workspace
 
 PREFERENCES = "ui_preferences"
-"""The name under which the journal keeps them."""
+"""Name of the preferences in the journal."""
 T = TypeVar("T")
 
 
 class UiPreferences(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How the screen looks, as far as that is remembered."""
+    """What the dashboard stores of how it looks."""
 
     view: View = View.ALL
     sort: str = ""
     descending: bool = False
     preview: bool = True
     detail_swapped: bool = False
-    """The detail stands below where it would be at the right by itself, and the other way round."""
+    """The detail is below the table where its default is at the right, and vice versa."""
     theme: str = ""
     time: str = ""
     """"relative", "local" or "utc"."""
     configured: tuple[str, str] = ("", "")
-    """What the settings said of theme and time then: where they say something else by now, they count."""
+    """Theme and time format of the settings at that time; if they differ since, the settings win."""
 
     @classmethod
     def load(cls, stored: Mapping[str, bytes], settings: Settings) -> "UiPreferences":
-        """The looks that were kept, below what the settings say."""
+        """Return the stored preferences, unless the settings have changed since."""
         configured = (settings.ui.theme, settings.ui.time)
-        looks = _decode(stored.get(PREFERENCES), UiPreferences) or UiPreferences(configured=configured)
-        if looks.configured == configured and looks.theme and looks.time:
-            return looks
-        return msgspec.structs.replace(looks, theme=configured[0], time=configured[1], configured=configured)
+        preferences = _decode(stored.get(PREFERENCES), UiPreferences) or UiPreferences(configured=configured)
+        if preferences.configured == configured and preferences.theme and preferences.time:
+            return preferences
+        return msgspec.structs.replace(preferences, theme=configured[0], time=configured[1], configured=configured)
 
 
 class InitialState(NamedTuple):
-    """What is shown before the engine says anything."""
+    """What the dashboard shows before the engine's first update."""
 
     update: Update
     preferences: UiPreferences
     load_all_jobs: Callable[[], Update] | None = None
-    """Gives all jobs, where `first` holds only those at the top; None: it holds all."""
+    """Returns all jobs, if `update` has only those at the top; None: it has all."""
 
 
 def load_initial_state(workspace: Workspace) -> InitialState:
-    """The last known board with its accounts, and the looks. Raises JournalError."""
-    kept = workspace.journal.load_ui_state(PREFERENCES, HEAD_NAME)
-    heading = _decode(kept.get(HEAD_NAME), CachedHead)
-    looks = UiPreferences.load(kept, workspace.settings)
+    """Load the last known board, the accounts and the preferences. Raises JournalError."""
+    stored = workspace.journal.load_ui_state(PREFERENCES, HEAD_NAME)
+    head = _decode(stored.get(HEAD_NAME), CachedHead)
+    preferences = UiPreferences.load(stored, workspace.settings)
     problems: tuple[str, ...] = ()
     try:
         stamp = workspace.watchlist.stamp()
-        if heading is not None and (heading.path, heading.stamp) == (str(workspace.paths.watchlist_file), stamp):
-            unsorted = looks.view is View.ALL and not looks.sort and not looks.descending
-            if unsorted and (top := _first_jobs(workspace, heading.first_refs)):
-                return InitialState(_update(workspace, top), looks, lambda: _update(workspace, _all_jobs(workspace)))
+        if head is not None and (head.path, head.stamp) == (str(workspace.paths.watchlist_file), stamp):
+            is_unsorted = preferences.view is View.ALL and not preferences.sort and not preferences.descending
+            if is_unsorted and (top := _first_jobs(workspace, head.first_refs)):
+                update = _update(workspace, top)
+                return InitialState(update, preferences, lambda: _update(workspace, _all_jobs(workspace)))
             board = _all_jobs(workspace)
         else:
             board = workspace.job_states()
     except WatchlistError as error:
         problems = (str(error),)
         board = _jobs_from_journal(workspace)
-    return InitialState(_update(workspace, board, problems), looks)
+    return InitialState(_update(workspace, board, problems), preferences)
 
 
 def _update(workspace: Workspace, board: dict[Ref, JobState], problems: tuple[str, ...] = ()) -> Update:
@@ -85,21 +86,21 @@ def _update(workspace: Workspace, board: dict[Ref, JobState], problems: tuple[st
 
 
 def _all_jobs(workspace: Workspace) -> dict[Ref, JobState]:
-    """All jobs: from the journal alone, where it holds every one that was listed."""
+    """Return all jobs, from the journal alone if it has every listed job."""
     known = _jobs_from_journal(workspace)
     complete = workspace.restored_board is not None and len(known) == len(workspace.restored_board.cache.order)
     return known if complete else workspace.job_states()
 
 
 def _first_jobs(workspace: Workspace, pairs: list[Any]) -> dict[Ref, JobState]:
-    """The jobs that a first frame can show; none where the journal does not hold all of them."""
+    """Return the jobs of a first frame; none unless the journal has all of them."""
     refs = [Ref(*pair) for pair in pairs]
     known = workspace.journal.states(refs) if refs else {}
     return {ref: known[ref] for ref in refs} if len(known) == len(refs) else {}
 
 
 def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
-    """Every account, before it was asked anything."""
+    """Return every account, before its first request."""
     found: dict[str, AccountState] = {}
     for name, account in workspace.accounts.items():
         key = workspace.key(name)
@@ -117,7 +118,7 @@ def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
 
 
 def _jobs_from_journal(workspace: Workspace) -> dict[Ref, JobState]:
-    """What the journal knows of the jobs that were listed, in their order; the engine begins with it."""
+    """Return the journal's states of the listed jobs in their order. The engine starts with them, too."""
     listing = _decode(workspace.journal.load_ui_state(CACHE_NAME).get(CACHE_NAME), WatchlistCache)
     if listing is None or listing.path != str(workspace.paths.watchlist_file):
         return {}
@@ -127,7 +128,7 @@ def _jobs_from_journal(workspace: Workspace) -> dict[Ref, JobState]:
 
 
 def _decode(stored: bytes | None, target: type[T]) -> T | None:
-    """What was kept, where it still has this shape."""
+    """Return the stored value; None if it does not have this type."""
     try:
         return msgspec.json.decode(stored, type=target) if stored else None
     except msgspec.DecodeError:

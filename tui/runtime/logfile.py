@@ -1,4 +1,4 @@
-"""The log: five files of a mebibyte in the state folder, for their owner alone. Nothing of it reaches a terminal."""
+"""Log: five files of 1 MiB in the state folder, readable by their owner only. Nothing of it reaches a terminal."""
 
 import logging
 import os
@@ -11,21 +11,21 @@ from tui.storage import paths
 MAX_BYTES = 1024 * 1024
 """Of one file."""
 BACKUP_COUNT = 4
-"""Files kept beside the newest."""
+"""Files kept besides the newest."""
 
 
 class _PrivateFileHandler(RotatingFileHandler):
-    """A rotating file that only its owner can read (0600), the new one after each turn too.
+    """Rotating file handler with mode 0600, after each rotation too.
 
-    What is written goes to the file that stands there now: another process may have turned the log over, and a person
-    or a clean-up removed it.
+    A record goes to the file that has the name at that moment: another process may have rotated the log, and the
+    operator or a clean-up may have removed it.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes it. What cannot be written is lost: there is nobody to tell."""
+        """Write the record. A record that cannot be written is lost: no other output is left."""
         if self.stream is not None and not self._is_current_file(self.stream.fileno()):
             self.stream.close()
-            self.stream = None  # opened anew by what follows
+            self.stream = None  # the base class opens it again
         super().emit(record)
 
     def _is_current_file(self, descriptor: int) -> bool:
@@ -47,11 +47,11 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 
 def start_logging(state: Path) -> Path:
-    """Sends all logging to the log in the state folder, once; returns its path. Raises OSError."""
+    """Send all logging to the log in the state folder, once. Returns its path. Raises OSError."""
     path = paths.make_private(state) / "babeltop.log"
     root = logging.getLogger()
     if not any(isinstance(handler, _PrivateFileHandler) for handler in root.handlers):
-        logging.raiseExceptions = False  # a full disk is no reason to write over the screen
+        logging.raiseExceptions = False  # a full disk must not write over the screen
         handler = _PrivateFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUP_COUNT)
         handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)

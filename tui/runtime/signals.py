@@ -1,4 +1,4 @@
-"""How the program ends when it is told to from outside, even while its terminal or pipe takes nothing any more."""
+"""Graceful shutdown on signals, even while the terminal or pipe accepts no output."""
 
 import os
 import select
@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 EXIT_TIMEOUT = 3.0
-"""Seconds that a clean exit may take before a watchdog ends the program."""
+"""Seconds that a clean exit may take before the watchdog ends the process."""
 EXIT_INTERRUPTED = 130
-"""The exit code then, where nothing else is said."""
+"""Default exit code after a signal."""
 SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-"""The signals that end any program of ours."""
+"""Signals that end any subcommand."""
 SCREEN_SHUTDOWN_SIGNALS = (*SHUTDOWN_SIGNALS, signal.SIGINT, signal.SIGQUIT)
-"""Those that end one with a screen: no key sends the last two then, and either would leave the terminal unusable."""
+"""Signals that end the dashboard: no key sends the last two there, and either would leave the terminal unusable."""
 _RESET_TERMINAL = b"\x1b[?1049l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?25h\x1b[0m"
 """Leaves the alternate screen, mouse and paste modes, and shows the cursor."""
 
@@ -31,16 +31,16 @@ def graceful_shutdown(
     signals: Iterable[signal.Signals] = SHUTDOWN_SIGNALS,
     terminal: int | None = None,
 ) -> Generator[None]:
-    """Each of `signals` asks to `leave`; PATIENCE later a watchdog has to `give_up`, and ends the program with `code`.
+    """Call `request_exit` on each of `signals`; EXIT_TIMEOUT later a watchdog calls `clean_up` and ends the process.
 
-    The handlers are Python's own: those of the event loop never run while a write blocks it. They raise nothing, since
-    an exception out of nowhere tears what is under way, a transaction for one. A signal that is ignored stays so; but
-    that `terminal`, a file descriptor, is lost is as good as SIGHUP.
+    The handlers are Python's: those of the event loop never run while a write blocks it. They raise nothing, since an
+    exception out of nowhere interrupts, for example, a transaction. An ignored signal stays ignored. The loss of
+    `terminal`, a file descriptor, counts as SIGHUP.
     """
-    left = threading.Event()
+    has_left = threading.Event()
 
     def watch() -> None:
-        if not left.wait(EXIT_TIMEOUT):
+        if not has_left.wait(EXIT_TIMEOUT):
             clean_up()
             os._exit(exit_code)
 
@@ -51,20 +51,20 @@ def graceful_shutdown(
     def handle(_number: int, _frame: FrameType | None) -> None:
         end()
 
-    heeded = [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heeded}
+    handled = [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in handled}
     if terminal is not None:
-        threading.Thread(target=_watch_hangup, args=(terminal, left, end), name="terminal", daemon=True).start()
+        threading.Thread(target=_watch_hangup, args=(terminal, has_left, end), name="terminal", daemon=True).start()
     try:
         yield
     finally:
-        left.set()
+        has_left.set()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _watch_hangup(terminal: int, has_left: threading.Event, request_exit: Callable[[], None]) -> None:
-    """Sleeps until the terminal is gone. Who reads from one that is gone gets nothing, at once, for ever."""
+    """Sleep until the terminal is gone. A reader of a lost terminal gets empty reads forever."""
     hangup = select.poll()
     hangup.register(terminal, 0)
     lost = any(event & (select.POLLHUP | select.POLLERR) for _, event in hangup.poll())
@@ -73,7 +73,7 @@ def _watch_hangup(terminal: int, has_left: threading.Event, request_exit: Callab
 
 
 def terminal_restorer() -> Callable[[], None]:
-    """What puts the terminal back into the mode in which it is now, without waiting for it."""
+    """Return a function that restores the terminal's present mode without waiting for the terminal."""
     mode = None
     with suppress(termios.error, ValueError, OSError, AttributeError):
         mode = termios.tcgetattr(sys.__stdin__.fileno())  # pyright: ignore[reportOptionalMemberAccess]  suppressed

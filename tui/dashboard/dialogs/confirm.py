@@ -19,7 +19,7 @@ class ConfirmScreen(ModalScreen[bool]):
     ]
 
     def __init__(self, title: str, question: str, action: str, dismissal: str = "cancel") -> None:
-        """`action` and `dismissal`: what Enter and Esc do, in two or three words."""
+        """Create the dialog. `action` and `dismissal`: what Enter and Esc do, in two or three words."""
         super().__init__()
         self._title = title
         self._question = question

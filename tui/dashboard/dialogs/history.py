@@ -50,29 +50,28 @@ class HistoryScreen(ModalScreen[Ref | None]):
 
     async def _load_changes(self) -> None:
         self._changes = await asyncio.wrap_future(self._engine.recent_changes(MAX_CHANGES))
-        choices = self.query_one(VimOptionList)
+        options = self.query_one(VimOptionList)
         if self._changes:
-            choices.add_options(Option(self._change_content(change)) for change in self._changes)
-            choices.highlighted = 0
+            options.add_options(Option(self._change_content(change)) for change in self._changes)
+            options.highlighted = 0
         else:
-            choices.add_option(Option(Content.styled("no events yet", "$job-quiet"), disabled=True))
+            options.add_option(Option(Content.styled("no events yet", "$job-quiet"), disabled=True))
 
     def _change_content(self, change: PhaseChange) -> Content:
-        """When, which job, and from what to what."""
+        """Return instant, job, and the phases before and after."""
         state = self._board.states.get(change.ref)
         glyphs = self._board.render_options.glyphs
-        before = (
-            "" if change.before is Phase.NEW else f"{_phase_name(change.before)} {'>' if glyphs.ascii_only else '→'} "
-        )
-        said = f": {change.message}" if change.message else ""
         name = queries.display_name(state) if state is not None else str(change.ref)
+        arrow = ">" if glyphs.ascii_only else "→"
+        before = "" if change.before is Phase.NEW else f"{_phase_name(change.before)} {arrow} "
+        colour = f"$job-{columns.phase_tone(change.after)}"
         return Content.assemble(
             (formatting.instant(change.seen, self._zone, self._board.now()).rjust(12), "$job-quiet"),
             f"  {fit_to_width(name, 26, ellipsis=glyphs.ellipsis)}  ",
-            (f"{glyphs.phases[change.after]} ", f"$job-{columns.phase_tone(change.after)}"),
+            (f"{glyphs.phases[change.after]} ", colour),
             (before, "$job-quiet"),
-            (_phase_name(change.after), f"$job-{columns.phase_tone(change.after)}"),
-            (said, "$job-quiet"),
+            (_phase_name(change.after), colour),
+            (f": {change.message}" if change.message else "", "$job-quiet"),
         )
 
     @on(OptionList.OptionSelected)

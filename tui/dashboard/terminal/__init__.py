@@ -1,1 +1,1 @@
-"""Terminal input, suspend, width anchors, opening links: all patches of Textual's private API."""
+"""Terminal: input, suspend, width anchors, key bindings, notifications. All use of Textual's private API is here."""

@@ -1,4 +1,4 @@
-"""Hands a link or a folder to this machine's desktop, without a shell."""
+"""Open links and folders on this machine's desktop, without a shell."""
 
 import os
 import shutil
@@ -8,13 +8,13 @@ import threading
 
 
 def open_external(target: str) -> bool:
-    """Hands it over; False: there is no desktop here. `target` is an http(s) link or an absolute path."""
+    """Open an http(s) link or an absolute path. Returns False without a desktop."""
     opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
     if opener is None or not (sys.platform == "darwin" or os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
         return False
-    quiet = subprocess.DEVNULL
+    devnull = subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603  no shell
-        [opener, target], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        [opener, target], stdin=devnull, stdout=devnull, stderr=devnull, start_new_session=True
     )
-    threading.Thread(target=process.wait, daemon=True).start()  # or it stays behind as a zombie
+    threading.Thread(target=process.wait, daemon=True).start()  # else it remains as a zombie
     return True

@@ -1,4 +1,4 @@
-"""How the terminal is given back while the program is stopped by a signal, and taken again when it goes on."""
+"""Safe suspend: return the terminal on SIGTSTP, take it again on SIGCONT."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,11 +7,11 @@ from textual.driver import Driver
 
 
 def safe_suspend(driver: type[Driver]) -> type[Driver]:
-    """The driver, which does so in its loop's turn. Any but a terminal's own stays as it is.
+    """Return a subclass of a terminal driver that suspends in its event loop; other drivers as they are.
 
-    Textual does it within the signals' handlers. They come in the middle of anything, a write's lock included, for
-    which the handler would then wait for ever. And what goes on after SIGSTOP, of which nobody is told, would take a
-    terminal that it has already: what is put back at its end would be its own modes.
+    Textual suspends inside the signal handlers. They interrupt anything, a write that holds a lock included, for which
+    the handler then waits forever. And after SIGSTOP, which no handler sees, Textual takes the terminal a second time,
+    and at the end restores its own modes.
     """
     from textual.drivers.linux_driver import LinuxDriver
 
@@ -20,23 +20,23 @@ def safe_suspend(driver: type[Driver]) -> type[Driver]:
 
     class SafeSuspend(driver):
         def _sigtstp_application(self, *_: object) -> None:
-            self._soon(self._stop)
+            self._call_soon(self._suspend)
 
         def _sigcont_application(self, *_: object) -> None:
-            self._soon(self._go_on)
+            self._call_soon(self._resume)
 
-        def _soon(self, do: Callable[[], None]) -> None:
-            with suppress(RuntimeError):  # the loop has ended, and the program is about to
-                self._loop.call_soon_threadsafe(do)
+        def _call_soon(self, callback: Callable[[], None]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: the program is about to end
+                self._loop.call_soon_threadsafe(callback)
 
-        def _stop(self) -> None:
-            super()._sigtstp_application()  # pyright: ignore[reportUnknownMemberType]  theirs
+        def _suspend(self) -> None:
+            super()._sigtstp_application()  # pyright: ignore[reportUnknownMemberType]
 
-        def _go_on(self) -> None:
-            if self._app._exit:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  nobody would stop its reader
+        def _resume(self) -> None:
+            if self._app._exit:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  its reader would not be stopped
                 return
             if self._auto_restart and not self._must_signal_resume:
                 self.suspend_application_mode()
-            super()._sigcont_application()  # pyright: ignore[reportUnknownMemberType]  theirs
+            super()._sigcont_application()  # pyright: ignore[reportUnknownMemberType]
 
     return SafeSuspend

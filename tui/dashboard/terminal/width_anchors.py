@@ -1,8 +1,8 @@
-"""Columns that stand where terminals disagree over how wide a text is (Indic marks, joined emoji, variation selectors).
+"""Width anchors: columns stay aligned where terminals differ in the width of a text (Indic marks, joined emoji, …).
 
-Such a text is written between two anchors: signs without width, which survive every cut that Textual makes. On the way
-out, the first becomes an order to clear the cell, the second an order to go to the column behind it, whatever was
-drawn. `domain.text.clean` lets no service write such signs.
+Such a text is written between two anchors: zero-width characters, which survive Textual's cropping. On output the first
+becomes a sequence that clears the cell, the second one that moves to the column after it, whatever was drawn.
+`presentation` removes these characters from all text of services.
 """
 
 import re
@@ -12,9 +12,9 @@ from unicodedata import category
 from textual.driver import Driver
 
 _CLEAR, _MOVE = "\u2061", "\u2062"
-"""Invisible operators of mathematics: no terminal gives them a cell, and `clean` takes them out of all text."""
+"""Invisible mathematical operators: no terminal gives them a cell, and `clean` removes them from all text."""
 _DIGIT, _BASE = 0xE0020, 90
-"""A number follows as two digits of base 90, each a tag character: no width either, and `clean` takes those too."""
+"""A number follows as two digits of base 90, each a tag character: zero-width and removed by `clean`, too."""
 _ANCHOR = "([\u2061\u2062])([\U000e0020-\U000e0079])([\U000e0020-\U000e0079])"
 _ANCHOR_CHARACTERS = re.compile("[\u2061\u2062\U000e0020-\U000e0079]")
 
@@ -22,12 +22,12 @@ _AMBIGUOUS_CATEGORIES = frozenset({"Mc", "Mn", "Me", "Cf"})
 
 
 def has_ambiguous_width(text: str) -> bool:
-    """Whether terminals may disagree with us over the text's width."""
+    """Return whether terminals may draw the text in another width than computed."""
     return not text.isascii() and any(sign >= "\U0001f000" or category(sign) in _AMBIGUOUS_CATEGORIES for sign in text)
 
 
 def add_anchors(text: str, width: int, left: int) -> str:
-    """The text, which fills `width` cells from the screen's column `left` (from 0) on, with its two anchors."""
+    """Return the text with its anchors; it fills `width` cells from the screen's column `left` (from 0) on."""
     return f"{_CLEAR}{_encode_number(width)}{text}{_MOVE}{_encode_number(left + width + 1)}"
 
 
@@ -36,7 +36,7 @@ def _encode_number(number: int) -> str:
 
 
 def to_escape_codes(data: str) -> str:
-    """What goes to the terminal: anchors as control sequences (ECMA-48 ECH and CHA). Half an anchor vanishes."""
+    """Replace anchors by control sequences (ECMA-48 ECH and CHA). Incomplete anchors are removed."""
     return _ANCHOR_CHARACTERS.sub("", re.sub(_ANCHOR, _escape_code, data)) if _ANCHOR_CHARACTERS.search(data) else data
 
 
@@ -47,7 +47,7 @@ def _escape_code(found: re.Match[str]) -> str:
 
 
 def width_anchors(driver: type[Driver]) -> type[Driver]:
-    """The driver, with anchors made into orders on the way out."""
+    """Return a subclass of the driver that replaces anchors on output."""
 
     class WidthAnchors(driver):
         def write(self, data: str) -> None:

@@ -1,4 +1,4 @@
-"""The lines around the table: accounts at the top, views below them, problems, and the keys at the bottom."""
+"""One-line bars around the table: accounts at the top, views below them, keys at the bottom."""
 
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
@@ -26,7 +26,7 @@ TonedText = tuple[str, str]
 
 
 class Bar(LineWidget):
-    """One line of coloured pieces, some at the left, some at the right."""
+    """One line of coloured texts at the left and at the right."""
 
     ALLOW_SELECT = False
 
@@ -35,31 +35,31 @@ class Bar(LineWidget):
         self._drawn_texts: tuple[list[TonedText], list[TonedText]] = ([], [])
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
-        """What stands at the left and at the right."""
+        """Return the texts at the left and at the right."""
         return [], []
 
     def tick(self) -> None:
-        """Paints the line if it says something else now."""
+        """Repaint the line if it has changed."""
         if self.texts() != self._drawn_texts:
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """The one line there is; what does not fit at the left is cut."""
+        """Return the line; the texts at the left are cut to the room."""
         self._drawn_texts = left, right = self.texts()
         ground = self.rich_style
-        between = bool(right)  # a blank at least, also where the left is cut
-        room = self.size.width - sum(cell_len(piece) for piece, _ in right) - between
+        between = bool(right)  # at least one blank, even if the left is cut
+        room = self.size.width - sum(cell_len(text) for text, _ in right) - between
         segments: list[Segment] = []
-        for piece, part in left:
-            length = cell_len(piece)
+        for text, tone in left:
+            length = cell_len(text)
             if length > room:
-                segments.append(Segment(fit_to_width(piece, max(0, room)), self._style_of(ground, part)))
+                segments.append(Segment(fit_to_width(text, max(0, room)), self._style_of(ground, tone)))
                 room = 0
                 break
-            segments.append(Segment(piece, self._style_of(ground, part)))
+            segments.append(Segment(text, self._style_of(ground, tone)))
             room -= length
         segments.append(Segment(" " * (room + between), ground))
-        segments.extend(Segment(piece, self._style_of(ground, part)) for piece, part in right)
+        segments.extend(Segment(text, self._style_of(ground, tone)) for text, tone in right)
         return Strip(segments).crop(0, self.size.width)
 
     def _style_of(self, ground: Style, tone: str) -> Style:
@@ -73,11 +73,11 @@ _BADGE_LEVELS = (
     (" ", frozenset({"failed"})),
     (" ", frozenset[str]()),
 )
-"""Gaps, and the tones of the badges that have words, from much room to little: what is wrong is said longest."""
+"""Gaps, and the tones of the badges that have a text, from much room to little: problems keep theirs longest."""
 
 
 class TopBar(Bar):
-    """The program, a badge per account, what this console is, and the time of day."""
+    """Program name, a badge per account, role of this console, time of day."""
 
     def __init__(self, board: BoardModel, zone: Callable[[], tzinfo], role: str) -> None:
         super().__init__()
@@ -86,51 +86,50 @@ class TopBar(Bar):
         self._role = role
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
-        """Badge, name, and what is left or why it waits; where that does not fit, signs and times to wait alone."""
+        """Return badges with name, quota and wait; if they do not fit, with glyphs and waits alone."""
         zone = self._zone()
         name = "UTC" if zone.tzname(None) == "UTC" else ""
         clock = f"{formatting.clock(self._board.now(), zone)} {name}".rstrip()
         following = (self._board.role, "warning") if self._board.role else (self._role, "quiet")
         right = [following, ("   ", "plain"), (f"{clock} ", "plain")]
-        room = self.size.width - sum(cell_len(piece) for piece, _ in right)
+        room = self.size.width - sum(cell_len(text) for text, _ in right)
         left: list[TonedText] = []
-        for gap, said in _BADGE_LEVELS:
-            left = self._badges(gap, said)
-            if sum(cell_len(piece) for piece, _ in left) <= room:
+        for gap, tones_with_text in _BADGE_LEVELS:
+            left = self._badges(gap, tones_with_text)
+            if sum(cell_len(text) for text, _ in left) <= room:
                 break
         return left, right
 
     def unchanged_for(self) -> float:
-        """For how many seconds the line says the same: to the next minute, or as long as a wait's label stays."""
+        """Return the seconds for which the line is unchanged: to the next minute, or the next change of a wait."""
         now = self._board.now()
         waiting = (each.waits_until - now for each in self._board.accounts.values() if each.waits_until is not None)
         return min([60 - now % 60, *(formatting.next_change(left, "duration") for left in waiting)])
 
     def _badges(self, gap: str, tones_with_text: frozenset[str]) -> list[TonedText]:
-        """The badges, with their words where `said` has their tone."""
+        """Return the badges; those of `tones_with_text` with their texts."""
         left: list[TonedText] = [(" babeltop", "strong"), (gap, "plain")]
         now = self._board.now()
         for account in self._board.accounts.values():
-            shown = account_badge(account, now, ascii_only=self._board.ascii_only)
+            badge = account_badge(account, now, ascii_only=self._board.ascii_only)
             quota = f"{account.quota[0]}/{account.quota[1]}" if account.quota else ""
-            words = ", ".join(
-                filter(None, [shown.text or quota if shown.tone in tones_with_text else "", wait_text(account, now)])
-            )
+            status = badge.text or quota if badge.tone in tones_with_text else ""
+            details = ", ".join(filter(None, [status, wait_text(account, now)]))
             left += [
-                (f"{shown.glyph} ", shown.tone),
+                (f"{badge.glyph} ", badge.tone),
                 (account.name, "quiet" if account.health is Health.NO_KEY else "plain"),
-                (f" {words}" if words else "", shown.tone if shown.text else "quiet"),
+                (f" {details}" if details else "", badge.tone if badge.text else "quiet"),
                 (gap, "plain"),
             ]
         return left
 
 
 MIN_FILTER_WIDTH = 12
-"""Cells of the filter that are shown at least, though they cover the last views."""
+"""Minimum cells of the filter, even if it covers the last views."""
 
 
 class ViewBar(Bar):
-    """The views with their counts, and the filter with its matches. A click chooses."""
+    """Views with their counts, and the filter with its matches; a click selects a view."""
 
     class ViewClicked(Message):
         """A view was clicked."""
@@ -145,36 +144,38 @@ class ViewBar(Bar):
         self._match_count = match_count
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
-        """See SCREENS: ` 1 All 340   2 Active 41`."""
+        """Return views and filter: ` 1 All 340   2 Active 41`."""
         gap = "   " if self.size.width >= 100 else "  "
         counts = self._board.view_counts()
         left: list[TonedText] = [(" ", "plain")]
-        for place, view in enumerate(View, 1):
-            part = "chosen" if view is self._board.view else "quiet"
-            left.append((f"{place} {view.capitalize()} {EMPTY_CELL if self._board.is_partial else counts[view]}", part))
+        for number, view in enumerate(View, 1):
+            tone = "chosen" if view is self._board.view else "quiet"
+            count = EMPTY_CELL if self._board.is_partial else counts[view]
+            left.append((f"{number} {view.capitalize()} {count}", tone))
             left.append((gap, "plain"))
         right: list[TonedText] = []
         if self._board.marks:
             right.append((f"{len(self._board.marks)} marked  ", "warning"))
         if self._board.filter.terms:
-            count = f"  {self._match_count()} of {counts[self._board.view]} "
-            room = self.size.width - sum(cell_len(piece) for piece, _ in (*left, *right)) - cell_len(count)
-            said = f"/ {self._board.filter_text}"
-            right += [(fit_to_width(said, min(cell_len(said), max(MIN_FILTER_WIDTH, room))), "key"), (count, "plain")]
+            matches = f"  {self._match_count()} of {counts[self._board.view]} "
+            room = self.size.width - sum(cell_len(text) for text, _ in (*left, *right)) - cell_len(matches)
+            filter_text = f"/ {self._board.filter_text}"
+            width = min(cell_len(filter_text), max(MIN_FILTER_WIDTH, room))
+            right += [(fit_to_width(filter_text, width), "key"), (matches, "plain")]
         return left, right
 
     def on_click(self, event: events.Click) -> None:
-        """Chooses the view under the mouse."""
+        """Select the view under the mouse."""
         end = 1
-        for place, (piece, _) in enumerate(self.texts()[0][1:]):
-            end += cell_len(piece)
+        for index, (text, _) in enumerate(self.texts()[0][1:]):
+            end += cell_len(text)
             if event.x < end:
-                self.post_message(self.ViewClicked(list(View)[place // 2]))
+                self.post_message(self.ViewClicked(list(View)[index // 2]))
                 return
 
 
 class FooterBar(Bar):
-    """The keys that work now, as many as fit, the most wanted first."""
+    """Keys of the commands with a footer priority, as many as fit."""
 
     def __init__(self, commands: Sequence[Command]) -> None:
         super().__init__()
@@ -183,10 +184,10 @@ class FooterBar(Bar):
         )
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
-        """See SCREENS: ` ? help   / filter   …   ^q quit`."""
+        """Return the keys: ` ? help   / filter   …   ^q quit`."""
         *others, last = self._commands
         right: list[TonedText] = [(key_label(last.keys[0]), "key"), (f" {last.title} ", "quiet")]
-        room = self.size.width - sum(cell_len(piece) for piece, _ in right) - 1
+        room = self.size.width - sum(cell_len(text) for text, _ in right) - 1
         left: list[TonedText] = [(" ", "plain")]
         for command in others:
             key, title = key_label(command.keys[0]), f" {command.title}   "

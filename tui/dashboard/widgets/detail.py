@@ -1,4 +1,4 @@
-"""The detail of one job, in tabs. It follows the cursor; what it shows is plain, selectable text."""
+"""Detail pane: tabs of selectable text about the job under the cursor. The texts: `detail_pages.py`."""
 
 import asyncio
 import math
@@ -21,13 +21,13 @@ from tui.domain.models import Ref
 from tui.engine.api import EngineHandle, JobHistory
 
 PAINT_PAUSE = 0.001
-"""Seconds that the loop rests once the cursor is painted, so that the thread which writes that has its turn first."""
+"""Seconds of pause after the cursor is painted, in which the writer thread sends it to the terminal."""
 MAX_MATCHES = 500
-"""Matches of a search that are coloured and counted."""
+"""Matches of a search that are highlighted and counted."""
 
 
 class DetailTabs(Bar):
-    """The names of the tabs, and how a search goes. A click chooses."""
+    """Names of the tabs, and the state of the search; a click selects a tab."""
 
     class TabClicked(Message):
         """A tab was clicked."""
@@ -41,14 +41,14 @@ class DetailTabs(Bar):
     """`/ text  3 of 12`."""
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
-        """See SCREENS: ` Overview   Timeline   Response`."""
+        """Return tabs and search: ` Overview   Timeline   Response`."""
         left: list[TonedText] = [(" ", "plain")]
         for tab in DetailTab:
             left += [(tab.capitalize(), "chosen" if tab is self.tab else "quiet"), ("   ", "plain")]
         return left, [(self.search, "key")]
 
     def on_click(self, event: events.Click) -> None:
-        """Chooses the tab under the mouse."""
+        """Select the tab under the mouse."""
         end = 1
         for tab in DetailTab:
             end += len(tab) + 3
@@ -58,7 +58,7 @@ class DetailTabs(Bar):
 
 
 class DetailPane(Vertical):
-    """One job's tabs and the text of the chosen one, which cover it."""
+    """Tabs of one job, and the text of the selected tab."""
 
     BLANK = True
 
@@ -75,27 +75,27 @@ class DetailPane(Vertical):
         self._scroll = VerticalScroll(id="detail-scroll")
         self._text_page = TextPage(id="detail-text")
         self._searched_text = Content("")
-        """What is searched."""
+        """Text that is searched."""
         self._search_term = ""
         self._matches: list[int] = []
         self._match_index = 0
         self._is_update_pending = False
         self._next_tick_at = math.inf
-        """Instant at which the next tick is to come, by the last one."""
+        """Instant of the next tick, as the last one returned it."""
 
     def compose(self) -> ComposeResult:
-        """The tabs above the text."""
+        """Yield the tabs and the text below them."""
         yield self._tabs
         with self._scroll:
             yield self._text_page
 
     @property
     def tab(self) -> DetailTab:
-        """The tab that is shown."""
+        """The selected tab."""
         return self._tab
 
     def show_job(self, ref: Ref | None) -> None:
-        """Turns to another job, once the cursor has been painted there."""
+        """Show another job after its row's cursor is painted."""
         if ref != self._ref:
             self._ref, self._history, self._history_poll_count = ref, None, -1
             self._match_index = 0
@@ -104,7 +104,7 @@ class DetailPane(Vertical):
             self.call_after_refresh(self._update_after_pause)
 
     def on_resize(self) -> None:
-        """There is room for more, or for less."""
+        """Redraw after a change of the size."""
         self.call_after_refresh(self._redraw)
 
     async def _update_after_pause(self) -> None:
@@ -114,7 +114,7 @@ class DetailPane(Vertical):
         self._redraw()
 
     def select_tab(self, tab: DetailTab) -> None:
-        """Turns to another tab."""
+        """Select a tab."""
         self._tab = tab
         self._tabs.tab = tab
         self._tabs.refresh()
@@ -122,14 +122,14 @@ class DetailPane(Vertical):
         self._redraw()
 
     def step_tab(self, by: int) -> None:
-        """Turns to the next tab, or to one before."""
+        """Select the next tab, or with -1 the previous one."""
         order = list(DetailTab)
         self.select_tab(order[(order.index(self._tab) + by) % len(order)])
 
     def tick(self) -> float:
-        """Draws the text anew if it says something else now; gives the seconds until it is to be looked at again.
+        """Update the text if it has changed. Returns the seconds until the next change.
 
-        Asks the journal if the job was asked since.
+        Loads the journal's data if the job was polled since.
         """
         if not self.display or self._is_update_pending:
             return math.inf
@@ -140,50 +140,50 @@ class DetailPane(Vertical):
             and self._history_poll_count != state.poll_count
         ):
             self._history_poll_count = state.poll_count
-            self.run_worker(self._load_history(state.job.ref), exclusive=True, group="look")
+            self.run_worker(self._load_history(state.job.ref), exclusive=True, group="history")
         room = self._scroll.scrollable_content_region.size
-        said = self._pages.page(self._tab, state, self._history, room) if state is not None else []
-        self._text_page.set_text(self._highlight_matches(said))
-        still = self._pages.unchanged_for(self._tab, state) if state is not None else math.inf
-        self._next_tick_at = self._board.now() + still
-        return still
+        content = self._pages.page(self._tab, state, self._history, room) if state is not None else []
+        self._text_page.set_text(self._highlight_matches(content))
+        unchanged_for = self._pages.unchanged_for(self._tab, state) if state is not None else math.inf
+        self._next_tick_at = self._board.now() + unchanged_for
+        return unchanged_for
 
     def _redraw(self) -> None:
-        """Another text is shown, between two ticks."""
+        """Update the text between two ticks, and request an earlier tick if needed."""
         before = self._next_tick_at
         self.tick()
         if self._next_tick_at < before:
             self.post_message(RefreshDue())
 
     async def _load_history(self, ref: Ref) -> None:
-        looked = await asyncio.wrap_future(self._engine.job_history(ref))
+        history = await asyncio.wrap_future(self._engine.job_history(ref))
         if ref == self._ref:
-            self._history = looked
+            self._history = history
             self._redraw()
 
     # Searching in the response.
 
     def search(self, term: str) -> None:
-        """Colours what matches, and shows the first of it; "" ends the search."""
+        """Highlight the matches and scroll to the first; "" ends the search."""
         self._search_term, self._match_index = term, 0
         self._scroll_to_match()
 
     def step_match(self, by: int) -> None:
-        """Shows the next match, or one before."""
+        """Scroll to the next match, or with -1 to the previous one."""
         if self._matches:
             self._match_index = (self._match_index + by) % len(self._matches)
             self._scroll_to_match()
 
     def _highlight_matches(self, content: list[Content]) -> list[Content]:
-        """The text with what matches turned round, and the match that is shown in the accent's colour."""
+        """Return the text with the matches in reverse, the selected one in the accent colour."""
         self._matches, search = [], ""
         if self._search_term and self._tab is DetailTab.RESPONSE:
             drawn = self._searched_text = Content("\n").join(content)
             found = re.finditer(re.escape(self._search_term), drawn.plain, re.IGNORECASE)
             self._matches = [match.start() for _, match in zip(range(MAX_MATCHES), found, strict=False)]
-            for place, at in enumerate(self._matches):
-                style = "$accent reverse bold" if place == self._match_index else "reverse"
-                drawn = drawn.stylize(style, at, at + len(self._search_term))
+            for index, start in enumerate(self._matches):
+                style = "$accent reverse bold" if index == self._match_index else "reverse"
+                drawn = drawn.stylize(style, start, start + len(self._search_term))
             count = f"{self._match_index + 1} of {len(self._matches)}" if self._matches else "no match"
             content, search = [drawn], f"/ {self._search_term}  {count} "
         if search != self._tabs.search:

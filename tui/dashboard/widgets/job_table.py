@@ -1,6 +1,6 @@
-"""The live table, on Textual's Line API: a row is formatted when it is seen, and painted only when its text changed.
+"""Job table on Textual's Line API: a row is formatted when visible, and painted when its text has changed.
 
-Cursor, scroll and marks belong to refs, never to row numbers.
+Cursor, scroll position and marks belong to refs, not to row numbers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.messages import RefreshDue
 from tui.dashboard.widgets.segments import AMBIGUOUS_WIDTH_START, StyledText, fit_cell, merge_segments, scrollbar_thumb
 from tui.dashboard.widgets.semantic_styles import tone_style
-from tui.domain import job_state as reducer
+from tui.domain import job_state
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.presentation import columns
@@ -28,36 +28,36 @@ from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Cell, Column, Tone
 
 _GAP = " " * COLUMN_GAP
 WHEEL_ROWS = 3
-"""Rows that one notch of a mouse wheel scrolls."""
+"""Rows per notch of the mouse wheel."""
 
 RowContent = tuple[str, tuple[Cell, ...], bool]
-"""What a row shows: marks, cells, dimmed. Two equal lines look the same."""
+"""Marks, cells and dimming of a row. Rows with equal content look the same."""
 
 
 class PaintedRow(NamedTuple):
-    """What stands in a row of the screen."""
+    """Content of a row on the screen, and the state that it shows."""
 
     state: JobState
     content: RowContent
     next_change_at: float
-    """Instant at which the same state would say something else."""
+    """Instant at which time alone changes the content."""
 
 
 class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
-    """The rows. `show_jobs` says which jobs, `tick` that time has passed."""
+    """Table of jobs. `show_jobs` sets its rows; `tick` repaints those that have changed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
     ALLOW_SELECT = False
 
     class CursorMoved(Message):
-        """The cursor is on another job, or on none."""
+        """The cursor moved to another job, or to none."""
 
         def __init__(self, ref: Ref | None) -> None:
             super().__init__()
             self.ref = ref
 
     class JobOpened(Message):
-        """The job under the cursor is wanted whole (a double click)."""
+        """A job was double-clicked."""
 
         def __init__(self, ref: Ref) -> None:
             super().__init__()
@@ -72,18 +72,18 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._columns: tuple[Column, ...] = ()
         self._painted_rows: dict[int, PaintedRow] = {}
         self._next_tick_at = inf
-        """Instant at which the next tick is to come, by the last one."""
+        """Instant of the next tick, as the last one returned it."""
         self._options = board.render_options
         self._name_offset = 0
         self._painted_region = Region()
-        """The rows' place on the screen, as they were painted last."""
+        """Region of the rows on the screen when last painted."""
         self._top_row = 0
         self._thumb_lines = range(0)
-        """The lines in which the scrollbar's thumb stands then."""
+        """Lines of the scrollbar's thumb when last painted."""
         self._style_cache: dict[tuple[str, bool], Style] = {}
-        """By part, and whether it is under the cursor."""
+        """By tone, and whether the row has the cursor."""
         self._strips: dict[int, tuple[RowContent | None, bool, bool, Strip]] = {}
-        """By line of the screen: what was painted there, whether with the cursor and with the thumb, and how."""
+        """By line of the screen: content, whether with cursor, whether with thumb, strip."""
         self._line_filters: Sequence[LineFilter] = ()
 
     @property
@@ -93,23 +93,23 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns that there is room for."""
+        """The visible columns."""
         return self._columns
 
     @property
     def refs(self) -> list[Ref]:
-        """The jobs in the table, in its order."""
+        """The jobs of the table, in order."""
         return self._refs
 
     # What is shown.
 
     def show_jobs(self, refs: list[Ref]) -> None:
-        """Shows these jobs. The cursor stays on its job, and its job on its line; if it is gone, on its neighbour."""
+        """Show these jobs. The cursor stays on its job and line; if the job is gone, on its neighbour."""
         line = self._cursor_row - self.scroll_offset.y
         changed, before = refs != self._refs, self._refs
         self._refs = refs
         if changed:
-            self._cursor_row = self._nearest_row({ref: place for place, ref in enumerate(refs)}, before)
+            self._cursor_row = self._nearest_row({ref: row for row, ref in enumerate(refs)}, before)
             self.virtual_size = Size(self.size.width, len(refs))
             self.scroll_to(y=max(0, self._cursor_row - line), animate=False, force=True, immediate=True)
             self.refresh()
@@ -117,7 +117,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.tick()
 
     def _nearest_row(self, rows: dict[Ref, int], previous_refs: list[Ref]) -> int:
-        """Where the cursor goes among the new rows: to its job, else to the next one below that stayed, else above."""
+        """Return the cursor's new row: of its job, else of the nearest job below that is still there, else above."""
         if self._cursor is not None and self._cursor in rows:
             return rows[self._cursor]
         below, above = previous_refs[self._cursor_row :], reversed(previous_refs[: self._cursor_row])
@@ -127,7 +127,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         return 0
 
     def _update_cursor(self) -> None:
-        """Says where the cursor is, if it is on another job than before."""
+        """Post `CursorMoved` if the cursor is on another job."""
         self._cursor_row = max(0, min(self._cursor_row, len(self._refs) - 1))
         cursor = self._refs[self._cursor_row] if self._refs else None
         if cursor != self._cursor:
@@ -135,7 +135,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.CursorMoved(cursor))
 
     def tick(self) -> float:
-        """Paints the visible rows whose text is another than what stands there; gives the instant to look again."""
+        """Repaint the visible rows whose content has changed. Returns the instant of the next change."""
         before, self._options = self._options, self._board.render_options
         now, soonest = self._options.context.now, inf
         same = before[1:] == self._options[1:] and now >= before.context.now
@@ -171,14 +171,14 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _row_content(self, state: JobState) -> RowContent:
         glyphs = self._options.glyphs
         marks = (
-            (glyphs.changed if reducer.recently_changed(state, self._options.context.now) else " ")
+            (glyphs.changed if job_state.recently_changed(state, self._options.context.now) else " ")
             + (glyphs.marked if state.job.ref in self._board.marks else " ")
             + (glyphs.muted if state.job.muted else " ")
         )
         return marks, columns.row_cells(state, self._columns, self._options), columns.is_dimmed(state, self._options)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The rows. Textual's own way here leads past borders and their like: without, it takes half the time."""
+        """Return the rows' strips. Without borders and the like of Textual's own rendering it takes half the time."""
         room, self._top_row = self.content_region, self.scroll_offset.y
         self._thumb_lines = scrollbar_thumb(room.height, self._top_row, len(self._refs))
         filters = self.get_line_filters()
@@ -188,30 +188,26 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._fit_columns()
         strips: list[Strip] = []
         for y in crop.line_range:
-            line, cursor, thumbed = self._content_at(y), self._top_row + y == self._cursor_row, y in self._thumb_lines
-            known = self._strips.get(y)
-            if known is None or known[0] is not line or known[1] is not cursor or known[2] is not thumbed:
-                known = self._strips[y] = (
-                    line,
-                    cursor,
-                    thumbed,
-                    self._draw_row(line, is_cursor=cursor, has_thumb=thumbed),
-                )
-            strips.append(known[3])
-        whole = crop.column_span == (0, room.width)
-        return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
+            is_cursor, has_thumb = self._top_row + y == self._cursor_row, y in self._thumb_lines
+            content, cached = self._content_at(y), self._strips.get(y)
+            if cached is None or cached[0] is not content or cached[1:3] != (is_cursor, has_thumb):
+                strip = self._draw_row(content, is_cursor=is_cursor, has_thumb=has_thumb)
+                cached = self._strips[y] = content, is_cursor, has_thumb, strip
+            strips.append(cached[3])
+        is_full_width = crop.column_span == (0, room.width)
+        return strips if is_full_width else [strip.crop(*crop.column_span) for strip in strips]
 
     def _content_at(self, y: int) -> RowContent | None:
-        """What stands in a line of the screen, or is to by now; None: it is below the last row."""
-        place = self._top_row + y
-        state = self._board.states.get(self._refs[place]) if place < len(self._refs) else None
+        """Return the content of a line of the screen; None below the last row."""
+        row = self._top_row + y
+        state = self._board.states.get(self._refs[row]) if row < len(self._refs) else None
         if state is None:
             self._painted_rows.pop(y, None)
             return None
         painted = self._painted_rows.get(y)
         if painted is None or not self._is_current(painted, state, self._options.context.now):
             painted = self._painted_rows[y] = self._format_row(state)
-            if painted.next_change_at < self._next_tick_at:  # it has come into sight
+            if painted.next_change_at < self._next_tick_at:  # it has become visible
                 self._next_tick_at = -inf
                 self.post_message(RefreshDue())
         return painted.content
@@ -223,39 +219,37 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip(merge_segments(self._styled_texts(content, is_cursor=is_cursor, has_thumb=has_thumb)), width)
 
     def _styled_texts(self, content: RowContent, *, is_cursor: bool, has_thumb: bool) -> Iterator[StyledText]:
-        """The row as painted: marks, cells with the gap behind them, and the scrollbar's piece in the last cell."""
-        marks, shown, dimmed = content
+        """Yield the row's texts: marks, cells with the gap after them, scrollbar in the last cell."""
+        marks, cells, dimmed = content
         ground = self._style_of("ground", is_cursor=is_cursor)
-        for mark, part in ((marks[0], "key"), (marks[1:], "warning")):
-            yield (
-                mark,
-                ground if mark.isspace() else self._style_of(part, is_cursor=is_cursor),
-                max(mark) >= AMBIGUOUS_WIDTH_START,
-            )
-        left, cut, last = self._painted_region.x + MARKS_WIDTH, self._options.glyphs.ellipsis, len(self._columns) - 1
-        for place, (column, cell) in enumerate(zip(self._columns, shown, strict=True)):
+        for mark, tone in ((marks[0], "key"), (marks[1:], "warning")):
+            style = ground if mark.isspace() else self._style_of(tone, is_cursor=is_cursor)
+            yield mark, style, max(mark) >= AMBIGUOUS_WIDTH_START
+        left, last = self._painted_region.x + MARKS_WIDTH, len(self._columns) - 1
+        for index, (column, cell) in enumerate(zip(self._columns, cells, strict=True)):
             tone = Tone.QUIET if dimmed and cell.tone is Tone.PLAIN else cell.tone
-            said = cell.text[self._name_offset :] if column.id == "name" else cell.text
-            text, uneven = fit_cell(said, column.width, column.align_right, cut, left)
+            whole_text = cell.text[self._name_offset :] if column.id == "name" else cell.text
+            ellipsis = self._options.glyphs.ellipsis
+            text, is_ambiguous = fit_cell(whole_text, column.width, column.align_right, ellipsis, left)
             style = self._style_of(tone, is_cursor=is_cursor)
-            yield text, style, uneven
+            yield text, style, is_ambiguous
             left += column.width
-            if place < last:
-                yield _GAP, ground if is_cursor else style, False  # the cursor may be drawn by turning colours round
+            if index < last:
+                yield _GAP, ground if is_cursor else style, False  # the cursor may be drawn in reverse
                 left += COLUMN_GAP
         yield " " * (self._painted_region.right - left - 1), ground, False
-        sign = ("|" if self._options.glyphs.ascii_only else "▐") if has_thumb else " "
-        yield sign, self._style_of("quiet", is_cursor=False), sign >= AMBIGUOUS_WIDTH_START
+        thumb = ("|" if self._options.glyphs.ascii_only else "▐") if has_thumb else " "
+        yield thumb, self._style_of("quiet", is_cursor=False), thumb >= AMBIGUOUS_WIDTH_START
 
     def _style_of(self, tone: str, *, is_cursor: bool) -> Style:
-        """The part's colour on the row's ground. Few colours have none for the cursor's: then it is turned round."""
+        """Return the tone's style on the row's background. With few colours the cursor is drawn in reverse."""
         style = self._style_cache.get((tone, is_cursor))
         if style is None:
             ground = self.get_component_rich_style("table--cursor") if is_cursor else self.rich_style
             if is_cursor and self._has_few_colours:
                 ground += Style(reverse=True)
             style = ground if tone == "ground" else ground + tone_style(self, tone)
-            for each in self._line_filters:  # one of these changes styles alone
+            for each in self._line_filters:  # one of these changes only styles
                 style = each.apply([Segment("", style)], self.background_colors[1])[0].style or style
             self._style_cache[tone, is_cursor] = style
         return style
@@ -265,23 +259,23 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self.app.console.color_system in {None, "standard"}  # pyright: ignore[reportUnknownMemberType]
 
     def on_resize(self) -> None:
-        """Keeps the cursor in sight."""
+        """Keep the cursor visible."""
         self.virtual_size = Size(self.size.width, len(self._refs))
         self.call_after_refresh(self._scroll_to_cursor)
 
     def on_time_format_change(self) -> None:
-        """The form of the times is another."""
+        """Fit the columns after a change of the time format."""
         self._options = self._board.render_options
         self._fit_columns()
         self.refresh()
 
     def _fit_columns(self) -> None:
-        """Fits the columns to the width."""
+        """Fit the columns to the width."""
         self._columns = columns.visible_columns(self._painted_region.width, show_instants=self._board.zone is not None)
         self._discard_painted()
 
     def notify_style_update(self) -> None:
-        """The theme has changed: nothing that stands there is right."""
+        """Discard everything painted after a change of the theme."""
         super().notify_style_update()
         self._style_cache.clear()
         self._discard_painted()
@@ -293,11 +287,11 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     # Moving.
 
     def move_by(self, rows: int) -> None:
-        """Moves the cursor by so many rows."""
+        """Move the cursor by so many rows."""
         self.move_to(self._cursor_row + rows)
 
     def move_to(self, row: int) -> None:
-        """Moves the cursor to a row, and the row into sight."""
+        """Move the cursor to a row, and scroll to it."""
         before, top = self._cursor_row, self.scroll_offset.y
         self._cursor_row = row
         self._update_cursor()
@@ -307,16 +301,16 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def move_to_job(self, ref: Ref) -> None:
-        """Moves the cursor to a job, if it is shown."""
+        """Move the cursor to a job, if it is in the table."""
         if ref in self._refs:
             self.move_to(self._refs.index(ref))
 
     def move_by_pages(self, pages: float) -> None:
-        """Moves the cursor by so many screens."""
+        """Move the cursor by so many pages."""
         self.move_by(int(self.size.height * pages) or (1 if pages > 0 else -1))
 
     def scroll_names(self, cells: int) -> None:
-        """Scrolls the names, so that the end of a long one can be read."""
+        """Scroll the names, so that the end of long ones can be read."""
         self._name_offset = max(0, self._name_offset + cells)
         self._strips.clear()
         self.refresh()
@@ -329,19 +323,19 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=self._cursor_row - height + 1, animate=False, force=True, immediate=True)
 
     def on_click(self, event: events.Click) -> None:
-        """Puts the cursor under the mouse; a double click opens."""
-        place = self.scroll_offset.y + event.y
-        if place < len(self._refs):
-            self.move_to(place)
+        """Move the cursor to the clicked row; open the job on a double click."""
+        row = self.scroll_offset.y + event.y
+        if row < len(self._refs):
+            self.move_to(row)
             if event.chain == 2 and self._cursor is not None:
                 self.post_message(self.JobOpened(self._cursor))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Scrolls, and leaves the cursor on its job."""
+        """Scroll; the cursor stays on its job."""
         event.stop()
         self.scroll_to(y=self.scroll_offset.y + WHEEL_ROWS, animate=False, force=True, immediate=True)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Scrolls, and leaves the cursor on its job."""
+        """Scroll; the cursor stays on its job."""
         event.stop()
         self.scroll_to(y=self.scroll_offset.y - WHEEL_ROWS, animate=False, force=True, immediate=True)

@@ -1,7 +1,7 @@
-"""Widgets of lines and nothing else: no border, no padding, nothing that shines through.
+"""Line widgets: widgets of lines alone, without border, padding and transparency.
 
-Textual's own way to a line leads past all those, asks every ancestor for its colours, and filters the line: again for
-each widget, whatever was repainted on the screen. Here a line is drawn once, until it is refreshed.
+Textual's own rendering passes through all of those, asks every ancestor for its colours, and filters each line, for
+each widget and whatever was repainted. Here a line is drawn once, and cached until it is refreshed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LineWidget(Widget):
-    """A widget whose `render_line` gives all that stands in a line, to its full width."""
+    """Widget whose `render_line` returns the whole line, in its full width."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  Textual's own name for it
         super().__init__(id=id)
@@ -28,7 +28,7 @@ class LineWidget(Widget):
         self._cached_for: tuple[Size, Sequence[LineFilter]] = Size(), ()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The lines, drawn where none is kept."""
+        """Return the lines, drawn unless they are cached."""
         drawn_for = self.size, self.get_line_filters()
         if drawn_for != self._cached_for:
             self._cached_for = drawn_for
@@ -37,8 +37,8 @@ class LineWidget(Widget):
             if y not in self._cached_strips:
                 self._cached_strips[y] = self._apply_filters(self.render_line(y))
         strips = [self._cached_strips[y] for y in crop.line_range]
-        whole = crop.column_span == (0, self.size.width)
-        return strips if whole else [strip.crop(*crop.column_span) for strip in strips]
+        is_full_width = crop.column_span == (0, self.size.width)
+        return strips if is_full_width else [strip.crop(*crop.column_span) for strip in strips]
 
     def _apply_filters(self, strip: Strip) -> Strip:
         for each in self._cached_for[1]:
@@ -46,7 +46,7 @@ class LineWidget(Widget):
         return strip
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Has these lines, or all, drawn anew."""
+        """Discard the cache of these lines, or of all, and redraw them."""
         if regions:
             for y in (y for region in regions for y in region.line_range):
                 self._cached_strips.pop(y, None)
@@ -55,31 +55,31 @@ class LineWidget(Widget):
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def notify_style_update(self) -> None:
-        """The theme has changed: nothing that is kept is right."""
+        """Discard the cache after a change of the theme."""
         super().notify_style_update()
         self._cached_strips.clear()
 
 
 class TextPage(LineWidget):
-    """A text that can be selected, and of which only the lines that say something else are drawn anew."""
+    """Selectable text that redraws changed lines only."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  Textual's own name for it
         super().__init__(id=id)
         self._lines: list[Content] = []
         self._measured_width: tuple[int, bool] | None = None
-        """The width for which it is known whether some line is wider, and whether one is."""
+        """Width of the last measurement, and whether a line is wider."""
 
     def render(self) -> Content:
-        """The text."""
+        """Return the text."""
         return Content("\n").join(self._lines)
 
     def set_text(self, content: Iterable[Content]) -> None:
-        """Shows another text, whose pieces stand below each other.
+        """Replace the text by these contents, one below the other.
 
-        The screen is laid out anew only where it takes more or less room: that takes longer than all else of a key.
+        The screen's layout is updated only if the height changes: it takes longer than everything else of a key press.
         """
         before, self._measured_width = self._lines, None
-        self._lines = [line for piece in content for line in piece.split(allow_blank=True)]
+        self._lines = [line for each in content for line in each.split(allow_blank=True)]
         changed = [y for y, pair in enumerate(zip_longest(before, self._lines)) if not _looks_same(*pair)]
         width, height = self.size
         if not changed:
@@ -93,14 +93,14 @@ class TextPage(LineWidget):
 
     @property
     def _needs_wrapping(self) -> bool:
-        """Some line is wider than there is room: then Textual lays out and draws the text."""
+        """Whether a line is wider than the widget. Then Textual wraps and draws the text."""
         width = self.size.width
         if self._measured_width is None or self._measured_width[0] != width:
             self._measured_width = width, any(line.cell_length > width for line in self._lines)
         return self._measured_width[1]
 
     def render_line(self, y: int) -> Strip:
-        """A line of the text; Textual draws it where it is to be wrapped, or is being selected."""
+        """Return a line. Textual draws it if the text is wrapped or selected."""
         strip = super().render_line(y) if self._is_drawn_by_textual(y) else Strip(self._segments(y))
         return strip.adjust_cell_length(self.size.width, self.visual_style.rich_style)
 
@@ -108,14 +108,14 @@ class TextPage(LineWidget):
         return self._needs_wrapping or self.text_selection is not None or y >= len(self._lines)
 
     def _segments(self, y: int) -> Iterator[Segment]:
-        """Each knows where it stands in the text: what the mouse selects is found by that."""
+        """Yield the line's segments with their offset in the text, by which the mouse selects."""
         ground, x = self.visual_style, 0
         parse = cast("App[None]", self.app).stylesheet.parse_style  # pyright: ignore[reportUnknownMemberType]
-        for said, style in self._lines[y].render(ground, end="", parse_style=parse):
-            yield Segment(said, (ground + style).rich_style_with_offset(x, y))
-            x += len(said)
+        for text, style in self._lines[y].render(ground, end="", parse_style=parse):
+            yield Segment(text, (ground + style).rich_style_with_offset(x, y))
+            x += len(text)
 
 
 def _looks_same(one: Content | None, other: Content | None) -> bool:
-    """They look the same; contents are equal where their texts are, whatever their colours."""
+    """Return whether both look the same. Equality of Content ignores the colours."""
     return one is not None and other is not None and one == other and one.spans == other.spans

@@ -1,7 +1,7 @@
-"""What wakes a screen whose widgets follow the time."""
+"""Messages between the dashboard's widgets."""
 
 from textual.message import Message
 
 
 class RefreshDue(Message):
-    """What is shown says something else by now, or will do so sooner than the last tick was told."""
+    """The screen is outdated, or will be earlier than the last tick expected."""

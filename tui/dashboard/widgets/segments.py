@@ -1,4 +1,4 @@
-"""Pieces of text as the segments of a line, and what of a cell is the same in many lines."""
+"""Segments of a line: fitted cells, merged texts, scrollbar thumb."""
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -10,26 +10,26 @@ from tui.dashboard.terminal.width_anchors import add_anchors, has_ambiguous_widt
 from tui.presentation.cell_width import fit_to_width
 
 AMBIGUOUS_WIDTH_START = "\u0590"
-"""From this character on, scripts and signs are drawn by other fonts than the rest."""
+"""First character from which on terminals may draw with a fallback font, wider or narrower."""
 
 StyledText = tuple[str, Style, bool]
-"""Text in one style, and whether a font may draw it wider or narrower than it is."""
+"""Text, its style, and whether a font may draw it wider or narrower than its cells."""
 
 
 @lru_cache(maxsize=2048)
-def fit_cell(said: str, width: int, right: bool, cut: str, left: int) -> tuple[str, bool]:
-    """A cell of `width` as it is written from the screen's column `left` on, and whether a font may draw it uneven.
+def fit_cell(text: str, width: int, align_right: bool, ellipsis: str, screen_column: int) -> tuple[str, bool]:
+    """Return the text fitted to `width` cells, with width anchors if needed, and whether its width is ambiguous.
 
-    Most rows say again what they, or others, have just said: to measure and fit that anew was most of their cost.
+    Cached, since most rows repeat the cells of others: to fit them each time was most of their cost.
     """
-    text = fit_to_width(said, width, align_right=right, ellipsis=cut)
-    if has_ambiguous_width(text):
-        text = add_anchors(text, width, left)
-    return text, max(text, default="") >= AMBIGUOUS_WIDTH_START
+    fitted = fit_to_width(text, width, align_right=align_right, ellipsis=ellipsis)
+    if has_ambiguous_width(fitted):
+        fitted = add_anchors(fitted, width, screen_column)
+    return fitted, max(fitted, default="") >= AMBIGUOUS_WIDTH_START
 
 
 def scrollbar_thumb(height: int, top: int, total: int) -> range:
-    """The lines of a scrollbar's thumb, where `total` lines are scrolled to `top`; none where everything fits."""
+    """Return the lines of the thumb for `total` lines scrolled to `top`; none if all lines fit."""
     if total <= height:
         return range(0)
     length = max(1, height * height // total)
@@ -38,14 +38,14 @@ def scrollbar_thumb(height: int, top: int, total: int) -> range:
 
 
 def merge_segments(texts: Iterable[StyledText]) -> Iterator[Segment]:
-    """Neighbours in the same style as one segment: each costs Textual time, and the terminal some twenty bytes.
+    """Yield neighbours of one style as one segment: each costs Textual time, and the terminal some twenty bytes.
 
-    Text that a font may draw wider or narrower stays by itself, so that in a picture it moves nothing else.
+    A text of ambiguous width stays alone, so that in a picture it shifts nothing else.
     """
-    text, style, alone = "", None, False
-    for more, next_style, uneven in texts:
-        if text and (next_style is not style or uneven or alone):
-            yield Segment(text, style)
-            text = ""
-        text, style, alone = text + more, next_style, uneven
-    yield Segment(text, style)
+    merged, style, is_alone = "", None, False
+    for text, next_style, is_ambiguous in texts:
+        if merged and (next_style is not style or is_ambiguous or is_alone):
+            yield Segment(merged, style)
+            merged = ""
+        merged, style, is_alone = merged + text, next_style, is_ambiguous
+    yield Segment(merged, style)

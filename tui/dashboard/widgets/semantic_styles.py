@@ -1,7 +1,7 @@
-"""The colours of the parts of a screen, by what they mean. A screen has them for all its widgets (styles/base.tcss).
+"""Styles by meaning (tones), which a screen defines for all its widgets (styles/base.tcss).
 
-Textual styles a component class anew for every widget that has it: where each bar and the table had their own, that
-took longer than to draw them.
+Textual computes a component class for every widget that has it: with one set per bar and table, that takes longer than
+to draw them.
 """
 
 from typing import TYPE_CHECKING, Any, cast
@@ -23,10 +23,10 @@ TONE_CLASSES = {
     "tone--key",
     "tone--chosen",
 }
-"""What a screen with such widgets takes among its COMPONENT_CLASSES."""
+"""COMPONENT_CLASSES of a screen with such widgets."""
 
 
 def tone_style(widget: "Widget", tone: str) -> Style:
-    """The colour and weight of a tone, without a ground."""
+    """Return the colour and weight of a tone, without a background."""
     screen = cast("Screen[Any]", widget.screen)
     return screen.get_component_rich_style(f"tone--{tone}", partial=True)

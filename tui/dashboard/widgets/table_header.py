@@ -1,4 +1,4 @@
-"""The titles of the table's columns."""
+"""Header of the job table."""
 
 from rich.segment import Segment
 from textual import events
@@ -14,12 +14,12 @@ from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Column
 
 
 class TableHeader(LineWidget):
-    """The titles of the columns. A click sorts."""
+    """Titles of the columns; a click sorts."""
 
     ALLOW_SELECT = False
 
     class SortRequested(Message):
-        """A title was clicked."""
+        """The header of a column was clicked."""
 
         def __init__(self, column: str) -> None:
             super().__init__()
@@ -30,7 +30,7 @@ class TableHeader(LineWidget):
         self._board = board
 
     def render_line(self, y: int) -> Strip:
-        """The one line there is."""
+        """Return the line of titles."""
         title = self.rich_style + tone_style(self, "quiet")
         segments = [Segment(" " * MARKS_WIDTH, title)]
         up, down = "^v" if self._board.ascii_only else "↑↓"
@@ -48,7 +48,7 @@ class TableHeader(LineWidget):
         return columns.visible_columns(self.size.width, show_instants=self._board.zone is not None)
 
     def on_click(self, event: events.Click) -> None:
-        """Sorts by the column under the mouse."""
+        """Sort by the column under the mouse."""
         left = MARKS_WIDTH
         for column in self._visible_columns():
             if left <= event.x < left + column.width + COLUMN_GAP:

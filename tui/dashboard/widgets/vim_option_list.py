@@ -1,4 +1,4 @@
-"""A list of which one is chosen, in a dialog: moved through as the table is."""
+"""Option list of a dialog, with the table's keys."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from textual.widgets import OptionList
 
 
 class VimOptionList(OptionList):
-    """Textual's list with the table's keys. Its entries are Content, never markup."""
+    """OptionList with the table's keys. Its options are Content, never markup."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", show=False),
