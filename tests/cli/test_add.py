@@ -29,7 +29,7 @@ def test_what_is_clear_is_added_and_the_rest_is_named(four: Program) -> None:
     told = four("add", "doc_1", "interview-4", "a b")
     assert (told.code, told.out) == (2, "")
     assert refs(four) == ["flixu:doc_1"]
-    assert "not added: 'interview-4': say whose it is with --account: " in told.err
+    assert "not added: 'interview-4': ambiguous: select an account with --account: " in told.err
     assert "not added: 'a b'" in told.err
     assert "added: flixu:doc_1" in told.err
 
@@ -70,7 +70,7 @@ def test_a_kind_that_the_provider_does_not_have_is_refused(four: Program) -> Non
 def test_what_is_there_already_stays_as_it_is(four: Program) -> None:
     four.with_jobs("flixu:doc_1", more='label = "first"\n')
     told = four("add", "doc_1", "doc_1", "--label", "second")
-    assert (told.code, told.err) == (0, "babeltop: there already: flixu:doc_1\n")
+    assert (told.code, told.err) == (0, "babeltop: already on the watchlist: flixu:doc_1\n")
     assert [job["label"] for job in jobs(four)] == ["first"]
 
 
@@ -80,7 +80,7 @@ def test_on_a_terminal_it_asks_which_account(four: Program) -> None:
     with subprocess.Popen(command, env=four.env, stdin=terminal, stderr=terminal) as process:
         os.close(terminal)
         shown = b""
-        while b"leaves it out: " not in shown:
+        while b"Enter skips: " not in shown:
             shown += os.read(ours, 4096)
         os.write(ours, b"2\n")
     os.close(ours)
@@ -137,7 +137,7 @@ def test_edit_changes_what_is_said_and_nothing_else(four: Program) -> None:
     assert four("edit", "doc_1", "--no-keep-link", "--no-mute", "--tag", "b").code == 0
     assert jobs(four)[0]["tags"] == ["b"]
     told = four("edit", "doc_1", "--tag", "b")
-    assert (told.code, told.err) == (0, "babeltop: as wanted already: flixu:doc_1\n")
+    assert (told.code, told.err) == (0, "babeltop: no change: flixu:doc_1\n")
 
 
 def test_edit_refuses_a_kind_that_there_is_not(four: Program) -> None:

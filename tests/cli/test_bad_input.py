@@ -57,7 +57,7 @@ REFUSED = {
     "..": "would leave the path",
     "x" * 5000: "512 characters at most",
     "a\x1b]0;x\x07": "does not show (U+001B)",
-    "": "there is no id",
+    "": "empty id",
 }
 """What can be no id, and why."""
 
@@ -148,6 +148,6 @@ def test_an_error_of_our_own_is_one_line_and_the_log_has_the_rest(four: Program)
     told = four.end(four.start("export"))
     log = four.state / "babeltop.log"
     assert told.code == 70
-    assert told.err == f"babeltop: an error of babeltop's own: RuntimeError; {log} has more\n"
+    assert told.err == f"babeltop: internal error (RuntimeError), see {log}\n"
     assert "RuntimeError: csv is broken" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600

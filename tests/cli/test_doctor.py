@@ -30,12 +30,12 @@ def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
     four.with_jobs("heygen:a-fine", "konpro:b-fine", "camb:c-fine", "flixu:d-fine")
     four("check")
     told, shown = four.run_in_parallel("doctor --json", "doctor")
-    assert (told.code, told.err, shown.code, shown.err) == (0, "", 0, "babeltop: nothing is wrong\n")
+    assert (told.code, told.err, shown.code, shown.err) == (0, "", 0, "babeltop: no errors found\n")
     assert json_schema.problems(told.json, "doctor") == []
     seen = found(told)
     assert {level for level, _, _ in seen.values()} <= {"ok", "warning"}
-    assert f"environment variable SERVICE_KEY (…{KEY[-4:]}): job d-fine asked in" in seen["accounts: flixu"][1]
-    assert "4 jobs were seen" in seen["journal: journal"][1]
+    assert f"environment variable SERVICE_KEY (…{KEY[-4:]}): job d-fine polled (" in seen["accounts: flixu"][1]
+    assert "4 jobs, " in seen["journal: journal"][1]
     assert seen["files: state folder"][1].endswith("(0700)")
     assert all(name in shown.out for name in seen)
 
@@ -43,7 +43,7 @@ def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
 def test_an_account_without_jobs_is_asked_for_a_made_up_id(four: Program) -> None:
     level, said, _ = found(four("doctor", "--json"))["accounts: camb"]
     assert level == "ok"
-    assert "a made-up id asked" in said
+    assert "test id polled" in said
 
 
 def test_it_asks_once_for_the_newest_job_and_keeps_nothing_of_it(babeltop: Program) -> None:
@@ -55,7 +55,7 @@ def test_it_asks_once_for_the_newest_job_and_keeps_nothing_of_it(babeltop: Progr
             "".join(f'[[job]]\naccount = "camb"\nid = "{name}"\n{at}' for name, at in (("new", newer), ("old", older)))
         )
         told = babeltop("doctor", "--json")
-    assert "job new asked" in found(told)["accounts: camb"][1]
+    assert "job new polled" in found(told)["accounts: camb"][1]
     assert babeltop("list", "--json").json[0]["checked_at"] is None
 
 
@@ -67,7 +67,7 @@ def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(four: Program) -> No
     assert level == "error"
     assert "refused the key (401)" in said
     assert "(too short to show its end)" in said
-    assert "set it anew" in do
+    assert "run doctor again" in do
     del four.env["SERVICE_KEY"]
     told = four("doctor", "--json")
     assert told.code == 3
@@ -121,7 +121,7 @@ def test_a_hook_whose_program_is_not_there_is_told(four: Program) -> None:
         config.write('[[hook]]\nrun = ["no-such-program"]\n[[hook]]\nrun = ["true"]\n')
     told = four("doctor", "--json")
     assert told.code == 2
-    assert found(told)["hooks: 1"][:2] == ("error", "there is no program 'no-such-program' in PATH")
+    assert found(told)["hooks: 1"][:2] == ("error", "program 'no-such-program' not found in PATH")
     assert found(told)["hooks: 2"][0] == "ok"
 
 
@@ -134,7 +134,7 @@ def test_a_hook_whose_secret_is_not_there_is_told_and_nothing_is_sent(four: Prog
     assert said == "POST to hooks.example: environment variable HOOK_SECRET is not set: set it and restart"
     four.env["HOOK_SECRET"] = "s-2718281828459045"
     level, said, _ = found(four("doctor", "--json"))["hooks: 1"]
-    assert (level, said) == ("ok", "POST to hooks.example, signed by environment variable HOOK_SECRET")
+    assert (level, said) == ("ok", "POST to hooks.example, signed with environment variable HOOK_SECRET")
 
 
 def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
@@ -163,7 +163,7 @@ def test_who_polls_is_told_by_pid(four: Program) -> None:
     process.terminate()
     four.end(process)
     assert told["journal: poller"][1] == f"PID {process.pid} polls this watchlist"
-    assert found(four("doctor", "--json"))["journal: poller"][1] == "nobody polls this watchlist now"
+    assert found(four("doctor", "--json"))["journal: poller"][1] == "no process polls this watchlist"
 
 
 def test_without_accounts_it_says_how_to_make_one(babeltop: Program) -> None:
@@ -189,7 +189,7 @@ def test_a_terminal_is_looked_at(babeltop: Program) -> None:
     )
     assert "warning terminal: colours" in poor
     assert "70x50" in poor
-    assert "make it larger" in poor
+    assert "enlarge it" in poor
     assert 'glyphs = "ascii"' in poor
 
 

@@ -95,13 +95,13 @@ def test_what_other_programs_write_is_read(text: str, expected: list) -> None:
 @pytest.mark.parametrize(
     ("text", "where", "reason"),
     [
-        ('{"id": "a"}\n{"id": }', "line 2", "is no JSON"),
-        ('[{"id": "a"}', "the array", "is no JSON"),
-        ('[{"id": "a"}, 7]', "element 2", "neither an id nor an object"),
+        ('{"id": "a"}\n{"id": }', "line 2", "invalid JSON"),
+        ('[{"id": "a"}', "the array", "invalid JSON"),
+        ('[{"id": "a"}, 7]', "element 2", "expected an id, or an object"),
         ('[{"id": "a"}, {"id": 7}]', "element 2", "has no id"),
         ("id,muted\na,perhaps\n", "line 2", "muted: expected true or false, not 'perhaps'"),
         ('{"id": "a", "added": 7}', "line 1", "added: expected a time"),
-        ('{"id": "a", "tags": [7]}', "line 1", "tags: expected a text"),
+        ('{"id": "a", "tags": [7]}', "line 1", "tags: expected text"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(text: str, where: str, reason: str) -> None:
@@ -141,6 +141,6 @@ def test_what_is_clear_of_a_file_is_added_and_the_rest_is_named(four: Program) -
     told = four("add", "-", stdin="\n".join(lines))
     assert told.code == 2
     assert "added: flixu:doc_1" in told.err
-    assert "not added: 'x': there is no account 'nobody'" in told.err
-    assert "not added: 'line 3': is no JSON" in told.err
-    assert "not added: 'interview-4': say whose it is" in told.err
+    assert "not added: 'x': unknown account 'nobody'" in told.err
+    assert "not added: 'line 3': invalid JSON" in told.err
+    assert "not added: 'interview-4': ambiguous" in told.err

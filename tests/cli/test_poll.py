@@ -57,7 +57,7 @@ def _told_rightly(ended: dict[str, CompletedCommand]) -> None:
     assert "babeltop: camb:x-fail: failed\n" in ended["failed"].err
     assert ended["failed"].out.splitlines()[2].startswith("failed  camb")
     assert [(job["fault"] or {}).get("kind") for job in ended["late"].json] == ["offline", None]
-    assert "not ended in time: 2 of 2 jobs" in ended["late"].err
+    assert "timed out: 2 of 2 jobs still running" in ended["late"].err
     assert "n-stuck" not in ended["by name"].out
 
 
@@ -82,7 +82,7 @@ def test_wait_for_an_archived_job_names_the_way_out(four: Program) -> None:
     assert by_name.code == 2
     assert "babeltop archive --undo flixu:doc_1" in by_name.err
     assert (rest.code, checked.code) == (0, 0)
-    assert "left alone" in checked.err
+    assert "skipped" in checked.err
 
 
 def test_an_interrupted_wait_is_130_and_forgets_nothing(four: Program) -> None:

@@ -38,7 +38,7 @@ def test_providers_names_each_its_accounts_and_what_is_overridden(four: Program)
     assert (told.code, told.err) == (0, "")
     lines = {line.split()[0]: line for line in told.out.splitlines()}
     assert set(lines) == {"NAME", *loader.builtin_files()}
-    assert f"{file}, instead of the built-in one" in lines["camb"]
+    assert f"{file}, replaces the built-in file" in lines["camb"]
     assert lines["konpro"].endswith("built-in")
     assert " konpro " in lines["konpro"].partition("KONPRO_API_KEY")[2]
 
@@ -117,7 +117,7 @@ def test_an_example_becomes_a_service_of_ones_own(four: Program) -> None:
     for name in names:
         own(four, name, four("providers", "example", name).out)
     told = four("providers", "check", str(four.config / "providers" / "elevenlabs.toml"))
-    assert (told.code, told.err) == (0, f"babeltop: {four.config}/providers/elevenlabs.toml is right: ElevenLabs\n")
+    assert (told.code, told.err) == (0, f"babeltop: {four.config}/providers/elevenlabs.toml is valid: ElevenLabs\n")
     assert "ELEVENLABS_API_KEY" in four("providers").out
     wrong = four("providers", "example", "elevenlab")
     assert (wrong.code, "did you mean 'elevenlabs'?" in wrong.err) == (2, True)
@@ -133,4 +133,4 @@ def test_what_a_file_does_not_read_of_a_sample_is_named(four: Program) -> None:
     file, reply = own(four, "mine", MINE), four.folder / "reply.json"
     reply.write_text('{"state": "done", "progress": 0.5, "user": {"name": "x"}}')
     told = four("providers", "check", str(file), "--sample", str(reply))
-    assert told.out.splitlines()[-1].split(None, 2) == ["not", "read", "/progress  /user/name"]
+    assert told.out.splitlines()[-1].split(None, 1) == ["unmapped", "/progress  /user/name"]

@@ -150,7 +150,7 @@ def test_another_address_without_a_token_is_refused(four: Program) -> None:
     file = four.folder / "token"
     file.write_text("short")
     file.chmod(0o600)
-    assert "16 characters" in four("serve", "--token-file", str(file)).err
+    assert "at least 16 characters" in four("serve", "--token-file", str(file)).err
     file.write_text(TOKEN)
     file.chmod(0o644)
     told = four("serve", "--host", "0.0.0.0", "--token-file", str(file))

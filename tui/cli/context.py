@@ -1,4 +1,4 @@
-"""What every verb begins with: the library of this command line, and the jobs that its refs name."""
+"""Context of a subcommand: the workspace, and the jobs that its arguments name."""
 
 import os
 import time
@@ -19,25 +19,28 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_workspace(args: "Namespace") -> Generator[Workspace]:
-    """The library; at the end what it warns of is said. Raises SettingsError and ProviderError."""
+    """Yield the workspace of the command line, and print its warnings at the end.
+
+    Raises SettingsError and ProviderError.
+    """
     watchlist = Path(args.watchlist).expanduser() if args.watchlist else None
-    library = Workspace(WorkspacePaths.default(watchlist), os.environ, readonly=args.readonly)
+    workspace = Workspace(WorkspacePaths.default(watchlist), os.environ, readonly=args.readonly)
     try:
-        yield library
+        yield workspace
     finally:
-        library.close()
-        for warning in dict.fromkeys(library.warnings):
+        workspace.close()
+        for warning in dict.fromkeys(workspace.warnings):
             print_message(f"warning: {warning}")
 
 
-def resolve_refs(library: Workspace, texts: Sequence[str], refs: Collection[Ref]) -> list[Ref]:
-    """The jobs among `refs` that the texts name, in the watchlist's order; without texts all of them.
+def resolve_refs(workspace: Workspace, texts: Sequence[str], refs: Collection[Ref]) -> list[Ref]:
+    """Return the jobs that the texts name, in the order of `refs`; without texts, all.
 
-    Raises UsageError, which names every text that names no job.
+    Raises UsageError with every text that names no job.
     """
     if not texts:
         return list(refs)
-    accounts = library.accounts if any(":" in text for text in texts) else {}
+    accounts = workspace.accounts if any(":" in text for text in texts) else {}
     named, problems = set[Ref](), list[str]()
     for text in texts:
         try:
@@ -49,6 +52,6 @@ def resolve_refs(library: Workspace, texts: Sequence[str], refs: Collection[Ref]
     return [ref for ref in refs if ref in named]
 
 
-def evaluation_context(library: Workspace) -> EvaluationContext:
-    """What jobs are judged by, now."""
-    return library.evaluation_context(time.time())
+def evaluation_context(workspace: Workspace) -> EvaluationContext:
+    """Return the values that flags and estimates depend on, as of now."""
+    return workspace.evaluation_context(time.time())

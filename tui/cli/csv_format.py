@@ -1,4 +1,4 @@
-"""CSV as `export` writes it and `add -` reads it. A spreadsheet that opens it runs nothing of what services say."""
+"""CSV of `export` and `add -`. A spreadsheet executes nothing in it."""
 
 import csv
 import io
@@ -7,22 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tui.presentation.json_output import JsonObject
 
 _FORMULA_STARTS = tuple("=+-@\t\r")
-"""A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV Injection)."""
+"""First characters of what a spreadsheet executes as a formula (OWASP, CSV Injection)."""
 _DELIMITERS = ",;\t"
-"""Spreadsheets of half of Europe write semicolons."""
+"""In many European locales, spreadsheets write semicolons."""
 COLUMNS = (
     *("account", "provider", "id", "kind", "label", "tags", "note", "added", "phase", "status", "title", "language"),
     *("progress", "progress_source", "eta", "message", "link", "link_kind", "link_expires_at", "link_exact"),
     *("result", "flags", "checked_at", "next_poll_at", "fault", "fault_message"),
     *("keep_link", "download", "muted", "archived"),
 )
-"""The columns of `flat`."""
+"""Columns of `flatten_job`."""
 MAX_CELL_LENGTH = 4 * 1024 * 1024
-"""Characters of one cell that are read."""
+"""Characters of one cell."""
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """RFC 4180 with a line of titles; an apostrophe stands before what would be a formula."""
+    """Return RFC 4180 with a header row. An apostrophe precedes what would be a formula."""
     sheet = io.StringIO()
     writer = csv.writer(sheet)
     writer.writerow(columns)
@@ -31,7 +31,7 @@ def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> s
 
 
 def flatten_job(job: JsonObject) -> JsonObject:
-    """An exported job as one row: lists as words, of the links the first, of a fault its kind and message."""
+    """Return an exported job as one row, with its first link, and the kind and message of its fault."""
     first: JsonObject = job["links"][0] if job["links"] else {}
     fault: JsonObject = job["fault"] or {}
     row = {key: join_cell(value) if key in {"tags", "flags"} else value for key, value in job.items() if key != "links"}
@@ -40,13 +40,13 @@ def flatten_job(job: JsonObject) -> JsonObject:
 
 
 def detect_delimiter(text: str) -> str | None:
-    """What parts the cells, if the first line names a column `id`; None: this is no such sheet."""
+    """Return the delimiter if the first line is a header with a column `id`, else None."""
     titles = text.lstrip().partition("\n")[0].strip()
     return next((each for each in _DELIMITERS if "id" in _split_header(titles, each)), None)
 
 
 def read_rows(text: str, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Every row by its titles, in lower case, with the line that it ends on. Raises csv.Error."""
+    """Yield each row's last line number and its cells by lower-case column name. Raises csv.Error."""
     csv.field_size_limit(MAX_CELL_LENGTH)
     rows = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter)
     titles = [title.strip().lower() for title in next(rows)]
@@ -56,14 +56,14 @@ def read_rows(text: str, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]
 
 
 def join_cell(values: Iterable[str]) -> str:
-    """Several texts in one cell, parted by spaces; one that holds a space stands in quotes."""
+    """Return several texts as one cell, separated by spaces; a text with a space is quoted."""
     cell = io.StringIO()
     csv.writer(cell, delimiter=" ", lineterminator="").writerow(tuple(values))
     return cell.getvalue()
 
 
 def split_cell(cell: str) -> tuple[str, ...]:
-    """What `words` has put into one cell. Raises csv.Error."""
+    """Return the texts of a cell that `join_cell` made. Raises csv.Error."""
     return tuple(word for line in csv.reader([cell], delimiter=" ") for word in line if word)
 
 

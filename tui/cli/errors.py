@@ -1,4 +1,4 @@
-"""Exceptions as a line for the operator. What nobody foresaw goes to the log with its traceback, without locals."""
+"""Exceptions as one line for the operator. The traceback of an unexpected one goes to the log, without locals."""
 
 from typing import cast
 
@@ -6,11 +6,11 @@ from tui.cli.output import USAGE, print_message
 from tui.errors import BabeltopError
 
 INTERNAL_ERROR = 70
-"""Exit code of an error of our own, as sysexits.h has it."""
+"""Exit code of an internal error (EX_SOFTWARE in sysexits.h)."""
 
 
 def report(error: Exception) -> int:
-    """Says what went wrong; returns the exit code."""
+    """Print the error and return the exit code."""
     error = _unwrap(error)
     if is_expected(error):
         print_message(str(error))
@@ -18,12 +18,12 @@ def report(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename:
         print_message(f"{error.filename}: {error.strerror}")
         return USAGE
-    print_message(f"an error of babeltop's own: {type(error).__name__}; {_log_traceback(error)}")
+    print_message(f"internal error ({type(error).__name__}), {_log_traceback(error)}")
     return INTERNAL_ERROR
 
 
 def _unwrap(error: Exception) -> Exception:
-    """The error itself, out of the groups that tasks put around it."""
+    """Return the only error of a group, as tasks raise it."""
     if not isinstance(error, ExceptionGroup):
         return error
     group = cast("ExceptionGroup[Exception]", error)
@@ -36,7 +36,7 @@ def is_expected(error: Exception) -> bool:
 
 
 def _log_traceback(error: Exception) -> str:
-    """Where the traceback is, or why it is nowhere."""
+    """Log the traceback. Returns where it is, or why it is lost."""
     import logging
 
     from tui.runtime import logfile
@@ -45,6 +45,6 @@ def _log_traceback(error: Exception) -> str:
     try:
         path = logfile.start_logging(paths.state_dir())
     except OSError as why:
-        return f"the log cannot be written ({why.strerror})"
-    logging.getLogger("tui.cli").error("an error of our own", exc_info=error)
-    return f"{path} has more"
+        return f"log not writable ({why.strerror})"
+    logging.getLogger("tui.cli").error("internal error", exc_info=error)
+    return f"see {path}"

@@ -1,6 +1,6 @@
-"""What `add -` reads: ids or links, one a line; CSV whose first line has titles; JSON, an array or a value a line.
+"""Parser for the input of `add -`: ids or links by line, CSV with a header row, JSON as an array or a value per line.
 
-Whatever `export` and `list --json` write is read again. What is no part of a watchlist is passed over.
+Reads the output of `export` and `list --json`, and ignores what is no field of a watchlist.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,57 +15,57 @@ _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0", 
 
 
 class ImportRecord(NamedTuple):
-    """One job, as far as it was said."""
+    """Job with the fields that the input has."""
 
     id: str
-    """An id or a link; with `account` among the values an id and nothing else."""
+    """Id or link; only an id if `fields` has an account."""
     fields: Mapping[str, Any]
-    """Values of `Job`'s fields by their names, and none that was not said."""
+    """Values by the names of `Job`'s fields."""
 
 
 class InvalidRecord(NamedTuple):
-    """Something that was meant as a job and is none."""
+    """Part of the input that is no job."""
 
     location: str
     reason: str
 
 
 def parse_records(text: str) -> Iterator[ImportRecord | InvalidRecord]:
-    """The jobs in a text, in its order. What cannot be read is among them, and ends nothing."""
-    from tui.cli import csv_format  # `csv` and `io` take 4 ms, and ids given as arguments need neither
+    """Yield the jobs of a text in its order, with an InvalidRecord for each part that is none."""
+    from tui.cli import csv_format  # `csv` and `io` take 4 ms, and ids in arguments need neither
 
     text = text.removeprefix("\ufeff")
     if text.lstrip().startswith(("{", "[")):
-        for where, value in _parse_json(text):
-            yield _parse_record(where, value)
-    elif between := csv_format.detect_delimiter(text):
-        yield from _parse_csv(text, between)
+        for location, value in _parse_json(text):
+            yield _parse_record(location, value)
+    elif delimiter := csv_format.detect_delimiter(text):
+        yield from _parse_csv(text, delimiter)
     else:
         yield from (ImportRecord(line, {}) for line in text.split("\n") if line.strip())
 
 
-def _parse_csv(text: str, between: str) -> Iterator[ImportRecord | InvalidRecord]:
+def _parse_csv(text: str, delimiter: str) -> Iterator[ImportRecord | InvalidRecord]:
     import csv
 
     from tui.cli import csv_format
 
     line = 1
     try:
-        for line, row in csv_format.read_rows(text, between):
+        for line, row in csv_format.read_rows(text, delimiter):
             yield _parse_record(f"line {line}", row)
     except csv.Error as error:
-        yield InvalidRecord(f"after line {line}", f"is no CSV: {error}")
+        yield InvalidRecord(f"after line {line}", f"invalid CSV: {error}")
 
 
 def _parse_json(text: str) -> Iterator[tuple[str, object]]:
-    """Every JSON value, with where it stands; of an array, its elements. What is no JSON is a Wrong."""
-    whole = _decode_json(text)
-    if isinstance(whole, list):
-        yield from ((f"element {at}", each) for at, each in enumerate(cast("list[object]", whole), 1))
-    elif not isinstance(whole, InvalidRecord):
-        yield "line 1", whole
+    """Yield each JSON value, or element of an array, with its location; an InvalidRecord for what is no JSON."""
+    document = _decode_json(text)
+    if isinstance(document, list):
+        yield from ((f"element {at}", each) for at, each in enumerate(cast("list[object]", document), 1))
+    elif not isinstance(document, InvalidRecord):
+        yield "line 1", document
     elif text.lstrip().startswith("["):
-        yield "the array", whole
+        yield "the array", document
     else:
         lines = enumerate(text.split("\n"), 1)
         yield from ((f"line {number}", _decode_json(line)) for number, line in lines if line.strip())
@@ -77,36 +77,36 @@ def _decode_json(text: str) -> object:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        return InvalidRecord("", f"is no JSON: {clean(str(error), 200)}")
+        return InvalidRecord("", f"invalid JSON: {clean(str(error), 200)}")
 
 
 def _parse_record(location: str, value: object) -> ImportRecord | InvalidRecord:
-    """What a JSON value or a CSV row says."""
+    """Return the job of a JSON value or a CSV row."""
     if isinstance(value, InvalidRecord):
         return InvalidRecord(location, value.reason)
     if isinstance(value, str):
         return ImportRecord(value, {})
     if not isinstance(value, dict):
-        return InvalidRecord(location, "is neither an id nor an object with an id")
+        return InvalidRecord(location, "expected an id, or an object with an id")
     table = cast("dict[str, object]", value)
     job_id = table.get("id")
     if not isinstance(job_id, str) or not job_id.strip():
         return InvalidRecord(location, "has no id")
-    said: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, read in _FIELD_PARSERS.items():
         try:
             if key in table and (key == "added" or table[key] is not None):
-                said[key] = read(table[key])
+                fields[key] = read(table[key])
         except (ValueError, TypeError) as error:
             return InvalidRecord(location, f"{key}: {error}")
-    if not said.get("account"):
-        said.pop("account", None)
-    return ImportRecord(job_id.strip(), said)
+    if not fields.get("account"):
+        fields.pop("account", None)
+    return ImportRecord(job_id.strip(), fields)
 
 
 def _parse_text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"expected a text, not {clean(repr(value), 80)}")
+        raise TypeError(f"expected text, not {clean(repr(value), 80)}")
     return clean(value, MAX_TEXT_LENGTH)
 
 
@@ -115,7 +115,7 @@ def _parse_note(value: object) -> str:
 
 
 def _parse_tags(value: object) -> tuple[str, ...]:
-    """A list, or a cell with words."""
+    """Return the tags of a list or a cell."""
     if isinstance(value, str):
         import csv
 
@@ -138,7 +138,7 @@ def _parse_bool(value: object) -> bool:
 
 
 def _parse_instant(value: object) -> float | None:
-    """Of ISO 8601; without an offset it is UTC. None: it was left open."""
+    """Return an instant of ISO 8601, in UTC without an offset. None: an empty value."""
     if value is None or value == "":
         return None
     if not isinstance(value, str):
@@ -157,4 +157,4 @@ _FIELD_PARSERS: Mapping[str, Callable[[object], Any]] = {
     "added": _parse_instant,
     **dict.fromkeys(("keep_link", "download", "muted", "archived"), _parse_bool),
 }
-"""What is read of `Job`'s fields beside its id."""
+"""Parsers of `Job`'s fields except its id."""

@@ -1,4 +1,4 @@
-"""What a verb hears of a session: which jobs changed, which accounts refuse. What a person should know is said."""
+"""Subscriber of the engine for subcommands: collects changed jobs, prints what the operator must know."""
 
 import asyncio
 from collections.abc import Collection
@@ -22,7 +22,7 @@ _REFUSED_HEALTH = frozenset({Health.REFUSED, Health.NO_KEY})
 
 
 class EngineSubscriber:
-    """A listener for one session. Of accounts other than those named it says nothing."""
+    """Subscriber of one engine, which prints messages of the named accounts only."""
 
     def __init__(self, accounts: Collection[str]) -> None:
         self._accounts = accounts
@@ -33,7 +33,7 @@ class EngineSubscriber:
         self._problems = set[str]()
 
     async def next_changes(self) -> list[Ref]:
-        """Waits until something is new, and returns the jobs that changed since the last call."""
+        """Wait for an event, and return the jobs that changed since the last call."""
         await self._wakeup.wait()
         self._wakeup.clear()
         changed = list(self._changed_refs)
@@ -41,9 +41,9 @@ class EngineSubscriber:
         return changed
 
     def is_refused(self, state: JobState) -> bool:
-        """Nothing more can be learned of the job until a person acts."""
-        by_itself = state.fault is not None and state.fault.kind is FaultKind.REFUSED
-        return by_itself or state.job.account in self._refused_accounts
+        """Return whether polls of the job are refused until the operator acts."""
+        is_refused = state.fault is not None and state.fault.kind is FaultKind.REFUSED
+        return is_refused or state.job.account in self._refused_accounts
 
     def publish(self, event: EngineEvent) -> None:
         """Record an event of the engine, and print what the operator needs to know."""

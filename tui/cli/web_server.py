@@ -1,7 +1,6 @@
-"""The verb serve: the dashboard in a browser, through textual-serve. Nobody but who may gets as far as to it.
+"""Server of the dashboard to browsers, through textual-serve, behind access control.
 
-On this machine alone, whoever is on it may; a page from elsewhere may not (Host and Origin are looked at). On any other
-address a token is asked for before anything else is.
+On loopback, Host and Origin must be this server's. On any other address, every request needs a token.
 """
 
 import asyncio
@@ -28,9 +27,9 @@ from tui.runtime import logfile
 from tui.storage import paths
 
 MAX_SESSIONS = 20
-"""Browsers at once: each has a process of its own."""
+"""Browsers at once: each has its own process."""
 STOP_TIMEOUT = 5.0
-"""Seconds that a dashboard may take to end once its browser is gone."""
+"""Seconds for a dashboard to end after its browser closed."""
 MAX_CELLS = 1000
 """Columns or lines of a browser's terminal."""
 COOKIE = "babeltop"
@@ -39,7 +38,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-"""Of every reply, beside the policy."""
+"""Headers of every response, in addition to the policy."""
 _LOGIN = """<!doctype html><meta charset="utf-8"><title>babeltop</title>
 <form method="post" action="/"><label>Token <input type="password" name="token" autofocus></label>
 <button>Open</button></form>"""
@@ -48,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 def is_loopback(host: str) -> bool:
-    """The name or address is this machine's own, and nobody else's."""
+    """Return whether a name or address is loopback."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -56,16 +55,16 @@ def is_loopback(host: str) -> bool:
 
 
 class AccessControl:
-    """Lets in who may. The token itself never leaves it: a browser gets what is made of it."""
+    """Access control by token or by Host and Origin. A browser's cookie holds a hash of the token."""
 
     def __init__(self, token: str | None) -> None:
-        """`token` None: only this machine is served, and no other page."""
+        """Without a token, only loopback and the server's own pages have access."""
         self._token = token
         self._cookie_value = hmac.new((token or "").encode(), b"babeltop serve", sha256).hexdigest()
 
     @web.middleware
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Every request goes through here first, a websocket's too."""
+        """Handle every request, also those of websockets."""
         response = await self._respond(request, handler)
         if not response.prepared:
             own = f"ws://{request.host} wss://{request.host}"
@@ -78,10 +77,10 @@ class AccessControl:
         if self._token is not None and not self._is_authenticated(request):
             return await self._handle_login(request)
         if self._token is None and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-            return web.Response(status=403, text="this is served to its own machine only")
+            return web.Response(status=403, text="access from this machine only")
         origin = request.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != request.host:
-            return web.Response(status=403, text="another page's request")
+            return web.Response(status=403, text="request of another page")
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -94,7 +93,7 @@ class AccessControl:
         )
 
     async def _handle_login(self, request: web.Request) -> web.StreamResponse:
-        """The form for the token; what it sends, if it is right, opens the door for this browser."""
+        """Return the form for the token, or a cookie if the posted token is correct."""
         if request.method == "POST" and request.path == "/":
             form = await request.post()
             if self._is_equal(str(form.get("token", "")).strip(), self._token or ""):
@@ -102,17 +101,17 @@ class AccessControl:
                 secure = request.headers.get("X-Forwarded-Proto") == "https"
                 welcome.set_cookie(COOKIE, self._cookie_value, httponly=True, samesite="Strict", secure=secure)
                 return welcome
-            log.warning("a wrong token from %s", request.remote)
+            log.warning("wrong token from %s", request.remote)
         return web.Response(status=401, text=_LOGIN, content_type="text/html")
 
     @staticmethod
     def _is_equal(given: str, expected: str) -> bool:
-        """Takes as long whatever is given."""
+        """Compare in constant time."""
         return hmac.compare_digest(sha256(given.encode(errors="replace")).digest(), sha256(expected.encode()).digest())
 
 
 class DashboardServer(Server):
-    """textual-serve behind a gate: each browser gets a dashboard of its own."""
+    """textual-serve with access control: each browser gets its own dashboard."""
 
     def __init__(self, command: str, host: str, port: int, token: str | None) -> None:
         super().__init__(command, host=host, port=port, title="babeltop")  # pyright: ignore[reportUnknownMemberType]
@@ -120,7 +119,7 @@ class DashboardServer(Server):
         self._sockets = set[web.WebSocketResponse]()
 
     def initialize_logging(self) -> None:
-        """Into our own log: textual-serve's would show locals, which may hold keys."""
+        """Log to babeltop.log: textual-serve would print locals, which may contain keys."""
         logfile.start_logging(paths.state_dir())
         logging.getLogger("aiohttp").setLevel(logging.WARNING)
 
@@ -129,13 +128,13 @@ class DashboardServer(Server):
         app.middlewares.append(self._access_control.__call__)
         return app
 
-    async def on_startup(self, app: web.Application) -> None:  # noqa: ARG002  theirs
-        """Says where it is to be seen."""
-        print_message(f"open {self.public_url} in a browser; ^C ends it, and every dashboard in it")
+    async def on_startup(self, app: web.Application) -> None:  # noqa: ARG002 - signature of textual-serve
+        """Print the address."""
+        print_message(f"serving on {self.public_url}; ^C stops the server and its dashboards")
 
     @template("app_index.html")
     async def handle_index(self, request: web.Request) -> dict[str, object]:
-        """The page; its websocket is where the page is, whatever name or proxy led to it."""
+        """Return the page, with the websocket under the name or proxy that the browser used."""
         secure = request.headers.get("X-Forwarded-Proto") == "https"
         return {
             "font_size": 16,
@@ -145,9 +144,9 @@ class DashboardServer(Server):
         }
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        """One dashboard, as long as its browser stays."""
+        """Run one dashboard until its browser closes."""
         if len(self._sockets) >= MAX_SESSIONS:
-            raise web.HTTPServiceUnavailable(text=f"there are {MAX_SESSIONS} dashboards already")
+            raise web.HTTPServiceUnavailable(text=f"limit of {MAX_SESSIONS} dashboards reached")
         socket = web.WebSocketResponse(heartbeat=15)
         self._sockets.add(socket)
 
@@ -172,45 +171,45 @@ class DashboardServer(Server):
             self._sockets.discard(socket)
         return socket
 
-    async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002  theirs
-        """Ends the dashboards that are still looked at."""
+    async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002 - signature of textual-serve
+        """Close the websockets of the remaining dashboards."""
         await asyncio.gather(*(socket.close() for socket in self._sockets))
 
 
 class _DashboardProcess(AppService):
-    """A dashboard's process, whose end is waited for; one that does not end by itself is ended."""
+    """Process of one dashboard, killed if it does not end in time."""
 
     async def stop(self) -> None:
-        """Ends it."""
+        """Stop the process and wait for it."""
         if (process := self._process) is None:
             return
-        ending = asyncio.create_task(self._drain_and_wait(process))
-        _, late = await asyncio.wait({ending}, timeout=STOP_TIMEOUT)  # a cancellation would be swallowed on the way
+        stopping = asyncio.create_task(self._drain_and_wait(process))
+        _, late = await asyncio.wait({stopping}, timeout=STOP_TIMEOUT)  # wait_for would swallow a cancellation
         if late:
-            log.warning("a dashboard did not end by itself, and was killed")
+            log.warning("killed a dashboard that did not end")
             process.kill()
-        await ending
+        await stopping
 
     async def _drain_and_wait(self, process: Process) -> None:
         await super().stop()
         while process.stdout is not None and await process.stdout.read(65536):
-            pass  # nobody is there to see it, and a full pipe would keep the process from ending
+            pass  # a full pipe would keep the process from ending
         await process.wait()
 
 
 def _query_cells(request: web.Request, name: str, default: int) -> int:
-    told = request.query.get(name, "")
-    return min(int(told), MAX_CELLS) if told.isdecimal() and int(told) else default
+    value = request.query.get(name, "")
+    return min(int(value), MAX_CELLS) if value.isdecimal() and int(value) else default
 
 
 def dashboard_command(args: Namespace) -> str:
-    """The shell command that textual-serve runs for each browser."""
-    given = ["--watchlist", str(Path(args.watchlist).expanduser().absolute())] if args.watchlist else []
-    given += ["--readonly"] if args.readonly else []
-    return f"exec {shlex.join([sys.executable, '-m', 'tui', *given])}"
+    """Return the shell command that textual-serve runs for each browser."""
+    options = ["--watchlist", str(Path(args.watchlist).expanduser().absolute())] if args.watchlist else []
+    options += ["--readonly"] if args.readonly else []
+    return f"exec {shlex.join([sys.executable, '-m', 'tui', *options])}"
 
 
 def run_server(command: str, host: str, port: int, token: str | None) -> None:
-    """Serves until SIGINT or SIGTERM. Raises OSError."""
-    os.environ.pop("BABELTOP_SERVE_TOKEN", None)  # the dashboards' processes need not know it
+    """Serve until SIGINT or SIGTERM. Raises OSError."""
+    os.environ.pop("BABELTOP_SERVE_TOKEN", None)  # not for the dashboards' processes
     DashboardServer(command, host, port, token).serve()

@@ -1,4 +1,4 @@
-"""The subcommand completions: shell completion files, generated from the parser by `tests.generate_manpage`."""
+"""Subcommand completions: shell completion files, generated from the parser by `tests.generate_manpage`."""
 
 from pathlib import Path
 
@@ -10,6 +10,6 @@ FILES = {"bash": "babeltop.bash", "zsh": "_babeltop", "fish": "babeltop.fish"}
 
 
 def completions(args: Namespace) -> int:
-    """The subcommand completions: shell completion files, generated from the parser by `tests.generate_manpage`."""
+    """Run `completions`: print the file of a shell."""
     write_stdout((Path(tui.__file__).parent / "man" / FILES[args.shell]).read_text("utf-8"))
     return OK

@@ -1,4 +1,4 @@
-"""No verb: the dashboard, over the operator's own files or over the demo's."""
+"""Command without a subcommand: the dashboard, over the operator's files or the demo."""
 
 import os
 import sys
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from tui.cli.parser import Namespace
 
 _WEB_DRIVER = "web_driver"
-"""Stands in TEXTUAL_DRIVER where `serve` runs the dashboard for a browser, through pipes."""
+"""Part of TEXTUAL_DRIVER if `serve` runs the dashboard for a browser, through pipes."""
 
 
 def run_dashboard(args: "Namespace") -> int:
-    """Runs the dashboard until the operator quits. Raises UsageError where there is no terminal, or a dumb one."""
+    """Run the dashboard until the operator quits. Raises UsageError without a terminal, or with TERM=dumb."""
     if _WEB_DRIVER not in os.environ.get("TEXTUAL_DRIVER", ""):
         _check_terminal()
     from tui.dashboard.app import run
@@ -24,20 +24,20 @@ def run_dashboard(args: "Namespace") -> int:
     if args.demo:
         from tui.demo import demo_workspace
 
-        with demo_workspace() as (library, transport):
-            logfile.start_logging(library.paths.state_dir)
-            return run(library, transport=transport, demo=True)
-    with open_workspace(args) as library:
-        library.fetch_keys()
-        logfile.start_logging(library.paths.state_dir)
-        return run(library)
+        with demo_workspace() as (workspace, transport):
+            logfile.start_logging(workspace.paths.state_dir)
+            return run(workspace, transport=transport, demo=True)
+    with open_workspace(args) as workspace:
+        workspace.fetch_keys()
+        logfile.start_logging(workspace.paths.state_dir)
+        return run(workspace)
 
 
 def _check_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the dashboard takes a terminal: without one there are `babeltop list`, `wait` and `watch`")
+        raise UsageError("the dashboard requires a terminal: without one, use `babeltop list`, `wait` or `watch`")
     if os.environ.get("TERM") == "dumb":
         raise UsageError(
-            "TERM=dumb names a terminal that draws nothing: set what it is (xterm-256color, say), or use "
-            "`babeltop list`, `wait` and `watch`"
+            "the dashboard does not support TERM=dumb: set the terminal's type, such as xterm-256color, or use "
+            "`babeltop list`, `wait` or `watch`"
         )

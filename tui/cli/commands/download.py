@@ -1,4 +1,4 @@
-"""`download`: the files of jobs that are done, with a bar on a terminal, and their paths on stdout."""
+"""Subcommand download: files of done jobs, with a progress bar on a terminal, and their paths on stdout."""
 
 import asyncio
 import shutil
@@ -21,61 +21,59 @@ from tui.runtime import logfile
 from tui.storage.workspace import Workspace
 
 BAR_WIDTH = 20
-"""Cells of the bar."""
+"""Cells."""
 
 
 def download(args: Namespace) -> int:
-    """`download`: saves the files of each job, whichever are missing."""
-    with open_workspace(args) as library:
-        refs = _select_jobs(library, args)
-        carrier = DownloadReporter(refs, as_json=args.json)
+    """Run `download`: save the missing files of each job."""
+    with open_workspace(args) as workspace:
+        refs = _select_jobs(workspace, args)
+        reporter = DownloadReporter(refs, as_json=args.json)
         if refs:
-            run_until_signal(_download(library, carrier, refs, args.dir))
+            run_until_signal(_download(workspace, reporter, refs, args.dir))
         if args.json:
-            write_stdout(json_array(carrier.to_json(ref) for ref in refs))
-    return carrier.exit_code
+            write_stdout(json_array(reporter.to_json(ref) for ref in refs))
+    return reporter.exit_code
 
 
-def _select_jobs(library: Workspace, args: Namespace) -> list[Ref]:
-    """The jobs that were named; else all that are known to be done."""
-    if library.readonly:
-        raise UsageError("--readonly forbids downloads")
-    board = library.job_states()
-    refs = resolve_refs(library, args.refs, board)
+def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
+    """Return the named jobs, or all that are known to be done."""
+    if workspace.readonly:
+        raise UsageError("--readonly disables downloads")
+    states = workspace.job_states()
+    refs = resolve_refs(workspace, args.refs, states)
     if not args.refs:
-        refs = [ref for ref in refs if board[ref].phase is Phase.DONE and not board[ref].job.archived]
+        refs = [ref for ref in refs if states[ref].phase is Phase.DONE and not states[ref].job.archived]
     if not refs:
         print_message(
-            "no job is done yet: `babeltop check` asks them" if board else "there are no jobs: add some first"
+            "no job is done yet: poll with `babeltop check`" if states else "no jobs: add some with `babeltop add ID`"
         )
-    library.fetch_keys()
-    logfile.start_logging(library.paths.state_dir)
+    workspace.fetch_keys()
+    logfile.start_logging(workspace.paths.state_dir)
     return refs
 
 
-async def _download(library: Workspace, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None) -> None:
-    """Asks what is not known to be done, and then fetches what is."""
-    session = Engine(
-        library, reporter.publish, EngineContext.create(run_blocking=asyncio.to_thread), subset=frozenset(refs)
+async def _download(
+    workspace: Workspace, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None
+) -> None:
+    """Poll the jobs that are not known to be done, then download."""
+    engine = Engine(
+        workspace, reporter.publish, EngineContext.create(run_blocking=asyncio.to_thread), subset=frozenset(refs)
     )
-    session.open()
-    await session.poll_once(
-        [
-            ref
-            for ref, state in session.states.items()
-            if state.phase is not Phase.DONE or not artifacts.artifacts(state)
-        ]
+    engine.open()
+    await engine.poll_once(
+        [ref for ref, state in engine.states.items() if state.phase is not Phase.DONE or not artifacts.artifacts(state)]
     )
-    for ref, state in session.states.items():
-        why = session.downloads.why_not(ref)
-        if why:
-            reporter.fail(ref, state.fault.message if state.fault else why, is_fault=state.fault is not None)
-    session.downloads.enqueue([ref for ref in session.states if ref not in reporter.errors], folder)
-    await session.downloads.finish()
+    for ref, state in engine.states.items():
+        reason = engine.downloads.why_not(ref)
+        if reason:
+            reporter.fail(ref, state.fault.message if state.fault else reason, is_fault=state.fault is not None)
+    engine.downloads.enqueue([ref for ref in engine.states if ref not in reporter.errors], folder)
+    await engine.downloads.finish()
 
 
 class DownloadReporter(EngineSubscriber):
-    """Hears how the downloads go: a line that is drawn over on a terminal, a path for each file on stdout."""
+    """Subscriber that prints the progress of downloads on a terminal, and each file's path on stdout."""
 
     def __init__(self, refs: Sequence[Ref], *, as_json: bool) -> None:
         super().__init__({ref.account for ref in refs})
@@ -85,27 +83,27 @@ class DownloadReporter(EngineSubscriber):
         self._saved: dict[Ref, tuple[DownloadedFile, ...]] = {}
         self._has_fault = False
         self.errors: dict[Ref, str] = {}
-        """Why jobs were not downloaded."""
+        """Reasons by job."""
 
     @property
     def exit_code(self) -> int:
-        """The exit code of what came of it."""
+        """Exit code for the result."""
         return FAULT if self._has_fault else PROBLEM if self.errors else OK
 
     def to_json(self, ref: Ref) -> JsonObject:
-        """A job's files, or why there are none."""
+        """Return a job's files, or the reason for none."""
         saved = [{"artifact": each.name, "path": each.path, "size": each.size} for each in self._saved.get(ref, ())]
         return {"account": ref.account, "id": ref.id, "saved": saved, "error": self.errors.get(ref)}
 
     def fail(self, ref: Ref, reason: str, *, is_fault: bool) -> None:
-        """It cannot be downloaded; `faulty`: though there is a result."""
+        """Record and print a job that was not downloaded; `is_fault`: although it has a result."""
         self.errors[ref] = reason
         self._has_fault = self._has_fault or is_fault
         self._draw_line("")
         print_message(f"{ref}: {reason}")
 
     def _on_download(self, progress: DownloadProgress) -> None:
-        """A download has moved."""
+        """Print the progress of a download."""
         match progress.stage:
             case DownloadStage.DOWNLOADING:
                 self._draw_line(f"{len(self._saved) + len(self.errors)} of {self._count}  {_format_progress(progress)}")
@@ -120,10 +118,10 @@ class DownloadReporter(EngineSubscriber):
                 pass
 
     def _on_notice(self, notice: Notice) -> None:
-        """All of it is said already."""
+        """Ignore notices: they repeat the progress."""
 
     def _draw_line(self, line: str) -> None:
-        """Over what stood there before; nothing where nobody looks."""
+        """Replace the last line on a terminal; do nothing without one."""
         if self._is_terminal:
             width = shutil.get_terminal_size().columns
             sys.stderr.write(f"\r\x1b[K{line[: width - 1]}")

@@ -1,4 +1,4 @@
-"""The verbs that ask the services, without a screen: check, wait, watch. The engine does the asking."""
+"""Subcommands check, renew, wait and watch: the engine without a dashboard."""
 
 import asyncio
 import sys
@@ -37,39 +37,39 @@ from tui.storage.workspace import Workspace
 T = TypeVar("T")
 
 HOOKS_TIMEOUT = 60.0
-"""Seconds that hooks have at the end of `check`, `renew` and `wait`: nobody else will tell them."""
+"""Seconds for hooks at the end of `check`, `renew` and `wait`: no other process sends these deliveries."""
 MAX_LINE_LENGTH = 10_000
-"""Characters of a line with a link, at most."""
+"""Characters of a line with a link."""
 
 
 def check(args: Namespace) -> int:
-    """`check`: asks each job once, now, and shows the state."""
-    with open_workspace(args) as library:
-        refs = _select_jobs(library, args)
-        states = run_until_signal(_check(library, refs)) if refs else []
-        print_jobs(library, states, as_json=args.json)
+    """Run `check`: poll each job once and print its state."""
+    with open_workspace(args) as workspace:
+        refs = _select_jobs(workspace, args)
+        states = run_until_signal(_check(workspace, refs)) if refs else []
+        print_jobs(workspace, states, as_json=args.json)
     return exit_code(states)
 
 
-async def _check(library: Workspace, refs: Sequence[Ref]) -> list[JobState]:
-    async with hook_dispatcher(library, print_message, HOOKS_TIMEOUT) as hooks:
-        session = Engine(
-            library, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
+async def _check(workspace: Workspace, refs: Sequence[Ref]) -> list[JobState]:
+    async with hook_dispatcher(workspace, print_message, HOOKS_TIMEOUT) as hooks:
+        engine = Engine(
+            workspace, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
         )
-        session.open()
-        await session.poll_once(session.states.keys())
-    return list(session.states.values())
+        engine.open()
+        await engine.poll_once(engine.states.keys())
+    return list(engine.states.values())
 
 
 def renew(args: Namespace) -> int:
-    """`renew`: asks each job once for fresh links, and shows them with what is left of their lives."""
-    with open_workspace(args) as library:
-        refs = _select_jobs(library, args)
-        found, states = run_until_signal(_renew(library, refs))
+    """Run `renew`: request new links for each job, and print them with their remaining lifetime."""
+    with open_workspace(args) as workspace:
+        refs = _select_jobs(workspace, args)
+        found, states = run_until_signal(_renew(workspace, refs))
         if args.json:
-            print_jobs(library, states, as_json=True)
+            print_jobs(workspace, states, as_json=True)
         else:
-            now = evaluation_context(library).now
+            now = evaluation_context(workspace).now
             write_stdout(
                 "".join(f"{_format_link(state.job.ref, link, now)}\n" for state in states for link in state.links)
             )
@@ -79,21 +79,21 @@ def renew(args: Namespace) -> int:
     return fault_exit_code(each.fault for each in found)
 
 
-async def _renew(library: Workspace, refs: Sequence[Ref]) -> tuple[list[RenewalResult], list[JobState]]:
-    async with hook_dispatcher(library, print_message, HOOKS_TIMEOUT) as hooks:
-        session = Engine(
-            library, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
+async def _renew(workspace: Workspace, refs: Sequence[Ref]) -> tuple[list[RenewalResult], list[JobState]]:
+    async with hook_dispatcher(workspace, print_message, HOOKS_TIMEOUT) as hooks:
+        engine = Engine(
+            workspace, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
         )
-        session.open()
-        found = await session.renew(session.states)
-    return found, list(session.states.values())
+        engine.open()
+        found = await engine.renew(engine.states)
+    return found, list(engine.states.values())
 
 
 def _format_link(ref: Ref, link: Link, now: float) -> str:
-    """A link in a line, whole: it is what was asked for."""
+    """Return a link as one line, uncut."""
     left = expiry.remaining(link, now)
     if left is None:
-        life = "no expiry known"
+        life = "expiry unknown"
     elif left <= 0:
         life = "expired"
     else:
@@ -102,43 +102,43 @@ def _format_link(ref: Ref, link: Link, now: float) -> str:
 
 
 def wait(args: Namespace) -> int:
-    """`wait`: until all jobs, or any, have ended; or all that have not are refused; or the time is over."""
-    with open_workspace(args) as library:
-        refs = _select_jobs(library, args)
-        waiting = _JobWaiter(library, refs, until_any=args.any)
-        late = run_until_signal(waiting.run(args.timeout)) if refs else False
-        print_jobs(library, waiting.states, as_json=args.json)
-        if late:
-            print_message(f"not ended in time: {len(waiting.pending)} of {len(refs)} jobs")
+    """Run `wait` until all jobs, or any, have ended, all others are refused, or the timeout is over."""
+    with open_workspace(args) as workspace:
+        refs = _select_jobs(workspace, args)
+        waiter = _JobWaiter(workspace, refs, until_any=args.any)
+        timed_out = run_until_signal(waiter.run(args.timeout)) if refs else False
+        print_jobs(workspace, waiter.states, as_json=args.json)
+        if timed_out:
+            print_message(f"timed out: {len(waiter.pending)} of {len(refs)} jobs still running")
             return WAIT_TIMED_OUT
-        ended = [state for state in waiting.states if state.job.ref not in waiting.pending]
+        ended = [state for state in waiter.states if state.job.ref not in waiter.pending]
         return exit_code(ended) if ended or not refs else FAULT
 
 
 class _JobWaiter:
-    """One `wait`: its session, and which jobs it still waits for."""
+    """Engine of one `wait`, with the jobs that have not ended."""
 
-    def __init__(self, library: Workspace, refs: Sequence[Ref], *, until_any: bool) -> None:
-        self._library = library
+    def __init__(self, workspace: Workspace, refs: Sequence[Ref], *, until_any: bool) -> None:
+        self._workspace = workspace
         self._until_any = until_any
         self._subscriber = EngineSubscriber({ref.account for ref in refs})
         self._refs = frozenset(refs)
         self.pending: set[Ref] = set()
-        """The jobs that have not ended."""
+        """Jobs that have not ended."""
         self.states: list[JobState] = []
-        """The jobs at the end, in the watchlist's order."""
+        """Final states, in the watchlist's order."""
 
     async def run(self, max_seconds: float | None) -> bool:
-        """Waits, for `max_seconds` at most. Whether they were over before the jobs were."""
-        async with hook_dispatcher(self._library, print_message, HOOKS_TIMEOUT) as hooks:
+        """Wait for at most `max_seconds`. Returns whether they passed before the jobs ended."""
+        async with hook_dispatcher(self._workspace, print_message, HOOKS_TIMEOUT) as hooks:
             return await self._poll_until_ended(
-                Engine(self._library, self._subscriber.publish, subset=self._refs, hooks=hooks), max_seconds
+                Engine(self._workspace, self._subscriber.publish, subset=self._refs, hooks=hooks), max_seconds
             )
 
-    async def _poll_until_ended(self, session: Engine, max_seconds: float | None) -> bool:
-        session.open()
-        self.pending = {ref for ref in session.states if not session.is_settled(ref)}
-        polling, ending = asyncio.create_task(session.run()), asyncio.create_task(self._await_ends(session))
+    async def _poll_until_ended(self, engine: Engine, max_seconds: float | None) -> bool:
+        engine.open()
+        self.pending = {ref for ref in engine.states if not engine.is_settled(ref)}
+        polling, ending = asyncio.create_task(engine.run()), asyncio.create_task(self._await_ends(engine))
         try:
             done, _ = await asyncio.wait({polling, ending}, timeout=max_seconds, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -147,59 +147,59 @@ class _JobWaiter:
             polling.cancel()
             ending.cancel()
             await asyncio.gather(polling, ending, return_exceptions=True)
-        self.states = list(session.states.values())
+        self.states = list(engine.states.values())
         return not done
 
-    async def _await_ends(self, session: Engine) -> None:
-        """Until what is waited for has come about."""
-        while not self._is_finished(session):
+    async def _await_ends(self, engine: Engine) -> None:
+        """Return when the wait is over."""
+        while not self._is_finished(engine):
             for ref in await self._subscriber.next_changes():
-                if ref in self.pending and (ref not in session.states or session.is_settled(ref)):
+                if ref in self.pending and (ref not in engine.states or engine.is_settled(ref)):
                     self.pending.discard(ref)
-                    self._print_end(ref, session.states.get(ref))
+                    self._print_end(ref, engine.states.get(ref))
 
-    def _is_finished(self, session: Engine) -> bool:
-        if not self.pending or (self._until_any and len(self.pending) < len(session.states)):
+    def _is_finished(self, engine: Engine) -> bool:
+        if not self.pending or (self._until_any and len(self.pending) < len(engine.states)):
             return True
-        return all(self._subscriber.is_refused(session.states[ref]) for ref in self.pending if ref in session.states)
+        return all(self._subscriber.is_refused(engine.states[ref]) for ref in self.pending if ref in engine.states)
 
     @staticmethod
     def _print_end(ref: Ref, state: JobState | None) -> None:
         if state is None:
-            print_message(f"{ref} is off the watchlist")
+            print_message(f"{ref}: removed from the watchlist")
             return
-        called = queries.display_name(state)
-        print_message(f"{ref}{'' if called == ref.id else f' ({called})'}: {state.phase}")
+        name = queries.display_name(state)
+        print_message(f"{ref}{'' if name == ref.id else f' ({name})'}: {state.phase}")
 
 
 def watch(args: Namespace) -> int:
-    """`watch`: the engine without a screen; a line a change, until SIGTERM."""
-    with open_workspace(args) as library:
-        library.fetch_keys()
-        logfile.start_logging(library.paths.state_dir)
-        run_until_signal(_watch(library, as_json=args.json), signal_exit_code=OK)
+    """Run `watch`: poll and print one line per change, until SIGTERM."""
+    with open_workspace(args) as workspace:
+        workspace.fetch_keys()
+        logfile.start_logging(workspace.paths.state_dir)
+        run_until_signal(_watch(workspace, as_json=args.json), signal_exit_code=OK)
     return OK
 
 
-async def _watch(library: Workspace, *, as_json: bool) -> None:
-    """Until the reader is gone."""
-    ear = EngineSubscriber(library.accounts)
-    async with hook_dispatcher(library, print_message) as hooks:
+async def _watch(workspace: Workspace, *, as_json: bool) -> None:
+    """Poll until stdout is closed."""
+    subscriber = EngineSubscriber(workspace.accounts)
+    async with hook_dispatcher(workspace, print_message) as hooks:
         await _print_until_closed(
-            library,
-            Engine(library, ear.publish, EngineContext.create(run_blocking=asyncio.to_thread), hooks=hooks),
-            ear,
+            workspace,
+            Engine(workspace, subscriber.publish, EngineContext.create(run_blocking=asyncio.to_thread), hooks=hooks),
+            subscriber,
             as_json=as_json,
         )
 
 
 async def _print_until_closed(
-    library: Workspace, session: Engine, subscriber: EngineSubscriber, *, as_json: bool
+    workspace: Workspace, engine: Engine, subscriber: EngineSubscriber, *, as_json: bool
 ) -> None:
-    session.open()
-    phases = {ref: state.phase for ref, state in session.states.items()}
-    polling = asyncio.create_task(session.run())
-    changing = asyncio.create_task(_print_changes(library, session, subscriber, phases, as_json=as_json))
+    engine.open()
+    phases = {ref: state.phase for ref, state in engine.states.items()}
+    polling = asyncio.create_task(engine.run())
+    changing = asyncio.create_task(_print_changes(workspace, engine, subscriber, phases, as_json=as_json))
     try:
         done, _ = await asyncio.wait({polling, changing}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -211,71 +211,70 @@ async def _print_until_closed(
 
 
 async def _print_changes(
-    library: Workspace, session: Engine, subscriber: EngineSubscriber, phases: dict[Ref, Phase], *, as_json: bool
+    workspace: Workspace, engine: Engine, subscriber: EngineSubscriber, phases: dict[Ref, Phase], *, as_json: bool
 ) -> None:
-    """Writes every change of a phase, until nobody reads them any more."""
+    """Print every phase change until stdout is closed."""
     while True:
         for ref in await subscriber.next_changes():
-            state = session.states.get(ref)
+            state = engine.states.get(ref)
             if state is None:
                 phases.pop(ref, None)
                 continue
             before = phases.setdefault(ref, Phase.NEW)
             phases[ref] = state.phase
-            if before is not state.phase and not write_stdout(_format_change(library, before, state, as_json=as_json)):
+            if before is not state.phase and not write_stdout(
+                _format_change(workspace, before, state, as_json=as_json)
+            ):
                 return
 
 
-def _format_change(library: Workspace, before: Phase, state: JobState, *, as_json: bool) -> str:
-    """A change in a line."""
+def _format_change(workspace: Workspace, before: Phase, state: JobState, *, as_json: bool) -> str:
+    """Return a change as one line."""
     message = state.fault.message if state.fault else (state.report and state.report.message) or ""
     change = PhaseChange(state.job.ref, before, state.phase, None, state.phase_since or 0.0, message)
     if not as_json:
         return f"{format_change(change)}\n"
-    job = json_output.job(state, library.provider_of(state.job.account), evaluation_context(library))
+    job = json_output.job(state, workspace.provider_of(state.job.account), evaluation_context(workspace))
     return f"{json_line({**json_output.phase_change(change), 'job': job})}\n"
 
 
-def _select_jobs(library: Workspace, args: Namespace) -> list[Ref]:
-    """The jobs that are to be asked, with all that can be wrong before. Those put away are asked only by name."""
-    board = library.job_states()
-    refs = resolve_refs(library, args.refs, board)
-    judged = evaluation_context(library)
-    asked = [ref for ref in refs if args.refs or not evaluation.is_archived(board[ref], judged)]
-    never = [
+def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
+    """Return the jobs to poll: an archived one only if it is named. Raises UsageError."""
+    states = workspace.job_states()
+    refs = resolve_refs(workspace, args.refs, states)
+    context = evaluation_context(workspace)
+    selected = [ref for ref in refs if args.refs or not evaluation.is_archived(states[ref], context)]
+    unpolled = [
         str(ref)
-        for ref in asked
-        if args.subcommand == "wait" and board[ref].job.archived and board[ref].phase not in ENDED
+        for ref in selected
+        if args.subcommand == "wait" and states[ref].job.archived and states[ref].phase not in ENDED
     ]
-    if never:
-        raise UsageError(
-            f"archived jobs are not asked: bring them back with `babeltop archive --undo {' '.join(never)}`"
-        )
-    if len(asked) < len(refs):
-        print_message(f"{len(refs) - len(asked)} archived jobs are left alone; name them to {args.subcommand} them")
+    if unpolled:
+        raise UsageError(f"archived jobs are not polled: use `babeltop archive --undo {' '.join(unpolled)}` first")
+    if len(selected) < len(refs):
+        print_message(f"{len(refs) - len(selected)} archived jobs skipped; name them to {args.subcommand} them")
     if not refs:
-        print_message(f"no jobs in {library.paths.watchlist_file}: add some with `babeltop add ID`")
+        print_message(f"no jobs in {workspace.paths.watchlist_file}: add some with `babeltop add ID`")
     elif sys.stderr.isatty():
-        print_message(
-            f"{'waiting for' if args.subcommand == 'wait' else 'polling'} {len(asked)} job{'s' * (len(asked) > 1)}"
-        )
-    library.fetch_keys()
-    logfile.start_logging(library.paths.state_dir)
-    return asked
+        action = "waiting for" if args.subcommand == "wait" else "polling"
+        print_message(f"{action} {len(selected)} job{'s' * (len(selected) > 1)}")
+    workspace.fetch_keys()
+    logfile.start_logging(workspace.paths.state_dir)
+    return selected
 
 
 def run_until_signal(coroutine: Coroutine[Any, Any, T], signal_exit_code: int = EXIT_INTERRUPTED) -> T:
-    """What it brings. SIGTERM and SIGHUP end it cleanly, with the exit code `told_to_end`: raises SystemExit then."""
+    """Return a coroutine's result. SIGTERM and SIGHUP cancel it, and raise SystemExit with `signal_exit_code`."""
 
-    async def heeding() -> T:
+    async def cancel_on_signal() -> T:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        assert task is not None, "a coroutine that runs is a task's"
-        leave = task.cancel
-        with graceful_shutdown(lambda: loop.call_soon_threadsafe(leave), lambda: None, signal_exit_code):
+        assert task is not None, "a running coroutine has a task"
+        cancel = task.cancel
+        with graceful_shutdown(lambda: loop.call_soon_threadsafe(cancel), lambda: None, signal_exit_code):
             return await coroutine
 
     try:
         with asyncio.Runner(loop_factory=DnsThreadedLoop) as runner:
-            return runner.run(heeding())
+            return runner.run(cancel_on_signal())
     except asyncio.CancelledError:
         raise SystemExit(signal_exit_code) from None

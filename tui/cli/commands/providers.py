@@ -1,4 +1,4 @@
-"""The verbs about services: providers, providers check, and simulate, which serves made-up ones."""
+"""Subcommands providers, providers check, providers example, and simulate."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -21,54 +21,54 @@ from tui.providers.unmapped_fields import find_unmapped
 from tui.storage.workspace import Workspace
 
 EXAMPLES = Path(loader.__file__).parent / "examples"
-"""Provider files to copy."""
+"""Provider files of services that are not built in."""
 SCENARIOS: Mapping[str, str] = {
-    "fine": "ends well",
+    "fine": "succeeds",
     "fail": "fails",
-    "pay": "is blocked: somebody must pay",
+    "pay": "is blocked: payment required",
     "timeout": "times out",
     "missing": "is not found",
-    "slow": "takes ten times as long",
+    "slow": "takes ten times longer",
     "stuck": "never ends",
-    "nolink": "is done before its link is there",
-    "odd": "gets strange replies",
-    "limit": "gets 429 now and then",
+    "nolink": "is done before it has a link",
+    "odd": "gets malformed responses",
+    "limit": "gets 429 sometimes",
     "flaky": "gets 5xx and broken connections",
-    "delay": "is answered three seconds late",
-    "short": "has a link that lives a minute",
+    "delay": "gets each response after three seconds",
+    "short": "has a link that expires after a minute",
 }
-"""What a word between hyphens in an id makes of a simulated job."""
+"""Scenarios of simulated jobs, by the keyword between hyphens in their ids."""
 
 
 def providers(args: Namespace) -> int:
-    """`providers`: what each file says, and who uses it. A wrong file is named, and stops no other."""
+    """Run `providers`: list the provider files and their accounts. An invalid file stops no other."""
     found: list[dict[str, Any]] = []
-    wrong = 0
-    with open_workspace(args) as library:
-        for name in library.providers:
+    invalid_count = 0
+    with open_workspace(args) as workspace:
+        for name in workspace.providers:
             try:
-                found.append(_provider_json(library, library.providers[name]))
+                found.append(_provider_json(workspace, workspace.providers[name]))
             except loader.ProviderError as error:
-                wrong += 1
+                invalid_count += 1
                 print_message(str(error))
     write_stdout(
         json_array(found) if args.json else text_table.render([_HEADERS, *map(_provider_row, found)], shrinkable=(4, 5))
     )
-    return USAGE if wrong else OK
+    return USAGE if invalid_count else OK
 
 
 _HEADERS = ("NAME", "SERVICE", "KEY", "ACCOUNTS", "KINDS", "FILE")
 
 
-def _provider_json(library: Workspace, provider: Provider) -> dict[str, Any]:
-    """A provider as JSON."""
+def _provider_json(workspace: Workspace, provider: Provider) -> dict[str, Any]:
+    """Return a provider as JSON."""
     return {
         "name": provider.name,
         "title": provider.title,
         "docs": provider.docs,
         "base_url": provider.base_url,
         "key_variable": provider.key.env,
-        "accounts": [name for name in _account_names(library) if library.provider_of(name) == provider.name],
+        "accounts": [name for name in _account_names(workspace) if workspace.provider_of(name) == provider.name],
         "kinds": provider.kinds,
         "file": None if provider.source == BUILT_IN else provider.source,
         "overrides": provider.source != BUILT_IN and provider.name in loader.builtin_files(),
@@ -78,24 +78,24 @@ def _provider_json(library: Workspace, provider: Provider) -> dict[str, Any]:
 def _provider_row(provider: Mapping[str, Any]) -> tuple[str, ...]:
     source = provider["file"] or BUILT_IN
     if provider["overrides"]:
-        source += ", instead of the built-in one"
+        source += ", replaces the built-in file"
     cells = (provider[key] for key in ("name", "title", "key_variable"))
     return (*cells, " ".join(provider["accounts"]), " ".join(provider["kinds"]), source)
 
 
-def _account_names(library: Workspace) -> list[str]:
-    """The accounts' names, even where one of their provider files is wrong."""
+def _account_names(workspace: Workspace) -> list[str]:
+    """Return the names of the accounts, even if one of their provider files is invalid."""
     try:
-        return list(library.accounts)
+        return list(workspace.accounts)
     except loader.ProviderError:
-        return list(library.settings.accounts)
+        return list(workspace.settings.accounts)
 
 
 def check_file(args: Namespace) -> int:
-    """`providers check`: 2 where the file is wrong, or where nothing can be read in a sample that is a success."""
+    """Run `providers check`. Returns 2 if the file is invalid, or a successful sample has no report."""
     provider = loader.load(Path(args.file))
     kinds = f", kinds {', '.join(provider.kinds)}" if provider.kinds else ""
-    print_message(f"{args.file} is right: {provider.title}{kinds}")
+    print_message(f"{args.file} is valid: {provider.title}{kinds}")
     if not args.sample:
         return OK
     try:
@@ -105,33 +105,33 @@ def check_file(args: Namespace) -> int:
         raise UsageError(f"{args.sample}: {error.strerror}") from None
     except UnknownKind as error:
         raise UsageError(str(error)) from None
-    told = [
+    rows = [
         *(_fault_rows(found) if isinstance(found, Fault) else _report_rows(found)),
         *_unmapped_rows(provider, args.kind, body),
     ]
-    write_stdout("".join(f"{name:<12}{sanitize.clean(value) or '·'}\n" for name, value in told))
+    write_stdout("".join(f"{name:<12}{sanitize.clean(value) or '·'}\n" for name, value in rows))
     return USAGE if isinstance(found, Fault) and found.kind is FaultKind.MALFORMED else OK
 
 
 def print_example(args: Namespace) -> int:
-    """`providers example`: prints the file of a service that is not built in; without a name, which there are."""
+    """Run `providers example`: print an example file, or without a name the names."""
     files = {path.stem: path for path in sorted(EXAMPLES.glob("*.toml"))}
     if args.name is None:
         write_stdout("".join(f"{name}\n" for name in files))
         return OK
     if args.name not in files:
-        raise UsageError(f"there is no example {args.name!r}{suggest(args.name, files)}")
+        raise UsageError(f"unknown example {args.name!r}{suggest(args.name, files)}")
     write_stdout(files[args.name].read_text("utf-8"))
     return OK
 
 
 def _unmapped_rows(provider: Provider, kind: str, body: bytes) -> Iterator[tuple[str, str]]:
-    """What of the reply is passed over: perhaps something that the file should name."""
+    """Yield the fields of the response that the file does not map."""
     try:
-        passed = find_unmapped(provider, provider.endpoint(kind), decode(body))
+        unmapped = find_unmapped(provider, provider.endpoint(kind), decode(body))
     except NotJsonError:
         return
-    yield "not read", "  ".join(passed)
+    yield "unmapped", "  ".join(unmapped)
 
 
 def _fault_rows(fault: Fault) -> Iterator[tuple[str, str]]:
@@ -141,30 +141,30 @@ def _fault_rows(fault: Fault) -> Iterator[tuple[str, str]]:
 
 
 def _report_rows(report: Report) -> Iterator[tuple[str, str]]:
-    """What was read; a middle dot stands for what was not found."""
-    yield "phase", report.phase or "not known: such a job counts as running"
-    yield "word", report.raw_status
+    """Yield the values of the report; empty ones are printed as a middle dot."""
+    yield "phase", report.phase or "unknown status: the job counts as running"
+    yield "status", report.raw_status
     for name, value in (("title", report.title), ("language", report.language), ("message", report.message)):
         yield name, value or ""
     stage = " (a stage)" if report.progress_is_stage else ""
     yield "progress", "" if report.progress is None else f"{report.progress:g}{stage}"
-    yield "run", report.result_id or ""
+    yield "result id", report.result_id or ""
     for link in expiry.merge_links((), report.links, time.time()):
         shown = json_output.link(link)
-        until = (
+        expiry_text = (
             f"until {shown['expires_at']}{'' if link.expiry_is_exact else ', estimated'}"
             if link.expires_at
-            else "no end known"
+            else "expiry unknown"
         )
-        yield f"{link.kind} link", f"{link.url}  ({until})"
+        yield f"{link.kind} link", f"{link.url}  ({expiry_text})"
     if not report.links:
         yield "links", ""
     if not report.is_complete:
-        yield "still lacks", "its promised link, or the run of its result"
+        yield "incomplete", "no required link or result id"
 
 
 def simulate(args: Namespace) -> int:
-    """`simulate`: serves until SIGINT or SIGTERM. What it prints is a config.toml."""
+    """Run `simulate`: print a config.toml for the simulator, and serve until SIGINT or SIGTERM."""
     from tui.simulator.app import Simulator
     from tui.simulator.server import serve
 
@@ -176,24 +176,24 @@ def simulate(args: Namespace) -> int:
     except ImportError:
         from tui.storage.extras import install_command
 
-        raise UsageError(f"simulate takes an extra: {install_command('simulate')}") from None
+        raise UsageError(f"simulate requires an extra: {install_command('simulate')}") from None
     except OSError as error:
         raise UsageError(f"port {args.port:g}: {error.strerror}") from None
     return OK
 
 
 def _simulator_config(url: str) -> str:
-    """A config.toml that has every built-in service asked at `url`."""
+    """Return a config.toml with an account at `url` for every built-in service."""
     known = loader.provider_registry()
     successors = {provider.successor for provider in known.values()}
-    words = "".join(f"#   {word:<8} {what}\n" for word, what in SCENARIOS.items())
+    scenarios = "".join(f"#   {keyword:<8} {effect}\n" for keyword, effect in SCENARIOS.items())
     accounts = "".join(
         f'\n[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ command = ["echo", "simulated"] }}\n'
         for name in known
         if name not in successors
     )
     return (
-        f"# The simulator listens on {url} until ^C. This is a config.toml for it.\n"
-        "# Any id is a job. A word between hyphens in the id says how it goes, as in demo-fail-1:\n"
-        f"{words}# Any key is good but 'wrong' (401) and 'forbidden' (403).\n{accounts}"
+        f"# The simulator listens on {url} until ^C. This is its config.toml.\n"
+        "# Any id is a job. A keyword between hyphens selects its scenario, as in demo-fail-1:\n"
+        f"{scenarios}# Any key is valid except 'wrong' (401) and 'forbidden' (403).\n{accounts}"
     )

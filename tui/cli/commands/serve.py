@@ -1,4 +1,4 @@
-"""What `serve` checks before it serves: the extra, the address, and that a token stands before any other address."""
+"""Subcommand serve: checks of extra, address and token, before web_server starts."""
 
 import os
 from pathlib import Path
@@ -9,26 +9,26 @@ from tui.cli.parser import Namespace
 
 ENVIRONMENT_VARIABLE = "BABELTOP_SERVE_TOKEN"
 MIN_TOKEN_LENGTH = 16
-"""Characters of a token: fewer can be guessed over a network."""
+"""Characters. A shorter token can be guessed over a network."""
 
 
 def serve(args: Namespace) -> int:
-    """`serve`: until SIGINT or SIGTERM."""
+    """Run `serve` until SIGINT or SIGTERM."""
     try:
         from tui.cli import web_server
     except ImportError:
         from tui.storage.extras import install_command
 
-        raise UsageError(f"serve takes an extra: {install_command('web')}") from None
+        raise UsageError(f"serve requires an extra: {install_command('web')}") from None
     token = _read_token(args.token_file)
     if token is None and not web_server.is_loopback(args.host):
         raise UsageError(
-            f"{args.host} is not this machine alone: whoever reaches it could work the board.\n"
-            f"  Set {ENVIRONMENT_VARIABLE}, or name a file with --token-file; "
-            "`python3 -c 'import secrets; print(secrets.token_urlsafe())'` makes a token"
+            f"{args.host} exposes the dashboard to the network: a token is required.\n"
+            f"  Set {ENVIRONMENT_VARIABLE} or use --token-file; "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe())'` prints a new one"
         )
     with open_workspace(args):
-        pass  # what is wrong with the settings is said here, and not in every browser
+        pass  # settings errors are reported once here, not in every browser
     try:
         web_server.run_server(web_server.dashboard_command(args), args.host, int(args.port), token)
     except OSError as error:
@@ -37,21 +37,23 @@ def serve(args: Namespace) -> int:
 
 
 def _read_token(file: str | None) -> str | None:
-    """The token; None: none was set. Raises UsageError, which does not repeat it."""
+    """Return the token, or None without one. Raises UsageError, whose text does not contain it."""
     if file is None:
-        where, token = ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE)
+        source, token = ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE)
     else:
-        where = file
+        source = file
         try:
             path = Path(file).expanduser()
             token = path.read_text("utf-8")
-            shared = path.stat().st_mode & 0o077
+            other_users_mode = path.stat().st_mode & 0o077
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
-        if shared:
-            raise UsageError(f"{file} can be read by other users: chmod 600 {file}")
+            raise UsageError(
+                f"{file} is not readable: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"
+            ) from None
+        if other_users_mode:
+            raise UsageError(f"{file} is readable by other users: chmod 600 {file}")
     if token is None:
         return None
     if len(token.strip()) < MIN_TOKEN_LENGTH:
-        raise UsageError(f"{where}: a token has {MIN_TOKEN_LENGTH} characters at least")
+        raise UsageError(f"{source}: the token must have at least {MIN_TOKEN_LENGTH} characters")
     return token.strip()

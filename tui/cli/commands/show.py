@@ -1,4 +1,4 @@
-"""The verbs that show what is known already: list, log, export. No network."""
+"""Subcommands list, log and export: output of the stored state, without network."""
 
 import time
 from collections.abc import Iterable
@@ -15,65 +15,69 @@ from tui.storage.workspace import Workspace
 
 
 def list_jobs(args: Namespace) -> int:
-    """`list`: the last known state of the jobs, as a table or as JSON."""
-    phases = {_parse_phase(word) for word in args.phase or ()}
+    """Run `list`: print the last known state of the jobs, as a table or as JSON."""
+    phases = {_parse_phase(text) for text in args.phase or ()}
     tags = set(args.tags or ())
-    with open_workspace(args) as library:
-        board = library.job_states()
-        states = [board[ref] for ref in resolve_refs(library, args.refs, board)]
+    with open_workspace(args) as workspace:
+        board = workspace.job_states()
+        states = [board[ref] for ref in resolve_refs(workspace, args.refs, board)]
         wanted = [
             state
             for state in states
             if (not phases or state.phase in phases) and (not tags or not tags.isdisjoint(state.job.tags))
         ]
-        print_jobs(library, wanted, as_json=args.json)
+        print_jobs(workspace, wanted, as_json=args.json)
         if not board:
-            print_message(f"no jobs in {library.paths.watchlist_file}: add some with `babeltop add ID`")
+            print_message(f"no jobs in {workspace.paths.watchlist_file}: add some with `babeltop add ID`")
         elif not wanted:
-            print_message(f"none of the {len(states)} jobs is like that")
+            print_message(f"no jobs match ({len(states)} on the watchlist)")
     return OK
 
 
-def print_jobs(library: Workspace, states: Iterable[JobState], *, as_json: bool) -> None:
-    """Writes jobs to stdout."""
-    judged = evaluation_context(library)
+def print_jobs(workspace: Workspace, states: Iterable[JobState], *, as_json: bool) -> None:
+    """Print jobs to stdout."""
+    context = evaluation_context(workspace)
     if as_json:
         write_stdout(
-            json_array(json_output.job(state, library.provider_of(state.job.account), judged) for state in states)
+            json_array(json_output.job(state, workspace.provider_of(state.job.account), context) for state in states)
         )
     else:
-        write_stdout(text_table.render_jobs(states, judged))
+        write_stdout(text_table.render_jobs(states, context))
 
 
 def log(args: Namespace) -> int:
-    """`log`: the phase changes that were seen of the jobs, oldest first."""
-    with open_workspace(args) as library:
-        board = library.job_states()
-        refs = resolve_refs(library, args.refs, board)
+    """Run `log`: print the phase changes of the jobs, oldest first."""
+    with open_workspace(args) as workspace:
+        board = workspace.job_states()
+        refs = resolve_refs(workspace, args.refs, board)
         since = time.time() - args.since if args.since is not None else 0.0
-        found = library.journal.phase_changes(refs).values() if refs else ()
-        changes = sorted((each for mine in found for each in mine if each.seen >= since), key=lambda each: each.seen)
+        found = workspace.journal.phase_changes(refs).values() if refs else ()
+        changes = sorted(
+            (each for job_changes in found for each in job_changes if each.seen >= since), key=lambda each: each.seen
+        )
     if args.json:
         write_stdout(json_array(map(json_output.phase_change, changes)))
     else:
         write_stdout("".join(f"{format_change(each)}\n" for each in changes))
     if not changes:
-        print_message("no changes were seen")
+        print_message("no phase changes recorded")
     return OK
 
 
 def format_change(change: PhaseChange) -> str:
-    """A phase change in one line."""
-    said = f"  {change.message}" if change.message else ""
-    return sanitize.clean(f"{formatting.iso_time(change.seen)}  {change.ref}  {change.before} -> {change.after}{said}")
+    """Return a phase change as one line."""
+    message = f"  {change.message}" if change.message else ""
+    return sanitize.clean(
+        f"{formatting.iso_time(change.seen)}  {change.ref}  {change.before} -> {change.after}{message}"
+    )
 
 
 def export(args: Namespace) -> int:
-    """`export`: the whole board, in a form that `add -` reads."""
-    with open_workspace(args) as library:
-        states, judged = library.job_states().values(), evaluation_context(library)
+    """Run `export`: print all jobs in a form that `add -` reads."""
+    with open_workspace(args) as workspace:
+        states, context = workspace.job_states().values(), evaluation_context(workspace)
         found = [
-            json_output.job_with_options(state, library.provider_of(state.job.account), judged) for state in states
+            json_output.job_with_options(state, workspace.provider_of(state.job.account), context) for state in states
         ]
     write_stdout(json_array(found) if args.format == "json" else _csv(found))
     return OK
@@ -89,4 +93,4 @@ def _parse_phase(text: str) -> Phase:
     try:
         return Phase(text.lower().replace("-", "_").replace(" ", "_"))
     except ValueError:
-        raise UsageError(f"there is no phase {text!r}{suggest(text, [phase.value for phase in Phase])}") from None
+        raise UsageError(f"unknown phase {text!r}{suggest(text, [phase.value for phase in Phase])}") from None

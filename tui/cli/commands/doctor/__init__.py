@@ -1,1 +1,1 @@
-"""babeltop doctor: checks and their report."""
+"""Subcommand doctor: checks and their report."""

@@ -1,4 +1,4 @@
-"""What `doctor` looks at without a network: program, files and their modes, hooks, terminal. It repairs nothing."""
+"""Checks without network: program, files and their modes, hooks, terminal. They repair nothing."""
 
 import os
 import shutil
@@ -20,26 +20,28 @@ from tui.storage.filesystem import network_type
 from tui.storage.workspace import WorkspacePaths
 
 MIN_FREE_BYTES = 50 * 1024 * 1024
-"""Bytes that should be free where the journal grows."""
+"""Free space that the journal should have."""
 TMUX_TIMEOUT = 2.0
-"""Seconds that tmux may take to answer."""
+"""Seconds."""
 MAX_ESCAPE_TIME_MS = 50
-"""Milliseconds that tmux may hold Esc back before it is felt."""
+"""Delay of Esc in tmux that is not noticed."""
 
 
 def check_program() -> Iterator[Finding]:
-    """Versions, and what can be installed besides."""
+    """Yield versions and extras."""
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("program", "version", Level.OK, f"babeltop {tui.__version__} on Python {python}, {sys.platform}")
-    there = [name for name, module in EXTRAS.items() if find_spec(module)]
-    missing = [name for name in EXTRAS if name not in there]
-    do = f"where you want them: {install_command(*missing)}" if missing else ""
-    found = f"installed: {', '.join(there) or 'none'}" + (f"; not installed: {', '.join(missing)}" if missing else "")
-    yield Finding("program", "extras", Level.OK, found, do)
+    installed = [name for name, module in EXTRAS.items() if find_spec(module)]
+    missing = [name for name in EXTRAS if name not in installed]
+    remedy = f"optional: {install_command(*missing)}" if missing else ""
+    found = f"installed: {', '.join(installed) or 'none'}" + (
+        f"; not installed: {', '.join(missing)}" if missing else ""
+    )
+    yield Finding("program", "extras", Level.OK, found, remedy)
 
 
 def check_files(places: WorkspacePaths) -> Iterator[Finding]:
-    """Folders and files: whether they are there, whose they are, and who else may read or write them."""
+    """Yield existence, owner and mode of folders and files."""
     yield _check_folder("config folder", places.config_dir)
     yield _check_file("config.toml", places.config_dir / "config.toml", private=False)
     yield _check_file("watchlist", places.watchlist_file, private=False)
@@ -52,68 +54,72 @@ def check_files(places: WorkspacePaths) -> Iterator[Finding]:
 
 
 def check_downloads(settings: Settings) -> Finding:
-    """Where results go. The folder is made when the first one comes."""
+    """Return whether the downloads folder is writable, if it exists."""
     path = Path(settings.downloads.dir).expanduser()
     if path.exists() and not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
-        do = "see to its rights, or name another below [downloads]"
-        return Finding("files", "downloads", Level.ERROR, f"{path} cannot be written", do)
-    return Finding("files", "downloads", Level.OK, f"{path}{'' if path.exists() else ': made when it is needed'}")
+        remedy = "correct its permissions, or set another dir in [downloads]"
+        return Finding("files", "downloads", Level.ERROR, f"{path} is not writable", remedy)
+    return Finding("files", "downloads", Level.OK, f"{path}{'' if path.exists() else ': created when needed'}")
 
 
 def _check_folder(name: str, path: Path, *, private: bool = False) -> Finding:
-    finding = _check_file(name, path, private=private, absent="made when it is needed")
+    finding = _check_file(name, path, private=private, absent="created when needed")
     if finding.level is Level.OK and path.exists() and not path.is_dir():
-        return Finding("files", name, Level.ERROR, f"{path} is no folder", "move it away")
+        return Finding("files", name, Level.ERROR, f"{path} is not a folder", "move it away")
     return finding
 
 
-def _check_file(name: str, path: Path, *, private: bool, absent: str = "not there, and not needed") -> Finding:
-    """`private`: nobody else should read it; for all: nobody else may write it."""
+def _check_file(name: str, path: Path, *, private: bool, absent: str = "not present (optional)") -> Finding:
+    """Return a file's mode and owner. `private`: other users should not read it; none may write it."""
     try:
         status = path.stat()
     except FileNotFoundError:
         if path.is_symlink():
-            return Finding("files", name, Level.ERROR, f"{path} leads nowhere", f"correct the link: ls -l {path}")
+            return Finding("files", name, Level.ERROR, f"{path} is a broken symbolic link", f"correct it: ls -l {path}")
         return Finding("files", name, Level.OK, f"{path}: {absent}")
     except OSError as error:
-        return Finding("files", name, Level.ERROR, f"{path}: {error.strerror}", "see to the rights of its folder")
+        return Finding("files", name, Level.ERROR, f"{path}: {error.strerror}", "correct the permissions of its folder")
     mode = stat.S_IMODE(status.st_mode)
     found = f"{path} ({mode:04o})"
     if not os.access(path, os.R_OK):
-        return Finding("files", name, Level.ERROR, f"{found} cannot be read", f"chmod u+r {path}")
+        return Finding("files", name, Level.ERROR, f"{found} is not readable", f"chmod u+r {path}")
     if status.st_uid not in {os.getuid(), 0}:
         return Finding(
-            "files", name, Level.WARNING, f"{found} is another user's", f"chown it, or name another folder: {path}"
+            "files", name, Level.WARNING, f"{found} belongs to another user", f"chown it, or use another folder: {path}"
         )
     if mode & 0o022:
-        what = f"{found} can be written by other users, who could have your hooks run"
+        what = f"{found} is writable by other users, who could run commands through it"
         return Finding("files", name, Level.ERROR, what, f"chmod go-w {path}")
     if private and mode & 0o077:
-        what = f"{found} can be read by other users; it holds links that need no key"
+        what = f"{found} is readable by other users; it contains links that need no key"
         return Finding("files", name, Level.WARNING, what, f"chmod go-rwx {path}")
     return Finding("files", name, Level.OK, found)
 
 
 def _check_disk(state: Path) -> Iterator[Finding]:
-    there = next(folder for folder in (state, *state.parents) if folder.exists())
-    if kind := network_type(there):
-        do = "point BABELTOP_STATE_DIR at a folder on a local disk"
-        yield Finding("files", "disk", Level.ERROR, f"{there} lies on a network file system ({kind})", do)
+    existing = next(folder for folder in (state, *state.parents) if folder.exists())
+    if kind := network_type(existing):
+        remedy = "set BABELTOP_STATE_DIR to a folder on a local disk"
+        yield Finding("files", "disk", Level.ERROR, f"{existing} is on a network file system ({kind})", remedy)
         return
-    free = shutil.disk_usage(there).free
-    level, do = (
-        (Level.OK, "") if free >= MIN_FREE_BYTES else (Level.WARNING, "make room: the journal stops being written")
+    free = shutil.disk_usage(existing).free
+    level, remedy = (
+        (Level.OK, "")
+        if free >= MIN_FREE_BYTES
+        else (Level.WARNING, "free some space: the journal cannot be written without it")
     )
-    yield Finding("files", "disk", level, f"{free // 1024**2} MiB free at {there}", do)
+    yield Finding("files", "disk", level, f"{free // 1024**2} MiB free at {existing}", remedy)
 
 
 def check_hooks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether the programs of hooks are there, and the secrets that sign what is sent. Nothing is sent."""
+    """Yield whether the hooks' programs and secrets exist. Sends nothing."""
     for number, hook in enumerate(settings.hooks, 1):
         if hook.run:
             path = shutil.which(hook.run[0])
-            level, do = (Level.OK, "") if path else (Level.ERROR, f"install it, or correct [[hook]] number {number}")
-            yield Finding("hooks", f"{number}", level, path or f"there is no program {hook.run[0]!r} in PATH", do)
+            level, remedy = (
+                (Level.OK, "") if path else (Level.ERROR, f"install it, or correct [[hook]] number {number}")
+            )
+            yield Finding("hooks", f"{number}", level, path or f"program {hook.run[0]!r} not found in PATH", remedy)
         elif hook.url:
             yield _check_webhook(f"{number}", hook, environ)
 
@@ -121,85 +127,91 @@ def check_hooks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Find
 def _check_webhook(name: str, hook: Hook, environ: Mapping[str, str]) -> Finding:
     host = urlsplit(hook.url or "").hostname
     if hook.secret is None:
-        return Finding("hooks", name, Level.OK, f"POST to {host}, not signed")
+        return Finding("hooks", name, Level.OK, f"POST to {host}, unsigned")
     try:
         secrets.fetch(hook.secret, environ)
     except SecretError as error:
         return Finding(
-            "hooks", name, Level.ERROR, f"POST to {host}: {error}", "what is sent cannot be signed until then"
+            "hooks", name, Level.ERROR, f"POST to {host}: {error}", "deliveries fail until the secret is available"
         )
-    return Finding("hooks", name, Level.OK, f"POST to {host}, signed by {hook.secret}")
+    return Finding("hooks", name, Level.OK, f"POST to {host}, signed with {hook.secret}")
 
 
 def check_terminal(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Colours, size, letters, clipboard and tmux of the terminal on stdout or stderr."""
+    """Yield colours, size, encoding, clipboard and tmux settings of the terminal on stdout or stderr."""
     stream = next((each for each in (sys.stdout, sys.stderr) if each.isatty()), None)
     if stream is None:
-        yield Finding("terminal", "terminal", Level.OK, "none here", "to look at one, run this in it without a pipe")
+        yield Finding("terminal", "terminal", Level.OK, "no terminal", "to check one, run this in it without a pipe")
         return
-    from rich.console import Console  # Textual brings it, and draws with it
+    from rich.console import Console  # a dependency of Textual
 
     term = environ.get("TERM", "")
     if term in {"", "dumb", "unknown"}:
         yield Finding(
-            "terminal", "TERM", Level.ERROR, f"TERM is {term!r}", "the board takes a terminal: TERM=xterm-256color"
+            "terminal",
+            "TERM",
+            Level.ERROR,
+            f"TERM is {term!r}",
+            "the dashboard requires a terminal type such as TERM=xterm-256color",
         )
     colours = Console(file=stream).color_system
     names = {"truecolor": "16 million", "256": "256", "standard": "16"}
     good = colours == "truecolor"
-    do = "" if good else "if the terminal can do more: export COLORTERM=truecolor"
+    remedy = "" if good else "if the terminal supports more: export COLORTERM=truecolor"
     if "NO_COLOR" in environ:
-        do = "NO_COLOR is set: unset it for colours"
+        remedy = "unset NO_COLOR for colours"
     shown = names.get(colours or "", "none")
-    yield Finding("terminal", "colours", Level.OK if good else Level.WARNING, f"{shown} (TERM={term})", do)
+    yield Finding("terminal", "colours", Level.OK if good else Level.WARNING, f"{shown} (TERM={term})", remedy)
     columns, lines = os.get_terminal_size(stream.fileno())
     small = columns < 80 or lines < 24
-    do = "make it larger: 80x24 shows the table, 120x30 the detail too" if small else ""
-    yield Finding("terminal", "size", Level.WARNING if small else Level.OK, f"{columns}x{lines}", do)
+    remedy = "enlarge it: 80x24 shows the table, 120x30 also the detail" if small else ""
+    yield Finding("terminal", "size", Level.WARNING if small else Level.OK, f"{columns}x{lines}", remedy)
     encoding = stream.encoding.lower().replace("_", "-")
     utf8 = encoding in {"utf-8", "utf8"}
-    do = "" if utf8 else 'export LC_ALL=C.UTF-8, or write glyphs = "ascii" below [ui]'
-    yield Finding("terminal", "letters", Level.OK if utf8 else Level.WARNING, stream.encoding, do)
+    remedy = "" if utf8 else 'export LC_ALL=C.UTF-8, or set glyphs = "ascii" in [ui]'
+    yield Finding("terminal", "encoding", Level.OK if utf8 else Level.WARNING, stream.encoding, remedy)
     yield _check_clipboard(environ)
     if "TMUX" in environ:
         yield from _check_tmux()
 
 
 def _check_clipboard(environ: Mapping[str, str]) -> Finding:
-    """OSC 52 is never acknowledged: what can be said is which terminals are known to drop it."""
+    """Return whether the terminal is known to drop OSC 52, which none acknowledges."""
     if environ.get("TERM_PROGRAM") == "Apple_Terminal":
-        do = "use another terminal, or select the link in the detail and copy it by hand"
+        remedy = "use another terminal, or select the link in the detail with the mouse"
         return Finding(
-            "terminal", "clipboard", Level.WARNING, "Apple's Terminal drops OSC 52: copying does nothing", do
+            "terminal", "clipboard", Level.WARNING, "Apple's Terminal ignores OSC 52: copying does not work", remedy
         )
     if environ.get("TERM_PROGRAM") == "iTerm.app":
-        do = "Settings, General, Selection: applications in terminal may access clipboard"
-        return Finding("terminal", "clipboard", Level.OK, "iTerm2 takes OSC 52 where it is allowed", do)
+        remedy = "Settings, General, Selection: applications in terminal may access clipboard"
+        return Finding("terminal", "clipboard", Level.OK, "iTerm2 supports OSC 52 if it is enabled", remedy)
     if "STY" in environ:
-        return Finding("terminal", "clipboard", Level.WARNING, "GNU screen drops OSC 52", "use tmux, or copy by hand")
-    do = "try it: press y in the board, and paste"
-    return Finding("terminal", "clipboard", Level.OK, "by OSC 52, which no terminal acknowledges", do)
+        return Finding(
+            "terminal", "clipboard", Level.WARNING, "GNU screen ignores OSC 52", "use tmux, or select with the mouse"
+        )
+    remedy = "test it: press y in the dashboard, and paste"
+    return Finding("terminal", "clipboard", Level.OK, "OSC 52, which no terminal acknowledges", remedy)
 
 
 def _check_tmux() -> Iterator[Finding]:
-    """The settings of tmux that stand between the board and the terminal."""
+    """Yield the settings of tmux that affect the dashboard."""
     clipboard = _tmux_option("-sv", "set-clipboard")
     if clipboard is None:
         yield Finding(
-            "terminal", "tmux", Level.WARNING, "tmux does not answer", "is this its server's shell? echo $TMUX"
+            "terminal", "tmux", Level.WARNING, "tmux does not respond", "check that $TMUX is the socket of its server"
         )
         return
     good = clipboard == "on"
-    do = "" if good else "copying takes: set -s set-clipboard on   (in ~/.tmux.conf)"
-    yield Finding("terminal", "set-clipboard", Level.OK if good else Level.WARNING, clipboard, do)
-    passes = _tmux_option("-Apv", "allow-passthrough") or "off"
-    good = passes in {"on", "all"}
-    do = "" if good else "desktop notifications take: set -g allow-passthrough on   (tmux 3.3 and newer)"
-    yield Finding("terminal", "allow-passthrough", Level.OK if good else Level.WARNING, passes, do)
-    held = _tmux_option("-sv", "escape-time") or ""
-    slow = held.isdigit() and int(held) > MAX_ESCAPE_TIME_MS
-    do = "Esc comes at once with: set -s escape-time 10" if slow else ""
-    yield Finding("terminal", "escape-time", Level.WARNING if slow else Level.OK, f"{held} ms", do)
+    remedy = "" if good else "for copying, in ~/.tmux.conf: set -s set-clipboard on"
+    yield Finding("terminal", "set-clipboard", Level.OK if good else Level.WARNING, clipboard, remedy)
+    passthrough = _tmux_option("-Apv", "allow-passthrough") or "off"
+    good = passthrough in {"on", "all"}
+    remedy = "" if good else "for desktop notifications (tmux 3.3 or newer): set -g allow-passthrough on"
+    yield Finding("terminal", "allow-passthrough", Level.OK if good else Level.WARNING, passthrough, remedy)
+    escape_time = _tmux_option("-sv", "escape-time") or ""
+    slow = escape_time.isdigit() and int(escape_time) > MAX_ESCAPE_TIME_MS
+    remedy = "for a fast Esc key: set -s escape-time 10" if slow else ""
+    yield Finding("terminal", "escape-time", Level.WARNING if slow else Level.OK, f"{escape_time} ms", remedy)
 
 
 def _tmux_option(flags: str, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What `doctor` finds, as values, and how they are shown."""
+"""Findings of `doctor`, and their text and JSON."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -11,34 +11,34 @@ from tui.presentation.sanitize import clean
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works, and could be better."""
+    """It works, with a limitation."""
     ERROR = "error"
 
 
 NAME_WIDTH = 28
-"""Cells of what a finding is about."""
+"""Cells of area and name."""
 Area = Literal["program", "files", "journal", "accounts", "clock", "terminal", "hooks"]
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was looked at."""
+    """Result of one check."""
 
     area: Area
     name: str
     level: Level
     found: str
     remedy: str = ""
-    """What to do; empty where nothing is to be done."""
+    """What to do; empty without need."""
     is_remote: bool = False
-    """It is about a service and not about this machine."""
+    """The finding is about a service, not about this machine."""
 
 
 def format_findings(findings: Iterable[Finding], width: int | None) -> Iterator[str]:
-    """A line for each, and one below it for what to do; broken where a terminal of `room` columns takes no more."""
+    """Yield a line for each finding and one for its remedy, wrapped at `width` columns; None: not wrapped."""
     for finding in findings:
         heading = f"{finding.level:<8}{clean(f'{finding.area}: {finding.name}'):<{NAME_WIDTH}}  "
         yield from _wrap(heading, clean(finding.found), width)
@@ -55,7 +55,7 @@ def _wrap(heading: str, text: str, width: int | None) -> Iterator[str]:
 
 
 def finding_json(finding: Finding) -> dict[str, str | None]:
-    """A finding as JSON."""
+    """Return a finding as JSON."""
     return {
         "area": finding.area,
         "name": clean(finding.name),
