@@ -152,7 +152,7 @@ def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
     try:
         front.until(lambda front: front.problems)
         assert "Engine stopped, restarting" in front.problems[0]
-        assert "Update babeltop" in front.problems[0]
+        assert "Upgrade babeltop" in front.problems[0]
         assert "journal.db" in front.problems[0]
         assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
         (state / "journal.db").rename(state / "aside")
