@@ -50,7 +50,7 @@ class FakeEngine:
         self.silent_seconds = 0.0
         self._wake: Callable[[], None] = lambda: None
 
-    def start(self, wake: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], object]) -> None:
         self._wake = wake
         self.push(Update(states={}, accounts=self.accounts))
 

@@ -138,7 +138,7 @@ class Babeltop(LoggedCrash, App[None]):
             gc.enable()
         self._load_overlay_styles()
         self._dashboard.mount_inputs()
-        self._engine.start(self._post_updates_available)
+        self._engine.start(lambda: self.post_message(UpdatesAvailable()))
 
     def _load_overlay_styles(self) -> None:
         """Load the styles of toasts and dialogs. A dialog's CSS_PATH would have all styles parsed at its key."""
@@ -146,9 +146,6 @@ class Babeltop(LoggedCrash, App[None]):
         self.stylesheet.add_source(path.read_text("utf-8"), (str(path), ""))
         if self.screen_stack and self.screen is not self._dashboard:  # a key came before the first frame
             self.stylesheet.update(self.screen)
-
-    def _post_updates_available(self) -> None:
-        self.post_message(UpdatesAvailable())
 
     def request_exit(self) -> None:
         """Exit from a signal handler, whatever the event loop is doing."""

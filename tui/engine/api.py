@@ -248,7 +248,7 @@ class Update(Struct, frozen=True, kw_only=True):
 class EngineHandle(Protocol):
     """Interface of the engine for a front end. Its methods are called on the thread of the front end."""
 
-    def start(self, wake: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], object]) -> None:
         """Start the engine. `wake` is called, on any thread, when an update is available."""
         ...
 

@@ -31,12 +31,13 @@ MAX_NOTICES = 1000
 class Outbox:
     """Accumulated events. The front end is woken when the outbox turns non-empty, at most every WAKE_INTERVAL."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        """`wake` is called on the thread of the engine."""
+    def __init__(self, wake: Callable[[], object] = lambda: None) -> None:
         self._lock = threading.Lock()
-        self._wake = wake
+        self.wake = wake
+        """Called on the thread of the engine when an update is available."""
         self._wake_scheduled = False
         self._woken_at = -WAKE_INTERVAL
+        """Time of the loop at which the front end was woken last, or will be."""
         self._states: dict[Ref, JobState] = {}
         self._accounts: dict[str, AccountState] = {}
         self._downloads: dict[Ref, DownloadProgress] = {}
@@ -52,32 +53,29 @@ class Outbox:
         """Downloads that fail if the engine stops."""
 
     def publish(self, event: EngineEvent) -> None:
-        """Add an event of the engine, on its loop."""
+        """Merge an event of the engine, on its loop."""
         with self._lock:
-            self._merge(event)
+            match event:
+                case JobState():
+                    self._states[event.job.ref] = event
+                case AccountState():
+                    self._accounts[event.name] = event
+                case DownloadProgress():
+                    self._downloads[event.ref] = event
+                    unfinished = event.stage in {DownloadStage.WAITING, DownloadStage.DOWNLOADING}
+                    (self._unfinished_downloads.add if unfinished else self._unfinished_downloads.discard)(event.ref)
+                case Notice():
+                    self._notices.append(event)
+                case RoleChanged(role):
+                    self._role = role
+                case ProblemsChanged(problems):
+                    self._problems, self._problems_changed = problems, True
+                case WatchlistOrder(refs):
+                    self._order, listed = refs, frozenset(refs)
+                    self._removed = (self._removed | self._listed) - listed
+                    self._listed = listed
+                    self._states = {ref: state for ref, state in self._states.items() if ref in listed}
         self._schedule_wake()
-
-    def _merge(self, event: EngineEvent) -> None:
-        match event:
-            case JobState():
-                self._states[event.job.ref] = event
-            case AccountState():
-                self._accounts[event.name] = event
-            case DownloadProgress():
-                self._downloads[event.ref] = event
-                unfinished = event.stage in {DownloadStage.WAITING, DownloadStage.DOWNLOADING}
-                (self._unfinished_downloads.add if unfinished else self._unfinished_downloads.discard)(event.ref)
-            case Notice():
-                self._notices.append(event)
-            case RoleChanged(role):
-                self._role = role
-            case ProblemsChanged(problems):
-                self._problems, self._problems_changed = problems, True
-            case WatchlistOrder(refs):
-                self._order, listed = refs, frozenset(refs)
-                self._removed = (self._removed | self._listed) - listed
-                self._listed = listed
-                self._states = {ref: state for ref, state in self._states.items() if ref in listed}
 
     def set_failure(self, failure: str) -> None:
         """Show that the engine stopped, instead of the problems that it published, and wake the front end.
@@ -92,7 +90,7 @@ class Outbox:
                 )
             self._unfinished_downloads.clear()
             self._wake_scheduled = True
-        self._wake()
+        self.wake()
 
     def clear_failure(self) -> None:
         """Remove the failure: the engine runs again."""
@@ -107,11 +105,8 @@ class Outbox:
             return
         self._wake_scheduled = True
         loop = asyncio.get_running_loop()
-        loop.call_later(max(0.0, self._woken_at + WAKE_INTERVAL - loop.time()), self._wake_now, loop)
-
-    def _wake_now(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._woken_at = loop.time()
-        self._wake()
+        self._woken_at = max(loop.time(), self._woken_at + WAKE_INTERVAL)
+        loop.call_at(self._woken_at, self.wake)
 
     def take(self) -> Update:
         """Return everything accumulated since the last call, and empty the outbox."""

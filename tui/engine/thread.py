@@ -55,7 +55,9 @@ class EngineThread:
         self._workspace = workspace
         self._transport = transport
         self._restart_delays = restart_delays
-        self._outbox: Outbox | None = None
+        self._outbox = Outbox()
+        self.take_update: Callable[[], Update] = self._outbox.take
+        """Returns the changes since the last call."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._engine: Engine | None = None
         self._main_task: asyncio.Task[None] | None = None
@@ -65,15 +67,11 @@ class EngineThread:
         """Results for the pending calls if the engine stops."""
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
-    def start(self, wake: Callable[[], None]) -> None:
+    def start(self, wake: Callable[[], object]) -> None:
         """Start the engine; `wake` is called on its thread."""
-        self._outbox = Outbox(wake)
+        self._outbox.wake = wake
         self._heartbeat_at = time.monotonic()
         self._thread.start()
-
-    def take_update(self) -> Update:
-        """Return the changes since the last call."""
-        return self._outbox.take() if self._outbox else Update(states={})
 
     def send(self, command: Command) -> Future[CommandResult]:
         """Send a command. The result says so if the engine is not running, or stops before the command is done."""
@@ -124,13 +122,12 @@ class EngineThread:
             self._thread.join(CLOSE_TIMEOUT)
 
     def _run(self) -> None:
-        assert self._outbox is not None, "started"
         delay, longest = self._restart_delays
         while not self._closing.is_set():
             started_at = time.monotonic()
             try:
                 with asyncio.Runner(loop_factory=DnsThreadedLoop) as runner:
-                    runner.run(self._run_engine(self._outbox))
+                    runner.run(self._run_engine())
             except asyncio.CancelledError:
                 return
             except Exception as error:
@@ -144,7 +141,7 @@ class EngineThread:
             self._closing.wait(delay)
             delay = min(longest, delay * 2)
 
-    async def _run_engine(self, outbox: Outbox) -> None:
+    async def _run_engine(self) -> None:
         self._loop, self._main_task = asyncio.get_running_loop(), asyncio.current_task()
         if self._closing.is_set():  # `close` found no task to cancel
             return
@@ -155,28 +152,28 @@ class EngineThread:
         workspace = self._workspace.handover()
 
         def on_hook_problem(text: str) -> None:
-            outbox.publish(Notice(NoticeKind.HOOK, text, None, time.time()))
+            self._outbox.publish(Notice(NoticeKind.HOOK, text, None, time.time()))
 
         try:
             async with hook_dispatcher(workspace, on_hook_problem) as hooks:
                 context = EngineContext.create(transport=self._transport, run_blocking=asyncio.to_thread)
-                engine = Engine(workspace, outbox.publish, context, hooks=hooks)
+                engine = Engine(workspace, self._outbox.publish, context, hooks=hooks)
                 engine.open(tolerate_errors=True)
                 self._engine = engine
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._heartbeat(outbox))
+                    tasks.create_task(self._heartbeat())
                     tasks.create_task(engine.run())
         finally:
             self._engine = None
             workspace.close()
 
-    async def _heartbeat(self, outbox: Outbox) -> None:
+    async def _heartbeat(self) -> None:
         started_at = time.monotonic()
         while True:
             self._heartbeat_at = time.monotonic()
             await asyncio.sleep(LOOP_HEARTBEAT_INTERVAL)
             if self._heartbeat_at - started_at > FAILURE_SHOWN_FOR:
-                outbox.clear_failure()
+                self._outbox.clear_failure()
 
 
 async def _complete_call(

@@ -61,36 +61,32 @@ class JobStore:
         self._problems: dict[str, str] = {}
 
     def apply(
-        self, ref: Ref, event: Event, body: bytes | None = None, request: RequestRecord | None = None
-    ) -> JobState:
-        """Apply an event: reduce, schedule, journal and publish. Returns the new state."""
-        state, change = job_state.reduce(self.states[ref], event)
-        return self._commit(state, change, self.scheduler.after_event(state), body, request)
-
-    def apply_all(self, refs: Iterable[Ref], event: Event, request: RequestRecord | None = None) -> None:
-        """Apply the event of one bulk request to its jobs, and schedule all of them for the latest of their polls."""
-        reduced = [job_state.reduce(self.states[ref], event) for ref in refs]
-        polls = [self.scheduler.after_event(state) for state, _ in reduced]
-        latest = max((poll.next_poll_at for poll in polls if poll.next_poll_at is not None), default=None)
-        for (state, change), poll in zip(reduced, polls, strict=True):
-            scheduled = poll if poll.next_poll_at is None else poll._replace(next_poll_at=latest)
-            self._commit(state, change, scheduled, None, request)
-
-    def _commit(
         self,
-        state: JobState,
-        change: PhaseChange | None,
-        scheduled: PollScheduled,
-        body: bytes | None,
-        request: RequestRecord | None,
-    ) -> JobState:
-        self._user_requested.discard(state.job.ref)
-        state = self._schedule(state, scheduled)
+        ref: Ref,
+        event: Event,
+        body: bytes | None = None,
+        request: RequestRecord | None = None,
+        next_poll_at: float | None = None,
+    ) -> None:
+        """Apply an event: reduce, schedule, publish and journal. `next_poll_at` replaces the scheduled instant."""
+        state, change = job_state.reduce(self.states[ref], event)
+        poll = self.scheduler.after_event(state)
+        if next_poll_at is not None and poll.next_poll_at is not None:
+            poll = poll._replace(next_poll_at=next_poll_at)
+        self._user_requested.discard(ref)
+        state = self._schedule(state, poll)
         self.journal_writer.add(JournalEntry(state, change, body, self._now(), request))
         if change is not None:
             self.scheduler.on_phase_change(state, change)
             self._notify_end(state, change)
-        return state
+
+    def apply_all(self, refs: Iterable[Ref], event: Event, request: RequestRecord | None = None) -> None:
+        """Apply the event of one bulk request to its jobs, and schedule all of them for the latest of their polls."""
+        refs = tuple(refs)
+        polls = (self.scheduler.after_event(job_state.reduce(self.states[ref], event)[0]) for ref in refs)
+        latest = max((poll.next_poll_at for poll in polls if poll.next_poll_at is not None), default=None)
+        for ref in refs:
+            self.apply(ref, event, request=request, next_poll_at=latest)
 
     def poll_now(self, ref: Ref, reason: str = "requested") -> None:
         """Schedule a poll of the job before all others. Not journalled."""
@@ -162,7 +158,7 @@ class JobStore:
         for known in list(self.states.values()):
             state, policy, at = self._with_refusal(known), self.scheduler.policy_for(known.job), known.next_poll_at
             if state == known and policy is not None and at is not None and at < now + policy.steady_interval:
-                self._update_and_queue(state)
+                self.on_scheduled(state.job.ref, at)
             else:
                 self._schedule(state, self.scheduler.first_poll(state))
 
@@ -193,7 +189,8 @@ class JobStore:
     def _add_job(self, job: Job, known: JobState | None) -> None:
         state = self._with_refusal(job_state.reduce(known or JobState(job=job), JobListed(job))[0])
         state, _ = job_state.reduce(state, self.scheduler.first_poll(state))
-        self._update_and_queue(known if known is not None and state == known else state)  # shares the front end's copy
+        self._update(known if known is not None and state == known else state)  # shares the front end's copy
+        self.on_scheduled(job.ref, state.next_poll_at)
         if known is None or known.job != job or known.fault != state.fault:
             self.journal_writer.add(JournalEntry(state))
 
@@ -206,7 +203,8 @@ class JobStore:
         elif (job.archived, job.keep_link) != (known.job.archived, known.job.keep_link):
             self._schedule(state, self.scheduler.first_poll(state))
         else:
-            self._update_and_queue(state)
+            self._update(state)
+            self.on_scheduled(job.ref, state.next_poll_at)
         self.journal_writer.add(JournalEntry(self.states[job.ref]))
 
     def on_account_moved(self, account: str) -> None:
@@ -239,12 +237,9 @@ class JobStore:
 
     def _schedule(self, state: JobState, scheduled: PollScheduled) -> JobState:
         state, _ = job_state.reduce(state, scheduled)
-        self._update_and_queue(state)
-        return state
-
-    def _update_and_queue(self, state: JobState) -> None:
         self._update(state)
         self.on_scheduled(state.job.ref, state.next_poll_at)
+        return state
 
     def _update(self, state: JobState) -> None:
         self.states[state.job.ref] = state
