@@ -354,7 +354,7 @@ def test_check_waits_a_minute_at_most_for_a_floor_and_then_says_so(tmp_path):
         assert wall_time() - began < 50
         faults = [state.fault for state in session.states.values()]
         assert [fault.kind for fault in faults] == [FaultKind.LIMITED] * 4
-        assert ["nothing was sent" in fault.message for fault in faults] == [False, False, True, True]
+        assert ["no request sent" in fault.message for fault in faults] == [False, False, True, True]
         assert faults[3].retry_at >= wall_time() + 200
         library.close()
 

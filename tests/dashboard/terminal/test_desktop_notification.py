@@ -91,7 +91,7 @@ def test_hooks_are_called_behind_the_dashboard_and_one_that_is_missing_is_said_o
     (config.parent / "watchlist.toml").write_text(BLOCK.format("hooked", "Hooked", ""))
     config.write_text(config.read_text() + "".join(f"[[hook]]\nrun = {list(run)}\n" for run in hooks))
     with Terminal([sys.executable, "-m", "tui"]) as terminal:
-        assert terminal.wait_for(lambda text: "hook 1 (/nowhere/hook) cannot be run" in text), terminal.text
+        assert terminal.wait_for(lambda text: "Hook 1 (/nowhere/hook) cannot be started" in text), terminal.text
         assert terminal.wait_for(lambda _: kept.exists() and kept.read_text().endswith("}"))
         terminal.type("\x11")
         assert terminal.wait_for_exit() == 0, "whatever hangs"

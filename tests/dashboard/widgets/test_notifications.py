@@ -125,8 +125,8 @@ def test_what_was_saved_rings_no_bell_but_what_ended_with_it_does(person: Person
 
 
 def test_a_hook_that_fails_rings_no_bell(person: Person):
-    person.notices.deliver([Notice(NoticeKind.HOOK, "hook 1 (x) ended with 1", None, 0.0)])
-    assert person.toasts == ["hook 1 (x) ended with 1"]
+    person.notices.deliver([Notice(NoticeKind.HOOK, "Hook 1 (x) exited with status 1", None, 0.0)])
+    assert person.toasts == ["Hook 1 (x) exited with status 1"]
     assert (person.bells, person.desktop) == (0, [])
 
 

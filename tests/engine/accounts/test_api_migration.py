@@ -1,4 +1,4 @@
-"""An API that is over: its successor is asked once, the account moves on a report, and on nothing else is it tried."""
+"""Tests of API retirement: the successor is polled once, a report moves the account, other faults do not."""
 
 import asyncio
 from email.utils import formatdate
@@ -20,13 +20,13 @@ from tui.storage.watchlist.file import Remove
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 SUNSET = 1_793_404_800.0
-"""2026-10-31, as HeyGen v2's file has it: long before virtual time begins."""
+"""2026-10-31, the sunset in HeyGen v2's file: long before virtual time begins."""
 WORKS = (200, {"data": {"id": "a", "status": "running", "title": "Spring launch"}}, {})
-"""A report of v3's."""
+"""Report of v3."""
 
 
-class Two:
-    """v2 and v3 on one origin, each with a reply of its own."""
+class TwoVersions:
+    """v2 and v3 on one origin, each with its own response."""
 
     def __init__(self, v2, v3, seconds=0.0):
         self._apps = {"v2": ScriptedService(v2, seconds), "v3": ScriptedService(v3, seconds)}
@@ -38,15 +38,15 @@ class Two:
 
     @property
     def keys(self):
-        return {asked.key for app in self._apps.values() for asked in app.requests}
+        return {request.key for app in self._apps.values() for request in app.requests}
 
-    def asked(self, version: str, job: str | None = None) -> list[float]:
-        """When this version of the API was asked for a job, or for any."""
+    def request_times(self, version: str, job: str | None = None) -> list[float]:
+        """Return when this version of the API was polled for a job, or for any."""
         return self._apps[version].request_times(job)
 
 
 def always(*reply):
-    return lambda _asked: reply
+    return lambda _request: reply
 
 
 def stage(tmp_path, app, story, jobs=("a",), **settings):
@@ -62,14 +62,14 @@ OVER = [
 ]
 
 
-@pytest.mark.parametrize("reply", OVER, ids=["410", "404", "redirect", "html", "no word"])
-def test_what_is_over_after_its_sunset_is_asked_for_at_the_successor_and_the_account_moves(tmp_path, reply):
-    app = Two(always(*reply), always(*WORKS))
+@pytest.mark.parametrize("reply", OVER, ids=["410", "404", "redirect", "html", "no status"])
+def test_a_retired_api_is_polled_at_its_successor_and_the_account_moves(tmp_path, reply):
+    app = TwoVersions(always(*reply), always(*WORKS))
 
     async def story(stage):
         await asyncio.sleep(10 * MINUTE)
-        assert len(app.asked("v2")) == 1
-        assert len(app.asked("v3", "a")) > 10
+        assert len(app.request_times("v2")) == 1
+        assert len(app.request_times("v3", "a")) > 10
         assert app.keys == {fixtures.KEY}
         assert stage[A].phase is Phase.RUNNING
         assert stage[A].fault is None
@@ -77,20 +77,20 @@ def test_what_is_over_after_its_sunset_is_asked_for_at_the_successor_and_the_acc
         account = stage.ear.accounts["heygen"]
         assert (account.name, account.provider, account.title) == ("heygen", "heygen-v3", "HeyGen v3")
         assert not account.is_deprecated
-        told = [notice.text for notice in stage.ear.notices if notice.kind is NoticeKind.ACCOUNT]
-        assert told == ["Account heygen moved to HeyGen v3: its previous API is retired"]
+        texts = [notice.text for notice in stage.ear.notices if notice.kind is NoticeKind.ACCOUNT]
+        assert texts == ["Account heygen moved to HeyGen v3: its previous API is retired"]
 
     stage(tmp_path, app, story)
 
 
-def test_a_later_process_starts_at_the_successor(tmp_path):
-    app = Two(always(410, {}, {}), always(*WORKS))
+def test_a_later_process_polls_the_successor_first(tmp_path):
+    app = TwoVersions(always(410, {}, {}), always(*WORKS))
 
     async def story(stage):
         await asyncio.sleep(MINUTE)
 
     stage(tmp_path, app, story)
-    before = len(app.asked("v2"))
+    before = len(app.request_times("v2"))
 
     async def later():
         again = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
@@ -106,10 +106,10 @@ def test_a_later_process_starts_at_the_successor(tmp_path):
         again.close()
 
     run_virtual(later())
-    assert len(app.asked("v2")) == before == 1
+    assert len(app.request_times("v2")) == before == 1
 
 
-def test_a_move_is_forgotten_when_the_operator_gives_the_account_another_provider(tmp_path):
+def test_another_provider_in_the_configuration_discards_the_move(tmp_path):
     found = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
     found.journal.successors.record_move("heygen", "heygen-v3", EPOCH)
     found.close()
@@ -139,21 +139,21 @@ NEVER = [
 
 
 @pytest.mark.parametrize("reply", NEVER, ids=[f"{status}-{bool(more)}" for status, _, more in NEVER])
-def test_a_flood_of_what_is_no_end_sends_not_one_request_to_the_successor(tmp_path, reply):
-    app = Two(always(*reply), always(*WORKS))
+def test_faults_that_do_not_retire_an_api_send_no_request_to_the_successor(tmp_path, reply):
+    app = TwoVersions(always(*reply), always(*WORKS))
 
     async def story(stage):
         for _ in range(6):
             await asyncio.sleep(HOUR)
             assert (await stage.session.perform(fixtures.refresh(*stage.session.states))).ok
-        assert len(app.asked("v2")) >= 7
-        assert app.asked("v3") == []
+        assert len(app.request_times("v2")) >= 7
+        assert app.request_times("v3") == []
 
     stage(tmp_path, app, story, jobs=tuple("abc"), tick=10 * MINUTE)
 
 
 class Unreachable:
-    """An ASGI app that never answers, or breaks off."""
+    """ASGI app that raises instead of responding."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -164,7 +164,7 @@ class Unreachable:
         raise self.error
 
 
-def test_neither_does_a_service_that_is_offline_or_late(tmp_path):
+def test_an_offline_or_slow_service_sends_no_request_to_the_successor(tmp_path):
     import httpx
 
     for number, error in enumerate((httpx.ConnectError("no route"), httpx.ReadTimeout("late"), TimeoutError())):
@@ -179,15 +179,15 @@ def test_neither_does_a_service_that_is_offline_or_late(tmp_path):
         stage(tmp_path / str(number), app, story, jobs=("a", "b", "c"))
 
 
-@pytest.mark.parametrize("reply", BEFORE, ids=["404", "redirect", "html", "no word"])
-def test_before_the_sunset_only_a_410_is_the_end(tmp_path, reply):
+@pytest.mark.parametrize("reply", BEFORE, ids=["404", "redirect", "html", "no status"])
+def test_before_the_sunset_only_a_410_retires_an_api(tmp_path, reply):
     status, body, more = reply
     later = {"sunset": formatdate(EPOCH + 30 * DAY, usegmt=True), "deprecation": "true"} | more
-    app = Two(always(status, body, later), always(*WORKS))
+    app = TwoVersions(always(status, body, later), always(*WORKS))
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        assert app.asked("v3") == []
+        assert app.request_times("v3") == []
         account = stage.ear.accounts["heygen"]
         assert account.is_deprecated, "shown as the account's health before that day"
         assert account.sunset_at == EPOCH + 30 * DAY
@@ -195,14 +195,16 @@ def test_before_the_sunset_only_a_410_is_the_end(tmp_path, reply):
     stage(tmp_path, app, story)
 
 
-def test_the_headers_sunset_counts_when_its_instant_has_come(tmp_path):
+def test_a_sunset_header_applies_from_its_instant_on(tmp_path):
     sunset = EPOCH + HOUR
     headers = {"sunset": formatdate(sunset, usegmt=True)}
-    app = Two(lambda asked: (404, {}, headers) if asked.at > sunset - 60 else (*running()[:2], headers), always(*WORKS))
+    app = TwoVersions(
+        lambda request: (404, {}, headers) if request.at > sunset - 60 else (*running()[:2], headers), always(*WORKS)
+    )
 
     async def story(stage):
         await asyncio.sleep(2 * HOUR)
-        assert min(app.asked("v3")) >= sunset
+        assert min(app.request_times("v3")) >= sunset
         assert stage.ear.accounts["heygen"].provider == "heygen-v3"
 
     stage(tmp_path, app, story)
@@ -222,34 +224,32 @@ REFUSALS = [(404, {}, {}), (401, {}, {}), (403, {}, {}), (402, {}, {}), (410, {}
     ],
     ids=["404", "410", "html", "redirect"],
 )
-def test_where_both_refuse_the_first_refusal_stands_and_the_job_is_not_tried_there_for_a_day(
-    tmp_path, here, kind, there
-):
-    app = Two(always(*here), always(*there))
+def test_if_both_refuse_the_first_fault_stands_and_the_successor_is_not_polled_for_a_day(tmp_path, here, kind, there):
+    app = TwoVersions(always(*here), always(*there))
 
     async def story(stage):
         await asyncio.sleep(10 * MINUTE)
         assert stage[A].fault.kind is kind
         assert stage[A].phase is (Phase.MISSING if kind is FaultKind.MISSING else Phase.NEW)
-        await stage.session.perform(Pause(True))  # from here on a person alone asks
+        await stage.session.perform(Pause(True))  # user-requested polls only from here on
         for _ in range(12):
             await asyncio.sleep(HOUR)
             await stage.session.perform(fixtures.refresh(A))
-        assert len(app.asked("v2")) >= 12
-        assert len(app.asked("v3")) == 1
+        assert len(app.request_times("v2")) >= 12
+        assert len(app.request_times("v3")) == 1
         await asyncio.sleep(13 * HOUR)
         await stage.session.perform(fixtures.refresh(A))
         await asyncio.sleep(MINUTE)
-        assert len(app.asked("v3")) == 2
+        assert len(app.request_times("v3")) == 2
         assert stage.ear.accounts["heygen"].provider == "heygen"
 
     stage(tmp_path, app, story, tick=10 * MINUTE)
 
 
-def test_a_later_process_does_not_try_a_refused_job_there_either(tmp_path):
-    app = Two(always(404, {}, {}), always(404, {}, {}))
+def test_a_later_process_does_not_poll_a_refused_job_at_the_successor(tmp_path):
+    app = TwoVersions(always(404, {}, {}), always(404, {}, {}))
 
-    async def asked_once():
+    async def poll_once():
         found = fixtures.make_workspace(
             tmp_path, "http://sim.test", (Job(account="heygen", id="a"),), accounts=("heygen",)
         )
@@ -264,27 +264,27 @@ def test_a_later_process_does_not_try_a_refused_job_there_either(tmp_path):
         found.close()
 
     for _ in range(3):
-        run_virtual(asked_once())
-    assert (len(app.asked("v2")), len(app.asked("v3"))) == (3, 1)
+        run_virtual(poll_once())
+    assert (len(app.request_times("v2")), len(app.request_times("v3"))) == (3, 1)
 
 
 @pytest.mark.parametrize("there", [(500, {}, {}), (429, {}, {"retry-after": "40"}), (503, {}, {"retry-after": "40"})])
-def test_a_successor_in_trouble_has_not_refused_and_is_asked_again(tmp_path, there):
-    app = Two(always(410, {}, {}), lambda asked: there if len(app.asked("v3")) < 3 else WORKS)
+def test_a_failing_successor_is_polled_again(tmp_path, there):
+    app = TwoVersions(always(410, {}, {}), lambda request: there if len(app.request_times("v3")) < 3 else WORKS)
 
     async def story(stage):
         await asyncio.sleep(20 * MINUTE)
         assert stage.ear.accounts["heygen"].provider == "heygen-v3"
         assert stage[A].phase is Phase.RUNNING
         if there[2]:
-            first = app.asked("v3")[0]
-            assert min(at for at, _ in app.paths if at > first) >= first + 40, "a floor is the account's"
+            first = app.request_times("v3")[0]
+            assert min(at for at, _ in app.paths if at > first) >= first + 40, "not_before holds for the account"
 
     stage(tmp_path, app, story)
 
 
-def test_the_successor_is_asked_through_the_same_bucket(tmp_path):
-    app = Two(always(410, {}, {}), always(404, {}, {}))
+def test_the_successor_shares_the_accounts_token_bucket(tmp_path):
+    app = TwoVersions(always(410, {}, {}), always(404, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(10 * MINUTE)
@@ -293,7 +293,7 @@ def test_the_successor_is_asked_through_the_same_bucket(tmp_path):
     stage(tmp_path, app, story, jobs=tuple(f"j{number}" for number in range(200)), rate=6)
 
 
-def test_the_simulators_v2_that_has_ended_moves_every_job_of_the_account(tmp_path):
+def test_the_simulators_retired_v2_moves_every_job_of_the_account(tmp_path):
     async def play():
         simulator = Simulator(clock=wall_time, retired=True, limits={"heygen": 10_000})
         jobs = tuple(f"{number}-fine" for number in range(40))
@@ -309,19 +309,19 @@ def test_the_simulators_v2_that_has_ended_moves_every_job_of_the_account(tmp_pat
     run_virtual(play())
 
 
-def test_what_was_being_asked_at_the_old_api_when_the_account_moved_is_asked_at_the_new_one(tmp_path):
-    app = Two(always(410, {}, {}), always(*WORKS), seconds=1.0)
+def test_polls_in_flight_at_the_old_api_are_repeated_at_the_new_one(tmp_path):
+    app = TwoVersions(always(410, {}, {}), always(*WORKS), seconds=1.0)
 
     async def story(stage):
         await asyncio.sleep(2 * MINUTE)
         assert {state.phase for state in stage.session.states.values()} == {Phase.RUNNING}
-        assert len(app.asked("v2")) <= 8
+        assert len(app.request_times("v2")) <= 8
 
     stage(tmp_path, app, story, jobs=tuple(f"j{number}" for number in range(30)), concurrency=4)
 
 
-def test_a_check_follows_an_account_that_moves_under_it(tmp_path):
-    app = Two(always(410, {}, {}), always(*WORKS), seconds=1.0)
+def test_check_follows_an_account_that_moves_meanwhile(tmp_path):
+    app = TwoVersions(always(410, {}, {}), always(*WORKS), seconds=1.0)
 
     async def play():
         jobs = tuple(f"j{number}" for number in range(30))
@@ -341,8 +341,8 @@ def test_a_check_follows_an_account_that_moves_under_it(tmp_path):
     run_virtual(play())
 
 
-def test_a_job_that_the_successor_does_not_know_is_missing_once_the_account_has_moved(tmp_path):
-    app = Two(always(410, {}, {}), lambda asked: (404, {}, {}) if asked.id == "b" else WORKS)
+def test_a_job_unknown_to_the_successor_is_missing_after_the_move(tmp_path):
+    app = TwoVersions(always(410, {}, {}), lambda request: (404, {}, {}) if request.id == "b" else WORKS)
 
     async def story(stage):
         await asyncio.sleep(HOUR)
@@ -352,8 +352,8 @@ def test_a_job_that_the_successor_does_not_know_is_missing_once_the_account_has_
     stage(tmp_path, app, story, jobs=("b", "a"), concurrency=1)
 
 
-def test_an_account_whose_provider_has_no_successor_stays_where_it_is(tmp_path):
-    app = ScriptedService(lambda asked: (410, {}, {}))
+def test_an_account_without_a_successor_stays(tmp_path):
+    app = ScriptedService(lambda request: (410, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(HOUR)
@@ -363,19 +363,19 @@ def test_an_account_whose_provider_has_no_successor_stays_where_it_is(tmp_path):
     staged(tmp_path, app, {"konpro": ("a",)}, story, accounts=("konpro",))
 
 
-def test_a_report_of_an_api_past_its_sunset_is_a_report(tmp_path):
-    app = Two(always(*done("https://x.test/v.mp4")), always(*WORKS))
+def test_a_report_from_an_api_past_its_sunset_counts(tmp_path):
+    app = TwoVersions(always(*done("https://x.test/v.mp4")), always(*WORKS))
 
     async def story(stage):
         await asyncio.sleep(MINUTE)
         assert stage[A].phase is Phase.DONE
-        assert app.asked("v3") == []
+        assert app.request_times("v3") == []
 
     stage(tmp_path, app, story)
 
 
-def test_a_job_that_is_removed_while_its_link_is_renewed_at_an_api_that_is_over_is_not_asked_on(tmp_path):
-    app = Two(always(*done("https://cdn.test/1")), always(*WORKS), seconds=5.0)
+def test_a_job_removed_during_a_renewal_at_a_retired_api_is_not_polled_again(tmp_path):
+    app = TwoVersions(always(*done("https://cdn.test/1")), always(*WORKS), seconds=5.0)
 
     async def story(stage):
         await asyncio.sleep(MINUTE)

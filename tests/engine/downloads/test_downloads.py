@@ -1,4 +1,4 @@
-"""The queue of downloads of a live session: the simulator and a file server over real HTTP, real files."""
+"""Tests of the download queue of a running engine: simulator and file server over real HTTP, real files."""
 
 import asyncio
 import json
@@ -36,8 +36,8 @@ def service():
         yield url
 
 
-class Asking:
-    """HeyGen v2's replies about jobs that are done, their links on a file server."""
+class LinkService:
+    """HeyGen v2 with jobs that are done, their links on a file server."""
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -83,14 +83,14 @@ def size(path: str) -> int:
 
 
 async def finished(live: Engine) -> None:
-    """Asks until every job has ended."""
+    """Poll until every job has ended."""
     async with asyncio.timeout(DEADLINE):
         while waiting := [ref for ref in live.states if not live.is_settled(ref)]:
-            await asked_again(live, *waiting)
+            await poll_again(live, *waiting)
 
 
-async def asked_again(live: Engine, *refs: Ref) -> None:
-    """Asks, and waits until all that follows from the replies has had its turn."""
+async def poll_again(live: Engine, *refs: Ref) -> None:
+    """Request polls and wait until their responses are applied."""
     before = {ref: live.states[ref].poll_count for ref in refs}
     await live.perform(fixtures.refresh(*refs))
     await until(lambda: all(live.states[ref].poll_count > asks for ref, asks in before.items()))
@@ -103,7 +103,7 @@ async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
         await finished(live)
         outcome = await live.perform(Download(tuple(live.states)))
         assert outcome.ok, outcome.message
-        await until(lambda: sum(told.stage is DownloadStage.SAVED for told in ear.downloads) == 3)
+        await until(lambda: sum(progress.stage is DownloadStage.SAVED for progress in ear.downloads) == 3)
         states = live.states
         for state in states.values():
             assert state.downloads
@@ -118,18 +118,18 @@ async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
     assert {notice.kind for notice in ear.notices} >= {NoticeKind.DOWNLOADED}
 
 
-async def test_what_is_there_is_left_as_it_is_and_what_was_taken_away_comes_back_by_hand(tmp_path):
+async def test_existing_files_are_kept_and_deleted_ones_are_restored_on_request(tmp_path):
     origin = FileServer()
-    with serve_files(origin) as base, serve_app(Asking(base)) as service:
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
             await finished(live)
 
             async def download(**more: object) -> None:
-                count = sum(told.stage is DownloadStage.SAVED for told in ear.downloads)
+                count = sum(progress.stage is DownloadStage.SAVED for progress in ear.downloads)
                 await live.perform(Download((ref,), **more))
-                await until(lambda: sum(told.stage is DownloadStage.SAVED for told in ear.downloads) > count)
+                await until(lambda: sum(progress.stage is DownloadStage.SAVED for progress in ear.downloads) > count)
 
             await download()
             await download()
@@ -142,9 +142,9 @@ async def test_what_is_there_is_left_as_it_is_and_what_was_taken_away_comes_back
     assert names(tmp_path / "got") == ["Spring.mp4"]
 
 
-async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_again(tmp_path):
+async def test_a_job_with_download_set_is_downloaded_once_by_one_console(tmp_path):
     origin = FileServer()
-    with serve_files(origin) as base, serve_app(Asking(base)) as service:
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         first = library(tmp_path, service, job("a", download=True))
         second = fixtures.make_workspace(tmp_path, service)
         async with session(first) as one, session(second, RecordingListener()) as two:
@@ -154,13 +154,13 @@ async def test_a_job_that_wants_it_is_downloaded_once_by_one_console_and_never_a
             assert later.states[Ref("heygen", "a")].downloads
             (tmp_path / "got" / "Spring.mp4").unlink()
             for _ in range(3):
-                await asked_again(later, Ref("heygen", "a"))
-    assert [asked.path for asked in origin.requests] == ["/a/1.mp4"]
+                await poll_again(later, Ref("heygen", "a"))
+    assert [request.path for request in origin.requests] == ["/a/1.mp4"]
     assert names(tmp_path / "got") == []
 
 
-async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp_path):
-    with serve_files(FileServer()) as base, serve_app(Asking(base)) as service:
+async def test_setting_download_on_a_done_job_downloads_it(tmp_path):
+    with serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
         async with session(library(tmp_path, service, job("a"))) as live:
             ref = Ref("heygen", "a")
             await finished(live)
@@ -171,12 +171,12 @@ async def test_a_job_that_is_set_to_be_downloaded_when_it_is_done_already_is(tmp
             assert size(saved.path) == saved.size > 0
 
 
-async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
+async def test_a_download_is_resumed_by_the_next_engine(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000], stalls=True)
-    with serve_files(origin) as base, serve_app(Asking(base)) as service:
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a", download=True)), ear):
-            await until(lambda: any(told.received_bytes > 0 for told in ear.downloads))
+            await until(lambda: any(progress.received_bytes > 0 for progress in ear.downloads))
             await until(lambda: (tmp_path / "got" / "Spring.mp4.part").stat().st_size >= 1024 * 1024)
         had = (tmp_path / "got" / "Spring.mp4.part").stat().st_size
         async with session(
@@ -188,17 +188,17 @@ async def test_a_download_is_gone_on_with_by_the_next_session(tmp_path):
     assert origin.requests[-1].headers["range"] == f"bytes={had}-"
 
 
-async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
+async def test_a_cancelled_download_leaves_no_file(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000], stalls=True)
-    with serve_files(origin) as base, serve_app(Asking(base)) as service:
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
             await finished(live)
             await live.perform(Download((ref,)))
-            await until(lambda: any(told.received_bytes > 0 for told in ear.downloads))
+            await until(lambda: any(progress.received_bytes > 0 for progress in ear.downloads))
             outcome = await live.perform(Cancel((ref,)))
-            assert outcome.message == "1 download called off"
+            assert outcome.message == "1 download cancelled"
             assert names(tmp_path / "got") == []
             assert ear.downloads[-1].stage is DownloadStage.CANCELLED
             assert not (await live.perform(Cancel((ref,)))).ok
@@ -207,34 +207,34 @@ async def test_a_download_that_is_called_off_leaves_nothing(tmp_path):
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
 
 
-async def test_no_more_than_three_jobs_are_fetched_at_once(tmp_path):
+async def test_at_most_three_jobs_are_downloaded_at_once(tmp_path):
     origin = FileServer(LARGE, cut_after=[100] * 5, stalls=True)
-    with serve_files(origin) as base, serve_app(Asking(base)) as service:
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, *(job(name) for name in "abcde")), ear) as live:
             await finished(live)
             await live.perform(Download(tuple(live.states)))
             await until(lambda: len(origin.requests) == 3)
             for _ in range(3):
-                await asked_again(live, *live.states)
+                await poll_again(live, *live.states)
             assert len(origin.requests) == 3
             await live.perform(Cancel((next(iter(live.states)),)))
             await until(lambda: len(origin.requests) == 4)
 
 
 async def test_readonly_downloads_nothing(tmp_path):
-    with serve_files(FileServer()) as base, serve_app(Asking(base)) as service:
+    with serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
         async with session(library(tmp_path, service, job("a", download=True), readonly=True)) as live:
             await finished(live)
             outcome = await live.perform(Download((Ref("heygen", "a"),)))
             assert not outcome.ok
-            assert "--readonly" in outcome.message
+            assert "Read-only" in outcome.message
             for _ in range(3):
-                await asked_again(live, Ref("heygen", "a"))
+                await poll_again(live, Ref("heygen", "a"))
     assert names(tmp_path / "got") == []
 
 
-async def test_what_cannot_be_downloaded_is_said(tmp_path, service):
+async def test_a_job_without_a_result_is_named(tmp_path, service):
     ear = RecordingListener()
     async with session(library(tmp_path, service, job("a-fail")), ear) as live:
         await finished(live)
@@ -242,17 +242,17 @@ async def test_what_cannot_be_downloaded_is_said(tmp_path, service):
         assert live.states[ref].phase is Phase.FAILED
         outcome = await live.perform(Download((ref,)))
         assert not outcome.ok
-        assert "is failed: there is no result to download" in outcome.message
+        assert "is failed: no result to download" in outcome.message
         outcome = await live.perform(Download((Ref("heygen", "x"),)))
         assert outcome.message == "heygen:x is not on the watchlist"
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:alert(1)"])
-async def test_a_link_of_another_kind_is_no_link(tmp_path, url):
+async def test_a_link_with_another_scheme_is_ignored(tmp_path, url):
     with serve_files(FileServer()) as base:
-        asking = Asking(base)
-        asking.more = {"url": url, "caption_url": f"{base}/a.ass"}
-        with serve_app(asking) as service:
+        service_app = LinkService(base)
+        service_app.more = {"url": url, "caption_url": f"{base}/a.ass"}
+        with serve_app(service_app) as service:
             async with session(library(tmp_path, service, job("a"))) as live:
                 ref = Ref("heygen", "a")
                 await until(lambda: live.states[ref].links)
@@ -261,27 +261,27 @@ async def test_a_link_of_another_kind_is_no_link(tmp_path, url):
                 assert [saved.name for saved in live.states[ref].downloads] == ["captions"]
 
 
-async def test_a_link_that_is_dead_at_its_origin_is_asked_for_anew(tmp_path):
+async def test_a_dead_link_is_renewed_for_its_download(tmp_path):
     origin = FileServer(responses={"/a/1.mp4": (403, {})})
-    with serve_files(origin) as base, serve_app(Asking(base)) as service:
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         async with session(library(tmp_path, service, job("a"))) as live:
             ref = Ref("heygen", "a")
             await finished(live)
             await live.perform(Download((ref,)))
             await until(lambda: live.states[ref].downloads)
-    assert [asked.path for asked in origin.requests] == ["/a/1.mp4", "/a/2.mp4"]
+    assert [request.path for request in origin.requests] == ["/a/1.mp4", "/a/2.mp4"]
 
 
-async def test_a_failed_download_is_told_and_tried_again_by_hand(tmp_path):
+async def test_a_failed_download_is_reported_and_retried_on_request(tmp_path):
     origin = FileServer(responses={f"/a/{count}.mp4": (404, {}) for count in range(9)})
-    with serve_files(origin) as base, serve_app(Asking(base)) as service:
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             ref = Ref("heygen", "a")
             await finished(live)
             await live.perform(Download((ref,)))
             await until(lambda: ear.downloads and ear.downloads[-1].stage is DownloadStage.FAILED)
-            assert "leads nowhere" in ear.downloads[-1].message
+            assert "link does not work" in ear.downloads[-1].message
             assert ear.notices[-1].kind is NoticeKind.DOWNLOAD_FAILED
             origin.responses.clear()
             await live.perform(Download((ref,)))
@@ -291,7 +291,7 @@ async def test_a_failed_download_is_told_and_tried_again_by_hand(tmp_path):
 
 @contextmanager
 def another(state: Path):
-    """Another process that has claimed heygen:a."""
+    """Another process that holds the lock of heygen:a."""
     command = [sys.executable, "-c", HOLDER, str(state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -300,20 +300,20 @@ def another(state: Path):
         holder.kill()
 
 
-async def test_another_babeltop_that_downloads_it_is_left_to_it(tmp_path):
-    with another(tmp_path / "state"), serve_files(FileServer()) as base, serve_app(Asking(base)) as service:
+async def test_a_job_being_downloaded_by_another_process_is_refused(tmp_path):
+    with another(tmp_path / "state"), serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
         ear = RecordingListener()
         async with session(library(tmp_path, service, job("a")), ear) as live:
             await finished(live)
             await live.perform(Download((Ref("heygen", "a"),)))
             await until(lambda: ear.downloads and ear.downloads[-1].stage is DownloadStage.FAILED)
-            assert ear.downloads[-1].message == "another babeltop downloads it"
+            assert ear.downloads[-1].message == "being downloaded by another babeltop process"
             assert not (await live.perform(Cancel((Ref("heygen", "a"),)))).ok
     assert names(tmp_path / "got") == []
 
 
-class Store:
-    """A content network in virtual time: down until an instant."""
+class ContentNetwork:
+    """Content network in virtual time, down until an instant."""
 
     def __init__(self, up_at: float) -> None:
         self.up_at = up_at
@@ -327,9 +327,9 @@ class Store:
         await send({"type": "http.response.body", "body": b"abc" if up else b""})
 
 
-def test_what_trouble_kept_from_being_downloaded_is_tried_again_by_itself_and_told_once(tmp_path):
-    store = Store(up_at=EPOCH + 5 * HOUR)
-    apps = {"sim.test": ScriptedService(lambda _asked: done("https://cdn.test/a.mp4")), "cdn.test": store}
+def test_a_failed_automatic_download_is_retried_and_reported_once(tmp_path):
+    store = ContentNetwork(up_at=EPOCH + 5 * HOUR)
+    apps = {"sim.test": ScriptedService(lambda _request: done("https://cdn.test/a.mp4")), "cdn.test": store}
 
     async def play():
         found = fixtures.make_workspace(
@@ -353,5 +353,5 @@ def test_what_trouble_kept_from_being_downloaded_is_tried_again_by_itself_and_to
         return tries
 
     tries = run_virtual(play())
-    assert 20 < tries < 100, "it neither gives up nor hammers"
+    assert 20 < tries < 100, "retried, with pauses"
     assert names(tmp_path / "got") == ["a.mp4"]

@@ -1,7 +1,9 @@
+"""The short form of `tests.long_running.download`."""
+
 from tests.long_running.download import run_proof
 
 
-def test_a_large_file_that_is_cut_and_killed_on_the_way_is_whole_and_nothing_else_is_left(tmp_path):
+def test_a_large_download_survives_cuts_and_kills_and_leaves_one_complete_file(tmp_path):
     found = run_proof(tmp_path, 60_000_000, cuts=4, kills=2)
     assert found.is_complete, str(found)
     assert (found.cuts, found.kills) == (4, 2), str(found)

@@ -1,4 +1,4 @@
-"""Names are looked up so that one that hangs holds up no other, nor the end of the program."""
+"""Tests of name resolution: a hanging lookup delays neither another name nor the end of the program."""
 
 import asyncio
 import socket
@@ -14,23 +14,23 @@ RESOLVE = socket.getaddrinfo
 
 @pytest.fixture
 def hung(monkeypatch):
-    """A name server that does not answer for `hung.test`; how often it was asked."""
-    over, asked = threading.Event(), list[str]()
+    """Name server that does not respond for `hung.test`; yields the names that were looked up."""
+    stopped, lookups = threading.Event(), list[str]()
 
-    def resolve(host, *args, **options):
-        asked.append(host)
+    def getaddrinfo(host, *args, **options):
+        lookups.append(host)
         if host == "hung.test":
-            over.wait()
+            stopped.wait()
         if host in {"hung.test", "nowhere.invalid"}:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return RESOLVE("127.0.0.1" if host == "good.test" else host, *args, **options)
 
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    yield asked
-    over.set()
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield lookups
+    stopped.set()
 
 
-async def looked_up(host):
+async def resolve(host):
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(DEADLINE):
         return await loop.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
@@ -41,35 +41,35 @@ def run(story):
         return runner.run(story)
 
 
-def hanging():
-    return [thread for thread in threading.enumerate() if thread.name == "looks up 'hung.test'"]
+def hanging_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "resolve 'hung.test'"]
 
 
-def test_fifty_asks_for_a_name_that_hangs_hold_one_thread_no_other_name_and_not_the_end(hung):
+def test_fifty_lookups_of_a_hanging_name_take_one_thread_and_delay_nothing(hung):
     async def story():
         waiting = [asyncio.create_task(asyncio.get_running_loop().getaddrinfo("hung.test", 443)) for _ in range(50)]
         await until(lambda: hung)
-        assert (await looked_up("good.test"))[0][4] == ("127.0.0.1", 443)
+        assert (await resolve("good.test"))[0][4] == ("127.0.0.1", 443)
         assert not [task for task in waiting if task.done()]
         for task in waiting:
             task.cancel()
         return await asyncio.gather(*waiting, return_exceptions=True)
 
     assert {type(each) for each in run(story())} == {asyncio.CancelledError}
-    assert len(hanging()) == 1, "the loop has ended, and the look-up goes on"
+    assert len(hanging_threads()) == 1, "the loop has ended, the lookup continues"
     assert hung == ["hung.test", "good.test"]
 
 
-def test_a_name_that_hung_is_looked_up_anew_when_the_look_up_has_ended(hung):
+def test_a_failed_lookup_is_repeated_by_the_next_caller(hung):
     async def story():
         for _ in range(2):
             with pytest.raises(OSError, match="failure"):
-                await looked_up("nowhere.invalid")
+                await resolve("nowhere.invalid")
 
     run(story())
     assert hung == ["nowhere.invalid"] * 2
 
 
-def test_what_is_no_name_is_told_to_who_asked():
+def test_an_invalid_hostname_raises_for_the_caller():
     with pytest.raises(UnicodeError):
-        run(looked_up(f"{'a' * 70}.test"))
+        run(resolve(f"{'a' * 70}.test"))

@@ -1,4 +1,4 @@
-"""What can go wrong with an ask, over real HTTP: each is its job's fault and its account's, and nobody else's."""
+"""Tests of faults over real HTTP: each belongs to its job and account and to no other."""
 
 import asyncio
 import gzip
@@ -21,11 +21,11 @@ from tui.simulator.scenario import Scenario
 
 BAD, GOOD = Ref("konpro", "a-fine"), Ref("heygen", "b-fine")
 SHORT = 0.4
-"""Seconds for a reply that is never whole."""
+"""Deadline in seconds for a response that is never complete."""
 
 
 def reply(status: str, body: bytes = b"", *headers: str) -> servers.Behaviour:
-    """Answers with these bytes."""
+    """Respond with this status, body and headers."""
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         head = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
@@ -36,9 +36,9 @@ def reply(status: str, body: bytes = b"", *headers: str) -> servers.Behaviour:
 
 
 async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engine, RecordingListener]:
-    """One job at a bad service and one at a good one, both asked once.
+    """Poll one job at a bad service and one at a good one, once each.
 
-    One after the other where the deadline is short: on a slow machine a good reply may take longer.
+    Sequentially if the deadline is short: on a slow machine a good response may take longer.
     """
     at_once = ((DEADLINE, [BAD, GOOD]),)
     in_turn = ((deadline, [BAD]), (DEADLINE, [GOOD]))
@@ -58,16 +58,16 @@ async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engin
 
 
 ODD = [
-    (servers.silence, FaultKind.TIMEOUT, "no whole reply within 0.4 s"),
-    (servers.slow_body(0.1), FaultKind.TIMEOUT, "no whole reply within 0.4 s"),
-    (servers.reset_before_response, FaultKind.OFFLINE, "broke off"),
-    (servers.reset_within_body, FaultKind.OFFLINE, "broke off"),
-    (servers.short_body, FaultKind.OFFLINE, "broke off"),
-    (servers.endless_headers, FaultKind.OFFLINE, "did not speak HTTP"),
+    (servers.silence, FaultKind.TIMEOUT, "no complete response within 0.4 s"),
+    (servers.slow_body(0.1), FaultKind.TIMEOUT, "no complete response within 0.4 s"),
+    (servers.reset_before_response, FaultKind.OFFLINE, "connection"),
+    (servers.reset_within_body, FaultKind.OFFLINE, "connection"),
+    (servers.short_body, FaultKind.OFFLINE, "connection closed early"),
+    (servers.endless_headers, FaultKind.OFFLINE, "not HTTP"),
     (servers.endless_body, FaultKind.TOO_LARGE, "larger than 97 KiB"),
     (servers.gzip_bomb, FaultKind.TOO_LARGE, "larger than 97 KiB"),
-    (reply("200 OK", b"x", "content-encoding: br"), FaultKind.MALFORMED, "encoded as br"),
-    (reply("200 OK", b"x", "content-encoding: gzip"), FaultKind.MALFORMED, "damaged"),
+    (reply("200 OK", b"x", "content-encoding: br"), FaultKind.MALFORMED, "unsupported Content-Encoding: br"),
+    (reply("200 OK", b"x", "content-encoding: gzip"), FaultKind.MALFORMED, "truncated gzip data"),
     (reply("200 OK", b"<html>"), FaultKind.MALFORMED, "without a status word"),
     (reply("401 No", b"{}"), FaultKind.REFUSED, "refused the key"),
     (reply("403 No", b"{}"), FaultKind.REFUSED, "forbids"),
@@ -83,7 +83,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("behaviour", "kind", "message"), ODD, ids=[f"{kind}-{said[:12]}" for _, kind, said in ODD])
-async def test_what_goes_wrong_at_one_service_is_its_jobs_fault_alone(tmp_path, behaviour, kind, message):
+async def test_a_fault_of_one_service_belongs_to_its_job_alone(tmp_path, behaviour, kind, message):
     with serve_raw(behaviour) as bad:
         session, ear = await checked(tmp_path, bad, SHORT if kind is FaultKind.TIMEOUT else DEADLINE)
     fault = session.states[BAD].fault
@@ -95,7 +95,7 @@ async def test_what_goes_wrong_at_one_service_is_its_jobs_fault_alone(tmp_path, 
     assert ear.accounts["heygen"].health is Health.OK
 
 
-async def test_a_service_that_is_down_is_offline(tmp_path):
+async def test_a_stopped_service_is_offline(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     session, ear = await checked(tmp_path, f"http://127.0.0.1:{port}")
@@ -104,7 +104,7 @@ async def test_a_service_that_is_down_is_offline(tmp_path):
     assert ear.accounts["konpro"].health is Health.OFFLINE
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_a_tls_fault(tmp_path):
+async def test_an_untrusted_certificate_is_a_tls_fault(tmp_path):
     chain = tmp_path / "chain.pem"
     trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
     simulator = Simulator()
@@ -115,7 +115,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_tls_fault(tmp_path):
     assert not simulator.request_log
 
 
-async def test_a_certificate_of_the_operators_own_authority_is_good(tmp_path, monkeypatch):
+async def test_a_certificate_of_the_operators_authority_is_trusted(tmp_path, monkeypatch):
     authority = trustme.CA()
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "chain.pem")
     authority.cert_pem.write_to_path(tmp_path / "roots.pem")
@@ -125,7 +125,7 @@ async def test_a_certificate_of_the_operators_own_authority_is_good(tmp_path, mo
     assert session.states[BAD].phase is Phase.DONE
 
 
-async def test_roots_that_do_not_read_are_every_accounts_fault_and_end_nothing(tmp_path, monkeypatch):
+async def test_unreadable_root_certificates_are_a_tls_fault_of_every_account(tmp_path, monkeypatch):
     (tmp_path / "roots.pem").write_text("nonsense")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
     with serve_raw(servers.silence) as bad:
@@ -134,7 +134,7 @@ async def test_roots_that_do_not_read_are_every_accounts_fault_and_end_nothing(t
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x", "http://[::1"])
-async def test_a_proxy_that_cannot_be_used_is_a_fault_that_passes_with_it(tmp_path, monkeypatch, proxy):
+async def test_an_unusable_proxy_is_a_fault_until_it_is_removed(tmp_path, monkeypatch, proxy):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with serve_app(Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, accounts=("heygen",))
@@ -175,7 +175,7 @@ ECHO = b'{"data": {"status": "running", "message": "you sent %s"}}' % KEY.encode
         reply("400 No", b"{}", f"x-request-id: {KEY}"),
     ],
 )
-async def test_the_key_is_nowhere_in_what_is_kept_of_a_reply_that_echoes_it(tmp_path, behaviour):
+async def test_the_key_is_masked_in_everything_kept_of_a_response_that_echoes_it(tmp_path, behaviour):
     with serve_raw(behaviour) as bad:
         session, ear = await checked(tmp_path, bad)
     assert KEY not in repr(session.states) + repr(ear.states) + repr(ear.accounts)
@@ -183,7 +183,7 @@ async def test_the_key_is_nowhere_in_what_is_kept_of_a_reply_that_echoes_it(tmp_
     assert not [path for path in (tmp_path / "state").iterdir() if KEY.encode() in path.read_bytes()]
 
 
-async def test_a_key_with_a_letter_beyond_ascii_is_sent_as_it_is(tmp_path):
+async def test_a_key_with_a_non_ascii_letter_is_sent_unchanged(tmp_path):
     simulator = Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])
     with serve_app(simulator) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})

@@ -1,4 +1,4 @@
-"""The short form of the proof `services`, the replies that break off anywhere, and proxies: over real sockets."""
+"""Tests over real sockets: the short form of `long_running.services`, truncated responses, and proxies."""
 
 import asyncio
 import itertools
@@ -31,29 +31,29 @@ from tui.providers.response import HttpResponse
 from tui.storage.config.fields import WebhookUrl
 from tui.storage.config.secrets import Secret
 
-WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n" + b'{"status":"PENDING"}'
+RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n" + b'{"status":"PENDING"}'
 ENDLESS = misbehaving_servers.repeat_forever(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")
 
 
 @pytest.mark.timeout(10 * DEADLINE)
-def test_each_of_many_wrong_services_has_its_own_fault():
-    async def over(states):
+def test_each_misbehaving_service_has_its_own_fault():
+    async def until_expected(states):
         with suppress(TimeoutError):
             await until(lambda: not services.unexpected_jobs(states), 5 * DEADLINE)
 
     with services.serve_misbehaving() as urls:
-        found = services.run(urls, 6.0, over)
+        found = services.run(urls, 6.0, until_expected)
     assert services.unexpected_jobs(found.states) == []
 
 
 class Even(Random):
-    """Chance that always falls in the middle, whoever draws how often."""
+    """Random source that always returns the middle."""
 
     def random(self):
         return 0.5
 
 
-def test_a_good_service_is_asked_at_the_same_times_beside_many_that_never_answer(tmp_path):
+def test_services_that_never_respond_do_not_change_when_a_good_one_is_polled(tmp_path):
     async def times(folder, *more):
         folder.mkdir()
         good, never = ScriptedService(lambda asked: running()), ScriptedService(lambda asked: running(), delay=math.inf)
@@ -78,66 +78,66 @@ def test_a_good_service_is_asked_at_the_same_times_beside_many_that_never_answer
     assert run_virtual(times(tmp_path / "beside", "heygen", "camb", "flixu")) == alone
 
 
-async def asked(url: str, times: int = 1, **bounds: float) -> list[HttpResponse | Fault]:
+async def send_requests(url: str, times: int = 1, **bounds: float) -> list[HttpResponse | Fault]:
     client = Client(clock=lambda: 0.0, tls=ssl.create_default_context, limits=RequestLimits(**bounds))
     async with client:
         request = ApiRequest(f"{url}/v1", KeyHeader(header="x-api-key"), Secret(KEY))
         return [await client.get(request) for _ in range(times)]
 
 
-async def test_a_reply_that_is_reset_at_any_byte_is_a_fault_and_never_half_a_reply():
+async def test_a_response_reset_at_any_byte_is_a_fault():
     offsets = itertools.count()
 
     async def cut(writer: asyncio.StreamWriter) -> None:
-        writer.write(WHOLE[: next(offsets)])
+        writer.write(RESPONSE[: next(offsets)])
         await writer.drain()
         writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
 
     with serve_raw(cut) as url:
-        found = await asked(url, len(WHOLE))
+        found = await send_requests(url, len(RESPONSE))
     assert {each.kind for each in found} == {FaultKind.OFFLINE}
 
 
-async def test_a_reply_that_ends_at_any_byte_is_a_fault_and_never_half_a_reply():
+async def test_a_response_truncated_at_any_byte_is_a_fault():
     offsets = itertools.count()
 
     async def cut(writer: asyncio.StreamWriter) -> None:
-        writer.write(WHOLE[: next(offsets)])
+        writer.write(RESPONSE[: next(offsets)])
         await writer.drain()
 
     with serve_raw(cut) as url:
-        *found, whole = await asked(url, len(WHOLE) + 1)
+        *found, whole = await send_requests(url, len(RESPONSE) + 1)
     assert {each.kind for each in found} == {FaultKind.OFFLINE}
     assert whole.body == b'{"status":"PENDING"}'
 
 
-async def test_replies_before_the_reply_are_bounded_and_the_loop_turns_meanwhile():
+async def test_informational_responses_are_limited():
     with serve_raw(ENDLESS) as url:
-        (fault,) = await asked(url, deadline=DEADLINE)
+        (fault,) = await send_requests(url, deadline=DEADLINE)
     assert fault.kind is FaultKind.OFFLINE
-    assert "128 KiB came without an end of the headers" in fault.message
+    assert "response headers exceed 128 KiB" in fault.message
 
 
-async def test_replies_before_the_reply_of_a_link_and_of_a_hook_are_bounded_too():
+async def test_informational_responses_are_limited_for_downloads_and_webhooks_too():
     with serve_raw(ENDLESS) as url:
-        poster = WebhookSender(WebhookUrl.parse(url), DEADLINE)
-        told = await poster.post(b"{}", "1", None, 0.0)
-        await poster.close()
-        way = FetchContext(base_url=url, key_header=KeyHeader(header="x-api-key"), key=None, insecure_http=True)
+        sender = WebhookSender(WebhookUrl.parse(url), DEADLINE)
+        result = await sender.post(b"{}", "1", None, 0.0)
+        await sender.close()
+        context = FetchContext(base_url=url, key_header=KeyHeader(header="x-api-key"), key=None, insecure_http=True)
         async with http.build_client(ssl.create_default_context, None) as client:
-            with pytest.raises(ConnectionLostError, match="128 KiB came without an end of the headers"):
-                await http.open_response(client, way, http.RangeRequest(f"{url}/v.mp4", needs_key=False))
-    assert "128 KiB came without an end of the headers" in told.problem
+            with pytest.raises(ConnectionLostError, match="response headers exceed 128 KiB"):
+                await http.open_response(client, context, http.RangeRequest(f"{url}/v.mp4", needs_key=False))
+    assert "response headers exceed 128 KiB" in result.problem
 
 
-async def test_a_header_that_cannot_be_sent_is_told_without_the_key():
+async def test_the_fault_of_an_invalid_header_does_not_contain_the_key():
     client = Client(clock=lambda: 0.0, tls=ssl.create_default_context)
     with serve_raw(servers.silence) as url:
         async with client:
             fault = await client.get(ApiRequest(url, KeyHeader(header="x-api-key", prefix="a\r\nb: "), Secret(KEY)))
     assert fault.kind is FaultKind.REJECTED
-    assert "see prefix" in fault.message
+    assert "check the key" in fault.message
     assert KEY not in repr(fault)
 
 
@@ -150,36 +150,38 @@ async def test_a_header_that_cannot_be_sent_is_told_without_the_key():
             "",
         ),
         (servers.silence, FaultKind.TIMEOUT, "no"),
-        (servers.reset_before_response, FaultKind.OFFLINE, "broke off"),
-        (misbehaving_servers.send_and_close(b"SSH-2.0\r\n"), FaultKind.OFFLINE, "broke off, or did not speak HTTP"),
+        (servers.reset_before_response, FaultKind.OFFLINE, "connection"),
+        (misbehaving_servers.send_and_close(b"SSH-2.0\r\n"), FaultKind.OFFLINE, "connection closed early, or not HTTP"),
     ],
-    ids=["wants-a-password", "silent", "resets", "no-proxy"],
+    ids=["password", "silent", "reset", "not-http"],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_misbehaves_is_the_asks_fault(monkeypatch, behaviour, kind, said, scheme):
+async def test_a_misbehaving_proxy_is_a_fault(monkeypatch, behaviour, kind, said, scheme):
     with serve_raw(behaviour) as proxy:
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
-        (found,) = await asked(f"{scheme}://api.test", deadline=0.5 if behaviour is servers.silence else DEADLINE)
+        (found,) = await send_requests(
+            f"{scheme}://api.test", deadline=0.5 if behaviour is servers.silence else DEADLINE
+        )
     if isinstance(found, HttpResponse):
         assert (scheme, found.status) == ("http", 407)
     else:
         assert found.kind is (FaultKind.OFFLINE if kind is FaultKind.REJECTED else kind)
-        assert (said or "the proxy does not let it through") in found.message
+        assert (said or "the proxy refused the connection") in found.message
 
 
-async def test_what_the_environment_says_of_proxies_holds(monkeypatch):
+async def test_the_proxy_variables_of_the_environment_apply(monkeypatch):
     good = misbehaving_servers.respond_with_body(b'{"status":"PENDING"}')
     with serve_raw(good) as proxy, serve_raw(misbehaving_servers.respond_with_body(b"direct")) as direct:
         monkeypatch.setenv("HTTP_PROXY", proxy)
-        (through,) = await asked("http://api.test")
-        assert through.body == b'{"status":"PENDING"}', "api.test has no address: the proxy was asked"
+        (through,) = await send_requests("http://api.test")
+        assert through.body == b'{"status":"PENDING"}', "api.test has no address, so the proxy was used"
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        (past,) = await asked(direct)
+        (past,) = await send_requests(direct)
         assert past.body == b"direct"
 
 
-def test_a_proxy_whose_name_hangs_is_a_timeout(monkeypatch):
+def test_a_proxy_with_a_hanging_name_is_a_timeout(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://hung.test:3128")
     with services.patched_resolver(), asyncio.Runner(loop_factory=DnsThreadedLoop) as runner:
-        (found,) = runner.run(asked("https://api.test", deadline=0.5))
+        (found,) = runner.run(send_requests("https://api.test", deadline=0.5))
     assert found.kind is FaultKind.TIMEOUT

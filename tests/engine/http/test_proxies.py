@@ -1,4 +1,4 @@
-"""A proxy of the environment gets nothing that is meant for this machine: not the key, no link, no body."""
+"""Tests of the environment's proxy: requests to this machine bypass it, with their key, link and body."""
 
 import asyncio
 import ssl
@@ -21,11 +21,11 @@ A = Ref("heygen", "a-fine")
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What was asked of the proxy."""
+    """Requests that the proxy received."""
     seen: list[str] = []
 
     async def keep(writer: asyncio.StreamWriter) -> None:
-        seen.append("asked")
+        seen.append("request")
         writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
 
     with serve_raw(keep) as proxy:
@@ -37,7 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_an_ask_of_this_machine_takes_no_proxy(tmp_path, asked, host):
+async def test_a_poll_of_this_machine_bypasses_the_proxy(tmp_path, asked, host):
     with serve_app(Simulator(scenarios=[Scenario("a-fine", started_at=0.0)])) as base:
         library = fixtures.make_workspace(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
         session = Engine(library, RecordingListener().publish)
@@ -48,7 +48,7 @@ async def test_an_ask_of_this_machine_takes_no_proxy(tmp_path, asked, host):
     assert asked == []
 
 
-async def test_an_ask_of_another_host_takes_it(tmp_path, asked):
+async def test_a_poll_of_another_host_uses_the_proxy(tmp_path, asked):
     library = fixtures.make_workspace(tmp_path, "http://api.test", {"heygen": ("a-fine",)})
     session = Engine(library, RecordingListener().publish)
     session.open()
@@ -58,7 +58,7 @@ async def test_an_ask_of_another_host_takes_it(tmp_path, asked):
     assert asked
 
 
-async def test_a_download_from_this_machine_takes_no_proxy(asked):
+async def test_a_download_from_this_machine_bypasses_the_proxy(asked):
     with serve_app(Simulator()) as base:
         async with http.build_client(ssl.create_default_context, None) as client:
             reply = await client.get(f"{base}/nothing", auth=httpx.USE_CLIENT_DEFAULT)

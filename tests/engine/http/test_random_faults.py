@@ -1,4 +1,4 @@
-"""Whatever a service does, in virtual time: its waits are heeded, no minute holds too many asks, every end arrives."""
+"""Tests with random faults in virtual time: waits are respected, rates are kept, every job's end is reported."""
 
 import asyncio
 import tempfile
@@ -20,17 +20,17 @@ from tui.engine.polling.poll_queue import PollQueue, QueueEntry
 
 JOBS = 6
 QUIET = 8 * MINUTE
-"""Seconds after which the service does nothing wrong any more."""
+"""Seconds after which the service has no more faults."""
 SPAN = 30 * MINUTE
 LONGEST = 600.0 + 120.0 + 120.0 + MINUTE
-"""Seconds that an active job waits at most: an open breaker, then its back-off, a floor and its turn in the bucket.
+"""Longest wait of an active job in seconds: open breaker, back-off, not_before, and its turn in the token bucket.
 
-While the service fails, another job's ask may be the one that finds it so, each time the breaker is ajar.
+While the service fails, another job's poll may be the breaker's probe.
 """
 
 
-class Troubled(ScriptedService):
-    """A service that fails by chance until QUIET, and remembers the windows in which it wants no ask."""
+class FaultyService(ScriptedService):
+    """Service that fails at random until QUIET and records the windows in which it allows no request."""
 
     def __init__(self, seed, share, kinds):
         super().__init__(self.answer, delay=0.2)
@@ -39,8 +39,8 @@ class Troubled(ScriptedService):
         self._kinds = kinds
         self.ends = {f"j{number}": self._random.uniform(10, 12 * MINUTE) for number in range(JOBS)}
         self.windows = []
-        """From when until when: the asks that left before it was told are not its."""
-        self.told_done = {}
+        """Start and end of each window. Requests sent before its response are not counted."""
+        self.done_at = {}
 
     def answer(self, asked):
         now = wall_time()
@@ -48,7 +48,7 @@ class Troubled(ScriptedService):
             return self._fault(self._random.choice(self._kinds), now)
         if now - EPOCH < self.ends[asked.id]:
             return running()
-        self.told_done.setdefault(asked.id, now)
+        self.done_at.setdefault(asked.id, now)
         return done("https://cdn.test/1")
 
     def _fault(self, kind, now):
@@ -101,24 +101,24 @@ async def story(folder, app, rate, seed):
 )
 @example(244, 0.625, ["down"], 20)
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
-def test_over_any_script_of_faults(seed, share, kinds, rate):
-    app = Troubled(seed, share, kinds)
+def test_any_script_of_faults_keeps_the_rules(seed, share, kinds, rate):
+    app = FaultyService(seed, share, kinds)
     with tempfile.TemporaryDirectory() as folder:
         states, changes, asked = run_virtual(story(Path(folder), app, rate, seed))
     times = app.request_times()
     for began, ended in app.windows:
-        assert not [at for at in times if began < at < ended], "no request leaves inside a window"
+        assert not [at for at in times if began < at < ended], "no request is sent inside a window"
     for first in times:
         assert len([at for at in times if first <= at < first + MINUTE]) <= rate, "no minute holds more than the rate"
     for ref, state in states.items():
-        assert state.phase is Phase.DONE, "every end arrives"
-        told = app.told_done[ref.id]
-        assert not [at for at in app.request_times(ref.id) if at > told], "what has ended is not asked"
+        assert state.phase is Phase.DONE, "every job's end is reported"
+        told = app.done_at[ref.id]
+        assert not [at for at in app.request_times(ref.id) if at > told], "an ended job is not polled"
         waits = [
             later - max(earlier, EPOCH + QUIET) for earlier, later in pairwise([EPOCH, *app.request_times(ref.id)])
         ]
         assert max(waits) < LONGEST, "every wait is bounded"
-        assert len(asked[ref]) == state.poll_count == len(app.request_times(ref.id)), "every ask is in the journal"
+        assert len(asked[ref]) == state.poll_count == len(app.request_times(ref.id)), "every request is in the journal"
         steps = [(change.before, change.after) for change in changes[ref]]
         assert steps[0][0] is Phase.NEW
         assert all(before[1] is after[0] for before, after in pairwise(steps)), "no change is missing or doubled"
@@ -128,21 +128,21 @@ def place(name, due, interval, order=0):
     return QueueEntry(due, order, Ref("konpro", name), interval)
 
 
-def test_of_jobs_that_are_due_the_one_asked_most_often_goes_first_but_nobody_waits_for_ever():
+def test_of_due_jobs_the_most_frequently_polled_goes_first_and_none_waits_forever():
     line = PollQueue(lambda _place: True)
     line.push(place("far from its end", 100.0, 60.0))
     line.push(place("near its end", 110.0, 2.0))
     line.push(place("due long ago", 40.0, 3600.0))
-    line.push(place("wanted by a person", 0.0, 0.0))
+    line.push(place("user-requested", 0.0, 0.0))
     line.push(place("not due", 500.0, 2.0))
     names = [line.pop(200.0, 200.0).ref.id for _ in range(4)]
-    assert names == ["wanted by a person", "due long ago", "near its end", "far from its end"]
+    assert names == ["user-requested", "due long ago", "near its end", "far from its end"]
     assert line.pop(200.0, 200.0) is None
     assert line.next_due_at(200.0) == 500.0
     assert line.pop(200.0, 500.0).ref.id == "not due"
 
 
-def test_when_the_bucket_is_short_every_job_has_its_turn(tmp_path):
+def test_with_a_low_rate_every_job_has_its_turn(tmp_path):
     app = ScriptedService(lambda asked: running())
     jobs = {"konpro": tuple(f"j{number}" for number in range(60))}
     rate = 20

@@ -1,4 +1,4 @@
-"""What hooks and screens are told, in virtual time: each occasion once, whatever consoles and restarts there are."""
+"""Tests of alerts in virtual time: each event is delivered once, whatever the number of consoles and restarts."""
 
 import asyncio
 import sqlite3
@@ -24,29 +24,29 @@ from tui.storage.watchlist.file import Add, Set
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 EVERYTHING = Hook(run=("true",), on=get_args(HookEvent))
 URL = "https://cdn.test/1?X-Amz-Date=20270115T080000Z&X-Amz-Expires={life}&n={number}"
-"""Signed at the beginning of virtual time."""
+"""Signed at the start of virtual time."""
 
 
-class Console:
-    """One process's session; what its hooks are told. Days pass in long ticks."""
+class AlertConsole:
+    """Engine of one process that records what its hooks receive. Days pass in long ticks."""
 
-    def __init__(self, tmp, app, jobs=(), *, wanted=EVERYTHING, readonly=False, tick=20.0):
-        self.ear, self.told = RecordingListener(), []
+    def __init__(self, tmp, app, jobs=(), *, hook=EVERYTHING, readonly=False, tick=20.0):
+        self.listener, self.delivered = RecordingListener(), []
         self.library = fixtures.make_workspace(tmp, "http://sim.test", jobs, accounts=("heygen",))
-        self.library.settings = replace(self.library.settings, hooks=(wanted,) if wanted else ())
-        call = None if readonly or not wanted else self.told.append
+        self.library.settings = replace(self.library.settings, hooks=(hook,) if hook else ())
+        dispatch = None if readonly or not hook else self.delivered.append
         transport = {"sim.test": app}
         self.session = Engine(
             self.library,
-            self.ear.publish,
+            self.listener.publish,
             EngineContext.create(wall=wall_time, random=Random(1), transport=lambda: VirtualTransport(transport)),
-            hooks=call,
+            hooks=dispatch,
             tick_interval=tick,
         )
 
     @property
     def events(self):
-        return [occasion.event for occasion in self.told]
+        return [event.event for event in self.delivered]
 
     def start(self):
         self.session.open()
@@ -63,18 +63,18 @@ def link(life, number=0):
     return done(URL.format(life=int(life), number=number))
 
 
-def test_every_phase_is_told_once_to_one_of_two_consoles(tmp_path):
-    app = ScriptedService(lambda asked: running())
+def test_each_phase_change_is_delivered_once_by_two_consoles(tmp_path):
+    app = ScriptedService(lambda request: running())
 
     async def play():
-        first = Console(tmp_path, app, {"heygen": ("a", "b")}, tick=1.0).start()
-        second = Console(tmp_path, app, tick=1.0).start()
+        first = AlertConsole(tmp_path, app, {"heygen": ("a", "b")}, tick=1.0).start()
+        second = AlertConsole(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(2 * MINUTE)
-        app.respond = lambda asked: link(7 * DAY)
+        app.respond = lambda request: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
-        told = [(each.event, each.state.job.ref) for console in (first, second) for each in console.told]
-        assert sorted(told) == [("done", A), ("done", B), ("running", A), ("running", B)]
-        ended = [each for console in (first, second) for each in console.told if each.event == "done"]
+        deliveries = [(each.event, each.state.job.ref) for console in (first, second) for each in console.delivered]
+        assert sorted(deliveries) == [("done", A), ("done", B), ("running", A), ("running", B)]
+        ended = [each for console in (first, second) for each in console.delivered if each.event == "done"]
         assert {(each.change.before, each.change.after, each.state.phase) for each in ended} == {
             (Phase.RUNNING, Phase.DONE, Phase.DONE)
         }
@@ -84,92 +84,94 @@ def test_every_phase_is_told_once_to_one_of_two_consoles(tmp_path):
     run_virtual(play())
 
 
-def test_a_restart_tells_nothing_again(tmp_path):
-    app = ScriptedService(lambda asked: link(DAY + HOUR))
+def test_a_restart_delivers_nothing_again(tmp_path):
+    app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        first = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        first = AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(2 * HOUR)
         assert first.events == ["done", "expiring"]
         await first.end()
-        second = Console(tmp_path, app).start()
+        second = AlertConsole(tmp_path, app).start()
         await asyncio.sleep(HOUR)
         assert second.events == []
-        assert not second.ear.notices, "what was so before it began is no news on a screen"
+        assert not second.listener.notices, "alerts from before the start are not shown"
         await second.end()
 
     run_virtual(play())
 
 
-def test_what_came_about_while_nobody_ran_is_told_by_the_next_process(tmp_path):
-    app = ScriptedService(lambda asked: link(3 * DAY))
+def test_events_from_while_no_process_ran_are_delivered_by_the_next_one(tmp_path):
+    app = ScriptedService(lambda request: link(3 * DAY))
 
     async def play():
-        first = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        first = AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(HOUR)
         assert first.events == ["done"]
         await first.end()
         await asyncio.sleep(2.5 * DAY)
-        second = Console(tmp_path, app).start()
+        second = AlertConsole(tmp_path, app).start()
         await asyncio.sleep(MINUTE)
         assert second.events == ["expiring"]
         await second.end()
         await asyncio.sleep(2 * DAY)
-        third = Console(tmp_path, app).start()
+        third = AlertConsole(tmp_path, app).start()
         await asyncio.sleep(MINUTE)
-        assert third.events == [], "a link that has long been dead is no news"
+        assert third.events == [], "an expiry long ago is not delivered"
         await third.end()
 
     run_virtual(play())
 
 
-def test_a_link_is_told_before_it_dies_and_when_it_has_and_a_renewed_one_anew(tmp_path):
-    app = ScriptedService(lambda asked: link(2 * DAY))
+def test_a_link_is_reported_before_and_after_its_expiry_and_again_once_renewed(tmp_path):
+    app = ScriptedService(lambda request: link(2 * DAY))
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(DAY - HOUR)
         assert console.events == ["done"]
         await asyncio.sleep(HOUR + MINUTE)
         assert console.events == ["done", "expiring"]
-        assert console.told[1].text == "a: its link dies in 1d00h"
-        assert [notice.kind for notice in console.ear.notices] == [NoticeKind.DONE, NoticeKind.EXPIRING]
-        app.respond = lambda asked: link(4 * DAY, 1)
+        assert console.delivered[1].text == "a: its link dies in 1d00h"
+        assert [notice.kind for notice in console.listener.notices] == [NoticeKind.DONE, NoticeKind.EXPIRING]
+        app.respond = lambda request: link(4 * DAY, 1)
         await console.session.perform(fixtures.refresh(A))
         await asyncio.sleep(DAY)
         assert console.events == ["done", "expiring"]
         await asyncio.sleep(2 * DAY)
         assert console.events == ["done", "expiring", "expiring", "expired"]
-        assert "X-Amz" not in "".join(each.key for each in console.told)
+        assert "X-Amz" not in "".join(each.key for each in console.delivered)
         await console.end()
 
     run_virtual(play())
 
 
-def test_a_job_that_stalls_is_told_once(tmp_path):
-    app = ScriptedService(lambda asked: running())
+def test_a_stalled_job_is_reported_once(tmp_path):
+    app = ScriptedService(lambda request: running())
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a",)}).start()
+        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(HOUR - MINUTE)
         assert console.events == ["running"]
         await asyncio.sleep(3 * HOUR)
         assert console.events == ["running", "stalled"]
-        assert [notice.text for notice in console.ear.notices] == ["a: has been at it for 1h00m, far longer than usual"]
+        assert [notice.text for notice in console.listener.notices] == [
+            "a: has been at it for 1h00m, far longer than usual"
+        ]
         await console.end()
 
     run_virtual(play())
 
 
-def test_a_muted_job_is_silent(tmp_path):
-    app = ScriptedService(lambda asked: link(DAY + HOUR))
+def test_a_muted_job_sends_no_alerts(tmp_path):
+    app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
         jobs = (Job(account="heygen", id="a", muted=True), Job(account="heygen", id="b"))
-        console = Console(tmp_path, app, jobs).start()
+        console = AlertConsole(tmp_path, app, jobs).start()
         await asyncio.sleep(2 * HOUR)
-        assert {each.state.job.ref for each in console.told} == {B}
-        assert {notice.ref for notice in console.ear.notices} == {B}
+        assert {each.state.job.ref for each in console.delivered} == {B}
+        assert {notice.ref for notice in console.listener.notices} == {B}
         await console.session.perform(Set((B,), {"muted": True}))
         await asyncio.sleep(2 * DAY)
         assert console.events == ["done", "expiring"]
@@ -178,22 +180,22 @@ def test_a_muted_job_is_silent(tmp_path):
     run_virtual(play())
 
 
-def test_an_account_that_is_refused_is_told_once_until_it_was_well_again(tmp_path):
-    app = ScriptedService(lambda asked: (401, {"message": "no"}, {}))
+def test_a_refused_account_is_reported_once_until_it_is_ok_again(tmp_path):
+    app = ScriptedService(lambda request: (401, {"message": "no"}, {}))
 
     async def play():
         for again in range(2):
-            console = Console(tmp_path, app, {"heygen": ("a",)} if not again else ()).start()
+            console = AlertConsole(tmp_path, app, {"heygen": ("a",)} if not again else ()).start()
             await asyncio.sleep(HOUR)
             assert console.events == (["refused"] if not again else [])
             if not again:
-                assert console.told[0].account.name == "heygen"
-                assert console.told[0].text.startswith("Polling of account heygen stopped: ")
+                assert console.delivered[0].account.name == "heygen"
+                assert console.delivered[0].text.startswith("Polling of account heygen stopped: ")
                 await console.end()
-        app.respond = lambda asked: running()
+        app.respond = lambda request: running()
         await console.session.perform(fixtures.refresh(A))
         await asyncio.sleep(MINUTE)
-        app.respond = lambda asked: (401, {"message": "no"}, {})
+        app.respond = lambda request: (401, {"message": "no"}, {})
         await asyncio.sleep(10 * MINUTE)
         assert console.events == ["running", "refused"]
         await console.end()
@@ -201,15 +203,15 @@ def test_an_account_that_is_refused_is_told_once_until_it_was_well_again(tmp_pat
     run_virtual(play())
 
 
-def test_an_api_that_is_over_is_told_once_for_all_its_jobs(tmp_path):
-    app = ScriptedService(lambda asked: (410, {}, {}))
+def test_a_retired_api_is_reported_once_for_all_its_jobs(tmp_path):
+    app = ScriptedService(lambda request: (410, {}, {}))
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a", "b")}).start()
+        console = AlertConsole(tmp_path, app, {"heygen": ("a", "b")}).start()
         await asyncio.sleep(10 * MINUTE)
         assert console.events == ["retired"]
         await console.end()
-        console = Console(tmp_path, app).start()
+        console = AlertConsole(tmp_path, app).start()
         await asyncio.sleep(10 * MINUTE)
         assert console.events == []
         await console.end()
@@ -217,15 +219,15 @@ def test_an_api_that_is_over_is_told_once_for_all_its_jobs(tmp_path):
     run_virtual(play())
 
 
-def test_a_readonly_console_polls_and_the_other_ones_hooks_are_told(tmp_path):
-    app = ScriptedService(lambda asked: running())
+def test_a_readonly_leader_leaves_hooks_to_another_console(tmp_path):
+    app = ScriptedService(lambda request: running())
 
     async def play():
-        first = Console(tmp_path, app, {"heygen": ("a",)}, readonly=True, tick=1.0).start()
+        first = AlertConsole(tmp_path, app, {"heygen": ("a",)}, readonly=True, tick=1.0).start()
         await asyncio.sleep(2)
-        second = Console(tmp_path, app, tick=1.0).start()
+        second = AlertConsole(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(MINUTE)
-        app.respond = lambda asked: link(7 * DAY)
+        app.respond = lambda request: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
         assert second.session.states[A].phase is Phase.DONE
         assert "done" in second.events
@@ -235,14 +237,14 @@ def test_a_readonly_console_polls_and_the_other_ones_hooks_are_told(tmp_path):
     run_virtual(play())
 
 
-def test_a_change_that_two_others_saw_is_told_as_the_one_that_was_recorded(tmp_path):
-    app = ScriptedService(lambda asked: running())
+def test_a_phase_change_seen_by_two_processes_is_delivered_as_recorded(tmp_path):
+    app = ScriptedService(lambda request: running())
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
-        await asyncio.sleep(MINUTE + 3)  # it is not about to be asked
+        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
+        await asyncio.sleep(MINUTE + 3)  # not about to be polled
         state, at = console.session.states[A], wall_time()
-        for seen in (at, at + 0.5):  # each of two processes writes what it saw
+        for seen in (at, at + 0.5):  # two processes record it
             journal = Journal(tmp_path / "state" / "journal.db")
             ended = replace(state, phase=Phase.DONE, phase_since=seen, checked_at=seen)
             journal.record([JournalEntry(ended, PhaseChange(A, Phase.RUNNING, Phase.DONE, state.checked_at, seen, ""))])
@@ -250,17 +252,17 @@ def test_a_change_that_two_others_saw_is_told_as_the_one_that_was_recorded(tmp_p
         await asyncio.sleep(3)
         assert console.session.states[A].phase_since == at + 0.5
         assert console.events == ["running", "done"]
-        assert console.told[1].change.seen == at
+        assert console.delivered[1].change.seen == at
         await console.end()
 
     run_virtual(play())
 
 
-def test_what_no_hook_wants_is_not_told_and_takes_no_write(tmp_path):
-    app = ScriptedService(lambda asked: link(DAY + HOUR))
+def test_events_without_a_subscribed_hook_are_not_delivered(tmp_path):
+    app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a",)}, wanted=Hook(run=("true",), on=("expiring",))).start()
+        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, hook=Hook(run=("true",), on=("expiring",))).start()
         await asyncio.sleep(2 * HOUR)
         assert console.events == ["expiring"]
         await console.end()
@@ -268,11 +270,11 @@ def test_what_no_hook_wants_is_not_told_and_takes_no_write(tmp_path):
     run_virtual(play())
 
 
-def test_while_the_journal_cannot_be_written_what_is_to_be_told_waits(tmp_path):
-    app = ScriptedService(lambda asked: link(DAY + HOUR))
+def test_events_wait_while_the_journal_cannot_be_written(tmp_path):
+    app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
+        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
         await asyncio.sleep(HOUR - 3)
         other = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -287,117 +289,117 @@ def test_while_the_journal_cannot_be_written_what_is_to_be_told_waits(tmp_path):
     run_virtual(play())
 
 
-def dying(console):
-    """Each word that a hook was told of dying links: the jobs it tells of."""
+def expiring_jobs(console):
+    """Return the jobs of each `expiring` delivery."""
     return [
         {state.job.ref for state in (each.state, *each.other_states)}
-        for each in console.told
+        for each in console.delivered
         if each.event == "expiring"
     ]
 
 
-def shown(console):
-    return [notice for notice in console.ear.notices if notice.kind is NoticeKind.EXPIRING]
+def shown_notices(console):
+    return [notice for notice in console.listener.notices if notice.kind is NoticeKind.EXPIRING]
 
 
-@pytest.mark.parametrize("wanted", [EVERYTHING, None])
-def test_hundreds_of_links_that_are_about_to_die_are_one_word_to_a_hook_and_on_the_screen(tmp_path, wanted):
-    app = ScriptedService(lambda asked: link(DAY + HOUR))
+@pytest.mark.parametrize("hook", [EVERYTHING, None])
+def test_hundreds_of_expiring_links_are_one_delivery_and_one_notice(tmp_path, hook):
+    app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
         ids = tuple(f"j{number}" for number in range(450))
-        console = Console(tmp_path, app, {"heygen": ids}, wanted=wanted).start()
+        console = AlertConsole(tmp_path, app, {"heygen": ids}, hook=hook).start()
         await asyncio.sleep(2 * HOUR)
-        assert [len(jobs) for jobs in dying(console)] == ([450] if wanted else [])
-        [notice] = shown(console)
+        assert [len(jobs) for jobs in expiring_jobs(console)] == ([450] if hook else [])
+        [notice] = shown_notices(console)
         assert notice.text.startswith("450 links die in the next 1d00h; the first, of j")
         await asyncio.sleep(DAY)
-        assert console.events.count("expired") == (1 if wanted else 0)
+        assert console.events.count("expired") == (1 if hook else 0)
         await console.end()
 
     run_virtual(play())
 
 
-def staggered(asked):
-    """Job n's link dies n hours after the second day."""
-    return link(2 * DAY + int(asked.id.removeprefix("j")) * HOUR, asked.id)
+def staggered(request):
+    """Expire job n's link n hours after the second day."""
+    return link(2 * DAY + int(request.id.removeprefix("j")) * HOUR, request.id)
 
 
-def test_links_that_die_through_a_week_are_one_word_a_day_in_time(tmp_path):
+def test_links_that_expire_over_a_week_are_one_delivery_a_day(tmp_path):
     app = ScriptedService(staggered)
     ids = tuple(f"j{number}" for number in range(5 * 24))
 
     async def play():
-        first = Console(tmp_path, app, {"heygen": ids}, tick=10 * MINUTE).start()
-        second = Console(tmp_path, app, tick=10 * MINUTE).start()
+        first = AlertConsole(tmp_path, app, {"heygen": ids}, tick=10 * MINUTE).start()
+        second = AlertConsole(tmp_path, app, tick=10 * MINUTE).start()
         for day in range(7):
             await asyncio.sleep(DAY)
-            words = [len(shown(console)) for console in (first, second)]
-            assert max(words) <= day + 1
-            assert len(dying(first)) + len(dying(second)) <= day + 1
-        told = dying(first) + dying(second)
-        assert sorted(map(str, set().union(*told))) == sorted(f"heygen:{each}" for each in ids)
-        assert sum(map(len, told)) == len(ids), "none is told twice"
-        for each in (*first.told, *second.told):
+            counts = [len(shown_notices(console)) for console in (first, second)]
+            assert max(counts) <= day + 1
+            assert len(expiring_jobs(first)) + len(expiring_jobs(second)) <= day + 1
+        deliveries = expiring_jobs(first) + expiring_jobs(second)
+        assert sorted(map(str, set().union(*deliveries))) == sorted(f"heygen:{each}" for each in ids)
+        assert sum(map(len, deliveries)) == len(ids), "none is delivered twice"
+        for each in (*first.delivered, *second.delivered):
             if each.event == "expiring":
-                left = [state.links[0].expires_at - each.at for state in (each.state, *each.other_states)]
-                assert min(left) > DAY - 20 * MINUTE
+                remaining = [state.links[0].expires_at - each.at for state in (each.state, *each.other_states)]
+                assert min(remaining) > DAY - 20 * MINUTE
         await second.end()
         await first.end()
 
     run_virtual(play())
 
 
-def test_what_comes_to_be_known_after_the_days_word_waits_for_the_next_if_it_can(tmp_path):
+def test_links_found_after_the_daily_report_wait_for_the_next_if_time_allows(tmp_path):
     lives = {"a": DAY + HOUR, "late": 2 * DAY + 3 * HOUR, "short": 12 * HOUR}
-    app = ScriptedService(lambda asked: link(lives[asked.id], asked.id))
+    app = ScriptedService(lambda request: link(lives[request.id], request.id))
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
-        await asyncio.sleep(5 * HOUR)  # it is one o'clock in the afternoon
-        assert dying(console) == [{A}]
+        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
+        await asyncio.sleep(5 * HOUR)  # 13:00
+        assert expiring_jobs(console) == [{A}]
         late, short = (Job(account="heygen", id=each) for each in ("late", "short"))
         await console.session.perform(Add((short, late)))
         await asyncio.sleep(HOUR)
-        assert dying(console) == [{A}, {short.ref}], "half its warning is over"
+        assert expiring_jobs(console) == [{A}, {short.ref}], "half of its warning time has passed"
         await console.end()
 
     run_virtual(play())
 
 
-def test_a_muted_job_is_in_no_days_word(tmp_path):
+def test_a_muted_job_is_not_in_the_daily_report(tmp_path):
     app = ScriptedService(staggered)
 
     async def play():
         jobs = (Job(account="heygen", id="j0"), Job(account="heygen", id="j1", muted=True))
-        console = Console(tmp_path, app, jobs).start()
+        console = AlertConsole(tmp_path, app, jobs).start()
         await asyncio.sleep(3 * DAY)
-        assert dying(console) == [{Ref("heygen", "j0")}]
-        assert [notice.ref for notice in shown(console)] == [Ref("heygen", "j0")]
+        assert expiring_jobs(console) == [{Ref("heygen", "j0")}]
+        assert [notice.ref for notice in shown_notices(console)] == [Ref("heygen", "j0")]
         await console.end()
 
     run_virtual(play())
 
 
-def test_a_link_that_is_renewed_in_the_moment_in_which_it_was_to_be_told_is_not(tmp_path):
-    app = ScriptedService(lambda asked: link(DAY + HOUR))
+def test_a_link_renewed_just_before_its_report_is_not_reported(tmp_path):
+    app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        console = Console(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
+        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(30)
         assert console.session.states[A].links
-        app.respond = lambda asked: link(7 * DAY, 1)
+        app.respond = lambda request: link(7 * DAY, 1)
         state = console.session.states[A]
-        told = [
+        expiring = [
             Link(LinkKind.VIDEO, each.url, each.first_seen, wall_time() + HOUR, expiry_is_exact=True)
             for each in state.links
         ]
-        console.session._alert_monitor.publish(replace(state, links=tuple(told)))  # its turn has come …
+        console.session._alert_monitor.publish(replace(state, links=tuple(expiring)))  # its alert is due …
         await console.session.perform(fixtures.refresh(A))
-        await asyncio.sleep(10)  # … and before the next tick it has another
+        await asyncio.sleep(10)  # … and it is renewed before the next tick
         assert console.session.states[A].links[0].expires_at > wall_time() + 6 * DAY
         await asyncio.sleep(HOUR)
-        assert dying(console) == shown(console) == []
+        assert expiring_jobs(console) == shown_notices(console) == []
         await console.end()
 
     run_virtual(play())

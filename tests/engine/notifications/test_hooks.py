@@ -1,4 +1,4 @@
-"""The operator's hooks, with real programs and real HTTP: what they are told, and what they cannot do to the rest."""
+"""Tests of the operator's hooks with real programs and real HTTP: payloads, order, failures, isolation."""
 
 import asyncio
 import hashlib
@@ -31,7 +31,7 @@ NOW = 1_800_000_000.0
 SIGNED = "https://cdn.test/v.mp4?X-Amz-Signature=SIGNATURE"
 
 
-def occasion(number=0, event="done"):
+def alert_event(number=0, event="done"):
     ref = Ref("heygen", f"--id{number}; $(touch pwned)")
     link = Link(LinkKind.VIDEO, SIGNED, NOW, NOW + 60, expiry_is_exact=True)
     state = JobState(
@@ -42,25 +42,25 @@ def occasion(number=0, event="done"):
 
 
 def program(tmp_path, body, name="hook.py"):
-    """A program of Python; it can say where it keeps what it was told: `kept`."""
+    """Return the command of a Python program with `body`; its variable `kept` is the path of its log."""
     file = tmp_path / name
     kept = str(tmp_path / "kept")
     file.write_text(f"import json, os, sys, time\nkept = {kept!r}\n{body}\n")
     return (sys.executable, str(file))
 
 
-KEEPS = "open(kept, 'a').write(sys.stdin.read() + '\\n')"
+LOG_STDIN = "open(kept, 'a').write(sys.stdin.read() + '\\n')"
 
 
 def library(tmp_path, *found, environ=None):
-    made = fixtures.make_workspace(tmp_path, "http://127.0.0.1:9")
-    made._environ = {**made._environ, **(environ or {})}
-    made.settings = replace(made.settings, hooks=found)
-    return made
+    workspace = fixtures.make_workspace(tmp_path, "http://127.0.0.1:9")
+    workspace._environ = {**workspace._environ, **(environ or {})}
+    workspace.settings = replace(workspace.settings, hooks=found)
+    return workspace
 
 
-class Clock:
-    """Seconds that pass only where a test says so: no slow machine lets a program's time run out."""
+class StoppedClock:
+    """Clock that only a test moves, so that a slow machine lets no program time out."""
 
     now = 0.0
 
@@ -69,100 +69,106 @@ class Clock:
 
 
 @asynccontextmanager
-async def told(tmp_path, *found, clock=None, **more):
-    """Hooks that run, and what is said of them."""
-    said = []
-    made = library(tmp_path, *found, **more)
-    running = HookDispatcher(made, said.append, clock or Clock())
+async def running_hooks(tmp_path, *found, clock=None, **more):
+    """Yield a running dispatcher and the problems it reports."""
+    problems = []
+    workspace = library(tmp_path, *found, **more)
+    running = HookDispatcher(workspace, problems.append, clock or StoppedClock())
     task = asyncio.create_task(running.run())
     try:
-        yield running, said
+        yield running, problems
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await running.close()
 
 
-def kept(tmp_path):
-    """The lines that are there whole."""
+def log_lines(tmp_path):
+    """Return the complete lines of the programs' log."""
     file = tmp_path / "kept"
     text = file.read_text() if file.exists() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-async def test_of_many_dying_links_a_hook_is_told_once_with_all_jobs(tmp_path):
-    one, two = (occasion(number, "expiring") for number in (1, 2))
-    async with told(tmp_path, Hook(run=program(tmp_path, KEEPS), on=("expiring", "done"))) as (running, said):
+async def test_many_expiring_links_are_one_delivery_with_all_jobs(tmp_path):
+    one, two = (alert_event(number, "expiring") for number in (1, 2))
+    async with running_hooks(tmp_path, Hook(run=program(tmp_path, LOG_STDIN), on=("expiring", "done"))) as (
+        running,
+        problems,
+    ):
         running.dispatch(one._replace(other_states=(two.state,)))
-        running.dispatch(occasion(3))
+        running.dispatch(alert_event(3))
         await running.finish(DEADLINE)
-    expiring, done = kept(tmp_path)
+    expiring, done = log_lines(tmp_path)
     assert [job["id"] for job in expiring["jobs"]] == [one.state.job.id, two.state.job.id]
     assert expiring["job"] == expiring["jobs"][0]
     assert done["jobs"] is None
-    assert not said
+    assert not problems
 
 
-async def test_a_program_gets_the_change_on_its_stdin_and_no_argument_but_its_own(tmp_path):
-    run = (*program(tmp_path, f"{KEEPS}; open(kept + '2', 'w').write(json.dumps(sys.argv[1:]))"), "fixed")
-    async with told(tmp_path, Hook(run=run)) as (running, said):
-        running.dispatch(occasion())
+async def test_a_program_gets_the_event_on_stdin_and_only_its_configured_arguments(tmp_path):
+    run = (*program(tmp_path, f"{LOG_STDIN}; open(kept + '2', 'w').write(json.dumps(sys.argv[1:]))"), "fixed")
+    async with running_hooks(tmp_path, Hook(run=run)) as (running, problems):
+        running.dispatch(alert_event())
         await running.finish(DEADLINE)
-    (got,) = kept(tmp_path)
+    (got,) = log_lines(tmp_path)
     assert (got["event"], got["text"], got["at"]) == ("done", "-rf *: done", "2027-01-15T08:00:00Z")
     assert got["job"]["id"] == "--id0; $(touch pwned)"
     assert got["job"]["links"][0]["url"] == SIGNED
     assert (got["change"]["before"], got["change"]["after"]) == ("running", "done")
     assert got["account"] is None
     assert json.loads((tmp_path / "kept2").read_text()) == ["fixed"]
-    assert not said
+    assert not problems
     assert not (tmp_path / "pwned").exists()
 
 
 async def test_a_program_has_a_session_of_its_own_and_no_terminal(tmp_path):
     body = "open(kept, 'w').write(json.dumps([os.getsid(0), os.getpid(), os.isatty(0) or os.isatty(1)]) + '\\n')"
-    async with told(tmp_path, Hook(run=program(tmp_path, body))) as (running, _):
-        running.dispatch(occasion())
+    async with running_hooks(tmp_path, Hook(run=program(tmp_path, body))) as (running, _):
+        running.dispatch(alert_event())
         await running.finish(DEADLINE)
-    session, pid, terminal = kept(tmp_path)[0]
+    session, pid, terminal = log_lines(tmp_path)[0]
     assert session == pid != os.getpid()
     assert terminal is False
 
 
-async def test_a_hook_is_told_what_it_wants_in_order_and_nothing_else(tmp_path):
-    hook = Hook(run=program(tmp_path, KEEPS), on=("done", "expiring"))
-    async with told(tmp_path, hook) as (running, _):
+async def test_a_hook_gets_its_subscribed_events_in_order(tmp_path):
+    hook = Hook(run=program(tmp_path, LOG_STDIN), on=("done", "expiring"))
+    async with running_hooks(tmp_path, hook) as (running, _):
         for number, event in enumerate(["done", "failed", "expiring", "stalled", "done"]):
-            running.dispatch(occasion(number, event))
+            running.dispatch(alert_event(number, event))
         await running.finish(DEADLINE)
-    assert [each["event"] for each in kept(tmp_path)] == ["done", "expiring", "done"]
+    assert [each["event"] for each in log_lines(tmp_path)] == ["done", "expiring", "done"]
 
 
-async def test_what_is_larger_than_a_pipe_arrives_whole_and_who_reads_nothing_is_content(tmp_path):
-    large = occasion()
+async def test_an_event_larger_than_a_pipe_arrives_and_a_program_that_reads_nothing_succeeds(tmp_path):
+    large = alert_event()
     large = large._replace(state=replace(large.state, result="x" * 300_000))
-    reads, not_ = program(tmp_path, KEEPS), program(tmp_path, "pass", "not.py")
-    async with told(tmp_path, Hook(run=reads), Hook(run=not_)) as (running, said):
+    reads, ignores = program(tmp_path, LOG_STDIN), program(tmp_path, "pass", "ignores.py")
+    async with running_hooks(tmp_path, Hook(run=reads), Hook(run=ignores)) as (running, problems):
         running.dispatch(large)
         await running.finish(DEADLINE)
-    assert len(kept(tmp_path)[0]["job"]["result"]) == 300_000
-    assert not said
+    assert len(log_lines(tmp_path)[0]["job"]["result"]) == 300_000
+    assert not problems
 
 
-async def test_a_hook_that_hangs_is_killed_with_all_it_started_and_that_is_said(tmp_path):
+async def test_a_hanging_hook_is_killed_with_its_children_and_reported(tmp_path):
     body = (
         "import subprocess\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "open(kept, 'w').write(f'{child.pid}\\n')\ntime.sleep(600)"
     )
-    clock = Clock()
-    async with told(tmp_path, Hook(run=program(tmp_path, body), timeout=Timeout(1.5)), clock=clock) as (running, said):
-        running.dispatch(occasion())
-        await until(lambda: kept(tmp_path))
+    clock = StoppedClock()
+    async with running_hooks(tmp_path, Hook(run=program(tmp_path, body), timeout=Timeout(1.5)), clock=clock) as (
+        running,
+        problems,
+    ):
+        running.dispatch(alert_event())
+        await until(lambda: log_lines(tmp_path))
         clock.now = 1.6
         await running.finish(DEADLINE)
-    assert said == [f"hook 1 ({sys.executable}) did not end within 1.5 s, and was killed"]
-    child = kept(tmp_path)[0]
+    assert problems == [f"Hook 1 ({sys.executable}) timed out after 1.5 s, killed"]
+    child = log_lines(tmp_path)[0]
     await until(lambda: not alive(child))
 
 
@@ -173,86 +179,86 @@ def alive(pid):
         return False
 
 
-async def test_a_hook_that_fails_is_said_once_and_not_once_a_job(tmp_path, caplog):
+async def test_a_failing_hook_is_reported_once_and_not_per_job(tmp_path, caplog):
     run = program(tmp_path, "print('first'); print('no such room'); sys.exit(3)")
-    async with told(tmp_path, Hook(run=run)) as (running, said):
+    async with running_hooks(tmp_path, Hook(run=run)) as (running, problems):
         with caplog.at_level(logging.INFO):
             for number in range(5):
-                running.dispatch(occasion(number))
+                running.dispatch(alert_event(number))
             await running.finish(DEADLINE)
-    assert said == [f"hook 1 ({sys.executable}) ended with 3: no such room"]
-    assert sum("ended with 3; it was to be told: done heygen:--id" in each.message for each in caplog.records) == 5
+    assert problems == [f"Hook 1 ({sys.executable}) exited with status 3: no such room"]
+    assert sum("exited with status 3; not delivered: done heygen:--id" in each.message for each in caplog.records) == 5
     assert sum(each.message.endswith(": no such room") for each in caplog.records) == 5
 
 
-async def test_what_failed_meanwhile_is_counted_with_the_next_word(tmp_path):
-    clock = Clock()
-    async with told(tmp_path, Hook(run=("false",)), clock=clock) as (running, said):
+async def test_failures_since_the_last_notice_are_counted(tmp_path):
+    clock = StoppedClock()
+    async with running_hooks(tmp_path, Hook(run=("false",)), clock=clock) as (running, problems):
         for number in range(4):
-            running.dispatch(occasion(number))
+            running.dispatch(alert_event(number))
         await running.finish(DEADLINE)
         clock.now = hooks.PROBLEM_INTERVAL
-        running.dispatch(occasion(4))
+        running.dispatch(alert_event(4))
         await running.finish(DEADLINE)
-    assert said == [
-        "hook 1 (false) ended with 1",
-        "hook 1 (false) ended with 1 (4 failed since the last word of it)",
+    assert problems == [
+        "Hook 1 (false) exited with status 1",
+        "Hook 1 (false) exited with status 1 (4 failed since the last notice)",
     ]
 
 
-async def test_a_hook_that_floods_is_killed_though_its_time_is_not_over(tmp_path):
+async def test_a_hook_that_writes_too_much_is_killed_before_its_timeout(tmp_path):
     run = program(tmp_path, "while True: print('x' * 10_000)")
-    async with told(tmp_path, Hook(run=run)) as (running, said):
-        running.dispatch(occasion())
+    async with running_hooks(tmp_path, Hook(run=run)) as (running, problems):
+        running.dispatch(alert_event())
         await running.finish(DEADLINE)
-    assert f"wrote more than {MAX_OUTPUT // 1024} KiB, and was killed" in said[0]
+    assert f"wrote more than {MAX_OUTPUT // 1024} KiB, killed" in problems[0]
 
 
-async def test_a_hook_that_is_missing_is_said(tmp_path):
-    async with told(tmp_path, Hook(run=("/nowhere/hook", "--x"))) as (running, said):
-        running.dispatch(occasion())
+async def test_a_missing_hook_program_is_reported(tmp_path):
+    async with running_hooks(tmp_path, Hook(run=("/nowhere/hook", "--x"))) as (running, problems):
+        running.dispatch(alert_event())
         await running.finish(DEADLINE)
-    assert said == ["hook 1 (/nowhere/hook) cannot be run: No such file or directory"]
+    assert problems == ["Hook 1 (/nowhere/hook) cannot be started: No such file or directory"]
 
 
-async def test_a_hook_that_leaves_an_agent_behind_is_done_when_it_has_ended_itself(tmp_path):
+async def test_a_hook_is_done_at_its_own_exit_even_with_a_child_running(tmp_path):
     body = (
         "import subprocess\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "open(kept, 'w').write(f'{child.pid}\\n')"
     )
-    async with told(tmp_path, Hook(run=program(tmp_path, body))) as (running, said):
-        running.dispatch(occasion())
+    async with running_hooks(tmp_path, Hook(run=program(tmp_path, body))) as (running, problems):
+        running.dispatch(alert_event())
         await running.finish(DEADLINE)
-    child = kept(tmp_path)[0]
+    child = log_lines(tmp_path)[0]
     assert alive(child)
     os.kill(child, 9)
-    assert not said
+    assert not problems
 
 
-async def test_hooks_that_hang_keep_none_of_the_others(tmp_path):
+async def test_hanging_hooks_delay_no_other(tmp_path):
     hangs = Hook(run=program(tmp_path, "time.sleep(600)", "hangs.py"))
-    keeps = Hook(run=program(tmp_path, KEEPS))
-    async with told(tmp_path, hangs, hangs, keeps, hangs) as (running, _):
+    keeps = Hook(run=program(tmp_path, LOG_STDIN))
+    async with running_hooks(tmp_path, hangs, hangs, keeps, hangs) as (running, _):
         for number in range(5):
-            running.dispatch(occasion(number))
-        await until(lambda: len(kept(tmp_path)) == 5)
-        assert [each["job"]["id"].partition(";")[0] for each in kept(tmp_path)] == [f"--id{n}" for n in range(5)]
+            running.dispatch(alert_event(number))
+        await until(lambda: len(log_lines(tmp_path)) == 5)
+        assert [each["job"]["id"].partition(";")[0] for each in log_lines(tmp_path)] == [f"--id{n}" for n in range(5)]
 
 
-async def test_a_slow_hook_loses_the_oldest_and_says_so(tmp_path):
+async def test_a_slow_hook_drops_its_oldest_events_and_is_reported(tmp_path):
     hang = Hook(run=program(tmp_path, "time.sleep(600)"))
-    async with told(tmp_path, hang) as (running, said):
+    async with running_hooks(tmp_path, hang) as (running, problems):
         (lane,) = running._queues
         for number in range(QUEUE_SIZE + 20):
-            running.dispatch(occasion(number))
+            running.dispatch(alert_event(number))
         assert len(lane._waiting) == QUEUE_SIZE
         assert lane._waiting[0].state.job.id.startswith("--id20")
-    assert said == [f"hook 1 ({sys.executable}) is too slow: {QUEUE_SIZE} wait for it, and the oldest are dropped"]
+    assert problems == [f"Hook 1 ({sys.executable}) is too slow: {QUEUE_SIZE} deliveries wait, the oldest are dropped"]
 
 
-async def test_nothing_of_all_this_holds_up_the_loop(tmp_path):
-    """It turns, and others are told, while a program runs that never ends, beside what fails, floods and is missing."""
+async def test_hanging_failing_and_missing_hooks_do_not_block_the_loop(tmp_path):
+    """The loop turns and hooks get their events while one program never exits and others fail, flood or are missing."""
     body = "open(kept, 'w').write(f'{os.getpid()}\\n'); time.sleep(600)"
     found = [
         Hook(run=program(tmp_path, body, "a.py")),
@@ -260,62 +266,62 @@ async def test_nothing_of_all_this_holds_up_the_loop(tmp_path):
         Hook(run=program(tmp_path, "while True: print('x' * 10_000)", "c.py")),
         Hook(run=("/nowhere/hook",)),
     ]
-    async with told(tmp_path, *found) as (running, said):
+    async with running_hooks(tmp_path, *found) as (running, problems):
         for number in range(20):
-            running.dispatch(occasion(number))
-        await until(lambda: kept(tmp_path) and len(said) == 3)
+            running.dispatch(alert_event(number))
+        await until(lambda: log_lines(tmp_path) and len(problems) == 3)
         for _ in range(100):
             await asyncio.sleep(0)
-        assert alive(kept(tmp_path)[0])
-    assert {each.partition(")")[0] for each in said} == {
-        "hook 2 (false",
-        f"hook 3 ({sys.executable}",
-        "hook 4 (/nowhere/hook",
+        assert alive(log_lines(tmp_path)[0])
+    assert {each.partition(")")[0] for each in problems} == {
+        "Hook 2 (false",
+        f"Hook 3 ({sys.executable}",
+        "Hook 4 (/nowhere/hook",
     }
 
 
-async def test_at_the_end_what_runs_is_killed_and_what_waits_is_logged(tmp_path, caplog):
+async def test_shutdown_kills_running_programs_and_logs_waiting_events(tmp_path, caplog):
     body = "open(kept, 'w').write(f'{os.getpid()}\\n'); time.sleep(600)"
-    made = library(tmp_path, Hook(run=program(tmp_path, body)))
-    async with hook_dispatcher(made, lambda text: None, shutdown_timeout=0.1) as call:
-        call(occasion(1))
-        call(occasion(2))
-        await until(lambda: kept(tmp_path))
-    assert not alive(kept(tmp_path)[0])
-    assert "was not told 2 things, since babeltop ended: done heygen:--id1" in caplog.text
+    workspace = library(tmp_path, Hook(run=program(tmp_path, body)))
+    async with hook_dispatcher(workspace, lambda text: None, shutdown_timeout=0.1) as dispatch:
+        dispatch(alert_event(1))
+        dispatch(alert_event(2))
+        await until(lambda: log_lines(tmp_path))
+    assert not alive(log_lines(tmp_path)[0])
+    assert "2 deliveries not sent, babeltop was stopped: done heygen:--id1" in caplog.text
     assert "--id2" in caplog.text
 
 
-async def test_what_is_quick_is_still_told_at_the_end(tmp_path):
-    made = library(tmp_path, Hook(run=program(tmp_path, KEEPS)))
-    async with hook_dispatcher(made, lambda text: None, shutdown_timeout=DEADLINE) as call:
-        call(occasion())
-    assert len(kept(tmp_path)) == 1
+async def test_shutdown_delivers_what_takes_little_time(tmp_path):
+    workspace = library(tmp_path, Hook(run=program(tmp_path, LOG_STDIN)))
+    async with hook_dispatcher(workspace, lambda text: None, shutdown_timeout=DEADLINE) as dispatch:
+        dispatch(alert_event())
+    assert len(log_lines(tmp_path)) == 1
 
 
-async def test_without_hooks_or_with_readonly_there_is_nobody_to_call(tmp_path):
-    async with hook_dispatcher(library(tmp_path), lambda text: None) as call:
-        assert call is None
+async def test_without_hooks_or_with_readonly_there_is_no_dispatcher(tmp_path):
+    async with hook_dispatcher(library(tmp_path), lambda text: None) as dispatch:
+        assert dispatch is None
     forbidden = library(tmp_path, Hook(run=("true",)))
     forbidden.readonly = True
-    async with hook_dispatcher(forbidden, lambda text: None) as call:
-        assert call is None
+    async with hook_dispatcher(forbidden, lambda text: None) as dispatch:
+        assert dispatch is None
 
 
 def test_the_log_gets_neither_signed_queries_nor_escape_sequences():
     assert _last_lines(f"got {SIGNED}\n\x1b[2Jboo\n\n".encode()) == ("got https://cdn.test/v.mp4?…", "boo")
 
 
-# By HTTP.
+# Webhooks.
 
 
-class Desk:
-    """Keeps what it is sent and answers with the statuses it was given, the last for ever."""
+class WebhookReceiver:
+    """Webhook that records its requests and returns the given statuses, the last one repeatedly."""
 
     def __init__(self, *statuses, headers=()):
         self.statuses = list(statuses)
         self.headers = list(headers)
-        self.got = []
+        self.requests = []
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
@@ -328,14 +334,14 @@ class Desk:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         sent = {name.decode(): value.decode() for name, value in scope["headers"]}
-        self.got.append((scope["method"], scope["path"], scope["query_string"], sent, body))
+        self.requests.append((scope["method"], scope["path"], scope["query_string"], sent, body))
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         await send({"type": "http.response.start", "status": status, "headers": self.headers})
         await send({"type": "http.response.body", "body": b"thanks"})
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def short_pauses(monkeypatch):
     monkeypatch.setattr(hooks, "RETRY_PAUSES", (0.01, 0.01, 0.01))
 
 
@@ -343,15 +349,15 @@ def url(base, rest="/hook?sig=SECRET-QUERY", **more):
     return Hook(url=WebhookUrl(base + rest), timeout=Timeout(DEADLINE), **more)
 
 
-async def test_an_address_gets_a_signed_post_that_can_be_checked(tmp_path):
-    desk = Desk(204)
+async def test_a_webhook_gets_a_signed_post(tmp_path):
+    receiver = WebhookReceiver(204)
     began = int(time.time())
-    with serve_app(desk) as base:
+    with serve_app(receiver) as base:
         hook = url(base, secret=SecretSource(env=EnvironmentVariable("SIGNER")))
-        async with told(tmp_path, hook, environ={"SIGNER": "s3cret-s3cret"}) as (running, said):
-            running.dispatch(occasion())
+        async with running_hooks(tmp_path, hook, environ={"SIGNER": "s3cret-s3cret"}) as (running, problems):
+            running.dispatch(alert_event())
             await running.finish(DEADLINE)
-    ((method, path, query, headers, body),) = desk.got
+    ((method, path, query, headers, body),) = receiver.requests
     assert (method, path, query, headers["content-type"]) == ("POST", "/hook", b"sig=SECRET-QUERY", "application/json")
     assert json.loads(body)["job"]["label"] == "-rf *"
     assert json.loads(body)["delivery"] == headers["x-babeltop-delivery"]
@@ -359,92 +365,92 @@ async def test_an_address_gets_a_signed_post_that_can_be_checked(tmp_path):
     assert began <= int(stamp.removeprefix("t=")) <= time.time()
     signed = stamp.removeprefix("t=").encode() + b"." + body
     assert signature == "v1=" + hmac.new(b"s3cret-s3cret", signed, hashlib.sha256).hexdigest()
-    assert not said
+    assert not problems
 
 
-async def test_an_address_that_has_a_bad_minute_is_tried_again_with_the_same_name(tmp_path, quick):
-    desk = Desk(503, 429, 200)
-    with serve_app(desk) as base:
-        async with told(tmp_path, url(base)) as (running, said):
-            running.dispatch(occasion())
+async def test_a_failing_webhook_is_retried_with_the_same_delivery_id(tmp_path, short_pauses):
+    receiver = WebhookReceiver(503, 429, 200)
+    with serve_app(receiver) as base:
+        async with running_hooks(tmp_path, url(base)) as (running, problems):
+            running.dispatch(alert_event())
             await running.finish(DEADLINE)
-    assert len(desk.got) == 3
-    assert len({headers["x-babeltop-delivery"] for *_, headers, _ in desk.got}) == 1
-    assert "x-babeltop-signature" not in desk.got[0][3]
-    assert not said
+    assert len(receiver.requests) == 3
+    assert len({headers["x-babeltop-delivery"] for *_, headers, _ in receiver.requests}) == 1
+    assert "x-babeltop-signature" not in receiver.requests[0][3]
+    assert not problems
 
 
-async def test_an_address_that_stays_bad_is_given_up_and_never_repeated(tmp_path, quick, caplog):
-    desk = Desk(500)
-    with serve_app(desk) as base:
-        async with told(tmp_path, url(base)) as (running, said):
+async def test_a_webhook_that_keeps_failing_is_given_up_without_showing_its_url(tmp_path, short_pauses, caplog):
+    receiver = WebhookReceiver(500)
+    with serve_app(receiver) as base:
+        async with running_hooks(tmp_path, url(base)) as (running, problems):
             with caplog.at_level(logging.INFO, "tui"):
-                running.dispatch(occasion())
+                running.dispatch(alert_event())
                 await running.finish(DEADLINE)
-    assert len(desk.got) == 1 + len(hooks.RETRY_PAUSES)
-    assert said == ["hook 1 (127.0.0.1) answered 500"]
-    assert "SECRET-QUERY" not in caplog.text + "".join(said)
+    assert len(receiver.requests) == 1 + len(hooks.RETRY_PAUSES)
+    assert problems == ["Hook 1 (127.0.0.1) returned HTTP 500"]
+    assert "SECRET-QUERY" not in caplog.text + "".join(problems)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 307])
-async def test_a_refusal_is_not_tried_again_and_a_redirect_is_not_followed(tmp_path, status):
-    desk = Desk(status, headers=[(b"location", b"/elsewhere")])
-    with serve_app(desk) as base:
-        async with told(tmp_path, url(base)) as (running, said):
-            running.dispatch(occasion())
+async def test_a_rejected_delivery_is_not_retried_and_a_redirect_is_not_followed(tmp_path, status):
+    receiver = WebhookReceiver(status, headers=[(b"location", b"/elsewhere")])
+    with serve_app(receiver) as base:
+        async with running_hooks(tmp_path, url(base)) as (running, problems):
+            running.dispatch(alert_event())
             await running.finish(DEADLINE)
-    assert [path for _, path, *_ in desk.got] == ["/hook"]
-    assert said == [f"hook 1 (127.0.0.1) answered {status}"]
+    assert [path for _, path, *_ in receiver.requests] == ["/hook"]
+    assert problems == [f"Hook 1 (127.0.0.1) returned HTTP {status}"]
 
 
-async def test_an_address_where_nobody_is_or_nobody_answers_is_said(tmp_path, quick, monkeypatch):
+async def test_an_unreachable_and_a_silent_webhook_are_reported(tmp_path, short_pauses, monkeypatch):
     monkeypatch.setattr(hooks, "RETRY_PAUSES", (0.01,))
-    with serve_raw(silence) as never:
-        found = (url("http://127.0.0.1:9"), replace(url(never), timeout=Timeout(0.3)))
-        async with told(tmp_path, *found) as (running, said):
-            running.dispatch(occasion())
+    with serve_raw(silence) as silent_url:
+        found = (url("http://127.0.0.1:9"), replace(url(silent_url), timeout=Timeout(0.3)))
+        async with running_hooks(tmp_path, *found) as (running, problems):
+            running.dispatch(alert_event())
             await running.finish(DEADLINE)
-    first, second = sorted(said)
-    assert first.startswith("hook 1 (127.0.0.1) cannot be reached: ConnectError")
-    assert second == "hook 2 (127.0.0.1) did not answer within 0.3 s"
+    first, second = sorted(problems)
+    assert first.startswith("Hook 1 (127.0.0.1) cannot be reached: ConnectError")
+    assert second == "Hook 2 (127.0.0.1) timed out after 0.3 s"
 
 
-async def test_what_goes_to_this_machine_takes_no_proxy(tmp_path, monkeypatch):
+async def test_a_webhook_on_this_machine_bypasses_the_proxy(tmp_path, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
-    desk = Desk(200)
-    with serve_app(desk) as base:
-        async with told(tmp_path, url(base)) as (running, said):
-            running.dispatch(occasion())
+    receiver = WebhookReceiver(200)
+    with serve_app(receiver) as base:
+        async with running_hooks(tmp_path, url(base)) as (running, problems):
+            running.dispatch(alert_event())
             await running.finish(DEADLINE)
-    assert len(desk.got) == 1
-    assert not said
+    assert len(receiver.requests) == 1
+    assert not problems
 
 
-async def test_without_its_secret_nothing_is_sent(tmp_path):
-    desk = Desk(200)
-    with serve_app(desk) as base:
+async def test_without_its_secret_a_webhook_gets_nothing(tmp_path):
+    receiver = WebhookReceiver(200)
+    with serve_app(receiver) as base:
         hook = url(base, secret=SecretSource(env=EnvironmentVariable("NOT_SET")))
-        async with told(tmp_path, hook) as (running, said):
-            running.dispatch(occasion())
+        async with running_hooks(tmp_path, hook) as (running, problems):
+            running.dispatch(alert_event())
             await running.finish(DEADLINE)
-    assert not desk.got
-    assert "has no secret to sign with: environment variable NOT_SET is not set" in said[0]
+    assert not receiver.requests
+    assert "cannot sign: environment variable NOT_SET is not set" in problems[0]
 
 
-async def test_a_secret_in_a_file_is_read_again_when_it_changes(tmp_path):
+async def test_a_changed_secret_file_is_read_again(tmp_path):
     file = tmp_path / "secret"
     file.write_text("one")
-    desk = Desk(200)
-    with serve_app(desk) as base:
-        async with told(tmp_path, url(base, secret=SecretSource(file=str(file)))) as (running, _):
-            running.dispatch(occasion(1))
+    receiver = WebhookReceiver(200)
+    with serve_app(receiver) as base:
+        async with running_hooks(tmp_path, url(base, secret=SecretSource(file=str(file)))) as (running, _):
+            running.dispatch(alert_event(1))
             await running.finish(DEADLINE)
             file.write_text("another")
-            running.dispatch(occasion(2))
+            running.dispatch(alert_event(2))
             await running.finish(DEADLINE)
-    for secret, (*_, headers, body) in zip([b"one", b"another"], desk.got, strict=True):
+    for secret, (*_, headers, body) in zip([b"one", b"another"], receiver.requests, strict=True):
         stamp, _, signature = headers["x-babeltop-signature"].partition(",")
         signed = stamp.removeprefix("t=").encode() + b"." + body
         assert signature == "v1=" + hmac.new(secret, signed, hashlib.sha256).hexdigest()

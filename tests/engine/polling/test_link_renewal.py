@@ -149,7 +149,7 @@ def test_a_link_is_never_asked_for_inside_a_floor(tmp_path):
         await asyncio.sleep(WEEK + MINUTE)
         assert (await found.session.link_renewer.get_live(A)).kind is FaultKind.LIMITED
         fault = await found.session.link_renewer.get_live(A)
-        assert "nothing was sent" in fault.message
+        assert "no request sent" in fault.message
         assert len(app.requests) == 2
 
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)

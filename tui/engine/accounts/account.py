@@ -1,4 +1,4 @@
-"""A live account: its key, its pace, its health, and how its jobs are asked. It schedules nothing."""
+"""Account at run time: key, throttle, shared rate limit, health and requests. Scheduling is left to the poller."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -30,27 +30,27 @@ T = TypeVar("T")
 
 
 class PollResponse(NamedTuple, Generic[T]):
-    """What one ask brought: a T, or why not."""
+    """Result of one request: a T or a fault, with what the account and the journal need of it."""
 
     outcome: T | Fault
     body: bytes | None
-    """The raw body without the key; None: no reply came."""
+    """Raw body without the key; None: no response."""
     received_at: float
     """Instant."""
     is_follow_up: bool = False
-    """It was the ask for the result."""
+    """The request fetched the result of a job that is done."""
     is_outdated: bool = False
-    """It says nothing of now: the machine slept while it was asked, or the key was changed and it is a refusal."""
+    """The response describes the past: the machine was suspended meanwhile, or a changed key was refused."""
     migration_step: MigrationStep | None = None
-    """What it meant for the account's succession; None: nothing."""
+    """What the response means for the account's API migration; None: nothing."""
     skew: float = 0.0
-    """Seconds by which the service's clock is ahead of ours, as far as its Date header says."""
+    """Seconds by which the service's clock is ahead, from its Date header; 0 without one."""
     request_record: RequestRecord | None = None
-    """The ask for the journal; None: none was sent."""
+    """Request for the journal; None: none was sent."""
 
 
 class AccountRuntime:
-    """One configured account while an engine runs."""
+    """Configured account of a running engine."""
 
     def __init__(
         self,
@@ -61,10 +61,11 @@ class AccountRuntime:
         open_rate_limits: Callable[[], RateLimitTable] | None = None,
         now_synced: Callable[[], float] | None = None,
     ) -> None:
-        """`heir` finds who takes over when the account's API is over.
+        """Start with an idle throttle and no key.
 
-        `budgets`: the state folder's, which every process on it draws on; it may raise JournalError. `heeded` is the
-        clock by which asks are dated, once it has followed what was done to the wall clock; None: as `clock`.
+        `find_successor` returns the account on its provider's successor. `open_rate_limits` returns the state
+        folder's table, which all processes share; it may raise JournalError. `now_synced` is the clock that dates
+        requests, after it has followed changes of the wall clock; None: `clock`.
         """
         self.account = account
         self.bulk = BulkPolicy()
@@ -78,11 +79,11 @@ class AccountRuntime:
         self._key: Secret | None = None
         self._key_changes = 0
         self.user_request_lock = asyncio.Lock()
-        """Held by whoever waits for the leave to ask at a person's wish: first come, first served."""
+        """Held while a user-requested poll waits for its slot: first come, first served."""
         self.state = _with_provider(AccountState(name=account.name, provider="", title=""), account)
 
     def set_key(self, key: Secret | SecretError) -> None:
-        """Takes the key, new or changed, or the reason why there is none."""
+        """Use this key from here on, or report why there is none."""
         self._key_changes += 1
         if isinstance(key, SecretError):
             self._key = None
@@ -94,21 +95,21 @@ class AccountRuntime:
 
     @property
     def key_fault(self) -> Fault | None:
-        """Why nothing can be asked at all: there is no key."""
+        """Fault of every request while there is no key; None: there is one."""
         return None if self._key is not None else Fault(FaultKind.REFUSED, self.state.message)
 
     def new_client(self, http: HttpSettings) -> Client:
-        """A new connection. The key goes with each ask."""
+        """Return a client with a connection of its own. The key goes with each request."""
         return Client(clock=self._now_synced, tls=http.tls, transport=http.transport, limits=http.limits)
 
     def endpoint(self, job: Job) -> Endpoint:
-        """The provider file's view of the job's kind. Raises UnknownKind."""
+        """Return the endpoint of the job's kind. Raises UnknownKind."""
         return self.account.provider.endpoint(job.kind)
 
     async def poll(self, client: Client, job: Job) -> PollResponse[Report]:
-        """Asks for the job's status, once. The pace is paid by whoever sends it here.
+        """Request the job's status once. The caller has acquired the slot.
 
-        Where the API is over, nothing is to be settled yet: the next ask for the job is its successor's.
+        If the API is retired, the response is not final: the next poll of the job goes to the successor.
         """
         account, successor, first_response = self.account, self.migration.successor, self.migration.pop_pending(job.id)
         if first_response is not None and successor is not None:
@@ -126,9 +127,9 @@ class AccountRuntime:
     async def _poll_successor(
         self, client: Client, job: Job, successor: Account, first_response: PollResponse[Report]
     ) -> PollResponse[Report]:
-        """Asks the successor. A report moves the account; where both refuse, the first refusal stands."""
+        """Poll the successor. A report moves the account; if both refuse, the first response stands."""
         response = await self._fetch_status(client, job, successor)
-        if self.account.provider is successor.provider:  # another job's report has moved it meanwhile
+        if self.account.provider is successor.provider:  # moved meanwhile by another job's report
             return response
         if not isinstance(response.outcome, Fault) and not response.is_outdated:
             self.account = successor
@@ -141,7 +142,7 @@ class AccountRuntime:
         return first_response._replace(migration_step=MigrationStep.REFUSED)
 
     async def _fetch_status(self, client: Client, job: Job, account: Account) -> PollResponse[Report]:
-        """Asks the account's own provider, or its successor's account, for the job."""
+        """Request the job's status from the account's provider or from its successor."""
         provider = account.provider
         try:
             url = provider.endpoint(job.kind).status.path.url(account.base_url, id=job.id)
@@ -153,20 +154,20 @@ class AccountRuntime:
 
     @property
     def max_batch(self) -> int:
-        """Jobs that one ask can be about."""
+        """Jobs that one request can poll."""
         return self.bulk.max_batch(self.account.provider.bulk, self.clock())
 
     async def poll_bulk(self, client: Client, job_ids: Sequence[str]) -> PollResponse[Mapping[str, Report]]:
-        """Asks for the status of these ids in one. An id that is absent in what comes is not known there."""
+        """Poll these ids with one request. Ids without a report are unknown to the service."""
         provider = self.account.provider
-        assert provider.bulk is not None, "only a provider that has a bulk ask is asked for many"
+        assert provider.bulk is not None, "the provider has a bulk request"
         url = provider.bulk.url(self.account.base_url, job_ids)
         return await self._request(client, self.account, url, lambda reply: response_parser.parse_bulk(provider, reply))
 
     async def fetch_result(self, client: Client, state: JobState) -> PollResponse[Result]:
-        """Asks for the result of a job that is done, where its kind has a second ask."""
+        """Fetch the result of a job that is done, if its kind has a result request."""
         job, result = state.job, self.endpoint(state.job).result
-        assert result is not None, "only a kind with a result is asked for one"
+        assert result is not None, "the kind has a result request"
         result_id = (state.report and state.report.result_id) or ""
         url = result.path.url(self.account.base_url, id=job.id, result_id=result_id)
         provider = self.account.provider
@@ -178,10 +179,10 @@ class AccountRuntime:
     async def _request(
         self, client: Client, account: Account, url: str, parse: Callable[[HttpResponse], T | Fault], job_id: str = ""
     ) -> PollResponse[T]:
-        """One request, for the job of this id if for one.
+        """Send one request; `job_id` names its job, if it has one.
 
-        What a key did that is no longer ours says nothing of the account; nor does a successor that refuses it, nor
-        a reply that may be hours old.
+        Throttle and health ignore a refusal of a replaced key, a refusal by the successor, and a response that may be
+        hours old.
         """
         if self._key is None:
             return PollResponse(Fault(FaultKind.REFUSED, self.state.message), None, self.clock())
@@ -213,14 +214,14 @@ class AccountRuntime:
         )
 
     def next_slot(self, now: float, *, user_requested: bool = False) -> SendSlot | None:
-        """When the next ask may leave, for all that any process on the state folder did; None: it is stopped."""
+        """Return when the next request may leave, all processes considered; None: polling is stopped."""
         self.throttle = replace(self.throttle, rate_limit=self._rate_limit.refresh(now))
         return throttle.next_slot(
             self.throttle, now, user_requested=user_requested, has_token=self._rate_limit.has_reserved(now)
         )
 
     def acquire(self, now: float) -> bool:
-        """Pays for an ask that `leave` lets out now; False: another process was faster."""
+        """Take the token of a request that `next_slot` allows now; False: another process was faster."""
         acquired = self._rate_limit.acquire(now)
         self.throttle = replace(self.throttle, rate_limit=self._rate_limit.current)
         if acquired:
@@ -239,7 +240,7 @@ class AccountRuntime:
                 slot = self.next_slot(now, user_requested=True)
                 assert slot is not None, "a user-requested poll has a slot, if late"
                 if slot.at > deadline:
-                    return Fault(FaultKind.LIMITED, f"nothing was sent: {slot.reason}", retry_at=slot.at)
+                    return Fault(FaultKind.LIMITED, f"no request sent: {slot.reason}", retry_at=slot.at)
                 if slot.at > now:
                     await asyncio.sleep(slot.at - now)
                 elif self.acquire(now):
@@ -247,18 +248,18 @@ class AccountRuntime:
             return Fault(FaultKind.REFUSED, self.throttle.stop_reason)
 
     def _update_throttle(self, fault: Fault | None, received_at: float, job_id: str) -> None:
-        """What the outcome of an ask teaches; what it says of the budget, it says to every process."""
+        """Apply a request's outcome to the throttle, and a 429 to the rate limit of all processes."""
         self.throttle = throttle.record_outcome(self.throttle, fault, received_at, self._random, job_id)
         if fault is not None and fault.kind is FaultKind.LIMITED:
             until, reason = self.throttle.not_before, self.throttle.not_before_reason
-            self._change_rate_limit(lambda budget: budget.slowed_by_429(until, reason, received_at))
+            self._change_rate_limit(lambda rate_limit: rate_limit.slowed_by_429(until, reason, received_at))
 
     def _change_rate_limit(self, change: Callable[[RateLimit], RateLimit]) -> None:
         self._rate_limit.change(change, self.clock())
         self.throttle = replace(self.throttle, rate_limit=self._rate_limit.current)
 
     def _update_health(self, response: HttpResponse | None, fault: Fault | None, seconds: float) -> None:
-        """Keeps what the ask said of the account as such."""
+        """Apply what a response states about the account itself."""
         limited = fault is not None and fault.kind is FaultKind.LIMITED
         state = replace(
             self.state,
@@ -277,7 +278,7 @@ class AccountRuntime:
             if reported.remaining == 0 and reported.reset_at is not None and reported.reset_at > response.received_at:
                 until, at = reported.reset_at, response.received_at
                 self._change_rate_limit(
-                    lambda budget: budget.blocked_until(until, "no ask is left in the service's window", at)
+                    lambda rate_limit: rate_limit.blocked_until(until, "the service's rate limit is used up", at)
                 )
             if reported.remaining is not None and reported.limit is not None:
                 state = replace(state, quota=(reported.remaining, reported.limit))
@@ -286,7 +287,7 @@ class AccountRuntime:
         self.state = self._with_health(state, fault)
 
     def snapshot(self) -> AccountState:
-        """The account as it is now: a wait that another process met is shown too, one that has passed no longer."""
+        """Return the current state, with the waits that other processes met and without those that have passed."""
         now = self.clock()
         self.throttle = replace(self.throttle, rate_limit=self._rate_limit.refresh(now))
         if self.throttle.not_before > now and self.state.health in {Health.UNTRIED, Health.OK}:
@@ -305,11 +306,11 @@ class AccountRuntime:
         return self.state
 
     def on_clock_jump(self) -> None:
-        """The wall clock went its own way: what is being asked now is answered with what may have been long ago."""
+        """Mark the requests in flight as outdated, because the wall clock jumped."""
         self._clock_jumps += 1
 
     def shift(self, seconds: float) -> None:
-        """The clock was set forward by so many seconds: what is waited for stays as far away as it was."""
+        """Move all waits by `seconds`, because the clock was set forward by that much."""
         self._rate_limit.shift(seconds, self.clock())
         self.throttle = replace(throttle.clock_shifted(self.throttle, seconds), rate_limit=self._rate_limit.current)
         if self.state.waits_until is not None:
@@ -335,7 +336,7 @@ class AccountRuntime:
 def _request_record(
     response: HttpResponse | Fault, fault: Fault | None, received_at: float, seconds: float
 ) -> RequestRecord:
-    """The ask, with the service's own name for it where the reply or its fault gives one."""
+    """Return the request for the journal, with the service's request id from the response or fault, if any."""
     status = response.status if isinstance(response, HttpResponse) else None
     request_id = fault.request_id if fault is not None else None
     if request_id is None and isinstance(response, HttpResponse) and (header := response.headers.get("x-request-id")):
@@ -346,7 +347,7 @@ def _request_record(
 
 
 def _with_provider(state: AccountState, account: Account) -> AccountState:
-    """The state with what is to be known of the account's provider."""
+    """Return the state with the facts of the account's provider."""
     provider = account.provider
     return replace(
         state,

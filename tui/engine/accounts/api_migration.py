@@ -1,6 +1,6 @@
-"""What an account does about an API that is over: who takes over, and which jobs the successor is asked for next.
+"""Migration of an account from a retired API to its successor: the successor, and the jobs to poll there next.
 
-It sends nothing. What an ask brought that found the API over is kept until the successor was asked for the same job.
+Sending is left to the account. The response that found the API retired is kept until the successor is polled.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,27 +14,27 @@ from tui.storage.workspace import Account
 A = TypeVar("A")
 
 RETRY_REFUSED_AFTER = 24 * 3600.0
-"""Seconds after which a job that the successor refused too is tried there once more."""
+"""Seconds after which a job that the successor refused is polled there again."""
 INCONCLUSIVE = UNAVAILABLE_FAULTS | {FaultKind.LIMITED}
-"""Faults with which the successor neither reports nor refuses: the job is asked again as after any such fault."""
+"""Faults of the successor that are neither report nor refusal: the job is polled again as after any such fault."""
 
 FindSuccessor = Callable[[Account], Account | None]
-"""The account as its provider's successor has it; None: nobody takes over."""
+"""Returns the account on its provider's successor; None: there is no successor."""
 
 
 class MigrationStep(Enum):
-    """What an ask meant for the account's succession."""
+    """Effect of a response on the account's migration."""
 
     RETRY_ON_SUCCESSOR = auto()
-    """The API is over for this job: nothing is settled before the successor was asked for it, which comes next."""
+    """The API is retired for this job: the successor is polled next, before anything is applied."""
     MOVED = auto()
-    """The successor gave a report: the account is the successor's from now on."""
+    """The successor returned a report: the account uses it from now on."""
     REFUSED = auto()
     """The successor refused the job too."""
 
 
 class ApiMigration(Generic[A]):
-    """One account's. `A` is what an ask brought."""
+    """Migration of one account. `A` is the type of a poll response."""
 
     def __init__(self, account: Account, find_successor: FindSuccessor) -> None:
         self._find_successor = find_successor
@@ -44,17 +44,17 @@ class ApiMigration(Generic[A]):
         self.successor = find_successor(account)
 
     def restore_refusals(self, refused_at: Mapping[str, float]) -> None:
-        """Takes over what is known from before: by id, the instant at which the successor refused it."""
+        """Restore what the journal knows: by job id, the instant at which the successor refused the job."""
         self._refused_at.update(refused_at)
 
     def has_pending(self, job_id: str) -> bool:
-        """One more ask for the job follows on one that found the API over."""
+        """Return whether the successor is still to be polled for the job."""
         return job_id in self._pending
 
     def start(self, account: Account, job_id: str, first_response: A, at: float) -> bool:
-        """Whether one more ask follows on one that found the account's API over; what came first is kept until then.
+        """Return whether the job is to be polled at the successor, and keep the first response until then.
 
-        An account that has moved while it was asked is asked anew, wherever it is now.
+        If the account has moved during the request, the job is polled again at its current provider.
         """
         refused_at = self._refused_at.get(job_id)
         refused = self.successor is None or (refused_at is not None and at - refused_at < RETRY_REFUSED_AFTER)
@@ -64,15 +64,15 @@ class ApiMigration(Generic[A]):
         return True
 
     def pop_pending(self, job_id: str) -> A | None:
-        """What came first for the job, if the successor is to be asked for it now: the account has not moved since."""
+        """Return the job's first response if the successor is to be polled now; None: not, or the account has moved."""
         account, first_response = self._pending.pop(job_id, (None, None))
         return first_response if account is self._account else None
 
     def record_refusal(self, job_id: str, at: float) -> None:
-        """The successor refused the job too."""
+        """Record that the successor refused the job too."""
         self._refused_at[job_id] = at
 
     def move_to(self, account: Account) -> None:
-        """The account is the successor's, which may have one of its own. What was owed is an ask like any other."""
+        """Switch to the successor, which may have one of its own. Pending jobs are polled there as usual."""
         self._account, self.successor = account, self._find_successor(account)
         self._refused_at.clear()

@@ -1,4 +1,4 @@
-"""One ask of an account, to see that service and key are good. What it brings is kept nowhere."""
+"""Probe of an account for `doctor`: one request that shows whether service and key work. Nothing is stored."""
 
 import functools
 import time
@@ -15,23 +15,23 @@ from tui.engine.http.client import RequestLimits, TransportFactory
 from tui.storage.workspace import Workspace
 
 PROBE_JOB_ID = "babeltop-doctor"
-"""The id that is asked for where an account has no job: "not found" proves the key."""
+"""Id that is polled if the account has no job: a 404 proves the key."""
 MAX_WAIT = 10.0
-"""Seconds that an ask waits for a floor or the bucket."""
+"""Seconds to wait for the rate limit."""
 
 
 class ProbeResult(NamedTuple):
-    """What one ask of an account brought."""
+    """Result of a probe."""
 
     job: Job
     fault: Fault | None
-    """None: a report came."""
+    """None: the service returned a report."""
     skew: float | None
-    """Seconds by which the service's clock is ahead of ours; None: it said no time."""
+    """Seconds by which the service's clock is ahead; None: it sent no Date."""
     request_record: RequestRecord | None
-    """The ask; None: none was sent."""
+    """None: no request was sent."""
     moved_to: str = ""
-    """The provider that answered, where the account's own API is over; else ""."""
+    """Title of the successor that returned a report, if the account's API is retired; else ""."""
 
 
 async def probe(
@@ -41,9 +41,9 @@ async def probe(
     transport: TransportFactory | None = None,
     limits: RequestLimits = RequestLimits(),  # noqa: B008  frozen
 ) -> ProbeResult:
-    """Asks the account for its newest job, or for a stand-in, within its budget. A fault is a value; nothing raises.
+    """Poll the account's newest job, or PROBE_JOB_ID, within its rate limit. Raises nothing: a fault is a value.
 
-    The library's journal is to be open (`ensure_journal`).
+    The workspace's journal must be open (`ensure_journal`).
     """
     job = newest or Job(account=account, id=PROBE_JOB_ID)
     rate_limits = workspace.journal.rate_limits
@@ -59,7 +59,7 @@ async def probe(
             return ProbeResult(job, fault, None, None)
         response = await runtime.poll(client, job)
         if response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR and await runtime.acquire_slot(MAX_WAIT) is None:
-            response = await runtime.poll(client, job)  # the successor, of an API that is over
+            response = await runtime.poll(client, job)  # at the successor of a retired API
     fault = response.outcome if isinstance(response.outcome, Fault) else None
     moved_to = runtime.account.provider.title if response.migration_step is MigrationStep.MOVED else ""
     return ProbeResult(job, fault, runtime.state.skew, response.request_record, moved_to)

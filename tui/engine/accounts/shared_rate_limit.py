@@ -1,6 +1,7 @@
-"""One process's hand in an account's shared budget: it draws a few asks at a time, and heeds every process's floors.
+"""Rate limit of an account that several processes share through the journal.
 
-Where the journal cannot be had, the process goes on by what it knows itself.
+A process reserves a few tokens at a time and respects the not_before of every process. While the journal cannot be
+used, a process continues with what it knows itself.
 """
 
 from collections.abc import Callable
@@ -10,18 +11,18 @@ from tui.storage.journal.database import JournalError
 from tui.storage.journal.rate_limits import RateLimitTable
 
 CACHE_TTL = 0.05
-"""Seconds for which what other processes did is not looked up again."""
+"""Seconds for which the shared state is not read again."""
 JOURNAL_RETRY = 5.0
-"""Seconds for which a journal that failed is left alone: each try may block the loop for a quarter of one."""
+"""Seconds until a failed journal is tried again: each try may block the loop for 0.25 s."""
 
 
 class SharedRateLimit:
-    """What one process knows of an account's budget and holds of it. Instants come in."""
+    """Shared rate limit of one account, with the tokens that this process has reserved. Time is passed in."""
 
     def __init__(self, account: str, initial: RateLimit, open_table: Callable[[], RateLimitTable] | None) -> None:
-        """`budget` is what it begins with where nobody has asked yet.
+        """Start from `initial`, unless the journal has the account's rate limit.
 
-        `shared` may raise JournalError; None: nobody else draws on it.
+        `open_table` may raise JournalError; None: no other process shares the limit.
         """
         self._account = account
         self._open_table = open_table
@@ -29,16 +30,16 @@ class SharedRateLimit:
         self._reserved = 0
         self._reserved_until = 0.0
         self._batch_size = 1
-        """Asks to draw the next time: more, as long as all of them are used."""
+        """Tokens to reserve next: doubles while all of them are used."""
         self._offline_until = 0.0
         self._refreshed_at = 0.0
 
     def has_reserved(self, now: float) -> bool:
-        """An ask is drawn already, and not too long ago."""
+        """Return whether a reserved token is left that has not expired."""
         return self._reserved > 0 and now < self._reserved_until
 
     def refresh(self, now: float) -> RateLimit:
-        """The budget with whatever other processes did to it."""
+        """Return the rate limit with the changes of other processes."""
         if self._open_table is None or now < self._offline_until or 0 <= now - self._refreshed_at < CACHE_TTL:
             return self.current
         self._refreshed_at = now
@@ -52,7 +53,7 @@ class SharedRateLimit:
         return self.current
 
     def acquire(self, now: float) -> bool:
-        """Pays for one ask; False: the budget has none to give now."""
+        """Take one token; False: none is available now."""
         if self.has_reserved(now):
             self._reserved -= 1
             return True
@@ -74,11 +75,14 @@ class SharedRateLimit:
         return taken > 0
 
     def change(self, change: Callable[[RateLimit], RateLimit], now: float) -> None:
-        """Has the budget changed for every process, and here alone where the journal cannot be had."""
+        """Apply a change for all processes; for this process alone if the journal fails."""
         self._change(lambda found: change(self.current if found is None else self._merge(found, now)), now)
 
     def shift(self, seconds: float, now: float) -> None:
-        """The clock was set forward by so many seconds, and is at `now`; the first to notice sets back for all."""
+        """Move all instants by `seconds`, the amount by which the clock was set forward to `now`.
+
+        The first process that notices moves the shared ones for all.
+        """
         self.current = self.current.clock_shifted(seconds)
         self._reserved = 0
 
@@ -101,7 +105,7 @@ class SharedRateLimit:
         self.current = change(None)
 
     def _merge(self, found: RateLimit, now: float) -> RateLimit:
-        """The shared budget on our terms, with our floor where that is the later one."""
+        """Return the shared rate limit with this process's configuration and the later not_before."""
         current = self.current
         return (
             found.with_config_of(current)

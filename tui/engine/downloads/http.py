@@ -1,6 +1,7 @@
-"""The request for a file: which URLs may be fetched, redirects followed by hand, and the key kept at home.
+"""HTTP requests for files: allowed URLs, redirects, and the account's key.
 
 The key goes only to the account's own origin. Messages name hosts, never a URL: its query may be a signature.
+Resuming and writing are left to the transfer.
 """
 
 import asyncio
@@ -19,11 +20,11 @@ from tui.storage.config.fields import is_plaintext_remote
 from tui.storage.config.secrets import Secret
 
 MAX_REDIRECTS = 5
-"""Redirects in a row that are followed."""
+"""Consecutive redirects that are followed."""
 HEADERS_TIMEOUT = 60.0
-"""Seconds within which the headers of a reply are there."""
+"""Seconds until the headers of a response must be complete."""
 STALL_TIMEOUT = 60.0
-"""Seconds of silence after which a connection is given up. Slow bytes are fine."""
+"""Seconds without data after which a connection is closed. Slow data is fine."""
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 DOWNLOAD_HEADERS = (
@@ -31,59 +32,59 @@ DOWNLOAD_HEADERS = (
     (b"accept-encoding", b"identity"),
     (b"user-agent", f"babeltop/{__version__}".encode()),
 )
-"""Headers of every request for a file."""
+"""Headers of every file request."""
 
 
 class FetchError(Exception):
-    """A file that cannot be fetched; the text is for an operator, with the way out."""
+    """A file cannot be downloaded. The message tells the operator why and what to do."""
 
     def __init__(self, message: str, *, transient: bool = False) -> None:
         super().__init__(message)
         self.transient = transient
-        """Time alone may help."""
+        """A later try may succeed."""
 
 
 class ConnectionLostError(Exception):
-    """The connection broke off, or the server is not able to serve now."""
+    """The connection was lost, or the server cannot serve the file now."""
 
     def __init__(self, fault: Fault, retry_after: float | None = None) -> None:
         super().__init__(fault.message)
         self.fault = fault
         self.retry_after = retry_after
-        """Seconds that the server wants us to wait."""
+        """Seconds to wait, as the server demands; None: no demand."""
 
 
 class FetchContext(Struct, frozen=True, kw_only=True):
-    """What an account's files are fetched with."""
+    """Connection settings for the files of one account."""
 
     base_url: str
-    """The account's: links that take its key get it at this origin only."""
+    """The account's base URL: the key goes to this origin only."""
     key_header: KeyHeader
     key: Secret | None
     insecure_http: bool = False
-    """Plain http to other hosts is allowed."""
+    """Whether plain http to other hosts is allowed."""
     stall_timeout: float = STALL_TIMEOUT
-    """Seconds of silence after which a connection is given up."""
+    """Seconds without data after which a connection is closed."""
 
 
 class RangeRequest(Struct, frozen=True):
-    """One GET for a file, or for what is missing of it."""
+    """GET of a file, or of its rest."""
 
     url: str
     needs_key: bool
-    """Fetching it takes the account's key."""
+    """Whether the link requires the account's key."""
     start: int = 0
-    """Bytes that are there."""
+    """Bytes that are on disk already."""
     validator: str = ""
-    """What If-Range takes, where some are."""
+    """Validator for If-Range, if `start` is not 0."""
 
 
-class _Redirect(Exception):  # noqa: N818 - no error: where a redirect leads to
+class _Redirect(Exception):  # noqa: N818  carries the target of a redirect
     pass
 
 
 def build_client(tls: TlsContextFactory, transport: TransportFactory | None) -> httpx.AsyncClient:
-    """What `opened` sends with: one connection at a time. Raises FetchError where the environment allows none."""
+    """Return a client with one connection at a time. Raises FetchError for unusable proxy settings or certificates."""
     try:
         return httpx.AsyncClient(
             verify=True if transport else tls(),
@@ -95,22 +96,22 @@ def build_client(tls: TlsContextFactory, transport: TransportFactory | None) -> 
         )
     except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
         reason = sanitize.clean(str(error), 200)
-        raise FetchError(f"no connection can be made; see HTTPS_PROXY, SSL_CERT_FILE: {reason}") from None
+        raise FetchError(f"cannot create a connection, check HTTPS_PROXY and SSL_CERT_FILE: {reason}") from None
 
 
 async def _raise_redirect(response: httpx.Response) -> None:
-    """Takes a redirect out of httpx's hands, which would read its URL before it was looked at."""
+    """Raise the redirect before httpx parses its URL, which is not checked yet."""
     location = response.headers.get("location")
     if response.status_code in _REDIRECT_STATUSES and location is not None:
         raise _Redirect(location)
 
 
 async def open_response(http: httpx.AsyncClient, context: FetchContext, request: RangeRequest) -> httpx.Response:
-    """The reply at the end of all redirects, its body unread. Raises FetchError and CutError."""
+    """Return the response after all redirects, its body unread. Raises FetchError or ConnectionLostError."""
     try:
         return await _follow_redirects(http, context, request)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-        raise FetchError(f"the link is no URL: {sanitize.clean(str(error), 200)}") from None
+        raise FetchError(f"the link is not a valid URL: {sanitize.clean(str(error), 200)}") from None
     except (TimeoutError, httpx.TransportError) as error:
         raise connection_error(error, request.url, context.stall_timeout) from None
 
@@ -128,30 +129,30 @@ async def _follow_redirects(http: httpx.AsyncClient, context: FetchContext, requ
                 return await http.send(http_request, stream=True, auth=None)
         except _Redirect as redirect:
             url = urljoin(url, str(redirect))
-    raise FetchError(f"{host(request.url)} redirects more than {MAX_REDIRECTS} times")
+    raise FetchError(f"{host(request.url)} redirected more than {MAX_REDIRECTS} times")
 
 
 def connection_error(error: Exception, url: str, stall_timeout: float) -> ConnectionLostError:
-    """What broke a connection off."""
+    """Return the error of a lost connection."""
     if isinstance(error, httpx.ConnectTimeout):
-        return ConnectionLostError(Fault(FaultKind.TIMEOUT, f"no connection to {host(url)}"))
+        return ConnectionLostError(Fault(FaultKind.TIMEOUT, f"connection to {host(url)} timed out"))
     if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return ConnectionLostError(Fault(FaultKind.TIMEOUT, f"nothing came from {host(url)} for {stall_timeout:g} s"))
+        return ConnectionLostError(Fault(FaultKind.TIMEOUT, f"no data from {host(url)} for {stall_timeout:g} s"))
     return ConnectionLostError(fault_from_error(error))
 
 
 def _check_allowed(url: str, context: FetchContext) -> None:
-    """Raises FetchError for what may not be fetched, ValueError for what is no URL."""
+    """Raise FetchError for a forbidden URL, ValueError for an invalid one."""
     scheme = url.partition(":")[0].lower()
     if scheme not in {"http", "https"}:
         shown_scheme = sanitize.clean(scheme, 20)
-        raise FetchError(f"the link is refused: it begins with {shown_scheme}:, and only http and https are fetched")
+        raise FetchError(f"link rejected: {shown_scheme}: is not supported, only http and https")
     if not host(url):
-        raise ValueError("it names no host")
+        raise ValueError("no host")
     if is_plaintext_remote(url) and not context.insecure_http:
         raise FetchError(
-            f"the link is refused: plain http to {host(url)} can be read on the way. "
-            "Set insecure_http = true for this account to allow it"
+            f"link rejected: plain http to {host(url)} is not encrypted. "
+            "Set insecure_http = true for the account to allow it"
         )
 
 
@@ -170,7 +171,7 @@ def _build_headers(url: str, context: FetchContext, request: RangeRequest) -> li
 
 
 def host(url: str) -> str:
-    """The host of a URL, for an operator; "" where there is none."""
+    """Return the host of a URL for a message; "" if there is none."""
     try:
         return sanitize.clean(urlsplit(url).hostname or "", 100)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Saves the files of one job: each link's, and its text. When, and how many jobs at once, is the queue's."""
+"""Downloader for the files of one job: each link and the text. Order and concurrency are left to the queue."""
 
 import asyncio
 import logging
@@ -26,37 +26,37 @@ from tui.storage.partial_file import PartialFile
 from tui.storage.workspace import Workspace
 
 PROGRESS_INTERVAL = 0.5
-"""Seconds between two words about one file."""
+"""Seconds between two progress reports of a file."""
 SPEED_WINDOW = 5.0
-"""Seconds over which the speed is taken."""
+"""Seconds over which the speed is averaged."""
 _TRANSIENT = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.LIMITED, FaultKind.SERVER})
-"""Why there is no fresh link, where time alone may help."""
+"""Faults of a link renewal that may be gone later."""
 
 log = logging.getLogger(__name__)
 
 
 class GetLiveLink(Protocol):
-    """Gives a link that lives, or says why there is none."""
+    """Returns a live link of a job, or the fault why there is none."""
 
     def __call__(
         self, ref: Ref, kind: LinkKind | None = None, dead_url: str | None = None, /, *, nth: int = 0
     ) -> Awaitable[Link | Fault]:
-        """`nth`: its place among those of its kind. `dead_url`: this one proved to be dead."""
+        """Return the `nth` link of its kind, renewed if needed. `dead_url`: this URL has proved dead."""
         ...
 
 
 class DownloadOptions(NamedTuple):
-    """That a job's files be downloaded."""
+    """Where and why a job's files are downloaded."""
 
     folder: Path
     user_requested: bool
-    """Somebody wants it now; else the watchlist says so."""
+    """Whether the operator requested it; else the watchlist does."""
     folder_chosen: bool = False
-    """Its folder was chosen: what is saved elsewhere does not count."""
+    """Whether the operator chose the folder: files in other folders do not count."""
 
 
 class JobDownloader:
-    """What saves the files of any job of one session."""
+    """Downloader of one engine for the files of any job."""
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class JobDownloader:
         self._publish, self._get_live_link = publish, get_live_link
 
     async def save(self, ref: Ref, options: DownloadOptions) -> tuple[DownloadedFile, ...]:
-        """All files of the job, those that are there already included. Raises the first FetchError, at the end."""
-        recorded = self._workspace.journal.states([ref]).get(ref)  # another process may have saved some meanwhile
+        """Return all files of the job, downloading those that are missing. Raises the first FetchError at the end."""
+        recorded = self._workspace.journal.states([ref]).get(ref)  # another process may have downloaded some meanwhile
         recorded_files = {saved.name: saved for saved in recorded.downloads} if recorded is not None else {}
         saved: list[DownloadedFile] = []
         first_error: FetchError | None = None
@@ -91,11 +91,11 @@ class JobDownloader:
 
     def _state(self, ref: Ref) -> JobState:
         if ref not in self._job_store.states:
-            raise FetchError("it is off the watchlist")
+            raise FetchError("removed from the watchlist")
         return self._job_store.states[ref]
 
     def _is_current(self, saved: DownloadedFile, ref: Ref, options: DownloadOptions) -> bool:
-        """What was saved before is what is wanted; a file that a person took away is only fetched again by hand."""
+        """Return whether an earlier download counts. A file that the operator deleted is restored only on request."""
         if saved.downloaded_at < (self._state(ref).first_polled_at or 0.0):
             return False
         if not options.user_requested:
@@ -119,7 +119,7 @@ class JobDownloader:
         return saved
 
     async def _write_text(self, state: JobState, artifact: Artifact, options: DownloadOptions) -> tuple[Path, int]:
-        """The text of the job as a file."""
+        """Write the job's text to a file."""
         ref, data = state.job.ref, f"{state.result}\n".encode()
         name = filenames.filename(
             (*_titles(state), state.job.id), (state.report and state.report.language) or "", "txt"
@@ -180,7 +180,7 @@ class JobDownloader:
         )
 
     def discard(self, ref: Ref) -> bool:
-        """Takes away what is not whole of the job's files; whether there was any."""
+        """Delete the job's partial files. Returns whether there were any."""
         checkpoints = self._checkpoints(ref)
         for name, checkpoint in checkpoints.items():
             _delete_partial(checkpoint)
@@ -195,7 +195,7 @@ class JobDownloader:
             return {}
 
     def _write_journal(self, write: Callable[[], None]) -> None:
-        """A journal that cannot be written costs a download only that it cannot be gone on with."""
+        """Write to the journal. A failure is logged: the download goes on, but cannot be resumed later."""
         try:
             write()
         except JournalError as error:
@@ -203,7 +203,7 @@ class JobDownloader:
 
 
 class _ProgressReporter:
-    """Says how far a file is, now and then."""
+    """Reporter of a file's progress, at most every PROGRESS_INTERVAL."""
 
     def __init__(self, ref: Ref, report: Callable[[DownloadProgress], None], time: Callable[[], float]) -> None:
         self._ref, self._report, self._time = ref, report, time
@@ -217,7 +217,9 @@ class _ProgressReporter:
             return
         if self._reported_bytes >= 0 and elapsed > 0:
             speed = max(0.0, (received - self._reported_bytes) / elapsed)
-            self._speed = speed if self._speed is None else self._speed + (speed - self._speed) * min(1.0, elapsed / 5)
+            self._speed = (
+                speed if self._speed is None else self._speed + (speed - self._speed) * min(1.0, elapsed / SPEED_WINDOW)
+            )
         self._reported_at, self._reported_bytes = now, received
         self._report(
             DownloadProgress(
@@ -243,14 +245,14 @@ def _delete_partial(checkpoint: DownloadCheckpoint) -> None:
 
 
 def _free_text_path(checkpoint: DownloadCheckpoint | None, folder: Path, name: filenames.Filename) -> Path:
-    """Where the part of a text is to be; what a killed process left of it is thrown away. Raises OSError."""
+    """Return a free path for a text's partial file; delete the one that a killed process left. Raises OSError."""
     if checkpoint is not None:
         _delete_partial(checkpoint)
     return partial_file.free_part_path(folder, name)
 
 
 def _write_file(path: Path, name: filenames.Filename, data: bytes) -> tuple[Path, int]:
-    """A whole file at once, with the bytes that it has. Raises OSError, with nothing left of it."""
+    """Write a file in one go and return its path and size. Raises OSError and leaves nothing behind."""
     partial = PartialFile.create(path, name)
     try:
         partial.write(data)

@@ -1,6 +1,6 @@
-"""The queue of downloads: which jobs' files are fetched, a few at a time, told, tried again and called off.
+"""Queue of downloads: a few jobs at a time, with progress, retries and cancelling.
 
-What one file takes is `fetching`'s. A job's files are fetched by one process at a time.
+A job's files are downloaded by one process at a time. The files themselves are left to the downloader.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from tui.storage.locks.download_locks import DownloadLocks
 from tui.storage.workspace import Workspace
 
 MAX_RUNNING = 3
-"""Jobs whose files are fetched at the same time."""
+"""Jobs that are downloaded at the same time."""
 FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0
-"""Seconds until a job that is downloaded by itself is tried again: at first, doubling, and at most."""
+"""Seconds until an automatic download is retried: at first, doubling, and at most."""
 
 log = logging.getLogger(__name__)
 
 
 class DownloadQueue:
-    """One session's downloads. Nothing is fetched before `run` or `finish`."""
+    """Download queue of one engine. Downloads start with `run` or `finish`."""
 
     def __init__(
         self,
@@ -39,24 +39,24 @@ class DownloadQueue:
         downloader: JobDownloader,
         is_leader: Callable[[], bool],
     ) -> None:
-        """`leads`: of several consoles, this is the one that does what the watchlist says."""
+        """Create an empty queue. `is_leader`: whether this console runs the automatic downloads."""
         self._workspace, self._job_store, self._publish, self._downloader = workspace, job_store, publish, downloader
         self._is_leader, self._now = is_leader, context.now
         self._locks = DownloadLocks(workspace.paths.state_dir)
         self._waiting: dict[Ref, DownloadOptions] = {}
         self._running: dict[Ref, asyncio.Task[None]] = {}
         self._failures: dict[Ref, tuple[int, tuple[Link, ...]]] = {}
-        """Of jobs that are downloaded by themselves: how often in a row that failed, and which links they had then."""
+        """Failed downloads: how often in a row, and the links at that time."""
         self._wakeup = asyncio.Event()
 
-    # What is wanted.
+    # Commands.
 
     def enqueue(self, refs: Iterable[Ref], folder: str | None = None) -> CommandResult:
-        """Queues what a person wants. What cannot be had is named."""
+        """Queue jobs on the operator's request. The result names a job that cannot be downloaded."""
         if self._workspace.readonly:
-            return CommandResult(ok=False, message="--readonly forbids downloads")
+            return CommandResult(ok=False, message="Read-only: downloads are disabled")
         options = DownloadOptions(self._folder(folder), user_requested=True, folder_chosen=folder is not None)
-        queued, refused = 0, "there is nothing to download"
+        queued, refused = 0, ""
         for ref in refs:
             reason = self.why_not(ref)
             if reason:
@@ -67,21 +67,21 @@ class DownloadQueue:
             if ref not in self._running:
                 self._enqueue(ref, options)
         if not queued:
-            return CommandResult(ok=False, message=refused)
-        message = f"downloading {queued} job{'s' if queued > 1 else ''} to {options.folder}"
-        return CommandResult(message=message if refused == "there is nothing to download" else f"{message}; {refused}")
+            return CommandResult(ok=False, message=refused or "Nothing to download")
+        message = f"Downloading {queued} job{'s' if queued > 1 else ''} to {options.folder}"
+        return CommandResult(message=f"{message}; {refused}" if refused else message)
 
     def why_not(self, ref: Ref) -> str:
-        """Why there is nothing to download of the job; "": there is."""
+        """Return why the job has nothing to download; "" if it has."""
         state = self._job_store.states.get(ref)
         if state is None:
             return f"{ref} is not on the watchlist"
         if state.phase is not Phase.DONE:
-            return f"{queries.display_name(state)} is {state.phase.replace('_', ' ')}: there is no result to download"
-        return "" if artifacts.artifacts(state) else f"{queries.display_name(state)} has brought no file: r asks again"
+            return f"{queries.display_name(state)} is {state.phase.replace('_', ' ')}: no result to download"
+        return "" if artifacts.artifacts(state) else f"{queries.display_name(state)} has no files: r refreshes it"
 
     def enqueue_automatic(self, ref: Ref) -> None:
-        """Queues a job whose files are to be had by themselves, once. Cheap: it is called for every new state."""
+        """Queue a job with `download` set once its files are available. Called for every new state, so it is cheap."""
         state = self._job_store.states.get(ref)
         if state is None or not state.job.download or state.phase is not Phase.DONE or state.job.archived:
             return
@@ -100,8 +100,8 @@ class DownloadQueue:
         return Path(chosen or self._workspace.settings.downloads.dir).expanduser().absolute()
 
     async def cancel(self, refs: Iterable[Ref]) -> CommandResult:
-        """Calls downloads off, and takes away what is not whole."""
-        count, refused = 0, "nothing is being downloaded"
+        """Cancel downloads and delete their partial files."""
+        count, refused = 0, "No download to cancel"
         for ref in refs:
             task, state = self._running.get(ref), self._job_store.states.get(ref)
             was_waiting = self._waiting.pop(ref, None) is not None
@@ -109,21 +109,21 @@ class DownloadQueue:
                 task.cancel()
                 await asyncio.wait({task})
             if not self._locks.acquire(ref):
-                refused = f"{ref} is downloaded by another babeltop"
+                refused = f"{ref} is being downloaded by another babeltop process"
                 continue
             had_partial = self._downloader.discard(ref)
             self._locks.release(ref)
             count += was_waiting or had_partial or task is not None
             if state is not None:
-                self._failures[ref] = 0, state.links  # what the watchlist wants is not begun again at once
+                self._failures[ref] = 0, state.links  # an automatic download is not restarted at once
             self._publish(DownloadProgress(ref=ref, stage=DownloadStage.CANCELLED))
-        message = f"{count} download{'s' if count > 1 else ''} called off" if count else refused
+        message = f"{count} download{'s' if count > 1 else ''} cancelled" if count else refused
         return CommandResult(ok=bool(count), message=message)
 
-    # What is done.
+    # Work.
 
     async def run(self) -> None:
-        """Downloads what is wanted, until it is cancelled: what is on its way then can be gone on with."""
+        """Download queued jobs until cancelled. Unfinished downloads can be resumed later."""
         try:
             while True:
                 await self._wakeup.wait()
@@ -131,7 +131,7 @@ class DownloadQueue:
                 while self._waiting and len(self._running) < MAX_RUNNING:
                     ref = next(iter(self._waiting))
                     options = self._waiting.pop(ref)
-                    if not options.user_requested and not self._is_leader():  # another console polls by now
+                    if not options.user_requested and not self._is_leader():  # another console is the leader by now
                         continue
                     self._running[ref] = asyncio.create_task(self._download_job(ref, options))
                     self._running[ref].add_done_callback(lambda _, ref=ref: self._on_job_end(ref))
@@ -143,10 +143,10 @@ class DownloadQueue:
             self._locks.close()
 
     async def finish(self) -> None:
-        """Downloads what is wanted now, and ends."""
+        """Download the jobs that are queued now, and return."""
         running = asyncio.create_task(self.run())
         try:
-            while self._waiting or self._running:  # noqa: ASYNC110  nothing tells of the last of them
+            while self._waiting or self._running:  # noqa: ASYNC110  no event for the last of them
                 await asyncio.sleep(0.05)
         finally:
             running.cancel()
@@ -157,7 +157,7 @@ class DownloadQueue:
         self._wakeup.set()
 
     async def _download_job(self, ref: Ref, options: DownloadOptions) -> None:
-        """Fetches the files of one job and says what came of it. Raises nothing."""
+        """Download the files of one job and publish the result. Raises nothing."""
         try:
             saved = await self._download_locked(ref, options)
         except FetchError as error:
@@ -166,9 +166,7 @@ class DownloadQueue:
             self._fail(ref, options, f"{error.filename or 'a file'}: {error.strerror}", transient=True)
         except Exception as error:
             log.exception("downloading %s", ref)
-            self._fail(
-                ref, options, f"babeltop's own error ({type(error).__name__}); the log has more", transient=False
-            )
+            self._fail(ref, options, f"internal error ({type(error).__name__}), see babeltop.log", transient=False)
         else:
             self._failures.pop(ref, None)
             self._publish(DownloadProgress(ref=ref, stage=DownloadStage.SAVED, files=saved))
@@ -176,7 +174,7 @@ class DownloadQueue:
 
     async def _download_locked(self, ref: Ref, options: DownloadOptions) -> tuple[DownloadedFile, ...]:
         if not self._locks.acquire(ref):
-            raise FetchError("another babeltop downloads it", transient=True)
+            raise FetchError("being downloaded by another babeltop process", transient=True)
         try:
             return await self._downloader.save(ref, options)
         finally:
@@ -188,9 +186,9 @@ class DownloadQueue:
         earlier_failures, _ = self._failures.get(ref, (0, ()))
         if state is not None:
             self._failures[ref] = earlier_failures + 1, state.links
-        log.warning("%s: not downloaded: %s", ref, reason)
+        log.warning("%s: download failed: %s", ref, reason)
         if earlier_failures == 0:
-            self._notice(NoticeKind.DOWNLOAD_FAILED, ref, f"not downloaded: {reason}")
+            self._notice(NoticeKind.DOWNLOAD_FAILED, ref, f"download failed: {reason}")
         if transient and not options.user_requested:
             asyncio.get_running_loop().call_later(
                 min(LONGEST_RETRY, FIRST_RETRY * 2**earlier_failures), self._retry, ref

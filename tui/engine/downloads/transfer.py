@@ -1,4 +1,4 @@
-"""Fetches one file: in constant memory, resumed where it was cut off, checked, and named when it is whole."""
+"""Transfer of one file: in constant memory, resumed after a lost connection, verified, and renamed when complete."""
 
 import asyncio
 import zlib
@@ -27,48 +27,48 @@ from tui.storage.partial_file import PartialFile
 T = TypeVar("T")
 
 MAX_TRIES = 6
-"""Tries in a row that brought no byte, after which it is given up."""
+"""Consecutive tries without a byte after which the transfer fails."""
 RETRY_PAUSE, LONGEST_RETRY_PAUSE = 1.0, 30.0
 """Seconds before the second try, doubling, and at most."""
 LONGEST_RETRY_AFTER = 120.0
-"""Seconds that a service may ask us to wait, at most, for a try to be made again here."""
+"""Seconds of Retry-After up to which the transfer waits; beyond, it fails."""
 MAX_RESTARTS = 5
-"""Times that a file may be another one while it is fetched."""
+"""Times that the file may change during the transfer."""
 WRITE_BUFFER = 1024 * 1024
-"""Bytes that are written at once."""
+"""Bytes written at once."""
 DISK_RESERVE = 64 * WRITE_BUFFER
-"""Bytes of the disk that are left alone by a file that does not say how long it is."""
+"""Bytes of the disk to keep free while the file's length is unknown."""
 
 _DEAD_STATUSES = frozenset({401, 403, 404, 410})
-"""What a link that lives no more is answered with."""
+"""HTTP statuses of a link that does not work any more."""
 _BUSY_STATUSES = frozenset({408, 425, 429})
 
 
 class _DeadLinkError(Exception):
-    """The link leads nowhere any more."""
+    """The link does not work any more."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"HTTP {status}")
 
 
 class _FileChangedError(Exception):
-    """What was fetched so far is of another file than what comes now."""
+    """The partial file belongs to an older version of the file."""
 
 
 class FileRequest(Struct, frozen=True, kw_only=True):
-    """One file that is wanted."""
+    """Request for one file."""
 
     link: Link
     folder: Path
     titles: tuple[str, ...]
-    """What it may be called, the best first."""
+    """Possible file names, the best first."""
     job_id: str
-    """What it is called where there is no title, not even in the reply."""
+    """File name if there is no title, not even in the response."""
     language: str = ""
 
 
 class FileTransfer:
-    """One file on its way. `run` once; what it had is on disk and in `begun` if it is cancelled or fails."""
+    """Transfer of one file, for a single `run`. If it fails or is cancelled, partial file and checkpoint remain."""
 
     def __init__(
         self,
@@ -85,9 +85,10 @@ class FileTransfer:
         random: Random,
         retry_pause: float = RETRY_PAUSE,
     ) -> None:
-        """`begun`: what an earlier run left; `keep` is told what a later one needs. `fresh` renews a dead URL's link.
+        """Prepare the transfer.
 
-        `tell` hears the file's name, the bytes that are there, and of how many. `pause`: seconds before a second try.
+        `checkpoint` is from an earlier run, `save_checkpoint` stores one for a later run, `renew_link` takes the dead
+        URL, `report_progress` the file's name, the bytes on disk and the total. `retry_pause`: seconds.
         """
         self._request, self._context, self._client = request, context, client
         self._checkpoint, self._save_checkpoint, self._report_progress = checkpoint, save_checkpoint, report_progress
@@ -103,7 +104,7 @@ class FileTransfer:
         self._restarts = 0
 
     async def run(self) -> tuple[Path, int]:
-        """The whole file and its bytes. Raises FetchError."""
+        """Return the complete file's path and size. Raises FetchError."""
         try:
             return await self._resume() or await self._transfer()
         except OSError as error:
@@ -113,7 +114,7 @@ class FileTransfer:
                 self._partial.close()
 
     async def _resume(self) -> tuple[Path, int] | None:
-        """What an earlier run left is opened, and finished where all of it is there."""
+        """Open the partial file of an earlier run; finish and return it if it is complete."""
         checkpoint = self._checkpoint
         if checkpoint is None:
             return None
@@ -146,7 +147,7 @@ class FileTransfer:
                 self._restart()
             except _DeadLinkError as dead:
                 if renewed_size == size_before:
-                    raise FetchError(f"the link leads nowhere ({dead}), and so does a fresh one") from None
+                    raise FetchError(f"link does not work ({dead}), nor does the renewed one") from None
                 await self._renew(dead)
                 renewed_size = size_before
             except ConnectionLostError as error:
@@ -156,16 +157,16 @@ class FileTransfer:
     def _restart(self) -> None:
         self._restarts += 1
         if self._restarts > MAX_RESTARTS:
-            raise FetchError("the file changes again and again while it is fetched", transient=True)
+            raise FetchError("the file keeps changing during the download", transient=True)
         if self._partial:
             self._partial.restart()
 
     async def _renew(self, dead: _DeadLinkError) -> None:
         link = await self._renew_link(self._url)
         if isinstance(link, Fault):
-            raise FetchError(f"the link leads nowhere ({dead}), and there is no fresh one: {link.message}")
+            raise FetchError(f"link does not work ({dead}); renewal failed: {link.message}")
         if link.url == self._url:
-            raise FetchError(f"the link leads nowhere ({dead}), and the service gives no other")
+            raise FetchError(f"link does not work ({dead}); the service returned the same link again")
         self._url = link.url
 
     async def _wait(self, error: ConnectionLostError, tries: int) -> None:
@@ -174,15 +175,15 @@ class FileTransfer:
         longest = min(LONGEST_RETRY_PAUSE, self._retry_pause * 2 ** (tries - 1))
         await asyncio.sleep(max(error.retry_after or 0.0, self._random.uniform(longest / 2, longest)))
 
-    # One connection.
+    # One request.
 
     async def _request_rest(self) -> tuple[PartialFile, DownloadCheckpoint]:
-        """Fetches what is missing, as far as the connection lasts."""
+        """Request the missing bytes and write what the connection delivers."""
         start, validator = (
             self._partial.size if self._partial else 0,
             self._checkpoint.validator if self._checkpoint else "",
         )
-        if self._partial and not validator:  # nothing would tell that the rest is of the same file
+        if self._partial and not validator:  # nothing shows that the rest belongs to the same file
             self._partial.restart()
             start = 0
         request = RangeRequest(self._url, self._request.link.needs_key, start, validator)
@@ -195,10 +196,10 @@ class FileTransfer:
             await response.aclose()
 
     async def _write_body(self, response: httpx.Response) -> tuple[PartialFile, DownloadCheckpoint]:
-        """Writes what a reply brings."""
+        """Write the body of a response to the partial file."""
         content = self._read_headers(response)
         partial, checkpoint = await self._open_part(content, str(response.url))
-        if content is None:  # all of it is there
+        if content is None:  # complete already
             return partial, checkpoint
         self._check_disk_space(partial, checkpoint.total_bytes)
         decompressor = StreamDecompressor(content.encoding, WRITE_BUFFER) if content.encoding else None
@@ -213,18 +214,23 @@ class FileTransfer:
                         self._check_disk_space(partial, checkpoint.total_bytes)
                         self._report_progress(partial.path.stem, partial.size, checkpoint.total_bytes)
         except zlib.error as error:
-            raise FetchError(f"the file's {content.encoding} encoding is damaged", transient=True) from error
+            raise FetchError(f"the file has damaged {content.encoding} data", transient=True) from error
         finally:
             partial.write(buffer)
         self._report_progress(partial.path.stem, partial.size, checkpoint.total_bytes)
         if (decompressor and not decompressor.is_complete) or (
             checkpoint.total_bytes is not None and partial.size != checkpoint.total_bytes
         ):
-            raise ConnectionLostError(Fault(FaultKind.OFFLINE, f"only {formatting.size(partial.size)} came"))
+            raise ConnectionLostError(
+                Fault(FaultKind.OFFLINE, f"connection closed after {formatting.size(partial.size)}")
+            )
         return partial, checkpoint
 
     def _read_headers(self, response: httpx.Response) -> ContentInfo | None:
-        """What a reply brings; None: nothing, since all of it is there."""
+        """Return what the headers say of the body; None: the partial file is complete.
+
+        Raises one of this module's errors, FetchError or ConnectionLostError for a response that is not used.
+        """
         status, partial_size = response.status_code, self._partial.size if self._partial else 0
         headers = {name.lower(): value for name, value in response.headers.items()}
         if status == 416 and partial_size:
@@ -238,17 +244,17 @@ class FileTransfer:
             raise _DeadLinkError(status)
         if status in _BUSY_STATUSES or status >= 500:
             wait_seconds = retry_after(HttpResponse(status, headers, b"", self._now()))
-            raise ConnectionLostError(Fault(FaultKind.SERVER, f"{host(self._url)} answers HTTP {status}"), wait_seconds)
+            raise ConnectionLostError(
+                Fault(FaultKind.SERVER, f"{host(self._url)} returned HTTP {status}"), wait_seconds
+            )
         content = content_headers.parse_content_headers(status, headers) if status in {200, 206} else None
         if content is None:
-            raise FetchError(f"{host(self._url)} answers HTTP {status} instead of a file")
+            raise FetchError(f"{host(self._url)} returned HTTP {status}, not a file")
         if content.encoding and content.encoding not in WINDOW_BITS:
-            raise FetchError(
-                f"the file comes encoded as {sanitize.clean(content.encoding, 40)}, which was not asked for"
-            )
+            raise FetchError(f"the file has an unsupported Content-Encoding: {sanitize.clean(content.encoding, 40)}")
         kind = self._request.link.kind
         if content.media_type.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:
-            raise FetchError(f"a web page came instead of the {kind}")
+            raise FetchError(f"{host(self._url)} returned a web page, not the {kind}")
         if status == 206 and not (partial_size and content.start == partial_size and self._is_same_file(content)):
             raise _FileChangedError
         return content
@@ -262,7 +268,7 @@ class FileTransfer:
         )
 
     async def _open_part(self, content: ContentInfo | None, url: str) -> tuple[PartialFile, DownloadCheckpoint]:
-        """The part that the bytes go to, and what is known of the file."""
+        """Return the partial file for the body and its checkpoint."""
         if content is not None and self._partial is None:
             self._checkpoint, self._partial = await self._create_part(content, url)
         elif content is not None and content.start == 0 and self._partial is not None:
@@ -270,12 +276,12 @@ class FileTransfer:
                 self._restart()
             self._checkpoint = _new_checkpoint(content, str(self._partial.path), self._filename(content, url))
             self._save_checkpoint(self._checkpoint)
-        assert self._partial is not None, "begun by now"
-        assert self._checkpoint is not None, "as is its part"
+        assert self._partial is not None, "created by now"
+        assert self._checkpoint is not None, "created with its partial file"
         return self._partial, self._checkpoint
 
     async def _create_part(self, content: ContentInfo, url: str) -> tuple[DownloadCheckpoint, PartialFile]:
-        """Says where it will be before it is there: a part that nobody knows of would stay for ever."""
+        """Save the checkpoint, then create the partial file: an unrecorded one would never be deleted."""
         name, folder = self._filename(content, url), self._request.folder
         while True:
             path = await self._run_uninterrupted(lambda: partial_file.free_part_path(folder, name))
@@ -295,27 +301,24 @@ class FileTransfer:
         return filenames.filename(titles, request.language, extension)
 
     def _check_disk_space(self, partial: PartialFile, total: int | None) -> None:
-        """Raises FetchError where the disk has no room for what is to come."""
+        """Raise FetchError if the disk has no space for the rest."""
         missing = DISK_RESERVE if total is None else total - partial.size
         free = partial_file.free_bytes(partial.path.parent)
         if missing > free:
             raise FetchError(
-                f"{partial.path.parent} has {formatting.size(free)} left, and "
-                f"{formatting.size(missing)} are yet to come; "
-                f"what is there stays in {partial.path.name}. Make room, then download it again",
+                f"{partial.path.parent}: {formatting.size(free)} free, {formatting.size(missing)} needed; "
+                f"the partial file {partial.path.name} is kept. Free some space, then download again",
                 transient=True,
             )
 
-    # The end.
+    # Completion.
 
     async def _finish(self, partial: PartialFile, checkpoint: DownloadCheckpoint) -> tuple[Path, int]:
-        """Checks it and gives it its name."""
+        """Verify the digest and rename the partial file."""
         digest = checkpoint.digest
         if digest is not None and not await self._run_uninterrupted(lambda: partial.matches(digest)):
             partial.restart()
-            raise FetchError(
-                f"the bytes do not match the {digest.algorithm} that the service gives: damaged", transient=True
-            )
+            raise FetchError(f"{digest.algorithm} mismatch, the file is damaged: download it again", transient=True)
         while True:
             final = partial.free_final_path()
             self._checkpoint = replace(checkpoint, final_path=str(final), total_bytes=partial.size)
@@ -327,7 +330,7 @@ class FileTransfer:
             return final, partial.size
 
     async def _run_uninterrupted(self, work: Callable[[], T]) -> T:
-        """Does what blocks. Who is cancelled meanwhile waits for it: no thread writes to a file that is closed."""
+        """Run blocking work to its end, even if cancelled meanwhile: no thread may write to a closed file."""
         task = asyncio.ensure_future(self._run_blocking(work))
         try:
             return await asyncio.shield(task)
@@ -338,8 +341,8 @@ class FileTransfer:
     def _disk_error(self, error: OSError) -> str:
         path = self._partial.path if self._partial else self._request.folder
         reason = error.strerror or type(error).__name__
-        hint = f"; what is there stays in {path.name}. Make room, then download it again" if self._partial else ""
-        return f"{path.parent if self._partial else path} cannot be written: {reason}{hint}"
+        hint = f"; the partial file {path.name} is kept. Free some space, then download again" if self._partial else ""
+        return f"cannot write to {path.parent if self._partial else path}: {reason}{hint}"
 
 
 def _new_checkpoint(content: ContentInfo, partial_path: str, name: filenames.Filename) -> DownloadCheckpoint:

@@ -1,27 +1,27 @@
-"""Takes the encoding off a file as it comes, in constant memory. Some stores apply one whatever was asked for."""
+"""Decompressor for response bodies in constant memory. Some servers compress whatever was requested."""
 
 import zlib
 from collections.abc import Iterator
 
 WINDOW_BITS = {"gzip": 47, "x-gzip": 47, "deflate": 15}
-"""Encodings that can be taken off, with zlib's window bits."""
+"""zlib's window bits, by supported Content-Encoding."""
 
 
 class StreamDecompressor:
-    """One body's."""
+    """Decompressor of one body, fed in pieces."""
 
     def __init__(self, encoding: str, max_chunk: int) -> None:
-        """`most`: bytes that are given at once. Raises KeyError for an encoding that is not KNOWN."""
+        """Start a body. `max_chunk`: bytes returned at once. Raises KeyError for an encoding not in WINDOW_BITS."""
         self._zlib = zlib.decompressobj(wbits=WINDOW_BITS[encoding])
         self._max_chunk = max_chunk
 
     @property
     def is_complete(self) -> bool:
-        """The whole body was there."""
+        """Whether the end of the compressed data was reached."""
         return self._zlib.eof
 
     def decompress(self, data: bytes) -> Iterator[bytes]:
-        """What some more of the body says, piece by piece. Raises zlib.error where it is damaged."""
+        """Yield the decompressed bytes of `data` in chunks. Raises zlib.error for damaged data."""
         while not self._zlib.eof:
             chunk = self._zlib.decompress(data, self._max_chunk)
             data = self._zlib.unconsumed_tail

@@ -1,11 +1,11 @@
-"""What is worth a word outside the board: phases entered, links about to die, jobs that stall, accounts that are lost.
+"""Monitor for alerts: phase changes, expiring links, stalled jobs, refused accounts, retired APIs.
 
-It hears all that a session tells and passes it on, with the notices of what time alone brings. For the operator's hooks
-each occasion is told once by all processes on the state folder together, whichever of them notices it first; a
-process that dies between the two tells it no more.
+It receives all engine events, passes them on, and adds the notices of alerts that only depend on time. Hooks receive
+each alert event once from all processes on the state folder together: the first process that notices it claims it in
+the journal. A process that is killed after the claim does not deliver it. Delivery is left to the hooks.
 
-Links that are about to die are told of together, once a day: the first of a day (UTC) takes the others of that day
-with it. What comes to be known later in the day waits for the next one, unless half its warning time would be over.
+Expiring links are reported together, once a day: the first one of a day (UTC) includes the others of that day. Links
+that become known later in the day wait for the next report, unless half of their warning time would pass.
 """
 
 import hashlib
@@ -28,45 +28,45 @@ from tui.storage.journal.journal import JournalError
 from tui.storage.workspace import Workspace
 
 DAY = 86400.0
-"""Seconds after which an account that is refused at a new start is told again, and a dead link is no news.
+"""Seconds between two reports of expiring links, and of an account that is still refused after a restart.
 
-And those for which one word is said of all links that are about to die.
+Also the age from which the expiry of a link that was found at startup is not reported.
 """
 BATCH_SIZE = 1000
-"""Occasions told in one turn, which is one transaction of some milliseconds; the rest waits for the next tick."""
+"""Alert events claimed in one transaction, which takes some milliseconds; the rest waits for the next tick."""
 MAX_PENDING = 10_000
-"""Occasions kept while the journal cannot be written; the oldest go first."""
+"""Alert events kept while the journal cannot be written; the oldest are dropped first."""
 NEVER_REPEATED = math.inf
 GROUPED_EVENTS = frozenset({"expiring", "expired"})
-"""What one hook is told of many jobs as one thing."""
+"""Events of several jobs that are delivered as one."""
 REFUSED_HEALTH = frozenset({Health.REFUSED, Health.NO_KEY})
 
 log = logging.getLogger(__name__)
 
 
 class AlertEvent(NamedTuple):
-    """Something to be told once, of a job or of an account."""
+    """Event to be delivered once, about a job or an account."""
 
     event: HookEvent
     key: str
-    """What tells it from every other, the same in every process."""
+    """Unique name of the event, equal in all processes."""
     text: str
-    """It, in a line, for a person."""
+    """One line for the operator."""
     at: float
-    """Instant at which it came about."""
+    """Instant of the event."""
     state: JobState | None = None
-    """The job's; None: it is about an account."""
+    """State of the job; None: the event is about an account."""
     change: PhaseChange | None = None
-    """Where the job entered a phase."""
+    """Phase change of the job, if that is the event."""
     account: AccountState | None = None
     repeat_after: float = NEVER_REPEATED
-    """Seconds after which the same is told again."""
+    """Seconds after which an equal event is delivered again."""
     other_states: tuple[JobState, ...] = ()
-    """More jobs of which it tells."""
+    """Further jobs of a grouped event."""
 
 
 class AlertMonitor:
-    """A session's listener before its listener."""
+    """Monitor of one engine: forwards its events to the front end and raises alerts."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class AlertMonitor:
         publish: Publish,
         dispatch: Callable[[AlertEvent], None] | None,
     ) -> None:
-        """`call` tells the operator's hooks; None: there are none, or they are forbidden."""
+        """`dispatch` delivers to the operator's hooks; None: there are none, or `--readonly` forbids them."""
         self._publish = publish
         self._workspace = workspace
         self._now = context.now
@@ -85,21 +85,21 @@ class AlertMonitor:
         )
         self._context = workspace.evaluation_context(context.now())
         self._states: dict[Ref, JobState] = {}
-        """Every job that was seen, as it is."""
+        """Latest state of every job."""
         self._next_alert_at: dict[Ref, float] = {}
-        """When the next one goes off."""
+        """Instant of each job's next alert."""
         self._handled: dict[Ref, frozenset[tuple[Flag, str]]] = {}
-        """Its alarms that need no word any more."""
+        """Flag and subject of the alerts that are done, by job."""
         self._earliest_alert_at = math.inf
         self._expiring: dict[Ref, TimedAlert] = {}
-        """Links that are to be told of."""
+        """Expiring links for the next report."""
         self._notified_until = 0.0
-        """The end of the day of which was told what dies in it."""
+        """End of the day whose expiring links were reported."""
         self._accounts: dict[str, AccountState] = {}
         self._retired: set[str] = set()
         self._pending: list[AlertEvent] = []
         self._resolved: set[str] = set()
-        """Keys of what is over, so that it may be told again."""
+        """Keys of events that have ended, so that they may be delivered again."""
 
     # Events of the engine.
 
@@ -139,12 +139,12 @@ class AlertMonitor:
         elif state.health is Health.OK and (before is None or was_refused or before.health is Health.UNTRIED):
             self._resolved.add(key)
         if before is not None and before.provider != state.provider:
-            self._notify_retired(before, f"{before.title} is retired: the account moved to {state.title}")
+            self._notify_retired(before, f"{before.title} retired, account moved to {state.title}")
 
-    # What comes about.
+    # Alert events.
 
     def on_phase_change(self, state: JobState, change: PhaseChange) -> None:
-        """The journal holds this change of a phase, whoever recorded it."""
+        """Handle a phase change that the journal holds, from any process."""
         if state.job.muted or change.after not in self._subscribed_events:
             return
         change = self._recorded_change(change)
@@ -154,7 +154,7 @@ class AlertMonitor:
         self._enqueue(AlertEvent(event, key, text, change.seen, state=state, change=change))
 
     def _recorded_change(self, change: PhaseChange) -> PhaseChange:
-        """The change as the journal holds it. Two may have seen it, each at its own instant; one recorded it."""
+        """Return the change as recorded: several processes may see it, each at its own instant; one records it."""
         try:
             recorded = self._workspace.journal.phase_changes([change.ref])[change.ref]
         except JournalError as error:
@@ -163,7 +163,7 @@ class AlertMonitor:
         return next((each for each in reversed(recorded) if each.after is change.after), change)
 
     def tick(self) -> None:
-        """It is later: alarms go off, and hooks are told."""
+        """Raise the alerts that are due, and deliver events to the hooks."""
         now = self._now()
         if now >= self._earliest_alert_at:
             for ref in [ref for ref, at in self._next_alert_at.items() if at <= now]:
@@ -174,7 +174,7 @@ class AlertMonitor:
         self.flush()
 
     def _notify_expiring(self, now: float) -> None:
-        """One word for all links whose turn has come, and for those whose turn comes today."""
+        """Report all links whose alert is due now or later today."""
         self._notified_until = (now // DAY + 1) * DAY
         for ref in [ref for ref, at in self._next_alert_at.items() if at < self._notified_until]:
             self._evaluate(self._states[ref], now, horizon=self._notified_until)
@@ -190,14 +190,14 @@ class AlertMonitor:
             self._enqueue(self._alert_event(state, alert, now))
 
     def _is_still_due(self, state: JobState, alert: TimedAlert) -> bool:
-        """A link may have been renewed since its turn came."""
+        """Return whether the alert still applies: the link may have been renewed meanwhile."""
         return any(
             (each.flag, each.subject) == (alert.flag, alert.subject)
             for each in time_alerts.timed_alerts(state, self._context)
         )
 
     def flush(self) -> None:
-        """Tells the hooks what no other process has told; as much as a turn of the loop has time for."""
+        """Deliver the pending events that no other process has claimed, at most BATCH_SIZE."""
         notifications = self._workspace.journal.notifications
         batch = self._pending[:BATCH_SIZE]
         if self._dispatch is None or not (batch or self._resolved):
@@ -213,14 +213,14 @@ class AlertMonitor:
             log.warning("%s", error)
             return
         del self._pending[:BATCH_SIZE]
-        events = {each.key: each for each in batch if each.key in claimed}  # the same may have come about twice
+        events = {each.key: each for each in batch if each.key in claimed}  # equal events may be pending twice
         for event in _group_events(events.values(), self._now()):
             self._dispatch(event)
 
     def _evaluate(self, state: JobState, now: float, horizon: float = 0.0) -> None:
-        """Says which alarms have gone off since the job was last looked at, and when the next one does.
+        """Raise the job's alerts that are due, and note when the next one is.
 
-        Those that can be told with others go off before `ahead`.
+        Alerts that can be grouped are raised up to `horizon`.
         """
         ref, alerts = state.job.ref, time_alerts.timed_alerts(state, self._context)
         handled = self._handled.get(ref)
@@ -243,11 +243,11 @@ class AlertMonitor:
             self._next_alert_at.pop(ref, None)
 
     def _fire_at(self, alert: TimedAlert) -> float:
-        """Instant at which it goes off: where the day was told of already, with the next one if it can wait."""
+        """Return when the alert is raised: after the day that was reported already, if it can wait."""
         return min(max(alert.at, self._notified_until), alert.at + alert.max_delay)
 
     def _fire(self, state: JobState, alert: TimedAlert, now: float, *, at_start: bool) -> None:
-        """`before`: the session had not begun yet. That is no news on a screen, but perhaps for a hook."""
+        """Raise one alert. `at_start`: it was due before the engine started, so it goes to hooks, not to the screen."""
         if state.job.muted:
             return
         if alert.flag is Flag.EXPIRING and not at_start:
@@ -282,7 +282,7 @@ class AlertMonitor:
 
 
 def _group_events(events: Iterable[AlertEvent], now: float) -> Iterator[AlertEvent]:
-    """Each, but those of dying and of dead links as one."""
+    """Yield the events; those of expiring and of expired links as one event each."""
     grouped = defaultdict[Flag, list[AlertEvent]](list)
     for occasion in events:
         if occasion.event in GROUPED_EVENTS:
@@ -295,7 +295,7 @@ def _group_events(events: Iterable[AlertEvent], now: float) -> Iterator[AlertEve
 
 
 def _has_same_alerts(before: JobState, after: JobState) -> bool:
-    """They have the same alarms: most asks bring nothing else."""
+    """Return whether both states have the same alerts, as after most polls."""
     if renewal.is_failing(before) is not renewal.is_failing(after):
         return False
     return (before.phase, before.first_polled_at, before.links, before.duration_fit, before.job) == (

@@ -1,7 +1,7 @@
-"""How one thing is told to one hook: a program that is run, or an address that is written to. Nothing is kept here.
+"""Delivery of one event to one hook: a program that is run, or a webhook.
 
-A program gets no shell, no terminal and no argument but its configured ones; what happened is on its stdin. It runs
-in a process session of its own, within its time, and the whole group is killed when that is over.
+A program gets no shell, no terminal and only its configured arguments; the event is on its stdin. It runs in a process
+session of its own; the whole group is killed after its timeout. Queues and retries are left to the hooks.
 """
 
 import asyncio
@@ -29,32 +29,32 @@ from tui.storage.config.fields import WebhookUrl
 from tui.storage.config.secrets import Secret
 
 MAX_OUTPUT = 1024 * 1024
-"""Bytes that a program may write; more is a flood, and it is killed."""
+"""Bytes that a program may write before it is killed."""
 TAIL_BYTES = 4096
-"""The last bytes of them that are kept for the log."""
+"""Last bytes of the output that are kept for the log."""
 LOG_LINES = 5
-"""The last lines of those that the log gets."""
+"""Last lines of the output that are logged."""
 EXIT_CHECK_INTERVAL = 0.05
-"""Seconds between two looks at whether a program that writes nothing has ended."""
+"""Seconds between two checks whether a silent program has exited."""
 SIGNATURE_HEADER = "X-Babeltop-Signature"
 """`t=INSTANT,v1=HEX`: HMAC-SHA256, keyed with the secret, of the instant in seconds, a full stop, and the body."""
 DELIVERY_HEADER = "X-Babeltop-Delivery"
-"""The name of what is told; it stays the same when it is sent again."""
+"""Delivery id, the same for every try."""
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 
 
 class DeliveryResult(NamedTuple):
-    """What came of it."""
+    """Result of one delivery."""
 
     problem: str = ""
-    """Why it was not taken, for an operator; "" if it was."""
+    """Why the delivery failed, for the operator; "" on success."""
     retry: bool = False
-    """It may be tried again."""
+    """Whether another try may succeed."""
     retry_after: float = 0.0
-    """Seconds for which the other side wants to be left alone."""
+    """Seconds to wait, as the webhook demands."""
     output: tuple[str, ...] = ()
-    """The last lines of what a program wrote, cleaned, without the queries of addresses: they are signed."""
+    """Last lines of a program's output, sanitised, URLs without their queries, which may be signed."""
 
 
 def run_program(
@@ -64,8 +64,8 @@ def run_program(
     stop: Event,
     clock: Callable[[], float] = time.monotonic,
 ) -> DeliveryResult:
-    """Runs a program with `payload` on its stdin, for `patience` seconds at most; `over` ends it before. Blocks."""
-    with TemporaryFile() as stdin:  # no pipe: nobody has to wait until a program has read
+    """Run a program with `payload` on its stdin for at most `timeout` seconds; `stop` ends it earlier. Blocks."""
+    with TemporaryFile() as stdin:  # no pipe, so a program that does not read blocks nothing
         stdin.write(payload)
         stdin.seek(0)
         try:
@@ -74,27 +74,27 @@ def run_program(
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            return DeliveryResult(f"cannot be run: {clean(reason, 200)}")
+            return DeliveryResult(f"cannot be started: {clean(reason, 200)}")
     with process:
         output = _OutputReader(process, clock)
         try:
             problem = output.read_until_exit(clock() + timeout, timeout, stop)
         finally:
             if process.poll() is None:
-                with suppress(ProcessLookupError, PermissionError):  # it ended by itself just now
+                with suppress(ProcessLookupError, PermissionError):  # it has just exited
                     os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
         output.drain()
     if not problem and code != 0:
-        problem = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
+        problem = f"exited with status {code}" if code > 0 else f"killed by signal {-code}"
     return DeliveryResult(problem, output=_last_lines(output.tail))
 
 
 class _OutputReader:
-    """What a program writes. An agent that it leaves behind may hold its output open: its own end counts."""
+    """Reader of a program's output. Its exit counts, even if a child process keeps the output open."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", clock: Callable[[], float]) -> None:
-        assert process.stdout is not None, "a pipe was asked for"
+        assert process.stdout is not None, "stdout is a pipe"
         self.tail = b""
         self._process = process
         self._clock = clock
@@ -104,17 +104,17 @@ class _OutputReader:
         os.set_blocking(self._pipe, False)
 
     def read_until_exit(self, deadline: float, timeout: float, stop: Event) -> str:
-        """Listens until the program ends, or why it must be ended."""
+        """Read until the program exits and return "", or return why it must be killed."""
         poll = select.poll()
         poll.register(self._pipe, select.POLLIN)
         while self._process.poll() is None:
             remaining = deadline - self._clock()
             if stop.is_set():
-                return "was ended with babeltop"
+                return "stopped with babeltop"
             if remaining <= 0:
-                return f"did not end within {timeout:g} s, and was killed"
+                return f"timed out after {timeout:g} s, killed"
             if self._bytes > MAX_OUTPUT:
-                return f"wrote more than {MAX_OUTPUT // 1024} KiB, and was killed"
+                return f"wrote more than {MAX_OUTPUT // 1024} KiB, killed"
             if not self._open:
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(min(remaining, EXIT_CHECK_INTERVAL))
@@ -123,7 +123,7 @@ class _OutputReader:
         return ""
 
     def drain(self) -> None:
-        """What stands in the pipe once the program has ended."""
+        """Read the rest of the pipe after the program's exit."""
         for _ in range(MAX_OUTPUT // 65536):
             if not self._open or not self._read():
                 return
@@ -140,14 +140,14 @@ class _OutputReader:
 
 
 def _last_lines(tail: bytes) -> tuple[str, ...]:
-    """The last lines, as they may be logged."""
+    """Return the last lines, sanitised for the log."""
     lines = (clean(line, 300) for line in tail.decode("utf-8", "replace").splitlines())
     masked = (re.sub(r"https?://\S+", lambda url: mask_url(url[0]), line) for line in lines if line)
     return tuple(masked)[-LOG_LINES:]
 
 
 class WebhookSender:
-    """One address. Redirects are not followed: what is sent holds links that are as good as keys."""
+    """Sender for one webhook URL. Redirects are not followed: a payload contains links, which are as good as keys."""
 
     def __init__(self, url: WebhookUrl, timeout: float) -> None:
         self._url = url
@@ -155,7 +155,7 @@ class WebhookSender:
         self._http: httpx.AsyncClient | None = None
 
     async def post(self, payload: bytes, delivery_id: str, secret: Secret | None, at: float) -> DeliveryResult:
-        """Sends `payload` once, at the instant `at`, and says what came of it. The address is in no message."""
+        """Send `payload` once, signed for the instant `at`. No message contains the URL."""
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"babeltop/{__version__}",
@@ -171,11 +171,11 @@ class WebhookSender:
             ):
                 return _result_from_response(response)
         except TimeoutError:
-            return DeliveryResult(f"did not answer within {self._timeout:g} s", retry=True)
+            return DeliveryResult(f"timed out after {self._timeout:g} s", retry=True)
         except httpx.TransportError as error:
             return DeliveryResult(f"cannot be reached: {type(error).__name__}: {clean(str(error), 200)}", retry=True)
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-            return DeliveryResult(f"cannot be sent to: {type(error).__name__}: {clean(str(error), 200)}")
+            return DeliveryResult(f"cannot send: {type(error).__name__}: {clean(str(error), 200)}")
 
     def _build_client(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
@@ -188,26 +188,26 @@ class WebhookSender:
         )
 
     async def close(self) -> None:
-        """Ends its connection."""
+        """Close the connection."""
         if self._http is not None:
             await self._http.aclose()
 
 
 def _result_from_response(response: httpx.Response) -> DeliveryResult:
-    """Any 2xx will do, and nobody reads its body."""
+    """Return the result of a response. Any 2xx is a success; the body is not read."""
     status = response.status_code
     if response.is_success:
         return DeliveryResult()
     if status != TOO_MANY_REQUESTS and status < SERVER_ERROR:
-        return DeliveryResult(f"answered {status}")
+        return DeliveryResult(f"returned HTTP {status}")
     wait = response.headers.get("retry-after", "")
     return DeliveryResult(
-        f"answered {status}", retry=True, retry_after=float(wait) if re.fullmatch("[0-9]{1,6}", wait) else 0.0
+        f"returned HTTP {status}", retry=True, retry_after=float(wait) if re.fullmatch("[0-9]{1,6}", wait) else 0.0
     )
 
 
 def signature(secret: Secret, payload: bytes, at: float) -> str:
-    """What SIGNATURE says of a body that is sent at an instant; who checks it refuses old instants."""
+    """Return the value of SIGNATURE_HEADER for a payload sent at an instant; receivers should reject old instants."""
     seconds = str(int(at))
     signed = seconds.encode() + b"." + payload
     return f"t={seconds},v1={hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()}"

@@ -1,8 +1,8 @@
-"""The operator's hooks: each is told what it wants to hear, in order, one thing at a time.
+"""Dispatcher for the operator's hooks: each gets its events in order, one at a time.
 
-What there is to tell is decided in `alerts`. Nobody waits for a hook: each has a lane of its own, so that one that
-hangs or fails keeps none of the others; a lane that grows too long loses its oldest, and says so. Programs run on a
-few threads of their own.
+Nothing waits for a hook: each has a queue of its own, so that a hanging hook delays no other. A full queue drops its
+oldest events and reports that. Programs run on a few threads of their own. Which events there are is left to the alert
+monitor, a single delivery to `delivery`.
 """
 
 import asyncio
@@ -29,25 +29,25 @@ from tui.storage.config.settings import Hook
 from tui.storage.workspace import Workspace
 
 MAX_PROGRAMS = 4
-"""Programs that run at the same time, of all hooks."""
+"""Programs of all hooks that run at the same time."""
 QUEUE_SIZE = 1000
-"""Things that wait for one hook; the oldest go first."""
+"""Events that wait for one hook; the oldest are dropped first."""
 RETRY_PAUSES = (1.0, 5.0, 25.0)
-"""Seconds before an address is tried again, the second, third and last time; a third more or less."""
+"""Seconds before the second, third and last try of a webhook, ±33 %."""
 LONGEST_RETRY_AFTER = 60.0
-"""Seconds at most for which an address may send us away."""
+"""Seconds of Retry-After that a webhook may demand, at most."""
 PROBLEM_INTERVAL = 600.0
-"""Seconds for which no more is said of a hook that fails: it is one notice, not one a job."""
+"""Seconds between two notices about one failing hook."""
 MAX_LOGGED_EVENTS = 20
-"""Things that were not told, by their names in the log; of the others only how many."""
+"""Undelivered events that the log names; the others are counted."""
 SHUTDOWN_TIMEOUT = 2.0
-"""Seconds that hooks have at the end to be told what is still to be told."""
+"""Seconds for pending deliveries at shutdown."""
 
 log = logging.getLogger(__name__)
 
 
 def payload(event: AlertEvent, provider_of: Callable[[str], str | None], context: EvaluationContext) -> bytes:
-    """What a hook is told, as JSON: a job's shape is that of the command line. `provider`: an account's, by name."""
+    """Return the JSON for a hook, jobs as on the command line. `provider_of` returns an account's provider."""
     account, states = event.account, (*filter(None, [event.state]), *event.other_states)
     jobs = [json_output.job(state, provider_of(state.job.account), context) for state in states]
     return msgspec.json.encode(
@@ -72,81 +72,81 @@ def payload(event: AlertEvent, provider_of: Callable[[str], str | None], context
 
 
 def delivery_id(event: AlertEvent) -> str:
-    """Its name, by which a receiver knows it again: the same in every process, and when it is sent again."""
+    """Return the delivery id: the same in every process and for every try, so that receivers find duplicates."""
     return hashlib.sha256(event.key.encode()).hexdigest()[:32]
 
 
 def _describe(event: AlertEvent) -> str:
-    """It, for the log."""
+    """Return the event's description for the log."""
     account = event.account.name if event.account is not None else ""
     more = f" and {len(event.other_states)} more" if event.other_states else ""
     return f"{event.event} {event.state.job.ref if event.state is not None else account}{more}"
 
 
 class HookDispatcher:
-    """All hooks of one process. `call` takes what is to be told; `run` tells it, until it is cancelled."""
+    """Dispatcher for all hooks of one process. `dispatch` queues events, `run` delivers them until cancelled."""
 
     def __init__(
         self, workspace: Workspace, on_problem: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`said` is told what an operator should know of a hook. `clock`: seconds, from any thread."""
+        """Create the queues. `on_problem` takes a notice for the operator. `clock`: seconds, for any thread."""
         self.clock = clock
         self._workspace = workspace
         self._stop = Event()
         self._pool = ThreadPoolExecutor(MAX_PROGRAMS, "hook")
         self._queues = [
-            HookQueue(hook, f"hook {number} ({_hook_name(hook)})", on_problem, self)
+            HookQueue(hook, f"Hook {number} ({_hook_name(hook)})", on_problem, self)
             for number, hook in enumerate(workspace.settings.hooks, 1)
         ]
 
     def dispatch(self, event: AlertEvent) -> None:
-        """Puts it where the hooks that want it will be told. It never waits."""
+        """Queue an event for the hooks that subscribe to it. Does not wait."""
         for queue in self._queues:
             if event.event in queue.hook.on:
                 queue.put(event)
 
     def payload(self, event: AlertEvent) -> bytes:
-        """What the hooks are told of it, as things are now."""
+        """Return the event's JSON for the current instant."""
         return payload(event, self._workspace.provider_of, self._workspace.evaluation_context(time.time()))
 
     async def run(self) -> None:
-        """Tells, until it is cancelled."""
+        """Deliver until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for queue in self._queues:
                 tasks.create_task(queue.run())
 
     async def run_program(self, command: tuple[str, ...], body: bytes, seconds: float) -> DeliveryResult:
-        """Runs it on one of the threads, for `patience` seconds at most."""
+        """Run a program on one of the threads for at most `seconds`."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._pool, delivery.run_program, command, body, seconds, self._stop, self.clock
         )
 
     async def fetch_secret(self, source: SecretSource) -> Secret:
-        """The secret, fetched now on one of the threads. Raises SecretError."""
+        """Fetch a secret on one of the threads. Raises SecretError."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._workspace.fetch_secret, source)
 
     async def finish(self, seconds: float) -> None:
-        """Waits for what is still to be told, for so many seconds at most."""
+        """Wait for the pending deliveries. Raises TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds):
             for queue in self._queues:
                 await queue.idle.wait()
 
     async def close(self) -> None:
-        """Ends what runs. What was not told is counted in the log."""
+        """Stop running programs. Undelivered events are logged."""
         self._stop.set()
         for queue in self._queues:
             await queue.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)  # each looks at `over` twenty times a second
+        self._pool.shutdown(wait=True, cancel_futures=True)  # each checks `_stop` every EXIT_CHECK_INTERVAL
 
 
 class HookQueue:
-    """One hook and what waits for it."""
+    """Queue of one hook."""
 
     def __init__(self, hook: Hook, name: str, on_problem: Callable[[str], None], dispatcher: HookDispatcher) -> None:
         self.hook = hook
         self.idle = asyncio.Event()
-        """Nothing waits, and nothing is being told."""
+        """Set while nothing waits and nothing is being delivered."""
         self.idle.set()
         self._name = name
         self._on_problem = on_problem
@@ -160,20 +160,20 @@ class HookQueue:
         self._failures = 0
         self._dropped = 0
         self._reported_at: float | None = None
-        """Instant of `clock` at which a person was last told that something is wrong with it."""
+        """Instant of `clock` of the last notice about the hook."""
 
     def put(self, event: AlertEvent) -> None:
-        """One more, at the end; if that is one too many, the oldest is lost."""
+        """Append an event; drop the oldest if the queue is full."""
         if len(self._waiting) == QUEUE_SIZE:
             self._waiting.popleft()
             self._dropped += 1
-            self._report_problem(f"is too slow: {QUEUE_SIZE} wait for it, and the oldest are dropped")
+            self._report_problem(f"is too slow: {QUEUE_SIZE} deliveries wait, the oldest are dropped")
         self._waiting.append(event)
         self.idle.clear()
         self._wakeup.set()
 
     async def run(self) -> None:
-        """Tells one after the other. No error of a hook ends it."""
+        """Deliver one event after the other until cancelled. No error of a hook ends it."""
         while True:
             while self._waiting:
                 event = self._sending = self._waiting.popleft()
@@ -181,7 +181,7 @@ class HookQueue:
                     self._log_result(event, await self._deliver(event))
                 except Exception as error:
                     log.exception("%s", self._name)
-                    self._report_problem(f"could not be told: {type(error).__name__}")
+                    self._report_problem(f"delivery failed: internal error ({type(error).__name__}), see babeltop.log")
                 self._sending = None
             self.idle.set()
             self._wakeup.clear()
@@ -190,7 +190,7 @@ class HookQueue:
     async def _deliver(self, event: AlertEvent) -> DeliveryResult:
         body = self._dispatcher.payload(event)
         if self._sender is None:
-            assert self.hook.run is not None, "it has one of the two"
+            assert self.hook.run is not None, "a hook has a program or a URL"
             return await self._dispatcher.run_program(self.hook.run, body, self.hook.timeout)
         result = await self._post(self._sender, body, delivery_id(event))
         for pause in RETRY_PAUSES:
@@ -206,29 +206,29 @@ class HookQueue:
         try:
             secret = await self._signing_secret(self.hook.secret) if self.hook.secret is not None else None
         except SecretError as error:
-            return DeliveryResult(f"has no secret to sign with: {error}")
+            return DeliveryResult(f"cannot sign: {error}")
         return await sender.post(body, delivery_id, secret, time.time())
 
     async def _signing_secret(self, source: SecretSource) -> Secret:
-        """The secret; a file's is read again when it has changed. Raises SecretError."""
+        """Return the secret, read again if its file has changed. Raises SecretError."""
         stamp = secrets.key_file_stamp(source)
         if self._secret is None or self._secret[0] != stamp:
             self._secret = (stamp, await self._dispatcher.fetch_secret(source))
         return self._secret[1]
 
     def _log_result(self, event: AlertEvent, result: DeliveryResult) -> None:
-        """Logs what came of it, and says what a person must know."""
+        """Log the result of a delivery and report a problem."""
         for line in result.output:
             log.info("%s: %s", self._name, line)
         if not result.problem:
-            log.info("%s was told: %s", self._name, _describe(event))
+            log.info("%s: delivered %s", self._name, _describe(event))
             return
-        log.warning("%s %s; it was to be told: %s", self._name, result.problem, _describe(event))
+        log.warning("%s %s; not delivered: %s", self._name, result.problem, _describe(event))
         self._failures += 1
         self._report_problem(result.problem + (f": {result.output[-1]}" if result.output else ""))
 
     def _report_problem(self, problem: str) -> None:
-        """A notice, unless there was one lately."""
+        """Send a notice, unless there was one within PROBLEM_INTERVAL."""
         now = self._dispatcher.clock()
         if self._reported_at is not None and now - self._reported_at < PROBLEM_INTERVAL:
             return
@@ -236,22 +236,22 @@ class HookQueue:
         summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count > 1)
         self._failures = self._dropped = 0
         self._reported_at = now
-        self._on_problem(f"{self._name} {problem}{f' ({summary} since the last word of it)' if summary else ''}")
+        self._on_problem(f"{self._name} {problem}{f' ({summary} since the last notice)' if summary else ''}")
 
     async def close(self) -> None:
-        """What still waits is not told any more."""
+        """Log the events that are not delivered, and close the connection."""
         if self._dropped:
-            log.warning("%s was too slow for %d things more, which were dropped", self._name, self._dropped)
+            log.warning("%s is too slow: %d more deliveries dropped", self._name, self._dropped)
         undelivered = [*filter(None, [self._sending]), *self._waiting]
         if undelivered:
             named = ", ".join(map(_describe, undelivered[:MAX_LOGGED_EVENTS]))
-            log.warning("%s was not told %d things, since babeltop ended: %s", self._name, len(undelivered), named)
+            log.warning("%s: %d deliveries not sent, babeltop was stopped: %s", self._name, len(undelivered), named)
         if self._sender is not None:
             await self._sender.close()
 
 
 def _hook_name(hook: Hook) -> str:
-    """What a person knows it by: neither arguments nor an address, which may hold a secret."""
+    """Return the hook's name for messages, without arguments and URL paths, which may contain a secret."""
     return hook.run[0] if hook.run is not None else hook.url.host if hook.url is not None else ""
 
 
@@ -259,9 +259,9 @@ def _hook_name(hook: Hook) -> str:
 async def hook_dispatcher(
     workspace: Workspace, on_problem: Callable[[str], None], shutdown_timeout: float = SHUTDOWN_TIMEOUT
 ) -> AsyncGenerator[Callable[[AlertEvent], None] | None]:
-    """The way to the operator's hooks, for a Session; None: there are none, or `--readonly` forbids them.
+    """Yield the `dispatch` of a running dispatcher; None: there are no hooks, or `--readonly` forbids them.
 
-    `said` is told what an operator should know of a hook. At the end hooks have `ending` seconds for what is left.
+    `on_problem` takes a notice for the operator. At the end pending deliveries have `shutdown_timeout` seconds.
     """
     if workspace.readonly or not workspace.settings.hooks:
         yield None
@@ -271,9 +271,7 @@ async def hook_dispatcher(
     try:
         yield dispatcher.dispatch
     except BaseException:
-        shutdown_timeout = min(
-            shutdown_timeout, SHUTDOWN_TIMEOUT
-        )  # a person, or an error, ends it: nobody waits for hooks then
+        shutdown_timeout = min(shutdown_timeout, SHUTDOWN_TIMEOUT)  # interrupted or failed: hooks are not waited for
         raise
     finally:
         try:
