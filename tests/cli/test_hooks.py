@@ -96,7 +96,7 @@ def test_a_hook_that_fails_is_said_on_stderr_and_in_the_log_and_changes_no_exit_
     hooked(program, "print('no such room'); sys.exit(7)")
     ended: CompletedCommand = program("wait")
     assert ended.code == 0
-    assert ended.err.count("hook 1") == 1
+    assert ended.err.count("Hook 1") == 1
     assert "exited with status 7: no such room" in ended.err
     log = (program.state / "babeltop.log").read_text()
     assert log.count("exited with status 7; not delivered: done camb:") == 3
