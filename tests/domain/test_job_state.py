@@ -213,7 +213,7 @@ def test_a_job_is_asked_for_its_link_until_the_report_is_whole():
 def test_flags_by_the_clock():
     state = after(
         StatusReceived(said(Phase.RUNNING), NOW),
-        PollScheduled(NOW + 15, "", NOW + 75),
+        PollScheduled(NOW + 15, None, NOW + 75),
         JobListed(JOB),
         StatusReceived(said(None), NOW + 1),
     )
@@ -267,7 +267,7 @@ def test_another_kind_of_the_job_clears_its_fault_and_another_label_does_not():
 
 
 def test_an_active_report_is_marked_stale_but_never_fresher():
-    running = after(StatusReceived(said(Phase.RUNNING), NOW), PollScheduled(NOW + 15, "", NOW + 75))
+    running = after(StatusReceived(said(Phase.RUNNING), NOW), PollScheduled(NOW + 15, None, NOW + 75))
     marked = after(MarkedStale(NOW + 20), state=running)
     assert job_state.is_stale(marked, NOW + 21)
     assert after(MarkedStale(NOW + 50), state=marked) == marked
@@ -277,7 +277,7 @@ def test_an_active_report_is_marked_stale_but_never_fresher():
 
 
 def test_a_clock_shift_moves_the_next_poll_and_makes_no_report_fresher():
-    planned = after(PollScheduled(NOW + 15, "", NOW + 75))
+    planned = after(PollScheduled(NOW + 15, None, NOW + 75))
     ahead, back = after(ClockShifted(1000), state=planned), after(ClockShifted(-1000), state=planned)
     assert (ahead.next_poll_at, ahead.stale_after) == (NOW + 1015, NOW + 75)
     assert (back.next_poll_at, back.stale_after) == (NOW - 985, NOW - 925)

@@ -3,7 +3,7 @@ from msgspec.structs import replace
 from tui.domain.evaluation import EvaluationContext, flags
 from tui.domain.job_state import DownloadedFile, Flag, JobState
 from tui.domain.models import Job, Link, LinkKind, Phase
-from tui.domain.time_alerts import RENEWAL_WARNING_DIVISOR, TimedAlert, describe, timed_alerts
+from tui.domain.time_alerts import RENEWAL_WARNING_DIVISOR, TimedAlert, timed_alerts
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -42,17 +42,6 @@ def test_what_was_downloaded_may_die_unsaid():
     assert timed_alerts(replace(DONE, downloads=(saved,)), OUTLOOK) == ()
     captions = Link(LinkKind.CAPTIONS, "https://cdn.test/2", NOW, NOW + 7 * DAY, expiry_is_exact=True)
     assert timed_alerts(replace(DONE, links=(LINK, captions), downloads=(saved,)), OUTLOOK) != ()
-
-
-def test_of_many_links_one_line_says_how_many_and_which_dies_first():
-    later = replace(LINK, expires_at=NOW + 8 * DAY)
-    other = JobState(job=Job(account="a", id="2", keep_link=True), phase=Phase.DONE, links=(later,), failed_renewals=2)
-    now = NOW + 6.5 * DAY
-    assert describe(Flag.EXPIRING, (DONE,), now) == "1: its link dies in 12h"
-    assert describe(Flag.EXPIRING, (other, DONE), now) == (
-        "2 links die in the next 1d12h; the first, of 1, in 12h; 1 could not be renewed"
-    )
-    assert describe(Flag.EXPIRED, (other, DONE), now) == "2 links are dead: L asks for fresh ones"
 
 
 def test_a_renewal_that_is_known_to_fail_is_worth_a_word_at_once():

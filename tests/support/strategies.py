@@ -15,7 +15,18 @@ from tui.domain.job_state import (
     ResultReceived,
     StatusReceived,
 )
-from tui.domain.models import DownloadedFile, Fault, FaultKind, Job, LinkKind, Phase, Report, ReportedLink, Result
+from tui.domain.models import (
+    DownloadedFile,
+    Fault,
+    FaultKind,
+    Job,
+    LinkKind,
+    Phase,
+    PollReason,
+    Report,
+    ReportedLink,
+    Result,
+)
 from tui.domain.polling.duration_model import SIGMA_BOUNDS, LogNormalFit
 
 NOW = 1_800_000_000.0
@@ -78,7 +89,7 @@ event_makers = st.one_of(
     st.tuples(st.none() | pauses, st.booleans(), st.none() | fits).map(
         lambda each: (
             lambda at: PollScheduled(
-                None if each[0] is None else at + each[0], "why", at + 100 if each[1] else None, each[2]
+                None if each[0] is None else at + each[0], PollReason.REGULAR, at + 100 if each[1] else None, each[2]
             )
         )
     ),

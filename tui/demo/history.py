@@ -92,7 +92,7 @@ class HistoryPlayer:
         """Reduce the event onto the board, and plan the next ask as the engine does."""
         state, change = job_state.reduce(self._states[ref], event)
         plan = schedule.next_poll(state, self._policy_for(state.job), response.received_at, self._random)
-        planned = PollScheduled(None, "", None)
+        planned = PollScheduled(None, None, None)
         if plan is not None:
             planned = PollScheduled(plan.at, plan.reason, schedule.stale_after(state, plan.at, response.received_at))
         self._states[ref], _ = job_state.reduce(state, planned)

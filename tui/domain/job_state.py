@@ -10,7 +10,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tui.domain.links import expiry
-from tui.domain.models import ACTIVE, ENDED, DownloadedFile, Fault, FaultKind, Job, Link, Phase, Ref, Report, Result
+from tui.domain.models import (
+    ACTIVE,
+    ENDED,
+    DownloadedFile,
+    Fault,
+    FaultKind,
+    Job,
+    Link,
+    Phase,
+    PollReason,
+    Ref,
+    Report,
+    Result,
+)
 from tui.domain.polling import duration_model
 from tui.domain.polling.duration_model import LogNormalFit
 
@@ -56,8 +69,8 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Asks in a row for a fresh link that brought none that lives longer."""
     next_poll_at: float | None = None
     """Instant; None: nothing will be asked by itself."""
-    next_poll_reason: str = ""
-    """Why then, for the detail."""
+    next_poll_reason: PollReason | None = None
+    """None: no poll is due."""
     stale_after: float | None = None
     """Instant after which the last report counts as old; None: it does not grow old (the job has ended)."""
     duration_fit: LogNormalFit | None = None
@@ -130,7 +143,7 @@ class PollScheduled(NamedTuple):
     """When the next ask is due, and why."""
 
     next_poll_at: float | None
-    reason: str
+    reason: PollReason | None
     stale_after: float | None
     duration_fit: LogNormalFit | None = None
 

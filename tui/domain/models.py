@@ -68,6 +68,42 @@ class LinkKind(StrEnum):
     DOCUMENT = "document"
 
 
+class PollReason(StrEnum):
+    """Why a job's next poll is due when it is due. `presentation.descriptions` words it."""
+
+    FIRST = "first"
+    FIRST_SINCE_START = "first_since_start"
+    REGULAR = "regular"
+    LEARNED = "learned"
+    """From the durations of similar jobs."""
+    STALLED = "stalled"
+    LONG_RUNNING = "long_running"
+    RETRY_AFTER = "retry_after"
+    """The service asked to wait."""
+    BACKOFF = "backoff"
+    REFUSED = "refused"
+    RETIRED = "retired"
+    NOT_FOUND = "not_found"
+    """404s that are not yet enough for missing."""
+    MISSING = "missing"
+    RESULT = "result"
+    RESULT_PENDING = "result_pending"
+    LINK_PENDING = "link_pending"
+    RENEWAL = "renewal"
+    RENEWAL_RETRY = "renewal_retry"
+    RENEWAL_HOURLY = "renewal_hourly"
+    RENEWAL_AT_EXPIRY = "renewal_at_expiry"
+    RENEWAL_AFTER_EXPIRY = "renewal_after_expiry"
+    REQUESTED = "requested"
+    KIND_CHANGED = "kind_changed"
+    ACCOUNT_MOVED = "account_moved"
+    KEY_CHANGED = "key_changed"
+    RESPONSE_OUTDATED = "response_outdated"
+    SUCCESSOR = "successor"
+    BULK_FAILED = "bulk_failed"
+    BULK_INCOMPLETE = "bulk_incomplete"
+
+
 class Ref(NamedTuple):
     """A job's key: an account's name and an id, unique on a watchlist."""
 

@@ -15,7 +15,7 @@ from tui.dashboard.widgets.detail_pages import DetailPages, DetailTab
 from tui.domain import evaluation
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, PhaseChange, reduce
-from tui.domain.models import Job, Link, LinkKind, Phase, Report, RequestRecord
+from tui.domain.models import Job, Link, LinkKind, Phase, PollReason, Report, RequestRecord
 from tui.engine.api import JobHistory
 
 ROOM = Size(120, 14)
@@ -31,7 +31,7 @@ RUNS = JobState(
     checked_at=BORN + 12.5,
     poll_count=3,
     next_poll_at=BORN + 700.25,
-    next_poll_reason="at a steady pace",
+    next_poll_reason=PollReason.REGULAR,
     stale_after=BORN + 1000,
 )
 ENDED = JobState(

@@ -157,13 +157,11 @@ def test_trouble_is_told_at_the_second_time_and_only_while_it_lasts():
     start = NOW + 6 * DAY
     once = after(done(NOW), done(start, renewal=True))
     twice = after(done(start + HOUR, renewal=True), state=once)
-    assert renewal.failure_message(once) == ""
-    assert renewal.failure_message(twice) == "asked 2 times for a fresh one: the service gives the same one"
-    assert renewal.failure_message(after(done(start + 2 * HOUR, "https://new", renewal=True), state=twice)) == ""
+    assert renewal.failure(once) is None
+    assert renewal.failure(twice) == (2, None)
+    assert renewal.failure(after(done(start + 2 * HOUR, "https://new", renewal=True), state=twice)) is None
     offline = [PollFailed(Fault(FaultKind.OFFLINE, "no network"), start, is_follow_up=True)] * 3
-    assert (
-        renewal.failure_message(after(*offline, state=after(done(NOW)))) == "asked 3 times for a fresh one: no network"
-    )
+    assert renewal.failure(after(*offline, state=after(done(NOW)))) == (3, offline[0].fault)
 
 
 def test_a_kept_link_that_proved_dead_is_renewed_at_once_however_short_it_lived():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import NOW, event_sequences, few_examples, fits
 from tui.domain.job_state import JobListed, JobState, PollFailed, ResultReceived, StatusReceived, reduce
-from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Phase, Report, Result
+from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Phase, PollReason, Report, Result
 from tui.domain.polling import duration_model, schedule
 from tui.domain.polling.duration_model import LogNormalFit
 from tui.domain.polling.schedule import (
@@ -224,7 +224,7 @@ def test_a_young_job_of_a_short_kind_is_not_slept_over():
 def test_the_reason_says_when_most_end():
     state = after(said(Phase.RUNNING, NOW), said(Phase.RUNNING, NOW + 500))
     found = next_poll(state, VIDEO, NOW + 500, Random(1), learned(570, 0.19))
-    assert found.reason == "learned: most end at 8–11 min"
+    assert found.reason is PollReason.LEARNED
     assert found.demand.hazard > 0
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import NOW, few_examples
 from tui.domain.models import Fault, FaultKind
 from tui.domain.polling import throttle
-from tui.domain.polling.rate_limit import SLOWDOWN_FACTOR
+from tui.domain.polling.rate_limit import SLOWDOWN_FACTOR, WaitReason
 from tui.domain.polling.throttle import clock_shifted, initial, key_changed, next_slot, record_outcome, reset, take_slot
 
 
@@ -87,7 +87,7 @@ def test_five_failures_in_a_row_open_the_breaker_for_half_a_minute():
     for _ in range(4):
         state = record_outcome(take_slot(state, NOW), OFFLINE, NOW, Random(1))
     assert next_slot(state, NOW).at == NOW
-    assert next_slot(opened(), NOW) == (NOW + 30, "the service is not answering")
+    assert next_slot(opened(), NOW) == (NOW + 30, WaitReason.UNAVAILABLE)
 
 
 def test_an_open_breaker_lets_one_probe_out_and_each_that_fails_doubles_its_time():

@@ -132,7 +132,7 @@ def test_a_link_is_reported_before_and_after_its_expiry_and_again_once_renewed(t
         assert console.events == ["done"]
         await asyncio.sleep(HOUR + MINUTE)
         assert console.events == ["done", "expiring"]
-        assert console.delivered[1].text == "a: its link dies in 1d00h"
+        assert console.delivered[1].text == "a: link expires in 1d00h"
         assert [notice.kind for notice in console.listener.notices] == [NoticeKind.DONE, NoticeKind.EXPIRING]
         app.respond = lambda request: link(4 * DAY, 1)
         await console.session.perform(fixtures.refresh(A))
@@ -155,9 +155,7 @@ def test_a_stalled_job_is_reported_once(tmp_path):
         assert console.events == ["running"]
         await asyncio.sleep(3 * HOUR)
         assert console.events == ["running", "stalled"]
-        assert [notice.text for notice in console.listener.notices] == [
-            "a: has been at it for 1h00m, far longer than usual"
-        ]
+        assert [notice.text for notice in console.listener.notices] == ["a: running for 1h00m, far longer than usual"]
         await console.end()
 
     run_virtual(play())
@@ -312,7 +310,7 @@ def test_hundreds_of_expiring_links_are_one_delivery_and_one_notice(tmp_path, ho
         await asyncio.sleep(2 * HOUR)
         assert [len(jobs) for jobs in expiring_jobs(console)] == ([450] if hook else [])
         [notice] = shown_notices(console)
-        assert notice.text.startswith("450 links die in the next 1d00h; the first, of j")
+        assert notice.text.startswith("450 links expire within 1d00h (first: j")
         await asyncio.sleep(DAY)
         assert console.events.count("expired") == (1 if hook else 0)
         await console.end()

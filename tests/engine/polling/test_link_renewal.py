@@ -317,7 +317,7 @@ def test_a_renewal_that_fails_is_told_once_and_long_before_the_end(tmp_path):
         told = [notice for notice in found.ear.notices if notice.kind is NoticeKind.EXPIRING]
         assert len(told) == 1
         assert told[0].at < EPOCH + WEEK - 17 * HOUR
-        assert "asked 2 times for a fresh one: the service gives the same one" in told[0].text
+        assert "2 renewals failed: the service returned the same link" in told[0].text
 
     stage(tmp_path, lasting(), KEPT, story, tick=10 * MINUTE)
 

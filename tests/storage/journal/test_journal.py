@@ -6,7 +6,19 @@ import pytest
 
 from tui.domain import job_state
 from tui.domain.job_state import JobState, PhaseChange, PollFailed, StatusReceived
-from tui.domain.models import Fault, FaultKind, Job, Link, LinkKind, Phase, Ref, Report, ReportedLink, RequestRecord
+from tui.domain.models import (
+    Fault,
+    FaultKind,
+    Job,
+    Link,
+    LinkKind,
+    Phase,
+    PollReason,
+    Ref,
+    Report,
+    ReportedLink,
+    RequestRecord,
+)
 from tui.storage.journal.database import BUSY_TIMEOUT
 from tui.storage.journal.journal import MAX_BODY_BYTES, PRUNE_STEP, RETENTION, Journal, JournalEntry, JournalError
 from tui.storage.journal.migrations import MIGRATIONS, UNSUPPORTED_VERSION
@@ -442,7 +454,9 @@ def test_ten_thousand_states_are_written_in_one_batch(opened):
     )
     entries = [
         JournalEntry(
-            state(ref=Ref("heygen", f"{number:032x}"), report=report, links=(link,), next_poll_reason="steady")
+            state(
+                ref=Ref("heygen", f"{number:032x}"), report=report, links=(link,), next_poll_reason=PollReason.REGULAR
+            )
         )
         for number in range(10_000)
     ]

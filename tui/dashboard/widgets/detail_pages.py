@@ -20,6 +20,7 @@ from tui.domain.models import PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
 from tui.engine.api import DownloadProgress, DownloadStage, JobHistory
 from tui.presentation import columns, formatting, queries, sanitize
+from tui.presentation.descriptions import describe_poll_reason
 
 QUIET = "$job-quiet"
 PAST_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
@@ -170,7 +171,7 @@ class DetailPages:
         if at is None:
             return f"{polls}; polling paused" if self._board.is_paused and state.next_poll_at is not None else polls
         due = "now" if at <= now else f"in {formatting.duration(at - now)}"
-        return f"{polls}; next {due} ({state.next_poll_reason})"
+        return f"{polls}; next {due} ({describe_poll_reason(state)})"
 
     def _fault_lines(self, state: JobState) -> Iterator[Content]:
         if state.fault is not None:

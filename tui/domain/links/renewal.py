@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tui.domain.job_state import JobState
 from tui.domain.links import expiry
-from tui.domain.models import FaultKind, Phase
+from tui.domain.models import Fault, FaultKind, Phase, PollReason
 
 MIN_LIFETIME = 3600.0
 """Seconds that a link must have left to be handed out unasked: who takes it needs time to use it."""
@@ -36,7 +36,7 @@ class ScheduledRenewal(NamedTuple):
     """The next ask for a fresh link."""
 
     at: float
-    reason: str
+    reason: PollReason
 
 
 def has_enough_life(expires_at: float | None, now: float) -> bool:
@@ -70,7 +70,7 @@ def next_renewal(state: JobState, renew_before: float, now: float, random: Rando
     if not tries:
         return ScheduledRenewal(
             base + random.uniform(0, FIRST_POLL_SPREAD * max(RETRY_INTERVALS[0], dies - base)),
-            "its link is renewed before it dies",
+            PollReason.RENEWAL,
         )
     last = state.checked_at if state.fault is None and state.checked_at is not None else now
     if last >= dies:
@@ -79,9 +79,9 @@ def next_renewal(state: JobState, renew_before: float, now: float, random: Rando
     if at > dies:
         return ScheduledRenewal(
             max(now, dies) + random.uniform(1.0, EXPIRED_RETRY_SECONDS),
-            "its link could not be renewed: once more when it is dead",
+            PollReason.RENEWAL_AT_EXPIRY,
         )
-    return ScheduledRenewal(at, "its link could not be renewed: tried again")
+    return ScheduledRenewal(at, PollReason.RENEWAL_RETRY)
 
 
 def _renewal_after_expiry(last: float, expires_at: float, now: float, random: Random) -> ScheduledRenewal | None:
@@ -89,7 +89,7 @@ def _renewal_after_expiry(last: float, expires_at: float, now: float, random: Ra
     if last - expires_at > GIVE_UP_AFTER:
         return None
     pause = min(RETRY_INTERVALS[1], max(EXPIRED_RETRY_SECONDS, last - expires_at)) * random.uniform(0.9, 1.1)
-    return ScheduledRenewal(max(now, last + pause), "its link is dead and could not be renewed: tried again")
+    return ScheduledRenewal(max(now, last + pause), PollReason.RENEWAL_AFTER_EXPIRY)
 
 
 def failed_attempts(state: JobState) -> int:
@@ -107,9 +107,16 @@ def is_failing(state: JobState) -> bool:
     )
 
 
-def failure_message(state: JobState) -> str:
-    """Why the link of such a job is not renewed, for an operator; "": nothing is wrong."""
+class RenewalFailure(NamedTuple):
+    """Failed renewals of a link that is to be kept, enough of them to tell the operator."""
+
+    attempts: int
+    fault: Fault | None
+    """The last fault; None: the service returned the same link."""
+
+
+def failure(state: JobState) -> RenewalFailure | None:
+    """Return how the renewals of the job's link fail; None: they do not."""
     if not is_failing(state):
-        return ""
-    why = state.fault.message if state.fault is not None else "the service gives the same one"
-    return f"asked {state.failed_renewals + state.consecutive_faults} times for a fresh one: {why}"
+        return None
+    return RenewalFailure(state.failed_renewals + state.consecutive_faults, state.fault)

@@ -4,6 +4,7 @@ One budget is drawn on by every process that asks for the account. How the servi
 """
 
 import math
+from enum import StrEnum
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -49,11 +50,26 @@ class TokenBucket(Struct, frozen=True):
         return max(0.0, (1 - self.tokens) / self.rate)
 
 
+class WaitReason(StrEnum):
+    """What an account waits for before its next request. `presentation.descriptions` words it."""
+
+    RATE = "rate"
+    DAILY_LIMIT = "daily_limit"
+    RETRY_AFTER = "retry_after"
+    """The service named the time."""
+    RATE_LIMITED = "rate_limited"
+    """The service answered 429 and named no time."""
+    QUOTA_USED = "quota_used"
+    """The service's headers say that no request is left in its window."""
+    UNAVAILABLE = "unavailable"
+    """The circuit breaker is open."""
+
+
 class SendSlot(NamedTuple):
     """From when the next ask may leave, and what it waits for ("" if for nothing)."""
 
     at: float
-    reason: str
+    reason: WaitReason | None
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
@@ -68,19 +84,19 @@ class RateLimit(Struct, frozen=True, kw_only=True):
     updated_at: float
     not_before: float = 0.0
     """No request leaves before this instant."""
-    not_before_reason: str = ""
+    not_before_reason: WaitReason | None = None
 
     def next_slot(self, now: float) -> SendSlot:
         """When the next ask may leave."""
         full = self.refilled(now)
         waits = [
-            SendSlot(now + full.minute_bucket.wait_time(), "the account's rate"),
+            SendSlot(now + full.minute_bucket.wait_time(), WaitReason.RATE),
             SendSlot(full.not_before, full.not_before_reason),
         ]
         if full.day_bucket is not None:
-            waits.append(SendSlot(now + full.day_bucket.wait_time(), "the account's limit for a day"))
-        longest = max(waits)
-        return longest if longest.at > now else SendSlot(now, "")
+            waits.append(SendSlot(now + full.day_bucket.wait_time(), WaitReason.DAILY_LIMIT))
+        longest = max(waits, key=lambda slot: slot.at)
+        return longest if longest.at > now else SendSlot(now, None)
 
     def take_tokens(self, now: float, max_count: int) -> tuple["RateLimit", int]:
         """The budget after up to `most` asks were drawn from it, and how many: none where it may not ask."""
@@ -114,7 +130,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
             self, per_minute=allowed, minute_bucket=minute, day_bucket=day, updated_at=max(now, self.updated_at)
         )
 
-    def slowed_by_429(self, until: float, reason: str, now: float) -> "RateLimit":
+    def slowed_by_429(self, until: float, reason: WaitReason | None, now: float) -> "RateLimit":
         """The budget after a 429: slower, and nothing before `until`."""
         full = self.refilled(now)
         allowed = max(min(MIN_PER_MINUTE, full.configured_per_minute), full.per_minute * SLOWDOWN_FACTOR)
@@ -122,7 +138,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
         minute = replace(slower, tokens=min(slower.tokens, 1.0))
         return replace(full, per_minute=allowed, minute_bucket=minute).blocked_until(until, reason, now)
 
-    def blocked_until(self, until: float, reason: str, now: float) -> "RateLimit":
+    def blocked_until(self, until: float, reason: WaitReason | None, now: float) -> "RateLimit":
         """The budget of which nothing is asked before `until`. A floor is never shortened."""
         until = min(until, now + MAX_RETRY_AFTER)
         return replace(self, not_before=until, not_before_reason=reason) if until > self.not_before else self

@@ -15,11 +15,10 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState
 from tui.domain.links import renewal
-from tui.domain.models import ACTIVE, Fault, FaultKind, Phase
+from tui.domain.models import ACTIVE, Fault, FaultKind, Phase, PollReason
 from tui.domain.polling import duration_model
 from tui.domain.polling.duration_model import LogNormalFit
 from tui.domain.polling.request_cost import MIN_INTERVAL, PollDemand
-from tui.presentation import formatting
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -49,8 +48,7 @@ class ScheduledPoll(NamedTuple):
 
     at: float
     """Instant."""
-    reason: str
-    """For an operator."""
+    reason: PollReason
     demand: PollDemand | None = None
     """What the job goes on to take of its account's rate; None: it waits for something."""
 
@@ -128,7 +126,7 @@ def next_poll(
     if state.fault is not None:
         return _poll_after_fault(state, state.fault, policy, now, random)
     if state.checked_at is None:
-        return ScheduledPoll(now + random.uniform(0, policy.initial_interval), "first ask")
+        return ScheduledPoll(now + random.uniform(0, policy.initial_interval), PollReason.FIRST)
     return _active_poll(state, policy, now, random, learned)
 
 
@@ -141,13 +139,13 @@ def _active_poll(
     if age <= min(DAY, patience) and learned is not None:
         return _respect_retry_after(state, _learned_poll(learned, age, policy, now, random), now)
     if age > DAY:
-        interval, reason = HOUR, "running for over a day: hourly"
+        interval, reason = HOUR, PollReason.LONG_RUNNING
     elif age > patience:
         before = learned_interval(learned, age, policy.max_interval) if learned is not None else 0.0
         interval = min(MAX_STALLED_INTERVAL, max(before, policy.steady_interval * age / patience))
-        reason = "running far beyond usual: less often"
+        reason = PollReason.STALLED
     else:
-        interval, reason = min(policy.steady_interval, max(policy.initial_interval, age / 10)), "at a steady pace"
+        interval, reason = min(policy.steady_interval, max(policy.initial_interval, age / 10)), PollReason.REGULAR
     return _respect_retry_after(
         state, ScheduledPoll(now + _with_jitter(interval, random), reason, PollDemand(rate=1 / interval)), now
     )
@@ -158,10 +156,9 @@ def _learned_poll(
 ) -> ScheduledPoll:
     least = min(MIN_INTERVAL, policy.max_interval)
     interval = max(least, _with_jitter(learned_interval(learned, age, policy.max_interval), random))
-    usual = duration_model.typical_range(learned.fit)
     return ScheduledPoll(
         now + interval,
-        f"learned: most end at {formatting.duration_range(usual.low, usual.high)}",
+        PollReason.LEARNED,
         PollDemand(hazard=duration_model.hazard(learned.fit, age)),
     )
 
@@ -201,7 +198,7 @@ def _respect_retry_after(state: JobState, poll: ScheduledPoll, now: float) -> Sc
     """Not before what the service asks for with its report."""
     wanted = min(MAX_RETRY_AFTER, (state.report and state.report.retry_after) or 0.0)
     if now + wanted > poll.at:
-        return ScheduledPoll(now + wanted, "the service asks to wait that long for this job")
+        return ScheduledPoll(now + wanted, PollReason.RETRY_AFTER)
     return poll
 
 
@@ -211,25 +208,25 @@ def _poll_after_fault(
     """Full jitter below a ceiling that doubles with every fault in a row, unless the fault says better."""
     match fault.kind:
         case FaultKind.REFUSED:
-            return ScheduledPoll(now + _with_jitter(HOUR, random), "refused: hourly, or at once with a changed key")
+            return ScheduledPoll(now + _with_jitter(HOUR, random), PollReason.REFUSED)
         case FaultKind.RETIRED:
-            return ScheduledPoll(now + _with_jitter(DAY, random), "the API is over: once a day")
+            return ScheduledPoll(now + _with_jitter(DAY, random), PollReason.RETIRED)
         case FaultKind.LIMITED if fault.retry_at is not None:
             until = min(max(now, fault.retry_at), now + MAX_RETRY_AFTER)
-            return ScheduledPoll(until + random.uniform(0, policy.initial_interval), "the service asked to wait")
+            return ScheduledPoll(until + random.uniform(0, policy.initial_interval), PollReason.RETRY_AFTER)
         case FaultKind.MISSING:
-            return ScheduledPoll(now + _with_jitter(20.0, random), "not found: asked again before it counts as missing")
+            return ScheduledPoll(now + _with_jitter(20.0, random), PollReason.NOT_FOUND)
         case _:
             first, most = FAULT_BACKOFF
             ceiling = min(most, first * 2.0 ** min(state.consecutive_faults, 16))
-            return ScheduledPoll(now + random.uniform(min(first, ceiling), ceiling), f"after {fault.kind}: backing off")
+            return ScheduledPoll(now + random.uniform(min(first, ceiling), ceiling), PollReason.BACKOFF)
 
 
 def _missing_poll(state: JobState, now: float, random: Random) -> ScheduledPoll | None:
     """Hourly for a day: the id may have been submitted a moment ago, or belong to another organisation."""
     if state.phase_since is None or now - state.phase_since > DAY:
         return None
-    return ScheduledPoll(now + _with_jitter(HOUR, random), "missing: hourly for a day")
+    return ScheduledPoll(now + _with_jitter(HOUR, random), PollReason.MISSING)
 
 
 def _done_poll(state: JobState, policy: PollingPolicy, now: float, random: Random) -> ScheduledPoll | None:
@@ -243,11 +240,11 @@ def _done_poll(state: JobState, policy: PollingPolicy, now: float, random: Rando
             return _poll_after_fault(state, state.fault, policy, now, random)
         if state.phase_since is None or now - state.phase_since > DAY:
             return _renewal_poll(state, policy, now, random)
-        return ScheduledPoll(now + _with_jitter(HOUR, random), "done, but for what it brought: hourly for a day")
+        return ScheduledPoll(now + _with_jitter(HOUR, random), PollReason.RESULT_PENDING)
     if result:
-        return ScheduledPoll(now, "done: now its result")
+        return ScheduledPoll(now, PollReason.RESULT)
     return ScheduledPoll(
-        now + _with_jitter(first * 2.0 ** (state.incomplete_polls - 1), random), "done, but its link is not there yet"
+        now + _with_jitter(first * 2.0 ** (state.incomplete_polls - 1), random), PollReason.LINK_PENDING
     )
 
 
@@ -260,7 +257,7 @@ def _renewal_poll(state: JobState, policy: PollingPolicy, now: float, random: Ra
     if fault is not None and fault.kind not in renewal.DEFINITIVE_FAULTS and now >= start:
         if state.consecutive_faults < FAULTS_BEFORE_HOURLY or fault.kind in {FaultKind.REFUSED, FaultKind.RETIRED}:
             return _poll_after_fault(state, fault, policy, now, random)
-        return ScheduledPoll(now + _with_jitter(HOUR, random), "its link could not be renewed: hourly")
+        return ScheduledPoll(now + _with_jitter(HOUR, random), PollReason.RENEWAL_HOURLY)
     due = renewal.next_renewal(state, policy.renew_before, now, random)
     return None if due is None else ScheduledPoll(due.at, due.reason)
 

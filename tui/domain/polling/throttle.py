@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tui.domain.models import Fault, FaultKind
 from tui.domain.polling import rate_limit
-from tui.domain.polling.rate_limit import RateLimit, SendSlot
+from tui.domain.polling.rate_limit import RateLimit, SendSlot, WaitReason
 
 BREAKER_THRESHOLD = 5
 """Failures in a row that open the breaker."""
@@ -51,7 +51,7 @@ class AccountThrottle(Struct, frozen=True, kw_only=True):
         return self.rate_limit.not_before
 
     @property
-    def not_before_reason(self) -> str:
+    def not_before_reason(self) -> WaitReason | None:
         """Who asked to wait."""
         return self.rate_limit.not_before_reason
 
@@ -79,9 +79,9 @@ def next_slot(
         SendSlot(throttle.not_before, throttle.not_before_reason) if has_token else throttle.rate_limit.next_slot(now)
     ]
     if not user_requested:
-        waits.append(SendSlot(throttle.breaker_open_until, "the service is not answering"))
-    longest = max(waits)
-    return longest if longest.at > now else SendSlot(now, "")
+        waits.append(SendSlot(throttle.breaker_open_until, WaitReason.UNAVAILABLE))
+    longest = max(waits, key=lambda slot: slot.at)
+    return longest if longest.at > now else SendSlot(now, None)
 
 
 def take_slot(throttle: AccountThrottle, now: float) -> AccountThrottle:
@@ -160,14 +160,14 @@ def _record_429(throttle: AccountThrottle, fault: Fault, now: float, random: Ran
     """The time the service named, else full jitter, is a floor for the whole account."""
     if fault.retry_at is not None and fault.retry_at > now:
         floor, limits = fault.retry_at, 0
-        reason = "the service asked to wait"
+        reason = WaitReason.RETRY_AFTER
     else:
         first, most = LIMITED_BACKOFF
         floor, limits = (
             now + random.uniform(first, min(most, first * 2.0 ** min(throttle.consecutive_429s + 1, 16))),
             throttle.consecutive_429s + 1,
         )
-        reason = "limited, without a time to wait"
+        reason = WaitReason.RATE_LIMITED
     return replace(throttle, rate_limit=throttle.rate_limit.slowed_by_429(floor, reason, now), consecutive_429s=limits)
 
 

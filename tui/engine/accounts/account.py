@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from tui.domain.job_state import JobState
 from tui.domain.models import Fault, FaultKind, Job, Report, RequestRecord, Result
 from tui.domain.polling import throttle
-from tui.domain.polling.rate_limit import RateLimit, SendSlot
+from tui.domain.polling.rate_limit import RateLimit, SendSlot, WaitReason
 from tui.engine.accounts.api_migration import INCONCLUSIVE, ApiMigration, FindSuccessor, MigrationStep
 from tui.engine.accounts.shared_rate_limit import SharedRateLimit
 from tui.engine.api import AccountState, Health
 from tui.engine.context import HttpSettings
 from tui.engine.http.client import ApiRequest, Client
 from tui.engine.polling.bulk import BulkPolicy
+from tui.presentation.descriptions import describe_wait
 from tui.presentation.sanitize import clean
 from tui.providers import faults, response_parser
 from tui.providers.faults import MAX_REQUEST_ID
@@ -240,7 +241,7 @@ class AccountRuntime:
                 slot = self.next_slot(now, user_requested=True)
                 assert slot is not None, "a user-requested poll has a slot, if late"
                 if slot.at > deadline:
-                    return Fault(FaultKind.LIMITED, f"no request sent: {slot.reason}", retry_at=slot.at)
+                    return Fault(FaultKind.LIMITED, f"no request sent: {describe_wait(slot.reason)}", retry_at=slot.at)
                 if slot.at > now:
                     await asyncio.sleep(slot.at - now)
                 elif self.acquire(now):
@@ -277,9 +278,7 @@ class AccountRuntime:
             )
             if reported.remaining == 0 and reported.reset_at is not None and reported.reset_at > response.received_at:
                 until, at = reported.reset_at, response.received_at
-                self._change_rate_limit(
-                    lambda rate_limit: rate_limit.blocked_until(until, "the service's rate limit is used up", at)
-                )
+                self._change_rate_limit(lambda rate_limit: rate_limit.blocked_until(until, WaitReason.QUOTA_USED, at))
             if reported.remaining is not None and reported.limit is not None:
                 state = replace(state, quota=(reported.remaining, reported.limit))
             if reported.sunset is not None or reported.deprecated:
@@ -291,7 +290,7 @@ class AccountRuntime:
         now = self.clock()
         self.throttle = replace(self.throttle, rate_limit=self._rate_limit.refresh(now))
         if self.throttle.not_before > now and self.state.health in {Health.UNTRIED, Health.OK}:
-            reason = self.throttle.not_before_reason
+            reason = describe_wait(self.throttle.not_before_reason)
             self.state = replace(
                 self.state, health=Health.LIMITED, message=reason, waits_until=self.throttle.not_before
             )
@@ -324,7 +323,7 @@ class AccountRuntime:
             return replace(
                 state,
                 health=Health.LIMITED,
-                message=self.throttle.not_before_reason,
+                message=describe_wait(self.throttle.not_before_reason),
                 waits_until=self.throttle.not_before,
             )
         if fault is not None and fault.kind in throttle.UNAVAILABLE_FAULTS:

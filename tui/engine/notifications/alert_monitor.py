@@ -23,6 +23,7 @@ from tui.domain.time_alerts import TimedAlert
 from tui.engine.api import AccountState, EngineEvent, Health, Notice, NoticeKind, Publish, WatchlistOrder
 from tui.engine.context import EngineContext
 from tui.presentation import queries
+from tui.presentation.descriptions import describe_alert
 from tui.storage.config.settings import HookEvent
 from tui.storage.journal.journal import JournalError
 from tui.storage.workspace import Workspace
@@ -185,7 +186,7 @@ class AlertMonitor:
             return
         states = [state for state, _ in expiring]
         ref = states[0].job.ref if len(states) == 1 else None
-        self._publish(Notice(NoticeKind.EXPIRING, time_alerts.describe(Flag.EXPIRING, states, now), ref, now))
+        self._publish(Notice(NoticeKind.EXPIRING, describe_alert(Flag.EXPIRING, states, now), ref, now))
         for state, alert in expiring:
             self._enqueue(self._alert_event(state, alert, now))
 
@@ -265,7 +266,7 @@ class AlertMonitor:
         subject_hash = hashlib.sha256(alert.subject.encode()).hexdigest()[
             :16
         ]  # a link is signed, and stands in no other place
-        text, at = time_alerts.describe(alert.flag, (state,), now), min(alert.at, now)
+        text, at = describe_alert(alert.flag, (state,), now), min(alert.at, now)
         return AlertEvent(event, f"{event} {state.job.ref} {subject_hash}", text, at, state=state)
 
     def _notify_retired(self, account: AccountState, text: str) -> None:
@@ -291,7 +292,7 @@ def _group_events(events: Iterable[AlertEvent], now: float) -> Iterator[AlertEve
             yield occasion
     for flag, group in grouped.items():
         states = [each.state for each in group if each.state is not None]
-        yield group[0]._replace(text=time_alerts.describe(flag, states, now), other_states=tuple(states[1:]))
+        yield group[0]._replace(text=describe_alert(flag, states, now), other_states=tuple(states[1:]))
 
 
 def _has_same_alerts(before: JobState, after: JobState) -> bool:

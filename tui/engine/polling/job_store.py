@@ -19,7 +19,7 @@ from tui.domain.job_state import (
     PollScheduled,
     PollSkipped,
 )
-from tui.domain.models import ENDED, DownloadedFile, FaultKind, Job, Phase, Ref, RequestRecord
+from tui.domain.models import ENDED, DownloadedFile, FaultKind, Job, Phase, PollReason, Ref, RequestRecord
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import Notice, NoticeKind, ProblemsChanged, Publish, WatchlistOrder
 from tui.engine.context import EngineContext
@@ -88,7 +88,7 @@ class JobStore:
         for ref in refs:
             self.apply(ref, event, request=request, next_poll_at=latest)
 
-    def poll_now(self, ref: Ref, reason: str = "requested") -> None:
+    def poll_now(self, ref: Ref, reason: PollReason = PollReason.REQUESTED) -> None:
         """Schedule a poll of the job before all others. Not journalled."""
         state = self.states[ref]
         scheduled = PollScheduled(self._now(), reason, state.stale_after, state.duration_fit)
@@ -199,7 +199,7 @@ class JobStore:
         state, _ = job_state.reduce(known, JobListed(job))
         if job.kind != known.job.kind:
             state = self._with_refusal(state)
-            self._schedule(state, self.scheduler.within_first_interval(state, "kind changed"))
+            self._schedule(state, self.scheduler.within_first_interval(state, PollReason.KIND_CHANGED))
         elif (job.archived, job.keep_link) != (known.job.archived, known.job.keep_link):
             self._schedule(state, self.scheduler.first_poll(state))
         else:
@@ -212,7 +212,7 @@ class JobStore:
         self.scheduler.on_account_moved(account)
         for state in self._states_of(account):
             if state.fault is not None and state.fault.kind is FaultKind.RETIRED:
-                self._schedule(state, self.scheduler.within_first_interval(state, "account moved"))
+                self._schedule(state, self.scheduler.within_first_interval(state, PollReason.ACCOUNT_MOVED))
 
     def on_key_changed(self, account: str) -> None:
         """Poll the refused jobs of the account soon, or give them the new reason of the refusal."""
@@ -220,7 +220,7 @@ class JobStore:
             is_refused = known.fault is not None and known.fault.kind is FaultKind.REFUSED
             state = self._with_refusal(job_state.reduce(known, FaultCleared())[0] if is_refused else known)
             if state != known:
-                state = self._schedule(state, self.scheduler.within_first_interval(state, "key changed"))
+                state = self._schedule(state, self.scheduler.within_first_interval(state, PollReason.KEY_CHANGED))
                 self.journal_writer.add(JournalEntry(state))
 
     def _states_of(self, account: str) -> list[JobState]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from tui.domain.job_state import Event, PollFailed, ResultReceived, StatusReceived
-from tui.domain.models import ENDED, Fault, FaultKind, Phase, Ref, Report, Result
+from tui.domain.models import ENDED, Fault, FaultKind, Phase, PollReason, Ref, Report, Result
 from tui.engine.accounts.account import AccountRuntime, PollResponse
 from tui.engine.accounts.api_migration import MigrationStep
 from tui.engine.context import EngineContext
@@ -78,9 +78,9 @@ class PollExecutor:
         if ref not in store.states:
             return
         if response.is_outdated:
-            store.poll_now(ref, "response outdated")
+            store.poll_now(ref, PollReason.RESPONSE_OUTDATED)
         elif response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR:
-            store.poll_now(ref, "API retired, trying its successor")
+            store.poll_now(ref, PollReason.SUCCESSOR)
         else:
             event = event_of(response, one_shot, is_renewal=is_renewal)
             store.apply(ref, event, response.body, response.request_record)
@@ -98,7 +98,7 @@ class PollExecutor:
             or runtime.bulk.disable_on(outcome, response.received_at)
         ):
             for ref in listed:
-                self._job_store.poll_now(ref, "bulk poll failed")
+                self._job_store.poll_now(ref, PollReason.BULK_FAILED)
         else:
             self._job_store.apply_all(listed, PollFailed(outcome, response.received_at), response.request_record)
 
@@ -112,7 +112,7 @@ class PollExecutor:
             self._job_store.apply(ref, event, request=response.request_record)
         if report is None or has_ended:
             runtime.bulk.exclude(ref.id)
-            self._job_store.poll_now(ref, "bulk poll incomplete")
+            self._job_store.poll_now(ref, PollReason.BULK_INCOMPLETE)
 
 
 def event_of(

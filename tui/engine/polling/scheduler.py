@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 
 from tui.domain.job_state import JobState, PhaseChange, PollScheduled
-from tui.domain.models import ACTIVE, Fault, FaultKind, Job, Ref
+from tui.domain.models import ACTIVE, Fault, FaultKind, Job, PollReason, Ref
 from tui.domain.polling import schedule
 from tui.domain.polling.schedule import LearnedTiming, PollingPolicy
 from tui.engine.accounts.account import AccountRuntime
@@ -72,12 +72,12 @@ class Scheduler:
         policy, now = self.policy_for(state.job), self._now()
         if policy is None or self.refusal(state.job) is not None:
             self._duration_learner.set_demand(state.job.ref, None)
-            return PollScheduled(None, "", state.stale_after)
+            return PollScheduled(None, None, state.stale_after)
         timing = self._learned_timing(state, policy)
         poll = schedule.next_poll(state, policy, now, self._random, timing)
         self._duration_learner.set_demand(state.job.ref, poll and poll.demand)
         if poll is None:  # an archived job that is active gets stale like any other
-            return PollScheduled(None, "", state.stale_after if state.phase in ACTIVE else None)
+            return PollScheduled(None, None, state.stale_after if state.phase in ACTIVE else None)
         return PollScheduled(poll.at, poll.reason, schedule.stale_after(state, poll.at, now), timing and timing.fit)
 
     def _learned_timing(self, state: JobState, policy: PollingPolicy) -> LearnedTiming | None:
@@ -93,9 +93,9 @@ class Scheduler:
             return self.after_event(state)
         if state.next_poll_at is not None and now < state.next_poll_at < now + policy.steady_interval:
             return PollScheduled(state.next_poll_at, state.next_poll_reason, state.stale_after, state.duration_fit)
-        return self.within_first_interval(state, "first poll since the start")
+        return self.within_first_interval(state, PollReason.FIRST_SINCE_START)
 
-    def within_first_interval(self, state: JobState, reason: str) -> PollScheduled:
+    def within_first_interval(self, state: JobState, reason: PollReason) -> PollScheduled:
         """Return a poll at random within the first interval, in any phase; none if the job can't be polled."""
         policy = self.policy_for(state.job)
         if policy is None or state.job.archived or self.refusal(state.job) is not None:

@@ -1,0 +1,103 @@
+"""Descriptions of what the domain returns as data: reasons of polls and waits, alerts, failed renewals."""
+
+from collections.abc import Mapping, Sequence
+
+from tui.domain.job_state import Flag, JobState, primary_link
+from tui.domain.links import renewal
+from tui.domain.models import PollReason
+from tui.domain.polling import duration_model
+from tui.domain.polling.rate_limit import WaitReason
+from tui.presentation import formatting
+from tui.presentation.queries import display_name
+
+_POLL_REASONS: Mapping[PollReason, str] = {
+    PollReason.FIRST: "first poll",
+    PollReason.FIRST_SINCE_START: "first poll since the start",
+    PollReason.REGULAR: "regular interval",
+    PollReason.LEARNED: "learned interval",
+    PollReason.STALLED: "running far longer than usual: less often",
+    PollReason.LONG_RUNNING: "running for over a day: hourly",
+    PollReason.RETRY_AFTER: "the service asked to wait",
+    PollReason.BACKOFF: "backing off",
+    PollReason.REFUSED: "refused: hourly, or when the key changes",
+    PollReason.RETIRED: "API retired: daily",
+    PollReason.NOT_FOUND: "not found: polled again before it counts as missing",
+    PollReason.MISSING: "missing: hourly for a day",
+    PollReason.RESULT: "done: fetching its result",
+    PollReason.RESULT_PENDING: "done, result not received: hourly for a day",
+    PollReason.LINK_PENDING: "done, waiting for its link",
+    PollReason.RENEWAL: "link renewed before it expires",
+    PollReason.RENEWAL_RETRY: "link renewal failed: retrying",
+    PollReason.RENEWAL_HOURLY: "link renewal failed: hourly",
+    PollReason.RENEWAL_AT_EXPIRY: "link renewal failed: retrying when it has expired",
+    PollReason.RENEWAL_AFTER_EXPIRY: "link expired, renewal failed: retrying",
+    PollReason.REQUESTED: "requested",
+    PollReason.KIND_CHANGED: "kind changed",
+    PollReason.ACCOUNT_MOVED: "account moved",
+    PollReason.KEY_CHANGED: "key changed",
+    PollReason.RESPONSE_OUTDATED: "response outdated",
+    PollReason.SUCCESSOR: "API retired, trying its successor",
+    PollReason.BULK_FAILED: "bulk poll failed",
+    PollReason.BULK_INCOMPLETE: "bulk poll incomplete",
+}
+
+_WAITS: Mapping[WaitReason, str] = {
+    WaitReason.RATE: "the account's rate limit",
+    WaitReason.DAILY_LIMIT: "the account's daily limit",
+    WaitReason.RETRY_AFTER: "the service asked to wait",
+    WaitReason.RATE_LIMITED: "rate-limited by the service",
+    WaitReason.QUOTA_USED: "the service's rate limit is used up",
+    WaitReason.UNAVAILABLE: "the service is not responding",
+}
+
+
+def describe_poll_reason(state: JobState) -> str:
+    """Return why the job's next poll is due then; "" if none is due."""
+    reason = state.next_poll_reason
+    if reason is None:
+        return ""
+    if reason is PollReason.LEARNED and state.duration_fit is not None:
+        usual = duration_model.typical_range(state.duration_fit)
+        return f"learned: similar jobs take {formatting.duration_range(usual.low, usual.high)}"
+    if reason is PollReason.BACKOFF and state.fault is not None:
+        return f"backing off after {state.fault.kind.replace('_', ' ')}"
+    return _POLL_REASONS[reason]
+
+
+def describe_wait(reason: WaitReason | None) -> str:
+    """Return what an account waits for; "" if for nothing."""
+    return "" if reason is None else _WAITS[reason]
+
+
+def describe_renewal_failure(state: JobState) -> str:
+    """Return how often and why the renewal of the job's link failed; "" if it does not fail."""
+    failure = renewal.failure(state)
+    if failure is None:
+        return ""
+    why = failure.fault.message if failure.fault is not None else "the service returned the same link"
+    return f"{failure.attempts} renewals failed: {why}"
+
+
+def describe_alert(flag: Flag, states: Sequence[JobState], now: float) -> str:
+    """Return the text of one alert about one or more jobs: stalled, or links expiring or expired."""
+    first = states[0]
+    if flag is Flag.STALLED:
+        elapsed = formatting.span(now - (first.first_polled_at or now))
+        return f"{display_name(first)}: running for {elapsed}, far longer than usual"
+    if flag is Flag.EXPIRED:
+        if len(states) > 1:
+            return f"{len(states)} links expired: L renews them"
+        return f"{display_name(first)}: link expired: L renews it"
+    states = sorted(states, key=lambda state: _link_remaining(state, now))
+    first, soon, last = states[0], _link_remaining(states[0], now), _link_remaining(states[-1], now)
+    failures = [failure for state in states if (failure := describe_renewal_failure(state))]
+    if len(states) == 1:
+        return "; ".join([f"{display_name(first)}: link expires in {formatting.duration(soon)}", *failures])
+    text = f"{len(states)} links expire within {formatting.duration(last)}"
+    text += f" (first: {display_name(first)}, in {formatting.duration(soon)})"
+    return text + (f"; {len(failures)} renewal{'s' * (len(failures) > 1)} failed" if failures else "")
+
+
+def _link_remaining(state: JobState, now: float) -> float:
+    link = primary_link(state)
+    return max(0.0, (link.expires_at or now) - now) if link is not None else 0.0
