@@ -25,7 +25,11 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 
 def fill(text: str) -> str:
     """The text with all that is made by the code as it is now."""
-    for name, made in {"keys": keys_table(), "settings": settings_reference(), "verbs": subcommands_table()}.items():
+    for name, made in {
+        "keys": keys_table(),
+        "settings": settings_reference(),
+        "subcommands": subcommands_table(),
+    }.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text, found = re.subn(
             pattern, lambda match, made=made: f"{match[1]}\n{made}\n{match[2]}", text, flags=re.DOTALL
@@ -36,7 +40,7 @@ def fill(text: str) -> str:
 
 def keys_table() -> str:
     """Every command of the table with its keys, by group."""
-    lines = ["| keys | does | `[keys]` |", "|---|---|---|"]
+    lines = ["| keys | action | `[keys]` |", "|---|---|---|"]
     for group in dict.fromkeys(command.group for command in COMMANDS):
         lines.append(f"| **{group}** | | |")
         lines += [
@@ -49,7 +53,7 @@ def keys_table() -> str:
 
 def subcommands_table() -> str:
     """Every verb with what it is for."""
-    lines = ["| command | does |", "|---|---|"]
+    lines = ["| subcommand | action |", "|---|---|"]
     lines += [f"| `babeltop {name}` | {_escape_cell(verb.summary)} |" for name, verb in SUBCOMMANDS.items()]
     return "\n".join(lines) + "\n"
 
@@ -66,7 +70,7 @@ def _settings_tables() -> Iterator[str]:
             yield f"`[{table.encode_name}]`: {_escape_cell(_field_docstrings(Settings)[table.name])}\n"
             continue
         heading, _, what = (struct.__doc__ or "").partition(": ")
-        yield f"{heading}: {what}\n\n| key | default | means |\n|---|---|---|"
+        yield f"{heading}: {what}\n\n| key | default | meaning |\n|---|---|---|"
         for field in msgspec.structs.fields(struct):
             means = f"{_escape_cell(_field_docstrings(struct)[field.name])}{_format_choices(field)}"
             yield f"| `{field.encode_name}` | {_format_default(field)} | {means} |"

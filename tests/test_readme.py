@@ -183,7 +183,7 @@ def test_the_json_that_is_described_is_the_schemas() -> None:
 
 
 def test_what_a_hook_is_told_is_the_schemas() -> None:
-    told = TEXT.partition("It has `event`")[2].partition("With a `secret`")[0] + "`event`"
+    told = " ".join(TEXT.split()).partition("The JSON has `event`")[2].partition("With a `secret`")[0] + "`event`"
     assert all(f"`{key}`" in told for key in json_schema.DOCUMENT["$defs"]["hook"]["properties"])
     assert delivery.SIGNATURE_HEADER in TEXT
     assert len(hooks.RETRY_PAUSES) + 1 == 4

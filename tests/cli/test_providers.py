@@ -44,11 +44,11 @@ def test_providers_names_each_its_accounts_and_what_is_overridden(four: Program)
 
 
 def test_a_wrong_file_is_named_and_stops_no_other(four: Program) -> None:
-    file = own(four, "mine", MINE.replace("value =", "valu ="))
+    file = own(four, "mine", MINE.replace("value =", "values ="))
     told = four("providers")
     assert told.code == 2
     assert f"{file}:" in told.err
-    assert "status.valu: unknown key; did you mean 'value'?" in told.err
+    assert "status.values: unknown key; did you mean 'value'?" in told.err
     assert "konpro" in told.out
     assert four("list").code == 0
 
