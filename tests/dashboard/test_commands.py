@@ -127,7 +127,7 @@ async def test_every_key_of_a_command_is_bound_to_it_and_the_table_takes_none_of
         bound = {key: binding.action for key, (_, binding, *_) in app.screen.active_bindings.items()}
         for command in COMMANDS:
             keys = set(command.keys) - {"ctrl+p", "ctrl+q"}  # Textual's own, before all others, and they do the same
-            assert {bound[key] for key in keys} <= {f"run_at_once('{command.id}')"}, command.id
+            assert {bound[key] for key in keys} <= {f"run_command('{command.id}', True)"}, command.id
         app.screen.set_focus(app.screen.query_one("#detail-scroll"))
         assert app.screen.active_bindings["r"].binding.action == "run_command('refresh')"  # once the focus lets it by
 

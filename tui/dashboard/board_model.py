@@ -130,9 +130,3 @@ class BoardModel:
 
     def _apply_query(self) -> None:
         self._row_index.set_query(self.states, self.context, self.view, self.filter, self.sort, self.descending)
-
-    def selected_refs(self, cursor: Ref | None) -> tuple[Ref, ...]:
-        """Return the marked jobs, else the one under the cursor."""
-        if self.marks:
-            return tuple(ref for ref in self.states if ref in self.marks)
-        return (cursor,) if cursor is not None else ()

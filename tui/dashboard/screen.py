@@ -250,7 +250,7 @@ class Dashboard(Screen[None]):
 
     # Commands.
 
-    def action_run_command(self, command_id: str) -> None:
+    def action_run_command(self, command_id: str, at_once: bool = False) -> None:  # noqa: ARG002  see check_action
         """Run a command. Raises KeyError for an unknown id."""
         command = self.commands[command_id]
         if self.readonly and command.writes:
@@ -258,13 +258,12 @@ class Dashboard(Screen[None]):
         else:
             HANDLERS[command.id](self)
 
-    def action_run_at_once(self, command_id: str) -> None:
-        """Run a command before its key passes from widget to widget, which takes a third of the time to its paint."""
-        self.action_run_command(command_id)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether the action may run: commands `at_once` only with the focus on the table, which takes no keys.
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  Textual's
-        """Return whether the action may run: `run_at_once` only with the focus on the table, which takes no keys."""
-        return action != "run_at_once" or self.focused is self.table
+        At once is before the key passes from widget to widget, which takes a third of the time to its paint.
+        """
+        return action != "run_command" or parameters[1:] != (True,) or self.focused is self.table
 
     def send_command(
         self,
@@ -302,7 +301,9 @@ class Dashboard(Screen[None]):
     @property
     def selected_refs(self) -> tuple[Ref, ...]:
         """The marked jobs, else the one under the cursor."""
-        return self.board.selected_refs(self.table.cursor)
+        if self.board.marks:
+            return tuple(ref for ref in self.board.states if ref in self.board.marks)
+        return (self.table.cursor,) if self.table.cursor is not None else ()
 
     def sort_by(self, sort: str) -> None:
         """Sort by a column; reverse the order if the table is sorted by it."""

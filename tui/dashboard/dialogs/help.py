@@ -12,12 +12,11 @@ from textual.widgets import Static
 
 from tui.commands import GROUPS, Command, key_label
 from tui.dashboard.widgets.badges import HEALTH_TEXTS, health_badge
-from tui.dashboard.widgets.detail_pages import wrap_hanging
-from tui.domain.models import Phase
+from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.presentation.columns import EMPTY_CELL, Glyphs, Tone, phase_tone
 from tui.presentation.queries import FILTER_FIELDS
 
-COLUMN_WIDTH = 58
+COLUMN_WIDTH = 55
 """Cells of a column of the help."""
 COLUMN_GAP = 3
 MAX_COLUMNS = 3
@@ -74,7 +73,7 @@ class HelpScreen(ModalScreen[None]):
         """Distribute the sections over as many columns as fit."""
         room = self.size.width - FRAME_WIDTH
         count = max(1, min(MAX_COLUMNS, (room + COLUMN_GAP) // (COLUMN_WIDTH + COLUMN_GAP)))
-        width = room if count == 1 else COLUMN_WIDTH
+        width = min(room, DIALOG_WIDTH) if count == 1 else COLUMN_WIDTH
         columns = distribute([_section_lines(section, width) for section in self._sections], count)
         for place, static in enumerate(self.query(".help-column").results(Static)):
             static.display = place < len(columns)
@@ -129,15 +128,12 @@ def _key_sections(commands: Sequence[Command]) -> list[Section]:
 
 def _phase_section(glyphs: Glyphs) -> Section:
     """Return the phases; those with the same glyph share a line."""
-    by_glyph: dict[str, list[Phase]] = {}
-    for phase, glyph in glyphs.phases.items():
-        by_glyph.setdefault(glyph, []).append(phase)
-    entries = [
-        Entry(glyph, f"$job-{phase_tone(phases[0])}", ", ".join(phase.replace("_", " ") for phase in phases))
-        for glyph, phases in by_glyph.items()
-    ]
-    doubtful = Entry(glyphs.doubtful, f"$job-{Tone.WARNING}", "also: unknown status, or outdated")
-    return Section("Phases", [*entries, doubtful])
+    entries: dict[str, Entry] = {}
+    names = [(glyph, phase_tone(phase), phase.replace("_", " ")) for phase, glyph in glyphs.phases.items()]
+    for glyph, tone, name in (*names, (glyphs.doubtful, Tone.WARNING, "unknown status, outdated")):
+        before = entries.get(glyph)
+        entries[glyph] = Entry(glyph, f"$job-{tone}", f"{before.text}, {name}" if before is not None else name)
+    return Section("Phases", list(entries.values()))
 
 
 def _mark_section(glyphs: Glyphs) -> Section:

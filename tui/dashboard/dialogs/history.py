@@ -14,15 +14,17 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.dashboard.board_model import BoardModel
+from tui.dashboard.widgets.segments import fit_cell
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Phase, Ref
 from tui.engine.api import EngineHandle
 from tui.presentation import columns, formatting, queries
-from tui.presentation.cell_width import fit_to_width
 
 MAX_CHANGES = 200
 """Changes shown."""
+INSTANT_WIDTH, NAME_WIDTH = 12, 26
+"""Cells."""
 
 
 class HistoryScreen(ModalScreen[Ref | None]):
@@ -35,7 +37,8 @@ class HistoryScreen(ModalScreen[Ref | None]):
         self._board = board
         self._engine = engine
         self._zone = zone
-        self._changes: tuple[PhaseChange, ...] = ()
+        self._changes: tuple[PhaseChange, ...] | None = None
+        """None until they are loaded."""
 
     def compose(self) -> ComposeResult:
         """Yield one line per change."""
@@ -50,24 +53,37 @@ class HistoryScreen(ModalScreen[Ref | None]):
 
     async def _load_changes(self) -> None:
         self._changes = await asyncio.wrap_future(self._engine.recent_changes(MAX_CHANGES))
+        self._show_changes()
+
+    def on_resize(self) -> None:
+        """Write the names anew after a change of the size: their anchors depend on the dialog's column."""
+        self.call_after_refresh(self._show_changes)
+
+    def _show_changes(self) -> None:
+        if self._changes is None:
+            return
         options = self.query_one(VimOptionList)
+        highlighted = options.highlighted or 0
+        options.clear_options()
         if self._changes:
-            options.add_options(Option(self._change_content(change)) for change in self._changes)
-            options.highlighted = 0
+            left = options.content_region.x + INSTANT_WIDTH + 2
+            options.add_options(Option(self._change_content(change, left)) for change in self._changes)
+            options.highlighted = highlighted
         else:
             options.add_option(Option(Content.styled("no events yet", "$job-quiet"), disabled=True))
 
-    def _change_content(self, change: PhaseChange) -> Content:
+    def _change_content(self, change: PhaseChange, name_column: int) -> Content:
         """Return instant, job, and the phases before and after."""
         state = self._board.states.get(change.ref)
         glyphs = self._board.render_options.glyphs
-        name = queries.display_name(state) if state is not None else str(change.ref)
+        full_name = queries.display_name(state) if state is not None else str(change.ref)
+        name, _ = fit_cell(full_name, NAME_WIDTH, False, glyphs.ellipsis, name_column)
         arrow = ">" if glyphs.ascii_only else "→"
         before = "" if change.before is Phase.NEW else f"{_phase_name(change.before)} {arrow} "
         colour = f"$job-{columns.phase_tone(change.after)}"
         return Content.assemble(
-            (formatting.instant(change.seen, self._zone, self._board.now()).rjust(12), "$job-quiet"),
-            f"  {fit_to_width(name, 26, ellipsis=glyphs.ellipsis)}  ",
+            (formatting.instant(change.seen, self._zone, self._board.now()).rjust(INSTANT_WIDTH), "$job-quiet"),
+            f"  {name}  ",
             (f"{glyphs.phases[change.after]} ", colour),
             (before, "$job-quiet"),
             (_phase_name(change.after), colour),
@@ -76,7 +92,8 @@ class HistoryScreen(ModalScreen[Ref | None]):
 
     @on(OptionList.OptionSelected)
     def _option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._changes[event.option_index].ref)
+        if self._changes:
+            self.dismiss(self._changes[event.option_index].ref)
 
 
 def _phase_name(phase: Phase) -> str:

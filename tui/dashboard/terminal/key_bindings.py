@@ -10,11 +10,11 @@ from tui.commands import Command
 
 
 def bind_commands(screen: Screen[Any], commands: Iterable[Command]) -> None:
-    """Bind each command's keys to the screen's actions `run_at_once`, which has priority, and `run_command`."""
+    """Bind each command's keys to the screen's action `run_command`, first at once and with priority, then as usual."""
     bindings = screen._bindings.key_to_bindings  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     for command in commands:
         for key in command.keys:
             bindings[key] = [
-                Binding(key, f"run_at_once('{command.id}')", show=False, priority=True),
+                Binding(key, f"run_command('{command.id}', True)", show=False, priority=True),
                 Binding(key, f"run_command('{command.id}')", command.title, show=False, id=command.id),
             ]
