@@ -178,7 +178,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for shot in SCREENSHOTS:
         with demo_workspace(now=lambda: NOW) as (library, _):
-            library.fetch_keys()
+            library.keys.fetch_all()
             asyncio.run(take_screenshot(shot, library, folder))
         print(folder / f"{shot.name}.svg")
 

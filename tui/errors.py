@@ -11,7 +11,7 @@ BabeltopError
      · RefusedJournalError
    · WatchlistError (storage.watchlist.parser)
  · SecretError (storage.config.secrets)
- · UnknownRefError (domain.ids)
+ · UnknownRefError (domain.job_ids)
  · UsageError (cli.output)
 
 Each error is defined beside the code that raises it; callers catch a family. Any other exception is an internal error.

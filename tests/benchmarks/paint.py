@@ -25,7 +25,7 @@ def prepared_folders() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         config, state = Path(folder, "config"), Path(folder, "state")
         config.mkdir(mode=0o700)
-        workspace = Workspace(
+        workspace = Workspace.open(
             WorkspacePaths(config_dir=config, state_dir=state, watchlist_file=config / "watchlist.toml"), {}
         )
         jobs = list(states("quiet", time.time()))

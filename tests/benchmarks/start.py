@@ -22,7 +22,7 @@ HEAVY_MODULES = ("textual", "httpx", "asyncio", "filelock", "tomli_w")
 
 def write_folders(folder: Path) -> None:
     """A watchlist of thirty jobs that were asked, and their journal."""
-    workspace = Workspace(
+    workspace = Workspace.open(
         WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "watchlist.toml"), {}
     )
     jobs = tuple(Job(account="heygen", id=f"{number:032x}", label=f"Spring launch {number}") for number in range(JOBS))

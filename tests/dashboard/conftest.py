@@ -65,8 +65,8 @@ def library(stage: Path, tmp_path: Path) -> Iterator[Workspace]:
     folder = shutil.copytree(stage, tmp_path / "demo")
     (folder / "config.toml").write_text(CONFIG.format(downloads=folder / "downloads"))
     places = WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "watchlist.toml")
-    with closing(Workspace(places, KEYS)) as library:
-        library.fetch_keys()
+    with closing(Workspace.open(places, KEYS)) as library:
+        library.keys.fetch_all()
         yield library
 
 

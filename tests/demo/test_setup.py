@@ -115,7 +115,7 @@ def test_the_keys_are_the_demos_own_and_one_is_not_at_hand(monkeypatch: pytest.M
     for name in ("HEYGEN_API_KEY", "LEGAL_FLIXU_API_KEY"):
         monkeypatch.setenv(name, "the operator's own")
     with demo_workspace(now=lambda: EPOCH) as (library, _):
-        keys = {name: library.key(name) for name in library.accounts}
+        keys = {name: library.keys.get(name) for name in library.accounts}
     assert list(keys) == list(SERVICES)
     assert isinstance(keys.pop("legal"), SecretError)
     assert all(isinstance(key, Secret) and "_demo_" in key.reveal() for key in keys.values())

@@ -131,7 +131,7 @@ def test_commands_change_file_and_board_and_say_what_they_did(tmp_path, app):
 def test_readonly_forbids_writing_the_watchlist_and_goes_on_asking(tmp_path, app):
     async def play():
         fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a",)})
-        library = Workspace(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
+        library = Workspace.open(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
         ear = RecordingListener()
         async with fixtures.running_engine(opened(library, app, ear)) as session:
             outcome = await session.perform(Remove((A,)))

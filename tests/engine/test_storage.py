@@ -47,7 +47,7 @@ def played(folder, app, story, *, patient=False):
         places = type(places)(
             config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "list" / "watchlist.toml"
         )
-        library = Workspace(places, found._environ)
+        library = Workspace.open(places, found.keys.environ)
         library.watchlist.edit(Add((Job(account="heygen", id="a"),)))
         ear = RecordingListener()
         session = opened(library, app, ear)
@@ -295,7 +295,7 @@ def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_e
             (place.rmdir if place.is_dir() else place.unlink)()
             await asyncio.sleep(10)
         assert ear.last_problems == ()
-        other = Workspace(library.paths, library._environ)
+        other = Workspace.open(library.paths, library.keys.environ)
         held = other.job_states()
         other.close()
         assert held[A].phase is Phase.DONE, "what has ended is never asked again: only the board knew"
@@ -325,7 +325,7 @@ def test_when_the_state_folder_was_deleted_there_is_still_one_poller(tmp_path, a
     async def story(session, ear, library):
         state_gone(library.paths.state_dir)
         await asyncio.sleep(10)
-        other, heard = Workspace(library.paths, library._environ), RecordingListener()
+        other, heard = Workspace.open(library.paths, library.keys.environ), RecordingListener()
         async with fixtures.running_engine(opened(other, app, heard, 2)):
             await asyncio.sleep(10)
             assert {ear.last_role, heard.last_role} == {"polling", f"following PID {os.getpid()}"}
@@ -389,7 +389,7 @@ def test_a_session_begins_on_a_full_disk_and_says_that_it_keeps_nothing(small, a
 
     async def play():
         places = fixtures.workspace_paths(small)
-        library = Workspace(
+        library = Workspace.open(
             type(places)(config_dir=small, state_dir=small / "state", watchlist_file=small / "list" / "watchlist.toml"),
             {"KEY_HEYGEN": fixtures.KEY},
         )
@@ -404,7 +404,7 @@ def test_a_session_begins_on_a_full_disk_and_says_that_it_keeps_nothing(small, a
         stuffing.unlink()
         await asyncio.sleep(2 * MINUTE)
         assert ear.last_problems == ()
-        assert Workspace(library.paths, {}).job_states()[A].phase is Phase.RUNNING
+        assert Workspace.open(library.paths, {}).job_states()[A].phase is Phase.RUNNING
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         library.close()

@@ -87,7 +87,7 @@ def test_a_slow_key_command_holds_up_neither_the_asking_nor_another_command(tmp_
     program = f"while [ -e {slow} ]; do sleep 0.05; done; echo {fixtures.KEY}"
     config = f'[accounts.flixu]\nbase_url = "{simulator}"\napi_key = {{ command = ["sh", "-c", "{program}"] }}\n'
     library = fixtures.make_workspace(tmp_path, simulator, {"heygen": ("a-fine",)}, accounts=("heygen",), config=config)
-    library.fetch_keys()
+    library.keys.fetch_all()
     feed = EngineThread(library)
     front = Front(feed)
     feed.start(front.wake)

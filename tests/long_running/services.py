@@ -143,7 +143,7 @@ async def run_engine(folder: Path, urls: Mapping[str, str], deadline: float, unt
     """A session with an account at each of them, until it is over."""
     config = "".join(CONFIG.format(name=name, url=url) for name, url in urls.items())
     (folder / "config.toml").write_text(f'{config}[polling]\nmax_interval = "2s"\n')
-    workspace = Workspace(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
+    workspace = Workspace.open(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
     counts = {name: STEADY_JOBS if name == WELL_BEHAVED else JOBS for name in urls}
     jobs = [Job(account=name, id=f"{number}-stuck") for name, count in counts.items() for number in range(count)]
     workspace.watchlist.edit(Add(tuple(jobs)))

@@ -13,11 +13,11 @@ from tui.storage import paths
 def test_the_environment_says_where_the_folders_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("BABELTOP_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("BABELTOP_STATE_DIR", str(tmp_path / "state"))
-    assert paths.config_file() == tmp_path / "config" / "config.toml"
-    assert paths.watchlist_file() == tmp_path / "config" / "watchlist.toml"
-    assert paths.providers_dir() == tmp_path / "config" / "providers"
-    assert paths.journal_file() == tmp_path / "state" / "journal.db"
-    assert paths.log_file() == tmp_path / "state" / "babeltop.log"
+    assert paths.config_file(paths.config_dir()) == tmp_path / "config" / "config.toml"
+    assert paths.watchlist_file(paths.config_dir()) == tmp_path / "config" / "watchlist.toml"
+    assert paths.providers_dir(paths.config_dir()) == tmp_path / "config" / "providers"
+    assert paths.journal_file(paths.state_dir()) == tmp_path / "state" / "journal.db"
+    assert paths.log_file(paths.state_dir()) == tmp_path / "state" / "babeltop.log"
     assert list(tmp_path.iterdir()) == []
 
 

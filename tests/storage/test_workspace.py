@@ -17,7 +17,7 @@ BASE = "https://heygen.test"
 
 def bare(tmp_path, config="", environ=None):
     (tmp_path / "config.toml").write_text(config)
-    return Workspace(workspace_paths(tmp_path), environ or {})
+    return Workspace.open(workspace_paths(tmp_path), environ or {})
 
 
 def test_the_board_is_the_watchlist_in_its_order_with_what_the_journal_knows(tmp_path):
@@ -55,15 +55,15 @@ def test_the_state_folder_is_private(tmp_path):
 def test_a_variable_makes_an_account_where_none_is_configured(tmp_path):
     found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
     assert list(found.accounts) == ["heygen"], "its successor shares the key and is no account"
-    assert found.key("heygen").reveal() == KEY
-    assert "set CAMB_API_KEY and restart" in found.why_unconfigured("camb")
+    assert found.keys.get("heygen").reveal() == KEY
+    assert "set CAMB_API_KEY and restart" in found.config.why_unconfigured("camb")
 
 
 def test_a_job_of_no_account_gets_the_way_out_that_works(tmp_path):
     found = make_workspace(tmp_path, BASE, accounts=("heygen",))
-    assert "did you mean 'heygen'" in found.why_unconfigured("heygem")
-    assert "restart" not in found.why_unconfigured("camb")
-    assert str(tmp_path / "config.toml") in found.why_unconfigured("camb")
+    assert "did you mean 'heygen'" in found.config.why_unconfigured("heygem")
+    assert "restart" not in found.config.why_unconfigured("camb")
+    assert str(tmp_path / "config.toml") in found.config.why_unconfigured("camb")
 
 
 def test_a_broken_provider_file_is_told_once_and_stands_in_nobodys_way(tmp_path):
@@ -72,7 +72,7 @@ def test_a_broken_provider_file_is_told_once_and_stands_in_nobodys_way(tmp_path)
     found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
     assert list(found.accounts) == ["heygen"]
     for _ in range(3):
-        found.why_unconfigured("nobody")
+        found.config.why_unconfigured("nobody")
     assert len([warning for warning in found.warnings if "mine.toml" in warning]) == 1
 
 
@@ -104,20 +104,20 @@ def test_the_rate_is_what_was_said_or_three_fifths_of_the_plans(tmp_path, config
 def test_a_key_file_is_read_again_when_it_changes(tmp_path):
     key = tmp_path / "key"
     found = bare(tmp_path, f'[accounts.heygen]\napi_key = {{ file = "{key}" }}\n')
-    assert isinstance(found.key("heygen"), SecretError)
-    assert found.changed_keys() == []
+    assert isinstance(found.keys.get("heygen"), SecretError)
+    assert found.keys.forget_changed() == []
     key.write_text("one-key-000000")
-    assert found.changed_keys() == ["heygen"]
-    assert found.key("heygen").reveal() == "one-key-000000"
-    assert found.changed_keys() == []
+    assert found.keys.forget_changed() == ["heygen"]
+    assert found.keys.get("heygen").reveal() == "one-key-000000"
+    assert found.keys.forget_changed() == []
     key.write_text("another-key-000000")
-    assert found.changed_keys() == ["heygen"]
-    assert found.key("heygen").reveal() == "another-key-000000"
+    assert found.keys.forget_changed() == ["heygen"]
+    assert found.keys.get("heygen").reveal() == "another-key-000000"
 
 
 def test_readonly_writes_no_watchlist(tmp_path):
     make_workspace(tmp_path, BASE, {"heygen": ("a",)})
-    found = Workspace(workspace_paths(tmp_path), {}, readonly=True)
+    found = Workspace.open(workspace_paths(tmp_path), {}, readonly=True)
     before = (tmp_path / "watchlist.toml").read_bytes()
     for operation in (Remove((A,)), Add((Job(account="heygen", id="b"),))):
         with pytest.raises(WatchlistError, match="--readonly"):
@@ -130,7 +130,7 @@ def test_another_threads_library_shares_keys_and_takes_the_open_journal_along(tm
     found.job_states()
     journal = found.journal
     other = found.handover()
-    assert other.key("heygen") == found.key("heygen")
+    assert other.keys.get("heygen") == found.keys.get("heygen")
     assert other.journal is journal
     assert found.journal is not journal
     other.close()
@@ -152,7 +152,7 @@ def test_a_damaged_journal_is_set_aside_and_told_and_the_watchlist_is_never_at_r
 def test_a_state_folder_that_cannot_be_written_leaves_a_journal_in_memory_to_who_polls(tmp_path):
     found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     (tmp_path / "state").write_text("a file where the folder should be")
-    assert "Polling goes on" in found.ensure_journal()
+    assert "Polling continues" in found.ensure_journal()
     found.journal.record([JournalEntry(found.job_states()[A])])
     assert list(found.journal.states()) == [A]
     found.close()

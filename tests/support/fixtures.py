@@ -48,7 +48,7 @@ def make_workspace(
         )
     (tmp / "config.toml").write_text(tables + config)
     environ = {_variable(name): (keys or {}).get(name, KEY) for name in accounts}
-    workspace = Workspace(workspace_paths(tmp), environ)
+    workspace = Workspace.open(workspace_paths(tmp), environ)
     if isinstance(jobs, Mapping):
         jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
     if jobs:

@@ -24,7 +24,7 @@ def open_workspace(args: "Namespace") -> Generator[Workspace]:
     Raises SettingsError and ProviderError.
     """
     watchlist = Path(args.watchlist).expanduser() if args.watchlist else None
-    workspace = Workspace(WorkspacePaths.default(watchlist), os.environ, readonly=args.readonly)
+    workspace = Workspace.open(WorkspacePaths.default(watchlist), os.environ, readonly=args.readonly)
     try:
         yield workspace
     finally:
@@ -54,4 +54,4 @@ def resolve_refs(workspace: Workspace, texts: Sequence[str], refs: Collection[Re
 
 def evaluation_context(workspace: Workspace) -> EvaluationContext:
     """Return the values that flags and estimates depend on, as of now."""
-    return workspace.evaluation_context(time.time())
+    return workspace.config.evaluation_context(time.time())

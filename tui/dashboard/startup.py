@@ -103,7 +103,7 @@ def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
     """Return every account, before its first request."""
     found: dict[str, AccountState] = {}
     for name, account in workspace.accounts.items():
-        key = workspace.key(name)
+        key = workspace.keys.get(name)
         found[name] = AccountState(
             name=name,
             provider=account.provider.name,

@@ -117,7 +117,7 @@ class HistoryPlayer:
 
     def _get(self, account: Account, url: str, at: float) -> HttpResponse:
         """Return the reply to a GET at the instant `at`, as the engine's client would."""
-        key = self._workspace.key(account.name)
+        key = self._workspace.keys.get(account.name)
         if isinstance(key, SecretError):
             raise key
         header = account.provider.key

@@ -96,7 +96,7 @@ def _create_workspace(folder: Path, start_time: float, seed: int) -> Workspace:
     watchlist.write_text(_watchlist_text(start_time, seed), encoding="utf-8")
     for file in (config, watchlist):
         file.chmod(0o600)
-    return Workspace(WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=watchlist), KEYS)
+    return Workspace.open(WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=watchlist), KEYS)
 
 
 def _watchlist_text(start_time: float, seed: int) -> str:

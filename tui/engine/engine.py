@@ -76,7 +76,7 @@ class Engine:
                 account,
                 context.now,
                 context.random,
-                workspace.successor_of,
+                workspace.config.successor_of,
                 lambda: workspace.journal.rate_limits,
                 self._now_synced,
             )
@@ -122,7 +122,7 @@ class Engine:
         self._shown_notice_count = 0
         self._published_accounts: dict[str, AccountState] = {}
         for name, runtime in self._accounts.items():
-            runtime.set_key(workspace.key(name))
+            runtime.set_key(workspace.keys.get(name))
 
     @property
     def states(self) -> dict[Ref, JobState]:
@@ -198,7 +198,7 @@ class Engine:
             self._sync_clock()
             self._update_role()
             self._watchlist_watcher.check()
-            for name in self._workspace.changed_keys():
+            for name in self._workspace.keys.forget_changed():
                 self._reload_key(name)
             self._merge_journal_changes()
             self._journal_fallback.check()
@@ -265,7 +265,7 @@ class Engine:
 
     def _reload_key(self, name: str) -> None:
         runtime = self._accounts[name]
-        runtime.set_key(self._workspace.key(name))
+        runtime.set_key(self._workspace.keys.get(name))
         self._pollers[name].reconnect()
         self._job_store.on_key_changed(name)
         self._publish_account(runtime)
@@ -343,9 +343,9 @@ class Engine:
     async def _resume(self, account: str) -> CommandResult:
         """Resume an account with its key loaded again. A key command may take ten seconds."""
         if account not in self._accounts:
-            return CommandResult(ok=False, message=self._workspace.why_unconfigured(account))
-        self._workspace.forget_key(account)
-        await self._context.run_blocking(lambda: self._workspace.key(account))
+            return CommandResult(ok=False, message=self._workspace.config.why_unconfigured(account))
+        self._workspace.keys.forget(account)
+        await self._context.run_blocking(lambda: self._workspace.keys.get(account))
         self._reload_key(account)
         return CommandResult(message=f"Account {account} resumed")
 

@@ -48,7 +48,7 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 def start_logging(state: Path) -> Path:
     """Send all logging to the log in the state folder, once. Returns its path. Raises OSError."""
-    path = paths.make_private(state) / "babeltop.log"
+    path = paths.log_file(paths.make_private(state))
     root = logging.getLogger()
     if not any(isinstance(handler, _PrivateFileHandler) for handler in root.handlers):
         logging.raiseExceptions = False  # a full disk must not write over the screen

@@ -118,7 +118,7 @@ def test_another_provider_in_the_configuration_discards_the_move(tmp_path):
     other.close()
     config = (tmp_path / "config.toml").read_text()
     (tmp_path / "config.toml").write_text(config.replace("[accounts.heygen]", '[accounts.heygen]\nprovider = "konpro"'))
-    changed = fixtures.Workspace(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": fixtures.KEY})
+    changed = fixtures.Workspace.open(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": fixtures.KEY})
     assert changed.accounts["heygen"].provider.name == "konpro"
     changed.close()
 

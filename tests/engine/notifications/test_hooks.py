@@ -54,7 +54,7 @@ LOG_STDIN = "open(kept, 'a').write(sys.stdin.read() + '\\n')"
 
 def library(tmp_path, *found, environ=None):
     workspace = fixtures.make_workspace(tmp_path, "http://127.0.0.1:9")
-    workspace._environ = {**workspace._environ, **(environ or {})}
+    workspace.keys.environ = {**workspace.keys.environ, **(environ or {})}
     workspace.settings = replace(workspace.settings, hooks=found)
     return workspace
 

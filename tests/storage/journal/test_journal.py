@@ -310,7 +310,7 @@ def test_a_newer_schema_is_refused_with_the_remedy_and_unchanged(opened, path):
     other.execute("PRAGMA journal_mode=DELETE")
     other.close()
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"newer babeltop \(schema 99.*Upgrade babeltop"):
+    with pytest.raises(JournalError, match=r"newer babeltop \(schema 99.*Update babeltop"):
         Journal(path)
     assert path.read_bytes() == before
     other = sqlite3.connect(path)

@@ -58,7 +58,7 @@ def add(args: Namespace) -> int:
 def _select_accounts(workspace: Workspace, name: str | None) -> Mapping[str, Account]:
     """Return all accounts. Raises UsageError without any, or if the named one does not exist."""
     if name is not None and name not in workspace.accounts:
-        raise UsageError(workspace.why_unconfigured(name))
+        raise UsageError(workspace.config.why_unconfigured(name))
     if not workspace.accounts:
         variables = ", ".join(variable for _, variable, _ in workspace.key_variables())
         raise UsageError(

@@ -28,7 +28,7 @@ def run_dashboard(args: "Namespace") -> int:
             logfile.start_logging(workspace.paths.state_dir)
             return run(workspace, transport=transport, demo=True)
     with open_workspace(args) as workspace:
-        workspace.fetch_keys()
+        workspace.keys.fetch_all()
         logfile.start_logging(workspace.paths.state_dir)
         return run(workspace)
 

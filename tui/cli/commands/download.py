@@ -48,7 +48,7 @@ def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
         print_message(
             "no job is done yet: poll with `babeltop check`" if states else "no jobs: add some with `babeltop add ID`"
         )
-    workspace.fetch_keys()
+    workspace.keys.fetch_all()
     logfile.start_logging(workspace.paths.state_dir)
     return refs
 

@@ -175,7 +175,7 @@ class _JobWaiter:
 def watch(args: Namespace) -> int:
     """Run `watch`: poll and print one line per change, until SIGTERM."""
     with open_workspace(args) as workspace:
-        workspace.fetch_keys()
+        workspace.keys.fetch_all()
         logfile.start_logging(workspace.paths.state_dir)
         run_until_signal(_watch(workspace, as_json=args.json), signal_exit_code=OK)
     return OK
@@ -234,7 +234,7 @@ def _format_change(workspace: Workspace, before: Phase, state: JobState, *, as_j
     change = PhaseChange(state.job.ref, before, state.phase, None, state.phase_since or 0.0, message)
     if not as_json:
         return f"{format_change(change)}\n"
-    job = json_output.job(state, workspace.provider_of(state.job.account), evaluation_context(workspace))
+    job = json_output.job(state, workspace.config.provider_of(state.job.account), evaluation_context(workspace))
     return f"{json_line({**json_output.phase_change(change), 'job': job})}\n"
 
 
@@ -258,7 +258,7 @@ def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
     elif sys.stderr.isatty():
         action = "waiting for" if args.subcommand == "wait" else "polling"
         print_message(f"{action} {len(selected)} job{'s' * (len(selected) > 1)}")
-    workspace.fetch_keys()
+    workspace.keys.fetch_all()
     logfile.start_logging(workspace.paths.state_dir)
     return selected
 

@@ -68,7 +68,7 @@ def _provider_json(workspace: Workspace, provider: Provider) -> dict[str, Any]:
         "docs": provider.docs,
         "base_url": provider.base_url,
         "key_variable": provider.key.env,
-        "accounts": [name for name in _account_names(workspace) if workspace.provider_of(name) == provider.name],
+        "accounts": [name for name in _account_names(workspace) if workspace.config.provider_of(name) == provider.name],
         "kinds": provider.kinds,
         "file": None if provider.source == BUILT_IN else provider.source,
         "overrides": provider.source != BUILT_IN and provider.name in loader.builtin_files(),

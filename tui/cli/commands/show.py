@@ -39,7 +39,9 @@ def print_jobs(workspace: Workspace, states: Iterable[JobState], *, as_json: boo
     context = evaluation_context(workspace)
     if as_json:
         write_stdout(
-            json_array(json_output.job(state, workspace.provider_of(state.job.account), context) for state in states)
+            json_array(
+                json_output.job(state, workspace.config.provider_of(state.job.account), context) for state in states
+            )
         )
     else:
         write_stdout(text_table.render_jobs(states, context))
@@ -77,7 +79,8 @@ def export(args: Namespace) -> int:
     with open_workspace(args) as workspace:
         states, context = workspace.job_states().values(), evaluation_context(workspace)
         found = [
-            json_output.job_with_options(state, workspace.provider_of(state.job.account), context) for state in states
+            json_output.job_with_options(state, workspace.config.provider_of(state.job.account), context)
+            for state in states
         ]
     write_stdout(json_array(found) if args.format == "json" else _csv(found))
     return OK

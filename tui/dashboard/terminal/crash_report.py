@@ -16,6 +16,7 @@ class LoggedCrash(App[Any]):
 
     def _fatal_error(self) -> None:
         log.exception("the dashboard crashed")  # noqa: LOG004  Textual calls this while it handles the exception
-        message = f"babeltop stopped: internal error. The journal keeps the jobs' state. See {paths.log_file()}"
+        log_file = paths.log_file(paths.state_dir())
+        message = f"babeltop stopped: internal error. The journal keeps the jobs' state. See {log_file}"
         self._exit_renderables.append(Text(message))
         self._close_messages_no_wait()

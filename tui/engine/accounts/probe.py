@@ -48,9 +48,9 @@ async def probe(
     job = newest or Job(account=account, id=PROBE_JOB_ID)
     rate_limits = workspace.journal.rate_limits
     runtime = AccountRuntime(
-        workspace.accounts[account], time.time, Random(), workspace.successor_of, lambda: rate_limits
+        workspace.accounts[account], time.time, Random(), workspace.config.successor_of, lambda: rate_limits
     )
-    runtime.set_key(workspace.key(account))
+    runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return ProbeResult(job, runtime.key_fault, None, None)
     http = HttpSettings(functools.cache(httpx.create_ssl_context), transport, limits)

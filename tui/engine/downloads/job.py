@@ -170,8 +170,8 @@ class JobDownloader:
     def _fetch_context(self, account: str) -> FetchContext:
         runtime = self._accounts.get(account)
         if runtime is None:
-            raise FetchError(self._workspace.why_unconfigured(account))
-        table, key = self._workspace.settings.accounts.get(account), self._workspace.key(account)
+            raise FetchError(self._workspace.config.why_unconfigured(account))
+        table, key = self._workspace.settings.accounts.get(account), self._workspace.keys.get(account)
         return FetchContext(
             base_url=runtime.account.base_url,
             key_header=runtime.account.provider.key,

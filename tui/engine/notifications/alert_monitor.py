@@ -84,7 +84,7 @@ class AlertMonitor:
         self._subscribed_events = (
             {event for hook in workspace.settings.hooks for event in hook.on} if dispatch else set[HookEvent]()
         )
-        self._context = workspace.evaluation_context(context.now())
+        self._context = workspace.config.evaluation_context(context.now())
         self._states: dict[Ref, JobState] = {}
         """Latest state of every job."""
         self._next_alert_at: dict[Ref, float] = {}

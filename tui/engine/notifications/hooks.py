@@ -107,7 +107,9 @@ class HookDispatcher:
 
     def payload(self, event: AlertEvent) -> bytes:
         """Return the event's JSON for the current instant."""
-        return payload(event, self._workspace.provider_of, self._workspace.evaluation_context(time.time()))
+        return payload(
+            event, self._workspace.config.provider_of, self._workspace.config.evaluation_context(time.time())
+        )
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -124,7 +126,7 @@ class HookDispatcher:
 
     async def fetch_secret(self, source: SecretSource) -> Secret:
         """Fetch a secret on one of the threads. Raises SecretError."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._workspace.fetch_secret, source)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._workspace.keys.fetch_secret, source)
 
     async def finish(self, seconds: float) -> None:
         """Wait for the pending deliveries. Raises TimeoutError after `seconds`."""

@@ -47,7 +47,7 @@ class Scheduler:
         runtime = self._accounts.get(job.account)
         if runtime is None:
             if job.account not in self._unconfigured:
-                reason = self._workspace.why_unconfigured(job.account)
+                reason = self._workspace.config.why_unconfigured(job.account)
                 self._unconfigured[job.account] = Fault(FaultKind.REFUSED, reason)
             return self._unconfigured[job.account]
         try:

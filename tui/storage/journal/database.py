@@ -116,8 +116,8 @@ class Database:
             raise _OutdatedSchemaError(f"{self._path}: the journal was written by an older babeltop (schema {found})")
         if found > self._schema_version:
             raise RefusedJournalError(
-                f"{self._path}: the journal was written by a newer babeltop (schema {found}; this one reads "
-                f"{self._schema_version}). Upgrade babeltop, or set BABELTOP_STATE_DIR to another folder"
+                f"{self._path}: the journal was written by a newer babeltop (schema {found}). "
+                "Update babeltop, or point BABELTOP_STATE_DIR at another folder"
             )
 
     def _user_version(self) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import tui
 from tui.cli.commands.doctor.report import Finding, Level
+from tui.storage import paths
 from tui.storage.config import secrets
 from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import Hook, Settings
@@ -43,11 +44,11 @@ def check_program() -> Iterator[Finding]:
 def check_files(places: WorkspacePaths) -> Iterator[Finding]:
     """Yield existence, owner and mode of folders and files."""
     yield _check_folder("config folder", places.config_dir)
-    yield _check_file("config.toml", places.config_dir / "config.toml", private=False)
+    yield _check_file("config.toml", paths.config_file(places.config_dir), private=False)
     yield _check_file("watchlist", places.watchlist_file, private=False)
     yield _check_folder("state folder", places.state_dir, private=True)
-    yield _check_file("journal", places.state_dir / "journal.db", private=True)
-    log = places.state_dir / "babeltop.log"
+    yield _check_file("journal", paths.journal_file(places.state_dir), private=True)
+    log = paths.log_file(places.state_dir)
     if log.exists():
         yield _check_file("log", log, private=True)
     yield from _check_disk(places.state_dir)

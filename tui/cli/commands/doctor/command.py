@@ -29,7 +29,7 @@ def doctor(args: Namespace) -> int:
     places = WorkspacePaths.default(Path(args.watchlist).expanduser() if args.watchlist else None)
     found = [*checks.check_program(), *checks.check_files(places)]
     try:
-        workspace = Workspace(places, os.environ, readonly=args.readonly)
+        workspace = Workspace.open(places, os.environ, readonly=args.readonly)
     except Exception as error:
         if not is_expected(error):
             raise
@@ -80,7 +80,7 @@ def _check_workspace(workspace: Workspace) -> Iterator[Finding]:
         remedy = f"set an API key in {names}, or add [accounts.NAME] to {workspace.paths.config_dir / 'config.toml'}"
         yield Finding("accounts", "accounts", Level.WARNING, "no accounts configured", remedy)
         return
-    workspace.fetch_keys()
+    workspace.keys.fetch_all()
     probes = asyncio.run(_probe_accounts(workspace, accounts, jobs))
     for name, found in zip(accounts, probes, strict=True):
         yield _account_finding(workspace, name, found)
@@ -92,7 +92,7 @@ def _check_workspace(workspace: Workspace) -> Iterator[Finding]:
             name,
             Level.ERROR,
             "jobs on the watchlist, but no such account",
-            workspace.why_unconfigured(name),
+            workspace.config.why_unconfigured(name),
         )
     for warning in dict.fromkeys(workspace.warnings):
         yield Finding("program", "warning", Level.WARNING, warning)
@@ -108,7 +108,7 @@ async def _probe_accounts(workspace: Workspace, accounts: Iterable[str], jobs: I
 
 def _account_finding(workspace: Workspace, name: str, found: ProbeResult) -> Finding:
     """Return the finding about one account: its key, and the result of its poll."""
-    account, key = workspace.accounts[name], workspace.key(name)
+    account, key = workspace.accounts[name], workspace.keys.get(name)
     key_source = f"{account.provider.title}, {account.key_source or 'no key'}"
     if isinstance(key, Secret):
         key_source += f" (…{key.tail})" if key.tail else " (too short to show its end)"

@@ -1,0 +1,174 @@
+"""Configuration of one operator: settings, provider files and the accounts that follow from them. It never changes.
+
+Keys are left to `key_ring`, the watchlist and the journal to `workspace`.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tui.domain import operator_input
+from tui.domain.evaluation import EvaluationContext
+from tui.domain.polling import rate_limit
+from tui.providers import loader
+from tui.providers.model import Plan, Provider
+from tui.providers.table_decoder import suggest
+from tui.storage import paths
+from tui.storage.config import settings
+from tui.storage.config.fields import is_plaintext_remote
+from tui.storage.config.secrets import EnvironmentVariable, SecretSource
+from tui.storage.config.settings import AccountSettings, AccountTable, Settings, SettingsError
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """Provider with a base URL, a key source and a rate. One organisation has one account."""
+
+    name: str
+    provider: Provider
+    base_url: str
+    key_source: SecretSource | None
+    per_minute: float
+    """Requests per minute that babeltop allows itself."""
+    per_day: float | None
+    """Requests per day that the service allows. None: it states no limit."""
+    concurrency: int
+    """Requests in flight at once."""
+
+
+class WorkspacePaths(Struct, frozen=True, kw_only=True):
+    """Folders of a workspace, and its watchlist."""
+
+    config_dir: Path
+    state_dir: Path
+    watchlist_file: Path
+
+    @classmethod
+    def default(cls, watchlist: Path | None = None) -> "WorkspacePaths":
+        """Return the platform's folders, or those that the environment names."""
+        config_dir = paths.config_dir()
+        return cls(
+            config_dir=config_dir,
+            state_dir=paths.state_dir(),
+            watchlist_file=watchlist or paths.watchlist_file(config_dir),
+        )
+
+
+class Configuration:
+    """Settings, provider files and configured accounts."""
+
+    def __init__(self, workspace_paths: WorkspacePaths, environ: Mapping[str, str], warnings: list[str]) -> None:
+        """Read settings and provider files. Raises SettingsError and ProviderError.
+
+        `warnings` gets the problems that stop nothing, for the operator.
+        """
+        self.paths = workspace_paths
+        self.settings: Settings = settings.read(paths.config_file(workspace_paths.config_dir))
+        self.providers = loader.provider_registry(paths.providers_dir(workspace_paths.config_dir))
+        self._environ = environ
+        self._warnings = warnings
+
+    @cached_property
+    def accounts(self) -> dict[str, Account]:
+        """Accounts by name, as configured. Raises SettingsError and ProviderError."""
+        successors = {each.successor for each in self.summaries}
+        variables = {each.name: each.env for each in self.summaries if each.env and each.name not in successors}
+        tables = settings.resolve_accounts(self.settings, variables, self._environ)
+        return {table.name: self._account(table) for table in tables}
+
+    @cached_property
+    def summaries(self) -> list[loader.ProviderSummary]:
+        """Summaries of the providers with a valid file; an invalid one affects its own accounts only."""
+        found: list[loader.ProviderSummary] = []
+        for name in self.providers:
+            try:
+                found.append(self.providers.summary(name))
+            except loader.ProviderError as error:
+                self._warnings.append(str(error))
+        return found
+
+    def successor_of(self, account: Account) -> Account | None:
+        """Return the account at its provider's successor, or None if there is none that can be polled.
+
+        A base URL that the operator configured stays.
+        """
+        successor = account.provider.successor
+        if successor is None or successor not in self.providers:
+            return None
+        try:
+            provider = self.providers[successor]
+        except loader.ProviderError as error:
+            self._warnings.append(str(error))
+            return None
+        table = self.settings.accounts.get(account.name) or AccountTable()
+        base_url = table.base_url or provider.base_url
+        if is_plaintext_remote(base_url) and not table.insecure_http:
+            return None
+        return replace(account, provider=provider, base_url=base_url)
+
+    def moved(self, account: Account, provider: str) -> Account:
+        """Return the account at this provider if that is still one of its successors, else as it is."""
+        visited, successor = {account.provider.name}, self.successor_of(account)
+        while successor is not None and successor.provider.name not in visited:
+            if successor.provider.name == provider:
+                return successor
+            visited.add(successor.provider.name)
+            successor = self.successor_of(successor)
+        return account
+
+    def provider_of(self, account: str) -> str | None:
+        """Return the provider name of an account without reading a provider file, or None if it is unknown."""
+        table = self.settings.accounts.get(account)
+        if table is not None and table.provider:
+            return str(table.provider)
+        return account if account in self.providers else None
+
+    def why_unconfigured(self, account: str) -> str:
+        """Return why a job of this account cannot be polled, and the remedy."""
+        file = paths.config_file(self.paths.config_dir)
+        variables = {each.name: each.env for each in self.summaries}
+        if (variable := variables.get(account)) and not self.settings.accounts:  # variables count without accounts only
+            return f"no API key for {account}: set {variable} and restart, or add [accounts.{account}] to {file}"
+        near = operator_input.nearest(account, self.accounts)
+        hint = f"did you mean {near!r}? Else add" if near else "add"
+        return f"no account {account!r}: {hint} [accounts.{account}] to {file}"
+
+    def evaluation_context(self, now: float) -> EvaluationContext:
+        """Return the settings that jobs are evaluated with at an instant."""
+        return EvaluationContext(
+            now=now,
+            stall_after=self.settings.polling.stall_after,
+            warn_before=self.settings.links.warn_before,
+            archive_after=self.settings.board.archive_after,
+        )
+
+    def _account(self, table: AccountSettings) -> Account:
+        if table.provider not in self.providers:
+            near = suggest(table.provider, self.providers)
+            self._raise_settings_error(table.name, "provider", f"no provider {table.provider!r}{near}")
+        provider = self.providers[table.provider]
+        plan = table.plan or provider.limits.default
+        if plan not in provider.limits.plans:
+            near = suggest(plan, provider.limits.plans)
+            self._raise_settings_error(table.name, "plan", f"{provider.name} has no plan {plan!r}{near}")
+        base_url = table.base_url or provider.base_url
+        if is_plaintext_remote(base_url) and not table.insecure_http:
+            remedy = "use https, or set insecure_http = true for this account"
+            self._raise_settings_error(table.name, "base_url", f"plain http would expose the key: {remedy}")
+        limits: Plan = provider.limits.plans[plan]
+        variable = EnvironmentVariable(provider.key.env) if provider.key.env else None
+        return Account(
+            name=table.name,
+            provider=provider,
+            base_url=base_url,
+            key_source=table.api_key or (SecretSource(env=variable) if variable else None),
+            per_minute=float(table.rate_per_minute or rate_limit.STEADY_SHARE * (limits.per_minute or 60.0)),
+            per_day=limits.per_day if table.rate_per_minute is None else None,
+            concurrency=table.concurrency,
+        )
+
+    def _raise_settings_error(self, account: str, key: str, reason: str) -> NoReturn:
+        raise SettingsError(paths.config_file(self.paths.config_dir), (f"accounts.{account}.{key}: {reason}",))
