@@ -65,7 +65,7 @@ def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(four: Program) -> No
     assert told.code == 3
     level, said, do = found(told)["accounts: flixu"]
     assert level == "error"
-    assert "refused the key (401)" in said
+    assert "rejected the API key (401)" in said
     assert "(too short to show its end)" in said
     assert "run doctor again" in do
     del four.env["SERVICE_KEY"]

@@ -73,7 +73,7 @@ def test_wait_gives_up_only_where_every_job_is_refused(four: Program) -> None:
     four.env["SERVICE_KEY"] = "wrong"
     told = four("wait", "--json")
     assert told.code == 3
-    assert "camb: CAMB.AI refused the key (401)" in told.err
+    assert "camb: CAMB.AI rejected the API key (401)" in told.err
 
 
 def test_wait_for_an_archived_job_names_the_way_out(four: Program) -> None:

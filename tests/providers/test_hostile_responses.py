@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 from tui.domain.models import Fault, Phase, Report
 from tui.presentation.sanitize import clean
 from tui.providers.loader import provider_registry
-from tui.providers.response_parser import (
-    AccountHeaders,
-    HttpResponse,
-    parse_account_headers,
-    parse_bulk,
-    parse_result,
-    parse_status,
-)
+from tui.providers.response import AccountHeaders, HttpResponse, parse_account_headers
+from tui.providers.response_parser import parse_bulk, parse_result, parse_status
 
 KNOWN = provider_registry()
 ENDPOINTS = [(provider, kind) for provider in KNOWN.values() for kind in provider.endpoints]

@@ -6,7 +6,8 @@ import pytest
 
 from tui.domain.models import Fault, FaultKind, Phase, Report
 from tui.providers.loader import parse
-from tui.providers.response_parser import HttpResponse, parse_status
+from tui.providers.response import HttpResponse
+from tui.providers.response_parser import parse_status
 
 ELEVENLABS = parse(
     """
@@ -117,7 +118,6 @@ def test_azure_says_with_a_good_reply_when_to_ask_again(word: str, phase: Phase)
     found = parse_status(AZURE, "", reply(body, retry_after="10"))
     assert isinstance(found, Report)
     assert (found.phase, found.raw_status, found.retry_after) == (phase, word, 10.0)
-    assert AZURE.hints_at(job_id)
     assert AZURE.endpoint().status.path.url("https://x.example/", id=job_id) == (
         f"https://x.example/translator/document/batches/{job_id}?api-version=2024-05-01"
     )

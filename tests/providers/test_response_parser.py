@@ -12,16 +12,8 @@ import pytest
 
 from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
 from tui.providers.loader import Provider, UnknownKind, provider_registry
-from tui.providers.response_parser import (
-    AccountHeaders,
-    HttpResponse,
-    parse_account_headers,
-    parse_bulk,
-    parse_result,
-    parse_status,
-    reset_after,
-    retry_after,
-)
+from tui.providers.response import AccountHeaders, HttpResponse, parse_account_headers, reset_after, retry_after
+from tui.providers.response_parser import parse_bulk, parse_result, parse_status
 
 AT = 1_792_000_000.0
 WEEK = 7 * 86400.0
@@ -200,6 +192,34 @@ def test_an_alias_holds_for_every_provider(name: str, word: str, phase: Phase):
     assert report(name, {"status": word.upper(), "data": {"status": f" {word.title()}: so"}}).phase is phase
 
 
+@pytest.mark.parametrize(
+    ("unit", "value", "progress"),
+    [
+        ("fraction", 0.45, 0.45),
+        ("fraction", 45, None),
+        ("fraction", "45%", None),
+        ("percent", 45, 0.45),
+        ("percent", 0.5, 0.005),
+        ("percent", "45%", 0.45),
+        ("percent", " 45.5 % ", 0.455),
+        ("percent", "100", 1.0),
+        ("percent", 101, None),
+        ("percent", "-1%", None),
+        ("percent", "almost", None),
+        ("percent", True, None),
+        ("stage", 0.5, 0.5),
+    ],
+)
+def test_progress_is_read_in_the_unit_of_the_file(unit: str, value: object, progress: float | None):
+    base = KNOWN["flixu"].endpoint()
+    endpoint = msgspec.structs.replace(base, status=msgspec.structs.replace(base.status, progress_unit=unit))
+    provider: Provider = msgspec.structs.replace(KNOWN["flixu"], endpoints={"": endpoint})
+    found = parse_status(provider, "", reply({"data": {"status": "processing", "progress": value}}))
+    assert isinstance(found, Report)
+    assert found.progress == progress
+    assert found.progress_is_stage == (unit == "stage")
+
+
 @pytest.mark.parametrize("kind", KNOWN["camb"].kinds)
 def test_every_camb_kind_has_the_same_status_shape(kind: str):
     found = report("camb", {"status": "SUCCESS", "run_id": 5, "exception_reason": "NONE"}, kind)
@@ -280,8 +300,8 @@ FAULTS: list[tuple[str, int, object, FaultKind, str]] = [
     ("camb", 422, {"detail": [{"loc": ["body", "x"], "msg": "field required", "type": "value_error"}]},
      FaultKind.REJECTED, "field required"),
     ("camb", 500, b"Internal Server Error", FaultKind.SERVER, "“Internal Server Error”"),
-    ("camb", 200, {"run_id": 123}, FaultKind.MALFORMED, "it has run_id"),
-    ("camb", 200, {"status": "NONE"}, FaultKind.MALFORMED, "it has status"),
+    ("camb", 200, {"run_id": 123}, FaultKind.MALFORMED, "(fields: run_id)"),
+    ("camb", 200, {"status": "NONE"}, FaultKind.MALFORMED, "(fields: status"),
     # [D] Flixu
     *[("flixu", status, {"error": {"code": "c", "message": "Why not", "type": "t", "request_id": "req-1"}},
        kind, "Why not")
@@ -300,17 +320,17 @@ FAULTS: list[tuple[str, int, object, FaultKind, str]] = [
     ("flixu", 200, b" \r\n", FaultKind.MALFORMED, "an empty body"),
     ("flixu", 200, b"<html>", FaultKind.MALFORMED, "HTML, not JSON"),
     # cut short; seed 001's failed example, which lacks a comma; wrong charsets; too deep; NaN
-    ("heygen", 200, b'{"error":null,"data":{"status":"succ', FaultKind.MALFORMED, "JSON cut short"),
+    ("heygen", 200, b'{"error":null,"data":{"status":"succ', FaultKind.MALFORMED, "truncated JSON"),
     ("heygen", 200, b'{"data": {"status": "failed", "message": "<message>"\n "callback_id": null}}',
-     FaultKind.MALFORMED, "broken JSON"),
+     FaultKind.MALFORMED, "invalid JSON"),
     ("heygen", 200, '{"data":{"status":"é"}}'.encode("latin-1"), FaultKind.MALFORMED, "not UTF-8"),
     ("heygen", 200, json.dumps(heygen("running")).encode("utf-16"), FaultKind.MALFORMED, "not JSON"),
-    ("heygen", 200, b"[" * 100_000, FaultKind.MALFORMED, "JSON nested too deep"),
-    ("camb", 500, b'{"a":' * 100_000, FaultKind.SERVER, "JSON nested too deep"),
-    ("flixu", 200, b'{"data":{"status":"processing","progress":NaN}}', FaultKind.MALFORMED, "broken JSON"),
+    ("heygen", 200, b"[" * 100_000, FaultKind.MALFORMED, "JSON nested too deeply"),
+    ("camb", 500, b'{"a":' * 100_000, FaultKind.SERVER, "JSON nested too deeply"),
+    ("flixu", 200, b'{"data":{"status":"processing","progress":NaN}}', FaultKind.MALFORMED, "invalid JSON"),
     ("flixu", 200, b"OK", FaultKind.MALFORMED, "“OK”"),
     # no word in any of these, whatever else
-    *[("heygen", 200, body, FaultKind.MALFORMED, "without a status word")
+    *[("heygen", 200, body, FaultKind.MALFORMED, "without a status")
       for body in [None, True, 3, "SUCCESS", [], {}, {"data": []}, {"data": {"status": None}},
                    {"data": {"status": True}},
                    {"data": {"status": ""}}, {"data": {"status": " "}}, {"data": {"status": {"a": 1}}},
@@ -333,13 +353,11 @@ def test_a_fault(name: str, status: int, body: object, kind: FaultKind, said: st
 
 def test_a_fault_says_what_happened_and_the_way_out():
     assert fault("heygen", {"message": "Unauthorized."}, 401).message == (
-        "HeyGen v2 refused the key (401): Unauthorized. Set a new key for the account."
+        "HeyGen v2 rejected the API key (401): Unauthorized. Set a new key for the account."
     )
-    assert fault("heygen", b"", 410).message == "HeyGen v2 has ended this API (410). 'heygen-v3' takes over."
-    assert fault("camb", b"", 410).message == "CAMB.AI has ended this API (410). See https://docs.camb.ai."
-    assert fault("flixu", HTML, 502).message == (
-        f"Flixu has trouble of its own (502): {PROXY}. Asking goes on by itself."
-    )
+    assert fault("heygen", b"", 410).message == "HeyGen v2 returned 410 (API retired). 'heygen-v3' replaces it."
+    assert fault("camb", b"", 410).message == "CAMB.AI returned 410 (API retired). See https://docs.camb.ai."
+    assert fault("flixu", HTML, 502).message == (f"Flixu returned 502 (server error): {PROXY}. Polling continues.")
 
 
 def test_a_redirect_says_where_to_without_the_query():

@@ -1,1 +1,1 @@
-"""The services as data: the file format, and the reading of replies into reports and faults."""
+"""Provider files: the format that describes a service, and the parser of its responses into reports and faults."""

@@ -1,6 +1,6 @@
-"""A reply that is no report, as a fault: which kind it is, what happened, and the way out, for an operator at night.
+"""Faults of responses without a report: the kind, and a message with what happened and what the operator can do.
 
-Messages name the provider and leave the account to the caller. URLs in them lose their query, which may be signed.
+Messages name the provider; the caller adds the account. URLs in them lose their query, which may be signed.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from tui.providers.model import Provider
 from tui.providers.response import HttpResponse, reset_after, retry_after
 
 MAX_SERVICE_MESSAGE = 300
-"""Characters of a service's own words in a fault's message."""
+"""Characters of the service's own message in a fault's message."""
 MAX_REQUEST_ID = 120
 """Characters."""
 
@@ -27,46 +27,51 @@ _BY_STATUS = {
     410: FaultKind.RETIRED,
     429: FaultKind.LIMITED,
 }
-_FORBIDDEN_TEMPLATE = "{title} forbids this ask (403){said}. Raise the key's plan or rights, or set another key."
-"""Unlike 401's, the key may be good: services answer so to a plan below the one needed."""
+_FORBIDDEN_TEMPLATE = (
+    "{title} returned 403 (forbidden){detail}. Upgrade the plan or the key's permissions, or set another key."
+)
+"""Unlike with 401, the key may be valid: services return 403 for a plan below the required one."""
 _TEMPLATES: Mapping[FaultKind, str] = {
-    FaultKind.REFUSED: "{title} refused the key ({status}){said}. Set a new key for the account.",
-    FaultKind.PAYMENT: "{title} asks for payment ({status}){said}. Add credits or raise the plan, then ask again.",
-    FaultKind.MISSING: "{title} does not know this id ({status}){said}. Check it; it may be another organisation's.",
-    FaultKind.RETIRED: "{title} has ended this API ({status}){said}. {successor}",
-    FaultKind.LIMITED: "{title} wants fewer asks ({status}){said}. Asking goes on by itself{wait}.",
-    FaultKind.REJECTED: "{title} rejected the ask ({status}){said}. Check the job's id and kind.",
-    FaultKind.SERVER: "{title} has trouble of its own ({status}){said}. Asking goes on by itself.",
-    FaultKind.REDIRECTED: "{title} redirects ({status}){said}. The key is not sent along: set the account's base_url.",
-    FaultKind.MALFORMED: "{title} answered {status} without {lacks}{said}. Asking goes on by itself.",
+    FaultKind.REFUSED: "{title} rejected the API key ({status}){detail}. Set a new key for the account.",
+    FaultKind.PAYMENT: "{title} returned {status} (payment required){detail}. "
+    "Add credits or upgrade the plan, then refresh the job.",
+    FaultKind.MISSING: "{title} returned {status} (job not found; another organisation's key?){detail}. "
+    "Check the id and the account.",
+    FaultKind.RETIRED: "{title} returned {status} (API retired){detail}. {successor}",
+    FaultKind.LIMITED: "{title} returned {status} (rate-limited){detail}. Polling continues{wait}.",
+    FaultKind.REJECTED: "{title} returned {status} (request rejected){detail}. Check the job's id and kind.",
+    FaultKind.SERVER: "{title} returned {status} (server error){detail}. Polling continues.",
+    FaultKind.REDIRECTED: "{title} returned {status} (redirect){detail}. "
+    "Redirects are not followed: set the account's base_url.",
+    FaultKind.MALFORMED: "{title} returned {status} without {missing_part}{detail}. Polling continues.",
 }
 
 
 def fault_from_status(provider: Provider, response: HttpResponse) -> Fault | None:
-    """The fault that an HTTP status stands for; None for 2xx."""
+    """Return the fault that an HTTP status stands for; None for 2xx."""
     if 200 <= response.status < 300:
         return None
     kind = _fault_kind(response)
-    said = _redirect_target(response) if kind is FaultKind.REDIRECTED else ""
+    target = _redirect_target(response) if kind is FaultKind.REDIRECTED else ""
     try:
         body = decode(response.body)
     except NotJsonError as error:
-        return _build_fault(provider, response, kind, said or (str(error) if response.body.strip() else ""))
-    return _build_fault(provider, response, kind, said or _service_message(provider, response, body), body)
+        return _build_fault(provider, response, kind, target or (f": {error}" if response.body.strip() else ""))
+    return _build_fault(provider, response, kind, target or _service_message(provider, response, body), body)
 
 
 def malformed_fault(provider: Provider, response: HttpResponse, missing_part: str, body: Json | NotJsonError) -> Fault:
-    """The fault of a 2xx without what was asked for: `lacks` names it (`a status word`)."""
+    """Return the fault of a 2xx response that lacks its content: `missing_part` names it (`a status`)."""
     if isinstance(body, NotJsonError):
-        return _build_fault(provider, response, FaultKind.MALFORMED, str(body), missing_part=missing_part)
-    said = _service_message(provider, response, body) or _field_names(body)
-    return _build_fault(provider, response, FaultKind.MALFORMED, said, body, missing_part=missing_part)
+        return _build_fault(provider, response, FaultKind.MALFORMED, f": {body}", missing_part=missing_part)
+    detail = _service_message(provider, response, body) or _field_names(body)
+    return _build_fault(provider, response, FaultKind.MALFORMED, detail, body, missing_part=missing_part)
 
 
 def is_retired(fault: Fault, sunset: float | None, received_at: float) -> bool:
-    """Whether the fault, met at an instant, says that the API is over: by itself, or because its sunset has passed.
+    """Return whether the fault shows that the API is retired: by its kind, or because the sunset has passed.
 
-    A refused key, a limit or a service in trouble never does.
+    A rejected key, a rate limit or a server error never does. `sunset` and `received_at` are instants.
     """
     if fault.kind is FaultKind.RETIRED:
         return True
@@ -77,7 +82,7 @@ def is_retired(fault: Fault, sunset: float | None, received_at: float) -> bool:
 
 
 def as_retired(fault: Fault) -> Fault:
-    """The fault of an API that is over: a reply that is no report is retired, any other keeps its own kind."""
+    """Return the fault of a retired API: a response without a report becomes retired, others keep their kind."""
     return replace(fault, kind=FaultKind.RETIRED) if fault.kind is FaultKind.MALFORMED else fault
 
 
@@ -100,23 +105,22 @@ def _build_fault(
     kind: FaultKind,
     detail: str,
     body: Json = None,
-    missing_part: str = "an answer",
+    missing_part: str = "a valid response",
 ) -> Fault:
     wait = None
     if kind is FaultKind.LIMITED:
         wait = retry_after(response)
         wait = reset_after(response) if wait is None else wait
-    wording = _FORBIDDEN_TEMPLATE if response.status == 403 else _TEMPLATES[kind]
-    detail = mask_urls(detail).rstrip(" .")
-    message = wording.format(
+    template = _FORBIDDEN_TEMPLATE if response.status == 403 else _TEMPLATES[kind]
+    message = template.format(
         title=provider.title,
         status=response.status,
-        said=f": {detail}" if detail else "",
-        lacks=missing_part,
+        detail=mask_urls(detail).rstrip(" ."),
+        missing_part=missing_part,
         wait="" if wait is None else f" in {wait:.0f} s",
-        successor=f"{provider.successor!r} takes over."
+        successor=f"{provider.successor!r} replaces it."
         if provider.successor
-        else f"See {provider.docs or 'its pages'}.",
+        else f"See {provider.docs or 'its documentation'}.",
     )
     request_id = next(find_texts(provider.error.request_id, body, response.headers), None)
     return Fault(
@@ -129,17 +133,20 @@ def _build_fault(
 
 
 def _service_message(provider: Provider, response: HttpResponse, body: Json) -> str:
-    """The service's own words, or none."""
-    empty = provider.endpoint().status.null_strings
-    return clean(next(find_texts(provider.error.message, body, response.headers, empty), ""), MAX_SERVICE_MESSAGE)
+    """Return the service's own message after a colon; empty if there is none."""
+    null_strings = provider.endpoint().status.null_strings
+    message = next(find_texts(provider.error.message, body, response.headers, null_strings), "")
+    cleaned = clean(message, MAX_SERVICE_MESSAGE)
+    return f": {cleaned}" if cleaned.rstrip(" .") else ""
 
 
 def _redirect_target(response: HttpResponse) -> str:
-    return clean(f"to {response.headers['location']}", MAX_SERVICE_MESSAGE) if response.headers.get("location") else ""
+    location = clean(response.headers.get("location", ""), MAX_SERVICE_MESSAGE)
+    return f" to {location}" if location else ""
 
 
 def _field_names(body: Json) -> str:
-    """Which members a body without a word has instead: their names, as the values may be secret."""
+    """Return the names of a body's fields in brackets; not the values, which may be secret."""
     if isinstance(body, dict) and body:
-        return "it has " + clean(", ".join(body), MAX_SERVICE_MESSAGE)
+        return f" (fields: {clean(', '.join(body), MAX_SERVICE_MESSAGE)})"
     return ""

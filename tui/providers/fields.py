@@ -1,6 +1,6 @@
-"""The kinds of text and number that a provider file holds, each checked as it is read.
+"""Field types of a provider file, each checked when it is parsed.
 
-Each has `parse(value)`, which raises ValueError with a reason for the operator who wrote the file.
+Each has `parse(value)`, which raises ValueError with a reason for the author of the file.
 """
 
 import re
@@ -12,12 +12,13 @@ from tui.domain import operator_input
 from tui.domain.job_ids import MAX_MATCHED_LENGTH
 from tui.presentation.sanitize import mask_url
 from tui.providers import regex_safety
+from tui.providers.table_decoder import suggest
 
 _NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _HEADER_PATTERN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PLACEHOLDER_PATTERN = r"\{([^{}]*)\}"
 _UNSAFE_SEGMENTS = frozenset({"", ".", ".."})
-"""What a part of a path cannot be: it would lead to another path."""
+"""Path segments that would lead to another path."""
 
 
 def _require_text(value: object) -> str:
@@ -27,45 +28,45 @@ def _require_text(value: object) -> str:
 
 
 class ProviderName(str):
-    """A provider's name: what accounts and the command line write, so it has no ':', '/' or space."""
+    """Name of a provider, as accounts and the command line write it: without ':', '/' or space."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is no such name."""
+        """Return the checked name. Raises ValueError if it is invalid."""
         if not re.fullmatch(_NAME_PATTERN, _require_text(value)):
-            raise ValueError(f"a name is letters, digits, '-', '_' and '.'; {value!r} is not")
+            raise ValueError(f"expected letters, digits, '-', '_' and '.', got {value!r}")
         return cls(value)
 
 
 class HeaderName(str):
-    """The name of an HTTP header (RFC 9110 §5.1)."""
+    """Name of an HTTP header (RFC 9110 §5.1)."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is no token."""
+        """Return the checked name. Raises ValueError if it is not a token."""
         if not re.fullmatch(_HEADER_PATTERN, _require_text(value)):
-            raise ValueError(f"{value!r} cannot be the name of a header")
+            raise ValueError(f"invalid header name {value!r}")
         return cls(value)
 
 
 class KeyPrefix(str):
-    """What stands before a key in its header: such as `Bearer `."""
+    """Text before the key in its header, such as `Bearer `."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where no header can begin with it."""
-        written = _require_text(value)
-        if not (written.isascii() and written.isprintable()) or written.startswith(" "):
-            raise ValueError(f"{value!r} cannot begin a header: it takes visible ASCII, with no space in front")
+        """Return the checked prefix. Raises ValueError if no header value can start with it."""
+        prefix = _require_text(value)
+        if not (prefix.isascii() and prefix.isprintable()) or prefix.startswith(" "):
+            raise ValueError(f"invalid header prefix {value!r}: use visible ASCII without a leading space")
         return cls(value)
 
 
 class NullToken(str):
-    """A text that means null, in lower case."""
+    """String that means null, in lower case."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is no text."""
+        """Return the string in lower case. Raises ValueError if it is not a string."""
         return cls(_require_text(value).strip().lower())
 
 
@@ -74,7 +75,7 @@ class Duration(float):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is no duration."""
+        """Return the seconds. Raises ValueError if it is not a duration."""
         seconds = operator_input.parse_duration(value) if isinstance(value, str) else None
         if seconds is None:
             raise ValueError(f"expected a duration such as {operator_input.DURATION_EXAMPLES}, got {value!r}")
@@ -86,88 +87,90 @@ class Instant(float):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where the offset is missing, since such a time is another one in every zone."""
+        """Return the seconds. Raises ValueError without an offset: such a time differs from zone to zone."""
         if not isinstance(value, datetime) or value.tzinfo is None:
             raise ValueError(f"expected a date-time with an offset such as 2026-10-31T00:00:00Z, got {value}")
         return cls(value.timestamp())
 
 
 class Regex(str):
-    """A regular expression, searched for in an id; `re` keeps it compiled."""
+    """Regular expression that is searched for in an id; `re` caches the compiled form."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it does not compile, or could take too long."""
+        """Return the checked expression. Raises ValueError if it does not compile or may take too long."""
         try:
             re.compile(_require_text(value))
         except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"{value!r} is no regular expression: {error}") from None
+            raise ValueError(f"{value!r} is not a regular expression: {error}") from None
         if regex_safety.max_backtracks(str(value), MAX_MATCHED_LENGTH) > regex_safety.MAX_BACKTRACKS:
             raise ValueError(
-                f"{value!r} could take for ever: repeat no group that repeats something itself, "
-                "and write '+' and '*' three times at most"
+                f"{value!r} may take exponential time: do not repeat a group that contains a repetition, "
+                "and use '+' and '*' at most three times"
             )
         return cls(value)
 
 
 class BaseUrl(str):
-    """Where an API is: http(s), maybe with a path, without query, fragment or credentials."""
+    """Base URL of an API: http(s), optionally with a path, without query, fragment or credentials."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError with what is wrong; a key that stands in the value is not in it."""
+        """Return the checked URL. Raises ValueError with the reason, which does not quote a key in the value."""
         url = urlsplit(_require_text(value))
         if url.scheme not in {"http", "https"} or not url.hostname:
-            told = mask_url(str(value))
-            raise ValueError(f"expected an http(s) address such as 'https://api.example.com', got {told!r}")
+            masked = mask_url(str(value))
+            raise ValueError(f"expected an http(s) URL such as 'https://api.example.com', got {masked!r}")
         if url.query or url.fragment or url.username is not None:
-            raise ValueError("a base_url has no query, fragment or credentials: a key goes into api_key")
+            raise ValueError("must not have a query, fragment or credentials; a key belongs in api_key")
         return cls(value)
 
 
 class PathTemplate(str):
-    """A path below the base URL, whose `{parts}` are filled in for each ask; it may end with a query."""
+    """Path below the base URL with `{placeholders}`, which each request fills in; it may end with a query."""
 
     required_placeholders: ClassVar[frozenset[str]] = frozenset()
-    """Parts without which the path would be the same for every job."""
+    """Placeholders that the path must contain."""
     allowed_placeholders: ClassVar[frozenset[str]] = frozenset()
-    """Parts that can be filled in."""
+    """Placeholders that the path may contain."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError with what is wrong."""
-        written = _require_text(value)
-        parts = set(re.findall(_PLACEHOLDER_PATTERN, written))
-        if not written.startswith("/") or "#" in written or any(map(str.isspace, written)):
-            raise ValueError(f"a path starts with '/' and has neither '#' nor space; {value!r} is not so")
-        if missing := sorted(cls.required_placeholders - parts):
-            raise ValueError(f"{{{missing[0]}}} must stand in {value!r}")
-        if strange := sorted(parts - cls.allowed_placeholders):
-            raise ValueError(f"{{{strange[0]}}} in {value!r} cannot be filled in")
+        """Return the checked path. Raises ValueError with the reason."""
+        path = _require_text(value)
+        placeholders = set(re.findall(_PLACEHOLDER_PATTERN, path))
+        if not path.startswith("/") or "#" in path or any(map(str.isspace, path)):
+            raise ValueError(f"expected a path that starts with '/', without '#' and spaces, got {value!r}")
+        if missing := sorted(cls.required_placeholders - placeholders):
+            raise ValueError(f"{{{missing[0]}}} is missing in {value!r}")
+        if unknown := sorted(placeholders - cls.allowed_placeholders):
+            raise ValueError(
+                f"unknown placeholder {{{unknown[0]}}} in {value!r}{suggest(unknown[0], cls.allowed_placeholders)}"
+            )
         return cls(value)
 
     def url(self, base_url: str, **values: str) -> str:
-        """The URL below an account's base URL, whose own path stays; parts are percent-encoded whole.
+        """Return the URL below an account's base URL, whose path is kept; values are percent-encoded.
 
-        Raises ValueError for a part that is empty, `.` or `..`: it would lead to another path.
+        Raises ValueError for a value that is empty, `.` or `..`: it would lead to another path.
         """
         filled = str(self)
-        for name, part in values.items():
-            if part in _UNSAFE_SEGMENTS:
-                raise ValueError(f"{part!r} cannot be an id")
-            filled = filled.replace(f"{{{name}}}", quote(part, safe=""))
+        for name, value in values.items():
+            if value in _UNSAFE_SEGMENTS:
+                raise ValueError(f"invalid id {value!r}")
+            filled = filled.replace(f"{{{name}}}", quote(value, safe=""))
         return base_url.rstrip("/") + filled
 
 
 class StatusPath(PathTemplate):
-    """Where a job's status is asked: `{id}` stands in it."""
+    """Path of a job's status, with `{id}`."""
 
     required_placeholders = frozenset({"id"})
     allowed_placeholders = frozenset({"id"})
 
 
 class ResultPath(PathTemplate):
-    """Where a result is asked: `{result_id}` stands in it, which `status.result_id` finds; `{id}` may."""
+    """Path of a result, with `{result_id}` as `status.result_id` finds it; `{id}` is optional."""
 
     required_placeholders = frozenset({"result_id"})
     allowed_placeholders = frozenset({"id", "result_id"})

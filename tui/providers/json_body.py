@@ -1,4 +1,4 @@
-"""A body decoded, and scalars taken out of it by pointers; what a body is that is no JSON, in words."""
+"""JSON bodies: decoding, values found by pointers, and a description of a body that is not JSON."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,21 +9,21 @@ from tui.presentation.sanitize import clean
 from tui.providers.json_pointer import Json, Pointer
 
 MAX_EXCERPT = 120
-"""Characters of a body that is no JSON that a fault's message shows: enough for a gateway's title."""
+"""Characters of a body that is not JSON in a fault's message: enough for a gateway's title."""
 
 _BOM = b"\xef\xbb\xbf"
 _EXCERPT_SOURCE_BYTES = 8192
-"""Bytes of a body in which its title or its first words are looked for."""
+"""Bytes of a body that are searched for a title or an excerpt."""
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]*)", re.IGNORECASE)
 _JSON = msgspec.json.Decoder()
 
 
 class NotJsonError(ValueError):
-    """A body that cannot be decoded; the text says what it is instead, for an operator."""
+    """Body that cannot be decoded; the text describes it."""
 
 
 def decode(body: bytes) -> Json:
-    """The value of a JSON body; of a key given twice, the last. Raises NotJsonError."""
+    """Return the value of a JSON body; of a duplicate key, the last. Raises NotJsonError."""
     try:
         return _JSON.decode(body.removeprefix(_BOM))
     except msgspec.DecodeError as error:
@@ -31,13 +31,13 @@ def decode(body: bytes) -> Json:
     except UnicodeDecodeError:
         raise NotJsonError("text that is not UTF-8") from None
     except RecursionError:
-        raise NotJsonError("JSON nested too deep") from None
+        raise NotJsonError("JSON nested too deeply") from None
 
 
 def find_texts(
     pointers: Sequence[Pointer], body: Json, headers: Mapping[str, str], null_strings: Sequence[str] = ()
 ) -> Iterator[str]:
-    """Every text and number that the pointers lead to, as text, in order; no blank one and none that means null."""
+    """Yield every string and number that the pointers find, as text, in order, without blank and null strings."""
     for pointer in pointers:
         for value in pointer.evaluate(body, headers):
             text = as_text(value)
@@ -46,7 +46,7 @@ def find_texts(
 
 
 def as_text(value: Json) -> str | None:
-    """A string as it is, a number as text (3 and 3.0 alike as `3`); None for everything else."""
+    """Return a string unchanged, a number as text (3 and 3.0 as `3`), None for everything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -57,14 +57,16 @@ def as_text(value: Json) -> str | None:
 
 
 def _describe_non_json(body: bytes, error: str) -> str:
-    """What a body is that failed to decode as JSON with `error`."""
+    """Return a description of a body that failed to decode as JSON with `error`."""
     head = body.removeprefix(_BOM)[:_EXCERPT_SOURCE_BYTES].decode("utf-8", "replace").strip()
     if not head:
         return "an empty body"
     if head.startswith("<"):
         title = _TITLE.search(head)
-        named = clean(title[1], MAX_EXCERPT) if title else ""
-        return f"HTML, not JSON: “{named}”" if named else "HTML, not JSON"
+        text = clean(title[1], MAX_EXCERPT) if title else ""
+        return f"HTML, not JSON: “{text}”" if text else "HTML, not JSON"
     if head[0] in '{["':
-        return "JSON cut short" if "truncated" in error else f"broken JSON ({error})"
+        return (
+            "truncated JSON" if "truncated" in error else f"invalid JSON ({error.removeprefix('JSON is malformed: ')})"
+        )
     return f"“{clean(head, MAX_EXCERPT)}”, not JSON"

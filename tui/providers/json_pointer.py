@@ -1,7 +1,4 @@
-"""JSON Pointers (RFC 6901) as provider files write them, with two additions: `*` and `header:Name`.
-
-They find values; what a value means is the caller's.
-"""
+"""JSON Pointers (RFC 6901) with two additions: `*` and `header:Name`. The caller interprets the values."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,10 +6,10 @@ from types import MappingProxyType
 from typing import Self, TypeAlias
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
-"""What a decoded JSON body is made of."""
+"""Value of a decoded JSON body."""
 
 WILDCARD = "*"
-"""The step that goes on with every member of a list or an object, in order."""
+"""Token that matches every member of a list or an object, in order."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _ESCAPE = re.compile(r"~(?![01])")
@@ -21,43 +18,41 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class Pointer(str):
-    """A pointer, compiled when its file is loaded; as a string it reads as it was written.
+    """Pointer, compiled when its file is loaded; as a string it keeps its spelling.
 
-    `/data/status` a member; `/detail/0/msg` an index; `/texts/*` every member; the empty string the whole body;
-    `header:X-Request-Id` a header of the reply.
+    `/data/status`: a member; `/detail/0/msg`: an index; `/texts/*`: every member; the empty string: the body;
+    `header:X-Request-Id`: a header of the response.
     """
 
     header: str | None
-    """Lower-case name of the header, for a pointer out of the body."""
+    """Lower-case name of the header; None for a pointer into the body."""
     tokens: tuple[str, ...]
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Compile a pointer. Raises ValueError with the reason."""
+        """Return the compiled pointer. Raises ValueError with the reason."""
         if not isinstance(value, str):
             raise ValueError("expected a JSON Pointer in quotes")  # noqa: TRY004 - msgspec turns only a ValueError into its own
         pointer = cls(value)
-        named = _HEADER.fullmatch(value)
-        if named is None and value and not value.startswith("/"):
-            raise ValueError(
-                f"a JSON Pointer starts with '/', is empty, or is 'header:Name'; {value!r} is none of them"
-            )
-        if named is None and _ESCAPE.search(value):
-            raise ValueError(f"'~' stands in a JSON Pointer only as ~0 or ~1; {value!r} has it alone")
-        pointer.header = named[1].lower() if named else None
-        pointer.tokens = () if named else tuple(map(_unescape, value.split("/")[1:]))
+        header = _HEADER.fullmatch(value)
+        if header is None and value and not value.startswith("/"):
+            raise ValueError(f"expected a JSON Pointer ('/…' or '') or 'header:Name', got {value!r}")
+        if header is None and _ESCAPE.search(value):
+            raise ValueError(f"'~' must be written as '~0' in a JSON Pointer, got {value!r}")
+        pointer.header = header[1].lower() if header else None
+        pointer.tokens = () if header else tuple(map(_unescape, value.split("/")[1:]))
         return pointer
 
     def evaluate(self, body: Json, headers: Mapping[str, str] = NO_HEADERS) -> Sequence[Json]:
-        """Every value that the pointer leads to, null included; none where the way breaks off."""
+        """Return every value that the pointer finds, null included; empty if a token has no match."""
         if self.header is not None:
             return (headers[self.header],) if self.header in headers else ()
         found: Sequence[Json] = (body,)
-        for step in self.tokens:
+        for token in self.tokens:
             if len(found) == 1:
-                found = _children(found[0], step)
+                found = _children(found[0], token)
             else:
-                found = [member for value in found for member in _children(value, step)]
+                found = [member for value in found for member in _children(value, token)]
         return found
 
 
@@ -66,7 +61,7 @@ def _unescape(token: str) -> str:
 
 
 def _children(value: Json, token: str) -> Sequence[Json]:
-    """The members of a value that one step leads to."""
+    """Return the members of a value that one token matches."""
     if isinstance(value, dict):
         if token == WILDCARD:
             return tuple(value.values())

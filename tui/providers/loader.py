@@ -1,7 +1,7 @@
-"""Provider files: their format checked, with every problem at once, and a service's API (`provider`) made of them.
+"""Loader of provider files: checks the format, reports all problems at once, and builds `model.Provider`.
 
-What the format cannot say is missing from the format, not special-cased in code. The files that come with the
-program go through the same loader as an operator's own.
+Built-in and operator's files use the same loader. A service that the format cannot describe needs an extension of
+the format, not a special case in code.
 """
 
 import tomllib
@@ -53,11 +53,11 @@ __all__ = [
 
 
 MAX_PROVIDER_TITLE, MAX_DOCS = 60, 200
-"""Characters of what a file says to people: it may come from anywhere."""
+"""Characters of displayed texts: a file may come from a third party."""
 
 
 class ProviderError(ConfigurationError):
-    """A provider file that is wrong: `source` names it, `problems` says all that is, each with its key."""
+    """Invalid provider file: `source` names it, `problems` lists everything that is wrong, each with its key."""
 
     def __init__(self, source: str, problems: tuple[str, ...]) -> None:
         self.source = source
@@ -96,22 +96,22 @@ class _ProviderFile(Struct, frozen=True, kw_only=True):
 
 
 class ProviderSummary(NamedTuple):
-    """What must be known of a provider to know whether there is an account of it."""
+    """Part of a provider that decides whether there is an account of it."""
 
     name: str
     env: str
-    """The environment variable that its keys usually stand in; "": none."""
+    """Environment variable that usually holds its keys; "": none."""
     successor: str | None
 
 
 def parse(text: str, source: str) -> Provider:
-    """The provider in a text; `source` names its file. Raises ProviderError with all that is wrong."""
+    """Return the provider in a text; `source` names its file. Raises ProviderError with all problems."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ProviderError(source, (f"no TOML: {error}",)) from None
+        raise ProviderError(source, (f"not TOML: {error}",)) from None
     except RecursionError:
-        raise ProviderError(source, ("no TOML: nested too deep",)) from None
+        raise ProviderError(source, ("not TOML: nested too deeply",)) from None
     problems: list[str] = []
     values = decode_fields(_ProviderFile, table, "", problems)
     limits = _parse_limits(values.get("limits", {}), problems)
@@ -120,7 +120,7 @@ def parse(text: str, source: str) -> Provider:
     if problems:
         raise ProviderError(source, tuple(problems))
     file = _ProviderFile(**values)
-    return Provider(  # the texts and numbers as plain ones, which every encoder knows
+    return Provider(  # plain strings and floats, which every encoder supports
         name=str(file.name),
         title=clean(file.title, MAX_PROVIDER_TITLE) or str(file.name),
         source=source,
@@ -138,9 +138,9 @@ def parse(text: str, source: str) -> Provider:
 
 
 def load(path: Path, source: str = "") -> Provider:
-    """The provider of a file, which bears its name. `source`: what to call the file, if not by its path.
+    """Return the provider of a file, which has the file's name. `source`: name of the file, if not its path.
 
-    Raises ProviderError with all that is wrong, a file that cannot be read included.
+    Raises ProviderError with all problems, also for an unreadable file.
     """
     source = source or str(path)
     try:
@@ -148,24 +148,24 @@ def load(path: Path, source: str = "") -> Provider:
     except OSError as error:
         raise ProviderError(source, (f"cannot be read: {error.strerror}",)) from None
     except UnicodeDecodeError as error:
-        raise ProviderError(source, (f"no UTF-8: {error.reason} at byte {error.start}",)) from None
+        raise ProviderError(source, (f"not UTF-8: {error.reason} at byte {error.start}",)) from None
     if provider.name != path.stem:
-        raise ProviderError(source, (f"name: {provider.name!r} must be the file's own name, {path.stem!r}",))
+        raise ProviderError(source, (f"name: {provider.name!r} must be the file's name, {path.stem!r}",))
     return provider
 
 
 def builtin_files() -> dict[str, Path]:
-    """The files that come with the program, by provider name, unread (importlib.resources would cost 4 ms)."""
+    """Return the built-in files by provider name, unread (importlib.resources would cost 4 ms)."""
     return _provider_files(Path(__file__).parent / "builtin")
 
 
 def provider_registry(user_dir: Path | None = None) -> "ProviderRegistry":
-    """All providers; an operator's file wins over a built-in one of the same name, as its `source` shows."""
+    """Return all providers; an operator's file replaces a built-in of its name, as `Provider.source` shows."""
     return ProviderRegistry(builtin_files(), _provider_files(user_dir) if user_dir else {})
 
 
 class ProviderRegistry(Mapping[str, Provider]):
-    """Providers by name. A file is read when its provider is first asked for: a wrong one then raises ProviderError."""
+    """Providers by name. A file is loaded at the first access; an invalid one then raises ProviderError."""
 
     def __init__(self, builtin: Mapping[str, Path], user: Mapping[str, Path]) -> None:
         self._files = {**builtin, **user}
@@ -178,10 +178,10 @@ class ProviderRegistry(Mapping[str, Provider]):
         return self._loaded[name]
 
     def summary(self, name: str) -> ProviderSummary:
-        """The heading of a provider's file. Raises ProviderError.
+        """Return the summary of a provider's file. Raises ProviderError.
 
-        Of a file that comes with the program only the top is read, which takes a tenth of the time: it is right. An
-        operator's own may be wrong anywhere, and is read whole.
+        A built-in file is valid, so only its top is parsed, which takes a tenth of the time. An operator's file is
+        loaded as a whole.
         """
         if name not in self._user_names and name not in self._loaded:
             with suppress(OSError, ValueError, LookupError):
@@ -206,70 +206,70 @@ def _provider_files(folder: Path) -> dict[str, Path]:
 
 
 def _parse_limits(table: dict[str, Any], problems: list[str]) -> Limits:
-    """[limits]: a default and, beside it, the plans under names of their own."""
+    """Return [limits]: the default, and the plans by name."""
     if not table:
         return Limits()
     names = [name for name in table if name != "default"]
     default = table.get("default")
     if default not in names:
-        wrong = f"{default!r} is none of the plans" if "default" in table else "missing"
-        problems.append(f"limits.default: {wrong}{suggest(str(default), names)}")
+        reason = f"{default!r} is not a plan" if "default" in table else "missing"
+        problems.append(f"limits.default: {reason}{suggest(str(default), names)}")
     plans: dict[str, Plan] = {}
     for name in names:
         plan = decode_struct(Plan, table[name], f"limits.{name}", problems)
         if plan == Plan():
-            problems.append(f"limits.{name}: says neither per_minute nor per_day")
+            problems.append(f"limits.{name}: needs per_minute or per_day")
         elif plan is not None:
             plans[name] = plan
     return Limits(str(default), plans)
 
 
 def _normalize_statuses(table: Mapping[str, Phase], key_path: str, problems: list[str]) -> dict[str, Phase]:
-    """A table of words by `word_key`."""
+    """Return a table of statuses by `status_key`."""
     known: dict[str, Phase] = {}
-    for word, phase in table.items():
+    for status, phase in table.items():
         if phase is Phase.NEW:
-            problems.append(f"{key_path}.{word}: new is a job that was never asked; no word means that")
-        if known.setdefault(status_key(word), phase) is not phase:
+            problems.append(f"{key_path}.{status}: a status cannot mean new, the phase before the first poll")
+        if known.setdefault(status_key(status), phase) is not phase:
             problems.append(
-                f"{key_path}.{word}: {phase.value} here, but {known[status_key(word)].value} in another spelling"
+                f"{key_path}.{status}: {phase.value} here, but {known[status_key(status)].value} in another spelling"
             )
     return known
 
 
 def _build_endpoints(values: Mapping[str, Any], problems: list[str]) -> dict[str, Endpoint]:
-    """One endpoint for the file's own status path (kind "") and one for each of its kinds."""
-    words = {**STATUS_ALIASES, **_normalize_statuses(values.get("statuses", {}), "statuses", problems)}
-    own = _KindTable(result=values.get("result"))
-    made = [
-        _build_endpoint(kind, table, values, words, problems)
-        for kind, table in {"": own, **values.get("kinds", {})}.items()
+    """Return the endpoint of the top-level status path (kind "") and of each kind."""
+    statuses = {**STATUS_ALIASES, **_normalize_statuses(values.get("statuses", {}), "statuses", problems)}
+    top_level = _KindTable(result=values.get("result"))
+    endpoints = [
+        _build_endpoint(kind, table, values, statuses, problems)
+        for kind, table in {"": top_level, **values.get("kinds", {})}.items()
     ]
-    return {endpoint.kind: endpoint for endpoint in made if endpoint is not None}
+    return {endpoint.kind: endpoint for endpoint in endpoints if endpoint is not None}
 
 
 def _build_endpoint(
     kind: str, table: _KindTable, values: Mapping[str, Any], statuses: Mapping[str, Phase], problems: list[str]
 ) -> Endpoint | None:
-    """A kind's table over the file's values; None where those are too wrong to tell."""
-    where = f"kinds.{kind}." if kind else ""
-    own_status = decode_fields(StatusRequest, table.status, f"{where}status", problems, partial=True)
-    own_words = _normalize_statuses(table.statuses, f"{where}statuses", problems)
-    instead: tuple[OverrideRule, ...] = values.get("override", ()) if table.override is None else table.override
+    """Return the endpoint of a kind: its table over the file's values; None if the file has no valid [status]."""
+    prefix = f"kinds.{kind}." if kind else ""
+    own_status = decode_fields(StatusRequest, table.status, f"{prefix}status", problems, partial=True)
+    own_statuses = _normalize_statuses(table.statuses, f"{prefix}statuses", problems)
+    overrides: tuple[OverrideRule, ...] = values.get("override", ()) if table.override is None else table.override
     links: tuple[LinkRule, ...] = values.get("links", ()) if table.links is None else table.links
-    if any(rule.phase is Phase.NEW for rule in instead):
-        problems.append(f"{where}override: new is a job that was never asked; no text means that")
+    if any(rule.phase is Phase.NEW for rule in overrides):
+        problems.append(f"{prefix}override: no value can mean new, the phase before the first poll")
     if "status" not in values:
         return None
     status: StatusRequest = replace(values["status"], **own_status)
     if table.result and not status.result_id:
-        problems.append(f"{where}result: status.result_id must say where the {{result_id}} of {table.result.path!r} is")
+        problems.append(f"{prefix}result: {table.result.path!r} needs status.result_id, the pointer to {{result_id}}")
     return Endpoint(
         kind=kind,
         cadence=table.cadence or values.get("cadence", ""),
         status=status,
-        statuses={**statuses, **own_words},
-        overrides=instead,
+        statuses={**statuses, **own_statuses},
+        overrides=overrides,
         links=links,
         result=table.result,
     )
@@ -278,8 +278,8 @@ def _build_endpoint(
 def _resolve_bulk(
     bulk: BulkRequest | None, endpoints: Mapping[str, Endpoint], problems: list[str]
 ) -> BulkRequest | None:
-    """[bulk] with all the words that hold there."""
+    """Return [bulk] with all statuses that hold there."""
     if bulk is None:
         return None
-    own_words = _normalize_statuses(bulk.statuses, "bulk.statuses", problems)
-    return replace(bulk, statuses={**endpoints[""].statuses, **own_words}) if "" in endpoints else bulk
+    own_statuses = _normalize_statuses(bulk.statuses, "bulk.statuses", problems)
+    return replace(bulk, statuses={**endpoints[""].statuses, **own_statuses}) if "" in endpoints else bulk

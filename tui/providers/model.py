@@ -1,9 +1,8 @@
-"""What a service's API is like, as frozen values: where its status is asked, and where the answer's parts are.
+"""Model of a service's API as frozen values: paths of the requests, and pointers to the parts of the responses.
 
-They are made from files by `spec`, and used by `reading` and by whoever asks. They read and send nothing.
+`loader` makes them from files; `response_parser` and the engine use them.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import quote
@@ -15,9 +14,9 @@ from tui.providers.fields import Duration, HeaderName, KeyPrefix, NullToken, Pat
 from tui.providers.json_pointer import Pointer
 
 Cadence: TypeAlias = Literal["text", "document", "video"]
-"""How long such jobs take, roughly: it sets the first intervals."""
+"""Rough duration of such jobs: it sets the first polling intervals."""
 Pointers: TypeAlias = tuple[Pointer, ...]
-"""Places to look, in order."""
+"""Alternatives in order: the first that finds a value wins."""
 
 BUILT_IN = "built-in"
 """`Provider.source` of the files that come with the program."""
@@ -36,29 +35,29 @@ STATUS_ALIASES: Mapping[str, Phase] = {
     "canceled": Phase.FAILED,
     "cancelled": Phase.FAILED,
 }
-"""Words that hold for every provider whose file does not say otherwise."""
+"""Statuses that hold for every provider, unless its file overrides them."""
 
 
-class UnknownKind(KeyError):  # noqa: N818 - read as a KeyError's name: what was looked up is not there
-    """A job's kind that its provider does not have; the text names those that it has."""
+class UnknownKind(KeyError):  # noqa: N818 - a KeyError is named after the missing thing
+    """Kind of a job that its provider does not have; the text names the known ones."""
 
     def __str__(self) -> str:
-        """The text, which KeyError would show in quotes."""
+        """Return the text without the quotes that KeyError adds."""
         return str(self.args[0])
 
 
 class KeyHeader(Struct, frozen=True, kw_only=True):
-    """How the account's key is sent: as `header: <prefix><key>`."""
+    """Header that carries the account's key: `header: <prefix><key>`."""
 
     header: HeaderName
     prefix: KeyPrefix = KeyPrefix("")
-    """What stands before the key, its space included: `Bearer `."""
+    """Text before the key, including its space: `Bearer `."""
     env: str = ""
-    """The environment variable that such keys usually stand in."""
+    """Environment variable that usually holds such keys; "": none."""
 
 
 class StatusRequest(Struct, frozen=True, kw_only=True):
-    """How a job's status is asked, and where the answer's parts are. A place that finds nothing makes None."""
+    """Request for a job's status, with pointers to the parts of its response. A part that is not found is None."""
 
     path: StatusPath
     value: Annotated[Pointers, Meta(min_length=1)]
@@ -67,14 +66,14 @@ class StatusRequest(Struct, frozen=True, kw_only=True):
     title: Pointers = ()
     language: Pointers = ()
     progress: Pointers = ()
-    progress_unit: Literal["fraction", "stage"] = "fraction"
-    """stage: the number stands for a word, and measures nothing."""
+    progress_unit: Literal["fraction", "percent", "stage"] = "fraction"
+    """fraction: 0 to 1; percent: 0 to 100; stage: a fraction that stands for a status and measures nothing."""
     null_strings: tuple[NullToken, ...] = ()
-    """Texts that mean null, in any case; kept in lower case."""
+    """Strings that mean null, in any case; stored in lower case."""
 
 
 class OverrideRule(Struct, frozen=True, kw_only=True):
-    """Where another field says more than the word: its text, and the phase it stands for."""
+    """Field that is more precise than the status: its text, and the phase that it stands for."""
 
     pointer: Pointer
     equals: str
@@ -82,82 +81,82 @@ class OverrideRule(Struct, frozen=True, kw_only=True):
 
 
 class LinkRule(Struct, frozen=True, kw_only=True):
-    """Where a link is; the first place that finds any counts."""
+    """Link in a response; the first pointer that finds one wins."""
 
     kind: LinkKind
     url: Annotated[Pointers, Meta(min_length=1)]
     lifetime: Duration | None = None
-    """Seconds for which the service documents that a link holds; None: it does not say."""
+    """Documented lifetime of a link. Seconds; None: undocumented."""
     required: bool = False
-    """Done is not whole before one promised link is there."""
+    """A done job is incomplete without one required link."""
     needs_key: bool = False
-    """Fetching it takes the account's key."""
+    """Downloading it takes the account's key."""
 
 
 class ResultRequest(Struct, frozen=True, kw_only=True):
-    """The one more ask for a job that is done."""
+    """Additional request for the result of a done job."""
 
     path: ResultPath
     text: Pointers = ()
-    """The first that finds any; what it finds is joined by line ends."""
+    """The matches of the first pointer that finds any are joined by line breaks."""
     links: tuple[LinkRule, ...] = ()
 
 
 class ErrorPointers(Struct, frozen=True, kw_only=True):
-    """Where a reply that is no report says why, and under which name the service's support finds it."""
+    """Pointers to the reason and the request id in a response without a report."""
 
     message: Pointers = ()
     request_id: Pointers = ()
 
 
 class BulkRequest(Struct, frozen=True, kw_only=True):
-    """One ask for many jobs. What ended there is asked singly, since no links come with it."""
+    """One request for many jobs. It returns no links, so jobs that ended are polled singly."""
 
     path: PathTemplate
     id_parameter: str
-    """The query's parameter; ids are joined by commas."""
+    """Query parameter; ids are joined by commas."""
     max_ids: Annotated[int, Meta(ge=1)]
-    """Ids in one ask."""
+    """Ids in one request."""
     items: Pointer
-    """A list, or an object's members; the places below are within one of them."""
+    """List of jobs, or object with them as members; the pointers below start at one of them."""
     id: Pointer
     value: Annotated[Pointers, Meta(min_length=1)]
     statuses: dict[str, Phase] = {}
-    """As in the file: beside [statuses]. In a Provider: all words, by `word_key`."""
+    """In the file: in addition to [statuses]. In a Provider: all statuses, by `status_key`."""
 
     def url(self, base_url: str, ids: Sequence[str]) -> str:
-        """The URL that asks for these ids, at most `most` of them."""
-        asked = ",".join(quote(one, safe="") for one in ids)
-        return f"{self.path.url(base_url)}?{self.id_parameter}={asked}"
+        """Return the URL for these ids, at most `max_ids` of them."""
+        joined = ",".join(quote(job_id, safe="") for job_id in ids)
+        return f"{self.path.url(base_url)}?{self.id_parameter}={joined}"
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What a service allows; None: it does not say."""
+    """Rate limits of one plan; None: not stated."""
 
     per_minute: Annotated[float, Meta(gt=0)] | None = None
     per_day: Annotated[float, Meta(gt=0)] | None = None
 
 
 class Limits(Struct, frozen=True):
-    """What a service allows, by plan. A file that says nothing is taken for 60 a minute, a guess."""
+    """Rate limits by plan. Without any in the file: 60 a minute, a guess."""
 
     default: str = "any"
     plans: Mapping[str, Plan] = field(default_factory=lambda: {"any": Plan(per_minute=60)})
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """What holds for jobs of one kind: the file's own values under what its `[kinds.x]` says."""
+    """API of one kind of job: the file's values, overridden by its `[kinds.x]`."""
 
     kind: str
-    """Empty for the file's own status path."""
+    """Empty for the top-level status path."""
     cadence: str
     status: StatusRequest
     statuses: Mapping[str, Phase]
-    """By `word_key`: aliases, [statuses], the kind's words; the later win."""
+    """By `status_key`: aliases, [statuses], the kind's statuses; later ones win."""
     overrides: tuple[OverrideRule, ...] = ()
     links: tuple[LinkRule, ...] = ()
     result: ResultRequest | None = None
-    """A kind's own: never taken over, as another path has another result."""
+    """The kind's own; never inherited, as another path has another result."""
 
 
 class Provider(Struct, frozen=True, kw_only=True):
@@ -166,12 +165,12 @@ class Provider(Struct, frozen=True, kw_only=True):
     name: str
     title: str
     source: str
-    """`BUILT_IN`, or the path of the operator's own file."""
+    """`BUILT_IN`, or the path of the operator's file."""
     base_url: str
     key: KeyHeader
     limits: Limits
     endpoints: Mapping[str, Endpoint]
-    """By kind; the empty kind is always there."""
+    """By kind; always contains the empty kind."""
     docs: str = ""
     id_patterns: tuple[str, ...] = ()
     """Regular expressions that hint at this provider; they never reject an id."""
@@ -180,25 +179,21 @@ class Provider(Struct, frozen=True, kw_only=True):
     sunset: float | None = None
     """Instant from which the API may be gone."""
     successor: str | None = None
-    """The provider that takes over then."""
+    """Name of the provider that replaces it."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What a job's `kind` can be, besides empty."""
+        """Kinds of a job, besides the empty one."""
         return tuple(kind for kind in self.endpoints if kind)
 
     def endpoint(self, kind: str = "") -> Endpoint:
-        """What holds for a job's kind. Raises UnknownKind."""
+        """Return the endpoint of a job's kind. Raises UnknownKind."""
         if kind not in self.endpoints:
-            there = f"it has {', '.join(self.kinds)}" if self.kinds else "it has none"
-            raise UnknownKind(f"{self.name} has no kind {kind!r}; {there}")
+            known = f"known kinds: {', '.join(self.kinds)}" if self.kinds else "it has no kinds"
+            raise UnknownKind(f"{self.name} has no kind {kind!r}; {known}")
         return self.endpoints[kind]
-
-    def hints_at(self, job_id: str) -> bool:
-        """Whether an id looks like one of this service's."""
-        return any(re.search(pattern, job_id) for pattern in self.id_patterns)
 
 
 def status_key(raw_status: str) -> str:
-    """A status word as it is compared: cut at the first ':', stripped, in lower case."""
+    """Return a status as it is compared: cut at the first ':', stripped, in lower case."""
     return raw_status.partition(":")[0].strip().lower()

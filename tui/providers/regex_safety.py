@@ -1,14 +1,14 @@
-"""How much work a regular expression can make: a bound on the ways in which it can match a short text.
+"""Bound on the backtracking of a regular expression: the ways in which it can match a short text.
 
-Python's `re` tries them one after the other, holds the whole program meanwhile and knows no time limit: `^(a+)+$`
-takes years for forty characters. A provider file may come from anywhere, so an expression that could is refused.
+Python's `re` tries them all without a time limit and blocks the program: `^(a+)+$` takes years for 40 characters.
+Provider files may come from third parties, so such an expression is rejected.
 """
 
 import re
 from math import inf
 
 MAX_BACKTRACKS = 2_000_000
-"""Ways: some tenths of a second, for a text made to have them all tried."""
+"""Ways to match: some tenths of a second for a text that makes `re` try them all."""
 
 _GROUP_START = r"\((?:\?(?:P?<\w+>|<?[=!]|[:>]))?"
 _TOKEN = (
@@ -19,15 +19,15 @@ _TOKEN = (
 
 
 class _Group:
-    """What stands between two brackets, as far as it is read."""
+    """Part of the expression between two brackets, up to the current token."""
 
     def __init__(self) -> None:
         self.alternatives = 0.0
-        """Ways of the alternatives before the last '|'."""
+        """Ways to match the alternatives before the last '|'."""
         self.preceding = 1.0
-        """Ways of what stands before the last item."""
+        """Ways to match the items before the last one."""
         self.last_item = 1.0
-        """Ways of the last item, to which a sign of repetition belongs."""
+        """Ways to match the last item, to which a quantifier applies."""
 
     def add(self, ways: float) -> None:
         self.preceding *= self.last_item
@@ -39,9 +39,9 @@ class _Group:
 
 
 def max_backtracks(expression: str, max_length: int) -> float:
-    """In how many ways, at most, an expression that compiles can match within `longest` characters, from any start.
+    """Return an upper bound on the ways in which an expression that compiles matches within `max_length` characters.
 
-    Infinite where that is more than a float holds.
+    Infinite beyond the range of a float.
     """
     groups = [_Group()]
     for token in re.finditer(_TOKEN, expression):
@@ -63,7 +63,7 @@ def max_backtracks(expression: str, max_length: int) -> float:
 
 
 def _repeat_bounds(token: re.Match[str], max_length: int) -> tuple[int, int]:
-    """How often a repetition stands, at least and at most."""
+    """Return the least and the greatest count of a quantifier."""
     if token["sign"]:
         return {"*": (0, max_length), "+": (1, max_length), "?": (0, 1)}[token["sign"]]
     least = int(token["least"] or 0)
@@ -72,7 +72,7 @@ def _repeat_bounds(token: re.Match[str], max_length: int) -> tuple[int, int]:
 
 
 def _repeat(ways: float, least: int, most: int) -> float:
-    """Ways of a repetition of what has so many."""
+    """Return the ways to match a repetition of an item that has `ways`."""
     try:
         return (most - least + 1) * ways**most
     except OverflowError:

@@ -1,6 +1,6 @@
-"""One HTTP reply as a value, and what its headers say of the account, whatever its body says.
+"""HTTP response as a value, and the parser of its headers on clock, retirement and rate limit.
 
-Pure: our clock comes in as `Reply.at`, the service's as its Date header.
+Pure: the local clock is `HttpResponse.received_at`, the service's is the Date header. Bodies: `response_parser`.
 """
 
 import re
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 MIN_EPOCH_RESET = 1e6
-"""X-RateLimit-Reset: seconds to wait below this, an epoch from here on. Services disagree on the header."""
+"""X-RateLimit-Reset: seconds to wait below this value, an epoch from it on. Services differ."""
 
 _SECONDS = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,9})?")
 _COUNT = re.compile(r"[0-9]{1,9}(?![0-9])")
@@ -26,36 +26,36 @@ _ISO = re.compile(
 
 
 class HttpResponse(Struct, frozen=True):
-    """What came back for one ask, with the account's key already replaced in it."""
+    """Response to one request, with the account's key already removed."""
 
     status: int
     headers: Mapping[str, str]
     """By lower-case name."""
     body: bytes
-    """As sent, inflated."""
+    """Decompressed."""
     received_at: float
-    """Instant at which it came, by our clock."""
+    """Instant, by the local clock."""
 
 
 class AccountHeaders(Struct, frozen=True, kw_only=True):
-    """What a reply says of the account and its API. Absent headers are None."""
+    """Headers of a response on the account and its API. Absent headers are None."""
 
     date: float | None = None
     """Instant by the service's clock."""
     deprecated: bool = False
-    """The API is to end, or was told to."""
+    """The API is deprecated (RFC 9745)."""
     sunset: float | None = None
     """Instant from which the API may be gone (RFC 8594)."""
     limit: int | None = None
-    """Asks that the service allows in its window."""
+    """Requests allowed in the window."""
     remaining: int | None = None
-    """Asks left in the window."""
+    """Requests left in the window."""
     reset_at: float | None = None
-    """Instant, by our clock, at which the window starts anew."""
+    """Instant, by the local clock, at which the next window starts."""
 
 
 def parse_account_headers(response: HttpResponse) -> AccountHeaders:
-    """What any reply says of the account, a fault's too."""
+    """Return the headers on the account, of any response."""
     headers = response.headers
     reset = reset_after(response)
     return AccountHeaders(
@@ -69,7 +69,7 @@ def parse_account_headers(response: HttpResponse) -> AccountHeaders:
 
 
 def retry_after(response: HttpResponse) -> float | None:
-    """Seconds that Retry-After (RFC 9110 §10.2.3) asks for, from when the reply came; never below 0."""
+    """Return the seconds of Retry-After (RFC 9110 §10.2.3) from the receipt on, at least 0; None without it."""
     value = response.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
@@ -78,7 +78,7 @@ def retry_after(response: HttpResponse) -> float | None:
 
 
 def reset_after(response: HttpResponse) -> float | None:
-    """Seconds until the rate limit's window starts anew, by X-RateLimit-Reset; never below 0."""
+    """Return the seconds until the next rate-limit window by X-RateLimit-Reset, at least 0; None without it."""
     value = response.headers.get("x-ratelimit-reset", "").strip()
     if not _SECONDS.fullmatch(value):
         return None
@@ -87,12 +87,12 @@ def reset_after(response: HttpResponse) -> float | None:
 
 
 def parse_http_date(text: str) -> float | None:
-    """The instant of an HTTP date in any of its three forms, or of an ISO 8601 one; None where it is neither."""
+    """Return the instant of an HTTP date in any of its three forms, or of an ISO 8601 date; None for other text."""
     value = text.strip().lower()
-    if written := _HTTP_DATE.fullmatch(value):
-        day, month, year, *time = written.groups()
-    elif written := _ASCTIME.fullmatch(value):
-        month, day, *time, year = written.groups()
+    if match := _HTTP_DATE.fullmatch(value):
+        day, month, year, *time = match.groups()
+    elif match := _ASCTIME.fullmatch(value):
+        month, day, *time, year = match.groups()
     else:
         return _parse_iso_date(value)
     if month not in _MONTHS:
@@ -119,11 +119,11 @@ def _utc_timestamp(year: int, month: int, day: int, hour: int, minute: int, seco
 
 
 def _service_time(response: HttpResponse) -> float:
-    """The instant of the reply by the service's clock, or by ours where it does not say."""
+    """Return the instant of the response by the service's clock; without a Date header, by the local one."""
     date = parse_http_date(response.headers.get("date", ""))
     return response.received_at if date is None else date
 
 
 def _parse_count(value: str) -> int | None:
-    written = _COUNT.match(value.strip())
-    return int(written[0]) if written else None
+    match = _COUNT.match(value.strip())
+    return int(match[0]) if match else None

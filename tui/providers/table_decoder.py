@@ -1,6 +1,6 @@
-"""A TOML table into a frozen struct, with every problem found at once: each by its key, and with the nearest right one.
+"""Decoder of TOML tables into frozen structs, which finds all problems at once, each with its key and a suggestion.
 
-msgspec stops at the first problem and names no key of a map, so each value is converted by itself. A type with a
+msgspec stops at the first problem and omits the keys of maps, so each value is converted separately. A type with a
 class method `parse(value)` that raises ValueError converts itself.
 """
 
@@ -17,15 +17,15 @@ from msgspec.structs import FieldInfo
 from tui.domain.operator_input import nearest
 
 Table = Mapping[str, Any]
-"""A TOML table as tomllib gives it."""
+"""TOML table as tomllib returns it."""
 
 S = TypeVar("S", bound=Struct)
 
 
 def decode_struct(cls: type[S], table: object, key_path: str, problems: list[str]) -> S | None:
-    """A struct out of a table, or None and what is wrong with it appended to `problems`.
+    """Return the struct of a table; None if it has problems, which are appended to `problems`.
 
-    `where` is the table's own key (`status`, `kinds.dub.result`), empty for the file itself.
+    `key_path` is the table's key (`status`, `kinds.dub.result`), empty for the file itself.
     """
     before = len(problems)
     values = decode_fields(cls, table, key_path, problems)
@@ -35,7 +35,7 @@ def decode_struct(cls: type[S], table: object, key_path: str, problems: list[str
 def decode_fields(
     cls: type[Struct], table: object, key_path: str, problems: list[str], *, partial: bool = False
 ) -> dict[str, Any]:
-    """The good values of a struct's fields, by attribute; `partial`: a required field may be absent."""
+    """Return the valid values of a struct's fields by attribute; `partial`: required fields may be absent."""
     if not isinstance(table, dict):
         problems.append(f"{key_path}: expected a table, got {_type_name(table)}")
         return {}
@@ -56,17 +56,17 @@ def decode_fields(
 
 @cache
 def _fields_by_key(cls: type[Struct]) -> Mapping[str, FieldInfo]:
-    """A struct's fields, by key. To look them up takes a third of reading a file, and each struct is met many times."""
+    """Return a struct's fields by key. Cached: the lookup is a third of the time to load a file."""
     return {field.encode_name: field for field in msgspec.structs.fields(cls)}
 
 
 def suggest(unknown: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where a right spelling is near, else which there are."""
+    """Return `; did you mean 'x'?` if a known spelling is close, else the known ones."""
     names = sorted(known)
     near = nearest(unknown, names)
     if near:
         return f"; did you mean {near!r}?"
-    return f"; there are {', '.join(names)}" if names else "; there are none"
+    return f"; expected {', '.join(names)}" if names else ""
 
 
 def _join_key(key_path: str, key: str) -> str:
@@ -84,13 +84,13 @@ def _is_subclass(kind: Any, parent: type) -> bool:
 
 
 def _convert(kind: Any, value: object, key_path: str, problems: list[str]) -> Any:
-    """One value as the type of its field; what is wrong with it goes to `problems`."""
+    """Return one value as the type of its field; its problems are appended to `problems`."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is UnionType:  # TOML has no null: `X | None` is an X that may be absent
         return _convert(args[0], value, key_path, problems)
     if origin is Annotated and get_origin(args[0]) is tuple:
         if value == []:
-            problems.append(f"{key_path}: an empty list")  # the one bound that lists have here
+            problems.append(f"{key_path}: an empty list")  # the only bound of lists here
         return _convert(args[0], value, key_path, problems)
     if origin is tuple and isinstance(value, list):
         items = cast("list[object]", value)
@@ -120,5 +120,5 @@ def _choose(choices: Iterable[str], value: object, key_path: str, problems: list
     names = list(choices)
     if isinstance(value, str) and value in names:
         return value
-    problems.append(f"{key_path}: {value!r} is not known{suggest(str(value), names)}")
+    problems.append(f"{key_path}: {value!r} is unknown{suggest(str(value), names)}")
     return None

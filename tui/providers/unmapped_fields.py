@@ -1,4 +1,4 @@
-"""What of a reply's body no place in a provider's file leads to: for whoever writes such a file."""
+"""Fields of a response body that no pointer of a provider file reads, for the author of such a file."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from tui.providers.json_pointer import WILDCARD, Json, Pointer
 from tui.providers.model import Endpoint, Provider
 
 MAX_FIELDS = 30
-"""Places that are named; a reply may hold thousands."""
+"""Fields that are listed; a response may have thousands."""
 
 
 def find_unmapped(provider: Provider, endpoint: Endpoint, body: Json) -> list[str]:
-    """JSON Pointers of the values that nothing reads, in the body's order, MOST at most. Nulls are passed over."""
+    """Return JSON Pointers of the values that nothing reads, in the body's order, at most MAX_FIELDS, without nulls."""
     read = [pointer.tokens for pointer in _pointers(provider, endpoint) if pointer.header is None]
     found: list[str] = []
     for steps in _leaf_paths(body, ()):
@@ -33,7 +33,7 @@ def _pointers(provider: Provider, endpoint: Endpoint) -> Iterator[Pointer]:
 
 
 def _leaf_paths(value: Json, steps: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The way to every value that holds no others, without recursion: bodies may be deep."""
+    """Yield the path of every scalar, without recursion: bodies may be deep."""
     waiting: list[tuple[Json, tuple[str, ...]]] = [(value, steps)]
     while waiting:
         value, steps = waiting.pop()

@@ -51,7 +51,7 @@ class WebhookUrl(str):
         except ValueError:
             url = urlsplit("")
         if url.scheme not in {"http", "https"} or not url.hostname or " " in written:
-            raise ValueError("expected an http(s) address such as 'https://hooks.example.com/babeltop'")
+            raise ValueError("expected an http(s) URL such as 'https://hooks.example.com/babeltop'")
         if url.fragment or url.username is not None:
             raise ValueError("a hook's address has no fragment or credentials")
         return cls(value)
