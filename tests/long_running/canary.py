@@ -223,7 +223,9 @@ def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
         )[: 1 if quick else 3]:
             crash = CRASH.format(module=module, name=name, method=method, link=LINK, key=KEY)
             installation.run("check", program=("-c", crash))
-        crash = CRASH.format(module="tui.dashboard.app", name="Babeltop", method="on_fed", link=LINK, key=KEY)
+        crash = CRASH.format(
+            module="tui.dashboard.app", name="Babeltop", method="on_updates_available", link=LINK, key=KEY
+        )
         installation.use_dashboard(("-c", crash), "jj")
         if not quick:
             run_long_form(installation)

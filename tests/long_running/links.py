@@ -37,12 +37,12 @@ CHECK_BEFORE_EXPIRY = 0.5
 COPY_BEFORE_EXPIRY = (HOUR + 1, HOUR - 1, 1.0, 0.0, -1.0)
 """Seconds before a link's end at which somebody copies it."""
 LINK_VARIANTS = (
-    {"link_kept": 0.0},
+    {"link_reuse": 0.0},
     {},
-    {"signed": True, "link_kept": HOUR},
-    {"signed": True},
-    {"signed": True, "link_life": 30 * HOUR, "link_kept": DAY / 2},
-    {"signed": True, "link_life": 6 * HOUR},
+    {"has_signed_links": True, "link_reuse": HOUR},
+    {"has_signed_links": True},
+    {"has_signed_links": True, "link_lifetime": 30 * HOUR, "link_reuse": DAY / 2},
+    {"has_signed_links": True, "link_lifetime": 6 * HOUR},
 )
 """How links are given: another at every ask, or the same until it dies. Not signed, they live as documented: 7 days."""
 
