@@ -47,7 +47,7 @@ def app():
     return ScriptedService(lambda asked: running())
 
 
-def test_an_edit_from_outside_shows_within_two_seconds(tmp_path, app):
+def test_an_edit_by_another_program_shows_within_two_seconds(tmp_path, app):
     file = tmp_path / "watchlist.toml"
 
     async def story(session, ear, library):
@@ -67,7 +67,7 @@ def test_an_edit_from_outside_shows_within_two_seconds(tmp_path, app):
     played(tmp_path, app, story)
 
 
-def test_a_broken_watchlist_keeps_the_last_good_list_and_its_asking(tmp_path, app):
+def test_a_broken_watchlist_keeps_the_last_good_list_and_its_polls(tmp_path, app):
     file = tmp_path / "watchlist.toml"
 
     async def story(session, ear, library):
@@ -89,7 +89,7 @@ def test_a_broken_watchlist_keeps_the_last_good_list_and_its_asking(tmp_path, ap
     played(tmp_path, app, story)
 
 
-def test_a_watchlist_that_is_broken_at_the_start_is_waited_for_where_there_is_patience(tmp_path, app):
+def test_a_watchlist_broken_at_the_start_is_retried_if_errors_are_tolerated(tmp_path, app):
     async def play():
         library = fixtures.make_workspace(tmp_path, "http://sim.test")
         file = tmp_path / "watchlist.toml"
@@ -111,7 +111,7 @@ def test_a_watchlist_that_is_broken_at_the_start_is_waited_for_where_there_is_pa
     run_virtual(play())
 
 
-def test_commands_change_file_and_board_and_say_what_they_did(tmp_path, app):
+def test_commands_change_file_and_states_and_report_it(tmp_path, app):
     file = tmp_path / "watchlist.toml"
 
     async def story(session, ear, library):
@@ -128,7 +128,7 @@ def test_commands_change_file_and_board_and_say_what_they_did(tmp_path, app):
     played(tmp_path, app, story)
 
 
-def test_readonly_forbids_writing_the_watchlist_and_goes_on_asking(tmp_path, app):
+def test_readonly_forbids_writing_the_watchlist_and_polling_continues(tmp_path, app):
     async def play():
         fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a",)})
         library = Workspace.open(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
@@ -143,7 +143,7 @@ def test_readonly_forbids_writing_the_watchlist_and_goes_on_asking(tmp_path, app
     run_virtual(play())
 
 
-def test_a_job_that_is_removed_while_it_is_asked_comes_to_nothing(tmp_path):
+def test_a_response_for_a_removed_job_is_dropped(tmp_path):
     app = ScriptedService(lambda asked: running(), delay=5)
 
     async def story(session, ear, library):
@@ -159,7 +159,7 @@ def test_a_job_that_is_removed_while_it_is_asked_comes_to_nothing(tmp_path):
     played(tmp_path, app, story)
 
 
-def test_a_job_that_is_removed_and_put_back_during_its_ask_is_asked_by_one_worker(tmp_path):
+def test_a_job_removed_and_restored_during_its_poll_is_polled_by_one_worker(tmp_path):
     app = ScriptedService(lambda asked: running(), delay=5)
 
     async def story(session, ear, library):
@@ -175,7 +175,7 @@ def test_a_job_that_is_removed_and_put_back_during_its_ask_is_asked_by_one_worke
     assert app.max_in_flight == 1
 
 
-def test_an_edited_label_puts_no_ask_off_and_brings_none_on(tmp_path, app):
+def test_an_edited_label_changes_no_schedule(tmp_path, app):
     async def story(session, ear, library):
         for minute in range(20):
             await session.perform(Set((A,), {"label": f"L{minute}"}))
@@ -193,7 +193,7 @@ def test_an_edited_label_puts_no_ask_off_and_brings_none_on(tmp_path, app):
     assert edited == len(app.requests)
 
 
-def test_another_kind_has_the_job_asked_anew(tmp_path):
+def test_a_changed_kind_polls_the_job_again(tmp_path):
     app = ScriptedService(lambda asked: (404, {}, {}))
     ref = Ref("camb", "a")
 
@@ -216,7 +216,7 @@ def test_another_kind_has_the_job_asked_anew(tmp_path):
     run_virtual(play())
 
 
-def test_an_archived_job_is_not_asked_and_comes_back(tmp_path, app):
+def test_an_archived_job_is_not_polled_until_it_is_unarchived(tmp_path, app):
     async def story(session, ear, library):
         await asyncio.sleep(MINUTE)
         await session.perform(Set((A,), {"archived": True}))
@@ -230,7 +230,7 @@ def test_an_archived_job_is_not_asked_and_comes_back(tmp_path, app):
     played(tmp_path, app, story)
 
 
-def test_a_job_without_an_account_says_the_way_out_and_is_not_asked(tmp_path, app):
+def test_a_job_without_an_account_shows_the_remedy_and_is_not_polled(tmp_path, app):
     async def play():
         library = fixtures.make_workspace(
             tmp_path, "http://sim.test", {"heygn": ("a",), "camb": ("b",)}, accounts=("heygen",)
@@ -250,7 +250,7 @@ def test_a_job_without_an_account_says_the_way_out_and_is_not_asked(tmp_path, ap
 # Several sessions on one folder, and a journal that cannot be written.
 
 
-def test_two_sessions_tell_each_other_and_record_a_change_once(tmp_path):
+def test_two_engines_share_states_and_record_a_change_once(tmp_path):
     ended = []
     app = ScriptedService(lambda asked: done("https://cdn.test/1") if ended else running())
 
@@ -277,7 +277,7 @@ def test_two_sessions_tell_each_other_and_record_a_change_once(tmp_path):
     run_virtual(play())
 
 
-def test_what_the_journal_cannot_take_is_said_and_written_later(tmp_path, app):
+def test_unwritable_entries_are_reported_and_written_later(tmp_path, app):
     async def story(session, ear, library):
         held = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
         held.execute("BEGIN IMMEDIATE")
@@ -294,7 +294,7 @@ def test_what_the_journal_cannot_take_is_said_and_written_later(tmp_path, app):
     played(tmp_path, app, story)
 
 
-def test_a_new_session_starts_from_what_the_last_one_knew(tmp_path):
+def test_a_new_engine_starts_from_the_journalled_states(tmp_path):
     app = ScriptedService(lambda asked: done("https://cdn.test/1"))
 
     async def first(session, ear, library):
@@ -310,7 +310,7 @@ def test_a_new_session_starts_from_what_the_last_one_knew(tmp_path):
     assert len(app.requests) == 1
 
 
-def test_check_asks_each_once_and_a_404_is_missing_at_once(tmp_path):
+def test_check_polls_each_job_once_and_one_404_is_missing(tmp_path):
     app = ScriptedService(lambda asked: (404, {}, {}) if asked.id == "a" else running())
 
     async def play():
@@ -325,7 +325,7 @@ def test_check_asks_each_once_and_a_404_is_missing_at_once(tmp_path):
     assert sorted(asked.id for asked in app.requests) == ["a", "b"]
 
 
-def test_check_does_not_go_on_with_a_key_that_it_saw_refused(tmp_path):
+def test_check_stops_with_a_refused_key(tmp_path):
     app = ScriptedService(lambda asked: (401, {}, {}))
 
     async def play():
@@ -342,7 +342,7 @@ def test_check_does_not_go_on_with_a_key_that_it_saw_refused(tmp_path):
     assert len(app.requests) <= 4
 
 
-def test_check_waits_a_minute_at_most_for_a_floor_and_then_says_so(tmp_path):
+def test_check_waits_a_minute_at_most_and_then_reports_the_limit(tmp_path):
     app = ScriptedService(lambda asked: (429, {}, {"retry-after": "45" if asked.id == "0" else "300"}))
 
     async def play():
@@ -362,7 +362,7 @@ def test_check_waits_a_minute_at_most_for_a_floor_and_then_says_so(tmp_path):
     assert [asked.id for asked in app.requests] == ["0", "1"]
 
 
-def test_a_slow_rate_starves_no_job_of_a_check(tmp_path):
+def test_a_slow_rate_lets_every_job_be_polled_once(tmp_path):
     app = ScriptedService(lambda asked: running(), delay=1)
 
     async def play():
@@ -378,7 +378,7 @@ def test_a_slow_rate_starves_no_job_of_a_check(tmp_path):
     assert [asked.id for asked in app.requests] == list(map(str, range(12)))
 
 
-def test_the_journal_is_the_operators_alone(tmp_path, app):
+def test_the_journal_is_private_to_the_operator(tmp_path, app):
     async def story(session, ear, library):
         await asyncio.sleep(MINUTE)
         modes = {file.name: oct(file.stat().st_mode & 0o777) for file in (tmp_path / "state").iterdir()}
@@ -391,7 +391,7 @@ def test_the_journal_is_the_operators_alone(tmp_path, app):
         os.umask(before)
 
 
-def test_a_job_off_the_watchlist_leaves_the_journal_after_ninety_days_and_no_other_does(tmp_path):
+def test_only_a_job_off_the_watchlist_leaves_the_journal_after_ninety_days(tmp_path):
     app = ScriptedService(lambda asked: done("https://cdn.test/a") if asked.id == "a" else running())
 
     async def story(session, ear, library):

@@ -10,7 +10,7 @@ from tests.support.virtual_time import HOUR, run_virtual
 from tests.support.waiting import DEADLINE
 
 
-def test_over_days_two_consoles_take_no_more_descriptors_threads_tasks_or_objects(tmp_path):
+def test_two_consoles_use_constant_resources_over_days(tmp_path):
     found = run_virtual(run_days(tmp_path, 5, 20, rate=2.0, day=HOUR / 3))
     print(*found.gauges, sep="\n")
     assert found.faults > 5
@@ -22,7 +22,7 @@ def test_over_days_two_consoles_take_no_more_descriptors_threads_tasks_or_object
 
 
 @pytest.mark.timeout(10 * DEADLINE)
-def test_a_dashboard_that_asks_without_pause_takes_no_more_by_and_by(tmp_path):
+def test_a_dashboard_that_polls_without_pause_uses_constant_resources(tmp_path):
     with closing(open_dashboard(tmp_path, 60, every=20, interval=2)) as found:
         gauges = list(islice(found, 4))
     print(*gauges, sep="\n")
@@ -32,7 +32,7 @@ def test_a_dashboard_that_asks_without_pause_takes_no_more_by_and_by(tmp_path):
     assert last.threads < first.threads + few
 
 
-def test_growth_is_told():
+def test_growth_is_reported():
     flat = [Gauge(at, 100.0, 20, 5, 10.0, 0, 7) for at in range(30)]
     assert find_growth(flat) == []
     assert find_growth([*flat, flat[-1]._replace(memory=120.0, tasks=12)]) == [

@@ -100,7 +100,7 @@ def latin_1(file: Path) -> None:
 @pytest.mark.parametrize(
     "accident", [gone, folder_gone, a_folder, a_dangling_link, a_loop, a_pipe, latin_1], ids=lambda each: each.__name__
 )
-def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_and_says_so(tmp_path, app, accident):
+def test_a_watchlist_that_becomes_unreadable_keeps_its_jobs_and_is_reported(tmp_path, app, accident):
     async def story(session, ear, library):
         file = library.paths.watchlist_file
         good = file.read_bytes()
@@ -123,7 +123,7 @@ def test_a_watchlist_that_cannot_be_read_any_more_leaves_its_jobs_on_the_board_a
     played(tmp_path, app, story)
 
 
-def test_a_watchlist_that_an_editor_has_emptied_to_write_it_anew_is_not_taken_for_an_empty_one(tmp_path, app):
+def test_a_watchlist_truncated_by_a_saving_editor_is_not_an_empty_one(tmp_path, app):
     async def story(session, ear, library):
         file = library.paths.watchlist_file
         ear.orders.clear()
@@ -146,7 +146,7 @@ def test_a_watchlist_that_an_editor_has_emptied_to_write_it_anew_is_not_taken_fo
 
 
 @pytest.mark.parametrize("times", [5, 50])
-def test_a_watchlist_that_is_written_all_the_time_is_read_nevertheless(tmp_path, app, times):
+def test_a_watchlist_that_is_written_all_the_time_is_read(tmp_path, app, times):
     async def story(session, ear, library):
         file = library.paths.watchlist_file
         file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
@@ -190,7 +190,7 @@ def bound(folder, app, story):
 
 
 @pytest.mark.parametrize("which", ["file", "folder"])
-def test_a_watchlist_that_may_not_be_read_any_more_stays_on_the_board(tmp_path, app, which):
+def test_a_watchlist_without_read_permission_keeps_its_jobs(tmp_path, app, which):
     async def story(session, ear, library):
         file = library.paths.watchlist_file
         barred, mode = (file, 0o600) if which == "file" else (file.parent, 0o700)
@@ -209,7 +209,7 @@ def test_a_watchlist_that_may_not_be_read_any_more_stays_on_the_board(tmp_path, 
     bound(tmp_path, app, story)
 
 
-def test_a_state_folder_that_may_not_be_written_any_more_still_takes_what_is_found(tmp_path, app):
+def test_a_state_folder_that_becomes_readonly_keeps_the_open_journal(tmp_path, app):
     async def story(session, ear, library):
         library.paths.state_dir.chmod(0o500)
         await asyncio.sleep(MINUTE)
@@ -228,7 +228,7 @@ def test_a_state_folder_that_may_not_be_written_any_more_still_takes_what_is_fou
     bound(tmp_path, app, story)
 
 
-def test_a_watchlist_that_is_a_link_to_another_now_is_that_one(tmp_path, app):
+def test_a_watchlist_replaced_by_a_symlink_is_read_through_it(tmp_path, app):
     async def story(session, ear, library):
         file = library.paths.watchlist_file
         other = tmp_path / "other.toml"
@@ -277,7 +277,7 @@ def journal_linked(state: Path) -> None:
     [state_gone, journal_gone, journal_a_folder, journal_a_loop, journal_linked],
     ids=lambda each: each.__name__,
 )
-def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_every_job(tmp_path, accident):
+def test_polling_continues_without_the_journal_and_the_next_one_holds_every_job(tmp_path, accident):
     app = ScriptedService(lambda asked: running() if asked.id == "b" else done("https://cdn.test/1"))
 
     async def story(session, ear, library):
@@ -304,7 +304,7 @@ def test_whatever_becomes_of_the_journal_asking_goes_on_and_the_next_one_holds_e
     played(tmp_path, app, story)
 
 
-def test_a_journal_whose_folder_was_away_for_a_while_is_used_again(tmp_path, app):
+def test_a_journal_whose_folder_returns_is_used_again(tmp_path, app):
     async def story(session, ear, library):
         state = library.paths.state_dir
         (tmp_path / "file").write_text("")
@@ -321,7 +321,7 @@ def test_a_journal_whose_folder_was_away_for_a_while_is_used_again(tmp_path, app
     played(tmp_path, app, story)
 
 
-def test_when_the_state_folder_was_deleted_there_is_still_one_poller(tmp_path, app):
+def test_a_deleted_state_folder_leaves_one_leader(tmp_path, app):
     async def story(session, ear, library):
         state_gone(library.paths.state_dir)
         await asyncio.sleep(10)
@@ -357,7 +357,7 @@ def fill(disk: Path) -> Path:
     raise AssertionError
 
 
-def test_a_full_disk_stops_no_asking_and_what_it_kept_out_is_written_when_there_is_room(small, app):
+def test_a_full_disk_stops_no_polls_and_unwritten_entries_are_written_later(small, app):
     async def story(session, ear, library):
         file = library.paths.watchlist_file
         text, stuffing = file.read_text(), fill(small)
@@ -380,7 +380,7 @@ def test_a_full_disk_stops_no_asking_and_what_it_kept_out_is_written_when_there_
     played(small, app, story)
 
 
-def test_a_session_begins_on_a_full_disk_and_says_that_it_keeps_nothing(small, app):
+def test_an_engine_starts_on_a_full_disk_and_reports_that_nothing_is_kept(small, app):
     fixtures.make_workspace(small, "http://sim.test")
     (small / "list").mkdir()
     (small / "list" / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a"\n')

@@ -64,7 +64,7 @@ def simulator():
         yield base
 
 
-def test_states_cross_and_commands_come_back_with_their_outcome(tmp_path, simulator):
+def test_states_and_command_results_reach_the_front_end(tmp_path, simulator):
     feed, front = started(tmp_path, simulator)
     try:
         front.until(lambda front: front.order == (A,))
@@ -82,7 +82,7 @@ def test_states_cross_and_commands_come_back_with_their_outcome(tmp_path, simula
         feed.close()
 
 
-def test_a_slow_key_command_holds_up_neither_the_asking_nor_another_command(tmp_path, simulator):
+def test_a_slow_key_command_delays_neither_polls_nor_other_commands(tmp_path, simulator):
     slow = tmp_path / "slow"
     program = f"while [ -e {slow} ]; do sleep 0.05; done; echo {fixtures.KEY}"
     config = f'[accounts.flixu]\nbase_url = "{simulator}"\napi_key = {{ command = ["sh", "-c", "{program}"] }}\n'
@@ -104,7 +104,7 @@ def test_a_slow_key_command_holds_up_neither_the_asking_nor_another_command(tmp_
         feed.close()
 
 
-def test_it_ends_with_the_journal_whole_even_in_the_middle_of_an_ask(tmp_path):
+def test_closing_during_a_poll_leaves_the_journal_complete(tmp_path):
     asked = threading.Event()
 
     async def never_answered(writer):
@@ -126,7 +126,7 @@ def test_it_ends_with_the_journal_whole_even_in_the_middle_of_an_ask(tmp_path):
     assert feed.job_history(A).result(DEADLINE).body is None
 
 
-def test_it_ends_where_it_has_hardly_begun(tmp_path, simulator):
+def test_closing_right_after_the_start_ends_the_thread(tmp_path, simulator):
     for number in range(5):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -135,14 +135,14 @@ def test_it_ends_where_it_has_hardly_begun(tmp_path, simulator):
         wait_until(lambda: not engine_threads())
 
 
-def test_it_ends_where_it_was_never_started(tmp_path):
+def test_closing_without_a_start_is_allowed(tmp_path):
     feed = EngineThread(fixtures.make_workspace(tmp_path, "http://127.0.0.1:9"))
     feed.close()
     assert not engine_threads()
     assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
 
 
-def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
+def test_a_stopped_engine_is_reported_and_restarted(tmp_path, simulator):
     state = tmp_path / "state"
     state.mkdir()
     newer = sqlite3.connect(state / "journal.db")
@@ -164,7 +164,7 @@ def test_an_engine_that_died_says_so_and_is_started_again(tmp_path, simulator):
         feed.close()
 
 
-def test_a_broken_watchlist_at_the_start_is_a_problem_and_kills_no_engine(tmp_path, simulator):
+def test_a_broken_watchlist_at_the_start_is_a_problem_and_stops_no_engine(tmp_path, simulator):
     library = fixtures.make_workspace(tmp_path, simulator)
     (tmp_path / "watchlist.toml").write_text("[[job")
     feed = EngineThread(library)
@@ -180,7 +180,7 @@ def test_a_broken_watchlist_at_the_start_is_a_problem_and_kills_no_engine(tmp_pa
         feed.close()
 
 
-def test_the_engine_closes_its_journal_and_what_it_knew_is_in_it(tmp_path, simulator):
+def test_a_closed_engine_has_journalled_its_states(tmp_path, simulator):
     feed, front = started(tmp_path, simulator)
     front.until(lambda front: front.order == (A,))
     feed.send(fixtures.refresh(A)).result(DEADLINE)
@@ -191,7 +191,7 @@ def test_the_engine_closes_its_journal_and_what_it_knew_is_in_it(tmp_path, simul
     journal.close()
 
 
-def test_whatever_was_asked_of_an_engine_that_ends_is_answered(tmp_path, simulator):
+def test_pending_calls_of_a_stopping_engine_are_resolved(tmp_path, simulator):
     feed, front = started(tmp_path, simulator)
     front.until(lambda front: front.order == (A,))
     asked = []
@@ -217,7 +217,7 @@ async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
     assert not outbox.take().states
 
 
-async def test_notices_are_never_conflated_and_the_oldest_go_when_there_are_too_many():
+async def test_notices_are_never_conflated_and_the_oldest_are_dropped():
     outbox = Outbox(lambda: None)
     for number in range(MAX_NOTICES + 5):
         outbox.publish(Notice(NoticeKind.DONE, str(number), None, 0.0))
@@ -246,7 +246,7 @@ def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_a_seco
     run_virtual(play())
 
 
-async def test_what_left_the_list_is_told_and_its_state_is_not():
+async def test_removed_jobs_are_reported_without_their_states():
     outbox = Outbox(lambda: None)
     first, second = states(2)
     outbox.publish(WatchlistOrder((first.job.ref, second.job.ref)))
@@ -259,7 +259,7 @@ async def test_what_left_the_list_is_told_and_its_state_is_not():
     assert outbox.take().removed == frozenset()
 
 
-def test_a_wake_up_that_died_with_its_loop_is_made_good():
+def test_a_wake_up_lost_with_its_loop_is_repeated():
     wakes = []
     outbox = Outbox(lambda: wakes.append(1))
 
@@ -285,7 +285,7 @@ def test_a_wake_up_that_died_with_its_loop_is_made_good():
     assert len(wakes) == 3
 
 
-def test_a_failure_stands_before_the_other_problems_until_the_engine_has_lived():
+def test_a_failure_precedes_the_other_problems_until_the_engine_runs_again():
     async def play():
         wakes = []
         outbox = Outbox(lambda: wakes.append(1))
@@ -305,7 +305,7 @@ def test_a_failure_stands_before_the_other_problems_until_the_engine_has_lived()
     run_virtual(play())
 
 
-async def test_a_download_that_an_engine_died_over_does_not_go_on_for_the_eye():
+async def test_a_download_of_a_stopped_engine_is_shown_as_failed():
     outbox = Outbox(lambda: None)
     for job, stage in (("a", DownloadStage.DOWNLOADING), ("b", DownloadStage.SAVED)):
         outbox.publish(DownloadProgress(ref=Ref("heygen", job), stage=stage))

@@ -50,7 +50,7 @@ class Laptop:
 
 
 @pytest.mark.parametrize("seed", [22, 24])
-def test_through_faults_suspends_and_takeovers_no_screen_says_what_is_not_so(tmp_path, seed):
+def test_no_screen_shows_a_false_state_through_faults_suspends_and_takeovers(tmp_path, seed):
     proved = run_virtual(run_proof(tmp_path, 12, 2 * HOUR, seed, event_density=6.0))
     print(f"\n{proved}")
     assert not proved.record.errors
@@ -58,7 +58,7 @@ def test_through_faults_suspends_and_takeovers_no_screen_says_what_is_not_so(tmp
     assert proved.events["ends"] + proved.events["kills"] + proved.events["hangs"] > 2
 
 
-def test_a_job_put_away_while_it_runs_grows_old_like_any_other(tmp_path):
+def test_a_job_archived_while_it_runs_gets_stale_like_any_other(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -76,7 +76,7 @@ def test_a_job_put_away_while_it_runs_grows_old_like_any_other(tmp_path):
     run_virtual(play())
 
 
-def test_an_ask_that_the_machine_slept_through_says_nothing_of_now(tmp_path):
+def test_a_response_older_than_a_suspend_is_dropped(tmp_path):
     """Its reply was on the way when the lid was closed, and is read when it opens."""
     app = ScriptedService(lambda asked: running())
 
@@ -98,7 +98,7 @@ def test_an_ask_that_the_machine_slept_through_says_nothing_of_now(tmp_path):
     run_virtual(play())
 
 
-def test_a_renewal_that_the_machine_slept_through_is_asked_for_again(tmp_path):
+def test_a_renewal_during_a_suspend_is_repeated(tmp_path):
     urls = iter(("https://cdn.test/1", "https://cdn.test/2", "https://cdn.test/3"))
     app = ScriptedService(lambda asked: done(next(urls)))
 
@@ -116,7 +116,7 @@ def test_a_renewal_that_the_machine_slept_through_is_asked_for_again(tmp_path):
     run_virtual(play())
 
 
-def test_what_is_answered_right_after_a_sleep_is_dated_after_it(tmp_path):
+def test_a_response_right_after_a_suspend_is_dated_after_it(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -138,7 +138,7 @@ def test_what_is_answered_right_after_a_sleep_is_dated_after_it(tmp_path):
     run_virtual(play())
 
 
-def test_what_is_due_some_time_after_a_sleep_is_asked_then_and_not_so_much_later(tmp_path):
+def test_polls_due_after_a_suspend_are_sent_in_time(tmp_path):
     app = ScriptedService(lambda asked: (404, {}, {}))
 
     async def play():
@@ -154,7 +154,7 @@ def test_what_is_due_some_time_after_a_sleep_is_asked_then_and_not_so_much_later
     run_virtual(play())
 
 
-def test_a_short_sleep_makes_no_report_younger(tmp_path):
+def test_a_short_suspend_makes_no_report_younger(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -171,7 +171,7 @@ def test_a_short_sleep_makes_no_report_younger(tmp_path):
     run_virtual(play())
 
 
-def test_a_persons_wish_ends_the_wait_that_is_shown_for_the_whole_account(tmp_path):
+def test_a_user_requested_poll_ends_the_wait_that_the_account_shows(tmp_path):
     app = ScriptedService(lambda asked: (500, {}, {}), delay=5.0)
 
     async def play():

@@ -20,11 +20,11 @@ def week(tmp_path_factory):
     return found
 
 
-def test_a_week_with_faults_ends_with_the_simulators_truth_on_the_board(week):
+def test_a_week_with_faults_ends_with_the_phases_of_the_simulator(week):
     assert {ref: state.phase for ref, state in week.states.items()} == week.expected
 
 
-def test_what_ended_has_its_link_or_result_and_is_not_asked_any_more(week):
+def test_ended_jobs_have_their_link_or_result_and_are_not_polled(week):
     done = [state for state in week.states.values() if state.phase == "done"]
     assert len(done) > 20
     assert [state.job.ref for state in done if not state.links and not state.result] == []
@@ -32,14 +32,14 @@ def test_what_ended_has_its_link_or_result_and_is_not_asked_any_more(week):
     assert left == []
 
 
-def test_a_stuck_job_is_asked_hourly_and_never_given_up(week):
+def test_a_stuck_job_is_polled_hourly_without_end(week):
     stuck = [state for state in week.states.values() if "-stuck-" in state.job.id]
     assert stuck
     for state in stuck:
         assert 0 < state.next_poll_at - state.checked_at <= 1.11 * HOUR
 
 
-def test_no_job_is_asked_more_than_its_life_is_worth(week):
+def test_no_job_is_polled_more_than_its_duration_warrants(week):
     worst = max(week.states.values(), key=lambda state: state.poll_count)
     assert worst.poll_count < 24 * 60 + 7 * 24, worst.job.ref
 

@@ -72,7 +72,7 @@ def asked_by(app, name, since=0.0):
     return [asked for asked in app.requests if asked.key == name and asked.at >= since]
 
 
-def test_one_polls_and_the_other_shows_what_it_finds_with_a_bell_of_its_own(tmp_path):
+def test_a_follower_shows_the_leaders_states_with_its_own_notices(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -95,7 +95,7 @@ def test_one_polls_and_the_other_shows_what_it_finds_with_a_bell_of_its_own(tmp_
     run_virtual(play())
 
 
-def test_a_follower_shows_the_plan_and_the_faults_of_the_poller(tmp_path):
+def test_a_follower_shows_the_schedule_and_the_faults_of_the_leader(tmp_path):
     app = ScriptedService(lambda asked: (500, {}, {}))
 
     async def play():
@@ -112,7 +112,7 @@ def test_a_follower_shows_the_plan_and_the_faults_of_the_poller(tmp_path):
     run_virtual(play())
 
 
-def test_a_refresh_works_in_a_follower_and_reaches_the_poller(tmp_path):
+def test_a_refresh_in_a_follower_reaches_the_leader(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -132,7 +132,7 @@ def test_a_refresh_works_in_a_follower_and_reaches_the_poller(tmp_path):
 
 
 @pytest.mark.parametrize("how", [Console.end, Console.kill])
-def test_when_the_poller_ends_a_follower_takes_over_what_was_planned(tmp_path, how):
+def test_a_follower_takes_over_the_schedule_of_an_ended_leader(tmp_path, how):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -157,7 +157,7 @@ def test_when_the_poller_ends_a_follower_takes_over_what_was_planned(tmp_path, h
     run_virtual(play())
 
 
-def test_a_poller_that_does_not_answer_is_told_and_its_rows_are_stale(tmp_path):
+def test_a_silent_leader_is_reported_and_its_rows_are_stale(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -184,7 +184,7 @@ def test_a_poller_that_does_not_answer_is_told_and_its_rows_are_stale(tmp_path):
     run_virtual(play())
 
 
-def test_who_waits_for_some_jobs_follows_a_console_and_holds_no_lease(tmp_path):
+def test_an_engine_for_a_subset_holds_no_lease(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -207,7 +207,7 @@ def test_who_waits_for_some_jobs_follows_a_console_and_holds_no_lease(tmp_path):
     run_virtual(play())
 
 
-def test_two_watchlists_on_one_folder_are_polled_by_two_within_one_budget(tmp_path):
+def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
     app = ScriptedService(lambda asked: running())
     rate = 30
 
@@ -231,7 +231,7 @@ def test_two_watchlists_on_one_folder_are_polled_by_two_within_one_budget(tmp_pa
     assert len(times) > 0.9 * 20 * rate
 
 
-def test_a_retry_after_that_one_console_met_holds_for_all_and_after_a_restart(tmp_path):
+def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):
     app = ScriptedService(lambda asked: running())
     refused = []
 
@@ -292,7 +292,7 @@ def console(tmp, key):
 
 
 @pytest.mark.timeout(10 * DEADLINE)
-def test_the_services_see_one_poller_and_a_killed_one_is_replaced_with_no_change_lost(tmp_path):
+def test_a_killed_leader_is_replaced_and_no_change_is_lost(tmp_path):
     stories = [Scenario(f"job{number}-fine", queued=number / 2, running=number / 2) for number in range(COUNT)]
     seconds = [0.0]
     simulator = Simulator(clock=lambda: seconds[0], scenarios=stories, limits={"heygen": 10**9})

@@ -83,7 +83,7 @@ def test_a_thousand_active_jobs_cost_a_hundredth_of_the_requests(tmp_path):
     v3(tmp_path, app, endless(1000), story)
 
 
-def test_a_bulk_ask_pays_one_token_and_names_no_more_than_the_service_allows(tmp_path):
+def test_a_bulk_request_takes_one_token_and_names_no_more_ids_than_the_service_allows(tmp_path):
     app = Service()
 
     async def story(stage):
@@ -97,7 +97,7 @@ def test_a_bulk_ask_pays_one_token_and_names_no_more_than_the_service_allows(tmp
     v3(tmp_path, app, endless(250), story, rate=30)
 
 
-def test_one_job_alone_is_asked_singly_and_has_its_title(tmp_path):
+def test_a_single_job_is_polled_singly_and_has_its_title(tmp_path):
     app = Service(Scenario("a-stuck", title="Spring launch"))
 
     async def story(stage):
@@ -108,7 +108,7 @@ def test_one_job_alone_is_asked_singly_and_has_its_title(tmp_path):
     v3(tmp_path, app, ["a-stuck"], story)
 
 
-def test_what_ended_is_asked_singly_for_its_link_or_its_reason(tmp_path):
+def test_ended_jobs_of_a_bulk_response_are_polled_singly_for_link_or_reason(tmp_path):
     ends = {"fine": Phase.DONE, "fail": Phase.FAILED, "pay": Phase.BLOCKED}
     jobs = {f"{number}-{end}-x": phase for end, phase in ends.items() for number in range(5)}
     app = Service(*(Scenario(job, queued=30, running=60) for job in jobs))
@@ -125,7 +125,7 @@ def test_what_ended_is_asked_singly_for_its_link_or_its_reason(tmp_path):
     v3(tmp_path, app, jobs, story)
 
 
-def test_a_done_job_is_told_though_the_bucket_has_no_ask_left_for_its_link(tmp_path):
+def test_a_done_job_is_shown_even_if_the_bucket_has_no_token_for_its_link(tmp_path):
     app = Service(*(Scenario(f"{number}-fine", queued=1, running=20) for number in range(60)))
 
     async def story(stage):
@@ -138,7 +138,7 @@ def test_a_done_job_is_told_though_the_bucket_has_no_ask_left_for_its_link(tmp_p
     v3(tmp_path, app, [f"{number}-fine" for number in range(60)], story, rate=12)
 
 
-def test_an_id_that_bulk_does_not_know_is_asked_singly_until_it_is_missing(tmp_path):
+def test_an_id_absent_from_bulk_responses_is_polled_singly_until_it_is_missing(tmp_path):
     app = Service()
 
     async def story(stage):
@@ -164,7 +164,7 @@ def test_a_bulk_fault_backs_off_as_one_request(tmp_path, status):
     v3(tmp_path, app, endless(100), story, concurrency=4)
 
 
-def test_after_a_fault_the_jobs_come_back_together(tmp_path):
+def test_jobs_of_a_failed_bulk_request_are_polled_together_again(tmp_path):
     app = Service(many=500, single=500, until=MINUTE)
 
     async def story(stage):
@@ -177,7 +177,7 @@ def test_after_a_fault_the_jobs_come_back_together(tmp_path):
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 404, 410, 302])
-def test_where_the_service_will_not_have_a_bulk_ask_the_jobs_are_asked_singly(tmp_path, status):
+def test_jobs_are_polled_singly_after_a_rejected_bulk_request(tmp_path, status):
     app = Service(many=status)
 
     async def story(stage):
@@ -191,7 +191,7 @@ def test_where_the_service_will_not_have_a_bulk_ask_the_jobs_are_asked_singly(tm
     v3(tmp_path, app, endless(6), story, tick=MINUTE, config='[polling]\nmax_interval = "10m"\n')
 
 
-def test_a_refused_key_is_asked_with_once(tmp_path):
+def test_a_refused_key_is_sent_once(tmp_path):
     app = Service(many=401, single=401)
 
     async def story(stage):
@@ -202,7 +202,7 @@ def test_a_refused_key_is_asked_with_once(tmp_path):
     v3(tmp_path, app, endless(50), story)
 
 
-def test_a_retry_after_is_a_floor_for_bulk_asks_too(tmp_path):
+def test_a_retry_after_holds_for_bulk_requests(tmp_path):
     app = Service(many=429, single=429, until=20.0, wait="90")
 
     async def story(stage):
@@ -215,7 +215,7 @@ def test_a_retry_after_is_a_floor_for_bulk_asks_too(tmp_path):
     v3(tmp_path, app, endless(100), story)
 
 
-def test_a_job_removed_while_it_is_asked_with_others_disturbs_none(tmp_path):
+def test_a_job_removed_during_its_bulk_poll_disturbs_no_other(tmp_path):
     app = Service()
 
     async def story(stage):
@@ -229,7 +229,7 @@ def test_a_job_removed_while_it_is_asked_with_others_disturbs_none(tmp_path):
     v3(tmp_path, app, endless(10), story)
 
 
-def test_a_person_may_refresh_everything_in_a_few_requests(tmp_path):
+def test_a_refresh_of_everything_takes_few_bulk_requests(tmp_path):
     app = Service()
 
     async def story(stage):

@@ -29,7 +29,7 @@ SEEN = ((Phase.QUEUED, 0), (Phase.RUNNING, 30), (Phase.RUNNING, 90), (Phase.DONE
         (((Phase.FAILED, 0), (Phase.RUNNING, 5000), (Phase.DONE, 5030)), ObservedDuration(0, 30)),
     ],
 )
-def test_the_journal_and_the_ledger_learn_the_same_of_an_end(tmp_path, steps, taught):
+def test_journal_and_engine_learn_the_same_durations(tmp_path, steps, taught):
     journal, entries = Journal(tmp_path / "journal.db"), list(lives(*steps))
     journal.record(entries)
     assert journal.durations("a", "", 200) == (() if taught is None else (taught,))
@@ -39,7 +39,7 @@ def test_the_journal_and_the_ledger_learn_the_same_of_an_end(tmp_path, steps, ta
     journal.close()
 
 
-def test_what_was_learned_is_there_at_the_next_start_and_grows_with_every_end():
+def test_learned_durations_survive_a_restart_and_grow():
     now = [NOW]
     learning = DurationLearner(lambda account, kind, most: [ObservedDuration(90, 120)] * 2, lambda: now[0])
     assert learning.fit(JOB, "text") is None
@@ -49,7 +49,7 @@ def test_what_was_learned_is_there_at_the_next_start_and_grows_with_every_end():
     assert learning.fit(JOB, "text").sample_count == 3
 
 
-def test_a_journal_that_cannot_be_read_teaches_nothing():
+def test_an_unreadable_journal_gives_no_durations():
     def past(account, kind, most):
         raise JournalError("damaged")
 

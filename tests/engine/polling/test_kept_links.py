@@ -12,10 +12,10 @@ def found(tmp_path_factory):
     return found
 
 
-def test_no_copy_or_open_yields_a_dead_link_and_the_asks_stay_inside_the_budget(found):
+def test_no_copy_or_open_returns_an_expired_link_and_the_requests_stay_within_the_limit(found):
     assert_holds(found)
     assert found.links > 24
 
 
-def test_links_are_renewed_by_themselves(found):
+def test_links_are_renewed_on_schedule(found):
     assert found.renewals > 24 / 2

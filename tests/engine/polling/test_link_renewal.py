@@ -52,7 +52,7 @@ def watched(found, days, seen):
     return look()
 
 
-def test_a_link_that_lives_an_hour_yet_costs_no_ask(tmp_path):
+def test_a_link_with_an_hour_left_costs_no_request(tmp_path):
     app = numbered()
 
     async def story(found):
@@ -65,7 +65,7 @@ def test_a_link_that_lives_an_hour_yet_costs_no_ask(tmp_path):
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
-def test_a_link_with_less_than_an_hour_left_is_asked_for_once_by_all_who_want_it(tmp_path):
+def test_simultaneous_renewals_of_one_link_share_one_request(tmp_path):
     app = numbered()
     app.delay = 2.0
 
@@ -78,7 +78,7 @@ def test_a_link_with_less_than_an_hour_left_is_asked_for_once_by_all_who_want_it
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
-def test_who_no_longer_waits_for_a_shared_ask_takes_it_from_nobody(tmp_path):
+def test_cancelling_one_waiter_keeps_the_shared_renewal(tmp_path):
     app = numbered()
     app.delay = 2.0
 
@@ -93,7 +93,7 @@ def test_who_no_longer_waits_for_a_shared_ask_takes_it_from_nobody(tmp_path):
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
-def test_a_link_that_proved_dead_is_asked_for_though_it_looks_alive(tmp_path):
+def test_a_rejected_link_is_renewed_although_it_is_unexpired(tmp_path):
     app = numbered()
 
     async def story(found):
@@ -105,7 +105,7 @@ def test_a_link_that_proved_dead_is_asked_for_though_it_looks_alive(tmp_path):
     stage(tmp_path, app, LOOSE, story)
 
 
-def test_a_link_that_proved_dead_stays_dead_when_the_service_gives_it_again(tmp_path):
+def test_a_rejected_link_stays_expired_when_the_service_returns_it_again(tmp_path):
     app = lasting()
 
     async def story(found):
@@ -126,7 +126,7 @@ def test_a_link_that_proved_dead_stays_dead_when_the_service_gives_it_again(tmp_
     stage(tmp_path, app, LOOSE, story)
 
 
-def test_a_link_that_could_not_be_renewed_is_given_as_long_as_it_lives_and_no_longer(tmp_path):
+def test_a_link_whose_renewal_failed_is_returned_until_it_expires(tmp_path):
     app = turned((500, {}, {}))
 
     async def story(found):
@@ -142,7 +142,7 @@ def test_a_link_that_could_not_be_renewed_is_given_as_long_as_it_lives_and_no_lo
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
-def test_a_link_is_never_asked_for_inside_a_floor(tmp_path):
+def test_a_link_is_never_renewed_before_not_before(tmp_path):
     app = turned((429, {}, {"retry-after": "300"}))
 
     async def story(found):
@@ -155,7 +155,7 @@ def test_a_link_is_never_asked_for_inside_a_floor(tmp_path):
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
-def test_what_has_no_link_says_so(tmp_path):
+def test_a_renewal_without_a_link_states_the_reason(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def story(found):
@@ -166,7 +166,7 @@ def test_what_has_no_link_says_so(tmp_path):
     stage(tmp_path, app, LOOSE, story)
 
 
-def test_a_link_that_is_to_be_kept_lives_on_for_a_month_at_an_ask_a_week(tmp_path):
+def test_a_kept_link_stays_alive_for_a_month_with_one_poll_a_week(tmp_path):
     app = numbered()
 
     async def story(found):
@@ -179,7 +179,7 @@ def test_a_link_that_is_to_be_kept_lives_on_for_a_month_at_an_ask_a_week(tmp_pat
     stage(tmp_path, app, KEPT, story, tick=15 * MINUTE)
 
 
-def test_a_service_that_gives_the_same_link_until_it_dies_is_not_hammered_and_the_next_is_there_at_once(tmp_path):
+def test_renewals_back_off_while_the_service_returns_the_same_link(tmp_path):
     app = lasting()
 
     async def story(found):
@@ -194,7 +194,7 @@ def test_a_service_that_gives_the_same_link_until_it_dies_is_not_hammered_and_th
     stage(tmp_path, app, KEPT, story, tick=15 * MINUTE)
 
 
-def test_a_404_at_a_renewal_leaves_the_job_done_and_its_link_there_until_it_dies(tmp_path):
+def test_a_404_at_a_renewal_keeps_the_job_done_and_its_link_until_it_expires(tmp_path):
     app = turned((404, {"error": {"message": "not found"}}, {}))
 
     async def story(found):
@@ -209,7 +209,7 @@ def test_a_404_at_a_renewal_leaves_the_job_done_and_its_link_there_until_it_dies
     stage(tmp_path, app, KEPT, story, tick=10 * MINUTE)
 
 
-def test_a_job_that_runs_again_at_its_renewal_stays_done_until_somebody_asks_how_it_is(tmp_path):
+def test_a_job_that_runs_again_at_its_renewal_stays_done_until_a_user_requested_poll(tmp_path):
     app = turned(running())
 
     async def story(found):
@@ -223,7 +223,7 @@ def test_a_job_that_runs_again_at_its_renewal_stays_done_until_somebody_asks_how
     stage(tmp_path, app, KEPT, story, tick=10 * MINUTE)
 
 
-def test_wanting_a_link_kept_is_heeded_at_once(tmp_path):
+def test_keep_link_takes_effect_at_once(tmp_path):
     app = numbered()
 
     async def story(found):
@@ -236,7 +236,7 @@ def test_wanting_a_link_kept_is_heeded_at_once(tmp_path):
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
-def test_a_person_who_wants_a_fresh_link_is_told_how_long_it_lives(tmp_path):
+def test_the_result_of_a_renewal_states_the_expiry(tmp_path):
     async def story(found):
         await asyncio.sleep(DAY)
         outcome = await found.session.perform(Renew((A,)))
@@ -247,7 +247,7 @@ def test_a_person_who_wants_a_fresh_link_is_told_how_long_it_lives(tmp_path):
     stage(tmp_path, numbered(), LOOSE, story, tick=10 * MINUTE)
 
 
-def test_a_person_is_told_that_the_link_is_the_same_and_that_there_was_no_answer(tmp_path):
+def test_the_result_of_a_renewal_names_an_unchanged_link_and_a_fault(tmp_path):
     app = lasting()
 
     async def story(found):
@@ -268,7 +268,7 @@ def test_a_person_is_told_that_the_link_is_the_same_and_that_there_was_no_answer
     stage(tmp_path, app, LOOSE, story, tick=10 * MINUTE)
 
 
-def test_many_renewals_share_the_accounts_pace_and_become_one_sentence(tmp_path):
+def test_many_renewals_share_the_rate_limit_and_give_one_message(tmp_path):
     app = numbered()
     jobs = tuple(Job(account="heygen", id=f"j{number}") for number in range(12))
 
@@ -284,7 +284,7 @@ def test_many_renewals_share_the_accounts_pace_and_become_one_sentence(tmp_path)
     stage(tmp_path, app, jobs, story, tick=10 * MINUTE, rate=10)
 
 
-def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_between(tmp_path):
+def test_an_estimated_expiry_counts_from_the_first_sight_across_restarts(tmp_path):
     app = lasting()
 
     async def begun(found):
@@ -311,7 +311,7 @@ def test_an_estimate_runs_from_when_the_url_was_first_seen_whatever_restarts_bet
     assert ends[0] == ends[1]
 
 
-def test_a_renewal_that_fails_is_told_once_and_long_before_the_end(tmp_path):
+def test_a_failing_renewal_is_reported_once_and_long_before_the_expiry(tmp_path):
     async def story(found):
         await asyncio.sleep(WEEK - 6 * HOUR)
         told = [notice for notice in found.ear.notices if notice.kind is NoticeKind.EXPIRING]
@@ -322,7 +322,7 @@ def test_a_renewal_that_fails_is_told_once_and_long_before_the_end(tmp_path):
     stage(tmp_path, lasting(), KEPT, story, tick=10 * MINUTE)
 
 
-def test_a_link_that_is_renewed_is_no_news(tmp_path):
+def test_a_renewed_link_causes_no_notice(tmp_path):
     async def story(found):
         await asyncio.sleep(3 * WEEK)
         assert [notice for notice in found.ear.notices if notice.kind is NoticeKind.EXPIRING] == []
@@ -330,7 +330,7 @@ def test_a_link_that_is_renewed_is_no_news(tmp_path):
     stage(tmp_path, numbered(), KEPT, story, tick=15 * MINUTE)
 
 
-def test_who_wants_one_link_does_not_wait_for_who_wants_many(tmp_path):
+def test_a_single_renewal_does_not_wait_for_many(tmp_path):
     app = numbered()
     jobs = tuple(Job(account="heygen", id=f"j{number}") for number in range(60))
 

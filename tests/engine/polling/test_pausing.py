@@ -11,7 +11,7 @@ from tests.support.virtual_time import HOUR, MINUTE, run_virtual, wall_time
 from tui.engine.api import Pause
 
 
-def test_nothing_is_asked_while_paused_but_what_a_person_wants(tmp_path):
+def test_only_user_requested_polls_are_sent_while_paused(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def story(session, ear, library):
@@ -34,7 +34,7 @@ def test_nothing_is_asked_while_paused_but_what_a_person_wants(tmp_path):
     played(tmp_path, app, story, jobs=("a", "b"))
 
 
-def test_what_is_not_asked_grows_old(tmp_path):
+def test_unpolled_reports_get_stale(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def story(session, ear, library):
@@ -46,7 +46,7 @@ def test_what_is_not_asked_grows_old(tmp_path):
     played(tmp_path, app, story, jobs=("a", "b"))
 
 
-def test_who_follows_knows_that_nothing_is_asked(tmp_path):
+def test_a_follower_shows_that_polling_is_paused(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():
@@ -66,7 +66,7 @@ def test_who_follows_knows_that_nothing_is_asked(tmp_path):
     run_virtual(play())
 
 
-def test_who_follows_cannot_pause_another_console(tmp_path):
+def test_a_follower_cannot_pause_the_leader(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def play():

@@ -55,7 +55,7 @@ def stage(tmp, app, jobs, story, **settings):
     run_virtual(play())
 
 
-def test_retry_after_is_a_floor_for_the_whole_account_and_for_no_other(tmp_path):
+def test_retry_after_holds_for_the_whole_account_and_for_no_other(tmp_path):
     def reply(asked):
         if asked.id == "a" and asked.at % DAY % 1e9 > 100 and len(app.request_times("a")) == 3:
             return 429, {}, {"retry-after": "38"}
@@ -84,7 +84,7 @@ def test_retry_after_is_a_floor_for_the_whole_account_and_for_no_other(tmp_path)
     ],
     ids=["seconds", "date", "both", "by a clock an hour off"],
 )
-def test_no_request_leaves_inside_a_retry_after_window(tmp_path, status, header):
+def test_no_request_is_sent_within_a_retry_after_window(tmp_path, status, header):
     windows = []
 
     def reply(asked):
@@ -106,7 +106,7 @@ def test_no_request_leaves_inside_a_retry_after_window(tmp_path, status, header)
 
 @pytest.mark.parametrize(("reset", "wait"), [("42", 42), (lambda at: f"{at + 90:.0f}", 90)], ids=["42", "epoch"])
 @pytest.mark.parametrize("status", [429, 200])
-def test_no_request_leaves_before_the_services_window_starts_anew(tmp_path, status, reset, wait):
+def test_no_request_is_sent_before_the_rate_limit_window_resets(tmp_path, status, reset, wait):
     windows = []
 
     def reply(asked):
@@ -128,7 +128,7 @@ def test_no_request_leaves_before_the_services_window_starts_anew(tmp_path, stat
         assert [at for at in app.request_times() if began < at < began + wait - 0.5] == []
 
 
-def test_a_wait_that_is_damage_is_believed_for_a_day(tmp_path):
+def test_a_retry_after_is_limited_to_a_day(tmp_path):
     app = ScriptedService(
         lambda asked: (429, {}, {"retry-after": "9999999999"}) if len(app.requests) == 1 else running()
     )
@@ -140,7 +140,7 @@ def test_a_wait_that_is_damage_is_believed_for_a_day(tmp_path):
     assert DAY <= app.request_times()[1] - app.request_times()[0] < DAY + MINUTE
 
 
-def test_a_person_cannot_ask_inside_a_retry_after_window_either(tmp_path):
+def test_a_user_requested_poll_waits_for_the_retry_after_window(tmp_path):
     app = ScriptedService(lambda asked: (429, {}, {"retry-after": "300"}))
 
     async def story(stage):
@@ -152,7 +152,7 @@ def test_a_person_cannot_ask_inside_a_retry_after_window_either(tmp_path):
     assert len(app.requests) == 1
 
 
-def test_a_limit_without_a_time_backs_off_by_itself(tmp_path):
+def test_a_429_without_retry_after_backs_off(tmp_path):
     app = ScriptedService(lambda asked: (429, {}, {}))
 
     async def story(stage):
@@ -178,7 +178,7 @@ def test_a_service_that_is_down_gets_one_probe_at_a_time(tmp_path):
 
 
 @pytest.mark.parametrize("answer", [running, lambda: done("https://cdn.test/1"), lambda: (404, {}, {})])
-def test_the_first_answer_after_an_outage_lets_all_jobs_be_asked_whatever_it_says(tmp_path, answer):
+def test_the_first_response_after_an_outage_resumes_all_polls(tmp_path, answer):
     app = ScriptedService(lambda asked: (500, {}, {}))
 
     async def story(stage):
@@ -209,7 +209,7 @@ def test_a_refused_key_stops_the_account_and_no_other(tmp_path):
 
 
 @pytest.mark.parametrize("command", [fixtures.refresh(A), Resume("heygen")])
-def test_a_person_may_try_a_refused_key_again(tmp_path, command):
+def test_a_user_requested_poll_tries_a_refused_key_again(tmp_path, command):
     app = ScriptedService(lambda asked: (401, {}, {}))
 
     async def story(stage):
@@ -242,7 +242,7 @@ def test_a_changed_key_file_resumes_the_account_within_two_seconds_of_its_first_
     stage(tmp_path, app, {"heygen": ("a", "b")}, story, accounts=(), config=config)
 
 
-def test_a_refusal_of_the_old_key_that_comes_late_does_not_stop_the_new_one(tmp_path):
+def test_a_late_refusal_of_the_old_key_does_not_stop_the_new_one(tmp_path):
     key = tmp_path / "key"
     key.write_text("old-key-000000")
     config = f'[accounts.heygen]\nbase_url = "http://sim.test"\ninsecure_http = true\napi_key = {{ file = "{key}" }}\n'
@@ -260,7 +260,7 @@ def test_a_refusal_of_the_old_key_that_comes_late_does_not_stop_the_new_one(tmp_
     stage(tmp_path, app, {"heygen": ("a",)}, story, accounts=(), config=config)
 
 
-def test_a_job_that_is_forbidden_is_asked_hourly_and_the_others_go_on(tmp_path):
+def test_a_forbidden_job_is_polled_hourly_and_the_others_continue(tmp_path):
     app = ScriptedService(lambda asked: (403, {}, {}) if asked.id.startswith("x") else running())
 
     async def story(stage):
@@ -299,7 +299,7 @@ def test_an_id_is_missing_after_three_404s_over_a_minute(tmp_path):
     stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
 
 
-def test_a_missing_id_that_appears_goes_on_as_if_nothing_had_been(tmp_path):
+def test_a_missing_id_that_appears_is_polled_as_usual(tmp_path):
     app = ScriptedService(lambda asked: (404, {}, {}))
 
     async def story(stage):
@@ -313,7 +313,7 @@ def test_a_missing_id_that_appears_goes_on_as_if_nothing_had_been(tmp_path):
     stage(tmp_path, app, {"heygen": ("a",)}, story)
 
 
-def test_a_job_that_must_be_paid_for_is_blocked_and_not_asked_again(tmp_path):
+def test_a_job_that_needs_payment_is_blocked_and_not_polled_again(tmp_path):
     app = ScriptedService(lambda asked: (402, {}, {}))
 
     async def story(stage):
@@ -324,7 +324,7 @@ def test_a_job_that_must_be_paid_for_is_blocked_and_not_asked_again(tmp_path):
     stage(tmp_path, app, {"heygen": ("a",)}, story, tick=10 * MINUTE)
 
 
-def test_done_without_its_link_is_asked_five_times_from_30_seconds_doubling(tmp_path):
+def test_done_without_its_link_is_polled_five_times_from_30_seconds_doubling(tmp_path):
     app = ScriptedService(lambda asked: done(None))
 
     async def story(stage):
@@ -337,7 +337,7 @@ def test_done_without_its_link_is_asked_five_times_from_30_seconds_doubling(tmp_
     assert all(abs(wait - want) <= want * 0.1 + 0.1 for wait, want in zip(waits, wanted, strict=True))
 
 
-def test_camb_gives_its_text_by_a_second_ask_and_is_not_asked_again(tmp_path):
+def test_the_text_of_camb_is_fetched_once_by_a_second_request(tmp_path):
     ref = Ref("camb", "t-fine")
     app = ScriptedService(lambda asked: camb[asked.id])
     camb = {"t-fine": (200, {"status": "SUCCESS", "run_id": 7}, {}), "7": (200, {"texts": ["Hola", "adiós"]}, {})}
@@ -356,7 +356,7 @@ def test_camb_gives_its_text_by_a_second_ask_and_is_not_asked_again(tmp_path):
 
 
 @pytest.mark.parametrize("status", [404, 402, 403, 500])
-def test_a_result_that_cannot_be_had_is_a_fault_and_its_job_stays_done(tmp_path, status):
+def test_a_failed_result_request_is_a_fault_and_the_job_stays_done(tmp_path, status):
     ref = Ref("camb", "t")
 
     def reply(asked):
@@ -376,7 +376,7 @@ def test_a_result_that_cannot_be_had_is_a_fault_and_its_job_stays_done(tmp_path,
     assert 20 < len(app.request_times("7")) < 50
 
 
-def test_a_report_is_stale_only_while_the_service_says_nothing_new(tmp_path):
+def test_a_report_is_stale_only_without_a_newer_one(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def story(stage):
@@ -399,7 +399,7 @@ def test_a_report_is_stale_only_while_the_service_says_nothing_new(tmp_path):
 # A person's wishes.
 
 
-def test_a_refresh_during_an_ask_does_not_ask_twice_at_once_and_is_not_lost(tmp_path):
+def test_a_refresh_during_a_poll_is_done_after_it(tmp_path):
     app = ScriptedService(lambda asked: running(), delay=5)
 
     async def story(stage):
@@ -416,7 +416,7 @@ def test_a_refresh_during_an_ask_does_not_ask_twice_at_once_and_is_not_lost(tmp_
     assert app.max_in_flight == 1
 
 
-def test_a_refresh_goes_before_everything_that_is_due(tmp_path):
+def test_a_refresh_precedes_every_due_poll(tmp_path):
     app = ScriptedService(lambda asked: running())
 
     async def story(stage):
@@ -430,7 +430,7 @@ def test_a_refresh_goes_before_everything_that_is_due(tmp_path):
     stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(200))}, story, rate=10)
 
 
-def test_an_ended_job_can_be_asked_again_by_hand(tmp_path):
+def test_an_ended_job_can_be_polled_on_request(tmp_path):
     app = ScriptedService(lambda asked: done("https://cdn.test/1"))
 
     async def story(stage):
@@ -445,7 +445,7 @@ def test_an_ended_job_can_be_asked_again_by_hand(tmp_path):
     stage(tmp_path, app, {"heygen": ("a",)}, story)
 
 
-def test_what_cannot_be_refreshed_is_said(tmp_path):
+def test_a_refresh_names_the_jobs_that_it_skips(tmp_path):
     async def story(stage):
         strange = Ref("nobody", "x")
         assert (await stage.session.perform(fixtures.refresh())).message == "No job to refresh"
@@ -470,7 +470,7 @@ class Wall:
 
 
 @pytest.mark.parametrize("jump", [-HOUR, -20.0, -0.3, 0.3, 20.0])
-def test_a_clock_that_is_set_moves_no_ask(tmp_path, jump):
+def test_a_clock_that_is_set_moves_no_poll(tmp_path, jump):
     app = ScriptedService(lambda asked: running())
     clock = Wall()
 
@@ -503,7 +503,7 @@ def test_a_clock_that_is_set_shortens_no_retry_after_window(tmp_path, jump):
 
 @pytest.mark.parametrize("ahead", [-HOUR, 0.0, HOUR])
 @pytest.mark.parametrize("dated", [True, False])
-def test_a_link_dies_by_the_services_clock_however_wrong_ours_is(tmp_path, ahead, dated):
+def test_a_link_expires_by_the_clock_of_the_service(tmp_path, ahead, dated):
     def reply(asked):
         status, body, _ = done(f"https://cdn.test/1?Expires={asked.at + 1800:.0f}&Signature=x&Key-Pair-Id=K")
         return status, body, {"date": formatdate(asked.at, usegmt=True)} if dated else {}
@@ -521,7 +521,7 @@ def test_a_link_dies_by_the_services_clock_however_wrong_ours_is(tmp_path, ahead
     stage(tmp_path, app, {"heygen": ("a",)}, story, ahead=lambda: ahead)
 
 
-def test_an_estimate_runs_from_when_the_link_was_first_seen_by_our_clock(tmp_path):
+def test_an_estimated_expiry_counts_from_the_first_sight_by_the_local_clock(tmp_path):
     app = ScriptedService(lambda asked: (*done("https://cdn.test/1")[:2], {"date": formatdate(asked.at, usegmt=True)}))
 
     async def story(stage):
@@ -533,7 +533,7 @@ def test_an_estimate_runs_from_when_the_link_was_first_seen_by_our_clock(tmp_pat
     stage(tmp_path, app, {"heygen": ("a",)}, story, ahead=lambda: HOUR)
 
 
-def test_after_a_suspend_what_became_due_is_spread(tmp_path):
+def test_overdue_polls_are_spread_after_a_suspend(tmp_path):
     app = ScriptedService(lambda asked: running())
     clock = Wall()
 

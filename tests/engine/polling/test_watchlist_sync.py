@@ -68,7 +68,7 @@ def disguised(library, old: str, new: str) -> None:
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def test_a_watchlist_with_the_stamp_that_it_had_is_not_read(tmp_path):
+def test_a_watchlist_with_an_unchanged_stamp_is_not_read(tmp_path):
     _, at_once, later = begun_twice(tmp_path, lambda library: disguised(library, '"b"', '"c"'))
     assert list(at_once) == list(later) == [A, B]
 
@@ -80,7 +80,7 @@ def test_a_watchlist_that_was_edited_is_read(tmp_path):
     assert at_once[B].job.label == "Spring"
 
 
-def test_another_watchlists_words_for_the_same_job_do_not_stay(tmp_path):
+def test_labels_of_another_watchlist_are_replaced(tmp_path):
     def other_watchlist(library):
         state = library.journal.states()[B]
         library.journal.record([JournalEntry(replace(state, job=replace(state.job, label="Theirs")))])
@@ -90,7 +90,7 @@ def test_another_watchlists_words_for_the_same_job_do_not_stay(tmp_path):
     assert at_once[B].job.label == ""
 
 
-def test_what_another_process_writes_between_first_frame_and_engine_is_not_missed(tmp_path):
+def test_entries_written_between_first_frame_and_engine_are_read(tmp_path):
     def write_late(library):
         def late():
             theirs = fixtures.make_workspace(tmp_path, "http://sim.test")
