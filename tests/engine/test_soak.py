@@ -1,4 +1,4 @@
-"""The short form of the proof `soak`: same code, fewer days, jobs and minutes."""
+"""Short form of the long run `soak`: the same code with fewer days, jobs and minutes."""
 
 from contextlib import closing
 from itertools import islice

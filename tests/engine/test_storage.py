@@ -1,4 +1,4 @@
-"""What becomes of the files of a session while it runs: disks that fill, folders that go, links, rights."""
+"""Files of a running engine: full disks, deleted folders, symlinks, permissions."""
 
 import asyncio
 import os
@@ -25,21 +25,21 @@ ADD = Add((Job(account="heygen", id="b"),))
 
 @pytest.fixture
 def app():
-    return ScriptedService(lambda asked: running())
+    return ScriptedService(lambda request: running())
 
 
-def opened(library, app, ear, seed=1):
+def opened(workspace, app, listener, seed=1):
     return Engine(
-        library,
-        ear.publish,
+        workspace,
+        listener.publish,
         EngineContext.create(
             wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport({"sim.test": app})
         ),
     )
 
 
-def played(folder, app, story, *, patient=False):
-    """One job in a session whose watchlist and state are in folders of their own."""
+def played(folder, app, scenario, *, patient=False):
+    """Run the scenario with one job; watchlist and state have separate folders."""
 
     async def play():
         found = fixtures.make_workspace(folder, "http://sim.test")
@@ -47,20 +47,20 @@ def played(folder, app, story, *, patient=False):
         places = type(places)(
             config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "list" / "watchlist.toml"
         )
-        library = Workspace.open(places, found.keys.environ)
-        library.watchlist.edit(Add((Job(account="heygen", id="a"),)))
-        ear = RecordingListener()
-        session = opened(library, app, ear)
-        session.open(tolerate_errors=patient)
-        task = asyncio.create_task(session.run())
+        workspace = Workspace.open(places, found.keys.environ)
+        workspace.watchlist.edit(Add((Job(account="heygen", id="a"),)))
+        listener = RecordingListener()
+        engine = opened(workspace, app, listener)
+        engine.open(tolerate_errors=patient)
+        task = asyncio.create_task(engine.run())
         try:
             await asyncio.sleep(MINUTE)
-            await story(session, ear, library)
+            await scenario(engine, listener, workspace)
             assert not task.done(), task.exception()
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        library.close()
+        workspace.close()
 
     run_virtual(play())
 
@@ -101,32 +101,32 @@ def latin_1(file: Path) -> None:
     "accident", [gone, folder_gone, a_folder, a_dangling_link, a_loop, a_pipe, latin_1], ids=lambda each: each.__name__
 )
 def test_a_watchlist_that_becomes_unreadable_keeps_its_jobs_and_is_reported(tmp_path, app, accident):
-    async def story(session, ear, library):
-        file = library.paths.watchlist_file
+    async def scenario(engine, listener, workspace):
+        file = workspace.paths.watchlist_file
         good = file.read_bytes()
         accident(file)
         await asyncio.sleep(2)
-        assert [str(file) in trouble for trouble in ear.last_problems] == [True]
+        assert [str(file) in trouble for trouble in listener.last_problems] == [True]
         before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
         assert len(app.requests) > before, "its asking goes on"
-        assert list(session.states) == [A]
+        assert list(engine.states) == [A]
         if file.is_dir() or file.is_symlink():
             (file.rmdir if file.is_dir() else file.unlink)()
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
         file.write_bytes(good + b'\n[[job]]\naccount = "heygen"\nid = "b"\n')
         await asyncio.sleep(2)
-        assert ear.last_problems == ()
-        assert list(session.states) == [A, B]
+        assert listener.last_problems == ()
+        assert list(engine.states) == [A, B]
 
-    played(tmp_path, app, story)
+    played(tmp_path, app, scenario)
 
 
 def test_a_watchlist_truncated_by_a_saving_editor_is_not_an_empty_one(tmp_path, app):
-    async def story(session, ear, library):
-        file = library.paths.watchlist_file
-        ear.orders.clear()
+    async def scenario(engine, listener, workspace):
+        file = workspace.paths.watchlist_file
+        listener.orders.clear()
         text = file.read_text()
         for left in ("", text[:20]):
             await asyncio.sleep(0.95)  # looks are at every whole second
@@ -136,112 +136,112 @@ def test_a_watchlist_truncated_by_a_saving_editor_is_not_an_empty_one(tmp_path, 
             file.write_text(text)
             os.utime(file, (wall_time(), wall_time()))
             await asyncio.sleep(1.99)
-        assert ear.last_problems == ()
-        assert set(ear.orders) <= {(A,)}
+        assert listener.last_problems == ()
+        assert set(listener.orders) <= {(A,)}
         file.write_text("")
         await asyncio.sleep(2)
-        assert ear.orders[-1] == ()
+        assert listener.orders[-1] == ()
 
-    played(tmp_path, app, story)
+    played(tmp_path, app, scenario)
 
 
 @pytest.mark.parametrize("times", [5, 50])
 def test_a_watchlist_that_is_written_all_the_time_is_read(tmp_path, app, times):
-    async def story(session, ear, library):
-        file = library.paths.watchlist_file
+    async def scenario(engine, listener, workspace):
+        file = workspace.paths.watchlist_file
         file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
         for number in range(times):
             file.write_text(file.read_text() + f"# {number}\n")
             os.utime(file, (wall_time(), wall_time()))
             await asyncio.sleep(0.1)
         await asyncio.sleep(2)
-        assert list(session.states) == [A, B]
+        assert list(engine.states) == [A, B]
 
-    played(tmp_path, app, story)
+    played(tmp_path, app, scenario)
 
 
 def test_a_watchlist_that_is_saved_by_rename_is_read_within_two_seconds(tmp_path, app):
-    async def story(session, ear, library):
-        file = library.paths.watchlist_file
+    async def scenario(engine, listener, workspace):
+        file = workspace.paths.watchlist_file
         for number in range(5):
             draft = file.with_name("draft")
             draft.write_text(f'[[job]]\naccount = "heygen"\nid = "{number}"\n')
             os.utime(draft, (wall_time(), wall_time()))
             draft.replace(file)
             await asyncio.sleep(2)
-            assert [ref.id for ref in session.states] == [str(number)]
+            assert [ref.id for ref in engine.states] == [str(number)]
             await asyncio.sleep(0.23)
 
-    played(tmp_path, app, story)
+    played(tmp_path, app, scenario)
 
 
-def bound(folder, app, story):
-    """As `played`, by a user whom permissions bind; Python's own files need not be his to read."""
+def bound(folder, app, scenario):
+    """Run as `played`, as a user without root's permissions, who may be unable to read Python's own files."""
 
-    async def nothing(session, ear, library):
-        assert ear.last_problems == ()
+    async def nothing(engine, listener, workspace):
+        assert listener.last_problems == ()
 
     before = folder / "before"
     before.mkdir()
     played(before, app, nothing)
     app.requests.clear()
     with unprivileged(folder):
-        played(folder, app, story)
+        played(folder, app, scenario)
 
 
 @pytest.mark.parametrize("which", ["file", "folder"])
 def test_a_watchlist_without_read_permission_keeps_its_jobs(tmp_path, app, which):
-    async def story(session, ear, library):
-        file = library.paths.watchlist_file
+    async def scenario(engine, listener, workspace):
+        file = workspace.paths.watchlist_file
         barred, mode = (file, 0o600) if which == "file" else (file.parent, 0o700)
         barred.chmod(0)
         if which == "file":
             os.utime(file)  # what it was is known: only what changed is read
         await asyncio.sleep(MINUTE)
-        assert ["Permission denied" in trouble for trouble in ear.last_problems] == [True]
-        assert "Permission denied" in (await session.perform(ADD)).message
-        assert list(session.states) == [A]
+        assert ["Permission denied" in trouble for trouble in listener.last_problems] == [True]
+        assert "Permission denied" in (await engine.perform(ADD)).message
+        assert list(engine.states) == [A]
         barred.chmod(mode)
         await asyncio.sleep(2)
-        assert ear.last_problems == ()
-        assert (await session.perform(ADD)).ok
+        assert listener.last_problems == ()
+        assert (await engine.perform(ADD)).ok
 
-    bound(tmp_path, app, story)
+    bound(tmp_path, app, scenario)
 
 
 def test_a_state_folder_that_becomes_readonly_keeps_the_open_journal(tmp_path, app):
-    async def story(session, ear, library):
-        library.paths.state_dir.chmod(0o500)
+    async def scenario(engine, listener, workspace):
+        workspace.paths.state_dir.chmod(0o500)
         await asyncio.sleep(MINUTE)
-        assert ear.last_problems == ()
-        assert session.job_history(A).requests[0].ended_at > wall_time() - MINUTE
-        library.paths.state_dir.chmod(0)
+        assert listener.last_problems == ()
+        assert engine.job_history(A).requests[0].ended_at > wall_time() - MINUTE
+        workspace.paths.state_dir.chmod(0)
         before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
         assert len(app.requests) > before
-        assert any("Permission denied" in trouble for trouble in ear.last_problems)
-        library.paths.state_dir.chmod(0o700)
+        assert any("Permission denied" in trouble for trouble in listener.last_problems)
+        workspace.paths.state_dir.chmod(0o700)
         await asyncio.sleep(10)
-        assert ear.last_problems == ()
-        assert len(session.job_history(A).requests) >= len(app.requests) - 1, "none is lost; one may be under way"
+        assert listener.last_problems == ()
+        assert len(engine.job_history(A).requests) >= len(app.requests) - 1, "none is lost; one may be under way"
 
-    bound(tmp_path, app, story)
+    bound(tmp_path, app, scenario)
 
 
 def test_a_watchlist_replaced_by_a_symlink_is_read_through_it(tmp_path, app):
-    async def story(session, ear, library):
-        file = library.paths.watchlist_file
+    async def scenario(engine, listener, workspace):
+        file = workspace.paths.watchlist_file
         other = tmp_path / "other.toml"
         other.write_text('[[job]]\naccount = "heygen"\nid = "b"\n')
         gone(file)
         file.symlink_to(other)
         await asyncio.sleep(2)
-        assert list(session.states) == [B]
-        assert (await session.perform(Add((Job(account="heygen", id="c"),)))).ok
+        assert list(engine.states) == [B]
+        assert (await engine.perform(Add((Job(account="heygen", id="c"),)))).ok
         assert file.is_symlink()
         assert 'id = "c"' in other.read_text()
 
-    played(tmp_path, app, story)
+    played(tmp_path, app, scenario)
 
 
 def state_gone(state: Path) -> None:
@@ -264,7 +264,7 @@ def journal_a_loop(state: Path) -> None:
 
 
 def journal_linked(state: Path) -> None:
-    """Moved to another disk, say, with a link where it was."""
+    """Move the folder and leave a symlink in its place."""
     other = state.with_name("other")
     other.mkdir()
     for file in list(state.glob("journal.db*")):
@@ -278,65 +278,65 @@ def journal_linked(state: Path) -> None:
     ids=lambda each: each.__name__,
 )
 def test_polling_continues_without_the_journal_and_the_next_one_holds_every_job(tmp_path, accident):
-    app = ScriptedService(lambda asked: running() if asked.id == "b" else done("https://cdn.test/1"))
+    app = ScriptedService(lambda request: running() if request.id == "b" else done("https://cdn.test/1"))
 
-    async def story(session, ear, library):
-        assert (await session.perform(ADD)).ok
+    async def scenario(engine, listener, workspace):
+        assert (await engine.perform(ADD)).ok
         await asyncio.sleep(MINUTE)
-        assert session.states[A].phase is Phase.DONE
-        state = library.paths.state_dir
+        assert engine.states[A].phase is Phase.DONE
+        state = workspace.paths.state_dir
         accident(state)
         before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
         assert len(app.requests) > before + 5
         place = state / "journal.db"
         if place.is_dir() or (place.is_symlink() and not place.exists()):
-            assert any(str(place) in trouble for trouble in ear.last_problems)
+            assert any(str(place) in trouble for trouble in listener.last_problems)
             (place.rmdir if place.is_dir() else place.unlink)()
             await asyncio.sleep(10)
-        assert ear.last_problems == ()
-        other = Workspace.open(library.paths, library.keys.environ)
+        assert listener.last_problems == ()
+        other = Workspace.open(workspace.paths, workspace.keys.environ)
         held = other.job_states()
         other.close()
-        assert held[A].phase is Phase.DONE, "what has ended is never asked again: only the board knew"
+        assert held[A].phase is Phase.DONE, "ended jobs are not polled again: only the store had the state"
         assert held[B].phase is Phase.RUNNING
 
-    played(tmp_path, app, story)
+    played(tmp_path, app, scenario)
 
 
 def test_a_journal_whose_folder_returns_is_used_again(tmp_path, app):
-    async def story(session, ear, library):
-        state = library.paths.state_dir
+    async def scenario(engine, listener, workspace):
+        state = workspace.paths.state_dir
         (tmp_path / "file").write_text("")
         state_gone(state)
         state.symlink_to(tmp_path / "file")  # nothing can be made there
         await asyncio.sleep(10)
-        assert any("journal" in trouble for trouble in ear.last_problems)
+        assert any("journal" in trouble for trouble in listener.last_problems)
         state.unlink()
         state.with_name("elsewhere").rename(state)
         await asyncio.sleep(10)
-        assert ear.last_problems == ()
-        assert session.job_history(A).requests[0].ended_at > wall_time() - MINUTE
+        assert listener.last_problems == ()
+        assert engine.job_history(A).requests[0].ended_at > wall_time() - MINUTE
 
-    played(tmp_path, app, story)
+    played(tmp_path, app, scenario)
 
 
 def test_a_deleted_state_folder_leaves_one_leader(tmp_path, app):
-    async def story(session, ear, library):
-        state_gone(library.paths.state_dir)
+    async def scenario(engine, listener, workspace):
+        state_gone(workspace.paths.state_dir)
         await asyncio.sleep(10)
-        other, heard = Workspace.open(library.paths, library.keys.environ), RecordingListener()
+        other, heard = Workspace.open(workspace.paths, workspace.keys.environ), RecordingListener()
         async with fixtures.running_engine(opened(other, app, heard, 2)):
             await asyncio.sleep(10)
-            assert {ear.last_role, heard.last_role} == {"polling", f"following PID {os.getpid()}"}
+            assert {listener.last_role, heard.last_role} == {"polling", f"following PID {os.getpid()}"}
         other.close()
 
-    played(tmp_path, app, story)
+    played(tmp_path, app, scenario)
 
 
 @pytest.fixture
 def small(tmp_path):
-    """A disk of half a mebibyte."""
+    """Mount a disk of half a mebibyte."""
     place = tmp_path / "disk"
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", place], capture_output=True).returncode:
@@ -346,7 +346,7 @@ def small(tmp_path):
 
 
 def fill(disk: Path) -> Path:
-    """Takes every byte that is left."""
+    """Fill the disk."""
     stuffing = disk / "stuffing"
     with stuffing.open("wb", buffering=0) as file:
         try:
@@ -358,26 +358,26 @@ def fill(disk: Path) -> Path:
 
 
 def test_a_full_disk_stops_no_polls_and_unwritten_entries_are_written_later(small, app):
-    async def story(session, ear, library):
-        file = library.paths.watchlist_file
+    async def scenario(engine, listener, workspace):
+        file = workspace.paths.watchlist_file
         text, stuffing = file.read_text(), fill(small)
         await asyncio.sleep(5 * MINUTE)
-        assert ["disk is full" in trouble for trouble in ear.last_problems] == [True]
+        assert ["disk is full" in trouble for trouble in listener.last_problems] == [True]
         before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
         assert len(app.requests) > before
-        outcome = await session.perform(ADD)
+        outcome = await engine.perform(ADD)
         assert "No space left" in outcome.message
         assert str(file) in outcome.message
         assert file.read_text() == text
         assert not list(file.parent.glob("*.tmp"))
         stuffing.unlink()
         await asyncio.sleep(10)
-        assert ear.last_problems == ()
-        assert (await session.perform(ADD)).ok
-        assert len(session.job_history(A).requests) > 20, "every ask is there"
+        assert listener.last_problems == ()
+        assert (await engine.perform(ADD)).ok
+        assert len(engine.job_history(A).requests) > 20, "every ask is there"
 
-    played(small, app, story)
+    played(small, app, scenario)
 
 
 def test_an_engine_starts_on_a_full_disk_and_reports_that_nothing_is_kept(small, app):
@@ -389,24 +389,24 @@ def test_an_engine_starts_on_a_full_disk_and_reports_that_nothing_is_kept(small,
 
     async def play():
         places = fixtures.workspace_paths(small)
-        library = Workspace.open(
+        workspace = Workspace.open(
             type(places)(config_dir=small, state_dir=small / "state", watchlist_file=small / "list" / "watchlist.toml"),
             {"KEY_HEYGEN": fixtures.KEY},
         )
-        ear = RecordingListener()
-        session = opened(library, app, ear)
-        session.open(tolerate_errors=True)
-        task = asyncio.create_task(session.run())
+        listener = RecordingListener()
+        engine = opened(workspace, app, listener)
+        engine.open(tolerate_errors=True)
+        task = asyncio.create_task(engine.run())
         await asyncio.sleep(MINUTE)
-        assert session.states[A].phase is Phase.RUNNING
-        assert ["disk is full" in trouble and "lost at the end" in trouble for trouble in ear.last_problems] == [True]
-        assert [change.after for change in session.job_history(A).phase_changes] == [Phase.RUNNING]
+        assert engine.states[A].phase is Phase.RUNNING
+        assert ["disk is full" in trouble and "lost at exit" in trouble for trouble in listener.last_problems] == [True]
+        assert [change.after for change in engine.job_history(A).phase_changes] == [Phase.RUNNING]
         stuffing.unlink()
         await asyncio.sleep(2 * MINUTE)
-        assert ear.last_problems == ()
-        assert Workspace.open(library.paths, {}).job_states()[A].phase is Phase.RUNNING
+        assert listener.last_problems == ()
+        assert Workspace.open(workspace.paths, {}).job_states()[A].phase is Phase.RUNNING
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        library.close()
+        workspace.close()
 
     run_virtual(play())

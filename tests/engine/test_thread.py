@@ -1,4 +1,4 @@
-"""The engine's own thread, over real HTTP: what crosses, how the front end is woken, and how it ends."""
+"""Thread and outbox of the engine, over real HTTP: updates, commands, wake-ups, restarts and closing."""
 
 import asyncio
 import sqlite3
@@ -25,7 +25,7 @@ A = Ref("heygen", "a-fine")
 
 
 class Front:
-    """A front end: takes when it is woken, and keeps what it was given."""
+    """Front end that takes an update at each wake-up and merges it."""
 
     def __init__(self, feed):
         self.feed = feed
@@ -36,7 +36,7 @@ class Front:
         self._woken.set()
 
     def until(self, holds):
-        """Takes at every wake-up, and only then."""
+        """Take an update at every wake-up."""
         while not holds(self):
             assert self._woken.wait(DEADLINE), "not woken"
             self._woken.clear()
@@ -86,9 +86,11 @@ def test_a_slow_key_command_delays_neither_polls_nor_other_commands(tmp_path, si
     slow = tmp_path / "slow"
     program = f"while [ -e {slow} ]; do sleep 0.05; done; echo {fixtures.KEY}"
     config = f'[accounts.flixu]\nbase_url = "{simulator}"\napi_key = {{ command = ["sh", "-c", "{program}"] }}\n'
-    library = fixtures.make_workspace(tmp_path, simulator, {"heygen": ("a-fine",)}, accounts=("heygen",), config=config)
-    library.keys.fetch_all()
-    feed = EngineThread(library)
+    workspace = fixtures.make_workspace(
+        tmp_path, simulator, {"heygen": ("a-fine",)}, accounts=("heygen",), config=config
+    )
+    workspace.keys.fetch_all()
+    feed = EngineThread(workspace)
     front = Front(feed)
     feed.start(front.wake)
     try:
@@ -105,17 +107,17 @@ def test_a_slow_key_command_delays_neither_polls_nor_other_commands(tmp_path, si
 
 
 def test_closing_during_a_poll_leaves_the_journal_complete(tmp_path):
-    asked = threading.Event()
+    request = threading.Event()
 
     async def never_answered(writer):
-        asked.set()
+        request.set()
         await silence(writer)
 
     with serve_raw(never_answered) as never:
         feed, front = started(tmp_path, never)
         front.until(lambda front: front.order == (A,))
         feed.send(fixtures.refresh(A)).result(DEADLINE)
-        assert asked.wait(DEADLINE)
+        assert request.wait(DEADLINE)
         feed.close()
         wait_until(lambda: not engine_threads())
     assert not (tmp_path / "state" / "journal.db-wal").exists(), "closed: the log is merged"
@@ -152,7 +154,7 @@ def test_a_stopped_engine_is_reported_and_restarted(tmp_path, simulator):
     try:
         front.until(lambda front: front.problems)
         assert "Engine stopped, restarting" in front.problems[0]
-        assert "Upgrade babeltop" in front.problems[0]
+        assert "Update babeltop" in front.problems[0]
         assert "journal.db" in front.problems[0]
         assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
         (state / "journal.db").rename(state / "aside")
@@ -165,9 +167,9 @@ def test_a_stopped_engine_is_reported_and_restarted(tmp_path, simulator):
 
 
 def test_a_broken_watchlist_at_the_start_is_a_problem_and_stops_no_engine(tmp_path, simulator):
-    library = fixtures.make_workspace(tmp_path, simulator)
+    workspace = fixtures.make_workspace(tmp_path, simulator)
     (tmp_path / "watchlist.toml").write_text("[[job")
-    feed = EngineThread(library)
+    feed = EngineThread(workspace)
     front = Front(feed)
     feed.start(front.wake)
     try:
@@ -194,12 +196,12 @@ def test_a_closed_engine_has_journalled_its_states(tmp_path, simulator):
 def test_pending_calls_of_a_stopping_engine_are_resolved(tmp_path, simulator):
     feed, front = started(tmp_path, simulator)
     front.until(lambda front: front.order == (A,))
-    asked = []
-    asker = threading.Thread(target=lambda: asked.extend(feed.job_history(A) for _ in range(3000)))
+    request = []
+    asker = threading.Thread(target=lambda: request.extend(feed.job_history(A) for _ in range(3000)))
     asker.start()
     feed.close()
     asker.join()
-    assert {future.result(DEADLINE).ref for future in asked} == {A}
+    assert {future.result(DEADLINE).ref for future in request} == {A}
 
 
 # The outbox alone.

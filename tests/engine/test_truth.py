@@ -1,4 +1,4 @@
-"""What the proof `truth` found, each by itself, and its short form: same code, fewer jobs and hours."""
+"""Defects found by the long run `truth`, one test each, and its short form: fewer jobs and hours."""
 
 import asyncio
 from random import Random
@@ -22,16 +22,16 @@ A, B = Ref("heygen", "a"), Ref("heygen", "b")
 
 
 class Laptop:
-    """One session on a machine that can be suspended: time passes, and no timer knows."""
+    """Engine on a machine that can be suspended: the wall clock advances, the timers do not."""
 
     def __init__(self, tmp, app, jobs=("a",)):
         self.slept = 0.0
-        self.ear = RecordingListener()
-        self.library = fixtures.make_workspace(tmp, "http://sim.test", {"heygen": jobs}, accounts=("heygen",))
+        self.listener = RecordingListener()
+        self.workspace = fixtures.make_workspace(tmp, "http://sim.test", {"heygen": jobs}, accounts=("heygen",))
         wires = {"sim.test": app}
-        self.session = Engine(
-            self.library,
-            self.ear.publish,
+        self.engine = Engine(
+            self.workspace,
+            self.listener.publish,
             EngineContext.create(wall=self.wall, random=Random(1), transport=lambda: VirtualTransport(wires)),
             tick_interval=10.0,
         )
@@ -43,7 +43,7 @@ class Laptop:
         self.slept += seconds
 
     def __getitem__(self, ref):
-        return self.session.states[ref]
+        return self.engine.states[ref]
 
     def flags(self, ref):
         return flags(self[ref], EvaluationContext(now=self.wall()))
@@ -59,17 +59,17 @@ def test_no_screen_shows_a_false_state_through_faults_suspends_and_takeovers(tmp
 
 
 def test_a_job_archived_while_it_runs_gets_stale_like_any_other(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running_engine(laptop.session) as session:
+        async with fixtures.running_engine(laptop.engine) as engine:
             await asyncio.sleep(MINUTE)
             assert laptop.flags(A) == ()
-            assert (await session.perform(Set((A,), {"archived": True}))).ok
+            assert (await engine.perform(Set((A,), {"archived": True}))).ok
             await asyncio.sleep(5 * MINUTE)
             assert laptop.flags(A) == (Flag.STALE,)
-            assert (await session.perform(Set((A,), {"archived": False}))).ok
+            assert (await engine.perform(Set((A,), {"archived": False}))).ok
             await asyncio.sleep(MINUTE)
             assert laptop.flags(A) == ()
 
@@ -77,12 +77,12 @@ def test_a_job_archived_while_it_runs_gets_stale_like_any_other(tmp_path):
 
 
 def test_a_response_older_than_a_suspend_is_dropped(tmp_path):
-    """Its reply was on the way when the lid was closed, and is read when it opens."""
-    app = ScriptedService(lambda asked: running())
+    """Suspend during a request; the response is read after the wake-up."""
+    app = ScriptedService(lambda request: running())
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running_engine(laptop.session):
+        async with fixtures.running_engine(laptop.engine):
             await asyncio.sleep(MINUTE)
             app.delay = 3.0
             before = len(app.requests)
@@ -90,7 +90,7 @@ def test_a_response_older_than_a_suspend_is_dropped(tmp_path):
                 await asyncio.sleep(0.5)
             laptop.suspend(HOUR)  # the service says `running`, and is done a moment later
             await asyncio.sleep(3.1)
-            app.respond, app.delay = (lambda asked: done("https://cdn.test/1")), 0.1
+            app.respond, app.delay = (lambda request: done("https://cdn.test/1")), 0.1
             assert laptop[A].checked_at < laptop.wall() - HOUR
             await asyncio.sleep(3.5)  # the next ask left with the first reply
             assert laptop[A].phase is Phase.DONE
@@ -100,14 +100,14 @@ def test_a_response_older_than_a_suspend_is_dropped(tmp_path):
 
 def test_a_renewal_during_a_suspend_is_repeated(tmp_path):
     urls = iter(("https://cdn.test/1", "https://cdn.test/2", "https://cdn.test/3"))
-    app = ScriptedService(lambda asked: done(next(urls)))
+    app = ScriptedService(lambda request: done(next(urls)))
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running_engine(laptop.session) as session:
+        async with fixtures.running_engine(laptop.engine) as engine:
             await asyncio.sleep(MINUTE)
             app.delay = 3.0
-            renewing = asyncio.create_task(session.perform(Renew((A,))))
+            renewing = asyncio.create_task(engine.perform(Renew((A,))))
             await asyncio.sleep(1.0)
             laptop.suspend(HOUR)
             assert (await renewing).message == "New link: expires in ~7d00h"
@@ -117,14 +117,14 @@ def test_a_renewal_during_a_suspend_is_repeated(tmp_path):
 
 
 def test_a_response_right_after_a_suspend_is_dated_after_it(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running_engine(laptop.session):
+        async with fixtures.running_engine(laptop.engine):
             await asyncio.sleep(MINUTE + 1.0)
             next_tick = 10.0 - (wall_time() - EPOCH) % 10.0
-            app.respond = lambda asked: done("https://cdn.test/1")
+            app.respond = lambda request: done("https://cdn.test/1")
             while laptop[A].next_poll_at - laptop.wall() > next_tick - 1:  # it is due before the clock is looked at
                 await asyncio.sleep(0.25)
                 next_tick = 10.0 - (wall_time() - EPOCH) % 10.0
@@ -139,13 +139,13 @@ def test_a_response_right_after_a_suspend_is_dated_after_it(tmp_path):
 
 
 def test_polls_due_after_a_suspend_are_sent_in_time(tmp_path):
-    app = ScriptedService(lambda asked: (404, {}, {}))
+    app = ScriptedService(lambda request: (404, {}, {}))
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running_engine(laptop.session):
+        async with fixtures.running_engine(laptop.engine):
             await asyncio.sleep(5 * MINUTE)
-            assert laptop[A].phase is Phase.MISSING  # asked hourly
+            assert laptop[A].phase is Phase.MISSING  # polled hourly
             planned, before = laptop[A].next_poll_at, len(app.requests)
             laptop.suspend(HOUR / 2)
             await asyncio.sleep(planned - laptop.wall() + 15.0)
@@ -155,11 +155,11 @@ def test_polls_due_after_a_suspend_are_sent_in_time(tmp_path):
 
 
 def test_a_short_suspend_makes_no_report_younger(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
     async def play():
         laptop = Laptop(tmp_path, app)
-        async with fixtures.running_engine(laptop.session):
+        async with fixtures.running_engine(laptop.engine):
             await asyncio.sleep(MINUTE)
             checked, fresh = laptop[A].checked_at, laptop[A].stale_after
             laptop.suspend(20.0)
@@ -172,16 +172,16 @@ def test_a_short_suspend_makes_no_report_younger(tmp_path):
 
 
 def test_a_user_requested_poll_ends_the_wait_that_the_account_shows(tmp_path):
-    app = ScriptedService(lambda asked: (500, {}, {}), delay=5.0)
+    app = ScriptedService(lambda request: (500, {}, {}), delay=5.0)
 
     async def play():
         laptop = Laptop(tmp_path, app, ("a", "b"))
-        async with fixtures.running_engine(laptop.session) as session:
-            while laptop.ear.accounts["heygen"].waits_until is None:  # noqa: ASYNC110  nor of this
+        async with fixtures.running_engine(laptop.engine) as engine:
+            while laptop.listener.accounts["heygen"].waits_until is None:  # noqa: ASYNC110  nor of this
                 await asyncio.sleep(1.0)
-            app.respond, app.delay = (lambda asked: running()), 15.0
-            assert (await session.perform(fixtures.refresh(A))).ok
+            app.respond, app.delay = (lambda request: running()), 15.0
+            assert (await engine.perform(fixtures.refresh(A))).ok
             await asyncio.sleep(10.1)
-            assert laptop.ear.accounts["heygen"].waits_until is None
+            assert laptop.listener.accounts["heygen"].waits_until is None
 
     run_virtual(play())

@@ -9,7 +9,7 @@ from tui.domain.models import ENDED
 pytestmark = pytest.mark.xdist_group("week")  # made once, by one worker
 
 INTERVAL = 5 * MINUTE
-"""Seconds between two asks of a job at most; it is asked more often about when it is expected to end."""
+"""Longest interval in seconds; polls are more frequent near the expected end."""
 
 
 @pytest.fixture(scope="module")

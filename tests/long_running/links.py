@@ -246,7 +246,9 @@ def _scenario_keyword(number: int) -> str:
     which a service that gave it out in a reply that never came would make too late: that is what a 403 is for.
     """
     return (
-        ("fine", "fine", "flaky", "fine", "limit")[number // 6 % 5] if "signed" in LINK_VARIANTS[number % 6] else "fine"
+        ("fine", "fine", "flaky", "fine", "limit")[number // 6 % 5]
+        if "has_signed_links" in LINK_VARIANTS[number % 6]
+        else "fine"
     )
 
 

@@ -1,4 +1,4 @@
-"""A Feed over a library, without a thread or an engine: what Pilot, snapshots and screenshots hand to the dashboard."""
+"""EngineHandle over a workspace without thread and engine, for Pilot tests, snapshots and screenshots."""
 
 import time
 from collections.abc import Callable
@@ -31,16 +31,16 @@ from tui.storage.workspace import Workspace
 
 
 class FakeEngine:
-    """Watchlist commands are done to the library's real files; refreshes are counted; updates come from the test."""
+    """Edits the real watchlist file, records the other commands, and delivers the updates that a test pushes."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.accounts = account_states(workspace)
-        """As they are when it starts."""
+        """Account states at the start."""
         self.refreshed: list[Ref] = []
         self.renewed: list[Ref] = []
         self.renewal_result: CommandResult | None = None
-        """What comes of a renewal; None: every link stays as it is, and those that live are told."""
+        """Result of renewals; None for the unexpired links as they are."""
         self.now: Callable[[], float] = time.time
         self.resumed: list[str] = []
         self.downloaded: list[Ref] = []
@@ -55,7 +55,7 @@ class FakeEngine:
         self.push(Update(states={}, accounts=self.accounts))
 
     def push(self, update: Update) -> None:
-        """Has the front end woken to take this."""
+        """Deliver an update and wake the front end."""
         self.pending_updates.append(update)
         self._wake()
 
@@ -123,7 +123,7 @@ class FakeEngine:
 
 
 def account_states(workspace: Workspace) -> dict[str, AccountState]:
-    """Every account of the library, well if it has a key."""
+    """Return the account states of the workspace, OK for each account with a key."""
     return {
         name: replace(state, health=Health.OK) if state.health is Health.UNTRIED else state
         for name, state in startup.initial_accounts(workspace).items()
@@ -131,5 +131,5 @@ def account_states(workspace: Workspace) -> dict[str, AccountState]:
 
 
 def update_of(state: JobState) -> Update:
-    """An update of one job."""
+    """Return an update of one job."""
     return Update(states={state.job.ref: state})

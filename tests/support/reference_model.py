@@ -1,4 +1,4 @@
-"""What a table shows, worked out anew from all states: what the board, kept up to date job by job, is held against."""
+"""Reference model of the job table: computed from all states at once, to check the incremental row index."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from tui.presentation.queries import SORT_KEYS, Filter, View, views
 
 
 def view_counts(states: Iterable[JobState], outlook: EvaluationContext) -> dict[View, int]:
-    """How many jobs each view shows."""
+    """Return the number of jobs in each view."""
     found = dict.fromkeys(View, 0)
     for state in states:
         for view in views(state, outlook):
@@ -26,7 +26,7 @@ def expected_rows(
     sort: str = "",
     descending: bool = False,
 ) -> list[Ref]:
-    """The refs of the jobs that a table shows, in order. `states` come in the watchlist's order; ties stay so."""
+    """Return the refs that the table shows, in order. `states` are in the watchlist's order, which breaks ties."""
     shown = [state for state in states if view in views(state, outlook) and wanted.matches(state, outlook)]
     if sort in SORT_KEYS:
         shown.sort(key=lambda state: state.job.ref)

@@ -1,4 +1,4 @@
-"""A service whose every reply a test writes, for virtual time; it knows when it was asked and by how many at once."""
+"""Service with scripted responses, for virtual time. Records the requests, and how many are in flight."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from tests.support.virtual_time import wall_time
 
 
 class ReceivedRequest(NamedTuple):
-    """One request: the instant, the last part of its path, its key."""
+    """One request: instant, last segment of the path, key."""
 
     at: float
     id: str
@@ -37,7 +37,7 @@ class ScriptedService:
         self.requests: list[ReceivedRequest] = []
         self.in_flight: dict[str, int] = {}
         self.max_in_flight = 0
-        """Most requests for one job at the same time."""
+        """Highest number of simultaneous requests for one job."""
 
     def request_times(self, job: str | None = None) -> list[float]:
         return [asked.at for asked in self.requests if job is None or asked.id == job]

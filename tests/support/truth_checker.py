@@ -1,7 +1,7 @@
-"""Holds what a console's screen says against what is so at the services, in virtual time.
+"""Checker of a console's screen against the real states of the services, in virtual time.
 
-What is so it knows by itself: from the stories that are told, from the replies that left and from the links that are
-served. What the screen says it takes from the front end's own board, fed through the engine's own outbox.
+The real states come from the scenarios, the sent responses and the served links. The screen is the front end's own
+board, filled through the engine's own outbox.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ from tui.engine.outbox import Outbox
 from tui.presentation import columns, formatting
 
 PAINT_DELAY = 1.3
-"""Seconds from what happens to where a screen shows it: a wake-up every 0.1 s, and a tick a second."""
+"""Seconds from an event to its paint: a wake-up every 0.1 s, and a tick per second."""
 FOLLOWER_DELAY = 4.0
-"""Seconds more until a console that follows has read it in the journal: the writer's batch, and its own tick."""
+"""Further seconds until a follower has read it in the journal: the writer's batch, and the follower's tick."""
 WAKE_DELAY = ENGINE_TIMEOUT + PAINT_DELAY
-"""Seconds after a suspend until a screen looks at the time: its timers did not run meanwhile."""
+"""Seconds after a suspend until a screen checks the time: its timers did not run."""
 BULK_LOOKAHEAD = 20.0
-"""Seconds by which a bulk ask takes a job before its time."""
+"""Seconds by which a bulk request polls a job early, at most."""
 MISSED, GRACE = 3, 30.0
-"""An old report is called old after so many of its intervals, and so many seconds more (DESIGN: flag stale)."""
+"""A report is stale after so many intervals and so many further seconds (DESIGN: flag stale)."""
 COLUMNS = columns.visible_columns(200)
 
 
 def _describe(state: JobState, now: float) -> str:
-    """What is known of the job, for who has to find out why."""
+    """Return the known values of the job, for an error message."""
     said = {
         "checked": state.checked_at and round(state.checked_at - now, 1),
         "next": state.next_poll_at and round(state.next_poll_at - now, 1),
@@ -54,22 +54,22 @@ def _describe(state: JobState, now: float) -> str:
 
 
 def _progress_difference(one: str, other: str) -> float:
-    """By how much two estimates of progress differ; infinite where one of them is none."""
+    """Return the difference of two estimates of progress; infinity if one of them is missing."""
     shares = [found and int(found[1]) for found in (re.match(r" *~(\d+)%", said) for said in (one, other))]
     return math.inf if None in shares else abs(shares[0] - shares[1])
 
 
 class CheckedRow(NamedTuple):
-    """What stands in a row of the screen."""
+    """Row of the screen."""
 
     state: JobState
     cells: dict[str, str]
     unchanged_until: float
-    """Instant until which the screen does not look at it again."""
+    """Instant until which the screen does not update it."""
 
 
 class Findings:
-    """What all screens together claimed, and which of that was a lie."""
+    """Errors and counts of all screens."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
@@ -77,14 +77,14 @@ class Findings:
         self.error_counts: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.longest_overdue = (0.0, "")
-        """The longest that a job which was due was not asked, while nothing stood in the way: seconds, and which."""
+        """Longest unhindered delay of a due poll, in seconds, and its job."""
         self.latest_expiry_error = 0.0
-        """Seconds by which an estimated expiry was too late, at most: its link was given with a reply that was lost."""
+        """Largest error of an estimated expiry, in seconds: its link was first sent in a lost response."""
         self.intervals: dict[tuple[Ref, float], float] = {}
-        """By job and instant of a report, the seconds until the next ask that was planned with it."""
+        """Seconds until the next scheduled poll, by job and instant of the report."""
         self.woken_at = 0.0
         self.hung_at = 0.0
-        """When a poller that hung was seen to hang last."""
+        """Instant at which a leader last hung."""
 
     def add_error(self, console: str, ref: object, at: float, kind: str, text: str) -> None:
         self.error_counts[kind] += 1
@@ -93,7 +93,7 @@ class Findings:
 
 
 class ConsoleChecker:
-    """One console's screen: paints as the dashboard does, and judges what it painted."""
+    """Screen of one console, painted as the dashboard does, and its checks."""
 
     def __init__(
         self, name: str, services: RecordingServices, findings: Findings, wall_time: Callable[[], float]
@@ -109,9 +109,9 @@ class ConsoleChecker:
         self.rows: dict[Ref, CheckedRow] = {}
         self.role = ""
         self.user_requested: dict[Ref, float] = {}
-        """When a person last wished for an ask of a job here, by the loop's time, which no sleep moves."""
+        """Time of the last user-requested poll of each job, by the loop, which a suspend does not move."""
         self._waits: dict[str, float] = {}
-        """Until when each account was last said to wait, on this screen."""
+        """Instant until which this screen last showed each account waiting."""
         self._row_timers: list[tuple[float, Ref]] = []
         self._last_options: object = None
         self._timer: asyncio.TimerHandle | None = None
@@ -131,7 +131,7 @@ class ConsoleChecker:
         self._tick(update.states)
 
     def stop(self) -> None:
-        """The screen is gone, or hangs: it claims nothing any more."""
+        """Stop checking: the screen is gone, or hangs."""
         self.stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -166,7 +166,7 @@ class ConsoleChecker:
         return {column.id: cell.text for column, cell in zip(COLUMNS, shown, strict=True)}
 
     def _note_interval(self, ref: Ref, state: JobState) -> None:
-        """What was planned with a report: by it one knows when it is old."""
+        """Note the interval scheduled with a report, which tells when it gets stale."""
         if state.checked_at is None or state.next_poll_at is None or state.fault is not None:
             return
         key = (ref, state.checked_at)  # a person's wish may come before the first of these
@@ -176,14 +176,14 @@ class ConsoleChecker:
 
     @property
     def max_delay(self) -> float:
-        """Seconds until something that a service told anybody stands on this screen."""
+        """Seconds until a response to any console shows on this screen, at most."""
         return MAX_LATENCY + PAINT_DELAY + FOLLOWER_DELAY
 
     def _add_error(self, ref: object, kind: str, text: str) -> None:
         self.findings.add_error(self.name, ref, self.wall_time(), kind, text)
 
     def check_row(self, ref: Ref) -> None:
-        """Holds one row against what is so now."""
+        """Check one row against the real state."""
         now = self.wall_time()
         painted, fact = self.rows.get(ref), self.services.facts.get(ref)
         if self.stopped or now < self.findings.woken_at + WAKE_DELAY or painted is None or fact is None:
@@ -234,7 +234,7 @@ class ConsoleChecker:
             self._add_error(ref, "old", f"{what}; {_describe(painted.state, now)}")
 
     def _check_report_age(self, ref: Ref, painted: CheckedRow, now: float) -> None:
-        """`12m old`: so long ago it was told."""
+        """Check the age of a report, as in `12m old`."""
         said = painted.cells["progress"]
         if not said.endswith(" old") or self.services.facts[ref].behaviour == "odd":
             return
@@ -284,7 +284,7 @@ class ConsoleChecker:
             self._add_error(ref, "warning", f"{shown}, lives {dies - now:.1f} s more")
 
     def _check_progress(self, ref: Ref, painted: CheckedRow, fact: JobFact) -> None:
-        """No service here measures progress: what stands without its mark is a stage, or a lie."""
+        """Check progress. No service here measures it, so an unmarked value must be a stage."""
         shown = painted.cells["progress"].strip()
         if shown in {columns.EMPTY_CELL, ""} or shown.endswith(" old"):
             return
@@ -294,7 +294,7 @@ class ConsoleChecker:
             self._add_error(ref, "progress", shown)
 
     def _check_phase_age(self, ref: Ref, painted: CheckedRow, fact: JobFact, now: float) -> None:
-        """AGE: for so long it has been known to be in its phase. Never longer than it is."""
+        """Check the time in the phase, which never exceeds the real time."""
         state = painted.state
         if state.phase_since is None or fact.behaviour in {"odd", "missing"}:
             return
@@ -311,7 +311,7 @@ class ConsoleChecker:
     # What is asked.
 
     def check_request(self, account: str, refs: list[Ref]) -> None:
-        """This console asks a service: nothing on its screen may say that it does not."""
+        """Check the screen at a request of this console: role, wait and next poll must agree with it."""
         now, face = self.wall_time(), self.board.render_options
         if self.stopped or now < self.findings.woken_at + WAKE_DELAY:
             return
@@ -346,7 +346,7 @@ class ConsoleChecker:
             self._add_error(account, "role", f"asked, but says {self.role!r}")
 
     def _check_wait(self, held: AccountState) -> None:
-        """An ask left some moments ago, in spite of this."""
+        """Check that the screen does not show an account waiting after a request."""
         if self.board.accounts[held.name].waits_until == held.waits_until and not self.stopped:
             self._add_error(
                 held.name,
@@ -362,14 +362,14 @@ class ConsoleChecker:
             )
 
     def _is_unhindered(self, account: str, now: float) -> bool:
-        """Nothing kept this console from asking in the last minutes."""
+        """Return whether nothing prevented requests of this console in the last minutes."""
         asleep, hung = now - self.findings.woken_at < 60, now - self.findings.hung_at < 60
         return self.role == "polling" and not (asleep or hung or self.services.has_recent_outage(account, now))
 
     # What is looked at now and then.
 
     def audit(self) -> None:
-        """Holds all of the screen against itself and what is so."""
+        """Check the whole screen against itself and the real states."""
         now = self.wall_time()
         if self.stopped or now < self.findings.woken_at + WAKE_DELAY:
             return
@@ -387,7 +387,7 @@ class ConsoleChecker:
         self._check_badges(now)
 
     def _check_unchanged_row(self, ref: Ref, painted: CheckedRow, face: columns.RenderOptions) -> None:
-        """What the screen need not look at says the same as it would say now. Estimates may lag by a hundredth."""
+        """Check that an unchanged row still has its current text. Estimates may lag by a hundredth."""
         earlier = face._replace(context=replace(face.context, now=face.context.now - PAINT_DELAY))
         now, before = self._row(painted.state, face), self._row(painted.state, earlier)
         for column, said in painted.cells.items():
@@ -398,7 +398,7 @@ class ConsoleChecker:
                 self._add_error(ref, "left standing", f"{column} {said}, should be {now[column]}")
 
     def _check_badges(self, now: float) -> None:
-        """An account that does not answer is not shown as well, nor the other way round."""
+        """Check that the badge of an account agrees with its last three requests."""
         if self.role != "polling":
             return
         for account, state in self.board.accounts.items():
@@ -419,7 +419,7 @@ class ConsoleChecker:
                 self._add_error(account, "badge", "offline, but its last three asks were answered")
 
     def check_silence(self, silent_for: float) -> None:
-        """The poller hangs for so long: this console says so, and calls what it shows old."""
+        """Check that a leader that hung for so long is reported, and that its rows are stale."""
         since = min(silent_for, asyncio.get_running_loop().time() - self.started_at)  # who comes later listens first
         if self.stopped or since < 15 + 5 + FOLLOWER_DELAY + PAINT_DELAY:
             return

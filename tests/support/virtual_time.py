@@ -1,7 +1,7 @@
 """Virtual time: an event loop whose clock jumps to the next timer when nothing is ready.
 
-It holds the simulator, reached through httpx's ASGI transport, and any number of Sessions. Nothing on it may wait for
-the real world: a thread or a socket would find the clock run away.
+The simulator runs on it, reached through httpx's ASGI transport, and any number of engines. Nothing on it may use a
+thread or a socket: the clock would advance meanwhile.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from tui.simulator.http import ConnectionCutError
 T = TypeVar("T")
 
 EPOCH = 1_800_000_000.0
-"""Instant at which virtual time begins: 2027-01-15."""
+"""Start of virtual time: 2027-01-15."""
 MINUTE, HOUR, DAY, WEEK = 60.0, 3600.0, 86400.0, 7 * 86400.0
 
 
 class JumpingSelector(selectors.SelectSelector):
-    """A selector that does not wait: it tells the loop how long it would have."""
+    """Selector that adds the time-out to the elapsed time instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,14 +32,14 @@ class JumpingSelector(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready:
-            assert timeout is not None, "everything waits for something that never comes"
+            assert timeout is not None, "every task waits, and no timer is set"
             self.elapsed += timeout
             self.jumps += timeout > 0
         return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Begins at EPOCH, less what `time()` says: 0."""
+    """Event loop in virtual time; `time()` starts at 0, the wall clock at EPOCH."""
 
     def __init__(self) -> None:
         self._jumping_selector = JumpingSelector()
@@ -50,23 +50,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     @property
     def jumps(self) -> int:
-        """How often its clock has jumped."""
+        """Number of jumps of the clock."""
         return self._jumping_selector.jumps
 
 
 def wall_time() -> float:
-    """The instant, on the loop that runs."""
+    """Return the current instant of the running loop, in seconds since the epoch."""
     return EPOCH + asyncio.get_running_loop().time()
 
 
 def run_virtual(scenario: Coroutine[Any, Any, T]) -> T:
-    """Runs it in virtual time."""
+    """Run the scenario in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(scenario)
 
 
 class VirtualTransport(httpx.AsyncBaseTransport):
-    """The simulator; a connection that it cuts breaks off, as one over a network would. Any of several by host."""
+    """Transport to ASGI apps by host. A connection that the simulator cuts raises ReadError, as over a network."""
 
     def __init__(self, app: Simulator | Mapping[str, Any]) -> None:
         apps = app if isinstance(app, Mapping) else {"sim.test": app}

@@ -1,4 +1,4 @@
-"""A week of made-up jobs in virtual time: the short form is a test, the long one a proof."""
+"""A week of random jobs in virtual time, for a test and for a long run."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ from tui.simulator.scenario import Scenario
 from tui.storage.watchlist.file import Add
 
 RATE = 1.0
-"""Asks a minute that each account may use: with less than it could use, it has to choose."""
+"""Requests per minute of each account: fewer than its jobs could use."""
 OUTCOMES = (
     "fine",
     "fine",
@@ -37,11 +37,11 @@ OUTCOMES = (
 )
 ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
 PHASES = {"fail": Phase.FAILED, "timeout": Phase.FAILED, "pay": Phase.BLOCKED, "missing": Phase.MISSING}
-"""What an end comes to; any other is a success, but for `stuck`, which never ends."""
+"""Final phase by outcome; any other outcome is a success, except `stuck`, which never ends."""
 
 
 class WeekResult(NamedTuple):
-    """What came of it."""
+    """Result of a week."""
 
     states: dict[Ref, JobState]
     expected: dict[Ref, Phase]
@@ -50,7 +50,7 @@ class WeekResult(NamedTuple):
 
 
 def expected_phase(ref: Ref) -> Phase:
-    """The phase that the job has on the simulator when everything is over."""
+    """Return the final phase of the job on the simulator."""
     end = ref.id.split("-")[1]
     if end == "stuck":
         return Phase.RUNNING
@@ -62,7 +62,10 @@ def expected_phase(ref: Ref) -> Phase:
 async def simulate_week(
     tmp: Path, count: int, seed: int = 0, *, span: float = WEEK, interval: float = MINUTE, rate: float = RATE
 ) -> WeekResult:
-    """`count` jobs arrive over the first six days and live a minute to six hours; `interval` is the configured most."""
+    """Run `count` jobs, which arrive over six days and take a minute to six hours.
+
+    `interval`: the longest interval, in seconds.
+    """
     random = Random(seed)
     arrivals = sorted(
         (random.uniform(0, span - DAY), Ref(ACCOUNTS[number % 4], f"j{number}-{random.choice(OUTCOMES)}-x"))
@@ -75,30 +78,30 @@ async def simulate_week(
     ]
     simulator = Simulator(clock=wall_time, scenarios=stories, seed=seed)
     config = f'[polling]\nmax_interval = "{interval:g}s"\n'
-    library = fixtures.make_workspace(tmp, "http://sim.test", rate=rate, config=config)
-    ear = RecordingListener()
-    session = Engine(
-        library,
-        ear.publish,
+    workspace = fixtures.make_workspace(tmp, "http://sim.test", rate=rate, config=config)
+    listener = RecordingListener()
+    engine = Engine(
+        workspace,
+        listener.publish,
         EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(simulator)),
         tick_interval=10 * MINUTE,
     )
-    session.open()
-    running = asyncio.create_task(session.run())
+    engine.open()
+    running = asyncio.create_task(engine.run())
     for at, ref in arrivals:
         await asyncio.sleep(at - asyncio.get_running_loop().time())
-        outcome = await session.perform(Add((Job(account=ref.account, id=ref.id),)))
+        outcome = await engine.perform(Add((Job(account=ref.account, id=ref.id),)))
         assert outcome.ok, outcome.message
     await asyncio.sleep(span - asyncio.get_running_loop().time())
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    library.close()
-    return WeekResult(session.states, {ref: expected_phase(ref) for _, ref in arrivals}, simulator, ear)
+    workspace.close()
+    return WeekResult(engine.states, {ref: expected_phase(ref) for _, ref in arrivals}, simulator, listener)
 
 
 def poll_counts(result: WeekResult) -> Counter[str]:
-    """Asks by what the job was to come to."""
+    """Return the number of polls by outcome."""
     found = Counter[str]()
     for ref, state in result.states.items():
         found[ref.id.split("-")[1]] += state.poll_count

@@ -1,25 +1,25 @@
-"""Waits of tests: each ends as soon as its condition holds, and fails only after longer than a slow machine takes."""
+"""Waits for tests. Each ends as soon as its condition holds, and fails after a deadline for slow machines."""
 
 import asyncio
 import time
 from collections.abc import Callable
 
 DEADLINE = 60.0
-"""Seconds. A test machine may be ten times slower than ours, and loaded."""
+"""Seconds. Allows for a loaded machine that is ten times slower."""
 CHECK_INTERVAL = 0.01
-"""Seconds between looks at a condition that nothing tells of."""
+"""Seconds between two checks of a condition."""
 
 
 def wait_until(condition: Callable[[], object], within: float = DEADLINE) -> None:
-    """Wait until it holds, on a thread that may block."""
+    """Wait until the condition holds, on a thread that may block."""
     deadline = time.monotonic() + within
     while not condition():
-        assert time.monotonic() < deadline, f"does not hold after {within:g} s"
+        assert time.monotonic() < deadline, f"condition not met after {within:g} s"
         time.sleep(CHECK_INTERVAL)
 
 
 async def until(condition: Callable[[], object], within: float = DEADLINE) -> None:
-    """Wait until it holds, while the loop turns."""
+    """Wait until the condition holds, while the loop runs."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110  what it waits for is anything
+        while not condition():  # noqa: ASYNC110  the condition has no event
             await asyncio.sleep(CHECK_INTERVAL)

@@ -74,10 +74,10 @@ def test_a_retired_api_is_polled_at_its_successor_and_the_account_moves(tmp_path
         assert stage[A].phase is Phase.RUNNING
         assert stage[A].fault is None
         assert stage[A].report.title == "Spring launch"
-        account = stage.ear.accounts["heygen"]
+        account = stage.listener.accounts["heygen"]
         assert (account.name, account.provider, account.title) == ("heygen", "heygen-v3", "HeyGen v3")
         assert not account.is_deprecated
-        texts = [notice.text for notice in stage.ear.notices if notice.kind is NoticeKind.ACCOUNT]
+        texts = [notice.text for notice in stage.listener.notices if notice.kind is NoticeKind.ACCOUNT]
         assert texts == ["Account heygen moved to HeyGen v3: its previous API is retired"]
 
     stage(tmp_path, app, story)
@@ -145,7 +145,7 @@ def test_faults_that_do_not_retire_an_api_send_no_request_to_the_successor(tmp_p
     async def story(stage):
         for _ in range(6):
             await asyncio.sleep(HOUR)
-            assert (await stage.session.perform(fixtures.refresh(*stage.session.states))).ok
+            assert (await stage.engine.perform(fixtures.refresh(*stage.engine.states))).ok
         assert len(app.request_times("v2")) >= 7
         assert app.request_times("v3") == []
 
@@ -188,7 +188,7 @@ def test_before_the_sunset_only_a_410_retires_an_api(tmp_path, reply):
     async def story(stage):
         await asyncio.sleep(HOUR)
         assert app.request_times("v3") == []
-        account = stage.ear.accounts["heygen"]
+        account = stage.listener.accounts["heygen"]
         assert account.is_deprecated, "shown as the account's health before that day"
         assert account.sunset_at == EPOCH + 30 * DAY
 
@@ -205,7 +205,7 @@ def test_a_sunset_header_applies_from_its_instant_on(tmp_path):
     async def story(stage):
         await asyncio.sleep(2 * HOUR)
         assert min(app.request_times("v3")) >= sunset
-        assert stage.ear.accounts["heygen"].provider == "heygen-v3"
+        assert stage.listener.accounts["heygen"].provider == "heygen-v3"
 
     stage(tmp_path, app, story)
 
@@ -231,17 +231,17 @@ def test_if_both_refuse_the_first_fault_stands_and_the_successor_is_not_polled_f
         await asyncio.sleep(10 * MINUTE)
         assert stage[A].fault.kind is kind
         assert stage[A].phase is (Phase.MISSING if kind is FaultKind.MISSING else Phase.NEW)
-        await stage.session.perform(Pause(True))  # user-requested polls only from here on
+        await stage.engine.perform(Pause(True))  # user-requested polls only from here on
         for _ in range(12):
             await asyncio.sleep(HOUR)
-            await stage.session.perform(fixtures.refresh(A))
+            await stage.engine.perform(fixtures.refresh(A))
         assert len(app.request_times("v2")) >= 12
         assert len(app.request_times("v3")) == 1
         await asyncio.sleep(13 * HOUR)
-        await stage.session.perform(fixtures.refresh(A))
+        await stage.engine.perform(fixtures.refresh(A))
         await asyncio.sleep(MINUTE)
         assert len(app.request_times("v3")) == 2
-        assert stage.ear.accounts["heygen"].provider == "heygen"
+        assert stage.listener.accounts["heygen"].provider == "heygen"
 
     stage(tmp_path, app, story, tick=10 * MINUTE)
 
@@ -274,7 +274,7 @@ def test_a_failing_successor_is_polled_again(tmp_path, there):
 
     async def story(stage):
         await asyncio.sleep(20 * MINUTE)
-        assert stage.ear.accounts["heygen"].provider == "heygen-v3"
+        assert stage.listener.accounts["heygen"].provider == "heygen-v3"
         assert stage[A].phase is Phase.RUNNING
         if there[2]:
             first = app.request_times("v3")[0]
@@ -298,13 +298,13 @@ def test_the_simulators_retired_v2_moves_every_job_of_the_account(tmp_path):
         simulator = Simulator(clock=wall_time, retired=True, limits={"heygen": 10_000})
         jobs = tuple(f"{number}-fine" for number in range(40))
         stage = Stage(tmp_path, simulator, {"heygen": jobs}, accounts=("heygen",))
-        async with fixtures.running_engine(stage.session):
+        async with fixtures.running_engine(stage.engine):
             await asyncio.sleep(30 * MINUTE)
         assert simulator.response_counts["heygen", 410] <= 10
-        assert {state.phase for state in stage.session.states.values()} == {Phase.DONE}
-        assert all(state.links for state in stage.session.states.values())
-        assert stage.session.states[Ref("heygen", "0-fine")].fault is None
-        stage.library.close()
+        assert {state.phase for state in stage.engine.states.values()} == {Phase.DONE}
+        assert all(state.links for state in stage.engine.states.values())
+        assert stage.engine.states[Ref("heygen", "0-fine")].fault is None
+        stage.workspace.close()
 
     run_virtual(play())
 
@@ -314,7 +314,7 @@ def test_polls_in_flight_at_the_old_api_are_repeated_at_the_new_one(tmp_path):
 
     async def story(stage):
         await asyncio.sleep(2 * MINUTE)
-        assert {state.phase for state in stage.session.states.values()} == {Phase.RUNNING}
+        assert {state.phase for state in stage.engine.states.values()} == {Phase.RUNNING}
         assert len(app.request_times("v2")) <= 8
 
     stage(tmp_path, app, story, jobs=tuple(f"j{number}" for number in range(30)), concurrency=4)
@@ -382,9 +382,9 @@ def test_a_job_removed_during_a_renewal_at_a_retired_api_is_not_polled_again(tmp
         assert stage[A].phase is Phase.DONE
         before = len(app.paths)
         app._apps["v2"].respond = always(410, {}, {})
-        renewing = asyncio.create_task(stage.session.perform(Renew((A,))))
+        renewing = asyncio.create_task(stage.engine.perform(Renew((A,))))
         await asyncio.sleep(2)
-        await stage.session.perform(Remove((A,)))
+        await stage.engine.perform(Remove((A,)))
         outcome = await renewing
         assert not outcome.ok
         await asyncio.sleep(HOUR)

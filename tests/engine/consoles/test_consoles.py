@@ -1,4 +1,4 @@
-"""Several consoles on one state folder: one polls, the others follow, and all draw on one budget."""
+"""Several consoles on one state folder: one leader, its followers, one shared rate limit."""
 
 import asyncio
 import os
@@ -33,47 +33,47 @@ A, B = Ref("heygen", "a"), Ref("heygen", "b")
 
 
 class Console:
-    """One process's session, in virtual time; its key tells the service which of them asks."""
+    """Engine of one process, in virtual time; its key identifies it to the service."""
 
     def __init__(self, tmp, app, name, jobs=(), **settings):
-        self.ear = RecordingListener()
+        self.listener = RecordingListener()
         self.name = name
         only = settings.pop("only", None)
-        self.library = fixtures.make_workspace(tmp, "http://sim.test", jobs, keys={"heygen": name}, **settings)
+        self.workspace = fixtures.make_workspace(tmp, "http://sim.test", jobs, keys={"heygen": name}, **settings)
         transport = {"sim.test": app}
-        self.session = Engine(
-            self.library,
-            self.ear.publish,
+        self.engine = Engine(
+            self.workspace,
+            self.listener.publish,
             EngineContext.create(wall=wall_time, random=Random(name), transport=lambda: VirtualTransport(transport)),
             subset=only,
         )
         self._task = None
 
     def __getitem__(self, ref):
-        return self.session.states[ref]
+        return self.engine.states[ref]
 
     def start(self):
-        self.session.open()
-        self._task = asyncio.create_task(self.session.run())
+        self.engine.open()
+        self._task = asyncio.create_task(self.engine.run())
         return self
 
     async def end(self):
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        self.library.close()
+        self.workspace.close()
 
     async def kill(self):
-        """As `kill -9` ends it: what it has not written is lost, and the system frees its lease."""
-        self.session._job_store.journal_writer.flush = lambda: None
+        """Stop it as `kill -9` does: unwritten entries are lost, and the system frees the lease."""
+        self.engine._job_store.journal_writer.flush = lambda: None
         await self.end()
 
 
 def asked_by(app, name, since=0.0):
-    return [asked for asked in app.requests if asked.key == name and asked.at >= since]
+    return [request for request in app.requests if request.key == name and request.at >= since]
 
 
 def test_a_follower_shows_the_leaders_states_with_its_own_notices(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
@@ -81,13 +81,13 @@ def test_a_follower_shows_the_leaders_states_with_its_own_notices(tmp_path):
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(5 * MINUTE)
         assert not asked_by(app, "second")
-        assert (first.ear.last_role, second.ear.last_role) == ("polling", f"following PID {os.getpid()}")
-        assert second.ear.accounts["heygen"].health is Health.OK
-        app.respond = lambda asked: done("https://cdn.test/1")
+        assert (first.listener.last_role, second.listener.last_role) == ("polling", f"following PID {os.getpid()}")
+        assert second.listener.accounts["heygen"].health is Health.OK
+        app.respond = lambda request: done("https://cdn.test/1")
         await asyncio.sleep(MINUTE)
         assert (first[A].phase, second[A].phase, second[B].phase) == (Phase.DONE, Phase.DONE, Phase.DONE)
-        assert len(first.ear.notices) == len(second.ear.notices) == 2
-        changes = first.library.journal.phase_changes([A])[A]
+        assert len(first.listener.notices) == len(second.listener.notices) == 2
+        changes = first.workspace.journal.phase_changes([A])[A]
         assert [change.after for change in changes] == [Phase.RUNNING, Phase.DONE]
         await second.end()
         await first.end()
@@ -96,7 +96,7 @@ def test_a_follower_shows_the_leaders_states_with_its_own_notices(tmp_path):
 
 
 def test_a_follower_shows_the_schedule_and_the_faults_of_the_leader(tmp_path):
-    app = ScriptedService(lambda asked: (500, {}, {}))
+    app = ScriptedService(lambda request: (500, {}, {}))
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
@@ -105,7 +105,7 @@ def test_a_follower_shows_the_schedule_and_the_faults_of_the_leader(tmp_path):
         await asyncio.sleep(10 * MINUTE)
         assert second[A].fault == first[A].fault is not None
         assert second[A].next_poll_at == first[A].next_poll_at
-        assert second.ear.accounts["heygen"].health is Health.OFFLINE
+        assert second.listener.accounts["heygen"].health is Health.OFFLINE
         await second.end()
         await first.end()
 
@@ -113,15 +113,15 @@ def test_a_follower_shows_the_schedule_and_the_faults_of_the_leader(tmp_path):
 
 
 def test_a_refresh_in_a_follower_reaches_the_leader(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(2)
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
-        app.respond = lambda asked: done("https://cdn.test/1")
-        assert (await second.session.perform(fixtures.refresh(A))).ok
+        app.respond = lambda request: done("https://cdn.test/1")
+        assert (await second.engine.perform(fixtures.refresh(A))).ok
         await asyncio.sleep(3)
         assert len(asked_by(app, "second")) == 1
         assert (first[A].phase, second[A].phase) == (Phase.DONE, Phase.DONE)
@@ -133,7 +133,7 @@ def test_a_refresh_in_a_follower_reaches_the_leader(tmp_path):
 
 @pytest.mark.parametrize("how", [Console.end, Console.kill])
 def test_a_follower_takes_over_the_schedule_of_an_ended_leader(tmp_path, how):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
@@ -144,12 +144,12 @@ def test_a_follower_takes_over_the_schedule_of_an_ended_leader(tmp_path, how):
         await how(first)
         ended = wall_time()
         await asyncio.sleep(5 * MINUTE)
-        second, third = sorted(others, key=lambda console: console.ear.last_role, reverse=True)
-        assert second.ear.last_role == "polling"
-        assert third.ear.last_role.startswith("following")
+        second, third = sorted(others, key=lambda console: console.listener.last_role, reverse=True)
+        assert second.listener.last_role == "polling"
+        assert third.listener.last_role.startswith("following")
         assert not asked_by(app, third.name)
         for ref in (A, B):
-            took_over = min(asked.at for asked in asked_by(app, second.name, ended) if asked.id == ref.id)
+            took_over = min(request.at for request in asked_by(app, second.name, ended) if request.id == ref.id)
             assert took_over - max(ended, planned[ref]) < 3
         for console in others:
             await console.end()
@@ -158,57 +158,57 @@ def test_a_follower_takes_over_the_schedule_of_an_ended_leader(tmp_path, how):
 
 
 def test_a_silent_leader_is_reported_and_its_rows_are_stale(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
     async def play():
         first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(2)
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
-        held, first.session._leader_election.release = first.session._leader_election.release, lambda: None
+        held, first.engine._leader_election.release = first.engine._leader_election.release, lambda: None
         first._task.cancel()
         await asyncio.sleep(14)
-        assert second.ear.last_problems == ()
+        assert second.listener.last_problems == ()
         await asyncio.sleep(8)
-        assert "not responding" in second.ear.last_problems[0]
-        assert f"(PID {os.getpid()})" in second.ear.last_problems[0]
+        assert "not responding" in second.listener.last_problems[0]
+        assert f"(PID {os.getpid()})" in second.listener.last_problems[0]
         assert Flag.STALE in flags(second[A], EvaluationContext(now=wall_time()))
         held()
         await asyncio.sleep(MINUTE)
-        assert second.ear.last_role == "polling"
-        assert second.ear.last_problems == ()
+        assert second.listener.last_role == "polling"
+        assert second.listener.last_problems == ()
         assert Flag.STALE not in flags(second[A], EvaluationContext(now=wall_time()))
         await second.end()
-        first.library.close()
+        first.workspace.close()
 
     run_virtual(play())
 
 
 def test_an_engine_for_a_subset_holds_no_lease(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
     async def play():
         waiting = Console(tmp_path, app, "waiting", {"heygen": ("a", "b")}, only={A}).start()
         await asyncio.sleep(MINUTE)
-        assert {asked.id for asked in asked_by(app, "waiting")} == {"a"}
+        assert {request.id for request in asked_by(app, "waiting")} == {"a"}
         console = Console(tmp_path, app, "console").start()
         await asyncio.sleep(5)
         since = wall_time()
         await asyncio.sleep(5 * MINUTE)
         assert not asked_by(app, "waiting", since)
-        assert {asked.id for asked in asked_by(app, "console")} == {"a", "b"}
+        assert {request.id for request in asked_by(app, "console")} == {"a", "b"}
         assert waiting[A].checked_at > since
         await console.end()
         ended = wall_time()
         await asyncio.sleep(MINUTE)
-        assert {asked.id for asked in asked_by(app, "waiting", ended)} == {"a"}
+        assert {request.id for request in asked_by(app, "waiting", ended)} == {"a"}
         await waiting.end()
 
     run_virtual(play())
 
 
 def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
     rate = 30
 
     async def play():
@@ -220,7 +220,7 @@ def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
         for console in consoles:
             console.start()
         await asyncio.sleep(20 * MINUTE)
-        assert {console.ear.last_role for console in consoles} == {"polling"}
+        assert {console.listener.last_role for console in consoles} == {"polling"}
         for console in consoles:
             assert len(asked_by(app, console.name)) > 100
             await console.end()
@@ -232,11 +232,11 @@ def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
 
 
 def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
     refused = []
 
-    def limited(asked):
-        refused.append(asked.at)
+    def limited(request):
+        refused.append(request.at)
         return 429, {}, {"retry-after": "300"}
 
     async def play():
@@ -245,17 +245,17 @@ def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
         app.respond = limited
-        await first.session.perform(fixtures.refresh(A))
+        await first.engine.perform(fixtures.refresh(A))
         await asyncio.sleep(2)
-        app.respond = lambda asked: running()
-        await second.session.perform(fixtures.refresh(B))
+        app.respond = lambda request: running()
+        await second.engine.perform(fixtures.refresh(B))
         await asyncio.sleep(MINUTE)
         await first.end()
         await second.end()
         third = Console(tmp_path, app, "third").start()
-        await third.session.perform(fixtures.refresh(B))
+        await third.engine.perform(fixtures.refresh(B))
         await asyncio.sleep(2)
-        assert third.ear.accounts["heygen"].health is Health.LIMITED
+        assert third.listener.accounts["heygen"].health is Health.LIMITED
         await asyncio.sleep(10 * MINUTE)
         assert third[B].checked_at > refused[0] + 300
         await third.end()
@@ -268,7 +268,7 @@ def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):
 # Real processes over real HTTP.
 
 COUNT = 12
-"""Jobs; each ends a second after the other, by the service's clock."""
+"""Jobs, which end one second apart by the clock of the service."""
 
 
 @contextmanager
@@ -297,7 +297,7 @@ def test_a_killed_leader_is_replaced_and_no_change_is_lost(tmp_path):
     seconds = [0.0]
     simulator = Simulator(clock=lambda: seconds[0], scenarios=stories, limits={"heygen": 10**9})
     with serve_app(simulator) as base:
-        jobs = {"heygen": tuple(story.id for story in stories)}
+        jobs = {"heygen": tuple(scenario.id for scenario in stories)}
         config = '[polling]\nmax_interval = "2s"\n'
         fixtures.make_workspace(tmp_path, base, jobs, accounts=("heygen",), config=config).close()
 
@@ -335,7 +335,7 @@ def has_open(pid, file):
 
 
 def phases(tmp):
-    """What the journal holds."""
+    """Return the phases in the journal."""
     journal = Journal(tmp / "state" / "journal.db")
     found = [state.phase for state in journal.states().values()]
     journal.close()

@@ -1,4 +1,4 @@
-"""Many jobs in one request, where a provider has an ask for it: what it spares, and what it must not cost."""
+"""Bulk requests: what they save, and that they delay or lose nothing."""
 
 import asyncio
 from collections import Counter
@@ -22,7 +22,7 @@ MANY = "/v3/video-translations/statuses"
 
 
 class Service:
-    """HeyGen v3 by the simulator, which answers bulk asks, single ones, or both with a status of ours for a while."""
+    """Simulated HeyGen v3 that answers bulk, single, or both requests with a given HTTP status for a while."""
 
     def __init__(
         self, *stories: Scenario, many: int = 200, single: int = 200, until: float = inf, wait: str = ""
@@ -34,7 +34,7 @@ class Service:
 
     @cached_property
     def simulator(self) -> Simulator:
-        """Made on the loop, which is its clock."""
+        """Create it on the loop, whose time is its clock."""
         return Simulator(clock=wall_time, scenarios=self._stories, limits={"heygen": 1_000_000})
 
     async def __call__(self, scope, receive, send) -> None:
@@ -61,9 +61,9 @@ def endless(count: int) -> tuple[str, ...]:
     return tuple(f"j{number}-stuck" for number in range(count))
 
 
-def v3(tmp_path, app, ids, story, **settings):
-    """Runs the story over one account of HeyGen v3."""
-    staged(tmp_path, app, {"heygen-v3": tuple(ids)}, story, accounts=("heygen-v3",), **settings)
+def v3(tmp_path, app, ids, scenario, **settings):
+    """Run the scenario with one account of HeyGen v3."""
+    staged(tmp_path, app, {"heygen-v3": tuple(ids)}, scenario, accounts=("heygen-v3",), **settings)
 
 
 def state(stage: Stage, job: str):
@@ -73,20 +73,20 @@ def state(stage: Stage, job: str):
 def test_a_thousand_active_jobs_cost_a_hundredth_of_the_requests(tmp_path):
     app = Service()
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(3 * MINUTE)
-        asked = sum(app.simulator.poll_counts.values())
-        assert asked > 6_000
-        assert len(app.paths) * 50 < asked
-        assert all(state.phase in (Phase.QUEUED, Phase.RUNNING) for state in stage.session.states.values())
+        request = sum(app.simulator.poll_counts.values())
+        assert request > 6_000
+        assert len(app.paths) * 50 < request
+        assert all(state.phase in (Phase.QUEUED, Phase.RUNNING) for state in stage.engine.states.values())
 
-    v3(tmp_path, app, endless(1000), story)
+    v3(tmp_path, app, endless(1000), scenario)
 
 
 def test_a_bulk_request_takes_one_token_and_names_no_more_ids_than_the_service_allows(tmp_path):
     app = Service()
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(MINUTE)
         assert set(app.simulator.response_counts) == {("heygen", 200)}, (
             f"more than {MAX_BULK_IDS} at once would be a 400"
@@ -94,18 +94,18 @@ def test_a_bulk_request_takes_one_token_and_names_no_more_ids_than_the_service_a
         assert len(app.simulator.poll_counts) == 250
         assert len(app.paths) < 30
 
-    v3(tmp_path, app, endless(250), story, rate=30)
+    v3(tmp_path, app, endless(250), scenario, rate=30)
 
 
 def test_a_single_job_is_polled_singly_and_has_its_title(tmp_path):
     app = Service(Scenario("a-stuck", title="Spring launch"))
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(5 * MINUTE)
         assert app.bulk == []
         assert state(stage, "a-stuck").report.title == "Spring launch"
 
-    v3(tmp_path, app, ["a-stuck"], story)
+    v3(tmp_path, app, ["a-stuck"], scenario)
 
 
 def test_ended_jobs_of_a_bulk_response_are_polled_singly_for_link_or_reason(tmp_path):
@@ -113,7 +113,7 @@ def test_ended_jobs_of_a_bulk_response_are_polled_singly_for_link_or_reason(tmp_
     jobs = {f"{number}-{end}-x": phase for end, phase in ends.items() for number in range(5)}
     app = Service(*(Scenario(job, queued=30, running=60) for job in jobs))
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(4 * MINUTE)
         assert {job: state(stage, job).phase for job in jobs} == jobs
         assert [state(stage, job).report.links for job in jobs if "fine" in job].count(()) == 0
@@ -122,121 +122,121 @@ def test_ended_jobs_of_a_bulk_response_are_polled_singly_for_link_or_reason(tmp_
         assert set(app.singly) >= set(jobs)
         assert max(app.singly.values()) <= 2, "the end, and perhaps a first ask before the others were due"
 
-    v3(tmp_path, app, jobs, story)
+    v3(tmp_path, app, jobs, scenario)
 
 
 def test_a_done_job_is_shown_even_if_the_bucket_has_no_token_for_its_link(tmp_path):
     app = Service(*(Scenario(f"{number}-fine", queued=1, running=20) for number in range(60)))
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(50)
-        assert {each.phase for each in stage.session.states.values()} == {Phase.DONE}
+        assert {each.phase for each in stage.engine.states.values()} == {Phase.DONE}
         assert len(app.singly) < 30
         await asyncio.sleep(10 * MINUTE)
-        assert all(each.links for each in stage.session.states.values())
+        assert all(each.links for each in stage.engine.states.values())
 
-    v3(tmp_path, app, [f"{number}-fine" for number in range(60)], story, rate=12)
+    v3(tmp_path, app, [f"{number}-fine" for number in range(60)], scenario, rate=12)
 
 
 def test_an_id_absent_from_bulk_responses_is_polled_singly_until_it_is_missing(tmp_path):
     app = Service()
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(10 * MINUTE)
         assert state(stage, "a-missing").phase is Phase.MISSING
         assert app.singly["a-missing"] >= 3
         assert state(stage, "j0-stuck").phase in (Phase.QUEUED, Phase.RUNNING)
-        assert app.simulator.poll_counts["heygen", "a-missing"] <= 5, "bulk is not asked for it again and again"
+        assert app.simulator.poll_counts["heygen", "a-missing"] <= 5, "bulk requests do not name it again and again"
 
-    v3(tmp_path, app, ["a-missing", *endless(20)], story)
+    v3(tmp_path, app, ["a-missing", *endless(20)], scenario)
 
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_bulk_fault_backs_off_as_one_request(tmp_path, status):
     app = Service(many=status, single=status)
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(HOUR)
         assert len(app.paths) < 40
-        assert {each.fault.kind for each in stage.session.states.values()} == {FaultKind.SERVER}
+        assert {each.fault.kind for each in stage.engine.states.values()} == {FaultKind.SERVER}
         assert all(later - earlier > 20 for earlier, later in pairwise([at for at, _ in app.paths][8:]))
 
-    v3(tmp_path, app, endless(100), story, concurrency=4)
+    v3(tmp_path, app, endless(100), scenario, concurrency=4)
 
 
 def test_jobs_of_a_failed_bulk_request_are_polled_together_again(tmp_path):
     app = Service(many=500, single=500, until=MINUTE)
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(10 * MINUTE)
-        assert {each.fault for each in stage.session.states.values()} == {None}
+        assert {each.fault for each in stage.engine.states.values()} == {None}
         later = [path for at, path in app.paths if at > app.until]
         assert later.count(MANY) > 0.8 * len(later)
 
-    v3(tmp_path, app, endless(100), story)
+    v3(tmp_path, app, endless(100), scenario)
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 404, 410, 302])
 def test_jobs_are_polled_singly_after_a_rejected_bulk_request(tmp_path, status):
     app = Service(many=status)
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(50 * MINUTE)
         assert len(app.bulk) <= 2, "one for each worker that was at it"
-        assert {each.phase for each in stage.session.states.values()} == {Phase.RUNNING}
-        assert {each.fault for each in stage.session.states.values()} == {None}
+        assert {each.phase for each in stage.engine.states.values()} == {Phase.RUNNING}
+        assert {each.fault for each in stage.engine.states.values()} == {None}
         await asyncio.sleep(HOUR)
         assert 2 <= len(app.bulk) <= 6, "tried again, hourly"
 
-    v3(tmp_path, app, endless(6), story, tick=MINUTE, config='[polling]\nmax_interval = "10m"\n')
+    v3(tmp_path, app, endless(6), scenario, tick=MINUTE, config='[polling]\nmax_interval = "10m"\n')
 
 
 def test_a_refused_key_is_sent_once(tmp_path):
     app = Service(many=401, single=401)
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(HOUR)
         assert len(app.paths) <= 2
-        assert stage.ear.accounts["heygen-v3"].health == "refused"
+        assert stage.listener.accounts["heygen-v3"].health == "refused"
 
-    v3(tmp_path, app, endless(50), story)
+    v3(tmp_path, app, endless(50), scenario)
 
 
 def test_a_retry_after_holds_for_bulk_requests(tmp_path):
     app = Service(many=429, single=429, until=20.0, wait="90")
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(20 * MINUTE)
         refused = [at for at, _ in app.paths if at < app.until]
         assert len(refused) <= 2, "one for each worker that was at it"
         assert min(at for at, _ in app.paths if at > app.until) >= refused[0] + 90
-        assert {each.fault for each in stage.session.states.values()} == {None}
+        assert {each.fault for each in stage.engine.states.values()} == {None}
 
-    v3(tmp_path, app, endless(100), story)
+    v3(tmp_path, app, endless(100), scenario)
 
 
 def test_a_job_removed_during_its_bulk_poll_disturbs_no_other(tmp_path):
     app = Service()
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(MINUTE)
         gone = Ref("heygen-v3", "j3-stuck")
-        assert (await stage.session.perform(Remove((gone,)))).ok
+        assert (await stage.engine.perform(Remove((gone,)))).ok
         await asyncio.sleep(5 * MINUTE)
-        assert gone not in stage.session.states
-        assert {each.fault for each in stage.session.states.values()} == {None}
+        assert gone not in stage.engine.states
+        assert {each.fault for each in stage.engine.states.values()} == {None}
 
-    v3(tmp_path, app, endless(10), story)
+    v3(tmp_path, app, endless(10), scenario)
 
 
 def test_a_refresh_of_everything_takes_few_bulk_requests(tmp_path):
     app = Service()
 
-    async def story(stage):
+    async def scenario(stage):
         await asyncio.sleep(5 * MINUTE)
         before = len(app.paths)
-        assert (await stage.session.perform(fixtures.refresh(*stage.session.states))).ok
+        assert (await stage.engine.perform(fixtures.refresh(*stage.engine.states))).ok
         await asyncio.sleep(2)
         assert 5 <= len(app.paths) - before <= 12
 
-    v3(tmp_path, app, endless(500), story)
+    v3(tmp_path, app, endless(500), scenario)

@@ -9,7 +9,7 @@ from tui.storage.journal.journal import Journal, JournalEntry, JournalError
 
 
 def lives(*steps):
-    """The entries of a job that says these phases at these ages."""
+    """Return the journal entries of a job with these phases at these ages."""
     state = None
     for phase, age in steps:
         state, change = reduce(state or after(), said(phase, NOW + age))

@@ -1,4 +1,4 @@
-"""The short form of the proof `sweep10k`: the same code with fewer jobs, and no bound on time."""
+"""Short form of the long run `sweep10k`: the same code with fewer jobs and without a time limit."""
 
 from tests.long_running.sweep10k import run_proof
 

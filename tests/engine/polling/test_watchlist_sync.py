@@ -1,4 +1,4 @@
-"""A watchlist that has not changed is not parsed again: an engine begins with what its first frame was read from."""
+"""Watchlist at the start: an unchanged file is not parsed again after the first frame."""
 
 import asyncio
 import os
@@ -21,15 +21,15 @@ A, B = Ref("heygen", "a"), Ref("heygen", "b")
 
 
 def begun_twice(tmp_path, between):
-    """A console; `between(library)` while none runs and, where that gives one, its second part while one starts.
+    """A console; `between(workspace)` while none runs and, where that gives one, its second part while one starts.
 
     Returns the second console's first frame, its engine's board, and that after two seconds.
     """
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
 
-    def session(library):
+    def engine(workspace):
         return Engine(
-            library,
+            workspace,
             RecordingListener().publish,
             EngineContext.create(
                 wall=wall_time, random=Random(1), transport=lambda: VirtualTransport({"sim.test": app})
@@ -37,17 +37,17 @@ def begun_twice(tmp_path, between):
         )
 
     async def play():
-        library = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a", "b")})
-        async with fixtures.running_engine(session(library)):
+        workspace = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a", "b")})
+        async with fixtures.running_engine(engine(workspace)):
             await asyncio.sleep(60)
-        library.close()
-        late = between(library)
-        library.close()
-        first = load_initial_state(library).update.states
+        workspace.close()
+        late = between(workspace)
+        workspace.close()
+        first = load_initial_state(workspace).update.states
         if late is not None:
             late()
-        taken = library.handover()
-        async with fixtures.running_engine(session(taken)) as second:
+        taken = workspace.handover()
+        async with fixtures.running_engine(engine(taken)) as second:
             at_once = dict(second.states)
             await asyncio.sleep(2)
             later = dict(second.states)
@@ -57,9 +57,9 @@ def begun_twice(tmp_path, between):
     return run_virtual(play())
 
 
-def disguised(library, old: str, new: str) -> None:
-    """Another text in the file, of the same length and with the same stamp: only who reads it sees it."""
-    file = library.paths.watchlist_file
+def disguised(workspace, old: str, new: str) -> None:
+    """Change the file without changing its length and stamp."""
+    file = workspace.paths.watchlist_file
     status, text = file.stat(), file.read_text()
     assert len(old) == len(new)
     assert old in text
@@ -69,21 +69,21 @@ def disguised(library, old: str, new: str) -> None:
 
 
 def test_a_watchlist_with_an_unchanged_stamp_is_not_read(tmp_path):
-    _, at_once, later = begun_twice(tmp_path, lambda library: disguised(library, '"b"', '"c"'))
+    _, at_once, later = begun_twice(tmp_path, lambda workspace: disguised(workspace, '"b"', '"c"'))
     assert list(at_once) == list(later) == [A, B]
 
 
 def test_a_watchlist_that_was_edited_is_read(tmp_path):
     _, at_once, _ = begun_twice(
-        tmp_path, lambda library: library.edit_watchlist(Set((B,), {"label": "Spring"})) and None
+        tmp_path, lambda workspace: workspace.edit_watchlist(Set((B,), {"label": "Spring"})) and None
     )
     assert at_once[B].job.label == "Spring"
 
 
 def test_labels_of_another_watchlist_are_replaced(tmp_path):
-    def other_watchlist(library):
-        state = library.journal.states()[B]
-        library.journal.record([JournalEntry(replace(state, job=replace(state.job, label="Theirs")))])
+    def other_watchlist(workspace):
+        state = workspace.journal.states()[B]
+        workspace.journal.record([JournalEntry(replace(state, job=replace(state.job, label="Theirs")))])
 
     first, at_once, _ = begun_twice(tmp_path, other_watchlist)
     assert first[B].job.label == "Theirs"  # until an engine has looked
@@ -91,7 +91,7 @@ def test_labels_of_another_watchlist_are_replaced(tmp_path):
 
 
 def test_entries_written_between_first_frame_and_engine_are_read(tmp_path):
-    def write_late(library):
+    def write_late(workspace):
         def late():
             theirs = fixtures.make_workspace(tmp_path, "http://sim.test")
             state = theirs.journal.states()[A]
@@ -107,5 +107,5 @@ def test_entries_written_between_first_frame_and_engine_are_read(tmp_path):
 
 
 def test_an_engine_that_changes_nothing_holds_the_states_of_the_first_frame(tmp_path):
-    first, at_once, _ = begun_twice(tmp_path, lambda library: None)
+    first, at_once, _ = begun_twice(tmp_path, lambda workspace: None)
     assert {ref: first[ref] is state for ref, state in at_once.items()} == {A: True, B: True}
