@@ -1,1 +1,1 @@
-"""The four services as one small ASGI app, for the demo and the tests."""
+"""Simulator of the four services as one ASGI app, for the demo and the tests."""

@@ -1,6 +1,6 @@
-"""The simulator: one ASGI app that answers as HeyGen, KonPro, CAMB.AI and Flixu do, each at its own paths.
+"""Simulator: one ASGI app that responds as HeyGen, KonPro, CAMB.AI and Flixu do, each at its own paths.
 
-It checks keys, keeps the limits, dates and counts. The desk knows the stories, the services' modules the words.
+It checks keys and rate limits, adds dates and counts requests. `router` has the scenarios, `services` the formats.
 """
 
 import asyncio
@@ -25,29 +25,29 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 KEY_ERRORS = {None: 401, "wrong": 401, "forbidden": 403}
-"""What the keys get that are not good; every other key is."""
+"""HTTP status for an invalid key; every other key is valid."""
 LOG_SIZE = 10_000
-"""Requests that the log remembers."""
+"""Requests in the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request, as the log remembers it."""
+    """One request in the log."""
 
     received_at: float
     """Instant, by the simulated clock."""
     service: str
-    """"heygen", "konpro", "camb", "flixu"; "cdn" for the links; "" where no path leads."""
+    """"heygen", "konpro", "camb", "flixu"; "cdn" for links; "" for an unknown path."""
     method: str
     path: str
     """Percent-encoded, without the query."""
     key: str | None
     status: int
-    """0: the connection was closed before the reply."""
+    """0: the connection was closed before the response."""
 
 
 class Simulator:
-    """An ASGI 3 app, http and lifespan. What was asked of it is kept in memory: it is made for days, not for years."""
+    """ASGI 3 app for http and lifespan. It keeps all state in memory: for days, not for years."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class Simulator:
     ) -> None:
         """Start the simulated clock, which runs `speed` times faster than `clock`, whose instants are seconds.
 
-        `seed` makes up what `stories` leave open; `retired`: HeyGen v2 is over. `limits` replaces members of LIMITS.
-        `latency` is the mean delay of a reply in seconds of real time, which `sleep` waits out.
+        `seed` determines what `scenarios` leave open; `retired`: HeyGen v2 is retired. `limits` replaces members of
+        LIMITS. `latency` is the mean delay of a response, in seconds of real time, which `sleep` waits.
         """
         self.response_counts: Counter[tuple[str, int]] = Counter()
-        """How many requests got each (service, HTTP status), as `Ask` tells them."""
+        """How many requests got each (service, HTTP status), as in `LoggedRequest`."""
         self.request_log: deque[LoggedRequest] = deque(maxlen=LOG_SIZE)
         """The last requests, oldest first."""
         self._clock, self._speed, self._seed = clock, speed, seed
@@ -82,7 +82,7 @@ class Simulator:
 
     @property
     def poll_counts(self) -> Counter[tuple[str, str]]:
-        """How often each (service, id) was asked for its status, bulk asks included."""
+        """Polls of each (service, id), bulk polls included."""
         return self._router.poll_counts
 
     def now(self) -> float:
@@ -90,72 +90,74 @@ class Simulator:
         return self._started + (self._clock() - self._started) * self._speed
 
     def link_expires_at(self, url: str) -> float | None:
-        """Return the simulated instant at which a link it gave dies or died; None: it gave none such, or a newer."""
+        """Return the simulated instant at which an issued link expires; None if it was not issued or was replaced."""
         return self._link_store.expires_at(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one connection. Raise CutError where it is to be closed before its reply is complete."""
+        """Serve one connection. Raises ConnectionCutError to close it before its response is complete."""
         if scope["type"] == "lifespan":
             await _handle_lifespan(receive, send)
             return
         if scope["type"] != "http":
-            raise ValueError(f"the simulator does not speak {scope['type']}")
+            raise ValueError(f"the simulator does not support {scope['type']}")
         self._request_count += 1
         serial = blake2b(f"{self._seed}/{self._request_count}".encode(), digest_size=16).digest()
         if self._latency:
             await self._sleep(self._latency * (0.5 + stable_fraction(serial)))
         request = SimulatedRequest.from_scope(scope, str(UUID(bytes=serial)))
-        reply = self._respond(request)
-        if reply.delay:
-            await self._sleep(reply.delay)
-        await _send_response(reply.with_headers(date=http_date(self.now())), request.method, send)
+        response = self._respond(request)
+        if response.delay:
+            await self._sleep(response.delay)
+        await _send_response(response.with_headers(date=http_date(self.now())), request.method, send)
 
     def _respond(self, request: SimulatedRequest) -> SimulatedResponse:
-        """Find who answers, have them answer, and write it down."""
+        """Route a request, and log the response."""
         service, key = "", None
-        found = self._router.match(request.segments)
+        match = self._router.match(request.segments)
         if request.method not in ("GET", "HEAD"):
-            reply = json({"error": "Method Not Allowed"}, 405).with_headers(allow="GET, HEAD")
-        elif found is not None:
-            route, job = found
+            response = json({"error": "Method Not Allowed"}, 405).with_headers(allow="GET, HEAD")
+        elif match is not None:
+            route, job = match
             service, key = route.service.name, route.service.key_in(request)
-            reply = self._check_and_handle(route, job, key, request)
+            response = self._check_and_handle(route, job, key, request)
         elif request.segments[:1] == (CDN_ROOT,):
-            service, reply = CDN_ROOT, self._link_store.serve_file(request)
+            service, response = CDN_ROOT, self._link_store.serve_file(request)
         else:
-            reply = json({"error": "Not Found"}, 404)
-        status = 0 if reply.cut_after is not None and reply.cut_after < 0 else reply.status
+            response = json({"error": "Not Found"}, 404)
+        status = 0 if response.cut_after is not None and response.cut_after < 0 else response.status
         self.request_log.append(LoggedRequest(self.now(), service, request.method, request.path, key, status))
         self.response_counts[service, status] += 1
-        return reply
+        return response
 
     def _check_and_handle(
         self, route: Route, job_id: str, key: str | None, request: SimulatedRequest
     ) -> SimulatedResponse:
-        """Let a request through to its handler if the API is alive, the key good and within its limits.
+        """Call the handler if the API is not retired, the key valid and the rate limit not exceeded.
 
-        The waits that a refusal tells are in the client's seconds, which the simulated clock outruns.
+        Retry-After is in seconds of the client's clock, which is slower than the simulated one.
         """
         if route.is_retired:
             return route.service.error_response(410, request)
         if key is None or key in KEY_ERRORS:
             return route.service.error_response(KEY_ERRORS[key], request)
-        standing = self._rate_limiter.count_request(route.service.name, key, self.now())
-        reset = standing.reset_after / self._speed
-        reply = (
+        limit_status = self._rate_limiter.count_request(route.service.name, key, self.now())
+        reset_after = limit_status.reset_after / self._speed
+        response = (
             route.handler(request, job_id)
-            if standing.allowed
-            else with_retry_after(route.service.error_response(429, request), reset)
+            if limit_status.allowed
+            else with_retry_after(route.service.error_response(429, request), reset_after)
         )
-        return with_rate_limit_headers(reply, standing, reset) if route.has_rate_limit_headers else reply
+        return (
+            with_rate_limit_headers(response, limit_status, reset_after) if route.has_rate_limit_headers else response
+        )
 
 
 async def _send_response(response: SimulatedResponse, method: str, send: Send) -> None:
-    """Send a reply: to a HEAD without its body, and no further than where it is cut."""
+    """Send a response: without its body for HEAD, and only up to its cut."""
     if response.cut_after is not None and response.cut_after < 0:
-        raise ConnectionCutError("closed before the reply")
-    said = {"content-type": response.media_type, "content-length": str(len(response.body)), **response.headers}
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
+        raise ConnectionCutError("closed before the response")
+    all_headers = {"content-type": response.media_type, "content-length": str(len(response.body)), **response.headers}
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in all_headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     body = b"" if method == "HEAD" else response.body
     await send(
@@ -166,7 +168,7 @@ async def _send_response(response: SimulatedResponse, method: str, send: Send) -
 
 
 async def _handle_lifespan(receive: Receive, send: Send) -> None:
-    """Go along with the server's life: there is nothing to open and nothing to close."""
+    """Acknowledge the lifespan messages: there is nothing to open or close."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

@@ -1,4 +1,4 @@
-"""What goes wrong on the way to a story that asks for it: refusals now and then, odd bodies, closed connections."""
+"""Injection of faults into responses, as the scenario's behaviour says: 429s, odd bodies, closed connections."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,52 +8,50 @@ from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_erro
 from tui.simulator.job_run import JobStage, RequestContext, Service
 
 LIMIT_EVERY = 3
-"""Every third ask for a `limit` story is refused."""
+"""Every third poll of a `limit` scenario gets 429."""
 DELAY_SECONDS = 3.0
-"""Seconds of the clients' clock by which each reply of a `delay` story is late."""
+"""Delay of each response of a `delay` scenario. Seconds of the client's clock."""
 RETRY_AFTER_SECONDS = 5.0
-"""Seconds of the clients' clock for which a `limit` story wants no ask."""
+"""Retry-After of a 429. Seconds of the client's clock."""
 
 FaultInjector = Callable[[SimulatedResponse, Service, SimulatedRequest], SimulatedResponse]
-"""Makes a good reply a bad one."""
+"""Function that turns a response into a faulty one."""
 
 
 def respond(service: Service, context: RequestContext) -> SimulatedResponse:
-    """Answer as documented; for an `odd` story, as no documentation says.
+    """Return the documented response; for an `odd` scenario, an undocumented one.
 
-    Odd answers are cycled through while the story goes on, and given once each when it has ended. Then all is well.
+    While the job is active its odd responses repeat in turn; after its end each comes once, then the documented one.
     """
     if context.scenario.behaviour != "odd":
         return service.status_response(context)
-    strange, play = service.odd_responses(context), context.job_run
+    odd, job_run = service.odd_responses(context), context.job_run
     if context.stage is not JobStage.ENDED:
-        return strange[(play.poll_count - 1) % len(strange)]
-    return (
-        strange[play.polls_after_end - 1] if play.polls_after_end <= len(strange) else service.status_response(context)
-    )
+        return odd[(job_run.poll_count - 1) % len(odd)]
+    return odd[job_run.polls_after_end - 1] if job_run.polls_after_end <= len(odd) else service.status_response(context)
 
 
 def inject_fault(
     response: SimulatedResponse, service: Service, context: RequestContext, now: float
 ) -> SimulatedResponse:
-    """Return what becomes of the good reply on its way; `now` is the instant at which it is dated."""
-    end, asks = context.scenario.behaviour, context.job_run.poll_count
-    if end == "missing":
+    """Return the response with the fault of the scenario, if any; `now` is the instant of its Date header."""
+    behaviour, poll_count = context.scenario.behaviour, context.job_run.poll_count
+    if behaviour == "missing":
         return service.error_response(404, context.request)
-    if end == "delay":
+    if behaviour == "delay":
         return replace(response, delay=DELAY_SECONDS)
-    if end == "limit" and asks % LIMIT_EVERY == 0:
-        dated = now if asks % (2 * LIMIT_EVERY) == 0 else None
+    if behaviour == "limit" and poll_count % LIMIT_EVERY == 0:
+        dated = now if poll_count % (2 * LIMIT_EVERY) == 0 else None
         return with_retry_after(service.error_response(429, context.request), RETRY_AFTER_SECONDS, dated)
     return (
-        FLAKY_SEQUENCE[(asks - 1) % len(FLAKY_SEQUENCE)](response, service, context.request)
-        if end == "flaky"
+        FLAKY_SEQUENCE[(poll_count - 1) % len(FLAKY_SEQUENCE)](response, service, context.request)
+        if behaviour == "flaky"
         else response
     )
 
 
 def with_retry_after(response: SimulatedResponse, seconds: float, now: float | None = None) -> SimulatedResponse:
-    """Return the reply with a Retry-After: in seconds, or as an HTTP date where `now` is given (RFC 9110 §10.2.3)."""
+    """Return the response with Retry-After: in seconds, or as an HTTP date if `now` is given (RFC 9110 §10.2.3)."""
     whole = max(1, ceil(seconds))
     return response.with_headers(retry_after=str(whole) if now is None else http_date(ceil(now) + whole))
 
@@ -94,4 +92,4 @@ FLAKY_SEQUENCE: tuple[FaultInjector, ...] = (
     _unchanged,
     _server_error,
 )
-"""What a `flaky` story's asks meet, in turn: never so much in a row that a client gives the service up."""
+"""Faults of a `flaky` scenario in turn: never enough in a row to open a client's circuit breaker."""

@@ -1,4 +1,4 @@
-"""What the links lead to: made-up files, served with Range and ETag. It does not know who may fetch them."""
+"""Generated files behind the links, served with Range and ETag. Access is checked by `link_store` and `app`."""
 
 import re
 from collections.abc import Iterator
@@ -19,29 +19,29 @@ MEDIA_TYPES = {
     "ass": "text/x-ssa",
     "txt": "text/plain; charset=utf-8",
 }
-"""Media type by the end of a file's name."""
+"""Media type by file suffix."""
 CAPTION_SECONDS = 3
-"""Seconds that a line of text is on the screen."""
+"""Duration of one caption. Seconds."""
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedFile:
-    """A file, whole in memory: the largest are less than a megabyte unless a story says so."""
+    """File in memory: less than 1 MB, unless the scenario sets its size."""
 
     name: str
-    """As the reader is to save it."""
+    """Name for saving, as in Content-Disposition."""
     media_type: str
     content: bytes
 
     @property
     def etag(self) -> str:
-        """The same for the same bytes: a renewed link leads to the same file."""
+        """Strong ETag: equal for equal bytes, so a renewed link has the same one."""
         return f'"{blake2b(self.content, digest_size=16).hexdigest()}"'
 
 
 def make_file(scenario: ResolvedScenario, name: str) -> SimulatedFile:
-    """Make the file called `name` of a story: the same bytes each time."""
+    """Return the file `name` of a scenario: the same bytes each time."""
     kind = name.rpartition(".")[2]
     if kind in ("mp4", "wav", "flac"):
         content = Random(f"{scenario.id}/{name}").randbytes(scenario.file_size)
@@ -53,32 +53,32 @@ def make_file(scenario: ResolvedScenario, name: str) -> SimulatedFile:
 
 
 def file_response(file: SimulatedFile, request: SimulatedRequest) -> SimulatedResponse:
-    """Answer a request for `file`: whole, or the one range that is asked for (RFC 9110 §14)."""
+    """Return `file`, or the one requested range of it (RFC 9110 §14)."""
     size = len(file.content)
-    standing = {
+    headers = {
         "etag": file.etag,
         "accept-ranges": "bytes",
         "content-disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
     }
-    asked = _RANGE.match(request.headers.get("range", ""))
-    if asked is None or request.headers.get("if-range", file.etag) != file.etag:
-        return SimulatedResponse(200, file.content, file.media_type, standing)
-    first, last = _resolve_range(asked[1], asked[2], size)
+    match = _RANGE.match(request.headers.get("range", ""))
+    if match is None or request.headers.get("if-range", file.etag) != file.etag:
+        return SimulatedResponse(200, file.content, file.media_type, headers)
+    first, last = _resolve_range(match[1], match[2], size)
     if first > last:
-        return SimulatedResponse(416, b"", file.media_type, {**standing, "content-range": f"bytes */{size}"})
-    ranged = {**standing, "content-range": f"bytes {first}-{last}/{size}"}
+        return SimulatedResponse(416, b"", file.media_type, {**headers, "content-range": f"bytes */{size}"})
+    ranged = {**headers, "content-range": f"bytes {first}-{last}/{size}"}
     return SimulatedResponse(206, file.content[first : last + 1], file.media_type, ranged)
 
 
 def _resolve_range(first: str, last: str, size: int) -> tuple[int, int]:
-    """Return the first and the last byte of a range; first is beyond last where there is no such byte."""
+    """Return the first and the last byte of a range; first is beyond last if the range is unsatisfiable."""
     if first:
         return int(first), min(int(last), size - 1) if last else size - 1
     return (max(size - int(last), 0), size - 1) if last and int(last) else (size, size - 1)
 
 
 def _captions(kind: str, lines: list[str]) -> Iterator[str]:
-    """Yield a caption file in the form that `kind` says."""
+    """Yield the parts of a caption file of the format `kind`."""
     if kind == "vtt":
         yield "WEBVTT\n\n"
     elif kind == "ass":

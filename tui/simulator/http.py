@@ -1,4 +1,4 @@
-"""Requests and replies, without the server that carries them. No service's words stand here."""
+"""Requests and responses as values, independent of server and service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,93 +8,93 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 Scope = Mapping[str, Any]
-"""What an ASGI server says of a connection."""
+"""ASGI connection scope."""
 
 
 class ConnectionCutError(ConnectionError):
-    """The connection is to be closed here, before the reply or within its body."""
+    """Close the connection at this point, before the response or in its body."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedRequest:
-    """One request; its body, which no GET has, is not read."""
+    """One request, without its body."""
 
     method: str
     path: str
-    """Percent-encoded, as it came."""
+    """Percent-encoded, as received."""
     query: str
     headers: Mapping[str, str]
     """Names in lower case."""
     origin: str
-    """Scheme, host and port under which the simulator was reached."""
+    """Scheme, host and port of the simulator in the request."""
     request_id: str
-    """The request's id, which some services tell in their replies."""
+    """Id of the request, which some services return."""
 
     @classmethod
     def from_scope(cls, scope: Scope, request_id: str) -> "SimulatedRequest":
-        """Read the scope of an ASGI http connection."""
+        """Return the request of an ASGI http scope."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host, port = scope.get("server") or ("localhost", None)
-        here = headers.get("host") or (f"{host}:{port}" if port else host)
+        authority = headers.get("host") or (f"{host}:{port}" if port else host)
         return cls(
             method=scope["method"],
             path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
             query=scope["query_string"].decode("latin-1"),
             headers=headers,
-            origin=f"{scope['scheme']}://{here}",
+            origin=f"{scope['scheme']}://{authority}",
             request_id=request_id,
         )
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """The path's parts, decoded one by one: an id may hold a slash."""
+        """Segments of the path, decoded separately: an id may contain a slash."""
         return tuple(unquote(part) for part in self.path.split("/")[1:])
 
     def query_values(self, name: str) -> list[str]:
-        """Return what the query says under `name`, decoded."""
+        """Return the decoded values of a query parameter."""
         return parse_qs(self.query).get(name, [])
 
     def bearer_token(self) -> str | None:
-        """Return the key of an Authorization header of the Bearer kind."""
+        """Return the token of an `Authorization: Bearer` header."""
         scheme, _, key = self.headers.get("authorization", "").partition(" ")
         return key.strip() or None if scheme.lower() == "bearer" else None
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedResponse:
-    """One reply, before the headers that every reply has: Date and Content-Length."""
+    """One response, without Date and Content-Length, which `app` adds."""
 
     status: int
     body: bytes
     media_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     cut_after: int | None = None
-    """Bytes of the body after which the connection closes; None: never; below zero: before the reply."""
+    """Bytes of the body after which the connection closes; None: never; negative: before the response."""
     delay: float = 0.0
-    """Seconds of the clients' clock for which it is held back."""
+    """Delay before it is sent. Seconds of the client's clock."""
 
     def with_headers(self, **headers: str) -> "SimulatedResponse":
-        """Return the reply with more headers; an underscore stands for a hyphen."""
+        """Return the response with more headers; underscores become hyphens."""
         more = {name.replace("_", "-"): value for name, value in headers.items()}
         return replace(self, headers={**self.headers, **more})
 
 
 def json(payload: object, status: int = 200) -> SimulatedResponse:
-    """Return `payload` as a service would write it: compact, in UTF-8."""
+    """Return a JSON response: compact, in UTF-8."""
     return SimulatedResponse(status, dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def gateway_error_page(status: int, title: str) -> SimulatedResponse:
-    """Return the HTML that a gateway answers with when the service behind it does not [W]."""
+    """Return the HTML of a gateway whose service does not respond [W]."""
     page = f"<html>\n<head><title>{title}</title></head>\n<body><center><h1>{title}</h1></center></body>\n</html>\n"
     return SimulatedResponse(status, page.encode(), "text/html")
 
 
 def truncated(response: SimulatedResponse) -> SimulatedResponse:
-    """Return the reply with its body cut short, and its length telling nothing of that [W]."""
+    """Return the response with half of its body and a matching Content-Length [W]."""
     return replace(response, body=response.body[: len(response.body) // 2])
 
 
 def http_date(instant: float) -> str:
-    """Return `instant` as RFC 9110 wants it."""
+    """Return an instant as an HTTP date (RFC 9110)."""
     return formatdate(instant, usegmt=True)

@@ -1,4 +1,4 @@
-"""Links that are given out, and that die: the services' content networks, on the simulator's own origin."""
+"""Issued links and their expiry: the services' CDNs, on the simulator's origin."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from tui.simulator.job_run import JobRun
 from tui.simulator.scenario import ResolvedScenario
 
 CDN_ROOT = "cdn"
-"""The first part of every link's path."""
+"""First segment of every link's path."""
 
 
 @dataclass(frozen=True, slots=True)
 class _IssuedLink:
     token: str
-    """What the path is found by."""
+    """Second segment of the path; identifies the link."""
     path: str
     query: str
     replaced_at: float
-    """Instant from which another ask gets another link."""
+    """Instant from which a poll gets a new link."""
     expires_at: float
     scenario: ResolvedScenario
     file_name: str
 
 
 class LinkStore:
-    """Gives out links and serves what they lead to. One is given until it dies, or for as long as its story says."""
+    """Issues links and serves their files. A link is reused until it expires, or as long as its scenario says."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -37,58 +37,60 @@ class LinkStore:
         self._links_by_token: dict[str, _IssuedLink] = {}
 
     def issue(self, job_run: JobRun, file_name: str, request: SimulatedRequest) -> str:
-        """Return the URL of the file called `name` of a story."""
+        """Return the URL of a job's file."""
         now = self._now()
-        place = (job_run.service, job_run.scenario.id, file_name)
-        grant = self._links_by_file.get(place)
-        if grant is None or now >= min(grant.replaced_at, grant.expires_at):
-            if grant is not None and now >= grant.expires_at:
-                del self._links_by_token[grant.token]
-            grant = self._links_by_file[place] = _issue(job_run, file_name, now)
-            self._links_by_token[grant.token] = grant
-        return f"{request.origin}{grant.path}" + (f"?{grant.query}" if grant.query else "")
+        key = (job_run.service, job_run.scenario.id, file_name)
+        link = self._links_by_file.get(key)
+        if link is None or now >= min(link.replaced_at, link.expires_at):
+            if link is not None and now >= link.expires_at:
+                del self._links_by_token[link.token]
+            link = self._links_by_file[key] = _issue(job_run, file_name, now)
+            self._links_by_token[link.token] = link
+        return f"{request.origin}{link.path}" + (f"?{link.query}" if link.query else "")
 
     def expires_at(self, url: str) -> float | None:
-        """Return the instant at which a link dies or died; None: it was never given, or something replaced it."""
+        """Return the instant at which a link expires; None if it was not issued or was replaced."""
         segments = urlsplit(url).path.split("/")
-        grant = self._links_by_token.get(segments[2]) if segments[1:2] == [CDN_ROOT] and len(segments) > 2 else None
-        return None if grant is None else grant.expires_at
+        link = self._links_by_token.get(segments[2]) if segments[1:2] == [CDN_ROOT] and len(segments) > 2 else None
+        return None if link is None else link.expires_at
 
     def serve_file(self, request: SimulatedRequest) -> SimulatedResponse:
-        """Serve the file that a link leads to: CloudFront's 403 where it is dead, was never given or was changed."""
-        grant = self._links_by_token.get(request.segments[1]) if len(request.segments) > 1 else None
+        """Return the file of a link; CloudFront's 403 if the link is expired, unknown or changed."""
+        link = self._links_by_token.get(request.segments[1]) if len(request.segments) > 1 else None
         if (
-            grant is None
-            or self._now() >= grant.expires_at
-            or (grant.scenario.has_signed_links and request.query != grant.query)
+            link is None
+            or self._now() >= link.expires_at
+            or (link.scenario.has_signed_links and request.query != link.query)
         ):
             xml = '<?xml version="1.0" encoding="UTF-8"?>'
             error = "<Error><Code>AccessDenied</Code><Message>Access denied</Message></Error>"
             return SimulatedResponse(403, f"{xml}{error}".encode(), "text/xml", {"x-cache": "Error from cloudfront"})
-        return file_response(make_file(grant.scenario, grant.file_name), request)
+        return file_response(make_file(link.scenario, link.file_name), request)
 
 
 def _issue(job_run: JobRun, file_name: str, now: float) -> _IssuedLink:
-    plot = job_run.scenario
-    mark = blake2b(f"{job_run.service}/{plot.id}/{file_name}/{now}".encode(), digest_size=8).hexdigest()
-    path = f"/{CDN_ROOT}/{mark}/{quote(plot.id, safe='')}/{file_name}"
-    if not plot.has_signed_links:
+    scenario = job_run.scenario
+    token = blake2b(f"{job_run.service}/{scenario.id}/{file_name}/{now}".encode(), digest_size=8).hexdigest()
+    path = f"/{CDN_ROOT}/{token}/{quote(scenario.id, safe='')}/{file_name}"
+    if not scenario.has_signed_links:
         return _IssuedLink(
-            mark,
+            token,
             path,
             _unsigned_query(job_run, file_name),
-            now + plot.link_reuse,
-            now + plot.link_lifetime,
-            plot,
+            now + scenario.link_reuse,
+            now + scenario.link_lifetime,
+            scenario,
             file_name,
         )
     sign = _cloudfront_query if job_run.service == "heygen" else _sigv4_query
-    query = urlencode(sign(mark, now, plot.link_lifetime))
-    return _IssuedLink(mark, path, query, now + plot.link_reuse, int(now) + int(plot.link_lifetime), plot, file_name)
+    query = urlencode(sign(token, now, scenario.link_lifetime))
+    return _IssuedLink(
+        token, path, query, now + scenario.link_reuse, int(now) + int(scenario.link_lifetime), scenario, file_name
+    )
 
 
 def _unsigned_query(job_run: JobRun, file_name: str) -> str:
-    """HeyGen's links ask for a file name, and carry no expiry [W]; the others' are bare."""
+    """Return the query of an unsigned link: HeyGen's has a file name and no expiry [W], the others' is empty."""
     if job_run.service != "heygen":
         return ""
     title = quote(f"{job_run.scenario.title}.{file_name.rpartition('.')[2]}", safe="")
@@ -96,17 +98,17 @@ def _unsigned_query(job_run: JobRun, file_name: str) -> str:
 
 
 def _cloudfront_query(token: str, now: float, lifetime: float) -> dict[str, str]:
-    """CloudFront's canned policy: the instant of death in whole seconds."""
+    """Return the query of CloudFront's canned policy: the expiry in whole seconds."""
     return {"Expires": str(int(now) + int(lifetime)), "Signature": f"{token}~{token}__", "Key-Pair-Id": "K2SIMULATED0"}
 
 
 def _sigv4_query(token: str, now: float, lifetime: float) -> dict[str, str]:
-    """S3's Signature Version 4: the instant of birth and the seconds of life."""
-    born = datetime.fromtimestamp(int(now), UTC)
+    """Return the query of S3's Signature Version 4: the time of signing and the lifetime in seconds."""
+    signed_at = datetime.fromtimestamp(int(now), UTC)
     return {
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
-        "X-Amz-Credential": f"AKIASIMULATED/{born:%Y%m%d}/us-east-1/s3/aws4_request",
-        "X-Amz-Date": f"{born:%Y%m%dT%H%M%SZ}",
+        "X-Amz-Credential": f"AKIASIMULATED/{signed_at:%Y%m%d}/us-east-1/s3/aws4_request",
+        "X-Amz-Date": f"{signed_at:%Y%m%dT%H%M%SZ}",
         "X-Amz-Expires": str(int(lifetime)),
         "X-Amz-SignedHeaders": "host",
         "X-Amz-Signature": token * 4,

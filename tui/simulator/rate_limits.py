@@ -1,4 +1,4 @@
-"""How often a key may ask: fixed windows, as the services publish them. It does not say how a service refuses."""
+"""Rate limits of keys: fixed windows, as the services publish them. The services word the 429."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ MINUTE, DAY = 60.0, 86400.0
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """How a key stands after it asked once more."""
+    """Rate limit of a key after a request."""
 
     allowed: bool
     limit: int
     remaining: int
     reset_after: float
-    """Seconds until the window that was looked at is over."""
+    """Seconds until the tightest window ends."""
 
 
 @dataclass(slots=True)
@@ -27,17 +27,17 @@ class _Window:
 
 
 class RateLimiter:
-    """Counts what each key asked of each service. A request that is refused is not counted."""
+    """Counter of each key's requests to each service. Rejected requests do not count."""
 
     def __init__(self, limits: Mapping[str, int]) -> None:
-        """Hold to LIMITS, but where `limits` says something else; raise ValueError for one that does not exist."""
+        """Use LIMITS, with the members of `limits` replaced. Raises ValueError for an unknown one."""
         if unknown := set(limits) - set(LIMITS):
             raise ValueError(f"no such limit: {', '.join(sorted(unknown))}")
         self._limits = {**LIMITS, **limits}
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def count_request(self, service: str, key: str, now: float) -> RateLimitStatus:
-        """Count one request, if it is within the limits; say how the key stands in its tightest window."""
+        """Count one request if it is within the limits; return the status of the key's tightest window."""
         spans = [(name, span) for name, span in ((service, MINUTE), (f"{service}.day", DAY)) if name in self._limits]
         windows = [(self._window(name, key, span, now), self._limits[name], span) for name, span in spans]
         allowed = all(window.used < limit for window, limit, _ in windows)

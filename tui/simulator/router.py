@@ -1,4 +1,4 @@
-"""Who answers at which path, and the stories that are being told. It checks no keys and keeps no limits."""
+"""Router of the simulated paths, and the state of the jobs. `app` checks keys and rate limits."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,23 +16,23 @@ from tui.simulator.services.heygen import MAX_BULK_IDS, HeyGenV2, HeyGenV3
 from tui.simulator.services.konpro import KonPro
 
 Handler = Callable[[SimulatedRequest, str], SimulatedResponse]
-"""Answers a request for the id that its path tells."""
+"""Handler of a request for the id in its path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a path leads."""
+    """Service and handler of a path."""
 
     service: Service
     handler: Handler
     is_retired: bool = False
-    """The API is over: 410, whatever the key."""
+    """The API is retired: 410, whatever the key."""
     has_rate_limit_headers: bool = False
-    """Every reply tells how the key stands (Flixu [D])."""
+    """Every response has rate-limit headers (Flixu [D])."""
 
 
 class Router:
-    """Begins each story at its first ask, and has its service tell it."""
+    """Starts each job at its first poll, and calls its service."""
 
     def __init__(
         self,
@@ -43,11 +43,11 @@ class Router:
         seed: int,
         retired: bool,
     ) -> None:
-        """`now` is the simulated clock; `retired`: HeyGen v2 is over."""
+        """`now` is the simulated clock; `retired`: HeyGen v2 is retired."""
         self.poll_counts: Counter[tuple[str, str]] = Counter()
-        """How often each (service, id) was asked for its status, bulk asks included."""
+        """Polls of each (service, id), bulk polls included."""
         self._now, self._link_store, self._seed = now, link_store, seed
-        self._scenarios = {(story.service, story.id): story for story in scenarios}
+        self._scenarios = {(scenario.service, scenario.id): scenario for scenario in scenarios}
         self._job_runs: dict[tuple[str, str], JobRun] = {}
         self._runs_by_result: dict[tuple[str, int], JobRun] = {}
         self._v3, self._camb, self._flixu = HeyGenV3(), Camb(), Flixu()
@@ -55,14 +55,14 @@ class Router:
         self._routes = self._build_routes(retired)
 
     def match(self, segments: tuple[str, ...]) -> tuple[Route, str] | None:
-        """Return where a path leads, and the id in it; None where it leads nowhere."""
+        """Return the route of a path and the id in it; None for an unknown path."""
         if len(segments) == 4 and (*segments[:2], segments[3]) == ("v1", "documents", "download"):
             return self._download_route, segments[2]
         route = self._routes.get(segments[:-1])
         return (route, segments[-1]) if route and segments[-1] else None
 
     def _build_routes(self, retired: bool) -> dict[tuple[str, ...], Route]:
-        """Return the routes by what stands before the id, which is their path's last part."""
+        """Return the routes by the segments before the id, which is the last one."""
         v2, konpro = HeyGenV2(), KonPro()
         routes: dict[tuple[str, ...], Route] = {
             ("v2", "video_translate"): Route(v2, self._status_handler(v2, "video"), is_retired=retired),
@@ -78,15 +78,15 @@ class Router:
         return routes
 
     def _job_run(self, service: Service, job_id: str, length: JobLength) -> JobRun:
-        """Return the story of a job, begun now if it was never asked for."""
-        place = (service.name, job_id)
-        if place not in self._job_runs:
-            story = self._scenarios.get(place) or self._scenarios.get((None, job_id)) or Scenario(job_id)
-            plot = story.resolve(length, self._seed)
-            self._job_runs[place] = JobRun(
-                service.name, plot, self._now() if plot.started_at is None else plot.started_at
+        """Return the run of a job, which starts now if it is new."""
+        key = (service.name, job_id)
+        if key not in self._job_runs:
+            scenario = self._scenarios.get(key) or self._scenarios.get((None, job_id)) or Scenario(job_id)
+            resolved = scenario.resolve(length, self._seed)
+            self._job_runs[key] = JobRun(
+                service.name, resolved, self._now() if resolved.started_at is None else resolved.started_at
             )
-        return self._job_runs[place]
+        return self._job_runs[key]
 
     def _request_context(self, job_run: JobRun, request: SimulatedRequest) -> RequestContext:
         return RequestContext(request, job_run, job_run.record_poll(self._now()), self._link_store.issue)
@@ -95,58 +95,60 @@ class Router:
         self, service: Service, job_id: str, length: JobLength, request: SimulatedRequest
     ) -> tuple[JobRun, SimulatedResponse]:
         self.poll_counts[service.name, job_id] += 1
-        telling = self._request_context(self._job_run(service, job_id, length), request)
-        return telling.job_run, fault_injection.inject_fault(
-            fault_injection.respond(service, telling), service, telling, self._now()
+        context = self._request_context(self._job_run(service, job_id, length), request)
+        return context.job_run, fault_injection.inject_fault(
+            fault_injection.respond(service, context), service, context, self._now()
         )
 
     def _status_handler(self, service: Service, length: JobLength) -> Handler:
         return lambda request, job: self._poll(service, job, length, request)[1]
 
     def _heygen_v3_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
-        """HeyGen v3: one job, or many at "statuses"."""
+        """Return one job of HeyGen v3, or many at "statuses"."""
         if job_id != "statuses":
             return self._poll(self._v3, job_id, "video", request)[1]
         jobs = [each for said in request.query_values("video_translation_ids") for each in said.split(",") if each]
         if not 0 < len(jobs) <= MAX_BULK_IDS:
             return self._v3.error_response(400, request)
         self.poll_counts.update(("heygen", each) for each in jobs)
-        plays = {each: self._job_run(self._v3, each, "video") for each in jobs}
-        known = [(each, None if play.scenario.behaviour == "missing" else play) for each, play in plays.items()]
+        job_runs = {each: self._job_run(self._v3, each, "video") for each in jobs}
+        known = [
+            (each, None if job_run.scenario.behaviour == "missing" else job_run) for each, job_run in job_runs.items()
+        ]
         return self._v3.bulk_response(request, known, self._now())
 
     def _camb_task_handler(self, result: str, length: JobLength) -> Handler:
-        """CAMB.AI: a task's status, which tells the run under which its result is found."""
+        """Return the handler of a CAMB.AI task's status, whose run_id identifies the result."""
 
         def handler(request: SimulatedRequest, job: str) -> SimulatedResponse:
-            play, reply = self._poll(self._camb, job, length, request)
-            self._runs_by_result[result, run_id(play.scenario)] = play
-            return reply
+            job_run, response = self._poll(self._camb, job, length, request)
+            self._runs_by_result[result, run_id(job_run.scenario)] = job_run
+            return response
 
         return handler
 
     def _camb_result_handler(self, path: str) -> Handler:
-        """CAMB.AI: what a run brought; 404 before it is over."""
+        """Return the handler of a CAMB.AI result; 404 before the end of the task."""
 
         def handler(request: SimulatedRequest, number: str) -> SimulatedResponse:
             if not number.isdecimal():
                 return self._camb.error_response(422, request)
-            play = self._runs_by_result.get((path, int(number)))
-            telling = self._request_context(play, request) if play else None
-            if telling is None or not telling.succeeded:
+            job_run = self._runs_by_result.get((path, int(number)))
+            context = self._request_context(job_run, request) if job_run else None
+            if context is None or not context.succeeded:
                 return self._camb.error_response(404, request)
             return fault_injection.inject_fault(
-                self._camb.result_response(path, telling), self._camb, telling, self._now()
+                self._camb.result_response(path, context), self._camb, context, self._now()
             )
 
         return handler
 
     def _flixu_download_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
-        """Flixu: the translated document; 404 before there is one."""
-        play = self._job_runs.get((self._flixu.name, job_id))
+        """Return Flixu's translated document; 404 before the end of the job."""
+        job_run = self._job_runs.get((self._flixu.name, job_id))
         if (
-            play is None
-            or not RequestContext(request, play, play.stage_at(self._now()), self._link_store.issue).succeeded
+            job_run is None
+            or not RequestContext(request, job_run, job_run.stage_at(self._now()), self._link_store.issue).succeeded
         ):
             return self._flixu.error_response(404, request)
-        return file_response(make_file(play.scenario, "translated.txt"), request)
+        return file_response(make_file(job_run.scenario, "translated.txt"), request)

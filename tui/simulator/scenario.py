@@ -1,6 +1,6 @@
-"""What happens to a job: its story, and what is made up where the story leaves something open.
+"""Scenario of a simulated job, with seeded values for everything that it leaves open.
 
-Nothing here knows HTTP or a service's words. The same id and seed make the same plot on every machine.
+Independent of HTTP and services. The same id and seed give the same resolved scenario on every machine.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from math import inf
 from typing import Literal
 
 JobLength = Literal["text", "document", "video"]
-"""How long a job takes: a text is short, a video long."""
+"""Class of durations: a text is short, a video long."""
 JobOutcome = Literal["success", "failure", "timeout", "payment"]
 
 BEHAVIOURS = frozenset(
     {"fine", "fail", "pay", "timeout", "missing", "slow", "stuck", "nolink", "odd", "limit", "flaky", "delay", "short"}
 )
-"""The ends an id can ask for, as a word between its hyphens."""
+"""Behaviours that an id can select with a word between hyphens."""
 OUTCOME_BY_BEHAVIOUR: dict[str, JobOutcome] = {"fail": "failure", "timeout": "timeout", "pay": "payment"}
-"""The ends that are not a success. A story that is `missing` or `stuck` never gets that far."""
+"""Behaviours that end without success. `missing` and `stuck` never end."""
 DURATION_RANGES: dict[JobLength, tuple[float, float]] = {
     "text": (10.0, 40.0),
     "document": (20.0, 90.0),
@@ -25,13 +25,13 @@ DURATION_RANGES: dict[JobLength, tuple[float, float]] = {
 }
 """Seconds from queue to end, shortest and longest."""
 SLOW_FACTOR = 10.0
-"""How much longer a `slow` story takes."""
+"""Factor of the duration of a `slow` scenario."""
 LINK_LIFETIME = 7 * 86400.0
-"""Seconds that a link lives: the 7 days of HeyGen [D] and KonPro [D]."""
+"""Lifetime of a link. Seconds: the 7 days of HeyGen [D] and KonPro [D]."""
 SHORT_LINK_LIFETIME = 60.0
-"""Seconds that the link of a `short` story lives."""
+"""Lifetime of a link of a `short` scenario. Seconds."""
 BEHAVIOUR_CHANCES = ((0.06, "fail"), (0.08, "timeout"), (0.10, "pay"), (1.0, "fine"))
-"""Cumulative chances of the ends, for an id that asks for none: nine in ten go well."""
+"""Cumulative probabilities of the behaviours for an id that selects none: nine in ten succeed."""
 FILE_SIZE_RANGE = (128 * 1024, 768 * 1024)
 """Bytes of a video or a recording, least and most."""
 
@@ -48,7 +48,7 @@ SAMPLE_TRANSLATIONS = (
     ("Chinese (Mandarin, Simplified)", "季度回顾", "欢迎。\n让我们开始吧。"),
     ("Portuguese (Brazil)", "Guia de integração", "Boas-vindas.\nVamos começar."),
 )
-"""Language, title and text of what is translated."""
+"""Language, title and text of a translation."""
 SAMPLE_FAILURES = (
     ("Source video could not be downloaded", "ERROR_DOWNLOADING_SOURCE"),
     ("No speech was found in the source", "VIDEO_DOES_NOT_HAVE_AUDIO_STREAMS"),
@@ -60,7 +60,7 @@ SAMPLE_FAILURES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolvedScenario:
-    """A story with nothing left open. Durations in seconds."""
+    """Scenario with every value set. Durations in seconds."""
 
     id: str
     title: str
@@ -68,38 +68,38 @@ class ResolvedScenario:
     """As HeyGen spells it: "Urdu (Pakistan)"."""
     queued: float
     running: float
-    """From the end of the queue to the end; infinite for a `stuck` story."""
+    """From the end of the queue to the end; infinite for a `stuck` scenario."""
     behaviour: str
-    """One of WORDS."""
+    """One of BEHAVIOURS."""
     started_at: float | None
-    """Instant; None: at the first ask."""
+    """Instant; None: at the first poll."""
     has_signed_links: bool
     link_lifetime: float
     link_reuse: float
-    """Seconds for which every ask gets the same link; infinite: until it dies."""
+    """Seconds for which every poll gets the same link; infinite: until it expires."""
     text: str
-    """The translation, a line a sentence."""
+    """Translation, one line per sentence."""
     failure_message: str
-    """Why the job failed, where it does."""
+    """Reason of a failure."""
     exception_reason: str
-    """The same as CAMB.AI's exception_reason, a code."""
+    """Code of the failure: CAMB.AI's exception_reason."""
     has_captions: bool
     file_size: int
     """Bytes of a video or a recording."""
 
     @property
     def outcome(self) -> JobOutcome:
-        """What the job comes to when its time is over."""
+        """Outcome at the end of the job."""
         return OUTCOME_BY_BEHAVIOUR.get(self.behaviour, "success")
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is wanted of a job. None leaves it to the id and the seed."""
+    """Requested behaviour of a job. None: determined by the id and the seed."""
 
     id: str
     service: str | None = None
-    """"heygen", "konpro", "camb" or "flixu"; None: this story at each of them that is asked."""
+    """"heygen", "konpro", "camb" or "flixu"; None: at each service that is polled."""
     title: str | None = None
     language: str | None = None
     queued: float | None = None
@@ -107,38 +107,38 @@ class Scenario:
     running: float | None = None
     """Seconds from the end of the queue to the end."""
     behaviour: str | None = None
-    """One of WORDS; None: the word between hyphens in the id, else by chance."""
+    """One of BEHAVIOURS; None: the word between hyphens in the id, else random."""
     started_at: float | None = None
-    """Instant; None: at the first ask."""
+    """Instant; None: at the first poll."""
     has_signed_links: bool = False
-    """Its links carry an exact expiry: CloudFront's at HeyGen, S3's elsewhere."""
+    """Links contain an exact expiry: CloudFront's at HeyGen, S3's elsewhere."""
     link_lifetime: float | None = None
-    """Seconds from the moment when a link is first given."""
+    """Seconds from the issue of a link on."""
     link_reuse: float = inf
-    """Seconds for which every ask gets the same link; after them there is another, and the old one lives on."""
+    """Seconds for which every poll gets the same link; then it gets a new one, and the old one stays valid."""
     text: str | None = None
-    """The translation, a line a sentence."""
+    """Translation, one line per sentence."""
     failure_message: str | None = None
-    """Why the job failed."""
+    """Reason of a failure."""
     exception_reason: str | None = None
-    """CAMB.AI's exception_reason, where the job failed."""
+    """CAMB.AI's exception_reason of a failure."""
     has_captions: bool = False
     file_size: int | None = None
     """Bytes of a video or a recording."""
 
     def __post_init__(self) -> None:
-        """Refuse an end that there is none of."""
+        """Raise ValueError for an unknown behaviour."""
         if self.behaviour is not None and self.behaviour not in BEHAVIOURS:
-            raise ValueError(f"{self.id}: a story does not end in {self.behaviour!r}")
+            raise ValueError(f"{self.id}: unknown behaviour {self.behaviour!r}")
 
     def resolve(self, length: JobLength, seed: int) -> ResolvedScenario:
-        """Return the story whole, with what it left open made up from its id and `seed`."""
-        end = self.behaviour or behaviour_in(self.id) or _random_behaviour(self.id, seed)
+        """Return the scenario with every value set; missing ones are derived from its id and `seed`."""
+        behaviour = self.behaviour or behaviour_in(self.id) or _random_behaviour(self.id, seed)
         language, title, text = SAMPLE_TRANSLATIONS[
             int(stable_fraction(seed, self.id, "scene") * len(SAMPLE_TRANSLATIONS))
         ]
         message, reason = SAMPLE_FAILURES[int(stable_fraction(seed, self.id, "failure") * len(SAMPLE_FAILURES))]
-        queued, running = _random_durations(self.id, length, end, seed)
+        queued, running = _random_durations(self.id, length, behaviour, seed)
         least, most = FILE_SIZE_RANGE
         return ResolvedScenario(
             id=self.id,
@@ -146,10 +146,10 @@ class Scenario:
             language=language if self.language is None else self.language,
             queued=queued if self.queued is None else self.queued,
             running=running if self.running is None else self.running,
-            behaviour=end,
+            behaviour=behaviour,
             started_at=self.started_at,
             has_signed_links=self.has_signed_links,
-            link_lifetime=(SHORT_LINK_LIFETIME if end == "short" else LINK_LIFETIME)
+            link_lifetime=(SHORT_LINK_LIFETIME if behaviour == "short" else LINK_LIFETIME)
             if self.link_lifetime is None
             else self.link_lifetime,
             link_reuse=self.link_reuse,
@@ -164,26 +164,26 @@ class Scenario:
 
 
 def stable_fraction(*parts: object) -> float:
-    """Return a number in [0, 1) that looks random and is the same for the same `parts`."""
+    """Return a pseudo-random number in [0, 1), equal for equal `parts`."""
     digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
 
 
 def behaviour_in(job_id: str) -> str | None:
-    """Return the first of WORDS that stands between hyphens in `job_id`, if there is one."""
+    """Return the first of BEHAVIOURS between hyphens in `job_id`, if there is one."""
     return next((part for part in job_id.split("-") if part in BEHAVIOURS), None)
 
 
 def _random_behaviour(job_id: str, seed: int) -> str:
-    drawn = stable_fraction(seed, job_id, "end")
-    return next(end for chance, end in BEHAVIOUR_CHANCES if drawn < chance)
+    number = stable_fraction(seed, job_id, "end")
+    return next(behaviour for chance, behaviour in BEHAVIOUR_CHANCES if number < chance)
 
 
 def _random_durations(job_id: str, length: JobLength, behaviour: str, seed: int) -> tuple[float, float]:
-    """Return the seconds queued and running: log-uniform over the span of its pace, a tenth to a third of it queued."""
+    """Return the seconds queued and running: log-uniform over the range of the length, 10 to 30 % of it queued."""
     shortest, longest = DURATION_RANGES[length]
-    whole = shortest * (longest / shortest) ** stable_fraction(seed, job_id, "time")
+    duration = shortest * (longest / shortest) ** stable_fraction(seed, job_id, "time")
     if behaviour == "slow":
-        whole *= SLOW_FACTOR
-    queued = whole * (0.1 + 0.2 * stable_fraction(seed, job_id, "queue"))
-    return queued, inf if behaviour == "stuck" else whole - queued
+        duration *= SLOW_FACTOR
+    queued = duration * (0.1 + 0.2 * stable_fraction(seed, job_id, "queue"))
+    return queued, inf if behaviour == "stuck" else duration - queued

@@ -1,4 +1,4 @@
-"""The simulator over HTTP, on the loopback. uvicorn is imported when it is needed: it comes with an extra."""
+"""HTTP server of the simulator, on loopback only. uvicorn comes with an extra and is imported on use."""
 
 import socket
 from collections.abc import Awaitable, Callable
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import uvicorn
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
-"""An ASGI 3 app that may raise CutError."""
+"""ASGI 3 app that may raise ConnectionCutError."""
 KEEP_ALIVE = 75
-"""Seconds that a quiet connection stays open: longer than any polling interval, as behind a vendor's gateway."""
+"""Seconds that an idle connection stays open: longer than most polling intervals, as at a vendor's gateway."""
 
 
 def serve(
@@ -22,8 +22,8 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, which is raised again at the end (SIGINT as KeyboardInterrupt).
 
-    Port 0 picks a free one. `started` is called with the port once connections are accepted. Nothing is printed.
-    Raise ValueError for a host that is not the loopback, OSError for a port that is taken, ImportError without uvicorn.
+    Port 0 picks a free one. `on_started` is called with the port once connections are accepted. Nothing is printed.
+    Raises ValueError for a host beyond loopback, OSError for a port in use, ImportError without uvicorn.
     """
     with open_listener(host, port) as listener:
         running = build_server(simulator)
@@ -32,24 +32,24 @@ def serve(
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on the loopback. Raise ValueError for another host, OSError for a taken port."""
+    """Return a socket that listens on loopback. Raises ValueError for another host, OSError for a port in use."""
     address = ip_address("127.0.0.1" if host == "localhost" else host)
     if not address.is_loopback:
-        raise ValueError(f"the simulator serves the loopback only, not {host}")
+        raise ValueError(f"the simulator serves loopback only, not {host}")
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     return socket.create_server((str(address), port), family=family)
 
 
 def build_server(simulator: App, certificate: Path | None = None) -> "uvicorn.Server":
-    """Return uvicorn, ready to run: over TLS where `certificate` is a PEM file of a key and its chain.
+    """Return a uvicorn server: over TLS if `certificate` is a PEM file with a key and its chain.
 
-    uvicorn answers an app's exception with a 500 and a traceback in the log; here a CutError closes the connection.
+    uvicorn turns an app's exception into a 500 and a logged traceback; here a ConnectionCutError closes the connection.
     """
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Cuttable(H11Protocol):
-        """HTTP/1.1 by h11, on whose connections an app can close the door."""
+        """HTTP/1.1 protocol whose connections an app can close."""
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -73,9 +73,9 @@ def build_server(simulator: App, certificate: Path | None = None) -> "uvicorn.Se
 
 
 def _close_on_cut(transport: Any, app: App) -> App:
-    """Return the app with its CutError turned into the end of the connection, once what was sent is out.
+    """Return the app with its ConnectionCutError turned into a closed connection, after the sent data is flushed.
 
-    Only when the server has noticed does the app return, so that no log tells of it.
+    The app returns after the server has noticed, so that it logs nothing.
     """
 
     async def closing(scope: Any, receive: Any, send: Any) -> None:

@@ -1,1 +1,1 @@
-"""The simulated services."""
+"""Simulated services."""

@@ -1,4 +1,4 @@
-"""CAMB.AI's tasks: one status shape for all, and a result that is asked for by the run."""
+"""CAMB.AI's tasks: one status format for all, and a result by run id."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ KINDS: dict[str, tuple[str, JobLength]] = {
     "story": ("story-result", "document"),
     "audio-separation": ("audio-separation-result", "document"),
 }
-"""By the first part of a status path: the first part of the result's path [S], and how long such a task takes."""
+"""By the first segment of the status path: first segment of the result path [S], and class of duration."""
 ERRORS = {
     401: "Invalid API key",
     402: "Payment required",
@@ -40,32 +40,32 @@ class Camb:
         return request.headers.get("x-api-key") or None
 
     def error_response(self, status: int, _request: SimulatedRequest) -> SimulatedResponse:
-        """`{"error", "status"}`, the status an int [D]; FastAPI's own for 422, and plain text for a 500 [S]."""
+        """Return `{"error", "status"}`, the status an int [D]; FastAPI's format for 422, plain text for 500 [S]."""
         if status == 422:
-            wrong = {"loc": ["path", "run_id"], "msg": "value is not a valid integer", "type": "type_error.integer"}
-            return json({"detail": [wrong]}, status)
+            problem = {"loc": ["path", "run_id"], "msg": "value is not a valid integer", "type": "type_error.integer"}
+            return json({"detail": [problem]}, status)
         if status >= 500:
             return SimulatedResponse(status, b"Internal Server Error", "text/plain; charset=utf-8")
         return json({"error": ERRORS[status], "status": status}, status)
 
     def status_response(self, context: RequestContext) -> SimulatedResponse:
-        """Answer GET /translate/{id} and its sisters [S]. Queued and running are one word."""
-        plot = context.scenario
+        """Return the response to GET /translate/{id} and the like [S]. Queued and running are one status."""
+        scenario = context.scenario
         if context.stage is not JobStage.ENDED:
             return json(_status_body("PENDING"))
         if context.succeeded:
-            return json(_status_body("SUCCESS", run_id=run_id(plot)))
-        word = {"payment": "PAYMENT_REQUIRED", "timeout": "TIMEOUT"}.get(plot.outcome, "ERROR")
+            return json(_status_body("SUCCESS", run_id=run_id(scenario)))
+        status = {"payment": "PAYMENT_REQUIRED", "timeout": "TIMEOUT"}.get(scenario.outcome, "ERROR")
         return json(
             _status_body(
-                word,
-                exception_reason=plot.exception_reason if word == "ERROR" else None,
+                status,
+                exception_reason=scenario.exception_reason if status == "ERROR" else None,
                 message=context.failure_message,
             )
         )
 
     def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
-        """A run without a status, a bare word, "NONE", a message that is an object, a run that is a string [S]."""
+        """Return a run without a status, a bare status, "NONE", a message object, and a string as run id [S]."""
         if context.stage is JobStage.ENDED:
             return [json("SUCCESS"), json({**_status_body("SUCCESS"), "run_id": str(run_id(context.scenario))})]
         return [
@@ -77,12 +77,12 @@ class Camb:
         ]
 
     def result_response(self, path: str, context: RequestContext) -> SimulatedResponse:
-        """Answer GET /{path}/{run} [S]."""
+        """Return the response to GET /{path}/{run_id} [S]."""
         return RESULT_BUILDERS[path](context)
 
 
 def run_id(scenario: ResolvedScenario) -> int:
-    """Return the number under which the result of a story is asked for."""
+    """Return the id of the run, which identifies the result."""
     return 1 + int(stable_fraction(scenario.id, "run") * 2**40)
 
 
@@ -113,7 +113,7 @@ def _transcription_result(context: RequestContext) -> SimulatedResponse:
 
 
 def _dub_result(context: RequestContext) -> SimulatedResponse:
-    """Flat; an `odd` story has the other shape, keyed by language and with the other names [S]."""
+    """Return the flat format; for an `odd` scenario the one by language with the other names [S]."""
     video, audio = context.link("dubbed.mp4"), context.link("dubbed.flac")
     transcript = _transcript(context.scenario)
     if context.scenario.behaviour == "odd":
@@ -123,7 +123,7 @@ def _dub_result(context: RequestContext) -> SimulatedResponse:
 
 
 def _tts_result(context: RequestContext) -> SimulatedResponse:
-    """A link with `output_type=file_url`; else the FLAC itself [S]."""
+    """Return a link with `output_type=file_url`, else the FLAC data [S]."""
     url = context.link("speech.flac")
     if context.request.query_values("output_type") == ["file_url"]:
         return json({"output_url": url})

@@ -1,4 +1,4 @@
-"""Flixu's document translation API, whose result is fetched from the API itself, with the key."""
+"""Flixu's document translation API, whose result is downloaded from the API with the key."""
 
 from math import ceil
 from urllib.parse import quote
@@ -8,7 +8,7 @@ from tui.simulator.job_run import JobStage, RequestContext
 from tui.simulator.rate_limits import RateLimitStatus
 
 PROGRESS_BY_STATUS = {"created": 0.0, "processing": 0.5, "completed": 1.0, "failed": 0.0, "error": 0.0}
-"""Progress by word [D]: a stage, not a measurement; null for any other word."""
+"""Progress by status [D]: a stage, not a measurement; null for any other status."""
 STATUSES = {JobStage.QUEUED: "created", JobStage.RUNNING: "processing"}
 ERRORS = {
     401: ("unauthorized", "Missing or invalid API key", "authentication_error"),
@@ -17,7 +17,7 @@ ERRORS = {
     404: ("not_found", "Job not found", "not_found_error"),
     429: ("rate_limit_exceeded", "Too many requests", "rate_limit_error"),
 }
-"""not_found is documented to the letter, the statuses are, the other codes are not [D][I]."""
+"""not_found and the HTTP statuses are documented [D], the other codes are not [I]."""
 SERVER_ERROR = ("internal_error", "Something went wrong", "api_error")
 
 
@@ -31,21 +31,21 @@ class Flixu:
         return request.bearer_token()
 
     def error_response(self, status: int, request: SimulatedRequest) -> SimulatedResponse:
-        """`{"error": {"code", "message", "type", "request_id"}}` [D]."""
+        """Return `{"error": {"code", "message", "type", "request_id"}}` [D]."""
         code, message, kind = ERRORS.get(status, SERVER_ERROR)
         error = {"code": code, "message": message, "type": kind, "request_id": request.request_id}
         return json({"error": error}, status)
 
     def status_response(self, context: RequestContext) -> SimulatedResponse:
-        """Answer GET /v1/translate/{id} [D]."""
+        """Return the response to GET /v1/translate/{id} [D]."""
         if context.stage is JobStage.ENDED and context.scenario.outcome == "payment":
             return self.error_response(402, context.request)
-        late = context.scenario.outcome == "timeout"
-        ended = "completed" if context.succeeded else "error" if late else "failed"
-        return self._status_response(context, STATUSES.get(context.stage) or ended)
+        timed_out = context.scenario.outcome == "timeout"
+        final_status = "completed" if context.succeeded else "error" if timed_out else "failed"
+        return self._status_response(context, STATUSES.get(context.stage) or final_status)
 
     def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
-        """A word that is not known, HTML, half a body, nothing, an error inside a success [W]."""
+        """Return an unknown status, HTML, half a body, an empty body, and an error in a 200 [W]."""
         if context.stage is JobStage.ENDED:
             return [self._status_response(context, "Completed ")]
         return [
@@ -57,13 +57,13 @@ class Flixu:
         ]
 
     def _status_response(self, context: RequestContext, status: str) -> SimulatedResponse:
-        there = context.link("translated.txt") is not None
+        has_file = context.link("translated.txt") is not None
         path = f"/v1/documents/{quote(context.scenario.id, safe='')}/download"
         data = {
             "job_id": context.scenario.id,
             "status": status,
             "progress": PROGRESS_BY_STATUS.get(status.strip().lower()),
-            "result_url": f"{context.request.origin}{path}" if there else None,
+            "result_url": f"{context.request.origin}{path}" if has_file else None,
             "error": context.failure_message,
         }
         return json({"data": data, "meta": {"request_id": context.request.request_id}})
@@ -72,7 +72,7 @@ class Flixu:
 def with_rate_limit_headers(
     response: SimulatedResponse, limit_status: RateLimitStatus, reset_after: float
 ) -> SimulatedResponse:
-    """Return the reply with Flixu's rate limit headers [D]; `reset` in seconds to wait, not an instant."""
+    """Return the response with Flixu's rate-limit headers [D]; `reset_after` in seconds, not an instant."""
     return response.with_headers(
         x_ratelimit_limit=str(limit_status.limit),
         x_ratelimit_remaining=str(limit_status.remaining),

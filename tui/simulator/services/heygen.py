@@ -1,4 +1,4 @@
-"""HeyGen's two video translation APIs: v2, which is on its way out, and v3. They share keys, jobs and limits."""
+"""HeyGen's two video translation APIs: the deprecated v2, and v3. They share keys, jobs and limits."""
 
 from collections.abc import Iterable
 
@@ -8,22 +8,22 @@ from tui.simulator.scenario import stable_fraction
 
 NAME = "heygen"
 MAX_BULK_IDS = 100
-"""Ids in one bulk ask [S]."""
+"""Ids in one bulk poll [S]."""
 SUNSET = "Sat, 31 Oct 2026 00:00:00 GMT"
-"""The day on which v2 was announced to end [D]."""
+"""Announced end of v2 [D]."""
 WARNING = {
     "message": "This endpoint is deprecated. Please migrate to v3.",
     "v3_endpoint": "/v3/video-translations/{video_translation_id}",
     "docs_url": "https://developers.heygen.com/docs/video-translation",
     "sunset_date": "2026-10-31",
 }
-"""The block that v2's replies have carried since September 2026 [W]."""
+"""Block in v2's responses since September 2026 [W]."""
 STATUSES = {JobStage.QUEUED: "pending", JobStage.RUNNING: "running"}
-"""What a single ask calls the stages, in v2 [D] and v3 [S]."""
+"""Statuses of a single poll, in v2 [D] and v3 [S]."""
 LONG_STATUSES = {JobStage.QUEUED: "pending: Waiting in queue", JobStage.RUNNING: "running: Video is rendering"}
-"""As v2's own OpenAPI enum spells them [D]."""
+"""Statuses in v2's OpenAPI enum [D]."""
 BULK_STATUSES = {JobStage.QUEUED: "queued", JobStage.RUNNING: "processing"}
-"""What v3's bulk ask calls them [S]."""
+"""Statuses of v3's bulk poll [S]."""
 ERRORS = {
     400: ("invalid_parameter", "Invalid parameter"),
     401: ("unauthorized", "Unauthorized"),
@@ -33,17 +33,17 @@ ERRORS = {
     410: ("gone", "This API version has been retired, please use v3"),
     429: ("rate_limit_exceeded", "Too many requests"),
 }
-"""Codes of v3 [S]; v2's are not documented and borrow them [I]."""
+"""Codes of v3 [S]; v2's are undocumented and assumed equal [I]."""
 SERVER_ERROR = ("internal_error", "Internal error")
 
 
 class HeyGenV2:
-    """`{"error": null, "data": {…}}`, with a warning that its days are numbered."""
+    """`{"error": null, "data": {…}}`, with a deprecation warning."""
 
     name = NAME
 
     def __init__(self, *, retired: bool = False) -> None:
-        """`retired`: every path answers 410, whatever the key."""
+        """Create the service; `retired`: every path returns 410, whatever the key."""
         self.retired = retired
 
     def key_in(self, request: SimulatedRequest) -> str | None:
@@ -51,49 +51,49 @@ class HeyGenV2:
         return request.headers.get("x-api-key") or None
 
     def error_response(self, status: int, request: SimulatedRequest) -> SimulatedResponse:
-        """Documented with `error` as a string, in practice an object; 401 has a shape of its own [W]."""
+        """Return `error` as an object; documented is a string. 401 has its own format [W]."""
         if status == 401:
             return _with_deprecation(json({"code": 400112, "message": "Unauthorized"}, status), request)
         code, message = ERRORS.get(status, SERVER_ERROR)
         return _with_deprecation(json({"data": None, "error": {"code": code, "message": message}}, status), request)
 
     def status_response(self, context: RequestContext) -> SimulatedResponse:
-        """Answer GET /v2/video_translate/{id} [D]."""
+        """Return the response to GET /v2/video_translate/{id} [D]."""
         if context.stage is JobStage.ENDED and context.scenario.outcome == "payment":
             return self.error_response(402, context.request)
-        word = STATUSES.get(context.stage) or ("success" if context.succeeded else "failed")
-        return self._status_response(context, word)
+        status = STATUSES.get(context.stage) or ("success" if context.succeeded else "failed")
+        return self._status_response(context, status)
 
     def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
-        """HTML, nothing and half a body [W], a failure inside a success [W], the enum's long words [D]."""
+        """Return HTML, an empty body and half a body [W], a failure in a 200 [W], the long statuses of the enum [D]."""
         if context.stage is JobStage.ENDED:
             return [self._status_response(context, "success: Video rendered successfully")]
-        inside = {"error": {"code": 40119, "detail": "Try again later", "message": "Something is wrong"}}
+        nested_error = {"error": {"code": 40119, "detail": "Try again later", "message": "Something is wrong"}}
         return [
             self._status_response(context, LONG_STATUSES[context.stage]),
             gateway_error_page(200, "Just a moment..."),
             truncated(self.status_response(context)),
-            _with_deprecation(json({"code": 100, "data": inside, "message": "Success"}), context.request),
+            _with_deprecation(json({"code": 100, "data": nested_error, "message": "Success"}), context.request),
             SimulatedResponse(200, b""),
         ]
 
     def _status_response(self, context: RequestContext, status: str) -> SimulatedResponse:
-        plot = context.scenario
+        scenario = context.scenario
         data = {
-            "video_translate_id": plot.id,
-            "title": plot.title,
-            "output_language": plot.language,
+            "video_translate_id": scenario.id,
+            "title": scenario.title,
+            "output_language": scenario.language,
             "status": status,
             "url": context.link("original.mp4"),
             "message": context.failure_message,
             "callback_id": None,
-            "caption_url": context.link("captions.ass") if plot.has_captions else None,
+            "caption_url": context.link("captions.ass") if scenario.has_captions else None,
         }
         return _with_deprecation(json({"error": None, "data": data, "warning": WARNING}), context.request)
 
 
 class HeyGenV3:
-    """`{"data": {…}}` or `{"error": {…}}`, and many statuses at once."""
+    """`{"data": {…}}` or `{"error": {…}}`, and bulk polls."""
 
     name = NAME
 
@@ -102,19 +102,19 @@ class HeyGenV3:
         return request.headers.get("x-api-key") or request.bearer_token()
 
     def error_response(self, status: int, request: SimulatedRequest) -> SimulatedResponse:
-        """`{"error": {"code", "message", "param"?, "doc_url"?}}` [S]."""
+        """Return `{"error": {"code", "message", "param"?, "doc_url"?}}` [S]."""
         code, message = ERRORS.get(status, SERVER_ERROR)
         return _with_request_id(json({"error": {"code": code, "message": message}}, status), request)
 
     def status_response(self, context: RequestContext) -> SimulatedResponse:
-        """Answer GET /v3/video-translations/{id} [S]."""
+        """Return the response to GET /v3/video-translations/{id} [S]."""
         if context.stage is JobStage.ENDED and context.scenario.outcome == "payment":
             return self.error_response(402, context.request)
-        word = STATUSES.get(context.stage) or ("completed" if context.succeeded else "failed")
-        return self._status_response(context, word, context.link("original.mp4"))
+        status = STATUSES.get(context.stage) or ("completed" if context.succeeded else "failed")
+        return self._status_response(context, status, context.link("original.mp4"))
 
     def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
-        """A word that is not known, HTML and half a body [W]; then `completed` without its link [S]."""
+        """Return an unknown status, HTML and half a body [W]; then `completed` without its link [S]."""
         if context.stage is JobStage.ENDED:
             return [self._status_response(context, "completed", None)]
         busy = json({"error": {"code": "temporarily_unavailable", "message": "Try again later"}})
@@ -127,28 +127,34 @@ class HeyGenV3:
         ]
 
     def bulk_response(
-        self, request: SimulatedRequest, plays: Iterable[tuple[str, JobRun | None]], now: float
+        self, request: SimulatedRequest, job_runs: Iterable[tuple[str, JobRun | None]], now: float
     ) -> SimulatedResponse:
-        """Answer GET /v3/video-translations/statuses for pairs of an id and its story, None where there is none [S]."""
+        """Return the response to GET /v3/video-translations/statuses for ids with their runs, None if unknown [S]."""
         return _with_request_id(
-            json({"data": [_bulk_item(job, play, now) for job, play in plays], "has_more": False, "next_token": None}),
+            json(
+                {
+                    "data": [_bulk_item(job, job_run, now) for job, job_run in job_runs],
+                    "has_more": False,
+                    "next_token": None,
+                }
+            ),
             request,
         )
 
     def _status_response(self, context: RequestContext, status: str, video: str | None) -> SimulatedResponse:
-        plot = context.scenario
-        captions = plot.has_captions and video is not None
+        scenario = context.scenario
+        captions = scenario.has_captions and video is not None
         data = {
-            "id": plot.id,
+            "id": scenario.id,
             "status": status,
-            "title": plot.title,
+            "title": scenario.title,
             "input_language": "English",
-            "output_language": plot.language,
+            "output_language": scenario.language,
             "video_url": video,
             "audio_url": None,
             "srt_caption_url": context.link("captions.srt") if captions else None,
             "vtt_caption_url": context.link("captions.vtt") if captions else None,
-            "duration": round(30 + 570 * stable_fraction(plot.id, "duration"), 1),
+            "duration": round(30 + 570 * stable_fraction(scenario.id, "duration"), 1),
             "created_at": int(context.job_run.started_at),
             "callback_id": None,
             "failure_message": context.failure_message,
@@ -158,14 +164,14 @@ class HeyGenV3:
 
 
 def _bulk_item(job_id: str, job_run: JobRun | None, now: float) -> dict[str, object]:
-    """Return one line of a bulk answer. It never has a link: what ended is asked for singly."""
-    word, error = "not_found", None
+    """Return one entry of a bulk response. It never has a link: a job that ended is polled singly."""
+    status, error = "not_found", None
     if job_run is not None:
         stage, outcome = job_run.stage_at(now), job_run.scenario.outcome
-        word = BULK_STATUSES.get(stage) or ("completed" if outcome == "success" else "failed")
-        if word == "failed":
+        status = BULK_STATUSES.get(stage) or ("completed" if outcome == "success" else "failed")
+        if status == "failed":
             error = ERRORS[402][1] if outcome == "payment" else job_run.scenario.failure_message
-    return {"video_id": job_id, "status": word, "error": error, "batch_id": None, "item_index": None}
+    return {"video_id": job_id, "status": status, "error": error, "batch_id": None, "item_index": None}
 
 
 def _with_request_id(response: SimulatedResponse, request: SimulatedRequest) -> SimulatedResponse:

@@ -11,12 +11,12 @@ ERRORS = {
     404: ("NOT_FOUND", "Video translation not found"),
     429: ("RATE_LIMIT_EXCEEDED", "Too many requests"),
 }
-"""The shape and INVALID_REQUEST are documented [D], these codes are not [I]."""
+"""The format and INVALID_REQUEST are documented [D], these codes are not [I]."""
 SERVER_ERROR = ("INTERNAL_ERROR", "Something went wrong")
 
 
 class KonPro:
-    """`{"error": null, "data": {…}}`, as HeyGen v2 once was."""
+    """`{"error": null, "data": {…}}`, in HeyGen v2's format."""
 
     name = "konpro"
 
@@ -25,13 +25,13 @@ class KonPro:
         return request.headers.get("x-api-key") or None
 
     def error_response(self, status: int, request: SimulatedRequest) -> SimulatedResponse:
-        """`{"error": {"code", "message", "details"}, "request_id"}` [D]."""
+        """Return `{"error": {"code", "message", "details"}, "request_id"}` [D]."""
         code, message = ERRORS.get(status, SERVER_ERROR)
         error: dict[str, object] = {"code": code, "message": message, "details": {}}
         return json({"error": error, "request_id": f"req-{request.request_id}"}, status)
 
     def status_response(self, context: RequestContext) -> SimulatedResponse:
-        """Answer GET /v1/video_translate/{id} [D]."""
+        """Return the response to GET /v1/video_translate/{id} [D]."""
         if context.stage is JobStage.ENDED and context.scenario.outcome == "payment":
             return self.error_response(402, context.request)
         return self._status_response(
@@ -39,7 +39,7 @@ class KonPro:
         )
 
     def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
-        """HTML, half a body, nothing [W], an error inside a success with its request_id nested [D], loud words."""
+        """Return HTML, half a body, an empty body [W], an error with request_id in a 200 [D], upper-case statuses."""
         if context.stage is JobStage.ENDED:
             return [self._status_response(context, "success: Video rendered successfully")]
         serial = f"req-{context.request.request_id}"
