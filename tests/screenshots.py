@@ -1,4 +1,4 @@
-"""Makes every picture in `screenshots/` from the demo at a fixed time: `python -m tests.screenshots [FOLDER]`."""
+"""Screenshots of the demo at a fixed time: `python -m tests.screenshots [FOLDER]` (default `screenshots/`)."""
 
 import asyncio
 import os
@@ -23,11 +23,11 @@ from tui.storage.workspace import Workspace
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""
 
-WAIT, UNREACHABLE = "the service asked to wait", "client.camb.ai cannot be reached"
+WAIT, UNREACHABLE = "rate limit reached (429): polling resumes in 38 s", "client.camb.ai cannot be reached"
 
 
 class Screenshot(NamedTuple):
-    """A picture: its name, the terminal's size, the keys pressed before, and the theme."""
+    """Picture: name, size of the terminal, keys pressed before, theme."""
 
     name: str
     size: tuple[int, int]
@@ -35,9 +35,9 @@ class Screenshot(NamedTuple):
     theme: str = "babeltop-dark"
     empty: bool = False
     with_problems: bool = False
-    """Accounts in every state, old rows, and a watchlist that does not parse."""
+    """Accounts in every state, stale rows, an invalid watchlist."""
     with_downloads: bool = False
-    """One job is being downloaded, another is saved."""
+    """One job is downloading, one queued, one downloaded."""
 
 
 IDS = "7544c0b52ada44fda693a15b1181b5b4-fr"
@@ -56,13 +56,13 @@ SCREENSHOTS = (
     Screenshot("help", (80, 24), ["question_mark"]),
     Screenshot("sort", (80, 24), ["s", "j", "j"]),
     Screenshot("accounts", (80, 24), ["A"]),
-    Screenshot("journal", (80, 24), ["J"]),
+    Screenshot("recent-events", (80, 24), ["J"]),
     Screenshot("instants", (120, 40), ["t", "greater_than_sign"]),
-    Screenshot("asks", (120, 40), ["slash", *"patent", "enter", *["right_square_bracket"] * 3]),
+    Screenshot("requests", (120, 40), ["slash", *"patent", "enter", *["right_square_bracket"] * 3]),
     Screenshot("result", (120, 40), ["slash", *"newsletter", "enter", *["right_square_bracket"] * 4]),
     Screenshot("search", (120, 40), ["3", "j", *["right_square_bracket"] * 2, "enter", "slash", *"url", "enter"]),
-    Screenshot("troubles", (120, 40), ["j"], with_problems=True),
-    Screenshot("troubles-80x24", (80, 24), with_problems=True),
+    Screenshot("banner", (120, 40), ["j"], with_problems=True),
+    Screenshot("banner-80x24", (80, 24), with_problems=True),
     Screenshot("downloads", (120, 40), ["3"], with_downloads=True),
     Screenshot("first-run", (80, 24), empty=True),
 )
@@ -74,16 +74,16 @@ STATISTICS = {
     "camb": {"request_count": 503, "fault_count": 1, "latency": 0.12},
     "flixu": {"request_count": 640, "latency": 0.16, "quota": (108, 120)},
 }
-"""What each account went through since the start."""
+"""Statistics of each account."""
 
 
 def used_accounts(workspace: Workspace) -> dict[str, AccountState]:
-    """The accounts, some hours after the start."""
+    """Return the accounts some hours after the start."""
     return {name: replace(state, **STATISTICS.get(name, {})) for name, state in account_states(workspace).items()}
 
 
 def problems_update(workspace: Workspace) -> Update:
-    """What stands in the way of an operator on a bad day."""
+    """Return an update with every kind of problem."""
     states = used_accounts(workspace)
     more = {
         "heygen": {"health": Health.OK, "is_deprecated": True, "sunset_at": NOW + 9 * 86400, "quota": (42, 100)},
@@ -91,7 +91,7 @@ def problems_update(workspace: Workspace) -> Update:
             "health": Health.LIMITED,
             "http_status": 429,
             "waits_until": NOW + 38,
-            "message": "the service asked to wait",
+            "message": "rate limit reached (429): polling resumes in 38 s",
         },
         "camb": {
             "health": Health.OFFLINE,
@@ -99,7 +99,7 @@ def problems_update(workspace: Workspace) -> Update:
             "waits_until": NOW + 30,
             "message": "client.camb.ai cannot be reached",
         },
-        "flixu": {"health": Health.REFUSED, "message": "401: the key is refused; r in Accounts tries again"},
+        "flixu": {"health": Health.REFUSED, "message": "Flixu rejected the API key (401): set a new key"},
     }
     old = {
         ref: replace(
@@ -116,12 +116,12 @@ def problems_update(workspace: Workspace) -> Update:
     return Update(
         states=old,
         accounts={name: replace(state, **more.get(name, {})) for name, state in states.items()},
-        problems=("watchlist.toml: line 41, column 8: no TOML; the list before stays until it is mended",),
+        problems=("watchlist.toml, line 41, column 8: invalid TOML. Showing the last good list; correct the file",),
     )
 
 
 def downloads_update(workspace: Workspace) -> Update:
-    """A download that is half there, one that waits for its turn, and a result that is saved and whose link may die."""
+    """Return an update with a running download, a queued one, and a downloaded result."""
     states = workspace.job_states().values()
     first, second, third, *_ = [state for state in states if state.phase is Phase.DONE and state.links]
     files = [
@@ -144,7 +144,7 @@ def downloads_update(workspace: Workspace) -> Update:
 
 
 async def take_screenshot(screenshot: Screenshot, workspace: Workspace, folder: Path) -> None:
-    """Presses the keys and saves the picture as SVG."""
+    """Press the keys and save the picture as SVG."""
     feed = FakeEngine(workspace)
     feed.accounts = used_accounts(workspace)
     board = {} if screenshot.empty else workspace.job_states()
@@ -172,7 +172,7 @@ async def take_screenshot(screenshot: Screenshot, workspace: Workspace, folder: 
 
 
 def main(folder: Path) -> None:
-    """Takes all pictures, as on a terminal with all colours."""
+    """Take all screenshots, with all colours."""
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
     os.environ.pop("NO_COLOR", None)
     folder.mkdir(parents=True, exist_ok=True)

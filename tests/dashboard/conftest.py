@@ -1,4 +1,4 @@
-"""The dashboard over the demo's library at a fixed time, on a loop whose clock jumps to the next timer."""
+"""Fixtures: the dashboard over the demo's workspace at a fixed time, in virtual time."""
 
 import asyncio
 import os
@@ -26,16 +26,16 @@ NOW = 1_795_270_000.0
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """A screen's pauses take no time, and end when all that was ready is done: however slow the machine is."""
+    """Run the tests on a virtual loop: a pause takes no time, and ends when everything ready is done."""
     return {"virtual": VirtualLoop}
 
 
 @pytest.fixture(autouse=True)
 def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Textual's timers go by the loop's clock; its pilot needs not look whether the processor has work yet."""
+    """Let Textual's timers follow the loop's clock, and its pilot not wait for an idle processor."""
 
     def loop_time() -> float:
-        """Zero, at which every loop begins, while none runs."""
+        """Return the loop's time; 0, where every loop starts, without one."""
         try:
             return asyncio.get_running_loop().time()
         except RuntimeError:
@@ -47,7 +47,7 @@ def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever terminal the tests are started from, the dashboard's has all colours."""
+    """Give the dashboard's terminal all colours."""
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -55,7 +55,7 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's folder, of which each test has a copy: its past is played once."""
+    """Return the demo's folder, which each test copies: its history is played once."""
     with demo_workspace(now=lambda: NOW) as (library, _):
         return shutil.copytree(library.paths.config_dir, tmp_path_factory.mktemp("stage") / "demo")
 

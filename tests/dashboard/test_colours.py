@@ -1,4 +1,4 @@
-"""Terminals with few colours, or none: the cursor is still to be seen, and what matters has a sign and a word."""
+"""Terminals with few colours or none: the cursor is visible, and each state has a glyph and a word."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ DEMO = [sys.executable, "-m", "tui", "--demo"]
 
 
 @pytest.mark.parametrize("env", [["TERM=linux", "COLORTERM="], ["NO_COLOR=1"]], ids=["16 colours", "NO_COLOR"])
-def test_the_cursor_stands_out(env, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_cursor_is_visible_without_colours(env, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with Terminal(["env", *env, *DEMO], columns=80, lines=24) as terminal:
         assert terminal.wait_for(lambda text: "▸ running" in text and "^q quit" in text)

@@ -1,4 +1,4 @@
-"""What an operator does at the dashboard, key by key, over real files."""
+"""Dashboard: table, filter, dialogs and commands over real files."""
 
 from typing import get_args
 
@@ -67,7 +67,7 @@ async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop
             assert name in shown
 
 
-async def test_the_cursor_stays_on_its_job_when_rows_above_it_go(app: Babeltop, feed: FakeEngine):
+async def test_a_removed_row_above_keeps_the_cursor_on_its_job(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("j", "j", "j", "j")
@@ -80,7 +80,7 @@ async def test_the_cursor_stays_on_its_job_when_rows_above_it_go(app: Babeltop, 
         assert table.refs.index(before) == 3
 
 
-async def test_the_cursor_goes_to_the_neighbour_when_its_job_goes(app: Babeltop, feed: FakeEngine):
+async def test_the_cursor_moves_to_the_next_job_when_its_job_is_removed(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("j", "j")
@@ -108,9 +108,7 @@ async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: Fak
         assert "Spoilt" in changed[0]
 
 
-async def test_remove_takes_the_job_off_the_watchlist_and_undo_puts_it_back_where_it_was(
-    app: Babeltop, library: Workspace
-):
+async def test_undo_restores_a_removed_job_at_its_place(app: Babeltop, library: Workspace):
     before, jobs = library.paths.watchlist_file.read_bytes(), len(library.job_states())
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("j", "d")
@@ -122,7 +120,7 @@ async def test_remove_takes_the_job_off_the_watchlist_and_undo_puts_it_back_wher
     assert library.paths.watchlist_file.read_bytes() == before
 
 
-async def test_the_add_dialog_says_what_it_understood_and_adds_what_is_clear(app: Babeltop, library: Workspace):
+async def test_the_add_dialog_shows_the_candidates_and_adds_the_new_ones(app: Babeltop, library: Workspace):
     held = next(iter(library.job_states()))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("a")
@@ -151,7 +149,7 @@ async def test_enter_adds_only_on_an_empty_line(app: Babeltop, library: Workspac
     assert library.watchlist.read().jobs[-1].id == "7544c0b52ada44fda693a15b1181b5b4"
 
 
-async def test_edit_changes_what_was_said_and_nothing_else(app: Babeltop, library: Workspace):
+async def test_edit_changes_the_edited_fields_only(app: Babeltop, library: Workspace):
     before = library.watchlist.read().jobs[0]
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("e")
@@ -163,7 +161,7 @@ async def test_edit_changes_what_was_said_and_nothing_else(app: Babeltop, librar
     assert library.watchlist.read().jobs[0] == replace(before, label="Another name")
 
 
-async def test_a_filter_narrows_as_it_is_typed_and_escape_shows_all_again(app: Babeltop):
+async def test_a_filter_applies_while_typed_and_escape_clears_it(app: Babeltop):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         everything = len(table.refs)
@@ -179,14 +177,14 @@ async def test_a_filter_narrows_as_it_is_typed_and_escape_shows_all_again(app: B
         assert len(table.refs) == everything
 
 
-async def test_a_filter_that_matches_nothing_says_so(app: Babeltop):
+async def test_a_filter_without_matches_shows_a_message(app: Babeltop):
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("slash", *"nothing-is-called-this")
         await pilot.pause()
         assert "No jobs match" in text_of(pilot)
 
 
-async def test_views_choose_by_phase(app: Babeltop):
+async def test_views_select_by_phase(app: Babeltop):
     async with app.run_test(size=(120, 40)) as pilot:
         board = dashboard(pilot).board
         for key, view in zip("123456", View, strict=True):
@@ -198,7 +196,7 @@ async def test_views_choose_by_phase(app: Babeltop):
         assert board.view is View.PROBLEMS
 
 
-async def test_refresh_asks_the_job_under_the_cursor_or_all_that_are_marked(app: Babeltop, feed: FakeEngine):
+async def test_refresh_polls_the_job_under_the_cursor_or_the_marked_ones(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("r")
@@ -212,7 +210,7 @@ async def test_refresh_asks_the_job_under_the_cursor_or_all_that_are_marked(app:
         assert feed.refreshed[3:] == table.refs
 
 
-async def test_copying_sends_to_the_terminal_and_claims_no_more(app: Babeltop):
+async def test_copying_claims_no_more_than_that_the_text_was_sent(app: Babeltop):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("y")
@@ -224,7 +222,7 @@ async def test_copying_sends_to_the_terminal_and_claims_no_more(app: Babeltop):
         assert app.clipboard == link.url
 
 
-async def test_a_dead_link_is_not_copied(app: Babeltop, library: Workspace):
+async def test_an_expired_link_is_not_copied(app: Babeltop, library: Workspace):
     dead = next(ref for ref, state in library.job_states().items() if display_name(state) == "Old interview")
     async with app.run_test(size=(120, 40)) as pilot:
         dashboard(pilot).query_one(JobTable).move_to_job(dead)
@@ -234,7 +232,7 @@ async def test_a_dead_link_is_not_copied(app: Babeltop, library: Workspace):
         assert any("expired" in toast for toast in toasts(pilot))
 
 
-async def test_readonly_refuses_to_write_and_still_asks(library: Workspace, feed: FakeEngine):
+async def test_readonly_disables_writes_but_not_refresh(library: Workspace, feed: FakeEngine):
     from tui.dashboard.widgets.welcome import OnboardingInfo
 
     board = library.job_states()
@@ -266,7 +264,7 @@ async def test_help_shows_every_command_and_closes(app: Babeltop):
         assert isinstance(app.screen, Dashboard)
 
 
-async def test_the_detail_opens_over_the_table_where_there_is_no_room(app: Babeltop):
+async def test_the_detail_opens_over_the_table_on_a_narrow_terminal(app: Babeltop):
     async with app.run_test(size=(80, 24)) as pilot:
         pane = dashboard(pilot).query_one(DetailPane)
         assert not pane.display
@@ -278,7 +276,7 @@ async def test_the_detail_opens_over_the_table_where_there_is_no_room(app: Babel
         assert not pane.display
 
 
-async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, library: Workspace):
+async def test_the_response_tab_masks_signatures(app: Babeltop, library: Workspace):
     signed = next(
         ref for ref, state in library.job_states().items() if any(link.expiry_is_exact for link in state.links)
     )
@@ -294,7 +292,7 @@ async def test_the_response_is_shown_with_its_signatures_masked(app: Babeltop, l
         assert "?…" in shown
 
 
-async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, feed: FakeEngine):
+async def test_hostile_titles_are_harmless_in_every_view(app: Babeltop, feed: FakeEngine):
     from tui.presentation.sanitize import clean
 
     title = clean(NASTY)
@@ -311,7 +309,7 @@ async def test_what_a_service_calls_a_job_is_harmless_everywhere(app: Babeltop, 
         assert "\x1b" not in shown
 
 
-async def test_many_notices_become_one(app: Babeltop, feed: FakeEngine):
+async def test_forty_notices_become_one_toast(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         many = tuple(Notice(NoticeKind.DONE, f"job {at} done", Ref("heygen", str(at)), NOW) for at in range(40))
         feed.push(Update(states={}, notices=many))
@@ -319,7 +317,7 @@ async def test_many_notices_become_one(app: Babeltop, feed: FakeEngine):
         assert toasts(pilot) == ["40 jobs changed: 40 done. J: recent events"]
 
 
-async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed: FakeEngine):
+async def test_a_frozen_view_is_unchanged_until_unfrozen(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("z")
@@ -332,7 +330,7 @@ async def test_a_frozen_view_stands_still_until_it_is_let_go(app: Babeltop, feed
         assert "Meanwhile" in text_of(pilot)
 
 
-async def test_a_silent_engine_and_problems_are_said(app: Babeltop, feed: FakeEngine):
+async def test_the_banner_shows_problems_and_an_engine_that_does_not_respond(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         feed.silent_seconds = 7.0
         feed.push(Update(states={}, problems=("watchlist.toml: line 3, column 9: no TOML",)))
@@ -342,7 +340,7 @@ async def test_a_silent_engine_and_problems_are_said(app: Babeltop, feed: FakeEn
         assert "Engine not responding for 7 s" in shown
 
 
-async def test_escape_twice_on_the_bare_board_quits_and_once_does_not(app: Babeltop):
+async def test_escape_quits_when_pressed_twice_with_nothing_open(app: Babeltop):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("q")
         assert app.is_running
@@ -351,7 +349,7 @@ async def test_escape_twice_on_the_bare_board_quits_and_once_does_not(app: Babel
         assert app.return_code == 0
 
 
-async def test_an_empty_watchlist_says_how_to_begin(library: Workspace, feed: FakeEngine):
+async def test_an_empty_watchlist_shows_how_to_start(library: Workspace, feed: FakeEngine):
     from tui.dashboard.widgets.welcome import OnboardingInfo
 
     greeting = OnboardingInfo("~/.config/babeltop/watchlist.toml", library.key_variables())
@@ -364,7 +362,7 @@ async def test_an_empty_watchlist_says_how_to_begin(library: Workspace, feed: Fa
         assert "watchlist.toml" in shown
 
 
-async def test_the_storm_of_sizes_ends_as_it_began(app: Babeltop):
+async def test_many_resizes_end_with_the_first_screen(app: Babeltop):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         before = text_of(pilot)
@@ -374,11 +372,11 @@ async def test_the_storm_of_sizes_ends_as_it_began(app: Babeltop):
         assert text_of(pilot) == before
 
 
-def test_job_fields_that_edit_offers_are_the_watchlists():
+def test_the_edit_dialog_offers_the_watchlists_fields():
     assert {"label", "tags", "note", "keep_link", "download", "muted", "archived"} <= set(Job.__struct_fields__)
 
 
-async def test_the_asks_of_a_job_are_listed_with_what_came_and_how_long_it_took(app: Babeltop, library: Workspace):
+async def test_the_requests_tab_lists_outcome_and_duration(app: Babeltop, library: Workspace):
     ref, state = next((ref, state) for ref, state in library.job_states().items() if state.phase is Phase.DONE)
     asked = [
         RequestRecord(NOW - 60, 200, 210.0, "req-1", None),
@@ -396,7 +394,7 @@ async def test_the_asks_of_a_job_are_listed_with_what_came_and_how_long_it_took(
         assert "req-1" in shown
 
 
-async def test_a_console_that_follows_says_whom(app: Babeltop, feed: FakeEngine):
+async def test_a_follower_shows_the_pid_of_its_leader(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         feed.push(Update(states={}, role="following PID 4242"))

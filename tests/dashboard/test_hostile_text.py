@@ -1,4 +1,4 @@
-"""Whatever services, provider files and colleagues write, it is text, and the screen stands. Real processes."""
+"""Hostile text of services, provider files and watchlists stays text, in real processes."""
 
 import json
 import subprocess
@@ -59,7 +59,7 @@ def harmless(written: bytes) -> None:
     assert [written[max(0, at - 80) : at + 40] for each in FORBIDDEN_BYTES if (at := written.find(each)) >= 0] == []
 
 
-def test_nothing_that_anybody_writes_is_more_than_text(house: Path):
+def test_hostile_text_stays_text_in_every_subcommand(house: Path):
     harmless(said("check"))
     for line in ("list", "list --json", "log", "export", "export --format json", "doctor", "providers"):
         written = said(*line.split())
@@ -82,7 +82,7 @@ def pressed(terminal: Terminal, keys: str) -> None:
     assert terminal.wait_for(lambda _: len(terminal.raw) > written), keys
 
 
-def test_the_screen_stands_whatever_its_rows_and_details_say(house: Path):
+def test_hostile_text_does_not_break_the_screen(house: Path):
     with Terminal(PROGRAM, columns=160, lines=50) as terminal:
         assert terminal.wait_for(lambda text: "failed" in text and "done" in text)
         terminal.type("\r")

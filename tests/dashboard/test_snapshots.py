@@ -1,4 +1,4 @@
-"""Pictures of the board at the three sizes, compared sign by sign. `pytest --snapshot-update` takes them anew."""
+"""Snapshots of the board at three sizes. `pytest --snapshot-update` updates them."""
 
 from contextlib import closing
 from functools import partial
@@ -12,7 +12,7 @@ SIZES = [(80, 24), (120, 40), (200, 60)]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_board_looks_as_it_did(app: Babeltop, snap_compare, size, monkeypatch: pytest.MonkeyPatch):
+def test_the_board_matches_its_snapshot(app: Babeltop, snap_compare, size, monkeypatch: pytest.MonkeyPatch):
     with closing(VirtualLoop()) as loop:
         monkeypatch.setattr(app, "run", partial(app.run, loop=loop))
         assert snap_compare(app, terminal_size=size, press=["j"] * 9)

@@ -1,4 +1,4 @@
-"""What stands in an operator's way is on the screen, worded, at 80×24 as at 120×40; and every dialog fits 80×24."""
+"""Problems are shown at 80×24 and 120×40, and every dialog fits 80×24."""
 
 import os
 
@@ -36,7 +36,7 @@ def account(**more) -> AccountState:
 
 @pytest.mark.parametrize("key", DIALOGS.values(), ids=DIALOGS.keys())
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_a_dialog_fits_and_says_how_to_leave_it(app: Babeltop, key, size):
+async def test_a_dialog_fits_and_names_the_key_that_closes_it(app: Babeltop, key, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         await pilot.press(key)
@@ -54,7 +54,7 @@ async def test_a_dialog_fits_and_says_how_to_leave_it(app: Babeltop, key, size):
         assert app.screen.query(JobTable)
 
 
-async def test_the_question_before_something_dear_fits(app: Babeltop):
+async def test_the_confirmation_fits_80_columns(app: Babeltop):
     async with app.run_test(size=(80, 24)) as pilot:
         question = "Refresh 340 jobs? About 12m20s at the limit of konpro."
         app.push_screen(ConfirmScreen("Refresh", question, "refresh all"))
@@ -81,7 +81,7 @@ async def test_the_question_before_something_dear_fits(app: Babeltop):
         (account(health=Health.OK, is_deprecated=True, sunset_at=NOW - 9), "API retired"),
     ],
 )
-def test_a_badge_says_what_is_the_matter_and_no_more(state, word):
+def test_a_badge_has_a_text_only_for_a_problem(state, word):
     for ascii_only in (False, True):
         shown = account_badge(state, NOW, ascii_only=ascii_only)
         assert shown.text == word
@@ -98,7 +98,7 @@ def test_a_badge_says_what_is_the_matter_and_no_more(state, word):
         ({"health": Health.NO_KEY}, ("○ konpro", "no key")),
     ],
 )
-async def test_an_accounts_trouble_stands_in_the_top_line(app: Babeltop, feed: FakeEngine, size, more, said):
+async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, feed: FakeEngine, size, more, said):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         state = account_states(feed.workspace)["konpro"]
@@ -110,7 +110,7 @@ async def test_an_accounts_trouble_stands_in_the_top_line(app: Babeltop, feed: F
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed: FakeEngine, size):
+async def test_stale_rows_are_dimmed_and_show_their_age(app: Babeltop, feed: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         table = app.screen.query_one(JobTable)
@@ -129,7 +129,7 @@ async def test_old_rows_are_doubted_dimmed_and_say_their_age(app: Babeltop, feed
         assert table._painted_rows[0].content[2], "dimmed"
 
 
-async def test_ascii_is_ascii_all_over(library: Workspace, feed: FakeEngine):
+async def test_ascii_glyphs_leave_no_other_characters(library: Workspace, feed: FakeEngine):
     states = {ref: replace(state, job=replace(state.job, label="x")) for ref, state in library.job_states().items()}
     app = Babeltop(
         feed,
@@ -146,7 +146,7 @@ async def test_ascii_is_ascii_all_over(library: Workspace, feed: FakeEngine):
         assert odd <= {"·"}, odd
 
 
-async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Workspace, feed: FakeEngine):
+async def test_an_invalid_watchlist_shows_a_banner_above_the_last_good_list(library: Workspace, feed: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
     remembered(library)
@@ -162,7 +162,7 @@ async def test_a_broken_watchlist_stands_beside_the_last_good_list(library: Work
         assert len(app.screen.query_one(JobTable).refs) > 20
 
 
-async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(library: Workspace, feed: FakeEngine):
+async def test_preferences_are_stored_for_the_next_start_but_not_by_the_demo(library: Workspace, feed: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
     for saves in (False, True):
@@ -191,7 +191,7 @@ async def test_looks_are_remembered_for_the_next_start_and_never_in_a_demo(libra
             )
 
 
-async def test_a_long_board_begins_with_its_top_and_is_whole_a_moment_later(library: Workspace, monkeypatch):
+async def test_a_long_board_shows_its_first_jobs_and_then_all(library: Workspace, monkeypatch):
     from tui.dashboard import startup
     from tui.storage.watchlist import cache
 

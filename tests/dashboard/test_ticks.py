@@ -1,4 +1,4 @@
-"""The time on a screen goes on from when it is shown. The clock is the test's, the timers are real."""
+"""Times on the screen advance. The clock is the test's, the timers are real."""
 
 from datetime import UTC
 
@@ -13,7 +13,7 @@ from tui.engine.api import Update
 from tui.storage.config.settings import Settings
 
 OLD, YOUNG = NOW - 3 * 86400 - 1800, NOW - 100
-"""Instants: the age of the first is shown in days, its length in hours; of the second in minutes, and in seconds."""
+"""Instants: the first job's age is in days and its span in hours, the second's in minutes and seconds."""
 
 
 class Clock:
@@ -41,7 +41,7 @@ def shown(app: Babeltop) -> str:
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
-async def test_from_the_first_frame_on_the_time_goes_on():
+async def test_times_advance_from_the_first_frame_on():
     clock = Clock()
     app = console(clock, NOW - 5, OLD)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -52,7 +52,7 @@ async def test_from_the_first_frame_on_the_time_goes_on():
         assert " 7s" in shown(app)
 
 
-async def test_rows_that_come_into_sight_go_on_too():
+async def test_times_advance_in_rows_scrolled_into_view():
     clock = Clock()
     app = console(clock, *[OLD] * 60, NOW - 5)
     async with app.run_test(size=(120, 24)) as pilot:
@@ -65,7 +65,7 @@ async def test_rows_that_come_into_sight_go_on_too():
         assert " 7s" in shown(app)
 
 
-async def test_the_detail_of_the_job_under_the_cursor_goes_on_too():
+async def test_times_advance_in_the_detail():
     clock = Clock()
     app = console(clock, OLD, YOUNG, phase=Phase.RUNNING)
     async with app.run_test(size=(120, 40)) as pilot:

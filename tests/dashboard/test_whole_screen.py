@@ -1,4 +1,4 @@
-"""Every cell of a real terminal's screen, read back after anything at all, is what the board says."""
+"""Every cell of a real terminal's screen matches the board after random events."""
 
 import asyncio
 from random import Random
@@ -88,7 +88,7 @@ def something(random: Random, state, now):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_every_cell_of_the_table_is_what_the_board_says(app: Babeltop, feed: FakeEngine, seed):
+async def test_every_cell_on_the_terminal_matches_the_board(app: Babeltop, feed: FakeEngine, seed):
     random = Random(seed)
     mirror = Mirror(app)
     app._display = _drawn_on(mirror, app)  # what would go to the terminal
@@ -143,9 +143,7 @@ def _drawn_on(mirror: Mirror, app: Babeltop):
     return display
 
 
-async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_their_job(
-    app: Babeltop, feed: FakeEngine
-):
+async def test_many_updates_of_the_sorted_column_keep_cursor_and_detail_on_their_job(app: Babeltop, feed: FakeEngine):
     random = Random(5)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
@@ -171,7 +169,7 @@ async def test_under_a_storm_with_a_live_sort_the_cursor_and_the_detail_stay_on_
 
 @pytest.mark.parametrize("sort", ["", *SORT_KEYS])
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
-def test_the_kept_arrangement_is_what_arranging_all_anew_gives(library, sort, view):
+def test_the_row_index_equals_one_rebuilt_from_all_states(library, sort, view):
     from tui.dashboard.row_index import RowIndex
     from tui.domain.evaluation import EvaluationContext
     from tui.presentation.queries import Filter

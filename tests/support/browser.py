@@ -1,6 +1,6 @@
-"""Headless Chromium for tests, spoken to by its DevTools protocol; what a page's websocket brought, as a screen.
+"""Headless Chromium over its DevTools protocol; the bytes of a page's WebSocket are drawn as a terminal screen.
 
-The picture is what a person sees; the text comes from the bytes that the browser itself received.
+The screenshot is what an operator sees; the text comes from the bytes that the browser received.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ TIMEOUT = 60.0
 
 
 class BrowserPage:
-    """One tab."""
+    """Tab of the browser."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -30,11 +30,11 @@ class BrowserPage:
         self.screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self.screen)
         self.text_messages: list[str] = []
-        """What the page was asked to do, such as opening a link."""
+        """Text messages to the page, such as to open a link."""
         self.requests: list[str] = []
-        """URLs that the page asked for."""
+        """URLs that the page requested."""
         self.blocked: list[str] = []
-        """URLs that it was kept from."""
+        """Reasons of requests that the browser blocked."""
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._request_ids)
@@ -71,7 +71,7 @@ class BrowserPage:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
     async def wait_for(self, condition: Callable[[str], bool], seconds: float = TIMEOUT) -> bool:
-        """Whether the screen comes to satisfy `there`."""
+        """Return whether the screen satisfies the condition in time."""
         end = asyncio.get_running_loop().time() + seconds
         while not condition(self.text):
             if asyncio.get_running_loop().time() > end:
@@ -88,14 +88,14 @@ class BrowserPage:
             await self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
 
     async def press(self, name: str, code: int) -> None:
-        """A key by its name and Windows code, such as Enter, 13."""
+        """Press a key by its name and Windows code, such as Enter, 13."""
         common = {"key": name, "code": name, "windowsVirtualKeyCode": code}
         text = {"text": "\r"} if name == "Enter" else {}
         await self.call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
     async def evaluate(self, expression: str) -> Any:
-        """What an expression of JavaScript comes to."""
+        """Return the value of a JavaScript expression."""
         return (await self.call("Runtime.evaluate", expression=expression))["result"].get("value")
 
     async def click(self, x: int, y: int) -> None:
@@ -103,13 +103,13 @@ class BrowserPage:
             await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     async def screenshot(self) -> bytes:
-        """A PNG of what is to be seen."""
+        """Return a PNG of the page."""
         return base64.b64decode((await self.call("Page.captureScreenshot", format="png"))["data"])
 
 
 @asynccontextmanager
 async def open_browser(folder: Path, width: int = 1280, height: int = 800) -> AsyncIterator[BrowserPage]:
-    """A tab of a Chromium of its own, over a profile in `folder`."""
+    """Yield a tab of a new Chromium with its profile in `folder`."""
     assert CHROMIUM is not None
     process = await asyncio.create_subprocess_exec(
         CHROMIUM,

@@ -1,4 +1,4 @@
-"""A program in a real pseudo-terminal, whose screen is read back: for the tests, and as a smoke test of its own.
+"""Program in a real pseudo-terminal whose screen is read back. Run as a script, it is a smoke test.
 
 python tests/support/terminal.py COMMAND [ARG …]      (run by .ci/run on the README's command and the wheel's demo)
 """
@@ -19,15 +19,15 @@ from pathlib import Path
 import pyte
 
 TIMEOUT = 60.0
-"""Seconds that a wait may take: it ends as soon as what it waits for is there."""
+"""Seconds after which a wait fails; it ends as soon as its condition holds."""
 CHECK_INTERVAL = 0.01
-"""Seconds between two looks at a child of which nothing tells."""
+"""Seconds between two checks of the child."""
 SLEEPING_CHECKS, SLEEPING_PERIODS = 5, 10
-"""A child rests that is seen asleep so many looks in a row, so many times."""
+"""A child is idle after so many checks in a row that found it asleep, so many times."""
 
 
 class Terminal:
-    """A child on a pseudo-terminal. Use as a context manager: at its end the child is ended."""
+    """Child on a pseudo-terminal. As a context manager it kills the child at the end."""
 
     def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, term: str = "xterm-256color"):
         self.screen = pyte.Screen(columns, lines)
@@ -40,7 +40,7 @@ class Terminal:
         self.resize(columns, lines)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Gives it another size, which the child is told."""
+        """Resize the terminal; the kernel signals the child."""
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.screen.resize(lines, columns)
 
@@ -54,24 +54,24 @@ class Terminal:
         self.hang_up()
 
     draws_screen = True
-    """Whether what is read is drawn on the screen, which takes long."""
+    """Whether output is drawn on the screen, which is slow."""
     _is_hung_up = False
 
     def hang_up(self) -> None:
-        """The terminal is gone, as when a window is closed or a line breaks."""
+        """Close the terminal, as a closed window or a lost connection does."""
         if not self._is_hung_up:
             self._is_hung_up = True
             os.close(self.fd)
 
     def read_for(self, seconds: float) -> None:
-        """Reads what the child writes for so long."""
+        """Read output for so many seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self._read(left) is None:
                 return
 
     def wait_for(self, condition: Callable[[str], object], seconds: float = TIMEOUT) -> bool:
-        """Reads until the screen's text satisfies `there`; False: it did not in time, or the child has ended."""
+        """Read until the screen's text satisfies the condition. Returns False after the timeout or the child's end."""
         end = time.monotonic() + seconds
         while not condition(self.text):
             if time.monotonic() > end or self._read(0.1) is None:
@@ -79,13 +79,13 @@ class Terminal:
         return True
 
     def read_until_quiet(self) -> None:
-        """Reads until the child has written nothing for a while."""
+        """Read until the child has been quiet for a while."""
         end = time.monotonic() + TIMEOUT
         while self._read(0.1) and time.monotonic() < end:
             pass
 
     def _read(self, timeout: float) -> bool | None:
-        """Whether the child wrote something while there was patience; None: it has closed its side."""
+        """Return whether there was output within the timeout; None if the child has closed its side."""
         if not select.select([self.fd], [], [], timeout)[0]:
             return False
         try:
@@ -98,30 +98,30 @@ class Terminal:
         return True
 
     def type(self, keys: str) -> None:
-        """Sends what a person types."""
+        """Send keys."""
         os.write(self.fd, keys.encode())
 
     def send_signal(self, number: int = signal.SIGTERM, seconds: float = TIMEOUT) -> int | None:
-        """Sends a signal and waits; the exit status as `os.waitstatus_to_exitcode` says it, None: it did not end."""
+        """Send a signal and wait. Returns the exit code, negative after a signal; None if the child did not end."""
         os.kill(self.pid, number)
         return self.wait_for_exit(seconds)
 
     def wait_for_exit(self, seconds: float = TIMEOUT, *, reading: bool = True) -> int | None:
-        """Waits for the child's end, reading on unless nobody is to."""
+        """Wait for the child's end, by default reading its output."""
         end = time.monotonic() + seconds
         while self.exit_status() is None and time.monotonic() < end:
             self._read_or_sleep(reading)
         return self._status
 
     def _read_or_sleep(self, reading: bool) -> None:
-        """Lets a moment pass."""
+        """Read or sleep for a moment."""
         if not reading or self._is_hung_up or self._read(CHECK_INTERVAL) is None:
             time.sleep(CHECK_INTERVAL)
 
     _status: int | None = None
 
     def exit_status(self) -> int | None:
-        """The exit status, if the child has ended; then all that it wrote was read."""
+        """Return the exit code if the child has ended, after reading all its output."""
         if self._status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
@@ -131,7 +131,7 @@ class Terminal:
         return self._status
 
     def comes_to_rest(self, *, reading: bool = True) -> bool:
-        """Whether the child comes to rest, whatever wakes it now and then. One that spins never does."""
+        """Return whether the child becomes idle, despite occasional wake-ups. One that spins never does."""
         end, row, rests = time.monotonic() + TIMEOUT, 0, 0
         while rests < SLEEPING_PERIODS and time.monotonic() < end:
             row = row + 1 if self._is_asleep() else 0
@@ -141,7 +141,7 @@ class Terminal:
         return rests == SLEEPING_PERIODS
 
     def _is_asleep(self) -> bool:
-        """No thread of the child has work."""
+        """Return whether all threads of the child sleep."""
         try:
             states = [_stat_fields(each)[0] for each in Path(f"/proc/{self.pid}/task").glob("*/stat")]
         except OSError:  # a thread has ended meanwhile
@@ -149,18 +149,18 @@ class Terminal:
         return set(states) == {"S"}
 
     def thread_count(self) -> int:
-        """The threads that the child has."""
+        """Return the number of the child's threads."""
         return int(self._stat()[17])
 
     def is_stopped(self) -> bool:
-        """A signal has stopped the child."""
+        """Return whether a signal has stopped the child."""
         return self._stat()[0] == "T"
 
     def _stat(self) -> list[str]:
         return _stat_fields(Path(f"/proc/{self.pid}/stat"))
 
     def modes(self) -> set[str]:
-        """DEC private modes that are on by what the child wrote, beside those of a fresh terminal; and kitty's keys."""
+        """Return the DEC private modes that the child has switched on, and `kitty` for its keyboard protocol."""
         on = set[str]()
         for mark, numbers, order in re.findall(rb"\x1b\[([?<>=])([0-9;]*)([hlu])", bytes(self.raw)):
             if mark == b"?" and order in b"hl":
@@ -173,18 +173,18 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """The screen's lines. Not pyte's `display`: that raises where half of a wide sign is overwritten by now."""
+        """Lines of the screen. pyte's own `display` raises if half of a wide character is overwritten."""
         rows = (self.screen.buffer[y] for y in range(self.screen.lines))
         return "\n".join("".join(row[x].data for x in range(self.screen.columns)).rstrip() for row in rows)
 
 
 def _stat_fields(stat: Path) -> list[str]:
-    """From the third field of proc(5)'s `stat` on."""
+    """Return the fields of proc(5)'s `stat` from the third on."""
     return stat.read_text().rpartition(")")[2].split()
 
 
 def smoke_test(command: Sequence[str]) -> str | None:
-    """What is wrong with the demo on a screen, if anything is."""
+    """Return what is wrong with the demo on a screen, None if nothing is."""
     with Terminal(command) as terminal:
         if not terminal.wait_for(lambda text: all(name in text for name in ("heygen", "konpro", "camb", "flixu")), 600):
             return f"no row of each service within ten minutes: {terminal.text}"
@@ -195,11 +195,11 @@ def smoke_test(command: Sequence[str]) -> str | None:
             return "no link counts down"
         before = terminal.text
         if not terminal.wait_for(lambda text: text != before):
-            return "the screen stands still"
+            return "the screen does not change"
         terminal.type("\x11")
         status = terminal.wait_for_exit()
         if status != 0:
-            return f"^q ended it with {status}"
+            return f"exit code {status} after ^q"
     return None
 
 
@@ -207,4 +207,4 @@ if __name__ == "__main__":
     wrong = smoke_test(sys.argv[1:])
     if wrong:
         sys.exit(f"the demo: {wrong}")
-    print("the demo shows rows of every service, they move, and ^q ends it")
+    print("the demo shows rows of every service, they change, and ^q ends it")

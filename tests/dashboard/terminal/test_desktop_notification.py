@@ -18,7 +18,7 @@ TERMINAL = {"TERM": "xterm-256color"}
 
 
 @given(st.text())
-def test_no_text_breaks_out_of_the_sequence(text: str):
+def test_no_text_ends_the_sequence_early(text: str):
     for extra in ({}, {"VTE_VERSION": "7600"}, {"TMUX": "/tmp/t"}, {"STY": "1.x"}):
         sequence = desktop_sequence(text, TERMINAL | extra)
         inner = sequence.removeprefix("\x1bPtmux;\x1b").removeprefix("\x1bP").removesuffix("\x1b\\")
@@ -41,7 +41,7 @@ def test_no_text_breaks_out_of_the_sequence(text: str):
         ({}, ""),
     ],
 )
-def test_each_terminal_gets_what_it_understands_and_never_another_command(environ: dict[str, str], sequence: str):
+def test_each_terminal_gets_the_sequence_that_it_supports(environ: dict[str, str], sequence: str):
     assert desktop_sequence("4;1;50", environ) == sequence
 
 
@@ -68,7 +68,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @PROGRAM
-def test_a_job_that_ends_rings_and_is_shown_on_the_desktop_and_a_muted_one_is_not(config: Path):
+def test_an_ended_job_rings_the_bell_and_notifies_the_desktop_unless_muted(config: Path):
     watchlist = BLOCK.format("loud", "Loud one", "") + BLOCK.format("mute", "Muted one", "muted = true")
     (config.parent / "watchlist.toml").write_text(watchlist)
     with Terminal([sys.executable, "-m", "tui"]) as terminal:
@@ -83,7 +83,7 @@ def test_a_job_that_ends_rings_and_is_shown_on_the_desktop_and_a_muted_one_is_no
 
 
 @PROGRAM
-def test_hooks_are_called_behind_the_dashboard_and_one_that_is_missing_is_said_on_it(config: Path, tmp_path: Path):
+def test_the_dashboard_runs_hooks_and_shows_one_that_cannot_be_run(config: Path, tmp_path: Path):
     kept = tmp_path / "kept"
     keeps = f"import sys; open({str(kept)!r}, 'a').write(sys.stdin.read())"
     hangs = "import time; time.sleep(60)"

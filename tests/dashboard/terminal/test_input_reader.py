@@ -1,4 +1,4 @@
-"""The reader of keys, in a real pseudo-terminal: it is there at once, and costs nothing while nobody types."""
+"""Input reader in a real pseudo-terminal: it responds at once, and does not wake without input."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from tests.support.terminal import Terminal
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("listening")]
 OURS, WAKES = 20, 10
-"""While this test wakes so often, ten times a second, all threads of a console at rest wake less often than that."""
+"""Wake-ups of this test, ten a second; all threads of an idle console wake less often."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def wakes(pid: int) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")
-def test_a_screen_at_rest_is_woken_by_nothing(terminal: Terminal):
+def test_an_idle_screen_does_not_wake(terminal: Terminal):
     def rests(_: str) -> bool:
         before = wakes(terminal.pid)
         for _ in range(OURS):
@@ -42,14 +42,14 @@ def test_a_screen_at_rest_is_woken_by_nothing(terminal: Terminal):
     assert terminal.wait_for(rests)
 
 
-def test_esc_alone_is_a_key_though_nothing_follows_it(terminal: Terminal):
+def test_a_lone_esc_is_a_key(terminal: Terminal):
     terminal.type("?")
-    assert terminal.wait_for(lambda text: "─ Keys ─" in text)
+    assert terminal.wait_for(lambda text: "─ Help ─" in text)
     terminal.type("\x1b")
-    assert terminal.wait_for(lambda text: "─ Keys ─" not in text)
+    assert terminal.wait_for(lambda text: "─ Help ─" not in text)
 
 
-def test_an_esc_that_goes_on_in_another_read_is_one_sequence(terminal: Terminal):
+def test_an_escape_sequence_split_over_two_reads_is_one_key(terminal: Terminal):
     terminal.type("\x1b")
     terminal.type("[F")
     assert terminal.wait_for(lambda text: "Job 09999" in text), terminal.text  # the End key
@@ -57,7 +57,7 @@ def test_an_esc_that_goes_on_in_another_read_is_one_sequence(terminal: Terminal)
     assert terminal.wait_for(lambda text: "Job 00003" in text)
 
 
-def test_a_letter_that_a_slow_line_tears_is_one_letter(terminal: Terminal):
+def test_a_character_split_over_two_reads_is_one_character(terminal: Terminal):
     terminal.type("/")
     for byte in "ж".encode():
         assert terminal.comes_to_rest()

@@ -1,4 +1,4 @@
-"""The whole program in a real pseudo-terminal: signals, lost lines, readers that sleep, sizes, tmux."""
+"""Program in a real pseudo-terminal: signals, lost connections, stalled readers, sizes, tmux."""
 
 import os
 import shutil
@@ -46,13 +46,13 @@ def asked(text: str) -> bool:
     return "●" in text.partition("\n")[0]
 
 
-def test_the_demo_moves_and_quits_and_leaves_nothing_behind(folders: Path):
+def test_the_demo_changes_quits_and_leaves_no_files(folders: Path):
     assert smoke_test(DEMO) is None
     assert list(folders.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
-def test_a_signal_ends_it_cleanly_and_the_terminal_is_as_before(folders: Path, number: signal.Signals):
+def test_a_signal_ends_the_program_and_restores_the_terminal(folders: Path, number: signal.Signals):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(rows)
@@ -63,7 +63,7 @@ def test_a_signal_ends_it_cleanly_and_the_terminal_is_as_before(folders: Path, n
     assert list(folders.iterdir()) == []
 
 
-def test_stopped_and_continued_it_gives_the_terminal_back_meanwhile_and_draws_all_anew(folders: Path):
+def test_a_suspended_program_returns_the_terminal_and_redraws_when_resumed(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(rows)
@@ -84,7 +84,7 @@ def test_stopped_and_continued_it_gives_the_terminal_back_meanwhile_and_draws_al
         assert terminal.modes() == set()
 
 
-def test_what_stops_it_without_a_word_does_not_spoil_the_terminal_either(folders: Path):
+def test_sigstop_does_not_damage_the_terminal(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(asked)  # the engine is there, with all its threads
@@ -107,7 +107,7 @@ def test_what_stops_it_without_a_word_does_not_spoil_the_terminal_either(folders
         assert terminal.modes() == set()
 
 
-def test_told_to_go_on_while_it_ends_it_does_not_take_the_terminal_again(folders: Path):
+def test_sigcont_during_the_exit_does_not_take_the_terminal_again(folders: Path):
     """As when a terminal is closed: the kernel sends SIGCONT with SIGHUP. A reader that is left would spin for ever."""
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
@@ -126,7 +126,7 @@ def test_told_to_go_on_while_it_ends_it_does_not_take_the_terminal_again(folders
         assert terminal.modes() == set()
 
 
-def test_told_to_end_while_it_is_stopped_it_ends_once_it_goes_on(folders: Path):
+def test_a_signal_during_suspend_ends_the_program_when_resumed(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(rows)
@@ -139,7 +139,7 @@ def test_told_to_end_while_it_is_stopped_it_ends_once_it_goes_on(folders: Path):
 
 
 @pytest.mark.parametrize("ignored", ["", "HUP"])
-def test_a_lost_terminal_ends_it_even_where_sighup_is_ignored(folders: Path, ignored: str):
+def test_a_lost_terminal_ends_the_program_even_with_sighup_ignored(folders: Path, ignored: str):
     command = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh", *DEMO] if ignored else DEMO
     with Terminal(command) as terminal:
         assert terminal.wait_for(rows)
@@ -148,7 +148,7 @@ def test_a_lost_terminal_ends_it_even_where_sighup_is_ignored(folders: Path, ign
     assert list(folders.iterdir()) == []
 
 
-def test_a_terminal_that_takes_nothing_does_not_keep_it_alive(folders: Path):
+def test_a_signal_ends_the_program_while_the_terminal_accepts_no_output(folders: Path):
     with Terminal(DEMO) as terminal:
         assert terminal.wait_for(rows)
         clog(terminal)
@@ -188,7 +188,7 @@ ENDING = [Scenario(f"e{number}-fine-x", queued=0.0, running=1.12**number) for nu
 """However long the consoles take to start, the next one ends soon."""
 
 
-def test_while_nobody_reads_the_terminal_asks_journal_and_hooks_go_on_and_nothing_spins(folders: Path):
+def test_polls_journal_and_hooks_continue_while_the_terminal_is_not_read(folders: Path):
     simulator = Simulator(limits={"konpro": 10**6, "konpro.day": 10**6}, scenarios=ENDING)
     called = folders / "called"
     deaf, twin = ([f"{name}{number}-stuck-x" for number in range(30)] for name in "dt")
@@ -235,7 +235,7 @@ def calls(called: Path) -> int:
     return called.read_text().count('"after":"done"') if called.exists() else 0
 
 
-def test_without_a_terminal_or_on_a_dumb_one_it_says_what_there_is_instead(folders: Path):
+def test_without_a_usable_terminal_the_error_names_the_alternatives(folders: Path):
     said = subprocess.run(DEMO, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert said.returncode == 2
     assert "`babeltop list`, `wait` and `watch`" in said.stderr
@@ -246,7 +246,7 @@ def test_without_a_terminal_or_on_a_dumb_one_it_says_what_there_is_instead(folde
         assert b"\x1b" not in terminal.raw
 
 
-def test_at_any_size_down_to_one_cell_it_lives_and_idles(folders: Path):
+def test_the_program_runs_and_idles_at_any_size_down_to_one_cell(folders: Path):
     with Terminal(DEMO, columns=1, lines=1) as terminal:
         assert terminal.wait_for(lambda _: "1049" in terminal.modes())
         assert terminal.comes_to_rest()
@@ -262,7 +262,7 @@ def test_at_any_size_down_to_one_cell_it_lives_and_idles(folders: Path):
         assert terminal.wait_for_exit() == 0
 
 
-def test_without_anything_configured_it_says_how_to_begin(folders: Path):
+def test_without_configuration_the_dashboard_shows_how_to_start(folders: Path):
     with Terminal(BABELTOP, columns=80, lines=24) as terminal:
         assert terminal.wait_for(lambda text: "Nothing on the watchlist yet." in text)
         terminal.type("q")
@@ -300,7 +300,7 @@ class Tmux:
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 @pytest.mark.parametrize("way", ["quit", "TERM", "HUP", "INT", "TSTP"])
-def test_in_tmux_the_screen_below_is_as_it_was_whichever_way_it_ends(folders: Path, way: str):
+def test_tmux_shows_the_previous_screen_after_every_kind_of_end(folders: Path, way: str):
     tmux = Tmux(folders)
     try:
         tmux.type("set -m; clear; printf 'what %s\\n' stood here before")

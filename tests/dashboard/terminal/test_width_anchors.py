@@ -1,4 +1,4 @@
-"""Columns stand straight whatever a terminal makes of a title."""
+"""Width anchors: columns stay aligned whatever width a terminal gives a title."""
 
 import pyte
 import pytest
@@ -21,7 +21,7 @@ TITLES = [
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_what_follows_a_title_stands_in_its_column(title):
+def test_columns_after_a_title_of_ambiguous_width_are_aligned(title):
     screen = pyte.Screen(60, 3)
     stream = pyte.Stream(screen)
     stream.feed("x" * 60 + "\r")
@@ -33,15 +33,15 @@ def test_what_follows_a_title_stands_in_its_column(title):
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_an_anchor_has_no_width_for_us(title):
+def test_an_anchor_has_zero_width(title):
     assert cell_len(add_anchors(fit_to_width(title, 24), 24, 3)) == 24
 
 
-def test_no_service_can_write_an_anchor():
+def test_clean_removes_anchors_from_a_services_text():
     assert to_escape_codes(clean(add_anchors("text", 4, 0))) == "text"
 
 
-def test_half_an_anchor_vanishes():
+def test_an_incomplete_anchor_is_removed():
     whole = add_anchors("text", 4, 70)
     for cut in range(len(whole)):
         for half in (whole[:cut], whole[cut:]):

@@ -1,4 +1,4 @@
-"""What the detail says of a job: facts that can be read at every size, and what was learned of jobs like it."""
+"""Detail of a job: its facts at every size, and the learned duration."""
 
 import math
 
@@ -33,7 +33,7 @@ def learned(minutes: float, **more) -> dict:
 
 
 @pytest.mark.parametrize("size", [(200, 60), (160, 50)])
-async def test_facts_stand_in_lines_with_their_values_in_one_column(app: Babeltop, feed: FakeEngine, size):
+async def test_facts_have_a_line_each_with_aligned_values(app: Babeltop, feed: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         told(feed, app)
@@ -52,9 +52,7 @@ async def test_facts_stand_in_lines_with_their_values_in_one_column(app: Babelto
 
 
 @pytest.mark.parametrize("size", [(120, 40), (128, 30)])
-async def test_where_lines_are_few_facts_stand_side_by_side_and_none_is_torn_from_its_label(
-    app: Babeltop, feed: FakeEngine, size
-):
+async def test_facts_share_lines_in_a_low_detail_and_keep_their_labels(app: Babeltop, feed: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         told(feed, app)
@@ -64,7 +62,7 @@ async def test_where_lines_are_few_facts_stand_side_by_side_and_none_is_torn_fro
             assert f"{label} {value}" in shown
 
 
-async def test_facts_find_their_room_again_after_a_resize(app: Babeltop, feed: FakeEngine):
+async def test_facts_are_laid_out_again_after_a_resize(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         told(feed, app)
@@ -76,7 +74,7 @@ async def test_facts_find_their_room_again_after_a_resize(app: Babeltop, feed: F
         assert f"{'tags':<{LABEL_WIDTH}}launch spring" in text_of(pilot)
 
 
-async def test_what_was_learned_is_a_sentence(app: Babeltop, feed: FakeEngine):
+async def test_the_learned_duration_is_a_sentence(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         told(feed, app, **learned(10))
@@ -88,7 +86,7 @@ async def test_what_was_learned_is_a_sentence(app: Babeltop, feed: FakeEngine):
         assert "similar jobs" not in text_of(pilot)
 
 
-async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_ahead(app: Babeltop, feed: FakeEngine):
+async def test_the_timeline_marks_the_typical_end_while_it_is_ahead(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(200, 60)) as pilot:
         await pilot.pause()
         told(feed, app, **learned(10))
@@ -104,7 +102,7 @@ async def test_the_timeline_marks_about_where_most_end_and_only_while_that_lies_
         assert "typical end" not in text_of(pilot)
 
 
-def test_a_text_hangs_behind_its_label():
+def test_wrapped_lines_are_indented():
     assert wrap_hanging("one two three", 7, 4) == "one two\n    three"
     assert wrap_hanging("", 7, 4) == ""
     assert wrap_hanging("unbreakable", 4, 2) == "unbreakable"

@@ -1,4 +1,4 @@
-"""What the detail says holds for as long as it is left standing. Estimates, which it has none of here, may lag."""
+"""Detail pages are unchanged until their next tick. Estimates, absent here, may lag."""
 
 from datetime import UTC
 
@@ -53,7 +53,7 @@ def plain(said: list[Content]) -> str:
 
 @pytest.mark.parametrize("tab", [DetailTab.OVERVIEW, DetailTab.TIMELINE])
 @pytest.mark.parametrize("state", [RUNS, ENDED], ids=["runs", "ended"])
-def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState, tab: DetailTab):
+def test_the_detail_is_unchanged_until_its_next_tick(state: JobState, tab: DetailTab):
     now, steps = BORN + 20.0, 0
     board = BoardModel(EvaluationContext(now=now), lambda: now)
     pages = DetailPages(board, lambda: UTC)
@@ -70,7 +70,7 @@ def test_what_the_detail_says_holds_until_it_is_looked_at_again(state: JobState,
 
 @few_examples
 @given(event_sequences(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from(DetailTab))
-def test_so_it_does_whatever_has_happened(story, fit, later, share, tab):
+def test_the_screen_matches_the_board_after_random_events(story, fit, later, share, tab):
     state, now, changes, asks = RUNS, BORN + 1 + later, list[PhaseChange](), list[RequestRecord]()
     for at, event in story:
         (state, change), now = reduce(state, event), at + later

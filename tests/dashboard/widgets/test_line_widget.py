@@ -1,4 +1,4 @@
-"""The detail's text, of which only what changed is drawn: to the cell what Textual draws of the same text."""
+"""Text page: it draws changed lines only, and every cell as Textual draws the same text."""
 
 from random import Random
 
@@ -55,7 +55,7 @@ def cells(segment: Segment):
 
 @pytest.mark.parametrize("most", [5, 16])
 @pytest.mark.parametrize("seed", range(4))
-async def test_a_page_shows_what_textual_would_show_of_the_same_text(seed: int, most: int):
+async def test_a_text_page_looks_like_a_static_with_the_same_text(seed: int, most: int):
     random, app = Random(seed), Beside()
     lines = [Content("")]
     async with app.run_test(size=(100, 40)) as pilot:
@@ -79,7 +79,7 @@ async def test_a_page_shows_what_textual_would_show_of_the_same_text(seed: int, 
             assert drawn(ours) == drawn(theirs)
 
 
-async def test_a_line_that_says_the_same_as_before_is_not_drawn_again():
+async def test_an_unchanged_line_is_not_drawn_again():
     app = Beside()
     async with app.run_test(size=(100, 40)) as pilot:
         page = app.query_one(TextPage)

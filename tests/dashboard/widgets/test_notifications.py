@@ -1,4 +1,4 @@
-"""Toasts, bell and desktop notifications: what calls a person, and how often."""
+"""Notifier: which notices become toast, bell, desktop notification or digest."""
 
 import pytest
 
@@ -49,19 +49,19 @@ def person() -> Person:
     return Person(AlertSettings())
 
 
-def test_few_are_told_one_by_one_with_a_bell_for_all(person: Person):
+def test_few_notices_are_shown_singly_with_one_bell(person: Person):
     person.ended(2)
     assert person.toasts == person.desktop == ["job 0: done", "job 1: done"]
     assert person.bells == 1
 
 
-def test_many_at_once_are_one(person: Person):
+def test_many_notices_at_once_become_one_digest(person: Person):
     person.ended(40)
     assert person.toasts == person.desktop == ["40 jobs changed: 40 done. J: recent events"]
     assert person.bells == 1
 
 
-def test_many_one_after_the_other_are_few_and_a_digest(person: Person):
+def test_many_notices_in_a_window_are_a_few_and_a_digest(person: Person):
     for _ in range(20):
         person.ended(1)
         person.wait(0.1)
@@ -71,7 +71,7 @@ def test_many_one_after_the_other_are_few_and_a_digest(person: Person):
     assert person.bells == MAX_SINGLE_NOTICES + 1
 
 
-def test_a_storm_that_lasts_is_a_digest_a_window(person: Person):
+def test_a_long_burst_becomes_one_digest_per_window(person: Person):
     for _ in range(600):
         person.ended(1)
         person.wait(0.1)
@@ -81,14 +81,14 @@ def test_a_storm_that_lasts_is_a_digest_a_window(person: Person):
     assert counted == 600 - MAX_SINGLE_NOTICES, "none is lost"
 
 
-def test_after_a_quiet_while_they_are_told_one_by_one_again(person: Person):
+def test_notices_are_shown_singly_again_after_a_quiet_window(person: Person):
     person.ended(40)
     person.wait(DIGEST_WINDOW)
     person.ended(1)
     assert person.toasts[1:] == ["job 0: done"]
 
 
-def test_few_that_were_held_are_told_by_name(person: Person):
+def test_few_pending_notices_are_shown_singly(person: Person):
     person.ended(3)
     person.ended(2, NoticeKind.FAILED)
     assert len(person.toasts) == 3
@@ -96,7 +96,7 @@ def test_few_that_were_held_are_told_by_name(person: Person):
     assert person.toasts[3:] == ["job 0: failed", "job 1: failed"]
 
 
-def test_a_digest_says_of_what(person: Person):
+def test_a_digest_counts_each_kind(person: Person):
     person.notices.deliver(
         [
             *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (NoticeKind.DONE, NoticeKind.DONE, NoticeKind.FAILED)),
@@ -106,14 +106,14 @@ def test_a_digest_says_of_what(person: Person):
     assert person.toasts == ["5 jobs changed: 2 done, 1 failed, 1 expiring, 1 stalled. J: recent events"]
 
 
-def test_what_a_person_must_act_on_is_in_no_digest(person: Person):
+def test_account_notices_are_not_in_a_digest(person: Person):
     person.ended(40)
     person.notices.deliver([Notice(NoticeKind.ACCOUNT, "heygen is not asked any more", None, 0.0)])
     assert person.toasts[1:] == person.desktop[1:] == ["heygen is not asked any more"]
     assert person.bells == 2
 
 
-def test_what_was_saved_rings_no_bell_but_what_ended_with_it_does(person: Person):
+def test_downloads_ring_no_bell_but_ended_jobs_of_the_same_digest_do(person: Person):
     person.ended(40, NoticeKind.DOWNLOADED)
     assert person.toasts == ["40 jobs changed: 40 downloaded. J: recent events"]
     assert (person.bells, person.desktop) == (0, [])
@@ -130,7 +130,7 @@ def test_a_hook_that_fails_rings_no_bell(person: Person):
     assert (person.bells, person.desktop) == (0, [])
 
 
-def test_bell_and_desktop_can_be_turned_off():
+def test_bell_and_desktop_notifications_can_be_disabled():
     person = Person(AlertSettings(bell=False, desktop=False))
     person.ended(1)
     person.ended(40)
@@ -139,7 +139,7 @@ def test_bell_and_desktop_can_be_turned_off():
     assert (person.bells, person.desktop) == (0, [])
 
 
-def test_the_days_word_of_dying_links_is_no_job_of_a_digest(person: Person):
+def test_the_daily_notice_of_expiring_links_is_not_in_a_digest(person: Person):
     word = Notice(NoticeKind.EXPIRING, "12 links die in the next 1d12h", None, 0.0)
     jobs = [Notice(NoticeKind.DONE, "x", Ref("a", str(number)), 0.0) for number in range(9)]
     person.notices.deliver([*jobs, word])

@@ -1,4 +1,4 @@
-"""Every command of the table, by its key: what an operator sees of it. A command without a line here fails."""
+"""Effect of every command, by its key. A command without a case fails."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -55,7 +55,7 @@ class Case(NamedTuple):
 
 
 READING = ("right_square_bracket", "right_square_bracket", "enter", "slash", *"a", "enter")
-"""Opens the response of the first job and searches in it."""
+"""Keys that open the response of the first job and search in it."""
 
 CASES = {
     "help": Case((), lambda seen: seen.screen is HelpScreen),
@@ -117,11 +117,11 @@ CASES = {
 }
 
 
-def test_every_command_is_here():
+def test_every_command_has_a_case():
     assert CASES.keys() == {command.id for command in COMMANDS}
 
 
-async def test_every_key_of_a_command_is_bound_to_it_and_the_table_takes_none_of_them(app: Babeltop):
+async def test_every_key_is_bound_to_its_command_and_the_table_takes_none(app: Babeltop):
     async with app.run_test() as pilot:
         await pilot.pause()
         bound = {key: binding.action for key, (_, binding, *_) in app.screen.active_bindings.items()}
@@ -133,7 +133,7 @@ async def test_every_key_of_a_command_is_bound_to_it_and_the_table_takes_none_of
 
 
 @pytest.mark.parametrize(("command", "key"), [(command.id, command.keys[0]) for command in COMMANDS])
-async def test_a_command_does_what_it_says(app: Babeltop, feed: FakeEngine, monkeypatch, command, key):
+async def test_each_command_has_its_effect(app: Babeltop, feed: FakeEngine, monkeypatch, command, key):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     case = CASES[command]
@@ -153,7 +153,7 @@ async def test_a_command_does_what_it_says(app: Babeltop, feed: FakeEngine, monk
 # The dialogs, by keyboard alone.
 
 
-async def test_the_sort_dialog_sorts_and_turns_round(app: Babeltop):
+async def test_the_sort_dialog_sorts_and_reverses(app: Babeltop):
     assert set(SORT_DESCRIPTIONS) == {"", *SORT_KEYS}
     async with app.run_test(size=(80, 24)) as pilot:
         board = app.screen.board
@@ -165,7 +165,7 @@ async def test_the_sort_dialog_sorts_and_turns_round(app: Babeltop):
         assert (board.sort, board.descending) == ("name", True)
 
 
-async def test_the_journal_goes_to_its_job_wherever_that_is(app: Babeltop, feed: FakeEngine):
+async def test_recent_events_go_to_their_job_in_any_view(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         dash = app.screen
         await pilot.press("2", "slash", *"konpro", "enter")
@@ -178,14 +178,14 @@ async def test_the_journal_goes_to_its_job_wherever_that_is(app: Babeltop, feed:
         assert dash.table.cursor == newest.ref
 
 
-async def test_an_account_is_tried_again_at_a_persons_wish(app: Babeltop, feed: FakeEngine):
+async def test_r_in_the_accounts_dialog_retries_the_account(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("A", "j", "r")
         await pilot.pause()
         assert feed.resumed == [list(feed.workspace.accounts)[1]]
 
 
-async def test_what_takes_long_is_asked_about_once(app: Babeltop, feed: FakeEngine):
+async def test_a_long_refresh_requires_confirmation(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         dash = app.screen
@@ -204,7 +204,7 @@ async def test_what_takes_long_is_asked_about_once(app: Babeltop, feed: FakeEngi
         assert feed.refreshed == dash.table.refs
 
 
-async def test_a_bulk_costs_what_its_slowest_account_takes(app: Babeltop):
+async def test_polling_many_jobs_takes_as_long_as_the_slowest_account(app: Babeltop):
     async with app.run_test() as pilot:
         await pilot.pause()
         board = app.screen.board
@@ -218,7 +218,7 @@ async def test_a_bulk_costs_what_its_slowest_account_takes(app: Babeltop):
         assert minutes == sum(ref.account == "konpro" for ref in refs) / 2
 
 
-async def test_a_search_in_the_response_marks_and_goes_on_and_ends(app: Babeltop):
+async def test_a_search_in_the_response_highlights_steps_and_ends(app: Babeltop):
     async with app.run_test(size=(120, 40)) as pilot:
         dash = app.screen
         await pilot.press(*READING)
@@ -238,7 +238,7 @@ async def test_a_search_in_the_response_marks_and_goes_on_and_ends(app: Babeltop
         assert dash.detail._matches == []
 
 
-async def test_times_turn_from_ages_to_instants_and_back(app: Babeltop):
+async def test_the_time_format_cycles_from_ages_to_instants_and_back(app: Babeltop):
     from tests.dashboard.test_dashboard import text_of
 
     async with app.run_test(size=(120, 40)) as pilot:
@@ -254,7 +254,7 @@ async def test_times_turn_from_ages_to_instants_and_back(app: Babeltop):
 
 
 @pytest.mark.parametrize("size", [(120, 40), (120, 24), (170, 40), (200, 60)])
-async def test_the_detail_goes_to_the_other_place_and_back(app: Babeltop, size):
+async def test_the_detail_moves_to_its_other_position_and_back(app: Babeltop, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         dash = app.screen
@@ -275,7 +275,7 @@ async def test_the_detail_goes_to_the_other_place_and_back(app: Babeltop, size):
         assert [dash.detail.region, dash.table.region] == before
 
 
-async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop, feed: FakeEngine):
+async def test_a_paused_board_shows_it_and_no_next_poll(app: Babeltop, feed: FakeEngine):
     from tests.dashboard.test_dashboard import text_of
 
     async with app.run_test(size=(120, 40)) as pilot:
@@ -295,7 +295,7 @@ async def test_a_paused_board_says_so_and_plans_no_ask(app: Babeltop, feed: Fake
         assert "; polling paused" in text_of(pilot)
 
 
-async def test_a_line_to_type_in_takes_what_was_typed_at_once_and_is_made_once(app: Babeltop):
+async def test_an_input_takes_keys_pressed_at_once_and_is_mounted_once(app: Babeltop):
     async with app.run_test(size=(120, 40)) as pilot:
         dash = app.screen
         app.simulate_key("slash")

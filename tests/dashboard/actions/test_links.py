@@ -1,4 +1,4 @@
-"""What an operator sees of links: renewed before they are copied or opened, and never a dead one by stealth."""
+"""Links: renewed before they are copied or opened; no expired link is copied."""
 
 import pytest
 from msgspec.structs import replace
@@ -36,14 +36,14 @@ async def pressed(app, feed, links, *keys, renewal=None, size=(120, 40)):
         return said, app.clipboard, text_of(pilot), list(feed.renewed)
 
 
-async def test_a_link_that_lives_long_is_copied_without_an_ask(app: Babeltop, feed: FakeEngine):
+async def test_a_link_with_enough_life_is_copied_without_a_request(app: Babeltop, feed: FakeEngine):
     said, copied, _, asked = await pressed(app, feed, (link(DAY),), "Y")
     assert (copied, asked) == ("https://cdn.test/old", [])
     assert said == ["Link sent to the terminal's clipboard (OSC 52)"]
 
 
 @pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "expires in 30m"), (-HOUR, "expired")])
-async def test_a_link_that_dies_soon_or_is_dead_is_renewed_and_then_copied(app: Babeltop, feed: FakeEngine, left, how):
+async def test_an_expiring_or_expired_link_is_renewed_before_it_is_copied(app: Babeltop, feed: FakeEngine, left, how):
     fresh = CommandResult(message="a fresh link: it lives ~7d00h more", links=(link(7 * DAY, "https://cdn.test/new"),))
     said, copied, _, asked = await pressed(app, feed, (link(left),), "Y", renewal=fresh)
     assert (copied, len(asked)) == ("https://cdn.test/new", 1)
@@ -54,16 +54,14 @@ async def test_a_link_that_dies_soon_or_is_dead_is_renewed_and_then_copied(app: 
     ]
 
 
-async def test_a_renewal_that_fails_is_said_and_nothing_dead_is_copied(app: Babeltop, feed: FakeEngine):
+async def test_a_failed_renewal_is_shown_and_no_expired_link_is_copied(app: Babeltop, feed: FakeEngine):
     failed = CommandResult(ok=False, message="not found")
     said, copied, _, _ = await pressed(app, feed, (link(-HOUR),), "Y", renewal=failed)
     assert copied == ""
     assert said[-1] == "not found"
 
 
-async def test_a_renewal_that_fails_gives_the_old_link_while_it_lives_and_says_for_how_long(
-    app: Babeltop, feed: FakeEngine
-):
+async def test_a_failed_renewal_copies_the_old_link_while_it_has_life(app: Babeltop, feed: FakeEngine):
     message = "no fresh link: offline; there is the old one, it lives ~30m more"
     failed = CommandResult(ok=False, message=message, links=(link(HOUR / 2),))
     said, copied, _, _ = await pressed(app, feed, (link(HOUR / 2),), "Y", renewal=failed)
@@ -71,7 +69,7 @@ async def test_a_renewal_that_fails_gives_the_old_link_while_it_lives_and_says_f
     assert said[1:] == [message, "Link sent to the terminal's clipboard (OSC 52)"]
 
 
-async def test_only_what_is_done_is_asked_for_a_fresh_link(app: Babeltop, feed: FakeEngine):
+async def test_only_links_of_done_jobs_are_renewed(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("2", "L")
         await pilot.pause()
@@ -79,7 +77,7 @@ async def test_only_what_is_done_is_asked_for_a_fresh_link(app: Babeltop, feed: 
         assert "Only done jobs have a link" in [each.message for each in app._notifications][-1]
 
 
-async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_known(app: Babeltop, feed: FakeEngine):
+async def test_every_link_is_listed_with_its_expiry_and_the_source_of_it(app: Babeltop, feed: FakeEngine):
     links = (
         link(5 * DAY + 4 * HOUR, "https://cdn.test/v"),
         link(2 * HOUR, "https://cdn.test/a", LinkKind.AUDIO, exact=True),
@@ -96,7 +94,7 @@ async def test_every_link_of_a_job_is_listed_with_its_own_life_and_how_that_is_k
         assert line in shown
 
 
-async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, feed: FakeEngine):
+async def test_an_expired_link_is_shown_and_is_no_problem(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         board = app.screen.board
@@ -110,7 +108,7 @@ async def test_a_dead_link_is_a_state_of_its_own_and_no_failure(app: Babeltop, f
         assert row.rstrip(" ▐").endswith("expired")
 
 
-async def test_that_a_service_gives_the_same_link_is_said_in_the_detail(app: Babeltop, feed: FakeEngine):
+async def test_the_detail_shows_renewals_that_returned_the_same_link(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)

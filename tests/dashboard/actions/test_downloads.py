@@ -1,4 +1,4 @@
-"""What an operator sees of downloads: asked for, on their way, saved, failed, and where the files are."""
+"""Downloads: queued, running, saved, failed, cancelled, and the folder of their files."""
 
 import os
 import stat
@@ -44,7 +44,7 @@ def row_of(pilot, app):
     return lines[app.screen.table.region.y + app.screen.table.refs.index(app.screen.table.cursor)]
 
 
-async def test_a_download_is_drawn_with_its_speed_and_the_time_left(app: Babeltop, feed: FakeEngine):
+async def test_a_download_shows_speed_and_time_left(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         ref = await put(app, feed, pilot)
         feed.push(Update(states={}, downloads={ref: DownloadProgress(ref=ref, stage=DownloadStage.WAITING)}))
@@ -56,7 +56,7 @@ async def test_a_download_is_drawn_with_its_speed_and_the_time_left(app: Babelto
         assert "↓ 45%" in row_of(pilot, app)
 
 
-async def test_d_again_asks_and_calls_it_off(app: Babeltop, feed: FakeEngine):
+async def test_a_second_d_confirms_and_cancels_the_download(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         ref = await put(app, feed, pilot)
         await pilot.press("D")
@@ -75,7 +75,7 @@ async def test_d_again_asks_and_calls_it_off(app: Babeltop, feed: FakeEngine):
         assert "D: cancel" not in text_of(pilot)
 
 
-async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: FakeEngine):
+async def test_a_failed_download_shows_reason_and_remedy(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         ref = await put(app, feed, pilot)
         told = DownloadProgress(
@@ -88,7 +88,7 @@ async def test_what_failed_says_why_and_the_way_out(app: Babeltop, feed: FakeEng
         assert feed.downloaded == [ref]
 
 
-async def test_what_is_saved_bears_its_mark_and_its_path_and_may_expire(app: Babeltop, feed: FakeEngine):
+async def test_a_downloaded_result_shows_its_mark_and_path(app: Babeltop, feed: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         saved = DownloadedFile("video", "/d/Spring.mp4", 1_200_000, NOW)
         await put(app, feed, pilot, downloads=(saved,))
@@ -99,7 +99,7 @@ async def test_what_is_saved_bears_its_mark_and_its_path_and_may_expire(app: Bab
 
 
 @pytest.mark.parametrize("gone", [False, True])
-async def test_o_opens_the_folder_of_what_is_saved_without_a_shell(app, feed, tmp_path, monkeypatch, gone):
+async def test_o_opens_the_folder_of_a_download_without_a_shell(app, feed, tmp_path, monkeypatch, gone):
     told = tmp_path / "told"
     opener = tmp_path / "bin" / ("open" if sys.platform == "darwin" else "xdg-open")
     opener.parent.mkdir()
@@ -122,7 +122,7 @@ async def test_o_opens_the_folder_of_what_is_saved_without_a_shell(app, feed, tm
     assert told.read_text() == ("https://cdn.test/a.mp4" if gone else str(file.parent))
 
 
-async def test_without_a_desktop_o_says_where_the_file_is(app, feed, tmp_path, monkeypatch):
+async def test_without_a_desktop_o_shows_the_files_path(app, feed, tmp_path, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     (tmp_path / "Spring.mp4").touch()
