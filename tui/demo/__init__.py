@@ -1,4 +1,4 @@
-"""The demo: the real program over the simulator in this process. No keys, no network, nothing is kept."""
+"""Demo: the real program with the simulator in the same process. No keys, no network, nothing saved."""
 
 from tui.demo.setup import demo_workspace
 

@@ -1,7 +1,7 @@
-"""The demo's cast: what is on the watchlist, what the services will do with it, and when.
+"""Jobs of the demo: their entries in the watchlist and their scenarios.
 
-Every instant is in seconds from the curtain, the moment at which the demo opens; what has been is negative. Something
-ends every 20 seconds or so for five minutes, the first within five seconds of the curtain.
+Times are in seconds from the start time, at which the demo opens; past ones are negative. About every 20 seconds a job
+ends, for five minutes; the first one within five seconds.
 """
 
 from math import inf
@@ -14,14 +14,14 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 
 class JobGroup(NamedTuple):
-    """Jobs that stand together on the watchlist, under the operator's comment."""
+    """Adjacent jobs of the watchlist, below the operator's comment."""
 
     comment: str
     jobs: tuple[DemoJob, ...]
 
 
 LAUNCH = JobGroup(
-    "Spring launch. Everything is to be out by the 30th, Urdu first.",
+    "Spring launch. Deadline: the 30th; Urdu first.",
     (
         DemoJob(
             "heygen",
@@ -76,7 +76,7 @@ LAUNCH = JobGroup(
             has_signed_links=True,
             link_lifetime=2 * MINUTE,
             tags=("launch",),
-            note="its link lives for two minutes: L asks for a new one",
+            note="its link expires after two minutes: L renews it",
         ),
         DemoJob("camb", "Catálogo, Português", starts=-4 * HOUR, ends=-3.9 * HOUR, behaviour="pay", tags=("web",)),
         DemoJob(
@@ -175,7 +175,7 @@ TRAINING = JobGroup(
             behaviour="flaky",
             polled=(-7.5 * MINUTE, -7.4 * MINUTE),
             next_poll=4,
-            note="their gateway is not well today",
+            note="their gateway is unstable today",
         ),
         DemoJob(
             "konpro",
@@ -206,7 +206,7 @@ TRAINING = JobGroup(
 )
 
 SALES = JobGroup(
-    "Sales, and what legal asked for.",
+    "Sales and legal.",
     (
         DemoJob(
             "konpro",
@@ -230,7 +230,7 @@ SALES = JobGroup(
             behaviour="odd",
             polled=(-26 * HOUR, -25.5 * HOUR, -25 * HOUR, -24.5 * HOUR, -24 * HOUR, -40 * MINUTE),
             next_poll=19,
-            note="a word that nobody documents: a person reviews it?",
+            note="undocumented status: manual review?",
         ),
         DemoJob("legal", "NDA עברית.docx", starts=-2 * HOUR, ends=-HOUR, polled=(), note="ask Ruth for the key"),
         DemoJob("konpro", "Kick-off", starts=-31 * DAY, ends=-30.9 * DAY, archived=True),
@@ -238,8 +238,8 @@ SALES = JobGroup(
 )
 
 JOB_GROUPS = (LAUNCH, COMPANY, TRAINING, SALES)
-"""The watchlist, from its first line to its last."""
-JOBS = tuple(role for act in JOB_GROUPS for role in act.jobs)
+"""Watchlist in its order."""
+JOBS = tuple(job for group in JOB_GROUPS for job in group.jobs)
 
 PAST_DURATIONS = {
     "heygen": (350, 430, 480, 395, 510, 450, 330, 560),
@@ -247,23 +247,23 @@ PAST_DURATIONS = {
     "camb": (45, 70, 95, 130, 60, 180),
     "flixu": (50, 80, 120, 170, 75),
 }
-"""Seconds that earlier jobs of each account took, oldest first."""
+"""Durations of earlier jobs by account, oldest first. Seconds."""
 PAST_JOB_INTERVAL = 7 * HOUR
-"""From one of them to the next."""
+"""Seconds between them."""
 PAST_JOBS = tuple(
     DemoJob(
         account,
         f"Earlier {number}",
         "English (United States)",
         starts=-PAST_JOB_INTERVAL * number,
-        ends=-PAST_JOB_INTERVAL * number + took,
+        ends=-PAST_JOB_INTERVAL * number + duration,
         polled=(
             -PAST_JOB_INTERVAL * number + 1,
-            -PAST_JOB_INTERVAL * number + took - 5,
-            -PAST_JOB_INTERVAL * number + took + 5,
+            -PAST_JOB_INTERVAL * number + duration - 5,
+            -PAST_JOB_INTERVAL * number + duration + 5,
         ),
     )
-    for account, spans in PAST_DURATIONS.items()
-    for number, took in enumerate(reversed(spans), 2)
+    for account, durations in PAST_DURATIONS.items()
+    for number, duration in enumerate(reversed(durations), 2)
 )
-"""Jobs that were taken off the watchlist since: what the console learned from them shows on those that run now."""
+"""Jobs that were removed from the watchlist: the duration model of active jobs uses them."""

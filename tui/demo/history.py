@@ -1,6 +1,6 @@
-"""What a console saw before the curtain. It is played against the simulator and journalled, not made up.
+"""History of the demo's jobs before its start, polled from the simulator and written to the journal.
 
-So journal, raw bodies and services agree: a link that was given out days ago is still the one that is given out now.
+So journal, raw bodies and services agree: a link that was issued days ago is the one that the simulator still issues.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -23,24 +23,24 @@ from tui.storage.journal.journal import JournalEntry
 from tui.storage.workspace import Account, Workspace
 
 LATENCY_RANGE_MS = (80.0, 260.0)
-"""Milliseconds that a reply took, least and most."""
+"""Range of a past request's duration. Milliseconds."""
 MAX_LEARNED = 200
-"""Ended jobs of a kind that are learned from, at most."""
+"""Ended jobs of a kind that the duration model uses, at most."""
 App = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
-"""An ASGI 3 app."""
+"""ASGI 3 app."""
 
 
 class PastPolls(NamedTuple):
-    """When a job was asked before the curtain, and when it is asked next. Instants."""
+    """Past polls of a job, and its next one. Instants."""
 
     job: Job
     polled_at: tuple[float, ...]
     next_poll_at: float | None
-    """None: when the cadence says."""
+    """None: as the polling policy determines."""
 
 
 class HistoryPlayer:
-    """A console of days gone by, with the library of today."""
+    """Console of the past that polls the demo's jobs and journals the responses."""
 
     def __init__(self, workspace: Workspace, app: App, clock: ManualClock, random: Random) -> None:
         self._workspace = workspace
@@ -50,30 +50,32 @@ class HistoryPlayer:
         self._states: dict[Ref, JobState] = {}
 
     def play(self, past_polls: Iterable[PastPolls]) -> None:
-        """Ask every job at its instants, all in the order of time, and journal what was seen."""
+        """Poll every job at its instants, in the order of time, and journal the responses."""
         past_polls = tuple(past_polls)
-        self._states = {memory.job.ref: JobState(job=memory.job) for memory in past_polls}
-        rounds = sorted((at, memory.job.ref) for memory in past_polls for at in memory.polled_at)
-        seen = [entry for at, ref in rounds for entry in self._poll(ref, at)]
-        self._workspace.journal.record(seen)
-        self._workspace.journal.record([JournalEntry(self._initial_state(memory)) for memory in past_polls])
+        self._states = {polls.job.ref: JobState(job=polls.job) for polls in past_polls}
+        queue = sorted((at, polls.job.ref) for polls in past_polls for at in polls.polled_at)
+        entries = [entry for at, ref in queue for entry in self._poll(ref, at)]
+        self._workspace.journal.record(entries)
+        self._workspace.journal.record([JournalEntry(self._initial_state(polls)) for polls in past_polls])
 
     def _initial_state(self, polls: PastPolls) -> JobState:
-        """The job as it is when the curtain goes up: with what was learned of its like, and when it is asked next."""
+        """Return the job's state at the start: with its duration model and its next poll."""
         state = self._states[polls.job.ref]
         if state.phase in ACTIVE:
-            past = self._workspace.journal.durations(polls.job.account, polls.job.kind, MAX_LEARNED)
-            state = replace(state, duration_fit=duration_model.fit_durations(past, self._policy_for(polls.job).cadence))
+            durations = self._workspace.journal.durations(polls.job.account, polls.job.kind, MAX_LEARNED)
+            state = replace(
+                state, duration_fit=duration_model.fit_durations(durations, self._policy_for(polls.job).cadence)
+            )
         return state if polls.next_poll_at is None else replace(state, next_poll_at=polls.next_poll_at)
 
     def _poll(self, ref: Ref, at: float) -> Iterator[JournalEntry]:
-        """Ask for a job's status and, where it is done, for its result: what the journal is to know of it."""
+        """Poll a job's status and, if it is done, its result; yield the journal entries."""
         account, job = self._workspace.accounts[ref.account], self._states[ref].job
         endpoint = account.provider.endpoint(job.kind)
-        reply = self._get(account, endpoint.status.path.url(account.base_url, id=job.id), at)
-        report = response_parser.parse_status(account.provider, job.kind, reply)
+        response = self._get(account, endpoint.status.path.url(account.base_url, id=job.id), at)
+        report = response_parser.parse_status(account.provider, job.kind, response)
         yield self._apply_event(
-            ref, PollFailed(report, at) if isinstance(report, Fault) else StatusReceived(report, at), reply
+            ref, PollFailed(report, at) if isinstance(report, Fault) else StatusReceived(report, at), response
         )
         state = self._states[ref]
         if (
@@ -81,27 +83,31 @@ class HistoryPlayer:
             and state.report is not None
             and schedule.needs_result(state, self._policy_for(job))
         ):
-            run = state.report.result_id or ""
-            reply = self._get(account, endpoint.result.path.url(account.base_url, id=job.id, result_id=run), at)
-            result = response_parser.parse_result(account.provider, job.kind, reply)
+            result_id = state.report.result_id or ""
+            response = self._get(
+                account, endpoint.result.path.url(account.base_url, id=job.id, result_id=result_id), at
+            )
+            result = response_parser.parse_result(account.provider, job.kind, response)
             yield self._apply_event(
-                ref, PollFailed(result, at) if isinstance(result, Fault) else ResultReceived(result, at), reply
+                ref, PollFailed(result, at) if isinstance(result, Fault) else ResultReceived(result, at), response
             )
 
     def _apply_event(self, ref: Ref, event: Event, response: HttpResponse) -> JournalEntry:
-        """Reduce the event onto the board, and plan the next ask as the engine does."""
+        """Apply the event to the job's state, and schedule the next poll as the engine does."""
         state, change = job_state.reduce(self._states[ref], event)
-        plan = schedule.next_poll(state, self._policy_for(state.job), response.received_at, self._random)
-        planned = PollScheduled(None, None, None)
-        if plan is not None:
-            planned = PollScheduled(plan.at, plan.reason, schedule.stale_after(state, plan.at, response.received_at))
-        self._states[ref], _ = job_state.reduce(state, planned)
+        scheduled = schedule.next_poll(state, self._policy_for(state.job), response.received_at, self._random)
+        poll_scheduled = PollScheduled(None, None, None)
+        if scheduled is not None:
+            poll_scheduled = PollScheduled(
+                scheduled.at, scheduled.reason, schedule.stale_after(state, scheduled.at, response.received_at)
+            )
+        self._states[ref], _ = job_state.reduce(state, poll_scheduled)
         fault = event.fault.kind if isinstance(event, PollFailed) else None
-        took = self._random.uniform(*LATENCY_RANGE_MS)  # its clock stands while the simulator answers
-        asked = RequestRecord(
-            response.received_at, response.status, round(took, 1), response.headers.get("x-request-id"), fault
+        milliseconds = self._random.uniform(*LATENCY_RANGE_MS)  # the clock is fixed while the simulator responds
+        request = RequestRecord(
+            response.received_at, response.status, round(milliseconds, 1), response.headers.get("x-request-id"), fault
         )
-        return JournalEntry(self._states[ref], change, response.body, response.received_at, asked)
+        return JournalEntry(self._states[ref], change, response.body, response.received_at, request)
 
     def _policy_for(self, job: Job) -> PollingPolicy:
         endpoint, polling = (
@@ -116,7 +122,7 @@ class HistoryPlayer:
         )
 
     def _get(self, account: Account, url: str, at: float) -> HttpResponse:
-        """Return the reply to a GET at the instant `at`, as the engine's client would."""
+        """Return the response to a GET at the instant `at`, as the engine's client would."""
         key = self._workspace.keys.get(account.name)
         if isinstance(key, SecretError):
             raise key
@@ -127,15 +133,15 @@ class HistoryPlayer:
 
 
 def _call_app(app: App, url: str, headers: Mapping[str, str], at: float) -> HttpResponse:
-    """Have the app answer in one go: it waits for nothing while its clock stands."""
+    """Return the app's response without an event loop: it never waits while its clock is fixed."""
     parts = urlsplit(url)
-    said: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: dict[str, Any]) -> None:
-        said.append(message)
+        messages.append(message)
 
     scope = {
         "type": "http",
@@ -146,12 +152,12 @@ def _call_app(app: App, url: str, headers: Mapping[str, str], at: float) -> Http
         "query_string": parts.query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in {"host": parts.netloc, **headers}.items()],
     }
-    answering = app(scope, receive, send)
+    call = app(scope, receive, send)
     try:
-        answering.send(None)
+        call.send(None)
     except StopIteration:
-        start, *rest = said
-        told = {name.decode(): value.decode() for name, value in start["headers"]}
-        return HttpResponse(start["status"], told, b"".join(message["body"] for message in rest), at)
-    answering.close()
-    raise RuntimeError("the app waited, though its clock stands")
+        start, *rest = messages
+        response_headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        return HttpResponse(start["status"], response_headers, b"".join(message["body"] for message in rest), at)
+    call.close()
+    raise RuntimeError("the app waited, although its clock is fixed")

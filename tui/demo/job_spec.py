@@ -1,6 +1,6 @@
-"""What a role in the demo is: a job as its operator wrote it down, and its story at the service. No job is named here.
+"""Specification of a demo job: its entry in the watchlist and its scenario at the service. The jobs: `fixtures`.
 
-Every instant of a role is in seconds from the curtain, the moment at which the demo opens: what has been is negative.
+Times are in seconds from the start time, at which the demo opens; past ones are negative.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -12,39 +12,39 @@ from tui.presentation import languages
 from tui.simulator.scenario import Scenario, stable_fraction
 
 POLL_DELAY = 5.0
-"""Seconds after each turn of a story at which a console of the past asked and saw it."""
+"""Seconds from each change of a scenario to the past poll that reports it."""
 LAST_POLL_RANGE = (2.0, 14.0)
-"""Seconds before the curtain, least and most, at which a job that goes on was last asked."""
+"""Range of the last poll of an active job. Seconds before the start time."""
 ADD_DELAY = 45.0
-"""Seconds after a job was submitted at which its id was put on the watchlist."""
+"""Seconds from the submission of a job to its entry in the watchlist."""
 
 SERVICES = {"heygen": "heygen", "konpro": "konpro", "camb": "camb", "flixu": "flixu", "legal": "flixu"}
-"""Each account's service. "legal" is another organisation's access to Flixu, and its key is not at hand."""
+"""Service of each account. "legal" is another organisation's account at Flixu, without a key."""
 UNTITLED_SERVICES = frozenset({"camb", "flixu"})
-"""Services that tell no title: there the operator gives the job a label."""
+"""Services without titles: their jobs have a label."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoJob:
-    """One job: what the operator wrote of it, and its story. Instants in seconds from the curtain."""
+    """One job: its watchlist entry and its scenario. Times in seconds from the start time."""
 
     account: str
     title: str
-    """What the service calls it; where a service tells no titles, the operator's label."""
+    """Title at the service; for services without titles, the label."""
     language: str = ""
-    """As HeyGen spells it; the other services tell none."""
+    """In HeyGen's spelling; the other services have none."""
     _: KW_ONLY
     starts: float
     runs: float | None = None
-    """When its time in the queue is over; None: it has none."""
+    """End of its time in the queue; None: it is not queued."""
     ends: float
     """Infinite: never."""
     behaviour: str = "fine"
-    """One of the simulator's ends."""
+    """One of the simulator's BEHAVIOURS."""
     polled: tuple[float, ...] | None = None
-    """When it was asked before the curtain; None: soon after each turn, and a moment ago if it goes on."""
+    """Past polls; None: soon after each change, and just before the start time if it is active."""
     next_poll: float | None = None
-    """When it is asked next; None: when the engine's cadence says."""
+    """Next poll; None: as the polling policy determines."""
     kind: str = ""
     label: str = ""
     tags: tuple[str, ...] = ()
@@ -53,35 +53,35 @@ class DemoJob:
     muted: bool = False
     archived: bool = False
     has_signed_links: bool = False
-    """Its links tell when they die."""
+    """Its links contain their expiry."""
     link_lifetime: float | None = None
-    """Seconds that a link lives; None: the seven days that are documented."""
+    """Lifetime of its links. Seconds; None: the documented seven days."""
     has_captions: bool = False
     text: str | None = None
-    """The translation, a line a sentence."""
+    """Translation, one line per sentence."""
     failure_message: str | None = None
-    """What the service says of its failure."""
+    """Message of the service for its failure."""
 
     @property
     def service(self) -> str:
-        """Who does the work."""
+        """Service of the job."""
         return SERVICES[self.account]
 
     def id(self, seed: int) -> str:
-        """Return the job's id, of the shape that its service gives out."""
-        mark = blake2b(f"{seed}/{self.account}/{self.title}".encode(), digest_size=16).hexdigest()
+        """Return the job's id in the format of its service."""
+        digest = blake2b(f"{seed}/{self.account}/{self.title}".encode(), digest_size=16).hexdigest()
         match self.service:
             case "heygen":
-                return f"{mark}-{languages.language_code(self.language)}"
+                return f"{digest}-{languages.language_code(self.language)}"
             case "camb":
-                return str(UUID(mark))
+                return str(UUID(digest))
             case "flixu":
-                return f"doc_{mark[:12]}"
+                return f"doc_{digest[:12]}"
             case _:
-                return f"vt_{mark[:16]}"
+                return f"vt_{digest[:16]}"
 
     def job(self, start_time: float, seed: int) -> Job:
-        """Return the job as the watchlist holds it."""
+        """Return the job of the watchlist."""
         return Job(
             account=self.account,
             id=self.id(seed),
@@ -96,7 +96,7 @@ class DemoJob:
         )
 
     def scenario(self, start_time: float, seed: int) -> Scenario:
-        """Return what the simulator is to tell of the job."""
+        """Return the simulator's scenario of the job."""
         runs = self.starts if self.runs is None else self.runs
         return Scenario(
             self.id(seed),
@@ -115,12 +115,14 @@ class DemoJob:
         )
 
     def past_polls(self, seed: int) -> tuple[float, ...]:
-        """Return the instants, from the curtain, at which the job was asked before it."""
+        """Return the past polls in seconds from the start time."""
         if self.polled is not None:
             return self.polled
-        turns = (self.starts, self.starts if self.runs is None else self.runs, self.ends)
-        seen = {turn + POLL_DELAY for turn in turns if turn + POLL_DELAY < -LAST_POLL_RANGE[1]}
+        changes = (self.starts, self.starts if self.runs is None else self.runs, self.ends)
+        polls = {change + POLL_DELAY for change in changes if change + POLL_DELAY < -LAST_POLL_RANGE[1]}
         if self.ends > 0:
-            least, most = LAST_POLL_RANGE
-            seen.add(max(self.starts / 2, -least - (most - least) * stable_fraction(seed, self.title, "latest")))
-        return tuple(sorted(seen))
+            nearest, farthest = LAST_POLL_RANGE
+            polls.add(
+                max(self.starts / 2, -nearest - (farthest - nearest) * stable_fraction(seed, self.title, "latest"))
+            )
+        return tuple(sorted(polls))

@@ -1,4 +1,4 @@
-"""The simulator's time: set by hand while the past is played, and afterwards the time that really passes."""
+"""Clock of the simulator: fixed while the history is created, real time afterwards."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -6,24 +6,24 @@ from contextlib import contextmanager
 
 
 class ManualClock:
-    """A clock that can be set, and the waiting that goes with it."""
+    """Clock that can be fixed, with a matching sleep."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._fixed_at: float | None = None
 
     def now(self) -> float:
-        """Return the instant: the one that the clock was set to, else the real one."""
+        """Return the fixed instant, else the real one."""
         return self._now() if self._fixed_at is None else self._fixed_at
 
     async def sleep(self, seconds: float) -> None:
-        """Let the time pass; a clock that was set stands still, and nobody waits for it."""
+        """Wait; return at once while the clock is fixed."""
         if self._fixed_at is None:
             await asyncio.sleep(seconds)
 
     @contextmanager
     def fixed_at(self, instant: float) -> Generator[None]:
-        """Set the clock for as long as the block lasts."""
+        """Fix the clock for the duration of the block."""
         self._fixed_at = instant
         try:
             yield

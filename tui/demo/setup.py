@@ -1,4 +1,4 @@
-"""The demo's stage: a folder that does not outlive it, accounts without a secret, and a transport without a network."""
+"""Workspace of the demo: a temporary folder, accounts with demo keys, and a transport to the simulator."""
 
 import time
 from collections.abc import Callable, Generator
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from tui.engine.http.client import TransportFactory
 
 CONFIG = """\
-# The demo's accounts. Their addresses are the services' own, and nothing ever leaves for them:
-# every request ends in the simulator, inside this process.
+# Accounts of the demo. They have the services' URLs, but every request goes to the simulator in this process.
 [accounts.heygen]
 
 [accounts.konpro]
@@ -35,7 +34,7 @@ plan = "pro"
 [accounts.flixu]
 plan = "starter"
 
-[accounts.legal]          # the legal department's own organisation at Flixu
+[accounts.legal]          # the legal department's organisation at Flixu
 provider = "flixu"
 api_key = {{ env = "LEGAL_FLIXU_API_KEY" }}
 
@@ -43,7 +42,7 @@ api_key = {{ env = "LEGAL_FLIXU_API_KEY" }}
 dir = "{downloads}"
 
 [alerts]
-desktop = false           # nothing of the demo is shown outside of it
+desktop = false           # no notifications outside of the demo
 """
 KEYS = {
     "HEYGEN_API_KEY": "hg_demo_5b1f7c02d9e84a36",
@@ -51,46 +50,46 @@ KEYS = {
     "CAMB_API_KEY": "cb_demo_94d2f8a10c7be653",
     "FLIXU_API_KEY": "flx_demo_3ac95e7d18f0b264",
 }
-"""The whole environment of the demo: the operator's own keys are not in it. None for "legal"."""
+"""Environment of the demo, without the operator's keys. "legal" has none."""
 LIMITS = {"camb": 18}
-"""Requests a minute beyond which the simulated CAMB.AI answers 429. Unpublished, and less than the engine guesses:
-so there is a Retry-After to be seen now and then, and how the engine slows down."""
+"""Requests a minute before the simulated CAMB.AI returns 429. Less than the engine assumes, so that the demo shows
+Retry-After and the slow-down."""
 LATENCY = 0.12
-"""Mean seconds that a reply takes."""
+"""Mean delay of a response. Seconds."""
 CAMB_PREFIX = b"/apis"
-"""Where CAMB.AI's gateway has the paths that the simulator answers at."""
+"""Path prefix of CAMB.AI's base URL, which the simulator's paths lack."""
 
 
 @contextmanager
 def demo_workspace(
     *, now: Callable[[], float] = time.time, seed: int = 7
 ) -> Generator[tuple[Workspace, "TransportFactory"]]:
-    """Yield a library with a past and a story to come, and the transport that leads to its services.
+    """Yield a workspace with past and future jobs, and the factory of transports to their services.
 
-    `now` gives instants; the curtain is at the first of them. The same `seed` and the same curtain make the same
-    stage. The folder is 0700 and gone at the end: whoever runs an engine over the library closes it before.
+    `now` returns instants; the first one is the start time. The same `seed` and start time give the same workspace.
+    The folder has mode 0700 and is deleted at the end: the caller closes an engine on it before.
     """
-    curtain = now()
-    clockwork = ManualClock(now)
-    stories = [role.scenario(curtain, seed) for role in (*JOBS, *PAST_JOBS)]
+    start_time = now()
+    clock = ManualClock(now)
+    scenarios = [job.scenario(start_time, seed) for job in (*JOBS, *PAST_JOBS)]
     simulator = Simulator(
-        clock=clockwork.now, seed=seed, scenarios=stories, limits=LIMITS, latency=LATENCY, sleep=clockwork.sleep
+        clock=clock.now, seed=seed, scenarios=scenarios, limits=LIMITS, latency=LATENCY, sleep=clock.sleep
     )
     app = _with_camb_prefix(simulator)
     with TemporaryDirectory(prefix="babeltop-demo-") as folder:
-        library = _create_workspace(Path(folder), curtain, seed)
+        workspace = _create_workspace(Path(folder), start_time, seed)
         try:
-            HistoryPlayer(library, app, clockwork, Random(seed)).play(
-                _past_polls(role, curtain, seed) for role in (*JOBS, *PAST_JOBS)
+            HistoryPlayer(workspace, app, clock, Random(seed)).play(
+                _past_polls(job, start_time, seed) for job in (*JOBS, *PAST_JOBS)
             )
-            library.close()  # it is opened anew by the thread that needs it
-            yield library, _transport_factory(app)
+            workspace.close()  # each thread reopens it
+            yield workspace, _transport_factory(app)
         finally:
-            library.close()
+            workspace.close()
 
 
 def _create_workspace(folder: Path, start_time: float, seed: int) -> Workspace:
-    """Return the library over the folder's files, which are written here: settings and watchlist."""
+    """Write settings and watchlist into the folder, and return its workspace."""
     config, watchlist = folder / "config.toml", folder / "watchlist.toml"
     config.write_text(CONFIG.format(downloads=folder / "downloads"), encoding="utf-8")
     watchlist.write_text(_watchlist_text(start_time, seed), encoding="utf-8")
@@ -100,21 +99,23 @@ def _create_workspace(folder: Path, start_time: float, seed: int) -> Workspace:
 
 
 def _watchlist_text(start_time: float, seed: int) -> str:
-    """Return the watchlist's text, as an operator and `babeltop add` would have written it."""
+    """Return the watchlist's text, as an operator and `babeltop add` would write it."""
     text = ""
-    for act in JOB_GROUPS:
-        jobs = tuple(role.job(start_time, seed) for role in act.jobs)
-        text, _ = apply_to_text(f"{text}\n# {act.comment}\n\n".lstrip("\n"), Add(jobs))
+    for group in JOB_GROUPS:
+        jobs = tuple(job.job(start_time, seed) for job in group.jobs)
+        text, _ = apply_to_text(f"{text}\n# {group.comment}\n\n".lstrip("\n"), Add(jobs))
     return text
 
 
 def _past_polls(job: DemoJob, start_time: float, seed: int) -> PastPolls:
-    asked = tuple(start_time + at for at in job.past_polls(seed))
-    return PastPolls(job.job(start_time, seed), asked, None if job.next_poll is None else start_time + job.next_poll)
+    polled_at = tuple(start_time + at for at in job.past_polls(seed))
+    return PastPolls(
+        job.job(start_time, seed), polled_at, None if job.next_poll is None else start_time + job.next_poll
+    )
 
 
 def _with_camb_prefix(simulator: Simulator) -> App:
-    """Return the simulator with CAMB.AI's paths below its gateway's, too."""
+    """Return the simulator with CAMB.AI's paths also below its prefix."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await simulator({**scope, "raw_path": scope["raw_path"].removeprefix(CAMB_PREFIX)}, receive, send)
@@ -123,11 +124,11 @@ def _with_camb_prefix(simulator: Simulator) -> App:
 
 
 def _transport_factory(app: App) -> "TransportFactory":
-    """Return what makes a client's transport: httpx comes with the first of them, long after the first frame."""
+    """Return the factory of a client's transport; it imports httpx on use, after the first frame."""
 
-    def wire() -> "httpx.AsyncBaseTransport":
+    def create_transport() -> "httpx.AsyncBaseTransport":
         from tui.demo.transport import SimulatorTransport
 
         return SimulatorTransport(app)
 
-    return wire
+    return create_transport

@@ -1,4 +1,4 @@
-"""An httpx transport that ends in the simulator, not in the network. Imports httpx: not before the first frame."""
+"""httpx transport to the simulator. It imports httpx: do not import it before the first frame."""
 
 import httpx
 
@@ -6,10 +6,10 @@ from tui.simulator.http import ConnectionCutError
 
 
 class SimulatorTransport(httpx.ASGITransport):
-    """The app's replies; a connection that it cuts breaks off, as one over a network would."""
+    """Transport to an ASGI app whose cut connections fail as they would over a network."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the reply. Raises httpx.ReadError where the connection is cut."""
+        """Return the response. Raises httpx.ReadError if the connection is cut."""
         try:
             return await super().handle_async_request(request)
         except ConnectionCutError as error:
