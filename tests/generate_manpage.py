@@ -41,8 +41,8 @@ def _render_man_page() -> str:
     parser = _parser_with_subcommands()
     for each in _all_parsers(parser):
         if each is not parser:
-            each.usage = " ".join(each.format_usage().split()[1:])  # in one line: man breaks it where it must
-            each.description = None if each.prog.count(" ") == 1 else each.description  # stands above it already
+            each.usage = " ".join(each.format_usage().split()[1:])  # one line: man wraps it
+            each.description = None if each.prog.count(" ") == 1 else each.description  # is above it already
     variables = [*parser_._key_variables(), "BABELTOP_CONFIG_DIR", "BABELTOP_STATE_DIR", "BABELTOP_SERVE_TOKEN"]
     sections = {
         "examples": parser_._EXAMPLES.partition("\n")[2],
@@ -59,7 +59,7 @@ def _render_man_page() -> str:
 
 
 def _parser_with_subcommands() -> ArgumentParser:
-    """The parser with its verbs in sight: its own help lists them in groups instead."""
+    """Return the parser with the subcommands listed, which its own help groups."""
     parser = build_parser()
     parser._positionals.title = "subcommands"
     for action in parser._actions:

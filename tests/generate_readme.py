@@ -1,4 +1,4 @@
-"""The generated parts of README.md: `python -m tests.generate_readme` writes them, a test compares them.
+"""Generator of parts of README.md: `python -m tests.generate_readme` writes them, a test compares them.
 
 A part stands between `<!-- NAME -->` and `<!-- /NAME -->`.
 """
@@ -24,7 +24,7 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 
 
 def fill(text: str) -> str:
-    """The text with all that is made by the code as it is now."""
+    """Return the text with its generated parts up to date."""
     for name, made in {
         "keys": keys_table(),
         "settings": settings_reference(),
@@ -39,7 +39,7 @@ def fill(text: str) -> str:
 
 
 def keys_table() -> str:
-    """Every command of the table with its keys, by group."""
+    """Return every command with its keys, by group."""
     lines = ["| keys | action | `[keys]` |", "|---|---|---|"]
     for group in dict.fromkeys(command.group for command in COMMANDS):
         lines.append(f"| **{group}** | | |")
@@ -52,14 +52,14 @@ def keys_table() -> str:
 
 
 def subcommands_table() -> str:
-    """Every verb with what it is for."""
+    """Return every subcommand with its summary."""
     lines = ["| subcommand | action |", "|---|---|"]
     lines += [f"| `babeltop {name}` | {_escape_cell(verb.summary)} |" for name, verb in SUBCOMMANDS.items()]
     return "\n".join(lines) + "\n"
 
 
 def settings_reference() -> str:
-    """Every key of config.toml with its default and what it means, a table of TOML at a time."""
+    """Return every key of config.toml with default and meaning, by table."""
     return "\n".join(_settings_tables())
 
 
@@ -79,13 +79,13 @@ def _settings_tables() -> Iterator[str]:
 
 
 def _format_choices(field: FieldInfo) -> str:
-    """The words that a key can have, where they are few."""
+    """Return the values of a key with few."""
     words = get_args(field.type) if get_origin(field.type) is Literal else ()
     return f": {', '.join(f'`{word}`' for word in words)}" if words else ""
 
 
 def _secret_rows(field: FieldInfo) -> Iterator[str]:
-    """What a key's source can be."""
+    """Yield the rows of a key's sources."""
     if secrets.SecretSource in get_args(field.type):
         docs = _field_docstrings(secrets.SecretSource)
         for each in msgspec.structs.fields(secrets.SecretSource):
@@ -93,7 +93,7 @@ def _secret_rows(field: FieldInfo) -> Iterator[str]:
 
 
 def _nested_structs(kind: object) -> Iterator[type[msgspec.Struct]]:
-    """The struct that a table of the file becomes, within dict, tuple or alone."""
+    """Yield the struct of a table, alone or in a dict or tuple."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         yield kind
     for inner in get_args(kind):
@@ -101,7 +101,7 @@ def _nested_structs(kind: object) -> Iterator[type[msgspec.Struct]]:
 
 
 def _field_docstrings(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """The docstring below each field, which Python itself forgets."""
+    """Return the docstring below each field, which Python does not keep."""
     source = Path(sys.modules[struct.__module__].__file__ or "").read_text("utf-8")
     (body,) = (
         node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == struct.__name__
@@ -127,7 +127,7 @@ def _format_default(field: FieldInfo) -> str:
 
 
 def _format_duration(seconds: float) -> str:
-    """As one writes it in the file."""
+    """Return a duration as written in the file."""
     for size, letter in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds % size == 0:
             return f"{seconds / size:g}{letter}"
@@ -135,7 +135,7 @@ def _format_duration(seconds: float) -> str:
 
 
 def _escape_cell(text: str) -> str:
-    """A docstring's text as an operator reads it, who knows no None and writes durations."""
+    """Return a docstring for operators, who write no None, and durations instead of seconds."""
     for ours, theirs in (("; in the file a duration", ""), ("None: ", "Without it: "), ("|", r"\|")):
         text = text.replace(ours, theirs)
     return text.rstrip(".")

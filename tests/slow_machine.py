@@ -1,4 +1,4 @@
-"""The README's test command as on a slow machine: on one CPU, beside two busy loops. Linux only.
+"""Test command of the README on a slow machine: on one CPU, beside two busy loops. Linux only.
 
 python -m tests.slow_machine [ARG …]      (ARG goes to pytest; an environment that is there is used)
 """
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 BUSY_LOOPS = 2
 """Busy processes beside the suite."""
 BUSY_LOOP = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
-"""Ends with this process, however that ends."""
+"""Ends with this process, even if it is killed."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What holds for the whole house, beside its layers."""
+"""Rules of the whole project, in addition to its layers."""
 
 import re
 import tomllib
@@ -12,20 +12,20 @@ def modules() -> list[Path]:
     return [path for path in (ROOT / "tui").rglob("*.py") if path.relative_to(ROOT / "tui").parts[0] not in OUTSIDE]
 
 
-def test_no_providers_name_stands_in_code():
-    """What a provider file cannot say is missing from the format, and not special-cased."""
+def test_no_provider_name_occurs_in_code():
+    """The provider file format is extended instead of special-casing a service."""
     names = [path.stem.partition("-")[0] for path in (ROOT / "tui" / "providers" / "builtin").glob("*.toml")]
     named = re.compile(rf"(?<![a-z])({'|'.join(sorted(set(names)))})(?![a-z])", re.IGNORECASE)
     found = [f"{path}: {match[0]}" for path in modules() for match in named.finditer(path.read_text("utf-8"))]
     assert found == []
 
 
-def test_reading_swallows_no_exception_it_does_not_name():
+def test_the_providers_package_catches_named_exceptions_only():
     for path in (ROOT / "tui" / "providers").glob("*.py"):
         assert "except Exception" not in path.read_text("utf-8"), path
 
 
-def test_every_dependency_stands_with_its_reason():
+def test_every_dependency_has_a_reason():
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     dependencies = tomllib.loads(text)["project"]["dependencies"]
     assert {re.split("[<>=]", each)[0] for each in dependencies} == {
@@ -35,8 +35,8 @@ def test_every_dependency_stands_with_its_reason():
         assert re.search(rf'"{re.escape(each)}",\s+# \w', text), f"{each} has no reason"
 
 
-def test_nothing_stands_at_the_top_but_the_card():
-    card = {"pyproject.toml", "tui", "styles", "tests", "README.md", "screenshots", "LICENSE", "CHANGELOG.md"}
+def test_the_top_folder_has_only_the_expected_entries():
+    expected = {"pyproject.toml", "tui", "styles", "tests", "README.md", "screenshots", "LICENSE", "CHANGELOG.md"}
     ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()}
     there = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
-    assert {name for name in there if name not in ignored and not name.endswith(".egg-info")} <= card
+    assert {name for name in there if name not in ignored and not name.endswith(".egg-info")} <= expected

@@ -12,7 +12,7 @@ import pytest
 TESTS = Path(__file__).parent
 MEASURES = {"monotonic", "perf_counter", "process_time", "thread_time", "getrusage", "get_traced_memory", "cpu"}
 MEASURES |= {each + "_ns" for each in MEASURES}
-"""Functions that say how much time or memory something has taken."""
+"""Functions that measure time or memory."""
 WAITS = {"communicate", "end", "get", "join", "result", "run", "timeout", "until", "wait", "wait_for", "wait_until"}
 """Functions that wait for something; the last of their arguments is how long. What `run` and `wait` return is a pause's
 end, unless it is asserted."""
@@ -21,17 +21,17 @@ SHORTEST = 30.0
 
 
 def measured(tree: ast.AST) -> bool:
-    """Whether it calls what measures."""
+    """Whether it calls one of MEASURES."""
     return any(isinstance(node, ast.Call) and called(node) in MEASURES for node in ast.walk(tree))
 
 
 def called(node: ast.Call) -> str:
-    """The last name of what is called."""
+    """Last name of the called function."""
     return getattr(node.func, "attr", getattr(node.func, "id", ""))
 
 
 def assigned(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """The targets and values of its assignments, of tuples one by one."""
+    """Targets and values of its assignments; those of tuples one by one."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
@@ -42,7 +42,7 @@ def assigned(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def assertions(tree: ast.Module) -> Iterator[int]:
-    """The lines that assert something of what was measured, or of what was reckoned from it."""
+    """Lines that assert a measured value, or one computed from it."""
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
         names = {
             name.id
@@ -58,7 +58,7 @@ def assertions(tree: ast.Module) -> Iterator[int]:
 
 
 def short_waits(tree: ast.Module) -> Iterator[int]:
-    """The lines that give up before SHORTEST, or wait for a fixed time."""
+    """Lines that wait for less than SHORTEST, or for a fixed time."""
     asserted = {id(each) for node in ast.walk(tree) if isinstance(node, ast.Assert) for each in ast.walk(node)}
     for node in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
         pauses = called(node) == "run" or (called(node) == "wait" and id(node) not in asserted)
@@ -72,7 +72,7 @@ def short_waits(tree: ast.Module) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("finds", [assertions, short_waits])
-def test_no_test_depends_on_how_fast_the_machine_is(finds) -> None:
+def test_no_test_depends_on_the_speed_of_the_machine(finds) -> None:
     found = [
         f"{path.relative_to(TESTS.parent)}:{line}"
         for path in sorted(TESTS.rglob("*.py"))
@@ -93,5 +93,5 @@ def test_no_test_depends_on_how_fast_the_machine_is(finds) -> None:
         ("time.sleep(1)", short_waits),
     ],
 )
-def test_what_depends_on_it_is_found(code: str, finds) -> None:
+def test_a_dependence_on_the_speed_of_the_machine_is_found(code: str, finds) -> None:
     assert list(finds(ast.parse(code)))

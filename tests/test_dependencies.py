@@ -1,4 +1,4 @@
-"""What is imported is declared, what is declared is used, and what the tests run with is pinned."""
+"""Imports are declared, declarations are used, and dev dependencies are pinned."""
 
 import ast
 import re
@@ -13,16 +13,16 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 BROUGHT = {"rich": "textual", "httpcore": "httpx", "aiohttp": "textual-serve", "aiohttp-jinja2": "textual-serve"}
-"""Imported beside the package that brings it along and whose own values they are."""
+"""Imported together with the package that depends on it and exposes its types."""
 UNSEEN = {"sniffio": "httpcore imports it where it is there"}
-"""Declared for others to import."""
+"""Imported by other packages only."""
 TOOLS = {"build", "codespell", "import-linter", "pyright", "ruff"}
 TOOLS |= {"pytest-asyncio", "pytest-randomly", "pytest-textual-snapshot", "pytest-timeout", "pytest-xdist"}
-"""Of dev, what is run or plugged in; the rest is imported."""
+"""Dev dependencies that are tools or plugins, not imported."""
 
 
 def plain(name: str) -> str:
-    """A distribution's name as it is compared (PEP 503)."""
+    """Normalised name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -32,13 +32,13 @@ def declared(requirements: Iterable[str]) -> set[str]:
 
 @cache
 def distributions() -> Mapping[str, list[str]]:
-    """The distributions that bring each module; reading what all have installed takes long."""
+    """Distributions by module; cached, since it reads the metadata of all."""
     return packages_distributions()
 
 
 @cache
 def imported(*folders: str) -> set[str]:
-    """The distributions whose modules are imported anywhere below the folders."""
+    """Distributions that any module in the folders imports."""
     known, found = distributions(), set[str]()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
@@ -50,14 +50,14 @@ def imported(*folders: str) -> set[str]:
     return found
 
 
-def test_what_the_program_imports_is_declared_and_what_is_declared_is_imported():
+def test_imports_of_the_program_and_declared_dependencies_match():
     wanted = declared(PROJECT["dependencies"]) | declared(EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"])
     found = imported("tui")
     assert {BROUGHT.get(each, each) for each in found} | UNSEEN.keys() == wanted
     assert not {"anyio", "h11"} & found, "what brings them may drop them"
 
 
-def test_what_only_the_tests_import_is_declared_and_no_tool_is_left_over():
+def test_imports_of_the_tests_and_dev_dependencies_match():
     program = imported("tui") | BROUGHT.keys() | UNSEEN.keys()
     known = declared(EXTRAS["dev"])
     assert imported("tests") - program <= known
@@ -65,7 +65,7 @@ def test_what_only_the_tests_import_is_declared_and_no_tool_is_left_over():
     assert known >= TOOLS
 
 
-def test_what_the_tests_run_with_is_pinned_to_a_version():
+def test_dev_dependencies_are_pinned():
     loose = [each for each in EXTRAS["dev"] if "==" not in each and not each.startswith("babeltop[")]
     assert loose == []
 

@@ -1,9 +1,10 @@
-"""What the README says holds: its commands run in their order, its tables are the code's, its files and pictures exist.
+"""The README is true: its commands run in order, its tables match the code, its files and pictures exist.
 
 The commands run on a machine with nothing on it but the program: a home of its own, and the simulator in the place of
 the services. What installs is run by `.ci/run`, which makes environments for it.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -28,13 +29,13 @@ from tui.storage.config import settings
 
 ROOT = generate_readme.README.parent
 TEXT = generate_readme.README.read_text("utf-8")
-CHANGING = (ROOT / "tests" / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "tests" / "README.md").read_text("utf-8")
 CI = (ROOT / ".ci" / "run").read_text("utf-8")
 KEY = "k-2718281828459045"
 SCREENS = {"babeltop", "babeltop --demo"}
-"""Commands that take a terminal; ^q ends them."""
+"""Commands that need a terminal; ^q quits them."""
 SERVERS = {"babeltop serve": "", "babeltop simulate --speed 60": "[accounts.konpro]"}
-"""Commands that go on until they are ended, and what each prints. They get a port that is free."""
+"""Commands that run until a signal, and their output. They get a free port."""
 
 
 def fences(text: str, language: str) -> list[str]:
@@ -42,14 +43,14 @@ def fences(text: str, language: str) -> list[str]:
 
 
 def commands() -> Iterator[str]:
-    """Every command of the README without its remark; of those that install, what they end with."""
+    """Every command of the README without its comment; of those that install, the last one."""
     running = re.sub(r"<!-- install -->.*?<!-- /install -->", "```sh\nbabeltop --demo\n```\n", TEXT, flags=re.DOTALL)
     for block in fences(running, "sh"):
         yield from (re.sub(r"\s+# .*", "", line) for line in block.splitlines())
 
 
 class Machine:
-    """A home with nothing in it, and a PATH on which the program stands."""
+    """Empty home folder, with the program in PATH."""
 
     def __init__(self, home: Path, service: str) -> None:
         self.home = home
@@ -73,7 +74,7 @@ class Machine:
         }
 
     def run(self, line: str) -> str:
-        """Does what a line says; returns its output. It must end with 0."""
+        """Run a line and return its output. It must succeed."""
         if line.startswith("export "):
             name, _, value = line.removeprefix("export ").partition("=")
             self.env[name] = value.replace("…", KEY)
@@ -105,7 +106,7 @@ class Machine:
         return shown
 
     def server(self, line: str) -> str:
-        """Starts it, sees that it listens, and ends it."""
+        """Start a server, wait until it listens, and stop it."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         command = [*line.split(), "--port", str(port)]
@@ -136,17 +137,19 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 @pytest.mark.timeout(600)  # sixty programs, one after the other
 def test_every_command_of_the_readme_runs_in_its_order(machine: Machine) -> None:
-    said = {line: machine.run(line) for line in commands()}
-    assert len(said) > 20
-    assert f"(…{KEY[-4:]})" in said["babeltop doctor"]
-    assert "Spring launch" in said["babeltop"]
+    output = {line: machine.run(line) for line in commands()}
+    assert len(output) > 20
+    assert f"(…{KEY[-4:]})" in output["babeltop doctor"]
+    assert "Spring launch" in output["babeltop"]
     assert "doc_contract" in (machine.home / "board.csv").read_text()
     assert len(list((machine.home / "results").iterdir())) == 2
     ids = [job["id"] for job in tomllib.loads((machine.home / "copy.toml").read_text())["job"]]
     assert ids[1:] == ["doc_contract", "doc_terms"]
-    assert "dubbed" in said["babeltop providers check ~/.config/babeltop/providers/elevenlabs.toml --sample reply.json"]
-    assert "elevenlabs" in said["babeltop providers"]
-    assert tomllib.loads(said["babeltop simulate --speed 60"])["accounts"].keys() >= {"heygen", "flixu"}
+    assert (
+        "dubbed" in output["babeltop providers check ~/.config/babeltop/providers/elevenlabs.toml --sample reply.json"]
+    )
+    assert "elevenlabs" in output["babeltop providers"]
+    assert tomllib.loads(output["babeltop simulate --speed 60"])["accounts"].keys() >= {"heygen", "flixu"}
     files = re.findall(r"\| `~/(\S+)` \| (\w+) \|$", TEXT, re.MULTILINE)
     assert len(files) == 4
     for name, mode in files:
@@ -155,7 +158,7 @@ def test_every_command_of_the_readme_runs_in_its_order(machine: Machine) -> None
             assert f"{path.stat().st_mode & 0o777:04o}" == mode, name
 
 
-def test_what_is_made_from_the_code_stands_as_the_code_is() -> None:
+def test_generated_parts_of_the_readme_are_up_to_date() -> None:
     assert generate_readme.fill(TEXT) == TEXT, "run python -m tests.generate_readme"
 
 
@@ -169,34 +172,60 @@ def test_every_key_of_every_table_of_the_settings_is_described() -> None:
     )
 
 
-def test_every_toml_of_the_readme_is_a_configuration_that_is_accepted(tmp_path: Path) -> None:
+def test_every_toml_block_of_the_readme_is_a_valid_configuration(tmp_path: Path) -> None:
     for number, text in enumerate(fences(TEXT, "toml")):
         file = tmp_path / f"{number}.toml"
         file.write_text(text)
         assert settings.read(file).accounts
 
 
-def test_the_json_that_is_described_is_the_schemas() -> None:
-    told = " ".join(TEXT.partition("A job in JSON has")[2].partition("Times are")[0].split())
+def test_the_readme_describes_every_key_of_a_job_in_json() -> None:
+    text = " ".join(TEXT.partition("A job in JSON has")[2].partition("Times are")[0].split())
     for key in json_schema.DOCUMENT["$defs"]["job_fields"]["properties"]:
-        assert f"`{key}`" in told, key
+        assert f"`{key}`" in text, key
 
 
-def test_what_a_hook_is_told_is_the_schemas() -> None:
-    told = " ".join(TEXT.split()).partition("The JSON has `event`")[2].partition("With a `secret`")[0] + "`event`"
-    assert all(f"`{key}`" in told for key in json_schema.DOCUMENT["$defs"]["hook"]["properties"])
+def test_the_readme_describes_every_key_of_a_hook_event() -> None:
+    text = " ".join(TEXT.split()).partition("The JSON has `event`")[2].partition("With a `secret`")[0] + "`event`"
+    assert all(f"`{key}`" in text for key in json_schema.DOCUMENT["$defs"]["hook"]["properties"])
     assert delivery.SIGNATURE_HEADER in TEXT
     assert len(hooks.RETRY_PAUSES) + 1 == 4
 
 
-def test_every_verb_is_named_and_every_exit_code_of_the_help_is_explained() -> None:
+def test_the_readme_lists_every_subcommand_and_exit_code() -> None:
     assert all(f"| `babeltop {name}` |" in TEXT for name in SUBCOMMANDS)
     codes = TEXT.partition("| exit code |")[2].partition("\n\n")[0]
     assert re.findall(r"^\| (\d+) \|", codes, re.MULTILINE) == ["0", "1", "2", "3", "70", "124", "130"]
 
 
-def test_every_picture_and_page_that_is_linked_exists() -> None:
-    for base, text in ((ROOT, TEXT), (ROOT / "tests", CHANGING)):
+@pytest.mark.parametrize(("heading", "most"), [("From socket to screen", 32), ("From key press to file", 26)])
+def test_every_step_of_a_walk_is_a_function_of_its_module(heading: str, most: int) -> None:
+    steps = re.findall(
+        r"^\d+\. `(\S+)`: `([\w.]+)` ", CONTRIBUTING.partition(f"## {heading}")[2].partition("\n## ")[0], re.MULTILINE
+    )
+    assert 0 < len(steps) <= most
+    for module, name in steps:
+        tree = ast.parse((ROOT / "tui" / f"{module}.py").read_text("utf-8"))
+        assert name in defined_names(tree), f"{module} has no {name}"
+
+
+def defined_names(tree: ast.AST) -> Iterator[str]:
+    """Names of all functions, a method's with its class."""
+    for node in ast.walk(tree):
+        for each in ast.iter_child_nodes(node):
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{node.name}.{each.name}" if isinstance(node, ast.ClassDef) else each.name
+
+
+def test_every_file_of_the_five_changes_exists() -> None:
+    rows = CONTRIBUTING.partition("## Five changes")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z_/]+/(?:[a-z_]+\.(?:py|json))?)`", rows)
+    assert len(named) > 10
+    assert all((ROOT / ("" if name.startswith(("tests/", "tui/")) else "tui") / name).exists() for name in named)
+
+
+def test_every_linked_picture_and_page_exists() -> None:
+    for base, text in ((ROOT, TEXT), (ROOT / "tests", CONTRIBUTING)):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert (base / target).exists(), target
         for anchor in re.findall(r"\]\(#([^)]+)\)", text):
@@ -207,7 +236,7 @@ def test_every_picture_and_page_that_is_linked_exists() -> None:
             assert anchor in headings
 
 
-def test_the_first_two_commands_take_python_and_pip_alone_and_ci_runs_them_as_they_stand() -> None:
+def test_the_first_two_commands_need_only_python_and_pip_and_ci_runs_them_unchanged() -> None:
     first, second = (line for block in fences(TEXT, "sh")[:2] for line in block.splitlines())
     assert first == "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/babeltop --demo"
     assert second == "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/pytest"
@@ -215,22 +244,24 @@ def test_the_first_two_commands_take_python_and_pip_alone_and_ci_runs_them_as_th
     assert [[line for line in TEXT.splitlines() if re.fullmatch(each, line)] for each in read] == [[second], [first]]
 
 
-def test_the_other_ways_to_install_are_run_by_ci() -> None:
+def test_ci_runs_the_other_ways_to_install() -> None:
     part = TEXT.partition("<!-- install -->")[2].partition("<!-- /install -->")[0]
     others = re.findall(r"`((?:pipx|uv) [^`]*)`", part)
     assert others == ["pipx install .", "uv tool install ."]
     assert all(line in CI for line in others)
 
 
-def test_the_commands_for_people_who_change_it_are_run_by_ci_or_are_ci() -> None:
+def test_ci_runs_the_commands_for_contributors() -> None:
     assert "tests/README.md" in CI
     assert all(
-        line.startswith((".ci/run", ".venv/bin/")) for block in fences(CHANGING, "sh") for line in block.splitlines()
+        line.startswith((".ci/run", ".venv/bin/"))
+        for block in fences(CONTRIBUTING, "sh")
+        for line in block.splitlines()
     )
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_the_unit_is_one_that_systemd_takes_and_its_command_ends_well(machine: Machine) -> None:
+def test_the_systemd_unit_is_valid_and_its_command_succeeds(machine: Machine) -> None:
     (unit,) = fences(TEXT, "ini")
     file = machine.home / ".config" / "systemd" / "user" / "babeltop.service"
     file.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The real program as a subprocess over folders of its own, and the simulator behind it over real HTTP."""
+"""Real program over its own folders, as a subprocess if it needs the network, with the simulator over HTTP."""
 
 import json
 import logging
@@ -20,11 +20,11 @@ from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
 
 KEY = "k-3141592653589793"
-"""What must stand in no output."""
+"""API key, which no output may contain."""
 SPEED = 2000.0
-"""The longest video then takes a third of a second."""
+"""With it, the longest video takes a third of a second."""
 OFFLINE_SUBCOMMANDS = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers", "schema"})
-"""Verbs that start neither threads nor processes."""
+"""Subcommands without threads and processes."""
 
 
 class CompletedCommand(NamedTuple):
@@ -38,7 +38,7 @@ class CompletedCommand(NamedTuple):
 
 
 class Program:
-    """`babeltop` over a config and a state folder."""
+    """`babeltop` with its own config and state folder."""
 
     def __init__(self, folder: Path, service: str) -> None:
         self.folder, self.service = folder, service
@@ -57,7 +57,7 @@ class Program:
         return self.config / "watchlist.toml"
 
     def with_accounts(self, *accounts: str, polling: str = "2s", **others: str) -> "Program":
-        """With these accounts on the service, or on another address."""
+        """Configure these accounts on the service, or on another address."""
         urls = dict.fromkeys(accounts, self.service) | others
         tables = "".join(
             f'[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ env = "SERVICE_KEY" }}\nrate_per_minute = 6000\n'
@@ -67,7 +67,7 @@ class Program:
         return self
 
     def with_jobs(self, *refs: str, more: str = "") -> "Program":
-        """With these jobs on the watchlist, without a process that adds them; `more` is lines of each block."""
+        """Write a watchlist of these jobs; `more` is added to each block."""
         pairs = [ref.split(":") for ref in refs]
         blocks = "\n".join(f'[[job]]\naccount = "{account}"\nid = "{job}"\n{more}' for account, job in pairs)
         self.watchlist.write_text(blocks)
@@ -86,12 +86,12 @@ class Program:
         return CompletedCommand(process.returncode, out, err)
 
     def run_in_parallel(self, *lines: str) -> list[CompletedCommand]:
-        """Several command lines at the same time: most of a process's life is its start."""
+        """Run several command lines at the same time: most of their time is the start."""
         running = [self.start(*line.split()) for line in lines]
         return [self.end(process) for process in running]
 
     def __call__(self, *args: str, stdin: str = "") -> CompletedCommand:
-        """A verb that only reads and writes files is run in this process: a start takes longer than it does."""
+        """Run a command line; an offline subcommand in this process, since a start takes longer."""
         if OFFLINE_SUBCOMMANDS.isdisjoint(args):
             return self.end(self.start(*args), stdin)
         streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (stdin.encode(), b"", b"")]
@@ -125,18 +125,18 @@ def redirect_stdin(stream: TextIOWrapper) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[str]:
-    """The address of a simulator without limits, on which every job ends at once."""
+    """URL of a fast simulator without limits."""
     with serve_app(Simulator(speed=SPEED, limits=dict.fromkeys(LIMITS, 10**9))) as url:
         yield url
 
 
 @pytest.fixture
 def babeltop(tmp_path: Path, service: str) -> Program:
-    """Without any configuration."""
+    """Program without configuration."""
     return Program(tmp_path / "one", service)
 
 
 @pytest.fixture
 def four(babeltop: Program) -> Program:
-    """With an account at each of the four services."""
+    """Program with an account at each of the four services."""
     return babeltop.with_accounts("heygen", "konpro", "camb", "flixu")

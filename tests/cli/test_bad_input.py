@@ -1,4 +1,4 @@
-"""Bad input: each with a clear error, and nothing lost."""
+"""Invalid input: a clear error, and no data lost."""
 
 import pytest
 
@@ -12,7 +12,7 @@ JOB = '[[job]]\naccount = "flixu"\nid = "doc_1"\n'
 def test_an_empty_watchlist_is_no_error(four: Program, text: str) -> None:
     four.watchlist.write_text(text)
     listed, *others = four.run_in_parallel("list --json", "check", "wait")
-    assert (listed.json, [told.code for told in others]) == ([], [0, 0])
+    assert (listed.json, [completed.code for completed in others]) == ([], [0, 0])
     assert four("add", "doc_1").code == 0
     assert four.watchlist.read_text().startswith(text.removesuffix("\n"))
 
@@ -20,35 +20,35 @@ def test_an_empty_watchlist_is_no_error(four: Program, text: str) -> None:
 def test_broken_toml_is_named_by_line_and_column_and_left_alone(four: Program) -> None:
     broken = f"{JOB}\n[[job]\nid = 3\n"
     four.watchlist.write_text(broken)
-    verbs = ("list", "check", "wait", "add doc_2", "remove doc_1", "log", "export", "watch")
-    for told in four.run_in_parallel(*verbs):
-        assert (told.code, told.out) == (2, "")
-        assert f"{four.watchlist}, line 5, column 6: " in told.err
+    lines = ("list", "check", "wait", "add doc_2", "remove doc_1", "log", "export", "watch")
+    for completed in four.run_in_parallel(*lines):
+        assert (completed.code, completed.out) == (2, "")
+        assert f"{four.watchlist}, line 5, column 6: " in completed.err
     assert four.watchlist.read_text() == broken
 
 
 def test_an_unknown_account_is_refused_and_the_nearest_named(four: Program) -> None:
-    told = four("add", "--account", "flixi", "doc_1")
-    assert told.code == 2
-    assert "there is no account 'flixi': did you mean 'flixu'?" in told.err
+    completed = four("add", "--account", "flixi", "doc_1")
+    assert completed.code == 2
+    assert "there is no account 'flixi': did you mean 'flixu'?" in completed.err
     assert not four.watchlist.exists()
 
 
 def test_a_job_of_an_account_that_is_not_configured_is_refused_by_name(four: Program) -> None:
     four.watchlist.write_text(JOB.replace("flixu", "flixi"))
-    told = four("check", "--json")
-    assert told.code == 3
-    assert told.json[0]["fault"]["kind"] == "refused"
-    assert "flixi" in told.json[0]["fault"]["message"]
-    assert told.json[0]["provider"] is None
-    assert json_schema.problems(told.json, "list") == []
+    completed = four("check", "--json")
+    assert completed.code == 3
+    assert completed.json[0]["fault"]["kind"] == "refused"
+    assert "flixi" in completed.json[0]["fault"]["message"]
+    assert completed.json[0]["provider"] is None
+    assert json_schema.problems(completed.json, "list") == []
 
 
-def test_a_job_that_stands_twice_is_named_and_counts_once(four: Program) -> None:
+def test_a_duplicate_job_is_reported_and_counted_once(four: Program) -> None:
     four.watchlist.write_text(JOB * 2)
-    told = four("list", "--json")
-    assert (told.code, len(told.json)) == (0, 1)
-    assert f"warning: {four.watchlist}: line 4: flixu:doc_1 stands twice" in told.err
+    completed = four("list", "--json")
+    assert (completed.code, len(completed.json)) == (0, 1)
+    assert f"warning: {four.watchlist}: line 4: flixu:doc_1 stands twice" in completed.err
 
 
 REFUSED = {
@@ -59,28 +59,28 @@ REFUSED = {
     "a\x1b]0;x\x07": "does not show (U+001B)",
     "": "empty id",
 }
-"""What can be no id, and why."""
+"""Invalid ids, and the reason."""
 
 
-def test_what_can_be_no_id_is_refused(four: Program) -> None:
+def test_an_invalid_id_is_refused(four: Program) -> None:
     running = [four.start("add", "--account", "flixu", given) for given in REFUSED]
     for process, why in zip(running, REFUSED.values(), strict=True):
-        told = four.end(process)
-        assert told.code == 2
-        assert why in told.err
-        assert "\x1b" not in told.err
-        assert len(told.err) < 400
+        completed = four.end(process)
+        assert completed.code == 2
+        assert why in completed.err
+        assert "\x1b" not in completed.err
+        assert len(completed.err) < 400
     assert not four.watchlist.exists()
 
 
-def test_without_an_account_add_says_how_to_make_one(babeltop: Program) -> None:
-    told = babeltop("add", "doc_1")
-    assert told.code == 2
-    assert "FLIXU_API_KEY" in told.err
-    assert str(babeltop.config / "config.toml") in told.err
+def test_without_accounts_add_explains_how_to_configure_one(babeltop: Program) -> None:
+    completed = babeltop("add", "doc_1")
+    assert completed.code == 2
+    assert "FLIXU_API_KEY" in completed.err
+    assert str(babeltop.config / "config.toml") in completed.err
 
 
-def test_a_keys_variable_alone_makes_an_account(babeltop: Program) -> None:
+def test_a_key_variable_alone_defines_an_account(babeltop: Program) -> None:
     babeltop.env["FLIXU_API_KEY"] = KEY
     assert babeltop("add", "anything").code == 0
     assert babeltop("list", "--json").json[0]["account"] == "flixu"
@@ -89,65 +89,65 @@ def test_a_keys_variable_alone_makes_an_account(babeltop: Program) -> None:
 def test_without_a_key_a_job_is_refused_and_the_variable_named(four: Program) -> None:
     four.with_jobs("flixu:doc_1")
     del four.env["SERVICE_KEY"]
-    for told in four.run_in_parallel("check --json", "wait --json"):
-        assert told.code == 3
-        assert told.json[0]["fault"]["kind"] == "refused"
-        assert "SERVICE_KEY is not set" in told.json[0]["fault"]["message"]
+    for completed in four.run_in_parallel("check --json", "wait --json"):
+        assert completed.code == 3
+        assert completed.json[0]["fault"]["kind"] == "refused"
+        assert "SERVICE_KEY is not set" in completed.json[0]["fault"]["message"]
 
 
 def test_a_wrong_key_is_refused_by_the_service(four: Program) -> None:
     four.with_jobs("flixu:doc_1")
     four.env["SERVICE_KEY"] = "wrong"
-    told = four("check", "--json")
-    assert told.code == 3
-    assert told.json[0]["fault"]["http_status"] == 401
-    assert told.json[0]["phase"] == "new"
+    completed = four("check", "--json")
+    assert completed.code == 3
+    assert completed.json[0]["fault"]["http_status"] == 401
+    assert completed.json[0]["phase"] == "new"
 
 
-def test_a_config_key_that_there_is_not_is_named_with_the_nearest(four: Program) -> None:
+def test_an_unknown_config_key_is_reported_with_the_closest_valid_one(four: Program) -> None:
     (four.config / "config.toml").write_text('[poling]\nmax_interval = "5s"\n[ui]\ntheem = "x"\n')
-    for told in four.run_in_parallel("list", "check", "add doc_1", "providers"):
-        assert (told.code, told.out) == (2, "")
-        assert "poling: unknown key; did you mean 'polling'?" in told.err
-        assert "ui.theem: unknown key; did you mean 'theme'?" in told.err
+    for completed in four.run_in_parallel("list", "check", "add doc_1", "providers"):
+        assert (completed.code, completed.out) == (2, "")
+        assert "poling: unknown key; did you mean 'polling'?" in completed.err
+        assert "ui.theem: unknown key; did you mean 'theme'?" in completed.err
 
 
 def test_plain_http_to_another_host_is_refused_and_the_account_named(babeltop: Program) -> None:
     babeltop.with_accounts(flixu="http://192.0.2.1")
-    told = babeltop("list")
-    assert told.code == 2
-    assert "accounts.flixu.base_url: plain http" in told.err
+    completed = babeltop("list")
+    assert completed.code == 2
+    assert "accounts.flixu.base_url: plain http" in completed.err
 
 
-def test_a_journal_that_is_none_is_set_aside_and_said(four: Program) -> None:
+def test_a_damaged_journal_is_replaced_and_reported(four: Program) -> None:
     four.with_jobs("flixu:doc_1")
     four.state.mkdir()
     (four.state / "journal.db").write_text(
         "this is no journal, and longer than a header of SQLite would have to be" * 9
     )
-    told = four("list")
-    assert told.code == 0
-    assert f"{four.state / 'journal.db'}: the journal was damaged" in told.err
-    assert "doc_1" in told.out
+    completed = four("list")
+    assert completed.code == 0
+    assert f"{four.state / 'journal.db'}: the journal was damaged" in completed.err
+    assert "doc_1" in completed.out
     assert four("list").err == ""
 
 
-def test_a_state_folder_that_cannot_be_made_is_named(four: Program) -> None:
+def test_a_state_folder_that_cannot_be_created_is_named(four: Program) -> None:
     four.with_jobs("flixu:doc_1")
     four.state.write_text("a file stands where the folder should")
-    told = four("check")
-    assert told.code == 2
-    assert str(four.state) in told.err
+    completed = four("check")
+    assert completed.code == 2
+    assert str(four.state) in completed.err
 
 
-def test_an_error_of_our_own_is_one_line_and_the_log_has_the_rest(four: Program) -> None:
+def test_an_internal_error_is_one_line_and_its_traceback_is_in_the_log(four: Program) -> None:
     four.env["COLUMNS"] = "80"
     four.env["PYTHONPATH"] = str(four.folder)
     (four.folder / "csv.py").write_text("raise RuntimeError('csv is broken')\n")
     four.with_jobs("flixu:doc_1")
-    told = four.end(four.start("export"))
+    completed = four.end(four.start("export"))
     log = four.state / "babeltop.log"
-    assert told.code == 70
-    assert told.err == f"babeltop: internal error (RuntimeError), see {log}\n"
+    assert completed.code == 70
+    assert completed.err == f"babeltop: internal error (RuntimeError), see {log}\n"
     assert "RuntimeError: csv is broken" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""The short form of the proof `canary`: the same code, fewer command lines. It starts terminals: its own process."""
+"""Short form of `long_running.canary`, in its own process, since it starts terminals."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.timeout(240)  # a dozen processes and two dashboards, one after the other
-def test_neither_key_nor_signed_link_is_in_anything_that_is_written():
+def test_no_output_or_file_contains_a_key_or_a_signed_link():
     command = [sys.executable, "-m", "tests.long_running.canary", "QUICK"]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=230)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""doctor: what it finds is true, says what to do, and shows no key."""
+"""doctor: its findings are true, have a remedy, and show no key."""
 
 import asyncio
 import re
@@ -19,20 +19,21 @@ from tests.support.waiting import DEADLINE
 from tui.simulator.app import Simulator
 
 
-def found(told: CompletedCommand) -> dict[str, tuple[str, str, str]]:
+def found(completed: CompletedCommand) -> dict[str, tuple[str, str, str]]:
     """Level, finding and remedy by area and name."""
     return {
-        f"{each['area']}: {each['name']}": (each["level"], each["found"], each["remedy"] or "") for each in told.json
+        f"{each['area']}: {each['name']}": (each["level"], each["found"], each["remedy"] or "")
+        for each in completed.json
     }
 
 
-def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
+def test_a_machine_without_errors_is_exit_0(four: Program) -> None:
     four.with_jobs("heygen:a-fine", "konpro:b-fine", "camb:c-fine", "flixu:d-fine")
     four("check")
-    told, shown = four.run_in_parallel("doctor --json", "doctor")
-    assert (told.code, told.err, shown.code, shown.err) == (0, "", 0, "babeltop: no errors found\n")
-    assert json_schema.problems(told.json, "doctor") == []
-    seen = found(told)
+    completed, shown = four.run_in_parallel("doctor --json", "doctor")
+    assert (completed.code, completed.err, shown.code, shown.err) == (0, "", 0, "babeltop: no errors found\n")
+    assert json_schema.problems(completed.json, "doctor") == []
+    seen = found(completed)
     assert {level for level, _, _ in seen.values()} <= {"ok", "warning"}
     assert f"environment variable SERVICE_KEY (…{KEY[-4:]}): job d-fine polled (" in seen["accounts: flixu"][1]
     assert "4 jobs, " in seen["journal: journal"][1]
@@ -40,13 +41,13 @@ def test_a_machine_on_which_all_is_well_is_exit_0(four: Program) -> None:
     assert all(name in shown.out for name in seen)
 
 
-def test_an_account_without_jobs_is_asked_for_a_made_up_id(four: Program) -> None:
+def test_an_account_without_jobs_is_polled_with_a_test_id(four: Program) -> None:
     level, said, _ = found(four("doctor", "--json"))["accounts: camb"]
     assert level == "ok"
     assert "test id polled" in said
 
 
-def test_it_asks_once_for_the_newest_job_and_keeps_nothing_of_it(babeltop: Program) -> None:
+def test_doctor_polls_the_newest_job_once_and_stores_nothing(babeltop: Program) -> None:
     simulator = Simulator()
     with serve_app(simulator) as url:
         babeltop.with_accounts(camb=url)
@@ -54,99 +55,99 @@ def test_it_asks_once_for_the_newest_job_and_keeps_nothing_of_it(babeltop: Progr
         babeltop.watchlist.write_text(
             "".join(f'[[job]]\naccount = "camb"\nid = "{name}"\n{at}' for name, at in (("new", newer), ("old", older)))
         )
-        told = babeltop("doctor", "--json")
-    assert "job new polled" in found(told)["accounts: camb"][1]
+        completed = babeltop("doctor", "--json")
+    assert "job new polled" in found(completed)["accounts: camb"][1]
     assert babeltop("list", "--json").json[0]["checked_at"] is None
 
 
 def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(four: Program) -> None:
     four.env["SERVICE_KEY"] = "wrong"
-    told = four("doctor", "--json")
-    assert told.code == 3
-    level, said, do = found(told)["accounts: flixu"]
+    completed = four("doctor", "--json")
+    assert completed.code == 3
+    level, said, do = found(completed)["accounts: flixu"]
     assert level == "error"
     assert "rejected the API key (401)" in said
     assert "(too short to show its end)" in said
     assert "run doctor again" in do
     del four.env["SERVICE_KEY"]
-    told = four("doctor", "--json")
-    assert told.code == 3
-    assert "SERVICE_KEY is not set" in found(told)["accounts: flixu"][1]
+    completed = four("doctor", "--json")
+    assert completed.code == 3
+    assert "SERVICE_KEY is not set" in found(completed)["accounts: flixu"][1]
 
 
-def test_a_service_that_is_down_is_exit_3_with_what_to_see_to(babeltop: Program) -> None:
+def test_an_unreachable_service_is_exit_3_with_a_remedy(babeltop: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    told = babeltop.with_accounts(camb=f"http://127.0.0.1:{port}")("doctor", "--json")
-    assert told.code == 3
-    level, said, do = found(told)["accounts: camb"]
+    completed = babeltop.with_accounts(camb=f"http://127.0.0.1:{port}")("doctor", "--json")
+    assert completed.code == 3
+    level, said, do = found(completed)["accounts: camb"]
     assert (level, "cannot be reached" in said) == ("error", True)
     assert "HTTPS_PROXY" in do
 
 
-def test_files_that_others_may_write_or_read_are_named_with_the_command_that_mends_it(four: Program) -> None:
+def test_files_open_to_other_users_are_reported_with_the_chmod_command(four: Program) -> None:
     four.with_jobs("camb:a")("check")
     (four.config / "config.toml").chmod(0o666)
     four.state.chmod(0o755)
-    told = four("doctor", "--json")
-    assert told.code == 2
-    seen = found(told)
+    completed = four("doctor", "--json")
+    assert completed.code == 2
+    seen = found(completed)
     assert seen["files: config.toml"][0] == "error"
     assert seen["files: config.toml"][2] == f"chmod go-w {four.config / 'config.toml'}"
     assert seen["files: state folder"][0] == "warning"
     assert seen["files: state folder"][2] == f"chmod go-rwx {four.state}"
 
 
-def test_files_that_are_wrong_are_findings_and_stop_nothing(four: Program) -> None:
+def test_invalid_files_are_findings_and_stop_no_other_check(four: Program) -> None:
     (four.config / "config.toml").write_text("[polling]\nmax_interval = 7\n")
-    told = four("doctor", "--json")
-    assert told.code == 2
-    assert "polling.max_interval" in found(told)["files: settings"][1]
-    assert "terminal: terminal" in found(told)
+    completed = four("doctor", "--json")
+    assert completed.code == 2
+    assert "polling.max_interval" in found(completed)["files: settings"][1]
+    assert "terminal: terminal" in found(completed)
     four.with_accounts("camb").watchlist.write_text("[[job]\n")
-    told = four("doctor", "--json")
-    assert told.code == 2
-    assert f"{four.watchlist}, line 1" in found(told)["files: settings"][1]
+    completed = four("doctor", "--json")
+    assert completed.code == 2
+    assert f"{four.watchlist}, line 1" in found(completed)["files: settings"][1]
 
 
-def test_a_damaged_journal_is_told(four: Program) -> None:
+def test_a_damaged_journal_is_a_finding(four: Program) -> None:
     four.state.mkdir(mode=0o700)
     (four.state / "journal.db").write_text("this is no journal, and longer than a header of SQLite has to be" * 9)
-    told = four("doctor", "--json")
-    assert "the journal was damaged" in found(told)["program: warning"][1]
+    completed = four("doctor", "--json")
+    assert "the journal was damaged" in found(completed)["program: warning"][1]
 
 
-def test_a_hook_whose_program_is_not_there_is_told(four: Program) -> None:
+def test_a_missing_hook_program_is_a_finding(four: Program) -> None:
     with (four.config / "config.toml").open("a") as config:
         config.write('[[hook]]\nrun = ["no-such-program"]\n[[hook]]\nrun = ["true"]\n')
-    told = four("doctor", "--json")
-    assert told.code == 2
-    assert found(told)["hooks: 1"][:2] == ("error", "program 'no-such-program' not found in PATH")
-    assert found(told)["hooks: 2"][0] == "ok"
+    completed = four("doctor", "--json")
+    assert completed.code == 2
+    assert found(completed)["hooks: 1"][:2] == ("error", "program 'no-such-program' not found in PATH")
+    assert found(completed)["hooks: 2"][0] == "ok"
 
 
-def test_a_hook_whose_secret_is_not_there_is_told_and_nothing_is_sent(four: Program) -> None:
+def test_a_missing_hook_secret_is_a_finding_and_nothing_is_sent(four: Program) -> None:
     with (four.config / "config.toml").open("a") as config:
         config.write('[[hook]]\nurl = "https://hooks.example/T0/secret-path"\nsecret = { env = "HOOK_SECRET" }\n')
-    told = four("doctor", "--json")
-    level, said, _ = found(told)["hooks: 1"]
-    assert (told.code, level) == (2, "error")
+    completed = four("doctor", "--json")
+    level, said, _ = found(completed)["hooks: 1"]
+    assert (completed.code, level) == (2, "error")
     assert said == "POST to hooks.example: environment variable HOOK_SECRET is not set: set it and restart"
     four.env["HOOK_SECRET"] = "s-2718281828459045"
     level, said, _ = found(four("doctor", "--json"))["hooks: 1"]
     assert (level, said) == ("ok", "POST to hooks.example, signed with environment variable HOOK_SECRET")
 
 
-def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
+def test_a_clock_skew_of_an_hour_is_a_finding(babeltop: Program) -> None:
     async def hour_ahead(writer: asyncio.StreamWriter) -> None:
         date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
         writer.write(f"HTTP/1.1 404 Not Found\r\ndate: {date}\r\ncontent-length: 2\r\n\r\n{{}}".encode())
         await writer.drain()
 
     with serve_raw(hour_ahead) as url:
-        told = babeltop.with_accounts(camb=url)("doctor", "--json")
-    assert told.code == 0
-    level, said, do = found(told)["clock: clock"]
+        completed = babeltop.with_accounts(camb=url)("doctor", "--json")
+    assert completed.code == 0
+    level, said, do = found(completed)["clock: clock"]
     assert level == "warning"
     told_skew = re.search(r"camb \+(\d+) s", said)
     assert told_skew
@@ -154,22 +155,22 @@ def test_a_clock_that_is_an_hour_off_is_told(babeltop: Program) -> None:
     assert "set-ntp" in do
 
 
-def test_who_polls_is_told_by_pid(four: Program) -> None:
+def test_the_polling_process_is_shown_by_pid(four: Program) -> None:
     four.with_jobs("camb:a-stuck")
     process = four.start("watch")
     assert process.stdout
     process.stdout.readline()
-    told = found(four("doctor", "--json"))
+    completed = found(four("doctor", "--json"))
     process.terminate()
     four.end(process)
-    assert told["journal: poller"][1] == f"PID {process.pid} polls this watchlist"
+    assert completed["journal: poller"][1] == f"PID {process.pid} polls this watchlist"
     assert found(four("doctor", "--json"))["journal: poller"][1] == "no process polls this watchlist"
 
 
-def test_without_accounts_it_says_how_to_make_one(babeltop: Program) -> None:
-    told = babeltop("doctor", "--json")
-    assert told.code == 0
-    assert "FLIXU_API_KEY" in found(told)["accounts: accounts"][2]
+def test_without_accounts_doctor_explains_how_to_configure_one(babeltop: Program) -> None:
+    completed = babeltop("doctor", "--json")
+    assert completed.code == 0
+    assert "FLIXU_API_KEY" in found(completed)["accounts: accounts"][2]
 
 
 def on_a_terminal(program: Program, columns: int = 100, lines: int = 50, **environ: str) -> str:
@@ -180,7 +181,7 @@ def on_a_terminal(program: Program, columns: int = 100, lines: int = 50, **envir
         return terminal.raw.decode()
 
 
-def test_a_terminal_is_looked_at(babeltop: Program) -> None:
+def test_the_terminal_is_checked(babeltop: Program) -> None:
     good = on_a_terminal(babeltop, TERM="xterm-256color", COLORTERM="truecolor", LC_ALL="C.UTF-8")
     assert "16 million (TERM=xterm-256color)" in good
     assert "OSC 52, which no terminal acknowledges" in good
@@ -194,7 +195,7 @@ def test_a_terminal_is_looked_at(babeltop: Program) -> None:
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-def test_in_tmux_the_settings_that_matter_are_told(babeltop: Program) -> None:
+def test_tmux_settings_are_checked(babeltop: Program) -> None:
     out = babeltop.folder / "out.json"
     tmux = ["tmux", "-L", f"doctor-{babeltop.folder.parent.name}", "-f", "/dev/null"]
     environ = [word for name, value in babeltop.env.items() for word in ("-e", f"{name}={value}")]

@@ -11,16 +11,16 @@ from tui.providers import loader
 HEAVY = {"textual", "rich", "httpx", "asyncio", "filelock", "tomli_w", "email", "socket", "hashlib"}
 
 
-def test_help_is_worth_reading(babeltop: Program) -> None:
-    told = babeltop("--help")
-    assert (told.code, told.err) == (0, "")
+def test_help_shows_groups_examples_files_and_exit_codes(babeltop: Program) -> None:
+    completed = babeltop("--help")
+    assert (completed.code, completed.err) == (0, "")
     for group in ("watchlist:", "polling and results:", "history:", "setup:", "examples:", "files:"):
-        assert group in told.out
-    assert all(f"  {name} " in told.out for name in SUBCOMMANDS)
-    assert all(f"  {code}  " in told.out for code in (130, 2, 124, 3, 1, 0, 70))
-    assert "BABELTOP_CONFIG_DIR" in told.out
-    assert "BABELTOP_STATE_DIR" in told.out
-    assert max(map(len, told.out.splitlines())) <= 80
+        assert group in completed.out
+    assert all(f"  {name} " in completed.out for name in SUBCOMMANDS)
+    assert all(f"  {code}  " in completed.out for code in (130, 2, 124, 3, 1, 0, 70))
+    assert "BABELTOP_CONFIG_DIR" in completed.out
+    assert "BABELTOP_STATE_DIR" in completed.out
+    assert max(map(len, completed.out.splitlines())) <= 80
 
 
 def test_help_names_the_key_variables_that_the_provider_files_name(babeltop: Program) -> None:
@@ -30,14 +30,14 @@ def test_help_names_the_key_variables_that_the_provider_files_name(babeltop: Pro
     assert {variable for variable in variables if f"  {variable}\n" in shown} == variables
 
 
-def test_every_verbs_help_has_an_example_that_its_parser_takes() -> None:
+def test_the_example_of_every_subcommand_is_valid() -> None:
     parser = build_parser()
     for verb in SUBCOMMANDS.values():
         words = verb.example.partition("babeltop ")[2].partition(";")[0].partition(">")[0].split()
         assert parser.parse_args(words).entry_point == verb.entry_point
 
 
-def test_no_arguments_are_what_the_parser_makes_of_them() -> None:
+def test_the_default_arguments_are_those_of_the_parser() -> None:
     assert vars(build_parser([]).parse_args([])) == DEFAULT_ARGS
 
 
@@ -47,12 +47,12 @@ def test_list_names_every_phase_in_its_help(babeltop: Program) -> None:
     assert "example:\n  babeltop list" in shown
 
 
-def test_it_calls_itself_babeltop(babeltop: Program) -> None:
+def test_the_program_is_named_babeltop(babeltop: Program) -> None:
     assert babeltop("--version").out == "babeltop 0.1.0\n"
     assert babeltop("--help").out.startswith("usage: babeltop ")
 
 
-def test_what_is_not_understood_is_exit_2_with_the_way_out(babeltop: Program) -> None:
+def test_a_usage_error_is_exit_2_with_a_hint(babeltop: Program) -> None:
     hints = {
         "lst": "unknown subcommand 'lst'; did you mean 'list'?",
         "providers checks": "did you mean 'check'?",
@@ -63,9 +63,9 @@ def test_what_is_not_understood_is_exit_2_with_the_way_out(babeltop: Program) ->
         "simulate --port 99999": "99999 is not between 0 and 65535",
         "edit x": "nothing to change",
     }
-    for told, hint in zip(babeltop.run_in_parallel(*hints), hints.values(), strict=True):
-        assert (told.code, told.out) == (2, "")
-        assert hint in told.err
+    for completed, hint in zip(babeltop.run_in_parallel(*hints), hints.values(), strict=True):
+        assert (completed.code, completed.out) == (2, "")
+        assert hint in completed.err
 
 
 IMPORTS = {
@@ -76,10 +76,10 @@ IMPORTS = {
     "export": HEAVY,
     "remove nothing": HEAVY - {"filelock", "tomli_w"},
 }
-"""What must not be imported, by command line."""
+"""Modules that must not be imported, by command line."""
 
 
-def test_what_needs_no_network_imports_none(babeltop: Program) -> None:
+def test_offline_subcommands_import_no_network_modules(babeltop: Program) -> None:
     babeltop.with_accounts("heygen").with_jobs("heygen:a")
     code = (
         "import sys, atexit; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); import tui.__main__ as m;"
@@ -101,7 +101,7 @@ def test_what_needs_no_network_imports_none(babeltop: Program) -> None:
         assert not loaded & unwanted, args
 
 
-def test_without_a_terminal_the_dashboard_names_the_way_out(babeltop: Program) -> None:
-    for told in babeltop.run_in_parallel("", "--demo"):
-        assert (told.code, told.out) == (2, "")
-        assert "babeltop list" in told.err
+def test_without_a_terminal_the_dashboard_names_alternatives(babeltop: Program) -> None:
+    for completed in babeltop.run_in_parallel("", "--demo"):
+        assert (completed.code, completed.out) == (2, "")
+        assert "babeltop list" in completed.err

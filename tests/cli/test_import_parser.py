@@ -1,4 +1,4 @@
-"""What `export` writes, `add -` reads: jobs come back as they were, and a spreadsheet runs nothing of them."""
+"""`add -` reads what `export` writes, unchanged, and a spreadsheet executes nothing in it."""
 
 import csv
 import io
@@ -39,21 +39,21 @@ JOBS = st.builds(
 )
 
 
-def again(text: str) -> list[Job | InvalidRecord]:
-    """The jobs that `add -` would make of a text."""
+def imported(text: str) -> list[Job | InvalidRecord]:
+    """Jobs that `add -` makes of a text."""
     return [Job(id=each.id, **each.fields) if isinstance(each, ImportRecord) else each for each in parse_records(text)]
 
 
 @given(st.lists(JOBS, max_size=4))
-def test_every_job_comes_back_as_it_was(jobs: list[Job]) -> None:
+def test_an_exported_job_is_imported_unchanged(jobs: list[Job]) -> None:
     shapes = [job_with_options(JobState(job=job), "heygen", OUTLOOK) for job in jobs]
-    assert again(json_array(shapes)) == jobs
-    assert again("".join(msgspec.json.encode(shape).decode() + "\n" for shape in shapes)) == jobs
-    assert again(csv_format.write_csv(COLUMNS, map(flatten_job, shapes))) == jobs
+    assert imported(json_array(shapes)) == jobs
+    assert imported("".join(msgspec.json.encode(shape).decode() + "\n" for shape in shapes)) == jobs
+    assert imported(csv_format.write_csv(COLUMNS, map(flatten_job, shapes))) == jobs
 
 
 @given(st.text(max_size=60).map(lambda text: text.replace("\0", "")))
-def test_no_cell_is_a_formula_and_every_cell_comes_back(said: str) -> None:
+def test_no_cell_is_a_formula_and_every_cell_round_trips(said: str) -> None:
     text = csv_format.write_csv(["id", "title"], [{"id": "a", "title": said}])
     ((_, row),) = csv_format.read_rows(text, ",")
     assert row["title"] == said
@@ -88,7 +88,7 @@ def test_a_hostile_title_is_no_formula_in_an_export() -> None:
         ("id,added\na,2026-11-21\n", [("a", {"added": 1795219200.0})]),
     ],
 )
-def test_what_other_programs_write_is_read(text: str, expected: list) -> None:
+def test_the_formats_of_other_programs_are_read(text: str, expected: list) -> None:
     assert [tuple(each) for each in parse_records(text)] == expected
 
 
@@ -104,31 +104,31 @@ def test_what_other_programs_write_is_read(text: str, expected: list) -> None:
         ('{"id": "a", "tags": [7]}', "line 1", "tags: expected text"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_place(text: str, where: str, reason: str) -> None:
+def test_an_invalid_record_is_reported_with_its_location(text: str, where: str, reason: str) -> None:
     wrong = [each for each in parse_records(text) if isinstance(each, InvalidRecord)]
     assert [each.location for each in wrong] == [where]
     assert reason in wrong[0].reason
 
 
-WHOLE = 'kind = "dub"\nlabel = "-1, \\"x\\""\ntags = ["two words", "b"]\nnote = "=n"\nadded = 2026-11-21T20:14:00Z\n'
-WISHES = "keep_link = true\ndownload = true\nmuted = true\narchived = true\n"
+FIELDS = 'kind = "dub"\nlabel = "-1, \\"x\\""\ntags = ["two words", "b"]\nnote = "=n"\nadded = 2026-11-21T20:14:00Z\n'
+OPTIONS = "keep_link = true\ndownload = true\nmuted = true\narchived = true\n"
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
-def test_an_export_makes_the_same_watchlist_elsewhere(four: Program, form: str) -> None:
-    four.with_jobs("camb:-one", "camb:two", more=WHOLE + WISHES)
+def test_an_export_recreates_the_watchlist(four: Program, form: str) -> None:
+    four.with_jobs("camb:-one", "camb:two", more=FIELDS + OPTIONS)
     before = tomllib.loads(four.watchlist.read_text())
     written = four("export", "--format", form).out
     other = four.folder / "other.toml"
-    told = four("--watchlist", str(other), "add", "-", stdin=written)
-    assert told.code == 0
+    completed = four("--watchlist", str(other), "add", "-", stdin=written)
+    assert completed.code == 0
     assert tomllib.loads(other.read_text()) == before
 
 
-def test_what_is_said_on_the_command_line_holds_for_every_record(four: Program) -> None:
+def test_options_apply_to_every_record(four: Program) -> None:
     sheet_of_two = "account,id,label,tags\nheygen,one,L,a\nkonpro,two,,\n"
-    told = four("add", "-", "--account", "camb", "--tag", "b", "--note", "n", stdin=sheet_of_two)
-    assert told.code == 0
+    completed = four("add", "-", "--account", "camb", "--tag", "b", "--note", "n", stdin=sheet_of_two)
+    assert completed.code == 0
     found = tomllib.loads(four.watchlist.read_text())["job"]
     assert [(job["account"], job["id"], job.get("label"), job["tags"], job["note"]) for job in found] == [
         ("camb", "one", "L", ["a", "b"], "n"),
@@ -136,11 +136,11 @@ def test_what_is_said_on_the_command_line_holds_for_every_record(four: Program) 
     ]
 
 
-def test_what_is_clear_of_a_file_is_added_and_the_rest_is_named(four: Program) -> None:
+def test_valid_records_of_a_file_are_added_and_the_others_are_named(four: Program) -> None:
     lines = ['{"id": "doc_1"}', '{"id": "x", "account": "nobody"}', "{", '{"id": "interview-4"}']
-    told = four("add", "-", stdin="\n".join(lines))
-    assert told.code == 2
-    assert "added: flixu:doc_1" in told.err
-    assert "not added: 'x': unknown account 'nobody'" in told.err
-    assert "not added: 'line 3': invalid JSON" in told.err
-    assert "not added: 'interview-4': ambiguous" in told.err
+    completed = four("add", "-", stdin="\n".join(lines))
+    assert completed.code == 2
+    assert "added: flixu:doc_1" in completed.err
+    assert "not added: 'x': unknown account 'nobody'" in completed.err
+    assert "not added: 'line 3': invalid JSON" in completed.err
+    assert "not added: 'interview-4': ambiguous" in completed.err

@@ -1,4 +1,4 @@
-"""The log in the state folder, whatever becomes of it while it is written."""
+"""Log file that is removed, moved or rotated while it is written."""
 
 import logging
 import shutil
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
     logging.raiseExceptions = raising
 
 
-def test_what_was_removed_or_moved_away_is_begun_anew(path: Path):
+def test_a_removed_or_moved_log_is_created_again(path: Path):
     log.warning("one")
     path.rename(path.with_name("moved"))
     log.warning("two")
@@ -36,7 +36,7 @@ def test_what_was_removed_or_moved_away_is_begun_anew(path: Path):
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
-def test_another_process_that_turns_the_log_over_is_followed(path: Path):
+def test_a_rotation_by_another_process_is_followed(path: Path):
     log.warning("one")
     path.rename(path.with_name("babeltop.log.1"))
     path.write_text("theirs\n")
@@ -55,7 +55,7 @@ def test_a_log_that_cannot_be_written_raises_nothing(path: Path, capsys: pytest.
     assert "kept" in path.read_text()
 
 
-def test_a_line_longer_than_a_file_may_be_does_not_stop_what_follows(path: Path):
+def test_a_line_longer_than_a_log_file_does_not_stop_logging(path: Path):
     log.warning("x" * 3_000_000)
     log.warning("after")
     assert "after" in path.read_text()

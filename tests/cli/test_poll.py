@@ -14,8 +14,8 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def another(babeltop: Program, service: str) -> Callable[[str], Program]:
-    """More programs like it, each over folders of its own, so that their waits can run side by side."""
+def make_program(babeltop: Program, service: str) -> Callable[[str], Program]:
+    """Factory of programs with their own folders, whose waits can run at the same time."""
 
     def make(name: str) -> Program:
         return Program(babeltop.folder.parent / name, service).with_accounts("heygen", "konpro", "camb", "flixu")
@@ -23,7 +23,7 @@ def another(babeltop: Program, service: str) -> Callable[[str], Program]:
     return make
 
 
-def test_wait_ends_as_its_jobs_do_and_waits_out_a_service_that_is_down(another: Callable[[str], Program]) -> None:
+def test_the_exit_code_of_wait_follows_its_jobs(make_program: Callable[[str], Program]) -> None:
     waits = {
         "well": (["w-fine-1", "w-fine-2"], ["wait", "--json"]),
         "failed": (["x-fine", "x-fail"], ["wait"]),
@@ -33,7 +33,7 @@ def test_wait_ends_as_its_jobs_do_and_waits_out_a_service_that_is_down(another: 
     }
     running: dict[str, tuple[Program, subprocess.Popen[str]]] = {}
     for name, (jobs, args) in waits.items():
-        program = another(name)
+        program = make_program(name)
         program.with_accounts("camb", flixu=_closed_port()).with_jobs(
             *(job if ":" in job else f"camb:{job}" for job in jobs)
         )
@@ -48,10 +48,10 @@ def test_wait_ends_as_its_jobs_do_and_waits_out_a_service_that_is_down(another: 
         "late": 124,
         "by name": 0,
     }
-    _told_rightly(ended)
+    _check_completed(ended)
 
 
-def _told_rightly(ended: dict[str, CompletedCommand]) -> None:
+def _check_completed(ended: dict[str, CompletedCommand]) -> None:
     assert json_schema.problems(ended["well"].json, "list") == []
     assert all(job["phase"] == "done" and job["result"] for job in ended["well"].json)
     assert "babeltop: camb:x-fail: failed\n" in ended["failed"].err
@@ -61,22 +61,22 @@ def _told_rightly(ended: dict[str, CompletedCommand]) -> None:
     assert "n-stuck" not in ended["by name"].out
 
 
-def test_wait_is_over_at_once_for_what_has_ended_already(four: Program) -> None:
+def test_wait_returns_immediately_for_ended_jobs(four: Program) -> None:
     four.with_jobs("camb:a-fine")
     four("check")
     four("check")
     assert four("wait", "--timeout", "1s").code == 0
 
 
-def test_wait_gives_up_only_where_every_job_is_refused(four: Program) -> None:
+def test_wait_ends_with_3_when_every_job_is_refused(four: Program) -> None:
     four.with_jobs(*(f"camb:a-{at}" for at in range(5)))
     four.env["SERVICE_KEY"] = "wrong"
-    told = four("wait", "--json")
-    assert told.code == 3
-    assert "camb: CAMB.AI rejected the API key (401)" in told.err
+    completed = four("wait", "--json")
+    assert completed.code == 3
+    assert "camb: CAMB.AI rejected the API key (401)" in completed.err
 
 
-def test_wait_for_an_archived_job_names_the_way_out(four: Program) -> None:
+def test_wait_for_an_archived_job_is_refused_with_a_hint(four: Program) -> None:
     four.with_jobs("flixu:doc_1", more="archived = true\n")
     by_name, rest, checked = four.run_in_parallel("wait doc_1", "wait", "check")
     assert by_name.code == 2
@@ -85,18 +85,18 @@ def test_wait_for_an_archived_job_names_the_way_out(four: Program) -> None:
     assert "skipped" in checked.err
 
 
-def test_an_interrupted_wait_is_130_and_forgets_nothing(four: Program) -> None:
+def test_an_interrupted_wait_is_exit_130_and_keeps_its_state(four: Program) -> None:
     four.with_jobs("camb:a-stuck")("check")
     waits = {number: four.start("wait") for number in (signal.SIGINT, signal.SIGTERM)}
     for number, process in waits.items():
-        _until_it_heeds(process, signal.SIGTERM)
+        _wait_for_handler(process, signal.SIGTERM)
         process.send_signal(number)
-        told = four.end(process)
-        assert (told.code, told.out) == (130, "")
+        completed = four.end(process)
+        assert (completed.code, completed.out) == (130, "")
     assert four("list", "--json").json[0]["phase"] == "running"
 
 
-def test_watch_tells_a_line_a_change_until_it_is_terminated(four: Program) -> None:
+def test_watch_prints_one_line_per_change_until_sigterm(four: Program) -> None:
     four.with_jobs("camb:a-fine", "camb:b-fail")
     process = four.start("watch", "--json")
     assert process.stdout
@@ -104,31 +104,31 @@ def test_watch_tells_a_line_a_change_until_it_is_terminated(four: Program) -> No
     while {event["id"] for event in events if event["after"] in {"done", "failed"}} != {"a-fine", "b-fail"}:
         events.append(json.loads(process.stdout.readline()))
     process.send_signal(signal.SIGTERM)
-    told = four.end(process)
-    assert (told.code, told.out) == (0, "")
+    completed = four.end(process)
+    assert (completed.code, completed.out) == (0, "")
     assert [json_schema.problems(event, "watch") for event in events] == [[]] * len(events)
     assert [event["after"] for event in events if event["id"] == "b-fail"][-1] == "failed"
     assert {job["phase"] for job in four("list", "--json").json} == {"done", "failed"}
 
 
-def test_a_fault_that_is_the_jobs_own_state_is_exit_1(four: Program) -> None:
+def test_a_missing_or_blocked_job_is_exit_1(four: Program) -> None:
     four.with_jobs("konpro:a-missing", "konpro:b-pay")
     four("check")
-    told, missing, paying = four.run_in_parallel("check --json", "check a-missing", "check b-pay")
-    assert (told.code, missing.code, paying.code) == (1, 1, 1)
-    assert [job["phase"] for job in told.json] == ["missing", "blocked"]
+    completed, missing, paying = four.run_in_parallel("check --json", "check a-missing", "check b-pay")
+    assert (completed.code, missing.code, paying.code) == (1, 1, 1)
+    assert [job["phase"] for job in completed.json] == ["missing", "blocked"]
 
 
-def test_one_accounts_fault_leaves_the_others_alone_and_is_exit_3(four: Program) -> None:
+def test_a_fault_of_one_account_is_exit_3_and_affects_no_other(four: Program) -> None:
     four.with_accounts("camb", "flixu", konpro=_closed_port()).with_jobs("camb:a-fine", "konpro:b", "flixu:c-fine")
-    told = four("check", "--json")
-    assert told.code == 3
-    assert [job["fault"] and job["fault"]["kind"] for job in told.json] == [None, "offline", None]
-    assert json_schema.problems(told.json, "list") == []
+    completed = four("check", "--json")
+    assert completed.code == 3
+    assert [job["fault"] and job["fault"]["kind"] for job in completed.json] == [None, "offline", None]
+    assert json_schema.problems(completed.json, "list") == []
 
 
-def _until_it_heeds(process: subprocess.Popen[str], number: int) -> None:
-    """Until a handler for the signal stands, as Linux tells it: before, a signal is the end that the system gives."""
+def _wait_for_handler(process: subprocess.Popen[str], number: int) -> None:
+    """Wait until the process has a handler for the signal: before, the signal would kill it."""
     status = Path(f"/proc/{process.pid}/status")
     wait_until(lambda: int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) >> (number - 1) & 1)
 

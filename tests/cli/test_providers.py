@@ -24,7 +24,7 @@ lifetime = "1h"
 """
 
 
-def own(program: Program, name: str, text: str) -> Path:
+def write_provider_file(program: Program, name: str, text: str) -> Path:
     folder = program.config / "providers"
     folder.mkdir(exist_ok=True)
     file = folder / f"{name}.toml"
@@ -32,57 +32,57 @@ def own(program: Program, name: str, text: str) -> Path:
     return file
 
 
-def test_providers_names_each_its_accounts_and_what_is_overridden(four: Program) -> None:
-    file = own(four, "camb", MINE.replace('"mine"', '"camb"'))
-    told = four("providers")
-    assert (told.code, told.err) == (0, "")
-    lines = {line.split()[0]: line for line in told.out.splitlines()}
+def test_providers_shows_accounts_and_replaced_files(four: Program) -> None:
+    file = write_provider_file(four, "camb", MINE.replace('"mine"', '"camb"'))
+    completed = four("providers")
+    assert (completed.code, completed.err) == (0, "")
+    lines = {line.split()[0]: line for line in completed.out.splitlines()}
     assert set(lines) == {"NAME", *loader.builtin_files()}
     assert f"{file}, replaces the built-in file" in lines["camb"]
     assert lines["konpro"].endswith("built-in")
     assert " konpro " in lines["konpro"].partition("KONPRO_API_KEY")[2]
 
 
-def test_a_wrong_file_is_named_and_stops_no_other(four: Program) -> None:
-    file = own(four, "mine", MINE.replace("value =", "values ="))
-    told = four("providers")
-    assert told.code == 2
-    assert f"{file}:" in told.err
-    assert "status.values: unknown key; did you mean 'value'?" in told.err
-    assert "konpro" in told.out
+def test_an_invalid_file_is_reported_and_affects_no_other(four: Program) -> None:
+    file = write_provider_file(four, "mine", MINE.replace("value =", "values ="))
+    completed = four("providers")
+    assert completed.code == 2
+    assert f"{file}:" in completed.err
+    assert "status.values: unknown key; did you mean 'value'?" in completed.err
+    assert "konpro" in completed.out
     assert four("list").code == 0
 
 
 def test_providers_check_shows_what_it_reads(four: Program) -> None:
-    file, reply = own(four, "mine", MINE), four.folder / "reply.json"
+    file, reply = write_provider_file(four, "mine", MINE), four.folder / "reply.json"
     reply.write_text('{"state": "done", "name": "\\u001b[2JA", "url": "https://cdn.example.com/a?x=1"}')
-    told = four("providers", "check", str(file), "--sample", str(reply))
-    assert told.code == 0
-    lines = dict(line.split(None, 1) for line in told.out.splitlines() if " link" not in line)
+    completed = four("providers", "check", str(file), "--sample", str(reply))
+    assert completed.code == 0
+    lines = dict(line.split(None, 1) for line in completed.out.splitlines() if " link" not in line)
     assert (lines["phase"], lines["title"], lines["language"]) == ("done", "A", "·")
-    assert "document link" in told.out
-    assert ", estimated)" in told.out
+    assert "document link" in completed.out
+    assert ", estimated)" in completed.out
 
 
-def test_providers_check_tells_what_is_no_report(four: Program) -> None:
-    file, reply = own(four, "mine", MINE), four.folder / "reply.json"
+def test_providers_check_shows_a_response_without_a_report(four: Program) -> None:
+    file, reply = write_provider_file(four, "mine", MINE), four.folder / "reply.json"
     reply.write_text('{"run_id": 123}')
     line = f"providers check {file} --sample"
-    told, limited, kind, nowhere = four.run_in_parallel(
+    completed, limited, kind, nowhere = four.run_in_parallel(
         f"{line} {reply}", f"{line} {reply} --status 429", f"{line} {reply} --kind dub", f"{line} /nowhere"
     )
-    assert [each.code for each in (told, limited, kind, nowhere)] == [2, 0, 2, 2]
-    assert "malformed" in told.out
+    assert [each.code for each in (completed, limited, kind, nowhere)] == [2, 0, 2, 2]
+    assert "malformed" in completed.out
     assert "limited" in limited.out
     assert "mine has no kind 'dub'" in kind.err
     assert "/nowhere: No such file" in nowhere.err
 
 
-def test_providers_check_names_all_that_is_wrong_in_a_file(four: Program) -> None:
-    file = own(four, "mine", MINE.replace("cadence", "cadenza"))
-    told = four("providers", "check", str(file))
-    assert told.code == 2
-    assert "cadence: missing" in told.err
+def test_providers_check_reports_every_error_of_a_file(four: Program) -> None:
+    file = write_provider_file(four, "mine", MINE.replace("cadence", "cadenza"))
+    completed = four("providers", "check", str(file))
+    assert completed.code == 2
+    assert "cadence: missing" in completed.err
 
 
 def test_simulate_prints_a_configuration_that_works(babeltop: Program) -> None:
@@ -96,41 +96,46 @@ def test_simulate_prints_a_configuration_that_works(babeltop: Program) -> None:
     assert babeltop("add", "camb:a", "konpro:b", "flixu:c", "heygen:d").code == 0
     assert babeltop("check").code == 0
     process.send_signal(signal.SIGINT)
-    told = babeltop.end(process)
-    assert (told.code, told.err) == (130, "")
+    completed = babeltop.end(process)
+    assert (completed.code, completed.err) == (130, "")
 
 
-def test_simulate_on_a_taken_port_says_so(babeltop: Program) -> None:
+def test_simulate_reports_a_port_in_use(babeltop: Program) -> None:
     port = babeltop.service.rpartition(":")[2]
-    told = babeltop("simulate", "--port", port)
-    assert told.code == 2
-    assert f"port {port}: " in told.err
+    completed = babeltop("simulate", "--port", port)
+    assert completed.code == 2
+    assert f"port {port}: " in completed.err
 
 
-def test_simulate_tells_every_word_that_the_simulator_knows() -> None:
+def test_simulate_lists_every_scenario() -> None:
     assert set(SCENARIOS) == BEHAVIOURS
 
 
-def test_an_example_becomes_a_service_of_ones_own(four: Program) -> None:
+def test_an_example_file_adds_a_service(four: Program) -> None:
     names = four("providers", "example").out.split()
     assert names == ["azure-documents", "elevenlabs"]
     for name in names:
-        own(four, name, four("providers", "example", name).out)
-    told = four("providers", "check", str(four.config / "providers" / "elevenlabs.toml"))
-    assert (told.code, told.err) == (0, f"babeltop: {four.config}/providers/elevenlabs.toml is valid: ElevenLabs\n")
+        write_provider_file(four, name, four("providers", "example", name).out)
+    completed = four("providers", "check", str(four.config / "providers" / "elevenlabs.toml"))
+    assert (completed.code, completed.err) == (
+        0,
+        f"babeltop: {four.config}/providers/elevenlabs.toml is valid: ElevenLabs\n",
+    )
     assert "ELEVENLABS_API_KEY" in four("providers").out
     wrong = four("providers", "example", "elevenlab")
     assert (wrong.code, "did you mean 'elevenlabs'?" in wrong.err) == (2, True)
 
 
-def test_a_file_that_takes_a_built_in_ones_place_says_so_and_is_used(four: Program) -> None:
-    file = own(four, "camb", MINE.replace('"mine"', '"camb"').replace("/jobs/{id}", "/v1/translate/{id}"))
+def test_a_file_named_like_a_built_in_service_replaces_it(four: Program) -> None:
+    file = write_provider_file(
+        four, "camb", MINE.replace('"mine"', '"camb"').replace("/jobs/{id}", "/v1/translate/{id}")
+    )
     (shape,) = [each for each in four("providers", "--json").json if each["name"] == "camb"]
     assert (shape["file"], shape["overrides"], shape["title"]) == (str(file), True, "My own service")
 
 
-def test_what_a_file_does_not_read_of_a_sample_is_named(four: Program) -> None:
-    file, reply = own(four, "mine", MINE), four.folder / "reply.json"
+def test_unmapped_fields_of_a_sample_are_listed(four: Program) -> None:
+    file, reply = write_provider_file(four, "mine", MINE), four.folder / "reply.json"
     reply.write_text('{"state": "done", "progress": 0.5, "user": {"name": "x"}}')
-    told = four("providers", "check", str(file), "--sample", str(reply))
-    assert told.out.splitlines()[-1].split(None, 1) == ["unmapped", "/progress  /user/name"]
+    completed = four("providers", "check", str(file), "--sample", str(reply))
+    assert completed.out.splitlines()[-1].split(None, 1) == ["unmapped", "/progress  /user/name"]

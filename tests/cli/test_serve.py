@@ -1,4 +1,4 @@
-"""serve: the dashboard in a browser, and nobody in it who may not."""
+"""serve: the dashboard in a browser, and its access control."""
 
 import asyncio
 import os
@@ -26,14 +26,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(program: Program, *args: str, host: str = "127.0.0.1") -> Iterator[str]:
-    with begun(program, *args, host=host) as (url, _):
+def serve(program: Program, *args: str, host: str = "127.0.0.1") -> Iterator[str]:
+    with start_server(program, *args, host=host) as (url, _):
         yield url
 
 
 @contextmanager
-def begun(program: Program, *args: str, host: str) -> Iterator[tuple[str, int]]:
-    """The address, and the process that serves there."""
+def start_server(program: Program, *args: str, host: str) -> Iterator[tuple[str, int]]:
+    """URL and PID of a server."""
     port = free_port()
     process = program.start("serve", "--host", host, "--port", str(port), *args)
     url = f"http://127.0.0.1:{port}"
@@ -42,8 +42,8 @@ def begun(program: Program, *args: str, host: str) -> Iterator[tuple[str, int]]:
         yield url, process.pid
     finally:
         process.terminate()
-        told = program.end(process)
-        assert TOKEN not in told.out + told.err
+        completed = program.end(process)
+        assert TOKEN not in completed.out + completed.err
 
 
 def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
@@ -55,15 +55,15 @@ def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
     wait_until(listens)
 
 
-def keep(picture: bytes, folder: Path) -> None:
-    """Leaves the picture where BABELTOP_PICTURE says, else among what pytest keeps."""
+def save_picture(picture: bytes, folder: Path) -> None:
+    """Save the picture to BABELTOP_PICTURE, else to the test's folder."""
     assert picture.startswith(b"\x89PNG")
     Path(os.environ.get("BABELTOP_PICTURE", folder / "browser.png")).write_bytes(picture)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
-async def test_in_a_browser_a_job_is_added_and_seen_to_end(four: Program, tmp_path: Path) -> None:
-    with served(four) as url:
+async def test_a_job_is_added_and_ends_in_a_browser(four: Program, tmp_path: Path) -> None:
+    with serve(four) as url:
         async with open_browser(tmp_path / "profile") as tab:
             await tab.open(url)
             assert await tab.wait_for(lambda text: "babeltop" in text and "konpro" in text), tab.text
@@ -81,11 +81,11 @@ async def test_in_a_browser_a_job_is_added_and_seen_to_end(four: Program, tmp_pa
             assert any('"open_url"' in each and "doc_browser-fine" in each for each in tab.text_messages)
             elsewhere = [each for each in tab.requests if not each.startswith((url, "data:", "about:", "blob:"))]
             assert tab.blocked == ["csp"] * len(elsewhere), elsewhere
-    keep(picture, tmp_path)
+    save_picture(picture, tmp_path)
 
 
-async def test_another_page_cannot_reach_the_board(four: Program) -> None:
-    with served(four) as url:
+async def test_another_page_cannot_access_the_dashboard(four: Program) -> None:
+    with serve(four) as url:
         port = url.rpartition(":")[2]
         async with httpx.AsyncClient() as client:
             own = await client.get(url)
@@ -103,13 +103,13 @@ async def test_another_page_cannot_reach_the_board(four: Program) -> None:
 
 
 def dashboards(parent: int) -> list[int]:
-    """The processes that a process has begun."""
-    told = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False).stdout
-    return [int(each) for each in told.split()]
+    """PIDs of a process's children."""
+    completed = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False).stdout
+    return [int(each) for each in completed.split()]
 
 
-async def test_a_dashboard_ends_with_its_browser_even_one_that_hangs(four: Program) -> None:
-    with begun(four, host="127.0.0.1") as (url, ours):
+async def test_a_dashboard_ends_with_its_browser_even_if_it_hangs(four: Program) -> None:
+    with start_server(four, host="127.0.0.1") as (url, ours):
         async with aiohttp.ClientSession() as session:
             for hangs in (False, True):
                 socket = await session.ws_connect(f"{url}/ws", origin=url)
@@ -121,9 +121,9 @@ async def test_a_dashboard_ends_with_its_browser_even_one_that_hangs(four: Progr
                 await until(lambda: not dashboards(ours))
 
 
-async def test_with_a_token_nothing_is_reached_before_it_is_said(four: Program) -> None:
+async def test_every_request_without_the_token_is_refused(four: Program) -> None:
     four.env["BABELTOP_SERVE_TOKEN"] = TOKEN
-    with served(four, host="0.0.0.0") as url:
+    with serve(four, host="0.0.0.0") as url:
         async with httpx.AsyncClient(base_url=url) as client:
             for path in ("/", "/ws", "/static/js/textual.js", "/download/x", "/nothing"):
                 assert (await client.get(path)).status_code == 401, path
@@ -144,22 +144,22 @@ async def test_with_a_token_nothing_is_reached_before_it_is_said(four: Program) 
 
 
 def test_another_address_without_a_token_is_refused(four: Program) -> None:
-    for told in four.run_in_parallel("serve --host 0.0.0.0", "serve --host ::", "serve --host 192.0.2.1"):
-        assert told.code == 2
-        assert "BABELTOP_SERVE_TOKEN" in told.err
+    for completed in four.run_in_parallel("serve --host 0.0.0.0", "serve --host ::", "serve --host 192.0.2.1"):
+        assert completed.code == 2
+        assert "BABELTOP_SERVE_TOKEN" in completed.err
     file = four.folder / "token"
     file.write_text("short")
     file.chmod(0o600)
     assert "at least 16 characters" in four("serve", "--token-file", str(file)).err
     file.write_text(TOKEN)
     file.chmod(0o644)
-    told = four("serve", "--host", "0.0.0.0", "--token-file", str(file))
-    assert (told.code, f"chmod 600 {file}" in told.err) == (2, True)
+    completed = four("serve", "--host", "0.0.0.0", "--token-file", str(file))
+    assert (completed.code, f"chmod 600 {file}" in completed.err) == (2, True)
 
 
-def test_a_taken_port_is_named(four: Program) -> None:
+def test_a_port_in_use_is_reported(four: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        told = four("serve", "--port", str(port))
-    assert told.code == 2
-    assert f"port {port}" in told.err
+        completed = four("serve", "--port", str(port))
+    assert completed.code == 2
+    assert f"port {port}" in completed.err
