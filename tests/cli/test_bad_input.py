@@ -30,7 +30,7 @@ def test_broken_toml_is_named_by_line_and_column_and_left_alone(four: Program) -
 def test_an_unknown_account_is_refused_and_the_nearest_named(four: Program) -> None:
     completed = four("add", "--account", "flixi", "doc_1")
     assert completed.code == 2
-    assert "there is no account 'flixi': did you mean 'flixu'?" in completed.err
+    assert "no account 'flixi': did you mean 'flixu'?" in completed.err
     assert not four.watchlist.exists()
 
 

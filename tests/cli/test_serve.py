@@ -69,7 +69,7 @@ async def test_a_job_is_added_and_ends_in_a_browser(four: Program, tmp_path: Pat
             assert await tab.wait_for(lambda text: "babeltop" in text and "konpro" in text), tab.text
             await tab.click(600, 300)
             await tab.type("a")
-            assert await tab.wait_for(lambda text: "nothing to add yet" in text), tab.text
+            assert await tab.wait_for(lambda text: "Nothing to add yet" in text), tab.text
             await tab.type("doc_browser-fine")
             assert await tab.wait_for(lambda text: "doc_browser-fine" in text), tab.text
             await tab.press("Enter", 13)
@@ -77,7 +77,7 @@ async def test_a_job_is_added_and_ends_in_a_browser(four: Program, tmp_path: Pat
             assert await tab.wait_for(lambda text: "done" in text), tab.text
             picture = await tab.screenshot()
             await tab.type("o")
-            assert await tab.wait_for(lambda text: "handed to the browser" in text), tab.text
+            assert await tab.wait_for(lambda text: "sent to the browser" in text), tab.text
             assert any('"open_url"' in each and "doc_browser-fine" in each for each in tab.text_messages)
             elsewhere = [each for each in tab.requests if not each.startswith((url, "data:", "about:", "blob:"))]
             assert tab.blocked == ["csp"] * len(elsewhere), elsewhere
