@@ -54,6 +54,7 @@ SCREENSHOTS = (
     Screenshot("add", (80, 24), ["a", *IDS, "enter", *"doc_abc123def456", "enter", *"interview-4"]),
     Screenshot("edit", (80, 24), ["e"]),
     Screenshot("help", (80, 24), ["question_mark"]),
+    Screenshot("help-200x60", (200, 60), ["question_mark"]),
     Screenshot("sort", (80, 24), ["s", "j", "j"]),
     Screenshot("accounts", (80, 24), ["A"]),
     Screenshot("recent-events", (80, 24), ["J"]),

@@ -238,7 +238,7 @@ def calls(called: Path) -> int:
 def test_without_a_usable_terminal_the_error_names_the_alternatives(folders: Path):
     said = subprocess.run(DEMO, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert said.returncode == 2
-    assert "`babeltop list`, `wait` and `watch`" in said.stderr
+    assert "`babeltop list`, `wait` or `watch`" in said.stderr
     with Terminal(DEMO, term="dumb") as terminal:
         assert terminal.wait_for_exit() == 2
         assert "TERM=dumb" in terminal.text
@@ -264,7 +264,7 @@ def test_the_program_runs_and_idles_at_any_size_down_to_one_cell(folders: Path):
 
 def test_without_configuration_the_dashboard_shows_how_to_start(folders: Path):
     with Terminal(BABELTOP, columns=80, lines=24) as terminal:
-        assert terminal.wait_for(lambda text: "Nothing on the watchlist yet." in text)
+        assert terminal.wait_for(lambda text: "The watchlist is empty." in text)
         terminal.type("q")
         terminal.type("q")
         assert terminal.wait_for_exit() == 0
