@@ -54,9 +54,9 @@ def test_a_duplicate_job_is_reported_and_counted_once(four: Program) -> None:
 REFUSED = {
     "a b": "white space",
     "a/b": "no '/'",
-    "..": "would leave the path",
+    "..": "would change the request path",
     "x" * 5000: "512 characters at most",
-    "a\x1b]0;x\x07": "does not show (U+001B)",
+    "a\x1b]0;x\x07": "invisible character (U+001B)",
     "": "empty id",
 }
 """Invalid ids, and the reason."""

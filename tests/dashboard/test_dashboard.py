@@ -130,7 +130,7 @@ async def test_the_add_dialog_shows_the_candidates_and_adds_the_new_ones(app: Ba
         app.screen.query_one(TextArea).text = "\n".join(pasted)
         await pilot.pause()
         shown = text_of(pilot)
-        for word in ("new, by its shape", "twice, left out", "refused", "unclear", "there already", "add 1"):
+        for word in ("new, account detected", "duplicate", "invalid", "ambiguous", "already on the watchlist", "add 1"):
             assert word in shown, shown
         await pilot.press("ctrl+s")
         await pilot.pause()

@@ -125,7 +125,7 @@ def test_an_id_of_several_accounts_names_them_all() -> None:
     with pytest.raises(UnknownRefError) as caught:
         resolve_ref("abc", LIST, [])
     assert caught.value.candidates == (Ref("heygen", "abc"), Ref("camb", "abc"))
-    assert str(caught.value) == "'abc' is in several accounts: say heygen:abc or camb:abc"
+    assert str(caught.value) == "'abc' is ambiguous: use heygen:abc or camb:abc"
 
 
 @pytest.mark.parametrize(

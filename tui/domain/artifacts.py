@@ -1,4 +1,4 @@
-"""What a job brought, file by file: its links, and its text. Pure."""
+"""Artifacts of a job: the files behind its links, and its result text."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -8,22 +8,22 @@ from tui.domain.job_state import JobState
 from tui.domain.models import LinkKind
 
 TEXT_NAME = "text"
-"""What the file is called that holds a result without a link."""
+"""Name of the artifact of a result text."""
 
 
 class Artifact(NamedTuple):
-    """One of the files that a job brought."""
+    """One file that a job produced."""
 
     name: str
-    """What it goes by among the job's files: `video`, `captions 2`, `text`."""
+    """`video`, `captions 2`, `text`."""
     kind: LinkKind | None
-    """None: it is the text."""
+    """None: the result text."""
     position: int = 0
-    """Its place among the links of its kind."""
+    """Position among the links of its kind, from 0."""
 
 
 def artifacts(state: JobState) -> tuple[Artifact, ...]:
-    """All that the job brought so far."""
+    """Return the artifacts that the job has so far."""
     counts = Counter[LinkKind]()
     found: list[Artifact] = []
     for link in state.links:
@@ -34,6 +34,6 @@ def artifacts(state: JobState) -> tuple[Artifact, ...]:
 
 
 def undownloaded(state: JobState) -> tuple[Artifact, ...]:
-    """What this run of the job brought and nobody has downloaded."""
-    there = {saved.name for saved in job_state.current_downloads(state)}
-    return tuple(piece for piece in artifacts(state) if piece.name not in there)
+    """Return the artifacts of the job's current run that are not downloaded."""
+    downloaded = {file.name for file in job_state.current_downloads(state)}
+    return tuple(artifact for artifact in artifacts(state) if artifact.name not in downloaded)

@@ -1,6 +1,6 @@
-"""What the headers of a file's reply say of it: which bytes come, of how many, and how to know that they are right.
+"""Parser of a file response's headers: byte range, size, validator and digest.
 
-Names of headers are in lower case. Nothing here raises, whatever the headers say.
+Header names are in lower case. Nothing raises, whatever the headers contain.
 """
 
 import re
@@ -12,42 +12,42 @@ from msgspec import Struct
 _CONTENT_RANGE = r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)"
 _UNSATISFIED_RANGE = r"bytes \*/([0-9]{1,18})"
 _DIGEST_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "sha512": "sha512", "sha256": "sha256", "md5": "md5"}
-"""Digests by their names in headers, the strongest first, with Python's."""
+"""Digest names in headers, the strongest first, with hashlib's names."""
 _FILE_DIGEST_HEADERS = ("repr-digest", "digest", "x-goog-hash")
-"""Headers about the whole file, even where a part of it comes (RFC 9530, RFC 3230, Google Cloud Storage)."""
+"""Headers about the whole file, also in a partial response (RFC 9530, RFC 3230, Google Cloud Storage)."""
 _BODY_DIGEST_HEADERS = ("content-digest",)
-"""Headers about the body that comes (RFC 9530)."""
+"""Headers about the response body (RFC 9530)."""
 
 
 class Digest(Struct, frozen=True):
-    """What a file's bytes hash to."""
+    """Digest of a file."""
 
     algorithm: str
-    """As `hashlib.new` takes it."""
+    """For `hashlib.new`."""
     value: bytes
 
 
 class ContentInfo(Struct, frozen=True, kw_only=True):
-    """One reply that brings a file, or a part of it."""
+    """What a response with a file, or a part of it, states about the content."""
 
     start: int = 0
-    """Bytes of the file before the first one that comes."""
+    """Bytes: offset of the body in the file."""
     length: int | None = None
-    """Bytes that come; None: it is not said."""
+    """Bytes of the body; None: not stated."""
     total: int | None = None
-    """Bytes of the whole file; None: it is not said."""
+    """Bytes of the whole file; None: not stated."""
     validator: str = ""
-    """What If-Range takes: a strong ETag, else Last-Modified; "" where there is neither."""
+    """For If-Range: a strong ETag, else Last-Modified; "": neither."""
     digest: Digest | None = None
     """Of the whole file."""
     media_type: str = ""
     disposition: str = ""
     encoding: str = ""
-    """How the body is encoded; "" as it is. Of an encoded one nothing else is known: its headers are about the code."""
+    """Content-Encoding; "": none. With one, size and digest are unknown: the headers are about the encoded body."""
 
 
 def parse_content_headers(status: int, headers: Mapping[str, str]) -> ContentInfo | None:
-    """What a reply of status 200 or 206 brings; None: a 206 that does not say which bytes it brings."""
+    """Return the content of a response with status 200 or 206; None: a 206 without a valid Content-Range."""
     length = _parse_number(headers.get("content-length", ""))
     start, total = 0, length
     if status == 206:
@@ -71,13 +71,13 @@ def parse_content_headers(status: int, headers: Mapping[str, str]) -> ContentInf
 
 
 def unsatisfied_range_size(headers: Mapping[str, str]) -> int | None:
-    """How long the file is, in a reply that says that the wanted range lies outside of it (416)."""
-    said = re.fullmatch(_UNSATISFIED_RANGE, headers.get("content-range", "").strip())
-    return int(said[1]) if said else None
+    """Return the size of the file in bytes, from a 416 response; None: not stated."""
+    match = re.fullmatch(_UNSATISFIED_RANGE, headers.get("content-range", "").strip())
+    return int(match[1]) if match else None
 
 
 def _validator(headers: Mapping[str, str]) -> str:
-    """Weak ETags promise nothing of the bytes; Last-Modified does if it was a while ago (RFC 9110 §8.8.2.2)."""
+    """Return a strong ETag, or a Last-Modified that is not the response's own date (RFC 9110 §8.8.2.2), else ""."""
     etag = headers.get("etag", "").strip()
     if len(etag) > 2 and etag[0] == etag[-1] == '"':
         return etag
@@ -90,18 +90,18 @@ def _parse_number(text: str) -> int | None:
 
 
 def _parse_digests(headers: Mapping[str, str], *, is_whole_file: bool) -> Iterator[Digest]:
-    """The digests of the whole file, the strongest first."""
-    said: dict[str, str] = {}
+    """Yield the digests of the whole file, the strongest first."""
+    digests: dict[str, str] = {}
     for header in _FILE_DIGEST_HEADERS + _BODY_DIGEST_HEADERS * is_whole_file:
         for part in headers.get(header, "").split(","):
             name, equals, value = part.strip().partition("=")
             if equals:
-                said.setdefault(name.strip().lower(), value.strip().strip(":"))
-    said.setdefault("sha256", headers.get("x-amz-checksum-sha256", ""))  # with -3 at its end: of three digests
+                digests.setdefault(name.strip().lower(), value.strip().strip(":"))
+    digests.setdefault("sha256", headers.get("x-amz-checksum-sha256", ""))  # with -3 at its end: of three digests
     if is_whole_file:
-        said.setdefault("md5", headers.get("content-md5", "").strip())
+        digests.setdefault("md5", headers.get("content-md5", "").strip())
     for name, hashed in _DIGEST_ALGORITHMS.items():
-        value = _decode_base64(said.get(name, ""))
+        value = _decode_base64(digests.get(name, ""))
         if value and len(value) == {"sha512": 64, "sha256": 32, "md5": 16}[hashed]:
             yield Digest(hashed, value)
 

@@ -14,7 +14,7 @@ from tui.domain.polling.duration_model import DurationRange
 
 
 class EvaluationContext(Struct, frozen=True, kw_only=True):
-    """What judging a job takes beside its state. Durations are seconds."""
+    """Instant and settings by which a job state is evaluated. Durations are seconds."""
 
     now: float
     stall_after: float = 3600.0
@@ -25,7 +25,7 @@ class EvaluationContext(Struct, frozen=True, kw_only=True):
 
 
 def flags(state: JobState, context: EvaluationContext) -> tuple[Flag, ...]:
-    """Return what is to be noticed of the job beside its phase."""
+    """Return the warnings about the job."""
     found: list[Flag] = []
     if job_state.is_stalled(state, context.now, context.stall_after):
         found.append(Flag.STALLED)
@@ -43,7 +43,7 @@ def flags(state: JobState, context: EvaluationContext) -> tuple[Flag, ...]:
 
 
 def is_archived(state: JobState, context: EvaluationContext) -> bool:
-    """Put away by hand, or ended long ago without a link that lives."""
+    """Return whether the operator archived the job, or it ended long ago and no link of it is valid."""
     if state.job.archived:
         return True
     if state.phase not in ENDED or state.phase_since is None or context.now - state.phase_since < context.archive_after:
@@ -52,33 +52,33 @@ def is_archived(state: JobState, context: EvaluationContext) -> bool:
 
 
 def remaining(state: JobState, context: EvaluationContext) -> DurationRange | None:
-    """Seconds that the job will likely take yet; None: it has ended, or nobody knows."""
+    """Return the seconds that similar jobs take from here; None: the job has ended, or no estimate is possible."""
     if state.duration_fit is None or state.first_polled_at is None or state.phase not in ACTIVE:
         return None
     return duration_model.remaining(state.duration_fit, context.now - state.first_polled_at)
 
 
 def estimated_progress(state: JobState, context: EvaluationContext) -> float | None:
-    """The elapsed share of what the job will likely take in all; None: it has ended, or nobody knows."""
+    """Return the elapsed share of the estimated duration, 0 to 1; None: the job has ended, or there is no estimate."""
     if state.duration_fit is None or state.first_polled_at is None or state.phase not in ACTIVE:
         return None
     return duration_model.progress(state.duration_fit, context.now - state.first_polled_at)
 
 
 def next_change_at(state: JobState, context: EvaluationContext) -> float:
-    """The instant at which time alone changes the job's views or flags next; infinity: never."""
+    """Return the next instant at which time alone changes the job's views or flags; infinity: never."""
     now, soonest = context.now, math.inf
     for link in state.links:
-        dies = link.expires_at
-        if dies is not None and now < dies:
-            soonest = min(soonest, dies - context.warn_before if dies - context.warn_before > now else dies)
+        end = link.expires_at
+        if end is not None and now < end:
+            soonest = min(soonest, end - context.warn_before if end - context.warn_before > now else end)
     if state.phase in ENDED:
-        turns = (state.phase_since or 0.0) + context.archive_after
+        change = (state.phase_since or 0.0) + context.archive_after
     else:
-        patience = duration_model.stall_threshold(state.duration_fit, context.stall_after)
-        turns = math.nextafter((state.first_polled_at or 0.0) + patience, math.inf)
-    if now < turns < soonest:
-        soonest = turns
+        threshold = duration_model.stall_threshold(state.duration_fit, context.stall_after)
+        change = math.nextafter((state.first_polled_at or 0.0) + threshold, math.inf)
+    if now < change < soonest:
+        soonest = change
     if state.stale_after is not None and now <= state.stale_after < soonest:
         soonest = math.nextafter(state.stale_after, math.inf)
     return soonest

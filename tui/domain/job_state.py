@@ -1,6 +1,6 @@
-"""The board: a pure reducer of one job, state + event → state + changes. It keeps no dict of jobs and knows no clock.
+"""State of one job and its reducer: state + event → state + phase change. Collections of states are the callers'.
 
-Every side that holds a board (engine, front end, a verb of the command line) keeps its own dict of these frozen states.
+Every change of a job's state is an event of `reduce`.
 """
 
 from enum import StrEnum
@@ -28,57 +28,56 @@ from tui.domain.polling import duration_model
 from tui.domain.polling.duration_model import LogNormalFit
 
 MISSING_AFTER_404S = 3
-"""A job is missing after this many 404s in a row …"""
+"""A job is missing after this many consecutive 404s …"""
 MISSING_AFTER_SECONDS = 60.0
-"""… over at least this many seconds: a job submitted a moment ago may not be known everywhere yet."""
+"""… over at least this many seconds: a service may not know a new job everywhere at once."""
 RECENT_CHANGE_SECONDS = 8.0
-"""Seconds for which a row is marked as just changed."""
+"""Seconds for which a phase change counts as recent."""
 
 
 class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Everything known of one job. The last raw body is not here: the journal keeps it."""
+    """State of one job. The last raw body is in the journal only."""
 
     job: Job
     phase: Phase = Phase.NEW
     phase_since: float | None = None
-    """Instant at which this phase was first seen; None while the job is new."""
+    """Instant of the first report of this phase; None: the job is new."""
     first_polled_at: float | None = None
-    """Instant of the first ask that brought a report; of a job that ended and runs again, of the one that said so."""
+    """Instant of the first report; of a job that ended and runs again, of the report that stated it."""
     report: Report | None = None
-    """The last good report, however old."""
+    """Last report, however old."""
     checked_at: float | None = None
     """Instant of that report."""
     fault: Fault | None = None
-    """Why the last ask brought no report; None after one that did."""
+    """Why the last poll gave no report; None: it gave one."""
     consecutive_faults: int = 0
-    """Asks in a row without a report."""
     first_404_at: float | None = None
-    """Instant of the first 404 in a row."""
+    """Instant of the first of the consecutive 404s."""
     consecutive_404s: int = 0
     links: tuple[Link, ...] = ()
     result: str | None = None
-    """Text that the job brought, where its provider gives text."""
+    """Result text; None: the provider gives none, or none yet."""
     result_fetched_at: float | None = None
-    """Instant at which the second ask for the result was answered; None: not yet."""
+    """Instant of the response to the result request; None: none yet."""
     downloads: tuple[DownloadedFile, ...] = ()
-    """The files that were downloaded, also of a run before this one: see `downloaded`."""
+    """Downloaded files, also of an earlier run of the job (see `current_downloads`)."""
     poll_count: int = 0
     incomplete_polls: int = 0
-    """Asks in a row that said done without the promised link."""
+    """Consecutive polls that reported done without the promised link."""
     failed_renewals: int = 0
-    """Asks in a row for a fresh link that brought none that lives longer."""
+    """Consecutive renewals that returned no link with a later expiry."""
     next_poll_at: float | None = None
-    """Instant; None: nothing will be asked by itself."""
+    """Instant; None: no poll is scheduled."""
     next_poll_reason: PollReason | None = None
     """None: no poll is due."""
     stale_after: float | None = None
-    """Instant after which the last report counts as old; None: it does not grow old (the job has ended)."""
+    """Instant after which the last report is stale; None: never, since the job has ended."""
     duration_fit: LogNormalFit | None = None
-    """How long such jobs take, counted from `born`; None: it has ended, or too little is known."""
+    """Durations of similar jobs, counted from `first_polled_at`; None: the job has ended, or too few are known."""
 
 
 class Flag(StrEnum):
-    """What is to be noticed of a job beside its phase."""
+    """Warning about a job, beside its phase."""
 
     STALLED = "stalled"
     STALE = "stale"
@@ -88,59 +87,59 @@ class Flag(StrEnum):
 
 
 class JobListed(NamedTuple):
-    """The watchlist holds this job, new or edited."""
+    """The watchlist lists this job, new or edited."""
 
     job: Job
 
 
 class StatusReceived(NamedTuple):
-    """An ask brought a report."""
+    """A poll gave a report."""
 
     report: Report
     at: float
     clock_skew: float = 0.0
-    """Seconds by which the service's clock is ahead of ours."""
+    """Seconds by which the service's clock is ahead of this computer's."""
     is_renewal: bool = False
-    """A job that is done was asked for a fresh link: it stays done, whatever the service says now."""
+    """Renewal of a completed job's link: the job stays done, whatever the service reports."""
 
 
 class ResultReceived(NamedTuple):
-    """The second ask of a job that is done was answered."""
+    """The result request of a completed job was answered."""
 
     result: Result
     at: float
     clock_skew: float = 0.0
-    """Seconds by which the service's clock is ahead of ours."""
+    """Seconds by which the service's clock is ahead of this computer's."""
     is_renewal: bool = False
-    """It was asked for a fresh link."""
+    """The request renews a link."""
 
 
 class PollFailed(NamedTuple):
-    """An ask brought no report."""
+    """A poll gave no report."""
 
     fault: Fault
     at: float
     one_shot: bool = False
-    """A person asked (`check`): one 404 is enough."""
+    """The poll is not repeated (`babeltop check`): one 404 is enough for missing."""
     is_follow_up: bool = False
-    """It was an ask for the result or a fresh link of a job that is done, which it stays whatever becomes of that."""
+    """The request was for the result or a new link of a completed job, which stays done."""
 
 
 class LinkFoundDead(NamedTuple):
-    """A link proved to be dead: who wanted to fetch it was refused."""
+    """A download from the link was rejected: it has expired."""
 
     url: str
     at: float
 
 
 class PollSkipped(NamedTuple):
-    """No ask was sent at all: no key, an account that is not configured, a floor that is too far away."""
+    """No request was sent: no key, an unconfigured account, or a wait that is too long."""
 
     fault: Fault
 
 
 class PollScheduled(NamedTuple):
-    """When the next ask is due, and why."""
+    """Schedule of the next poll."""
 
     next_poll_at: float | None
     reason: PollReason | None
@@ -199,15 +198,15 @@ Event = (
 
 
 class PhaseChange(NamedTuple):
-    """A job went from one phase to another, somewhere between two asks."""
+    """Change of a job's phase, somewhere between two polls."""
 
     ref: Ref
     before: Phase
     after: Phase
     earliest: float | None
-    """Instant of the last report that still said `before`; None: there was none."""
+    """Instant of the last report with the phase `before`; None: there was none."""
     seen: float
-    """Instant at which `after` was seen."""
+    """Instant of the first report with the phase `after`."""
     message: str
 
 
@@ -291,7 +290,7 @@ def _apply_external_state(state: JobState, external: JobState, at: float) -> tup
 
 
 def _apply_report(state: JobState, report: Report, at: float, clock_skew: float) -> tuple[JobState, PhaseChange | None]:
-    """A report ends every row of faults. Its links are merged, so that an unchanged URL keeps its clock."""
+    """Apply a report: it ends the series of faults, and merged links keep the first_seen of unchanged URLs."""
     phase = report.phase or (state.phase if state.phase in ENDED - {Phase.MISSING} else Phase.RUNNING)
     if state.report is not None:  # some services say these only once
         title, language = report.title or state.report.title, report.language or state.report.language
@@ -328,31 +327,29 @@ def _apply_result(state: JobState, result: Result, at: float, clock_skew: float)
 
 
 def _apply_renewal(state: JobState, event: StatusReceived) -> JobState:
-    """A job that is done was asked for a fresh link. Any other word than done is that ask's fault."""
+    """Apply the report of a link renewal. A phase other than done is a fault of the renewal."""
     report = event.report
     if report.phase is not Phase.DONE:
-        said = (
-            f"asked for a fresh link, the service says {report.raw_status!r} of a job that was done; its old link stays"
-        )
-        return _apply_follow_up_fault(state, Fault(FaultKind.MALFORMED, said))
+        message = f"renewal: the service reports {report.raw_status!r} for a completed job; the old link is kept"
+        return _apply_follow_up_fault(state, Fault(FaultKind.MALFORMED, message))
     after, _ = _apply_report(state, report, event.at, event.clock_skew)
     return _count_failed_renewal(state, after)
 
 
 def _count_failed_renewal(before: JobState, after: JobState) -> JobState:
-    """Counts an ask that brought no link that lives longer than the one that was there."""
-    died, dies = expiry.earliest_expiry(before.links), expiry.earliest_expiry(after.links)
-    fresh = died is None or (after.links and (dies is None or dies > died))
-    return replace(after, failed_renewals=0 if fresh else before.failed_renewals + 1)
+    """Count a renewal that returned no link with a later expiry."""
+    old, new = expiry.earliest_expiry(before.links), expiry.earliest_expiry(after.links)
+    is_renewed = old is None or (after.links and (new is None or new > old))
+    return replace(after, failed_renewals=0 if is_renewed else before.failed_renewals + 1)
 
 
 def _apply_follow_up_fault(state: JobState, fault: Fault) -> JobState:
-    """An ask for what a job that is done has brought met a fault."""
+    """Apply the fault of a request for a completed job's result or link."""
     return replace(state, fault=fault, consecutive_faults=state.consecutive_faults + 1, poll_count=state.poll_count + 1)
 
 
 def _apply_fault(state: JobState, fault: Fault, at: float, one_shot: bool) -> tuple[JobState, PhaseChange | None]:
-    """A fault leaves the phase alone, but for 402 (a person must pay) and a 404 that lasts."""
+    """Apply a fault: only 402 (the operator must pay) and lasting 404s change the phase."""
     missing = fault.kind is FaultKind.MISSING
     first = state.first_404_at if state.first_404_at is not None else at
     after = replace(
@@ -380,39 +377,39 @@ def _change_phase(
 
 
 def last_update_at(state: JobState) -> float:
-    """Instant of the newest thing that a service said of the job; 0: nothing yet. The later state is the truer one."""
+    """Return the instant of the service's last statement about the job; 0: none. The later of two states is newer."""
     return max(state.checked_at or 0.0, state.result_fetched_at or 0.0, state.phase_since or 0.0)
 
 
 def is_stale(state: JobState, now: float) -> bool:
-    """The last good report is old."""
+    """Return whether the last report is stale."""
     return state.stale_after is not None and now > state.stale_after
 
 
 def has_unknown_status(state: JobState) -> bool:
-    """The provider's word is not known."""
+    """Return whether the provider's status is unknown."""
     return state.report is not None and state.report.phase is None and state.fault is None
 
 
 def is_stalled(state: JobState, now: float, stall_after: float) -> bool:
-    """An active job that has been at it for longer than `stall_after` seconds, and than is usual by far."""
+    """Return whether an active job runs for longer than `stall_after` seconds, and far longer than usual."""
     if state.phase not in ACTIVE or state.first_polled_at is None or now - state.first_polled_at <= stall_after:
         return False
     return now - state.first_polled_at > duration_model.stall_threshold(state.duration_fit, stall_after)
 
 
 def primary_link(state: JobState) -> Link | None:
-    """The link that counts for the row: the first of the result itself, captions only where there is nothing else."""
+    """Return the link shown for the job: the first that is not captions, else the first; None: there is none."""
     if len(state.links) < 2:
         return state.links[0] if state.links else None
     return min(state.links, key=lambda link: link.kind == "captions")
 
 
 def current_downloads(state: JobState) -> tuple[DownloadedFile, ...]:
-    """The files of this run of the job that were downloaded."""
+    """Return the downloaded files of the job's current run."""
     return tuple(each for each in state.downloads if each.downloaded_at >= (state.first_polled_at or 0.0))
 
 
 def recently_changed(state: JobState, now: float) -> bool:
-    """The phase was entered some seconds ago."""
+    """Return whether the phase changed in the last RECENT_CHANGE_SECONDS."""
     return state.phase_since is not None and 0 <= now - state.phase_since < RECENT_CHANGE_SECONDS

@@ -1,7 +1,7 @@
-"""The values that every layer speaks in: jobs, reports, faults and links. They decide nothing.
+"""Values of every layer: jobs, reports, faults and links. Rules are in the modules beside this one.
 
-Instants are seconds since the epoch in UTC, as floats; durations are seconds. There are tens of
-thousands of them, without cycles: the garbage collector, which would stall a loop for 0.1 s, leaves them (`gc=False`).
+Instants are seconds since the epoch in UTC, as floats; durations are seconds. `gc=False`: tens of thousands of values
+without cycles would stall a loop for 0.1 s at each garbage collection.
 """
 
 from enum import StrEnum
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class Phase(StrEnum):
-    """Where a job is in its life, in our terms."""
+    """Phase of a job, in terms common to all providers."""
 
     NEW = "new"
     QUEUED = "queued"
@@ -20,20 +20,20 @@ class Phase(StrEnum):
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     BLOCKED = "blocked"
-    """Payment or permission: a person must act."""
+    """Payment or permission: the operator must act."""
     MISSING = "missing"
     """The service does not know the id; often it is another organisation's."""
 
 
 ACTIVE = frozenset({Phase.NEW, Phase.QUEUED, Phase.RUNNING})
-"""Phases that are asked on a cadence."""
+"""Phases that are polled on a schedule."""
 PROBLEMS = frozenset({Phase.FAILED, Phase.TIMED_OUT, Phase.BLOCKED, Phase.MISSING})
 ENDED = PROBLEMS | {Phase.DONE}
-"""Phases that stop the asking."""
+"""Phases after which polling stops."""
 
 
 class FaultKind(StrEnum):
-    """Why an ask brought no report."""
+    """Why a request gave no report."""
 
     OFFLINE = "offline"
     TIMEOUT = "timeout"
@@ -45,22 +45,22 @@ class FaultKind(StrEnum):
     MISSING = "missing"
     """404."""
     LIMITED = "limited"
-    """429, or 503 with Retry-After, or our own budget."""
+    """429, or 503 with Retry-After, or the account's own rate limit."""
     REJECTED = "rejected"
     """Any other 4xx."""
     SERVER = "server"
     """5xx."""
     MALFORMED = "malformed"
-    """A reply without a status word."""
+    """A response without a status."""
     TOO_LARGE = "too_large"
     REDIRECTED = "redirected"
-    """3xx: an ask is never sent on, since its key would go along."""
+    """3xx: a poll follows no redirect, which would receive the key."""
     RETIRED = "retired"
-    """The API is over (410, or its sunset day has passed)."""
+    """410, or the API's sunset has passed."""
 
 
 class LinkKind(StrEnum):
-    """What a link leads to."""
+    """Kind of the file behind a link."""
 
     VIDEO = "video"
     AUDIO = "audio"
@@ -105,76 +105,76 @@ class PollReason(StrEnum):
 
 
 class Ref(NamedTuple):
-    """A job's key: an account's name and an id, unique on a watchlist."""
+    """Key of a job: account name and id, unique on a watchlist."""
 
     account: str
     id: str
 
     def __str__(self) -> str:
-        """`account:id`."""
+        """Return `account:id`."""
         return f"{self.account}:{self.id}"
 
 
 class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One `[[job]]` of the watchlist: what the operator said of it, and nothing a service said."""
+    """One `[[job]]` of the watchlist, as the operator wrote it."""
 
     account: str
     id: str
     kind: str = ""
-    """One of the provider file's `kinds`; empty is the provider's own status path."""
+    """One of the provider file's `kinds`; "": the provider's own status path."""
     label: str = ""
     tags: tuple[str, ...] = ()
     note: str = ""
     added: float | None = None
-    """Instant; None where the operator wrote none."""
+    """Instant; None: the watchlist has none."""
     keep_link: bool = False
-    """Renew the link before it dies."""
+    """Renew the link before it expires."""
     download: bool = False
-    """Fetch the result as soon as there is one."""
+    """Download the result when the job is done."""
     muted: bool = False
     """No bell, toast or hook."""
     archived: bool = False
-    """Not asked, not counted; in the Archive view."""
+    """Not polled, not counted; in the Archive view."""
 
     @property
     def ref(self) -> Ref:
-        """The key of the job on the board, in the journal and on the command line."""
+        """Key of the job."""
         return Ref(self.account, self.id)
 
 
 class ReportedLink(Struct, frozen=True, gc=False):
-    """A link as a reply showed it, before anybody knows since when it has been there."""
+    """Link as one response states it; when it was first seen is not known here."""
 
     kind: LinkKind
     url: str
     lifetime: float | None = None
-    """The provider's documented life in seconds; None: nothing is documented."""
+    """Seconds, from the provider's documentation; None: undocumented."""
     needs_key: bool = False
-    """Fetching it takes the account's key."""
+    """Fetching it requires the account's key."""
 
 
 class Link(Struct, frozen=True, gc=False):
-    """Where a result can be had, and until when."""
+    """Link to a file of a job, with its expiry."""
 
     kind: LinkKind
     url: str
     first_seen: float
-    """Instant at which this very URL was first seen."""
+    """Instant at which this URL was first seen."""
     expires_at: float | None
-    """Instant, by our clock (see `domain.expiry`); None: no expiry is known."""
+    """Instant, by this computer's clock (see `domain.links.expiry`); None: no expiry is known."""
     expiry_is_exact: bool
-    """The expiry is signed into the URL, or was met; else it is first_seen plus the documented life."""
+    """The expiry is signed into the URL, or was observed; else it is first_seen plus the documented lifetime."""
     needs_key: bool = False
-    """Fetching it takes the account's key."""
+    """Fetching it requires the account's key."""
     is_dead: bool = False
-    """Who wanted to fetch it was refused: it died at `expires_at`, whatever was promised."""
+    """A download was rejected: the link expired at `expires_at`, earlier than stated."""
 
 
 class DownloadedFile(Struct, frozen=True, gc=False):
-    """A file of a job that was downloaded, whole."""
+    """Completely downloaded file of a job."""
 
     name: str
-    """Which of its files: `video`, `captions 2`, `text`."""
+    """Name of the artifact: `video`, `captions 2`, `text`."""
     path: str
     size: int
     """Bytes."""
@@ -183,58 +183,58 @@ class DownloadedFile(Struct, frozen=True, gc=False):
 
 
 class Report(Struct, frozen=True, kw_only=True, gc=False):
-    """What a provider said of a job, once, in our terms. All text is clean (`domain.text`)."""
+    """What one response states about a job. All text is sanitized (`presentation.sanitize`)."""
 
     phase: Phase | None
-    """None: the word is not known. It does not end the job."""
+    """None: the status is unknown, which does not end the job."""
     raw_status: str
-    """The provider's word as it came."""
+    """Provider's own status."""
     title: str | None = None
     language: str | None = None
     progress: float | None = None
     """0 to 1."""
     progress_is_stage: bool = False
-    """`progress` stands for a stage of the work; it was not measured."""
+    """`progress` is a stage of the work, not a measurement."""
     message: str | None = None
     result_id: str | None = None
-    """The id under which the result is asked for, where that takes another ask."""
+    """Id for the result request; None: the provider has none."""
     links: tuple[ReportedLink, ...] = ()
     is_complete: bool = True
-    """False: done, but its promised link, or the run of its result, is not there yet."""
+    """False: done, but the promised link or the result id is missing."""
     retry_after: float | None = None
-    """Seconds for which the service wants not to be asked for this job again."""
+    """Seconds to wait before the next poll of this job, as the service asks."""
 
 
 class Fault(Struct, frozen=True, gc=False):
-    """Why an ask brought no report. All text is clean (`domain.text`)."""
+    """Why a request gave no report. All text is sanitized (`presentation.sanitize`)."""
 
     kind: FaultKind
     message: str
-    """What happened and, where there is one, the way out; for an operator."""
+    """What happened and what to do, for the operator."""
     http_status: int | None = None
     retry_at: float | None = None
-    """Instant before which the service wants no ask."""
+    """Instant before which the service wants no request."""
     request_id: str | None = None
-    """The service's own name for the request, for its support."""
+    """Service's id of the request, for its support."""
 
 
 class RequestRecord(NamedTuple):
-    """One ask as it went, without its key and its URL."""
+    """Record of one request, without key and URL."""
 
     ended_at: float
-    """Instant at which it was over."""
+    """Instant."""
     http_status: int | None
-    """None: no reply came."""
+    """None: no response."""
     duration_ms: float
-    """Milliseconds that it took."""
+    """Milliseconds."""
     request_id: str | None
-    """The service's own name for it, where it gave one."""
+    """Service's id of the request; None: it gave none."""
     fault: FaultKind | None
-    """None: it brought a report."""
+    """None: it gave a report."""
 
 
 class Result(Struct, frozen=True):
-    """What a second ask brought for a job that is done."""
+    """What the result request of a completed job returned."""
 
     text: str | None = None
     links: tuple[ReportedLink, ...] = ()

@@ -1,12 +1,8 @@
-"""Until when a link lives: what its URL says, and else what its provider promises. It fetches nothing.
+"""Expiry of links: signed into the URL (exact), else first_seen plus the documented lifetime (estimated).
 
-A link that carries its own expiry is exact; else it is an estimate: the instant at which this URL was first seen
-plus the provider's documented life. The signatures are those of `providers.md`, "Link expiry".
-
-Both are kept in the time of our own clock, by which they are shown and waited for. What is signed is told in the
-service's time: where its Date header says that its clock is SKEWED or more from ours, that much is taken off when the
-link is read. An estimate runs from a moment of ours and needs no such thing. A clock that is set afterwards makes the
-instants of links that were read before wrong by as much, until a report shows them again.
+Instants are by this computer's clock. A signed expiry is by the service's: a skew of MIN_CLOCK_SKEW or more, known from
+the Date header, is subtracted when the link is read. If this computer's clock is set later, links read before are off
+by as much until a report shows them again.
 """
 
 from collections.abc import Sequence
@@ -17,51 +13,48 @@ from tui.domain.links.signed_urls import signed_expiry
 from tui.domain.models import Link, LinkKind, ReportedLink
 
 MIN_CLOCK_SKEW = 5.0
-"""Seconds from which two clocks differ: a Date header is whole seconds old, and a reply takes its time."""
+"""Seconds: a smaller difference is noise, since a Date header has whole seconds and a response takes time."""
 
 
 def merge_links(
     before: Sequence[Link], reported: Sequence[ReportedLink], at: float, clock_skew: float = 0.0
 ) -> tuple[Link, ...]:
-    """The links that a job has after a reply at instant `at` showed `sightings`, in their order.
+    """Return the links of a job after a response at instant `at` reported `reported`, in their order.
 
-    `skew`: seconds by which the service's clock is ahead of ours.
-
-    The same URL of the same kind keeps its first_seen, and stays dead where it proved to be: showing it again does
-    not restart its clock. A kind that
-    the reply does not show at all keeps the links that still live; they stand last.
+    The same URL of the same kind keeps its first_seen, and stays dead if it was. A kind without reported links keeps
+    its valid links, at the end. `clock_skew`: seconds by which the service's clock is ahead of this computer's.
     """
     known = {(link.kind, link.url): link for link in before}
-    shown: dict[tuple[LinkKind, str], ReportedLink] = {}
-    for sighting in reported:
-        shown.setdefault((sighting.kind, sighting.url), sighting)
-    links = [_build_link(sighting, known.get(key), at, clock_skew) for key, sighting in shown.items()]
+    unique: dict[tuple[LinkKind, str], ReportedLink] = {}
+    for link in reported:
+        unique.setdefault((link.kind, link.url), link)
+    links = [_build_link(link, known.get(key), at, clock_skew) for key, link in unique.items()]
     kinds = {link.kind for link in links}
     return (*links, *(link for link in before if link.kind not in kinds and not is_expired(link, at)))
 
 
 def remaining(link: Link, now: float) -> float | None:
-    """Seconds until the link dies, negative once it has; None where no expiry is known."""
+    """Return the seconds until the link expires, negative afterwards; None: no expiry is known."""
     return None if link.expires_at is None else link.expires_at - now
 
 
 def is_expired(link: Link, now: float) -> bool:
-    """The link is known to be dead."""
+    """Return whether the link has expired."""
     return link.expires_at is not None and link.expires_at <= now
 
 
 def is_expiring(link: Link, now: float, warn_before: float) -> bool:
-    """The link still lives, and has at most `warn_before` seconds left."""
+    """Return whether the link expires within `warn_before` seconds, and has not expired."""
     return link.expires_at is not None and 0 < link.expires_at - now <= warn_before
 
 
 def earliest_expiry(links: Sequence[Link]) -> float | None:
-    """Instant at which the first of the links dies, or died; None: no expiry of any is known."""
+    """Return the instant of the first expiry; None: no expiry is known."""
     return min((link.expires_at for link in links if link.expires_at is not None), default=None)
 
 
 def mark_dead(links: Sequence[Link], url: str, at: float) -> tuple[Link, ...]:
-    """The links after the one with this URL proved to be dead at an instant."""
+    """Return the links after a download from this URL was rejected at an instant."""
     return tuple(
         replace(link, expires_at=min(at, link.expires_at or at), expiry_is_exact=True, is_dead=True)
         if link.url == url
@@ -71,7 +64,7 @@ def mark_dead(links: Sequence[Link], url: str, at: float) -> tuple[Link, ...]:
 
 
 def _build_link(reported: ReportedLink, known: Link | None, at: float, clock_skew: float) -> Link:
-    """`known`: the same one, if it was there already."""
+    """Return the link with its expiry; `known` is the same link as before, if there was one."""
     if known is not None and known.is_dead:
         return known
     first_seen = at if known is None else known.first_seen

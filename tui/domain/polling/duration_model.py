@@ -1,7 +1,7 @@
-"""How long jobs take: a log-normal fitted to what polling saw of ended ones, and what it says of one that runs.
+"""Log-normal model of job durations, fitted to ended jobs: hazard, typical range, remaining time.
 
-Polling sees an end only as lying between two asks, so the fit is of intervals. Everything is pure arithmetic on
-seconds of age, counted from the first report of a job; when to ask because of it is `cadence`.
+Polling sees an end only between two polls, so the fit is to intervals. Ages are seconds since the first report of a
+job. When to poll is `schedule`.
 """
 
 import math
@@ -11,62 +11,62 @@ from typing import NamedTuple
 from msgspec import Struct
 
 MIN_SAMPLES = 3
-"""Ended jobs below which nothing is said to be learned."""
+"""Ended jobs: with fewer, there is no fit."""
 EM_STEPS = 12
-"""Steps of the fit. Where asks were frequent two or three would do; each costs a microsecond or two an ended job."""
+"""Steps of the fit. With frequent polls two or three are enough; each costs a microsecond or two per ended job."""
 PRIOR_MEDIANS = {"text": 20.0, "document": 60.0, "video": 600.0}
-"""Seconds: half of such jobs end sooner, by the provider file's `cadence`, before any is known."""
+"""Seconds: median duration by the provider file's `cadence`, before any is known."""
 PRIOR_MEDIAN_SIGMA = 1.5
-"""How far off the prior's median may be, as a standard deviation of logarithms: a factor of 4.5 either way."""
+"""Standard deviation of the prior median's logarithm: a factor of 4.5 either way."""
 PRIOR_SIGMA, PRIOR_WEIGHT = 0.7, 3.0
-"""Spread of the logarithms before any is known, and how many ended jobs that belief is worth."""
+"""Spread of the logarithms before any is known, and its weight in ended jobs."""
 SIGMA_BOUNDS = (0.05, 3.0)
-"""The narrowest and the widest spread believed: two thirds within 5 %, or within a factor of 20."""
+"""The narrowest and the widest accepted spread: two thirds within 5 %, or within a factor of 20."""
 MIN_DURATION = 0.1
-"""Seconds: no job is held to be shorter, however it looks between two asks."""
+"""Seconds: the shortest accepted duration, whatever two polls suggest."""
 TAIL_EXPONENT = 0.5
-"""Past twice the median the hazard is at least this over the age: there the history has been wrong, and an interval
-that grows with the age, as from a hazard of c/age, loses little whatever the truth is (Pareto tail, exponent c)."""
+"""Past twice the median the hazard is at least this over the age: there the history is wrong, and an interval that
+grows with the age, as from a hazard of c/age, loses little whatever the truth is (Pareto tail, exponent c)."""
 SPREAD_FACTOR = 1.25
-"""Hazards are those of a spread this much wider than the fit's: tomorrow's jobs may not be like yesterday's. Where
-they are it costs up to a tenth of delay (narrow spreads most), where they take a third it spares a fifth. Chosen on
-`tests/benchmarks/schedule.py`, with other histories than it draws now."""
+"""Hazards are of a spread this much wider than the fit's: future jobs may differ from past ones. If they do not, it
+costs up to a tenth of delay (narrow spreads most); if they take a third, it saves a fifth. Chosen with
+`tests/benchmarks/schedule.py` on other histories than it draws now."""
 UPPER_TAIL, UPPER_TAIL_Z = 0.005, 2.5758
-"""Share of jobs that live longer than what is far beyond usual: past it the fit says nothing of what is left. And by
-how many sigmas of the logarithm that is beyond the median."""
+"""Share of jobs past the upper bound, where the fit gives no remaining time; sigmas of its logarithm past the
+median."""
 TYPICAL_QUANTILES = (0.2, 0.5, 0.8)
-"""Quantiles that make a range and its middle: "most" are the three fifths between the outer two."""
+"""Quantiles of the typical range and its median: three fifths of the jobs are within."""
 TYPICAL_Z = 0.8416
-"""By how many sigmas the outer two are off the median."""
+"""Sigmas between the median and the outer quantiles."""
 MIN_AGE = 1e-9
-"""Seconds: below this age there is no telling, and nothing to divide by."""
+"""Seconds: a lower age gives no hazard, and a division by zero."""
 MIN_HAZARD = 1e-12
-"""Ends a second: the least hazard that is given, so that nobody divides by 0."""
+"""Ends per second: the lowest hazard, which prevents a division by zero."""
 
 _SQRT2 = math.sqrt(2)
 _DENSITY = 1 / math.sqrt(2 * math.pi)
 
 
 class ObservedDuration(NamedTuple):
-    """What polling saw of an ended job: it had not ended at age `low`, it had at `high`. Seconds."""
+    """Duration of an ended job as polling saw it: longer than `low`, at most `high`. Seconds."""
 
     low: float
     high: float
 
 
 class LogNormalFit(Struct, frozen=True, gc=False):
-    """The log-normal of one account and kind: what is to be expected of the next job of it."""
+    """Log-normal distribution of the duration of the next job of one account and kind."""
 
     mu: float
     """Mean of the durations' natural logarithms; e^mu seconds is the median."""
     sigma: float
-    """Standard deviation of the logarithms, what is uncertain about mu included."""
+    """Standard deviation of the logarithms, the uncertainty of mu included."""
     sample_count: int
-    """Ended jobs that it was learned from."""
+    """Ended jobs of the fit."""
 
 
 class DurationRange(NamedTuple):
-    """Seconds within which most jobs lie, and the middle of them."""
+    """Range of most durations, and their median. Seconds."""
 
     low: float
     median: float
@@ -74,7 +74,7 @@ class DurationRange(NamedTuple):
 
 
 def fit_durations(observed: Sequence[ObservedDuration], cadence: str) -> LogNormalFit | None:
-    """The fit to ended jobs of one kind, shrunk to its cadence's prior; None: too few have ended.
+    """Return the fit to ended jobs of one kind, shrunk to its cadence's prior; None: too few have ended.
 
     Expectation maximisation for a normal seen in intervals (Dempster, Laird, Rubin 1977, 4.2): each logarithm is
     replaced by its mean and variance within its interval, then mu and sigma are the most likely ones under
@@ -102,7 +102,7 @@ def _log(seconds: float) -> float:
 
 
 def _truncated_moments(low: float, high: float, mu: float, sigma: float) -> tuple[float, float]:
-    """Mean and variance of a normal that is known to lie between `low` and `high`.
+    """Return mean and variance of a normal distribution truncated to `low` … `high`.
 
     With α, β the standardised bounds and Z = Φ(β) − Φ(α): the mean is mu + sigma δ, δ = (φ(α) − φ(β)) / Z, and the
     variance sigma² (1 + (αφ(α) − βφ(β)) / Z − δ²).
@@ -121,20 +121,20 @@ def _truncated_moments(low: float, high: float, mu: float, sigma: float) -> tupl
 
 
 def _density(z: float) -> float:
-    """The standard normal's density, φ(z) = e^(−z²/2) / √(2π)."""
+    """Return the density of the standard normal distribution, φ(z) = e^(−z²/2) / √(2π)."""
     return _DENSITY * math.exp(-z * z / 2)
 
 
 def survival(fit: LogNormalFit, age: float) -> float:
-    """Share of jobs that run for longer than `age`, Q((ln age − mu) / sigma)."""
+    """Return the share of jobs that run for longer than `age`, Q((ln age − mu) / sigma)."""
     return math.erfc((_log(age) - fit.mu) / fit.sigma / _SQRT2) / 2
 
 
 def hazard(fit: LogNormalFit, age: float) -> float:
-    """Ends a second among the jobs that have reached this age: density over survival, φ(z) / (sigma age Q(z)).
+    """Return the ends per second among the jobs of this age: density over survival, φ(z) / (sigma age Q(z)).
 
-    With CAUTION, and with FLOOR past twice the median. Past z = 8, where Q fades, φ/Q is z + 1/z − 2/z³ (Abramowitz and
-    Stegun 26.2.12, inverted), good to 10⁻³.
+    With SPREAD_FACTOR, and with TAIL_EXPONENT past twice the median. Past z = 8, where Q underflows, φ/Q is
+    z + 1/z − 2/z³ (Abramowitz and Stegun 26.2.12, inverted), exact to 10⁻³.
     """
     if age < MIN_AGE:
         return MIN_HAZARD
@@ -148,17 +148,17 @@ def hazard(fit: LogNormalFit, age: float) -> float:
 
 
 def typical_range(fit: LogNormalFit) -> DurationRange:
-    """When most jobs end, as ages."""
+    """Return the ages at which most jobs end."""
     reach = TYPICAL_Z * fit.sigma
     return DurationRange(math.exp(fit.mu - reach), math.exp(fit.mu), math.exp(fit.mu + reach))
 
 
 def remaining(fit: LogNormalFit, age: float) -> DurationRange | None:
-    """What most jobs that have reached this age have left; None: it is far beyond usual, and nobody knows.
+    """Return the remaining time of most jobs of this age; None: past the upper bound there is no estimate.
 
-    Of those, the share p ends where the survival has fallen to 1 − p of what it is now.
+    The share p of them ends where the survival has fallen to 1 − p of its present value.
     """
-    from statistics import NormalDist  # 2 ms, and only a board that has learned needs it
+    from statistics import NormalDist  # 2 ms, and only a learned fit needs it
 
     alive = survival(fit, age)
     if alive < UPPER_TAIL:
@@ -169,23 +169,23 @@ def remaining(fit: LogNormalFit, age: float) -> DurationRange | None:
 
 
 def progress(fit: LogNormalFit, age: float) -> float | None:
-    """The elapsed share of what a job of this age will likely take in all, 0 to 1; None: nobody knows. It never falls.
+    """Return the elapsed share of the estimated duration at this age, 0 to 1; None: no estimate.
 
-    That the normal's hazard h rises makes it so: d ln total / d ln age = h(z) / h(z of the total) < 1.
+    It never falls, since the hazard h of a normal distribution rises:
+    d ln total / d ln age = h(z) / h(z of the total) < 1.
     """
     rest, age = remaining(fit, age), max(0.0, age)
     return None if rest is None else age / (age + rest.median) if rest.median else 1.0
 
 
 def upper_bound(fit: LogNormalFit) -> float:
-    """The age that only one job in two hundred passes (FAR)."""
+    """Return the age that one job in two hundred passes (UPPER_TAIL)."""
     return math.exp(fit.mu + UPPER_TAIL_Z * fit.sigma)
 
 
 def stall_threshold(fit: LogNormalFit | None, stall_after: float) -> float:
-    """The age past which a job is stalled: `stall_after`, or what is far beyond usual if that is later.
+    """Return the age past which a job is stalled: `stall_after`, or the upper bound if that is later.
 
-    Where jobs of an hour are usual, one of an hour is not stalled. But what is short by a few ended jobs' word alone
-    alarms nobody before the operator's own time is up.
+    If most jobs take an hour, a job of an hour is not stalled. A short fit from few jobs never shortens `stall_after`.
     """
     return stall_after if fit is None else max(stall_after, upper_bound(fit))

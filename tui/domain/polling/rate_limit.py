@@ -1,6 +1,6 @@
-"""How many asks an account may send: token buckets for a minute and a day, and floors. Pure: time comes in.
+"""Rate limit of an account: token buckets for a minute and a day, and a not_before instant. Time is an argument.
 
-One budget is drawn on by every process that asks for the account. How the service is doing is `pace`.
+All processes that poll the account share it. Breaker and stop are `throttle`.
 """
 
 import math
@@ -11,42 +11,42 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 STEADY_SHARE = 0.6
-"""Of a published limit, this share is asked steadily; others use the same key."""
+"""Share of a published daily limit that is used steadily; others use the same key."""
 MINUTE = 60.0
 BURST_SECONDS = 5.0
-"""Seconds' worth of asks that a rested bucket holds for a minute's limit, at least one ask."""
+"""Seconds' worth of requests in a full minute bucket, at least one request."""
 RESERVATION_TTL = 1.0
-"""Seconds for which a process may hold what it drew before it asks. What it does not ask for in that time is lost."""
+"""Seconds for which a process may hold tokens before it sends. Unused tokens are lost."""
 DAY = 86400.0
 DAY_BURST_SHARE = 0.4
-"""Share of a day's limit that a rested bucket holds: with SHARE flowing in, no 24 hours exceed the limit."""
+"""Share of a daily limit in a full day bucket: with STEADY_SHARE flowing in, no 24 hours exceed the limit."""
 SLOWDOWN_FACTOR = 0.7
 """A 429 multiplies the rate by this …"""
 RECOVERY_RATE = 1 / 60
-"""… and each second without one gives back this many asks a minute: one in a clean minute."""
+"""… and each second without one adds this many requests a minute: one per minute."""
 MIN_PER_MINUTE = 1.0
-"""Asks a minute that the rate never falls below, unless the operator said less."""
+"""Requests a minute: the lowest rate, unless the operator configured less."""
 MAX_RETRY_AFTER = DAY
-"""Seconds: the longest wait that a service is believed. What asks for more is damage."""
+"""Seconds: a longer Retry-After is an error of the service."""
 TIME_RESOLUTION = 5e-7
-"""Seconds that two instants near now can be told apart by: a wait below it is none."""
+"""Seconds: resolution of instants near now; a shorter wait is none."""
 CLOCK_SET_BACK = 2.0
-"""Seconds by which what was written lies ahead of the clock when the clock was set back since."""
+"""Seconds: a rate limit written this far in the future means that the clock was set back since."""
 
 
 class TokenBucket(Struct, frozen=True):
-    """A token bucket: it fills at `rate` tokens a second up to `most`; an ask takes one."""
+    """Token bucket that fills at `rate` tokens a second up to `capacity`; a request takes one."""
 
     rate: float
     capacity: float
     tokens: float
 
     def refilled(self, seconds: float) -> "TokenBucket":
-        """The bucket after so many seconds."""
+        """Return the bucket after so many seconds."""
         return replace(self, tokens=min(self.capacity, self.tokens + self.rate * seconds))
 
     def wait_time(self) -> float:
-        """Seconds until it holds a token."""
+        """Return the seconds until the bucket has a token."""
         return max(0.0, (1 - self.tokens) / self.rate)
 
 
@@ -66,28 +66,28 @@ class WaitReason(StrEnum):
 
 
 class SendSlot(NamedTuple):
-    """From when the next ask may leave, and what it waits for ("" if for nothing)."""
+    """Instant of the next request, and what it waits for (None: nothing)."""
 
     at: float
     reason: WaitReason | None
 
 
 class RateLimit(Struct, frozen=True, kw_only=True):
-    """What is left. Instants are by the clock of this computer."""
+    """Remaining rate limit. Instants are by this computer's clock."""
 
     configured_per_minute: float
-    """Asks that any minute may hold, as configured."""
+    """Requests in any minute, as configured."""
     per_minute: float
-    """Asks that any minute may hold now: 429s lower it, clean minutes regain it."""
+    """Requests in any minute now: lowered by 429s, raised again by minutes without one."""
     minute_bucket: TokenBucket
     day_bucket: TokenBucket | None
     updated_at: float
     not_before: float = 0.0
-    """No request leaves before this instant."""
+    """No request is sent before this instant."""
     not_before_reason: WaitReason | None = None
 
     def next_slot(self, now: float) -> SendSlot:
-        """When the next ask may leave."""
+        """Return when the next request may be sent."""
         full = self.refilled(now)
         waits = [
             SendSlot(now + full.minute_bucket.wait_time(), WaitReason.RATE),
@@ -99,7 +99,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
         return longest if longest.at > now else SendSlot(now, None)
 
     def take_tokens(self, now: float, max_count: int) -> tuple["RateLimit", int]:
-        """The budget after up to `most` asks were drawn from it, and how many: none where it may not ask."""
+        """Return the rate limit after taking up to `max_count` tokens, and their number: 0 before `not_before`."""
         full = self.refilled(now)
         if full.not_before > now:
             return full, 0
@@ -115,9 +115,9 @@ class RateLimit(Struct, frozen=True, kw_only=True):
         return replace(full, minute_bucket=minute, day_bucket=day), count
 
     def refilled(self, now: float) -> "RateLimit":
-        """The budget as it is now. What 429s took is regained minute by minute outside their floors.
+        """Return the rate limit at `now`. What 429s took comes back minute by minute after `not_before`.
 
-        Where the clock was set back since it was written, a floor stays as far away as it was then.
+        If the clock was set back since, `not_before` stays as far away as it was.
         """
         if self.updated_at > now + CLOCK_SET_BACK:
             return self.clock_shifted(now - self.updated_at)
@@ -131,7 +131,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
         )
 
     def slowed_by_429(self, until: float, reason: WaitReason | None, now: float) -> "RateLimit":
-        """The budget after a 429: slower, and nothing before `until`."""
+        """Return the rate limit after a 429: slower, and no request before `until`."""
         full = self.refilled(now)
         allowed = max(min(MIN_PER_MINUTE, full.configured_per_minute), full.per_minute * SLOWDOWN_FACTOR)
         slower = _resize(full.minute_bucket, allowed)
@@ -139,16 +139,16 @@ class RateLimit(Struct, frozen=True, kw_only=True):
         return replace(full, per_minute=allowed, minute_bucket=minute).blocked_until(until, reason, now)
 
     def blocked_until(self, until: float, reason: WaitReason | None, now: float) -> "RateLimit":
-        """The budget of which nothing is asked before `until`. A floor is never shortened."""
+        """Return the rate limit with no request before `until`. An existing wait is never shortened."""
         until = min(until, now + MAX_RETRY_AFTER)
         return replace(self, not_before=until, not_before_reason=reason) if until > self.not_before else self
 
     def clock_shifted(self, seconds: float) -> "RateLimit":
-        """The clock was set forward by so many seconds: what is to be waited for stays as far away as it was."""
+        """Return the rate limit after the clock was set forward by so many seconds: waits keep their length."""
         return replace(self, updated_at=self.updated_at + seconds, not_before=self.not_before + seconds)
 
     def with_config_of(self, other: "RateLimit") -> "RateLimit":
-        """The budget with the other's limits, where the configuration has changed since; slowed as much as before."""
+        """Return the rate limit with the limits of `other`, if the configuration changed; slowed down as before."""
         if self.configured_per_minute == other.configured_per_minute and (self.day_bucket is None) == (
             other.day_bucket is None
         ):
@@ -164,7 +164,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 
 
 def initial(per_minute: float, now: float, per_day: float | None = None) -> RateLimit:
-    """Full buckets, for at most `per_minute` asks in any minute and `per_day` in any day."""
+    """Return full buckets for at most `per_minute` requests in any minute and `per_day` in any day."""
     minute = _resize(TokenBucket(0.0, 0.0, math.inf), per_minute)
     day = (
         TokenBucket(STEADY_SHARE * per_day / DAY, DAY_BURST_SHARE * per_day, DAY_BURST_SHARE * per_day)
@@ -177,14 +177,14 @@ def initial(per_minute: float, now: float, per_day: float | None = None) -> Rate
 
 
 def _resize(bucket: TokenBucket, per_minute: float) -> TokenBucket:
-    """The bucket from which no minute can take more than `allowed` asks, its burst included.
+    """Return the bucket from which no minute takes more than `per_minute` requests, bursts included.
 
-    Of n asks within a minute the last was paid at most `most` + `rate` × (a minute + HOLD) tokens after the first:
-    as long as that is below allowed + 1, n is at most `allowed`. A fraction of an ask is none; below one a minute
-    there is one ask every so many minutes.
+    Of n requests within a minute, at most capacity + rate × (a minute + RESERVATION_TTL) tokens are available: as long
+    as that is below per_minute + 1, n is at most `per_minute`. A fraction of a request is none; below one a minute
+    there is one request every few minutes.
     """
-    most = max(1.0, per_minute * BURST_SECONDS / MINUTE)
+    capacity = max(1.0, per_minute * BURST_SECONDS / MINUTE)
     rate = per_minute / MINUTE
     if per_minute >= 1:
-        rate = min(rate, (math.floor(per_minute) + 1 - most) / (MINUTE + RESERVATION_TTL))
-    return TokenBucket(rate, most, min(most, bucket.tokens))
+        rate = min(rate, (math.floor(per_minute) + 1 - capacity) / (MINUTE + RESERVATION_TTL))
+    return TokenBucket(rate, capacity, min(capacity, bucket.tokens))

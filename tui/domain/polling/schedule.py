@@ -1,9 +1,10 @@
-"""When a job is to be asked next. Policy computes and never sleeps: each answer is a time and its reason.
+"""Schedule of the polls of a job: an instant and a reason. It never sleeps.
 
-What an account allows is `pace`, what an ask is worth `price`, how long jobs take `durations`.
+Leaves to others: what an account allows (`throttle`), what a request is worth (`request_cost`), how long jobs take
+(`duration_model`).
 
-Learned intervals: asking at a rate r finds an end 1/2r late on the average, so that a job costs ∫ f/2r + λ S r dt in
-delay and in requests at λ each (f its density, S its survival). Least it is where r² = h / 2λ, h = f/S the hazard; and
+Learned intervals: polling at a rate r finds an end 1/2r late on average, so a job costs ∫ f/2r + λ S r dt in delay and
+in requests at λ each (f its density, S its survival). The minimum is at r² = h / 2λ, h = f/S the hazard; and
 requests × delay is never below ½ (∫ √(f S) dt)², by Cauchy and Schwarz.
 """
 
@@ -23,38 +24,38 @@ from tui.domain.polling.request_cost import MIN_INTERVAL, PollDemand
 HOUR = 3600.0
 DAY = 24 * HOUR
 FAULT_BACKOFF = (2.0, 120.0)
-"""Seconds: the first and the longest back-off after a fault."""
+"""Seconds: the first and the longest backoff after a fault."""
 JITTER = 0.1
-"""Share by which every interval is moved either way, so that jobs added together are not asked together."""
+"""Share by which every interval varies either way, so that jobs added together are not polled together."""
 INCOMPLETE_RETRY = (30.0, 5)
-"""Seconds to the first ask for a promised link that is not there (doubling), and how many such asks there are."""
+"""Polls for a promised link that is missing: seconds to the first (doubling), and how many."""
 MAX_STALLED_INTERVAL = 600.0
 """Seconds: the longest interval of a stalled job in its first day."""
 STALE_GRACE = 30.0
-"""Seconds past three missed intervals after which a report counts as old."""
+"""Seconds past three missed intervals after which a report is stale."""
 
 MAX_RETRY_AFTER = DAY
-"""Seconds: the longest wait that a service is believed. What asks for more is damage, and no job is given up for it."""
+"""Seconds: a longer Retry-After is an error of the service, and no job waits longer."""
 
 SOLVER_STEPS, SOLVER_TOLERANCE = 8, 0.03
-"""Of a learned interval: how many are made, and within which share of one ask one is good enough."""
+"""Solver of the learned interval: most steps, and the accepted error as a share of one poll."""
 
 DEFAULT_INTERVALS = {"text": (2.0, 15.0), "document": (3.0, 20.0), "video": (15.0, 30.0)}
-"""Seconds between asks of a job that nothing is known of yet, by the provider file's `cadence`: at first, later."""
+"""Seconds between polls before anything is learned, by the provider file's `cadence`: at first, later."""
 
 
 class ScheduledPoll(NamedTuple):
-    """The next ask of a job."""
+    """Next poll of a job."""
 
     at: float
     """Instant."""
     reason: PollReason
     demand: PollDemand | None = None
-    """What the job goes on to take of its account's rate; None: it waits for something."""
+    """What the job takes of its account's rate; None: it waits for something."""
 
 
 class LearnedTiming(NamedTuple):
-    """What polling has taught of such jobs."""
+    """What past polls taught about similar jobs."""
 
     fit: LogNormalFit
     shadow_price: float
@@ -62,23 +63,23 @@ class LearnedTiming(NamedTuple):
 
 
 FAULTS_BEFORE_HOURLY = 10
-"""Faults in a row after which a job that is done is asked for its result or link but hourly, and for a day only."""
+"""Consecutive faults after which the result or link of a completed job is requested hourly, for a day."""
 
 
 class PollingPolicy(Struct, frozen=True):
-    """What decides the intervals of one job: its kind's cadence and the operator's settings. All in seconds."""
+    """Polling policy of one kind of job: its cadence and the operator's settings. All numbers are seconds."""
 
     cadence: str
-    """One of COLD."""
+    """One of DEFAULT_INTERVALS."""
     initial_interval: float
     steady_interval: float
     max_interval: float
-    """The operator's longest interval, which learned ones may reach."""
+    """The operator's longest interval, also for learned ones."""
     stall_after: float
     has_result_request: bool = False
-    """The kind has a result that takes a second ask."""
+    """The kind has a result request."""
     renew_before: float = DAY
-    """How long before its end a link that is to be kept is renewed."""
+    """How long before its expiry a link that is to be kept is renewed."""
 
     @classmethod
     def for_cadence(
@@ -90,7 +91,7 @@ class PollingPolicy(Struct, frozen=True):
         has_result_request: bool,
         renew_before: float = DAY,
     ) -> "PollingPolicy":
-        """The tempo of a cadence named in a provider file, within the operator's longest interval."""
+        """Return the policy of a provider file's cadence, within the operator's longest interval."""
         first, most = DEFAULT_INTERVALS[cadence]
         return cls(
             cadence,
@@ -104,17 +105,16 @@ class PollingPolicy(Struct, frozen=True):
 
 
 def needs_result(state: JobState, policy: PollingPolicy) -> bool:
-    """The job is done and its result has not been asked for with success: that ask comes next."""
-    run = state.report.result_id if state.report is not None else None
-    return (
-        state.phase is Phase.DONE and policy.has_result_request and run is not None and state.result_fetched_at is None
-    )
+    """Return whether the job is done and its result not received: the result request comes next."""
+    has_result_id = state.report is not None and state.report.result_id is not None
+    is_missing = state.phase is Phase.DONE and state.result_fetched_at is None
+    return policy.has_result_request and has_result_id and is_missing
 
 
 def next_poll(
     state: JobState, policy: PollingPolicy, now: float, random: Random, learned: LearnedTiming | None = None
 ) -> ScheduledPoll | None:
-    """When to ask the job next; None: not again by itself."""
+    """Return the next poll of the job; None: none."""
     if state.job.archived:
         return None
     if state.phase is Phase.MISSING:
@@ -133,16 +133,16 @@ def next_poll(
 def _active_poll(
     state: JobState, policy: PollingPolicy, now: float, random: Random, learned: LearnedTiming | None
 ) -> ScheduledPoll:
-    """As learned, else near-constant while it is young; stretched once stalled, hourly after a day. Never given up."""
+    """Return the learned poll, else a near-constant interval; longer once stalled, hourly after a day."""
     age = now - (state.first_polled_at if state.first_polled_at is not None else now)
-    patience = duration_model.stall_threshold(learned and learned.fit, policy.stall_after)
-    if age <= min(DAY, patience) and learned is not None:
+    threshold = duration_model.stall_threshold(learned and learned.fit, policy.stall_after)
+    if age <= min(DAY, threshold) and learned is not None:
         return _respect_retry_after(state, _learned_poll(learned, age, policy, now, random), now)
     if age > DAY:
         interval, reason = HOUR, PollReason.LONG_RUNNING
-    elif age > patience:
+    elif age > threshold:
         before = learned_interval(learned, age, policy.max_interval) if learned is not None else 0.0
-        interval = min(MAX_STALLED_INTERVAL, max(before, policy.steady_interval * age / patience))
+        interval = min(MAX_STALLED_INTERVAL, max(before, policy.steady_interval * age / threshold))
         reason = PollReason.STALLED
     else:
         interval, reason = min(policy.steady_interval, max(policy.initial_interval, age / 10)), PollReason.REGULAR
@@ -164,38 +164,39 @@ def _learned_poll(
 
 
 def learned_interval(learned: LearnedTiming, age: float, max_interval: float) -> float:
-    """Seconds from `age` to where the best rate, r = √(h / 2λ), has added up to one ask; from SHORTEST to `longest`.
+    """Return the seconds from `age` in which the best rate, r = √(h / 2λ), adds up to one poll.
 
-    Where the hazard stands still that is √(2λ / h), the first guess. It is added up by Simpson's rule, since the hazard
-    of a young job is next to nothing and may be high before so long an interval is over.
+    It is from MIN_INTERVAL to `max_interval`. With a constant hazard it is √(2λ / h), the first guess. The rate is
+    added up by Simpson's rule, since the hazard of a young job is next to nothing and may be high before so long an
+    interval is over.
     """
     fit, wanted = learned.fit, sqrt(2 * learned.shadow_price)
     here = sqrt(duration_model.hazard(fit, age))
     low, high = min(MIN_INTERVAL, max_interval), max_interval
-    few = many = 0.0  # asks of the longest interval that was too short, of the shortest too long; 0: none was yet
+    few = many = 0.0  # polls in the longest interval that was too short, in the shortest too long; 0: none yet
     interval = min(high, max(low, wanted / here))
     for _ in range(SOLVER_STEPS):
         middle, end = duration_model.hazard(fit, age + interval / 2), duration_model.hazard(fit, age + interval)
-        asks = interval * (here + 4 * sqrt(middle) + sqrt(end)) / 6 / wanted
+        polls = interval * (here + 4 * sqrt(middle) + sqrt(end)) / 6 / wanted
         if (
-            abs(asks - 1) < SOLVER_TOLERANCE
-            or (interval >= max_interval and asks < 1)
-            or (interval <= MIN_INTERVAL and asks > 1)
+            abs(polls - 1) < SOLVER_TOLERANCE
+            or (interval >= max_interval and polls < 1)
+            or (interval <= MIN_INTERVAL and polls > 1)
         ):
             break
-        if asks < 1:
-            low, few = interval, asks
+        if polls < 1:
+            low, few = interval, polls
         else:
-            high, many = interval, asks
-        if few and many:  # where the power of the interval that leads through both is one
+            high, many = interval, polls
+        if few and many:  # where the power law through both gives one poll
             interval = low * few ** (-log(high / low) / log(many / few))
         else:
-            interval = interval / asks if low < interval / asks < high else sqrt(low * high)
+            interval = interval / polls if low < interval / polls < high else sqrt(low * high)
     return interval
 
 
 def _respect_retry_after(state: JobState, poll: ScheduledPoll, now: float) -> ScheduledPoll:
-    """Not before what the service asks for with its report."""
+    """Return the poll, not before the instant that the service asked for with its report."""
     wanted = min(MAX_RETRY_AFTER, (state.report and state.report.retry_after) or 0.0)
     if now + wanted > poll.at:
         return ScheduledPoll(now + wanted, PollReason.RETRY_AFTER)
@@ -205,7 +206,7 @@ def _respect_retry_after(state: JobState, poll: ScheduledPoll, now: float) -> Sc
 def _poll_after_fault(
     state: JobState, fault: Fault, policy: PollingPolicy, now: float, random: Random
 ) -> ScheduledPoll:
-    """Full jitter below a ceiling that doubles with every fault in a row, unless the fault says better."""
+    """Return a poll with full jitter below a doubling ceiling, unless the fault names a time."""
     match fault.kind:
         case FaultKind.REFUSED:
             return ScheduledPoll(now + _with_jitter(HOUR, random), PollReason.REFUSED)
@@ -223,14 +224,14 @@ def _poll_after_fault(
 
 
 def _missing_poll(state: JobState, now: float, random: Random) -> ScheduledPoll | None:
-    """Hourly for a day: the id may have been submitted a moment ago, or belong to another organisation."""
+    """Return an hourly poll for a day: the id may be new, or another organisation's."""
     if state.phase_since is None or now - state.phase_since > DAY:
         return None
     return ScheduledPoll(now + _with_jitter(HOUR, random), PollReason.MISSING)
 
 
 def _done_poll(state: JobState, policy: PollingPolicy, now: float, random: Random) -> ScheduledPoll | None:
-    """Done is asked on only for its result, a few times for a promised link that is not there, or to keep one."""
+    """Return the poll for the result, for a promised link that is missing, or a renewal."""
     first, times = INCOMPLETE_RETRY
     result = needs_result(state, policy)
     if not result and not 0 < state.incomplete_polls <= times:
@@ -249,7 +250,7 @@ def _done_poll(state: JobState, policy: PollingPolicy, now: float, random: Rando
 
 
 def _renewal_poll(state: JobState, policy: PollingPolicy, now: float, random: Random) -> ScheduledPoll | None:
-    """A fresh link for one that is to be kept. Faults that pass are waited out as any, but for hourly at last."""
+    """Return the poll that renews a link to be kept: after transient faults with backoff, finally hourly."""
     start = renewal.renewal_start(state, policy.renew_before)
     if start is None:
         return None
@@ -258,14 +259,14 @@ def _renewal_poll(state: JobState, policy: PollingPolicy, now: float, random: Ra
         if state.consecutive_faults < FAULTS_BEFORE_HOURLY or fault.kind in {FaultKind.REFUSED, FaultKind.RETIRED}:
             return _poll_after_fault(state, fault, policy, now, random)
         return ScheduledPoll(now + _with_jitter(HOUR, random), PollReason.RENEWAL_HOURLY)
-    due = renewal.next_renewal(state, policy.renew_before, now, random)
-    return None if due is None else ScheduledPoll(due.at, due.reason)
+    scheduled = renewal.next_renewal(state, policy.renew_before, now, random)
+    return None if scheduled is None else ScheduledPoll(scheduled.at, scheduled.reason)
 
 
 def stale_after(state: JobState, next_poll_at: float | None, now: float) -> float | None:
-    """Until when the last report may be shown as fresh, once the next ask is planned; None: it has ended.
+    """Return the instant after which the last report is stale, once the next poll is scheduled; None: never.
 
-    A fault does not make a report fresher: what was said with the report stands.
+    A fault does not change the instant that was set with the report.
     """
     if state.phase not in ACTIVE or state.checked_at is None or next_poll_at is None:
         return None

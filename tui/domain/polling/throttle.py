@@ -1,6 +1,7 @@
-"""How an account may be asked: its budget, its breaker, its stop. Pure: time comes in.
+"""Throttle of an account: rate limit, circuit breaker and stop. Time is an argument.
 
-`ready` says from when the next ask may leave and why; `taken` pays for it; `answered` learns from its outcome.
+`next_slot` returns when the next request may be sent and why, `take_slot` takes its token, `record_outcome` learns from
+its response.
 """
 
 from random import Random
@@ -13,65 +14,66 @@ from tui.domain.polling import rate_limit
 from tui.domain.polling.rate_limit import RateLimit, SendSlot, WaitReason
 
 BREAKER_THRESHOLD = 5
-"""Failures in a row that open the breaker."""
+"""Consecutive failures that open the breaker."""
 BREAKER_OPEN_SECONDS = (30.0, 600.0)
 """Seconds for which the breaker stays open: the first time, and at most."""
 LIMITED_BACKOFF = (2.0, 120.0)
 """Seconds: ceiling of the wait after a 429 that names none, at first and at most."""
 MAX_FORBIDDEN_JOBS = 3
-"""Jobs that got 403, none having got a report since the key changed, after which the key itself is held refused."""
+"""Jobs with 403, and none with a report since the key changed, after which the key itself counts as refused."""
 
 UNAVAILABLE_FAULTS = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER})
-"""Faults that say the service is not there. Any other answer proves that it is."""
+"""Faults of an unavailable service. Any other response proves that it is available."""
 
 
 class AccountThrottle(Struct, frozen=True, kw_only=True):
-    """One account's leave to ask, as one process knows it. Instants are as everywhere."""
+    """Throttle of one account in one process."""
 
     rate_limit: RateLimit
-    """Shared by every process on the state folder; the rest is this process's own experience."""
+    """Shared by all processes on the state folder; the other fields are this process's own."""
     consecutive_429s: int = 0
-    """429s in a row that named no time."""
+    """Consecutive 429s without a time to wait."""
     consecutive_failures: int = 0
     breaker_openings: int = 0
-    """Times in a row that the breaker opened without an answer since."""
+    """Times that the breaker opened since the last response."""
     breaker_open_until: float = 0.0
     is_probing: bool = False
-    """The open breaker has let its one ask out."""
+    """The open breaker has sent its one probe."""
     forbidden_jobs: frozenset[str] = frozenset()
-    """Jobs that got a 403, with no report since the first of them."""
+    """Ids of the jobs with 403, without a report since the first of them."""
     has_proven_key: bool = False
-    """The key has brought a report: a 403 is about its job."""
+    """The key gave a report: a 403 is about its job."""
     stop_reason: str = ""
-    """Why the account asks nothing until a person acts; empty: it asks."""
+    """Fault message that stops polling until the operator acts; "": not stopped."""
 
     @property
     def not_before(self) -> float:
-        """No request leaves before this instant."""
+        """Instant before which no request is sent."""
         return self.rate_limit.not_before
 
     @property
     def not_before_reason(self) -> WaitReason | None:
-        """Who asked to wait."""
+        """What `not_before` waits for."""
         return self.rate_limit.not_before_reason
 
     @property
     def per_minute(self) -> float:
-        """Asks that any minute may hold now."""
+        """Requests in any minute now."""
         return self.rate_limit.per_minute
 
 
 def initial(per_minute: float, now: float, per_day: float | None = None) -> AccountThrottle:
-    """An account of which any minute may hold `per_minute` asks, with full buckets, within a day's limit."""
+    """Return the throttle of an account with full buckets, for `per_minute` requests a minute and `per_day` a day."""
     return AccountThrottle(rate_limit=rate_limit.initial(per_minute, now, per_day))
 
 
 def next_slot(
     throttle: AccountThrottle, now: float, *, user_requested: bool = False, has_token: bool = False
 ) -> SendSlot | None:
-    """When the next ask may leave; None while the account is stopped. A person's ask ignores breaker and stop.
+    """Return when the next request may be sent; None: the account is stopped.
 
-    `held`: it is paid for already, and waits for floor and breaker alone.
+    A user-requested poll ignores breaker and stop. `has_token`: the token is taken, only `not_before` and the breaker
+    remain.
     """
     if throttle.stop_reason and not user_requested:
         return None
@@ -85,12 +87,12 @@ def next_slot(
 
 
 def take_slot(throttle: AccountThrottle, now: float) -> AccountThrottle:
-    """The pace after an ask was paid for and left."""
+    """Return the throttle after a token was taken and the request sent."""
     return record_sent(replace(throttle, rate_limit=throttle.rate_limit.take_tokens(now, 1)[0]), now)
 
 
 def record_sent(throttle: AccountThrottle, now: float) -> AccountThrottle:
-    """The pace after an ask left that is paid for. While the breaker is ajar, the one probe shuts it behind itself."""
+    """Return the throttle after a request with a token was sent. A probe of the open breaker keeps it open."""
     until = (
         now + _breaker_open_seconds(throttle.breaker_openings)
         if throttle.breaker_openings
@@ -102,32 +104,32 @@ def record_sent(throttle: AccountThrottle, now: float) -> AccountThrottle:
 def record_outcome(
     throttle: AccountThrottle, fault: Fault | None, now: float, random: Random, job_id: str = ""
 ) -> AccountThrottle:
-    """What the outcome of an ask for `job` (its id) teaches: `fault` is None after a report."""
+    """Return the throttle after a request for a job; `fault` is None after a report."""
     throttle = replace(throttle, rate_limit=throttle.rate_limit.refilled(now))
     if fault is None:
         return replace(_close_breaker(throttle), consecutive_429s=0, forbidden_jobs=frozenset(), has_proven_key=True)
     if fault.kind in UNAVAILABLE_FAULTS:
         return _record_failure(throttle, now)
-    there = _close_breaker(throttle)
+    available = _close_breaker(throttle)
     if fault.kind is FaultKind.LIMITED:
-        return _record_429(there, fault, now, random)
+        return _record_429(available, fault, now, random)
     if fault.kind is FaultKind.REFUSED:
-        return _record_refusal(there, fault, job_id)
-    return there
+        return _record_refusal(available, fault, job_id)
+    return available
 
 
 def reset(throttle: AccountThrottle) -> AccountThrottle:
-    """A person asks: the stop and the breaker are lifted. Floors and the bucket stand."""
+    """Return the throttle without stop and with a closed breaker, for a user-requested poll. The rate limit stays."""
     return replace(_close_breaker(throttle), stop_reason="", forbidden_jobs=frozenset())
 
 
 def key_changed(throttle: AccountThrottle) -> AccountThrottle:
-    """The key is another, of which nothing is known yet."""
+    """Return the throttle for another key."""
     return replace(reset(throttle), has_proven_key=False)
 
 
 def clock_shifted(throttle: AccountThrottle, seconds: float) -> AccountThrottle:
-    """The clock was set forward by so many seconds: what is to be waited for stays as far away as it was."""
+    """Return the throttle after the clock was set forward by so many seconds: waits keep their length."""
     return replace(
         throttle,
         rate_limit=throttle.rate_limit.clock_shifted(seconds),
@@ -136,14 +138,14 @@ def clock_shifted(throttle: AccountThrottle, seconds: float) -> AccountThrottle:
 
 
 def _close_breaker(throttle: AccountThrottle) -> AccountThrottle:
-    """The breaker is shut, as after any answer."""
+    """Return the throttle with a closed breaker, as after any response."""
     return replace(throttle, consecutive_failures=0, breaker_openings=0, breaker_open_until=0.0, is_probing=False)
 
 
 def _record_failure(throttle: AccountThrottle, now: float) -> AccountThrottle:
-    """Five failures in a row open the breaker; each failed probe doubles its time.
+    """Return the throttle after a failure: five open the breaker, each failed probe doubles its time.
 
-    What was under way when it opened says nothing new.
+    Failures of requests that were in flight when it opened change nothing.
     """
     throttle = replace(throttle, consecutive_failures=throttle.consecutive_failures + 1)
     if throttle.consecutive_failures < BREAKER_THRESHOLD or (throttle.breaker_openings and not throttle.is_probing):
@@ -157,7 +159,7 @@ def _record_failure(throttle: AccountThrottle, now: float) -> AccountThrottle:
 
 
 def _record_429(throttle: AccountThrottle, fault: Fault, now: float, random: Random) -> AccountThrottle:
-    """The time the service named, else full jitter, is a floor for the whole account."""
+    """Return the throttle after a 429: the account waits as long as the service asked, else with full jitter."""
     if fault.retry_at is not None and fault.retry_at > now:
         floor, limits = fault.retry_at, 0
         reason = WaitReason.RETRY_AFTER
@@ -172,7 +174,7 @@ def _record_429(throttle: AccountThrottle, fault: Fault, now: float, random: Ran
 
 
 def _record_refusal(throttle: AccountThrottle, fault: Fault, job_id: str) -> AccountThrottle:
-    """401 is about the key; 403 is about one job, until enough of them say otherwise of a key that brought nothing."""
+    """Return the throttle after a refusal: 401 stops the account, 403 only once several jobs got it and no report."""
     if fault.http_status != 403:
         return replace(throttle, stop_reason=fault.message)
     if throttle.has_proven_key:
