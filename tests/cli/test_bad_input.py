@@ -55,7 +55,7 @@ REFUSED = {
     "a b": "white space",
     "a/b": "no '/'",
     "..": "would change the request path",
-    "x" * 5000: "512 characters at most",
+    "x" * 5000: "at most 512 characters",
     "a\x1b]0;x\x07": "invisible character (U+001B)",
     "": "empty id",
 }

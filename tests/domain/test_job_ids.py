@@ -32,7 +32,7 @@ def test_whatever_might_be_an_id_is_one(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "no id"),
+        ("", "empty id"),
         ("a b", "white space"),
         ("a\u00a0b", "white space"),
         ("a\u2028b", "white space"),

@@ -45,7 +45,7 @@ class UnknownRefError(BabeltopError):
 def invalid_reason(text: str) -> str | None:
     """Return why `text` is no valid id, for the operator; None: it is valid. No pattern has to match."""
     if not text:
-        return "the id is missing"
+        return "empty id"
     if len(text) > MAX_ID_LENGTH:
         return f"an id has at most {MAX_ID_LENGTH} characters, this one has {len(text)}"
     if text in {".", ".."}:
