@@ -3,6 +3,7 @@
 import pytest
 
 from tui.domain.polling import rate_limit
+from tui.domain.polling.rate_limit import WaitReason
 from tui.engine.accounts.shared_rate_limit import SharedRateLimit
 from tui.storage.journal.journal import Journal, JournalError
 
@@ -88,13 +89,13 @@ def test_not_before_stops_even_reserved_tokens(processes):
     for step in range(60):
         first.send(NOW + step / 20)
     now = NOW + 60 / 20
-    second.limit.change(lambda found: found.slowed_by_429(now + 30, "Retry-After", now), now)
+    second.limit.change(lambda found: found.slowed_by_429(now + 30, WaitReason.RETRY_AFTER, now), now)
     assert not first.may_send(now + rate_limit.RESERVATION_TTL / 5)
     assert first.may_send(now + 31)
 
 
 def test_the_next_process_has_the_not_before_and_the_slower_rate(processes):
-    processes(600).limit.change(lambda found: found.slowed_by_429(NOW + 300, "Retry-After", NOW), NOW)
+    processes(600).limit.change(lambda found: found.slowed_by_429(NOW + 300, WaitReason.RETRY_AFTER, NOW), NOW)
     later = processes(600).limit.refresh(NOW + 60)
     assert (later.not_before, later.per_minute) == (NOW + 300, 600 * rate_limit.SLOWDOWN_FACTOR)
 
@@ -120,7 +121,7 @@ def test_without_a_journal_the_process_keeps_its_own_limit():
 @pytest.mark.parametrize("back", [10.0, 3600.0])
 def test_a_clock_set_back_neither_shortens_nor_prolongs_a_wait(processes, back):
     first, second = processes(60), processes(60)
-    first.limit.change(lambda found: found.slowed_by_429(NOW + 120, "Retry-After", NOW), NOW)
+    first.limit.change(lambda found: found.slowed_by_429(NOW + 120, WaitReason.RETRY_AFTER, NOW), NOW)
     second.limit.refresh(NOW + 30)
     now = NOW + 60 - back
     first.limit.shift(-back, now)

@@ -452,7 +452,7 @@ def test_a_refresh_names_the_jobs_that_it_skips(tmp_path):
         assert "not on the watchlist" in (await stage.engine.perform(fixtures.refresh(strange))).message
         mixed = await stage.engine.perform(fixtures.refresh(A, strange))
         assert (mixed.ok, mixed.message) == (True, "Refreshing 1 job; nobody:x is not on the watchlist")
-        assert "there is no account" in (await stage.engine.perform(Resume("nobody"))).message
+        assert "no account 'nobody'" in (await stage.engine.perform(Resume("nobody"))).message
 
     stage(tmp_path, ScriptedService(lambda request: running()), {"heygen": ("a",)}, scenario)
 
