@@ -1,1 +1,1 @@
-"""What asks: accounts, client, poller, and the session that holds them."""
+"""Poller: accounts, HTTP client, jobs, downloads and notifications, on an event loop of its own."""

@@ -107,7 +107,7 @@ class Router:
         """Return one job of HeyGen v3, or many at "statuses"."""
         if job_id != "statuses":
             return self._poll(self._v3, job_id, "video", request)[1]
-        jobs = [each for said in request.query_values("video_translation_ids") for each in said.split(",") if each]
+        jobs = [each for ids in request.query_values("video_translation_ids") for each in ids.split(",") if each]
         if not 0 < len(jobs) <= MAX_BULK_IDS:
             return self._v3.error_response(400, request)
         self.poll_counts.update(("heygen", each) for each in jobs)

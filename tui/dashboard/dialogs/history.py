@@ -56,7 +56,7 @@ class HistoryScreen(ModalScreen[Ref | None]):
         self._show_changes()
 
     def on_resize(self) -> None:
-        """Write the names anew after a change of the size: their anchors depend on the dialog's column."""
+        """Write the names again after a change of the size: their anchors depend on the dialog's column."""
         self.call_after_refresh(self._show_changes)
 
     def _show_changes(self) -> None:

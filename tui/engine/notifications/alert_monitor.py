@@ -285,11 +285,11 @@ class AlertMonitor:
 def _group_events(events: Iterable[AlertEvent], now: float) -> Iterator[AlertEvent]:
     """Yield the events; those of expiring and of expired links as one event each."""
     grouped = defaultdict[Flag, list[AlertEvent]](list)
-    for occasion in events:
-        if occasion.event in GROUPED_EVENTS:
-            grouped[Flag(occasion.event)].append(occasion)
+    for event in events:
+        if event.event in GROUPED_EVENTS:
+            grouped[Flag(event.event)].append(event)
         else:
-            yield occasion
+            yield event
     for flag, group in grouped.items():
         states = [each.state for each in group if each.state is not None]
         yield group[0]._replace(text=describe_alert(flag, states, now), other_states=tuple(states[1:]))

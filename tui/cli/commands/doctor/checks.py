@@ -89,7 +89,7 @@ def _check_file(name: str, path: Path, *, private: bool, absent: str = "not pres
             "files", name, Level.WARNING, f"{found} belongs to another user", f"chown it, or use another folder: {path}"
         )
     if mode & 0o022:
-        what = f"{found} is writable by other users, who could run commands through it"
+        what = f"{found} is writable by other users: they could run commands through it"
         return Finding("files", name, Level.ERROR, what, f"chmod go-w {path}")
     if private and mode & 0o077:
         what = f"{found} is readable by other users; it contains links that need no key"
