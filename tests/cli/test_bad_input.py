@@ -48,7 +48,7 @@ def test_a_duplicate_job_is_reported_and_counted_once(four: Program) -> None:
     four.watchlist.write_text(JOB * 2)
     completed = four("list", "--json")
     assert (completed.code, len(completed.json)) == (0, 1)
-    assert f"warning: {four.watchlist}: line 4: flixu:doc_1 stands twice" in completed.err
+    assert f"warning: {four.watchlist}: line 4: flixu:doc_1 is listed twice" in completed.err
 
 
 REFUSED = {

@@ -30,7 +30,7 @@ VERSION = {"url": "https://host/babeltop", "vcs_info": {"vcs": "git", "commit_id
         ("uv-receipt.toml", None, "uv tool install 'babeltop[web]'"),
     ],
 )
-def test_an_extra_is_added_by_the_installer_that_babeltop_came_by_from_where_it_came(
+def test_an_extra_is_installed_by_the_same_installer_from_the_same_origin(
     marker: str, origin: dict[str, Any] | None, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     info = tmp_path / "babeltop-0.1.0.dist-info"

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def test_killed_at_any_moment_and_at_any_line_a_writer_leaves_watchlist_and_journal_whole():
+def test_a_writer_killed_at_any_line_leaves_watchlist_and_journal_complete():
     command = [sys.executable, "-m", "tests.long_running.kills", "10", "29"]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_has_its_name_only_when_it_is_whole(tmp_path):
+def test_a_file_gets_its_name_when_it_is_complete(tmp_path):
     folder = tmp_path / "a" / "b"
     part = begun(folder)
     assert names(folder) == ["Spring launch.ur-PK.mp4.part"]
@@ -46,7 +46,7 @@ def test_no_file_is_ever_overwritten(tmp_path):
     assert (tmp_path / "Spring launch.ur-PK.mp4").read_text() == "mine"
 
 
-def test_a_file_that_came_to_stand_at_its_name_meanwhile_stays(tmp_path):
+def test_a_file_created_meanwhile_at_the_final_path_stays(tmp_path):
     part = begun(tmp_path)
     final = part.free_final_path()
     final.write_text("mine")
@@ -57,14 +57,14 @@ def test_a_file_that_came_to_stand_at_its_name_meanwhile_stays(tmp_path):
     assert names(tmp_path) == ["Spring launch (2).ur-PK.mp4", "Spring launch.ur-PK.mp4"]
 
 
-def test_a_dangling_link_is_a_name_that_is_taken(tmp_path):
+def test_a_dangling_symlink_reserves_its_name(tmp_path):
     (tmp_path / "Spring launch.ur-PK.mp4").symlink_to(tmp_path / "elsewhere")
     part = begun(tmp_path)
     part.finish(part.free_final_path())
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_part_goes_on_where_it_ended(tmp_path):
+def test_a_reopened_partial_file_is_appended_to(tmp_path):
     part = begun(tmp_path, b"all ")
     part.close()
     again = PartialFile.reopen(part.path, NAME)
@@ -74,14 +74,14 @@ def test_a_part_goes_on_where_it_ended(tmp_path):
     assert (tmp_path / "Spring launch.ur-PK.mp4").read_bytes() == b"all of it"
 
 
-def test_a_link_in_place_of_a_part_is_not_followed(tmp_path):
+def test_a_symlink_at_the_path_of_a_partial_file_is_not_followed(tmp_path):
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "x.part").symlink_to("precious")
     with pytest.raises(OSError, match="symbolic links"):
         PartialFile.reopen(tmp_path / "x.part", NAME)
 
 
-def test_a_digest_is_of_all_bytes(tmp_path):
+def test_a_digest_covers_all_bytes(tmp_path):
     part = begun(tmp_path)
     assert part.matches(Digest("sha256", hashlib.sha256(b"all of it").digest()))
     assert not part.matches(Digest("sha256", hashlib.sha256(b"all").digest()))
@@ -89,7 +89,7 @@ def test_a_digest_is_of_all_bytes(tmp_path):
     assert part.matches(Digest("md5", hashlib.md5(b"all of it!").digest()))
 
 
-def test_what_a_cut_off_finish_left_is_settled(tmp_path):
+def test_a_killed_rename_is_recovered(tmp_path):
     part = begun(tmp_path)
     final = part.free_final_path()
     assert not partial_file.recover_rename(part.path, final, 9)
@@ -100,7 +100,7 @@ def test_what_a_cut_off_finish_left_is_settled(tmp_path):
     assert not partial_file.recover_rename(part.path, final, 10), "another file stands there"
 
 
-def test_a_name_that_was_only_taken_is_given_back(tmp_path):
+def test_a_reserved_name_without_content_is_released(tmp_path):
     part = begun(tmp_path)
     part.free_final_path().touch()
     final = tmp_path / "Spring launch.ur-PK.mp4"
@@ -108,5 +108,5 @@ def test_a_name_that_was_only_taken_is_given_back(tmp_path):
     assert names(tmp_path) == ["Spring launch.ur-PK.mp4.part"]
 
 
-def test_free_space_of_a_folder_that_is_yet_to_be_made(tmp_path):
+def test_free_bytes_are_known_for_a_folder_that_does_not_exist(tmp_path):
     assert partial_file.free_bytes(tmp_path / "not" / "yet") > 0

@@ -10,7 +10,7 @@ import pytest
 from tui.storage import paths
 
 
-def test_the_environment_says_where_the_folders_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_the_environment_determines_the_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("BABELTOP_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("BABELTOP_STATE_DIR", str(tmp_path / "state"))
     assert paths.config_file(paths.config_dir()) == tmp_path / "config" / "config.toml"
@@ -31,7 +31,7 @@ def test_a_relative_folder_and_a_home_are_made_absolute(monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the XDG folders are Linux's")
-def test_with_an_empty_environment_the_platform_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_with_an_empty_environment_the_platform_determines_the_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     for name in ("BABELTOP_CONFIG_DIR", "BABELTOP_STATE_DIR"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -40,12 +40,12 @@ def test_with_an_empty_environment_the_platform_says(monkeypatch: pytest.MonkeyP
     assert paths.state_dir() == tmp_path / "state" / "babeltop"
 
 
-def test_a_private_folder_is_its_owners_alone(tmp_path: Path):
+def test_a_private_folder_has_mode_0700(tmp_path: Path):
     folder = paths.make_private(tmp_path / "a" / "b")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path):
+def test_an_existing_folder_keeps_its_mode(tmp_path: Path):
     tmp_path.chmod(0o755)
     assert stat.S_IMODE(paths.make_private(tmp_path).stat().st_mode) == 0o755
 
@@ -63,18 +63,18 @@ def styles_of(root: Path) -> Path:
     return module.styles_dir()
 
 
-def test_styles_are_the_checkouts_where_there_is_one(tmp_path: Path):
+def test_styles_of_a_checkout_come_first(tmp_path: Path):
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "tui" / "styles").mkdir(parents=True)
     assert styles_of(tmp_path) == tmp_path / "styles"
 
 
-def test_styles_are_the_packages_where_another_package_has_a_folder_of_that_name(tmp_path: Path):
+def test_styles_of_the_package_are_found_beside_a_foreign_styles_folder(tmp_path: Path):
     (tmp_path / "styles").mkdir()
     assert styles_of(tmp_path) == tmp_path / "tui" / "styles"
 
 
-def test_importing_the_stores_imports_nothing_slow():
+def test_importing_storage_imports_nothing_slow():
     code = (
         "import sys; from tui.storage import paths; from tui.storage.config import secrets, settings; "
         "print({'platformdirs', 'subprocess', 'tomllib', 'difflib', 'asyncio', 'keyring'} & set(sys.modules))"

@@ -20,7 +20,7 @@ def bare(tmp_path, config="", environ=None):
     return Workspace.open(workspace_paths(tmp_path), environ or {})
 
 
-def test_the_board_is_the_watchlist_in_its_order_with_what_the_journal_knows(tmp_path):
+def test_job_states_are_in_the_watchlists_order_with_the_journals_phases(tmp_path):
     found = make_workspace(tmp_path, BASE, {"heygen": ("b", "a")})
     state = found.job_states()[A]
     assert list(found.job_states()) == [B, A]
@@ -30,7 +30,7 @@ def test_the_board_is_the_watchlist_in_its_order_with_what_the_journal_knows(tmp
     found.close()
 
 
-def test_the_watchlists_word_on_a_job_wins_over_the_journals(tmp_path):
+def test_the_watchlists_values_of_a_job_replace_the_journals(tmp_path):
     found = make_workspace(tmp_path, BASE, (Job(account="heygen", id="a", label="new"),))
     state = found.job_states()[A]
     found.journal.record([JournalEntry(type(state)(job=Job(account="heygen", id="a", label="old"), phase=Phase.DONE))])
@@ -52,21 +52,21 @@ def test_the_state_folder_is_private(tmp_path):
     found.close()
 
 
-def test_a_variable_makes_an_account_where_none_is_configured(tmp_path):
+def test_a_variable_makes_an_account_if_none_is_configured(tmp_path):
     found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
     assert list(found.accounts) == ["heygen"], "its successor shares the key and is no account"
     assert found.keys.get("heygen").reveal() == KEY
     assert "set CAMB_API_KEY and restart" in found.config.why_unconfigured("camb")
 
 
-def test_a_job_of_no_account_gets_the_way_out_that_works(tmp_path):
+def test_a_job_without_account_gets_a_remedy(tmp_path):
     found = make_workspace(tmp_path, BASE, accounts=("heygen",))
     assert "did you mean 'heygen'" in found.config.why_unconfigured("heygem")
     assert "restart" not in found.config.why_unconfigured("camb")
     assert str(tmp_path / "config.toml") in found.config.why_unconfigured("camb")
 
 
-def test_a_broken_provider_file_is_told_once_and_stands_in_nobodys_way(tmp_path):
+def test_an_invalid_provider_file_is_reported_once_and_affects_no_other_account(tmp_path):
     (tmp_path / "providers").mkdir()
     (tmp_path / "providers" / "mine.toml").write_text("name = ")
     found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
@@ -83,7 +83,7 @@ def test_a_broken_provider_file_is_told_once_and_stands_in_nobodys_way(tmp_path)
         ('[accounts.konpro]\nplan = "prp"\n', "did you mean 'pro'"),
     ],
 )
-def test_a_wrong_name_is_told_with_the_nearest_right_one(tmp_path, config, said):
+def test_an_unknown_name_is_reported_with_the_nearest_known_name(tmp_path, config, said):
     with pytest.raises(SettingsError, match=said):
         _ = bare(tmp_path, config).accounts
 
@@ -96,7 +96,7 @@ def test_a_wrong_name_is_told_with_the_nearest_right_one(tmp_path, config, said)
         ('[accounts.konpro]\nplan = "pro"\nrate_per_minute = 50\n', 50, None),
     ],
 )
-def test_the_rate_is_what_was_said_or_three_fifths_of_the_plans(tmp_path, config, per_minute, per_day):
+def test_the_rate_is_the_configured_one_or_three_fifths_of_the_plans(tmp_path, config, per_minute, per_day):
     account = bare(tmp_path, config).accounts["konpro"]
     assert (account.per_minute, account.per_day) == (pytest.approx(per_minute), per_day)
 
@@ -125,7 +125,7 @@ def test_readonly_writes_no_watchlist(tmp_path):
     assert (tmp_path / "watchlist.toml").read_bytes() == before
 
 
-def test_another_threads_library_shares_keys_and_takes_the_open_journal_along(tmp_path):
+def test_a_handover_shares_the_keys_and_passes_the_open_journal_on(tmp_path):
     found = make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     found.job_states()
     journal = found.journal
@@ -139,7 +139,7 @@ def test_another_threads_library_shares_keys_and_takes_the_open_journal_along(tm
     found.close()
 
 
-def test_a_damaged_journal_is_set_aside_and_told_and_the_watchlist_is_never_at_risk(tmp_path):
+def test_a_damaged_journal_is_reported_and_the_watchlist_is_unaffected(tmp_path):
     found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "journal.db").write_text("damage " * 999)
@@ -149,7 +149,7 @@ def test_a_damaged_journal_is_set_aside_and_told_and_the_watchlist_is_never_at_r
     found.close()
 
 
-def test_a_state_folder_that_cannot_be_written_leaves_a_journal_in_memory_to_who_polls(tmp_path):
+def test_with_an_unwritable_state_folder_the_journal_is_in_memory(tmp_path):
     found = fixtures.make_workspace(tmp_path, BASE, {"heygen": ("a",)})
     (tmp_path / "state").write_text("a file where the folder should be")
     assert "Polling continues" in found.ensure_journal()

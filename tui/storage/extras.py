@@ -1,6 +1,6 @@
-"""The command that adds an extra to babeltop in the way that it was installed: by pip, pipx or uv, from where it came.
+"""Command that adds an extra to babeltop with its own installer (pip, pipx or uv) and from its own origin.
 
-It reads what the installers leave behind and runs nothing.
+It reads the installers' metadata and runs nothing.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 EXTRAS = {"web": "textual_serve", "keyring": "keyring", "simulate": "uvicorn"}
-"""The module that each extra brings."""
+"""Module that each extra installs."""
 
 
 def install_command(*extras: str) -> str:
@@ -22,7 +22,7 @@ def install_command(*extras: str) -> str:
 
 
 def _installer(prefix: Path) -> list[str]:
-    """The installer of the environment at `prefix`, up to what it is to install."""
+    """Return the install command of the environment at `prefix`, without its requirement."""
     if (prefix / "pipx_metadata.json").exists():
         return ["pipx", "install", "--force"]
     if (prefix / "uv-receipt.toml").exists():
@@ -33,15 +33,15 @@ def _installer(prefix: Path) -> list[str]:
 
 
 def _origin() -> dict[str, Any]:
-    """What the installer recorded of where babeltop came from (PEP 610); empty: from an index."""
+    """Return the recorded origin of babeltop (PEP 610), empty for an index."""
     try:
         return json.loads(distribution("babeltop").read_text("direct_url.json") or "{}")
-    except PackageNotFoundError:  # run in a checkout, by `python3 -m tui`
+    except PackageNotFoundError:  # run in a checkout by `python3 -m tui`
         return {"url": Path(__file__).resolve().parents[2].as_uri(), "dir_info": {}}
 
 
 def _requirement(extras: str, origin: dict[str, Any]) -> list[str]:
-    """The arguments that name babeltop with these extras, from the same origin."""
+    """Return the arguments for babeltop with these extras, from the same origin."""
     name, url = f"babeltop[{extras}]", str(origin.get("url", ""))
     if "dir_info" in origin:
         folder = f"{unquote(urlsplit(url).path)}[{extras}]"

@@ -1,4 +1,4 @@
-"""Which folders lie on a network file system, where neither SQLite's log nor our locks hold. Linux tells."""
+"""Detection of network file systems, on which SQLite's write-ahead log and file locks are unreliable. Linux only."""
 
 import os
 from pathlib import Path
@@ -7,12 +7,12 @@ NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs", "ncpfs", "davfs"}
     | {"fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.davfs2", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse"}
 )
-"""File system types whose locks or shared memory are another host's, by the names of /proc/mounts."""
+"""File system types of /proc/mounts whose locks or shared memory depend on another host."""
 MOUNT_TABLE = Path("/proc/self/mounts")
 
 
 def network_type(folder: Path, mounts: Path = MOUNT_TABLE) -> str | None:
-    """The type of the network file system that the folder lies on; None: it lies on none that is known."""
+    """Return the type of the network file system that the folder is on, or None for any other file system."""
     try:
         table = mounts.read_bytes()
     except OSError:

@@ -60,11 +60,11 @@ def problems(file: Path, text: str) -> tuple[str, ...]:
     return caught.value.problems
 
 
-def test_no_file_is_the_defaults(file: Path):
+def test_without_a_file_the_settings_are_the_defaults(file: Path):
     assert read(file) == Settings()
 
 
-def test_the_file_in_the_design_says_the_defaults(file: Path):
+def test_a_file_with_every_default_gives_the_defaults(file: Path):
     file.write_text(DESIGNED)
     found = read(file)
     assert found.accounts["heygen"].api_key == SecretSource(env=EnvironmentVariable("HEYGEN_API_KEY"))
@@ -75,12 +75,12 @@ def test_the_file_in_the_design_says_the_defaults(file: Path):
     assert (found.polling.max_interval, found.polling.stall_after, found.board.archive_after) == (60, 3600, 14 * 86400)
 
 
-def test_a_byte_order_mark_is_no_harm(file: Path):
+def test_a_byte_order_mark_is_ignored(file: Path):
     file.write_bytes(b"\xef\xbb\xbf[alerts]\r\nbell = false\r\n")
     assert not read(file).alerts.bell
 
 
-def test_every_way_to_a_key_is_read(file: Path):
+def test_every_source_of_a_key_is_read(file: Path):
     file.write_text(
         "[accounts]\na.api_key = {file='~/key'}\nb.api_key = {command=['pass', 'show', 'b']}\n"
         "c.api_key.keyring = 'babeltop/c'\n"
@@ -98,7 +98,7 @@ def test_a_command_is_bound_to_one_key_or_to_several(file: Path):
     assert read(file).keys == {"refresh": ("f5",), "quit": ("q", "ctrl+q"), "mute": ()}
 
 
-def test_all_unknown_keys_are_named_at_once_with_the_nearest_right_one(file: Path):
+def test_all_unknown_keys_are_reported_at_once_with_the_nearest_known_key(file: Path):
     told = problems(
         file,
         "pollling = 1\n[accounts.heygen]\nplann = 'pro'\n[polling]\n\nmax_intervall = '60s'\n"
@@ -141,23 +141,23 @@ def test_all_unknown_keys_are_named_at_once_with_the_nearest_right_one(file: Pat
         ("[[hook]]\nrun = ['x']\ntimeout = '0s'", "line 3: hook[0].timeout: expected '1s' to '5m'"),
         ("[[hook]]\nurl = 'x.com'", "line 2: hook[0].url: expected an http(s) URL such as"),
         ("[[hook]]\nurl = 'https://[x'", "line 2: hook[0].url: expected an http(s) URL such as"),
-        ("[[hook]]\nurl = 'https://u:p@x.com'", "line 2: hook[0].url: a hook's address has no fragment or"),
-        ("[[hook]]\nrun = ['x']\nsecret = {env='A'}", "line 3: hook[0].secret: only what goes to a url is signed"),
+        ("[[hook]]\nurl = 'https://u:p@x.com'", "line 2: hook[0].url: a hook's URL must not have a fragment or"),
+        ("[[hook]]\nrun = ['x']\nsecret = {env='A'}", "line 3: hook[0].secret: only a url can have a secret"),
         ("[[hook]]\nurl = 'https://x.com'\nsecret = {}", "line 3: hook[0].secret: expected exactly one of env"),
-        ("[[hook]]\nurl = 'https://x.com'\nsecret = 'abc'", "line 3: hook[0].secret: a key never stands in this"),
-        ("[[hook]]\nurl = 'http://x.com/'", "line 2: hook[0].url: plain http would show links to the network"),
+        ("[[hook]]\nurl = 'https://x.com'\nsecret = 'abc'", "line 3: hook[0].secret: must not contain the key"),
+        ("[[hook]]\nurl = 'http://x.com/'", "line 2: hook[0].url: plain http would expose links"),
         ("[keys]\nrefresh = 5", "line 2: keys.refresh: expected a key such as 'r', or a list of keys"),
         ("[keys]\nrefresh = ['']", "line 2: keys.refresh: expected a key such as 'r', or a list of keys"),
-        ("[ui\ntheme = 1", "is no TOML: "),
-        ("a = " + "[" * 100_000, "is no TOML: "),
+        ("[ui\ntheme = 1", "invalid TOML: "),
+        ("a = " + "[" * 100_000, "invalid TOML: "),
     ],
 )
-def test_a_wrong_value_is_told_with_its_line_its_key_and_what_is_allowed(file: Path, text: str, told: str):
+def test_an_invalid_value_is_reported_with_its_line_key_and_expected_values(file: Path, text: str, told: str):
     (only,) = problems(file, text)
     assert only.startswith(told)
 
 
-def test_good_neighbours_do_not_hide_a_second_problem(file: Path):
+def test_a_second_problem_is_reported_too(file: Path):
     told = problems(
         file, "[accounts.a]\nconcurrency = 0\n[accounts.b]\nbase_url = 'http://b.com'\n[ui]\ntime = 'gmt'\n"
     )
@@ -167,7 +167,7 @@ def test_good_neighbours_do_not_hide_a_second_problem(file: Path):
 @pytest.mark.parametrize(
     "wrong", ["api_key = 'SECRET-1'", "api_key = {env='SECRET-1'}", "api_key = {env='A', file='/SECRET-1'}"]
 )
-def test_a_key_in_the_file_is_refused_and_not_repeated(file: Path, wrong: str):
+def test_a_literal_key_is_refused_and_not_repeated(file: Path, wrong: str):
     (told,) = problems(file, f"[accounts.heygen]\n{wrong}\n")
     assert "SECRET-1" not in told
     assert told.startswith("line 2: accounts.heygen.api_key")
@@ -185,7 +185,7 @@ def test_a_key_in_a_base_url_is_refused_and_not_repeated(file: Path, url: str):
 
 
 @pytest.mark.parametrize("name", ['"a]b"', '"[/x][@click=app.exit]"', '"a[0"', '"]"', '"a\\u001b]0;PWNED\\u0007"'])
-def test_brackets_in_a_name_keep_nobody_looking_for_its_line(file: Path, name: str):
+def test_brackets_in_a_name_do_not_block_the_search_for_its_line(file: Path, name: str):
     assert problems(file, f"[accounts.{name}]\nprovider = 'heygen'\nplan = 3\n")
 
 
@@ -205,7 +205,7 @@ def test_a_hook_may_have_a_query_a_secret_and_a_timeout(file: Path):
 @pytest.mark.parametrize(
     "wrong", ["secret = 'SECRET-1'", "secret = {env='SECRET-1'}", "[[hook]]\nurl = 'http://x.com/SECRET-1 '"]
 )
-def test_a_hooks_secret_and_address_are_not_repeated(file: Path, wrong: str):
+def test_a_hooks_secret_and_url_are_not_repeated(file: Path, wrong: str):
     told = problems(file, f"[[hook]]\nurl = 'https://x.com'\n{wrong}\n")
     assert "SECRET-1" not in "".join(told)
 
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: P
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
         read(tmp_path)
     (tmp_path / "latin").write_bytes(b"# \xe9")
-    with pytest.raises(SettingsError, match="is no TOML"):
+    with pytest.raises(SettingsError, match="invalid TOML"):
         read(tmp_path / "latin")
 
 
@@ -227,14 +227,14 @@ def test_a_key_goes_over_https_or_stays_on_this_machine(file: Path, url: str):
 
 
 @pytest.mark.parametrize("url", ["http://x.com", "http://127.0.0.1.x.com", "http://localhost.x.com", "http://10.0.0.1"])
-def test_plain_http_to_another_host_needs_to_be_said(file: Path, url: str):
+def test_plain_http_to_another_host_requires_insecure_http(file: Path, url: str):
     (told,) = problems(file, f"[accounts.a]\nbase_url = '{url}'\n")
-    assert told.startswith("line 2: accounts.a.base_url: plain http would show the key to the network; use https")
+    assert told.startswith("line 2: accounts.a.base_url: plain http would expose the key; use https")
     file.write_text(f"[accounts.a]\nbase_url = '{url}'\ninsecure_http = true\n")
     assert read(file).accounts["a"].base_url == url
 
 
-def test_with_none_configured_there_is_an_account_for_each_variable_that_is_set():
+def test_without_configured_accounts_each_set_variable_makes_one():
     found = settings.resolve_accounts(
         Settings(), VARIABLES, {"KONPRO_API_KEY": "k", "CAMB_API_KEY": " ", "PATH": "/bin"}
     )
@@ -243,7 +243,7 @@ def test_with_none_configured_there_is_an_account_for_each_variable_that_is_set(
     ]
 
 
-def test_with_one_configured_no_other_appears_and_what_is_left_out_is_filled_in():
+def test_a_configured_account_excludes_others_and_gets_its_defaults():
     configured = Settings(
         accounts={
             "camb": AccountTable(),
@@ -283,12 +283,12 @@ def documented(struct: type) -> set[str]:
         *(settings.DownloadSettings, settings.AlertSettings, settings.UiSettings),
     ],
 )
-def test_every_key_of_the_file_says_what_it_means(struct: type[msgspec.Struct]):
+def test_every_key_of_the_file_has_a_docstring(struct: type[msgspec.Struct]):
     assert documented(struct) == set(struct.__struct_fields__)
 
 
 @given(st.text())
-def test_no_text_keeps_a_line_from_being_looked_for(text: str):
+def test_the_search_for_a_line_ends_for_every_text(text: str):
     line = line_of(text, "accounts.heygen.api_key.env")
     assert line is None or 1 <= line <= text.count("\n") + 1
 

@@ -16,7 +16,7 @@ signal.pause()
 """
 
 
-def test_one_at_a_time_has_the_lease_of_a_watchlist_by_whatever_path(tmp_path):
+def test_one_process_at_a_time_holds_the_lease_of_a_watchlist_by_any_path(tmp_path):
     (tmp_path / "real.toml").touch()
     (tmp_path / "link.toml").symlink_to("real.toml")
     first = Lease(tmp_path / "state", tmp_path / "real.toml")
@@ -30,7 +30,7 @@ def test_one_at_a_time_has_the_lease_of_a_watchlist_by_whatever_path(tmp_path):
         lease.release()
 
 
-def test_asking_whether_it_is_free_does_not_keep_it(tmp_path):
+def test_checking_whether_a_lease_is_free_does_not_acquire_it(tmp_path):
     first, second = Lease(tmp_path, tmp_path / "w"), Lease(tmp_path, tmp_path / "w")
     assert first.is_free()
     assert second.acquire()
@@ -59,7 +59,7 @@ def test_the_folder_and_the_lock_are_private(tmp_path):
     lease.release()
 
 
-def test_beats_are_counted_so_that_no_clock_is_needed_to_hear_them(tmp_path):
+def test_heartbeats_are_counted_so_that_no_clock_is_needed(tmp_path):
     first, second = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
     assert second.heartbeats.latest("w") is None
     first.heartbeats.record("w", 7, b"[]")

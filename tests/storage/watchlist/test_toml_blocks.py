@@ -62,7 +62,7 @@ def test_blocks_are_found_where_tomllib_finds_tables(ending: str, mark: str) -> 
     assert [line_at(text, block.start) for block in (first, second)] == [first.line, second.line]
 
 
-def test_every_value_is_cut_out_whole() -> None:
+def test_every_value_is_found_completely() -> None:
     for statement in statements(TRICKY):
         start, end = statement.value_span
         if not statement.bracket:
@@ -84,14 +84,14 @@ def test_statements_cover_all_but_comments_and_blank_lines() -> None:
         position = statement.end
 
 
-def test_a_mention_is_a_header_or_a_key_of_the_top() -> None:
+def test_a_mention_is_a_header_or_a_top_level_key() -> None:
     text = "# job\nx = 'job'\n[other]\njob = 1\n[job.x]\n"
     assert line_at(text, first_mention(text, "job")) == 5
     assert first_mention("a = 1\njob.x = 1\n", "job") == 6
     assert first_mention("", "job") == 0
 
 
-def test_insertions_at_one_place_come_in_their_order() -> None:
+def test_insertions_at_one_offset_keep_their_order() -> None:
     assert (
         apply_edits("abc", [TextEdit(3, 3, "!"), TextEdit(1, 2, "B"), TextEdit(1, 1, "-"), TextEdit(3, 3, "?")])
         == "a-Bc!?"
@@ -102,5 +102,5 @@ def test_insertions_at_one_place_come_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("text", "end"), [("", "\n"), ("a", "\n"), ("\n", "\n"), ("a\r\nb\n", "\r\n"), ("a\nb\r\n", "\n")]
 )
-def test_the_first_line_tells_the_line_end(text: str, end: str) -> None:
+def test_the_line_end_is_that_of_the_first_line(text: str, end: str) -> None:
     assert line_end(text) == end

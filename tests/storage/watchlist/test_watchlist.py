@@ -64,7 +64,7 @@ def diff(before: str, after: str) -> list[str]:
 # What a text says
 
 
-def test_a_job_says_what_its_block_says() -> None:
+def test_a_job_has_the_values_of_its_block() -> None:
     text = """
     [[job]]
     account = "heygen"
@@ -109,11 +109,11 @@ def test_inline_jobs_are_read() -> None:
     assert [job.ref for job in parse('job = [ { account = "camb", id = "b" } ]').jobs] == [B]
 
 
-def test_a_job_that_stands_twice_counts_once_and_is_named() -> None:
+def test_a_job_that_is_listed_twice_counts_once_and_is_reported() -> None:
     text = GOLDEN + '[[job]]\naccount = "heygen"\nid = "a"\nlabel = "later"\n'
     reading = parse(text)
     assert [(job.ref, job.label) for job in reading.jobs] == [(A, "Spring"), (B, ""), (C, "")]
-    assert reading.problems == ("line 36: heygen:a stands twice, the first one counts",)
+    assert reading.problems == ("line 36: heygen:a is listed twice: the first entry counts",)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_job_that_stands_twice_counts_once_and_is_named() -> None:
         ("x = " + "[" * 100_000, None, None, "nested too deeply"),
         ('\n[[job]]\nid = "1"', 2, None, "account"),
         ('\n\n[[job]]\naccount = "x"', 3, None, "id"),
-        ('[[job]]\naccount = ""\nid = "1"', 1, None, "account: it is empty"),
+        ('[[job]]\naccount = ""\nid = "1"', 1, None, "account: must not be empty"),
         ('[[job]]\naccount = "x"\nid = 1', 1, None, "id: Expected str, got int"),
         ('[[job]]\naccount = "x"\nid = "1"\n[[job]]\naccount = "x"\nid = "a/b"', 4, None, "id: an id contains no '/'"),
         ('[[job]]\naccount = "x"\nid = "1"\ntags = ["a", 1]', 1, None, "tags[1]: Expected str"),
@@ -139,7 +139,7 @@ def test_a_job_that_stands_twice_counts_once_and_is_named() -> None:
         ('\njob = [ { account = "x" } ]', 2, None, "id"),
     ],
 )
-def test_what_is_no_list_of_jobs_is_named_with_its_place(text: str, line: int, column: int, reason: str) -> None:
+def test_an_invalid_watchlist_is_reported_with_line_and_column(text: str, line: int, column: int, reason: str) -> None:
     with pytest.raises(WatchlistError) as caught:
         parse(text)
     assert (caught.value.line, caught.value.column) == (line, column)
@@ -172,21 +172,21 @@ def test_adding_appends_a_block_and_touches_nothing_else() -> None:
     ("before", "gap"),
     [("", ""), ("\ufeff", ""), ("# c", "\n\n"), ("# c\n", "\n"), ("# c\n\n", ""), ("x = 1\r\n", "\r\n"), ("\n \n", "")],
 )
-def test_a_blank_line_stands_before_what_is_added(before: str, gap: str) -> None:
+def test_an_added_block_follows_a_blank_line(before: str, gap: str) -> None:
     end = "\r\n" if "\r" in before else "\n"
     text, _ = apply_to_text(before, Add((Job(account="x", id="1"), Job(account="x", id="2"))))
     block = '[[job]]|account = "x"|id = "1"||[[job]]|account = "x"|id = "2"|'.replace("|", end)
     assert text == before + gap + block
 
 
-def test_a_job_that_is_none_is_not_added() -> None:
+def test_an_invalid_job_is_not_added() -> None:
     with pytest.raises(WatchlistError, match=r"'x:a/b' cannot be added: id: an id contains no '/'"):
         apply_to_text("", Add((Job(account="x", id="a/b"),)))
-    with pytest.raises(WatchlistError, match="account: it is empty"):
+    with pytest.raises(WatchlistError, match="account: must not be empty"):
         apply_to_text("", Add((Job(account="", id="a"),)))
 
 
-def test_removing_takes_one_block_and_no_comment_around_it() -> None:
+def test_removing_deletes_one_block_and_no_comment_around_it() -> None:
     text, outcome = apply_to_text(GOLDEN, Remove((A,)))
     assert diff(GOLDEN, text) == ["-" + line for line in GOLDEN.splitlines()[4:17]]
     assert outcome.removed == (A,)
@@ -211,7 +211,7 @@ def test_blank_lines_do_not_pile_up_where_blocks_were(gone: str, last: str) -> N
     assert apply_to_text(left, Restore(outcome.removed_blocks))[0] == text
 
 
-def test_removing_takes_every_block_of_a_job_that_stands_twice() -> None:
+def test_removing_deletes_every_block_of_a_job_that_is_listed_twice() -> None:
     text = "\n".join([PLAIN % "1", "# again", PLAIN % "2", PLAIN % "1", PLAIN % "3"])
     left, outcome = apply_to_text(text, Remove((Ref("x", "1"), Ref("x", "9"))))
     assert [job.id for job in parse(left).jobs] == ["2", "3"]
@@ -219,7 +219,7 @@ def test_removing_takes_every_block_of_a_job_that_stands_twice() -> None:
     assert apply_to_text(left, Restore(outcome.removed_blocks))[0] == text
 
 
-def test_what_is_put_back_finds_its_place_in_a_list_that_changed() -> None:
+def test_a_restored_block_finds_its_position_in_an_edited_list() -> None:
     text = "version = 1\n\n" + "\n".join(PLAIN % number for number in "123")
     left, outcome = apply_to_text(text, Remove((Ref("x", "2"),)))
     grown, _ = apply_to_text(left, Add((Job(account="x", id="4"),)))
@@ -240,7 +240,7 @@ def test_what_is_put_back_finds_its_place_in_a_list_that_changed() -> None:
     assert (same, put_back.unchanged) == (again, (Ref("x", "2"),))
 
 
-def test_what_is_put_back_stands_in_no_other_table() -> None:
+def test_a_restored_block_is_inside_no_other_table() -> None:
     left, outcome = apply_to_text(PLAIN % "1" + "# behind\n", Remove((Ref("x", "1"),)))
     edited = "version = 1\n[other]\ny = [\n1]\n# behind\n[more]\n" + left
     text, _ = apply_to_text(edited, Restore(outcome.removed_blocks))
@@ -277,7 +277,7 @@ def test_setting_touches_the_lines_of_its_keys_alone() -> None:
     assert (outcome.changed, outcome.not_found) == ((A, B), (Ref("x", "9"),))
 
 
-def test_a_new_key_stands_behind_the_last_with_its_margin() -> None:
+def test_a_new_key_follows_the_last_with_its_indentation() -> None:
     text = '  [[job]]\r\n\taccount = "camb"\r\n\tid = "b" # it'
     assert apply_to_text(text, Set((B,), {"archived": True}))[0] == text + "\r\n\tarchived = true"
     with_last = text + '\r\n\tlabel = "x"\r\n\t[job.sub]\r\n'
@@ -287,7 +287,7 @@ def test_a_new_key_stands_behind_the_last_with_its_margin() -> None:
     )
 
 
-def test_what_is_so_already_changes_no_character() -> None:
+def test_values_that_are_set_already_change_no_character() -> None:
     text = GOLDEN.replace('id = "c"', 'id = "c"\nmuted = false\nlabel = ""')
     operations = (
         Set((A, C), {"muted": False}),
@@ -305,7 +305,7 @@ def test_what_is_so_already_changes_no_character() -> None:
 
 @pytest.mark.parametrize("changes", [{"id": "x"}, {"added": 1.0}, {"colour": "red"}])
 def test_other_keys_cannot_be_set(changes: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="no key that can be set"):
+    with pytest.raises(ValueError, match="cannot be set"):
         Set((A,), changes)
 
 
@@ -325,13 +325,13 @@ def test_other_types_cannot_be_set(changes: dict[str, object]) -> None:
         ('\n[[job]]\naccount = "camb"\nid = "b"\n[other]\n[job.late]\nx = 1\n', Remove((B,)), 2),
     ],
 )
-def test_what_cannot_be_said_by_one_block_is_refused_with_the_line(text: str, operation: Add, line: int) -> None:
+def test_an_edit_beyond_one_block_is_refused_with_the_line(text: str, operation: Add, line: int) -> None:
     with pytest.raises(WatchlistError, match="nothing was written") as caught:
         apply_to_text(text, operation)
     assert caught.value.line == line
 
 
-def test_a_text_with_nan_can_be_changed() -> None:
+def test_a_text_with_nan_can_be_edited() -> None:
     text = "x = [nan, {y = -nan}]\n" + PLAIN % "1"
     assert apply_to_text(text, Set((Ref("x", "1"),), {"label": "l"}))[0] == text + 'label = "l"\n'
 
@@ -344,14 +344,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "watchlist.toml"
 
 
-def test_nothing_happens_before_it_is_asked_for(tmp_path: Path) -> None:
+def test_nothing_is_created_before_the_first_edit(tmp_path: Path) -> None:
     file = WatchlistFile(tmp_path / "none" / "watchlist.toml")
     assert file.stamp() is None
     assert file.read() == ((), ())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_file_and_its_folder_are_the_operators_alone(tmp_path: Path) -> None:
+def test_a_new_file_and_its_folder_are_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "watchlist.toml"
     reading, outcome = WatchlistFile(path).edit(Add((Job(account="x", id="1"),)))
     assert path.read_text() == PLAIN % "1"
@@ -372,7 +372,7 @@ def test_the_mode_and_every_byte_outside_the_block_stay(path: Path, mode: int) -
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-def test_a_change_shows_in_the_stamp_and_no_change_does_not(path: Path) -> None:
+def test_an_edit_changes_the_stamp_and_an_edit_without_effect_does_not(path: Path) -> None:
     path.write_text(GOLDEN)
     file = WatchlistFile(path)
     before = file.stamp()
@@ -383,13 +383,13 @@ def test_a_change_shows_in_the_stamp_and_no_change_does_not(path: Path) -> None:
     assert file.stamp() != before
 
 
-def test_no_change_makes_no_file(path: Path) -> None:
+def test_an_edit_without_effect_creates_no_file(path: Path) -> None:
     WatchlistFile(path).edit(Remove((A,)))
     assert not path.exists()
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_symlink_stays_one_and_the_lock_is_beside_the_real_file(tmp_path: Path, there: bool) -> None:
+def test_a_symlink_stays_a_symlink_and_the_lock_is_beside_the_real_file(tmp_path: Path, there: bool) -> None:
     real, link = tmp_path / "shared" / "jobs.toml", tmp_path / "home" / "watchlist.toml"
     real.parent.mkdir()
     link.parent.mkdir()
@@ -403,31 +403,31 @@ def test_a_symlink_stays_one_and_the_lock_is_beside_the_real_file(tmp_path: Path
     assert [each.name for each in link.parent.iterdir()] == ["watchlist.toml"]
 
 
-def test_a_broken_file_is_named_and_never_overwritten(path: Path) -> None:
+def test_an_invalid_file_is_reported_and_never_overwritten(path: Path) -> None:
     path.write_text("[[job]]\nid = \n")
     file = WatchlistFile(path)
     stamp = file.stamp()
     for call in (file.read, lambda: file.edit(Add((Job(account="x", id="1"),)))):
         with pytest.raises(WatchlistError) as caught:
             call()
-        assert str(caught.value) == f"{path}, line 2, column 6: Invalid value: correct it in an editor"
+        assert str(caught.value) == f"{path}, line 2, column 6: Invalid value: edit the file"
         assert (caught.value.path, caught.value.line, caught.value.column) == (path, 2, 6)
     assert file.stamp() == stamp
 
 
-def test_bytes_that_are_no_utf8_are_named_with_their_line(path: Path) -> None:
+def test_invalid_utf8_is_reported_with_its_line(path: Path) -> None:
     path.write_bytes('[[job]]\nlabel = "é"\n'.encode("latin-1"))
-    with pytest.raises(WatchlistError, match=r"line 2: byte 0xe9 is no UTF-8: save the file as UTF-8"):
+    with pytest.raises(WatchlistError, match=r"line 2: byte 0xe9 is not UTF-8: save the file as UTF-8"):
         WatchlistFile(path).read()
 
 
-def test_text_that_utf8_cannot_hold_is_refused(path: Path) -> None:
-    with pytest.raises(WatchlistError, match="no text that UTF-8 can hold"):
+def test_text_that_utf8_cannot_encode_is_refused(path: Path) -> None:
+    with pytest.raises(WatchlistError, match="cannot be encoded as UTF-8"):
         WatchlistFile(path).edit(Add((Job(account="x", id="1", label="\udcff"),)))
     assert [each.name for each in path.parent.iterdir()] == [".watchlist.toml.lock"]
 
 
-def test_the_systems_reason_is_told(tmp_path: Path) -> None:
+def test_the_systems_reason_is_reported(tmp_path: Path) -> None:
     add = Add((Job(account="x", id="1"),))
     folder = WatchlistFile(tmp_path)
     with pytest.raises(WatchlistError, match=f"{tmp_path}: Is a directory"):
@@ -442,7 +442,7 @@ def test_the_systems_reason_is_told(tmp_path: Path) -> None:
         WatchlistFile(tmp_path / "loop").read()
 
 
-def test_a_file_and_a_folder_that_may_not_be_written_are_left_alone(path: Path) -> None:
+def test_an_unwritable_file_or_folder_is_unchanged(path: Path) -> None:
     with unprivileged(path.parent):
         left_alone(path)
 
@@ -463,7 +463,7 @@ def left_alone(path: Path) -> None:
         path.parent.chmod(0o700)
 
 
-def test_a_held_lock_is_waited_for_and_then_told(path: Path) -> None:
+def test_a_held_lock_is_reported_after_the_timeout(path: Path) -> None:
     from filelock import FileLock
 
     add = Add((Job(account="x", id="1"),))
@@ -519,7 +519,7 @@ class Editor:
         self._thread.join()
 
 
-def test_an_editor_that_saves_meanwhile_is_not_overwritten(path: Path) -> None:
+def test_text_that_an_editor_saves_meanwhile_is_not_overwritten(path: Path) -> None:
     path.write_text(GOLDEN + "".join(f'[[job]]\naccount = "many"\nid = "{number}"\n' for number in range(4000)))
     with Editor(path, saves=1):  # at 5 ms, while the change of so many jobs is under way
         WatchlistFile(path).edit(Set((A,), {"label": "Summer"}))
@@ -551,7 +551,7 @@ def test_two_processes_that_add_at_once_lose_nothing(path: Path) -> None:
     assert path.read_text().startswith("# mine\n\n[[job]]")
 
 
-def test_eight_processes_that_add_remove_restore_and_edit_do_not_meet(path: Path) -> None:
+def test_eight_processes_that_add_remove_restore_and_edit_lose_nothing(path: Path) -> None:
     path.write_text(GOLDEN)
     run(path, "edit_concurrently")
     jobs = WatchlistFile(path).read().jobs
@@ -560,7 +560,7 @@ def test_eight_processes_that_add_remove_restore_and_edit_do_not_meet(path: Path
     assert path.read_text().startswith(GOLDEN)
 
 
-def test_what_a_dead_writer_left_is_tidied_up_by_the_next_one(path: Path) -> None:
+def test_the_temporary_file_of_a_killed_writer_is_deleted_by_the_next(path: Path) -> None:
     path.with_name(".watchlist.toml.tmp").write_text("half a fi")
     WatchlistFile(path).edit(Add((Job(account="last", id="1"),)))
     assert WatchlistFile(path).read().jobs[-1].ref == Ref("last", "1")

@@ -148,7 +148,7 @@ PROFILE = settings(max_examples=100)
 
 @PROFILE
 @given(DOCUMENTS)
-def test_a_list_says_what_tomllib_says_of_it(document: Document) -> None:
+def test_a_watchlist_has_the_content_that_tomllib_reads(document: Document) -> None:
     refs = [ref_of(table) for table in tables(document.text)]
     assert refs == [ref for ref, _ in document.blocks]
     reading = parse(document.text)
@@ -158,7 +158,7 @@ def test_a_list_says_what_tomllib_says_of_it(document: Document) -> None:
 
 @PROFILE
 @given(DOCUMENTS, st.lists(JOBS, max_size=4))
-def test_adding_keeps_the_text_and_gives_back_the_jobs(document: Document, jobs: list[Job]) -> None:
+def test_adding_keeps_the_text_and_adds_the_jobs(document: Document, jobs: list[Job]) -> None:
     text, outcome = apply_to_text(document.text, Add(tuple(jobs)))
     assert text.startswith(document.text)
     before = parse(document.text).jobs
@@ -171,7 +171,7 @@ def test_adding_keeps_the_text_and_gives_back_the_jobs(document: Document, jobs:
 
 @PROFILE
 @given(DOCUMENTS, st.data())
-def test_removing_keeps_every_other_line_and_putting_back_every_byte(document: Document, data: st.DataObject) -> None:
+def test_removing_keeps_every_other_line_and_restoring_every_byte(document: Document, data: st.DataObject) -> None:
     there = [ref for ref, _ in document.blocks]
     refs = tuple(data.draw(st.lists(st.sampled_from(there) | REFS if there else REFS, max_size=4)))
     text, outcome = apply_to_text(document.text, Remove(refs))

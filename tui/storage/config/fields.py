@@ -1,6 +1,6 @@
-"""The kinds of number and text that `config.toml` holds beside those of a provider file, each checked as it is read.
+"""Value types of `config.toml`, in addition to those of provider files.
 
-Each has `parse(value)`, which raises ValueError with a reason for the operator who wrote the file.
+Each has `parse(value)`, which raises ValueError with a reason for the operator.
 """
 
 from ipaddress import ip_address
@@ -12,11 +12,11 @@ from tui.providers.fields import Duration
 
 
 class PollInterval(Duration):
-    """Seconds between asks, at least the two below which no job is asked."""
+    """Seconds between polls, at least 2: no job is polled more often."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is no duration, or too short a one."""
+        """Return the interval. Raises ValueError for an invalid or too short duration."""
         seconds = super().parse(value)
         if seconds < 2:
             raise ValueError("expected at least '2s'")
@@ -24,11 +24,11 @@ class PollInterval(Duration):
 
 
 class Timeout(Duration):
-    """Seconds that something of the operator's may take."""
+    """Seconds after which a program or request of the operator is cancelled, 1 to 300."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is no duration, or one that makes no sense."""
+        """Return the timeout. Raises ValueError for an invalid duration, or one out of range."""
         seconds = super().parse(value)
         if not 1 <= seconds <= 300:
             raise ValueError("expected '1s' to '5m'")
@@ -36,14 +36,14 @@ class Timeout(Duration):
 
 
 class WebhookUrl(str):
-    """Where something is sent by POST: http(s), maybe with a query, without fragment or credentials.
+    """URL for POST requests: http(s), perhaps with a query, without fragment and credentials.
 
-    Such an address is often a secret itself: nothing repeats it but its host.
+    Such a URL is often a secret itself: only its host is ever shown.
     """
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError with what is wrong; the value is not in it."""
+        """Return the URL. Raises ValueError, without the value in its message."""
         written = value if isinstance(value, str) and value.isascii() and value.isprintable() else ""
         try:
             url = urlsplit(written)
@@ -53,45 +53,45 @@ class WebhookUrl(str):
         if url.scheme not in {"http", "https"} or not url.hostname or " " in written:
             raise ValueError("expected an http(s) URL such as 'https://hooks.example.com/babeltop'")
         if url.fragment or url.username is not None:
-            raise ValueError("a hook's address has no fragment or credentials")
+            raise ValueError("a hook's URL must not have a fragment or credentials")
         return cls(value)
 
     @property
     def host(self) -> str:
-        """The host alone, by which a person knows it."""
+        """Host alone, by which the operator recognizes the URL."""
         return urlsplit(self).hostname or ""
 
 
 class Rate(float):
-    """Requests a minute."""
+    """Requests per minute."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is no number above 0."""
+        """Return the rate. Raises ValueError unless it is a number above 0."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not (isfinite(value) and value > 0):
             raise ValueError("expected a number above 0")
         return cls(value)
 
 
 class Concurrency(int):
-    """Requests in flight at once."""
+    """Requests in flight at once, 1 to 64."""
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is no whole number from 1 to 64."""
+        """Return the number. Raises ValueError unless it is a whole number from 1 to 64."""
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 64:
             raise ValueError("expected a whole number from 1 to 64")
         return cls(value)
 
 
 class BoundKeys(tuple[str, ...]):
-    """The keys that one command is bound to."""
+    """Keys that one command is bound to."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Raises ValueError where it is neither a key nor a list of keys."""
+        """Return the keys. Raises ValueError unless it is a key or a list of keys."""
         keys = cast("list[object]", value) if isinstance(value, list) else [value]
         names = [key for key in keys if isinstance(key, str) and key]
         if len(names) != len(keys):
@@ -100,7 +100,7 @@ class BoundKeys(tuple[str, ...]):
 
 
 def is_plaintext_remote(url: str) -> bool:
-    """What is sent to this valid URL can be read on the way: plain http to another host than this one."""
+    """Return whether requests to this valid URL can be read on the way: plain http to another host."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     try:

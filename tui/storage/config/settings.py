@@ -1,7 +1,7 @@
-"""`config.toml`, the operator's settings, read and checked with every problem named at once. It is never written.
+"""Settings of `config.toml`, read and checked, with all problems reported at once. The file is never written.
 
-A field's docstring says what it means and in what unit; its default is the class's. The key of a table in the file is
-the field's name, but `[[hook]]` fills `hooks`.
+The field docstrings are README's reference of the settings. The key of a table in the file is the field's name, except
+that `[[hook]]` fills `hooks`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,6 @@ from tui.storage.config.fields import (
     is_plaintext_remote,
 )
 from tui.storage.config.secrets import EnvironmentVariable, SecretSource
-from tui.storage.config.toml_positions import line_of
 
 HookEvent = Literal[
     "queued",
@@ -40,15 +39,15 @@ HookEvent = Literal[
     "refused",
     "retired",
 ]
-"""What a hook can be called for: a phase that a job entered, a flag that went up, an account that is not asked any
-more (no key, 401, or 403 throughout), an account whose API is over."""
+"""Events of a hook: a phase that a job entered, a flag that was set, an account whose polling stopped (refused: no key,
+401, or 403 throughout), an account whose API is retired."""
 
 
 T = TypeVar("T", "AccountTable", "Hook")
 
 
 class SettingsError(ConfigurationError):
-    """A `config.toml` that is wrong: `problems` says all that is, each with its line and key."""
+    """Invalid `config.toml`; `problems` has each problem with its line and key."""
 
     def __init__(self, path: Path, problems: tuple[str, ...]) -> None:
         self.path = path
@@ -57,48 +56,48 @@ class SettingsError(ConfigurationError):
 
 
 class AccountTable(Struct, frozen=True, kw_only=True):
-    """`[accounts.NAME]`: one organisation's access to a provider. NAME is what jobs are listed under."""
+    """`[accounts.NAME]`: access of one organisation to a provider. Jobs are listed under NAME."""
 
     provider: ProviderName = ProviderName()
-    """The provider file's name. Empty: the account's own name."""
+    """Name of the provider file. Empty: the account's name."""
     base_url: BaseUrl | None = None
-    """Where the API is. None: where the provider file says."""
+    """Base URL of the API. None: the provider file's."""
     api_key: SecretSource | None = None
-    """Where the key comes from: one of env, file, command, keyring. None: the provider's environment variable."""
+    """Source of the API key: one of env, file, command, keyring. None: the provider's environment variable."""
     plan: str | None = None
-    """The plan that was bought, by its name in the provider file, for its limits. None: that file's default."""
+    """Name of the plan in the provider file, for its limits. None: that file's default."""
     rate_per_minute: Rate | None = None
-    """Requests a minute at most. None: 60 % of what the plan allows."""
+    """Requests per minute at most. None: 60 % of the plan's rate."""
     concurrency: Concurrency = Concurrency(4)
     """Requests in flight at once, 1 to 64."""
     insecure_http: bool = False
-    """Lets the key travel over plain http to a host other than this one."""
+    """Allows sending the key over plain http to another host."""
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with its values together, each from the key below this table on."""
+        """Yield the problems of the values together, each as a key below this table and a text."""
         if self.base_url is not None and not self.insecure_http and is_plaintext_remote(self.base_url):
-            yield ".base_url: plain http would show the key to the network; use https, or set insecure_http = true"
+            yield ".base_url: plain http would expose the key; use https, or set insecure_http = true"
         if self.api_key is not None:
             yield from (f".api_key{problem}" for problem in self.api_key.problems())
 
 
 class AccountSettings(AccountTable, frozen=True, kw_only=True):
-    """An account as it is used: with its name and, where the operator left them out, its provider and its key."""
+    """Account table with its name, and with the defaults of provider and key source filled in."""
 
     name: str
 
 
 class PollingSettings(Struct, frozen=True, kw_only=True):
-    """`[polling]`: how often jobs are asked."""
+    """`[polling]`: how often jobs are polled."""
 
     max_interval: PollInterval = PollInterval(60)
-    """Seconds between two asks of a job that is not stalled, at most; in the file a duration."""
+    """Seconds between two polls of a job that is not stalled, at most; in the file a duration."""
     stall_after: PollInterval = PollInterval(3600)
-    """Seconds of running after which a job is asked less and less often; in the file a duration."""
+    """Seconds of running after which a job counts as stalled and is polled less often; in the file a duration."""
 
 
 class LinkSettings(Struct, frozen=True, kw_only=True):
-    """`[links]`: what happens before a link dies."""
+    """`[links]`: what happens before a link expires."""
 
     warn_before: Duration = Duration(86400)
     """Seconds before its expiry from which a link counts as expiring; in the file a duration."""
@@ -107,88 +106,88 @@ class LinkSettings(Struct, frozen=True, kw_only=True):
 
 
 class BoardSettings(Struct, frozen=True, kw_only=True):
-    """`[board]`: what stays in sight."""
+    """`[board]`: retention on the board."""
 
     archive_after: Duration = Duration(14 * 86400)
-    """Seconds after which an ended job without a live link goes to the Archive; in the file a duration."""
+    """Seconds after which an ended job without a live link moves to the Archive view; in the file a duration."""
 
 
 class DownloadSettings(Struct, frozen=True, kw_only=True):
-    """`[downloads]`: where results go."""
+    """`[downloads]`: where results are saved."""
 
     dir: str = "~/Downloads/babeltop"
-    """A folder; `~` is the home folder."""
+    """Folder of the downloads; `~` is the home folder."""
 
 
 class AlertSettings(Struct, frozen=True, kw_only=True):
-    """`[alerts]`: how an open console calls a person."""
+    """`[alerts]`: notifications of an open dashboard."""
 
     bell: bool = True
     """Rings the terminal's bell."""
     desktop: bool = True
-    """Sends a desktop notification through the terminal (OSC 9; 777 where it knows only that)."""
+    """Sends a desktop notification through the terminal (OSC 9, or OSC 777)."""
 
 
 class Hook(Struct, frozen=True, kw_only=True):
-    """`[[hook]]`: what is told of a change, as JSON. Exactly one of run and url is set."""
+    """`[[hook]]`: program or URL that gets each change as JSON. Exactly one of run and url is set."""
 
     on: tuple[HookEvent, ...] = ("done", "failed", "timed_out", "blocked", "missing")
-    """The changes it is told of: phases; stalled, expiring, expired; of accounts refused, retired."""
+    """Events that are delivered: phases; stalled, expiring, expired; for accounts refused, retired."""
     run: tuple[str, ...] | None = None
-    """A program and its arguments, without a shell; the change comes on its stdin."""
+    """Program and its arguments, run without a shell, with the change on stdin."""
     url: WebhookUrl | None = None
-    """Where the change is sent by POST; https, or http to this machine."""
+    """URL that the change is sent to by POST; https, or http to this machine."""
     secret: SecretSource | None = None
-    """What signs each POST (HMAC-SHA256): one of env, file, command, keyring. None: it is not signed."""
+    """Source of the secret that signs each POST (HMAC-SHA256): one of env, file, command, keyring. None: unsigned."""
     timeout: Timeout = Timeout(10)
-    """Seconds that the program, or one POST, may take, 1 to 300; in the file a duration. Then it is given up."""
+    """Seconds after which the program or the POST is cancelled, 1 to 300; in the file a duration."""
     insecure_http: bool = False
-    """Lets the change, links and all, travel over plain http to a host other than this one."""
+    """Allows sending the change, with its links, over plain http to another host."""
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with its values together, each from the key below this table on."""
+        """Yield the problems of the values together, each as a key below this table and a text."""
         if (self.run is None) == (self.url is None):
             yield ": expected exactly one of run and url"
         if self.run is not None and not (self.run and self.run[0]):
             yield ".run: expected a program and its arguments, such as ['notify-send', 'babeltop']"
         if self.url is not None and not self.insecure_http and is_plaintext_remote(self.url):
-            yield ".url: plain http would show links to the network; use https, or set insecure_http = true"
+            yield ".url: plain http would expose links; use https, or set insecure_http = true"
         if self.secret is not None:
             yield from (f".secret{problem}" for problem in self.secret.problems())
             if self.url is None:
-                yield ".secret: only what goes to a url is signed"
+                yield ".secret: only a url can have a secret"
 
 
 class UiSettings(Struct, frozen=True, kw_only=True):
-    """`[ui]`: how the screen looks until it remembers something else."""
+    """`[ui]`: look of the dashboard at its first start; later starts restore the last look."""
 
     theme: str = "babeltop-dark"
-    """A theme's name."""
+    """Name of the theme."""
     glyphs: Literal["unicode", "ascii"] = "unicode"
-    """The signs of states and bars."""
+    """Characters of status signs and bars."""
     time: Literal["relative", "local", "utc"] = "relative"
-    """How instants are shown."""
+    """Format of times."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The whole file. Every key is optional."""
+    """Settings of the whole file. Every key is optional."""
 
     accounts: dict[str, AccountTable] = {}
-    """Accounts by name. None configured: those whose environment variable is set."""
+    """Accounts by name. Without any, one for each provider whose environment variable is set."""
     polling: PollingSettings = PollingSettings()
     links: LinkSettings = LinkSettings()
     board: BoardSettings = BoardSettings()
     downloads: DownloadSettings = DownloadSettings()
     alerts: AlertSettings = AlertSettings()
     hooks: tuple[Hook, ...] = field(name="hook", default=())
-    """What is told of changes, in the file's order."""
+    """Hooks, in the file's order."""
     ui: UiSettings = UiSettings()
     keys: dict[str, BoundKeys] = {}
-    """Keys by the id of the command that they replace the default keys of: one, or a list."""
+    """Key, or list of keys, for each command id; it replaces the default keys."""
 
 
 def read(path: Path) -> Settings:
-    """The settings of a file, or the defaults where there is none. Raises SettingsError."""
+    """Return the settings of a file, or the defaults if there is none. Raises SettingsError."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -201,7 +200,7 @@ def read(path: Path) -> Settings:
         text = raw.decode("utf-8-sig")
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SettingsError(path, (f"is no TOML: {error}",)) from None
+        raise SettingsError(path, (f"invalid TOML: {error}",)) from None
     problems: list[str] = []
     settings = _decode_settings(table, problems)
     if problems:
@@ -212,10 +211,11 @@ def read(path: Path) -> Settings:
 def resolve_accounts(
     settings: Settings, key_variables: Mapping[str, str], environ: Mapping[str, str]
 ) -> tuple[AccountSettings, ...]:
-    """The accounts there are, complete. `keys`: by provider, the environment variable that its file names.
+    """Return all accounts, with defaults filled in. `key_variables`: the environment variable of each provider.
 
-    With none configured there is one for each provider whose variable is set and not blank; a successor that shares
-    its predecessor's variable is left out of `keys` by the caller. `api_key` is None only for an unknown provider.
+    Without a configured account there is one for each provider whose variable is set and not blank; the caller leaves
+    a successor that shares its predecessor's variable out of `key_variables`. `api_key` is None only for an unknown
+    provider.
     """
     tables = settings.accounts or {
         name: AccountTable() for name in key_variables if environ.get(key_variables[name], "").strip()
@@ -224,7 +224,7 @@ def resolve_accounts(
 
 
 def _decode_settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
-    """The settings in a file's top table; what is wrong goes to `problems`, by key."""
+    """Return the settings of a file's root table, and add its problems to `problems`, by key."""
     found: dict[str, AccountTable] = {}
     for name, account in _account_tables(table.get("accounts", {}), problems).items():
         where = f"accounts.{name}"
@@ -242,7 +242,7 @@ def _decode_settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
 
 
 def _account_tables(tables: object, problems: list[str]) -> Mapping[str, object]:
-    """The tables of accounts by their names, each of which a job can be listed under."""
+    """Return the account tables by name."""
     if not isinstance(tables, dict):
         problems.append("accounts: expected tables such as [accounts.acme]")
         return {}
@@ -263,21 +263,21 @@ def _hook_tables(tables: object, problems: list[str]) -> Sequence[object]:
 
 
 def _without_literal_secret(value: object, key: str, where: str, problems: list[str]) -> object:
-    """The table without a secret that was written into it, which is a problem of its own and never repeated."""
+    """Return the table without a literal secret, which is reported as a problem and never repeated."""
     if not isinstance(value, dict):
         return value
     table = cast("dict[str, object]", value)
     if not isinstance(table.get(key), str):
         return table
     problems.append(
-        f"{where}.{key}: a key never stands in this file; say where it is: {{ env = 'NAME' }}, {{ file = '~/key' }},"
-        " { command = ['pass', 'show', 'acme'] } or { keyring = 'service/name' }"
+        f"{where}.{key}: must not contain the key. Use {{ env = 'NAME' }}, {{ file = '~/key' }}, "
+        "{ command = ['pass', 'show', 'acme'] } or { keyring = 'service/name' }"
     )
     return {name: value for name, value in table.items() if name != key}
 
 
 def _decode_table(cls: type[T], table: object, where: str, problems: list[str]) -> T | None:
-    """One account or hook, if its values are good each by itself; together, they may yet be wrong."""
+    """Return one account or hook, or None if a value is invalid by itself; report also those invalid together."""
     checked = decode_struct(cls, table, where, problems)
     if checked is not None:
         problems += [f"{where}{problem}" for problem in checked.problems()]
@@ -293,5 +293,7 @@ def _resolve_account(name: str, table: AccountTable, key_variables: Mapping[str,
 
 
 def _with_line(text: str, problem: str) -> str:
+    from tui.storage.config.toml_positions import line_of  # only for a file with problems
+
     line = line_of(text, problem.partition(": ")[0])
     return problem if line is None else f"line {line}: {problem}"

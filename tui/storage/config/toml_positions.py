@@ -1,44 +1,40 @@
-"""On which line of a TOML text a key stands, for messages: tomllib forgets it. A best guess, never a reason to fail."""
+"""Line numbers of keys in a TOML text, for messages: tomllib forgets them. The scanner is `watchlist.toml_blocks`."""
 
 import re
 
-_HEADER = r"\s*(\[\[?)([^\[\]]+)\]\]?\s*(?:#.*)?"
-_PART = r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'"""
-_ENTRY = rf"\s*((?:{_PART})(?:\s*\.\s*(?:{_PART}))*)\s*="
+from tui.storage.watchlist.toml_blocks import statements
 
 
 def line_of(text: str, where: str) -> int | None:
-    """The line, from 1, of `accounts.acme.plan` or `hook[1].url`, or of the nearest table around it.
+    """Return the line, from 1, of `accounts.acme.plan` or `hook[1].url`, or of the nearest table around it.
 
-    None where nothing of it is found. Keys in an array or an inline table are found by what holds them.
+    Returns None if nothing of it is found. Keys in an array or inline table have the line of the key that holds them.
+    `text` is one that tomllib has accepted.
     """
-    lines = _lines(text)
+    lines = _lines_by_key(text)
     while where:
         if where in lines:
             return lines[where]
-        around = re.sub(r"(^|\.)[^.\[\]]*$|\[\d+\]$", "", where)
-        where = around if around != where else ""  # a name with brackets in it
+        parent = re.sub(r"(^|\.)[^.\[\]]*$|\[\d+\]$", "", where)
+        where = parent if parent != where else ""  # a name with brackets in it
     return None
 
 
-def _lines(text: str) -> dict[str, int]:
-    """Every key that begins a line, dotted and without quotes, with that line."""
+def _lines_by_key(text: str) -> dict[str, int]:
+    """Return the line of every key and table, by dotted key without quotes."""
     found: dict[str, int] = {}
     counts: dict[str, int] = {}
-    table = ""
-    for number, line in enumerate(text.split("\n"), 1):
-        if header := re.fullmatch(_HEADER, line):
-            table = _dotted(header[2])
-            if header[1] == "[[":
-                counts[table] = counts.get(table, -1) + 1
-                found.setdefault(table, number)
-                table = f"{table}[{counts[table]}]"
-            found.setdefault(table, number)
-        elif entry := re.match(_ENTRY, line):
-            key = _dotted(entry[1])
-            found.setdefault(f"{table}.{key}" if table else key, number)
+    table, line, counted = "", 1, 0
+    for statement in statements(text):
+        line, counted = line + text.count("\n", counted, statement.start), statement.start
+        key = ".".join(statement.path)
+        if not statement.bracket:
+            found.setdefault(f"{table}.{key}" if table else key, line)
+            continue
+        found.setdefault(key, line)
+        table = key
+        if statement.bracket == "[[":
+            counts[key] = counts.get(key, -1) + 1
+            table = f"{key}[{counts[key]}]"
+            found.setdefault(table, line)
     return found
-
-
-def _dotted(key: str) -> str:
-    return ".".join(part.strip("\"'") for part in re.findall(_PART, key))

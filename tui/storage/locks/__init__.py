@@ -1,1 +1,1 @@
-"""Operating system locks: the poller's lease and the downloads' claims."""
+"""Operating system locks: the poller lease and the download locks."""

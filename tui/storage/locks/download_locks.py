@@ -1,4 +1,4 @@
-"""Who fetches a job's files: one process at a time. The operating system takes a claim back from one that dies."""
+"""Download locks: one process at a time downloads a job's files. The operating system releases them at its end."""
 
 import fcntl
 import hashlib
@@ -9,19 +9,19 @@ from tui.domain.models import Ref
 from tui.storage.paths import make_private
 
 OFFSET_BITS = 62
-"""Of a job's place in the file, which stays empty: a lock may lie beyond a file's end."""
+"""Bits of a job's offset in the lock file, which stays empty: a lock may be beyond the end of a file."""
 
 
 class DownloadLocks:
-    """Locks on bytes of one file in the state folder, a byte for each job. Within a process it keeps nobody out."""
+    """Locks on bytes of one file in the state folder, one for each job. They exclude other processes only."""
 
     def __init__(self, state_dir: Path) -> None:
-        """Nothing is opened before something is claimed."""
+        """Open nothing yet: the first `acquire` does."""
         self._path = state_dir / "downloads.lock"
         self._descriptor: int | None = None
 
     def acquire(self, ref: Ref) -> bool:
-        """Claims the job, without waiting; False: another process has it. Raises OSError."""
+        """Lock the job without waiting; return whether no other process has it. Raises OSError."""
         if self._descriptor is None:
             make_private(self._path.parent)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -32,12 +32,12 @@ class DownloadLocks:
         return True
 
     def release(self, ref: Ref) -> None:
-        """Gives the job back."""
+        """Release the job's lock."""
         if self._descriptor is not None:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _offset(ref))
 
     def close(self) -> None:
-        """Gives everything back."""
+        """Release all locks."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

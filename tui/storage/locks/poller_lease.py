@@ -1,4 +1,4 @@
-"""The lease on a watchlist: one process at a time polls it. The operating system takes it back from one that dies."""
+"""Lease of a watchlist: one process at a time polls it. The operating system releases the lock at its end."""
 
 import hashlib
 import os
@@ -8,10 +8,10 @@ from tui.storage.paths import make_private
 
 
 class Lease:
-    """The lock of one watchlist, in the state folder; nothing is opened before it is asked for."""
+    """Lock of one watchlist, in the state folder. Nothing is opened before the first `acquire`."""
 
     def __init__(self, state_dir: Path, watchlist: Path) -> None:
-        """`watchlist` names the lease by its real path: a symlink to it is the same watchlist."""
+        """Name the lease by the watchlist's real path: a symlink to it is the same watchlist."""
         self.name = hashlib.sha256(os.fsencode(os.path.realpath(watchlist))).hexdigest()[:16]
         self.path = state_dir / f"poller-{self.name}.lock"
         self._lock: object | None = None
@@ -19,13 +19,13 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """This process polls the watchlist."""
+        """Whether this process holds the lease."""
         return self._lock is not None
 
     def acquire(self) -> bool:
-        """Takes the lease if nobody has it, without waiting; whether it is ours now. Raises OSError.
+        """Acquire the lease without waiting; return whether this process holds it. Raises OSError.
 
-        A lock whose file was deleted keeps nobody out: it is given back, and the one that stands there now counts.
+        A lock on a deleted file excludes no process: it is released, and the file now at the path is locked.
         """
         from filelock import FileLock, Timeout  # only engines need it: `list` starts without
 
@@ -42,12 +42,12 @@ class Lease:
         return True
 
     def is_free(self) -> bool:
-        """Nobody has it, or we do. Raises OSError."""
-        had = self.is_held
-        taken = self.acquire()
-        if taken and not had:
+        """Return whether no other process holds the lease. Raises OSError."""
+        was_held = self.is_held
+        acquired = self.acquire()
+        if acquired and not was_held:
             self.release()
-        return taken
+        return acquired
 
     def _current_inode(self) -> int | None:
         try:
@@ -56,7 +56,7 @@ class Lease:
             return None
 
     def release(self) -> None:
-        """Gives it back, if it is ours."""
+        """Release the lease, if this process holds it."""
         from filelock import FileLock
 
         if isinstance(self._lock, FileLock):

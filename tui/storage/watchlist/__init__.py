@@ -1,1 +1,1 @@
-"""The watchlist file: parser, operations, editor, cache."""
+"""Watchlist file: parser, operations, editor, cache."""

@@ -1,6 +1,6 @@
-"""What the watchlist said when an engine last read it, kept in the journal: the same file is not parsed again.
+"""Cache of the watchlist in the journal, so that an unchanged file is not parsed again.
 
-Parsing 10,000 jobs takes half a second and tens of megabytes, and leaves what the journal's states say already.
+Parsing 10,000 jobs takes half a second and tens of megabytes, and gives the same jobs as the journal's states.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,42 +15,41 @@ from tui.domain.models import Job, Ref
 from tui.storage.watchlist.parser import WatchlistContent
 
 CACHE_NAME = "watchlist"
-"""The name under which the journal keeps it."""
+"""Name of the cache in the journal's UI state."""
 HEAD_NAME = "heading"
-"""The name under which the journal keeps what a first frame needs of it."""
+"""Name of the cached head in the journal's UI state."""
 
 FileStamp = tuple[int, int, int]
-"""A file's inode, size and mtime, as `WatchlistFile.stamp` gives them."""
-
+"""Inode, size in bytes and mtime in ns of a file, as `WatchlistFile.stamp` returns them."""
 
 HEAD_JOBS = 100
-"""Jobs of a long watchlist that are read for the first frame; it shows fewer on most screens. The others follow it."""
+"""Jobs of a long watchlist that are read for the first frame, which shows fewer on most screens; the others follow."""
 
 
 class CachedHead(Struct, frozen=True, kw_only=True):
-    """What a first frame needs of a listing, which takes a hundredth of the time to read."""
+    """Part of the cache that a first frame needs; reading it takes a hundredth of the time."""
 
     path: str
     stamp: FileStamp | None
     first_refs: list[Any]
-    """The first TOP pairs of a longer order; of any other, none."""
+    """First HEAD_JOBS pairs of a longer order; empty for a shorter one."""
 
 
 class WatchlistCache(Struct, frozen=True, kw_only=True):
-    """A watchlist's order, and of which file's state it was."""
+    """Order of a watchlist, with the stamp of the file that it was read from."""
 
     path: str
     stamp: FileStamp | None
     order: list[Any] = []
-    """Pairs of account and id: not one Ref for each, since all of this stands between start and first frame."""
+    """Pairs of account and id, without building a Ref for each: all of this delays the first frame."""
     digest: str = ""
-    """Of all that was said of the jobs: the journal's states may be another watchlist's on the same folder."""
+    """Digest of the jobs: the journal's states may belong to another watchlist that uses the same folder."""
     problems: tuple[str, ...] = ()
-    """As `Reading` has them."""
+    """Problems, as in `WatchlistContent`."""
 
     @classmethod
     def from_content(cls, path: Path, stamp: FileStamp | None, content: WatchlistContent) -> "WatchlistCache":
-        """What is to be remembered of a reading, with the stamp that the file had before it was read."""
+        """Return the cache of a content, with the stamp that the file had before it was read."""
         return cls(
             path=str(path),
             stamp=stamp,
@@ -60,25 +59,25 @@ class WatchlistCache(Struct, frozen=True, kw_only=True):
         )
 
     def to_ui_state(self) -> dict[str, Struct]:
-        """What the journal is to remember, by name."""
+        """Return the values to save as UI state, by name."""
         top = self.order[:HEAD_JOBS] if len(self.order) > HEAD_JOBS else []
         return {CACHE_NAME: self, HEAD_NAME: CachedHead(path=self.path, stamp=self.stamp, first_refs=top)}
 
     def states_in_order(self, states: Mapping[Ref, JobState]) -> dict[Ref, JobState]:
-        """Those of the states that were listed, in the list's order."""
+        """Return the states of the listed jobs, in the watchlist's order."""
         by_pair: Mapping[Any, JobState] = states
         found = (by_pair.get(tuple(pair)) for pair in self.order)
         return {state.job.ref: state for state in found if state is not None}
 
 
 class RestoredBoard(NamedTuple):
-    """A listing, and what the journal knows of its jobs, in its order."""
+    """Cache, with the journal's states of its jobs in its order."""
 
     cache: WatchlistCache
     states: dict[Ref, JobState]
 
     def content(self, stamp: FileStamp | None) -> WatchlistContent | None:
-        """What the file says whose stamp this is; None: it must be read."""
+        """Return the content of the file with this stamp, or None if it must be read."""
         jobs = tuple(state.job for state in self.states.values())
         same = stamp == self.cache.stamp and len(jobs) == len(self.cache.order)
         return WatchlistContent(jobs, self.cache.problems) if same and _digest(jobs) == self.cache.digest else None

@@ -1,7 +1,7 @@
-"""The watchlist as a file: read whole, changed under a lock, replaced in one step. What its text says is `joblist`'s.
+"""Watchlist file: read whole, edited under a lock, replaced in one step. Its text is left to `parser` and `editor`.
 
-The file is the operator's and other programs write it too: a change starts from what it says now, and an editor that
-saves meanwhile is waited for, not overwritten.
+The file belongs to the operator, and other programs write it too: an edit starts from the present text, and what an
+editor saves meanwhile is never overwritten.
 """
 
 import os
@@ -32,23 +32,23 @@ __all__ = [
 ]
 
 LOCK_TIMEOUT = 10.0
-"""Seconds to wait for another writer: a change of 10,000 jobs takes one or two."""
+"""Seconds to wait for another writer: an edit of 10,000 jobs takes one or two."""
 LOCK_POLL = 0.01
 """Seconds between tries for the lock."""
 MAX_ATTEMPTS = 5
-"""Changes begun anew because a program without the lock wrote meanwhile, before giving up."""
+"""Attempts at an edit while a program without the lock keeps writing."""
 
 
 class WatchlistFile:
-    """One watchlist; nothing is opened, locked or made before it is asked to. Its methods raise WatchlistError."""
+    """Watchlist at a path. It keeps no state, so that any thread may use it. Its methods raise WatchlistError."""
 
     def __init__(self, path: Path, lock_timeout: float = LOCK_TIMEOUT) -> None:
-        """`patience`: seconds to wait for another writer."""
+        """`lock_timeout`: seconds to wait for another writer."""
         self.path = path
         self._lock_timeout = lock_timeout
 
     def stamp(self) -> tuple[int, int, int] | None:
-        """Inode, size in bytes and mtime in ns, which differ after every change; None: there is no file."""
+        """Return inode, size in bytes and mtime in ns, which differ after every edit, or None if there is no file."""
         with _translate_errors(self.path):
             try:
                 status = self.path.stat()
@@ -57,14 +57,15 @@ class WatchlistFile:
             return status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self) -> WatchlistContent:
-        """What the file says, harmless to show; without a file nothing, and none is made."""
+        """Return the content of the file, sanitized; without a file, an empty one. Creates no file."""
         with _translate_errors(self.path):
             return sanitized(parse(self._read_text()))
 
     def edit(self, operation: Operation) -> tuple[WatchlistContent, EditResult]:
-        """Do an operation to the file as it is now; one that changes nothing does not touch it.
+        """Apply an operation to the file as it is; one that changes nothing does not write.
 
-        Other writers are waited for, patiently. A new file is 0600, in a folder of 0700; else its mode stays.
+        Blocks while another writer holds the lock, for at most the lock timeout. A new file is 0600, in a folder of
+        0700; an existing file keeps its mode.
         """
         with _translate_errors(self.path):
             real = Path(os.path.realpath(self.path))
@@ -75,8 +76,8 @@ class WatchlistFile:
 
     def _read_text(self) -> str:
         try:
-            if stat.S_ISFIFO(self.path.stat().st_mode):  # reading it would wait for a writer, for ever
-                raise WatchlistError("it is a pipe: a watchlist is a file, which is read again and again")
+            if stat.S_ISFIFO(self.path.stat().st_mode):  # reading would block until a writer comes
+                raise WatchlistError("is a pipe: the watchlist must be a regular file, because it is read repeatedly")
             content = self.path.read_bytes()
         except FileNotFoundError:
             return ""
@@ -84,13 +85,13 @@ class WatchlistFile:
             return content.decode()
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            reason = f"byte {content[error.start]:#04x} is no UTF-8: save the file as UTF-8"
+            reason = f"byte {content[error.start]:#04x} is not UTF-8: save the file as UTF-8"
             raise WatchlistError(reason, line=line) from error
 
     def _replace(self, real: Path, operation: Operation) -> "EditedWatchlist":
         from tui.storage.watchlist.editor import apply  # only where something is written
 
-        draft = real.with_name(f".{real.name}.tmp")  # the lock is held: what stands there is a dead writer's
+        draft = real.with_name(f".{real.name}.tmp")  # left by a killed writer, because the lock is held
         try:
             for _ in range(MAX_ATTEMPTS):
                 stamp, text = self.stamp(), self._read_text()
@@ -104,15 +105,15 @@ class WatchlistFile:
                     return change
         finally:
             draft.unlink(missing_ok=True)
-        raise WatchlistError("another program keeps writing it: try again when that is done")
+        raise WatchlistError("another program keeps writing it: retry when that has finished")
 
 
 def _write_draft(draft: Path, real: Path, text: str) -> None:
-    """Write `text` to disk as what will replace `real`, with its mode and, where that is allowed, its owner."""
+    """Write `text` to disk as the replacement of `real`, with its mode and, if permitted, its owner."""
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
-        raise WatchlistError("nothing was written: what was given is no text that UTF-8 can hold") from error
+        raise WatchlistError("nothing was written: the text cannot be encoded as UTF-8") from error
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
         with suppress(FileNotFoundError):
@@ -144,8 +145,7 @@ def _locked(lock: Path, timeout: float) -> Generator[None]:
         held.acquire(poll_interval=LOCK_POLL)
     except Timeout as error:
         reason = (
-            f"nothing was written: another babeltop, perhaps an `add` that hangs, has held {lock} for {timeout:g} s"
-            f": `fuser {lock}` names it"
+            f"nothing was written: another babeltop has held {lock} for {timeout:g} s: `fuser {lock}` shows its PID"
         )
         raise WatchlistError(reason) from error
     try:
@@ -156,7 +156,7 @@ def _locked(lock: Path, timeout: float) -> Generator[None]:
 
 @contextmanager
 def _translate_errors(path: Path) -> Generator[None]:
-    """Turn the system's errors into WatchlistErrors, and name the file in all of them."""
+    """Raise system errors as WatchlistError, and add the path to each."""
     try:
         yield
     except WatchlistError as error:

@@ -1,4 +1,4 @@
-"""What the text of a watchlist says: its jobs, and why it says none. It opens no file and changes nothing."""
+"""Parser for the text of a watchlist. It opens no file and changes nothing."""
 
 import math
 import re
@@ -18,22 +18,22 @@ from tui.presentation.sanitize import clean
 from tui.storage.watchlist import toml_blocks
 
 _TOML_POSITION = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
-"""How `tomllib` ends its messages; as attributes it has line and column from Python 3.14 on only."""
+"""End of `tomllib`'s messages; line and column are attributes only from Python 3.14 on."""
 
 
 class WatchlistError(StorageError):
-    """The watchlist cannot be read or changed; as a file it is what it was. `str()` is one line for the operator."""
+    """The watchlist cannot be read or edited; the file is unchanged. `str()` is one line for the operator."""
 
     def __init__(
         self, reason: str, *, path: Path | None = None, line: int | None = None, column: int | None = None
     ) -> None:
         self.reason = reason
-        """What is wrong and, where there is one, the way out."""
+        """Problem and, if there is one, the remedy."""
         self.path = path
         self.line = line
-        """From 1, as editors count; None: it is about no line."""
+        """Line, from 1. None: the problem has no line."""
         self.column = column
-        """From 1."""
+        """Column, from 1."""
         super().__init__(reason, path, line, column)
 
     def __str__(self) -> str:
@@ -46,27 +46,27 @@ class WatchlistError(StorageError):
 
 
 class WatchlistContent(NamedTuple):
-    """What a watchlist says."""
+    """Content of a watchlist."""
 
     jobs: tuple[Job, ...]
-    """In the file's order, one for each ref."""
+    """Jobs in the file's order, one for each ref."""
     problems: tuple[str, ...]
-    """What an operator should know of and nothing stops at: jobs that stand twice, each with its line."""
+    """Problems that stop nothing: jobs that are listed twice, each with its line."""
 
 
 MAX_TEXT_LENGTH = 10_000
-"""Characters of a text that has to be cleaned."""
+"""Characters that are kept of a text that has to be sanitized."""
 Table = dict[str, Any]
-"""A TOML table as `tomllib` gives it."""
+"""TOML table as `tomllib` returns it."""
 
 
 def parse(text: str) -> WatchlistContent:
-    """The jobs of a watchlist's text. Raises WatchlistError, without a path, where it is no TOML or no job."""
+    """Return the jobs of a watchlist's text. Raises WatchlistError, without a path, if it is invalid."""
     return parse_jobs(parse_toml(text), text)
 
 
 def parse_toml(text: str) -> Table:
-    """Everything the text says. Raises WatchlistError where it is no TOML."""
+    """Return the root table of the text. Raises WatchlistError for invalid TOML."""
     try:
         return tomllib.loads(text.removeprefix(toml_blocks.BOM), parse_float=_parse_float)
     except RecursionError as error:
@@ -77,20 +77,20 @@ def parse_toml(text: str) -> Table:
         if place and not line:
             line = toml_blocks.line_at(text, len(text.rstrip()))
         reason = re.sub(_TOML_POSITION, "", str(error))
-        raise WatchlistError(f"{reason}: correct it in an editor", line=line, column=column) from error
+        raise WatchlistError(f"{reason}: edit the file", line=line, column=column) from error
 
 
 def job_array(root: Table, text: str) -> list[Table]:
-    """The tables of the array `job` in `content`, which is what `text` says. Raises WatchlistError where it is none."""
+    """Return the array `job` of `root`, the content of `text`. Raises WatchlistError if it is no array of tables."""
     tables: object = root.get("job", [])
     if isinstance(tables, list) and all(isinstance(table, dict) for table in tables):  # pyright: ignore[reportUnknownVariableType]
         return tables  # pyright: ignore[reportUnknownVariableType]
     line = toml_blocks.line_at(text, toml_blocks.first_mention(text, "job"))
-    raise WatchlistError("every job starts with a line [[job]], in two brackets", line=line)
+    raise WatchlistError("every job must start with a line [[job]], in two brackets", line=line)
 
 
 def parse_jobs(root: Table, text: str) -> WatchlistContent:
-    """The jobs in `content`, which is what `text` says. Raises WatchlistError where a table is no job."""
+    """Return the jobs in `root`, the content of `text`. Raises WatchlistError for an invalid job."""
     jobs: dict[Ref, Job] = {}
     again: list[tuple[int, Ref]] = []
     for index, table in enumerate(job_array(root, text)):
@@ -98,23 +98,24 @@ def parse_jobs(root: Table, text: str) -> WatchlistContent:
             job = parse_job(table)
         except ValueError as error:
             line = next(_block_lines(text, [index]))
-            raise WatchlistError(f"[[job]]: {error}: correct it in an editor", line=line) from error
+            raise WatchlistError(f"[[job]]: {error}: edit the file", line=line) from error
         if jobs.setdefault(job.ref, job) is not job:
             again.append((index, job.ref))
     lines = _block_lines(text, [index for index, _ in again]) if again else iter(())
     problems = (
-        f"line {line}: {ref} stands twice, the first one counts" for line, (_, ref) in zip(lines, again, strict=True)
+        f"line {line}: {ref} is listed twice: the first entry counts"
+        for line, (_, ref) in zip(lines, again, strict=True)
     )
     return WatchlistContent(tuple(jobs.values()), tuple(problems))
 
 
 def ref_of(table: Table) -> Ref:
-    """The ref of a table that `jobs_of` has accepted."""
+    """Return the ref of a table that `parse_jobs` has accepted."""
     return Ref(table["account"], table["id"])
 
 
 def parse_job(table: Table) -> Job:
-    """The job that a table says. Raises ValueError, its text naming the key, where it says none."""
+    """Return the job of a table. Raises ValueError, with the key in its text, for an invalid job."""
     fields = {**table, "added": _parse_instant(table["added"])} if "added" in table else table
     try:
         job = msgspec.convert(fields, Job)
@@ -122,16 +123,16 @@ def parse_job(table: Table) -> Job:
         reason, _, key = str(error).replace("`", "").partition(" - at $.")
         raise ValueError(f"{key}: {reason}" if key else reason) from error
     if not job.account:
-        raise ValueError("account: it is empty")
+        raise ValueError("account: must not be empty")
     if not job.account.isprintable():
-        raise ValueError(f"account: {job.account!r} holds a character that does not show")
+        raise ValueError(f"account: {job.account!r} has a non-printable character")
     if why := job_ids.invalid_reason(job.id):
         raise ValueError(f"id: {why}")
     return job
 
 
 def sanitized(content: WatchlistContent) -> WatchlistContent:
-    """What the list says without what would be more than text on a terminal: a watchlist may be anybody's."""
+    """Return the content without control characters: the watchlist may come from another person."""
     return content._replace(jobs=tuple(map(_sanitized_job, content.jobs)))
 
 
@@ -148,7 +149,7 @@ def _sanitized_job(job: Job) -> Job:
 
 
 def _parse_instant(value: object) -> float:
-    """Seconds since the epoch; without an offset a date and time is UTC, without a time it is midnight."""
+    """Return seconds since the epoch. A date and time without offset is UTC; a date without time is its midnight."""
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if isinstance(value, datetime):
@@ -157,7 +158,7 @@ def _parse_instant(value: object) -> float:
 
 
 def _block_lines(text: str, indices: list[int]) -> Iterator[int]:
-    """The line of each of these jobs; where they are no blocks, of what holds them."""
+    """Yield the line of each of these jobs, or of the array if they are not blocks."""
     found = toml_blocks.blocks(text, "job")
     for index in indices:
         yield (
@@ -168,6 +169,6 @@ def _block_lines(text: str, indices: list[int]) -> Iterator[int]:
 
 
 def _parse_float(text: str) -> float:
-    """A float; of nan always the same one, so that what holds it equals itself."""
+    """Return the float, and always the same nan, so that tables with it compare equal."""
     value = float(text)
     return math.nan if math.isnan(value) else value

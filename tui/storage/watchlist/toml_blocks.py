@@ -1,8 +1,7 @@
-"""Where statements and blocks stand in a TOML text, to the character. It judges nothing and reads no value.
+"""Scanner for the positions of statements and blocks in a TOML text, which `tomllib` has accepted. It reads no values.
 
-The text is one that `tomllib` has accepted: of TOML's grammar only what tells where a statement ends matters here
-(strings, arrays, inline tables, comments), so that a `[[job]]` inside a string or a comment is none. Offsets count
-characters of the text as it is, with its BOM and CRLFs.
+Of TOML's grammar it knows what determines the end of a statement (strings, arrays, inline tables, comments), so that a
+`[[job]]` inside a string or a comment does not count. Offsets count characters, with BOM and CRLFs.
 """
 
 import re
@@ -18,38 +17,38 @@ _KEY = rf""" (?: [^"'\#=\[\]\s] | [ \t] | {_QUOTED} )+ """
 # Patterns are text: `re` compiles each at its first use, and a start needs none.
 _STATEMENT = rf"""(?xs) [ \t]* (?:
         (?P<head>\[\[?) (?P<table>{_KEY}) \]
-      | (?P<key>{_KEY}) = [ \t]* (?P<value> {_STRING} | [^\[{{"'\s][^\#\n]* )?  # no value: a bracket opens one
+      | (?P<key>{_KEY}) = [ \t]* (?P<value> {_STRING} | [^\[{{"'\s][^\#\n]* )?  # without a value: a bracket opens one
     )?"""
 _TOKEN = rf"(?xs) {_STRING} | \#[^\n]* | (?P<open>[\[{{]) | (?P<close>[\]}}])"
 
 
 class Statement(NamedTuple):
-    """A header or a key with its value: whole lines, from the first one's start to the last one's end."""
+    """Header, or key with its value: whole lines, from the start of the first to the end of the last."""
 
     start: int
     end: int
-    """Behind the line end of its last line, a comment on that line included."""
+    """Offset after the line end of its last line, with a comment on that line."""
     bracket: str
     """`[`, `[[`, or empty for a key with its value."""
     path: tuple[str, ...]
-    """The dotted key, its quotes undone."""
+    """Parts of the dotted key, without quotes."""
     value_span: tuple[int, int]
-    """The value's start and end; of a header both are its end."""
+    """Start and end of the value; for a header, both are its end."""
 
 
 class Block(NamedTuple):
-    """One `[[name]]` with its keys and its sub-tables, to the end of its last value."""
+    """`[[name]]` with its keys and sub-tables, to the end of its last value."""
 
     start: int
     end: int
     line: int
-    """The header's, from 1."""
+    """Line of the header, from 1."""
     keys: tuple[Statement, ...]
-    """Its own keys: those before a first sub-table."""
+    """Keys before the first sub-table."""
 
 
 class TextEdit(NamedTuple):
-    """What replaces text[start:end]."""
+    """Replacement for text[start:end]."""
 
     start: int
     end: int
@@ -57,7 +56,7 @@ class TextEdit(NamedTuple):
 
 
 def statements(text: str) -> Iterator[Statement]:
-    """Every statement in order; blank lines and comments are between them."""
+    """Yield every statement in order; blank lines and comments are between them."""
     position, statement = len(BOM) if text.startswith(BOM) else 0, re.compile(_STATEMENT)
     while position < len(text):
         match = statement.match(text, position)
@@ -70,7 +69,7 @@ def statements(text: str) -> Iterator[Statement]:
 
 
 def blocks(text: str, name: str) -> list[Block]:
-    """The blocks of the array of tables `name`; tables of another name end a block."""
+    """Return the blocks of the array of tables `name`; a table of another name ends a block."""
     runs: list[list[Statement]] = []
     inside = False
     for statement in statements(text):
@@ -91,7 +90,7 @@ def blocks(text: str, name: str) -> list[Block]:
 
 
 def first_mention(text: str, name: str) -> int:
-    """The start of the first header or top-level key that begins with `name`; without one, 0."""
+    """Return the start of the first header or top-level key that begins with `name`, or 0."""
     top = True
     for statement in statements(text):
         top = top and not statement.bracket
@@ -101,12 +100,12 @@ def first_mention(text: str, name: str) -> int:
 
 
 def line_at(text: str, offset: int) -> int:
-    """The number of the line, from 1, that the character at `offset` stands in."""
+    """Return the line, from 1, of the character at `offset`."""
     return text.count("\n", 0, offset) + 1
 
 
 def blank_run_start(text: str, position: int, lower_bound: int) -> int:
-    """The start of the run of blank lines that ends at `position`, itself a line's start; not below `floor`."""
+    """Return the start of the blank lines that end at `position`, a line's start; not below `lower_bound`."""
     while position > lower_bound:
         line = max(lower_bound, text.rfind("\n", 0, position - 1) + 1)
         if text[line:position].strip():
@@ -116,7 +115,7 @@ def blank_run_start(text: str, position: int, lower_bound: int) -> int:
 
 
 def blank_run_end(text: str, position: int) -> int:
-    """The end of the run of blank lines that starts at `position`, itself a line's start."""
+    """Return the end of the blank lines that start at `position`, a line's start."""
     while position < len(text):
         end = text.find("\n", position) + 1 or len(text)
         if text[position:end].strip():
@@ -126,13 +125,13 @@ def blank_run_end(text: str, position: int) -> int:
 
 
 def line_end(text: str) -> str:
-    """The line end that the text uses: its first line's."""
+    """Return the line end that the text uses: that of its first line."""
     first = text.find("\n")
     return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
 
 
 def apply_edits(text: str, edits: list[TextEdit]) -> str:
-    """The text with all edits made; they do not overlap, and insertions at one place come in their order."""
+    """Return the text with all edits, which must not overlap; insertions at one offset keep their order."""
     parts: list[str] = []
     position = 0
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
@@ -142,7 +141,7 @@ def apply_edits(text: str, edits: list[TextEdit]) -> str:
 
 
 def _value_span(text: str, match: re.Match[str]) -> tuple[int, int]:
-    """Start and end of a statement's value; without one both are the end of what was matched."""
+    """Return start and end of a statement's value; for a header, both are its end."""
     if match["key"] is None:
         return match.end(), match.end()
     if match["value"] is None:
@@ -152,7 +151,7 @@ def _value_span(text: str, match: re.Match[str]) -> tuple[int, int]:
 
 
 def _bracket_end(text: str, start: int) -> int:
-    """Behind the bracket that closes the one at `start`."""
+    """Return the offset after the bracket that closes the one at `start`."""
     depth = 0
     for token in re.compile(_TOKEN).finditer(text, start):
         if token.lastgroup:
