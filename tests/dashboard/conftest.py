@@ -54,38 +54,38 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the demo's folder, which each test copies: its history is played once."""
-    with demo_workspace(now=lambda: NOW) as (library, _):
-        return shutil.copytree(library.paths.config_dir, tmp_path_factory.mktemp("stage") / "demo")
+    with demo_workspace(now=lambda: NOW) as (workspace, _):
+        return shutil.copytree(workspace.paths.config_dir, tmp_path_factory.mktemp("demo") / "demo")
 
 
 @pytest.fixture
-def library(stage: Path, tmp_path: Path) -> Iterator[Workspace]:
-    folder = shutil.copytree(stage, tmp_path / "demo")
+def workspace(demo_folder: Path, tmp_path: Path) -> Iterator[Workspace]:
+    folder = shutil.copytree(demo_folder, tmp_path / "demo")
     (folder / "config.toml").write_text(CONFIG.format(downloads=folder / "downloads"))
     places = WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "watchlist.toml")
-    with closing(Workspace.open(places, KEYS)) as library:
-        library.keys.fetch_all()
-        yield library
+    with closing(Workspace.open(places, KEYS)) as workspace:
+        workspace.keys.fetch_all()
+        yield workspace
 
 
 @pytest.fixture
-def feed(library: Workspace) -> Iterator[FakeEngine]:
-    feed = FakeEngine(library)
-    feed.now = lambda: NOW
-    yield feed
-    feed.close()
+def engine(workspace: Workspace) -> Iterator[FakeEngine]:
+    engine = FakeEngine(workspace)
+    engine.now = lambda: NOW
+    yield engine
+    engine.close()
 
 
 @pytest.fixture
-def app(library: Workspace, feed: FakeEngine) -> Babeltop:
-    board = library.job_states()
+def app(workspace: Workspace, engine: FakeEngine) -> Babeltop:
+    board = workspace.job_states()
     return Babeltop(
-        feed,
-        library.settings,
-        OnboardingInfo("~/.config/babeltop/watchlist.toml", library.key_variables()),
-        initial_update=Update(states=board, order=tuple(board), accounts=account_states(library)),
+        engine,
+        workspace.settings,
+        OnboardingInfo("~/.config/babeltop/watchlist.toml", workspace.key_variables()),
+        initial_update=Update(states=board, order=tuple(board), accounts=account_states(workspace)),
         role="demo",
         now=lambda: NOW,
         zone=UTC,

@@ -57,47 +57,47 @@ async def test_an_unknown_command_id_fails_loudly(app: Babeltop):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop, library: Workspace, size):
+async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop, workspace: Workspace, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         table = dashboard(pilot).query_one(JobTable)
-        assert len(table.refs) == sum(not state.job.archived for state in library.job_states().values())
+        assert len(table.refs) == sum(not state.job.archived for state in workspace.job_states().values())
         shown = text_of(pilot)
         for name in ("heygen", "konpro", "camb", "flixu"):
             assert name in shown
 
 
-async def test_a_removed_row_above_keeps_the_cursor_on_its_job(app: Babeltop, feed: FakeEngine):
+async def test_a_removed_row_above_keeps_the_cursor_on_its_job(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("j", "j", "j", "j")
         before = table.cursor
-        board = feed.workspace.job_states()
+        board = engine.workspace.job_states()
         gone = next(iter(board))
-        feed.push(Update(states={}, order=tuple(ref for ref in board if ref != gone)))
+        engine.push(Update(states={}, order=tuple(ref for ref in board if ref != gone)))
         await pilot.pause()
         assert table.cursor == before
         assert table.refs.index(before) == 3
 
 
-async def test_the_cursor_moves_to_the_next_job_when_its_job_is_removed(app: Babeltop, feed: FakeEngine):
+async def test_the_cursor_moves_to_the_next_job_when_its_job_is_removed(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("j", "j")
         cursor, below = table.cursor, table.refs[3]
-        board = feed.workspace.job_states()
-        feed.push(Update(states={}, order=tuple(ref for ref in board if ref != cursor)))
+        board = engine.workspace.job_states()
+        engine.push(Update(states={}, order=tuple(ref for ref in board if ref != cursor)))
         await pilot.pause()
         assert table.cursor == below
 
 
-async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: FakeEngine):
+async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         before = text_of(pilot).splitlines()
         ref = table.refs[1]
-        state = feed.workspace.job_states()[ref]
-        feed.push(
+        state = engine.workspace.job_states()[ref]
+        engine.push(
             update_of(replace(state, phase=Phase.FAILED, phase_since=NOW - 60, job=replace(state.job, label="Spoilt")))
         )
         await pilot.pause()
@@ -108,20 +108,20 @@ async def test_a_new_state_changes_its_row_and_no_other(app: Babeltop, feed: Fak
         assert "Spoilt" in changed[0]
 
 
-async def test_undo_restores_a_removed_job_at_its_place(app: Babeltop, library: Workspace):
-    before, jobs = library.paths.watchlist_file.read_bytes(), len(library.job_states())
+async def test_undo_restores_a_removed_job_at_its_place(app: Babeltop, workspace: Workspace):
+    before, jobs = workspace.paths.watchlist_file.read_bytes(), len(workspace.job_states())
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("j", "d")
         await pilot.pause()
-        assert len(library.watchlist.read().jobs) == len(dashboard(pilot).board.states) == jobs - 1
-        assert library.paths.watchlist_file.read_bytes() != before
+        assert len(workspace.watchlist.read().jobs) == len(dashboard(pilot).board.states) == jobs - 1
+        assert workspace.paths.watchlist_file.read_bytes() != before
         await pilot.press("u")
         await pilot.pause()
-    assert library.paths.watchlist_file.read_bytes() == before
+    assert workspace.paths.watchlist_file.read_bytes() == before
 
 
-async def test_the_add_dialog_shows_the_candidates_and_adds_the_new_ones(app: Babeltop, library: Workspace):
-    held = next(iter(library.job_states()))
+async def test_the_add_dialog_shows_the_candidates_and_adds_the_new_ones(app: Babeltop, workspace: Workspace):
+    held = next(iter(workspace.job_states()))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("a")
         await pilot.pause()
@@ -134,23 +134,23 @@ async def test_the_add_dialog_shows_the_candidates_and_adds_the_new_ones(app: Ba
             assert word in shown, shown
         await pilot.press("ctrl+s")
         await pilot.pause()
-    added = library.watchlist.read().jobs[-1]
+    added = workspace.watchlist.read().jobs[-1]
     assert added.ref == Ref("heygen", FRENCH)
     assert added.added == NOW
 
 
-async def test_enter_adds_only_on_an_empty_line(app: Babeltop, library: Workspace):
+async def test_enter_adds_only_on_an_empty_line(app: Babeltop, workspace: Workspace):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("a", *"7544c0b52ada44fda693a15b1181b5b4", "enter")
         assert isinstance(app.screen, AddScreen)
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, Dashboard)
-    assert library.watchlist.read().jobs[-1].id == "7544c0b52ada44fda693a15b1181b5b4"
+    assert workspace.watchlist.read().jobs[-1].id == "7544c0b52ada44fda693a15b1181b5b4"
 
 
-async def test_edit_changes_the_edited_fields_only(app: Babeltop, library: Workspace):
-    before = library.watchlist.read().jobs[0]
+async def test_edit_changes_the_edited_fields_only(app: Babeltop, workspace: Workspace):
+    before = workspace.watchlist.read().jobs[0]
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("e")
         await pilot.pause()
@@ -158,7 +158,7 @@ async def test_edit_changes_the_edited_fields_only(app: Babeltop, library: Works
         app.screen.query_one("#label", Input).value = "Another name"
         await pilot.press("enter")
         await pilot.pause()
-    assert library.watchlist.read().jobs[0] == replace(before, label="Another name")
+    assert workspace.watchlist.read().jobs[0] == replace(before, label="Another name")
 
 
 async def test_a_filter_applies_while_typed_and_escape_clears_it(app: Babeltop):
@@ -196,18 +196,18 @@ async def test_views_select_by_phase(app: Babeltop):
         assert board.view is View.PROBLEMS
 
 
-async def test_refresh_polls_the_job_under_the_cursor_or_the_marked_ones(app: Babeltop, feed: FakeEngine):
+async def test_refresh_polls_the_job_under_the_cursor_or_the_marked_ones(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("r")
         await pilot.pause()
-        assert feed.refreshed == [table.refs[0]]
+        assert engine.refreshed == [table.refs[0]]
         await pilot.press("space", "j", "space", "r")
         await pilot.pause()
-        assert feed.refreshed[1:] == [table.refs[0], table.refs[2]]
+        assert engine.refreshed[1:] == [table.refs[0], table.refs[2]]
         await pilot.press("R")
         await pilot.pause()
-        assert feed.refreshed[3:] == table.refs
+        assert engine.refreshed[3:] == table.refs
 
 
 async def test_copying_claims_no_more_than_that_the_text_was_sent(app: Babeltop):
@@ -222,8 +222,8 @@ async def test_copying_claims_no_more_than_that_the_text_was_sent(app: Babeltop)
         assert app.clipboard == link.url
 
 
-async def test_an_expired_link_is_not_copied(app: Babeltop, library: Workspace):
-    dead = next(ref for ref, state in library.job_states().items() if display_name(state) == "Old interview")
+async def test_an_expired_link_is_not_copied(app: Babeltop, workspace: Workspace):
+    dead = next(ref for ref, state in workspace.job_states().items() if display_name(state) == "Old interview")
     async with app.run_test(size=(120, 40)) as pilot:
         dashboard(pilot).query_one(JobTable).move_to_job(dead)
         await pilot.press("Y")
@@ -232,18 +232,18 @@ async def test_an_expired_link_is_not_copied(app: Babeltop, library: Workspace):
         assert any("expired" in toast for toast in toasts(pilot))
 
 
-async def test_readonly_disables_writes_but_not_refresh(library: Workspace, feed: FakeEngine):
+async def test_readonly_disables_writes_but_not_refresh(workspace: Workspace, engine: FakeEngine):
     from tui.dashboard.widgets.welcome import OnboardingInfo
 
-    board = library.job_states()
+    board = workspace.job_states()
     app = Babeltop(
-        feed,
-        library.settings,
+        engine,
+        workspace.settings,
         OnboardingInfo("w", ()),
         initial_update=Update(states=board, order=tuple(board)),
         readonly=True,
     )
-    before = library.paths.watchlist_file.read_bytes()
+    before = workspace.paths.watchlist_file.read_bytes()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("d", "x", "m", "a")
         await pilot.pause()
@@ -251,8 +251,8 @@ async def test_readonly_disables_writes_but_not_refresh(library: Workspace, feed
         assert any("Read-only: add is disabled" in toast for toast in toasts(pilot))
         await pilot.press("r")
         await pilot.pause()
-    assert feed.refreshed
-    assert library.paths.watchlist_file.read_bytes() == before
+    assert engine.refreshed
+    assert workspace.paths.watchlist_file.read_bytes() == before
 
 
 async def test_help_shows_every_command_and_closes(app: Babeltop):
@@ -276,11 +276,11 @@ async def test_the_detail_opens_over_the_table_on_a_narrow_terminal(app: Babelto
         assert not pane.display
 
 
-async def test_the_response_tab_masks_signatures(app: Babeltop, library: Workspace):
+async def test_the_response_tab_masks_signatures(app: Babeltop, workspace: Workspace):
     signed = next(
-        ref for ref, state in library.job_states().items() if any(link.expiry_is_exact for link in state.links)
+        ref for ref, state in workspace.job_states().items() if any(link.expiry_is_exact for link in state.links)
     )
-    url = library.job_states()[signed].links[0].url
+    url = workspace.job_states()[signed].links[0].url
     async with app.run_test(size=(200, 60)) as pilot:
         dashboard(pilot).query_one(JobTable).move_to_job(signed)
         await pilot.press("right_square_bracket", "right_square_bracket")
@@ -292,16 +292,16 @@ async def test_the_response_tab_masks_signatures(app: Babeltop, library: Workspa
         assert "?…" in shown
 
 
-async def test_hostile_titles_are_harmless_in_every_view(app: Babeltop, feed: FakeEngine):
+async def test_hostile_titles_are_harmless_in_every_view(app: Babeltop, engine: FakeEngine):
     from tui.presentation.sanitize import clean
 
     title = clean(NASTY)
     async with app.run_test(size=(200, 60)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
-        job = feed.workspace.job_states()[table.refs[0]].job
+        job = engine.workspace.job_states()[table.refs[0]].job
         report = Report(phase=Phase.FAILED, raw_status="failed", title=title, message=title)
-        feed.push(update_of(JobState(job=replace(job, label=""), phase=Phase.FAILED, phase_since=NOW, report=report)))
-        feed.push(Update(states={}, notices=(Notice(NoticeKind.FAILED, f"{title}: failed", job.ref, NOW),)))
+        engine.push(update_of(JobState(job=replace(job, label=""), phase=Phase.FAILED, phase_since=NOW, report=report)))
+        engine.push(Update(states={}, notices=(Notice(NoticeKind.FAILED, f"{title}: failed", job.ref, NOW),)))
         await pilot.pause()
         await pilot.pause()
         shown = text_of(pilot)
@@ -309,20 +309,20 @@ async def test_hostile_titles_are_harmless_in_every_view(app: Babeltop, feed: Fa
         assert "\x1b" not in shown
 
 
-async def test_forty_notices_become_one_toast(app: Babeltop, feed: FakeEngine):
+async def test_forty_notices_become_one_toast(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         many = tuple(Notice(NoticeKind.DONE, f"job {at} done", Ref("heygen", str(at)), NOW) for at in range(40))
-        feed.push(Update(states={}, notices=many))
+        engine.push(Update(states={}, notices=many))
         await pilot.pause()
         assert toasts(pilot) == ["40 jobs changed: 40 done. J: recent events"]
 
 
-async def test_a_frozen_view_is_unchanged_until_unfrozen(app: Babeltop, feed: FakeEngine):
+async def test_a_frozen_view_is_unchanged_until_unfrozen(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
         await pilot.press("z")
-        state = feed.workspace.job_states()[table.refs[0]]
-        feed.push(update_of(replace(state, job=replace(state.job, label="Meanwhile"))))
+        state = engine.workspace.job_states()[table.refs[0]]
+        engine.push(update_of(replace(state, job=replace(state.job, label="Meanwhile"))))
         await pilot.pause()
         assert "Meanwhile" not in text_of(pilot)
         await pilot.press("z")
@@ -330,10 +330,10 @@ async def test_a_frozen_view_is_unchanged_until_unfrozen(app: Babeltop, feed: Fa
         assert "Meanwhile" in text_of(pilot)
 
 
-async def test_the_banner_shows_problems_and_an_engine_that_does_not_respond(app: Babeltop, feed: FakeEngine):
+async def test_the_banner_shows_problems_and_an_engine_that_does_not_respond(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
-        feed.silent_seconds = 7.0
-        feed.push(Update(states={}, problems=("watchlist.toml: line 3, column 9: no TOML",)))
+        engine.silent_seconds = 7.0
+        engine.push(Update(states={}, problems=("watchlist.toml: line 3, column 9: no TOML",)))
         await pilot.pause()
         shown = text_of(pilot)
         assert "line 3, column 9" in shown
@@ -349,11 +349,11 @@ async def test_escape_quits_when_pressed_twice_with_nothing_open(app: Babeltop):
         assert app.return_code == 0
 
 
-async def test_an_empty_watchlist_shows_how_to_start(library: Workspace, feed: FakeEngine):
+async def test_an_empty_watchlist_shows_how_to_start(workspace: Workspace, engine: FakeEngine):
     from tui.dashboard.widgets.welcome import OnboardingInfo
 
-    greeting = OnboardingInfo("~/.config/babeltop/watchlist.toml", library.key_variables())
-    app = Babeltop(feed, library.settings, greeting)
+    greeting = OnboardingInfo("~/.config/babeltop/watchlist.toml", workspace.key_variables())
+    app = Babeltop(engine, workspace.settings, greeting)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         shown = text_of(pilot)
@@ -376,13 +376,13 @@ def test_the_edit_dialog_offers_the_watchlists_fields():
     assert {"label", "tags", "note", "keep_link", "download", "muted", "archived"} <= set(Job.__struct_fields__)
 
 
-async def test_the_requests_tab_lists_outcome_and_duration(app: Babeltop, library: Workspace):
-    ref, state = next((ref, state) for ref, state in library.job_states().items() if state.phase is Phase.DONE)
+async def test_the_requests_tab_lists_outcome_and_duration(app: Babeltop, workspace: Workspace):
+    ref, state = next((ref, state) for ref, state in workspace.job_states().items() if state.phase is Phase.DONE)
     asked = [
         RequestRecord(NOW - 60, 200, 210.0, "req-1", None),
         RequestRecord(NOW - 30, 503, 95.0, None, FaultKind.SERVER),
     ]
-    library.journal.record([JournalEntry(state, request=ask) for ask in asked])
+    workspace.journal.record([JournalEntry(state, request=ask) for ask in asked])
     async with app.run_test(size=(120, 40)) as pilot:
         dashboard(pilot).query_one(JobTable).move_to_job(ref)
         await pilot.press("left_square_bracket", "left_square_bracket")
@@ -394,12 +394,12 @@ async def test_the_requests_tab_lists_outcome_and_duration(app: Babeltop, librar
         assert "req-1" in shown
 
 
-async def test_a_follower_shows_the_pid_of_its_leader(app: Babeltop, feed: FakeEngine):
+async def test_a_follower_shows_the_pid_of_its_leader(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
-        feed.push(Update(states={}, role="following PID 4242"))
+        engine.push(Update(states={}, role="following PID 4242"))
         await pilot.pause()
         assert "following PID 4242" in text_of(pilot)
-        feed.push(Update(states={}, role="polling"))
+        engine.push(Update(states={}, role="polling"))
         await pilot.pause()
         assert "following" not in text_of(pilot)

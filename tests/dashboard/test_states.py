@@ -23,11 +23,11 @@ from tui.storage.workspace import Workspace
 DIALOGS = {"help": "question_mark", "add": "a", "edit": "e", "sort": "s", "accounts": "A", "journal": "J"}
 
 
-def remembered(library: Workspace) -> None:
+def remembered(workspace: Workspace) -> None:
     """As an engine leaves the journal that has read the watchlist."""
-    reading, places = library.watchlist.read(), library.paths
-    listing = WatchlistCache.from_content(places.watchlist_file, library.watchlist.stamp(), reading)
-    library.journal.save_ui_state(listing.to_ui_state())
+    reading, places = workspace.watchlist.read(), workspace.paths
+    listing = WatchlistCache.from_content(places.watchlist_file, workspace.watchlist.stamp(), reading)
+    workspace.journal.save_ui_state(listing.to_ui_state())
 
 
 def account(**more) -> AccountState:
@@ -98,11 +98,11 @@ def test_a_badge_has_a_text_only_for_a_problem(state, word):
         ({"health": Health.NO_KEY}, ("○ konpro", "no key")),
     ],
 )
-async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, feed: FakeEngine, size, more, said):
+async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, engine: FakeEngine, size, more, said):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        state = account_states(feed.workspace)["konpro"]
-        feed.push(Update(states={}, accounts={"konpro": replace(state, **more)}))
+        state = account_states(engine.workspace)["konpro"]
+        engine.push(Update(states={}, accounts={"konpro": replace(state, **more)}))
         await pilot.pause()
         top = text_of(pilot).splitlines()[0]
         assert said[size[0] > 80] in top, top
@@ -110,7 +110,7 @@ async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, feed: FakeEn
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_stale_rows_are_dimmed_and_show_their_age(app: Babeltop, feed: FakeEngine, size):
+async def test_stale_rows_are_dimmed_and_show_their_age(app: Babeltop, engine: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         table = app.screen.query_one(JobTable)
@@ -120,7 +120,7 @@ async def test_stale_rows_are_dimmed_and_show_their_age(app: Babeltop, feed: Fak
             checked_at=NOW - 740,
             stale_after=NOW - 5,
         )
-        feed.push(Update(states={state.job.ref: state}))
+        engine.push(Update(states={state.job.ref: state}))
         await pilot.pause()
         row = text_of(pilot).splitlines()[table.region.y]
         assert "? running" in row
@@ -129,13 +129,13 @@ async def test_stale_rows_are_dimmed_and_show_their_age(app: Babeltop, feed: Fak
         assert table._painted_rows[0].content[2], "dimmed"
 
 
-async def test_ascii_glyphs_leave_no_other_characters(library: Workspace, feed: FakeEngine):
-    states = {ref: replace(state, job=replace(state.job, label="x")) for ref, state in library.job_states().items()}
+async def test_ascii_glyphs_leave_no_other_characters(workspace: Workspace, engine: FakeEngine):
+    states = {ref: replace(state, job=replace(state.job, label="x")) for ref, state in workspace.job_states().items()}
     app = Babeltop(
-        feed,
+        engine,
         Settings(ui=UiSettings(glyphs="ascii")),
         OnboardingInfo("w", ()),
-        initial_update=Update(states=states, order=tuple(states), accounts=account_states(library)),
+        initial_update=Update(states=states, order=tuple(states), accounts=account_states(workspace)),
         now=lambda: NOW,
     )
     async with app.run_test(size=(120, 20)) as pilot:
@@ -146,14 +146,14 @@ async def test_ascii_glyphs_leave_no_other_characters(library: Workspace, feed: 
         assert odd <= {"·"}, odd
 
 
-async def test_an_invalid_watchlist_shows_a_banner_above_the_last_good_list(library: Workspace, feed: FakeEngine):
+async def test_an_invalid_watchlist_shows_a_banner_above_the_last_good_list(workspace: Workspace, engine: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
-    remembered(library)
-    with library.paths.watchlist_file.open("a") as file:
+    remembered(workspace)
+    with workspace.paths.watchlist_file.open("a") as file:
         file.write("[[job]\n")
-    begun = load_initial_state(library)
-    app = Babeltop(feed, library.settings, OnboardingInfo("w", ()), initial_update=begun.update, now=lambda: NOW)
+    begun = load_initial_state(workspace)
+    app = Babeltop(engine, workspace.settings, OnboardingInfo("w", ()), initial_update=begun.update, now=lambda: NOW)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         shown = text_of(pilot)
@@ -162,14 +162,14 @@ async def test_an_invalid_watchlist_shows_a_banner_above_the_last_good_list(libr
         assert len(app.screen.query_one(JobTable).refs) > 20
 
 
-async def test_preferences_are_stored_for_the_next_start_but_not_by_the_demo(library: Workspace, feed: FakeEngine):
+async def test_preferences_are_stored_for_the_next_start_but_not_by_the_demo(workspace: Workspace, engine: FakeEngine):
     from tui.dashboard.startup import load_initial_state
 
     for saves in (False, True):
-        begun = load_initial_state(library)
+        begun = load_initial_state(workspace)
         app = Babeltop(
-            feed,
-            library.settings,
+            engine,
+            workspace.settings,
             OnboardingInfo("w", ()),
             initial_update=begun.update,
             preferences=begun.preferences,
@@ -179,7 +179,7 @@ async def test_preferences_are_stored_for_the_next_start_but_not_by_the_demo(lib
             await pilot.pause()
             await pilot.press("T", "t", "4", "S")
             await pilot.pause()
-        looks = load_initial_state(library).preferences
+        looks = load_initial_state(workspace).preferences
         if not saves:
             assert (looks.theme, looks.time, looks.view) == ("babeltop-dark", "relative", "all")
         else:
@@ -191,15 +191,15 @@ async def test_preferences_are_stored_for_the_next_start_but_not_by_the_demo(lib
             )
 
 
-async def test_a_long_board_shows_its_first_jobs_and_then_all(library: Workspace, monkeypatch):
+async def test_a_long_board_shows_its_first_jobs_and_then_all(workspace: Workspace, monkeypatch):
     from tui.dashboard import startup
     from tui.storage.watchlist import cache
 
-    remembered(library)
-    assert startup.load_initial_state(library).load_all_jobs is None
+    remembered(workspace)
+    assert startup.load_initial_state(workspace).load_all_jobs is None
     monkeypatch.setattr(cache, "HEAD_JOBS", 4)
-    remembered(library)
-    begun = startup.load_initial_state(library)
-    assert list(begun.update.states) == list(library.job_states())[:4]
-    assert begun.load_all_jobs().states == library.job_states()
+    remembered(workspace)
+    begun = startup.load_initial_state(workspace)
+    assert list(begun.update.states) == list(workspace.job_states())[:4]
+    assert begun.load_all_jobs().states == workspace.job_states()
     assert os.environ["TEXTUAL_FPS"]

@@ -88,7 +88,7 @@ def something(random: Random, state, now):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_every_cell_on_the_terminal_matches_the_board(app: Babeltop, feed: FakeEngine, seed):
+async def test_every_cell_on_the_terminal_matches_the_board(app: Babeltop, engine: FakeEngine, seed):
     random = Random(seed)
     mirror = Mirror(app)
     app._display = _drawn_on(mirror, app)  # what would go to the terminal
@@ -113,9 +113,9 @@ async def test_every_cell_on_the_terminal_matches_the_board(app: Babeltop, feed:
         for step in range(40):
             deed = random.randrange(4)
             if deed == 0:
-                states = feed.workspace.job_states()
+                states = engine.workspace.job_states()
                 some = random.sample(list(states), 5)
-                feed.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
+                engine.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
             elif deed == 1:
                 await pilot.press(random.choice(keys))
             elif deed == 2:
@@ -143,7 +143,7 @@ def _drawn_on(mirror: Mirror, app: Babeltop):
     return display
 
 
-async def test_many_updates_of_the_sorted_column_keep_cursor_and_detail_on_their_job(app: Babeltop, feed: FakeEngine):
+async def test_many_updates_of_the_sorted_column_keep_cursor_and_detail_on_their_job(app: Babeltop, engine: FakeEngine):
     random = Random(5)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
@@ -156,7 +156,7 @@ async def test_many_updates_of_the_sorted_column_keep_cursor_and_detail_on_their
         for _ in range(60):
             states = dict(dash.board.states)
             some = random.sample(list(states), 12)
-            feed.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
+            engine.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
             await asyncio.sleep(0)
             await pilot.pause()
             assert table.cursor == cursor
@@ -169,13 +169,13 @@ async def test_many_updates_of_the_sorted_column_keep_cursor_and_detail_on_their
 
 @pytest.mark.parametrize("sort", ["", *SORT_KEYS])
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
-def test_the_row_index_equals_one_rebuilt_from_all_states(library, sort, view):
+def test_the_row_index_equals_one_rebuilt_from_all_states(workspace, sort, view):
     from tui.dashboard.row_index import RowIndex
     from tui.domain.evaluation import EvaluationContext
     from tui.presentation.queries import Filter
 
     random = Random(7)
-    states, kept = library.job_states(), RowIndex()
+    states, kept = workspace.job_states(), RowIndex()
     wanted = Filter.parse("-flag:stale")
     now = NOW
     kept.set_query(states, EvaluationContext(now=now), view, wanted, sort, descending=True)

@@ -86,7 +86,7 @@ class FakeEngine:
             case Pause(paused):
                 self.paused = paused
                 self.push(Update(states={}, role="paused" if paused else "polling"))
-                return CommandResult(message="asking is paused" if paused else "asking goes on")
+                return CommandResult(message="Polling paused" if paused else "Polling resumed")
             case Resume(account):
                 self.resumed.append(account)
                 return CommandResult(message=f"{account} is tried again")

@@ -24,96 +24,117 @@ from tui.engine.api import Update
 from tui.presentation.queries import SORT_KEYS, View
 
 
-class Seen(NamedTuple):
-    """What there is to look at."""
+class Context(NamedTuple):
+    """State that a case checks."""
 
     app: Babeltop
-    dash: Dashboard
-    feed: FakeEngine
+    dashboard: Dashboard
+    engine: FakeEngine
 
     @property
-    def at(self) -> int:
-        return self.dash.table.refs.index(self.dash.table.cursor)
+    def cursor_row(self) -> int:
+        return self.dashboard.table.refs.index(self.dashboard.table.cursor)
 
     @property
     def states(self):
-        return self.feed.workspace.job_states()
+        return self.engine.workspace.job_states()
 
     @property
     def screen(self) -> type:
         return type(self.app.screen)
 
     @property
-    def said(self) -> str:
-        return " ".join(each.message for each in self.app._notifications)
+    def toasts(self) -> str:
+        return " ".join(notification.message for notification in self.app._notifications)
 
 
 class Case(NamedTuple):
     before: tuple[str, ...]
     """Keys pressed first; the command's own key comes after them."""
-    holds: Callable[[Seen], object]
+    holds: Callable[[Context], object]
 
 
 READING = ("right_square_bracket", "right_square_bracket", "enter", "slash", *"a", "enter")
 """Keys that open the response of the first job and search in it."""
 
 CASES = {
-    "help": Case((), lambda seen: seen.screen is HelpScreen),
-    "down": Case((), lambda seen: seen.at == 1),
-    "up": Case(("j", "j"), lambda seen: seen.at == 1),
-    "top": Case(("j", "j"), lambda seen: seen.at == 0),
-    "bottom": Case((), lambda seen: seen.at == len(seen.dash.table.refs) - 1),
-    "half_down": Case((), lambda seen: seen.at == seen.dash.table.size.height // 2),
-    "half_up": Case(("ctrl+d",), lambda seen: seen.at == 0),
-    "page_down": Case((), lambda seen: seen.at == min(seen.dash.table.size.height, len(seen.dash.table.refs) - 1)),
-    "page_up": Case(("pagedown",), lambda seen: seen.at == 0),
-    "right": Case((), lambda seen: seen.dash.table._name_offset > 0),
-    "left": Case(("l",), lambda seen: seen.dash.table._name_offset == 0),
-    "focus_next": Case((), lambda seen: seen.app.focused.id == "detail-scroll"),
-    "open": Case((), lambda seen: seen.dash.has_class("-detail-open")),
-    "back": Case(("enter",), lambda seen: not seen.dash.has_class("-detail-open")),
-    "interrupt": Case(("enter",), lambda seen: not seen.dash.has_class("-detail-open")),
-    "filter": Case((), lambda seen: seen.app.focused.id == "filter"),
-    "find_next": Case(READING, lambda seen: seen.dash.detail._match_index == 1),
-    "find_previous": Case((*READING, "n"), lambda seen: seen.dash.detail._match_index == 0),
-    "sort": Case((), lambda seen: seen.screen is SortScreen),
-    "sort_reverse": Case((), lambda seen: seen.dash.board.descending),
-    "sort_left": Case(("greater_than_sign",) * 2, lambda seen: seen.dash.board.sort == "status"),
-    "sort_right": Case(("greater_than_sign",), lambda seen: seen.dash.board.sort == "account"),
-    "problems": Case((), lambda seen: seen.dash.board.view is View.PROBLEMS),
-    "tab_next": Case((), lambda seen: seen.dash.detail.tab is DetailTab.TIMELINE),
-    "tab_previous": Case(("right_square_bracket",), lambda seen: seen.dash.detail.tab is DetailTab.OVERVIEW),
-    "freeze": Case((), lambda seen: seen.dash.held_updates is not None),
-    "time": Case((), lambda seen: seen.dash.board.zone is not None and "local" in seen.said),
-    "theme": Case((), lambda seen: seen.app.theme == "babeltop-light"),
-    "preview": Case((), lambda seen: not seen.dash.detail.display),
-    "detail_position": Case((), lambda seen: seen.dash.detail.region.x == 80 and seen.dash.table.region.width == 80),
-    "accounts": Case((), lambda seen: seen.screen is AccountsScreen),
-    "journal": Case((), lambda seen: seen.screen is HistoryScreen),
+    "help": Case((), lambda context: context.screen is HelpScreen),
+    "down": Case((), lambda context: context.cursor_row == 1),
+    "up": Case(("j", "j"), lambda context: context.cursor_row == 1),
+    "top": Case(("j", "j"), lambda context: context.cursor_row == 0),
+    "bottom": Case((), lambda context: context.cursor_row == len(context.dashboard.table.refs) - 1),
+    "half_down": Case((), lambda context: context.cursor_row == context.dashboard.table.size.height // 2),
+    "half_up": Case(("ctrl+d",), lambda context: context.cursor_row == 0),
+    "page_down": Case(
+        (),
+        lambda context: (
+            context.cursor_row == min(context.dashboard.table.size.height, len(context.dashboard.table.refs) - 1)
+        ),
+    ),
+    "page_up": Case(("pagedown",), lambda context: context.cursor_row == 0),
+    "right": Case((), lambda context: context.dashboard.table._name_offset > 0),
+    "left": Case(("l",), lambda context: context.dashboard.table._name_offset == 0),
+    "focus_next": Case((), lambda context: context.app.focused.id == "detail-scroll"),
+    "open": Case((), lambda context: context.dashboard.has_class("-detail-open")),
+    "back": Case(("enter",), lambda context: not context.dashboard.has_class("-detail-open")),
+    "interrupt": Case(("enter",), lambda context: not context.dashboard.has_class("-detail-open")),
+    "filter": Case((), lambda context: context.app.focused.id == "filter"),
+    "find_next": Case(READING, lambda context: context.dashboard.detail._match_index == 1),
+    "find_previous": Case((*READING, "n"), lambda context: context.dashboard.detail._match_index == 0),
+    "sort": Case((), lambda context: context.screen is SortScreen),
+    "sort_reverse": Case((), lambda context: context.dashboard.board.descending),
+    "sort_left": Case(("greater_than_sign",) * 2, lambda context: context.dashboard.board.sort == "status"),
+    "sort_right": Case(("greater_than_sign",), lambda context: context.dashboard.board.sort == "account"),
+    "problems": Case((), lambda context: context.dashboard.board.view is View.PROBLEMS),
+    "tab_next": Case((), lambda context: context.dashboard.detail.tab is DetailTab.TIMELINE),
+    "tab_previous": Case(("right_square_bracket",), lambda context: context.dashboard.detail.tab is DetailTab.OVERVIEW),
+    "freeze": Case((), lambda context: context.dashboard.held_updates is not None),
+    "time": Case((), lambda context: context.dashboard.board.zone is not None and "local" in context.toasts),
+    "theme": Case((), lambda context: context.app.theme == "babeltop-light"),
+    "preview": Case((), lambda context: not context.dashboard.detail.display),
+    "detail_position": Case(
+        (), lambda context: context.dashboard.detail.region.x == 80 and context.dashboard.table.region.width == 80
+    ),
+    "accounts": Case((), lambda context: context.screen is AccountsScreen),
+    "journal": Case((), lambda context: context.screen is HistoryScreen),
     **{
-        f"view_{view}": Case(("4" if view is View.ALL else "1",), lambda seen, view=view: seen.dash.board.view is view)
+        f"view_{view}": Case(
+            ("4" if view is View.ALL else "1",), lambda context, view=view: context.dashboard.board.view is view
+        )
         for view in View
     },
-    "mark": Case((), lambda seen: seen.dash.board.marks == {seen.dash.table.refs[0]} and seen.at == 1),
-    "mark_all": Case((), lambda seen: seen.dash.board.marks == set(seen.dash.table.refs)),
-    "unmark": Case(("V",), lambda seen: not seen.dash.board.marks),
-    "invert": Case(("space",), lambda seen: seen.dash.board.marks == set(seen.dash.table.refs[1:])),
-    "add": Case((), lambda seen: seen.screen is AddScreen),
-    "edit": Case((), lambda seen: seen.screen is EditScreen),
-    "remove": Case((), lambda seen: seen.dash.table.cursor in seen.states and "u: undo" in seen.said),
-    "undo": Case(("d",), lambda seen: len(seen.dash.board.states) == len(seen.states) and "done" in seen.said),
-    "archive": Case((), lambda seen: next(iter(seen.states.values())).job.archived),
-    "mute": Case((), lambda seen: next(iter(seen.states.values())).job.muted),
-    "refresh": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs[:1]),
-    "refresh_all": Case((), lambda seen: seen.feed.refreshed == seen.dash.table.refs),
-    "pause": Case((), lambda seen: seen.feed.paused and "Z: resume" in str(seen.dash.query_one("#banner").content)),
-    "copy_id": Case((), lambda seen: seen.app.clipboard == seen.dash.table.cursor.id),
-    "copy_link": Case(("3",), lambda seen: seen.app.clipboard.startswith("https://")),
-    "open_link": Case(("3",), lambda seen: "No desktop found" in seen.said),
-    "renew": Case(("3",), lambda seen: seen.feed.renewed == seen.dash.table.refs[:1] and "renewed" in seen.said),
-    "download": Case(("3",), lambda seen: seen.feed.downloaded == seen.dash.table.refs[:1]),
-    "palette": Case((), lambda seen: seen.screen.__name__ == "CommandPalette"),
-    "quit": Case((), lambda seen: seen.app.return_code == 0),
+    "mark": Case(
+        (),
+        lambda context: context.dashboard.board.marks == {context.dashboard.table.refs[0]} and context.cursor_row == 1,
+    ),
+    "mark_all": Case((), lambda context: context.dashboard.board.marks == set(context.dashboard.table.refs)),
+    "unmark": Case(("V",), lambda context: not context.dashboard.board.marks),
+    "invert": Case(("space",), lambda context: context.dashboard.board.marks == set(context.dashboard.table.refs[1:])),
+    "add": Case((), lambda context: context.screen is AddScreen),
+    "edit": Case((), lambda context: context.screen is EditScreen),
+    "remove": Case(
+        (), lambda context: context.dashboard.table.cursor in context.states and "u: undo" in context.toasts
+    ),
+    "undo": Case(
+        ("d",), lambda context: len(context.dashboard.board.states) == len(context.states) and "done" in context.toasts
+    ),
+    "archive": Case((), lambda context: next(iter(context.states.values())).job.archived),
+    "mute": Case((), lambda context: next(iter(context.states.values())).job.muted),
+    "refresh": Case((), lambda context: context.engine.refreshed == context.dashboard.table.refs[:1]),
+    "refresh_all": Case((), lambda context: context.engine.refreshed == context.dashboard.table.refs),
+    "pause": Case(
+        (), lambda context: context.engine.paused and "Z: resume" in str(context.dashboard.query_one("#banner").content)
+    ),
+    "copy_id": Case((), lambda context: context.app.clipboard == context.dashboard.table.cursor.id),
+    "copy_link": Case(("3",), lambda context: context.app.clipboard.startswith("https://")),
+    "open_link": Case(("3",), lambda context: "No desktop found" in context.toasts),
+    "renew": Case(
+        ("3",),
+        lambda context: context.engine.renewed == context.dashboard.table.refs[:1] and "renewed" in context.toasts,
+    ),
+    "download": Case(("3",), lambda context: context.engine.downloaded == context.dashboard.table.refs[:1]),
+    "palette": Case((), lambda context: context.screen.__name__ == "CommandPalette"),
+    "quit": Case((), lambda context: context.app.return_code == 0),
 }
 
 
@@ -133,7 +154,7 @@ async def test_every_key_is_bound_to_its_command_and_the_table_takes_none(app: B
 
 
 @pytest.mark.parametrize(("command", "key"), [(command.id, command.keys[0]) for command in COMMANDS])
-async def test_each_command_has_its_effect(app: Babeltop, feed: FakeEngine, monkeypatch, command, key):
+async def test_each_command_has_its_effect(app: Babeltop, engine: FakeEngine, monkeypatch, command, key):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     case = CASES[command]
@@ -141,13 +162,13 @@ async def test_each_command_has_its_effect(app: Babeltop, feed: FakeEngine, monk
         await pilot.pause()
         dash = app.screen
         assert isinstance(dash, Dashboard)
-        seen = Seen(app, dash, feed)
+        context = Context(app, dash, engine)
         for earlier in case.before:
             await pilot.press(earlier)
             await pilot.pause()
         await pilot.press(key)
         await pilot.pause()
-        assert case.holds(seen), seen.said
+        assert case.holds(context), context.toasts
 
 
 # The dialogs, by keyboard alone.
@@ -165,32 +186,32 @@ async def test_the_sort_dialog_sorts_and_reverses(app: Babeltop):
         assert (board.sort, board.descending) == ("name", True)
 
 
-async def test_recent_events_go_to_their_job_in_any_view(app: Babeltop, feed: FakeEngine):
+async def test_recent_events_go_to_their_job_in_any_view(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         dash = app.screen
         await pilot.press("2", "slash", *"konpro", "enter")
         await pilot.pause()
         await pilot.press("J")
         await pilot.pause()
-        newest = feed.workspace.journal.recent_phase_changes(1)[0]
+        newest = engine.workspace.journal.recent_phase_changes(1)[0]
         await pilot.press("enter")
         await pilot.pause()
         assert dash.table.cursor == newest.ref
 
 
-async def test_r_in_the_accounts_dialog_retries_the_account(app: Babeltop, feed: FakeEngine):
+async def test_r_in_the_accounts_dialog_retries_the_account(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("A", "j", "r")
         await pilot.pause()
-        assert feed.resumed == [list(feed.workspace.accounts)[1]]
+        assert engine.resumed == [list(engine.workspace.accounts)[1]]
 
 
-async def test_a_long_refresh_requires_confirmation(app: Babeltop, feed: FakeEngine):
+async def test_a_long_refresh_requires_confirmation(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         dash = app.screen
         slow = {name: replace(state, rate_per_minute=1.0) for name, state in dash.board.accounts.items()}
-        feed.push(Update(states={}, accounts=slow))
+        engine.push(Update(states={}, accounts=slow))
         await pilot.press("R")
         await pilot.pause()
         assert isinstance(app.screen, ConfirmScreen)
@@ -198,10 +219,10 @@ async def test_a_long_refresh_requires_confirmation(app: Babeltop, feed: FakeEng
         assert "at the limit of" in app.screen._question
         await pilot.press("escape")
         await pilot.pause()
-        assert feed.refreshed == []
+        assert engine.refreshed == []
         await pilot.press("R", "enter")
         await pilot.pause()
-        assert feed.refreshed == dash.table.refs
+        assert engine.refreshed == dash.table.refs
 
 
 async def test_polling_many_jobs_takes_as_long_as_the_slowest_account(app: Babeltop):
@@ -275,7 +296,7 @@ async def test_the_detail_moves_to_its_other_position_and_back(app: Babeltop, si
         assert [dash.detail.region, dash.table.region] == before
 
 
-async def test_a_paused_board_shows_it_and_no_next_poll(app: Babeltop, feed: FakeEngine):
+async def test_a_paused_board_shows_it_and_no_next_poll(app: Babeltop, engine: FakeEngine):
     from tests.dashboard.test_dashboard import text_of
 
     async with app.run_test(size=(120, 40)) as pilot:
@@ -289,7 +310,7 @@ async def test_a_paused_board_shows_it_and_no_next_poll(app: Babeltop, feed: Fak
         await pilot.pause()
         assert "paused" not in text_of(pilot).splitlines()[0]
         assert "next in" in text_of(pilot)
-        feed.push(Update(states={}, role="following PID 7, paused"))
+        engine.push(Update(states={}, role="following PID 7, paused"))
         await pilot.pause()
         assert "Z there: resume" in text_of(pilot)
         assert "; polling paused" in text_of(pilot)

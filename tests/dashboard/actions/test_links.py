@@ -19,13 +19,13 @@ def link(left, url="https://cdn.test/old", kind=LinkKind.VIDEO, exact=False):
     return Link(kind, url, NOW - DAY, None if left is None else NOW + left, exact)
 
 
-async def pressed(app, feed, links, *keys, renewal=None, size=(120, 40)):
+async def pressed(app, engine, links, *keys, renewal=None, size=(120, 40)):
     """The keys, on a job that is done and has these links; what was said, what was copied, what is on the screen."""
-    feed.renewal_result = renewal
+    engine.renewal_result = renewal
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
-        feed.push(update_of(replace(state, links=links)))
+        engine.push(update_of(replace(state, links=links)))
         await pilot.pause()
         app.screen.table.move_to_job(state.job.ref)
         await pilot.pause()
@@ -33,58 +33,58 @@ async def pressed(app, feed, links, *keys, renewal=None, size=(120, 40)):
             await pilot.press(key)
             await pilot.pause()
         said = [each.message for each in app._notifications]
-        return said, app.clipboard, text_of(pilot), list(feed.renewed)
+        return said, app.clipboard, text_of(pilot), list(engine.renewed)
 
 
-async def test_a_link_with_enough_life_is_copied_without_a_request(app: Babeltop, feed: FakeEngine):
-    said, copied, _, asked = await pressed(app, feed, (link(DAY),), "Y")
+async def test_a_link_with_enough_life_is_copied_without_a_request(app: Babeltop, engine: FakeEngine):
+    said, copied, _, asked = await pressed(app, engine, (link(DAY),), "Y")
     assert (copied, asked) == ("https://cdn.test/old", [])
     assert said == ["Link sent to the terminal's clipboard (OSC 52)"]
 
 
 @pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "expires in 30m"), (-HOUR, "expired")])
-async def test_an_expiring_or_expired_link_is_renewed_before_it_is_copied(app: Babeltop, feed: FakeEngine, left, how):
-    fresh = CommandResult(message="a fresh link: it lives ~7d00h more", links=(link(7 * DAY, "https://cdn.test/new"),))
-    said, copied, _, asked = await pressed(app, feed, (link(left),), "Y", renewal=fresh)
+async def test_an_expiring_or_expired_link_is_renewed_before_it_is_copied(app: Babeltop, engine: FakeEngine, left, how):
+    fresh = CommandResult(message="Link renewed: expires in ~7d00h", links=(link(7 * DAY, "https://cdn.test/new"),))
+    said, copied, _, asked = await pressed(app, engine, (link(left),), "Y", renewal=fresh)
     assert (copied, len(asked)) == ("https://cdn.test/new", 1)
     assert said == [
         f"Link {how}: renewing it",
-        "a fresh link: it lives ~7d00h more",
+        "Link renewed: expires in ~7d00h",
         "Link sent to the terminal's clipboard (OSC 52)",
     ]
 
 
-async def test_a_failed_renewal_is_shown_and_no_expired_link_is_copied(app: Babeltop, feed: FakeEngine):
+async def test_a_failed_renewal_is_shown_and_no_expired_link_is_copied(app: Babeltop, engine: FakeEngine):
     failed = CommandResult(ok=False, message="not found")
-    said, copied, _, _ = await pressed(app, feed, (link(-HOUR),), "Y", renewal=failed)
+    said, copied, _, _ = await pressed(app, engine, (link(-HOUR),), "Y", renewal=failed)
     assert copied == ""
     assert said[-1] == "not found"
 
 
-async def test_a_failed_renewal_copies_the_old_link_while_it_has_life(app: Babeltop, feed: FakeEngine):
-    message = "no fresh link: offline; there is the old one, it lives ~30m more"
+async def test_a_failed_renewal_copies_the_old_link_while_it_has_life(app: Babeltop, engine: FakeEngine):
+    message = "Renewal failed: offline. The present link expires in ~30m"
     failed = CommandResult(ok=False, message=message, links=(link(HOUR / 2),))
-    said, copied, _, _ = await pressed(app, feed, (link(HOUR / 2),), "Y", renewal=failed)
+    said, copied, _, _ = await pressed(app, engine, (link(HOUR / 2),), "Y", renewal=failed)
     assert copied == "https://cdn.test/old"
     assert said[1:] == [message, "Link sent to the terminal's clipboard (OSC 52)"]
 
 
-async def test_only_links_of_done_jobs_are_renewed(app: Babeltop, feed: FakeEngine):
+async def test_only_links_of_done_jobs_are_renewed(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("2", "L")
         await pilot.pause()
-        assert feed.renewed == []
+        assert engine.renewed == []
         assert "Only done jobs have a link" in [each.message for each in app._notifications][-1]
 
 
-async def test_every_link_is_listed_with_its_expiry_and_the_source_of_it(app: Babeltop, feed: FakeEngine):
+async def test_every_link_is_listed_with_its_expiry_and_the_source_of_it(app: Babeltop, engine: FakeEngine):
     links = (
         link(5 * DAY + 4 * HOUR, "https://cdn.test/v"),
         link(2 * HOUR, "https://cdn.test/a", LinkKind.AUDIO, exact=True),
         link(-2 * DAY, "https://cdn.test/s", LinkKind.CAPTIONS),
         link(None, "https://cdn.test/d", LinkKind.DOCUMENT),
     )
-    _, _, shown, _ = await pressed(app, feed, links, size=(200, 60))
+    _, _, shown, _ = await pressed(app, engine, links, size=(200, 60))
     for line in (
         "video       expires in ~5d04h, 26 Nov 18:06 (estimated from first seen)",
         "audio       expires in 2h00m, 16:06 (exact: signed into the URL)",
@@ -94,13 +94,13 @@ async def test_every_link_is_listed_with_its_expiry_and_the_source_of_it(app: Ba
         assert line in shown
 
 
-async def test_an_expired_link_is_shown_and_is_no_problem(app: Babeltop, feed: FakeEngine):
+async def test_an_expired_link_is_shown_and_is_no_problem(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         board = app.screen.board
         problems = board.view_counts()[View.PROBLEMS]
         state = next(state for state in board.states.values() if queries.display_name(state) == "Q3 all-hands")
-        feed.push(update_of(replace(state, links=(link(-HOUR),))))
+        engine.push(update_of(replace(state, links=(link(-HOUR),))))
         await pilot.pause()
         assert board.view_counts()[View.PROBLEMS] == problems
         (row,) = [line for line in text_of(pilot).splitlines() if "Q3 all-hands" in line]
@@ -108,11 +108,11 @@ async def test_an_expired_link_is_shown_and_is_no_problem(app: Babeltop, feed: F
         assert row.rstrip(" ▐").endswith("expired")
 
 
-async def test_the_detail_shows_renewals_that_returned_the_same_link(app: Babeltop, feed: FakeEngine):
+async def test_the_detail_shows_renewals_that_returned_the_same_link(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
-        feed.push(update_of(replace(state, failed_renewals=3)))
+        engine.push(update_of(replace(state, failed_renewals=3)))
         app.screen.table.move_to_job(state.job.ref)
         for _ in range(50):  # the detail follows the cursor when that has been painted
             await pilot.pause()

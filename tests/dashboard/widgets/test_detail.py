@@ -18,12 +18,12 @@ NOTE = "legal wants Urdu first, then the others, and nobody may publish before T
 FACTS = {"language": "Urdu (Pakistan)", "tags": "launch spring", "note": NOTE, "options": "keep link, muted"}
 
 
-def told(feed: FakeEngine, app: Babeltop, **more) -> None:
+def told(engine: FakeEngine, app: Babeltop, **more) -> None:
     """The first job is one with much to say."""
-    state = feed.workspace.job_states()[app.screen.table.refs[0]]
+    state = engine.workspace.job_states()[app.screen.table.refs[0]]
     job = replace(state.job, tags=("launch", "spring"), note=NOTE, keep_link=True, muted=True)
     report = replace(state.report, language="Urdu (Pakistan)")
-    feed.push(update_of(replace(state, job=job, report=report, **more)))
+    engine.push(update_of(replace(state, job=job, report=report, **more)))
 
 
 def learned(minutes: float, **more) -> dict:
@@ -33,10 +33,10 @@ def learned(minutes: float, **more) -> dict:
 
 
 @pytest.mark.parametrize("size", [(200, 60), (160, 50)])
-async def test_facts_have_a_line_each_with_aligned_values(app: Babeltop, feed: FakeEngine, size):
+async def test_facts_have_a_line_each_with_aligned_values(app: Babeltop, engine: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        told(feed, app)
+        told(engine, app)
         await pilot.pause()
         lines = text_of(pilot).splitlines()
         columns = set[int]()
@@ -52,20 +52,20 @@ async def test_facts_have_a_line_each_with_aligned_values(app: Babeltop, feed: F
 
 
 @pytest.mark.parametrize("size", [(120, 40), (128, 30)])
-async def test_facts_share_lines_in_a_low_detail_and_keep_their_labels(app: Babeltop, feed: FakeEngine, size):
+async def test_facts_share_lines_in_a_low_detail_and_keep_their_labels(app: Babeltop, engine: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        told(feed, app)
+        told(engine, app)
         await pilot.pause()
         shown = text_of(pilot)
         for label, value in FACTS.items():
             assert f"{label} {value}" in shown
 
 
-async def test_facts_are_laid_out_again_after_a_resize(app: Babeltop, feed: FakeEngine):
+async def test_facts_are_laid_out_again_after_a_resize(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
-        told(feed, app)
+        told(engine, app)
         await pilot.pause()
         assert "tags launch" in text_of(pilot)
         await pilot.resize_terminal(200, 60)
@@ -74,29 +74,29 @@ async def test_facts_are_laid_out_again_after_a_resize(app: Babeltop, feed: Fake
         assert f"{'tags':<{LABEL_WIDTH}}launch spring" in text_of(pilot)
 
 
-async def test_the_learned_duration_is_a_sentence(app: Babeltop, feed: FakeEngine):
+async def test_the_learned_duration_is_a_sentence(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
-        told(feed, app, **learned(10))
+        told(engine, app, **learned(10))
         await pilot.pause()
         assert "similar jobs take 8–12 min, about 4–8 min left" in text_of(pilot)
-        told(feed, app, **learned(10, phase=Phase.DONE))
+        told(engine, app, **learned(10, phase=Phase.DONE))
         await pilot.pause()
         await pilot.pause()
         assert "similar jobs" not in text_of(pilot)
 
 
-async def test_the_timeline_marks_the_typical_end_while_it_is_ahead(app: Babeltop, feed: FakeEngine):
+async def test_the_timeline_marks_the_typical_end_while_it_is_ahead(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(200, 60)) as pilot:
         await pilot.pause()
-        told(feed, app, **learned(10))
+        told(engine, app, **learned(10))
         await pilot.press("right_square_bracket")
         await pilot.pause()
         marked = [line for line in text_of(pilot).splitlines() if "typical end" in line]
         assert len(marked) == 1
         assert "running" in marked[0][100:]
         assert marked[0].count("░") > 4
-        told(feed, app, **learned(10, first_polled_at=NOW - 700))
+        told(engine, app, **learned(10, first_polled_at=NOW - 700))
         await pilot.pause()
         await pilot.pause()
         assert "typical end" not in text_of(pilot)

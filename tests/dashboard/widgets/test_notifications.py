@@ -12,8 +12,8 @@ from tui.engine.api import Notice, NoticeKind
 from tui.storage.config.settings import AlertSettings
 
 
-class Person:
-    """Sees toasts, hears bells; her clock stands until it is turned."""
+class RecordingConsole:
+    """Console that records toasts, bells and desktop notifications; its clock is manual."""
 
     def __init__(self, alerts: AlertSettings) -> None:
         self.toasts: list[str] = []
@@ -21,7 +21,7 @@ class Person:
         self.bells = 0
         self.now = 100.0
         self.timers: list[tuple[float, object]] = []
-        self.notices = Notifier(
+        self.notifier = Notifier(
             alerts,
             toast=lambda text, _: self.toasts.append(text),
             bell=self.ring,
@@ -33,10 +33,10 @@ class Person:
     def ring(self) -> None:
         self.bells += 1
 
-    def ended(self, count: int, kind: NoticeKind = NoticeKind.DONE) -> None:
-        self.notices.deliver([Notice(kind, f"job {at}: {kind}", Ref("a", str(at)), 0.0) for at in range(count)])
+    def end_jobs(self, count: int, kind: NoticeKind = NoticeKind.DONE) -> None:
+        self.notifier.deliver([Notice(kind, f"job {at}: {kind}", Ref("a", str(at)), 0.0) for at in range(count)])
 
-    def wait(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += seconds
         due = [timer for timer in self.timers if timer[0] <= self.now]
         self.timers = [timer for timer in self.timers if timer not in due]
@@ -45,102 +45,102 @@ class Person:
 
 
 @pytest.fixture
-def person() -> Person:
-    return Person(AlertSettings())
+def console() -> RecordingConsole:
+    return RecordingConsole(AlertSettings())
 
 
-def test_few_notices_are_shown_singly_with_one_bell(person: Person):
-    person.ended(2)
-    assert person.toasts == person.desktop == ["job 0: done", "job 1: done"]
-    assert person.bells == 1
+def test_few_notices_are_shown_singly_with_one_bell(console: RecordingConsole):
+    console.end_jobs(2)
+    assert console.toasts == console.desktop == ["job 0: done", "job 1: done"]
+    assert console.bells == 1
 
 
-def test_many_notices_at_once_become_one_digest(person: Person):
-    person.ended(40)
-    assert person.toasts == person.desktop == ["40 jobs changed: 40 done. J: recent events"]
-    assert person.bells == 1
+def test_many_notices_at_once_become_one_digest(console: RecordingConsole):
+    console.end_jobs(40)
+    assert console.toasts == console.desktop == ["40 jobs changed: 40 done. J: recent events"]
+    assert console.bells == 1
 
 
-def test_many_notices_in_a_window_are_a_few_and_a_digest(person: Person):
+def test_many_notices_in_a_window_are_a_few_and_a_digest(console: RecordingConsole):
     for _ in range(20):
-        person.ended(1)
-        person.wait(0.1)
-    assert len(person.toasts) == MAX_SINGLE_NOTICES
-    person.wait(DIGEST_WINDOW)
-    assert person.toasts[MAX_SINGLE_NOTICES:] == ["17 jobs changed: 17 done. J: recent events"]
-    assert person.bells == MAX_SINGLE_NOTICES + 1
+        console.end_jobs(1)
+        console.advance(0.1)
+    assert len(console.toasts) == MAX_SINGLE_NOTICES
+    console.advance(DIGEST_WINDOW)
+    assert console.toasts[MAX_SINGLE_NOTICES:] == ["17 jobs changed: 17 done. J: recent events"]
+    assert console.bells == MAX_SINGLE_NOTICES + 1
 
 
-def test_a_long_burst_becomes_one_digest_per_window(person: Person):
+def test_a_long_burst_becomes_one_digest_per_window(console: RecordingConsole):
     for _ in range(600):
-        person.ended(1)
-        person.wait(0.1)
-    assert len(person.toasts) <= MAX_SINGLE_NOTICES + 60 / DIGEST_WINDOW
-    person.wait(DIGEST_WINDOW)
-    counted = sum(int(text.split()[0]) for text in person.toasts if "jobs changed:" in text)
+        console.end_jobs(1)
+        console.advance(0.1)
+    assert len(console.toasts) <= MAX_SINGLE_NOTICES + 60 / DIGEST_WINDOW
+    console.advance(DIGEST_WINDOW)
+    counted = sum(int(text.split()[0]) for text in console.toasts if "jobs changed:" in text)
     assert counted == 600 - MAX_SINGLE_NOTICES, "none is lost"
 
 
-def test_notices_are_shown_singly_again_after_a_quiet_window(person: Person):
-    person.ended(40)
-    person.wait(DIGEST_WINDOW)
-    person.ended(1)
-    assert person.toasts[1:] == ["job 0: done"]
+def test_notices_are_shown_singly_again_after_a_quiet_window(console: RecordingConsole):
+    console.end_jobs(40)
+    console.advance(DIGEST_WINDOW)
+    console.end_jobs(1)
+    assert console.toasts[1:] == ["job 0: done"]
 
 
-def test_few_pending_notices_are_shown_singly(person: Person):
-    person.ended(3)
-    person.ended(2, NoticeKind.FAILED)
-    assert len(person.toasts) == 3
-    person.wait(DIGEST_WINDOW)
-    assert person.toasts[3:] == ["job 0: failed", "job 1: failed"]
+def test_few_pending_notices_are_shown_singly(console: RecordingConsole):
+    console.end_jobs(3)
+    console.end_jobs(2, NoticeKind.FAILED)
+    assert len(console.toasts) == 3
+    console.advance(DIGEST_WINDOW)
+    assert console.toasts[3:] == ["job 0: failed", "job 1: failed"]
 
 
-def test_a_digest_counts_each_kind(person: Person):
-    person.notices.deliver(
+def test_a_digest_counts_each_kind(console: RecordingConsole):
+    console.notifier.deliver(
         [
             *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (NoticeKind.DONE, NoticeKind.DONE, NoticeKind.FAILED)),
             *(Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (NoticeKind.EXPIRING, NoticeKind.STALLED)),
         ]
     )
-    assert person.toasts == ["5 jobs changed: 2 done, 1 failed, 1 expiring, 1 stalled. J: recent events"]
+    assert console.toasts == ["5 jobs changed: 2 done, 1 failed, 1 expiring, 1 stalled. J: recent events"]
 
 
-def test_account_notices_are_not_in_a_digest(person: Person):
-    person.ended(40)
-    person.notices.deliver([Notice(NoticeKind.ACCOUNT, "heygen is not asked any more", None, 0.0)])
-    assert person.toasts[1:] == person.desktop[1:] == ["heygen is not asked any more"]
-    assert person.bells == 2
+def test_account_notices_are_not_in_a_digest(console: RecordingConsole):
+    console.end_jobs(40)
+    console.notifier.deliver([Notice(NoticeKind.ACCOUNT, "heygen is not asked any more", None, 0.0)])
+    assert console.toasts[1:] == console.desktop[1:] == ["heygen is not asked any more"]
+    assert console.bells == 2
 
 
-def test_downloads_ring_no_bell_but_ended_jobs_of_the_same_digest_do(person: Person):
-    person.ended(40, NoticeKind.DOWNLOADED)
-    assert person.toasts == ["40 jobs changed: 40 downloaded. J: recent events"]
-    assert (person.bells, person.desktop) == (0, [])
-    person.wait(DIGEST_WINDOW)
-    person.notices.deliver(
+def test_downloads_ring_no_bell_but_ended_jobs_of_the_same_digest_do(console: RecordingConsole):
+    console.end_jobs(40, NoticeKind.DOWNLOADED)
+    assert console.toasts == ["40 jobs changed: 40 downloaded. J: recent events"]
+    assert (console.bells, console.desktop) == (0, [])
+    console.advance(DIGEST_WINDOW)
+    console.notifier.deliver(
         [Notice(kind, "x", Ref("a", "1"), 0.0) for kind in (NoticeKind.DOWNLOADED, NoticeKind.DONE) * 4]
     )
-    assert (person.bells, person.desktop) == (1, ["8 jobs changed: 4 downloaded, 4 done. J: recent events"])
+    assert (console.bells, console.desktop) == (1, ["8 jobs changed: 4 downloaded, 4 done. J: recent events"])
 
 
-def test_a_hook_that_fails_rings_no_bell(person: Person):
-    person.notices.deliver([Notice(NoticeKind.HOOK, "Hook 1 (x) exited with status 1", None, 0.0)])
-    assert person.toasts == ["Hook 1 (x) exited with status 1"]
-    assert (person.bells, person.desktop) == (0, [])
+def test_a_hook_that_fails_rings_no_bell(console: RecordingConsole):
+    console.notifier.deliver([Notice(NoticeKind.HOOK, "Hook 1 (x) exited with status 1", None, 0.0)])
+    assert console.toasts == ["Hook 1 (x) exited with status 1"]
+    assert (console.bells, console.desktop) == (0, [])
 
 
 def test_bell_and_desktop_notifications_can_be_disabled():
-    person = Person(AlertSettings(bell=False, desktop=False))
-    person.ended(1)
-    person.ended(40)
-    person.wait(DIGEST_WINDOW)
-    assert len(person.toasts) == 2
-    assert (person.bells, person.desktop) == (0, [])
+    console = RecordingConsole(AlertSettings(bell=False, desktop=False))
+    console.end_jobs(1)
+    console.end_jobs(40)
+    console.advance(DIGEST_WINDOW)
+    assert len(console.toasts) == 2
+    assert (console.bells, console.desktop) == (0, [])
 
 
-def test_the_daily_notice_of_expiring_links_is_not_in_a_digest(person: Person):
+def test_the_daily_notice_of_expiring_links_is_not_in_a_digest(console: RecordingConsole):
     word = Notice(NoticeKind.EXPIRING, "12 links die in the next 1d12h", None, 0.0)
     jobs = [Notice(NoticeKind.DONE, "x", Ref("a", str(number)), 0.0) for number in range(9)]
-    person.notices.deliver([*jobs, word])
-    assert sorted(person.toasts) == [word.text, "9 jobs changed: 9 done. J: recent events"]
+    console.notifier.deliver([*jobs, word])
+    assert sorted(console.toasts) == [word.text, "9 jobs changed: 9 done. J: recent events"]
