@@ -109,7 +109,7 @@ def test_a_watchlist_that_becomes_unreadable_keeps_its_jobs_and_is_reported(tmp_
         assert [str(file) in trouble for trouble in listener.last_problems] == [True]
         before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
-        assert len(app.requests) > before, "its asking goes on"
+        assert len(app.requests) > before, "polling continues"
         assert list(engine.states) == [A]
         if file.is_dir() or file.is_symlink():
             (file.rmdir if file.is_dir() else file.unlink)()

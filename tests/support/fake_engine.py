@@ -71,7 +71,7 @@ class FakeEngine:
         match command:
             case Refresh(refs):
                 self.refreshed += refs
-                return CommandResult(message=f"asking {len(refs)}")
+                return CommandResult(message=f"Refreshing {len(refs)}")
             case Renew(refs):
                 self.renewed += refs
                 links = [job_state.primary_link(self.workspace.job_states()[ref]) for ref in refs]
@@ -82,14 +82,14 @@ class FakeEngine:
                 return CommandResult(message=f"downloading {len(refs)}")
             case Cancel(refs):
                 self.cancelled += refs
-                return CommandResult(message=f"{len(refs)} called off")
+                return CommandResult(message=f"{len(refs)} cancelled")
             case Pause(paused):
                 self.paused = paused
                 self.push(Update(states={}, role="paused" if paused else "polling"))
                 return CommandResult(message="Polling paused" if paused else "Polling resumed")
             case Resume(account):
                 self.resumed.append(account)
-                return CommandResult(message=f"{account} is tried again")
+                return CommandResult(message=f"Account {account} resumed")
             case SaveUiState(values):
                 self.workspace.journal.save_ui_state(values)
                 return CommandResult()
@@ -105,8 +105,8 @@ class FakeEngine:
     def job_history(self, ref: Ref) -> "Future[JobHistory]":
         done: Future[JobHistory] = Future()
         body = self.workspace.journal.last_body(ref)
-        changes, asks = self.workspace.journal.phase_changes([ref])[ref], self.workspace.journal.requests(ref, 200)
-        detail = JobHistory(ref=ref, phase_changes=changes, requests=asks)
+        changes, requests = self.workspace.journal.phase_changes([ref])[ref], self.workspace.journal.requests(ref, 200)
+        detail = JobHistory(ref=ref, phase_changes=changes, requests=requests)
         done.set_result(replace(detail, body=body[0], body_received_at=body[1]) if body else detail)
         return done
 
