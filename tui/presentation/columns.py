@@ -1,4 +1,4 @@
-"""What a row of the table says: columns, their widths, and each cell's text and tone. Pure; widgets paint it."""
+"""Columns of the job table: their widths, and the text and tone of each cell. Painting is the widgets'."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -16,17 +16,17 @@ from tui.domain.polling import duration_model
 from tui.presentation import formatting, languages, queries
 
 EMPTY_CELL = "·"
-"""What is not there."""
+"""Text of a cell without a value."""
 COLUMN_GAP = 2
 """Cells between two columns."""
 MARKS_WIDTH = 3
-"""Cells at the left edge: just changed, marked by hand, muted."""
+"""Cells at the left edge: recently changed, marked, muted."""
 MIN_NAME_WIDTH = 16
-"""Cells below which the name is not squeezed: another column goes instead."""
+"""Cells: a narrower name column drops another column instead."""
 
 
 class Tone(StrEnum):
-    """What a cell means, for its colour. A theme maps each to a style."""
+    """Meaning of a cell, for its colour. A theme maps each to a style."""
 
     PLAIN = "plain"
     QUIET = "quiet"
@@ -37,14 +37,14 @@ class Tone(StrEnum):
 
 
 class Cell(NamedTuple):
-    """One cell: its whole text, which the widget cuts to the column, and its tone."""
+    """Cell of a row: the whole text, which the widget cuts to the column, and its tone."""
 
     text: str
     tone: Tone = Tone.PLAIN
 
 
 class Glyphs(NamedTuple):
-    """The signs of one row, in a character set."""
+    """Signs of a row in one character set."""
 
     phases: Mapping[Phase, str]
     doubtful: str
@@ -53,7 +53,7 @@ class Glyphs(NamedTuple):
     muted: str
     ellipsis: str
     download: str
-    """Of a result that was downloaded, or is being."""
+    """For a result that is downloaded, or being downloaded."""
     range_dash: str
     """Between the ends of a range."""
     ascii_only: bool
@@ -78,27 +78,27 @@ _TONES = {
 
 
 def phase_tone(phase: Phase) -> Tone:
-    """What a phase means, for its colour."""
+    """Return the tone of a phase."""
     return _TONES[phase]
 
 
 class RenderOptions(NamedTuple):
-    """How cells are to look, beside what they judge by."""
+    """Options for rendering cells."""
 
     context: EvaluationContext
     glyphs: Glyphs = UNICODE
     not_before: Mapping[str, float] = {}
-    """Accounts that wait, and until which instant: no job of theirs is asked before it."""
+    """Waiting accounts, with the instant before which no job of theirs is polled."""
     stopped_accounts: frozenset[str] = frozenset()
-    """Accounts that ask nothing until a person acts."""
+    """Accounts whose polling stopped until the operator acts."""
     time_zone: tzinfo | None = None
-    """Times stand as instants in this zone; None: as how long ago, or how far away."""
+    """Zone of times shown as instants; None: times are ages and remaining times."""
     download_progress: Mapping[Ref, float | None] = {}
-    """Jobs that are being downloaded, and which share of the file is there; None: not known."""
+    """Running downloads, with the share of the file, 0 to 1; None: unknown."""
 
 
 class Column(NamedTuple):
-    """A column of the table, as it stands at one width."""
+    """Column of the table at one terminal width."""
 
     id: str
     title: str
@@ -111,26 +111,26 @@ _NARROW_WIDTHS = {"status": 11, "account": 7, "lang": 5, "progress": 14, "time":
 _INSTANT_WIDTHS = {"time": 6, "next": 6, "link": 9}
 """Cells for `28 Nov`, and for `~28 Nov !`."""
 _PERCENT_WIDTH = 8
-"""Cells of the progress where there is no room for its bar."""
+"""Cells of the progress without its bar."""
 _COLUMN_ORDER = ("status", "account", "name", "lang", "progress", "time", "eta", "next", "link")
 _RIGHT_ALIGNED = frozenset({"time", "eta", "next", "link"})
 _DROP_ORDER = ("eta", "progress", "lang", "next", "time", "account", "link")
-"""Which column goes first where the name would be squeezed."""
+"""Columns in the order in which they are dropped for the name."""
 
 
 def visible_columns(width: int, *, show_instants: bool = False) -> tuple[Column, ...]:
-    """The columns that stand in so many cells. The name takes what is left; the least needed go first.
+    """Return the columns for a table of `width` cells. The name takes the rest; others are dropped in _DROP_ORDER.
 
-    `instants`: ages and times left stand as instants, which take a cell more. From 100 cells on the progress loses its
-    bar before it goes.
+    `show_instants`: ages and remaining times are instants, which take a cell more. From 100 cells on the progress loses
+    its bar before it is dropped.
     """
     widths = dict(_WIDE_WIDTHS if width >= 100 else _NARROW_WIDTHS) | (_INSTANT_WIDTHS if show_instants else {})
-    gone, rest = set[str](), 0
-    for leaving in ("", "bar", *_DROP_ORDER) if width >= 100 else ("", *_DROP_ORDER):
-        gone.add(leaving)
-        if leaving == "bar":
+    dropped, rest = set[str](), 0
+    for drop in ("", "bar", *_DROP_ORDER) if width >= 100 else ("", *_DROP_ORDER):
+        dropped.add(drop)
+        if drop == "bar":
             widths["progress"] = _PERCENT_WIDTH
-        taken = sum(cells + COLUMN_GAP for column, cells in widths.items() if column not in gone)
+        taken = sum(cells + COLUMN_GAP for column, cells in widths.items() if column not in dropped)
         rest = width - MARKS_WIDTH - taken - 1
         if rest >= (MIN_NAME_WIDTH if width < 100 else 2 * MIN_NAME_WIDTH):
             break
@@ -138,7 +138,7 @@ def visible_columns(width: int, *, show_instants: bool = False) -> tuple[Column,
     return tuple(
         Column(column, _title(column, widths[column]), widths[column], column in _RIGHT_ALIGNED)
         for column in _COLUMN_ORDER
-        if column in widths and column not in gone
+        if column in widths and column not in dropped
     )
 
 
@@ -148,14 +148,14 @@ def _title(column: str, width: int) -> str:
 
 
 def status_cell(state: JobState, options: RenderOptions) -> Cell:
-    """Glyph and word. A word that is not known stands as it came; doubt has its own glyph."""
+    """Return glyph and phase; of an unknown status, the status itself. Stale and unknown ones have their own glyph."""
     stale, unknown = job_state.is_stale(state, options.context.now), job_state.has_unknown_status(state)
     glyph = options.glyphs.doubtful if stale or unknown else options.glyphs.phases[state.phase]
-    word = state.phase.replace("_", " ")
+    text = state.phase.replace("_", " ")
     if unknown and state.report is not None:
-        word = state.report.raw_status
+        text = state.report.raw_status
     tone = Tone.QUIET if stale else Tone.WARNING if unknown else _TONES[state.phase]
-    return Cell(f"{glyph} {word}", tone)
+    return Cell(f"{glyph} {text}", tone)
 
 
 def _account_cell(state: JobState, options: RenderOptions) -> Cell:
@@ -163,14 +163,14 @@ def _account_cell(state: JobState, options: RenderOptions) -> Cell:
 
 
 def _name_cell(state: JobState, options: RenderOptions) -> Cell:
-    """The name, and of a problem what the service said of it."""
-    called = queries.display_name(state)
-    said = state.fault.message if state.fault else state.report.message if state.report else None
-    if state.phase in PROBLEMS and said:
-        called = f"{called}: {said}"
+    """Return the name; of a problem, also the service's message."""
+    name = queries.display_name(state)
+    message = state.fault.message if state.fault else state.report.message if state.report else None
+    if state.phase in PROBLEMS and message:
+        name = f"{name}: {message}"
     elif state.phase in ACTIVE and state.fault is not None:
-        called = f"{called}: {state.fault.kind.replace('_', ' ')}"
-    return Cell(called, Tone.QUIET if state.job.muted else Tone.PLAIN)
+        name = f"{name}: {state.fault.kind.replace('_', ' ')}"
+    return Cell(name, Tone.QUIET if state.job.muted else Tone.PLAIN)
 
 
 def _language_cell(state: JobState, options: RenderOptions) -> Cell:
@@ -179,7 +179,7 @@ def _language_cell(state: JobState, options: RenderOptions) -> Cell:
 
 
 def _progress_cell(state: JobState, options: RenderOptions) -> Cell:
-    """Progress as number and bar, with '~' where it is learned; a stage's number; of an old report, how old it is."""
+    """Return progress as number and bar, with '~' if estimated; a stage as number; of a stale report, its age."""
     if state.checked_at is not None and job_state.is_stale(state, options.context.now):
         return Cell(f"{formatting.age(options.context.now - state.checked_at)} old", Tone.WARNING)
     progress = state.report.progress if state.report else None
@@ -202,15 +202,15 @@ def _bar_cell(number: str, share: float, options: RenderOptions) -> Cell:
 
 
 def _percent_cell(state: JobState, options: RenderOptions) -> Cell:
-    """The progress without its bar: `62%`, `1 of 2`, `12m old`."""
+    """Return the progress without its bar: `62%`, `1 of 2`, `12m old`."""
     progress = _progress_cell(state, options)
-    said = progress.text.strip().removeprefix("stage ")
-    return progress._replace(text=said.split()[0] if "%" in said else said)
+    text = progress.text.strip().removeprefix("stage ")
+    return progress._replace(text=text.split()[0] if "%" in text else text)
 
 
 def _short_instant(at: float, options: RenderOptions) -> str:
-    """An instant in at most six cells: 14:05 on the same day, 28 Nov in the same year, 2027."""
-    assert options.time_zone is not None, "times stand as instants"
+    """Return an instant in at most six cells: 14:05 on the same day, 28 Nov in the same year, 2027."""
+    assert options.time_zone is not None, "times are shown as instants"
     day, *rest = formatting.instant(at, options.time_zone, options.context.now).rsplit(" ", 1)
     return rest[0] if rest and ":" not in rest[0] else day
 
@@ -226,7 +226,7 @@ def _time_cell(state: JobState, options: RenderOptions) -> Cell:
 
 
 def _eta_cell(state: JobState, options: RenderOptions) -> Cell:
-    """Within what time most jobs that have come so far end."""
+    """Return the remaining time of most similar jobs."""
     found = evaluation.remaining(state, options.context)
     if found is None:
         return Cell(EMPTY_CELL, Tone.QUIET)
@@ -238,7 +238,7 @@ def _eta_cell(state: JobState, options: RenderOptions) -> Cell:
 
 
 def next_poll_at(state: JobState, options: RenderOptions) -> float | None:
-    """Instant of the job's next ask, its account's wait included; None: none is planned."""
+    """Return the instant of the job's next poll, its account's wait included; None: none."""
     if state.next_poll_at is None or state.job.account in options.stopped_accounts:
         return None
     return max(state.next_poll_at, options.not_before.get(state.job.account, 0.0))
@@ -256,7 +256,7 @@ def _next_cell(state: JobState, options: RenderOptions) -> Cell:
 
 
 def link_cell(state: JobState, options: RenderOptions) -> Cell:
-    """How long the result's link lives: an estimate bears '~', one about to die '!', what was downloaded may die."""
+    """Return the remaining life of the primary link: '~' marks an estimate, '!' one about to expire."""
     found, now, ref = job_state.primary_link(state), options.context.now, state.job.ref
     if ref in options.download_progress:
         share = options.download_progress[ref]
@@ -300,17 +300,17 @@ def _cell_renderer(column: Column) -> Callable[[JobState, RenderOptions], Cell]:
 
 
 def row_cells(state: JobState, columns: tuple[Column, ...], options: RenderOptions) -> tuple[Cell, ...]:
-    """The cells of a job's row, one a column."""
+    """Return the cells of a job's row, one per column."""
     return tuple([_cell_renderer(column)(state, options) for column in columns])
 
 
 def is_dimmed(state: JobState, options: RenderOptions) -> bool:
-    """The row is not to draw the eye: it is old news, or put away."""
+    """Return whether the row is dimmed: stale, or archived and ended."""
     return job_state.is_stale(state, options.context.now) or (state.job.archived and state.phase in ENDED)
 
 
 def unchanged_for(state: JobState, options: RenderOptions) -> float:
-    """For how many seconds the row says the same, if nothing happens to its job; infinity: for ever."""
+    """Return the seconds until the row changes by time alone; infinity: never."""
     return min(_seconds_to_changes(state, options), default=math.inf)
 
 
@@ -329,12 +329,10 @@ def _seconds_to_changes(state: JobState, options: RenderOptions) -> Iterator[flo
         yield formatting.next_change(now - state.checked_at, "age")
     rest = evaluation.remaining(state, options.context)
     if rest is not None and state.first_polled_at is not None and state.duration_fit is not None:
-        yield max(
-            1.0, (now - state.first_polled_at + rest.median) / 100
-        )  # about one in the hundred of the estimated progress
+        yield max(1.0, (now - state.first_polled_at + rest.median) / 100)  # about 1 % of estimated progress
         yield max(
             1.0, state.first_polled_at + duration_model.upper_bound(state.duration_fit) - now
-        )  # then nobody knows
+        )  # then there is no estimate
     at, found = next_poll_at(state, options), job_state.primary_link(state)
     if at is not None and at > now:
         yield at - now if options.time_zone else formatting.next_change(at - now, "duration")

@@ -1,4 +1,4 @@
-"""What a downloaded file is called: a name that every file system takes, and never a path. It opens nothing."""
+"""Names of downloaded files: valid on every file system, and never a path. It opens no file."""
 
 import re
 import unicodedata
@@ -9,20 +9,20 @@ from urllib.parse import unquote, urlsplit
 from tui.presentation import languages, sanitize
 
 MAX_NAME_BYTES = 240
-"""Bytes of a name: 255 is what file systems take, and `.part` and a number are added to it."""
+"""Bytes: file systems allow 255, and `.part` and a number are appended."""
 EXTENSION_PATTERN = r"[A-Za-z0-9]{1,8}"  # patterns are text: `re` compiles each at its first use, and `list` needs none
-"""What stands after a name's last dot, for it to count as one."""
+"""Text after a name's last dot that counts as an extension."""
 PART_SUFFIX = ".part"
-"""Follows the name of a file that is not whole yet."""
+"""Suffix of a partial file."""
 
 _FORBIDDEN_CHARACTERS = r'[/\\:*?"<>|]+'
-"""What separates paths here or elsewhere, or what some file system refuses."""
+"""Path separators, and characters that some file system rejects."""
 _EXTENDED_PARAMETER = r"(?i)filename\*\s*=\s*([\w.:-]+)'[^']*'([^;\s]*)"
-"""The form of a name that goes before the plain one where both are there (RFC 6266 §4.3)."""
+"""Extended form of the parameter, preferred to the plain one (RFC 6266 §4.3)."""
 _STRIPPED_EDGES = " .-_\u200c\u200d"
-"""What a name neither begins nor ends with: it would be hidden, taken for an option, or cut off."""
+"""Characters stripped at both ends: the name would be hidden, taken for an option, or cut off."""
 _WINDOWS_DEVICES = r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\.| *$)"
-"""Names that Windows keeps for devices, whatever follows their first dot."""
+"""Device names on Windows, whatever follows their first dot."""
 _MEDIA_EXTENSIONS: Mapping[str, tuple[str, ...]] = {
     "video/mp4": ("mp4", "m4v"),
     "video/webm": ("webm",),
@@ -46,35 +46,35 @@ _MEDIA_EXTENSIONS: Mapping[str, tuple[str, ...]] = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ("xlsx",),
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": ("pptx",),
 }
-"""Media types that say enough, with the extensions that go with them. Others are taken for what they are called."""
+"""Specific media types with their extensions. Of others, the extension in the file's own name counts."""
 
 
 class Filename(NamedTuple):
-    """A file's name, in the two parts between which a number goes."""
+    """File name in two parts, between which a number may be inserted."""
 
     stem: str
     suffix: str
     """Language and extension, each with its dot."""
 
     def numbered(self, number: int) -> str:
-        """The name, or its second, third and so on."""
+        """Return the name with a number from 2 on."""
         return f"{self.stem}{f' ({number})' if number > 1 else ''}{self.suffix}"
 
 
 def filename(titles: Iterable[str], language: str, extension: str) -> Filename:
-    """The name of a file by the first of `titles` of which anything is left: `Spring launch`, `.ur-PK.mp4`.
+    """Return the name after the first of `titles` that has valid characters: `Spring launch`, `.ur-PK.mp4`.
 
-    `language` is a code or a name in English, or "". Titles may be any text that a stranger chose.
+    `language` is a code or a name in English, or "". Titles are untrusted text.
     """
-    tongue = _safe_text(languages.language_code(language)) if language else ""
-    tail = f".{tongue}" * bool(tongue) + f".{_valid_extension(extension) or 'bin'}"
-    room = MAX_NAME_BYTES - len(tail.encode())
-    stem = next((found for title in titles if (found := _truncate(_safe_text(title), room))), "result")
-    return Filename(f"{stem}_" if re.match(_WINDOWS_DEVICES, stem) else stem, tail)
+    code = _safe_text(languages.language_code(language)) if language else ""
+    suffix = f".{code}" * bool(code) + f".{_valid_extension(extension) or 'bin'}"
+    max_bytes = MAX_NAME_BYTES - len(suffix.encode())
+    stem = next((found for title in titles if (found := _truncate(_safe_text(title), max_bytes))), "result")
+    return Filename(f"{stem}_" if re.match(_WINDOWS_DEVICES, stem) else stem, suffix)
 
 
 def extension(kind: str, url: str, media_type: str, disposition: str) -> str:
-    """The extension of what a link led to: as the media type has it, else as it was called, else its kind.
+    """Return the extension of a downloaded file: of its media type, else of its name, else its kind.
 
     `media` and `disposition` are the headers Content-Type and Content-Disposition, or "".
     """
@@ -91,26 +91,26 @@ def extension(kind: str, url: str, media_type: str, disposition: str) -> str:
 
 
 def disposition_title(disposition: str) -> str:
-    """The title in a Content-Disposition header: its file name without an extension; "" where there is none."""
-    said = _disposition_filename(disposition)
-    stem, dot, end = said.rpartition(".")
-    return stem if dot and re.fullmatch(EXTENSION_PATTERN, end) else said
+    """Return the file name in a Content-Disposition header, without its extension; "" if there is none."""
+    name = _disposition_filename(disposition)
+    stem, dot, end = name.rpartition(".")
+    return stem if dot and re.fullmatch(EXTENSION_PATTERN, end) else name
 
 
 def _disposition_filename(disposition: str) -> str:
-    """The file name in a Content-Disposition header (RFC 6266), as it stands there; without any path before it."""
+    """Return the file name in a Content-Disposition header (RFC 6266), without a path before it; "": none."""
     if not disposition:
         return ""
-    from email.message import Message  # 5 ms, and `list` starts without
+    from email.message import Message  # 5 ms that `list` does not need
 
     message = Message()
     message["content-disposition"] = disposition
     extended = re.search(_EXTENDED_PARAMETER, disposition)
     try:
-        said = unquote(extended[2], extended[1], "replace") if extended else message.get_filename("")
-    except (ValueError, LookupError, TypeError):  # it is anybody's text
+        name = unquote(extended[2], extended[1], "replace") if extended else message.get_filename("")
+    except (ValueError, LookupError, TypeError):  # untrusted text
         return ""
-    return re.split(r"[/\\]", said)[-1]
+    return re.split(r"[/\\]", name)[-1]
 
 
 def _valid_extension(text: str) -> str:
@@ -119,12 +119,12 @@ def _valid_extension(text: str) -> str:
 
 
 def _safe_text(title: str) -> str:
-    """The text as a part of a name: no control, no separator, nothing at its edges that means something."""
+    """Return the text as a part of a name: without control characters, separators and _STRIPPED_EDGES."""
     return re.sub(
         _FORBIDDEN_CHARACTERS, "-", unicodedata.normalize("NFC", sanitize.clean(title, MAX_NAME_BYTES))
     ).strip(_STRIPPED_EDGES)
 
 
 def _truncate(title: str, max_bytes: int) -> str:
-    """As many characters as fit into so many bytes."""
+    """Return as many characters as fit into so many bytes."""
     return title.encode()[: max(0, max_bytes)].decode(errors="ignore").rstrip(_STRIPPED_EDGES)

@@ -1,7 +1,7 @@
-"""Text from outside made harmless, and values made short. It measures no terminal cells: widgets do.
+"""Formatting of durations, instants, sizes and bars as short text. Terminal cells are `cell_width`.
 
-Times come in three forms: `duration` for what is left, `age` for what has passed, `span` for a length that no longer
-moves. The first two tick, and `next_change` says when.
+Times have three forms: `duration` for remaining time, `age` for elapsed time, `span` for a fixed length. The first two
+change with time; `next_change` returns when.
 """
 
 import math
@@ -12,21 +12,21 @@ from typing import Literal
 MINUTE, HOUR, DAY = 60, 3600, 86400
 """Seconds."""
 _MAX_SECONDS = 99_999 * DAY
-"""Seconds: what is longer is shown as this, in six cells."""
+"""Seconds: longer times are shown as this, in six cells."""
 _DURATION_STEPS = ((MINUTE, 1), (10 * HOUR, MINUTE), (100 * DAY, HOUR), (math.inf, DAY))
-"""Below so many seconds, `duration` counts in steps of so many. A quiet board is woken once a step."""
+"""Upper bounds in seconds, and the step of `duration` below each. An idle dashboard wakes once a step."""
 _AGE_STEPS = ((MINUTE, 1), (HOUR, MINUTE), (DAY, HOUR), (math.inf, DAY))
-"""The same of `age`."""
+"""The same for `age`."""
 _UNITS = ((1, "s", "s"), (MINUTE, "m", "min"), (HOUR, "h", "h"), (DAY, "d", "days"))
-"""Seconds in it, and how it is written in a cell and in a sentence. A range is in the first with two digits for it."""
+"""Seconds of a unit, its text in a cell and in a sentence. A range uses the first unit that needs two digits."""
 _MIN_INSTANT, _MAX_INSTANT = -62_135_596_800 + 2 * DAY, 253_402_300_800 - 2 * DAY
-"""Instants, year 1 to year 9999: what a datetime holds in every zone. What lies outside is shown as these."""
+"""Instants, year 1 to year 9999: the range of a datetime in every zone. Others are shown as these."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-"""Not strftime's, which are the locale's."""
+"""English, unlike those of strftime, which depend on the locale."""
 
 
 def duration(seconds: float) -> str:
-    """What is left, in at most six cells: 38s, 7m, 2h05m, 18h, 5d04h, 120d. A second that has begun counts whole."""
+    """Return remaining time in at most six cells: 38s, 7m, 2h05m, 18h, 5d04h, 120d. Rounded up to seconds."""
     whole = math.ceil(_clamp(seconds))
     if HOUR <= whole < 10 * HOUR:
         return f"{whole // HOUR}h{whole % HOUR // MINUTE:02}m"
@@ -36,12 +36,12 @@ def duration(seconds: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """What has passed, in one unit and at most six cells: 40s, 7m, 3h, 6d."""
+    """Return elapsed time in one unit and at most six cells: 40s, 7m, 3h, 6d."""
     return _in_one_unit(math.floor(_clamp(seconds)))
 
 
 def span(seconds: float) -> str:
-    """A length that no longer moves, in two units and at most six cells: 38s, 7m12s, 18h07m, 5d04h."""
+    """Return a fixed length of time in two units and at most six cells: 38s, 7m12s, 18h07m, 5d04h."""
     whole = math.floor(_clamp(seconds))
     if MINUTE <= whole < HOUR:
         return f"{whole // MINUTE}m{whole % MINUTE:02}s"
@@ -51,9 +51,9 @@ def span(seconds: float) -> str:
 
 
 def duration_range(low: float, high: float, *, short: bool = False) -> str:
-    """A range in one unit, the larger one's: 8–11 min, or `short` in at most six cells (up to 99 days): 3–5m.
+    """Return a range in one unit, that of `high`: 8–11 min, or `short` in at most six cells (up to 99 days): 3–5m.
 
-    Both are rounded to whole units; where they are the same it is one number, and never 0.
+    Both ends are rounded to whole units, at least 1; equal ends are one number.
     """
     low, high = _clamp(min(low, high)), _clamp(high)
     unit, sign, word = next(each for each in _UNITS if high < each[0] * 99.5 or each is _UNITS[-1])
@@ -64,9 +64,9 @@ def duration_range(low: float, high: float, *, short: bool = False) -> str:
 
 
 def next_change(seconds: float, label: Literal["duration", "age"]) -> float:
-    """In how many seconds the label of what is left (it falls) or of an age (it grows) changes; infinity: never.
+    """Return the seconds until the text of a `duration` (falling) or an `age` (growing) changes; infinity: never.
 
-    The label is the same until then and another one at that instant. Always above 0: a sleeper never spins.
+    Always above 0, so that a caller that sleeps does not spin.
     """
     if label == "age":
         whole = math.floor(_clamp(seconds))
@@ -78,12 +78,12 @@ def next_change(seconds: float, label: Literal["duration", "age"]) -> float:
 
 
 def clock(at: float, zone: tzinfo, *, seconds: bool = False) -> str:
-    """The time of day: 14:05, or 14:05:09."""
+    """Return the time of day: 14:05, or 14:05:09."""
     return _datetime(at, zone).strftime("%H:%M:%S" if seconds else "%H:%M")
 
 
 def instant(at: float, zone: tzinfo, now: float) -> str:
-    """An instant, as short as `now` allows: 14:05 on the same day, 21 Nov 14:05 in the same year, 21 Nov 2025."""
+    """Return an instant: 14:05 on the day of `now`, 21 Nov 14:05 in its year, else 21 Nov 2025."""
     moment, today = _datetime(at, zone), _datetime(now, zone)
     day = f"{moment.day} {_MONTHS[moment.month - 1]}"
     if moment.year != today.year:
@@ -92,18 +92,18 @@ def instant(at: float, zone: tzinfo, now: float) -> str:
 
 
 def next_midnight(zone: tzinfo, now: float) -> float:
-    """The instant at which `instant` says another day of what it said the time of."""
+    """Return the next midnight, at which the text of `instant` changes."""
     tomorrow = _datetime(now, zone).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time(), zone).timestamp()
 
 
 def iso_time(at: float) -> str:
-    """ISO 8601 in UTC to the second, which is never rounded up: 2026-11-21T14:05:09Z."""
+    """Return ISO 8601 in UTC, rounded down to seconds: 2026-11-21T14:05:09Z."""
     return _datetime(at, UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def size(count: int) -> str:
-    """So many bytes, in at most six cells: 512 B, 1.5 kB, 34 MB, 2.0 GB."""
+    """Return a number of bytes in at most six cells: 512 B, 1.5 kB, 34 MB, 2.0 GB."""
     value, unit = float(max(0, count)), "B"
     for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
         if value < 999.5 or unit == "PB":
@@ -113,7 +113,7 @@ def size(count: int) -> str:
 
 
 def bar(fraction: float, cells: int, *, ascii_only: bool = False) -> str:
-    """A bar of `cells` characters, of which `fraction` (0 to 1) is filled, in eighths: ██████▏··, or ######..."""
+    """Return a bar of `cells` characters, filled to `fraction` (0 to 1) in eighths: ██████▏··, or ######..."""
     eighths = int(min(max(0.0, fraction), 1.0) * cells * 8)
     full, part = divmod(eighths, 8)
     if ascii_only:
@@ -122,7 +122,7 @@ def bar(fraction: float, cells: int, *, ascii_only: bool = False) -> str:
 
 
 def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
-    """One sign a value, from the lowest to the highest of them: ▁▂▂▃▂▁▂▅, or __--^^."""
+    """Return one character per value, from the lowest to the highest: ▁▂▂▃▂▁▂▅, or __--^^."""
     signs = "_-^" if ascii_only else "▁▂▃▄▅▆▇█"
     low, high = min(values, default=0.0), max(values, default=0.0)
     span = (high - low) or 1.0
@@ -130,7 +130,7 @@ def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
 
 
 def _clamp(seconds: float) -> float:
-    """Never negative, and no longer than a label can be."""
+    """Return the seconds within 0 and _MAX_SECONDS."""
     return min(max(0.0, seconds), _MAX_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""The shapes of our JSON: a job, and a change of its phase. Times are ISO 8601 in UTC; what is not there is null."""
+"""JSON of a job, a link and a phase change. Times are ISO 8601 in UTC; absent values are null."""
 
 from typing import Any
 
@@ -9,26 +9,26 @@ from tui.domain.models import Fault, Link
 from tui.presentation import formatting
 
 JsonObject = dict[str, Any]
-"""What becomes a JSON object."""
+"""JSON object, before encoding."""
 
 
 def job(state: JobState, provider: str | None, context: EvaluationContext) -> JsonObject:
-    """A job and all that is known of it."""
-    said, report = state.job, state.report
+    """Return the job with its state."""
+    listed, report = state.job, state.report
     progress = report.progress if report else None
     source = None if report is None or progress is None else "stage" if report.progress_is_stage else "measured"
     rest, share = evaluation.remaining(state, context), evaluation.estimated_progress(state, context)
     if progress is None and share is not None:
         progress, source = round(share, 2), "estimated"
     return {
-        "account": said.account,
+        "account": listed.account,
         "provider": provider,
-        "id": said.id,
-        "kind": said.kind,
-        "label": said.label,
-        "tags": said.tags,
-        "note": said.note,
-        "added": iso_or_none(said.added),
+        "id": listed.id,
+        "kind": listed.kind,
+        "label": listed.label,
+        "tags": listed.tags,
+        "note": listed.note,
+        "added": iso_or_none(listed.added),
         "phase": state.phase,
         "status": report.raw_status if report else None,
         "title": report.title if report else None,
@@ -47,32 +47,36 @@ def job(state: JobState, provider: str | None, context: EvaluationContext) -> Js
 
 
 def job_with_options(state: JobState, provider: str | None, context: EvaluationContext) -> JsonObject:
-    """A job with all that the watchlist says of it, too."""
-    said = state.job
-    wishes = {"keep_link": said.keep_link, "download": said.download, "muted": said.muted, "archived": said.archived}
-    return job(state, provider, context) | wishes
-
-
-def phase_change(found: PhaseChange) -> JsonObject:
-    """A job's step from one phase to another; it fell between `earliest` and `seen`."""
-    return {
-        "account": found.ref.account,
-        "id": found.ref.id,
-        "before": found.before,
-        "after": found.after,
-        "earliest": iso_or_none(found.earliest),
-        "seen": iso_or_none(found.seen),
-        "message": found.message,
+    """Return the job with its state and its watchlist options."""
+    listed = state.job
+    return job(state, provider, context) | {
+        "keep_link": listed.keep_link,
+        "download": listed.download,
+        "muted": listed.muted,
+        "archived": listed.archived,
     }
 
 
-def link(found: Link) -> JsonObject:
-    """A link, and until when it lives; not exact is an estimate."""
+def phase_change(change: PhaseChange) -> JsonObject:
+    """Return the phase change, which happened between `earliest` and `seen`."""
     return {
-        "kind": found.kind,
-        "url": found.url,
-        "expires_at": iso_or_none(found.expires_at),
-        "exact": found.expiry_is_exact,
+        "account": change.ref.account,
+        "id": change.ref.id,
+        "before": change.before,
+        "after": change.after,
+        "earliest": iso_or_none(change.earliest),
+        "seen": iso_or_none(change.seen),
+        "message": change.message,
+    }
+
+
+def link(each: Link) -> JsonObject:
+    """Return the link with its expiry; `exact` is false for an estimate."""
+    return {
+        "kind": each.kind,
+        "url": each.url,
+        "expires_at": iso_or_none(each.expires_at),
+        "exact": each.expiry_is_exact,
     }
 
 
@@ -88,5 +92,5 @@ def _fault(fault: Fault | None) -> JsonObject | None:
 
 
 def iso_or_none(at: float | None) -> str | None:
-    """An instant, where there is one."""
+    """Return the instant in ISO 8601, or None."""
     return None if at is None else formatting.iso_time(at)

@@ -1,4 +1,4 @@
-"""The languages and regions that services name in English, and their codes (ISO 639, 3166 and 15924)."""
+"""Languages and regions by their English names, with their codes (ISO 639, 3166 and 15924)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ _LANGUAGE_TAG = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*"
 
 
 def _parse_table(text: str) -> Mapping[str, str]:
-    """Names in lower case with their codes, from `code Name/Other name; …`."""
+    """Return names in lower case with their codes, from `code Name/Other name; …`."""
     table: dict[str, str] = {}
     for entry in text.replace("\n", " ").split(";"):
         code, _, names = entry.strip().partition(" ")
@@ -38,7 +38,7 @@ LANGUAGE_CODES = _parse_table(
     ti Tigrinya; tn Tswana; tr Turkish; tk Turkmen; uk Ukrainian; ur Urdu; ug Uyghur; uz Uzbek; vi Vietnamese;
     cy Welsh; wuu Wu; xh Xhosa; yi Yiddish; yo Yoruba; zu Zulu"""
 )
-"""A language's English name, in lower case, to its code."""
+"""Code of a language by its English name in lower case."""
 
 QUALIFIER_CODES = _parse_table(
     """Hans Simplified; Hant Traditional; Latn Latin; Cyrl Cyrillic; Arab Arabic;
@@ -61,14 +61,14 @@ QUALIFIER_CODES = _parse_table(
     US United States/US/USA; UY Uruguay; UZ Uzbekistan; VE Venezuela; VN Vietnam; YE Yemen; ZM Zambia; ZW Zimbabwe;
     001 World; 419 Latin America"""
 )
-"""What stands in brackets behind a language's name, in lower case, to its subtag: a script or a region."""
+"""Subtag of a script or region by its name in lower case, as it follows a language's name in brackets."""
 
 
 @lru_cache(maxsize=512)
 def language_code(name: str) -> str:
-    """A language for the LANG column, in at most seven cells: Urdu (Pakistan) is ur-PK, French fr; zh-Hans stays.
+    """Return a language in at most seven cells: ur-PK for Urdu (Pakistan), fr for French; zh-Hans stays.
 
-    Of what does not fit, whole subtags go from the end. An unknown name gives its first letters, as they are.
+    Subtags that do not fit are dropped from the end. An unknown name is cut to its first letters.
     """
     base, _, rest = name.partition("(")
     code = LANGUAGE_CODES.get(base.strip().casefold())
@@ -88,13 +88,13 @@ def language_code(name: str) -> str:
 
 
 def _fitting_subtags(tags: Sequence[str]) -> str:
-    """As many of a language's tags as there is room for."""
+    """Return as many of a language's tags as fit."""
     fitting = (tags[:count] for count in range(len(tags), 1, -1))
     return next((code for code in map("-".join, fitting) if len(code) <= _LANGUAGE_WIDTH), tags[0])
 
 
 def _first_letters(name: str) -> str:
-    """The first letters. An East Asian one takes two cells, and so may any beyond the basic plane: versions differ."""
+    """Return the first letters. East Asian ones and all beyond the basic plane count two cells: terminals differ."""
     cells = 0
     for at, letter in enumerate(name):
         cells += 2 if east_asian_width(letter) in "WF" or letter > "\uffff" else 1

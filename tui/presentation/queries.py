@@ -1,4 +1,4 @@
-"""Which jobs a table shows, and in which order: views, filters, sorts. Pure; what a row says is `cells`."""
+"""Views, filters and sort keys of the job table. The cells of a row are `columns`."""
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -14,7 +14,7 @@ from tui.presentation import languages
 
 
 class View(StrEnum):
-    """The ways into the board. Active, Done and Problems sum to All; Expiring lies within Done."""
+    """View of the job table. Active, Done and Problems add up to All; Expiring is within Done."""
 
     ALL = "all"
     ACTIVE = "active"
@@ -22,11 +22,11 @@ class View(StrEnum):
     PROBLEMS = "problems"
     EXPIRING = "expiring"
     ARCHIVE = "archive"
-    """In none of the others."""
+    """Jobs in no other view."""
 
 
 def display_name(state: JobState) -> str:
-    """What a job is called: its label, else its title, else its id."""
+    """Return the label of the job, else its title, else its id."""
     return state.job.label or (state.report and state.report.title) or state.job.id
 
 
@@ -38,7 +38,7 @@ _EXPIRING_VIEWS = _DONE_VIEWS | {View.EXPIRING}
 
 
 def views(state: JobState, context: EvaluationContext) -> frozenset[View]:
-    """The views that show the job."""
+    """Return the views that show the job."""
     if evaluation.is_archived(state, context):
         return _ARCHIVED_VIEWS
     if state.phase in ACTIVE:
@@ -51,17 +51,17 @@ def views(state: JobState, context: EvaluationContext) -> frozenset[View]:
 
 
 class Term(NamedTuple):
-    """One word of a filter: `phase:fail`, `-tag:test`, `text`."""
+    """Term of a filter: `phase:fail`, `-tag:test`, `text`."""
 
     field: str
-    """One of FIELDS; "" is free text."""
+    """One of FILTER_FIELDS; "": free text."""
     text: str
     """In lower case."""
     is_positive: bool
 
 
 def _field_values(state: JobState, field: str, context: EvaluationContext) -> Iterable[str]:
-    """The job's values of a field, as typed by an operator; free text looks at name, id and note."""
+    """Return the job's values of a filter field; free text searches name, id and note."""
     job, report = state.job, state.report
     match field:
         case "account":
@@ -73,8 +73,8 @@ def _field_values(state: JobState, field: str, context: EvaluationContext) -> It
         case "tag":
             return job.tags
         case "lang":
-            said = (report and report.language) or ""
-            return (said, languages.language_code(said))
+            language = (report and report.language) or ""
+            return (language, languages.language_code(language))
         case "kind":
             return (job.kind,)
         case "flag":
@@ -84,37 +84,37 @@ def _field_values(state: JobState, field: str, context: EvaluationContext) -> It
 
 
 FILTER_FIELDS = ("account", "provider", "phase", "tag", "lang", "kind", "flag")
-"""What stands before a ':' in a filter. Anything else with a ':' is free text, since ids may hold one."""
+"""Fields before a ':' in a filter. Other text with a ':' is free text, since ids may contain one."""
 
 
 class Filter(NamedTuple):
-    """What an operator typed after `/`: every term must hold. A field matches by its beginning, text anywhere."""
+    """Filter of jobs that match every term. A field matches by its beginning, free text anywhere."""
 
     terms: tuple[Term, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "Filter":
-        """The filter in a text, even one that is still being typed."""
+        """Return the filter in a text, also in an incomplete one."""
         import shlex  # at the first filter, not at the start
 
         try:
             words = shlex.split(text)
-        except ValueError:  # a quotation mark that is not closed yet
+        except ValueError:  # a quotation mark is not closed
             words = text.replace('"', " ").replace("'", " ").split()
         terms: list[Term] = []
         for word in words:
-            wanted = not (word.startswith("-") and len(word) > 1)
-            bare = word if wanted else word[1:]
+            is_positive = not (word.startswith("-") and len(word) > 1)
+            bare = word if is_positive else word[1:]
             field, colon, value = bare.partition(":")
             if colon and field.lower() in FILTER_FIELDS:
                 if value:
-                    terms.append(Term(field.lower(), value.lower(), wanted))
+                    terms.append(Term(field.lower(), value.lower(), is_positive))
             else:
-                terms.append(Term("", bare.lower(), wanted))
+                terms.append(Term("", bare.lower(), is_positive))
         return cls(tuple(terms))
 
     def matches(self, state: JobState, context: EvaluationContext) -> bool:
-        """Whether every term holds for the job."""
+        """Return whether the job matches every term."""
         return not self.terms or all(_term_matches(term, state, context) is term.is_positive for term in self.terms)
 
 
@@ -149,7 +149,7 @@ def _progress_key(state: JobState) -> float:
 
 
 def _end_key(state: JobState) -> float:
-    """When half of such jobs have ended: it needs no clock, and orders alike what began alike."""
+    """Return the instant at which half of similar jobs have ended, so that no clock is needed."""
     if state.duration_fit is None or state.first_polled_at is None or state.phase not in ACTIVE:
         return _LAST
     return state.first_polled_at + duration_model.typical_range(state.duration_fit).median
@@ -171,4 +171,4 @@ SORT_KEYS: Mapping[str, Callable[[JobState], Any]] = {
     "next": lambda state: state.next_poll_at if state.next_poll_at is not None else _LAST,
     "link": _expiry_key,
 }
-"""Sorts by column. The watchlist's own order is the sort "" (or any other name)."""
+"""Sort keys by column. The sort "" (or any other name) is the watchlist's order."""

@@ -10,8 +10,8 @@ _ESCAPE_SEQUENCES = (
     r"|(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]?"  # CSI
     r"|\x1b[ -/]*+[0-~]?"  # every other escape
 )
-"""ECMA-48 control sequences, read in linear time. An 8-bit string without an end takes nothing along: U+009D is
-more often the last byte of a quotation mark that somebody decoded as Latin-1."""
+"""ECMA-48 control sequences, matched in linear time. An 8-bit string without an end removes no text: U+009D is more
+often the last byte of a quotation mark decoded as Latin-1."""
 _LINE_BREAKS = "\r\n|[\r\v\f\x85\u2028\u2029]"
 _INVISIBLE = (
     "[\0-\x08\x0b-\x1f\x7f-\x9f\xad"  # C0 but tab and line feed, DEL, C1, soft hyphen
@@ -20,7 +20,7 @@ _INVISIBLE = (
 )
 _SURROGATES = "[\ud800-\udfff]"
 _JOINING_SCRIPTS = "\u0600-\u109f\u1780-\u18af\ua840-\ua8ff\ua980-\uaaff\ufb50-\ufdff\ufe70-\ufefc\U00011000-\U000119ff"
-"""Scripts in which a joiner between two letters changes them: Arabic to Myanmar, Khmer, Mongolian and their kin."""
+"""Scripts in which a joiner between two letters changes them: Arabic to Myanmar, Khmer, Mongolian and related ones."""
 _EMOJI = "\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
 _USELESS_JOINERS = (
     f"[\u200c\u200d](?!(?<=[{_JOINING_SCRIPTS}][\u200c\u200d])[{_JOINING_SCRIPTS}])(?!(?<=[{_EMOJI}]\u200d)[{_EMOJI}])"
@@ -28,13 +28,13 @@ _USELESS_JOINERS = (
 
 
 def clean(text: str, max_length: int = 2000, *, keep_lines: bool = False) -> str:
-    r"""What a service says as plain text of at most `most` (≥ 1) characters, cut with '…'. Cleaning twice is once.
+    r"""Return untrusted text as plain text of at most `max_length` (≥ 1) characters, cut with '…'. Idempotent.
 
-    Control sequences vanish whole; so do control, bidi and zero-width characters and tags; a lone surrogate becomes
-    U+FFFD. Line breaks and tabs become one space and the ends are stripped; `lines` keeps each break, as '\n'.
+    Control sequences, control, bidi and zero-width characters and tags are removed; a lone surrogate becomes U+FFFD.
+    Line breaks and tabs become one space and the ends are stripped; `keep_lines` keeps each break, as '\n'.
 
     ZWNJ and ZWJ stay between two letters of a script that they shape (without them Persian, Urdu and Hindi words are
-    misspelt) and ZWJ between two emoji; elsewhere they would only hide. The flags that are made of tags become black.
+    misspelt) and ZWJ between two emoji. Flags made of tags become black flags.
     """
     if not text.isprintable():
         text = re.sub(_LINE_BREAKS, "\n", re.sub(_ESCAPE_SEQUENCES, "", text))
@@ -46,11 +46,11 @@ def clean(text: str, max_length: int = 2000, *, keep_lines: bool = False) -> str
 
 
 def mask_url(url: str) -> str:
-    """The URL as it may be logged: without credentials, and with '?…' for its query, whoever signed it and how."""
+    """Return the URL for logs: without credentials, and with '?…' for its query and '#…' for its fragment."""
     bare = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@", r"\1", url)
     return re.sub(r"([?#]).*", r"\1…", bare, count=1, flags=re.DOTALL)
 
 
 def mask_urls(text: str) -> str:
-    """A text in which every web address is as `mask_url` has it."""
+    """Return the text with every URL masked by `mask_url`."""
     return re.sub(r"https?://\S+", lambda url: mask_url(url[0]), text, flags=re.IGNORECASE)
