@@ -1,4 +1,4 @@
-"""What happens once the curtain is up, seen by a real session: five minutes in virtual time, some seconds in real."""
+"""First five minutes of the demo with a real engine, in virtual time."""
 
 import asyncio
 import time
@@ -116,7 +116,7 @@ def five_minutes(request: pytest.FixtureRequest) -> SimpleNamespace:
     return run_virtual(story())
 
 
-def test_something_ends_within_ten_seconds_and_then_every_now_and_then(five_minutes: SimpleNamespace) -> None:
+def test_a_job_ends_within_ten_seconds_and_then_regularly(five_minutes: SimpleNamespace) -> None:
     moments = [at for at, _ in five_minutes.seen.ends]
     assert 3 < moments[0] < 10
     assert moments[1] < 10
@@ -124,43 +124,43 @@ def test_something_ends_within_ten_seconds_and_then_every_now_and_then(five_minu
     assert max(later - sooner for sooner, later in pairwise(moments)) < 45
 
 
-def test_every_account_is_asked_within_ten_seconds(five_minutes: SimpleNamespace) -> None:
+def test_every_account_is_polled_within_ten_seconds(five_minutes: SimpleNamespace) -> None:
     asked = five_minutes.seen.asked
     assert asked.keys() == ASKED
     assert max(asked.values()) < 10
 
 
-def test_ends_come_from_all_services_and_not_all_are_good(five_minutes: SimpleNamespace) -> None:
+def test_jobs_of_all_services_end_and_some_fail(five_minutes: SimpleNamespace) -> None:
     ended = [state for _, state in five_minutes.seen.ends]
     assert {state.job.account for state in ended} == {"heygen", "konpro", "camb", "flixu"}
     assert {state.phase for state in ended} == {Phase.DONE, Phase.FAILED}
 
 
-def test_texts_arrive(five_minutes: SimpleNamespace) -> None:
+def test_a_result_text_is_stored(five_minutes: SimpleNamespace) -> None:
     assert (five_minutes.seen.called("商店页面文案").result or "").startswith("春天")
 
 
-def test_accounts_are_limited_offline_and_without_a_key_now_and_then(five_minutes: SimpleNamespace) -> None:
+def test_accounts_are_rate_limited_offline_and_without_a_key(five_minutes: SimpleNamespace) -> None:
     seen = five_minutes.seen
     assert {("camb", Health.LIMITED), ("konpro", Health.OFFLINE), ("legal", Health.NO_KEY)} <= seen.health
     assert max(seen.waits) > 20
     assert {health for account, health in seen.health if account == "heygen"} == {Health.UNTRIED, Health.OK}
 
 
-def test_an_unknown_word_and_a_job_that_never_ends_stay_so(five_minutes: SimpleNamespace) -> None:
+def test_an_unknown_status_and_a_stalled_job_keep_their_flags(five_minutes: SimpleNamespace) -> None:
     outlook = EvaluationContext(now=five_minutes.now)
     assert Flag.UNKNOWN in evaluation.flags(five_minutes.seen.called("Patent claims.pdf"), outlook)
     assert Flag.STALLED in evaluation.flags(five_minutes.seen.called("Archive tape 4"), outlook)
 
 
-def test_the_short_link_dies_and_another_one_is_given_out(five_minutes: SimpleNamespace) -> None:
+def test_the_short_link_expires_and_is_replaced(five_minutes: SimpleNamespace) -> None:
     link = job_state.primary_link(five_minutes.seen.called("Teaser 🎬 15 s"))
     assert link is not None
     assert five_minutes.now - 10 < link.first_seen
     assert (link.expires_at or 0) > five_minutes.now
 
 
-async def test_in_real_time_too_every_account_is_asked_and_a_job_ends_well() -> None:
+async def test_in_real_time_every_account_is_polled_and_a_job_succeeds() -> None:
     async def shown(_: Engine, seen: Spectator) -> None:
         await until(lambda: Phase.DONE in {state.phase for _, state in seen.ends})
         await until(lambda: seen.asked.keys() == ASKED)
@@ -168,7 +168,7 @@ async def test_in_real_time_too_every_account_is_asked_and_a_job_ends_well() -> 
     await watched(shown, now=time.time, seed=7)
 
 
-def test_a_link_that_still_lives_is_given_out_again_and_can_be_fetched() -> None:
+def test_a_valid_link_of_the_history_is_issued_again_and_can_be_downloaded() -> None:
     async def story() -> None:
         with demo_workspace(now=wall_time) as (library, transport):
             state = next(each for each in library.job_states().values() if queries.display_name(each) == "Q3 all-hands")

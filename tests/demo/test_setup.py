@@ -1,4 +1,4 @@
-"""What is there when the curtain goes up, and what is left when it falls."""
+"""Workspace of the demo at its start and after its end."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def called(stage: Stage) -> dict[str, JobState]:
     return {queries.display_name(state): state for state in stage[0].job_states().values()}
 
 
-def test_some_thirty_jobs_of_all_four_services_stand_on_the_watchlist(stage: Stage) -> None:
+def test_the_watchlist_has_30_to_40_jobs_of_all_four_services(stage: Stage) -> None:
     library, _ = stage
     services = Counter(library.accounts[ref.account].provider.name for ref in library.job_states())
     assert set(services) == {"heygen", "konpro", "camb", "flixu"}
@@ -43,7 +43,7 @@ def test_some_thirty_jobs_of_all_four_services_stand_on_the_watchlist(stage: Sta
     assert min(services.values()) >= 6
 
 
-def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
+def test_displayed_texts_are_clean_and_in_many_scripts(stage: Stage) -> None:
     states = stage[0].job_states().values()
     for state in states:
         said = (
@@ -63,13 +63,13 @@ def test_what_is_read_is_clean_text_in_many_scripts(stage: Stage) -> None:
     assert {"LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "CJK", "HANGUL"} <= scripts
 
 
-def test_every_id_has_the_shape_of_its_service(stage: Stage) -> None:
+def test_every_id_matches_the_pattern_of_its_service(stage: Stage) -> None:
     for ref in stage[0].job_states():
         provider = stage[0].accounts[ref.account].provider
         assert any(re.search(pattern, ref.id) for pattern in provider.id_patterns) or not provider.id_patterns, ref
 
 
-def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) -> None:
+def test_the_history_has_every_phase_flag_view_and_link_state(stage: Stage) -> None:
     states = stage[0].job_states().values()
     assert {state.phase for state in states} == set(Phase)
     assert {flag for state in states for flag in evaluation.flags(state, OUTLOOK)} == set(Flag)
@@ -79,7 +79,7 @@ def test_the_past_has_every_phase_flag_view_and_state_of_a_link(stage: Stage) ->
     assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", columns.EMPTY_CELL} <= shown
 
 
-def test_links_are_exact_where_they_are_signed_and_else_count_from_when_they_were_first_seen(stage: Stage) -> None:
+def test_signed_links_have_an_exact_expiry_and_others_count_from_first_seen(stage: Stage) -> None:
     links = {
         title: link for title, state in called(stage).items() if (link := job_state.primary_link(state)) is not None
     }
@@ -91,7 +91,7 @@ def test_links_are_exact_where_they_are_signed_and_else_count_from_when_they_wer
     assert links["Podcast 12, Ελληνικά"].url.startswith("https://client.camb.ai/cdn/")
 
 
-def test_the_journal_tells_how_each_job_came_to_where_it_is(stage: Stage) -> None:
+def test_the_journal_has_the_phase_changes_and_body_of_a_job(stage: Stage) -> None:
     library, _ = stage
     state = called(stage)["Interview"]
     changes = library.journal.phase_changes([state.job.ref])[state.job.ref]
@@ -103,7 +103,7 @@ def test_the_journal_tells_how_each_job_came_to_where_it_is(stage: Stage) -> Non
     assert at == state.checked_at
 
 
-def test_the_watchlist_reads_as_an_operator_wrote_it(stage: Stage) -> None:
+def test_the_watchlist_has_the_operators_comments(stage: Stage) -> None:
     text = stage[0].paths.watchlist_file.read_text()
     assert text.startswith(f"# {JOB_GROUPS[0].comment}\n\n[[job]]\n")
     assert all(f"\n\n# {act.comment}\n\n[[job]]\n" in text for act in JOB_GROUPS[1:])
@@ -112,7 +112,7 @@ def test_the_watchlist_reads_as_an_operator_wrote_it(stage: Stage) -> None:
     assert all(job.added is not None and job.added <= EPOCH for job in jobs)
 
 
-def test_the_keys_are_the_demos_own_and_one_is_not_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keys_are_those_of_the_demo_and_one_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HEYGEN_API_KEY", "LEGAL_FLIXU_API_KEY"):
         monkeypatch.setenv(name, "the operator's own")
     with demo_workspace(now=lambda: EPOCH) as (library, _):
@@ -122,7 +122,7 @@ def test_the_keys_are_the_demos_own_and_one_is_not_at_hand(monkeypatch: pytest.M
     assert all(isinstance(key, Secret) and "_demo_" in key.reveal() for key in keys.values())
 
 
-def test_the_same_seed_at_the_same_time_makes_the_same_stage() -> None:
+def test_the_same_seed_at_the_same_time_gives_the_same_workspace() -> None:
     stages: list[tuple[str, dict[object, JobState]]] = []
     for seed in (7, 7, 8):
         with demo_workspace(now=lambda: EPOCH, seed=seed) as (library, _):
@@ -131,7 +131,7 @@ def test_the_same_seed_at_the_same_time_makes_the_same_stage() -> None:
     assert stages[0] != stages[2]
 
 
-def test_nothing_but_a_private_folder_is_written_and_that_is_gone_afterwards(folder: Path) -> None:
+def test_only_a_private_folder_is_written_and_deleted_afterwards(folder: Path) -> None:
     with demo_workspace() as (library, _):
         (mine,) = folder.iterdir()
         assert mine.stat().st_mode & 0o777 == 0o700
@@ -141,13 +141,13 @@ def test_nothing_but_a_private_folder_is_written_and_that_is_gone_afterwards(fol
     assert list(folder.iterdir()) == []
 
 
-def test_the_folder_is_gone_when_the_program_ends_by_an_exception(folder: Path) -> None:
+def test_the_folder_is_deleted_after_an_exception(folder: Path) -> None:
     with pytest.raises(SystemExit), demo_workspace():
         raise SystemExit(143)
     assert list(folder.iterdir()) == []
 
 
-def test_the_stage_is_set_without_httpx_and_textual(tmp_path: Path) -> None:
+def test_the_workspace_is_created_without_httpx_and_textual(tmp_path: Path) -> None:
     code = (
         "import sys, tui.demo\n"
         "with tui.demo.demo_workspace() as (library, transport): library.job_states()\n"
@@ -159,7 +159,7 @@ def test_the_stage_is_set_without_httpx_and_textual(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_short_link_has_a_minute_left_and_a_bit(stage: Stage) -> None:
+def test_the_short_link_expires_in_one_to_two_minutes(stage: Stage) -> None:
     link = job_state.primary_link(called(stage)["Teaser 🎬 15 s"])
     assert link is not None
     assert link.expiry_is_exact

@@ -1,4 +1,4 @@
-"""The examples for services that are not built in: they load, and read replies as those services document them."""
+"""Example provider files: they load, and parse the documented responses of their services."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ EXAMPLES = Path(loader.__file__).parent / "examples"
 
 
 def read(name: str, body: object, status: int = 200, headers: dict[str, str] | None = None) -> Report | Fault:
-    reply = HttpResponse(status, headers or {}, msgspec.json.encode(body), 1.8e9)
-    return response_parser.parse_status(loader.load(EXAMPLES / f"{name}.toml"), "", reply)
+    response = HttpResponse(status, headers or {}, msgspec.json.encode(body), 1.8e9)
+    return response_parser.parse_status(loader.load(EXAMPLES / f"{name}.toml"), "", response)
 
 
 DUB = {
@@ -38,19 +38,24 @@ BATCH = {
 
 
 @pytest.mark.parametrize(
-    ("word", "phase"),
+    ("status", "phase"),
     [
         *(("dubbing", Phase.RUNNING), ("dubbed", Phase.DONE), ("failed", Phase.FAILED), ("queued", Phase.QUEUED)),
         *(("preparing", Phase.RUNNING), ("processing", Phase.RUNNING), ("ready", Phase.DONE)),
     ],
 )
-def test_every_word_of_elevenlabs_is_known(word: str, phase: Phase) -> None:
-    report = read("elevenlabs", {**DUB, "status": word})
+def test_every_status_of_elevenlabs_has_its_phase(status: str, phase: Phase) -> None:
+    report = read("elevenlabs", {**DUB, "status": status})
     assert isinstance(report, Report)
-    assert (report.phase, report.raw_status, report.title, report.language) == (phase, word, "My Dubbing Project", "es")
+    assert (report.phase, report.raw_status, report.title, report.language) == (
+        phase,
+        status,
+        "My Dubbing Project",
+        "es",
+    )
 
 
-def test_what_elevenlabs_says_of_a_failure_is_read() -> None:
+def test_failure_messages_of_elevenlabs_are_parsed() -> None:
     report = read("elevenlabs", {**DUB, "status": "failed", "error": "The source has no speech."})
     assert isinstance(report, Report)
     assert report.message == "The source has no speech."
@@ -64,20 +69,20 @@ def test_what_elevenlabs_says_of_a_failure_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "phase"),
+    ("status", "phase"),
     [
         *(("NotStarted", Phase.QUEUED), ("Running", Phase.RUNNING), ("Succeeded", Phase.DONE)),
         *(("Failed", Phase.FAILED), ("Cancelled", Phase.FAILED), ("Cancelling", Phase.RUNNING)),
         ("ValidationFailed", Phase.FAILED),
     ],
 )
-def test_every_word_of_azure_is_known(word: str, phase: Phase) -> None:
-    report = read("azure-documents", {**BATCH, "status": word}, headers={"retry-after": "17"})
+def test_every_status_of_azure_has_its_phase(status: str, phase: Phase) -> None:
+    report = read("azure-documents", {**BATCH, "status": status}, headers={"retry-after": "17"})
     assert isinstance(report, Report)
     assert (report.phase, report.retry_after) == (phase, 17.0)
 
 
-def test_what_azure_says_of_a_failure_is_read() -> None:
+def test_failure_messages_of_azure_are_parsed() -> None:
     error = {
         "code": "InvalidRequest",
         "message": "outer",
@@ -92,13 +97,13 @@ def test_what_azure_says_of_a_failure_is_read() -> None:
     assert (fault.kind, "User is not authorized" in fault.message) == (FaultKind.REFUSED, True)
 
 
-def test_the_url_that_is_asked_is_the_documented_one() -> None:
+def test_the_status_url_of_azure_is_the_documented_one() -> None:
     azure = loader.load(EXAMPLES / "azure-documents.toml")
     url = azure.endpoint().status.path.url("https://mine.cognitiveservices.azure.com", id="7/7")
     assert url == "https://mine.cognitiveservices.azure.com/translator/document/batches/7%2F7?api-version=2024-05-01"
 
 
-def test_what_a_file_does_not_read_of_a_reply_is_named() -> None:
+def test_unmapped_fields_of_a_response_are_listed() -> None:
     provider = loader.load(EXAMPLES / "elevenlabs.toml")
     assert find_unmapped(provider, provider.endpoint(), DUB) == [
         *("/dubbing_id", "/target_languages/1", "/editable", "/created_at"),

@@ -1,4 +1,4 @@
-"""No bytes and no headers make reading raise, for any provider and any kind."""
+"""No body and no headers make the parser raise, for any provider and kind."""
 
 import json
 import math
@@ -50,7 +50,7 @@ bodies = st.one_of(
     ),
     st.integers(1, 2000).flatmap(lambda depth: st.sampled_from([b"[" * depth, b'{"data":' * depth])),
 )
-replies = st.builds(HttpResponse, statuses, headers, bodies, instants) | st.builds(
+responses = st.builds(HttpResponse, statuses, headers, bodies, instants) | st.builds(
     HttpResponse, st.just(200), headers, bodies, instants
 )
 
@@ -59,16 +59,16 @@ def is_clean(text: str | None) -> bool:
     return text is None or (text == clean(text, len(text) + 1, keep_lines=True) and len(text) <= 1 << 20)
 
 
-@given(replies)
-def test_reading_never_raises_and_says_only_what_is_clean(reply: HttpResponse):
+@given(responses)
+def test_parsing_a_status_never_raises_and_returns_only_clean_text(response: HttpResponse):
     for provider, kind in ENDPOINTS:
-        found = parse_status(provider, kind, reply)
+        found = parse_status(provider, kind, response)
         if isinstance(found, Fault):
             assert is_clean(found.message)
             assert is_clean(found.request_id)
-            assert found.retry_at is None or reply.received_at <= found.retry_at < math.inf
+            assert found.retry_at is None or response.received_at <= found.retry_at < math.inf
             continue
-        assert 200 <= reply.status < 300
+        assert 200 <= response.status < 300
         assert found.raw_status
         assert all(map(is_clean, [found.raw_status, found.title, found.language, found.message, found.result_id]))
         assert found.result_id not in {"", ".", ".."}
@@ -77,18 +77,18 @@ def test_reading_never_raises_and_says_only_what_is_clean(reply: HttpResponse):
         assert all(link.url.lower().startswith(("http://", "https://")) for link in found.links)
 
 
-@given(replies)
-def test_reading_a_result_or_many_jobs_never_raises(reply: HttpResponse):
+@given(responses)
+def test_parsing_a_result_or_a_bulk_response_never_raises(response: HttpResponse):
     for provider, kind in ENDPOINTS:
-        result = parse_result(provider, kind, reply)
+        result = parse_result(provider, kind, response)
         assert isinstance(result, Fault) or is_clean(result.text)
     for provider in KNOWN.values():
-        many = parse_bulk(provider, reply)
+        many = parse_bulk(provider, response)
         assert isinstance(many, Fault) or all(isinstance(one, Report) for one in many.values())
 
 
 @given(headers, instants)
-def test_health_never_raises(headers: dict[str, str], at: float):
+def test_parsing_account_headers_never_raises(headers: dict[str, str], at: float):
     found = parse_account_headers(HttpResponse(200, headers, b"", at))
     assert isinstance(found, AccountHeaders)
     assert found.reset_at is None or at <= found.reset_at < math.inf

@@ -1,4 +1,4 @@
-"""Pointers into a body: RFC 6901's own examples, and the two additions."""
+"""Pointers into a body: the examples of RFC 6901, and the two additions."""
 
 import pytest
 
@@ -28,16 +28,16 @@ RFC_6901: Json = {"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8, " ": 7, 'k"l
         ("/nothing/at/all", []),
     ],
 )
-def test_a_pointer_finds_what_rfc_6901_says(pointer: str, found: list[Json]):
+def test_a_pointer_finds_the_values_of_rfc_6901(pointer: str, found: list[Json]):
     assert list(Pointer.parse(pointer).evaluate(RFC_6901)) == found
 
 
-def test_a_star_goes_on_with_every_member_in_order():
+def test_a_star_matches_every_member_in_order():
     body: Json = {"fr": {"t": [{"x": 1}, {"x": 2}]}, "de": {"t": [{"x": 3}, {"y": 4}, 5]}, "no": None}
     assert list(Pointer.parse("/*/t/*/x").evaluate(body)) == [1, 2, 3]
 
 
-def test_null_is_found_and_absence_is_not():
+def test_null_is_found_and_an_absent_member_is_not():
     assert list(Pointer.parse("/a").evaluate({"a": None})) == [None]
     assert list(Pointer.parse("/a").evaluate({})) == []
 

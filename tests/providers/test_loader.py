@@ -1,4 +1,4 @@
-"""Provider files: the five that come along, and what a wrong one is told."""
+"""Provider files: the five built-in ones, and the problems of invalid ones."""
 
 import re
 import subprocess
@@ -66,14 +66,14 @@ def changed(old: str, new: str) -> str:
     return GOOD.replace(old, new, 1)
 
 
-def test_five_files_come_along():
+def test_five_provider_files_are_built_in():
     assert sorted(builtin_files()) == NAMES
     assert list(provider_registry()) == NAMES
     assert all(provider.source == BUILT_IN for provider in provider_registry().values())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_built_in_file_is_loaded_like_an_operators_own(name: str):
+def test_a_built_in_file_is_loaded_like_an_operators_file(name: str):
     own = load(builtin_files()[name])
     assert own.name == name
     assert own.source == str(builtin_files()[name])
@@ -81,7 +81,7 @@ def test_a_built_in_file_is_loaded_like_an_operators_own(name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_heading_of_a_file_says_what_the_whole_file_says(name: str, tmp_path: Path):
+def test_the_summary_of_a_file_equals_the_loaded_provider(name: str, tmp_path: Path):
     whole = load(builtin_files()[name])
     expected = (name, whole.key.env, whole.successor)
     services = provider_registry()
@@ -94,7 +94,7 @@ def test_the_heading_of_a_file_says_what_the_whole_file_says(name: str, tmp_path
         provider_registry(tmp_path).summary(name)
 
 
-def test_what_the_services_are_like_is_as_documented():
+def test_the_built_in_providers_are_as_documented():
     known = provider_registry()
     assert known["heygen"].base_url == known["heygen-v3"].base_url == "https://api.heygen.com"
     assert known["heygen"].sunset == 1793404800.0  # 2026-10-31T00:00:00Z
@@ -133,7 +133,7 @@ def test_what_the_services_are_like_is_as_documented():
         ("camb", "audio-separation", "https://client.camb.ai/apis/audio-separation/x%2Fy"),
     ],
 )
-def test_a_status_url_keeps_the_bases_path_and_encodes_the_id_whole(name: str, kind: str, path: str):
+def test_a_status_url_keeps_the_path_of_the_base_url_and_encodes_the_id(name: str, kind: str, path: str):
     provider = provider_registry()[name]
     assert provider.endpoint(kind).status.path.url(provider.base_url, id="x/y") == path
 
@@ -151,14 +151,14 @@ def test_a_status_url_keeps_the_bases_path_and_encodes_the_id_whole(name: str, k
         ("audio-separation", "/audio-separation-result/9"),
     ],
 )
-def test_every_camb_kind_has_a_result_of_its_own(kind: str, path: str):
+def test_every_camb_kind_has_its_own_result_path(kind: str, path: str):
     ask = provider_registry()["camb"].endpoint(kind).result
     assert ask is not None
     assert ask.path.url("http://127.0.0.1:8080/", result_id="9") == "http://127.0.0.1:8080" + path
 
 
 @pytest.mark.parametrize("job_id", ["", ".", ".."])
-def test_an_id_that_would_leave_its_path_is_refused(job_id: str):
+def test_an_id_that_leads_to_another_path_is_rejected(job_id: str):
     with pytest.raises(ValueError, match="invalid id"):
         provider_registry()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
 
@@ -169,7 +169,7 @@ def test_an_id_stays_one_segment_of_the_path(job_id: str):
     assert re.fullmatch(r"https://api\.flixu\.ai/v1/translate/[A-Za-z0-9._~%-]+", url)
 
 
-def test_a_bulk_url_names_all_its_ids():
+def test_a_bulk_url_contains_all_ids():
     bulk = provider_registry()["heygen-v3"].bulk
     assert bulk is not None
     assert bulk.max_ids == 100
@@ -190,12 +190,12 @@ def test_a_bulk_url_names_all_its_ids():
         ("whatever", set()),
     ],
 )
-def test_ids_hint_at_their_service(job_id: str, names: set[str]):
+def test_id_patterns_match_the_ids_of_their_service(job_id: str, names: set[str]):
     registry = provider_registry()
     assert {name for name in registry if any(re.search(each, job_id) for each in registry[name].id_patterns)} == names
 
 
-def test_a_kind_is_the_file_under_its_own_table():
+def test_a_kind_overrides_the_values_of_the_file():
     provider = parse(GOOD, "acme.toml")
     plain, long = provider.endpoint(), provider.endpoint("long")
     assert provider.kinds == ("long",)
@@ -211,14 +211,14 @@ def test_a_kind_is_the_file_under_its_own_table():
     assert provider.bulk.statuses["busy"] is Phase.RUNNING
 
 
-def test_an_unknown_kind_names_the_known_ones():
+def test_the_error_of_an_unknown_kind_lists_the_known_ones():
     with pytest.raises(UnknownKind, match=r"^camb has no kind 'dubb'; known kinds: dub, tts, "):
         provider_registry()["camb"].endpoint("dubb")
     with pytest.raises(KeyError, match="it has no kinds"):
         provider_registry()["flixu"].endpoint("dub")
 
 
-def test_a_file_without_limits_is_taken_for_sixty_a_minute():
+def test_a_file_without_limits_means_60_requests_a_minute():
     provider = parse(GOOD.split("[limits]")[0], "acme.toml")
     assert provider.limits.plans[provider.limits.default].per_minute == 60
 
@@ -301,11 +301,11 @@ def test_a_file_without_limits_is_taken_for_sixty_a_minute():
         ("[statuses]", '[error]\nmessage = "/x"\n[statuses]', "error.message: Expected `array`, got `str`"),
     ],
 )
-def test_a_wrong_key_is_named_with_its_reason(old: str, new: str, problem: str):
+def test_a_problem_has_its_key_and_reason(old: str, new: str, problem: str):
     assert any(found.startswith(problem) for found in problems(changed(old, new))), problems(changed(old, new))
 
 
-def test_all_problems_come_at_once():
+def test_all_problems_are_reported_at_once():
     text = (
         changed("base_url", "bse_url").replace("{id}", "{ident}").replace('"running"', '"x"').replace("max_ids = 2", "")
     )
@@ -325,16 +325,16 @@ def test_all_problems_come_at_once():
 @pytest.mark.parametrize(
     "text", ["", "a = 1", "status = 3\nkinds = 4\nlimits = 5\nbulk = []\nlinks = {}\nstatuses = []"]
 )
-def test_a_file_of_anything_is_told_what_is_missing(text: str):
+def test_missing_keys_of_any_file_are_reported(text: str):
     assert any(problem.startswith("name: missing") for problem in problems(text))
 
 
 @pytest.mark.parametrize("text", ["name = ", "[" * 100_000, "a = " + "[" * 5_000])
-def test_what_is_no_toml_is_told_so(text: str):
+def test_a_file_that_is_not_toml_is_reported(text: str):
     assert problems(text)[0].startswith("not TOML: ")
 
 
-def test_an_operators_file_wins_visibly(tmp_path: Path):
+def test_an_operators_file_replaces_a_built_in_one_and_shows_its_source(tmp_path: Path):
     (tmp_path / "flixu.toml").write_text(GOOD.replace('"acme"', '"flixu"'), "utf-8-sig")
     (tmp_path / "acme.toml").write_text(GOOD)
     known = provider_registry(tmp_path)
@@ -345,7 +345,7 @@ def test_an_operators_file_wins_visibly(tmp_path: Path):
     assert known["camb"].source == BUILT_IN
 
 
-def test_a_wrong_file_harms_no_other(tmp_path: Path):
+def test_an_invalid_file_does_not_affect_the_others(tmp_path: Path):
     (tmp_path / "bad.toml").write_bytes(b"name = \xff")
     (tmp_path / "other.toml").write_text(GOOD)
     (tmp_path / "folder.toml").mkdir()
@@ -362,17 +362,17 @@ def test_a_wrong_file_harms_no_other(tmp_path: Path):
         known["heygn"]
 
 
-def test_a_folder_that_is_not_there_adds_nothing(tmp_path: Path):
+def test_a_missing_folder_adds_no_provider(tmp_path: Path):
     assert list(provider_registry(tmp_path / "providers")) == NAMES
 
 
-def test_the_code_knows_no_provider_by_name():
+def test_the_code_contains_no_provider_name():
     package = Path(tui.providers.__file__).parent
     for path in package.glob("*.py"):
         assert not re.search("heygen|konpro|camb|flixu", path.read_text("utf-8"), re.IGNORECASE), path
 
 
-def test_loading_a_provider_imports_nothing_of_the_network():
+def test_loading_a_provider_imports_no_network_module():
     code = "import sys; from tui.providers import loader; loader.provider_registry()['camb']; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"httpx", "asyncio", "textual", "importlib.resources", "difflib", "email"} & set(modules)

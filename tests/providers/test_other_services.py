@@ -1,4 +1,4 @@
-"""Services with the same shape, described by an operator's own file: what the format was made for."""
+"""Other services of this kind, described by an operator's provider file."""
 
 import json
 
@@ -64,14 +64,14 @@ AZURE = parse(
 )
 
 
-def reply(body: object, status: int = 200, **headers: str) -> HttpResponse:
+def response(body: object, status: int = 200, **headers: str) -> HttpResponse:
     return HttpResponse(
         status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode(), 0.0
     )
 
 
 @pytest.mark.parametrize(
-    ("word", "phase"),
+    ("status", "phase"),
     [
         ("queued", Phase.QUEUED),
         ("preparing", Phase.RUNNING),
@@ -82,9 +82,9 @@ def reply(body: object, status: int = 200, **headers: str) -> HttpResponse:
         ("failed", Phase.FAILED),
     ],
 )
-def test_elevenlabs_is_read_without_a_line_of_code(word: str, phase: Phase):
-    body = {"dubbing_id": "8Vfs", "name": "Launch", "status": word, "target_languages": ["es"], "error": None}
-    found = parse_status(ELEVENLABS, "", reply(body))
+def test_elevenlabs_statuses_are_parsed_by_a_provider_file_alone(status: str, phase: Phase):
+    body = {"dubbing_id": "8Vfs", "name": "Launch", "status": status, "target_languages": ["es"], "error": None}
+    found = parse_status(ELEVENLABS, "", response(body))
     assert isinstance(found, Report)
     assert (found.phase, found.title, found.language, found.is_complete) == (phase, "Launch", "es", True)
     assert ELEVENLABS.endpoint().status.path.url(ELEVENLABS.base_url, id="8Vfs") == (
@@ -92,16 +92,16 @@ def test_elevenlabs_is_read_without_a_line_of_code(word: str, phase: Phase):
     )
 
 
-def test_elevenlabs_errors_are_read_too():
+def test_elevenlabs_errors_are_parsed():
     found = parse_status(
-        ELEVENLABS, "", reply({"detail": {"status": "invalid_api_key", "message": "Invalid API key"}}, 401)
+        ELEVENLABS, "", response({"detail": {"status": "invalid_api_key", "message": "Invalid API key"}}, 401)
     )
     assert isinstance(found, Fault)
     assert (found.kind, "Invalid API key" in found.message) == (FaultKind.REFUSED, True)
 
 
 @pytest.mark.parametrize(
-    ("word", "phase"),
+    ("status", "phase"),
     [
         ("NotStarted", Phase.QUEUED),
         ("Running", Phase.RUNNING),
@@ -112,19 +112,19 @@ def test_elevenlabs_errors_are_read_too():
         ("ValidationFailed", Phase.FAILED),
     ],
 )
-def test_azure_says_with_a_good_reply_when_to_ask_again(word: str, phase: Phase):
+def test_a_report_of_azure_has_its_retry_after(status: str, phase: Phase):
     job_id = "727bf148-f327-47a0-9481-abae6362f11e"
-    body = {"id": job_id, "createdDateTimeUtc": "2020-03-26T00:00:00Z", "status": word, "summary": {"total": 10}}
-    found = parse_status(AZURE, "", reply(body, retry_after="10"))
+    body = {"id": job_id, "createdDateTimeUtc": "2020-03-26T00:00:00Z", "status": status, "summary": {"total": 10}}
+    found = parse_status(AZURE, "", response(body, retry_after="10"))
     assert isinstance(found, Report)
-    assert (found.phase, found.raw_status, found.retry_after) == (phase, word, 10.0)
+    assert (found.phase, found.raw_status, found.retry_after) == (phase, status, 10.0)
     assert AZURE.endpoint().status.path.url("https://x.example/", id=job_id) == (
         f"https://x.example/translator/document/batches/{job_id}?api-version=2024-05-01"
     )
 
 
-def test_azure_names_the_request_in_a_header():
+def test_a_fault_of_azure_has_the_request_id_of_the_header():
     body = {"error": {"code": "TooManyRequests", "message": "Slow down", "innerError": {"code": "x"}}}
-    found = parse_status(AZURE, "", reply(body, 429, retry_after="17", apim_request_id="9b8f"))
+    found = parse_status(AZURE, "", response(body, 429, retry_after="17", apim_request_id="9b8f"))
     assert isinstance(found, Fault)
     assert (found.kind, found.retry_at, found.request_id) == (FaultKind.LIMITED, 17.0, "9b8f")

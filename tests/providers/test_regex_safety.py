@@ -1,4 +1,4 @@
-"""No shape of ids from a provider file keeps the program busy."""
+"""No id pattern of a provider file blocks the program."""
 
 import re
 import sys
@@ -13,7 +13,7 @@ from tui.providers.fields import Regex
 from tui.providers.loader import provider_registry
 from tui.providers.regex_safety import MAX_BACKTRACKS, max_backtracks
 
-ENDLESS = [
+EXPONENTIAL = [
     r"^(a+)+$",
     r"^(a|a)*$",
     r"^(a*)*b",
@@ -27,7 +27,7 @@ ENDLESS = [
     r"^([a-z]{1,40}){20}$",
     r"^(?=(a+)+$)",
 ]
-FINE = [
+ORDINARY = [
     r"^[0-9a-f]{32}(-[A-Za-z]{2,3}([_-][A-Za-z-]+)?)?$",
     r"^doc_",
     r"^\w+-\w+-\w+$",
@@ -41,7 +41,7 @@ FINE = [
 
 @contextmanager
 def counted():
-    """The calls that are made within it."""
+    """Count the function calls in the block."""
     steps = [0]
 
     def count(_frame, event, _argument):
@@ -55,24 +55,24 @@ def counted():
         sys.setprofile(before)
 
 
-@pytest.mark.parametrize("expression", ENDLESS)
-def test_an_expression_that_could_take_for_ever_is_refused_in_few_steps(expression):
+@pytest.mark.parametrize("expression", EXPONENTIAL)
+def test_an_exponential_expression_is_rejected_in_few_steps(expression):
     with counted() as steps, pytest.raises(ValueError, match="may take exponential time"):
         Regex.parse(expression)
     assert steps[0] < 100_000
 
 
-@pytest.mark.parametrize("expression", FINE)
-def test_an_ordinary_shape_is_taken(expression):
+@pytest.mark.parametrize("expression", ORDINARY)
+def test_an_ordinary_expression_is_accepted(expression):
     assert Regex.parse(expression) == expression
 
 
-def test_the_shapes_of_the_known_services_are_far_from_the_bound():
+def test_the_id_patterns_of_the_built_in_providers_are_far_below_the_bound():
     assert (
         max(
-            max_backtracks(shape, MAX_MATCHED_LENGTH)
+            max_backtracks(pattern, MAX_MATCHED_LENGTH)
             for each in provider_registry().values()
-            for shape in each.id_patterns
+            for pattern in each.id_patterns
         )
         < MAX_BACKTRACKS / 1000
     )
@@ -89,15 +89,15 @@ def test_the_shapes_of_the_known_services_are_far_from_the_bound():
     ),
     st.text("ab", max_size=MAX_MATCHED_LENGTH - 1),
 )
-def test_whatever_is_taken_has_few_ways_and_ends(expression, text):
+def test_an_accepted_expression_is_below_the_bound_and_terminates(expression, text):
     try:
-        shape = re.compile(Regex.parse(f"^{expression}$"))
+        pattern = re.compile(Regex.parse(f"^{expression}$"))
     except ValueError:
         return
-    assert max_backtracks(shape.pattern, MAX_MATCHED_LENGTH) <= MAX_BACKTRACKS
-    shape.search(f"{text}!")  # what does not end fails by the test's time-out
+    assert max_backtracks(pattern.pattern, MAX_MATCHED_LENGTH) <= MAX_BACKTRACKS
+    pattern.search(f"{text}!")  # what does not end fails by the test's time-out
 
 
-def test_the_worst_that_is_taken_ends():
-    shape = re.compile(Regex.parse("^a*a*a*b"))
-    assert shape.search("a" * MAX_MATCHED_LENGTH) is None
+def test_the_worst_accepted_expression_terminates():
+    pattern = re.compile(Regex.parse("^a*a*a*b"))
+    assert pattern.search("a" * MAX_MATCHED_LENGTH) is None

@@ -1,6 +1,6 @@
-"""Replies read: a table of bodies as the services send them, each with its source.
+"""Parsed responses: a table of bodies as the services send them, each with its source.
 
-[D] vendor documentation, [S] vendor SDK or CLI source, [W] a reply seen in public code; seed: the service's own page
+[D] vendor documentation, [S] vendor SDK or CLI source, [W] a response seen in public code; seed: the service's page
 on the status endpoint.
 """
 
@@ -26,19 +26,19 @@ HEYGEN_URL = (
 )
 
 
-def reply(body: object, status: int = 200, **headers: str) -> HttpResponse:
+def response(body: object, status: int = 200, **headers: str) -> HttpResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw, AT)
 
 
 def report(name: str, body: object, kind: str = "", **headers: str) -> Report:
-    found = parse_status(KNOWN[name], kind, reply(body, **headers))
+    found = parse_status(KNOWN[name], kind, response(body, **headers))
     assert isinstance(found, Report), found
     return found
 
 
 def fault(name: str, body: object, status: int = 200, **headers: str) -> Fault:
-    found = parse_status(KNOWN[name], "", reply(body, status, **headers))
+    found = parse_status(KNOWN[name], "", response(body, status, **headers))
     assert isinstance(found, Fault), found
     assert found.http_status == status
     return found
@@ -170,10 +170,10 @@ REPORTS: list[tuple[str, str, object, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "case", "body", "wanted"), REPORTS, ids=[f"{row[0]}: {row[1]}" for row in REPORTS])
-def test_a_report(name: str, case: str, body: object, wanted: dict[str, Any]):
+@pytest.mark.parametrize(("name", "case", "body", "expected"), REPORTS, ids=[f"{row[0]}: {row[1]}" for row in REPORTS])
+def test_a_status_response_is_parsed_into_a_report(name: str, case: str, body: object, expected: dict[str, Any]):
     found = report(name, body)
-    assert {key: getattr(found, key) for key in wanted} == wanted
+    assert {key: getattr(found, key) for key in expected} == expected
 
 
 ALIASES = {
@@ -185,11 +185,13 @@ ALIASES = {
 
 
 @pytest.mark.parametrize("name", list(KNOWN))
-@pytest.mark.parametrize(("word", "phase"), [(word, phase) for phase, words in ALIASES.items() for word in words])
-def test_an_alias_holds_for_every_provider(name: str, word: str, phase: Phase):
-    body = {"status": word, "data": {"status": word}}
+@pytest.mark.parametrize(
+    ("raw_status", "phase"), [(raw_status, phase) for phase, words in ALIASES.items() for raw_status in words]
+)
+def test_an_alias_holds_for_every_provider(name: str, raw_status: str, phase: Phase):
+    body = {"status": raw_status, "data": {"status": raw_status}}
     assert report(name, body).phase is phase
-    assert report(name, {"status": word.upper(), "data": {"status": f" {word.title()}: so"}}).phase is phase
+    assert report(name, {"status": raw_status.upper(), "data": {"status": f" {raw_status.title()}: so"}}).phase is phase
 
 
 @pytest.mark.parametrize(
@@ -214,25 +216,31 @@ def test_progress_is_read_in_the_unit_of_the_file(unit: str, value: object, prog
     base = KNOWN["flixu"].endpoint()
     endpoint = msgspec.structs.replace(base, status=msgspec.structs.replace(base.status, progress_unit=unit))
     provider: Provider = msgspec.structs.replace(KNOWN["flixu"], endpoints={"": endpoint})
-    found = parse_status(provider, "", reply({"data": {"status": "processing", "progress": value}}))
+    found = parse_status(provider, "", response({"data": {"status": "processing", "progress": value}}))
     assert isinstance(found, Report)
     assert found.progress == progress
     assert found.progress_is_stage == (unit == "stage")
 
 
 @pytest.mark.parametrize("kind", KNOWN["camb"].kinds)
-def test_every_camb_kind_has_the_same_status_shape(kind: str):
+def test_every_camb_kind_has_the_same_status_format(kind: str):
     found = report("camb", {"status": "SUCCESS", "run_id": 5, "exception_reason": "NONE"}, kind)
     assert (found.phase, found.result_id, found.message) == (Phase.DONE, "5", None)
 
 
-def test_numbers_are_words_where_a_file_says_so():
+def test_numbers_are_statuses_if_the_file_lists_them():
     base = KNOWN["heygen"].endpoint()
     words = {**base.statuses, "1": Phase.RUNNING, "404": Phase.DONE}
     endpoint = msgspec.structs.replace(base, statuses=words, links=())
     provider: Provider = msgspec.structs.replace(KNOWN["heygen"], endpoints={"": endpoint})
-    for word, phase in [(1, Phase.RUNNING), ("1", Phase.RUNNING), (1.0, Phase.RUNNING), (404, Phase.DONE), (2, None)]:
-        found = parse_status(provider, "", reply(heygen(word)))
+    for raw_status, phase in [
+        (1, Phase.RUNNING),
+        ("1", Phase.RUNNING),
+        (1.0, Phase.RUNNING),
+        (404, Phase.DONE),
+        (2, None),
+    ]:
+        found = parse_status(provider, "", response(heygen(raw_status)))
         assert isinstance(found, Report)
         assert found.phase is phase
 
@@ -262,13 +270,13 @@ def test_numbers_are_words_where_a_file_says_so():
         {"url": "https://files.example/x"},
     ],
 )
-def test_what_is_no_link_is_dropped_and_promised_still(url: object):
+def test_an_invalid_link_is_dropped_and_leaves_the_report_incomplete(url: object):
     found = report("flixu", {"data": {"status": "completed", "result_url": url}})
     assert (found.phase, found.links, found.is_complete) == (Phase.DONE, (), False)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/x", "HTTPS://FILES.EXAMPLE/É?x=%20#y", "https://[::1]/x"])
-def test_an_absolute_link_is_kept_as_it_is(url: str):
+def test_an_absolute_link_is_kept_unchanged(url: str):
     assert [link.url for link in report("flixu", {"data": {"status": "completed", "result_url": url}}).links] == [url]
 
 
@@ -339,19 +347,23 @@ FAULTS: list[tuple[str, int, object, FaultKind, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "body", "kind", "said"), FAULTS, ids=[f"{row[0]} {row[1]} {str(row[2])[:40]}" for row in FAULTS]
+    ("name", "status", "body", "kind", "message"),
+    FAULTS,
+    ids=[f"{row[0]} {row[1]} {str(row[2])[:40]}" for row in FAULTS],
 )
-def test_a_fault(name: str, status: int, body: object, kind: FaultKind, said: str):
+def test_a_response_without_a_report_is_parsed_into_a_fault(
+    name: str, status: int, body: object, kind: FaultKind, message: str
+):
     found = fault(name, body, status)
     assert found.kind is kind
-    assert said in found.message
+    assert message in found.message
     assert found.message.startswith(KNOWN[name].title)
     assert found.message.endswith(".")
     assert ".." not in found.message
     assert len(found.message) < 600
 
 
-def test_a_fault_says_what_happened_and_the_way_out():
+def test_the_message_of_a_fault_has_the_cause_and_the_remedy():
     assert fault("heygen", {"message": "Unauthorized."}, 401).message == (
         "HeyGen v2 rejected the API key (401): Unauthorized. Set a new key for the account."
     )
@@ -360,19 +372,19 @@ def test_a_fault_says_what_happened_and_the_way_out():
     assert fault("flixu", HTML, 502).message == (f"Flixu returned 502 (server error): {PROXY}. Polling continues.")
 
 
-def test_a_redirect_says_where_to_without_the_query():
+def test_the_message_of_a_redirect_has_its_target_without_the_query():
     found = fault("flixu", HTML, 302, location="https://login.example/?next=secret")
     assert found.kind is FaultKind.REDIRECTED
     assert "to https://login.example/?…" in found.message
     assert "secret" not in found.message
 
 
-def test_no_signed_query_stands_in_a_message():
+def test_a_message_contains_no_signed_query():
     found = fault("flixu", {"error": {"message": "cannot fetch https://s3.example/x?X-Amz-Signature=abc now"}}, 400)
     assert "https://s3.example/x?… now" in found.message
 
 
-def test_braces_in_a_services_words_are_only_text():
+def test_braces_in_a_service_message_are_text():
     assert "{title} {0}" in fault("flixu", {"error": {"message": "{title} {0}"}}, 400).message
 
 
@@ -387,7 +399,7 @@ def test_braces_in_a_services_words_are_only_text():
         ("camb", b"no JSON", {"x_request_id": "req-1"}),
     ],
 )
-def test_a_fault_keeps_the_services_name_for_the_request(name: str, body: object, headers: dict[str, str]):
+def test_a_fault_has_the_request_id_of_the_service(name: str, body: object, headers: dict[str, str]):
     assert fault(name, body, 400, **headers).request_id == "req-1"
 
 
@@ -417,8 +429,8 @@ DATE_AT = 1_792_022_400.0
         ({}, None),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_by_the_services_own_clock(headers: dict[str, str], seconds: float | None):
-    assert retry_after(reply(b"", 429, **headers)) == seconds
+def test_retry_after_is_seconds_or_a_date_by_the_services_clock(headers: dict[str, str], seconds: float | None):
+    assert retry_after(response(b"", 429, **headers)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -433,8 +445,8 @@ def test_retry_after_is_seconds_or_a_date_by_the_services_own_clock(headers: dic
         ({"x_ratelimit_reset": "x"}, None),
     ],
 )
-def test_a_reset_below_a_million_is_a_delta_else_an_epoch(headers: dict[str, str], seconds: float | None):
-    assert reset_after(reply(b"", 429, **headers)) == seconds
+def test_a_reset_below_a_million_is_seconds_else_an_epoch(headers: dict[str, str], seconds: float | None):
+    assert reset_after(response(b"", 429, **headers)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -450,12 +462,12 @@ def test_a_reset_below_a_million_is_a_delta_else_an_epoch(headers: dict[str, str
         (404, {"retry_after": "30"}, FaultKind.MISSING, None),
     ],
 )
-def test_only_a_limit_sets_a_floor(status: int, headers: dict[str, str], kind: FaultKind, retry_at: float | None):
+def test_only_a_rate_limit_sets_retry_at(status: int, headers: dict[str, str], kind: FaultKind, retry_at: float | None):
     found = fault("flixu", b"", status, **headers)
     assert (found.kind, found.retry_at) == (kind, retry_at)
 
 
-def test_health_is_what_any_reply_says_of_the_account():
+def test_account_headers_are_parsed_from_any_response():
     headers = {
         "date": DATE,
         "deprecation": "true",
@@ -464,19 +476,21 @@ def test_health_is_what_any_reply_says_of_the_account():
         "x_ratelimit_remaining": "0",
         "x_ratelimit_reset": "12",
     }
-    assert parse_account_headers(reply(HTML, 502, **headers)) == AccountHeaders(
+    assert parse_account_headers(response(HTML, 502, **headers)) == AccountHeaders(
         date=DATE_AT, deprecated=True, sunset=1_793_404_800.0, limit=60, remaining=0, reset_at=AT + 12
     )
-    assert parse_account_headers(reply(b"")) == AccountHeaders()
-    assert parse_account_headers(reply(b"", deprecation="@1688169599")).deprecated  # RFC 9745
-    assert not parse_account_headers(reply(b"", deprecation="false")).deprecated
-    assert parse_account_headers(reply(b"", sunset="2026-10-31")).sunset == 1_793_404_800.0
-    assert parse_account_headers(reply(b"", sunset="2026-13-31")).sunset is None
-    assert parse_account_headers(reply(b"", x_ratelimit_limit="100, 100;w=60")).limit == 100
-    assert parse_account_headers(reply(b"", x_ratelimit_limit="1000000000")).limit is None, "never a part of a number"
+    assert parse_account_headers(response(b"")) == AccountHeaders()
+    assert parse_account_headers(response(b"", deprecation="@1688169599")).deprecated  # RFC 9745
+    assert not parse_account_headers(response(b"", deprecation="false")).deprecated
+    assert parse_account_headers(response(b"", sunset="2026-10-31")).sunset == 1_793_404_800.0
+    assert parse_account_headers(response(b"", sunset="2026-13-31")).sunset is None
+    assert parse_account_headers(response(b"", x_ratelimit_limit="100, 100;w=60")).limit == 100
+    assert parse_account_headers(response(b"", x_ratelimit_limit="1000000000")).limit is None, (
+        "never a part of a number"
+    )
 
 
-def test_a_bulk_reply_is_reports_by_id():
+def test_a_bulk_response_is_parsed_into_reports_by_id():
     items = [
         {"video_id": "a", "status": "queued", "error": None, "batch_id": "b", "item_index": 0},
         {"video_id": "b", "status": "processing"},
@@ -491,7 +505,7 @@ def test_a_bulk_reply_is_reports_by_id():
         None,
     ]
     found = parse_bulk(
-        KNOWN["heygen-v3"], reply({"data": items, "has_more": False, "next_token": None}, retry_after="3")
+        KNOWN["heygen-v3"], response({"data": items, "has_more": False, "next_token": None}, retry_after="3")
     )
     assert isinstance(found, dict)
     assert {job_id: one.phase for job_id, one in found.items()} == {
@@ -517,15 +531,15 @@ def test_a_bulk_reply_is_reports_by_id():
         (400, b"", FaultKind.REJECTED),
     ],
 )
-def test_a_bulk_reply_without_a_list_is_a_fault(status: int, body: object, kind: FaultKind):
-    found = parse_bulk(KNOWN["heygen-v3"], reply(body, status))
+def test_a_bulk_response_without_a_list_is_a_fault(status: int, body: object, kind: FaultKind):
+    found = parse_bulk(KNOWN["heygen-v3"], response(body, status))
     assert isinstance(found, Fault)
     assert found.kind is kind
 
 
-def test_a_bulk_reply_of_nothing_is_nothing():
-    assert parse_bulk(KNOWN["heygen-v3"], reply({"data": []})) == {}
-    assert parse_bulk(KNOWN["flixu"], reply(b"")) == {}  # it has no bulk ask
+def test_an_empty_bulk_response_has_no_reports():
+    assert parse_bulk(KNOWN["heygen-v3"], response({"data": []})) == {}
+    assert parse_bulk(KNOWN["flixu"], response(b"")) == {}  # it has no bulk ask
 
 
 A, B = "https://files.example/a.mp3", "https://files.example/b.mp3"
@@ -549,8 +563,10 @@ RESULTS: list[tuple[str, object, str | None, list[tuple[LinkKind, str]]]] = [
 
 
 @pytest.mark.parametrize(("kind", "body", "text", "links"), RESULTS)
-def test_a_result(kind: str, body: object, text: str | None, links: list[tuple[LinkKind, str]]):
-    found = parse_result(KNOWN["camb"], kind, reply(body))
+def test_a_result_response_is_parsed_into_text_and_links(
+    kind: str, body: object, text: str | None, links: list[tuple[LinkKind, str]]
+):
+    found = parse_result(KNOWN["camb"], kind, response(body))
     assert isinstance(found, Result), found
     assert found.text == text
     assert [(link.kind, link.url) for link in found.links] == links
@@ -565,26 +581,26 @@ def test_a_result(kind: str, body: object, text: str | None, links: list[tuple[L
         (404, {"error": "gone"}, FaultKind.MISSING),
     ],
 )
-def test_a_result_without_anything_is_a_fault(status: int, body: object, kind: FaultKind):
-    found = parse_result(KNOWN["camb"], "", reply(body, status))
+def test_a_result_without_text_and_links_is_a_fault(status: int, body: object, kind: FaultKind):
+    found = parse_result(KNOWN["camb"], "", response(body, status))
     assert isinstance(found, Fault)
     assert found.kind is kind
 
 
-def test_a_provider_without_a_result_brings_an_empty_one():
-    assert parse_result(KNOWN["konpro"], "", reply(b"")) == Result()
+def test_a_provider_without_results_has_an_empty_result():
+    assert parse_result(KNOWN["konpro"], "", response(b"")) == Result()
 
 
-def test_a_long_translation_is_kept_whole():
+def test_a_long_translation_is_not_cut():
     text = "Zeile eins.\nZeile zwei.\n" * 20_000
-    found = parse_result(KNOWN["camb"], "", reply({"texts": [text]}))
+    found = parse_result(KNOWN["camb"], "", response({"texts": [text]}))
     assert isinstance(found, Result)
     assert found.text == text
 
 
-def test_a_kind_that_is_not_known_raises():
+def test_an_unknown_kind_raises():
     with pytest.raises(UnknownKind):
-        parse_status(KNOWN["flixu"], "dub", reply(b""))
+        parse_status(KNOWN["flixu"], "dub", response(b""))
 
 
 def test_a_report_can_be_encoded():

@@ -1,1 +1,1 @@
-"""What the simulator promises, each promise a test."""
+"""Tests of the simulator."""

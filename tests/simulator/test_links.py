@@ -9,81 +9,81 @@ from tui.simulator.scenario import LINK_LIFETIME, Scenario
 URL = {"heygen": "url", "heygen-v3": "video_url", "konpro": "url"}
 
 
-async def link(visitor: SimulatorClient, service: str, job: str) -> str:
-    return (await visitor.poll(service, job)).json()["data"][URL[service]]
+async def link(client: SimulatorClient, service: str, job: str) -> str:
+    return (await client.poll(service, job)).json()["data"][URL[service]]
 
 
-async def ended(visitor: SimulatorClient, service: str, job: str) -> str:
-    return (await visitor.poll_after_end(service, job)).json()["data"][URL[service]]
+async def ended(client: SimulatorClient, service: str, job: str) -> str:
+    return (await client.poll_after_end(service, job)).json()["data"][URL[service]]
 
 
 @pytest.mark.parametrize("service", URL)
-async def test_a_link_stays_the_same_until_it_dies_and_is_then_a_fresh_one(service):
-    visitor = SimulatorClient()
-    url = await ended(visitor, service, "a-fine")
-    visitor.clock += LINK_LIFETIME - 1
-    assert await link(visitor, service, "a-fine") == url
-    assert (await visitor.get(url, key=None)).status_code == 200
-    visitor.clock += 1
-    dead = await visitor.get(url, key=None)
-    assert (dead.status_code, dead.headers["content-type"]) == (403, "text/xml")
-    assert "<Code>AccessDenied</Code>" in dead.text
-    fresh = await link(visitor, service, "a-fine")
-    assert fresh != url
-    assert (await visitor.get(fresh, key=None)).status_code == 200
+async def test_a_link_stays_the_same_until_it_expires_and_is_then_replaced(service):
+    client = SimulatorClient()
+    url = await ended(client, service, "a-fine")
+    client.clock += LINK_LIFETIME - 1
+    assert await link(client, service, "a-fine") == url
+    assert (await client.get(url, key=None)).status_code == 200
+    client.clock += 1
+    expired = await client.get(url, key=None)
+    assert (expired.status_code, expired.headers["content-type"]) == (403, "text/xml")
+    assert "<Code>AccessDenied</Code>" in expired.text
+    renewed = await link(client, service, "a-fine")
+    assert renewed != url
+    assert (await client.get(renewed, key=None)).status_code == 200
 
 
-async def test_the_link_of_a_short_story_lives_a_minute_and_does_not_say_so():
-    visitor = SimulatorClient()
-    url = await ended(visitor, "heygen", "a-short")
+async def test_the_link_of_a_short_scenario_expires_after_a_minute_without_stating_it():
+    client = SimulatorClient()
+    url = await ended(client, "heygen", "a-short")
     assert set(parse_qs(urlsplit(url).query)) == {"response-content-disposition"}
-    visitor.clock += 60
-    assert (await visitor.get(url, key=None)).status_code == 403
+    client.clock += 60
+    assert (await client.get(url, key=None)).status_code == 403
 
 
-async def test_a_signed_link_of_heygen_dies_when_cloudfronts_expires_says():
-    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", has_signed_links=True, link_lifetime=100)])
-    url = await ended(visitor, "heygen", "a")
+async def test_a_signed_link_of_heygen_expires_at_cloudfronts_expires():
+    client = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", has_signed_links=True, link_lifetime=100)])
+    url = await ended(client, "heygen", "a")
     query = parse_qs(urlsplit(url).query)
     assert set(query) == {"Expires", "Signature", "Key-Pair-Id"}
-    visitor.clock = int(query["Expires"][0]) - 1
-    assert (await visitor.get(url, key=None)).status_code == 200
-    assert (await visitor.get(url.replace("Expires=1", "Expires=2"), key=None)).status_code == 403
-    visitor.clock += 1
-    assert (await visitor.get(url, key=None)).status_code == 403
+    client.clock = int(query["Expires"][0]) - 1
+    assert (await client.get(url, key=None)).status_code == 200
+    assert (await client.get(url.replace("Expires=1", "Expires=2"), key=None)).status_code == 403
+    client.clock += 1
+    assert (await client.get(url, key=None)).status_code == 403
 
 
-async def test_a_signed_link_of_konpro_dies_when_s3s_date_and_expires_say():
-    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", has_signed_links=True, link_lifetime=100)])
-    url = await ended(visitor, "konpro", "a")
+async def test_a_signed_link_of_konpro_expires_at_s3s_date_plus_expires():
+    client = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", has_signed_links=True, link_lifetime=100)])
+    url = await ended(client, "konpro", "a")
     query = parse_qs(urlsplit(url).query)
     born = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    assert (born.timestamp(), query["X-Amz-Expires"]) == (visitor.clock, ["100"])
-    visitor.clock += 100
-    assert (await visitor.get(url, key=None)).status_code == 403
+    assert (born.timestamp(), query["X-Amz-Expires"]) == (client.clock, ["100"])
+    client.clock += 100
+    assert (await client.get(url, key=None)).status_code == 403
 
 
 @pytest.mark.parametrize("service", URL)
-async def test_a_nolink_story_has_its_link_at_the_third_ask_after_the_end(service):
-    visitor = SimulatorClient()
-    links = [await ended(visitor, service, "a-nolink"), *[await link(visitor, service, "a-nolink") for _ in range(2)]]
+async def test_a_nolink_scenario_has_its_link_at_the_third_poll_after_the_end(service):
+    client = SimulatorClient()
+    links = [await ended(client, service, "a-nolink"), *[await link(client, service, "a-nolink") for _ in range(2)]]
     assert [bool(url) for url in links] == [False, False, True]
 
 
-async def test_a_file_is_the_same_bytes_each_time_and_says_how_many_and_what_it_is_called():
-    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", title="Été", file_size=5000)])
-    url = await ended(visitor, "konpro", "a")
-    one, two = [await visitor.get(url, key=None) for _ in range(2)]
+async def test_a_file_has_the_same_bytes_each_time_with_length_and_name():
+    client = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", title="Été", file_size=5000)])
+    url = await ended(client, "konpro", "a")
+    one, two = [await client.get(url, key=None) for _ in range(2)]
     assert len(one.content) == 5000 == int(one.headers["content-length"])
     assert (one.content, one.headers["etag"]) == (two.content, two.headers["etag"])
     assert one.headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%89t%C3%A9.mp4"
     assert one.headers["content-type"] == "video/mp4"
-    head = await visitor.get(url, key=None, method="HEAD")
+    head = await client.get(url, key=None, method="HEAD")
     assert (head.content, head.headers["content-length"], head.headers["etag"]) == (b"", "5000", one.headers["etag"])
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "said", "part"),
+    ("range_header", "status", "content_range", "part"),
     [
         ("bytes=0-9", 206, "bytes 0-9/100", slice(0, 10)),
         ("bytes=90-", 206, "bytes 90-99/100", slice(90, 100)),
@@ -96,30 +96,34 @@ async def test_a_file_is_the_same_bytes_each_time_and_says_how_many_and_what_it_
         ("lines=1-2", 200, None, slice(0, 100)),
     ],
 )
-async def test_a_file_can_be_fetched_in_ranges(asked, status, said, part):
-    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", file_size=100)])
-    url = await ended(visitor, "konpro", "a")
-    whole = (await visitor.get(url, key=None)).content
-    reply = await visitor.get(url, key=None, range=asked)
-    assert (reply.status_code, reply.headers.get("content-range"), reply.content) == (status, said, whole[part])
+async def test_a_file_is_served_in_ranges(range_header, status, content_range, part):
+    client = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", file_size=100)])
+    url = await ended(client, "konpro", "a")
+    whole = (await client.get(url, key=None)).content
+    response = await client.get(url, key=None, range=range_header)
+    assert (response.status_code, response.headers.get("content-range"), response.content) == (
+        status,
+        content_range,
+        whole[part],
+    )
 
 
 async def test_a_download_resumes_on_a_renewed_link_since_the_file_is_the_same():
-    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", file_size=100)])
-    etag = (await visitor.get(await ended(visitor, "konpro", "a"), key=None)).headers["etag"]
-    visitor.clock += LINK_LIFETIME
-    fresh = await link(visitor, "konpro", "a")
-    same = await visitor.get(fresh, key=None, range="bytes=50-", **{"if-range": etag})
-    other = await visitor.get(fresh, key=None, range="bytes=50-", **{"if-range": '"other"'})
+    client = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", file_size=100)])
+    etag = (await client.get(await ended(client, "konpro", "a"), key=None)).headers["etag"]
+    client.clock += LINK_LIFETIME
+    renewed = await link(client, "konpro", "a")
+    same = await client.get(renewed, key=None, range="bytes=50-", **{"if-range": etag})
+    other = await client.get(renewed, key=None, range="bytes=50-", **{"if-range": '"other"'})
     assert (same.status_code, other.status_code) == (206, 200)
 
 
-async def test_captions_say_what_the_story_says():
-    visitor = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", text="Hola.\nAdiós.", has_captions=True)])
-    v2 = (await visitor.poll_after_end("heygen", "a")).json()["data"]
-    v3 = (await visitor.poll("heygen-v3", "a")).json()["data"]
+async def test_captions_contain_the_text_of_the_scenario():
+    client = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", text="Hola.\nAdiós.", has_captions=True)])
+    v2 = (await client.poll_after_end("heygen", "a")).json()["data"]
+    v3 = (await client.poll("heygen-v3", "a")).json()["data"]
     ass, srt, vtt = [
-        (await visitor.get(url, key=None)).text
+        (await client.get(url, key=None)).text
         for url in (v2["caption_url"], v3["srt_caption_url"], v3["vtt_caption_url"])
     ]
     assert "Dialogue: 0,0:00:03.00,0:00:06.00,Default,Adiós." in ass
@@ -127,12 +131,12 @@ async def test_captions_say_what_the_story_says():
     assert vtt.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:03.000\nHola.\n")
 
 
-async def test_flixus_document_wants_the_key_and_is_there_when_the_job_is_over():
-    visitor = SimulatorClient(scenarios=[Scenario("doc_1", behaviour="fine", text="Hola.")])
-    early = await visitor.get("/v1/documents/doc_1/download")
-    url = (await visitor.poll_after_end("flixu", "doc_1")).json()["data"]["result_url"]
+async def test_flixus_document_needs_the_key_and_exists_after_the_end():
+    client = SimulatorClient(scenarios=[Scenario("doc_1", behaviour="fine", text="Hola.")])
+    early = await client.get("/v1/documents/doc_1/download")
+    url = (await client.poll_after_end("flixu", "doc_1")).json()["data"]["result_url"]
     assert url == "http://sim.test/v1/documents/doc_1/download"
-    assert (await visitor.get(url, key=None)).status_code == 401
+    assert (await client.get(url, key=None)).status_code == 401
     assert early.json()["error"]["code"] == "not_found"
-    reply = await visitor.get(url)
-    assert (reply.text, reply.headers["x-ratelimit-limit"]) == ("Hola.", "120")
+    response = await client.get(url)
+    assert (response.text, response.headers["x-ratelimit-limit"]) == ("Hola.", "120")

@@ -27,19 +27,19 @@ def simulator() -> Simulator:
     )
 
 
-def test_over_http_the_date_is_the_simulated_clocks_and_links_lead_back(simulator):
+def test_over_http_the_date_is_simulated_and_links_lead_to_the_simulator(simulator):
     with serve_app(simulator) as base, httpx.Client(headers=KEY) as client:
-        reply = client.get(f"{base}/v2/video_translate/a")
-        assert [parsedate_to_datetime(date).timestamp() for date in reply.headers.get_list("date")] == [START_TIME]
-        assert "server" not in reply.headers
-        url = reply.json()["data"]["url"]
+        response = client.get(f"{base}/v2/video_translate/a")
+        assert [parsedate_to_datetime(date).timestamp() for date in response.headers.get_list("date")] == [START_TIME]
+        assert "server" not in response.headers
+        url = response.json()["data"]["url"]
         assert url.startswith(base)
         assert len(client.get(url).content) == 300_000
         assert client.get(url, headers={"range": "bytes=10-19"}).status_code == 206
         assert client.head(url).headers["content-length"] == "300000"
 
 
-def test_over_http_a_flaky_storys_connections_close_and_no_log_tells_of_it(simulator, caplog):
+def test_over_http_a_flaky_scenario_closes_connections_without_a_log_entry(simulator, caplog):
     with serve_app(simulator) as base, httpx.Client(headers=KEY) as client:
         met = []
         for _ in range(8):
@@ -53,10 +53,10 @@ def test_over_http_a_flaky_storys_connections_close_and_no_log_tells_of_it(simul
     )
     assert met == [502, 200, closed, 200, 503, within, 200, 500]
     assert not [record for record in caplog.records if record.name.startswith("uvicorn") and record.levelname != "INFO"]
-    assert [ask.status for ask in simulator.request_log] == [502, 200, 0, 200, 503, 200, 200, 500]
+    assert [entry.status for entry in simulator.request_log] == [502, 200, 0, 200, 503, 200, 200, 500]
 
 
-def test_it_serves_tls_with_a_certificate(simulator, tmp_path):
+def test_the_server_uses_tls_with_a_certificate(simulator, tmp_path):
     authority = trustme.CA()
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -65,7 +65,7 @@ def test_it_serves_tls_with_a_certificate(simulator, tmp_path):
         assert client.get(f"{base}/v2/video_translate/a").json()["data"]["url"].startswith("https://127.0.0.1:")
 
 
-def test_it_serves_until_it_is_told_to_stop_and_prints_nothing():
+def test_the_server_runs_until_sigterm_and_prints_nothing():
     code = """if True:
         from tui.simulator.app import Simulator
         from tui.simulator.server import serve
@@ -74,19 +74,19 @@ def test_it_serves_until_it_is_told_to_stop_and_prints_nothing():
     with subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout
         port = int(process.stdout.readline())
-        reply = httpx.get(f"http://127.0.0.1:{port}/translate/a-flaky", headers=KEY)
+        response = httpx.get(f"http://127.0.0.1:{port}/translate/a-flaky", headers=KEY)
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=DEADLINE)
-    assert (reply.status_code, said) == (502, ("", ""))
+        output = process.communicate(timeout=DEADLINE)
+    assert (response.status_code, output) == (502, ("", ""))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
-def test_it_listens_on_the_loopback_only(host):
+def test_the_server_listens_on_loopback_only(host):
     with pytest.raises(ValueError, match="loopback"):
         open_listener(host, 0)
 
 
-def test_importing_it_brings_neither_uvicorn_nor_anything_else_of_ours():
+def test_importing_the_simulator_imports_neither_uvicorn_nor_other_packages_of_tui():
     code = "import sys, tui.simulator.app, tui.simulator.server; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.startswith("tui.") and not name.startswith("tui.simulator")}
@@ -114,27 +114,27 @@ def test_a_raw_server_does_what_no_app_can(behaviour, error):
         get(behaviour, timeout=httpx.Timeout(DEADLINE, read=0.3 if error is httpx.ReadTimeout else DEADLINE))
 
 
-def test_a_dripping_reply_comes_whole_in_the_end():
+def test_a_dripping_response_is_complete_in_the_end():
     assert get(servers.slow_body(0.001)).json()["data"] == {"status": "running"}
 
 
-def test_a_gzip_bomb_is_small_until_it_is_opened():
-    with serve_raw(servers.gzip_bomb) as base, httpx.Client() as client, client.stream("GET", base) as reply:
-        assert len(b"".join(reply.iter_raw())) < 100_000
+def test_a_gzip_bomb_is_small_before_decompression():
+    with serve_raw(servers.gzip_bomb) as base, httpx.Client() as client, client.stream("GET", base) as response:
+        assert len(b"".join(response.iter_raw())) < 100_000
 
 
-def test_an_endless_body_does_not_end_before_the_client_does():
-    with serve_raw(servers.endless_body) as base, httpx.Client() as client, client.stream("GET", base) as reply:
+def test_an_endless_body_continues_until_the_client_closes():
+    with serve_raw(servers.endless_body) as base, httpx.Client() as client, client.stream("GET", base) as response:
         seen = 0
-        for chunk in reply.iter_raw():
+        for chunk in response.iter_raw():
             seen += len(chunk)
             if seen > 1_000_000:
                 break
     assert seen > 1_000_000
 
 
-async def test_both_servers_leave_the_tests_own_loop_alone(simulator):
+async def test_both_servers_run_outside_of_the_tests_loop(simulator):
     with serve_app(simulator) as base, serve_raw(servers.silence):
         async with httpx.AsyncClient(headers=KEY) as client:
-            replies = await asyncio.gather(*(client.get(f"{base}/v2/video_translate/a") for _ in range(5)))
-    assert {reply.status_code for reply in replies} == {200}
+            responses = await asyncio.gather(*(client.get(f"{base}/v2/video_translate/a") for _ in range(5)))
+    assert {response.status_code for response in responses} == {200}

@@ -1,6 +1,6 @@
-"""The simulator as a witness needs it: it has troubles, and remembers what it told and whom. What is so of a job.
+"""Simulator with outages that records the statuses it sent, for `truth_checker`, and the true course of each job.
 
-A key is `console.account`, so that it knows who asks.
+A key is `console.account`, so that it identifies the console.
 """
 
 from collections import defaultdict
@@ -13,20 +13,20 @@ from tui.simulator.http import Scope, SimulatedRequest, SimulatedResponse, gatew
 from tui.simulator.job_run import JobRun
 
 MAX_LATENCY = 4.0
-"""Seconds that a reply takes at most: the simulator's latency and a `delay` story's."""
+"""Greatest delay of a response, that of a `delay` scenario included. Seconds."""
 
 
 class JobFact(NamedTuple):
-    """What is so of one job, at any time. Instants."""
+    """True course of one job. Instants."""
 
     ref: Ref
     behaviour: str
-    """The word between the hyphens of its id."""
+    """Word between the hyphens of its id."""
     runs: float
     ends: float
 
     def phase(self, now: float) -> Phase:
-        """The phase that the service has it in, in our terms; CAMB.AI has no word for a queue."""
+        """Return the job's phase at the service; CAMB.AI has no status for the queue."""
         if self.behaviour == "missing":
             return Phase.MISSING
         if now < self.runs and self.ref.account != "camb":
@@ -39,16 +39,16 @@ class JobFact(NamedTuple):
 
 
 class SentStatus(NamedTuple):
-    """A service said of a job in which phase it is."""
+    """Status of a job that a service sent."""
 
     sent_at: float
     phase: Phase
     console: str
-    """Whom it told."""
+    """Name of the console that received it."""
 
 
 class Outage(NamedTuple):
-    """From when until when an account's service does something wrong, and what."""
+    """Period in which an account's service fails, and how."""
 
     account: str
     starts: float
@@ -58,7 +58,7 @@ class Outage(NamedTuple):
 
 
 class RecordingServices(Simulator):
-    """The simulator, with troubles, that remembers what it told and whom. A key is `console.account`."""
+    """Simulator with outages that records the statuses it sent. A key is `console.account`."""
 
     def __init__(self, facts: dict[Ref, JobFact], outages: list[Outage], **more: object) -> None:
         super().__init__(**more)
@@ -68,7 +68,7 @@ class RecordingServices(Simulator):
         self.possibly_lost: set[SentStatus] = set()
         self.on_poll: Callable[[str, str, list[Ref]], None] = lambda console, account, refs: None
         self.exchanges: dict[tuple[str, str], list[tuple[float, bool]]] = defaultdict(list)
-        """By console and account, the asks that left it: when, and whether a service answered."""
+        """Requests by console and account: instant, and whether the service responded."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -79,19 +79,19 @@ class RecordingServices(Simulator):
     def _respond(self, request: SimulatedRequest) -> SimulatedResponse:
         now = self.now()
         console, account, refs = _parse_request(request)
-        wrong = next((each for each in self.outages if each[0] == account and each[1] <= now < each[2]), None)
-        reply = super()._respond(request) if wrong is None else _outage_response(wrong.kind)
+        outage = next((each for each in self.outages if each[0] == account and each[1] <= now < each[2]), None)
+        response = super()._respond(request) if outage is None else _outage_response(outage.kind)
         self.exchanges[console, account].append(
-            (now, reply.status < 500 and reply.cut_after is None and reply.delay < MAX_LATENCY)
+            (now, response.status < 500 and response.cut_after is None and response.delay < MAX_LATENCY)
         )
-        if wrong is None and reply.status == 200 and reply.cut_after is None:
+        if outage is None and response.status == 200 and response.cut_after is None:
             for ref in refs:
                 if ref in self.facts and self.facts[ref].behaviour not in {"odd", "missing"}:
                     self.sent_statuses[ref].append(SentStatus(now, self.facts[ref].phase(now), console))
-        return reply
+        return response
 
     def mark_lost(self, console: str, since: float) -> None:
-        """What was told to this console since then may never have been written down."""
+        """Mark the statuses sent to this console since then as possibly not journaled."""
         self.possibly_lost |= {
             each
             for told in self.sent_statuses.values()
@@ -100,7 +100,7 @@ class RecordingServices(Simulator):
         }
 
     def has_recent_outage(self, account: str, now: float) -> bool:
-        """Something is or was wrong with the account's service, and may still be waited for."""
+        """Return whether the account's service has or recently had an outage that may still delay polls."""
         return any(each.account == account and each.starts <= now < each.ends + 3600 for each in self.outages)
 
     def job_run(self, ref: Ref) -> JobRun | None:
@@ -109,7 +109,7 @@ class RecordingServices(Simulator):
 
 
 def _parse_request(request: SimulatedRequest) -> tuple[str, str, list[Ref]]:
-    """Who asks, of which account, and for the status of which jobs."""
+    """Return console, account and the polled jobs of a request."""
     console, _, account = (request.headers.get("x-api-key") or request.bearer_token() or ".").partition(".")
     if request.segments[-1] == "statuses":
         ids = request.query_values("video_translation_ids")[0].split(",")

@@ -1,4 +1,4 @@
-"""A client over a simulator whose clock stands still until it is told to move."""
+"""Client of a simulator with a manual clock."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ PATHS = {
     "flixu": "/v1/translate/{}",
 }
 AFTER_END = 4000.0
-"""Seconds after which even a slow video has ended, but no minute's link has been given out yet."""
+"""Seconds after which even a slow video has ended."""
 
 
 class SimulatorClient:
@@ -36,7 +36,7 @@ class SimulatorClient:
         return await self.get(PATHS[service].format(job_id), key)
 
     async def poll_after_end(self, service: str, job_id: str) -> httpx.Response:
-        """Begin the story, let its time pass, and ask again."""
+        """Poll a job, advance the clock beyond its end, and poll again."""
         await self.poll(service, job_id)
         self.clock += AFTER_END
         return await self.poll(service, job_id)
