@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [NAME…] [--json]`: ours, the peer's and the ratio; 1 where one does not hold."""
+"""`python -m tests.benchmarks [NAME…] [--json]`: prints our figure, the peer's and the ratio; exits 1 on a miss."""
 
 import argparse
 import importlib
@@ -17,18 +17,18 @@ HEADER = f"{'':<52}{'ours':>12}{'peer':>12}{'ratio':>10}{'hold':>10}"
 
 
 def modules(names: Iterable[str]) -> Iterator[ModuleType]:
-    """The benchmarks of these names, or all there are: every module of this package that can measure."""
+    """Yield the benchmarks of these names, or all: the modules of this package with a `measure` function."""
     every = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__"]
     for name in names or every:
         if name not in every:
-            raise SystemExit(f"there is no benchmark {name!r}; there are {', '.join(every)}")
+            raise SystemExit(f"no benchmark {name!r}, use one of {', '.join(every)}")
         module = importlib.import_module(f"{benchmarks.__name__}.{name}")
         if hasattr(module, "measure"):
             yield module
 
 
 def holds(row: Row) -> bool:
-    """Whether the ratio is on the right side of its bound."""
+    """Return whether the ratio meets its bound."""
     return row["ratio"] <= row["hold"] if row["better"] == "lower" else row["ratio"] >= row["hold"]
 
 
@@ -41,9 +41,9 @@ def format_row(name: str, row: Row) -> str:
 
 
 def main() -> int:
-    """Measures one after the other: two at once would disturb each other."""
+    """Run the benchmarks one after the other: two at once would disturb each other."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=benchmarks.__doc__)
-    parser.add_argument("name", nargs="*", help="none: all")
+    parser.add_argument("name", nargs="*", help="benchmarks to run (default: all)")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     measured: dict[str, Row] = {}

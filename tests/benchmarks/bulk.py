@@ -1,4 +1,4 @@
-"""Requests for a thousand active jobs of a provider that has a bulk ask, in virtual time, beside one ask a job."""
+"""Requests for 1,000 active jobs of a provider with a bulk request, in virtual time, against one request per job."""
 
 import asyncio
 from pathlib import Path
@@ -13,11 +13,11 @@ from tui.simulator.app import Simulator
 
 JOBS = 1000
 DURATION = HOUR
-"""Seconds of virtual time that they are watched for."""
+"""Seconds of virtual time."""
 
 
 async def count_requests(folder: Path) -> tuple[int, int]:
-    """Requests sent, and how often a job was told of in their replies."""
+    """Return the requests sent, and the jobs in all their responses."""
     simulator = Simulator(clock=wall_time, limits={"heygen": 10**9})
     jobs = {"heygen-v3": tuple(f"j{number}-stuck" for number in range(JOBS))}
     workspace = fixtures.make_workspace(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
@@ -44,6 +44,6 @@ def measure() -> dict[str, dict[str, object]]:
             "ratio": polls / requests,
             "hold": 50,
             "better": "higher",
-            "unit": "requests; peer: one a job",
+            "unit": "requests; peer: one per job",
         }
     }

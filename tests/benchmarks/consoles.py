@@ -1,6 +1,6 @@
-"""The programs that tick, keys, paint and memory start on a real pseudo-terminal, and what is measured of them there.
+"""Programs that `tick`, `keys`, `paint` and `memory` start on a pseudo-terminal, and the measurements there.
 
-python -m tests.benchmarks.consoles NAME      (a child; its parents are the benchmarks)
+python -m tests.benchmarks.consoles NAME      (started by the benchmarks)
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from tests.support.terminal import Terminal
 JOBS = 10_000
 SIZE = (120, 40)
 CURSOR_COLOR = "#26313d"
-"""The cursor's ground in our dark theme, given to the DataTable's too: its coming shows that a key was painted."""
+"""Cursor background of our dark theme, also given to the DataTable: its output shows that a key was painted."""
 RANDOM = Random(1)
 UPDATES_PER_SECOND = 1000
-"""States that are new in a second."""
+"""New states per second."""
 
 
-# Children.
+# Programs.
 
 
 def states(variant: str, now: float, count: int = JOBS):
-    """`count` jobs: every visible cell of time `ticking` each second, or `quiet`: nothing changes for an hour."""
+    """Yield `count` jobs: `ticking` if every visible time changes each second, `quiet` if none changes for an hour."""
     from tui.domain.job_state import JobState
     from tui.domain.models import Job, Link, LinkKind, Phase, Report
 
@@ -59,7 +59,7 @@ def states(variant: str, now: float, count: int = JOBS):
 
 
 class FixedEngine:
-    """An engine that is off; or, `busy`, one whose updates come through its own outbox, as they do in the program."""
+    """Engine without polling; with `busy`, updates arrive through its outbox as in the program."""
 
     def __init__(self, initial, busy: bool):
         self._states, self._busy, self._outbox = list(initial), busy, None
@@ -87,20 +87,20 @@ class FixedEngine:
 
 
 def start_updates(states: list, publish: Callable[[object], object]) -> None:
-    """Puts UPDATES states a second, one by one, from a loop on a thread of its own, as an engine that asks so often."""
+    """Publish UPDATES_PER_SECOND states a second, one by one, from a loop on its own thread."""
 
     async def publish_all() -> None:
         due = time.monotonic()
         for state in endless_updates(states):
             publish(state)
             due += 1 / UPDATES_PER_SECOND
-            await asyncio.sleep(max(0.0, due - time.monotonic()))  # what came late comes all the same
+            await asyncio.sleep(max(0.0, due - time.monotonic()))  # late states are published all the same
 
     threading.Thread(target=lambda: asyncio.run(publish_all()), daemon=True).start()
 
 
 def endless_updates(states: list, random=RANDOM) -> Iterator:
-    """The states without end, each time another one with another progress."""
+    """Yield random states with a new progress, without end."""
     from msgspec.structs import replace
 
     while True:
@@ -121,7 +121,7 @@ def run_babeltop(variant: str, busy: bool) -> None:
     from tui.storage.config.settings import Settings
 
     began = time.monotonic()
-    minute = time.time() // 60 * 60 + 5  # no window crosses a minute: the clock stands in the top line
+    minute = time.time() // 60 * 60 + 5  # no window crosses a minute: the header shows the time
 
     def now() -> float:
         return minute + time.monotonic() - began
@@ -138,10 +138,10 @@ def run_babeltop(variant: str, busy: bool) -> None:
 
 
 def run_datatable() -> None:
-    """The same rows in Textual's DataTable, used as well as it can be: only cells whose text is another are set.
+    """Show the same rows in Textual's DataTable, used at its best: only cells whose text changed are set.
 
-    The updates come in the same way, from a thread; each is a message, which is how Textual takes what a thread has.
-    (To gather them for a tenth of a second, as our outbox does, is no part of it.)
+    The updates arrive from a thread as well; each is a message, Textual's way to pass data between threads. They are
+    not collected for 0.1 s as by our outbox.
     """
     os.environ.setdefault("TEXTUAL_FPS", "250")
     from rich.text import Text
@@ -172,8 +172,8 @@ def run_datatable() -> None:
             table = self.query_one(DataTable)
             for column in shown:
                 table.add_column(column.title, key=column.id, width=column.width)
-            self.said = {state.job.id: self.texts(state) for state in jobs}
-            for row, texts in self.said.items():
+            self.texts_by_row = {state.job.id: self.texts(state) for state in jobs}
+            for row, texts in self.texts_by_row.items():
                 table.add_row(*map(Text, texts), key=row)
             start_updates(jobs, lambda state: self.post_message(Arrived(state)))
 
@@ -185,10 +185,10 @@ def run_datatable() -> None:
         @on(Arrived)
         def set_row(self, event):
             row, texts = event.state.job.id, self.texts(event.state)
-            for column, text, before in zip(shown, texts, self.said[row], strict=True):
+            for column, text, before in zip(shown, texts, self.texts_by_row[row], strict=True):
                 if text != before:
                     self.query_one(DataTable).update_cell(row, column.id, Text(text))
-            self.said[row] = texts
+            self.texts_by_row[row] = texts
 
         def on_key(self, event):
             if event.key in "jk":
@@ -206,10 +206,10 @@ CHILDREN = {
 }
 
 
-# Their parents.
+# Measurements.
 
 EMPTY = [sys.executable, "-c", "from textual.app import App; App().run()"]
-"""An empty Textual app, and nothing else: not what this module imports besides."""
+"""Command of an empty Textual app without this module's imports."""
 
 
 def command(child: str) -> list[str]:
@@ -218,14 +218,14 @@ def command(child: str) -> list[str]:
 
 @contextmanager
 def console(argv: list[str], env: dict[str, str] | None = None) -> Iterator[Terminal]:
-    """The program on a pseudo-terminal, ended at the end. It runs from compiled files, as one that is installed."""
-    said = ["-u", "PYTHONDONTWRITEBYTECODE", *(f"{name}={value}" for name, value in (env or {}).items())]
-    with Terminal(["env", *said, *argv], columns=SIZE[0], lines=SIZE[1]) as terminal:
+    """Run a program on a pseudo-terminal, from compiled files like an installed one; end it afterwards."""
+    settings = ["-u", "PYTHONDONTWRITEBYTECODE", *(f"{name}={value}" for name, value in (env or {}).items())]
+    with Terminal(["env", *settings, *argv], columns=SIZE[0], lines=SIZE[1]) as terminal:
         yield terminal
 
 
 def read_until(terminal: Terminal, until: Callable[[bytes], bool], seconds: float) -> bytes:
-    """What the program writes, until that says enough. Nothing is drawn from it: that would cost more than it does."""
+    """Return the program's output until `until` accepts it. It is not rendered: that costs more than the program."""
     data, end = b"", time.perf_counter() + seconds
     while not until(data) and (left := end - time.perf_counter()) > 0:
         if select.select([terminal.fd], [], [], left)[0]:
@@ -237,12 +237,12 @@ def read_until(terminal: Terminal, until: Callable[[bytes], bool], seconds: floa
 
 
 def drain(terminal: Terminal, seconds: float) -> bytes:
-    """All that it writes in so many seconds."""
+    """Return the output of the next `seconds`."""
     return read_until(terminal, lambda _: False, seconds)
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds on a core so far, all threads."""
+    """Return the CPU seconds of all threads so far."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         total += int((task / "schedstat").read_text().split()[0])
@@ -250,20 +250,20 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory in MB."""
+    """Return the resident memory in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def cpu_share(terminal: Terminal, seconds: float) -> tuple[float, int]:
-    """Per cent of a core, and the bytes written, in a window of so many seconds."""
+    """Return the percentage of a core and the bytes written in a window of `seconds`."""
     before, began = cpu_seconds(terminal.pid), time.perf_counter()
     written = len(drain(terminal, seconds))
     return 100 * (cpu_seconds(terminal.pid) - before) / (time.perf_counter() - began), written
 
 
 def row(ours: float, peer: float, hold: float, unit: str, *, better: str = "lower", ratio: float | None = None):
-    """A row as the benchmarks print it."""
+    """Return a row as the benchmarks print it."""
     ratio = ours / peer if ratio is None else ratio
     return {"ours": ours, "peer": peer, "ratio": ratio, "hold": hold, "better": better, "unit": unit}
 

@@ -1,6 +1,6 @@
-"""A virtual day of an engine with 10,000 jobs and of the board that a screen draws: by how much it makes memory grow.
+"""Memory growth per virtual day of an engine with 10,000 jobs and of the dashboard's board model.
 
-python -m tests.benchmarks.day      (a child of `memory`; prints the megabytes a day, and the asks)
+python -m tests.benchmarks.day      (started by `memory`; prints megabytes and requests per day)
 """
 
 import asyncio
@@ -29,24 +29,24 @@ from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.file import Add, Remove, Set
 
 ACTIVE_JOBS = 60
-"""Jobs that come every SHIFT, for as many that are taken off the watchlist; the others have ended long ago."""
+"""Jobs added every SHIFT_SECONDS, while as many are removed; the others have ended long ago."""
 SHIFT_SECONDS = 12 * HOUR
 RATE_PER_MINUTE = 1.0
-"""Asks a minute that each account may use."""
+"""Requests per minute of each account."""
 SETTLE_DAYS, MEASURED_DAYS = 6, 4
-"""Virtual days until everything is about as large as it gets, and those in which the growth is measured.
+"""Virtual days until all bounded caches are full, and days over which growth is measured.
 
-What is bounded (parsed URLs, past jobs, SQLite's pages) fills in the first week.
+Parsed URLs, past jobs and SQLite's pages fill in the first week.
 """
 WARM_UP_EDITS = 8
-"""Edits of the watchlist after which parsing it takes no more memory than it has taken before."""
+"""Watchlist edits after which parsing needs no more memory than before."""
 SAMPLED_SHIFTS = 2
-"""Shifts over which a size is averaged: parsing the watchlist makes it go up and down by two megabytes."""
+"""Shifts over which a size is averaged: parsing the watchlist varies it by 2 MB."""
 ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
 
 
 class DayDashboard:
-    """What a front end keeps: the board, as the outbox fills it."""
+    """Front end without a screen: the board model, filled by the outbox."""
 
     def __init__(self) -> None:
         self.board = BoardModel(EvaluationContext(now=wall_time()), wall_time)
@@ -61,7 +61,7 @@ class DayDashboard:
 
 
 async def measure_growth(folder: Path) -> tuple[float, int]:
-    """Megabytes a day, and the asks of a day."""
+    """Return the growth in megabytes per day, and the requests per day."""
     random = Random(1)
     shifts = [
         tuple(Job(account=ACCOUNTS[number % 4], id=f"day{shift}-{number}-fine-x") for number in range(ACTIVE_JOBS))
@@ -105,7 +105,7 @@ async def measure_growth(folder: Path) -> tuple[float, int]:
 
 
 def resident_after_gc(simulator: Simulator) -> float:
-    """Resident megabytes without what waits for the collector, and without the service's own log of requests."""
+    """Return the resident megabytes after garbage collection, without the service's request log."""
     simulator.request_log.clear()
     gc.collect()
     return resident_mb(os.getpid())
@@ -114,7 +114,7 @@ def resident_after_gc(simulator: Simulator) -> float:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         growth, requests = run_virtual(measure_growth(Path(folder)))
-    print(json.dumps({"grown": growth, "asks": requests}))
+    print(json.dumps({"grown": growth, "requests": requests}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From a key to its paint while a thousand updates a second arrive: ours, and the same on DataTable."""
+"""Latency from key to paint with 1,000 updates a second: ours against the same on DataTable."""
 
 import os
 import time
@@ -8,18 +8,18 @@ from tests.benchmarks.consoles import command, console, drain, print_rows, quant
 
 KEYS = 200
 CURSOR_BACKGROUND = b"48;2;38;49;61"
-"""The cursor's ground, as it is written."""
+"""Escape sequence of the cursor's background."""
 STARTUP_SECONDS = 4.0
-"""Seconds until a console has started."""
+"""Seconds until a program has started."""
 
 
 KEY_PAUSE = (0.1, 0.3)
-"""Seconds between a paint and the next key. A period of the updates at least: else a slow answer would choose when the
-next key comes, just behind the update that held it up, and the median would see little of what most keys meet."""
+"""Seconds between a paint and the next key, at least one period of the updates: otherwise a slow paint would place the
+next key right behind the update that delayed it, and the median would miss most delays."""
 
 
 def latencies(child: str, startup_seconds: float) -> list[float]:
-    """Milliseconds from a key to the cursor's ground coming in, at irregular moments."""
+    """Return the milliseconds from a key to the cursor's background, at random moments."""
     random, milliseconds = Random(3), []
     with console(command(child)) as terminal:
         drain(terminal, startup_seconds)
@@ -39,7 +39,7 @@ def measure() -> dict[str, dict]:
     return {
         "keys: p50": row(median, median_peer, 5, "ms; ratio is ours", ratio=median),
         "keys: p99": row(worst, worst_peer, 25, "ms; ratio is ours", ratio=worst),
-        "keys: p50 beside DataTable": row(
+        "keys: p50 against DataTable": row(
             median, median_peer, 15, "times lower", better="higher", ratio=median_peer / median
         ),
     }

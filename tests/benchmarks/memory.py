@@ -1,4 +1,4 @@
-"""Resident memory with 10,000 jobs, engine and screen, beside an empty Textual app; and by how much a day grows it."""
+"""Resident memory of engine and dashboard with 10,000 jobs against an empty Textual app, and growth per day."""
 
 import json
 import operator
@@ -10,7 +10,7 @@ from tests.benchmarks.consoles import EMPTY, console, drain, print_rows, residen
 from tests.benchmarks.paint import BABELTOP, prepared_folders
 
 SETTLE_SECONDS = 12.0
-"""Seconds until the engine has read its watchlist and the screen has it."""
+"""Seconds until the engine has read the watchlist and the dashboard shows it."""
 
 
 def resident_of(argv: list[str], settle_seconds: float, env: dict[str, str] | None = None) -> float:
@@ -23,11 +23,11 @@ def measure() -> dict[str, dict]:
     with prepared_folders() as env:
         ours = resident_of(BABELTOP, SETTLE_SECONDS, env)
     output = subprocess.run([sys.executable, "-m", day.__name__], capture_output=True, check=True).stdout
-    growth, requests = operator.itemgetter("grown", "asks")(json.loads(output))
+    growth, requests = operator.itemgetter("grown", "requests")(json.loads(output))
     return {
         "memory: resident": row(ours, resident_of(EMPTY, 3.0), 2.5, "MB"),
         "memory: growth in a virtual day": row(
-            growth, 0, 1, f"MB a day of {requests} asks; ratio is ours", ratio=growth
+            growth, 0, 1, f"MB a day of {requests} requests; ratio is ours", ratio=growth
         ),
     }
 

@@ -1,6 +1,6 @@
-"""A service for the benchmarks, in a process of its own: raw asyncio, every GET answered after so many seconds.
+"""Service for the benchmarks, in a process of its own: raw asyncio, a fixed response after a delay.
 
-It costs far less than any client, so that what is measured is the client. `python -m tests.benchmarks.origin` runs it.
+It costs far less than any client, so that a benchmark measures the client. `python -m tests.benchmarks.origin` runs it.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ BODY = (
     b'{"error":null,"data":{"video_translate_id":"0123456789abcdef","title":"Spring launch","output_language":"Urdu '
     b'(Pakistan)","status":"running","url":null,"message":null,"callback_id":null,"caption_url":null}}'
 )
-"""A job of HeyGen v2 at work."""
+"""Running job of HeyGen v2."""
 RESPONSE = (
     b"HTTP/1.1 200 OK\r\ndate: Sat, 21 Nov 2026 20:14:00 GMT\r\ncontent-type: application/json\r\n"
     b"x-request-id: 0123456789abcdef\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -26,18 +26,18 @@ RESPONSE = (
 
 
 class OriginServer(NamedTuple):
-    """Where it is, and the certificate to trust."""
+    """URL of the service, and the root certificate to trust."""
 
     url: str
     roots: Path
 
     def tls_context(self) -> ssl.SSLContext:
-        """A client's context that trusts it."""
+        """Return a client context that trusts the service."""
         return ssl.create_default_context(cafile=str(self.roots))
 
     @contextmanager
     def trusted_by_default(self) -> Iterator[None]:
-        """Has everybody in this process trust it, who asks the environment for roots."""
+        """Make this process trust the service through SSL_CERT_FILE."""
         before = os.environ.get("SSL_CERT_FILE")
         os.environ["SSL_CERT_FILE"] = str(self.roots)
         try:
@@ -49,7 +49,7 @@ class OriginServer(NamedTuple):
 
 
 class DelayedResponder(asyncio.Protocol):
-    """One connection, kept open; a head is a request."""
+    """Connection that stays open; each request head gets a response after the delay."""
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
@@ -66,7 +66,7 @@ class DelayedResponder(asyncio.Protocol):
 
 
 async def serve(chain: Path, delay: float) -> None:
-    """Serves over TLS on a free loopback port, which it prints, for ever."""
+    """Serve over TLS on a free loopback port, which is printed, until killed."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
     loop = asyncio.get_running_loop()
@@ -77,7 +77,7 @@ async def serve(chain: Path, delay: float) -> None:
 
 @contextmanager
 def run_origin(delay: float) -> Iterator[OriginServer]:
-    """The service in a process of its own, over TLS; every reply comes after so many seconds."""
+    """Run the service in a process of its own, over TLS, with `delay` seconds per response."""
     import trustme
 
     with TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The first frame with real rows, 10,000 jobs in journal and watchlist, beside an empty Textual app's first frame."""
+"""First frame with 10,000 jobs in journal and watchlist, against the first frame of an empty Textual app."""
 
 import statistics
 import sys
@@ -15,13 +15,13 @@ from tui.storage.workspace import Workspace, WorkspacePaths
 
 RUNS = 15
 FRAME_BYTES = 4000
-"""Bytes from which an empty frame of 120×40 has been written."""
+"""Bytes after which a frame of 120×40 has been written."""
 BABELTOP = [str(Path(sys.executable).with_name("babeltop"))]
 
 
 @contextmanager
 def prepared_folders() -> Iterator[dict[str, str]]:
-    """Folders with 10,000 jobs, as a console that ran here has left them; what the environment says of them."""
+    """Yield the environment of folders with 10,000 jobs, as an earlier console left them."""
     with tempfile.TemporaryDirectory() as folder:
         config, state = Path(folder, "config"), Path(folder, "state")
         config.mkdir(mode=0o700)
@@ -41,7 +41,7 @@ def prepared_folders() -> Iterator[dict[str, str]]:
 
 
 def seconds_to_frame(argv: list[str], marker: bytes, env: dict[str, str] | None = None) -> float:
-    """Seconds from the start to the first frame."""
+    """Return the seconds from the start to the first frame."""
     began = time.perf_counter()
     with console(argv, env) as terminal:
         data = read_until(terminal, lambda data: marker in data and len(data) > FRAME_BYTES, 20.0)

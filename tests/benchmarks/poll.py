@@ -1,4 +1,4 @@
-"""The CPU of one ask over TLS at a service that takes 50 ms: ours through client, reading and board, beside peers."""
+"""CPU of one poll over TLS at a service that takes 50 ms: client, response parser and reducer, against peers."""
 
 import asyncio
 import ssl
@@ -23,16 +23,16 @@ from tui.storage.workspace import Account
 
 WORKERS = 50
 POLLS = 15
-"""Of each worker in a round."""
+"""Polls of each worker in a round."""
 ROUNDS = 3
-"""Each client has its turn in each; its least disturbed round counts."""
+"""Each client runs once per round; its fastest round counts."""
 WARM_UP_POLLS = 2
-"""Asks of each worker before the clock starts: connections are made, code is warm."""
+"""Polls of each worker before the measurement, for connections and warm code."""
 PATH = "/v2/video_translate/0123456789abcdef0123456789abcdef"
 
 
 async def cpu_per_poll(poll_once: Callable[[int], Awaitable[None]]) -> float:
-    """CPU seconds of this process for one ask; `one` is worker n's."""
+    """Return this process's CPU seconds for one poll; `poll_once` takes the worker's number."""
 
     async def work(number: int, times: int) -> None:
         for _ in range(times):
@@ -50,7 +50,7 @@ async def cpu_per_poll(poll_once: Callable[[int], Awaitable[None]]) -> float:
 
 
 async def run_ours(origin: OriginServer, tls: ssl.SSLContext) -> float:
-    """Workers with a connection each, as the poller has them; each ask ends on a board."""
+    """Measure our client: one connection per worker, as in the poller, each poll reduced to a job state."""
     provider = loader.provider_registry()["heygen"]
     account = Account(
         name="a",
@@ -78,7 +78,7 @@ async def run_ours(origin: OriginServer, tls: ssl.SSLContext) -> float:
 
 
 async def run_httpx(origin: OriginServer, tls: ssl.SSLContext) -> float:
-    """What one would write first: a client for all."""
+    """Measure one httpx client shared by all workers, the obvious first implementation."""
     limits = httpx.Limits(max_connections=WORKERS, max_keepalive_connections=WORKERS)
     async with httpx.AsyncClient(base_url=origin.url, verify=tls, limits=limits, headers={"x-api-key": "k"}) as client:
 
@@ -90,7 +90,7 @@ async def run_httpx(origin: OriginServer, tls: ssl.SSLContext) -> float:
 
 
 async def run_aiohttp(origin: OriginServer, tls: ssl.SSLContext) -> float:
-    """The quickest client there is in Python, written in C."""
+    """Measure aiohttp, the fastest Python client, partly written in C."""
     connector = aiohttp.TCPConnector(limit=WORKERS, ssl=tls)
     async with aiohttp.ClientSession(origin.url, connector=connector, headers={"x-api-key": "k"}) as client:
 
@@ -108,20 +108,20 @@ def measure() -> dict[str, dict[str, object]]:
         rounds = [[asyncio.run(client(server, tls)) * 1e6 for client in clients] for _ in range(ROUNDS)]
     ours_us, httpx_us, aiohttp_us = map(min, zip(*rounds, strict=True))
     return {
-        "ask beside one shared httpx client": {
+        "poll: CPU against one shared httpx client": {
             "ours": ours_us,
             "peer": httpx_us,
             "ratio": ours_us / httpx_us,
             "hold": 0.2,
             "better": "lower",
-            "unit": "µs of CPU an ask",
+            "unit": "µs of CPU a poll",
         },
-        "ask's efficiency beside aiohttp": {
+        "poll: efficiency against aiohttp": {
             "ours": ours_us,
             "peer": aiohttp_us,
             "ratio": aiohttp_us / ours_us,
             "hold": 0.2,
             "better": "higher",
-            "unit": "µs of CPU an ask",
+            "unit": "µs of CPU a poll",
         },
     }

@@ -1,14 +1,14 @@
-"""Mean time from a job's end to the board, at equal requests, beside the doubling back-off that a vendor recommends.
+"""Mean delay from a job's end to its display, at equal requests, against the back-off that a vendor recommends.
 
-A fleet of three kinds in one account, a third each: half of them end within 60 s, 5 min and 30 min, spread
-log-normally. Ours is `cadence.plan` itself, jitter and stalls included, with what it learned from jobs that ended
-before; of those it knows only what cold polling saw, simulated with the same `plan`. All kinds have the cadence of
-videos: asked every 15 to 30 s while nothing is known, which blurs the short ones most, and a prior of ten minutes.
+A fleet of three kinds in one account, a third each: medians of 60 s, 5 min and 30 min, log-normal. Ours is
+`schedule.next_poll` itself, jitter and stalls included, with the timing learned from past jobs; of those it knows only
+what polling without learned timing saw, simulated with the same function. All kinds have the cadence of videos: polled
+every 15 to 30 s while no timing is known, which blurs the short ones most, and a prior of 10 min.
 
-Requests are made equal by our λ, the one price for the account, until the fleet's requests are the peer's (1, 2, 4, 8,
-15, 15, … s, as recommended). With nothing learned there is no λ: there the peer's intervals are all stretched by
-one factor until its requests are ours. Jobs are not drawn: requests and delay are summed up over their whole
-distribution (but the last thousandth), so that chance is in the history and the jitter alone.
+Requests are made equal through our λ, the price for the account, until the fleet's requests are the peer's (1, 2, 4, 8,
+15, 15, … s, as recommended). Without learned timing there is no λ: then the peer's intervals are stretched by one
+factor until its requests are ours. Jobs are not sampled: requests and delay are integrated over their distribution
+(except the last thousandth), so that only the history and the jitter are random.
 """
 
 import math
@@ -28,15 +28,15 @@ MEDIANS = (60.0, 300.0, 1800.0)
 SIGMAS = (0.3, 0.5, 1.0)
 HISTORY_SIZES = (0, 3, 10, 30)
 WRONG_FACTORS = (1 / 3, 3.0)
-"""How much longer the jobs of a wrong history took."""
+"""Factors by which the jobs of a wrong history took longer."""
 TABLE_HISTORIES, RATIO_HISTORIES = 10, 40
-"""Histories that are averaged over: in the table, and for a ratio that is to hold (to some 1 %)."""
+"""Histories that are averaged: in the table, and for a ratio with a bound (to about 1 %)."""
 SEED = 1001
-"""Of the histories. `durations.CAUTION` was chosen on others (those of 7), so that the ratios are no fit to chance."""
+"""Seed of the histories. `duration_model`'s caution was chosen with seed 7, so the ratios are not fitted to these."""
 OMITTED_TAIL = 0.001
-"""Share of the longest jobs that is left out, of both."""
+"""Share of the longest jobs that is left out for both."""
 REQUEST_TOLERANCE = 0.002
-"""Requests are equal within this share; what is left is taken as requests × delay."""
+"""Requests are equal within this share; the rest is corrected by requests × delay."""
 
 POLICY = PollingPolicy.for_cadence("video", max_interval=60, stall_after=3600, has_result_request=False)
 RUNNING = JobState(
@@ -48,47 +48,47 @@ RUNNING = JobState(
 )
 
 Ages = list[float]
-"""At which ages a job is asked, the first at 0."""
+"""Ages at which a job is polled, the first at 0."""
 
 
 class Score(NamedTuple):
-    """Of one job in the mean."""
+    """Mean per job."""
 
     requests: float
     delay: float
-    """Seconds from its end to the first ask after it."""
+    """Seconds from a job's end to the next poll."""
 
 
 Scores = tuple[Score, ...]
-"""The fleet's, which is the mean of the kinds, and each kind's."""
+"""Score of the fleet, the mean of the kinds, and of each kind."""
 
 
 class ScheduleCase(NamedTuple):
-    """What is compared."""
+    """Conditions of a comparison."""
 
     sigma: float
     history_factor: float
-    """How much longer past jobs took than those of now."""
+    """Factor by which past jobs took longer than current ones."""
     history_size: int
-    """Past jobs of each kind."""
+    """Past jobs per kind."""
 
 
 class Comparison(NamedTuple):
-    """Both at equal requests."""
+    """Scores of both at equal requests."""
 
     ours: Scores
     peer: Scores
     bound: float
-    """How many times the lower bound our requests × delay are."""
+    """Our requests × delay over the lower bound."""
 
     @property
     def ratio(self) -> float:
-        """The peer's delay over ours."""
+        """Delay of the peer over ours."""
         return self.peer[0].delay / self.ours[0].delay * self.peer[0].requests / self.ours[0].requests
 
 
 def our_poll_ages(fit: LogNormalFit | None, price: float, until: float, random: Random) -> Ages:
-    """When our cadence asks a job that runs for `until` seconds."""
+    """Return when our schedule polls a job that runs for `until` seconds."""
     learned = LearnedTiming(fit, price) if fit is not None else None
     ages = [0.0]
     while ages[-1] < until:
@@ -99,7 +99,7 @@ def our_poll_ages(fit: LogNormalFit | None, price: float, until: float, random: 
 
 
 def backoff_poll_ages(stretch: float, until: float) -> Ages:
-    """When the recommended back-off asks it."""
+    """Return when the recommended back-off polls it."""
     ages, interval = [0.0], 1.0
     while ages[-1] < until:
         ages.append(ages[-1] + stretch * interval)
@@ -108,14 +108,14 @@ def backoff_poll_ages(stretch: float, until: float) -> Ages:
 
 
 def longest_duration(median: float, sigma: float) -> float:
-    """The longest life that is looked at."""
+    """Return the longest duration considered."""
     return math.exp(NormalDist(math.log(median), sigma).inv_cdf(1 - OMITTED_TAIL))
 
 
 def score_ages(ages: Ages, median: float, sigma: float) -> Score:
-    """What asking at these ages comes to, in the mean of all jobs that end by the last of them.
+    """Return the mean score of polling at these ages, over all jobs that end by the last of them.
 
-    An end in (a, b] costs as many requests as there are ages up to b, and b less the end.
+    An end in (a, b] costs as many requests as there are ages up to b, and a delay of b minus the end.
     """
     ended = [0.0, *(NormalDist(math.log(median), sigma).cdf(math.log(age)) for age in ages[1:])]
     shares = [after - before for before, after in pairwise(ended)]
@@ -130,7 +130,7 @@ def score_ages(ages: Ages, median: float, sigma: float) -> Score:
 
 
 def observed_history(median: float, sigma: float, count: int, random: Random) -> list[ObservedDuration]:
-    """What cold polling saw of past jobs."""
+    """Return what polling without learned timing saw of past jobs."""
     observed: list[ObservedDuration] = []
     for _ in range(count):
         duration = median * math.exp(sigma * random.gauss(0, 1))
@@ -140,7 +140,7 @@ def observed_history(median: float, sigma: float, count: int, random: Random) ->
 
 
 def fit_histories(case: ScheduleCase, histories: int) -> list[tuple[LogNormalFit | None, ...]]:
-    """What is learned of the three kinds, in each of the histories."""
+    """Return the fits of the three kinds for each history."""
     random = Random(SEED)
     return [
         tuple(
@@ -154,12 +154,12 @@ def fit_histories(case: ScheduleCase, histories: int) -> list[tuple[LogNormalFit
 
 
 def fleet(kinds: Sequence[Score]) -> Scores:
-    """The mean of the kinds, before them."""
+    """Return the mean of the kinds, followed by the kinds."""
     return (Score(fmean(each.requests for each in kinds), fmean(each.delay for each in kinds)), *kinds)
 
 
 def our_scores(case: ScheduleCase, learned: Sequence[tuple[LogNormalFit | None, ...]], price: float) -> Scores:
-    """Our scores at this price, averaged over the histories."""
+    """Return our scores at this price, averaged over the histories."""
     random = Random(11)
     kinds: list[Score] = []
     for kind, median in enumerate(MEDIANS):
@@ -170,7 +170,7 @@ def our_scores(case: ScheduleCase, learned: Sequence[tuple[LogNormalFit | None, 
 
 
 def peer_scores(case: ScheduleCase, stretch: float = 1.0) -> Scores:
-    """The back-off's scores, its intervals stretched."""
+    """Return the back-off's scores with stretched intervals."""
     return fleet(
         [
             score_ages(backoff_poll_ages(stretch, longest_duration(each, case.sigma)), each, case.sigma)
@@ -180,7 +180,7 @@ def peer_scores(case: ScheduleCase, stretch: float = 1.0) -> Scores:
 
 
 def match_requests(score: Callable[[float], Scores], requests: float, exponent: float) -> Scores:
-    """The scores at the parameter, 1 at first, where the fleet's requests (about as its −power) are as wanted."""
+    """Return the scores at the parameter where the fleet has `requests`, which vary about as parameter^−exponent."""
     parameter = 1.0
     scores = score(parameter)
     for _ in range(8):
@@ -193,7 +193,7 @@ def match_requests(score: Callable[[float], Scores], requests: float, exponent: 
 
 
 def compare(case: ScheduleCase, histories: int) -> Comparison:
-    """Both at equal requests."""
+    """Compare both at equal requests."""
     learned, their = fit_histories(case, histories), peer_scores(case)
     if case.history_size:
         our = match_requests(partial(our_scores, case, learned), their[0].requests, 0.5)
@@ -206,9 +206,9 @@ def compare(case: ScheduleCase, histories: int) -> Comparison:
 
 
 def hazard_root_integral(sigma: float) -> float:
-    """∫ √(f S) dt of a log-normal with the median 1 s; it grows as the root of the median.
+    """Return ∫ √(f S) dt of a log-normal with median 1 s; it grows as the root of the median.
 
-    With t = e^(σz) it is √σ ∫ e^(σz/2) √(φ(z) Q(z)) dz, summed up here.
+    With t = e^(σz) it is √σ ∫ e^(σz/2) √(φ(z) Q(z)) dz, summed here.
     """
     normal, step = NormalDist(), 0.01
     points = [step * number for number in range(-1000, 1000)]
@@ -217,7 +217,7 @@ def hazard_root_integral(sigma: float) -> float:
 
 
 def worst_row(cases: Sequence[ScheduleCase], hold: float) -> dict[str, float | str]:
-    """The worst of the cases, as a row of DESIGN's table."""
+    """Return the worst case as a row of DESIGN's table."""
     worst = min((compare(case, RATIO_HISTORIES) for case in cases), key=lambda outcome: outcome.ratio)
     our, their = worst.ours[0], worst.peer[0]
     equal = their.delay * their.requests / our.requests
@@ -225,7 +225,7 @@ def worst_row(cases: Sequence[ScheduleCase], hold: float) -> dict[str, float | s
 
 
 def measure() -> dict[str, dict[str, float | str]]:
-    """DESIGN's row `schedule`."""
+    """Return DESIGN's row `schedule`."""
     return {
         "schedule, sigma 1": worst_row([ScheduleCase(1.0, 1.0, 10)], 1.4),
         "schedule, sigma 0.5": worst_row([ScheduleCase(0.5, 1.0, 10)], 1.7),
@@ -237,9 +237,11 @@ TABLE_HEADER = "sigma history  ends  requests   ratio  × bound   fleet         
 
 
 def print_table() -> None:
-    """Prints every case."""
-    print("Seconds from a job's end to the board, ours / the doubling back-off's, at equal requests a job.")
-    print("history: past jobs took as long, a third, three times. × bound: our requests × delay over the lower bound.")
+    """Print every case."""
+    print("Seconds from a job's end to its display, ours / doubling back-off, at equal requests per job.")
+    print(
+        "history: past jobs took equally long, a third, or thrice as long. × bound: our requests × delay / lower bound."
+    )
     print(TABLE_HEADER)
     for sigma in SIGMAS:
         for factor in (1.0, *WRONG_FACTORS):

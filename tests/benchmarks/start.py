@@ -1,4 +1,4 @@
-"""The time until the command line has answered, beside a Python that does nothing. Both start from compiled files."""
+"""Duration of short subcommands against a Python that does nothing. Both run from compiled files."""
 
 import os
 import statistics
@@ -17,11 +17,11 @@ from tui.storage.workspace import Workspace, WorkspacePaths
 RUNS = 20
 JOBS = 30
 HEAVY_MODULES = ("textual", "httpx", "asyncio", "filelock", "tomli_w")
-"""What neither `--help` nor `list` imports."""
+"""Modules that neither `--help` nor `list` may import."""
 
 
 def write_folders(folder: Path) -> None:
-    """A watchlist of thirty jobs that were asked, and their journal."""
+    """Write a watchlist of 30 polled jobs and their journal."""
     workspace = Workspace.open(
         WorkspacePaths(config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "watchlist.toml"), {}
     )
@@ -38,7 +38,7 @@ def write_folders(folder: Path) -> None:
 
 
 def median_seconds(commands: list[list[str]], environ: dict[str, str]) -> list[float]:
-    """Median seconds of each command, taken in turn so that what the machine does besides hits all alike."""
+    """Return the median seconds of each command, run in turn so that other load affects all alike."""
     seconds: list[list[float]] = [[] for _ in commands]
     for _ in range(RUNS + 2):
         for command, durations in zip(commands, seconds, strict=True):
@@ -49,7 +49,7 @@ def median_seconds(commands: list[list[str]], environ: dict[str, str]) -> list[f
 
 
 def heavy_imports(command: list[str], environ: dict[str, str]) -> list[str]:
-    """What of HEAVY a command imports."""
+    """Return the HEAVY_MODULES that a command imports."""
     done = subprocess.run(
         [command[0], "-X", "importtime", *command[1:]], env=environ, capture_output=True, text=True, check=True
     )
@@ -69,8 +69,8 @@ def measure() -> dict[str, dict[str, object]]:
         baseline, help_ms, list_ms = (seconds * 1000 for seconds in median_seconds([nothing, help_, list_], environ))
     common = {"peer": baseline, "better": "lower", "unit": f"ms, median of {RUNS}"}
     return {
-        "start: --help beside python -c pass": {"ours": help_ms, "ratio": help_ms / baseline, "hold": 4, **common},
-        f"start: list of {JOBS} jobs beside python -c pass": {
+        "start: --help against python -c pass": {"ours": help_ms, "ratio": help_ms / baseline, "hold": 4, **common},
+        f"start: list of {JOBS} jobs against python -c pass": {
             "ours": list_ms,
             "ratio": list_ms / baseline,
             "hold": 8,

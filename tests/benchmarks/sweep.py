@@ -1,4 +1,4 @@
-"""A thousand jobs of one account, each asked once over TLS: a Session beside a curl loop and `gather` on one client."""
+"""1,000 jobs of one account polled once over TLS: the engine against a curl loop and `gather` on one client."""
 
 import asyncio
 import subprocess
@@ -15,10 +15,10 @@ from tui.engine.engine import Engine
 
 JOBS = 1000
 CURL_JOBS = 100
-"""Jobs that curl is measured with; its time for all of them is ten times that."""
+"""Jobs that curl polls; its time for all jobs is ten times that."""
 CONCURRENCY = 50
 SERVICE_DELAY = 0.05
-"""Seconds that the service takes."""
+"""Seconds that the service takes for a response."""
 PATH = "/v2/video_translate/{}"
 
 
@@ -27,7 +27,7 @@ def job_ids() -> tuple[str, ...]:
 
 
 async def run_engine(origin: OriginServer, folder: Path) -> tuple[float, int]:
-    """Seconds from opening a session until every job has its report on the board, and faults."""
+    """Return the seconds from opening the engine until every job has its report, and the faults."""
     workspace = fixtures.make_workspace(
         folder, origin.url, {"heygen": job_ids()}, accounts=("heygen",), rate=10_000_000, concurrency=CONCURRENCY
     )
@@ -37,7 +37,7 @@ async def run_engine(origin: OriginServer, folder: Path) -> tuple[float, int]:
     engine.open()
     running = asyncio.create_task(engine.run())
     await engine.perform(fixtures.refresh(*refs))
-    while any(engine.states[ref].poll_count == 0 for ref in refs):  # noqa: ASYNC110  nothing tells of the last
+    while any(engine.states[ref].poll_count == 0 for ref in refs):  # noqa: ASYNC110  no event for the last
         await asyncio.sleep(0.005)
     seconds = time.perf_counter() - began
     running.cancel()
@@ -47,7 +47,7 @@ async def run_engine(origin: OriginServer, folder: Path) -> tuple[float, int]:
 
 
 def run_curl(at: OriginServer) -> float:
-    """Seconds of a shell's loop for all the jobs, each with a connection of its own, reckoned from the first CURLS."""
+    """Return the seconds of a shell loop over all jobs, a connection each, extrapolated from CURL_JOBS."""
     asks = "".join(f"{at.url}{PATH.format(job)}\n" for job in job_ids()[:CURL_JOBS])
     loop = f'while read -r url; do curl -sS --cacert {at.roots} -H "x-api-key: k" "$url" >/dev/null || exit 1; done'
     began = time.perf_counter()
@@ -71,26 +71,26 @@ def measure() -> dict[str, dict[str, object]]:
         all_at_once, failed = asyncio.run(run_gather(at))
     common = {"ours": mine, "unit": f"s for {JOBS} jobs"}
     return {
-        f"sweep beside a curl loop ({CURL_JOBS} asked, ×{JOBS // CURL_JOBS})": {
+        f"sweep: against a curl loop ({CURL_JOBS} polled, ×{JOBS // CURL_JOBS})": {
             **common,
             "peer": curls,
             "ratio": curls / mine,
             "hold": 25,
             "better": "higher",
         },
-        f"sweep beside gather on one client ({failed} of its asks failed)": {
+        f"sweep: against gather on one client ({failed} of its requests failed)": {
             **common,
             "peer": all_at_once,
             "ratio": all_at_once / mine,
             "hold": 1,
             "better": "higher",
         },
-        "sweep: our asks that failed, beside gather's": {
+        "sweep: failed requests, against gather's": {
             "ours": faults,
             "peer": failed,
             "ratio": faults,
             "hold": 0,
             "better": "lower",
-            "unit": "asks; ratio: ours",
+            "unit": "requests; ratio: ours",
         },
     }

@@ -1,7 +1,7 @@
-"""The table at rest: 10,000 jobs, four columns of time that tick, and a board on which nothing visible changes.
+"""Idle table: 10,000 jobs with four ticking time columns, and with nothing visible that changes.
 
-What a wake costs after a second of sleep is the machine's mood more than anything: so both programs of a row run at
-once and are measured in the same windows, of which the median counts.
+The cost of a wake after a second of sleep depends mostly on the machine: so both programs of a row run at once and are
+measured in the same windows, of which the median counts.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +11,14 @@ from statistics import median
 from tests.benchmarks.consoles import EMPTY, command, console, cpu_share, drain, print_rows, row
 
 SETTLE_SECONDS = 3.0
-"""Seconds until a console has started and painted."""
+"""Seconds until a program has started and painted."""
 WINDOW_SECONDS = 15.0
-"""Seconds of a measurement."""
+"""Seconds of one measurement."""
 WINDOWS = 3
 
 
 def measure_together(*programs: list[str]) -> list[tuple[float, int]]:
-    """Of each program, while all of them run: per cent of a core, and the bytes written, in a window."""
+    """Return each program's percentage of a core and bytes written in a window, all running at once."""
     with ExitStack() as stack, ThreadPoolExecutor(len(programs)) as watching:
         terminals = [stack.enter_context(console(argv)) for argv in programs]
         list(watching.map(lambda terminal: drain(terminal, SETTLE_SECONDS), terminals))

@@ -1,1 +1,1 @@
-"""Long proofs, each one command that prints its counts. The suite runs a short form of each: same code, fewer jobs."""
+"""Long-running proofs, each a command that prints its counts. The suite runs a short form: same code, fewer jobs."""

@@ -1,8 +1,8 @@
-"""A canary key, a canary proxy password and a canary signed URL, sent through everything and looked for byte by byte.
+"""Canary key, proxy password and signed URL that are sent through the whole program and searched in all its output.
 
-Real processes of the program ask a service that says the key and the link again in every field, header and fault.
-All that they write (output, screen, log, journal, state, the process list) is searched. The key and the password may
-be nowhere; the signature only where a link is what was asked for. `python -m tests.long_running.canary QUICK` is short.
+Real processes poll a service that echoes the key and the link in every field, header and fault. Everything that they
+write is searched: output, screen, log, journal, state, process list. Key and password must be nowhere, the signature
+only where the operator requested links. `python -m tests.long_running.canary QUICK` is the short form.
 """
 
 import base64
@@ -32,7 +32,7 @@ LINK = f"https://cdn.canary.test/v.mp4?Expires=1999999999&Signature={SIGNATURE}&
 ECHO = f"you sent {KEY} for {LINK}"
 FAULTS = ("400", "401", "402", "403", "404", "409", "410", "429", "500", "503")
 JOBS = ("done", "failed", "running", "gzip", "redirect", "html", "cut", "broken", *FAULTS)
-"""What the service does with a job of that id."""
+"""Job ids, each selecting the service's behaviour."""
 CRASH = """
 import sys
 from {module} import {name}
@@ -43,14 +43,14 @@ def crash(*_args, **_options):
 from tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
-"""The program with one method that fails; its locals hold what no traceback may show."""
+"""The program with one failing method, whose locals hold what no traceback may show."""
 HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['HEARD'], 'a'))"
 SHOWS_LINKS = ("list --json", "check --json", "export", "watch --json", "renew", "download")
-"""What an operator asks for links with."""
+"""Subcommands whose output contains links."""
 
 
 async def service(scope: Any, receive: Any, send: Any) -> None:
-    """CAMB.AI's shape of a dub, with the key and the link in all of it."""
+    """Respond like CAMB.AI for a dub, with the key and the link in every field."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()
@@ -86,14 +86,14 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Installation:
-    """The program over folders of its own, and all that it wrote."""
+    """Program with folders of its own, and everything it wrote."""
 
     def __init__(self, folder: Path, url: str, source: str) -> None:
-        """`source`: the toml of the key's source."""
+        """Write the configuration. `source`: the TOML value of `api_key`."""
         self.folder = folder
         self.config, self.state, self.hook_log = folder / "config", folder / "state", folder / "heard"
         self.outputs: dict[str, bytes] = {}
-        """What was written, by who wrote it."""
+        """Output by its source."""
         self.config.mkdir()
         hook = json.dumps([sys.executable, "-c", HOOK])
         (self.config / "config.toml").write_text(
@@ -113,7 +113,7 @@ class Installation:
         }
 
     def run(self, line: str, *, seconds: float = 0.0, program: tuple[str, ...] = ("-m", "tui"), **env: str) -> None:
-        """Runs a command line; for so many seconds where it does not end by itself."""
+        """Run a command line and record its output; `seconds`: terminate it after so long."""
         command = [sys.executable, *program, *line.split()]
         with subprocess.Popen(
             command,
@@ -132,7 +132,7 @@ class Installation:
         self.outputs[f"{name} (stdout)"], self.outputs[f"{name} (stderr)"] = out, err
 
     def use_dashboard(self, program: tuple[str, ...], keys: str) -> None:
-        """Shows the dashboard and presses keys; every byte that goes to the terminal is kept."""
+        """Run the dashboard, press keys and record every byte written to the terminal."""
         os.environ.update(self.env)
         with Terminal([sys.executable, *program], columns=160, lines=50) as terminal:
             terminal.wait_for(lambda text: "done" in text and "failed" in text, 15)
@@ -143,14 +143,14 @@ class Installation:
                 terminal.read_for(0.3)
             if terminal.exit_status() is None:
                 terminal.send_signal()
-        name = "the screen" if program[0] == "-m" else "the screen that crashed"
+        name = "screen" if program[0] == "-m" else "crashed screen"
         self.outputs[name] = bytes(terminal.raw)
-        self.outputs[f"{name} at its end"] = terminal.text.encode()
+        self.outputs[f"{name} at exit"] = terminal.text.encode()
 
 
 @contextmanager
 def recorded_command_lines(command_lines: set[bytes]) -> Iterator[None]:
-    """Looks at the command line of every process, again and again."""
+    """Collect the command lines of all processes meanwhile."""
     stopped = threading.Event()
 
     def record() -> None:
@@ -171,14 +171,14 @@ def recorded_command_lines(command_lines: set[bytes]) -> Iterator[None]:
 
 
 def encodings(text: str) -> set[bytes]:
-    """A text as it may be written: also in base64 (at each of its three places), in hex and backwards."""
+    """Return the text as bytes, in base64 (at each of three offsets), in hex and reversed."""
     raw = text.encode()
     whole = {base64.b64encode(b"_" * before + raw)[4:-4] for before in range(3)}
     return {raw, raw[::-1], raw.hex().encode(), *whole}
 
 
 def find_leaks(outputs: dict[str, bytes], text: str, exempt: tuple[str, ...] = ()) -> list[str]:
-    """Where the text stands, but for what is spared."""
+    """Return the outputs that contain the text, without the exempt ones."""
     wanted = encodings(text)
     return [
         f"{name}: {text[:8]}…"
@@ -188,7 +188,7 @@ def find_leaks(outputs: dict[str, bytes], text: str, exempt: tuple[str, ...] = (
 
 
 def stored_files(installation: Installation) -> dict[str, bytes]:
-    """The files of the house; of the journal, apart, the tables that hold no link."""
+    """Return all files, and each journal table separately."""
     files = {
         str(path.relative_to(installation.folder)): path.read_bytes()
         for path in installation.folder.rglob("*")
@@ -203,7 +203,7 @@ def stored_files(installation: Installation) -> dict[str, bytes]:
 
 
 def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
-    """The house after everything, and how many command lines of processes were seen."""
+    """Return the installation after all runs, and the number of command lines seen."""
     key = folder / "key"
     key.write_text(KEY)
     key.chmod(0o600)
@@ -217,7 +217,7 @@ def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
         for line in ("list", "log", "doctor") if quick else ("list", "list --json", "log", "log --json", "export"):
             installation.run(line)
         for module, name, method in (
-            ("tui.engine.polling.poll_executor", "PollExecutor", "_poll_one"),
+            ("tui.engine.accounts.account", "AccountRuntime", "poll"),
             ("tui.engine.polling.job_store", "JobStore", "apply"),
             ("tui.storage.journal.journal", "Journal", "record"),
         )[: 1 if quick else 3]:
@@ -230,12 +230,12 @@ def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
         if not quick:
             run_long_form(installation)
         installation.outputs |= stored_files(installation)
-    installation.outputs["the processes"] = b"\n".join(line for line in command_lines if b"def crash" not in line)
+    installation.outputs["processes"] = b"\n".join(line for line in command_lines if b"def crash" not in line)
     return installation, len(command_lines)
 
 
 def run_long_form(installation: Installation) -> None:
-    """What the short form leaves out."""
+    """Run what the short form leaves out."""
     installation.run("export --format json")
     installation.run("doctor")
     installation.run("doctor --json")
@@ -256,7 +256,7 @@ def run_long_form(installation: Installation) -> None:
 
 
 def main(*, quick: bool = False) -> None:
-    """Runs it and prints what came of it."""
+    """Run the proof and print its counts."""
     with TemporaryDirectory() as folder:
         installation, processes = run_proof(Path(folder), quick=quick)
         outputs = installation.outputs
@@ -264,22 +264,22 @@ def main(*, quick: bool = False) -> None:
         links = ("journal table job", "journal table link", "state/journal.db", "out/")
         leaks += find_leaks(outputs, SIGNATURE, (*SHOWS_LINKS, *links))
         log = outputs["state/babeltop.log"].decode()
-        assert "sabotage" in log, "no crash came to the log"
+        assert "sabotage" in log, "the log has no crash"
         assert not re.search(r"locals|key = ", log), "a traceback shows locals"
         deliveries = [json.loads(line) for line in installation.hook_log.read_text().splitlines()]
-        assert {json.loads(stdin)["event"] for _, stdin in deliveries} >= {"done", "failed"}, "no hook was told"
-        leaks += find_leaks({"a hook's arguments": repr([argv for argv, _ in deliveries]).encode()}, SIGNATURE)
-        leaks += find_leaks({"what hooks are told": repr(deliveries).encode()}, KEY)
-        assert b"internal error" in outputs["the screen that crashed"]
-        traces = [name for name, said in outputs.items() if name.endswith("(stderr)") and b"Traceback" in said]
+        assert {json.loads(stdin)["event"] for _, stdin in deliveries} >= {"done", "failed"}, "a hook got no event"
+        leaks += find_leaks({"hook arguments": repr([argv for argv, _ in deliveries]).encode()}, SIGNATURE)
+        leaks += find_leaks({"hook payloads": repr(deliveries).encode()}, KEY)
+        assert b"babeltop stopped: internal error" in outputs["crashed screen"]
+        traces = [name for name, output in outputs.items() if name.endswith("(stderr)") and b"Traceback" in output]
         assert not traces, outputs[traces[0]].decode()
     size = sum(map(len, outputs.values()))
     print(
-        f"canary: 3 canaries in {len(encodings(KEY))} forms each through {len(JOBS)} replies, sought in {len(outputs)} "
-        f"outputs and files ({size} bytes) and {processes} command lines of processes: "
+        f"canary: 3 canaries in {len(encodings(KEY))} forms, {len(JOBS)} responses, searched in {len(outputs)} "
+        f"outputs and files ({size} bytes) and {processes} command lines: "
         f"{len(leaks)} found{''.join(f'{chr(10)}  {each}' for each in leaks)}"
     )
-    assert not leaks, "a canary was found"
+    assert not leaks, "a canary leaked"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Two gigabytes over real HTTP, cut off by the server at random points, and killed (`kill -9`) on the way.
+"""Download of two gigabytes over real HTTP, cut by the server at random points and killed (`kill -9`) meanwhile.
 
-The program is `babeltop download`, a process of its own; what serves the file is in this one, and makes its bytes up.
+The program is `babeltop download` in processes of its own; this process serves the file and generates its bytes.
 """
 
 import hashlib
@@ -22,29 +22,29 @@ SIZE = 2 * 1000**3
 """Bytes of the file."""
 CUTS, KILLS = 30, 10
 GROWTH = 20.0
-"""Megabytes that the program's resident memory may grow by while it downloads."""
+"""Megabytes by which the program's resident memory may grow during a download."""
 TIME_LIMIT = 900.0
-"""Seconds for all of it."""
+"""Seconds for the whole proof."""
 TITLE = "Spring launch"
 
 
 @dataclass(frozen=True)
 class DownloadProof:
-    """What came of it."""
+    """Counts of the proof."""
 
     size: int
     cuts: int
     kills: int
     requests: int
     resumed: int
-    """Requests that went on where another had ended."""
+    """Requests that resumed an earlier one."""
     sent_bytes: int
-    """Bytes that the server sent."""
+    """Bytes sent by the server."""
     is_equal: bool
     names: list[str]
-    """What is in the folder at the end."""
+    """Files in the folder at the end."""
     growth: float
-    """Megabytes of resident memory, the most of any run, from its first byte on."""
+    """Largest growth of resident memory in megabytes, from a run's first byte on."""
     seconds: float
 
     @property
@@ -58,15 +58,15 @@ class DownloadProof:
     def __str__(self) -> str:
         return (
             f"download: {self.size / 1e6:.0f} MB in {self.seconds:.0f} s, cut {self.cuts} times, killed {self.kills} "
-            f"times; {self.requests} requests, {self.resumed} of them went on where another had ended; "
+            f"times; {self.requests} requests, {self.resumed} of them resumed; "
             f"{self.sent_bytes / 1e6:.0f} MB sent; byte-equal: {self.is_equal}; in the folder: "
             f"{self.names}; resident memory "
-            f"grew by {self.growth:.1f} MB at most (< {GROWTH:.0f} MB): {'holds' if self.holds else 'DOES NOT HOLD'}"
+            f"grew by at most {self.growth:.1f} MB (< {GROWTH:.0f} MB): {'holds' if self.holds else 'DOES NOT HOLD'}"
         )
 
 
 class CuttingFileServer(FileServer):
-    """Cuts its replies at so many random places of the file, at each once; at others it falls silent for a kill."""
+    """File server that cuts its responses at random offsets, once each, and stalls at others to allow a kill."""
 
     def __init__(self, size: int, cuts: int, kills: int, random: Random) -> None:
         super().__init__(size)
@@ -87,12 +87,12 @@ class CuttingFileServer(FileServer):
 
     @property
     def stall_count(self) -> int:
-        """Replies that have fallen silent so far."""
+        """Responses stalled so far."""
         return sum(silent for _, silent in self._cut_points[: self.cut_count])
 
 
 class DoneJobService:
-    """HeyGen v2's reply about one job that is done, its link on the file server."""
+    """HeyGen v2 with one job that is done, its link on the file server."""
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -105,7 +105,7 @@ class DoneJobService:
 
 
 class DownloadProgram:
-    """`babeltop download` over folders of its own."""
+    """`babeltop download` with folders of its own."""
 
     def __init__(self, folder: Path, service: str) -> None:
         config = folder / "config"
@@ -128,7 +128,7 @@ class DownloadProgram:
         return subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def watch(self, process: "subprocess.Popen[str]", until: Callable[[], bool], deadline: float) -> bool:
-        """Looks at its memory until it is time for a kill; False: it has ended before."""
+        """Record the memory until `until` holds; False: the process has exited before."""
         first = 0.0
         began = self.bytes_on_disk
         while process.poll() is None and time.monotonic() < deadline:
@@ -143,7 +143,7 @@ class DownloadProgram:
 
     @property
     def bytes_on_disk(self) -> int:
-        """Bytes of the file that are on the disk."""
+        """Bytes of the file on disk."""
         try:
             return sum(path.stat().st_size for path in self.folder.iterdir())
         except FileNotFoundError:
@@ -151,7 +151,7 @@ class DownloadProgram:
 
 
 def resident_mb(pid: int) -> float:
-    """Megabytes; 0 where the process is gone."""
+    """Return the resident megabytes; 0 if the process has exited."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -197,9 +197,9 @@ def sha256_of(path: Path) -> str:
 
 
 def main() -> None:
-    """Runs it whole and prints what came of it."""
+    """Run the long form and print its counts."""
     with TemporaryDirectory() as folder:
         proof = run_proof(Path(folder), SIZE, CUTS, KILLS)
     print(proof)
-    assert proof.holds, "the file is not what was served, something was left, or memory grew"
-    assert (proof.cuts, proof.kills) == (CUTS, KILLS), "it was not cut or killed as often as it should have been"
+    assert proof.holds, "the file differs, another file remains, or memory grew"
+    assert (proof.cuts, proof.kills) == (CUTS, KILLS), "the download was not cut or killed as often as planned"

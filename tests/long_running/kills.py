@@ -1,8 +1,7 @@
-"""Writers killed with SIGKILL at random moments and at every line: watchlist and journal are whole every time.
+"""Writers killed with SIGKILL at random moments and at every line of a write: watchlist and journal stay intact.
 
-Whole means: byte for byte (row for row) as after the last write that was acknowledged, or after the one behind it. The
-writers are forked, so this runs in a process of its own: `python -m tests.long_running.kills COUNT STRIDE` is the short
-form.
+Intact means: byte for byte (row for row) as after the last acknowledged write, or after the following one. The writers
+are forked, so the proof has a process of its own: `python -m tests.long_running.kills COUNT STRIDE` is the short form.
 """
 
 import os
@@ -33,41 +32,41 @@ from tui.storage.watchlist.editor import apply_to_text
 from tui.storage.watchlist.file import Add, Operation, Remove, Set, WatchlistFile
 
 KILLS = 500
-"""Writers killed, of each of the two files."""
+"""Killed writers of each of the two files."""
 WRITER_LIFETIME = 0.02
-"""Seconds that a writer lives at most after its first write: some ten writes."""
+"""Longest life of a writer after its first write in seconds: about ten writes."""
 FIRST_WRITE_TIMEOUT = 10.0
 """Seconds to wait for a writer's first write."""
 INITIAL_TEXT = '# the operator\'s\n\n[[job]] # first\naccount = "keep"\nid = "1"\nmine = 1.50 # unknown to us\n'
 TRACED_FILES = (*(str(module.__file__) for module in (file, database, journal)), str(Path(filelock.__file__).parent))
-"""The files and the folder whose lines are steps of a write; the others touch no file."""
+"""Modules whose lines are steps of a write; the others touch no file."""
 
 Write = Callable[[int], None]
-"""Does the write of this number."""
+"""Performs the write of this number."""
 
 
 class KillsProof(NamedTuple):
-    """What became of one file."""
+    """Counts for one file."""
 
     store: str
     kills: int
     writes: int
-    """Acknowledged, by all writers together."""
+    """Writes that all writers acknowledged."""
     during_write: int
-    """Kills that came while a write was under way: it left a draft, or had happened and was not acknowledged."""
+    """Kills during a write: it left a temporary file, or was complete but not acknowledged."""
     line_kills: int
     """Lines of one write at which a writer was killed."""
 
     def __str__(self) -> str:
         return (
-            f"kills: {self.store} whole after {self.kills} kills at random ({self.writes} writes acknowledged, "
+            f"kills: {self.store} intact after {self.kills} random kills ({self.writes} writes acknowledged, "
             f"{self.during_write} kills seen to come within one) and after one at each of "
             f"{self.line_kills} lines of a write"
         )
 
 
 def kill_writer(write: Write, number: int, lifetime: float) -> int:
-    """The last write that was acknowledged by a writer that began with `number` and was killed."""
+    """Kill a writer that starts with write `number`; return its last acknowledged write."""
     read_end, write_end = os.pipe()
 
     def work() -> None:
@@ -77,7 +76,7 @@ def kill_writer(write: Write, number: int, lifetime: float) -> int:
 
     pid = fork_worker(work)
     os.close(write_end)
-    assert select.select([read_end], [], [], FIRST_WRITE_TIMEOUT)[0], "a writer did not write"
+    assert select.select([read_end], [], [], FIRST_WRITE_TIMEOUT)[0], "a writer made no write"
     time.sleep(lifetime)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -86,7 +85,7 @@ def kill_writer(write: Write, number: int, lifetime: float) -> int:
 
 
 def kill_at_lines(write: Callable[[], None], stride: int) -> Iterator[int]:
-    """The numbers of the lines of a write, every `stride`-th, each after a writer was killed at it."""
+    """Kill a writer at every `stride`-th line of a write; yield the line's number after each kill."""
     for step in range(1, sys.maxsize, stride):
         pid = fork_worker(partial(_write_until_line, step, write))
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0:
@@ -95,7 +94,7 @@ def kill_at_lines(write: Callable[[], None], stride: int) -> Iterator[int]:
 
 
 def _write_until_line(step: int, write: Callable[[], None]) -> None:
-    """Writes, and is killed before the line of this number."""
+    """Write, but kill this process before line `step`."""
     count = 0
 
     def trace(frame: FrameType, event: str, _arg: Any) -> Any:
@@ -113,7 +112,7 @@ def _write_until_line(step: int, write: Callable[[], None]) -> None:
 
 
 def operation(number: int) -> Operation:
-    """Adds, edits and removes in turn; the list does not grow for ever."""
+    """Return an addition, edit or removal in turn; the list does not grow without end."""
     match number % 4:
         case 0:
             return Add((Job(account="loop", id=str(number), note="n" * 2000),))
@@ -145,12 +144,14 @@ def prove_watchlist(folder: Path, kills: int, stride: int, random_source: random
     for line in kill_at_lines(lambda: file.edit(adding) and None, stride):
         content = file.path.read_text()
         assert content in (text, apply_to_text(text, adding)[0]), (
-            f"killed at line {line} of a write, the file is not whole"
+            f"killed at line {line} of a write, the file is damaged"
         )
         file.path.write_text(text)
         line_kills += 1
-    assert {each.name for each in folder.iterdir()} == {"watchlist.toml", ".watchlist.toml.lock"}, "a draft stays"
-    return KillsProof("the watchlist was", kills, number, during_write, line_kills)
+    assert {each.name for each in folder.iterdir()} == {"watchlist.toml", ".watchlist.toml.lock"}, (
+        "a temporary file remains"
+    )
+    return KillsProof("watchlist", kills, number, during_write, line_kills)
 
 
 def prove_journal(folder: Path, kills: int, stride: int, random_source: random.Random) -> KillsProof:
@@ -158,14 +159,14 @@ def prove_journal(folder: Path, kills: int, stride: int, random_source: random.R
     number = during_write = 0
 
     def recorded_write() -> int:
-        """The write that the journal shows, whole; -1: none."""
+        """Return the write that the journal holds completely; -1: none."""
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         with closing(Journal(path)) as store:
             assert not store.notices, store.notices
             states = store.states()
             numbers = {state.poll_count for state in states.values()} or {-1}
-            assert len(numbers) == 1, f"half a batch: {numbers}"
+            assert len(numbers) == 1, f"incomplete batch: {numbers}"
             assert len(states) in (0, JOBS)
             (shown,) = numbers
             recent = store.recent_phase_changes(JOBS + 1)
@@ -186,17 +187,17 @@ def prove_journal(folder: Path, kills: int, stride: int, random_source: random.R
         0,
     )
     for line in kill_at_lines(lambda: _journal_writer(path)(number), stride):
-        assert recorded_write() in (number - 1, number), f"killed at line {line} of a write, the journal is not whole"
+        assert recorded_write() in (number - 1, number), f"killed at line {line} of a write, the journal is damaged"
         line_kills += 1
         for part in FILE_SUFFIXES:
             Path(f"{path}{part}").unlink(missing_ok=True)
         for part, content in files.items():
             Path(f"{path}{part}").write_bytes(content)
-    return KillsProof("the journal was", kills, number, during_write, line_kills)
+    return KillsProof("journal", kills, number, during_write, line_kills)
 
 
 def _journal_writer(path: Path) -> Write:
-    """Opens the journal at its first write: a connection does not cross a fork."""
+    """Return a writer that opens the journal at its first write: a connection must not cross a fork."""
     opened: list[Journal] = []
 
     def write(number: int) -> None:
@@ -208,7 +209,7 @@ def _journal_writer(path: Path) -> Write:
 
 
 def main(kills: int = KILLS, stride: int = 1) -> None:
-    """Runs it and prints what came of it. `stride`: of a write's lines every so many-th is the last one once."""
+    """Run the proof and print its counts. `stride`: step between the lines at which a writer is killed."""
     random_source = random.Random(kills)
     for prove in (prove_watchlist, prove_journal):
         with TemporaryDirectory() as folder:

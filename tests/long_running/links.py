@@ -1,8 +1,8 @@
-"""A month of finished jobs that are to keep their links, at services whose links truly die: none is dead when wanted.
+"""A month of finished jobs with keep_link at services whose links really expire: no copied link is expired.
 
-At every second of it: a link is handed out without an ask only while it has an hour left by the board. That no link
-which the board ever held died before the board said so is shown by fetching each half a second before that instant. In
-between, people copy at random moments and at the worst ones, and what they get is fetched at once.
+A link is returned without a poll only if it has an hour left by its expiry. Each link ever reported is fetched half a
+second before its stated expiry, which shows that none expires early. Operators copy links at random and at the worst
+moments, and each copied link is fetched at once.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ from tui.simulator.scenario import Scenario
 
 JOBS, DAYS = 500, 30.0
 RATE_PER_MINUTE = 10.0
-"""Asks a minute that each account may use: KonPro's smallest plan."""
+"""Requests per minute of each account: KonPro's smallest plan."""
 CHECK_BEFORE_EXPIRY = 0.5
-"""Seconds before a link's end at which it is fetched: it must live."""
+"""Seconds before a link's expiry at which it is fetched and must work."""
 COPY_BEFORE_EXPIRY = (HOUR + 1, HOUR - 1, 1.0, 0.0, -1.0)
-"""Seconds before a link's end at which somebody copies it."""
+"""Seconds before a link's expiry at which it is copied."""
 LINK_VARIANTS = (
     {"link_reuse": 0.0},
     {},
@@ -44,47 +44,47 @@ LINK_VARIANTS = (
     {"has_signed_links": True, "link_lifetime": 30 * HOUR, "link_reuse": DAY / 2},
     {"has_signed_links": True, "link_lifetime": 6 * HOUR},
 )
-"""How links are given: another at every ask, or the same until it dies. Not signed, they live as documented: 7 days."""
+"""Link behaviours: a new link at every poll, or the same until it expires. Unsigned links live 7 d, as documented."""
 
 
 class LinksProof(NamedTuple):
-    """What came of it."""
+    """Counts of the proof."""
 
     jobs: int
     days: float
     links: int
-    """That the board held."""
+    """Links reported."""
     expired_early: tuple[str, ...]
-    """Links that died before the board said so."""
+    """Links that expired before their stated expiry."""
     copies: Counter[str]
-    """What people got: "alive", "dead", or a fault's kind."""
+    """Copied links: "alive", "expired", or a fault's kind."""
     renewals: int
-    """Asks that the engine made by itself for a fresh link."""
+    """Scheduled renewals."""
     on_demand: int
-    """Asks because somebody wanted a link that had less than an hour left."""
+    """Polls for a copied link that had less than an hour left."""
     busiest_minute: int
-    """Asks of one account in its busiest minute."""
+    """Requests of one account in its busiest minute."""
     expired_gaps: tuple[tuple[float, str], ...]
-    """Seconds for which links were dead on the board, the longest, and whose; who wants one then waits for an ask.
+    """Longest times in seconds for which a job had only an expired link, and the job; copying it then takes a poll.
 
-    Most of a day, where a service's own limit for the day (the simulator's KonPro: 1,000) is used up before its end.
+    Up to a day if a service's daily limit (the simulator's KonPro: 1,000) is used up before the day's end.
     """
 
     def __str__(self) -> str:
         got = ", ".join(f"{count} {what}" for what, count in self.copies.most_common())
         return (
             f"links: {self.days:g} virtual days of {self.jobs} finished jobs with keep_link held {self.links} links; "
-            f"{len(self.expired_early)} died before the board said so\n"
+            f"{len(self.expired_early)} expired before their stated expiry\n"
             f"{sum(self.copies.values())} copies: {got}\n"
-            f"{self.renewals} renewals by itself, {self.on_demand} asks because a link was wanted in its last hour; "
-            f"{self.busiest_minute} asks of an account in its busiest minute, of {RATE_PER_MINUTE:g} allowed\n"
-            f"longest that links were dead on the board: "
+            f"{self.renewals} scheduled renewals, {self.on_demand} polls for links copied in their last hour; "
+            f"{self.busiest_minute} requests of an account in its busiest minute, of {RATE_PER_MINUTE:g} allowed\n"
+            f"longest with an expired link only: "
             f"{', '.join(f'{gap:.0f} s ({of})' for gap, of in self.expired_gaps)}"
         )
 
 
 class LinkListener(RecordingListener):
-    """Hears of every link that the board holds, once."""
+    """Listener that records each reported link once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,12 +105,12 @@ class LinkListener(RecordingListener):
 
 
 class LinksRun:
-    """The services, a session, and people who copy."""
+    """Services, an engine, and operators who copy links."""
 
     def __init__(self, tmp: Path, count: int, days: float, seed: int) -> None:
         self.days, self.random, self.listener = days, Random(seed), LinkListener()
         self.request_times: dict[str, list[float]] = {"v2": [], "v1": []}
-        """When each service was asked, by the first part of its path."""
+        """Times of requests, by the first part of their path."""
         self.expired_early: list[str] = []
         self.copies = Counter[str]()
         self.on_demand = 0
@@ -150,7 +150,7 @@ class LinksRun:
         await self.simulator(scope, receive, send)
 
     async def run(self) -> LinksProof:
-        """The month."""
+        """Run the month and return its counts."""
         async with httpx.AsyncClient(transport=self.transport) as http, fixtures.running_engine(self.engine):
             tasks = [asyncio.create_task(self._check_each_link(http)), asyncio.create_task(self._copy_at_random(http))]
             await asyncio.sleep(self.days * DAY)
@@ -163,7 +163,7 @@ class LinksRun:
         return self._proof()
 
     async def _check_each_link(self, http: httpx.AsyncClient) -> None:
-        """Each link that the board holds is fetched before it dies, and copied at the worst moments."""
+        """Fetch each reported link just before its expiry, and copy it at the worst moments."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 ref, link = await self.listener.new_links.get()
@@ -178,7 +178,7 @@ class LinksRun:
         await self._assert_live(http, link)
 
     async def _check_remaining_links(self, http: httpx.AsyncClient) -> None:
-        """Links that outlive the month."""
+        """Check the links that outlive the month."""
         for held in self.listener.links.values():
             for link in held.values():
                 if link.expires_at is None or link.expires_at - CHECK_BEFORE_EXPIRY > wall_time():
@@ -199,14 +199,14 @@ class LinksRun:
             await self._copy(http, ref)
 
     async def _copy(self, http: httpx.AsyncClient, ref: Ref) -> None:
-        """Somebody wants the link, and uses it at once."""
+        """Copy the job's link as an operator does, and fetch it at once."""
         asks = self.engine.states[ref].poll_count
         found = await self.engine.link_renewer.get_live(ref)
         self.on_demand += self.engine.states[ref].poll_count - asks
         if isinstance(found, Fault):
             self.copies[found.kind] += 1
         else:
-            self.copies["alive" if (await http.head(found.url)).status_code == 200 else "dead"] += 1
+            self.copies["alive" if (await http.head(found.url)).status_code == 200 else "expired"] += 1
 
     def _proof(self) -> LinksProof:
         held = [link for links in self.listener.links.values() for link in links.values()]
@@ -231,7 +231,7 @@ class LinksRun:
         )
 
     def _expired_gaps(self) -> list[tuple[float, str]]:
-        """For how long each dead link stood on the board before another came, and whose and when."""
+        """Return for how long each expired link was the only one, with its job and day."""
         gaps: list[tuple[float, str]] = []
         for ref, links in self.listener.links.items():
             row = [link for link in links.values() if link.kind == "video"]
@@ -242,8 +242,10 @@ class LinksRun:
 
 
 def _scenario_keyword(number: int) -> str:
-    """Of the jobs whose links are signed, some meet faults. An estimate takes the first sight of a link for its birth,
-    which a service that gave it out in a reply that never came would make too late: that is what a 403 is for.
+    """Return the scenario of a job. Only jobs with signed links have faults.
+
+    An estimated expiry counts from when the link was first seen, which is too late if an earlier response with the link
+    was lost; then a 403 triggers the renewal.
     """
     return (
         ("fine", "fine", "flaky", "fine", "limit")[number // 6 % 5]
@@ -253,7 +255,7 @@ def _scenario_keyword(number: int) -> str:
 
 
 def run_proof(tmp: Path, count: int, days: float, seed: int = 0) -> LinksProof:
-    """Lives it."""
+    """Run the proof in virtual time."""
 
     async def lived() -> LinksProof:
         return await LinksRun(tmp, count, days, seed).run()
@@ -262,15 +264,15 @@ def run_proof(tmp: Path, count: int, days: float, seed: int = 0) -> LinksProof:
 
 
 def assert_holds(proof: LinksProof) -> None:
-    """What must be so of it."""
+    """Assert the conditions of the proof."""
     assert proof.expired_early == (), proof.expired_early[:5]
-    assert proof.copies["dead"] == 0
+    assert proof.copies["expired"] == 0
     assert proof.copies["alive"] > 0.9 * sum(proof.copies.values())
     assert proof.busiest_minute <= RATE_PER_MINUTE
 
 
 def main() -> None:
-    """Runs it and prints the counts."""
+    """Run the proof and print its counts."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         proof = run_proof(Path(folder), JOBS, DAYS)

@@ -1,9 +1,7 @@
-"""An account at each of the services in `tests.support.misbehaving_servers`, in one engine.
+"""One engine with an account at each of the services in `tests.support.misbehaving_servers`: each has its own fault.
 
-Each has its own fault, the others their pace.
-
-Beside them is a service that does as it should, asked once alone and once in their company: its jobs are not asked
-later for it. Time, memory and threads are measured.
+A well-behaved service is polled once alone and once beside them: its polls are not delayed. Lag, memory and threads are
+measured.
 """
 
 import asyncio
@@ -34,12 +32,12 @@ from tui.storage.watchlist.file import Add
 from tui.storage.workspace import Workspace
 
 JOBS = 4
-"""Of each wrong service: as many as an account has workers."""
+"""Jobs at each misbehaving service: one per worker of an account."""
 STEADY_JOBS = 20
 RUN_SECONDS = 60.0
-"""Of each of the two runs."""
+"""Seconds of each of the two runs."""
 MAX_LAG_P99 = 0.1
-"""Seconds: the 99th percentile of what the engine itself holds up, whatever else the machine has to do."""
+"""Seconds: bound of the 99th percentile of the loop's lag by its own work, without other load of the machine."""
 MAX_GROWTH_MIB = 100
 """MiB by which the process may grow."""
 CONFIG = """[accounts.{name}]
@@ -53,11 +51,11 @@ insecure_http = true
 
 
 RunEnd = Callable[[Mapping[Ref, JobState]], Awaitable[None]]
-"""Waits for a run's end, given its jobs as they are at any time."""
+"""Waits for the end of a run, given its current states."""
 
 
 class LatenessListener(RecordingListener):
-    """Notes by how much each ask of the steady service was late."""
+    """Listener that records how late each poll of the well-behaved service is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,22 +78,22 @@ class LatenessListener(RecordingListener):
 
 
 class RunResult(NamedTuple):
-    """What came of one run."""
+    """Result of one run."""
 
     states: Mapping[Ref, JobState]
     lateness: list[float]
-    """Seconds by which asks of the steady service were late, in order of size."""
+    """Seconds by which polls of the well-behaved service were late, sorted."""
     own_lag: list[float]
-    """Seconds by which the loop was late by its own work, whatever else the machine had to do; in order of size."""
+    """Seconds by which the loop was late by its own work, without other load of the machine; sorted."""
 
 
 class ServicesProof(NamedTuple):
-    """What came of the proof."""
+    """Counts of the proof."""
 
     alone: RunResult
     company: RunResult
     unexpected: list[str]
-    """Jobs that are not as they should be."""
+    """Jobs in an unexpected state."""
     services: int
     growth: float
     """MiB."""
@@ -112,19 +110,19 @@ class ServicesProof(NamedTuple):
     def __str__(self) -> str:
         asks, late = sum(state.poll_count for state in self.company.states.values()), self.company.lateness
         return (
-            f"services: {self.services} wrong services, {asks} asks; {len(self.unexpected)} jobs "
-            f"not as they should be; "
-            f"the steady service's {len(late)} asks late by p50 {percentile(late, 0.5) * 1e3:.0f} ms, "
+            f"services: {self.services} misbehaving services, {asks} polls; {len(self.unexpected)} jobs "
+            f"in an unexpected state; "
+            f"{len(late)} polls of the well-behaved service late by p50 {percentile(late, 0.5) * 1e3:.0f} ms, "
             f"p99 {percentile(late, 0.99) * 1e3:.0f} ms (alone {percentile(self.alone.lateness, 0.5) * 1e3:.0f} and "
             f"{percentile(self.alone.lateness, 0.99) * 1e3:.0f} ms), the loop by its own work p99 "
-            f"{percentile(self.company.own_lag, 0.99) * 1e3:.0f} ms, most {self.company.own_lag[-1] * 1e3:.0f} ms; "
+            f"{percentile(self.company.own_lag, 0.99) * 1e3:.0f} ms, max {self.company.own_lag[-1] * 1e3:.0f} ms; "
             f"{self.growth:.0f} MiB more memory, {self.threads} threads"
         )
 
 
 @contextmanager
 def patched_resolver() -> Iterator[None]:
-    """`hung.test` hangs, `six.test` has an address of IPv6 only; all else is the system's."""
+    """Make `hung.test` hang and `six.test` resolve to IPv6 only; other names are resolved by the system."""
     real, stopped = socket.getaddrinfo, threading.Event()
 
     def resolve(host: bytes, *args: Any) -> object:
@@ -140,7 +138,7 @@ def patched_resolver() -> Iterator[None]:
 
 
 async def run_engine(folder: Path, urls: Mapping[str, str], deadline: float, until: RunEnd) -> RunResult:
-    """A session with an account at each of them, until it is over."""
+    """Run an engine with an account at each of the URLs until `until` returns."""
     config = "".join(CONFIG.format(name=name, url=url) for name, url in urls.items())
     (folder / "config.toml").write_text(f'{config}[polling]\nmax_interval = "2s"\n')
     workspace = Workspace.open(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
@@ -160,7 +158,7 @@ async def run_engine(folder: Path, urls: Mapping[str, str], deadline: float, unt
 
 
 def unexpected_jobs(states: Mapping[Ref, JobState]) -> list[str]:
-    """The jobs that are not as they should be, each with what it is."""
+    """Return the jobs whose fault is not the expected one, each with its state."""
     wanted = misbehaving_servers.expected_faults()
     problems: list[str] = []
     for ref, state in states.items():
@@ -179,7 +177,7 @@ def run(urls: Mapping[str, str], deadline: float, until: RunEnd) -> RunResult:
 
 @contextmanager
 def serve_misbehaving() -> Iterator[Mapping[str, str]]:
-    """All services, in an environment that finds them and trusts whom it should: URLs by name."""
+    """Serve all services in an environment with patched resolver and root certificates; yield URLs by name."""
     with (
         TemporaryDirectory() as folder,
         misbehaving_servers.serve_all(Path(folder)) as urls,
@@ -204,7 +202,7 @@ def run_proof(seconds: float, deadline: float) -> ServicesProof:
 
 
 def main() -> None:
-    """Runs it whole and prints what came of it."""
+    """Run the long form and print its counts."""
     proof = run_proof(RUN_SECONDS, REQUEST_DEADLINE)
     print(proof)
-    assert proof.holds, "; ".join(proof.unexpected) or "late, or too large"
+    assert proof.holds, "; ".join(proof.unexpected) or "late polls, or too much memory"

@@ -1,7 +1,7 @@
-"""Left running for long: memory, descriptors, threads, tasks and the journal stay as they are, and the figures say so.
+"""Soak run: memory, descriptors, threads, tasks and journal do not grow.
 
-Thirty virtual days of 500 jobs with two consoles, one ask in twenty failing; then real minutes at fifty asks a second
-with the dashboard open in a pseudo-terminal. `python -m tests.long_running.soak --days 30 --minutes 30`, either
+Thirty virtual days of 500 jobs with two consoles, one request in twenty failing; then real minutes at 50 requests a
+second with the dashboard open in a pseudo-terminal. `python -m tests.long_running.soak --days 30 --minutes 30`; either
 may be 0.
 """
 
@@ -36,22 +36,22 @@ from tui.storage.watchlist.file import Add, Remove
 
 DAYS, JOBS, FAULT_SHARE = 30, 500, 0.05
 MINUTES, OPEN_JOBS, INTERVAL = 30.0, 1000, 20
-"""Real minutes with the dashboard open; jobs that are asked every so many seconds: fifty asks a second."""
+"""Real minutes with the dashboard open, its jobs, and seconds between two polls of a job: 50 requests a second."""
 ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
 RATE_PER_MINUTE = 4.0
-"""Asks a minute of each account in virtual time: the journal keeps 200,000, which are there after two weeks."""
+"""Requests per minute of each account in virtual time: the journal's limit of 200,000 is reached after two weeks."""
 CHURN = 4
-"""Jobs that are added each day, and as many removed."""
+"""Jobs added each day, and removed."""
 TICK = 10.0
-"""Virtual seconds between a session's looks at its files: fewer than 15, after which a poller counts as silent."""
+"""Virtual seconds between an engine's checks of its files: below 15, after which a leader counts as silent."""
 MAX_GROWTH_RATIO = 1.06
-"""What memory and journal may have at the end, to what they had at two thirds."""
+"""Largest ratio of memory and journal at the end to those at two thirds of the run."""
 SLACK_MB = 3.0
-"""MB that are no growth: an allocator's page, a write-ahead log that has not been merged yet."""
+"""MB that do not count as growth: an allocator's page, a write-ahead log that is not merged yet."""
 
 
 class Gauge(NamedTuple):
-    """What the process takes at one moment."""
+    """Resources of the process at one instant."""
 
     at: float
     """Days, or minutes."""
@@ -71,12 +71,12 @@ class Gauge(NamedTuple):
         inside = f", {self.tasks} tasks, {self.objects} objects" if self.tasks else ""
         return (
             f"{self.at:5.1f}: {self.memory:6.1f} MB, {self.descriptors} descriptors, {self.threads} threads, "
-            f"journal {self.journal:5.1f} MB{inside}, {self.requests} asks"
+            f"journal {self.journal:5.1f} MB{inside}, {self.requests} requests"
         )
 
 
 def take_gauge(pid: int | str, at: float, state: Path, requests: int) -> Gauge:
-    """Looks at a process from outside."""
+    """Measure a process from outside."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     journal = sum(path.stat().st_size for path in state.glob("journal.db*"))
     return Gauge(
@@ -90,7 +90,7 @@ def take_gauge(pid: int | str, at: float, state: Path, requests: int) -> Gauge:
 
 
 def find_growth(gauges: Sequence[Gauge]) -> list[str]:
-    """What is more at the end than at two thirds, for an operator; nothing: all is flat."""
+    """Return a text for each figure that has grown since two thirds of the run."""
     middle, end = gauges[len(gauges) * 2 // 3], gauges[-1]
     problems = [
         f"{name}: {before:.1f} MB, then {after:.1f}"
@@ -108,7 +108,7 @@ def find_growth(gauges: Sequence[Gauge]) -> list[str]:
 
 
 class FaultySimulator(Simulator):
-    """The simulator, where one ask in twenty goes wrong."""
+    """Simulator in which one request in twenty fails."""
 
     faults = 0
     fault_share = FAULT_SHARE
@@ -131,7 +131,7 @@ class FaultySimulator(Simulator):
 
 
 class HeadlessDashboard:
-    """A console's front end without a terminal: its board, fed as in the program."""
+    """Console without a terminal: its board model, updated as in the program."""
 
     def __init__(self) -> None:
         self.board = BoardModel(EvaluationContext(now=wall_time()), wall_time)
@@ -143,7 +143,7 @@ class HeadlessDashboard:
 
 
 class DaysProof(NamedTuple):
-    """What came of the virtual days."""
+    """Result of the virtual days."""
 
     gauges: list[Gauge]
     faults: int
@@ -152,9 +152,9 @@ class DaysProof(NamedTuple):
 async def run_days(
     folder: Path, span: int, count: int, *, rate: float = RATE_PER_MINUTE, day: float = DAY
 ) -> DaysProof:
-    """`count` jobs that live an hour to forty days, begun in the first third of `span` days; a gauge each day.
+    """Run `count` jobs of an hour to forty days, started in the first third of `span` days; take a gauge each day.
 
-    `rate`: asks a minute of each account. `day`: seconds that count as one.
+    `rate`: requests per minute of each account. `day`: seconds of a day.
     """
     random = Random(1)
     ends = ("fine", "fine", "fine", "fail", "timeout", "slow", "nolink", "odd", "limit", "flaky", "stuck")
@@ -216,9 +216,9 @@ async def run_days(
 
 
 def open_dashboard(folder: Path, count: int, *, every: int, interval: int = INTERVAL) -> Generator[Gauge]:
-    """The dashboard over `count` jobs that never end, its keys used now and then; a gauge after so many asks more.
+    """Open the dashboard over `count` jobs that never end and press keys; yield a gauge after every `every` requests.
 
-    It is open until the iterator is closed. `interval`: seconds between two asks of a job.
+    It stays open until the iterator is closed. `interval`: seconds between two polls of a job.
     """
     simulator = Simulator(limits=dict.fromkeys(LIMITS, 10**9))
     with serve_app(simulator) as base:
@@ -250,7 +250,7 @@ def open_dashboard(folder: Path, count: int, *, every: int, interval: int = INTE
 
 
 def run_minutes(folder: Path, span: float) -> list[Gauge]:
-    """So many minutes of it, a gauge every ten seconds or so."""
+    """Run for `span` minutes and take a gauge about every 10 s."""
     gauges = list[Gauge]()
     with closing(open_dashboard(folder, OPEN_JOBS, every=OPEN_JOBS // INTERVAL * 10)) as found:
         for gauge in found:
@@ -261,14 +261,14 @@ def run_minutes(folder: Path, span: float) -> list[Gauge]:
 
 
 def print_gauges(what: str, gauges: Sequence[Gauge]) -> None:
-    """Prints ten of the gauges, and the last."""
+    """Print ten of the gauges, and the last."""
     print(what)
     for gauge in (*gauges[:: max(1, len(gauges) // 10)], gauges[-1]):
         print(f"  {gauge}")
 
 
 def soak(span_days: int, span_minutes: float) -> None:
-    """Runs both and prints their figures; AssertionError where something grows."""
+    """Run both parts and print their figures. Raises AssertionError if something grows."""
     problems = list[str]()
     if span_days:
         with tempfile.TemporaryDirectory() as folder:
@@ -283,13 +283,13 @@ def soak(span_days: int, span_minutes: float) -> None:
         with tempfile.TemporaryDirectory() as folder:
             gauges = run_minutes(Path(folder), span_minutes)
         rate = (gauges[-1].requests - gauges[0].requests) / (gauges[-1].at - gauges[0].at) / 60
-        print_gauges(f"soak: {span_minutes:g} minutes with the dashboard open, {rate:.1f} asks a second", gauges)
+        print_gauges(f"soak: {span_minutes:g} minutes with the dashboard open, {rate:.1f} requests a second", gauges)
         problems += find_growth(gauges)
     assert not problems, "; ".join(problems)
 
 
 def main() -> None:
-    """As long as DESIGN says."""
+    """Run for as long as DESIGN states."""
     soak(DAYS, MINUTES)
 
 

@@ -1,6 +1,6 @@
-"""Ten thousand jobs in four accounts, all due at once, over real HTTP: each is asked, without error; the loop turns.
+"""10,000 jobs in four accounts, all due at once, over real HTTP: each is polled without a fault, the loop stays quick.
 
-The simulator runs in a process of its own: `python -m tests.long_running.sweep10k` is it.
+The simulator runs in a process of its own, started as `python -m tests.long_running.sweep10k`.
 """
 
 import asyncio
@@ -23,28 +23,28 @@ from tui.simulator.server import build_server, open_listener
 ACCOUNTS = ("heygen", "konpro", "camb", "flixu")
 JOBS = 10_000
 CONCURRENCY = 4
-"""Workers of each account: the default."""
+"""Workers per account: the default."""
 MAX_LAG_P99 = 0.025
-"""Seconds: the 99th percentile of the loop's lag stays below."""
+"""Seconds: bound of the 99th percentile of the loop's lag."""
 LAG_INTERVAL = 0.005
-"""Seconds between looks at the lag."""
+"""Seconds between two measurements of the lag."""
 TIME_LIMIT = 300.0
-"""Seconds after which the sweep has failed."""
+"""Seconds after which the proof fails."""
 
 
 class SweepProof(NamedTuple):
-    """What came of it."""
+    """Counts of the proof."""
 
     jobs: int
     polled: int
     faults: int
     seconds: float
     lags: list[float]
-    """Seconds by which the loop was late, in order of size."""
+    """Seconds by which the loop was late, sorted."""
     own_lags: list[float]
-    """As `lags`, as far as this thread used the processor itself: what other programs took is left out."""
+    """As `lags`, counting only this thread's CPU time: other programs are left out."""
     in_journal: int
-    """Jobs whose report the journal holds afterwards."""
+    """Jobs whose report is in the journal."""
 
     @property
     def holds(self) -> bool:
@@ -56,7 +56,7 @@ class SweepProof(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"sweep10k: {self.polled} of {self.jobs} jobs asked in {self.seconds:.1f} s, {self.faults} faults, "
+            f"sweep10k: {self.polled} of {self.jobs} jobs polled in {self.seconds:.1f} s, {self.faults} faults, "
             f"{self.in_journal} in the journal; the loop's lag: p50 {percentile(self.lags, 0.5) * 1e3:.1f} ms, "
             f"p99 {percentile(self.lags, 0.99) * 1e3:.1f} ms, most {self.lags[-1] * 1e3:.0f} ms "
             f"(p99 < {MAX_LAG_P99 * 1e3:.0f} ms), "
@@ -66,13 +66,13 @@ class SweepProof(NamedTuple):
 
 
 def percentile(lags: list[float], share: float) -> float:
-    """The lag that this share of all looks stays below."""
+    """Return the value that this share of the sorted values does not exceed."""
     return lags[min(len(lags) - 1, int(share * len(lags)))]
 
 
 @contextmanager
 def run_simulator() -> Iterator[str]:
-    """The simulator in a process of its own, without limits; its base URL."""
+    """Run the simulator in a process of its own, without limits; yield its base URL."""
     with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -82,14 +82,14 @@ def run_simulator() -> Iterator[str]:
 
 
 def serve() -> None:
-    """Serves on a free port, which it prints, until it is terminated."""
+    """Serve on a free port, which is printed, until terminated."""
     with open_listener("127.0.0.1", 0) as listener:
         print(listener.getsockname()[1], flush=True)
         build_server(Simulator(limits=dict.fromkeys(LIMITS, 10**9))).run(sockets=[listener])
 
 
 async def record_lag(lags: list[float], own_lags: list[float]) -> None:
-    """Notes how late the loop is, until it is cancelled."""
+    """Record the loop's lag until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         due, used = loop.time() + LAG_INTERVAL, time.thread_time()
@@ -100,7 +100,7 @@ async def record_lag(lags: list[float], own_lags: list[float]) -> None:
 
 
 async def run_sweep(folder: Path, url: str, count: int) -> SweepProof:
-    """Has every job asked by one session, as after a person's wish for all of them."""
+    """Poll every job with one engine, as after a refresh of all jobs."""
     jobs = {account: tuple(f"{number}-stuck" for number in range(count // len(ACCOUNTS))) for account in ACCOUNTS}
     library = fixtures.make_workspace(folder, url, jobs, rate=100_000_000, concurrency=CONCURRENCY)
     session = Engine(library, fixtures.RecordingListener().publish)
@@ -136,10 +136,10 @@ def run_proof(count: int) -> SweepProof:
 
 
 def main() -> None:
-    """Runs it whole and prints what came of it."""
+    """Run the long form and print its counts."""
     proof = run_proof(JOBS)
     print(proof)
-    assert proof.holds, "not every job was asked without a fault, or the loop was late"
+    assert proof.holds, "not every job was polled without a fault, or the loop was late"
 
 
 if __name__ == "__main__":

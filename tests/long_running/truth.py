@@ -1,6 +1,6 @@
-"""The screen tells the truth: two consoles through a virtual week of faults, suspends, takeovers, kills and hangs.
+"""Truth of the dashboard: two consoles in a virtual week of faults, suspends, takeovers, kills and hangs.
 
-Every row of both screens is held against the services at every event on either side and whenever its label changes.
+Each row of both consoles is compared with the services at every event on either side and at every change of its label.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
 ENDS = (*["fine"] * 4, *sorted(BEHAVIOURS), "short")
 TROUBLE_KINDS = ("down", "down", "cut", "late", "limited")
 NIGHT_SHARE = 1 / 24
-"""Share of the suspends that last ten hours: sixteen a day let the consoles sleep a third of it."""
+"""Share of the suspends that last ten hours: with sixteen a day the consoles sleep a third of the time."""
 AUDIT_INTERVAL = 10 * MINUTE
-"""Seconds between two looks at everything."""
+"""Seconds between two checks of all rows."""
 
 
 class TruthProof(NamedTuple):
-    """What came of it."""
+    """Counts of the proof."""
 
     jobs: int
     days: float
@@ -50,7 +50,7 @@ class TruthProof(NamedTuple):
         events = ", ".join(f"{count} {what}" for what, count in sorted(self.events.items()))
         seen = ", ".join(f"{count} {what}" for what, count in sorted(record.counts.items()))
         return (
-            f"truth: {self.days:.1f} virtual days of {self.jobs} jobs, {self.requests} asks; {events}\n"
+            f"truth: {self.days:.1f} virtual days of {self.jobs} jobs, {self.requests} requests; {events}\n"
             f"{record.checked_rows} rows judged: {seen}\n"
             f"longest that a due job was not asked: {record.longest_overdue[0]:.1f} s ({record.longest_overdue[1]}); "
             f"an estimated expiry was too late by {record.latest_expiry_error:.1f} s at most\n"
@@ -80,13 +80,13 @@ class TruthConsole:
         self.task = asyncio.create_task(self.engine.run())
 
     async def end(self) -> None:
-        """As an operator ends it."""
+        """Quit as an operator does."""
         self.checker.stop()
         await self._cancelled()
         self.workspace.close()
 
     async def kill(self, *, hold: bool = False) -> Callable[[], None]:
-        """As `kill -9` ends it: nothing that it had in memory is written. `hold`: it hangs, and keeps the lease."""
+        """Stop like `kill -9`: nothing in memory is written. `hold`: it hangs and keeps the lease."""
         self.checker.stop()
         self.world.services.mark_lost(self.checker.name, self.world.wall() - 5)
         entries, leading = self.engine._job_store.journal_writer, self.engine._leader_election
@@ -109,16 +109,18 @@ class TruthConsole:
 
 
 class TruthWorld:
-    """Services, time and consoles."""
+    """Services, clock and consoles."""
 
     def __init__(self, folder: Path, jobs: int, span: float, seed: int, event_density: float, rate: float) -> None:
         self.folder, self.span, self.seed, self.rate = folder, span, seed, rate
         self.days = span / DAY * event_density
-        """Days' worth of events."""
+        """Number of days whose events are scheduled."""
         self.random = Random(seed)
         self.suspended_seconds = 0.0
         self.record = Findings()
-        self.events = dict.fromkeys(("suspends", "ends", "kills", "hangs", "troubles", "wishes", "edits", "pauses"), 0)
+        self.events = dict.fromkeys(
+            ("suspends", "ends", "kills", "hangs", "troubles", "user polls", "edits", "pauses"), 0
+        )
         self._numbers = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self.jobs = [self._make_job(number) for number in range(jobs)]
@@ -137,7 +139,7 @@ class TruthWorld:
         self.hung_at: float | None = None
 
     def wall(self) -> float:
-        """The instant; a suspend moves it, and no timer."""
+        """Return the current instant; a suspend moves it, but no timer."""
         return turning() + self.suspended_seconds
 
     def _make_job(self, number: int) -> tuple[Job, JobFact, Scenario]:
@@ -172,7 +174,7 @@ class TruthWorld:
         random, count = self.random, round(10 * self.days)
         for _ in range(count):
             begins = EPOCH + random.uniform(0, self.span)
-            every = random.random() < 0.2  # the network is gone
+            every = random.random() < 0.2  # no network
             span = MINUTE * 120 ** random.random()
             for account in ACCOUNTS if every else (random.choice(ACCOUNTS),):
                 yield Outage(account, begins, begins + span, "cut" if every else random.choice(TROUBLE_KINDS))
@@ -184,7 +186,7 @@ class TruthWorld:
             self.events["troubles"] += 1
 
     def schedule_at(self, instant: float, do: Callable[[], object]) -> None:
-        """Has it done at the instant, or as soon as the machine is awake."""
+        """Schedule a call for the instant, or for the end of a suspend."""
         heapq.heappush(self._agenda, (instant, next(self._numbers), do))
 
     def _on_request(self, console: str, account: str, refs: list[Ref]) -> None:
@@ -206,7 +208,7 @@ class TruthWorld:
 
     @property
     def any_console(self) -> TruthConsole | None:
-        """Any console that lives."""
+        """A random running console."""
         return self.random.choice(list(self.consoles.values())) if self.consoles else None
 
     async def _add_job(self, job: Job) -> None:
@@ -222,17 +224,17 @@ class TruthWorld:
             await console.engine.perform(Resume(account))
 
     async def _request_poll(self) -> None:
-        """A person asks for one job, wherever."""
+        """Request a poll of one job at a random console."""
         console = self.any_console
         if console is not None and console.engine.states:
             ref = self.random.choice(list(console.engine.states))
             for each in self.consoles.values():
                 each.checker.user_requested[ref] = asyncio.get_running_loop().time()
             await console.engine.perform(Refresh((ref,)))
-            self.events["wishes"] += 1
+            self.events["user polls"] += 1
 
     async def _toggle_archived(self) -> None:
-        """A job goes to the archive, or comes back."""
+        """Archive or unarchive a random job."""
         console = self.any_console
         if console is not None and console.engine.states:
             ref = self.random.choice(list(console.engine.states))
@@ -241,7 +243,7 @@ class TruthWorld:
             self.events["edits"] += 1
 
     async def _pause_leader(self) -> None:
-        """A person has the console that polls ask nothing for a while."""
+        """Pause polling on the leader for a while."""
         name = self._leader_name()
         if name is not None:
             await self.consoles[name].engine.perform(Pause(paused=True))
@@ -267,7 +269,7 @@ class TruthWorld:
             self.consoles[name] = TruthConsole(self, name)
 
     async def _end_leader(self, how: str) -> None:
-        """The console that polls goes, one way or the other, and comes back later."""
+        """End the leader by `how` and start it again later."""
         name = self._leader_name()
         if name is None:
             return
@@ -279,7 +281,7 @@ class TruthWorld:
         else:
             release = await console.kill(hold=how == "hangs")
             if how == "hangs":
-                self.hung_at = turning()  # who waits for its beat does not count a sleep
+                self.hung_at = turning()  # a follower's wait for the heartbeat does not count a suspend
                 self.schedule_at(back - 5, lambda: self._end_hang(release))
         self.schedule_at(back, lambda: self._start_console(name))
 
@@ -299,7 +301,7 @@ class TruthWorld:
             console.checker.audit()
 
     def _schedule_events(self) -> None:
-        """What happens beside the jobs' own stories."""
+        """Schedule the events beside the jobs' scenarios."""
         random, days = self.random, self.days
         for name, later in (("one", 0.0), ("two", 2.0)):
             self.schedule_at(EPOCH + later, lambda name=name: self._start_console(name))
@@ -320,7 +322,7 @@ class TruthWorld:
             self.schedule_at(EPOCH + number * AUDIT_INTERVAL, self._audit)
 
     async def run(self) -> TruthProof:
-        """Has all of it happen."""
+        """Run all events and return the counts."""
         self._schedule_events()
         while self._agenda and self._agenda[0][0] < EPOCH + self.span:
             at, _, do = heapq.heappop(self._agenda)
@@ -338,12 +340,12 @@ class TruthWorld:
 async def run_proof(
     folder: Path, jobs: int, span: float, seed: int = 0, event_density: float = 1.0, rate: float = 120.0
 ) -> TruthProof:
-    """`jobs` jobs in `span` seconds, at `rate` asks a minute. `thick`: how much more happens than on a usual day."""
+    """Run `jobs` jobs for `span` seconds at `rate` requests a minute, with `event_density` days' events a day."""
     return await TruthWorld(folder, jobs, span, seed, event_density, rate).run()
 
 
 def main() -> None:
-    """Runs it, and prints what was held against what, and every lie."""
+    """Run the proof and print its counts and every error."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         proof = run_virtual(run_proof(Path(folder), JOBS, SPAN))

@@ -1,4 +1,4 @@
-"""A virtual week in which 500 jobs arrive at four services and live one minute to six hours, with faults."""
+"""Virtual week in which 500 jobs of one minute to six hours arrive at four services, with faults."""
 
 import tempfile
 import time
@@ -11,7 +11,7 @@ JOBS = 500
 
 
 def main() -> None:
-    """Runs it, holds the board against the simulator's truth, and prints the asks and the real time."""
+    """Run the week, compare the states with the simulator, and print the requests and the real time."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         week = run_virtual(simulate_week(Path(folder), JOBS))
@@ -19,11 +19,11 @@ def main() -> None:
     differing = [ref for ref, state in week.states.items() if state.phase is not week.expected[ref]]
     by_end = poll_counts(week)
     print(f"a week of {JOBS} jobs: {sum(by_end.values())} asks in {took:.1f} s of real time")
-    print("asks by how the job ends:", ", ".join(f"{end} {count}" for end, count in by_end.most_common()))
+    print("requests by scenario:", ", ".join(f"{end} {count}" for end, count in by_end.most_common()))
     print(
-        "replies:",
+        "responses:",
         ", ".join(
             f"{who} {status}: {count}" for (who, status), count in sorted(week.simulator.response_counts.items())
         ),
     )
-    assert not differing, f"the board differs from the services: {differing[:5]}"
+    assert not differing, f"states differ from the services: {differing[:5]}"

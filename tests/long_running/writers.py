@@ -1,4 +1,4 @@
-"""Eight processes add, edit, remove and put back at once, on a list of ten thousand jobs: the sum is right."""
+"""Eight processes that add, edit, remove and restore at once in a watchlist of 10,000 jobs: no change is lost."""
 
 import time
 from pathlib import Path
@@ -10,11 +10,11 @@ from tui.storage.watchlist.file import Add, WatchlistFile
 
 JOBS = 10_000
 LOCK_TIMEOUT = 300.0
-"""Seconds that each waits for the others: a change of so many jobs takes one or two."""
+"""Seconds to wait for the lock: a change of so many jobs takes one or two."""
 
 
 def main() -> None:
-    """Runs it and prints what came of it."""
+    """Run the proof and print its counts."""
     with TemporaryDirectory() as folder:
         file = WatchlistFile(Path(folder) / "watchlist.toml", LOCK_TIMEOUT)
         file.edit(Add(tuple(Job(account="many", id=str(number), tags=("x", "y")) for number in range(JOBS))))
@@ -23,10 +23,10 @@ def main() -> None:
         edit_concurrently(file)
         took = time.perf_counter() - began
         jobs = file.read().jobs
-        assert jobs[:JOBS] == before, "a job that nobody meant is another"
+        assert jobs[:JOBS] == before, "another job was changed"
         assert {(job.ref, job.label, job.tags) for job in jobs[JOBS:]} == expected_jobs(), "a change is lost"
-        assert len(jobs) == JOBS + len(expected_jobs()), "a job stands twice"
+        assert len(jobs) == JOBS + len(expected_jobs()), "a job is listed twice"
         assert file.path.read_text().count("[[job]]") == len(jobs)
     print(
-        f"writers: {len(ACCOUNTS)} processes, {4 * len(ACCOUNTS)} changes of {JOBS} jobs in {took:.0f} s: all as meant"
+        f"writers: {len(ACCOUNTS)} processes, {4 * len(ACCOUNTS)} changes of {JOBS} jobs in {took:.0f} s: all applied"
     )

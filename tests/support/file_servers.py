@@ -1,6 +1,6 @@
-"""A server of large files for tests, on a thread and a free loopback port: ranges, validators, cuts, and a log.
+"""File server for tests, on a thread and a free loopback port: ranges, validators, lost connections, request log.
 
-Its bytes are made up as they are sent, so that two gigabytes take no memory.
+Its bytes are generated while they are sent, so that two gigabytes take no memory.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from typing import NamedTuple
 from tests.support.servers import serve_responder
 
 BLOCK_SIZE = 64 * 1024
-"""Bytes that are made up at once."""
+"""Bytes generated at once."""
 
 
 class FileServerRequest(NamedTuple):
-    """One request: its path with the query, and its headers by lower-case name."""
+    """Request with its path and query, and its headers by lower-case name."""
 
     path: str
     headers: Mapping[str, str]
@@ -26,25 +26,25 @@ class FileServerRequest(NamedTuple):
 
 @dataclass
 class FileServer:
-    """One file at every path, but for those in `replies`."""
+    """Server of one file at every path, except those in `responses`."""
 
     size: int = 1000
     etag: str = '"one"'
     seed: int = 0
     headers: dict[str, str] = field(default_factory=dict)
-    """More headers of the file. What is "" is left out."""
+    """Further headers of the file. Empty values are left out."""
     ranges: bool = True
     responses: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
-    """Status and headers by path; without a body."""
+    """Status and headers by path, without a body."""
     cut_after: list[int] = field(default_factory=list)
-    """Bytes of the body after which the next connections are cut off."""
+    """Body bytes after which each of the next connections is cut."""
     stalls: bool = False
-    """What is cut is not closed, but says nothing more."""
+    """Whether a cut connection stays open without data instead of being closed."""
     cut_count: int = 0
-    """Replies that were cut off so far."""
+    """Responses cut so far."""
     requests: list[FileServerRequest] = field(default_factory=list)
     on_sent: Callable[[int], None] = lambda _count: None
-    """Told of the bytes of each write."""
+    """Called with the bytes of each write."""
 
     def block(self, number: int) -> bytes:
         return number.to_bytes(8, "big") + _noise(self.seed)[8:]
@@ -84,7 +84,7 @@ class FileServer:
         await self._send(start, writer)
 
     def bytes_until_cut(self, _start: int) -> int | None:
-        """Bytes after which a reply that begins there is cut off; None: it is not."""
+        """Return the bytes after which a response from `_start` on is cut; None: it is not."""
         return self.cut_after.pop(0) if self.cut_after else None
 
     def _range_start(self, headers: Mapping[str, str]) -> int:
@@ -127,7 +127,7 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
 
 @contextmanager
 def serve_files(server: FileServer, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serves it and yields the base URL; what still goes on at the end is cut off."""
+    """Serve the file and yield the base URL; open connections are aborted at the end."""
 
     async def answer(received: bytes, writer: asyncio.StreamWriter) -> None:
         head = received.decode("latin-1").split("\r\n")

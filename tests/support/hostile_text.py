@@ -1,4 +1,4 @@
-"""What no service, provider file or colleague should write, and a service that says it in every field."""
+"""Hostile texts, and a service that returns one in every field."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ HOSTILE_TEXTS: dict[str, str] = {
     "option": "--help",
     "shell": "$(touch PWNED); `touch PWNED`; ' \" \\",
 }
-"""By name. A text of the file system's, shell's or spreadsheet's kind is to be carried as it is, and to do nothing."""
+"""Texts by name. Those for file system, shell and spreadsheet must be kept as they are and have no effect."""
 
 FORBIDDEN_BYTES = (
     b"\x1b]0;",
@@ -40,7 +40,7 @@ FORBIDDEN_BYTES = (
     b"\x1b]777;notify;PWNED",
     *(each.encode() for each in "\u202e\u2066\u200f\u200b\u2060\u180e\x85\x9d\x9b\x90\U000e0067\u2028"),
 )
-"""Bytes that may reach no terminal, whoever says what."""
+"""Bytes that must never reach a terminal."""
 
 PROVIDER_FILE = """name = "evil"
 title = "Evil \\u001B]0;PWNED\\u0007 \\u202e[/x]"
@@ -69,11 +69,11 @@ url = ["/url"]
 path = "/results/{{result_id}}"
 text = ["/text"]
 """
-"""A provider's file from elsewhere, which reads every field."""
+"""Third-party provider file that reads every field."""
 
 
 async def service(scope: Any, receive: Any, send: Any) -> None:
-    """Says the text whose name the id begins with; its end tells how: ran, done, failed, odd (its word) or 500."""
+    """Return the text that the id starts with; the id's end selects ran, done, failed, odd (as the status) or 500."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()

@@ -1,8 +1,7 @@
-"""Services that do what no service should, each by name, with what is to become of a job that is asked there.
+"""Misbehaving services by name, each with the fault that a poll there must produce.
 
 `python -m tests.support.misbehaving_servers FOLDER` serves them all, each on a port of its own, until its stdin ends,
-and prints their URLs as one line of JSON. FOLDER gets the certificate that is to be trusted: SSL_CERT_FILE is its
-`roots.pem`.
+and prints their URLs as one line of JSON. FOLDER gets the root certificate to trust: SSL_CERT_FILE is its `roots.pem`.
 """
 
 import asyncio
@@ -24,12 +23,12 @@ from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
 
 GOOD = b'{"status":"PENDING","message":"fine"}'
-"""A report, at CAMB.AI."""
+"""Report of CAMB.AI."""
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 def send_and_close(*parts: bytes) -> Behaviour:
-    """Sends these bytes and closes."""
+    """Send these bytes and close."""
 
     async def say(writer: asyncio.StreamWriter) -> None:
         writer.write(b"".join(parts))  # writelines of Python 3.12 never ends with an empty part
@@ -39,13 +38,13 @@ def send_and_close(*parts: bytes) -> Behaviour:
 
 
 def respond_with_body(body: bytes, *headers: bytes, status: bytes = b"200 OK", version: bytes = b"1.1") -> Behaviour:
-    """A whole reply with this body."""
+    """Send a complete response with this body."""
     head = [b"HTTP/%s %s" % (version, status), b"content-length: %d" % len(body), *headers, b"", b""]
     return send_and_close(b"\r\n".join(head), body)
 
 
 def repeat_forever(first: bytes, repeated: bytes, pause: float = 0.0) -> Behaviour:
-    """Sends the one once and the other for ever."""
+    """Send `first` once and `repeated` without end."""
 
     async def say(writer: asyncio.StreamWriter) -> None:
         writer.write(first)
@@ -62,8 +61,8 @@ RAW_BEHAVIOURS: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
     "reset-before": (servers.reset_before_response, FaultKind.OFFLINE),
     "reset-within": (servers.reset_within_body, FaultKind.OFFLINE),
     "closed-at-once": (send_and_close(), FaultKind.OFFLINE),
-    "a-byte-a-second": (servers.slow_body(1.0), FaultKind.TIMEOUT),
-    "a-header-byte-a-second": (repeat_forever(b"HTTP/1.1 200 OK\r\nx: ", b"a", 1.0), FaultKind.TIMEOUT),
+    "one-byte-a-second": (servers.slow_body(1.0), FaultKind.TIMEOUT),
+    "one-header-byte-a-second": (repeat_forever(b"HTTP/1.1 200 OK\r\nx: ", b"a", 1.0), FaultKind.TIMEOUT),
     "endless-headers": (servers.endless_headers, FaultKind.OFFLINE),
     "endless-header": (repeat_forever(b"HTTP/1.1 200 OK\r\nx: ", b"a" * 8192), FaultKind.OFFLINE),
     "endless-body": (servers.endless_body, FaultKind.TOO_LARGE),
@@ -75,29 +74,29 @@ RAW_BEHAVIOURS: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
     "100-then-200": (send_and_close(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", GOOD), None),
     "101-upgrade": (send_and_close(b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\n\r\n", GOOD), FaultKind.OFFLINE),
     "gzip-bomb": (servers.gzip_bomb, FaultKind.TOO_LARGE),
-    "longer-than-said": (respond_with_body(GOOD, b"x: y"), None),
-    "shorter-than-said": (servers.short_body, FaultKind.OFFLINE),
+    "longer-than-announced": (respond_with_body(GOOD, b"x: y"), None),
+    "shorter-than-announced": (servers.short_body, FaultKind.OFFLINE),
     "two-lengths": (
         send_and_close(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n", GOOD),
         FaultKind.OFFLINE,
     ),
-    "no-number-of-a-length": (
+    "invalid-length": (
         send_and_close(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", GOOD),
         FaultKind.OFFLINE,
     ),
-    "a-huge-length": (
+    "huge-length": (
         send_and_close(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % 10**18, GOOD),
         FaultKind.OFFLINE,
     ),
-    "a-wrong-chunk": (send_and_close(CHUNKED, b"zz\r\n" + GOOD), FaultKind.OFFLINE),
-    "a-chunk-cut-short": (send_and_close(CHUNKED, b"1000\r\n" + GOOD), FaultKind.OFFLINE),
+    "invalid-chunk": (send_and_close(CHUNKED, b"zz\r\n" + GOOD), FaultKind.OFFLINE),
+    "truncated-chunk": (send_and_close(CHUNKED, b"1000\r\n" + GOOD), FaultKind.OFFLINE),
     "http-1": (send_and_close(b"HTTP/1.0 200 OK\r\n\r\n", GOOD), None),
     "http-0": (send_and_close(GOOD), FaultKind.OFFLINE),
     "http-3": (send_and_close(b"HTTP/3.0 200 OK\r\n\r\n", GOOD), None),
     "no-status": (send_and_close(b"HTTP/1.1 OK\r\n\r\n", GOOD), FaultKind.OFFLINE),
     "status-999": (respond_with_body(GOOD, status=b"999 So"), FaultKind.SERVER),
     "ssh": (send_and_close(b"SSH-2.0-OpenSSH_9.6\r\n"), FaultKind.OFFLINE),
-    "a-null-in-a-header": (send_and_close(b"HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n", GOOD), FaultKind.OFFLINE),
+    "null-in-a-header": (send_and_close(b"HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n", GOOD), FaultKind.OFFLINE),
     "nothing": (respond_with_body(b""), FaultKind.MALFORMED),
     "204": (respond_with_body(b"", status=b"204 No Content"), FaultKind.MALFORMED),
     "latin-1": (respond_with_body('{"status":"PENDING","message":"é"}'.encode("latin-1")), FaultKind.MALFORMED),
@@ -105,18 +104,18 @@ RAW_BEHAVIOURS: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
         respond_with_body(GOOD.decode().encode("utf-16"), b"content-type: application/json"),
         FaultKind.MALFORMED,
     ),
-    "a-charset-that-is-none": (respond_with_body(GOOD, b"content-type: application/json; charset=klingon"), None),
-    "a-byte-order-mark": (respond_with_body(b"\xef\xbb\xbf" + GOOD), None),
+    "invalid-charset": (respond_with_body(GOOD, b"content-type: application/json; charset=klingon"), None),
+    "byte-order-mark": (respond_with_body(b"\xef\xbb\xbf" + GOOD), None),
     "deep-json": (respond_with_body(b"[" * 500_000), FaultKind.MALFORMED),
     "deep-objects": (respond_with_body(b'{"status":' * 80_000), FaultKind.MALFORMED),
     "nan": (respond_with_body(b'{"status":"PENDING","progress":NaN}'), FaultKind.MALFORMED),
-    "a-key-twice": (respond_with_body(b'{"status":"ERROR","status":"PENDING"}'), None),
-    "half-a-json": (respond_with_body(GOOD[:-5]), FaultKind.MALFORMED),
-    "a-word-of-a-megabyte": (respond_with_body(b'{"status":"%s"}' % (b"A" * 1_000_000)), None),
-    "a-number-of-a-megabyte": (respond_with_body(b'{"status":%s}' % (b"9" * 1_000_000)), FaultKind.MALFORMED),
-    "a-loop": (respond_with_body(b"", b"location: /", status=b"302 Found"), FaultKind.REDIRECTED),
-    "a-redirect-to-nowhere": (respond_with_body(b"", status=b"301 Moved"), FaultKind.REDIRECTED),
-    "a-redirect-to-a-file": (
+    "duplicate-key": (respond_with_body(b'{"status":"ERROR","status":"PENDING"}'), None),
+    "truncated-json": (respond_with_body(GOOD[:-5]), FaultKind.MALFORMED),
+    "status-of-a-megabyte": (respond_with_body(b'{"status":"%s"}' % (b"A" * 1_000_000)), None),
+    "number-of-a-megabyte": (respond_with_body(b'{"status":%s}' % (b"9" * 1_000_000)), FaultKind.MALFORMED),
+    "redirect-loop": (respond_with_body(b"", b"location: /", status=b"302 Found"), FaultKind.REDIRECTED),
+    "redirect-without-location": (respond_with_body(b"", status=b"301 Moved"), FaultKind.REDIRECTED),
+    "redirect-to-a-file": (
         respond_with_body(b"", b"location: file:///etc/passwd", status=b"307 So"),
         FaultKind.REDIRECTED,
     ),
@@ -132,18 +131,18 @@ URLS: Mapping[str, tuple[str, FaultKind | None]] = {
     "a-name-that-hangs": ("http://hung.test", FaultKind.TIMEOUT),
     "a-name-too-long": (f"http://{'a' * 70}.test", FaultKind.OFFLINE),
     "an-empty-label": ("http://a..test", FaultKind.OFFLINE),
-    "nobody-listens": ("http://127.0.0.1:9", FaultKind.OFFLINE),
-    "a-port-that-is-none": ("http://127.0.0.1:0", FaultKind.OFFLINE),
+    "connection-refused": ("http://127.0.0.1:9", FaultKind.OFFLINE),
+    "port-0": ("http://127.0.0.1:0", FaultKind.OFFLINE),
 }
-"""Without a server: what is asked, and what becomes of it. `hung.test` hangs by a patched resolver."""
+"""URLs without a server, and their faults. `hung.test` hangs in the patched resolver."""
 HTTP_BEHIND_TLS = "plain-behind-tls"
 IPV6_ONLY = "only-ipv6"
 WELL_BEHAVED = "steady"
-"""The simulator, whose jobs are to be asked as if it were alone."""
+"""The simulator, whose jobs must be polled as if it were alone."""
 
 
 def expected_faults() -> dict[str, FaultKind | None]:
-    """What is to become of a job at each of them."""
+    """Return the fault that a job at each of them must have; None: a report."""
     return {
         **{name: kind for name, (_, kind) in (RAW_BEHAVIOURS | URLS).items()},
         **{name: FaultKind.TLS for name in CERTIFICATES if name != "good"},
@@ -156,7 +155,7 @@ def expected_faults() -> dict[str, FaultKind | None]:
 
 @contextmanager
 def serve_all(folder: Path) -> Iterator[dict[str, str]]:
-    """All of them, in a process of their own: URLs by name."""
+    """Serve all of them in another process and yield their URLs by name."""
     command = [sys.executable, "-m", __name__, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -167,7 +166,7 @@ def serve_all(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def write_certificates(folder: Path) -> dict[str, Path]:
-    """A chain for each of CERTIFICATES, and the roots that vouch for all but the self-signed one."""
+    """Write a chain for each of CERTIFICATES, and the root certificates of all but the self-signed one."""
     authority, now = trustme.CA(), datetime.now(UTC)
     authority.cert_pem.write_to_path(folder / "roots.pem")
     leaves = {
@@ -183,7 +182,7 @@ def write_certificates(folder: Path) -> dict[str, Path]:
 
 
 def serve_until_stdin_ends(folder: Path) -> None:
-    """Serves until stdin ends."""
+    """Serve until stdin ends."""
     with ExitStack() as stack:
         simulator = Simulator(limits=dict.fromkeys(LIMITS, 10**9))
         urls = {name: stack.enter_context(serve_raw(behaviour)) for name, (behaviour, _) in RAW_BEHAVIOURS.items()}

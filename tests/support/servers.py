@@ -1,4 +1,4 @@
-"""Servers for tests, each on a thread and a free loopback port: the simulator, and what no ASGI app can do."""
+"""Servers for tests, each on a thread and a free loopback port: ASGI apps, and raw behaviours beyond ASGI."""
 
 import asyncio
 import gzip
@@ -14,14 +14,14 @@ from threading import Thread
 from tui.simulator.server import App, build_server, open_listener
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
-"""What a raw server does with a connection once the request's head is read. The connection is closed after it."""
+"""Handles a connection after the request's head was read. The connection is closed afterwards."""
 Responder = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-"""As a Behaviour that is told the request's head."""
+"""Behaviour that receives the request's head."""
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 BODY = b'{"error":null,"data":{"status":"running"}}'
 BOMB_SIZE = 64 * 1024 * 1024
-"""Bytes that the gzip bomb inflates to."""
+"""Decompressed size of the gzip bomb in bytes."""
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def serve_app(app: App, certificate: Path | None = None) -> Iterator[str]:
 
 @contextmanager
 def serve_raw(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve every connection with `behaviour` and yield the base URL; what still goes on at the end is cut off."""
+    """Serve every connection with `behaviour` and yield the base URL; open connections are aborted at the end."""
     if behaviour is gzip_bomb:
         _bomb()
     with serve_responder(lambda _head, writer: behaviour(writer), host) as url:
@@ -49,11 +49,11 @@ def serve_raw(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[str]:
 
 @contextmanager
 def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve every connection with one `answer` and yield the base URL; what still goes on at the end is cut off."""
+    """Serve every connection with `respond` and yield the base URL; open connections are aborted at the end."""
     ready: Future[tuple[int, Callable[[], object]]] = Future()
 
     tasks: set[asyncio.Task[None]] = set()
-    """Once a client has left, nothing else holds the task that is to be cut off at the end."""
+    """Running connections, cancelled at the end. Nothing else references the task of a client that has left."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -76,10 +76,10 @@ def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str
             ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(stopped.set)))
             await stopped.wait()
             remaining = list(tasks)
-            for task in remaining:  # from Python 3.12 on, the listener waits for its connections' ends
+            for task in remaining:  # from Python 3.12 on, the listener waits for its connections
                 task.cancel()
             await asyncio.gather(*remaining, return_exceptions=True)
-            await asyncio.sleep(0)  # what was aborted is closed in the loop's next turn
+            await asyncio.sleep(0)  # aborted connections are closed in the loop's next turn
 
     thread = Thread(target=asyncio.run, args=(serve(),), name="raw server")
     thread.start()
@@ -92,25 +92,25 @@ def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str
 
 
 async def silence(_writer: asyncio.StreamWriter) -> None:
-    """Never answers."""
+    """Never respond."""
     await asyncio.Event().wait()
 
 
 async def reset_before_response(writer: asyncio.StreamWriter) -> None:
-    """Resets the connection (RST) instead of a reply."""
+    """Reset the connection (RST) instead of responding."""
     writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
 async def reset_within_body(writer: asyncio.StreamWriter) -> None:
-    """Resets the connection (RST) in the middle of the body."""
+    """Reset the connection (RST) in the middle of the body."""
     await _write(writer, HEAD, b"content-length: %d\r\n\r\n" % len(BODY), BODY[:10])
     await asyncio.sleep(0.05)
     await reset_before_response(writer)
 
 
 def slow_body(seconds: float = 1.0) -> Behaviour:
-    """Sends a good reply, a byte of its body every so many seconds."""
+    """Send a valid response with one byte of its body every `seconds`."""
 
     async def drip(writer: asyncio.StreamWriter) -> None:
         await _write(writer, HEAD, b"content-length: %d\r\n\r\n" % len(BODY))
@@ -122,32 +122,32 @@ def slow_body(seconds: float = 1.0) -> Behaviour:
 
 
 async def endless_headers(writer: asyncio.StreamWriter) -> None:
-    """Sends headers for ever."""
+    """Send headers without end."""
     await _write(writer, HEAD)
     while True:
         await _write(writer, b"x-more: " + b"a" * 1000 + b"\r\n")
 
 
 async def endless_body(writer: asyncio.StreamWriter) -> None:
-    """Sends a body, in chunks, for ever."""
+    """Send a chunked body without end."""
     await _write(writer, HEAD, b"transfer-encoding: chunked\r\n\r\n")
     while True:
         await _write(writer, b"2000\r\n", b" " * 0x2000, b"\r\n")
 
 
 async def short_body(writer: asyncio.StreamWriter) -> None:
-    """Promises more than it sends, and closes."""
+    """Announce more bytes than are sent, and close."""
     await _write(writer, HEAD, b"content-length: %d\r\n\r\n" % (len(BODY) + 10), BODY)
 
 
 async def gzip_bomb(writer: asyncio.StreamWriter) -> None:
-    """Sends 64 KB that inflate to 64 MB, asked for or not."""
+    """Send 64 KB that decompress to 64 MB, whatever was requested."""
     await _write(writer, HEAD, b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(_bomb()), _bomb())
 
 
 @cache
 def _bomb() -> bytes:
-    """Made once: compressing takes longer than the time that a test allows for a reply."""
+    """Return the bomb. Cached: compressing takes longer than a test's deadline."""
     return gzip.compress(b" " * BOMB_SIZE, compresslevel=9)
 
 
