@@ -274,10 +274,10 @@ def quantile(values: list[float], share: float) -> float:
 
 def print_rows(measured: dict) -> None:
     for name, figures in measured.items():
-        said = (
+        pairs = (
             f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items()
         )
-        print(f"{name}: {'  '.join(said)}")
+        print(f"{name}: {'  '.join(pairs)}")
 
 
 if __name__ == "__main__":

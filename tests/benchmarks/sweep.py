@@ -48,20 +48,20 @@ async def run_engine(origin: OriginServer, folder: Path) -> tuple[float, int]:
 
 def run_curl(at: OriginServer) -> float:
     """Return the seconds of a shell loop over all jobs, a connection each, extrapolated from CURL_JOBS."""
-    asks = "".join(f"{at.url}{PATH.format(job)}\n" for job in job_ids()[:CURL_JOBS])
+    urls = "".join(f"{at.url}{PATH.format(job)}\n" for job in job_ids()[:CURL_JOBS])
     loop = f'while read -r url; do curl -sS --cacert {at.roots} -H "x-api-key: k" "$url" >/dev/null || exit 1; done'
     began = time.perf_counter()
-    subprocess.run(["sh", "-c", loop], input=asks, text=True, check=True)
+    subprocess.run(["sh", "-c", loop], input=urls, text=True, check=True)
     return (time.perf_counter() - began) * JOBS / CURL_JOBS
 
 
 async def run_gather(at: OriginServer) -> tuple[float, int]:
-    """Seconds of `gather` over one httpx client as it comes, and how many of its asks failed."""
+    """Return the seconds of `gather` on one default httpx client, and its failed requests."""
     async with httpx.AsyncClient(base_url=at.url, verify=at.tls_context(), headers={"x-api-key": "k"}) as client:
         began = time.perf_counter()
-        replies = await asyncio.gather(*(client.get(PATH.format(job)) for job in job_ids()), return_exceptions=True)
+        responses = await asyncio.gather(*(client.get(PATH.format(job)) for job in job_ids()), return_exceptions=True)
         took = time.perf_counter() - began
-    return took, sum(not isinstance(reply, httpx.Response) for reply in replies)
+    return took, sum(not isinstance(response, httpx.Response) for response in responses)
 
 
 def measure() -> dict[str, dict[str, object]]:

@@ -44,7 +44,7 @@ from tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
 """The program with one failing method, whose locals hold what no traceback may show."""
-HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['HEARD'], 'a'))"
+HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['HOOK_LOG'], 'a'))"
 SHOWS_LINKS = ("list --json", "check --json", "export", "watch --json", "renew", "download")
 """Subcommands whose output contains links."""
 
@@ -91,7 +91,7 @@ class Installation:
     def __init__(self, folder: Path, url: str, source: str) -> None:
         """Write the configuration. `source`: the TOML value of `api_key`."""
         self.folder = folder
-        self.config, self.state, self.hook_log = folder / "config", folder / "state", folder / "heard"
+        self.config, self.state, self.hook_log = folder / "config", folder / "state", folder / "hooks.log"
         self.outputs: dict[str, bytes] = {}
         """Output by its source."""
         self.config.mkdir()
@@ -108,7 +108,7 @@ class Installation:
             "HOME": str(folder),
             "BABELTOP_CONFIG_DIR": str(self.config),
             "BABELTOP_STATE_DIR": str(self.state),
-            "HEARD": str(self.hook_log),
+            "HOOK_LOG": str(self.hook_log),
             "CANARY": KEY,
         }
 
@@ -192,7 +192,7 @@ def stored_files(installation: Installation) -> dict[str, bytes]:
     files = {
         str(path.relative_to(installation.folder)): path.read_bytes()
         for path in installation.folder.rglob("*")
-        if path.is_file() and path.name not in {"key", "heard"}
+        if path.is_file() and path.name not in {"key", "hooks.log"}
     }
     with closing(sqlite3.connect(installation.state / "journal.db")) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]

@@ -60,7 +60,7 @@ class KillsProof(NamedTuple):
     def __str__(self) -> str:
         return (
             f"kills: {self.store} intact after {self.kills} random kills ({self.writes} writes acknowledged, "
-            f"{self.during_write} kills seen to come within one) and after one at each of "
+            f"{self.during_write} kills during a write) and after a kill at each of "
             f"{self.line_kills} lines of a write"
         )
 

@@ -200,9 +200,9 @@ class LinksRun:
 
     async def _copy(self, http: httpx.AsyncClient, ref: Ref) -> None:
         """Copy the job's link as an operator does, and fetch it at once."""
-        asks = self.engine.states[ref].poll_count
+        polls = self.engine.states[ref].poll_count
         found = await self.engine.link_renewer.get_live(ref)
-        self.on_demand += self.engine.states[ref].poll_count - asks
+        self.on_demand += self.engine.states[ref].poll_count - polls
         if isinstance(found, Fault):
             self.copies[found.kind] += 1
         else:
@@ -236,8 +236,8 @@ class LinksRun:
         for ref, links in self.listener.links.items():
             row = [link for link in links.values() if link.kind == "video"]
             for link, following in pairwise(row):
-                dies = link.expires_at or following.first_seen
-                gaps.append((following.first_seen - dies, f"{ref}, day {(dies - EPOCH) / DAY:.3f}"))
+                expires_at = link.expires_at or following.first_seen
+                gaps.append((following.first_seen - expires_at, f"{ref}, day {(expires_at - EPOCH) / DAY:.3f}"))
         return gaps
 
 

@@ -108,9 +108,9 @@ class ServicesProof(NamedTuple):
         )
 
     def __str__(self) -> str:
-        asks, late = sum(state.poll_count for state in self.company.states.values()), self.company.lateness
+        polls, late = sum(state.poll_count for state in self.company.states.values()), self.company.lateness
         return (
-            f"services: {self.services} misbehaving services, {asks} polls; {len(self.unexpected)} jobs "
+            f"services: {self.services} misbehaving services, {polls} polls; {len(self.unexpected)} jobs "
             f"in an unexpected state; "
             f"{len(late)} polls of the well-behaved service late by p50 {percentile(late, 0.5) * 1e3:.0f} ms, "
             f"p99 {percentile(late, 0.99) * 1e3:.0f} ms (alone {percentile(self.alone.lateness, 0.5) * 1e3:.0f} and "
@@ -148,11 +148,11 @@ async def run_engine(folder: Path, urls: Mapping[str, str], deadline: float, unt
     listener, own_lag = LatenessListener(), list[float]()
     async with fixtures.running_engine(
         Engine(workspace, listener.publish, EngineContext.create(limits=RequestLimits(deadline=deadline)))
-    ) as session:
+    ) as engine:
         watch = asyncio.create_task(record_lag([], own_lag))
-        await until(session.states)
+        await until(engine.states)
         watch.cancel()
-        states = dict(session.states)
+        states = dict(engine.states)
     workspace.close()
     return RunResult(states, sorted(listener.lateness), sorted(own_lag))
 
@@ -165,8 +165,8 @@ def unexpected_jobs(states: Mapping[Ref, JobState]) -> list[str]:
         kind = None if state.fault is None else state.fault.kind
         reported = kind is not None or (state.report is not None and state.phase is Phase.RUNNING)
         if kind is not wanted[ref.account] or not reported:
-            said = "" if state.fault is None else f" ({state.fault.message})"
-            problems.append(f"{ref}: {kind}{said} after {state.poll_count} asks, not {wanted[ref.account]}")
+            message = "" if state.fault is None else f" ({state.fault.message})"
+            problems.append(f"{ref}: {kind}{message} after {state.poll_count} polls, not {wanted[ref.account]}")
     return problems
 
 

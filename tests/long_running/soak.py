@@ -115,9 +115,9 @@ class FaultySimulator(Simulator):
     chance = Random(0)
 
     def _respond(self, request: SimulatedRequest) -> SimulatedResponse:
-        reply = super()._respond(request)
+        response = super()._respond(request)
         if self.chance.random() >= self.fault_share:
-            return reply
+            return response
         self.faults += 1
         return self.chance.choice(
             (
@@ -175,7 +175,7 @@ async def run_days(
         )
         for _ in range(2)
     ]
-    sessions = [
+    engines = [
         Engine(
             library,
             screen.outbox.publish,
@@ -184,25 +184,25 @@ async def run_days(
         )
         for library, screen in consoles
     ]
-    for session in sessions:
-        session.open()
-    running = [asyncio.create_task(session.run()) for session in sessions]
+    for engine in engines:
+        engine.open()
+    running = [asyncio.create_task(engine.run()) for engine in engines]
     gauges = list[Gauge]()
     for number in range(span):
-        session = sessions[number % 2]
+        engine = engines[number % 2]
         if number <= span // 3:
             share = count // (span // 3 + 1) + 1
             new = refs[number * share : min(count, (number + 1) * share)]
         else:
             new = refs[count + number * CHURN : count + (number + 1) * CHURN]
-            await session.perform(Remove(tuple(session.states)[:CHURN]))
-        await session.perform(Add(tuple(Job(account=ref.account, id=ref.id) for ref in new)))
+            await engine.perform(Remove(tuple(engine.states)[:CHURN]))
+        await engine.perform(Add(tuple(Job(account=ref.account, id=ref.id) for ref in new)))
         await asyncio.sleep(EPOCH + (number + 1) * day - wall_time())
         for task in running:
             assert not task.done(), task.exception()
         gc.collect()
-        asks = sum(simulator.response_counts.values())
-        gauge = take_gauge("self", number + 1, folder / "state", asks)
+        requests = sum(simulator.response_counts.values())
+        gauge = take_gauge("self", number + 1, folder / "state", requests)
         gauges.append(gauge._replace(tasks=len(asyncio.all_tasks()), objects=len(gc.get_objects())))
     for task in running:
         task.cancel()
@@ -228,14 +228,14 @@ def open_dashboard(folder: Path, count: int, *, every: int, interval: int = INTE
         fixtures.make_workspace(folder, base, jobs, accounts=accounts, config=config, rate=10**6, concurrency=4).close()
         environ = {"BABELTOP_CONFIG_DIR": folder, "BABELTOP_STATE_DIR": folder / "state"}
         keys = {f"KEY_{name.upper()}": fixtures.KEY for name in accounts}
-        words = [f"{name}={value}" for name, value in {**environ, **keys}.items()]
-        with Terminal(["env", *words, sys.executable, "-m", "tui"]) as terminal:
+        settings = [f"{name}={value}" for name, value in {**environ, **keys}.items()]
+        with Terminal(["env", *settings, sys.executable, "-m", "tui"]) as terminal:
             assert terminal.wait_for(lambda text: "▸ running" in text, DEADLINE), terminal.text
             began, keys = time.monotonic(), Random(1)
             while True:
                 requests = sum(simulator.poll_counts.values()) + every
                 assert terminal.wait_for(
-                    lambda _text, asked=requests: sum(simulator.poll_counts.values()) >= asked, 600
+                    lambda _text, wanted=requests: sum(simulator.poll_counts.values()) >= wanted, 600
                 )
                 terminal.type(keys.choice(("j", "k", "G", "g", "\t", "]", "[", "2", "1", "s", "t")))
                 assert terminal.exit_status() is None, terminal.text

@@ -103,20 +103,20 @@ async def run_sweep(folder: Path, url: str, count: int) -> SweepProof:
     """Poll every job with one engine, as after a refresh of all jobs."""
     jobs = {account: tuple(f"{number}-stuck" for number in range(count // len(ACCOUNTS))) for account in ACCOUNTS}
     library = fixtures.make_workspace(folder, url, jobs, rate=100_000_000, concurrency=CONCURRENCY)
-    session = Engine(library, fixtures.RecordingListener().publish)
-    session.open()
-    assert (await session.perform(fixtures.refresh(*session.states))).ok
+    engine = Engine(library, fixtures.RecordingListener().publish)
+    engine.open()
+    assert (await engine.perform(fixtures.refresh(*engine.states))).ok
     lags, own = list[float](), list[float]()
     began = time.perf_counter()
     async with asyncio.timeout(TIME_LIMIT):
-        watch, polling = asyncio.create_task(record_lag(lags, own)), asyncio.create_task(session.run())
-        while any(not state.poll_count for state in session.states.values()):  # noqa: ASYNC110  nothing tells of the last
+        watch, polling = asyncio.create_task(record_lag(lags, own)), asyncio.create_task(engine.run())
+        while any(not state.poll_count for state in engine.states.values()):  # noqa: ASYNC110  no event for the last
             await asyncio.sleep(0.1)
         seconds = time.perf_counter() - began
         for task in (watch, polling):
             task.cancel()
         await asyncio.gather(watch, polling, return_exceptions=True)
-    states = session.states.values()
+    states = engine.states.values()
     held = library.journal.states()
     library.close()
     return SweepProof(

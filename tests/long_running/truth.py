@@ -52,9 +52,9 @@ class TruthProof(NamedTuple):
         return (
             f"truth: {self.days:.1f} virtual days of {self.jobs} jobs, {self.requests} requests; {events}\n"
             f"{record.checked_rows} rows judged: {seen}\n"
-            f"longest that a due job was not asked: {record.longest_overdue[0]:.1f} s ({record.longest_overdue[1]}); "
+            f"longest delay of a due poll: {record.longest_overdue[0]:.1f} s ({record.longest_overdue[1]}); "
             f"an estimated expiry was too late by {record.latest_expiry_error:.1f} s at most\n"
-            f"lies: {sum(record.error_counts.values())} {dict(record.error_counts)}"
+            f"errors: {sum(record.error_counts.values())} {dict(record.error_counts)}"
         )
 
 
@@ -351,9 +351,9 @@ def main() -> None:
         proof = run_virtual(run_proof(Path(folder), JOBS, SPAN))
     print(proof)
     print(f"in {time.perf_counter() - began:.0f} s of real time")
-    for lie in proof.record.errors:
-        print(" ", lie)
-    assert not sum(proof.record.error_counts.values()), f"{sum(proof.record.error_counts.values())} lies"
+    for error in proof.record.errors:
+        print(" ", error)
+    assert not sum(proof.record.error_counts.values()), f"{sum(proof.record.error_counts.values())} errors"
 
 
 if __name__ == "__main__":

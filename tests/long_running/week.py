@@ -18,7 +18,7 @@ def main() -> None:
         took = time.perf_counter() - began
     differing = [ref for ref, state in week.states.items() if state.phase is not week.expected[ref]]
     by_end = poll_counts(week)
-    print(f"a week of {JOBS} jobs: {sum(by_end.values())} asks in {took:.1f} s of real time")
+    print(f"a week of {JOBS} jobs: {sum(by_end.values())} requests in {took:.1f} s of real time")
     print("requests by scenario:", ", ".join(f"{end} {count}" for end, count in by_end.most_common()))
     print(
         "responses:",

@@ -129,10 +129,10 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
 def serve_files(server: FileServer, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve the file and yield the base URL; open connections are aborted at the end."""
 
-    async def answer(received: bytes, writer: asyncio.StreamWriter) -> None:
+    async def respond(received: bytes, writer: asyncio.StreamWriter) -> None:
         head = received.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         await server.respond(FileServerRequest(head[0].split(" ")[1], headers), writer)
 
-    with serve_responder(answer, host) as url:
+    with serve_responder(respond, host) as url:
         yield url

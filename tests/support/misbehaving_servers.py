@@ -123,7 +123,7 @@ RAW_BEHAVIOURS: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
     "brotli": (respond_with_body(b"x", b"content-encoding: br"), FaultKind.MALFORMED),
     "broken-gzip": (respond_with_body(b"x", b"content-encoding: gzip"), FaultKind.MALFORMED),
 }
-"""By name: what it does, and what becomes of the ask; None: a good report."""
+"""Behaviour and expected fault by name; None: a report."""
 CERTIFICATES = ("expired", "not-yet", "self-signed", "other-host", "good")
 """Of a service behind TLS; only the last one is to be believed."""
 URLS: Mapping[str, tuple[str, FaultKind | None]] = {

@@ -45,8 +45,8 @@ class TwoVersions:
         return self._apps[version].request_times(job)
 
 
-def always(*reply):
-    return lambda _request: reply
+def always(*response):
+    return lambda _request: response
 
 
 def stage(tmp_path, app, story, jobs=("a",), **settings):
@@ -62,9 +62,9 @@ OVER = [
 ]
 
 
-@pytest.mark.parametrize("reply", OVER, ids=["410", "404", "redirect", "html", "no status"])
-def test_a_retired_api_is_polled_at_its_successor_and_the_account_moves(tmp_path, reply):
-    app = TwoVersions(always(*reply), always(*WORKS))
+@pytest.mark.parametrize("response", OVER, ids=["410", "404", "redirect", "html", "no status"])
+def test_a_retired_api_is_polled_at_its_successor_and_the_account_moves(tmp_path, response):
+    app = TwoVersions(always(*response), always(*WORKS))
 
     async def story(stage):
         await asyncio.sleep(10 * MINUTE)
@@ -94,15 +94,15 @@ def test_a_later_process_polls_the_successor_first(tmp_path):
 
     async def later():
         again = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
-        session = Engine(
+        engine = Engine(
             again,
             RecordingListener().publish,
             EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
-        session.open()
-        await session.poll_once([A])
+        engine.open()
+        await engine.poll_once([A])
         assert again.accounts["heygen"].provider.name == "heygen-v3"
-        assert session.states[A].fault is None
+        assert engine.states[A].fault is None
         again.close()
 
     run_virtual(later())
@@ -138,9 +138,9 @@ NEVER = [
 ]
 
 
-@pytest.mark.parametrize("reply", NEVER, ids=[f"{status}-{bool(more)}" for status, _, more in NEVER])
-def test_faults_that_do_not_retire_an_api_send_no_request_to_the_successor(tmp_path, reply):
-    app = TwoVersions(always(*reply), always(*WORKS))
+@pytest.mark.parametrize("response", NEVER, ids=[f"{status}-{bool(more)}" for status, _, more in NEVER])
+def test_faults_that_do_not_retire_an_api_send_no_request_to_the_successor(tmp_path, response):
+    app = TwoVersions(always(*response), always(*WORKS))
 
     async def story(stage):
         for _ in range(6):
@@ -179,9 +179,9 @@ def test_an_offline_or_slow_service_sends_no_request_to_the_successor(tmp_path):
         stage(tmp_path / str(number), app, story, jobs=("a", "b", "c"))
 
 
-@pytest.mark.parametrize("reply", BEFORE, ids=["404", "redirect", "html", "no status"])
-def test_before_the_sunset_only_a_410_retires_an_api(tmp_path, reply):
-    status, body, more = reply
+@pytest.mark.parametrize("response", BEFORE, ids=["404", "redirect", "html", "no status"])
+def test_before_the_sunset_only_a_410_retires_an_api(tmp_path, response):
+    status, body, more = response
     later = {"sunset": formatdate(EPOCH + 30 * DAY, usegmt=True), "deprecation": "true"} | more
     app = TwoVersions(always(status, body, later), always(*WORKS))
 
@@ -253,14 +253,14 @@ def test_a_later_process_does_not_poll_a_refused_job_at_the_successor(tmp_path):
         found = fixtures.make_workspace(
             tmp_path, "http://sim.test", (Job(account="heygen", id="a"),), accounts=("heygen",)
         )
-        session = Engine(
+        engine = Engine(
             found,
             RecordingListener().publish,
             EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
-        session.open()
-        await session.poll_once([A])
-        assert session.states[A].phase is Phase.MISSING
+        engine.open()
+        await engine.poll_once([A])
+        assert engine.states[A].phase is Phase.MISSING
         found.close()
 
     for _ in range(3):
@@ -328,14 +328,14 @@ def test_check_follows_an_account_that_moves_meanwhile(tmp_path):
         found = fixtures.make_workspace(
             tmp_path, "http://sim.test", {"heygen": jobs}, accounts=("heygen",), concurrency=4
         )
-        session = Engine(
+        engine = Engine(
             found,
             RecordingListener().publish,
             EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
-        session.open()
-        await session.poll_once(session.states)
-        assert {state.phase for state in session.states.values()} == {Phase.RUNNING}
+        engine.open()
+        await engine.poll_once(engine.states)
+        assert {state.phase for state in engine.states.values()} == {Phase.RUNNING}
         found.close()
 
     run_virtual(play())

@@ -41,15 +41,15 @@ class LinkService:
 
     def __init__(self, base: str) -> None:
         self.base = base
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.more: dict[str, object] = {}
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return
         job = scope["path"].rpartition("/")[2]
-        self.asked.append(job)
-        url = f"{self.base}/{job}/{len(self.asked)}.mp4"
+        self.requests.append(job)
+        url = f"{self.base}/{job}/{len(self.requests)}.mp4"
         body = {"data": {"status": "success", "title": "Spring", "url": url, **self.more}}
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
@@ -66,11 +66,13 @@ def job(name: str, account: str = "heygen", **more: object) -> Job:
 
 
 @asynccontextmanager
-async def session(found, ear: RecordingListener | None = None):
-    live = Engine(found, (ear or RecordingListener()).publish, EngineContext.create(run_blocking=asyncio.to_thread))
-    async with running_engine(live):
-        await live.perform(fixtures.refresh(*live.states))
-        yield live
+async def running(found, listener: RecordingListener | None = None):
+    engine = Engine(
+        found, (listener or RecordingListener()).publish, EngineContext.create(run_blocking=asyncio.to_thread)
+    )
+    async with running_engine(engine):
+        await engine.perform(fixtures.refresh(*engine.states))
+        yield engine
     found.close()
 
 
@@ -82,29 +84,29 @@ def size(path: str) -> int:
     return Path(path).stat().st_size
 
 
-async def finished(live: Engine) -> None:
+async def finished(engine: Engine) -> None:
     """Poll until every job has ended."""
     async with asyncio.timeout(DEADLINE):
-        while waiting := [ref for ref in live.states if not live.is_settled(ref)]:
-            await poll_again(live, *waiting)
+        while waiting := [ref for ref in engine.states if not engine.is_settled(ref)]:
+            await poll_again(engine, *waiting)
 
 
-async def poll_again(live: Engine, *refs: Ref) -> None:
+async def poll_again(engine: Engine, *refs: Ref) -> None:
     """Request polls and wait until their responses are applied."""
-    before = {ref: live.states[ref].poll_count for ref in refs}
-    await live.perform(fixtures.refresh(*refs))
-    await until(lambda: all(live.states[ref].poll_count > asks for ref, asks in before.items()))
+    before = {ref: engine.states[ref].poll_count for ref in refs}
+    await engine.perform(fixtures.refresh(*refs))
+    await until(lambda: all(engine.states[ref].poll_count > count for ref, count in before.items()))
 
 
 async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
     jobs = (job("a-fine", label="Spring/launch"), job("b-fine", "camb", label="Strings"), job("doc_c-fine", "flixu"))
-    ear = RecordingListener()
-    async with session(library(tmp_path, service, *jobs), ear) as live:
-        await finished(live)
-        outcome = await live.perform(Download(tuple(live.states)))
+    listener = RecordingListener()
+    async with running(library(tmp_path, service, *jobs), listener) as engine:
+        await finished(engine)
+        outcome = await engine.perform(Download(tuple(engine.states)))
         assert outcome.ok, outcome.message
-        await until(lambda: sum(progress.stage is DownloadStage.SAVED for progress in ear.downloads) == 3)
-        states = live.states
+        await until(lambda: sum(progress.stage is DownloadStage.SAVED for progress in listener.downloads) == 3)
+        states = engine.states
         for state in states.values():
             assert state.downloads
             assert all(size(saved.path) == saved.size for saved in state.downloads)
@@ -115,21 +117,23 @@ async def test_a_result_its_captions_and_text_become_files(tmp_path, service):
     assert not [name for name in found if name.endswith(".part")]
     assert any(name.startswith("Spring-launch.") and name.endswith(".mp4") for name in found)
     assert any(name.startswith("Strings") and name.endswith(".txt") for name in found)
-    assert {notice.kind for notice in ear.notices} >= {NoticeKind.DOWNLOADED}
+    assert {notice.kind for notice in listener.notices} >= {NoticeKind.DOWNLOADED}
 
 
 async def test_existing_files_are_kept_and_deleted_ones_are_restored_on_request(tmp_path):
     origin = FileServer()
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
-        ear = RecordingListener()
-        async with session(library(tmp_path, service, job("a")), ear) as live:
+        listener = RecordingListener()
+        async with running(library(tmp_path, service, job("a")), listener) as engine:
             ref = Ref("heygen", "a")
-            await finished(live)
+            await finished(engine)
 
             async def download(**more: object) -> None:
-                count = sum(progress.stage is DownloadStage.SAVED for progress in ear.downloads)
-                await live.perform(Download((ref,), **more))
-                await until(lambda: sum(progress.stage is DownloadStage.SAVED for progress in ear.downloads) > count)
+                count = sum(progress.stage is DownloadStage.SAVED for progress in listener.downloads)
+                await engine.perform(Download((ref,), **more))
+                await until(
+                    lambda: sum(progress.stage is DownloadStage.SAVED for progress in listener.downloads) > count
+                )
 
             await download()
             await download()
@@ -147,10 +151,10 @@ async def test_a_job_with_download_set_is_downloaded_once_by_one_console(tmp_pat
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         first = library(tmp_path, service, job("a", download=True))
         second = fixtures.make_workspace(tmp_path, service)
-        async with session(first) as one, session(second, RecordingListener()) as two:
+        async with running(first) as one, running(second, RecordingListener()) as two:
             await until(lambda: one.states[Ref("heygen", "a")].downloads)
             await until(lambda: two.states[Ref("heygen", "a")].downloads)
-        async with session(fixtures.make_workspace(tmp_path, service)) as later:
+        async with running(fixtures.make_workspace(tmp_path, service)) as later:
             assert later.states[Ref("heygen", "a")].downloads
             (tmp_path / "got" / "Spring.mp4").unlink()
             for _ in range(3):
@@ -161,28 +165,28 @@ async def test_a_job_with_download_set_is_downloaded_once_by_one_console(tmp_pat
 
 async def test_setting_download_on_a_done_job_downloads_it(tmp_path):
     with serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
-        async with session(library(tmp_path, service, job("a"))) as live:
+        async with running(library(tmp_path, service, job("a"))) as engine:
             ref = Ref("heygen", "a")
-            await finished(live)
+            await finished(engine)
             assert names(tmp_path / "got") == []
-            await live.perform(Set((ref,), {"download": True}))
-            await until(lambda: live.states[ref].downloads)
-            [saved] = live.states[ref].downloads
+            await engine.perform(Set((ref,), {"download": True}))
+            await until(lambda: engine.states[ref].downloads)
+            [saved] = engine.states[ref].downloads
             assert size(saved.path) == saved.size > 0
 
 
 async def test_a_download_is_resumed_by_the_next_engine(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000], stalls=True)
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
-        ear = RecordingListener()
-        async with session(library(tmp_path, service, job("a", download=True)), ear):
-            await until(lambda: any(progress.received_bytes > 0 for progress in ear.downloads))
+        listener = RecordingListener()
+        async with running(library(tmp_path, service, job("a", download=True)), listener):
+            await until(lambda: any(progress.received_bytes > 0 for progress in listener.downloads))
             await until(lambda: (tmp_path / "got" / "Spring.mp4.part").stat().st_size >= 1024 * 1024)
         had = (tmp_path / "got" / "Spring.mp4.part").stat().st_size
-        async with session(
+        async with running(
             fixtures.make_workspace(tmp_path, service, config=f'[downloads]\ndir = "{tmp_path}/got"\n')
-        ) as live:
-            await until(lambda: live.states[Ref("heygen", "a")].downloads)
+        ) as engine:
+            await until(lambda: engine.states[Ref("heygen", "a")].downloads)
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
     assert names(tmp_path / "got") == ["Spring.mp4"]
     assert origin.requests[-1].headers["range"] == f"bytes={had}-"
@@ -191,59 +195,59 @@ async def test_a_download_is_resumed_by_the_next_engine(tmp_path):
 async def test_a_cancelled_download_leaves_no_file(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000], stalls=True)
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
-        ear = RecordingListener()
-        async with session(library(tmp_path, service, job("a")), ear) as live:
+        listener = RecordingListener()
+        async with running(library(tmp_path, service, job("a")), listener) as engine:
             ref = Ref("heygen", "a")
-            await finished(live)
-            await live.perform(Download((ref,)))
-            await until(lambda: any(progress.received_bytes > 0 for progress in ear.downloads))
-            outcome = await live.perform(Cancel((ref,)))
+            await finished(engine)
+            await engine.perform(Download((ref,)))
+            await until(lambda: any(progress.received_bytes > 0 for progress in listener.downloads))
+            outcome = await engine.perform(Cancel((ref,)))
             assert outcome.message == "1 download cancelled"
             assert names(tmp_path / "got") == []
-            assert ear.downloads[-1].stage is DownloadStage.CANCELLED
-            assert not (await live.perform(Cancel((ref,)))).ok
-            await live.perform(Download((ref,)))
-            await until(lambda: live.states[ref].downloads)
+            assert listener.downloads[-1].stage is DownloadStage.CANCELLED
+            assert not (await engine.perform(Cancel((ref,)))).ok
+            await engine.perform(Download((ref,)))
+            await until(lambda: engine.states[ref].downloads)
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
 
 
 async def test_at_most_three_jobs_are_downloaded_at_once(tmp_path):
     origin = FileServer(LARGE, cut_after=[100] * 5, stalls=True)
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
-        ear = RecordingListener()
-        async with session(library(tmp_path, service, *(job(name) for name in "abcde")), ear) as live:
-            await finished(live)
-            await live.perform(Download(tuple(live.states)))
+        listener = RecordingListener()
+        async with running(library(tmp_path, service, *(job(name) for name in "abcde")), listener) as engine:
+            await finished(engine)
+            await engine.perform(Download(tuple(engine.states)))
             await until(lambda: len(origin.requests) == 3)
             for _ in range(3):
-                await poll_again(live, *live.states)
+                await poll_again(engine, *engine.states)
             assert len(origin.requests) == 3
-            await live.perform(Cancel((next(iter(live.states)),)))
+            await engine.perform(Cancel((next(iter(engine.states)),)))
             await until(lambda: len(origin.requests) == 4)
 
 
 async def test_readonly_downloads_nothing(tmp_path):
     with serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
-        async with session(library(tmp_path, service, job("a", download=True), readonly=True)) as live:
-            await finished(live)
-            outcome = await live.perform(Download((Ref("heygen", "a"),)))
+        async with running(library(tmp_path, service, job("a", download=True), readonly=True)) as engine:
+            await finished(engine)
+            outcome = await engine.perform(Download((Ref("heygen", "a"),)))
             assert not outcome.ok
             assert "Read-only" in outcome.message
             for _ in range(3):
-                await poll_again(live, Ref("heygen", "a"))
+                await poll_again(engine, Ref("heygen", "a"))
     assert names(tmp_path / "got") == []
 
 
 async def test_a_job_without_a_result_is_named(tmp_path, service):
-    ear = RecordingListener()
-    async with session(library(tmp_path, service, job("a-fail")), ear) as live:
-        await finished(live)
+    listener = RecordingListener()
+    async with running(library(tmp_path, service, job("a-fail")), listener) as engine:
+        await finished(engine)
         ref = Ref("heygen", "a-fail")
-        assert live.states[ref].phase is Phase.FAILED
-        outcome = await live.perform(Download((ref,)))
+        assert engine.states[ref].phase is Phase.FAILED
+        outcome = await engine.perform(Download((ref,)))
         assert not outcome.ok
         assert "is failed: no result to download" in outcome.message
-        outcome = await live.perform(Download((Ref("heygen", "x"),)))
+        outcome = await engine.perform(Download((Ref("heygen", "x"),)))
         assert outcome.message == "heygen:x is not on the watchlist"
 
 
@@ -253,39 +257,39 @@ async def test_a_link_with_another_scheme_is_ignored(tmp_path, url):
         service_app = LinkService(base)
         service_app.more = {"url": url, "caption_url": f"{base}/a.ass"}
         with serve_app(service_app) as service:
-            async with session(library(tmp_path, service, job("a"))) as live:
+            async with running(library(tmp_path, service, job("a"))) as engine:
                 ref = Ref("heygen", "a")
-                await until(lambda: live.states[ref].links)
-                await live.perform(Download((ref,)))
-                await until(lambda: live.states[ref].downloads)
-                assert [saved.name for saved in live.states[ref].downloads] == ["captions"]
+                await until(lambda: engine.states[ref].links)
+                await engine.perform(Download((ref,)))
+                await until(lambda: engine.states[ref].downloads)
+                assert [saved.name for saved in engine.states[ref].downloads] == ["captions"]
 
 
 async def test_a_dead_link_is_renewed_for_its_download(tmp_path):
     origin = FileServer(responses={"/a/1.mp4": (403, {})})
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
-        async with session(library(tmp_path, service, job("a"))) as live:
+        async with running(library(tmp_path, service, job("a"))) as engine:
             ref = Ref("heygen", "a")
-            await finished(live)
-            await live.perform(Download((ref,)))
-            await until(lambda: live.states[ref].downloads)
+            await finished(engine)
+            await engine.perform(Download((ref,)))
+            await until(lambda: engine.states[ref].downloads)
     assert [request.path for request in origin.requests] == ["/a/1.mp4", "/a/2.mp4"]
 
 
 async def test_a_failed_download_is_reported_and_retried_on_request(tmp_path):
     origin = FileServer(responses={f"/a/{count}.mp4": (404, {}) for count in range(9)})
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
-        ear = RecordingListener()
-        async with session(library(tmp_path, service, job("a")), ear) as live:
+        listener = RecordingListener()
+        async with running(library(tmp_path, service, job("a")), listener) as engine:
             ref = Ref("heygen", "a")
-            await finished(live)
-            await live.perform(Download((ref,)))
-            await until(lambda: ear.downloads and ear.downloads[-1].stage is DownloadStage.FAILED)
-            assert "link does not work" in ear.downloads[-1].message
-            assert ear.notices[-1].kind is NoticeKind.DOWNLOAD_FAILED
+            await finished(engine)
+            await engine.perform(Download((ref,)))
+            await until(lambda: listener.downloads and listener.downloads[-1].stage is DownloadStage.FAILED)
+            assert "link does not work" in listener.downloads[-1].message
+            assert listener.notices[-1].kind is NoticeKind.DOWNLOAD_FAILED
             origin.responses.clear()
-            await live.perform(Download((ref,)))
-            await until(lambda: live.states[ref].downloads)
+            await engine.perform(Download((ref,)))
+            await until(lambda: engine.states[ref].downloads)
     assert names(tmp_path / "got") == ["Spring.mp4"]
 
 
@@ -302,13 +306,13 @@ def another(state: Path):
 
 async def test_a_job_being_downloaded_by_another_process_is_refused(tmp_path):
     with another(tmp_path / "state"), serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
-        ear = RecordingListener()
-        async with session(library(tmp_path, service, job("a")), ear) as live:
-            await finished(live)
-            await live.perform(Download((Ref("heygen", "a"),)))
-            await until(lambda: ear.downloads and ear.downloads[-1].stage is DownloadStage.FAILED)
-            assert ear.downloads[-1].message == "being downloaded by another babeltop process"
-            assert not (await live.perform(Cancel((Ref("heygen", "a"),)))).ok
+        listener = RecordingListener()
+        async with running(library(tmp_path, service, job("a")), listener) as engine:
+            await finished(engine)
+            await engine.perform(Download((Ref("heygen", "a"),)))
+            await until(lambda: listener.downloads and listener.downloads[-1].stage is DownloadStage.FAILED)
+            assert listener.downloads[-1].message == "being downloaded by another babeltop process"
+            assert not (await engine.perform(Cancel((Ref("heygen", "a"),)))).ok
     assert names(tmp_path / "got") == []
 
 
@@ -317,10 +321,10 @@ class ContentNetwork:
 
     def __init__(self, up_at: float) -> None:
         self.up_at = up_at
-        self.asked: list[float] = []
+        self.requests: list[float] = []
 
     async def __call__(self, _scope, _receive, send):
-        self.asked.append(wall_time())
+        self.requests.append(wall_time())
         up = wall_time() >= self.up_at
         headers = [(b"content-type", b"video/mp4"), (b"content-length", b"3" if up else b"0")]
         await send({"type": "http.response.start", "status": 200 if up else 503, "headers": headers})
@@ -335,20 +339,20 @@ def test_a_failed_automatic_download_is_retried_and_reported_once(tmp_path):
         found = fixtures.make_workspace(
             tmp_path, "http://sim.test", (job("a", download=True),), config=f'[downloads]\ndir = "{tmp_path}/got"\n'
         )
-        ear = RecordingListener()
-        session = Engine(
+        listener = RecordingListener()
+        engine = Engine(
             found,
-            ear.publish,
+            listener.publish,
             EngineContext.create(wall=wall_time, random=Random(0), transport=lambda: VirtualTransport(apps)),
             tick_interval=MINUTE,
         )
-        async with running_engine(session):
+        async with running_engine(engine):
             await asyncio.sleep(4 * HOUR)
-            assert not session.states[Ref("heygen", "a")].downloads
-            assert [notice.kind for notice in ear.notices].count(NoticeKind.DOWNLOAD_FAILED) == 1
-            tries = len(store.asked)
+            assert not engine.states[Ref("heygen", "a")].downloads
+            assert [notice.kind for notice in listener.notices].count(NoticeKind.DOWNLOAD_FAILED) == 1
+            tries = len(store.requests)
             await asyncio.sleep(3 * HOUR)
-            assert session.states[Ref("heygen", "a")].downloads
+            assert engine.states[Ref("heygen", "a")].downloads
         found.close()
         return tries
 

@@ -44,8 +44,8 @@ class Download:
         self.renewed: list[str] = []
 
     async def __call__(self, url: str, *, key: bool = False, kind: LinkKind = LinkKind.VIDEO) -> Path:
-        async def renew(dead: str) -> Link | Fault:
-            self.renewed.append(dead)
+        async def renew(dead_url: str) -> Link | Fault:
+            self.renewed.append(dead_url)
             return self.next_link
 
         async with http.build_client(httpx.create_ssl_context, None) as client:

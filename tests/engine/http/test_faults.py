@@ -24,15 +24,15 @@ SHORT = 0.4
 """Deadline in seconds for a response that is never complete."""
 
 
-def reply(status: str, body: bytes = b"", *headers: str) -> servers.Behaviour:
+def respond(status: str, body: bytes = b"", *headers: str) -> servers.Behaviour:
     """Respond with this status, body and headers."""
 
-    async def answer(writer: asyncio.StreamWriter) -> None:
+    async def write_response(writer: asyncio.StreamWriter) -> None:
         head = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
         writer.write("\r\n".join(head).encode() + body)
         await writer.drain()
 
-    return answer
+    return write_response
 
 
 async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engine, RecordingListener]:
@@ -46,15 +46,17 @@ async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engin
         library = fixtures.make_workspace(
             tmp_path, {"konpro": bad, "heygen": good}, {"konpro": (BAD.id,), "heygen": (GOOD.id,)}
         )
-        ear = RecordingListener()
+        listener = RecordingListener()
         for seconds, refs in at_once if deadline == DEADLINE else in_turn:
-            session = Engine(
-                library, ear.publish, EngineContext.create(limits=RequestLimits(deadline=seconds, max_body=100_000))
+            engine = Engine(
+                library,
+                listener.publish,
+                EngineContext.create(limits=RequestLimits(deadline=seconds, max_body=100_000)),
             )
-            session.open()
-            await session.poll_once(refs)
+            engine.open()
+            await engine.poll_once(refs)
         library.close()
-    return session, ear
+    return engine, listener
 
 
 ODD = [
@@ -66,42 +68,42 @@ ODD = [
     (servers.endless_headers, FaultKind.OFFLINE, "not HTTP"),
     (servers.endless_body, FaultKind.TOO_LARGE, "larger than 97 KiB"),
     (servers.gzip_bomb, FaultKind.TOO_LARGE, "larger than 97 KiB"),
-    (reply("200 OK", b"x", "content-encoding: br"), FaultKind.MALFORMED, "unsupported Content-Encoding: br"),
-    (reply("200 OK", b"x", "content-encoding: gzip"), FaultKind.MALFORMED, "truncated gzip data"),
-    (reply("200 OK", b"<html>"), FaultKind.MALFORMED, "without a status"),
-    (reply("401 No", b"{}"), FaultKind.REFUSED, "rejected the API key"),
-    (reply("403 No", b"{}"), FaultKind.REFUSED, "forbidden"),
-    (reply("400 No", b"{}"), FaultKind.REJECTED, "rejected"),
-    (reply("404 No", b"{}"), FaultKind.MISSING, "job not found"),
-    (reply("402 No", b"{}"), FaultKind.PAYMENT, "payment"),
-    (reply("429 No", b"{}", "retry-after: 7"), FaultKind.LIMITED, "in 7 s"),
-    (reply("503 No", b"", "retry-after: 7"), FaultKind.LIMITED, "in 7 s"),
-    (reply("500 No", b""), FaultKind.SERVER, "server error"),
-    (reply("302 No", b"", "location: https://other.test/x"), FaultKind.REDIRECTED, "redirect"),
-    (reply("410 No", b"{}"), FaultKind.RETIRED, "API retired"),
+    (respond("200 OK", b"x", "content-encoding: br"), FaultKind.MALFORMED, "unsupported Content-Encoding: br"),
+    (respond("200 OK", b"x", "content-encoding: gzip"), FaultKind.MALFORMED, "truncated gzip data"),
+    (respond("200 OK", b"<html>"), FaultKind.MALFORMED, "without a status"),
+    (respond("401 No", b"{}"), FaultKind.REFUSED, "rejected the API key"),
+    (respond("403 No", b"{}"), FaultKind.REFUSED, "forbidden"),
+    (respond("400 No", b"{}"), FaultKind.REJECTED, "rejected"),
+    (respond("404 No", b"{}"), FaultKind.MISSING, "job not found"),
+    (respond("402 No", b"{}"), FaultKind.PAYMENT, "payment"),
+    (respond("429 No", b"{}", "retry-after: 7"), FaultKind.LIMITED, "in 7 s"),
+    (respond("503 No", b"", "retry-after: 7"), FaultKind.LIMITED, "in 7 s"),
+    (respond("500 No", b""), FaultKind.SERVER, "server error"),
+    (respond("302 No", b"", "location: https://other.test/x"), FaultKind.REDIRECTED, "redirect"),
+    (respond("410 No", b"{}"), FaultKind.RETIRED, "API retired"),
 ]
 
 
-@pytest.mark.parametrize(("behaviour", "kind", "message"), ODD, ids=[f"{kind}-{said[:12]}" for _, kind, said in ODD])
+@pytest.mark.parametrize(("behaviour", "kind", "message"), ODD, ids=[f"{kind}-{text[:12]}" for _, kind, text in ODD])
 async def test_a_fault_of_one_service_belongs_to_its_job_alone(tmp_path, behaviour, kind, message):
     with serve_raw(behaviour) as bad:
-        session, ear = await checked(tmp_path, bad, SHORT if kind is FaultKind.TIMEOUT else DEADLINE)
-    fault = session.states[BAD].fault
+        engine, listener = await checked(tmp_path, bad, SHORT if kind is FaultKind.TIMEOUT else DEADLINE)
+    fault = engine.states[BAD].fault
     assert fault is not None
     assert fault.kind is kind
     assert message in fault.message
-    assert session.states[GOOD].phase is Phase.DONE
-    assert session.states[GOOD].fault is None
-    assert ear.accounts["heygen"].health is Health.OK
+    assert engine.states[GOOD].phase is Phase.DONE
+    assert engine.states[GOOD].fault is None
+    assert listener.accounts["heygen"].health is Health.OK
 
 
 async def test_a_stopped_service_is_offline(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    session, ear = await checked(tmp_path, f"http://127.0.0.1:{port}")
-    assert session.states[BAD].fault.kind is FaultKind.OFFLINE
-    assert "cannot be reached" in session.states[BAD].fault.message
-    assert ear.accounts["konpro"].health is Health.OFFLINE
+    engine, listener = await checked(tmp_path, f"http://127.0.0.1:{port}")
+    assert engine.states[BAD].fault.kind is FaultKind.OFFLINE
+    assert "cannot be reached" in engine.states[BAD].fault.message
+    assert listener.accounts["konpro"].health is Health.OFFLINE
 
 
 async def test_an_untrusted_certificate_is_a_tls_fault(tmp_path):
@@ -109,9 +111,9 @@ async def test_an_untrusted_certificate_is_a_tls_fault(tmp_path):
     trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
     simulator = Simulator()
     with serve_app(simulator, certificate=chain) as bad:
-        session, _ = await checked(tmp_path, bad)
-    assert session.states[BAD].fault.kind is FaultKind.TLS
-    assert "certificate" in session.states[BAD].fault.message
+        engine, _ = await checked(tmp_path, bad)
+    assert engine.states[BAD].fault.kind is FaultKind.TLS
+    assert "certificate" in engine.states[BAD].fault.message
     assert not simulator.request_log
 
 
@@ -121,16 +123,16 @@ async def test_a_certificate_of_the_operators_authority_is_trusted(tmp_path, mon
     authority.cert_pem.write_to_path(tmp_path / "roots.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
     with serve_app(Simulator(scenarios=[Scenario(BAD.id, started_at=0.0)]), certificate=tmp_path / "chain.pem") as good:
-        session, _ = await checked(tmp_path, good)
-    assert session.states[BAD].phase is Phase.DONE
+        engine, _ = await checked(tmp_path, good)
+    assert engine.states[BAD].phase is Phase.DONE
 
 
 async def test_unreadable_root_certificates_are_a_tls_fault_of_every_account(tmp_path, monkeypatch):
     (tmp_path / "roots.pem").write_text("nonsense")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
     with serve_raw(servers.silence) as bad:
-        session, _ = await checked(tmp_path, bad)
-    assert {state.fault.kind for state in session.states.values()} == {FaultKind.TLS}
+        engine, _ = await checked(tmp_path, bad)
+    assert {state.fault.kind for state in engine.states.values()} == {FaultKind.TLS}
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x", "http://[::1"])
@@ -138,16 +140,16 @@ async def test_an_unusable_proxy_is_a_fault_until_it_is_removed(tmp_path, monkey
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with serve_app(Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, accounts=("heygen",))
-        ear = RecordingListener()
-        async with running_engine(Engine(library, ear.publish)) as session:
-            await session.perform(fixtures.refresh(GOOD))
-            await until(lambda: session.states[GOOD].fault)
-            assert session.states[GOOD].fault.kind is FaultKind.OFFLINE
-            assert "HTTPS_PROXY" in session.states[GOOD].fault.message
-            assert ear.accounts["heygen"].health is Health.OFFLINE
+        listener = RecordingListener()
+        async with running_engine(Engine(library, listener.publish)) as engine:
+            await engine.perform(fixtures.refresh(GOOD))
+            await until(lambda: engine.states[GOOD].fault)
+            assert engine.states[GOOD].fault.kind is FaultKind.OFFLINE
+            assert "HTTPS_PROXY" in engine.states[GOOD].fault.message
+            assert listener.accounts["heygen"].health is Health.OFFLINE
             monkeypatch.delenv("HTTPS_PROXY")
-            await session.perform(fixtures.refresh(GOOD))
-            await until(lambda: session.states[GOOD].phase is Phase.DONE)
+            await engine.perform(fixtures.refresh(GOOD))
+            await until(lambda: engine.states[GOOD].phase is Phase.DONE)
         library.close()
 
 
@@ -155,10 +157,10 @@ async def test_a_redirect_is_not_followed_so_the_key_reaches_no_other_host(tmp_p
     other = Simulator()
     with (
         serve_app(other) as elsewhere,
-        serve_raw(reply("307 No", b"", f"location: {elsewhere}/v1/video_translate/a")) as bad,
+        serve_raw(respond("307 No", b"", f"location: {elsewhere}/v1/video_translate/a")) as bad,
     ):
-        session, _ = await checked(tmp_path, bad)
-    assert session.states[BAD].fault.kind is FaultKind.REDIRECTED
+        engine, _ = await checked(tmp_path, bad)
+    assert engine.states[BAD].fault.kind is FaultKind.REDIRECTED
     assert not other.request_log
 
 
@@ -168,18 +170,18 @@ ECHO = b'{"data": {"status": "running", "message": "you sent %s"}}' % KEY.encode
 @pytest.mark.parametrize(
     "behaviour",
     [
-        reply("200 OK", ECHO),
-        reply("200 OK", gzip.compress(ECHO), "content-encoding: gzip"),
-        reply("500 No", b'{"error": {"message": "bad key %s"}}' % KEY.encode()),
-        reply("302 No", b"", f"location: https://other.test/{KEY}"),
-        reply("400 No", b"{}", f"x-request-id: {KEY}"),
+        respond("200 OK", ECHO),
+        respond("200 OK", gzip.compress(ECHO), "content-encoding: gzip"),
+        respond("500 No", b'{"error": {"message": "bad key %s"}}' % KEY.encode()),
+        respond("302 No", b"", f"location: https://other.test/{KEY}"),
+        respond("400 No", b"{}", f"x-request-id: {KEY}"),
     ],
 )
 async def test_the_key_is_masked_in_everything_kept_of_a_response_that_echoes_it(tmp_path, behaviour):
     with serve_raw(behaviour) as bad:
-        session, ear = await checked(tmp_path, bad)
-    assert KEY not in repr(session.states) + repr(ear.states) + repr(ear.accounts)
-    assert "***" in repr(session.states[BAD]) + repr(session.job_history(BAD).body)
+        engine, listener = await checked(tmp_path, bad)
+    assert KEY not in repr(engine.states) + repr(listener.states) + repr(listener.accounts)
+    assert "***" in repr(engine.states[BAD]) + repr(engine.job_history(BAD).body)
     assert not [path for path in (tmp_path / "state").iterdir() if KEY.encode() in path.read_bytes()]
 
 
@@ -187,9 +189,9 @@ async def test_a_key_with_a_non_ascii_letter_is_sent_unchanged(tmp_path):
     simulator = Simulator(scenarios=[Scenario(GOOD.id, started_at=0.0)])
     with serve_app(simulator) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})
-        session = Engine(library, RecordingListener().publish)
-        session.open()
-        await session.poll_once([GOOD])
+        engine = Engine(library, RecordingListener().publish)
+        engine.open()
+        await engine.poll_once([GOOD])
         library.close()
-    assert [ask.key for ask in simulator.request_log] == ["schlüssel-é"]
-    assert session.states[GOOD].phase is Phase.DONE
+    assert [request.key for request in simulator.request_log] == ["schlüssel-é"]
+    assert engine.states[GOOD].phase is Phase.DONE

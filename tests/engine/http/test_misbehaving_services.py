@@ -58,18 +58,21 @@ class Even(Random):
 def test_services_that_never_respond_do_not_change_when_a_good_one_is_polled(tmp_path):
     async def times(folder, *more):
         folder.mkdir()
-        good, never = ScriptedService(lambda asked: running()), ScriptedService(lambda asked: running(), delay=math.inf)
+        good, never = (
+            ScriptedService(lambda request: running()),
+            ScriptedService(lambda request: running(), delay=math.inf),
+        )
         hosts = {"konpro": "good.test"} | dict.fromkeys(more, "never.test")
         jobs = {name: tuple(f"j{number}" for number in range(8)) for name in hosts}
         urls = {name: f"http://{host}" for name, host in hosts.items()}
         library = fixtures.make_workspace(folder, urls, jobs, accounts=tuple(hosts))
         wires = {"good.test": good, "never.test": never}
-        session = Engine(
+        engine = Engine(
             library,
             fixtures.RecordingListener().publish,
             EngineContext.create(wall=wall_time, random=Even(), transport=lambda: VirtualTransport(wires)),
         )
-        async with fixtures.running_engine(session):
+        async with fixtures.running_engine(engine):
             await asyncio.sleep(HOUR)
         library.close()
         assert bool(never.requests) == bool(more)
@@ -144,7 +147,7 @@ async def test_the_fault_of_an_invalid_header_does_not_contain_the_key():
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "kind", "said"),
+    ("behaviour", "kind", "message"),
     [
         (
             misbehaving_servers.respond_with_body(b"", status=b"407 Proxy Authentication Required"),
@@ -158,7 +161,7 @@ async def test_the_fault_of_an_invalid_header_does_not_contain_the_key():
     ids=["password", "silent", "reset", "not-http"],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_misbehaving_proxy_is_a_fault(monkeypatch, behaviour, kind, said, scheme):
+async def test_a_misbehaving_proxy_is_a_fault(monkeypatch, behaviour, kind, message, scheme):
     with serve_raw(behaviour) as proxy:
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
         (found,) = await send_requests(
@@ -168,7 +171,7 @@ async def test_a_misbehaving_proxy_is_a_fault(monkeypatch, behaviour, kind, said
         assert (scheme, found.status) == ("http", 407)
     else:
         assert found.kind is (FaultKind.OFFLINE if kind is FaultKind.REJECTED else kind)
-        assert (said or "the proxy refused the connection") in found.message
+        assert (message or "the proxy refused the connection") in found.message
 
 
 async def test_the_proxy_variables_of_the_environment_apply(monkeypatch):

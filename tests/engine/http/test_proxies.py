@@ -20,7 +20,7 @@ A = Ref("heygen", "a-fine")
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Requests that the proxy received."""
     seen: list[str] = []
 
@@ -37,30 +37,30 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_poll_of_this_machine_bypasses_the_proxy(tmp_path, asked, host):
+async def test_a_poll_of_this_machine_bypasses_the_proxy(tmp_path, proxied, host):
     with serve_app(Simulator(scenarios=[Scenario("a-fine", started_at=0.0)])) as base:
         library = fixtures.make_workspace(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
-        session = Engine(library, RecordingListener().publish)
-        session.open()
-        await session.poll_once([A])
-        assert session.states[A].phase is Phase.DONE
+        engine = Engine(library, RecordingListener().publish)
+        engine.open()
+        await engine.poll_once([A])
+        assert engine.states[A].phase is Phase.DONE
         library.close()
-    assert asked == []
+    assert proxied == []
 
 
-async def test_a_poll_of_another_host_uses_the_proxy(tmp_path, asked):
+async def test_a_poll_of_another_host_uses_the_proxy(tmp_path, proxied):
     library = fixtures.make_workspace(tmp_path, "http://api.test", {"heygen": ("a-fine",)})
-    session = Engine(library, RecordingListener().publish)
-    session.open()
-    await session.poll_once([A])
-    assert session.states[A].fault.kind is FaultKind.SERVER
+    engine = Engine(library, RecordingListener().publish)
+    engine.open()
+    await engine.poll_once([A])
+    assert engine.states[A].fault.kind is FaultKind.SERVER
     library.close()
-    assert asked
+    assert proxied
 
 
-async def test_a_download_from_this_machine_bypasses_the_proxy(asked):
+async def test_a_download_from_this_machine_bypasses_the_proxy(proxied):
     with serve_app(Simulator()) as base:
         async with http.build_client(ssl.create_default_context, None) as client:
-            reply = await client.get(f"{base}/nothing", auth=httpx.USE_CLIENT_DEFAULT)
-    assert reply.status_code != 502
-    assert asked == []
+            response = await client.get(f"{base}/nothing", auth=httpx.USE_CLIENT_DEFAULT)
+    assert response.status_code != 502
+    assert proxied == []

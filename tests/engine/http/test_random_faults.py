@@ -33,7 +33,7 @@ class FaultyService(ScriptedService):
     """Service that fails at random until QUIET and records the windows in which it allows no request."""
 
     def __init__(self, seed, share, kinds):
-        super().__init__(self.answer, delay=0.2)
+        super().__init__(self.respond_faultily, delay=0.2)
         self._random = Random(seed)
         self._share = share
         self._kinds = kinds
@@ -42,13 +42,13 @@ class FaultyService(ScriptedService):
         """Start and end of each window. Requests sent before its response are not counted."""
         self.done_at = {}
 
-    def answer(self, asked):
+    def respond_faultily(self, request):
         now = wall_time()
         if now - EPOCH < QUIET and self._random.random() < self._share:
             return self._fault(self._random.choice(self._kinds), now)
-        if now - EPOCH < self.ends[asked.id]:
+        if now - EPOCH < self.ends[request.id]:
             return running()
-        self.done_at.setdefault(asked.id, now)
+        self.done_at.setdefault(request.id, now)
         return done("https://cdn.test/1")
 
     def _fault(self, kind, now):
@@ -78,19 +78,19 @@ async def story(folder, app, rate, seed):
     refs = tuple(app.ends)
     library = fixtures.make_workspace(folder, "http://sim.test", {"konpro": refs}, accounts=("konpro",), rate=rate)
     wires = {"sim.test": app}
-    session = Engine(
+    engine = Engine(
         library,
         RecordingListener().publish,
         EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(wires)),
         tick_interval=10.0,
     )
-    async with fixtures.running_engine(session):
+    async with fixtures.running_engine(engine):
         await asyncio.sleep(SPAN)
-        states = dict(session.states)
+        states = dict(engine.states)
     changes = library.journal.phase_changes(states)
-    asked = {ref: library.journal.requests(ref, 10_000) for ref in states}
+    requests = {ref: library.journal.requests(ref, 10_000) for ref in states}
     library.close()
-    return states, changes, asked
+    return states, changes, requests
 
 
 @given(
@@ -104,7 +104,7 @@ async def story(folder, app, rate, seed):
 def test_any_script_of_faults_keeps_the_rules(seed, share, kinds, rate):
     app = FaultyService(seed, share, kinds)
     with tempfile.TemporaryDirectory() as folder:
-        states, changes, asked = run_virtual(story(Path(folder), app, rate, seed))
+        states, changes, requests = run_virtual(story(Path(folder), app, rate, seed))
     times = app.request_times()
     for began, ended in app.windows:
         assert not [at for at in times if began < at < ended], "no request is sent inside a window"
@@ -112,13 +112,15 @@ def test_any_script_of_faults_keeps_the_rules(seed, share, kinds, rate):
         assert len([at for at in times if first <= at < first + MINUTE]) <= rate, "no minute holds more than the rate"
     for ref, state in states.items():
         assert state.phase is Phase.DONE, "every job's end is reported"
-        told = app.done_at[ref.id]
-        assert not [at for at in app.request_times(ref.id) if at > told], "an ended job is not polled"
+        done_at = app.done_at[ref.id]
+        assert not [at for at in app.request_times(ref.id) if at > done_at], "an ended job is not polled"
         waits = [
             later - max(earlier, EPOCH + QUIET) for earlier, later in pairwise([EPOCH, *app.request_times(ref.id)])
         ]
         assert max(waits) < LONGEST, "every wait is bounded"
-        assert len(asked[ref]) == state.poll_count == len(app.request_times(ref.id)), "every request is in the journal"
+        assert len(requests[ref]) == state.poll_count == len(app.request_times(ref.id)), (
+            "every request is in the journal"
+        )
         steps = [(change.before, change.after) for change in changes[ref]]
         assert steps[0][0] is Phase.NEW
         assert all(before[1] is after[0] for before, after in pairwise(steps)), "no change is missing or doubled"
@@ -143,20 +145,20 @@ def test_of_due_jobs_the_most_frequently_polled_goes_first_and_none_waits_foreve
 
 
 def test_with_a_low_rate_every_job_has_its_turn(tmp_path):
-    app = ScriptedService(lambda asked: running())
+    app = ScriptedService(lambda request: running())
     jobs = {"konpro": tuple(f"j{number}" for number in range(60))}
     rate = 20
 
     async def crowded():
         library = fixtures.make_workspace(tmp_path, "http://sim.test", jobs, accounts=("konpro",), rate=rate)
         wires = {"sim.test": app}
-        session = Engine(
+        engine = Engine(
             library,
             RecordingListener().publish,
             EngineContext.create(wall=wall_time, random=Random(1), transport=lambda: VirtualTransport(wires)),
             tick_interval=10.0,
         )
-        async with fixtures.running_engine(session):
+        async with fixtures.running_engine(engine):
             await asyncio.sleep(SPAN)
         library.close()
 

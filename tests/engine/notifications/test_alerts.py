@@ -36,7 +36,7 @@ class AlertConsole:
         self.library.settings = replace(self.library.settings, hooks=(hook,) if hook else ())
         dispatch = None if readonly or not hook else self.delivered.append
         transport = {"sim.test": app}
-        self.session = Engine(
+        self.engine = Engine(
             self.library,
             self.listener.publish,
             EngineContext.create(wall=wall_time, random=Random(1), transport=lambda: VirtualTransport(transport)),
@@ -49,8 +49,8 @@ class AlertConsole:
         return [event.event for event in self.delivered]
 
     def start(self):
-        self.session.open()
-        self._task = asyncio.create_task(self.session.run())
+        self.engine.open()
+        self._task = asyncio.create_task(self.engine.run())
         return self
 
     async def end(self):
@@ -135,7 +135,7 @@ def test_a_link_is_reported_before_and_after_its_expiry_and_again_once_renewed(t
         assert console.delivered[1].text == "a: link expires in 1d00h"
         assert [notice.kind for notice in console.listener.notices] == [NoticeKind.DONE, NoticeKind.EXPIRING]
         app.respond = lambda request: link(4 * DAY, 1)
-        await console.session.perform(fixtures.refresh(A))
+        await console.engine.perform(fixtures.refresh(A))
         await asyncio.sleep(DAY)
         assert console.events == ["done", "expiring"]
         await asyncio.sleep(2 * DAY)
@@ -170,7 +170,7 @@ def test_a_muted_job_sends_no_alerts(tmp_path):
         await asyncio.sleep(2 * HOUR)
         assert {each.state.job.ref for each in console.delivered} == {B}
         assert {notice.ref for notice in console.listener.notices} == {B}
-        await console.session.perform(Set((B,), {"muted": True}))
+        await console.engine.perform(Set((B,), {"muted": True}))
         await asyncio.sleep(2 * DAY)
         assert console.events == ["done", "expiring"]
         await console.end()
@@ -191,7 +191,7 @@ def test_a_refused_account_is_reported_once_until_it_is_ok_again(tmp_path):
                 assert console.delivered[0].text.startswith("Polling of account heygen stopped: ")
                 await console.end()
         app.respond = lambda request: running()
-        await console.session.perform(fixtures.refresh(A))
+        await console.engine.perform(fixtures.refresh(A))
         await asyncio.sleep(MINUTE)
         app.respond = lambda request: (401, {"message": "no"}, {})
         await asyncio.sleep(10 * MINUTE)
@@ -227,7 +227,7 @@ def test_a_readonly_leader_leaves_hooks_to_another_console(tmp_path):
         await asyncio.sleep(MINUTE)
         app.respond = lambda request: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
-        assert second.session.states[A].phase is Phase.DONE
+        assert second.engine.states[A].phase is Phase.DONE
         assert "done" in second.events
         await second.end()
         await first.end()
@@ -241,14 +241,14 @@ def test_a_phase_change_seen_by_two_processes_is_delivered_as_recorded(tmp_path)
     async def play():
         console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
         await asyncio.sleep(MINUTE + 3)  # not about to be polled
-        state, at = console.session.states[A], wall_time()
+        state, at = console.engine.states[A], wall_time()
         for seen in (at, at + 0.5):  # two processes record it
             journal = Journal(tmp_path / "state" / "journal.db")
             ended = replace(state, phase=Phase.DONE, phase_since=seen, checked_at=seen)
             journal.record([JournalEntry(ended, PhaseChange(A, Phase.RUNNING, Phase.DONE, state.checked_at, seen, ""))])
             journal.close()
         await asyncio.sleep(3)
-        assert console.session.states[A].phase_since == at + 0.5
+        assert console.engine.states[A].phase_since == at + 0.5
         assert console.events == ["running", "done"]
         assert console.delivered[1].change.seen == at
         await console.end()
@@ -357,7 +357,7 @@ def test_links_found_after_the_daily_report_wait_for_the_next_if_time_allows(tmp
         await asyncio.sleep(5 * HOUR)  # 13:00
         assert expiring_jobs(console) == [{A}]
         late, short = (Job(account="heygen", id=each) for each in ("late", "short"))
-        await console.session.perform(Add((short, late)))
+        await console.engine.perform(Add((short, late)))
         await asyncio.sleep(HOUR)
         assert expiring_jobs(console) == [{A}, {short.ref}], "half of its warning time has passed"
         await console.end()
@@ -385,17 +385,17 @@ def test_a_link_renewed_just_before_its_report_is_not_reported(tmp_path):
     async def play():
         console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(30)
-        assert console.session.states[A].links
+        assert console.engine.states[A].links
         app.respond = lambda request: link(7 * DAY, 1)
-        state = console.session.states[A]
+        state = console.engine.states[A]
         expiring = [
             Link(LinkKind.VIDEO, each.url, each.first_seen, wall_time() + HOUR, expiry_is_exact=True)
             for each in state.links
         ]
-        console.session._alert_monitor.publish(replace(state, links=tuple(expiring)))  # its alert is due …
-        await console.session.perform(fixtures.refresh(A))
+        console.engine._alert_monitor.publish(replace(state, links=tuple(expiring)))  # its alert is due …
+        await console.engine.perform(fixtures.refresh(A))
         await asyncio.sleep(10)  # … and it is renewed before the next tick
-        assert console.session.states[A].links[0].expires_at > wall_time() + 6 * DAY
+        assert console.engine.states[A].links[0].expires_at > wall_time() + 6 * DAY
         await asyncio.sleep(HOUR)
         assert expiring_jobs(console) == shown_notices(console) == []
         await console.end()

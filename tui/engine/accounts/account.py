@@ -150,7 +150,7 @@ class AccountRuntime:
         except (UnknownKind, ValueError) as error:
             return PollResponse(Fault(FaultKind.REJECTED, str(error)), None, self.clock())
         return await self._request(
-            client, account, url, lambda reply: response_parser.parse_status(provider, job.kind, reply), job.id
+            client, account, url, lambda response: response_parser.parse_status(provider, job.kind, response), job.id
         )
 
     @property
@@ -163,7 +163,9 @@ class AccountRuntime:
         provider = self.account.provider
         assert provider.bulk is not None, "the provider has a bulk request"
         url = provider.bulk.url(self.account.base_url, job_ids)
-        return await self._request(client, self.account, url, lambda reply: response_parser.parse_bulk(provider, reply))
+        return await self._request(
+            client, self.account, url, lambda response: response_parser.parse_bulk(provider, response)
+        )
 
     async def fetch_result(self, client: Client, state: JobState) -> PollResponse[Result]:
         """Fetch the result of a job that is done, if its kind has a result request."""
@@ -173,7 +175,11 @@ class AccountRuntime:
         url = result.path.url(self.account.base_url, id=job.id, result_id=result_id)
         provider = self.account.provider
         response = await self._request(
-            client, self.account, url, lambda reply: response_parser.parse_result(provider, job.kind, reply), job.id
+            client,
+            self.account,
+            url,
+            lambda response: response_parser.parse_result(provider, job.kind, response),
+            job.id,
         )
         return response._replace(is_follow_up=True)
 

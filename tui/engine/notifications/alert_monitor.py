@@ -263,9 +263,8 @@ class AlertMonitor:
 
     def _alert_event(self, state: JobState, alert: TimedAlert, now: float) -> AlertEvent:
         event = cast("HookEvent", alert.flag.value)
-        subject_hash = hashlib.sha256(alert.subject.encode()).hexdigest()[
-            :16
-        ]  # a link is signed, and stands in no other place
+        # hashed: a link may be signed
+        subject_hash = hashlib.sha256(alert.subject.encode()).hexdigest()[:16]
         text, at = describe_alert(alert.flag, (state,), now), min(alert.at, now)
         return AlertEvent(event, f"{event} {state.job.ref} {subject_hash}", text, at, state=state)
 
