@@ -1,4 +1,4 @@
-"""The themes of our own. The hues of the states keep apart for colour-blind eyes (Okabe and Ito, 2008)."""
+"""Themes of the program. The hues of the phases stay distinct for colour-blind operators (Okabe and Ito, 2008)."""
 
 from textual.theme import Theme
 
@@ -90,4 +90,4 @@ CONTRAST = Theme(
 )
 
 THEMES = (DARK, LIGHT, CONTRAST)
-"""In the order in which a key goes through them."""
+"""In the order of the command `theme`."""

@@ -89,8 +89,8 @@ class DetailPages:
         if state.checked_at is not None:
             changes.append(formatting.next_change(now - state.checked_at, "age"))
         changes.append(midnight)
-        lives = [link.expires_at - now for link in state.links if link.expires_at is not None]
-        changes += [formatting.next_change(abs(left), "duration" if left > 0 else "age") for left in lives]
+        lifetimes = [link.expires_at - now for link in state.links if link.expires_at is not None]
+        changes += [formatting.next_change(abs(left), "duration" if left > 0 else "age") for left in lifetimes]
         return min(changes)
 
     # Overview.
