@@ -12,7 +12,7 @@ from tui.storage.partial_file import PartialFile
 NAME = Filename("Spring launch", ".ur-PK.mp4")
 
 
-def begun(folder: Path, data: bytes = b"all of it") -> PartialFile:
+def create(folder: Path, data: bytes = b"all of it") -> PartialFile:
     part = PartialFile.create(partial_file.free_part_path(folder, NAME), NAME)
     part.write(data)
     return part
@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_file_gets_its_name_when_it_is_complete(tmp_path):
     folder = tmp_path / "a" / "b"
-    part = begun(folder)
+    part = create(folder)
     assert names(folder) == ["Spring launch.ur-PK.mp4.part"]
     part.finish(part.free_final_path())
     assert names(folder) == ["Spring launch.ur-PK.mp4"]
@@ -35,7 +35,7 @@ def test_a_file_gets_its_name_when_it_is_complete(tmp_path):
 def test_no_file_is_ever_overwritten(tmp_path):
     (tmp_path / "Spring launch.ur-PK.mp4").write_text("mine")
     (tmp_path / "Spring launch (2).ur-PK.mp4.part").write_text("also mine")
-    part = begun(tmp_path)
+    part = create(tmp_path)
     assert part.path.name == "Spring launch (3).ur-PK.mp4.part"
     part.finish(part.free_final_path())
     assert names(tmp_path) == [
@@ -47,7 +47,7 @@ def test_no_file_is_ever_overwritten(tmp_path):
 
 
 def test_a_file_created_meanwhile_at_the_final_path_stays(tmp_path):
-    part = begun(tmp_path)
+    part = create(tmp_path)
     final = part.free_final_path()
     final.write_text("mine")
     with pytest.raises(FileExistsError):
@@ -59,13 +59,13 @@ def test_a_file_created_meanwhile_at_the_final_path_stays(tmp_path):
 
 def test_a_dangling_symlink_reserves_its_name(tmp_path):
     (tmp_path / "Spring launch.ur-PK.mp4").symlink_to(tmp_path / "elsewhere")
-    part = begun(tmp_path)
+    part = create(tmp_path)
     part.finish(part.free_final_path())
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_reopened_partial_file_is_appended_to(tmp_path):
-    part = begun(tmp_path, b"all ")
+    part = create(tmp_path, b"all ")
     part.close()
     again = PartialFile.reopen(part.path, NAME)
     assert again.size == 4
@@ -82,7 +82,7 @@ def test_a_symlink_at_the_path_of_a_partial_file_is_not_followed(tmp_path):
 
 
 def test_a_digest_covers_all_bytes(tmp_path):
-    part = begun(tmp_path)
+    part = create(tmp_path)
     assert part.matches(Digest("sha256", hashlib.sha256(b"all of it").digest()))
     assert not part.matches(Digest("sha256", hashlib.sha256(b"all").digest()))
     part.write(b"!")
@@ -90,18 +90,18 @@ def test_a_digest_covers_all_bytes(tmp_path):
 
 
 def test_a_killed_rename_is_recovered(tmp_path):
-    part = begun(tmp_path)
+    part = create(tmp_path)
     final = part.free_final_path()
     assert not partial_file.recover_rename(part.path, final, 9)
     os.link(part.path, final)
     assert partial_file.recover_rename(part.path, final, 9)
     assert names(tmp_path) == [final.name]
     assert partial_file.recover_rename(part.path, final, 9)
-    assert not partial_file.recover_rename(part.path, final, 10), "another file stands there"
+    assert not partial_file.recover_rename(part.path, final, 10), "another file has the name"
 
 
 def test_a_reserved_name_without_content_is_released(tmp_path):
-    part = begun(tmp_path)
+    part = create(tmp_path)
     part.free_final_path().touch()
     final = tmp_path / "Spring launch.ur-PK.mp4"
     assert not partial_file.recover_rename(part.path, final, 9)

@@ -77,14 +77,14 @@ def test_an_invalid_provider_file_is_reported_once_and_affects_no_other_account(
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
         ('[accounts.x]\nprovider = "heygem"\n', "did you mean 'heygen'"),
         ('[accounts.konpro]\nplan = "prp"\n', "did you mean 'pro'"),
     ],
 )
-def test_an_unknown_name_is_reported_with_the_nearest_known_name(tmp_path, config, said):
-    with pytest.raises(SettingsError, match=said):
+def test_an_unknown_name_is_reported_with_the_nearest_known_name(tmp_path, config, message):
+    with pytest.raises(SettingsError, match=message):
         _ = bare(tmp_path, config).accounts
 
 

@@ -1,4 +1,4 @@
-"""Batches for the journal whose states, changes and bodies belong together and bear one number."""
+"""Batches for the journal whose states, changes and bodies have one number."""
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Job, Phase, Ref
@@ -8,7 +8,7 @@ JOBS = 20
 
 
 def journal_batch(number: int) -> list[JournalEntry]:
-    """Every job changes its phase; the whole batch bears its number."""
+    """Return entries in which every job changes its phase, all with this number."""
     before, after = (Phase.RUNNING, Phase.QUEUED) if number % 2 else (Phase.QUEUED, Phase.RUNNING)
     return [
         JournalEntry(

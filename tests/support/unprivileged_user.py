@@ -1,4 +1,4 @@
-"""A user whom permissions bind: root ignores them."""
+"""User without root's override of file permissions."""
 
 import ctypes
 import os
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CAPABILITY_VERSION = 0x20080522
-"""Of capget(2) and capset(2): two sets of three words, each effective, permitted and inheritable."""
+"""Version of capget(2) and capset(2): two sets of three words, each effective, permitted and inheritable."""
 OVERRIDE_CAPABILITIES = 1 << 1 | 1 << 2
-"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: what lets root read and write whatever a file's mode says."""
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, with which root ignores file modes."""
 
 
 @contextmanager
 def unprivileged(folder: Path) -> Iterator[None]:
-    """Within it this thread, and what it starts, may do with `folder` what its modes say, and no more.
+    """Restrict this thread and its child processes to what the modes of `folder` permit.
 
-    Root stays the user: another one could not read a checkout that lies in a private folder.
+    The user stays root: another user could not read a checkout in a private folder.
     """
     if os.geteuid() != 0:
         yield

@@ -1,4 +1,4 @@
-"""Processes that write a watchlist at once, forked here where there is one thread: `PATH story`."""
+"""Processes that write one watchlist concurrently, forked from a process with one thread: `PATH FUNCTION`."""
 
 import os
 import sys
@@ -12,11 +12,11 @@ from tui.domain.models import Job, Ref
 from tui.storage.watchlist.file import Add, Remove, Restore, Set, WatchlistFile
 
 ACCOUNTS = "abcdefgh"
-"""Of each one process of `mixed`."""
+"""Accounts, one for each process of `edit_concurrently`."""
 
 
 def fork_worker(work: Callable[[], None]) -> int:
-    """The id of a process that does `work`."""
+    """Fork a process that does `work`; return its PID."""
     pid = os.fork()
     if pid:
         return pid
@@ -57,7 +57,7 @@ def edit_concurrently(file: WatchlistFile) -> None:
 
 
 def expected_jobs() -> set[tuple[Ref, str, tuple[str, ...]]]:
-    """What `mixed` leaves of the jobs that it added."""
+    """Return the jobs that `edit_concurrently` leaves, with label and tags."""
     return {(Ref(account, number), account, ("x",)) for account in ACCOUNTS for number in "0145"}
 
 

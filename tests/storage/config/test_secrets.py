@@ -34,8 +34,8 @@ def python(code: str) -> SecretSource:
 def refusal(source: SecretSource, environ: dict[str, str] | None = None, patience: float = 10.0) -> str:
     with pytest.raises(SecretError) as caught:
         fetch(source, environ or {}, patience)
-    told = "".join(traceback.format_exception(caught.value))
-    assert KEY not in told
+    message = "".join(traceback.format_exception(caught.value))
+    assert KEY not in message
     assert KEY not in repr(caught.value)
     return str(caught.value)
 
@@ -46,9 +46,9 @@ def test_a_secret_is_masked_in_every_text(caplog: pytest.LogCaptureFixture):
     holder = {"key": secret}
     with pytest.raises(ValueError, match=r"\*{4}") as caught:
         int(f"{secret}{holder}")
-    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    message = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
     shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>20}", f"{secret:>20}", f"{holder}", "%s" % secret]  # noqa: UP031
-    for text in [*shown, told, caplog.text]:
+    for text in [*shown, message, caplog.text]:
         assert KEY not in text
         assert "****" in text
     assert secret.reveal() == KEY
@@ -86,8 +86,8 @@ def test_a_variable_without_a_key_is_named_with_the_remedy():
 
 @pytest.mark.parametrize("bad", ["\n", "\r\n", "\0", "\x1b", "\x7f", "\x85", "\u2028", "ключ", "\udcff"])
 def test_a_key_that_is_invalid_in_a_header_is_refused(bad: str):
-    told = refusal(from_env(), {"HEYGEN_API_KEY": f"{KEY}{bad}{KEY}"})
-    assert told.startswith("environment variable HEYGEN_API_KEY has ")
+    message = refusal(from_env(), {"HEYGEN_API_KEY": f"{KEY}{bad}{KEY}"})
+    assert message.startswith("environment variable HEYGEN_API_KEY has ")
 
 
 @given(st.text(st.characters(exclude_categories=())))
@@ -173,10 +173,10 @@ def test_a_command_runs_without_a_shell():
 
 def test_the_error_of_a_failed_command_has_its_exit_code_and_first_stderr_line():
     code = "import sys; print(file=sys.stderr); print('\\x1b[31mlocked' + '!' * 500 + '\\nx', file=sys.stderr); exit(3)"
-    told = refusal(python(code))
-    assert told.startswith(f"key command {sys.executable} failed with exit code 3: locked!!!")
-    assert told.endswith("!…")
-    assert len(told) < 300
+    message = refusal(python(code))
+    assert message.startswith(f"key command {sys.executable} failed with exit code 3: locked!!!")
+    assert message.endswith("!…")
+    assert len(message) < 300
 
 
 def test_the_key_is_masked_in_the_stderr_of_a_failed_command():
@@ -195,7 +195,7 @@ def test_a_command_without_output_or_that_does_not_start_is_an_error():
 
 
 def alive(pid: int) -> bool:
-    """Is running; a zombie, which somebody else has yet to reap, is not."""
+    """Return whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except FileNotFoundError:
@@ -208,8 +208,8 @@ def test_a_command_that_times_out_is_killed_with_all_its_children(tmp_path: Path
     note.touch()
     script = f"sleep 600 & echo $! > {shlex.quote(str(note))}; wait"
     while not note.read_text().endswith("\n"):  # on a slow machine it is killed before it has begun
-        told = refusal(SecretSource(command=("sh", "-c", script)), patience=patience)
-        assert told.endswith(f"timed out after {patience:g} s: run it in a terminal to see its prompt")
+        message = refusal(SecretSource(command=("sh", "-c", script)), patience=patience)
+        assert message.endswith(f"timed out after {patience:g} s: run it in a terminal to see its prompt")
         patience *= 2
     child = int(note.read_text())
     wait_until(lambda: not alive(child))

@@ -99,12 +99,12 @@ def test_a_command_is_bound_to_one_key_or_to_several(file: Path):
 
 
 def test_all_unknown_keys_are_reported_at_once_with_the_nearest_known_key(file: Path):
-    told = problems(
+    messages = problems(
         file,
         "pollling = 1\n[accounts.heygen]\nplann = 'pro'\n[polling]\n\nmax_intervall = '60s'\n"
         "[accounts.konpro.api_key]\nenvv = 'A'\n[[hooks]]\nrun = ['x']\n",
     )
-    assert told == (
+    assert messages == (
         "line 3: accounts.heygen.plann: unknown key; did you mean 'plan'?",
         "line 8: accounts.konpro.api_key.envv: unknown key; did you mean 'env'?",
         "line 1: pollling: unknown key; did you mean 'polling'?",
@@ -114,7 +114,7 @@ def test_all_unknown_keys_are_reported_at_once_with_the_nearest_known_key(file: 
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[polling]\nmax_interval = 60", "line 2: polling.max_interval: expected a duration such as 90s"),
         ("[polling]\nmax_interval = '1 week'", "line 2: polling.max_interval: expected a duration such as 90s"),
@@ -152,26 +152,30 @@ def test_all_unknown_keys_are_reported_at_once_with_the_nearest_known_key(file: 
         ("a = " + "[" * 100_000, "invalid TOML: "),
     ],
 )
-def test_an_invalid_value_is_reported_with_its_line_key_and_expected_values(file: Path, text: str, told: str):
+def test_an_invalid_value_is_reported_with_its_line_key_and_expected_values(file: Path, text: str, message: str):
     (only,) = problems(file, text)
-    assert only.startswith(told)
+    assert only.startswith(message)
 
 
 def test_a_second_problem_is_reported_too(file: Path):
-    told = problems(
+    messages = problems(
         file, "[accounts.a]\nconcurrency = 0\n[accounts.b]\nbase_url = 'http://b.com'\n[ui]\ntime = 'gmt'\n"
     )
-    assert [problem.split(": ")[1] for problem in told] == ["accounts.a.concurrency", "accounts.b.base_url", "ui.time"]
+    assert [problem.split(": ")[1] for problem in messages] == [
+        "accounts.a.concurrency",
+        "accounts.b.base_url",
+        "ui.time",
+    ]
 
 
 @pytest.mark.parametrize(
     "wrong", ["api_key = 'SECRET-1'", "api_key = {env='SECRET-1'}", "api_key = {env='A', file='/SECRET-1'}"]
 )
 def test_a_literal_key_is_refused_and_not_repeated(file: Path, wrong: str):
-    (told,) = problems(file, f"[accounts.heygen]\n{wrong}\n")
-    assert "SECRET-1" not in told
-    assert told.startswith("line 2: accounts.heygen.api_key")
-    assert "env" in told
+    (message,) = problems(file, f"[accounts.heygen]\n{wrong}\n")
+    assert "SECRET-1" not in message
+    assert message.startswith("line 2: accounts.heygen.api_key")
+    assert "env" in message
 
 
 @pytest.mark.parametrize(
@@ -179,9 +183,9 @@ def test_a_literal_key_is_refused_and_not_repeated(file: Path, wrong: str):
     ["https://SECRET-1@x.com", "https://u:SECRET-1@x.com/v1", "https://x.com/?k=SECRET-1", "ftp://x.com/?SECRET-1"],
 )
 def test_a_key_in_a_base_url_is_refused_and_not_repeated(file: Path, url: str):
-    told = problems(file, f"[accounts.heygen]\nbase_url = '{url}'\n")
-    assert "base_url" in "".join(told)
-    assert "SECRET-1" not in "".join(told)
+    messages = problems(file, f"[accounts.heygen]\nbase_url = '{url}'\n")
+    assert "base_url" in "".join(messages)
+    assert "SECRET-1" not in "".join(messages)
 
 
 @pytest.mark.parametrize("name", ['"a]b"', '"[/x][@click=app.exit]"', '"a[0"', '"]"', '"a\\u001b]0;PWNED\\u0007"'])
@@ -206,8 +210,8 @@ def test_a_hook_may_have_a_query_a_secret_and_a_timeout(file: Path):
     "wrong", ["secret = 'SECRET-1'", "secret = {env='SECRET-1'}", "[[hook]]\nurl = 'http://x.com/SECRET-1 '"]
 )
 def test_a_hooks_secret_and_url_are_not_repeated(file: Path, wrong: str):
-    told = problems(file, f"[[hook]]\nurl = 'https://x.com'\n{wrong}\n")
-    assert "SECRET-1" not in "".join(told)
+    messages = problems(file, f"[[hook]]\nurl = 'https://x.com'\n{wrong}\n")
+    assert "SECRET-1" not in "".join(messages)
 
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_the_defaults(tmp_path: Path):
@@ -228,8 +232,8 @@ def test_a_key_goes_over_https_or_stays_on_this_machine(file: Path, url: str):
 
 @pytest.mark.parametrize("url", ["http://x.com", "http://127.0.0.1.x.com", "http://localhost.x.com", "http://10.0.0.1"])
 def test_plain_http_to_another_host_requires_insecure_http(file: Path, url: str):
-    (told,) = problems(file, f"[accounts.a]\nbase_url = '{url}'\n")
-    assert told.startswith("line 2: accounts.a.base_url: plain http would expose the key; use https")
+    (message,) = problems(file, f"[accounts.a]\nbase_url = '{url}'\n")
+    assert message.startswith("line 2: accounts.a.base_url: plain http would expose the key; use https")
     file.write_text(f"[accounts.a]\nbase_url = '{url}'\ninsecure_http = true\n")
     assert read(file).accounts["a"].base_url == url
 

@@ -61,7 +61,7 @@ def diff(before: str, after: str) -> list[str]:
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
-# What a text says
+# Parser
 
 
 def test_a_job_has_the_values_of_its_block() -> None:
@@ -491,7 +491,7 @@ def test_threads_of_one_process_exclude_each_other(path: Path) -> None:
 
 
 class Editor:
-    """An editor without the lock, on a thread: it saves the file with a new last line, again and again, until told."""
+    """Editor without the lock, on a thread: it saves the file with a new last line repeatedly, until it is stopped."""
 
     PAUSE = 0.005
     """Seconds before each save: a change of thousands of jobs takes a hundred times as long."""

@@ -68,7 +68,7 @@ class Document:
     text: str
     blocks: list[tuple[Ref, str]]
     gaps: list[str]
-    """What stands above each block, and below the last."""
+    """Text above each block, and below the last."""
 
 
 def document_of(jobs: list[Job], by: Random) -> Document:
@@ -127,7 +127,7 @@ def plain(text: str) -> str:
 
 
 def survives(parts: list[str], text: str) -> bool:
-    """Every line of the parts stands in the text, in that order; blank lines may go."""
+    """Assert that every line of the parts is in the text, in that order; blank lines may be missing."""
     lines = iter(plain(text).split("\n"))
     wanted = [line for part in parts for line in plain(part).split("\n") if line.strip()]
     return all(any(line == other for other in lines) for line in wanted)
