@@ -137,6 +137,6 @@ def babeltop(tmp_path: Path, service: str) -> Program:
 
 
 @pytest.fixture
-def four(babeltop: Program) -> Program:
+def configured(babeltop: Program) -> Program:
     """Program with an account at each of the four services."""
     return babeltop.with_accounts("heygen", "konpro", "camb", "flixu")

@@ -19,16 +19,16 @@ def refs(program: Program) -> list[str]:
     return [f"{job['account']}:{job['id']}" for job in jobs(program)]
 
 
-def test_the_account_is_guessed_from_the_shape_of_an_id_or_link(four: Program) -> None:
-    completed = four("add", HEYGEN, f"https://studio.camb.ai/runs/{CAMB}?tab=1", "doc_1", "konpro:k-1")
+def test_the_account_is_guessed_from_the_shape_of_an_id_or_link(configured: Program) -> None:
+    completed = configured("add", HEYGEN, f"https://studio.camb.ai/runs/{CAMB}?tab=1", "doc_1", "konpro:k-1")
     assert (completed.code, completed.out) == (0, "")
-    assert refs(four) == [f"heygen:{HEYGEN}", f"camb:{CAMB}", "flixu:doc_1", "konpro:k-1"]
+    assert refs(configured) == [f"heygen:{HEYGEN}", f"camb:{CAMB}", "flixu:doc_1", "konpro:k-1"]
 
 
-def test_valid_ids_are_added_and_the_others_are_named(four: Program) -> None:
-    completed = four("add", "doc_1", "interview-4", "a b")
+def test_valid_ids_are_added_and_the_others_are_named(configured: Program) -> None:
+    completed = configured("add", "doc_1", "interview-4", "a b")
     assert (completed.code, completed.out) == (2, "")
-    assert refs(four) == ["flixu:doc_1"]
+    assert refs(configured) == ["flixu:doc_1"]
     assert "not added: 'interview-4': ambiguous: select an account with --account: " in completed.err
     assert "not added: 'a b'" in completed.err
     assert "added: flixu:doc_1" in completed.err
@@ -44,40 +44,40 @@ def test_a_successor_beside_its_predecessor_is_not_guessed(babeltop: Program) ->
     assert refs(babeltop) == [f"heygen:{HEYGEN}"]
 
 
-def test_ids_are_read_from_stdin_one_per_line(four: Program) -> None:
-    completed = four("add", "--account", "camb", "-", stdin="\ufeffone\r\n\n  two  \nthree")
+def test_ids_are_read_from_stdin_one_per_line(configured: Program) -> None:
+    completed = configured("add", "--account", "camb", "-", stdin="\ufeffone\r\n\n  two  \nthree")
     assert completed.code == 0
-    assert refs(four) == ["camb:one", "camb:two", "camb:three"]
+    assert refs(configured) == ["camb:one", "camb:two", "camb:three"]
 
 
-def test_every_option_of_add_is_written_to_the_watchlist(four: Program) -> None:
+def test_every_option_of_add_is_written_to_the_watchlist(configured: Program) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     tags = ("--tag", "a", "--tag", "b", "--tag", "a")
-    completed = four("add", "camb:x", "--kind", "dub", "--label", "L\x1b[31m", *tags, "--note", "two words")
+    completed = configured("add", "camb:x", "--kind", "dub", "--label", "L\x1b[31m", *tags, "--note", "two words")
     assert completed.code == 0
-    (job,) = jobs(four)
+    (job,) = jobs(configured)
     assert before <= job.pop("added") <= datetime.now(UTC)
     assert job == {"account": "camb", "id": "x", "kind": "dub", "label": "L", "tags": ["a", "b"], "note": "two words"}
 
 
-def test_an_unknown_kind_is_refused(four: Program) -> None:
-    completed = four("add", "--kind", "dub", "doc_1", CAMB)
+def test_an_unknown_kind_is_refused(configured: Program) -> None:
+    completed = configured("add", "--kind", "dub", "doc_1", CAMB)
     assert completed.code == 2
     assert "flixu has no kind 'dub'" in completed.err
-    assert refs(four) == [f"camb:{CAMB}"]
+    assert refs(configured) == [f"camb:{CAMB}"]
 
 
-def test_a_job_on_the_watchlist_is_left_unchanged(four: Program) -> None:
-    four.with_jobs("flixu:doc_1", more='label = "first"\n')
-    completed = four("add", "doc_1", "doc_1", "--label", "second")
+def test_a_job_on_the_watchlist_is_left_unchanged(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1", more='label = "first"\n')
+    completed = configured("add", "doc_1", "doc_1", "--label", "second")
     assert (completed.code, completed.err) == (0, "babeltop: already on the watchlist: flixu:doc_1\n")
-    assert [job["label"] for job in jobs(four)] == ["first"]
+    assert [job["label"] for job in jobs(configured)] == ["first"]
 
 
-def test_on_a_terminal_add_prompts_for_the_account(four: Program) -> None:
+def test_on_a_terminal_add_prompts_for_the_account(configured: Program) -> None:
     ours, terminal = pty.openpty()
     command = [sys.executable, "-m", "tui", "add", "interview-4"]
-    with subprocess.Popen(command, env=four.env, stdin=terminal, stderr=terminal) as process:
+    with subprocess.Popen(command, env=configured.env, stdin=terminal, stderr=terminal) as process:
         os.close(terminal)
         shown = b""
         while b"Enter skips: " not in shown:
@@ -87,17 +87,17 @@ def test_on_a_terminal_add_prompts_for_the_account(four: Program) -> None:
     assert b"1  heygen" in shown
     assert b"4  flixu" in shown
     assert process.returncode == 0
-    assert refs(four) == ["konpro:interview-4"]
+    assert refs(configured) == ["konpro:interview-4"]
 
 
-def test_two_loops_that_add_200_ids_each_at_once_make_400_jobs(four: Program) -> None:
+def test_two_loops_that_add_200_ids_each_at_once_make_400_jobs(configured: Program) -> None:
     writers = [
-        (four.start("add", "--account", "camb", "-"), "\n".join(f"{name}-{at}-{turn}" for at in range(50)))
+        (configured.start("add", "--account", "camb", "-"), "\n".join(f"{name}-{at}-{turn}" for at in range(50)))
         for turn in range(4)
         for name in "ab"
     ]
-    assert {four.end(process, lines).code for process, lines in writers} == {0}
-    assert len(set(refs(four))) == 400
+    assert {configured.end(process, lines).code for process, lines in writers} == {0}
+    assert len(set(refs(configured))) == 400
 
 
 COMMENTED = """\
@@ -115,68 +115,68 @@ note = 'urgent'
 """
 
 
-def test_add_edit_and_remove_change_their_own_blocks_alone(four: Program) -> None:
-    four.watchlist.write_text(COMMENTED)
-    assert four("add", "doc_2", "--tag", "x").code == 0
-    added = four.watchlist.read_text()
+def test_add_edit_and_remove_change_their_own_blocks_alone(configured: Program) -> None:
+    configured.watchlist.write_text(COMMENTED)
+    assert configured("add", "doc_2", "--tag", "x").code == 0
+    added = configured.watchlist.read_text()
     assert added.startswith(COMMENTED)
-    assert four("edit", "doc_1", "--label", "Contract").code == 0
-    edited = four.watchlist.read_text()
+    assert configured("edit", "doc_1", "--label", "Contract").code == 0
+    edited = configured.watchlist.read_text()
     assert edited == added.replace("note = 'urgent'\n", "note = 'urgent'\nlabel = \"Contract\"\n")
-    assert four("remove", "doc_2", "one").code == 0
-    left = four.watchlist.read_text()
+    assert configured("remove", "doc_2", "one").code == 0
+    left = configured.watchlist.read_text()
     assert "# What the launch waits for. Do not reorder.\n" in left
     assert "# Legal needs this one first:\n" in left
-    assert refs(four) == ["flixu:doc_1"]
+    assert refs(configured) == ["flixu:doc_1"]
 
 
-def test_edit_changes_only_the_given_fields(four: Program) -> None:
-    four.with_jobs("flixu:doc_1", "flixu:doc_2", more='label = "L"\ntags = ["a"]\n')
-    assert four("edit", "doc_1", "flixu:doc_2", "--no-tags", "--label", "", "--keep-link", "--mute").code == 0
-    assert [sorted(job) for job in jobs(four)] == [["account", "id", "keep_link", "muted"]] * 2
-    assert four("edit", "doc_1", "--no-keep-link", "--no-mute", "--tag", "b").code == 0
-    assert jobs(four)[0]["tags"] == ["b"]
-    completed = four("edit", "doc_1", "--tag", "b")
+def test_edit_changes_only_the_given_fields(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1", "flixu:doc_2", more='label = "L"\ntags = ["a"]\n')
+    assert configured("edit", "doc_1", "flixu:doc_2", "--no-tags", "--label", "", "--keep-link", "--mute").code == 0
+    assert [sorted(job) for job in jobs(configured)] == [["account", "id", "keep_link", "muted"]] * 2
+    assert configured("edit", "doc_1", "--no-keep-link", "--no-mute", "--tag", "b").code == 0
+    assert jobs(configured)[0]["tags"] == ["b"]
+    completed = configured("edit", "doc_1", "--tag", "b")
     assert (completed.code, completed.err) == (0, "babeltop: no change: flixu:doc_1\n")
 
 
-def test_edit_refuses_an_unknown_kind(four: Program) -> None:
-    four.with_jobs("flixu:doc_1")
-    completed = four("edit", "doc_1", "--kind", "dub")
+def test_edit_refuses_an_unknown_kind(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1")
+    completed = configured("edit", "doc_1", "--kind", "dub")
     assert completed.code == 2
     assert "flixu has no kind 'dub'" in completed.err
 
 
-def test_archive_archives_and_unarchives(four: Program) -> None:
-    four.with_jobs("flixu:doc_1")
-    assert four("archive", "doc_1").code == 0
-    assert jobs(four)[0]["archived"] is True
-    assert "archived" in four("list").out
-    assert four("archive", "--undo", "doc_1").code == 0
-    assert "archived" not in jobs(four)[0]
+def test_archive_archives_and_unarchives(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1")
+    assert configured("archive", "doc_1").code == 0
+    assert jobs(configured)[0]["archived"] is True
+    assert "archived" in configured("list").out
+    assert configured("archive", "--undo", "doc_1").code == 0
+    assert "archived" not in jobs(configured)[0]
 
 
-def test_one_unknown_ref_stops_the_whole_command(four: Program) -> None:
-    before = four.with_jobs("flixu:doc_1").watchlist.read_bytes()
-    for completed in four.run_in_parallel(
+def test_one_unknown_ref_stops_the_whole_command(configured: Program) -> None:
+    before = configured.with_jobs("flixu:doc_1").watchlist.read_bytes()
+    for completed in configured.run_in_parallel(
         *(f"{verb} doc_1 doc_11 nope" for verb in ("remove", "edit --label x", "archive"))
     ):
         assert completed.code == 2
         assert "no job 'doc_11' on the watchlist; did you mean flixu:doc_1?" in completed.err
         assert "'nope'" in completed.err
-    assert four.watchlist.read_bytes() == before
+    assert configured.watchlist.read_bytes() == before
 
 
-def test_readonly_forbids_writing(four: Program) -> None:
-    completed = four("--readonly", "add", "doc_1")
+def test_readonly_forbids_writing(configured: Program) -> None:
+    completed = configured("--readonly", "add", "doc_1")
     assert completed.code == 2
     assert "--readonly" in completed.err
-    assert not four.watchlist.exists()
+    assert not configured.watchlist.exists()
 
 
-def test_the_watchlist_option_stands_before_or_after_the_subcommand(four: Program) -> None:
-    other = four.folder / "other.toml"
-    assert four("--watchlist", str(other), "add", "doc_1").code == 0
-    assert four("add", "doc_2", "--watchlist", str(other)).code == 0
-    assert not four.watchlist.exists()
-    assert len(four("list", "--watchlist", str(other), "--json").json) == 2
+def test_the_watchlist_option_stands_before_or_after_the_subcommand(configured: Program) -> None:
+    other = configured.folder / "other.toml"
+    assert configured("--watchlist", str(other), "add", "doc_1").code == 0
+    assert configured("add", "doc_2", "--watchlist", str(other)).code == 0
+    assert not configured.watchlist.exists()
+    assert len(configured("list", "--watchlist", str(other), "--json").json) == 2

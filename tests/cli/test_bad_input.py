@@ -9,34 +9,34 @@ JOB = '[[job]]\naccount = "flixu"\nid = "doc_1"\n'
 
 
 @pytest.mark.parametrize("text", ["", "\ufeff# nothing yet\n"])
-def test_an_empty_watchlist_is_no_error(four: Program, text: str) -> None:
-    four.watchlist.write_text(text)
-    listed, *others = four.run_in_parallel("list --json", "check", "wait")
+def test_an_empty_watchlist_is_no_error(configured: Program, text: str) -> None:
+    configured.watchlist.write_text(text)
+    listed, *others = configured.run_in_parallel("list --json", "check", "wait")
     assert (listed.json, [completed.code for completed in others]) == ([], [0, 0])
-    assert four("add", "doc_1").code == 0
-    assert four.watchlist.read_text().startswith(text.removesuffix("\n"))
+    assert configured("add", "doc_1").code == 0
+    assert configured.watchlist.read_text().startswith(text.removesuffix("\n"))
 
 
-def test_broken_toml_is_named_by_line_and_column_and_left_alone(four: Program) -> None:
+def test_broken_toml_is_named_by_line_and_column_and_left_alone(configured: Program) -> None:
     broken = f"{JOB}\n[[job]\nid = 3\n"
-    four.watchlist.write_text(broken)
+    configured.watchlist.write_text(broken)
     lines = ("list", "check", "wait", "add doc_2", "remove doc_1", "log", "export", "watch")
-    for completed in four.run_in_parallel(*lines):
+    for completed in configured.run_in_parallel(*lines):
         assert (completed.code, completed.out) == (2, "")
-        assert f"{four.watchlist}, line 5, column 6: " in completed.err
-    assert four.watchlist.read_text() == broken
+        assert f"{configured.watchlist}, line 5, column 6: " in completed.err
+    assert configured.watchlist.read_text() == broken
 
 
-def test_an_unknown_account_is_refused_and_the_nearest_named(four: Program) -> None:
-    completed = four("add", "--account", "flixi", "doc_1")
+def test_an_unknown_account_is_refused_and_the_nearest_named(configured: Program) -> None:
+    completed = configured("add", "--account", "flixi", "doc_1")
     assert completed.code == 2
     assert "no account 'flixi': did you mean 'flixu'?" in completed.err
-    assert not four.watchlist.exists()
+    assert not configured.watchlist.exists()
 
 
-def test_a_job_of_an_account_that_is_not_configured_is_refused_by_name(four: Program) -> None:
-    four.watchlist.write_text(JOB.replace("flixu", "flixi"))
-    completed = four("check", "--json")
+def test_a_job_of_an_account_that_is_not_configured_is_refused_by_name(configured: Program) -> None:
+    configured.watchlist.write_text(JOB.replace("flixu", "flixi"))
+    completed = configured("check", "--json")
     assert completed.code == 3
     assert completed.json[0]["fault"]["kind"] == "refused"
     assert "flixi" in completed.json[0]["fault"]["message"]
@@ -44,11 +44,11 @@ def test_a_job_of_an_account_that_is_not_configured_is_refused_by_name(four: Pro
     assert json_schema.problems(completed.json, "list") == []
 
 
-def test_a_duplicate_job_is_reported_and_counted_once(four: Program) -> None:
-    four.watchlist.write_text(JOB * 2)
-    completed = four("list", "--json")
+def test_a_duplicate_job_is_reported_and_counted_once(configured: Program) -> None:
+    configured.watchlist.write_text(JOB * 2)
+    completed = configured("list", "--json")
     assert (completed.code, len(completed.json)) == (0, 1)
-    assert f"warning: {four.watchlist}: line 4: flixu:doc_1 is listed twice" in completed.err
+    assert f"warning: {configured.watchlist}: line 4: flixu:doc_1 is listed twice" in completed.err
 
 
 REFUSED = {
@@ -62,15 +62,15 @@ REFUSED = {
 """Invalid ids, and the reason."""
 
 
-def test_an_invalid_id_is_refused(four: Program) -> None:
-    running = [four.start("add", "--account", "flixu", given) for given in REFUSED]
+def test_an_invalid_id_is_refused(configured: Program) -> None:
+    running = [configured.start("add", "--account", "flixu", given) for given in REFUSED]
     for process, why in zip(running, REFUSED.values(), strict=True):
-        completed = four.end(process)
+        completed = configured.end(process)
         assert completed.code == 2
         assert why in completed.err
         assert "\x1b" not in completed.err
         assert len(completed.err) < 400
-    assert not four.watchlist.exists()
+    assert not configured.watchlist.exists()
 
 
 def test_without_accounts_add_explains_how_to_configure_one(babeltop: Program) -> None:
@@ -86,27 +86,27 @@ def test_a_key_variable_alone_defines_an_account(babeltop: Program) -> None:
     assert babeltop("list", "--json").json[0]["account"] == "flixu"
 
 
-def test_without_a_key_a_job_is_refused_and_the_variable_named(four: Program) -> None:
-    four.with_jobs("flixu:doc_1")
-    del four.env["SERVICE_KEY"]
-    for completed in four.run_in_parallel("check --json", "wait --json"):
+def test_without_a_key_a_job_is_refused_and_the_variable_named(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1")
+    del configured.env["SERVICE_KEY"]
+    for completed in configured.run_in_parallel("check --json", "wait --json"):
         assert completed.code == 3
         assert completed.json[0]["fault"]["kind"] == "refused"
         assert "SERVICE_KEY is not set" in completed.json[0]["fault"]["message"]
 
 
-def test_a_wrong_key_is_refused_by_the_service(four: Program) -> None:
-    four.with_jobs("flixu:doc_1")
-    four.env["SERVICE_KEY"] = "wrong"
-    completed = four("check", "--json")
+def test_a_wrong_key_is_refused_by_the_service(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1")
+    configured.env["SERVICE_KEY"] = "wrong"
+    completed = configured("check", "--json")
     assert completed.code == 3
     assert completed.json[0]["fault"]["http_status"] == 401
     assert completed.json[0]["phase"] == "new"
 
 
-def test_an_unknown_config_key_is_reported_with_the_closest_valid_one(four: Program) -> None:
-    (four.config / "config.toml").write_text('[poling]\nmax_interval = "5s"\n[ui]\ntheem = "x"\n')
-    for completed in four.run_in_parallel("list", "check", "add doc_1", "providers"):
+def test_an_unknown_config_key_is_reported_with_the_closest_valid_one(configured: Program) -> None:
+    (configured.config / "config.toml").write_text('[poling]\nmax_interval = "5s"\n[ui]\ntheem = "x"\n')
+    for completed in configured.run_in_parallel("list", "check", "add doc_1", "providers"):
         assert (completed.code, completed.out) == (2, "")
         assert "poling: unknown key; did you mean 'polling'?" in completed.err
         assert "ui.theem: unknown key; did you mean 'theme'?" in completed.err
@@ -119,34 +119,34 @@ def test_plain_http_to_another_host_is_refused_and_the_account_named(babeltop: P
     assert "accounts.flixu.base_url: plain http" in completed.err
 
 
-def test_a_damaged_journal_is_replaced_and_reported(four: Program) -> None:
-    four.with_jobs("flixu:doc_1")
-    four.state.mkdir()
-    (four.state / "journal.db").write_text(
+def test_a_damaged_journal_is_replaced_and_reported(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1")
+    configured.state.mkdir()
+    (configured.state / "journal.db").write_text(
         "this is no journal, and longer than a header of SQLite would have to be" * 9
     )
-    completed = four("list")
+    completed = configured("list")
     assert completed.code == 0
-    assert f"{four.state / 'journal.db'}: the journal was damaged" in completed.err
+    assert f"{configured.state / 'journal.db'}: the journal was damaged" in completed.err
     assert "doc_1" in completed.out
-    assert four("list").err == ""
+    assert configured("list").err == ""
 
 
-def test_a_state_folder_that_cannot_be_created_is_named(four: Program) -> None:
-    four.with_jobs("flixu:doc_1")
-    four.state.write_text("a file stands where the folder should")
-    completed = four("check")
+def test_a_state_folder_that_cannot_be_created_is_named(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1")
+    configured.state.write_text("a file stands where the folder should")
+    completed = configured("check")
     assert completed.code == 2
-    assert str(four.state) in completed.err
+    assert str(configured.state) in completed.err
 
 
-def test_an_internal_error_is_one_line_and_its_traceback_is_in_the_log(four: Program) -> None:
-    four.env["COLUMNS"] = "80"
-    four.env["PYTHONPATH"] = str(four.folder)
-    (four.folder / "csv.py").write_text("raise RuntimeError('csv is broken')\n")
-    four.with_jobs("flixu:doc_1")
-    completed = four.end(four.start("export"))
-    log = four.state / "babeltop.log"
+def test_an_internal_error_is_one_line_and_its_traceback_is_in_the_log(configured: Program) -> None:
+    configured.env["COLUMNS"] = "80"
+    configured.env["PYTHONPATH"] = str(configured.folder)
+    (configured.folder / "csv.py").write_text("raise RuntimeError('csv is broken')\n")
+    configured.with_jobs("flixu:doc_1")
+    completed = configured.end(configured.start("export"))
+    log = configured.state / "babeltop.log"
     assert completed.code == 70
     assert completed.err == f"babeltop: internal error (RuntimeError), see {log}\n"
     assert "RuntimeError: csv is broken" in log.read_text()

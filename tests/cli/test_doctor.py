@@ -27,10 +27,10 @@ def found(completed: CompletedCommand) -> dict[str, tuple[str, str, str]]:
     }
 
 
-def test_a_machine_without_errors_is_exit_0(four: Program) -> None:
-    four.with_jobs("heygen:a-fine", "konpro:b-fine", "camb:c-fine", "flixu:d-fine")
-    four("check")
-    completed, shown = four.run_in_parallel("doctor --json", "doctor")
+def test_a_machine_without_errors_is_exit_0(configured: Program) -> None:
+    configured.with_jobs("heygen:a-fine", "konpro:b-fine", "camb:c-fine", "flixu:d-fine")
+    configured("check")
+    completed, shown = configured.run_in_parallel("doctor --json", "doctor")
     assert (completed.code, completed.err, shown.code, shown.err) == (0, "", 0, "babeltop: no errors found\n")
     assert json_schema.problems(completed.json, "doctor") == []
     seen = found(completed)
@@ -41,8 +41,8 @@ def test_a_machine_without_errors_is_exit_0(four: Program) -> None:
     assert all(name in shown.out for name in seen)
 
 
-def test_an_account_without_jobs_is_polled_with_a_test_id(four: Program) -> None:
-    level, said, _ = found(four("doctor", "--json"))["accounts: camb"]
+def test_an_account_without_jobs_is_polled_with_a_test_id(configured: Program) -> None:
+    level, said, _ = found(configured("doctor", "--json"))["accounts: camb"]
     assert level == "ok"
     assert "test id polled" in said
 
@@ -60,17 +60,17 @@ def test_doctor_polls_the_newest_job_once_and_stores_nothing(babeltop: Program) 
     assert babeltop("list", "--json").json[0]["checked_at"] is None
 
 
-def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(four: Program) -> None:
-    four.env["SERVICE_KEY"] = "wrong"
-    completed = four("doctor", "--json")
+def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(configured: Program) -> None:
+    configured.env["SERVICE_KEY"] = "wrong"
+    completed = configured("doctor", "--json")
     assert completed.code == 3
     level, said, do = found(completed)["accounts: flixu"]
     assert level == "error"
     assert "rejected the API key (401)" in said
     assert "(too short to show its end)" in said
     assert "run doctor again" in do
-    del four.env["SERVICE_KEY"]
-    completed = four("doctor", "--json")
+    del configured.env["SERVICE_KEY"]
+    completed = configured("doctor", "--json")
     assert completed.code == 3
     assert "SERVICE_KEY is not set" in found(completed)["accounts: flixu"][1]
 
@@ -85,56 +85,56 @@ def test_an_unreachable_service_is_exit_3_with_a_remedy(babeltop: Program) -> No
     assert "HTTPS_PROXY" in do
 
 
-def test_files_open_to_other_users_are_reported_with_the_chmod_command(four: Program) -> None:
-    four.with_jobs("camb:a")("check")
-    (four.config / "config.toml").chmod(0o666)
-    four.state.chmod(0o755)
-    completed = four("doctor", "--json")
+def test_files_open_to_other_users_are_reported_with_the_chmod_command(configured: Program) -> None:
+    configured.with_jobs("camb:a")("check")
+    (configured.config / "config.toml").chmod(0o666)
+    configured.state.chmod(0o755)
+    completed = configured("doctor", "--json")
     assert completed.code == 2
     seen = found(completed)
     assert seen["files: config.toml"][0] == "error"
-    assert seen["files: config.toml"][2] == f"chmod go-w {four.config / 'config.toml'}"
+    assert seen["files: config.toml"][2] == f"chmod go-w {configured.config / 'config.toml'}"
     assert seen["files: state folder"][0] == "warning"
-    assert seen["files: state folder"][2] == f"chmod go-rwx {four.state}"
+    assert seen["files: state folder"][2] == f"chmod go-rwx {configured.state}"
 
 
-def test_invalid_files_are_findings_and_stop_no_other_check(four: Program) -> None:
-    (four.config / "config.toml").write_text("[polling]\nmax_interval = 7\n")
-    completed = four("doctor", "--json")
+def test_invalid_files_are_findings_and_stop_no_other_check(configured: Program) -> None:
+    (configured.config / "config.toml").write_text("[polling]\nmax_interval = 7\n")
+    completed = configured("doctor", "--json")
     assert completed.code == 2
     assert "polling.max_interval" in found(completed)["files: settings"][1]
     assert "terminal: terminal" in found(completed)
-    four.with_accounts("camb").watchlist.write_text("[[job]\n")
-    completed = four("doctor", "--json")
+    configured.with_accounts("camb").watchlist.write_text("[[job]\n")
+    completed = configured("doctor", "--json")
     assert completed.code == 2
-    assert f"{four.watchlist}, line 1" in found(completed)["files: settings"][1]
+    assert f"{configured.watchlist}, line 1" in found(completed)["files: settings"][1]
 
 
-def test_a_damaged_journal_is_a_finding(four: Program) -> None:
-    four.state.mkdir(mode=0o700)
-    (four.state / "journal.db").write_text("this is no journal, and longer than a header of SQLite has to be" * 9)
-    completed = four("doctor", "--json")
+def test_a_damaged_journal_is_a_finding(configured: Program) -> None:
+    configured.state.mkdir(mode=0o700)
+    (configured.state / "journal.db").write_text("this is no journal, and longer than a header of SQLite has to be" * 9)
+    completed = configured("doctor", "--json")
     assert "the journal was damaged" in found(completed)["program: warning"][1]
 
 
-def test_a_missing_hook_program_is_a_finding(four: Program) -> None:
-    with (four.config / "config.toml").open("a") as config:
+def test_a_missing_hook_program_is_a_finding(configured: Program) -> None:
+    with (configured.config / "config.toml").open("a") as config:
         config.write('[[hook]]\nrun = ["no-such-program"]\n[[hook]]\nrun = ["true"]\n')
-    completed = four("doctor", "--json")
+    completed = configured("doctor", "--json")
     assert completed.code == 2
     assert found(completed)["hooks: 1"][:2] == ("error", "program 'no-such-program' not found in PATH")
     assert found(completed)["hooks: 2"][0] == "ok"
 
 
-def test_a_missing_hook_secret_is_a_finding_and_nothing_is_sent(four: Program) -> None:
-    with (four.config / "config.toml").open("a") as config:
+def test_a_missing_hook_secret_is_a_finding_and_nothing_is_sent(configured: Program) -> None:
+    with (configured.config / "config.toml").open("a") as config:
         config.write('[[hook]]\nurl = "https://hooks.example/T0/secret-path"\nsecret = { env = "HOOK_SECRET" }\n')
-    completed = four("doctor", "--json")
+    completed = configured("doctor", "--json")
     level, said, _ = found(completed)["hooks: 1"]
     assert (completed.code, level) == (2, "error")
     assert said == "POST to hooks.example: environment variable HOOK_SECRET is not set: set it and restart"
-    four.env["HOOK_SECRET"] = "s-2718281828459045"
-    level, said, _ = found(four("doctor", "--json"))["hooks: 1"]
+    configured.env["HOOK_SECRET"] = "s-2718281828459045"
+    level, said, _ = found(configured("doctor", "--json"))["hooks: 1"]
     assert (level, said) == ("ok", "POST to hooks.example, signed with environment variable HOOK_SECRET")
 
 
@@ -155,16 +155,16 @@ def test_a_clock_skew_of_an_hour_is_a_finding(babeltop: Program) -> None:
     assert "set-ntp" in do
 
 
-def test_the_polling_process_is_shown_by_pid(four: Program) -> None:
-    four.with_jobs("camb:a-stuck")
-    process = four.start("watch")
+def test_the_polling_process_is_shown_by_pid(configured: Program) -> None:
+    configured.with_jobs("camb:a-stuck")
+    process = configured.start("watch")
     assert process.stdout
     process.stdout.readline()
-    completed = found(four("doctor", "--json"))
+    completed = found(configured("doctor", "--json"))
     process.terminate()
-    four.end(process)
+    configured.end(process)
     assert completed["journal: poller"][1] == f"PID {process.pid} polls this watchlist"
-    assert found(four("doctor", "--json"))["journal: poller"][1] == "no process polls this watchlist"
+    assert found(configured("doctor", "--json"))["journal: poller"][1] == "no process polls this watchlist"
 
 
 def test_without_accounts_doctor_explains_how_to_configure_one(babeltop: Program) -> None:

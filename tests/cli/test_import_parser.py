@@ -115,30 +115,30 @@ OPTIONS = "keep_link = true\ndownload = true\nmuted = true\narchived = true\n"
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
-def test_an_export_recreates_the_watchlist(four: Program, form: str) -> None:
-    four.with_jobs("camb:-one", "camb:two", more=FIELDS + OPTIONS)
-    before = tomllib.loads(four.watchlist.read_text())
-    written = four("export", "--format", form).out
-    other = four.folder / "other.toml"
-    completed = four("--watchlist", str(other), "add", "-", stdin=written)
+def test_an_export_recreates_the_watchlist(configured: Program, form: str) -> None:
+    configured.with_jobs("camb:-one", "camb:two", more=FIELDS + OPTIONS)
+    before = tomllib.loads(configured.watchlist.read_text())
+    written = configured("export", "--format", form).out
+    other = configured.folder / "other.toml"
+    completed = configured("--watchlist", str(other), "add", "-", stdin=written)
     assert completed.code == 0
     assert tomllib.loads(other.read_text()) == before
 
 
-def test_options_apply_to_every_record(four: Program) -> None:
+def test_options_apply_to_every_record(configured: Program) -> None:
     sheet_of_two = "account,id,label,tags\nheygen,one,L,a\nkonpro,two,,\n"
-    completed = four("add", "-", "--account", "camb", "--tag", "b", "--note", "n", stdin=sheet_of_two)
+    completed = configured("add", "-", "--account", "camb", "--tag", "b", "--note", "n", stdin=sheet_of_two)
     assert completed.code == 0
-    found = tomllib.loads(four.watchlist.read_text())["job"]
+    found = tomllib.loads(configured.watchlist.read_text())["job"]
     assert [(job["account"], job["id"], job.get("label"), job["tags"], job["note"]) for job in found] == [
         ("camb", "one", "L", ["a", "b"], "n"),
         ("camb", "two", None, ["b"], "n"),
     ]
 
 
-def test_valid_records_of_a_file_are_added_and_the_others_are_named(four: Program) -> None:
+def test_valid_records_of_a_file_are_added_and_the_others_are_named(configured: Program) -> None:
     lines = ['{"id": "doc_1"}', '{"id": "x", "account": "nobody"}', "{", '{"id": "interview-4"}']
-    completed = four("add", "-", stdin="\n".join(lines))
+    completed = configured("add", "-", stdin="\n".join(lines))
     assert completed.code == 2
     assert "added: flixu:doc_1" in completed.err
     assert "not added: 'x': unknown account 'nobody'" in completed.err

@@ -59,21 +59,21 @@ def test_schema_prints_the_schema_of_one_subcommand_or_of_all(babeltop: Program)
     assert set(babeltop("schema", "log").json["$defs"]) == {"log", "change", "change_fields", "phase", "time"}
 
 
-def test_json_output_conforms_to_the_schema(four: Program) -> None:
-    four.with_jobs(
+def test_json_output_conforms_to_the_schema(configured: Program) -> None:
+    configured.with_jobs(
         "heygen:a-fine", "konpro:b-fail", "camb:c-missing", "flixu:d-odd", "nobody:e", more='tags = ["x y"]\n'
     )
-    four("check")
+    configured("check")
     names = [name for name in SCHEMAS if name != "hook" and LINES.get(name, "-")]
-    completed = four.run_in_parallel(*(LINES.get(name, f"{name} --json") for name in names))
+    completed = configured.run_in_parallel(*(LINES.get(name, f"{name} --json") for name in names))
     for name, command in zip(names, completed, strict=True):
         assert command.out, (name, command)
         assert command.json, name
         assert json_schema.problems(command.json, name) == [], name
-    process = four.start("watch", "--json")
-    four("add", "camb:new-fine")
+    process = configured.start("watch", "--json")
+    configured("add", "camb:new-fine")
     assert process.stdout
     line = json.loads(process.stdout.readline())
     process.terminate()
-    four.end(process)
+    configured.end(process)
     assert json_schema.problems(line, "watch") == []

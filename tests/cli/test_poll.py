@@ -61,67 +61,69 @@ def _check_completed(ended: dict[str, CompletedCommand]) -> None:
     assert "n-stuck" not in ended["by name"].out
 
 
-def test_wait_returns_immediately_for_ended_jobs(four: Program) -> None:
-    four.with_jobs("camb:a-fine")
-    four("check")
-    four("check")
-    assert four("wait", "--timeout", "1s").code == 0
+def test_wait_returns_immediately_for_ended_jobs(configured: Program) -> None:
+    configured.with_jobs("camb:a-fine")
+    configured("check")
+    configured("check")
+    assert configured("wait", "--timeout", "1s").code == 0
 
 
-def test_wait_ends_with_3_when_every_job_is_refused(four: Program) -> None:
-    four.with_jobs(*(f"camb:a-{at}" for at in range(5)))
-    four.env["SERVICE_KEY"] = "wrong"
-    completed = four("wait", "--json")
+def test_wait_ends_with_3_when_every_job_is_refused(configured: Program) -> None:
+    configured.with_jobs(*(f"camb:a-{at}" for at in range(5)))
+    configured.env["SERVICE_KEY"] = "wrong"
+    completed = configured("wait", "--json")
     assert completed.code == 3
     assert "camb: CAMB.AI rejected the API key (401)" in completed.err
 
 
-def test_wait_for_an_archived_job_is_refused_with_a_hint(four: Program) -> None:
-    four.with_jobs("flixu:doc_1", more="archived = true\n")
-    by_name, rest, checked = four.run_in_parallel("wait doc_1", "wait", "check")
+def test_wait_for_an_archived_job_is_refused_with_a_hint(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1", more="archived = true\n")
+    by_name, rest, checked = configured.run_in_parallel("wait doc_1", "wait", "check")
     assert by_name.code == 2
     assert "babeltop archive --undo flixu:doc_1" in by_name.err
     assert (rest.code, checked.code) == (0, 0)
     assert "skipped" in checked.err
 
 
-def test_an_interrupted_wait_is_exit_130_and_keeps_its_state(four: Program) -> None:
-    four.with_jobs("camb:a-stuck")("check")
-    waits = {number: four.start("wait") for number in (signal.SIGINT, signal.SIGTERM)}
+def test_an_interrupted_wait_is_exit_130_and_keeps_its_state(configured: Program) -> None:
+    configured.with_jobs("camb:a-stuck")("check")
+    waits = {number: configured.start("wait") for number in (signal.SIGINT, signal.SIGTERM)}
     for number, process in waits.items():
         _wait_for_handler(process, signal.SIGTERM)
         process.send_signal(number)
-        completed = four.end(process)
+        completed = configured.end(process)
         assert (completed.code, completed.out) == (130, "")
-    assert four("list", "--json").json[0]["phase"] == "running"
+    assert configured("list", "--json").json[0]["phase"] == "running"
 
 
-def test_watch_prints_one_line_per_change_until_sigterm(four: Program) -> None:
-    four.with_jobs("camb:a-fine", "camb:b-fail")
-    process = four.start("watch", "--json")
+def test_watch_prints_one_line_per_change_until_sigterm(configured: Program) -> None:
+    configured.with_jobs("camb:a-fine", "camb:b-fail")
+    process = configured.start("watch", "--json")
     assert process.stdout
     events = []
     while {event["id"] for event in events if event["after"] in {"done", "failed"}} != {"a-fine", "b-fail"}:
         events.append(json.loads(process.stdout.readline()))
     process.send_signal(signal.SIGTERM)
-    completed = four.end(process)
+    completed = configured.end(process)
     assert (completed.code, completed.out) == (0, "")
     assert [json_schema.problems(event, "watch") for event in events] == [[]] * len(events)
     assert [event["after"] for event in events if event["id"] == "b-fail"][-1] == "failed"
-    assert {job["phase"] for job in four("list", "--json").json} == {"done", "failed"}
+    assert {job["phase"] for job in configured("list", "--json").json} == {"done", "failed"}
 
 
-def test_a_missing_or_blocked_job_is_exit_1(four: Program) -> None:
-    four.with_jobs("konpro:a-missing", "konpro:b-pay")
-    four("check")
-    completed, missing, paying = four.run_in_parallel("check --json", "check a-missing", "check b-pay")
+def test_a_missing_or_blocked_job_is_exit_1(configured: Program) -> None:
+    configured.with_jobs("konpro:a-missing", "konpro:b-pay")
+    configured("check")
+    completed, missing, paying = configured.run_in_parallel("check --json", "check a-missing", "check b-pay")
     assert (completed.code, missing.code, paying.code) == (1, 1, 1)
     assert [job["phase"] for job in completed.json] == ["missing", "blocked"]
 
 
-def test_a_fault_of_one_account_is_exit_3_and_affects_no_other(four: Program) -> None:
-    four.with_accounts("camb", "flixu", konpro=_closed_port()).with_jobs("camb:a-fine", "konpro:b", "flixu:c-fine")
-    completed = four("check", "--json")
+def test_a_fault_of_one_account_is_exit_3_and_affects_no_other(configured: Program) -> None:
+    configured.with_accounts("camb", "flixu", konpro=_closed_port()).with_jobs(
+        "camb:a-fine", "konpro:b", "flixu:c-fine"
+    )
+    completed = configured("check", "--json")
     assert completed.code == 3
     assert [job["fault"] and job["fault"]["kind"] for job in completed.json] == [None, "offline", None]
     assert json_schema.problems(completed.json, "list") == []

@@ -32,9 +32,9 @@ def write_provider_file(program: Program, name: str, text: str) -> Path:
     return file
 
 
-def test_providers_shows_accounts_and_replaced_files(four: Program) -> None:
-    file = write_provider_file(four, "camb", MINE.replace('"mine"', '"camb"'))
-    completed = four("providers")
+def test_providers_shows_accounts_and_replaced_files(configured: Program) -> None:
+    file = write_provider_file(configured, "camb", MINE.replace('"mine"', '"camb"'))
+    completed = configured("providers")
     assert (completed.code, completed.err) == (0, "")
     lines = {line.split()[0]: line for line in completed.out.splitlines()}
     assert set(lines) == {"NAME", *loader.builtin_files()}
@@ -43,20 +43,20 @@ def test_providers_shows_accounts_and_replaced_files(four: Program) -> None:
     assert " konpro " in lines["konpro"].partition("KONPRO_API_KEY")[2]
 
 
-def test_an_invalid_file_is_reported_and_affects_no_other(four: Program) -> None:
-    file = write_provider_file(four, "mine", MINE.replace("value =", "values ="))
-    completed = four("providers")
+def test_an_invalid_file_is_reported_and_affects_no_other(configured: Program) -> None:
+    file = write_provider_file(configured, "mine", MINE.replace("value =", "values ="))
+    completed = configured("providers")
     assert completed.code == 2
     assert f"{file}:" in completed.err
     assert "status.values: unknown key; did you mean 'value'?" in completed.err
     assert "konpro" in completed.out
-    assert four("list").code == 0
+    assert configured("list").code == 0
 
 
-def test_providers_check_shows_what_it_reads(four: Program) -> None:
-    file, reply = write_provider_file(four, "mine", MINE), four.folder / "reply.json"
+def test_providers_check_shows_what_it_reads(configured: Program) -> None:
+    file, reply = write_provider_file(configured, "mine", MINE), configured.folder / "reply.json"
     reply.write_text('{"state": "done", "name": "\\u001b[2JA", "url": "https://cdn.example.com/a?x=1"}')
-    completed = four("providers", "check", str(file), "--sample", str(reply))
+    completed = configured("providers", "check", str(file), "--sample", str(reply))
     assert completed.code == 0
     lines = dict(line.split(None, 1) for line in completed.out.splitlines() if " link" not in line)
     assert (lines["phase"], lines["title"], lines["language"]) == ("done", "A", "·")
@@ -64,11 +64,11 @@ def test_providers_check_shows_what_it_reads(four: Program) -> None:
     assert ", estimated)" in completed.out
 
 
-def test_providers_check_shows_a_response_without_a_report(four: Program) -> None:
-    file, reply = write_provider_file(four, "mine", MINE), four.folder / "reply.json"
+def test_providers_check_shows_a_response_without_a_report(configured: Program) -> None:
+    file, reply = write_provider_file(configured, "mine", MINE), configured.folder / "reply.json"
     reply.write_text('{"run_id": 123}')
     line = f"providers check {file} --sample"
-    completed, limited, kind, nowhere = four.run_in_parallel(
+    completed, limited, kind, nowhere = configured.run_in_parallel(
         f"{line} {reply}", f"{line} {reply} --status 429", f"{line} {reply} --kind dub", f"{line} /nowhere"
     )
     assert [each.code for each in (completed, limited, kind, nowhere)] == [2, 0, 2, 2]
@@ -78,9 +78,9 @@ def test_providers_check_shows_a_response_without_a_report(four: Program) -> Non
     assert "/nowhere: No such file" in nowhere.err
 
 
-def test_providers_check_reports_every_error_of_a_file(four: Program) -> None:
-    file = write_provider_file(four, "mine", MINE.replace("cadence", "cadenza"))
-    completed = four("providers", "check", str(file))
+def test_providers_check_reports_every_error_of_a_file(configured: Program) -> None:
+    file = write_provider_file(configured, "mine", MINE.replace("cadence", "cadenza"))
+    completed = configured("providers", "check", str(file))
     assert completed.code == 2
     assert "cadence: missing" in completed.err
 
@@ -111,31 +111,31 @@ def test_simulate_lists_every_scenario() -> None:
     assert set(SCENARIOS) == BEHAVIOURS
 
 
-def test_an_example_file_adds_a_service(four: Program) -> None:
-    names = four("providers", "example").out.split()
+def test_an_example_file_adds_a_service(configured: Program) -> None:
+    names = configured("providers", "example").out.split()
     assert names == ["azure-documents", "elevenlabs"]
     for name in names:
-        write_provider_file(four, name, four("providers", "example", name).out)
-    completed = four("providers", "check", str(four.config / "providers" / "elevenlabs.toml"))
+        write_provider_file(configured, name, configured("providers", "example", name).out)
+    completed = configured("providers", "check", str(configured.config / "providers" / "elevenlabs.toml"))
     assert (completed.code, completed.err) == (
         0,
-        f"babeltop: {four.config}/providers/elevenlabs.toml is valid: ElevenLabs\n",
+        f"babeltop: {configured.config}/providers/elevenlabs.toml is valid: ElevenLabs\n",
     )
-    assert "ELEVENLABS_API_KEY" in four("providers").out
-    wrong = four("providers", "example", "elevenlab")
+    assert "ELEVENLABS_API_KEY" in configured("providers").out
+    wrong = configured("providers", "example", "elevenlab")
     assert (wrong.code, "did you mean 'elevenlabs'?" in wrong.err) == (2, True)
 
 
-def test_a_file_named_like_a_built_in_service_replaces_it(four: Program) -> None:
+def test_a_file_named_like_a_built_in_service_replaces_it(configured: Program) -> None:
     file = write_provider_file(
-        four, "camb", MINE.replace('"mine"', '"camb"').replace("/jobs/{id}", "/v1/translate/{id}")
+        configured, "camb", MINE.replace('"mine"', '"camb"').replace("/jobs/{id}", "/v1/translate/{id}")
     )
-    (shape,) = [each for each in four("providers", "--json").json if each["name"] == "camb"]
+    (shape,) = [each for each in configured("providers", "--json").json if each["name"] == "camb"]
     assert (shape["file"], shape["overrides"], shape["title"]) == (str(file), True, "My own service")
 
 
-def test_unmapped_fields_of_a_sample_are_listed(four: Program) -> None:
-    file, reply = write_provider_file(four, "mine", MINE), four.folder / "reply.json"
+def test_unmapped_fields_of_a_sample_are_listed(configured: Program) -> None:
+    file, reply = write_provider_file(configured, "mine", MINE), configured.folder / "reply.json"
     reply.write_text('{"state": "done", "progress": 0.5, "user": {"name": "x"}}')
-    completed = four("providers", "check", str(file), "--sample", str(reply))
+    completed = configured("providers", "check", str(file), "--sample", str(reply))
     assert completed.out.splitlines()[-1].split(None, 1) == ["unmapped", "/progress  /user/name"]

@@ -62,8 +62,8 @@ def save_picture(picture: bytes, folder: Path) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
-async def test_a_job_is_added_and_ends_in_a_browser(four: Program, tmp_path: Path) -> None:
-    with serve(four) as url:
+async def test_a_job_is_added_and_ends_in_a_browser(configured: Program, tmp_path: Path) -> None:
+    with serve(configured) as url:
         async with open_browser(tmp_path / "profile") as tab:
             await tab.open(url)
             assert await tab.wait_for(lambda text: "babeltop" in text and "konpro" in text), tab.text
@@ -84,8 +84,8 @@ async def test_a_job_is_added_and_ends_in_a_browser(four: Program, tmp_path: Pat
     save_picture(picture, tmp_path)
 
 
-async def test_another_page_cannot_access_the_dashboard(four: Program) -> None:
-    with serve(four) as url:
+async def test_another_page_cannot_access_the_dashboard(configured: Program) -> None:
+    with serve(configured) as url:
         port = url.rpartition(":")[2]
         async with httpx.AsyncClient() as client:
             own = await client.get(url)
@@ -108,8 +108,8 @@ def dashboards(parent: int) -> list[int]:
     return [int(each) for each in completed.split()]
 
 
-async def test_a_dashboard_ends_with_its_browser_even_if_it_hangs(four: Program) -> None:
-    with start_server(four, host="127.0.0.1") as (url, ours):
+async def test_a_dashboard_ends_with_its_browser_even_if_it_hangs(configured: Program) -> None:
+    with start_server(configured, host="127.0.0.1") as (url, ours):
         async with aiohttp.ClientSession() as session:
             for hangs in (False, True):
                 socket = await session.ws_connect(f"{url}/ws", origin=url)
@@ -121,9 +121,9 @@ async def test_a_dashboard_ends_with_its_browser_even_if_it_hangs(four: Program)
                 await until(lambda: not dashboards(ours))
 
 
-async def test_every_request_without_the_token_is_refused(four: Program) -> None:
-    four.env["BABELTOP_SERVE_TOKEN"] = TOKEN
-    with serve(four, host="0.0.0.0") as url:
+async def test_every_request_without_the_token_is_refused(configured: Program) -> None:
+    configured.env["BABELTOP_SERVE_TOKEN"] = TOKEN
+    with serve(configured, host="0.0.0.0") as url:
         async with httpx.AsyncClient(base_url=url) as client:
             for path in ("/", "/ws", "/static/js/textual.js", "/download/x", "/nothing"):
                 assert (await client.get(path)).status_code == 401, path
@@ -143,23 +143,23 @@ async def test_every_request_without_the_token_is_refused(four: Program) -> None
             assert error.value.status == 401
 
 
-def test_another_address_without_a_token_is_refused(four: Program) -> None:
-    for completed in four.run_in_parallel("serve --host 0.0.0.0", "serve --host ::", "serve --host 192.0.2.1"):
+def test_another_address_without_a_token_is_refused(configured: Program) -> None:
+    for completed in configured.run_in_parallel("serve --host 0.0.0.0", "serve --host ::", "serve --host 192.0.2.1"):
         assert completed.code == 2
         assert "BABELTOP_SERVE_TOKEN" in completed.err
-    file = four.folder / "token"
+    file = configured.folder / "token"
     file.write_text("short")
     file.chmod(0o600)
-    assert "at least 16 characters" in four("serve", "--token-file", str(file)).err
+    assert "at least 16 characters" in configured("serve", "--token-file", str(file)).err
     file.write_text(TOKEN)
     file.chmod(0o644)
-    completed = four("serve", "--host", "0.0.0.0", "--token-file", str(file))
+    completed = configured("serve", "--host", "0.0.0.0", "--token-file", str(file))
     assert (completed.code, f"chmod 600 {file}" in completed.err) == (2, True)
 
 
-def test_a_port_in_use_is_reported(four: Program) -> None:
+def test_a_port_in_use_is_reported(configured: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        completed = four("serve", "--port", str(port))
+        completed = configured("serve", "--port", str(port))
     assert completed.code == 2
     assert f"port {port}" in completed.err

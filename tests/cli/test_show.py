@@ -9,11 +9,13 @@ from tests.cli import json_schema
 from tests.cli.conftest import Program
 
 
-def test_list_shows_the_state_of_the_last_check(four: Program) -> None:
-    four.with_jobs("heygen:a-fine", "heygen:b-fail", "camb:c-fine", more='label = "Spring launch"\ntags = ["launch"]\n')
-    four("check")
-    checked = four("check", "--json")
-    listed = four("list", "--json")
+def test_list_shows_the_state_of_the_last_check(configured: Program) -> None:
+    configured.with_jobs(
+        "heygen:a-fine", "heygen:b-fail", "camb:c-fine", more='label = "Spring launch"\ntags = ["launch"]\n'
+    )
+    configured("check")
+    checked = configured("check", "--json")
+    listed = configured("list", "--json")
     assert listed.json == checked.json
     assert json_schema.problems(listed.json, "list") == []
     assert [(job["id"], job["phase"]) for job in listed.json] == [
@@ -26,16 +28,16 @@ def test_list_shows_the_state_of_the_last_check(four: Program) -> None:
     assert (checked.code, listed.code) == (1, 0)
 
 
-def test_a_second_check_keeps_an_estimated_expiry(four: Program) -> None:
-    four.with_jobs("konpro:a-fine")("check")
-    first, second = four("check", "--json").json, four("check", "--json").json
+def test_a_second_check_keeps_an_estimated_expiry(configured: Program) -> None:
+    configured.with_jobs("konpro:a-fine")("check")
+    first, second = configured("check", "--json").json, configured("check", "--json").json
     assert first[0]["links"][0]["expires_at"] == second[0]["links"][0]["expires_at"] is not None
     assert second[0]["checked_at"] >= first[0]["checked_at"]
 
 
-def test_list_filters_by_ref_phase_and_tag_in_the_watchlists_order(four: Program) -> None:
-    four.with_jobs("flixu:doc_3", "flixu:doc_1", more='tags = ["a"]\n')
-    four("add", "doc_2", "--tag", "b")
+def test_list_filters_by_ref_phase_and_tag_in_the_watchlists_order(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_3", "flixu:doc_1", more='tags = ["a"]\n')
+    configured("add", "doc_2", "--tag", "b")
     expected = {
         "": ["doc_3", "doc_1", "doc_2"],
         "doc_2 flixu:doc_3": ["doc_3", "doc_2"],
@@ -43,25 +45,25 @@ def test_list_filters_by_ref_phase_and_tag_in_the_watchlists_order(four: Program
         "--phase timed-out": [],
         "--phase new --phase done --tag a": ["doc_3", "doc_1"],
     }
-    listed = four.run_in_parallel(*(f"list --json {args}" for args in expected))
+    listed = configured.run_in_parallel(*(f"list --json {args}" for args in expected))
     assert [[job["id"] for job in completed.json] for completed in listed] == list(expected.values())
 
 
-def test_a_table_in_a_pipe_is_uncut_and_has_messages(four: Program) -> None:
-    four.with_jobs("flixu:doc-fail-1", more=f'label = "{"L" * 200}"\n')
-    four("check")
-    four("check")
-    completed = four("list")
+def test_a_table_in_a_pipe_is_uncut_and_has_messages(configured: Program) -> None:
+    configured.with_jobs("flixu:doc-fail-1", more=f'label = "{"L" * 200}"\n')
+    configured("check")
+    configured("check")
+    completed = configured("list")
     titles, row = completed.out.splitlines()
     assert titles.split() == ["STATUS", "ACCOUNT", "ID", "NAME", "LANG", "TIME", "LINK", "MESSAGE"]
     assert row.split()[:4] == ["failed", "flixu", "doc-fail-1", "L" * 200]
     assert completed.err == ""
 
 
-def test_on_a_terminal_no_line_is_wider_than_it(four: Program) -> None:
-    four.with_jobs("flixu:doc-fail-1", more=f'label = "{"季度回顾" * 40}"\n')
+def test_on_a_terminal_no_line_is_wider_than_it(configured: Program) -> None:
+    configured.with_jobs("flixu:doc-fail-1", more=f'label = "{"季度回顾" * 40}"\n')
     control, terminal = pty.openpty()
-    env = four.env | {"COLUMNS": "80"}
+    env = configured.env | {"COLUMNS": "80"}
     os.set_blocking(control, False)
     subprocess.run(["stty", "cols", "72"], stdin=terminal, check=True)
     subprocess.run([sys.executable, "-m", "tui", "list"], env=env, stdout=terminal, check=True)
@@ -73,29 +75,29 @@ def test_on_a_terminal_no_line_is_wider_than_it(four: Program) -> None:
     assert "…" in row
 
 
-def test_escape_sequences_of_the_watchlist_do_not_reach_the_terminal(four: Program) -> None:
-    four.watchlist.write_text(
+def test_escape_sequences_of_the_watchlist_do_not_reach_the_terminal(configured: Program) -> None:
+    configured.watchlist.write_text(
         '[[job]]\naccount = "flixu"\nid = "a"\nlabel = "[/x][@click=app.quit]\\u001b]0;x\\u0007\\u202e"\n'
     )
-    shown = four("list").out
+    shown = configured("list").out
     assert "[/x][@click=app.quit]" in shown
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
-def test_a_closed_pipe_is_no_error(four: Program) -> None:
-    four.with_jobs(*(f"camb:job-{at}" for at in range(3000)))
+def test_a_closed_pipe_is_no_error(configured: Program) -> None:
+    configured.with_jobs(*(f"camb:job-{at}" for at in range(3000)))
     command = f"{sys.executable} -m tui list | head -1; exit ${{PIPESTATUS[0]}}"
-    completed = subprocess.run(["bash", "-c", command], env=four.env, capture_output=True, text=True, check=False)
+    completed = subprocess.run(["bash", "-c", command], env=configured.env, capture_output=True, text=True, check=False)
     assert (completed.returncode, completed.stderr) == (0, "")
     assert completed.stdout.startswith("STATUS")
 
 
-def test_log_lists_changes_in_order(four: Program) -> None:
-    four.with_jobs("heygen:a-fine", "heygen:b-fail")
-    four("check", "a-fine")
-    four("check")
-    four("check")
-    completed, one, none, plain = four.run_in_parallel(
+def test_log_lists_changes_in_order(configured: Program) -> None:
+    configured.with_jobs("heygen:a-fine", "heygen:b-fail")
+    configured("check", "a-fine")
+    configured("check")
+    configured("check")
+    completed, one, none, plain = configured.run_in_parallel(
         "log --json", "log b-fail --since 1h --json", "log --since 0s", "log b-fail"
     )
     assert json_schema.problems(completed.json, "log") == []
@@ -106,14 +108,14 @@ def test_log_lists_changes_in_order(four: Program) -> None:
     assert " -> failed  " in plain.out
 
 
-def test_export_is_csv_or_json(four: Program) -> None:
-    four.with_jobs("heygen:a-fine", more="label = 'Spring, \"launch\"\u00e9'\ntags = ['a', 'b']\n")
-    four("check")
-    four("check")
-    (row,) = csv.DictReader(io.StringIO(four("export").out))
+def test_export_is_csv_or_json(configured: Program) -> None:
+    configured.with_jobs("heygen:a-fine", more="label = 'Spring, \"launch\"\u00e9'\ntags = ['a', 'b']\n")
+    configured("check")
+    configured("check")
+    (row,) = csv.DictReader(io.StringIO(configured("export").out))
     assert (row["id"], row["label"], row["tags"]) == ("a-fine", 'Spring, "launch"\u00e9', "a b")
     assert (row["phase"], row["link_kind"], row["link_exact"]) == ("done", "video", "False")
-    assert json_schema.problems(four("export", "--format", "json").json, "export") == []
+    assert json_schema.problems(configured("export", "--format", "json").json, "export") == []
 
 
 def test_an_empty_result_is_reported_on_stderr_only(babeltop: Program) -> None:
