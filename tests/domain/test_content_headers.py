@@ -12,14 +12,14 @@ SHA, MD5 = hashlib.sha256(b"x").digest(), hashlib.md5(b"x").digest()
 SHA64, MD564 = b64encode(SHA).decode(), b64encode(MD5).decode()
 
 
-def test_a_whole_file_says_its_length_and_its_validator() -> None:
+def test_a_200_gives_length_and_validator() -> None:
     headers = {"content-length": "10", "etag": '"a"', "content-type": "video/mp4"}
     assert content_headers.parse_content_headers(200, headers) == ContentInfo(
         length=10, total=10, validator='"a"', media_type="video/mp4"
     )
 
 
-def test_a_part_says_where_it_begins_and_how_long_the_whole_is() -> None:
+def test_a_206_gives_its_offset_and_the_total_size() -> None:
     found = content_headers.parse_content_headers(206, {"content-range": "bytes 5-9/10", "content-length": "5"})
     assert found == ContentInfo(start=5, length=5, total=10)
     unknown = content_headers.parse_content_headers(206, {"content-range": "bytes 5-9/*"})
@@ -27,7 +27,7 @@ def test_a_part_says_where_it_begins_and_how_long_the_whole_is() -> None:
 
 
 @pytest.mark.parametrize("said", ["", "bytes 9-5/10", "bytes x-9/10", "items 5-9/10", "bytes */10"])
-def test_a_part_that_does_not_say_which_is_none(said: str) -> None:
+def test_a_206_without_content_range_is_rejected(said: str) -> None:
     assert content_headers.parse_content_headers(206, {"content-range": said}) is None
 
 
@@ -41,7 +41,7 @@ def test_a_part_that_does_not_say_which_is_none(said: str) -> None:
         ({"etag": "bare"}, ""),
     ],
 )
-def test_only_what_promises_the_same_bytes_is_a_validator(headers: dict[str, str], validator: str) -> None:
+def test_only_strong_etags_and_old_dates_are_validators(headers: dict[str, str], validator: str) -> None:
     found = content_headers.parse_content_headers(200, headers)
     assert found is not None
     assert found.validator == validator
@@ -74,12 +74,12 @@ NAMES = ("content-length", "content-range", "etag", "last-modified", "date", "di
 
 
 @given(st.sampled_from((200, 206)), st.dictionaries(st.sampled_from(NAMES), st.text()))
-def test_no_headers_make_it_raise(status: int, headers: dict[str, str]) -> None:
+def test_no_header_raises(status: int, headers: dict[str, str]) -> None:
     content_headers.parse_content_headers(status, headers)
     content_headers.unsatisfied_range_size(headers)
 
 
-def test_of_an_encoded_file_nothing_else_is_known():
+def test_an_encoded_body_has_no_size_or_digest():
     headers = {"content-encoding": "gzip", "content-length": "5", "etag": '"a"', "content-md5": MD564}
     assert content_headers.parse_content_headers(200, headers) == ContentInfo(encoding="gzip")
     assert content_headers.parse_content_headers(206, headers | {"content-range": "bytes 5-9/10"}) is None

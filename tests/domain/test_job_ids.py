@@ -25,7 +25,7 @@ LIST = (Ref("heygen", "abc"), Ref("camb", "abc"), Ref("flixu", "doc_1"), Ref("ol
 @pytest.mark.parametrize(
     "text", [ID, "doc_abc", "tr_1", "a.b", "…", "日本語", "a:b", "-", "%2e", "?x=1#y", "é", "x" * MAX_ID_LENGTH]
 )
-def test_whatever_might_be_an_id_is_one(text: str) -> None:
+def test_every_plausible_id_is_valid(text: str) -> None:
     assert invalid_reason(text) is None
 
 
@@ -50,12 +50,12 @@ def test_whatever_might_be_an_id_is_one(text: str) -> None:
         ("x" * (MAX_ID_LENGTH + 1), "513"),
     ],
 )
-def test_what_cannot_be_an_id_is_refused_with_the_reason(text: str, why: str) -> None:
+def test_an_invalid_id_has_a_reason(text: str, why: str) -> None:
     assert why in (invalid_reason(text) or "")
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=20))
-def test_only_the_named_reasons_refuse(text: str) -> None:
+def test_only_the_named_reasons_make_an_id_invalid(text: str) -> None:
     bad = any(c.isspace() or c in "/\\" or unicodedata.category(c)[0] in "CZ" for c in text)
     assert (invalid_reason(text) is not None) == (bad or text in {"", ".", ".."})
     assert invalid_reason(text) is None or (invalid_reason(text) or "").isprintable()
@@ -85,17 +85,17 @@ def test_only_the_named_reasons_refuse(text: str) -> None:
         ("ftp://example.com/doc_1", "ftp://example.com/doc_1"),
     ],
 )
-def test_the_id_is_found_in_what_was_pasted(line: str, found: str) -> None:
+def test_the_id_is_found_in_pasted_text(line: str, found: str) -> None:
     assert id_from_paste(line, [HEX, UUID, DOC]) == found
 
 
-def test_a_link_without_a_known_shape_gives_its_last_segment_that_is_no_tail() -> None:
+def test_a_link_without_a_matching_pattern_gives_its_last_segment_that_is_no_suffix() -> None:
     assert id_from_paste("https://app.example.com/doc_5/pages/3") == "3"
     assert id_from_paste("https://app.example.com/jobs/n1/result/captions.srt") == "n1"
 
 
 @given(st.text())
-def test_whatever_is_pasted_is_an_id_or_is_refused_with_a_reason(line: str) -> None:
+def test_any_pasted_text_is_a_valid_id_or_has_a_reason(line: str) -> None:
     for pasted in (line, f"http://{line}"):
         found = id_from_paste(pasted, [HEX])
         assert invalid_reason(found) or found == found.strip() != ""
@@ -136,14 +136,14 @@ def test_an_unknown_ref_names_the_nearest(text: str, nearest: str) -> None:
         resolve_ref(text, LIST, ["heygen"])
 
 
-def test_an_unknown_ref_like_no_other_names_none_and_shows_what_is_hidden() -> None:
+def test_an_unknown_ref_without_similar_ones_suggests_none_and_escapes_control_characters() -> None:
     with pytest.raises(UnknownRefError) as caught:
         resolve_ref("\x1b[31mqqqqqq", LIST, [])
     assert str(caught.value) == r"no job '\x1b[31mqqqqqq' on the watchlist"
     assert caught.value.nearest is None
 
 
-def test_a_guess_names_every_account_whose_shape_fits() -> None:
-    hints = {"heygen": [HEX], "camb": [UUID], "flixu": [DOC], "second": [UUID, HEX], "none": []}
-    assert guess_accounts(ID, hints) == ("heygen", "second")
-    assert guess_accounts("interview-4", hints) == ()
+def test_a_guess_names_every_account_with_a_matching_pattern() -> None:
+    id_patterns = {"heygen": [HEX], "camb": [UUID], "flixu": [DOC], "second": [UUID, HEX], "none": []}
+    assert guess_accounts(ID, id_patterns) == ("heygen", "second")
+    assert guess_accounts("interview-4", id_patterns) == ()

@@ -39,7 +39,7 @@ NEW = JobState(job=JOB)
 VIDEO = ReportedLink(LinkKind.VIDEO, "https://cdn.test/1", WEEK)
 
 
-def said(phase, **more):
+def make_report(phase, **more):
     return Report(phase=phase, raw_status=phase or "odd", **more)
 
 
@@ -55,23 +55,23 @@ def missed(at, one_shot=False, is_follow_up=False):
 
 @few_examples
 @given(event_sequences())
-def test_a_link_that_lives_is_lost_only_to_another_of_its_kind(story):
+def test_a_valid_link_is_replaced_only_by_another_of_its_kind(events):
     state = NEW
-    for at, event in story:
+    for at, event in events:
         before, (state, _) = state, reduce(state, event)
         shown = {link.kind for link in state.links if link not in before.links}
         urls = {(link.kind, link.url) for link in state.links}
         sighted = event[0].links if isinstance(event, StatusReceived | ResultReceived) else ()
         for link in before.links:
             if not expiry.is_expired(link, at) and (link.kind, link.url) not in urls:
-                assert link.kind in shown | {sighting.kind for sighting in sighted}
+                assert link.kind in shown | {reported.kind for reported in sighted}
 
 
 @few_examples
 @given(event_sequences())
-def test_an_unchanged_url_keeps_its_first_sight(story):
+def test_an_unchanged_url_keeps_first_seen(events):
     state = NEW
-    for _, event in story:
+    for _, event in events:
         since = {(link.kind, link.url): link.first_seen for link in state.links}
         state, _ = reduce(state, event)
         for link in state.links:
@@ -80,9 +80,9 @@ def test_an_unchanged_url_keeps_its_first_sight(story):
 
 @few_examples
 @given(event_sequences())
-def test_a_change_is_told_exactly_when_the_phase_is_another(story):
+def test_a_phase_change_is_returned_exactly_when_the_phase_differs(events):
     state = NEW
-    for at, event in story:
+    for at, event in events:
         before, (state, change) = state, reduce(state, event)
         assert (change is not None) is (before.phase is not state.phase)
         if change is not None:
@@ -93,18 +93,18 @@ def test_a_change_is_told_exactly_when_the_phase_is_another(story):
 
 @few_examples
 @given(event_sequences())
-def test_a_state_survives_being_written_and_read(story):
+def test_a_state_survives_encoding_and_decoding(events):
     import msgspec
 
-    state = after(*(event for _, event in story))
+    state = after(*(event for _, event in events))
     assert msgspec.json.decode(msgspec.json.encode(state), type=JobState) == state
 
 
 @few_examples
 @given(event_sequences())
-def test_faults_in_a_row_are_counted_and_a_report_ends_them(story):
+def test_consecutive_faults_are_counted_until_a_report(events):
     state = NEW
-    for _, event in story:
+    for _, event in events:
         before, (state, _) = state, reduce(state, event)
         if isinstance(event, PollFailed):
             assert (state.consecutive_faults, state.fault, state.poll_count) == (
@@ -126,15 +126,17 @@ def test_faults_in_a_row_are_counted_and_a_report_ends_them(story):
 
 @pytest.mark.parametrize("kind", sorted(set(FaultKind) - {FaultKind.PAYMENT, FaultKind.MISSING}))
 @pytest.mark.parametrize("phase", sorted(set(Phase) - {Phase.NEW}))
-def test_no_fault_but_payment_and_missing_moves_a_phase(kind, phase):
-    state = after(StatusReceived(said(phase), NOW), PollFailed(Fault(kind, "x"), NOW + 1, one_shot=True))
+def test_only_payment_and_missing_faults_change_the_phase(kind, phase):
+    state = after(StatusReceived(make_report(phase), NOW), PollFailed(Fault(kind, "x"), NOW + 1, one_shot=True))
     assert (state.phase, state.fault.kind) == (phase, kind)
 
 
-def test_payment_blocks_at_once_and_a_report_frees():
-    blocked = after(StatusReceived(said(Phase.RUNNING), NOW), PollFailed(Fault(FaultKind.PAYMENT, "pay", 402), NOW + 1))
+def test_payment_blocks_at_once_and_a_report_unblocks():
+    blocked = after(
+        StatusReceived(make_report(Phase.RUNNING), NOW), PollFailed(Fault(FaultKind.PAYMENT, "pay", 402), NOW + 1)
+    )
     assert blocked.phase is Phase.BLOCKED
-    assert after(StatusReceived(said(Phase.RUNNING), NOW + 2), state=blocked).phase is Phase.RUNNING
+    assert after(StatusReceived(make_report(Phase.RUNNING), NOW + 2), state=blocked).phase is Phase.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -151,19 +153,19 @@ def test_an_id_is_missing_after_three_404s_over_a_minute(at, phase):
     assert after(*(missed(NOW + seconds) for seconds in at)).phase is phase
 
 
-def test_anything_between_two_404s_begins_the_row_anew():
+def test_anything_between_two_404s_restarts_their_count():
     between = PollFailed(Fault(FaultKind.SERVER, "x", 500), NOW + 50)
     state = after(missed(NOW), missed(NOW + 30), between, missed(NOW + 60), missed(NOW + 90))
     assert (state.phase, state.consecutive_404s) == (Phase.NEW, 2)
 
 
-def test_one_404_is_enough_for_a_person():
+def test_one_404_is_enough_for_a_one_shot_poll():
     assert after(missed(NOW, one_shot=True)).phase is Phase.MISSING
 
 
 @pytest.mark.parametrize("fault", [FaultKind.MISSING, FaultKind.PAYMENT])
-def test_no_failure_of_a_result_moves_a_job_that_is_done(fault):
-    done = after(StatusReceived(said(Phase.DONE, result_id="7"), NOW))
+def test_no_fault_of_a_follow_up_request_changes_the_phase(fault):
+    done = after(StatusReceived(make_report(Phase.DONE, result_id="7"), NOW))
     later = [PollFailed(Fault(fault, "x"), NOW + 40 * n, True, is_follow_up=True) for n in range(5)]
     state = after(*later, state=done)
     assert (state.phase, state.fault.kind, state.consecutive_404s) == (Phase.DONE, fault, 0)
@@ -179,43 +181,43 @@ def test_no_failure_of_a_result_moves_a_job_that_is_done(fault):
         *((end, end) for end in sorted(ENDED - {Phase.MISSING})),
     ],
 )
-def test_an_unknown_word_ends_nothing_and_un_ends_nothing(before, becomes):
+def test_an_unknown_status_neither_ends_nor_restarts_a_job(before, becomes):
     state = JobState(job=JOB, phase=before, phase_since=NOW)
-    state = after(StatusReceived(said(None), NOW + 1), state=state)
+    state = after(StatusReceived(make_report(None), NOW + 1), state=state)
     assert state.phase is becomes
     assert Flag.UNKNOWN in evaluation.flags(state, EvaluationContext(now=NOW + 1, stall_after=60, warn_before=60))
 
 
-def test_title_and_language_that_are_said_once_stay():
-    first = StatusReceived(said(Phase.RUNNING, title="Spring", language="fr"), NOW)
-    state = after(first, StatusReceived(said(Phase.DONE), NOW + 1))
+def test_title_and_language_reported_once_are_kept():
+    first = StatusReceived(make_report(Phase.RUNNING, title="Spring", language="fr"), NOW)
+    state = after(first, StatusReceived(make_report(Phase.DONE), NOW + 1))
     assert (state.report.title, state.report.language) == ("Spring", "fr")
 
 
-def test_another_run_has_another_result():
-    state = after(StatusReceived(said(Phase.DONE, result_id="1"), NOW), ResultReceived(Result("one"), NOW + 1))
+def test_another_result_id_discards_the_old_result():
+    state = after(StatusReceived(make_report(Phase.DONE, result_id="1"), NOW), ResultReceived(Result("one"), NOW + 1))
     assert (state.result, state.result_fetched_at) == ("one", NOW + 1)
-    state = after(StatusReceived(said(Phase.DONE, result_id="2"), NOW + 2), state=state)
+    state = after(StatusReceived(make_report(Phase.DONE, result_id="2"), NOW + 2), state=state)
     assert (state.result, state.result_fetched_at) == (None, None)
 
 
-def test_an_ask_that_was_not_sent_is_not_counted():
+def test_a_skipped_poll_is_not_counted():
     state = after(PollSkipped(Fault(FaultKind.REFUSED, "no key")))
     assert (state.poll_count, state.consecutive_faults, state.fault.message) == (0, 0, "no key")
 
 
-def test_a_job_is_asked_for_its_link_until_the_report_is_whole():
-    state = after(*(StatusReceived(said(Phase.DONE, is_complete=False), NOW + n) for n in range(3)))
+def test_incomplete_reports_are_counted_until_the_link_is_there():
+    state = after(*(StatusReceived(make_report(Phase.DONE, is_complete=False), NOW + n) for n in range(3)))
     assert state.incomplete_polls == 3
-    assert after(StatusReceived(said(Phase.DONE, links=(VIDEO,)), NOW + 9), state=state).incomplete_polls == 0
+    assert after(StatusReceived(make_report(Phase.DONE, links=(VIDEO,)), NOW + 9), state=state).incomplete_polls == 0
 
 
 def test_flags_by_the_clock():
     state = after(
-        StatusReceived(said(Phase.RUNNING), NOW),
+        StatusReceived(make_report(Phase.RUNNING), NOW),
         PollScheduled(NOW + 15, None, NOW + 75),
         JobListed(JOB),
-        StatusReceived(said(None), NOW + 1),
+        StatusReceived(make_report(None), NOW + 1),
     )
 
     def flags(seconds, of=state):
@@ -224,25 +226,25 @@ def test_flags_by_the_clock():
     assert flags(60) == {Flag.UNKNOWN}
     assert flags(76) == {Flag.UNKNOWN, Flag.STALE}
     assert flags(3601) == {Flag.UNKNOWN, Flag.STALE, Flag.STALLED}
-    done = after(StatusReceived(said(Phase.DONE, links=(VIDEO,)), NOW))
+    done = after(StatusReceived(make_report(Phase.DONE, links=(VIDEO,)), NOW))
     assert flags(WEEK - 86401, done) == set()
     assert flags(WEEK - 86400, done) == {Flag.EXPIRING}
     assert flags(WEEK, done) == {Flag.EXPIRED}
 
 
-def test_captions_count_for_a_row_only_where_there_is_nothing_else():
+def test_the_primary_link_is_captions_only_if_there_is_no_other():
     captions = ReportedLink(LinkKind.CAPTIONS, "https://cdn.test/c")
-    both = after(StatusReceived(said(Phase.DONE, links=(captions, VIDEO)), NOW))
+    both = after(StatusReceived(make_report(Phase.DONE, links=(captions, VIDEO)), NOW))
     assert job_state.primary_link(both).kind is LinkKind.VIDEO
     assert (
-        job_state.primary_link(after(StatusReceived(said(Phase.DONE, links=(captions,)), NOW))).kind
+        job_state.primary_link(after(StatusReceived(make_report(Phase.DONE, links=(captions,)), NOW))).kind
         is LinkKind.CAPTIONS
     )
     assert job_state.primary_link(NEW) is None
 
 
-def test_a_row_is_marked_for_some_seconds_after_its_phase_changed():
-    state = after(StatusReceived(said(Phase.RUNNING), NOW))
+def test_a_phase_change_is_recent_for_some_seconds():
+    state = after(StatusReceived(make_report(Phase.RUNNING), NOW))
     assert [job_state.recently_changed(state, NOW + seconds) for seconds in (-1, 0, 7.9, 8)] == [
         False,
         True,
@@ -267,12 +269,12 @@ def test_another_kind_of_the_job_clears_its_fault_and_another_label_does_not():
 
 
 def test_an_active_report_is_marked_stale_but_never_fresher():
-    running = after(StatusReceived(said(Phase.RUNNING), NOW), PollScheduled(NOW + 15, None, NOW + 75))
+    running = after(StatusReceived(make_report(Phase.RUNNING), NOW), PollScheduled(NOW + 15, None, NOW + 75))
     marked = after(MarkedStale(NOW + 20), state=running)
     assert job_state.is_stale(marked, NOW + 21)
     assert after(MarkedStale(NOW + 50), state=marked) == marked
     assert after(MarkedStale(NOW + 20)) == NEW
-    done = after(StatusReceived(said(Phase.DONE), NOW))
+    done = after(StatusReceived(make_report(Phase.DONE), NOW))
     assert after(MarkedStale(NOW + 20), state=done) == done
 
 
@@ -285,8 +287,10 @@ def test_a_clock_shift_moves_the_next_poll_and_makes_no_report_fresher():
 
 
 def test_an_external_state_replaces_all_but_the_job_and_reports_a_phase_change():
-    mine = after(StatusReceived(said(Phase.RUNNING), NOW), JobListed(Job(account="a", id="1", label="mine")))
-    external = after(StatusReceived(said(Phase.RUNNING), NOW), StatusReceived(said(Phase.DONE, message="ok"), NOW + 60))
+    mine = after(StatusReceived(make_report(Phase.RUNNING), NOW), JobListed(Job(account="a", id="1", label="mine")))
+    external = after(
+        StatusReceived(make_report(Phase.RUNNING), NOW), StatusReceived(make_report(Phase.DONE, message="ok"), NOW + 60)
+    )
     state, change = reduce(mine, ExternalStateRead(external, NOW + 90))
     assert (state.phase, state.job.label, state.poll_count) == (Phase.DONE, "mine", 2)
     assert change == (JOB.ref, Phase.RUNNING, Phase.DONE, NOW, NOW + 60, "ok")

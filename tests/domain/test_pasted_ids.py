@@ -20,12 +20,14 @@ HINTS = {"acme": [re.compile("^doc_")], "other": []}
         ("other:https://x.example/v/7", "", ("other", "7")),
     ],
 )
-def test_an_id_is_the_accounts_that_it_names_or_fits(line: str, account: str, expected: tuple[str, str]) -> None:
+def test_a_pasted_id_gets_the_account_that_it_names_or_matches(
+    line: str, account: str, expected: tuple[str, str]
+) -> None:
     (found,) = parse_pasted([line], HINTS, (), account)
     assert (found.status, found.account, found.id) == (CandidateStatus.NEW, *expected)
 
 
-def test_what_is_there_or_stands_twice_or_is_unclear_is_said() -> None:
+def test_listed_duplicate_ambiguous_and_invalid_ids_have_their_status() -> None:
     lines = ["acme:a", "acme:a", "other:b", "x", "other:", "https://h/"]
     verdicts = [each.status for each in parse_pasted(lines, HINTS, {Ref("other", "b")})]
     assert verdicts == [

@@ -7,43 +7,43 @@ from tui.domain.time_alerts import RENEWAL_WARNING_DIVISOR, TimedAlert, timed_al
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
-OUTLOOK = EvaluationContext(now=NOW, stall_after=3600.0, warn_before=DAY)
+CONTEXT = EvaluationContext(now=NOW, stall_after=3600.0, warn_before=DAY)
 LINK = Link(LinkKind.VIDEO, "https://cdn.test/1", NOW, NOW + 7 * DAY, expiry_is_exact=True)
 DONE = JobState(job=Job(account="a", id="1"), phase=Phase.DONE, links=(LINK,))
 RUNNING = JobState(job=Job(account="a", id="1"), phase=Phase.RUNNING, first_polled_at=NOW)
 
 
-def test_a_link_has_two_and_a_running_job_one():
-    assert timed_alerts(DONE, OUTLOOK) == (
+def test_a_link_has_two_alerts_and_a_running_job_one():
+    assert timed_alerts(DONE, CONTEXT) == (
         TimedAlert(NOW + 6 * DAY, Flag.EXPIRING, LINK.url, DAY / 2),
         TimedAlert(NOW + 7 * DAY, Flag.EXPIRED, LINK.url),
     )
-    assert timed_alerts(RUNNING, OUTLOOK) == (TimedAlert(NOW + 3600, Flag.STALLED, repr(NOW)),)
+    assert timed_alerts(RUNNING, CONTEXT) == (TimedAlert(NOW + 3600, Flag.STALLED, repr(NOW)),)
 
 
-def test_they_go_off_when_the_flags_of_the_board_go_up():
+def test_alerts_start_at_the_instant_of_their_flags():
     for state in (DONE, RUNNING):
-        for alarm in timed_alerts(state, OUTLOOK):
-            assert alarm.flag not in flags(state, replace(OUTLOOK, now=alarm.at - 1))
-            assert alarm.flag in flags(state, replace(OUTLOOK, now=alarm.at + 1))
+        for alarm in timed_alerts(state, CONTEXT):
+            assert alarm.flag not in flags(state, replace(CONTEXT, now=alarm.at - 1))
+            assert alarm.flag in flags(state, replace(CONTEXT, now=alarm.at + 1))
 
 
-def test_a_link_that_is_renewed_by_itself_is_worth_a_word_only_when_that_has_failed():
+def test_an_automatically_renewed_link_warns_late():
     state = replace(DONE, job=Job(account="a", id="1", keep_link=True))
-    assert timed_alerts(state, OUTLOOK)[0].at == NOW + 7 * DAY - DAY / RENEWAL_WARNING_DIVISOR
+    assert timed_alerts(state, CONTEXT)[0].at == NOW + 7 * DAY - DAY / RENEWAL_WARNING_DIVISOR
 
 
-def test_what_is_put_away_has_none():
-    assert timed_alerts(replace(DONE, job=Job(account="a", id="1", archived=True)), OUTLOOK) == ()
+def test_an_archived_job_has_no_alerts():
+    assert timed_alerts(replace(DONE, job=Job(account="a", id="1", archived=True)), CONTEXT) == ()
 
 
-def test_what_was_downloaded_may_die_unsaid():
+def test_links_of_downloaded_files_have_no_alerts():
     saved = DownloadedFile("video", "/x/spring.mp4", 5, NOW)
-    assert timed_alerts(replace(DONE, downloads=(saved,)), OUTLOOK) == ()
+    assert timed_alerts(replace(DONE, downloads=(saved,)), CONTEXT) == ()
     captions = Link(LinkKind.CAPTIONS, "https://cdn.test/2", NOW, NOW + 7 * DAY, expiry_is_exact=True)
-    assert timed_alerts(replace(DONE, links=(LINK, captions), downloads=(saved,)), OUTLOOK) != ()
+    assert timed_alerts(replace(DONE, links=(LINK, captions), downloads=(saved,)), CONTEXT) != ()
 
 
-def test_a_renewal_that_is_known_to_fail_is_worth_a_word_at_once():
+def test_a_failing_renewal_warns_as_early_as_without_renewal():
     state = replace(DONE, job=Job(account="a", id="1", keep_link=True), failed_renewals=2)
-    assert timed_alerts(state, OUTLOOK)[0].at == NOW + 6 * DAY
+    assert timed_alerts(state, CONTEXT)[0].at == NOW + 6 * DAY

@@ -22,7 +22,7 @@ from tui.presentation.columns import (
     visible_columns,
 )
 
-FACE = RenderOptions(EvaluationContext(now=NOW))
+OPTIONS = RenderOptions(EvaluationContext(now=NOW))
 WIDE = visible_columns(200)
 
 
@@ -31,7 +31,7 @@ def job(phase=Phase.RUNNING, **more):
     return JobState(**{"job": Job(account="heygen", id="i", **mine), "phase": phase, "phase_since": NOW - 420, **more})
 
 
-def said(**more):
+def make_report(**more):
     return Report(**{"phase": Phase.RUNNING, "raw_status": "running", **more})
 
 
@@ -39,8 +39,8 @@ def link(left, exact=True, kind=LinkKind.VIDEO):
     return Link(kind, "https://cdn.test/1", NOW - WEEK, None if left is None else NOW + left, exact)
 
 
-def row(state, face=FACE, shown=WIDE):
-    return {column.id: cell for column, cell in zip(shown, columns.row_cells(state, shown, face), strict=True)}
+def row(state, options=OPTIONS, shown=WIDE):
+    return {column.id: cell for column, cell in zip(shown, columns.row_cells(state, shown, options), strict=True)}
 
 
 @pytest.mark.parametrize("width", range(1, 251))
@@ -65,11 +65,11 @@ def test_the_columns_fit_every_width_exactly(width):
         (40, "status name"),
     ],
 )
-def test_columns_go_by_how_much_they_are_needed(width, ids):
+def test_columns_are_dropped_in_their_order(width, ids):
     assert [column.id for column in visible_columns(width)] == ids.split()
 
 
-def test_at_80_the_sketch_is_kept():
+def test_the_columns_at_80_cells_are_those_of_the_sketch():
     assert [(column.title, column.width) for column in visible_columns(80)] == [
         ("STATUS", 11),
         ("ACCOUNT", 7),
@@ -94,26 +94,26 @@ def test_at_80_the_sketch_is_kept():
         (Phase.MISSING, "? missing", "? missing", Tone.WARNING),
     ],
 )
-def test_every_phase_has_its_glyph_word_and_tone(phase, text, plain, tone):
-    assert columns.status_cell(job(phase), FACE) == (text, tone)
+def test_every_phase_has_glyph_text_and_tone(phase, text, plain, tone):
+    assert columns.status_cell(job(phase), OPTIONS) == (text, tone)
     assert columns.status_cell(job(phase), RenderOptions(EvaluationContext(now=NOW), ASCII)) == (plain, tone)
     assert len(text) <= 11
 
 
-def test_a_word_that_is_not_known_stands_as_it_came_with_doubt():
-    assert columns.status_cell(job(report=said(phase=None, raw_status="lip_syncing")), FACE) == (
+def test_an_unknown_status_is_shown_as_it_is_with_a_doubtful_glyph():
+    assert columns.status_cell(job(report=make_report(phase=None, raw_status="lip_syncing")), OPTIONS) == (
         "? lip_syncing",
         Tone.WARNING,
     )
 
 
-def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
-    stale = job(report=said(progress=0.62), checked_at=NOW - 720, stale_after=NOW - 1)
+def test_a_stale_row_is_dimmed_and_shows_its_age():
+    stale = job(report=make_report(progress=0.62), checked_at=NOW - 720, stale_after=NOW - 1)
     found = row(stale)
     assert found["status"] == ("? running", Tone.QUIET)
     assert found["progress"] == ("12m old", Tone.WARNING)
-    assert columns.is_dimmed(stale, FACE)
-    assert not columns.is_dimmed(job(stale_after=NOW), FACE)
+    assert columns.is_dimmed(stale, OPTIONS)
+    assert not columns.is_dimmed(job(stale_after=NOW), OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_a_stale_row_doubts_is_dimmed_and_says_how_old_it_is():
         ((link(None, kind=LinkKind.DOCUMENT),), None, "document", Tone.DONE),
     ],
 )
-def test_a_link_says_how_long_it_lives(links, result, text, tone):
-    assert columns.link_cell(job(Phase.DONE, links=links, result=result), FACE) == (text, tone)
+def test_a_link_shows_its_remaining_life(links, result, text, tone):
+    assert columns.link_cell(job(Phase.DONE, links=links, result=result), OPTIONS) == (text, tone)
     assert len(text) <= 8
 
 
@@ -146,49 +146,49 @@ def test_a_link_says_how_long_it_lives(links, result, text, tone):
         ((), "Hola", "↓ saved"),
     ],
 )
-def test_what_is_downloaded_bears_its_mark_and_may_expire(links, result, text):
+def test_a_downloaded_job_shows_its_mark_and_no_expiry(links, result, text):
     files = tuple(DownloadedFile(what, f"/d/{what}", 1, NOW) for what in ("video", "text"))
     done = job(Phase.DONE, links=links, result=result, downloads=files)
-    assert columns.link_cell(done, FACE) == (text, Tone.DONE)
+    assert columns.link_cell(done, OPTIONS) == (text, Tone.DONE)
     assert len(text) <= 8
 
 
-def test_what_is_only_partly_downloaded_bears_no_mark():
+def test_a_partly_downloaded_job_shows_no_mark():
     links = (link(5 * 86400), link(5 * 86400, kind=LinkKind.CAPTIONS))
     done = job(Phase.DONE, links=links, downloads=(DownloadedFile("captions", "/d/a.srt", 1, NOW),))
-    assert columns.link_cell(done, FACE).text == "5d00h"
+    assert columns.link_cell(done, OPTIONS).text == "5d00h"
 
 
 @pytest.mark.parametrize(("share", "text", "bar"), [(0.45, "↓ 45%", " 45% ████·····"), (None, "↓ …", "·")])
-def test_a_download_says_how_far_it_is(share, text, bar):
+def test_a_running_download_shows_its_progress(share, text, bar):
     done = job(Phase.DONE, links=(link(5 * 86400),))
-    found = row(done, FACE._replace(download_progress={done.job.ref: share}))
+    found = row(done, OPTIONS._replace(download_progress={done.job.ref: share}))
     assert (found["link"].text, found["progress"].text) == (text, bar)
 
 
 @pytest.mark.parametrize(
     ("state", "text"),
     [
-        (job(report=said(progress=0.62)), " 62% █████▌···"),
-        (job(report=said(progress=1.0)), "100% █████████"),
-        (job(report=said(progress=0.5, progress_is_stage=True)), "stage 1 of 2"),
-        (job(report=said(progress=0.0, progress_is_stage=True)), "·"),
-        (job(report=said()), "·"),
-        (job(Phase.DONE, report=said(progress=1.0)), "·"),
+        (job(report=make_report(progress=0.62)), " 62% █████▌···"),
+        (job(report=make_report(progress=1.0)), "100% █████████"),
+        (job(report=make_report(progress=0.5, progress_is_stage=True)), "stage 1 of 2"),
+        (job(report=make_report(progress=0.0, progress_is_stage=True)), "·"),
+        (job(report=make_report()), "·"),
+        (job(Phase.DONE, report=make_report(progress=1.0)), "·"),
     ],
 )
-def test_progress_is_measured_or_a_stage_or_nothing(state, text):
+def test_progress_is_measured_a_stage_or_empty(state, text):
     assert row(state)["progress"].text == text
 
 
 @pytest.mark.parametrize("width", [90, 94, 99, 100, 120])
-def test_a_bar_is_never_cut(width):
+def test_the_progress_bar_is_never_cut(width):
     for column in visible_columns(width):
         if column.id == "progress":
-            assert len(row(job(report=said(progress=1.0)))["progress"].text) <= column.width
+            assert len(row(job(report=make_report(progress=1.0)))["progress"].text) <= column.width
 
 
-def test_an_account_that_waits_or_stopped_shows_in_next():
+def test_the_next_column_shows_waiting_and_stopped_accounts():
     state = job(next_poll_at=NOW + 12)
     assert row(state)["next"].text == "12s"
     assert row(job(next_poll_at=NOW - 3))["next"].text == "now"
@@ -198,19 +198,19 @@ def test_an_account_that_waits_or_stopped_shows_in_next():
     assert (stopped["next"].text, stopped["account"].tone) == ("·", Tone.QUIET)
 
 
-def test_a_problem_says_what_the_service_said_of_it():
+def test_a_problem_shows_the_services_message():
     fault = Fault(FaultKind.TOO_LARGE, "the reply is larger")
-    assert row(job(Phase.FAILED, label="L", report=said(message="no speech")))["name"].text == "L: no speech"
+    assert row(job(Phase.FAILED, label="L", report=make_report(message="no speech")))["name"].text == "L: no speech"
     assert row(job(Phase.MISSING, label="L", fault=fault))["name"].text == "L: the reply is larger"
     assert row(job(label="L", fault=fault))["name"].text == "L: too large"
-    assert row(job(Phase.DONE, label="L", report=said(message="all well")))["name"].text == "L"
+    assert row(job(Phase.DONE, label="L", report=make_report(message="all well")))["name"].text == "L"
 
 
 @few_examples
 @given(event_sequences(), st.floats(0, 1e8), st.integers(1, 250), st.sampled_from([UNICODE, ASCII]))
-def test_whatever_happened_to_a_job_its_row_says_something(story, later, width, glyphs):
+def test_every_state_has_a_row_without_empty_text(events, later, width, glyphs):
     state = JobState(job=Job(account="a", id="1"))
-    for _, event in story:
+    for _, event in events:
         state, _ = reduce(state, event)
     shown = visible_columns(width)
     for column, cell in zip(
@@ -229,15 +229,15 @@ def estimate(text):
 
 @few_examples
 @given(event_sequences(), st.none() | fits, st.floats(0, 1e6), st.floats(0, 1), st.sampled_from([None, UTC]))
-def test_a_row_says_the_same_for_as_long_as_it_is_said_to(story, fit, later, share, zone):
+def test_a_row_is_unchanged_for_as_long_as_predicted(events, fit, later, share, zone):
     state, now = JobState(job=Job(account="a", id="1")), NOW + later
-    for at, event in story:
+    for at, event in events:
         state, now = reduce(state, event)[0], at + later
     state = replace(state, duration_fit=fit)
-    face = RenderOptions(EvaluationContext(now=now), time_zone=zone)
-    still = min(columns.unchanged_for(state, face), 1e7)
-    then = face._replace(context=replace(face.context, now=now + max(0.0, still - 1e-3) * share))
-    before, after = row(state, face), row(state, then)
+    options = RenderOptions(EvaluationContext(now=now), time_zone=zone)
+    still = min(columns.unchanged_for(state, options), 1e7)
+    then = options._replace(context=replace(options.context, now=now + max(0.0, still - 1e-3) * share))
+    before, after = row(state, options), row(state, then)
     for name, cell in before.items():
         if name in {"progress", "eta"} and still * share <= 1:
             continue  # a screen looks at no row more than once a second for an estimate's sake

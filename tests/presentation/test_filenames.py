@@ -39,12 +39,16 @@ SAID = "attachment; filename*=UTF-8''Ur%2FLaub%20%E6%97%A5.mp4; filename=\"plain
         (("日" * 300,), "fr", "mp4", "日" * 77 + ".fr.mp4"),
     ],
 )
-def test_a_name_is_made_of_what_was_said(titles: tuple[str, ...], language: str, extension: str, called: str) -> None:
+def test_a_filename_is_made_of_title_language_and_extension(
+    titles: tuple[str, ...], language: str, extension: str, called: str
+) -> None:
     assert filenames.filename(titles, language, extension).numbered(1) == called
 
 
 @given(st.lists(st.text(max_size=400), max_size=3), st.text(max_size=40), st.text(max_size=12), st.integers(1, 99))
-def test_any_text_becomes_a_name_never_a_path(titles: list[str], language: str, extension: str, number: int) -> None:
+def test_any_title_becomes_a_filename_and_never_a_path(
+    titles: list[str], language: str, extension: str, number: int
+) -> None:
     called = filenames.filename(titles, language, extension).numbered(number)
     assert len((called + filenames.PART_SUFFIX).encode()) <= 255
     assert called not in {"", ".", ".."}
@@ -70,7 +74,7 @@ def test_any_text_becomes_a_name_never_a_path(titles: list[str], language: str, 
         ("https://cdn", "", "attachment; filename*=bogus''%ff%fe", "document"),
     ],
 )
-def test_an_extension_says_what_it_is(url: str, media: str, disposition: str, found: str) -> None:
+def test_the_extension_comes_from_media_type_name_or_kind(url: str, media: str, disposition: str, found: str) -> None:
     assert filenames.extension("document", url, media, disposition) == found
 
 
@@ -81,6 +85,6 @@ def test_a_disposition_gives_a_title_without_its_path() -> None:
 
 
 @given(st.text())
-def test_no_disposition_makes_it_raise(said: str) -> None:
+def test_no_content_disposition_raises(said: str) -> None:
     assert "/" not in filenames.disposition_title(said)
     filenames.extension("video", "https://cdn/x", "", said)

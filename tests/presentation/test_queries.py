@@ -10,7 +10,7 @@ from tui.domain.models import Job, Link, LinkKind, Phase, Report
 from tui.presentation.queries import FILTER_FIELDS, SORT_KEYS, Filter, View, display_name, views
 
 DAY = 86400.0
-OUTLOOK = EvaluationContext(now=NOW, providers={"emea": "heygen"})
+CONTEXT = EvaluationContext(now=NOW, providers={"emea": "heygen"})
 
 
 def job(name, phase=Phase.RUNNING, account="heygen", since=NOW, **more):
@@ -25,9 +25,9 @@ def link(until, exact=True):
 @st.composite
 def boards(draw):
     states = []
-    for number, story in enumerate(draw(st.lists(event_sequences(4), max_size=6))):
+    for number, events in enumerate(draw(st.lists(event_sequences(4), max_size=6))):
         state = JobState(job=Job(account=draw(st.sampled_from("ab")), id=str(number)))
-        for _, event in story:
+        for _, event in events:
             state, _ = reduce(state, event)
         mine = Job(account=state.job.account, id=str(number), archived=state.job.archived)
         states.append(JobState(**{**{f: getattr(state, f) for f in state.__struct_fields__}, "job": mine}))
@@ -37,35 +37,35 @@ def boards(draw):
 @few_examples
 @given(boards(), st.floats(NOW, NOW + 3e6))
 def test_active_done_and_problems_sum_to_all_and_expiring_lies_within_done(states, now):
-    outlook = EvaluationContext(now=now)
-    found = view_counts(states, outlook)
+    context = EvaluationContext(now=now)
+    found = view_counts(states, context)
     assert found[View.ACTIVE] + found[View.DONE] + found[View.PROBLEMS] == found[View.ALL]
     assert found[View.ALL] + found[View.ARCHIVE] == len(states)
     for state in states:
-        shown = views(state, outlook)
+        shown = views(state, context)
         assert View.EXPIRING not in shown or View.DONE in shown
         assert View.ARCHIVE not in shown or len(shown) == 1
     for view in View:
-        assert len(expected_rows(states, outlook, view=view)) == found[view]
+        assert len(expected_rows(states, context, view=view)) == found[view]
 
 
 @few_examples
 @given(boards(), st.sampled_from(["", *SORT_KEYS]), st.booleans(), st.randoms())
-def test_a_sort_is_total_so_that_no_order_of_arrival_shows(states, sort, descending, random):
-    first = expected_rows(states, OUTLOOK, sort=sort, descending=descending)
-    assert sorted(first) == sorted(expected_rows(states, OUTLOOK))
+def test_a_sort_does_not_depend_on_the_order_of_arrival(states, sort, descending, random):
+    first = expected_rows(states, CONTEXT, sort=sort, descending=descending)
+    assert sorted(first) == sorted(expected_rows(states, CONTEXT))
     if sort:
         random.shuffle(states)
-        assert expected_rows(states, OUTLOOK, sort=sort, descending=descending) == first
+        assert expected_rows(states, CONTEXT, sort=sort, descending=descending) == first
 
 
 def ids(states, **settings):
-    return [ref.id for ref in expected_rows(states, OUTLOOK, **settings)]
+    return [ref.id for ref in expected_rows(states, CONTEXT, **settings)]
 
 
 @pytest.mark.parametrize("sort", sorted(SORT_KEYS))
 @pytest.mark.parametrize("descending", [False, True])
-def test_ties_are_by_ref_whichever_way_it_goes(sort, descending):
+def test_ties_are_sorted_by_ref_in_both_directions(sort, descending):
     same = [job(each, label="same") for each in "cab"]
     assert ids(same, sort=sort, descending=descending) == ["a", "b", "c"]
 
@@ -145,7 +145,7 @@ STATES = [
         ("-", ["7544-ur"]),
     ],
 )
-def test_a_filter_shows_what_it_says(text, wanted):
+def test_a_filter_shows_the_matching_jobs(text, wanted):
     assert ids(STATES, wanted=Filter.parse(text)) == wanted
 
 
@@ -153,7 +153,7 @@ def test_a_filter_shows_what_it_says(text, wanted):
 @given(
     st.text(max_size=30) | st.lists(st.sampled_from([*FILTER_FIELDS, ":", "-", '"', "'", "\\", "x", " "])).map("".join)
 )
-def test_no_text_breaks_a_filter(text):
+def test_no_text_makes_a_filter_raise(text):
     found = Filter.parse(text)
     assert set(ids(STATES, wanted=found)) <= {state.job.id for state in STATES}
     assert all(term.field in {"", *FILTER_FIELDS} for term in found.terms)
@@ -185,5 +185,5 @@ def test_a_name_is_the_label_else_the_title_else_the_id():
         (job("a", since=NOW - 99 * DAY), False),
     ],
 )
-def test_what_ended_long_ago_without_a_live_link_goes_to_the_archive(state, archived):
-    assert (View.ARCHIVE in views(state, OUTLOOK)) is archived
+def test_a_job_that_ended_long_ago_without_a_valid_link_is_archived(state, archived):
+    assert (View.ARCHIVE in views(state, CONTEXT)) is archived

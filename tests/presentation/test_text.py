@@ -23,7 +23,7 @@ SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) 
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("text", "shown"),
     [
         ("Spring launch", "Spring launch"),
         ("a\x1b]0;x\x07b", "ab"),
@@ -48,8 +48,8 @@ SEEN_FORMATS = {chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) 
         ("\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4"),
     ],
 )
-def test_what_a_service_says_is_text(said: str, shown: str):
-    assert sanitize.clean(said) == shown
+def test_untrusted_text_becomes_plain_text(text: str, shown: str):
+    assert sanitize.clean(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,19 @@ def test_a_joiner_stays_where_a_script_or_an_emoji_needs_it(word: str):
 
 
 @pytest.mark.parametrize("word", ["pay\u200cpal", "pay\u200dpal", "\u200dab\u200d", "م\u200c b", "م\u200c\u200cم"])
-def test_a_joiner_goes_where_it_only_hides(word: str):
+def test_a_useless_joiner_is_removed(word: str):
     assert sanitize.clean(word) == word.replace("\u200c", "").replace("\u200d", "")
 
 
-def test_a_quotation_mark_that_was_decoded_wrong_takes_no_text_along():
-    assert sanitize.clean("he said “yes” and “no”".encode().decode("latin-1")) == "he said âyesâ and ânoâ"
+def test_a_wrongly_decoded_quotation_mark_removes_no_text():
+    assert sanitize.clean("he text “yes” and “no”".encode().decode("latin-1")) == "he text âyesâ and ânoâ"
 
 
 def test_lines_keep_their_breaks_and_lose_their_tabs():
     assert sanitize.clean("a\r\n\tb\n\nc\x1b[2J\n", keep_lines=True) == "a\n    b\n\nc\n"
 
 
-def test_too_long_is_cut_with_an_ellipsis():
+def test_long_text_is_cut_with_an_ellipsis():
     assert sanitize.clean("x" * 2001) == "x" * 1999 + "…"
     assert sanitize.clean("one two", 5) == "one…"
     assert sanitize.clean("❤️\u200d🔥!", 4) == "❤️…"
@@ -81,31 +81,31 @@ def test_too_long_is_cut_with_an_ellipsis():
 
 
 @given(ANYTHING | HOSTILE, st.booleans(), st.integers(1, 30))
-def test_cleaning_twice_is_cleaning_once(said: str, lines: bool, most: int):
-    once = sanitize.clean(said, most, keep_lines=lines)
+def test_cleaning_is_idempotent(text: str, lines: bool, most: int):
+    once = sanitize.clean(text, most, keep_lines=lines)
     assert sanitize.clean(once, most, keep_lines=lines) == once
     assert len(once) <= most
 
 
 @given(ANYTHING | HOSTILE, st.booleans())
-def test_no_control_format_or_surrogate_comes_through(said: str, lines: bool):
+def test_no_control_format_or_surrogate_character_is_left(text: str, lines: bool):
     allowed = SEEN_FORMATS | {"\u200c", "\u200d"} | ({"\n"} if lines else set())
-    shown = set(sanitize.clean(said, keep_lines=lines)) - allowed
+    shown = set(sanitize.clean(text, keep_lines=lines)) - allowed
     assert not {c for c in shown if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
 
 
-def test_the_only_format_characters_that_pass_are_ones_with_a_glyph():
+def test_only_format_characters_with_a_glyph_are_left():
     assert all(cell_len(c) > 0 or unicodedata.name(c).startswith("EGYPTIAN") for c in SEEN_FORMATS)
     assert {unicodedata.name(c).split()[0] for c in SEEN_FORMATS} <= {"ARABIC", "SYRIAC", "KAITHI", "EGYPTIAN"}
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
-def test_plain_text_stays_as_it_is(said: str):
-    assert sanitize.clean(said) == said
+def test_plain_text_is_unchanged(text: str):
+    assert sanitize.clean(text) == text
 
 
 @pytest.mark.parametrize("unit", ["a", "é\x00", "\x1b]", "\x9d", "\x1b[", "\u200d", "\r", "\x1b]0;x\x85", "[0;"])
-def test_a_megabyte_is_cleaned_in_steps_that_grow_with_its_length(unit: str):
+def test_a_megabyte_is_cleaned_in_linear_time(unit: str):
     """Steps that grew with its square would take hours: the test's time-out is the bound."""
     cleaned = sanitize.clean("\x1b]" + unit * (1_000_000 // len(unit)))
     assert sanitize.clean(cleaned) == cleaned
@@ -135,7 +135,7 @@ def test_times_are_short(seconds: float, left: str, passed: str, length: str):
 
 
 @given(st.floats(-1e12, 1e12))
-def test_no_label_of_time_is_wider_than_six_cells_or_negative(seconds: float):
+def test_no_time_is_wider_than_six_cells_or_negative(seconds: float):
     for label in (formatting.duration(seconds), formatting.age(seconds), formatting.span(seconds)):
         assert 2 <= len(label) <= 6
         assert "-" not in label
@@ -145,7 +145,7 @@ TIMES = st.floats(-1e5, 1e7, allow_subnormal=False) | st.integers(-10, 10_000_00
 
 
 @given(TIMES, st.floats(0, 0.999))
-def test_what_is_left_reads_the_same_until_its_next_change(left: float, part: float):
+def test_a_duration_is_unchanged_until_its_next_change(left: float, part: float):
     wait = formatting.next_change(left, "duration")
     assert wait > 0
     if wait == math.inf:
@@ -156,20 +156,20 @@ def test_what_is_left_reads_the_same_until_its_next_change(left: float, part: fl
 
 
 @given(TIMES, st.floats(0, 0.999))
-def test_an_age_reads_the_same_until_its_next_change(passed: float, part: float):
+def test_an_age_is_unchanged_until_its_next_change(passed: float, part: float):
     wait = formatting.next_change(passed, "age")
     assert wait > 0
     assert formatting.age(passed + wait * part) == formatting.age(passed)
     assert formatting.age(passed + wait + 1e-6) != formatting.age(passed)
 
 
-def test_a_label_that_has_reached_its_end_never_changes():
+def test_a_final_text_never_changes():
     assert formatting.next_change(0, "duration") == math.inf
     assert formatting.next_change(1e13, "age") == math.inf
 
 
 @given(st.integers(1, 10_000_000))
-def test_whole_seconds_change_exactly_when_they_say(left: int):
+def test_whole_seconds_change_exactly_at_the_predicted_instant(left: int):
     assert formatting.duration(left - formatting.next_change(left, "duration")) != formatting.duration(left)
     assert formatting.age(left + formatting.next_change(left, "age")) != formatting.age(left)
 
@@ -186,18 +186,18 @@ def test_an_instant_is_as_short_as_now_allows():
     assert formatting.instant(at(2026, 11, 21, 23, 5), timezone(timedelta(hours=5)), now) == "22 Nov 04:05"
 
 
-def test_a_clock_shows_seconds_only_when_asked():
+def test_a_clock_shows_seconds_on_request_only():
     assert formatting.clock(at(2026, 11, 21, 14, 5, 9), UTC) == "14:05"
     assert formatting.clock(at(2026, 11, 21, 14, 5, 9), UTC, seconds=True) == "14:05:09"
 
 
-def test_iso_drops_milliseconds_and_says_utc():
+def test_iso_times_drop_milliseconds_and_are_utc():
     assert formatting.iso_time(at(2026, 11, 21, 14, 5, 9) + 0.999) == "2026-11-21T14:05:09Z"
     assert formatting.iso_time(-0.5) == "1969-12-31T23:59:59Z"
 
 
 @given(st.floats(allow_nan=False))
-def test_no_instant_is_too_far_away_to_be_shown(moment: float):
+def test_every_instant_can_be_shown(moment: float):
     assert formatting.iso_time(moment).endswith("Z")
     assert formatting.instant(moment, timezone(timedelta(hours=14)), 0)
 
@@ -222,7 +222,7 @@ def test_a_bar_fills_in_eighths(fraction: float, unicode: str, ascii_only: str):
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 40))
-def test_a_bar_has_its_width_and_more_is_never_shorter(one: float, other: float, cells: int):
+def test_a_bar_has_its_width_and_never_shrinks_with_more_progress(one: float, other: float, cells: int):
     low, high = formatting.bar(min(one, other), cells), formatting.bar(max(one, other), cells)
     assert len(low) == len(high) == cells
     assert low.count("·") >= high.count("·")
@@ -239,7 +239,7 @@ def test_a_bar_has_its_width_and_more_is_never_shorter(one: float, other: float,
         ("", ""),
     ],
 )
-def test_a_masked_url_shows_where_but_not_what_opens_it(url: str, shown: str):
+def test_a_masked_url_hides_credentials_query_and_fragment(url: str, shown: str):
     assert sanitize.mask_url(url) == shown
 
 
@@ -269,7 +269,7 @@ def test_a_masked_url_shows_where_but_not_what_opens_it(url: str, shown: str):
         ("", ""),
     ],
 )
-def test_a_language_is_its_tag_or_its_first_letters(name: str, short: str):
+def test_a_language_code_is_its_tag_or_its_first_letters(name: str, short: str):
     assert languages.language_code(name) == short
 
 
@@ -282,7 +282,7 @@ def test_every_known_language_and_region_has_a_tag(language: str, region: str):
 
 @given(st.text(st.characters(categories=["L", "N", "P", "Z"])))
 @example("000000𝍠")
-def test_a_language_is_never_wider_than_its_column(name: str):
+def test_a_language_code_is_never_wider_than_its_column(name: str):
     assert cell_len(languages.language_code(name)) <= 7
 
 
@@ -295,7 +295,7 @@ def test_a_sparkline_goes_from_the_lowest_to_the_highest():
 
 @pytest.mark.parametrize("zone", [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")])
 @given(st.floats(1_700_000_000, 1_900_000_000))
-def test_an_instant_is_said_in_another_way_from_midnight_on_and_not_before(zone: tzinfo, now: float):
+def test_an_instant_changes_its_form_at_midnight(zone: tzinfo, now: float):
     ends = formatting.next_midnight(zone, now)
     assert 0 < ends - now <= 25 * 3600
     assert formatting.instant(now, zone, ends - 0.001) == formatting.instant(now, zone, now)

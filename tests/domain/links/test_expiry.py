@@ -43,7 +43,7 @@ def azure(se: str) -> str:
         (azure("2026-01-01T18%3A00%3A00Z"), 1767290400),
     ],
 )
-def test_every_signature_says_its_end_exactly(url: str, expected: float):
+def test_every_signature_gives_an_exact_expiry(url: str, expected: float):
     assert signed_urls.signed_expiry(url) == (expected, True)
 
 
@@ -58,7 +58,7 @@ def test_every_signature_says_its_end_exactly(url: str, expected: float):
         ("2026-01-01T13:00:00-05:00", "2026-01-01T18:00:00"),
     ],
 )
-def test_azure_writes_its_end_in_six_ways(se: str, expected: str):
+def test_azure_expiries_have_six_forms(se: str, expected: str):
     assert signed_urls.signed_expiry(azure(se)) == (instant(expected), True)
 
 
@@ -66,7 +66,7 @@ def test_sigv4_is_read_whatever_the_case_of_its_names():
     assert signed_urls.signed_expiry(SIGV4.replace("X-Amz", "x-amz")) == signed_urls.signed_expiry(SIGV4)
 
 
-def test_a_sessions_credentials_make_the_end_an_upper_bound():
+def test_session_credentials_make_the_expiry_an_upper_bound():
     assert signed_urls.signed_expiry(SIGV4 + "&X-Amz-Security-Token=t") == (instant("2013-07-22T20:12:07"), False)
 
 
@@ -103,7 +103,7 @@ def test_the_first_of_two_signatures_to_end_counts():
         azure("2026-01-01T00:00:00Z").replace("sv=", "xx="),
     ],
 )
-def test_what_is_not_signed_or_is_damaged_says_no_end(url: str):
+def test_an_unsigned_or_damaged_url_has_no_signed_expiry(url: str):
     assert signed_urls.signed_expiry(url) is None
 
 
@@ -116,7 +116,7 @@ def test_no_string_raises(text: str):
     st.sampled_from(["Policy", "Expires", "se", "X-Amz-Date", "X-Amz-Expires", "X-Goog-Date", "x-goog-expires"]),
     st.text(st.characters(exclude_categories=())) | st.from_regex(r"\A[0-9TZ:+. -]{0,30}\Z") | st.binary().map(str),
 )
-def test_no_value_of_a_signatures_parameter_raises(name: str, value: str):
+def test_no_parameter_value_raises(name: str, value: str):
     end = signed_urls.signed_expiry(f"https://x/?Key-Pair-Id=K&sig=s&sv=1&{name}={value}&X-Amz-Date=20130721T201207Z")
     assert end is None or 0 <= end[0] < signed_urls.MAX_EXPIRY
 
@@ -131,12 +131,12 @@ def video(url: str = UNSIGNED, life: float | None = WEEK) -> ReportedLink:
     return ReportedLink(LinkKind.VIDEO, url, life)
 
 
-def test_an_unsigned_link_is_estimated_from_the_first_sight_of_it():
+def test_an_unsigned_link_is_estimated_from_first_seen():
     (link,) = expiry.merge_links((), (video(),), at=1000)
     assert link == Link(LinkKind.VIDEO, UNSIGNED, 1000, 1000 + WEEK, expiry_is_exact=False)
 
 
-def test_an_unchanged_url_does_not_restart_its_clock_and_a_new_one_does():
+def test_an_unchanged_url_keeps_its_expiry_and_a_new_one_does_not():
     first = expiry.merge_links((), (video("https://x/a"),), at=1000)
     again = expiry.merge_links(first, (video("https://x/a"),), at=5000)
     renewed = expiry.merge_links(again, (video("https://x/b"),), at=5000)
@@ -150,12 +150,12 @@ def test_the_same_url_of_another_kind_is_another_link():
     assert [(link.kind, link.first_seen) for link in both] == [(LinkKind.VIDEO, 1000), (LinkKind.AUDIO, 5000)]
 
 
-def test_what_is_signed_wins_over_the_documented_life():
+def test_a_signed_expiry_overrides_the_documented_lifetime():
     (link,) = expiry.merge_links((), (video(SIGV4),), at=1000)
     assert (link.expires_at, link.expiry_is_exact) == (instant("2013-07-22T20:12:07"), True)
 
 
-def test_nothing_documented_and_nothing_signed_is_no_expiry():
+def test_a_link_without_signature_and_documentation_has_no_expiry():
     (link,) = expiry.merge_links(
         (), (ReportedLink(LinkKind.DOCUMENT, "https://api.flixu.ai/f", needs_key=True),), at=1000
     )
@@ -165,19 +165,19 @@ def test_nothing_documented_and_nothing_signed_is_no_expiry():
     assert not expiry.is_expiring(link, 1e12, WEEK)
 
 
-def test_a_report_without_links_loses_none_that_lives():
+def test_a_report_without_links_keeps_the_valid_ones():
     links = expiry.merge_links((), (video(),), at=1000)
     assert expiry.merge_links(links, (), at=1000 + WEEK - 1) == links
     assert expiry.merge_links(links, (), at=1000 + WEEK) == ()
 
 
-def test_a_link_that_its_kind_no_longer_shows_goes_and_one_of_another_kind_stays():
+def test_a_link_is_replaced_by_links_of_its_kind_only():
     links = expiry.merge_links((), (video("https://x/a"), ReportedLink(LinkKind.AUDIO, "https://x/b", WEEK)), at=1000)
     now = expiry.merge_links(links, (video("https://x/c"),), at=2000)
     assert [link.url for link in now] == ["https://x/c", "https://x/b"]
 
 
-def test_a_url_shown_twice_is_one_link_in_its_first_place():
+def test_a_url_reported_twice_is_one_link_at_its_first_position():
     links = expiry.merge_links((), (video("https://x/a"), video("https://x/b"), video("https://x/a")), at=1000)
     assert [link.url for link in links] == ["https://x/a", "https://x/b"]
 
@@ -190,7 +190,7 @@ def test_the_same_report_again_changes_nothing(shown: list[tuple[LinkKind, str]]
     assert expiry.merge_links(links, (), at=later) == links
 
 
-def test_a_link_expires_after_it_was_expiring():
+def test_a_link_is_expiring_and_then_expired():
     link = Link(LinkKind.VIDEO, "https://x/a", 0, 1000, expiry_is_exact=True)
     assert [expiry.remaining(link, now) for now in (0, 1000, 1500)] == [1000, 0, -500]
     assert [expiry.is_expiring(link, now, 100) for now in (899, 900, 999, 1000)] == [False, True, True, False]

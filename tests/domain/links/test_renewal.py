@@ -43,18 +43,18 @@ def asks(state, reply, until, random):
 
 @few_examples
 @given(st.integers())
-def test_a_link_that_is_to_be_kept_is_asked_for_within_the_first_quarter_of_its_last_day(seed):
+def test_a_kept_link_is_renewed_in_the_first_quarter_of_its_last_day(seed):
     at = next_poll(after(done(NOW)), VIDEO, NOW + HOUR, Random(seed)).at
     assert NOW + 6 * DAY <= at <= NOW + 6 * DAY + 6 * HOUR
 
 
-def test_a_link_that_nobody_keeps_is_not_asked_for():
+def test_a_link_that_is_not_kept_is_not_renewed():
     assert next_poll(after(done(NOW), state=LOOSE), VIDEO, NOW + 7 * DAY, Random(0)) is None
 
 
 @few_examples
 @given(st.integers())
-def test_a_service_that_gives_a_new_link_each_time_is_asked_once_in_its_life(seed):
+def test_a_service_with_a_new_link_per_request_is_polled_once_per_lifetime(seed):
     found, state = asks(
         after(done(NOW)), lambda at: done(at, f"https://{at}", renewal=True), NOW + 60 * DAY, Random(seed)
     )
@@ -64,7 +64,7 @@ def test_a_service_that_gives_a_new_link_each_time_is_asked_once_in_its_life(see
 
 @few_examples
 @given(st.integers())
-def test_a_service_that_gives_the_same_link_is_asked_ever_more_seldom_and_in_the_end_no_more(seed):
+def test_renewals_that_return_the_same_link_get_rarer_and_end(seed):
     found, state = asks(after(done(NOW)), lambda at: done(at, renewal=True), NOW + 400 * DAY, Random(seed))
     dies = NOW + WEEK
     assert len(found) <= 8 + 12 + 8
@@ -76,7 +76,7 @@ def test_a_service_that_gives_the_same_link_is_asked_ever_more_seldom_and_in_the
     assert 1 <= sum(dies < at <= dies + renewal.EXPIRED_RETRY_SECONDS for at in found) <= 2
 
 
-def test_a_service_that_is_late_with_the_next_link_is_asked_again_within_as_long_as_it_is_late():
+def test_a_late_new_link_is_found_within_the_time_it_is_late():
     state = after(done(NOW))
     for late in (1.0, 100.0, 3600.0, 30000.0):
         fresh = NOW + WEEK + late
@@ -92,7 +92,7 @@ def _grown(times):
 
 @few_examples
 @given(st.integers(), st.sampled_from(sorted(renewal.DEFINITIVE_FAULTS)))
-def test_a_fault_that_decides_is_as_good_as_the_same_link(seed, kind):
+def test_a_definitive_fault_counts_like_the_same_link(seed, kind):
     found, state = asks(
         after(done(NOW)), lambda at: PollFailed(Fault(kind, "x"), at, is_follow_up=True), NOW + 400 * DAY, Random(seed)
     )
@@ -104,7 +104,7 @@ def test_a_fault_that_decides_is_as_good_as_the_same_link(seed, kind):
 
 @few_examples
 @given(st.integers())
-def test_an_outage_is_waited_out_hourly_at_last_and_given_up_by_nobody(seed):
+def test_an_outage_is_retried_hourly_without_end(seed):
     found, state = asks(
         after(done(NOW)),
         lambda at: PollFailed(Fault(FaultKind.OFFLINE, "x"), at, is_follow_up=True),
@@ -117,21 +117,21 @@ def test_an_outage_is_waited_out_hourly_at_last_and_given_up_by_nobody(seed):
     assert next_poll(fresh, VIDEO, found[-1], Random(seed)).at > found[-1] + 6 * DAY
 
 
-def test_what_lives_less_than_two_days_is_renewed_at_half_its_life_and_what_lives_minutes_never_by_itself():
+def test_short_lifetimes_are_renewed_at_half_and_those_of_minutes_never():
     assert NOW + HOUR <= next_poll(after(done(NOW, life=2 * HOUR)), VIDEO, NOW, Random(0)).at <= NOW + 1.25 * HOUR
     assert next_poll(after(done(NOW, life=60.0)), VIDEO, NOW, Random(0)) is None
 
 
 @few_examples
 @given(st.lists(st.floats(0, 0.999), min_size=200, max_size=200))
-def test_links_that_were_born_together_are_spread_over_hours_also_by_who_comes_late(drawn):
+def test_renewals_of_links_of_the_same_minute_are_spread_over_hours(drawn):
     state, late = after(done(NOW)), NOW + WEEK - 4 * HOUR
     times = [next_poll(state, VIDEO, late, Random(seed)).at for seed in drawn]
     assert late <= min(times)
     assert max(times) <= late + HOUR
 
 
-def test_another_word_than_done_is_the_fault_of_the_renewal_and_the_old_link_stays():
+def test_a_renewal_that_reports_another_phase_is_a_fault_and_keeps_the_link():
     state = after(done(NOW))
     for phase, word in ((Phase.RUNNING, "running"), (Phase.FAILED, "failed"), (None, "lip_syncing")):
         later = after(StatusReceived(Report(phase=phase, raw_status=word), NOW + DAY, is_renewal=True), state=state)
@@ -139,13 +139,13 @@ def test_another_word_than_done_is_the_fault_of_the_renewal_and_the_old_link_sta
         assert word in later.fault.message
 
 
-def test_who_asks_how_a_job_is_hears_that_it_runs_again():
+def test_a_poll_that_is_no_renewal_shows_that_the_job_runs_again():
     assert (
         after(done(NOW), StatusReceived(Report(phase=Phase.RUNNING, raw_status="x"), NOW + DAY)).phase is Phase.RUNNING
     )
 
 
-def test_a_result_that_brings_no_later_link_counts_as_none():
+def test_a_result_without_a_later_link_counts_as_a_failed_renewal():
     before = after(done(NOW))
     same = Result(links=(ReportedLink(LinkKind.VIDEO, "https://cdn.test/1", WEEK),))
     other = Result(links=(ReportedLink(LinkKind.VIDEO, "https://cdn.test/2", WEEK),))
@@ -153,7 +153,7 @@ def test_a_result_that_brings_no_later_link_counts_as_none():
     assert after(ResultReceived(other, NOW + DAY, is_renewal=True), state=before).failed_renewals == 0
 
 
-def test_trouble_is_told_at_the_second_time_and_only_while_it_lasts():
+def test_a_failure_is_reported_from_the_second_time_and_until_it_ends():
     start = NOW + 6 * DAY
     once = after(done(NOW), done(start, renewal=True))
     twice = after(done(start + HOUR, renewal=True), state=once)
@@ -164,7 +164,7 @@ def test_trouble_is_told_at_the_second_time_and_only_while_it_lasts():
     assert renewal.failure(after(*offline, state=after(done(NOW)))) == (3, offline[0].fault)
 
 
-def test_a_kept_link_that_proved_dead_is_renewed_at_once_however_short_it_lived():
+def test_a_kept_link_that_was_rejected_is_renewed_at_once():
     state = after(done(NOW), LinkFoundDead("https://cdn.test/1", NOW + 60))
     assert state.links[0].is_dead
     assert NOW + 60 <= next_poll(state, VIDEO, NOW + 60, Random(0)).at <= NOW + 60 + renewal.RETRY_INTERVALS[0]

@@ -41,7 +41,7 @@ FORMS_OF_TODAY = {
 
 
 @pytest.mark.parametrize("url", FORMS_OF_TODAY.values(), ids=FORMS_OF_TODAY)
-def test_every_signed_form_says_its_end_exactly(url: str):
+def test_every_signed_form_gives_an_exact_expiry(url: str):
     assert signed_expiry(url) == (END, True)
 
 
@@ -53,7 +53,7 @@ def test_every_signed_form_says_its_end_exactly(url: str):
         f"https://b.obs.example/v?AWSAccessKeyId=A&Expires={END}&x-obs-security-token=t",
     ],
 )
-def test_a_sessions_credentials_make_the_end_an_upper_bound(url: str):
+def test_session_credentials_make_the_expiry_an_upper_bound(url: str):
     assert signed_expiry(url) == (END, False)
 
 
@@ -77,7 +77,7 @@ def test_a_sessions_credentials_make_the_end_an_upper_bound(url: str):
         "x-oss-date=2030-03-17&x-oss-expires=3600",
     ],
 )
-def test_a_form_without_its_companion_or_damaged_says_no_end(query: str):
+def test_an_incomplete_or_damaged_form_has_no_signed_expiry(query: str):
     assert signed_expiry(f"https://x.example/v.mp4?{query}") is None
 
 
@@ -92,7 +92,7 @@ def test_no_parameter_beside_a_signature_raises_or_extends_it(name: str, value: 
 
 
 @given(st.sampled_from(sorted(url for url in FORMS_OF_TODAY.values() if "?" in url and "%" not in url)), st.data())
-def test_percent_encoding_changes_no_signed_end(url: str, data: st.DataObject):
+def test_percent_encoding_changes_no_signed_expiry(url: str, data: st.DataObject):
     def encoded(text: str) -> str:
         return "".join(f"%{ord(each):02X}" if data.draw(st.booleans()) else quote(each, safe="") for each in text)
 

@@ -45,7 +45,7 @@ def test_a_hazard_is_positive_and_finite_at_any_age(fit, age):
 
 @few_examples
 @given(fits, st.floats(2.0001, 1e4))
-def test_past_twice_the_median_the_hazard_is_at_least_half_over_the_age(fit, times):
+def test_the_hazard_past_twice_the_median_is_at_least_half_over_the_age(fit, times):
     age = times * math.exp(fit.mu)
     assert hazard(fit, age) >= 0.5 / age * (1 - 1e-9)
 
@@ -59,7 +59,7 @@ def test_the_hazard_has_no_step_where_the_asymptotic_takes_over(sigma):
 
 @few_examples
 @given(st.lists(lives, max_size=20), cadences)
-def test_any_history_gives_a_sober_fit_or_none_below_three(seen, cadence):
+def test_any_history_gives_a_fit_within_bounds_and_fewer_than_three_jobs_give_none(seen, cadence):
     fit = fit_durations(seen, cadence)
     assert (fit is None) == (len(seen) < MIN_SAMPLES)
     if fit is not None:
@@ -70,26 +70,26 @@ def test_any_history_gives_a_sober_fit_or_none_below_three(seen, cadence):
 
 @pytest.mark.parametrize("interval", [0.01, 5, 15, 60])
 @pytest.mark.parametrize("sigma", [0.3, 1.0])
-def test_what_lies_between_two_asks_is_no_bias(interval, sigma):
+def test_the_gap_between_two_polls_causes_no_bias(interval, sigma):
     fit = fit_durations(polled(100, sigma, 200, interval), "video")
     assert math.exp(fit.mu) == pytest.approx(100, rel=0.2)
     assert fit.sigma == pytest.approx(sigma, rel=0.25)
 
 
-def test_a_gap_of_hours_between_two_asks_teaches_next_to_nothing():
+def test_a_gap_of_hours_between_two_polls_hardly_changes_the_fit():
     seen = polled(300, 0.3, 10, 15)
     with_gap = fit_durations([*seen, ObservedDuration(200, 8 * 3600)], "video")
     assert with_gap.mu == pytest.approx(fit_durations(seen, "video").mu, abs=0.1)
 
 
-def test_few_jobs_are_drawn_to_the_prior_and_many_are_not():
+def test_a_fit_of_few_jobs_is_near_the_prior_and_one_of_many_is_not():
     off = [abs(fit_durations(polled(20, 0.3, count, 1), "video").mu - math.log(20)) for count in (3, 100)]
     assert off[1] < off[0] < 0.5
 
 
 @few_examples
 @given(fits, ages)
-def test_what_is_left_is_never_negative_and_in_order(fit, age):
+def test_the_remaining_range_is_ordered_and_never_negative(fit, age):
     found = remaining(fit, age)
     assert (found is None) == (survival(fit, age) < 0.005)
     if found is not None:
@@ -98,11 +98,11 @@ def test_what_is_left_is_never_negative_and_in_order(fit, age):
 
 @few_examples
 @given(fits)
-def test_a_job_that_has_just_begun_has_the_usual_left(fit):
+def test_a_new_job_has_the_typical_range_remaining(fit):
     assert remaining(fit, 0) == pytest.approx(typical_range(fit), rel=1e-3)
 
 
-def test_a_job_far_beyond_usual_has_no_eta():
+def test_a_job_past_the_upper_bound_has_no_estimate():
     fit = LogNormalFit(math.log(600), 0.5, 10)
     assert remaining(fit, upper_bound(fit) * 0.99) is not None
     assert (remaining(fit, upper_bound(fit) * 1.01), progress(fit, upper_bound(fit) * 1.01)) == (None, None)
@@ -117,7 +117,7 @@ def test_estimated_progress_begins_at_0_stays_below_1_and_never_falls(fit, share
     assert all(after >= before - 1e-9 for before, after in pairwise(found))
 
 
-def test_stalled_is_past_the_operators_time_and_past_what_is_usual_by_far():
+def test_a_job_is_stalled_past_stall_after_and_past_the_upper_bound():
     slow, quick = LogNormalFit(math.log(7200), 0.3, 20), LogNormalFit(math.log(20), 0.3, 20)
     assert stall_threshold(None, 3600) == 3600
     assert stall_threshold(quick, 3600) == 3600

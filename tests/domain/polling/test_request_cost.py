@@ -17,7 +17,7 @@ def rates(hazards, found, longest=60):
 
 @few_examples
 @given(hazards, st.floats(0.01, 100))
-def test_the_rates_fit_into_the_budget_unless_even_the_longest_intervals_do_not(hazards, allowed):
+def test_the_rates_fit_the_allowed_rate_unless_even_the_longest_intervals_do_not(hazards, allowed):
     found = shadow_price([PollDemand(hazard=each) for each in hazards], allowed, 60)
     assert found >= MIN_SHADOW_PRICE
     assert sum(rates(hazards, found)) <= max(0.9 * allowed, len(hazards) / 60) * (1 + 1e-6)
@@ -25,7 +25,7 @@ def test_the_rates_fit_into_the_budget_unless_even_the_longest_intervals_do_not(
 
 @few_examples
 @given(hazards, st.floats(0.01, 100))
-def test_a_budget_is_used_up_before_asks_grow_dearer(hazards, allowed):
+def test_the_allowed_rate_is_used_before_the_price_rises(hazards, allowed):
     found = shadow_price([PollDemand(hazard=each) for each in hazards], allowed, 60)
     if found > MIN_SHADOW_PRICE * 1.001 and 0.9 * allowed > len(hazards) / 60 * (1 + 1e-6):
         assert sum(rates(hazards, found)) == pytest.approx(0.9 * allowed, rel=1e-6)
@@ -33,19 +33,19 @@ def test_a_budget_is_used_up_before_asks_grow_dearer(hazards, allowed):
 
 @few_examples
 @given(hazards, st.floats(0.01, 10), st.floats(1, 10))
-def test_a_larger_budget_makes_no_ask_dearer(hazards, allowed, more):
+def test_a_higher_allowed_rate_raises_no_price(hazards, allowed, more):
     demands = [PollDemand(hazard=each) for each in hazards]
     assert shadow_price(demands, allowed * more, 60) <= shadow_price(demands, allowed, 60) * (1 + 1e-6)
 
 
-def test_what_is_asked_steadily_leaves_less_for_the_others():
+def test_fixed_demands_leave_less_for_learned_ones():
     learned = [PollDemand(hazard=0.01)] * 10
     alone, crowded = shadow_price(learned, 1.0, 60), shadow_price([*learned, *[PollDemand(rate=0.1)] * 5], 1.0, 60)
     assert crowded > alone
     assert sum(rates([0.01] * 10, crowded)) == pytest.approx(0.9 - 0.5)
 
 
-def test_where_nothing_is_learned_or_requests_are_plenty_an_ask_has_its_least_price():
+def test_without_learned_jobs_or_scarcity_the_price_is_minimal():
     assert shadow_price([], 1.0, 60) == MIN_SHADOW_PRICE
     assert shadow_price([PollDemand(rate=1.0)], 1.0, 60) == MIN_SHADOW_PRICE
     assert shadow_price([PollDemand(hazard=0.001)], 100.0, 60) == MIN_SHADOW_PRICE

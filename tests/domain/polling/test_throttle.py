@@ -52,7 +52,7 @@ def run(script, per_minute, seed, per_day=None):
 
 @given(scripts, st.floats(1, 6000), st.integers())
 @few_examples
-def test_no_ask_leaves_before_a_floor(script, per_minute, seed):
+def test_no_request_is_sent_before_not_before(script, per_minute, seed):
     asks, floors = run(script, per_minute, seed)
     for count, until in floors:
         assert not [ask for ask in asks[count:] if ask < until]
@@ -60,7 +60,7 @@ def test_no_ask_leaves_before_a_floor(script, per_minute, seed):
 
 @given(scripts, st.floats(1, 6000), st.integers())
 @few_examples
-def test_no_minute_holds_more_asks_than_the_operator_said(script, per_minute, seed):
+def test_no_minute_has_more_requests_than_configured(script, per_minute, seed):
     quick = [(passed / 100, took / 100, None if isinstance(out, Fault) else out) for passed, took, out in script]
     for asks in (run(script, per_minute, seed)[0], run(quick, per_minute, seed)[0]):
         for first in asks:
@@ -69,7 +69,7 @@ def test_no_minute_holds_more_asks_than_the_operator_said(script, per_minute, se
 
 @given(st.floats(10, 2000), st.integers(1, 5))
 @settings(max_examples=10)
-def test_no_day_holds_more_asks_than_the_service_allows(per_day, rate):
+def test_no_day_has_more_requests_than_the_daily_limit(per_day, rate):
     asks, _ = run([(0.0, 0.0, None)] * 1500, rate * 60, 1, per_day)
     for at, first in enumerate(asks):
         assert len([ask for ask in asks[at:] if ask < first + 86400]) <= per_day + 1
@@ -82,7 +82,7 @@ def opened():
     return state
 
 
-def test_five_failures_in_a_row_open_the_breaker_for_half_a_minute():
+def test_five_consecutive_failures_open_the_breaker_for_half_a_minute():
     state = initial(6000, NOW)
     for _ in range(4):
         state = record_outcome(take_slot(state, NOW), OFFLINE, NOW, Random(1))
@@ -90,7 +90,7 @@ def test_five_failures_in_a_row_open_the_breaker_for_half_a_minute():
     assert next_slot(opened(), NOW) == (NOW + 30, WaitReason.UNAVAILABLE)
 
 
-def test_an_open_breaker_lets_one_probe_out_and_each_that_fails_doubles_its_time():
+def test_an_open_breaker_sends_one_probe_and_each_failed_probe_doubles_its_time():
     state, now = opened(), NOW
     for wait in (30, 60, 120, 240, 480, 600, 600):
         assert next_slot(state, now).at == now + wait
@@ -101,7 +101,7 @@ def test_an_open_breaker_lets_one_probe_out_and_each_that_fails_doubles_its_time
         state = record_outcome(state, OFFLINE, now, Random(1))
 
 
-def test_what_was_under_way_when_the_breaker_opened_does_not_double_its_time():
+def test_a_request_in_flight_when_the_breaker_opens_does_not_double_its_time():
     state = opened()
     for _ in range(10):
         state = record_outcome(state, OFFLINE, NOW + 1, Random(1))
@@ -109,7 +109,7 @@ def test_what_was_under_way_when_the_breaker_opened_does_not_double_its_time():
 
 
 @pytest.mark.parametrize("answer", [None, fault(FaultKind.MISSING, 404), fault(FaultKind.REJECTED, 400)])
-def test_any_answer_shuts_the_breaker(answer):
+def test_any_response_closes_the_breaker(answer):
     state = record_outcome(take_slot(opened(), NOW + 30), answer, NOW + 31, Random(1))
     assert next_slot(state, NOW + 31).at == NOW + 31
     for _ in range(4):
@@ -117,11 +117,11 @@ def test_any_answer_shuts_the_breaker(answer):
     assert next_slot(state, NOW + 31).at == NOW + 31, "failures are counted anew"
 
 
-def test_a_probe_that_never_comes_back_does_not_shut_the_account_for_good():
+def test_a_lost_probe_does_not_keep_the_breaker_open_forever():
     assert next_slot(take_slot(opened(), NOW + 30), NOW + 31).at <= NOW + 31 + 600
 
 
-def test_a_401_stops_the_account_until_a_person_or_another_key():
+def test_a_401_stops_the_account_until_a_user_request_or_another_key():
     stopped = record_outcome(initial(60, NOW), fault(FaultKind.REFUSED, 401), NOW, Random(1))
     assert next_slot(stopped, NOW + 1e6) is None
     assert next_slot(stopped, NOW, user_requested=True).at == NOW
@@ -135,7 +135,7 @@ def forbidden(state, *jobs):
     return state
 
 
-def test_three_forbidden_jobs_stop_an_account_whose_key_has_brought_nothing():
+def test_three_forbidden_jobs_stop_an_account_without_any_report():
     fresh = initial(60, NOW)
     assert next_slot(forbidden(fresh, "a", "b"), NOW) is not None
     assert next_slot(forbidden(fresh, "a", "a", "a", "a"), NOW) is not None, "one job, however often"
@@ -146,7 +146,7 @@ def test_three_forbidden_jobs_stop_an_account_whose_key_has_brought_nothing():
     assert next_slot(forbidden(key_changed(proven), "a", "b", "c"), NOW) is None, "of another key nothing is known"
 
 
-def test_a_person_passes_breaker_and_stop_but_neither_floor_nor_bucket():
+def test_a_user_request_ignores_breaker_and_stop_but_not_the_rate_limit():
     assert next_slot(opened(), NOW, user_requested=True).at == NOW
     limited = record_outcome(initial(60, NOW), fault(FaultKind.LIMITED, 429, NOW + 38), NOW, Random(1))
     assert next_slot(limited, NOW, user_requested=True).at == NOW + 38
@@ -157,7 +157,7 @@ def test_a_person_passes_breaker_and_stop_but_neither_floor_nor_bucket():
     assert next_slot(reset(limited), NOW).at == NOW + 38
 
 
-def test_a_429_slows_the_rate_and_clean_minutes_give_it_back():
+def test_a_429_lowers_the_rate_and_minutes_without_one_raise_it():
     state = record_outcome(initial(60, NOW), fault(FaultKind.LIMITED, 429, NOW + 60), NOW, Random(1))
     assert state.per_minute == pytest.approx(60 * SLOWDOWN_FACTOR)
     for minutes, rate in [(1, 42), (2, 43), (11, 52), (30, 60)]:
@@ -172,7 +172,7 @@ def test_a_429_never_slows_below_one_a_minute():
 
 
 @pytest.mark.parametrize("retry_at", [None, NOW, NOW - 100])
-def test_a_429_that_names_no_time_to_come_backs_off_by_full_jitter(retry_at):
+def test_a_429_without_a_future_time_backs_off_with_full_jitter(retry_at):
     state, waits = initial(60, NOW), []
     for seed in range(40):
         state = record_outcome(state, fault(FaultKind.LIMITED, 429, retry_at), NOW, Random(seed))
@@ -181,18 +181,18 @@ def test_a_429_that_names_no_time_to_come_backs_off_by_full_jitter(retry_at):
     assert 90 < max(waits) <= 120
 
 
-def test_a_floor_is_never_shortened_by_a_later_answer():
+def test_a_wait_is_never_shortened_by_a_later_response():
     state = record_outcome(initial(60, NOW), fault(FaultKind.LIMITED, 429, NOW + 300), NOW, Random(1))
     state = record_outcome(state, fault(FaultKind.LIMITED, 429, NOW + 5), NOW + 1, Random(1))
     assert next_slot(record_outcome(state, None, NOW + 2, Random(1)), NOW + 2).at == NOW + 300
 
 
 @pytest.mark.parametrize("by", [-3600.0, 20.0])
-def test_a_clock_that_is_set_changes_no_wait(by):
+def test_a_clock_change_keeps_the_length_of_every_wait(by):
     state = record_outcome(opened(), fault(FaultKind.LIMITED, 429, NOW + 300), NOW, Random(1))
     assert next_slot(clock_shifted(state, by), NOW + by).at == pytest.approx(NOW + by + 300)
     assert next_slot(clock_shifted(opened(), by), NOW + by).at == pytest.approx(NOW + by + 30)
 
 
-def test_the_failures_are_those_that_say_that_nobody_is_there():
+def test_only_faults_of_an_unavailable_service_count_for_the_breaker():
     assert {FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.TLS, FaultKind.SERVER} == throttle.UNAVAILABLE_FAULTS
