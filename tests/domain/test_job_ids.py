@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from tui.domain.job_ids import (
     MAX_ID_LENGTH,
+    CandidateStatus,
     UnknownRefError,
     guess_accounts,
     id_from_paste,
     invalid_reason,
+    parse_pasted,
     resolve_ref,
 )
 from tui.domain.models import Ref
@@ -147,3 +149,38 @@ def test_a_guess_names_every_account_with_a_matching_pattern() -> None:
     id_patterns = {"heygen": [HEX], "camb": [UUID], "flixu": [DOC], "second": [UUID, HEX], "none": []}
     assert guess_accounts(ID, id_patterns) == ("heygen", "second")
     assert guess_accounts("interview-4", id_patterns) == ()
+
+
+ID_PATTERNS = {"acme": [re.compile("^doc_")], "other": []}
+
+
+@pytest.mark.parametrize(
+    ("line", "account", "expected"),
+    [
+        ("doc_1", "", ("acme", "doc_1")),
+        ("other:doc_1", "", ("other", "doc_1")),
+        (' other:"x" ', "", ("other", "x")),
+        ("other:x", "other", ("other", "x")),
+        ("other:x", "acme", ("acme", "other:x")),  # whose all are was said: the whole is an id
+        ("nobody:x", "acme", ("acme", "nobody:x")),
+        ("other:https://x.example/v/7", "", ("other", "7")),
+    ],
+)
+def test_a_pasted_id_gets_the_account_that_it_names_or_matches(
+    line: str, account: str, expected: tuple[str, str]
+) -> None:
+    (found,) = parse_pasted([line], ID_PATTERNS, (), account)
+    assert (found.status, found.account, found.id) == (CandidateStatus.NEW, *expected)
+
+
+def test_listed_duplicate_ambiguous_and_invalid_ids_have_their_status() -> None:
+    lines = ["acme:a", "acme:a", "other:b", "x", "other:", "https://h/"]
+    verdicts = [each.status for each in parse_pasted(lines, ID_PATTERNS, {Ref("other", "b")})]
+    assert verdicts == [
+        CandidateStatus.NEW,
+        CandidateStatus.DUPLICATE,
+        CandidateStatus.LISTED,
+        CandidateStatus.AMBIGUOUS,
+        CandidateStatus.INVALID,
+        CandidateStatus.INVALID,
+    ]

@@ -1,4 +1,4 @@
-"""Strategies of the domain's values, for properties."""
+"""Hypothesis strategies for values of the domain."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ NOW = 1_800_000_000.0
 WEEK = 7 * 86400.0
 
 few_examples = settings(max_examples=50)
-"""For properties over whole stories, each of which is many cases."""
+"""For properties over event sequences, each of which is many cases."""
 
 reported_links = st.builds(
     ReportedLink,
@@ -66,7 +66,7 @@ fits = st.builds(LogNormalFit, st.floats(-2, 14), st.floats(*SIGMA_BOUNDS), st.i
 
 
 pauses = st.floats(0, 1e5)
-"""Seconds between what happens to a job."""
+"""Seconds between the events of a job."""
 event_makers = st.one_of(
     reports.map(lambda report: lambda at: StatusReceived(report, at)),
     st.builds(Result, st.none() | st.text(), st.lists(reported_links).map(tuple)).map(
@@ -94,12 +94,12 @@ event_makers = st.one_of(
         )
     ),
 )
-"""What can happen to a job, each made of the instant. Strategies that were made of it would be built for every draw."""
+"""Functions from an instant to an event. Strategies that depend on it would be built for every draw."""
 
 
 @st.composite
 def event_sequences(draw, max_size=6):
-    """Events with the seconds that pass before each."""
+    """Return instants and events in order."""
     at, found = NOW, []
     for pause, happening in draw(st.lists(st.tuples(pauses, event_makers), max_size=max_size)):
         at += pause

@@ -1,1 +1,1 @@
-"""What babeltop knows and decides, without a clock, I/O, Textual or httpx: time comes in as an argument."""
+"""Values and rules of babeltop. No clock, I/O, Textual or httpx: time is an argument."""

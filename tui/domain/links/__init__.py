@@ -1,1 +1,1 @@
-"""How long result links live, and when to renew them."""
+"""Links of results: expiry and renewal."""
