@@ -79,7 +79,7 @@ class PollReason(StrEnum):
     STALLED = "stalled"
     LONG_RUNNING = "long_running"
     RETRY_AFTER = "retry_after"
-    """The service asked to wait."""
+    """The service sent Retry-After."""
     BACKOFF = "backoff"
     REFUSED = "refused"
     RETIRED = "retired"
@@ -202,7 +202,7 @@ class Report(Struct, frozen=True, kw_only=True, gc=False):
     is_complete: bool = True
     """False: done, but the promised link or the result id is missing."""
     retry_after: float | None = None
-    """Seconds to wait before the next poll of this job, as the service asks."""
+    """Seconds to wait before the next poll of this job, from its Retry-After."""
 
 
 class Fault(Struct, frozen=True, gc=False):

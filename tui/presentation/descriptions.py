@@ -17,7 +17,7 @@ _POLL_REASONS: Mapping[PollReason, str] = {
     PollReason.LEARNED: "learned interval",
     PollReason.STALLED: "running far longer than usual: less often",
     PollReason.LONG_RUNNING: "running for over a day: hourly",
-    PollReason.RETRY_AFTER: "the service asked to wait",
+    PollReason.RETRY_AFTER: "Retry-After of the service",
     PollReason.BACKOFF: "backing off",
     PollReason.REFUSED: "refused: hourly, or when the key changes",
     PollReason.RETIRED: "API retired: daily",
@@ -44,7 +44,7 @@ _POLL_REASONS: Mapping[PollReason, str] = {
 _WAITS: Mapping[WaitReason, str] = {
     WaitReason.RATE: "the account's rate limit",
     WaitReason.DAILY_LIMIT: "the account's daily limit",
-    WaitReason.RETRY_AFTER: "the service asked to wait",
+    WaitReason.RETRY_AFTER: "Retry-After of the service",
     WaitReason.RATE_LIMITED: "rate-limited by the service",
     WaitReason.QUOTA_USED: "the service's rate limit is used up",
     WaitReason.UNAVAILABLE: "the service is not responding",

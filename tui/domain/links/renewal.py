@@ -22,7 +22,7 @@ EXPIRED_RETRY_SECONDS = 60.0
 GIVE_UP_AFTER = 7 * 86400.0
 """Seconds after the expiry: only a user-requested renewal is tried then."""
 FAILING_AFTER = 2
-"""Consecutive failed renewals from which the operator is told."""
+"""Consecutive failed renewals from which the operator is notified."""
 DEFINITIVE_FAULTS = frozenset(
     {
         *(FaultKind.MISSING, FaultKind.PAYMENT, FaultKind.REJECTED, FaultKind.MALFORMED),

@@ -196,7 +196,7 @@ def learned_interval(learned: LearnedTiming, age: float, max_interval: float) ->
 
 
 def _respect_retry_after(state: JobState, poll: ScheduledPoll, now: float) -> ScheduledPoll:
-    """Return the poll, not before the instant that the service asked for with its report."""
+    """Return the poll, not before the Retry-After of its report."""
     wanted = min(MAX_RETRY_AFTER, (state.report and state.report.retry_after) or 0.0)
     if now + wanted > poll.at:
         return ScheduledPoll(now + wanted, PollReason.RETRY_AFTER)

@@ -159,7 +159,7 @@ def _record_failure(throttle: AccountThrottle, now: float) -> AccountThrottle:
 
 
 def _record_429(throttle: AccountThrottle, fault: Fault, now: float, random: Random) -> AccountThrottle:
-    """Return the throttle after a 429: the account waits as long as the service asked, else with full jitter."""
+    """Return the throttle after a 429: the account waits for its Retry-After, else with full jitter."""
     if fault.retry_at is not None and fault.retry_at > now:
         floor, limits = fault.retry_at, 0
         reason = WaitReason.RETRY_AFTER
