@@ -48,7 +48,8 @@ def test_an_invalid_file_is_reported_and_affects_no_other(configured: Program) -
     completed = configured("providers")
     assert completed.code == 2
     assert f"{file}:" in completed.err
-    assert "status.values: unknown key; did you mean 'value'?" in completed.err
+    assert "line 8: status.values: unknown key; did you mean 'value'?" in completed.err
+    assert "line 6: status.value: missing" in completed.err
     assert "konpro" in completed.out
     assert configured("list").code == 0
 

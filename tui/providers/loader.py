@@ -5,7 +5,7 @@ the format, not a special case in code.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,6 +52,8 @@ __all__ = [
 ]
 
 
+WithLine = Callable[[str, str], str]
+"""Function of a file's text and a problem (`KEY: reason`) that returns the problem with the line of its key."""
 MAX_PROVIDER_TITLE, MAX_DOCS = 60, 200
 """Characters of displayed texts: a file may come from a third party."""
 
@@ -104,7 +106,11 @@ class ProviderSummary(NamedTuple):
     successor: str | None
 
 
-def parse(text: str, source: str) -> Provider:
+def _without_line(_text: str, problem: str) -> str:
+    return problem
+
+
+def parse(text: str, source: str, with_line: WithLine = _without_line) -> Provider:
     """Return the provider in a text; `source` names its file. Raises ProviderError with all problems."""
     try:
         table = tomllib.loads(text)
@@ -118,7 +124,7 @@ def parse(text: str, source: str) -> Provider:
     endpoints = _build_endpoints(values, problems)
     bulk = _resolve_bulk(values.get("bulk"), endpoints, problems)
     if problems:
-        raise ProviderError(source, tuple(problems))
+        raise ProviderError(source, tuple(with_line(text, problem) for problem in problems))
     file = _ProviderFile(**values)
     return Provider(  # plain strings and floats, which every encoder supports
         name=str(file.name),
@@ -137,14 +143,14 @@ def parse(text: str, source: str) -> Provider:
     )
 
 
-def load(path: Path, source: str = "") -> Provider:
+def load(path: Path, source: str = "", with_line: WithLine = _without_line) -> Provider:
     """Return the provider of a file, which has the file's name. `source`: name of the file, if not its path.
 
     Raises ProviderError with all problems, also for an unreadable file.
     """
     source = source or str(path)
     try:
-        provider = parse(path.read_text("utf-8-sig"), source)
+        provider = parse(path.read_text("utf-8-sig"), source, with_line)
     except OSError as error:
         raise ProviderError(source, (f"cannot be read: {error.strerror}",)) from None
     except UnicodeDecodeError as error:
@@ -159,22 +165,23 @@ def builtin_files() -> dict[str, Path]:
     return _provider_files(Path(__file__).parent / "builtin")
 
 
-def provider_registry(user_dir: Path | None = None) -> "ProviderRegistry":
+def provider_registry(user_dir: Path | None = None, with_line: WithLine = _without_line) -> "ProviderRegistry":
     """Return all providers; an operator's file replaces a built-in of its name, as `Provider.source` shows."""
-    return ProviderRegistry(builtin_files(), _provider_files(user_dir) if user_dir else {})
+    return ProviderRegistry(builtin_files(), _provider_files(user_dir) if user_dir else {}, with_line)
 
 
 class ProviderRegistry(Mapping[str, Provider]):
     """Providers by name. A file is loaded at the first access; an invalid one then raises ProviderError."""
 
-    def __init__(self, builtin: Mapping[str, Path], user: Mapping[str, Path]) -> None:
+    def __init__(self, builtin: Mapping[str, Path], user: Mapping[str, Path], with_line: WithLine) -> None:
+        self._with_line = with_line
         self._files = {**builtin, **user}
         self._user_names = frozenset(user)
         self._loaded: dict[str, Provider] = {}
 
     def __getitem__(self, name: str) -> Provider:
         if name not in self._loaded:
-            self._loaded[name] = load(self._files[name], "" if name in self._user_names else BUILT_IN)
+            self._loaded[name] = load(self._files[name], "" if name in self._user_names else BUILT_IN, self._with_line)
         return self._loaded[name]
 
     def summary(self, name: str) -> ProviderSummary:

@@ -18,6 +18,7 @@ from tui.providers.model import BUILT_IN, Provider, UnknownKind
 from tui.providers.response import HttpResponse
 from tui.providers.table_decoder import suggest
 from tui.providers.unmapped_fields import find_unmapped
+from tui.storage.config.settings import with_line
 from tui.storage.workspace import Workspace
 
 EXAMPLES = Path(loader.__file__).parent / "examples"
@@ -93,7 +94,7 @@ def _account_names(workspace: Workspace) -> list[str]:
 
 def check_file(args: Namespace) -> int:
     """Run `providers check`. Returns 2 if the file is invalid, or a successful sample has no report."""
-    provider = loader.load(Path(args.file))
+    provider = loader.load(Path(args.file), with_line=with_line)
     kinds = f", kinds {', '.join(provider.kinds)}" if provider.kinds else ""
     print_message(f"{args.file} is valid: {provider.title}{kinds}")
     if not args.sample:

@@ -21,7 +21,7 @@ from tui.storage import paths
 from tui.storage.config import settings
 from tui.storage.config.fields import is_plaintext_remote
 from tui.storage.config.secrets import EnvironmentVariable, SecretSource
-from tui.storage.config.settings import AccountSettings, AccountTable, Settings, SettingsError
+from tui.storage.config.settings import AccountSettings, AccountTable, Settings, SettingsError, with_line
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class Configuration:
         """
         self.paths = workspace_paths
         self.settings: Settings = settings.read(paths.config_file(workspace_paths.config_dir))
-        self.providers = loader.provider_registry(paths.providers_dir(workspace_paths.config_dir))
+        self.providers = loader.provider_registry(paths.providers_dir(workspace_paths.config_dir), with_line)
         self._environ = environ
         self._warnings = warnings
 

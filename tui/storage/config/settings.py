@@ -204,7 +204,7 @@ def read(path: Path) -> Settings:
     problems: list[str] = []
     settings = _decode_settings(table, problems)
     if problems:
-        raise SettingsError(path, tuple(_with_line(text, problem) for problem in problems))
+        raise SettingsError(path, tuple(with_line(text, problem) for problem in problems))
     return settings
 
 
@@ -292,7 +292,8 @@ def _resolve_account(name: str, table: AccountTable, key_variables: Mapping[str,
     return AccountSettings(name=name, **asdict(replace(table, provider=provider, api_key=api_key)))
 
 
-def _with_line(text: str, problem: str) -> str:
+def with_line(text: str, problem: str) -> str:
+    """Return a problem of a TOML text (`KEY: reason`) with the line of its key in front, if it is found."""
     from tui.storage.config.toml_positions import line_of  # only for a file with problems
 
     line = line_of(text, problem.partition(": ")[0])
