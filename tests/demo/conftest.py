@@ -12,10 +12,10 @@ from tui.storage.workspace import Workspace
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is looked up, connected to or listened on."""
+    """Fail on every DNS look-up, connection and listening socket."""
 
     def refused(*where: object) -> None:
-        raise AssertionError(f"the demo went out: {where}")
+        raise AssertionError(f"the demo used the network: {where}")
 
     for name in ("connect", "connect_ex", "bind"):
         monkeypatch.setattr(socket.socket, name, refused)
@@ -24,7 +24,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary folders are made: alone, so that it shows what is left."""
+    """Return the parent of temporary folders, used by this test alone."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return tmp_path
 

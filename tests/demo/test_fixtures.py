@@ -34,21 +34,21 @@ from tui.engine.engine import Engine
 from tui.presentation import queries
 
 
-class Spectator:
-    """Writes down what a session tells, with the seconds since the curtain."""
+class Recorder:
+    """Record the events of an engine, with the seconds since the start time."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now, self._curtain = now, now()
+        self._now, self._started_at = now, now()
         self.states: dict[Ref, JobState] = {}
         self.ends: list[tuple[float, JobState]] = []
         self.health: set[tuple[str, Health]] = set()
         self.asked: dict[str, float] = {}
-        """When each account was told to have been asked for the first time."""
+        """Seconds until the first poll of each account."""
         self.waits: list[float] = []
 
     @property
     def seconds(self) -> float:
-        return self._now() - self._curtain
+        return self._now() - self._started_at
 
     def publish(self, event: EngineEvent) -> None:
         match event:
@@ -79,39 +79,39 @@ class Spectator:
 
 
 async def watched(
-    end: Callable[[Engine, Spectator], Awaitable[None]], *, now: Callable[[], float], seed: int
-) -> Spectator:
-    """The demo, watched until the end has come."""
+    end: Callable[[Engine, Recorder], Awaitable[None]], *, now: Callable[[], float], seed: int
+) -> Recorder:
+    """Run the demo until `end` returns, and return the recorder."""
     with demo_workspace(now=now, seed=seed) as (library, transport):
-        spectator = Spectator(now)
+        recorder = Recorder(now)
         session = Engine(
-            library, spectator.publish, EngineContext.create(wall=now, random=Random(seed), transport=transport)
+            library, recorder.publish, EngineContext.create(wall=now, random=Random(seed), transport=transport)
         )
         session.open()
         running = asyncio.create_task(session.run())
-        await end(session, spectator)
+        await end(session, recorder)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        return spectator
+        return recorder
 
 
 ASKED = SERVICES.keys() - {"legal"}
-"""The accounts whose key is at hand."""
+"""Accounts with a key."""
 SEEDS = [pytest.param(seed, marks=pytest.mark.xdist_group(f"seed {seed}")) for seed in (7, 8)]
 
 
 @pytest.fixture(scope="module", params=SEEDS)
 def five_minutes(request: pytest.FixtureRequest) -> SimpleNamespace:
-    async def five_minutes_on(session: Engine, spectator: Spectator) -> None:
-        """The link that died meanwhile is asked for anew before."""
+    async def five_minutes_on(session: Engine, recorder: Recorder) -> None:
+        """Refresh the job whose link expired, 5 s before the end."""
         await asyncio.sleep(5 * MINUTE - 5)
-        await session.perform(Refresh((spectator.called("Teaser 🎬 15 s").job.ref,)))
+        await session.perform(Refresh((recorder.called("Teaser 🎬 15 s").job.ref,)))
         await asyncio.sleep(5)
 
     async def story() -> SimpleNamespace:
-        spectator = await watched(five_minutes_on, now=wall_time, seed=request.param)
-        return SimpleNamespace(seen=spectator, now=wall_time())
+        recorder = await watched(five_minutes_on, now=wall_time, seed=request.param)
+        return SimpleNamespace(seen=recorder, now=wall_time())
 
     return run_virtual(story())
 
@@ -161,7 +161,7 @@ def test_the_short_link_expires_and_is_replaced(five_minutes: SimpleNamespace) -
 
 
 async def test_in_real_time_every_account_is_polled_and_a_job_succeeds() -> None:
-    async def shown(_: Engine, seen: Spectator) -> None:
+    async def shown(_: Engine, seen: Recorder) -> None:
         await until(lambda: Phase.DONE in {state.phase for _, state in seen.ends})
         await until(lambda: seen.asked.keys() == ASKED)
 
@@ -175,7 +175,7 @@ def test_a_valid_link_of_the_history_is_issued_again_and_can_be_downloaded() -> 
             link = job_state.primary_link(state)
             assert link is not None
             session = Engine(
-                library, Spectator(wall_time).publish, EngineContext.create(wall=wall_time, transport=transport)
+                library, Recorder(wall_time).publish, EngineContext.create(wall=wall_time, transport=transport)
             )
             session.open()
             await session.poll_once([state.job.ref])
