@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -17,7 +16,7 @@ from tui.dashboard.widgets.badges import account_badge, sunset_text, wait_text
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.engine.api import AccountState
-from tui.presentation.cell_width import fit_to_width
+from tui.presentation.cell_width import fit_to_width, text_width
 
 REFRESH_INTERVAL = 1.0
 """Seconds between two updates of the open dialog."""
@@ -53,7 +52,7 @@ class AccountsScreen(ModalScreen[None]):
 
     def _update_accounts(self) -> None:
         accounts = list(self._board.accounts.values())
-        room = max((cell_len(account.title) for account in accounts), default=0)
+        room = max((text_width(account.title) for account in accounts), default=0)
         drawn = [Content("\n").join(self._account_lines(account, room)) for account in accounts]
         if drawn == self._drawn_accounts:
             return

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,7 +16,7 @@ from tui.dashboard.widgets.line_widget import LineWidget
 from tui.dashboard.widgets.semantic_styles import tone_style
 from tui.engine.api import Health
 from tui.presentation import formatting
-from tui.presentation.cell_width import fit_to_width
+from tui.presentation.cell_width import fit_to_width, text_width
 from tui.presentation.columns import EMPTY_CELL
 from tui.presentation.queries import View
 
@@ -48,10 +47,10 @@ class Bar(LineWidget):
         self._drawn_texts = left, right = self.texts()
         ground = self.rich_style
         between = bool(right)  # at least one blank, even if the left is cut
-        room = self.size.width - sum(cell_len(text) for text, _ in right) - between
+        room = self.size.width - sum(text_width(text) for text, _ in right) - between
         segments: list[Segment] = []
         for text, tone in left:
-            length = cell_len(text)
+            length = text_width(text)
             if length > room:
                 segments.append(Segment(fit_to_width(text, max(0, room)), self._style_of(ground, tone)))
                 room = 0
@@ -92,11 +91,11 @@ class TopBar(Bar):
         clock = f"{formatting.clock(self._board.now(), zone)} {name}".rstrip()
         following = (self._board.role, "warning") if self._board.role else (self._role, "quiet")
         right = [following, ("   ", "plain"), (f"{clock} ", "plain")]
-        room = self.size.width - sum(cell_len(text) for text, _ in right)
+        room = self.size.width - sum(text_width(text) for text, _ in right)
         left: list[TonedText] = []
         for gap, tones_with_text in _BADGE_LEVELS:
             left = self._badges(gap, tones_with_text)
-            if sum(cell_len(text) for text, _ in left) <= room:
+            if sum(text_width(text) for text, _ in left) <= room:
                 break
         return left, right
 
@@ -158,9 +157,9 @@ class ViewBar(Bar):
             right.append((f"{len(self._board.marks)} marked  ", "warning"))
         if self._board.filter.terms:
             matches = f"  {self._match_count()} of {counts[self._board.view]} "
-            room = self.size.width - sum(cell_len(text) for text, _ in (*left, *right)) - cell_len(matches)
+            room = self.size.width - sum(text_width(text) for text, _ in (*left, *right)) - text_width(matches)
             filter_text = f"/ {self._board.filter_text}"
-            width = min(cell_len(filter_text), max(MIN_FILTER_WIDTH, room))
+            width = min(text_width(filter_text), max(MIN_FILTER_WIDTH, room))
             right += [(fit_to_width(filter_text, width), "key"), (matches, "plain")]
         return left, right
 
@@ -168,7 +167,7 @@ class ViewBar(Bar):
         """Select the view under the mouse."""
         end = 1
         for index, (text, _) in enumerate(self.texts()[0][1:]):
-            end += cell_len(text)
+            end += text_width(text)
             if event.x < end:
                 self.post_message(self.ViewClicked(list(View)[index // 2]))
                 return
@@ -187,11 +186,11 @@ class FooterBar(Bar):
         """Return the keys: ` ? help   / filter   …   ^q quit`."""
         *others, last = self._commands
         right: list[TonedText] = [(key_label(last.keys[0]), "key"), (f" {last.title} ", "quiet")]
-        room = self.size.width - sum(cell_len(text) for text, _ in right) - 1
+        room = self.size.width - sum(text_width(text) for text, _ in right) - 1
         left: list[TonedText] = [(" ", "plain")]
         for command in others:
             key, title = key_label(command.keys[0]), f" {command.title}   "
-            room -= cell_len(key) + cell_len(title)
+            room -= text_width(key) + text_width(title)
             if room < 0:
                 break
             left += [(key, "key"), (title, "quiet")]

@@ -7,7 +7,6 @@ from datetime import tzinfo
 from enum import StrEnum
 
 import msgspec
-from rich.cells import cell_len
 from textual.content import Content
 from textual.geometry import Size
 
@@ -20,6 +19,7 @@ from tui.domain.models import PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
 from tui.engine.api import DownloadProgress, DownloadStage, JobHistory
 from tui.presentation import columns, formatting, queries, sanitize
+from tui.presentation.cell_width import text_width
 from tui.presentation.descriptions import describe_poll_reason
 
 QUIET = "$job-quiet"
@@ -138,7 +138,7 @@ class DetailPages:
             return
         line, width = list[tuple[str, str] | str](), 0
         for name, value in present:
-            length = cell_len(f"{name} {value}   ")
+            length = text_width(f"{name} {value}   ")
             if line and width + length > room.width:  # a value stays with its label
                 yield Content.assemble(*line)
                 line, width = [], 0
@@ -212,7 +212,7 @@ class DetailPages:
         url, width = display_url(link.url), room.width - LABEL_WIDTH
         expires = self._expiry_text(link, now) + "; download requires the API key" * link.needs_key
         expires += "; downloaded" * is_downloaded
-        indent = LABEL_WIDTH if cell_len(url) <= width else 0  # a URL stays in one piece, to be selected whole
+        indent = LABEL_WIDTH if text_width(url) <= width else 0  # a URL stays in one piece, to be selected whole
         return Content.assemble(
             (f"{link.kind:<{LABEL_WIDTH}}", QUIET),
             f"{wrap_hanging(expires, width, LABEL_WIDTH)}\n{' ' * indent}",
@@ -286,7 +286,7 @@ def wrap_hanging(value: str, width: int, indent: int) -> str:
     """Return the text in lines of at most `width` cells, all but the first indented. Long words stay whole."""
     lines = [""]
     for word in value.split():
-        if lines[-1] and cell_len(f"{lines[-1]} {word}") > width:
+        if lines[-1] and text_width(f"{lines[-1]} {word}") > width:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
     return f"\n{' ' * indent}".join(lines)
