@@ -54,7 +54,7 @@ def keys_table() -> str:
 def subcommands_table() -> str:
     """Return every subcommand with its summary."""
     lines = ["| subcommand | action |", "|---|---|"]
-    lines += [f"| `babeltop {name}` | {_escape_cell(verb.summary)} |" for name, verb in SUBCOMMANDS.items()]
+    lines += [f"| `babeltop {name}` | {_escape_cell(subcommand.summary)} |" for name, subcommand in SUBCOMMANDS.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -135,7 +135,7 @@ def _format_duration(seconds: float) -> str:
 
 
 def _escape_cell(text: str) -> str:
-    """Return a docstring for operators, who write no None, and durations instead of seconds."""
+    """Return a docstring for operators, without None, and with durations instead of seconds."""
     for ours, theirs in (("; in the file a duration", ""), ("None: ", "Without it: "), ("|", r"\|")):
         text = text.replace(ours, theirs)
     return text.rstrip(".")

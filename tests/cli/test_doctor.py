@@ -42,9 +42,9 @@ def test_a_machine_without_errors_is_exit_0(configured: Program) -> None:
 
 
 def test_an_account_without_jobs_is_polled_with_a_test_id(configured: Program) -> None:
-    level, said, _ = found(configured("doctor", "--json"))["accounts: camb"]
+    level, text, _ = found(configured("doctor", "--json"))["accounts: camb"]
     assert level == "ok"
-    assert "test id polled" in said
+    assert "test id polled" in text
 
 
 def test_doctor_polls_the_newest_job_once_and_stores_nothing(babeltop: Program) -> None:
@@ -64,10 +64,10 @@ def test_a_refused_key_is_exit_3_and_a_missing_one_is_named(configured: Program)
     configured.env["SERVICE_KEY"] = "wrong"
     completed = configured("doctor", "--json")
     assert completed.code == 3
-    level, said, do = found(completed)["accounts: flixu"]
+    level, text, do = found(completed)["accounts: flixu"]
     assert level == "error"
-    assert "rejected the API key (401)" in said
-    assert "(too short to show its end)" in said
+    assert "rejected the API key (401)" in text
+    assert "(too short to show its end)" in text
     assert "run doctor again" in do
     del configured.env["SERVICE_KEY"]
     completed = configured("doctor", "--json")
@@ -80,8 +80,8 @@ def test_an_unreachable_service_is_exit_3_with_a_remedy(babeltop: Program) -> No
         port = listener.getsockname()[1]
     completed = babeltop.with_accounts(camb=f"http://127.0.0.1:{port}")("doctor", "--json")
     assert completed.code == 3
-    level, said, do = found(completed)["accounts: camb"]
-    assert (level, "cannot be reached" in said) == ("error", True)
+    level, text, do = found(completed)["accounts: camb"]
+    assert (level, "cannot be reached" in text) == ("error", True)
     assert "HTTPS_PROXY" in do
 
 
@@ -130,12 +130,12 @@ def test_a_missing_hook_secret_is_a_finding_and_nothing_is_sent(configured: Prog
     with (configured.config / "config.toml").open("a") as config:
         config.write('[[hook]]\nurl = "https://hooks.example/T0/secret-path"\nsecret = { env = "HOOK_SECRET" }\n')
     completed = configured("doctor", "--json")
-    level, said, _ = found(completed)["hooks: 1"]
+    level, text, _ = found(completed)["hooks: 1"]
     assert (completed.code, level) == (2, "error")
-    assert said == "POST to hooks.example: environment variable HOOK_SECRET is not set: set it and restart"
+    assert text == "POST to hooks.example: environment variable HOOK_SECRET is not set: set it and restart"
     configured.env["HOOK_SECRET"] = "s-2718281828459045"
-    level, said, _ = found(configured("doctor", "--json"))["hooks: 1"]
-    assert (level, said) == ("ok", "POST to hooks.example, signed with environment variable HOOK_SECRET")
+    level, text, _ = found(configured("doctor", "--json"))["hooks: 1"]
+    assert (level, text) == ("ok", "POST to hooks.example, signed with environment variable HOOK_SECRET")
 
 
 def test_a_clock_skew_of_an_hour_is_a_finding(babeltop: Program) -> None:
@@ -147,11 +147,11 @@ def test_a_clock_skew_of_an_hour_is_a_finding(babeltop: Program) -> None:
     with serve_raw(hour_ahead) as url:
         completed = babeltop.with_accounts(camb=url)("doctor", "--json")
     assert completed.code == 0
-    level, said, do = found(completed)["clock: clock"]
+    level, text, do = found(completed)["clock: clock"]
     assert level == "warning"
-    told_skew = re.search(r"camb \+(\d+) s", said)
-    assert told_skew
-    assert 3590 <= int(told_skew[1]) <= 3600
+    skew = re.search(r"camb \+(\d+) s", text)
+    assert skew
+    assert 3590 <= int(skew[1]) <= 3600
     assert "set-ntp" in do
 
 

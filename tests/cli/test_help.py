@@ -32,9 +32,9 @@ def test_help_names_the_key_variables_that_the_provider_files_name(babeltop: Pro
 
 def test_the_example_of_every_subcommand_is_valid() -> None:
     parser = build_parser()
-    for verb in SUBCOMMANDS.values():
-        words = verb.example.partition("babeltop ")[2].partition(";")[0].partition(">")[0].split()
-        assert parser.parse_args(words).entry_point == verb.entry_point
+    for subcommand in SUBCOMMANDS.values():
+        words = subcommand.example.partition("babeltop ")[2].partition(";")[0].partition(">")[0].split()
+        assert parser.parse_args(words).entry_point == subcommand.entry_point
 
 
 def test_the_default_arguments_are_those_of_the_parser() -> None:

@@ -53,10 +53,10 @@ def test_an_exported_job_is_imported_unchanged(jobs: list[Job]) -> None:
 
 
 @given(st.text(max_size=60).map(lambda text: text.replace("\0", "")))
-def test_no_cell_is_a_formula_and_every_cell_round_trips(said: str) -> None:
-    text = csv_format.write_csv(["id", "title"], [{"id": "a", "title": said}])
+def test_no_cell_is_a_formula_and_every_cell_round_trips(title: str) -> None:
+    text = csv_format.write_csv(["id", "title"], [{"id": "a", "title": title}])
     ((_, row),) = csv_format.read_rows(text, ",")
-    assert row["title"] == said
+    assert row["title"] == title
     shown = list(csv.reader(io.StringIO(text, newline="")))[1][1]
     assert not shown.startswith(("=", "+", "-", "@", "\t", "\r"))
 

@@ -38,7 +38,7 @@ def test_the_exit_code_of_wait_follows_its_jobs(make_program: Callable[[str], Pr
             *(job if ":" in job else f"camb:{job}" for job in jobs)
         )
         if name == "late":
-            program("check")  # both have been asked, however slow the machine is
+            program("check")  # both are polled before the timeout starts
         running[name] = program, program.start(*args)
     ended = {name: program.end(process) for name, (program, process) in running.items()}
     assert {name: end.code for name, end in ended.items()} == {
