@@ -30,7 +30,7 @@ KEY = "sk-0123456789abcdef"
 LARGE = 3 * 1024 * 1024 + 17
 
 
-class Download:
+class TransferRun:
     """Transfer of one file, whose checkpoint goes to the next try."""
 
     def __init__(self, folder: Path, base: str, **settings: object) -> None:
@@ -81,7 +81,7 @@ def link(url: str, *, key: bool = False, kind: LinkKind = LinkKind.VIDEO) -> Lin
 async def test_a_file_is_downloaded_and_named(tmp_path):
     origin = FileServer(LARGE)
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
     assert download.names == ["Spring.mp4"]
     assert download.progress[-1] == ("Spring.mp4", LARGE, LARGE)
@@ -90,7 +90,7 @@ async def test_a_file_is_downloaded_and_named(tmp_path):
 async def test_a_lost_connection_is_resumed_where_it_stopped(tmp_path):
     origin = FileServer(LARGE, cut_after=[1, 1024 * 1024 + 1, 0, 100])
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
     starts = [request.headers.get("range") for request in origin.requests]
     assert starts == [None, "bytes=1-", "bytes=1048578-", "bytes=1048578-", "bytes=1048678-"]
@@ -100,7 +100,7 @@ async def test_a_lost_connection_is_resumed_where_it_stopped(tmp_path):
 async def test_bytes_of_an_earlier_run_are_not_requested_again(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000] + [0] * 10)
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         with pytest.raises(FetchError) as broken:
             await download(f"{base}/a.mp4")
         assert broken.value.transient
@@ -115,7 +115,7 @@ async def test_bytes_of_an_earlier_run_are_not_requested_again(tmp_path):
 async def test_a_changed_file_is_downloaded_from_the_start(tmp_path, ranges):
     origin = FileServer(LARGE, cut_after=[2_000_000] + [0] * 10, ranges=ranges)
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         with pytest.raises(FetchError):
             await download(f"{base}/a.mp4")
         origin.cut_after, origin.etag, origin.seed, origin.size = [], '"two"', 1, LARGE - 5
@@ -126,7 +126,7 @@ async def test_a_changed_file_is_downloaded_from_the_start(tmp_path, ranges):
 async def test_a_server_that_ignores_if_range_does_not_mix_two_files(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000] + [0] * 10)
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         with pytest.raises(FetchError):
             await download(f"{base}/a.mp4")
         origin.cut_after, origin.seed = [], 1
@@ -137,7 +137,7 @@ async def test_a_server_that_ignores_if_range_does_not_mix_two_files(tmp_path):
 async def test_without_a_validator_a_download_starts_over(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000, 1_000_000] + [0] * 10, headers={"etag": 'W/"weak"'})
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         with pytest.raises(FetchError):
             await download(f"{base}/a.mp4")
         assert {request.headers.get("range") for request in origin.requests} == {None}
@@ -150,7 +150,7 @@ async def test_last_modified_is_a_validator(tmp_path):
     origin = FileServer(LARGE, etag="Sat, 21 Nov 2026 00:00:00 GMT", cut_after=[2_000_000])
     origin.headers = {"etag": "", "last-modified": origin.etag}
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
     assert [request.headers.get("range") for request in origin.requests] == [None, "bytes=2000000-"]
 
@@ -158,7 +158,7 @@ async def test_last_modified_is_a_validator(tmp_path):
 async def test_a_complete_partial_file_is_renamed_without_a_request(tmp_path):
     origin = FileServer(LARGE)
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         path = await download(f"{base}/a.mp4")
         part = path.rename(f"{path}.part")
         origin.requests.clear()
@@ -173,7 +173,7 @@ async def test_a_complete_partial_file_is_renamed_without_a_request(tmp_path):
 async def test_a_digest_mismatch_is_rejected(tmp_path):
     origin = FileServer(LARGE, headers={"repr-digest": f"sha-256=:{b64encode(bytes(32)).decode()}:"})
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         with pytest.raises(FetchError, match="sha256"):
             await download(f"{base}/a.mp4")
         assert download.names == ["Spring.mp4.part"]
@@ -187,7 +187,7 @@ async def test_the_key_goes_to_the_accounts_origin_only(tmp_path):
     with serve_files(other, "127.0.0.2") as there, serve_files(own) as base:
         own.responses = {"/a": (302, {"location": "/b"}), "/b": (307, {"location": f"{there}/c"})}
         other.responses = {"/c": (301, {"location": f"{base}/d"})}
-        await Download(tmp_path, base)(f"{base}/a", key=True)
+        await TransferRun(tmp_path, base)(f"{base}/a", key=True)
     assert [(request.path, request.headers.get("x-api-key")) for request in own.requests] == [
         ("/a", KEY),
         ("/b", KEY),
@@ -200,21 +200,21 @@ async def test_the_key_goes_to_the_accounts_origin_only(tmp_path):
 async def test_a_link_without_needs_key_gets_no_key(tmp_path):
     origin = FileServer()
     with serve_files(origin) as base:
-        await Download(tmp_path, base)(f"{base}/a")
+        await TransferRun(tmp_path, base)(f"{base}/a")
     assert KEY not in str(origin.requests)
 
 
 async def test_another_port_is_another_origin(tmp_path):
     origin = FileServer()
     with serve_files(origin) as base:
-        await Download(tmp_path, "http://127.0.0.1:9")(f"{base}/a", key=True)
+        await TransferRun(tmp_path, "http://127.0.0.1:9")(f"{base}/a", key=True)
     assert KEY not in str(origin.requests)
 
 
 async def test_redirects_are_limited(tmp_path):
     origin = FileServer(responses={"/a": (302, {"location": "/a"})})
     with serve_files(origin) as base, pytest.raises(FetchError, match="more than 5 times"):
-        await Download(tmp_path, base)(f"{base}/a")
+        await TransferRun(tmp_path, base)(f"{base}/a")
     assert len(origin.requests) == 6
 
 
@@ -231,7 +231,7 @@ async def test_redirects_are_limited(tmp_path):
 async def test_a_forbidden_url_is_rejected_with_the_reason(tmp_path, url, message):
     origin = FileServer(responses={"/away": (302, {"location": url})})
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         for start in (url, f"{base}/away"):
             with pytest.raises(FetchError, match=message):
                 await download(start)
@@ -242,7 +242,7 @@ async def test_a_forbidden_url_is_rejected_with_the_reason(tmp_path, url, messag
 async def test_a_dead_link_is_renewed_once(tmp_path, status):
     origin = FileServer(responses={"/dead": (status, {}), "/dead2": (status, {})})
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         download.next_link = link(f"{base}/alive")
         await download(f"{base}/dead")
         assert download.renewed == [f"{base}/dead"]
@@ -258,7 +258,7 @@ async def test_a_dead_link_is_renewed_once(tmp_path, status):
 async def test_a_link_that_expires_during_the_download_is_renewed_and_resumed(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000])
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         download.next_link = link(f"{base}/alive.mp4")
         origin.on_sent = lambda _count: origin.responses.update({"/a.mp4": (403, {})})
         assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
@@ -272,7 +272,7 @@ async def test_a_link_that_expires_during_the_download_is_renewed_and_resumed(tm
 async def test_a_link_that_keeps_expiring_is_renewed_as_long_as_bytes_arrive(tmp_path):
     origin = FileServer(LARGE, cut_after=[1_100_000, 1_100_000])
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         download.next_link = link(f"{base}/second.mp4")
 
         def expire(_count: int) -> None:
@@ -289,13 +289,13 @@ async def test_a_link_that_keeps_expiring_is_renewed_as_long_as_bytes_arrive(tmp
 async def test_a_silent_connection_is_closed_and_a_slow_one_is_not(tmp_path):
     origin = FileServer(LARGE, cut_after=[2_000_000, 100], stalls=True)
     with serve_files(origin) as base:
-        download = Download(tmp_path, base, stall_timeout=0.5)
+        download = TransferRun(tmp_path, base, stall_timeout=0.5)
         assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
 
 
 async def test_a_web_page_is_rejected_as_a_video(tmp_path):
     with serve_files(FileServer(headers={"content-type": "text/html; charset=utf-8"})) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         with pytest.raises(FetchError, match="returned a web page, not the video"):
             await download(f"{base}/a.mp4")
         await download(f"{base}/a.html", kind=LinkKind.DOCUMENT)
@@ -305,7 +305,7 @@ async def test_a_web_page_is_rejected_as_a_video(tmp_path):
 async def test_no_message_shows_a_signature(tmp_path):
     origin = FileServer(responses={"/a?Signature=s3cret": (500, {}), "/b?Signature=s3cret": (418, {})})
     with serve_files(origin) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         for path in ("a", "b"):
             with pytest.raises(FetchError) as failed:
                 await download(f"{base}/{path}?Signature=s3cret")
@@ -326,7 +326,7 @@ def small_disk(folder: Path, size: int) -> Iterator[None]:
 async def test_a_full_disk_is_reported_before_the_download(tmp_path):
     origin = FileServer(LARGE)
     with small_disk(tmp_path / "disk", 1024 * 1024), serve_files(origin) as base:
-        download = Download(tmp_path / "disk", base)
+        download = TransferRun(tmp_path / "disk", base)
         with pytest.raises(FetchError, match="1\\.0 MB free, 3\\.1 MB needed"):
             await download(f"{base}/a.mp4")
         assert (tmp_path / "disk" / "Spring.mp4.part").stat().st_size == 0
@@ -335,7 +335,7 @@ async def test_a_full_disk_is_reported_before_the_download(tmp_path):
 async def test_a_disk_that_fills_up_keeps_the_partial_file(tmp_path):
     origin = FileServer(LARGE)
     with small_disk(tmp_path / "disk", LARGE + 4096), serve_files(origin) as base:
-        download = Download(tmp_path / "disk", base)
+        download = TransferRun(tmp_path / "disk", base)
         hog, part = tmp_path / "disk" / "hog", tmp_path / "disk" / "Spring.mp4.part"
         counted = iter(range(LARGE))
 
@@ -363,7 +363,7 @@ async def test_a_folder_without_permission_is_reported(tmp_path):
         pytest.skip("only root can switch users")
     tmp_path.chmod(0o755)
     with serve_files(FileServer()) as base:
-        download = Download(tmp_path / "closed", base)
+        download = TransferRun(tmp_path / "closed", base)
         os.seteuid(65534)
         try:
             with pytest.raises(FetchError, match=r"cannot write to .*closed: Permission denied"):
@@ -389,7 +389,7 @@ async def test_a_compressed_response_is_saved_decompressed_and_never_resumed(tmp
     origin = GzipServer(gzip.compress(captions))
     origin.cut_after = [5000]
     with serve_files(origin) as base:
-        path = await Download(tmp_path, base)(f"{base}/a.vtt", kind=LinkKind.CAPTIONS)
+        path = await TransferRun(tmp_path, base)(f"{base}/a.vtt", kind=LinkKind.CAPTIONS)
     assert path.read_bytes() == captions
     assert [request.headers.get("range") for request in origin.requests] == [None, None]
 
@@ -397,7 +397,7 @@ async def test_a_compressed_response_is_saved_decompressed_and_never_resumed(tmp
 @pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"x" * 1000, mtime=0)[:-20]], ids=["none", "cut"])
 async def test_a_damaged_compressed_response_is_rejected(tmp_path, content):
     with serve_files(GzipServer(content)) as base:
-        download = Download(tmp_path, base)
+        download = TransferRun(tmp_path, base)
         with pytest.raises(FetchError):
             await download(f"{base}/a.vtt")
     assert [name for name in download.names if not name.endswith(".part")] == []
@@ -406,7 +406,7 @@ async def test_a_damaged_compressed_response_is_rejected(tmp_path, content):
 async def test_a_gzip_bomb_leaves_disk_space_free(tmp_path):
     bomb = gzip.compress(bytes(100 * 1024 * 1024))
     with small_disk(tmp_path / "disk", 96 * 1024 * 1024), serve_files(GzipServer(bomb)) as base:
-        download = Download(tmp_path / "disk", base)
+        download = TransferRun(tmp_path / "disk", base)
         with pytest.raises(FetchError, match="Free some space"):
             await download(f"{base}/a.vtt")
         assert partial_file.free_bytes(tmp_path / "disk") > 60 * 1024 * 1024
