@@ -1,6 +1,6 @@
 import pytest
 
-from tests.domain.polling.test_schedule import JOB, NOW, after, said
+from tests.domain.polling.test_schedule import JOB, NOW, after, status
 from tui.domain.job_state import reduce
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import ObservedDuration
@@ -12,7 +12,7 @@ def lives(*steps):
     """Return the journal entries of a job with these phases at these ages."""
     state = None
     for phase, age in steps:
-        state, change = reduce(state or after(), said(phase, NOW + age))
+        state, change = reduce(state or after(), status(phase, NOW + age))
         yield JournalEntry(state, change, received_at=NOW + age)
 
 
