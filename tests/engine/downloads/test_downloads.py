@@ -19,7 +19,7 @@ from tests.support.servers import serve_app
 from tests.support.virtual_time import EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE, until
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import Cancel, Download, DownloadStage, NoticeKind
+from tui.engine.api import Cancel, Download, DownloadProgress, DownloadStage, EngineEvent, NoticeKind
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
@@ -288,6 +288,25 @@ async def test_a_failed_download_is_reported_and_retried_on_request(tmp_path):
             assert "link does not work" in listener.downloads[-1].message
             assert listener.notices[-1].kind is NoticeKind.DOWNLOAD_FAILED
             origin.responses.clear()
+            await engine.perform(Download((ref,)))
+            await until(lambda: engine.states[ref].downloads)
+    assert names(tmp_path / "got") == ["Spring.mp4"]
+
+
+async def test_a_download_requested_the_moment_one_fails_begins(tmp_path):
+    origin = FileServer(responses={f"/a/{count}.mp4": (404, {}) for count in range(9)})
+    ref = Ref("heygen", "a")
+
+    class Impatient(RecordingListener):
+        def publish(self, event: EngineEvent) -> None:
+            super().publish(event)
+            if isinstance(event, DownloadProgress) and event.stage is DownloadStage.FAILED and origin.responses:
+                origin.responses.clear()
+                self.again = asyncio.create_task(engine.perform(Download((ref,))))
+
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
+        async with running(library(tmp_path, service, job("a")), Impatient()) as engine:
+            await finished(engine)
             await engine.perform(Download((ref,)))
             await until(lambda: engine.states[ref].downloads)
     assert names(tmp_path / "got") == ["Spring.mp4"]

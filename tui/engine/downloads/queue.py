@@ -133,8 +133,8 @@ class DownloadQueue:
                     options = self._waiting.pop(ref)
                     if not options.user_requested and not self._is_leader():  # another console is the leader by now
                         continue
-                    self._running[ref] = asyncio.create_task(self._download_job(ref, options))
-                    self._running[ref].add_done_callback(lambda _, ref=ref: self._on_job_end(ref))
+                    self._running[ref] = task = asyncio.create_task(self._download_job(ref, options))
+                    task.add_done_callback(lambda task, ref=ref: self._on_job_end(ref, task))
         finally:
             running = list(self._running.values())
             for task in running:
@@ -152,14 +152,18 @@ class DownloadQueue:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    def _on_job_end(self, ref: Ref) -> None:
-        self._running.pop(ref, None)
+    def _on_job_end(self, ref: Ref, task: asyncio.Task[None]) -> None:
+        if self._running.get(ref) is task:  # not one that began since
+            del self._running[ref]
         self._wakeup.set()
 
     async def _download_job(self, ref: Ref, options: DownloadOptions) -> None:
         """Download the files of one job and publish the result. Raises nothing."""
         try:
-            saved = await self._download_locked(ref, options)
+            try:
+                saved = await self._download_locked(ref, options)
+            finally:
+                self._running.pop(ref, None)  # before the result is published: who reads it may queue the job again
         except FetchError as error:
             self._fail(ref, options, str(error), transient=error.transient)
         except OSError as error:
