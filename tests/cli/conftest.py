@@ -94,6 +94,10 @@ class Program:
         """Run a command line; an offline subcommand in this process, since a start takes longer."""
         if OFFLINE_SUBCOMMANDS.isdisjoint(args):
             return self.end(self.start(*args), stdin)
+        return self.call(*args, stdin=stdin)
+
+    def call(self, *args: str, stdin: str = "") -> CompletedCommand:
+        """Run a command line in this process."""
         streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (stdin.encode(), b"", b"")]
         handlers, environ = list(logging.root.handlers), dict(os.environ)
         try:

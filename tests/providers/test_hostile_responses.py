@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from tui.domain.models import Fault, Phase, Report
 from tui.presentation.sanitize import clean
+from tui.providers import wait_hints
 from tui.providers.loader import provider_registry
 from tui.providers.response import AccountHeaders, HttpResponse, parse_account_headers
 from tui.providers.response_parser import parse_bulk, parse_result, parse_status
 
 KNOWN = provider_registry()
 ENDPOINTS = [(provider, kind) for provider in KNOWN.values() for kind in provider.endpoints]
-HEADERS = ["date", "retry-after", "x-ratelimit-reset", "x-ratelimit-limit", "sunset", "deprecation", "location"]
+HEADERS = ["date", "age", "x-ratelimit-limit", "sunset", "deprecation", "location", *wait_hints.READERS]
 DATES = ["Thu, 15 Oct 2026 00:00:00 GMT", "Thu, 31 Feb 0000 99:99:99 GMT", "Thu Oct 15 00:00:00 0001", "9999-12-31"]
 KEYS = ["data", "error", "status", "message", "detail", "msg", "run_id", "url", "video_url", "result_url", "progress"]
 KEYS += ["exception_reason", "texts", "transcript", "text", "fr-fr", "video_id", "request_id", "output_url", "title"]

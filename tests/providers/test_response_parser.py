@@ -12,7 +12,7 @@ import pytest
 
 from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
 from tui.providers.loader import Provider, UnknownKind, provider_registry
-from tui.providers.response import AccountHeaders, HttpResponse, parse_account_headers, reset_after, retry_after
+from tui.providers.response import AccountHeaders, HttpResponse, parse_account_headers
 from tui.providers.response_parser import parse_bulk, parse_result, parse_status
 
 AT = 1_792_000_000.0
@@ -408,48 +408,6 @@ DATE_AT = 1_792_022_400.0
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry_after": "30"}, 30.0),
-        ({"retry_after": " 0 "}, 0.0),
-        ({"retry_after": "1.5"}, 1.5),
-        ({"retry_after": "Thu, 15 Oct 2026 00:01:00 GMT", "date": DATE}, 60.0),
-        ({"retry_after": "Thu, 15 Oct 2026 00:01:00 GMT"}, DATE_AT + 60 - AT),
-        ({"retry_after": "Thursday, 15-Oct-26 00:01:00 GMT", "date": DATE}, 60.0),
-        ({"retry_after": "Thu Oct 15 00:01:00 2026", "date": DATE}, 60.0),
-        ({"retry_after": "Wed, 14 Oct 2026 00:00:00 GMT", "date": DATE}, 0.0),
-        ({"retry_after": "-1"}, None),
-        ({"retry_after": "soon"}, None),
-        ({"retry_after": "9" * 400}, None),
-        ({"retry_after": "inf"}, None),
-        ({"retry_after": "٣"}, None),
-        ({"retry_after": "Thu, 99 Oct 2026 00:01:00 GMT"}, None),
-        ({"retry_after": "Thu, 15 Foo 2026 00:01:00 GMT"}, None),
-        ({"retry_after": ""}, None),
-        ({}, None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date_by_the_services_clock(headers: dict[str, str], seconds: float | None):
-    assert retry_after(response(b"", 429, **headers)) == seconds
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"x_ratelimit_reset": "12"}, 12.0),
-        ({"x_ratelimit_reset": "999999"}, 999_999.0),
-        ({"x_ratelimit_reset": f"{DATE_AT + 7:.0f}", "date": DATE}, 7.0),
-        ({"x_ratelimit_reset": f"{AT + 9:.0f}"}, 9.0),
-        ({"x_ratelimit_reset": "1000000"}, 0.0),
-        ({"x_ratelimit_reset": "1792022400000"}, None),
-        ({"x_ratelimit_reset": "x"}, None),
-    ],
-)
-def test_a_reset_below_a_million_is_seconds_else_an_epoch(headers: dict[str, str], seconds: float | None):
-    assert reset_after(response(b"", 429, **headers)) == seconds
-
-
-@pytest.mark.parametrize(
     ("status", "headers", "kind", "retry_at"),
     [
         (429, {"retry_after": "30", "x_ratelimit_reset": "5"}, FaultKind.LIMITED, AT + 30),
@@ -458,11 +416,16 @@ def test_a_reset_below_a_million_is_seconds_else_an_epoch(headers: dict[str, str
         (503, {"retry_after": "30"}, FaultKind.LIMITED, AT + 30),
         (503, {"x_ratelimit_reset": "5"}, FaultKind.SERVER, None),
         (503, {}, FaultKind.SERVER, None),
-        (500, {"retry_after": "30"}, FaultKind.SERVER, None),
-        (404, {"retry_after": "30"}, FaultKind.MISSING, None),
+        (429, {"x_ratelimit_reset": "1000000"}, FaultKind.LIMITED, None),
+        (500, {"retry_after": "30"}, FaultKind.SERVER, AT + 30),
+        (404, {"retry_after": "30"}, FaultKind.MISSING, AT + 30),
+        (409, {"retry_after_ms": "15000"}, FaultKind.REJECTED, AT + 15),
+        (204, {"retry_after": "9999999"}, FaultKind.MALFORMED, AT + 86400),
     ],
 )
-def test_only_a_rate_limit_sets_retry_at(status: int, headers: dict[str, str], kind: FaultKind, retry_at: float | None):
+def test_every_fault_has_the_retry_at_of_retry_after_and_a_rate_limit_that_of_its_reset(
+    status: int, headers: dict[str, str], kind: FaultKind, retry_at: float | None
+):
     found = fault("flixu", b"", status, **headers)
     assert (found.kind, found.retry_at) == (kind, retry_at)
 
@@ -480,6 +443,13 @@ def test_account_headers_are_parsed_from_any_response():
         date=DATE_AT, deprecated=True, sunset=1_793_404_800.0, limit=60, remaining=0, reset_at=AT + 12
     )
     assert parse_account_headers(response(b"")) == AccountHeaders()
+    assert parse_account_headers(response(b"", date=DATE, age="7200")).date == DATE_AT + 7200
+    other_spelling = {"x_rate_limit_limit": "60", "x_rate_limit_remaining": "0", "x_rate_limit_reset": f"{AT + 12:.0f}"}
+    assert parse_account_headers(response(b"", **other_spelling)) == AccountHeaders(
+        limit=60, remaining=0, reset_at=AT + 12
+    )
+    exhausted = parse_account_headers(response(b"", ratelimit='"default";r=0;t=20'))
+    assert (exhausted.remaining, exhausted.reset_at) == (0, AT + 20)
     assert parse_account_headers(response(b"", deprecation="@1688169599")).deprecated  # RFC 9745
     assert not parse_account_headers(response(b"", deprecation="false")).deprecated
     assert parse_account_headers(response(b"", sunset="2026-10-31")).sunset == 1_793_404_800.0

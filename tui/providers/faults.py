@@ -107,10 +107,9 @@ def _build_fault(
     body: Json = None,
     missing_part: str = "a valid response",
 ) -> Fault:
-    wait = None
-    if kind is FaultKind.LIMITED:
-        wait = retry_after(response)
-        wait = reset_after(response) if wait is None else wait
+    wait = retry_after(response)
+    if wait is None and kind is FaultKind.LIMITED:
+        wait = reset_after(response)
     template = _FORBIDDEN_TEMPLATE if response.status == 403 else _TEMPLATES[kind]
     message = template.format(
         title=provider.title,

@@ -143,6 +143,18 @@ def test_retry_after_is_waited_out_and_then_spread():
     assert (min(found) >= 38, max(found) <= 53, max(found) - min(found) > 12) == (True, True, True)
 
 
+@pytest.mark.parametrize("kind", FaultKind)
+def test_no_fault_is_polled_again_before_its_retry_at_within_a_day(kind):
+    for wait, least in ((90_000.0, DAY), (300.0, 300.0), (-5.0, 0.0)):
+        poll = next_poll(after(fault(kind, NOW, retry_at=NOW + wait)), VIDEO, NOW, Random(1))
+        assert poll is None or poll.at - NOW >= least
+
+
+def test_the_result_of_a_done_job_waits_for_the_hint_of_its_report():
+    done = after(status(Phase.DONE, NOW, result_id="7", retry_after=15.0))
+    assert next_poll(done, TEXT, NOW, Random(1)).at == NOW + 15
+
+
 def test_a_missing_job_is_polled_hourly_for_a_day():
     missing = after(PollFailed(Fault(FaultKind.MISSING, "x"), NOW, one_shot=True))
     assert next_poll(missing, VIDEO, NOW + DAY, Random(1)).at - NOW - DAY > 0.9 * HOUR

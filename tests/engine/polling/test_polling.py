@@ -104,6 +104,24 @@ def test_no_request_is_sent_within_a_retry_after_window(tmp_path, status, header
         assert [at for at in app.request_times() if began < at < began + 89.4] == []
 
 
+@pytest.mark.parametrize("status", [200, 202, 204, 409, 425, 500, 502, 504])
+def test_a_retry_after_of_any_other_status_holds_for_its_job_alone(tmp_path, status):
+    def reply(request):
+        if request.id == "a" and len(app.request_times("a")) == 3:
+            return status, running()[1] if status == 200 else b"", {"retry-after": "90"}
+        return running()
+
+    app = ScriptedService(reply)
+
+    async def scenario(stage):
+        await asyncio.sleep(10 * MINUTE)
+
+    stage(tmp_path, app, {"konpro": ("a", "b")}, scenario)
+    third = app.request_times("a")[2]
+    assert app.request_times("a")[3] >= third + 90
+    assert [at for at in app.request_times("b") if third < at < third + 90]
+
+
 @pytest.mark.parametrize(("reset", "wait"), [("42", 42), (lambda at: f"{at + 90:.0f}", 90)], ids=["42", "epoch"])
 @pytest.mark.parametrize("status", [429, 200])
 def test_no_request_is_sent_before_the_rate_limit_window_resets(tmp_path, status, reset, wait):

@@ -114,7 +114,23 @@ def needs_result(state: JobState, policy: PollingPolicy) -> bool:
 def next_poll(
     state: JobState, policy: PollingPolicy, now: float, random: Random, learned: LearnedTiming | None = None
 ) -> ScheduledPoll | None:
-    """Return the next poll of the job; None: none."""
+    """Return the next poll of the job, not before the service's waiting hint; None: none."""
+    poll, not_before = _unhinted_poll(state, policy, now, random, learned), _hinted_not_before(state, now)
+    return poll if poll is None or poll.at >= not_before else ScheduledPoll(not_before, PollReason.RETRY_AFTER)
+
+
+def _hinted_not_before(state: JobState, now: float) -> float:
+    """Return the instant before which the service wants no request for the job; 0: none."""
+    if state.fault is not None:
+        return min(state.fault.retry_at or 0.0, now + MAX_RETRY_AFTER)
+    if state.report is None or state.report.retry_after is None or state.checked_at is None:
+        return 0.0
+    return state.checked_at + min(state.report.retry_after, MAX_RETRY_AFTER)
+
+
+def _unhinted_poll(
+    state: JobState, policy: PollingPolicy, now: float, random: Random, learned: LearnedTiming | None
+) -> ScheduledPoll | None:
     if state.job.archived:
         return None
     if state.phase is Phase.MISSING:
@@ -137,7 +153,7 @@ def _active_poll(
     age = now - (state.first_polled_at if state.first_polled_at is not None else now)
     threshold = duration_model.stall_threshold(learned and learned.fit, policy.stall_after)
     if age <= min(DAY, threshold) and learned is not None:
-        return _respect_retry_after(state, _learned_poll(learned, age, policy, now, random), now)
+        return _learned_poll(learned, age, policy, now, random)
     if age > DAY:
         interval, reason = HOUR, PollReason.LONG_RUNNING
     elif age > threshold:
@@ -146,9 +162,7 @@ def _active_poll(
         reason = PollReason.STALLED
     else:
         interval, reason = min(policy.steady_interval, max(policy.initial_interval, age / 10)), PollReason.REGULAR
-    return _respect_retry_after(
-        state, ScheduledPoll(now + _with_jitter(interval, random), reason, PollDemand(rate=1 / interval)), now
-    )
+    return ScheduledPoll(now + _with_jitter(interval, random), reason, PollDemand(rate=1 / interval))
 
 
 def _learned_poll(
@@ -193,14 +207,6 @@ def learned_interval(learned: LearnedTiming, age: float, max_interval: float) ->
         else:
             interval = interval / polls if low < interval / polls < high else sqrt(low * high)
     return interval
-
-
-def _respect_retry_after(state: JobState, poll: ScheduledPoll, now: float) -> ScheduledPoll:
-    """Return the poll, not before the Retry-After of its report."""
-    wanted = min(MAX_RETRY_AFTER, (state.report and state.report.retry_after) or 0.0)
-    if now + wanted > poll.at:
-        return ScheduledPoll(now + wanted, PollReason.RETRY_AFTER)
-    return poll
 
 
 def _poll_after_fault(

@@ -1,6 +1,7 @@
 """Account at run time: key, throttle, shared rate limit, health and requests. Scheduling is left to the poller."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Generic, NamedTuple, TypeVar
@@ -19,15 +20,20 @@ from tui.engine.http.client import ApiRequest, Client
 from tui.engine.polling.bulk import BulkPolicy
 from tui.presentation.descriptions import describe_wait
 from tui.presentation.sanitize import clean
-from tui.providers import faults, response_parser
+from tui.providers import faults, response_parser, wait_hints
 from tui.providers.faults import MAX_REQUEST_ID
 from tui.providers.model import Endpoint, UnknownKind
-from tui.providers.response import HttpResponse, parse_account_headers, parse_http_date
+from tui.providers.response import HttpResponse, parse_account_headers
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.journal.rate_limits import RateLimitTable
 from tui.storage.workspace import Account
 
 T = TypeVar("T")
+
+MAX_LOGGED_HINT = 80
+"""Characters of a header's value in the log."""
+
+log = logging.getLogger(__name__)
 
 
 class PollResponse(NamedTuple, Generic[T]):
@@ -45,7 +51,7 @@ class PollResponse(NamedTuple, Generic[T]):
     migration_step: MigrationStep | None = None
     """What the response means for the account's API migration; None: nothing."""
     skew: float = 0.0
-    """Seconds by which the service's clock is ahead, from its Date header; 0 without one."""
+    """Seconds by which the service's clock is ahead, from its Date and Age headers; 0 without a Date."""
     request_record: RequestRecord | None = None
     """Request for the journal; None: none was sent."""
 
@@ -79,6 +85,7 @@ class AccountRuntime:
         self._random = random
         self._key: Secret | None = None
         self._key_changes = 0
+        self._unreadable_hints: set[str] = set()
         self.user_request_lock = asyncio.Lock()
         """Held while a user-requested poll waits for its slot: first come, first served."""
         self.state = _with_provider(AccountState(name=account.name, provider="", title=""), account)
@@ -119,7 +126,7 @@ class AccountRuntime:
         if response.is_outdated or not isinstance(response.outcome, Fault):
             return response
         sunset = self.state.sunset_at if self.state.sunset_at is not None else account.provider.sunset
-        if not faults.is_retired(response.outcome, sunset, response.received_at):
+        if not faults.is_retired(response.outcome, sunset, response.received_at + response.skew):
             return response
         response = response._replace(outcome=faults.as_retired(response.outcome))
         retry = self.migration.start(account, job.id, response, response.received_at)
@@ -209,8 +216,8 @@ class AccountRuntime:
             self._update_health(
                 response if own and isinstance(response, HttpResponse) else None, fault, received_at - began_at
             )
-        date = parse_http_date(response.headers.get("date", "")) if isinstance(response, HttpResponse) else None
-        skew = 0.0 if date is None else date - received_at
+        present = wait_hints.service_time(response.headers) if isinstance(response, HttpResponse) else None
+        skew = 0.0 if present is None else present - received_at
         return PollResponse(
             outcome,
             body,
@@ -278,6 +285,7 @@ class AccountRuntime:
             http_status=fault.http_status if limited and fault is not None else self.state.http_status,
         )
         if response is not None:
+            self._log_unreadable_hints(response)
             reported = parse_account_headers(response)
             state = replace(
                 state, skew=reported.date - response.received_at if reported.date is not None else state.skew
@@ -290,6 +298,14 @@ class AccountRuntime:
             if reported.sunset is not None or reported.deprecated:
                 state = replace(state, sunset_at=reported.sunset, is_deprecated=True)
         self.state = self._with_health(state, fault)
+
+    def _log_unreadable_hints(self, response: HttpResponse) -> None:
+        """Name each header with a waiting hint that cannot be read, once."""
+        for name in wait_hints.unreadable(response.headers):
+            if name not in self._unreadable_hints:
+                self._unreadable_hints.add(name)
+                value = clean(response.headers[name], MAX_LOGGED_HINT)
+                log.warning("account %s: cannot read the header %s: %s (ignored)", self.account.name, name, value)
 
     def snapshot(self) -> AccountState:
         """Return the current state, with the waits that other processes met and without those that have passed."""

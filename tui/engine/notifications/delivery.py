@@ -25,6 +25,7 @@ from tui import __version__
 from tui.engine.http.client import loopback_without_proxy
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.presentation.sanitize import clean, mask_url
+from tui.providers.wait_hints import retry_after
 from tui.storage.config.fields import WebhookUrl
 from tui.storage.config.secrets import Secret
 
@@ -169,7 +170,7 @@ class WebhookSender:
                 asyncio.timeout(self._timeout),
                 self._http.stream("POST", self._url, content=payload, headers=headers) as response,
             ):
-                return _result_from_response(response)
+                return _result_from_response(response, at)
         except TimeoutError:
             return DeliveryResult(f"timed out after {self._timeout:g} s", retry=True)
         except httpx.TransportError as error:
@@ -193,17 +194,14 @@ class WebhookSender:
             await self._http.aclose()
 
 
-def _result_from_response(response: httpx.Response) -> DeliveryResult:
-    """Return the result of a response. Any 2xx is a success; the body is not read."""
+def _result_from_response(response: httpx.Response, at: float) -> DeliveryResult:
+    """Return the result of a response at the instant `at`. Any 2xx is a success; the body is not read."""
     status = response.status_code
     if response.is_success:
         return DeliveryResult()
     if status != TOO_MANY_REQUESTS and status < SERVER_ERROR:
         return DeliveryResult(f"returned HTTP {status}")
-    wait = response.headers.get("retry-after", "")
-    return DeliveryResult(
-        f"returned HTTP {status}", retry=True, retry_after=float(wait) if re.fullmatch("[0-9]{1,6}", wait) else 0.0
-    )
+    return DeliveryResult(f"returned HTTP {status}", retry=True, retry_after=retry_after(response.headers, at) or 0.0)
 
 
 def signature(secret: Secret, payload: bytes, at: float) -> str:

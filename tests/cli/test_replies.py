@@ -1,0 +1,150 @@
+"""Responses that services really send, from raw HTTP to the JSON of one `check`: each job of a table has its own."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from email.utils import formatdate
+from time import time
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.cli.conftest import Program
+from tests.support.servers import serve_responder
+
+PROVIDER = """
+name = "odd"
+title = "Odd"
+base_url = "https://odd.invalid"
+key = { header = "x-api-key" }
+cadence = "text"
+[status]
+path = "/jobs/{id}"
+value = ["/status"]
+title = ["/title"]
+progress = ["/progress"]
+[statuses]
+running = "running"
+done = "done"
+[[links]]
+kind = "video"
+url = ["/url"]
+"""
+HOUR = 3600
+WAIT = 10 * HOUR
+"""Seconds of every waiting hint: far longer than the test takes."""
+RUNNING = b'{"status":"running"}'
+
+
+class Reply(NamedTuple):
+    """Response of the service to a poll of one job."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[str, str]] = ()
+
+
+def signed_link(seconds: float) -> bytes:
+    """Return a body whose link is signed for so many seconds from now on."""
+    return b'{"status":"done","url":"https://cdn.example/v.mp4?Expires=%d&Signature=x&Key-Pair-Id=y"}' % (
+        time() + seconds
+    )
+
+
+def replies() -> dict[str, Reply]:
+    """Return the response by `account:id`."""
+    hour = formatdate(time() - 2 * HOUR, usegmt=True)
+    return {
+        "epoch:a": Reply(429, b"", [("Retry-After", f"{time() + WAIT:.0f}")]),
+        "limited:a": Reply(429, b"", [("Retry-After", str(WAIT))]),
+        "unavailable:a": Reply(503, b"", [("Retry-After", str(WAIT))]),
+        **{
+            f"odd:wait-{status}": Reply(status, b"", [("Retry-After", str(WAIT))])
+            for status in (202, 204, 409, 425, 500, 502, 504)
+        },
+        "odd:wait-200": Reply(200, RUNNING, [("Retry-After", str(WAIT))]),
+        "odd:wait-202": Reply(202, RUNNING, [("Retry-After", str(WAIT))]),
+        "odd:twice": Reply(409, b"", [("Retry-After", str(WAIT)), ("Retry-After", str(WAIT))]),
+        "odd:unit": Reply(409, b"", [("Retry-After", f"{WAIT}s")]),
+        "odd:milliseconds": Reply(409, b"", [("retry-after-ms", f"{WAIT}000")]),
+        "odd:nonsense": Reply(409, b"", [("Retry-After", "soon")]),
+        "aged:a": Reply(200, signed_link(HOUR), [("Date", hour), ("Age", "7200")]),
+    }
+
+
+class Checked(NamedTuple):
+    """Result of the `check`."""
+
+    at: float
+    """Instant before it."""
+    jobs: dict[str, Any]
+    """JSON by `account:id`."""
+    log: str
+
+    def respects_hint(self, ref: str) -> bool:
+        """Return whether the job's next poll respects a hint of WAIT seconds; its instant is cut to the second."""
+        next_poll_at = datetime.fromisoformat(self.jobs[ref]["next_poll_at"]).timestamp()
+        return WAIT - 1 <= next_poll_at - self.at < WAIT + HOUR
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
+    at, found = time(), replies()
+
+    async def respond(head: bytes, writer: asyncio.StreamWriter) -> None:
+        account, job = head.split(b" ")[1].decode().split("/")[1::2]
+        reply = found[f"{account}:{job}"]
+        lines = [f"HTTP/1.1 {reply.status} Reply", *(f"{name}: {value}" for name, value in reply.headers)]
+        if reply.status != 204:
+            lines.append(f"Content-Length: {len(reply.body)}")
+        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode() + reply.body)
+        await writer.drain()
+
+    with serve_responder(respond) as url:
+        program = Program(tmp_path_factory.mktemp("replies"), url)
+        (program.config / "providers").mkdir()
+        (program.config / "providers" / "odd.toml").write_text(PROVIDER)
+        accounts = dict.fromkeys(ref.split(":")[0] for ref in found)
+        program.with_accounts(**{name: f"{url}/{name}" for name in accounts}).with_jobs(*found)
+        config = program.config / "config.toml"
+        text = config.read_text()
+        for name in accounts:
+            text = text.replace(f"[accounts.{name}]\n", f'[accounts.{name}]\nprovider = "odd"\n')
+        config.write_text(text)
+        completed = program.call("check", "--json")
+        log = (program.state / "babeltop.log").read_text()
+        yield Checked(at, {f"{job['account']}:{job['id']}": job for job in completed.json}, log)
+
+
+def test_an_epoch_in_retry_after_is_an_instant(checked: Checked) -> None:
+    assert checked.respects_hint("epoch:a")
+    retry_at = datetime.fromisoformat(checked.jobs["epoch:a"]["fault"]["retry_at"]).timestamp()
+    assert abs(retry_at - checked.at - WAIT) < HOUR
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 409, 425, 500, 502, 504])
+def test_retry_after_of_any_status_holds_for_its_job(checked: Checked, status: int) -> None:
+    assert checked.respects_hint(f"odd:wait-{status}")
+
+
+@pytest.mark.parametrize("account", ["limited", "unavailable"])
+def test_retry_after_of_429_and_503_holds_for_the_account(checked: Checked, account: str) -> None:
+    assert checked.jobs[f"{account}:a"]["fault"]["kind"] == "limited"
+    assert checked.respects_hint(f"{account}:a")
+
+
+@pytest.mark.parametrize("form", ["twice", "unit", "milliseconds"])
+def test_retry_after_is_read_in_the_forms_that_services_send(checked: Checked, form: str) -> None:
+    assert checked.respects_hint(f"odd:{form}")
+
+
+def test_an_unreadable_waiting_hint_is_logged_once_and_never_shown(checked: Checked) -> None:
+    assert checked.log.count("account odd: cannot read the header retry-after: soon (ignored)") == 1
+    assert checked.jobs["odd:nonsense"]["fault"]["retry_at"] is None
+    assert not checked.respects_hint("odd:nonsense")
+
+
+def test_a_cached_response_moves_no_signed_expiry(checked: Checked) -> None:
+    (link,) = checked.jobs["aged:a"]["links"]
+    assert link["exact"]
+    assert abs(datetime.fromisoformat(link["expires_at"]).timestamp() - checked.at - HOUR) < HOUR / 2
