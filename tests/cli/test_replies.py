@@ -33,6 +33,7 @@ url = ["/url"]
 HOUR = 3600
 WAIT = 10 * HOUR
 """Seconds of every waiting hint: far longer than the test takes."""
+LATIN_1 = "application/json; charset=iso-8859-1"
 RUNNING = b'{"status":"running"}'
 
 
@@ -68,6 +69,13 @@ def replies() -> dict[str, Reply]:
         "odd:unit": Reply(409, b"", [("Retry-After", f"{WAIT}s")]),
         "odd:milliseconds": Reply(409, b"", [("retry-after-ms", f"{WAIT}000")]),
         "odd:nonsense": Reply(409, b"", [("Retry-After", "soon")]),
+        "odd:emoji": Reply(200, rb'{"status":"running","title":"My \ud83d..."}'),
+        "odd:cut": Reply(200, b'{"status":"running","title":"na\xc3"}'),
+        "odd:latin": Reply(200, b'{"status":"running","title":"na\xefve"}', [("Content-Type", LATIN_1)]),
+        "odd:undeclared": Reply(200, b'{"status":"running","title":"na\xefve"}'),
+        "odd:mark": Reply(200, b'\xef\xbb\xbf{"status":"running","title":"naive"}'),
+        "odd:control": Reply(200, b'{"status":"running","title":"one\ntwo\x01"}'),
+        "odd:nan": Reply(200, b'{"status":"running","title":"x","progress":NaN}'),
         "aged:a": Reply(200, signed_link(HOUR), [("Date", hour), ("Age", "7200")]),
     }
 
@@ -148,3 +156,20 @@ def test_a_cached_response_moves_no_signed_expiry(checked: Checked) -> None:
     (link,) = checked.jobs["aged:a"]["links"]
     assert link["exact"]
     assert abs(datetime.fromisoformat(link["expires_at"]).timestamp() - checked.at - HOUR) < HOUR / 2
+
+
+@pytest.mark.parametrize(
+    ("job", "title"),
+    [
+        ("emoji", "My \ufffd..."),
+        ("cut", "na\ufffd"),
+        ("latin", "naïve"),
+        ("undeclared", "na\ufffdve"),
+        ("mark", "naive"),
+        ("control", "one two"),
+        ("nan", "x"),
+    ],
+)
+def test_damaged_text_hides_no_status(checked: Checked, job: str, title: str) -> None:
+    found = checked.jobs[f"odd:{job}"]
+    assert (found["phase"], found["title"], found["fault"]) == ("running", title, None)

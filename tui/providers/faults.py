@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tui.domain.models import Fault, FaultKind
 from tui.presentation.sanitize import clean, mask_urls
-from tui.providers.json_body import NotJsonError, decode, find_texts
+from tui.providers.json_body import NotJsonError, decode, find_texts, is_json
 from tui.providers.json_pointer import Json
 from tui.providers.model import Provider
 from tui.providers.response import HttpResponse, reset_after, retry_after
@@ -54,7 +54,7 @@ def fault_from_status(provider: Provider, response: HttpResponse) -> Fault | Non
     kind = _fault_kind(response)
     target = _redirect_target(response) if kind is FaultKind.REDIRECTED else ""
     try:
-        body = decode(response.body)
+        body = decode(response.body, response.headers.get("content-type", ""))
     except NotJsonError as error:
         return _build_fault(provider, response, kind, target or (f": {error}" if response.body.strip() else ""))
     return _build_fault(provider, response, kind, target or _service_message(provider, response, body), body)
@@ -81,9 +81,12 @@ def is_retired(fault: Fault, sunset: float | None, received_at: float) -> bool:
     return no_report or fault.kind in {FaultKind.MISSING, FaultKind.REDIRECTED}
 
 
-def as_retired(fault: Fault) -> Fault:
-    """Return the fault of a retired API: a response without a report becomes retired, others keep their kind."""
-    return replace(fault, kind=FaultKind.RETIRED) if fault.kind is FaultKind.MALFORMED else fault
+def as_retired(fault: Fault, body: bytes | None) -> Fault:
+    """Return the fault of a retired API: a 2xx response without a report becomes retired, others keep their kind.
+
+    An unreadable body may be a gateway's, and stays malformed.
+    """
+    return replace(fault, kind=FaultKind.RETIRED) if fault.kind is FaultKind.MALFORMED and is_json(body) else fault
 
 
 def _fault_kind(response: HttpResponse) -> FaultKind:

@@ -116,7 +116,7 @@ def _decode_body(provider: Provider, response: HttpResponse, missing_part: str) 
     if fault := faults.fault_from_status(provider, response):
         return fault
     try:
-        return decode(response.body)
+        return decode(response.body, response.headers.get("content-type", ""))
     except NotJsonError as error:
         return faults.malformed_fault(provider, response, missing_part, error)
 

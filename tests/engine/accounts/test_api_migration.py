@@ -219,10 +219,11 @@ REFUSALS = [(404, {}, {}), (401, {}, {}), (403, {}, {}), (402, {}, {}), (410, {}
     [
         ((404, {}, {}), FaultKind.MISSING),
         ((410, {}, {}), FaultKind.RETIRED),
-        ((200, b"<html>", {}), FaultKind.RETIRED),
+        ((200, {"message": "this API has ended"}, {}), FaultKind.RETIRED),
+        ((200, b"<html>", {}), FaultKind.MALFORMED),
         ((302, b"", {}), FaultKind.REDIRECTED),
     ],
-    ids=["404", "410", "html", "redirect"],
+    ids=["404", "410", "no status", "html", "redirect"],
 )
 def test_if_both_refuse_the_first_fault_stands_and_the_successor_is_not_polled_for_a_day(tmp_path, here, kind, there):
     app = TwoVersions(always(*here), always(*there))

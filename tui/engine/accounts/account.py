@@ -128,7 +128,7 @@ class AccountRuntime:
         sunset = self.state.sunset_at if self.state.sunset_at is not None else account.provider.sunset
         if not faults.is_retired(response.outcome, sunset, response.received_at + response.skew):
             return response
-        response = response._replace(outcome=faults.as_retired(response.outcome))
+        response = response._replace(outcome=faults.as_retired(response.outcome, response.body))
         retry = self.migration.start(account, job.id, response, response.received_at)
         return response._replace(migration_step=MigrationStep.RETRY_ON_SUCCESSOR) if retry else response
 
