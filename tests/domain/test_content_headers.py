@@ -81,8 +81,22 @@ def test_no_header_raises(status: int, headers: dict[str, str]) -> None:
 
 def test_an_encoded_body_has_no_size_or_digest():
     headers = {"content-encoding": "gzip", "content-length": "5", "etag": '"a"', "content-md5": MD564}
-    assert content_headers.parse_content_headers(200, headers) == ContentInfo(encoding="gzip")
+    assert content_headers.parse_content_headers(200, headers) == ContentInfo(codings=("gzip",))
     assert content_headers.parse_content_headers(206, headers | {"content-range": "bytes 5-9/10"}) is None
     identity = content_headers.parse_content_headers(200, headers | {"content-encoding": "Identity"})
     assert identity is not None
     assert identity.total == 5
+
+
+def test_a_file_that_its_store_decompressed_has_no_size_or_digest_to_check():
+    headers = {"x-goog-stored-content-encoding": "gzip", "x-goog-hash": f"md5={MD564}", "etag": '"a"'}
+    assert content_headers.parse_content_headers(200, headers) == ContentInfo()
+    stored_plain = content_headers.parse_content_headers(200, headers | {"x-goog-stored-content-encoding": "identity"})
+    assert stored_plain is not None
+    assert stored_plain.digest == Digest("md5", MD5)
+
+
+@pytest.mark.parametrize("header", ["", "identity", "none", "binary", "utf-8", "aws-chunked", " UTF-8 , identity,"])
+def test_a_coding_without_effect_means_plain_bytes(header: str):
+    assert content_headers.parse_codings(header) == ()
+    assert content_headers.parse_codings(f"{header},gzip, Deflate") == ("gzip", "deflate")

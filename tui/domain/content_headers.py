@@ -11,6 +11,8 @@ from msgspec import Struct
 
 _CONTENT_RANGE = r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)"
 _UNSATISFIED_RANGE = r"bytes \*/([0-9]{1,18})"
+_NO_CODINGS = frozenset({"", "identity", "none", "binary", "utf-8", "aws-chunked"})
+"""Values of Content-Encoding that stores send with plain bytes. None of them is a coding to be sent."""
 _DIGEST_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "sha512": "sha512", "sha256": "sha256", "md5": "md5"}
 """Digest names in headers, the strongest first, with hashlib's names."""
 _FILE_DIGEST_HEADERS = ("repr-digest", "digest", "x-goog-hash")
@@ -42,8 +44,9 @@ class ContentInfo(Struct, frozen=True, kw_only=True):
     """Of the whole file."""
     media_type: str = ""
     disposition: str = ""
-    encoding: str = ""
-    """Content-Encoding; "": none. With one, size and digest are unknown: the headers are about the encoded body."""
+    codings: tuple[str, ...] = ()
+    """Codings of the body, in the order of their application. With one, size and digest are unknown: the headers are
+    about the encoded body."""
 
 
 def parse_content_headers(status: int, headers: Mapping[str, str]) -> ContentInfo | None:
@@ -55,10 +58,10 @@ def parse_content_headers(status: int, headers: Mapping[str, str]) -> ContentInf
         if ranged is None or int(ranged[2]) < int(ranged[1]):
             return None
         start, length, total = int(ranged[1]), int(ranged[2]) - int(ranged[1]) + 1, _parse_number(ranged[3])
-    encoding = headers.get("content-encoding", "").strip().lower()
+    codings = parse_codings(headers.get("content-encoding", ""))
     media, disposition = headers.get("content-type", ""), headers.get("content-disposition", "")
-    if encoding not in {"", "identity"}:
-        return ContentInfo(media_type=media, disposition=disposition, encoding=encoding) if start == 0 else None
+    if codings or _is_transcoded(headers):
+        return ContentInfo(media_type=media, disposition=disposition, codings=codings) if start == 0 else None
     return ContentInfo(
         start=start,
         length=length,
@@ -68,6 +71,20 @@ def parse_content_headers(status: int, headers: Mapping[str, str]) -> ContentInf
         media_type=media,
         disposition=disposition,
     )
+
+
+def parse_codings(content_encoding: str) -> tuple[str, ...]:
+    """Return the codings of a Content-Encoding header in the order of their application, those without effect left out.
+
+    The header is a list (RFC 9110 §8.4).
+    """
+    codings = (each.strip().lower() for each in content_encoding.split(","))
+    return tuple(coding for coding in codings if coding not in _NO_CODINGS)
+
+
+def _is_transcoded(headers: Mapping[str, str]) -> bool:
+    """Return whether the store decompressed the file on its way: its digest and length are the compressed form's."""
+    return bool(parse_codings(headers.get("x-goog-stored-content-encoding", "")))
 
 
 def unsatisfied_range_size(headers: Mapping[str, str]) -> int | None:

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import os
 import subprocess
+import zlib
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from tui.domain.models import Fault, FaultKind, Link, LinkKind
 from tui.engine.downloads import http
 from tui.engine.downloads.http import FetchContext, FetchError
 from tui.engine.downloads.transfer import FileRequest, FileTransfer
+from tui.engine.http.decompression import INFLATION_FLOOR
 from tui.providers.fields import HeaderName
 from tui.providers.model import KeyHeader
 from tui.storage import partial_file
@@ -373,39 +375,84 @@ async def test_a_folder_without_permission_is_reported(tmp_path):
     assert not (tmp_path / "closed").exists()
 
 
-class GzipServer(FileServer):
-    """File server that sends its content gzip-encoded whatever was requested."""
+class EncodedServer(FileServer):
+    """File server that sends its content encoded, whatever was requested."""
 
-    def __init__(self, content: bytes) -> None:
-        super().__init__(len(content), headers={"content-encoding": "gzip"})
+    def __init__(self, content: bytes, coding: str = "gzip") -> None:
+        super().__init__(len(content), headers={"content-encoding": coding})
         self._content = content
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         yield self._content[start:]
 
 
-async def test_a_compressed_response_is_saved_decompressed_and_never_resumed(tmp_path):
-    captions = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHola\n\n" * 100_000
-    origin = GzipServer(gzip.compress(captions))
-    origin.cut_after = [5000]
+CAPTIONS = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHola\n\n" * 20_000
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "content"),
+    [
+        ("gzip", gzip.compress(CAPTIONS)),
+        ("gzip", gzip.compress(CAPTIONS[:1000]) + gzip.compress(CAPTIONS[1000:])),
+        ("utf-8", CAPTIONS),
+        ("aws-chunked,gzip", gzip.compress(CAPTIONS)),
+        ("deflate", zlib.compress(CAPTIONS)),
+        ("deflate", raw_deflate(CAPTIONS)),
+        ("deflate, gzip", gzip.compress(raw_deflate(CAPTIONS))),
+    ],
+    ids=["gzip", "two members", "no-op", "list", "zlib", "raw deflate", "chain"],
+)
+async def test_a_file_is_saved_whole_in_every_encoding_that_stores_send(tmp_path, coding, content):
+    with serve_files(EncodedServer(content, coding)) as base:
+        path = await TransferRun(tmp_path, base)(f"{base}/a.vtt", kind=LinkKind.CAPTIONS)
+    assert path.read_bytes() == CAPTIONS
+
+
+async def test_a_compressed_response_is_never_resumed(tmp_path):
+    origin = EncodedServer(gzip.compress(CAPTIONS))
+    origin.cut_after = [500]
     with serve_files(origin) as base:
         path = await TransferRun(tmp_path, base)(f"{base}/a.vtt", kind=LinkKind.CAPTIONS)
-    assert path.read_bytes() == captions
+    assert path.read_bytes() == CAPTIONS
     assert [request.headers.get("range") for request in origin.requests] == [None, None]
+
+
+async def test_a_file_that_its_store_decompressed_is_not_compared_with_the_stored_digest(tmp_path):
+    origin = FileServer()
+    origin.headers = {
+        "x-goog-stored-content-encoding": "gzip",
+        "x-goog-hash": f"md5={b64encode(bytes(16)).decode()}",
+        "content-length": "",
+    }
+    with serve_files(origin) as base:
+        assert (await TransferRun(tmp_path, base)(f"{base}/a.mp4")).read_bytes() == origin.content
 
 
 @pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"x" * 1000, mtime=0)[:-20]], ids=["none", "cut"])
 async def test_a_damaged_compressed_response_is_rejected(tmp_path, content):
-    with serve_files(GzipServer(content)) as base:
+    with serve_files(EncodedServer(content)) as base:
         download = TransferRun(tmp_path, base)
         with pytest.raises(FetchError):
             await download(f"{base}/a.vtt")
     assert [name for name in download.names if not name.endswith(".part")] == []
 
 
-async def test_a_gzip_bomb_leaves_disk_space_free(tmp_path):
-    bomb = gzip.compress(bytes(100 * 1024 * 1024))
-    with small_disk(tmp_path / "disk", 96 * 1024 * 1024), serve_files(GzipServer(bomb)) as base:
+async def test_a_small_file_that_inflates_to_a_huge_one_is_refused(tmp_path):
+    bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    message = "gzip data that inflates to more than 30 times its size"
+    with serve_files(EncodedServer(bomb)) as base, pytest.raises(FetchError, match=message):
+        await TransferRun(tmp_path, base)(f"{base}/a.vtt")
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= INFLATION_FLOOR
+
+
+async def test_a_compressed_file_of_unknown_size_leaves_disk_space_free(tmp_path):
+    stored = gzip.compress(bytes(40 * 1024 * 1024), compresslevel=0)
+    with small_disk(tmp_path / "disk", 96 * 1024 * 1024), serve_files(EncodedServer(stored)) as base:
         download = TransferRun(tmp_path / "disk", base)
         with pytest.raises(FetchError, match="Free some space"):
             await download(f"{base}/a.vtt")

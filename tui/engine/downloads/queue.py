@@ -163,7 +163,7 @@ class DownloadQueue:
             try:
                 saved = await self._download_locked(ref, options)
             finally:
-                self._running.pop(ref, None)  # before the result is published: who reads it may queue the job again
+                self._running.pop(ref, None)  # before the result is published: its reader may queue the job again
         except FetchError as error:
             self._fail(ref, options, str(error), transient=error.transient)
         except OSError as error:

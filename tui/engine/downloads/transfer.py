@@ -1,7 +1,6 @@
 """Transfer of one file: in constant memory, resumed after a lost connection, verified, and renamed when complete."""
 
 import asyncio
-import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -17,8 +16,8 @@ from tui.domain.models import Fault, FaultKind, Link, LinkKind
 from tui.engine.blocking import RunBlocking
 from tui.engine.downloads import http
 from tui.engine.downloads.http import ConnectionLostError, FetchContext, FetchError, RangeRequest, host
-from tui.engine.http.decompression import WINDOW_BITS, StreamDecompressor
-from tui.presentation import filenames, formatting, sanitize
+from tui.engine.http.decompression import StreamDecompressor, UndecodableError
+from tui.presentation import filenames, formatting
 from tui.providers.response import HttpResponse, retry_after
 from tui.storage import partial_file
 from tui.storage.journal.downloads import DownloadCheckpoint
@@ -202,9 +201,9 @@ class FileTransfer:
         if content is None:  # complete already
             return partial, checkpoint
         self._check_disk_space(partial, checkpoint.total_bytes)
-        decompressor = StreamDecompressor(content.encoding, WRITE_BUFFER) if content.encoding else None
-        buffer = bytearray()
+        decompressor, buffer = None, bytearray()
         try:
+            decompressor = StreamDecompressor(content.codings, WRITE_BUFFER) if content.codings else None
             async for chunk in response.aiter_raw():
                 for data in decompressor.decompress(chunk) if decompressor else (chunk,):
                     buffer += data
@@ -213,8 +212,8 @@ class FileTransfer:
                         await self._run_uninterrupted(lambda block=block: partial.write(block))
                         self._check_disk_space(partial, checkpoint.total_bytes)
                         self._report_progress(partial.path.stem, partial.size, checkpoint.total_bytes)
-        except zlib.error as error:
-            raise FetchError(f"the file has damaged {content.encoding} data", transient=True) from error
+        except UndecodableError as error:
+            raise FetchError(f"the file has {error}", transient=True) from error
         finally:
             partial.write(buffer)
         self._report_progress(partial.path.stem, partial.size, checkpoint.total_bytes)
@@ -250,8 +249,6 @@ class FileTransfer:
         content = content_headers.parse_content_headers(status, headers) if status in {200, 206} else None
         if content is None:
             raise FetchError(f"{host(self._url)} returned HTTP {status}, not a file")
-        if content.encoding and content.encoding not in WINDOW_BITS:
-            raise FetchError(f"the file has an unsupported Content-Encoding: {sanitize.clean(content.encoding, 40)}")
         kind = self._request.link.kind
         if content.media_type.lower().startswith("text/html") and kind is not LinkKind.DOCUMENT:
             raise FetchError(f"{host(self._url)} returned a web page, not the {kind}")

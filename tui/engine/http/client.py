@@ -7,7 +7,6 @@ The key is masked in a response before any other module sees it.
 import asyncio
 import functools
 import ssl
-import zlib
 from collections.abc import Callable, Iterable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NamedTuple
@@ -16,8 +15,9 @@ import httpx
 from msgspec import Struct
 
 from tui import __version__
+from tui.domain import content_headers
 from tui.domain.models import Fault, FaultKind
-from tui.engine.http.decompression import WINDOW_BITS, StreamDecompressor
+from tui.engine.http.decompression import StreamDecompressor, UndecodableError
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.presentation.sanitize import clean
 from tui.providers.model import KeyHeader
@@ -30,6 +30,8 @@ CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 10.0, 15.0, 10.0
 """Seconds for a connection, each read and each write; none exceeds the deadline."""
 MAX_BODY = 1024 * 1024
 """Bytes of a body, as received and decompressed."""
+DECOMPRESSED_CHUNK = 64 * 1024
+"""Bytes that are decompressed at once."""
 BASE_HEADERS = (
     (b"accept", b"application/json"),
     (b"accept-encoding", b"identity"),
@@ -74,10 +76,6 @@ def loopback_without_proxy() -> dict[str, httpx.AsyncBaseTransport | None]:
 
 class TooLargeError(Exception):
     """A body exceeded its limit."""
-
-
-class UndecodableError(Exception):
-    """A body has an unsupported Content-Encoding, or is damaged."""
 
 
 class Client:
@@ -147,7 +145,7 @@ class Client:
         except TooLargeError:
             return Fault(FaultKind.TOO_LARGE, f"response larger than {self._limits.max_body // 1024} KiB")
         except UndecodableError as error:
-            return Fault(FaultKind.MALFORMED, str(error))
+            return Fault(FaultKind.MALFORMED, f"response has {error}")
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             return Fault(FaultKind.REJECTED, f"invalid URL, check base_url: {clean(str(error), 200)}")
         except (httpx.TransportError, OSError) as error:
@@ -211,21 +209,17 @@ def _decompress(raw: bytes, encoding: str, max_body: int) -> bytes:
 
     Raises TooLargeError past `max_body` bytes, UndecodableError for an unknown encoding or a damaged body.
     """
-    encoding = encoding.strip().lower()
-    if encoding in {"", "identity"} or not raw:
+    codings = content_headers.parse_codings(encoding)
+    if not codings or not raw:
         return raw
-    if encoding not in WINDOW_BITS:
-        raise UndecodableError(f"response has an unsupported Content-Encoding: {clean(encoding, 40)}")
-    decompressor = StreamDecompressor(encoding, max_body + 1)
-    try:
-        body = next(decompressor.decompress(raw))
-    except zlib.error as error:
-        raise UndecodableError(f"response has damaged {encoding} data") from error
-    if len(body) > max_body:
-        raise TooLargeError
+    decompressor, body = StreamDecompressor(codings, DECOMPRESSED_CHUNK), bytearray()
+    for chunk in decompressor.decompress(raw):
+        body += chunk
+        if len(body) > max_body:
+            raise TooLargeError
     if not decompressor.is_complete:
-        raise UndecodableError(f"response has truncated {encoding} data")
-    return body
+        raise UndecodableError(f"truncated {codings[-1]} data")
+    return bytes(body)
 
 
 def fault_from_error(error: Exception) -> Fault:
