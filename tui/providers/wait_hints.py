@@ -53,7 +53,7 @@ def retry_after(headers: Mapping[str, str], at: float) -> float | None:
 
 
 def reset_after(headers: Mapping[str, str], at: float) -> float | None:
-    """Return the seconds, 0 to MAX_WAIT, until the rate limit's window starts anew; None without a hint."""
+    """Return the seconds, 0 to MAX_WAIT, until the rate limit's window begins again; None without a hint."""
     return _first_wait(headers, at, _RESET_AFTER)
 
 
