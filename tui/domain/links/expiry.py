@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from tui.domain.links.signed_urls import signed_expiry
 from tui.domain.models import Link, LinkKind, ReportedLink
 
 MIN_CLOCK_SKEW = 5.0
@@ -65,6 +64,8 @@ def mark_dead(links: Sequence[Link], url: str, at: float) -> tuple[Link, ...]:
 
 def _build_link(reported: ReportedLink, known: Link | None, at: float, clock_skew: float) -> Link:
     """Return the link with its expiry; `known` is the same link as before, if there was one."""
+    from tui.domain.links.signed_urls import signed_expiry  # 2 ms at the start, and only a response has new links
+
     if known is not None and known.is_dead:
         return known
     first_seen = at if known is None else known.first_seen

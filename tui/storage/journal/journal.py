@@ -4,11 +4,11 @@ Writes come in batches, one transaction each. The same file holds the rate limit
 moves, sent notifications and downloads, each in a module of its own. What to record is decided by the engine.
 """
 
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from random import SystemRandom
 
 import msgspec
 from msgspec import Struct
@@ -65,7 +65,7 @@ class Journal:
 
         `path`: None for a journal in memory. A damaged or outdated file is renamed: see `notices`.
         """
-        self._writer = SystemRandom().getrandbits(62)
+        self._writer = int.from_bytes(os.urandom(7), "big")
         """Id of this connection in the rows that it wrote."""
         self._database = Database(path, MIGRATIONS, self._on_open, unsupported_version=UNSUPPORTED_VERSION)
 
