@@ -140,7 +140,7 @@ def downloads_update(workspace: Workspace) -> Update:
     waiting = DownloadProgress(ref=second.job.ref, stage=DownloadStage.WAITING)
     return Update(
         states={third.job.ref: replace(third, downloads=tuple(files))},
-        downloads={told.ref: told for told in (half, waiting)},
+        downloads={received.ref: received for received in (half, waiting)},
     )
 
 

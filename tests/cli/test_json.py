@@ -61,7 +61,7 @@ def test_schema_prints_the_schema_of_one_subcommand_or_of_all(babeltop: Program)
 
 def test_json_output_conforms_to_the_schema(configured: Program) -> None:
     configured.with_jobs(
-        "heygen:a-fine", "konpro:b-fail", "camb:c-missing", "flixu:d-odd", "nobody:e", more='tags = ["x y"]\n'
+        "heygen:a-fine", "konpro:b-fail", "camb:c-missing", "flixu:d-odd", "unknown:e", more='tags = ["x y"]\n'
     )
     configured("check")
     names = [name for name in SCHEMAS if name != "hook" and LINES.get(name, "-")]

@@ -378,11 +378,11 @@ def test_the_edit_dialog_offers_the_watchlists_fields():
 
 async def test_the_requests_tab_lists_outcome_and_duration(app: Babeltop, workspace: Workspace):
     ref, state = next((ref, state) for ref, state in workspace.job_states().items() if state.phase is Phase.DONE)
-    asked = [
+    polled = [
         RequestRecord(NOW - 60, 200, 210.0, "req-1", None),
         RequestRecord(NOW - 30, 503, 95.0, None, FaultKind.SERVER),
     ]
-    workspace.journal.record([JournalEntry(state, request=ask) for ask in asked])
+    workspace.journal.record([JournalEntry(state, request=each) for each in polled])
     async with app.run_test(size=(120, 40)) as pilot:
         dashboard(pilot).query_one(JobTable).move_to_job(ref)
         await pilot.press("left_square_bracket", "left_square_bracket")

@@ -13,7 +13,7 @@ from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(900)  # a dozen processes, one after the other
 HOW = ("ran", "done", "failed", "odd", "500")
-HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['HEARD'], 'a'))"
+HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['RECEIVED'], 'a'))"
 PROGRAM = [sys.executable, "-m", "tui"]
 
 
@@ -42,14 +42,14 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             "BABELTOP_STATE_DIR": str(tmp_path / "state"),
             "HOME": str(tmp_path),
             "EVIL_KEY": "sk-0123456789abcdef",
-            "HEARD": str(tmp_path / "heard"),
+            "RECEIVED": str(tmp_path / "received"),
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
         yield tmp_path
 
 
-def said(*line: str) -> bytes:
+def output(*line: str) -> bytes:
     done = subprocess.run([*PROGRAM, *line], capture_output=True)
     assert done.returncode in (0, 1, 3), done.stderr
     return done.stdout + done.stderr
@@ -60,17 +60,17 @@ def harmless(written: bytes) -> None:
 
 
 def test_hostile_text_stays_text_in_every_subcommand(house: Path):
-    harmless(said("check"))
+    harmless(output("check"))
     for line in ("list", "list --json", "log", "export", "export --format json", "doctor", "providers"):
-        written = said(*line.split())
+        written = output(*line.split())
         harmless(written)
         assert b"\x1b" not in written, line
         assert len(written) < 8_000_000, line
     assert not (house / "PWNED").exists()
-    told = [json.loads(line) for line in (house / "heard").read_text().splitlines()]
-    assert {tuple(argv) for argv, _ in told} == {("-c",)}, "what a service says is no argument of a hook"
-    assert len(told) >= 10
-    for _, payload in told:
+    received = [json.loads(line) for line in (house / "received").read_text().splitlines()]
+    assert {tuple(argv) for argv, _ in received} == {("-c",)}, "what a service says is no argument of a hook"
+    assert len(received) >= 10
+    for _, payload in received:
         json.loads(payload)
         harmless(payload.encode("utf-8", "surrogatepass"))
 

@@ -90,7 +90,7 @@ def test_a_badge_has_a_text_only_for_a_problem(state, word):
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"health": Health.LIMITED, "http_status": 429, "waits_until": NOW + 38}, ("38s", "429, 38s")),
         ({"health": Health.OFFLINE, "consecutive_failures": 5, "waits_until": NOW + 30}, ("30s", "offline, 30s")),
@@ -98,14 +98,14 @@ def test_a_badge_has_a_text_only_for_a_problem(state, word):
         ({"health": Health.NO_KEY}, ("○ konpro", "no key")),
     ],
 )
-async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, engine: FakeEngine, size, more, said):
+async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, engine: FakeEngine, size, more, message):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         state = account_states(engine.workspace)["konpro"]
         engine.push(Update(states={}, accounts={"konpro": replace(state, **more)}))
         await pilot.pause()
         top = text_of(pilot).splitlines()[0]
-        assert said[size[0] > 80] in top, top
+        assert message[size[0] > 80] in top, top
         assert "UTC" in top
 
 

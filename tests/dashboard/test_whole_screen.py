@@ -111,14 +111,14 @@ async def test_every_cell_on_the_terminal_matches_the_board(app: Babeltop, engin
             "ctrl+d",
         ]
         for step in range(40):
-            deed = random.randrange(4)
-            if deed == 0:
+            action = random.randrange(4)
+            if action == 0:
                 states = engine.workspace.job_states()
                 some = random.sample(list(states), 5)
                 engine.push(Update(states={ref: something(random, states[ref], NOW) for ref in some}))
-            elif deed == 1:
+            elif action == 1:
                 await pilot.press(random.choice(keys))
-            elif deed == 2:
+            elif action == 2:
                 dashboard(pilot).board.set_filter(random.choice(["", "heygen", "phase:done", "-phase:running"]))
                 dashboard(pilot).update_rows()
             elif step % 5 == 0:
@@ -128,7 +128,7 @@ async def test_every_cell_on_the_terminal_matches_the_board(app: Babeltop, engin
             await pilot.pause()
             await pilot.pause()
             if table.region.width and not dashboard(pilot).has_class("-no-matches"):
-                assert seen(mirror, table) == expected(table), (step, deed)
+                assert seen(mirror, table) == expected(table), (step, action)
 
 
 def _drawn_on(mirror: Mirror, app: Babeltop):
@@ -185,8 +185,8 @@ def test_the_row_index_equals_one_rebuilt_from_all_states(workspace, sort, view)
         states |= some
         kept.update(some.values(), EvaluationContext(now=now))
         kept.advance_time(states, EvaluationContext(now=now))
-        anew = expected_rows(
+        again = expected_rows(
             states.values(), EvaluationContext(now=now), view=view, wanted=wanted, sort=sort, descending=True
         )
-        assert kept.refs == anew
+        assert kept.refs == again
         assert kept.counts == view_counts(states.values(), EvaluationContext(now=now))

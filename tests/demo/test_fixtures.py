@@ -42,7 +42,7 @@ class Recorder:
         self.states: dict[Ref, JobState] = {}
         self.ends: list[tuple[float, JobState]] = []
         self.health: set[tuple[str, Health]] = set()
-        self.asked: dict[str, float] = {}
+        self.polled: dict[str, float] = {}
         """Seconds until the first poll of each account."""
         self.waits: list[float] = []
 
@@ -59,7 +59,7 @@ class Recorder:
                 self.states[event.job.ref] = event
             case AccountState():
                 if event.request_count:
-                    self.asked.setdefault(event.name, self.seconds)
+                    self.polled.setdefault(event.name, self.seconds)
                 self.health.add((event.name, event.health))
                 if event.health is Health.LIMITED and event.waits_until is not None:
                     self.waits.append(event.waits_until - self._now())
@@ -96,7 +96,7 @@ async def watched(
         return recorder
 
 
-ASKED = SERVICES.keys() - {"legal"}
+POLLED = SERVICES.keys() - {"legal"}
 """Accounts with a key."""
 SEEDS = [pytest.param(seed, marks=pytest.mark.xdist_group(f"seed {seed}")) for seed in (7, 8)]
 
@@ -125,9 +125,9 @@ def test_a_job_ends_within_ten_seconds_and_then_regularly(five_minutes: SimpleNa
 
 
 def test_every_account_is_polled_within_ten_seconds(five_minutes: SimpleNamespace) -> None:
-    asked = five_minutes.seen.asked
-    assert asked.keys() == ASKED
-    assert max(asked.values()) < 10
+    polled = five_minutes.seen.polled
+    assert polled.keys() == POLLED
+    assert max(polled.values()) < 10
 
 
 def test_jobs_of_all_services_end_and_some_fail(five_minutes: SimpleNamespace) -> None:
@@ -148,9 +148,9 @@ def test_accounts_are_rate_limited_offline_and_without_a_key(five_minutes: Simpl
 
 
 def test_an_unknown_status_and_a_stalled_job_keep_their_flags(five_minutes: SimpleNamespace) -> None:
-    outlook = EvaluationContext(now=five_minutes.now)
-    assert Flag.UNKNOWN in evaluation.flags(five_minutes.seen.called("Patent claims.pdf"), outlook)
-    assert Flag.STALLED in evaluation.flags(five_minutes.seen.called("Archive tape 4"), outlook)
+    present = EvaluationContext(now=five_minutes.now)
+    assert Flag.UNKNOWN in evaluation.flags(five_minutes.seen.called("Patent claims.pdf"), present)
+    assert Flag.STALLED in evaluation.flags(five_minutes.seen.called("Archive tape 4"), present)
 
 
 def test_the_short_link_expires_and_is_replaced(five_minutes: SimpleNamespace) -> None:
@@ -163,7 +163,7 @@ def test_the_short_link_expires_and_is_replaced(five_minutes: SimpleNamespace) -
 async def test_in_real_time_every_account_is_polled_and_a_job_succeeds() -> None:
     async def shown(_: Engine, seen: Recorder) -> None:
         await until(lambda: Phase.DONE in {state.phase for _, state in seen.ends})
-        await until(lambda: seen.asked.keys() == ASKED)
+        await until(lambda: seen.polled.keys() == POLLED)
 
     await watched(shown, now=time.time, seed=7)
 

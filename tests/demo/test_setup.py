@@ -27,15 +27,15 @@ from tui.presentation.sanitize import clean
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.workspace import Workspace
 
-Stage = tuple[Workspace, TransportFactory]
+PollingSetup = tuple[Workspace, TransportFactory]
 OUTLOOK = EvaluationContext(now=EPOCH)
 
 
-def called(stage: Stage) -> dict[str, JobState]:
+def called(stage: PollingSetup) -> dict[str, JobState]:
     return {queries.display_name(state): state for state in stage[0].job_states().values()}
 
 
-def test_the_watchlist_has_30_to_40_jobs_of_all_four_services(stage: Stage) -> None:
+def test_the_watchlist_has_30_to_40_jobs_of_all_four_services(stage: PollingSetup) -> None:
     library, _ = stage
     services = Counter(library.accounts[ref.account].provider.name for ref in library.job_states())
     assert set(services) == {"heygen", "konpro", "camb", "flixu"}
@@ -43,16 +43,16 @@ def test_the_watchlist_has_30_to_40_jobs_of_all_four_services(stage: Stage) -> N
     assert min(services.values()) >= 6
 
 
-def test_displayed_texts_are_clean_and_in_many_scripts(stage: Stage) -> None:
+def test_displayed_texts_are_clean_and_in_many_scripts(stage: PollingSetup) -> None:
     states = stage[0].job_states().values()
     for state in states:
-        said = (
+        texts = (
             queries.display_name(state),
             state.job.id,
             state.job.note,
             state.report.raw_status if state.report else "",
         )
-        assert [clean(text) for text in said] == list(said)
+        assert [clean(text) for text in texts] == list(texts)
         assert job_ids.invalid_reason(state.job.id) is None
     scripts = {
         unicodedata.name(letter).split()[0]
@@ -63,13 +63,13 @@ def test_displayed_texts_are_clean_and_in_many_scripts(stage: Stage) -> None:
     assert {"LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "CJK", "HANGUL"} <= scripts
 
 
-def test_every_id_matches_the_pattern_of_its_service(stage: Stage) -> None:
+def test_every_id_matches_the_pattern_of_its_service(stage: PollingSetup) -> None:
     for ref in stage[0].job_states():
         provider = stage[0].accounts[ref.account].provider
         assert any(re.search(pattern, ref.id) for pattern in provider.id_patterns) or not provider.id_patterns, ref
 
 
-def test_the_history_has_every_phase_flag_view_and_link_state(stage: Stage) -> None:
+def test_the_history_has_every_phase_flag_view_and_link_state(stage: PollingSetup) -> None:
     states = stage[0].job_states().values()
     assert {state.phase for state in states} == set(Phase)
     assert {flag for state in states for flag in evaluation.flags(state, OUTLOOK)} == set(Flag)
@@ -79,7 +79,7 @@ def test_the_history_has_every_phase_flag_view_and_link_state(stage: Stage) -> N
     assert {"5d04h", "~18h !", "~41m !", "expired", "text", "document", columns.EMPTY_CELL} <= shown
 
 
-def test_signed_links_have_an_exact_expiry_and_others_count_from_first_seen(stage: Stage) -> None:
+def test_signed_links_have_an_exact_expiry_and_others_count_from_first_seen(stage: PollingSetup) -> None:
     links = {
         title: link for title, state in called(stage).items() if (link := job_state.primary_link(state)) is not None
     }
@@ -91,7 +91,7 @@ def test_signed_links_have_an_exact_expiry_and_others_count_from_first_seen(stag
     assert links["Podcast 12, Ελληνικά"].url.startswith("https://client.camb.ai/cdn/")
 
 
-def test_the_journal_has_the_phase_changes_and_body_of_a_job(stage: Stage) -> None:
+def test_the_journal_has_the_phase_changes_and_body_of_a_job(stage: PollingSetup) -> None:
     library, _ = stage
     state = called(stage)["Interview"]
     changes = library.journal.phase_changes([state.job.ref])[state.job.ref]
@@ -103,7 +103,7 @@ def test_the_journal_has_the_phase_changes_and_body_of_a_job(stage: Stage) -> No
     assert at == state.checked_at
 
 
-def test_the_watchlist_has_the_operators_comments(stage: Stage) -> None:
+def test_the_watchlist_has_the_operators_comments(stage: PollingSetup) -> None:
     text = stage[0].paths.watchlist_file.read_text()
     assert text.startswith(f"# {JOB_GROUPS[0].comment}\n\n[[job]]\n")
     assert all(f"\n\n# {act.comment}\n\n[[job]]\n" in text for act in JOB_GROUPS[1:])
@@ -159,7 +159,7 @@ def test_the_workspace_is_created_without_httpx_and_textual(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_short_link_expires_in_one_to_two_minutes(stage: Stage) -> None:
+def test_the_short_link_expires_in_one_to_two_minutes(stage: PollingSetup) -> None:
     link = job_state.primary_link(called(stage)["Teaser 🎬 15 s"])
     assert link is not None
     assert link.expiry_is_exact

@@ -161,8 +161,8 @@ ID_PATTERNS = {"acme": [re.compile("^doc_")], "other": []}
         ("other:doc_1", "", ("other", "doc_1")),
         (' other:"x" ', "", ("other", "x")),
         ("other:x", "other", ("other", "x")),
-        ("other:x", "acme", ("acme", "other:x")),  # whose all are was said: the whole is an id
-        ("nobody:x", "acme", ("acme", "nobody:x")),
+        ("other:x", "acme", ("acme", "other:x")),  # the account is given: the whole is an id
+        ("unknown:x", "acme", ("acme", "unknown:x")),
         ("other:https://x.example/v/7", "", ("other", "7")),
     ],
 )

@@ -27,7 +27,7 @@ def test_a_dashboard_that_polls_without_pause_uses_constant_resources(tmp_path):
         gauges = list(islice(found, 4))
     print(*gauges, sep="\n")
     first, last = gauges[0], gauges[-1]
-    few = (last.requests - first.requests) // 10  # threads of a pool begin by and by; what leaks does so at each ask
+    few = (last.requests - first.requests) // 10  # threads of a pool start one by one; what leaks does so at each poll
     assert last.descriptors < first.descriptors + few
     assert last.threads < first.threads + few
 

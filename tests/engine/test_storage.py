@@ -176,7 +176,7 @@ def test_a_watchlist_that_is_saved_by_rename_is_read_within_two_seconds(tmp_path
 
 
 def bound(folder, app, scenario):
-    """Run as `played`, as a user without root's permissions, who may be unable to read Python's own files."""
+    """Run as `played`, as a user without root's permissions, and that user may be unable to read Python's own files."""
 
     async def nothing(engine, listener, workspace):
         assert listener.last_problems == ()
@@ -304,7 +304,7 @@ def test_polling_continues_without_the_journal_and_the_next_one_holds_every_job(
     played(tmp_path, app, scenario)
 
 
-def test_a_journal_whose_folder_returns_is_used_again(tmp_path, app):
+def test_a_journal_is_used_again_once_its_folder_returns(tmp_path, app):
     async def scenario(engine, listener, workspace):
         state = workspace.paths.state_dir
         (tmp_path / "file").write_text("")
@@ -325,10 +325,10 @@ def test_a_deleted_state_folder_leaves_one_leader(tmp_path, app):
     async def scenario(engine, listener, workspace):
         state_gone(workspace.paths.state_dir)
         await asyncio.sleep(10)
-        other, heard = Workspace.open(workspace.paths, workspace.keys.environ), RecordingListener()
-        async with fixtures.running_engine(opened(other, app, heard, 2)):
+        other, received = Workspace.open(workspace.paths, workspace.keys.environ), RecordingListener()
+        async with fixtures.running_engine(opened(other, app, received, 2)):
             await asyncio.sleep(10)
-            assert {listener.last_role, heard.last_role} == {"polling", f"following PID {os.getpid()}"}
+            assert {listener.last_role, received.last_role} == {"polling", f"following PID {os.getpid()}"}
         other.close()
 
     played(tmp_path, app, scenario)
@@ -375,7 +375,7 @@ def test_a_full_disk_stops_no_polls_and_unwritten_entries_are_written_later(smal
         await asyncio.sleep(10)
         assert listener.last_problems == ()
         assert (await engine.perform(ADD)).ok
-        assert len(engine.job_history(A).requests) > 20, "every ask is there"
+        assert len(engine.job_history(A).requests) > 20, "every poll is there"
 
     played(small, app, scenario)
 

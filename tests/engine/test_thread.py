@@ -122,7 +122,7 @@ def test_closing_during_a_poll_leaves_the_journal_complete(tmp_path):
         wait_until(lambda: not engine_threads())
     assert not (tmp_path / "state" / "journal.db-wal").exists(), "closed: the log is merged"
     journal = Journal(tmp_path / "state" / "journal.db")
-    assert journal.requests(A, 1) == (), "its end did not wait for the ask's"
+    assert journal.requests(A, 1) == (), "its end did not wait for the end of the poll"
     journal.close()
     assert feed.send(fixtures.refresh(A)).result(DEADLINE).ok is False
     assert feed.job_history(A).result(DEADLINE).body is None
@@ -213,8 +213,8 @@ def states(count):
 
 async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
     outbox = Outbox(lambda: None)
-    for asks in range(1000):
-        outbox.publish(JobState(job=Job(account="heygen", id="a"), poll_count=asks))
+    for polls in range(1000):
+        outbox.publish(JobState(job=Job(account="heygen", id="a"), poll_count=polls))
     assert [state.poll_count for state in outbox.take().states.values()] == [999]
     assert not outbox.take().states
 
@@ -236,7 +236,7 @@ def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_a_seco
         for state in states(60):
             outbox.publish(state)
             await asyncio.sleep(0.01)
-        assert wakes == [0.0], "nobody has taken"
+        assert wakes == [0.0], "no front end has taken"
         while len(wakes) < 6:
             outbox.take()
             taken = len(wakes)
@@ -265,7 +265,7 @@ def test_a_wake_up_lost_with_its_loop_is_repeated():
     wakes = []
     outbox = Outbox(lambda: wakes.append(1))
 
-    async def dies():
+    async def fails():
         outbox.publish(states(1)[0])
         await asyncio.sleep(0.02)
         outbox.take()
@@ -277,7 +277,7 @@ def test_a_wake_up_lost_with_its_loop_is_repeated():
         await asyncio.sleep(2 * WAKE_INTERVAL)
 
     with pytest.raises(RuntimeError):
-        run_virtual(dies())
+        run_virtual(fails())
     assert len(wakes) == 1
     outbox.set_failure("the engine stopped")
     assert len(wakes) == 2
@@ -313,7 +313,7 @@ async def test_a_download_of_a_stopped_engine_is_shown_as_failed():
         outbox.publish(DownloadProgress(ref=Ref("heygen", job), stage=stage))
     outbox.take()
     outbox.set_failure("the engine stopped")
-    told = outbox.take().downloads
-    assert {ref.id: progress.stage for ref, progress in told.items()} == {"a": DownloadStage.FAILED}
+    received = outbox.take().downloads
+    assert {ref.id: progress.stage for ref, progress in received.items()} == {"a": DownloadStage.FAILED}
     outbox.set_failure("the engine stopped")
     assert not outbox.take().downloads

@@ -86,13 +86,13 @@ def test_a_response_older_than_a_suspend_is_dropped(tmp_path):
             await asyncio.sleep(MINUTE)
             app.delay = 3.0
             before = len(app.requests)
-            while len(app.requests) == before:  # noqa: ASYNC110  nothing tells of an ask
+            while len(app.requests) == before:  # noqa: ASYNC110  a poll has no event
                 await asyncio.sleep(0.5)
             laptop.suspend(HOUR)  # the service says `running`, and is done a moment later
             await asyncio.sleep(3.1)
             app.respond, app.delay = (lambda request: done("https://cdn.test/1")), 0.1
             assert laptop[A].checked_at < laptop.wall() - HOUR
-            await asyncio.sleep(3.5)  # the next ask left with the first reply
+            await asyncio.sleep(3.5)  # the next poll began with the first response
             assert laptop[A].phase is Phase.DONE
 
     run_virtual(play())

@@ -15,7 +15,7 @@ INTERVAL = 5 * MINUTE
 @pytest.fixture(scope="module")
 def week(tmp_path_factory):
     found = run_virtual(simulate_week(tmp_path_factory.mktemp("week"), 52, interval=INTERVAL, rate=RATE / 3))
-    print(f"\na week of 52 jobs: {sum(poll_counts(found).values())} asks")
+    print(f"\na week of 52 jobs: {sum(poll_counts(found).values())} polls")
     print("by end:", dict(poll_counts(found)), "by reply:", dict(found.simulator.response_counts))
     return found
 

@@ -105,7 +105,7 @@ class LinkListener(RecordingListener):
 
 
 class LinksRun:
-    """Services, an engine, and operators who copy links."""
+    """Services, an engine, and operators that copy links."""
 
     def __init__(self, tmp: Path, count: int, days: float, seed: int) -> None:
         self.days, self.random, self.listener = days, Random(seed), LinkListener()

@@ -23,7 +23,8 @@ def main() -> None:
     print(
         "responses:",
         ", ".join(
-            f"{who} {status}: {count}" for (who, status), count in sorted(week.simulator.response_counts.items())
+            f"{service} {status}: {count}"
+            for (service, status), count in sorted(week.simulator.response_counts.items())
         ),
     )
     assert not differing, f"states differ from the services: {differing[:5]}"

@@ -85,6 +85,6 @@ def test_a_disposition_gives_a_title_without_its_path() -> None:
 
 
 @given(st.text())
-def test_no_content_disposition_raises(said: str) -> None:
-    assert "/" not in filenames.disposition_title(said)
-    filenames.extension("video", "https://cdn/x", "", said)
+def test_no_content_disposition_raises(shown: str) -> None:
+    assert "/" not in filenames.disposition_title(shown)
+    filenames.extension("video", "https://cdn/x", "", shown)

@@ -152,9 +152,9 @@ def test_a_status_url_keeps_the_path_of_the_base_url_and_encodes_the_id(name: st
     ],
 )
 def test_every_camb_kind_has_its_own_result_path(kind: str, path: str):
-    ask = provider_registry()["camb"].endpoint(kind).result
-    assert ask is not None
-    assert ask.path.url("http://127.0.0.1:8080/", result_id="9") == "http://127.0.0.1:8080" + path
+    poll = provider_registry()["camb"].endpoint(kind).result
+    assert poll is not None
+    assert poll.path.url("http://127.0.0.1:8080/", result_id="9") == "http://127.0.0.1:8080" + path
 
 
 @pytest.mark.parametrize("job_id", ["", ".", ".."])

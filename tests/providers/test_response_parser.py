@@ -488,7 +488,7 @@ def test_a_bulk_response_is_parsed_into_reports_by_id():
         "7": Phase.RUNNING,
     }
     assert {one.retry_after for one in found.values()} == {3.0}
-    assert [job_id for job_id, one in found.items() if not one.is_complete] == ["c"]  # asked singly, for its links
+    assert [job_id for job_id, one in found.items() if not one.is_complete] == ["c"]  # polled singly, for its links
 
 
 @pytest.mark.parametrize(
@@ -509,7 +509,7 @@ def test_a_bulk_response_without_a_list_is_a_fault(status: int, body: object, ki
 
 def test_an_empty_bulk_response_has_no_reports():
     assert parse_bulk(KNOWN["heygen-v3"], response({"data": []})) == {}
-    assert parse_bulk(KNOWN["flixu"], response(b"")) == {}  # it has no bulk ask
+    assert parse_bulk(KNOWN["flixu"], response(b"")) == {}  # it has no bulk request
 
 
 A, B = "https://files.example/a.mp3", "https://files.example/b.mp3"

@@ -72,7 +72,7 @@ def test_an_invalid_provider_file_is_reported_once_and_affects_no_other_account(
     found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
     assert list(found.accounts) == ["heygen"]
     for _ in range(3):
-        found.config.why_unconfigured("nobody")
+        found.config.why_unconfigured("unknown")
     assert len([warning for warning in found.warnings if "mine.toml" in warning]) == 1
 
 

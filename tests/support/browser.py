@@ -45,21 +45,21 @@ class BrowserPage:
 
     async def read_events(self) -> None:
         async for message in self._socket:
-            said = json.loads(message.data)
-            if "id" in said:
-                self._responses.pop(said["id"]).set_result(said.get("result", {}))
-            elif said["method"] == "Network.webSocketFrameReceived":
-                frame = said["params"]["response"]
+            shown = json.loads(message.data)
+            if "id" in shown:
+                self._responses.pop(shown["id"]).set_result(shown.get("result", {}))
+            elif shown["method"] == "Network.webSocketFrameReceived":
+                frame = shown["params"]["response"]
                 if frame["opcode"] == 1:
                     self.text_messages.append(frame["payloadData"])
                 elif frame["opcode"] == 2:
                     self._stream.feed(base64.b64decode(frame["payloadData"]))
-            elif said["method"] == "Network.webSocketFrameSent":
-                self._apply_resize(said["params"]["response"]["payloadData"])
-            elif said["method"] == "Network.requestWillBeSent":
-                self.requests.append(said["params"]["request"]["url"])
-            elif said["method"] == "Network.loadingFailed" and "blockedReason" in said["params"]:
-                self.blocked.append(said["params"]["blockedReason"])
+            elif shown["method"] == "Network.webSocketFrameSent":
+                self._apply_resize(shown["params"]["response"]["payloadData"])
+            elif shown["method"] == "Network.requestWillBeSent":
+                self.requests.append(shown["params"]["request"]["url"])
+            elif shown["method"] == "Network.loadingFailed" and "blockedReason" in shown["params"]:
+                self.blocked.append(shown["params"]["blockedReason"])
 
     def _apply_resize(self, sent: str) -> None:
         if sent.startswith('["resize"'):

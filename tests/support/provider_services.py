@@ -94,8 +94,8 @@ class RecordingServices(Simulator):
         """Mark the statuses sent to this console since then as possibly not journaled."""
         self.possibly_lost |= {
             each
-            for told in self.sent_statuses.values()
-            for each in told
+            for received in self.sent_statuses.values()
+            for each in received
             if each.console == console and each.sent_at > since
         }
 

@@ -8,18 +8,18 @@ from tui.domain.models import Ref
 from tui.presentation.queries import SORT_KEYS, Filter, View, views
 
 
-def view_counts(states: Iterable[JobState], outlook: EvaluationContext) -> dict[View, int]:
+def view_counts(states: Iterable[JobState], context: EvaluationContext) -> dict[View, int]:
     """Return the number of jobs in each view."""
     found = dict.fromkeys(View, 0)
     for state in states:
-        for view in views(state, outlook):
+        for view in views(state, context):
             found[view] += 1
     return found
 
 
 def expected_rows(
     states: Iterable[JobState],
-    outlook: EvaluationContext,
+    context: EvaluationContext,
     *,
     view: View = View.ALL,
     wanted: Filter = Filter(),  # noqa: B008  a NamedTuple: immutable
@@ -27,7 +27,7 @@ def expected_rows(
     descending: bool = False,
 ) -> list[Ref]:
     """Return the refs that the table shows, in order. `states` are in the watchlist's order, which breaks ties."""
-    shown = [state for state in states if view in views(state, outlook) and wanted.matches(state, outlook)]
+    shown = [state for state in states if view in views(state, context) and wanted.matches(state, context)]
     if sort in SORT_KEYS:
         shown.sort(key=lambda state: state.job.ref)
         shown.sort(key=SORT_KEYS[sort], reverse=descending)

@@ -29,7 +29,7 @@ def done(url: str | None) -> ScriptedResponse:
 
 
 class ScriptedService:
-    """An ASGI app in HeyGen v2's shape. `reply` is asked for each reply, `seconds` after the request came."""
+    """An ASGI app in HeyGen v2's shape. `reply` makes each response, `seconds` after the request came."""
 
     def __init__(self, respond: Callable[[ReceivedRequest], ScriptedResponse], delay: float = 0.0) -> None:
         self.respond = respond
@@ -40,21 +40,21 @@ class ScriptedService:
         """Highest number of simultaneous requests for one job."""
 
     def request_times(self, job: str | None = None) -> list[float]:
-        return [asked.at for asked in self.requests if job is None or asked.id == job]
+        return [polled.at for polled in self.requests if job is None or polled.id == job]
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         key = headers.get("x-api-key") or headers.get("authorization", "")
-        asked = ReceivedRequest(wall_time(), scope["path"].rpartition("/")[2], key)
-        self.requests.append(asked)
-        self.in_flight[asked.id] = self.in_flight.get(asked.id, 0) + 1
-        self.max_in_flight = max(self.max_in_flight, self.in_flight[asked.id])
+        polled = ReceivedRequest(wall_time(), scope["path"].rpartition("/")[2], key)
+        self.requests.append(polled)
+        self.in_flight[polled.id] = self.in_flight.get(polled.id, 0) + 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight[polled.id])
         try:
             await asyncio.sleep(self.delay)
         finally:
-            self.in_flight[asked.id] -= 1
-        status, body, extra = self.respond(asked)
+            self.in_flight[polled.id] -= 1
+        status, body, extra = self.respond(polled)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        said = [(name.encode(), value.encode()) for name, value in extra.items()]
-        await send({"type": "http.response.start", "status": status, "headers": said})
+        text = [(name.encode(), value.encode()) for name, value in extra.items()]
+        await send({"type": "http.response.start", "status": status, "headers": text})
         await send({"type": "http.response.body", "body": content})

@@ -42,7 +42,7 @@ COLUMNS = columns.visible_columns(200)
 
 def _describe(state: JobState, now: float) -> str:
     """Return the known values of the job, for an error message."""
-    said = {
+    message = {
         "checked": state.checked_at and round(state.checked_at - now, 1),
         "next": state.next_poll_at and round(state.next_poll_at - now, 1),
         "fresh": state.stale_after and round(state.stale_after - now, 1),
@@ -50,12 +50,12 @@ def _describe(state: JobState, now: float) -> str:
         "archived": state.job.archived,
         "why": state.next_poll_reason,
     }
-    return ", ".join(f"{name} {value}" for name, value in said.items())
+    return ", ".join(f"{name} {value}" for name, value in message.items())
 
 
 def _progress_difference(one: str, other: str) -> float:
     """Return the difference of two estimates of progress; infinity if one of them is missing."""
-    shares = [found and int(found[1]) for found in (re.match(r" *~(\d+)%", said) for said in (one, other))]
+    shares = [found and int(found[1]) for found in (re.match(r" *~(\d+)%", message) for message in (one, other))]
     return math.inf if None in shares else abs(shares[0] - shares[1])
 
 
@@ -169,7 +169,7 @@ class ConsoleChecker:
         """Note the interval scheduled with a report, which tells when it gets stale."""
         if state.checked_at is None or state.next_poll_at is None or state.fault is not None:
             return
-        key = (ref, state.checked_at)  # a person's wish may come before the first of these
+        key = (ref, state.checked_at)  # a request of the operator may come before the first of these
         self.findings.intervals[key] = max(self.findings.intervals.get(key, 0.0), state.next_poll_at - state.checked_at)
 
     # What is judged.
@@ -200,7 +200,7 @@ class ConsoleChecker:
         glyph, _, word = painted.cells["status"].partition(" ")
         doubt = glyph == "?" and word != "missing"
         if doubt:
-            self.findings.counts["rows that said they were old or in doubt"] += 1
+            self.findings.counts["rows shown as old or in doubt"] += 1
             self._check_report_age(ref, painted, now)
             return
         claim = Phase(word.replace(" ", "_"))
@@ -208,10 +208,12 @@ class ConsoleChecker:
             return
         self.findings.counts["rows that were old within what they promise"] += 1
         sure = [each for each in self.services.sent_statuses[ref] if each not in self.services.possibly_lost]
-        told = [each for each in sure if each.sent_at <= now - self.max_delay]
+        sent = [each for each in sure if each.sent_at <= now - self.max_delay]
         if claim is Phase.NEW:
-            if told and fact.behaviour != "odd":
-                self._add_error(ref, "untold", f"new, but {told[-1].phase} was told {now - told[-1].sent_at:.1f} s ago")
+            if sent and fact.behaviour != "odd":
+                self._add_error(
+                    ref, "untold", f"new, but {sent[-1].phase} was reported {now - sent[-1].sent_at:.1f} s ago"
+                )
             return
         maybe = {
             each.phase
@@ -222,66 +224,70 @@ class ConsoleChecker:
             if claim is not Phase.RUNNING and claim is not Phase.QUEUED:
                 self._add_error(ref, "phase", f"{claim}, is {fact.phase(now)}")
             return
-        last = told[-1] if told else None
+        last = sent[-1] if sent else None
         if claim not in maybe and (last is None or last.phase is not claim):
-            said = "nothing" if last is None else f"{last.phase} {now - last.sent_at:.1f} s ago by {last.console}"
-            self._add_error(ref, "phase", f"{claim}, is {fact.phase(now)}, was told {said}")
+            message = "nothing" if last is None else f"{last.phase} {now - last.sent_at:.1f} s ago by {last.console}"
+            self._add_error(ref, "phase", f"{claim}, is {fact.phase(now)} but received {message}")
             return
-        heard = max((each.sent_at for each in self.services.sent_statuses[ref] if each.phase is claim), default=now)
+        received = max((each.sent_at for each in self.services.sent_statuses[ref] if each.phase is claim), default=now)
         interval = self.findings.intervals.get((ref, painted.state.checked_at or 0.0), 0.0)
-        if now - heard > MISSED * interval + GRACE + PAINT_DELAY + MAX_LATENCY:
-            what = f"{claim} of {now - heard:.0f} s ago, is {fact.phase(now)}, interval {interval:.0f}"
+        if now - received > MISSED * interval + GRACE + PAINT_DELAY + MAX_LATENCY:
+            what = f"{claim} of {now - received:.0f} s ago, is {fact.phase(now)}, interval {interval:.0f}"
             self._add_error(ref, "old", f"{what}; {_describe(painted.state, now)}")
 
     def _check_report_age(self, ref: Ref, painted: CheckedRow, now: float) -> None:
         """Check the age of a report, as in `12m old`."""
-        said = painted.cells["progress"]
-        if not said.endswith(" old") or self.services.facts[ref].behaviour == "odd":
+        message = painted.cells["progress"]
+        if not message.endswith(" old") or self.services.facts[ref].behaviour == "odd":
             return
-        told = self.services.sent_statuses[ref]
+        sent = self.services.sent_statuses[ref]
         since = (
             now - each.sent_at + by / 2
-            for each in told[-3:]
+            for each in sent[-3:]
             for by in range(round(-2 * (MAX_LATENCY + PAINT_DELAY)), 4)
         )
-        if said.removesuffix(" old") not in map(formatting.age, since):
+        if message.removesuffix(" old") not in map(formatting.age, since):
             self._add_error(
-                ref, "age of the report", f"{said}, told {now - told[-1].sent_at if told else -1:.0f} s ago"
+                ref, "age of the report", f"{message}, received {now - sent[-1].sent_at if sent else -1:.0f} s ago"
             )
 
     def _check_link(self, ref: Ref, painted: CheckedRow, now: float) -> None:
         shown, link = painted.cells["link"], reducer.primary_link(painted.state)
         if link is None or "/cdn/" not in link.url:
             return
-        dies = self.services.link_expires_at(link.url)
+        expires_at = self.services.link_expires_at(link.url)
         play = self.services.job_run(ref)
         signed = play is not None and play.scenario.has_signed_links
         if shown == "expired":
             self.findings.counts["links shown as expired"] += 1
-            if dies is not None and dies > now + PAINT_DELAY:
-                self._add_error(ref, "link", f"expired, but it lives {dies - now:.1f} s more")
+            if expires_at is not None and expires_at > now + PAINT_DELAY:
+                self._add_error(ref, "link", f"expired, but it lives {expires_at - now:.1f} s more")
             return
         if shown == link.kind:
             self.findings.counts["links without a known expiry"] += 1
             return
         self.findings.counts["links shown as live"] += 1
         slack = PAINT_DELAY
-        if not signed and dies is not None and play is not None:  # given with a reply that was lost, and seen later
-            late = max(0.0, link.first_seen - (dies - play.scenario.link_lifetime))
+        if not signed and expires_at is not None and play is not None:  # in a lost response, and seen later
+            late = max(0.0, link.first_seen - (expires_at - play.scenario.link_lifetime))
             slack += late
             self.findings.latest_expiry_error = max(self.findings.latest_expiry_error, late)
-        if dies is None or dies <= now - slack:
-            self._add_error(ref, "link", f"{shown}, but it is dead{'' if dies is None else f' for {now - dies:.1f} s'}")
+        if expires_at is None or expires_at <= now - slack:
+            self._add_error(
+                ref,
+                "link",
+                f"{shown}, but it has expired{'' if expires_at is None else f' for {now - expires_at:.1f} s'}",
+            )
             return
         if shown.startswith("~") is signed:
             self._add_error(ref, "mark of an estimate", f"{shown}, signed: {signed}")
         label = shown.removeprefix("~").removesuffix(" !")
-        near = {formatting.duration(dies - now + by) for by in (-1, 0, slack / 2, slack - PAINT_DELAY, slack)}
+        near = {formatting.duration(expires_at - now + by) for by in (-1, 0, slack / 2, slack - PAINT_DELAY, slack)}
         if label not in near:
-            self._add_error(ref, "life of a link", f"{shown}, lives {dies - now:.1f} s more")
+            self._add_error(ref, "life of a link", f"{shown}, lives {expires_at - now:.1f} s more")
         warn = self.board.context.warn_before
-        if shown.endswith(" !") is not (dies - now <= warn) and abs(dies - now - warn) > slack:
-            self._add_error(ref, "warning", f"{shown}, lives {dies - now:.1f} s more")
+        if shown.endswith(" !") is not (expires_at - now <= warn) and abs(expires_at - now - warn) > slack:
+            self._add_error(ref, "warning", f"{shown}, lives {expires_at - now:.1f} s more")
 
     def _check_progress(self, ref: Ref, painted: CheckedRow, fact: JobFact) -> None:
         """Check progress. No service here measures it, so an unmarked value must be a stage."""
@@ -308,7 +314,7 @@ class ConsoleChecker:
             early = begins[state.phase] - state.phase_since
             self._add_error(ref, "age", f"{state.phase} since {early:.1f} s before it was")
 
-    # What is asked.
+    # What is polled.
 
     def check_request(self, account: str, refs: list[Ref]) -> None:
         """Check the screen at a request of this console: role, wait and next poll must agree with it."""
@@ -316,16 +322,16 @@ class ConsoleChecker:
         if self.stopped or now < self.findings.woken_at + WAKE_DELAY:
             return
         loop = asyncio.get_running_loop()
-        kept = 0 <= now - self._waits.get(account, 0.0) < 60  # what was wished for while the account had to wait
-        wished = any(
+        kept = 0 <= now - self._waits.get(account, 0.0) < 60  # requested while the account had to wait
+        requested = any(
             ref in self.user_requested and (kept or loop.time() - self.user_requested[ref] < 60) for ref in refs
         )
-        if self.role != "polling":  # who takes over asks at once, and the screen says it with the next paint
-            if not wished:
+        if self.role != "polling":  # the new leader polls at once, and the next paint shows it
+            if not requested:
                 loop.call_later(PAINT_DELAY, self._check_role, account)
             return
         held = self.board.accounts.get(account)
-        if held is not None and held.waits_until is not None and held.waits_until > now + PAINT_DELAY and not wished:
+        if held is not None and held.waits_until is not None and held.waits_until > now + PAINT_DELAY and not requested:
             loop.call_later(PAINT_DELAY, self._check_wait, held)
         for ref in refs:
             state = self.board.states.get(ref)
@@ -343,7 +349,7 @@ class ConsoleChecker:
 
     def _check_role(self, account: str) -> None:
         if self.role != "polling" and not self.stopped:
-            self._add_error(account, "role", f"asked, but says {self.role!r}")
+            self._add_error(account, "role", f"polled, but shows {self.role!r}")
 
     def _check_wait(self, held: AccountState) -> None:
         """Check that the screen does not show an account waiting after a request."""
@@ -351,14 +357,16 @@ class ConsoleChecker:
             self._add_error(
                 held.name,
                 "wait",
-                f"asked, but waits {(held.waits_until or 0) - self.wall_time():.1f} s more: {held.message}",
+                f"polled, but waits {(held.waits_until or 0) - self.wall_time():.1f} s more: {held.message}",
             )
 
     def _check_next_poll(self, state: JobState, seconds: float) -> None:
         still = (columns.next_poll_at(state, self.board.render_options) or 0.0) > self.wall_time()
         if self.board.states.get(state.job.ref) is state and still and not self.stopped:
             self._add_error(
-                state.job.ref, "next", f"asked, but said in {seconds:.1f} s; {_describe(state, self.wall_time())}"
+                state.job.ref,
+                "next",
+                f"polled, but shown as due in {seconds:.1f} s; {_describe(state, self.wall_time())}",
             )
 
     def _is_unhindered(self, account: str, now: float) -> bool:
@@ -390,12 +398,12 @@ class ConsoleChecker:
         """Check that an unchanged row still has its current text. Estimates may lag by a hundredth."""
         earlier = face._replace(context=replace(face.context, now=face.context.now - PAINT_DELAY))
         now, before = self._row(painted.state, face), self._row(painted.state, earlier)
-        for column, said in painted.cells.items():
-            lags = (column == "eta" and columns.EMPTY_CELL not in (said, now[column])) or (
-                column == "progress" and _progress_difference(said, now[column]) <= 1
+        for column, message in painted.cells.items():
+            lags = (column == "eta" and columns.EMPTY_CELL not in (message, now[column])) or (
+                column == "progress" and _progress_difference(message, now[column]) <= 1
             )
-            if not lags and said not in (now[column], before[column]):
-                self._add_error(ref, "left standing", f"{column} {said}, should be {now[column]}")
+            if not lags and message not in (now[column], before[column]):
+                self._add_error(ref, "left standing", f"{column} {message}, should be {now[column]}")
 
     def _check_badges(self, now: float) -> None:
         """Check that the badge of an account agrees with its last three requests."""
@@ -414,20 +422,22 @@ class ConsoleChecker:
             ]
             word = account_badge(state, now, ascii_only=False).text
             if len(went) == 3 and not later and not any(well for _, well in went) and state.health is Health.OK:
-                self._add_error(account, "badge", "as if well, but its last three asks failed")
+                self._add_error(account, "badge", "as if well, but its last three polls failed")
             if len(went) == 3 and not later and all(well for _, well in went) and word == "offline":
-                self._add_error(account, "badge", "offline, but its last three asks were answered")
+                self._add_error(account, "badge", "offline, but its last three polls had responses")
 
     def check_silence(self, silent_for: float) -> None:
         """Check that a leader that hung for so long is reported, and that its rows are stale."""
-        since = min(silent_for, asyncio.get_running_loop().time() - self.started_at)  # who comes later listens first
+        since = min(silent_for, asyncio.get_running_loop().time() - self.started_at)  # a later checker listens first
         if self.stopped or since < 15 + 5 + FOLLOWER_DELAY + PAINT_DELAY:
             return
         if not any("not responding" in each for each in self.board.problems):
-            self._add_error("all", "silence", f"the poller hangs for {silent_for:.0f} s, and nobody says so")
+            self._add_error(
+                "all", "silence", f"the poller hangs for {silent_for:.0f} s, and the screen does not show it"
+            )
         for ref, state in self.board.states.items():
-            told = state.checked_at is not None and self.wall_time() - state.checked_at > 20
-            if state.phase in ACTIVE and told and not state.job.archived and ref in self.rows:
+            sent = state.checked_at is not None and self.wall_time() - state.checked_at > 20
+            if state.phase in ACTIVE and sent and not state.job.archived and ref in self.rows:
                 glyph = self.rows[ref].cells["status"][0]
                 if glyph != "?" and ref not in self.user_requested:
-                    self._add_error(ref, "silence", f"{self.rows[ref].cells['status']}, though nobody polls")
+                    self._add_error(ref, "silence", f"{self.rows[ref].cells['status']}, though no console polls")

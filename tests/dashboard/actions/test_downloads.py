@@ -22,7 +22,7 @@ VIDEO = Link(LinkKind.VIDEO, "https://cdn.test/a.mp4", NOW - HOUR, NOW + HOUR, e
 
 
 async def put(app, engine, pilot, **more):
-    """The cursor on a job that is done, its state as told."""
+    """The cursor on a job that is done, its state as received."""
     await pilot.pause()
     states = [state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links]
     state = next(state for state in states if queries.display_name(state).isascii())
@@ -78,10 +78,10 @@ async def test_a_second_d_confirms_and_cancels_the_download(app: Babeltop, engin
 async def test_a_failed_download_shows_reason_and_remedy(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         ref = await put(app, engine, pilot)
-        told = DownloadProgress(
+        received = DownloadProgress(
             ref=ref, stage=DownloadStage.FAILED, message="/d has 1.0 MB left, and 3.1 MB are yet to come"
         )
-        engine.push(Update(states={}, downloads={ref: told}))
+        engine.push(Update(states={}, downloads={ref: received}))
         await pilot.pause()
         assert "/d has 1.0 MB left, and 3.1 MB are yet to come; D: retry" in text_of(pilot)
         await pilot.press("D")
@@ -100,10 +100,10 @@ async def test_a_downloaded_result_shows_its_mark_and_path(app: Babeltop, engine
 
 @pytest.mark.parametrize("gone", [False, True])
 async def test_o_opens_the_folder_of_a_download_without_a_shell(app, engine, tmp_path, monkeypatch, gone):
-    told = tmp_path / "told"
+    received = tmp_path / "received"
     opener = tmp_path / "bin" / ("open" if sys.platform == "darwin" else "xdg-open")
     opener.parent.mkdir()
-    opener.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {told}.new && mv {told}.new {told}\n')
+    opener.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {received}.new && mv {received}.new {received}\n')
     opener.chmod(opener.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(opener.parent), prepend=os.pathsep)
     monkeypatch.setenv("DISPLAY", ":0")
@@ -118,8 +118,8 @@ async def test_o_opens_the_folder_of_a_download_without_a_shell(app, engine, tmp
         await pilot.pause()
         await pilot.press("o")
         await pilot.pause()
-        wait_until(told.exists)
-    assert told.read_text() == ("https://cdn.test/a.mp4" if gone else str(file.parent))
+        wait_until(received.exists)
+    assert received.read_text() == ("https://cdn.test/a.mp4" if gone else str(file.parent))
 
 
 async def test_without_a_desktop_o_shows_the_files_path(app, engine, tmp_path, monkeypatch):

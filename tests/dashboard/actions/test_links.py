@@ -20,7 +20,7 @@ def link(left, url="https://cdn.test/old", kind=LinkKind.VIDEO, exact=False):
 
 
 async def pressed(app, engine, links, *keys, renewal=None, size=(120, 40)):
-    """The keys, on a job that is done and has these links; what was said, what was copied, what is on the screen."""
+    """The keys, on a job that is done and has these links; what was shown, what was copied, what is on the screen."""
     engine.renewal_result = renewal
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
@@ -32,22 +32,22 @@ async def pressed(app, engine, links, *keys, renewal=None, size=(120, 40)):
         for key in keys:
             await pilot.press(key)
             await pilot.pause()
-        said = [each.message for each in app._notifications]
-        return said, app.clipboard, text_of(pilot), list(engine.renewed)
+        text = [each.message for each in app._notifications]
+        return text, app.clipboard, text_of(pilot), list(engine.renewed)
 
 
 async def test_a_link_with_enough_life_is_copied_without_a_request(app: Babeltop, engine: FakeEngine):
-    said, copied, _, asked = await pressed(app, engine, (link(DAY),), "Y")
-    assert (copied, asked) == ("https://cdn.test/old", [])
-    assert said == ["Link sent to the terminal's clipboard (OSC 52)"]
+    text, copied, _, question = await pressed(app, engine, (link(DAY),), "Y")
+    assert (copied, question) == ("https://cdn.test/old", [])
+    assert text == ["Link sent to the terminal's clipboard (OSC 52)"]
 
 
 @pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "expires in 30m"), (-HOUR, "expired")])
 async def test_an_expiring_or_expired_link_is_renewed_before_it_is_copied(app: Babeltop, engine: FakeEngine, left, how):
     fresh = CommandResult(message="Link renewed: expires in ~7d00h", links=(link(7 * DAY, "https://cdn.test/new"),))
-    said, copied, _, asked = await pressed(app, engine, (link(left),), "Y", renewal=fresh)
-    assert (copied, len(asked)) == ("https://cdn.test/new", 1)
-    assert said == [
+    text, copied, _, question = await pressed(app, engine, (link(left),), "Y", renewal=fresh)
+    assert (copied, len(question)) == ("https://cdn.test/new", 1)
+    assert text == [
         f"Link {how}: renewing it",
         "Link renewed: expires in ~7d00h",
         "Link sent to the terminal's clipboard (OSC 52)",
@@ -56,17 +56,17 @@ async def test_an_expiring_or_expired_link_is_renewed_before_it_is_copied(app: B
 
 async def test_a_failed_renewal_is_shown_and_no_expired_link_is_copied(app: Babeltop, engine: FakeEngine):
     failed = CommandResult(ok=False, message="not found")
-    said, copied, _, _ = await pressed(app, engine, (link(-HOUR),), "Y", renewal=failed)
+    text, copied, _, _ = await pressed(app, engine, (link(-HOUR),), "Y", renewal=failed)
     assert copied == ""
-    assert said[-1] == "not found"
+    assert text[-1] == "not found"
 
 
 async def test_a_failed_renewal_copies_the_old_link_while_it_has_life(app: Babeltop, engine: FakeEngine):
     message = "Renewal failed: offline. The present link expires in ~30m"
     failed = CommandResult(ok=False, message=message, links=(link(HOUR / 2),))
-    said, copied, _, _ = await pressed(app, engine, (link(HOUR / 2),), "Y", renewal=failed)
+    text, copied, _, _ = await pressed(app, engine, (link(HOUR / 2),), "Y", renewal=failed)
     assert copied == "https://cdn.test/old"
-    assert said[1:] == [message, "Link sent to the terminal's clipboard (OSC 52)"]
+    assert text[1:] == [message, "Link sent to the terminal's clipboard (OSC 52)"]
 
 
 async def test_only_links_of_done_jobs_are_renewed(app: Babeltop, engine: FakeEngine):

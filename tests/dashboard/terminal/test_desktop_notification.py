@@ -47,7 +47,7 @@ def test_each_terminal_gets_the_sequence_that_it_supports(environ: dict[str, str
 
 # In a real terminal.
 
-PROGRAM = pytest.mark.timeout(600)  # it is started anew, and each wait for it may take long on a slow machine
+PROGRAM = pytest.mark.timeout(600)  # it is started again, and each wait for it may take long on a slow machine
 BLOCK = '[[job]]\naccount = "camb"\nid = "{}-fine"\nlabel = "{}"\n{}\n'
 
 

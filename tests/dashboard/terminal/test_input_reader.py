@@ -27,8 +27,8 @@ def terminal() -> Iterator[Terminal]:
 
 def wakes(pid: int) -> int:
     """How often the child's threads have gone to sleep so far."""
-    said = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/status")]
-    return sum(int(line.split()[1]) for text in said for line in text.splitlines() if line.startswith("voluntary"))
+    shown = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/status")]
+    return sum(int(line.split()[1]) for text in shown for line in text.splitlines() if line.startswith("voluntary"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")

@@ -41,7 +41,7 @@ def rows(text: str) -> bool:
     return "▸ running" in text
 
 
-def asked(text: str) -> bool:
+def prompted(text: str) -> bool:
     """A service has answered."""
     return "●" in text.partition("\n")[0]
 
@@ -87,7 +87,7 @@ def test_a_suspended_program_returns_the_terminal_and_redraws_when_resumed(folde
 def test_sigstop_does_not_damage_the_terminal(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
-        assert terminal.wait_for(asked)  # the engine is there, with all its threads
+        assert terminal.wait_for(prompted)  # the engine is there, with all its threads
         threads = terminal.thread_count()
         for _ in range(2):
             os.kill(terminal.pid, signal.SIGSTOP)
@@ -172,7 +172,7 @@ def clog(terminal: Terminal) -> None:
 
 @contextmanager
 def console(folder: Path, base: str, ids: Sequence[str], called: Path) -> Iterator[Terminal]:
-    """The dashboard over jobs that are asked every two seconds over HTTP; one that ends calls a hook."""
+    """The dashboard over jobs that are polled every two seconds over HTTP; one that ends calls a hook."""
     (folder / "config").mkdir(parents=True)
     config = f'[polling]\nmax_interval = "2s"\n[[hook]]\non = ["done"]\nrun = ["sh", "-c", "cat >> {called}"]\n'
     fixtures.make_workspace(
@@ -180,7 +180,7 @@ def console(folder: Path, base: str, ids: Sequence[str], called: Path) -> Iterat
     ).close()
     places = (f"BABELTOP_{name.upper()}_DIR={folder / name}" for name in ("config", "state"))
     with Terminal(["env", *places, f"KEY_KONPRO={fixtures.KEY}", *BABELTOP]) as terminal:
-        assert terminal.wait_for(asked)
+        assert terminal.wait_for(prompted)
         yield terminal
 
 
@@ -193,9 +193,9 @@ def test_polls_journal_and_hooks_continue_while_the_terminal_is_not_read(folders
     called = folders / "called"
     deaf, twin = ([f"{name}{number}-stuck-x" for number in range(30)] for name in "dt")
 
-    def asks(ids: Sequence[str]) -> int:
-        """How often these have been asked so far."""
-        return sum(ask.path.rpartition("/")[2] in ids for ask in list(simulator.request_log))
+    def polls(ids: Sequence[str]) -> int:
+        """How often these have been polled so far."""
+        return sum(poll.path.rpartition("/")[2] in ids for poll in list(simulator.request_log))
 
     with ExitStack() as stack:
         base = stack.enter_context(serve_app(simulator))
@@ -204,29 +204,31 @@ def test_polls_journal_and_hooks_continue_while_the_terminal_is_not_read(folders
         read = stack.enter_context(console(folders / "read", base, twin, folders / "none"))
 
         def rounds(count: int) -> None:
-            """Waits until the console that is read has asked all of its jobs so often."""
-            before = asks(twin)
-            assert read.wait_for(lambda _: asks(twin) >= before + count * len(twin))
+            """Wait until the console that is read has polled all of its jobs so often."""
+            before = polls(twin)
+            assert read.wait_for(lambda _: polls(twin) >= before + count * len(twin))
 
         clog(unread)
         rounds(2)  # its loop stands still by now
-        hooks, before = calls(called), (asks(deaf), asks(twin))
+        hooks, before = calls(called), (polls(deaf), polls(twin))
         journal = stack.enter_context(closing(Journal(folders / "unread" / "state" / "journal.db")))
         known = checked(journal)
         rounds(2)
-        assert asks(deaf) - before[0] > (asks(twin) - before[1]) / 2
+        assert polls(deaf) - before[0] > (polls(twin) - before[1]) / 2
         assert read.wait_for(lambda _: calls(called) > hooks)
         assert read.wait_for(lambda _: sum(at > known.get(ref, 0.0) for ref, at in checked(journal).items()) > 20)
         assert unread.comes_to_rest(reading=False)
         shown = len(unread.raw)
-        assert unread.wait_for(lambda text: len(unread.raw) > shown and rows(text))  # who reads on sees what is so now
+        assert unread.wait_for(
+            lambda text: len(unread.raw) > shown and rows(text)
+        )  # nothing read its on sees what is so now
         unread.draws_screen = False
         unread.type(QUIT)
         assert unread.wait_for_exit() == 0
 
 
 def checked(journal: Journal) -> dict[Ref, float]:
-    """When each job was last asked."""
+    """When each job was last polled."""
     return {ref: state.checked_at or 0.0 for ref, state in journal.states().items()}
 
 
@@ -236,9 +238,9 @@ def calls(called: Path) -> int:
 
 
 def test_without_a_usable_terminal_the_error_names_the_alternatives(folders: Path):
-    said = subprocess.run(DEMO, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    assert said.returncode == 2
-    assert "`babeltop list`, `wait` or `watch`" in said.stderr
+    message = subprocess.run(DEMO, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert message.returncode == 2
+    assert "`babeltop list`, `wait` or `watch`" in message.stderr
     with Terminal(DEMO, term="dumb") as terminal:
         assert terminal.wait_for_exit() == 2
         assert "TERM=dumb" in terminal.text
@@ -287,8 +289,8 @@ class Tmux:
         return self._run("capture-pane", "-p").rstrip()
 
     def cursor(self) -> str:
-        said = "#{cursor_flag} #{alternate_on} #{mouse_any_flag} #{keypad_flag} #{cursor_x},#{cursor_y} #{wrap_flag}"
-        return self._run("display-message", "-p", said).strip()
+        message = "#{cursor_flag} #{alternate_on} #{mouse_any_flag} #{keypad_flag} #{cursor_x},#{cursor_y} #{wrap_flag}"
+        return self._run("display-message", "-p", message).strip()
 
     def until(self, text: str) -> str:
         wait_until(lambda: text in self.screen())

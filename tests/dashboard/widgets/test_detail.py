@@ -14,11 +14,11 @@ from tui.dashboard.widgets.detail_pages import LABEL_WIDTH, wrap_hanging
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import LogNormalFit
 
-NOTE = "legal wants Urdu first, then the others, and nobody may publish before Thursday evening"
+NOTE = "legal wants Urdu first, then the others, and none may be published before Thursday evening"
 FACTS = {"language": "Urdu (Pakistan)", "tags": "launch spring", "note": NOTE, "options": "keep link, muted"}
 
 
-def told(engine: FakeEngine, app: Babeltop, **more) -> None:
+def report(engine: FakeEngine, app: Babeltop, **more) -> None:
     """The first job is one with much to say."""
     state = engine.workspace.job_states()[app.screen.table.refs[0]]
     job = replace(state.job, tags=("launch", "spring"), note=NOTE, keep_link=True, muted=True)
@@ -36,7 +36,7 @@ def learned(minutes: float, **more) -> dict:
 async def test_facts_have_a_line_each_with_aligned_values(app: Babeltop, engine: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        told(engine, app)
+        report(engine, app)
         await pilot.pause()
         lines = text_of(pilot).splitlines()
         columns = set[int]()
@@ -48,14 +48,14 @@ async def test_facts_have_a_line_each_with_aligned_values(app: Babeltop, engine:
         more = lines[at + 1].rstrip()
         assert columns == {107}
         if size[0] == 160:
-            assert cell_len(more[: more.index("and nobody")]) == 107 + LABEL_WIDTH
+            assert cell_len(more[: more.index("and none")]) == 107 + LABEL_WIDTH
 
 
 @pytest.mark.parametrize("size", [(120, 40), (128, 30)])
 async def test_facts_share_lines_in_a_low_detail_and_keep_their_labels(app: Babeltop, engine: FakeEngine, size):
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        told(engine, app)
+        report(engine, app)
         await pilot.pause()
         shown = text_of(pilot)
         for label, value in FACTS.items():
@@ -65,7 +65,7 @@ async def test_facts_share_lines_in_a_low_detail_and_keep_their_labels(app: Babe
 async def test_facts_are_laid_out_again_after_a_resize(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
-        told(engine, app)
+        report(engine, app)
         await pilot.pause()
         assert "tags launch" in text_of(pilot)
         await pilot.resize_terminal(200, 60)
@@ -77,10 +77,10 @@ async def test_facts_are_laid_out_again_after_a_resize(app: Babeltop, engine: Fa
 async def test_the_learned_duration_is_a_sentence(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
-        told(engine, app, **learned(10))
+        report(engine, app, **learned(10))
         await pilot.pause()
         assert "similar jobs take 8–12 min, about 4–8 min left" in text_of(pilot)
-        told(engine, app, **learned(10, phase=Phase.DONE))
+        report(engine, app, **learned(10, phase=Phase.DONE))
         await pilot.pause()
         await pilot.pause()
         assert "similar jobs" not in text_of(pilot)
@@ -89,14 +89,14 @@ async def test_the_learned_duration_is_a_sentence(app: Babeltop, engine: FakeEng
 async def test_the_timeline_marks_the_typical_end_while_it_is_ahead(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(200, 60)) as pilot:
         await pilot.pause()
-        told(engine, app, **learned(10))
+        report(engine, app, **learned(10))
         await pilot.press("right_square_bracket")
         await pilot.pause()
         marked = [line for line in text_of(pilot).splitlines() if "typical end" in line]
         assert len(marked) == 1
         assert "running" in marked[0][100:]
         assert marked[0].count("░") > 4
-        told(engine, app, **learned(10, first_polled_at=NOW - 700))
+        report(engine, app, **learned(10, first_polled_at=NOW - 700))
         await pilot.pause()
         await pilot.pause()
         assert "typical end" not in text_of(pilot)

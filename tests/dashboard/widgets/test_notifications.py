@@ -108,8 +108,8 @@ def test_a_digest_counts_each_kind(console: RecordingConsole):
 
 def test_account_notices_are_not_in_a_digest(console: RecordingConsole):
     console.end_jobs(40)
-    console.notifier.deliver([Notice(NoticeKind.ACCOUNT, "heygen is not asked any more", None, 0.0)])
-    assert console.toasts[1:] == console.desktop[1:] == ["heygen is not asked any more"]
+    console.notifier.deliver([Notice(NoticeKind.ACCOUNT, "heygen is not polled any more", None, 0.0)])
+    assert console.toasts[1:] == console.desktop[1:] == ["heygen is not polled any more"]
     assert console.bells == 2
 
 
@@ -140,7 +140,7 @@ def test_bell_and_desktop_notifications_can_be_disabled():
 
 
 def test_the_daily_notice_of_expiring_links_is_not_in_a_digest(console: RecordingConsole):
-    word = Notice(NoticeKind.EXPIRING, "12 links die in the next 1d12h", None, 0.0)
+    word = Notice(NoticeKind.EXPIRING, "12 links expire in the next 1d12h", None, 0.0)
     jobs = [Notice(NoticeKind.DONE, "x", Ref("a", str(number)), 0.0) for number in range(9)]
     console.notifier.deliver([*jobs, word])
     assert sorted(console.toasts) == [word.text, "9 jobs changed: 9 done. J: recent events"]

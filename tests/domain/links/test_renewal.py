@@ -31,8 +31,8 @@ def after(*events, state=KEPT):
     return state
 
 
-def asks(state, reply, until, random):
-    """The instants at which the job is asked by itself, each answered by what `reply` makes of it."""
+def polls(state, reply, until, random):
+    """The instants of the job's scheduled polls. `reply` makes each response."""
     found, now = [], NOW
     while (due := next_poll(state, VIDEO, now, random)) is not None and due.at < until:
         now = due.at
@@ -55,7 +55,7 @@ def test_a_link_that_is_not_kept_is_not_renewed():
 @few_examples
 @given(st.integers())
 def test_a_service_with_a_new_link_per_request_is_polled_once_per_lifetime(seed):
-    found, state = asks(
+    found, state = polls(
         after(done(NOW)), lambda at: done(at, f"https://{at}", renewal=True), NOW + 60 * DAY, Random(seed)
     )
     assert all(6 * DAY <= gap <= 6.25 * DAY for gap in (later - earlier for earlier, later in pairwise([NOW, *found])))
@@ -65,15 +65,15 @@ def test_a_service_with_a_new_link_per_request_is_polled_once_per_lifetime(seed)
 @few_examples
 @given(st.integers())
 def test_renewals_that_return_the_same_link_get_rarer_and_end(seed):
-    found, state = asks(after(done(NOW)), lambda at: done(at, renewal=True), NOW + 400 * DAY, Random(seed))
-    dies = NOW + WEEK
+    found, state = polls(after(done(NOW)), lambda at: done(at, renewal=True), NOW + 400 * DAY, Random(seed))
+    expires_at = NOW + WEEK
     assert len(found) <= 8 + 12 + 8
-    assert dies + renewal.GIVE_UP_AFTER < found[-1] < dies + renewal.GIVE_UP_AFTER + 1.1 * DAY
+    assert expires_at + renewal.GIVE_UP_AFTER < found[-1] < expires_at + renewal.GIVE_UP_AFTER + 1.1 * DAY
     assert next_poll(state, VIDEO, found[-1] + DAY, Random(seed)) is None
-    alive = [at for at in found if at < dies]
+    alive = [at for at in found if at < expires_at]
     assert all(later - earlier >= 1.6 * before for (_, before), (earlier, later) in _grown(alive))
     assert min(later - earlier for earlier, later in pairwise(alive)) >= 0.9 * renewal.RETRY_INTERVALS[0]
-    assert 1 <= sum(dies < at <= dies + renewal.EXPIRED_RETRY_SECONDS for at in found) <= 2
+    assert 1 <= sum(expires_at < at <= expires_at + renewal.EXPIRED_RETRY_SECONDS for at in found) <= 2
 
 
 def test_a_late_new_link_is_found_within_the_time_it_is_late():
@@ -81,7 +81,7 @@ def test_a_late_new_link_is_found_within_the_time_it_is_late():
     for late in (1.0, 100.0, 3600.0, 30000.0):
         fresh = NOW + WEEK + late
         reply = lambda at, fresh=fresh: done(at, "https://new" if at >= fresh else "https://cdn.test/1", renewal=True)  # noqa: E731
-        found, _ = asks(state, reply, NOW + 2 * WEEK - 2 * DAY, Random(1))
+        found, _ = polls(state, reply, NOW + 2 * WEEK - 2 * DAY, Random(1))
         assert min(at for at in found if at >= fresh) <= fresh + 1.2 * max(renewal.EXPIRED_RETRY_SECONDS, late)
 
 
@@ -93,7 +93,7 @@ def _grown(times):
 @few_examples
 @given(st.integers(), st.sampled_from(sorted(renewal.DEFINITIVE_FAULTS)))
 def test_a_definitive_fault_counts_like_the_same_link(seed, kind):
-    found, state = asks(
+    found, state = polls(
         after(done(NOW)), lambda at: PollFailed(Fault(kind, "x"), at, is_follow_up=True), NOW + 400 * DAY, Random(seed)
     )
     assert len(found) <= 8 + 12 + 8
@@ -105,7 +105,7 @@ def test_a_definitive_fault_counts_like_the_same_link(seed, kind):
 @few_examples
 @given(st.integers())
 def test_an_outage_is_retried_hourly_without_end(seed):
-    found, state = asks(
+    found, state = polls(
         after(done(NOW)),
         lambda at: PollFailed(Fault(FaultKind.OFFLINE, "x"), at, is_follow_up=True),
         NOW + 9 * DAY,

@@ -31,7 +31,7 @@ lives = st.builds(
 
 
 def polled(median, sigma, count, interval, seed=1):
-    """What asking every so many seconds saw of jobs like these."""
+    """What polls at a fixed interval observe of such jobs."""
     random = Random(seed)
     ends = [median * math.exp(sigma * random.gauss(0, 1)) for _ in range(count)]
     return [ObservedDuration(end // interval * interval, end // interval * interval + interval) for end in ends]

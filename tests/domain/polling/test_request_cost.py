@@ -11,7 +11,7 @@ hazards = st.lists(st.floats(1e-12, 10), min_size=1, max_size=50)
 
 
 def rates(hazards, found, longest=60):
-    """Asks a second of each job at this price."""
+    """Polls a second of each job at this price."""
     return [1 / min(longest, max(MIN_INTERVAL, math.sqrt(2 * found / hazard))) for hazard in hazards]
 
 

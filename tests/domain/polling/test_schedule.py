@@ -212,9 +212,9 @@ def test_a_higher_shadow_price_makes_no_interval_shorter(fit, age, price):
 def test_the_best_rate_over_a_learned_interval_adds_up_to_one_poll(fit, age, price):
     found = schedule.learned_interval(LearnedTiming(fit, price), age, 60)
     steps = [age + found * (step + 0.5) / 500 for step in range(500)]
-    asks = sum(math.sqrt(duration_model.hazard(fit, at) / (2 * price)) for at in steps) * found / 500
-    assert asks > 1 / 8 or found > 59  # where the hazard is steepest, Simpson's rule is that far off
-    assert asks < 5 / 2 or found < 2.1
+    polls = sum(math.sqrt(duration_model.hazard(fit, at) / (2 * price)) for at in steps) * found / 500
+    assert polls > 1 / 8 or found > 59  # where the hazard is steepest, Simpson's rule is that far off
+    assert polls < 5 / 2 or found < 2.1
 
 
 def test_with_a_constant_hazard_the_interval_is_the_formula():

@@ -23,14 +23,14 @@ outcomes = st.one_of(
     st.just(fault(FaultKind.REFUSED, 403)),
 )
 scripts = st.lists(st.tuples(st.floats(0, 90), st.floats(0, 20), outcomes), max_size=80)
-"""Wishes to ask: seconds that pass before, seconds that the answer takes, and what it is."""
+"""Polls: seconds that pass before, seconds until the response, and what it is."""
 
 
 def run(script, per_minute, seed, per_day=None):
-    """Asks whenever it may. Returns the instants of the asks; of each floor how many were before it, and its end."""
+    """Poll whenever allowed. Returns the instants of the polls, and each floor: the polls before it, and its end."""
     now, random = NOW, Random(seed)
     state = initial(per_minute, now, per_day)
-    asks, floors = [], []
+    polls, floors = [], []
     for passed, took, outcome in script:
         now += passed
         while (leave := next_slot(state, now)) is not None and leave.at > now:
@@ -39,40 +39,40 @@ def run(script, per_minute, seed, per_day=None):
             state = reset(state)
             continue
         state = take_slot(state, now)
-        asks.append(now)
+        polls.append(now)
         now += took
         answer = outcome
         if isinstance(outcome, tuple):
             answer = fault(FaultKind.LIMITED, 429, now + outcome[1])
-        state = record_outcome(state, answer, now, random, str(len(asks)))
+        state = record_outcome(state, answer, now, random, str(len(polls)))
         if isinstance(outcome, tuple):
-            floors.append((len(asks), now + outcome[1]))
-    return asks, floors
+            floors.append((len(polls), now + outcome[1]))
+    return polls, floors
 
 
 @given(scripts, st.floats(1, 6000), st.integers())
 @few_examples
 def test_no_request_is_sent_before_not_before(script, per_minute, seed):
-    asks, floors = run(script, per_minute, seed)
+    polls, floors = run(script, per_minute, seed)
     for count, until in floors:
-        assert not [ask for ask in asks[count:] if ask < until]
+        assert not [poll for poll in polls[count:] if poll < until]
 
 
 @given(scripts, st.floats(1, 6000), st.integers())
 @few_examples
 def test_no_minute_has_more_requests_than_configured(script, per_minute, seed):
     quick = [(passed / 100, took / 100, None if isinstance(out, Fault) else out) for passed, took, out in script]
-    for asks in (run(script, per_minute, seed)[0], run(quick, per_minute, seed)[0]):
-        for first in asks:
-            assert len([ask for ask in asks if first <= ask < first + 60]) <= max(1, int(per_minute))
+    for polls in (run(script, per_minute, seed)[0], run(quick, per_minute, seed)[0]):
+        for first in polls:
+            assert len([poll for poll in polls if first <= poll < first + 60]) <= max(1, int(per_minute))
 
 
 @given(st.floats(10, 2000), st.integers(1, 5))
 @settings(max_examples=10)
 def test_no_day_has_more_requests_than_the_daily_limit(per_day, rate):
-    asks, _ = run([(0.0, 0.0, None)] * 1500, rate * 60, 1, per_day)
-    for at, first in enumerate(asks):
-        assert len([ask for ask in asks[at:] if ask < first + 86400]) <= per_day + 1
+    polls, _ = run([(0.0, 0.0, None)] * 1500, rate * 60, 1, per_day)
+    for at, first in enumerate(polls):
+        assert len([poll for poll in polls[at:] if poll < first + 86400]) <= per_day + 1
 
 
 def opened():
@@ -114,7 +114,7 @@ def test_any_response_closes_the_breaker(answer):
     assert next_slot(state, NOW + 31).at == NOW + 31
     for _ in range(4):
         state = record_outcome(take_slot(state, NOW + 31), OFFLINE, NOW + 31, Random(1))
-    assert next_slot(state, NOW + 31).at == NOW + 31, "failures are counted anew"
+    assert next_slot(state, NOW + 31).at == NOW + 31, "the count of failures starts at zero"
 
 
 def test_a_lost_probe_does_not_keep_the_breaker_open_forever():

@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from tests.engine.polling.test_polling import Stage
+from tests.engine.polling.test_polling import PollingSetup
 from tests.engine.polling.test_polling import stage as staged
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
@@ -298,7 +298,7 @@ def test_the_simulators_retired_v2_moves_every_job_of_the_account(tmp_path):
     async def play():
         simulator = Simulator(clock=wall_time, retired=True, limits={"heygen": 10_000})
         jobs = tuple(f"{number}-fine" for number in range(40))
-        stage = Stage(tmp_path, simulator, {"heygen": jobs}, accounts=("heygen",))
+        stage = PollingSetup(tmp_path, simulator, {"heygen": jobs}, accounts=("heygen",))
         async with fixtures.running_engine(stage.engine):
             await asyncio.sleep(30 * MINUTE)
         assert simulator.response_counts["heygen", 410] <= 10

@@ -68,7 +68,7 @@ class Console:
         await self.end()
 
 
-def asked_by(app, name, since=0.0):
+def polled_by(app, name, since=0.0):
     return [request for request in app.requests if request.key == name and request.at >= since]
 
 
@@ -80,7 +80,7 @@ def test_a_follower_shows_the_leaders_states_with_its_own_notices(tmp_path):
         await asyncio.sleep(2)
         second = Console(tmp_path, app, "second").start()
         await asyncio.sleep(5 * MINUTE)
-        assert not asked_by(app, "second")
+        assert not polled_by(app, "second")
         assert (first.listener.last_role, second.listener.last_role) == ("polling", f"following PID {os.getpid()}")
         assert second.listener.accounts["heygen"].health is Health.OK
         app.respond = lambda request: done("https://cdn.test/1")
@@ -123,7 +123,7 @@ def test_a_refresh_in_a_follower_reaches_the_leader(tmp_path):
         app.respond = lambda request: done("https://cdn.test/1")
         assert (await second.engine.perform(fixtures.refresh(A))).ok
         await asyncio.sleep(3)
-        assert len(asked_by(app, "second")) == 1
+        assert len(polled_by(app, "second")) == 1
         assert (first[A].phase, second[A].phase) == (Phase.DONE, Phase.DONE)
         await second.end()
         await first.end()
@@ -147,9 +147,9 @@ def test_a_follower_takes_over_the_schedule_of_an_ended_leader(tmp_path, how):
         second, third = sorted(others, key=lambda console: console.listener.last_role, reverse=True)
         assert second.listener.last_role == "polling"
         assert third.listener.last_role.startswith("following")
-        assert not asked_by(app, third.name)
+        assert not polled_by(app, third.name)
         for ref in (A, B):
-            took_over = min(request.at for request in asked_by(app, second.name, ended) if request.id == ref.id)
+            took_over = min(request.at for request in polled_by(app, second.name, ended) if request.id == ref.id)
             assert took_over - max(ended, planned[ref]) < 3
         for console in others:
             await console.end()
@@ -190,18 +190,18 @@ def test_an_engine_for_a_subset_holds_no_lease(tmp_path):
     async def play():
         waiting = Console(tmp_path, app, "waiting", {"heygen": ("a", "b")}, only={A}).start()
         await asyncio.sleep(MINUTE)
-        assert {request.id for request in asked_by(app, "waiting")} == {"a"}
+        assert {request.id for request in polled_by(app, "waiting")} == {"a"}
         console = Console(tmp_path, app, "console").start()
         await asyncio.sleep(5)
         since = wall_time()
         await asyncio.sleep(5 * MINUTE)
-        assert not asked_by(app, "waiting", since)
-        assert {request.id for request in asked_by(app, "console")} == {"a", "b"}
+        assert not polled_by(app, "waiting", since)
+        assert {request.id for request in polled_by(app, "console")} == {"a", "b"}
         assert waiting[A].checked_at > since
         await console.end()
         ended = wall_time()
         await asyncio.sleep(MINUTE)
-        assert {request.id for request in asked_by(app, "waiting", ended)} == {"a"}
+        assert {request.id for request in polled_by(app, "waiting", ended)} == {"a"}
         await waiting.end()
 
     run_virtual(play())
@@ -222,7 +222,7 @@ def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
         await asyncio.sleep(20 * MINUTE)
         assert {console.listener.last_role for console in consoles} == {"polling"}
         for console in consoles:
-            assert len(asked_by(app, console.name)) > 100
+            assert len(polled_by(app, console.name)) > 100
             await console.end()
 
     run_virtual(play())
@@ -301,26 +301,26 @@ def test_a_killed_leader_is_replaced_and_no_change_is_lost(tmp_path):
         config = '[polling]\nmax_interval = "2s"\n'
         fixtures.make_workspace(tmp_path, base, jobs, accounts=("heygen",), config=config).close()
 
-        def asks(key):
-            return sum(ask.key == key for ask in list(simulator.request_log))
+        def polls(key):
+            return sum(instant.key == key for instant in list(simulator.request_log))
 
         with console(tmp_path, "key-first") as first:
-            wait_until(lambda: asks("key-first") >= COUNT)
+            wait_until(lambda: polls("key-first") >= COUNT)
             with console(tmp_path, "key-second") as second:
                 wait_until(lambda: has_open(second.pid, tmp_path / "state" / "journal.db"))
                 seconds[0] = COUNT / 2
                 wait_until(lambda: phases(tmp_path).count(Phase.DONE) >= COUNT / 2)
-                before = asks("key-first")
-                wait_until(lambda: asks("key-first") > before + COUNT)
-                assert asks("key-second") == 0
+                before = polls("key-first")
+                wait_until(lambda: polls("key-first") > before + COUNT)
+                assert polls("key-second") == 0
                 first.send_signal(signal.SIGKILL)
                 first.wait()
-                before, killed = asks("key-first"), time.monotonic()
+                before, killed = polls("key-first"), time.monotonic()
                 seconds[0] = COUNT
-                wait_until(lambda: asks("key-second"))
+                wait_until(lambda: polls("key-second"))
                 print(f"\ntook over {time.monotonic() - killed:.1f} s after the kill")
                 wait_until(lambda: phases(tmp_path).count(Phase.DONE) == COUNT)
-                assert asks("key-first") == before
+                assert polls("key-first") == before
     journal = Journal(tmp_path / "state" / "journal.db")
     for ref, changes in journal.phase_changes(Ref("heygen", each) for each in jobs["heygen"]).items():
         steps = [(change.before, change.after) for change in changes]

@@ -8,7 +8,7 @@ from math import inf
 
 import pytest
 
-from tests.engine.polling.test_polling import Stage
+from tests.engine.polling.test_polling import PollingSetup
 from tests.engine.polling.test_polling import stage as staged
 from tests.support import fixtures
 from tests.support.virtual_time import EPOCH, HOUR, MINUTE, wall_time
@@ -66,7 +66,7 @@ def v3(tmp_path, app, ids, scenario, **settings):
     staged(tmp_path, app, {"heygen-v3": tuple(ids)}, scenario, accounts=("heygen-v3",), **settings)
 
 
-def state(stage: Stage, job: str):
+def state(stage: PollingSetup, job: str):
     return stage[Ref("heygen-v3", job)]
 
 
@@ -120,7 +120,7 @@ def test_ended_jobs_of_a_bulk_response_are_polled_singly_for_link_or_reason(tmp_
         assert all(state(stage, job).report.message for job in jobs if "fail" in job)
         assert app.bulk
         assert set(app.singly) >= set(jobs)
-        assert max(app.singly.values()) <= 2, "the end, and perhaps a first ask before the others were due"
+        assert max(app.singly.values()) <= 2, "the end, and perhaps a first poll before the others were due"
 
     v3(tmp_path, app, jobs, scenario)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.engine.polling.test_polling import Stage, stage
+from tests.engine.polling.test_polling import PollingSetup, stage
 from tests.support import fixtures
 from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, run_virtual, wall_time
@@ -126,7 +126,7 @@ def test_a_rejected_link_stays_expired_when_the_service_returns_it_again(tmp_pat
     stage(tmp_path, app, LOOSE, scenario)
 
 
-def test_a_link_whose_renewal_failed_is_returned_until_it_expires(tmp_path):
+def test_a_link_is_returned_until_it_expires_if_its_renewal_failed(tmp_path):
     app = turned((500, {}, {}))
 
     async def scenario(found):
@@ -300,7 +300,7 @@ def test_an_estimated_expiry_counts_from_the_first_sight_across_restarts(tmp_pat
 
     async def twice():
         for scenario in (begun, again):
-            found = Stage(tmp_path, app, LOOSE, tick=10 * MINUTE)
+            found = PollingSetup(tmp_path, app, LOOSE, tick=10 * MINUTE)
             async with fixtures.running_engine(found.engine):
                 await scenario(found)
             found.workspace.close()
@@ -314,10 +314,10 @@ def test_an_estimated_expiry_counts_from_the_first_sight_across_restarts(tmp_pat
 def test_a_failing_renewal_is_reported_once_and_long_before_the_expiry(tmp_path):
     async def scenario(found):
         await asyncio.sleep(WEEK - 6 * HOUR)
-        told = [notice for notice in found.listener.notices if notice.kind is NoticeKind.EXPIRING]
-        assert len(told) == 1
-        assert told[0].at < EPOCH + WEEK - 17 * HOUR
-        assert "2 renewals failed: the service returned the same link" in told[0].text
+        received = [notice for notice in found.listener.notices if notice.kind is NoticeKind.EXPIRING]
+        assert len(received) == 1
+        assert received[0].at < EPOCH + WEEK - 17 * HOUR
+        assert "2 renewals failed: the service returned the same link" in received[0].text
 
     stage(tmp_path, lasting(), KEPT, scenario, tick=10 * MINUTE)
 

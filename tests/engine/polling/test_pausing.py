@@ -54,10 +54,10 @@ def test_a_follower_shows_that_polling_is_paused(tmp_path):
         await asyncio.sleep(10)
         second = Console(tmp_path, app, "second").start()
         followed = f"following PID {os.getpid()}"
-        for paused, said in ((True, f"{followed}, paused"), (False, followed), (True, f"{followed}, paused")):
+        for paused, text in ((True, f"{followed}, paused"), (False, followed), (True, f"{followed}, paused")):
             await first.engine.perform(Pause(paused))
             await asyncio.sleep(3)
-            assert second.listener.last_role == said
+            assert second.listener.last_role == text
         await first.end()
         await asyncio.sleep(3)
         assert second.listener.last_role == "polling", "a pause ends with the console that was paused"

@@ -21,7 +21,7 @@ from tui.engine.engine import Engine
 A, B, C = Ref("heygen", "a"), Ref("heygen", "b"), Ref("konpro", "c")
 
 
-class Stage:
+class PollingSetup:
     """Engine in virtual time with a service."""
 
     def __init__(self, tmp, app, jobs, **settings):
@@ -47,7 +47,7 @@ def stage(tmp, app, jobs, scenario, **settings):
     """Run `scenario(stage)` with a running engine, whose tick interval is ten seconds, or `tick`."""
 
     async def play():
-        found = Stage(tmp, app, jobs, **settings)
+        found = PollingSetup(tmp, app, jobs, **settings)
         async with fixtures.running_engine(found.engine):
             await scenario(found)
         found.workspace.close()
@@ -414,7 +414,7 @@ def test_a_report_is_stale_only_without_a_newer_one(tmp_path):
     stage(tmp_path, app, {"heygen": ("a",)}, scenario)
 
 
-# A person's wishes.
+# Requests of the operator.
 
 
 def test_a_refresh_during_a_poll_is_done_after_it(tmp_path):
@@ -465,12 +465,12 @@ def test_an_ended_job_can_be_polled_on_request(tmp_path):
 
 def test_a_refresh_names_the_jobs_that_it_skips(tmp_path):
     async def scenario(stage):
-        strange = Ref("nobody", "x")
+        strange = Ref("unknown", "x")
         assert (await stage.engine.perform(fixtures.refresh())).message == "No job to refresh"
         assert "not on the watchlist" in (await stage.engine.perform(fixtures.refresh(strange))).message
         mixed = await stage.engine.perform(fixtures.refresh(A, strange))
-        assert (mixed.ok, mixed.message) == (True, "Refreshing 1 job; nobody:x is not on the watchlist")
-        assert "no account 'nobody'" in (await stage.engine.perform(Resume("nobody"))).message
+        assert (mixed.ok, mixed.message) == (True, "Refreshing 1 job; unknown:x is not on the watchlist")
+        assert "no account 'unknown'" in (await stage.engine.perform(Resume("unknown"))).message
 
     stage(tmp_path, ScriptedService(lambda request: running()), {"heygen": ("a",)}, scenario)
 

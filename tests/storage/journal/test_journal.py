@@ -52,7 +52,7 @@ def state(phase=Phase.RUNNING, at=NOW, ref=A, **more):
 
 
 def change(before, after, at=NOW, ref=A):
-    return PhaseChange(ref, before, after, at - 15, at, "said so")
+    return PhaseChange(ref, before, after, at - 15, at, "reported so")
 
 
 def test_recorded_values_are_read_by_the_next_process(opened):
@@ -120,7 +120,7 @@ def test_an_outdated_state_does_not_replace_a_later_one_of_another_process(opene
     assert len(second.phase_changes([A])[A]) == 1
 
 
-def test_a_process_whose_clock_was_set_back_still_writes_its_states(opened):
+def test_a_process_still_writes_its_states_after_its_clock_is_set_back(opened):
     journal = opened()
     journal.record([JournalEntry(state(at=NOW))])
     journal.record([JournalEntry(state(Phase.DONE, NOW - 3600), change(Phase.RUNNING, Phase.DONE, NOW - 3600))])

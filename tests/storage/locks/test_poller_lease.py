@@ -63,10 +63,10 @@ def test_heartbeats_are_counted_so_that_no_clock_is_needed(tmp_path):
     first, second = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
     assert second.heartbeats.latest("w") is None
     first.heartbeats.record("w", 7, b"[]")
-    heard = second.heartbeats.latest("w")
-    assert second.heartbeats.latest("w") == heard == (7, 1, b"[]")
+    received = second.heartbeats.latest("w")
+    assert second.heartbeats.latest("w") == received == (7, 1, b"[]")
     first.heartbeats.record("w", 7, b"[]")
-    assert second.heartbeats.latest("w") != heard
+    assert second.heartbeats.latest("w") != received
     assert second.heartbeats.latest("another") is None
     first.close()
     second.close()
