@@ -26,7 +26,7 @@ from tui.engine.outbox import Outbox
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import JournalEntry
-from tui.storage.watchlist.file import Add, Remove, Set
+from tui.storage.watchlist.operations import Add, Remove, Set
 
 ACTIVE_JOBS = 60
 """Jobs added every SHIFT_SECONDS, while as many are removed; the others have ended long ago."""

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.consoles import EMPTY, JOBS, console, print_rows, read_until, row, states
+from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.journal.journal import JournalEntry
-from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Workspace, WorkspacePaths
+from tui.storage.watchlist.operations import Add
+from tui.storage.workspace import Workspace
 
 RUNS = 15
 FRAME_BYTES = 4000

@@ -18,8 +18,8 @@ from tui.engine.accounts.account import AccountRuntime
 from tui.engine.context import HttpSettings
 from tui.engine.polling.poll_executor import event_of
 from tui.providers import loader
+from tui.storage.config.configuration import Account
 from tui.storage.config.secrets import Secret
-from tui.storage.workspace import Account
 
 WORKERS = 50
 POLLS = 15

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Report
+from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.journal.journal import JournalEntry
-from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Workspace, WorkspacePaths
+from tui.storage.watchlist.operations import Add
+from tui.storage.workspace import Workspace
 
 RUNS = 20
 JOBS = 30

@@ -19,7 +19,8 @@ from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.demo import demo_workspace
 from tui.demo.setup import CONFIG, KEYS
 from tui.engine.api import Update
-from tui.storage.workspace import Workspace, WorkspacePaths
+from tui.storage.config.configuration import WorkspacePaths
+from tui.storage.workspace import Workspace
 
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""

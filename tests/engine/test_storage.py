@@ -16,7 +16,7 @@ from tests.support.virtual_time import MINUTE, VirtualTransport, run_virtual, wa
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
-from tui.storage.watchlist.file import Add
+from tui.storage.watchlist.operations import Add
 from tui.storage.workspace import Workspace
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")

@@ -19,7 +19,7 @@ from tui.engine.thread import EngineThread
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal
-from tui.storage.watchlist.file import Add, Remove
+from tui.storage.watchlist.operations import Add, Remove
 
 A = Ref("heygen", "a-fine")
 

@@ -16,7 +16,7 @@ from tui.domain.models import Phase, Ref
 from tui.engine.api import Renew
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
-from tui.storage.watchlist.file import Set
+from tui.storage.watchlist.operations import Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 

@@ -13,7 +13,7 @@ from tests.support.waiting import until
 from tui.domain.models import Job, Ref
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
-from tui.storage.watchlist.file import Add
+from tui.storage.watchlist.operations import Add
 
 REFS = tuple(Ref("heygen", str(number)) for number in range(20))
 NEW = (Job(account="heygen", id="new"),)

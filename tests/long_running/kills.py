@@ -29,7 +29,8 @@ from tui.storage.journal.database import FILE_SUFFIXES
 from tui.storage.journal.journal import Journal
 from tui.storage.watchlist import file
 from tui.storage.watchlist.editor import apply_to_text
-from tui.storage.watchlist.file import Add, Operation, Remove, Set, WatchlistFile
+from tui.storage.watchlist.file import WatchlistFile
+from tui.storage.watchlist.operations import Add, Operation, Remove, Set
 
 KILLS = 500
 """Killed writers of each of the two files."""

@@ -28,7 +28,7 @@ from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.engine.http.client import REQUEST_DEADLINE, RequestLimits
 from tui.engine.http.dns_loop import DnsThreadedLoop
-from tui.storage.watchlist.file import Add
+from tui.storage.watchlist.operations import Add
 from tui.storage.workspace import Workspace
 
 JOBS = 4

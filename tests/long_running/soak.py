@@ -32,7 +32,7 @@ from tui.simulator.app import Simulator
 from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page
 from tui.simulator.rate_limits import LIMITS
 from tui.simulator.scenario import Scenario
-from tui.storage.watchlist.file import Add, Remove
+from tui.storage.watchlist.operations import Add, Remove
 
 DAYS, JOBS, FAULT_SHARE = 30, 500, 0.05
 MINUTES, OPEN_JOBS, INTERVAL = 30.0, 1000, 20

@@ -24,7 +24,7 @@ from tui.engine.api import Pause, Refresh, Resume
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.scenario import BEHAVIOURS, Scenario
-from tui.storage.watchlist.file import Add, Set
+from tui.storage.watchlist.operations import Add, Set
 
 JOBS, SPAN = 500, WEEK
 ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")

@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 
 from tests.support.watchlist_writers import ACCOUNTS, edit_concurrently, expected_jobs
 from tui.domain.models import Job
-from tui.storage.watchlist.file import Add, WatchlistFile
+from tui.storage.watchlist.file import WatchlistFile
+from tui.storage.watchlist.operations import Add
 
 JOBS = 10_000
 LOCK_TIMEOUT = 300.0

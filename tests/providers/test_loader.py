@@ -10,7 +10,8 @@ import pytest
 
 import tui.providers
 from tui.domain.models import LinkKind, Phase
-from tui.providers.loader import BUILT_IN, ProviderError, UnknownKind, builtin_files, load, parse, provider_registry
+from tui.providers.loader import ProviderError, builtin_files, load, parse, provider_registry
+from tui.providers.model import BUILT_IN, UnknownKind
 
 NAMES = ["camb", "flixu", "heygen", "heygen-v3", "konpro"]
 

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
-from tui.providers.loader import Provider, UnknownKind, provider_registry
+from tui.providers.loader import provider_registry
+from tui.providers.model import Provider, UnknownKind
 from tui.providers.response import AccountHeaders, HttpResponse, parse_account_headers
 from tui.providers.response_parser import parse_bulk, parse_result, parse_status
 

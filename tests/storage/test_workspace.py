@@ -7,8 +7,10 @@ from tests.support.fixtures import KEY, make_workspace, workspace_paths
 from tui.domain.models import Job, Phase, Ref
 from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import SettingsError
-from tui.storage.journal.journal import JournalEntry, JournalError
-from tui.storage.watchlist.file import Add, Remove, WatchlistError
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.journal import JournalEntry
+from tui.storage.watchlist.operations import Add, Remove
+from tui.storage.watchlist.parser import WatchlistError
 from tui.storage.workspace import Workspace
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")

@@ -18,8 +18,9 @@ from tui.engine.api import (
     WatchlistOrder,
 )
 from tui.engine.engine import Engine
-from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Workspace, WorkspacePaths
+from tui.storage.config.configuration import WorkspacePaths
+from tui.storage.watchlist.operations import Add
+from tui.storage.workspace import Workspace
 
 KEY = "sk-0123456789abcdef"
 

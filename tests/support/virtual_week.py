@@ -16,7 +16,7 @@ from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
-from tui.storage.watchlist.file import Add
+from tui.storage.watchlist.operations import Add
 
 RATE = 1.0
 """Requests per minute of each account: fewer than its jobs could use."""

@@ -9,7 +9,8 @@ import filelock  # noqa: F401 - once, before the forks
 import tomli_w  # noqa: F401
 
 from tui.domain.models import Job, Ref
-from tui.storage.watchlist.file import Add, Remove, Restore, Set, WatchlistFile
+from tui.storage.watchlist.file import WatchlistFile
+from tui.storage.watchlist.operations import Add, Remove, Restore, Set
 
 ACCOUNTS = "abcdefgh"
 """Accounts, one for each process of `edit_concurrently`."""

@@ -11,10 +11,11 @@ from tui.cli.output import UsageError, print_message
 from tui.domain import job_ids
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Ref
-from tui.storage.workspace import Workspace, WorkspacePaths
+from tui.storage.config.configuration import WorkspacePaths
+from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from tui.cli.parser import Namespace
+    from argparse import Namespace
 
 
 @contextmanager

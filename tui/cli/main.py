@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from tui.cli.parser import Namespace
+    from argparse import Namespace
 
 INTERRUPTED = 130
 """Exit code after SIGINT, as shells have it: 128 + 2."""

@@ -3,15 +3,13 @@
 import os
 import re
 import sys
-from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import tui
 from tui.cli.arguments import SUBCOMMANDS, add_watchlist_option
 from tui.domain.operator_input import nearest
-
-__all__ = ["Namespace", "build_parser"]
 
 MAX_WIDTH = 100
 """Columns of help text at most: longer lines are hard to read."""

@@ -9,6 +9,7 @@ import logging
 import os
 import shlex
 import sys
+from argparse import Namespace
 from asyncio.subprocess import Process
 from hashlib import sha256
 from ipaddress import ip_address
@@ -22,7 +23,6 @@ from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
 from tui.cli.output import print_message
-from tui.cli.parser import Namespace
 from tui.runtime import logfile
 from tui.storage import paths
 

@@ -34,7 +34,7 @@ from tui.engine.api import Command as EngineCommand
 from tui.engine.api import CommandResult, EngineHandle, Update
 from tui.presentation.queries import View
 from tui.storage.config.settings import AlertSettings
-from tui.storage.watchlist.file import RemovedBlock
+from tui.storage.watchlist.operations import RemovedBlock
 
 MIN_TICK = 1.0
 """Minimum seconds between two checks of what time alone has changed on the screen."""

@@ -17,7 +17,7 @@ from tui.presentation.queries import View
 from tui.storage.config.secrets import Secret
 from tui.storage.config.settings import Settings
 from tui.storage.watchlist.cache import CACHE_NAME, HEAD_NAME, CachedHead, RestoredBoard, WatchlistCache
-from tui.storage.watchlist.file import WatchlistError
+from tui.storage.watchlist.parser import WatchlistError
 from tui.storage.workspace import Workspace
 
 PREFERENCES = "ui_preferences"

@@ -18,9 +18,10 @@ from tui.domain.polling import duration_model, schedule
 from tui.domain.polling.schedule import PollingPolicy
 from tui.providers import response_parser
 from tui.providers.response import HttpResponse
+from tui.storage.config.configuration import Account
 from tui.storage.config.secrets import SecretError
 from tui.storage.journal.journal import JournalEntry
-from tui.storage.workspace import Account, Workspace
+from tui.storage.workspace import Workspace
 
 LATENCY_RANGE_MS = (80.0, 260.0)
 """Range of a past request's duration. Milliseconds."""

@@ -13,9 +13,10 @@ from tui.demo.history import App, HistoryPlayer, PastPolls
 from tui.demo.job_spec import DemoJob
 from tui.demo.manual_clock import ManualClock
 from tui.simulator.app import Simulator
+from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.watchlist.editor import apply_to_text
-from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Workspace, WorkspacePaths
+from tui.storage.watchlist.operations import Add
+from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     import httpx

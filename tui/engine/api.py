@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import DownloadedFile, Link, Ref, RequestRecord
-from tui.storage.watchlist.file import Operation, RemovedBlock
+from tui.storage.watchlist.operations import Operation, RemovedBlock
 
 
 class Health(StrEnum):

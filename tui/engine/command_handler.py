@@ -15,8 +15,9 @@ from tui.engine.downloads.queue import DownloadQueue
 from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
-from tui.storage.journal.journal import JournalError
-from tui.storage.watchlist.file import EditResult, Operation, WatchlistError
+from tui.storage.journal.database import JournalError
+from tui.storage.watchlist.operations import EditResult, Operation
+from tui.storage.watchlist.parser import WatchlistError
 from tui.storage.workspace import Workspace
 
 MAX_REQUESTS_SHOWN = 200

@@ -36,7 +36,7 @@ from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.engine.polling.poll_executor import PollExecutor
 from tui.engine.polling.poller import Poller
 from tui.engine.polling.user_poll import UserPoll
-from tui.storage.journal.journal import JournalError
+from tui.storage.journal.database import JournalError
 from tui.storage.workspace import Workspace
 
 TICK_INTERVAL = 1.0

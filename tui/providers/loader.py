@@ -32,25 +32,9 @@ from tui.providers.model import (
     Provider,
     ResultRequest,
     StatusRequest,
-    UnknownKind,
     status_key,
 )
 from tui.providers.table_decoder import decode_fields, decode_struct, suggest
-
-__all__ = [
-    "BUILT_IN",
-    "Endpoint",
-    "Plan",
-    "Provider",
-    "ProviderError",
-    "ProviderRegistry",
-    "UnknownKind",
-    "builtin_files",
-    "load",
-    "parse",
-    "provider_registry",
-]
-
 
 WithLine = Callable[[str, str], str]
 """Function of a file's text and a problem (`KEY: reason`) that returns the problem with the line of its key."""

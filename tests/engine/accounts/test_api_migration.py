@@ -16,7 +16,7 @@ from tui.engine.api import NoticeKind, Pause, Renew
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
-from tui.storage.watchlist.file import Remove
+from tui.storage.watchlist.operations import Remove
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 SUNSET = 1_793_404_800.0

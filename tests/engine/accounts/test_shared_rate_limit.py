@@ -5,7 +5,8 @@ import pytest
 from tui.domain.polling import rate_limit
 from tui.domain.polling.rate_limit import WaitReason
 from tui.engine.accounts.shared_rate_limit import SharedRateLimit
-from tui.storage.journal.journal import Journal, JournalError
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.journal import Journal
 
 NOW = 1_800_000_000.0
 

@@ -24,7 +24,7 @@ from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
-from tui.storage.watchlist.file import Set
+from tui.storage.watchlist.operations import Set
 
 FINE = Ref("heygen", "a-fine")
 LARGE = 3 * 1024 * 1024

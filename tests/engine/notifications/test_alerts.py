@@ -19,7 +19,7 @@ from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.storage.config.settings import Hook, HookEvent
 from tui.storage.journal.journal import Journal, JournalEntry
-from tui.storage.watchlist.file import Add, Set
+from tui.storage.watchlist.operations import Add, Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 EVERYTHING = Hook(run=("true",), on=get_args(HookEvent))

@@ -16,7 +16,7 @@ from tui.domain.models import FaultKind, Phase, Ref
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.simulator.services.heygen import MAX_BULK_IDS
-from tui.storage.watchlist.file import Remove
+from tui.storage.watchlist.operations import Remove
 
 MANY = "/v3/video-translations/statuses"
 

@@ -5,7 +5,8 @@ from tui.domain.job_state import reduce
 from tui.domain.models import Phase
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.engine.polling.duration_learner import REFIT_INTERVAL, DurationLearner, observed_duration
-from tui.storage.journal.journal import Journal, JournalEntry, JournalError
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.journal import Journal, JournalEntry
 
 
 def lives(*steps):

@@ -10,7 +10,7 @@ from tui.domain import job_state
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Job, LinkKind, Phase, Ref
 from tui.engine.api import NoticeKind, Refresh, Renew
-from tui.storage.watchlist.file import Set
+from tui.storage.watchlist.operations import Set
 
 A = Ref("heygen", "a")
 KEPT = (Job(account="heygen", id="a", keep_link=True),)

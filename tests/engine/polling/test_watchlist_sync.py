@@ -15,7 +15,7 @@ from tui.domain.models import Ref
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.storage.journal.journal import JournalEntry
-from tui.storage.watchlist.file import Set
+from tui.storage.watchlist.operations import Set
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
 

@@ -19,8 +19,8 @@ from tui.domain.models import (
     ReportedLink,
     RequestRecord,
 )
-from tui.storage.journal.database import BUSY_TIMEOUT
-from tui.storage.journal.journal import MAX_BODY_BYTES, PRUNE_STEP, RETENTION, Journal, JournalEntry, JournalError
+from tui.storage.journal.database import BUSY_TIMEOUT, JournalError
+from tui.storage.journal.journal import MAX_BODY_BYTES, PRUNE_STEP, RETENTION, Journal, JournalEntry
 from tui.storage.journal.migrations import MIGRATIONS, UNSUPPORTED_VERSION
 
 NOW = 1_800_000_000.0

@@ -11,7 +11,8 @@ KEYS = 40
 SENDER = f"""
 import sys
 from pathlib import Path
-from tui.storage.journal.journal import Journal, JournalError
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.journal import Journal
 notifications = Journal(Path(sys.argv[1])).notifications
 print("ready", flush=True)
 sys.stdin.readline()

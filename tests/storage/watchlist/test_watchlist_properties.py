@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tui.domain.job_ids import invalid_reason
 from tui.domain.models import Job, Ref
 from tui.storage.watchlist.editor import apply_to_text
-from tui.storage.watchlist.file import Add, EditResult, Operation, Remove, Restore, Set, parse
+from tui.storage.watchlist.operations import Add, EditResult, Operation, Remove, Restore, Set
+from tui.storage.watchlist.parser import parse
 
 NASTY = [
     "[[job]]",

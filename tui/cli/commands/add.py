@@ -6,6 +6,7 @@ Adds the valid ones even if others are rejected.
 import re
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,14 +14,14 @@ from tui.cli.commands.edit import print_refs, sanitize_option
 from tui.cli.context import open_workspace
 from tui.cli.import_parser import ImportRecord, InvalidRecord, parse_records
 from tui.cli.output import OK, USAGE, UsageError, print_message
-from tui.cli.parser import Namespace
 from tui.domain import job_ids
 from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
 from tui.domain.models import Job
 from tui.presentation.sanitize import clean
 from tui.providers.model import UnknownKind
-from tui.storage.watchlist.file import Add
-from tui.storage.workspace import Account, Workspace
+from tui.storage.config.configuration import Account
+from tui.storage.watchlist.operations import Add
+from tui.storage.workspace import Workspace
 
 MAX_QUOTED_LENGTH = 80
 """Characters of a rejected id in its message."""

@@ -1,10 +1,10 @@
 """Subcommand completions: shell completion files, generated from the parser by `tests.generate_manpage`."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import tui
 from tui.cli.output import OK, write_stdout
-from tui.cli.parser import Namespace
 
 FILES = {"bash": "babeltop.bash", "zsh": "_babeltop", "fish": "babeltop.fish"}
 

@@ -8,7 +8,7 @@ from tui.cli.context import open_workspace
 from tui.cli.output import UsageError
 
 if TYPE_CHECKING:
-    from tui.cli.parser import Namespace
+    from argparse import Namespace
 
 _WEB_DRIVER = "web_driver"
 """Part of TEXTUAL_DRIVER if `serve` runs the dashboard for a browser, through pipes."""

@@ -3,12 +3,12 @@
 import asyncio
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from tui.cli.commands.poll import run_until_signal
 from tui.cli.context import open_workspace, resolve_refs
 from tui.cli.output import FAULT, OK, PROBLEM, UsageError, json_array, print_message, write_stdout
-from tui.cli.parser import Namespace
 from tui.cli.subscriber import EngineSubscriber
 from tui.domain import artifacts
 from tui.domain.models import DownloadedFile, Phase, Ref

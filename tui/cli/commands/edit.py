@@ -1,14 +1,14 @@
 """Subcommands edit, archive and remove: changes of the watchlist, whose results go to stderr."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 
 from tui.cli.context import open_workspace, resolve_refs
 from tui.cli.output import OK, UsageError, print_message
-from tui.cli.parser import Namespace
 from tui.domain.models import Ref
 from tui.presentation.sanitize import clean
 from tui.providers.model import UnknownKind
-from tui.storage.watchlist.file import Remove, Set
+from tui.storage.watchlist.operations import Remove, Set
 from tui.storage.workspace import Workspace
 
 MAX_LABEL_LENGTH = 300

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from argparse import Namespace
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -18,7 +19,6 @@ from tui.cli.output import (
     print_message,
     write_stdout,
 )
-from tui.cli.parser import Namespace
 from tui.cli.subscriber import EngineSubscriber
 from tui.domain import evaluation
 from tui.domain.job_state import JobState, PhaseChange

@@ -1,6 +1,7 @@
 """Subcommands providers, providers check, providers example, and simulate."""
 
 import time
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 from tui.cli import text_table
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, USAGE, UsageError, json_array, print_message, write_stdout
-from tui.cli.parser import Namespace
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Report
 from tui.presentation import json_output, sanitize

@@ -1,6 +1,7 @@
 """Subcommand schema: JSON Schema (2020-12) of every JSON output and of what hooks receive."""
 
 import re
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import msgspec
 
 import tui
 from tui.cli.output import OK, write_stdout
-from tui.cli.parser import Namespace
 
 FILE = Path(tui.__file__).parent / "cli" / "json_schema.json"
 

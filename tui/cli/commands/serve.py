@@ -1,11 +1,11 @@
 """Subcommand serve: checks of extra, address and token, before web_server starts."""
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError
-from tui.cli.parser import Namespace
 
 ENVIRONMENT_VARIABLE = "BABELTOP_SERVE_TOKEN"
 MIN_TOKEN_LENGTH = 16

@@ -1,12 +1,12 @@
 """Subcommands list, log and export: output of the stored state, without network."""
 
 import time
+from argparse import Namespace
 from collections.abc import Iterable
 
 from tui.cli import text_table
 from tui.cli.context import evaluation_context, open_workspace, resolve_refs
 from tui.cli.output import OK, UsageError, json_array, print_message, write_stdout
-from tui.cli.parser import Namespace
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Phase
 from tui.presentation import formatting, json_output, sanitize

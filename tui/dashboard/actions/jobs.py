@@ -10,7 +10,7 @@ from tui.domain.links import expiry
 from tui.domain.models import ENDED, Job, Link, Phase, Ref
 from tui.engine.api import AccountState, CommandResult, Pause, Refresh, Renew
 from tui.presentation import formatting
-from tui.storage.watchlist.file import Add, Remove, Restore, Set
+from tui.storage.watchlist.operations import Add, Remove, Restore, Set
 
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, Label, Static
 
 from tui.domain.models import Job
-from tui.storage.watchlist.file import Set
+from tui.storage.watchlist.operations import Set
 
 _OPTIONS = {
     "keep_link": "renew the link before it expires",

@@ -24,9 +24,9 @@ from tui.providers import faults, response_parser, wait_hints
 from tui.providers.faults import MAX_REQUEST_ID
 from tui.providers.model import Endpoint, UnknownKind
 from tui.providers.response import HttpResponse, parse_account_headers
+from tui.storage.config.configuration import Account
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.journal.rate_limits import RateLimitTable
-from tui.storage.workspace import Account
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from tui.domain.models import FaultKind
 from tui.domain.polling.throttle import UNAVAILABLE_FAULTS
-from tui.storage.workspace import Account
+from tui.storage.config.configuration import Account
 
 A = TypeVar("A")
 

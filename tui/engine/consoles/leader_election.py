@@ -11,8 +11,8 @@ import msgspec
 
 from tui.engine.api import AccountState
 from tui.engine.context import EngineContext
+from tui.storage.journal.database import JournalError
 from tui.storage.journal.heartbeats import Heartbeat
-from tui.storage.journal.journal import JournalError
 from tui.storage.locks.poller_lease import Lease
 from tui.storage.workspace import Workspace
 

@@ -6,9 +6,9 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
-from tui.storage.journal.journal import JournalError
+from tui.storage.journal.database import JournalError
 from tui.storage.watchlist.cache import FileStamp, RestoredBoard, WatchlistCache
-from tui.storage.watchlist.file import WatchlistContent, WatchlistError
+from tui.storage.watchlist.parser import WatchlistContent, WatchlistError
 from tui.storage.workspace import Workspace
 
 SETTLE_TIME = 0.2

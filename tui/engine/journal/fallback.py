@@ -2,7 +2,7 @@
 
 from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
-from tui.storage.journal.journal import JournalError
+from tui.storage.journal.database import JournalError
 from tui.storage.workspace import Workspace
 
 RETRY_INTERVAL = 60.0

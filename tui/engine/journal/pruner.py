@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from tui.domain.models import Ref
 from tui.engine.context import EngineContext
-from tui.storage.journal.journal import PRUNE_STEP, JournalError
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.journal import PRUNE_STEP
 from tui.storage.workspace import Workspace
 
 PRUNE_INTERVAL = 300.0

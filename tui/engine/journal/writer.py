@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from tui.domain.job_state import JobState, PhaseChange
-from tui.storage.journal.journal import JournalEntry, JournalError
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.journal import JournalEntry
 from tui.storage.workspace import Workspace
 
 BATCH_INTERVAL = 0.25

@@ -25,7 +25,7 @@ from tui.engine.context import EngineContext
 from tui.presentation import queries
 from tui.presentation.descriptions import describe_alert
 from tui.storage.config.settings import HookEvent
-from tui.storage.journal.journal import JournalError
+from tui.storage.journal.database import JournalError
 from tui.storage.workspace import Workspace
 
 DAY = 86400.0

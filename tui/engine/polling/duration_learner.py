@@ -14,7 +14,7 @@ from tui.domain.polling.duration_model import LogNormalFit, ObservedDuration
 from tui.domain.polling.request_cost import PollDemand
 from tui.domain.polling.schedule import LearnedTiming, PollingPolicy
 from tui.engine.accounts.account import AccountRuntime
-from tui.storage.journal.journal import JournalError
+from tui.storage.journal.database import JournalError
 
 MAX_HISTORY = 200
 """Ended jobs of an account and kind that are used: the last ones, because services change."""

@@ -18,15 +18,13 @@ from tui.domain.job_state import JobState, PhaseChange, last_update_at
 from tui.domain.models import DownloadedFile, FaultKind, Phase, Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal import downloads
-from tui.storage.journal.database import Database, JournalError, RefusedJournalError
+from tui.storage.journal.database import Database
 from tui.storage.journal.downloads import DownloadTable
 from tui.storage.journal.heartbeats import HeartbeatTable
 from tui.storage.journal.migrations import MIGRATIONS, UNSUPPORTED_VERSION
 from tui.storage.journal.notifications import SentNotifications
 from tui.storage.journal.rate_limits import RateLimitTable
 from tui.storage.journal.successors import SuccessorTable
-
-__all__ = ["Journal", "JournalEntry", "JournalError", "RefusedJournalError"]
 
 MAX_BODY_BYTES = 64 * 1024
 """Bytes of a raw body that are kept."""

@@ -11,25 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.storage.watchlist.operations import Add, EditResult, Operation, Remove, RemovedBlock, Restore, Set
+from tui.storage.watchlist.operations import EditResult, Operation
 from tui.storage.watchlist.parser import WatchlistContent, WatchlistError, parse, sanitized
 
 if TYPE_CHECKING:
     from tui.storage.watchlist.editor import EditedWatchlist
-
-__all__ = [
-    "Add",
-    "EditResult",
-    "Operation",
-    "Remove",
-    "RemovedBlock",
-    "Restore",
-    "Set",
-    "WatchlistContent",
-    "WatchlistError",
-    "WatchlistFile",
-    "parse",
-]
 
 LOCK_TIMEOUT = 10.0
 """Seconds to wait for another writer: an edit of 10,000 jobs takes one or two."""

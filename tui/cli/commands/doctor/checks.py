@@ -14,11 +14,11 @@ import tui
 from tui.cli.commands.doctor.report import Finding, Level
 from tui.storage import paths
 from tui.storage.config import secrets
+from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import Hook, Settings
 from tui.storage.extras import EXTRAS, install_command
 from tui.storage.filesystem import network_type
-from tui.storage.workspace import WorkspacePaths
 
 MIN_FREE_BYTES = 50 * 1024 * 1024
 """Free space that the journal should have."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,13 +11,13 @@ from tui.cli.commands.doctor import checks, report
 from tui.cli.commands.doctor.report import Finding, Level
 from tui.cli.errors import is_expected
 from tui.cli.output import FAULT, OK, USAGE, json_array, print_message, write_stdout
-from tui.cli.parser import Namespace
 from tui.domain.models import FaultKind, Job
 from tui.engine.accounts.probe import PROBE_JOB_ID, ProbeResult, probe
 from tui.presentation import sanitize
+from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.config.secrets import Secret
 from tui.storage.locks.poller_lease import Lease
-from tui.storage.workspace import Workspace, WorkspacePaths
+from tui.storage.workspace import Workspace
 
 MAX_CLOCK_SKEW = 60.0
 """Seconds."""
