@@ -37,7 +37,7 @@ LATIN_1 = "application/json; charset=iso-8859-1"
 RUNNING = b'{"status":"running"}'
 
 
-class Reply(NamedTuple):
+class CannedResponse(NamedTuple):
     """Response of the service to a poll of one job."""
 
     status: int
@@ -52,31 +52,31 @@ def signed_link(seconds: float) -> bytes:
     )
 
 
-def replies() -> dict[str, Reply]:
+def replies() -> dict[str, CannedResponse]:
     """Return the response by `account:id`."""
     hour = formatdate(time() - 2 * HOUR, usegmt=True)
     return {
-        "epoch:a": Reply(429, b"", [("Retry-After", f"{time() + WAIT:.0f}")]),
-        "limited:a": Reply(429, b"", [("Retry-After", str(WAIT))]),
-        "unavailable:a": Reply(503, b"", [("Retry-After", str(WAIT))]),
+        "epoch:a": CannedResponse(429, b"", [("Retry-After", f"{time() + WAIT:.0f}")]),
+        "limited:a": CannedResponse(429, b"", [("Retry-After", str(WAIT))]),
+        "unavailable:a": CannedResponse(503, b"", [("Retry-After", str(WAIT))]),
         **{
-            f"odd:wait-{status}": Reply(status, b"", [("Retry-After", str(WAIT))])
+            f"odd:wait-{status}": CannedResponse(status, b"", [("Retry-After", str(WAIT))])
             for status in (202, 204, 409, 425, 500, 502, 504)
         },
-        "odd:wait-200": Reply(200, RUNNING, [("Retry-After", str(WAIT))]),
-        "odd:wait-202": Reply(202, RUNNING, [("Retry-After", str(WAIT))]),
-        "odd:twice": Reply(409, b"", [("Retry-After", str(WAIT)), ("Retry-After", str(WAIT))]),
-        "odd:unit": Reply(409, b"", [("Retry-After", f"{WAIT}s")]),
-        "odd:milliseconds": Reply(409, b"", [("retry-after-ms", f"{WAIT}000")]),
-        "odd:nonsense": Reply(409, b"", [("Retry-After", "soon")]),
-        "odd:emoji": Reply(200, rb'{"status":"running","title":"My \ud83d..."}'),
-        "odd:cut": Reply(200, b'{"status":"running","title":"na\xc3"}'),
-        "odd:latin": Reply(200, b'{"status":"running","title":"na\xefve"}', [("Content-Type", LATIN_1)]),
-        "odd:undeclared": Reply(200, b'{"status":"running","title":"na\xefve"}'),
-        "odd:mark": Reply(200, b'\xef\xbb\xbf{"status":"running","title":"naive"}'),
-        "odd:control": Reply(200, b'{"status":"running","title":"one\ntwo\x01"}'),
-        "odd:nan": Reply(200, b'{"status":"running","title":"x","progress":NaN}'),
-        "aged:a": Reply(200, signed_link(HOUR), [("Date", hour), ("Age", "7200")]),
+        "odd:wait-200": CannedResponse(200, RUNNING, [("Retry-After", str(WAIT))]),
+        "odd:wait-202": CannedResponse(202, RUNNING, [("Retry-After", str(WAIT))]),
+        "odd:twice": CannedResponse(409, b"", [("Retry-After", str(WAIT)), ("Retry-After", str(WAIT))]),
+        "odd:unit": CannedResponse(409, b"", [("Retry-After", f"{WAIT}s")]),
+        "odd:milliseconds": CannedResponse(409, b"", [("retry-after-ms", f"{WAIT}000")]),
+        "odd:nonsense": CannedResponse(409, b"", [("Retry-After", "soon")]),
+        "odd:emoji": CannedResponse(200, rb'{"status":"running","title":"My \ud83d..."}'),
+        "odd:cut": CannedResponse(200, b'{"status":"running","title":"na\xc3"}'),
+        "odd:latin": CannedResponse(200, b'{"status":"running","title":"na\xefve"}', [("Content-Type", LATIN_1)]),
+        "odd:undeclared": CannedResponse(200, b'{"status":"running","title":"na\xefve"}'),
+        "odd:mark": CannedResponse(200, b'\xef\xbb\xbf{"status":"running","title":"naive"}'),
+        "odd:control": CannedResponse(200, b'{"status":"running","title":"one\ntwo\x01"}'),
+        "odd:nan": CannedResponse(200, b'{"status":"running","title":"x","progress":NaN}'),
+        "aged:a": CannedResponse(200, signed_link(HOUR), [("Date", hour), ("Age", "7200")]),
     }
 
 
@@ -102,7 +102,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
     async def respond(head: bytes, writer: asyncio.StreamWriter) -> None:
         account, job = head.split(b" ")[1].decode().split("/")[1::2]
         reply = found[f"{account}:{job}"]
-        lines = [f"HTTP/1.1 {reply.status} Reply", *(f"{name}: {value}" for name, value in reply.headers)]
+        lines = [f"HTTP/1.1 {reply.status} CannedResponse", *(f"{name}: {value}" for name, value in reply.headers)]
         if reply.status != 204:
             lines.append(f"Content-Length: {len(reply.body)}")
         writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode() + reply.body)

@@ -1,4 +1,4 @@
-"""JSON as services really send it: text that nobody needs hides no status. The services' reference has the grounds."""
+"""JSON as services really send it: damage in text that babeltop does not need hides no status."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ LATIN_1 = "application/json; charset=ISO-8859-1"
         (b'{"a":NaN,"a":2}', "", {"a": 2}),
     ],
 )
-def test_damage_that_nobody_needs_is_read_over(body: bytes, content_type: str, value: object):
+def test_damage_in_unneeded_text_is_read_over(body: bytes, content_type: str, value: object):
     assert decode(body, content_type) == value
 
 

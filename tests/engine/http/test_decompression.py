@@ -38,10 +38,10 @@ ENCODERS: Mapping[str, Sequence[Callable[[bytes], bytes]]] = {
 }
 
 
-def decode(codings: Sequence[str], pieces: Sequence[bytes], max_chunk: int = 4096) -> bytes:
+def decode(codings: Sequence[str], chunks: Sequence[bytes], max_chunk: int = 4096) -> bytes:
     """Return the decoded body. Raises UndecodableError, also for one that is cut."""
     decompressor = StreamDecompressor(codings, max_chunk)
-    chunks = [chunk for piece in pieces for chunk in decompressor.decompress(piece)]
+    chunks = [chunk for piece in chunks for chunk in decompressor.decompress(piece)]
     assert all(len(chunk) <= max_chunk for chunk in chunks)
     if not decompressor.is_complete:
         raise UndecodableError("a truncated body")
@@ -54,14 +54,14 @@ def test_any_chain_of_encodings_of_any_bytes_ends_in_the_bytes(data: st.DataObje
     for coding in chain:
         body = data.draw(st.sampled_from(ENCODERS[coding]))(body)
     size = data.draw(st.integers(1, 9000))
-    pieces = [body[start : start + size] for start in range(0, len(body), size)]
-    assert decode(content_headers.parse_codings(" , ".join(chain)), pieces) == content
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+    assert decode(content_headers.parse_codings(" , ".join(chain)), chunks) == content
 
 
 @given(st.lists(st.sampled_from(("gzip", "deflate", "br", "x-gzip")), max_size=9), st.lists(st.binary(), max_size=5))
-def test_any_bytes_in_any_chain_end_in_bytes_or_a_fault(chain: list[str], pieces: list[bytes]):
+def test_any_bytes_in_any_chain_end_in_bytes_or_a_fault(chain: list[str], chunks: list[bytes]):
     with suppress(UndecodableError):
-        decode(chain, pieces)
+        decode(chain, chunks)
 
 
 @pytest.mark.parametrize(
