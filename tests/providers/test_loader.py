@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import tui.providers
 from tui.domain.models import LinkKind, Phase
+from tui.providers.fields import PathTemplate
 from tui.providers.loader import ProviderError, builtin_files, load, parse, provider_registry
 from tui.providers.model import BUILT_IN, UnknownKind
 
@@ -168,6 +170,13 @@ def test_an_id_that_leads_to_another_path_is_rejected(job_id: str):
 def test_an_id_stays_one_segment_of_the_path(job_id: str):
     url = provider_registry()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
     assert re.fullmatch(r"https://api\.flixu\.ai/v1/translate/[A-Za-z0-9._~%-]+", url)
+
+
+def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path():
+    bulk = provider_registry()["heygen-v3"].bulk
+    assert bulk is not None
+    with_query = replace(bulk, path=PathTemplate.parse("/batches?api-version=2024-05-01"), id_parameter="ids")
+    assert with_query.url("https://a.test/v1", ["a", "b"]) == "https://a.test/v1/batches?api-version=2024-05-01&ids=a,b"
 
 
 def test_a_bulk_url_contains_all_ids():

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
+from tui.providers.faults import as_retired
 from tui.providers.loader import provider_registry
 from tui.providers.model import Provider, UnknownKind
 from tui.providers.response import AccountHeaders, HttpResponse, parse_account_headers
@@ -322,7 +323,7 @@ FAULTS: list[tuple[str, int, object, FaultKind, str]] = [
                            (429, FaultKind.LIMITED), (500, FaultKind.SERVER)]],
     # any gateway
     *[("konpro", status, HTML, kind, PROXY)
-      for status, kind in [(200, FaultKind.MALFORMED), (404, FaultKind.MISSING), (410, FaultKind.RETIRED),
+      for status, kind in [(200, FaultKind.MALFORMED), (404, FaultKind.MISSING), (410, FaultKind.MISSING),
                            (502, FaultKind.SERVER), (503, FaultKind.SERVER)]],
     *[("flixu", status, b"", kind, "")
       for status, kind in [(204, FaultKind.MALFORMED), (304, FaultKind.REDIRECTED), (404, FaultKind.MISSING),
@@ -368,8 +369,11 @@ def test_the_message_of_a_fault_has_the_cause_and_the_remedy():
     assert fault("heygen", {"message": "Unauthorized."}, 401).message == (
         "HeyGen v2 rejected the API key (401): Unauthorized. Set a new key for the account."
     )
-    assert fault("heygen", b"", 410).message == "HeyGen v2 returned 410 (API retired). 'heygen-v3' replaces it."
-    assert fault("camb", b"", 410).message == "CAMB.AI returned 410 (API retired). See https://docs.camb.ai."
+    gone = {name: fault(name, {"message": "no"}, 410) for name in ("heygen", "camb")}
+    assert gone["camb"].message == "CAMB.AI returned 410 (gone): no. The job was deleted, or has expired."
+    retired = {name: as_retired(KNOWN[name], found, b"").message for name, found in gone.items()}
+    assert retired["heygen"] == "HeyGen v2 returned 410 (gone): no. The API is retired. 'heygen-v3' replaces it."
+    assert retired["camb"] == "CAMB.AI returned 410 (gone): no. The API is retired. See https://docs.camb.ai."
     assert fault("flixu", HTML, 502).message == (f"Flixu returned 502 (server error): {PROXY}. Polling continues.")
 
 

@@ -43,7 +43,7 @@ class FaultKind(StrEnum):
     PAYMENT = "payment"
     """402."""
     MISSING = "missing"
-    """404."""
+    """404, or 410 of a job."""
     LIMITED = "limited"
     """429, or 503 with Retry-After, or the account's own rate limit."""
     REJECTED = "rejected"
@@ -56,7 +56,7 @@ class FaultKind(StrEnum):
     REDIRECTED = "redirected"
     """3xx: a poll follows no redirect, which would receive the key."""
     RETIRED = "retired"
-    """410, or the API's sunset has passed."""
+    """Several jobs got 410 and none a report, or the API's sunset has passed."""
 
 
 class LinkKind(StrEnum):

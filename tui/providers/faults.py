@@ -24,20 +24,21 @@ _BY_STATUS = {
     402: FaultKind.PAYMENT,
     403: FaultKind.REFUSED,
     404: FaultKind.MISSING,
-    410: FaultKind.RETIRED,
+    410: FaultKind.MISSING,
     429: FaultKind.LIMITED,
 }
 _FORBIDDEN_TEMPLATE = (
     "{title} returned 403 (forbidden){detail}. Upgrade the plan or the key's permissions, or set another key."
 )
 """Unlike with 401, the key may be valid: services return 403 for a plan below the required one."""
+_GONE_ADVICE = "The job was deleted, or has expired."
+_GONE_TEMPLATE = "{title} returned 410 (gone){detail}. " + _GONE_ADVICE
 _TEMPLATES: Mapping[FaultKind, str] = {
     FaultKind.REFUSED: "{title} rejected the API key ({status}){detail}. Set a new key for the account.",
     FaultKind.PAYMENT: "{title} returned {status} (payment required){detail}. "
     "Add credits or upgrade the plan, then refresh the job.",
     FaultKind.MISSING: "{title} returned {status} (job not found; another organisation's key?){detail}. "
     "Check the id and the account.",
-    FaultKind.RETIRED: "{title} returned {status} (API retired){detail}. {successor}",
     FaultKind.LIMITED: "{title} returned {status} (rate-limited){detail}. Polling continues{wait}.",
     FaultKind.REJECTED: "{title} returned {status} (request rejected){detail}. Check the job's id and kind.",
     FaultKind.SERVER: "{title} returned {status} (server error){detail}. Polling continues.",
@@ -68,24 +69,26 @@ def malformed_fault(provider: Provider, response: HttpResponse, missing_part: st
     return _build_fault(provider, response, FaultKind.MALFORMED, detail, body, missing_part=missing_part)
 
 
-def is_retired(fault: Fault, sunset: float | None, received_at: float) -> bool:
-    """Return whether the fault shows that the API is retired: by its kind, or because the sunset has passed.
+def is_retired(fault: Fault, sunset: float | None, at: float) -> bool:
+    """Return whether the fault shows that the API is retired, because its sunset has passed.
 
-    A rejected key, a rate limit or a server error never does. `sunset` and `received_at` are instants.
+    A rejected key, a rate limit or a server error never does. `sunset` and `at` are instants of the service's clock.
     """
-    if fault.kind is FaultKind.RETIRED:
-        return True
-    if sunset is None or received_at < sunset:
+    if sunset is None or at < sunset:
         return False
     no_report = fault.kind is FaultKind.MALFORMED and fault.http_status is not None and fault.http_status < 300
     return no_report or fault.kind in {FaultKind.MISSING, FaultKind.REDIRECTED}
 
 
-def as_retired(fault: Fault, body: bytes | None) -> Fault:
-    """Return the fault of a retired API: a 2xx response without a report becomes retired, others keep their kind.
+def as_retired(provider: Provider, fault: Fault, body: bytes | None) -> Fault:
+    """Return the fault of a retired API: 410 or a 2xx response without a report is retired, others keep their kind.
 
     An unreadable body may be a gateway's, and stays malformed.
     """
+    if fault.http_status == 410:
+        advice = f"{provider.successor!r} replaces it." if provider.successor else f"See {provider.docs or 'its docs'}."
+        message = f"{fault.message.removesuffix(_GONE_ADVICE)}The API is retired. {advice}"
+        return replace(fault, kind=FaultKind.RETIRED, message=message)
     return replace(fault, kind=FaultKind.RETIRED) if fault.kind is FaultKind.MALFORMED and is_json(body) else fault
 
 
@@ -113,16 +116,13 @@ def _build_fault(
     wait = retry_after(response)
     if wait is None and kind is FaultKind.LIMITED:
         wait = reset_after(response)
-    template = _FORBIDDEN_TEMPLATE if response.status == 403 else _TEMPLATES[kind]
+    template = {403: _FORBIDDEN_TEMPLATE, 410: _GONE_TEMPLATE}.get(response.status) or _TEMPLATES[kind]
     message = template.format(
         title=provider.title,
         status=response.status,
         detail=mask_urls(detail).rstrip(" ."),
         missing_part=missing_part,
         wait="" if wait is None else f" in {wait:.0f} s",
-        successor=f"{provider.successor!r} replaces it."
-        if provider.successor
-        else f"See {provider.docs or 'its documentation'}.",
     )
     request_id = next(find_texts(provider.error.request_id, body, response.headers), None)
     return Fault(

@@ -127,7 +127,8 @@ class BulkRequest(Struct, frozen=True, kw_only=True):
     def url(self, base_url: str, ids: Sequence[str]) -> str:
         """Return the URL for these ids, at most `max_ids` of them."""
         joined = ",".join(quote(job_id, safe="") for job_id in ids)
-        return f"{self.path.url(base_url)}?{self.id_parameter}={joined}"
+        url = self.path.url(base_url)
+        return f"{url}{'&' if '?' in url else '?'}{self.id_parameter}={joined}"
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 from email.utils import formatdate
+from itertools import pairwise
 
 import pytest
 
@@ -353,13 +354,48 @@ def test_a_job_unknown_to_the_successor_is_missing_after_the_move(tmp_path):
     stage(tmp_path, app, story, jobs=("b", "a"), concurrency=1)
 
 
-def test_an_account_without_a_successor_stays(tmp_path):
+@pytest.mark.parametrize("deleted", ["a", "ab"])
+def test_a_410_of_deleted_jobs_moves_no_account_and_holds_back_no_other_job(tmp_path, deleted):
+    later = {"sunset": formatdate(EPOCH + 30 * DAY, usegmt=True)}
+
+    def reply(request):
+        is_gone = request.id in deleted and len(app.request_times("v2")) > 10
+        return (410, {}, later) if is_gone else (*running()[:2], later)
+
+    app = TwoVersions(reply, always(*WORKS))
+
+    async def story(stage):
+        await asyncio.sleep(HOUR)
+        assert [stage[Ref("heygen", job)].phase for job in deleted] == [Phase.MISSING] * len(deleted)
+        assert stage[A].fault.kind is FaultKind.MISSING
+        assert app.request_times("v3") == []
+        assert stage.listener.accounts["heygen"].provider == "heygen"
+        last = app.request_times("v2", "c")
+        assert max(later - earlier for earlier, later in pairwise(last)) < MINUTE
+
+    stage(tmp_path, app, story, jobs=("a", "b", "c"))
+
+
+def test_an_api_that_answers_410_to_several_jobs_and_to_none_with_a_report_is_retired(tmp_path):
     app = ScriptedService(lambda request: (410, {}, {}))
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        assert len(app.requests) == 1
-        assert stage[Ref("konpro", "a")].fault.kind is FaultKind.RETIRED
+        for job in "ab":
+            state = stage[Ref("konpro", job)]
+            assert (state.fault.kind, state.phase) == (FaultKind.RETIRED, Phase.NEW)
+        assert len(app.requests) < 10
+
+    staged(tmp_path, app, {"konpro": ("a", "b")}, story, accounts=("konpro",))
+
+
+def test_one_job_with_410_is_missing_if_nothing_shows_that_its_api_is_retired(tmp_path):
+    app = ScriptedService(lambda request: (410, {}, {}))
+
+    async def story(stage):
+        await asyncio.sleep(HOUR)
+        state = stage[Ref("konpro", "a")]
+        assert (state.fault.kind, state.phase) == (FaultKind.MISSING, Phase.MISSING)
 
     staged(tmp_path, app, {"konpro": ("a",)}, story, accounts=("konpro",))
 

@@ -80,7 +80,7 @@ ODD = [
     (respond("503 No", b"", "retry-after: 7"), FaultKind.LIMITED, "in 7 s"),
     (respond("500 No", b""), FaultKind.SERVER, "server error"),
     (respond("302 No", b"", "location: https://other.test/x"), FaultKind.REDIRECTED, "redirect"),
-    (respond("410 No", b"{}"), FaultKind.RETIRED, "API retired"),
+    (respond("410 No", b"{}"), FaultKind.MISSING, "returned 410 (gone)"),
 ]
 
 

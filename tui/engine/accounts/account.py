@@ -13,6 +13,7 @@ from tui.domain.models import Fault, FaultKind, Job, Report, RequestRecord, Resu
 from tui.domain.polling import throttle
 from tui.domain.polling.rate_limit import RateLimit, SendSlot, WaitReason
 from tui.engine.accounts.api_migration import INCONCLUSIVE, ApiMigration, FindSuccessor, MigrationStep
+from tui.engine.accounts.retirement import GONE, RetirementEvidence
 from tui.engine.accounts.shared_rate_limit import SharedRateLimit
 from tui.engine.api import AccountState, Health
 from tui.engine.context import HttpSettings
@@ -85,6 +86,7 @@ class AccountRuntime:
         self._random = random
         self._key: Secret | None = None
         self._key_changes = 0
+        self._evidence = RetirementEvidence()
         self._unreadable_hints: set[str] = set()
         self.user_request_lock = asyncio.Lock()
         """Held while a user-requested poll waits for its slot: first come, first served."""
@@ -125,11 +127,23 @@ class AccountRuntime:
         response = await self._fetch_status(client, job, account)
         if response.is_outdated or not isinstance(response.outcome, Fault):
             return response
+        return self._consider_retirement(job.id, account, response, response.outcome)
+
+    def _consider_retirement(
+        self, job_id: str, account: Account, response: PollResponse[Report], fault: Fault
+    ) -> PollResponse[Report]:
+        """Return the response; if the API is retired for the job, the poll of the successor comes next."""
+        at = response.received_at
         sunset = self.state.sunset_at if self.state.sunset_at is not None else account.provider.sunset
-        if not faults.is_retired(response.outcome, sunset, response.received_at + response.skew):
-            return response
-        response = response._replace(outcome=faults.as_retired(response.outcome, response.body))
-        retry = self.migration.start(account, job.id, response, response.received_at)
+        is_retired = faults.is_retired(fault, sunset, at + response.skew)
+        may_be_retired = is_retired
+        if fault.http_status == GONE:
+            self._evidence.record_gone(job_id, at)
+            is_retired = is_retired or self._evidence.is_api_gone(at)
+            may_be_retired = is_retired or self._evidence.may_be_gone(job_id)
+        if is_retired:
+            response = response._replace(outcome=faults.as_retired(account.provider, fault, response.body))
+        retry = may_be_retired and self.migration.start(account, job_id, response, at)
         return response._replace(migration_step=MigrationStep.RETRY_ON_SUCCESSOR) if retry else response
 
     async def _poll_successor(
@@ -141,6 +155,7 @@ class AccountRuntime:
             return response
         if not isinstance(response.outcome, Fault) and not response.is_outdated:
             self.account = successor
+            self._evidence = RetirementEvidence()
             self.migration.move_to(successor)
             self.state = replace(_with_provider(self.state, successor), is_deprecated=False, sunset_at=None)
             return response._replace(migration_step=MigrationStep.MOVED)
@@ -211,6 +226,8 @@ class AccountRuntime:
         refused = fault is not None and fault.kind is FaultKind.REFUSED
         outdated = (refused and key_changes != self._key_changes) or clock_jumps != self._clock_jumps
         own = account is self.account
+        if own and fault is None:
+            self._evidence.record_report(job_id)
         if not outdated and not (refused and not own):
             self._update_throttle(fault, received_at, job_id)
             self._update_health(

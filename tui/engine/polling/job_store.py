@@ -21,6 +21,7 @@ from tui.domain.job_state import (
 )
 from tui.domain.models import ENDED, DownloadedFile, FaultKind, Job, Phase, PollReason, Ref, RequestRecord
 from tui.engine.accounts.account import AccountRuntime
+from tui.engine.accounts.retirement import GONE
 from tui.engine.api import Notice, NoticeKind, ProblemsChanged, Publish, WatchlistOrder
 from tui.engine.context import EngineContext
 from tui.engine.journal.writer import JournalWriter
@@ -211,7 +212,8 @@ class JobStore:
         """Use the polling policies of the account's new provider, and poll jobs with a retired API soon."""
         self.scheduler.on_account_moved(account)
         for state in self._states_of(account):
-            if state.fault is not None and state.fault.kind is FaultKind.RETIRED:
+            fault = state.fault
+            if fault is not None and (fault.kind is FaultKind.RETIRED or fault.http_status == GONE):
                 self._schedule(state, self.scheduler.within_first_interval(state, PollReason.ACCOUNT_MOVED))
 
     def on_key_changed(self, account: str) -> None:

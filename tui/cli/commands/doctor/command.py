@@ -13,6 +13,7 @@ from tui.cli.errors import is_expected
 from tui.cli.output import FAULT, OK, USAGE, json_array, print_message, write_stdout
 from tui.domain.models import FaultKind, Job
 from tui.engine.accounts.probe import PROBE_JOB_ID, ProbeResult, probe
+from tui.engine.accounts.retirement import GONE
 from tui.presentation import sanitize
 from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.config.secrets import Secret
@@ -117,7 +118,7 @@ def _account_finding(workspace: Workspace, name: str, found: ProbeResult) -> Fin
         key_source += f"; API retired, uses {found.moved_to}"
     fault, duration = found.fault, f" ({found.request_record.duration_ms:.0f} ms)" if found.request_record else ""
     about = "test id" if found.job.id == PROBE_JOB_ID else f"job {found.job.id}"
-    if fault is None or fault.kind in _KEY_ACCEPTED:
+    if fault is None or (fault.kind in _KEY_ACCEPTED and fault.http_status != GONE):
         what = "polled" if fault is None else f"polled ({fault.http_status}: {fault.message})"
         return Finding("accounts", name, Level.OK, f"{key_source}: {about} {what}{duration}", is_remote=True)
     if fault.kind is FaultKind.REJECTED and found.job.id == PROBE_JOB_ID:

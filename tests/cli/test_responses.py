@@ -21,6 +21,7 @@ cadence = "text"
 [status]
 path = "/jobs/{id}"
 value = ["/status"]
+result_id = ["/run_id"]
 title = ["/title"]
 progress = ["/progress"]
 [statuses]
@@ -29,6 +30,16 @@ done = "done"
 [[links]]
 kind = "video"
 url = ["/url"]
+[result]
+path = "/results/{result_id}"
+text = ["/text"]
+[bulk]
+path = "/batches?api-version=2024-05-01"
+id_parameter = "ids"
+max_ids = 50
+items = "/jobs"
+id = "/id"
+value = ["/status"]
 """
 HOUR = 3600
 WAIT = 10 * HOUR
@@ -52,7 +63,7 @@ def signed_link(seconds: float) -> bytes:
     )
 
 
-def replies() -> dict[str, CannedResponse]:
+def responses() -> dict[str, CannedResponse]:
     """Return the response by `account:id`."""
     hour = formatdate(time() - 2 * HOUR, usegmt=True)
     return {
@@ -76,8 +87,13 @@ def replies() -> dict[str, CannedResponse]:
         "odd:mark": CannedResponse(200, b'\xef\xbb\xbf{"status":"running","title":"naive"}'),
         "odd:control": CannedResponse(200, b'{"status":"running","title":"one\ntwo\x01"}'),
         "odd:nan": CannedResponse(200, b'{"status":"running","title":"x","progress":NaN}'),
+        "odd:gone": CannedResponse(410, b'{"message":"expired"}'),
+        "odd:float": CannedResponse(200, b'{"status":"done","run_id":1234567.0}'),
         "aged:a": CannedResponse(200, signed_link(HOUR), [("Date", hour), ("Age", "7200")]),
     }
+
+
+RESULT = CannedResponse(200, b'{"text":"translated"}')
 
 
 class Checked(NamedTuple):
@@ -97,19 +113,20 @@ class Checked(NamedTuple):
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
-    at, found = time(), replies()
+    at, found = time(), responses()
 
     async def respond(head: bytes, writer: asyncio.StreamWriter) -> None:
-        account, job = head.split(b" ")[1].decode().split("/")[1::2]
-        reply = found[f"{account}:{job}"]
-        lines = [f"HTTP/1.1 {reply.status} CannedResponse", *(f"{name}: {value}" for name, value in reply.headers)]
-        if reply.status != 204:
-            lines.append(f"Content-Length: {len(reply.body)}")
-        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode() + reply.body)
+        target = head.decode().partition("\r\n")[0]
+        account, job = target.split(" ")[1].split("/")[1::2]
+        response = RESULT if "/results/1234567 " in target else found[f"{account}:{job}"]
+        lines = [f"HTTP/1.1 {response.status} Status", *(f"{name}: {value}" for name, value in response.headers)]
+        if response.status != 204:
+            lines.append(f"Content-Length: {len(response.body)}")
+        writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode() + response.body)
         await writer.drain()
 
     with serve_responder(respond) as url:
-        program = Program(tmp_path_factory.mktemp("replies"), url)
+        program = Program(tmp_path_factory.mktemp("responses"), url)
         (program.config / "providers").mkdir()
         (program.config / "providers" / "odd.toml").write_text(PROVIDER)
         accounts = dict.fromkeys(ref.split(":")[0] for ref in found)
@@ -173,3 +190,13 @@ def test_a_cached_response_moves_no_signed_expiry(checked: Checked) -> None:
 def test_damaged_text_hides_no_status(checked: Checked, job: str, title: str) -> None:
     found = checked.jobs[f"odd:{job}"]
     assert (found["phase"], found["title"], found["fault"]) == ("running", title, None)
+
+
+def test_a_410_ends_its_job_alone(checked: Checked) -> None:
+    gone = checked.jobs["odd:gone"]
+    assert (gone["phase"], gone["fault"]["kind"], gone["fault"]["http_status"]) == ("missing", "missing", 410)
+    assert checked.jobs["odd:emoji"]["provider"] == "odd"
+
+
+def test_an_id_that_came_as_a_float_leads_to_its_result(checked: Checked) -> None:
+    assert checked.jobs["odd:float"]["result"] == "translated"
