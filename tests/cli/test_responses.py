@@ -41,6 +41,37 @@ items = "/jobs"
 id = "/id"
 value = ["/status"]
 """
+FLAGS = """
+name = "flags"
+title = "Flags"
+base_url = "https://flags.invalid"
+key = { header = "x-api-key" }
+cadence = "text"
+[status]
+path = "/jobs/{id}"
+value = ["/done"]
+[statuses]
+true = "done"
+2 = "failed"
+[[override]]
+http_status = 303
+phase = "done"
+[[override]]
+http_status = 456
+fault = "payment"
+[[override]]
+pointer = "/done"
+exists = false
+phase = "running"
+[[override]]
+pointer = "/progress"
+less_than = 0
+phase = "failed"
+[[links]]
+kind = "document"
+url = ["header:Location"]
+"""
+"""Service whose status is a boolean that is absent before the end."""
 HOUR = 3600
 WAIT = 10 * HOUR
 """Seconds of every waiting hint: far longer than the test takes."""
@@ -89,6 +120,13 @@ def responses() -> dict[str, CannedResponse]:
         "odd:nan": CannedResponse(200, b'{"status":"running","title":"x","progress":NaN}'),
         "odd:gone": CannedResponse(410, b'{"message":"expired"}'),
         "odd:float": CannedResponse(200, b'{"status":"done","run_id":1234567.0}'),
+        "flags:true": CannedResponse(200, b'{"done":true}'),
+        "flags:absent": CannedResponse(200, b'{"progress":1}'),
+        "flags:null": CannedResponse(200, b'{"done":null}'),
+        "flags:number": CannedResponse(200, b'{"done":2.0}'),
+        "flags:below": CannedResponse(200, b'{"done":false,"progress":-2}'),
+        "flags:http": CannedResponse(303, b"", [("Location", "https://cdn.example/file.docx")]),
+        "flags:paid": CannedResponse(456, b"Quota exceeded"),
         "aged:a": CannedResponse(200, signed_link(HOUR), [("Date", hour), ("Age", "7200")]),
     }
 
@@ -128,12 +166,13 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
     with serve_responder(respond) as url:
         program = Program(tmp_path_factory.mktemp("responses"), url)
         (program.config / "providers").mkdir()
-        (program.config / "providers" / "odd.toml").write_text(PROVIDER)
+        for name, text in (("odd", PROVIDER), ("flags", FLAGS)):
+            (program.config / "providers" / f"{name}.toml").write_text(text)
         accounts = dict.fromkeys(ref.split(":")[0] for ref in found)
         program.with_accounts(**{name: f"{url}/{name}" for name in accounts}).with_jobs(*found)
         config = program.config / "config.toml"
         text = config.read_text()
-        for name in accounts:
+        for name in accounts.keys() - {"flags"}:
             text = text.replace(f"[accounts.{name}]\n", f'[accounts.{name}]\nprovider = "odd"\n')
         config.write_text(text)
         completed = program.call("check", "--json")
@@ -200,3 +239,27 @@ def test_a_410_ends_its_job_alone(checked: Checked) -> None:
 
 def test_an_id_that_came_as_a_float_leads_to_its_result(checked: Checked) -> None:
     assert checked.jobs["odd:float"]["result"] == "translated"
+
+
+@pytest.mark.parametrize(
+    ("job", "phase", "status"),
+    [
+        ("true", "done", "true"),
+        ("absent", "running", "done: absent"),
+        ("null", "running", "done: absent"),
+        ("number", "failed", "2"),
+        ("below", "failed", "false"),
+        ("http", "done", "HTTP 303"),
+        ("paid", "blocked", None),
+    ],
+)
+def test_a_boolean_a_number_an_absent_field_and_an_http_status_are_statuses(
+    checked: Checked, job: str, phase: str, status: str | None
+) -> None:
+    found = checked.jobs[f"flags:{job}"]
+    assert (found["phase"], found["status"]) == (phase, status)
+
+
+def test_the_target_of_a_redirect_that_means_done_is_the_link(checked: Checked) -> None:
+    assert [link["url"] for link in checked.jobs["flags:http"]["links"]] == ["https://cdn.example/file.docx"]
+    assert checked.jobs["flags:paid"]["fault"]["kind"] == "payment"

@@ -306,7 +306,23 @@ def test_a_file_without_limits_means_60_requests_a_minute():
         (
             "[statuses]",
             '[[override]]\npointer = "/x"\nequals = "y"\nphase = "new"\n[statuses]',
-            "override: no value can mean new",
+            "override[0]: no value can mean new",
+        ),
+        *(
+            ("[statuses]", f"[[override]]\n{rule}\n[statuses]", f"override[0]{problem}")
+            for rule, problem in [
+                ('pointer = "/x"\nequals = true', ": needs either phase or fault"),
+                ('pointer = "/x"\nequals = 1\nphase = "done"\nfault = "payment"', ": needs either phase or fault"),
+                ('equals = 1\nphase = "done"', ": equals needs pointer"),
+                ('phase = "done"', ": needs pointer or http_status"),
+                ('pointer = "/x"\nphase = "done"', ": pointer needs a condition: equals, not_equals, any_of, exists"),
+                ('pointer = "/x"\nexist = true\nphase = "done"', ".exist: unknown key; did you mean 'exists'?"),
+                ('pointer = "/x"\nequals = []\nphase = "done"', ".equals: expected text, a number or a boolean"),
+                ('pointer = "/x"\nless_than = "a"\nphase = "done"', ".less_than: Expected `float"),
+                ('http_status = 429\nphase = "done"', ".http_status: 429 concerns the account"),
+                ('http_status = [303, 99]\nphase = "done"', ".http_status: expected HTTP statuses from 100 to 599"),
+                ('http_status = 456\nfault = "paymnt"', ".fault: 'paymnt' is unknown; did you mean 'payment'?"),
+            ]
         ),
         ("[statuses]", '[error]\nmessage = "/x"\n[statuses]', "error.message: Expected `array`, got `str`"),
     ],

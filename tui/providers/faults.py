@@ -61,6 +61,11 @@ def fault_from_status(provider: Provider, response: HttpResponse) -> Fault | Non
     return _build_fault(provider, response, kind, target or _service_message(provider, response, body), body)
 
 
+def fault_from_rule(provider: Provider, response: HttpResponse, kind: FaultKind, body: Json) -> Fault:
+    """Return the fault that a rule of the provider's file makes of a response."""
+    return _build_fault(provider, response, kind, _service_message(provider, response, body), body)
+
+
 def malformed_fault(provider: Provider, response: HttpResponse, missing_part: str, body: Json | NotJsonError) -> Fault:
     """Return the fault of a 2xx response that lacks its content: `missing_part` names it (`a status`)."""
     if isinstance(body, NotJsonError):
@@ -116,7 +121,8 @@ def _build_fault(
     wait = retry_after(response)
     if wait is None and kind is FaultKind.LIMITED:
         wait = reset_after(response)
-    template = {403: _FORBIDDEN_TEMPLATE, 410: _GONE_TEMPLATE}.get(response.status) or _TEMPLATES[kind]
+    own_templates = {(403, FaultKind.REFUSED): _FORBIDDEN_TEMPLATE, (410, FaultKind.MISSING): _GONE_TEMPLATE}
+    template = own_templates.get((response.status, kind)) or _TEMPLATES[kind]
     message = template.format(
         title=provider.title,
         status=response.status,

@@ -100,12 +100,20 @@ _LENIENT_JSON = json.JSONDecoder(strict=False, parse_int=_int, parse_float=_floa
 
 
 def find_texts(
-    pointers: Sequence[Pointer], body: Json, headers: Mapping[str, str], null_strings: Sequence[str] = ()
+    pointers: Sequence[Pointer],
+    body: Json,
+    headers: Mapping[str, str],
+    null_strings: Sequence[str] = (),
+    *,
+    with_booleans: bool = False,
 ) -> Iterator[str]:
-    """Yield every string and number that the pointers find, as text, in order, without blank and null strings."""
+    """Yield every string and number that the pointers find, as text, in order, without blank and null strings.
+
+    `with_booleans`: also `true` and `false`.
+    """
     for pointer in pointers:
         for value in pointer.evaluate(body, headers):
-            text = as_text(value)
+            text = str(value).lower() if with_booleans and isinstance(value, bool) else as_text(value)
             if text is not None and text.strip() and text.strip().lower() not in null_strings:
                 yield text
 

@@ -5,7 +5,7 @@ the format, not a special case in code.
 """
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,13 +27,13 @@ from tui.providers.model import (
     KeyHeader,
     Limits,
     LinkRule,
-    OverrideRule,
     Plan,
     Provider,
     ResultRequest,
     StatusRequest,
     status_key,
 )
+from tui.providers.status_rules import OverrideRule
 from tui.providers.table_decoder import decode_fields, decode_struct, suggest
 
 WithLine = Callable[[str, str], str]
@@ -104,6 +104,9 @@ def parse(text: str, source: str, with_line: WithLine = _without_line) -> Provid
         raise ProviderError(source, ("not TOML: nested too deeply",)) from None
     problems: list[str] = []
     values = decode_fields(_ProviderFile, table, "", problems)
+    status: object = table.get("status")
+    if isinstance(status, dict) and "value" not in status and not _has_phase_rule(values.get("override", ())):
+        problems.append("status.value: missing")
     limits = _parse_limits(values.get("limits", {}), problems)
     endpoints = _build_endpoints(values, problems)
     bulk = _resolve_bulk(values.get("bulk"), endpoints, problems)
@@ -248,11 +251,13 @@ def _build_endpoint(
     own_statuses = _normalize_statuses(table.statuses, f"{prefix}statuses", problems)
     overrides: tuple[OverrideRule, ...] = values.get("override", ()) if table.override is None else table.override
     links: tuple[LinkRule, ...] = values.get("links", ()) if table.links is None else table.links
-    if any(rule.phase is Phase.NEW for rule in overrides):
-        problems.append(f"{prefix}override: no value can mean new, the phase before the first poll")
+    for index, rule in enumerate(overrides if table.override is not None or not kind else ()):
+        problems += [f"{prefix}override[{index}]: {problem}" for problem in rule.problems()]
     if "status" not in values:
         return None
     status: StatusRequest = replace(values["status"], **own_status)
+    if kind and not status.value and not _has_phase_rule(overrides):
+        problems.append(f"{prefix}status.value: missing")
     if table.result and not status.result_id:
         problems.append(f"{prefix}result: {table.result.path!r} needs status.result_id, the pointer to {{result_id}}")
     return Endpoint(
@@ -264,6 +269,10 @@ def _build_endpoint(
         links=links,
         result=table.result,
     )
+
+
+def _has_phase_rule(overrides: Sequence[OverrideRule]) -> bool:
+    return any(rule.phase is not None for rule in overrides)
 
 
 def _resolve_bulk(

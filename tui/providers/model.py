@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 from tui.domain.models import LinkKind, Phase
 from tui.providers.fields import Duration, HeaderName, KeyPrefix, NullToken, PathTemplate, ResultPath, StatusPath
 from tui.providers.json_pointer import Pointer
+from tui.providers.status_rules import OverrideRule
 
 Cadence: TypeAlias = Literal["text", "document", "video"]
 """Rough duration of such jobs: it sets the first polling intervals."""
@@ -60,7 +61,8 @@ class StatusRequest(Struct, frozen=True, kw_only=True):
     """Request for a job's status, with pointers to the parts of its response. A part that is not found is None."""
 
     path: StatusPath
-    value: Annotated[Pointers, Meta(min_length=1)]
+    value: Annotated[Pointers, Meta(min_length=1)] = ()
+    """May be absent if an override determines the phase."""
     message: Pointers = ()
     result_id: Pointers = ()
     title: Pointers = ()
@@ -70,14 +72,6 @@ class StatusRequest(Struct, frozen=True, kw_only=True):
     """fraction: 0 to 1; percent: 0 to 100; stage: a fraction that stands for a status and measures nothing."""
     null_strings: tuple[NullToken, ...] = ()
     """Strings that mean null, in any case; stored in lower case."""
-
-
-class OverrideRule(Struct, frozen=True, kw_only=True):
-    """Field that is more precise than the status: its text, and the phase that it stands for."""
-
-    pointer: Pointer
-    equals: str
-    phase: Phase
 
 
 class LinkRule(Struct, frozen=True, kw_only=True):

@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from tui.domain.models import Fault, LinkKind, Phase, Report, ReportedLink, Result
+from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
 from tui.presentation.sanitize import clean, mask_urls
 from tui.providers import faults
 from tui.providers.json_body import NotJsonError, as_text, decode, find_texts
 from tui.providers.json_pointer import Json, Pointer
-from tui.providers.model import Endpoint, LinkRule, OverrideRule, Provider, StatusRequest, status_key
+from tui.providers.model import Endpoint, LinkRule, Provider, StatusRequest, status_key
 from tui.providers.response import HttpResponse, retry_after
+from tui.providers.status_rules import NEVER_REPLACED, OverrideRule
 
 MAX_STATUS = 120
 MAX_RESULT_ID = 200
@@ -30,6 +31,8 @@ MAX_LINKS = 100
 
 _HTTP_ERROR = re.compile("[45][0-9]{2}")
 _PERCENT = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%?\s*")
+_BOOLEANS = frozenset({"true", "false"})
+"""Booleans as text: statuses only of a provider whose file lists them."""
 _UNSAFE_SEGMENTS = frozenset({".", ".."})
 """Result ids that would lead to another path."""
 
@@ -37,11 +40,17 @@ _UNSAFE_SEGMENTS = frozenset({".", ".."})
 def parse_status(provider: Provider, kind: str, response: HttpResponse) -> Report | Fault:
     """Return the report on one job of a kind, or the fault. Raises UnknownKind, and nothing else."""
     endpoint = provider.endpoint(kind)
-    body = _decode_body(provider, response, "a status")
-    if isinstance(body, Fault):
-        return body
     status = endpoint.status
+    rule, body = _matching_rule(endpoint, response)
+    if rule is not None and rule.fault is not None:
+        return faults.fault_from_rule(provider, response, FaultKind(rule.fault), body)
+    if rule is None:
+        body = _decode_body(provider, response, "a status")
+        if isinstance(body, Fault):
+            return body
     raw_status = _find_status(status.value, endpoint.statuses, status.null_strings, body, response.headers)
+    if raw_status is None and rule is not None:
+        raw_status = clean(rule.describe(response.status, body, response.headers), MAX_STATUS)
     if raw_status is None:
         return faults.malformed_fault(provider, response, "a status", body)
 
@@ -50,7 +59,7 @@ def parse_status(provider: Provider, kind: str, response: HttpResponse) -> Repor
             return mask_urls(clean(found, max_length))[:max_length] or None
         return None
 
-    phase = _override_phase(endpoint.overrides, body, response.headers) or endpoint.statuses.get(status_key(raw_status))
+    phase = rule.phase if rule is not None else endpoint.statuses.get(status_key(raw_status))
     result_id = text(status.result_id, MAX_RESULT_ID)
     links, has_required_link = _collect_links(endpoint.links, body, response.headers)
     return Report(
@@ -132,20 +141,27 @@ def _find_status(
 
     A number from 400 to 599 that is not a status of the provider is an HTTP status, repeated in the body.
     """
-    for text in find_texts(pointers, body, headers, null_strings):
+    for text in find_texts(pointers, body, headers, null_strings, with_booleans=not _BOOLEANS.isdisjoint(statuses)):
         raw_status = clean(text, MAX_STATUS)
         if raw_status and (status_key(raw_status) in statuses or not _HTTP_ERROR.fullmatch(raw_status)):
             return raw_status
     return None
 
 
-def _override_phase(rules: Sequence[OverrideRule], body: Json, headers: Mapping[str, str]) -> Phase | None:
-    """Return the phase that another field of the body determines, if one does."""
-    for rule in rules:
-        for text in find_texts((rule.pointer,), body, headers):
-            if text.strip().lower() == rule.equals.lower():
-                return rule.phase
-    return None
+def _matching_rule(endpoint: Endpoint, response: HttpResponse) -> tuple[OverrideRule | None, Json]:
+    """Return the first rule that holds for a response, if one does, and the body: null if it is not JSON."""
+    if not endpoint.overrides or response.status in NEVER_REPLACED:
+        return None, None
+    body: Json = None
+    is_readable = True
+    try:
+        body = decode(response.body, response.headers.get("content-type", ""))
+    except NotJsonError:
+        is_readable = False  # only HTTP status and headers count
+    for rule in endpoint.overrides:
+        if (is_readable or rule.http_status is not None) and rule.matches(response.status, body, response.headers):
+            return rule, body
+    return None, None
 
 
 def _parse_progress(status: StatusRequest, body: Json) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, ValidationError
@@ -86,7 +86,7 @@ def _is_subclass(kind: Any, parent: type) -> bool:
 def _convert(kind: Any, value: object, key_path: str, problems: list[str]) -> Any:
     """Return one value as the type of its field; its problems are appended to `problems`."""
     origin, args = get_origin(kind), get_args(kind)
-    if origin is UnionType:  # TOML has no null: `X | None` is an X that may be absent
+    if origin in {Union, UnionType}:  # TOML has no null: `X | None` is an X that may be absent
         return _convert(args[0], value, key_path, problems)
     if origin is Annotated and get_origin(args[0]) is tuple:
         if value == []:

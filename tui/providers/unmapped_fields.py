@@ -25,7 +25,7 @@ def _pointers(provider: Provider, endpoint: Endpoint) -> Iterator[Pointer]:
     status = endpoint.status
     for places in (status.value, status.message, status.result_id, status.title, status.language, status.progress):
         yield from places
-    yield from (rule.pointer for rule in endpoint.overrides)
+    yield from (rule.pointer for rule in endpoint.overrides if rule.pointer is not None)
     for link in endpoint.links:
         yield from link.url
     yield from provider.error.message

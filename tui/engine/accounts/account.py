@@ -137,7 +137,7 @@ class AccountRuntime:
         sunset = self.state.sunset_at if self.state.sunset_at is not None else account.provider.sunset
         is_retired = faults.is_retired(fault, sunset, at + response.skew)
         may_be_retired = is_retired
-        if fault.http_status == GONE:
+        if fault.http_status == GONE and fault.kind is FaultKind.MISSING:
             self._evidence.record_gone(job_id, at)
             is_retired = is_retired or self._evidence.is_api_gone(at)
             may_be_retired = is_retired or self._evidence.may_be_gone(job_id)
