@@ -86,9 +86,11 @@ def _format_choices(field: FieldInfo) -> str:
 
 def _secret_rows(field: FieldInfo) -> Iterator[str]:
     """Yield the rows of a key's sources."""
-    if secrets.SecretSource in get_args(field.type):
-        docs = _field_docstrings(secrets.SecretSource)
-        for each in msgspec.structs.fields(secrets.SecretSource):
+    for source in _nested_structs(field.type):
+        if not issubclass(source, secrets.SecretSource):
+            continue
+        docs = _field_docstrings(secrets.SecretSource) | _field_docstrings(source)
+        for each in msgspec.structs.fields(source):
             yield f"| `{field.encode_name}.{each.encode_name}` | | {_escape_cell(docs[each.name])} |"
 
 

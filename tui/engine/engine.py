@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDED, Ref
@@ -36,6 +37,7 @@ from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.engine.polling.poll_executor import PollExecutor
 from tui.engine.polling.poller import Poller
 from tui.engine.polling.user_poll import UserPoll
+from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.journal.database import JournalError
 from tui.storage.workspace import Workspace
 
@@ -79,6 +81,7 @@ class Engine:
                 workspace.config.successor_of,
                 lambda: workspace.journal.rate_limits,
                 self._now_synced,
+                partial(self._fetch_key, name),
             )
             for name, account in workspace.accounts.items()
         }
@@ -262,6 +265,9 @@ class Engine:
         self._shown_notice_count = len(notices)
 
     # Accounts.
+
+    async def _fetch_key(self, name: str) -> Secret | SecretError:
+        return await self._context.run_blocking(lambda: self._workspace.keys.fetch_again(name))
 
     def _reload_key(self, name: str) -> None:
         runtime = self._accounts[name]

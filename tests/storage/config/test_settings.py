@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.storage.config import secrets, settings
-from tui.storage.config.secrets import EnvironmentVariable, SecretSource
+from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable, SecretSource
 from tui.storage.config.settings import AccountTable, Hook, Settings, SettingsError, read
 from tui.storage.config.toml_positions import line_of
 
@@ -67,7 +67,7 @@ def test_without_a_file_the_settings_are_the_defaults(file: Path):
 def test_a_file_with_every_default_gives_the_defaults(file: Path):
     file.write_text(DESIGNED)
     found = read(file)
-    assert found.accounts["heygen"].api_key == SecretSource(env=EnvironmentVariable("HEYGEN_API_KEY"))
+    assert found.accounts["heygen"].api_key == ApiKeySource(env=EnvironmentVariable("HEYGEN_API_KEY"))
     assert found.accounts["heygen"].plan == "pro"
     assert found.hooks == (Hook(on=("done", "failed", "expiring"), run=("notify-send", "babeltop")),)
     assert found.keys == {"refresh": ("r",)}
@@ -87,9 +87,9 @@ def test_every_source_of_a_key_is_read(file: Path):
     )
     found = {name: account.api_key for name, account in read(file).accounts.items()}
     assert found == {
-        "a": SecretSource(file="~/key"),
-        "b": SecretSource(command=("pass", "show", "b")),
-        "c": SecretSource(keyring="babeltop/c"),
+        "a": ApiKeySource(file="~/key"),
+        "b": ApiKeySource(command=("pass", "show", "b")),
+        "c": ApiKeySource(keyring="babeltop/c"),
     }
 
 
@@ -133,6 +133,15 @@ def test_all_unknown_keys_are_reported_at_once_with_the_nearest_known_key(file: 
         ("[accounts.a]\napi_key = {}", "line 2: accounts.a.api_key: expected exactly one of env, file, command"),
         ("[accounts.a.api_key]\nfile = 'key'", "line 2: accounts.a.api_key.file: expected a path that begins"),
         ("[accounts.a]\napi_key.command = []", "line 2: accounts.a.api_key.command: expected a program"),
+        (
+            "[accounts.a]\napi_key = {file='/k', lifetime='1h'}",
+            "line 2: accounts.a.api_key.lifetime: only a key",
+        ),
+        ("[accounts.a]\napi_key = {command=['x'], lifetime='1m'}", "line 2: accounts.a.api_key.lifetime: expected at"),
+        (
+            "[[hook]]\nurl = 'https://x'\nsecret = {file='/k', lifetime='1h'}",
+            "line 3: hook[0].secret.lifetime: ",
+        ),
         ("[accounts.a]\napi_key.keyring = 'x'", "line 2: accounts.a.api_key.keyring: expected 'service/name'"),
         ("[[hook]]\nrun = ['x']\n[[hook]]\non = ['done']", "line 3: hook[1]: expected exactly one of run and url"),
         ("[[hook]]\nrun = []", "line 2: hook[0].run: expected a program and its arguments"),
@@ -243,7 +252,7 @@ def test_without_configured_accounts_each_set_variable_makes_one():
         Settings(), VARIABLES, {"KONPRO_API_KEY": "k", "CAMB_API_KEY": " ", "PATH": "/bin"}
     )
     assert [(each.name, each.provider, each.api_key) for each in found] == [
-        ("konpro", "konpro", SecretSource(env=EnvironmentVariable("KONPRO_API_KEY")))
+        ("konpro", "konpro", ApiKeySource(env=EnvironmentVariable("KONPRO_API_KEY")))
     ]
 
 
@@ -251,7 +260,7 @@ def test_a_configured_account_excludes_others_and_gets_its_defaults():
     configured = Settings(
         accounts={
             "camb": AccountTable(),
-            "eu": AccountTable(provider=settings.ProviderName("heygen"), plan="pro", api_key=SecretSource(file="/key")),
+            "eu": AccountTable(provider=settings.ProviderName("heygen"), plan="pro", api_key=ApiKeySource(file="/key")),
             "own": AccountTable(),
         }
     )
@@ -259,9 +268,9 @@ def test_a_configured_account_excludes_others_and_gets_its_defaults():
     assert (camb.name, camb.provider, camb.api_key) == (
         "camb",
         "camb",
-        SecretSource(env=EnvironmentVariable("CAMB_API_KEY")),
+        ApiKeySource(env=EnvironmentVariable("CAMB_API_KEY")),
     )
-    assert (eu.name, eu.provider, eu.plan, eu.api_key) == ("eu", "heygen", "pro", SecretSource(file="/key"))
+    assert (eu.name, eu.provider, eu.plan, eu.api_key) == ("eu", "heygen", "pro", ApiKeySource(file="/key"))
     assert (own.provider, own.api_key, own.concurrency) == ("own", None, 4)
 
 
@@ -291,6 +300,10 @@ def test_every_key_of_the_file_has_a_docstring(struct: type[msgspec.Struct]):
     assert documented(struct) == set(struct.__struct_fields__)
 
 
+def test_the_lifetime_of_a_key_has_a_docstring():
+    assert documented(ApiKeySource) == {"lifetime"}
+
+
 @given(st.text())
 def test_the_search_for_a_line_ends_for_every_text(text: str):
     line = line_of(text, "accounts.heygen.api_key.env")
@@ -306,5 +319,5 @@ def test_a_line_is_found_in_every_spelling_of_a_key():
 
 
 def test_the_secrets_module_refuses_an_empty_source():
-    assert list(SecretSource().problems()) == [": expected exactly one of env, file, command and keyring"]
-    assert list(secrets.SecretSource(env=EnvironmentVariable("A")).problems()) == []
+    assert list(ApiKeySource().problems()) == [": expected exactly one of env, file, command and keyring"]
+    assert list(secrets.ApiKeySource(env=EnvironmentVariable("A")).problems()) == []

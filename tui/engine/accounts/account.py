@@ -13,6 +13,7 @@ from tui.domain.models import Fault, FaultKind, Job, Report, RequestRecord, Resu
 from tui.domain.polling import throttle
 from tui.domain.polling.rate_limit import RateLimit, SendSlot, WaitReason
 from tui.engine.accounts.api_migration import INCONCLUSIVE, ApiMigration, FindSuccessor, MigrationStep
+from tui.engine.accounts.key_renewal import FetchKey, KeyRenewal
 from tui.engine.accounts.retirement import GONE, RetirementEvidence
 from tui.engine.accounts.shared_rate_limit import SharedRateLimit
 from tui.engine.api import AccountState, Health
@@ -68,12 +69,14 @@ class AccountRuntime:
         find_successor: FindSuccessor = lambda _account: None,
         open_rate_limits: Callable[[], RateLimitTable] | None = None,
         now_synced: Callable[[], float] | None = None,
+        fetch_key: FetchKey | None = None,
     ) -> None:
         """Start with an idle throttle and no key.
 
         `find_successor` returns the account on its provider's successor. `open_rate_limits` returns the state
         folder's table, which all processes share; it may raise JournalError. `now_synced` is the clock that dates
-        requests, after it has followed changes of the wall clock; None: `clock`.
+        requests, after it has followed changes of the wall clock; None: `clock`. `fetch_key` runs the account's key
+        command; None: the key is never renewed.
         """
         self.account = account
         self.bulk = BulkPolicy()
@@ -87,6 +90,7 @@ class AccountRuntime:
         self._key: Secret | None = None
         self._key_changes = 0
         self._evidence = RetirementEvidence()
+        self._key_renewal = KeyRenewal(account.key_source, fetch_key, clock)
         self._unreadable_hints: set[str] = set()
         self.user_request_lock = asyncio.Lock()
         """Held while a user-requested poll waits for its slot: first come, first served."""
@@ -215,6 +219,8 @@ class AccountRuntime:
         """
         if self._key is None:
             return PollResponse(Fault(FaultKind.REFUSED, self.state.message), None, self.clock())
+        if self._key_renewal.is_due():
+            await self._renew_key(self._key_changes)
         began_at, key_changes, clock_jumps = self._now_synced(), self._key_changes, self._clock_jumps
         response = await client.get(ApiRequest(url, account.provider.key, self._key))
         outcome: T | Fault
@@ -222,6 +228,8 @@ class AccountRuntime:
             outcome, body, received_at = response, None, self._now_synced()
         else:
             outcome, body, received_at = parse(response), response.body, response.received_at
+        if isinstance(outcome, Fault) and outcome.http_status == 401 and account is self.account:
+            outcome = await self._renew_key(key_changes) or outcome
         fault = outcome if isinstance(outcome, Fault) else None
         refused = fault is not None and fault.kind is FaultKind.REFUSED
         outdated = (refused and key_changes != self._key_changes) or clock_jumps != self._clock_jumps
@@ -243,6 +251,24 @@ class AccountRuntime:
             skew=skew,
             request_record=_request_record(response, fault, received_at, received_at - began_at),
         )
+
+    async def _renew_key(self, key_changes: int) -> Fault | None:
+        """Run the key command again, unless the key has changed since `key_changes`; return why there is no new key.
+
+        A failed command may succeed later, so its fault is one of an unavailable service.
+        """
+        async with self._key_renewal.lock:
+            if key_changes != self._key_changes:
+                return None
+            match await self._key_renewal.run():
+                case Secret() as key:
+                    self.set_key(key)
+                case SecretError() as error:
+                    log.warning("account %s: the API key cannot be renewed: %s", self.account.name, error)
+                    return Fault(FaultKind.OFFLINE, f"the API key cannot be renewed: {error}")
+                case None:
+                    pass
+        return None
 
     def next_slot(self, now: float, *, user_requested: bool = False) -> SendSlot | None:
         """Return when the next request may leave, all processes considered; None: polling is stopped."""

@@ -20,7 +20,7 @@ from tui.providers.table_decoder import suggest
 from tui.storage import paths
 from tui.storage.config import settings
 from tui.storage.config.fields import is_plaintext_remote
-from tui.storage.config.secrets import EnvironmentVariable, SecretSource
+from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable
 from tui.storage.config.settings import AccountSettings, AccountTable, Settings, SettingsError, with_line
 
 
@@ -30,7 +30,7 @@ class Account(Struct, frozen=True, kw_only=True):
     name: str
     provider: Provider
     base_url: str
-    key_source: SecretSource | None
+    key_source: ApiKeySource | None
     per_minute: float
     """Requests per minute that babeltop allows itself."""
     per_day: float | None
@@ -164,7 +164,7 @@ class Configuration:
             name=table.name,
             provider=provider,
             base_url=base_url,
-            key_source=table.api_key or (SecretSource(env=variable) if variable else None),
+            key_source=table.api_key or (ApiKeySource(env=variable) if variable else None),
             per_minute=float(table.rate_per_minute or rate_limit.STEADY_SHARE * (limits.per_minute or 60.0)),
             per_day=limits.per_day if table.rate_per_minute is None else None,
             concurrency=table.concurrency,

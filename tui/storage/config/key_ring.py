@@ -29,6 +29,13 @@ class KeyRing:
         for account in self._config.accounts:
             self.get(account)
 
+    def fetch_again(self, account: str) -> Secret | SecretError:
+        """Fetch the account's key again; if that fails, keep the present one and return why. Blocks like `get`."""
+        fetched = self._fetch(account)
+        if isinstance(fetched, Secret):
+            self._keys[account] = fetched
+        return fetched
+
     def forget(self, account: str) -> None:
         """Forget the account's key, so that the next `get` fetches it again."""
         self._keys.pop(account, None)

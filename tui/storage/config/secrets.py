@@ -15,9 +15,12 @@ from msgspec import Struct
 
 from tui.errors import BabeltopError
 from tui.presentation.sanitize import clean
+from tui.providers.fields import Duration
 
 COMMAND_TIMEOUT = 10.0
 """Seconds that a key command may take: longer means a prompt, which gets no input because stdin is closed."""
+MIN_LIFETIME = 120.0
+"""Seconds: the shortest lifetime of a key, since its command runs at most once a minute."""
 _MAX_BYTES = 65_536
 """Bytes that are read of a file or an output: far more than a key, and the capacity of a pipe."""
 _MIN_LENGTH_WITH_TAIL = 12
@@ -107,6 +110,22 @@ class SecretSource(Struct, frozen=True, kw_only=True):
             yield ".command: expected a program and its arguments, such as ['pass', 'show', 'acme']"
         if self.keyring is not None and not all(self.keyring.rpartition("/")):
             yield ".keyring: expected 'service/name'"
+
+
+class ApiKeySource(SecretSource, frozen=True, kw_only=True):
+    """Source of an API key, which may be a token of limited lifetime."""
+
+    lifetime: Duration | None = None
+    """Seconds for which a key of `command` is valid; in the file a duration. The command runs again before they end,
+    and in any case after a 401."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield the problems of the fields, each as a key and a text, without values."""
+        yield from super().problems()
+        if self.lifetime is not None and self.command is None:
+            yield ".lifetime: only a key from a command can be fetched again"
+        if self.lifetime is not None and self.lifetime < MIN_LIFETIME:
+            yield f".lifetime: expected at least '{MIN_LIFETIME / 60:.0f}m'"
 
 
 class FetchedSecret(NamedTuple):

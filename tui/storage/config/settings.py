@@ -23,7 +23,7 @@ from tui.storage.config.fields import (
     WebhookUrl,
     is_plaintext_remote,
 )
-from tui.storage.config.secrets import EnvironmentVariable, SecretSource
+from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable, SecretSource
 
 HookEvent = Literal[
     "queued",
@@ -62,7 +62,7 @@ class AccountTable(Struct, frozen=True, kw_only=True):
     """Name of the provider file. Empty: the account's name."""
     base_url: BaseUrl | None = None
     """Base URL of the API. None: the provider file's."""
-    api_key: SecretSource | None = None
+    api_key: ApiKeySource | None = None
     """Source of the API key: one of env, file, command, keyring. None: the provider's environment variable."""
     plan: str | None = None
     """Name of the plan in the provider file, for its limits. None: that file's default."""
@@ -288,7 +288,7 @@ def _resolve_account(name: str, table: AccountTable, key_variables: Mapping[str,
     provider = table.provider or ProviderName(name)
     api_key = table.api_key
     if api_key is None and provider in key_variables:
-        api_key = SecretSource(env=EnvironmentVariable(key_variables[provider]))
+        api_key = ApiKeySource(env=EnvironmentVariable(key_variables[provider]))
     return AccountSettings(name=name, **asdict(replace(table, provider=provider, api_key=api_key)))
 
 
