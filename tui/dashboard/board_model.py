@@ -94,7 +94,10 @@ class BoardModel:
             for name, account in self.accounts.items()
             if self.is_paused or account.health in {Health.REFUSED, Health.NO_KEY}
         )
-        return RenderOptions(self.context, self._glyphs, not_before, stopped, self.zone, self._download_progress)
+        spaced = frozenset(name for name, account in self.accounts.items() if account.is_spaced)
+        return RenderOptions(
+            self.context, self._glyphs, not_before, spaced, stopped, self.zone, self._download_progress
+        )
 
     @property
     def is_paused(self) -> bool:

@@ -43,6 +43,8 @@ class AccountState(Struct, frozen=True, kw_only=True):
     """Problem and remedy; "" without a problem."""
     waits_until: float | None = None
     """Instant until which no request is sent; None if requests are allowed."""
+    is_spaced: bool = False
+    """Due polls are sent one by one, as the rate limit allows."""
     http_status: int | None = None
     """HTTP status that last made the account wait: 429 or 503; None without one."""
     consecutive_failures: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Ref
 from tui.domain.polling import throttle
+from tui.domain.polling.rate_limit import SendSlot
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import Cancel, CommandResult, Download, JobHistory, Refresh, Renew, SaveUiState
 from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
@@ -15,6 +16,7 @@ from tui.engine.downloads.queue import DownloadQueue
 from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
+from tui.presentation.descriptions import describe_wait
 from tui.storage.journal.database import JournalError
 from tui.storage.watchlist.operations import EditResult, Operation
 from tui.storage.watchlist.parser import WatchlistError
@@ -22,6 +24,8 @@ from tui.storage.workspace import Workspace
 
 MAX_REQUESTS_SHOWN = 200
 """Last requests of a job that its detail shows."""
+MIN_REPORTED_DELAY = 5.0
+"""Seconds until a requested poll is sent, from which the toast names its reason."""
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +87,7 @@ class CommandHandler:
 
     def _refresh(self, refs: tuple[Ref, ...]) -> CommandResult:
         """Queue the jobs before all others. Lifts a stop and the circuit breaker of their accounts."""
-        count, refused = 0, "No job to refresh"
+        count, refused, slots = 0, "No job to refresh", dict[str, SendSlot]()
         for ref in refs:
             state = self._job_store.states.get(ref)
             refusal = self._job_store.scheduler.refusal(state.job) if state is not None else None
@@ -93,11 +97,20 @@ class CommandHandler:
             runtime = self._accounts[ref.account]
             runtime.throttle = throttle.reset(runtime.throttle)
             self._job_store.request_poll(ref)
+            slots[ref.account] = runtime.user_slot(self._now())
             count += 1
         if not count:
             return CommandResult(ok=False, message=refused)
-        message = f"Refreshing {count} job{'s' if count > 1 else ''}"
+        message = f"Refreshing {count} job{'s' if count > 1 else ''}{self._delay_text(slots)}"
         return CommandResult(message=message + (f"; {refused}" if count < len(refs) else ""))
+
+    def _delay_text(self, slots: Mapping[str, SendSlot]) -> str:
+        """Return which account sends no request yet, why, and when it does; "" if all send now."""
+        account, slot = max(slots.items(), key=lambda each: each[1].at)
+        seconds = slot.at - self._now()
+        if seconds < MIN_REPORTED_DELAY:
+            return ""
+        return f": none sent yet, {account} waits {formatting.duration(seconds)} ({describe_wait(slot.reason)})"
 
     def job_history(self, ref: Ref) -> JobHistory:
         """Return the journal records of one job; empty if the journal can't be read."""

@@ -88,6 +88,8 @@ class RenderOptions(NamedTuple):
     glyphs: Glyphs = UNICODE
     not_before: Mapping[str, float] = {}
     """Waiting accounts, with the instant before which no job of theirs is polled."""
+    spaced_accounts: frozenset[str] = frozenset()
+    """Accounts whose due polls are sent one by one, as their rate limit allows."""
     stopped_accounts: frozenset[str] = frozenset()
     """Accounts whose polling stopped until the operator acts."""
     time_zone: tzinfo | None = None
@@ -250,7 +252,7 @@ def _next_cell(state: JobState, options: RenderOptions) -> Cell:
     if at is None:
         return Cell(EMPTY_CELL, Tone.QUIET)
     if at <= options.context.now:
-        return Cell("now", Tone.QUIET)
+        return Cell("due" if state.job.account in options.spaced_accounts else "now", Tone.QUIET)
     return Cell(
         _short_instant(at, options) if options.time_zone else formatting.duration(at - options.context.now), Tone.QUIET
     )

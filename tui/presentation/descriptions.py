@@ -42,8 +42,8 @@ _POLL_REASONS: Mapping[PollReason, str] = {
 }
 
 _WAITS: Mapping[WaitReason, str] = {
-    WaitReason.RATE: "the account's rate limit",
-    WaitReason.DAILY_LIMIT: "the account's daily limit",
+    WaitReason.RATE: "the account's rate limit, shared by all processes",
+    WaitReason.DAILY_LIMIT: "the account's daily limit, spread over the day",
     WaitReason.RETRY_AFTER: "Retry-After of the service",
     WaitReason.RATE_LIMITED: "rate-limited by the service",
     WaitReason.QUOTA_USED: "the service's rate limit is used up",

@@ -170,8 +170,17 @@ class DetailPages:
         at = columns.next_poll_at(state, self._board.render_options)
         if at is None:
             return f"{polls}; polling paused" if self._board.is_paused and state.next_poll_at is not None else polls
-        due = "now" if at <= now else f"in {formatting.duration(at - now)}"
-        return f"{polls}; next {due} ({describe_poll_reason(state)})"
+        return f"{polls}; next {self._next_poll(state, at - now)}"
+
+    def _next_poll(self, state: JobState, seconds: float) -> str:
+        """Return when the next poll is sent, and what it waits for: the account, or the job's own schedule."""
+        account, own = self._board.accounts.get(state.job.account), state.next_poll_at or 0.0
+        if seconds <= 0:
+            spaced = account is not None and account.is_spaced
+            return f"{'as the rate limit allows' if spaced else 'now'} ({describe_poll_reason(state)})"
+        blocked = account is not None and account.waits_until is not None and account.waits_until > own
+        reason = account.message if account is not None and blocked else describe_poll_reason(state)
+        return f"in {formatting.duration(seconds)} ({reason})"
 
     def _fault_lines(self, state: JobState) -> Iterator[Content]:
         if state.fault is not None:

@@ -285,6 +285,12 @@ class AccountRuntime:
             self.throttle = throttle.record_sent(self.throttle, now)
         return acquired
 
+    def user_slot(self, now: float) -> SendSlot:
+        """Return when the next user-requested poll may leave: it ignores a stop and the circuit breaker."""
+        slot = self.next_slot(now, user_requested=True)
+        assert slot is not None, "a user-requested poll has a slot, if late"
+        return slot
+
     async def acquire_slot(self, max_wait: float) -> Fault | None:
         """Wait for a slot for a user-requested poll and take it; return why there is none within `max_wait` seconds.
 
@@ -294,8 +300,7 @@ class AccountRuntime:
             deadline = self.clock() + max_wait
             while not self.throttle.stop_reason:
                 now = self.clock()
-                slot = self.next_slot(now, user_requested=True)
-                assert slot is not None, "a user-requested poll has a slot, if late"
+                slot = self.user_slot(now)
                 if slot.at > deadline:
                     return Fault(FaultKind.LIMITED, f"no request sent: {describe_wait(slot.reason)}", retry_at=slot.at)
                 if slot.at > now:
@@ -353,21 +358,24 @@ class AccountRuntime:
     def snapshot(self) -> AccountState:
         """Return the current state, with the waits that other processes met and without those that have passed."""
         now = self.clock()
-        self.throttle = replace(self.throttle, rate_limit=self._rate_limit.refresh(now))
-        if self.throttle.not_before > now and self.state.health in {Health.UNTRIED, Health.OK}:
-            reason = describe_wait(self.throttle.not_before_reason)
-            self.state = replace(
-                self.state, health=Health.LIMITED, message=reason, waits_until=self.throttle.not_before
-            )
-        elif (
-            self.state.waits_until is not None
-            and max(self.throttle.not_before, self.throttle.breaker_open_until) <= now
-        ):
+        slot = self.next_slot(now)
+        self.state = replace(self.state, is_spaced=slot is not None and slot.reason is WaitReason.RATE)
+        blocked = self._next_unblocked(now)
+        if blocked.at > now and self.state.health in {Health.UNTRIED, Health.OK, Health.LIMITED}:
+            reason = describe_wait(blocked.reason)
+            self.state = replace(self.state, health=Health.LIMITED, message=reason, waits_until=blocked.at)
+        elif self.state.waits_until is not None and max(blocked.at, self.throttle.breaker_open_until) <= now:
             limited = self.state.health is Health.LIMITED
             self.state = replace(self.state, waits_until=None)
             if limited:
                 self.state = replace(self.state, health=Health.OK, message="")
         return self.state
+
+    def _next_unblocked(self, now: float) -> SendSlot:
+        """Return when service and daily limit allow a request; a token that is reserved counts as today's."""
+        if self._rate_limit.has_reserved(now):
+            return SendSlot(max(now, self.throttle.not_before), self.throttle.not_before_reason)
+        return self.throttle.rate_limit.next_unblocked(now)
 
     def on_clock_jump(self) -> None:
         """Mark the requests in flight as outdated, because the wall clock jumped."""
@@ -384,13 +392,10 @@ class AccountRuntime:
         now = self.clock()
         if self.throttle.stop_reason:
             return replace(state, health=Health.REFUSED, message=self.throttle.stop_reason, waits_until=None)
-        if self.throttle.not_before > now:
-            return replace(
-                state,
-                health=Health.LIMITED,
-                message=describe_wait(self.throttle.not_before_reason),
-                waits_until=self.throttle.not_before,
-            )
+        blocked = self._next_unblocked(now)
+        if blocked.at > now:
+            reason = describe_wait(blocked.reason)
+            return replace(state, health=Health.LIMITED, message=reason, waits_until=blocked.at)
         if fault is not None and fault.kind in throttle.UNAVAILABLE_FAULTS:
             until = self.throttle.breaker_open_until if self.throttle.breaker_open_until > now else None
             return replace(state, health=Health.OFFLINE, message=fault.message, waits_until=until)
