@@ -263,3 +263,14 @@ def test_a_boolean_a_number_an_absent_field_and_an_http_status_are_statuses(
 def test_the_target_of_a_redirect_that_means_done_is_the_link(checked: Checked) -> None:
     assert [link["url"] for link in checked.jobs["flags:http"]["links"]] == ["https://cdn.example/file.docx"]
     assert checked.jobs["flags:paid"]["fault"]["kind"] == "payment"
+
+
+def test_every_scenario_of_real_responses_is_read_from_the_simulator(configured: Program) -> None:
+    services = ("heygen-v3", "konpro", "flixu")
+    configured.with_accounts(*services).with_jobs(
+        *(f"{name}:{job}" for name in services for job in ("a-damaged", "a-cached", "a-gone"))
+    )
+    completed = configured.call("check", "--json")
+    faults = {f"{job['account']}:{job['id']}": job["fault"] for job in completed.json}
+    assert {ref for ref, fault in faults.items() if fault is not None} == {f"{name}:a-gone" for name in services}
+    assert all(job["phase"] == "missing" for job in completed.json if job["id"] == "a-gone")

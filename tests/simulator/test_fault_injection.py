@@ -4,8 +4,14 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from tests.support.simulator_client import PATHS, START_TIME, SimulatorClient
+from tui.domain.models import Report
+from tui.providers import wait_hints
+from tui.providers.loader import provider_registry
+from tui.providers.response import HttpResponse
+from tui.providers.response_parser import parse_status
 from tui.simulator.http import ConnectionCutError
 from tui.simulator.rate_limits import LIMITS, RateLimiter
+from tui.simulator.real_world import CACHE_AGE, DAMAGE, HINT_SECONDS, WAITING_HINTS
 
 
 def read(body: bytes) -> object:
@@ -66,6 +72,36 @@ async def test_every_third_poll_of_a_limit_scenario_is_429_with_seconds_or_a_dat
     assert [response.status_code for response in responses] == [200, 200, 429, 200, 200, 429]
     assert responses[2].headers["retry-after"] == "5"
     assert parsedate_to_datetime(responses[5].headers["retry-after"]).timestamp() == START_TIME + 5
+
+
+@pytest.mark.parametrize("service", PATHS.keys() - {"flixu"})  # it has rate-limit headers of its own
+async def test_a_hint_scenario_cycles_through_the_forms_of_waiting_hints(service):
+    client = SimulatorClient()
+    responses = [await client.poll(service, "a-hint") for _ in range(len(WAITING_HINTS))]
+    assert [response.status_code for response in responses] == [status for status, _ in WAITING_HINTS]
+    waits = [hint for response in responses for hint in [wait_hints.retry_after(response.headers, client.clock)]]
+    resets = [wait_hints.reset_after(response.headers, client.clock) for response in responses]
+    known = [wait if wait is not None else reset for wait, reset in zip(waits, resets, strict=True)]
+    assert known[:-1] == [HINT_SECONDS] * (len(WAITING_HINTS) - 1)
+    assert waits[-1] is None
+
+
+@pytest.mark.parametrize("service", PATHS)
+async def test_a_damaged_scenario_keeps_its_status(service):
+    client = SimulatorClient()
+    bodies = [(await client.poll(service, "a-damaged")).content for _ in DAMAGE]
+    found = [
+        parse_status(provider_registry()[service], "", HttpResponse(200, {}, body, client.clock)) for body in bodies
+    ]
+    assert all(isinstance(report, Report) for report in found), found
+
+
+async def test_a_gone_scenario_is_410_and_a_cached_one_has_the_origins_date_and_an_age():
+    client = SimulatorClient()
+    assert (await client.poll("konpro", "a-gone")).status_code == 410
+    cached = await client.poll("konpro", "a-cached")
+    assert parsedate_to_datetime(cached.headers["date"]).timestamp() == START_TIME - CACHE_AGE
+    assert wait_hints.service_time(cached.headers) == START_TIME
 
 
 async def test_a_flaky_scenario_has_errors_and_closed_connections_but_never_five_in_a_row():

@@ -112,6 +112,15 @@ RAW_BEHAVIOURS: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
     "truncated-json": (respond_with_body(GOOD[:-5]), FaultKind.MALFORMED),
     "status-of-a-megabyte": (respond_with_body(b'{"status":"%s"}' % (b"A" * 1_000_000)), None),
     "number-of-a-megabyte": (respond_with_body(b'{"status":%s}' % (b"9" * 1_000_000)), FaultKind.MALFORMED),
+    "unreadable-retry-after": (respond_with_body(GOOD, b"retry-after: soon"), None),
+    "retry-after-twice": (
+        respond_with_body(b"", b"retry-after: 1", b"retry-after: 1", status=b"409 So"),
+        FaultKind.REJECTED,
+    ),
+    "epoch-in-retry-after": (respond_with_body(b"", b"retry-after: 4000000000", status=b"409 So"), FaultKind.REJECTED),
+    "exhausted-policy": (respond_with_body(GOOD, b'ratelimit: "day";r=0;t=1'), None),
+    "age-of-a-year": (respond_with_body(GOOD, b"date: Thu, 15 Oct 2026 00:00:00 GMT", b"age: 31536000"), None),
+    "age-beyond-time": (respond_with_body(GOOD, b"date: Fri, 31 Dec 9999 23:59:59 GMT", b"age: 999999999"), None),
     "redirect-loop": (respond_with_body(b"", b"location: /", status=b"302 Found"), FaultKind.REDIRECTED),
     "redirect-without-location": (respond_with_body(b"", status=b"301 Moved"), FaultKind.REDIRECTED),
     "redirect-to-a-file": (

@@ -108,7 +108,8 @@ class Simulator:
         response = self._respond(request)
         if response.delay:
             await self._sleep(response.delay)
-        await _send_response(response.with_headers(date=http_date(self.now())), request.method, send)
+        date = http_date(self.now() - float(response.headers.get("age", 0)))  # a cache keeps the origin's
+        await _send_response(response.with_headers(date=date), request.method, send)
 
     def _respond(self, request: SimulatedRequest) -> SimulatedResponse:
         """Route a request, and log the response."""

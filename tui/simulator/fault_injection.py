@@ -6,7 +6,10 @@ from math import ceil
 
 from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page, http_date
 from tui.simulator.job_run import JobStage, RequestContext, Service
+from tui.simulator.real_world import cached, damaged, hinted
 
+MISSING_STATUSES = {"missing": 404, "gone": 410}
+"""HTTP status of every poll, by behaviour."""
 LIMIT_EVERY = 3
 """Every third poll of a `limit` scenario gets 429."""
 DELAY_SECONDS = 3.0
@@ -36,8 +39,14 @@ def inject_fault(
 ) -> SimulatedResponse:
     """Return the response with the fault of the scenario, if any; `now` is the instant of its Date header."""
     behaviour, poll_count = context.scenario.behaviour, context.job_run.poll_count
-    if behaviour == "missing":
-        return service.error_response(404, context.request)
+    if behaviour in MISSING_STATUSES:
+        return service.error_response(MISSING_STATUSES[behaviour], context.request)
+    if behaviour == "hint":
+        return hinted(response, poll_count, now)
+    if behaviour == "damaged":
+        return damaged(response, poll_count)
+    if behaviour == "cached":
+        return cached(response)
     if behaviour == "delay":
         return replace(response, delay=DELAY_SECONDS)
     if behaviour == "limit" and poll_count % LIMIT_EVERY == 0:

@@ -13,11 +13,14 @@ JobLength = Literal["text", "document", "video"]
 JobOutcome = Literal["success", "failure", "timeout", "payment"]
 
 BEHAVIOURS = frozenset(
-    {"fine", "fail", "pay", "timeout", "missing", "slow", "stuck", "nolink", "odd", "limit", "flaky", "delay", "short"}
+    {
+        *("fine", "fail", "pay", "timeout", "missing", "gone", "slow", "stuck", "nolink", "short"),
+        *("odd", "limit", "flaky", "delay", "hint", "damaged", "cached"),
+    }
 )
 """Behaviours that an id can select with a word between hyphens."""
 OUTCOME_BY_BEHAVIOUR: dict[str, JobOutcome] = {"fail": "failure", "timeout": "timeout", "pay": "payment"}
-"""Behaviours that end without success. `missing` and `stuck` never end."""
+"""Behaviours that end without success. `missing`, `gone` and `stuck` never end."""
 DURATION_RANGES: dict[JobLength, tuple[float, float]] = {
     "text": (10.0, 40.0),
     "document": (20.0, 90.0),

@@ -29,6 +29,7 @@ SCENARIOS: Mapping[str, str] = {
     "pay": "is blocked: payment required",
     "timeout": "times out",
     "missing": "is not found",
+    "gone": "is not found (410)",
     "slow": "takes ten times longer",
     "stuck": "never ends",
     "nolink": "is done before it has a link",
@@ -36,6 +37,9 @@ SCENARIOS: Mapping[str, str] = {
     "limit": "gets 429 sometimes",
     "flaky": "gets 5xx and broken connections",
     "delay": "gets each response after three seconds",
+    "hint": "gets Retry-After and rate-limit headers in every form",
+    "damaged": "gets damaged text beside its status",
+    "cached": "gets responses that were cached for two hours",
     "short": "has a link that expires after a minute",
 }
 """Scenarios of simulated jobs, by the keyword between hyphens in their ids."""
