@@ -1,10 +1,12 @@
 """Bulk requests: what they save, and that they delay or lose nothing."""
 
 import asyncio
+import json
 from collections import Counter
 from functools import cached_property
 from itertools import pairwise
 from math import inf
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -68,6 +70,47 @@ def v3(tmp_path, app, ids, scenario, **settings):
 
 def state(stage: PollingSetup, job: str):
     return stage[Ref("heygen-v3", job)]
+
+
+BATCHES = """
+name = "batches"
+title = "Batches"
+base_url = "https://batches.invalid"
+key = { header = "x-api-key" }
+cadence = "text"
+[status]
+path = "/jobs/{id}?api-version=2024-05-01"
+value = ["/status"]
+[bulk]
+path = "/jobs?api-version=2024-05-01"
+id_parameter = "ids"
+max_ids = 50
+items = ""
+id = "/id"
+value = ["/status"]
+"""
+
+
+def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path(tmp_path):
+    queries = []
+
+    async def app(scope, _receive, send) -> None:
+        query = parse_qs(scope["query_string"].decode(), strict_parsing=True)
+        queries.append(query)
+        ids = query.get("ids", [""])[0].split(",")
+        body = json.dumps([{"id": job, "status": "processing"} for job in ids]).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    async def scenario(stage):
+        await asyncio.sleep(5 * MINUTE)
+        assert {stage[Ref("batches", job)].phase for job in "abc"} == {Phase.RUNNING}
+        assert {tuple(sorted(query["ids"][0].split(","))) for query in queries if "ids" in query} >= {("a", "b", "c")}
+        assert all(query["api-version"] == ["2024-05-01"] for query in queries)
+
+    (tmp_path / "providers").mkdir()
+    (tmp_path / "providers" / "batches.toml").write_text(BATCHES)
+    staged(tmp_path, app, {"batches": ("a", "b", "c")}, scenario, accounts=("batches",))
 
 
 def test_a_thousand_active_jobs_cost_a_hundredth_of_the_requests(tmp_path):
