@@ -100,7 +100,10 @@ RAW_BEHAVIOURS: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
     "nothing": (respond_with_body(b""), FaultKind.MALFORMED),
     "204": (respond_with_body(b"", status=b"204 No Content"), FaultKind.MALFORMED),
     "latin-1": (respond_with_body('{"status":"PENDING","message":"é"}'.encode("latin-1")), None),
-    "utf-16": (respond_with_body(GOOD.decode().encode("utf-16"), b"content-type: application/json"), None),
+    "utf-16": (
+        respond_with_body(GOOD.decode().encode("utf-16"), b"content-type: application/json"),
+        FaultKind.MALFORMED,
+    ),
     "lone-surrogate": (respond_with_body(rb'{"status":"PENDING","message":"My \ud83d..."}'), None),
     "raw-control-characters": (respond_with_body(b'{"status":"PENDING","message":"a\nb\x01"}'), None),
     "invalid-charset": (respond_with_body(GOOD, b"content-type: application/json; charset=klingon"), None),
