@@ -87,6 +87,7 @@ def app(workspace: Workspace, engine: FakeEngine) -> Babeltop:
         workspace.settings,
         OnboardingInfo("~/.config/babeltop/watchlist.toml", workspace.key_variables()),
         initial_update=Update(states=board, order=tuple(board), accounts=account_states(workspace)),
+        child_environment=lambda: {name: value for name, value in os.environ.items() if name != "SECRET"},
         role="demo",
         now=lambda: NOW,
         zone=UTC,

@@ -5,6 +5,7 @@ write is searched: output, screen, log, journal, state, process list. Key and pa
 only where the operator requested links. `python -m tests.long_running.canary QUICK` is the short form.
 """
 
+import asyncio
 import base64
 import gzip
 import json
@@ -15,23 +16,45 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support.servers import serve_app
+from tests.support.servers import serve_app, serve_responder
+from tests.support.spellings import SPELLINGS
 from tests.support.terminal import Terminal
 from tui.simulator.http import ConnectionCutError
 
-KEY = "sk-Canary0Key1of2the3House4"
+KEY = "sk-Canary0/Key1+of2=the3&\"House'4<5>"
+OTHER_SECRETS = {
+    "HOOK_SECRET": "Canary9Hook/Secret+10",
+    "CAMB_API_KEY": "Canary11Unused=Key",
+    "BABELTOP_SERVE_TOKEN": "Canary12Serve+Token",
+}
 PASSWORD = "Canary5Password6"
 SIGNATURE = "Canary7Signature8"
 LINK = f"https://cdn.canary.test/v.mp4?Expires=1999999999&Signature={SIGNATURE}&Key-Pair-Id=K1"
 ECHO = f"you sent {KEY} for {LINK}"
+SPELLED = {f"spelled-{number}": spell(KEY) for number, spell in enumerate(SPELLINGS.values())}
+"""By job id, the key in one spelling, which is the whole text of every field and header."""
+HEADERS = ("etag", "retry-after", "sunset", "www-authenticate", "x-ratelimit-reset", "x-request-id", "set-cookie")
 FAULTS = ("400", "401", "402", "403", "404", "409", "410", "429", "500", "503")
-JOBS = ("done", "failed", "running", "gzip", "redirect", "html", "cut", "broken", *FAULTS)
+JOBS = (
+    "done",
+    "failed",
+    "running",
+    "gzip",
+    "redirect",
+    "html",
+    "cut",
+    "broken",
+    "file",
+    *FAULTS,
+    *SPELLED,
+)
 """Job ids, each selecting the service's behaviour."""
 CRASH = """
 import sys
@@ -44,9 +67,21 @@ from tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
 """The program with one failing method, whose locals hold what no traceback may show."""
-HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['HOOK_LOG'], 'a'))"
+HOOK = """
+import json, os, sys
+print(json.dumps([sys.argv, sys.stdin.read(), dict(os.environ)]), file=open(os.environ["HOOK_LOG"], "a"))
+key = open(os.environ["KEY_FILE"]).read()
+sys.exit(f"the hook sends {key} {json.dumps(key)} {key!r}")
+"""
+"""Hook that records what it gets, then fails and prints the key."""
 SHOWS_LINKS = ("list --json", "check --json", "export", "watch --json", "renew", "download")
 """Subcommands whose output contains links."""
+
+
+async def mirror(head: bytes, writer: asyncio.StreamWriter) -> None:
+    """Send the lines of the request back: as a status line and headers, the line with the key first."""
+    writer.write(b"\r\n".join(sorted(head.splitlines(), key=lambda line: b"x-api-key" not in line)))
+    await writer.drain()
 
 
 async def service(scope: Any, receive: Any, send: Any) -> None:
@@ -58,12 +93,19 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
             if message["type"] == "lifespan.shutdown":
                 return
     job = scope["path"].rpartition("/")[2]
-    report = {"status": "PENDING", "message": ECHO, "exception_reason": ECHO, "run_id": 1, "error": ECHO, "more": KEY}
+    echo = SPELLED.get(job, ECHO)
+    report = {"status": "PENDING", "message": echo, "exception_reason": echo, "error": echo, "more": KEY}
+    report["run_id"] = job
     if "result" in scope["path"]:
-        report = {"video_url": LINK, "transcript": [{"text": ECHO}]}
-    status, extra = 200, {"x-request-id": KEY, "deprecation": KEY, "x-more": LINK}
+        here = dict(scope["headers"])[b"host"].decode()
+        report = {"video_url": f"http://{here}/file.mp4" if job == "file" else LINK, "transcript": [{"text": echo}]}
+    status, extra = 200, {"deprecation": KEY, "x-more": LINK, urllib.parse.quote(KEY, safe=""): "in a name"}
+    in_header = echo if echo in SPELLED.values() and echo.isprintable() and echo.isascii() else KEY
+    extra |= dict.fromkeys(HEADERS, in_header)
     match job:
-        case "done":
+        case "file.mp4":
+            extra |= {"content-disposition": f'attachment; filename="of {KEY}.mp4"', "content-type": "video/mp4"}
+        case "file" | "done":
             report["status"] = "SUCCESS"
         case "failed":
             report["status"] = "ERROR"
@@ -88,7 +130,7 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
 class Installation:
     """Program with folders of its own, and everything it wrote."""
 
-    def __init__(self, folder: Path, url: str, source: str) -> None:
+    def __init__(self, folder: Path, url: str, mirror_url: str, source: str) -> None:
         """Write the configuration. `source`: the TOML value of `api_key`."""
         self.folder = folder
         self.config, self.state, self.hook_log = folder / "config", folder / "state", folder / "hooks.log"
@@ -98,10 +140,13 @@ class Installation:
         hook = json.dumps([sys.executable, "-c", HOOK])
         (self.config / "config.toml").write_text(
             f'[accounts.camb]\nbase_url = "{url}"\napi_key = {source}\nrate_per_minute = 6000\n'
+            f'[accounts.mirror]\nprovider = "camb"\nbase_url = "{mirror_url}"\napi_key = {source}\n'
             f'[polling]\nmax_interval = "2s"\n[[hook]]\non = ["done", "failed", "expiring"]\nrun = {hook}\n'
+            f'[[hook]]\nurl = "{mirror_url}/hook"\nsecret = {{ env = "HOOK_SECRET" }}\ntimeout = "2s"\n'
         )
         (self.config / "watchlist.toml").write_text(
             "".join(f'[[job]]\naccount = "camb"\nkind = "dub"\nid = "{job}"\n' for job in JOBS)
+            + '[[job]]\naccount = "mirror"\nid = "mirrored"\n'
         )
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("BABELTOP")},
@@ -110,6 +155,8 @@ class Installation:
             "BABELTOP_STATE_DIR": str(self.state),
             "HOOK_LOG": str(self.hook_log),
             "CANARY": KEY,
+            "KEY_FILE": str(folder / "key"),
+            **OTHER_SECRETS,
         }
 
     def run(self, line: str, *, seconds: float = 0.0, program: tuple[str, ...] = ("-m", "tui"), **env: str) -> None:
@@ -174,16 +221,19 @@ def encodings(text: str) -> set[bytes]:
     """Return the text as bytes, in base64 (at each of three offsets), in hex and reversed."""
     raw = text.encode()
     whole = {base64.b64encode(b"_" * before + raw)[4:-4] for before in range(3)}
-    return {raw, raw[::-1], raw.hex().encode(), *whole}
+    spelled = {spell(text).encode() for spell in SPELLINGS.values()}
+    return {raw, raw[::-1], raw.hex().encode(), *whole, *spelled}
 
 
 def find_leaks(outputs: dict[str, bytes], text: str, exempt: tuple[str, ...] = ()) -> list[str]:
     """Return the outputs that contain the text, without the exempt ones."""
     wanted = encodings(text)
     return [
-        f"{name}: {text[:8]}…"
+        f"{name}: {text[:8]}… after {content.partition(form)[0][-60:]!r}"
         for name, content in outputs.items()
-        if not name.startswith(exempt) and any(form in content for form in wanted)
+        if not name.startswith(exempt)
+        for form in wanted
+        if form in content
     ]
 
 
@@ -194,6 +244,7 @@ def stored_files(installation: Installation) -> dict[str, bytes]:
         for path in installation.folder.rglob("*")
         if path.is_file() and path.name not in {"key", "hooks.log"}
     }
+    files["file names"] = "\n".join(str(path) for path in installation.folder.rglob("*")).encode()
     with closing(sqlite3.connect(installation.state / "journal.db")) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
         for table in tables:
@@ -209,10 +260,11 @@ def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
     key.chmod(0o600)
     source = f'{{ file = "{key}" }}' if quick else '{ env = "CANARY" }'
     command_lines = set[bytes]()
-    with serve_app(service) as url, recorded_command_lines(command_lines):
-        installation = Installation(folder, url, source)
+    with serve_app(service) as url, serve_responder(mirror) as mirror_url, recorded_command_lines(command_lines):
+        installation = Installation(folder, url, mirror_url, source)
         installation.run("check")
         installation.run("check --json")
+        installation.run("download camb:file --dir out")
         installation.use_dashboard(("-m", "tui"), "jjj\r]]]]]\x1bA\x1bJ\x1b4jj")
         for line in ("list", "log", "doctor") if quick else ("list", "list --json", "log", "log --json", "export"):
             installation.run(line)
@@ -260,23 +312,27 @@ def main(*, quick: bool = False) -> None:
     with TemporaryDirectory() as folder:
         installation, processes = run_proof(Path(folder), quick=quick)
         outputs = installation.outputs
-        leaks = find_leaks(outputs, KEY) + find_leaks(outputs, PASSWORD)
-        links = ("journal table job", "journal table link", "state/journal.db", "out/")
+        assert b"/out/of.mp4" in outputs["file names"], outputs["file names"].decode()
+        outputs["what hooks got"] = installation.hook_log.read_bytes()
+        secrets = (KEY, PASSWORD, *OTHER_SECRETS.values())
+        leaks = [leak for secret in secrets for leak in find_leaks(outputs, secret, ("out/",))]
+        links = ("journal table job", "journal table link", "state/journal.db", "out/", "what hooks got")
         leaks += find_leaks(outputs, SIGNATURE, (*SHOWS_LINKS, *links))
         log = outputs["state/babeltop.log"].decode()
         assert "sabotage" in log, "the log has no crash"
+        assert "the hook sends ***" in log, "the log has no hook output"
+        assert "connection closed early, or not HTTP" in log, "the log has no protocol error"
         assert not re.search(r"locals|key = ", log), "a traceback shows locals"
         deliveries = [json.loads(line) for line in installation.hook_log.read_text().splitlines()]
-        assert {json.loads(stdin)["event"] for _, stdin in deliveries} >= {"done", "failed"}, "a hook got no event"
-        leaks += find_leaks({"hook arguments": repr([argv for argv, _ in deliveries]).encode()}, SIGNATURE)
-        leaks += find_leaks({"hook payloads": repr(deliveries).encode()}, KEY)
+        assert {json.loads(stdin)["event"] for _, stdin, _ in deliveries} >= {"done", "failed"}, "a hook got no event"
+        leaks += find_leaks({"hook arguments": repr([argv for argv, _, _ in deliveries]).encode()}, SIGNATURE)
         assert b"babeltop stopped: internal error" in outputs["crashed screen"]
         traces = [name for name, output in outputs.items() if name.endswith("(stderr)") and b"Traceback" in output]
         assert not traces, outputs[traces[0]].decode()
     size = sum(map(len, outputs.values()))
     print(
-        f"canary: 3 canaries in {len(encodings(KEY))} forms, {len(JOBS)} responses, searched in {len(outputs)} "
-        f"outputs and files ({size} bytes) and {processes} command lines: "
+        f"canary: {len(secrets) + 1} canaries in {len(encodings(KEY))} forms, {len(JOBS)} responses, "
+        f"searched in {len(outputs)} outputs and files ({size} bytes) and {processes} command lines: "
         f"{len(leaks)} found{''.join(f'{chr(10)}  {each}' for each in leaks)}"
     )
     assert not leaks, "a canary leaked"

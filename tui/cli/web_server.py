@@ -25,6 +25,7 @@ from textual_serve.server import Server
 from tui.cli.output import print_message
 from tui.runtime import logfile
 from tui.storage import paths
+from tui.storage.config.key_ring import SERVE_TOKEN_VARIABLE
 
 MAX_SESSIONS = 20
 """Browsers at once: each has its own process."""
@@ -211,5 +212,5 @@ def dashboard_command(args: Namespace) -> str:
 
 def run_server(command: str, host: str, port: int, token: str | None) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError."""
-    os.environ.pop("BABELTOP_SERVE_TOKEN", None)  # not for the dashboards' processes
+    os.environ.pop(SERVE_TOKEN_VARIABLE, None)  # not for the dashboards' processes
     DashboardServer(command, host, port, token).serve()

@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from tui.dashboard.startup import PREFERENCES, UiPreferences, load_initial_state
 from tui.dashboard.terminal.crash_report import LoggedCrash
 from tui.dashboard.terminal.desktop_notification import send_desktop_notification
 from tui.dashboard.terminal.input_reader import event_driven_input
+from tui.dashboard.terminal.open_external import open_external
 from tui.dashboard.terminal.suspend import safe_suspend
 from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
@@ -63,10 +64,13 @@ class Babeltop(LoggedCrash, App[None]):
         saves_preferences: bool = False,
         readonly: bool = False,
         role: str = "polling",
+        child_environment: Callable[[], Mapping[str, str]] = lambda: os.environ,
         now: Callable[[], float] = time.time,
         zone: tzinfo | None = None,
     ) -> None:
         """`initial_update` is shown until the engine's first: the last known board, or the jobs at its top.
+
+        `child_environment` returns the environment of the programs that open links, without secrets.
 
         With `load_all_jobs` it is the top; that function returns all jobs, and is called after the first frame.
         """
@@ -99,6 +103,7 @@ class Babeltop(LoggedCrash, App[None]):
             role=role,
             alerts=settings.alerts,
             notify_desktop=partial(send_desktop_notification, self),
+            open_external=lambda target: open_external(target, child_environment()),
             readonly=readonly,
         )
         for theme in THEMES:
@@ -181,6 +186,7 @@ def run(workspace: Workspace, *, transport: "TransportFactory | None" = None, de
         preferences=initial.preferences,
         saves_preferences=not demo,
         readonly=workspace.readonly,
+        child_environment=workspace.keys.child_environment,
         role="demo" if demo else "read-only" if workspace.readonly else "polling",
     )
     del initial  # the app holds what it still needs of it

@@ -76,9 +76,13 @@ class Dashboard(Screen[None]):
         role: str,
         alerts: AlertSettings,
         notify_desktop: Callable[[str], None],
+        open_external: Callable[[str], bool],
         readonly: bool,
     ) -> None:
-        """`store_preferences` is called whenever the operator changes a preference."""
+        """`store_preferences` is called whenever the operator changes a preference.
+
+        `open_external` opens a link or a folder; it returns False without a desktop.
+        """
         super().__init__()
         self._local_zone = local_zone
         self._preferences = preferences
@@ -89,6 +93,7 @@ class Dashboard(Screen[None]):
         self.engine = engine
         self.commands: dict[str, Command] = {command.id: command for command in commands}
         bind_commands(self, commands)
+        self.open_external = open_external
         self.readonly = readonly
         self.table = JobTable(board)
         self.detail = DetailPane(board, engine, self.zone)

@@ -103,10 +103,11 @@ async def test_o_opens_the_folder_of_a_download_without_a_shell(app, engine, tmp
     received = tmp_path / "received"
     opener = tmp_path / "bin" / ("open" if sys.platform == "darwin" else "xdg-open")
     opener.parent.mkdir()
-    opener.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {received}.new && mv {received}.new {received}\n')
+    opener.write_text(f'#!/bin/sh\nprintf "%s" "$1$SECRET" > {received}.new && mv {received}.new {received}\n')
     opener.chmod(opener.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(opener.parent), prepend=os.pathsep)
     monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("SECRET", "not for the opener")
     file = tmp_path / "a $(touch x) folder" / "Spring.mp4"
     file.parent.mkdir()
     if not gone:

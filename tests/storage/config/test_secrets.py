@@ -180,7 +180,7 @@ def test_the_error_of_a_failed_command_has_its_exit_code_and_first_stderr_line()
 
 
 def test_the_key_is_masked_in_the_stderr_of_a_failed_command():
-    assert "failed with exit code 1: tried ****" in refusal(
+    assert "failed with exit code 1: tried ***" in refusal(
         SecretSource(command=("sh", "-c", f"echo {KEY}; echo tried {KEY} >&2; exit 1"))
     )
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError
+from tui.storage.config.key_ring import SERVE_TOKEN_VARIABLE
 
-ENVIRONMENT_VARIABLE = "BABELTOP_SERVE_TOKEN"
 MIN_TOKEN_LENGTH = 16
 """Characters. A shorter token can be guessed over a network."""
 
@@ -24,7 +24,7 @@ def serve(args: Namespace) -> int:
     if token is None and not web_server.is_loopback(args.host):
         raise UsageError(
             f"{args.host} exposes the dashboard to the network: a token is required.\n"
-            f"  Set {ENVIRONMENT_VARIABLE} or use --token-file; "
+            f"  Set {SERVE_TOKEN_VARIABLE} or use --token-file; "
             "`python3 -c 'import secrets; print(secrets.token_urlsafe())'` prints a new one"
         )
     with open_workspace(args):
@@ -39,7 +39,7 @@ def serve(args: Namespace) -> int:
 def _read_token(file: str | None) -> str | None:
     """Return the token, or None without one. Raises UsageError, whose text does not contain it."""
     if file is None:
-        source, token = ENVIRONMENT_VARIABLE, os.environ.get(ENVIRONMENT_VARIABLE)
+        source, token = SERVE_TOKEN_VARIABLE, os.environ.get(SERVE_TOKEN_VARIABLE)
     else:
         source = file
         try:

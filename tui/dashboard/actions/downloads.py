@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.dashboard.actions import jobs
-from tui.dashboard.terminal.open_external import open_external
 from tui.domain import job_state
 from tui.domain.models import Link
 from tui.engine.api import Cancel, Download
@@ -39,7 +38,7 @@ def open_link_or_folder(dashboard: "Dashboard") -> None:
     path = _downloaded_file(dashboard)
     if path is None:
         jobs.with_live_link(dashboard, lambda link: _open_link(dashboard, link))
-    elif not dashboard.typed_app.is_web and open_external(str(path.parent)):
+    elif not dashboard.typed_app.is_web and dashboard.open_external(str(path.parent)):
         dashboard.toast(f"Folder sent to the desktop: {path.parent}")
     else:
         dashboard.toast(f"Saved as {path}")
@@ -58,7 +57,7 @@ def _open_link(dashboard: "Dashboard", link: Link) -> None:
     if dashboard.typed_app.is_web:
         dashboard.typed_app.open_url(link.url)
         dashboard.toast("Link sent to the browser")
-    elif open_external(link.url):
+    elif dashboard.open_external(link.url):
         dashboard.toast("Link sent to the desktop")
     else:
         dashboard.toast("No desktop found. Y: copy link", ok=False)

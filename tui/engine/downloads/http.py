@@ -12,7 +12,13 @@ from msgspec import Struct
 
 from tui import __version__
 from tui.domain.models import Fault, FaultKind
-from tui.engine.http.client import TlsContextFactory, TransportFactory, fault_from_error, loopback_without_proxy
+from tui.engine.http.client import (
+    TlsContextFactory,
+    TransportFactory,
+    connection_setup_error,
+    fault_from_error,
+    loopback_without_proxy,
+)
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.presentation import sanitize
 from tui.providers.model import KeyHeader
@@ -95,8 +101,7 @@ def build_client(tls: TlsContextFactory, transport: TransportFactory | None) -> 
             mounts=loopback_without_proxy(),
         )
     except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-        reason = sanitize.clean(str(error), 200)
-        raise FetchError(f"cannot create a connection, check HTTPS_PROXY and SSL_CERT_FILE: {reason}") from None
+        raise FetchError(connection_setup_error(error)) from None
 
 
 async def _raise_redirect(response: httpx.Response) -> None:
@@ -110,8 +115,8 @@ async def open_response(http: httpx.AsyncClient, context: FetchContext, request:
     """Return the response after all redirects, its body unread. Raises FetchError or ConnectionLostError."""
     try:
         return await _follow_redirects(http, context, request)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-        raise FetchError(f"the link is not a valid URL: {sanitize.clean(str(error), 200)}") from None
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError):
+        raise FetchError("the link is not a valid URL") from None
     except (TimeoutError, httpx.TransportError) as error:
         raise connection_error(error, request.url, context.stall_timeout) from None
 

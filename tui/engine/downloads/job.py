@@ -84,10 +84,16 @@ class JobDownloader:
             try:
                 saved.append(await self._download_file(ref, artifact, options))
             except FetchError as error:
-                first_error = first_error or error
+                first_error = first_error or self._masked(error, ref.account)
         if first_error is not None:
             raise first_error
         return tuple(saved)
+
+    def _masked(self, error: FetchError, account: str) -> FetchError:
+        """Return the error without the account's key: a redirect may have it in its host."""
+        key = self._workspace.keys.get(account)
+        message = key.mask_text(str(error)) if isinstance(key, Secret) else str(error)
+        return FetchError(message, transient=error.transient)
 
     def _state(self, ref: Ref) -> JobState:
         if ref not in self._job_store.states:

@@ -16,6 +16,7 @@ from tui.domain.models import Fault, FaultKind, Link, LinkKind
 from tui.engine.blocking import RunBlocking
 from tui.engine.downloads import http
 from tui.engine.downloads.http import ConnectionLostError, FetchContext, FetchError, RangeRequest, host
+from tui.engine.http.client import parse_headers
 from tui.engine.http.decompression import StreamDecompressor, UndecodableError
 from tui.presentation import filenames, formatting
 from tui.providers.response import HttpResponse, retry_after
@@ -231,7 +232,7 @@ class FileTransfer:
         Raises one of this module's errors, FetchError or ConnectionLostError for a response that is not used.
         """
         status, partial_size = response.status_code, self._partial.size if self._partial else 0
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = parse_headers(response.headers.raw, self._context.key)
         if status == 416 and partial_size:
             if (
                 self._checkpoint

@@ -18,7 +18,7 @@ from tui import __version__
 from tui.domain import content_headers
 from tui.domain.models import Fault, FaultKind
 from tui.engine.http.decompression import StreamDecompressor, UndecodableError
-from tui.engine.http.header_limit import HeaderSizeLimit
+from tui.engine.http.header_limit import HEADERS_TOO_LARGE, HeaderSizeLimit
 from tui.presentation.sanitize import clean
 from tui.providers.model import KeyHeader
 from tui.providers.response import HttpResponse
@@ -131,12 +131,11 @@ class Client:
         try:
             self._http = self._http or self._build_client()
         except ssl.SSLError as error:
-            return Fault(FaultKind.TLS, f"cannot read root certificates, check SSL_CERT_FILE: {clean(str(error), 200)}")
-        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-            reason = clean(str(error), 200)
             return Fault(
-                FaultKind.OFFLINE, f"cannot create a connection, check HTTPS_PROXY and SSL_CERT_FILE: {reason}"
+                FaultKind.TLS, f"cannot read root certificates, check SSL_CERT_FILE: {clean(error.reason or '', 200)}"
             )
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+            return Fault(FaultKind.OFFLINE, connection_setup_error(error))
         try:
             async with asyncio.timeout(self._limits.deadline):
                 return await self._exchange(self._http, request)
@@ -146,8 +145,8 @@ class Client:
             return Fault(FaultKind.TOO_LARGE, f"response larger than {self._limits.max_body // 1024} KiB")
         except UndecodableError as error:
             return Fault(FaultKind.MALFORMED, f"response has {error}")
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            return Fault(FaultKind.REJECTED, f"invalid URL, check base_url: {clean(str(error), 200)}")
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            return Fault(FaultKind.REJECTED, "invalid URL, check the account's base_url and the job's id")
         except (httpx.TransportError, OSError) as error:
             return fault_from_error(error)
 
@@ -177,9 +176,9 @@ class Client:
                     raise TooLargeError
         finally:
             await response.aclose()
-        headers = _parse_headers(response.headers.raw, key)
+        headers = parse_headers(response.headers.raw, request.key)
         body = _decompress(bytes(raw), headers.get("content-encoding", "identity"), self._limits.max_body)
-        return HttpResponse(response.status_code, headers, _mask_key(body, key), self._clock())
+        return HttpResponse(response.status_code, headers, request.key.mask(body), self._clock())
 
 
 @functools.lru_cache(maxsize=2048)
@@ -188,20 +187,21 @@ def _parse_url(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-def _mask_key(data: bytes, key: str) -> bytes:
-    """Return the bytes with the key masked, in either encoding."""
-    for form in {key.encode(), key.encode("latin-1")}:
-        data = data.replace(form, b"***")
-    return data
-
-
-def _parse_headers(raw: Iterable[tuple[bytes, bytes]], key: str) -> dict[str, str]:
+def parse_headers(raw: Iterable[tuple[bytes, bytes]], key: Secret | None) -> dict[str, str]:
     """Return the headers by lower-case name, the key masked; repeated headers are joined by commas."""
     headers: dict[str, str] = {}
     for name, value in raw:
-        lower_name, text = name.decode("latin-1").lower(), _mask_key(value, key).decode("utf-8", "replace")
+        lower_name, text = name.decode("latin-1").lower(), _decode_header(key.mask(value) if key else value)
         headers[lower_name] = f"{headers[lower_name]}, {text}" if lower_name in headers else text
     return headers
+
+
+def _decode_header(value: bytes) -> str:
+    """Return the value as UTF-8 or, as RFC 9110 §5.5 has it, Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _decompress(raw: bytes, encoding: str, max_body: int) -> bytes:
@@ -222,18 +222,30 @@ def _decompress(raw: bytes, encoding: str, max_body: int) -> bytes:
     return bytes(body)
 
 
+def connection_setup_error(error: Exception) -> str:
+    """Return why no client can be created. The error's text is not shown: it may quote a proxy URL with a password."""
+    reason = clean(error.strerror or "", 200) if isinstance(error, OSError) else type(error).__name__
+    return f"cannot create a connection, check HTTPS_PROXY and SSL_CERT_FILE: {reason}"
+
+
 def fault_from_error(error: Exception) -> Fault:
-    """Return a TLS fault if any cause in the chain is an SSL error, else an offline fault."""
+    """Return a TLS fault if any cause in the chain is an SSL error, else an offline fault.
+
+    Of the error's own text only the operating system's reason is shown: the rest may quote a request or a response.
+    """
     if isinstance(error, httpx.LocalProtocolError):  # its text contains the header with the key
         return Fault(
             FaultKind.REJECTED, "the key cannot be sent in a header, check the key and prefix in the provider file"
         )
+    system_error = ""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Fault(FaultKind.TLS, f"certificate verification failed: {clean(cause.verify_message, 200)}")
         if isinstance(cause, ssl.SSLError):
-            return Fault(FaultKind.TLS, f"TLS failed: {clean(cause.reason or str(cause), 200)}")
+            return Fault(FaultKind.TLS, f"TLS failed: {clean(cause.reason or 'no reason given', 200)}")
+        if isinstance(cause, OSError):
+            system_error = system_error or clean(cause.strerror or "", 200)
         cause = cause.__cause__ or cause.__context__
     match error:
         case httpx.ConnectError():
@@ -241,8 +253,8 @@ def fault_from_error(error: Exception) -> Fault:
         case httpx.ProxyError():
             message = "the proxy refused the connection, check HTTPS_PROXY"
         case httpx.RemoteProtocolError():
-            message = "connection closed early, or not HTTP"
+            too_large = str(error) == HEADERS_TOO_LARGE  # any other text may quote what the server sent
+            message = HEADERS_TOO_LARGE if too_large else "connection closed early, or not HTTP"
         case _:
             message = "connection lost"
-    detail = clean(str(error), 200)
-    return Fault(FaultKind.OFFLINE, f"{message}: {detail}" if detail else message)
+    return Fault(FaultKind.OFFLINE, f"{message}: {system_error}" if system_error else message)

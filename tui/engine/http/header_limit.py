@@ -13,6 +13,7 @@ import httpx
 
 MAX_HEADER_BYTES = 128 * 1024
 """Bytes of a response until its headers are complete. h11 limits each single head to 100 KiB."""
+HEADERS_TOO_LARGE = f"response headers exceed {MAX_HEADER_BYTES // 1024} KiB"
 READ_SIZE = 8192
 """Bytes that are read and parsed in one turn of the loop: some milliseconds, whatever is sent."""
 
@@ -45,7 +46,7 @@ class HeaderSizeLimit:
             if self._remaining == math.inf:
                 return await read(max_bytes, timeout)
             if self._remaining <= 0:
-                raise httpcore.RemoteProtocolError(f"response headers exceed {MAX_HEADER_BYTES // 1024} KiB")
+                raise httpcore.RemoteProtocolError(HEADERS_TOO_LARGE)
             data = await read(READ_SIZE, timeout)
             self._remaining -= len(data)
             return data

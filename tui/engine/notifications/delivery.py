@@ -13,7 +13,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
 from threading import Event
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import httpx
 
 from tui import __version__
-from tui.engine.http.client import loopback_without_proxy
+from tui.engine.http.client import connection_setup_error, fault_from_error, loopback_without_proxy
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.presentation.sanitize import clean, mask_url
 from tui.providers.wait_hints import retry_after
@@ -63,15 +63,25 @@ def run_program(
     payload: bytes,
     timeout: float,
     stop: Event,
+    environ: Mapping[str, str],
+    mask: Callable[[str], str],
     clock: Callable[[], float] = time.monotonic,
 ) -> DeliveryResult:
-    """Run a program with `payload` on its stdin for at most `timeout` seconds; `stop` ends it earlier. Blocks."""
+    """Run a program with `payload` on its stdin for at most `timeout` seconds; `stop` ends it earlier. Blocks.
+
+    `mask` removes secrets from its output.
+    """
     with TemporaryFile() as stdin:  # no pipe, so a program that does not read blocks nothing
         stdin.write(payload)
         stdin.seek(0)
         try:
             process = subprocess.Popen(  # noqa: S603 - the operator's own command, and no shell reads it
-                command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environ,
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -88,7 +98,7 @@ def run_program(
         output.drain()
     if not problem and code != 0:
         problem = f"exited with status {code}" if code > 0 else f"killed by signal {-code}"
-    return DeliveryResult(problem, output=_last_lines(output.tail))
+    return DeliveryResult(problem, output=_last_lines(output.tail, mask))
 
 
 class _OutputReader:
@@ -97,6 +107,7 @@ class _OutputReader:
     def __init__(self, process: "subprocess.Popen[bytes]", clock: Callable[[], float]) -> None:
         assert process.stdout is not None, "stdout is a pipe"
         self.tail = b""
+        """Last bytes of the output, twice as many as are kept."""
         self._process = process
         self._clock = clock
         self._pipe = process.stdout.fileno()
@@ -136,13 +147,14 @@ class _OutputReader:
             return 0
         self._open = bool(chunk)
         self._bytes += len(chunk)
-        self.tail = (self.tail + chunk)[-TAIL_BYTES:]
+        self.tail = (self.tail + chunk)[-2 * TAIL_BYTES :]
         return len(chunk)
 
 
-def _last_lines(tail: bytes) -> tuple[str, ...]:
-    """Return the last lines, sanitised for the log."""
-    lines = (clean(line, 300) for line in tail.decode("utf-8", "replace").splitlines())
+def _last_lines(tail: bytes, mask: Callable[[str], str]) -> tuple[str, ...]:
+    """Return the last lines, masked and sanitised for the log."""
+    text = mask(tail.decode("utf-8", "replace"))[-TAIL_BYTES:]  # masked first: half a key would not be found
+    lines = (clean(line, 300) for line in text.splitlines())
     masked = (re.sub(r"https?://\S+", lambda url: mask_url(url[0]), line) for line in lines if line)
     return tuple(masked)[-LOG_LINES:]
 
@@ -174,9 +186,9 @@ class WebhookSender:
         except TimeoutError:
             return DeliveryResult(f"timed out after {self._timeout:g} s", retry=True)
         except httpx.TransportError as error:
-            return DeliveryResult(f"cannot be reached: {type(error).__name__}: {clean(str(error), 200)}", retry=True)
+            return DeliveryResult(fault_from_error(error).message, retry=True)
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-            return DeliveryResult(f"cannot send: {type(error).__name__}: {clean(str(error), 200)}")
+            return DeliveryResult(connection_setup_error(error))
 
     def _build_client(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)

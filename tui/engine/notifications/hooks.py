@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from random import Random
 from threading import Event
 
@@ -117,11 +118,16 @@ class HookDispatcher:
             for queue in self._queues:
                 tasks.create_task(queue.run())
 
-    async def run_program(self, command: tuple[str, ...], body: bytes, seconds: float) -> DeliveryResult:
-        """Run a program on one of the threads for at most `seconds`."""
-        loop = asyncio.get_running_loop()
+    async def run_program(self, hook: Hook, body: bytes) -> DeliveryResult:
+        """Run the hook's program on one of the threads."""
+        assert hook.run is not None, "a hook has a program or a URL"
+        keys, loop = self._workspace.keys, asyncio.get_running_loop()
+        environ = keys.child_environment(hook.env)
         return await loop.run_in_executor(
-            self._pool, delivery.run_program, command, body, seconds, self._stop, self.clock
+            self._pool,
+            partial(
+                delivery.run_program, hook.run, body, hook.timeout, self._stop, environ, keys.mask_text, self.clock
+            ),
         )
 
     async def fetch_secret(self, source: SecretSource) -> Secret:
@@ -192,8 +198,7 @@ class HookQueue:
     async def _deliver(self, event: AlertEvent) -> DeliveryResult:
         body = self._dispatcher.payload(event)
         if self._sender is None:
-            assert self.hook.run is not None, "a hook has a program or a URL"
-            return await self._dispatcher.run_program(self.hook.run, body, self.hook.timeout)
+            return await self._dispatcher.run_program(self.hook, body)
         result = await self._post(self._sender, body, delivery_id(event))
         for pause in RETRY_PAUSES:
             if not result.retry:

@@ -14,6 +14,7 @@ from typing import IO, NamedTuple, NoReturn, Self
 from msgspec import Struct
 
 from tui.errors import BabeltopError
+from tui.presentation import masking
 from tui.presentation.sanitize import clean
 from tui.providers.fields import Duration
 
@@ -42,6 +43,14 @@ class Secret:
     def reveal(self) -> str:
         """Return the key itself, for the request header."""
         return self.__value
+
+    def mask(self, data: bytes) -> bytes:
+        """Return the bytes with every spelling of the secret masked."""
+        return masking.mask(data, self.__value)
+
+    def mask_text(self, text: str) -> str:
+        """Return the text with every spelling of the secret masked."""
+        return masking.mask_text(text, self.__value)
 
     @property
     def tail(self) -> str:
@@ -143,8 +152,17 @@ class KeyFileStamp(NamedTuple):
     mtime_ns: int
 
 
-def fetch(source: SecretSource, environ: Mapping[str, str], timeout: float = COMMAND_TIMEOUT) -> FetchedSecret:
-    """Fetch the secret. Blocks for at most `timeout` seconds if the source is a command. Raises SecretError."""
+def fetch(
+    source: SecretSource,
+    environ: Mapping[str, str],
+    timeout: float = COMMAND_TIMEOUT,
+    *,
+    command_environ: Mapping[str, str] | None = None,
+) -> FetchedSecret:
+    """Fetch the secret. Blocks for at most `timeout` seconds if the source is a command. Raises SecretError.
+
+    `environ` may hold the secret; a command gets `command_environ`, by default the environment of this process.
+    """
     if source.env is not None:
         if source.env not in environ:
             raise SecretError(f"{source} is not set: set it and restart")
@@ -152,7 +170,9 @@ def fetch(source: SecretSource, environ: Mapping[str, str], timeout: float = COM
     if source.file is not None:
         return _from_file(source, source.file)
     if source.command is not None:
-        return FetchedSecret(_validate(_from_command(source, source.command, timeout), source, "its output has no key"))
+        return FetchedSecret(
+            _validate(_from_command(source, source.command, timeout, command_environ), source, "its output has no key")
+        )
     return FetchedSecret(_validate(_from_keyring(source, source.keyring or ""), source, "store the key in it"))
 
 
@@ -192,9 +212,11 @@ def _from_file(source: SecretSource, name: str) -> FetchedSecret:
     return FetchedSecret(_validate(raw.decode("utf-8-sig", "replace"), source, "write the key into it"), warning)
 
 
-def _from_command(source: SecretSource, command: tuple[str, ...], timeout: float) -> str:
+def _from_command(
+    source: SecretSource, command: tuple[str, ...], timeout: float, environ: Mapping[str, str] | None
+) -> str:
     try:
-        code, printed, stderr = _run(command, timeout)
+        code, printed, stderr = _run(command, timeout, environ)
     except (OSError, ValueError) as error:
         raise SecretError(f"{source} cannot be run: {_error_text(error)}") from None
     if code is None:
@@ -208,12 +230,14 @@ def _from_command(source: SecretSource, command: tuple[str, ...], timeout: float
 
 def _first_line(stderr: str, key: str) -> str:
     """Return the first line of a command's stderr, with the key masked."""
-    lines = stderr.replace(key, "****").split("\n") if key else stderr.split("\n")
+    lines = masking.mask_text(stderr, key).split("\n")
     first = next(filter(None, (clean(line, 200) for line in lines)), "")
     return f": {first}" if first else ""
 
 
-def _run(command: tuple[str, ...], timeout: float) -> tuple[int | None, bytes, bytes]:
+def _run(
+    command: tuple[str, ...], timeout: float, environ: Mapping[str, str] | None
+) -> tuple[int | None, bytes, bytes]:
     """Run a command; return its exit code (None: timed out, its process group was killed), stdout and stderr.
 
     Only the command itself is waited for: an agent that it leaves behind may hold its output open. The output is read
@@ -224,7 +248,7 @@ def _run(command: tuple[str, ...], timeout: float) -> tuple[int | None, bytes, b
 
     pipe = subprocess.PIPE
     with subprocess.Popen(  # noqa: S603 - the operator's own command, and no shell
-        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True, env=environ
     ) as process:
         assert process.stdout is not None, "stdout and stderr are pipes"
         assert process.stderr is not None, "stdout and stderr are pipes"

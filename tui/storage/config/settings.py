@@ -137,6 +137,8 @@ class Hook(Struct, frozen=True, kw_only=True):
     """Program and its arguments, run without a shell, with the change on stdin."""
     url: WebhookUrl | None = None
     """URL that the change is sent to by POST; https, or http to this machine."""
+    env: tuple[EnvironmentVariable, ...] = ()
+    """Variables that the program gets although they hold a secret, such as ['CAMB_API_KEY']; it gets all others."""
     secret: SecretSource | None = None
     """Source of the secret that signs each POST (HMAC-SHA256): one of env, file, command, keyring. None: unsigned."""
     timeout: Timeout = Timeout(10)
@@ -150,6 +152,8 @@ class Hook(Struct, frozen=True, kw_only=True):
             yield ": expected exactly one of run and url"
         if self.run is not None and not (self.run and self.run[0]):
             yield ".run: expected a program and its arguments, such as ['notify-send', 'babeltop']"
+        if self.env and self.run is None:
+            yield ".env: only a program has an environment"
         if self.url is not None and not self.insecure_http and is_plaintext_remote(self.url):
             yield ".url: plain http would expose links; use https, or set insecure_http = true"
         if self.secret is not None:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import tui
 from tui.cli.commands.doctor.report import Finding, Level
 from tui.storage import paths
-from tui.storage.config import secrets
 from tui.storage.config.configuration import WorkspacePaths
+from tui.storage.config.key_ring import KeyRing
 from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import Hook, Settings
 from tui.storage.extras import EXTRAS, install_command
@@ -112,7 +112,7 @@ def _check_disk(state: Path) -> Iterator[Finding]:
     yield Finding("files", "disk", level, f"{free // 1024**2} MiB free at {existing}", remedy)
 
 
-def check_hooks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def check_hooks(settings: Settings, keys: KeyRing) -> Iterator[Finding]:
     """Yield whether the hooks' programs and secrets exist. Sends nothing."""
     for number, hook in enumerate(settings.hooks, 1):
         if hook.run:
@@ -122,15 +122,15 @@ def check_hooks(settings: Settings, environ: Mapping[str, str]) -> Iterator[Find
             )
             yield Finding("hooks", f"{number}", level, path or f"program {hook.run[0]!r} not found in PATH", remedy)
         elif hook.url:
-            yield _check_webhook(f"{number}", hook, environ)
+            yield _check_webhook(f"{number}", hook, keys)
 
 
-def _check_webhook(name: str, hook: Hook, environ: Mapping[str, str]) -> Finding:
+def _check_webhook(name: str, hook: Hook, keys: KeyRing) -> Finding:
     host = urlsplit(hook.url or "").hostname
     if hook.secret is None:
         return Finding("hooks", name, Level.OK, f"POST to {host}, unsigned")
     try:
-        secrets.fetch(hook.secret, environ)
+        keys.fetch_secret(hook.secret)
     except SecretError as error:
         return Finding(
             "hooks", name, Level.ERROR, f"POST to {host}: {error}", "deliveries fail until the secret is available"

@@ -61,7 +61,7 @@ def _exit_code(found: Iterable[Finding]) -> int:
 def _check_workspace(workspace: Workspace) -> Iterator[Finding]:
     """Yield the findings that depend on the settings."""
     yield checks.check_downloads(workspace.settings)
-    yield from checks.check_hooks(workspace.settings, os.environ)
+    yield from checks.check_hooks(workspace.settings, workspace.keys)
     yield from _check_journal(workspace)
     jobs: Sequence[Job] = ()
     try:
