@@ -36,4 +36,5 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "zero-width spaces in JSON": lambda key: json.dumps("\u200b".join(key)),
     "zero bytes, as in UTF-16": "\0".join,
     "colours": "\x1b[31m".join,
+    "colours in JSON": lambda key: json.dumps("\x1b[31m".join(key)),
 }

@@ -24,7 +24,7 @@ _INVISIBLE = (
 )
 """Characters that `sanitize.clean` removes, in UTF-8."""
 _SPELLING = (
-    b"(?i)"
+    rb"(?i)(?:\x1b|\\+u001b)\[[0-?]*[@-~]?|"  # control sequence, which is not shown either
     + _PERCENT
     + rb"(?P<byte>[0-9a-f]{2})|"
     + _AMPERSAND
@@ -32,7 +32,7 @@ _SPELLING = (
     rb"|\\+(?:u(?P<json>[0-9a-f]{4})|u\{0*(?P<braces>[0-9a-f]{1,6})\}|x(?P<x>[0-9a-f]{2})|(?P<octal>[0-3]?[0-7]{2})"
     rb"|(?P<itself>[^\\%&])|)"
     rb"|'(?:\\+'|\\*\"'\\*\")(?P<apostrophe>')"  # as a shell needs it: closed, quoted, opened again
-    rb"|(?:\x1b|\\+u001b)\[[0-?]*[@-~]?|" + _INVISIBLE  # not shown
+    rb"|" + _INVISIBLE
 )
 """Character in another spelling than itself."""
 _INTRODUCERS = rb"[\\%&\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xc2\xe2\xef]|'\""
@@ -95,12 +95,12 @@ def _find(data: bytes, part: bytes) -> Iterator[tuple[int, int]]:
 
 def _replace(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
     """Return the data with each span replaced by MASK."""
-    pieces: list[bytes] = []
+    parts: list[bytes] = []
     end = 0
     for start, next_end in spans:
-        pieces += data[end:start], MASK
+        parts += data[end:start], MASK
         end = next_end
-    return b"".join([*pieces, data[end:]]) if pieces else data
+    return b"".join([*parts, data[end:]]) if parts else data
 
 
 def _plain(data: bytes) -> bytes:
@@ -140,7 +140,7 @@ def _entity(name: bytes) -> bytes:
 
 def _original_spans(data: bytes, found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield the spans of the data that `found`, spans of its plain form, stand for."""
-    pieces: list[tuple[int, int, int, int]] = []
+    parts: list[tuple[int, int, int, int]] = []
     """Start in the plain form, length there, start and end in the data."""
     plain_end = data_end = 0
     for spelling in re.finditer(_SPELLING, data):
@@ -149,15 +149,15 @@ def _original_spans(data: bytes, found: Iterable[tuple[int, int]]) -> Iterator[t
             (*spelling.span(), len(_plain_character(spelling))),
         ):
             if length:
-                pieces.append((plain_end, length, start, end))
+                parts.append((plain_end, length, start, end))
                 plain_end += length
             data_end = end
-    pieces.append((plain_end, len(data) - data_end, data_end, len(data)))
+    parts.append((plain_end, len(data) - data_end, data_end, len(data)))
 
-    def piece_at(position: int) -> tuple[int, int]:
-        plain_start, length, start, end = pieces[bisect_right(pieces, position, key=itemgetter(0)) - 1]
+    def part_at(position: int) -> tuple[int, int]:
+        plain_start, length, start, end = parts[bisect_right(parts, position, key=itemgetter(0)) - 1]
         offset = start + position - plain_start
         return (offset, offset + 1) if length == end - start else (start, end)
 
     for first, end in found:
-        yield piece_at(first)[0], piece_at(end - 1)[1]
+        yield part_at(first)[0], part_at(end - 1)[1]

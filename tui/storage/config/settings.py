@@ -138,7 +138,7 @@ class Hook(Struct, frozen=True, kw_only=True):
     url: WebhookUrl | None = None
     """URL that the change is sent to by POST; https, or http to this machine."""
     env: tuple[EnvironmentVariable, ...] = ()
-    """Variables that the program gets although they hold a secret, such as ['CAMB_API_KEY']; it gets all others."""
+    """Variables that the program gets although they hold a secret, such as ['ACME_API_KEY']; it gets all others."""
     secret: SecretSource | None = None
     """Source of the secret that signs each POST (HMAC-SHA256): one of env, file, command, keyring. None: unsigned."""
     timeout: Timeout = Timeout(10)
