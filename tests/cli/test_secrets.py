@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import KEY, Program
+from tests.support.servers import serve_app
 from tests.support.spellings import SPELLINGS
 from tui.storage.config.settings import SettingsError
 from tui.storage.workspace import Workspace, WorkspacePaths
@@ -82,3 +83,47 @@ def test_only_a_program_can_have_variables(program):
     paths = WorkspacePaths(config_dir=program.config, state_dir=program.state, watchlist_file=program.watchlist)
     with pytest.raises(SettingsError, match="only a program has an environment"):
         Workspace.open(paths, {})
+
+
+PROVIDER = """\
+name = "{name}"
+title = "{name}"
+base_url = "{url}"
+key = {{ header = "x-api-key" }}
+cadence = "text"
+{more}
+[status]
+path = "/{name}/{{id}}"
+value = ["/status"]
+[statuses]
+running = "running"
+"""
+
+
+def test_the_key_goes_to_a_successor_at_another_origin_only_if_the_configuration_names_it(program):
+    seen: dict[str, list[str]] = {"old": [], "new": []}
+
+    async def respond(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        version = scope["path"].split("/")[1]
+        seen[version].append(dict(scope["headers"])[b"x-api-key"].decode())
+        status, body = (404, b"{}") if version == "old" else (200, b'{"status": "running"}')
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    (program.config / "providers").mkdir()
+    with serve_app(respond) as old, serve_app(respond) as new:
+        for name, url, more in (("old", old, 'sunset = 2020-01-01T00:00:00Z\nsuccessor = "new"'), ("new", new, "")):
+            (program.config / "providers" / f"{name}.toml").write_text(PROVIDER.format(name=name, url=url, more=more))
+        config = program.config / "config.toml"
+        account = '[accounts.acme]\napi_key = { env = "SERVICE_KEY" }\nprovider = '
+        config.write_text(f'{account}"old"\n')
+        program.with_jobs("acme:1")
+        refused = program("check")
+        assert seen == {"old": [KEY], "new": []}, refused.err
+        assert f"new, the successor of old, is at another address, {new}, which gets no key unasked" in refused.err
+        assert 'set provider = "new" in [accounts.acme]' in refused.err
+        config.write_text(f'{account}"new"\n')
+        assert program("check", "--json").json[0]["phase"] == "running"
+        assert seen == {"old": [KEY], "new": [KEY]}

@@ -12,7 +12,6 @@ import sys
 from argparse import Namespace
 from asyncio.subprocess import Process
 from hashlib import sha256
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
 from tui.cli.output import print_message
+from tui.domain.hosts import is_loopback
 from tui.runtime import logfile
 from tui.storage import paths
 from tui.storage.config.key_ring import SERVE_TOKEN_VARIABLE
@@ -45,14 +45,6 @@ _LOGIN = """<!doctype html><meta charset="utf-8"><title>babeltop</title>
 <button>Open</button></form>"""
 
 log = logging.getLogger(__name__)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a name or address is loopback."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class AccessControl:

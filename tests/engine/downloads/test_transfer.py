@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import os
+import socket
 import subprocess
 import zlib
 from base64 import b64encode
@@ -14,6 +15,7 @@ from random import Random
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from tests.support.file_servers import FileServer, serve_files
 from tests.support.waiting import wait_until
@@ -184,12 +186,27 @@ async def test_a_digest_mismatch_is_rejected(tmp_path):
     assert download.names == ["Spring.mp4"]
 
 
-async def test_the_key_goes_to_the_accounts_origin_only(tmp_path):
+@pytest.fixture
+def cdn_name(monkeypatch) -> str:
+    """Name of this machine that does not look like it."""
+    getaddrinfo = socket.getaddrinfo
+
+    def resolve(host, *args, **options):
+        return getaddrinfo("127.0.0.2" if host in {"cdn.test", b"cdn.test"} else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return "cdn.test"
+
+
+async def test_the_key_goes_to_the_accounts_origin_only(tmp_path, cdn_name):
     other, own = FileServer(), FileServer()
     with serve_files(other, "127.0.0.2") as there, serve_files(own) as base:
+        there = there.replace("127.0.0.2", cdn_name)
         own.responses = {"/a": (302, {"location": "/b"}), "/b": (307, {"location": f"{there}/c"})}
         other.responses = {"/c": (301, {"location": f"{base}/d"})}
-        await TransferRun(tmp_path, base)(f"{base}/a", key=True)
+        download = TransferRun(tmp_path, base)
+        download.context = replace(download.context, insecure_http=True)
+        await download(f"{base}/a", key=True)
     assert [(request.path, request.headers.get("x-api-key")) for request in own.requests] == [
         ("/a", KEY),
         ("/b", KEY),
@@ -218,6 +235,28 @@ async def test_redirects_are_limited(tmp_path):
     with serve_files(origin) as base, pytest.raises(FetchError, match="more than 5 times"):
         await TransferRun(tmp_path, base)(f"{base}/a")
     assert len(origin.requests) == 6
+
+
+async def test_a_redirect_to_another_port_or_a_private_address_is_rejected(tmp_path):
+    other, own = FileServer(), FileServer()
+    with serve_files(other) as there, serve_files(own) as base:
+        port = there.rpartition(":")[2]
+        for target in (
+            there,
+            f"http://localhost:{port}",
+            f"http://127.1:{port}",
+            "http://169.254.169.254",
+            "http://[::]",
+        ):
+            own.responses = {"/a": (302, {"location": f"{target}/b"})}
+            with pytest.raises(
+                FetchError, match=r"redirect rejected: .* is an address of this machine or of a private"
+            ):
+                await TransferRun(tmp_path, base)(f"{base}/a")
+        for account in ("https://api.example.com", "https://1.1.1.1"):
+            with pytest.raises(FetchError, match=r"link rejected: .* is an address of this machine or of a private"):
+                await TransferRun(tmp_path, account)(f"{there}/b")
+    assert other.requests == []
 
 
 @pytest.mark.parametrize(

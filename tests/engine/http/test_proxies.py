@@ -13,8 +13,10 @@ from tests.support.servers import serve_app, serve_raw
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.engine.downloads import http
 from tui.engine.engine import Engine
+from tui.engine.notifications.delivery import WebhookSender
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
+from tui.storage.config.fields import WebhookUrl
 
 A = Ref("heygen", "a-fine")
 
@@ -29,7 +31,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
 
     with serve_raw(keep) as proxy:
-        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy)
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
@@ -45,6 +47,24 @@ async def test_a_poll_of_this_machine_bypasses_the_proxy(tmp_path, proxied, host
         await engine.poll_once([A])
         assert engine.states[A].phase is Phase.DONE
         library.close()
+    assert proxied == []
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.1", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "api.localhost"])
+async def test_no_spelling_of_this_machine_uses_the_proxy(tmp_path, proxied, host, scheme):
+    library = fixtures.make_workspace(tmp_path, f"{scheme}://{host}:9", {"heygen": ("a-fine",)})
+    engine = Engine(library, RecordingListener().publish)
+    engine.open()
+    await engine.poll_once([A])
+    assert engine.states[A].fault.kind is FaultKind.OFFLINE
+    library.close()
+    sender = WebhookSender(WebhookUrl(f"{scheme}://{host}:9/hook"), 5.0)
+    assert (await sender.post(b"{}", "1", None, 0.0)).problem.startswith("cannot be reached")
+    await sender.close()
+    async with http.build_client(ssl.create_default_context, None) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"{scheme}://{host}:9/file")
     assert proxied == []
 
 

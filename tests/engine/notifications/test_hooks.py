@@ -309,7 +309,7 @@ async def test_without_hooks_or_with_readonly_there_is_no_dispatcher(tmp_path):
 
 
 def test_the_log_gets_neither_signed_queries_nor_escape_sequences():
-    assert _last_lines(f"got {SIGNED}\n\x1b[2Jboo\n\n".encode()) == ("got https://cdn.test/v.mp4?…", "boo")
+    assert _last_lines(f"got {SIGNED}\n\x1b[2Jboo\n\n".encode(), str) == ("got https://cdn.test/v.mp4?…", "boo")
 
 
 # Webhooks.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError
+from tui.domain.hosts import is_loopback
 from tui.storage.config.key_ring import SERVE_TOKEN_VARIABLE
 
 MIN_TOKEN_LENGTH = 16
@@ -21,7 +22,7 @@ def serve(args: Namespace) -> int:
 
         raise UsageError(f"serve requires an extra: {install_command('web')}") from None
     token = _read_token(args.token_file)
-    if token is None and not web_server.is_loopback(args.host):
+    if token is None and not is_loopback(args.host):
         raise UsageError(
             f"{args.host} exposes the dashboard to the network: a token is required.\n"
             f"  Set {SERVE_TOKEN_VARIABLE} or use --token-file; "

@@ -11,18 +11,18 @@ import httpx
 from msgspec import Struct
 
 from tui import __version__
+from tui.domain.hosts import is_plaintext_remote, is_private, origin
 from tui.domain.models import Fault, FaultKind
 from tui.engine.http.client import (
     TlsContextFactory,
     TransportFactory,
     connection_setup_error,
     fault_from_error,
-    loopback_without_proxy,
 )
 from tui.engine.http.header_limit import HeaderSizeLimit
+from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation import sanitize
 from tui.providers.model import KeyHeader
-from tui.storage.config.fields import is_plaintext_remote
 from tui.storage.config.secrets import Secret
 
 MAX_REDIRECTS = 5
@@ -92,13 +92,12 @@ class _Redirect(Exception):  # noqa: N818  carries the target of a redirect
 def build_client(tls: TlsContextFactory, transport: TransportFactory | None) -> httpx.AsyncClient:
     """Return a client with one connection at a time. Raises FetchError for unusable proxy settings or certificates."""
     try:
-        return httpx.AsyncClient(
+        return LoopbackDirectClient(
             verify=True if transport else tls(),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             follow_redirects=False,
             event_hooks={"request": [HeaderSizeLimit().install], "response": [_raise_redirect]},
             transport=transport() if transport else None,
-            mounts=loopback_without_proxy(),
         )
     except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
         raise FetchError(connection_setup_error(error)) from None
@@ -124,8 +123,8 @@ async def open_response(http: httpx.AsyncClient, context: FetchContext, request:
 async def _follow_redirects(http: httpx.AsyncClient, context: FetchContext, request: RangeRequest) -> httpx.Response:
     url = request.url
     timeout = {"connect": 10.0, "read": context.stall_timeout, "write": 10.0, "pool": None}
-    for _ in range(MAX_REDIRECTS + 1):
-        _check_allowed(url, context)
+    for redirects in range(MAX_REDIRECTS + 1):
+        _check_allowed(url, context, is_redirect=redirects > 0)
         http_request = httpx.Request(
             "GET", url, headers=_build_headers(url, context, request), extensions={"timeout": timeout}
         )
@@ -146,14 +145,23 @@ def connection_error(error: Exception, url: str, stall_timeout: float) -> Connec
     return ConnectionLostError(fault_from_error(error))
 
 
-def _check_allowed(url: str, context: FetchContext) -> None:
-    """Raise FetchError for a forbidden URL, ValueError for an invalid one."""
+def _check_allowed(url: str, context: FetchContext, *, is_redirect: bool) -> None:
+    """Raise FetchError for a forbidden URL, ValueError for an invalid one.
+
+    A private address may be a link only of an account with one, and a redirect's target only at the account's origin.
+    """
     scheme = url.partition(":")[0].lower()
     if scheme not in {"http", "https"}:
         shown_scheme = sanitize.clean(scheme, 20)
         raise FetchError(f"link rejected: {shown_scheme}: is not supported, only http and https")
     if not host(url):
         raise ValueError("no host")
+    own_network = is_private(urlsplit(context.base_url).hostname or "") and not is_redirect
+    if is_private(urlsplit(url).hostname or "") and not own_network and origin(url) != origin(context.base_url):
+        raise FetchError(
+            f"{'redirect' if is_redirect else 'link'} rejected: {host(url)} is an address of this machine or of a "
+            "private network, and not the account's base_url"
+        )
     if is_plaintext_remote(url) and not context.insecure_http:
         raise FetchError(
             f"link rejected: plain http to {host(url)} is not encrypted. "
@@ -163,7 +171,7 @@ def _check_allowed(url: str, context: FetchContext) -> None:
 
 def _build_headers(url: str, context: FetchContext, request: RangeRequest) -> list[tuple[bytes, bytes]]:
     headers = list(DOWNLOAD_HEADERS)
-    if request.needs_key and context.key is not None and _origin(url) == _origin(context.base_url):
+    if request.needs_key and context.key is not None and origin(url) == origin(context.base_url):
         headers.append(
             (context.key_header.header.encode(), (context.key_header.prefix + context.key.reveal()).encode("latin-1"))
         )
@@ -181,8 +189,3 @@ def host(url: str) -> str:
         return sanitize.clean(urlsplit(url).hostname or "", 100)
     except ValueError:
         return ""
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)

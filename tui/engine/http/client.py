@@ -19,6 +19,7 @@ from tui.domain import content_headers
 from tui.domain.models import Fault, FaultKind
 from tui.engine.http.decompression import StreamDecompressor, UndecodableError
 from tui.engine.http.header_limit import HEADERS_TOO_LARGE, HeaderSizeLimit
+from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation.sanitize import clean
 from tui.providers.model import KeyHeader
 from tui.providers.response import HttpResponse
@@ -66,14 +67,6 @@ class ApiRequest(NamedTuple):
     """Masked in the response."""
 
 
-def loopback_without_proxy() -> dict[str, httpx.AsyncBaseTransport | None]:
-    """Return mounts for an httpx client that bypass the proxy for this machine.
-
-    httpx would send a request for http://127.0.0.1, with the key, to `http_proxy` unless `no_proxy` names it.
-    """
-    return dict.fromkeys(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-
-
 class TooLargeError(Exception):
     """A body exceeded its limit."""
 
@@ -116,14 +109,13 @@ class Client:
 
         Raises ValueError or ImportError for unusable proxy settings, OSError for unreadable root certificates.
         """
-        return httpx.AsyncClient(
+        return LoopbackDirectClient(
             verify=True if self._transport else self._tls(),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_EXPIRY),
             follow_redirects=False,
             # no cookies: in weeks a service may set any number
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=self._transport() if self._transport else None,
-            mounts=loopback_without_proxy(),
         )
 
     async def get(self, request: ApiRequest) -> HttpResponse | Fault:

@@ -22,8 +22,9 @@ from typing import NamedTuple
 import httpx
 
 from tui import __version__
-from tui.engine.http.client import connection_setup_error, fault_from_error, loopback_without_proxy
+from tui.engine.http.client import connection_setup_error, fault_from_error
 from tui.engine.http.header_limit import HeaderSizeLimit
+from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation.sanitize import clean, mask_url
 from tui.providers.wait_hints import retry_after
 from tui.storage.config.fields import WebhookUrl
@@ -192,11 +193,10 @@ class WebhookSender:
 
     def _build_client(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        return httpx.AsyncClient(
+        return LoopbackDirectClient(
             limits=limits,
             follow_redirects=False,
             timeout=self._timeout,
-            mounts=loopback_without_proxy(),
             event_hooks={"request": [HeaderSizeLimit().install]},
         )
 

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from tui.domain import operator_input
 from tui.domain.evaluation import EvaluationContext
+from tui.domain.hosts import is_plaintext_remote, origin
 from tui.domain.polling import rate_limit
 from tui.providers import loader
 from tui.providers.model import Plan, Provider
 from tui.providers.table_decoder import suggest
 from tui.storage import paths
 from tui.storage.config import settings
-from tui.storage.config.fields import is_plaintext_remote
 from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable
 from tui.storage.config.settings import AccountSettings, AccountTable, Settings, SettingsError, with_line
 
@@ -93,7 +93,7 @@ class Configuration:
     def successor_of(self, account: Account) -> Account | None:
         """Return the account at its provider's successor, or None if there is none that can be polled.
 
-        A base URL that the operator configured stays.
+        A base URL that the operator configured stays. The key goes to no other origin unless `config.toml` names it.
         """
         successor = account.provider.successor
         if successor is None or successor not in self.providers:
@@ -106,6 +106,14 @@ class Configuration:
         table = self.settings.accounts.get(account.name) or AccountTable()
         base_url = table.base_url or provider.base_url
         if is_plaintext_remote(base_url) and not table.insecure_http:
+            return None
+        if origin(base_url) != origin(account.base_url):
+            self._warnings.append(
+                f"accounts.{account.name}: {provider.title}, the successor of {account.provider.title}, is at another "
+                f"address, {base_url}, which gets no key unasked: to move the account there, set "
+                f'provider = "{provider.name}" in [accounts.{account.name}] of '
+                f"{paths.config_file(self.paths.config_dir)}"
+            )
             return None
         return replace(account, provider=provider, base_url=base_url)
 

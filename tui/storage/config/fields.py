@@ -3,7 +3,6 @@
 Each has `parse(value)`, which raises ValueError with a reason for the operator.
 """
 
-from ipaddress import ip_address
 from math import isfinite
 from typing import Self, cast
 from urllib.parse import urlsplit
@@ -97,13 +96,3 @@ class BoundKeys(tuple[str, ...]):
         if len(names) != len(keys):
             raise ValueError("expected a key such as 'r', or a list of keys")
         return cls(names)
-
-
-def is_plaintext_remote(url: str) -> bool:
-    """Return whether requests to this valid URL can be read on the way: plain http to another host."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    try:
-        return parts.scheme == "http" and not ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost"

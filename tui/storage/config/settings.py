@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from tui.domain.hosts import is_plaintext_remote
 from tui.errors import ConfigurationError
 from tui.providers.fields import BaseUrl, Duration, ProviderName
 from tui.providers.table_decoder import decode_fields, decode_struct
@@ -21,7 +22,6 @@ from tui.storage.config.fields import (
     Rate,
     Timeout,
     WebhookUrl,
-    is_plaintext_remote,
 )
 from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable, SecretSource
 
