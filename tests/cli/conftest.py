@@ -96,9 +96,10 @@ class Program:
             return self.end(self.start(*args), stdin)
         return self.call(*args, stdin=stdin)
 
-    def call(self, *args: str, stdin: str = "") -> CompletedCommand:
+    def call(self, *args: str, stdin: str | bytes = "") -> CompletedCommand:
         """Run a command line in this process."""
-        streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (stdin.encode(), b"", b"")]
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (given, b"", b"")]
         handlers, environ = list(logging.root.handlers), dict(os.environ)
         try:
             os.environ.clear()

@@ -2,11 +2,12 @@
 
 import csv
 import io
+import json
 import tomllib
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Program
@@ -86,6 +87,14 @@ def test_a_hostile_title_is_no_formula_in_an_export() -> None:
         ('{"id": "a"}\n\n{"id": "b", "note": "two\\nlines"}', [("a", {}), ("b", {"note": "two\nlines"})]),
         ('{\n "id": "a"\n}', [("a", {})]),
         ("id,added\na,2026-11-21\n", [("a", {"added": 1795219200.0})]),
+        ("\tid\tlabel\n0\ta\tL\n1\tb\t\n", [("a", {"label": "L"}), ("b", {"label": ""})]),
+        ("sep=;\r\n\r\nid;label\r\na;L\r\n", [("a", {"label": "L"})]),
+        (";;\nid;label;\na;L;\n", [("a", {"label": "L"})]),
+        ('{\n  "id": "a"\n}\n{\n  "id": "b"\n}\n', [("a", {}), ("b", {})]),
+        ('{"id": "a"}{"id": "b"}"c"', [("a", {}), ("b", {}), ("c", {})]),
+        ('["a"]\n["b", "c"]', [("a", {}), ("b", {}), ("c", {})]),
+        ('{"id": "a"},\n{"id": "b"},\n', [("a", {}), ("b", {})]),
+        ('\x1e{"id": "a"}\n\x1e{"id": "b"}\n', [("a", {}), ("b", {})]),
     ],
 )
 def test_the_formats_of_other_programs_are_read(text: str, expected: list) -> None:
@@ -96,7 +105,10 @@ def test_the_formats_of_other_programs_are_read(text: str, expected: list) -> No
     ("text", "where", "reason"),
     [
         ('{"id": "a"}\n{"id": }', "line 2", "invalid JSON"),
-        ('[{"id": "a"}', "the array", "invalid JSON"),
+        ('[{"id": "a"}', "line 1", "invalid JSON: Expecting ',' delimiter: line 1 column 13"),
+        ('{\n "id": a\n}\n{\n "id": "b"\n}', "line 1", "invalid JSON: Expecting value: line 2 column 8"),
+        ('{"id": "a"}\n["b", 7]', "line 2, element 2", "expected an id, or an object"),
+        ('\n\nid,note,muted\n\na,"two\nlines",no\nb,"two\nlines",perhaps\n', "line 7", "muted: expected true or false"),
         ('[{"id": "a"}, 7]', "element 2", "expected an id, or an object"),
         ('[{"id": "a"}, {"id": 7}]', "element 2", "has no id"),
         ("id,muted\na,perhaps\n", "line 2", "muted: expected true or false, not 'perhaps'"),
@@ -144,3 +156,78 @@ def test_valid_records_of_a_file_are_added_and_the_others_are_named(configured: 
     assert "not added: 'x': unknown account 'nobody'" in completed.err
     assert "not added: 'line 3': invalid JSON" in completed.err
     assert "not added: 'interview-4': ambiguous" in completed.err
+
+
+INSTANTS = ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59.999999Z", "10000-01-01"]
+"""Times that no date-time in UTC can have."""
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_a_line_with_an_instant_out_of_range_is_refused_and_the_others_are_added(
+    configured: Program, instant: str
+) -> None:
+    completed = configured("add", "-", stdin=f"id,added\ndoc_1,\ndoc_2,{instant}\ndoc_3,2026-11-21\n")
+    assert completed.code == 2
+    assert f"not added: 'line 3': added: expected a time such as 2026-11-21T20:14:00Z, not '{instant}'" in completed.err
+    assert [job["id"] for job in tomllib.loads(configured.watchlist.read_text())["job"]] == ["doc_1", "doc_3"]
+
+
+CELLS = st.text(max_size=6) | st.sampled_from(
+    [*INSTANTS, "doc_1", "true", "a b", "\ud800", "\0", '"', "x" * 9999, "-", ":"]
+)
+CELLS_BY_TITLE = st.dictionaries(
+    st.sampled_from(COLUMNS), CELLS | st.lists(CELLS, max_size=2) | st.none() | st.floats()
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    raw=st.lists(
+        st.fixed_dictionaries({"id": CELLS}).flatmap(lambda row: CELLS_BY_TITLE.map(row.__or__)), max_size=3
+    ).map(lambda rows: json.dumps(rows).encode())
+    | st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=3).map(
+        lambda rows: "\n".join(["id,added,label", *map(",".join, rows)]).encode(errors="surrogatepass")
+    )
+    | st.binary(max_size=40)
+)
+def test_no_input_is_an_internal_error(configured: Program, raw: bytes) -> None:
+    configured.watchlist.unlink(missing_ok=True)
+    assert configured.call("add", "--account", "camb", "-", stdin=raw).code in {0, 2}
+    if configured.watchlist.exists():
+        assert configured.call("list", "--json").code == 0
+
+
+TITLES_AND_ROW = "id,label\ndoc_1,Müller\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_names_the_encoding(configured: Program, encoding: str) -> None:
+    table = TITLES_AND_ROW.replace(",", "\t")
+    assert configured.call("add", "-", stdin=table.encode(encoding)).code == 0
+    assert tomllib.loads(configured.watchlist.read_text())["job"][0]["label"] == "Müller"
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (TITLES_AND_ROW.encode("cp1252"), "stdin is not UTF-8 but probably WINDOWS-1252 (line 2, byte 0xFC): convert"),
+        (
+            TITLES_AND_ROW.encode("utf-16-le"),
+            "stdin is not UTF-8 but probably UTF-16 (every second byte is 0): convert",
+        ),
+        (TITLES_AND_ROW.encode("utf-16")[:-1], "stdin is damaged UTF-16-LE: truncated data"),
+    ],
+)
+def test_another_encoding_is_refused_by_name_and_nothing_is_added(configured: Program, raw: bytes, reason: str) -> None:
+    completed = configured.call("add", "-", stdin=raw)
+    assert completed.code == 2
+    assert reason in completed.err
+    assert not configured.watchlist.exists()
+
+
+def test_a_list_that_was_split_into_a_stream_is_added(configured: Program) -> None:
+    configured.with_jobs("camb:one", "flixu:two")
+    listed = configured("list", "--json").json
+    configured.watchlist.unlink()
+    assert configured("add", "-", stdin="\n".join(json.dumps(job, indent=2) for job in listed)).code == 0
+    assert [job["id"] for job in configured("list", "--json").json] == ["one", "two"]

@@ -10,6 +10,8 @@ _FORMULA_STARTS = tuple("=+-@\t\r")
 """First characters of what a spreadsheet executes as a formula (OWASP, CSV Injection)."""
 _DELIMITERS = ",;\t"
 """In many European locales, spreadsheets write semicolons."""
+_DELIMITER_LINE = "sep="
+"""Start of a line above the titles that tells Excel the delimiter, which the titles show as well."""
 COLUMNS = (
     *("account", "provider", "id", "kind", "label", "tags", "note", "added", "phase", "status", "title", "language"),
     *("progress", "progress_source", "eta", "message", "link", "link_kind", "link_expires_at", "link_exact"),
@@ -40,19 +42,24 @@ def flatten_job(job: JsonObject) -> JsonObject:
 
 
 def detect_delimiter(text: str) -> str | None:
-    """Return the delimiter if the first line is a header with a column `id`, else None."""
-    titles = text.lstrip().partition("\n")[0].strip()
+    """Return the delimiter if the first line with a title is a header with a column `id`, else None."""
+    lines = (line for line in io.StringIO(text) if line.strip(f'{_DELIMITERS}" \r\n'))
+    titles = next((line for line in lines if not line.startswith(_DELIMITER_LINE)), "")
     return next((each for each in _DELIMITERS if "id" in _split_header(titles, each)), None)
 
 
 def read_rows(text: str, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each row's last line number and its cells by lower-case column name. Raises csv.Error."""
+    """Yield each row's first line number and its cells by lower-case column name. Raises csv.Error."""
     csv.field_size_limit(MAX_CELL_LENGTH)
-    rows = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter)
-    titles = [title.strip().lower() for title in next(rows)]
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    titles: list[str] = []
+    line = 1
     for row in rows:
-        if any(row):
-            yield rows.line_num, {title: _unescape_formula(cell) for title, cell in zip(titles, row, strict=False)}
+        if titles and any(row):
+            yield line, {title: _unescape_formula(cell) for title, cell in zip(titles, row, strict=False)}
+        elif any(cell.strip() for cell in row) and not row[0].startswith(_DELIMITER_LINE):
+            titles = [title.strip().lower() for title in row]
+        line = rows.line_num + 1
 
 
 def join_cell(values: Iterable[str]) -> str:

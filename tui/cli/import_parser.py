@@ -1,8 +1,10 @@
-"""Parser for the input of `add -`: ids or links by line, CSV with a header row, JSON as an array or a value per line.
+"""Parser for the input of `add -`: ids or links by line, CSV with a header row, or a stream of JSON values.
 
 Reads the output of `export` and `list --json`, and ignores what is no field of a watchlist.
 """
 
+import codecs
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
@@ -11,6 +13,17 @@ from tui.presentation.sanitize import clean
 
 MAX_TEXT_LENGTH = 10_000
 """Characters of a label, a tag or a note."""
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Marks at the start of a text that name its encoding. Excel writes "Unicode text" as UTF-16 with one."""
+_JSON_SEPARATORS = r"[\s\x1e,]*"
+"""Text between two values of a stream: white space, commas, and the record separator of RFC 7464."""
+_JSON_START = r"^[\[{\"]"
 _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0", ""})
 
 
@@ -30,12 +43,30 @@ class InvalidRecord(NamedTuple):
     reason: str
 
 
+def decode(raw: bytes) -> str:
+    """Return bytes as text: UTF-8, or the encoding that a byte order mark names. Raises ValueError for any other."""
+    mark, encoding = next((each for each in _BYTE_ORDER_MARKS if raw.startswith(each[0])), (b"", "utf-8"))
+    if b"\0\0" in {raw[0:3:2], raw[1:4:2]} and not mark:
+        raise ValueError(_describe_encoding("UTF-16", "every second byte is 0"))
+    try:
+        return raw.removeprefix(mark).decode(encoding)
+    except UnicodeDecodeError as error:
+        if mark:
+            raise ValueError(f"is damaged {encoding.upper()}: {error.reason}") from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(_describe_encoding("WINDOWS-1252", f"line {line}, byte 0x{raw[error.start]:02X}")) from None
+
+
+def _describe_encoding(likely: str, found: str) -> str:
+    return f"is not UTF-8 but probably {likely} ({found}): convert it with `iconv -f {likely} -t UTF-8`"
+
+
 def parse_records(text: str) -> Iterator[ImportRecord | InvalidRecord]:
     """Yield the jobs of a text in its order, with an InvalidRecord for each part that is none."""
     from tui.cli import csv_format  # `csv` and `io` take 4 ms, and ids in arguments need neither
 
     text = text.removeprefix("\ufeff")
-    if text.lstrip().startswith(("{", "[")):
+    if text.lstrip().startswith(("{", "[")):  # `lstrip` also removes a record separator
         for location, value in _parse_json(text):
             yield _parse_record(location, value)
     elif delimiter := csv_format.detect_delimiter(text):
@@ -58,26 +89,36 @@ def _parse_csv(text: str, delimiter: str) -> Iterator[ImportRecord | InvalidReco
 
 
 def _parse_json(text: str) -> Iterator[tuple[str, object]]:
-    """Yield each JSON value, or element of an array, with its location; an InvalidRecord for what is no JSON."""
-    document = _decode_json(text)
-    if isinstance(document, list):
-        yield from ((f"element {at}", each) for at, each in enumerate(cast("list[object]", document), 1))
-    elif not isinstance(document, InvalidRecord):
-        yield "line 1", document
-    elif text.lstrip().startswith("["):
-        yield "the array", document
-    else:
-        lines = enumerate(text.split("\n"), 1)
-        yield from ((f"line {number}", _decode_json(line)) for number, line in lines if line.strip())
+    """Yield each value of a stream, or element of its arrays, with its location; an InvalidRecord for what is no JSON.
+
+    The values may be on lines of their own, on several lines, or concatenated. After an invalid one, reading continues
+    at the next line that begins with a value.
+    """
+    import json
+
+    decoder, line, counted = json.JSONDecoder(), 1, 0
+    separators, start = re.compile(_JSON_SEPARATORS), re.compile(_JSON_START, re.MULTILINE)
+    at = _match_end(separators, text, 0)
+    while at < len(text):
+        line, counted = line + text.count("\n", counted, at), at
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            yield f"line {line}", InvalidRecord("", f"invalid JSON: {clean(str(error), 200)}")
+            following = start.search(text, at + 1)
+            end = following.start() if following and text[at] != "[" else len(text)
+        else:
+            if isinstance(value, list):
+                within = "" if line == 1 else f"line {line}, "
+                yield from ((f"{within}element {n}", each) for n, each in enumerate(cast("list[object]", value), 1))
+            else:
+                yield f"line {line}", value
+        at = _match_end(separators, text, end)
 
 
-def _decode_json(text: str) -> object:
-    import msgspec
-
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        return InvalidRecord("", f"invalid JSON: {clean(str(error), 200)}")
+def _match_end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _parse_record(location: str, value: object) -> ImportRecord | InvalidRecord:
@@ -145,9 +186,11 @@ def _parse_instant(value: object) -> float | None:
         raise TypeError("expected a time such as 2026-11-21T20:14:00Z")
     try:
         at = datetime.fromisoformat(value.strip())
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        datetime.fromtimestamp(seconds, UTC)  # its year in UTC may be 0 or 10000, which no date-time can have
     except (ValueError, OverflowError):
         raise ValueError(f"expected a time such as 2026-11-21T20:14:00Z, not {clean(repr(value), 80)}") from None
+    return seconds
 
 
 _FIELD_PARSERS: Mapping[str, Callable[[object], Any]] = {

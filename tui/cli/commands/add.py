@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tui.cli.commands.edit import print_refs, sanitize_option
 from tui.cli.context import open_workspace
-from tui.cli.import_parser import ImportRecord, InvalidRecord, parse_records
+from tui.cli.import_parser import ImportRecord, InvalidRecord, decode, parse_records
 from tui.cli.output import OK, USAGE, UsageError, print_message
 from tui.domain import job_ids
 from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
@@ -80,7 +80,17 @@ def _id_patterns(account: Account, accounts: Mapping[str, Account]) -> list[re.P
 def _read_records(texts: Iterable[str]) -> Iterator[ImportRecord | InvalidRecord]:
     """Yield the records of the arguments, with those of stdin in place of `-`."""
     for text in texts:
-        yield from parse_records(sys.stdin.read()) if text == "-" else (ImportRecord(text, {}),)
+        yield from parse_records(_read_stdin()) if text == "-" else (ImportRecord(text, {}),)
+
+
+def _read_stdin() -> str:
+    """Return stdin as text; a terminal has an encoding of its own. Raises UsageError for bytes that are no text."""
+    if sys.stdin.isatty():
+        return sys.stdin.read()
+    try:
+        return decode(sys.stdin.buffer.read())
+    except ValueError as error:
+        raise UsageError(f"stdin {error}. Nothing was added") from None
 
 
 def _classify_record(record: ImportRecord | InvalidRecord, id_patterns: IdPatterns, account: str) -> _ClassifiedRecord:
