@@ -1,5 +1,8 @@
 """Invalid input: a clear error, and no data lost."""
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
 from tests.cli import json_schema
@@ -151,3 +154,48 @@ def test_an_internal_error_is_one_line_and_its_traceback_is_in_the_log(configure
     assert completed.err == f"babeltop: internal error (RuntimeError), see {log}\n"
     assert "RuntimeError: csv is broken" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+UNKNOWN_USER_ID = 54321
+"""User without an entry in /etc/passwd, as containers have it."""
+
+
+@pytest.fixture
+def unknown_user() -> Iterator[None]:
+    """Run as a user without a home folder, whose effective user may still read the checkout."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can change the user")
+    user_id = os.getuid()
+    os.setreuid(UNKNOWN_USER_ID, -1)
+    try:
+        yield
+    finally:
+        os.setreuid(user_id, -1)
+
+
+@pytest.mark.usefixtures("unknown_user")
+def test_without_a_home_folder_the_way_out_is_one_line(configured: Program) -> None:
+    del configured.env["HOME"]
+    assert configured.call("add", "doc_1").code == 0
+    for variable in ("BABELTOP_STATE_DIR", "BABELTOP_CONFIG_DIR"):
+        del configured.env[variable]
+        for arguments in (["list"], ["add", "doc_1"], ["watch"]):
+            completed = configured.call(*arguments)
+            assert completed.code == 2
+            assert completed.err == f"babeltop: no home folder: set HOME, or {variable}, to an absolute path\n"
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["check"], ["download"], ["serve"], ["doctor"]])
+def test_a_path_in_the_home_of_an_unknown_user_is_refused_in_one_line(
+    configured: Program, arguments: list[str]
+) -> None:
+    completed = configured.call("--watchlist", "~nosuchuser/x", *arguments)
+    assert completed.code == 2
+    reason = "~nosuchuser/x: no such user, or no home folder; use an absolute path"
+    assert completed.err == f"babeltop: {reason}\n"
+
+
+def test_a_downloads_folder_of_an_unknown_user_is_refused_in_one_line(configured: Program) -> None:
+    completed = configured.with_jobs("flixu:doc_1").call("download", "doc_1", "--dir", "~nosuchuser/x")
+    assert (completed.code, completed.err.count("\n")) == (2, 1)
+    assert "~nosuchuser/x: no such user" in completed.err

@@ -388,6 +388,12 @@ def test_an_invalid_file_does_not_affect_the_others(tmp_path: Path):
         known["heygn"]
 
 
+def test_the_hidden_files_of_editors_are_no_providers(tmp_path: Path):
+    (tmp_path / ".#x.toml").symlink_to("operator@host.1234")
+    (tmp_path / ".x.toml").write_text("half written")
+    assert set(provider_registry(tmp_path)) == set(builtin_files())
+
+
 def test_a_missing_folder_adds_no_provider(tmp_path: Path):
     assert list(provider_registry(tmp_path / "providers")) == NAMES
 

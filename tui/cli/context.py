@@ -4,13 +4,13 @@ import os
 import time
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.cli.output import UsageError, print_message
 from tui.domain import job_ids
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Ref
+from tui.storage import paths
 from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.workspace import Workspace
 
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 
+def workspace_paths(args: "Namespace") -> WorkspacePaths:
+    """Return the folders, and the watchlist that the command line names. Raises StorageError without a home folder."""
+    return WorkspacePaths.default(paths.expand(args.watchlist) if args.watchlist else None)
+
+
 @contextmanager
 def open_workspace(args: "Namespace") -> Generator[Workspace]:
     """Yield the workspace of the command line, and print its warnings at the end.
 
-    Raises SettingsError and ProviderError.
+    Raises SettingsError, ProviderError and StorageError.
     """
-    watchlist = Path(args.watchlist).expanduser() if args.watchlist else None
-    workspace = Workspace.open(WorkspacePaths.default(watchlist), os.environ, readonly=args.readonly)
+    workspace = Workspace.open(workspace_paths(args), os.environ, readonly=args.readonly)
     try:
         yield workspace
     finally:

@@ -44,7 +44,7 @@ def _log_traceback(error: Exception) -> str:
 
     try:
         path = logfile.start_logging(paths.state_dir())
-    except OSError as why:
-        return f"log not writable ({why.strerror})"
+    except (OSError, BabeltopError) as why:
+        return f"log not writable ({getattr(why, 'strerror', None) or why})"
     logging.getLogger("tui.cli").error("internal error", exc_info=error)
     return f"see {path}"

@@ -12,7 +12,6 @@ import sys
 from argparse import Namespace
 from asyncio.subprocess import Process
 from hashlib import sha256
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -197,7 +196,7 @@ def _query_cells(request: web.Request, name: str, default: int) -> int:
 
 def dashboard_command(args: Namespace) -> str:
     """Return the shell command that textual-serve runs for each browser."""
-    options = ["--watchlist", str(Path(args.watchlist).expanduser().absolute())] if args.watchlist else []
+    options = ["--watchlist", str(paths.expand(args.watchlist))] if args.watchlist else []
     options += ["--readonly"] if args.readonly else []
     return f"exec {shlex.join([sys.executable, '-m', 'tui', *options])}"
 

@@ -196,7 +196,8 @@ class ProviderRegistry(Mapping[str, Provider]):
 
 
 def _provider_files(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in folder.glob("*.toml")}
+    """Return a folder's files by provider name, without hidden files: editors' locks and backups."""
+    return {path.stem: path for path in folder.glob("*.toml") if not path.name.startswith(".")}
 
 
 def _parse_limits(table: dict[str, Any], problems: list[str]) -> Limits:

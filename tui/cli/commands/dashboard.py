@@ -18,6 +18,8 @@ def run_dashboard(args: "Namespace") -> int:
     """Run the dashboard until the operator quits. Raises UsageError without a terminal, or with TERM=dumb."""
     if _WEB_DRIVER not in os.environ.get("TEXTUAL_DRIVER", ""):
         _check_terminal()
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)  # only a value means no colours (no-color.org), unlike in Textual
     from tui.dashboard.app import run
     from tui.runtime import logfile
 

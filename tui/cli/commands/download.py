@@ -18,6 +18,7 @@ from tui.engine.engine import Engine
 from tui.presentation import formatting
 from tui.presentation.json_output import JsonObject
 from tui.runtime import logfile
+from tui.storage import paths
 from tui.storage.workspace import Workspace
 
 BAR_WIDTH = 20
@@ -30,7 +31,8 @@ def download(args: Namespace) -> int:
         refs = _select_jobs(workspace, args)
         reporter = DownloadReporter(refs, as_json=args.json)
         if refs:
-            run_until_signal(_download(workspace, reporter, refs, args.dir))
+            folder = paths.expand(args.dir or workspace.settings.downloads.dir)
+            run_until_signal(_download(workspace, reporter, refs, str(folder)))
         if args.json:
             write_stdout(json_array(reporter.to_json(ref) for ref in refs))
     return reporter.exit_code
@@ -53,9 +55,7 @@ def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
     return refs
 
 
-async def _download(
-    workspace: Workspace, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None
-) -> None:
+async def _download(workspace: Workspace, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str) -> None:
     """Poll the jobs that are not known to be done, then download."""
     engine = Engine(
         workspace, reporter.publish, EngineContext.create(run_blocking=asyncio.to_thread), subset=frozenset(refs)

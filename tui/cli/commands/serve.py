@@ -2,11 +2,11 @@
 
 import os
 from argparse import Namespace
-from pathlib import Path
 
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError
 from tui.domain.hosts import is_loopback
+from tui.storage import paths
 from tui.storage.config.key_ring import SERVE_TOKEN_VARIABLE
 
 MIN_TOKEN_LENGTH = 16
@@ -43,8 +43,8 @@ def _read_token(file: str | None) -> str | None:
         source, token = SERVE_TOKEN_VARIABLE, os.environ.get(SERVE_TOKEN_VARIABLE)
     else:
         source = file
+        path = paths.expand(file)
         try:
-            path = Path(file).expanduser()
             token = path.read_text("utf-8")
             other_users_mode = path.stat().st_mode & 0o077
         except (OSError, UnicodeDecodeError) as error:

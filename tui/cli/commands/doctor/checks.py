@@ -159,7 +159,7 @@ def check_terminal(environ: Mapping[str, str]) -> Iterator[Finding]:
     names = {"truecolor": "16 million", "256": "256", "standard": "16"}
     good = colours == "truecolor"
     remedy = "" if good else "if the terminal supports more: export COLORTERM=truecolor"
-    if "NO_COLOR" in environ:
+    if environ.get("NO_COLOR"):
         remedy = "unset NO_COLOR for colours"
     shown = names.get(colours or "", "none")
     yield Finding("terminal", "colours", Level.OK if good else Level.WARNING, f"{shown} (TERM={term})", remedy)

@@ -4,18 +4,17 @@ import asyncio
 import os
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from tui.cli import text_table
 from tui.cli.commands.doctor import checks, report
 from tui.cli.commands.doctor.report import Finding, Level
+from tui.cli.context import workspace_paths
 from tui.cli.errors import is_expected
 from tui.cli.output import FAULT, OK, USAGE, json_array, print_message, write_stdout
 from tui.domain.models import FaultKind, Job
 from tui.engine.accounts.probe import PROBE_JOB_ID, ProbeResult, probe
 from tui.engine.accounts.retirement import GONE
 from tui.presentation import sanitize
-from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.config.secrets import Secret
 from tui.storage.locks.poller_lease import Lease
 from tui.storage.workspace import Workspace
@@ -28,7 +27,7 @@ _KEY_ACCEPTED = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
 
 def doctor(args: Namespace) -> int:
     """Run `doctor`. Returns 2 for a local error, 3 if an account cannot be polled, else 0."""
-    places = WorkspacePaths.default(Path(args.watchlist).expanduser() if args.watchlist else None)
+    places = workspace_paths(args)
     found = [*checks.check_program(), *checks.check_files(places)]
     try:
         workspace = Workspace.open(places, os.environ, readonly=args.readonly)
