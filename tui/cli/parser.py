@@ -63,7 +63,9 @@ class _Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and where help is, and exit with 2."""
-        self.exit(2, f"{self.prog}: {message}\nTry `{self.prog} --help`.\n")
+        from tui.presentation.sanitize import clean  # only for an error: an argument may have control characters
+
+        self.exit(2, f"{self.prog}: {clean(message, 10_000, keep_lines=True)}\nTry `{self.prog} --help`.\n")
 
     def _check_value(self, action: Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:

@@ -21,7 +21,7 @@ _EXTENDED_PARAMETER = r"(?i)filename\*\s*=\s*([\w.:-]+)'[^']*'([^;\s]*)"
 """Extended form of the parameter, preferred to the plain one (RFC 6266 §4.3)."""
 _STRIPPED_EDGES = " .-_\u200c\u200d"
 """Characters stripped at both ends: the name would be hidden, taken for an option, or cut off."""
-_WINDOWS_DEVICES = r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\.| *$)"
+_WINDOWS_DEVICES = r"(?i)\A(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?= *(?:\.|$))"
 """Device names on Windows, whatever follows their first dot."""
 _MEDIA_EXTENSIONS: Mapping[str, tuple[str, ...]] = {
     "video/mp4": ("mp4", "m4v"),
@@ -70,7 +70,7 @@ def filename(titles: Iterable[str], language: str, extension: str) -> Filename:
     suffix = f".{code}" * bool(code) + f".{_valid_extension(extension) or 'bin'}"
     max_bytes = MAX_NAME_BYTES - len(suffix.encode())
     stem = next((found for title in titles if (found := _truncate(_safe_text(title), max_bytes))), "result")
-    return Filename(f"{stem}_" if re.match(_WINDOWS_DEVICES, stem) else stem, suffix)
+    return Filename(re.sub(_WINDOWS_DEVICES, r"\1_", stem), suffix)
 
 
 def extension(kind: str, url: str, media_type: str, disposition: str) -> str:

@@ -1,5 +1,6 @@
 """Log: five files of 1 MiB in the state folder, readable by their owner only. Nothing of it reaches a terminal."""
 
+import errno
 import logging
 import os
 from io import TextIOWrapper
@@ -37,7 +38,13 @@ class _PrivateFileHandler(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         paths.make_private(Path(self.baseFilename).parent)
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(self.baseFilename, flags, 0o600)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise OSError(errno.ELOOP, "is a symbolic link: remove it", self.baseFilename) from None
+            raise
         return open(descriptor, "a", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
 
 

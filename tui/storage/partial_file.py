@@ -6,6 +6,7 @@ Everything here blocks and raises OSError. The length of a partial file is the p
 import errno
 import hashlib
 import os
+import stat
 from itertools import count
 from pathlib import Path
 
@@ -39,7 +40,12 @@ class PartialFile:
     @classmethod
     def reopen(cls, path: Path, filename: Filename) -> "PartialFile":
         """Open an existing partial file. Raises OSError; FileNotFoundError if there is none."""
-        return cls(path, os.open(path, _OPEN_FLAGS), filename)
+        descriptor = os.open(path, _OPEN_FLAGS)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            os.close(descriptor)
+            raise PermissionError(errno.EPERM, "is not a file of this user", str(path))
+        return cls(path, descriptor, filename)
 
     def write(self, data: bytes | bytearray) -> None:
         """Append data. Raises OSError; `size` then counts what was written."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.storage import paths
+from tui.storage import ownership, paths
 from tui.storage.config.configuration import Account, Configuration, WorkspacePaths
 from tui.storage.config.key_ring import KeyRing
 from tui.storage.config.secrets import Secret
@@ -49,10 +49,20 @@ class Workspace:
     def open(
         cls, workspace_paths: WorkspacePaths, environ: Mapping[str, str], *, readonly: bool = False
     ) -> "Workspace":
-        """Read the configuration. Raises SettingsError and ProviderError.
+        """Read the configuration. Raises SettingsError, ProviderError and UntrustedFileError.
 
         The journal is opened and keys are fetched when they are first needed.
         """
+        ownership.check_trusted(
+            (
+                *ownership.files_below(workspace_paths.config_dir, ".toml"),
+                *ownership.files_below(paths.providers_dir(workspace_paths.config_dir), ".toml"),
+                workspace_paths.watchlist_file,
+                workspace_paths.state_dir,
+                paths.journal_file(workspace_paths.state_dir),
+            ),
+            environ,
+        )
         warnings: list[str] = []
         config = Configuration(workspace_paths, environ, warnings)
         keys = KeyRing(config, environ, warnings)

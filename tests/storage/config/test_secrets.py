@@ -121,7 +121,7 @@ def test_a_world_readable_key_file_is_used_with_a_warning(tmp_path: Path):
     source = key_file(tmp_path, KEY.encode(), 0o644)
     secret, warning = fetch(source, {})
     assert secret == Secret(KEY)
-    assert warning == f"{source} is readable by every user of this machine: chmod 600"
+    assert warning == f"{source} is readable by other users of this machine: chmod 600"
 
 
 def test_an_unusable_key_file_is_an_error_with_its_reason(tmp_path: Path):

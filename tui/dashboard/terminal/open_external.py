@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 def open_external(target: str, environ: Mapping[str, str]) -> bool:
     """Open an http(s) link or an absolute path, in this environment. Returns False without a desktop."""
+    if not target.lower().startswith(("http://", "https://", "/")):
+        return False
     opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
     if opener is None or not (sys.platform == "darwin" or environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
         return False

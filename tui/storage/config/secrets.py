@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from stat import S_IROTH, S_ISREG
+from stat import S_IRGRP, S_IROTH, S_ISREG
 from typing import IO, NamedTuple, NoReturn, Self
 
 from msgspec import Struct
@@ -208,7 +208,7 @@ def _from_file(source: SecretSource, name: str) -> FetchedSecret:
         raise SecretError(f"{source} cannot be read: {_error_text(error)}") from None
     if len(raw) > _MAX_BYTES:
         raise SecretError(f"{source} is too large to be a key")
-    warning = f"{source} is readable by every user of this machine: chmod 600" if mode & S_IROTH else None
+    warning = f"{source} is readable by other users of this machine: chmod 600" if mode & (S_IRGRP | S_IROTH) else None
     return FetchedSecret(_validate(raw.decode("utf-8-sig", "replace"), source, "write the key into it"), warning)
 
 

@@ -1,14 +1,16 @@
 """Journal tables of downloads: checkpoints of incomplete files, and files that were downloaded."""
 
+import re
 import sqlite3
 from collections.abc import Collection
+from pathlib import PurePath
 
 import msgspec
 from msgspec import Struct
 
 from tui.domain.content_headers import Digest
 from tui.domain.models import DownloadedFile, Ref
-from tui.presentation.filenames import Filename
+from tui.presentation.filenames import PART_SUFFIX, Filename
 from tui.storage.journal.database import Database
 
 
@@ -25,6 +27,19 @@ class DownloadCheckpoint(Struct, frozen=True, kw_only=True):
     digest: Digest | None = None
     final_path: str = ""
     """Path that the complete file is about to be renamed to. Empty while bytes are missing."""
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether the paths are those of this file name: any other row could have a file of the operator truncated."""
+        part, final = PurePath(self.part_path), PurePath(self.final_path)
+        pattern = f"{re.escape(self.filename.stem)}(?: \\([0-9]+\\))?{re.escape(self.filename.suffix)}"
+        return bool(
+            part.is_absolute()
+            and ".." not in part.parts
+            and part.suffix == PART_SUFFIX
+            and re.fullmatch(pattern, part.stem)
+            and (not self.final_path or (final.parent == part.parent and re.fullmatch(pattern, final.name)))
+        )
 
 
 _encode = msgspec.json.Encoder().encode
@@ -46,9 +61,11 @@ class DownloadTable:
         found: dict[str, DownloadCheckpoint] = {}
         for artifact, blob in rows:
             try:
-                found[artifact] = _decode(blob)
+                checkpoint = _decode(blob)
             except msgspec.DecodeError:
                 continue  # a checkpoint of another version: the file is downloaded from its start
+            if checkpoint.is_consistent:
+                found[artifact] = checkpoint
         return found
 
     def save(self, ref: Ref, artifact: str, checkpoint: DownloadCheckpoint) -> None:

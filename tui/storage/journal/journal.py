@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tui.domain.job_state import JobState, PhaseChange, last_update_at
-from tui.domain.models import DownloadedFile, FaultKind, Phase, Ref, RequestRecord
+from tui.domain.models import DownloadedFile, FaultKind, Link, Phase, Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal import downloads
 from tui.storage.journal.database import Database
@@ -338,6 +338,12 @@ def _decode_states(
             state = _decode(blob)
         except msgspec.DecodeError:
             continue  # a JobState of another version: the next poll writes it again
+        if not all(map(_is_web_link, state.links)):  # not written by the response parser
+            state = replace(state, links=tuple(filter(_is_web_link, state.links)))
         files = downloads_by_job.get(state.job.ref, ())
         found[state.job.ref] = state if state.downloads == files else replace(state, downloads=files)
     return found
+
+
+def _is_web_link(link: Link) -> bool:
+    return link.url[:8].lower().startswith(("http://", "https://"))

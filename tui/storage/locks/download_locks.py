@@ -24,7 +24,7 @@ class DownloadLocks:
         """Lock the job without waiting; return whether no other process has it. Raises OSError."""
         if self._descriptor is None:
             make_private(self._path.parent)
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(ref))
         except (BlockingIOError, PermissionError):

@@ -21,6 +21,8 @@ LOCK_TIMEOUT = 10.0
 """Seconds to wait for another writer: an edit of 10,000 jobs takes one or two."""
 LOCK_POLL = 0.01
 """Seconds between tries for the lock."""
+MAX_BYTES = 16 * 1024 * 1024
+"""Bytes of a watchlist, some 100,000 jobs: parsing them takes 6 s."""
 MAX_ATTEMPTS = 5
 """Attempts at an edit while a program without the lock keeps writing."""
 
@@ -64,9 +66,14 @@ class WatchlistFile:
         try:
             if stat.S_ISFIFO(self.path.stat().st_mode):  # reading would block until a writer comes
                 raise WatchlistError("is a pipe: the watchlist must be a regular file, because it is read repeatedly")
-            content = self.path.read_bytes()
+            with self.path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
         except FileNotFoundError:
             return ""
+        if len(content) > MAX_BYTES:
+            raise WatchlistError(
+                f"is larger than {MAX_BYTES // 1024**2} MiB: divide it, and start one console for each"
+            )
         try:
             return content.decode()
         except UnicodeDecodeError as error:
@@ -126,6 +133,8 @@ def _sync_folder(folder: Path) -> None:
 def _locked(lock: Path, timeout: float) -> Generator[None]:
     from filelock import FileLock, Timeout  # only where something is written: `list` starts without it
 
+    if lock.is_symlink():  # filelock follows none either, but does not tell why
+        raise WatchlistError(f"nothing was written: {lock} is a symbolic link, perhaps another user's: remove it")
     held = FileLock(lock, timeout=timeout, mode=0o600, thread_local=False)
     try:
         held.acquire(poll_interval=LOCK_POLL)
