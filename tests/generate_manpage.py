@@ -43,7 +43,8 @@ def _render_man_page() -> str:
         if each is not parser:
             each.usage = " ".join(each.format_usage().split()[1:])  # one line: man wraps it
             each.description = None if each.prog.count(" ") == 1 else each.description  # is above it already
-    variables = [*parser_._key_variables(), "BABELTOP_CONFIG_DIR", "BABELTOP_STATE_DIR", "BABELTOP_SERVE_TOKEN", "BABELTOP_SHARED_GROUP"]
+    own = (f"BABELTOP_{name}" for name in ("CONFIG_DIR", "STATE_DIR", "SERVE_TOKEN", "SHARED_GROUP"))
+    variables = [*parser_._key_variables(), *own]
     sections = {
         "examples": parser_._EXAMPLES.partition("\n")[2],
         "files": parser_._FILES.partition("\n")[2],

@@ -5,6 +5,7 @@ BabeltopError
    · SettingsError (storage.config.settings)
    · ProviderError (providers.loader)
    · KeysError (commands)
+   · UntrustedFileError (storage.ownership)
  · StorageError
    · JournalError (storage.journal.database)
      · UnwritableJournalError

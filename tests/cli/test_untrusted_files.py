@@ -52,7 +52,7 @@ def test_a_place_of_another_user_is_refused(program, place):
     os.chown(path, OTHER_USER, OTHER_USER)
     ended = program("list")
     assert (ended.code, ended.out) == (2, "")
-    assert f"{path} belongs to another user (uid {OTHER_USER}), who could change what babeltop does" in ended.err
+    assert f"{path} belongs to another user (uid {OTHER_USER}) and decides what babeltop does" in ended.err
 
 
 @needs_root

@@ -339,7 +339,9 @@ def small(tmp_path):
     """Mount a disk of half a mebibyte."""
     place = tmp_path / "disk"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=0700", "none", place], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k,mode=0700", "none", place], capture_output=True
+    ).returncode:
         pytest.skip("only root can mount a small disk")
     yield place
     subprocess.run(["umount", "-l", place], check=True)

@@ -1,4 +1,4 @@
-"""Trust in files and folders by owner and mode, as ssh has it: nobody else may write what this program obeys.
+"""Trust in files and folders by owner and mode, as ssh has it: no other user may write what this program obeys.
 
 A folder that a group shares is trusted if the variable SHARED_GROUP_VARIABLE names the group.
 """
@@ -51,7 +51,7 @@ def _check(path: Path, shared_group: int | None, *, is_parent: bool) -> None:
     shared = shared_group is not None and status.st_gid == shared_group
     if status.st_uid not in {0, os.geteuid()} and not shared:
         raise UntrustedFileError(
-            f"{path} belongs to another user (uid {status.st_uid}), who could change what babeltop does: chown it, "
+            f"{path} belongs to another user (uid {status.st_uid}) and decides what babeltop does: chown it, "
             f"use another folder, or set {SHARED_GROUP_VARIABLE} to the group that shares it"
         )
     by_group = mode & stat.S_IWGRP and not shared and not _is_own_group(status.st_gid)
