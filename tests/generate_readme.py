@@ -16,8 +16,10 @@ from msgspec.structs import FieldInfo
 
 from tui.cli.arguments import SUBCOMMANDS
 from tui.commands import COMMANDS, key_label
+from tui.presentation import formatting
 from tui.providers.fields import Duration
 from tui.storage.config import secrets
+from tui.storage.config.fields import FileSize
 from tui.storage.config.settings import Settings
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -119,6 +121,8 @@ def _format_default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, Duration):
         return f'`"{_format_duration(value)}"`'
+    if isinstance(value, FileSize):
+        return f'`"{formatting.size(value)}"`'
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):

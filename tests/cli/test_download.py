@@ -1,16 +1,24 @@
+import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli import json_schema
 from tests.cli.conftest import KEY, Program
+from tests.support.file_servers import FileServer, Response, serve_files
+from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
 
 
 def saved_files(program: Program) -> list[str]:
-    return sorted(path.name for path in (program.folder / "Downloads" / "babeltop").iterdir())
+    folder = program.folder / "Downloads" / "babeltop"
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def wait_for(program: Program, *refs: str) -> None:
@@ -90,3 +98,86 @@ def test_watch_downloads_jobs_with_the_download_option_and_reports_them(configur
     process.terminate()
     configured.end(process)
     assert any(name.endswith(".mp4") for name in saved_files(configured))
+
+
+class Service:
+    """HeyGen v2 whose only job is done, with a new link at each poll."""
+
+    def __init__(self, base: str, *, same_link: bool = False) -> None:
+        self._base, self._same_link, self._count = base, same_link, 0
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        self._count += 1
+        url = f"{self._base}/{1 if self._same_link else self._count}.mp4"
+        body = json.dumps({"data": {"status": "success", "title": "Spring", "url": url}}).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def one_job(program: Program, files: FileServer, *, same_link: bool = False) -> Iterator[str]:
+    """Configure the program with one job at a service whose link is on a file server."""
+    with serve_files(files) as base, serve_app(Service(base, same_link=same_link)) as service:
+        program.with_accounts(heygen=service).with_jobs("heygen:a")
+        yield base
+
+
+XML = (400, {"content-type": "application/xml"}, b"<Error><Code>ExpiredToken</Code></Error>")
+JSON = (200, {"content-type": "application/json"}, b'{"error":"link expired"}')
+
+
+@pytest.mark.parametrize("response", [XML, JSON], ids=["400", "error with 200"])
+def test_an_expired_link_is_renewed_once_and_the_file_fetched(babeltop: Program, response: Response) -> None:
+    files = FileServer(responses={"/1.mp4": response})
+    with one_job(babeltop, files):
+        completed = babeltop.call("download", "a", "--json")
+    assert completed.code == 0, completed.err
+    [saved] = completed.json[0]["saved"]
+    assert Path(saved["path"]).read_bytes() == files.content
+    assert [request.path for request in files.requests] == ["/1.mp4", "/2.mp4"]
+
+
+def test_an_error_in_place_of_a_video_is_a_fault_that_quotes_it_and_marks_nothing_as_downloaded(
+    babeltop: Program,
+) -> None:
+    with one_job(babeltop, FileServer(responses={"/1.mp4": JSON, "/2.mp4": JSON})):
+        completed = babeltop.call("download", "a", "--json")
+        assert completed.code == 3
+        assert completed.json[0]["saved"] == []
+        assert 'returned JSON, not the video: {"error":"link expired"}' in completed.json[0]["error"]
+        assert saved_files(babeltop) == []
+        assert "downloaded" not in babeltop("list", "--json").json[0]["flags"]
+
+
+@pytest.mark.parametrize("same_link", [False, True])
+def test_what_a_failed_download_learned_of_its_links_is_kept(babeltop: Program, same_link: bool) -> None:
+    gone = (410, {}, b"")
+    with one_job(babeltop, FileServer(responses={"/1.mp4": gone, "/2.mp4": gone}), same_link=same_link) as base:
+        assert babeltop.call("download", "a").code == 3
+        [link] = babeltop("list", "--json").json[0]["links"]
+    if same_link:
+        assert link["url"] == f"{base}/1.mp4"
+        assert link["exact"]
+        assert datetime.fromisoformat(link["expires_at"]) <= datetime.now(UTC)
+    else:
+        assert link["url"] == f"{base}/2.mp4"
+        assert datetime.fromisoformat(link["expires_at"]) > datetime.now(UTC)
+
+
+def test_a_file_larger_than_the_setting_is_refused(babeltop: Program) -> None:
+    with one_job(babeltop, FileServer(2_000_000)):
+        with (babeltop.config / "config.toml").open("a") as config:
+            config.write('[downloads]\nmax_size = "1 MB"\n')
+        completed = babeltop.call("download", "a", "--json")
+    assert completed.code == 3
+    assert "larger than 1.0 MB: raise max_size under [downloads] in config.toml" in completed.json[0]["error"]
+
+
+def test_a_content_disposition_of_95000_semicolons_is_ignored(babeltop: Program) -> None:
+    header = f'attachment; filename="{";" * 95_000}'
+    with one_job(babeltop, FileServer(headers={"content-disposition": header})):
+        completed = babeltop.call("download", "a", "--json")
+    assert completed.code == 0, completed.err
+    assert saved_files(babeltop) == ["Spring.mp4"]

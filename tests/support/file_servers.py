@@ -15,6 +15,12 @@ from tests.support.servers import serve_responder
 
 BLOCK_SIZE = 64 * 1024
 """Bytes generated at once."""
+DRIP_PAUSE = 0.005
+"""Seconds between the bytes of a dripping response."""
+
+
+Response = tuple[int, dict[str, str]] | tuple[int, dict[str, str], bytes]
+"""Status, headers, and a body if there is one."""
 
 
 class FileServerRequest(NamedTuple):
@@ -34,12 +40,16 @@ class FileServer:
     headers: dict[str, str] = field(default_factory=dict)
     """Further headers of the file. Empty values are left out."""
     ranges: bool = True
-    responses: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
-    """Status and headers by path, without a body."""
+    range_status: int = 0
+    """Status of every response to a Range, without Content-Range; a 4xx or 5xx has no body. 0: the right one."""
+    responses: dict[str, Response] = field(default_factory=dict)
+    """Other responses, by path."""
     cut_after: list[int] = field(default_factory=list)
     """Body bytes after which each of the next connections is cut."""
     stalls: bool = False
     """Whether a cut connection stays open without data instead of being closed."""
+    drips: bool = False
+    """Whether a cut connection goes on with a byte every DRIP_PAUSE."""
     cut_count: int = 0
     """Responses cut so far."""
     requests: list[FileServerRequest] = field(default_factory=list)
@@ -71,8 +81,8 @@ class FileServer:
     async def respond(self, request: FileServerRequest, writer: asyncio.StreamWriter) -> None:
         self.requests.append(request)
         if (found := self.responses.get(request.path)) is not None:
-            status, headers = found
-            writer.write(_head(status, {"content-length": "0"} | headers))
+            status, headers, body = (*found, b"")[:3]
+            writer.write(_head(status, {"content-length": str(len(body))} | headers) + body)
             return
         start, status = self._range_start(request.headers), 200
         headers = {"etag": self.etag, "content-length": str(self.size - start), "content-type": "video/mp4"}
@@ -80,8 +90,13 @@ class FileServer:
             status, headers = 416, {"content-range": f"bytes */{self.size}", "content-length": "0"}
         elif start:
             status, headers = 206, headers | {"content-range": f"bytes {start}-{self.size - 1}/{self.size}"}
+        if start and self.range_status:
+            status, headers = self.range_status, headers | {"content-range": ""}
+        if status >= 400:
+            headers["content-length"] = "0"
         writer.write(_head(status, headers | self.headers))
-        await self._send(start, writer)
+        if status < 400:
+            await self._send(start, writer)
 
     def bytes_until_cut(self, _start: int) -> int | None:
         """Return the bytes after which a response from `_start` on is cut; None: it is not."""
@@ -103,6 +118,10 @@ class FileServer:
                 await writer.drain()
                 if self.stalls:
                     await asyncio.Event().wait()
+                for byte in chunk[remaining:] if self.drips else b"":
+                    writer.write(bytes((byte,)))
+                    await writer.drain()
+                    await asyncio.sleep(DRIP_PAUSE)
                 writer.close()
                 return
             remaining = remaining and remaining - len(chunk)

@@ -365,6 +365,14 @@ class Engine:
             self._job_store.journal_writer.flush()
             self._alert_monitor.flush()
 
+    async def finish_downloads(self) -> None:
+        """Download the jobs that are queued now, and journal what was learned of their links."""
+        try:
+            await self.downloads.finish()
+        finally:
+            self._job_store.journal_writer.flush()
+            self._alert_monitor.flush()
+
     async def renew(self, refs: Iterable[Ref]) -> list[RenewalResult]:
         """Renew the links of each job once, now, within the limits of its account."""
         try:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -12,13 +13,16 @@ MAX_NAME_BYTES = 240
 """Bytes: file systems allow 255, and `.part` and a number are appended."""
 EXTENSION_PATTERN = r"[A-Za-z0-9]{1,8}"  # patterns are text: `re` compiles each at its first use, and `list` needs none
 """Text after a name's last dot that counts as an extension."""
+MAX_DISPOSITION = 1024
+"""Characters of a Content-Disposition header that are read."""
 PART_SUFFIX = ".part"
 """Suffix of a partial file."""
 
 _FORBIDDEN_CHARACTERS = r'[/\\:*?"<>|]+'
 """Path separators, and characters that some file system rejects."""
-_EXTENDED_PARAMETER = r"(?i)filename\*\s*=\s*([\w.:-]+)'[^']*'([^;\s]*)"
-"""Extended form of the parameter, preferred to the plain one (RFC 6266 §4.3)."""
+_PARAMETER = r'(?i);\s{0,20}(filename\*?)\s{0,20}=\s{0,20}("(?:[^"\\]|\\.)*"|[^;"][^;]*)'
+"""Parameters of Content-Disposition with a file name: name and value (RFC 6266)."""
+_ENCODED_WORD = r"=\?([\w-]+)\?([bqBQ])\?([^?]*)\?="
 _STRIPPED_EDGES = " .-_\u200c\u200d"
 """Characters stripped at both ends: the name would be hidden, taken for an option, or cut off."""
 _WINDOWS_DEVICES = r"(?i)\A(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?= *(?:\.|$))"
@@ -73,44 +77,90 @@ def filename(titles: Iterable[str], language: str, extension: str) -> Filename:
     return Filename(re.sub(_WINDOWS_DEVICES, r"\1_", stem), suffix)
 
 
-def extension(kind: str, url: str, media_type: str, disposition: str) -> str:
+def extension(kind: str, url: str, media_type: str, sent_name: str) -> str:
     """Return the extension of a downloaded file: of its media type, else of its name, else its kind.
 
-    `media` and `disposition` are the headers Content-Type and Content-Disposition, or "".
+    `media_type` is the header Content-Type, `sent_name` the name in Content-Disposition; either may be "".
     """
-    path = unquote(urlsplit(url).path, errors="replace")
-    called = [
-        found
-        for each in (_disposition_filename(disposition), path)
-        if (found := _valid_extension(each.rpartition(".")[2]))
-    ]
+    named = extensions((sent_name, unquote(urlsplit(url).path, errors="replace")))
     known = _MEDIA_EXTENSIONS.get(media_type.partition(";")[0].strip().lower())
     if known is None:
-        return called[0] if called else kind
-    return next((each for each in called if each in known), known[0])
+        return named[0] if named else kind
+    return next((each for each in named if each in known), known[0])
 
 
-def disposition_title(disposition: str) -> str:
-    """Return the file name in a Content-Disposition header, without its extension; "" if there is none."""
-    name = _disposition_filename(disposition)
+def extensions(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the extensions of those names that have one."""
+    return tuple(found for name in names if (found := _valid_extension(name.rpartition(".")[2])))
+
+
+def without_extension(name: str) -> str:
+    """Return a file name without its extension, if it has one."""
     stem, dot, end = name.rpartition(".")
     return stem if dot and re.fullmatch(EXTENSION_PATTERN, end) else name
 
 
-def _disposition_filename(disposition: str) -> str:
-    """Return the file name in a Content-Disposition header (RFC 6266), without a path before it; "": none."""
-    if not disposition:
-        return ""
-    from email.message import Message  # 5 ms that `list` does not need
+def disposition_filename(disposition: str) -> str:
+    """Return the file name in a Content-Disposition header, without a path before it; "": none.
 
-    message = Message()
-    message["content-disposition"] = disposition
-    extended = re.search(_EXTENDED_PARAMETER, disposition)
+    The header's text may be its bytes as Latin-1. It is read up to MAX_DISPOSITION, in every form that stores send:
+    extended (RFC 8187), plain, RFC 2047 words, raw UTF-8 or GBK, percent-encoded. Takes linear time; raises nothing.
+    """
+    parameters: dict[str, str] = {}
+    for name, value in re.findall(_PARAMETER, disposition[:MAX_DISPOSITION]):
+        quoted = value.startswith('"')
+        text = re.sub(r'\\(["\\])', r"\1", value[1:-1]) if quoted else value.strip()
+        parameters.setdefault(name.lower(), text)
+    found = _extended(parameters.get("filename*", "")) or _plain(parameters.get("filename", ""))
+    return re.split(r"[/\\]", found)[-1]
+
+
+def _extended(value: str) -> str:
+    """Return the text of an extended value, `UTF-8''na%C3%AFve.mp4`; "": it is none."""
+    charset, _, rest = value.partition("'")
     try:
-        name = unquote(extended[2], extended[1], "replace") if extended else message.get_filename("")
-    except (ValueError, LookupError, TypeError):  # untrusted text
+        return unquote(rest.partition("'")[2], charset, "replace")
+    except (ValueError, LookupError):
         return ""
-    return re.split(r"[/\\]", name)[-1]
+
+
+def _plain(value: str) -> str:
+    """Return the text of a plain value, in whichever encoding it was sent."""
+    text = _decode_raw(value)
+    if "=?" in text:
+        text = re.sub(_ENCODED_WORD, _decode_word, re.sub(r"\?=\s+=\?", "?==?", text))
+    if re.search("%[0-9A-Fa-f]{2}", text):
+        with suppress(UnicodeDecodeError):
+            text = unquote(text, errors="strict")
+    return text
+
+
+def _decode_raw(text: str) -> str:
+    """Return the text of bytes given as Latin-1: UTF-8, else GBK if those beyond ASCII come in pairs, else Latin-1."""
+    if text.isascii():
+        return text
+    try:
+        raw = text.encode("latin-1")
+    except UnicodeEncodeError:  # decoded already
+        return text
+    is_gbk = re.fullmatch(rb"(?:[\x00-\x7f]|[\x81-\xfe][\x80-\xfe])*", raw) is not None
+    for charset in ("utf-8", *("gb18030",) * is_gbk):
+        try:
+            return raw.decode(charset)
+        except UnicodeDecodeError:
+            continue
+    return text
+
+
+def _decode_word(word: re.Match[str]) -> str:
+    """Return the text of an RFC 2047 word; the word itself if it is damaged."""
+    from binascii import Error, a2b_base64, a2b_qp  # most files need none
+
+    try:
+        data = a2b_base64(word[3]) if word[2] in "bB" else a2b_qp(word[3], header=True)
+        return data.decode(word[1], "replace")
+    except (Error, ValueError, LookupError):
+        return word[0]
 
 
 def _valid_extension(text: str) -> str:

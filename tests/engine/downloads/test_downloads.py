@@ -4,10 +4,12 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
 
 from tests.storage.journal.test_downloads import HOLDER
@@ -211,7 +213,21 @@ async def test_a_cancelled_download_leaves_no_file(tmp_path):
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
 
 
-async def test_at_most_three_jobs_are_downloaded_at_once(tmp_path):
+async def test_jobs_of_one_account_do_not_take_the_places_of_another(tmp_path):
+    origin = FileServer(LARGE, cut_after=[100] * 3, stalls=True)
+    with serve_files(origin) as base, serve_app(LinkService(base)) as service:
+        jobs = (*(job(name) for name in "abcd"), job("other", "konpro"))
+        async with running(library(tmp_path, service, *jobs)) as engine:
+            await finished(engine)
+            await engine.perform(Download(tuple(job.ref for job in jobs[:4])))
+            await until(lambda: len(origin.requests) == 3)
+            other = Ref("konpro", "other")
+            await engine.perform(Download((other,)))
+            await until(lambda: engine.states[other].downloads)
+            assert len(origin.requests) == 4
+
+
+async def test_at_most_three_jobs_of_an_account_are_downloaded_at_once(tmp_path):
     origin = FileServer(LARGE, cut_after=[100] * 5, stalls=True)
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         listener = RecordingListener()
@@ -378,3 +394,115 @@ def test_a_failed_automatic_download_is_retried_and_reported_once(tmp_path):
     tries = run_virtual(play())
     assert 20 < tries < 100, "retried, with pauses"
     assert names(tmp_path / "got") == ["a.mp4"]
+
+
+class Store:
+    """Store in virtual time, whose responses a function gives: status and body."""
+
+    def __init__(self, respond: Callable[[str], tuple[int, bytes]]) -> None:
+        self.respond = respond
+        self.requests: list[tuple[float, str]] = []
+        self.requested = asyncio.Event()
+
+    async def __call__(self, scope, _receive, send):
+        self.requests.append((wall_time(), scope["path"]))
+        self.requested.set()
+        status, body = self.respond(scope["path"])
+        headers = [(b"content-type", b"video/mp4"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def run_engine(tmp_path, transport, jobs, scenario):
+    """Run the scenario with an engine in virtual time."""
+
+    async def play():
+        config = f'[downloads]\ndir = "{tmp_path}/got"\n'
+        found = fixtures.make_workspace(tmp_path, "http://sim.test", jobs, config=config)
+        listener = RecordingListener()
+        context = EngineContext.create(wall=wall_time, random=Random(0), transport=transport)
+        engine = Engine(found, listener.publish, context, tick_interval=MINUTE)
+        async with running_engine(engine):
+            await scenario(engine, listener)
+        found.close()
+
+    run_virtual(play())
+
+
+@pytest.mark.parametrize("status", [202, 403, 404])
+def test_a_link_that_is_not_ready_yet_is_fetched_within_two_minutes_and_never_counts_as_expired(tmp_path, status):
+    service = ScriptedService(lambda _request: done("https://cdn.test/a.mp4"))
+    store = Store(lambda _path: (200, b"abc") if wall_time() >= store.requests[0][0] + 12 else (status, b""))
+    ref = Ref("heygen", "a")
+
+    async def scenario(engine, listener):
+        await asyncio.wait_for(store.requested.wait(), MINUTE)
+        assert [link.is_dead for link in engine.states[ref].links] == [False]
+        await asyncio.sleep(110)
+        assert [file.size for file in engine.states[ref].downloads] == [3]
+        assert NoticeKind.DOWNLOAD_FAILED not in {notice.kind for notice in listener.notices}
+        assert len(store.requests) <= 12
+
+    apps = {"sim.test": service, "cdn.test": store}
+    run_engine(tmp_path, lambda: VirtualTransport(apps), (job("a", download=True),), scenario)
+
+
+def test_an_automatic_download_tries_expired_links_again_some_times_and_then_waits_for_another_link(tmp_path):
+    links = ["https://cdn.test/a.mp4"]
+    store = Store(lambda path: (200, b"abc") if path == "/b.mp4" else (410, b""))
+    service = ScriptedService(lambda _request: done(links[0]))
+    apps = {"sim.test": service, "cdn.test": store}
+    ref = Ref("heygen", "a")
+
+    async def scenario(engine, listener):
+        await asyncio.sleep(2 * HOUR)
+        polls = len(service.requests)
+        assert 4 <= polls <= 12
+        assert engine.states[ref].links[0].is_dead
+        await asyncio.sleep(10 * HOUR)
+        assert len(service.requests) == polls
+        assert len(store.requests) == 1
+        assert [notice.kind for notice in listener.notices].count(NoticeKind.DOWNLOAD_FAILED) == 1
+        links[0] = "https://cdn.test/b.mp4"
+        await engine.perform(fixtures.refresh(ref))
+        await asyncio.sleep(MINUTE)
+        assert engine.states[ref].downloads
+
+    run_engine(tmp_path, lambda: VirtualTransport(apps), (job("a", download=True),), scenario)
+
+
+class Drip(httpx.AsyncByteStream):
+    """Body of a byte every five seconds, without end."""
+
+    async def __aiter__(self):
+        while True:
+            await asyncio.sleep(5.0)
+            yield b"x"
+
+
+class DrippingTransport(VirtualTransport):
+    """Transport whose host drip.test sends files too slowly."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "drip.test":
+            return httpx.Response(200, headers={"content-type": "video/mp4", "etag": '"a"'}, stream=Drip())
+        return await super().handle_async_request(request)
+
+
+def test_three_dripping_links_do_not_keep_the_other_jobs_of_their_account_from_downloading(tmp_path):
+    hosts = {"a": "drip", "b": "drip", "c": "drip", "d": "cdn", "e": "cdn"}
+    service = ScriptedService(lambda request: done(f"https://{hosts[request.id]}.test/{request.id}.mp4"))
+    apps = {"sim.test": service, "cdn.test": Store(lambda _path: (200, b"abc"))}
+    jobs = tuple(job(name) for name in hosts)
+
+    async def scenario(engine, listener):
+        await asyncio.sleep(MINUTE)
+        await engine.perform(Download(tuple(each.ref for each in jobs)))
+        await asyncio.sleep(10)
+        assert not any(state.downloads for state in engine.states.values())
+        await asyncio.sleep(2 * MINUTE)
+        assert [ref.id for ref, state in engine.states.items() if state.downloads] == ["d", "e"]
+        assert DownloadStage.FAILED not in {progress.stage for progress in listener.downloads}
+        await engine.perform(Cancel(tuple(each.ref for each in jobs)))
+
+    run_engine(tmp_path, lambda: DrippingTransport(apps), jobs, scenario)

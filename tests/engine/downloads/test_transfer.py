@@ -21,8 +21,10 @@ from tests.support.file_servers import FileServer, serve_files
 from tests.support.waiting import wait_until
 from tui.domain.models import Fault, FaultKind, Link, LinkKind
 from tui.engine.downloads import http
-from tui.engine.downloads.http import FetchContext, FetchError
-from tui.engine.downloads.transfer import FileRequest, FileTransfer
+from tui.engine.downloads.body import YieldedError
+from tui.engine.downloads.destination import FileRequest
+from tui.engine.downloads.http import FetchContext, FetchError, LinkFailedError, NotReadyError
+from tui.engine.downloads.transfer import FileTransfer
 from tui.engine.http.decompression import INFLATION_FLOOR
 from tui.providers.fields import HeaderName
 from tui.providers.model import KeyHeader
@@ -40,27 +42,44 @@ class TransferRun:
     def __init__(self, folder: Path, base: str, **settings: object) -> None:
         self.folder = folder
         self.context = FetchContext(
-            base_url=base, key_header=KeyHeader(header=HeaderName("x-api-key")), key=Secret(KEY), **settings
+            base_url=base,
+            key_header=KeyHeader(header=HeaderName("x-api-key")),
+            key=Secret(KEY),
+            **{"max_size": 10**12} | settings,
         )
         self.checkpoint: DownloadCheckpoint | None = None
         self.progress: list[tuple[str, int, int | None]] = []
         self.next_link: Link | Fault = Fault(FaultKind.OFFLINE, "cannot be reached")
         self.renewed: list[str] = []
+        self.expired: list[str] = []
+        """Rejected links that count as expired."""
+        self.must_yield = False
+        self.pending_until = 0.0
 
-    async def __call__(self, url: str, *, key: bool = False, kind: LinkKind = LinkKind.VIDEO) -> Path:
-        async def renew(dead_url: str) -> Link | Fault:
+    async def __call__(
+        self, url: str, *, key: bool = False, kind: LinkKind = LinkKind.VIDEO, title: str = "Spring"
+    ) -> Path:
+        async def renew(dead_url: str, has_expired: bool) -> Link | Fault:
             self.renewed.append(dead_url)
+            self.expired += [dead_url] * has_expired
             return self.next_link
 
         async with http.build_client(httpx.create_ssl_context, None) as client:
             transfer = FileTransfer(
-                FileRequest(link=link(url, key=key, kind=kind), folder=self.folder, titles=("Spring",), job_id="id"),
+                FileRequest(
+                    link=link(url, key=key, kind=kind),
+                    folder=self.folder,
+                    titles=(title,),
+                    job_id="id",
+                    pending_until=self.pending_until,
+                ),
                 self.context,
                 client,
                 checkpoint=self.checkpoint,
                 save_checkpoint=self._save_checkpoint,
                 report_progress=lambda *progress: self.progress.append(progress),
                 renew_link=renew,
+                must_yield=lambda: self.must_yield,
                 now=lambda: 0.0,
                 run_blocking=asyncio.to_thread,
                 random=Random(0),
@@ -92,12 +111,12 @@ async def test_a_file_is_downloaded_and_named(tmp_path):
 
 
 async def test_a_lost_connection_is_resumed_where_it_stopped(tmp_path):
-    origin = FileServer(LARGE, cut_after=[1, 1024 * 1024 + 1, 0, 100])
+    origin = FileServer(LARGE, cut_after=[2000, 1024 * 1024 + 1, 0, 100])
     with serve_files(origin) as base:
         download = TransferRun(tmp_path, base)
         assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
     starts = [request.headers.get("range") for request in origin.requests]
-    assert starts == [None, "bytes=1-", "bytes=1048578-", "bytes=1048578-", "bytes=1048678-"]
+    assert starts == [None, "bytes=2000-", "bytes=1050577-", "bytes=1050577-", "bytes=1050677-"]
     assert download.names == ["Spring.mp4"]
 
 
@@ -279,21 +298,77 @@ async def test_a_forbidden_url_is_rejected_with_the_reason(tmp_path, url, messag
     assert download.names == []
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_a_dead_link_is_renewed_once(tmp_path, status):
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 416, 419, 451, 498])
+async def test_a_link_that_its_store_rejects_with_any_4xx_is_renewed_once(tmp_path, status):
     origin = FileServer(responses={"/dead": (status, {}), "/dead2": (status, {})})
     with serve_files(origin) as base:
         download = TransferRun(tmp_path, base)
         download.next_link = link(f"{base}/alive")
         await download(f"{base}/dead")
-        assert download.renewed == [f"{base}/dead"]
+        assert download.expired == [f"{base}/dead"]
         download.checkpoint, download.next_link = None, link(f"{base}/dead2")
-        with pytest.raises(FetchError, match="nor does the renewed one"):
+        with pytest.raises(LinkFailedError, match=f"HTTP {status}.*nor does the renewed one"):
+            await download(f"{base}/dead")
+        download.next_link = link(f"{base}/dead")
+        with pytest.raises(LinkFailedError, match="the same link again"):
             await download(f"{base}/dead")
         download.next_link = Fault(FaultKind.OFFLINE, "cannot be reached")
         with pytest.raises(FetchError, match="cannot be reached"):
             await download(f"{base}/dead")
     assert download.names == ["Spring.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "message"),
+    [
+        (429, False, "returned HTTP 429"),
+        (407, False, "check HTTPS_PROXY"),
+        (401, True, "rejected the API key"),
+        (204, False, "returned HTTP 204, not a file"),
+    ],
+)
+async def test_a_rate_limit_or_a_login_does_not_mean_that_the_link_has_expired(tmp_path, status, key, message):
+    with serve_files(FileServer(responses={"/a": (status, {"retry-after": "999"})})) as base:
+        download = TransferRun(tmp_path, base)
+        with pytest.raises(FetchError, match=message):
+            await download(f"{base}/a", key=key)
+    assert download.renewed == []
+
+
+@pytest.mark.parametrize(("status", "renewals"), [(202, 1), (403, 1), (404, 1)])
+async def test_a_link_that_is_not_ready_just_after_its_job_has_not_expired(tmp_path, status, renewals):
+    origin = FileServer(responses={"/a": (status, {}), "/b": (status, {})})
+    with serve_files(origin) as base:
+        download = TransferRun(tmp_path, base)
+        download.pending_until = 1.0
+        for next_link in (link(f"{base}/a"), link(f"{base}/b"), Fault(FaultKind.OFFLINE, "cannot be reached")):
+            download.next_link = next_link
+            with pytest.raises(NotReadyError, match=f"does not work yet \\(HTTP {status}\\)") as failed:
+                await download(f"{base}/a")
+            assert failed.value.transient
+        assert download.expired == []
+        assert len(download.renewed) == 3 * renewals
+        origin.responses.clear()
+        assert (await download(f"{base}/a")).read_bytes() == origin.content
+
+
+async def test_a_202_is_never_a_file(tmp_path):
+    with serve_files(FileServer(responses={"/a": (202, {"content-type": "video/mp4"})})) as base:
+        download = TransferRun(tmp_path, base)
+        with pytest.raises(FetchError, match="HTTP 202"):
+            await download(f"{base}/a")
+    assert download.names == []
+
+
+@pytest.mark.parametrize("status", [206, 400, 403, 412, 416, 501])
+async def test_a_store_that_refuses_ranges_sends_the_file_from_its_start_once(tmp_path, status):
+    origin = FileServer(LARGE, cut_after=[2_000_000])
+    origin.range_status = status
+    with serve_files(origin) as base:
+        download = TransferRun(tmp_path, base)
+        assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
+    assert [request.headers.get("range") for request in origin.requests] == [None, "bytes=2000000-", None]
+    assert download.renewed == []
 
 
 async def test_a_link_that_expires_during_the_download_is_renewed_and_resumed(tmp_path):
@@ -306,6 +381,7 @@ async def test_a_link_that_expires_during_the_download_is_renewed_and_resumed(tm
     assert [(request.path, request.headers.get("range")) for request in origin.requests] == [
         ("/a.mp4", None),
         ("/a.mp4", "bytes=2000000-"),
+        ("/a.mp4", None),
         ("/alive.mp4", "bytes=2000000-"),
     ]
 
@@ -334,13 +410,106 @@ async def test_a_silent_connection_is_closed_and_a_slow_one_is_not(tmp_path):
         assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
 
 
-async def test_a_web_page_is_rejected_as_a_video(tmp_path):
-    with serve_files(FileServer(headers={"content-type": "text/html; charset=utf-8"})) as base:
+ERROR = b'{"error":"link expired","at":"https://cdn.test/a?Signature=s3cret","key":"%s"}' % KEY.encode()
+XML = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>ExpiredToken</Code><Message>The token is old</Message></Error>'
+)
+PAGE = b"\n<!DOCTYPE html><html><head><style>a{}</style><title>Sign in</title></head><body><p>Welcome</p></body></html>"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "media_type", "body", "message"),
+    [
+        ("video", "a.mp4", "application/json", ERROR, r'returned JSON, not the video: {"error":"link expired"'),
+        ("video", "a.mp4", "video/mp4", ERROR, r'returned JSON, not the video: {"error":"link expired"'),
+        ("video", "a.mp4", "application/xml", XML, "returned XML, not the video: ExpiredToken The token is old"),
+        ("audio", "a", "application/octet-stream", b"\xef\xbb\xbf" + XML, "returned XML, not the audio: ExpiredToken"),
+        ("audio", "a", "text/html; charset=utf-8", b"Sorry", "returned a web page, not the audio: Sorry"),
+        ("captions", "a.srt", "text/plain", PAGE, "returned a web page, not the captions: Sign in Welcome"),
+        ("captions", "a.vtt", "text/vtt", ERROR, "returned JSON, not the captions"),
+        ("document", "a.docx", "text/html", PAGE, "returned a web page, not the document: Sign in Welcome"),
+        ("document", "a.docx", DOCX, ERROR, "returned JSON, not the document"),
+        ("document", "a", "application/json", ERROR, "returned JSON, not the document"),
+        ("document", "a", "application/xml", XML, "returned XML, not the document"),
+        ("document", "a.json", "application/xml", XML, "returned XML, not the document"),
+        ("document", "a", "text/html", PAGE, "returned a web page, not the document"),
+        ("document", "a.txt", "text/html", PAGE, "returned a web page, not the document"),
+    ],
+)
+async def test_an_error_in_place_of_the_file_is_quoted_and_the_link_renewed_once(
+    tmp_path, kind, path, media_type, body, message
+):
+    origin = EncodedServer(body, "identity")
+    origin.headers["content-type"] = media_type
+    with serve_files(origin) as base:
         download = TransferRun(tmp_path, base)
-        with pytest.raises(FetchError, match="returned a web page, not the video"):
+        download.next_link = link(f"{base}/again/{path}")
+        with pytest.raises(LinkFailedError) as failed:
+            await download(f"{base}/{path}", kind=LinkKind(kind))
+    assert message in str(failed.value)
+    assert len(str(failed.value)) < 200
+    assert not {"s3cret", KEY} & set(str(failed.value).split('"'))
+    assert download.expired == [f"{base}/{path}"]
+    assert [request.path for request in origin.requests] == [f"/{path}", f"/again/{path}"]
+    assert download.names == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "media_type", "body", "title"),
+    [
+        ("video", "a.mp4", "text/html", b"\0\0\0\x18ftypmp42 and more", "Spring"),
+        ("captions", "a.srt", "text/html", b"1\n00:00:01,000 --> 00:00:02,000\nHola\n", "Spring"),
+        ("captions", "a.ass", "text/plain", b"[Script Info]\nScriptType: v4.00+\n", "Spring"),
+        ("captions", "a.ttml", "application/ttml+xml", b'<?xml version="1.0"?><tt xmlns="x"/>', "Spring"),
+        ("captions", "a.json", "application/json", b'[{"start":0,"text":"Hola"}]', "Spring"),
+        ("document", "a.docx", "text/html", b"PK\x03\x04 and more", "Spring"),
+        ("document", "a.html", "text/html", PAGE, "Spring"),
+        ("document", "a", "text/html", PAGE, "index.html"),
+        ("document", "a.json", "application/json", b'{"error":"Fehler"}', "Spring"),
+        ("document", "a", "application/json", b'{"title":"Hola"}', "Spring"),
+        ("document", "a.xlf", "text/xml", b'<?xml version="1.0"?><xliff version="1.2"/>', "Spring"),
+        ("document", "a.md", "text/plain", b"<b>Hola</b>", "Spring"),
+    ],
+)
+async def test_a_file_of_the_promised_kind_is_saved_whatever_its_media_type(
+    tmp_path, kind, path, media_type, body, title
+):
+    origin = EncodedServer(body, "identity")
+    origin.headers["content-type"] = media_type
+    with serve_files(origin) as base:
+        saved = await TransferRun(tmp_path, base)(f"{base}/{path}", kind=LinkKind(kind), title=title)
+    assert saved.read_bytes() == body
+
+
+async def test_a_file_larger_than_the_setting_is_refused_and_nothing_is_kept(tmp_path):
+    stated, unstated = FileServer(LARGE), FileServer(LARGE, headers={"content-length": ""})
+    for origin in (stated, unstated):
+        with serve_files(origin) as base:
+            download = TransferRun(tmp_path, base, max_size=2_000_000)
+            with pytest.raises(FetchError, match=r"larger than 2\.0 MB: raise max_size under \[downloads\]") as failed:
+                await download(f"{base}/a.mp4")
+            assert not failed.value.transient
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
+
+
+async def test_a_slow_transfer_yields_to_others_that_wait_and_is_resumed(tmp_path):
+    origin = FileServer(LARGE, cut_after=[2_000_000], drips=True)
+    with serve_files(origin) as base:
+        download = TransferRun(tmp_path, base, rate_window=0.05)
+        download.must_yield = True
+        with pytest.raises(YieldedError):
             await download(f"{base}/a.mp4")
-        await download(f"{base}/a.html", kind=LinkKind.DOCUMENT)
-    assert download.names == ["Spring.html"]
+        assert download.names == ["Spring.mp4.part"]
+        assert (await download(f"{base}/a.mp4")).read_bytes() == origin.content
+    assert int(origin.requests[1].headers["range"].strip("bytes=-")) >= 2_000_000
+
+
+async def test_a_slow_transfer_goes_on_while_no_other_waits(tmp_path):
+    origin = FileServer(2100, cut_after=[2000], drips=True)
+    with serve_files(origin) as base:
+        download = TransferRun(tmp_path, base, rate_window=0.05)
+        assert (await download(f"{base}/a.mp4")).read_bytes()[:2000] == origin.content[:2000]
 
 
 async def test_no_message_shows_a_signature(tmp_path):

@@ -116,6 +116,8 @@ def test_all_unknown_keys_are_reported_at_once_with_the_nearest_known_key(file: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[downloads]\nmax_size = 5", "line 2: downloads.max_size: expected a size such as '500 MB' or '100 GB'"),
+        ("[downloads]\nmax_size = '0 GB'", "line 2: downloads.max_size: expected a size such as"),
         ("[polling]\nmax_interval = 60", "line 2: polling.max_interval: expected a duration such as 90s"),
         ("[polling]\nmax_interval = '1 week'", "line 2: polling.max_interval: expected a duration such as 90s"),
         ("[polling]\nmax_interval = '1s'", "line 2: polling.max_interval: expected at least '2s'"),

@@ -69,7 +69,7 @@ async def _download(workspace: Workspace, reporter: "DownloadReporter", refs: Se
         if reason:
             reporter.fail(ref, state.fault.message if state.fault else reason, is_fault=state.fault is not None)
     engine.downloads.enqueue([ref for ref in engine.states if ref not in reporter.errors], folder)
-    await engine.downloads.finish()
+    await engine.finish_downloads()
 
 
 class DownloadReporter(EngineSubscriber):

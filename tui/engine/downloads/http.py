@@ -24,6 +24,7 @@ from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation import sanitize
 from tui.providers.model import KeyHeader
 from tui.storage.config.secrets import Secret
+from tui.storage.config.settings import DownloadSettings
 
 MAX_REDIRECTS = 5
 """Consecutive redirects that are followed."""
@@ -31,6 +32,8 @@ HEADERS_TIMEOUT = 60.0
 """Seconds until the headers of a response must be complete."""
 STALL_TIMEOUT = 60.0
 """Seconds without data after which a connection is closed. Slow data is fine."""
+RATE_WINDOW = 30.0
+"""Seconds over which the rate of a transfer is measured."""
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 DOWNLOAD_HEADERS = (
@@ -48,6 +51,20 @@ class FetchError(Exception):
         super().__init__(message)
         self.transient = transient
         """A later try may succeed."""
+
+
+class LinkFailedError(FetchError):
+    """The link does not work, nor does a renewed one."""
+
+
+class NotReadyError(FetchError):
+    """The store does not have the file yet: its job has just ended."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"link does not work yet ({reason}): the job has just ended, download again in a few minutes",
+            transient=True,
+        )
 
 
 class ConnectionLostError(Exception):
@@ -71,6 +88,10 @@ class FetchContext(Struct, frozen=True, kw_only=True):
     """Whether plain http to other hosts is allowed."""
     stall_timeout: float = STALL_TIMEOUT
     """Seconds without data after which a connection is closed."""
+    rate_window: float = RATE_WINDOW
+    """Seconds over which the rate of a transfer is measured."""
+    max_size: int = DownloadSettings().max_size
+    """Bytes of a file, as saved."""
 
 
 class RangeRequest(Struct, frozen=True):

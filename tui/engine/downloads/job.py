@@ -14,8 +14,9 @@ from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import DownloadProgress, DownloadStage, Publish
 from tui.engine.context import EngineContext
 from tui.engine.downloads import http
-from tui.engine.downloads.http import FetchContext, FetchError
-from tui.engine.downloads.transfer import FileRequest, FileTransfer
+from tui.engine.downloads.destination import FileRequest
+from tui.engine.downloads.http import FetchContext, FetchError, LinkFailedError
+from tui.engine.downloads.transfer import FileTransfer
 from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
 from tui.storage import partial_file
@@ -29,6 +30,8 @@ PROGRESS_INTERVAL = 0.5
 """Seconds between two progress reports of a file."""
 SPEED_WINDOW = 5.0
 """Seconds over which the speed is averaged."""
+PENDING_SECONDS = 600.0
+"""Seconds after the end of a job in which its link may not work yet."""
 _TRANSIENT = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.LIMITED, FaultKind.SERVER})
 """Faults of a link renewal that may be gone later."""
 
@@ -39,9 +42,19 @@ class GetLiveLink(Protocol):
     """Returns a live link of a job, or the fault why there is none."""
 
     def __call__(
-        self, ref: Ref, kind: LinkKind | None = None, dead_url: str | None = None, /, *, nth: int = 0
+        self,
+        ref: Ref,
+        kind: LinkKind | None = None,
+        dead_url: str | None = None,
+        /,
+        *,
+        nth: int = 0,
+        has_expired: bool = True,
     ) -> Awaitable[Link | Fault]:
-        """Return the `nth` link of its kind, renewed if needed. `dead_url`: this URL has proved dead."""
+        """Return the `nth` link of its kind, renewed if needed.
+
+        `dead_url`: this URL was rejected; `has_expired`: for good, so that the job's state says so.
+        """
         ...
 
 
@@ -70,30 +83,37 @@ class JobDownloader:
         self._context, self._workspace, self._job_store, self._accounts = context, workspace, job_store, accounts
         self._publish, self._get_live_link = publish, get_live_link
 
-    async def save(self, ref: Ref, options: DownloadOptions) -> tuple[DownloadedFile, ...]:
-        """Return all files of the job, downloading those that are missing. Raises the first FetchError at the end."""
+    async def save(
+        self, ref: Ref, options: DownloadOptions, must_yield: Callable[[], bool]
+    ) -> tuple[DownloadedFile, ...]:
+        """Return all files of the job, downloading those that are missing.
+
+        At the end raises the first transient FetchError, else the first; YieldedError once a file is slow and
+        `must_yield`, whether others wait, returns true.
+        """
         recorded = self._workspace.journal.states([ref]).get(ref)  # another process may have downloaded some meanwhile
         recorded_files = {saved.name: saved for saved in recorded.downloads} if recorded is not None else {}
         saved: list[DownloadedFile] = []
-        first_error: FetchError | None = None
+        errors: list[FetchError] = []
         for artifact in artifacts.artifacts(self._state(ref)):
             existing = recorded_files.get(artifact.name)
             if existing is not None and self._is_current(existing, ref, options):
                 saved.append(existing)
                 continue
             try:
-                saved.append(await self._download_file(ref, artifact, options))
+                saved.append(await self._download_file(ref, artifact, options, must_yield))
             except FetchError as error:
-                first_error = first_error or self._masked(error, ref.account)
-        if first_error is not None:
-            raise first_error
+                errors.append(self._masked(error, ref.account))
+        if errors:
+            raise next((error for error in errors if error.transient), errors[0])
         return tuple(saved)
 
     def _masked(self, error: FetchError, account: str) -> FetchError:
         """Return the error without the account's key: a redirect may have it in its host."""
         key = self._workspace.keys.get(account)
-        message = key.mask_text(str(error)) if isinstance(key, Secret) else str(error)
-        return FetchError(message, transient=error.transient)
+        if isinstance(key, Secret):
+            error.args = (key.mask_text(str(error)),)
+        return error
 
     def _state(self, ref: Ref) -> JobState:
         if ref not in self._job_store.states:
@@ -113,12 +133,14 @@ class JobDownloader:
             and path.stat().st_size == saved.size
         )
 
-    async def _download_file(self, ref: Ref, artifact: Artifact, options: DownloadOptions) -> DownloadedFile:
+    async def _download_file(
+        self, ref: Ref, artifact: Artifact, options: DownloadOptions, must_yield: Callable[[], bool]
+    ) -> DownloadedFile:
         state = self._state(ref)
         if artifact.kind is None:
             path, size = await self._write_text(state, artifact, options)
         else:
-            path, size = await self._download_link(state, artifact, artifact.kind, options)
+            path, size = await self._download_link(state, artifact, artifact.kind, options, must_yield)
         saved = DownloadedFile(artifact.name, str(path), size, self._context.now())
         self._job_store.record_download(ref, saved)
         self._write_journal(lambda: self._workspace.journal.downloads.delete(ref, artifact.name))
@@ -140,12 +162,17 @@ class JobDownloader:
         return await self._context.run_blocking(lambda: _write_file(path, name, data))
 
     async def _download_link(
-        self, state: JobState, artifact: Artifact, kind: LinkKind, options: DownloadOptions
+        self,
+        state: JobState,
+        artifact: Artifact,
+        kind: LinkKind,
+        options: DownloadOptions,
+        must_yield: Callable[[], bool],
     ) -> tuple[Path, int]:
         ref = state.job.ref
         link = await self._get_live_link(ref, kind, nth=artifact.position)
         if isinstance(link, Fault):
-            raise FetchError(link.message, transient=link.kind in _TRANSIENT)
+            raise FetchError(link.message, transient=True) if link.kind in _TRANSIENT else LinkFailedError(link.message)
         checkpoint = self._checkpoints(ref).get(artifact.name)
         if checkpoint is not None and options.folder_chosen and Path(checkpoint.part_path).parent != options.folder:
             _delete_partial(checkpoint)
@@ -156,6 +183,7 @@ class JobDownloader:
             titles=_titles(state),
             job_id=state.job.id,
             language=(state.report and state.report.language) or "",
+            pending_until=(state.phase_since or 0.0) + PENDING_SECONDS,
         )
         async with http.build_client(self._context.http.tls, self._context.http.transport) as client:
             return await FileTransfer(
@@ -167,7 +195,10 @@ class JobDownloader:
                     lambda: self._workspace.journal.downloads.save(ref, artifact.name, begun)
                 ),
                 report_progress=_ProgressReporter(ref, self._publish, asyncio.get_running_loop().time),
-                renew_link=lambda dead: self._get_live_link(ref, kind, dead, nth=artifact.position),
+                renew_link=lambda url, has_expired: self._get_live_link(
+                    ref, kind, url, nth=artifact.position, has_expired=has_expired
+                ),
+                must_yield=must_yield,
                 now=self._context.now,
                 run_blocking=self._context.run_blocking,
                 random=self._context.random,
@@ -183,6 +214,7 @@ class JobDownloader:
             key_header=runtime.account.provider.key,
             key=key if isinstance(key, Secret) else None,
             insecure_http=table is not None and table.insecure_http,
+            max_size=self._workspace.settings.downloads.max_size,
         )
 
     def discard(self, ref: Ref) -> bool:

@@ -1,4 +1,4 @@
-"""Queue of downloads: a few jobs at a time, with progress, retries and cancelling.
+"""Queue of downloads: a few jobs of each account at a time, with progress, retries and cancelling.
 
 A job's files are downloaded by one process at a time. The files themselves are left to the downloader.
 """
@@ -6,13 +6,16 @@ A job's files are downloaded by one process at a time. The files themselves are 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from tui.domain import artifacts
 from tui.domain.models import DownloadedFile, Link, Phase, Ref
 from tui.engine.api import CommandResult, DownloadProgress, DownloadStage, Notice, NoticeKind, Publish
 from tui.engine.context import EngineContext
-from tui.engine.downloads.http import FetchError
+from tui.engine.downloads.body import YieldedError
+from tui.engine.downloads.http import FetchError, LinkFailedError, NotReadyError
 from tui.engine.downloads.job import DownloadOptions, JobDownloader
 from tui.engine.polling.job_store import JobStore
 from tui.presentation import queries
@@ -20,9 +23,25 @@ from tui.storage.locks.download_locks import DownloadLocks
 from tui.storage.workspace import Workspace
 
 MAX_RUNNING = 3
-"""Jobs that are downloaded at the same time."""
+"""Jobs of one account that are downloaded at the same time."""
 FIRST_RETRY, LONGEST_RETRY = 60.0, 3600.0
 """Seconds until an automatic download is retried: at first, doubling, and at most."""
+MAX_LINK_FAILURES = 5
+"""Failures in a row after which an automatic download waits for another link: the service has no working one."""
+FIRST_READY_CHECK, LONGEST_READY_CHECK = 5.0, 60.0
+"""The same for a file that is not ready yet: its job has just ended."""
+
+
+class _Failure(NamedTuple):
+    """Failed downloads of a job."""
+
+    links: tuple[Link, ...]
+    """Links of the job at that time."""
+    failures: int = 0
+    """Failures in a row."""
+    ready_checks: int = 0
+    """Times in a row that the file was not ready."""
+
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +62,10 @@ class DownloadQueue:
         self._workspace, self._job_store, self._publish, self._downloader = workspace, job_store, publish, downloader
         self._is_leader, self._now = is_leader, context.now
         self._locks = DownloadLocks(workspace.paths.state_dir)
-        self._waiting: dict[Ref, DownloadOptions] = {}
+        self._waiting: dict[str, dict[Ref, DownloadOptions]] = {}
+        """Queued jobs by account; an account without any has no entry."""
         self._running: dict[Ref, asyncio.Task[None]] = {}
-        self._failures: dict[Ref, tuple[int, tuple[Link, ...]]] = {}
-        """Failed downloads: how often in a row, and the links at that time."""
+        self._failures: dict[Ref, _Failure] = {}
         self._wakeup = asyncio.Event()
 
     # Commands.
@@ -85,16 +104,27 @@ class DownloadQueue:
         state = self._job_store.states.get(ref)
         if state is None or not state.job.download or state.phase is not Phase.DONE or state.job.archived:
             return
-        if ref in self._waiting or ref in self._running or self._workspace.readonly or not self._is_leader():
+        if self._is_waiting(ref) or ref in self._running or self._workspace.readonly or not self._is_leader():
             return
         failure = self._failures.get(ref)
-        if artifacts.undownloaded(state) and (failure is None or failure[1] != state.links):
+        if artifacts.undownloaded(state) and (failure is None or failure.links != state.links):
             self._enqueue(ref, DownloadOptions(self._folder(None), user_requested=False))
 
     def _enqueue(self, ref: Ref, options: DownloadOptions) -> None:
-        self._waiting[ref] = options
+        self._waiting.setdefault(ref.account, {})[ref] = options
         self._publish(DownloadProgress(ref=ref, stage=DownloadStage.WAITING))
         self._wakeup.set()
+
+    def _is_waiting(self, ref: Ref) -> bool:
+        return ref in self._waiting.get(ref.account, ())
+
+    def _take(self, ref: Ref) -> DownloadOptions | None:
+        """Remove a job from the queue, and return its options; None: it is not queued."""
+        waiting = self._waiting.get(ref.account, {})
+        options = waiting.pop(ref, None)
+        if not waiting:
+            self._waiting.pop(ref.account, None)
+        return options
 
     def _folder(self, chosen: str | None) -> Path:
         return Path(chosen or self._workspace.settings.downloads.dir).expanduser().absolute()
@@ -104,7 +134,7 @@ class DownloadQueue:
         count, refused = 0, "No download to cancel"
         for ref in refs:
             task, state = self._running.get(ref), self._job_store.states.get(ref)
-            was_waiting = self._waiting.pop(ref, None) is not None
+            was_waiting = self._take(ref) is not None
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
@@ -115,7 +145,7 @@ class DownloadQueue:
             self._locks.release(ref)
             count += was_waiting or had_partial or task is not None
             if state is not None:
-                self._failures[ref] = 0, state.links  # an automatic download is not restarted at once
+                self._failures[ref] = _Failure(state.links)  # an automatic download is not restarted at once
             self._publish(DownloadProgress(ref=ref, stage=DownloadStage.CANCELLED))
         message = f"{count} download{'s' if count > 1 else ''} cancelled" if count else refused
         return CommandResult(ok=bool(count), message=message)
@@ -128,19 +158,24 @@ class DownloadQueue:
             while True:
                 await self._wakeup.wait()
                 self._wakeup.clear()
-                while self._waiting and len(self._running) < MAX_RUNNING:
-                    ref = next(iter(self._waiting))
-                    options = self._waiting.pop(ref)
-                    if not options.user_requested and not self._is_leader():  # another console is the leader by now
-                        continue
-                    self._running[ref] = task = asyncio.create_task(self._download_job(ref, options))
-                    task.add_done_callback(lambda task, ref=ref: self._on_job_end(ref, task))
+                for account in tuple(self._waiting):
+                    self._start_waiting(account)
         finally:
             running = list(self._running.values())
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             self._locks.close()
+
+    def _start_waiting(self, account: str) -> None:
+        """Start queued jobs of an account, as many as may run."""
+        running = sum(ref.account == account for ref in self._running)
+        for ref in tuple(islice(self._waiting[account], max(0, MAX_RUNNING - running))):
+            options = self._take(ref)
+            if options is None or not (options.user_requested or self._is_leader()):
+                continue  # another console is the leader by now
+            self._running[ref] = task = asyncio.create_task(self._download_job(ref, options))
+            task.add_done_callback(lambda task, ref=ref: self._on_job_end(ref, task))
 
     async def finish(self) -> None:
         """Download the jobs that are queued now, and return."""
@@ -164,13 +199,18 @@ class DownloadQueue:
                 saved = await self._download_locked(ref, options)
             finally:
                 self._running.pop(ref, None)  # before the result is published: its reader may queue the job again
+        except YieldedError:
+            self._enqueue(ref, options)  # behind those that wait
         except FetchError as error:
-            self._fail(ref, options, str(error), transient=error.transient)
+            if isinstance(error, NotReadyError) and not options.user_requested:
+                self._await_file(ref)
+            else:
+                self._fail(ref, options, error)
         except OSError as error:
-            self._fail(ref, options, f"{error.filename or 'a file'}: {error.strerror}", transient=True)
+            self._fail(ref, options, FetchError(f"{error.filename or 'a file'}: {error.strerror}", transient=True))
         except Exception as error:
             log.exception("downloading %s", ref)
-            self._fail(ref, options, f"internal error ({type(error).__name__}), see babeltop.log", transient=False)
+            self._fail(ref, options, FetchError(f"internal error ({type(error).__name__}), see babeltop.log"))
         else:
             self._failures.pop(ref, None)
             self._publish(DownloadProgress(ref=ref, stage=DownloadStage.SAVED, files=saved))
@@ -180,27 +220,38 @@ class DownloadQueue:
         if not self._locks.acquire(ref):
             raise FetchError("being downloaded by another babeltop process", transient=True)
         try:
-            return await self._downloader.save(ref, options)
+            return await self._downloader.save(ref, options, lambda: ref.account in self._waiting)
         finally:
             self._locks.release(ref)
 
-    def _fail(self, ref: Ref, options: DownloadOptions, reason: str, *, transient: bool) -> None:
-        self._publish(DownloadProgress(ref=ref, stage=DownloadStage.FAILED, message=reason))
+    def _fail(self, ref: Ref, options: DownloadOptions, error: FetchError) -> None:
+        """Report a failed download. An automatic one is retried, a few times if its link does not work."""
+        self._publish(DownloadProgress(ref=ref, stage=DownloadStage.FAILED, message=str(error)))
         state = self._job_store.states.get(ref)
-        earlier_failures, _ = self._failures.get(ref, (0, ()))
+        count = self._failures[ref].failures + 1 if ref in self._failures else 1
         if state is not None:
-            self._failures[ref] = earlier_failures + 1, state.links
-        log.warning("%s: download failed: %s", ref, reason)
-        if earlier_failures == 0:
-            self._notice(NoticeKind.DOWNLOAD_FAILED, ref, f"download failed: {reason}")
-        if transient and not options.user_requested:
-            asyncio.get_running_loop().call_later(
-                min(LONGEST_RETRY, FIRST_RETRY * 2**earlier_failures), self._retry, ref
-            )
+            self._failures[ref] = _Failure(state.links, count)
+        log.warning("%s: download failed: %s", ref, error)
+        if count == 1:
+            self._notice(NoticeKind.DOWNLOAD_FAILED, ref, f"download failed: {error}")
+        retries = error.transient or (isinstance(error, LinkFailedError) and count <= MAX_LINK_FAILURES)
+        if retries and not options.user_requested:
+            self._retry_after(ref, min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** (count - 1)))
+
+    def _await_file(self, ref: Ref) -> None:
+        """Try an automatic download again soon: its file is not ready yet, which is no failure."""
+        self._publish(DownloadProgress(ref=ref, stage=DownloadStage.WAITING))
+        failure, state = self._failures.get(ref, _Failure(())), self._job_store.states.get(ref)
+        if state is not None:
+            self._failures[ref] = failure._replace(links=state.links, ready_checks=failure.ready_checks + 1)
+        self._retry_after(ref, min(LONGEST_READY_CHECK, FIRST_READY_CHECK * 2.0**failure.ready_checks))
+
+    def _retry_after(self, ref: Ref, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._retry, ref)
 
     def _retry(self, ref: Ref) -> None:
         if ref in self._failures:
-            self._failures[ref] = self._failures[ref][0], ()
+            self._failures[ref] = self._failures[ref]._replace(links=())
             self.enqueue_automatic(ref)
 
     def _notice(self, kind: NoticeKind, ref: Ref, text: str) -> None:

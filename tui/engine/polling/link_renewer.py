@@ -55,18 +55,24 @@ class LinkRenewer:
         }
 
     async def get_live(
-        self, ref: Ref, kind: str | None = None, dead_url: str | None = None, *, nth: int = 0
+        self,
+        ref: Ref,
+        kind: str | None = None,
+        dead_url: str | None = None,
+        *,
+        nth: int = 0,
+        has_expired: bool = True,
     ) -> Link | Fault:
         """Return an unexpired link, or why there is none. One with MIN_LIFETIME seconds left causes no request.
 
         `kind`: a LinkKind; None for the primary link. `nth`: index among several links of a kind. `dead_url`: a URL
-        that was rejected, whatever its expiry. A link that could not be renewed is returned until it expires.
-        Simultaneous calls for one job share one poll.
+        that was rejected, whatever its expiry; it is marked as expired if `has_expired`. A link that could not be
+        renewed is returned until it expires. Simultaneous calls for one job share one poll.
         """
         link = self._find_link(ref, kind, nth)
         if link is not None and link.url != dead_url and renewal.has_enough_life(link.expires_at, self._now()):
             return link
-        if dead_url is not None:
+        if dead_url is not None and has_expired:
             self._mark_dead(ref, dead_url)
         fault = await self.renew(ref)
         link, now = self._find_link(ref, kind, nth), self._now()

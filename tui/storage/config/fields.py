@@ -3,6 +3,7 @@
 Each has `parse(value)`, which raises ValueError with a reason for the operator.
 """
 
+import re
 from math import isfinite
 from typing import Self, cast
 from urllib.parse import urlsplit
@@ -81,6 +82,18 @@ class Concurrency(int):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 64:
             raise ValueError("expected a whole number from 1 to 64")
         return cls(value)
+
+
+class FileSize(int):
+    """Bytes, written as a number and kB, MB, GB or TB: `100 GB`."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Return the bytes. Raises ValueError if it is not a size above 0."""
+        found = re.fullmatch(r"([0-9]{1,6}) ?([kMGT]B)", value) if isinstance(value, str) else None
+        if found is None or not int(found[1]):
+            raise ValueError(f"expected a size such as '500 MB' or '100 GB', got {value!r}")
+        return cls(int(found[1]) * 1000 ** ("kMGT".index(found[2][0]) + 1))
 
 
 class BoundKeys(tuple[str, ...]):

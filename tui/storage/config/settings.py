@@ -18,6 +18,7 @@ from tui.providers.table_decoder import decode_fields, decode_struct
 from tui.storage.config.fields import (
     BoundKeys,
     Concurrency,
+    FileSize,
     PollInterval,
     Rate,
     Timeout,
@@ -117,6 +118,8 @@ class DownloadSettings(Struct, frozen=True, kw_only=True):
 
     dir: str = "~/Downloads/babeltop"
     """Folder of the downloads; `~` is the home folder."""
+    max_size: FileSize = FileSize(100_000_000_000)
+    """Bytes of one file, as saved; in the file a size such as `100 GB`. A larger file is refused."""
 
 
 class AlertSettings(Struct, frozen=True, kw_only=True):
