@@ -83,6 +83,9 @@ async def test_every_link_is_listed_with_its_expiry_and_the_source_of_it(app: Ba
         link(2 * HOUR, "https://cdn.test/a", LinkKind.AUDIO, exact=True),
         link(-2 * DAY, "https://cdn.test/s", LinkKind.CAPTIONS),
         link(None, "https://cdn.test/d", LinkKind.DOCUMENT),
+        link(2 * HOUR, "https://cdn.test/t?AWSAccessKeyId=A&Expires=soon"),
+        link(2 * HOUR, "https://cdn.test/p?AWSAccessKeyId=A&Expires=1000"),
+        link(None, "https://cdn.test/t?AWSAccessKeyId=A&Expires=soon", LinkKind.DOCUMENT),
     )
     _, _, shown, _ = await pressed(app, engine, links, size=(200, 60))
     for line in (
@@ -90,6 +93,9 @@ async def test_every_link_is_listed_with_its_expiry_and_the_source_of_it(app: Ba
         "audio       expires in 2h00m, 16:06 (exact: signed into the URL)",
         "captions    expired ~2d ago; L: renew",
         "document    no expiry known",
+        "video       expires in ~2h00m, 16:06 (estimated from first seen; signed expiry damaged)",
+        "video       expires in ~2h00m, 16:06 (estimated from first seen; signed expiry had passed)",
+        "document    no expiry known; signed expiry damaged",
     ):
         assert line in shown
 

@@ -1,12 +1,14 @@
 import base64
 import json
 from datetime import UTC, date, datetime
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.domain.links import expiry, signed_urls
+from tui.domain.links.expiry_source import ExpirySource, expiry_source
 from tui.domain.models import Link, LinkKind, ReportedLink
 
 WORKED_POLICY = (
@@ -195,3 +197,58 @@ def test_a_link_is_expiring_and_then_expired():
     assert [expiry.remaining(link, now) for now in (0, 1000, 1500)] == [1000, 0, -500]
     assert [expiry.is_expiring(link, now, 100) for now in (899, 900, 999, 1000)] == [False, True, True, False]
     assert [expiry.is_expired(link, now) for now in (899, 900, 999, 1000)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("url", "at", "expires_at", "source"),
+    [
+        (SIGV4, instant("2013-07-21T21:00:00"), instant("2013-07-22T20:12:07"), ExpirySource.SIGNED),
+        (SIGV4, instant("2013-07-22T20:12:08"), instant("2013-07-29T20:12:08"), ExpirySource.PASSED),
+        (SIGV4.replace("86400", "soon"), 1000, 1000 + WEEK, ExpirySource.UNREADABLE),
+        (f"{SIGV4}&X-Amz-Security-Token=t", 1000, instant("2013-07-22T20:12:07"), ExpirySource.SESSION),
+        (f"{SIGV4}&X-Amz-Security-Token=t", 2e9, 2e9 + WEEK, ExpirySource.PASSED),
+        ("https://x/v.mp4?Policy=%ff%00&Key-Pair-Id=K1", 1000, 1000 + WEEK, ExpirySource.UNREADABLE),
+        (azure("tomorrow"), 1000, 1000 + WEEK, ExpirySource.UNREADABLE),
+        (UNSIGNED, 1000, 1000 + WEEK, ExpirySource.ESTIMATED),
+    ],
+)
+def test_an_expired_or_tampered_query_falls_back_to_the_estimate_and_says_so(
+    url: str, at: float, expires_at: float, source: ExpirySource
+):
+    (link,) = expiry.merge_links((), (video(url),), at=at)
+    assert (link.expires_at, link.expiry_is_exact) == (expires_at, source is ExpirySource.SIGNED)
+    assert expiry_source(link) is source
+    assert expiry_source(expiry.mark_dead((link,), url, at)[0]) is ExpirySource.OBSERVED
+
+
+def test_an_expired_query_without_a_documented_lifetime_stays_expired():
+    (link,) = expiry.merge_links((), (video(SIGV4, None),), at=2e9)
+    assert expiry.is_expired(link, 2e9)
+
+
+FORMS = (
+    SIGV4,
+    azure("2026-01-01T18:00:00Z"),
+    "https://x/v?token=t&expires=1767290400",
+    "https://x/v?e=1767290400&token=t",
+)
+"""URLs of several signed forms."""
+
+
+@given(st.sampled_from(FORMS), st.data(), st.floats(0, 3e9), st.none() | st.floats(60, 1e7))
+def test_no_percent_encoded_signed_url_raises_or_shortens_a_longer_stated_life(
+    url: str, data: st.DataObject, at: float, lifetime: float | None
+):
+    stated = signed_urls.signed_expiry(url)
+    assert stated is not None
+    path, _, query = url.partition("?")
+    again = st.sampled_from(
+        (lambda text: text, quote, lambda text: f"%{ord(text):02X}", lambda text: f"%25{ord(text):02X}")
+    )
+    encoded = "".join(each if each in "&=" else data.draw(again)(each) for each in query)
+    (link,) = expiry.merge_links((), (video(f"{path}?{encoded}", lifetime),), at=at)
+    assert expiry_source(link) in ExpirySource
+    if link.expires_at is not None:
+        assert link.expires_at >= min(stated.at, at + (lifetime or 0.0))
+    if link.expiry_is_exact:
+        assert link.expires_at == stated.at

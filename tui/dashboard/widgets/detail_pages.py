@@ -15,6 +15,7 @@ from tui.dashboard.widgets.timeline import timeline_lines
 from tui.domain import artifacts, evaluation, job_state
 from tui.domain.job_state import JobState
 from tui.domain.links import expiry, signed_urls
+from tui.domain.links.expiry_source import ExpirySource, expiry_source
 from tui.domain.models import PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
 from tui.engine.api import DownloadProgress, DownloadStage, JobHistory
@@ -29,6 +30,16 @@ SPARKLINE_WIDTH = 40
 """Requests in the sparkline, one per cell."""
 DIALOG_WIDTH = 68
 """Cells of a line in a dialog, without its scrollbar."""
+EXPIRY_SOURCES = {
+    ExpirySource.SIGNED: "exact: signed into the URL",
+    ExpirySource.SESSION: "signed into the URL; its session may end sooner",
+}
+"""How far an expiry can be relied on; all others are estimates."""
+EXPIRY_NOTES = {
+    ExpirySource.UNREADABLE: "; signed expiry damaged",
+    ExpirySource.PASSED: "; signed expiry had passed",
+}
+"""Why a signed URL has no signed expiry."""
 LABEL_WIDTH = 12
 """Cells of a label and the gap after it."""
 MIN_LIST_HEIGHT = 16
@@ -229,15 +240,15 @@ class DetailPages:
         )
 
     def _expiry_text(self, link: Link, now: float) -> str:
-        left = expiry.remaining(link, now)
+        left, source = expiry.remaining(link, now), expiry_source(link)
         if left is None:
-            return "no expiry known"
+            return f"no expiry known{EXPIRY_NOTES.get(source, '')}"
         estimate = "" if link.expiry_is_exact else "~"
         if expiry.is_expired(link, now):
             return f"expired {estimate}{formatting.age(-left)} ago; L: renew"
-        source = "exact: signed into the URL" if link.expiry_is_exact else "estimated from first seen"
+        explained = f"{EXPIRY_SOURCES.get(source, 'estimated from first seen')}{EXPIRY_NOTES.get(source, '')}"
         at = formatting.instant(now + left, self._zone(), now)
-        return f"expires in {estimate}{formatting.duration(left)}, {at} ({source})"
+        return f"expires in {estimate}{formatting.duration(left)}, {at} ({explained})"
 
     # The other tabs.
 

@@ -1,5 +1,7 @@
 """Expiry of links: signed into the URL (exact), else first_seen plus the documented lifetime (estimated).
 
+A signature that cannot be read, or had ended when the service reported the link, is no statement: the estimate holds.
+
 Instants are by this computer's clock. A signed expiry is by the service's: a skew of MIN_CLOCK_SKEW or more, known from
 the Date header, is subtracted when the link is read. If this computer's clock is set later, links read before are off
 by as much until a report shows them again.
@@ -72,6 +74,6 @@ def _build_link(reported: ReportedLink, known: Link | None, at: float, clock_ske
     expires_at, exact = signed_expiry(reported.url) or (None, False)
     if expires_at is not None and abs(clock_skew) >= MIN_CLOCK_SKEW:
         expires_at -= clock_skew
-    if expires_at is None and reported.lifetime is not None:
-        expires_at = first_seen + reported.lifetime
+    if reported.lifetime is not None and (expires_at is None or expires_at <= first_seen):
+        expires_at, exact = first_seen + reported.lifetime, False
     return Link(reported.kind, reported.url, first_seen, expires_at, exact, reported.needs_key)

@@ -56,6 +56,16 @@ def signed_expiry(url: str) -> SignedExpiry | None:
     return min(_signatures(_parameters(url)), default=None)
 
 
+def has_unreadable_expiry(url: str) -> bool:
+    """Return whether the URL has all parameters of a form, and none of its signatures has an expiry that can be read.
+
+    Such a query was changed on its way. Only the forms that are recognised by names can be told.
+    """
+    given = _parameters(url)
+    has_form = any(all(name in given for name in form.needs) for form in FORMS)
+    return has_form and next(_signatures(given), None) is None
+
+
 def _parameters(url: str) -> dict[str, str]:
     path, _, query = url.partition("#")[0].partition("?")
     found: dict[str, str] = {}
