@@ -140,3 +140,45 @@ async def test_flixus_document_needs_the_key_and_exists_after_the_end():
     assert early.json()["error"]["code"] == "not_found"
     response = await client.get(url)
     assert (response.text, response.headers["x-ratelimit-limit"]) == ("Hola.", "120")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "text"),
+    [
+        ("expired400", 400, "<Code>ExpiredToken</Code>"),
+        ("expired403", 403, "Request has expired"),
+        ("expired200", 200, '{"error":"link expired"}'),
+        ("loginpage", 200, "Please sign in"),
+    ],
+)
+async def test_the_first_link_of_a_broken_scenario_is_rejected_and_the_next_one_works(behaviour, status, text):
+    client = SimulatorClient()
+    first = await ended(client, "heygen", f"a-{behaviour}")
+    response = await client.get(first, key=None)
+    assert response.status_code == status
+    assert text in response.text
+    client.clock += 1
+    second = await link(client, "heygen", f"a-{behaviour}")
+    assert second != first
+    assert (await client.get(second, key=None)).headers["content-type"] == "video/mp4"
+    assert await link(client, "heygen", f"a-{behaviour}") == second
+
+
+@pytest.mark.parametrize(("behaviour", "status"), [("notready", 404), ("accepted", 202)])
+async def test_a_file_that_is_not_ready_comes_twelve_seconds_after_the_end(behaviour, status):
+    client = SimulatorClient(scenarios=[Scenario("a", behaviour=behaviour, queued=0, running=10)])
+    await client.poll("heygen", "a")
+    client.clock += 10
+    url = await link(client, "heygen", "a")
+    assert (await client.get(url, key=None)).status_code == status
+    client.clock += 12
+    assert (await client.get(url, key=None)).status_code == 200
+
+
+async def test_a_store_can_refuse_ranges_and_compress_a_file_in_two_members():
+    client = SimulatorClient()
+    url = await ended(client, "heygen", "a-norange")
+    assert (await client.get(url, key=None, range="bytes=5-")).status_code == 403
+    assert (await client.get(url, key=None)).status_code == 200
+    response = await client.get(await ended(client, "heygen", "a-members"), key=None)
+    assert response.headers["content-encoding"] == "aws-chunked,gzip"

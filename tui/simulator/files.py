@@ -1,5 +1,6 @@
 """Generated files behind the links, served with Range and ETag. Access is checked by `link_store` and `app`."""
 
+import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from hashlib import blake2b
 from random import Random
 from urllib.parse import quote
 
-from tui.simulator.http import SimulatedRequest, SimulatedResponse
+from tui.simulator.http import SimulatedRequest, SimulatedResponse, xml_error
 from tui.simulator.scenario import ResolvedScenario
 
 MEDIA_TYPES = {
@@ -68,6 +69,17 @@ def file_response(file: SimulatedFile, request: SimulatedRequest) -> SimulatedRe
         return SimulatedResponse(416, b"", file.media_type, {**headers, "content-range": f"bytes */{size}"})
     ranged = {**headers, "content-range": f"bytes {first}-{last}/{size}"}
     return SimulatedResponse(206, file.content[first : last + 1], file.media_type, ranged)
+
+
+def altered_file_response(behaviour: str, file: SimulatedFile, request: SimulatedRequest) -> SimulatedResponse:
+    """Return the file as the store of a scenario sends it: `members` compressed in two parts, `norange` only whole."""
+    if behaviour == "norange" and "range" in request.headers:
+        return xml_error(403, "AccessDenied", "Access denied")
+    if behaviour != "members":
+        return file_response(file, request)
+    half = len(file.content) // 2
+    body = gzip.compress(file.content[:half], mtime=0) + gzip.compress(file.content[half:], mtime=0)
+    return SimulatedResponse(200, body, file.media_type, {"content-encoding": "aws-chunked,gzip"})
 
 
 def _resolve_range(first: str, last: str, size: int) -> tuple[int, int]:

@@ -84,6 +84,13 @@ def json(payload: object, status: int = 200) -> SimulatedResponse:
     return SimulatedResponse(status, dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
 
 
+def xml_error(status: int, code: str, message: str) -> SimulatedResponse:
+    """Return the error of a store in S3's format."""
+    xml = '<?xml version="1.0" encoding="UTF-8"?>'
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return SimulatedResponse(status, f"{xml}{error}".encode(), "text/xml")
+
+
 def gateway_error_page(status: int, title: str) -> SimulatedResponse:
     """Return the HTML of a gateway whose service does not respond [W]."""
     page = f"<html>\n<head><title>{title}</title></head>\n<body><center><h1>{title}</h1></center></body>\n</html>\n"

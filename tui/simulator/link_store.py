@@ -6,11 +6,22 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from urllib.parse import quote, urlencode, urlsplit
 
-from tui.simulator.files import file_response, make_file
-from tui.simulator.http import SimulatedRequest, SimulatedResponse
+from tui.simulator.files import altered_file_response, make_file
+from tui.simulator.http import SimulatedRequest, SimulatedResponse, json, xml_error
 from tui.simulator.job_run import JobRun
 from tui.simulator.scenario import ResolvedScenario
 
+NOT_READY_SECONDS = 12.0
+"""Seconds after the end of a `notready` or `accepted` scenario in which its store has no file yet."""
+ACCESS_DENIED = xml_error(403, "AccessDenied", "Access denied").with_headers(x_cache="Error from cloudfront")
+"""CloudFront's response for a link that is expired, unknown or changed."""
+BROKEN_LINKS = {
+    "expired400": xml_error(400, "ExpiredToken", "The provided token has expired."),
+    "expired403": xml_error(403, "AccessDenied", "Request has expired"),
+    "expired200": json({"error": "link expired"}),
+    "loginpage": SimulatedResponse(200, b"<!DOCTYPE html><title>Sign in</title><p>Please sign in</p>", "text/html"),
+}
+"""Responses of stores for the first link of a file, by behaviour: the next link works."""
 CDN_ROOT = "cdn"
 """First segment of every link's path."""
 
@@ -26,6 +37,10 @@ class _IssuedLink:
     expires_at: float
     scenario: ResolvedScenario
     file_name: str
+    ready_at: float
+    """Instant from which the store has the file."""
+    is_broken: bool
+    """Rejected from the beginning, whatever it states."""
 
 
 class LinkStore:
@@ -41,10 +56,11 @@ class LinkStore:
         now = self._now()
         key = (job_run.service, job_run.scenario.id, file_name)
         link = self._links_by_file.get(key)
-        if link is None or now >= min(link.replaced_at, link.expires_at):
+        if link is None or link.is_broken or now >= min(link.replaced_at, link.expires_at):
             if link is not None and now >= link.expires_at:
                 del self._links_by_token[link.token]
-            link = self._links_by_file[key] = _issue(job_run, file_name, now)
+            is_broken = link is None and job_run.scenario.behaviour in BROKEN_LINKS
+            link = self._links_by_file[key] = _issue(job_run, file_name, now, is_broken=is_broken)
             self._links_by_token[link.token] = link
         return f"{request.origin}{link.path}" + (f"?{link.query}" if link.query else "")
 
@@ -55,21 +71,27 @@ class LinkStore:
         return None if link is None else link.expires_at
 
     def serve_file(self, request: SimulatedRequest) -> SimulatedResponse:
-        """Return the file of a link; CloudFront's 403 if the link is expired, unknown or changed."""
-        link = self._links_by_token.get(request.segments[1]) if len(request.segments) > 1 else None
-        if (
-            link is None
-            or self._now() >= link.expires_at
-            or (link.scenario.has_signed_links and request.query != link.query)
-        ):
-            xml = '<?xml version="1.0" encoding="UTF-8"?>'
-            error = "<Error><Code>AccessDenied</Code><Message>Access denied</Message></Error>"
-            return SimulatedResponse(403, f"{xml}{error}".encode(), "text/xml", {"x-cache": "Error from cloudfront"})
-        return file_response(make_file(link.scenario, link.file_name), request)
+        """Return the file of a link; CloudFront's 403 if the link is expired, unknown or changed.
+
+        The scenario's behaviour may replace either by what other stores send.
+        """
+        link, now = self._links_by_token.get(request.segments[1]) if len(request.segments) > 1 else None, self._now()
+        if link is None or now >= link.expires_at:
+            return ACCESS_DENIED
+        behaviour = link.scenario.behaviour
+        if link.is_broken:
+            return BROKEN_LINKS[behaviour]
+        if now < link.ready_at:
+            return SimulatedResponse(202 if behaviour == "accepted" else 404, b"", "text/plain")
+        if link.scenario.has_signed_links and request.query != link.query:
+            return ACCESS_DENIED
+        return altered_file_response(behaviour, make_file(link.scenario, link.file_name), request)
 
 
-def _issue(job_run: JobRun, file_name: str, now: float) -> _IssuedLink:
+def _issue(job_run: JobRun, file_name: str, now: float, *, is_broken: bool) -> _IssuedLink:
     scenario = job_run.scenario
+    delay = NOT_READY_SECONDS if scenario.behaviour in ("notready", "accepted") else 0.0
+    ready_at = job_run.started_at + scenario.queued + scenario.running + delay
     token = blake2b(f"{job_run.service}/{scenario.id}/{file_name}/{now}".encode(), digest_size=8).hexdigest()
     path = f"/{CDN_ROOT}/{token}/{quote(scenario.id, safe='')}/{file_name}"
     if not scenario.has_signed_links:
@@ -81,11 +103,14 @@ def _issue(job_run: JobRun, file_name: str, now: float) -> _IssuedLink:
             now + scenario.link_lifetime,
             scenario,
             file_name,
+            ready_at,
+            is_broken,
         )
     sign = _cloudfront_query if job_run.service == "heygen" else _sigv4_query
     query = urlencode(sign(token, now, scenario.link_lifetime))
+    expires_at = int(now) + int(scenario.link_lifetime)
     return _IssuedLink(
-        token, path, query, now + scenario.link_reuse, int(now) + int(scenario.link_lifetime), scenario, file_name
+        token, path, query, now + scenario.link_reuse, expires_at, scenario, file_name, ready_at, is_broken
     )
 
 

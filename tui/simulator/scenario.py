@@ -16,6 +16,7 @@ BEHAVIOURS = frozenset(
     {
         *("fine", "fail", "pay", "timeout", "missing", "gone", "slow", "stuck", "nolink", "short"),
         *("odd", "limit", "flaky", "delay", "hint", "damaged", "cached"),
+        *("notready", "accepted", "expired400", "expired403", "expired200", "loginpage", "norange", "members"),
     }
 )
 """Behaviours that an id can select with a word between hyphens."""

@@ -41,6 +41,14 @@ SCENARIOS: Mapping[str, str] = {
     "damaged": "gets damaged text beside its status",
     "cached": "gets responses that were cached for two hours",
     "short": "has a link that expires after a minute",
+    "notready": "has a link that answers 404 for 12 seconds",
+    "accepted": "has a link that answers 202 for 12 seconds",
+    "expired400": "has a link that answers 400 ExpiredToken until it is renewed",
+    "expired403": "has a link that answers 403 until it is renewed",
+    "expired200": "has a link that answers 200 with an error until it is renewed",
+    "loginpage": "has a link that leads to a login page until it is renewed",
+    "norange": "has a file whose store refuses ranges",
+    "members": "has a file that its store compresses in two parts",
 }
 """Scenarios of simulated jobs, by the keyword between hyphens in their ids."""
 
@@ -191,7 +199,7 @@ def _simulator_config(url: str) -> str:
     """Return a config.toml with an account at `url` for every built-in service."""
     known = loader.provider_registry()
     successors = {provider.successor for provider in known.values()}
-    scenarios = "".join(f"#   {keyword:<8} {effect}\n" for keyword, effect in SCENARIOS.items())
+    scenarios = "".join(f"#   {keyword:<10} {effect}\n" for keyword, effect in SCENARIOS.items())
     accounts = "".join(
         f'\n[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ command = ["echo", "simulated"] }}\n'
         for name in known
