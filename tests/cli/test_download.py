@@ -90,14 +90,18 @@ def test_a_bar_is_drawn_on_a_terminal(configured: Program, monkeypatch: pytest.M
 
 
 def test_watch_downloads_jobs_with_the_download_option_and_reports_them(configured: Program) -> None:
-    configured.with_jobs("heygen:a-fine", more="download = true\n")
+    jobs = ("heygen:a-fine", "konpro:b-notready", "heygen:c-expired400", "konpro:d-expired200", "heygen:e-members")
+    configured.with_jobs(*jobs, more="download = true\n")
     process = configured.start("watch")
     assert process.stderr
-    while "saved" not in process.stderr.readline():
-        assert process.poll() is None
+    for _ in jobs:
+        while "saved" not in process.stderr.readline():
+            assert process.poll() is None
     process.terminate()
     configured.end(process)
-    assert any(name.endswith(".mp4") for name in saved_files(configured))
+    listed = configured("list", "--json").json
+    assert [job["fault"] for job in listed] == [None] * len(jobs)
+    assert sum(name.endswith(".mp4") for name in saved_files(configured)) == len(jobs)
 
 
 class Service:

@@ -2,7 +2,8 @@
 
 A link is returned without a poll only if it has an hour left by its expiry. Each link ever reported is fetched half a
 second before its stated expiry, which shows that none expires early. Operators copy links at random and at the worst
-moments, and each copied link is fetched at once.
+moments, and each copied link is fetched at once. Beside them are jobs with download, whose stores answer as those do
+that are not ready, whose links have expired, that refuse ranges, or that compress.
 """
 
 import asyncio
@@ -23,10 +24,11 @@ from tests.support.fixtures import RecordingListener
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.job_state import JobState
 from tui.domain.models import Fault, Job, Link, Ref
-from tui.engine.api import EngineEvent
+from tui.engine.api import EngineEvent, NoticeKind
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
+from tui.simulator.files import make_file
 from tui.simulator.scenario import Scenario
 
 JOBS, DAYS = 500, 30.0
@@ -44,7 +46,20 @@ LINK_VARIANTS = (
     {"has_signed_links": True, "link_lifetime": 30 * HOUR, "link_reuse": DAY / 2},
     {"has_signed_links": True, "link_lifetime": 6 * HOUR},
 )
-"""Link behaviours: a new link at every poll, or the same until it expires. Unsigned links live 7 d, as documented."""
+"""Kept links: a new link at every poll, or the same until it expires. Unsigned links live 7 d, as documented."""
+
+DOWNLOADS = (
+    "fine",
+    "notready",
+    "accepted",
+    "expired400",
+    "expired403",
+    "expired200",
+    "loginpage",
+    "norange",
+    "members",
+)
+"""Scenarios of the jobs with download, by what the store of their first link answers."""
 
 
 class LinksProof(NamedTuple):
@@ -64,6 +79,10 @@ class LinksProof(NamedTuple):
     """Polls for a copied link that had less than an hour left."""
     busiest_minute: int
     """Requests of one account in its busiest minute."""
+    downloads: int
+    """Jobs with download whose file was saved."""
+    download_failures: int
+    """Failed downloads that the operators were told of."""
     expired_gaps: tuple[tuple[float, str], ...]
     """Longest times in seconds for which a job had only an expired link, and the job; copying it then takes a poll.
 
@@ -78,6 +97,8 @@ class LinksProof(NamedTuple):
             f"{sum(self.copies.values())} copies: {got}\n"
             f"{self.renewals} scheduled renewals, {self.on_demand} polls for links copied in their last hour; "
             f"{self.busiest_minute} requests of an account in its busiest minute, of {RATE_PER_MINUTE:g} allowed\n"
+            f"{self.downloads} of {2 * len(DOWNLOADS)} automatic downloads saved their file, "
+            f"{self.download_failures} failures shown\n"
             f"longest with an expired link only: "
             f"{', '.join(f'{gap:.0f} s ({of})' for gap, of in self.expired_gaps)}"
         )
@@ -97,6 +118,8 @@ class LinkListener(RecordingListener):
             self._on_job_state(event)
 
     def _on_job_state(self, state: JobState) -> None:
+        if state.job.download:  # the simulator breaks these links on purpose
+            return
         seen = self.links.setdefault(state.job.ref, {})
         for link in state.links:
             if link.url not in seen:
@@ -108,7 +131,7 @@ class LinksRun:
     """Services, an engine, and operators that copy links."""
 
     def __init__(self, tmp: Path, count: int, days: float, seed: int) -> None:
-        self.days, self.random, self.listener = days, Random(seed), LinkListener()
+        self.days, self.seed, self.random, self.listener = days, seed, Random(seed), LinkListener()
         self.request_times: dict[str, list[float]] = {"v2": [], "v1": []}
         """Times of requests, by the first part of their path."""
         self.expired_early: list[str] = []
@@ -133,8 +156,20 @@ class LinksRun:
             )
             for number, job in enumerate(self.jobs)
         ]
+        self.downloads = tuple(
+            Job(account=account, id=f"d-{behaviour}-x", download=True)
+            for account in ("heygen", "konpro")
+            for behaviour in DOWNLOADS
+        )
+        stories += [Scenario(job.id, started_at=EPOCH - DAY, queued=0, running=1) for job in self.downloads]
         self.simulator = Simulator(clock=wall_time, scenarios=stories, seed=seed)
-        self.workspace = fixtures.make_workspace(tmp, "http://sim.test", self.jobs, rate=RATE_PER_MINUTE)
+        self.workspace = fixtures.make_workspace(
+            tmp,
+            "http://sim.test",
+            self.jobs + self.downloads,
+            config=f'[downloads]\ndir = "{tmp}/downloads"\n',
+            rate=RATE_PER_MINUTE,
+        )
         apps = {"sim.test": self._record_request}
         self.transport = VirtualTransport(apps)
         self.engine = Engine(
@@ -217,11 +252,20 @@ class LinksRun:
             len(held),
             tuple(self.expired_early),
             self.copies,
-            sum(state.poll_count for state in self.engine.states.values()) - first - self.on_demand,
+            sum(self.engine.states[job.ref].poll_count for job in self.jobs) - first - self.on_demand,
             self.on_demand,
             self._busiest_minute(),
+            sum(self._is_saved(job.ref) for job in self.downloads),
+            sum(notice.kind is NoticeKind.DOWNLOAD_FAILED for notice in self.listener.notices),
             tuple(sorted(self._expired_gaps(), reverse=True)[:5]),
         )
+
+    def _is_saved(self, ref: Ref) -> bool:
+        """Return whether the job's video is the one that the simulator made."""
+        files = self.engine.states[ref].downloads
+        name = {"heygen": "original.mp4", "konpro": "translated.mp4"}[ref.account]
+        expected = make_file(Scenario(ref.id).resolve("video", self.seed), name).content
+        return len(files) == 1 and Path(files[0].path).read_bytes() == expected
 
     def _busiest_minute(self) -> int:
         return max(
@@ -269,6 +313,7 @@ def assert_holds(proof: LinksProof) -> None:
     assert proof.copies["expired"] == 0
     assert proof.copies["alive"] > 0.9 * sum(proof.copies.values())
     assert proof.busiest_minute <= RATE_PER_MINUTE
+    assert (proof.downloads, proof.download_failures) == (2 * len(DOWNLOADS), 0)
 
 
 def main() -> None:

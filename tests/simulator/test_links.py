@@ -165,11 +165,9 @@ async def test_the_first_link_of_a_broken_scenario_is_rejected_and_the_next_one_
 
 
 @pytest.mark.parametrize(("behaviour", "status"), [("notready", 404), ("accepted", 202)])
-async def test_a_file_that_is_not_ready_comes_twelve_seconds_after_the_end(behaviour, status):
-    client = SimulatorClient(scenarios=[Scenario("a", behaviour=behaviour, queued=0, running=10)])
-    await client.poll("heygen", "a")
-    client.clock += 10
-    url = await link(client, "heygen", "a")
+async def test_a_file_that_is_not_ready_comes_twelve_seconds_after_its_first_link(behaviour, status):
+    client = SimulatorClient()
+    url = await ended(client, "heygen", f"a-{behaviour}")
     assert (await client.get(url, key=None)).status_code == status
     client.clock += 12
     assert (await client.get(url, key=None)).status_code == 200

@@ -12,7 +12,9 @@ from tui.simulator.job_run import JobRun
 from tui.simulator.scenario import ResolvedScenario
 
 NOT_READY_SECONDS = 12.0
-"""Seconds after the end of a `notready` or `accepted` scenario in which its store has no file yet."""
+"""Seconds after the first link of a file in which its store does not have it yet, in the next scenarios."""
+UNREADY_STATUSES = {"notready": 404, "accepted": 202}
+"""HTTP status until then, by behaviour."""
 ACCESS_DENIED = xml_error(403, "AccessDenied", "Access denied").with_headers(x_cache="Error from cloudfront")
 """CloudFront's response for a link that is expired, unknown or changed."""
 BROKEN_LINKS = {
@@ -59,8 +61,10 @@ class LinkStore:
         if link is None or link.is_broken or now >= min(link.replaced_at, link.expires_at):
             if link is not None and now >= link.expires_at:
                 del self._links_by_token[link.token]
-            is_broken = link is None and job_run.scenario.behaviour in BROKEN_LINKS
-            link = self._links_by_file[key] = _issue(job_run, file_name, now, is_broken=is_broken)
+            behaviour = job_run.scenario.behaviour
+            ready_at = now + NOT_READY_SECONDS * (behaviour in UNREADY_STATUSES) if link is None else link.ready_at
+            is_broken = link is None and behaviour in BROKEN_LINKS
+            link = self._links_by_file[key] = _issue(job_run, file_name, now, ready_at, is_broken=is_broken)
             self._links_by_token[link.token] = link
         return f"{request.origin}{link.path}" + (f"?{link.query}" if link.query else "")
 
@@ -82,16 +86,14 @@ class LinkStore:
         if link.is_broken:
             return BROKEN_LINKS[behaviour]
         if now < link.ready_at:
-            return SimulatedResponse(202 if behaviour == "accepted" else 404, b"", "text/plain")
+            return SimulatedResponse(UNREADY_STATUSES[behaviour], b"", "text/plain")
         if link.scenario.has_signed_links and request.query != link.query:
             return ACCESS_DENIED
         return altered_file_response(behaviour, make_file(link.scenario, link.file_name), request)
 
 
-def _issue(job_run: JobRun, file_name: str, now: float, *, is_broken: bool) -> _IssuedLink:
+def _issue(job_run: JobRun, file_name: str, now: float, ready_at: float, *, is_broken: bool) -> _IssuedLink:
     scenario = job_run.scenario
-    delay = NOT_READY_SECONDS if scenario.behaviour in ("notready", "accepted") else 0.0
-    ready_at = job_run.started_at + scenario.queued + scenario.running + delay
     token = blake2b(f"{job_run.service}/{scenario.id}/{file_name}/{now}".encode(), digest_size=8).hexdigest()
     path = f"/{CDN_ROOT}/{token}/{quote(scenario.id, safe='')}/{file_name}"
     if not scenario.has_signed_links:

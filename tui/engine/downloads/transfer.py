@@ -102,7 +102,7 @@ class FileTransfer:
                 self._rangeless_url = self._url
             except LinkRejectedError as rejected:
                 if renewed_size == size_before:
-                    raise self._link_error(rejected, "nor does the renewed one") from None
+                    raise self._link_error(rejected, ", nor does the renewed one") from None
                 await self._renew(rejected)
                 renewed_size = size_before
             except ConnectionLostError as error:
@@ -112,9 +112,9 @@ class FileTransfer:
     async def _renew(self, rejected: LinkRejectedError) -> None:
         link = await self._renew_link(self._url, not self._is_pending(rejected))
         if isinstance(link, Fault):
-            raise self._link_error(rejected, f"renewal failed: {link.message}")
+            raise self._link_error(rejected, f"; renewal failed: {link.message}")
         if link.url == self._url:
-            raise self._link_error(rejected, "the service returned the same link again")
+            raise self._link_error(rejected, "; the service returned the same link again")
         self._url = link.url
 
     def _is_pending(self, rejected: LinkRejectedError) -> bool:
@@ -124,7 +124,7 @@ class FileTransfer:
         """Return the error of a link that failed, and whose renewal did not help."""
         if self._is_pending(rejected):
             return NotReadyError(str(rejected))
-        return LinkFailedError(f"link does not work ({rejected}); {renewal}")
+        return LinkFailedError(f"link does not work ({rejected}){renewal}")
 
     async def _wait(self, error: ConnectionLostError, tries: int) -> None:
         if tries >= MAX_TRIES or (error.retry_after or 0.0) > LONGEST_RETRY_AFTER or error.fault.kind is FaultKind.TLS:
