@@ -82,7 +82,7 @@ class LinksProof(NamedTuple):
     downloads: int
     """Jobs with download whose file was saved."""
     download_failures: int
-    """Failed downloads that the operators were told of."""
+    """Failed downloads that were shown to the operators."""
     expired_gaps: tuple[tuple[float, str], ...]
     """Longest times in seconds for which a job had only an expired link, and the job; copying it then takes a poll.
 

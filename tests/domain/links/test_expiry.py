@@ -212,7 +212,7 @@ def test_a_link_is_expiring_and_then_expired():
         (UNSIGNED, 1000, 1000 + WEEK, ExpirySource.ESTIMATED),
     ],
 )
-def test_an_expired_or_tampered_query_falls_back_to_the_estimate_and_says_so(
+def test_an_expired_or_tampered_query_falls_back_to_the_estimate_with_the_reason(
     url: str, at: float, expires_at: float, source: ExpirySource
 ):
     (link,) = expiry.merge_links((), (video(url),), at=at)

@@ -59,7 +59,7 @@ def signed_expiry(url: str) -> SignedExpiry | None:
 def has_unreadable_expiry(url: str) -> bool:
     """Return whether the URL has all parameters of a form, and none of its signatures has an expiry that can be read.
 
-    Such a query was changed on its way. Only the forms that are recognised by names can be told.
+    Such a query was changed on its way. Only forms that are recognised by names are found.
     """
     given = _parameters(url)
     has_form = any(all(name in given for name in form.needs) for form in FORMS)
