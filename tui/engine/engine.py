@@ -196,6 +196,12 @@ class Engine:
     # Ticks.
 
     async def _run_ticks(self) -> None:
+        try:
+            await self._tick_forever()
+        finally:
+            self._watchlist_watcher.close()
+
+    async def _tick_forever(self) -> None:
         while True:
             await asyncio.sleep(self._tick_interval)
             self._sync_clock()

@@ -1,5 +1,6 @@
 """Watcher of the watchlist file: reads it when it changed. While it can't be read, the last good list stays."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 
 from tui.domain.job_state import JobState
@@ -9,6 +10,7 @@ from tui.engine.polling.job_store import JobStore
 from tui.storage.journal.database import JournalError
 from tui.storage.watchlist.cache import FileStamp, RestoredBoard, WatchlistCache
 from tui.storage.watchlist.parser import WatchlistContent, WatchlistError
+from tui.storage.watchlist.parser_process import LARGE_FILE, read_in_process
 from tui.storage.workspace import Workspace
 
 SETTLE_TIME = 0.2
@@ -25,6 +27,9 @@ class WatchlistWatcher:
     ) -> None:
         """`subset`: the jobs that the engine handles; None for all."""
         self._now = context.now
+        self._run_blocking = context.run_blocking
+        self._reading: asyncio.Task[None] | None = None
+        """Task that reads a large file."""
         self._workspace = workspace
         self._job_store = job_store
         self._subset = subset
@@ -45,9 +50,15 @@ class WatchlistWatcher:
             self._job_store.set_problem("watchlist", str(error))
 
     def check(self) -> None:
-        """Apply edits of other programs, and save the cache of what was read."""
-        self._read_if_changed()
+        """Apply edits of other programs, and save the cache of what was read. A large file is read by a later check."""
+        if self._reading is None or self._reading.done():
+            self._read_if_changed()
         self._save_cache()
+
+    def close(self) -> None:
+        """Stop waiting for a large file."""
+        if self._reading is not None:
+            self._reading.cancel()
 
     def apply_edit(self, content: WatchlistContent) -> None:
         """Apply what this engine wrote. Another program may have written since: the next check reads the file.
@@ -79,15 +90,29 @@ class WatchlistWatcher:
             self._job_store.set_problem("watchlist", problem)
             return
         self._stamp = stamp
+        if stamp[1] > LARGE_FILE:
+            self._reading = asyncio.create_task(self._read_large_file(stamp))
+            return
         try:
-            self._read_file(stamp)
-        except WatchlistError as error:
-            if isinstance(error.__cause__, OSError):  # permissions may change without a new stamp
-                self._stamp = NEVER_READ
-            self._job_store.set_problem("watchlist", str(error))
-        except JournalError as error:
-            self._stamp = NEVER_READ
-            self._job_store.set_problem("news", str(error))
+            self._apply_content(stamp, self._workspace.watchlist.read())
+        except (WatchlistError, JournalError) as error:
+            self._show_error(error)
+
+    async def _read_large_file(self, stamp: FileStamp) -> None:
+        """Read the file in a process, and apply it unless this engine has edited it meanwhile."""
+        path = self._workspace.watchlist.path
+        try:
+            content = await self._run_blocking(lambda: read_in_process(path))
+            if stamp == self._stamp:
+                self._apply_content(stamp, content)
+        except (WatchlistError, JournalError) as error:
+            if stamp == self._stamp:
+                self._show_error(error)
+
+    def _show_error(self, error: WatchlistError | JournalError) -> None:
+        if isinstance(error, JournalError) or isinstance(error.__cause__, OSError):
+            self._stamp = NEVER_READ  # permissions may change without a new stamp
+        self._job_store.set_problem("watchlist" if isinstance(error, WatchlistError) else "news", str(error))
 
     def _may_be_half_written(self, stamp: FileStamp | None) -> bool:
         """Return whether the file is so new that an editor may still write it. It is read at the next check."""
@@ -101,10 +126,19 @@ class WatchlistWatcher:
         Raises WatchlistError and JournalError.
         """
         content = restored and restored.content(stamp)
-        if content is None:
-            content = self._workspace.watchlist.read()
-            self._unsaved_cache = WatchlistCache.from_content(self._workspace.paths.watchlist_file, stamp, content)
-        self._apply(content, restored.states if restored is not None else {})
+        if content is not None and restored is not None:
+            self._apply(content, restored.states)
+        else:
+            self._apply_content(
+                stamp, self._workspace.watchlist.read(), restored.states if restored is not None else {}
+            )
+
+    def _apply_content(
+        self, stamp: FileStamp | None, content: WatchlistContent, known: Mapping[Ref, JobState] | None = None
+    ) -> None:
+        """Apply what was read, and keep it for the cache. Raises JournalError."""
+        self._unsaved_cache = WatchlistCache.from_content(self._workspace.paths.watchlist_file, stamp, content)
+        self._apply(content, known or {})
 
     def _save_cache(self) -> None:
         """Save what was read, for the next start. The journal must hold all of its jobs first."""
