@@ -22,7 +22,7 @@ TIMEOUT = 60.0
 _SCRIPT = "import sys; sys.path[:] = sys.argv[2:]; from tui.storage.watchlist.parser_process import main; main()"
 
 
-class _Outcome(Struct):
+class _Result(Struct):
     """What the process returns: the content, or the fields of a WatchlistError."""
 
     jobs: tuple[Job, ...] = ()
@@ -39,7 +39,7 @@ def read_in_process(path: Path) -> WatchlistContent:
         done = subprocess.run(  # noqa: S603 - this program
             command, stdin=subprocess.DEVNULL, capture_output=True, env={}, timeout=TIMEOUT, check=True
         )
-        found = msgspec.msgpack.decode(done.stdout, type=_Outcome)
+        found = msgspec.msgpack.decode(done.stdout, type=_Result)
     except (OSError, subprocess.SubprocessError, msgspec.DecodeError) as error:
         reason = f"cannot be parsed ({type(error).__name__}): if it is correct, divide it into smaller ones"
         raise WatchlistError(reason, path=path) from None
@@ -49,10 +49,10 @@ def read_in_process(path: Path) -> WatchlistContent:
 
 
 def main() -> None:
-    """Parse the file of the first argument and write the outcome to stdout."""
+    """Parse the file of the first argument and write the result to stdout."""
     try:
         content = WatchlistFile(Path(sys.argv[1])).read()
-        outcome = _Outcome(jobs=content.jobs, problems=content.problems)
+        result = _Result(jobs=content.jobs, problems=content.problems)
     except WatchlistError as error:
-        outcome = _Outcome(error=error.reason, line=error.line, column=error.column)
-    sys.stdout.buffer.write(msgspec.msgpack.encode(outcome))
+        result = _Result(error=error.reason, line=error.line, column=error.column)
+    sys.stdout.buffer.write(msgspec.msgpack.encode(result))
