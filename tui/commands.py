@@ -134,7 +134,11 @@ def key_label(key: str) -> str:
 
 
 class KeysError(ConfigurationError):
-    """Invalid `[keys]` in the settings. The text names each unknown id and each key that is assigned twice."""
+    """Invalid `[keys]` in the settings; `problems` names each unknown id and each key that is assigned twice."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
 def apply_keymap(keys: Mapping[str, Iterable[str]]) -> tuple[Command, ...]:
@@ -151,7 +155,7 @@ def apply_keymap(keys: Mapping[str, Iterable[str]]) -> tuple[Command, ...]:
                 problems.append(f"keys.{command.id}: key {key_label(key)} already belongs to {owners[key]!r}")
             owners.setdefault(key, command.id)
     if problems:
-        raise KeysError("\n".join(problems))
+        raise KeysError(tuple(problems))
     return table
 
 

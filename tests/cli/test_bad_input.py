@@ -185,7 +185,7 @@ def test_without_a_home_folder_the_way_out_is_one_line(configured: Program) -> N
             assert completed.err == f"babeltop: no home folder: set HOME, or {variable}, to an absolute path\n"
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["check"], ["download"], ["serve"], ["doctor"]])
+@pytest.mark.parametrize("arguments", [["list"], ["check"], ["download"], ["serve"]])
 def test_a_path_in_the_home_of_an_unknown_user_is_refused_in_one_line(
     configured: Program, arguments: list[str]
 ) -> None:

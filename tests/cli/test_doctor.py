@@ -15,6 +15,7 @@ from tests.cli import json_schema
 from tests.cli.conftest import KEY, CompletedCommand, Program
 from tests.support.servers import serve_app, serve_raw
 from tests.support.terminal import Terminal
+from tests.support.unprivileged_user import unprivileged
 from tests.support.waiting import DEADLINE
 from tui.simulator.app import Simulator
 
@@ -107,7 +108,63 @@ def test_invalid_files_are_findings_and_stop_no_other_check(configured: Program)
     configured.with_accounts("camb").watchlist.write_text("[[job]\n")
     completed = configured("doctor", "--json")
     assert completed.code == 2
-    assert f"{configured.watchlist}, line 1" in found(completed)["files: settings"][1]
+    assert f"{configured.watchlist}, line 1" in found(completed)["files: jobs"][1]
+    assert found(completed)["accounts: camb"][0] == "ok"
+
+
+def test_a_folder_that_cannot_be_entered_stops_no_other_check(configured: Program) -> None:
+    closed = configured.folder / "closed"
+    closed.mkdir(mode=0)
+    with (configured.config / "config.toml").open("a") as config:
+        config.write(f'[downloads]\ndir = "{closed}/downloads"\n[[hook]]\nrun = ["{closed}/hook"]\n')
+    configured.env["BABELTOP_STATE_DIR"] = f"{closed}/state"
+    with unprivileged(configured.folder):
+        completed = configured.call("doctor", "--json")
+    assert (completed.code, completed.err) == (2, "")
+    seen = found(completed)
+    for name in ("downloads", "state folder", "log", "disk"):
+        assert seen[f"files: {name}"][0] == "error"
+        assert f"{closed}/" in seen[f"files: {name}"][1]
+        assert seen[f"files: {name}"][1].endswith("Permission denied")
+    assert seen["hooks: 1"][0] == seen["journal: journal"][0] == "error"
+    assert seen["accounts: camb"][0] == "ok"
+
+
+def test_without_a_home_folder_the_other_checks_report(configured: Program) -> None:
+    seen = found(configured("--watchlist", "~nosuchuser/x", "doctor", "--json"))
+    assert seen["files: files"][:2] == ("error", "~nosuchuser/x: no such user, or no home folder; use an absolute path")
+    assert {"program: version", "terminal: terminal"} <= set(seen)
+
+
+def test_wrong_keys_and_themes_are_named_by_doctor_and_by_every_start_that_uses_them(configured: Program) -> None:
+    pytest.importorskip("textual_serve")
+    path = configured.config / "config.toml"
+    first = len(path.read_text().splitlines()) + 1
+    with path.open("a") as config:
+        config.write('[ui]\ntheme = "draculaa"\n[keys]\nrefesh = "r"\nadd = "e"\n')
+    problems = [
+        f"line {first + 1}: ui.theme: no theme 'draculaa'; did you mean 'dracula'?",
+        f"line {first + 3}: keys.refesh: unknown command; did you mean 'refresh'?",
+        "keys.edit: key e already belongs to 'add'",
+    ]
+    with Terminal(
+        ["env", "-i", *(f"{name}={value}" for name, value in configured.env.items()), sys.executable, "-m", "tui"],
+        columns=160,
+    ) as terminal:
+        assert terminal.wait_for_exit() == 2
+        shown = terminal.raw.decode()
+    served = configured.call("serve")
+    level, text, _ = found(configured("doctor", "--json"))["files: dashboard"]
+    assert (level, served.code) == ("error", 2)
+    for problem in problems:
+        assert problem in text
+        assert problem in served.err
+        assert problem in shown
+    path.write_text('[ui]\ntheme = "nord"\n[keys]\nrefresh = "f5"\n')
+    assert found(configured("doctor", "--json"))["files: dashboard"][:2] == (
+        "ok",
+        "theme nord, 1 command with other keys",
+    )
 
 
 def test_a_damaged_journal_is_a_finding(configured: Program) -> None:

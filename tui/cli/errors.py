@@ -11,15 +11,19 @@ INTERNAL_ERROR = 70
 
 def report(error: Exception) -> int:
     """Print the error and return the exit code."""
+    text, code = describe(error)
+    print_message(text)
+    return code
+
+
+def describe(error: Exception) -> tuple[str, int]:
+    """Return the error as text, and the exit code. The traceback of an internal error is logged."""
     error = _unwrap(error)
     if is_expected(error):
-        print_message(str(error))
-        return USAGE
+        return str(error), USAGE
     if isinstance(error, OSError) and error.filename:
-        print_message(f"{error.filename}: {error.strerror}")
-        return USAGE
-    print_message(f"internal error ({type(error).__name__}), {_log_traceback(error)}")
-    return INTERNAL_ERROR
+        return f"{error.filename}: {error.strerror}", USAGE
+    return f"internal error ({type(error).__name__}), {_log_traceback(error)}", INTERNAL_ERROR
 
 
 def _unwrap(error: Exception) -> Exception:

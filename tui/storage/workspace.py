@@ -80,9 +80,9 @@ class Workspace:
 
     def _moves(self) -> dict[str, str]:
         """Return the provider that each moved account has moved to, as far as the journal can be read."""
-        if not paths.journal_file(self.paths.state_dir).exists():
-            return {}
         try:
+            if not paths.journal_file(self.paths.state_dir).exists():
+                return {}
             return self.journal.successors.moves()
         except (JournalError, OSError):
             return {}  # reported by the next use of the journal

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.cli.context import open_workspace
 from tui.cli.output import UsageError
+from tui.cli.ui_settings import check_ui_settings
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -30,6 +31,7 @@ def run_dashboard(args: "Namespace") -> int:
             logfile.start_logging(workspace.paths.state_dir)
             return run(workspace, transport=transport, demo=True)
     with open_workspace(args) as workspace:
+        check_ui_settings(workspace.config)
         workspace.keys.fetch_all()
         logfile.start_logging(workspace.paths.state_dir)
         return run(workspace)

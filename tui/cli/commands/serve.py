@@ -5,6 +5,7 @@ from argparse import Namespace
 
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError
+from tui.cli.ui_settings import check_ui_settings
 from tui.domain.hosts import is_loopback
 from tui.storage import paths
 from tui.storage.config.key_ring import SERVE_TOKEN_VARIABLE
@@ -28,8 +29,8 @@ def serve(args: Namespace) -> int:
             f"  Set {SERVE_TOKEN_VARIABLE} or use --token-file; "
             "`python3 -c 'import secrets; print(secrets.token_urlsafe())'` prints a new one"
         )
-    with open_workspace(args):
-        pass  # settings errors are reported once here, not in every browser
+    with open_workspace(args) as workspace:
+        check_ui_settings(workspace.config)  # reported once here, not in every browser
     try:
         web_server.run_server(web_server.dashboard_command(args), args.host, int(args.port), token)
     except OSError as error:

@@ -21,7 +21,7 @@ from tui.providers.table_decoder import suggest
 from tui.storage import paths
 from tui.storage.config import settings
 from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable
-from tui.storage.config.settings import AccountSettings, AccountTable, Settings, SettingsError, with_line
+from tui.storage.config.settings import AccountSettings, AccountTable, Settings, with_line
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -179,4 +179,5 @@ class Configuration:
         )
 
     def _raise_settings_error(self, account: str, key: str, reason: str) -> NoReturn:
-        raise SettingsError(paths.config_file(self.paths.config_dir), (f"accounts.{account}.{key}: {reason}",))
+        file = paths.config_file(self.paths.config_dir)
+        raise settings.located_error(file, (f"accounts.{account}.{key}: {reason}",))

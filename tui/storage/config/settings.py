@@ -4,7 +4,7 @@ The field docstrings are README's reference of the settings. The key of a table 
 that `[[hook]]` fills `hooks`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -297,6 +297,15 @@ def _resolve_account(name: str, table: AccountTable, key_variables: Mapping[str,
     if api_key is None and provider in key_variables:
         api_key = ApiKeySource(env=EnvironmentVariable(key_variables[provider]))
     return AccountSettings(name=name, **asdict(replace(table, provider=provider, api_key=api_key)))
+
+
+def located_error(path: Path, problems: Iterable[str]) -> SettingsError:
+    """Return the error of problems that are found after `read`, each with the line of its key."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, ValueError):  # removed since
+        text = ""
+    return SettingsError(path, tuple(with_line(text, problem) for problem in problems))
 
 
 def with_line(text: str, problem: str) -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import tui
-from tui.cli.commands.doctor.report import Finding, Level
+from tui.cli.commands.doctor.report import Finding, Level, isolated
+from tui.cli.ui_settings import check_ui_settings
 from tui.storage import paths
-from tui.storage.config.configuration import WorkspacePaths
+from tui.storage.config.configuration import Configuration, WorkspacePaths
 from tui.storage.config.key_ring import KeyRing
 from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import Hook, Settings
@@ -43,31 +44,38 @@ def check_program() -> Iterator[Finding]:
 
 def check_files(places: WorkspacePaths) -> Iterator[Finding]:
     """Yield existence, owner and mode of folders and files."""
-    yield _check_folder("config folder", places.config_dir)
+    yield from isolated("files", "config folder", _check_folder("config folder", places.config_dir))
     yield _check_file("config.toml", paths.config_file(places.config_dir), private=False)
     yield _check_file("watchlist", places.watchlist_file, private=False)
-    yield _check_folder("state folder", places.state_dir, private=True)
+    yield from isolated("files", "state folder", _check_folder("state folder", places.state_dir, private=True))
     yield _check_file("journal", paths.journal_file(places.state_dir), private=True)
-    log = paths.log_file(places.state_dir)
-    if log.exists():
-        yield _check_file("log", log, private=True)
-    yield from _check_disk(places.state_dir)
+    yield _check_file("log", paths.log_file(places.state_dir), private=True, absent="created when needed")
+    yield from isolated("files", "disk", _check_disk(places.state_dir))
 
 
-def check_downloads(settings: Settings) -> Finding:
-    """Return whether the downloads folder is writable, if it exists."""
-    path = Path(settings.downloads.dir).expanduser()
+def check_downloads(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the downloads folder is writable, if it exists."""
+    path = paths.expand(settings.downloads.dir)
     if path.exists() and not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
         remedy = "correct its permissions, or set another dir in [downloads]"
-        return Finding("files", "downloads", Level.ERROR, f"{path} is not writable", remedy)
-    return Finding("files", "downloads", Level.OK, f"{path}{'' if path.exists() else ': created when needed'}")
+        yield Finding("files", "downloads", Level.ERROR, f"{path} is not writable", remedy)
+    else:
+        yield Finding("files", "downloads", Level.OK, f"{path}{'' if path.exists() else ': created when needed'}")
 
 
-def _check_folder(name: str, path: Path, *, private: bool = False) -> Finding:
+def check_dashboard(config: Configuration) -> Iterator[Finding]:
+    """Yield whether the dashboard accepts its theme and keys."""
+    check_ui_settings(config)
+    remapped = len(config.settings.keys)
+    keys = f"{remapped} command{'s' * (remapped != 1)} with other keys" if remapped else "default keys"
+    yield Finding("files", "dashboard", Level.OK, f"theme {config.settings.ui.theme}, {keys}")
+
+
+def _check_folder(name: str, path: Path, *, private: bool = False) -> Iterator[Finding]:
     finding = _check_file(name, path, private=private, absent="created when needed")
     if finding.level is Level.OK and path.exists() and not path.is_dir():
-        return Finding("files", name, Level.ERROR, f"{path} is not a folder", "move it away")
-    return finding
+        finding = Finding("files", name, Level.ERROR, f"{path} is not a folder", "move it away")
+    yield finding
 
 
 def _check_file(name: str, path: Path, *, private: bool, absent: str = "not present (optional)") -> Finding:
@@ -115,14 +123,16 @@ def _check_disk(state: Path) -> Iterator[Finding]:
 def check_hooks(settings: Settings, keys: KeyRing) -> Iterator[Finding]:
     """Yield whether the hooks' programs and secrets exist. Sends nothing."""
     for number, hook in enumerate(settings.hooks, 1):
-        if hook.run:
-            path = shutil.which(hook.run[0])
-            level, remedy = (
-                (Level.OK, "") if path else (Level.ERROR, f"install it, or correct [[hook]] number {number}")
-            )
-            yield Finding("hooks", f"{number}", level, path or f"program {hook.run[0]!r} not found in PATH", remedy)
-        elif hook.url:
-            yield _check_webhook(f"{number}", hook, keys)
+        yield from isolated("hooks", f"{number}", _check_hook(f"{number}", hook, keys))
+
+
+def _check_hook(name: str, hook: Hook, keys: KeyRing) -> Iterator[Finding]:
+    if hook.run:
+        path = shutil.which(hook.run[0])
+        level, remedy = (Level.OK, "") if path else (Level.ERROR, f"install it, or correct [[hook]] number {name}")
+        yield Finding("hooks", name, level, path or f"program {hook.run[0]!r} not found in PATH", remedy)
+    else:
+        yield _check_webhook(name, hook, keys)
 
 
 def _check_webhook(name: str, hook: Hook, keys: KeyRing) -> Finding:

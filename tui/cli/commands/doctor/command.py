@@ -3,11 +3,12 @@
 import asyncio
 import os
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 
 from tui.cli import text_table
 from tui.cli.commands.doctor import checks, report
-from tui.cli.commands.doctor.report import Finding, Level
+from tui.cli.commands.doctor.report import Finding, Level, isolated, problem
 from tui.cli.context import workspace_paths
 from tui.cli.errors import is_expected
 from tui.cli.output import FAULT, OK, USAGE, json_array, print_message, write_stdout
@@ -27,20 +28,11 @@ _KEY_ACCEPTED = frozenset({FaultKind.MISSING, FaultKind.PAYMENT})
 
 def doctor(args: Namespace) -> int:
     """Run `doctor`. Returns 2 for a local error, 3 if an account cannot be polled, else 0."""
-    places = workspace_paths(args)
-    found = [*checks.check_program(), *checks.check_files(places)]
-    try:
-        workspace = Workspace.open(places, os.environ, readonly=args.readonly)
-    except Exception as error:
-        if not is_expected(error):
-            raise
-        found.append(Finding("files", "settings", Level.ERROR, str(error), "correct the file, then run doctor again"))
-    else:
-        try:
-            found += _check_workspace(workspace)
-        finally:
-            workspace.close()
-    found += checks.check_terminal(os.environ)
+    found = [
+        *isolated("program", "program", checks.check_program()),
+        *isolated("files", "files", _check_files(args)),
+        *isolated("terminal", "terminal", checks.check_terminal(os.environ)),
+    ]
     if args.json:
         write_stdout(json_array(map(report.finding_json, found)))
     else:
@@ -57,54 +49,69 @@ def _exit_code(found: Iterable[Finding]) -> int:
     return FAULT if errors else OK
 
 
-def _check_workspace(workspace: Workspace) -> Iterator[Finding]:
-    """Yield the findings that depend on the settings."""
-    yield checks.check_downloads(workspace.settings)
-    yield from checks.check_hooks(workspace.settings, workspace.keys)
-    yield from _check_journal(workspace)
-    jobs: Sequence[Job] = ()
+def _check_files(args: Namespace) -> Iterator[Finding]:
+    """Yield the findings about files, and about what the settings name."""
+    places = workspace_paths(args)
+    yield from checks.check_files(places)
     try:
-        reading = workspace.watchlist.read()
-        jobs = reading.jobs
-        level = Level.WARNING if reading.problems else Level.OK
-        yield Finding(
-            "files", "jobs", level, "; ".join([f"{len(jobs)} job{'s' * (len(jobs) != 1)}", *reading.problems])
-        )
-        accounts = list(workspace.accounts)
-    except Exception as error:
-        if not is_expected(error):
-            raise
-        yield Finding("files", "settings", Level.ERROR, str(error), "correct the file, then run doctor again")
+        workspace = Workspace.open(places, os.environ, readonly=args.readonly)
+    except Exception as error:  # noqa: BLE001 - doctor must survive what it diagnoses
+        yield problem("files", "settings", error)
         return
+    with closing(workspace):
+        yield from isolated("files", "downloads", checks.check_downloads(workspace.settings))
+        yield from isolated("files", "dashboard", checks.check_dashboard(workspace.config))
+        yield from checks.check_hooks(workspace.settings, workspace.keys)
+        yield from isolated("journal", "journal", _check_journal(workspace))
+        jobs, finding = _read_jobs(workspace)
+        yield finding
+        yield from isolated("accounts", "accounts", _check_accounts(workspace, jobs))
+        for warning in dict.fromkeys(workspace.warnings):
+            yield Finding("program", "warning", Level.WARNING, warning)
+
+
+def _read_jobs(workspace: Workspace) -> tuple[Sequence[Job], Finding]:
+    try:
+        content = workspace.watchlist.read()
+    except Exception as error:  # noqa: BLE001 - the accounts can be polled without jobs
+        return (), problem("files", "jobs", error)
+    count = len(content.jobs)
+    text = "; ".join([f"{count} job{'s' * (count != 1)}", *content.problems])
+    return content.jobs, Finding("files", "jobs", Level.WARNING if content.problems else Level.OK, text)
+
+
+def _check_accounts(workspace: Workspace, jobs: Sequence[Job]) -> Iterator[Finding]:
+    """Yield what a poll of each account shows, and the accounts that only the watchlist names."""
+    accounts = list(workspace.accounts)
     if not accounts:
         names = ", ".join(variable for _, variable, _ in workspace.key_variables())
         remedy = f"set an API key in {names}, or add [accounts.NAME] to {workspace.paths.config_dir / 'config.toml'}"
         yield Finding("accounts", "accounts", Level.WARNING, "no accounts configured", remedy)
         return
     workspace.keys.fetch_all()
-    probes = asyncio.run(_probe_accounts(workspace, accounts, jobs))
-    for name, found in zip(accounts, probes, strict=True):
-        yield _account_finding(workspace, name, found)
-    yield from _check_clocks(accounts, probes)
-    unknown = sorted({job.account for job in jobs} - set(accounts))
-    for name in unknown:
-        yield Finding(
-            "accounts",
-            name,
-            Level.ERROR,
-            "jobs on the watchlist, but no such account",
-            workspace.config.why_unconfigured(name),
-        )
-    for warning in dict.fromkeys(workspace.warnings):
-        yield Finding("program", "warning", Level.WARNING, warning)
+    results = dict(zip(accounts, asyncio.run(_probe_accounts(workspace, accounts, jobs)), strict=True))
+    probes = {name: result for name, result in results.items() if isinstance(result, ProbeResult)}
+    for name, result in results.items():
+        if isinstance(result, Exception):
+            yield problem("accounts", name, result)
+        elif name in probes:
+            yield _account_finding(workspace, name, probes[name])
+    yield from _check_clocks(probes)
+    for name in sorted({job.account for job in jobs} - set(accounts)):
+        reason = workspace.config.why_unconfigured(name)
+        yield Finding("accounts", name, Level.ERROR, "jobs on the watchlist, but no such account", reason)
 
 
-async def _probe_accounts(workspace: Workspace, accounts: Iterable[str], jobs: Iterable[Job]) -> list[ProbeResult]:
+async def _probe_accounts(
+    workspace: Workspace, accounts: Iterable[str], jobs: Iterable[Job]
+) -> list[ProbeResult | BaseException]:
     newest: dict[str, Job] = {}
     for job in sorted(jobs, key=lambda job: job.added or 0.0):  # of two at the same instant, the later in the file
         if not job.archived:
             newest[job.account] = job
-    return await asyncio.gather(*(probe(workspace, name, newest.get(name)) for name in accounts))
+    return await asyncio.gather(
+        *(probe(workspace, name, newest.get(name)) for name in accounts), return_exceptions=True
+    )
 
 
 def _account_finding(workspace: Workspace, name: str, found: ProbeResult) -> Finding:
@@ -146,9 +153,9 @@ def _remedy(kind: FaultKind) -> str:
             return "check the account's base_url and its provider file: babeltop providers"
 
 
-def _check_clocks(accounts: Sequence[str], probes: Sequence[ProbeResult]) -> Iterator[Finding]:
+def _check_clocks(probes: Mapping[str, ProbeResult]) -> Iterator[Finding]:
     """Yield the difference between this clock and those of the services."""
-    skews = {name: found.skew for name, found in zip(accounts, probes, strict=True) if found.skew is not None}
+    skews = {name: found.skew for name, found in probes.items() if found.skew is not None}
     if not skews:
         yield Finding("clock", "clock", Level.OK, "no service sent its time")
         return

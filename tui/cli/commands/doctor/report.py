@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tui.cli.errors import INTERNAL_ERROR, describe
 from tui.presentation.sanitize import clean
 
 
@@ -35,6 +36,21 @@ class Finding(Struct, frozen=True):
     """What to do; empty without need."""
     is_remote: bool = False
     """The finding is about a service, not about this machine."""
+
+
+def problem(area: Area, name: str, error: Exception) -> Finding:
+    """Return the finding about a check that raised an error."""
+    text, code = describe(error)
+    remedy = "report it with the log" if code == INTERNAL_ERROR else "correct this, then run doctor again"
+    return Finding(area, name, Level.ERROR, text, remedy)
+
+
+def isolated(area: Area, name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings of a check, and one more if it raises: no check stops another."""
+    try:
+        yield from findings
+    except Exception as error:  # noqa: BLE001 - doctor must survive what it diagnoses
+        yield problem(area, name, error)
 
 
 def format_findings(findings: Iterable[Finding], width: int | None) -> Iterator[str]:
