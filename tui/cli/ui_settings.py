@@ -6,7 +6,7 @@ from tui.commands import KeysError, apply_keymap
 from tui.providers.table_decoder import suggest
 from tui.storage import paths
 from tui.storage.config.configuration import Configuration
-from tui.storage.config.settings import Settings, located_error
+from tui.storage.config.settings import OWN_THEMES, Settings, located_error
 
 
 def check_ui_settings(config: Configuration) -> None:
@@ -18,9 +18,7 @@ def check_ui_settings(config: Configuration) -> None:
 def _problems(settings: Settings) -> Iterator[str]:
     from textual.theme import BUILTIN_THEMES
 
-    from tui.dashboard.themes import THEMES
-
-    names = {*BUILTIN_THEMES, *(theme.name for theme in THEMES)}
+    names = {*OWN_THEMES, *BUILTIN_THEMES}
     if settings.ui.theme not in names:
         yield f"ui.theme: no theme {settings.ui.theme!r}{suggest(settings.ui.theme, names)}"
     try:

@@ -2,8 +2,10 @@
 
 from textual.theme import Theme
 
+from tui.storage.config.settings import OWN_THEMES
+
 DARK = Theme(
-    name="babeltop-dark",
+    name=OWN_THEMES[0],
     primary="#56b4e9",
     secondary="#8fa3b3",
     accent="#56b4e9",
@@ -32,7 +34,7 @@ DARK = Theme(
 )
 
 LIGHT = Theme(
-    name="babeltop-light",
+    name=OWN_THEMES[1],
     primary="#0072b2",
     secondary="#5b6b78",
     accent="#0072b2",
@@ -61,7 +63,7 @@ LIGHT = Theme(
 )
 
 CONTRAST = Theme(
-    name="babeltop-contrast",
+    name=OWN_THEMES[2],
     primary="#7fd0ff",
     secondary="#ffffff",
     accent="#7fd0ff",

@@ -42,6 +42,8 @@ HookEvent = Literal[
 ]
 """Events of a hook: a phase that a job entered, a flag that was set, an account whose polling stopped (refused: no key,
 401, or 403 throughout), an account whose API is retired."""
+OWN_THEMES = "babeltop-dark", "babeltop-light", "babeltop-contrast"
+"""Names of the dashboard's own themes, besides Textual's."""
 
 
 T = TypeVar("T", "AccountTable", "Hook")
@@ -168,7 +170,7 @@ class Hook(Struct, frozen=True, kw_only=True):
 class UiSettings(Struct, frozen=True, kw_only=True):
     """`[ui]`: look of the dashboard at its first start; later starts restore the last look."""
 
-    theme: str = "babeltop-dark"
+    theme: str = OWN_THEMES[0]
     """Name of the theme."""
     glyphs: Literal["unicode", "ascii"] = "unicode"
     """Characters of status signs and bars."""
