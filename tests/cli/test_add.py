@@ -140,6 +140,35 @@ def test_edit_changes_only_the_given_fields(configured: Program) -> None:
     assert (completed.code, completed.err) == (0, "babeltop: no change: flixu:doc_1\n")
 
 
+def test_edit_adds_removes_and_sets_tags(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1", "flixu:doc_2")
+    for options, first, second in (
+        (["doc_1", "--tags", "launch, q3 ,"], ["launch", "q3"], None),
+        (["doc_1", "doc_2", "--tag", "x", "--tag", "q3"], ["launch", "q3", "x"], ["x", "q3"]),
+        (["doc_1", "doc_2", "--untag", "x", "--untag", "none", "--tag", "y"], ["launch", "q3", "y"], ["q3", "y"]),
+        (["doc_1", "--no-tags"], None, ["q3", "y"]),
+        (["doc_2", "--untag", "q3", "--untag", "y"], None, None),
+    ):
+        assert configured("edit", *options).code == 0
+        assert [job.get("tags") for job in jobs(configured)] == [first, second]
+
+
+def test_edit_refuses_options_that_contradict_each_other(configured: Program) -> None:
+    before = configured.with_jobs("flixu:doc_1").watchlist.read_bytes()
+    for options, reason in (
+        ("--keep-link --no-keep-link", "--no-keep-link: not allowed with argument --keep-link"),
+        ("--no-mute --mute", "--mute: not allowed with argument --no-mute"),
+        ("--tags a --no-tags", "--no-tags: not allowed with argument --tags"),
+        ("--tag x --untag y --untag x", "--tag and --untag contradict each other: x"),
+        ("--tags a --tag b", "--tags and --no-tags set all tags: use them without --tag and --untag"),
+        ("--no-tags --untag b", "--tags and --no-tags set all tags: use them without --tag and --untag"),
+    ):
+        completed = configured("edit", "doc_1", *options.split())
+        assert completed.code == 2
+        assert reason in completed.err
+    assert configured.watchlist.read_bytes() == before
+
+
 def test_edit_refuses_an_unknown_kind(configured: Program) -> None:
     configured.with_jobs("flixu:doc_1")
     completed = configured("edit", "doc_1", "--kind", "dub")

@@ -73,7 +73,6 @@ def _add_json_option(parser: ArgumentParser, help_text: str = "print one JSON ar
 def _add_job_options(parser: ArgumentParser) -> None:
     """Add the options that set a field of a job."""
     parser.add_argument("--label", metavar="TEXT", help="name to show instead of the service's title")
-    parser.add_argument("--tag", metavar="TAG", action="append", dest="tags", help="tag; may be repeated")
     parser.add_argument("--note", metavar="TEXT", help="free text")
     parser.add_argument("--kind", metavar="KIND", help="kind of job, see `babeltop providers`")
 
@@ -86,6 +85,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="id, account:id or link; -: read stdin, one per line, or CSV or JSON as written by `export`",
     )
     parser.add_argument("--account", metavar="NAME", help="account they belong to (default: guessed from the id)")
+    parser.add_argument("--tag", metavar="TAG", action="append", dest="tags", help="tag; may be repeated")
     _add_job_options(parser)
     add_watchlist_option(parser)
 
@@ -93,14 +93,21 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _edit_arguments(parser: ArgumentParser) -> None:
     _add_refs(parser, required=True)
     _add_job_options(parser)
-    parser.add_argument("--no-tags", action="store_const", const=(), dest="tags", help="remove all tags")
+    parser.add_argument("--tag", metavar="TAG", action="append", dest="add_tags", help="add a tag; may be repeated")
+    parser.add_argument(
+        "--untag", metavar="TAG", action="append", dest="remove_tags", help="remove a tag; may be repeated"
+    )
+    tags = parser.add_mutually_exclusive_group()
+    tags.add_argument("--tags", metavar="A,B", type=lambda text: text.split(","), help="replace all tags by these")
+    tags.add_argument("--no-tags", action="store_const", const=(), dest="tags", help="remove all tags")
     for option, key, help_text in (
         ("keep-link", "keep_link", "renew the link before it expires"),
         ("download", "download", "download the result as soon as the job is done"),
         ("mute", "muted", "mute alerts"),
     ):
-        parser.add_argument(f"--{option}", dest=key, action="store_const", const=True, help=help_text)
-        parser.add_argument(f"--no-{option}", dest=key, action="store_const", const=False, help=f"disable --{option}")
+        group = parser.add_mutually_exclusive_group()
+        group.add_argument(f"--{option}", dest=key, action="store_const", const=True, help=help_text)
+        group.add_argument(f"--no-{option}", dest=key, action="store_const", const=False, help=f"disable --{option}")
 
 
 def _archive_arguments(parser: ArgumentParser) -> None:

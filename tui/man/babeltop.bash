@@ -8,8 +8,8 @@
 _shtab_babeltop_providers_subparsers=(check example)
 _shtab_babeltop_subparsers=(add edit archive remove list check renew wait watch download serve log export doctor providers schema completions simulate)
 
-_shtab_babeltop_add_option_strings=(-h --help --account --label --tag --note --kind --watchlist)
-_shtab_babeltop_edit_option_strings=(-h --help --watchlist --label --tag --note --kind --no-tags --keep-link --no-keep-link --download --no-download --mute --no-mute)
+_shtab_babeltop_add_option_strings=(-h --help --account --tag --label --note --kind --watchlist)
+_shtab_babeltop_edit_option_strings=(-h --help --watchlist --label --note --kind --tag --untag --tags --no-tags --keep-link --no-keep-link --download --no-download --mute --no-mute)
 _shtab_babeltop_archive_option_strings=(-h --help --watchlist --undo)
 _shtab_babeltop_remove_option_strings=(-h --help --watchlist)
 _shtab_babeltop_list_option_strings=(-h --help --watchlist --phase --tag --json)

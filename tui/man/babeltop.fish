@@ -51,7 +51,7 @@ function _shtab_babeltop_using
 end
 
 set -g _shtab_babeltop_commands add edit archive remove list check renew wait watch download serve log export doctor providers 'providers check' 'providers example' schema completions simulate
-set -g _shtab_babeltop_opts_with_value --account --dir --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --timeout --token-file --watchlist
+set -g _shtab_babeltop_opts_with_value --account --dir --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -64,8 +64,8 @@ complete -c babeltop -n _shtab_babeltop_using -l watchlist -xka "(__fish_complet
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a add -d 'add jobs by id or link'
 complete -c babeltop -n '_shtab_babeltop_using add' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using add' -l account -x -d 'account they belong to (default: guessed from the id)'
-complete -c babeltop -n '_shtab_babeltop_using add' -l label -x -d 'name to show instead of the service'"'"'s title'
 complete -c babeltop -n '_shtab_babeltop_using add' -l tag -x -d 'tag; may be repeated'
+complete -c babeltop -n '_shtab_babeltop_using add' -l label -x -d 'name to show instead of the service'"'"'s title'
 complete -c babeltop -n '_shtab_babeltop_using add' -l note -x -d 'free text'
 complete -c babeltop -n '_shtab_babeltop_using add' -l kind -x -d 'kind of job, see `babeltop providers`'
 complete -c babeltop -n '_shtab_babeltop_using add' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
@@ -73,9 +73,11 @@ complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -
 complete -c babeltop -n '_shtab_babeltop_using edit' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using edit' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using edit' -l label -x -d 'name to show instead of the service'"'"'s title'
-complete -c babeltop -n '_shtab_babeltop_using edit' -l tag -x -d 'tag; may be repeated'
 complete -c babeltop -n '_shtab_babeltop_using edit' -l note -x -d 'free text'
 complete -c babeltop -n '_shtab_babeltop_using edit' -l kind -x -d 'kind of job, see `babeltop providers`'
+complete -c babeltop -n '_shtab_babeltop_using edit' -l tag -x -d 'add a tag; may be repeated'
+complete -c babeltop -n '_shtab_babeltop_using edit' -l untag -x -d 'remove a tag; may be repeated'
+complete -c babeltop -n '_shtab_babeltop_using edit' -l tags -x -d 'replace all tags by these'
 complete -c babeltop -n '_shtab_babeltop_using edit' -l no-tags -d 'remove all tags'
 complete -c babeltop -n '_shtab_babeltop_using edit' -l keep-link -d 'renew the link before it expires'
 complete -c babeltop -n '_shtab_babeltop_using edit' -l no-keep-link -d 'disable --keep-link'

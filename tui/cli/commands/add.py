@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tui.cli.commands.edit import print_refs, sanitize_option
+from tui.cli.commands.edit import print_refs, sanitize_option, sanitize_tags
 from tui.cli.context import open_workspace
 from tui.cli.import_parser import ImportRecord, InvalidRecord, decode, parse_records
 from tui.cli.output import OK, USAGE, UsageError, print_message
@@ -156,7 +156,7 @@ def _build_job(each: _ClassifiedRecord, args: Namespace) -> Job:
 
 
 def _option_tags(args: Namespace) -> Sequence[str]:
-    return () if args.tags is None else sanitize_option(args.tags)  # pyright: ignore[reportReturnType] - the same
+    return sanitize_tags(args.tags or ())
 
 
 def _is_interactive(given: Sequence[str]) -> bool:

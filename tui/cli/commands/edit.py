@@ -22,21 +22,33 @@ def edit(args: Namespace) -> int:
     keys = ("kind", "label", "tags", "note", "keep_link", "download", "muted")
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
     changes = {key: sanitize_option(value) for key, value in given.items()}
-    if not changes:
+    add_tags, remove_tags = _tag_changes(args)
+    if not (changes or add_tags or remove_tags):
         raise UsageError("nothing to change: use an option, such as `babeltop edit REF --label TEXT`")
     with open_workspace(args) as workspace:
         refs = _watchlist_refs(workspace, args.refs)
         if kind := changes.get("kind"):
             _check_kind(workspace, refs, str(kind))
-        _apply_changes(workspace, refs, changes, "changed")
+        _apply_changes(workspace, Set(tuple(refs), changes, add_tags, remove_tags), "changed")
     return OK
+
+
+def _tag_changes(args: Namespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the tags to add and those to remove. Raises UsageError if the options contradict each other."""
+    added, removed = sanitize_tags(args.add_tags or ()), sanitize_tags(args.remove_tags or ())
+    if args.tags is not None and (added or removed):
+        raise UsageError("--tags and --no-tags set all tags: use them without --tag and --untag")
+    if both := [tag for tag in added if tag in removed]:
+        raise UsageError(f"--tag and --untag contradict each other: {', '.join(both)}")
+    return added, removed
 
 
 def archive(args: Namespace) -> int:
     """Run `archive`: archive jobs, or unarchive them with --undo."""
     with open_workspace(args) as workspace:
         refs = _watchlist_refs(workspace, args.refs)
-        _apply_changes(workspace, refs, {"archived": not args.undo}, "unarchived" if args.undo else "archived")
+        operation = Set(tuple(refs), {"archived": not args.undo})
+        _apply_changes(workspace, operation, "unarchived" if args.undo else "archived")
     return OK
 
 
@@ -64,15 +76,20 @@ def sanitize_option(value: str | Sequence[str] | bool) -> object:
         return value
     if isinstance(value, str):
         return clean(value, MAX_LABEL_LENGTH)
-    return tuple(dict.fromkeys(filter(None, (clean(tag, MAX_LABEL_LENGTH) for tag in value))))
+    return sanitize_tags(value)
+
+
+def sanitize_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return each tag once, without control characters and empty ones."""
+    return tuple(dict.fromkeys(filter(None, (clean(tag, MAX_LABEL_LENGTH) for tag in tags))))
 
 
 def _watchlist_refs(workspace: Workspace, texts: Sequence[str]) -> list[Ref]:
     return resolve_refs(workspace, texts, [job.ref for job in workspace.watchlist.read().jobs])
 
 
-def _apply_changes(workspace: Workspace, refs: Sequence[Ref], changes: dict[str, object], action: str) -> None:
-    _, result = workspace.edit_watchlist(Set(tuple(refs), changes))
+def _apply_changes(workspace: Workspace, operation: Set, action: str) -> None:
+    _, result = workspace.edit_watchlist(operation)
     print_refs(action, result.changed)
     print_refs("no change", result.unchanged)
     print_refs("removed meanwhile", result.not_found)

@@ -201,7 +201,7 @@ def _set(document: _Document, operation: Set) -> _EditPlan:
             not_found.append(ref)
             continue
         job, index = jobs[ref], index_by_ref[ref]
-        changes = {key: value for key, value in operation.changes.items() if value != getattr(job, key)}
+        changes = operation.changes_of(job)
         if not changes:
             unchanged.append(ref)
             continue

@@ -33,6 +33,17 @@ class Set(Struct, frozen=True):
     refs: tuple[Ref, ...]
     changes: Mapping[str, object]
     """Values by key, of those in EDITABLE. Another key raises ValueError, another type TypeError."""
+    add_tags: tuple[str, ...] = ()
+    """Tags that each job gets in addition to its own."""
+    remove_tags: tuple[str, ...] = ()
+    """Tags that each job loses, if it has them."""
+
+    def changes_of(self, job: Job) -> dict[str, object]:
+        """Return the values that differ from the job's, by key."""
+        tags: tuple[str, ...] = self.changes.get("tags", job.tags)  # type: ignore[assignment]
+        merged = tuple(tag for tag in dict.fromkeys((*tags, *self.add_tags)) if tag not in self.remove_tags)
+        values = {**self.changes, "tags": merged} if self.add_tags or self.remove_tags else self.changes
+        return {key: value for key, value in values.items() if value != getattr(job, key)}
 
     def __post_init__(self) -> None:
         for key, value in self.changes.items():
