@@ -141,10 +141,10 @@ def test_wrong_keys_and_themes_are_named_by_doctor_and_by_every_start_that_uses_
     path = configured.config / "config.toml"
     first = len(path.read_text().splitlines()) + 1
     with path.open("a") as config:
-        config.write('[ui]\ntheme = "draculaa"\n[keys]\nrefreshs = "r"\nadd = "e"\n')
+        config.write('[ui]\ntheme = "draculaa"\n[keys]\nrefreshx = "r"\nadd = "e"\n')
     problems = [
         f"line {first + 1}: ui.theme: no theme 'draculaa'; did you mean 'dracula'?",
-        f"line {first + 3}: keys.refreshs: unknown command; did you mean 'refresh'?",
+        f"line {first + 3}: keys.refreshx: unknown command; did you mean 'refresh'?",
         "keys.edit: key e already belongs to 'add'",
     ]
     with Terminal(

@@ -36,6 +36,8 @@ def test_results_captions_and_text_are_saved_and_their_paths_printed(configured:
     assert all(path.is_file() and path.parent == configured.folder / "Downloads" / "babeltop" for path in paths)
     assert sorted(path.name for path in paths) == saved_files(configured)
     assert any(path.suffix == ".txt" for path in paths)
+    with (configured.config / "config.toml").open("a") as config:
+        config.write('[downloads]\ndir = "~/elsewhere"\n')
     again = configured("download", "--json")
     assert json_schema.problems(again.json, "download") == []
     assert {each["path"] for job in again.json for each in job["saved"]} == {str(path) for path in paths}

@@ -32,7 +32,7 @@ def download(args: Namespace) -> int:
         reporter = DownloadReporter(refs, as_json=args.json)
         if refs:
             folder = paths.expand(args.dir or workspace.settings.downloads.dir)
-            run_until_signal(_download(workspace, reporter, refs, str(folder)))
+            run_until_signal(_download(workspace, reporter, refs, str(folder) if args.dir else None))
         if args.json:
             write_stdout(json_array(reporter.to_json(ref) for ref in refs))
     return reporter.exit_code
@@ -55,7 +55,9 @@ def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
     return refs
 
 
-async def _download(workspace: Workspace, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str) -> None:
+async def _download(
+    workspace: Workspace, reporter: "DownloadReporter", refs: Sequence[Ref], folder: str | None
+) -> None:
     """Poll the jobs that are not known to be done, then download."""
     engine = Engine(
         workspace, reporter.publish, EngineContext.create(run_blocking=asyncio.to_thread), subset=frozenset(refs)
