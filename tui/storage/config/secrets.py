@@ -14,7 +14,6 @@ from typing import IO, NamedTuple, NoReturn, Self
 from msgspec import Struct
 
 from tui.errors import BabeltopError
-from tui.presentation import masking
 from tui.presentation.sanitize import clean
 from tui.providers.fields import Duration
 
@@ -46,10 +45,14 @@ class Secret:
 
     def mask(self, data: bytes) -> bytes:
         """Return the bytes with every spelling of the secret masked."""
+        from tui.presentation import masking  # only where responses are read: `list` starts without
+
         return masking.mask(data, self.__value)
 
     def mask_text(self, text: str) -> str:
         """Return the text with every spelling of the secret masked."""
+        from tui.presentation import masking
+
         return masking.mask_text(text, self.__value)
 
     @property
@@ -230,7 +233,7 @@ def _from_command(
 
 def _first_line(stderr: str, key: str) -> str:
     """Return the first line of a command's stderr, with the key masked."""
-    lines = masking.mask_text(stderr, key).split("\n")
+    lines = Secret(key).mask_text(stderr).split("\n")
     first = next(filter(None, (clean(line, 200) for line in lines)), "")
     return f": {first}" if first else ""
 
