@@ -6,6 +6,7 @@ import tomllib
 from datetime import UTC, datetime
 
 from tests.cli.conftest import Program
+from tests.support.terminal import Terminal
 
 HEYGEN = "7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK"
 CAMB = "5f0c2c1e-3b8a-4f5e-9d0a-2b6c7d8e9f00"
@@ -196,11 +197,58 @@ def test_one_unknown_ref_stops_the_whole_command(configured: Program) -> None:
     assert configured.watchlist.read_bytes() == before
 
 
+def test_a_dry_run_prints_what_would_be_added(configured: Program) -> None:
+    before = configured.with_jobs("flixu:doc_1").watchlist.read_bytes()
+    completed = configured("add", "--dry-run", "doc_1", "doc_2", HEYGEN, "doc_2", "interview-4", "--readonly")
+    assert (completed.code, completed.out) == (2, f"flixu:doc_2\nheygen:{HEYGEN}\n")
+    assert "already on the watchlist: flixu:doc_1\n" in completed.err
+    assert "not added: 'interview-4': ambiguous" in completed.err
+    assert configured.watchlist.read_bytes() == before
+
+
+def test_a_filter_archives_and_removes_what_is_confirmed(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1", "flixu:doc_2", more='tags = ["old"]\n')
+    assert configured("add", "doc_3", "doc_4", "--note", "keep").code == 0
+    before = configured.watchlist.read_bytes()
+    completed = configured("remove", "--filter", "tag:old")
+    assert (completed.code, completed.err) == (
+        2,
+        "babeltop: remove 2 jobs: confirm with --yes, since there is no terminal to ask\n",
+    )
+    for arguments, reason in (
+        (["--filter", "tag:old tag:", "--yes"], "'tag:' has no value"),
+        (["--filter", "", "--yes"], "expected a term"),
+        (["--filter", "'old", "--yes"], "no closing quotation"),
+        ([], "name the jobs to remove, or use --filter"),
+    ):
+        completed = configured("remove", *arguments)
+        assert completed.code == 2
+        assert reason in completed.err
+    completed = configured("remove", "--filter", "tag:nothing", "--yes")
+    assert (completed.code, completed.err) == (0, "babeltop: no jobs match 'tag:nothing' (4 on the watchlist)\n")
+    assert configured.watchlist.read_bytes() == before
+    assert configured("archive", "--filter", "keep", "doc_4", "--yes").err == "babeltop: archived: flixu:doc_4\n"
+    assert configured("remove", "--yes", "--filter=-keep").code == 0
+    assert refs(configured) == ["flixu:doc_3", "flixu:doc_4"]
+
+
+def test_a_filter_asks_on_a_terminal(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1", "flixu:doc_2")
+    env = ["env", "-i", *(f"{name}={value}" for name, value in configured.env.items())]
+    for answer, left in (("n\n", ["flixu:doc_1", "flixu:doc_2"]), ("y\n", ["flixu:doc_2"])):
+        with Terminal([*env, sys.executable, "-m", "tui", "remove", "--filter", "doc_1"]) as terminal:
+            assert terminal.wait_for(lambda text: "remove 1 job? [y/N]" in text)
+            terminal.type(answer)
+            terminal.wait_for_exit()
+        assert refs(configured) == left
+
+
 def test_readonly_forbids_writing(configured: Program) -> None:
-    completed = configured("--readonly", "add", "doc_1")
-    assert completed.code == 2
-    assert "--readonly" in completed.err
-    assert not configured.watchlist.exists()
+    for arguments in (("--readonly", "add", "doc_1"), ("add", "doc_1", "--readonly")):
+        completed = configured(*arguments)
+        assert completed.code == 2
+        assert "--readonly" in completed.err
+        assert not configured.watchlist.exists()
 
 
 def test_the_watchlist_option_stands_before_or_after_the_subcommand(configured: Program) -> None:

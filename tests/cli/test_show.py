@@ -128,3 +128,23 @@ def test_an_empty_result_is_reported_on_stderr_only(babeltop: Program) -> None:
         (0, "[]\n"),
     ]
     assert all(completed.err.startswith("babeltop: no ") for completed in ended[:4])
+
+
+def test_a_filter_selects_the_jobs_of_every_subcommand_that_polls_or_prints(configured: Program) -> None:
+    configured.with_accounts("camb", "flixu").with_jobs("camb:a-fine", "flixu:doc_b-fine", more='tags = ["launch"]\n')
+    assert configured("add", "camb:c-fail", "--tag", "other").code == 0
+    listed, checked, waited, excluded = configured.run_in_parallel(
+        "list --json --filter tag:launch",
+        "check --json --filter provider:camb",
+        "wait --json --filter tag:launch --timeout 60s",
+        "list --json a-fine doc_b-fine --filter=-account:camb",
+    )
+    assert [job["id"] for job in listed.json] == ["a-fine", "doc_b-fine"]
+    assert [job["id"] for job in checked.json] == ["a-fine", "c-fail"]
+    assert ([job["id"] for job in waited.json], waited.code) == (["a-fine", "doc_b-fine"], 0)
+    assert [job["id"] for job in excluded.json] == ["doc_b-fine"]
+    saved, none = configured.run_in_parallel("download --json --filter doc_b", "download --filter account:camb c-fail")
+    assert ([each["id"] for each in saved.json], saved.code) == (["doc_b-fine"], 0)
+    assert none.code == 1
+    for completed in configured.run_in_parallel(*(f"{name} --filter nowhere" for name in ("list", "check", "wait"))):
+        assert (completed.code, completed.err) == (0, "babeltop: no jobs match 'nowhere' (3 on the watchlist)\n")

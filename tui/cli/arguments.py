@@ -32,10 +32,19 @@ class Subcommand:
         """One command line for its help."""
 
 
-def add_watchlist_option(parser: ArgumentParser, *, default: str | None = SUPPRESS) -> None:
-    """Add --watchlist. A subcommand's has no default, so that it keeps the value given before the subcommand."""
+def add_workspace_options(parser: ArgumentParser, *, is_root: bool = False) -> None:
+    """Add --readonly and --watchlist. A subcommand's have no default, so that it keeps those before the subcommand."""
     parser.add_argument(
-        "--watchlist", metavar="FILE", default=default, help="watchlist file (default: watchlist.toml, config folder)"
+        "--readonly",
+        action="store_true",
+        default=False if is_root else SUPPRESS,
+        help="poll, but no watchlist writes, downloads, hooks, opening of links",
+    )
+    parser.add_argument(
+        "--watchlist",
+        metavar="FILE",
+        default=None if is_root else SUPPRESS,
+        help="watchlist file (default: watchlist.toml, config folder)",
     )
 
 
@@ -63,7 +72,24 @@ def _number_between(kind: type[int] | type[float], minimum: float, maximum: floa
 def _add_refs(parser: ArgumentParser, *, required: bool = False) -> None:
     help_text = "account:id, or an id that only one account has" + ("" if required else " (default: all jobs)")
     parser.add_argument("refs", metavar="REF", nargs="+" if required else "*", help=help_text)
-    add_watchlist_option(parser)
+    parser.set_defaults(filter=None)
+    add_workspace_options(parser)
+
+
+def _add_filter(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--filter",
+        metavar="EXPR",
+        help="only jobs that match, as with / in the dashboard: 'tag:launch phase:fail'; --filter=-EXPR excludes",
+    )
+
+
+def _add_refs_or_filter(parser: ArgumentParser) -> None:
+    """Add the arguments of a subcommand that changes jobs: some must be named."""
+    parser.add_argument("refs", metavar="REF", nargs="*", help="account:id, or an id that only one account has")
+    _add_filter(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before a filter changes jobs")
+    add_workspace_options(parser)
 
 
 def _add_json_option(parser: ArgumentParser, help_text: str = "print one JSON array") -> None:
@@ -84,10 +110,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
         nargs="+",
         help="id, account:id or link; -: read stdin, one per line, or CSV or JSON as written by `export`",
     )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be added, and add nothing")
     parser.add_argument("--account", metavar="NAME", help="account they belong to (default: guessed from the id)")
     parser.add_argument("--tag", metavar="TAG", action="append", dest="tags", help="tag; may be repeated")
     _add_job_options(parser)
-    add_watchlist_option(parser)
+    add_workspace_options(parser)
 
 
 def _edit_arguments(parser: ArgumentParser) -> None:
@@ -111,16 +138,17 @@ def _edit_arguments(parser: ArgumentParser) -> None:
 
 
 def _archive_arguments(parser: ArgumentParser) -> None:
-    _add_refs(parser, required=True)
+    _add_refs_or_filter(parser)
     parser.add_argument("--undo", action="store_true", help="unarchive")
 
 
 def _remove_arguments(parser: ArgumentParser) -> None:
-    _add_refs(parser, required=True)
+    _add_refs_or_filter(parser)
 
 
 def _list_arguments(parser: ArgumentParser) -> None:
     _add_refs(parser)
+    _add_filter(parser)
     parser.add_argument(
         "--phase",
         metavar="PHASE",
@@ -133,6 +161,7 @@ def _list_arguments(parser: ArgumentParser) -> None:
 
 def _check_arguments(parser: ArgumentParser) -> None:
     _add_refs(parser)
+    _add_filter(parser)
     _add_json_option(parser)
 
 
@@ -143,6 +172,7 @@ def _renew_arguments(parser: ArgumentParser) -> None:
 
 def _wait_arguments(parser: ArgumentParser) -> None:
     _add_refs(parser)
+    _add_filter(parser)
     parser.add_argument("--any", action="store_true", help="until one job has ended (default: all)")
     parser.add_argument(
         "--timeout", metavar="TIME", type=parse_duration, help="90s, 30m, 1h or 2d; then exit with code 124"
@@ -151,12 +181,13 @@ def _wait_arguments(parser: ArgumentParser) -> None:
 
 
 def _watch_arguments(parser: ArgumentParser) -> None:
-    add_watchlist_option(parser)
+    add_workspace_options(parser)
     _add_json_option(parser, "print one JSON object per change")
 
 
 def _download_arguments(parser: ArgumentParser) -> None:
     _add_refs(parser)
+    _add_filter(parser)
     parser.add_argument("--dir", metavar="DIR", help="target folder (default: [downloads] dir in config.toml)")
     _add_json_option(parser)
 
@@ -171,7 +202,7 @@ def _log_arguments(parser: ArgumentParser) -> None:
 
 def _export_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=("csv", "json"), default="csv", help="csv (default) or json")
-    add_watchlist_option(parser)
+    add_workspace_options(parser)
 
 
 def _providers_arguments(parser: ArgumentParser) -> None:
@@ -210,7 +241,7 @@ def _providers_arguments(parser: ArgumentParser) -> None:
 
 
 def _doctor_arguments(parser: ArgumentParser) -> None:
-    add_watchlist_option(parser)
+    add_workspace_options(parser)
     _add_json_option(parser)
 
 
@@ -234,7 +265,7 @@ def _serve_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--token-file", metavar="FILE", help="file with the access token (default: BABELTOP_SERVE_TOKEN)"
     )
-    add_watchlist_option(parser)
+    add_workspace_options(parser)
 
 
 def _simulate_arguments(parser: ArgumentParser) -> None:

@@ -1,15 +1,18 @@
 """Context of a subcommand: the workspace, and the jobs that its arguments name."""
 
 import os
+import shlex
 import time
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tui.cli.output import UsageError, print_message
 from tui.domain import job_ids
 from tui.domain.evaluation import EvaluationContext
+from tui.domain.job_state import JobState
 from tui.domain.models import Ref
+from tui.presentation.queries import Filter
 from tui.storage import paths
 from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.workspace import Workspace
@@ -55,6 +58,33 @@ def resolve_refs(workspace: Workspace, texts: Sequence[str], refs: Collection[Re
     if problems:
         raise UsageError("\n  ".join(problems))
     return [ref for ref in refs if ref in named]
+
+
+def select_jobs(workspace: Workspace, args: "Namespace", states: Mapping[Ref, JobState]) -> list[Ref]:
+    """Return the jobs that the arguments name and that their filter matches, in the order of `states`.
+
+    Raises UsageError for a ref without a job, and for an incomplete filter.
+    """
+    refs = resolve_refs(workspace, args.refs, states)
+    if args.filter is None:
+        return refs
+    wanted, context = _parse_filter(args.filter), evaluation_context(workspace)
+    matching = [ref for ref in refs if wanted.matches(states[ref], context)]
+    if not matching:
+        print_message(f"no jobs match {args.filter!r} ({len(refs)} {'named' if args.refs else 'on the watchlist'})")
+    return matching
+
+
+def _parse_filter(text: str) -> Filter:
+    """Return the filter. Raises UsageError for a term without a value, which would match more than was meant."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--filter {text!r}: {str(error).lower()}") from None
+    for word in words or [text]:
+        if not any(term.text for term in Filter.parse(shlex.quote(word)).terms):
+            raise UsageError(f"--filter {text!r}: {word!r} has no value" if word else "--filter: expected a term")
+    return Filter.parse(text)
 
 
 def evaluation_context(workspace: Workspace) -> EvaluationContext:

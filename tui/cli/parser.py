@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import tui
-from tui.cli.arguments import SUBCOMMANDS, add_watchlist_option
+from tui.cli.arguments import SUBCOMMANDS, add_workspace_options
 from tui.domain.operator_input import nearest
 
 MAX_WIDTH = 100
@@ -94,10 +94,7 @@ def build_parser(argv: Sequence[str] | None = None) -> ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"babeltop {tui.__version__}")
     root.add_argument("--demo", action="store_true", help="dashboard over simulated services; nothing is saved")
-    root.add_argument(
-        "--readonly", action="store_true", help="poll, but no watchlist writes, downloads, hooks, opening of links"
-    )
-    add_watchlist_option(root, default=None)
+    add_workspace_options(root, is_root=True)
     root.set_defaults(entry_point="dashboard:run_dashboard")
     parsers = root.add_subparsers(
         dest="subcommand", metavar="SUBCOMMAND", prog="babeltop", help=SUPPRESS, parser_class=_Parser

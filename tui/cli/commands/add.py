@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from tui.cli.commands.edit import print_refs, sanitize_option, sanitize_tags
 from tui.cli.context import open_workspace
 from tui.cli.import_parser import ImportRecord, InvalidRecord, decode, parse_records
-from tui.cli.output import OK, USAGE, UsageError, print_message
+from tui.cli.output import OK, USAGE, UsageError, print_message, write_stdout
 from tui.domain import job_ids
 from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
-from tui.domain.models import Job
+from tui.domain.models import Job, Ref
 from tui.presentation.sanitize import clean
 from tui.providers.model import UnknownKind
 from tui.storage.config.configuration import Account
@@ -47,13 +47,23 @@ def add(args: Namespace) -> int:
             for each in _resolve_accounts(found, hints, interactive=_is_interactive(args.ids))
             if _is_known_kind(each, accounts, args.kind)
         ]
-        if jobs:
+        if args.dry_run:
+            _print_plan(workspace, [job.ref for job in jobs])
+        elif jobs:
             _, result = workspace.edit_watchlist(Add(tuple(jobs)))
             print_refs("added", result.added)
             print_refs("already on the watchlist", result.unchanged)
         if not found:
             raise UsageError("no ids to add")
         return OK if len(jobs) == len(found) else USAGE
+
+
+def _print_plan(workspace: Workspace, refs: Sequence[Ref]) -> None:
+    """Print the refs that would be added to stdout, one per line, and name the others."""
+    listed = {job.ref for job in workspace.watchlist.read().jobs}
+    unique = dict.fromkeys(refs)
+    write_stdout("".join(f"{ref}\n" for ref in unique if ref not in listed))
+    print_refs("already on the watchlist", [ref for ref in unique if ref in listed])
 
 
 def _select_accounts(workspace: Workspace, name: str | None) -> Mapping[str, Account]:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from tui.cli.commands.poll import run_until_signal
-from tui.cli.context import open_workspace, resolve_refs
+from tui.cli.context import open_workspace, select_jobs
 from tui.cli.output import FAULT, OK, PROBLEM, UsageError, json_array, print_message, write_stdout
 from tui.cli.subscriber import EngineSubscriber
 from tui.domain import artifacts
@@ -43,10 +43,10 @@ def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
     if workspace.readonly:
         raise UsageError("--readonly disables downloads")
     states = workspace.job_states()
-    refs = resolve_refs(workspace, args.refs, states)
+    refs = matching = select_jobs(workspace, args, states)
     if not args.refs:
         refs = [ref for ref in refs if states[ref].phase is Phase.DONE and not states[ref].job.archived]
-    if not refs:
+    if not refs and (matching or not states):
         print_message(
             "no job is done yet: poll with `babeltop check`" if states else "no jobs: add some with `babeltop add ID`"
         )

@@ -1,9 +1,10 @@
 """Subcommands edit, archive and remove: changes of the watchlist, whose results go to stderr."""
 
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from tui.cli.context import open_workspace, resolve_refs
+from tui.cli.context import open_workspace, resolve_refs, select_jobs
 from tui.cli.output import OK, UsageError, print_message
 from tui.domain.models import Ref
 from tui.presentation.sanitize import clean
@@ -46,7 +47,7 @@ def _tag_changes(args: Namespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def archive(args: Namespace) -> int:
     """Run `archive`: archive jobs, or unarchive them with --undo."""
     with open_workspace(args) as workspace:
-        refs = _watchlist_refs(workspace, args.refs)
+        refs = _confirmed_refs(workspace, args, "unarchive" if args.undo else "archive")
         operation = Set(tuple(refs), {"archived": not args.undo})
         _apply_changes(workspace, operation, "unarchived" if args.undo else "archived")
     return OK
@@ -55,7 +56,7 @@ def archive(args: Namespace) -> int:
 def remove(args: Namespace) -> int:
     """Run `remove`: remove jobs from the watchlist. The journal keeps their history."""
     with open_workspace(args) as workspace:
-        _, result = workspace.edit_watchlist(Remove(tuple(_watchlist_refs(workspace, args.refs))))
+        _, result = workspace.edit_watchlist(Remove(tuple(_confirmed_refs(workspace, args, "remove"))))
         print_refs("removed", result.removed)
         print_refs("already removed", result.not_found)
     return OK
@@ -86,6 +87,24 @@ def sanitize_tags(tags: Sequence[str]) -> tuple[str, ...]:
 
 def _watchlist_refs(workspace: Workspace, texts: Sequence[str]) -> list[Ref]:
     return resolve_refs(workspace, texts, [job.ref for job in workspace.watchlist.read().jobs])
+
+
+def _confirmed_refs(workspace: Workspace, args: Namespace, action: str) -> list[Ref]:
+    """Return the jobs that are named, or that a filter matches and the operator confirms. Raises UsageError."""
+    if args.filter is None:
+        if not args.refs:
+            raise UsageError(f"name the jobs to {action}, or use --filter")
+        return _watchlist_refs(workspace, args.refs)
+    refs = select_jobs(workspace, args, workspace.job_states())
+    if refs and not args.yes:
+        question = f"{action} {len(refs)} job{'s' * (len(refs) > 1)}"
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(f"{question}: confirm with --yes, since there is no terminal to ask")
+        names = ", ".join(map(str, refs[:MAX_NAMED])) + (", …" if len(refs) > MAX_NAMED else "")
+        print(f"{clean(names)}\n{question}? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise UsageError("nothing was changed")
+    return refs
 
 
 def _apply_changes(workspace: Workspace, operation: Set, action: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from tui.cli.commands.show import format_change, print_jobs
-from tui.cli.context import evaluation_context, open_workspace, resolve_refs
+from tui.cli.context import evaluation_context, open_workspace, select_jobs
 from tui.cli.output import (
     FAULT,
     OK,
@@ -241,7 +241,7 @@ def _format_change(workspace: Workspace, before: Phase, state: JobState, *, as_j
 def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
     """Return the jobs to poll: an archived one only if it is named. Raises UsageError."""
     states = workspace.job_states()
-    refs = resolve_refs(workspace, args.refs, states)
+    refs = select_jobs(workspace, args, states)
     context = evaluation_context(workspace)
     selected = [ref for ref in refs if args.refs or not evaluation.is_archived(states[ref], context)]
     unpolled = [
@@ -253,9 +253,9 @@ def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
         raise UsageError(f"archived jobs are not polled: use `babeltop archive --undo {' '.join(unpolled)}` first")
     if len(selected) < len(refs):
         print_message(f"{len(refs) - len(selected)} archived jobs skipped; name them to {args.subcommand} them")
-    if not refs:
+    if not states:
         print_message(f"no jobs in {workspace.paths.watchlist_file}: add some with `babeltop add ID`")
-    elif sys.stderr.isatty():
+    elif selected and sys.stderr.isatty():
         action = "waiting for" if args.subcommand == "wait" else "polling"
         print_message(f"{action} {len(selected)} job{'s' * (len(selected) > 1)}")
     workspace.keys.fetch_all()

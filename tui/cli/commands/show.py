@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 
 from tui.cli import text_table
-from tui.cli.context import evaluation_context, open_workspace, resolve_refs
+from tui.cli.context import evaluation_context, open_workspace, resolve_refs, select_jobs
 from tui.cli.output import OK, UsageError, json_array, print_message, write_stdout
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Phase
@@ -20,7 +20,7 @@ def list_jobs(args: Namespace) -> int:
     tags = set(args.tags or ())
     with open_workspace(args) as workspace:
         board = workspace.job_states()
-        states = [board[ref] for ref in resolve_refs(workspace, args.refs, board)]
+        states = [board[ref] for ref in select_jobs(workspace, args, board)]
         wanted = [
             state
             for state in states
@@ -29,7 +29,7 @@ def list_jobs(args: Namespace) -> int:
         print_jobs(workspace, wanted, as_json=args.json)
         if not board:
             print_message(f"no jobs in {workspace.paths.watchlist_file}: add some with `babeltop add ID`")
-        elif not wanted:
+        elif states and not wanted:
             print_message(f"no jobs match ({len(states)} on the watchlist)")
     return OK
 

@@ -151,6 +151,7 @@ class Configuration:
             stall_after=self.settings.polling.stall_after,
             warn_before=self.settings.links.warn_before,
             archive_after=self.settings.board.archive_after,
+            providers={name: str(table.provider) for name, table in self.settings.accounts.items() if table.provider},
         )
 
     def _account(self, table: AccountSettings) -> Account:
