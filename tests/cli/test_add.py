@@ -213,7 +213,7 @@ def test_a_filter_archives_and_removes_what_is_confirmed(configured: Program) ->
     completed = configured("remove", "--filter", "tag:old")
     assert (completed.code, completed.err) == (
         2,
-        "babeltop: remove 2 jobs: confirm with --yes, since there is no terminal to ask\n",
+        "babeltop: remove 2 jobs: confirm with --yes, since there is no terminal for a prompt\n",
     )
     for arguments, reason in (
         (["--filter", "tag:old tag:", "--yes"], "'tag:' has no value"),
@@ -232,7 +232,7 @@ def test_a_filter_archives_and_removes_what_is_confirmed(configured: Program) ->
     assert refs(configured) == ["flixu:doc_3", "flixu:doc_4"]
 
 
-def test_a_filter_asks_on_a_terminal(configured: Program) -> None:
+def test_a_filter_prompts_on_a_terminal(configured: Program) -> None:
     configured.with_jobs("flixu:doc_1", "flixu:doc_2")
     env = ["env", "-i", *(f"{name}={value}" for name, value in configured.env.items())]
     for answer, left in (("n\n", ["flixu:doc_1", "flixu:doc_2"]), ("y\n", ["flixu:doc_2"])):

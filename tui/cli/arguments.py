@@ -88,7 +88,7 @@ def _add_refs_or_filter(parser: ArgumentParser) -> None:
     """Add the arguments of a subcommand that changes jobs: some must be named."""
     parser.add_argument("refs", metavar="REF", nargs="*", help="account:id, or an id that only one account has")
     _add_filter(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask before a filter changes jobs")
+    parser.add_argument("--yes", action="store_true", help="change what a filter matches without a prompt")
     add_workspace_options(parser)
 
 

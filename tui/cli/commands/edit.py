@@ -99,7 +99,7 @@ def _confirmed_refs(workspace: Workspace, args: Namespace, action: str) -> list[
     if refs and not args.yes:
         question = f"{action} {len(refs)} job{'s' * (len(refs) > 1)}"
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(f"{question}: confirm with --yes, since there is no terminal to ask")
+            raise UsageError(f"{question}: confirm with --yes, since there is no terminal for a prompt")
         names = ", ".join(map(str, refs[:MAX_NAMED])) + (", …" if len(refs) > MAX_NAMED else "")
         print(f"{clean(names)}\n{question}? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
