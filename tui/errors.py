@@ -19,6 +19,9 @@ Each error is defined beside the code that raises it; callers catch a family. An
 This module imports nothing, because every layer imports it.
 """
 
+INTERNAL_ERROR = 70
+"""Exit code of an internal error (EX_SOFTWARE in sysexits.h)."""
+
 
 class BabeltopError(Exception):
     """Expected error, shown to the operator as its message, without a traceback."""

@@ -340,10 +340,15 @@ async def test_the_banner_shows_problems_and_an_engine_that_does_not_respond(app
         assert "Engine not responding for 7 s" in shown
 
 
-async def test_escape_quits_when_pressed_twice_with_nothing_open(app: Babeltop):
+async def test_q_twice_quits_and_escape_never_does(app: Babeltop):
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("q")
+        await pilot.press(*["escape"] * 4)
         assert app.is_running
+        assert toasts(pilot) == []
+        await pilot.press("q")
+        await pilot.pause()
+        assert app.is_running
+        assert toasts(pilot) == ["Press again to quit; your jobs keep running"]
         await pilot.press("q")
         await pilot.pause()
         assert app.return_code == 0

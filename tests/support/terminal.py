@@ -99,7 +99,18 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         """Send keys."""
-        os.write(self.fd, keys.encode())
+        self.send(keys.encode())
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, reading output meanwhile: the kernel's buffer is small."""
+        os.set_blocking(self.fd, False)
+        while data:
+            try:
+                data = data[os.write(self.fd, data) :]
+            except BlockingIOError:
+                self._read(CHECK_INTERVAL)
+            except OSError:  # the child has ended
+                return
 
     def send_signal(self, number: int = signal.SIGTERM, seconds: float = TIMEOUT) -> int | None:
         """Send a signal and wait. Returns the exit code, negative after a signal; None if the child did not end."""

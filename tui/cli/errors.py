@@ -3,10 +3,7 @@
 from typing import cast
 
 from tui.cli.output import USAGE, print_message
-from tui.errors import BabeltopError
-
-INTERNAL_ERROR = 70
-"""Exit code of an internal error (EX_SOFTWARE in sysexits.h)."""
+from tui.errors import INTERNAL_ERROR, BabeltopError
 
 
 def report(error: Exception) -> int:
@@ -23,7 +20,9 @@ def describe(error: Exception) -> tuple[str, int]:
         return str(error), USAGE
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}", USAGE
-    return f"internal error ({type(error).__name__}), {_log_traceback(error)}", INTERNAL_ERROR
+    from tui.runtime.logfile import log_traceback
+
+    return f"internal error ({type(error).__name__}), {log_traceback('internal error', error)}", INTERNAL_ERROR
 
 
 def _unwrap(error: Exception) -> Exception:
@@ -37,18 +36,3 @@ def _unwrap(error: Exception) -> Exception:
 def is_expected(error: Exception) -> bool:
     """Return whether the error was written for an operator to read."""
     return isinstance(error, BabeltopError)
-
-
-def _log_traceback(error: Exception) -> str:
-    """Log the traceback. Returns where it is, or why it is lost."""
-    import logging
-
-    from tui.runtime import logfile
-    from tui.storage import paths
-
-    try:
-        path = logfile.start_logging(paths.state_dir())
-    except (OSError, BabeltopError) as why:
-        return f"log not writable ({getattr(why, 'strerror', None) or why})"
-    logging.getLogger("tui.cli").error("internal error", exc_info=error)
-    return f"see {path}"

@@ -165,6 +165,13 @@ class Babeltop(LoggedCrash, App[None]):
         if self._saves_preferences:
             self._engine.send(SaveUiState({PREFERENCES: preferences}))
 
+    def action_command_palette(self) -> None:
+        """Open the palette."""
+        from tui.dashboard.dialogs.palette import Palette
+
+        if not Palette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield all commands of the table for the palette."""
         if isinstance(screen, Dashboard):

@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from tui.errors import BabeltopError
 from tui.storage import paths
 
 MAX_BYTES = 1024 * 1024
@@ -66,3 +67,19 @@ def start_logging(state: Path) -> Path:
         for chatty in ("httpx", "httpcore"):  # they log every URL
             logging.getLogger(chatty).setLevel(logging.WARNING)
     return path
+
+
+def discard() -> None:
+    """Let nothing be logged, on a terminal neither, until `start_logging`: for the demo."""
+    logging.raiseExceptions = False
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
+def log_traceback(what: str, error: BaseException | None) -> str:
+    """Log the traceback of an internal error. Returns where it is, or why it is lost."""
+    try:
+        path = start_logging(paths.state_dir())
+    except (OSError, BabeltopError) as why:
+        return f"log not writable ({getattr(why, 'strerror', None) or why})"
+    logging.getLogger("tui").error(what, exc_info=error)
+    return f"see {path}"

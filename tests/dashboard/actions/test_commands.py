@@ -77,6 +77,7 @@ CASES = {
     "focus_next": Case((), lambda context: context.app.focused.id == "detail-scroll"),
     "open": Case((), lambda context: context.dashboard.has_class("-detail-open")),
     "back": Case(("enter",), lambda context: not context.dashboard.has_class("-detail-open")),
+    "close": Case(("enter",), lambda context: not context.dashboard.has_class("-detail-open")),
     "interrupt": Case(("enter",), lambda context: not context.dashboard.has_class("-detail-open")),
     "filter": Case((), lambda context: context.app.focused.id == "filter"),
     "find_next": Case(READING, lambda context: context.dashboard.detail._match_index == 1),
@@ -133,7 +134,7 @@ CASES = {
         lambda context: context.engine.renewed == context.dashboard.table.refs[:1] and "renewed" in context.toasts,
     ),
     "download": Case(("3",), lambda context: context.engine.downloaded == context.dashboard.table.refs[:1]),
-    "palette": Case((), lambda context: context.screen.__name__ == "CommandPalette"),
+    "palette": Case((), lambda context: context.screen.__name__ == "Palette"),
     "quit": Case((), lambda context: context.app.return_code == 0),
 }
 

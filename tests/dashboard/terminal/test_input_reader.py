@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.consoles import command
+from tests.long_running.terminal import fuzz
 from tests.support.terminal import Terminal
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("listening")]
@@ -65,3 +66,15 @@ def test_a_character_split_over_two_reads_is_one_character(terminal: Terminal):
     assert terminal.wait_for(lambda text: "No jobs match “ж”" in text), terminal.text
     terminal.type("\x1b")
     assert terminal.wait_for(lambda text: "Job 00003" in text)
+
+
+def test_bytes_that_are_no_text_and_broken_sequences_are_ignored(terminal: Terminal):
+    terminal.send(b"\xfc\xff\xfe\xc3")
+    terminal.send(b"G")
+    assert terminal.wait_for(lambda text: "Job 09999" in text), terminal.text
+    terminal.send(b"g")
+    assert terminal.wait_for(lambda text: "Job 00003" in text)
+
+
+def test_the_dashboard_survives_random_input():
+    assert fuzz(3000, seed=2) >= 1

@@ -28,7 +28,7 @@ def run_dashboard(args: "Namespace") -> int:
         from tui.demo import demo_workspace
 
         with demo_workspace() as (workspace, transport):
-            logfile.start_logging(workspace.paths.state_dir)
+            logfile.discard()
             return run(workspace, transport=transport, demo=True)
     with open_workspace(args) as workspace:
         check_ui_settings(workspace.config)

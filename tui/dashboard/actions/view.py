@@ -16,18 +16,34 @@ if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
 
 QUIT_WINDOW = 2.0
-"""Seconds within which Esc, q or ^c quits when pressed twice with nothing open."""
+"""Seconds within which q or ^c quits when pressed twice with nothing open."""
 
 # Back and quit.
 
 
 def back(dashboard: "Dashboard") -> None:
+    """Close one of search, detail, filter and marks."""
+    _close_one(dashboard)
+
+
+def back_or_quit(dashboard: "Dashboard") -> None:
     """Close one of search, detail, filter and marks; with nothing open, quit if pressed twice."""
+    if _close_one(dashboard):
+        return
+    if monotonic() - dashboard.quit_pressed_at < QUIT_WINDOW:
+        quit_app(dashboard)
+    else:
+        dashboard.quit_pressed_at = monotonic()
+        dashboard.toast("Press again to quit; your jobs keep running")
+
+
+def _close_one(dashboard: "Dashboard") -> bool:
+    """Close one of search, detail, filter and marks; return whether one was open."""
     for name in ("filter", "search"):
         if dashboard.is_input_open(name):
             dashboard.close_input(name)
             dashboard.clear_input(name)
-            return
+            return True
     if dashboard.has_class("-detail-open") or dashboard.focused is not dashboard.table:
         dashboard.remove_class("-detail-open")
         dashboard.table.focus()
@@ -35,20 +51,18 @@ def back(dashboard: "Dashboard") -> None:
         dashboard.clear_input("filter")
     elif dashboard.board.marks:
         clear_marks(dashboard)
-    elif monotonic() - dashboard.quit_pressed_at < QUIT_WINDOW:
-        quit_app(dashboard)
     else:
-        dashboard.quit_pressed_at = monotonic()
-        dashboard.toast("Press again to quit; your jobs keep running")
+        return False
+    return True
 
 
-def copy_selection_or_back(dashboard: "Dashboard") -> None:
-    """Copy the selected text, or go back if there is none."""
+def copy_selection_or_quit(dashboard: "Dashboard") -> None:
+    """Copy the selected text; if there is none, go back or quit."""
     selected = dashboard.get_selected_text()
     if selected:
         dashboard.copy_text(selected, "Selection")
     else:
-        back(dashboard)
+        back_or_quit(dashboard)
 
 
 def quit_app(dashboard: "Dashboard") -> None:

@@ -7,11 +7,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.widgets.option_list import Option
 
 from tui.dashboard.board_model import BoardModel
+from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.badges import account_badge, sunset_text, wait_text
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.dashboard.widgets.vim_option_list import VimOptionList
@@ -24,7 +24,7 @@ MIN_SHOWN_SKEW = 60.0
 """Seconds of clock skew above which it is shown."""
 
 
-class AccountsScreen(ModalScreen[None]):
+class AccountsScreen(Dialog[None]):
     """Dialog of the accounts. `retry` is called with the account under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

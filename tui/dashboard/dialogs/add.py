@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Select, Static, TextArea
 
+from tui.dashboard.dialogs.dialog import Dialog
 from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
 from tui.domain.models import Job, Ref
 from tui.engine.api import AccountState
@@ -50,7 +50,7 @@ class PasteArea(TextArea):
             await super()._on_key(event)
 
 
-class AddScreen(ModalScreen[tuple[Job, ...] | None]):
+class AddScreen(Dialog[tuple[Job, ...] | None]):
     """Dialog that returns the jobs to add, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

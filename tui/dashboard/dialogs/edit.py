@@ -7,9 +7,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Checkbox, Input, Label, Static
 
+from tui.dashboard.dialogs.dialog import Dialog
 from tui.domain.models import Job
 from tui.storage.watchlist.operations import Set
 
@@ -22,7 +22,7 @@ _OPTIONS = {
 """Options of a job, and the text of each checkbox."""
 
 
-class EditScreen(ModalScreen[Set | None]):
+class EditScreen(Dialog[Set | None]):
     """Dialog that returns the change, or None if there is none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -7,10 +7,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.commands import GROUPS, Command, key_label
+from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.badges import HEALTH_TEXTS, health_badge
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.presentation.columns import EMPTY_CELL, Glyphs, Tone, phase_tone
@@ -41,7 +41,7 @@ class Section(NamedTuple):
     entries: Sequence[Entry]
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Help in as many columns as the terminal has room for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.dashboard.board_model import BoardModel
+from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.segments import fit_cell
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.domain.job_state import PhaseChange
@@ -27,7 +27,7 @@ INSTANT_WIDTH, NAME_WIDTH = 12, 26
 """Cells."""
 
 
-class HistoryScreen(ModalScreen[Ref | None]):
+class HistoryScreen(Dialog[Ref | None]):
     """Dialog that returns the selected job, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,J", "dismiss", show=False)]

@@ -7,10 +7,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 
 SORT_DESCRIPTIONS = {
@@ -28,7 +28,7 @@ SORT_DESCRIPTIONS = {
 """Every sort, and what comes first in it."""
 
 
-class SortScreen(ModalScreen[str | None]):
+class SortScreen(Dialog[str | None]):
     """Dialog that returns the selected sort, or None. The caller reverses the order if it is the present sort."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,s", "dismiss", show=False)]

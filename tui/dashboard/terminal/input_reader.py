@@ -1,8 +1,10 @@
-"""Event-driven input: the reader sleeps until a key is pressed."""
+"""Event-driven input: the reader sleeps until a key is pressed. What a terminal sends is not trusted."""
 
+import logging
 import os
 import select
 from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterable
 from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,10 @@ ESCAPE_POLL_INTERVAL = 0.1
 """Seconds between two checks whether an escape sequence continues, while one may."""
 MAX_READ_BYTES = 4096
 """Bytes of one read."""
+MAX_LOGGED_ERRORS = 5
+"""Events that cannot be read, of which the log has the tracebacks."""
+
+log = logging.getLogger(__name__)
 
 
 class SelectableEvent(Event):
@@ -68,17 +74,30 @@ def event_driven_input(driver: type[Driver]) -> type[Driver]:
         def send_message(self, message: Message) -> None:
             self._loop.call_soon_threadsafe(self._app.post_message, message)  # without Textual's task and future
 
+        dropped_events = 0
+        """Events that could not be read."""
+
         def run_input_thread(self) -> None:
-            parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")().decode
+            decode = getincrementaldecoder("utf-8")("ignore").decode
+            self._parser = XTermParser(self._debug)
             sequence_deadline = 0.0
             while not self.exit_event.is_set():
                 timeout = ESCAPE_POLL_INTERVAL if monotonic() < sequence_deadline else None
                 if self.fileno in select.select([self.fileno, self.exit_event], [], [], timeout)[0]:
                     sequence_deadline = monotonic() + ESCAPE_DELAY + ESCAPE_POLL_INTERVAL
                     if text := decode(os.read(self.fileno, MAX_READ_BYTES)):  # empty: half a character, or the end
-                        for event in parser.feed(text):
-                            self.process_message(event)
-                for event in parser.tick():
+                        self._process(lambda text=text: self._parser.feed(text))
+                self._process(lambda: self._parser.tick())
+
+        def _process(self, read_events: Callable[[], Iterable[Message]]) -> None:
+            """Process events. One that the parser or the app cannot read is dropped, with the rest of its input."""
+            try:
+                for event in read_events():
                     self.process_message(event)
+            except Exception:
+                self.dropped_events += 1
+                if self.dropped_events <= MAX_LOGGED_ERRORS:
+                    log.exception("terminal input that cannot be read, dropped: %d so far", self.dropped_events)
+                self._parser = XTermParser(self._debug)
 
     return EventDrivenInput

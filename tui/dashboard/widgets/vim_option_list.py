@@ -1,9 +1,13 @@
 """Option list of a dialog, with the table's keys."""
 
+from contextlib import suppress
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
+
+UNLAID_LIST = KeyError
+"""Raised by Textual when a list without lines, on a tiny terminal, is paged."""
 
 
 class VimOptionList(OptionList):
@@ -15,3 +19,13 @@ class VimOptionList(OptionList):
         Binding("g", "first", show=False),
         Binding("G", "last", show=False),
     ]
+
+    def action_page_down(self) -> None:
+        """Move the highlight down one page."""
+        with suppress(UNLAID_LIST):
+            super().action_page_down()
+
+    def action_page_up(self) -> None:
+        """Move the highlight up one page."""
+        with suppress(UNLAID_LIST):
+            super().action_page_up()

@@ -1,0 +1,45 @@
+"""Keys that come at once, and terminals of a few columns: dialogs and palette close once, and nothing breaks."""
+
+import pytest
+from textual.widgets import Input
+
+from tui.dashboard.app import Babeltop
+from tui.dashboard.screen import Dashboard
+
+
+@pytest.mark.parametrize("key", ["question_mark", "a", "e", "s", "A", "J"])
+async def test_a_dialog_that_is_dismissed_twice_closes_once(app: Babeltop, key: str):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press(key)
+        dialog = app.screen
+        assert not isinstance(dialog, Dashboard)
+        dialog.dismiss()
+        dialog.dismiss()
+        await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
+
+
+async def test_enter_twice_at_once_runs_the_command_of_the_palette_once(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        board = app.screen.board
+        await pilot.press("colon", *"reverse sort", "down")
+        palette = app.screen
+        palette.post_message(Input.Submitted(palette.query_one(Input), ""))
+        palette.post_message(Input.Submitted(palette.query_one(Input), ""))
+        palette.post_message(Input.Submitted(palette.query_one(Input), ""))
+        await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
+        assert board.descending
+
+
+@pytest.mark.parametrize("width", range(1, 11))
+async def test_palette_and_dialogs_survive_a_terminal_of_one_to_ten_columns(app: Babeltop, width: int):
+    async with app.run_test(size=(40, 12)) as pilot:
+        await pilot.pause()
+        for key in ("colon", "A", "J", "s", "question_mark"):
+            await pilot.press(key)
+            await pilot.resize_terminal(width, 4)
+            await pilot.press("x", "pagedown", "pageup", "down", "end")
+            await pilot.resize_terminal(40, 12)
+            await pilot.press("escape", "escape")
+            assert isinstance(app.screen, Dashboard), key
