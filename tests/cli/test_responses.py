@@ -1,6 +1,7 @@
 """Responses that services really send, from raw HTTP to the JSON of one `check`: each job of a table has its own."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from email.utils import formatdate
@@ -11,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Program
 from tests.support.servers import serve_responder
+from tests.support.signed_links import END, LINKS_WITHOUT_VALID_SIGNATURE, SESSION_LINKS, SIGNED_LINKS
 
 PROVIDER = """
 name = "odd"
@@ -24,12 +26,14 @@ value = ["/status"]
 result_id = ["/run_id"]
 title = ["/title"]
 progress = ["/progress"]
+progress_unit = "percent"
 [statuses]
 running = "running"
 done = "done"
 [[links]]
 kind = "video"
 url = ["/url"]
+lifetime = "7d"
 [result]
 path = "/results/{result_id}"
 text = ["/text"]
@@ -40,6 +44,9 @@ max_ids = 50
 items = "/jobs"
 id = "/id"
 value = ["/status"]
+[limits]
+default = "free"
+free = { per_minute = 6000, per_day = 5 }
 """
 FLAGS = """
 name = "flags"
@@ -77,6 +84,7 @@ WAIT = 10 * HOUR
 """Seconds of every waiting hint: far longer than the test takes."""
 LATIN_1 = "application/json; charset=iso-8859-1"
 RUNNING = b'{"status":"running"}'
+LINKS = SIGNED_LINKS | SESSION_LINKS | LINKS_WITHOUT_VALID_SIGNATURE
 
 
 class CannedResponse(NamedTuple):
@@ -87,16 +95,15 @@ class CannedResponse(NamedTuple):
     headers: Sequence[tuple[str, str]] = ()
 
 
-def signed_link(seconds: float) -> bytes:
-    """Return a body whose link is signed for so many seconds from now on."""
-    return b'{"status":"done","url":"https://cdn.example/v.mp4?Expires=%d&Signature=x&Key-Pair-Id=y"}' % (
-        time() + seconds
-    )
+def done(url: str) -> CannedResponse:
+    """Return the response of a job that is done, with this link."""
+    return CannedResponse(200, json.dumps({"status": "done", "url": url}).encode())
 
 
 def responses() -> dict[str, CannedResponse]:
     """Return the response by `account:id`."""
-    hour = formatdate(time() - 2 * HOUR, usegmt=True)
+    signed = f"https://cdn.example/v.mp4?Expires={time() + HOUR:.0f}&Signature=x&Key-Pair-Id=y"
+    cached = [("Date", formatdate(time() - 2 * HOUR, usegmt=True)), ("Age", "7200")]
     return {
         "epoch:a": CannedResponse(429, b"", [("Retry-After", f"{time() + WAIT:.0f}")]),
         "limited:a": CannedResponse(429, b"", [("Retry-After", str(WAIT))]),
@@ -127,7 +134,11 @@ def responses() -> dict[str, CannedResponse]:
         "flags:below": CannedResponse(200, b'{"done":false,"progress":-2}'),
         "flags:http": CannedResponse(303, b"", [("Location", "https://cdn.example/file.docx")]),
         "flags:paid": CannedResponse(456, b"Quota exceeded"),
-        "aged:a": CannedResponse(200, signed_link(HOUR), [("Date", hour), ("Age", "7200")]),
+        "aged:a": done(signed)._replace(headers=cached),
+        "odd:percent": CannedResponse(200, b'{"status":"running","progress":45}'),
+        "odd:percent-sign": CannedResponse(200, b'{"status":"running","progress":"45%"}'),
+        **{f"odd:{name}": done(url) for name, url in LINKS.items()},
+        **{f"daily:{name}": CannedResponse(200, RUNNING) for name in ("first", "second", "third")},
     }
 
 
@@ -145,8 +156,16 @@ class Checked(NamedTuple):
 
     def respects_hint(self, ref: str) -> bool:
         """Return whether the job's next poll respects a hint of WAIT seconds; its instant is cut to the second."""
-        next_poll_at = datetime.fromisoformat(self.jobs[ref]["next_poll_at"]).timestamp()
-        return WAIT - 1 <= next_poll_at - self.at < WAIT + HOUR
+        return WAIT - 1 <= instant(self.jobs[ref]["next_poll_at"]) - self.at < WAIT + HOUR
+
+    def link(self, job: str) -> tuple[float, bool]:
+        """Return the expiry of the job's only link, and whether it is exact."""
+        (link,) = self.jobs[job]["links"]
+        return instant(link["expires_at"]), link["exact"]
+
+
+def instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +193,8 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
         text = config.read_text()
         for name in accounts.keys() - {"flags"}:
             text = text.replace(f"[accounts.{name}]\n", f'[accounts.{name}]\nprovider = "odd"\n')
+        head, daily, table = text.partition("[accounts.daily]\n")
+        text = head + daily + table.replace("rate_per_minute = 6000\n", 'plan = "free"\n', 1)
         config.write_text(text)
         completed = program.call("check", "--json")
         log = (program.state / "babeltop.log").read_text()
@@ -182,8 +203,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
 
 def test_an_epoch_in_retry_after_is_an_instant(checked: Checked) -> None:
     assert checked.respects_hint("epoch:a")
-    retry_at = datetime.fromisoformat(checked.jobs["epoch:a"]["fault"]["retry_at"]).timestamp()
-    assert abs(retry_at - checked.at - WAIT) < HOUR
+    assert abs(instant(checked.jobs["epoch:a"]["fault"]["retry_at"]) - checked.at - WAIT) < HOUR
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 409, 425, 500, 502, 504])
@@ -209,9 +229,41 @@ def test_an_unreadable_waiting_hint_is_logged_once_and_never_shown(checked: Chec
 
 
 def test_a_cached_response_moves_no_signed_expiry(checked: Checked) -> None:
-    (link,) = checked.jobs["aged:a"]["links"]
-    assert link["exact"]
-    assert abs(datetime.fromisoformat(link["expires_at"]).timestamp() - checked.at - HOUR) < HOUR / 2
+    expires_at, is_exact = checked.link("aged:a")
+    assert is_exact
+    assert abs(expires_at - checked.at - HOUR) < HOUR / 2
+
+
+@pytest.mark.parametrize("form", SIGNED_LINKS)
+def test_every_signed_form_gives_an_exact_expiry(checked: Checked, form: str) -> None:
+    assert checked.link(f"odd:{form}") == (END, True)
+
+
+@pytest.mark.parametrize("form", SESSION_LINKS)
+def test_the_credentials_of_a_session_make_a_signed_expiry_an_estimate(checked: Checked, form: str) -> None:
+    assert checked.link(f"odd:{form}") == (END, False)
+
+
+@pytest.mark.parametrize("form", LINKS_WITHOUT_VALID_SIGNATURE)
+def test_a_damaged_or_ended_signature_gives_the_estimate(checked: Checked, form: str) -> None:
+    expires_at, is_exact = checked.link(f"odd:{form}")
+    assert not is_exact
+    assert abs(expires_at - checked.at - 7 * 24 * HOUR) < HOUR
+
+
+@pytest.mark.parametrize("job", ["percent", "percent-sign"])
+def test_progress_in_percent_is_a_fraction(checked: Checked, job: str) -> None:
+    found = checked.jobs[f"odd:{job}"]
+    assert (found["progress"], found["progress_source"]) == (0.45, "measured")
+
+
+def test_a_used_up_daily_limit_is_named_with_the_time_when_polling_continues(checked: Checked) -> None:
+    faults = [checked.jobs[f"daily:{name}"]["fault"] for name in ("first", "second", "third")]
+    assert faults[:2] == [None, None]
+    assert (faults[2]["kind"], faults[2]["http_status"]) == ("limited", None)
+    assert faults[2]["message"] == "no request sent: the account's daily limit, spread over the day"
+    next_token = 24 * HOUR / (0.6 * 5)
+    assert abs(instant(faults[2]["retry_at"]) - checked.at - next_token) < HOUR / 2
 
 
 @pytest.mark.parametrize(
