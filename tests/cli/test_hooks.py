@@ -12,6 +12,7 @@ from typing import Any
 from tests.cli import json_schema
 from tests.cli.conftest import CompletedCommand, Program
 from tests.support.waiting import wait_until
+from tui.engine.notifications.sample_event import EVENTS
 
 JOBS = tuple(f"camb:h{number}-{end}" for number, end in enumerate(("fine", "fine", "fail", "pay", "timeout", "fine")))
 
@@ -118,3 +119,41 @@ def test_a_refused_account_is_delivered_to_hooks(babeltop: Program) -> None:
     (only,) = delivered(output)
     assert (only["event"], only["job"], only["account"]["name"]) == ("refused", None, "camb")
     assert "Polling of account camb stopped" in only["text"]
+
+
+def test_a_test_event_is_marked_and_delivered_like_a_real_one(configured: Program) -> None:
+    output = add_hook(configured, on='["failed", "expiring"]')
+    for options, event, note in (
+        ([], "failed", ""),
+        *((["1", "--event", event], event, f"; its `on` does not list {event!r}") for event in EVENTS[:5]),
+        *((["--event", event], event, "; its") for event in ("refused", "retired", "stalled", "expired")),
+        (["1", "--event", "expiring"], "expiring", ""),
+    ):
+        completed = configured.call("hook", "test", *options)
+        note = "" if event == "failed" else note
+        assert (completed.code, completed.out) == (0, "")
+        assert completed.err.startswith(f"babeltop: hook 1: test event {event!r} delivered{note}")
+        received = delivered(output)[-1]
+        assert (received["event"], received["test"]) == (event, True)
+    assert len({each["delivery"] for each in delivered(output)}) == len(delivered(output)) == 11
+    assert configured("list", "--json").json == []
+
+
+def test_a_test_event_that_is_not_delivered_is_exit_3_and_a_wrong_request_exit_2(configured: Program) -> None:
+    assert "no [[hook]] in" in configured.call("hook", "test").err
+    output = add_hook(configured)
+    add_hook(configured, "sys.exit('wrong token')")
+    completed = configured.call("hook", "test", "2")
+    assert completed.code == 3
+    assert completed.err.startswith("babeltop: Hook 2 (")
+    assert "wrong token" in completed.err
+    for options, reason in (
+        (["3"], "no hook 3: config.toml has 2"),
+        (["0"], "0 is not between 1 and 1000"),
+        (["--event", "failedd"], "unknown event 'failedd'; did you mean 'failed'?"),
+        (["--readonly"], "--readonly disables hooks"),
+    ):
+        completed = configured.call("hook", "test", *options)
+        assert completed.code == 2
+        assert reason in completed.err
+    assert delivered(output) == []

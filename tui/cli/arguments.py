@@ -240,6 +240,27 @@ def _providers_arguments(parser: ArgumentParser) -> None:
     example.set_defaults(entry_point="providers:print_example")
 
 
+def _hook_arguments(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(
+        dest="action", metavar="ACTION", required=True, prog="babeltop hook", help="test: send a test event"
+    )
+    test = actions.add_parser(
+        "test",
+        help="send a test event",
+        description="send an event that is marked as a test, signed and repeated like a real one",
+        epilog="example:\n  babeltop hook test 1 --event failed",
+    )
+    test.add_argument(
+        "number",
+        metavar="N",
+        nargs="?",
+        type=_number_between(int, 1, 1000),
+        help="number of the [[hook]] in config.toml, from 1 (default: each)",
+    )
+    test.add_argument("--event", metavar="EVENT", help="event as in `on` (default: the first that the hook lists)")
+    add_workspace_options(test)
+
+
 def _doctor_arguments(parser: ArgumentParser) -> None:
     add_workspace_options(parser)
     _add_json_option(parser)
@@ -386,6 +407,13 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
         "diagnose problems and name remedies",
         _doctor_arguments,
         "babeltop doctor",
+    ),
+    "hook": Subcommand(
+        _SETUP,
+        "hook:send_test",
+        "`hook test`: send a test event to the hooks in config.toml",
+        _hook_arguments,
+        "babeltop hook test 1 --event failed",
     ),
     "providers": Subcommand(
         _SETUP,

@@ -5,8 +5,9 @@
 #    source ~/.local/share/bash_completion/babeltop
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
+_shtab_babeltop_hook_subparsers=(test)
 _shtab_babeltop_providers_subparsers=(check example)
-_shtab_babeltop_subparsers=(add edit archive remove list check renew wait watch download serve log export doctor providers schema completions simulate)
+_shtab_babeltop_subparsers=(add edit archive remove list check renew wait watch download serve log export doctor hook providers schema completions simulate)
 
 _shtab_babeltop_add_option_strings=(-h --help --dry-run --account --tag --label --note --kind --readonly --watchlist)
 _shtab_babeltop_edit_option_strings=(-h --help --readonly --watchlist --label --note --kind --tag --untag --tags --no-tags --keep-link --no-keep-link --download --no-download --mute --no-mute)
@@ -22,6 +23,8 @@ _shtab_babeltop_serve_option_strings=(-h --help --host --port --token-file --rea
 _shtab_babeltop_log_option_strings=(-h --help --readonly --watchlist --since --json)
 _shtab_babeltop_export_option_strings=(-h --help --format --readonly --watchlist)
 _shtab_babeltop_doctor_option_strings=(-h --help --readonly --watchlist --json)
+_shtab_babeltop_hook_test_option_strings=(-h --help --event --readonly --watchlist)
+_shtab_babeltop_hook_option_strings=(-h --help)
 _shtab_babeltop_providers_check_option_strings=(-h --help --sample --kind --status)
 _shtab_babeltop_providers_example_option_strings=(-h --help)
 _shtab_babeltop_providers_option_strings=(-h --help --json)
@@ -46,15 +49,17 @@ _shtab_babeltop_serve___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_log___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_doctor___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_hook_test___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_providers_check_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_providers_check___sample_COMPGEN=_shtab_compgen_files
 _shtab_babeltop___watchlist_COMPGEN=_shtab_compgen_files
 
 _shtab_babeltop_export___format_choices=(csv json)
+_shtab_babeltop_hook_pos_0_choices=(test)
 _shtab_babeltop_providers_pos_0_choices=(check example)
 _shtab_babeltop_schema_pos_0_choices=(list check renew wait watch download log export providers doctor hook)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
-_shtab_babeltop_pos_0_choices=(add edit archive remove list check renew wait watch download serve log export doctor providers schema completions simulate)
+_shtab_babeltop_pos_0_choices=(add edit archive remove list check renew wait watch download serve log export doctor hook providers schema completions simulate)
 
 _shtab_babeltop_add_pos_0_nargs=+
 _shtab_babeltop_add__h_nargs=0
@@ -128,6 +133,12 @@ _shtab_babeltop_doctor__h_nargs=0
 _shtab_babeltop_doctor___help_nargs=0
 _shtab_babeltop_doctor___readonly_nargs=0
 _shtab_babeltop_doctor___json_nargs=0
+_shtab_babeltop_hook_test__h_nargs=0
+_shtab_babeltop_hook_test___help_nargs=0
+_shtab_babeltop_hook_test___readonly_nargs=0
+_shtab_babeltop_hook_pos_0_nargs=A...
+_shtab_babeltop_hook__h_nargs=0
+_shtab_babeltop_hook___help_nargs=0
 _shtab_babeltop_providers_check__h_nargs=0
 _shtab_babeltop_providers_check___help_nargs=0
 _shtab_babeltop_providers_example__h_nargs=0

@@ -50,8 +50,8 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add edit archive remove list check renew wait watch download serve log export doctor providers 'providers check' 'providers example' schema completions simulate
-set -g _shtab_babeltop_opts_with_value --account --dir --filter --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --watchlist
+set -g _shtab_babeltop_commands add edit archive remove list check renew wait watch download serve log export doctor hook 'hook test' providers 'providers check' 'providers example' schema completions simulate
+set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -163,6 +163,13 @@ complete -c babeltop -n '_shtab_babeltop_using doctor' -s h -l help -d 'show thi
 complete -c babeltop -n '_shtab_babeltop_using doctor' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using doctor' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using doctor' -l json -d 'print one JSON array'
+complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a hook -d '`hook test`: send a test event to the hooks in config.toml'
+complete -c babeltop -n '_shtab_babeltop_using hook' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using hook; and test $_shtab_babeltop_npos -eq 0' -a test -d 'send an event that is marked as a test, signed and repeated like a real one'
+complete -c babeltop -n '_shtab_babeltop_using hook test' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using hook test' -l event -x -d 'event as in `on` (default: the first that the hook lists)'
+complete -c babeltop -n '_shtab_babeltop_using hook test' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
+complete -c babeltop -n '_shtab_babeltop_using hook test' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a providers -d 'list the known services; `providers check FILE`: validate'
 complete -c babeltop -n '_shtab_babeltop_using providers' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using providers' -l json -d 'print one JSON array'

@@ -64,6 +64,8 @@ class AlertEvent(NamedTuple):
     """Seconds after which an equal event is delivered again."""
     other_states: tuple[JobState, ...] = ()
     """Further jobs of a grouped event."""
+    is_test: bool = False
+    """The operator tries a hook: job and account are made up."""
 
 
 class AlertMonitor:

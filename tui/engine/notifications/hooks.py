@@ -55,6 +55,7 @@ def payload(event: AlertEvent, provider_of: Callable[[str], str | None], context
         {
             "event": event.event,
             "delivery": delivery_id(event),
+            "test": event.is_test,
             "at": json_output.iso_or_none(event.at),
             "text": event.text,
             "job": jobs[0] if jobs else None,
@@ -106,6 +107,10 @@ class HookDispatcher:
             if event.event in queue.hook.on:
                 queue.put(event)
 
+    def send_to(self, number: int, event: AlertEvent) -> None:
+        """Queue an event for one hook, from 1, whatever it subscribes to. Does not wait."""
+        self._queues[number - 1].put(event)
+
     def payload(self, event: AlertEvent) -> bytes:
         """Return the event's JSON for the current instant."""
         return payload(
@@ -134,8 +139,8 @@ class HookDispatcher:
         """Fetch a secret on one of the threads. Raises SecretError."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._workspace.keys.fetch_secret, source)
 
-    async def finish(self, seconds: float) -> None:
-        """Wait for the pending deliveries. Raises TimeoutError after `seconds`."""
+    async def finish(self, seconds: float | None) -> None:
+        """Wait for the pending deliveries. Raises TimeoutError after `seconds`; None: each has its own limit."""
         async with asyncio.timeout(seconds):
             for queue in self._queues:
                 await queue.idle.wait()
