@@ -37,13 +37,6 @@ lifetime = "7d"
 [result]
 path = "/results/{result_id}"
 text = ["/text"]
-[bulk]
-path = "/batches?api-version=2024-05-01"
-id_parameter = "ids"
-max_ids = 50
-items = "/jobs"
-id = "/id"
-value = ["/status"]
 [limits]
 default = "free"
 free = { per_minute = 6000, per_day = 5 }
@@ -209,6 +202,13 @@ def test_an_epoch_in_retry_after_is_an_instant(checked: Checked) -> None:
 @pytest.mark.parametrize("status", [200, 202, 204, 409, 425, 500, 502, 504])
 def test_retry_after_of_any_status_holds_for_its_job(checked: Checked, status: int) -> None:
     assert checked.respects_hint(f"odd:wait-{status}")
+
+
+@pytest.mark.parametrize("status", [409, 425, 500])
+def test_a_response_with_a_waiting_hint_is_worded_as_a_wait(checked: Checked, status: int) -> None:
+    message = checked.jobs[f"odd:wait-{status}"]["fault"]["message"]
+    reason = "server error" if status == 500 else "try again later"
+    assert message == f"Odd returned {status} ({reason}). Polling continues in {WAIT} s."
 
 
 @pytest.mark.parametrize("account", ["limited", "unavailable"])

@@ -31,6 +31,7 @@ _FORBIDDEN_TEMPLATE = (
     "{title} returned 403 (forbidden){detail}. Upgrade the plan or the key's permissions, or set another key."
 )
 """Unlike with 401, the key may be valid: services return 403 for a plan below the required one."""
+_TRY_LATER_TEMPLATE = "{title} returned {status} (try again later){detail}. Polling continues{wait}."
 _GONE_ADVICE = "The job was deleted, or has expired."
 _GONE_TEMPLATE = "{title} returned 410 (gone){detail}. " + _GONE_ADVICE
 _TEMPLATES: Mapping[FaultKind, str] = {
@@ -41,10 +42,10 @@ _TEMPLATES: Mapping[FaultKind, str] = {
     "Check the id and the account.",
     FaultKind.LIMITED: "{title} returned {status} (rate-limited){detail}. Polling continues{wait}.",
     FaultKind.REJECTED: "{title} returned {status} (request rejected){detail}. Check the job's id and kind.",
-    FaultKind.SERVER: "{title} returned {status} (server error){detail}. Polling continues.",
+    FaultKind.SERVER: "{title} returned {status} (server error){detail}. Polling continues{wait}.",
     FaultKind.REDIRECTED: "{title} returned {status} (redirect){detail}. "
     "Redirects are not followed: set the account's base_url.",
-    FaultKind.MALFORMED: "{title} returned {status} without {missing_part}{detail}. Polling continues.",
+    FaultKind.MALFORMED: "{title} returned {status} without {missing_part}{detail}. Polling continues{wait}.",
 }
 
 
@@ -121,9 +122,7 @@ def _build_fault(
     wait = retry_after(response)
     if wait is None and kind is FaultKind.LIMITED:
         wait = reset_after(response)
-    own_templates = {(403, FaultKind.REFUSED): _FORBIDDEN_TEMPLATE, (410, FaultKind.MISSING): _GONE_TEMPLATE}
-    template = own_templates.get((response.status, kind)) or _TEMPLATES[kind]
-    message = template.format(
+    message = _template(response.status, kind, has_hint=wait is not None).format(
         title=provider.title,
         status=response.status,
         detail=mask_urls(detail).rstrip(" ."),
@@ -138,6 +137,16 @@ def _build_fault(
         None if wait is None else response.received_at + wait,
         clean(request_id, MAX_REQUEST_ID) if request_id else None,
     )
+
+
+def _template(status: int, kind: FaultKind, *, has_hint: bool) -> str:
+    if status == 403 and kind is FaultKind.REFUSED:
+        return _FORBIDDEN_TEMPLATE
+    if status == 410 and kind is FaultKind.MISSING:
+        return _GONE_TEMPLATE
+    if kind is FaultKind.REJECTED and has_hint:
+        return _TRY_LATER_TEMPLATE
+    return _TEMPLATES[kind]
 
 
 def _service_message(provider: Provider, response: HttpResponse, body: Json) -> str:
