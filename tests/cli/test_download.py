@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,23 @@ def test_results_captions_and_text_are_saved_and_their_paths_printed(configured:
     assert json_schema.problems(again.json, "download") == []
     assert {each["path"] for job in again.json for each in job["saved"]} == {str(path) for path in paths}
     assert sorted(path.name for path in paths) == saved_files(configured), "what is there is left as it is"
+
+
+def test_files_have_the_mode_of_the_umask_or_are_private(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_a-fine")
+    wait_for(configured)
+    before = os.umask(0o022)
+    try:
+        shared = configured("download", "--dir", str(configured.folder / "shared"))
+        assert Path(shared.out.strip()).stat().st_mode & 0o777 == 0o644
+        seized = configured("download", "--private", "--dir", str(configured.folder / "shared"))
+        private = configured("download", "--private", "--dir", str(configured.folder / "private"))
+    finally:
+        os.umask(before)
+    for completed, mode, folder_mode in ((private, 0o600, 0o700), (seized, 0o600, 0o755)):
+        path = Path(completed.out.strip())
+        assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (mode, folder_mode)
+    assert seized.out == shared.out
 
 
 def test_a_named_job_is_polled_first_and_saved_to_the_given_folder(configured: Program) -> None:

@@ -189,6 +189,7 @@ def _download_arguments(parser: ArgumentParser) -> None:
     _add_refs(parser)
     _add_filter(parser)
     parser.add_argument("--dir", metavar="DIR", help="target folder (default: [downloads] dir in config.toml)")
+    parser.add_argument("--private", action="store_true", help="files for you alone (0600; default: by the umask)")
     _add_json_option(parser)
 
 

@@ -139,6 +139,7 @@ complete -c babeltop -n '_shtab_babeltop_using download' -l readonly -d 'poll, b
 complete -c babeltop -n '_shtab_babeltop_using download' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using download' -l filter -x -d 'only jobs that match, as with / in the dashboard: '"'"'tag:launch phase:fail'"'"'; --filter=-EXPR excludes'
 complete -c babeltop -n '_shtab_babeltop_using download' -l dir -xka "(__fish_complete_directories)" -d 'target folder (default: [downloads] dir in config.toml)'
+complete -c babeltop -n '_shtab_babeltop_using download' -l private -d 'files for you alone (0600; default: by the umask)'
 complete -c babeltop -n '_shtab_babeltop_using download' -l json -d 'print one JSON array'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a serve -d 'serve the dashboard to a browser'
 complete -c babeltop -n '_shtab_babeltop_using serve' -s h -l help -d 'show this help message and exit'

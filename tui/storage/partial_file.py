@@ -34,8 +34,8 @@ class PartialFile:
 
     @classmethod
     def create(cls, path: Path, filename: Filename) -> "PartialFile":
-        """Create a partial file. Raises OSError; FileExistsError if the path exists."""
-        return cls(path, os.open(path, _OPEN_FLAGS | os.O_CREAT | os.O_EXCL, 0o600), filename)
+        """Create a partial file, with the mode that the umask leaves. Raises OSError; FileExistsError if it exists."""
+        return cls(path, os.open(path, _OPEN_FLAGS | os.O_CREAT | os.O_EXCL, 0o666), filename)
 
     @classmethod
     def reopen(cls, path: Path, filename: Filename) -> "PartialFile":
@@ -89,7 +89,7 @@ class PartialFile:
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            os.close(os.open(final_path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))  # reserves the name
+            os.close(os.open(final_path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))  # reserves the name
             self.path.replace(final_path)
         _sync_folder(self.path.parent)
 
@@ -104,7 +104,7 @@ class PartialFile:
 
 def free_part_path(folder: Path, filename: Filename) -> Path:
     """Return the path of a new partial file, with the first free number. Creates the folder; raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for number in count(1):
         final = folder / filename.numbered(number)
         part = final.with_name(f"{final.name}{PART_SUFFIX}")

@@ -1,10 +1,14 @@
 """Subcommand download: files of done jobs, with a progress bar on a terminal, and their paths on stdout."""
 
 import asyncio
+import os
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from itertools import chain
+from pathlib import Path
 
 from tui.cli.commands.poll import run_until_signal
 from tui.cli.context import open_workspace, select_jobs
@@ -32,10 +36,23 @@ def download(args: Namespace) -> int:
         reporter = DownloadReporter(refs, as_json=args.json)
         if refs:
             folder = paths.expand(args.dir or workspace.settings.downloads.dir)
-            run_until_signal(_download(workspace, reporter, refs, str(folder) if args.dir else None))
+            with _private_files() if args.private else nullcontext():
+                run_until_signal(_download(workspace, reporter, refs, str(folder) if args.dir else None))
+            if args.private:
+                reporter.make_private()
         if args.json:
             write_stdout(json_array(reporter.to_json(ref) for ref in refs))
     return reporter.exit_code
+
+
+@contextmanager
+def _private_files() -> Generator[None]:
+    """Create files and folders for this user alone."""
+    umask = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(umask)
 
 
 def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
@@ -96,6 +113,12 @@ class DownloadReporter(EngineSubscriber):
         """Return a job's files, or the reason for none."""
         saved = [{"artifact": each.name, "path": each.path, "size": each.size} for each in self._saved.get(ref, ())]
         return {"account": ref.account, "id": ref.id, "saved": saved, "error": self.errors.get(ref)}
+
+    def make_private(self) -> None:
+        """Take other users' access to files that an earlier download began. FAT has no modes."""
+        for each in chain.from_iterable(self._saved.values()):
+            with suppress(OSError):
+                Path(each.path).chmod(0o600)
 
     def fail(self, ref: Ref, reason: str, *, is_fault: bool) -> None:
         """Record and print a job that was not downloaded; `is_fault`: although it has a result."""
