@@ -1,6 +1,6 @@
 """Body of a file response: decoded in chunks, with its rate measured. Writing is left to the transfer."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 import httpx
 
@@ -60,6 +60,10 @@ class Body:
                 break
         return bytes(head)
 
+    async def aclose(self) -> None:
+        """Close the body: what was not read stays unread."""
+        await self._chunks.aclose()
+
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the decoded bytes that were not read yet.
 
@@ -67,7 +71,7 @@ class Body:
         """
         return self._chunks
 
-    async def _decoded(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _decoded(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         async for chunk in response.aiter_raw():
             self._rate.add(len(chunk))
             if self._rate.is_slow and self._must_yield():

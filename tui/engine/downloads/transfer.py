@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
@@ -163,12 +164,13 @@ class FileTransfer:
         self._file.check_size(content.total)
         body = Body(response, content.codings, self._rate, self._must_yield)
         file = SentFile(content, str(response.url), filenames.disposition_filename(content.disposition))
-        head = b""
-        if content.start == 0:
-            head = await body.read_head(content_check.HEAD_SIZE)
-            self._check_content(file, head)
-        await self._file.open(file)
-        await self._write_body(body, bytearray(head))
+        async with aclosing(body):
+            head = b""
+            if content.start == 0:
+                head = await body.read_head(content_check.HEAD_SIZE)
+                self._check_content(file, head)
+            await self._file.open(file)
+            await self._write_body(body, bytearray(head))
 
     async def _write_body(self, body: Body, buffer: bytearray) -> None:
         file = self._file
