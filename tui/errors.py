@@ -12,6 +12,7 @@ BabeltopError
      · RefusedJournalError
    · WatchlistError (storage.watchlist.parser)
  · SecretError (storage.config.secrets)
+ · EnvironmentSettingError (engine.http.environment)
  · UnknownRefError (domain.job_ids)
  · UsageError (cli.output)
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
-import httpx
-
 from tui.engine.blocking import RunBlocking, run_inline
 from tui.engine.clock import Clock
 from tui.engine.http.client import RequestLimits, TlsContextFactory, TransportFactory
+from tui.engine.http.environment import create_tls_context
 
 
 class HttpSettings(NamedTuple):
@@ -51,7 +50,7 @@ class EngineContext:
         return cls(
             clock=Clock(wall, asyncio.get_running_loop().time),
             random=random or Random(),
-            http=HttpSettings(functools.cache(httpx.create_ssl_context), transport, limits),
+            http=HttpSettings(functools.cache(create_tls_context), transport, limits),
             run_blocking=run_blocking,
         )
 

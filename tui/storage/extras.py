@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-EXTRAS = {"web": "textual_serve", "keyring": "keyring", "simulate": "uvicorn"}
+EXTRAS = {"web": "textual_serve", "keyring": "keyring", "simulate": "uvicorn", "socks": "socksio"}
 """Module that each extra installs."""
 
 

@@ -5,13 +5,12 @@ import time
 from random import Random
 from typing import NamedTuple
 
-import httpx
-
 from tui.domain.models import Fault, Job, RequestRecord
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.accounts.api_migration import MigrationStep
 from tui.engine.context import HttpSettings
 from tui.engine.http.client import RequestLimits, TransportFactory
+from tui.engine.http.environment import create_tls_context
 from tui.storage.workspace import Workspace
 
 PROBE_JOB_ID = "babeltop-doctor"
@@ -53,7 +52,7 @@ async def probe(
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return ProbeResult(job, runtime.key_fault, None, None)
-    http = HttpSettings(functools.cache(httpx.create_ssl_context), transport, limits)
+    http = HttpSettings(functools.cache(create_tls_context), transport, limits)
     async with runtime.new_client(http) as client:
         if (fault := await runtime.acquire_slot(MAX_WAIT)) is not None:
             return ProbeResult(job, fault, None, None)

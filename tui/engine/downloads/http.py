@@ -19,6 +19,7 @@ from tui.engine.http.client import (
     connection_setup_error,
     fault_from_error,
 )
+from tui.engine.http.environment import EnvironmentSettingError
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation import sanitize
@@ -120,7 +121,9 @@ def build_client(tls: TlsContextFactory, transport: TransportFactory | None) -> 
             event_hooks={"request": [HeaderSizeLimit().install], "response": [_raise_redirect]},
             transport=transport() if transport else None,
         )
-    except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+    except EnvironmentSettingError as problem:
+        raise FetchError(str(problem)) from None
+    except OSError as error:
         raise FetchError(connection_setup_error(error)) from None
 
 

@@ -6,6 +6,7 @@ The key is masked in a response before any other module sees it.
 
 import asyncio
 import functools
+import os
 import ssl
 from collections.abc import Callable, Iterable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -18,6 +19,7 @@ from tui import __version__
 from tui.domain import content_headers
 from tui.domain.models import Fault, FaultKind
 from tui.engine.http.decompression import StreamDecompressor, UndecodableError
+from tui.engine.http.environment import CertificateError, EnvironmentSettingError, unread_certificates
 from tui.engine.http.header_limit import HEADERS_TOO_LARGE, HeaderSizeLimit
 from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation.sanitize import clean
@@ -105,10 +107,7 @@ class Client:
             await self._http.aclose()
 
     def _build_client(self) -> httpx.AsyncClient:
-        """Return the httpx client.
-
-        Raises ValueError or ImportError for unusable proxy settings, OSError for unreadable root certificates.
-        """
+        """Return the httpx client. Raises EnvironmentSettingError for an unusable proxy or certificate variable."""
         return LoopbackDirectClient(
             verify=True if self._transport else self._tls(),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_EXPIRY),
@@ -122,11 +121,11 @@ class Client:
         """Return the response of any status, or a fault: offline, timeout, tls, too_large, malformed, rejected."""
         try:
             self._http = self._http or self._build_client()
-        except ssl.SSLError as error:
-            return Fault(
-                FaultKind.TLS, f"cannot read root certificates, check SSL_CERT_FILE: {clean(error.reason or '', 200)}"
-            )
-        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+        except CertificateError as problem:
+            return Fault(FaultKind.TLS, str(problem))
+        except EnvironmentSettingError as problem:
+            return Fault(FaultKind.OFFLINE, str(problem))
+        except OSError as error:
             return Fault(FaultKind.OFFLINE, connection_setup_error(error))
         try:
             async with asyncio.timeout(self._limits.deadline):
@@ -215,9 +214,9 @@ def _decompress(raw: bytes, encoding: str, max_body: int) -> bytes:
 
 
 def connection_setup_error(error: Exception) -> str:
-    """Return why no client can be created. The error's text is not shown: it may quote a proxy URL with a password."""
+    """Return why no client can be created."""
     reason = clean(error.strerror or "", 200) if isinstance(error, OSError) else type(error).__name__
-    return f"cannot create a connection, check HTTPS_PROXY and SSL_CERT_FILE: {reason}"
+    return f"cannot create a connection: {reason}"
 
 
 def fault_from_error(error: Exception) -> Fault:
@@ -233,7 +232,9 @@ def fault_from_error(error: Exception) -> Fault:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Fault(FaultKind.TLS, f"certificate verification failed: {clean(cause.verify_message, 200)}")
+            hint = unread_certificates(os.environ)
+            reason = f"certificate verification failed: {clean(cause.verify_message, 200)}"
+            return Fault(FaultKind.TLS, f"{reason}. {hint}" if hint else reason)
         if isinstance(cause, ssl.SSLError):
             return Fault(FaultKind.TLS, f"TLS failed: {clean(cause.reason or 'no reason given', 200)}")
         if isinstance(cause, OSError):

@@ -23,6 +23,7 @@ import httpx
 
 from tui import __version__
 from tui.engine.http.client import connection_setup_error, fault_from_error
+from tui.engine.http.environment import EnvironmentSettingError, create_tls_context
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation.sanitize import clean, mask_url
@@ -188,12 +189,15 @@ class WebhookSender:
             return DeliveryResult(f"timed out after {self._timeout:g} s", retry=True)
         except httpx.TransportError as error:
             return DeliveryResult(fault_from_error(error).message, retry=True)
-        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+        except EnvironmentSettingError as problem:
+            return DeliveryResult(str(problem))
+        except (OSError, httpx.InvalidURL) as error:
             return DeliveryResult(connection_setup_error(error))
 
     def _build_client(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
         return LoopbackDirectClient(
+            verify=create_tls_context(),
             limits=limits,
             follow_redirects=False,
             timeout=self._timeout,

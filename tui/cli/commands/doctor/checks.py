@@ -148,6 +148,23 @@ def _check_webhook(name: str, hook: Hook, keys: KeyRing) -> Finding:
     return Finding("hooks", name, Level.OK, f"POST to {host}, signed with {hook.secret}")
 
 
+def check_environment(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield the proxies and root certificates that the environment sets, and what is wrong with them."""
+    from tui.engine.http import environment
+
+    try:
+        found = environment.proxies(environ)
+    except environment.EnvironmentSettingError as error:
+        yield Finding("network", "proxy", Level.ERROR, str(error))
+    else:
+        hosts = sorted({proxy.url.host for proxy in found.values()})
+        yield Finding("network", "proxy", Level.OK, ", ".join(hosts) or "none")
+    if certificates := environment.certificate_problem(environ):
+        yield Finding("network", "certificates", Level.ERROR, certificates)
+    for warning in environment.warnings(environ):
+        yield Finding("network", "environment", Level.WARNING, warning)
+
+
 def check_terminal(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield colours, size, encoding, clipboard and tmux settings of the terminal on stdout or stderr."""
     stream = next((each for each in (sys.stdout, sys.stderr) if each.isatty()), None)

@@ -31,6 +31,7 @@ def doctor(args: Namespace) -> int:
     found = [
         *isolated("program", "program", checks.check_program()),
         *isolated("files", "files", _check_files(args)),
+        *isolated("network", "environment", checks.check_environment(os.environ)),
         *isolated("terminal", "terminal", checks.check_terminal(os.environ)),
     ]
     if args.json:
