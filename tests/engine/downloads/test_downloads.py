@@ -242,6 +242,15 @@ async def test_at_most_three_jobs_of_an_account_are_downloaded_at_once(tmp_path)
             await until(lambda: len(origin.requests) == 4)
 
 
+async def test_a_folder_below_an_unknown_home_is_named(tmp_path, service):
+    listener, config = RecordingListener(), '[downloads]\ndir = "~nosuchuser/x"\n'
+    workspace = fixtures.make_workspace(tmp_path, service, (job("a-fine", download=True),), config=config)
+    async with running(workspace, listener) as engine:
+        await finished(engine)
+        assert "~nosuchuser/x: no such user" in (await engine.perform(Download((FINE,)))).message
+        await until(lambda: any("~nosuchuser/x: no such user" in each for each in listener.last_problems))
+
+
 async def test_readonly_downloads_nothing(tmp_path):
     with serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
         async with running(library(tmp_path, service, job("a", download=True), readonly=True)) as engine:

@@ -18,7 +18,9 @@ from tui.engine.downloads.body import YieldedError
 from tui.engine.downloads.http import FetchError, LinkFailedError, NotReadyError
 from tui.engine.downloads.job import DownloadOptions, JobDownloader
 from tui.engine.polling.job_store import JobStore
+from tui.errors import StorageError
 from tui.presentation import queries
+from tui.storage import paths
 from tui.storage.locks.download_locks import DownloadLocks
 from tui.storage.workspace import Workspace
 
@@ -74,7 +76,10 @@ class DownloadQueue:
         """Queue jobs on the operator's request. The result names a job that cannot be downloaded."""
         if self._workspace.readonly:
             return CommandResult(ok=False, message="Read-only: downloads are disabled")
-        options = DownloadOptions(self._folder(folder), user_requested=True, folder_chosen=folder is not None)
+        try:
+            options = DownloadOptions(self._folder(folder), user_requested=True, folder_chosen=folder is not None)
+        except StorageError as error:
+            return CommandResult(ok=False, message=str(error))
         queued, refused = 0, ""
         for ref in refs:
             reason = self.why_not(ref)
@@ -107,8 +112,12 @@ class DownloadQueue:
         if self._is_waiting(ref) or ref in self._running or self._workspace.readonly or not self._is_leader():
             return
         failure = self._failures.get(ref)
-        if artifacts.undownloaded(state) and (failure is None or failure.links != state.links):
+        if not artifacts.undownloaded(state) or (failure is not None and failure.links == state.links):
+            return
+        try:
             self._enqueue(ref, DownloadOptions(self._folder(None), user_requested=False))
+        except StorageError as error:
+            self._job_store.set_problem("downloads", str(error))
 
     def _enqueue(self, ref: Ref, options: DownloadOptions) -> None:
         self._waiting.setdefault(ref.account, {})[ref] = options
@@ -127,7 +136,8 @@ class DownloadQueue:
         return options
 
     def _folder(self, chosen: str | None) -> Path:
-        return Path(chosen or self._workspace.settings.downloads.dir).expanduser().absolute()
+        """Return the folder. Raises StorageError if it is below a home folder that does not exist."""
+        return paths.expand(chosen or self._workspace.settings.downloads.dir)
 
     async def cancel(self, refs: Iterable[Ref]) -> CommandResult:
         """Cancel downloads and delete their partial files."""
