@@ -49,7 +49,7 @@ class Laptop:
         return flags(self[ref], EvaluationContext(now=self.wall()))
 
 
-@pytest.mark.parametrize("seed", [22, 24])
+@pytest.mark.parametrize("seed", [21, 36])
 def test_no_screen_shows_a_false_state_through_faults_suspends_and_takeovers(tmp_path, seed):
     proved = run_virtual(run_proof(tmp_path, 12, 2 * HOUR, seed, event_density=6.0))
     print(f"\n{proved}")

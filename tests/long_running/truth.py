@@ -28,9 +28,7 @@ from tui.storage.watchlist.operations import Add, Set
 
 JOBS, SPAN = 500, WEEK
 ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
-SERVED_AS_REAL = frozenset({"gone", "hint", "damaged", "cached"})
-"""Behaviours that tests/cli/test_responses.py covers; the checker has no expectations of them."""
-ENDS = (*["fine"] * 4, *sorted(BEHAVIOURS - SERVED_AS_REAL), "short")
+ENDS = (*["fine"] * 4, *sorted(BEHAVIOURS), "short")
 TROUBLE_KINDS = ("down", "down", "cut", "late", "limited")
 NIGHT_SHARE = 1 / 24
 """Share of the suspends that last ten hours: with sixteen a day the consoles sleep a third of the time."""

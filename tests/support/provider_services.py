@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tui.domain.models import Phase, Ref
 from tui.simulator.app import Receive, Send, Simulator
+from tui.simulator.fault_injection import MISSING_STATUSES
 from tui.simulator.http import Scope, SimulatedRequest, SimulatedResponse, gateway_error_page
 from tui.simulator.job_run import JobRun
 
@@ -27,7 +28,7 @@ class JobFact(NamedTuple):
 
     def phase(self, now: float) -> Phase:
         """Return the job's phase at the service; CAMB.AI has no status for the queue."""
-        if self.behaviour == "missing":
+        if self.behaviour in MISSING_STATUSES:
             return Phase.MISSING
         if now < self.runs and self.ref.account != "camb":
             return Phase.QUEUED
@@ -84,9 +85,9 @@ class RecordingServices(Simulator):
         self.exchanges[console, account].append(
             (now, response.status < 500 and response.cut_after is None and response.delay < MAX_LATENCY)
         )
-        if outage is None and response.status == 200 and response.cut_after is None:
+        if outage is None and response.status in {200, 202} and response.cut_after is None:
             for ref in refs:
-                if ref in self.facts and self.facts[ref].behaviour not in {"odd", "missing"}:
+                if ref in self.facts and self.facts[ref].behaviour not in {"odd", *MISSING_STATUSES}:
                     self.sent_statuses[ref].append(SentStatus(now, self.facts[ref].phase(now), console))
         return response
 

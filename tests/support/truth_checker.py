@@ -1,7 +1,8 @@
 """Checker of a console's screen against the real states of the services, in virtual time.
 
 The real states come from the scenarios, the sent responses and the served links. The screen is the front end's own
-board, filled through the engine's own outbox.
+board, filled through the engine's own outbox. Nothing is downloaded here, so the scenarios of files and stores
+(`notready`, `expired400`, `norange`, …) are judged like `fine`; `long_running.links` judges the downloads.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from tui.domain.models import ACTIVE, Phase, Ref
 from tui.engine.api import AccountState, Health
 from tui.engine.outbox import Outbox
 from tui.presentation import columns, formatting
+from tui.simulator.fault_injection import MISSING_STATUSES
 
 PAINT_DELAY = 1.3
 """Seconds from an event to its paint: a wake-up every 0.1 s, and a tick per second."""
@@ -302,7 +304,7 @@ class ConsoleChecker:
     def _check_phase_age(self, ref: Ref, painted: CheckedRow, fact: JobFact, now: float) -> None:
         """Check the time in the phase, which never exceeds the real time."""
         state = painted.state
-        if state.phase_since is None or fact.behaviour in {"odd", "missing"}:
+        if state.phase_since is None or fact.behaviour in {"odd", *MISSING_STATUSES}:
             return
         if state.phase_since > now + PAINT_DELAY:
             self._add_error(ref, "age", f"{state.phase} from {state.phase_since - now:.1f} s in the future")

@@ -113,7 +113,8 @@ class Router:
         self.poll_counts.update(("heygen", each) for each in jobs)
         job_runs = {each: self._job_run(self._v3, each, "video") for each in jobs}
         known = [
-            (each, None if job_run.scenario.behaviour == "missing" else job_run) for each, job_run in job_runs.items()
+            (each, None if job_run.scenario.behaviour in fault_injection.MISSING_STATUSES else job_run)
+            for each, job_run in job_runs.items()
         ]
         return self._v3.bulk_response(request, known, self._now())
 

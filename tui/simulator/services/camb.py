@@ -23,6 +23,7 @@ ERRORS = {
     402: "Payment required",
     403: "Forbidden",
     404: "Task not found",
+    410: "Task has expired",
     429: "Too many requests",
 }
 """401 is documented [D]; the others follow it [I]."""

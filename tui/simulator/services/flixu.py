@@ -15,6 +15,7 @@ ERRORS = {
     402: ("insufficient_credits", "Your credits are used up", "billing_error"),
     403: ("forbidden", "This key may not do that", "permission_error"),
     404: ("not_found", "Job not found", "not_found_error"),
+    410: ("gone", "Job has expired", "not_found_error"),
     429: ("rate_limit_exceeded", "Too many requests", "rate_limit_error"),
 }
 """not_found and the HTTP statuses are documented [D], the other codes are not [I]."""

@@ -9,6 +9,7 @@ ERRORS = {
     402: ("PAYMENT_REQUIRED", "Your credits are used up"),
     403: ("FORBIDDEN", "This key may not do that"),
     404: ("NOT_FOUND", "Video translation not found"),
+    410: ("GONE", "Video translation has expired"),
     429: ("RATE_LIMIT_EXCEEDED", "Too many requests"),
 }
 """The format and INVALID_REQUEST are documented [D], these codes are not [I]."""
