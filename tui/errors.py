@@ -13,6 +13,7 @@ BabeltopError
    · WatchlistError (storage.watchlist.parser)
  · SecretError (storage.config.secrets)
  · EnvironmentSettingError (engine.http.environment)
+   · CertificateError
  · UnknownRefError (domain.job_ids)
  · UsageError (cli.output)
 
