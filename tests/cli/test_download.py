@@ -205,3 +205,14 @@ def test_a_content_disposition_of_95000_semicolons_is_ignored(babeltop: Program)
         completed = babeltop.call("download", "a", "--json")
     assert completed.code == 0, completed.err
     assert saved_files(babeltop) == ["Spring.mp4"]
+
+
+@pytest.mark.parametrize("status", [403, 206])
+def test_a_store_that_refuses_the_rest_of_a_file_sends_it_from_its_start(babeltop: Program, status: int) -> None:
+    files = FileServer(200_000, range_status=status, cut_after=[100_000])
+    with one_job(babeltop, files):
+        completed = babeltop.call("download", "a", "--json")
+    assert completed.code == 0, completed.err
+    [saved] = completed.json[0]["saved"]
+    assert Path(saved["path"]).read_bytes() == files.content
+    assert ["range" in request.headers for request in files.requests] == [False, True, False]
