@@ -20,6 +20,8 @@ Responder = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 BODY = b'{"error":null,"data":{"status":"running"}}'
+ACCEPT_TURNS = 5
+"""Turns of the loop from an accepted connection to its running task, and some more."""
 BOMB_SIZE = 64 * 1024 * 1024
 """Decompressed size of the gzip bomb in bytes."""
 
@@ -75,6 +77,9 @@ def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str
             loop = asyncio.get_running_loop()
             ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(stopped.set)))
             await stopped.wait()
+            listener.close()
+            for _ in range(ACCEPT_TURNS):  # a connection that was just accepted has no running task yet
+                await asyncio.sleep(0)
             remaining = list(tasks)
             for task in remaining:  # from Python 3.12 on, the listener waits for its connections
                 task.cancel()
