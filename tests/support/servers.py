@@ -56,6 +56,13 @@ def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str
 
     tasks: set[asyncio.Task[None]] = set()
     """Running connections, cancelled at the end. Nothing else references the task of a client that has left."""
+    transports: set[asyncio.BaseTransport] = set()
+    """Open connections, aborted at the end: the task of one that was just accepted may never run."""
+
+    class Connection(asyncio.StreamReaderProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transports.add(transport)
+            super().connection_made(transport)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -73,8 +80,8 @@ def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str
 
     async def serve() -> None:
         stopped = asyncio.Event()
-        async with await asyncio.start_server(connected, host, 0) as listener:
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        async with await loop.create_server(lambda: Connection(asyncio.StreamReader(), connected), host, 0) as listener:
             ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(stopped.set)))
             await stopped.wait()
             listener.close()
@@ -84,6 +91,8 @@ def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str
             for task in remaining:  # from Python 3.12 on, the listener waits for its connections
                 task.cancel()
             await asyncio.gather(*remaining, return_exceptions=True)
+            for transport in transports:
+                transport.abort()
             await asyncio.sleep(0)  # aborted connections are closed in the loop's next turn
 
     thread = Thread(target=asyncio.run, args=(serve(),), name="raw server")
