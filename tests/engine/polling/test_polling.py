@@ -531,7 +531,10 @@ def test_a_link_expires_by_the_clock_of_the_service(tmp_path, ahead, dated):
     async def scenario(stage):
         await asyncio.sleep(MINUTE)
         (link,) = stage[A].links
-        assert link.expiry_is_exact
+        has_ended = not dated and ahead == HOUR  # by this computer's clock alone: an estimate
+        assert link.expiry_is_exact is not has_ended
+        if has_ended:
+            return
         left = link.expires_at - (app.request_times()[0] + ahead)
         assert abs(left - (1800 if dated else 1800 - ahead)) < 2
         assert abs((stage.listener.accounts["heygen"].skew or 0.0) + (ahead if dated else 0.0)) < 2
