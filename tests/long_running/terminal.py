@@ -77,11 +77,12 @@ def fuzz(count: int, seed: int, report: Callable[[str], None] = lambda _: None) 
 
 def _check(terminal: Terminal) -> None:
     """Close what is open, and check that the dashboard answers and draws what a complete repaint draws."""
-    terminal.resize(*FINAL_SIZE)
+    terminal.resize(FINAL_SIZE[0] - 1, FINAL_SIZE[1])
     terminal.send(b"\x1b[201~")  # a paste may be open
     for _ in range(8):
         terminal.send(b"\x1b")
         terminal.read_for(0.2)
+    terminal.resize(*FINAL_SIZE)
     terminal.send(b"1")
     for key, expected in ((b"", BOARD), (b"?", HELP), (b"\x1b", BOARD)):
         terminal.send(key)
