@@ -88,18 +88,18 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 
     def next_slot(self, now: float) -> SendSlot:
         """Return when the next request may be sent."""
-        spaced = SendSlot(now + self.refilled(now).minute_bucket.wait_time(), WaitReason.RATE)
-        longest = max(spaced, self.next_unblocked(now), key=lambda slot: slot.at)
+        spaced, blocked = self.waits(now)
+        longest = spaced if spaced.at > blocked.at else blocked
         return longest if longest.at > now else SendSlot(now, None)
 
-    def next_unblocked(self, now: float) -> SendSlot:
-        """Return when service and daily limit allow a request: without the spacing of requests within a minute."""
+    def waits(self, now: float) -> tuple[SendSlot, SendSlot]:
+        """Return when the spacing of requests within a minute allows one, and when service and daily limit do."""
         full = self.refilled(now)
         blocked = SendSlot(full.not_before, full.not_before_reason)
         if full.day_bucket is not None:
             daily = SendSlot(now + full.day_bucket.wait_time(), WaitReason.DAILY_LIMIT)
-            blocked = max(blocked, daily, key=lambda slot: slot.at)
-        return blocked if blocked.at > now else SendSlot(now, None)
+            blocked = daily if daily.at > blocked.at else blocked
+        return SendSlot(now + full.minute_bucket.wait_time(), WaitReason.RATE), blocked
 
     def take_tokens(self, now: float, max_count: int) -> tuple["RateLimit", int]:
         """Return the rate limit after taking up to `max_count` tokens, and their number: 0 before `not_before`."""

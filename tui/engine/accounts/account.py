@@ -358,9 +358,10 @@ class AccountRuntime:
     def snapshot(self) -> AccountState:
         """Return the current state, with the waits that other processes met and without those that have passed."""
         now = self.clock()
-        slot = self.next_slot(now)
-        self.state = replace(self.state, is_spaced=slot is not None and slot.reason is WaitReason.RATE)
-        blocked = self._next_unblocked(now)
+        self.throttle = replace(self.throttle, rate_limit=self._rate_limit.refresh(now))
+        is_spaced, blocked = self._waits(now)
+        if is_spaced != self.state.is_spaced:
+            self.state = replace(self.state, is_spaced=is_spaced)
         if blocked.at > now and self.state.health in {Health.UNTRIED, Health.OK, Health.LIMITED}:
             reason = describe_wait(blocked.reason)
             self.state = replace(self.state, health=Health.LIMITED, message=reason, waits_until=blocked.at)
@@ -371,11 +372,16 @@ class AccountRuntime:
                 self.state = replace(self.state, health=Health.OK, message="")
         return self.state
 
-    def _next_unblocked(self, now: float) -> SendSlot:
-        """Return when service and daily limit allow a request; a token that is reserved counts as today's."""
+    def _waits(self, now: float) -> tuple[bool, SendSlot]:
+        """Return whether only the spacing of requests delays the next one, and when service and daily limit allow it.
+
+        A reserved token has passed the spacing and the daily limit.
+        """
         if self._rate_limit.has_reserved(now):
-            return SendSlot(max(now, self.throttle.not_before), self.throttle.not_before_reason)
-        return self.throttle.rate_limit.next_unblocked(now)
+            return False, SendSlot(self.throttle.not_before, self.throttle.not_before_reason)
+        spaced, blocked = self.throttle.rate_limit.waits(now)
+        is_spaced = spaced.at > max(now, blocked.at, self.throttle.breaker_open_until)
+        return is_spaced and not self.throttle.stop_reason, blocked
 
     def on_clock_jump(self) -> None:
         """Mark the requests in flight as outdated, because the wall clock jumped."""
@@ -392,7 +398,7 @@ class AccountRuntime:
         now = self.clock()
         if self.throttle.stop_reason:
             return replace(state, health=Health.REFUSED, message=self.throttle.stop_reason, waits_until=None)
-        blocked = self._next_unblocked(now)
+        _, blocked = self._waits(now)
         if blocked.at > now:
             reason = describe_wait(blocked.reason)
             return replace(state, health=Health.LIMITED, message=reason, waits_until=blocked.at)
