@@ -3,6 +3,7 @@
 import os
 import sys
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("suite", deadline=None)  # machines are shared: a slow moment is no defect
@@ -10,3 +11,9 @@ settings.load_profile("suite")
 
 sys.dont_write_bytecode = False  # else each worker, and each program that a test starts, compiles every module
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that mostly wait begin first, in any random order: the others run meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("waits") is None)

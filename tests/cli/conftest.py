@@ -23,8 +23,8 @@ KEY = "k-3141592653589793"
 """API key, which no output may contain."""
 SPEED = 2000.0
 """With it, the longest video takes a third of a second."""
-OFFLINE_SUBCOMMANDS = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers", "schema"})
-"""Subcommands without threads and processes."""
+PROCESS_SUBCOMMANDS = frozenset({"watch", "serve", "simulate"})
+"""Subcommands that run until a signal: each gets a process of its own."""
 
 
 class CompletedCommand(NamedTuple):
@@ -91,10 +91,10 @@ class Program:
         return [self.end(process) for process in running]
 
     def __call__(self, *args: str, stdin: str = "") -> CompletedCommand:
-        """Run a command line; an offline subcommand in this process, since a start takes longer."""
-        if OFFLINE_SUBCOMMANDS.isdisjoint(args):
-            return self.end(self.start(*args), stdin)
-        return self.call(*args, stdin=stdin)
+        """Run a command line, in this process if it ends by itself: most of a short process is its start."""
+        if PROCESS_SUBCOMMANDS.isdisjoint(args):
+            return self.call(*args, stdin=stdin)
+        return self.end(self.start(*args), stdin)
 
     def call(self, *args: str, stdin: str | bytes = "") -> CompletedCommand:
         """Run a command line in this process."""

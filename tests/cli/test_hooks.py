@@ -42,6 +42,7 @@ def heartbeats(program: Program) -> int:
         return journal.execute("SELECT sum(number) FROM heartbeat").fetchone()[0]
 
 
+@pytest.mark.waits
 def test_of_two_watching_processes_one_calls_the_hook_per_change_and_none_after_a_restart(babeltop: Program) -> None:
     program = babeltop.with_accounts("camb").with_jobs(*JOBS)
     output = add_hook(program)

@@ -21,6 +21,7 @@ def test_two_consoles_use_constant_resources_over_days(tmp_path):
     assert last.objects < 1.1 * first.objects
 
 
+@pytest.mark.waits
 @pytest.mark.timeout(10 * DEADLINE)
 def test_a_dashboard_that_polls_without_pause_uses_constant_resources(tmp_path):
     with closing(open_dashboard(tmp_path, 60, every=20, interval=2)) as found:

@@ -29,6 +29,7 @@ def make_engine(tmp_path, app) -> Engine:
     return Engine(workspace.handover(), RecordingListener().publish, context)
 
 
+@pytest.mark.waits
 async def test_polls_continue_while_another_program_holds_the_watchlist_lock(tmp_path):
     app = ScriptedService(lambda _request: running())
     async with fixtures.running_engine(make_engine(tmp_path, app)) as engine:

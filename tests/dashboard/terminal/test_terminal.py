@@ -188,6 +188,7 @@ ENDING = [Scenario(f"e{number}-fine-x", queued=0.0, running=1.12**number) for nu
 """However long the consoles take to start, the next one ends soon."""
 
 
+@pytest.mark.waits
 def test_polls_journal_and_hooks_continue_while_the_terminal_is_not_read(folders: Path):
     simulator = Simulator(limits={"konpro": 10**6, "konpro.day": 10**6}, scenarios=ENDING)
     called = folders / "called"

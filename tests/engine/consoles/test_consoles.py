@@ -291,6 +291,7 @@ def console(tmp, key):
             assert "Traceback" not in err
 
 
+@pytest.mark.waits
 @pytest.mark.timeout(10 * DEADLINE)
 def test_a_killed_leader_is_replaced_and_no_change_is_lost(tmp_path):
     stories = [Scenario(f"job{number}-fine", queued=number / 2, running=number / 2) for number in range(COUNT)]
