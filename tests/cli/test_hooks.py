@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli import json_schema
 from tests.cli.conftest import CompletedCommand, Program
 from tests.support.waiting import wait_until

@@ -3,6 +3,7 @@
 import asyncio
 from random import Random
 
+import pytest
 from filelock import FileLock
 
 from tests.support import fixtures
