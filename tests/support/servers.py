@@ -84,8 +84,9 @@ def serve_responder(respond: Responder, host: str = "127.0.0.1") -> Iterator[str
         async with await loop.create_server(lambda: Connection(asyncio.StreamReader(), connected), host, 0) as listener:
             ready.set_result((listener.sockets[0].getsockname()[1], lambda: loop.call_soon_threadsafe(stopped.set)))
             await stopped.wait()
-            listener.close()
-            for _ in range(ACCEPT_TURNS):  # a connection that was just accepted has no running task yet
+            for socket in listener.sockets:  # closed now, it would leave a connection that was just accepted open
+                loop.remove_reader(socket.fileno())
+            for _ in range(ACCEPT_TURNS):  # such a connection has no running task yet
                 await asyncio.sleep(0)
             remaining = list(tasks)
             for task in remaining:  # from Python 3.12 on, the listener waits for its connections
