@@ -23,9 +23,7 @@ KEY = "k-3141592653589793"
 """API key, which no output may contain."""
 SPEED = 2000.0
 """With it, the longest video takes a third of a second."""
-IN_PROCESS_SUBCOMMANDS = frozenset(
-    {"add", "edit", "archive", "remove", "list", "log", "export", "providers", "schema", "doctor"}
-)
+IN_PROCESS_SUBCOMMANDS = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers", "schema"})
 """Subcommands that poll no job: tests of others count on the time that a process takes to start."""
 
 
