@@ -6,14 +6,13 @@ import signal
 from urllib.parse import parse_qs, urlsplit
 
 from tests.cli.conftest import Program
+from tests.support.misbehaving_servers import CLOSE, respond_with_body
+from tests.support.provider_files import provider_file, write_provider_file
 from tests.support.servers import serve_responder
 
-PROVIDER = """
-name = "batches"
-title = "Batches"
-base_url = "https://batches.invalid"
-key = { header = "x-api-key" }
-cadence = "text"
+PROVIDER = provider_file(
+    "batches",
+    """
 [status]
 path = "/jobs/{id}"
 value = ["/status"]
@@ -24,7 +23,8 @@ max_ids = 50
 items = "/jobs"
 id = "/id"
 value = ["/status"]
-"""
+""",
+)
 
 
 def test_the_ids_of_a_bulk_poll_join_the_query_of_its_path(babeltop: Program) -> None:
@@ -36,11 +36,9 @@ def test_the_ids_of_a_bulk_poll_join_the_query_of_its_path(babeltop: Program) ->
         is_bulk = targets[-1].startswith("/batches")
         jobs = [{"id": job, "status": "running"} for job in "abc"]
         body = json.dumps({"jobs": jobs} if is_bulk else {"status": "queued"})
-        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
-        await writer.drain()
+        await respond_with_body(body.encode(), CLOSE)(writer)
 
-    (babeltop.config / "providers").mkdir()
-    (babeltop.config / "providers" / "batches.toml").write_text(PROVIDER)
+    write_provider_file(babeltop.config, "batches", PROVIDER)
     with serve_responder(respond) as url:
         process = (
             babeltop.with_accounts(batches=url)

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Program
+from tests.support.misbehaving_servers import CLOSE, respond_with_body
+from tests.support.provider_files import provider_file, write_provider_file
 from tests.support.servers import serve_responder
 
-PROVIDER = """
-name = "encoded"
-title = "Encoded"
-base_url = "https://encoded.invalid"
-key = { header = "x-api-key" }
-cadence = "text"
+PROVIDER = provider_file(
+    "encoded",
+    """
 [status]
 path = "/jobs/{id}"
 value = ["/status"]
@@ -27,7 +26,8 @@ done = "done"
 [[links]]
 kind = "captions"
 url = ["/url"]
-"""
+""",
+)
 CAPTIONS = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHola\n\n" * 100
 
 
@@ -61,14 +61,11 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         coding, encode = ENCODINGS[job]
         status = json.dumps({"status": "done", "url": f"{base}/files/{job}"})
         body = encode(CAPTIONS if folder == "files" else status.encode())
-        lines = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\nConnection: close"
-        writer.write(f"{lines}\r\n\r\n".encode() + body)
-        await writer.drain()
+        await respond_with_body(body, f"content-encoding: {coding}".encode(), CLOSE)(writer)
 
     with serve_responder(respond) as base:
         program = Program(tmp_path_factory.mktemp("encodings"), base)
-        (program.config / "providers").mkdir()
-        (program.config / "providers" / "encoded.toml").write_text(PROVIDER)
+        write_provider_file(program.config, "encoded", PROVIDER)
         program.with_accounts("encoded").with_jobs(*(f"encoded:{job}" for job in ENCODINGS))
         completed = program.call("download", *ENCODINGS, "--json")
         return {job["id"]: job for job in completed.json}

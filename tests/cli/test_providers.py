@@ -1,8 +1,8 @@
 import signal
 import tomllib
-from pathlib import Path
 
 from tests.cli.conftest import Program
+from tests.support.provider_files import write_provider_file
 from tui.cli.commands.providers import SCENARIOS
 from tui.providers import loader
 from tui.simulator.scenario import BEHAVIOURS
@@ -24,16 +24,8 @@ lifetime = "1h"
 """
 
 
-def write_provider_file(program: Program, name: str, text: str) -> Path:
-    folder = program.config / "providers"
-    folder.mkdir(exist_ok=True)
-    file = folder / f"{name}.toml"
-    file.write_text(text)
-    return file
-
-
 def test_providers_shows_accounts_and_replaced_files(configured: Program) -> None:
-    file = write_provider_file(configured, "camb", MINE.replace('"mine"', '"camb"'))
+    file = write_provider_file(configured.config, "camb", MINE.replace('"mine"', '"camb"'))
     completed = configured("providers")
     assert (completed.code, completed.err) == (0, "")
     lines = {line.split()[0]: line for line in completed.out.splitlines()}
@@ -44,7 +36,7 @@ def test_providers_shows_accounts_and_replaced_files(configured: Program) -> Non
 
 
 def test_an_invalid_file_is_reported_and_affects_no_other(configured: Program) -> None:
-    file = write_provider_file(configured, "mine", MINE.replace("value =", "values ="))
+    file = write_provider_file(configured.config, "mine", MINE.replace("value =", "values ="))
     completed = configured("providers")
     assert completed.code == 2
     assert f"{file}:" in completed.err
@@ -55,7 +47,7 @@ def test_an_invalid_file_is_reported_and_affects_no_other(configured: Program) -
 
 
 def test_providers_check_shows_what_it_reads(configured: Program) -> None:
-    file, reply = write_provider_file(configured, "mine", MINE), configured.folder / "reply.json"
+    file, reply = write_provider_file(configured.config, "mine", MINE), configured.folder / "reply.json"
     reply.write_text('{"state": "done", "name": "\\u001b[2JA", "url": "https://cdn.example.com/a?x=1"}')
     completed = configured("providers", "check", str(file), "--sample", str(reply))
     assert completed.code == 0
@@ -66,7 +58,7 @@ def test_providers_check_shows_what_it_reads(configured: Program) -> None:
 
 
 def test_providers_check_shows_a_response_without_a_report(configured: Program) -> None:
-    file, reply = write_provider_file(configured, "mine", MINE), configured.folder / "reply.json"
+    file, reply = write_provider_file(configured.config, "mine", MINE), configured.folder / "reply.json"
     reply.write_text('{"run_id": 123}')
     line = f"providers check {file} --sample"
     completed, limited, kind, nowhere = configured.run_in_parallel(
@@ -80,7 +72,7 @@ def test_providers_check_shows_a_response_without_a_report(configured: Program) 
 
 
 def test_providers_check_reports_every_error_of_a_file(configured: Program) -> None:
-    file = write_provider_file(configured, "mine", MINE.replace("cadence", "cadenza"))
+    file = write_provider_file(configured.config, "mine", MINE.replace("cadence", "cadenza"))
     completed = configured("providers", "check", str(file))
     assert completed.code == 2
     assert "cadence: missing" in completed.err
@@ -116,7 +108,7 @@ def test_an_example_file_adds_a_service(configured: Program) -> None:
     names = configured("providers", "example").out.split()
     assert names == ["azure-documents", "elevenlabs"]
     for name in names:
-        write_provider_file(configured, name, configured("providers", "example", name).out)
+        write_provider_file(configured.config, name, configured("providers", "example", name).out)
     completed = configured("providers", "check", str(configured.config / "providers" / "elevenlabs.toml"))
     assert (completed.code, completed.err) == (
         0,
@@ -129,14 +121,14 @@ def test_an_example_file_adds_a_service(configured: Program) -> None:
 
 def test_a_file_named_like_a_built_in_service_replaces_it(configured: Program) -> None:
     file = write_provider_file(
-        configured, "camb", MINE.replace('"mine"', '"camb"').replace("/jobs/{id}", "/v1/translate/{id}")
+        configured.config, "camb", MINE.replace('"mine"', '"camb"').replace("/jobs/{id}", "/v1/translate/{id}")
     )
     (shape,) = [each for each in configured("providers", "--json").json if each["name"] == "camb"]
     assert (shape["file"], shape["overrides"], shape["title"]) == (str(file), True, "My own service")
 
 
 def test_unmapped_fields_of_a_sample_are_listed(configured: Program) -> None:
-    file, reply = write_provider_file(configured, "mine", MINE), configured.folder / "reply.json"
+    file, reply = write_provider_file(configured.config, "mine", MINE), configured.folder / "reply.json"
     reply.write_text('{"state": "done", "progress": 0.5, "user": {"name": "x"}}')
     completed = configured("providers", "check", str(file), "--sample", str(reply))
     assert completed.out.splitlines()[-1].split(None, 1) == ["unmapped", "/progress  /user/name"]

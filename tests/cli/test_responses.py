@@ -11,15 +11,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.cli.conftest import Program
+from tests.support.provider_files import provider_file, write_provider_file
 from tests.support.servers import serve_responder
 from tests.support.signed_links import END, LINKS_WITHOUT_VALID_SIGNATURE, SESSION_LINKS, SIGNED_LINKS
 
-PROVIDER = """
-name = "odd"
-title = "Odd"
-base_url = "https://odd.invalid"
-key = { header = "x-api-key" }
-cadence = "text"
+PROVIDER = provider_file(
+    "odd",
+    """
 [status]
 path = "/jobs/{id}"
 value = ["/status"]
@@ -40,13 +38,11 @@ text = ["/text"]
 [limits]
 default = "free"
 free = { per_minute = 6000, per_day = 5 }
-"""
-FLAGS = """
-name = "flags"
-title = "Flags"
-base_url = "https://flags.invalid"
-key = { header = "x-api-key" }
-cadence = "text"
+""",
+)
+FLAGS = provider_file(
+    "flags",
+    """
 [status]
 path = "/jobs/{id}"
 value = ["/done"]
@@ -70,7 +66,8 @@ phase = "failed"
 [[links]]
 kind = "document"
 url = ["header:Location"]
-"""
+""",
+)
 """Service whose status is a boolean that is absent before the end."""
 HOUR = 3600
 WAIT = 10 * HOUR
@@ -177,9 +174,8 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
 
     with serve_responder(respond) as url:
         program = Program(tmp_path_factory.mktemp("responses"), url)
-        (program.config / "providers").mkdir()
         for name, text in (("odd", PROVIDER), ("flags", FLAGS)):
-            (program.config / "providers" / f"{name}.toml").write_text(text)
+            write_provider_file(program.config, name, text)
         accounts = dict.fromkeys(ref.split(":")[0] for ref in found)
         program.with_accounts(**{name: f"{url}/{name}" for name in accounts}).with_jobs(*found)
         config = program.config / "config.toml"

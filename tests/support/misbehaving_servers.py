@@ -37,6 +37,10 @@ def send_and_close(*parts: bytes) -> Behaviour:
     return say
 
 
+CLOSE = b"connection: close"
+"""Header of a response after which the connection is not used again."""
+
+
 def respond_with_body(body: bytes, *headers: bytes, status: bytes = b"200 OK", version: bytes = b"1.1") -> Behaviour:
     """Send a complete response with this body."""
     head = [b"HTTP/%s %s" % (version, status), b"content-length: %d" % len(body), *headers, b"", b""]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Program
 from tests.engine.polling.test_polling import stage
+from tests.support.misbehaving_servers import CLOSE, respond_with_body
 from tests.support.scripted_service import ReceivedRequest, ScriptedService, running
 from tests.support.servers import serve_responder
 from tests.support.virtual_time import HOUR, MINUTE
@@ -105,9 +106,8 @@ def test_polling_continues_once_a_failing_key_command_succeeds(tmp_path):
 
 def test_check_repeats_a_poll_with_the_new_key(tmp_path):
     async def respond(head: bytes, writer: asyncio.StreamWriter) -> None:
-        status, body = ("200 OK", RUNNING) if b"token-2\r\n" in head else ("401 Unauthorized", b"{}")
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
-        await writer.drain()
+        status, body = (b"200 OK", RUNNING) if b"token-2\r\n" in head else (b"401 Unauthorized", b"{}")
+        await respond_with_body(body, CLOSE, status=status)(writer)
 
     with serve_responder(respond) as url:
         program = Program(tmp_path / "home", url).with_jobs("heygen:a")

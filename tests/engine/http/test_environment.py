@@ -1,10 +1,9 @@
 """Proxy and certificate variables: what cannot be read is ignored or refused, and always named by its variable."""
 
-import asyncio
-
 import pytest
 
 from tests.cli.conftest import Program
+from tests.support.misbehaving_servers import CLOSE, respond_with_body
 from tests.support.servers import serve_raw
 from tui.engine.http import environment
 from tui.engine.http.environment import EnvironmentSettingError
@@ -85,11 +84,7 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path):
     ],
 )
 def test_check_and_doctor_name_the_variable(tmp_path, variables, named):
-    async def respond(writer: asyncio.StreamWriter) -> None:
-        body = b'{"data": {"status": "running"}}'
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
-
-    with serve_raw(respond) as url:
+    with serve_raw(respond_with_body(b'{"data": {"status": "running"}}', CLOSE)) as url:
         program = Program(tmp_path, url).with_accounts("heygen").with_jobs("heygen:a")
         program.env |= variables
         job, doctor = program.call("check", "--json").json[0], program.call("doctor")

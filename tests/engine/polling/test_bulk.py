@@ -13,6 +13,7 @@ import pytest
 from tests.engine.polling.test_polling import PollingSetup
 from tests.engine.polling.test_polling import stage as staged
 from tests.support import fixtures
+from tests.support.provider_files import provider_file, write_provider_file
 from tests.support.virtual_time import EPOCH, HOUR, MINUTE, wall_time
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.simulator.app import Simulator
@@ -72,12 +73,9 @@ def state(stage: PollingSetup, job: str):
     return stage[Ref("heygen-v3", job)]
 
 
-BATCHES = """
-name = "batches"
-title = "Batches"
-base_url = "https://batches.invalid"
-key = { header = "x-api-key" }
-cadence = "text"
+BATCHES = provider_file(
+    "batches",
+    """
 [status]
 path = "/jobs/{id}?api-version=2024-05-01"
 value = ["/status"]
@@ -88,7 +86,8 @@ max_ids = 50
 items = ""
 id = "/id"
 value = ["/status"]
-"""
+""",
+)
 
 
 def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path(tmp_path):
@@ -108,8 +107,7 @@ def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path(tmp_path):
         assert {tuple(sorted(query["ids"][0].split(","))) for query in queries if "ids" in query} >= {("a", "b", "c")}
         assert all(query["api-version"] == ["2024-05-01"] for query in queries)
 
-    (tmp_path / "providers").mkdir()
-    (tmp_path / "providers" / "batches.toml").write_text(BATCHES)
+    write_provider_file(tmp_path, "batches", BATCHES)
     staged(tmp_path, app, {"batches": ("a", "b", "c")}, scenario, accounts=("batches",))
 
 
