@@ -122,7 +122,10 @@ def test_the_key_goes_to_a_successor_at_another_origin_only_if_the_configuration
         program.with_jobs("acme:1")
         refused = program("check")
         assert seen == {"old": [KEY], "new": []}, refused.err
-        assert f"new, the successor of old, is at another address, {new}, which gets no key unasked" in refused.err
+        assert (
+            f"new, the successor of old, is at another address, {new}, to which no key is sent automatically"
+            in refused.err
+        )
         assert 'set provider = "new" in [accounts.acme]' in refused.err
         config.write_text(f'{account}"new"\n')
         assert program("check", "--json").json[0]["phase"] == "running"

@@ -110,7 +110,7 @@ class Configuration:
         if origin(base_url) != origin(account.base_url):
             self._warnings.append(
                 f"accounts.{account.name}: {provider.title}, the successor of {account.provider.title}, is at another "
-                f"address, {base_url}, which gets no key unasked: to move the account there, set "
+                f"address, {base_url}, to which no key is sent automatically: to move the account there, set "
                 f'provider = "{provider.name}" in [accounts.{account.name}] of '
                 f"{paths.config_file(self.paths.config_dir)}"
             )
