@@ -39,7 +39,5 @@ class LoopbackDirectClient(httpx.AsyncClient):
             await self._direct.aclose()
         await super().aclose()
 
-    async def __aexit__(self, *error: Any) -> None:
-        if self._direct is not None:
-            await self._direct.aclose()
-        await super().__aexit__(*error)
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
