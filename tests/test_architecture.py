@@ -4,6 +4,10 @@ import re
 import tomllib
 from pathlib import Path
 
+from tests.benchmarks.consoles import FixedEngine
+from tests.support.fake_engine import FakeEngine
+from tui.engine.api import EngineHandle
+
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = {"simulator", "demo"}
 
@@ -40,3 +44,10 @@ def test_the_top_folder_has_only_the_expected_entries():
     ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()}
     there = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert {name for name in there if name not in ignored and not name.endswith(".egg-info")} <= expected
+
+
+def test_the_engines_of_tests_and_benchmarks_have_every_method_of_the_real_one():
+    """The type checker reads tui/ only: a benchmark of a program that crashes measured a closed terminal."""
+    methods = {name for name in vars(EngineHandle) if not name.startswith("_")}
+    for engine in (FixedEngine, FakeEngine):
+        assert methods <= set(dir(engine)) | set(vars(engine)), engine

@@ -71,13 +71,13 @@ class FixedEngine:
         if self._busy:
             start_updates(self._states, self._outbox.publish)
 
-    def take(self):
+    def take_update(self):
         return self._outbox.take()
 
     def send(self, command):
         return Future()
 
-    look = recent = send
+    job_history = recent_changes = send
 
     def silent_for(self) -> float:
         return 0.0
@@ -225,14 +225,17 @@ def console(argv: list[str], env: dict[str, str] | None = None) -> Iterator[Term
 
 
 def read_until(terminal: Terminal, until: Callable[[bytes], bool], seconds: float) -> bytes:
-    """Return the program's output until `until` accepts it. It is not rendered: that costs more than the program."""
+    """Return the program's output until `until` accepts it. It is not rendered: that costs more than the program.
+
+    Raises RuntimeError if the program ends.
+    """
     data, end = b"", time.perf_counter() + seconds
     while not until(data) and (left := end - time.perf_counter()) > 0:
         if select.select([terminal.fd], [], [], left)[0]:
             try:
                 data += os.read(terminal.fd, 1 << 16)
             except OSError:
-                break
+                raise RuntimeError(f"the program ended; its last output: {data[-200:]!r}") from None
     return data
 
 
