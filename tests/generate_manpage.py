@@ -15,6 +15,7 @@ import tui
 from tui.cli import parser as parser_
 from tui.cli.commands.completions import FILES
 from tui.cli.parser import build_parser
+from tui.presentation.filters.reference import GRAMMAR, field_rules
 
 MAN_FOLDER = Path(tui.__file__).parent / "man"
 MAN_PAGE = "babeltop.1"
@@ -47,6 +48,7 @@ def _render_man_page() -> str:
     variables = [*parser_._key_variables(), *own]
     sections = {
         "examples": parser_._EXAMPLES.partition("\n")[2],
+        "filter": "\n".join(f"  {rule.form:<12} {rule.meaning}" for rule in (*GRAMMAR, *field_rules())),
         "files": parser_._FILES.partition("\n")[2],
         "environment": "\n".join(f"  {name}" for name in variables),
         "exit status": parser_._EXIT_CODES.partition("\n")[2],

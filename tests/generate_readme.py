@@ -17,6 +17,7 @@ from msgspec.structs import FieldInfo
 from tui.cli.arguments import SUBCOMMANDS
 from tui.commands import COMMANDS, key_label
 from tui.presentation import formatting
+from tui.presentation.filters.reference import GRAMMAR, field_rules
 from tui.providers.fields import Duration
 from tui.storage.config import secrets
 from tui.storage.config.fields import FileSize
@@ -31,6 +32,7 @@ def fill(text: str) -> str:
         "keys": keys_table(),
         "settings": settings_reference(),
         "subcommands": subcommands_table(),
+        "filter": filter_table(),
     }.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text, found = re.subn(
@@ -51,6 +53,18 @@ def keys_table() -> str:
             if each.group == group
         ]
     return "\n".join(lines) + "\n"
+
+
+def filter_table() -> str:
+    """Return the grammar of the filter, and its fields."""
+    lines = ["| term | matches |", "|---|---|"]
+    lines += [f"| `{_escape_code(rule.form)}` | {_escape_cell(rule.meaning)} |" for rule in (*GRAMMAR, *field_rules())]
+    return "\n".join(lines) + "\n"
+
+
+def _escape_code(text: str) -> str:
+    """Return a text of code for a cell of a table."""
+    return text.replace("|", r"\|")
 
 
 def subcommands_table() -> str:

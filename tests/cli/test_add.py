@@ -216,7 +216,7 @@ def test_a_filter_archives_and_removes_what_is_confirmed(configured: Program) ->
         "babeltop: remove 2 jobs: confirm with --yes, since there is no terminal for a prompt\n",
     )
     for arguments, reason in (
-        (["--filter", "tag:old tag:", "--yes"], "'tag:' has no value"),
+        (["--filter", "tag:old tag:", "--yes"], "tag: needs a value"),
         (["--filter", "", "--yes"], "expected a term"),
         (["--filter", "'old", "--yes"], "no closing quotation"),
         ([], "name the jobs to remove, or use --filter"),
@@ -225,7 +225,10 @@ def test_a_filter_archives_and_removes_what_is_confirmed(configured: Program) ->
         assert completed.code == 2
         assert reason in completed.err
     completed = configured("remove", "--filter", "tag:nothing", "--yes")
-    assert (completed.code, completed.err) == (0, "babeltop: no jobs match 'tag:nothing' (4 on the watchlist)\n")
+    assert (completed.code, completed.err) == (
+        0,
+        "babeltop: no jobs match 'tag:nothing' (4 on the watchlist); no job has tag nothing\n",
+    )
     assert configured.watchlist.read_bytes() == before
     assert configured("archive", "--filter", "keep", "doc_4", "--yes").err == "babeltop: archived: flixu:doc_4\n"
     assert configured("remove", "--yes", "--filter=-keep").code == 0

@@ -148,3 +148,18 @@ def test_a_filter_selects_the_jobs_of_every_subcommand_that_polls_or_prints(conf
     assert none.code == 1
     for completed in configured.run_in_parallel(*(f"{name} --filter nowhere" for name in ("list", "check", "wait"))):
         assert (completed.code, completed.err) == (0, "babeltop: no jobs match 'nowhere' (3 on the watchlist)\n")
+
+
+def test_a_wrong_filter_ends_every_subcommand_that_takes_one(configured: Program) -> None:
+    configured.with_jobs("flixu:doc_1", more='tags = ["launch"]\n')
+    names = ("list", "check", "wait", "download", "archive --yes", "remove --yes")
+    for text, reason in (
+        ("phase:faild", "no phase faild; did you mean failed?"),
+        ("foo:bar", "no field foo; did you mean flag?"),
+        ("account:flixx", "no account flixx; did you mean flixu?"),
+        ("age>2", "age>2 needs a unit: s, m, h or d"),
+    ):
+        for completed in configured.run_in_parallel(*(f"{name} --filter {text}" for name in names[: 6 if text == "foo:bar" else 1])):
+            assert (completed.code, completed.err) == (2, f"babeltop: --filter '{text}': {reason}\n")
+    assert "flixu" not in configured("list", "--filter", "tag:lanch").out
+    assert configured("list", "--filter", "tag:lanch").err.endswith("; no job has tag lanch; did you mean launch?\n")

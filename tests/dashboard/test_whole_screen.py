@@ -21,8 +21,10 @@ from tui.engine.api import Update
 from tui.presentation import columns
 from tui.presentation.cell_width import fit_to_width
 from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH
+from tui.presentation.filters.model import Filter
 from tui.presentation.queries import SORT_KEYS, View
 
+FILTERS = ("-flag:stale", "e", "en", "en|ha", "-x", "time>1h", "total<2h -phase:done", "progress<50", "next<5m", "expires<2d", "polls>1")
 WIDTHS = [(120, 40), (80, 24), (200, 60), (100, 30), (61, 17)]
 
 
@@ -172,21 +174,26 @@ async def test_many_updates_of_the_sorted_column_keep_cursor_and_detail_on_their
 def test_the_row_index_equals_one_rebuilt_from_all_states(workspace, sort, view):
     from tui.dashboard.row_index import RowIndex
     from tui.domain.evaluation import EvaluationContext
-    from tui.presentation.queries import Filter
+    from tui.presentation.filters.grammar import parse
 
     random = Random(7)
     states, kept = workspace.job_states(), RowIndex()
-    wanted = Filter.parse("-flag:stale")
+    filters = [parse(text).filter for text in FILTERS] + [None]
+    wanted = filters[0]
     now = NOW
-    kept.set_query(states, EvaluationContext(now=now), view, wanted, sort, descending=True)
+    kept.rebuild(states, EvaluationContext(now=now))
+    kept.set_query(EvaluationContext(now=now), view, wanted, sort, descending=True)
     for _ in range(40):
         now += random.choice([0.5, 30, 4000, 90_000])
         some = {ref: something(random, states[ref], now) for ref in random.sample(list(states), 4)}
         states |= some
         kept.update(some.values(), EvaluationContext(now=now))
-        kept.advance_time(states, EvaluationContext(now=now))
+        kept.advance_time(EvaluationContext(now=now))
+        if random.random() < 0.5:
+            wanted = random.choice(filters)
+            kept.set_query(EvaluationContext(now=now), view, wanted, sort, descending=True)
         again = expected_rows(
-            states.values(), EvaluationContext(now=now), view=view, wanted=wanted, sort=sort, descending=True
+            states.values(), EvaluationContext(now=now), view=view, wanted=wanted or Filter(), sort=sort, descending=True
         )
         assert kept.refs == again
         assert kept.counts == view_counts(states.values(), EvaluationContext(now=now))

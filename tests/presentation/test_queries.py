@@ -7,7 +7,7 @@ from tests.support.strategies import NOW, WEEK, event_sequences, few_examples
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, reduce
 from tui.domain.models import Job, Link, LinkKind, Phase, Report
-from tui.presentation.queries import FILTER_FIELDS, SORT_KEYS, Filter, View, display_name, views
+from tui.presentation.queries import SORT_KEYS, View, display_name, views
 
 DAY = 86400.0
 CONTEXT = EvaluationContext(now=NOW, providers={"emea": "heygen"})
@@ -97,66 +97,6 @@ def test_each_column_sorts_by_what_it_means(sort, wanted):
         job("q", Phase.QUEUED, label="ac", next_poll_at=NOW + 1, since=NOW - 1),
     ]
     assert ids(states, sort=sort) == wanted
-
-
-STATES = [
-    job("7544-ur", label="Spring launch", tags=("launch", "q3"), note="legal waits"),
-    job(
-        "doc_1", Phase.FAILED, "emea", report=Report(phase=None, raw_status="x", title="Contract: draft", language="fr")
-    ),
-    job(
-        "a:b",
-        Phase.TIMED_OUT,
-        "camb",
-        kind="dub",
-        report=Report(phase=None, raw_status="x", language="Urdu (Pakistan)"),
-    ),
-    job("d", Phase.DONE, "konpro", links=(link(NOW + 60),)),
-]
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("", ["7544-ur", "doc_1", "a:b", "d"]),
-        ("launch", ["7544-ur"]),
-        ("LEGAL", ["7544-ur"]),
-        ("7544", ["7544-ur"]),
-        ('"spring l"', ["7544-ur"]),
-        ('"spring l', ["7544-ur"]),
-        ("spring launch", ["7544-ur"]),
-        ("spring contract", []),
-        ("tag:la", ["7544-ur"]),
-        ("-tag:launch", ["doc_1", "a:b", "d"]),
-        ("phase:fail", ["doc_1"]),
-        ("phase:timed_out", ["a:b"]),
-        ('phase:"timed o"', ["a:b"]),
-        ("Provider:HEYGEN", ["7544-ur", "doc_1"]),
-        ("account:emea", ["doc_1"]),
-        ("provider:heygen phase:failed -tag:test contract", ["doc_1"]),
-        ("lang:fr", ["doc_1"]),
-        ("lang:urdu", ["a:b"]),
-        ("lang:ur-pk", ["a:b"]),
-        ("kind:dub", ["a:b"]),
-        ("flag:exp", ["d"]),
-        ("-flag:expiring -phase:failed", ["7544-ur", "a:b"]),
-        ("a:b", ["a:b"]),
-        ("phase:", ["7544-ur", "doc_1", "a:b", "d"]),
-        ("-", ["7544-ur"]),
-    ],
-)
-def test_a_filter_shows_the_matching_jobs(text, wanted):
-    assert ids(STATES, wanted=Filter.parse(text)) == wanted
-
-
-@few_examples
-@given(
-    st.text(max_size=30) | st.lists(st.sampled_from([*FILTER_FIELDS, ":", "-", '"', "'", "\\", "x", " "])).map("".join)
-)
-def test_no_text_makes_a_filter_raise(text):
-    found = Filter.parse(text)
-    assert set(ids(STATES, wanted=found)) <= {state.job.id for state in STATES}
-    assert all(term.field in {"", *FILTER_FIELDS} for term in found.terms)
 
 
 def test_a_name_is_the_label_else_the_title_else_the_id():

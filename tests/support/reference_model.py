@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.presentation.queries import SORT_KEYS, Filter, View, views
+from tui.presentation.filters.model import Filter
+from tui.presentation.queries import SORT_KEYS, View, views
 
 
 def view_counts(states: Iterable[JobState], context: EvaluationContext) -> dict[View, int]:

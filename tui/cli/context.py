@@ -1,7 +1,6 @@
 """Context of a subcommand: the workspace, and the jobs that its arguments name."""
 
 import os
-import shlex
 import time
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,13 +11,15 @@ from tui.domain import job_ids
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.presentation.queries import Filter
 from tui.storage import paths
 from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from tui.presentation.filters.grammar import Vocabulary
+    from tui.presentation.filters.model import Filter
 
 
 def workspace_paths(args: "Namespace") -> WorkspacePaths:
@@ -68,23 +69,29 @@ def select_jobs(workspace: Workspace, args: "Namespace", states: Mapping[Ref, Jo
     refs = resolve_refs(workspace, args.refs, states)
     if args.filter is None:
         return refs
-    wanted, context = _parse_filter(args.filter), evaluation_context(workspace)
+    from tui.presentation.filters import grammar, vocabulary
+
+    context = evaluation_context(workspace)
+    values = vocabulary.of_jobs(states.values(), context, lambda: workspace.accounts)
+    wanted = _parse_filter(args.filter, values)
     matching = [ref for ref in refs if wanted.matches(states[ref], context)]
     if not matching:
-        print_message(f"no jobs match {args.filter!r} ({len(refs)} {'named' if args.refs else 'on the watchlist'})")
+        jobs = f"{len(refs)} {'named' if args.refs else 'on the watchlist'}"
+        hints = "".join(f"; {hint}" for hint in grammar.unused_values(wanted, values))
+        print_message(f"no jobs match {args.filter!r} ({jobs}){hints}")
     return matching
 
 
-def _parse_filter(text: str) -> Filter:
-    """Return the filter. Raises UsageError for a term without a value, which would match more than was meant."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"--filter {text!r}: {str(error).lower()}") from None
-    for word in words or [text]:
-        if not any(term.text for term in Filter.parse(shlex.quote(word)).terms):
-            raise UsageError(f"--filter {text!r}: {word!r} has no value" if word else "--filter: expected a term")
-    return Filter.parse(text)
+def _parse_filter(text: str, vocabulary: "Vocabulary") -> "Filter":
+    """Return the filter. Raises UsageError with each problem, also of an incomplete term: it would match too much."""
+    from tui.presentation.filters import grammar
+
+    found, problems = grammar.parse(text, vocabulary)
+    if problems:
+        raise UsageError("\n  ".join(f"--filter {text!r}: {problem.text}" for problem in problems))
+    if not found.groups:
+        raise UsageError("--filter: expected a term")
+    return found
 
 
 def evaluation_context(workspace: Workspace) -> EvaluationContext:

@@ -1,7 +1,9 @@
 """Board model: the job states of the front end, with view, filter, sort and marks. Drawing: `widgets`."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -11,7 +13,11 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health, Update
 from tui.presentation.columns import ASCII, UNICODE, RenderOptions
-from tui.presentation.queries import Filter, View
+from tui.presentation.queries import View
+
+if TYPE_CHECKING:
+    from tui.presentation.filters.grammar import Problem, Vocabulary
+    from tui.presentation.filters.model import Filter
 
 PAUSED = "paused"
 """Role of an engine whose polling the operator paused."""
@@ -32,8 +38,12 @@ class BoardModel:
         self._download_progress: dict[Ref, float | None] = {}
         self.marks: set[Ref] = set()
         self.view = View.ALL
-        self.filter = Filter()
         self.filter_text = ""
+        """Text of the filter that the table shows; "": none."""
+        self.highlights: Mapping[str, re.Pattern[str]] = {}
+        """What of the filter matches in each column, by its id; "": in every column."""
+        self._filter: Filter | None = None
+        self._vocabulary: Vocabulary | None = None
         self.sort = ""
         self.descending = False
         self.zone: tzinfo | None = None
@@ -48,11 +58,14 @@ class BoardModel:
     def apply_update(self, update: Update) -> None:
         """Apply an update of the engine."""
         self.states.update(update.states)
+        if update.accounts or update.order is not None:
+            self._vocabulary = None
         if update.accounts:
             self.accounts.update(update.accounts)
             providers = {name: account.provider for name, account in self.accounts.items()}
             if providers != self._context.providers:
                 self._context = replace(self._context, providers=providers)
+                self._row_index.forget_search()
         if update.order is not None:
             self.states = {ref: self.states[ref] for ref in update.order if ref in self.states}
             self.marks &= self.states.keys()
@@ -111,7 +124,7 @@ class BoardModel:
 
     def visible_refs(self) -> list[Ref]:
         """Return the jobs of the table in order; the same list until it changes."""
-        self._row_index.advance_time(self.states, self.context)
+        self._row_index.advance_time(self.context)
         return self._row_index.refs
 
     def view_counts(self) -> Mapping[View, int]:
@@ -125,11 +138,36 @@ class BoardModel:
         self.descending = self.descending if descending is None else descending
         self._apply_query()
 
-    def set_filter(self, text: str) -> None:
-        """Set the filter."""
-        self.filter_text = text
-        self.filter = Filter.parse(text)
-        self._apply_query()
+    def set_filter(self, text: str) -> "tuple[Problem, ...]":
+        """Set the filter, and return the problems of its text. With an error the table keeps the filter before."""
+        from tui.presentation.filters import grammar  # at the first filter, not at the start
+
+        parsed = grammar.parse(text, self.vocabulary)
+        if not parsed.error:
+            self.filter_text = text if parsed.filter.groups else ""
+            self._filter = parsed.filter if parsed.filter.groups else None
+            self.highlights = parsed.filter.highlights()
+            self._apply_query()
+        return parsed.problems
+
+    def unused_values(self) -> list[str]:
+        """Return a message for each value of the filter that no job has."""
+        from tui.presentation.filters import grammar
+
+        return list(grammar.unused_values(self._filter, self.vocabulary)) if self._filter is not None else []
+
+    @property
+    def vocabulary(self) -> "Vocabulary":
+        """Values of the present jobs, for the filter; the same until jobs or accounts are added or removed."""
+        if self._vocabulary is None:
+            from tui.presentation.filters import vocabulary
+
+            self._vocabulary = vocabulary.of_jobs(self.states.values(), self.context, lambda: self.accounts)
+        return self._vocabulary
+
+    def prepare_search(self, most: int) -> bool:
+        """Prepare the search in so many jobs; return whether all are."""
+        return self._row_index.prepare_search(self.context, most)
 
     def _apply_query(self) -> None:
-        self._row_index.set_query(self.states, self.context, self.view, self.filter, self.sort, self.descending)
+        self._row_index.set_query(self.context, self.view, self._filter, self.sort, self.descending)

@@ -1,123 +1,199 @@
-"""Row index: the refs of the table's rows in their order, updated job by job. The rules: `presentation.queries`.
+"""Row index: the jobs of the table's rows in their order, updated job by job. The rules: `presentation.queries`.
 
 To evaluate 10,000 jobs takes a tenth of a second, one takes microseconds. So a job is evaluated when its state or time
-alone changes its views, and the order is computed when a job's place in it changes.
+alone changes its views, the order is computed when a job's place in it changes, and a filter searches a text that is
+kept with the row; while it only grows, in the rows that matched before.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from math import inf
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from tui.domain import evaluation
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.presentation import queries
-from tui.presentation.queries import Filter, View
+from tui.presentation.queries import View
+
+if TYPE_CHECKING:
+    from tui.presentation.filters.model import Filter
 
 
-class RowInfo(NamedTuple):
+class Row(Struct, gc=False):
     """Evaluation of one job."""
 
-    views: frozenset[View]
-    is_visible: bool
-    sort_key: Any
+    state: JobState
+    views: frozenset[View] = frozenset()
+    is_visible: bool = False
+    """View and filter match."""
+    sort_key: Any = None
     """Key in the current sort."""
-    next_change_at: float
+    next_change_at: float = inf
     """Instant at which time alone changes the evaluation."""
+    search_text: str | None = None
+    """Text that a filter searches; None: not needed yet."""
 
 
 class RowIndex:
-    """Refs of the table's rows. `set_query`, `rebuild`, `update` and `advance_time` change it; `refs` is the order."""
+    """Jobs of the table. `set_query`, `rebuild`, `update` and `advance_time` change it; `refs` is the order."""
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(View, 0)
         """Jobs per view."""
-        self._rows: dict[Ref, RowInfo] = {}
-        self._by_ref: list[Ref] = []
+        self._rows: dict[Ref, Row] = {}
+        self._by_ref: list[Row] = []
+        """All rows by ref; empty until it is needed."""
+        self._ordered: list[Row] | None = None
+        """All rows in the current sort; None until it is needed."""
+        self._visible: list[Row] | None = None
+        """Rows of view and filter in the current sort; None until they are needed."""
         self._refs: list[Ref] = []
-        self._is_sorted = True
         self._next_change_at = inf
         self._view = View.ALL
-        self._filter = Filter()
+        self._filter: Filter | None = None
         self._sort = ""
         self._descending = False
 
     def set_query(
-        self,
-        states: Mapping[Ref, JobState],
-        context: EvaluationContext,
-        view: View,
-        query_filter: Filter,
-        sort: str,
-        descending: bool,
+        self, context: EvaluationContext, view: View, query_filter: "Filter | None", sort: str, descending: bool
     ) -> None:
-        """Set view, filter and sort."""
-        self._view, self._filter, self._sort, self._descending = view, query_filter, sort, descending
-        self.rebuild(states, context)
+        """Set view, filter and sort; only what differs is computed."""
+        self.advance_time(context)
+        if sort != self._sort:
+            self._sort = sort
+            for row in self._rows.values():
+                row.sort_key = self._sort_key(row.state)
+            self._ordered = self._visible = None
+        if descending != self._descending:
+            self._descending = descending
+            self._ordered = self._visible = None
+        if (view, query_filter) != (self._view, self._filter):
+            self._select(view, query_filter, context)
+
+    def _select(self, view: View, query_filter: "Filter | None", context: EvaluationContext) -> None:
+        """Set view and filter. A filter that only grows searches the rows that matched before."""
+        before = self._filter
+        grows = view is self._view and query_filter is not None and (before is None or query_filter.narrows(before))
+        self._view, self._filter = view, query_filter
+        found = self._visible if grows and self._visible is not None else self._in_view()
+        for row in self._rows.values() if found is not self._visible else found:
+            row.is_visible = False
+        if query_filter is not None:
+            found = query_filter.select(found, context)
+            if query_filter.is_timed:
+                for row in self._rows.values():
+                    row.next_change_at = self._row_change_at(row.state, context)
+                self._next_change_at = min((row.next_change_at for row in self._rows.values()), default=inf)
+        for row in found:
+            row.is_visible = True
+        self._set_visible(found)
+
+    def _in_view(self) -> list[Row]:
+        view = self._view
+        return [row for row in self._in_order() if view in row.views]
+
+    def _set_visible(self, rows: list[Row]) -> None:
+        self._visible, self._refs = rows, [row.state.job.ref for row in rows]
 
     def rebuild(self, states: Mapping[Ref, JobState], context: EvaluationContext) -> None:
         """Evaluate all jobs; `states` is in the watchlist's order."""
-        self._rows = {ref: self._evaluate(state, context) for ref, state in states.items()}
+        before = self._rows
+        self._rows = {ref: before.get(ref) or Row(state) for ref, state in states.items()}
         self.counts = dict.fromkeys(View, 0)
-        for row in self._rows.values():
-            self._add_to_counts(row, 1)
-        self._by_ref = []
+        for ref, row in self._rows.items():
+            self._evaluate(row, states[ref], context)
+            self._add_to_counts(row.views, 1)
+        self._by_ref, self._ordered, self._visible = [], None, None
         self._next_change_at = min((row.next_change_at for row in self._rows.values()), default=inf)
-        self._is_sorted = False
 
     def update(self, states: Iterable[JobState], context: EvaluationContext) -> None:
         """Evaluate the jobs whose states changed."""
         for state in states:
-            ref = state.job.ref
-            row, before = self._evaluate(state, context), self._rows.get(ref)
-            if row == before:
-                continue
-            if before is not None:
-                self._add_to_counts(before, -1)
-            else:
-                self._by_ref = []
-            self._add_to_counts(row, 1)
+            row = self._rows.get(state.job.ref)
+            is_new = row is None
+            if row is None:
+                row = self._rows[state.job.ref] = Row(state)
+                self._by_ref, self._ordered = [], None
+            views, was_visible, sort_key = row.views, row.is_visible, row.sort_key
+            self._evaluate(row, state, context)
             self._next_change_at = min(self._next_change_at, row.next_change_at)
-            self._rows[ref] = row
-            has_moved = before is None or row.is_visible is not before.is_visible
-            if has_moved or (row.is_visible and before is not None and row.sort_key != before.sort_key):
-                self._is_sorted = False
+            if row.views is not views:
+                self._add_to_counts(views, -1)
+                self._add_to_counts(row.views, 1)
+            has_moved = is_new or row.sort_key != sort_key
+            if has_moved:
+                self._ordered = None
+            if row.is_visible is not was_visible or (has_moved and row.is_visible):
+                self._visible = None
 
-    def advance_time(self, states: Mapping[Ref, JobState], context: EvaluationContext) -> None:
+    def advance_time(self, context: EvaluationContext) -> None:
         """Evaluate the jobs that time alone has changed."""
         if self._next_change_at > context.now:
             return
-        due = [states[ref] for ref, row in self._rows.items() if row.next_change_at <= context.now]
+        due = [row.state for row in self._rows.values() if row.next_change_at <= context.now]
         later = (row.next_change_at for row in self._rows.values() if row.next_change_at > context.now)
         self._next_change_at = min(later, default=inf)
         self.update(due, context)
 
+    def prepare_search(self, context: EvaluationContext, most: int) -> bool:
+        """Give so many rows their search text; return whether all have one. Between keys, it makes the first faster."""
+        from tui.presentation.filters.fields import search_text
+
+        missing = islice((row for row in self._rows.values() if row.search_text is None), most)
+        count = 0
+        for count, row in enumerate(missing, 1):
+            row.search_text = search_text(row.state, context)
+        return count < most
+
+    def forget_search(self) -> None:
+        """Discard the search texts, after a change of the providers."""
+        for row in self._rows.values():
+            row.search_text = None
+
     @property
     def refs(self) -> list[Ref]:
         """The visible jobs in order; the same list until it changes."""
-        if not self._is_sorted:
-            self._is_sorted = True
-            self._refs = self._sorted_refs()
+        if self._visible is None:
+            self._set_visible([row for row in self._in_order() if row.is_visible])
         return self._refs
 
-    def _sorted_refs(self) -> list[Ref]:
-        if self._sort not in queries.SORT_KEYS:
-            refs = [ref for ref, row in self._rows.items() if row.is_visible]
-            return refs[::-1] if self._descending else refs
-        if not self._by_ref:
-            self._by_ref = sorted(self._rows)
-        keys = {ref: row.sort_key for ref, row in self._rows.items() if row.is_visible}
-        refs = [ref for ref in self._by_ref if ref in keys]
-        refs.sort(key=keys.__getitem__, reverse=self._descending)
-        return refs
+    def _in_order(self) -> list[Row]:
+        """Return all rows in the current sort. Ties are in the order of the refs."""
+        if self._ordered is None:
+            if self._sort in queries.SORT_KEYS:
+                if not self._by_ref:
+                    self._by_ref = sorted(self._rows.values(), key=lambda row: row.state.job.ref)
+                self._ordered = sorted(self._by_ref, key=attrgetter("sort_key"), reverse=self._descending)
+            else:
+                self._ordered = list(self._rows.values())
+                if self._descending:
+                    self._ordered.reverse()
+        return self._ordered
 
-    def _evaluate(self, state: JobState, context: EvaluationContext) -> RowInfo:
-        views = queries.views(state, context)
-        shown = self._view in views and self._filter.matches(state, context)
-        key = queries.SORT_KEYS[self._sort](state) if self._sort in queries.SORT_KEYS else None
-        return RowInfo(views, shown, key, evaluation.next_change_at(state, context))
+    def _evaluate(self, row: Row, state: JobState, context: EvaluationContext) -> None:
+        if row.state is not state:
+            row.state, row.search_text = state, None
+        row.views = queries.views(state, context)
+        row.sort_key = self._sort_key(state)
+        row.next_change_at = self._row_change_at(state, context)
+        row.is_visible = self._view in row.views and self._matches(row, context)
 
-    def _add_to_counts(self, row: RowInfo, change: int) -> None:
-        for view in row.views:
+    def _matches(self, row: Row, context: EvaluationContext) -> bool:
+        return self._filter is None or bool(self._filter.select((row,), context))
+
+    def _sort_key(self, state: JobState) -> Any:
+        return queries.SORT_KEYS[self._sort](state) if self._sort in queries.SORT_KEYS else None
+
+    def _row_change_at(self, state: JobState, context: EvaluationContext) -> float:
+        change_at = evaluation.next_change_at(state, context)
+        is_timed = self._filter is not None and self._filter.is_timed
+        return min(change_at, self._filter.next_change_at(state, context)) if is_timed and self._filter else change_at
+
+    def _add_to_counts(self, views: frozenset[View], change: int) -> None:
+        for view in views:
             self.counts[view] += change

@@ -1,10 +1,10 @@
 """Main screen: table, detail and bars over the engine's updates. The commands' handlers: `tui.dashboard.actions`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, tzinfo
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from msgspec.structs import replace
 from textual import on
@@ -23,6 +23,7 @@ from tui.dashboard.terminal.key_bindings import bind_commands
 from tui.dashboard.widgets.bars import FooterBar, TopBar, ViewBar
 from tui.dashboard.widgets.detail import DetailPane, DetailTabs
 from tui.dashboard.widgets.detail_pages import DetailTab
+from tui.dashboard.widgets.filter_input import FilterInput, filter_hint
 from tui.dashboard.widgets.job_table import JobTable
 from tui.dashboard.widgets.messages import RefreshDue
 from tui.dashboard.widgets.notifications import Notifier, Severity
@@ -36,6 +37,10 @@ from tui.presentation.queries import View
 from tui.storage.config.settings import AlertSettings
 from tui.storage.watchlist.operations import RemovedBlock
 
+if TYPE_CHECKING:
+    from tui.presentation.filters.completion import Candidate
+    from tui.presentation.filters.grammar import Problem
+
 MIN_TICK = 1.0
 """Minimum seconds between two checks of what time alone has changed on the screen."""
 ENGINE_TIMEOUT = 5.0
@@ -43,8 +48,8 @@ ENGINE_TIMEOUT = 5.0
 WIDTH_BREAKPOINTS = [(0, "-narrow"), (120, "-medium"), (160, "-wide")]
 HEIGHT_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 """Cells from which on the screen has a CSS class."""
-INPUT_PLACEHOLDERS = {"filter": "phase:failed  -tag:test  account:…  text", "search": "search the response"}
-"""Inputs by id, and the text that they show while empty."""
+SEARCH_SLICE = 1000
+"""Jobs whose search text is prepared at once while the filter is open: about 5 ms, between two keys."""
 _TIME_FORMATS = {"relative": "relative", "local": "local time", "utc": "UTC"}
 
 
@@ -105,6 +110,7 @@ class Dashboard(Screen[None]):
         """Monotonic seconds of the last key press that quits when repeated."""
         self._top_bar = TopBar(board, self.zone, role)
         self._view_bar = ViewBar(board, lambda: len(self.table.refs))
+        self._footer = FooterBar(list(self.commands.values()))
         self._onboarding = onboarding
         self._notifier = Notifier(
             alerts,
@@ -164,7 +170,7 @@ class Dashboard(Screen[None]):
                 yield self.table
                 yield Static(id="no-matches", markup=False)
             yield self.detail
-        yield FooterBar(list(self.commands.values()))
+        yield self._footer
 
     def _apply_breakpoints(self, size: Size) -> None:
         """Set the size's classes before anything is styled; Textual sets them later, and styles everything twice."""
@@ -208,8 +214,9 @@ class Dashboard(Screen[None]):
         self.tick()
 
     def _no_matches_text(self) -> str:
-        if self.board.filter.terms:
-            return f"No jobs match “{self.board.filter_text}”. Esc: clear the filter"
+        if self.board.filter_text:
+            hints = "".join(f"\n{hint}" for hint in self.board.unused_values())
+            return f"No jobs match “{self.board.filter_text}”. Esc: clear the filter{hints}"
         if self.board.view is View.ALL:
             return "All jobs are archived. 6: archive"
         return f"No jobs in view {self.board.view.capitalize()}. 1: all jobs"
@@ -345,8 +352,10 @@ class Dashboard(Screen[None]):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, event: Input.Changed) -> None:
-        self.board.set_filter(event.value)
+        problems = self.board.set_filter(event.value)
         self.update_rows()
+        if self.is_input_open("filter"):
+            self._show_filter_hint(problems)
 
     @on(Input.Changed, "#search")
     def _search_changed(self, event: Input.Changed) -> None:
@@ -354,6 +363,11 @@ class Dashboard(Screen[None]):
 
     @on(Input.Submitted)
     def _input_submitted(self, event: Input.Submitted) -> None:
+        if isinstance(event.input, FilterInput):
+            if any(not problem.is_incomplete for problem in self.board.set_filter(event.value)):
+                return  # the error stays below the text
+            self._preferences = replace(self._preferences, filters=event.input.remember())
+            self._store_preferences(self._preferences)
         self.close_input(event.input.id or "")
 
     # Inputs for filter and search.
@@ -363,15 +377,34 @@ class Dashboard(Screen[None]):
 
         Nothing is mounted if the program ends at that moment: the screen is detached then.
         """
-        for name in INPUT_PLACEHOLDERS:
+        for name in ("filter", "search"):
             if self.is_attached and self.find_input(name) is None:
                 self._mount_input(name)
 
     def _mount_input(self, name: str) -> Input:
-        widget = Input(id=name, placeholder=INPUT_PLACEHOLDERS[name], select_on_focus=False)
-        widget.cursor_blink = False
-        self.mount(widget, before=self.query_one(FooterBar))
+        if name == "filter":
+            widget: Input = FilterInput(self._filter_candidates, self._preferences.filters)
+        else:
+            widget = Input(id=name, placeholder="search the response", select_on_focus=False)
+            widget.cursor_blink = False
+        self.mount(widget, before=self._footer)
         return widget
+
+    def _filter_candidates(self, text: str) -> "list[Candidate]":
+        from tui.presentation.filters.completion import complete
+
+        return [each for each in complete(text, self.board.vocabulary) if each.text != text]
+
+    def _show_filter_hint(self, problems: "Sequence[Problem]") -> None:
+        widget = self.find_input("filter")
+        candidates = self._filter_candidates(widget.value) if widget is not None else []
+        self._footer.hint = filter_hint(problems, self.board.unused_values(), candidates)
+        self._footer.tick()
+
+    def _prepare_search(self) -> None:
+        """Prepare the search in slices, between which keys are handled, as long as the filter is open."""
+        if self.is_input_open("filter") and not self.board.prepare_search(SEARCH_SLICE):
+            self.call_later(self._prepare_search)
 
     def find_input(self, name: str) -> Input | None:
         """Return the input of that name; None if it is not mounted yet."""
@@ -382,11 +415,16 @@ class Dashboard(Screen[None]):
         widget = self.find_input(name) or self._mount_input(name)
         widget.display = True
         self.set_focus(widget)
+        if name == "filter":
+            self._show_filter_hint(())
+            self.call_later(self._prepare_search)
 
     def close_input(self, name: str) -> None:
         """Hide the input; its filter or search stays."""
         self.set_focus(self.table if name == "filter" else self.query_one("#detail-scroll"))
         self.query_one(f"#{name}", Input).display = False
+        self._footer.hint = []
+        self._footer.tick()
 
     def is_input_open(self, name: str) -> bool:
         """Return whether the input is shown."""

@@ -37,6 +37,8 @@ class UiPreferences(Struct, frozen=True, kw_only=True, omit_defaults=True):
     theme: str = ""
     time: str = ""
     """"relative", "local" or "utc"."""
+    filters: tuple[str, ...] = ()
+    """Filters that were used, the last one first."""
     configured: tuple[str, str] = ("", "")
     """Theme and time format of the settings at that time; if they differ since, the settings win."""
 

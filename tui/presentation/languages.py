@@ -87,6 +87,23 @@ def language_code(name: str) -> str:
     return _fitting_subtags([code, *subtags])
 
 
+@lru_cache(maxsize=512)
+def search_terms(language: str) -> tuple[str, ...]:
+    """Return a language as reported, by its code and by its English name: zh-Hans is also Chinese (Simplified)."""
+    code = language_code(language)
+    name = _english_name(language if re.fullmatch(_LANGUAGE_TAG, language) else code)
+    return tuple(dict.fromkeys((language, code, name)))
+
+
+def _english_name(tag: str) -> str:
+    """Return the English name of a language tag; subtags without a name stay."""
+    base, *subtags = re.split("[-_]", tag)
+    names = {code: name for name, code in reversed(LANGUAGE_CODES.items())}
+    qualifiers = {code.lower(): name for name, code in reversed(QUALIFIER_CODES.items())}
+    found = names.get(base.lower(), base)
+    return f"{found} ({', '.join(qualifiers.get(each.lower(), each) for each in subtags)})" if subtags else found
+
+
 def _fitting_subtags(tags: Sequence[str]) -> str:
     """Return as many of a language's tags as fit."""
     fitting = (tags[:count] for count in range(len(tags), 1, -1))

@@ -1,8 +1,8 @@
-"""Views, filters and sort keys of the job table. The cells of a row are `columns`."""
+"""Views and sort keys of the job table. The cells of a row are `columns`, the filter is `filters`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from tui.domain import evaluation, job_state
 from tui.domain.evaluation import EvaluationContext
@@ -10,7 +10,6 @@ from tui.domain.job_state import JobState
 from tui.domain.links import expiry
 from tui.domain.models import ACTIVE, PROBLEMS, Phase
 from tui.domain.polling import duration_model
-from tui.presentation import languages
 
 
 class View(StrEnum):
@@ -48,81 +47,6 @@ def views(state: JobState, context: EvaluationContext) -> frozenset[View]:
     link = job_state.primary_link(state) if state.links else None
     expiring = link is not None and expiry.is_expiring(link, context.now, context.warn_before)
     return _EXPIRING_VIEWS if expiring else _DONE_VIEWS
-
-
-class Term(NamedTuple):
-    """Term of a filter: `phase:fail`, `-tag:test`, `text`."""
-
-    field: str
-    """One of FILTER_FIELDS; "": free text."""
-    text: str
-    """In lower case."""
-    is_positive: bool
-
-
-def _field_values(state: JobState, field: str, context: EvaluationContext) -> Iterable[str]:
-    """Return the job's values of a filter field; free text searches name, id and note."""
-    job, report = state.job, state.report
-    match field:
-        case "account":
-            return (job.account,)
-        case "provider":
-            return (context.providers.get(job.account, job.account),)
-        case "phase":
-            return (state.phase, state.phase.replace("_", " "))
-        case "tag":
-            return job.tags
-        case "lang":
-            language = (report and report.language) or ""
-            return (language, languages.language_code(language))
-        case "kind":
-            return (job.kind,)
-        case "flag":
-            return evaluation.flags(state, context)
-        case _:
-            return (display_name(state), job.id, job.note)
-
-
-FILTER_FIELDS = ("account", "provider", "phase", "tag", "lang", "kind", "flag")
-"""Fields before a ':' in a filter. Other text with a ':' is free text, since ids may contain one."""
-
-
-class Filter(NamedTuple):
-    """Filter of jobs that match every term. A field matches by its beginning, free text anywhere."""
-
-    terms: tuple[Term, ...] = ()
-
-    @classmethod
-    def parse(cls, text: str) -> "Filter":
-        """Return the filter in a text, also in an incomplete one."""
-        import shlex  # at the first filter, not at the start
-
-        try:
-            words = shlex.split(text)
-        except ValueError:  # a quotation mark is not closed
-            words = text.replace('"', " ").replace("'", " ").split()
-        terms: list[Term] = []
-        for word in words:
-            is_positive = not (word.startswith("-") and len(word) > 1)
-            bare = word if is_positive else word[1:]
-            field, colon, value = bare.partition(":")
-            if colon and field.lower() in FILTER_FIELDS:
-                if value:
-                    terms.append(Term(field.lower(), value.lower(), is_positive))
-            else:
-                terms.append(Term("", bare.lower(), is_positive))
-        return cls(tuple(terms))
-
-    def matches(self, state: JobState, context: EvaluationContext) -> bool:
-        """Return whether the job matches every term."""
-        return not self.terms or all(_term_matches(term, state, context) is term.is_positive for term in self.terms)
-
-
-def _term_matches(term: Term, state: JobState, context: EvaluationContext) -> bool:
-    values = (value.lower() for value in _field_values(state, term.field, context))
-    if term.field:
-        return any(value.startswith(term.text) for value in values)
-    return any(term.text in value for value in values)
 
 
 _PHASE_ORDER = {

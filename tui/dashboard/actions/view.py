@@ -47,7 +47,7 @@ def _close_one(dashboard: "Dashboard") -> bool:
     if dashboard.has_class("-detail-open") or dashboard.focused is not dashboard.table:
         dashboard.remove_class("-detail-open")
         dashboard.table.focus()
-    elif dashboard.board.filter.terms:
+    elif dashboard.board.filter_text:
         dashboard.clear_input("filter")
     elif dashboard.board.marks:
         clear_marks(dashboard)

@@ -14,7 +14,7 @@ from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.badges import HEALTH_TEXTS, health_badge
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.presentation.columns import EMPTY_CELL, Glyphs, Tone, phase_tone
-from tui.presentation.queries import FILTER_FIELDS
+from tui.presentation.filters.reference import GRAMMAR, field_rules
 
 COLUMN_WIDTH = 55
 """Cells of a column of the help."""
@@ -57,7 +57,7 @@ class HelpScreen(Dialog[None]):
             _phase_section(glyphs),
             _mark_section(glyphs),
             _account_section(glyphs),
-            FILTER,
+            *_filter_sections(),
         ]
 
     def compose(self) -> ComposeResult:
@@ -154,12 +154,9 @@ def _account_section(glyphs: Glyphs) -> Section:
     return Section("Accounts", [Entry(badge.glyph, f"$job-{badge.tone}", text) for badge, text in badges])
 
 
-FILTER = Section(
-    "Filter",
-    [
-        Entry("text", "$accent", "name, id or note contains it"),
-        Entry("field:text", "$accent", f"the field starts with it; fields: {', '.join(FILTER_FIELDS)}"),
-        Entry("-term", "$accent", "excludes matching jobs"),
-        Entry("term term", "$accent", "both match; quotation marks keep spaces"),
-    ],
-)
+def _filter_sections() -> list[Section]:
+    fields = [Entry(rule.form, "$accent", rule.meaning) for rule in field_rules()]
+    return [
+        Section("Filter", [Entry(rule.form, "$accent", rule.meaning) for rule in GRAMMAR]),
+        Section("Fields of the filter", fields),
+    ]

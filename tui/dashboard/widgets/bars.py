@@ -155,7 +155,7 @@ class ViewBar(Bar):
         right: list[TonedText] = []
         if self._board.marks:
             right.append((f"{len(self._board.marks)} marked  ", "warning"))
-        if self._board.filter.terms:
+        if self._board.filter_text:
             matches = f"  {self._match_count()} of {counts[self._board.view]} "
             room = self.size.width - sum(text_width(text) for text, _ in (*left, *right)) - text_width(matches)
             filter_text = f"/ {self._board.filter_text}"
@@ -174,16 +174,20 @@ class ViewBar(Bar):
 
 
 class FooterBar(Bar):
-    """Keys of the commands with a footer priority, as many as fit."""
+    """Keys of the commands with a footer priority, as many as fit; while an input is open, its hint."""
 
     def __init__(self, commands: Sequence[Command]) -> None:
         super().__init__()
+        self.hint: list[TonedText] = []
+        """Shown instead of the keys."""
         self._commands = sorted(
             (command for command in commands if command.footer_priority), key=lambda each: each.footer_priority
         )
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
         """Return the keys: ` ? help   / filter   …   ^q quit`."""
+        if self.hint:
+            return self.hint, []
         *others, last = self._commands
         right: list[TonedText] = [(key_label(last.keys[0]), "key"), (f" {last.title} ", "quiet")]
         room = self.size.width - sum(text_width(text) for text, _ in right) - 1

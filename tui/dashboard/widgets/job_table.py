@@ -4,6 +4,8 @@ Cursor, scroll position and marks belong to refs, not to row numbers.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from math import inf
 from typing import ClassVar, NamedTuple
 
@@ -18,7 +20,14 @@ from textual.strip import Strip
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.messages import RefreshDue
-from tui.dashboard.widgets.segments import AMBIGUOUS_WIDTH_START, StyledText, fit_cell, merge_segments, scrollbar_thumb
+from tui.dashboard.widgets.segments import (
+    AMBIGUOUS_WIDTH_START,
+    StyledText,
+    fit_cell,
+    highlight_matches,
+    merge_segments,
+    scrollbar_thumb,
+)
 from tui.dashboard.widgets.semantic_styles import tone_style
 from tui.domain import job_state
 from tui.domain.job_state import JobState
@@ -27,6 +36,8 @@ from tui.presentation import columns
 from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Cell, Column, Tone
 
 _GAP = " " * COLUMN_GAP
+_MATCH = Style(bold=True, underline=True)
+"""Style of what the filter matches: visible in any number of colours, and without any."""
 WHEEL_ROWS = 3
 """Rows per notch of the mouse wheel."""
 
@@ -80,8 +91,9 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._top_row = 0
         self._thumb_lines = range(0)
         """Lines of the scrollbar's thumb when last painted."""
-        self._style_cache: dict[tuple[str, bool], Style] = {}
-        """By tone, and whether the row has the cursor."""
+        self._style_cache: dict[tuple[str, bool, bool], Style] = {}
+        """By tone, whether the row has the cursor, and whether the text matches the filter."""
+        self._highlights = board.highlights
         self._strips: dict[int, tuple[RowContent | None, bool, bool, Strip]] = {}
         """By line of the screen: content, whether with cursor, whether with thumb, strip."""
         self._line_filters: Sequence[LineFilter] = ()
@@ -109,22 +121,26 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         changed, before = refs != self._refs, self._refs
         self._refs = refs
         if changed:
-            self._cursor_row = self._nearest_row({ref: row for row, ref in enumerate(refs)}, before)
+            self._cursor_row = self._nearest_row(refs, before)
             self.virtual_size = Size(self.size.width, len(refs))
             self.scroll_to(y=max(0, self._cursor_row - line), animate=False, force=True, immediate=True)
+            self.refresh()
+        if self._highlights is not self._board.highlights:
+            self._highlights = self._board.highlights
+            self._strips.clear()
             self.refresh()
         self._update_cursor()
         self.tick()
 
-    def _nearest_row(self, rows: dict[Ref, int], previous_refs: list[Ref]) -> int:
+    def _nearest_row(self, refs: list[Ref], previous_refs: list[Ref]) -> int:
         """Return the cursor's new row: of its job, else of the nearest job below that is still there, else above."""
-        if self._cursor is not None and self._cursor in rows:
-            return rows[self._cursor]
-        below, above = previous_refs[self._cursor_row :], reversed(previous_refs[: self._cursor_row])
-        for ref in (*below, *above):
-            if ref in rows:
-                return rows[ref]
-        return 0
+        if self._cursor is None:
+            return 0
+        with suppress(ValueError):
+            return refs.index(self._cursor)
+        rows = {ref: row for row, ref in enumerate(refs)}
+        below, above = islice(previous_refs, self._cursor_row, None), reversed(previous_refs[: self._cursor_row])
+        return next((rows[ref] for ref in chain(below, above) if ref in rows), 0)
 
     def _update_cursor(self) -> None:
         """Post `CursorMoved` if the cursor is on another job."""
@@ -232,7 +248,12 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             ellipsis = self._options.glyphs.ellipsis
             text, is_ambiguous = fit_cell(whole_text, column.width, column.align_right, ellipsis, left)
             style = self._style_of(tone, is_cursor=is_cursor)
-            yield text, style, is_ambiguous
+            pattern = self._highlights.get(column.id, self._highlights.get("")) if self._highlights else None
+            if pattern is None:
+                yield text, style, is_ambiguous
+            else:
+                match_style = self._style_of(tone, is_cursor=is_cursor, is_match=True)
+                yield from highlight_matches((text, style, is_ambiguous), pattern, match_style)
             left += column.width
             if index < last:
                 yield _GAP, ground if is_cursor else style, False  # the cursor may be drawn in reverse
@@ -241,17 +262,18 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         thumb = ("|" if self._options.glyphs.ascii_only else "▐") if has_thumb else " "
         yield thumb, self._style_of("quiet", is_cursor=False), thumb >= AMBIGUOUS_WIDTH_START
 
-    def _style_of(self, tone: str, *, is_cursor: bool) -> Style:
+    def _style_of(self, tone: str, *, is_cursor: bool, is_match: bool = False) -> Style:
         """Return the tone's style on the row's background. With few colours the cursor is drawn in reverse."""
-        style = self._style_cache.get((tone, is_cursor))
+        style = self._style_cache.get((tone, is_cursor, is_match))
         if style is None:
             ground = self.get_component_rich_style("table--cursor") if is_cursor else self.rich_style
             if is_cursor and self._has_few_colours:
                 ground += Style(reverse=True)
             style = ground if tone == "ground" else ground + tone_style(self, tone)
+            style = style + _MATCH if is_match else style
             for each in self._line_filters:  # one of these changes only styles
                 style = each.apply([Segment("", style)], self.background_colors[1])[0].style or style
-            self._style_cache[tone, is_cursor] = style
+            self._style_cache[tone, is_cursor, is_match] = style
         return style
 
     @property

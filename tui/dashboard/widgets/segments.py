@@ -1,5 +1,6 @@
 """Segments of a line: fitted cells, merged texts, scrollbar thumb."""
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -26,6 +27,19 @@ def fit_cell(text: str, width: int, align_right: bool, ellipsis: str, screen_col
     if has_ambiguous_width(fitted):
         fitted = add_anchors(fitted, width, screen_column)
     return fitted, max(fitted, default="") >= AMBIGUOUS_WIDTH_START
+
+
+def highlight_matches(text: StyledText, pattern: re.Pattern[str], style: Style) -> Iterator[StyledText]:
+    """Yield the text in parts: what the pattern finds has the other style."""
+    whole, plain, is_ambiguous = text
+    end = 0
+    for found in pattern.finditer(whole):
+        if found.start() > end:
+            yield whole[end : found.start()], plain, is_ambiguous
+        yield found[0], style, is_ambiguous
+        end = found.end()
+    if end < len(whole):
+        yield whole[end:], plain, is_ambiguous
 
 
 def scrollbar_thumb(height: int, top: int, total: int) -> range:

@@ -1,0 +1,1 @@
+"""Filter language of the dashboard's `/`, of `--filter` and of saved views."""

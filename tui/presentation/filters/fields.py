@@ -1,0 +1,185 @@
+"""Fields of the filter language: the text or number that each reads of a job, and the search text of free words."""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from tui.domain import evaluation, job_state
+from tui.domain.evaluation import EvaluationContext
+from tui.domain.job_state import Flag, JobState
+from tui.domain.links import expiry
+from tui.domain.models import ACTIVE, ENDED, Phase
+from tui.presentation import languages, queries
+
+
+class Unit(StrEnum):
+    """What the number of a field counts."""
+
+    ELAPSED = "elapsed"
+    """Seconds that grow with time."""
+    REMAINING = "remaining"
+    """Seconds that fall with time."""
+    ESTIMATE = "estimate"
+    """Seconds of an estimate, which changes with time by no simple rule."""
+    PERCENT = "percent"
+    """0 to 100, which may be an estimate."""
+    COUNT = "count"
+
+
+class TextField(NamedTuple):
+    """Field that is compared by its text."""
+
+    meaning: str
+    texts: Callable[[JobState, EvaluationContext], Iterable[str]]
+    is_contained: bool = False
+    """A value matches anywhere in the text; else at its beginning."""
+    choices: tuple[str, ...] = ()
+    """All values; empty: any text."""
+    column: str = ""
+    """Column that shows the text; "": none."""
+
+
+class NumberField(NamedTuple):
+    """Field that is compared by its number; a job without one matches no comparison."""
+
+    meaning: str
+    unit: Unit
+    number: Callable[[JobState, EvaluationContext], float | None]
+
+
+Field = TextField | NumberField
+
+
+def messages(state: JobState) -> Iterable[str]:
+    """Return what the service and the last failed request state about the job."""
+    if state.fault is not None:
+        yield state.fault.message
+        yield state.fault.kind.replace("_", " ")
+    if state.report is not None and state.report.message:
+        yield state.report.message
+
+
+def provider_of(state: JobState, context: EvaluationContext) -> str:
+    """Return the provider of the job's account."""
+    return context.providers.get(state.job.account, state.job.account)
+
+
+def _language_texts(state: JobState, context: EvaluationContext) -> Iterable[str]:
+    language = state.report.language if state.report is not None else None
+    return languages.search_terms(language) if language else ()
+
+
+def _age(state: JobState, context: EvaluationContext) -> float | None:
+    since = state.job.added if state.job.added is not None else state.first_polled_at
+    return None if since is None else context.now - since
+
+
+def total_time(state: JobState, now: float) -> float | None:
+    """Return the seconds from the first poll to the end of the job, or to now; None: never polled."""
+    if state.first_polled_at is None:
+        return None
+    end = state.phase_since if state.phase in ENDED and state.phase_since is not None else now
+    return max(0.0, end - state.first_polled_at)
+
+
+def _time_in_phase(state: JobState, context: EvaluationContext) -> float | None:
+    return None if state.phase_since is None else context.now - state.phase_since
+
+
+def _eta(state: JobState, context: EvaluationContext) -> float | None:
+    rest = evaluation.remaining(state, context)
+    return None if rest is None else rest.median
+
+
+def _next(state: JobState, context: EvaluationContext) -> float | None:
+    return None if state.next_poll_at is None else max(0.0, state.next_poll_at - context.now)
+
+
+def _expires(state: JobState, context: EvaluationContext) -> float | None:
+    link = job_state.primary_link(state)
+    left = None if link is None or expiry.is_expired(link, context.now) else expiry.remaining(link, context.now)
+    return left
+
+
+def _progress(state: JobState, context: EvaluationContext) -> float | None:
+    """Return the progress of an active job in percent, measured or estimated."""
+    if state.phase not in ACTIVE:
+        return None
+    measured = state.report.progress if state.report is not None else None
+    share = measured if measured is not None else evaluation.estimated_progress(state, context)
+    return None if share is None else 100 * share
+
+
+_PHASES = tuple(phase.value for phase in Phase)
+
+FIELDS: Mapping[str, Field] = {
+    "account": TextField("account", lambda state, _: (state.job.account,), column="account"),
+    "provider": TextField("service", lambda state, context: (provider_of(state, context),), column="provider"),
+    "phase": TextField(
+        "new, queued, running, done, failed, timed_out, blocked or missing",
+        lambda state, _: (state.phase,),
+        choices=_PHASES,
+        column="status",
+    ),
+    "status": TextField(
+        "status as received from the service",
+        lambda state, _: (state.report.raw_status,) if state.report is not None else (),
+        column="status",
+    ),
+    "name": TextField(
+        "label, else title, else id", lambda state, _: (queries.display_name(state),), is_contained=True, column="name"
+    ),
+    "id": TextField("id", lambda state, _: (state.job.id,), column="id"),
+    "lang": TextField("language, by its code or its English name", _language_texts, column="lang"),
+    "tag": TextField("tag", lambda state, _: state.job.tags, column="tags"),
+    "note": TextField("note", lambda state, _: (state.job.note,), is_contained=True, column="note"),
+    "message": TextField(
+        "message of the service or of the last error",
+        lambda state, _: messages(state),
+        is_contained=True,
+        column="message",
+    ),
+    "kind": TextField("kind of job", lambda state, _: (state.job.kind,), column="kind"),
+    "flag": TextField(
+        "stalled, stale, expiring, expired or unknown (a status that is not known)",
+        evaluation.flags,
+        choices=tuple(flag.value for flag in Flag),
+    ),
+    "age": NumberField("time since the job was added", Unit.ELAPSED, _age),
+    "time": NumberField("time in its phase", Unit.ELAPSED, _time_in_phase),
+    "total": NumberField(
+        "time from the first poll to the end", Unit.ELAPSED, lambda state, context: total_time(state, context.now)
+    ),
+    "eta": NumberField("time to the expected end", Unit.ESTIMATE, _eta),
+    "next": NumberField("time to the next poll", Unit.REMAINING, _next),
+    "expires": NumberField("time to the expiry of the link", Unit.REMAINING, _expires),
+    "progress": NumberField("progress of an active job in percent", Unit.PERCENT, _progress),
+    "polls": NumberField("number of polls", Unit.COUNT, lambda state, _: float(state.poll_count)),
+}
+"""Fields by name, in the order of help and README."""
+ALIASES: Mapping[str, str] = {"language": "lang", "tags": "tag", "label": "name", "title": "name", "link": "expires"}
+"""Other names of fields."""
+
+
+def search_text(state: JobState, context: EvaluationContext) -> str:
+    """Return what free text is searched in, in lower case: one line for each value.
+
+    It depends on the state and the providers alone, so that it may be kept with the state.
+    """
+    job, report = state.job, state.report
+    parts = [f"{job.account}:{job.id}", provider_of(state, context), state.phase.replace("_", " "), *job.tags]
+    if job.label:
+        parts.append(job.label)
+    if job.note:
+        parts.append(job.note)
+    if report is not None:
+        parts.append(report.raw_status)
+        if report.title and not job.label:
+            parts.append(report.title)
+        if report.language:
+            parts += languages.search_terms(report.language)
+        if report.message:
+            parts.append(report.message)
+    if state.fault is not None:
+        parts += (state.fault.message, state.fault.kind.replace("_", " "))
+    return "\n".join(parts).lower()
