@@ -159,7 +159,8 @@ def test_a_wrong_filter_ends_every_subcommand_that_takes_one(configured: Program
         ("account:flixx", "no account flixx; did you mean flixu?"),
         ("age>2", "age>2 needs a unit: s, m, h or d"),
     ):
-        for completed in configured.run_in_parallel(*(f"{name} --filter {text}" for name in names[: 6 if text == "foo:bar" else 1])):
+        tried = names if text == "foo:bar" else names[:1]
+        for completed in configured.run_in_parallel(*(f"{name} --filter {text}" for name in tried)):
             assert (completed.code, completed.err) == (2, f"babeltop: --filter '{text}': {reason}\n")
     assert "flixu" not in configured("list", "--filter", "tag:lanch").out
     assert configured("list", "--filter", "tag:lanch").err.endswith("; no job has tag lanch; did you mean launch?\n")

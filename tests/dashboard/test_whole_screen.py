@@ -24,7 +24,18 @@ from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH
 from tui.presentation.filters.model import Filter
 from tui.presentation.queries import SORT_KEYS, View
 
-FILTERS = ("-flag:stale", "e", "en", "en|ha", "-x", "time>1h", "total<2h -phase:done", "progress<50", "next<5m", "expires<2d", "polls>1")
+FILTERS = (
+    "-flag:stale",
+    "e",
+    "en",
+    "en|ha",
+    "-x",
+    "time>1h",
+    "total<2h -phase:done",
+    "progress<50",
+    "next<5m",
+    "polls>1",
+)
 WIDTHS = [(120, 40), (80, 24), (200, 60), (100, 30), (61, 17)]
 
 
@@ -192,8 +203,7 @@ def test_the_row_index_equals_one_rebuilt_from_all_states(workspace, sort, view)
         if random.random() < 0.5:
             wanted = random.choice(filters)
             kept.set_query(EvaluationContext(now=now), view, wanted, sort, descending=True)
-        again = expected_rows(
-            states.values(), EvaluationContext(now=now), view=view, wanted=wanted or Filter(), sort=sort, descending=True
-        )
+        query = {"view": view, "wanted": wanted or Filter(), "sort": sort}
+        again = expected_rows(states.values(), EvaluationContext(now=now), **query, descending=True)
         assert kept.refs == again
         assert kept.counts == view_counts(states.values(), EvaluationContext(now=now))

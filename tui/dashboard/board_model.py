@@ -139,11 +139,14 @@ class BoardModel:
         self._apply_query()
 
     def set_filter(self, text: str) -> "tuple[Problem, ...]":
-        """Set the filter, and return the problems of its text. With an error the table keeps the filter before."""
+        """Set the filter, and return the problems of its text.
+
+        With an error the table keeps its rows; an empty one shows what the other terms match.
+        """
         from tui.presentation.filters import grammar  # at the first filter, not at the start
 
         parsed = grammar.parse(text, self.vocabulary)
-        if not parsed.error:
+        if not parsed.error or not self.visible_refs():
             self.filter_text = text if parsed.filter.groups else ""
             self._filter = parsed.filter if parsed.filter.groups else None
             self.highlights = parsed.filter.highlights()

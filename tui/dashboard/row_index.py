@@ -144,11 +144,10 @@ class RowIndex:
         """Give so many rows their search text; return whether all have one. Between keys, it makes the first faster."""
         from tui.presentation.filters.fields import search_text
 
-        missing = islice((row for row in self._rows.values() if row.search_text is None), most)
-        count = 0
-        for count, row in enumerate(missing, 1):
+        missing = list(islice((row for row in self._rows.values() if row.search_text is None), most))
+        for row in missing:
             row.search_text = search_text(row.state, context)
-        return count < most
+        return len(missing) < most
 
     def forget_search(self) -> None:
         """Discard the search texts, after a change of the providers."""

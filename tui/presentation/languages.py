@@ -98,10 +98,23 @@ def search_terms(language: str) -> tuple[str, ...]:
 def _english_name(tag: str) -> str:
     """Return the English name of a language tag; subtags without a name stay."""
     base, *subtags = re.split("[-_]", tag)
-    names = {code: name for name, code in reversed(LANGUAGE_CODES.items())}
-    qualifiers = {code.lower(): name for name, code in reversed(QUALIFIER_CODES.items())}
+    names, qualifiers = _names_by_code()
     found = names.get(base.lower(), base)
     return f"{found} ({', '.join(qualifiers.get(each.lower(), each) for each in subtags)})" if subtags else found
+
+
+@lru_cache(maxsize=1)
+def _names_by_code() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return the first name of each language, and of each script or region, by its code in lower case."""
+    languages, qualifiers = (
+        {table[name].lower(): _capitalized(name) for name in reversed(list(table))}
+        for table in (LANGUAGE_CODES, QUALIFIER_CODES)
+    )
+    return languages, qualifiers
+
+
+def _capitalized(name: str) -> str:
+    return " ".join(word if word == "and" else word[:1].upper() + word[1:] for word in name.split())
 
 
 def _fitting_subtags(tags: Sequence[str]) -> str:

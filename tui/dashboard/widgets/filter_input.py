@@ -60,7 +60,7 @@ class FilterInput(Input):
         """Add the text to the history, and return that with the last one first."""
         text = self.value.strip()[:MAX_REMEMBERED_LENGTH]
         earlier = [each for each in self._texts[:-1] if each and each != text]
-        self._texts = [*(earlier + [text] if text else earlier)[-MAX_HISTORY:], ""]
+        self._texts = [*[*earlier, *filter(None, [text])][-MAX_HISTORY:], ""]
         self._at = len(self._texts) - 1
         return tuple(reversed(self._texts[:-1]))
 

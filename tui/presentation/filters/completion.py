@@ -64,7 +64,7 @@ def _candidates(text: str, start: int, value: str, values: Iterable[str]) -> lis
     for each in values:
         if each and each.lower().startswith(value.lower()) and len(found) < MAX_CANDIDATES:
             quote = begun[0] if begun[:1] and begun[0] in QUOTES else _needed_quote(each)
-            rest = each[len(value) :] + (quote if quote else "")
+            rest = each[len(value) :] + quote
             is_quoted = begun[:1] == quote or not quote
             found.append(Candidate(each, text + rest if is_quoted else f"{text[:start]}{quote}{each}{quote}"))
     return found

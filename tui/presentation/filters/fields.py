@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from tui.domain import evaluation, job_state
 from tui.domain.evaluation import EvaluationContext
@@ -26,7 +27,7 @@ class Unit(StrEnum):
     COUNT = "count"
 
 
-class TextField(NamedTuple):
+class TextField(Struct, frozen=True):
     """Field that is compared by its text."""
 
     meaning: str
@@ -39,7 +40,7 @@ class TextField(NamedTuple):
     """Column that shows the text; "": none."""
 
 
-class NumberField(NamedTuple):
+class NumberField(Struct, frozen=True):
     """Field that is compared by its number; a job without one matches no comparison."""
 
     meaning: str
@@ -64,7 +65,7 @@ def provider_of(state: JobState, context: EvaluationContext) -> str:
     return context.providers.get(state.job.account, state.job.account)
 
 
-def _language_texts(state: JobState, context: EvaluationContext) -> Iterable[str]:
+def _language_texts(state: JobState) -> Iterable[str]:
     language = state.report.language if state.report is not None else None
     return languages.search_terms(language) if language else ()
 
@@ -97,8 +98,7 @@ def _next(state: JobState, context: EvaluationContext) -> float | None:
 
 def _expires(state: JobState, context: EvaluationContext) -> float | None:
     link = job_state.primary_link(state)
-    left = None if link is None or expiry.is_expired(link, context.now) else expiry.remaining(link, context.now)
-    return left
+    return None if link is None or expiry.is_expired(link, context.now) else expiry.remaining(link, context.now)
 
 
 def _progress(state: JobState, context: EvaluationContext) -> float | None:
@@ -112,7 +112,7 @@ def _progress(state: JobState, context: EvaluationContext) -> float | None:
 
 _PHASES = tuple(phase.value for phase in Phase)
 
-FIELDS: Mapping[str, Field] = {
+_TEXT_FIELDS: Mapping[str, TextField] = {
     "account": TextField("account", lambda state, _: (state.job.account,), column="account"),
     "provider": TextField("service", lambda state, context: (provider_of(state, context),), column="provider"),
     "phase": TextField(
@@ -130,7 +130,9 @@ FIELDS: Mapping[str, Field] = {
         "label, else title, else id", lambda state, _: (queries.display_name(state),), is_contained=True, column="name"
     ),
     "id": TextField("id", lambda state, _: (state.job.id,), column="id"),
-    "lang": TextField("language, by its code or its English name", _language_texts, column="lang"),
+    "lang": TextField(
+        "language, by its code or its English name", lambda state, _: _language_texts(state), column="lang"
+    ),
     "tag": TextField("tag", lambda state, _: state.job.tags, column="tags"),
     "note": TextField("note", lambda state, _: (state.job.note,), is_contained=True, column="note"),
     "message": TextField(
@@ -145,6 +147,8 @@ FIELDS: Mapping[str, Field] = {
         evaluation.flags,
         choices=tuple(flag.value for flag in Flag),
     ),
+}
+_NUMBER_FIELDS: Mapping[str, NumberField] = {
     "age": NumberField("time since the job was added", Unit.ELAPSED, _age),
     "time": NumberField("time in its phase", Unit.ELAPSED, _time_in_phase),
     "total": NumberField(
@@ -156,6 +160,7 @@ FIELDS: Mapping[str, Field] = {
     "progress": NumberField("progress of an active job in percent", Unit.PERCENT, _progress),
     "polls": NumberField("number of polls", Unit.COUNT, lambda state, _: float(state.poll_count)),
 }
+FIELDS: Mapping[str, Field] = {**_TEXT_FIELDS, **_NUMBER_FIELDS}
 """Fields by name, in the order of help and README."""
 ALIASES: Mapping[str, str] = {"language": "lang", "tags": "tag", "label": "name", "title": "name", "link": "expires"}
 """Other names of fields."""

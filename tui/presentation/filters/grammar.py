@@ -142,9 +142,10 @@ def _field_name(written: str) -> str | None:
 def _terms(clause: Clause, problems: list[Problem], vocabulary: Vocabulary | None) -> Iterator[Term]:
     """Yield the terms of a clause, and add its problems. A word without a field has that of the word before it."""
     inherited = ""
-    for number, word in enumerate(clause.words):
-        if number and word.text.startswith("-") and word.bare_length:
-            problems.append(Problem(f"“-” excludes a whole term: write it first, -{clause.words[0].text}|…"))
+    first, *_ = clause.words
+    for word in clause.words:
+        if word is not first and word.text.startswith("-") and word.bare_length:
+            problems.append(Problem(f"“-” excludes a whole term: write it first, -{first.text}|…"))
             continue
         written = field_of(word)
         if written is None and inherited and word.text:
@@ -197,7 +198,7 @@ def _field_term(written: str, operator: str, value: str, vocabulary: Vocabulary 
 def _known_values(name: str, field: TextField, vocabulary: Vocabulary | None) -> Collection[str]:
     if field.choices or vocabulary is None or name not in KNOWN_VALUES:
         return field.choices
-    return [each.lower() for each in vocabulary(name)]
+    return sorted(each.lower() for each in vocabulary(name))
 
 
 def _comparison(name: str, field: NumberField, operator: str, value: str) -> Term | Problem:
@@ -241,7 +242,7 @@ def unused_values(wanted: Filter, vocabulary: Vocabulary) -> Iterator[str]:
 
 def _did_you_mean(word: str, words: Collection[str]) -> str:
     """Return `; did you mean flag?` with the nearest word, else one with the same first letter, else some words."""
-    lower, ordered = word.lower(), sorted(words) if isinstance(words, frozenset) else list(words)
+    lower, ordered = word.lower(), list(words)
     near = operator_input.nearest(lower, ordered) or next((each for each in ordered if each[:1] == lower[:1]), None)
     if near:
         return f"; did you mean {near}?"

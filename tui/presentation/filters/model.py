@@ -182,7 +182,9 @@ class Filter(NamedTuple):
                 field = FIELDS.get(term.field)
                 if term.field == FREE or (isinstance(field, TextField) and field.column):
                     column = field.column if isinstance(field, TextField) else ""
-                    texts.setdefault(column, set()).add(term.text.replace("_", " ") if column == "status" else term.text)
+                    texts.setdefault(column, set()).add(
+                        term.text.replace("_", " ") if column == "status" else term.text
+                    )
         return {column: _any_of(words | texts.get("", set())) for column, words in texts.items()}
 
 
