@@ -148,7 +148,7 @@ def test_a_filter_shows_the_matching_jobs(text, wanted):
     ("text", "error"),
     [
         ("foo:bar", "no field foo; did you mean flag?"),
-        ("fase:failed", "no field fase; did you mean phase?"),
+        ("phas:failed", "no field phas; did you mean phase?"),
         ("wait>2h", "no field wait; use account, provider, phase, status, name, …"),
         ("phase:faild", "no phase faild; did you mean failed?"),
         ("phase=fail", "no phase fail; did you mean failed?"),
