@@ -106,7 +106,7 @@ def test_simulate_lists_every_scenario() -> None:
 
 def test_an_example_file_adds_a_service(configured: Program) -> None:
     names = configured("providers", "example").out.split()
-    assert names == ["azure-documents", "elevenlabs"]
+    assert names == ["azure-documents", "elevenlabs", "operations"]
     for name in names:
         write_provider_file(configured.config, name, configured("providers", "example", name).out)
     completed = configured("providers", "check", str(configured.config / "providers" / "elevenlabs.toml"))

@@ -5,13 +5,13 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from email.utils import formatdate
-from time import time
+from time import sleep, time
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.cli.conftest import Program
-from tests.support.provider_files import provider_file, write_provider_file
+from tests.cli.conftest import SPEED, Program
+from tests.support.provider_files import provider_file, write_example, write_provider_file
 from tests.support.servers import serve_responder
 from tests.support.signed_links import END, LINKS_WITHOUT_VALID_SIGNATURE, SESSION_LINKS, SIGNED_LINKS
 
@@ -314,11 +314,35 @@ def test_the_target_of_a_redirect_that_means_done_is_the_link(checked: Checked) 
 
 
 def test_every_scenario_of_real_responses_is_read_from_the_simulator(configured: Program) -> None:
-    services = ("heygen-v3", "konpro", "camb", "flixu")
+    services = ("heygen-v3", "konpro", "camb", "flixu", "operations")
+    write_example(configured.config, "operations")
     configured.with_accounts(*services).with_jobs(
-        *(f"{name}:{job}" for name in services for job in ("a-damaged", "a-cached", "a-gone"))
+        *(f"{name}:{job}" for name in services for job in ("a-damaged", "a-cached", "a-floats", "a-gone"))
     )
     completed = configured.call("check", "--json")
     faults = {f"{job['account']}:{job['id']}": job["fault"] for job in completed.json}
     assert {ref for ref, fault in faults.items() if fault is not None} == {f"{name}:a-gone" for name in services}
     assert all(job["phase"] == "missing" for job in completed.json if job["id"] == "a-gone")
+
+
+def test_a_simulated_operation_goes_from_an_absent_status_to_its_link_or_its_failure(configured: Program) -> None:
+    write_example(configured.config, "operations")
+    refs = [f"operations:{job}" for job in ("a-stuck", "b-fine", "c-fail", "d-timeout", "e-pay", "f-floats")]
+    configured.with_accounts("operations").with_jobs(*refs)
+    configured.call("check")
+    sleep(800 / SPEED)
+    jobs = configured.call("check", "--json").json
+    assert [(job["phase"], job["status"], len(job["links"])) for job in jobs] == [
+        ("running", "done: absent", 0),
+        ("done", "true", 1),
+        ("failed", "true", 0),
+        ("timed_out", "true", 0),
+        ("blocked", "done: absent", 0),
+        ("done", "true", 1),
+    ]
+
+
+def test_the_float_that_a_simulated_run_has_as_its_id_leads_to_its_result(configured: Program) -> None:
+    configured.with_accounts("camb").with_jobs(*(f"camb:{number}-floats" for number in range(3)))
+    completed = configured.call("wait", "--json")
+    assert [(job["phase"], bool(job["result"])) for job in completed.json] == [("done", True)] * 3

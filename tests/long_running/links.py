@@ -10,7 +10,7 @@ import asyncio
 import tempfile
 import time
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ import httpx
 
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
+from tests.support.provider_files import write_example
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
 from tui.domain.job_state import JobState
 from tui.domain.models import Fault, Job, Link, Ref
@@ -48,6 +49,8 @@ LINK_VARIANTS = (
 )
 """Kept links: a new link at every poll, or the same until it expires. Unsigned links live 7 d, as documented."""
 
+ACCOUNTS = ("heygen", "konpro", "operations")
+"""Accounts of the jobs with keep_link: the status of the last one is a boolean."""
 DOWNLOADS = (
     "fine",
     "notready",
@@ -58,8 +61,11 @@ DOWNLOADS = (
     "loginpage",
     "norange",
     "members",
+    "floats",
 )
-"""Scenarios of the jobs with download, by what the store of their first link answers."""
+"""Scenarios of the jobs with download: what the store of their first link answers, or how their result is named."""
+FILES = {"heygen": "original.mp4", "konpro": "translated.mp4", "operations": "translated.mp4", "camb": "dubbed.mp4"}
+"""Name of the downloaded file by account; CAMB.AI's link is in a second response, by the id of a run."""
 
 
 class LinksProof(NamedTuple):
@@ -97,7 +103,7 @@ class LinksProof(NamedTuple):
             f"{sum(self.copies.values())} copies: {got}\n"
             f"{self.renewals} scheduled renewals, {self.on_demand} polls for links copied in their last hour; "
             f"{self.busiest_minute} requests of an account in its busiest minute, of {RATE_PER_MINUTE:g} allowed\n"
-            f"{self.downloads} of {2 * len(DOWNLOADS)} automatic downloads saved their file, "
+            f"{self.downloads} of {len(FILES) * len(DOWNLOADS)} automatic downloads saved their file, "
             f"{self.download_failures} failures shown\n"
             f"longest with an expired link only: "
             f"{', '.join(f'{gap:.0f} s ({of})' for gap, of in self.expired_gaps)}"
@@ -132,14 +138,14 @@ class LinksRun:
 
     def __init__(self, tmp: Path, count: int, days: float, seed: int) -> None:
         self.days, self.seed, self.random, self.listener = days, seed, Random(seed), LinkListener()
-        self.request_times: dict[str, list[float]] = {"v2": [], "v1": []}
-        """Times of requests, by the first part of their path."""
+        self.request_times = defaultdict[str, list[float]](list)
+        """Times of requests by key."""
         self.expired_early: list[str] = []
         self.copies = Counter[str]()
         self.on_demand = 0
         self.jobs = tuple(
             Job(
-                account=("heygen", "konpro")[number // 6 % 2],
+                account=ACCOUNTS[number // 6 % len(ACCOUNTS)],
                 id=f"j{number}-{_scenario_keyword(number)}-x",
                 keep_link=True,
             )
@@ -157,16 +163,19 @@ class LinksRun:
             for number, job in enumerate(self.jobs)
         ]
         self.downloads = tuple(
-            Job(account=account, id=f"d-{behaviour}-x", download=True)
-            for account in ("heygen", "konpro")
+            Job(account=account, kind="dub" if account == "camb" else "", id=f"d-{behaviour}-x", download=True)
+            for account in FILES
             for behaviour in DOWNLOADS
         )
         stories += [Scenario(job.id, started_at=EPOCH - DAY, queued=0, running=1) for job in self.downloads]
         self.simulator = Simulator(clock=wall_time, scenarios=stories, seed=seed)
+        write_example(tmp, "operations")
         self.workspace = fixtures.make_workspace(
             tmp,
             "http://sim.test",
             self.jobs + self.downloads,
+            accounts=tuple(FILES),
+            keys={account: f"key-of-{account}" for account in FILES},
             config=f'[downloads]\ndir = "{tmp}/downloads"\n',
             rate=RATE_PER_MINUTE,
         )
@@ -181,7 +190,8 @@ class LinksRun:
 
     async def _record_request(self, scope: Any, receive: Any, send: Any) -> None:
         if not scope["path"].startswith("/cdn/"):
-            self.request_times[scope["path"].split("/")[1]].append(wall_time())
+            headers = dict(scope["headers"])
+            self.request_times[(headers.get(b"x-api-key") or headers[b"authorization"]).decode()].append(wall_time())
         await self.simulator(scope, receive, send)
 
     async def run(self) -> LinksProof:
@@ -263,9 +273,8 @@ class LinksRun:
     def _is_saved(self, ref: Ref) -> bool:
         """Return whether the job's video is the one that the simulator made."""
         files = self.engine.states[ref].downloads
-        name = {"heygen": "original.mp4", "konpro": "translated.mp4"}[ref.account]
-        expected = make_file(Scenario(ref.id).resolve("video", self.seed), name).content
-        return len(files) == 1 and Path(files[0].path).read_bytes() == expected
+        expected = make_file(Scenario(ref.id).resolve("video", self.seed), FILES[ref.account]).content
+        return bool(files) and expected in [Path(file.path).read_bytes() for file in files]
 
     def _busiest_minute(self) -> int:
         return max(
@@ -313,7 +322,7 @@ def assert_holds(proof: LinksProof) -> None:
     assert proof.copies["expired"] == 0
     assert proof.copies["alive"] > 0.9 * sum(proof.copies.values())
     assert proof.busiest_minute <= RATE_PER_MINUTE
-    assert (proof.downloads, proof.download_failures) == (2 * len(DOWNLOADS), 0)
+    assert (proof.downloads, proof.download_failures) == (len(FILES) * len(DOWNLOADS), 0)
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from unittest.mock import patch
 from tests.long_running.sweep10k import percentile, record_lag
 from tests.support import fixtures, misbehaving_servers
 from tests.support.fixtures import RecordingListener
-from tests.support.misbehaving_servers import WELL_BEHAVED
+from tests.support.misbehaving_servers import FLOATS, OPERATIONS, WELL_BEHAVED
+from tests.support.provider_files import write_example
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.api import EngineEvent
@@ -41,7 +42,7 @@ MAX_LAG_P99 = 0.1
 MAX_GROWTH_MIB = 100
 """MiB by which the process may grow."""
 CONFIG = """[accounts.{name}]
-provider = "camb"
+provider = "{provider}"
 base_url = "{url}"
 api_key = {{ env = "KEY" }}
 rate_per_minute = 100000
@@ -49,6 +50,11 @@ concurrency = 4
 insecure_http = true
 """
 
+
+OTHER_PROVIDERS = {OPERATIONS: "operations"}
+"""Provider by account, if it is not CAMB.AI."""
+ENDED = {FLOATS}
+"""Accounts whose jobs are done."""
 
 RunEnd = Callable[[Mapping[Ref, JobState]], Awaitable[None]]
 """Waits for the end of a run, given its current states."""
@@ -139,7 +145,10 @@ def patched_resolver() -> Iterator[None]:
 
 async def run_engine(folder: Path, urls: Mapping[str, str], deadline: float, until: RunEnd) -> RunResult:
     """Run an engine with an account at each of the URLs until `until` returns."""
-    config = "".join(CONFIG.format(name=name, url=url) for name, url in urls.items())
+    write_example(folder, "operations")
+    config = "".join(
+        CONFIG.format(name=name, url=url, provider=OTHER_PROVIDERS.get(name, "camb")) for name, url in urls.items()
+    )
     (folder / "config.toml").write_text(f'{config}[polling]\nmax_interval = "2s"\n')
     workspace = Workspace.open(fixtures.workspace_paths(folder), {"KEY": fixtures.KEY})
     counts = {name: STEADY_JOBS if name == WELL_BEHAVED else JOBS for name in urls}
@@ -163,7 +172,10 @@ def unexpected_jobs(states: Mapping[Ref, JobState]) -> list[str]:
     problems: list[str] = []
     for ref, state in states.items():
         kind = None if state.fault is None else state.fault.kind
-        reported = kind is not None or (state.report is not None and state.phase is Phase.RUNNING)
+        has_ended = ref.account in ENDED
+        phase = Phase.DONE if has_ended else Phase.RUNNING
+        is_right = state.report is not None and state.phase is phase and bool(state.result) is has_ended
+        reported = kind is not None or is_right
         if kind is not wanted[ref.account] or not reported:
             message = "" if state.fault is None else f" ({state.fault.message})"
             problems.append(f"{ref}: {kind}{message} after {state.poll_count} polls, not {wanted[ref.account]}")

@@ -15,6 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support import fixtures
+from tests.support.provider_files import write_example
 from tests.support.provider_services import JobFact, Outage, RecordingServices
 from tests.support.truth_checker import PAINT_DELAY, ConsoleChecker, Findings
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, VirtualTransport, run_virtual
@@ -27,7 +28,7 @@ from tui.simulator.scenario import BEHAVIOURS, Scenario
 from tui.storage.watchlist.operations import Add, Set
 
 JOBS, SPAN = 500, WEEK
-ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
+ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu", "operations")
 ENDS = (*["fine"] * 4, *sorted(BEHAVIOURS), "short")
 TROUBLE_KINDS = ("down", "down", "cut", "late", "limited")
 NIGHT_SHARE = 1 / 24
@@ -65,6 +66,7 @@ class TruthConsole:
         self.world = world
         keys = {account: f"{name}.{account}" for account in ACCOUNTS}
         bases = dict.fromkeys(ACCOUNTS, "http://sim.test")
+        write_example(world.folder, "operations")
         self.workspace = fixtures.make_workspace(world.folder, bases, accounts=ACCOUNTS, keys=keys, rate=world.rate)
         self.checker = ConsoleChecker(name, world.services, world.record, world.wall)
         self.engine = Engine(

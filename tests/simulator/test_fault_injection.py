@@ -4,14 +4,19 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from tests.support.simulator_client import PATHS, START_TIME, SimulatorClient
+from tui.cli.commands.providers import EXAMPLES
 from tui.domain.models import Report
 from tui.providers import wait_hints
-from tui.providers.loader import provider_registry
+from tui.providers.loader import load, provider_registry
 from tui.providers.response import HttpResponse
 from tui.providers.response_parser import parse_status
 from tui.simulator.http import ConnectionCutError
 from tui.simulator.rate_limits import LIMITS, RateLimiter
-from tui.simulator.real_world import CACHE_AGE, DAMAGE, HINT_SECONDS, WAITING_HINTS
+from tui.simulator.real_world import CACHE_AGE, DAMAGE, FLOAT_FORMATS, HINT_SECONDS, WAITING_HINTS
+from tui.simulator.scenario import Scenario
+from tui.simulator.services.camb import run_id
+
+OPERATIONS = load(EXAMPLES / "operations.toml")
 
 
 def read(body: bytes) -> object:
@@ -34,7 +39,10 @@ async def test_an_odd_scenario_cycles_through_undocumented_bodies_and_then_succe
     for _ in range(2):
         assert (await client.poll(service, "a-odd")).status_code == 200
     last = (await client.poll(service, "a-odd")).json()
-    assert (last if service == "camb" else last["data"])["status"] in ("success", "completed", "SUCCESS")
+    if service == "operations":
+        assert last["response"]["uri"]
+    else:
+        assert (last if service == "camb" else last["data"])["status"] in ("success", "completed", "SUCCESS")
 
 
 async def test_cambs_odd_bodies_are_those_of_its_sdk():
@@ -90,9 +98,8 @@ async def test_a_hint_scenario_cycles_through_the_forms_of_waiting_hints(service
 async def test_a_damaged_scenario_keeps_its_status(service):
     client = SimulatorClient()
     bodies = [(await client.poll(service, "a-damaged")).content for _ in DAMAGE]
-    found = [
-        parse_status(provider_registry()[service], "", HttpResponse(200, {}, body, client.clock)) for body in bodies
-    ]
+    provider = OPERATIONS if service == "operations" else provider_registry()[service]
+    found = [parse_status(provider, "", HttpResponse(200, {}, body, client.clock)) for body in bodies]
     assert all(isinstance(report, Report) for report in found), found
 
 
@@ -102,6 +109,18 @@ async def test_a_gone_scenario_is_410_and_a_cached_one_has_the_origins_date_and_
     cached = await client.poll("konpro", "a-cached")
     assert parsedate_to_datetime(cached.headers["date"]).timestamp() == START_TIME - CACHE_AGE
     assert wait_hints.service_time(cached.headers) == START_TIME
+
+
+async def test_a_floats_scenario_cycles_through_the_spellings_of_a_float_and_keeps_its_numbers():
+    client = SimulatorClient(scenarios=[Scenario("a-floats", started_at=0, title="7")])
+    bodies = [(await client.poll("camb", "a-floats")).text for _ in FLOAT_FORMATS]
+    assert len(set(bodies)) == len(FLOAT_FORMATS)
+    assert {read(body.encode())["run_id"] for body in bodies} == {
+        float(run_id(Scenario("a-floats").resolve("text", 0)))
+    }
+    assert all(isinstance(read(body.encode())["run_id"], float) for body in bodies)
+    assert (await client.poll("operations", "a-floats")).json()["done"] is True
+    assert (await client.poll("konpro", "a-floats")).json()["data"]["title"] == "7"
 
 
 async def test_a_flaky_scenario_has_errors_and_closed_connections_but_never_five_in_a_row():
@@ -131,7 +150,9 @@ async def test_the_rate_limits_are_the_published_ones():
     client = SimulatorClient()
     statuses = [(await client.poll("konpro", "a-stuck")).status_code for _ in range(61)]
     assert statuses == [200] * 60 + [429]
-    assert dict(LIMITS) == {"heygen": 600, "camb": 600, "konpro": 60, "konpro.day": 1000, "flixu": 120}
+    assert dict(LIMITS) == {"heygen": 600, "camb": 600, "konpro": 60, "konpro.day": 1000, "flixu": 120} | {
+        "operations": 600
+    }
 
 
 async def test_flixus_rate_limit_headers_have_the_reset_in_seconds():

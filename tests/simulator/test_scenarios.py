@@ -82,6 +82,7 @@ async def test_a_response_waits_for_the_latency_with_the_given_sleep():
         ("konpro", lambda response: (response["data"]["status"], response["data"]["message"])),
         ("flixu", lambda response: (response["data"]["status"], response["data"]["error"])),
         ("camb", lambda response: (response["status"].lower(), response["message"])),
+        ("operations", lambda response: ("failed" * response["done"], response["error"]["message"])),
     ],
 )
 async def test_a_failure_has_its_message(service, at):

@@ -6,6 +6,7 @@ import pytest
 from tests.support.simulator_client import PATHS, START_TIME, SimulatorClient
 from tui.simulator.scenario import Scenario
 from tui.simulator.services.heygen import SUNSET
+from tui.simulator.services.operations import MAX_BATCH
 
 JOB = "7544c0b52ada44fda693a15b1181b5b4-fine-ur_ur-PK"
 SCENARIO = Scenario(
@@ -14,6 +15,8 @@ SCENARIO = Scenario(
 
 
 def status_of(service: str, response: dict) -> object:
+    if service == "operations":
+        return response.get("done")
     return response["status"] if service == "camb" else response["data"]["status"]
 
 
@@ -25,6 +28,7 @@ def status_of(service: str, response: dict) -> object:
         ("konpro", ["pending", "running", "success"]),
         ("camb", ["PENDING", "PENDING", "SUCCESS"]),
         ("flixu", ["created", "processing", "completed"]),
+        ("operations", [None, None, True]),
     ],
 )
 async def test_a_scenario_starts_at_its_first_poll_and_uses_the_services_statuses(service, statuses):
@@ -166,6 +170,34 @@ async def test_flixu_has_a_stage_as_progress_and_a_request_id():
     assert received == [(0.0, False), (0.5, False), (1.0, True)]
 
 
+async def test_an_operation_has_no_status_but_done_which_is_absent_until_the_end():
+    client = SimulatorClient(scenarios=[Scenario("a-fine", running=9), Scenario("a-fail", running=9)])
+    active = (await client.poll("operations", "a-fine")).json()
+    assert set(active) == {"name", "metadata"}
+    fine = (await client.poll_after_end("operations", "a-fine")).json()
+    failed = (await client.poll_after_end("operations", "a-fail")).json()
+    assert (fine["done"], set(fine["response"])) == (True, {"uri"})
+    assert (failed["done"], failed["error"]["code"], "response" in failed) == (True, 13, False)
+
+
+@pytest.mark.parametrize("query", ["", "?api-version=2", "?api-version=2024-05-01?ids=a", "?ids=a,b"])
+async def test_an_operation_needs_the_version_in_its_query(query):
+    client = SimulatorClient()
+    for path in ("/operations/a-fine", "/operations/batch"):
+        assert (await client.get(path + query)).status_code == 400
+
+
+async def test_many_operations_are_polled_with_a_query_after_the_version():
+    client = SimulatorClient(scenarios=[Scenario("a-fine", started_at=0), Scenario("b-stuck")])
+    path = "/operations/batch?api-version=2024-05-01&ids="
+    assert (await client.get(f"{path}a-fine,b-stuck,c-missing")).json() == {
+        "operations": [{"name": "a-fine", "done": True}, {"name": "b-stuck", "done": False}]
+    }
+    assert client.simulator.poll_counts["operations", "a-fine"] == 1
+    assert (await client.get(path)).status_code == 400
+    assert (await client.get(path + ",".join(map(str, range(MAX_BATCH + 1))))).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("service", "status", "body"),
     [
@@ -191,7 +223,9 @@ async def test_a_key_is_read_only_from_its_services_header(service):
     client, path = SimulatorClient(), PATHS[service].format("a-fine")
     plain = (await client.send(path, {"x-api-key": "k"})).status_code
     bearer = (await client.send(path, {"authorization": "Bearer k"})).status_code
-    assert (plain, bearer) == {"flixu": (401, 200), "heygen-v3": (200, 200)}.get(service, (200, 401))
+    assert (plain, bearer) == {"flixu": (401, 200), "operations": (401, 200), "heygen-v3": (200, 200)}.get(
+        service, (200, 401)
+    )
 
 
 async def test_errors_have_request_ids_as_at_the_service():

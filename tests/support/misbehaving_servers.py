@@ -21,6 +21,7 @@ from tests.support.servers import Behaviour, serve_app, serve_raw
 from tui.domain.models import FaultKind
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
+from tui.simulator.scenario import Scenario
 
 GOOD = b'{"status":"PENDING","message":"fine"}'
 """Report of CAMB.AI."""
@@ -139,6 +140,8 @@ RAW_BEHAVIOURS: Mapping[str, tuple[Behaviour, FaultKind | None]] = {
     "broken-gzip": (respond_with_body(b"x", b"content-encoding: gzip"), FaultKind.MALFORMED),
 }
 """Behaviour and expected fault by name; None: a report."""
+MAX_JOBS = 20
+"""Jobs at each service, at most."""
 CERTIFICATES = ("expired", "not-yet", "self-signed", "other-host", "good")
 """Of a service behind TLS; only the last one is to be believed."""
 URLS: Mapping[str, tuple[str, FaultKind | None]] = {
@@ -152,6 +155,10 @@ URLS: Mapping[str, tuple[str, FaultKind | None]] = {
 """URLs without a server, and their faults. `hung.test` hangs in the patched resolver."""
 HTTP_BEHIND_TLS = "plain-behind-tls"
 IPV6_ONLY = "only-ipv6"
+OPERATIONS = "operations"
+"""The simulator, whose operations have no status before their end, and whose bulk path has a query."""
+FLOATS = "floats"
+"""The simulator, whose jobs are done at once and have a float as the id of their result."""
 WELL_BEHAVED = "steady"
 """The simulator, whose jobs must be polled as if it were alone."""
 
@@ -164,6 +171,8 @@ def expected_faults() -> dict[str, FaultKind | None]:
         "good": None,
         HTTP_BEHIND_TLS: FaultKind.TLS,
         IPV6_ONLY: None,
+        OPERATIONS: None,
+        FLOATS: None,
         WELL_BEHAVED: None,
     }
 
@@ -203,7 +212,9 @@ def serve_until_stdin_ends(folder: Path) -> None:
         urls = {name: stack.enter_context(serve_raw(behaviour)) for name, (behaviour, _) in RAW_BEHAVIOURS.items()}
         for name, chain in write_certificates(folder).items():
             urls[name] = stack.enter_context(serve_app(simulator, certificate=chain))
-        urls[WELL_BEHAVED] = stack.enter_context(serve_app(simulator))
+        urls[WELL_BEHAVED] = urls[OPERATIONS] = stack.enter_context(serve_app(simulator))
+        ended = [Scenario(f"{number}-stuck", behaviour="floats", started_at=0) for number in range(MAX_JOBS)]
+        urls[FLOATS] = stack.enter_context(serve_app(Simulator(scenarios=ended)))
         urls[HTTP_BEHIND_TLS] = urls[WELL_BEHAVED].replace("http:", "https:")
         if socket.has_ipv6:
             urls[IPV6_ONLY] = stack.enter_context(serve_raw(respond_with_body(GOOD), "::1")).replace(

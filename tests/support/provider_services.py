@@ -15,6 +15,10 @@ from tui.simulator.job_run import JobRun
 
 MAX_LATENCY = 4.0
 """Greatest delay of a response, that of a `delay` scenario included. Seconds."""
+WITHOUT_QUEUE = frozenset({"camb", "operations"})
+"""Accounts whose service has no status for the queue."""
+WITH_TIMEOUTS = frozenset({"camb", "operations"})
+"""Accounts whose service has a status for a timeout."""
 
 
 class JobFact(NamedTuple):
@@ -27,15 +31,15 @@ class JobFact(NamedTuple):
     ends: float
 
     def phase(self, now: float) -> Phase:
-        """Return the job's phase at the service; CAMB.AI has no status for the queue."""
+        """Return the job's phase at the service."""
         if self.behaviour in MISSING_STATUSES:
             return Phase.MISSING
-        if now < self.runs and self.ref.account != "camb":
+        if now < self.runs and self.ref.account not in WITHOUT_QUEUE:
             return Phase.QUEUED
         if now < self.ends:
             return Phase.RUNNING
         if self.behaviour == "timeout":
-            return Phase.TIMED_OUT if self.ref.account == "camb" else Phase.FAILED
+            return Phase.TIMED_OUT if self.ref.account in WITH_TIMEOUTS else Phase.FAILED
         return {"fail": Phase.FAILED, "pay": Phase.BLOCKED}.get(self.behaviour, Phase.DONE)
 
 
@@ -112,8 +116,8 @@ class RecordingServices(Simulator):
 def _parse_request(request: SimulatedRequest) -> tuple[str, str, list[Ref]]:
     """Return console, account and the polled jobs of a request."""
     console, _, account = (request.headers.get("x-api-key") or request.bearer_token() or ".").partition(".")
-    if request.segments[-1] == "statuses":
-        ids = request.query_values("video_translation_ids")[0].split(",")
+    if request.segments[-1] in {"statuses", "batch"}:
+        ids = (request.query_values("video_translation_ids") or request.query_values("ids"))[0].split(",")
     else:
         ids = [] if "result" in "".join(request.segments[:-1]) else [request.segments[-1]]
     return console, account, [Ref(account, each) for each in ids]

@@ -13,6 +13,7 @@ PATHS = {
     "konpro": "/v1/video_translate/{}",
     "camb": "/translate/{}",
     "flixu": "/v1/translate/{}",
+    "operations": "/operations/{}?api-version=2024-05-01",
 }
 AFTER_END = 4000.0
 """Seconds after which even a slow video has ended."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tests.support.provider_services import MAX_LATENCY, JobFact, RecordingServices
+from tests.support.provider_services import MAX_LATENCY, WITHOUT_QUEUE, JobFact, RecordingServices
 from tests.support.reference_model import expected_rows
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.screen import ENGINE_TIMEOUT, MIN_TICK
@@ -309,7 +309,7 @@ class ConsoleChecker:
         if state.phase_since > now + PAINT_DELAY:
             self._add_error(ref, "age", f"{state.phase} from {state.phase_since - now:.1f} s in the future")
         begins = {Phase.RUNNING: fact.runs, Phase.DONE: fact.ends, Phase.FAILED: fact.ends, Phase.BLOCKED: fact.ends}
-        if ref.account == "camb":
+        if ref.account in WITHOUT_QUEUE:
             del begins[Phase.RUNNING]
         begins[Phase.TIMED_OUT] = fact.ends
         if state.phase in begins and state.phase_since < begins[state.phase] - 0.1:

@@ -1,1 +1,1 @@
-"""Simulator of the four services as one ASGI app, for the demo and the tests."""
+"""Simulator of the four services, and of operations, as one ASGI app, for the demo and the tests."""

@@ -6,7 +6,7 @@ from math import ceil
 
 from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page, http_date
 from tui.simulator.job_run import JobStage, RequestContext, Service
-from tui.simulator.real_world import cached, damaged, hinted
+from tui.simulator.real_world import cached, damaged, hinted, with_floats
 
 MISSING_STATUSES = {"missing": 404, "gone": 410}
 """HTTP status of every poll, by behaviour."""
@@ -45,6 +45,8 @@ def inject_fault(
         return hinted(response, poll_count, now)
     if behaviour == "damaged":
         return damaged(response, poll_count)
+    if behaviour == "floats":
+        return with_floats(response, poll_count)
     if behaviour == "cached":
         return cached(response)
     if behaviour == "delay":

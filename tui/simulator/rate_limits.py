@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-LIMITS: Mapping[str, int] = {"heygen": 600, "camb": 600, "konpro": 60, "konpro.day": 1000, "flixu": 120}
-"""Requests of one key in a minute, or a day. KonPro's Pro and Flixu's Starter plan [D]; HeyGen's and CAMB.AI's are
-unpublished, so these are generous."""
+LIMITS: Mapping[str, int] = {
+    "heygen": 600,
+    "camb": 600,
+    "konpro": 60,
+    "konpro.day": 1000,
+    "flixu": 120,
+    "operations": 600,
+}
+"""Requests of one key in a minute, or a day. KonPro's Pro and Flixu's Starter plan [D]; the others are unpublished, so
+these are generous."""
 MINUTE, DAY = 60.0, 86400.0
 
 

@@ -1,12 +1,15 @@
-"""Responses as services really send them: waiting hints, damaged text, and copies from a cache [W].
+"""Responses as services really send them: waiting hints, damaged text, copies from a cache, ids as floats [W].
 
 The body keeps its meaning: a client that reads such a response as it should, learns the same as from the documented
 one.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from json import dumps, loads
 from math import ceil
+from typing import cast
 
 from tui.simulator.http import SimulatedResponse, gateway_error_page, http_date
 
@@ -43,6 +46,9 @@ DAMAGE: tuple[Callable[[bytes], bytes], ...] = (
 )
 """Damage of a `damaged` scenario in turn."""
 
+FLOAT_FORMATS = ("{}.0", "{:.12e}", "{}e0")
+"""Spellings of a whole number in a `floats` scenario in turn: as Python, C and some JSON libraries write a float."""
+
 
 def hinted(response: SimulatedResponse, poll_count: int, now: float) -> SimulatedResponse:
     """Return the response, or a gateway's error, with the next waiting hint."""
@@ -60,6 +66,30 @@ def damaged(response: SimulatedResponse, poll_count: int) -> SimulatedResponse:
 def cached(response: SimulatedResponse) -> SimulatedResponse:
     """Return the response as a cache sends it: with an Age. Its Date is the origin's."""
     return response.with_headers(age=str(CACHE_AGE))
+
+
+def with_floats(response: SimulatedResponse, poll_count: int) -> SimulatedResponse:
+    """Return the response with each whole number of its JSON as a float, in the next spelling."""
+    try:
+        body = loads(response.body)
+    except ValueError:
+        return response
+    spelling = FLOAT_FORMATS[(poll_count - 1) % len(FLOAT_FORMATS)]
+    text = dumps(_with_marked_numbers(body), ensure_ascii=False, separators=(",", ":"))
+    return replace(response, body=_MARKED.sub(lambda found: spelling.format(int(found[1])), text).encode())
+
+
+_MARK = "\ue000"
+"""Private-use character around the digits of a whole number."""
+_MARKED = re.compile(f'"{_MARK}(-?[0-9]+){_MARK}"')
+
+
+def _with_marked_numbers(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _with_marked_numbers(member) for name, member in cast("dict[str, object]", value).items()}
+    if isinstance(value, list):
+        return [_with_marked_numbers(member) for member in cast("list[object]", value)]
+    return f"{_MARK}{value}{_MARK}" if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _with_note(body: bytes, value: bytes) -> bytes:

@@ -14,6 +14,7 @@ from tui.simulator.services.camb import KINDS, Camb, run_id
 from tui.simulator.services.flixu import Flixu
 from tui.simulator.services.heygen import MAX_BULK_IDS, HeyGenV2, HeyGenV3
 from tui.simulator.services.konpro import KonPro
+from tui.simulator.services.operations import BATCH, MAX_BATCH, Operations, has_version
 
 Handler = Callable[[SimulatedRequest, str], SimulatedResponse]
 """Handler of a request for the id in its path."""
@@ -50,7 +51,7 @@ class Router:
         self._scenarios = {(scenario.service, scenario.id): scenario for scenario in scenarios}
         self._job_runs: dict[tuple[str, str], JobRun] = {}
         self._runs_by_result: dict[tuple[str, int], JobRun] = {}
-        self._v3, self._camb, self._flixu = HeyGenV3(), Camb(), Flixu()
+        self._v3, self._camb, self._flixu, self._operations = HeyGenV3(), Camb(), Flixu(), Operations()
         self._download_route = Route(self._flixu, self._flixu_download_handler, has_rate_limit_headers=True)
         self._routes = self._build_routes(retired)
 
@@ -72,6 +73,7 @@ class Router:
                 self._flixu, self._status_handler(self._flixu, "document"), has_rate_limit_headers=True
             ),
         }
+        routes["operations",] = Route(self._operations, self._operations_handler)
         for kind, (result, pace) in KINDS.items():
             routes[kind,] = Route(self._camb, self._camb_task_handler(result, pace))
             routes[result,] = Route(self._camb, self._camb_result_handler(result))
@@ -110,13 +112,25 @@ class Router:
         jobs = [each for ids in request.query_values("video_translation_ids") for each in ids.split(",") if each]
         if not 0 < len(jobs) <= MAX_BULK_IDS:
             return self._v3.error_response(400, request)
-        self.poll_counts.update(("heygen", each) for each in jobs)
-        job_runs = {each: self._job_run(self._v3, each, "video") for each in jobs}
-        known = [
+        return self._v3.bulk_response(request, self._bulk_runs(self._v3, jobs), self._now())
+
+    def _operations_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
+        """Return one operation, or many at "batch"."""
+        if job_id != BATCH:
+            return self._poll(self._operations, job_id, "video", request)[1]
+        jobs = [each for ids in request.query_values("ids") for each in ids.split(",") if each]
+        if not has_version(request) or not 0 < len(jobs) <= MAX_BATCH:
+            return self._operations.error_response(400, request)
+        return self._operations.bulk_response(self._bulk_runs(self._operations, jobs), self._now())
+
+    def _bulk_runs(self, service: Service, jobs: Iterable[str]) -> list[tuple[str, JobRun | None]]:
+        """Return the run of each job, None for one that the service does not find, and count the polls."""
+        self.poll_counts.update((service.name, each) for each in jobs)
+        job_runs = {each: self._job_run(service, each, "video") for each in jobs}
+        return [
             (each, None if job_run.scenario.behaviour in fault_injection.MISSING_STATUSES else job_run)
             for each, job_run in job_runs.items()
         ]
-        return self._v3.bulk_response(request, known, self._now())
 
     def _camb_task_handler(self, result: str, length: JobLength) -> Handler:
         """Return the handler of a CAMB.AI task's status, whose run_id identifies the result."""

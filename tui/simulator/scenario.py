@@ -15,7 +15,7 @@ JobOutcome = Literal["success", "failure", "timeout", "payment"]
 BEHAVIOURS = frozenset(
     {
         *("fine", "fail", "pay", "timeout", "missing", "gone", "slow", "stuck", "nolink", "short"),
-        *("odd", "limit", "flaky", "delay", "hint", "damaged", "cached"),
+        *("odd", "limit", "flaky", "delay", "hint", "damaged", "cached", "floats"),
         *("notready", "accepted", "expired400", "expired403", "expired200", "loginpage", "norange", "members"),
     }
 )
@@ -103,7 +103,7 @@ class Scenario:
 
     id: str
     service: str | None = None
-    """"heygen", "konpro", "camb" or "flixu"; None: at each service that is polled."""
+    """"heygen", "konpro", "camb", "flixu" or "operations"; None: at each service that is polled."""
     title: str | None = None
     language: str | None = None
     queued: float | None = None

@@ -13,7 +13,7 @@ import pytest
 from tests.engine.polling.test_polling import PollingSetup
 from tests.engine.polling.test_polling import stage as staged
 from tests.support import fixtures
-from tests.support.provider_files import provider_file, write_provider_file
+from tests.support.provider_files import provider_file, write_example, write_provider_file
 from tests.support.virtual_time import EPOCH, HOUR, MINUTE, wall_time
 from tui.domain.models import FaultKind, Phase, Ref
 from tui.simulator.app import Simulator
@@ -109,6 +109,29 @@ def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path(tmp_path):
 
     write_provider_file(tmp_path, "batches", BATCHES)
     staged(tmp_path, app, {"batches": ("a", "b", "c")}, scenario, accounts=("batches",))
+
+
+def test_operations_without_a_status_text_are_polled_in_bulk_and_end_with_a_single_poll(tmp_path):
+    scenarios = [Scenario(job, queued=0, running=100) for job in ("a-fine", "b-fail", "c-timeout", "d-floats")]
+    app = Service(*scenarios, Scenario("e-stuck"))
+    jobs = (*(each.id for each in scenarios), "e-stuck")
+
+    async def scenario(stage):
+        await asyncio.sleep(10 * MINUTE)
+        found = [stage[Ref("operations", job)] for job in jobs]
+        assert [each.phase for each in found] == [
+            Phase.DONE, Phase.FAILED, Phase.TIMED_OUT, Phase.DONE, Phase.RUNNING,
+        ]  # fmt: skip
+        assert [bool(each.links) for each in found] == [True, False, False, True, False]
+        shown = {(each.job.id, each.phase) for each in stage.listener.states}
+        assert not shown & {("b-fail", Phase.DONE), ("a-fine", Phase.FAILED)}
+        assert app.simulator.response_counts.keys() == {("operations", 200)}
+        active = [path for at, path in app.paths if at < EPOCH + 90]
+        assert len(active) > 5
+        assert set(active) == {"/operations/batch"}
+
+    write_example(tmp_path, "operations")
+    staged(tmp_path, app, {"operations": jobs}, scenario, accounts=("operations",))
 
 
 def test_a_thousand_active_jobs_cost_a_hundredth_of_the_requests(tmp_path):

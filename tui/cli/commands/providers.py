@@ -40,6 +40,7 @@ SCENARIOS: Mapping[str, str] = {
     "hint": "gets Retry-After and rate-limit headers in every form",
     "damaged": "gets damaged text beside its status",
     "cached": "gets responses that were cached for two hours",
+    "floats": "gets whole numbers as floats, such as 7.0",
     "short": "has a link that expires after a minute",
     "notready": "has a link that answers 404 for 12 seconds",
     "accepted": "has a link that answers 202 for 12 seconds",
