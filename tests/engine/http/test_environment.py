@@ -1,6 +1,9 @@
 """Proxy and certificate variables: what cannot be read is ignored or refused, and always named by its variable."""
 
+import os
+
 import pytest
+import trustme
 
 from tests.cli.conftest import Program
 from tests.support.misbehaving_servers import CLOSE, respond_with_body
@@ -70,6 +73,18 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path):
     assert "SSL_CERT_DIR names an empty folder" in problem({"SSL_CERT_DIR": str(tmp_path / "empty")})
     assert problem({"SSL_CERT_DIR": str(tmp_path)}) == ""
     assert environment.unread_certificates({"REQUESTS_CA_BUNDLE": "/ca"}).startswith("REQUESTS_CA_BUNDLE is not read")
+
+
+def test_root_certificates_from_a_pipe_are_read_once(tmp_path, monkeypatch):
+    reading, writing = os.pipe()
+    trustme.CA().cert_pem.write_to_path(tmp_path / "root.pem")
+    os.write(writing, (tmp_path / "root.pem").read_bytes())
+    os.close(writing)
+    monkeypatch.setenv("SSL_CERT_FILE", f"/dev/fd/{reading}")
+    try:
+        assert len(environment.create_tls_context().get_ca_certs()) == 1
+    finally:
+        os.close(reading)
 
 
 @pytest.mark.parametrize(

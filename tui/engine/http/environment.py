@@ -98,35 +98,41 @@ def _is_port(number: int | None) -> bool:
 
 def create_tls_context() -> ssl.SSLContext:
     """Return the context with the root certificates of the environment, or built-in ones. Raises CertificateError."""
-    if problem := certificate_problem(os.environ):
-        raise CertificateError(problem)
-    return httpx.create_ssl_context()
+    context = _environment_context(os.environ)
+    if isinstance(context, str):
+        raise CertificateError(context)
+    return context or httpx.create_ssl_context(trust_env=False)
 
 
 def certificate_problem(environ: Mapping[str, str]) -> str:
     """Return what is wrong with SSL_CERT_FILE or SSL_CERT_DIR, of which the first counts; "": nothing."""
-    for variable, is_folder in (("SSL_CERT_FILE", False), ("SSL_CERT_DIR", True)):
-        if value := environ.get(variable):
-            return _folder_problem(variable, Path(value)) if is_folder else _file_problem(variable, Path(value))
-    return ""
+    context = _environment_context(environ)
+    return context if isinstance(context, str) else ""
 
 
-def _file_problem(variable: str, path: Path) -> str:
-    try:
-        ssl.create_default_context(cafile=str(path))
-    except ssl.SSLError:
-        return f"{variable} names a file without PEM certificates: {clean(str(path), 200)}"
-    except OSError as error:
-        return f"{variable} names a file that cannot be read ({error.strerror}): {clean(str(path), 200)}"
-    return ""
+def _environment_context(environ: Mapping[str, str]) -> ssl.SSLContext | str | None:
+    """Return the context with the environment's root certificates, or what is wrong with them; None: it names none.
+
+    They are read once: a file may be a pipe.
+    """
+    if file := environ.get("SSL_CERT_FILE"):
+        try:
+            return ssl.create_default_context(cafile=file)
+        except ssl.SSLError:
+            return f"SSL_CERT_FILE names a file without PEM certificates: {clean(file, 200)}"
+        except OSError as error:
+            return f"SSL_CERT_FILE names a file that cannot be read ({error.strerror}): {clean(file, 200)}"
+    if folder := environ.get("SSL_CERT_DIR"):
+        return _folder_problem(Path(folder)) or ssl.create_default_context(capath=folder)
+    return None
 
 
-def _folder_problem(variable: str, path: Path) -> str:
+def _folder_problem(path: Path) -> str:
     try:
         is_empty = not any(path.iterdir())
     except OSError as error:
-        return f"{variable} names a folder that cannot be read ({error.strerror}): {clean(str(path), 200)}"
-    return f"{variable} names an empty folder: {clean(str(path), 200)}" if is_empty else ""
+        return f"SSL_CERT_DIR names a folder that cannot be read ({error.strerror}): {clean(str(path), 200)}"
+    return f"SSL_CERT_DIR names an empty folder: {clean(str(path), 200)}" if is_empty else ""
 
 
 def unread_certificates(environ: Mapping[str, str]) -> str:
