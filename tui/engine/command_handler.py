@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Ref
-from tui.domain.polling import throttle
 from tui.domain.polling.rate_limit import SendSlot
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import Cancel, CommandResult, Download, JobHistory, Refresh, Renew, SaveUiState
@@ -95,9 +94,9 @@ class CommandHandler:
                 refused = refusal.message if refusal else f"{ref} is not on the watchlist"
                 continue
             runtime = self._accounts[ref.account]
-            runtime.throttle = throttle.reset(runtime.throttle)
+            runtime.limits.reset()
             self._job_store.request_poll(ref)
-            slots[ref.account] = runtime.user_slot(self._now())
+            slots[ref.account] = runtime.limits.user_slot(self._now())
             count += 1
         if not count:
             return CommandResult(ok=False, message=refused)

@@ -232,7 +232,7 @@ class Engine:
         for account in role.accounts:
             self._publish_account_state(account)
         if role.is_leader:
-            states = (runtime.snapshot() for runtime in self._accounts.values())
+            states = (runtime.health.snapshot() for runtime in self._accounts.values())
             self._leader_election.write_heartbeat(states, is_paused=self._paused)
 
     def _sync_clock(self) -> None:
@@ -314,7 +314,7 @@ class Engine:
     def _publish_account(self, runtime: AccountRuntime) -> None:
         """Publish the state of an account, if it changed. A follower shows the leader's states after the first."""
         if self._role.is_leader or runtime.account.name not in self._published_accounts:
-            self._publish_account_state(runtime.snapshot())
+            self._publish_account_state(runtime.health.snapshot())
 
     def _publish_account_state(self, state: AccountState) -> None:
         before = self._published_accounts.get(state.name)

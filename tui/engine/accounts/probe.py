@@ -54,11 +54,14 @@ async def probe(
         return ProbeResult(job, runtime.key_fault, None, None)
     http = HttpSettings(functools.cache(create_tls_context), transport, limits)
     async with runtime.new_client(http) as client:
-        if (fault := await runtime.acquire_slot(MAX_WAIT)) is not None:
+        if (fault := await runtime.limits.acquire_slot(MAX_WAIT)) is not None:
             return ProbeResult(job, fault, None, None)
         response = await runtime.poll(client, job)
-        if response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR and await runtime.acquire_slot(MAX_WAIT) is None:
+        if (
+            response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR
+            and await runtime.limits.acquire_slot(MAX_WAIT) is None
+        ):
             response = await runtime.poll(client, job)  # at the successor of a retired API
     fault = response.outcome if isinstance(response.outcome, Fault) else None
     moved_to = runtime.account.provider.title if response.migration_step is MigrationStep.MOVED else ""
-    return ProbeResult(job, fault, runtime.state.skew, response.request_record, moved_to)
+    return ProbeResult(job, fault, runtime.health.state.skew, response.request_record, moved_to)

@@ -119,7 +119,7 @@ class DurationLearner:
 
 def _polls_per_second(runtime: AccountRuntime) -> float:
     """Return the allowed polls per second: a bulk request counts for all of its jobs."""
-    limit = runtime.throttle.rate_limit
+    limit = runtime.limits.throttle.rate_limit
     day = limit.day_bucket
     daily_rate = math.inf if day is None else day.rate + max(0.0, day.tokens) / DAILY_BUDGET_SPREAD
     return runtime.max_batch * min(limit.minute_bucket.rate, daily_rate)

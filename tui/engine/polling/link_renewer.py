@@ -13,7 +13,6 @@ from tui.domain import job_state
 from tui.domain.job_state import LinkFoundDead
 from tui.domain.links import expiry, renewal
 from tui.domain.models import ENDED, Fault, FaultKind, Link, Ref
-from tui.domain.polling import throttle
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
@@ -94,7 +93,7 @@ class LinkRenewer:
         limits: dict[str, asyncio.Semaphore] = {}
         for name in {ref.account for ref in refs} & self._accounts.keys():
             runtime = self._accounts[name]
-            runtime.throttle = throttle.reset(runtime.throttle)
+            runtime.limits.reset()
             limits[name] = asyncio.Semaphore(max(1, runtime.account.concurrency - 1))
 
         async def renew_one(ref: Ref) -> RenewalResult:
@@ -130,7 +129,7 @@ class LinkRenewer:
         runtime = self._accounts[ref.account]
         async with self._connection_slots[ref.account], runtime.new_client(self._http) as client:
             while state is not None:
-                fault = await runtime.acquire_slot(SLOT_TIMEOUT)
+                fault = await runtime.limits.acquire_slot(SLOT_TIMEOUT)
                 if fault is not None:
                     return fault
                 poll_count = self._job_store.states.get(ref, state).poll_count

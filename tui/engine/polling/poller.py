@@ -121,12 +121,12 @@ class Poller:
                 at = max(self._queue.next_due_at(now), self._next_slot_at(now))
                 if at > now:
                     await self._wait(at - now)
-                elif self.account.acquire(now):
+                elif self.account.limits.acquire(now):
                     return self._pop(now)
             return None
 
     def _next_slot_at(self, now: float) -> float:
-        slot = self.account.next_slot(now)
+        slot = self.account.limits.next_slot(now)
         return math.inf if slot is None else slot.at
 
     def _push(self, ref: Ref) -> None:

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from tui.domain.job_state import JobState, PollSkipped
 from tui.domain.models import Ref
-from tui.domain.polling import throttle
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.context import EngineContext
 from tui.engine.http.client import Client
@@ -51,7 +50,7 @@ class UserPoll:
         async with asyncio.TaskGroup() as tasks:
             for name, account_refs in waiting.items():
                 runtime = self._accounts[name]
-                runtime.throttle = throttle.reset(runtime.throttle)
+                runtime.limits.reset()
                 for _ in range(min(len(account_refs), runtime.account.concurrency)):
                     tasks.create_task(self._work(runtime, account_refs))
 
@@ -79,7 +78,7 @@ class UserPoll:
 
     async def _acquire_slot(self, runtime: AccountRuntime, ref: Ref) -> bool:
         """Wait for a slot of the account and take it; without one, apply the fault and return False."""
-        fault = await runtime.acquire_slot(SLOT_TIMEOUT)
+        fault = await runtime.limits.acquire_slot(SLOT_TIMEOUT)
         if fault is not None and ref in self._job_store.states:
             self._job_store.apply(ref, PollSkipped(fault))
         return fault is None

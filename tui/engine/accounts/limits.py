@@ -1,0 +1,116 @@
+"""Limits of an account: when its next request may leave, by its throttle and by the rate limit of all processes."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from msgspec.structs import replace
+
+from tui.domain.models import Fault, FaultKind
+from tui.domain.polling import throttle
+from tui.domain.polling.rate_limit import RateLimit, SendSlot, WaitReason
+from tui.engine.accounts.shared_rate_limit import SharedRateLimit
+from tui.presentation.descriptions import describe_wait
+from tui.storage.config.configuration import Account
+from tui.storage.journal.rate_limits import RateLimitTable
+
+
+class AccountLimits:
+    """Throttle and shared rate limit of one account at run time."""
+
+    def __init__(
+        self,
+        account: Account,
+        clock: Callable[[], float],
+        random: Random,
+        open_rate_limits: Callable[[], RateLimitTable] | None = None,
+    ) -> None:
+        """Start idle. `open_rate_limits` returns the table that all processes share; it may raise JournalError."""
+        self.throttle = throttle.initial(account.per_minute, clock(), account.per_day)
+        self.user_request_lock = asyncio.Lock()
+        """Held while a user-requested poll waits for its slot: first come, first served."""
+        self._clock = clock
+        self._random = random
+        self._shared = SharedRateLimit(account.name, self.throttle.rate_limit, open_rate_limits)
+
+    def next_slot(self, now: float, *, user_requested: bool = False) -> SendSlot | None:
+        """Return when the next request may leave, all processes considered; None: polling is stopped."""
+        self.refresh(now)
+        return throttle.next_slot(
+            self.throttle, now, user_requested=user_requested, has_token=self._shared.has_reserved(now)
+        )
+
+    def user_slot(self, now: float) -> SendSlot:
+        """Return when the next user-requested poll may leave: it ignores a stop and the circuit breaker."""
+        slot = self.next_slot(now, user_requested=True)
+        assert slot is not None, "a user-requested poll has a slot, if late"
+        return slot
+
+    def acquire(self, now: float) -> bool:
+        """Take the token of a request that `next_slot` allows now; False: another process was faster."""
+        acquired = self._shared.acquire(now)
+        self.throttle = replace(self.throttle, rate_limit=self._shared.current)
+        if acquired:
+            self.throttle = throttle.record_sent(self.throttle, now)
+        return acquired
+
+    async def acquire_slot(self, max_wait: float) -> Fault | None:
+        """Wait for a slot for a user-requested poll and take it; return why there is none within `max_wait` seconds.
+
+        Callers wait in their order; the time counts from when a caller is the first.
+        """
+        async with self.user_request_lock:
+            deadline = self._clock() + max_wait
+            while not self.throttle.stop_reason:
+                now = self._clock()
+                slot = self.user_slot(now)
+                if slot.at > deadline:
+                    return Fault(FaultKind.LIMITED, f"no request sent: {describe_wait(slot.reason)}", retry_at=slot.at)
+                if slot.at > now:
+                    await asyncio.sleep(slot.at - now)
+                elif self.acquire(now):
+                    return None
+            return Fault(FaultKind.REFUSED, self.throttle.stop_reason)
+
+    def waits(self, now: float) -> tuple[bool, SendSlot]:
+        """Return whether only the spacing of requests delays the next one, and when service and daily limit allow it.
+
+        A reserved token has passed the spacing and the daily limit.
+        """
+        if self._shared.has_reserved(now):
+            return False, SendSlot(self.throttle.not_before, self.throttle.not_before_reason)
+        spaced, blocked = self.throttle.rate_limit.waits(now)
+        is_spaced = spaced.at > max(now, blocked.at, self.throttle.breaker_open_until)
+        return is_spaced and not self.throttle.stop_reason, blocked
+
+    def refresh(self, now: float) -> None:
+        """Apply the changes that other processes made to the rate limit."""
+        self.throttle = replace(self.throttle, rate_limit=self._shared.refresh(now))
+
+    def reset(self) -> None:
+        """Lift a stop and the circuit breaker."""
+        self.throttle = throttle.reset(self.throttle)
+
+    def on_key_changed(self) -> None:
+        """Lift them for a key that the service has not seen."""
+        self.throttle = throttle.key_changed(self.throttle)
+
+    def record_outcome(self, fault: Fault | None, received_at: float, job_id: str) -> None:
+        """Apply a request's outcome to the throttle, and a 429 to the rate limit of all processes."""
+        self.throttle = throttle.record_outcome(self.throttle, fault, received_at, self._random, job_id)
+        if fault is not None and fault.kind is FaultKind.LIMITED:
+            until, reason = self.throttle.not_before, self.throttle.not_before_reason
+            self._change(lambda rate_limit: rate_limit.slowed_by_429(until, reason, received_at))
+
+    def block_until(self, until: float, received_at: float) -> None:
+        """Send nothing until then, in no process: the service says that the quota is used up."""
+        self._change(lambda rate_limit: rate_limit.blocked_until(until, WaitReason.QUOTA_USED, received_at))
+
+    def shift(self, seconds: float) -> None:
+        """Move all waits by `seconds`, because the clock was set forward by that much."""
+        self._shared.shift(seconds, self._clock())
+        self.throttle = replace(throttle.clock_shifted(self.throttle, seconds), rate_limit=self._shared.current)
+
+    def _change(self, change: Callable[[RateLimit], RateLimit]) -> None:
+        self._shared.change(change, self._clock())
+        self.throttle = replace(self.throttle, rate_limit=self._shared.current)
