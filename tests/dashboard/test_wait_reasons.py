@@ -14,6 +14,7 @@ from tui.dashboard.widgets.badges import account_badge
 from tui.dashboard.widgets.detail_pages import DetailPages, DetailTab
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
+from tui.domain.models import Ref
 from tui.engine.api import Health, Refresh, Update
 from tui.presentation import columns, formatting
 
@@ -59,10 +60,14 @@ def test_a_used_up_daily_limit_is_shown_with_the_time_when_polling_continues(tmp
         assert f"next in {wait} ({DAILY})" in shown.overview(shown.due[0])
         toast = (await setup.engine.perform(Refresh((shown.due[0].job.ref,)))).message
         assert toast == f"Refreshing 1 job: none sent yet, konpro waits {wait} ({DAILY})"
+        both = (shown.due[0].job.ref, Ref("heygen", "a"))
+        toast = (await setup.engine.perform(Refresh(both))).message
+        assert toast == f"Refreshing 2 jobs: none of konpro sent yet, konpro waits {wait} ({DAILY})"
 
     account = f'[accounts.konpro]\nbase_url = "http://sim.test"\napi_key = {{ file = "{key}" }}\nplan = "free"\n'
-    stage(tmp_path, app, {"konpro": JOBS}, scenario, accounts=(), config=f"{account}insecure_http = true\n")
-    assert 40 <= len(app.requests) <= 45
+    config = f"{account}insecure_http = true\n"
+    stage(tmp_path, app, {"konpro": JOBS, "heygen": ("a",)}, scenario, accounts=("heygen",), config=config)
+    assert 40 <= sum(request.key == key.read_text() for request in app.requests) <= 45
 
 
 def test_a_due_poll_behind_the_rate_limit_is_due_and_not_now(tmp_path):

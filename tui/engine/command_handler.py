@@ -104,12 +104,15 @@ class CommandHandler:
         return CommandResult(message=message + (f"; {refused}" if count < len(refs) else ""))
 
     def _delay_text(self, slots: Mapping[str, SendSlot]) -> str:
-        """Return which account sends no request yet, why, and when it does; "" if all send now."""
-        account, slot = max(slots.items(), key=lambda each: each[1].at)
-        seconds = slot.at - self._now()
-        if seconds < MIN_REPORTED_DELAY:
+        """Return which accounts send no request yet, why, and when the last one does; "" if all send now."""
+        now = self._now()
+        waiting = {account: slot for account, slot in slots.items() if slot.at - now >= MIN_REPORTED_DELAY}
+        if not waiting:
             return ""
-        return f": none sent yet, {account} waits {formatting.duration(seconds)} ({describe_wait(slot.reason)})"
+        account, slot = max(waiting.items(), key=lambda each: each[1].at)
+        sent = "none" if len(waiting) == len(slots) else f"none of {', '.join(waiting)}"
+        wait = f"{formatting.duration(slot.at - now)} ({describe_wait(slot.reason)})"
+        return f": {sent} sent yet, {account} waits {wait}"
 
     def job_history(self, ref: Ref) -> JobHistory:
         """Return the journal records of one job; empty if the journal can't be read."""
