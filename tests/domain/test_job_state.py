@@ -9,6 +9,7 @@ from tui.domain.job_state import (
     DownloadsRead,
     ExternalStateRead,
     FaultCleared,
+    HistoryBounded,
     Flag,
     JobListed,
     JobState,
@@ -284,6 +285,24 @@ def test_a_clock_shift_moves_the_next_poll_and_makes_no_report_fresher():
     assert (ahead.next_poll_at, ahead.stale_after) == (NOW + 1015, NOW + 75)
     assert (back.next_poll_at, back.stale_after) == (NOW - 985, NOW - 925)
     assert after(ClockShifted(1000)) == NEW
+
+
+def test_a_clock_shift_moves_the_time_that_a_service_named():
+    limited = after(PollFailed(Fault(FaultKind.LIMITED, "x", 429, NOW + 60), NOW))
+    assert after(ClockShifted(-1000), state=limited).fault.retry_at == NOW - 940
+
+
+def test_nothing_has_happened_after_now():
+    ahead = after(
+        StatusReceived(make_report(Phase.RUNNING), NOW),
+        StatusReceived(make_report(Phase.DONE), NOW + 60),
+        DownloadedFile("video", "/d/a", 1, NOW + 90),
+    )
+    bounded = after(HistoryBounded(NOW + 30), state=ahead)
+    assert (bounded.first_polled_at, bounded.checked_at, bounded.phase_since) == (NOW, NOW + 30, NOW + 30)
+    assert bounded.downloads[0].downloaded_at == NOW + 30
+    assert bounded.phase is Phase.DONE
+    assert after(HistoryBounded(NOW + 90), state=ahead) == ahead
 
 
 def test_an_external_state_replaces_all_but_the_job_and_reports_a_phase_change():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tui.domain.job_state import (
     ClockShifted,
     FaultCleared,
+    HistoryBounded,
     JobListed,
     LinkFoundDead,
     MarkedStale,
@@ -77,7 +78,7 @@ event_makers = st.one_of(
     ),
     faults.map(lambda fault: lambda _: PollSkipped(fault)),
     st.just(lambda _: FaultCleared()),
-    st.just(MarkedStale),
+    st.sampled_from([MarkedStale, HistoryBounded]),
     st.floats(-1e5, 1e5).map(lambda seconds: lambda _: ClockShifted(seconds)),
     st.sampled_from(["video", "captions"]).map(lambda kind: lambda at: DownloadedFile(kind, "/d/a", 1, at)),
     st.sampled_from([f"https://cdn.test/{number}" for number in range(4)]).map(

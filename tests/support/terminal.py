@@ -154,7 +154,7 @@ class Terminal:
     def _is_asleep(self) -> bool:
         """Return whether all threads of the child sleep."""
         try:
-            states = [_stat_fields(each)[0] for each in Path(f"/proc/{self.pid}/task").glob("*/stat")]
+            states = [stat_fields(each)[0] for each in Path(f"/proc/{self.pid}/task").glob("*/stat")]
         except OSError:  # a thread has ended meanwhile
             return False
         return set(states) == {"S"}
@@ -168,7 +168,7 @@ class Terminal:
         return self._stat()[0] == "T"
 
     def _stat(self) -> list[str]:
-        return _stat_fields(Path(f"/proc/{self.pid}/stat"))
+        return stat_fields(Path(f"/proc/{self.pid}/stat"))
 
     def modes(self) -> set[str]:
         """Return the DEC private modes that the child has switched on, and `kitty` for its keyboard protocol."""
@@ -189,7 +189,7 @@ class Terminal:
         return "\n".join("".join(row[x].data for x in range(self.screen.columns)).rstrip() for row in rows)
 
 
-def _stat_fields(stat: Path) -> list[str]:
+def stat_fields(stat: Path) -> list[str]:
     """Return the fields of proc(5)'s `stat` from the third on."""
     return stat.read_text().rpartition(")")[2].split()
 

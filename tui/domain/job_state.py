@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tui.domain import clock_repair
 from tui.domain.links import expiry
 from tui.domain.models import (
     ACTIVE,
@@ -158,12 +159,18 @@ class MarkedStale(NamedTuple):
 
 
 class ClockShifted(NamedTuple):
-    """The clock was set forward (negative: back): the next poll stays as far away as it was.
+    """The clock was set forward (negative: back): what is waited for stays as far away as it was.
 
     A report never gets younger by it: a short sleep of the computer looks the same.
     """
 
     seconds: float
+
+
+class HistoryBounded(NamedTuple):
+    """A clock that was ahead wrote the state: nothing of it happened later than `now`."""
+
+    now: float
 
 
 class DownloadsRead(NamedTuple):
@@ -192,6 +199,7 @@ Event = (
     | FaultCleared
     | MarkedStale
     | ClockShifted
+    | HistoryBounded
     | DownloadsRead
     | ExternalStateRead
 )
@@ -238,6 +246,7 @@ def _apply_within_phase(
     | FaultCleared
     | MarkedStale
     | ClockShifted
+    | HistoryBounded
     | DownloadsRead,
 ) -> JobState:
     """Return the state after an event that never changes the phase."""
@@ -270,10 +279,22 @@ def _apply_within_phase(
             is_fresh = state.stale_after is None or state.stale_after > at
             has_report = state.phase in ACTIVE and state.checked_at is not None
             return replace(state, stale_after=at) if has_report and is_fresh else state
+        case HistoryBounded(now):
+            return clock_repair.bounded_history(state, now)
         case ClockShifted(seconds):
-            next_poll_at = None if state.next_poll_at is None else state.next_poll_at + seconds
-            stale_after = None if state.stale_after is None else state.stale_after + min(0.0, seconds)
-            return replace(state, next_poll_at=next_poll_at, stale_after=stale_after)
+            return _apply_clock_shift(state, seconds)
+
+
+def _apply_clock_shift(state: JobState, seconds: float) -> JobState:
+    fault = state.fault
+    if fault is not None and fault.retry_at is not None:
+        fault = replace(fault, retry_at=fault.retry_at + seconds)
+    return replace(
+        state,
+        next_poll_at=None if state.next_poll_at is None else state.next_poll_at + seconds,
+        stale_after=None if state.stale_after is None else state.stale_after + min(0.0, seconds),
+        fault=fault,
+    )
 
 
 def _without_fault(state: JobState) -> JobState:

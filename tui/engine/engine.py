@@ -148,7 +148,9 @@ class Engine:
         for name, runtime in self._accounts.items():
             successor = runtime.migration.successor
             if successor is not None:
-                refusals = self._workspace.journal.successors.refusals(name, successor.provider.name)
+                refusals = self._workspace.journal.successors.refusals(
+                    name, successor.provider.name, self._context.now()
+                )
                 runtime.migration.restore_refusals(refusals)
 
     def is_settled(self, ref: Ref) -> bool:

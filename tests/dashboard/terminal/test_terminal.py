@@ -41,6 +41,11 @@ def rows(text: str) -> bool:
     return "▸ running" in text
 
 
+def upper_lines(text: str) -> list[str]:
+    """Return views, banner, table header and rows: what is below may have a notice over it, the first line a clock."""
+    return text.splitlines()[1:20]
+
+
 def prompted(text: str) -> bool:
     """A service has answered."""
     return "●" in text.partition("\n")[0]
@@ -63,10 +68,14 @@ def test_a_signal_ends_the_program_and_restores_the_terminal(folders: Path, numb
     assert list(folders.iterdir()) == []
 
 
-def test_a_suspended_program_returns_the_terminal_and_redraws_when_resumed(folders: Path):
+def test_a_suspended_program_returns_the_terminal_and_redraws_all_of_it_when_resumed(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(rows)
+        terminal.type("z")  # frozen, every line is as it was
+        assert terminal.wait_for(lambda text: "View frozen" in text)
+        terminal.read_until_quiet()
+        frozen = upper_lines(terminal.text)
         os.kill(terminal.pid, signal.SIGTSTP)
         assert terminal.wait_for(lambda _: terminal.is_stopped())
         terminal.read_until_quiet()
@@ -74,8 +83,10 @@ def test_a_suspended_program_returns_the_terminal_and_redraws_when_resumed(folde
         assert terminal.modes() == set()
         terminal.screen.reset()
         os.kill(terminal.pid, signal.SIGCONT)
-        assert terminal.wait_for(rows)
+        assert terminal.wait_for(lambda text: upper_lines(text) == frozen), terminal.text
+        assert terminal.wait_for(lambda text: " babeltop " in text and "^q quit" in text)
         assert "1049" in terminal.modes()
+        terminal.type("z")
         shown = terminal.text
         assert terminal.wait_for(lambda text: text != shown)
         terminal.type(QUIT)

@@ -38,6 +38,9 @@ def run_dashboard(args: "Namespace") -> int:
 
 
 def _check_terminal() -> None:
+    """Raise UsageError unless there is a terminal for the screen. In the background, wait for the shell's `fg`."""
+    from tui.dashboard.terminal.foreground import wait_for_foreground
+
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the dashboard requires a terminal: without one, use `babeltop list`, `wait` or `watch`")
     if os.environ.get("TERM") == "dumb":
@@ -45,3 +48,5 @@ def _check_terminal() -> None:
             "the dashboard does not support TERM=dumb: set the terminal's type, such as xterm-256color, or use "
             "`babeltop list`, `wait` or `watch`"
         )
+    if not wait_for_foreground(sys.stdin.fileno()):
+        raise UsageError("the dashboard requires the terminal's foreground: start it without `&`")

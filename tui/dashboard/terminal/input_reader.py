@@ -100,4 +100,9 @@ def event_driven_input(driver: type[Driver]) -> type[Driver]:
                     log.exception("terminal input that cannot be read, dropped: %d so far", self.dropped_events)
                 self._parser = XTermParser(self._debug)
 
+        def close(self) -> None:
+            super().close()
+            if self.dropped_events > MAX_LOGGED_ERRORS:
+                log.warning("terminal input that cannot be read, dropped: %d in all", self.dropped_events)
+
     return EventDrivenInput

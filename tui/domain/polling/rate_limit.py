@@ -10,6 +10,8 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tui.domain.clock_repair import CLOCK_SET_BACK
+
 STEADY_SHARE = 0.6
 """Share of a published daily limit that is used steadily; others use the same key."""
 MINUTE = 60.0
@@ -30,8 +32,6 @@ MAX_RETRY_AFTER = DAY
 """Seconds: a longer Retry-After is an error of the service."""
 TIME_RESOLUTION = 5e-7
 """Seconds: resolution of instants near now; a shorter wait is none."""
-CLOCK_SET_BACK = 2.0
-"""Seconds: a rate limit written this far in the future means that the clock was set back since."""
 
 
 class TokenBucket(Struct, frozen=True):
@@ -117,12 +117,16 @@ class RateLimit(Struct, frozen=True, kw_only=True):
         day = full.day_bucket and replace(full.day_bucket, tokens=full.day_bucket.tokens - count)
         return replace(full, minute_bucket=minute, day_bucket=day), count
 
+    def is_from_future(self, now: float) -> bool:
+        """Return whether it was written by a clock that was ahead. Until it is written again, it never refills."""
+        return self.updated_at > now + CLOCK_SET_BACK
+
     def refilled(self, now: float) -> "RateLimit":
         """Return the rate limit at `now`. What 429s took comes back minute by minute after `not_before`.
 
         If the clock was set back since, `not_before` stays as far away as it was.
         """
-        if self.updated_at > now + CLOCK_SET_BACK:
+        if self.is_from_future(now):
             return self.clock_shifted(now - self.updated_at)
         passed = max(0.0, now - self.updated_at)
         clean = max(0.0, now - max(self.updated_at, self.not_before))

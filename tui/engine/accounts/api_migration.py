@@ -57,7 +57,7 @@ class ApiMigration(Generic[A]):
         If the account has moved during the request, the job is polled again at its current provider.
         """
         refused_at = self._refused_at.get(job_id)
-        refused = self.successor is None or (refused_at is not None and at - refused_at < RETRY_REFUSED_AFTER)
+        refused = self.successor is None or (refused_at is not None and 0 <= at - refused_at < RETRY_REFUSED_AFTER)
         if account is self._account and refused:
             return False
         self._pending[job_id] = (account, first_response)

@@ -6,7 +6,7 @@ used, a process continues with what it knows itself.
 
 from collections.abc import Callable
 
-from tui.domain.polling.rate_limit import CLOCK_SET_BACK, RESERVATION_TTL, RateLimit
+from tui.domain.polling.rate_limit import RESERVATION_TTL, RateLimit
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.rate_limits import RateLimitTable
 
@@ -48,7 +48,9 @@ class SharedRateLimit:
         except JournalError:
             self._offline_until = now + JOURNAL_RETRY
             return self.current
-        if found is not None:
+        if found is not None and found.is_from_future(now):
+            self.change(lambda limit: limit, now)  # written back: repaired at each reading, it would never refill
+        elif found is not None:
             self.current = self._merge(found, now)
         return self.current
 
@@ -84,13 +86,13 @@ class SharedRateLimit:
         The first process that notices moves the shared ones for all.
         """
         self.current = self.current.clock_shifted(seconds)
-        self._reserved = 0
+        self._reserved, self._offline_until = 0, 0.0
 
         def shifted(found: RateLimit | None) -> RateLimit:
             if found is None:
                 return self.current
-            not_shifted = found.updated_at > now + CLOCK_SET_BACK
-            return self._merge(found.clock_shifted(seconds) if not_shifted else found, now)
+            is_shifted = not found.is_from_future(now)
+            return self._merge(found if is_shifted else found.clock_shifted(seconds), now)
 
         self._change(shifted, now)
 

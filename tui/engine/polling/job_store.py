@@ -5,13 +5,14 @@ When a job is polled next is decided by `scheduler.py`; the pollers follow `on_s
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tui.domain import job_state
+from tui.domain import clock_repair, job_state
 from tui.domain.job_state import (
     ClockShifted,
     DownloadsRead,
     Event,
     ExternalStateRead,
     FaultCleared,
+    HistoryBounded,
     JobListed,
     JobState,
     MarkedStale,
@@ -108,6 +109,20 @@ class JobStore:
     def shift_schedule(self, seconds: float) -> None:
         """Follow a clock that was set forward by so many seconds. The poll queues are shifted by their pollers."""
         self._update_all(ClockShifted(seconds))
+        now = self._now()
+        for state in list(self.states.values()):
+            if clock_repair.clock_lead(state, now):  # the clock was set back
+                state, _ = job_state.reduce(state, HistoryBounded(now))
+                self._update(state)
+                self.journal_writer.add(JournalEntry(state, bounded_at=now))
+
+    def _repaired(self, state: JobState) -> JobState:
+        """Return a state of the journal without instants of a clock that was ahead when it was written."""
+        now = self._now()
+        lead = clock_repair.clock_lead(state, now)
+        if not lead:
+            return state
+        return job_state.reduce(job_state.reduce(state, ClockShifted(-lead))[0], HistoryBounded(now))[0]
 
     def mark_all_stale(self) -> None:
         """Mark the reports of active jobs stale: no console polls."""
@@ -128,7 +143,7 @@ class JobStore:
 
     def merge_external(self, external: JobState, *, is_follower: bool = False) -> None:
         """Merge a state that another process journalled, if it is newer; a follower also takes its schedule."""
-        ref = external.job.ref
+        ref, external = external.job.ref, self._repaired(external)
         state = self.states.get(ref)
         if state is None:
             return
@@ -187,12 +202,15 @@ class JobStore:
                 self._update_job(job, state)
         self.states = {ref: self.states[ref] for ref in order}
 
-    def _add_job(self, job: Job, known: JobState | None) -> None:
+    def _add_job(self, job: Job, read: JobState | None) -> None:
+        known = None if read is None else self._repaired(read)
         state = self._with_refusal(job_state.reduce(known or JobState(job=job), JobListed(job))[0])
         state, _ = job_state.reduce(state, self.scheduler.first_poll(state))
         self._update(known if known is not None and state == known else state)  # shares the front end's copy
         self.on_scheduled(job.ref, state.next_poll_at)
-        if known is None or known.job != job or known.fault != state.fault:
+        if known is not read:
+            self.journal_writer.add(JournalEntry(state, bounded_at=self._now()))
+        elif known is None or known.job != job or known.fault != state.fault:
             self.journal_writer.add(JournalEntry(state))
 
     def _update_job(self, job: Job, known: JobState) -> None:

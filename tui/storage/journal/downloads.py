@@ -91,6 +91,14 @@ def save_files(db: sqlite3.Connection, ref: Ref, files: Collection[DownloadedFil
     )
 
 
+def bound_instants(db: sqlite3.Connection, ref: Ref, now: float) -> None:
+    """Set later instants of a job's downloads to `now`, inside a transaction: no other download would replace them."""
+    db.execute(
+        "UPDATE downloaded_file SET downloaded_at=:now WHERE account=:account AND id=:id AND downloaded_at > :now",
+        {"now": now, "account": ref.account, "id": ref.id},
+    )
+
+
 def all_by_job(db: sqlite3.Connection) -> dict[Ref, tuple[DownloadedFile, ...]]:
     """Return the downloaded files of every job, inside a transaction."""
     found: dict[Ref, tuple[DownloadedFile, ...]] = {}

@@ -49,6 +49,8 @@ class JournalEntry(Struct, frozen=True):
     """Instant of that response."""
     request: RequestRecord | None = None
     """Request that led to the state. None: no request did."""
+    bounded_at: float | None = None
+    """Instant to which later ones were set back, which a clock that was ahead had written. None: there were none."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -120,6 +122,8 @@ class Journal:
             for entry in entries:
                 if entry.request is not None:
                     _insert_request(db, entry.state.job.ref, entry.request)
+                if entry.bounded_at is not None:
+                    downloads.bound_instants(db, entry.state.job.ref, entry.bounded_at)
                 phase, is_outdated = self._stored_phase(db, entry.state)
                 downloads.save_files(db, entry.state.job.ref, entry.state.downloads, revision, self._writer)
                 if is_outdated:

@@ -27,6 +27,8 @@ class SentNotifications:
                 if row is None or abs(now - row[0]) >= repeat_after:  # a clock set back silences nothing for long
                     db.execute("INSERT OR REPLACE INTO sent_notification VALUES (?,?)", (key, now))
                     claimed.add(key)
+                elif row[0] > now:  # a clock was ahead: it was sent now at the latest
+                    db.execute("UPDATE sent_notification SET sent_at=? WHERE key=?", (now, key))
         return frozenset(claimed)
 
     def forget(self, keys: Iterable[str]) -> None:

@@ -28,9 +28,14 @@ class SuccessorTable:
         with self._database.connection() as db:
             return dict(db.execute("SELECT account, provider FROM successor WHERE id=?", (_ACCOUNT_ROW,)))
 
-    def refusals(self, account: str, provider: str) -> dict[str, float]:
-        """Return the instants at which this successor refused jobs of the account, by id. Raises JournalError."""
-        with self._database.connection() as db:
+    def refusals(self, account: str, provider: str, now: float) -> dict[str, float]:
+        """Return the instants at which this successor refused jobs of the account, by id. Raises JournalError.
+
+        An instant after `now`, which a clock that was ahead wrote, is set to it.
+        """
+        with self._database.transaction() as db:
+            db.execute("UPDATE successor SET recorded_at=:now WHERE account=:account AND recorded_at > :now",
+                {"now": now, "account": account})
             rows = db.execute(
                 "SELECT id, recorded_at FROM successor WHERE account=? AND provider=? AND id<>?",
                 (account, provider, _ACCOUNT_ROW),
