@@ -15,7 +15,7 @@ from tui.domain.models import FaultKind, Job, Phase, Ref
 from tui.engine.api import NoticeKind
 from tui.engine.context import EngineContext
 from tui.engine.engine import TICK_INTERVAL, Engine
-from tui.storage.watchlist.operations import Add, Remove, Restore, Set
+from tui.storage.watchlist.operations import Add, Remove, Set
 from tui.storage.watchlist.parser import WatchlistError
 from tui.storage.workspace import Workspace
 
@@ -123,8 +123,13 @@ def test_commands_change_file_and_states_and_report_it(tmp_path, app):
         assert engine.states[B].job.note == "soon"
         removed = await engine.perform(Remove((B,)))
         assert (removed.message, listener.orders[-1], file.read_text()) == ("heygen:b removed", (A,), before)
-        assert (await engine.perform(Restore(removed.removed))).ok
+        assert (await engine.perform(removed.undo)).message == "heygen:b restored"
         assert engine.states[B].job.note == "soon"
+        muted = await engine.perform(Set((A, B), {"muted": True, "note": "later"}))
+        assert (await engine.perform(muted.undo)).message == "2 jobs changed"
+        assert [(state.job.muted, state.job.note) for state in engine.states.values()] == [(False, ""), (False, "soon")]
+        assert (await engine.perform(added.undo)).message == "heygen:b removed"
+        assert file.read_text() == before
 
     played(tmp_path, app, scenario)
 
@@ -153,7 +158,7 @@ def test_a_response_for_a_removed_job_is_dropped(tmp_path):
         removed = await engine.perform(Remove((A,)))
         await asyncio.sleep(MINUTE)
         assert (list(engine.states), len(app.requests)) == ([], 1)
-        await engine.perform(Restore(removed.removed))
+        await engine.perform(removed.undo)
         await asyncio.sleep(MINUTE)
         assert engine.states[A].phase is Phase.RUNNING
 
@@ -167,7 +172,7 @@ def test_a_job_removed_and_restored_during_its_poll_is_polled_by_one_worker(tmp_
         await engine.perform(fixtures.refresh(A))
         await asyncio.sleep(1)
         removed = await engine.perform(Remove((A,)))
-        await engine.perform(Restore(removed.removed))
+        await engine.perform(removed.undo)
         await engine.perform(fixtures.refresh(A))
         await asyncio.sleep(20)
         assert engine.states[A].phase is Phase.RUNNING

@@ -74,8 +74,8 @@ class FakeEngine:
                 return CommandResult(message=f"Refreshing {len(refs)}")
             case Renew(refs):
                 self.renewed += refs
-                links = [job_state.primary_link(self.workspace.job_states()[ref]) for ref in refs]
-                living = tuple(link for link in links if link and not expiry.is_expired(link, self.now()))
+                links = {ref: job_state.primary_link(self.workspace.job_states()[ref]) for ref in refs}
+                living = {ref: link for ref, link in links.items() if link and not expiry.is_expired(link, self.now())}
                 return self.renewal_result or CommandResult(message="renewed", links=living)
             case Download(refs):
                 self.downloaded += refs
@@ -100,7 +100,7 @@ class FakeEngine:
                     return CommandResult(ok=False, message=str(error))
                 states = self.workspace.job_states()
                 self.push(Update(states=states, order=tuple(states)))
-                return CommandResult(message="done", removed=outcome.removed_blocks)
+                return CommandResult(message="done", undo=outcome.undo)
 
     def job_history(self, ref: Ref) -> "Future[JobHistory]":
         done: Future[JobHistory] = Future()

@@ -127,6 +127,10 @@ class BoardModel:
         self._row_index.advance_time(self.context)
         return self._row_index.refs
 
+    def hidden_marks(self) -> int:
+        """Return how many marked jobs the table does not show."""
+        return sum(not self._row_index.is_visible(ref) for ref in self.marks)
+
     def view_counts(self) -> Mapping[View, int]:
         """Return the jobs per view."""
         return self._row_index.counts

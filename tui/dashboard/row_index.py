@@ -174,6 +174,11 @@ class RowIndex:
                     self._ordered.reverse()
         return self._ordered
 
+    def is_visible(self, ref: Ref) -> bool:
+        """Return whether the table shows the job."""
+        row = self._rows.get(ref)
+        return row is not None and row.is_visible
+
     def _evaluate(self, row: Row, state: JobState, context: EvaluationContext) -> None:
         if row.state is not state:
             row.state, row.search_text = state, None

@@ -1,6 +1,7 @@
 """Main screen: table, detail and bars over the engine's updates. The commands' handlers: `tui.dashboard.actions`."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, tzinfo
@@ -15,7 +16,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from tui.commands import Command
+from tui.commands import Command, key_label
 from tui.dashboard.actions import HANDLERS
 from tui.dashboard.board_model import PAUSED, BoardModel
 from tui.dashboard.startup import UiPreferences
@@ -35,7 +36,7 @@ from tui.engine.api import Command as EngineCommand
 from tui.engine.api import CommandResult, EngineHandle, Update
 from tui.presentation.queries import View
 from tui.storage.config.settings import AlertSettings
-from tui.storage.watchlist.operations import RemovedBlock
+from tui.storage.watchlist.operations import Operation
 
 if TYPE_CHECKING:
     from tui.presentation.filters.completion import Candidate
@@ -45,6 +46,8 @@ MIN_TICK = 1.0
 """Minimum seconds between two checks of what time alone has changed on the screen."""
 ENGINE_TIMEOUT = 5.0
 """Seconds without a heartbeat after which the engine counts as not responding."""
+UNDO_LIMIT = 50
+"""Changes that can be undone, the last one first."""
 WIDTH_BREAKPOINTS = [(0, "-narrow"), (120, "-medium"), (160, "-wide")]
 HEIGHT_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 """Cells from which on the screen has a CSS class."""
@@ -104,8 +107,8 @@ class Dashboard(Screen[None]):
         self.detail = DetailPane(board, engine, self.zone)
         self.held_updates: list[Update] | None = None
         """Updates held back; None: the view is not frozen."""
-        self.removed_blocks: list[tuple[RemovedBlock, ...]] = []
-        """For undo, the last removal last."""
+        self.undo_stack = deque[Operation](maxlen=UNDO_LIMIT)
+        """Operations that take back the changes of the watchlist, the last one last."""
         self.quit_pressed_at = float("-inf")
         """Monotonic seconds of the last key press that quits when repeated."""
         self._top_bar = TopBar(board, self.zone, role)
@@ -296,7 +299,9 @@ class Dashboard(Screen[None]):
         even_if_failed: bool,
     ) -> None:
         result = await asyncio.wrap_future(future)
-        self.toast(result.message, ok=result.ok)
+        if result.undo is not None:
+            self.undo_stack.append(result.undo)
+        self.toast(f"{result.message} · {key_label(self.commands['undo'].keys[0])}: undo" if result.undo else result.message, ok=result.ok)
         if (result.ok or even_if_failed) and on_result is not None:
             on_result(result)
 
@@ -305,10 +310,10 @@ class Dashboard(Screen[None]):
         if message:
             self.notify(message, severity="information" if ok else "error", markup=False)
 
-    def copy_text(self, text: str, name: str) -> None:
+    def copy_text(self, text: str, name: str, remark: str = "") -> None:
         """Send the text to the terminal's clipboard. OSC 52 is never acknowledged, so the toast claims no more."""
         self.typed_app.copy_to_clipboard(text)
-        self.toast(f"{name} sent to the terminal's clipboard (OSC 52)")
+        self.toast(f"{name} sent to the terminal's clipboard (OSC 52){remark}")
 
     @property
     def selected_refs(self) -> tuple[Ref, ...]:
@@ -316,6 +321,22 @@ class Dashboard(Screen[None]):
         if self.board.marks:
             return tuple(ref for ref in self.board.states if ref in self.board.marks)
         return (self.table.cursor,) if self.table.cursor is not None else ()
+
+    def undo_last(self) -> bool:
+        """Undo the last change of the watchlist; return False if there is none. A failed one can be tried again."""
+        if not self.undo_stack:
+            return False
+        operation = self.undo_stack.pop()
+        future = self.engine.send(operation)
+
+        async def await_result() -> None:
+            result = await asyncio.wrap_future(future)
+            if not result.ok:
+                self.undo_stack.append(operation)
+            self.toast(f"Undo: {result.message}" if result.ok else result.message, ok=result.ok)
+
+        self.run_worker(await_result(), group="commands")
+        return True
 
     def sort_by(self, sort: str) -> None:
         """Sort by a column; reverse the order if the table is sorted by it."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import DownloadedFile, Link, Ref, RequestRecord
-from tui.storage.watchlist.operations import Operation, RemovedBlock
+from tui.storage.watchlist.operations import Operation
 
 
 class Health(StrEnum):
@@ -187,10 +187,10 @@ class CommandResult(Struct, frozen=True, kw_only=True):
     ok: bool = True
     message: str = ""
     """Text for the operator."""
-    removed: tuple[RemovedBlock, ...] = ()
-    """Removed blocks, for `Restore`."""
-    links: tuple[Link, ...] = ()
-    """After `Renew`: the unexpired primary links, in the order of the jobs."""
+    undo: Operation | None = None
+    """Operation that takes the change of the watchlist back; None: nothing was changed."""
+    links: Mapping[Ref, Link] = {}
+    """After `Renew`: the unexpired primary link of each job that has one."""
 
 
 class JobHistory(Struct, frozen=True, kw_only=True):

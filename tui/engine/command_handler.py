@@ -17,7 +17,7 @@ from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
 from tui.presentation.descriptions import describe_wait
 from tui.storage.journal.database import JournalError
-from tui.storage.watchlist.operations import EditResult, Operation
+from tui.storage.watchlist.operations import EditResult, Operation, Restore
 from tui.storage.watchlist.parser import WatchlistError
 from tui.storage.workspace import Workspace
 
@@ -70,7 +70,7 @@ class CommandHandler:
 
     async def _renew(self, refs: tuple[Ref, ...]) -> CommandResult:
         results = await self._link_renewer.renew_all(refs)
-        links = tuple(each.link for each in results if each.link is not None)
+        links = {each.ref: each.link for each in results if each.link is not None}
         ok = all(each.fault is None for each in results)
         return CommandResult(ok=ok, message=_renewals_message(results, self._now()), links=links)
 
@@ -82,7 +82,7 @@ class CommandHandler:
                 self._watchlist_watcher.apply_edit(content)
             except (WatchlistError, JournalError) as error:
                 return CommandResult(ok=False, message=str(error))
-        return CommandResult(message=_edit_message(result), removed=result.removed_blocks)
+        return CommandResult(message=_edit_message(operation, result), undo=result.undo)
 
     def _refresh(self, refs: tuple[Ref, ...]) -> CommandResult:
         """Queue the jobs before all others. Lifts a stop and the circuit breaker of their accounts."""
@@ -180,10 +180,10 @@ def _renewal_message(result: RenewalResult, now: float) -> str:
     return f"{'New link' if result.is_new else 'The service returned the same link'}: {expires}"
 
 
-def _edit_message(result: EditResult) -> str:
+def _edit_message(operation: Operation, result: EditResult) -> str:
     """Return the result of a watchlist edit for the operator."""
     counts = {
-        "added": result.added,
+        "restored" if isinstance(operation, Restore) else "added": result.added,
         "removed": result.removed,
         "changed": result.changed,
         "already on the watchlist": result.unchanged,

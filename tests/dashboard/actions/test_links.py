@@ -21,10 +21,11 @@ def link(left, url="https://cdn.test/old", kind=LinkKind.VIDEO, exact=False):
 
 async def pressed(app, engine, links, *keys, renewal=None, size=(120, 40)):
     """The keys, on a job that is done and has these links; what was shown, what was copied, what is on the screen."""
-    engine.renewal_result = renewal
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
+        if renewal is not None:
+            engine.renewal_result = replace(renewal, links={state.job.ref: each for each in renewal.links})
         engine.push(update_of(replace(state, links=links)))
         await pilot.pause()
         app.screen.table.move_to_job(state.job.ref)

@@ -242,7 +242,7 @@ def test_the_result_of_a_renewal_states_the_expiry(tmp_path):
         outcome = await found.engine.perform(Renew((A,)))
         assert outcome.ok
         assert outcome.message == "New link: expires in ~7d00h"
-        assert [link.url for link in outcome.links] == ["https://cdn.test/2"]
+        assert [link.url for link in outcome.links.values()] == ["https://cdn.test/2"]
 
     stage(tmp_path, numbered(), LOOSE, scenario, tick=10 * MINUTE)
 
@@ -259,11 +259,11 @@ def test_the_result_of_a_renewal_names_an_unchanged_link_and_a_fault(tmp_path):
         assert not outcome.ok
         assert "Renewal failed: " in outcome.message
         assert "current link: expires in ~6d00h" in outcome.message
-        assert [link.url for link in outcome.links] == ["https://cdn.test/1"]
+        assert [link.url for link in outcome.links.values()] == ["https://cdn.test/1"]
         await asyncio.sleep(WEEK)
         outcome = await found.engine.perform(Renew((A,)))
         assert not outcome.ok
-        assert outcome.links == ()
+        assert outcome.links == {}
 
     stage(tmp_path, app, LOOSE, scenario, tick=10 * MINUTE)
 

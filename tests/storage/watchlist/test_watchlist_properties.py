@@ -221,19 +221,20 @@ def test_any_operations_one_after_the_other_give_the_intended_list(
 ) -> None:
     text, jobs = document.text, {job.ref: job for job in parse(document.text).jobs}
     comments = [line for gap in document.gaps for line in gap.split("\n") if line.lstrip().startswith("#")]
-    undo = Restore(())
+    before, undo_stack = dict(jobs), list[Operation | None]()
     for operation in operations:
         text, outcome = apply_to_text(text, operation)
+        undo_stack.append(outcome.undo)
         if isinstance(operation, Add):
             jobs = {job.ref: job for job in reversed(operation.jobs)} | jobs
         elif isinstance(operation, Remove):
             jobs = {ref: job for ref, job in jobs.items() if ref not in operation.refs}
-            undo = Restore((*undo.blocks, *outcome.removed_blocks))
         elif isinstance(operation, Set):
             fields = {ref: {**{key: getattr(job, key) for key in Job.__struct_fields__}} for ref, job in jobs.items()}
             jobs = {ref: Job(**{**fields[ref], **(operation.changes if ref in operation.refs else {})}) for ref in jobs}
         assert {job.ref: job for job in parse(text).jobs} == jobs
         assert survives(comments, text)
-    text, _ = apply_to_text(text, undo)
-    assert {job.ref for job in parse(text).jobs} == set(jobs) | {each.ref for each in undo.blocks}
+    for operation in filter(None, reversed(undo_stack)):
+        text, _ = apply_to_text(text, operation)
+    assert {job.ref: job for job in parse(text).jobs} == before
     assert survives(comments, text)

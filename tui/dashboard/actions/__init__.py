@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tui.commands import CommandId
-from tui.dashboard.actions import downloads, jobs, navigation, view
+from tui.dashboard.actions import downloads, jobs, links, navigation, view
 
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
@@ -64,10 +64,10 @@ HANDLERS: "Mapping[CommandId, Callable[[Dashboard], None]]" = {
     "refresh": jobs.refresh,
     "refresh_all": jobs.refresh_all,
     "pause": jobs.toggle_pause,
-    "renew": jobs.renew,
-    "copy_id": jobs.copy_id,
-    "copy_link": jobs.copy_link,
-    "open_link": downloads.open_link_or_folder,
+    "renew": links.renew,
+    "copy_id": links.copy_id,
+    "copy_link": links.copy_link,
+    "open_link": links.open_link_or_folder,
     "download": downloads.download_or_cancel,
 }
 """The type checker compares the ids with `CommandId`; a test, that none is missing."""

@@ -1,16 +1,14 @@
-"""Job handlers: each sends one command to the engine, or the job's id or link to the terminal."""
+"""Job handlers: each sends one command to the engine, for the marked jobs or the one under the cursor."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from tui.domain import job_state
-from tui.domain.job_state import JobState
-from tui.domain.links import expiry
-from tui.domain.models import ENDED, Job, Link, Phase, Ref
+from tui.dashboard.actions.selection import count_of, not_shown, with_selected
+from tui.domain.models import Job, Ref
 from tui.engine.api import AccountState, CommandResult, Pause, Refresh, Renew
 from tui.presentation import formatting
-from tui.storage.watchlist.operations import Add, Remove, Restore, Set
+from tui.storage.watchlist.operations import Add, Remove, Set
 
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
@@ -35,53 +33,44 @@ def add(dashboard: "Dashboard") -> None:
 
 
 def edit(dashboard: "Dashboard") -> None:
-    """Open the edit dialog of the job under the cursor, and apply the change that it returns."""
+    """Open the edit dialog of the selected jobs, and apply the change that it returns."""
     from tui.dashboard.dialogs.edit import EditScreen
 
     def on_close(change: Set | None) -> None:
         if change is not None:
             dashboard.send_command(change)
 
-    state = _state_at_cursor(dashboard)
-    if state is not None:
-        dashboard.typed_app.push_screen(EditScreen(state.job), on_close)
+    jobs = tuple(dashboard.board.states[ref].job for ref in dashboard.selected_refs)
+    if jobs:
+        dashboard.typed_app.push_screen(EditScreen(jobs, not_shown(dashboard)), on_close)
 
 
 def remove(dashboard: "Dashboard") -> None:
-    """Remove the selected jobs from the watchlist, and keep their text for `undo`."""
-
-    def on_result(result: CommandResult) -> None:
-        if result.removed:
-            dashboard.removed_blocks.append(result.removed)
-            dashboard.toast("u: undo")
-
-    refs = dashboard.selected_refs
-    if refs:
-        dashboard.send_command(Remove(refs), on_result)
+    """Remove the selected jobs from the watchlist."""
+    with_selected(dashboard, "Remove", lambda refs: dashboard.send_command(Remove(refs)))
 
 
 def undo(dashboard: "Dashboard") -> None:
-    """Restore the last removed jobs at their place in the watchlist."""
-    if dashboard.removed_blocks:
-        dashboard.send_command(Restore(dashboard.removed_blocks.pop()))
-    else:
+    """Undo the last change of the watchlist."""
+    if not dashboard.undo_last():
         dashboard.toast("Nothing to undo", ok=False)
 
 
 def toggle_archived(dashboard: "Dashboard") -> None:
     """Archive the selected jobs, or unarchive them if all are archived."""
-    refs = dashboard.selected_refs
-    if refs:
-        all_archived = all(dashboard.board.states[ref].job.archived for ref in refs)
-        dashboard.send_command(Set(refs, {"archived": not all_archived}))
+    _toggle(dashboard, "archived", "Archive", "Unarchive")
 
 
 def toggle_muted(dashboard: "Dashboard") -> None:
     """Mute the selected jobs, or unmute them if all are muted."""
-    refs = dashboard.selected_refs
-    if refs:
-        all_muted = all(dashboard.board.states[ref].job.muted for ref in refs)
-        dashboard.send_command(Set(refs, {"muted": not all_muted}))
+    _toggle(dashboard, "muted", "Mute", "Unmute")
+
+
+def _toggle(dashboard: "Dashboard", option: str, verb: str, opposite: str) -> None:
+    """Set an option of the selected jobs, or unset it if all have it."""
+    all_set = all(getattr(dashboard.board.states[ref].job, option) for ref in dashboard.selected_refs)
+    change = {option: not all_set}
+    with_selected(dashboard, opposite if all_set else verb, lambda refs: dashboard.send_command(Set(refs, change)))
 
 
 # Polling.
@@ -89,7 +78,7 @@ def toggle_muted(dashboard: "Dashboard") -> None:
 
 def refresh(dashboard: "Dashboard") -> None:
     """Poll the selected jobs now."""
-    _refresh_jobs(dashboard, dashboard.selected_refs)
+    with_selected(dashboard, "Refresh", lambda refs: _refresh_jobs(dashboard, refs))
 
 
 def refresh_all(dashboard: "Dashboard") -> None:
@@ -99,21 +88,29 @@ def refresh_all(dashboard: "Dashboard") -> None:
 
 def _refresh_jobs(dashboard: "Dashboard", refs: tuple[Ref, ...]) -> None:
     if refs:
-        _send_or_confirm(dashboard, Refresh(refs), title="Refresh", question=f"Refresh {_count(refs)}?")
+        send_or_confirm(dashboard, Refresh(refs), title="Refresh", question=f"Refresh {count_of(len(refs), 'job')}?")
 
 
-def _send_or_confirm(dashboard: "Dashboard", command: Refresh | Renew, *, title: str, question: str) -> None:
-    """Send the command; first ask for confirmation if its polls take long."""
-    from tui.dashboard.dialogs.confirm import ConfirmScreen
+def send_or_confirm(
+    dashboard: "Dashboard",
+    command: Refresh | Renew,
+    on_result: Callable[[CommandResult], None] | None = None,
+    *,
+    title: str,
+    question: str,
+) -> None:
+    """Send the command; first ask for confirmation if its polls take long. `on_result` is called even if it failed."""
 
     def on_close(is_confirmed: bool | None) -> None:
         if is_confirmed:
-            dashboard.send_command(command)
+            dashboard.send_command(command, on_result, even_if_failed=True)
 
     minutes, account = polling_duration(command.refs, dashboard.board.accounts)
     if minutes < CONFIRM_FROM_MINUTES:
-        dashboard.send_command(command)
+        on_close(True)
         return
+    from tui.dashboard.dialogs.confirm import ConfirmScreen
+
     question = f"{question} About {formatting.span(minutes * 60)} at the limit of {account}."
     dashboard.typed_app.push_screen(ConfirmScreen(title, question, f"{title.lower()} all"), on_close)
 
@@ -131,61 +128,3 @@ def polling_duration(refs: Iterable[Ref], accounts: Mapping[str, AccountState]) 
 def toggle_pause(dashboard: "Dashboard") -> None:
     """Pause scheduled polling, or resume it."""
     dashboard.send_command(Pause(not dashboard.board.is_paused))
-
-
-# Links.
-
-
-def renew(dashboard: "Dashboard") -> None:
-    """Renew the links of the selected jobs that are done."""
-    states = dashboard.board.states
-    refs = tuple(ref for ref in dashboard.selected_refs if states[ref].phase is Phase.DONE)
-    if refs:
-        question = f"Renew the links of {_count(refs)}?"
-        _send_or_confirm(dashboard, Renew(refs), title="Renew", question=question)
-    else:
-        dashboard.toast("Only done jobs have a link to renew", ok=False)
-
-
-def copy_id(dashboard: "Dashboard") -> None:
-    """Copy the id of the job under the cursor."""
-    if dashboard.table.cursor is not None:
-        dashboard.copy_text(dashboard.table.cursor.id, "Id")
-
-
-def copy_link(dashboard: "Dashboard") -> None:
-    """Copy the link of the job under the cursor, renewed if it has less than an hour left."""
-    with_live_link(dashboard, lambda link: dashboard.copy_text(link.url, "Link"))
-
-
-def with_live_link(dashboard: "Dashboard", action: Callable[[Link], None]) -> None:
-    """Call `action` with the link of the job under the cursor. An expired or expiring one is renewed first."""
-    from tui.domain.links import renewal
-
-    state = _state_at_cursor(dashboard)
-    if state is None:
-        return
-    link, now = job_state.primary_link(state), dashboard.board.now()
-    if link is None:
-        dashboard.toast("No link" if state.phase in ENDED else "No link yet: the job has not ended", ok=False)
-    elif renewal.has_enough_life(link.expires_at, now):
-        action(link)
-    else:
-        left = expiry.remaining(link, now) or 0.0
-        reason = "expired" if left <= 0 else f"expires in {formatting.duration(left)}"
-        dashboard.toast(f"Link {reason}: renewing it")
-
-        def on_result(result: CommandResult) -> None:
-            for renewed in result.links:
-                action(renewed)
-
-        dashboard.send_command(Renew((state.job.ref,)), on_result, even_if_failed=True)
-
-
-def _state_at_cursor(dashboard: "Dashboard") -> JobState | None:
-    ref = dashboard.table.cursor
-    return dashboard.board.states.get(ref) if ref is not None else None
-
-
-def _count(refs: tuple[Ref, ...]) -> str:
-    return f"{len(refs)} job{'s' * (len(refs) != 1)}"

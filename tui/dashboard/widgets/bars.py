@@ -154,7 +154,9 @@ class ViewBar(Bar):
             left.append((gap, "plain"))
         right: list[TonedText] = []
         if self._board.marks:
-            right.append((f"{len(self._board.marks)} marked  ", "warning"))
+            hidden = self._board.hidden_marks()
+            not_shown = f", {hidden} not shown" if hidden else ""
+            right.append((f"{len(self._board.marks)} marked{not_shown}  ", "warning"))
         if self._board.filter_text:
             matches = f"  {self._match_count()} of {counts[self._board.view]} "
             room = self.size.width - sum(text_width(text) for text, _ in (*left, *right)) - text_width(matches)

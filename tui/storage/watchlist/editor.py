@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tui.domain.models import Job, Ref
 from tui.storage.watchlist import toml_blocks
-from tui.storage.watchlist.operations import Add, EditResult, Operation, Remove, RemovedBlock, Set
+from tui.storage.watchlist.operations import Add, EditResult, Operation, Remove, RemovedBlock, Restore, Set, SetEach
 from tui.storage.watchlist.parser import (
     Table,
     WatchlistContent,
@@ -90,7 +90,7 @@ def _plan(document: _Document, operation: Operation) -> _EditPlan:
         raise _unsafe_edit_error(document)
     if isinstance(operation, Remove):
         return _remove(document, operation.refs)
-    return _set(document, operation) if isinstance(operation, Set) else _restore(document, operation.blocks)
+    return _restore(document, operation.blocks) if isinstance(operation, Restore) else _set(document, operation)
 
 
 def _validate(document: _Document, plan: _EditPlan, changed: str) -> WatchlistContent:
@@ -192,10 +192,10 @@ def _block_with_blank_lines(text: str, block: Block, lower_bound: int, top: int)
     return start, behind if start == block.start == top else block.end
 
 
-def _set(document: _Document, operation: Set) -> _EditPlan:
+def _set(document: _Document, operation: Set | SetEach) -> _EditPlan:
     index_by_ref, jobs = document.index_by_ref(), {job.ref: job for job in document.content.jobs}
     tables, edits = list(document.tables), list[TextEdit]()
-    changed, unchanged, not_found = list[Ref](), list[Ref](), list[Ref]()
+    previous, unchanged, not_found = dict[Ref, dict[str, object]](), list[Ref](), list[Ref]()
     for ref in dict.fromkeys(operation.refs):
         if ref not in index_by_ref:
             not_found.append(ref)
@@ -205,13 +205,14 @@ def _set(document: _Document, operation: Set) -> _EditPlan:
         if not changes:
             unchanged.append(ref)
             continue
-        changed.append(ref)
+        previous[ref] = {key: getattr(job, key) for key in changes}
         edits += _block_edits(document.text, document.blocks[index], changes)
         written = {key: toml_value(value) for key, value in changes.items() if value}
         tables[index] = {key: value for key, value in tables[index].items() if key not in changes} | written
-    return _EditPlan(
-        edits, tables, EditResult(changed=tuple(changed), unchanged=tuple(unchanged), not_found=tuple(not_found))
+    result = EditResult(
+        changed=tuple(previous), unchanged=tuple(unchanged), not_found=tuple(not_found), previous_values=previous
     )
+    return _EditPlan(edits, tables, result)
 
 
 def _block_edits(text: str, block: Block, changes: Mapping[str, object]) -> Iterator[TextEdit]:

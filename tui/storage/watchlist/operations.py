@@ -46,11 +46,34 @@ class Set(Struct, frozen=True):
         return {key: value for key, value in values.items() if value != getattr(job, key)}
 
     def __post_init__(self) -> None:
-        for key, value in self.changes.items():
-            if key not in EDITABLE:
-                raise ValueError(f"key {key!r} cannot be set")
-            if not isinstance(value, EDITABLE[key]):
-                raise TypeError(f"{key} takes a {EDITABLE[key].__name__}, not {value!r}")
+        _check_values(self.changes)
+
+
+class SetEach(Struct, frozen=True):
+    """Set keys of each of these jobs, as `Set` does, to values of its own."""
+
+    values: Mapping[Ref, Mapping[str, object]]
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """The jobs."""
+        return tuple(self.values)
+
+    def changes_of(self, job: Job) -> dict[str, object]:
+        """Return the values that differ from the job's, by key."""
+        return {key: value for key, value in self.values[job.ref].items() if value != getattr(job, key)}
+
+    def __post_init__(self) -> None:
+        for values in self.values.values():
+            _check_values(values)
+
+
+def _check_values(values: Mapping[str, object]) -> None:
+    for key, value in values.items():
+        if key not in EDITABLE:
+            raise ValueError(f"key {key!r} cannot be set")
+        if not isinstance(value, EDITABLE[key]):
+            raise TypeError(f"{key} takes a {EDITABLE[key].__name__}, not {value!r}")
 
 
 class RemovedBlock(Struct, frozen=True):
@@ -71,7 +94,7 @@ class Restore(Struct, frozen=True):
     blocks: tuple[RemovedBlock, ...]
 
 
-Operation = Add | Remove | Set | Restore
+Operation = Add | Remove | Set | SetEach | Restore
 
 
 class EditResult(NamedTuple):
@@ -86,3 +109,14 @@ class EditResult(NamedTuple):
     """Refs that are not on the watchlist."""
     removed_blocks: tuple[RemovedBlock, ...] = ()
     """Blocks that `Restore` takes to undo a Remove."""
+    previous_values: Mapping[Ref, Mapping[str, object]] = {}
+    """Values of the changed keys as they were, which `SetEach` takes to undo a Set."""
+
+    @property
+    def undo(self) -> Operation | None:
+        """Operation that takes the change back; None: nothing was changed."""
+        if self.removed_blocks:
+            return Restore(self.removed_blocks)
+        if self.previous_values:
+            return SetEach(self.previous_values)
+        return Remove(self.added) if self.added else None

@@ -1,0 +1,38 @@
+"""Selection of a command: the marked jobs, else the job under the cursor. Jobs that are not shown are named."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tui.domain.models import Ref
+
+if TYPE_CHECKING:
+    from tui.dashboard.screen import Dashboard
+
+
+def with_selected(dashboard: "Dashboard", verb: str, act: Callable[[tuple[Ref, ...]], None]) -> None:
+    """Call `act` with the selected jobs, if there are any; first ask about marked jobs that are not shown."""
+    refs = dashboard.selected_refs
+    if not dashboard.board.hidden_marks():
+        if refs:
+            act(refs)
+        return
+    from tui.dashboard.dialogs.confirm import SelectionScreen
+
+    def on_close(chosen: tuple[Ref, ...] | None) -> None:
+        if chosen:
+            act(chosen)
+
+    rows = set(dashboard.table.refs)
+    dialog = SelectionScreen(verb, refs, [ref for ref in refs if ref in rows])
+    dashboard.typed_app.push_screen(dialog, on_close)
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 link`, `3 links`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def not_shown(dashboard: "Dashboard") -> str:
+    """Return how many of the marked jobs are not shown, `, 1 not shown`; "" if all are."""
+    hidden = dashboard.board.hidden_marks()
+    return f", {hidden} not shown" if hidden else ""
