@@ -299,9 +299,11 @@ class Dashboard(Screen[None]):
         even_if_failed: bool,
     ) -> None:
         result = await asyncio.wrap_future(future)
+        message = result.message
         if result.undo is not None:
             self.undo_stack.append(result.undo)
-        self.toast(f"{result.message} · {key_label(self.commands['undo'].keys[0])}: undo" if result.undo else result.message, ok=result.ok)
+            message += f" · {key_label(self.commands['undo'].keys[0])}: undo"
+        self.toast(message, ok=result.ok)
         if (result.ok or even_if_failed) and on_result is not None:
             on_result(result)
 

@@ -195,6 +195,7 @@ async def test_a_tag_with_a_space_survives_an_edit_of_something_else(app: Babelt
     states = workspace.job_states()
     engine.push(Update(states=states, order=tuple(states)))
     async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause()
         await press(pilot, "G", "e", *"Ad", "enter")
         assert workspace.watchlist.read().jobs[-1] == replace(job, label="Ad")
 
@@ -280,9 +281,9 @@ async def test_a_folder_of_several_downloads_is_opened_once(app: Babeltop, engin
 async def test_changes_of_every_kind_are_undone_one_after_the_other(app: Babeltop, workspace: Workspace):
     before = workspace.paths.watchlist_file.read_bytes()
     async with app.run_test(size=SIZE) as pilot:
-        await press(pilot, "space", "space", "x", "m")
+        await press(pilot, "space", "space", "m")
         await press(pilot, "e", "tab", *"more", "enter")
-        await press(pilot, "d")
+        await press(pilot, "d", "x")
         await press(pilot, "a", *"7544c0b52ada44fda693a15b1181b5b4", "enter", "enter")
         assert len(app.screen.undo_stack) == 5
         for _ in range(5):

@@ -25,7 +25,8 @@ async def pressed(app, engine, links, *keys, renewal=None, size=(120, 40)):
         await pilot.pause()
         state = next(state for state in app.screen.board.states.values() if state.phase is Phase.DONE and state.links)
         if renewal is not None:
-            engine.renewal_result = replace(renewal, links={state.job.ref: each for each in renewal.links})
+            links_by_ref = {state.job.ref: renewal.links[""]} if renewal.links else {}
+            engine.renewal_result = replace(renewal, links=links_by_ref)
         engine.push(update_of(replace(state, links=links)))
         await pilot.pause()
         app.screen.table.move_to_job(state.job.ref)
@@ -45,7 +46,7 @@ async def test_a_link_with_enough_life_is_copied_without_a_request(app: Babeltop
 
 @pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "expires in 30m"), (-HOUR, "expired")])
 async def test_an_expiring_or_expired_link_is_renewed_before_it_is_copied(app: Babeltop, engine: FakeEngine, left, how):
-    fresh = CommandResult(message="Link renewed: expires in ~7d00h", links=(link(7 * DAY, "https://cdn.test/new"),))
+    fresh = CommandResult(message="Link renewed: expires in ~7d00h", links={"": link(7 * DAY, "https://cdn.test/new")})
     text, copied, _, question = await pressed(app, engine, (link(left),), "Y", renewal=fresh)
     assert (copied, len(question)) == ("https://cdn.test/new", 1)
     assert text == [
@@ -64,7 +65,7 @@ async def test_a_failed_renewal_is_shown_and_no_expired_link_is_copied(app: Babe
 
 async def test_a_failed_renewal_copies_the_old_link_while_it_has_life(app: Babeltop, engine: FakeEngine):
     message = "Renewal failed: offline. The present link expires in ~30m"
-    failed = CommandResult(ok=False, message=message, links=(link(HOUR / 2),))
+    failed = CommandResult(ok=False, message=message, links={"": link(HOUR / 2)})
     text, copied, _, _ = await pressed(app, engine, (link(HOUR / 2),), "Y", renewal=failed)
     assert copied == "https://cdn.test/old"
     assert text[1:] == [message, "Link sent to the terminal's clipboard (OSC 52)"]

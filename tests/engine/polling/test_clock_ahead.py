@@ -126,7 +126,7 @@ def test_a_clock_that_was_never_set_repairs_nothing(tmp_path):
     poll_ahead(tmp_path, app, 0.0)
     with journal_of(tmp_path) as journal:
         assert {clock_lead(state, FIRST_CREDIBLE_NOW - 1) for state in journal.states().values()} == {0.0}
-        assert all(clock_lead(state, FIRST_CREDIBLE_NOW) > 0 for state in journal.states().values())
+        assert any(clock_lead(state, FIRST_CREDIBLE_NOW) > 0 for state in journal.states().values())
 
 
 def test_a_refusal_of_a_clock_that_was_ahead_ends_after_a_day(tmp_path):

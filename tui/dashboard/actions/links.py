@@ -33,9 +33,7 @@ def _renew_jobs(dashboard: "Dashboard", refs: tuple[Ref, ...]) -> None:
         return
     if len(done) < len(refs):
         dashboard.toast(f"{count_of(len(refs) - len(done), 'job')} skipped: only done jobs have a link to renew")
-    send_or_confirm(
-        dashboard, Renew(done), title="Renew", question=f"Renew the links of {count_of(len(done), 'job')}?"
-    )
+    send_or_confirm(dashboard, Renew(done), title="Renew", question=f"Renew the links of {count_of(len(done), 'job')}?")
 
 
 def copy_id(dashboard: "Dashboard") -> None:

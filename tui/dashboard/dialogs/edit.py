@@ -31,7 +31,7 @@ _BOXES = {True: "[x]", False: "[ ]", None: "[-]"}
 class OptionBox(Widget, can_focus=True):
     """Checkbox that reads `[x]`, `[ ]`, or `[-]` where the jobs differ. Enter is left to the dialog."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "toggle", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "switch", show=False)]
     value: reactive[bool | None] = reactive[bool | None](None, init=False)
     """None: as it is, on or off."""
 
@@ -46,14 +46,14 @@ class OptionBox(Widget, can_focus=True):
         remark = (f"  {VARIES}", "$job-quiet") if self.value is None else ""
         return Content.assemble((_BOXES[self.value], "$job-done" if self.value else ""), f" {self._text}", remark)
 
-    def action_toggle(self) -> None:
+    def action_switch(self) -> None:
         """Turn the option on or off, and back to how it was where the jobs differ."""
         steps: list[bool | None] = [None, True, False] if self._can_vary else [True, False]
         self.value = steps[(steps.index(self.value) + 1) % len(steps)]
 
     def on_click(self) -> None:
         """Toggle."""
-        self.action_toggle()
+        self.action_switch()
 
 
 class EditScreen(Dialog[Set | None]):

@@ -34,8 +34,10 @@ class SuccessorTable:
         An instant after `now`, which a clock that was ahead wrote, is set to it.
         """
         with self._database.transaction() as db:
-            db.execute("UPDATE successor SET recorded_at=:now WHERE account=:account AND recorded_at > :now",
-                {"now": now, "account": account})
+            db.execute(
+                "UPDATE successor SET recorded_at=:now WHERE account=:account AND recorded_at > :now",
+                {"now": now, "account": account},
+            )
             rows = db.execute(
                 "SELECT id, recorded_at FROM successor WHERE account=? AND provider=? AND id<>?",
                 (account, provider, _ACCOUNT_ROW),
