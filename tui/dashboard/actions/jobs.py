@@ -66,11 +66,11 @@ def toggle_muted(dashboard: "Dashboard") -> None:
     _toggle(dashboard, "muted", "Mute", "Unmute")
 
 
-def _toggle(dashboard: "Dashboard", option: str, verb: str, opposite: str) -> None:
+def _toggle(dashboard: "Dashboard", option: str, action: str, opposite: str) -> None:
     """Set an option of the selected jobs, or unset it if all have it."""
     all_set = all(getattr(dashboard.board.states[ref].job, option) for ref in dashboard.selected_refs)
     change = {option: not all_set}
-    with_selected(dashboard, opposite if all_set else verb, lambda refs: dashboard.send_command(Set(refs, change)))
+    with_selected(dashboard, opposite if all_set else action, lambda refs: dashboard.send_command(Set(refs, change)))
 
 
 # Polling.

@@ -106,7 +106,7 @@ def open_link_or_folder(dashboard: "Dashboard") -> None:
 
 
 def _open_jobs(dashboard: "Dashboard", refs: tuple[Ref, ...]) -> None:
-    """Open folders and links; ask first if they are many."""
+    """Open folders and links; many only after a confirmation."""
     files = {ref: path for ref in refs if (path := _downloaded_file(dashboard, ref)) is not None}
     folders = dict.fromkeys(path.parent for path in files.values())
     linked = [ref for ref in refs if ref not in files and job_state.primary_link(dashboard.board.states[ref])]

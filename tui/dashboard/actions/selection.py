@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
 
 
-def with_selected(dashboard: "Dashboard", verb: str, act: Callable[[tuple[Ref, ...]], None]) -> None:
-    """Call `act` with the selected jobs, if there are any; first ask about marked jobs that are not shown."""
+def with_selected(dashboard: "Dashboard", action: str, act: Callable[[tuple[Ref, ...]], None]) -> None:
+    """Call `act` with the selected jobs, if there are any; first confirm marked jobs that are not shown."""
     refs = dashboard.selected_refs
     if not dashboard.board.hidden_marks():
         if refs:
@@ -23,7 +23,7 @@ def with_selected(dashboard: "Dashboard", verb: str, act: Callable[[tuple[Ref, .
             act(chosen)
 
     rows = set(dashboard.table.refs)
-    dialog = SelectionScreen(verb, refs, [ref for ref in refs if ref in rows])
+    dialog = SelectionScreen(action, refs, [ref for ref in refs if ref in rows])
     dashboard.typed_app.push_screen(dialog, on_close)
 
 

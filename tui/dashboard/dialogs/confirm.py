@@ -46,20 +46,20 @@ class SelectionScreen(Dialog[tuple[Ref, ...]]):
         Binding("escape,q,n", "select_none", show=False),
     ]
 
-    def __init__(self, verb: str, refs: Sequence[Ref], shown: Sequence[Ref]) -> None:
+    def __init__(self, action: str, refs: Sequence[Ref], shown: Sequence[Ref]) -> None:
         """`shown`: those of the jobs that the table shows."""
         super().__init__()
-        self._verb = verb
+        self._action = action
         self._refs = tuple(refs)
         self._shown = tuple(shown)
 
     def compose(self) -> ComposeResult:
         """Yield the question and the keys."""
         count, hidden = len(self._refs), len(self._refs) - len(self._shown)
-        keys = [("Enter", f"{self._verb.lower()} {'all ' if count > 1 else ''}{count}")]
+        keys = [("Enter", f"{self._action.lower()} {'all ' if count > 1 else ''}{count}")]
         keys += [("s", f"only the {len(self._shown)} shown")] if self._shown else []
-        question = f"{self._verb} {count} job{'s' * (count > 1)}, {hidden} not shown?"
-        yield from _question_box(self._verb, question, (*keys, ("Esc", "cancel")))
+        question = f"{self._action} {count} job{'s' * (count > 1)}, {hidden} not shown?"
+        yield from _question_box(self._action, question, (*keys, ("Esc", "cancel")))
 
     def action_select_all(self) -> None:
         """Return all marked jobs."""
