@@ -79,14 +79,14 @@ async def test_all_or_only_the_shown_ones_are_removed(app: Babeltop, workspace: 
 
 
 @pytest.mark.parametrize(
-    ("key", "verb"),
+    ("key", "title"),
     [("x", "Archive"), ("m", "Mute"), ("r", "Refresh"), ("L", "Renew"), ("D", "Download"), ("o", "Open")],
 )
-async def test_every_command_that_changes_or_sends_something_names_them(app: Babeltop, engine: FakeEngine, key, verb):
+async def test_every_command_that_changes_or_sends_something_names_them(app: Babeltop, engine: FakeEngine, key, title):
     async with app.run_test(size=SIZE) as pilot:
         await mark_three_and_hide_one(app, pilot)
         await press(pilot, key)
-        assert f"{verb} 3 jobs, 1 not shown?" in text_of(pilot)
+        assert f"{title} 3 jobs, 1 not shown?" in text_of(pilot)
         await press(pilot, "q")
         assert isinstance(app.screen, Dashboard)
         assert (engine.refreshed, engine.renewed, engine.downloaded) == ([], [], [])
@@ -250,15 +250,15 @@ async def test_only_the_done_ones_of_the_marked_are_renewed_and_the_others_count
         assert toasts(pilot)[0] == "1 job skipped: only done jobs have a link to renew"
 
 
-@pytest.mark.parametrize(("count", "asks"), [(5, False), (6, True)])
-async def test_more_than_five_links_are_opened_after_a_question(app: Babeltop, engine: FakeEngine, count, asks):
+@pytest.mark.parametrize(("count", "confirms"), [(5, False), (6, True)])
+async def test_more_than_five_links_are_opened_after_a_question(app: Babeltop, engine: FakeEngine, count, confirms):
     opened = list[str]()
     async with app.run_test(size=SIZE) as pilot:
         await done_jobs(app, engine, pilot, [DAY] * count)
         app.screen.open_external = lambda target: opened.append(target) or True
         await press(pilot, "o")
-        assert isinstance(app.screen, ConfirmScreen) is asks
-        if asks:
+        assert isinstance(app.screen, ConfirmScreen) is confirms
+        if confirms:
             assert "Open 6 links?" in text_of(pilot)
             await press(pilot, "enter")
         assert opened == [f"https://cdn.test/{number}" for number in range(count)]
