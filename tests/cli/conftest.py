@@ -21,10 +21,10 @@ from tui.simulator.rate_limits import LIMITS
 
 KEY = "k-3141592653589793"
 """API key, which no output may contain."""
-SPEED = 2000.0
-"""With it, the longest video takes a third of a second."""
-IN_PROCESS_SUBCOMMANDS = frozenset({"add", "edit", "archive", "remove", "list", "log", "export", "providers", "schema"})
-"""Subcommands that poll no job: tests of others count on the time that a process takes to start."""
+SPEED = 50_000.0
+"""With it, the longest video takes some milliseconds."""
+PROCESS_SUBCOMMANDS = frozenset({"watch", "serve", "simulate"})
+"""Subcommands that run until a signal: each gets a process of its own."""
 
 
 class CompletedCommand(NamedTuple):
@@ -91,10 +91,10 @@ class Program:
         return [self.end(process) for process in running]
 
     def __call__(self, *args: str, stdin: str = "") -> CompletedCommand:
-        """Run a command line, in this process if it polls no job: most of a short process is its start."""
-        if IN_PROCESS_SUBCOMMANDS.isdisjoint(args):
-            return self.end(self.start(*args), stdin)
-        return self.call(*args, stdin=stdin)
+        """Run a command line, in this process if it ends by itself: most of a short process is its start."""
+        if PROCESS_SUBCOMMANDS.isdisjoint(args):
+            return self.call(*args, stdin=stdin)
+        return self.end(self.start(*args), stdin)
 
     def call(self, *args: str, stdin: str | bytes = "") -> CompletedCommand:
         """Run a command line in this process."""
