@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 import tui.providers
 from tui.domain.models import LinkKind, Phase
-from tui.providers.fields import PathTemplate
-from tui.providers.loader import ProviderError, builtin_files, load, parse, provider_registry
-from tui.providers.model import BUILT_IN, UnknownKind
+from tui.providers.loader import BUILT_IN, ProviderError, builtin_files, load, parse, provider_registry
+from tui.providers.model import UnknownKind
+from tui.providers.requests.templates import PathTemplate
 
 NAMES = ["camb", "flixu", "heygen", "heygen-v3", "konpro"]
 
@@ -176,14 +176,17 @@ def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path():
     bulk = provider_registry()["heygen-v3"].bulk
     assert bulk is not None
     with_query = replace(bulk, path=PathTemplate.parse("/batches?api-version=2024-05-01"), id_parameter="ids")
-    assert with_query.url("https://a.test/v1", ["a", "b"]) == "https://a.test/v1/batches?api-version=2024-05-01&ids=a,b"
+    assert (
+        with_query.for_ids("https://a.test/v1", ["a", "b"]).url
+        == "https://a.test/v1/batches?api-version=2024-05-01&ids=a,b"
+    )
 
 
 def test_a_bulk_url_contains_all_ids():
     bulk = provider_registry()["heygen-v3"].bulk
     assert bulk is not None
     assert bulk.max_ids == 100
-    assert bulk.url("https://api.heygen.com", ["a", "b,c"]) == (
+    assert bulk.for_ids("https://api.heygen.com", ["a", "b,c"]).url == (
         "https://api.heygen.com/v3/video-translations/statuses?video_translation_ids=a,b%2Cc"
     )
 

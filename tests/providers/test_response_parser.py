@@ -204,7 +204,8 @@ def test_an_alias_holds_for_every_provider(name: str, raw_status: str, phase: Ph
     [
         ("fraction", 0.45, 0.45),
         ("fraction", 45, None),
-        ("fraction", "45%", None),
+        ("fraction", "45%", 0.45),
+        ("fraction", " 0.45 ", 0.45),
         ("percent", 45, 0.45),
         ("percent", 0.5, 0.005),
         ("percent", "45%", 0.45),

@@ -36,7 +36,11 @@ def flatten_job(job: JsonObject) -> JsonObject:
     """Return an exported job as one row, with its first link, and the kind and message of its fault."""
     first: JsonObject = job["links"][0] if job["links"] else {}
     fault: JsonObject = job["fault"] or {}
-    row = {key: join_cell(value) if key in {"tags", "flags"} else value for key, value in job.items() if key != "links"}
+    row = {
+        key: join_cell(value) if key in {"tags", "flags"} else value
+        for key, value in job.items()
+        if key not in {"links", "parts"}
+    }
     row |= {"link": first.get("url")} | {f"link_{key}": first.get(key) for key in ("kind", "expires_at", "exact")}
     return row | {"fault": fault.get("kind"), "fault_message": fault.get("message")}
 

@@ -111,6 +111,7 @@ def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
             provider=account.provider.name,
             title=account.provider.title,
             id_patterns=account.provider.id_patterns,
+            has_slashes=account.provider.has_slashes,
             kinds=tuple(account.provider.kinds),
             health=Health.UNTRIED if isinstance(key, Secret) else Health.NO_KEY,
             message="" if isinstance(key, Secret) else str(key),

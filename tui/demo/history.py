@@ -73,7 +73,7 @@ class HistoryPlayer:
         """Poll a job's status and, if it is done, its result; yield the journal entries."""
         account, job = self._workspace.accounts[ref.account], self._states[ref].job
         endpoint = account.provider.endpoint(job.kind)
-        response = self._get(account, endpoint.status.path.url(account.base_url, id=job.id), at)
+        response = self._get(account, endpoint.status.fill(account.base_url, {"id": job.id}).url, at)
         report = response_parser.parse_status(account.provider, job.kind, response)
         yield self._apply_event(
             ref, PollFailed(report, at) if isinstance(report, Fault) else StatusReceived(report, at), response
@@ -85,9 +85,8 @@ class HistoryPlayer:
             and schedule.needs_result(state, self._policy_for(job))
         ):
             result_id = state.report.result_id or ""
-            response = self._get(
-                account, endpoint.result.path.url(account.base_url, id=job.id, result_id=result_id), at
-            )
+            values = {"id": job.id, "result_id": result_id}
+            response = self._get(account, endpoint.result.fill(account.base_url, values).url, at)
             result = response_parser.parse_result(account.provider, job.kind, response)
             yield self._apply_event(
                 ref, PollFailed(result, at) if isinstance(result, Fault) else ResultReceived(result, at), response

@@ -8,7 +8,7 @@ from msgspec import Struct
 from tui.domain import job_state
 from tui.domain.job_state import Flag, JobState
 from tui.domain.links import expiry
-from tui.domain.models import ACTIVE, ENDED
+from tui.domain.models import ACTIVE, ENDED, Phase
 from tui.domain.polling import duration_model
 from tui.domain.polling.duration_model import DurationRange
 
@@ -39,6 +39,9 @@ def flags(state: JobState, context: EvaluationContext) -> tuple[Flag, ...]:
             found.append(Flag.EXPIRING)
     if job_state.has_unknown_status(state):
         found.append(Flag.UNKNOWN)
+    counts = state.report.part_counts if state.report is not None else None
+    if state.phase is Phase.DONE and counts is not None and counts.failed:
+        found.append(Flag.PARTIAL)
     return tuple(found)
 
 

@@ -42,16 +42,21 @@ class UnknownRefError(BabeltopError):
         return f"no job {self.text!r} on the watchlist{hint}"
 
 
-def invalid_reason(text: str) -> str | None:
-    """Return why `text` is no valid id, for the operator; None: it is valid. No pattern has to match."""
+def invalid_reason(text: str, *, has_slashes: bool = False) -> str | None:
+    """Return why `text` is no valid id, for the operator; None: it is valid. No pattern has to match.
+
+    `has_slashes`: '/' may separate parts of the id.
+    """
     if not text:
         return "empty id"
     if len(text) > MAX_ID_LENGTH:
         return f"an id has at most {MAX_ID_LENGTH} characters, this one has {len(text)}"
     if text in {".", ".."}:
         return "'.' and '..' would change the request path"
-    if "/" in text or "\\" in text:
+    if ("/" in text and not has_slashes) or "\\" in text:
         return "an id contains no '/' or '\\': paste the id alone, or the whole link"
+    if "/" in text and not {"", ".", ".."}.isdisjoint(text.split("/")):
+        return "a part of the id between '/' is empty, '.' or '..'"
     if text.isprintable() and " " not in text:
         return None
     if any(character.isspace() for character in text):
@@ -145,11 +150,12 @@ def parse_pasted(
     id_patterns: Mapping[str, Sequence[re.Pattern[str]]],
     refs: Collection[Ref],
     account: str = "",
+    slashed: Collection[str] = (),
 ) -> tuple[Candidate, ...]:
     """Return a candidate for each line with an id, a link or `account:id`; empty lines are skipped.
 
     `id_patterns` are by account. The account of an id is `account` if given, else the only one with a matching
-    pattern, else the only one there is.
+    pattern, else the only one there is. `slashed`: accounts whose ids may contain '/'.
     """
     patterns = [pattern for found in id_patterns.values() for pattern in found]
     seen = set[Ref]()
@@ -158,7 +164,7 @@ def parse_pasted(
         if not line.strip():
             continue
         text, line_account = _split_account(line.strip(), id_patterns, account)
-        candidate = _classify(id_from_paste(text, patterns), id_patterns, refs, line_account)
+        candidate = _classify(id_from_paste(text, patterns), id_patterns, refs, line_account, slashed)
         if candidate.status is CandidateStatus.NEW and candidate.ref in seen:
             candidate = Candidate(candidate.id, CandidateStatus.DUPLICATE, candidate.account)
         seen.add(candidate.ref)
@@ -173,11 +179,17 @@ def _split_account(line: str, id_patterns: Mapping[str, Sequence[re.Pattern[str]
 
 
 def _classify(
-    job_id: str, id_patterns: Mapping[str, Sequence[re.Pattern[str]]], refs: Collection[Ref], account: str
+    job_id: str,
+    id_patterns: Mapping[str, Sequence[re.Pattern[str]]],
+    refs: Collection[Ref],
+    account: str,
+    slashed: Collection[str],
 ) -> Candidate:
-    invalid = invalid_reason(job_id)
+    invalid = invalid_reason(job_id, has_slashes=account in slashed if account else bool(slashed))
     if invalid is not None:
         return Candidate(job_id, CandidateStatus.INVALID, reason=invalid)
+    if "/" in job_id and not account:
+        id_patterns = {name: id_patterns[name] for name in id_patterns if name in slashed}
     matching = guess_accounts(job_id, id_patterns)
     reason = ""
     if not account and len(matching) == 1:

@@ -85,6 +85,8 @@ class Flag(StrEnum):
     EXPIRING = "expiring"
     EXPIRED = "expired"
     UNKNOWN = "unknown"
+    PARTIAL = "partial"
+    """Done, but some parts of the job failed."""
 
 
 class JobListed(NamedTuple):

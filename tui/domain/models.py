@@ -148,9 +148,18 @@ class ReportedLink(Struct, frozen=True, gc=False):
     kind: LinkKind
     url: str
     lifetime: float | None = None
-    """Seconds, from the provider's documentation; None: undocumented."""
+    """Seconds, from the provider's documentation or the response; None: neither states it."""
     needs_key: bool = False
     """Fetching it requires the account's key."""
+    expires_at: float | None = None
+    """Instant that the response states, by the service's clock; None: it states none."""
+    language: str | None = None
+    one_time: bool = False
+    """The service deletes the file once it was fetched."""
+    suffix: str = ""
+    """Suffix of the file's name, where the response gives none."""
+    form: str | None = None
+    """The file is fetched by POST with this form; None: by GET."""
 
 
 class Link(Struct, frozen=True, gc=False):
@@ -168,6 +177,13 @@ class Link(Struct, frozen=True, gc=False):
     """Fetching it requires the account's key."""
     is_dead: bool = False
     """A download was rejected: the link expired at `expires_at`, earlier than stated."""
+    language: str | None = None
+    one_time: bool = False
+    """The service deletes the file once it was fetched: no preview, no second try."""
+    suffix: str = ""
+    """Suffix of the file's name, where the response gives none."""
+    form: str | None = None
+    """The file is fetched by POST with this form; None: by GET."""
 
 
 class DownloadedFile(Struct, frozen=True, gc=False):
@@ -180,6 +196,29 @@ class DownloadedFile(Struct, frozen=True, gc=False):
     """Bytes."""
     downloaded_at: float
     """Instant."""
+
+
+class JobPart(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Part of a job with a status of its own, such as one target language. All text is sanitized."""
+
+    phase: Phase | None
+    """None: the status is unknown."""
+    raw_status: str | None = None
+    """None: the part has no status, and `phase` follows from its progress."""
+    id: str | None = None
+    language: str | None = None
+    progress: float | None = None
+    """0 to 1."""
+    message: str | None = None
+
+
+class PartCounts(NamedTuple):
+    """Number of a job's parts, all of them and those that ended."""
+
+    done: int
+    failed: int
+    """Ended in another phase than done."""
+    total: int
 
 
 class Report(Struct, frozen=True, kw_only=True, gc=False):
@@ -203,6 +242,9 @@ class Report(Struct, frozen=True, kw_only=True, gc=False):
     """False: done, but the promised link or the result id is missing."""
     retry_after: float | None = None
     """Seconds to wait before the next poll of this job, from its Retry-After."""
+    parts: tuple[JobPart, ...] = ()
+    part_counts: PartCounts | None = None
+    """None: the job has no parts."""
 
 
 class Fault(Struct, frozen=True, gc=False):

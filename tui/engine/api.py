@@ -37,6 +37,8 @@ class AccountState(Struct, frozen=True, kw_only=True):
     title: str
     id_patterns: tuple[str, ...] = ()
     """Regular expressions that ids of this provider often match."""
+    has_slashes: bool = False
+    """Its ids may contain '/'."""
     kinds: tuple[str, ...] = ()
     health: Health = Health.UNTRIED
     message: str = ""

@@ -5,7 +5,7 @@ from typing import Any
 from tui.domain import evaluation
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, PhaseChange
-from tui.domain.models import Fault, Link
+from tui.domain.models import Fault, JobPart, Link, Phase
 from tui.presentation import formatting
 
 JsonObject = dict[str, Any]
@@ -38,6 +38,7 @@ def job(state: JobState, provider: str | None, context: EvaluationContext) -> Js
         "eta": iso_or_none(rest and context.now + rest.median),
         "message": report.message if report else None,
         "links": [link(each) for each in state.links],
+        "parts": [part(each) for each in report.parts] if report else [],
         "result": state.result,
         "flags": evaluation.flags(state, context),
         "checked_at": iso_or_none(state.checked_at),
@@ -77,6 +78,21 @@ def link(each: Link) -> JsonObject:
         "url": each.url,
         "expires_at": iso_or_none(each.expires_at),
         "exact": each.expiry_is_exact,
+        "language": each.language,
+        "needs_key": each.needs_key,
+        "one_time": each.one_time,
+    }
+
+
+def part(each: JobPart) -> JsonObject:
+    """Return the part of a job. An unknown status counts as running."""
+    return {
+        "id": each.id,
+        "language": each.language,
+        "status": each.raw_status,
+        "phase": each.phase or Phase.RUNNING,
+        "progress": each.progress,
+        "message": each.message,
     }
 
 

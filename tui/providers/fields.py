@@ -5,20 +5,17 @@ Each has `parse(value)`, which raises ValueError with a reason for the author of
 
 import re
 from datetime import datetime
-from typing import ClassVar, Self
-from urllib.parse import quote, urlsplit
+from typing import Self
+from urllib.parse import urlsplit
 
 from tui.domain import operator_input
 from tui.domain.job_ids import MAX_MATCHED_LENGTH
 from tui.presentation.sanitize import mask_url
 from tui.providers import regex_safety
-from tui.providers.table_decoder import suggest
+from tui.providers.json_pointer import Pointer
 
 _NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _HEADER_PATTERN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PLACEHOLDER_PATTERN = r"\{([^{}]*)\}"
-_UNSAFE_SEGMENTS = frozenset({"", ".", ".."})
-"""Path segments that would lead to another path."""
 
 
 def _require_text(value: object) -> str:
@@ -82,6 +79,31 @@ class Duration(float):
         return cls(seconds)
 
 
+class Lifetime(float):
+    """Seconds, written as a duration, or a pointer to seconds in the response."""
+
+    pointer: Pointer | None
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Return the seconds, or 0 with the pointer. Raises ValueError if it is neither."""
+        pointer = Pointer.parse(value) if isinstance(value, str) and value.startswith(("/", "root:/")) else None
+        lifetime = cls(0.0 if pointer is not None else Duration.parse(value))
+        lifetime.pointer = pointer
+        return lifetime
+
+
+class FileSuffix(str):
+    """Suffix of a file's name, such as `.srt`."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Return the suffix. Raises ValueError if it is none."""
+        if not re.fullmatch(r"\.[A-Za-z0-9]{1,10}", _require_text(value)):
+            raise ValueError(f"expected a suffix such as '.srt', got {value!r}")
+        return cls(value)
+
+
 class Instant(float):
     """Seconds since the epoch, written as a TOML date-time with an offset: `2026-10-31T00:00:00Z`."""
 
@@ -124,53 +146,3 @@ class BaseUrl(str):
         if url.query or url.fragment or url.username is not None:
             raise ValueError("must not have a query, fragment or credentials; a key belongs in api_key")
         return cls(value)
-
-
-class PathTemplate(str):
-    """Path below the base URL with `{placeholders}`, which each request fills in; it may end with a query."""
-
-    required_placeholders: ClassVar[frozenset[str]] = frozenset()
-    """Placeholders that the path must contain."""
-    allowed_placeholders: ClassVar[frozenset[str]] = frozenset()
-    """Placeholders that the path may contain."""
-
-    @classmethod
-    def parse(cls, value: object) -> Self:
-        """Return the checked path. Raises ValueError with the reason."""
-        path = _require_text(value)
-        placeholders = set(re.findall(_PLACEHOLDER_PATTERN, path))
-        if not path.startswith("/") or "#" in path or any(map(str.isspace, path)):
-            raise ValueError(f"expected a path that starts with '/', without '#' and spaces, got {value!r}")
-        if missing := sorted(cls.required_placeholders - placeholders):
-            raise ValueError(f"{{{missing[0]}}} is missing in {value!r}")
-        if unknown := sorted(placeholders - cls.allowed_placeholders):
-            raise ValueError(
-                f"unknown placeholder {{{unknown[0]}}} in {value!r}{suggest(unknown[0], cls.allowed_placeholders)}"
-            )
-        return cls(value)
-
-    def url(self, base_url: str, **values: str) -> str:
-        """Return the URL below an account's base URL, whose path is kept; values are percent-encoded.
-
-        Raises ValueError for a value that is empty, `.` or `..`: it would lead to another path.
-        """
-        filled = str(self)
-        for name, value in values.items():
-            if value in _UNSAFE_SEGMENTS:
-                raise ValueError(f"invalid id {value!r}")
-            filled = filled.replace(f"{{{name}}}", quote(value, safe=""))
-        return base_url.rstrip("/") + filled
-
-
-class StatusPath(PathTemplate):
-    """Path of a job's status, with `{id}`."""
-
-    required_placeholders = frozenset({"id"})
-    allowed_placeholders = frozenset({"id"})
-
-
-class ResultPath(PathTemplate):
-    """Path of a result, with `{result_id}` as `status.result_id` finds it; `{id}` is optional."""
-
-    required_placeholders = frozenset({"result_id"})
-    allowed_placeholders = frozenset({"id", "result_id"})

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from tui.presentation.sanitize import clean
-from tui.providers.json_pointer import Json, Pointer
+from tui.providers.json_pointer import Item, Json, Pointer
 
 MAX_EXCERPT = 120
 """Characters of a body that is not JSON in a fault's message: enough for a gateway's title."""
@@ -102,7 +102,7 @@ _LENIENT_JSON = json.JSONDecoder(strict=False, parse_int=_int, parse_float=_floa
 
 def find_texts(
     pointers: Sequence[Pointer],
-    body: Json,
+    body: Json | Item,
     headers: Mapping[str, str],
     null_strings: Sequence[str] = (),
     *,

@@ -4,14 +4,21 @@
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import quote
 
 from msgspec import Meta, Struct, field
 
-from tui.domain.models import LinkKind, Phase
-from tui.providers.fields import Duration, HeaderName, KeyPrefix, NullToken, PathTemplate, ResultPath, StatusPath
+from tui.domain.models import Phase
+from tui.providers.fields import Duration, HeaderName, KeyPrefix, NullToken
 from tui.providers.json_pointer import Pointer
+from tui.providers.lists.model import ListRequest
+from tui.providers.reports.links import LinkRule
+from tui.providers.reports.parts import PartsRule
+from tui.providers.reports.progress import ProgressSource, ProgressUnit
+from tui.providers.requests.request import HttpRequest, JobIdFormat, RequestTemplate
+from tui.providers.requests.templates import WHOLE_ID, HeaderTemplate
 from tui.providers.status_rules import OverrideRule
 
 Cadence: TypeAlias = Literal["text", "document", "video"]
@@ -19,24 +26,9 @@ Cadence: TypeAlias = Literal["text", "document", "video"]
 Pointers: TypeAlias = tuple[Pointer, ...]
 """Alternatives in order: the first that finds a value wins."""
 
-BUILT_IN = "built-in"
-"""`Provider.source` of the files that come with the program."""
-
-STATUS_ALIASES: Mapping[str, Phase] = {
-    "queued": Phase.QUEUED,
-    "waiting": Phase.QUEUED,
-    "created": Phase.QUEUED,
-    "processing": Phase.RUNNING,
-    "in_progress": Phase.RUNNING,
-    "completed": Phase.DONE,
-    "complete": Phase.DONE,
-    "done": Phase.DONE,
-    "succeeded": Phase.DONE,
-    "finished": Phase.DONE,
-    "canceled": Phase.FAILED,
-    "cancelled": Phase.FAILED,
-}
-"""Statuses that hold for every provider, unless its file overrides them."""
+PARTIAL = "partial"
+Grounds: TypeAlias = Literal["", "partial"]
+"""partial: some of what the file says is inferred, or comes from third parties."""
 
 
 class UnknownKind(KeyError):  # noqa: N818 - a KeyError is named after the missing thing
@@ -55,42 +47,28 @@ class KeyHeader(Struct, frozen=True, kw_only=True):
     """Text before the key, including its space: `Bearer `."""
     env: str = ""
     """Environment variable that usually holds such keys; "": none."""
+    lifetime: Duration | None = None
+    """Seconds after which a key from a command is fetched again; None: as the account says."""
 
 
-class StatusRequest(Struct, frozen=True, kw_only=True):
+class StatusRequest(RequestTemplate, frozen=True, kw_only=True):
     """Request for a job's status, with pointers to the parts of its response. A part that is not found is None."""
 
-    path: StatusPath
     value: Annotated[Pointers, Meta(min_length=1)] = ()
-    """May be absent if an override determines the phase."""
+    """May be absent if an override or the job's parts determine the phase."""
     message: Pointers = ()
     result_id: Pointers = ()
     title: Pointers = ()
     language: Pointers = ()
-    progress: Pointers = ()
-    progress_unit: Literal["fraction", "percent", "stage"] = "fraction"
-    """fraction: 0 to 1; percent: 0 to 100; stage: a fraction that stands for a status and measures nothing."""
+    progress: tuple[ProgressSource, ...] = ()
+    progress_unit: ProgressUnit = "fraction"
     null_strings: tuple[NullToken, ...] = ()
     """Strings that mean null, in any case; stored in lower case."""
 
 
-class LinkRule(Struct, frozen=True, kw_only=True):
-    """Link in a response; the first pointer that finds one wins."""
-
-    kind: LinkKind
-    url: Annotated[Pointers, Meta(min_length=1)]
-    lifetime: Duration | None = None
-    """Documented lifetime of a link. Seconds; None: undocumented."""
-    required: bool = False
-    """A done job is incomplete without one required link."""
-    needs_key: bool = False
-    """Downloading it takes the account's key."""
-
-
-class ResultRequest(Struct, frozen=True, kw_only=True):
+class ResultRequest(RequestTemplate, frozen=True, kw_only=True):
     """Additional request for the result of a done job."""
 
-    path: ResultPath
     text: Pointers = ()
     """The matches of the first pointer that finds any are joined by line breaks."""
     links: tuple[LinkRule, ...] = ()
@@ -103,26 +81,30 @@ class ErrorPointers(Struct, frozen=True, kw_only=True):
     request_id: Pointers = ()
 
 
-class BulkRequest(Struct, frozen=True, kw_only=True):
+class BulkRequest(RequestTemplate, frozen=True, kw_only=True):
     """One request for many jobs. It returns no links, so jobs that ended are polled singly."""
 
-    path: PathTemplate
-    id_parameter: str
-    """Query parameter; ids are joined by commas."""
+    id_parameter: str = ""
+    """Query parameter; ids are joined by commas. Empty: {ids} stands in the body."""
     max_ids: Annotated[int, Meta(ge=1)]
     """Ids in one request."""
     items: Pointer
     """List of jobs, or object with them as members; the pointers below start at one of them."""
     id: Pointer
     value: Annotated[Pointers, Meta(min_length=1)]
-    statuses: dict[str, Phase] = {}
+    statuses: dict[str, Phase] = field(default_factory=dict[str, Phase])
     """In the file: in addition to [statuses]. In a Provider: all statuses, by `status_key`."""
 
-    def url(self, base_url: str, ids: Sequence[str]) -> str:
-        """Return the URL for these ids, at most `max_ids` of them."""
+    def for_ids(
+        self, base_url: str, ids: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})
+    ) -> HttpRequest:
+        """Return the request for these ids, at most `max_ids` of them. Raises ValueError for a missing variable."""
+        request = self.fill(base_url, {**variables, "ids": ids})
+        if not self.id_parameter:
+            return request
         joined = ",".join(quote(job_id, safe="") for job_id in ids)
-        url = self.path.url(base_url)
-        return f"{url}{'&' if '?' in url else '?'}{self.id_parameter}={joined}"
+        separator = "&" if "?" in request.url else "?"
+        return request._replace(url=f"{request.url}{separator}{self.id_parameter}={joined}")
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -152,6 +134,13 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     links: tuple[LinkRule, ...] = ()
     result: ResultRequest | None = None
     """The kind's own; never inherited, as another path has another result."""
+    job_id: JobIdFormat | None = None
+    """None: an id has one part."""
+    parts: PartsRule | None = None
+    list_request: ListRequest | None = None
+    """The kind's own; None: there is no list of such jobs."""
+    list_item: "Endpoint | None" = None
+    """Endpoint that reads an item of the list like a status response; None: an item is no whole report."""
 
 
 class Provider(Struct, frozen=True, kw_only=True):
@@ -160,7 +149,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     name: str
     title: str
     source: str
-    """`BUILT_IN`, or the path of the operator's file."""
+    """`loader.BUILT_IN`, or the path of the operator's file."""
     base_url: str
     key: KeyHeader
     limits: Limits
@@ -175,6 +164,50 @@ class Provider(Struct, frozen=True, kw_only=True):
     """Instant from which the API may be gone."""
     successor: str | None = None
     """Name of the provider that replaces it."""
+    headers: Mapping[str, HeaderTemplate] = {}
+    """Constant headers of every request to the account's origin."""
+    variables: tuple[str, ...] = ()
+    """Placeholders that each account sets."""
+    grounds: Grounds = ""
+    """Empty: the vendor documents all that the file says."""
+
+    @property
+    def has_slashes(self) -> bool:
+        """Whether an id may contain '/'."""
+        return any(
+            WHOLE_ID in endpoint.status.placeholders
+            if endpoint.job_id is None
+            else endpoint.job_id.separator == "/" and len(endpoint.job_id.parts) > 1
+            for endpoint in self.endpoints.values()
+        )
+
+    @property
+    def required_variables(self) -> tuple[str, ...]:
+        """Variables without which no job can be polled: not those of an id's parts, of lists and headers only."""
+        used = {
+            name
+            for endpoint in self.endpoints.values()
+            for request in (endpoint.status, endpoint.result)
+            if request is not None
+            for name in request.placeholders
+            if endpoint.job_id is None or name not in endpoint.job_id.parts
+        }
+        return tuple(name for name in self.variables if name in used)
+
+    def values(self, kind: str, job_id: str, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return the values of a job's placeholders. Raises UnknownKind, and ValueError for an invalid id."""
+        id_format = self.endpoint(kind).job_id
+        if id_format is None:
+            return {**variables, "id": job_id}
+        return {**variables, **id_format.split(job_id)}
+
+    def constant_headers(self, variables: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the constant headers, without those whose variable is not set."""
+        return tuple(
+            (name.encode(), value.fill(variables).encode())
+            for name, value in self.headers.items()
+            if all(placeholder in variables for placeholder in value.placeholders)
+        )
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -187,8 +220,3 @@ class Provider(Struct, frozen=True, kw_only=True):
             known = f"known kinds: {', '.join(self.kinds)}" if self.kinds else "it has no kinds"
             raise UnknownKind(f"{self.name} has no kind {kind!r}; {known}")
         return self.endpoints[kind]
-
-
-def status_key(raw_status: str) -> str:
-    """Return a status as it is compared: cut at the first ':', stripped, in lower case."""
-    return raw_status.partition(":")[0].strip().lower()

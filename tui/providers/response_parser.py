@@ -3,44 +3,41 @@
 A response is a report only if it has a status; without one it is malformed, whatever else it holds.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
-from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
+from tui.domain import parts as job_parts
+from tui.domain.models import Fault, FaultKind, Phase, Report, Result
 from tui.presentation.sanitize import clean, mask_urls
 from tui.providers import faults
 from tui.providers.json_body import NotJsonError, as_text, decode, find_texts
-from tui.providers.json_pointer import Json, Pointer
-from tui.providers.model import Endpoint, LinkRule, Provider, StatusRequest, status_key
+from tui.providers.json_pointer import Item, Json, Pointer, items_at
+from tui.providers.model import Endpoint, Provider
+from tui.providers.reports.links import MAX_LANGUAGE, MAX_LINKS, LinkSource, collect_links
+from tui.providers.reports.parts import parse_parts
+from tui.providers.reports.progress import parse_progress
+from tui.providers.reports.status import MAX_STATUS, find_status, phase_of
 from tui.providers.response import HttpResponse, retry_after
 from tui.providers.status_rules import NEVER_REPLACED, OverrideRule
 
-MAX_STATUS = 120
 MAX_RESULT_ID = 200
-MAX_LANGUAGE = 100
 MAX_TITLE = 300
 MAX_MESSAGE = 2000
 """Characters of each text in a report."""
 MAX_RESULT = 1 << 20
 """Characters of a result's text: the bound of a body, so that no translation is cut."""
-MAX_URL = 8192
-"""Bytes of a link. Browsers and storage services reject longer ones."""
-MAX_LINKS = 100
-"""Links of one response."""
 
-_HTTP_ERROR = re.compile("[45][0-9]{2}")
-_PERCENT = re.compile(r"\s*([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%?\s*")
-_BOOLEANS = frozenset({"true", "false"})
-"""Booleans as text: statuses only of a provider whose file lists them."""
 _UNSAFE_SEGMENTS = frozenset({".", ".."})
 """Result ids that would lead to another path."""
 
 
-def parse_status(provider: Provider, kind: str, response: HttpResponse) -> Report | Fault:
-    """Return the report on one job of a kind, or the fault. Raises UnknownKind, and nothing else."""
+def parse_status(
+    provider: Provider, kind: str, response: HttpResponse, source: LinkSource | None = None
+) -> Report | Fault:
+    """Return the report on one job of a kind, or the fault. Raises UnknownKind, and nothing else.
+
+    `source`: the account's base URL and the job's ids, for links with a path; None: the file's base URL.
+    """
     endpoint = provider.endpoint(kind)
-    status = endpoint.status
     rule, body = _matching_rule(endpoint, response)
     if rule is not None and rule.fault is not None:
         return faults.fault_from_rule(provider, response, FaultKind(rule.fault), body)
@@ -48,33 +45,63 @@ def parse_status(provider: Provider, kind: str, response: HttpResponse) -> Repor
         body = _decode_body(provider, response, "a status")
         if isinstance(body, Fault):
             return body
-    raw_status = _find_status(status.value, endpoint.statuses, status.null_strings, body, response.headers)
-    if raw_status is None and rule is not None:
-        raw_status = clean(rule.describe(response.status, body, response.headers), MAX_STATUS)
-    if raw_status is None:
-        return faults.malformed_fault(provider, response, "a status", body)
+    report = read_report(endpoint, body, response, source or LinkSource(provider.base_url, {}), rule)
+    return report if report is not None else faults.malformed_fault(provider, response, "a status", body)
 
-    def text(pointers: Sequence[Pointer], max_length: int) -> str | None:
-        for found in find_texts(pointers, body, response.headers, status.null_strings):
-            return mask_urls(clean(found, max_length))[:max_length] or None
+
+def read_report(
+    endpoint: Endpoint, body: Json, response: HttpResponse, source: LinkSource, rule: OverrideRule | None = None
+) -> Report | None:
+    """Return the report in a body; None: it has no status. `rule`: the rule that determines its phase."""
+    status, headers = endpoint.status, response.headers
+    raw_status = find_status(status.value, endpoint.statuses, status.null_strings, body, headers)
+    if raw_status is None and rule is not None:
+        raw_status = clean(rule.describe(response.status, body, headers), MAX_STATUS)
+    found = parse_parts(endpoint.parts, status.null_strings, body, headers, source) if endpoint.parts else None
+    has_own_status = raw_status is not None
+    if raw_status is None and (found is None or status.value):
         return None
 
-    phase = rule.phase if rule is not None else endpoint.statuses.get(status_key(raw_status))
+    def text(pointers: Sequence[Pointer], max_length: int) -> str | None:
+        for value in find_texts(pointers, body, headers, status.null_strings):
+            return mask_urls(clean(value, max_length))[:max_length] or None
+        return None
+
+    phase = rule.phase if rule is not None else None if raw_status is None else phase_of(endpoint.statuses, raw_status)
+    message, progress = (
+        text(status.message, MAX_MESSAGE),
+        parse_progress(status.progress, status.progress_unit, body, headers),
+    )
+    if found is not None and endpoint.parts is not None:
+        some_failed = endpoint.parts.some_failed
+        phase = job_parts.fold_phase(phase, has_own_status, found.parts, found.counts, some_failed)
+        message = message or job_parts.failure_message(found.parts, found.counts)
+        if not status.progress:
+            progress = job_parts.progress(found.counts)
+        if raw_status is None:
+            raw_status = f"{found.counts.done} of {found.counts.total} done" if found.counts else "no parts"
     result_id = text(status.result_id, MAX_RESULT_ID)
-    links, has_required_link = _collect_links(endpoint.links, body, response.headers)
+    is_done, language = phase is Phase.DONE, text(status.language, MAX_LANGUAGE)
+    if result_id in _UNSAFE_SEGMENTS:
+        result_id = None
+    if result_id is not None:
+        source = source._replace(values={**source.values, "result_id": result_id})
+    links, has_required_link = collect_links(endpoint.links, body, headers, source if is_done else None)
+    has_required_link = has_required_link and (found is None or found.is_complete)
     return Report(
         phase=phase,
-        raw_status=raw_status,
+        raw_status=raw_status or "",
         title=text(status.title, MAX_TITLE),
-        language=text(status.language, MAX_LANGUAGE),
-        progress=_parse_progress(status, body),
+        language=language,
+        progress=progress,
         progress_is_stage=status.progress_unit == "stage",
-        message=text(status.message, MAX_MESSAGE),
-        result_id=None if result_id in _UNSAFE_SEGMENTS else result_id,
-        links=links,
-        is_complete=phase is not Phase.DONE
-        or (has_required_link and (endpoint.result is None or result_id is not None)),
+        message=message,
+        result_id=result_id,
+        links=(*links, *(found.links if found is not None else ()))[:MAX_LINKS],
+        is_complete=not is_done or (has_required_link and (endpoint.result is None or result_id is not None)),
         retry_after=retry_after(response),
+        parts=found.parts if found is not None else (),
+        part_counts=found.counts if found is not None else None,
     )
 
 
@@ -89,22 +116,29 @@ def parse_bulk(provider: Provider, response: HttpResponse) -> dict[str, Report] 
     body = _decode_body(provider, response, "a list of jobs")
     if isinstance(body, Fault):
         return body
-    items = _bulk_items(next(iter(bulk.items.evaluate(body)), None))
+    items = items_at(bulk.items, body)
     if items is None:
         return faults.malformed_fault(provider, response, "a list of jobs", body)
     reports: dict[str, Report] = {}
     wait, endpoint = retry_after(response), provider.endpoint()
     for item in items:
-        job_id = next(map(as_text, bulk.id.evaluate(item)), None)
-        raw_status = _find_status(bulk.value, bulk.statuses, endpoint.status.null_strings, item, {})
+        job_id = item_id(bulk.id, item)
+        raw_status = find_status(bulk.value, bulk.statuses, endpoint.status.null_strings, item, {})
         if job_id and raw_status is not None:
-            phase = bulk.statuses.get(status_key(raw_status))
+            phase = phase_of(bulk.statuses, raw_status)
             is_complete = phase is not Phase.DONE or not _requires_link(endpoint)
             reports[job_id] = Report(phase=phase, raw_status=raw_status, is_complete=is_complete, retry_after=wait)
     return reports
 
 
-def parse_result(provider: Provider, kind: str, response: HttpResponse) -> Result | Fault:
+def item_id(pointer: Pointer, item: Item) -> str | None:
+    """Return the job id of an item in a list."""
+    return next(map(as_text, pointer.evaluate(item)), None)
+
+
+def parse_result(
+    provider: Provider, kind: str, response: HttpResponse, source: LinkSource | None = None
+) -> Result | Fault:
     """Return the result in a response, or the fault; empty for a kind without results. Raises UnknownKind."""
     request = provider.endpoint(kind).result
     if request is None:
@@ -114,10 +148,10 @@ def parse_result(provider: Provider, kind: str, response: HttpResponse) -> Resul
         return body
     found = (list(find_texts((pointer,), body, response.headers)) for pointer in request.text)
     lines = next((each for each in found if each), None)
-    links, _ = _collect_links(request.links, body, response.headers)
+    links, _ = collect_links(request.links, body, response.headers, source or LinkSource(provider.base_url, {}))
     if not lines and not links:
         return faults.malformed_fault(provider, response, "a result", body)
-    return Result(clean("\n".join(lines), MAX_RESULT, keep_lines=True) if lines else None, links)
+    return Result(clean("\n".join(lines), MAX_RESULT, keep_lines=True) if lines else None, tuple(links))
 
 
 def _decode_body(provider: Provider, response: HttpResponse, missing_part: str) -> Json | Fault:
@@ -128,24 +162,6 @@ def _decode_body(provider: Provider, response: HttpResponse, missing_part: str) 
         return decode(response.body, response.headers.get("content-type", ""))
     except NotJsonError as error:
         return faults.malformed_fault(provider, response, missing_part, error)
-
-
-def _find_status(
-    pointers: Sequence[Pointer],
-    statuses: Mapping[str, Phase],
-    null_strings: Sequence[str],
-    body: Json,
-    headers: Mapping[str, str],
-) -> str | None:
-    """Return the raw status; None if there is none.
-
-    A number from 400 to 599 that is not a status of the provider is an HTTP status, repeated in the body.
-    """
-    for text in find_texts(pointers, body, headers, null_strings, with_booleans=not _BOOLEANS.isdisjoint(statuses)):
-        raw_status = clean(text, MAX_STATUS)
-        if raw_status and (status_key(raw_status) in statuses or not _HTTP_ERROR.fullmatch(raw_status)):
-            return raw_status
-    return None
 
 
 def _matching_rule(endpoint: Endpoint, response: HttpResponse) -> tuple[OverrideRule | None, Json]:
@@ -162,67 +178,6 @@ def _matching_rule(endpoint: Endpoint, response: HttpResponse) -> tuple[Override
         if (is_readable or rule.http_status is not None) and rule.matches(response.status, body, response.headers):
             return rule, body
     return None, None
-
-
-def _parse_progress(status: StatusRequest, body: Json) -> float | None:
-    """Return the first number in range as a fraction, 0 to 1. A percentage may be text with or without `%`."""
-    is_percent = status.progress_unit == "percent"
-    whole = 100 if is_percent else 1
-    for pointer in status.progress:
-        for value in pointer.evaluate(body):
-            number = value
-            if is_percent and isinstance(value, str) and (match := _PERCENT.fullmatch(value)):
-                number = float(match[1])
-            if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= whole:
-                return number / whole
-    return None
-
-
-def _collect_links(
-    rules: Sequence[LinkRule], body: Json, headers: Mapping[str, str]
-) -> tuple[tuple[ReportedLink, ...], bool]:
-    """Return the links of a response, each once, and whether a required link is among them or none is required."""
-    found: dict[tuple[LinkKind, str], ReportedLink] = {}
-    has_required_link = not any(rule.required for rule in rules)
-    for rule in rules:
-        lifetime = (
-            None if rule.lifetime is None else float(rule.lifetime)
-        )  # a plain float, which every encoder supports
-        for url in _first_urls(rule.url, body, headers):
-            found.setdefault((rule.kind, url), ReportedLink(rule.kind, url, lifetime, rule.needs_key))
-            has_required_link = has_required_link or rule.required
-    return tuple(found.values())[:MAX_LINKS], has_required_link
-
-
-def _first_urls(pointers: Sequence[Pointer], body: Json, headers: Mapping[str, str]) -> list[str]:
-    """Return the links of the first pointer that finds any."""
-    for pointer in pointers:
-        urls = [url for url in find_texts((pointer,), body, headers) if _is_absolute_url(url)]
-        if urls:
-            return urls
-    return []
-
-
-def _is_absolute_url(url: str) -> bool:
-    """Return whether it is an absolute http(s) URL that can be shown and opened unchanged.
-
-    Relative URLs are rejected: no service documents them, and the account's base URL is unknown here. So are
-    credentials in a URL: they disguise its host.
-    """
-    if not url.isprintable() or " " in url or len(url.encode()) > MAX_URL:
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.username is None and parts.port != 0
-    except ValueError:  # an unmatched bracket, a port that is not a number
-        return False
-
-
-def _bulk_items(found: Json) -> Sequence[Json] | None:
-    """Return the entries of a bulk response: a list, or the members of an object."""
-    if isinstance(found, dict):
-        return tuple(found.values())
-    return found if isinstance(found, list) else None
 
 
 def _requires_link(endpoint: Endpoint) -> bool:

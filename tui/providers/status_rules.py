@@ -88,6 +88,12 @@ class OverrideRule(Struct, frozen=True, kw_only=True):
         text = _text(value) if isinstance(value, str | int | float) else "absent" if value is None else "present"
         return f"{self.pointer.rpartition('/')[2] or 'body'}: {text}"
 
+    def explain(self, http_status: int, body: Json, headers: Mapping[str, str]) -> str:
+        """Return what the rule reads in a response, whether it holds, and what it then stands for."""
+        found = self.describe(http_status, body, headers)
+        holds = "holds" if self.matches(http_status, body, headers) else "does not hold"
+        return f"{found}: {holds} ({self.phase or self.fault})"
+
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the combination of keys."""
         conditions = ("equals", "not_equals", "any_of", "exists", "less_than", "at_least")

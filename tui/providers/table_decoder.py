@@ -4,7 +4,7 @@ msgspec stops at the first problem and omits the keys of maps, so each value is 
 class method `parse(value)` that raises ValueError converts itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from types import UnionType
@@ -87,7 +87,7 @@ def _convert(kind: Any, value: object, key_path: str, problems: list[str]) -> An
     """Return one value as the type of its field; its problems are appended to `problems`."""
     origin, args = get_origin(kind), get_args(kind)
     if origin in {Union, UnionType}:  # TOML has no null: `X | None` is an X that may be absent
-        return _convert(args[0], value, key_path, problems)
+        return _convert(_alternative(args, value), value, key_path, problems)
     if origin is Annotated and get_origin(args[0]) is tuple:
         if value == []:
             problems.append(f"{key_path}: an empty list")  # the only bound of lists here
@@ -106,10 +106,17 @@ def _convert(kind: Any, value: object, key_path: str, problems: list[str]) -> An
         chosen = _choose([member.value for member in kind], value, key_path, problems)
         return chosen if chosen is None else kind(chosen)
     try:
-        return msgspec.convert(value, kind, dec_hook=_parse)
+        plain: Any = {tuple: list, dict: dict}.get(cast("type", origin), kind)  # a value of another type than these
+        return msgspec.convert(value, plain, dec_hook=_parse)
     except ValidationError as error:
         problems.append(f"{key_path}: {error}")
         return None
+
+
+def _alternative(kinds: Sequence[Any], value: object) -> Any:
+    """Return the type of a union that a value is meant as: the struct for a table, else the first that is none."""
+    structs = [kind for kind in kinds if _is_subclass(kind, Struct)]
+    return structs[0] if structs and (isinstance(value, dict) or structs[0] is kinds[0]) else kinds[0]
 
 
 def _parse(kind: Any, value: object) -> Any:

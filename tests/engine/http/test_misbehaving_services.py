@@ -87,7 +87,7 @@ async def send_requests(url: str, times: int = 1, **bounds: float) -> list[HttpR
     client = Client(clock=lambda: 0.0, tls=ssl.create_default_context, limits=RequestLimits(**bounds))
     async with client:
         request = ApiRequest(f"{url}/v1", KeyHeader(header="x-api-key"), Secret(KEY))
-        return [await client.get(request) for _ in range(times)]
+        return [await client.send(request) for _ in range(times)]
 
 
 async def test_a_response_reset_at_any_byte_is_a_fault():
@@ -140,7 +140,7 @@ async def test_the_fault_of_an_invalid_header_does_not_contain_the_key():
     client = Client(clock=lambda: 0.0, tls=ssl.create_default_context)
     with serve_raw(servers.silence) as url:
         async with client:
-            fault = await client.get(ApiRequest(url, KeyHeader(header="x-api-key", prefix="a\r\nb: "), Secret(KEY)))
+            fault = await client.send(ApiRequest(url, KeyHeader(header="x-api-key", prefix="a\r\nb: "), Secret(KEY)))
     assert fault.kind is FaultKind.REJECTED
     assert "check the key" in fault.message
     assert KEY not in repr(fault)

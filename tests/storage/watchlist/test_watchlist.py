@@ -130,7 +130,12 @@ def test_a_job_that_is_listed_twice_counts_once_and_is_reported() -> None:
         ('\n\n[[job]]\naccount = "x"', 3, None, "id"),
         ('[[job]]\naccount = ""\nid = "1"', 1, None, "account: must not be empty"),
         ('[[job]]\naccount = "x"\nid = 1', 1, None, "id: Expected str, got int"),
-        ('[[job]]\naccount = "x"\nid = "1"\n[[job]]\naccount = "x"\nid = "a/b"', 4, None, "id: an id contains no '/'"),
+        (
+            '[[job]]\naccount = "x"\nid = "1"\n[[job]]\naccount = "x"\nid = "a//b"',
+            4,
+            None,
+            "id: a part of the id between '/' is empty",
+        ),
         ('[[job]]\naccount = "x"\nid = "1"\ntags = ["a", 1]', 1, None, "tags[1]: Expected str"),
         ('[[job]]\naccount = "x"\nid = "1"\nmuted = 1', 1, None, "muted: Expected bool"),
         ('[[job]]\naccount = "x"\nid = "1"\nlabel = nan', 1, None, "label: Expected str"),
@@ -182,8 +187,8 @@ def test_an_added_block_follows_a_blank_line(before: str, gap: str) -> None:
 
 
 def test_an_invalid_job_is_not_added() -> None:
-    with pytest.raises(WatchlistError, match=r"'x:a/b' cannot be added: id: an id contains no '/'"):
-        apply_to_text("", Add((Job(account="x", id="a/b"),)))
+    with pytest.raises(WatchlistError, match=r"'x:a//b' cannot be added: id: a part of the id between '/' is empty"):
+        apply_to_text("", Add((Job(account="x", id="a//b"),)))
     with pytest.raises(WatchlistError, match="account: must not be empty"):
         apply_to_text("", Add((Job(account="", id="a"),)))
 

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tui.cli.commands.edit import print_refs, sanitize_option, sanitize_tags
@@ -41,11 +41,12 @@ def add(args: Namespace) -> int:
     with open_workspace(args) as workspace:
         accounts = _select_accounts(workspace, args.account)
         hints = {name: _id_patterns(account, accounts) for name, account in accounts.items()}
-        found = [_classify_record(record, hints, args.account or "") for record in _read_records(args.ids)]
+        slashed = {name for name, account in accounts.items() if account.provider.has_slashes}
+        found = [_classify_record(record, hints, args.account or "", slashed) for record in _read_records(args.ids)]
         jobs = [
             _build_job(each, args)
             for each in _resolve_accounts(found, hints, interactive=_is_interactive(args.ids))
-            if _is_known_kind(each, accounts, args.kind)
+            if _fits_account(each, accounts, args.kind)
         ]
         if args.dry_run:
             _print_plan(workspace, [job.ref for job in jobs])
@@ -103,25 +104,29 @@ def _read_stdin() -> str:
         raise UsageError(f"stdin {error}. Nothing was added") from None
 
 
-def _classify_record(record: ImportRecord | InvalidRecord, id_patterns: IdPatterns, account: str) -> _ClassifiedRecord:
+def _classify_record(
+    record: ImportRecord | InvalidRecord, id_patterns: IdPatterns, account: str, slashed: Collection[str]
+) -> _ClassifiedRecord:
     """Return a record's candidate, in the account of the option or else of the record."""
     if isinstance(record, InvalidRecord):
         return _ClassifiedRecord(Candidate(record.location, CandidateStatus.INVALID, reason=record.reason), {})
     own = record.fields.get("account", "")
     if own and not record.id.lower().startswith(("http://", "https://")):
-        return _ClassifiedRecord(_candidate_with_account(record.id, account or own, id_patterns), record.fields)
+        return _ClassifiedRecord(
+            _candidate_with_account(record.id, account or own, id_patterns, slashed), record.fields
+        )
     none = Candidate("", CandidateStatus.INVALID, reason="empty id")
     return _ClassifiedRecord(
-        next(iter(parse_pasted([record.id], id_patterns, (), account or own)), none), record.fields
+        next(iter(parse_pasted([record.id], id_patterns, (), account or own, slashed)), none), record.fields
     )
 
 
-def _candidate_with_account(job_id: str, account: str, id_patterns: IdPatterns) -> Candidate:
+def _candidate_with_account(job_id: str, account: str, id_patterns: IdPatterns, slashed: Collection[str]) -> Candidate:
     """Return the candidate of an id whose account is given: no pattern has to match."""
     if account not in id_patterns:
         reason = f"unknown account {clean(account, MAX_QUOTED_LENGTH)!r}: use --account"
         return Candidate(job_id, CandidateStatus.INVALID, reason=reason)
-    reason = job_ids.invalid_reason(job_id)
+    reason = job_ids.invalid_reason(job_id, has_slashes=account in slashed)
     return Candidate(job_id, CandidateStatus.INVALID if reason else CandidateStatus.NEW, account, reason or "")
 
 
@@ -145,12 +150,15 @@ def _resolve_accounts(
             print_message(f"not added: {_quote(candidate.id)}: {reason}")
 
 
-def _is_known_kind(each: _ClassifiedRecord, accounts: Mapping[str, Account], kind: str | None) -> bool:
-    """Return whether the provider has the job's kind, and print the job if not."""
+def _fits_account(each: _ClassifiedRecord, accounts: Mapping[str, Account], kind: str | None) -> bool:
+    """Return whether the provider has the job's kind and the id all its parts, and print the job if not."""
     candidate = each.candidate
+    account = accounts[candidate.account]
     try:
-        accounts[candidate.account].provider.endpoint(kind or each.fields.get("kind", ""))
-    except UnknownKind as error:
+        job_kind = kind or each.fields.get("kind", "")
+        values = account.provider.values(job_kind, candidate.id, account.variables)
+        account.provider.endpoint(job_kind).status.fill(account.base_url, values)
+    except (UnknownKind, ValueError) as error:
         print_message(f"not added: {candidate.account}:{candidate.id}: {error}")
         return False
     return True

@@ -14,7 +14,9 @@ from tui.domain.models import Fault, FaultKind, Report
 from tui.presentation import json_output, sanitize
 from tui.providers import loader, response_parser
 from tui.providers.json_body import NotJsonError, decode
-from tui.providers.model import BUILT_IN, Provider, UnknownKind
+from tui.providers.loader import BUILT_IN
+from tui.providers.model import PARTIAL, Endpoint, Provider, UnknownKind
+from tui.providers.reports.links import LinkSource
 from tui.providers.response import HttpResponse
 from tui.providers.table_decoder import suggest
 from tui.providers.unmapped_fields import find_unmapped
@@ -84,6 +86,7 @@ def _provider_json(workspace: Workspace, provider: Provider) -> dict[str, Any]:
         "key_variable": provider.key.env,
         "accounts": [name for name in _account_names(workspace) if workspace.config.provider_of(name) == provider.name],
         "kinds": provider.kinds,
+        "grounds": provider.grounds or "documented",
         "file": None if provider.source == BUILT_IN else provider.source,
         "overrides": provider.source != BUILT_IN and provider.name in loader.builtin_files(),
     }
@@ -93,6 +96,8 @@ def _provider_row(provider: Mapping[str, Any]) -> tuple[str, ...]:
     source = provider["file"] or BUILT_IN
     if provider["overrides"]:
         source += ", replaces the built-in file"
+    if provider["grounds"] == PARTIAL:
+        source += ", partly inferred"
     cells = (provider[key] for key in ("name", "title", "key_variable"))
     return (*cells, " ".join(provider["accounts"]), " ".join(provider["kinds"]), source)
 
@@ -114,13 +119,16 @@ def check_file(args: Namespace) -> int:
         return OK
     try:
         body = Path(args.sample).read_bytes()
-        found = response_parser.parse_status(provider, args.kind, HttpResponse(int(args.status), {}, body, time.time()))
+        response = HttpResponse(int(args.status), {}, body, time.time())
+        values = _sample_values(provider, args.kind)
+        found = response_parser.parse_status(provider, args.kind, response, LinkSource(provider.base_url, values))
     except OSError as error:
         raise UsageError(f"{args.sample}: {error.strerror}") from None
     except UnknownKind as error:
         raise UsageError(str(error)) from None
     rows = [
         *(_fault_rows(found) if isinstance(found, Fault) else _report_rows(found)),
+        *_rule_rows(provider.endpoint(args.kind), response),
         *_unmapped_rows(provider, args.kind, body),
     ]
     write_stdout("".join(f"{name:<12}{sanitize.clean(value) or '·'}\n" for name, value in rows))
@@ -137,6 +145,23 @@ def print_example(args: Namespace) -> int:
         raise UsageError(f"unknown example {args.name!r}{suggest(args.name, files)}")
     write_stdout(files[args.name].read_text("utf-8"))
     return OK
+
+
+def _sample_values(provider: Provider, kind: str) -> dict[str, str]:
+    """Return placeholders' values for links with a path: each name stands for itself. Raises UnknownKind."""
+    job_id = provider.endpoint(kind).job_id
+    names = (*provider.variables, *(job_id.parts if job_id is not None else ("id",)))
+    return {str(name): str(name).upper() for name in names}
+
+
+def _rule_rows(endpoint: Endpoint, response: HttpResponse) -> Iterator[tuple[str, str]]:
+    """Yield what each rule of the file reads in the response."""
+    try:
+        body = decode(response.body)
+    except NotJsonError:
+        body = None
+    for index, rule in enumerate(endpoint.overrides):
+        yield f"override {index}", rule.explain(response.status, body, response.headers)
 
 
 def _unmapped_rows(provider: Provider, kind: str, body: bytes) -> Iterator[tuple[str, str]]:
@@ -163,6 +188,12 @@ def _report_rows(report: Report) -> Iterator[tuple[str, str]]:
     stage = " (a stage)" if report.progress_is_stage else ""
     yield "progress", "" if report.progress is None else f"{report.progress:g}{stage}"
     yield "result id", report.result_id or ""
+    for part in report.parts:
+        about = ": ".join(filter(None, (part.raw_status, part.message)))
+        yield "part", f"{part.language or part.id or '?'}  {part.phase or 'unknown status'}  {about}"
+    if report.part_counts is not None:
+        done, failed, total = report.part_counts
+        yield "parts", f"{done} of {total} done, {failed} failed"
     for link in expiry.merge_links((), report.links, time.time()):
         shown = json_output.link(link)
         expiry_text = (
@@ -170,7 +201,9 @@ def _report_rows(report: Report) -> Iterator[tuple[str, str]]:
             if link.expires_at
             else "expiry unknown"
         )
-        yield f"{link.kind} link", f"{link.url}  ({expiry_text})"
+        notes = [expiry_text, *["needs the key"] * link.needs_key, *["one download only"] * link.one_time]
+        notes += [link.language] if link.language else []
+        yield f"{link.kind} link", f"{link.url}  ({', '.join(notes)})"
     if not report.links:
         yield "links", ""
     if not report.is_complete:

@@ -64,6 +64,7 @@ class AddScreen(Dialog[tuple[Job, ...] | None]):
         self._id_patterns = {
             account.name: [re.compile(pattern) for pattern in account.id_patterns] for account in accounts
         }
+        self._slashed = {account.name for account in accounts if account.has_slashes}
         self._refs = refs
         self._now = now
         self._candidates: tuple[Candidate, ...] = ()
@@ -102,7 +103,7 @@ class AddScreen(Dialog[tuple[Job, ...] | None]):
         selected = cast("Select[str]", self.query_one("#account", Select)).value
         account = selected if isinstance(selected, str) else AUTO_DETECT
         lines = self.query_one(PasteArea).text.splitlines()
-        self._candidates = parse_pasted(lines, self._id_patterns, self._refs, account)
+        self._candidates = parse_pasted(lines, self._id_patterns, self._refs, account, self._slashed)
         self.query_one("#candidates", Static).update(Content("\n").join(map(self._candidate_content, self._candidates)))
         count = len(self._new_candidates)
         accept = f"Enter on an empty line: add {count}" if count else "Nothing to add yet"

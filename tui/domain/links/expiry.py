@@ -1,4 +1,4 @@
-"""Expiry of links: signed into the URL (exact), else first_seen plus the documented lifetime (estimated).
+"""Expiry of links: signed into the URL or stated (exact), else first_seen plus the documented lifetime (estimated).
 
 A signature that cannot be read, or had ended when the service reported the link, is no statement: the estimate holds.
 
@@ -71,9 +71,20 @@ def _build_link(reported: ReportedLink, known: Link | None, at: float, clock_ske
     if known is not None and known.is_dead:
         return known
     first_seen = at if known is None else known.first_seen
-    expires_at, exact = signed_expiry(reported.url) or (None, False)
+    expires_at, exact = signed_expiry(reported.url) or (reported.expires_at, reported.expires_at is not None)
     if expires_at is not None and abs(clock_skew) >= MIN_CLOCK_SKEW:
         expires_at -= clock_skew
     if reported.lifetime is not None and (expires_at is None or expires_at <= first_seen):
         expires_at, exact = first_seen + reported.lifetime, False
-    return Link(reported.kind, reported.url, first_seen, expires_at, exact, reported.needs_key)
+    return Link(
+        reported.kind,
+        reported.url,
+        first_seen,
+        expires_at,
+        exact,
+        reported.needs_key,
+        language=reported.language,
+        one_time=reported.one_time,
+        suffix=reported.suffix,
+        form=reported.form,
+    )

@@ -19,6 +19,8 @@ from tui.presentation.sanitize import clean
 from tui.providers import faults, response_parser, wait_hints
 from tui.providers.faults import MAX_REQUEST_ID
 from tui.providers.model import Endpoint, UnknownKind
+from tui.providers.reports.links import LinkSource
+from tui.providers.requests.request import HttpRequest
 from tui.providers.response import HttpResponse
 from tui.storage.config.configuration import Account
 from tui.storage.config.secrets import Secret, SecretError
@@ -80,7 +82,7 @@ class AccountRuntime:
         self._key: Secret | None = None
         self._key_changes = 0
         self._evidence = RetirementEvidence()
-        self._key_renewal = KeyRenewal(account.key_source, fetch_key, clock)
+        self._key_renewal = KeyRenewal(account.key_source, fetch_key, clock, account.provider.key.lifetime)
 
     def set_key(self, key: Secret | SecretError) -> None:
         """Use this key from here on, or report why there is none."""
@@ -161,11 +163,16 @@ class AccountRuntime:
         """Request the job's status from the account's provider or from its successor."""
         provider = account.provider
         try:
-            url = provider.endpoint(job.kind).status.path.url(account.base_url, id=job.id)
+            source = LinkSource(account.base_url, provider.values(job.kind, job.id, account.variables))
+            request = provider.endpoint(job.kind).status.fill(*source)
         except (UnknownKind, ValueError) as error:
             return PollResponse(Fault(FaultKind.REJECTED, str(error)), None, self.clock())
         return await self._request(
-            client, account, url, lambda response: response_parser.parse_status(provider, job.kind, response), job.id
+            client,
+            account,
+            request,
+            lambda response: response_parser.parse_status(provider, job.kind, response, source),
+            job.id,
         )
 
     @property
@@ -177,9 +184,9 @@ class AccountRuntime:
         """Poll these ids with one request. Ids without a report are unknown to the service."""
         provider = self.account.provider
         assert provider.bulk is not None, "the provider has a bulk request"
-        url = provider.bulk.url(self.account.base_url, job_ids)
+        request = provider.bulk.for_ids(self.account.base_url, job_ids, self.account.variables)
         return await self._request(
-            client, self.account, url, lambda response: response_parser.parse_bulk(provider, response)
+            client, self.account, request, lambda response: response_parser.parse_bulk(provider, response)
         )
 
     async def fetch_result(self, client: Client, state: JobState) -> PollResponse[Result]:
@@ -187,19 +194,25 @@ class AccountRuntime:
         job, result = state.job, self.endpoint(state.job).result
         assert result is not None, "the kind has a result request"
         result_id = (state.report and state.report.result_id) or ""
-        url = result.path.url(self.account.base_url, id=job.id, result_id=result_id)
-        provider = self.account.provider
+        account, provider = self.account, self.account.provider
+        values = {**provider.values(job.kind, job.id, account.variables), "result_id": result_id}
+        source = LinkSource(account.base_url, values)
         response = await self._request(
             client,
-            self.account,
-            url,
-            lambda response: response_parser.parse_result(provider, job.kind, response),
+            account,
+            result.fill(*source),
+            lambda response: response_parser.parse_result(provider, job.kind, response, source),
             job.id,
         )
         return response._replace(is_follow_up=True)
 
     async def _request(
-        self, client: Client, account: Account, url: str, parse: Callable[[HttpResponse], T | Fault], job_id: str = ""
+        self,
+        client: Client,
+        account: Account,
+        request: HttpRequest,
+        parse: Callable[[HttpResponse], T | Fault],
+        job_id: str = "",
     ) -> PollResponse[T]:
         """Send one request; `job_id` names its job, if it has one.
 
@@ -211,7 +224,18 @@ class AccountRuntime:
         if self._key_renewal.is_due():
             await self._renew_key(self._key_changes)
         began_at, key_changes, clock_jumps = self._now_synced(), self._key_changes, self._clock_jumps
-        response = await client.get(ApiRequest(url, account.provider.key, self._key))
+        headers = account.provider.constant_headers(account.variables) if account.provider.headers else ()
+        response = await client.send(
+            ApiRequest(
+                request.url,
+                account.provider.key,
+                self._key,
+                request.method,
+                request.body,
+                request.content_type,
+                headers,
+            )
+        )
         outcome: T | Fault
         if isinstance(response, Fault):
             outcome, body, received_at = response, None, self._now_synced()

@@ -17,8 +17,16 @@ FetchKey = Callable[[], Awaitable[Secret | SecretError]]
 class KeyRenewal:
     """Renewal of the key of one account. Without a key command it does nothing."""
 
-    def __init__(self, source: ApiKeySource | None, fetch_key: FetchKey | None, clock: Callable[[], float]) -> None:
-        self._lifetime = source.lifetime if source is not None else None
+    def __init__(
+        self,
+        source: ApiKeySource | None,
+        fetch_key: FetchKey | None,
+        clock: Callable[[], float],
+        lifetime: float | None = None,
+    ) -> None:
+        """`lifetime`: seconds of the provider's keys, unless the source has its own; None: unlimited."""
+        own = source.lifetime if source is not None else None
+        self._lifetime = lifetime if own is None else own
         self._fetch_key = fetch_key if source is not None and source.command is not None else None
         self._clock = clock
         self._fetched_at = clock()

@@ -44,7 +44,9 @@ async def probe(
 
     The workspace's journal must be open (`ensure_journal`).
     """
-    job = newest or Job(account=account, id=PROBE_JOB_ID)
+    job_id = workspace.accounts[account].provider.endpoint().job_id
+    probe_id = PROBE_JOB_ID if job_id is None else job_id.separator.join([PROBE_JOB_ID] * len(job_id.parts))
+    job = newest or Job(account=account, id=probe_id)
     rate_limits = workspace.journal.rate_limits
     runtime = AccountRuntime(
         workspace.accounts[account], time.time, Random(), workspace.config.successor_of, lambda: rate_limits

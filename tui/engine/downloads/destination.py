@@ -182,7 +182,8 @@ class Destination:
             return self.checkpoint.filename
         request = self._request
         titles = (*request.titles, filenames.without_extension(file.name), request.job_id)
-        extension = filenames.extension(request.link.kind, file.url, file.content.media_type, file.name)
+        name = file.name or (f"file{request.link.suffix}" if request.link.suffix else "")
+        extension = filenames.extension(request.link.kind, file.url, file.content.media_type, name)
         return filenames.filename(titles, request.language, extension)
 
     def _check_disk_space(self) -> None:

@@ -24,6 +24,7 @@ from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation import sanitize
 from tui.providers.model import KeyHeader
+from tui.providers.requests.request import FORM_TYPE
 from tui.storage.config.secrets import Secret
 from tui.storage.config.settings import DownloadSettings
 
@@ -85,6 +86,8 @@ class FetchContext(Struct, frozen=True, kw_only=True):
     """The account's base URL: the key goes to this origin only."""
     key_header: KeyHeader
     key: Secret | None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Constant headers of the provider, sent with the key."""
     insecure_http: bool = False
     """Whether plain http to other hosts is allowed."""
     stall_timeout: float = STALL_TIMEOUT
@@ -96,7 +99,7 @@ class FetchContext(Struct, frozen=True, kw_only=True):
 
 
 class RangeRequest(Struct, frozen=True):
-    """GET of a file, or of its rest."""
+    """Request for a file, or for its rest."""
 
     url: str
     needs_key: bool
@@ -105,6 +108,8 @@ class RangeRequest(Struct, frozen=True):
     """Bytes that are on disk already."""
     validator: str = ""
     """Validator for If-Range, if `start` is not 0."""
+    form: str | None = None
+    """Body of a POST, which is never redirected; None: a GET."""
 
 
 class _Redirect(Exception):  # noqa: N818  carries the target of a redirect
@@ -150,12 +155,18 @@ async def _follow_redirects(http: httpx.AsyncClient, context: FetchContext, requ
     for redirects in range(MAX_REDIRECTS + 1):
         _check_allowed(url, context, is_redirect=redirects > 0)
         http_request = httpx.Request(
-            "GET", url, headers=_build_headers(url, context, request), extensions={"timeout": timeout}
+            "GET" if request.form is None else "POST",
+            url,
+            headers=_build_headers(url, context, request),
+            content=None if request.form is None else request.form.encode(),
+            extensions={"timeout": timeout},
         )
         try:
             async with asyncio.timeout(HEADERS_TIMEOUT):
                 return await http.send(http_request, stream=True, auth=None)
         except _Redirect as redirect:
+            if request.form is not None:
+                raise FetchError(f"{host(url)} redirected a POST, which is not followed") from None
             url = urljoin(url, str(redirect))
     raise FetchError(f"{host(request.url)} redirected more than {MAX_REDIRECTS} times")
 
@@ -199,6 +210,9 @@ def _build_headers(url: str, context: FetchContext, request: RangeRequest) -> li
         headers.append(
             (context.key_header.header.encode(), (context.key_header.prefix + context.key.reveal()).encode("latin-1"))
         )
+        headers += context.headers
+    if request.form is not None:
+        headers.append((b"content-type", FORM_TYPE.encode()))
     if request.start:
         headers += [
             (b"range", f"bytes={request.start}-".encode()),

@@ -182,7 +182,7 @@ class JobDownloader:
             folder=options.folder,
             titles=_titles(state),
             job_id=state.job.id,
-            language=(state.report and state.report.language) or "",
+            language=link.language or (state.report and state.report.language) or "",
             pending_until=(state.phase_since or 0.0) + PENDING_SECONDS,
         )
         async with http.build_client(self._context.http.tls, self._context.http.transport) as client:
@@ -213,6 +213,7 @@ class JobDownloader:
             base_url=runtime.account.base_url,
             key_header=runtime.account.provider.key,
             key=key if isinstance(key, Secret) else None,
+            headers=runtime.account.provider.constant_headers(runtime.account.variables),
             insecure_http=table is not None and table.insecure_http,
             max_size=self._workspace.settings.downloads.max_size,
         )

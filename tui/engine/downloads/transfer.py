@@ -77,6 +77,8 @@ class FileTransfer:
         self._report_progress, self._now, self._random, self._retry_pause = report_progress, now, random, retry_pause
         self._url = request.link.url
         self._file = Destination(request, checkpoint, save_checkpoint, run_blocking, context.max_size)
+        self._is_spent = False
+        """The service has sent a file that it sends once."""
         self._rangeless_url = ""
         """URL whose store refuses ranges."""
         self._rate = RateMeter(context.rate_window, asyncio.get_running_loop().time)
@@ -128,6 +130,10 @@ class FileTransfer:
         return LinkFailedError(f"link does not work ({rejected}){renewal}")
 
     async def _wait(self, error: ConnectionLostError, tries: int) -> None:
+        if self._is_spent:
+            raise LinkFailedError(
+                f"{error.fault.message}, and the service sends this file only once: it is lost"
+            ) from None
         if tries >= MAX_TRIES or (error.retry_after or 0.0) > LONGEST_RETRY_AFTER or error.fault.kind is FaultKind.TLS:
             raise FetchError(error.fault.message, transient=True) from None
         longest = min(LONGEST_RETRY_PAUSE, self._retry_pause * 2 ** (tries - 1))
@@ -137,14 +143,16 @@ class FileTransfer:
 
     async def _request_rest(self) -> None:
         """Request the missing bytes and write what the connection delivers. Raises nothing if the file is complete."""
+        link = self._request.link
         start, validator = self._file.size, self._file.checkpoint.validator if self._file.checkpoint else ""
         if start and not validator:  # nothing shows that the rest belongs to the same file
             self._file.empty()
             start = 0
-        if self._url == self._rangeless_url:
+        if self._url == self._rangeless_url or link.one_time or link.form is not None:
             start = 0
-        request = RangeRequest(self._url, self._request.link.needs_key, start, validator)
+        request = RangeRequest(self._url, link.needs_key, start, validator, link.form)
         response = await http.open_response(self._client, self._context, request)
+        self._is_spent = link.one_time and response.is_success
         try:
             await self._receive(response, request)
         except UndecodableError as error:

@@ -60,13 +60,19 @@ class RequestLimits(Struct, frozen=True, kw_only=True):
 
 
 class ApiRequest(NamedTuple):
-    """One GET."""
+    """One request with the account's key."""
 
     url: str
     key_header: KeyHeader
     """Header and prefix of the key."""
     key: Secret
     """Masked in the response."""
+    method: str = "GET"
+    body: bytes = b""
+    content_type: str = ""
+    """Empty: there is no body."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Constant headers of the provider."""
 
 
 class TooLargeError(Exception):
@@ -117,7 +123,7 @@ class Client:
             transport=self._transport() if self._transport else None,
         )
 
-    async def get(self, request: ApiRequest) -> HttpResponse | Fault:
+    async def send(self, request: ApiRequest) -> HttpResponse | Fault:
         """Return the response of any status, or a fault: offline, timeout, tls, too_large, malformed, rejected."""
         try:
             self._http = self._http or self._build_client()
@@ -155,9 +161,15 @@ class Client:
         key = request.key.reveal()
         header = (request.key_header.header.encode(), (request.key_header.prefix + key).encode("latin-1"))
         # built here: the client would merge and copy as much as it sends
-        url, headers = _parse_url(request.url), [*BASE_HEADERS, header]
+        url, headers = _parse_url(request.url), [*BASE_HEADERS, *request.headers, header]
         extensions = {"timeout": self._timeout, "trace": self._header_limit}
-        http_request = httpx.Request("GET", url, headers=headers, extensions=extensions)
+        if request.method == "GET":
+            http_request = httpx.Request("GET", url, headers=headers, extensions=extensions)
+        else:
+            headers += [(b"content-type", request.content_type.encode())] if request.content_type else []
+            http_request = httpx.Request(
+                request.method, url, headers=headers, content=request.body, extensions=extensions
+            )
         response = await http.send(http_request, stream=True, auth=None)
         try:
             raw = bytearray()

@@ -6,7 +6,7 @@ Keys are left to `key_ring`, the watchlist and the journal to `workspace`.
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,19 +16,21 @@ from tui.domain.evaluation import EvaluationContext
 from tui.domain.hosts import is_plaintext_remote, origin
 from tui.domain.polling import rate_limit
 from tui.providers import loader
-from tui.providers.model import Plan, Provider
 from tui.providers.table_decoder import suggest
 from tui.storage import paths
 from tui.storage.config import settings
 from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable
 from tui.storage.config.settings import AccountSettings, AccountTable, Settings, with_line
 
+if TYPE_CHECKING:
+    from tui.providers.model import Provider
+
 
 class Account(Struct, frozen=True, kw_only=True):
     """Provider with a base URL, a key source and a rate. One organisation has one account."""
 
     name: str
-    provider: Provider
+    provider: "Provider"
     base_url: str
     key_source: ApiKeySource | None
     per_minute: float
@@ -37,6 +39,8 @@ class Account(Struct, frozen=True, kw_only=True):
     """Requests per day that the service allows. None: it states no limit."""
     concurrency: int
     """Requests in flight at once."""
+    variables: Mapping[str, str] = {}
+    """Values of the provider file's variables."""
 
 
 class WorkspacePaths(Struct, frozen=True, kw_only=True):
@@ -167,7 +171,8 @@ class Configuration:
         if is_plaintext_remote(base_url) and not table.insecure_http:
             remedy = "use https, or set insecure_http = true for this account"
             self._raise_settings_error(table.name, "base_url", f"plain http would expose the key: {remedy}")
-        limits: Plan = provider.limits.plans[plan]
+        self._check_variables(table, provider)
+        limits = provider.limits.plans[plan]
         variable = EnvironmentVariable(provider.key.env) if provider.key.env else None
         return Account(
             name=table.name,
@@ -177,7 +182,18 @@ class Configuration:
             per_minute=float(table.rate_per_minute or rate_limit.STEADY_SHARE * (limits.per_minute or 60.0)),
             per_day=limits.per_day if table.rate_per_minute is None else None,
             concurrency=table.concurrency,
+            variables=table.variables,
         )
+
+    def _check_variables(self, table: AccountSettings, provider: "Provider") -> None:
+        """Raise SettingsError for a variable that the provider does not have, or that it needs and nothing sets."""
+        for name in table.variables:
+            if name not in provider.variables:
+                near = suggest(name, provider.variables) or f"; {provider.name} has no variables"
+                self._raise_settings_error(table.name, f"variables.{name}", f"unknown{near}")
+        missing = [name for name in provider.required_variables if name not in table.variables]
+        if missing and table.name in self.settings.accounts:
+            self._raise_settings_error(table.name, "variables", f"{missing[0]} is missing, which {provider.name} needs")
 
     def _raise_settings_error(self, account: str, key: str, reason: str) -> NoReturn:
         file = paths.config_file(self.paths.config_dir)

@@ -45,6 +45,8 @@ HookEvent = Literal[
 OWN_THEMES = "babeltop-dark", "babeltop-light", "babeltop-contrast"
 """Names of the dashboard's own themes, besides Textual's."""
 
+MAX_VARIABLE = 200
+"""Characters of an account's variable."""
 
 T = TypeVar("T", "AccountTable", "Hook")
 
@@ -75,9 +77,14 @@ class AccountTable(Struct, frozen=True, kw_only=True):
     """Requests in flight at once, 1 to 64."""
     insecure_http: bool = False
     """Allows sending the key over plain http to another host."""
+    variables: dict[str, str] = {}
+    """Values of the provider file's variables, such as { project = '42' }."""
 
     def problems(self) -> Iterator[str]:
         """Yield the problems of the values together, each as a key below this table and a text."""
+        for name, value in self.variables.items():
+            if not value.isprintable() or value in {"", ".", ".."} or len(value) > MAX_VARIABLE:
+                yield f".variables.{name}: expected visible characters, at most {MAX_VARIABLE}"
         if self.base_url is not None and not self.insecure_http and is_plaintext_remote(self.base_url):
             yield ".base_url: plain http would expose the key; use https, or set insecure_http = true"
         if self.api_key is not None:

@@ -134,7 +134,7 @@ def parse_job(table: Table) -> Job:
         raise ValueError("account: must not be empty")
     if not job.account.isprintable():
         raise ValueError(f"account: {job.account!r} has a non-printable character")
-    if why := job_ids.invalid_reason(job.id):
+    if why := job_ids.invalid_reason(job.id, has_slashes=True):
         raise ValueError(f"id: {why}")
     return job
 

@@ -1,0 +1,1 @@
+"""Lists of an account's jobs: pages, and the jobs on them."""

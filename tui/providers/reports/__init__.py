@@ -1,0 +1,1 @@
+"""Parts of a report: progress, links, and the parts of a job."""

@@ -1,0 +1,1 @@
+"""Requests of a provider file: paths, headers and bodies with placeholders."""
