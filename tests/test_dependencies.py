@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-BROUGHT = {"rich": "textual", "httpcore": "httpx", "aiohttp": "textual-serve", "aiohttp-jinja2": "textual-serve"}
+BROUGHT = {"rich": "textual", "httpcore": "httpx", **dict.fromkeys(("aiohttp", "jinja2", "yarl"), "textual-serve")}
 """Imported together with the package that depends on it and exposes its types."""
 UNSEEN = {"sniffio": "httpcore imports it where it is there"}
 """Imported by other packages only."""

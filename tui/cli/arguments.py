@@ -279,13 +279,15 @@ def _completions_arguments(parser: ArgumentParser) -> None:
 
 def _serve_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--host", default="127.0.0.1", metavar="H", help="address (default: 127.0.0.1); any other requires a token"
+        "--host", default="127.0.0.1", metavar="H", help="address (default: 127.0.0.1); any other is on the network"
     )
     parser.add_argument(
         "--port", default=8000, metavar="P", type=_number_between(int, 1, 65535), help="port (default: 8000)"
     )
     parser.add_argument(
-        "--token-file", metavar="FILE", help="file with the access token (default: BABELTOP_SERVE_TOKEN)"
+        "--token-file",
+        metavar="FILE",
+        help="file with the access token (default: BABELTOP_SERVE_TOKEN, else a random one)",
     )
     add_workspace_options(parser)
 

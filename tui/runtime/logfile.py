@@ -14,6 +14,7 @@ MAX_BYTES = 1024 * 1024
 """Of one file."""
 BACKUP_COUNT = 4
 """Files kept besides the newest."""
+FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 
 
 class _PrivateFileHandler(RotatingFileHandler):
@@ -56,17 +57,26 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 def start_logging(state: Path) -> Path:
     """Send all logging to the log in the state folder, once. Returns its path. Raises OSError."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _PrivateFileHandler):
+            return Path(handler.baseFilename)
     path = paths.log_file(paths.make_private(state))
-    root = logging.getLogger()
-    if not any(isinstance(handler, _PrivateFileHandler) for handler in root.handlers):
-        logging.raiseExceptions = False  # a full disk must not write over the screen
-        handler = _PrivateFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUP_COUNT)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-        root.addHandler(handler)
-        root.setLevel(logging.INFO)
-        for chatty in ("httpx", "httpcore"):  # they log every URL
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+    send_all_to(path, logging.Formatter(FORMAT))
     return path
+
+
+def send_all_to(path: Path, formatter: logging.Formatter, *filters: logging.Filter) -> None:
+    """Send all logging to this log. Raises OSError."""
+    logging.raiseExceptions = False  # a full disk must not write over the screen
+    handler = _PrivateFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUP_COUNT)
+    handler.setFormatter(formatter)
+    for each in filters:
+        handler.addFilter(each)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    for chatty in ("httpx", "httpcore"):  # they log every URL
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def discard() -> None:

@@ -52,6 +52,11 @@ def log_file(state_dir: Path) -> Path:
     return state_dir / "babeltop.log"
 
 
+def serve_log_file(state_dir: Path) -> Path:
+    """Return the path of the newest of the rotated logs of `serve`."""
+    return state_dir / "serve.log"
+
+
 def styles_dir() -> Path:
     """Return the folder of the `.tcss` files: the checkout's if there is one, else the installed package's.
 

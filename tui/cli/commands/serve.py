@@ -1,14 +1,15 @@
-"""Subcommand serve: checks of extra, address and token, before web_server starts."""
+"""Subcommand serve: checks of extra and token, before the web server starts."""
 
 import os
+import secrets
 from argparse import Namespace
 
 from tui.cli.context import open_workspace
-from tui.cli.output import OK, UsageError
+from tui.cli.output import OK, UsageError, print_message
 from tui.cli.ui_settings import check_ui_settings
-from tui.domain.hosts import is_loopback
 from tui.storage import paths
 from tui.storage.config.key_ring import SERVE_TOKEN_VARIABLE
+from tui.storage.config.secrets import Secret
 
 MIN_TOKEN_LENGTH = 16
 """Characters. A shorter token can be guessed over a network."""
@@ -17,25 +18,35 @@ MIN_TOKEN_LENGTH = 16
 def serve(args: Namespace) -> int:
     """Run `serve` until SIGINT or SIGTERM."""
     try:
-        from tui.cli import web_server
+        from tui.cli.web import server
     except ImportError:
         from tui.storage.extras import install_command
 
         raise UsageError(f"serve requires an extra: {install_command('web')}") from None
-    token = _read_token(args.token_file)
-    if token is None and not is_loopback(args.host):
-        raise UsageError(
-            f"{args.host} exposes the dashboard to the network: a token is required.\n"
-            f"  Set {SERVE_TOKEN_VARIABLE} or use --token-file; "
-            "`python3 -c 'import secrets; print(secrets.token_urlsafe())'` prints a new one"
-        )
+    given = _read_token(args.token_file)
+    token = Secret(given or secrets.token_urlsafe(32))
+    port = int(args.port)
     with open_workspace(args) as workspace:
         check_ui_settings(workspace.config)  # reported once here, not in every browser
+
+    def print_address() -> None:
+        link = "" if given else f"?token={token.reveal()}"  # printed once, and nowhere else
+        print_message(
+            f"serving on http://{_display_host(args.host)}:{port}/{link}; ^C stops the server and its dashboards"
+        )
+
     try:
-        web_server.run_server(web_server.dashboard_command(args), args.host, int(args.port), token)
+        server.run_server(server.dashboard_command(args), args.host, port, token, print_address)
     except OSError as error:
-        raise UsageError(f"{args.host}, port {args.port:g}: {error.strerror}") from None
+        raise UsageError(f"{args.host}, port {port}: {error.strerror}") from None
     return OK
+
+
+def _display_host(host: str) -> str:
+    """Return the host of a URL that opens on this machine."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  shown only
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _read_token(file: str | None) -> str | None:
