@@ -371,7 +371,7 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
     ),
     "watch": Subcommand(
         _POLLING,
-        "poll:watch",
+        "watch:watch",
         "poll without a dashboard: one line per change",
         _watch_arguments,
         "babeltop watch --json >> changes",

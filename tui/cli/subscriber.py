@@ -14,6 +14,7 @@ from tui.engine.api import (
     Notice,
     NoticeKind,
     ProblemsChanged,
+    RequestFinished,
     RoleChanged,
     WatchlistOrder,
 )
@@ -31,6 +32,12 @@ class EngineSubscriber:
         self._refused_accounts = set[str]()
         self._reported_health: dict[str, Health] = {}
         self._problems = set[str]()
+        self._account_messages: dict[str, str] = {}
+
+    @property
+    def account_problems(self) -> list[str]:
+        """Problems of the accounts, by name."""
+        return [f"{name}: {message}" for name, message in sorted(self._account_messages.items()) if message]
 
     async def next_changes(self) -> list[Ref]:
         """Wait for an event, and return the jobs that changed since the last call."""
@@ -66,11 +73,12 @@ class EngineSubscriber:
                 self._on_download(event)
             case Notice():
                 self._on_notice(event)
-            case RoleChanged():
+            case RoleChanged() | RequestFinished():
                 pass
 
     def _on_account_state(self, state: AccountState) -> None:
         """Print the message of an account whose health changed."""
+        self._account_messages[state.name] = state.message
         (self._refused_accounts.add if state.health in _REFUSED_HEALTH else self._refused_accounts.discard)(state.name)
         if state.name in self._accounts and self._reported_health.get(state.name, Health.OK) is not state.health:
             if state.health is not Health.UNTRIED:

@@ -226,7 +226,23 @@ class ProblemsChanged(NamedTuple):
     problems: tuple[str, ...]
 
 
-EngineEvent = JobState | WatchlistOrder | AccountState | RoleChanged | ProblemsChanged | DownloadProgress | Notice
+class RequestFinished(NamedTuple):
+    """Event: a request of this account ended, with a response or without one."""
+
+    account: str
+    request: RequestRecord
+
+
+EngineEvent = (
+    JobState
+    | WatchlistOrder
+    | AccountState
+    | RoleChanged
+    | ProblemsChanged
+    | RequestFinished
+    | DownloadProgress
+    | Notice
+)
 """Event of an engine. A state (of a job, an account, a download) replaces the previous one of the same subject."""
 Publish = Callable[[EngineEvent], None]
 """Function that delivers an event, called on the loop of the engine. It returns at once and does not raise."""

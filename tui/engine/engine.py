@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from typing import Any
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDED, Ref
-from tui.engine.accounts.account import AccountRuntime
+from tui.engine.accounts.account import AccountRuntime, PollResponse
 from tui.engine.accounts.api_migration import MigrationStep
 from tui.engine.api import (
     AccountState,
@@ -19,6 +20,7 @@ from tui.engine.api import (
     NoticeKind,
     Pause,
     Publish,
+    RequestFinished,
     Resume,
     RoleChanged,
 )
@@ -123,6 +125,8 @@ class Engine:
         self._role = ConsoleRole(is_leader=True)
         self._paused = False
         self._shown_notice_count = 0
+        self.tick_count = 0
+        """Ticks so far: a watchdog sees that the engine goes on."""
         self._published_accounts: dict[str, AccountState] = {}
         for name, runtime in self._accounts.items():
             runtime.set_key(workspace.keys.get(name))
@@ -217,6 +221,7 @@ class Engine:
             self._alert_monitor.tick()
             if self._role.is_leader:
                 self._journal_pruner.run_if_due(self.states)
+            self.tick_count += 1
 
     def _update_role(self) -> None:
         """Take over from or yield to another console, and show the leader's state while following."""
@@ -284,10 +289,12 @@ class Engine:
         self._job_store.on_key_changed(name)
         self._publish_account(runtime)
 
-    def _on_response(self, runtime: AccountRuntime, ref: Ref, step: MigrationStep | None) -> None:
+    def _on_response(self, runtime: AccountRuntime, ref: Ref, response: PollResponse[Any]) -> None:
         """Record a migration, and wake the poller: the response may allow the polls of other jobs."""
-        if step is not None:
-            self._record_migration(runtime, ref, step)
+        if response.request_record is not None:
+            self._publish(RequestFinished(ref.account, response.request_record))
+        if response.migration_step is not None:
+            self._record_migration(runtime, ref, response.migration_step)
         self._pollers[runtime.account.name].wake()
         self._publish_account(runtime)
 

@@ -17,6 +17,7 @@ from tui.engine.api import (
     EngineEvent,
     Notice,
     ProblemsChanged,
+    RequestFinished,
     RoleChanged,
     Update,
     WatchlistOrder,
@@ -75,6 +76,8 @@ class Outbox:
                     self._removed = (self._removed | self._listed) - listed
                     self._listed = listed
                     self._states = {ref: state for ref, state in self._states.items() if ref in listed}
+                case RequestFinished():  # of interest to metrics only
+                    return
         self._schedule_wake()
 
     def set_failure(self, failure: str) -> None:

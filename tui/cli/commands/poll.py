@@ -1,4 +1,4 @@
-"""Subcommands check, renew, wait and watch: the engine without a dashboard."""
+"""Subcommands check, renew and wait: the engine without a dashboard."""
 
 import asyncio
 import sys
@@ -6,30 +6,27 @@ from argparse import Namespace
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from tui.cli.commands.show import format_change, print_jobs
+from tui.cli.commands.show import print_jobs
 from tui.cli.context import evaluation_context, open_workspace, select_jobs
 from tui.cli.output import (
     FAULT,
-    OK,
     WAIT_TIMED_OUT,
     UsageError,
     exit_code,
     fault_exit_code,
-    json_line,
     print_message,
     write_stdout,
 )
 from tui.cli.subscriber import EngineSubscriber
 from tui.domain import evaluation
-from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.job_state import JobState
 from tui.domain.links import expiry
-from tui.domain.models import ENDED, Link, Phase, Ref
-from tui.engine.context import EngineContext
+from tui.domain.models import ENDED, Link, Ref
 from tui.engine.engine import Engine
 from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.engine.notifications.hooks import hook_dispatcher
 from tui.engine.polling.link_renewer import RenewalResult
-from tui.presentation import formatting, json_output, queries, sanitize
+from tui.presentation import formatting, queries, sanitize
 from tui.runtime import logfile
 from tui.runtime.signals import EXIT_INTERRUPTED, graceful_shutdown
 from tui.storage.workspace import Workspace
@@ -170,72 +167,6 @@ class _JobWaiter:
             return
         name = queries.display_name(state)
         print_message(f"{ref}{'' if name == ref.id else f' ({name})'}: {state.phase}")
-
-
-def watch(args: Namespace) -> int:
-    """Run `watch`: poll and print one line per change, until SIGTERM."""
-    with open_workspace(args) as workspace:
-        workspace.keys.fetch_all()
-        logfile.start_logging(workspace.paths.state_dir)
-        run_until_signal(_watch(workspace, as_json=args.json), signal_exit_code=OK)
-    return OK
-
-
-async def _watch(workspace: Workspace, *, as_json: bool) -> None:
-    """Poll until stdout is closed."""
-    subscriber = EngineSubscriber(workspace.accounts)
-    async with hook_dispatcher(workspace, print_message) as hooks:
-        await _print_until_closed(
-            workspace,
-            Engine(workspace, subscriber.publish, EngineContext.create(run_blocking=asyncio.to_thread), hooks=hooks),
-            subscriber,
-            as_json=as_json,
-        )
-
-
-async def _print_until_closed(
-    workspace: Workspace, engine: Engine, subscriber: EngineSubscriber, *, as_json: bool
-) -> None:
-    engine.open()
-    phases = {ref: state.phase for ref, state in engine.states.items()}
-    polling = asyncio.create_task(engine.run())
-    changing = asyncio.create_task(_print_changes(workspace, engine, subscriber, phases, as_json=as_json))
-    try:
-        done, _ = await asyncio.wait({polling, changing}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        polling.cancel()
-        changing.cancel()
-        await asyncio.gather(polling, changing, return_exceptions=True)
-
-
-async def _print_changes(
-    workspace: Workspace, engine: Engine, subscriber: EngineSubscriber, phases: dict[Ref, Phase], *, as_json: bool
-) -> None:
-    """Print every phase change until stdout is closed."""
-    while True:
-        for ref in await subscriber.next_changes():
-            state = engine.states.get(ref)
-            if state is None:
-                phases.pop(ref, None)
-                continue
-            before = phases.setdefault(ref, Phase.NEW)
-            phases[ref] = state.phase
-            if before is not state.phase and not write_stdout(
-                _format_change(workspace, before, state, as_json=as_json)
-            ):
-                return
-
-
-def _format_change(workspace: Workspace, before: Phase, state: JobState, *, as_json: bool) -> str:
-    """Return a change as one line."""
-    message = state.fault.message if state.fault else (state.report and state.report.message) or ""
-    change = PhaseChange(state.job.ref, before, state.phase, None, state.phase_since or 0.0, message)
-    if not as_json:
-        return f"{format_change(change)}\n"
-    job = json_output.job(state, workspace.config.provider_of(state.job.account), evaluation_context(workspace))
-    return f"{json_line({**json_output.phase_change(change), 'job': job})}\n"
 
 
 def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
