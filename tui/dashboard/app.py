@@ -5,14 +5,14 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("TEXTUAL_FPS", "250")  # before textual is imported: a key waits 2 ms for its paint, not 8
 
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
@@ -38,6 +38,8 @@ from tui.storage.config.settings import Settings
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from tui.engine.http.client import TransportFactory
 
 
@@ -45,11 +47,18 @@ class UpdatesAvailable(Message):
     """The engine has an update to take."""
 
 
+def _palette_commands() -> "type[Provider]":
+    from tui.dashboard.dialogs.palette import CommandProvider  # imported when the palette is first opened
+
+    return CommandProvider
+
+
 class Babeltop(LoggedCrash, App[None]):
     """The dashboard over an engine."""
 
     TITLE = "babeltop"
     CSS_PATH = [paths.styles_dir() / f"{name}.tcss" for name in ("base", "dashboard")]  # noqa: RUF012  Textual's own type
+    COMMANDS = {_palette_commands}  # noqa: RUF012  Textual's own type
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(
@@ -171,13 +180,6 @@ class Babeltop(LoggedCrash, App[None]):
 
         if not Palette.is_open(self):
             self.push_screen(Palette(id="--command-palette"))
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Yield all commands of the table for the palette."""
-        if isinstance(screen, Dashboard):
-            for command in self._commands:
-                run_command = partial(screen.action_run_command, command.id)
-                yield SystemCommand(command.title, command.help, run_command)
 
 
 def run(workspace: Workspace, *, transport: "TransportFactory | None" = None, demo: bool = False) -> int:

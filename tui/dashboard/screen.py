@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 
 from tui.commands import Command, key_label
 from tui.dashboard.actions import HANDLERS
+from tui.dashboard.actions.view import show_accounts
 from tui.dashboard.board_model import PAUSED, BoardModel
 from tui.dashboard.startup import UiPreferences
 from tui.dashboard.terminal.key_bindings import bind_commands
@@ -109,8 +110,6 @@ class Dashboard(Screen[None]):
         """Updates held back; None: the view is not frozen."""
         self.undo_stack = deque[Operation](maxlen=UNDO_LIMIT)
         """Operations that take back the changes of the watchlist, the last one last."""
-        self.quit_pressed_at = float("-inf")
-        """Monotonic seconds of the last key press that quits when repeated."""
         self._top_bar = TopBar(board, self.zone, role)
         self._view_bar = ViewBar(board, lambda: len(self.table.refs))
         self._footer = FooterBar(list(self.commands.values()))
@@ -368,6 +367,14 @@ class Dashboard(Screen[None]):
     @on(ViewBar.ViewClicked)
     def _view_clicked(self, event: ViewBar.ViewClicked) -> None:
         self.action_run_command(f"view_{event.view}")
+
+    @on(FooterBar.CommandClicked)
+    def _command_clicked(self, event: FooterBar.CommandClicked) -> None:
+        self.action_run_command(event.command_id)
+
+    @on(TopBar.AccountClicked)
+    def _account_clicked(self, event: TopBar.AccountClicked) -> None:
+        show_accounts(self, event.account)
 
     @on(DetailTabs.TabClicked)
     def _tab_clicked(self, event: DetailTabs.TabClicked) -> None:

@@ -86,7 +86,6 @@ CASES = {
     "sort_reverse": Case((), lambda context: context.dashboard.board.descending),
     "sort_left": Case(("greater_than_sign",) * 2, lambda context: context.dashboard.board.sort == "status"),
     "sort_right": Case(("greater_than_sign",), lambda context: context.dashboard.board.sort == "account"),
-    "problems": Case((), lambda context: context.dashboard.board.view is View.PROBLEMS),
     "tab_next": Case((), lambda context: context.dashboard.detail.tab is DetailTab.TIMELINE),
     "tab_previous": Case(("right_square_bracket",), lambda context: context.dashboard.detail.tab is DetailTab.OVERVIEW),
     "freeze": Case((), lambda context: context.dashboard.held_updates is not None),

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 from textual.content import Content
 from textual.widgets import Static
 
+from tests.dashboard.test_dashboard import text_of
 from tui.commands import COMMANDS
 from tui.dashboard.app import Babeltop
-from tui.dashboard.dialogs.help import distribute
+from tui.dashboard.dialogs.help import HelpScreen, distribute
+from tui.dashboard.screen import Dashboard
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=9), st.integers(1, 3))
@@ -36,3 +38,38 @@ async def test_the_help_has_as_many_columns_as_fit(app: Babeltop, size: tuple[in
             assert glyph in text
         dialog = app.screen.query_one(".dialog")
         assert app.screen.region.contains_region(dialog.region)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_a_search_leaves_the_entries_with_every_word_and_escape_ends_it(app: Babeltop, size: tuple[int, int]):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.press("question_mark", "slash", *"poll pause")
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "pause or resume polling" in shown
+        assert "previous job" not in shown
+        width = app.screen.query_one(".dialog").region.width
+        await pilot.press(*"zzz")
+        await pilot.pause()
+        assert "Nothing matches" in text_of(pilot)
+        assert app.screen.query_one(".dialog").region.width == width
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        assert "previous job" in text_of(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
+
+
+async def test_a_search_finds_the_grammar_of_the_filter_and_the_signs(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        await pilot.press("question_mark", "slash", *"filter")
+        await pilot.pause()
+        assert "field:text" in text_of(pilot)
+        await pilot.press(*["backspace"] * 6, *"muted", "enter")
+        await pilot.pause()
+        assert "Marks and values" in text_of(pilot)
+        assert "field:text" not in text_of(pilot)

@@ -44,7 +44,6 @@ HANDLERS: "Mapping[CommandId, Callable[[Dashboard], None]]" = {
     "detail_position": view.toggle_detail_position,
     "accounts": view.show_accounts,
     "journal": view.show_recent_events,
-    "problems": view.view_problems,
     "view_all": view.view_all,
     "view_active": view.view_active,
     "view_done": view.view_done,

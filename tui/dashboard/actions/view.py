@@ -3,7 +3,6 @@
 Each dialog is imported when its key is pressed: the first frame does not wait for them.
 """
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from tui.dashboard.themes import THEMES
@@ -15,9 +14,6 @@ from tui.presentation.queries import View
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
 
-QUIT_WINDOW = 2.0
-"""Seconds within which q or ^c quits when pressed twice with nothing open."""
-
 # Back and quit.
 
 
@@ -27,14 +23,16 @@ def back(dashboard: "Dashboard") -> None:
 
 
 def back_or_quit(dashboard: "Dashboard") -> None:
-    """Close one of search, detail, filter and marks; with nothing open, quit if pressed twice."""
+    """Close one of search, detail, filter and marks; with nothing open, quit if the operator confirms it."""
     if _close_one(dashboard):
         return
-    if monotonic() - dashboard.quit_pressed_at < QUIT_WINDOW:
-        quit_app(dashboard)
-    else:
-        dashboard.quit_pressed_at = monotonic()
-        dashboard.toast("Press again to quit; your jobs keep running")
+    from tui.dashboard.dialogs.confirm import QuitScreen
+
+    def on_close(is_confirmed: bool | None) -> None:
+        if is_confirmed:
+            quit_app(dashboard)
+
+    dashboard.typed_app.push_screen(QuitScreen(), on_close)
 
 
 def _close_one(dashboard: "Dashboard") -> bool:
@@ -276,11 +274,11 @@ def show_palette(dashboard: "Dashboard") -> None:
     dashboard.typed_app.action_command_palette()
 
 
-def show_accounts(dashboard: "Dashboard") -> None:
-    """Open the accounts dialog."""
+def show_accounts(dashboard: "Dashboard", selected: str = "") -> None:
+    """Open the accounts dialog, at an account."""
     from tui.dashboard.dialogs.accounts import AccountsScreen
 
-    dialog = AccountsScreen(dashboard.board, lambda account: dashboard.send_command(Resume(account)))
+    dialog = AccountsScreen(dashboard.board, lambda account: dashboard.send_command(Resume(account)), selected)
     dashboard.typed_app.push_screen(dialog)
 
 

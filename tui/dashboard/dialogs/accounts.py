@@ -32,8 +32,9 @@ class AccountsScreen(Dialog[None]):
         Binding("r", "retry", show=False),
     ]
 
-    def __init__(self, board: BoardModel, retry: Callable[[str], None]) -> None:
+    def __init__(self, board: BoardModel, retry: Callable[[str], None], selected: str = "") -> None:
         super().__init__()
+        self._selected = selected
         self._board = board
         self._retry = retry
         self._drawn_accounts: list[Content] = []
@@ -46,8 +47,11 @@ class AccountsScreen(Dialog[None]):
             yield Static("r: retry, reloading the key · Esc: close", classes="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Show the accounts, and keep them up to date."""
+        """Show the accounts with the selected one, and keep them up to date."""
         self._update_accounts()
+        names = list(self._board.accounts)
+        if self._selected in names:
+            self.query_one(VimOptionList).highlighted = names.index(self._selected)
         self.set_interval(REFRESH_INTERVAL, self._update_accounts)
 
     def _update_accounts(self) -> None:

@@ -7,12 +7,14 @@ from typing import ClassVar, cast
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Select, Static, TextArea
+from textual.widgets import Input, OptionList, Select, Static, TextArea
+from textual.widgets.option_list import Option
 
 from tui.dashboard.dialogs.dialog import Dialog
+from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
 from tui.domain.models import Job, Ref
 from tui.engine.api import AccountState
@@ -20,6 +22,10 @@ from tui.presentation.cell_width import fit_to_width
 
 AUTO_DETECT = ""
 """Value of the account's Select that detects the account by the ids' patterns."""
+MAX_NUMBERED = 9
+"""Accounts that a digit selects for a line."""
+PLACEHOLDER = "7544c0b52ada44fda693a15b1181b5b4-fr\nhttps://service.example/jobs/1234\naccount:id"
+"""Shown in the empty text area."""
 
 _STATUS_COLOURS = {
     CandidateStatus.NEW: "$job-done",
@@ -32,13 +38,21 @@ _REASON_SEPARATORS = {CandidateStatus.AMBIGUOUS: ": ", CandidateStatus.INVALID: 
 
 
 class PasteArea(TextArea):
-    """Text area that accepts on Enter in an empty line, so that a paste without bracketed paste accepts nothing."""
+    """Text area that accepts on Enter in an empty line, and just after a paste.
+
+    A paste without bracketed paste is typed text: its line ends accept nothing.
+    """
 
     class Submitted(Message):
-        """Enter was pressed in an empty line."""
+        """Enter was pressed in an empty line, or just after a paste."""
+
+    is_pasted = False
+    """Nothing was typed since the last paste."""
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter" and not self.document.get_line(self.cursor_location[0]).strip() and self.text.strip():
+        row, _ = self.cursor_location
+        is_end = self.is_pasted or not self.document.get_line(row).strip()
+        if event.key == "enter" and is_end and self.text.strip():
             event.stop()
             event.prevent_default()
             self.post_message(self.Submitted())
@@ -47,7 +61,13 @@ class PasteArea(TextArea):
             event.prevent_default()
             self.screen.focus_next()
         else:
+            self.is_pasted = False
             await super()._on_key(event)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()  # Textual calls the handler of each class
+        await super()._on_paste(event)
+        self.is_pasted = self.cursor_location == self.document.end
 
 
 class AddScreen(Dialog[tuple[Job, ...] | None]):
@@ -56,6 +76,7 @@ class AddScreen(Dialog[tuple[Job, ...] | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
         Binding("ctrl+s", "accept", show=False),
+        *(Binding(str(number), f"select_account({number})", show=False) for number in range(1, MAX_NUMBERED + 1)),
     ]
 
     def __init__(self, accounts: Sequence[AccountState], refs: Collection[Ref], now: Callable[[], float]) -> None:
@@ -74,9 +95,8 @@ class AddScreen(Dialog[tuple[Job, ...] | None]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Add jobs")
             dialog.border_subtitle = Content("paste ids or links, one per line")
-            yield PasteArea(id="paste", soft_wrap=False, tab_behavior="focus")
-            with VerticalScroll(id="parsed", can_focus=False):
-                yield Static(id="candidates", markup=False)
+            yield PasteArea(id="paste", soft_wrap=False, tab_behavior="focus", placeholder=Content(PLACEHOLDER))
+            yield VimOptionList(id="candidates", compact=True)
             with Horizontal(classes="fields"):
                 yield Select(
                     [("auto-detect", AUTO_DETECT), *((account.name, account.name) for account in self._accounts)],
@@ -97,21 +117,48 @@ class AddScreen(Dialog[tuple[Job, ...] | None]):
             field.cursor_blink = False
         self._parse()
 
+    @property
+    def _list(self) -> VimOptionList:
+        return self.query_one("#candidates", VimOptionList)
+
     @on(TextArea.Changed)
     @on(Select.Changed)
     def _parse(self) -> None:
         selected = cast("Select[str]", self.query_one("#account", Select)).value
         account = selected if isinstance(selected, str) else AUTO_DETECT
-        lines = self.query_one(PasteArea).text.splitlines()
+        lines = self.query_one(PasteArea).document.lines
         self._candidates = parse_pasted(lines, self._id_patterns, self._refs, account, self._slashed)
-        self.query_one("#candidates", Static).update(Content("\n").join(map(self._candidate_content, self._candidates)))
-        count = len(self._new_candidates)
-        accept = f"Enter on an empty line: add {count}" if count else "Nothing to add yet"
-        self.query_one("#accept-hint", Static).update(f"{accept} · Tab: next field · Esc: cancel")
+        highlighted = self._list.highlighted
+        self._list.clear_options()
+        self._list.add_options(Option(self._candidate_content(each)) for each in self._candidates)
+        self._list.can_focus = bool(self._ambiguous)
+        if self._candidates and highlighted is not None:
+            self._list.highlighted = min(highlighted, len(self._candidates) - 1)
+        self._show_hint()
+
+    @on(events.DescendantFocus)
+    def _show_hint(self) -> None:
+        """Show what Enter does now, and while a line is selected, its accounts."""
+        count, ambiguous = len(self._new_candidates), len(self._ambiguous)
+        if self._list.has_focus:
+            accounts = " ".join(f"{number} {each.name}" for number, each in enumerate(self._accounts[:MAX_NUMBERED], 1))
+            left_out = f", leave out {ambiguous}" if ambiguous else ""
+            hint = f"{accounts} · Enter: add {count}{left_out}"
+        elif ambiguous:
+            hint = f"Enter{self._on_empty_line}: select accounts"
+        elif count:
+            hint = f"Enter{self._on_empty_line}: add {count}"
+        else:
+            hint = "Nothing to add yet"
+        self.query_one("#accept-hint", Static).update(f"{hint} · Tab: next field · Esc: cancel")
+
+    @property
+    def _on_empty_line(self) -> str:
+        return "" if self.query_one(PasteArea).is_pasted else " on an empty line"
 
     def _candidate_content(self, candidate: Candidate) -> Content:
         """Return id, account and status; the reason of an invalid id in a line of its own."""
-        id_width = max(20, self.query_one("#parsed").size.width - 42)
+        id_width = max(20, self._list.size.width - 42)
         status = str(candidate.status)
         if candidate.reason:
             status += f"{_REASON_SEPARATORS.get(candidate.status, ', ')}{candidate.reason}"
@@ -125,7 +172,34 @@ class AddScreen(Dialog[tuple[Job, ...] | None]):
     def _new_candidates(self) -> list[Candidate]:
         return [candidate for candidate in self._candidates if candidate.status is CandidateStatus.NEW]
 
+    @property
+    def _ambiguous(self) -> list[int]:
+        """Positions of the candidates without an account."""
+        return [at for at, each in enumerate(self._candidates) if each.status is CandidateStatus.AMBIGUOUS]
+
+    def action_select_account(self, number: int) -> None:
+        """Write the account of this number before the id of the selected line, and go to the next ambiguous one."""
+        at = self._list.highlighted
+        if not self._list.has_focus or at is None or number > len(self._accounts):
+            return
+        area = self.query_one(PasteArea)
+        row = [row for row, line in enumerate(area.document.lines) if line.strip()][at]
+        line = f"{self._accounts[number - 1].name}:{self._candidates[at].id}"
+        area.replace(line, (row, 0), (row, len(area.document.get_line(row))))
+        self._parse()
+        self._list.can_focus = True  # other lines can be changed, too
+        self._list.highlighted = next(iter(self._ambiguous), at)
+
     @on(PasteArea.Submitted)
+    def _area_submitted(self) -> None:
+        """Select the accounts of ambiguous lines first, if there are any."""
+        if self._ambiguous and self._accounts:
+            self._list.highlighted = self._ambiguous[0]
+            self._list.focus()
+        else:
+            self.action_accept()
+
+    @on(OptionList.OptionSelected)
     @on(Input.Submitted)
     def action_accept(self) -> None:
         """Return the new jobs. With none, stay open for corrections."""

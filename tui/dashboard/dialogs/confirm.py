@@ -37,6 +37,18 @@ class ConfirmScreen(Dialog[bool]):
         self.dismiss(answer)
 
 
+class QuitScreen(ConfirmScreen, inherit_bindings=False):
+    """Question before the program ends, which the keys that opened it confirm, too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,y,q,ctrl+c", "answer(True)", show=False),
+        Binding("escape,n", "answer(False)", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__("Quit", "Quit? Your jobs keep running.", "quit", "stay")
+
+
 class SelectionScreen(Dialog[tuple[Ref, ...]]):
     """Dialog for a command on marked jobs, some of which are not shown. Returns the jobs; none for Esc."""
 

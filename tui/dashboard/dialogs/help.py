@@ -1,13 +1,14 @@
 """Help: keys from the command table, legend of the signs, grammar of the filter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from tui.commands import GROUPS, Command, key_label
 from tui.dashboard.dialogs.dialog import Dialog
@@ -42,10 +43,12 @@ class Section(NamedTuple):
 
 
 class HelpScreen(Dialog[None]):
-    """Help in as many columns as the terminal has room for."""
+    """Help in as many columns as the terminal has room for. A search leaves the entries that match."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1,enter", "dismiss", show=False),
+        Binding("escape", "close", show=False),
+        Binding("q,question_mark,f1,enter", "dismiss", show=False),
+        Binding("slash", "search", show=False),
         Binding("j", "scroll(1)", show=False),
         Binding("k", "scroll(-1)", show=False),
     ]
@@ -64,31 +67,77 @@ class HelpScreen(Dialog[None]):
         """Yield one text per column."""
         with VerticalScroll(classes="dialog") as dialog:
             dialog.border_title = Content("Help")
-            dialog.border_subtitle = Content("Esc: close")
+            dialog.border_subtitle = Content("/: search · Esc: close")
+            search = Input(placeholder="search the help", id="help-search", compact=True)
+            search.display = False
+            yield search
             with Horizontal(id="help-columns"):
                 for _ in range(MAX_COLUMNS):
                     yield Static(classes="help-column", markup=False)
 
+    def on_mount(self) -> None:
+        """Let the text scroll with the focus; a blinking cursor would repaint forever."""
+        self.query_one(Input).cursor_blink = False
+        self.query_one(VerticalScroll).focus()
+
     def on_resize(self) -> None:
         """Distribute the sections over as many columns as fit."""
+        self._show_sections()
+
+    @on(Input.Changed)
+    def _show_sections(self) -> None:
+        sections = list(_matching(self._sections, self.query_one(Input).value))
         room = self.size.width - FRAME_WIDTH
         count = max(1, min(MAX_COLUMNS, (room + COLUMN_GAP) // (COLUMN_WIDTH + COLUMN_GAP)))
         width = min(room, DIALOG_WIDTH) if count == 1 else COLUMN_WIDTH
-        columns = distribute([_section_lines(section, width) for section in self._sections], count)
+        all_columns = distribute([_section_lines(section, width) for section in self._sections], count)
+        columns = distribute([_section_lines(section, width) for section in sections], len(all_columns))
+        columns = columns or [[Content("Nothing matches")]]
         for place, static in enumerate(self.query(".help-column").results(Static)):
             static.display = place < len(columns)
             static.styles.width = width + (COLUMN_GAP if place + 1 < len(columns) else 0)
             static.update(Content("\n").join(columns[place] if static.display else []))
-        self.query_one(".dialog").styles.width = len(columns) * (width + COLUMN_GAP) - COLUMN_GAP + FRAME_WIDTH
+        self.query_one(".dialog").styles.width = len(all_columns) * (width + COLUMN_GAP) - COLUMN_GAP + FRAME_WIDTH
+
+    def action_search(self) -> None:
+        """Open the search."""
+        self.query_one(Input).display = True
+        self.query_one(Input).focus()
+
+    @on(Input.Submitted)
+    def _end_search(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+    def action_close(self) -> None:
+        """Close the search, else the help."""
+        search = self.query_one(Input)
+        if not search.display:
+            self.dismiss()
+            return
+        search.value, search.display = "", False
+        self._end_search()
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by so many lines."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
+def _matching(sections: Sequence[Section], text: str) -> Iterator[Section]:
+    """Yield the sections with the entries that have every word of the text, in key, meaning or section title."""
+    words = text.lower().split()
+    for section in sections:
+        found = [
+            entry
+            for entry in section.entries
+            if all(word in f"{entry.term} {entry.text} {section.title}".lower() for word in words)
+        ]
+        if found:
+            yield Section(section.title, found)
+
+
 def distribute(sections: Sequence[list[Content]], count: int) -> list[list[Content]]:
     """Return the lines of at most `count` columns, as short as possible; sections stay whole and in order."""
-    height = max(map(len, sections))
+    height = max(map(len, sections), default=0)
     while len(columns := _fill(sections, height)) > count:
         height += 1
     return columns

@@ -1,11 +1,52 @@
-"""Command palette: Textual's own, made safe against keys that come at once and against an empty list."""
+"""Command palette: Textual's own with our commands and their keys, made safe against keys that come at once."""
 
 from contextlib import suppress
+from functools import partial
 
 from textual.await_complete import AwaitComplete
-from textual.command import CommandPalette
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
+from tui.commands import Command, key_label
+from tui.dashboard.screen import Dashboard
 from tui.dashboard.widgets.vim_option_list import UNLAID_LIST
+
+NAME_WIDTH = 18
+"""Cells of a command's name, before its keys."""
+HELP_WEIGHT = 0.5
+"""Score of a match in the help, as a share of one in the name."""
+
+
+class CommandProvider(Provider):
+    """Commands of the table by name, with their keys. The search covers the help, too."""
+
+    async def discover(self) -> Hits:
+        """Yield all commands, by name."""
+        for dashboard, command in self._commands():
+            run = partial(dashboard.action_run_command, command.id)
+            yield DiscoveryHit(_line(Content(command.title), command), run, text=command.title, help=command.help)
+
+    async def search(self, query: str) -> Hits:
+        """Yield the commands whose name or help match."""
+        matcher = self.matcher(query)
+        for dashboard, command in self._commands():
+            score = max(matcher.match(command.title), HELP_WEIGHT * matcher.match(command.help))
+            if score > 0:
+                name = matcher.highlight(command.title)
+                run = partial(dashboard.action_run_command, command.id)
+                yield Hit(score, _line(name, command), run, text=command.title, help=command.help)
+
+    def _commands(self) -> list[tuple[Dashboard, Command]]:
+        dashboard = self.screen
+        if not isinstance(dashboard, Dashboard):
+            return []
+        return [(dashboard, command) for command in sorted(dashboard.commands.values(), key=lambda each: each.title)]
+
+
+def _line(name: Content, command: Command) -> Content:
+    """Return the name and the keys."""
+    gap = " " * max(1, NAME_WIDTH - name.cell_length)
+    return Content.assemble(name, gap, (" ".join(map(key_label, command.keys)), "$accent"))
 
 
 class Palette(CommandPalette):

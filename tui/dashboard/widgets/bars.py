@@ -64,6 +64,24 @@ class Bar(LineWidget):
     def _style_of(self, ground: Style, tone: str) -> Style:
         return ground + tone_style(self, tone)
 
+    def text_at(self, x: int) -> tuple[int, int]:
+        """Return which text is drawn at a cell: its index at the left, and at the right; -1: none."""
+        left, right = self._drawn_texts
+        start_of_right = self.size.width - sum(text_width(text) for text, _ in right)
+        if x >= start_of_right:
+            return -1, _index_at(right, x - start_of_right)
+        return _index_at(left, x), -1
+
+
+def _index_at(texts: list[TonedText], x: int) -> int:
+    """Return the index of the text at a cell; -1: none."""
+    end = 0
+    for index, (text, _) in enumerate(texts):
+        end += text_width(text)
+        if x < end:
+            return index
+    return -1
+
 
 _BADGE_LEVELS = (
     ("   ", frozenset({"done", "quiet", "warning", "failed"})),
@@ -75,8 +93,19 @@ _BADGE_LEVELS = (
 """Gaps, and the tones of the badges that have a text, from much room to little: problems keep theirs longest."""
 
 
+_TEXTS_BEFORE_BADGES, _TEXTS_OF_BADGE = 2, 4
+"""Texts of the top bar: the program's name and a gap; glyph, name, details and a gap for each account."""
+
+
 class TopBar(Bar):
-    """Program name, a badge per account, role of this console, time of day."""
+    """Program name, a badge per account, role of this console, time of day; a click on a badge opens the account."""
+
+    class AccountClicked(Message):
+        """A badge was clicked."""
+
+        def __init__(self, account: str) -> None:
+            super().__init__()
+            self.account = account
 
     def __init__(self, board: BoardModel, zone: Callable[[], tzinfo], role: str) -> None:
         super().__init__()
@@ -98,6 +127,13 @@ class TopBar(Bar):
             if sum(text_width(text) for text, _ in left) <= room:
                 break
         return left, right
+
+    def on_click(self, event: events.Click) -> None:
+        """Open the account whose badge is under the mouse."""
+        index = (self.text_at(event.x)[0] - _TEXTS_BEFORE_BADGES) // _TEXTS_OF_BADGE
+        accounts = list(self._board.accounts)
+        if 0 <= index < len(accounts):
+            self.post_message(self.AccountClicked(accounts[index]))
 
     def unchanged_for(self) -> float:
         """Return the seconds for which the line is unchanged: to the next minute, or the next change of a wait."""
@@ -167,16 +203,23 @@ class ViewBar(Bar):
 
     def on_click(self, event: events.Click) -> None:
         """Select the view under the mouse."""
-        end = 1
-        for index, (text, _) in enumerate(self.texts()[0][1:]):
-            end += text_width(text)
-            if event.x < end:
-                self.post_message(self.ViewClicked(list(View)[index // 2]))
-                return
+        index = (self.text_at(event.x)[0] - 1) // 2
+        if 0 <= index < len(View):
+            self.post_message(self.ViewClicked(list(View)[index]))
 
 
 class FooterBar(Bar):
-    """Keys of the commands with a footer priority, as many as fit; while an input is open, its hint."""
+    """Keys of the commands with a footer priority, as many as fit; while an input is open, its hint.
+
+    A click runs the command.
+    """
+
+    class CommandClicked(Message):
+        """A command was clicked."""
+
+        def __init__(self, command_id: str) -> None:
+            super().__init__()
+            self.command_id = command_id
 
     def __init__(self, commands: Sequence[Command]) -> None:
         super().__init__()
@@ -201,3 +244,11 @@ class FooterBar(Bar):
                 break
             left += [(key, "key"), (title, "quiet")]
         return left, right
+
+    def on_click(self, event: events.Click) -> None:
+        """Run the command whose hint is under the mouse."""
+        left, right = self.text_at(event.x)
+        if right >= 0:
+            self.post_message(self.CommandClicked(self._commands[-1].id))
+        elif left > 0 and not self.hint and (left - 1) // 2 < len(self._commands) - 1:
+            self.post_message(self.CommandClicked(self._commands[(left - 1) // 2].id))

@@ -1,0 +1,82 @@
+"""Clicks on footer hints and account badges, wherever they are drawn."""
+
+import pytest
+
+from tests.dashboard.test_dashboard import text_of
+from tui.commands import COMMANDS, key_label
+from tui.dashboard.app import Babeltop
+from tui.dashboard.dialogs.accounts import AccountsScreen
+from tui.dashboard.dialogs.add import AddScreen
+from tui.dashboard.dialogs.help import HelpScreen
+from tui.dashboard.screen import Dashboard
+from tui.dashboard.widgets.bars import FooterBar, TopBar
+from tui.dashboard.widgets.vim_option_list import VimOptionList
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+async def click(pilot, widget, x):
+    await pilot.click(widget, offset=(x, 0))
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_click_on_a_footer_hint_runs_its_command(app: Babeltop, size):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        footer = text_of(pilot).splitlines()[-1]
+        await click(pilot, FooterBar, footer.index("help"))
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        await click(pilot, FooterBar, footer.index("a add"))
+        assert isinstance(app.screen, AddScreen)
+        await pilot.press("escape")
+        await pilot.pause()
+        await click(pilot, FooterBar, footer.index("quit"))
+        assert app.return_code == 0
+
+
+async def test_a_click_beside_the_footer_hints_runs_nothing(app: Babeltop):
+    async with app.run_test(size=(200, 60)) as pilot:
+        await pilot.pause()
+        for x in (0, 180):
+            await click(pilot, FooterBar, x)
+            assert isinstance(app.screen, Dashboard)
+            assert app.is_running
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["heygen", "flixu"])
+async def test_a_click_on_a_badge_opens_its_account(app: Babeltop, size, name):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        accounts = list(app.screen.board.accounts)
+        await click(pilot, TopBar, text_of(pilot).splitlines()[0].index(name))
+        assert isinstance(app.screen, AccountsScreen)
+        assert app.screen.query_one(VimOptionList).highlighted == accounts.index(name)
+
+
+async def test_a_click_on_the_program_name_or_the_clock_opens_nothing(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        for x in (2, 118):
+            await click(pilot, TopBar, x)
+            assert isinstance(app.screen, Dashboard)
+
+
+def test_every_command_has_a_name_of_its_own():
+    titles = [command.title for command in COMMANDS]
+    assert len(set(titles)) == len(titles)
+
+
+async def test_the_palette_shows_the_keys_and_finds_commands_by_their_help(app: Babeltop):
+    async with app.run_test(size=(80, 40)) as pilot:
+        await pilot.press("colon")
+        await pilot.pause(1)
+        shown = text_of(pilot)
+        command = min(COMMANDS, key=lambda each: each.title)
+        (line,) = [line for line in shown.splitlines() if f" {command.title} " in line and "health" not in line][:1]
+        assert line.split(command.title)[1].split()[0] == key_label(command.keys[0])
+        await pilot.press(*"watchlist")
+        await pilot.pause(1)
+        assert "remove" in text_of(pilot)
