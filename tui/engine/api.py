@@ -82,6 +82,8 @@ class NoticeKind(StrEnum):
     """A download is complete."""
     DOWNLOAD_FAILED = "unsaved"
     """A download failed."""
+    SUMMARY = "summary"
+    """The quiet time has ended."""
 
 
 class DownloadStage(StrEnum):

@@ -33,7 +33,8 @@ from tui.engine.downloads.job import JobDownloader
 from tui.engine.downloads.queue import DownloadQueue
 from tui.engine.journal.fallback import JournalFallback
 from tui.engine.journal.pruner import JournalPruner
-from tui.engine.notifications.alert_monitor import AlertEvent, AlertMonitor
+from tui.engine.notifications.alert_monitor import AlertMonitor
+from tui.engine.notifications.events import AlertEvent
 from tui.engine.polling.job_store import POLL_IMMEDIATELY, JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.engine.polling.poll_executor import PollExecutor
@@ -73,7 +74,7 @@ class Engine:
         self._workspace = workspace
         self._is_partial = subset is not None
         self._tick_interval = tick_interval
-        self._alert_monitor = AlertMonitor(context, workspace, publish, hooks)
+        self._alert_monitor = AlertMonitor(context, workspace, publish, hooks, is_watched=not self._is_partial)
         self._publish = self._alert_monitor.publish
         self._accounts = {
             name: AccountRuntime(

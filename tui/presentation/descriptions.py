@@ -98,6 +98,37 @@ def describe_alert(flag: Flag, states: Sequence[JobState], now: float) -> str:
     return text + (f"; {len(failures)} renewal{'s' * (len(failures) > 1)} failed" if failures else "")
 
 
+_SUMMARY_TERMS = {
+    "failed": ("", "failed"),
+    "timed_out": ("", "timed out"),
+    "blocked": ("", "blocked"),
+    "missing": ("", "missing"),
+    "refused": ("account", "refused"),
+    "retired": ("API", "retired"),
+    "stalled": ("", "stalled"),
+    "expired": ("link", "expired"),
+    "expiring": ("link", "expiring"),
+    "done": ("", "done"),
+    "queued": ("", "queued"),
+    "running": ("", "running"),
+}
+"""Noun, if it is no job, and what happened to it, by event; problems first."""
+MAX_SUMMARY_NAMES = 3
+"""Names of jobs and accounts in a summary."""
+
+
+def describe_summary(counts: Mapping[str, int], names: Sequence[str]) -> str:
+    """Return the text about what happened in a quiet time: events by name, and the jobs and accounts."""
+    parts: list[str] = []
+    for event, (noun, what) in _SUMMARY_TERMS.items():
+        if count := counts.get(event, 0):
+            subject = f" {noun}{'s' if count > 1 else ''}" if noun else ""
+            parts.append(f"{count}{subject} {what}")
+    more = len(names) - MAX_SUMMARY_NAMES
+    listed = ", ".join(names[:MAX_SUMMARY_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return f"In the quiet time: {', '.join(parts)} ({listed})"
+
+
 def _link_remaining(state: JobState, now: float) -> float:
     link = primary_link(state)
     return max(0.0, (link.expires_at or now) - now) if link is not None else 0.0

@@ -1,5 +1,7 @@
 """Notifier: which notices become toast, bell, desktop notification or digest."""
 
+from datetime import datetime
+
 import pytest
 
 from tui.dashboard.widgets.notifications import (
@@ -9,6 +11,7 @@ from tui.dashboard.widgets.notifications import (
 )
 from tui.domain.models import Ref
 from tui.engine.api import Notice, NoticeKind
+from tui.storage.config.quiet_time import QuietTime
 from tui.storage.config.settings import AlertSettings
 
 
@@ -20,6 +23,7 @@ class RecordingConsole:
         self.desktop: list[str] = []
         self.bells = 0
         self.now = 100.0
+        self.wall_time = 0.0
         self.timers: list[tuple[float, object]] = []
         self.notifier = Notifier(
             alerts,
@@ -28,6 +32,7 @@ class RecordingConsole:
             desktop=self.desktop.append,
             call_later=lambda seconds, do: self.timers.append((self.now + seconds, do)),
             now=lambda: self.now,
+            wall_time=lambda: self.wall_time,
         )
 
     def ring(self) -> None:
@@ -144,3 +149,13 @@ def test_the_daily_notice_of_expiring_links_is_not_in_a_digest(console: Recordin
     jobs = [Notice(NoticeKind.DONE, "x", Ref("a", str(number)), 0.0) for number in range(9)]
     console.notifier.deliver([*jobs, word])
     assert sorted(console.toasts) == [word.text, "9 jobs changed: 9 done. J: recent events"]
+
+
+def test_a_quiet_time_leaves_the_toasts_and_silences_the_rest():
+    quiet = RecordingConsole(AlertSettings(quiet=QuietTime.parse("00:00-23:59")))
+    quiet.wall_time = datetime.fromisoformat("2026-05-04 12:00").timestamp()
+    quiet.end_jobs(2)
+    assert (quiet.toasts, quiet.desktop, quiet.bells) == (["job 0: done", "job 1: done"], [], 0)
+    quiet.wall_time = datetime.fromisoformat("2026-05-04 23:59").timestamp()
+    quiet.notifier.deliver([Notice(NoticeKind.SUMMARY, "In the quiet time: 2 done (a, b)", None, 0.0)])
+    assert (quiet.toasts[2:], quiet.desktop, quiet.bells) == (quiet.desktop, ["In the quiet time: 2 done (a, b)"], 1)

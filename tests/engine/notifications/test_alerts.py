@@ -30,10 +30,12 @@ URL = "https://cdn.test/1?X-Amz-Date=20270115T080000Z&X-Amz-Expires={life}&n={nu
 class AlertConsole:
     """Engine of one process that records what its hooks receive. Days pass in long ticks."""
 
-    def __init__(self, tmp, app, jobs=(), *, hook=EVERYTHING, readonly=False, tick=20.0):
+    def __init__(self, tmp, app, jobs=(), *, hook=EVERYTHING, readonly=False, tick=20.0, alerts=None):
         self.listener, self.delivered = RecordingListener(), []
         self.library = fixtures.make_workspace(tmp, "http://sim.test", jobs, accounts=("heygen",))
-        self.library.settings = replace(self.library.settings, hooks=(hook,) if hook else ())
+        self.library.settings = replace(
+            self.library.settings, hooks=(hook,) if hook else (), alerts=alerts or self.library.settings.alerts
+        )
         dispatch = None if readonly or not hook else self.delivered.append
         transport = {"sim.test": app}
         self.engine = Engine(

@@ -20,8 +20,8 @@ from tests.support.waiting import DEADLINE, until
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Job, Link, LinkKind, Phase, Ref
 from tui.engine.notifications import hooks
-from tui.engine.notifications.alert_monitor import AlertEvent
 from tui.engine.notifications.delivery import MAX_OUTPUT, _last_lines
+from tui.engine.notifications.events import AlertEvent
 from tui.engine.notifications.hooks import QUEUE_SIZE, HookDispatcher, hook_dispatcher
 from tui.storage.config.fields import Timeout, WebhookUrl
 from tui.storage.config.secrets import EnvironmentVariable, SecretSource

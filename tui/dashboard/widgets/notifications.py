@@ -42,14 +42,16 @@ class Notifier:
         desktop: Callable[[str], None],
         call_later: Callable[[float, Callable[[], None]], object],
         now: Callable[[], float] = time.monotonic,
+        wall_time: Callable[[], float] = time.time,
     ) -> None:
-        """`call_later` calls back after so many seconds; `now` is a monotonic clock."""
+        """`call_later` calls back after so many seconds; `now` is a monotonic clock, `wall_time` that of instants."""
         self._alerts = alerts
         self._toast = toast
         self._bell = bell
         self._desktop = desktop
         self._call_later = call_later
         self._now = now
+        self._wall_time = wall_time
         self._window_start = -DIGEST_WINDOW
         self._shown_count = 0
         """Notices of jobs since the window started."""
@@ -93,10 +95,12 @@ class Notifier:
         self._send([Notice(worst, text, None, pending[-1].at)])
 
     def _send(self, notices: list[Notice]) -> None:
-        """Show a toast and a desktop notification per notice, and ring the bell once."""
+        """Show a toast and a desktop notification per notice, and ring the bell once; only toasts in a quiet time."""
         loud = [notice for notice in notices if notice.kind not in SILENT_KINDS]
         for notice in notices:
             self._toast(notice.text, "information" if notice.kind in GOOD_NEWS else "warning")
+        if self._alerts.quiet is not None and self._alerts.quiet.period(self._wall_time()) is not None:
+            return
         if loud and self._alerts.bell:
             self._bell()
         if self._alerts.desktop:

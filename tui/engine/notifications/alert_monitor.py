@@ -11,9 +11,10 @@ that become known later in the day wait for the next report, unless half of thei
 import hashlib
 import logging
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from typing import cast
+
+from msgspec.structs import replace
 
 from tui.domain import time_alerts
 from tui.domain.job_state import Flag, JobState, PhaseChange
@@ -22,6 +23,8 @@ from tui.domain.models import FaultKind, Ref
 from tui.domain.time_alerts import TimedAlert
 from tui.engine.api import AccountState, EngineEvent, Health, Notice, NoticeKind, Publish, WatchlistOrder
 from tui.engine.context import EngineContext
+from tui.engine.notifications.events import AlertEvent, group_events
+from tui.engine.notifications.held_alerts import SHOWN_EVENTS, HeldAlerts
 from tui.presentation import queries
 from tui.presentation.descriptions import describe_alert
 from tui.storage.config.settings import HookEvent
@@ -37,35 +40,9 @@ BATCH_SIZE = 1000
 """Alert events claimed in one transaction, which takes some milliseconds; the rest waits for the next tick."""
 MAX_PENDING = 10_000
 """Alert events kept while the journal cannot be written; the oldest are dropped first."""
-NEVER_REPEATED = math.inf
-GROUPED_EVENTS = frozenset({"expiring", "expired"})
-"""Events of several jobs that are delivered as one."""
 REFUSED_HEALTH = frozenset({Health.REFUSED, Health.NO_KEY})
 
 log = logging.getLogger(__name__)
-
-
-class AlertEvent(NamedTuple):
-    """Event to be delivered once, about a job or an account."""
-
-    event: HookEvent
-    key: str
-    """Unique name of the event, equal in all processes."""
-    text: str
-    """One line for the operator."""
-    at: float
-    """Instant of the event."""
-    state: JobState | None = None
-    """State of the job; None: the event is about an account."""
-    change: PhaseChange | None = None
-    """Phase change of the job, if that is the event."""
-    account: AccountState | None = None
-    repeat_after: float = NEVER_REPEATED
-    """Seconds after which an equal event is delivered again."""
-    other_states: tuple[JobState, ...] = ()
-    """Further jobs of a grouped event."""
-    is_test: bool = False
-    """The operator tries a hook: job and account are made up."""
 
 
 class AlertMonitor:
@@ -77,8 +54,13 @@ class AlertMonitor:
         workspace: Workspace,
         publish: Publish,
         dispatch: Callable[[AlertEvent], None] | None,
+        *,
+        is_watched: bool = True,
     ) -> None:
-        """`dispatch` delivers to the operator's hooks; None: there are none, or `--readonly` forbids them."""
+        """`dispatch` delivers to the operator's hooks; None: there are none, or `--readonly` forbids them.
+
+        `is_watched`: the operator may see the notices.
+        """
         self._publish = publish
         self._workspace = workspace
         self._now = context.now
@@ -101,6 +83,14 @@ class AlertMonitor:
         self._accounts: dict[str, AccountState] = {}
         self._retired: set[str] = set()
         self._pending: list[AlertEvent] = []
+        self._is_watched = is_watched
+        self._held = HeldAlerts(
+            workspace.settings.alerts.quiet,
+            lambda: workspace.journal.notifications,
+            context.now(),
+            has_hooks=bool(workspace.settings.hooks),
+            sends=dispatch is not None,
+        )
         self._resolved: set[str] = set()
         """Keys of events that have ended, so that they may be delivered again."""
 
@@ -139,7 +129,11 @@ class AlertMonitor:
         if state.health in REFUSED_HEALTH and not was_refused:
             text = f"Polling of account {state.name} stopped: {state.message}"
             self._enqueue(AlertEvent("refused", key, text, self._now(), account=state, repeat_after=DAY))
-        elif state.health is Health.OK and (before is None or was_refused or before.health is Health.UNTRIED):
+        elif (
+            state.health is Health.OK
+            and (before is None or was_refused or before.health is Health.UNTRIED)
+            and (self._dispatch is not None or self._workspace.settings.alerts.quiet is not None)
+        ):
             self._resolved.add(key)
         if before is not None and before.provider != state.provider:
             self._notify_retired(before, f"{before.title} retired, account moved to {state.title}")
@@ -148,7 +142,7 @@ class AlertMonitor:
 
     def on_phase_change(self, state: JobState, change: PhaseChange) -> None:
         """Handle a phase change that the journal holds, from any process."""
-        if state.job.muted or change.after not in self._subscribed_events:
+        if state.job.muted or not self._is_wanted(change.after.value):
             return
         change = self._recorded_change(change)
         text = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}"
@@ -175,6 +169,18 @@ class AlertMonitor:
         if self._expiring:
             self._notify_expiring(now)
         self.flush()
+        self._report_quiet_time(now)
+
+    def _report_quiet_time(self, now: float) -> None:
+        """Show and deliver the summary of a quiet time that has ended."""
+        context = replace(self._context, now=now)
+        summaries = self._held.summaries(now, self._states, context, is_watched=self._is_watched)
+        if summaries is None:
+            return
+        if summaries.shown is not None:
+            self._publish(Notice(NoticeKind.SUMMARY, summaries.shown.text, None, now))
+        if summaries.sent is not None and self._dispatch is not None:
+            self._dispatch(summaries.sent)
 
     def _notify_expiring(self, now: float) -> None:
         """Report all links whose alert is due now or later today."""
@@ -201,24 +207,22 @@ class AlertMonitor:
 
     def flush(self) -> None:
         """Deliver the pending events that no other process has claimed, at most BATCH_SIZE."""
-        notifications = self._workspace.journal.notifications
         batch = self._pending[:BATCH_SIZE]
-        if self._dispatch is None or not (batch or self._resolved):
+        if not (batch or self._resolved):
             return
         try:
             if self._resolved:
-                notifications.forget(self._resolved)
+                self._workspace.journal.notifications.forget(self._resolved)
                 self._resolved.clear()
-            claimed = set(
-                notifications.claim({each.key: each.repeat_after for each in batch}, self._now()) if batch else ()
-            )
+            claimed = self._held.claim(batch, self._now()) if batch else frozenset[str]()
         except JournalError as error:
             log.warning("%s", error)
             return
         del self._pending[:BATCH_SIZE]
         events = {each.key: each for each in batch if each.key in claimed}  # equal events may be pending twice
-        for event in _group_events(events.values(), self._now()):
-            self._dispatch(event)
+        if self._dispatch is not None:
+            for event in group_events(events.values(), self._now()):
+                self._dispatch(event)
 
     def _evaluate(self, state: JobState, now: float, horizon: float = 0.0) -> None:
         """Raise the job's alerts that are due, and note when the next one is.
@@ -277,23 +281,14 @@ class AlertMonitor:
         self._retired.add(key)
         self._enqueue(AlertEvent("retired", key, f"{account.name}: {text}", self._now(), account=account))
 
+    def _is_wanted(self, event: str) -> bool:
+        """Return whether hooks get the event, or the summary of the quiet time names it."""
+        return event in self._subscribed_events or (event in SHOWN_EVENTS and self._held.is_quiet(self._now()))
+
     def _enqueue(self, event: AlertEvent) -> None:
-        if event.event in self._subscribed_events:
-            self._pending.append(event)
+        if self._is_wanted(event.event):
+            self._pending.append(event._replace(is_quiet=self._held.is_quiet(self._now())))
             del self._pending[:-MAX_PENDING]
-
-
-def _group_events(events: Iterable[AlertEvent], now: float) -> Iterator[AlertEvent]:
-    """Yield the events; those of expiring and of expired links as one event each."""
-    grouped = defaultdict[Flag, list[AlertEvent]](list)
-    for event in events:
-        if event.event in GROUPED_EVENTS:
-            grouped[Flag(event.event)].append(event)
-        else:
-            yield event
-    for flag, group in grouped.items():
-        states = [each.state for each in group if each.state is not None]
-        yield group[0]._replace(text=describe_alert(flag, states, now), other_states=tuple(states[1:]))
 
 
 def _has_same_alerts(before: JobState, after: JobState) -> bool:

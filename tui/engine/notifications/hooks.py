@@ -6,7 +6,6 @@ monitor, a single delivery to `delivery`.
 """
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections import deque
@@ -17,13 +16,11 @@ from functools import partial
 from random import Random
 from threading import Event
 
-import msgspec
-
-from tui.domain.evaluation import EvaluationContext
 from tui.engine.notifications import delivery
-from tui.engine.notifications.alert_monitor import GROUPED_EVENTS, AlertEvent
 from tui.engine.notifications.delivery import DeliveryResult, WebhookSender
-from tui.presentation import json_output
+from tui.engine.notifications.events import AlertEvent
+from tui.engine.notifications.payload import delivery_id, hook_body
+from tui.engine.notifications.routing import select
 from tui.storage.config import secrets
 from tui.storage.config.secrets import KeyFileStamp, Secret, SecretError, SecretSource
 from tui.storage.config.settings import Hook
@@ -47,39 +44,10 @@ SHUTDOWN_TIMEOUT = 2.0
 log = logging.getLogger(__name__)
 
 
-def payload(event: AlertEvent, provider_of: Callable[[str], str | None], context: EvaluationContext) -> bytes:
-    """Return the JSON for a hook, jobs as on the command line. `provider_of` returns an account's provider."""
-    account, states = event.account, (*filter(None, [event.state]), *event.other_states)
-    jobs = [json_output.job(state, provider_of(state.job.account), context) for state in states]
-    return msgspec.json.encode(
-        {
-            "event": event.event,
-            "delivery": delivery_id(event),
-            "test": event.is_test,
-            "at": json_output.iso_or_none(event.at),
-            "text": event.text,
-            "job": jobs[0] if jobs else None,
-            "jobs": jobs if event.event in GROUPED_EVENTS else None,
-            "change": None if event.change is None else json_output.phase_change(event.change),
-            "account": None
-            if account is None
-            else {
-                "name": account.name,
-                "provider": account.provider,
-                "health": account.health,
-                "message": account.message,
-            },
-        }
-    )
-
-
-def delivery_id(event: AlertEvent) -> str:
-    """Return the delivery id: the same in every process and for every try, so that receivers find duplicates."""
-    return hashlib.sha256(event.key.encode()).hexdigest()[:32]
-
-
 def _describe(event: AlertEvent) -> str:
     """Return the event's description for the log."""
+    if event.summarized:
+        return f"{event.event} of {len(event.summarized)} events"
     account = event.account.name if event.account is not None else ""
     more = f" and {len(event.other_states)} more" if event.other_states else ""
     return f"{event.event} {event.state.job.ref if event.state is not None else account}{more}"
@@ -104,18 +72,17 @@ class HookDispatcher:
     def dispatch(self, event: AlertEvent) -> None:
         """Queue an event for the hooks that subscribe to it. Does not wait."""
         for queue in self._queues:
-            if event.event in queue.hook.on:
-                queue.put(event)
+            if (selected := select(queue.hook, event)) is not None:
+                queue.put(selected)
 
     def send_to(self, number: int, event: AlertEvent) -> None:
         """Queue an event for one hook, from 1, whatever it subscribes to. Does not wait."""
         self._queues[number - 1].put(event)
 
-    def payload(self, event: AlertEvent) -> bytes:
-        """Return the event's JSON for the current instant."""
-        return payload(
-            event, self._workspace.config.provider_of, self._workspace.config.evaluation_context(time.time())
-        )
+    def body(self, hook: Hook, event: AlertEvent) -> bytes:
+        """Return what the hook gets, for the current instant."""
+        config = self._workspace.config
+        return hook_body(hook, event, config.provider_of, config.evaluation_context(time.time()))
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -201,7 +168,7 @@ class HookQueue:
             await self._wakeup.wait()
 
     async def _deliver(self, event: AlertEvent) -> DeliveryResult:
-        body = self._dispatcher.payload(event)
+        body = self._dispatcher.body(self.hook, event)
         if self._sender is None:
             return await self._dispatcher.run_program(self.hook, body)
         result = await self._post(self._sender, body, delivery_id(event))

@@ -5,7 +5,7 @@ from typing import cast, get_args
 from tui.domain.job_state import Flag, JobState, PhaseChange
 from tui.domain.models import ENDED, Job, Link, LinkKind, Phase, Report
 from tui.engine.api import AccountState, Health
-from tui.engine.notifications.alert_monitor import AlertEvent
+from tui.engine.notifications.events import AlertEvent
 from tui.presentation.descriptions import describe_alert
 from tui.storage.config.settings import HookEvent
 

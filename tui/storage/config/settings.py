@@ -15,6 +15,7 @@ from tui.domain.hosts import is_plaintext_remote
 from tui.errors import ConfigurationError
 from tui.providers.fields import BaseUrl, Duration, ProviderName
 from tui.providers.table_decoder import decode_fields, decode_struct
+from tui.storage.config.body_template import BodyTemplate
 from tui.storage.config.fields import (
     BoundKeys,
     Concurrency,
@@ -24,6 +25,7 @@ from tui.storage.config.fields import (
     Timeout,
     WebhookUrl,
 )
+from tui.storage.config.quiet_time import QuietTime
 from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable, SecretSource
 
 HookEvent = Literal[
@@ -132,12 +134,15 @@ class DownloadSettings(Struct, frozen=True, kw_only=True):
 
 
 class AlertSettings(Struct, frozen=True, kw_only=True):
-    """`[alerts]`: notifications of an open dashboard."""
+    """`[alerts]`: notifications of an open dashboard, and the quiet time, which holds for hooks too."""
 
     bell: bool = True
     """Rings the terminal's bell."""
     desktop: bool = True
     """Sends a desktop notification through the terminal (OSC 9, or OSC 777)."""
+    quiet: QuietTime | None = None
+    """Quiet time of each day, such as '22:00-07:00', by the local clock; at its end bell, desktop and hooks get one
+    summary. None: there is none."""
 
 
 class Hook(Struct, frozen=True, kw_only=True):
@@ -151,6 +156,10 @@ class Hook(Struct, frozen=True, kw_only=True):
     """URL that the change is sent to by POST; https, or http to this machine."""
     env: tuple[EnvironmentVariable, ...] = ()
     """Variables that the program gets although they hold a secret, such as ['ACME_API_KEY']; it gets all others."""
+    body: BodyTemplate | None = None
+    """Table that is sent as JSON in place of the change: { text = '{text}' }, with named fields in its texts."""
+    ignore_quiet: bool = False
+    """Delivers at once also in the quiet time, for a hook that wakes no one."""
     secret: SecretSource | None = None
     """Source of the secret that signs each POST (HMAC-SHA256): one of env, file, command, keyring. None: unsigned."""
     timeout: Timeout = Timeout(10)
@@ -164,6 +173,8 @@ class Hook(Struct, frozen=True, kw_only=True):
             yield ": expected exactly one of run and url"
         if self.run is not None and not (self.run and self.run[0]):
             yield ".run: expected a program and its arguments, such as ['notify-send', 'babeltop']"
+        if self.body is not None and self.url is None:
+            yield ".body: only a url has a body"
         if self.env and self.run is None:
             yield ".env: only a program has an environment"
         if self.url is not None and not self.insecure_http and is_plaintext_remote(self.url):

@@ -51,5 +51,10 @@ CREATE TRIGGER unlisted_job AFTER DELETE ON listed_job BEGIN
   AND id = old.id; DELETE FROM download_checkpoint WHERE account = old.account AND id = old.id; END;
 """
 
-MIGRATIONS = (_0001_INITIAL,)
+_0002_QUIET_TIME = """
+CREATE TABLE held_notification (
+  key TEXT PRIMARY KEY, held_at REAL NOT NULL, body BLOB NOT NULL, is_sent INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_0001_INITIAL, _0002_QUIET_TIME)
 """Statements that make each schema of the one before it. The user_version is UNSUPPORTED_VERSION plus their number."""

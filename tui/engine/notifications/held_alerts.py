@@ -1,0 +1,119 @@
+"""Alerts of the quiet time: kept in the journal until its end, so that a restart loses none.
+
+Each process shows its own summary; of all processes on the state folder, one sends the summary to the hooks.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from tui.domain.evaluation import EvaluationContext, flags
+from tui.domain.job_state import JobState
+from tui.domain.models import Ref
+from tui.engine.notifications.events import AlertEvent, summarize
+from tui.storage.config.quiet_time import QuietTime
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.notifications import SentNotifications
+
+SHOWN_EVENTS = frozenset(
+    {"done", "failed", "timed_out", "blocked", "missing", "stalled", "expiring", "refused", "retired"}
+)
+"""Events in the summary that a console shows."""
+PASSING_EVENTS = frozenset({"stalled", "expiring", "expired"})
+"""Events that a summary leaves out if they no longer apply."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(AlertEvent).decode
+
+log = logging.getLogger(__name__)
+
+
+class Summaries(NamedTuple):
+    """Summaries of an ended quiet time; None: nothing to report, or another process reports it."""
+
+    shown: AlertEvent | None
+    sent: AlertEvent | None
+
+
+class HeldAlerts:
+    """Held alerts, as one engine handles them."""
+
+    def __init__(
+        self,
+        quiet: QuietTime | None,
+        journal: Callable[[], SentNotifications],
+        started_at: float,
+        *,
+        has_hooks: bool,
+        sends: bool,
+    ) -> None:
+        """`has_hooks`: config.toml has hooks. `sends`: this process delivers to them."""
+        self._quiet = quiet
+        self._journal = journal
+        self._started_at = started_at
+        self._has_hooks = has_hooks
+        self._sends = sends
+        self._reported_until = -math.inf
+        """End of the last quiet time whose summaries were made."""
+
+    def is_quiet(self, now: float) -> bool:
+        """Return whether alerts wait for the end of a quiet time."""
+        return self._quiet is not None and self._quiet.period(now) is not None
+
+    def claim(self, events: Iterable[AlertEvent], now: float) -> frozenset[str]:
+        """Return the keys of the events that this process is to handle, with those of a quiet time held.
+
+        Raises JournalError, with nothing recorded.
+        """
+        events = tuple(events)
+        held = {  # JSON has no infinity
+            each.key: _encode(each._replace(is_quiet=False, repeat_after=0.0)) for each in events if each.is_quiet
+        }
+        repeat_after = {each.key: each.repeat_after for each in events}
+        return self._journal().claim(repeat_after, now, held, is_sent=not self._has_hooks)
+
+    def summaries(
+        self, now: float, states: Mapping[Ref, JobState], context: EvaluationContext, *, is_watched: bool
+    ) -> Summaries | None:
+        """Return the summaries of a quiet time that has ended since the last call; None: none has, or try later.
+
+        `is_watched`: the operator may see this process. One of before its start is shown only if no other process did.
+        """
+        if self._quiet is None or self.is_quiet(now):
+            return None
+        period = self._quiet.last_period(now)
+        if period.ends_at <= self._reported_until:
+            return None
+        try:
+            held = self._journal().held(period.begins_at, period.ends_at) if is_watched else ()
+            shown_key = f"summary shown {period.ends_at!r}"
+            is_new = bool(held) and bool(self._journal().claim({shown_key: math.inf}, now))
+            unsent = self._journal().take_held(now) if self._sends else ()
+        except JournalError as error:
+            log.warning("%s", error)
+            return None
+        self._reported_until = period.ends_at
+        shown = [each for each in _decoded(held, states, context) if each.event in SHOWN_EVENTS]
+        sent = _decoded(unsent, states, context)
+        return Summaries(
+            summarize(shown, period.ends_at) if shown and (is_new or self._started_at < period.ends_at) else None,
+            summarize(sent, period.ends_at) if sent else None,
+        )
+
+
+def _decoded(rows: Iterable[bytes], states: Mapping[Ref, JobState], context: EvaluationContext) -> list[AlertEvent]:
+    """Return the events that still apply."""
+    events: list[AlertEvent] = []
+    for row in rows:
+        try:
+            event = _decode(row)
+        except msgspec.DecodeError as error:  # of another version
+            log.warning("an alert of the quiet time cannot be read: %s", error)
+            continue
+        state = states.get(event.state.job.ref) if event.state is not None else None
+        if event.event not in PASSING_EVENTS or state is None or event.event in flags(state, context):
+            events.append(event)
+    return events
