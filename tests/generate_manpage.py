@@ -16,6 +16,7 @@ from tui.cli import parser as parser_
 from tui.cli.commands.completions import FILES
 from tui.cli.parser import build_parser
 from tui.presentation.filters.reference import GRAMMAR, field_rules
+from tui.providers.loader import provider_registry
 
 MAN_FOLDER = Path(tui.__file__).parent / "man"
 MAN_PAGE = "babeltop.1"
@@ -45,7 +46,8 @@ def _render_man_page() -> str:
             each.usage = " ".join(each.format_usage().split()[1:])  # one line: man wraps it
             each.description = None if each.prog.count(" ") == 1 else each.description  # is above it already
     own = (f"BABELTOP_{name}" for name in ("CONFIG_DIR", "STATE_DIR", "SERVE_TOKEN", "SHARED_GROUP"))
-    variables = [*parser_._key_variables(), *own]
+    keys = {provider.key.env for provider in provider_registry().values()}
+    variables = [*sorted(keys - {""}), *own]
     sections = {
         "examples": parser_._EXAMPLES.partition("\n")[2],
         "filter": "\n".join(f"  {rule.form:<12} {rule.meaning}" for rule in (*GRAMMAR, *field_rules())),

@@ -10,6 +10,8 @@ from tui.engine.api import EngineHandle
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = {"simulator", "demo"}
+ORDINARY_WORDS = {"azure", "d", "google", "happy", "phrase", "rev", "sync"}
+"""First words of services' names that mean something else as well: stores of files, or plain English."""
 
 
 def modules() -> list[Path]:
@@ -18,7 +20,8 @@ def modules() -> list[Path]:
 
 def test_no_provider_name_occurs_in_code():
     """The provider file format is extended instead of special-casing a service."""
-    names = [path.stem.partition("-")[0] for path in (ROOT / "tui" / "providers" / "builtin").glob("*.toml")]
+    names = [path.stem for path in (ROOT / "tui" / "providers" / "builtin").glob("*.toml")]
+    names += [name.partition("-")[0] for name in names if name.partition("-")[0] not in ORDINARY_WORDS]
     named = re.compile(rf"(?<![a-z])({'|'.join(sorted(set(names)))})(?![a-z])", re.IGNORECASE)
     found = [f"{path}: {match[0]}" for path in modules() for match in named.finditer(path.read_text("utf-8"))]
     assert found == []

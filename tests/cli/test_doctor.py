@@ -227,7 +227,7 @@ def test_the_polling_process_is_shown_by_pid(configured: Program) -> None:
 def test_without_accounts_doctor_explains_how_to_configure_one(babeltop: Program) -> None:
     completed = babeltop("doctor", "--json")
     assert completed.code == 0
-    assert "FLIXU_API_KEY" in found(completed)["accounts: accounts"][2]
+    assert "others (`babeltop providers` lists them)" in found(completed)["accounts: accounts"][2]
 
 
 def on_a_terminal(program: Program, columns: int = 100, lines: int = 50, **environ: str) -> str:

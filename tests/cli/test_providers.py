@@ -32,6 +32,7 @@ def test_providers_shows_accounts_and_replaced_files(configured: Program) -> Non
     assert set(lines) == {"NAME", *loader.builtin_files()}
     assert f"{file}, replaces the built-in file" in lines["camb"]
     assert lines["konpro"].endswith("built-in")
+    assert lines["rask"].endswith("built-in, partly inferred")
     assert " konpro " in lines["konpro"].partition("KONPRO_API_KEY")[2]
 
 
@@ -106,15 +107,15 @@ def test_simulate_lists_every_scenario() -> None:
 
 def test_an_example_file_adds_a_service(configured: Program) -> None:
     names = configured("providers", "example").out.split()
-    assert names == ["azure-documents", "elevenlabs", "operations"]
-    for name in names:
+    assert names == sorted(["operations", *loader.builtin_files()])
+    for name in ("elevenlabs", "operations"):
         write_provider_file(configured.config, name, configured("providers", "example", name).out)
-    completed = configured("providers", "check", str(configured.config / "providers" / "elevenlabs.toml"))
+    completed = configured("providers", "check", str(configured.config / "providers" / "operations.toml"))
     assert (completed.code, completed.err) == (
         0,
-        f"babeltop: {configured.config}/providers/elevenlabs.toml is valid: ElevenLabs\n",
+        f"babeltop: {configured.config}/providers/operations.toml is valid: Operations\n",
     )
-    assert "ELEVENLABS_API_KEY" in configured("providers").out
+    assert "OPERATIONS_TOKEN" in configured("providers").out
     wrong = configured("providers", "example", "elevenlab")
     assert (wrong.code, "did you mean 'elevenlabs'?" in wrong.err) == (2, True)
 

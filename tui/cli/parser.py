@@ -1,7 +1,6 @@
 """Argument parser and its help. Imports nothing that `--help` can do without; the subcommands are in `arguments`."""
 
 import os
-import re
 import sys
 from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +34,11 @@ files:
                    providers/*.toml (your own services), watchlist.toml
   state folder     BABELTOP_STATE_DIR, or the system's; on Linux
                    ~/.local/state/babeltop: journal.db, babeltop.log"""
+
+_ENVIRONMENT = """\
+environment:
+  the API key of a service defines an account, if config.toml has none;
+  `babeltop providers` names the variable of each"""
 
 _EXIT_CODES = """\
 exit codes, the first that applies:
@@ -76,12 +80,11 @@ class _Parser(ArgumentParser):
 
 
 class _RootParser(_Parser):
-    """Parser of the whole command line, whose help reads the provider files only when it is printed."""
+    """Parser of the whole command line."""
 
     def format_help(self) -> str:
         """Return the whole help."""
-        environment = "\n".join(("environment (each defines an account):", *(f"  {name}" for name in _key_variables())))
-        self.epilog = "\n\n".join((*_subcommand_groups(), _EXAMPLES, _FILES, environment, _EXIT_CODES))
+        self.epilog = "\n\n".join((*_subcommand_groups(), _EXAMPLES, _FILES, _ENVIRONMENT, _EXIT_CODES))
         return super().format_help()
 
 
@@ -117,17 +120,6 @@ def _subcommand_groups() -> Iterator[str]:
     for group in dict.fromkeys(subcommand.group for subcommand in SUBCOMMANDS.values()):
         lines = [f"  {name:<16} {each.summary}" for name, each in SUBCOMMANDS.items() if each.group == group]
         yield "\n".join([f"{group}:", *lines])
-
-
-def _key_variables() -> list[str]:
-    """Return the variables that the provider files name. Parsing them as TOML would double the time of `--help`."""
-    folder = os.path.join(os.path.dirname(tui.__file__), "providers", "builtin")  # noqa: PTH118, PTH120 - pathlib: 6 ms
-    found: dict[str, None] = {}
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208
-        if name.endswith(".toml"):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:  # noqa: PTH118, PTH123
-                found |= dict.fromkeys(re.findall(r'^key\s*=.*\benv\s*=\s*"(\w+)"', file.read(), re.MULTILINE))
-    return list(found)
 
 
 def _describe_unknown(value: str, choices: Iterable[Any], *, is_subcommand: bool) -> str:

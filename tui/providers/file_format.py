@@ -87,10 +87,10 @@ def build_provider(table: Table, source: str) -> tuple[Provider | None, list[str
     """Return the provider of a file's table, or None and all problems, each with its key."""
     problems: list[str] = []
     values = decode_fields(_ProviderFile, table, "", problems)
-    status: object = table.get("status")
+    status = cast("dict[str, Any]", table["status"]) if isinstance(table.get("status"), dict) else None
     has_other_status = _has_phase_rule(values.get("override", ())) or "parts" in values
-    if isinstance(status, dict) and "value" not in status and not has_other_status:
-        problems.append("status.value: missing")
+    if status is not None and not status.get("value") and not has_other_status:
+        problems.append("status.value: an empty list" if "value" in status else "status.value: missing")
     limits = _parse_limits(values.get("limits", {}), problems)
     endpoints = _build_endpoints(values, problems)
     bulk = _resolve_bulk(values.get("bulk"), endpoints, problems)

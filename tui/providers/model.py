@@ -54,8 +54,8 @@ class KeyHeader(Struct, frozen=True, kw_only=True):
 class StatusRequest(RequestTemplate, frozen=True, kw_only=True):
     """Request for a job's status, with pointers to the parts of its response. A part that is not found is None."""
 
-    value: Annotated[Pointers, Meta(min_length=1)] = ()
-    """May be absent if an override or the job's parts determine the phase."""
+    value: Pointers = ()
+    """May be absent if an override or the job's parts determine the phase. Empty in a kind: it inherits none."""
     message: Pointers = ()
     result_id: Pointers = ()
     title: Pointers = ()

@@ -42,7 +42,7 @@ def parse_status(
     if rule is not None and rule.fault is not None:
         return faults.fault_from_rule(provider, response, FaultKind(rule.fault), body)
     if rule is None:
-        body = _decode_body(provider, response, "a status")
+        body = decode_body(provider, response, "a status")
         if isinstance(body, Fault):
             return body
     report = read_report(endpoint, body, response, source or LinkSource(provider.base_url, {}), rule)
@@ -113,7 +113,7 @@ def parse_bulk(provider: Provider, response: HttpResponse) -> dict[str, Report] 
     bulk = provider.bulk
     if bulk is None:
         return {}
-    body = _decode_body(provider, response, "a list of jobs")
+    body = decode_body(provider, response, "a list of jobs")
     if isinstance(body, Fault):
         return body
     items = items_at(bulk.items, body)
@@ -143,7 +143,7 @@ def parse_result(
     request = provider.endpoint(kind).result
     if request is None:
         return Result()
-    body = _decode_body(provider, response, "a result")
+    body = decode_body(provider, response, "a result")
     if isinstance(body, Fault):
         return body
     found = (list(find_texts((pointer,), body, response.headers)) for pointer in request.text)
@@ -154,7 +154,7 @@ def parse_result(
     return Result(clean("\n".join(lines), MAX_RESULT, keep_lines=True) if lines else None, tuple(links))
 
 
-def _decode_body(provider: Provider, response: HttpResponse, missing_part: str) -> Json | Fault:
+def decode_body(provider: Provider, response: HttpResponse, missing_part: str) -> Json | Fault:
     """Return the body of a 2xx response, or the fault."""
     if fault := faults.fault_from_status(provider, response):
         return fault

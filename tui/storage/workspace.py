@@ -23,6 +23,8 @@ from tui.storage.watchlist.parser import WatchlistContent, WatchlistError
 
 ENGINE_LOCK_TIMEOUT = 2.0
 """Seconds that the engine waits for another writer of the watchlist."""
+MAX_HINTS = 4
+"""Environment variables that a message names."""
 
 
 class Workspace:
@@ -95,6 +97,12 @@ class Workspace:
             account.provider.name for name, account in self.accounts.items() if isinstance(self.keys.get(name), Secret)
         }
         return [(each.name, each.env, each.name in used) for each in summaries if each.name not in successors]
+
+    def key_hint(self) -> str:
+        """Return the first variables that define an account, for a message to an operator without one."""
+        names = list(dict.fromkeys(variable for _, variable, _ in self.key_variables()))
+        more = f" or {len(names) - MAX_HINTS} others (`babeltop providers` lists them)"
+        return ", ".join(names[:MAX_HINTS]) + (more if len(names) > MAX_HINTS else "")
 
     @property
     def journal(self) -> Journal:

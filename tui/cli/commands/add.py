@@ -72,9 +72,8 @@ def _select_accounts(workspace: Workspace, name: str | None) -> Mapping[str, Acc
     if name is not None and name not in workspace.accounts:
         raise UsageError(workspace.config.why_unconfigured(name))
     if not workspace.accounts:
-        variables = ", ".join(variable for _, variable, _ in workspace.key_variables())
         raise UsageError(
-            f"no accounts configured: set an API key in {variables},\n"
+            f"no accounts configured: set an API key in {workspace.key_hint()},\n"
             f"  or add [accounts.NAME] to {workspace.paths.config_dir / 'config.toml'}"
         )
     return workspace.accounts

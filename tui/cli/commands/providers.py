@@ -136,10 +136,10 @@ def check_file(args: Namespace) -> int:
 
 
 def print_example(args: Namespace) -> int:
-    """Run `providers example`: print an example file, or without a name the names."""
-    files = {path.stem: path for path in sorted(EXAMPLES.glob("*.toml"))}
+    """Run `providers example`: print an example or a built-in file, or without a name the names."""
+    files = loader.builtin_files() | {path.stem: path for path in EXAMPLES.glob("*.toml")}
     if args.name is None:
-        write_stdout("".join(f"{name}\n" for name in files))
+        write_stdout("".join(f"{name}\n" for name in sorted(files)))
         return OK
     if args.name not in files:
         raise UsageError(f"unknown example {args.name!r}{suggest(args.name, files)}")
@@ -231,13 +231,11 @@ def simulate(args: Namespace) -> int:
 
 def _simulator_config(url: str) -> str:
     """Return a config.toml with an account at `url` for every built-in service."""
-    known = loader.provider_registry()
-    successors = {provider.successor for provider in known.values()}
+    from tui.simulator.services import NAMES
+
     scenarios = "".join(f"#   {keyword:<10} {effect}\n" for keyword, effect in SCENARIOS.items())
     accounts = "".join(
-        f'\n[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ command = ["echo", "simulated"] }}\n'
-        for name in known
-        if name not in successors
+        f'\n[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ command = ["echo", "simulated"] }}\n' for name in NAMES
     )
     return (
         f"# The simulator listens on {url} until ^C. This is its config.toml.\n"

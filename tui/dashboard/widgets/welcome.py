@@ -6,6 +6,9 @@ from msgspec import Struct
 from textual.content import Content
 from textual.widgets import Static
 
+MAX_KEYS = 8
+"""Keys that are shown while none was found."""
+
 
 class OnboardingInfo(Struct, frozen=True):
     """Facts that the first-run screen shows."""
@@ -27,13 +30,22 @@ class Welcome(Static):
             _hint_line("babeltop --demo", "try it with simulated jobs"),
             _hint_line("any editor", info.watchlist),
             Content(""),
-            *(_key_line(*key) for key in info.keys),
+            *_key_lines(info.keys),
         ]
         super().__init__(Content("\n").join(lines), markup=False)
 
 
 def _hint_line(action: str, description: str) -> Content:
     return Content.assemble((f"{action:<20}", "$accent"), description)
+
+
+def _key_lines(keys: Sequence[tuple[str, str, bool]]) -> list[Content]:
+    """Return the keys that were found, else the first that could be set, and the number of the others."""
+    shown = [key for key in keys if key[2]] or list(keys[:MAX_KEYS])
+    others = len(keys) - len(shown)
+    return [_key_line(*key) for key in shown] + [_hint_line("babeltop providers", f"{others} more services")] * (
+        others > 0
+    )
 
 
 def _key_line(name: str, variable: str, found: bool) -> Content:

@@ -1,1 +1,4 @@
 """Simulated services."""
+
+NAMES = ("camb", "flixu", "heygen", "konpro")
+"""Services of which a configuration has an account."""

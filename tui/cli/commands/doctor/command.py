@@ -85,8 +85,8 @@ def _check_accounts(workspace: Workspace, jobs: Sequence[Job]) -> Iterator[Findi
     """Yield what a poll of each account shows, and the accounts that only the watchlist names."""
     accounts = list(workspace.accounts)
     if not accounts:
-        names = ", ".join(variable for _, variable, _ in workspace.key_variables())
-        remedy = f"set an API key in {names}, or add [accounts.NAME] to {workspace.paths.config_dir / 'config.toml'}"
+        file = workspace.paths.config_dir / "config.toml"
+        remedy = f"set an API key in {workspace.key_hint()}, or add [accounts.NAME] to {file}"
         yield Finding("accounts", "accounts", Level.WARNING, "no accounts configured", remedy)
         return
     workspace.keys.fetch_all()
