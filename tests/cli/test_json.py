@@ -20,8 +20,9 @@ LINES = {
     "download": "download heygen:a-fine konpro:b-fail --json",
     "renew": "renew heygen:a-fine --json",
     "watch": "",
+    "discover": "",
 }
-"""Subcommands whose line is another than `SUBCOMMAND --json`; watch never ends by itself."""
+"""Subcommands whose line is another than `SUBCOMMAND --json`; watch does not end, discover has tests of its own."""
 DEFINITIONS = json_schema.DOCUMENT["$defs"]
 
 

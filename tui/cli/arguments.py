@@ -5,7 +5,20 @@ from collections.abc import Callable, Mapping
 
 from tui.domain import operator_input
 
-SCHEMAS = ("list", "check", "renew", "wait", "watch", "download", "log", "export", "providers", "doctor", "hook")
+SCHEMAS = (
+    "discover",
+    "list",
+    "check",
+    "renew",
+    "wait",
+    "watch",
+    "download",
+    "log",
+    "export",
+    "providers",
+    "doctor",
+    "hook",
+)
 """Definitions of json_schema.json that are an output of their own; `hook`: what a hook receives."""
 
 
@@ -114,6 +127,21 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--account", metavar="NAME", help="account they belong to (default: guessed from the id)")
     parser.add_argument("--tag", metavar="TAG", action="append", dest="tags", help="tag; may be repeated")
     _add_job_options(parser)
+    add_workspace_options(parser)
+
+
+def _discover_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("accounts", metavar="ACCOUNT", nargs="*", help="account to list (default: all)")
+    parser.add_argument(
+        "--since",
+        metavar="DURATION",
+        type=parse_duration,
+        default=7 * 86400.0,
+        help="only jobs created since then (default: 7d), where the service states it",
+    )
+    _add_filter(parser)
+    parser.add_argument("--add", action="store_true", help="add them to the watchlist, with the tag 'discovered'")
+    _add_json_option(parser)
     add_workspace_options(parser)
 
 
@@ -319,6 +347,13 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
         "add jobs by id or link",
         _add_arguments,
         "pbpaste | babeltop add --tag launch -",
+    ),
+    "discover": Subcommand(
+        _WATCHLIST,
+        "discover:discover_jobs",
+        "list the services' jobs that are not on the watchlist",
+        _discover_arguments,
+        "babeltop discover --since 2d --add",
     ),
     "edit": Subcommand(
         _WATCHLIST,

@@ -73,7 +73,7 @@ def select_jobs(workspace: Workspace, args: "Namespace", states: Mapping[Ref, Jo
 
     context = evaluation_context(workspace)
     values = vocabulary.of_jobs(states.values(), context, lambda: workspace.accounts)
-    wanted = _parse_filter(args.filter, values)
+    wanted = parse_filter(args.filter, values)
     matching = [ref for ref in refs if wanted.matches(states[ref], context)]
     if not matching:
         jobs = f"{len(refs)} {'named' if args.refs else 'on the watchlist'}"
@@ -82,7 +82,7 @@ def select_jobs(workspace: Workspace, args: "Namespace", states: Mapping[Ref, Jo
     return matching
 
 
-def _parse_filter(text: str, vocabulary: "Vocabulary") -> "Filter":
+def parse_filter(text: str, vocabulary: "Vocabulary") -> "Filter":
     """Return the filter. Raises UsageError with each problem, also of an incomplete term: it would match too much."""
     from tui.presentation.filters import grammar
 

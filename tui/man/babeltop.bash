@@ -7,9 +7,10 @@
 
 _shtab_babeltop_hook_subparsers=(test)
 _shtab_babeltop_providers_subparsers=(check example)
-_shtab_babeltop_subparsers=(add edit archive remove list check renew wait watch download serve log export doctor hook providers schema completions simulate)
+_shtab_babeltop_subparsers=(add discover edit archive remove list check renew wait watch download serve log export doctor hook providers schema completions simulate)
 
 _shtab_babeltop_add_option_strings=(-h --help --dry-run --account --tag --label --note --kind --readonly --watchlist)
+_shtab_babeltop_discover_option_strings=(-h --help --since --filter --add --json --readonly --watchlist)
 _shtab_babeltop_edit_option_strings=(-h --help --readonly --watchlist --label --note --kind --tag --untag --tags --no-tags --keep-link --no-keep-link --download --no-download --mute --no-mute)
 _shtab_babeltop_archive_option_strings=(-h --help --filter --yes --readonly --watchlist --undo)
 _shtab_babeltop_remove_option_strings=(-h --help --filter --yes --readonly --watchlist)
@@ -34,6 +35,7 @@ _shtab_babeltop_simulate_option_strings=(-h --help --port --speed --seed)
 _shtab_babeltop_option_strings=(-h --help --version --demo --readonly --watchlist)
 
 _shtab_babeltop_add___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_discover___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_edit___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_archive___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_remove___watchlist_COMPGEN=_shtab_compgen_files
@@ -57,15 +59,21 @@ _shtab_babeltop___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___format_choices=(csv json)
 _shtab_babeltop_hook_pos_0_choices=(test)
 _shtab_babeltop_providers_pos_0_choices=(check example)
-_shtab_babeltop_schema_pos_0_choices=(list check renew wait watch download log export providers doctor hook)
+_shtab_babeltop_schema_pos_0_choices=(discover list check renew wait watch download log export providers doctor hook)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
-_shtab_babeltop_pos_0_choices=(add edit archive remove list check renew wait watch download serve log export doctor hook providers schema completions simulate)
+_shtab_babeltop_pos_0_choices=(add discover edit archive remove list check renew wait watch download serve log export doctor hook providers schema completions simulate)
 
 _shtab_babeltop_add_pos_0_nargs=+
 _shtab_babeltop_add__h_nargs=0
 _shtab_babeltop_add___help_nargs=0
 _shtab_babeltop_add___dry_run_nargs=0
 _shtab_babeltop_add___readonly_nargs=0
+_shtab_babeltop_discover_pos_0_nargs='*'
+_shtab_babeltop_discover__h_nargs=0
+_shtab_babeltop_discover___help_nargs=0
+_shtab_babeltop_discover___add_nargs=0
+_shtab_babeltop_discover___json_nargs=0
+_shtab_babeltop_discover___readonly_nargs=0
 _shtab_babeltop_edit_pos_0_nargs=+
 _shtab_babeltop_edit__h_nargs=0
 _shtab_babeltop_edit___help_nargs=0

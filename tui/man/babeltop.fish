@@ -50,7 +50,7 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add edit archive remove list check renew wait watch download serve log export doctor hook 'hook test' providers 'providers check' 'providers example' schema completions simulate
+set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve log export doctor hook 'hook test' providers 'providers check' 'providers example' schema completions simulate
 set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --watchlist
 
 complete -c babeltop -e
@@ -71,6 +71,14 @@ complete -c babeltop -n '_shtab_babeltop_using add' -l note -x -d 'free text'
 complete -c babeltop -n '_shtab_babeltop_using add' -l kind -x -d 'kind of job, see `babeltop providers`'
 complete -c babeltop -n '_shtab_babeltop_using add' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using add' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
+complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a discover -d 'list the services'"'"' jobs that are not on the watchlist'
+complete -c babeltop -n '_shtab_babeltop_using discover' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using discover' -l since -x -d 'only jobs created since then (default: 7d), where the service states it'
+complete -c babeltop -n '_shtab_babeltop_using discover' -l filter -x -d 'only jobs that match, as with / in the dashboard: '"'"'tag:launch phase:fail'"'"'; --filter=-EXPR excludes'
+complete -c babeltop -n '_shtab_babeltop_using discover' -l add -d 'add them to the watchlist, with the tag '"'"'discovered'"'"''
+complete -c babeltop -n '_shtab_babeltop_using discover' -l json -d 'print one JSON array'
+complete -c babeltop -n '_shtab_babeltop_using discover' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
+complete -c babeltop -n '_shtab_babeltop_using discover' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a edit -d 'change label, tags, note and options of jobs'
 complete -c babeltop -n '_shtab_babeltop_using edit' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using edit' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
@@ -184,7 +192,7 @@ complete -c babeltop -n '_shtab_babeltop_using providers; and test $_shtab_babel
 complete -c babeltop -n '_shtab_babeltop_using providers example' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a schema -d 'print the JSON Schema of an output'
 complete -c babeltop -n '_shtab_babeltop_using schema' -s h -l help -d 'show this help message and exit'
-complete -c babeltop -n '_shtab_babeltop_using schema; and test $_shtab_babeltop_npos -eq 0' -ka "list check renew wait watch download log export providers doctor hook" -d 'list, check, renew, wait, watch, download, log, export, providers, doctor, hook (default: all definitions)'
+complete -c babeltop -n '_shtab_babeltop_using schema; and test $_shtab_babeltop_npos -eq 0' -ka "discover list check renew wait watch download log export providers doctor hook" -d 'discover, list, check, renew, wait, watch, download, log, export, providers, doctor, hook (default: all definitions)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a completions -d 'print the completions of a shell'
 complete -c babeltop -n '_shtab_babeltop_using completions' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using completions; and test $_shtab_babeltop_npos -eq 0' -ka "bash zsh fish" -d 'bash, zsh or fish'

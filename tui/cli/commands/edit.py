@@ -1,14 +1,17 @@
 """Subcommands edit, archive and remove: changes of the watchlist, whose results go to stderr."""
 
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tui.cli.context import open_workspace, resolve_refs, select_jobs
 from tui.cli.output import OK, UsageError, print_message
 from tui.domain.models import Ref
 from tui.presentation.sanitize import clean
 from tui.providers.model import UnknownKind
+from tui.storage.journal.database import JournalError
 from tui.storage.watchlist.operations import Remove, Set
 from tui.storage.workspace import Workspace
 
@@ -59,6 +62,8 @@ def remove(args: Namespace) -> int:
         _, result = workspace.edit_watchlist(Remove(tuple(_confirmed_refs(workspace, args, "remove"))))
         print_refs("removed", result.removed)
         print_refs("already removed", result.not_found)
+        with suppress(JournalError, OSError):  # `discover` then proposes the job again
+            workspace.journal.mark_listed(result.removed, time.time())
     return OK
 
 

@@ -18,6 +18,8 @@ from tui.engine.polling.bulk import BulkPolicy
 from tui.presentation.sanitize import clean
 from tui.providers import faults, response_parser, wait_hints
 from tui.providers.faults import MAX_REQUEST_ID
+from tui.providers.lists import listing
+from tui.providers.lists.listing import Page
 from tui.providers.model import Endpoint, UnknownKind
 from tui.providers.reports.links import LinkSource
 from tui.providers.requests.request import HttpRequest
@@ -205,6 +207,18 @@ class AccountRuntime:
             job.id,
         )
         return response._replace(is_follow_up=True)
+
+    async def fetch_page(self, client: Client, kind: str, request: HttpRequest, page_index: int) -> PollResponse[Page]:
+        """Fetch one page of the list of a kind. The caller has acquired the slot."""
+        account = self.account
+        return await self._request(
+            client,
+            account,
+            request,
+            lambda response: listing.parse_page(
+                account.provider, kind, response, account.base_url, account.variables, request, page_index
+            ),
+        )
 
     async def _request(
         self,

@@ -251,6 +251,12 @@ class Journal:
             one = "INSERT INTO listed_job VALUES (?,?,?) ON CONFLICT DO UPDATE SET listed_at=excluded.listed_at"
             db.executemany(one, [(*ref, now) for ref in refs])
 
+    def listed_ids(self, account: str) -> frozenset[str]:
+        """Return the ids of an account that a watchlist holds or held within RETENTION. Raises JournalError."""
+        with self._database.connection() as db:
+            one = "SELECT id FROM listed_job WHERE account=:account UNION SELECT id FROM job WHERE account=:account"
+            return frozenset(job_id for (job_id,) in db.execute(one, {"account": account}))
+
     def prune(self, now: float) -> int:
         """Delete rows that are older than RETENTION or too many, and return their number. Raises JournalError.
 

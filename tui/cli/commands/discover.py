@@ -1,0 +1,128 @@
+"""Subcommand discover: the jobs of accounts, as their services list them, that are not on the watchlist."""
+
+import asyncio
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+
+from tui.cli import text_table
+from tui.cli.commands.edit import print_refs
+from tui.cli.commands.poll import run_until_signal
+from tui.cli.context import evaluation_context, open_workspace, parse_filter
+from tui.cli.output import FAULT, OK, UsageError, json_array, print_message, write_stdout
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase, Ref
+from tui.engine.accounts.discovery import Discovery, discover
+from tui.presentation import formatting, json_output
+from tui.presentation.filters import vocabulary
+from tui.presentation.json_output import JsonObject
+from tui.runtime import logfile
+from tui.storage.watchlist.operations import Add
+from tui.storage.workspace import Workspace
+
+TAG = "discovered"
+"""Tag of the jobs that --add adds."""
+_HEADERS = ("STATUS", "ACCOUNT", "ID", "KIND", "CREATED", "NAME")
+
+
+def discover_jobs(args: Namespace) -> int:
+    """Run `discover`. Returns 3 if a list could not be read."""
+    with open_workspace(args) as workspace:
+        names = _select_accounts(workspace, args.accounts)
+        now = time.time()
+        context = evaluation_context(workspace)
+        values = vocabulary.of_jobs((), context, lambda: workspace.accounts)
+        wanted = parse_filter(args.filter, values) if args.filter is not None else None
+        workspace.keys.fetch_all()
+        logfile.start_logging(workspace.paths.state_dir)
+        if notice := workspace.ensure_journal():
+            print_message(notice)
+        listed = {job.ref for job in workspace.watchlist.read().jobs}
+        known = {name: {ref.id for ref in listed if ref.account == name} for name in names}
+        found = run_until_signal(_discover_all(workspace, known, now - args.since if args.since else None))
+        states = [
+            state for state in _new_states(workspace, found, listed) if wanted is None or wanted.matches(state, context)
+        ]
+        _print_notices(found)
+        _print_jobs(workspace, states, as_json=args.json)
+        if args.add and states:
+            _, result = workspace.edit_watchlist(Add(tuple(_tagged(state.job, now) for state in states)))
+            print_refs("added", result.added)
+        return FAULT if any(each.fault is not None for each in found.values()) else OK
+
+
+def _select_accounts(workspace: Workspace, names: Sequence[str]) -> list[str]:
+    """Return the accounts to list. Raises UsageError without any, or for an unknown one."""
+    if unknown := [name for name in names if name not in workspace.accounts]:
+        raise UsageError(workspace.config.why_unconfigured(unknown[0]))
+    if not workspace.accounts:
+        raise UsageError(f"no accounts configured: set an API key in {workspace.key_hint()}")
+    return list(dict.fromkeys(names)) or list(workspace.accounts)
+
+
+async def _discover_all(
+    workspace: Workspace, known: Mapping[str, set[str]], since: float | None
+) -> dict[str, Discovery]:
+    found = await asyncio.gather(*(discover(workspace, name, ids, since) for name, ids in known.items()))
+    return dict(zip(known, found, strict=True))
+
+
+def _new_states(workspace: Workspace, found: Mapping[str, Discovery], listed: set[Ref]) -> Iterator[JobState]:
+    """Yield the listed jobs that are not on the watchlist and were not removed from it, and name how many were."""
+    for name, discovery in found.items():
+        removed = workspace.journal.listed_ids(name) - {ref.id for ref in listed if ref.account == name}
+        left_out = 0
+        for each in discovery.jobs:
+            if Ref(name, each.id) in listed:
+                continue
+            if each.id in removed:
+                left_out += 1
+                continue
+            phase = each.report.phase or Phase.RUNNING if each.report else Phase.NEW
+            job = Job(account=name, id=each.id, kind=each.kind, added=each.created_at)
+            yield JobState(job=job, phase=phase, report=each.report)
+        if left_out:
+            count = "1 job that was" if left_out == 1 else f"{left_out} jobs that were"
+            print_message(f"{name}: left out {count} removed from the watchlist; `babeltop add` adds a job again")
+
+
+def _tagged(job: Job, now: float) -> Job:
+    return Job(account=job.account, id=job.id, kind=job.kind, added=float(int(now)), tags=(TAG,))
+
+
+def _print_notices(found: Mapping[str, Discovery]) -> None:
+    for name, discovery in found.items():
+        for notice in discovery.notices:
+            print_message(f"{name}: {notice}")
+        if discovery.fault is not None:
+            print_message(f"{name}: {discovery.fault.message}")
+
+
+def _print_jobs(workspace: Workspace, states: Sequence[JobState], *, as_json: bool) -> None:
+    if as_json:
+        write_stdout(json_array(_job_json(workspace, state) for state in states))
+    elif states:
+        write_stdout(text_table.render([_HEADERS, *map(_row, states)], shrinkable=(2, 5)))
+    else:
+        print_message("no new jobs")
+
+
+def _row(state: JobState) -> tuple[str, ...]:
+    created = "" if state.job.added is None else formatting.iso_time(state.job.added)
+    title = (state.report and state.report.title) or ""
+    return state.phase, state.job.account, state.job.id, state.job.kind, created, title
+
+
+def _job_json(workspace: Workspace, state: JobState) -> JsonObject:
+    report = state.report
+    return {
+        "account": state.job.account,
+        "provider": workspace.config.provider_of(state.job.account),
+        "id": state.job.id,
+        "kind": state.job.kind,
+        "created": json_output.iso_or_none(state.job.added),
+        "phase": state.phase,
+        "status": (report and report.raw_status) or None,
+        "title": report.title if report else None,
+        "language": report.language if report else None,
+    }
