@@ -110,10 +110,11 @@ class QuietConsole(AlertConsole):
         more.setdefault("tick", 1.0)
         self.quiet = AlertSettings(quiet=QuietTime.parse(quiet))
         super().__init__(tmp, app, jobs, alerts=self.quiet, **more)
+        self.context = self.library.config.evaluation_context(wall_time())
 
     def for_hook(self, hook):
         """Return the events that a hook gets."""
-        return [selected for event in self.delivered if (selected := select(hook, event)) is not None]
+        return [selected for event in self.delivered if (selected := select(hook, event, self.context)) is not None]
 
     def summaries(self):
         return [notice.text for notice in self.listener.notices if notice.kind is NoticeKind.SUMMARY]

@@ -180,7 +180,8 @@ class AlertMonitor:
         if summaries.shown is not None:
             self._publish(Notice(NoticeKind.SUMMARY, summaries.shown.text, None, now))
         if summaries.sent is not None and self._dispatch is not None:
-            self._dispatch(summaries.sent)
+            summarized = tuple(map(self._with_account_jobs, summaries.sent.summarized))
+            self._dispatch(summaries.sent._replace(summarized=summarized))
 
     def _notify_expiring(self, now: float) -> None:
         """Report all links whose alert is due now or later today."""
@@ -222,7 +223,14 @@ class AlertMonitor:
         events = {each.key: each for each in batch if each.key in claimed}  # equal events may be pending twice
         if self._dispatch is not None:
             for event in group_events(events.values(), self._now()):
-                self._dispatch(event)
+                self._dispatch(self._with_account_jobs(event))
+
+    def _with_account_jobs(self, event: AlertEvent) -> AlertEvent:
+        """Return an event about an account with the states of its jobs."""
+        if event.account is None:
+            return event
+        name = event.account.name
+        return event._replace(account_jobs=tuple(each for each in self._states.values() if each.job.account == name))
 
     def _evaluate(self, state: JobState, now: float, horizon: float = 0.0) -> None:
         """Raise the job's alerts that are due, and note when the next one is.

@@ -43,6 +43,8 @@ class AlertEvent(NamedTuple):
     """The operator tries a hook: job and account are made up."""
     is_quiet: bool = False
     """It happened in the quiet time: only hooks that ignore that time get it at once."""
+    account_jobs: tuple[JobState, ...] = ()
+    """Jobs of the account that the event is about, for the filters of hooks."""
     summarized: tuple["AlertEvent", ...] = ()
     """Events of a quiet time that this one stands for, oldest first."""
 

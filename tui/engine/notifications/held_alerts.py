@@ -70,7 +70,9 @@ class HeldAlerts:
         """
         events = tuple(events)
         held = {  # JSON has no infinity
-            each.key: _encode(each._replace(is_quiet=False, repeat_after=0.0)) for each in events if each.is_quiet
+            each.key: _encode(each._replace(is_quiet=False, repeat_after=0.0, account_jobs=()))
+            for each in events
+            if each.is_quiet
         }
         repeat_after = {each.key: each.repeat_after for each in events}
         return self._journal().claim(repeat_after, now, held, is_sent=not self._has_hooks)

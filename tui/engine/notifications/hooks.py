@@ -71,8 +71,9 @@ class HookDispatcher:
 
     def dispatch(self, event: AlertEvent) -> None:
         """Queue an event for the hooks that subscribe to it. Does not wait."""
+        context = self._workspace.config.evaluation_context(time.time())
         for queue in self._queues:
-            if (selected := select(queue.hook, event)) is not None:
+            if (selected := select(queue.hook, event, context)) is not None:
                 queue.put(selected)
 
     def send_to(self, number: int, event: AlertEvent) -> None:

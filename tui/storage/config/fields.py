@@ -4,11 +4,15 @@ Each has `parse(value)`, which raises ValueError with a reason for the operator.
 """
 
 import re
+from functools import cached_property
 from math import isfinite
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import urlsplit
 
 from tui.providers.fields import Duration
+
+if TYPE_CHECKING:
+    from tui.presentation.filters.model import Filter
 
 
 class PollInterval(Duration):
@@ -109,3 +113,26 @@ class BoundKeys(tuple[str, ...]):
         if len(names) != len(keys):
             raise ValueError("expected a key such as 'r', or a list of keys")
         return cls(names)
+
+
+class JobFilter(str):
+    """Filter of jobs, in the language of the dashboard's filter."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Return the filter's text. Raises ValueError with its first problem, or if it would match every job."""
+        from tui.presentation.filters import grammar  # only a few files have one
+
+        parsed = grammar.parse(value) if isinstance(value, str) else None
+        if parsed is None or not (parsed.problems or parsed.filter.groups):
+            raise ValueError("expected a filter such as 'tag:launch -account:test'")
+        if parsed.problems:
+            raise ValueError(parsed.problems[0].text)
+        return cls(value)
+
+    @cached_property
+    def parsed(self) -> "Filter":
+        """The filter itself."""
+        from tui.presentation.filters import grammar
+
+        return grammar.parse(self).filter

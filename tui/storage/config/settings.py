@@ -20,6 +20,7 @@ from tui.storage.config.fields import (
     BoundKeys,
     Concurrency,
     FileSize,
+    JobFilter,
     PollInterval,
     Rate,
     Timeout,
@@ -156,6 +157,8 @@ class Hook(Struct, frozen=True, kw_only=True):
     """URL that the change is sent to by POST; https, or http to this machine."""
     env: tuple[EnvironmentVariable, ...] = ()
     """Variables that the program gets although they hold a secret, such as ['ACME_API_KEY']; it gets all others."""
+    filter: JobFilter | None = None
+    """Filter, as in the dashboard: only events about jobs that match are delivered. None: all."""
     body: BodyTemplate | None = None
     """Table that is sent as JSON in place of the change: { text = '{text}' }, with named fields in its texts."""
     ignore_quiet: bool = False
