@@ -241,8 +241,8 @@ class Dashboard(Screen[None]):
 
     def _update_banner(self) -> None:
         problems = list(self.board.problems)
-        silent_for = self.engine.silent_for()
-        if silent_for > ENGINE_TIMEOUT:
+        silent_for = self.engine_silence()
+        if silent_for:
             problems.append(
                 f"Engine not responding for {silent_for:.0f} s: the data shown is outdated. "
                 "Restart babeltop if this persists"
@@ -258,6 +258,11 @@ class Dashboard(Screen[None]):
         if banner.content != text:
             banner.update(text)
             banner.display = bool(text)
+
+    def engine_silence(self) -> float:
+        """Return the seconds for which the engine has not responded; 0: it does."""
+        silent_for = self.engine.silent_for()
+        return silent_for if silent_for > ENGINE_TIMEOUT else 0.0
 
     def _show_notification(self, text: str, severity: Severity) -> None:
         self.notify(text, severity=severity, markup=False)

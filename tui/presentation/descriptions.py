@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tui.domain.job_state import Flag, JobState, primary_link
 from tui.domain.links import renewal
-from tui.domain.models import PollReason
+from tui.domain.models import FaultKind, PollReason
 from tui.domain.polling import duration_model
 from tui.domain.polling.rate_limit import WaitReason
 from tui.presentation import formatting
@@ -49,6 +49,29 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.QUOTA_USED: "the service's rate limit is used up",
     WaitReason.UNAVAILABLE: "the service is not responding",
 }
+
+
+_REMEDIES: Mapping[FaultKind, str] = {
+    FaultKind.OFFLINE: "nothing needed, it is retried; babeltop doctor checks network and proxy",
+    FaultKind.TIMEOUT: "nothing needed, it is retried",
+    FaultKind.TLS: "babeltop doctor checks clock and certificates",
+    FaultKind.REFUSED: "w, then r: retry with the new key",
+    FaultKind.PAYMENT: "r: refresh once it is paid",
+    FaultKind.MISSING: "a: add it with another account; d: remove",
+    FaultKind.LIMITED: "nothing needed, it goes on by itself",
+    FaultKind.REJECTED: "tab Response has the service's reason",
+    FaultKind.SERVER: "nothing needed, it is retried",
+    FaultKind.MALFORMED: "tab Response shows what was received; the provider file may have to change",
+    FaultKind.TOO_LARGE: "check base_url in config.toml",
+    FaultKind.REDIRECTED: "check base_url in config.toml",
+    FaultKind.RETIRED: "d: remove, once the job is added at the API that replaces it",
+}
+"""What an operator can do after a fault, beside what its message says."""
+
+
+def describe_remedy(kind: FaultKind) -> str:
+    """Return what the operator can do about a fault of a poll."""
+    return _REMEDIES[kind]
 
 
 def describe_poll_reason(state: JobState) -> str:

@@ -18,6 +18,7 @@ from tui.dashboard.dialogs.edit import EditScreen
 from tui.dashboard.dialogs.help import HelpScreen
 from tui.dashboard.dialogs.history import HistoryScreen
 from tui.dashboard.dialogs.sort import SORT_DESCRIPTIONS, SortScreen
+from tui.dashboard.dialogs.why import WhyScreen
 from tui.dashboard.screen import Dashboard
 from tui.dashboard.widgets.detail_pages import DetailTab
 from tui.engine.api import Update
@@ -96,6 +97,7 @@ CASES = {
         (), lambda context: context.dashboard.detail.region.x == 80 and context.dashboard.table.region.width == 80
     ),
     "accounts": Case((), lambda context: context.screen is AccountsScreen),
+    "why": Case((), lambda context: context.screen is WhyScreen),
     "journal": Case((), lambda context: context.screen is HistoryScreen),
     **{
         f"view_{view}": Case(

@@ -43,6 +43,7 @@ HANDLERS: "Mapping[CommandId, Callable[[Dashboard], None]]" = {
     "preview": view.toggle_detail,
     "detail_position": view.toggle_detail_position,
     "accounts": view.show_accounts,
+    "why": view.show_why,
     "journal": view.show_recent_events,
     "view_all": view.view_all,
     "view_active": view.view_active,

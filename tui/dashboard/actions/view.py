@@ -282,6 +282,21 @@ def show_accounts(dashboard: "Dashboard", selected: str = "") -> None:
     dashboard.typed_app.push_screen(dialog)
 
 
+def show_why(dashboard: "Dashboard") -> None:
+    """Open the dialog that explains the account of the job under the cursor."""
+    from tui.dashboard.dialogs.why import WhyScreen
+
+    if dashboard.table.cursor is None:
+        return
+    account = dashboard.table.cursor.account
+
+    def retry(name: str) -> None:
+        dashboard.send_command(Resume(name))
+
+    dialog = WhyScreen(dashboard.board, account, retry, dashboard.engine_silence)
+    dashboard.typed_app.push_screen(dialog)
+
+
 def show_recent_events(dashboard: "Dashboard") -> None:
     """Open the dialog of recent events, and go to the job that is selected in it."""
     from tui.dashboard.dialogs.history import HistoryScreen

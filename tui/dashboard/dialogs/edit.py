@@ -83,9 +83,9 @@ class EditScreen(Dialog[Set | None]):
                     yield Label(field, markup=False)
                     value = self._text_of(field)
                     yield Input(value or "", placeholder=VARIES if value is None else "", id=field, compact=True)
-            if self._varying_tags:
-                text = f"not on all: {' '.join(self._varying_tags)}. -tag: remove it"
-                yield Static(Content(text), id="varying-tags", markup=False)
+                if field == "tags" and self._varying_tags:
+                    text = f"not on all: {' '.join(self._varying_tags)} (-tag: remove)"
+                    yield Static(text, id="varying-tags", markup=False)
             for option, text in _OPTIONS.items():
                 yield OptionBox(text, self._option_of(option), id=option)
             keys = "Enter: save · Tab: next field · Space: toggle · Esc: cancel"

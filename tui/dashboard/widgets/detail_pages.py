@@ -11,17 +11,18 @@ from textual.content import Content
 from textual.geometry import Size
 
 from tui.dashboard.board_model import BoardModel
+from tui.dashboard.widgets.explanations import budget_text
 from tui.dashboard.widgets.timeline import timeline_lines
 from tui.domain import artifacts, evaluation, job_state
 from tui.domain.job_state import JobState
 from tui.domain.links import expiry, signed_urls
 from tui.domain.links.expiry_source import ExpirySource, expiry_source
-from tui.domain.models import PROBLEMS, Link, Phase
+from tui.domain.models import ACTIVE, ENDED, PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
-from tui.engine.api import DownloadProgress, DownloadStage, JobHistory
+from tui.engine.api import DownloadProgress, DownloadStage, Health, JobHistory
 from tui.presentation import columns, formatting, queries, sanitize
 from tui.presentation.cell_width import text_width
-from tui.presentation.descriptions import describe_poll_reason
+from tui.presentation.descriptions import describe_poll_reason, describe_remedy
 
 QUIET = "$job-quiet"
 PAST_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
@@ -116,7 +117,7 @@ class DetailPages:
         )
         for line in (self._phase_text(state, now), self._polls_text(state, now)):
             yield Content(line.replace(columns.UNICODE.range_dash, options.glyphs.range_dash))
-        yield from self._fault_lines(state)
+        yield from self._fault_lines(state, room)
         yield from self._download_lines(state, room)
         is_downloaded = bool(state.downloads) and not artifacts.undownloaded(state)
         for link in state.links:
@@ -180,8 +181,19 @@ class DetailPages:
             polls += f", last {formatting.age(now - state.checked_at)} ago"
         at = columns.next_poll_at(state, self._board.render_options)
         if at is None:
-            return f"{polls}; polling paused" if self._board.is_paused and state.next_poll_at is not None else polls
+            return f"{polls}; {self._why_no_poll(state)}"
         return f"{polls}; next {self._next_poll(state, at - now)}"
+
+    def _why_no_poll(self, state: JobState) -> str:
+        """Return why no poll is scheduled, and what changes that."""
+        account = self._board.accounts.get(state.job.account)
+        if self._board.is_paused and state.next_poll_at is not None:
+            return "polling paused"
+        if state.job.archived:
+            return "no more: archived; x: unarchive"
+        if account is not None and account.health in {Health.REFUSED, Health.NO_KEY} and state.phase in ACTIVE:
+            return "no more until the account has a key"
+        return "no more: ended; r: refresh" if state.phase in ENDED else "none scheduled; r: refresh"
 
     def _next_poll(self, state: JobState, seconds: float) -> str:
         """Return when the next poll is sent, and what it waits for: the account, or the job's own schedule."""
@@ -193,14 +205,22 @@ class DetailPages:
         reason = account.message if account is not None and blocked else describe_poll_reason(state)
         return f"in {formatting.duration(seconds)} ({reason})"
 
-    def _fault_lines(self, state: JobState) -> Iterator[Content]:
+    def _fault_lines(self, state: JobState, room: Size) -> Iterator[Content]:
+        """Yield the last fault with its remedy, and what the account says and may send."""
         if state.fault is not None:
             fault = state.fault
             request = f" (request {fault.request_id})" if fault.request_id else ""
             yield Content.assemble((f"{fault.kind.replace('_', ' ')}: ", "$job-failed"), f"{fault.message}{request}")
+            yield _labelled("do", describe_remedy(fault.kind), room)
         account = self._board.accounts.get(state.job.account)
-        if account is not None and account.message and (state.fault is None or state.fault.message != account.message):
-            yield Content.assemble((f"{account.name}: ", "$job-warning"), account.message)
+        if account is None:
+            return
+        is_news = bool(account.message) and (state.fault is None or state.fault.message != account.message)
+        message = account.message if is_news else ""
+        budget = budget_text(account) if state.next_poll_at is not None and not state.job.archived else ""
+        if message or budget:
+            text = "; ".join(filter(None, (message, budget, "w: why")))
+            yield Content.assemble((f"{account.name}: ", "$job-warning" if message else QUIET), text)
 
     def _download_lines(self, state: JobState, room: Size) -> Iterator[Content]:
         """Yield the running or failed download, and the downloaded files."""
@@ -248,7 +268,8 @@ class DetailPages:
             return f"expired {estimate}{formatting.age(-left)} ago; L: renew"
         explained = f"{EXPIRY_SOURCES.get(source, 'estimated from first seen')}{EXPIRY_NOTES.get(source, '')}"
         at = formatting.instant(now + left, self._zone(), now)
-        return f"expires in {estimate}{formatting.duration(left)}, {at} ({explained})"
+        remedy = "; L: renew" if expiry.is_expiring(link, now, self._board.context.warn_before) else ""
+        return f"expires in {estimate}{formatting.duration(left)}, {at} ({explained}){remedy}"
 
     # The other tabs.
 
