@@ -51,7 +51,7 @@ def imported(*folders: str) -> set[str]:
 
 
 def test_imports_of_the_program_and_declared_dependencies_match():
-    wanted = declared(PROJECT["dependencies"]) | declared(EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"])
+    wanted = declared(PROJECT["dependencies"]) | declared(EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"])
     found = imported("tui")
     assert {BROUGHT.get(each, each) for each in found} | UNSEEN.keys() == wanted
     assert not {"anyio", "h11"} & found, "what brings them may drop them"
@@ -71,5 +71,5 @@ def test_dev_dependencies_are_pinned():
 
 
 def test_every_dependency_of_the_program_has_a_floor():
-    extras = EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"]
+    extras = EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"]
     assert [each for each in PROJECT["dependencies"] + extras if ">=" not in each] == []

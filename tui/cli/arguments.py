@@ -208,8 +208,27 @@ def _wait_arguments(parser: ArgumentParser) -> None:
     _add_json_option(parser, "print one JSON array at the end")
 
 
+def _parse_address(text: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT, [ADDRESS]:PORT or PORT."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port) <= 65535):
+        raise ArgumentTypeError(f"{text!r} is no address: use HOST:PORT, such as 127.0.0.1:9101")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def _watch_arguments(parser: ArgumentParser) -> None:
     add_workspace_options(parser)
+    parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        type=_parse_address,
+        help="serve metrics for Prometheus at http://HOST:PORT/metrics; beyond loopback with a token",
+    )
+    parser.add_argument(
+        "--metrics-token-file",
+        metavar="FILE",
+        help="file with the token, of mode 0600 (default: the variable BABELTOP_METRICS_TOKEN)",
+    )
     _add_json_option(parser, "print one JSON object per change")
 
 

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-EXTRAS = {"web": "textual_serve", "keyring": "keyring", "simulate": "uvicorn", "socks": "socksio"}
+EXTRAS = {
+    "web": "textual_serve",
+    "keyring": "keyring",
+    "simulate": "uvicorn",
+    "socks": "socksio",
+    "metrics": "prometheus_client",
+}
 """Module that each extra installs."""
 
 

@@ -3,12 +3,17 @@
 import asyncio
 import os
 from argparse import Namespace
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
+from tui.cli.access_token import read_token
 from tui.cli.commands.poll import run_until_signal
 from tui.cli.commands.show import format_change
 from tui.cli.context import evaluation_context, open_workspace
-from tui.cli.output import OK, json_line, print_message, write_stdout
+from tui.cli.output import OK, UsageError, json_line, print_message, write_stdout
 from tui.cli.subscriber import EngineSubscriber
+from tui.domain.hosts import is_loopback
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ACTIVE, Phase, Ref
 from tui.engine.api import EngineEvent
@@ -18,7 +23,13 @@ from tui.engine.notifications.hooks import hook_dispatcher
 from tui.presentation import json_output
 from tui.runtime import logfile
 from tui.runtime.systemd import ServiceManager
+from tui.storage.config.key_ring import METRICS_TOKEN_VARIABLE
+from tui.storage.config.secrets import Secret
+from tui.storage.extras import EXTRAS, install_command
 from tui.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tui.cli.metrics.collector import EngineMetrics
 
 STATUS_INTERVAL = 30.0
 """Seconds between two statuses for the service manager."""
@@ -27,11 +38,33 @@ STATUS_INTERVAL = 30.0
 def watch(args: Namespace) -> int:
     """Run `watch`: poll and print one line per change, until SIGTERM."""
     manager = ServiceManager(os.environ)
+    metrics_token = _read_metrics_token(args)
     with open_workspace(args) as workspace:
         workspace.keys.fetch_all()
         logfile.start_logging(workspace.paths.state_dir)
-        run_until_signal(_Watch(workspace, manager, as_json=args.json).run(), signal_exit_code=OK)
+        watching = _Watch(workspace, manager, as_json=args.json)
+        if args.metrics is None:
+            run_until_signal(watching.run(), signal_exit_code=OK)
+        else:
+            run_until_signal(watching.run_with_metrics(args.metrics, metrics_token), signal_exit_code=OK)
     return OK
+
+
+def _read_metrics_token(args: Namespace) -> Secret | None:
+    """Return the token for scrapes. Raises UsageError if one is missing, or the extra is."""
+    if args.metrics is None:
+        return None
+    if find_spec(EXTRAS["metrics"]) is None:
+        raise UsageError(f"--metrics requires an extra: {install_command('metrics')}")
+    token = read_token(METRICS_TOKEN_VARIABLE, args.metrics_token_file)
+    host = args.metrics[0]
+    if token is None and not is_loopback(host):
+        raise UsageError(
+            f"{host} exposes the metrics to the network: a token is required.\n"
+            f"  Set {METRICS_TOKEN_VARIABLE} or use --metrics-token-file; "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe())'` prints a new one"
+        )
+    return token
 
 
 class _Watch:
@@ -42,13 +75,31 @@ class _Watch:
         self._manager = manager
         self._as_json = as_json
         self._subscriber = EngineSubscriber(workspace.accounts)
+        self._metrics: EngineMetrics | None = None
+
+    async def run_with_metrics(self, address: tuple[str, int], token: Secret | None) -> None:
+        """Poll until stdout is closed, and serve metrics meanwhile. Raises UsageError if the address can't be used."""
+        from tui.cli.metrics.collector import EngineMetrics
+        from tui.cli.metrics.server import serve_metrics
+
+        host, port = address
+        self._metrics = EngineMetrics(self._workspace)
+        async with AsyncExitStack() as stack:
+            try:
+                url = await stack.enter_async_context(serve_metrics(host, port, token, self._metrics.render))
+            except OSError as error:
+                raise UsageError(f"--metrics {host}:{port}: {error.strerror}") from None
+            print_message(f"metrics at {url}")
+            await self.run()
 
     async def run(self) -> None:
         """Poll until stdout is closed."""
-        async with hook_dispatcher(self._workspace, print_message) as hooks:
+        async with hook_dispatcher(self._workspace, self._on_hook_problem) as hooks:
             context = EngineContext.create(run_blocking=asyncio.to_thread)
             engine = Engine(self._workspace, self._publish, context, hooks=hooks)
             engine.open()
+            if self._metrics is not None:
+                self._metrics.attach(engine)
             phases = {ref: state.phase for ref, state in engine.states.items()}
             tasks = [
                 asyncio.create_task(each)
@@ -66,6 +117,13 @@ class _Watch:
 
     def _publish(self, event: EngineEvent) -> None:
         self._subscriber.publish(event)
+        if self._metrics is not None:
+            self._metrics.publish(event)
+
+    def _on_hook_problem(self, message: str) -> None:
+        print_message(message)
+        if self._metrics is not None:
+            self._metrics.count_hook_failure()
 
     async def _print_changes(self, engine: Engine, phases: dict[Ref, Phase]) -> None:
         """Print every phase change until stdout is closed."""

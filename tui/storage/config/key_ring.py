@@ -8,6 +8,7 @@ from tui.storage.config.configuration import Configuration
 from tui.storage.config.secrets import KeyFileStamp, Secret, SecretError, SecretSource
 
 SERVE_TOKEN_VARIABLE = "BABELTOP_SERVE_TOKEN"  # noqa: S105  a name
+METRICS_TOKEN_VARIABLE = "BABELTOP_METRICS_TOKEN"  # noqa: S105  a name
 """Environment variable of the token of `serve`."""
 MAX_FETCHED = 100
 """Secrets that are kept to mask them: with hourly keys, those of some days."""
@@ -97,6 +98,7 @@ class KeyRing:
         ]
         return {
             SERVE_TOKEN_VARIABLE,
+            METRICS_TOKEN_VARIABLE,
             *(summary.env for summary in self._config.summaries if summary.env),
             *(source.env for source in sources if source is not None and source.env is not None),
         }

@@ -1,0 +1,1 @@
+"""Metrics of `watch` for Prometheus. Requires the extra `metrics`."""
