@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-BROUGHT = {"rich": "textual", "httpcore": "httpx", **dict.fromkeys(("aiohttp", "jinja2", "yarl"), "textual-serve")}
+BROUGHT = {"rich": "textual", "httpcore": "httpx", **dict.fromkeys(("jinja2", "yarl"), "textual-serve")}
 """Imported together with the package that depends on it and exposes its types."""
 UNSEEN = {"sniffio": "httpcore imports it where it is there"}
 """Imported by other packages only."""
@@ -51,7 +51,9 @@ def imported(*folders: str) -> set[str]:
 
 
 def test_imports_of_the_program_and_declared_dependencies_match():
-    wanted = declared(PROJECT["dependencies"]) | declared(EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"])
+    wanted = declared(PROJECT["dependencies"]) | declared(
+        EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"]
+    )
     found = imported("tui")
     assert {BROUGHT.get(each, each) for each in found} | UNSEEN.keys() == wanted
     assert not {"anyio", "h11"} & found, "what brings them may drop them"

@@ -34,7 +34,8 @@ CI = (ROOT / ".ci" / "run").read_text("utf-8")
 KEY = "k-2718281828459045"
 SCREENS = {"babeltop", "babeltop --demo"}
 """Commands that need a terminal; ^q quits them."""
-SERVERS = {"babeltop serve": "", "babeltop simulate --speed 60": "[accounts.konpro]"}
+METRICS = "babeltop watch --metrics 127.0.0.1:9101"
+SERVERS = {"babeltop serve": "", "babeltop simulate --speed 60": "[accounts.konpro]", METRICS: ""}
 """Commands that run until a signal, and their output. They get a free port."""
 
 
@@ -110,6 +111,8 @@ class Machine:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         command = [*line.split(), "--port", str(port)]
+        if line == METRICS:
+            command = line.replace("9101", str(port)).split()
         pipe = subprocess.PIPE
         with subprocess.Popen(command, cwd=self.home, env=self.env, stdout=pipe, stderr=pipe, text=True) as process:
             assert process.stdout

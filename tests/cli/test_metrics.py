@@ -69,7 +69,7 @@ def test_a_fault_is_counted_by_its_kind(babeltop: Program):
         assert scrape(url)["babeltop_account_healthy"]["flixu",] == 0
 
 
-def test_metrics_are_for_who_has_the_token_or_is_on_this_machine(configured: Program):
+def test_metrics_require_the_token_or_this_machine(configured: Program):
     with watching(configured) as url:
         assert httpx.get(url, headers={"Host": "rebound.example"}).status_code == 403
         assert httpx.get(url.removesuffix("metrics")).status_code == 404

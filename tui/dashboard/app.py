@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -183,7 +184,10 @@ class Babeltop(LoggedCrash, App[None]):
 
 
 def run(workspace: Workspace, *, transport: "TransportFactory | None" = None, demo: bool = False) -> int:
-    """Run the dashboard until the operator quits. Returns the exit code."""
+    """Run the dashboard until the operator quits. Returns the exit code.
+
+    `demo`: save nothing, and delete the workspace's folder also if an exit takes too long and is forced.
+    """
     engine = EngineThread(workspace, transport=transport)
     initial = load_initial_state(workspace)
     app = Babeltop(
@@ -204,6 +208,8 @@ def run(workspace: Workspace, *, transport: "TransportFactory | None" = None, de
     def clean_up() -> None:
         engine.close()
         restore_terminal()
+        if demo:
+            shutil.rmtree(workspace.paths.config_dir, ignore_errors=True)
 
     terminal = sys.stdin.fileno()
     try:

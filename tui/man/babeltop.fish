@@ -51,7 +51,7 @@ function _shtab_babeltop_using
 end
 
 set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve log export doctor hook 'hook test' providers 'providers check' 'providers example' schema completions simulate
-set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --host --kind --label --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --watchlist
+set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --host --kind --label --metrics --metrics-token-file --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -140,6 +140,8 @@ complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -
 complete -c babeltop -n '_shtab_babeltop_using watch' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using watch' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using watch' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
+complete -c babeltop -n '_shtab_babeltop_using watch' -l metrics -x -d 'serve metrics for Prometheus at http://HOST:PORT/metrics; beyond loopback with a token'
+complete -c babeltop -n '_shtab_babeltop_using watch' -l metrics-token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token, of mode 0600 (default: the variable BABELTOP_METRICS_TOKEN)'
 complete -c babeltop -n '_shtab_babeltop_using watch' -l json -d 'print one JSON object per change'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a download -d 'download results and captions; resumes, never overwrites'
 complete -c babeltop -n '_shtab_babeltop_using download' -s h -l help -d 'show this help message and exit'

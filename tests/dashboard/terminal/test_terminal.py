@@ -173,6 +173,7 @@ def test_a_signal_ends_the_program_while_the_terminal_accepts_no_output(folders:
         threading.Thread(target=wait, daemon=True).start()
         assert ended.wait(TIMEOUT)
         terminal._status = 130
+    assert list(folders.iterdir()) == []  # the exit was forced: the demo saves nothing all the same
 
 
 def clog(terminal: Terminal) -> None:
