@@ -121,7 +121,9 @@ def parse_bulk(provider: Provider, response: HttpResponse) -> dict[str, Report] 
         return faults.malformed_fault(provider, response, "a list of jobs", body)
     reports: dict[str, Report] = {}
     wait, endpoint = retry_after(response), provider.endpoint()
-    for item in items:
+    is_plain = not any(pointer.item_source for pointer in (bulk.id, *bulk.value))
+    for each in items:
+        item = each.value if is_plain else each  # half of the time for each job
         job_id = item_id(bulk.id, item)
         raw_status = find_status(bulk.value, bulk.statuses, endpoint.status.null_strings, item, {})
         if job_id and raw_status is not None:
@@ -131,7 +133,7 @@ def parse_bulk(provider: Provider, response: HttpResponse) -> dict[str, Report] 
     return reports
 
 
-def item_id(pointer: Pointer, item: Item) -> str | None:
+def item_id(pointer: Pointer, item: Json | Item) -> str | None:
     """Return the job id of an item in a list."""
     return next(map(as_text, pointer.evaluate(item)), None)
 

@@ -82,9 +82,12 @@ def collect_links(
     found: dict[tuple[LinkKind, str], ReportedLink] = {}
     has_required_link = not any(rule.required for rule in rules)
     for rule in rules:
+        urls = _urls(rule, body, headers, source)
+        if not urls:
+            continue
         lifetime, expires_at = _lifetime(rule, body, headers), _expiry(rule, body, headers)
         form = _form(rule, source) if source is not None else None
-        for url, own_language in _urls(rule, body, headers, source):
+        for url, own_language in urls:
             link = ReportedLink(
                 rule.kind,
                 url,
@@ -103,13 +106,15 @@ def collect_links(
 
 def _urls(
     rule: LinkRule, body: Json | Item, headers: Mapping[str, str], source: LinkSource | None
-) -> Iterator[tuple[str, str | None]]:
-    """Yield each URL of a rule with its language."""
-    languages = _languages(rule, body, headers)
+) -> list[tuple[str, str | None]]:
+    """Return each URL of a rule with its language."""
     if rule.path is None:
         urls = _first_urls(rule.url, body, headers)
-        yield from ((url, languages[at] if len(languages) == len(urls) else None) for at, url in enumerate(urls))
-    elif source is not None:
+        languages = _languages(rule, body, headers) if urls else []
+        return [(url, languages[at] if len(languages) == len(urls) else None) for at, url in enumerate(urls)]
+    found: list[tuple[str, str | None]] = []
+    if source is not None:
+        languages = _languages(rule, body, headers)
         per_language = "language" in rule.path.placeholders and "language" not in source.values
         for language in languages if per_language else [languages[0] if languages else None]:
             values = source.values if language is None else {**source.values, "language": language}
@@ -118,7 +123,8 @@ def _urls(
             except ValueError:  # a part of the path is not there
                 continue
             if is_absolute_url(url):
-                yield url, language
+                found.append((url, language))
+    return found
 
 
 def _languages(rule: LinkRule, body: Json | Item, headers: Mapping[str, str]) -> list[str]:

@@ -76,12 +76,15 @@ class PathTemplate(Template):
         """Return the URL as `url` does."""
         filled = str(self)
         for placeholder in self.placeholders:
-            name, _, form = placeholder.partition(":")
-            segments = _text(values, name).split("/") if form == "path" else [_text(values, name)]
+            if placeholder == WHOLE_ID:
+                value = _text(values, "id")
+                segments = value.split("/")
+            else:
+                value = _text(values, placeholder)
+                segments = (value,)
             if not _UNSAFE_SEGMENTS.isdisjoint(segments):
-                raise ValueError(f"invalid id {'/'.join(segments)!r}")
-            encoded = "/".join(quote(segment, safe="") for segment in segments)
-            filled = filled.replace(f"{{{placeholder}}}", encoded)
+                raise ValueError(f"invalid id {value!r}")
+            filled = filled.replace(f"{{{placeholder}}}", "/".join([quote(segment, safe="") for segment in segments]))
         return base_url.rstrip("/") + filled
 
 
