@@ -44,6 +44,15 @@ async def test_a_link_with_enough_life_is_copied_without_a_request(app: Babeltop
     assert text == ["Link sent to the terminal's clipboard (OSC 52)"]
 
 
+@pytest.mark.parametrize("key", ["Y", "o"])
+@pytest.mark.parametrize("changes", [{"one_time": True}, {"form": "job=1"}])
+async def test_a_link_that_a_browser_would_use_up_is_not_given_away(
+    app: Babeltop, engine: FakeEngine, changes: dict[str, object], key: str
+):
+    text, copied, _, _ = await pressed(app, engine, (replace(link(DAY), **changes),), key)
+    assert (text, copied) == (["One download only: D downloads the file"], "")
+
+
 @pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "expires in 30m"), (-HOUR, "expired")])
 async def test_an_expiring_or_expired_link_is_renewed_before_it_is_copied(app: Babeltop, engine: FakeEngine, left, how):
     fresh = CommandResult(message="Link renewed: expires in ~7d00h", links={"": link(7 * DAY, "https://cdn.test/new")})

@@ -59,15 +59,19 @@ def copy_link(dashboard: "Dashboard") -> None:
 def with_live_links(dashboard: "Dashboard", refs: Sequence[Ref], use: UseLinks) -> None:
     """Call `use` with the links of the jobs, in their order, if there are any.
 
-    Expired and expiring ones are renewed first; one that has expired and could not be renewed is left out.
+    Expired and expiring ones are renewed first; one that has expired and could not be renewed is left out, and so is
+    one for a single download, which a browser would use up.
     """
     from tui.domain.links import renewal
 
     states, now = dashboard.board.states, dashboard.board.now()
-    links = {ref: link for ref in refs if (link := job_state.primary_link(states[ref])) is not None}
+    found = {ref: link for ref in refs if (link := job_state.primary_link(states[ref])) is not None}
+    links = {ref: link for ref, link in found.items() if not (link.one_time or link.form is not None)}
     fading = tuple(ref for ref, link in links.items() if not renewal.has_enough_life(link.expires_at, now))
     if not links:
-        if refs:
+        if found:
+            dashboard.toast("One download only: D downloads the file", ok=False)
+        elif refs:
             dashboard.toast(_why_no_link(dashboard, refs), ok=False)
         return
     if not fading:
@@ -77,9 +81,9 @@ def with_live_links(dashboard: "Dashboard", refs: Sequence[Ref], use: UseLinks) 
 
     def on_result(result: CommandResult) -> None:
         alive = {ref: result.links.get(ref) if ref in fading else link for ref, link in links.items()}
-        found = tuple(link for link in alive.values() if link is not None)
-        if found:
-            use(found)
+        live = tuple(link for link in alive.values() if link is not None)
+        if live:
+            use(live)
 
     question = f"Renew the links of {count_of(len(fading), 'job')}?"
     send_or_confirm(dashboard, Renew(fading), on_result, title="Renew", question=question)
