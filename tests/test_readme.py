@@ -180,7 +180,7 @@ def test_every_toml_block_of_the_readme_is_a_valid_configuration(tmp_path: Path)
         file = tmp_path / f"{number}.toml"
         file.write_text(text)
         found = settings.read(file)
-        assert found.accounts or found.hooks
+        assert found.accounts or found.hooks or found.views
 
 
 def test_the_readme_describes_every_key_of_a_job_in_json() -> None:

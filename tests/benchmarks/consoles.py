@@ -151,11 +151,11 @@ def run_datatable() -> None:
     from textual.widgets import DataTable
 
     from tui.domain.evaluation import EvaluationContext
-    from tui.presentation import columns
+    from tui.presentation import columns, table_layout
     from tui.presentation.columns import RenderOptions
 
     jobs = list(states("ticking", time.time()))
-    shown = columns.visible_columns(SIZE[0])
+    shown = table_layout.visible_columns(SIZE[0])
 
     class Arrived(Message):
         def __init__(self, state):

@@ -167,6 +167,22 @@ def test_wrong_keys_and_themes_are_named_by_doctor_and_by_every_start_that_uses_
     )
 
 
+def test_a_wrong_view_is_named_by_doctor_and_by_every_start(configured: Program) -> None:
+    path = configured.config / "config.toml"
+    line = len(path.read_text().splitlines()) + 3
+    with path.open("a") as config:
+        config.write('[[view]]\nname = "Launch"\nfilter = "phase:faild"\n')
+    problem = f"line {line}: view[0].filter: no phase faild; did you mean failed?"
+    listed = configured("list")
+    assert (listed.code, problem in listed.err) == (2, True)
+    assert problem in found(configured("doctor", "--json"))["files: settings"][1]
+    path.write_text(path.read_text().replace("faild", "failed"))
+    named = configured("--view", "lunch")
+    assert named.code == 2
+    assert "no view 'lunch'; did you mean 'launch'?" in named.err or "requires a terminal" in named.err
+    assert configured("--view", "all", "list").code == 2
+
+
 def test_a_damaged_journal_is_a_finding(configured: Program) -> None:
     configured.state.mkdir(mode=0o700)
     (configured.state / "journal.db").write_text("this is no journal, and longer than a header of SQLite has to be" * 9)

@@ -11,10 +11,12 @@ from pathlib import Path
 os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is imported
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.fake_engine import FakeEngine, account_states
 from tests.support.virtual_time import VirtualLoop
 from tui.dashboard.app import Babeltop
+from tui.dashboard.startup import UiPreferences
 from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.demo import demo_workspace
 from tui.demo.setup import CONFIG, KEYS
@@ -81,6 +83,7 @@ def engine(workspace: Workspace) -> Iterator[FakeEngine]:
 
 @pytest.fixture
 def app(workspace: Workspace, engine: FakeEngine) -> Babeltop:
+    """Return the dashboard in the watchlist's order, by which tests count rows."""
     board = workspace.job_states()
     return Babeltop(
         engine,
@@ -88,6 +91,7 @@ def app(workspace: Workspace, engine: FakeEngine) -> Babeltop:
         OnboardingInfo("~/.config/babeltop/watchlist.toml", workspace.key_variables()),
         initial_update=Update(states=board, order=tuple(board), accounts=account_states(workspace)),
         child_environment=lambda: {name: value for name, value in os.environ.items() if name != "SECRET"},
+        preferences=replace(UiPreferences.load({}, workspace.settings), sort="watchlist"),
         role="demo",
         now=lambda: NOW,
         zone=UTC,

@@ -15,4 +15,4 @@ SIZES = [(80, 24), (120, 40), (200, 60)]
 def test_the_board_matches_its_snapshot(app: Babeltop, snap_compare, size, monkeypatch: pytest.MonkeyPatch):
     with closing(VirtualLoop()) as loop:
         monkeypatch.setattr(app, "run", partial(app.run, loop=loop))
-        assert snap_compare(app, terminal_size=size, press=["j"] * 9)
+        assert snap_compare(app, terminal_size=size, press=["s", "g", "enter", *["j"] * 9])

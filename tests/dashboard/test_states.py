@@ -20,7 +20,8 @@ from tui.storage.config.settings import Settings, UiSettings
 from tui.storage.watchlist.cache import WatchlistCache
 from tui.storage.workspace import Workspace
 
-DIALOGS = {"help": "question_mark", "add": "a", "edit": "e", "sort": "s", "accounts": "A", "journal": "J"}
+DIALOGS = {"help": "question_mark", "add": "a", "edit": "e", "sort": "s", "views": "v", "columns": "c"}
+DIALOGS |= {"accounts": "A", "journal": "J"}
 
 
 def remembered(workspace: Workspace) -> None:

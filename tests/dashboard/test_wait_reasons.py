@@ -16,7 +16,7 @@ from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.api import Health, Refresh, Update
-from tui.presentation import columns, formatting
+from tui.presentation import columns, formatting, table_layout
 
 JOBS = tuple(f"j{number}" for number in range(40))
 DAILY = "the account's daily limit, spread over the day"
@@ -33,7 +33,7 @@ class Shown:
         self.due = [state for state in self.states.values() if (state.next_poll_at or 0.0) <= wall_time()]
 
     def next_cell(self, state: JobState) -> str:
-        shown = columns.visible_columns(200)
+        shown = table_layout.visible_columns(200)
         cells = columns.row_cells(state, shown, self.board.render_options)
         return next(cell.text for column, cell in zip(shown, cells, strict=True) if column.id == "next")
 

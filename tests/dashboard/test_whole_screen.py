@@ -20,9 +20,9 @@ from tui.domain.models import Phase
 from tui.engine.api import Update
 from tui.presentation import columns
 from tui.presentation.cell_width import fit_to_width
-from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH
 from tui.presentation.filters.model import Filter
-from tui.presentation.queries import SORT_KEYS, View
+from tui.presentation.queries import SORTS, View
+from tui.presentation.table_layout import COLUMN_GAP, MARKS_WIDTH, visible_columns
 
 FILTERS = (
     "-flag:stale",
@@ -58,7 +58,7 @@ def expected(table: JobTable) -> list[str]:
     """The table's lines, as the cells say them, drawn by a terminal of their own."""
     top = table.scroll_offset.y
     board, face = table._board, table._board.render_options
-    shown = columns.visible_columns(table.size.width, show_instants=board.zone is not None)
+    shown = visible_columns(table.size.width, show_instants=board.zone is not None, chosen=board.columns)
     lines = []
     for ref in table.refs[top : top + table.size.height]:
         state = board.states[ref]
@@ -180,7 +180,7 @@ async def test_many_updates_of_the_sorted_column_keep_cursor_and_detail_on_their
             line = table._cursor_row - table.scroll_offset.y
 
 
-@pytest.mark.parametrize("sort", ["", *SORT_KEYS])
+@pytest.mark.parametrize("sort", list(SORTS))
 @pytest.mark.parametrize("view", [View.ALL, View.PROBLEMS])
 def test_the_row_index_equals_one_rebuilt_from_all_states(workspace, sort, view):
     from tui.dashboard.row_index import RowIndex

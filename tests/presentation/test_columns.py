@@ -11,14 +11,14 @@ from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, reduce
 from tui.domain.models import DownloadedFile, Fault, FaultKind, Job, Link, LinkKind, Phase, Report
 from tui.presentation import columns
-from tui.presentation.columns import (
-    ASCII,
+from tui.presentation.columns import ASCII, UNICODE, RenderOptions, Tone
+from tui.presentation.queries import SORTS
+from tui.presentation.table_layout import (
     COLUMN_GAP,
+    COLUMN_TYPES,
+    DEFAULT_COLUMNS,
     MARKS_WIDTH,
     MIN_NAME_WIDTH,
-    UNICODE,
-    RenderOptions,
-    Tone,
     visible_columns,
 )
 
@@ -61,12 +61,59 @@ def test_the_columns_fit_every_width_exactly(width):
     [
         (200, "status account name lang progress time eta next link"),
         (120, "status account name lang progress time eta next link"),
+        (106, "status account name lang progress time eta next link"),
         (80, "status account name lang time next link"),
         (40, "status name"),
     ],
 )
 def test_columns_are_dropped_in_their_order(width, ids):
     assert [column.id for column in visible_columns(width)] == ids.split()
+
+
+@few_examples
+@given(st.lists(st.sampled_from(list(COLUMN_TYPES)), min_size=1, unique=True), st.integers(1, 250), st.booleans())
+def test_chosen_columns_keep_their_order_and_fit(chosen, width, show_instants):
+    shown = visible_columns(width, chosen=chosen, show_instants=show_instants)
+    ids = [column.id for column in shown]
+    assert ids == [column for column in chosen if column in ids]
+    assert chosen[0] in ids
+    taken = MARKS_WIDTH + sum(column.width for column in shown) + COLUMN_GAP * (len(shown) - 1) + 1
+    assert taken <= max(width, 60)
+    if "name" in ids and width >= 60:
+        assert next(column.width for column in shown if column.id == "name") >= MIN_NAME_WIDTH
+
+
+def test_chosen_columns_are_dropped_from_the_right():
+    chosen = (*DEFAULT_COLUMNS, "tags", "polls")
+    assert [column.id for column in visible_columns(150, chosen=chosen)] == list(chosen)
+    shown = "status account name lang progress time next"
+    assert " ".join(column.id for column in visible_columns(80, chosen=[*shown.split(), "tags", "polls"])) == shown
+
+
+def test_every_column_has_a_cell_a_sort_and_a_meaning():
+    state = job(
+        first_polled_at=NOW - 600,
+        poll_count=7,
+        label="Name",
+        report=make_report(message="Audio missing", language="fr"),
+    )
+    state = replace(state, job=replace(state.job, tags=("a", "b"), note="legal", kind="dub"))
+    options = OPTIONS._replace(context=replace(OPTIONS.context, providers={"heygen": "vendor"}))
+    found = row(state, options, visible_columns(250, chosen=list(COLUMN_TYPES)))
+    assert list(found) == list(COLUMN_TYPES)
+    wanted = {
+        "provider": "vendor",
+        "id": "i",
+        "total": "10m",
+        "tags": "a b",
+        "note": "legal",
+        "message": "Audio missing",
+    }
+    wanted |= {"kind": "dub", "polls": "7", "changed": "07:53", "time": "7m"}
+    assert {name: found[name].text for name in wanted} == wanted
+    assert COLUMN_TYPES.keys() <= SORTS.keys()
+    empty = row(JobState(job=Job(account="heygen", id="i")), OPTIONS, visible_columns(250, chosen=list(COLUMN_TYPES)))
+    assert {empty[name].text for name in ("total", "tags", "note", "message", "kind", "changed")} == {"·"}
 
 
 def test_the_columns_at_80_cells_are_those_of_the_sketch():
@@ -185,7 +232,8 @@ def test_progress_is_measured_a_stage_or_empty(state, text):
 def test_the_progress_bar_is_never_cut(width):
     for column in visible_columns(width):
         if column.id == "progress":
-            assert len(row(job(report=make_report(progress=1.0)))["progress"].text) <= column.width
+            state = job(report=make_report(progress=1.0))
+            assert len(row(state, shown=visible_columns(width))["progress"].text) <= column.width
 
 
 def test_the_next_column_shows_waiting_and_stopped_accounts():

@@ -6,7 +6,7 @@ from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.presentation.filters.model import Filter
-from tui.presentation.queries import SORT_KEYS, View, views
+from tui.presentation.queries import SORTS, WATCHLIST, View, views
 
 
 def view_counts(states: Iterable[JobState], context: EvaluationContext) -> dict[View, int]:
@@ -24,14 +24,16 @@ def expected_rows(
     *,
     view: View = View.ALL,
     wanted: Filter = Filter(),  # noqa: B008  a NamedTuple: immutable
-    sort: str = "",
+    sort: str = WATCHLIST,
     descending: bool = False,
 ) -> list[Ref]:
     """Return the refs that the table shows, in order. `states` are in the watchlist's order, which breaks ties."""
     shown = [state for state in states if view in views(state, context) and wanted.matches(state, context)]
-    if sort in SORT_KEYS:
-        shown.sort(key=lambda state: state.job.ref)
-        shown.sort(key=SORT_KEYS[sort], reverse=descending)
+    key = SORTS[sort].key
+    if key is not None:
+        if not SORTS[sort].is_stable:
+            shown.sort(key=lambda state: state.job.ref)
+        shown.sort(key=lambda state: key(state, context), reverse=descending)
     elif descending:
         shown.reverse()
     return [state.job.ref for state in shown]

@@ -26,7 +26,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Phase, Ref
 from tui.engine.api import AccountState, Health
 from tui.engine.outbox import Outbox
-from tui.presentation import columns, formatting
+from tui.presentation import columns, formatting, table_layout
 from tui.simulator.fault_injection import MISSING_STATUSES
 
 PAINT_DELAY = 1.3
@@ -39,7 +39,7 @@ BULK_LOOKAHEAD = 20.0
 """Seconds by which a bulk request polls a job early, at most."""
 MISSED, GRACE = 3, 30.0
 """A report is stale after so many intervals and so many further seconds (DESIGN: flag stale)."""
-COLUMNS = columns.visible_columns(200)
+COLUMNS = table_layout.visible_columns(200)
 
 
 def _describe(state: JobState, now: float) -> str:

@@ -16,6 +16,7 @@ INTERRUPTED = 130
 """Exit code after SIGINT, as shells have it: 128 + 2."""
 DEFAULT_ARGS = {
     "demo": False,
+    "view": None,
     "readonly": False,
     "watchlist": None,
     "subcommand": None,
@@ -50,8 +51,9 @@ def _parse(argv: Sequence[str]) -> "Namespace":
 
     parser = build_parser(argv)
     args = parser.parse_args(argv)
-    if args.demo and args.subcommand:
-        parser.error("--demo takes no subcommand")
+    for option in ("demo", "view"):
+        if getattr(args, option) and args.subcommand:
+            parser.error(f"--{option} takes no subcommand")
     return args
 
 

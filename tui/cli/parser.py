@@ -92,11 +92,12 @@ def build_parser(argv: Sequence[str] | None = None) -> ArgumentParser:
     """Return the parser. With `argv`, only the subcommands in it get a parser, which saves `list` 6 ms."""
     root = _RootParser(
         prog="babeltop",
-        usage="babeltop [--demo] [--readonly] [--watchlist FILE]\n       babeltop SUBCOMMAND ...",
+        usage="babeltop [--demo] [--view NAME] [--readonly] [--watchlist FILE]\n       babeltop SUBCOMMAND ...",
         description=_DESCRIPTION,
     )
     root.add_argument("--version", action="version", version=f"babeltop {tui.__version__}")
     root.add_argument("--demo", action="store_true", help="dashboard over simulated services; nothing is saved")
+    root.add_argument("--view", metavar="NAME", help="view to show first: all, active, done, … or a [[view]]")
     add_workspace_options(root, is_root=True)
     root.set_defaults(entry_point="dashboard:run_dashboard")
     parsers = root.add_subparsers(

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,7 +21,14 @@ from textual.screen import Screen
 from tui.commands import Command, apply_keymap
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.screen import Dashboard
-from tui.dashboard.startup import PREFERENCES, UiPreferences, load_initial_state
+from tui.dashboard.startup import (
+    FIRST_ROWS,
+    PREFERENCES,
+    FirstRows,
+    UiPreferences,
+    load_initial_state,
+    query_of,
+)
 from tui.dashboard.terminal.crash_report import LoggedCrash
 from tui.dashboard.terminal.desktop_notification import send_desktop_notification
 from tui.dashboard.terminal.input_reader import event_driven_input
@@ -31,6 +38,7 @@ from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
 from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.domain.evaluation import EvaluationContext
+from tui.domain.models import Ref
 from tui.engine.api import EngineHandle, SaveUiState, Update
 from tui.engine.thread import EngineThread
 from tui.runtime.signals import EXIT_INTERRUPTED, SCREEN_SHUTDOWN_SIGNALS, graceful_shutdown, terminal_restorer
@@ -89,6 +97,7 @@ class Babeltop(LoggedCrash, App[None]):
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._commands: tuple[Command, ...] = apply_keymap(settings.keys)
         self._saves_preferences = saves_preferences
+        self._onboarding = onboarding
         preferences = preferences or UiPreferences.load({}, settings)
         context = EvaluationContext(
             now=now(),
@@ -96,8 +105,10 @@ class Babeltop(LoggedCrash, App[None]):
             warn_before=settings.links.warn_before,
             archive_after=settings.board.archive_after,
         )
-        board = BoardModel(context, now, ascii_only=settings.ui.glyphs == "ascii")
-        board.set_view(view=preferences.view, sort=preferences.sort, descending=preferences.descending)
+        board = BoardModel(context, now, ascii_only=settings.ui.glyphs == "ascii", saved_views=settings.views)
+        board.preferred_sort = preferences.sort, preferences.descending
+        board.preferred_columns = preferences.columns
+        board.show_view(preferences.view)
         self._load_all_jobs = load_all_jobs
         if initial_update is not None:
             board.apply_update(initial_update)
@@ -110,6 +121,7 @@ class Babeltop(LoggedCrash, App[None]):
             local_zone=zone or datetime.now(UTC).astimezone().tzinfo or UTC,
             preferences=preferences,
             store_preferences=self._store_preferences,
+            store_first_rows=self._store_first_rows,
             role=role,
             alerts=settings.alerts,
             notify_desktop=partial(send_desktop_notification, self),
@@ -175,6 +187,11 @@ class Babeltop(LoggedCrash, App[None]):
         if self._saves_preferences:
             self._engine.send(SaveUiState({PREFERENCES: preferences}))
 
+    def _store_first_rows(self, preferences: UiPreferences, refs: Sequence[Ref]) -> None:
+        if self._saves_preferences:
+            rows = FirstRows(path=self._onboarding.watchlist, query=query_of(preferences), refs=list(refs))
+            self._engine.send(SaveUiState({FIRST_ROWS: rows}))
+
     def action_command_palette(self) -> None:
         """Open the palette."""
         from tui.dashboard.dialogs.palette import Palette
@@ -183,13 +200,15 @@ class Babeltop(LoggedCrash, App[None]):
             self.push_screen(Palette(id="--command-palette"))
 
 
-def run(workspace: Workspace, *, transport: "TransportFactory | None" = None, demo: bool = False) -> int:
-    """Run the dashboard until the operator quits. Returns the exit code.
+def run(
+    workspace: Workspace, *, transport: "TransportFactory | None" = None, demo: bool = False, view: str = ""
+) -> int:
+    """Run the dashboard until the operator quits, in a view or in the last one. Returns the exit code.
 
     `demo`: save nothing, and delete the workspace's folder also if an exit takes too long and is forced.
     """
     engine = EngineThread(workspace, transport=transport)
-    initial = load_initial_state(workspace)
+    initial = load_initial_state(workspace, view)
     app = Babeltop(
         engine,
         workspace.settings,

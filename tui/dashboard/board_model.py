@@ -1,8 +1,8 @@
 """Board model: the job states of the front end, with view, filter, sort and marks. Drawing: `widgets`."""
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import tzinfo
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -12,8 +12,11 @@ from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health, Update
+from tui.presentation import queries
 from tui.presentation.columns import ASCII, UNICODE, RenderOptions
 from tui.presentation.queries import View
+from tui.presentation.table_layout import DEFAULT_COLUMNS
+from tui.storage.config.settings import SavedView
 
 if TYPE_CHECKING:
     from tui.presentation.filters.grammar import Problem, Vocabulary
@@ -26,7 +29,14 @@ PAUSED = "paused"
 class BoardModel:
     """Model that all widgets of the dashboard read. `apply_update` and the operator's commands change it."""
 
-    def __init__(self, context: EvaluationContext, now: Callable[[], float], *, ascii_only: bool = False) -> None:
+    def __init__(
+        self,
+        context: EvaluationContext,
+        now: Callable[[], float],
+        *,
+        ascii_only: bool = False,
+        saved_views: Sequence[SavedView] = (),
+    ) -> None:
         """`context` has the thresholds of the settings; `now` returns instants."""
         self.states: dict[Ref, JobState] = {}
         self.accounts: dict[str, AccountState] = {}
@@ -37,23 +47,33 @@ class BoardModel:
         """Running and failed downloads."""
         self._download_progress: dict[Ref, float | None] = {}
         self.marks: set[Ref] = set()
-        self.view = View.ALL
+        self.view: str = View.ALL
+        """A View, or the name of a saved view."""
+        self.saved_views = {str(view.name): view for view in saved_views}
+        """Views of config.toml by name."""
         self.filter_text = ""
         """Text of the filter that the table shows; "": none."""
         self.highlights: Mapping[str, re.Pattern[str]] = {}
         """What of the filter matches in each column, by its id; "": in every column."""
         self._filter: Filter | None = None
         self._vocabulary: Vocabulary | None = None
-        self.sort = ""
+        self.sort = queries.ATTENTION
+        """One of `queries.SORTS`."""
         self.descending = False
+        self.preferred_sort = self.sort, self.descending
+        """Sort and order of the views that have none of their own."""
+        self.preferred_columns: tuple[str, ...] = DEFAULT_COLUMNS
+        """Columns of the views that have none of their own."""
         self.zone: tzinfo | None = None
         """Zone in which times are shown as instants; None: times are relative."""
+        self.instant_zone: tzinfo = UTC
+        """Zone of the columns that always show instants."""
         self.is_partial = False
         """Not all jobs are loaded, so that counts are unknown."""
         self.now = now
         self._context = context
         self._glyphs = ASCII if ascii_only else UNICODE
-        self._row_index = RowIndex()
+        self._row_index = RowIndex(_filters_of(saved_views))
 
     def apply_update(self, update: Update) -> None:
         """Apply an update of the engine."""
@@ -109,7 +129,14 @@ class BoardModel:
         )
         spaced = frozenset(name for name, account in self.accounts.items() if account.is_spaced)
         return RenderOptions(
-            self.context, self._glyphs, not_before, spaced, stopped, self.zone, self._download_progress
+            self.context,
+            self._glyphs,
+            not_before,
+            spaced,
+            stopped,
+            self.zone,
+            self._download_progress,
+            self.instant_zone,
         )
 
     @property
@@ -131,15 +158,37 @@ class BoardModel:
         """Return how many marked jobs the table does not show."""
         return sum(not self._row_index.is_visible(ref) for ref in self.marks)
 
-    def view_counts(self) -> Mapping[View, int]:
+    def view_counts(self) -> Mapping[str, int]:
         """Return the jobs per view."""
         return self._row_index.counts
 
-    def set_view(self, *, view: View | None = None, sort: str | None = None, descending: bool | None = None) -> None:
-        """Set view, sort and order, as far as given."""
-        self.view = self.view if view is None else view
-        self.sort = self.sort if sort is None else sort
-        self.descending = self.descending if descending is None else descending
+    @property
+    def all_views(self) -> tuple[str, ...]:
+        """Every view: the built-in ones, then those of config.toml."""
+        return (*View, *self.saved_views)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table, by id."""
+        saved = self.saved_views.get(self.view)
+        return saved.columns if saved is not None and saved.columns else self.preferred_columns
+
+    def show_view(self, view: str) -> None:
+        """Show a view, with the sort that it has."""
+        saved = self.saved_views.get(view)
+        self.view = view
+        if saved is not None and saved.sort:
+            self.sort, self.descending = saved.sort.removeprefix("-"), saved.sort.startswith("-")
+        else:
+            self.sort, self.descending = self.preferred_sort
+        self._apply_query()
+
+    def set_sort(self, sort: str, *, descending: bool) -> None:
+        """Set sort and order. Those of a view that has its own last until another view is shown."""
+        self.sort, self.descending = sort, descending
+        saved = self.saved_views.get(self.view)
+        if saved is None or not saved.sort:
+            self.preferred_sort = sort, descending
         self._apply_query()
 
     def set_filter(self, text: str) -> "tuple[Problem, ...]":
@@ -178,3 +227,12 @@ class BoardModel:
 
     def _apply_query(self) -> None:
         self._row_index.set_query(self.context, self.view, self._filter, self.sort, self.descending)
+
+
+def _filters_of(views: Sequence[SavedView]) -> "dict[str, Filter]":
+    """Return the filters of saved views by name; what is wrong in one was reported with the settings."""
+    if not views:
+        return {}
+    from tui.presentation.filters import grammar
+
+    return {str(view.name): grammar.parse(view.filter).filter for view in views}

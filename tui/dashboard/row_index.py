@@ -28,7 +28,7 @@ class Row(Struct, gc=False):
     """Evaluation of one job."""
 
     state: JobState
-    views: frozenset[View] = frozenset()
+    views: frozenset[str] = frozenset()
     is_visible: bool = False
     """View and filter match."""
     sort_key: Any = None
@@ -42,8 +42,13 @@ class Row(Struct, gc=False):
 class RowIndex:
     """Jobs of the table. `set_query`, `rebuild`, `update` and `advance_time` change it; `refs` is the order."""
 
-    def __init__(self) -> None:
-        self.counts = dict.fromkeys(View, 0)
+    def __init__(self, saved_views: "Mapping[str, Filter] | None" = None) -> None:
+        """`saved_views`: the filters of further views, by name."""
+        self._saved_views = saved_views or {}
+        self._is_saved_timed = any(each.is_timed for each in self._saved_views.values())
+        self._view_sets: dict[frozenset[str], frozenset[str]] = {}
+        """One object for each set of views that jobs have: they are compared by identity, and take no memory."""
+        self.counts: dict[str, int] = self._no_counts()
         """Jobs per view."""
         self._rows: dict[Ref, Row] = {}
         self._by_ref: list[Row] = []
@@ -54,20 +59,20 @@ class RowIndex:
         """Rows of view and filter in the current sort; None until they are needed."""
         self._refs: list[Ref] = []
         self._next_change_at = inf
-        self._view = View.ALL
+        self._view: str = View.ALL
         self._filter: Filter | None = None
-        self._sort = ""
+        self._sort = queries.WATCHLIST
         self._descending = False
 
     def set_query(
-        self, context: EvaluationContext, view: View, query_filter: "Filter | None", sort: str, descending: bool
+        self, context: EvaluationContext, view: str, query_filter: "Filter | None", sort: str, descending: bool
     ) -> None:
         """Set view, filter and sort; only what differs is computed."""
         self.advance_time(context)
         if sort != self._sort:
             self._sort = sort
             for row in self._rows.values():
-                row.sort_key = self._sort_key(row.state)
+                row.sort_key = self._sort_key(row.state, context)
             self._ordered = self._visible = None
         if descending != self._descending:
             self._descending = descending
@@ -75,7 +80,7 @@ class RowIndex:
         if (view, query_filter) != (self._view, self._filter):
             self._select(view, query_filter, context)
 
-    def _select(self, view: View, query_filter: "Filter | None", context: EvaluationContext) -> None:
+    def _select(self, view: str, query_filter: "Filter | None", context: EvaluationContext) -> None:
         """Set view and filter. A filter that only grows searches the rows that matched before."""
         before = self._filter
         grows = view is self._view and query_filter is not None and (before is None or query_filter.narrows(before))
@@ -104,7 +109,7 @@ class RowIndex:
         """Evaluate all jobs; `states` is in the watchlist's order."""
         before = self._rows
         self._rows = {ref: before.get(ref) or Row(state) for ref, state in states.items()}
-        self.counts = dict.fromkeys(View, 0)
+        self.counts = self._no_counts()
         for ref, row in self._rows.items():
             self._evaluate(row, states[ref], context)
             self._add_to_counts(row.views, 1)
@@ -162,16 +167,18 @@ class RowIndex:
         return self._refs
 
     def _in_order(self) -> list[Row]:
-        """Return all rows in the current sort. Ties are in the order of the refs."""
+        """Return all rows in the current sort. Ties are in the order of the refs, or of the watchlist."""
         if self._ordered is None:
-            if self._sort in queries.SORT_KEYS:
-                if not self._by_ref:
-                    self._by_ref = sorted(self._rows.values(), key=lambda row: row.state.job.ref)
-                self._ordered = sorted(self._by_ref, key=attrgetter("sort_key"), reverse=self._descending)
-            else:
+            sort = queries.SORTS[self._sort]
+            if sort.key is None:
                 self._ordered = list(self._rows.values())
                 if self._descending:
                     self._ordered.reverse()
+                return self._ordered
+            if not sort.is_stable and not self._by_ref:
+                self._by_ref = sorted(self._rows.values(), key=lambda row: row.state.job.ref)
+            rows = self._rows.values() if sort.is_stable else self._by_ref
+            self._ordered = sorted(rows, key=attrgetter("sort_key"), reverse=self._descending)
         return self._ordered
 
     def is_visible(self, ref: Ref) -> bool:
@@ -182,22 +189,38 @@ class RowIndex:
     def _evaluate(self, row: Row, state: JobState, context: EvaluationContext) -> None:
         if row.state is not state:
             row.state, row.search_text = state, None
-        row.views = queries.views(state, context)
-        row.sort_key = self._sort_key(state)
+        views = queries.views(state, context)
+        row.views = self._with_saved_views(row, views, context) if self._saved_views else views
+        row.sort_key = self._sort_key(state, context)
         row.next_change_at = self._row_change_at(state, context)
-        row.is_visible = self._view in row.views and self._matches(row, context)
+        row.is_visible = self._view in row.views and (self._filter is None or _matches(self._filter, row, context))
 
-    def _matches(self, row: Row, context: EvaluationContext) -> bool:
-        return self._filter is None or bool(self._filter.select((row,), context))
+    def _with_saved_views(self, row: Row, views: frozenset[View], context: EvaluationContext) -> frozenset[str]:
+        """Return the views with the saved ones that show the job: none of an archived one."""
+        if View.ARCHIVE in views:
+            return views
+        found = views.union(name for name, each in self._saved_views.items() if _matches(each, row, context))
+        return self._view_sets.setdefault(found, found)
 
-    def _sort_key(self, state: JobState) -> Any:
-        return queries.SORT_KEYS[self._sort](state) if self._sort in queries.SORT_KEYS else None
+    def _sort_key(self, state: JobState, context: EvaluationContext) -> Any:
+        key = queries.SORTS[self._sort].key
+        return key(state, context) if key is not None else None
 
     def _row_change_at(self, state: JobState, context: EvaluationContext) -> float:
         change_at = evaluation.next_change_at(state, context)
-        is_timed = self._filter is not None and self._filter.is_timed
-        return min(change_at, self._filter.next_change_at(state, context)) if is_timed and self._filter else change_at
+        if self._filter is not None and self._filter.is_timed:
+            change_at = min(change_at, self._filter.next_change_at(state, context))
+        if self._is_saved_timed:
+            change_at = min(change_at, *(each.next_change_at(state, context) for each in self._saved_views.values()))
+        return change_at
 
-    def _add_to_counts(self, views: frozenset[View], change: int) -> None:
+    def _add_to_counts(self, views: frozenset[str], change: int) -> None:
         for view in views:
             self.counts[view] += change
+
+    def _no_counts(self) -> dict[str, int]:
+        return dict.fromkeys([*View, *self._saved_views], 0)
+
+
+def _matches(wanted: "Filter", row: Row, context: EvaluationContext) -> bool:
+    return bool(wanted.select((row,), context))

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, tzinfo
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from msgspec.structs import replace
@@ -37,6 +38,7 @@ from tui.engine.api import Command as EngineCommand
 from tui.engine.api import CommandResult, EngineHandle, Update
 from tui.presentation.queries import View
 from tui.storage.config.settings import AlertSettings
+from tui.storage.watchlist.cache import HEAD_JOBS
 from tui.storage.watchlist.operations import Operation
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ UNDO_LIMIT = 50
 WIDTH_BREAKPOINTS = [(0, "-narrow"), (120, "-medium"), (160, "-wide")]
 HEIGHT_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 """Cells from which on the screen has a CSS class."""
+FIRST_ROWS_INTERVAL = 30.0
+"""Minimum seconds between two writes of the first rows."""
 SEARCH_SLICE = 1000
 """Jobs whose search text is prepared at once while the filter is open: about 5 ms, between two keys."""
 _TIME_FORMATS = {"relative": "relative", "local": "local time", "utc": "UTC"}
@@ -82,13 +86,14 @@ class Dashboard(Screen[None]):
         local_zone: tzinfo,
         preferences: UiPreferences,
         store_preferences: Callable[[UiPreferences], None],
+        store_first_rows: Callable[[UiPreferences, Sequence[Ref]], None],
         role: str,
         alerts: AlertSettings,
         notify_desktop: Callable[[str], None],
         open_external: Callable[[str], bool],
         readonly: bool,
     ) -> None:
-        """`store_preferences` is called whenever the operator changes a preference.
+        """`store_preferences` is called whenever the operator changes a preference, `store_first_rows` now and then.
 
         `open_external` opens a link or a folder; it returns False without a desktop.
         """
@@ -96,6 +101,10 @@ class Dashboard(Screen[None]):
         self._local_zone = local_zone
         self._preferences = preferences
         self._store_preferences = store_preferences
+        self._store_first_rows = store_first_rows
+        self._first_rows: Sequence[Ref] = ()
+        self._first_rows_stored_at = 0.0
+        """Monotonic seconds."""
         self._tick_timer: asyncio.TimerHandle | None = None
         self._was_resumed = False
         self.board = board
@@ -122,6 +131,7 @@ class Dashboard(Screen[None]):
             call_later=self.set_timer,
         )
         board.zone = None if preferences.time == "relative" else self.zone()
+        board.instant_zone = self.zone()
         self.set_class(not preferences.preview, "-table-only")
         self.set_class(preferences.detail_swapped, "-detail-swapped")
 
@@ -140,8 +150,9 @@ class Dashboard(Screen[None]):
         selected = formats[(formats.index(self._preferences.time) + 1) % len(formats)]
         self._preferences = replace(self._preferences, time=selected)
         self.board.zone = None if selected == "relative" else self.zone()
+        self.board.instant_zone = self.zone()
         self.query_one(TableHeader).refresh()
-        self.table.on_time_format_change()
+        self.table.on_columns_change()
         self.tick()
         self.toast(f"Times: {_TIME_FORMATS[selected]}")
 
@@ -151,8 +162,9 @@ class Dashboard(Screen[None]):
         self._preferences = replace(
             self._preferences,
             view=board.view,
-            sort=board.sort,
-            descending=board.descending,
+            sort=board.preferred_sort[0],
+            descending=board.preferred_sort[1],
+            columns=board.preferred_columns,
             preview=not self.has_class("-table-only"),
             detail_swapped=self.has_class("-detail-swapped"),
             theme=self.typed_app.theme,
@@ -213,15 +225,27 @@ class Dashboard(Screen[None]):
         if not refs:
             self.query_one("#no-matches", Static).update(self._no_matches_text())
         self.table.show_jobs(refs)
+        self._remember_first_rows(refs)
         self.tick()
+
+    def _remember_first_rows(self, refs: Sequence[Ref]) -> None:
+        """Store the first rows for the first frame of the next start, now and then."""
+        is_long = len(self.board.states) > HEAD_JOBS and not self.board.is_partial and not self.board.filter_text
+        if not is_long or monotonic() - self._first_rows_stored_at < FIRST_ROWS_INTERVAL:
+            return
+        first = refs[:HEAD_JOBS]
+        if first != self._first_rows:
+            self._first_rows, self._first_rows_stored_at = first, monotonic()
+            self._store_first_rows(self._preferences, first)
 
     def _no_matches_text(self) -> str:
         if self.board.filter_text:
             hints = "".join(f"\n{hint}" for hint in self.board.unused_values())
             return f"No jobs match “{self.board.filter_text}”. Esc: clear the filter{hints}"
-        if self.board.view is View.ALL:
+        if self.board.view == View.ALL:
             return "All jobs are archived. 6: archive"
-        return f"No jobs in view {self.board.view.capitalize()}. 1: all jobs"
+        name = self.board.view.capitalize() if isinstance(self.board.view, View) else self.board.view
+        return f"No jobs in view {name}. 1: all jobs"
 
     def tick(self) -> None:
         """Repaint what differs from the screen, and schedule the next tick for when something will."""
@@ -346,7 +370,21 @@ class Dashboard(Screen[None]):
 
     def sort_by(self, sort: str) -> None:
         """Sort by a column; reverse the order if the table is sorted by it."""
-        self.board.set_view(sort=sort, descending=sort == self.board.sort and not self.board.descending)
+        self.board.set_sort(sort, descending=sort == self.board.sort and not self.board.descending)
+        self.query_one(TableHeader).refresh()
+        self.update_rows()
+        self.save_preferences()
+
+    def show_view(self, view: str) -> None:
+        """Show a view, with the sort and the columns that it has."""
+        self.board.show_view(view)
+        self.query_one(TableHeader).refresh()
+        self.update_rows()
+        self.save_preferences()
+
+    def set_columns(self, columns: tuple[str, ...]) -> None:
+        """Show these columns in the views that have none of their own."""
+        self.board.preferred_columns = columns
         self.query_one(TableHeader).refresh()
         self.update_rows()
         self.save_preferences()
@@ -371,7 +409,7 @@ class Dashboard(Screen[None]):
 
     @on(ViewBar.ViewClicked)
     def _view_clicked(self, event: ViewBar.ViewClicked) -> None:
-        self.action_run_command(f"view_{event.view}")
+        self.show_view(event.view)
 
     @on(FooterBar.CommandClicked)
     def _command_clicked(self, event: FooterBar.CommandClicked) -> None:

@@ -13,7 +13,9 @@ from msgspec import Struct
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.api import AccountState, Health, Update
+from tui.presentation import queries
 from tui.presentation.queries import View
+from tui.presentation.table_layout import COLUMN_TYPES, DEFAULT_COLUMNS
 from tui.storage.config.secrets import Secret
 from tui.storage.config.settings import Settings
 from tui.storage.watchlist.cache import CACHE_NAME, HEAD_NAME, CachedHead, RestoredBoard, WatchlistCache
@@ -22,14 +24,17 @@ from tui.storage.workspace import Workspace
 
 PREFERENCES = "ui_preferences"
 """Name of the preferences in the journal."""
+FIRST_ROWS = "first_rows"
+"""Name of the table's first jobs in the journal."""
 T = TypeVar("T")
 
 
 class UiPreferences(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the dashboard stores of how it looks."""
 
-    view: View = View.ALL
-    sort: str = ""
+    view: str = View.ALL
+    """A View, or the name of a saved view."""
+    sort: str = queries.ATTENTION
     descending: bool = False
     preview: bool = True
     detail_swapped: bool = False
@@ -39,17 +44,38 @@ class UiPreferences(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """"relative", "local" or "utc"."""
     filters: tuple[str, ...] = ()
     """Filters that were used, the last one first."""
-    configured: tuple[str, str] = ("", "")
-    """Theme and time format of the settings at that time; if they differ since, the settings win."""
+    columns: tuple[str, ...] = DEFAULT_COLUMNS
+    configured: tuple[str, ...] = ()
+    """Theme, time format and columns of the settings at that time; if they differ since, the settings win."""
 
     @classmethod
     def load(cls, stored: Mapping[str, bytes], settings: Settings) -> "UiPreferences":
         """Return the stored preferences, unless the settings have changed since."""
-        configured = (settings.ui.theme, settings.ui.time)
-        preferences = _decode(stored.get(PREFERENCES), UiPreferences) or UiPreferences(configured=configured)
+        theme, time, columns = settings.ui.theme, settings.ui.time, tuple(map(str, dict.fromkeys(settings.ui.columns)))
+        configured = (theme, time, *columns)
+        preferences = _decode(stored.get(PREFERENCES), UiPreferences) or UiPreferences()
+        views = {*View, *(view.name for view in settings.views)}
+        preferences = msgspec.structs.replace(
+            preferences,
+            view=preferences.view if preferences.view in views else View.ALL,
+            sort=preferences.sort if preferences.sort in queries.SORTS else queries.ATTENTION,
+            columns=tuple(column for column in preferences.columns if column in COLUMN_TYPES) or DEFAULT_COLUMNS,
+        )
         if preferences.configured == configured and preferences.theme and preferences.time:
             return preferences
-        return msgspec.structs.replace(preferences, theme=configured[0], time=configured[1], configured=configured)
+        return msgspec.structs.replace(
+            preferences, theme=theme, time=time, columns=columns or DEFAULT_COLUMNS, configured=configured
+        )
+
+
+class FirstRows(Struct, frozen=True, kw_only=True):
+    """First jobs of the table of a long watchlist, so that the first frame needs no others."""
+
+    path: str
+    """The watchlist's."""
+    query: str
+    refs: list[Any]
+    """HEAD_JOBS pairs of account and id."""
 
 
 class InitialState(NamedTuple):
@@ -61,17 +87,18 @@ class InitialState(NamedTuple):
     """Returns all jobs, if `update` has only those at the top; None: it has all."""
 
 
-def load_initial_state(workspace: Workspace) -> InitialState:
-    """Load the last known board, the accounts and the preferences. Raises JournalError."""
-    stored = workspace.journal.load_ui_state(PREFERENCES, HEAD_NAME)
+def load_initial_state(workspace: Workspace, view: str = "") -> InitialState:
+    """Load the last known board, the accounts and the preferences, with this view. Raises JournalError."""
+    stored = workspace.journal.load_ui_state(PREFERENCES, HEAD_NAME, FIRST_ROWS)
     head = _decode(stored.get(HEAD_NAME), CachedHead)
     preferences = UiPreferences.load(stored, workspace.settings)
+    if view:
+        preferences = msgspec.structs.replace(preferences, view=view)
     problems: tuple[str, ...] = ()
     try:
         stamp = workspace.watchlist.stamp()
         if head is not None and (head.path, head.stamp) == (str(workspace.paths.watchlist_file), stamp):
-            is_unsorted = preferences.view is View.ALL and not preferences.sort and not preferences.descending
-            if is_unsorted and (top := _first_jobs(workspace, head.first_refs)):
+            if head.first_refs and (top := _first_jobs(workspace, _first_refs(stored, preferences, head))):
                 update = _update(workspace, top)
                 return InitialState(update, preferences, lambda: _update(workspace, _all_jobs(workspace)))
             board = _all_jobs(workspace)
@@ -81,6 +108,19 @@ def load_initial_state(workspace: Workspace) -> InitialState:
         problems = (str(error),)
         board = _jobs_from_journal(workspace)
     return InitialState(_update(workspace, board, problems), preferences)
+
+
+def _first_refs(stored: Mapping[str, bytes], preferences: UiPreferences, head: CachedHead) -> list[Any]:
+    """Return the first jobs of the table as it was last shown, or those of the watchlist; none if neither is known."""
+    first = _decode(stored.get(FIRST_ROWS), FirstRows)
+    if first is not None and (first.path, first.query) == (head.path, query_of(preferences)):
+        return first.refs
+    return head.first_refs if preferences.view == View.ALL and not preferences.descending else []
+
+
+def query_of(preferences: UiPreferences) -> str:
+    """Return the view, sort and order in which the table is shown."""
+    return f"{preferences.view} {preferences.sort} {preferences.descending}"
 
 
 def _update(workspace: Workspace, board: dict[Ref, JobState], problems: tuple[str, ...] = ()) -> Update:

@@ -32,7 +32,7 @@ _shtab_babeltop_providers_option_strings=(-h --help --json)
 _shtab_babeltop_schema_option_strings=(-h --help)
 _shtab_babeltop_completions_option_strings=(-h --help)
 _shtab_babeltop_simulate_option_strings=(-h --help --port --speed --seed)
-_shtab_babeltop_option_strings=(-h --help --version --demo --readonly --watchlist)
+_shtab_babeltop_option_strings=(-h --help --version --demo --view --readonly --watchlist)
 
 _shtab_babeltop_add___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_discover___watchlist_COMPGEN=_shtab_compgen_files

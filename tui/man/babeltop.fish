@@ -51,7 +51,7 @@ function _shtab_babeltop_using
 end
 
 set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve log export doctor hook 'hook test' providers 'providers check' 'providers example' schema completions simulate
-set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --host --kind --label --metrics --metrics-token-file --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --watchlist
+set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --host --kind --label --metrics --metrics-token-file --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --view --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -59,6 +59,7 @@ complete -c babeltop -f
 complete -c babeltop -n _shtab_babeltop_using -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n _shtab_babeltop_using -l version -d 'show program'"'"'s version number and exit'
 complete -c babeltop -n _shtab_babeltop_using -l demo -d 'dashboard over simulated services; nothing is saved'
+complete -c babeltop -n _shtab_babeltop_using -l view -x -d 'view to show first: all, active, done, … or a [[view]]'
 complete -c babeltop -n _shtab_babeltop_using -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n _shtab_babeltop_using -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a add -d 'add jobs by id or link'

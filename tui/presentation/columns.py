@@ -1,9 +1,10 @@
-"""Columns of the job table: their widths, and the text and tone of each cell. Painting is the widgets'."""
+"""Cells of the job table: text and tone of each column. Widths are `table_layout`, painting is the widgets'."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
 from tui.domain import artifacts, evaluation, job_state
@@ -13,15 +14,10 @@ from tui.domain.links import expiry
 from tui.domain.models import ACTIVE, ENDED, PROBLEMS, Link, Phase, Ref
 from tui.domain.polling import duration_model
 from tui.presentation import formatting, languages, queries
+from tui.presentation.table_layout import PERCENT_WIDTH, Column
 
 EMPTY_CELL = "·"
 """Text of a cell without a value."""
-COLUMN_GAP = 2
-"""Cells between two columns."""
-MARKS_WIDTH = 3
-"""Cells at the left edge: recently changed, marked, muted."""
-MIN_NAME_WIDTH = 16
-"""Cells: a narrower name column drops another column instead."""
 
 
 class Tone(StrEnum):
@@ -96,56 +92,8 @@ class RenderOptions(NamedTuple):
     """Zone of times shown as instants; None: times are ages and remaining times."""
     download_progress: Mapping[Ref, float | None] = {}
     """Running downloads, with the share of the file, 0 to 1; None: unknown."""
-
-
-class Column(NamedTuple):
-    """Column of the table at one terminal width."""
-
-    id: str
-    title: str
-    width: int
-    align_right: bool = False
-
-
-_WIDE_WIDTHS = {"status": 11, "account": 9, "lang": 7, "progress": 14, "time": 5, "eta": 6, "next": 5, "link": 9}
-_NARROW_WIDTHS = {"status": 11, "account": 7, "lang": 5, "progress": 14, "time": 5, "next": 5, "link": 8}
-_INSTANT_WIDTHS = {"time": 6, "next": 6, "link": 9}
-"""Cells for `28 Nov`, and for `~28 Nov !`."""
-_PERCENT_WIDTH = 8
-"""Cells of the progress without its bar."""
-_COLUMN_ORDER = ("status", "account", "name", "lang", "progress", "time", "eta", "next", "link")
-_RIGHT_ALIGNED = frozenset({"time", "eta", "next", "link"})
-_DROP_ORDER = ("eta", "progress", "lang", "next", "time", "account", "link")
-"""Columns in the order in which they are dropped for the name."""
-
-
-def visible_columns(width: int, *, show_instants: bool = False) -> tuple[Column, ...]:
-    """Return the columns for a table of `width` cells. The name takes the rest; others are dropped in _DROP_ORDER.
-
-    `show_instants`: ages and remaining times are instants, which take a cell more. From 100 cells on the progress loses
-    its bar before it is dropped.
-    """
-    widths = dict(_WIDE_WIDTHS if width >= 100 else _NARROW_WIDTHS) | (_INSTANT_WIDTHS if show_instants else {})
-    dropped, rest = set[str](), 0
-    for drop in ("", "bar", *_DROP_ORDER) if width >= 100 else ("", *_DROP_ORDER):
-        dropped.add(drop)
-        if drop == "bar":
-            widths["progress"] = _PERCENT_WIDTH
-        taken = sum(cells + COLUMN_GAP for column, cells in widths.items() if column not in dropped)
-        rest = width - MARKS_WIDTH - taken - 1
-        if rest >= (MIN_NAME_WIDTH if width < 100 else 2 * MIN_NAME_WIDTH):
-            break
-    widths["name"] = max(1, rest)
-    return tuple(
-        Column(column, _title(column, widths[column]), widths[column], column in _RIGHT_ALIGNED)
-        for column in _COLUMN_ORDER
-        if column in widths and column not in dropped
-    )
-
-
-def _title(column: str, width: int) -> str:
-    title = column.upper()
-    return title if len(title) <= width else title[:4]
+    instant_zone: tzinfo = UTC
+    """Zone of the columns that always show instants."""
 
 
 def status_cell(state: JobState, options: RenderOptions) -> Cell:
@@ -213,8 +161,7 @@ def _percent_cell(state: JobState, options: RenderOptions) -> Cell:
 
 def _short_instant(at: float, options: RenderOptions) -> str:
     """Return an instant in at most six cells: 14:05 on the same day, 28 Nov in the same year, 2027."""
-    assert options.time_zone is not None, "times are shown as instants"
-    day, *rest = formatting.instant(at, options.time_zone, options.context.now).rsplit(" ", 1)
+    day, *rest = formatting.instant(at, options.time_zone or options.instant_zone, options.context.now).rsplit(" ", 1)
     return rest[0] if rest and ":" not in rest[0] else day
 
 
@@ -285,6 +232,33 @@ def _remaining_life(found: Link, left: float, options: RenderOptions) -> str:
     return f"{'' if found.expiry_is_exact else '~'}{at}"
 
 
+def _text_cell(text: str, state: JobState) -> Cell:
+    if not text:
+        return Cell(EMPTY_CELL, Tone.QUIET)
+    return Cell(text, Tone.QUIET if state.job.muted else Tone.PLAIN)
+
+
+def _provider_cell(state: JobState, options: RenderOptions) -> Cell:
+    return Cell(options.context.providers.get(state.job.account, state.job.account))
+
+
+def _message_cell(state: JobState, options: RenderOptions) -> Cell:
+    is_problem = state.fault is not None or state.phase in PROBLEMS
+    cell = _text_cell(queries.message(state), state)
+    return cell._replace(tone=Tone.WARNING) if is_problem and cell.text != EMPTY_CELL else cell
+
+
+def _total_cell(state: JobState, options: RenderOptions) -> Cell:
+    total = queries.total_time(state, options.context.now)
+    return Cell(EMPTY_CELL, Tone.QUIET) if total is None else Cell(formatting.age(total))
+
+
+def _changed_cell(state: JobState, options: RenderOptions) -> Cell:
+    if state.phase_since is None:
+        return Cell(EMPTY_CELL, Tone.QUIET)
+    return Cell(_short_instant(state.phase_since, options))
+
+
 _RENDERERS: Mapping[str, Callable[[JobState, RenderOptions], Cell]] = {
     "status": status_cell,
     "account": _account_cell,
@@ -295,11 +269,20 @@ _RENDERERS: Mapping[str, Callable[[JobState, RenderOptions], Cell]] = {
     "eta": _eta_cell,
     "next": _next_cell,
     "link": link_cell,
+    "provider": _provider_cell,
+    "id": lambda state, _: _text_cell(state.job.id, state),
+    "total": _total_cell,
+    "tags": lambda state, _: _text_cell(" ".join(state.job.tags), state),
+    "note": lambda state, _: _text_cell(state.job.note, state),
+    "message": _message_cell,
+    "kind": lambda state, _: _text_cell(state.job.kind, state),
+    "polls": lambda state, _: Cell(str(state.poll_count)),
+    "changed": _changed_cell,
 }
 
 
 def _cell_renderer(column: Column) -> Callable[[JobState, RenderOptions], Cell]:
-    return _percent_cell if column.id == "progress" and column.width == _PERCENT_WIDTH else _RENDERERS[column.id]
+    return _percent_cell if column.id == "progress" and column.width == PERCENT_WIDTH else _RENDERERS[column.id]
 
 
 def row_cells(state: JobState, columns: tuple[Column, ...], options: RenderOptions) -> tuple[Cell, ...]:
@@ -312,9 +295,19 @@ def is_dimmed(state: JobState, options: RenderOptions) -> bool:
     return job_state.is_stale(state, options.context.now) or (state.job.archived and state.phase in ENDED)
 
 
-def unchanged_for(state: JobState, options: RenderOptions) -> float:
+def unchanged_for(state: JobState, options: RenderOptions, columns: tuple[Column, ...] = ()) -> float:
     """Return the seconds until the row changes by time alone; infinity: never."""
-    return min(_seconds_to_changes(state, options), default=math.inf)
+    return min(chain(_seconds_to_changes(state, options), _seconds_of_columns(state, options, columns)))
+
+
+def _seconds_of_columns(state: JobState, options: RenderOptions, columns: tuple[Column, ...]) -> Iterator[float]:
+    """Yield the seconds until the cells of columns change that are not among the default ones."""
+    now = options.context.now
+    for column in columns:
+        if column.id == "changed":
+            yield formatting.next_midnight(options.time_zone or options.instant_zone, now) - now
+        elif column.id == "total" and state.phase not in ENDED and state.first_polled_at is not None:
+            yield formatting.next_change(now - state.first_polled_at, "age")
 
 
 def _seconds_to_changes(state: JobState, options: RenderOptions) -> Iterator[float]:

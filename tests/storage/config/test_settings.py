@@ -323,3 +323,70 @@ def test_a_line_is_found_in_every_spelling_of_a_key():
 def test_the_secrets_module_refuses_an_empty_source():
     assert list(ApiKeySource().problems()) == [": expected exactly one of env, file, command and keyring"]
     assert list(secrets.ApiKeySource(env=EnvironmentVariable("A")).problems()) == []
+
+
+VIEWS = """
+[[view]]
+name = "Launch"
+filter = "tag:launch -phase:done"
+sort = "-expires"
+columns = ["status", "name", "language", "tags"]
+[[view]]
+name = "All of it"
+[ui]
+columns = ["name", "status"]
+"""
+
+
+def test_views_and_columns_are_read_with_the_other_names_of_columns_and_sorts(file: Path):
+    file.write_text(VIEWS)
+    found = read(file)
+    launch, everything = found.views
+    assert (launch.name, launch.filter, launch.sort) == ("Launch", "tag:launch -phase:done", "-link")
+    assert launch.columns == ("status", "name", "lang", "tags")
+    assert (everything.filter, everything.sort, everything.columns) == ("", "", ())
+    assert found.ui.columns == ("name", "status")
+
+
+def test_each_problem_of_a_view_is_reported_with_its_line_and_the_nearest_right_word(file: Path):
+    text = """\
+[[view]]
+name = "Launch"
+filter = "phase:faild foo:bar age>2"
+sort = "names"
+columns = ["status", "names"]
+
+[[view]]
+name = "launch"
+filter = "tag:"
+column = []
+
+[[view]]
+name = "done"
+
+[[view]]
+filter = "x"
+
+[ui]
+columns = ["tag"]
+"""
+    assert problems(file, text) == (
+        "line 4: view[0].sort: no sort 'names'; did you mean 'name'?",
+        "line 5: view[0].columns[1]: no column 'names'; did you mean 'name'?",
+        "line 10: view[1].column: unknown key; did you mean 'columns'?",
+        "line 13: view[2].name: 'done' is a built-in view",
+        "line 15: view[3].name: missing",
+        "line 19: ui.columns[0]: no column 'tag'; did you mean 'tags'?",
+    )
+    valid = (
+        text.replace('sort = "names"', 'sort = "link"').replace('"names"', '"name"').replace("column =", "columns =")
+    )
+    valid = valid.replace('"done"', '"Done too"').replace('filter = "x"', 'name = "x"').replace('["tag"]', '["tags"]')
+    assert problems(file, valid) == (
+        "line 3: view[0].filter: no phase faild; did you mean failed?",
+        "line 3: view[0].filter: no field foo; did you mean flag?",
+        "line 3: view[0].filter: age>2 needs a unit: s, m, h or d",
+        "line 9: view[1].filter: tag: needs a value",
+        "line 8: view[1].name: 'launch' is the name of another view",
+    )
+    assert problems(file, "[view]\nname = 'x'\n") == ("line 1: view: expected [[view]], in two brackets",)

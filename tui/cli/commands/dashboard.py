@@ -11,6 +11,8 @@ from tui.cli.ui_settings import check_ui_settings
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from tui.storage.config.settings import Settings
+
 _WEB_DRIVER = "web_driver"
 """Part of TEXTUAL_DRIVER if `serve` runs the dashboard for a browser, through pipes."""
 
@@ -29,12 +31,26 @@ def run_dashboard(args: "Namespace") -> int:
 
         with demo_workspace() as (workspace, transport):
             logfile.discard()
-            return run(workspace, transport=transport, demo=True)
+            return run(workspace, transport=transport, demo=True, view=_view_named(args.view, workspace.settings))
     with open_workspace(args) as workspace:
         check_ui_settings(workspace.config)
+        view = _view_named(args.view, workspace.settings)
         workspace.keys.fetch_all()
         logfile.start_logging(workspace.paths.state_dir)
-        return run(workspace)
+        return run(workspace, view=view)
+
+
+def _view_named(name: str | None, settings: "Settings") -> str:
+    """Return the view of that name, in any case; "" without one. Raises UsageError for an unknown one."""
+    if not name:
+        return ""
+    from tui.presentation.queries import View
+    from tui.providers.table_decoder import suggest
+
+    views = {view.lower(): view for view in (*View, *(str(view.name) for view in settings.views))}
+    if name.lower() not in views:
+        raise UsageError(f"no view {name!r}{suggest(name.lower(), views)}")
+    return views[name.lower()]
 
 
 def _check_terminal() -> None:

@@ -9,6 +9,7 @@ from tui.dashboard.themes import THEMES
 from tui.domain import evaluation
 from tui.domain.models import Ref
 from tui.engine.api import Resume
+from tui.presentation import queries
 from tui.presentation.queries import View
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def reverse_sort(dashboard: "Dashboard") -> None:
 
 
 def sort_by_previous_column(dashboard: "Dashboard") -> None:
-    """Sort by the column to the left; left of all columns is the watchlist's order."""
+    """Sort by the column to the left; left of all are the watchlist's order and the default one."""
     _step_sort(dashboard, -1)
 
 
@@ -153,7 +154,7 @@ def sort_by_next_column(dashboard: "Dashboard") -> None:
 
 
 def _step_sort(dashboard: "Dashboard", step: int) -> None:
-    sorts = ["", *(column.id for column in dashboard.table.columns)]
+    sorts = [queries.ATTENTION, queries.WATCHLIST, *(column.id for column in dashboard.table.columns)]
     current = sorts.index(dashboard.board.sort) if dashboard.board.sort in sorts else 0
     sort = sorts[max(0, min(current + step, len(sorts) - 1))]
     if sort != dashboard.board.sort:
@@ -177,38 +178,82 @@ def toggle_freeze(dashboard: "Dashboard") -> None:
 
 def view_all(dashboard: "Dashboard") -> None:
     """Show all jobs, except archived ones."""
-    _show_view(dashboard, View.ALL)
+    dashboard.show_view(View.ALL)
 
 
 def view_active(dashboard: "Dashboard") -> None:
     """Show new, queued and running jobs."""
-    _show_view(dashboard, View.ACTIVE)
+    dashboard.show_view(View.ACTIVE)
 
 
 def view_done(dashboard: "Dashboard") -> None:
     """Show completed jobs."""
-    _show_view(dashboard, View.DONE)
+    dashboard.show_view(View.DONE)
 
 
 def view_problems(dashboard: "Dashboard") -> None:
     """Show failed, timed-out, blocked and missing jobs."""
-    _show_view(dashboard, View.PROBLEMS)
+    dashboard.show_view(View.PROBLEMS)
 
 
 def view_expiring(dashboard: "Dashboard") -> None:
     """Show completed jobs with a link that expires soon."""
-    _show_view(dashboard, View.EXPIRING)
+    dashboard.show_view(View.EXPIRING)
 
 
 def view_archive(dashboard: "Dashboard") -> None:
     """Show archived jobs."""
-    _show_view(dashboard, View.ARCHIVE)
+    dashboard.show_view(View.ARCHIVE)
 
 
-def _show_view(dashboard: "Dashboard", view: View) -> None:
-    dashboard.board.set_view(view=view)
-    dashboard.update_rows()
-    dashboard.save_preferences()
+def saved_view_1(dashboard: "Dashboard") -> None:
+    """Show the first view of config.toml."""
+    _show_saved_view(dashboard, 0)
+
+
+def saved_view_2(dashboard: "Dashboard") -> None:
+    """Show the second view of config.toml."""
+    _show_saved_view(dashboard, 1)
+
+
+def saved_view_3(dashboard: "Dashboard") -> None:
+    """Show the third view of config.toml."""
+    _show_saved_view(dashboard, 2)
+
+
+def _show_saved_view(dashboard: "Dashboard", index: int) -> None:
+    names = list(dashboard.board.saved_views)
+    if index < len(names):
+        dashboard.show_view(names[index])
+    else:
+        dashboard.toast(f"No view {len(View) + index + 1}: add [[view]] to config.toml", ok=False)
+
+
+def select_view(dashboard: "Dashboard") -> None:
+    """Open the dialog of all views."""
+    from tui.dashboard.dialogs.views import ViewsScreen
+
+    def on_close(view: str | None) -> None:
+        if view is not None:
+            dashboard.show_view(view)
+
+    dashboard.typed_app.push_screen(ViewsScreen(dashboard.board, tuple(dashboard.commands.values())), on_close)
+
+
+def select_columns(dashboard: "Dashboard") -> None:
+    """Open the dialog of the columns."""
+    from tui.dashboard.dialogs.columns import ColumnsScreen
+
+    saved = dashboard.board.saved_views.get(dashboard.board.view)
+    if saved is not None and saved.columns:
+        dashboard.toast(f"View {saved.name} has its own columns: edit config.toml", ok=False)
+        return
+
+    def on_close(columns: tuple[str, ...] | None) -> None:
+        if columns is not None:
+            dashboard.set_columns(columns)
+
+    dashboard.typed_app.push_screen(ColumnsScreen(dashboard.board.preferred_columns), on_close)
 
 
 # Marks.
@@ -319,5 +364,5 @@ def _go_to_job(dashboard: "Dashboard", ref: Ref) -> None:
         dashboard.clear_input("filter")
         dashboard.board.set_filter("")
         is_archived = evaluation.is_archived(state, dashboard.board.context)
-        _show_view(dashboard, View.ARCHIVE if is_archived else View.ALL)
+        dashboard.show_view(View.ARCHIVE if is_archived else View.ALL)
     dashboard.table.move_to_job(ref)

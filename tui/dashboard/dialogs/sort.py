@@ -10,25 +10,12 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.dashboard.dialogs.dialog import Dialog
+from tui.dashboard.dialogs.dialog import ListDialog
 from tui.dashboard.widgets.vim_option_list import VimOptionList
-
-SORT_DESCRIPTIONS = {
-    "": "order of the watchlist",
-    "status": "running first, then problems, then done",
-    "account": "account",
-    "name": "name",
-    "lang": "language",
-    "progress": "most progress first",
-    "time": "shortest time in the phase first",
-    "eta": "earliest expected end first",
-    "next": "earliest poll first",
-    "link": "earliest expiry first",
-}
-"""Every sort, and what comes first in it."""
+from tui.presentation.queries import SORTS
 
 
-class SortScreen(Dialog[str | None]):
+class SortScreen(ListDialog[str | None]):
     """Dialog that returns the selected sort, or None. The caller reverses the order if it is the present sort."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,s", "dismiss", show=False)]
@@ -42,22 +29,18 @@ class SortScreen(Dialog[str | None]):
         """Yield one line per sort."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Sort by")
-            yield VimOptionList(
-                *(Option(self._option_content(sort), sort or "none") for sort in SORT_DESCRIPTIONS), compact=True
-            )
+            yield VimOptionList(*(Option(self._option_content(sort), sort) for sort in SORTS), compact=True)
             yield Static("Enter: sort, again: reverse · Esc: cancel", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """Highlight the present sort."""
-        sorts = list(SORT_DESCRIPTIONS)
+        sorts = list(SORTS)
         self.query_one(VimOptionList).highlighted = sorts.index(self._sort) if self._sort in sorts else 0
 
     def _option_content(self, sort: str) -> Content:
         present = ("  current, reversed" if self._descending else "  current") if sort == self._sort else ""
-        return Content.assemble(
-            f"{sort or 'watchlist':<11}", (SORT_DESCRIPTIONS[sort], "$job-quiet"), (present, "$accent")
-        )
+        return Content.assemble(f"{sort:<11}", (SORTS[sort].description, "$job-quiet"), (present, "$accent"))
 
     @on(OptionList.OptionSelected)
     def _option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(list(SORT_DESCRIPTIONS)[event.option_index])
+        self.dismiss(list(SORTS)[event.option_index])

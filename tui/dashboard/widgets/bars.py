@@ -163,13 +163,19 @@ MIN_FILTER_WIDTH = 12
 """Minimum cells of the filter, even if it covers the last views."""
 
 
+MAX_NUMBERED_VIEWS = 9
+"""Views with a key."""
+_VIEW_LEVELS = (("   ", None), ("  ", None), (" ", None), (" ", 6), (" ", 4), (" ", 2))
+"""Gaps, and the letters of each name, from much room to little."""
+
+
 class ViewBar(Bar):
     """Views with their counts, and the filter with its matches; a click selects a view."""
 
     class ViewClicked(Message):
         """A view was clicked."""
 
-        def __init__(self, view: View) -> None:
+        def __init__(self, view: str) -> None:
             super().__init__()
             self.view = view
 
@@ -180,14 +186,8 @@ class ViewBar(Bar):
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
         """Return views and filter: ` 1 All 340   2 Active 41`."""
-        gap = "   " if self.size.width >= 100 else "  "
         counts = self._board.view_counts()
-        left: list[TonedText] = [(" ", "plain")]
-        for number, view in enumerate(View, 1):
-            tone = "chosen" if view is self._board.view else "quiet"
-            count = EMPTY_CELL if self._board.is_partial else counts[view]
-            left.append((f"{number} {view.capitalize()} {count}", tone))
-            left.append((gap, "plain"))
+        left = self._views()
         right: list[TonedText] = []
         if self._board.marks:
             hidden = self._board.hidden_marks()
@@ -201,11 +201,27 @@ class ViewBar(Bar):
             right += [(fit_to_width(filter_text, width), "key"), (matches, "plain")]
         return left, right
 
+    def _views(self) -> list[TonedText]:
+        """Return a blank, then each view and the gap after it. If they do not fit, the others' names are shortened."""
+        left: list[TonedText] = []
+        for gap, length in _VIEW_LEVELS if self.size.width >= 100 else _VIEW_LEVELS[1:]:
+            left = [(" ", "plain")]
+            for number, view in enumerate(self._board.all_views, 1):
+                is_chosen = view == self._board.view
+                count = EMPTY_CELL if self._board.is_partial else self._board.view_counts()[view]
+                name = view.capitalize() if isinstance(view, View) else view
+                shown = name if is_chosen or length is None else name[:length]
+                key = f"{number} " if number <= MAX_NUMBERED_VIEWS else ""
+                left += [(f"{key}{shown} {count}", "chosen" if is_chosen else "quiet"), (gap, "plain")]
+            if sum(text_width(text) for text, _ in left) - len(gap) < self.size.width:
+                break
+        return left
+
     def on_click(self, event: events.Click) -> None:
         """Select the view under the mouse."""
         index = (self.text_at(event.x)[0] - 1) // 2
-        if 0 <= index < len(View):
-            self.post_message(self.ViewClicked(list(View)[index]))
+        if 0 <= index < len(self._board.all_views):
+            self.post_message(self.ViewClicked(self._board.all_views[index]))
 
 
 class FooterBar(Bar):

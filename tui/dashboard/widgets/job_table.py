@@ -33,7 +33,8 @@ from tui.domain import job_state
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.presentation import columns
-from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Cell, Column, Tone
+from tui.presentation.columns import Cell, Tone
+from tui.presentation.table_layout import COLUMN_GAP, MARKS_WIDTH, Column, visible_columns
 
 _GAP = " " * COLUMN_GAP
 _MATCH = Style(bold=True, underline=True)
@@ -81,6 +82,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor_row = 0
         self._cursor: Ref | None = None
         self._columns: tuple[Column, ...] = ()
+        self._chosen = board.columns
+        """Columns of the board when they were last fitted to the width."""
         self._painted_rows: dict[int, PaintedRow] = {}
         self._next_tick_at = inf
         """Instant of the next tick, as the last one returned it."""
@@ -125,6 +128,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.virtual_size = Size(self.size.width, len(refs))
             self.scroll_to(y=max(0, self._cursor_row - line), animate=False, force=True, immediate=True)
             self.refresh()
+        if self._chosen != self._board.columns:
+            self.on_columns_change()
         if self._highlights is not self._board.highlights:
             self._highlights = self._board.highlights
             self._strips.clear()
@@ -181,7 +186,9 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _format_row(self, state: JobState) -> PaintedRow:
         return PaintedRow(
-            state, self._row_content(state), self._options.context.now + columns.unchanged_for(state, self._options)
+            state,
+            self._row_content(state),
+            self._options.context.now + columns.unchanged_for(state, self._options, self._columns),
         )
 
     def _row_content(self, state: JobState) -> RowContent:
@@ -285,15 +292,17 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(self.size.width, len(self._refs))
         self.call_after_refresh(self._scroll_to_cursor)
 
-    def on_time_format_change(self) -> None:
-        """Fit the columns after a change of the time format."""
+    def on_columns_change(self) -> None:
+        """Fit the columns after a change of them or of the time format."""
         self._options = self._board.render_options
         self._fit_columns()
         self.refresh()
 
     def _fit_columns(self) -> None:
         """Fit the columns to the width."""
-        self._columns = columns.visible_columns(self._painted_region.width, show_instants=self._board.zone is not None)
+        shows_instants, width = self._board.zone is not None, self._painted_region.width
+        self._chosen = self._board.columns
+        self._columns = visible_columns(width, show_instants=shows_instants, chosen=self._chosen)
         self._discard_painted()
 
     def notify_style_update(self) -> None:

@@ -8,9 +8,8 @@ from textual.strip import Strip
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.line_widget import LineWidget
 from tui.dashboard.widgets.semantic_styles import tone_style
-from tui.presentation import columns
 from tui.presentation.cell_width import fit_to_width
-from tui.presentation.columns import COLUMN_GAP, MARKS_WIDTH, Column
+from tui.presentation.table_layout import COLUMN_GAP, MARKS_WIDTH, Column, visible_columns
 
 
 class TableHeader(LineWidget):
@@ -45,7 +44,8 @@ class TableHeader(LineWidget):
         return Strip(segments).adjust_cell_length(self.size.width, title)
 
     def _visible_columns(self) -> tuple[Column, ...]:
-        return columns.visible_columns(self.size.width, show_instants=self._board.zone is not None)
+        shows_instants = self._board.zone is not None
+        return visible_columns(self.size.width, show_instants=shows_instants, chosen=self._board.columns)
 
     def on_click(self, event: events.Click) -> None:
         """Sort by the column under the mouse."""

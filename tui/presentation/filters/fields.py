@@ -9,7 +9,7 @@ from tui.domain import evaluation, job_state
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import Flag, JobState
 from tui.domain.links import expiry
-from tui.domain.models import ACTIVE, ENDED, Phase
+from tui.domain.models import ACTIVE, Phase
 from tui.presentation import languages, queries
 
 
@@ -75,16 +75,12 @@ def _age(state: JobState, context: EvaluationContext) -> float | None:
     return None if since is None else context.now - since
 
 
-def total_time(state: JobState, now: float) -> float | None:
-    """Return the seconds from the first poll to the end of the job, or to now; None: never polled."""
-    if state.first_polled_at is None:
-        return None
-    end = state.phase_since if state.phase in ENDED and state.phase_since is not None else now
-    return max(0.0, end - state.first_polled_at)
-
-
 def _time_in_phase(state: JobState, context: EvaluationContext) -> float | None:
     return None if state.phase_since is None else context.now - state.phase_since
+
+
+def _total(state: JobState, context: EvaluationContext) -> float | None:
+    return queries.total_time(state, context.now)
 
 
 def _eta(state: JobState, context: EvaluationContext) -> float | None:
@@ -151,9 +147,7 @@ _TEXT_FIELDS: Mapping[str, TextField] = {
 _NUMBER_FIELDS: Mapping[str, NumberField] = {
     "age": NumberField("time since the job was added", Unit.ELAPSED, _age),
     "time": NumberField("time in its phase", Unit.ELAPSED, _time_in_phase),
-    "total": NumberField(
-        "time from the first poll to the end", Unit.ELAPSED, lambda state, context: total_time(state, context.now)
-    ),
+    "total": NumberField("time from the first poll to the end", Unit.ELAPSED, _total),
     "eta": NumberField("time to the expected end", Unit.ESTIMATE, _eta),
     "next": NumberField("time to the next poll", Unit.REMAINING, _next),
     "expires": NumberField("time to the expiry of the link", Unit.REMAINING, _expires),

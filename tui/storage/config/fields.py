@@ -9,7 +9,10 @@ from math import isfinite
 from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import urlsplit
 
+from tui.presentation.queries import SORT_ALIASES, SORTS, View
+from tui.presentation.table_layout import COLUMN_ALIASES, COLUMN_TYPES
 from tui.providers.fields import Duration
+from tui.providers.table_decoder import suggest
 
 if TYPE_CHECKING:
     from tui.presentation.filters.model import Filter
@@ -136,3 +139,42 @@ class JobFilter(str):
         from tui.presentation.filters import grammar
 
         return grammar.parse(self).filter
+
+
+class ColumnId(str):
+    """Column of the job table."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Return the column's id. Raises ValueError for an unknown column."""
+        name = COLUMN_ALIASES.get(str(value), str(value))
+        if not isinstance(value, str) or name not in COLUMN_TYPES:
+            raise ValueError(f"no column {value!r}{suggest(str(value), COLUMN_TYPES)}")
+        return cls(name)
+
+
+class SortName(str):
+    """Sort of the job table, reversed with `-` in front."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Return the sort. Raises ValueError for an unknown one."""
+        written = value if isinstance(value, str) else ""
+        sign, name = ("-", written[1:]) if written.startswith("-") else ("", written)
+        name = SORT_ALIASES.get(name, name)
+        if name not in SORTS:
+            raise ValueError(f"no sort {value!r}{suggest(name, SORTS)}")
+        return cls(sign + name)
+
+
+class ViewName(str):
+    """Name of a view that the operator defined: 1 to 20 printable characters, and not that of another view."""
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Return the name. Raises ValueError with the reason."""
+        if not isinstance(value, str) or not (1 <= len(value) <= 20 and value.isprintable() and value == value.strip()):
+            raise ValueError("expected 1 to 20 printable characters")
+        if value.lower() in list(View):
+            raise ValueError(f"{value!r} is a built-in view")
+        return cls(value)

@@ -1,7 +1,7 @@
 """Settings of `config.toml`, read and checked, with all problems reported at once. The file is never written.
 
 The field docstrings are README's reference of the settings. The key of a table in the file is the field's name, except
-that `[[hook]]` fills `hooks`.
+that `[[hook]]` fills `hooks` and `[[view]]` `views`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,17 +13,21 @@ from msgspec.structs import asdict, replace
 
 from tui.domain.hosts import is_plaintext_remote
 from tui.errors import ConfigurationError
+from tui.presentation.table_layout import DEFAULT_COLUMNS
 from tui.providers.fields import BaseUrl, Duration, ProviderName
 from tui.providers.table_decoder import decode_fields, decode_struct
 from tui.storage.config.body_template import BodyTemplate
 from tui.storage.config.fields import (
     BoundKeys,
+    ColumnId,
     Concurrency,
     FileSize,
     JobFilter,
     PollInterval,
     Rate,
+    SortName,
     Timeout,
+    ViewName,
     WebhookUrl,
 )
 from tui.storage.config.quiet_time import QuietTime
@@ -51,7 +55,7 @@ OWN_THEMES = "babeltop-dark", "babeltop-light", "babeltop-contrast"
 MAX_VARIABLE = 200
 """Characters of an account's variable."""
 
-T = TypeVar("T", "AccountTable", "Hook")
+T = TypeVar("T", "AccountTable", "Hook", "SavedView")
 
 
 class SettingsError(ConfigurationError):
@@ -188,6 +192,25 @@ class Hook(Struct, frozen=True, kw_only=True):
                 yield ".secret: only a url can have a secret"
 
 
+class SavedView(Struct, frozen=True, kw_only=True):
+    """`[[view]]`: view of the jobs that a filter matches, after the built-in ones. Keys 7 to 9 show the first three."""
+
+    name: ViewName
+    """Name, 1 to 20 characters."""
+    filter: str = ""
+    """Filter, in the language of `/`. Archived jobs are in no such view."""
+    sort: SortName = SortName()
+    """Sort, as in the dialog of `s`; `-` in front reverses it. Empty: that of the other views."""
+    columns: tuple[ColumnId, ...] = ()
+    """Columns. Empty: those of the other views."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield the problems of the filter, each as a key below this table and a text."""
+        from tui.presentation.filters import grammar  # only for a file with views
+
+        yield from (f".filter: {problem.text}" for problem in grammar.parse(self.filter).problems)
+
+
 class UiSettings(Struct, frozen=True, kw_only=True):
     """`[ui]`: look of the dashboard at its first start; later starts restore the last look."""
 
@@ -197,6 +220,8 @@ class UiSettings(Struct, frozen=True, kw_only=True):
     """Characters of status signs and bars."""
     time: Literal["relative", "local", "utc"] = "relative"
     """Format of times."""
+    columns: tuple[ColumnId, ...] = tuple(map(ColumnId, DEFAULT_COLUMNS))
+    """Columns of the table, from left to right; the dialog of `c` lists all. As many are shown as fit."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -211,6 +236,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     alerts: AlertSettings = AlertSettings()
     hooks: tuple[Hook, ...] = field(name="hook", default=())
     """Hooks, in the file's order."""
+    views: tuple[SavedView, ...] = field(name="view", default=())
+    """Views, in the file's order."""
     ui: UiSettings = UiSettings()
     keys: dict[str, BoundKeys] = {}
     """Key, or list of keys, for each command id; it replaces the default keys."""
@@ -263,12 +290,25 @@ def _decode_settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
         ):
             found[name] = checked
     hooks: list[Hook] = []
-    for at, hook in enumerate(_hook_tables(table.get("hook", []), problems)):
+    for at, hook in enumerate(_tables_of("hook", table, problems)):
         where = f"hook[{at}]"
         if checked := _decode_table(Hook, _without_literal_secret(hook, "secret", where, problems), where, problems):
             hooks.append(checked)
-    rest = {key: value for key, value in table.items() if key not in {"accounts", "hook"}}
-    return Settings(accounts=found, hooks=tuple(hooks), **decode_fields(Settings, rest, "", problems))
+    views = tuple(_decode_views(table, problems))
+    rest = {key: value for key, value in table.items() if key not in {"accounts", "hook", "view"}}
+    return Settings(accounts=found, hooks=tuple(hooks), views=views, **decode_fields(Settings, rest, "", problems))
+
+
+def _decode_views(table: Mapping[str, Any], problems: list[str]) -> Iterator[SavedView]:
+    names: dict[str, int] = {}
+    for at, view in enumerate(_tables_of("view", table, problems)):
+        checked = _decode_table(SavedView, view, f"view[{at}]", problems)
+        if checked is None:
+            continue
+        if checked.name.lower() in names:
+            problems.append(f"view[{at}].name: {checked.name!r} is the name of another view")
+        names[checked.name.lower()] = at
+        yield checked
 
 
 def _account_tables(tables: object, problems: list[str]) -> Mapping[str, object]:
@@ -285,9 +325,10 @@ def _account_tables(tables: object, problems: list[str]) -> Mapping[str, object]
     return named
 
 
-def _hook_tables(tables: object, problems: list[str]) -> Sequence[object]:
+def _tables_of(key: str, table: Mapping[str, Any], problems: list[str]) -> Sequence[object]:
+    tables = table.get(key, [])
     if not isinstance(tables, list):
-        problems.append("hook: expected [[hook]], in two brackets")
+        problems.append(f"{key}: expected [[{key}]], in two brackets")
         return []
     return cast("list[object]", tables)
 
@@ -307,7 +348,7 @@ def _without_literal_secret(value: object, key: str, where: str, problems: list[
 
 
 def _decode_table(cls: type[T], table: object, where: str, problems: list[str]) -> T | None:
-    """Return one account or hook, or None if a value is invalid by itself; report also those invalid together."""
+    """Return one account, hook or view, or None if a value is invalid by itself; report also those invalid together."""
     checked = decode_struct(cls, table, where, problems)
     if checked is not None:
         problems += [f"{where}{problem}" for problem in checked.problems()]

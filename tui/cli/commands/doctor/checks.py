@@ -68,7 +68,8 @@ def check_dashboard(config: Configuration) -> Iterator[Finding]:
     check_ui_settings(config)
     remapped = len(config.settings.keys)
     keys = f"{remapped} command{'s' * (remapped != 1)} with other keys" if remapped else "default keys"
-    yield Finding("files", "dashboard", Level.OK, f"theme {config.settings.ui.theme}, {keys}")
+    views = f", {count} view{'s' * (count != 1)} of your own" if (count := len(config.settings.views)) else ""
+    yield Finding("files", "dashboard", Level.OK, f"theme {config.settings.ui.theme}, {keys}{views}")
 
 
 def _check_folder(name: str, path: Path, *, private: bool = False) -> Iterator[Finding]:
