@@ -27,6 +27,15 @@ def is_private(host: str) -> bool:
     return is_loopback(host) or (address is not None and not address.is_global)
 
 
+def is_local_address(address: str) -> bool:
+    """Return whether an address is this machine, or its link, where clouds have the machine's credentials.
+
+    Others that the public network does not route may be a store: names lead to them in clouds and behind some proxies.
+    """
+    found = _address(address)
+    return found is not None and (found.is_loopback or found.is_link_local or found.is_unspecified)
+
+
 def is_plaintext_remote(url: str) -> bool:
     """Return whether requests to this valid URL can be read on the way: plain http to another machine."""
     parts = urlsplit(url)

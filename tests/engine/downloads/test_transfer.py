@@ -26,6 +26,7 @@ from tui.engine.downloads.destination import FileRequest
 from tui.engine.downloads.http import FetchContext, FetchError, LinkFailedError, NotReadyError
 from tui.engine.downloads.transfer import FileTransfer
 from tui.engine.http.decompression import INFLATION_FLOOR
+from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.providers.fields import HeaderName
 from tui.providers.model import KeyHeader
 from tui.storage import partial_file
@@ -276,6 +277,26 @@ async def test_a_redirect_to_another_port_or_a_private_address_is_rejected(tmp_p
             with pytest.raises(FetchError, match=r"link rejected: .* is an address of this machine or of a private"):
                 await TransferRun(tmp_path, account)(f"{there}/b")
     assert other.requests == []
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.7.6", "169.254.169.254", "0.0.0.0"])
+def test_a_redirect_to_a_name_of_this_machine_is_rejected_before_a_request(tmp_path, monkeypatch, address):
+    other, own = FileServer(), FileServer()
+    resolve = socket.getaddrinfo
+
+    def resolve_to_address(host, *args, **options):
+        return resolve(address if host == b"cdn.test" else host, *args, **options)
+
+    async def download() -> None:
+        with serve_files(other) as there, serve_files(own) as base:
+            own.responses = {"/a": (302, {"location": f"http://cdn.test:{there.rpartition(':')[2]}/b"})}
+            with pytest.raises(FetchError, match=r"redirect rejected: cdn\.test is an address of this machine"):
+                await TransferRun(tmp_path, base, insecure_http=True)(f"{base}/a")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_to_address)
+    with asyncio.Runner(loop_factory=DnsThreadedLoop) as runner:
+        runner.run(download())
+    assert (len(own.requests), other.requests) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tui.engine.http.client import (
     connection_setup_error,
     fault_from_error,
 )
+from tui.engine.http.dns_loop import LocalAddressError, require_remote
 from tui.engine.http.environment import EnvironmentSettingError
 from tui.engine.http.header_limit import HeaderSizeLimit
 from tui.engine.http.loopback import LoopbackDirectClient
@@ -153,7 +154,7 @@ async def _follow_redirects(http: httpx.AsyncClient, context: FetchContext, requ
     url = request.url
     timeout = {"connect": 10.0, "read": context.stall_timeout, "write": 10.0, "pool": None}
     for redirects in range(MAX_REDIRECTS + 1):
-        _check_allowed(url, context, is_redirect=redirects > 0)
+        may_be_local = _check_allowed(url, context, is_redirect=redirects > 0)
         http_request = httpx.Request(
             "GET" if request.form is None else "POST",
             url,
@@ -162,8 +163,13 @@ async def _follow_redirects(http: httpx.AsyncClient, context: FetchContext, requ
             extensions={"timeout": timeout},
         )
         try:
-            async with asyncio.timeout(HEADERS_TIMEOUT):
-                return await http.send(http_request, stream=True, auth=None)
+            with require_remote(None if may_be_local else http_request.url.raw_host.decode()):
+                async with asyncio.timeout(HEADERS_TIMEOUT):
+                    return await http.send(http_request, stream=True, auth=None)
+        except httpx.ConnectError as error:
+            if _is_local(error):
+                raise FetchError(_local_message(url, is_redirect=redirects > 0)) from None
+            raise
         except _Redirect as redirect:
             if request.form is not None:
                 raise FetchError(f"{host(url)} redirected a POST, which is not followed") from None
@@ -180,8 +186,21 @@ def connection_error(error: Exception, url: str, stall_timeout: float) -> Connec
     return ConnectionLostError(fault_from_error(error))
 
 
-def _check_allowed(url: str, context: FetchContext, *, is_redirect: bool) -> None:
-    """Raise FetchError for a forbidden URL, ValueError for an invalid one.
+def _is_local(error: BaseException) -> bool:
+    """Return whether a connection failed since its host resolves to this machine."""
+    causes = (error.__cause__, *error.args)  # httpcore's error has it as its argument
+    return isinstance(error, LocalAddressError) or any(isinstance(x, BaseException) and _is_local(x) for x in causes)
+
+
+def _local_message(url: str, *, is_redirect: bool) -> str:
+    return (
+        f"{'redirect' if is_redirect else 'link'} rejected: {host(url)} is an address of this machine or of a "
+        "private network, and not the account's base_url"
+    )
+
+
+def _check_allowed(url: str, context: FetchContext, *, is_redirect: bool) -> bool:
+    """Return whether the URL's host may be this machine. Raises FetchError for a forbidden URL, ValueError if invalid.
 
     A private address may be a link only of an account with one, and a redirect's target only at the account's origin.
     """
@@ -191,17 +210,18 @@ def _check_allowed(url: str, context: FetchContext, *, is_redirect: bool) -> Non
         raise FetchError(f"link rejected: {shown_scheme}: is not supported, only http and https")
     if not host(url):
         raise ValueError("no host")
-    own_network = is_private(urlsplit(context.base_url).hostname or "") and not is_redirect
-    if is_private(urlsplit(url).hostname or "") and not own_network and origin(url) != origin(context.base_url):
-        raise FetchError(
-            f"{'redirect' if is_redirect else 'link'} rejected: {host(url)} is an address of this machine or of a "
-            "private network, and not the account's base_url"
-        )
+    base_host, url_host = urlsplit(context.base_url).hostname or "", urlsplit(url).hostname or ""
+    may_be_local = origin(url) == origin(context.base_url) or (
+        not is_redirect and (is_private(base_host) or url_host == base_host)
+    )
+    if is_private(url_host) and not may_be_local:
+        raise FetchError(_local_message(url, is_redirect=is_redirect))
     if is_plaintext_remote(url) and not context.insecure_http:
         raise FetchError(
             f"link rejected: plain http to {host(url)} is not encrypted. "
             "Set insecure_http = true for the account to allow it"
         )
+    return may_be_local
 
 
 def _build_headers(url: str, context: FetchContext, request: RangeRequest) -> list[tuple[bytes, bytes]]:

@@ -6,15 +6,36 @@ name that does not resolve would stop the other accounts and keep the program fr
 
 import asyncio
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from threading import Thread
+
+from tui.domain.hosts import is_local_address
 
 SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 """Socket address of IPv4, of IPv6, or of a Python built without IPv6."""
 AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, SocketAddress]
 """Family, type, protocol, canonical name and socket address, as in `socket.getaddrinfo`."""
+
+
+_remote_host: ContextVar[str | None] = ContextVar("_remote_host", default=None)
+"""Host that the current task may connect to only at an address of another machine."""
+
+
+class LocalAddressError(OSError):
+    """A host that must be another machine resolves to this one."""
+
+
+@contextmanager
+def require_remote(host: str | None) -> Generator[None]:
+    """Let no lookup of the host, within this task, find this machine. None: no restriction."""
+    before = _remote_host.set(host)
+    try:
+        yield
+    finally:
+        _remote_host.reset(before)
 
 
 class DnsThreadedLoop(asyncio.SelectorEventLoop):
@@ -35,14 +56,21 @@ class DnsThreadedLoop(asyncio.SelectorEventLoop):
         proto: int = 0,
         flags: int = 0,
     ) -> list[AddressInfo]:
-        """Return the addresses of a host. Raises OSError, or UnicodeError for an invalid name."""
+        """Return the addresses of a host. Raises OSError, LocalAddressError, or UnicodeError for an invalid name."""
         lookup = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
         future = self._lookups.get(lookup.args)
         if future is None:
             future = self._lookups[lookup.args] = self.create_future()
             future.add_done_callback(lambda _: self._lookups.pop(lookup.args, None))
             Thread(target=self._resolve, args=(lookup, future), name=f"resolve {host!r}", daemon=True).start()
-        return await asyncio.shield(future)
+        found = await asyncio.shield(future)
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is None or name != _remote_host.get():  # a proxy, for example, may be this machine
+            return found
+        remote = [each for each in found if not is_local_address(str(each[4][0]))]
+        if not remote:
+            raise LocalAddressError
+        return remote
 
     def _resolve(self, lookup: Callable[[], list[AddressInfo]], future: asyncio.Future[list[AddressInfo]]) -> None:
         try:
