@@ -5,6 +5,7 @@ one without access is closed, so that a new one with access always finds a place
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -16,6 +17,8 @@ MAX_PER_ADDRESS = 32
 """Connections. A browser opens six, and one for each dashboard, which is not counted."""
 MAX_CONNECTIONS = 100
 """Connections of all addresses. Each takes a file descriptor, of which macOS gives a process 256."""
+
+log = logging.getLogger(__name__)
 
 
 class LimitedConnection(asyncio.Protocol):
@@ -60,7 +63,11 @@ class LimitedConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass the bytes on."""
-        self._inner.data_received(data)
+        try:
+            self._inner.data_received(data)
+        except ValueError:  # of a URL, from aiohttp before 3.14
+            log.warning("malformed request from %s", self.address)
+            self.abort()
 
     def eof_received(self) -> bool | None:
         """Pass the end on."""

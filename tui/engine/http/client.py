@@ -192,11 +192,11 @@ def _parse_url(url: str) -> httpx.URL:
 
 def parse_headers(raw: Iterable[tuple[bytes, bytes]], key: Secret | None) -> dict[str, str]:
     """Return the headers by lower-case name, the key masked; repeated headers are joined by commas."""
-    headers: dict[str, str] = {}
+    headers: dict[str, list[str]] = {}
     for name, value in raw:
-        lower_name, text = name.decode("latin-1").lower(), _decode_header(key.mask(value) if key else value)
-        headers[lower_name] = f"{headers[lower_name]}, {text}" if lower_name in headers else text
-    return headers
+        text = _decode_header(key.mask(value) if key else value)
+        headers.setdefault(name.decode("latin-1").lower(), []).append(text)
+    return {name: ", ".join(texts) for name, texts in headers.items()}
 
 
 def _decode_header(value: bytes) -> str:
