@@ -1,6 +1,6 @@
 import pytest
 
-from tests.long_running.links import assert_holds, run_proof
+from tests.long_running.links import DOWNLOADS, FILES, assert_holds, run_proof
 
 pytestmark = pytest.mark.xdist_group("links")  # made once, by one worker
 
@@ -19,3 +19,8 @@ def test_no_copy_or_open_returns_an_expired_link_and_the_requests_stay_within_th
 
 def test_links_are_renewed_on_schedule(found):
     assert found.renewals > 24 / 2
+
+
+def test_a_download_that_waits_for_the_rate_limit_of_its_account_is_no_failure(tmp_path):
+    busy = run_proof(tmp_path, 500, 0.03)
+    assert (busy.downloads, busy.download_failures) == (len(FILES) * len(DOWNLOADS), 0)

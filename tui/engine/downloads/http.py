@@ -70,6 +70,15 @@ class NotReadyError(FetchError):
         )
 
 
+class RequestHeldError(FetchError):
+    """The limits of the account allow no request for a new link yet."""
+
+    def __init__(self, message: str, retry_at: float | None) -> None:
+        super().__init__(message, transient=True)
+        self.retry_at = retry_at
+        """Instant at which they do; None: unknown."""
+
+
 class ConnectionLostError(Exception):
     """The connection was lost, or the server cannot serve the file now."""
 

@@ -15,7 +15,7 @@ from tui.engine.api import DownloadProgress, DownloadStage, Publish
 from tui.engine.context import EngineContext
 from tui.engine.downloads import http
 from tui.engine.downloads.destination import FileRequest
-from tui.engine.downloads.http import FetchContext, FetchError, LinkFailedError
+from tui.engine.downloads.http import FetchContext, FetchError, LinkFailedError, RequestHeldError
 from tui.engine.downloads.transfer import FileTransfer
 from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
@@ -32,7 +32,7 @@ SPEED_WINDOW = 5.0
 """Seconds over which the speed is averaged."""
 PENDING_SECONDS = 600.0
 """Seconds after the end of a job in which its link may not work yet."""
-_TRANSIENT = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.LIMITED, FaultKind.SERVER})
+_TRANSIENT = frozenset({FaultKind.OFFLINE, FaultKind.TIMEOUT, FaultKind.SERVER})
 """Faults of a link renewal that may be gone later."""
 
 log = logging.getLogger(__name__)
@@ -172,6 +172,8 @@ class JobDownloader:
         ref = state.job.ref
         link = await self._get_live_link(ref, kind, nth=artifact.position)
         if isinstance(link, Fault):
+            if link.kind is FaultKind.LIMITED:
+                raise RequestHeldError(link.message, link.retry_at)
             raise FetchError(link.message, transient=True) if link.kind in _TRANSIENT else LinkFailedError(link.message)
         checkpoint = self._checkpoints(ref).get(artifact.name)
         if checkpoint is not None and options.folder_chosen and Path(checkpoint.part_path).parent != options.folder:

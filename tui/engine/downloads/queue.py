@@ -15,7 +15,7 @@ from tui.domain.models import DownloadedFile, Link, Phase, Ref
 from tui.engine.api import CommandResult, DownloadProgress, DownloadStage, Notice, NoticeKind, Publish
 from tui.engine.context import EngineContext
 from tui.engine.downloads.body import YieldedError
-from tui.engine.downloads.http import FetchError, LinkFailedError, NotReadyError
+from tui.engine.downloads.http import FetchError, LinkFailedError, NotReadyError, RequestHeldError
 from tui.engine.downloads.job import DownloadOptions, JobDownloader
 from tui.engine.polling.job_store import JobStore
 from tui.errors import StorageError
@@ -214,6 +214,8 @@ class DownloadQueue:
         except FetchError as error:
             if isinstance(error, NotReadyError) and not options.user_requested:
                 self._await_file(ref)
+            elif isinstance(error, RequestHeldError) and not options.user_requested:
+                self._await_request(ref, error)
             else:
                 self._fail(ref, options, error)
         except OSError as error:
@@ -255,6 +257,14 @@ class DownloadQueue:
         if state is not None:
             self._failures[ref] = failure._replace(links=state.links, ready_checks=failure.ready_checks + 1)
         self._retry_after(ref, min(LONGEST_READY_CHECK, FIRST_READY_CHECK * 2.0**failure.ready_checks))
+
+    def _await_request(self, ref: Ref, error: RequestHeldError) -> None:
+        """Try an automatic download again when the limits of its account allow a new link, which is no failure."""
+        self._publish(DownloadProgress(ref=ref, stage=DownloadStage.WAITING, message=str(error)))
+        state = self._job_store.states.get(ref)
+        if state is not None:
+            self._failures[ref] = self._failures.get(ref, _Failure(()))._replace(links=state.links)
+        self._retry_after(ref, max(FIRST_RETRY, (error.retry_at or 0.0) - self._now()))
 
     def _retry_after(self, ref: Ref, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self._retry, ref)

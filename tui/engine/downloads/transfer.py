@@ -22,6 +22,7 @@ from tui.engine.downloads.http import (
     LinkFailedError,
     NotReadyError,
     RangeRequest,
+    RequestHeldError,
     host,
 )
 from tui.engine.downloads.response import (
@@ -115,7 +116,10 @@ class FileTransfer:
     async def _renew(self, rejected: LinkRejectedError) -> None:
         link = await self._renew_link(self._url, not self._is_pending(rejected))
         if isinstance(link, Fault):
-            raise self._link_error(rejected, f"; renewal failed: {link.message}")
+            error = self._link_error(rejected, f"; renewal failed: {link.message}")
+            if link.kind is FaultKind.LIMITED and not isinstance(error, NotReadyError):
+                raise RequestHeldError(str(error), link.retry_at)
+            raise error
         if link.url == self._url:
             raise self._link_error(rejected, "; the service returned the same link again")
         self._url = link.url
