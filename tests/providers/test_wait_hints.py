@@ -35,6 +35,12 @@ def headers(**named: str) -> dict[str, str]:
         ({"retry_after": " 0 "}, 0.0),
         ({"retry_after": "1.5"}, 1.5),
         ({"retry_after": "20s"}, 20.0),
+        ({"retry_after": "20 Seconds"}, 20.0),
+        ({"retry_after": '"20"'}, 20.0),
+        ({"retry_after": "+20."}, 20.0),
+        ({"retry_after_ms": "20000ms"}, 20.0),
+        ({"retry_after": "15 Oct 2026 00:01:00 Z", "date": DATE}, 60.0),
+        ({"retry_after": "2026-10-15T02:01:00.0000000+0200", "date": DATE}, 60.0),
         ({"retry_after": "-5"}, 0.0),
         ({"retry_after": "20, 20"}, 20.0),
         ({"retry_after": "20, 45"}, 45.0),
@@ -84,7 +90,10 @@ def test_retry_after_is_read_in_every_form(named: dict[str, str], seconds: float
         ({"x_ratelimit_reset": "2026-10-15T00:00:07Z", "date": DATE}, 7.0),
         ({"x_ratelimit_reset": f"{AT + 9:.0f}"}, 9.0),
         ({"x_ratelimit_reset_after": "1.25"}, 1.25),
+        ({"x_rate_limit_reset_after": "20"}, 20.0),
         ({"ratelimit_reset": "20"}, 20.0),
+        ({"ratelimit": "limit=10, remaining=0, reset=20"}, 20.0),
+        ({"ratelimit": "limit=10, remaining=3, reset=20"}, None),
         ({"ratelimit": '"default";r=0;t=20'}, 20.0),
         ({"ratelimit": '"minute";r=0;t=20, "day";r=0;t=900, "other";r=3;t=5000'}, 900.0),
         ({"ratelimit": '"default";r=3;t=20'}, None),
@@ -110,6 +119,8 @@ def test_unreadable_hints_are_named():
 def test_the_services_present_is_date_plus_age():
     assert service_time(headers(date=DATE)) == DATE_AT
     assert service_time(headers(date=DATE, age="7200")) == DATE_AT + 7200
+    assert service_time(headers(date=DATE, age="7200, 60")) == service_time(headers(date=DATE, age="7200.0"))
+    assert service_time(headers(date=DATE, age="7200.0")) == DATE_AT + 7200
     assert service_time(headers(date=DATE, age="-7200")) == service_time(headers(date=DATE, age="x")) == DATE_AT
     assert service_time(headers(age="7200")) is None
 

@@ -19,23 +19,27 @@ MAX_RESET_SECONDS = 1e6
 
 _MAX_LENGTH = 256
 """Characters of a hint: longer text is none."""
-_NUMBER = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,9})?) ?s?")
-_AGE = re.compile("[0-9]{1,9}")
+_NUMBER = re.compile(r"[+]?(-?[0-9]{1,15}(?:\.[0-9]{0,9})?)")
+_UNIT = re.compile(r" ?(?:s|secs?|seconds?)", re.IGNORECASE)
+_AGE = re.compile(r"([0-9]{1,9})(?:\.[0-9]*)?(?:,.*)?")
+"""Seconds. Of a list, which caches on the way can make of it, the first counts (RFC 9111 §5.1)."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = "([0-9]{2}):([0-9]{2}):([0-9]{2})"
 _HTTP_DATE = re.compile(
-    rf"[a-z]+, *([0-9]{{1,2}})[ -]([a-z]{{3}})[ -]([0-9]{{4}}|[0-9]{{2}}) {_TIME} (?:gmt|utc|[+-]0000)"
+    rf"(?:[a-z]+, *)?([0-9]{{1,2}})[ -]([a-z]{{3}})[ -]([0-9]{{4}}|[0-9]{{2}}) {_TIME} (?:gmt|utc|ut|z|[+-]0000)"
 )
 """IMF-fixdate and RFC 850 (RFC 9110 §5.6.7) in lower case: day, month, year, hour, minute, second."""
 _ASCTIME = re.compile(rf"[a-z]+ ([a-z]{{3}}) +([0-9]{{1,2}}) {_TIME} ([0-9]{{4}})")
 """The third form, as C's asctime: month, day, hour, minute, second, year."""
 _ISO = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([t ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(z|[+-][0-9]{2}:[0-9]{2})?)?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([t ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _SEPARATOR = re.compile(r",(?!\s*[0-9]{1,2}[ -][a-zA-Z]{3}[ -])")
 """Comma between the values of a repeated header, not the one behind a date's day of the week."""
 _POLICY = re.compile(r"(?:^|,)\s*[^,;]{0,64}((?:;\s*[a-z]+=[0-9]{1,10})+)")
 """Policy of the RateLimit header: its parameters."""
+_OLD_POLICY = re.compile(r"(?:limit=[0-9]+\s*,\s*)?remaining=([0-9]{1,10})\s*,\s*reset=([0-9]{1,10})\b")
+"""The header in drafts up to 07, which had one policy."""
 
 _Reader = Callable[[str, float], float | None]
 """Returns the seconds to wait of one value, given the service's present; None: it cannot be read."""
@@ -43,8 +47,8 @@ _Reader = Callable[[str, float], float | None]
 
 def service_time(headers: Mapping[str, str]) -> float | None:
     """Return the service's present as an instant: Date plus Age (RFC 9111 §5.1); None without a Date."""
-    date, age = http_date(headers.get("date", "")), headers.get("age", "").strip()
-    return date + float(age) if date is not None and _AGE.fullmatch(age) else date
+    date, age = http_date(headers.get("date", "")), _AGE.fullmatch(headers.get("age", "").strip())
+    return date + float(age[1]) if date is not None and age else date
 
 
 def retry_after(headers: Mapping[str, str], at: float) -> float | None:
@@ -117,7 +121,7 @@ def _seconds(text: str, _present: float) -> float | None:
 
 
 def _milliseconds(text: str, present: float) -> float | None:
-    number = _seconds(text, present)
+    number = _seconds(text.removesuffix("ms").rstrip(), present)
     return None if number is None else number / 1000
 
 
@@ -135,6 +139,8 @@ def _reset(text: str, present: float) -> float | None:
 
 def _exhausted_policies(text: str, _present: float) -> float | None:
     """Return the longest t of the policies with r=0 (draft-ietf-httpapi-ratelimit-headers)."""
+    if old := _OLD_POLICY.match(text.lower()):
+        return float(old[2]) if int(old[1]) == 0 else None
     waits: list[float] = []
     for policy in _POLICY.finditer(text.lower()):
         parameters = dict(part.strip().split("=") for part in policy[1].strip(";").split(";"))
@@ -149,6 +155,7 @@ _RESET_AFTER: Mapping[str, _Reader] = {
     "ratelimit": _exhausted_policies,
     "ratelimit-reset": _seconds,
     "x-ratelimit-reset-after": _seconds,
+    "x-rate-limit-reset-after": _seconds,
     "x-ratelimit-reset": _reset,
     "x-rate-limit-reset": _reset,
 }
@@ -157,8 +164,11 @@ READERS: Mapping[str, _Reader] = {**_RETRY_AFTER, **_RESET_AFTER}
 
 
 def _number(text: str) -> float | None:
-    match = _NUMBER.fullmatch(text)
-    return float(match[1]) if match else None
+    bare = text.strip('"')
+    match = _NUMBER.match(bare)
+    if match is None or not (match.end() == len(bare) or _UNIT.fullmatch(bare, match.end())):
+        return None
+    return float(match[1])
 
 
 def _until(text: str, epoch: float | None, present: float) -> float | None:
