@@ -115,6 +115,9 @@ def responses() -> dict[str, CannedResponse]:
         "odd:mark": CannedResponse(200, b'\xef\xbb\xbf{"status":"running","title":"naive"}'),
         "odd:control": CannedResponse(200, b'{"status":"running","title":"one\ntwo\x01"}'),
         "odd:nan": CannedResponse(200, b'{"status":"running","title":"x","progress":NaN}'),
+        "odd:cut-escape": CannedResponse(200, rb'{"status":"running","title":"na\u00e"}'),
+        "odd:foreign-escape": CannedResponse(200, rb'{"status":"running","title":"it\'s"}'),
+        "odd:nul": CannedResponse(200, b'{"status":"running","title":"x"}\0'),
         "odd:gone": CannedResponse(410, b'{"message":"expired"}'),
         "odd:float": CannedResponse(200, b'{"status":"done","run_id":1234567.0}'),
         "flags:true": CannedResponse(200, b'{"done":true}'),
@@ -125,6 +128,7 @@ def responses() -> dict[str, CannedResponse]:
         "flags:http": CannedResponse(303, b"", [("Location", "https://cdn.example/file.docx")]),
         "flags:paid": CannedResponse(456, b"Quota exceeded"),
         "aged:a": done(signed)._replace(headers=cached),
+        "aged:b": done(signed)._replace(headers=[*cached, ("Age", "7200")]),
         "odd:percent": CannedResponse(200, b'{"status":"running","progress":45}'),
         "odd:percent-sign": CannedResponse(200, b'{"status":"running","progress":"45%"}'),
         **{f"odd:{name}": done(url) for name, url in LINKS.items()},
@@ -224,8 +228,9 @@ def test_an_unreadable_waiting_hint_is_logged_once_and_never_shown(checked: Chec
     assert not checked.respects_hint("odd:nonsense")
 
 
-def test_a_cached_response_moves_no_signed_expiry(checked: Checked) -> None:
-    expires_at, is_exact = checked.link("aged:a")
+@pytest.mark.parametrize("job", ["a", "b"])
+def test_a_cached_response_moves_no_signed_expiry(checked: Checked, job: str) -> None:
+    expires_at, is_exact = checked.link(f"aged:{job}")
     assert is_exact
     assert abs(expires_at - checked.at - HOUR) < HOUR / 2
 
@@ -272,6 +277,9 @@ def test_a_used_up_daily_limit_is_named_with_the_time_when_polling_continues(che
         ("mark", "naive"),
         ("control", "one two"),
         ("nan", "x"),
+        ("cut-escape", "na\ufffdu00e"),
+        ("foreign-escape", "it\ufffd's"),
+        ("nul", "x"),
     ],
 )
 def test_damaged_text_hides_no_status(checked: Checked, job: str, title: str) -> None:

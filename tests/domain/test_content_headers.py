@@ -96,7 +96,22 @@ def test_a_file_that_its_store_decompressed_has_no_size_or_digest_to_check():
     assert stored_plain.digest == Digest("md5", MD5)
 
 
-@pytest.mark.parametrize("header", ["", "identity", "none", "binary", "utf-8", "aws-chunked", " UTF-8 , identity,"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "identity",
+        "none",
+        "binary",
+        "utf-8",
+        "aws-chunked",
+        " UTF-8 , identity,",
+        "utf8",
+        "8bit",
+        "null",
+        "identity;q=1",
+    ],
+)
 def test_a_coding_without_effect_means_plain_bytes(header: str):
     assert content_headers.parse_codings(header) == ()
     assert content_headers.parse_codings(f"{header},gzip, Deflate") == ("gzip", "deflate")

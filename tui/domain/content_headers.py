@@ -11,8 +11,13 @@ from msgspec import Struct
 
 _CONTENT_RANGE = r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)"
 _UNSATISFIED_RANGE = r"bytes \*/([0-9]{1,18})"
-_NO_CODINGS = frozenset({"", "identity", "none", "binary", "utf-8", "aws-chunked"})
-"""Values of Content-Encoding that stores send with plain bytes. None of them is a coding to be sent."""
+_NO_CODINGS = frozenset(
+    {
+        *("", "identity", "none", "null", "binary", "7bit", "8bit", "aws-chunked", "chunked"),
+        *("utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1"),
+    }
+)
+"""Values of Content-Encoding that stores send with plain bytes: charsets, and encodings of mail and of transfer."""
 _DIGEST_ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256", "sha512": "sha512", "sha256": "sha256", "md5": "md5"}
 """Digest names in headers, the strongest first, with hashlib's names."""
 _FILE_DIGEST_HEADERS = ("repr-digest", "digest", "x-goog-hash")
@@ -78,7 +83,7 @@ def parse_codings(content_encoding: str) -> tuple[str, ...]:
 
     The header is a list (RFC 9110 §8.4).
     """
-    codings = (each.strip().lower() for each in content_encoding.split(","))
+    codings = (each.partition(";")[0].strip().lower() for each in content_encoding.split(","))
     return tuple(coding for coding in codings if coding not in _NO_CODINGS)
 
 

@@ -27,11 +27,12 @@ _CHARSET = re.compile(
 )
 """Declared charset other than UTF-8. All contain ASCII, so that a key in the body was found and removed before; and not
 every codec of Python is safe with bytes from outside."""
-_LONE_SURROGATE = re.compile(
-    r"(\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(
+    r"(\\[\"\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})"
+    r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\"
 )
-"""Escape of half a pair; group 1 is any other escape, or a whole pair."""
-MAX_WHOLE_FLOAT = 1e15
+"""Escape: group 1 is a sound one, the others are half a pair, and a backslash that begins none or one that was cut."""
+MAX_WHOLE_FLOAT = 2.0**53
 """Below it, a float without a fraction is a whole number, such as an id, and every one is exact."""
 MAX_DIGITS = 300
 """Digits of an integer; Python's own limit raises an error."""
@@ -66,12 +67,13 @@ def is_json(body: bytes | None) -> bool:
 def _decode_leniently(body: bytes, content_type: str) -> Json:
     """Return the value of almost-JSON: damaged text becomes U+FFFD, a number that is none becomes null.
 
-    A byte that is not of the charset, half of a surrogate pair, raw control characters in a text, NaN, Infinity, and
-    numbers out of range do not matter. Raises NotJsonError.
+    A byte that is not of the charset, half of a surrogate pair, an escape that was cut or that JSON does not have, raw
+    control characters in a text, NUL at the end, NaN, Infinity, and numbers out of range do not matter. Raises
+    NotJsonError.
     """
-    text = _text(body, content_type)
+    text = _text(body, content_type).rstrip("\0 \t\r\n")
     try:
-        return _LENIENT_JSON.decode(_LONE_SURROGATE.sub(lambda escape: escape[1] or "\ufffd", text))
+        return _LENIENT_JSON.decode(_ESCAPE.sub(lambda escape: escape[1] or "\ufffd", text))
     except json.JSONDecodeError as error:
         raise NotJsonError(_describe_non_json(text, error)) from None
     except RecursionError:
