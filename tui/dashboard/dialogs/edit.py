@@ -82,7 +82,8 @@ class EditScreen(Dialog[Set | None]):
                 with Horizontal(classes="field"):
                     yield Label(field, markup=False)
                     value = self._text_of(field)
-                    yield Input(value or "", placeholder=VARIES if value is None else "", id=field, compact=True)
+                    placeholder, is_whole = VARIES if value is None else "", field != "tags"
+                    yield Input(value or "", placeholder=placeholder, id=field, compact=True, select_on_focus=is_whole)
                 if field == "tags" and self._varying_tags:
                     text = f"not on all: {' '.join(self._varying_tags)} (-tag: remove)"
                     yield Static(text, id="varying-tags", markup=False)
@@ -110,7 +111,8 @@ class EditScreen(Dialog[Set | None]):
     def _text_of(self, field: str) -> str | None:
         """Return the common value of a text field; None: the jobs differ."""
         if field == "tags":
-            return " ".join(self._common_tags) or (None if self._varying_tags else "")
+            text = "".join(f"{tag} " for tag in self._common_tags)  # another tag can be typed after the blank
+            return text or (None if self._varying_tags else "")
         values = {str(getattr(job, field)) for job in self._jobs}
         return values.pop() if len(values) == 1 else None
 
