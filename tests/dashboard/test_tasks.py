@@ -66,7 +66,7 @@ def ended(job: Job, phase: Phase, language: str | None = None, links: tuple[Link
     return JobState(job=job, phase=phase, report=report, links=links, poll_count=2, **times)
 
 
-class Outcome(NamedTuple):
+class TaskResult(NamedTuple):
     """What a task has brought about."""
 
     app: Babeltop
@@ -91,7 +91,7 @@ class Task(NamedTuple):
     name: str
     before: Sequence[str]
     now: Sequence[str]
-    holds: Callable[[Outcome], object]
+    holds: Callable[[TaskResult], object]
     start: Sequence[str] = ()
     """Keys that make the situation, which are not counted."""
 
@@ -239,7 +239,7 @@ async def test_each_task_takes_its_keys(filled, app: Babeltop, engine, task: Tas
             shown.append(text_of(pilot))
         engine.push(Update(states={}))
         await pilot.pause()
-        assert task.holds(Outcome(app, engine, copied, opened, shown)), (copied, opened, shown[-1])
+        assert task.holds(TaskResult(app, engine, copied, opened, shown)), (copied, opened, shown[-1])
 
 
 def test_the_median_of_keys_is_halved():
