@@ -156,3 +156,12 @@ def test_providers_check_shows_parts_links_and_rules(acme: Program) -> None:
         "https://acme.invalid/projects/PROJECT/jobs/ID/de  (expiry unknown, needs the key, de)",
     ):
         assert line in completed.out, completed.out
+
+
+def test_the_key_of_a_service_without_one_address_defines_no_account(babeltop: Program) -> None:
+    babeltop.env |= {"AZURE_TRANSLATOR_KEY": KEY, "AZURE_SPEECH_KEY": KEY, "FLIXU_API_KEY": KEY}
+    accounts = {each["name"]: each["accounts"] for each in babeltop("providers", "--json").json}
+    assert {name for name, found in accounts.items() if found} == {"flixu"}
+    (babeltop.config / "config.toml").write_text('[accounts.azure-video]\nbase_url = "https://acme.example"\n')
+    accounts = {each["name"]: each["accounts"] for each in babeltop("providers", "--json").json}
+    assert {name for name, found in accounts.items() if found} == {"azure-video"}

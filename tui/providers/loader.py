@@ -20,7 +20,9 @@ BUILT_IN = "built-in"
 WithLine = Callable[[str, str], str]
 """Function of a file's text and a problem (`KEY: reason`) that returns the problem with the line of its key."""
 _SUMMARY = re.compile(
-    r'^(?:key = \{[^\n]*\benv = "(?P<env>\w+)"|successor = "(?P<successor>[\w.-]+)"|(?P<end>\[))', re.MULTILINE
+    r'^(?:base_url = "https://[^"/]*(?P<placeholder>\.invalid)|key = \{[^\n]*\benv = "(?P<env>\w+)"'
+    r'|successor = "(?P<successor>[\w.-]+)"|(?P<end>\[))',
+    re.MULTILINE,
 )
 """Keys of a summary in a built-in file, which has them on lines of their own; its first table ends the search."""
 
@@ -41,6 +43,8 @@ class ProviderSummary(NamedTuple):
     env: str
     """Environment variable that usually holds its keys; "": none."""
     successor: str | None
+    needs_base_url: bool = False
+    """Every customer has an own address, so there is no account without `base_url`."""
 
 
 def _without_line(_text: str, problem: str) -> str:
@@ -113,7 +117,7 @@ class ProviderRegistry(Mapping[str, "Provider"]):
         if name not in self._user_names and name not in self._loaded:
             return _builtin_summary(name, self._files[name].read_text("utf-8-sig"))
         provider = self[name]
-        return ProviderSummary(name, provider.key.env, provider.successor)
+        return ProviderSummary(name, provider.key.env, provider.successor, provider.needs_base_url)
 
     def __contains__(self, name: object) -> bool:
         return name in self._files
@@ -126,12 +130,13 @@ class ProviderRegistry(Mapping[str, "Provider"]):
 
 
 def _builtin_summary(name: str, text: str) -> ProviderSummary:
-    env, successor = "", None
+    env, successor, needs_base_url = "", None, False
     for found in _SUMMARY.finditer(text):
         if found["end"]:
             break
         env, successor = found["env"] or env, found["successor"] or successor
-    return ProviderSummary(name, env, successor)
+        needs_base_url = needs_base_url or found["placeholder"] is not None
+    return ProviderSummary(name, env, successor, needs_base_url)
 
 
 def _provider_files(folder: Path) -> dict[str, Path]:

@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from msgspec import Meta, Struct, field
 
@@ -208,6 +208,11 @@ class Provider(Struct, frozen=True, kw_only=True):
             for name, value in self.headers.items()
             if all(placeholder in variables for placeholder in value.placeholders)
         )
+
+    @property
+    def needs_base_url(self) -> bool:
+        """Whether the base URL is a placeholder (RFC 6761), because every customer has an own address."""
+        return (urlsplit(self.base_url).hostname or "").endswith(".invalid")
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -68,7 +68,9 @@ def providers(args: Namespace) -> int:
                 invalid_count += 1
                 print_message(str(error))
     write_stdout(
-        json_array(found) if args.json else text_table.render([_HEADERS, *map(_provider_row, found)], shrinkable=(4, 5))
+        json_array(found)
+        if args.json
+        else text_table.render([_HEADERS, *map(_provider_row, found)], shrinkable=(1, 4, 5))
     )
     return USAGE if invalid_count else OK
 

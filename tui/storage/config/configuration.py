@@ -79,7 +79,10 @@ class Configuration:
     def accounts(self) -> dict[str, Account]:
         """Accounts by name, as configured. Raises SettingsError and ProviderError."""
         successors = {each.successor for each in self.summaries}
+        own_address = {each.name for each in self.summaries if each.needs_base_url}
         variables = {each.name: each.env for each in self.summaries if each.env and each.name not in successors}
+        if not self.settings.accounts:
+            variables = {name: env for name, env in variables.items() if name not in own_address}
         tables = settings.resolve_accounts(self.settings, variables, self._environ)
         return {table.name: self._account(table) for table in tables}
 
