@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import os
 import sys
 
@@ -17,3 +18,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let tests that mostly wait begin first, in any random order: the others run meanwhile."""
     items.sort(key=lambda item: item.get_closest_marker("waits") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collected tests out of garbage collections: there are thousands, and none of them is garbage."""
+    gc.collect()
+    gc.freeze()

@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is imported
 
 import pytest
 from msgspec.structs import replace
+from textual.css.stylesheet import Stylesheet
 
 from tests.support.fake_engine import FakeEngine, account_states
 from tests.support.virtual_time import VirtualLoop
@@ -31,6 +34,31 @@ NOW = 1_795_270_000.0
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run the tests on a virtual loop: a pause takes no time, and ends when everything ready is done."""
     return {"virtual": VirtualLoop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_css() -> Iterator[None]:
+    """Parse the CSS of all dashboards of a session once: Textual does for each, a sixth of the time of their tests."""
+    parse = Stylesheet._parse_rules
+
+    @cache
+    def parse_once(variables: tuple[tuple[str, str], ...], css: str, read_from: Any, *arguments: Any) -> Any:
+        stylesheet = Stylesheet(variables=dict(variables))
+        return parse(stylesheet, css, read_from, *arguments)
+
+    def parse_rules(
+        self: Stylesheet,
+        css: str,
+        read_from: Any,
+        is_default_rules: bool = False,
+        tie_breaker: int = 0,
+        scope: str = "",
+    ) -> Any:
+        return parse_once(tuple(self._variables.items()), css, read_from, is_default_rules, tie_breaker, scope)
+
+    Stylesheet._parse_rules = parse_rules
+    yield
+    Stylesheet._parse_rules = parse
 
 
 @pytest.fixture(autouse=True)

@@ -203,7 +203,7 @@ def recorded_command_lines(command_lines: set[bytes]) -> Iterator[None]:
     stopped = threading.Event()
 
     def record() -> None:
-        while not stopped.wait(0.02):
+        while not stopped.wait(0.1):
             for place in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     command_lines.add(place.read_bytes())
