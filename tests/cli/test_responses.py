@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from email.utils import formatdate
+from pathlib import Path
 from time import sleep, time
 from typing import Any, NamedTuple
 
@@ -12,8 +13,10 @@ import pytest
 
 from tests.cli.conftest import SPEED, Program
 from tests.support.provider_files import provider_file, write_example, write_provider_file
-from tests.support.servers import serve_responder
+from tests.support.servers import serve_app, serve_responder
 from tests.support.signed_links import END, LINKS_WITHOUT_VALID_SIGNATURE, SESSION_LINKS, SIGNED_LINKS
+from tui.simulator.app import Simulator
+from tui.simulator.rate_limits import LIMITS
 
 PROVIDER = provider_file(
     "odd",
@@ -354,3 +357,15 @@ def test_the_float_that_a_simulated_run_has_as_its_id_leads_to_its_result(config
     configured.with_accounts("camb").with_jobs(*(f"camb:{number}-floats" for number in range(3)))
     completed = configured.call("wait", "--json")
     assert [(job["phase"], bool(job["result"])) for job in completed.json] == [("done", True)] * 3
+
+
+def test_many_operations_are_polled_at_a_bulk_path_with_a_query(tmp_path: Path) -> None:
+    simulator = Simulator(speed=SPEED, limits=dict.fromkeys(LIMITS, 10**9))
+    with serve_app(simulator) as url:
+        program = Program(tmp_path / "one", url).with_accounts("operations")
+        write_example(program.config, "operations")
+        program.with_jobs(*(f"operations:{number}-fine" for number in range(6)))
+        completed = program.call("wait", "--json")
+    assert [(job["phase"], len(job["links"])) for job in completed.json] == [("done", 1)] * 6
+    bulk = [entry.status for entry in simulator.request_log if entry.path == "/operations/batch"]
+    assert set(bulk) == {200}
