@@ -24,6 +24,8 @@ _DATA_CAPTIONS = frozenset(("json", "json3", "srv3", "xml", "ttml", "dfxp", "smi
 """Extensions of captions that are JSON or XML."""
 _CAPTION_ROOTS = frozenset(("tt", "sami", "timedtext", "transcript"))
 """Root elements of captions in XML."""
+_PLAYLIST = "#EXTM3U"
+"""Start of a video in parts: a playlist is text."""
 _ERROR_ROOTS = frozenset(("error", "errors", "fault", "exception"))
 
 _GENUINE = re.compile(
@@ -48,6 +50,7 @@ class Format(StrEnum):
     JSON = "JSON"
     XML = "XML"
     HTML = "a web page"
+    TEXT = "text"
 
 
 def contradiction(
@@ -64,7 +67,8 @@ def contradiction(
     root = _root_element(text)
     found = _format_of_text(text, root) or _format_of_type(media_type)
     if found is None:
-        return None
+        is_media = kind in {LinkKind.VIDEO, LinkKind.AUDIO}
+        return Format.TEXT if is_media and _is_plain_text(media_type, text) else None
     match kind:
         case LinkKind.VIDEO | LinkKind.AUDIO:
             return found
@@ -92,8 +96,15 @@ def _contradicts_document(
             return extension not in _HTML and not (is_attachment and not extension)
         case Format.JSON:
             return extension not in _JSON and _JSON_ERROR.match(text) is not None
-        case Format.XML:
+        case Format.XML | Format.TEXT:
             return root in _ERROR_ROOTS
+
+
+def _is_plain_text(media_type: str, text: str) -> bool:
+    """Return whether it is declared as plain text, looks like it, and is no playlist."""
+    if media_type.partition(";")[0].strip().lower() != "text/plain" or text.startswith(_PLAYLIST):
+        return False
+    return bool(text.strip()) and all(letter.isprintable() or letter.isspace() for letter in text)
 
 
 def _root_element(text: str) -> str:

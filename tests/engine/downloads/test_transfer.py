@@ -447,6 +447,7 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
         ("video", "a.mp4", "application/xml", XML, "returned XML, not the video: ExpiredToken The token is old"),
         ("audio", "a", "application/octet-stream", b"\xef\xbb\xbf" + XML, "returned XML, not the audio: ExpiredToken"),
         ("audio", "a", "text/html; charset=utf-8", b"Sorry", "returned a web page, not the audio: Sorry"),
+        ("video", "a.mp4", "text/plain", b"Link expired\r\n", "returned text, not the video: Link expired"),
         ("captions", "a.srt", "text/plain", PAGE, "returned a web page, not the captions: Sign in Welcome"),
         ("captions", "a.vtt", "text/vtt", ERROR, "returned JSON, not the captions"),
         ("document", "a.docx", "text/html", PAGE, "returned a web page, not the document: Sign in Welcome"),
@@ -480,6 +481,7 @@ async def test_an_error_in_place_of_the_file_is_quoted_and_the_link_renewed_once
     ("kind", "path", "media_type", "body", "title"),
     [
         ("video", "a.mp4", "text/html", b"\0\0\0\x18ftypmp42 and more", "Spring"),
+        ("video", "a.m3u8", "text/plain", b"#EXTM3U\n#EXTINF:4,\n1.ts\n", "Spring"),
         ("captions", "a.srt", "text/html", b"1\n00:00:01,000 --> 00:00:02,000\nHola\n", "Spring"),
         ("captions", "a.ass", "text/plain", b"[Script Info]\nScriptType: v4.00+\n", "Spring"),
         ("captions", "a.ttml", "application/ttml+xml", b'<?xml version="1.0"?><tt xmlns="x"/>', "Spring"),
