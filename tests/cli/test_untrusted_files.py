@@ -56,6 +56,22 @@ def test_a_place_of_another_user_is_refused(program, place):
 
 
 @needs_root
+def test_a_symbolic_link_of_another_user_leads_to_no_folder(program):
+    shared = program.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "own").symlink_to(program.state)
+    (shared / "link").symlink_to("own")
+    os.chown(shared / "link", OTHER_USER, OTHER_USER, follow_symlinks=False)
+    program.env["BABELTOP_STATE_DIR"] = str(shared / "own")
+    assert program("list").code == 0
+    program.env["BABELTOP_STATE_DIR"] = str(shared / "link")
+    ended = program("list")
+    assert ended.code == 2
+    assert f"{shared / 'link'} belongs to another user (uid {OTHER_USER})" in ended.err
+
+
+@needs_root
 def test_the_operator_can_trust_the_group_that_shares_a_folder(program):
     for path in (program.config, program.watchlist):
         os.chown(path, OTHER_USER, 1)

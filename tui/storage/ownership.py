@@ -13,6 +13,9 @@ from tui.errors import ConfigurationError
 SHARED_GROUP_VARIABLE = "BABELTOP_SHARED_GROUP"
 """Environment variable with the name of a group whose members may own and write the files."""
 
+MAX_LINKS = 10
+"""Symbolic links one after the other that are checked."""
+
 
 class UntrustedFileError(ConfigurationError):
     """Another user could have written a file, or could replace it; the message has the remedy."""
@@ -26,6 +29,8 @@ def check_trusted(places: Iterable[Path], environ: Mapping[str, str]) -> None:
     shared_group = _group_id(environ.get(SHARED_GROUP_VARIABLE, ""))
     checked: set[Path] = set()
     for place in places:
+        for link in _links_on_the_way(place):
+            _check_owner(link, link.lstat(), shared_group)
         real = Path(os.path.realpath(place))
         for path in (real, *real.parents):
             if path not in checked:
@@ -48,18 +53,34 @@ def _check(path: Path, shared_group: int | None, *, is_parent: bool) -> None:
     mode = status.st_mode
     if is_parent and mode & stat.S_ISVTX:
         return
-    shared = shared_group is not None and status.st_gid == shared_group
-    if status.st_uid not in {0, os.geteuid()} and not shared:
-        raise UntrustedFileError(
-            f"{path} belongs to another user (uid {status.st_uid}) and decides what babeltop does: chown it, "
-            f"use another folder, or set {SHARED_GROUP_VARIABLE} to the group that shares it"
-        )
+    shared = _check_owner(path, status, shared_group)
     by_group = mode & stat.S_IWGRP and not shared and not _is_own_group(status.st_gid)
     if by_group or mode & stat.S_IWOTH:
         remedy = f", or set {SHARED_GROUP_VARIABLE} to the group that shares it" if not mode & stat.S_IWOTH else ""
         raise UntrustedFileError(
             f"{path} can be written by other users (mode {stat.S_IMODE(mode):04o}): chmod go-w {path}{remedy}"
         )
+
+
+def _check_owner(path: Path, status: os.stat_result, shared_group: int | None) -> bool:
+    """Return whether the group that is trusted shares the path. Raises UntrustedFileError if another user owns it."""
+    shared = shared_group is not None and status.st_gid == shared_group
+    if status.st_uid not in {0, os.geteuid()} and not shared:
+        raise UntrustedFileError(
+            f"{path} belongs to another user (uid {status.st_uid}) and decides what babeltop does: chown it, "
+            f"use another folder, or set {SHARED_GROUP_VARIABLE} to the group that shares it"
+        )
+    return shared
+
+
+def _links_on_the_way(place: Path, depth: int = 0) -> Iterator[Path]:
+    """Yield the symbolic links that lead from a path to its place, which may lie in a sticky folder."""
+    for path in (place, *place.parents):
+        if path.is_symlink():
+            yield path
+            if depth < MAX_LINKS:
+                target = Path(os.path.normpath(path.parent / path.readlink()))
+                yield from _links_on_the_way(target, depth + 1)
 
 
 def _group_id(name: str) -> int | None:
