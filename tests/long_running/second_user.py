@@ -1,4 +1,4 @@
-"""Second local user (uid 65534) who tries everything that a local user can against a running babeltop.
+"""Attacks by a second local user (uid 65534), with everything that a local user can try, on a running babeltop.
 
 Real processes of root: a simulator, `watch`, `serve`, and a download. The second user's process reads, replaces and
 locks their files, looks into them by /proc, signals and traces them, speaks to `serve`, and lays symbolic links,
