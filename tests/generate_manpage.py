@@ -6,6 +6,7 @@ They are kept in the repository, so that an installation needs neither library; 
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 from unittest.mock import patch
 
 import shtab
@@ -15,11 +16,34 @@ import tui
 from tui.cli import parser as parser_
 from tui.cli.commands.completions import FILES
 from tui.cli.parser import build_parser
+from tui.domain.models import Phase
 from tui.presentation.filters.reference import GRAMMAR, field_rules
 from tui.providers.loader import provider_registry
+from tui.storage.config.settings import HookEvent
 
 MAN_FOLDER = Path(tui.__file__).parent / "man"
 MAN_PAGE = "babeltop.1"
+VALUES = {"refs": "refs", "account": "accounts", "view": "views"}
+VALUES |= dict.fromkeys(("tags", "add_tags", "remove_tags"), "tags")
+"""Values of the program that complete an argument, by its destination (`tui.cli.complete`)."""
+CHOICES = {"PHASE": [phase.value for phase in Phase], "EVENT": list(get_args(HookEvent))}
+"""Words that complete an argument, by its name in the help."""
+_BASH = """\
+# $1=kind, $2=word: values without signs that a shell reads
+_babeltop_values() {
+  local value
+  "${COMP_WORDS[0]}" --complete "$1" "$2" "${COMP_WORDS[@]}" 2>/dev/null | while IFS= read -r value; do
+    case $value in *[!a-zA-Z0-9._:@/+-]*) ;; *) printf '%s\\n' "$value" ;; esac
+  done
+}
+""" + "\n".join(f'_babeltop_{kind}() {{ _babeltop_values {kind} "$1"; }}' for kind in sorted({*VALUES.values()}))
+_ZSH = """\
+_babeltop_values() {
+  local -a found
+  found=("${(@f)$("${_comp_command1:-babeltop}" --complete "${@[-1]}" "$PREFIX" "${(@Q)${(z)BUFFER}}" 2>/dev/null)}")
+  compadd "${@[1,-2]}" -a found  # the arguments before the kind are those of _arguments
+}"""
+PREAMBLES = {"bash": _BASH, "zsh": _ZSH, "fish": ""}
 
 
 def render_pages() -> dict[str, str]:
@@ -36,7 +60,17 @@ def _render_completions(shell: str) -> str:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
             elif action.metavar == "DIR":
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-    return shtab.complete(parser, shell=shell)
+            elif kind := VALUES.get(action.dest):
+                action.complete = _values_of(kind)  # type: ignore[attr-defined]
+            elif choices := CHOICES.get(str(action.metavar)):
+                action.choices = choices
+    return shtab.complete(parser, shell=shell, preamble=PREAMBLES[shell])
+
+
+def _values_of(kind: str) -> dict[str, str]:
+    """Return what completes a word by the program's own values, for each shell."""
+    fish = f"(env (commandline -opc)[1] --complete {kind} (commandline -ct) (commandline -opc) 2>/dev/null)"
+    return {"bash": f"_babeltop_{kind}", "zsh": f"_babeltop_values {kind}", "fish": fish}
 
 
 def _render_man_page() -> str:

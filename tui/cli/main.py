@@ -27,6 +27,10 @@ DEFAULT_ARGS = {
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return the exit code. Raises nothing but argparse's SystemExit."""
+    if argv[:1] == ["--complete"]:
+        from tui.cli.complete import print_values
+
+        return print_values(argv[1:])
     gc.disable()  # imported modules stay: searching them for garbage takes a twentieth of the start
     try:
         args = _parse(argv) if argv else cast("Namespace", SimpleNamespace(**DEFAULT_ARGS))

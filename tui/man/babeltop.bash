@@ -34,30 +34,49 @@ _shtab_babeltop_completions_option_strings=(-h --help)
 _shtab_babeltop_simulate_option_strings=(-h --help --port --speed --seed)
 _shtab_babeltop_option_strings=(-h --help --version --demo --view --readonly --watchlist)
 
+_shtab_babeltop_add___account_COMPGEN=_babeltop_accounts
+_shtab_babeltop_add___tag_COMPGEN=_babeltop_tags
 _shtab_babeltop_add___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_discover___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_edit_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_edit___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_edit___tag_COMPGEN=_babeltop_tags
+_shtab_babeltop_edit___untag_COMPGEN=_babeltop_tags
+_shtab_babeltop_edit___tags_COMPGEN=_babeltop_tags
+_shtab_babeltop_edit___no_tags_COMPGEN=_babeltop_tags
+_shtab_babeltop_archive_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_archive___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_remove_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_remove___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_list_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_list___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_list___tag_COMPGEN=_babeltop_tags
+_shtab_babeltop_check_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_check___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_renew_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_renew___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_wait_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_wait___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_watch___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_watch___metrics_token_file_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_download_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_download___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_download___dir_COMPGEN=_shtab_compgen_dirs
 _shtab_babeltop_serve___token_file_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_serve___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_log_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_log___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_doctor___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_hook_test___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_providers_check_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_providers_check___sample_COMPGEN=_shtab_compgen_files
+_shtab_babeltop___view_COMPGEN=_babeltop_views
 _shtab_babeltop___watchlist_COMPGEN=_shtab_compgen_files
 
+_shtab_babeltop_list___phase_choices=(new queued running done failed timed_out blocked missing)
 _shtab_babeltop_export___format_choices=(csv json)
+_shtab_babeltop_hook_test___event_choices=(queued running done failed timed_out blocked missing stalled expiring expired refused retired)
 _shtab_babeltop_hook_pos_0_choices=(test)
 _shtab_babeltop_providers_pos_0_choices=(check example)
 _shtab_babeltop_schema_pos_0_choices=(discover list check renew wait watch download log export providers doctor hook)
@@ -170,6 +189,20 @@ _shtab_babeltop___version_nargs=0
 _shtab_babeltop___demo_nargs=0
 _shtab_babeltop___readonly_nargs=0
 
+
+# Custom Preamble
+# $1=kind, $2=word: values without signs that a shell reads
+_babeltop_values() {
+  local value
+  "${COMP_WORDS[0]}" --complete "$1" "$2" "${COMP_WORDS[@]}" 2>/dev/null | while IFS= read -r value; do
+    case $value in *[!a-zA-Z0-9._:@/+-]*) ;; *) printf '%s\n' "$value" ;; esac
+  done
+}
+_babeltop_accounts() { _babeltop_values accounts "$1"; }
+_babeltop_refs() { _babeltop_values refs "$1"; }
+_babeltop_tags() { _babeltop_values tags "$1"; }
+_babeltop_views() { _babeltop_values views "$1"; }
+# End Custom Preamble
 
 # $1=COMP_WORDS[1]
 _shtab_compgen_files() {
