@@ -11,6 +11,7 @@ from tui.commands import COMMANDS
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.help import HelpScreen, distribute
 from tui.dashboard.screen import Dashboard
+from tui.presentation.table_layout import COLUMN_TYPES
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=9), st.integers(1, 3))
@@ -34,6 +35,9 @@ async def test_the_help_has_as_many_columns_as_fit(app: Babeltop, size: tuple[in
         text = "\n".join(str(each.content) for each in texts)
         for command in COMMANDS:
             assert command.help.split()[0] in text
+        for column, kind in COLUMN_TYPES.items():
+            assert column.upper() in text
+            assert kind.meaning.split()[0] in text
         for glyph in "○▸✓✗⊘$?▌◆~!↓●◐◌":
             assert glyph in text
         dialog = app.screen.query_one(".dialog")

@@ -1,4 +1,4 @@
-"""Help: keys from the command table, legend of the signs, grammar of the filter."""
+"""Help: keys from the command table, legend of the signs, columns of the table, grammar of the filter."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
@@ -16,6 +16,7 @@ from tui.dashboard.widgets.badges import HEALTH_TEXTS, health_badge
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.presentation.columns import EMPTY_CELL, Glyphs, Tone, phase_tone
 from tui.presentation.filters.reference import GRAMMAR, field_rules
+from tui.presentation.table_layout import COLUMN_TYPES
 
 COLUMN_WIDTH = 55
 """Cells of a column of the help."""
@@ -60,6 +61,7 @@ class HelpScreen(Dialog[None]):
             _phase_section(glyphs),
             _mark_section(glyphs),
             _account_section(glyphs),
+            _column_section(),
             *_filter_sections(),
         ]
 
@@ -201,6 +203,12 @@ def _mark_section(glyphs: Glyphs) -> Section:
 def _account_section(glyphs: Glyphs) -> Section:
     badges = ((health_badge(health, ascii_only=glyphs.ascii_only), text) for health, text in HEALTH_TEXTS.items())
     return Section("Accounts", [Entry(badge.glyph, f"$job-{badge.tone}", text) for badge, text in badges])
+
+
+def _column_section() -> Section:
+    """Return every column of the table, shown or not."""
+    entries = [Entry(column.upper(), "$accent", kind.meaning) for column, kind in COLUMN_TYPES.items()]
+    return Section("Columns", entries)
 
 
 def _filter_sections() -> list[Section]:

@@ -96,7 +96,7 @@ class WhyScreen(Dialog[None]):
         for text, remedy in faults[:MAX_FAULTS]:
             yield _line("fault", text, "$job-failed")
             if remedy:
-                yield _line("do", remedy)
+                yield _line("do", remedy.removeprefix("w, then "))  # this is the dialog
         if len(faults) > MAX_FAULTS:
             yield _line("", f"and {len(faults) - MAX_FAULTS} other faults")
 

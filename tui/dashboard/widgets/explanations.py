@@ -47,7 +47,7 @@ def obstacles(board: BoardModel, account: AccountState, *, silent_for: float = 0
     goes_on = f"; goes on in {formatting.duration(account.waits_until - now)}" if waits and account.waits_until else ""
     match account.health:
         case Health.NO_KEY:
-            yield Obstacle(f"no API key: {account.message}", "set it, then r: retry; a variable takes a restart")
+            yield Obstacle(f"no API key: {account.message}", "r: retry, once it is there; a variable takes a restart")
         case Health.REFUSED:
             yield Obstacle(f"stopped: {account.message}", "r: retry, reloading the key")
         case Health.LIMITED if waits:
