@@ -162,6 +162,8 @@ def test_the_key_of_a_service_without_one_address_defines_no_account(babeltop: P
     babeltop.env |= {"AZURE_TRANSLATOR_KEY": KEY, "AZURE_SPEECH_KEY": KEY, "FLIXU_API_KEY": KEY}
     accounts = {each["name"]: each["accounts"] for each in babeltop("providers", "--json").json}
     assert {name for name, found in accounts.items() if found} == {"flixu"}
+    hint = babeltop("add", "azure-video:a", "--account", "azure-video").err
+    assert "no account 'azure-video': add [accounts.azure-video]" in hint
     (babeltop.config / "config.toml").write_text('[accounts.azure-video]\nbase_url = "https://acme.example"\n')
     accounts = {each["name"]: each["accounts"] for each in babeltop("providers", "--json").json}
     assert {name for name, found in accounts.items() if found} == {"azure-video"}

@@ -96,7 +96,11 @@ class Workspace:
         used = {
             account.provider.name for name, account in self.accounts.items() if isinstance(self.keys.get(name), Secret)
         }
-        return [(each.name, each.env, each.name in used) for each in summaries if each.name not in successors]
+        return [
+            (each.name, each.env, each.name in used)
+            for each in summaries
+            if each.name in used or (each.name not in successors and not each.needs_base_url)
+        ]
 
     def key_hint(self) -> str:
         """Return the first variables that define an account, for a message to an operator without one."""

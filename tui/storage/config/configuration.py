@@ -144,7 +144,7 @@ class Configuration:
     def why_unconfigured(self, account: str) -> str:
         """Return why a job of this account cannot be polled, and the remedy."""
         file = paths.config_file(self.paths.config_dir)
-        variables = {each.name: each.env for each in self.summaries}
+        variables = {each.name: each.env for each in self.summaries if not each.needs_base_url}
         if (variable := variables.get(account)) and not self.settings.accounts:  # variables count without accounts only
             return f"no API key for {account}: set {variable} and restart, or add [accounts.{account}] to {file}"
         near = operator_input.nearest(account, self.accounts)
