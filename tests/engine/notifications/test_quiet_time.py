@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import datetime
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,9 @@ from tests.support.scripted_service import ScriptedService, running
 from tests.support.virtual_time import EPOCH, HOUR, MINUTE, run_virtual, wall_time
 from tui.engine.api import NoticeKind
 from tui.engine.notifications.routing import select
+from tui.presentation.descriptions import describe_summary
 from tui.storage.config.quiet_time import QuietTime
-from tui.storage.config.settings import AlertSettings, Hook, read
+from tui.storage.config.settings import AlertSettings, Hook, HookEvent, read
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 """Central European time, as POSIX has it: no database of time zones is needed."""
@@ -98,6 +100,17 @@ def test_an_invalid_quiet_time_is_named_with_its_line(tmp_path, value):
     (tmp_path / "config.toml").write_text(f'[alerts]\nbell = true\nquiet = "{value}"\n')
     with pytest.raises(Exception, match=r"line 3: alerts.quiet: .*'(22:00-07:00|07:00-07:00)'"):
         read(tmp_path / "config.toml")
+
+
+@pytest.mark.parametrize("event", get_args(HookEvent))
+def test_a_summary_has_words_for_every_event(event):
+    assert describe_summary({event: 2}, ("a", "b")).startswith("In the quiet time: 2 ")
+
+
+def test_a_summary_names_problems_first_and_few_jobs():
+    counts = {"done": 12, "expired": 1, "failed": 1, "expiring": 2}
+    text = describe_summary(counts, ("a", "b", "c", "d", "e"))
+    assert text == "In the quiet time: 1 failed, 1 link expired, 2 links expiring, 12 done (a, b, c and 2 more)"
 
 
 # Virtual time begins at 08:00.
