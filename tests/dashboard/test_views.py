@@ -81,6 +81,13 @@ async def test_saved_views_have_counts_and_keys(make_app, size):
         assert dash.board.view == View.ALL
 
 
+@pytest.mark.parametrize("width", range(100, 160, 3))
+async def test_no_view_is_cut_where_shorter_names_fit(make_app, width):
+    async with make_app().run_test(size=(width, 30)) as pilot:
+        assert "…" not in text_of(pilot).splitlines()[1]
+        assert text_of(pilot).splitlines()[1].split()[-2:][0][:2] == "Fo"
+
+
 async def test_a_saved_view_has_its_own_sort_and_columns_until_it_is_left(make_app):
     async with make_app().run_test(size=(120, 40)) as pilot:
         dash = dashboard(pilot)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class Row(Struct, gc=False):
     """Evaluation of one job."""
 
+    ref: Ref
+    """Kept, since `Job.ref` makes another one each time."""
     state: JobState
     views: frozenset[str] = frozenset()
     is_visible: bool = False
@@ -103,12 +105,12 @@ class RowIndex:
         return [row for row in self._in_order() if view in row.views]
 
     def _set_visible(self, rows: list[Row]) -> None:
-        self._visible, self._refs = rows, [row.state.job.ref for row in rows]
+        self._visible, self._refs = rows, [row.ref for row in rows]
 
     def rebuild(self, states: Mapping[Ref, JobState], context: EvaluationContext) -> None:
         """Evaluate all jobs; `states` is in the watchlist's order."""
         before = self._rows
-        self._rows = {ref: before.get(ref) or Row(state) for ref, state in states.items()}
+        self._rows = {ref: before.get(ref) or Row(ref, state) for ref, state in states.items()}
         self.counts = self._no_counts()
         for ref, row in self._rows.items():
             self._evaluate(row, states[ref], context)
@@ -122,7 +124,7 @@ class RowIndex:
             row = self._rows.get(state.job.ref)
             is_new = row is None
             if row is None:
-                row = self._rows[state.job.ref] = Row(state)
+                row = self._rows[state.job.ref] = Row(state.job.ref, state)
                 self._by_ref, self._ordered = [], None
             views, was_visible, sort_key = row.views, row.is_visible, row.sort_key
             self._evaluate(row, state, context)
@@ -176,7 +178,7 @@ class RowIndex:
                     self._ordered.reverse()
                 return self._ordered
             if not sort.is_stable and not self._by_ref:
-                self._by_ref = sorted(self._rows.values(), key=lambda row: row.state.job.ref)
+                self._by_ref = sorted(self._rows.values(), key=attrgetter("ref"))
             rows = self._rows.values() if sort.is_stable else self._by_ref
             self._ordered = sorted(rows, key=attrgetter("sort_key"), reverse=self._descending)
         return self._ordered

@@ -165,7 +165,7 @@ MIN_FILTER_WIDTH = 12
 
 MAX_NUMBERED_VIEWS = 9
 """Views with a key."""
-_VIEW_LEVELS = (("   ", None), ("  ", None), (" ", None), (" ", 6), (" ", 4), (" ", 2))
+_VIEW_LEVELS = (("   ", None), ("  ", None), (" ", None), (" ", 6), (" ", 4), (" ", 3), (" ", 2))
 """Gaps, and the letters of each name, from much room to little."""
 
 
@@ -213,9 +213,10 @@ class ViewBar(Bar):
                 shown = name if is_chosen or length is None else name[:length]
                 key = f"{number} " if number <= MAX_NUMBERED_VIEWS else ""
                 left += [(f"{key}{shown} {count}", "chosen" if is_chosen else "quiet"), (gap, "plain")]
-            if sum(text_width(text) for text, _ in left) - len(gap) < self.size.width:
+            left.pop()
+            if sum(text_width(text) for text, _ in left) < self.size.width:
                 break
-        return left
+        return [*left, (" ", "plain")]
 
     def on_click(self, event: events.Click) -> None:
         """Select the view under the mouse."""
