@@ -87,11 +87,12 @@ class RowIndex:
         before = self._filter
         grows = view is self._view and query_filter is not None and (before is None or query_filter.narrows(before))
         self._view, self._filter = view, query_filter
-        found = self._visible if grows and self._visible is not None else self._in_view()
-        for row in self._rows.values() if found is not self._visible else found:
+        narrowed = self._visible if grows else None
+        found = narrowed if narrowed is not None else self._in_view()
+        for row in self._rows.values() if narrowed is None else narrowed:
             row.is_visible = False
         if query_filter is not None:
-            found = query_filter.select(found, context)
+            found = query_filter.select(found, context, before if narrowed is not None else None)
             if query_filter.is_timed:
                 for row in self._rows.values():
                     row.next_change_at = self._row_change_at(row.state, context)

@@ -141,15 +141,19 @@ class Filter(NamedTuple):
         """Return whether the job matches every group. `text` is its search text, if it is known."""
         return all(group.matches(state, context, text) for group in self.groups)
 
-    def select(self, rows: Sequence[Row], context: EvaluationContext) -> list[Row]:
-        """Return the rows that match, in order, and give each its search text if it is needed."""
+    def select(self, rows: Sequence[Row], context: EvaluationContext, matched: "Filter | None" = None) -> list[Row]:
+        """Return the rows that match, in order, and give each its search text if it is needed.
+
+        `matched`: a filter that all these rows match.
+        """
         if self.has_free_text:
             for row in rows:
                 if row.search_text is None:
                     row.search_text = search_text(row.state, context)
         found = list(rows)
         for group in self.groups:
-            found = group.select(found, context)
+            if matched is None or group not in matched.groups:
+                found = group.select(found, context)
         return found
 
     def narrows(self, other: "Filter") -> bool:
