@@ -1,7 +1,8 @@
-"""Ten thousand random requests and messages of browsers to a real `serve`, which then still works.
+"""Ten thousand random requests and messages of browsers to a real `serve`, which then still works; and --readonly.
 
 A third of them are messages to real dashboards. At the end a browser opens a dashboard, the server has as many file
-descriptors as at its start, and serve.log has its first line and no internal error.
+descriptors as at its start, and serve.log has its first line and no internal error. Then every key of every command,
+and every entry of the palette, is tried at `--readonly serve`: no file but the state changes.
 """
 
 import asyncio
@@ -17,9 +18,13 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
+from tests.support.dashboard_page import open_dashboard, try_keys, try_palette
+from tests.support.servers import serve_app
 from tests.support.waiting import DEADLINE, until
 from tests.support.web import free_port, send_raw
 from tests.support.web_fuzz import random_message, random_request
+from tui.commands import COMMANDS
+from tui.simulator.app import Simulator
 
 REQUESTS, MESSAGES = 6700, 3300
 CONCURRENCY = 8
@@ -91,7 +96,54 @@ async def attack(url: str, token: str, pid: int, random: Random) -> None:
         assert page.status == 200, "the link still opens"
 
 
+async def try_everything(url: str, token: str) -> tuple[int, int]:
+    """Try every command that does not end the dashboard. Returns the number of keys and of entries of the palette."""
+    commands = [each for each in COMMANDS if each.id not in {"quit", "close", "interrupt"}]
+    async with open_dashboard(url, token) as page:
+        entries = await try_palette(page, [each for each in commands if each.id != "palette"])
+    async with open_dashboard(url, token) as page:
+        keys = await try_keys(page, commands)
+    assert page.texts == [], "a link was opened"
+    return keys, entries
+
+
+def prove_readonly() -> None:
+    with TemporaryDirectory() as folder, serve_app(Simulator(speed=2000)) as service:
+        config, state, port = Path(folder, "config"), Path(folder, "state"), free_port()
+        config.mkdir(mode=0o700)
+        account = f'[accounts.flixu]\nbase_url = "{service}"\napi_key = {{ env = "FUZZ_KEY" }}\n'
+        hook = f'[[hook]]\non = ["done"]\nrun = ["touch", "{folder}/hooked"]\n'
+        (config / "config.toml").write_text(account + hook)
+        jobs = "".join(f'[[job]]\naccount = "flixu"\nid = "doc_{n}-fine"\ndownload = true\n' for n in range(3))
+        (config / "watchlist.toml").write_text(jobs)
+        env = os.environ | {"BABELTOP_CONFIG_DIR": str(config), "BABELTOP_STATE_DIR": str(state), "FUZZ_KEY": "k-27182"}
+        env["HOME"] = folder
+        before = _files(Path(folder), state)
+        command = [sys.executable, "-m", "tui", "--readonly", "serve", "--port", str(port)]
+        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stderr is not None
+                token = re.search(r"token=(\S+);", process.stderr.readline())
+                assert token is not None
+                keys, entries = asyncio.run(try_everything(f"http://127.0.0.1:{port}", token[1]))
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=DEADLINE)
+        assert _files(Path(folder), state) == before
+        print(f"serve --readonly: {keys} keys and {entries} entries of the palette changed nothing")
+
+
+def _files(folder: Path, state: Path) -> dict[str, bytes]:
+    found = [path for path in folder.rglob("*") if path.is_file() and state not in path.parents]
+    return {str(path): path.read_bytes() for path in found}
+
+
 def main(seed: int = 0) -> None:
+    fuzz(seed)
+    prove_readonly()
+
+
+def fuzz(seed: int) -> None:
     with TemporaryDirectory() as folder:
         config, state, port = Path(folder, "config"), Path(folder, "state"), free_port()
         config.mkdir(mode=0o700)

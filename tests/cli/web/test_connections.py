@@ -55,8 +55,9 @@ def test_one_connection_too_many_of_an_address_ends_its_oldest_one_without_acces
         dashboard, with_access, other = connect(limits), connect(limits), connect(limits, "198.51.100.1")
         limits.on_request(dashboard).is_dashboard = True
         limits.on_request(with_access).has_access = True
-        strangers = [connect(limits) for _ in range(MAX_PER_ADDRESS)]
-        assert [each.aborted_at is not None for each in strangers] == [True] + [False] * (MAX_PER_ADDRESS - 1)
+        strangers = [connect(limits) for _ in range(3 * MAX_PER_ADDRESS)]
+        ended = [each.aborted_at is not None for each in strangers]
+        assert ended == [True] * (2 * MAX_PER_ADDRESS + 1) + [False] * (MAX_PER_ADDRESS - 1)
         assert {dashboard.aborted_at, with_access.aborted_at, other.aborted_at} == {None}
 
     run_virtual(scenario())

@@ -57,8 +57,9 @@ class LimitedConnection(asyncio.Protocol):
         self._deadline = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.abort)
 
     def abort(self) -> None:
-        """Close the connection without waiting for its client."""
+        """Close the connection without waiting for its client. It leaves its place at once: many begin in one turn."""
         if self._transport is not None:
+            self._limits.remove(self._transport)
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -36,6 +36,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
+    "Server": "babeltop",
 }
 """Headers of every response, in addition to the policy."""
 _FILES = Path(textual_serve.__file__).parent
