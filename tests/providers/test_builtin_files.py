@@ -66,6 +66,13 @@ def test_every_built_in_file_has_samples():
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_file_with_an_inferred_line_is_marked(name: str):
+    lines = builtin_files()[name].read_text("utf-8").splitlines()
+    is_inferred = any("[I]" in line or "[W]" in line for line in lines if not line.startswith("#"))
+    assert KNOWN[name].grounds == ("partial" if is_inferred else "")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_status_of_a_file_has_its_phase(name: str):
     provider, seen = KNOWN[name], set[str]()
     for sample in samples(name).get("status", []):
