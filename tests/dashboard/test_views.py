@@ -85,7 +85,7 @@ async def test_saved_views_have_counts_and_keys(make_app, size):
 async def test_no_view_is_cut_where_shorter_names_fit(make_app, width):
     async with make_app().run_test(size=(width, 30)) as pilot:
         assert "…" not in text_of(pilot).splitlines()[1]
-        assert text_of(pilot).splitlines()[1].split()[-2:][0][:2] == "Fo"
+        assert text_of(pilot).splitlines()[1].split()[-2].startswith("F")
 
 
 async def test_a_saved_view_has_its_own_sort_and_columns_until_it_is_left(make_app):
