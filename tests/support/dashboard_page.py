@@ -12,7 +12,7 @@ from tests.support.waiting import DEADLINE
 from tui.commands import COMMANDS, Command
 
 COLUMNS, LINES = 120, 50
-RETRY = 5.0
+RETRY = 1.5
 """Seconds until a key is pressed again."""
 ESCAPE = "\x1b[27u"
 """Escape in the keyboard protocol of kitty: it is complete, other than a single ESC."""
