@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("TEXTUAL_FPS", "250")  # before textual is imported: a key waits 2 ms for its paint, not 8
 
+from textual.actions import ActionParseResult
 from textual.app import App
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
@@ -36,6 +38,7 @@ from tui.dashboard.terminal.open_external import open_external
 from tui.dashboard.terminal.suspend import safe_suspend
 from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
+from tui.dashboard.widgets.vim_option_list import PAGE_ACTIONS, UNLAID_LIST
 from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Ref
@@ -173,6 +176,20 @@ class Babeltop(LoggedCrash, App[None]):
         self.stylesheet.add_source(path.read_text("utf-8"), (str(path), ""))
         if self.screen_stack and self.screen is not self._dashboard:  # a key came before the first frame
             self.stylesheet.update(self.screen)
+
+    async def run_action(
+        self,
+        action: "str | ActionParseResult",
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Run an action; to page a list that has no lines yet, on a tiny terminal, does nothing."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except UNLAID_LIST:
+            if action not in PAGE_ACTIONS:
+                raise
+            return True
 
     def request_exit(self) -> None:
         """Exit from a signal handler, whatever the event loop is doing."""

@@ -4,8 +4,10 @@ from contextlib import suppress
 from functools import partial
 
 from textual.await_complete import AwaitComplete
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.css.query import NoMatches
+from textual.worker import Worker
 
 from tui.commands import Command, key_label
 from tui.dashboard.screen import Dashboard
@@ -56,6 +58,19 @@ class Palette(CommandPalette):
         """Close the palette, if it is open; a second Enter finds no command to run."""
         self.call_next(self._forget_command)
         return super().dismiss(result) if self.is_active else AwaitComplete()
+
+    def _gather_commands(self, search_value: str) -> Worker[None]:
+        """Search in a worker, as Textual does; its end is quiet if the palette closes meanwhile."""
+        search = self._gather_until_closed(search_value)
+        return self.run_worker(search, group=self._GATHER_COMMANDS_GROUP, exclusive=True)
+
+    async def _gather_until_closed(self, search_value: str) -> None:
+        gather = CommandPalette._gather_commands.__wrapped__  # noqa: SLF001  # pyright: ignore
+        try:
+            await gather(self, search_value)
+        except NoMatches:
+            if self.query(CommandList):
+                raise
 
     def _forget_command(self) -> None:
         self._selected_command = None
