@@ -79,7 +79,8 @@ def test_an_invalid_id_is_refused(configured: Program) -> None:
 def test_without_accounts_add_explains_how_to_configure_one(babeltop: Program) -> None:
     completed = babeltop("add", "doc_1")
     assert completed.code == 2
-    assert "FLIXU_API_KEY" in completed.err
+    assert "CAMB_API_KEY" in completed.err
+    assert "`babeltop providers` lists them" in completed.err
     assert str(babeltop.config / "config.toml") in completed.err
 
 

@@ -13,6 +13,7 @@ from tui.cli.parser import build_parser
 from tui.domain.job_state import Flag
 from tui.domain.models import FaultKind, LinkKind, Phase
 from tui.engine.api import Health
+from tui.engine.notifications.events import SUMMARY
 from tui.storage.config.settings import HookEvent
 
 LINES = {
@@ -46,7 +47,7 @@ def test_the_schema_lists_every_value_of_every_enumeration() -> None:
     assert job["flags"]["items"]["enum"] == list(Flag)
     assert change["before"] == change["after"] == {"$ref": "#/$defs/phase"}
     assert (finding["area"]["enum"], finding["level"]["enum"]) == (list(get_args(Area)), list(Level))
-    assert hook["event"]["enum"] == list(get_args(HookEvent))
+    assert hook["event"]["enum"] == [*get_args(HookEvent), SUMMARY]
     assert hook["account"]["anyOf"][0]["properties"]["health"]["enum"] == list(Health)
 
 

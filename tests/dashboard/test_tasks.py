@@ -177,7 +177,7 @@ TASKS = (
     ),
     Task(
         "copy the ids of the missing jobs for the service's support",
-        ["slash", *"phase:mis", "enter", *repeated(["y"], len(MISSING))],
+        ["slash", *"phase:miss", "enter", *repeated(["y"], len(MISSING))],
         ["slash", *"miss", "enter", "V", "y"],
         lambda task: task.copied_lines() == {ref.id for ref in MISSING},
     ),

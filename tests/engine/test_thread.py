@@ -74,7 +74,7 @@ def test_states_and_command_results_reach_the_front_end(tmp_path, simulator):
         assert b'"success"' in feed.job_history(A).result(DEADLINE).body
         assert feed.send(Add((Job(account="heygen", id="b"),))).result(DEADLINE).message == "heygen:b added"
         front.until(lambda front: front.order == (A, Ref("heygen", "b")))
-        assert feed.send(Remove((A,))).result(DEADLINE).removed
+        assert feed.send(Remove((A,))).result(DEADLINE).undo
         front.until(lambda front: front.order == (Ref("heygen", "b"),))
         silent = feed.silent_for()
         wait_until(lambda: feed.silent_for() < silent)  # the engine's heart has beaten
