@@ -76,7 +76,7 @@ def _check_owner(path: Path, status: os.stat_result, shared_group: int | None) -
 def _links_on_the_way(place: Path, depth: int = 0) -> Iterator[Path]:
     """Yield the symbolic links that lead from a path to its place, which may lie in a sticky folder."""
     for path in (place, *place.parents):
-        if os.path.islink(path):  # False below a folder that may not be entered: its use reports that
+        if os.path.islink(path):  # noqa: PTH114  False below a folder that may not be entered, which its use reports
             yield path
             if depth < MAX_LINKS:
                 target = Path(os.path.normpath(path.parent / path.readlink()))
