@@ -26,7 +26,6 @@ from tui.dashboard.terminal.key_bindings import bind_commands
 from tui.dashboard.widgets.bars import FooterBar, TopBar, ViewBar
 from tui.dashboard.widgets.detail import DetailPane, DetailTabs
 from tui.dashboard.widgets.detail_pages import DetailTab
-from tui.dashboard.widgets.filter_input import FilterInput, filter_hint
 from tui.dashboard.widgets.job_table import JobTable
 from tui.dashboard.widgets.messages import RefreshDue
 from tui.dashboard.widgets.notifications import Notifier, Severity
@@ -42,6 +41,7 @@ from tui.storage.watchlist.cache import HEAD_JOBS
 from tui.storage.watchlist.operations import Operation
 
 if TYPE_CHECKING:
+    from tui.dashboard.widgets.filter_input import FilterInput
     from tui.presentation.filters.completion import Candidate
     from tui.presentation.filters.grammar import Problem
 
@@ -436,10 +436,10 @@ class Dashboard(Screen[None]):
 
     @on(Input.Submitted)
     def _input_submitted(self, event: Input.Submitted) -> None:
-        if isinstance(event.input, FilterInput):
+        if event.input.id == "filter":
             if any(not problem.is_incomplete for problem in self.board.set_filter(event.value)):
                 return  # the error stays below the text
-            self._preferences = replace(self._preferences, filters=event.input.remember())
+            self._preferences = replace(self._preferences, filters=cast("FilterInput", event.input).remember())
             self._store_preferences(self._preferences)
         self.close_input(event.input.id or "")
 
@@ -456,6 +456,8 @@ class Dashboard(Screen[None]):
 
     def _mount_input(self, name: str) -> Input:
         if name == "filter":
+            from tui.dashboard.widgets.filter_input import FilterInput  # mounted after the first frame
+
             widget: Input = FilterInput(self._filter_candidates, self._preferences.filters)
         else:
             widget = Input(id=name, placeholder="search the response", select_on_focus=False)
@@ -469,6 +471,8 @@ class Dashboard(Screen[None]):
         return [each for each in complete(text, self.board.vocabulary) if each.text != text]
 
     def _show_filter_hint(self, problems: "Sequence[Problem]") -> None:
+        from tui.dashboard.widgets.filter_input import filter_hint
+
         widget = self.find_input("filter")
         candidates = self._filter_candidates(widget.value) if widget is not None else []
         self._footer.hint = filter_hint(problems, self.board.unused_values(), candidates)

@@ -15,7 +15,7 @@ from tui.dashboard.widgets.explanations import budget_text
 from tui.dashboard.widgets.timeline import timeline_lines
 from tui.domain import artifacts, evaluation, job_state
 from tui.domain.job_state import JobState
-from tui.domain.links import expiry, signed_urls
+from tui.domain.links import expiry
 from tui.domain.links.expiry_source import ExpirySource, expiry_source
 from tui.domain.models import ACTIVE, ENDED, PROBLEMS, Link, Phase
 from tui.domain.polling import duration_model
@@ -335,6 +335,8 @@ def wrap_hanging(value: str, width: int, indent: int) -> str:
 
 def display_url(url: str) -> str:
     """Return the URL without its query if that is a signature."""
+    from tui.domain.links import signed_urls  # 2 ms at the start, and the first job may have no link
+
     return sanitize.mask_url(url) if signed_urls.signed_expiry(url) is not None else url
 
 

@@ -2,7 +2,6 @@
 
 from enum import StrEnum
 
-from tui.domain.links import signed_urls
 from tui.domain.models import Link
 
 
@@ -28,6 +27,8 @@ def expiry_source(link: Link) -> ExpirySource:
         return ExpirySource.OBSERVED
     if link.expiry_is_exact:
         return ExpirySource.SIGNED
+    from tui.domain.links import signed_urls  # 2 ms at the start, and few links need it
+
     signed = signed_urls.signed_expiry(link.url)
     if signed is None:
         unreadable = signed_urls.has_unreadable_expiry(link.url)
