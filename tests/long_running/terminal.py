@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from tests.support.terminal import Terminal
+from tui.runtime.signals import EXIT_INTERRUPTED
 
 COUNT = 200_000
 """Bytes of a full run."""
@@ -24,8 +25,8 @@ HELP = ("─ Help ─", "Esc")
 DEMO = (sys.executable, "-m", "tui", "--demo")
 QUITS = b"\x11\x1aq"
 """Bytes that are not sent: ^q and q quit, ^z suspends."""
-QUIT_CODES = {0, -signal.SIGINT}
-"""Exit codes of a dashboard that the palette's command ended; a ^c may follow when the terminal has its modes again."""
+QUIT_CODES = {0, EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGQUIT}
+"""Exit codes of a dashboard that the palette's command ended; ^c or ^\\ may follow when the terminal has its modes."""
 BYTES = bytes(set(range(256)) - set(QUITS))
 SEQUENCES = (
     *b"\x1b[A \x1b[B \x1b[C \x1b[D \x1b[H \x1b[F \x1b[5~ \x1b[6~ \x1bOP \x1b[15~ \x1b \x1b[ \x1b[200~".split(),
@@ -91,7 +92,8 @@ def _check(terminal: Terminal) -> None:
             return
         assert is_shown, terminal.text
     terminal.send(b"\x11")
-    assert terminal.wait_for_exit() == 0, terminal.text
+    status = terminal.wait_for_exit()
+    assert status == 0, f"exit {status} after ^q: {terminal.text}"
 
 
 def main() -> None:
