@@ -121,6 +121,14 @@ def test_discover_ends_with_a_fault_and_names_unknown_accounts(acme: Program, li
     assert KEY not in failed.out + failed.err
 
 
+@pytest.mark.parametrize("args", [("discover",), ("add", "an-id")])
+def test_without_accounts_the_way_to_configure_one_is_named(babeltop: Program, args: tuple[str, ...]) -> None:
+    completed = babeltop(*args)
+    assert completed.code == 2
+    assert "no accounts configured: set an API key in " in completed.err
+    assert f"or add [accounts.NAME] to {babeltop.config / 'config.toml'}" in completed.err
+
+
 def test_discover_names_a_service_without_a_list(configured: Program) -> None:
     completed = configured("discover", "flixu")
     assert "has no list of jobs" in completed.err

@@ -12,7 +12,7 @@ from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.storage import paths
-from tui.storage.config.configuration import WorkspacePaths
+from tui.storage.config.configuration import Account, WorkspacePaths
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,6 +40,16 @@ def open_workspace(args: "Namespace") -> Generator[Workspace]:
         workspace.close()
         for warning in dict.fromkeys(workspace.warnings):
             print_message(f"warning: {warning}")
+
+
+def require_accounts(workspace: Workspace, names: Sequence[str]) -> Mapping[str, Account]:
+    """Return all accounts. Raises UsageError without any, or if one of the names is not configured."""
+    for name in names:
+        if name not in workspace.accounts:
+            raise UsageError(workspace.config.why_unconfigured(name))
+    if not workspace.accounts:
+        raise UsageError(f"no accounts configured: {workspace.account_hint()}")
+    return workspace.accounts
 
 
 def resolve_refs(workspace: Workspace, texts: Sequence[str], refs: Collection[Ref]) -> list[Ref]:

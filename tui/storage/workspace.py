@@ -102,11 +102,12 @@ class Workspace:
             if each.name in used or (each.name not in successors and not each.needs_base_url)
         ]
 
-    def key_hint(self) -> str:
-        """Return the first variables that define an account, for a message to an operator without one."""
+    def account_hint(self) -> str:
+        """Return how to configure an account, with the first variables that define one, for an operator without one."""
         names = list(dict.fromkeys(variable for _, variable, _ in self.key_variables()))
         more = f" or {len(names) - MAX_HINTS} others (`babeltop providers` lists them)"
-        return ", ".join(names[:MAX_HINTS]) + (more if len(names) > MAX_HINTS else "")
+        variables = ", ".join(names[:MAX_HINTS]) + (more if len(names) > MAX_HINTS else "")
+        return f"set an API key in {variables}, or add [accounts.NAME] to {paths.config_file(self.paths.config_dir)}"
 
     @property
     def journal(self) -> Journal:

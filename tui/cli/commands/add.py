@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tui.cli.commands.edit import print_refs, sanitize_option, sanitize_tags
-from tui.cli.context import open_workspace
+from tui.cli.context import open_workspace, require_accounts
 from tui.cli.import_parser import ImportRecord, InvalidRecord, decode, parse_records
 from tui.cli.output import OK, USAGE, UsageError, print_message, write_stdout
 from tui.domain import job_ids
@@ -39,7 +39,7 @@ class _ClassifiedRecord(NamedTuple):
 def add(args: Namespace) -> int:
     """Run `add`. Returns 2 if any id was rejected."""
     with open_workspace(args) as workspace:
-        accounts = _select_accounts(workspace, args.account)
+        accounts = require_accounts(workspace, [] if args.account is None else [args.account])
         hints = {name: _id_patterns(account, accounts) for name, account in accounts.items()}
         slashed = {name for name, account in accounts.items() if account.provider.has_slashes}
         found = [_classify_record(record, hints, args.account or "", slashed) for record in _read_records(args.ids)]
@@ -65,18 +65,6 @@ def _print_plan(workspace: Workspace, refs: Sequence[Ref]) -> None:
     unique = dict.fromkeys(refs)
     write_stdout("".join(f"{ref}\n" for ref in unique if ref not in listed))
     print_refs("already on the watchlist", [ref for ref in unique if ref in listed])
-
-
-def _select_accounts(workspace: Workspace, name: str | None) -> Mapping[str, Account]:
-    """Return all accounts. Raises UsageError without any, or if the named one does not exist."""
-    if name is not None and name not in workspace.accounts:
-        raise UsageError(workspace.config.why_unconfigured(name))
-    if not workspace.accounts:
-        raise UsageError(
-            f"no accounts configured: set an API key in {workspace.key_hint()},\n"
-            f"  or add [accounts.NAME] to {workspace.paths.config_dir / 'config.toml'}"
-        )
-    return workspace.accounts
 
 
 def _id_patterns(account: Account, accounts: Mapping[str, Account]) -> list[re.Pattern[str]]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from tui.cli import text_table
 from tui.cli.commands.edit import print_refs
 from tui.cli.commands.poll import run_until_signal
-from tui.cli.context import evaluation_context, open_workspace, parse_filter
-from tui.cli.output import FAULT, OK, UsageError, json_array, print_message, write_stdout
+from tui.cli.context import evaluation_context, open_workspace, parse_filter, require_accounts
+from tui.cli.output import FAULT, OK, json_array, print_message, write_stdout
 from tui.domain.job_state import JobState
-from tui.domain.models import Job, Phase, Ref
+from tui.domain.models import Job, Phase
 from tui.engine.accounts.discovery import Discovery, discover
 from tui.presentation import formatting, json_output
 from tui.presentation.filters import vocabulary
@@ -28,7 +28,7 @@ _HEADERS = ("STATUS", "ACCOUNT", "ID", "KIND", "CREATED", "NAME")
 def discover_jobs(args: Namespace) -> int:
     """Run `discover`. Returns 3 if a list could not be read."""
     with open_workspace(args) as workspace:
-        names = _select_accounts(workspace, args.accounts)
+        accounts = require_accounts(workspace, args.accounts)
         now = time.time()
         context = evaluation_context(workspace)
         values = vocabulary.of_jobs((), context, lambda: workspace.accounts)
@@ -37,11 +37,11 @@ def discover_jobs(args: Namespace) -> int:
         logfile.start_logging(workspace.paths.state_dir)
         if notice := workspace.ensure_journal():
             print_message(notice)
-        listed = {job.ref for job in workspace.watchlist.read().jobs}
-        known = {name: {ref.id for ref in listed if ref.account == name} for name in names}
+        jobs = workspace.watchlist.read().jobs
+        known = {name: {job.id for job in jobs if job.account == name} for name in args.accounts or accounts}
         found = run_until_signal(_discover_all(workspace, known, now - args.since if args.since else None))
         states = [
-            state for state in _new_states(workspace, found, listed) if wanted is None or wanted.matches(state, context)
+            state for state in _new_states(workspace, found, known) if wanted is None or wanted.matches(state, context)
         ]
         _print_notices(found)
         _print_jobs(workspace, states, as_json=args.json)
@@ -51,15 +51,6 @@ def discover_jobs(args: Namespace) -> int:
         return FAULT if any(each.fault is not None for each in found.values()) else OK
 
 
-def _select_accounts(workspace: Workspace, names: Sequence[str]) -> list[str]:
-    """Return the accounts to list. Raises UsageError without any, or for an unknown one."""
-    if unknown := [name for name in names if name not in workspace.accounts]:
-        raise UsageError(workspace.config.why_unconfigured(unknown[0]))
-    if not workspace.accounts:
-        raise UsageError(f"no accounts configured: set an API key in {workspace.key_hint()}")
-    return list(dict.fromkeys(names)) or list(workspace.accounts)
-
-
 async def _discover_all(
     workspace: Workspace, known: Mapping[str, set[str]], since: float | None
 ) -> dict[str, Discovery]:
@@ -67,13 +58,15 @@ async def _discover_all(
     return dict(zip(known, found, strict=True))
 
 
-def _new_states(workspace: Workspace, found: Mapping[str, Discovery], listed: set[Ref]) -> Iterator[JobState]:
+def _new_states(
+    workspace: Workspace, found: Mapping[str, Discovery], known: Mapping[str, set[str]]
+) -> Iterator[JobState]:
     """Yield the listed jobs that are not on the watchlist and were not removed from it, and name how many were."""
     for name, discovery in found.items():
-        removed = workspace.journal.listed_ids(name) - {ref.id for ref in listed if ref.account == name}
+        removed = workspace.journal.listed_ids(name) - known[name]
         left_out = 0
         for each in discovery.jobs:
-            if Ref(name, each.id) in listed:
+            if each.id in known[name]:
                 continue
             if each.id in removed:
                 left_out += 1

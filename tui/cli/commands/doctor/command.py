@@ -85,9 +85,7 @@ def _check_accounts(workspace: Workspace, jobs: Sequence[Job]) -> Iterator[Findi
     """Yield what a poll of each account shows, and the accounts that only the watchlist names."""
     accounts = list(workspace.accounts)
     if not accounts:
-        file = workspace.paths.config_dir / "config.toml"
-        remedy = f"set an API key in {workspace.key_hint()}, or add [accounts.NAME] to {file}"
-        yield Finding("accounts", "accounts", Level.WARNING, "no accounts configured", remedy)
+        yield Finding("accounts", "accounts", Level.WARNING, "no accounts configured", workspace.account_hint())
         return
     workspace.keys.fetch_all()
     results = dict(zip(accounts, asyncio.run(_probe_accounts(workspace, accounts, jobs)), strict=True))
