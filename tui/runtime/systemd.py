@@ -20,7 +20,7 @@ class ServiceManager:
 
     @property
     def is_present(self) -> bool:
-        """Return whether a service manager listens."""
+        """Whether a service manager started this process."""
         return bool(self._address)
 
     def notify(self, *assignments: str) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from tui.cli.web.access import bearer_token
 from tui.cli.web.connections import REQUEST_TIMEOUT, ConnectionLimits
 from tui.domain.hosts import is_loopback
 from tui.storage.config.secrets import Secret
@@ -57,9 +58,8 @@ def _refuse(request: web.BaseRequest, token: Secret | None) -> web.Response | No
 
 
 def _has_token(request: web.BaseRequest, token: Secret) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    expected = token.reveal().encode()
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(errors="replace"), expected)
+    given = bearer_token(request)
+    return given is not None and hmac.compare_digest(given.encode(errors="replace"), token.reveal().encode())
 
 
 def _requested_host(request: web.BaseRequest) -> str:

@@ -66,15 +66,14 @@ class AccessControl:
             max_age=int(SESSION_LIFE),
             httponly=True,
             samesite="Strict",
-            secure=request.headers.get("X-Forwarded-Proto", "").lower() == "https",
+            secure=is_https(request),
         )
         return response
 
     async def _given_token(self, request: web.BaseRequest) -> str | None:
         """Return the token of a header, a link or the login form, or None."""
-        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return credentials.strip()
+        if (token := bearer_token(request)) is not None:
+            return token
         if _is_link_with_token(request):
             return request.query["token"]
         if request.method != "POST" or request.path != "/":
@@ -111,6 +110,17 @@ def valid_host(request: web.BaseRequest) -> str | None:
     """Return the Host header, or None unless there is exactly one, with a name or an address."""
     hosts = request.headers.getall("Host", [])
     return hosts[0] if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else None
+
+
+def bearer_token(request: web.BaseRequest) -> str | None:
+    """Return the token of the Authorization header; None without one."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else None
+
+
+def is_https(request: web.BaseRequest) -> bool:
+    """Return whether the browser speaks https, to a proxy in front."""
+    return request.headers.get("X-Forwarded-Proto", "").lower() == "https"
 
 
 def _check_origin(request: web.BaseRequest, host: str) -> None:

@@ -18,7 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 from yarl import URL
 
 from tui.cli.web import messages
-from tui.cli.web.access import MAX_FORM_BYTES, AccessControl, valid_host
+from tui.cli.web.access import MAX_FORM_BYTES, AccessControl, is_https, valid_host
 from tui.cli.web.connections import REQUEST_TIMEOUT, ConnectionLimits, LimitedConnection
 from tui.cli.web.log import start_logging
 from tui.cli.web.process import STOP_TIMEOUT, DashboardProcess
@@ -116,10 +116,9 @@ class DashboardServer:
 
     def _index(self, request: web.BaseRequest) -> web.Response:
         """Return the page, with the WebSocket under the name or proxy that the browser used."""
-        secure = request.headers.get("X-Forwarded-Proto", "").lower() == "https"
         page = self._page.render(
             font_size=16,
-            app_websocket_url=f"{'wss' if secure else 'ws'}://{request.headers['Host']}/ws",
+            app_websocket_url=f"{'wss' if is_https(request) else 'ws'}://{request.headers['Host']}/ws",
             config={"static": {"url": "/static/"}},
             application={"name": "babeltop"},
         )
