@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING
@@ -194,7 +195,8 @@ class Babeltop(LoggedCrash, App[None]):
     def request_exit(self) -> None:
         """Exit from a signal handler, whatever the event loop is doing."""
         if self._event_loop is not None:
-            self._event_loop.call_soon_threadsafe(self.exit, None, EXIT_INTERRUPTED)
+            with suppress(RuntimeError):  # the loop is closed
+                self._event_loop.call_soon_threadsafe(self.exit, None, EXIT_INTERRUPTED)
 
     def on_updates_available(self) -> None:
         """Apply the engine's update."""
@@ -248,9 +250,9 @@ def run(
             shutil.rmtree(workspace.paths.config_dir, ignore_errors=True)
 
     terminal = sys.stdin.fileno()
-    try:
-        with graceful_shutdown(app.request_exit, clean_up, signals=SCREEN_SHUTDOWN_SIGNALS, terminal=terminal):
+    with graceful_shutdown(app.request_exit, clean_up, signals=SCREEN_SHUTDOWN_SIGNALS, terminal=terminal):
+        try:
             app.run()
-    finally:
-        engine.close()
+        finally:
+            engine.close()
     return app.return_code or 0

@@ -68,6 +68,33 @@ def test_a_signal_ends_the_program_and_restores_the_terminal(folders: Path, numb
     assert list(folders.iterdir()) == []
 
 
+INTERRUPTED_CLOSE = """
+import os, signal, sys
+from tui.cli.main import run
+from tui.engine.thread import EngineThread
+
+close = EngineThread.close
+
+def interrupted_close(self):
+    close(self)
+    os.kill(os.getpid(), signal.SIGINT)
+
+EngineThread.close = interrupted_close
+sys.exit(run(["--demo"]))
+"""
+"""Runs the demo, which gets a ^c while it quits: the terminal is no longer the dashboard's, and sends a signal."""
+
+
+def test_an_interrupt_while_the_program_quits_changes_nothing(folders: Path):
+    with Terminal([sys.executable, "-c", INTERRUPTED_CLOSE]) as terminal:
+        assert terminal.wait_for(rows)
+        terminal.type(QUIT)
+        assert terminal.wait_for_exit() == 0
+        assert terminal.modes() == set()
+        assert "Traceback" not in terminal.raw.decode()
+    assert list(folders.iterdir()) == []
+
+
 def test_a_suspended_program_returns_the_terminal_and_redraws_all_of_it_when_resumed(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
