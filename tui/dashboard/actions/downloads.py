@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from tui.dashboard.actions.dialog_results import open_dialog
 from tui.dashboard.actions.selection import with_selected
 from tui.domain.models import Ref
 from tui.engine.api import Cancel, Download
@@ -24,12 +25,7 @@ def _download_or_cancel(dashboard: "Dashboard", refs: tuple[Ref, ...]) -> None:
     if idle:
         dashboard.send_command(Download(idle))
         return
-
-    def on_close(is_confirmed: bool | None) -> None:
-        if is_confirmed:
-            dashboard.send_command(Cancel(refs))
-
     what = queries.display_name(board.states[refs[0]]) if len(refs) == 1 else f"{len(refs)} jobs"
     question = f"Cancel the download of {what}? The partial file will be deleted."
     dialog = ConfirmScreen("Cancel download", question, "cancel download", "keep it")
-    dashboard.typed_app.push_screen(dialog, on_close)
+    open_dialog(dashboard, dialog, lambda _: dashboard.send_command(Cancel(refs)))

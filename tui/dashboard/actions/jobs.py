@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from tui.dashboard.actions.dialog_results import open_dialog
 from tui.dashboard.actions.selection import count_of, not_shown, with_selected
-from tui.domain.models import Job, Ref
+from tui.domain.models import Ref
 from tui.engine.api import AccountState, CommandResult, Pause, Refresh, Renew
 from tui.presentation import formatting
 from tui.storage.watchlist.operations import Add, Remove, Set
@@ -23,26 +24,18 @@ def add(dashboard: "Dashboard") -> None:
     """Open the add dialog, and add the jobs that it returns."""
     from tui.dashboard.dialogs.add import AddScreen  # imported when its key is pressed, as all dialogs are
 
-    def on_close(jobs: tuple[Job, ...] | None) -> None:
-        if jobs:
-            dashboard.send_command(Add(jobs))
-
     accounts = tuple(dashboard.board.accounts.values())
     dialog = AddScreen(accounts, dashboard.board.states.keys(), dashboard.board.now)
-    dashboard.typed_app.push_screen(dialog, on_close)
+    open_dialog(dashboard, dialog, lambda jobs: dashboard.send_command(Add(jobs)))
 
 
 def edit(dashboard: "Dashboard") -> None:
     """Open the edit dialog of the selected jobs, and apply the change that it returns."""
     from tui.dashboard.dialogs.edit import EditScreen
 
-    def on_close(change: Set | None) -> None:
-        if change is not None:
-            dashboard.send_command(change)
-
     jobs = tuple(dashboard.board.states[ref].job for ref in dashboard.selected_refs)
     if jobs:
-        dashboard.typed_app.push_screen(EditScreen(jobs, not_shown(dashboard)), on_close)
+        open_dialog(dashboard, EditScreen(jobs, not_shown(dashboard)), dashboard.send_command)
 
 
 def remove(dashboard: "Dashboard") -> None:
@@ -101,18 +94,17 @@ def send_or_confirm(
 ) -> None:
     """Send the command; first ask for confirmation if its polls take long. `on_result` is called even if it failed."""
 
-    def on_close(is_confirmed: bool | None) -> None:
-        if is_confirmed:
-            dashboard.send_command(command, on_result, even_if_failed=True)
+    def send() -> None:
+        dashboard.send_command(command, on_result, even_if_failed=True)
 
     minutes, account = polling_duration(command.refs, dashboard.board.accounts)
     if minutes < CONFIRM_FROM_MINUTES:
-        on_close(True)
+        send()
         return
     from tui.dashboard.dialogs.confirm import ConfirmScreen
 
     question = f"{question} About {formatting.span(minutes * 60)} at the limit of {account}."
-    dashboard.typed_app.push_screen(ConfirmScreen(title, question, f"{title.lower()} all"), on_close)
+    open_dialog(dashboard, ConfirmScreen(title, question, f"{title.lower()} all"), lambda _: send())
 
 
 def polling_duration(refs: Iterable[Ref], accounts: Mapping[str, AccountState]) -> tuple[float, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.dashboard.actions.dialog_results import open_dialog
 from tui.dashboard.actions.jobs import send_or_confirm
 from tui.dashboard.actions.selection import count_of, not_shown, with_selected
 from tui.domain import job_state
@@ -115,22 +116,20 @@ def _open_jobs(dashboard: "Dashboard", refs: tuple[Ref, ...]) -> None:
     folders = dict.fromkeys(path.parent for path in files.values())
     linked = [ref for ref in refs if ref not in files and job_state.primary_link(dashboard.board.states[ref])]
 
-    def open_all(is_confirmed: bool | None) -> None:
-        if not is_confirmed:
-            return
+    def open_all() -> None:
         if files:
             _open_folders(dashboard, tuple(files.values()))
         if linked or not files:
             with_live_links(dashboard, linked or refs, lambda links: _open_links(dashboard, links))
 
     if len(folders) + len(linked) <= OPEN_LIMIT:
-        open_all(True)
+        open_all()
         return
     from tui.dashboard.dialogs.confirm import ConfirmScreen
 
     counts = [(len(folders), "folder"), (len(linked), "link")]
     what = " and ".join(count_of(count, noun) for count, noun in counts if count)
-    dashboard.typed_app.push_screen(ConfirmScreen("Open", f"Open {what}?", "open all"), open_all)
+    open_dialog(dashboard, ConfirmScreen("Open", f"Open {what}?", "open all"), lambda _: open_all())
 
 
 def _downloaded_file(dashboard: "Dashboard", ref: Ref) -> Path | None:

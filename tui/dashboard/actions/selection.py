@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tui.dashboard.actions.dialog_results import open_dialog
 from tui.domain.models import Ref
 
 if TYPE_CHECKING:
@@ -18,13 +19,9 @@ def with_selected(dashboard: "Dashboard", action: str, act: Callable[[tuple[Ref,
         return
     from tui.dashboard.dialogs.confirm import SelectionScreen
 
-    def on_close(chosen: tuple[Ref, ...] | None) -> None:
-        if chosen:
-            act(chosen)
-
     rows = set(dashboard.table.refs)
     dialog = SelectionScreen(action, refs, [ref for ref in refs if ref in rows])
-    dashboard.typed_app.push_screen(dialog, on_close)
+    open_dialog(dashboard, dialog, act)
 
 
 def count_of(number: int, noun: str) -> str:

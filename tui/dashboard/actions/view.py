@@ -5,6 +5,7 @@ Each dialog is imported when its key is pressed: the first frame does not wait f
 
 from typing import TYPE_CHECKING
 
+from tui.dashboard.actions.dialog_results import open_dialog
 from tui.dashboard.themes import THEMES
 from tui.domain import evaluation
 from tui.domain.models import Ref
@@ -29,11 +30,7 @@ def back_or_quit(dashboard: "Dashboard") -> None:
         return
     from tui.dashboard.dialogs.confirm import QuitScreen
 
-    def on_close(is_confirmed: bool | None) -> None:
-        if is_confirmed:
-            quit_app(dashboard)
-
-    dashboard.typed_app.push_screen(QuitScreen(), on_close)
+    open_dialog(dashboard, QuitScreen(), lambda _: quit_app(dashboard))
 
 
 def _close_one(dashboard: "Dashboard") -> bool:
@@ -130,12 +127,8 @@ def select_sort(dashboard: "Dashboard") -> None:
     """Open the sort dialog."""
     from tui.dashboard.dialogs.sort import SortScreen
 
-    def on_close(sort: str | None) -> None:
-        if sort is not None:
-            dashboard.sort_by(sort)
-
     dialog = SortScreen(dashboard.board.sort, descending=dashboard.board.descending)
-    dashboard.typed_app.push_screen(dialog, on_close)
+    open_dialog(dashboard, dialog, dashboard.sort_by)
 
 
 def reverse_sort(dashboard: "Dashboard") -> None:
@@ -233,11 +226,8 @@ def select_view(dashboard: "Dashboard") -> None:
     """Open the dialog of all views."""
     from tui.dashboard.dialogs.views import ViewsScreen
 
-    def on_close(view: str | None) -> None:
-        if view is not None:
-            dashboard.show_view(view)
-
-    dashboard.typed_app.push_screen(ViewsScreen(dashboard.board, tuple(dashboard.commands.values())), on_close)
+    dialog = ViewsScreen(dashboard.board, tuple(dashboard.commands.values()))
+    open_dialog(dashboard, dialog, dashboard.show_view)
 
 
 def select_columns(dashboard: "Dashboard") -> None:
@@ -248,12 +238,7 @@ def select_columns(dashboard: "Dashboard") -> None:
     if saved is not None and saved.columns:
         dashboard.toast(f"View {saved.name} has its own columns: edit config.toml", ok=False)
         return
-
-    def on_close(columns: tuple[str, ...] | None) -> None:
-        if columns is not None:
-            dashboard.set_columns(columns)
-
-    dashboard.typed_app.push_screen(ColumnsScreen(dashboard.board.preferred_columns), on_close)
+    open_dialog(dashboard, ColumnsScreen(dashboard.board.preferred_columns), dashboard.set_columns)
 
 
 # Marks.
@@ -346,12 +331,8 @@ def show_recent_events(dashboard: "Dashboard") -> None:
     """Open the dialog of recent events, and go to the job that is selected in it."""
     from tui.dashboard.dialogs.history import HistoryScreen
 
-    def on_close(ref: Ref | None) -> None:
-        if ref is not None:
-            _go_to_job(dashboard, ref)
-
     dialog = HistoryScreen(dashboard.board, dashboard.engine, dashboard.zone())
-    dashboard.typed_app.push_screen(dialog, on_close)
+    open_dialog(dashboard, dialog, lambda ref: _go_to_job(dashboard, ref))
 
 
 def _go_to_job(dashboard: "Dashboard", ref: Ref) -> None:

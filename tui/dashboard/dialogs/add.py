@@ -70,7 +70,7 @@ class PasteArea(TextArea):
         self.is_pasted = self.cursor_location == self.document.end
 
 
-class AddScreen(Dialog[tuple[Job, ...] | None]):
+class AddScreen(Dialog[tuple[Job, ...]]):
     """Dialog that returns the jobs to add, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

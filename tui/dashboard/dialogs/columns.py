@@ -16,7 +16,7 @@ from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.presentation.table_layout import COLUMN_TYPES, DEFAULT_COLUMNS
 
 
-class ColumnsScreen(ListDialog[tuple[str, ...] | None]):
+class ColumnsScreen(ListDialog[tuple[str, ...]]):
     """Dialog that returns the selected columns in their order, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -56,7 +56,7 @@ class OptionBox(Widget, can_focus=True):
         self.action_switch()
 
 
-class EditScreen(Dialog[Set | None]):
+class EditScreen(Dialog[Set]):
     """Dialog that returns the change, or None if there is none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -27,7 +27,7 @@ INSTANT_WIDTH, NAME_WIDTH = 12, 26
 """Cells."""
 
 
-class HistoryScreen(Dialog[Ref | None]):
+class HistoryScreen(Dialog[Ref]):
     """Dialog that returns the selected job, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,J", "dismiss", show=False)]

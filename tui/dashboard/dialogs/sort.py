@@ -15,7 +15,7 @@ from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.presentation.queries import SORTS
 
 
-class SortScreen(ListDialog[str | None]):
+class SortScreen(ListDialog[str]):
     """Dialog that returns the selected sort, or None. The caller reverses the order if it is the present sort."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,s", "dismiss", show=False)]

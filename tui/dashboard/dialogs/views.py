@@ -24,7 +24,7 @@ _NAME_WIDTH, _TEXT_WIDTH = 20, 40
 """Cells."""
 
 
-class ViewsScreen(ListDialog[str | None]):
+class ViewsScreen(ListDialog[str]):
     """Dialog that returns the selected view, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,v", "dismiss", show=False)]
