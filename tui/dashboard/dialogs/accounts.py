@@ -11,15 +11,13 @@ from textual.widgets import Static
 from textual.widgets.option_list import Option
 
 from tui.dashboard.board_model import BoardModel
-from tui.dashboard.dialogs.dialog import Dialog
+from tui.dashboard.dialogs.dialog import REFRESH_INTERVAL, Dialog
 from tui.dashboard.widgets.badges import account_badge, sunset_text, wait_text
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.engine.api import AccountState
 from tui.presentation.cell_width import fit_to_width, text_width
 
-REFRESH_INTERVAL = 1.0
-"""Seconds between two updates of the open dialog."""
 MIN_SHOWN_SKEW = 60.0
 """Seconds of clock skew above which it is shown."""
 

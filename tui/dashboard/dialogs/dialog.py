@@ -1,12 +1,17 @@
-"""Base of the dialogs: a screen that closes once, however many keys come at once."""
+"""Bases of the dialogs: a screen that closes once, however many keys come at once; with a list; with a text."""
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
 T = TypeVar("T")
+
+REFRESH_INTERVAL = 1.0
+"""Seconds between two updates of an open dialog that follows the engine."""
 
 
 class Dialog(ModalScreen[T]):
@@ -26,3 +31,16 @@ class ListDialog(Dialog[T]):
     def on_resize(self) -> None:
         """Fit the list to the terminal."""
         self.query_one(OptionList).styles.max_height = max(1, self.size.height - self.OTHER_LINES)
+
+
+class TextDialog(Dialog[None]):
+    """Dialog with a text in a VerticalScroll, which the table's keys scroll."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+    ]
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by so many lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

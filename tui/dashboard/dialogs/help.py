@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from tui.commands import GROUPS, Command, key_label
-from tui.dashboard.dialogs.dialog import Dialog
+from tui.dashboard.dialogs.dialog import TextDialog
 from tui.dashboard.widgets.badges import HEALTH_TEXTS, health_badge
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.presentation.columns import EMPTY_CELL, Glyphs, Tone, phase_tone
@@ -43,15 +43,13 @@ class Section(NamedTuple):
     entries: Sequence[Entry]
 
 
-class HelpScreen(Dialog[None]):
+class HelpScreen(TextDialog):
     """Help in as many columns as the terminal has room for. A search leaves the entries that match."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", show=False),
         Binding("q,question_mark,f1,enter", "dismiss", show=False),
         Binding("slash", "search", show=False),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
     ]
 
     def __init__(self, commands: tuple[Command, ...], glyphs: Glyphs) -> None:
@@ -118,10 +116,6 @@ class HelpScreen(Dialog[None]):
             return
         search.value, search.display = "", False
         self._end_search()
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by so many lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
 def _matching(sections: Sequence[Section], text: str) -> Iterator[Section]:

@@ -10,27 +10,23 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui.dashboard.board_model import BoardModel
-from tui.dashboard.dialogs.dialog import Dialog
+from tui.dashboard.dialogs.dialog import REFRESH_INTERVAL, TextDialog
 from tui.dashboard.widgets.badges import account_badge, sunset_text
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, LABEL_WIDTH, wrap_hanging
 from tui.dashboard.widgets.explanations import budget_text, fault_texts, jobs_text, next_poll_text, obstacles
 from tui.engine.api import AccountState
 from tui.presentation.columns import UNICODE
 
-REFRESH_INTERVAL = 1.0
-"""Seconds between two updates of the open dialog."""
 MAX_FAULTS = 5
 """Kinds of faults that are listed; more are counted."""
 
 
-class WhyScreen(Dialog[None]):
+class WhyScreen(TextDialog):
     """Dialog of one account. `retry` is called with its name."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,w,enter", "dismiss", show=False),
         Binding("r", "retry", show=False),
-        Binding("j,down", "scroll(1)", show=False),
-        Binding("k,up", "scroll(-1)", show=False),
     ]
 
     def __init__(
@@ -103,10 +99,6 @@ class WhyScreen(Dialog[None]):
     def action_retry(self) -> None:
         """Retry the account."""
         self._retry(self._account)
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by so many lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
 def _line(label: str, text: str, colour: str = "") -> Content:
