@@ -29,8 +29,12 @@ class ColumnsScreen(ListDialog[tuple[str, ...]]):
 
     def __init__(self, chosen: Sequence[str]) -> None:
         super().__init__()
-        self._chosen = set(chosen)
-        self._order = [*chosen, *(column for column in COLUMN_TYPES if column not in chosen)]
+        self._choose(chosen)
+
+    def _choose(self, columns: Sequence[str]) -> None:
+        """Select these columns, and order the others after them."""
+        self._chosen = set(columns)
+        self._order = [*columns, *(column for column in COLUMN_TYPES if column not in columns)]
 
     def compose(self) -> ComposeResult:
         """Yield one line per column."""
@@ -66,8 +70,7 @@ class ColumnsScreen(ListDialog[tuple[str, ...]]):
 
     def action_reset(self) -> None:
         """Select the default columns, in their order."""
-        self._chosen = set(DEFAULT_COLUMNS)
-        self._order = [*DEFAULT_COLUMNS, *(column for column in COLUMN_TYPES if column not in DEFAULT_COLUMNS)]
+        self._choose(DEFAULT_COLUMNS)
         self._show(0)
 
     def _show(self, row: int) -> None:
