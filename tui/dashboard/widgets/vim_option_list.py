@@ -1,6 +1,5 @@
 """Option list of a dialog, with the table's keys."""
 
-from contextlib import suppress
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -20,13 +19,3 @@ class VimOptionList(OptionList):
         Binding("g", "first", show=False),
         Binding("G", "last", show=False),
     ]
-
-    def action_page_down(self) -> None:
-        """Move the highlight down one page."""
-        with suppress(UNLAID_LIST):
-            super().action_page_down()
-
-    def action_page_up(self) -> None:
-        """Move the highlight up one page."""
-        with suppress(UNLAID_LIST):
-            super().action_page_up()
