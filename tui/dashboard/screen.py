@@ -371,20 +371,20 @@ class Dashboard(Screen[None]):
     def sort_by(self, sort: str) -> None:
         """Sort by a column; reverse the order if the table is sorted by it."""
         self.board.set_sort(sort, descending=sort == self.board.sort and not self.board.descending)
-        self.query_one(TableHeader).refresh()
-        self.update_rows()
-        self.save_preferences()
+        self._show_arrangement()
 
     def show_view(self, view: str) -> None:
         """Show a view, with the sort and the columns that it has."""
         self.board.show_view(view)
-        self.query_one(TableHeader).refresh()
-        self.update_rows()
-        self.save_preferences()
+        self._show_arrangement()
 
     def set_columns(self, columns: tuple[str, ...]) -> None:
         """Show these columns in the views that have none of their own."""
         self.board.preferred_columns = columns
+        self._show_arrangement()
+
+    def _show_arrangement(self) -> None:
+        """Show the table with the board's view, sort and columns, and store them."""
         self.query_one(TableHeader).refresh()
         self.update_rows()
         self.save_preferences()
