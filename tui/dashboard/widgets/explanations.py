@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tui.dashboard.board_model import BoardModel
+from tui.dashboard.board_model import PAUSED, BoardModel
+from tui.dashboard.widgets.badges import wait_text
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Phase
 from tui.engine.api import AccountState, Health
@@ -35,24 +36,23 @@ def obstacles(board: BoardModel, account: AccountState, *, silent_for: float = 0
 
     `silent_for`: the seconds without a heartbeat of the engine, if that is too long.
     """
-    now = board.now()
     if silent_for:
         yield Obstacle(f"the engine has not responded for {silent_for:.0f} s", "restart babeltop if this persists")
     if board.is_paused:
-        here = board.role == "paused"
+        here = board.role == PAUSED
         yield Obstacle("polling is paused", "Z: resume" if here else "Z at the leader's console: resume")
     if board.role.startswith("following"):
         yield Obstacle(f"another console polls ({board.role})", "")
-    waits = account.waits_until is not None and account.waits_until > now
-    goes_on = f"; goes on in {formatting.duration(account.waits_until - now)}" if waits and account.waits_until else ""
+    wait = wait_text(account, board.now())
+    goes_on = f"; goes on in {wait}" if wait else ""
     match account.health:
         case Health.NO_KEY:
             yield Obstacle(f"no API key: {account.message}", "r: retry, once it is there; a variable takes a restart")
         case Health.REFUSED:
             yield Obstacle(f"stopped: {account.message}", "r: retry, reloading the key")
-        case Health.LIMITED if waits:
+        case Health.LIMITED if wait:
             yield Obstacle(f"{account.message}{goes_on}", "set a lower rate_per_minute if other programs use the key")
-        case Health.OFFLINE if waits or account.consecutive_failures > 1:  # a single lost connection is no outage
+        case Health.OFFLINE if wait or account.consecutive_failures > 1:  # a single lost connection is no outage
             remedy = "check network and proxy: babeltop doctor"
             yield Obstacle(
                 f"the service is not responding: {account.message}{goes_on or '; retried by itself'}", remedy
@@ -70,8 +70,8 @@ def jobs_text(board: BoardModel, account: str) -> str:
         return "no active jobs"
     counts = Counter(state.phase for state in states)
     phases = [f"{counts[phase]} {phase}" for phase in Phase if phase in ACTIVE and counts[phase]]
-    ended = sum(counts[phase] for phase in counts if phase not in ACTIVE)
-    phases += [f"{ended} ended" for _ in range(min(1, ended))]
+    if ended := sum(state.phase not in ACTIVE for state in states):
+        phases.append(f"{ended} ended")
     due = sum(state.next_poll_at is not None and state.next_poll_at <= now for state in states)
     return f"{', '.join(phases)}; {due} due now"
 
