@@ -3,6 +3,7 @@
 Each dialog is imported when its key is pressed: the first frame does not wait for them.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.dashboard.actions.dialog_results import open_dialog
@@ -308,8 +309,7 @@ def show_accounts(dashboard: "Dashboard", selected: str = "") -> None:
     """Open the accounts dialog, at an account."""
     from tui.dashboard.dialogs.accounts import AccountsScreen
 
-    dialog = AccountsScreen(dashboard.board, lambda account: dashboard.send_command(Resume(account)), selected)
-    dashboard.typed_app.push_screen(dialog)
+    dashboard.typed_app.push_screen(AccountsScreen(dashboard.board, partial(_retry, dashboard), selected))
 
 
 def show_why(dashboard: "Dashboard") -> None:
@@ -319,12 +319,13 @@ def show_why(dashboard: "Dashboard") -> None:
     if dashboard.table.cursor is None:
         return
     account = dashboard.table.cursor.account
-
-    def retry(name: str) -> None:
-        dashboard.send_command(Resume(name))
-
-    dialog = WhyScreen(dashboard.board, account, retry, dashboard.engine_silence)
+    dialog = WhyScreen(dashboard.board, account, partial(_retry, dashboard), dashboard.engine_silence)
     dashboard.typed_app.push_screen(dialog)
+
+
+def _retry(dashboard: "Dashboard", account: str) -> None:
+    """Retry an account, with its key loaded again."""
+    dashboard.send_command(Resume(account))
 
 
 def show_recent_events(dashboard: "Dashboard") -> None:
