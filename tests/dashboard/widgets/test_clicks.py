@@ -36,11 +36,12 @@ async def test_a_click_on_a_footer_hint_runs_its_command(app: Babeltop, size):
         assert app.return_code == 0
 
 
-async def test_a_click_beside_the_footer_hints_runs_nothing(app: Babeltop):
+@pytest.mark.parametrize(("bar", "columns"), [(FooterBar, (0, 180)), (TopBar, (2, 198))])
+async def test_a_click_beside_the_hints_or_badges_runs_nothing(app: Babeltop, bar, columns):
     async with app.run_test(size=(200, 60)) as pilot:
         await pilot.pause()
-        for x in (0, 180):
-            await click(pilot, FooterBar, x)
+        for x in columns:
+            await click(pilot, bar, x)
             assert isinstance(app.screen, Dashboard)
             assert app.is_running
 
@@ -56,14 +57,6 @@ async def test_a_click_on_a_badge_opens_its_account(app: Babeltop, size, name):
         assert app.screen.query_one(VimOptionList).highlighted == accounts.index(name)
 
 
-async def test_a_click_on_the_program_name_or_the_clock_opens_nothing(app: Babeltop):
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause()
-        for x in (2, 118):
-            await click(pilot, TopBar, x)
-            assert isinstance(app.screen, Dashboard)
-
-
 def test_every_command_has_a_name_of_its_own():
     titles = [command.title for command in COMMANDS]
     assert len(set(titles)) == len(titles)
@@ -75,7 +68,7 @@ async def test_the_palette_shows_the_keys_and_finds_commands_by_their_help(app: 
         await pilot.pause(1)
         shown = text_of(pilot)
         command = min(COMMANDS, key=lambda each: each.title)
-        (line,) = [line for line in shown.splitlines() if f" {command.title} " in line and "health" not in line][:1]
+        line = next(line for line in shown.splitlines() if f" {command.title} " in line and "health" not in line)
         assert line.split(command.title)[1].split()[0] == key_label(command.keys[0])
         await pilot.press(*"watchlist")
         await pilot.pause(1)
