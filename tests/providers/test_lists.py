@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.provider_files import provider_file
-from tui.domain.models import Fault, FaultKind, Phase
+from tui.domain.models import Fault, FaultKind, PartCounts, Phase
 from tui.providers.lists.listing import Page, parse_page
 from tui.providers.lists.paging import first_page
 from tui.providers.loader import ProviderError, parse
@@ -54,6 +54,17 @@ def test_an_item_that_is_like_a_status_response_is_a_whole_report():
     assert report is not None
     assert (report.phase, report.title, report.links[0].url) == (Phase.DONE, "Clip", "https://cdn.test/v")
     assert listed[1].report is None
+
+
+def test_all_pointers_of_a_status_response_are_read_in_an_item():
+    status = STATUS + 'progress = [{ part = ["/data/made", "/lost"], total = "/data/all" }]\n'
+    links = '[[links]]\nkind = "video"\nurl = ["/data/url"]\nlifetime = "/data/life"\n'
+    parts = '[parts.counts]\ntotal = "/data/all"\ndone = ["/data/made"]\nfailed = ["/data/bad"]\n'
+    whole = parse(provider_file("acme", status + links + parts + LIST + 'same_as = "/data"\n'), "acme.toml")
+    item = {"id": "7", "state": "done", "url": "https://cdn.test/v", "life": 60, "made": 3, "bad": 1, "all": 4}
+    report = page(whole, {"jobs": [item]}).jobs[0].report
+    assert report is not None
+    assert (report.progress, report.part_counts, report.links[0].lifetime) == (0.75, PartCounts(3, 1, 4), 60.0)
 
 
 def test_an_item_with_a_status_is_a_report_without_links():

@@ -10,6 +10,7 @@ from tui.domain.models import Phase
 from tui.presentation.sanitize import clean
 from tui.providers.fields import BaseUrl, HeaderName, Instant, ProviderName, Regex
 from tui.providers.json_pointer import Pointer
+from tui.providers.lists.item_endpoint import item_endpoint
 from tui.providers.lists.model import ListRequest
 from tui.providers.model import (
     BulkRequest,
@@ -219,7 +220,7 @@ def _build_endpoint(
     )
     if endpoint.list_request is None or endpoint.list_request.same_as is None:
         return endpoint
-    return replace(endpoint, list_item=_below(endpoint, endpoint.list_request.same_as))
+    return replace(endpoint, list_item=item_endpoint(endpoint, endpoint.list_request.same_as))
 
 
 def _check_combinations(table: _KindTable, prefix: str, problems: list[str]) -> None:
@@ -257,35 +258,6 @@ def _with_statuses(rule: Any, statuses: Mapping[str, Phase], key_path: str, prob
         return None
     own_statuses = _normalize_statuses(rule.statuses, f"{key_path}.statuses", problems)
     return replace(rule, statuses=StatusTable({**statuses, **own_statuses}))
-
-
-def _below(endpoint: Endpoint, prefix: Pointer) -> Endpoint:
-    """Return the endpoint for the value at a pointer of its status response."""
-
-    def moved(table: Any) -> Any:
-        changes: dict[str, Any] = {}
-        for name in table.__struct_fields__:
-            value: object = getattr(table, name)
-            if isinstance(value, Pointer):
-                changes[name] = value.below(prefix)
-            elif isinstance(value, tuple):
-                members = cast("tuple[object, ...]", value)
-                found = [each.below(prefix) if isinstance(each, Pointer) else each for each in members]
-                changes[name] = tuple(each for each in found if each is not None)
-        return replace(table, **changes)
-
-    parts = endpoint.parts
-    if parts is not None and parts.items is not None:
-        items = parts.items.below(prefix)
-        parts = None if items is None else replace(parts, items=items, counts=None)
-    rules = [moved(rule) for rule in endpoint.overrides if rule.http_status is None]
-    return replace(
-        endpoint,
-        status=moved(endpoint.status),
-        overrides=tuple(rule for rule in rules if rule.pointer is not None),
-        links=tuple(rule for rule in map(moved, endpoint.links) if rule.url or rule.path is not None),
-        parts=parts,
-    )
 
 
 def _has_phase_rule(overrides: Sequence[OverrideRule]) -> bool:
