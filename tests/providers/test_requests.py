@@ -118,6 +118,11 @@ def test_a_constant_header_without_its_variable_is_left_out():
         (STATUS + '[headers]\n"X Y" = "a"\n', "", "headers.X Y: invalid header name"),
         (STATUS + '[headers]\nX = "a\\nb"\n', "", "headers.X: invalid header value"),
         (STATUS + '[headers]\nX = "{region}"\n', "", "headers.X: unknown placeholder {region}"),
+        (
+            STATUS + '[bulk]\npath = "/jobs/{grids}"\nmax_ids = 9\nitems = ""\nid = "/id"\nvalue = ["/status"]\n',
+            'variables = ["grids"]',
+            "bulk.id_parameter: missing, unless {ids} stands in the body",
+        ),
         (STATUS + '[statuses]\n"a*b" = "done"\n', "", "statuses.a*b: '*' stands at the start or at the end"),
     ],
 )

@@ -270,6 +270,6 @@ def _resolve_bulk(
     """Return [bulk] with all statuses that hold there."""
     if bulk is None:
         return None
-    if not bulk.id_parameter and "ids" not in "".join(bulk.placeholders):
+    if not bulk.id_parameter and "ids" not in bulk.placeholder_names:
         problems.append("bulk.id_parameter: missing, unless {ids} stands in the body")
     return _with_statuses(bulk, endpoints[""].statuses if "" in endpoints else {}, "bulk", problems)

@@ -55,9 +55,10 @@ class PlaceholderCheck:
         required: Sequence[str] = (),
         in_body: Sequence[str] = (),
     ) -> None:
-        names = {placeholder.partition(":")[0] for placeholder in request.placeholders}
         self._problems += [
-            f"{key_path}.path: {{{name}}} is missing in {str(request.path)!r}" for name in required if name not in names
+            f"{key_path}.path: {{{name}}} is missing in {str(request.path)!r}"
+            for name in required
+            if name not in request.placeholder_names
         ]
         self._check_text(request.path, f"{key_path}.path", allowed, has_path=True)
         for name, text in request.form.items():

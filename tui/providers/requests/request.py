@@ -47,6 +47,11 @@ class RequestTemplate(Struct, frozen=True, kw_only=True):
         in_form = (name for text in self.form.values() for name in text.placeholders)
         return (*self.path.placeholders, *in_form, *json_placeholders(self.json))
 
+    @property
+    def placeholder_names(self) -> frozenset[str]:
+        """Placeholders without their form: `{id:int}` is id."""
+        return frozenset(placeholder.partition(":")[0] for placeholder in self.placeholders)
+
     def fill(self, base_url: str, values: Values) -> HttpRequest:
         """Return the request below a base URL. Raises ValueError for an invalid or a missing value."""
         url = self.path.filled_url(base_url, values)
