@@ -139,7 +139,7 @@ _TEXT_FIELDS: Mapping[str, TextField] = {
     ),
     "kind": TextField("kind of job", lambda state, _: (state.job.kind,), column="kind"),
     "flag": TextField(
-        "stalled, stale, expiring, expired or unknown (a status that is not known)",
+        "stalled, stale, expiring, expired, unknown (a status that is not known) or partial (done, but parts failed)",
         evaluation.flags,
         choices=tuple(flag.value for flag in Flag),
     ),

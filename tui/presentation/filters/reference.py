@@ -17,7 +17,7 @@ GRAMMAR = (
     Rule("field:text", "the field begins with it; name, note and message contain it"),
     Rule("field=text", "the field is exactly it"),
     Rule("age>2h", "comparison, with <, <=, > or >=; a time such as 90s, 30m, 2h, 7d or 1d12h"),
-    Rule("a|b", "one of both; tag:a|b: one of both tags"),
+    Rule("a|b", "either matches; tag:a|b: either tag"),
     Rule("-term", "excludes what the term matches"),
     Rule("term term", "both match"),
     Rule('"a b"', "quotation marks keep blanks and signs"),
