@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from tui.presentation.sanitize import clean
+from tui.presentation.sanitize import clean, mask_urls
 from tui.providers.json_pointer import Item, Json, Pointer
 
 MAX_EXCERPT = 120
@@ -119,6 +119,19 @@ def find_texts(
             text = str(value).lower() if with_booleans and isinstance(value, bool) else as_text(value)
             if text is not None and text.strip() and text.strip().lower() not in null_strings:
                 yield text
+
+
+def find_shown_text(
+    pointers: Sequence[Pointer],
+    body: Json | Item,
+    headers: Mapping[str, str],
+    null_strings: Sequence[str],
+    max_length: int,
+) -> str | None:
+    """Return the first text that the pointers find, sanitized and cut, with masked URLs; None: there is none."""
+    for found in find_texts(pointers, body, headers, null_strings):
+        return mask_urls(clean(found, max_length))[:max_length] or None
+    return None
 
 
 def as_text(value: Json) -> str | None:

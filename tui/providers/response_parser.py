@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from tui.domain import parts as job_parts
 from tui.domain.models import Fault, FaultKind, Phase, Report, Result
-from tui.presentation.sanitize import clean, mask_urls
+from tui.presentation.sanitize import clean
 from tui.providers import faults
-from tui.providers.json_body import NotJsonError, as_text, decode, find_texts
+from tui.providers.json_body import NotJsonError, as_text, decode, find_shown_text, find_texts
 from tui.providers.json_pointer import Item, Json, Pointer, items_at
 from tui.providers.model import Endpoint, Provider
 from tui.providers.reports.links import MAX_LANGUAGE, MAX_LINKS, LinkSource, collect_links
@@ -63,9 +63,7 @@ def read_report(
         return None
 
     def text(pointers: Sequence[Pointer], max_length: int) -> str | None:
-        for value in find_texts(pointers, body, headers, status.null_strings):
-            return mask_urls(clean(value, max_length))[:max_length] or None
-        return None
+        return find_shown_text(pointers, body, headers, status.null_strings, max_length)
 
     phase = rule.phase if rule is not None else None if raw_status is None else phase_of(endpoint.statuses, raw_status)
     message, progress = (

@@ -3,16 +3,16 @@
 An id that is on no page is not missing: lists are paged, filtered and late.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from tui.domain.models import Fault, Phase, Report
-from tui.presentation.sanitize import clean, mask_urls
+from tui.presentation.sanitize import clean
 from tui.providers import faults
-from tui.providers.json_body import find_texts
-from tui.providers.json_pointer import Item, Pointer, items_at
+from tui.providers.json_body import find_shown_text, find_texts
+from tui.providers.json_pointer import Item, items_at
 from tui.providers.lists.model import ListRequest
 from tui.providers.lists.paging import ForeignPageError, next_page
 from tui.providers.model import Endpoint, Provider
@@ -116,7 +116,7 @@ def _brief_report(endpoint: Endpoint, listing: ListRequest, item: Item) -> Repor
     """Return a report of an item's status, title and language, without links; None: it has no status."""
     null_strings = endpoint.status.null_strings
     raw_status = find_status(listing.value, listing.statuses, null_strings, item, {})
-    title = _text(listing.title, item, null_strings)
+    title = find_shown_text(listing.title, item, {}, null_strings, MAX_TITLE)
     if raw_status is None and title is None:
         return None
     phase = phase_of(listing.statuses, raw_status) if raw_status is not None else Phase.NEW
@@ -124,12 +124,6 @@ def _brief_report(endpoint: Endpoint, listing: ListRequest, item: Item) -> Repor
         phase=phase,
         raw_status=raw_status or "",
         title=title,
-        language=_text(listing.language, item, null_strings),
+        language=find_shown_text(listing.language, item, {}, null_strings, MAX_TITLE),
         is_complete=phase is not Phase.DONE,
     )
-
-
-def _text(pointers: Sequence[Pointer], item: Item, null_strings: Sequence[str]) -> str | None:
-    for found in find_texts(pointers, item, {}, null_strings):
-        return mask_urls(clean(found, MAX_TITLE))[:MAX_TITLE] or None
-    return None

@@ -8,8 +8,7 @@ from msgspec import Meta, Struct
 from tui.domain import parts
 from tui.domain.models import JobPart, PartCounts, Phase, ReportedLink
 from tui.domain.parts import SomeFailed
-from tui.presentation.sanitize import clean, mask_urls
-from tui.providers.json_body import find_texts
+from tui.providers.json_body import find_shown_text
 from tui.providers.json_pointer import Item, Json, Pointer, items_at
 from tui.providers.reports.links import MAX_LANGUAGE, LinkRule, LinkSource, collect_links
 from tui.providers.reports.progress import ProgressSource, ProgressUnit, parse_count, parse_progress
@@ -95,9 +94,7 @@ def parse_parts(
 
 def _parse_part(rule: PartsRule, null_strings: Sequence[str], item: Item, headers: Mapping[str, str]) -> JobPart:
     def text(pointers: Sequence[Pointer], max_length: int) -> str | None:
-        for found in find_texts(pointers, item, headers, null_strings):
-            return mask_urls(clean(found, max_length))[:max_length] or None
-        return None
+        return find_shown_text(pointers, item, headers, null_strings, max_length)
 
     progress = parse_progress(rule.progress, rule.progress_unit, item, headers)
     raw_status = find_status(rule.value, rule.statuses, null_strings, item, headers)
