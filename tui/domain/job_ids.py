@@ -11,6 +11,8 @@ from tui.domain.models import Ref
 from tui.domain.operator_input import nearest
 from tui.errors import BabeltopError
 
+UNSAFE_SEGMENTS = frozenset({"", ".", ".."})
+"""Path segments that would lead to another path."""
 MAX_ID_LENGTH = 512
 """Characters: ten times the longest id seen, and a URL with it still passes every proxy."""
 MAX_MATCHED_LENGTH = 100
@@ -51,11 +53,11 @@ def invalid_reason(text: str, *, has_slashes: bool = False) -> str | None:
         return "empty id"
     if len(text) > MAX_ID_LENGTH:
         return f"an id has at most {MAX_ID_LENGTH} characters, this one has {len(text)}"
-    if text in {".", ".."}:
+    if text in UNSAFE_SEGMENTS:
         return "'.' and '..' would change the request path"
     if ("/" in text and not has_slashes) or "\\" in text:
         return "an id contains no '/' or '\\': paste the id alone, or the whole link"
-    if "/" in text and not {"", ".", ".."}.isdisjoint(text.split("/")):
+    if "/" in text and not UNSAFE_SEGMENTS.isdisjoint(text.split("/")):
         return "a part of the id between '/' is empty, '.' or '..'"
     if text.isprintable() and " " not in text:
         return None

@@ -6,6 +6,7 @@ A response is a report only if it has a status; without one it is malformed, wha
 from collections.abc import Sequence
 
 from tui.domain import parts as job_parts
+from tui.domain.job_ids import UNSAFE_SEGMENTS
 from tui.domain.models import Fault, FaultKind, Phase, Report, Result
 from tui.presentation.sanitize import clean
 from tui.providers import faults
@@ -25,9 +26,6 @@ MAX_MESSAGE = 2000
 """Characters of each text in a report."""
 MAX_RESULT = 1 << 20
 """Characters of a result's text: the bound of a body, so that no translation is cut."""
-
-_UNSAFE_SEGMENTS = frozenset({".", ".."})
-"""Result ids that would lead to another path."""
 
 
 def parse_status(
@@ -80,7 +78,7 @@ def read_report(
             raw_status = f"{found.counts.done} of {found.counts.total} done" if found.counts else "no parts"
     result_id = text(status.result_id, MAX_RESULT_ID)
     is_done, language = phase is Phase.DONE, text(status.language, MAX_LANGUAGE)
-    if result_id in _UNSAFE_SEGMENTS:
+    if result_id in UNSAFE_SEGMENTS:
         result_id = None
     if result_id is not None:
         source = source._replace(values={**source.values, "result_id": result_id})

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
+from tui.domain.job_ids import UNSAFE_SEGMENTS
 from tui.providers.requests.templates import (
     HeaderTemplate,
     PathTemplate,
@@ -105,6 +106,6 @@ class JobIdFormat(Struct, frozen=True, kw_only=True):
         given = job_id.split(self.separator)
         if len(given) > len(self.parts):
             raise ValueError(f"the id has {len(given)} parts: expected {self.separator.join(self.parts)}")
-        if any(part in {"", ".", ".."} for part in given):
+        if not UNSAFE_SEGMENTS.isdisjoint(given):
             raise ValueError(f"the id has an empty part: expected {self.separator.join(self.parts)}")
         return dict(zip(map(str, self.parts[len(self.parts) - len(given) :]), given, strict=True))

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self, TypeAlias, cast
 from urllib.parse import quote
 
+from tui.domain.job_ids import UNSAFE_SEGMENTS
 from tui.providers.table_decoder import suggest
 
 Values: TypeAlias = Mapping[str, str | Sequence[str]]
 """Values by placeholder: one text, or the ids of a bulk request."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_UNSAFE_SEGMENTS = frozenset({"", ".", ".."})
-"""Path segments that would lead to another path."""
 WHOLE_ID = "id:path"
 """Placeholder of an id with slashes, which stay."""
 
@@ -82,7 +81,7 @@ class PathTemplate(Template):
             else:
                 value = _text(values, placeholder)
                 segments = (value,)
-            if not _UNSAFE_SEGMENTS.isdisjoint(segments):
+            if not UNSAFE_SEGMENTS.isdisjoint(segments):
                 raise ValueError(f"invalid id {value!r}")
             filled = filled.replace(f"{{{placeholder}}}", "/".join([quote(segment, safe="") for segment in segments]))
         return base_url.rstrip("/") + filled
