@@ -4,7 +4,7 @@ The caller interprets the values.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Self, TypeAlias
 
@@ -86,7 +86,7 @@ class Pointer(str):
         length = len(prefix.tokens)
         if self.header is not None or self.item_source is not None or self.tokens[:length] != prefix.tokens:
             return None
-        return Pointer.parse("".join(f"/{_escape(token)}" for token in self.tokens[length:]))
+        return Pointer.parse(join(self.tokens[length:]))
 
     @staticmethod
     def _find(body: Json, tokens: Sequence[str]) -> Sequence[Json]:
@@ -112,8 +112,9 @@ def items_at(pointer: Pointer, body: Json) -> list[Item] | None:
     return [Item(member, body, key, index) for index, (key, member) in enumerate(members)]
 
 
-def _escape(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")
+def join(tokens: Iterable[str]) -> str:
+    """Return the JSON Pointer of these tokens."""
+    return "".join(f"/{token.replace('~', '~0').replace('/', '~1')}" for token in tokens)
 
 
 def _unescape(token: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tui.providers import json_pointer
 from tui.providers.json_pointer import INDEX, KEY, ROOT, WILDCARD, Json, Pointer
 from tui.providers.model import Endpoint, Provider
 from tui.providers.reports.links import LinkRule
@@ -18,7 +19,7 @@ def find_unmapped(provider: Provider, endpoint: Endpoint, body: Json) -> list[st
     found: list[str] = []
     for steps in _leaf_paths(body, ()):
         if not any(_matches(pattern, steps) for pattern in read):
-            found.append("".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in steps))
+            found.append(json_pointer.join(steps))
             if len(found) == MAX_FIELDS:
                 break
     return found
