@@ -23,6 +23,10 @@ class EvaluationContext(Struct, frozen=True, kw_only=True):
     providers: Mapping[str, str] = {}
     """Account to provider, where they differ in name."""
 
+    def provider_of(self, account: str) -> str:
+        """Return the account's provider."""
+        return self.providers.get(account, account)
+
 
 def flags(state: JobState, context: EvaluationContext) -> tuple[Flag, ...]:
     """Return the warnings about the job."""

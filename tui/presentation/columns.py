@@ -238,10 +238,6 @@ def _text_cell(text: str, state: JobState) -> Cell:
     return Cell(text, Tone.QUIET if state.job.muted else Tone.PLAIN)
 
 
-def _provider_cell(state: JobState, options: RenderOptions) -> Cell:
-    return Cell(options.context.providers.get(state.job.account, state.job.account))
-
-
 def _message_cell(state: JobState, options: RenderOptions) -> Cell:
     is_problem = state.fault is not None or state.phase in PROBLEMS
     cell = _text_cell(queries.message(state), state)
@@ -269,7 +265,7 @@ _RENDERERS: Mapping[str, Callable[[JobState, RenderOptions], Cell]] = {
     "eta": _eta_cell,
     "next": _next_cell,
     "link": link_cell,
-    "provider": _provider_cell,
+    "provider": lambda state, options: Cell(options.context.provider_of(state.job.account)),
     "id": lambda state, _: _text_cell(state.job.id, state),
     "total": _total_cell,
     "tags": lambda state, _: _text_cell(" ".join(state.job.tags), state),

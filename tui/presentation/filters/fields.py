@@ -60,11 +60,6 @@ def messages(state: JobState) -> Iterable[str]:
         yield state.report.message
 
 
-def provider_of(state: JobState, context: EvaluationContext) -> str:
-    """Return the provider of the job's account."""
-    return context.providers.get(state.job.account, state.job.account)
-
-
 def _language_texts(state: JobState) -> Iterable[str]:
     language = state.report.language if state.report is not None else None
     return languages.search_terms(language) if language else ()
@@ -110,7 +105,9 @@ _PHASES = tuple(phase.value for phase in Phase)
 
 _TEXT_FIELDS: Mapping[str, TextField] = {
     "account": TextField("account", lambda state, _: (state.job.account,), column="account"),
-    "provider": TextField("service", lambda state, context: (provider_of(state, context),), column="provider"),
+    "provider": TextField(
+        "service", lambda state, context: (context.provider_of(state.job.account),), column="provider"
+    ),
     "phase": TextField(
         "new, queued, running, done, failed, timed_out, blocked or missing",
         lambda state, _: (state.phase,),
@@ -166,7 +163,7 @@ def search_text(state: JobState, context: EvaluationContext) -> str:
     It depends on the state and the providers alone, so that it may be kept with the state.
     """
     job, report = state.job, state.report
-    parts = [f"{job.account}:{job.id}", provider_of(state, context), state.phase.replace("_", " "), *job.tags]
+    parts = [f"{job.account}:{job.id}", context.provider_of(job.account), state.phase.replace("_", " "), *job.tags]
     if job.label:
         parts.append(job.label)
     if job.note:

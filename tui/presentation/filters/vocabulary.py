@@ -6,7 +6,6 @@ from functools import cache
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.presentation import languages
-from tui.presentation.filters import fields
 from tui.presentation.filters.grammar import Vocabulary
 
 
@@ -32,8 +31,8 @@ def _values(
         case "account":
             return {*accounts(), *(state.job.account for state in states)}
         case "provider":
-            configured = (context.providers.get(name, name) for name in accounts())
-            return {*configured, *(fields.provider_of(state, context) for state in states)}
+            configured = map(context.provider_of, accounts())
+            return {*configured, *(context.provider_of(state.job.account) for state in states)}
         case "tag":
             return {tag for state in states for tag in state.job.tags}
         case "kind":
