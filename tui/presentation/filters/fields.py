@@ -51,7 +51,7 @@ class NumberField(Struct, frozen=True):
 Field = TextField | NumberField
 
 
-def messages(state: JobState) -> Iterable[str]:
+def _messages(state: JobState) -> Iterable[str]:
     """Return what the service and the last failed request state about the job."""
     if state.fault is not None:
         yield state.fault.message
@@ -130,7 +130,7 @@ _TEXT_FIELDS: Mapping[str, TextField] = {
     "note": TextField("note", lambda state, _: (state.job.note,), is_contained=True, column="note"),
     "message": TextField(
         "message of the service or of the last error",
-        lambda state, _: messages(state),
+        lambda state, _: _messages(state),
         is_contained=True,
         column="message",
     ),
@@ -174,8 +174,5 @@ def search_text(state: JobState, context: EvaluationContext) -> str:
             parts.append(report.title)
         if report.language:
             parts += languages.search_terms(report.language)
-        if report.message:
-            parts.append(report.message)
-    if state.fault is not None:
-        parts += (state.fault.message, state.fault.kind.replace("_", " "))
+    parts += _messages(state)
     return "\n".join(parts).lower()
