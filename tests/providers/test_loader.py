@@ -141,7 +141,7 @@ def test_the_built_in_providers_are_as_documented():
 )
 def test_a_status_url_keeps_the_path_of_the_base_url_and_encodes_the_id(name: str, kind: str, path: str):
     provider = provider_registry()[name]
-    assert provider.endpoint(kind).status.path.url(provider.base_url, id="x/y") == path
+    assert provider.endpoint(kind).status.path.url(provider.base_url, {"id": "x/y"}) == path
 
 
 @pytest.mark.parametrize(
@@ -160,18 +160,18 @@ def test_a_status_url_keeps_the_path_of_the_base_url_and_encodes_the_id(name: st
 def test_every_camb_kind_has_its_own_result_path(kind: str, path: str):
     poll = provider_registry()["camb"].endpoint(kind).result
     assert poll is not None
-    assert poll.path.url("http://127.0.0.1:8080/", result_id="9") == "http://127.0.0.1:8080" + path
+    assert poll.path.url("http://127.0.0.1:8080/", {"result_id": "9"}) == "http://127.0.0.1:8080" + path
 
 
 @pytest.mark.parametrize("job_id", ["", ".", ".."])
 def test_an_id_that_leads_to_another_path_is_rejected(job_id: str):
     with pytest.raises(ValueError, match="invalid id"):
-        provider_registry()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
+        provider_registry()["flixu"].endpoint().status.path.url("https://api.flixu.ai", {"id": job_id})
 
 
 @pytest.mark.parametrize("job_id", ["a b", "é", "{result_id}", "?x=1", "#", "%2e", "a/../b", "\n"])
 def test_an_id_stays_one_segment_of_the_path(job_id: str):
-    url = provider_registry()["flixu"].endpoint().status.path.url("https://api.flixu.ai", id=job_id)
+    url = provider_registry()["flixu"].endpoint().status.path.url("https://api.flixu.ai", {"id": job_id})
     assert re.fullmatch(r"https://api\.flixu\.ai/v1/translate/[A-Za-z0-9._~%-]+", url)
 
 

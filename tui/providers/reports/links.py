@@ -119,7 +119,7 @@ def _urls(
         for language in languages if per_language else [languages[0] if languages else None]:
             values = source.values if language is None else {**source.values, "language": language}
             try:
-                url = rule.path.filled_url(source.base_url, values)
+                url = rule.path.url(source.base_url, values)
             except ValueError:  # a part of the path is not there
                 continue
             if is_absolute_url(url):

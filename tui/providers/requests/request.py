@@ -55,7 +55,7 @@ class RequestTemplate(Struct, frozen=True, kw_only=True):
 
     def fill(self, base_url: str, values: Values) -> HttpRequest:
         """Return the request below a base URL. Raises ValueError for an invalid or a missing value."""
-        url = self.path.filled_url(base_url, values)
+        url = self.path.url(base_url, values)
         if self.method == "GET":
             return HttpRequest(url)
         content_type = str(self.content_type or (JSON_TYPE if self.json else FORM_TYPE))

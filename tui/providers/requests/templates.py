@@ -64,15 +64,11 @@ class PathTemplate(Template):
             raise ValueError(f"expected a path that starts with '/', without '#' and spaces, got {value!r}")
         return template
 
-    def url(self, base_url: str, **values: str) -> str:
+    def url(self, base_url: str, values: Values) -> str:
         """Return the URL below an account's base URL, whose path is kept.
 
         Raises ValueError for a value that is missing, empty, `.` or `..`: it would lead to another path.
         """
-        return self.filled_url(base_url, values)
-
-    def filled_url(self, base_url: str, values: Values) -> str:
-        """Return the URL as `url` does."""
         filled = str(self)
         for placeholder in self.placeholders:
             if placeholder == WHOLE_ID:
