@@ -30,6 +30,8 @@ def test_a_status_is_requested_by_post_with_a_form_or_json():
     assert status_request(form, "a/b") == HttpRequest(
         "https://a.test/v1/jobs/a%2Fb", "POST", b"key=x+a%2Fb%26", FORM_TYPE
     )
+    both = provider(STATUS + 'method = "POST"\nform = { key = "{id} {project}" }\n', 'variables = ["project"]')
+    assert status_request(both, "{project}", project="p").body == b"key=%7Bproject%7D+p"
     json = provider(
         '[status]\npath = "/query"\nmethod = "POST"\nvalue = ["/status"]\n'
         'json = { JobId = "{id:int}", about = { "as" = ["job {id}", true] } }\n'

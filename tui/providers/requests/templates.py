@@ -35,10 +35,7 @@ class Template(str):
 
     def fill(self, values: Values) -> str:
         """Return the text with its values. Raises ValueError if one is missing."""
-        filled = str(self)
-        for name in self.placeholders:
-            filled = filled.replace(f"{{{name}}}", _text(values, name))
-        return filled
+        return _PLACEHOLDER.sub(lambda placeholder: _text(values, placeholder[1]), self)
 
 
 class HeaderTemplate(Template):
