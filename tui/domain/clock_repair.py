@@ -1,4 +1,4 @@
-"""Repair of instants that a clock wrote which was ahead: nothing has happened later than now.
+"""Repair of instants that were written by a clock that was ahead: nothing has happened later than now.
 
 Waits keep their length; what happened later than now happened now. `JobState`'s events apply it.
 """

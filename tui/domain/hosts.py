@@ -28,9 +28,9 @@ def is_private(host: str) -> bool:
 
 
 def is_local_address(address: str) -> bool:
-    """Return whether an address is this machine, or its link, where clouds have the machine's credentials.
+    """Return whether an address is this machine's, or on its own link, where clouds offer the machine's credentials.
 
-    Others that the public network does not route may be a store: names lead to them in clouds and behind some proxies.
+    Other private addresses may be a store: in clouds and behind some proxies, names resolve to them.
     """
     found = _address(address)
     return found is not None and (found.is_loopback or found.is_link_local or found.is_unspecified)

@@ -49,7 +49,7 @@ def count(parts: Sequence[JobPart]) -> PartCounts | None:
 
 
 def progress(counts: PartCounts | None) -> float | None:
-    """Return the share of the parts that ended, from two parts on."""
+    """Return the share of the parts that ended; None: there are fewer than two."""
     if counts is None or counts.total < 2:
         return None
     return min(1.0, (counts.done + counts.failed) / counts.total)

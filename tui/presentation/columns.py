@@ -297,7 +297,7 @@ def unchanged_for(state: JobState, options: RenderOptions, columns: tuple[Column
 
 
 def _seconds_of_columns(state: JobState, options: RenderOptions, columns: tuple[Column, ...]) -> Iterator[float]:
-    """Yield the seconds until the cells of columns change that are not among the default ones."""
+    """Yield the seconds until the cells of other than the default columns change."""
     now = options.context.now
     for column in columns:
         if column.id == "changed":

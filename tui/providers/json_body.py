@@ -31,7 +31,7 @@ _ESCAPE = re.compile(
     r"(\\[\"\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})"
     r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\"
 )
-"""Escape: group 1 is a sound one, the others are half a pair, and a backslash that begins none or one that was cut."""
+"""Escape: group 1 is a valid one; else half of a surrogate pair, or the backslash of an invalid or a cut one."""
 MAX_WHOLE_FLOAT = 2.0**53
 """Below it, a float without a fraction is a whole number, such as an id, and every one is exact."""
 MAX_DIGITS = 300

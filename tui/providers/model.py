@@ -1,6 +1,6 @@
 """Model of a service's API as frozen values: paths of the requests, and pointers to the parts of the responses.
 
-`loader` makes them from files; `response_parser` and the engine use them.
+`file_format` makes them from files; `response_parser` and the engine use them.
 """
 
 from collections.abc import Mapping, Sequence

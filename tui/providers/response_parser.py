@@ -64,10 +64,8 @@ def read_report(
         return find_shown_text(pointers, body, headers, status.null_strings, max_length)
 
     phase = rule.phase if rule is not None else None if raw_status is None else phase_of(endpoint.statuses, raw_status)
-    message, progress = (
-        text(status.message, MAX_MESSAGE),
-        parse_progress(status.progress, status.progress_unit, body, headers),
-    )
+    message = text(status.message, MAX_MESSAGE)
+    progress = parse_progress(status.progress, status.progress_unit, body, headers)
     if found is not None and endpoint.parts is not None:
         some_failed = endpoint.parts.some_failed
         phase = job_parts.fold_phase(phase, has_own_status, found.parts, found.counts, some_failed)

@@ -26,7 +26,7 @@ def complete(text: str, vocabulary: Vocabulary) -> list[Candidate]:
         return []
     *_, clause = grammar.split(text)
     word = clause.words[-1]
-    if not word.text and not (len(clause.words) > 1):
+    if not word.text and len(clause.words) == 1:
         return []
     written = grammar.field_of(word)
     if written is not None:

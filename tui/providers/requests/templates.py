@@ -1,6 +1,6 @@
 """Templates with `{placeholders}`: paths, headers, and the texts of a request's body.
 
-Which placeholders a request has is checked by the loader.
+Which placeholders a request may have is checked by `placeholder_check`.
 """
 
 import re
