@@ -52,6 +52,16 @@ async def test_facts_have_a_line_each_with_aligned_values(app: Babeltop, engine:
             assert cell_len(more[: more.index("and none")]) == left + LABEL_WIDTH
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 50), (200, 60)])
+async def test_the_tabs_are_shown_whole(app: Babeltop, size):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        (tabs,) = (line for line in text_of(pilot).splitlines() if "Overview" in line)
+        assert tabs.rstrip().endswith("Overview   Timeline   Response   Requests   Result")
+
+
 @pytest.mark.parametrize("size", [(120, 40), (128, 30)])
 async def test_facts_share_lines_in_a_low_detail_and_keep_their_labels(app: Babeltop, engine: FakeEngine, size):
     async with app.run_test(size=size) as pilot:

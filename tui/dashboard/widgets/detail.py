@@ -42,9 +42,9 @@ class DetailTabs(Bar):
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
         """Return tabs and search: ` Overview   Timeline   Response`."""
-        left: list[TonedText] = [(" ", "plain")]
+        left: list[TonedText] = []
         for tab in DetailTab:
-            left += [(tab.capitalize(), "chosen" if tab is self.tab else "quiet"), ("   ", "plain")]
+            left += [("   " if left else " ", "plain"), (tab.capitalize(), "chosen" if tab is self.tab else "quiet")]
         return left, [(self.search, "key")]
 
     def on_click(self, event: events.Click) -> None:
