@@ -72,6 +72,24 @@ def test_a_symbolic_link_of_another_user_leads_to_no_folder(program):
 
 
 @needs_root
+def test_a_symbolic_link_is_found_behind_the_parent_of_a_linked_folder(program):
+    shared, inner = program.folder / "shared", program.folder / "deep" / "inner"
+    inner.mkdir(parents=True)
+    for folder in (shared, inner.parent):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o1777)
+    (shared / "folder").symlink_to(inner)
+    (inner / "up").symlink_to("../link")
+    (inner.parent / "link").symlink_to(program.state)
+    program.env["BABELTOP_STATE_DIR"] = str(shared / "folder" / "up")
+    assert program("list").code == 0
+    os.chown(inner.parent / "link", OTHER_USER, OTHER_USER, follow_symlinks=False)
+    ended = program("list")
+    assert ended.code == 2
+    assert f"/link belongs to another user (uid {OTHER_USER})" in ended.err
+
+
+@needs_root
 def test_the_operator_can_trust_the_group_that_shares_a_folder(program):
     for path in (program.config, program.watchlist):
         os.chown(path, OTHER_USER, 1)

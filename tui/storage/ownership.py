@@ -79,8 +79,7 @@ def _links_on_the_way(place: Path, depth: int = 0) -> Iterator[Path]:
         if os.path.islink(path):  # noqa: PTH114  False below a folder that may not be entered, which its use reports
             yield path
             if depth < MAX_LINKS:
-                target = Path(os.path.normpath(path.parent / path.readlink()))
-                yield from _links_on_the_way(target, depth + 1)
+                yield from _links_on_the_way(path.parent / path.readlink(), depth + 1)
 
 
 def _group_id(name: str) -> int | None:
