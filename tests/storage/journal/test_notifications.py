@@ -78,6 +78,13 @@ def test_keys_older_than_the_retention_are_pruned(journal):
     assert not journal.notifications.claim({"new": float("inf")}, NOW)
 
 
+def test_held_notifications_older_than_the_retention_are_pruned(journal):
+    for name, at in (("old", NOW - RETENTION - 1), ("new", NOW - RETENTION + 1)):
+        journal.notifications.claim({name: float("inf")}, at, {name: name.encode()}, is_sent=True)
+    assert journal.prune(NOW) == 2
+    assert journal.notifications.held(0.0, NOW) == (b"new",)
+
+
 def test_a_forgotten_key_may_be_claimed_again(journal):
     journal.notifications.claim({"a": 60.0, "b": 60.0}, NOW)
     journal.notifications.forget(["a"])

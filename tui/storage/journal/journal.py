@@ -304,6 +304,8 @@ _PRUNE = (
     "WHERE body IS NOT NULL AND body_received_at < :before ORDER BY body_received_at LIMIT :step)",
     "DELETE FROM sent_notification WHERE key IN "
     "(SELECT key FROM sent_notification WHERE sent_at < :before ORDER BY sent_at LIMIT :step)",
+    "DELETE FROM held_notification WHERE key IN "
+    "(SELECT key FROM held_notification WHERE held_at < :before ORDER BY held_at LIMIT :step)",
     "DELETE FROM listed_job WHERE (account, id) IN "
     "(SELECT account, id FROM listed_job WHERE listed_at < :before ORDER BY listed_at LIMIT :step)",
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from tui.storage.journal.database import Database
 
 HELD_FOR = 7 * 86400.0
-"""Seconds after which a held notification is deleted, sent or not."""
+"""Seconds after which a process that sends deletes a held notification, sent or not; pruning deletes the rest."""
 
 
 class SentNotifications:
@@ -42,7 +42,7 @@ class SentNotifications:
     def held(self, since: float, until: float) -> tuple[bytes, ...]:
         """Return the notifications that were held in this time, oldest first. Raises JournalError."""
         query = "SELECT body FROM held_notification WHERE held_at >= ? AND held_at < ? ORDER BY held_at"
-        with self._database.transaction() as db:
+        with self._database.connection() as db:
             return tuple(body for (body,) in db.execute(query, (since, until)))
 
     def take_held(self, now: float) -> tuple[bytes, ...]:
