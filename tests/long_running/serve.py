@@ -147,9 +147,7 @@ def fuzz(seed: int) -> None:
     with TemporaryDirectory() as folder:
         config, state, port = Path(folder, "config"), Path(folder, "state"), free_port()
         config.mkdir(mode=0o700)
-        (config / "config.toml").write_text(
-            '[accounts.camb]\nbase_url = "http://127.0.0.1:9"\napi_key = { env = "FUZZ_KEY" }\n'
-        )
+        (config / "config.toml").write_text(CONFIG)
         (config / "watchlist.toml").write_text(JOBS)
         env = os.environ | {
             "BABELTOP_CONFIG_DIR": str(config),

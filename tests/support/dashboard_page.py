@@ -15,7 +15,7 @@ COLUMNS, LINES = 120, 50
 RETRY = 1.5
 """Seconds until a key is pressed again."""
 ESCAPE = "\x1b[27u"
-"""Escape in the keyboard protocol of kitty: it is complete, other than a single ESC."""
+"""Escape in the keyboard protocol of kitty: it is complete, unlike a single ESC."""
 KEY_BYTES = {
     "up": "\x1b[A",
     "down": "\x1b[B",
@@ -112,8 +112,11 @@ async def try_palette(page: DashboardPage, commands: Iterable[Command]) -> int:
     count = 0
     for command in commands:
         count += 1
-        while not await _run_from_palette(page, command):
-            pass  # of two commands with one title, the other ran: the list had no highlight yet
+        for _ in range(int(DEADLINE / RETRY)):
+            if await _run_from_palette(page, command):
+                break  # if not: of two commands with one title, the other ran, as the list had no highlight yet
+        else:
+            raise AssertionError(f"{command.title} never ran from the palette:\n{page.text}")
     return count
 
 

@@ -335,9 +335,12 @@ class WebhookReceiver:
             body, more = body + message.get("body", b""), message.get("more_body", False)
         sent = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.requests.append((scope["method"], scope["path"], scope["query_string"], sent, body))
-        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        await send({"type": "http.response.start", "status": status, "headers": self.headers})
+        await send({"type": "http.response.start", "status": self.next_status(), "headers": self.headers})
         await send({"type": "http.response.body", "body": b"thanks"})
+
+    def next_status(self):
+        """Return the status of the response to the last request."""
+        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tui.engine.api import NoticeKind
 from tui.engine.notifications.routing import select
 from tui.presentation.descriptions import describe_summary
 from tui.storage.config.quiet_time import QuietTime
-from tui.storage.config.settings import AlertSettings, Hook, HookEvent, read
+from tui.storage.config.settings import AlertSettings, Hook, HookEvent, SettingsError, read
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 """Central European time, as POSIX has it: no database of time zones is needed."""
@@ -98,7 +98,7 @@ def test_every_instant_is_in_a_period_or_after_one_that_has_ended(begins, ends, 
 @pytest.mark.parametrize("value", ["22:00", "24:00-07:00", "22:00-07:60", "22-7", "07:00-07:00"])
 def test_an_invalid_quiet_time_is_named_with_its_line(tmp_path, value):
     (tmp_path / "config.toml").write_text(f'[alerts]\nbell = true\nquiet = "{value}"\n')
-    with pytest.raises(Exception, match=r"line 3: alerts.quiet: .*'(22:00-07:00|07:00-07:00)'"):
+    with pytest.raises(SettingsError, match=r"line 3: alerts.quiet: .*'(22:00-07:00|07:00-07:00)'"):
         read(tmp_path / "config.toml")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.notifications.test_hooks import alert_event, running_hooks
+from tests.engine.notifications.test_hooks import WebhookReceiver, alert_event, running_hooks
 from tests.support.servers import serve_app
 from tests.support.waiting import DEADLINE
 from tui.engine.notifications.events import summarize
@@ -65,31 +65,21 @@ def teams_problem(message):
     return ""
 
 
-class Receiver:
-    """Webhook of one service: it answers 400 to a request that the service would reject."""
+class ServiceWebhook(WebhookReceiver):
+    """Webhook of one service: it returns 400 to a request that the service would reject."""
 
     def __init__(self, problem_of, success):
-        self.problem_of, self.success = problem_of, success
+        super().__init__(success)
+        self.problem_of = problem_of
         self.messages = []
 
-    async def __call__(self, scope, receive, send):
-        if scope["type"] == "lifespan":
-            while (await receive())["type"] == "lifespan.startup":
-                await send({"type": "lifespan.startup.complete"})
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        body, more = b"", True
-        while more:
-            event = await receive()
-            body, more = body + event["body"], event.get("more_body", False)
+    def next_status(self):
+        method, _, _, headers, body = self.requests[-1]
         message = json.loads(body)
-        headers = dict(scope["headers"])
-        accepted = scope["method"] == "POST" and headers[b"content-type"] == b"application/json"
-        status = self.success if accepted and not self.problem_of(message) else 400
-        if status != 400:
-            self.messages.append(message)
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+        if method != "POST" or headers["content-type"] != "application/json" or self.problem_of(message):
+            return 400
+        self.messages.append(message)
+        return super().next_status()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +92,7 @@ class Receiver:
     ids=["ntfy", "slack", "teams"],
 )
 async def test_a_webhook_of_the_readme_is_accepted_by_its_service(tmp_path, number, problem_of, success, text_of):
-    receiver = Receiver(problem_of, success)
+    receiver = ServiceWebhook(problem_of, success)
     with serve_app(receiver) as url:
         hook = ready_hooks(tmp_path, url)[number]
         async with running_hooks(tmp_path, hook) as (running, problems):
@@ -115,7 +105,7 @@ async def test_a_webhook_of_the_readme_is_accepted_by_its_service(tmp_path, numb
 
 @pytest.mark.parametrize("problem_of", [ntfy_problem, slack_problem, teams_problem])
 async def test_without_a_body_the_same_services_reject_the_event(tmp_path, problem_of):
-    receiver = Receiver(problem_of, 200)
+    receiver = ServiceWebhook(problem_of, 200)
     with serve_app(receiver) as url:
         (hook,) = read_settings(tmp_path, f'[[hook]]\nurl = "{url}"\n').hooks
         async with running_hooks(tmp_path, hook) as (running, problems):

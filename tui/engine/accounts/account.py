@@ -238,7 +238,6 @@ class AccountRuntime:
         if self._key_renewal.is_due():
             await self._renew_key(self._key_changes)
         began_at, key_changes, clock_jumps = self._now_synced(), self._key_changes, self._clock_jumps
-        headers = account.provider.constant_headers(account.variables) if account.provider.headers else ()
         response = await client.send(
             ApiRequest(
                 request.url,
@@ -247,7 +246,7 @@ class AccountRuntime:
                 request.method,
                 request.body,
                 request.content_type,
-                headers,
+                account.provider.constant_headers(account.variables),
             )
         )
         outcome: T | Fault

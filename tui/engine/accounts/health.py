@@ -1,4 +1,4 @@
-"""Health of an account: the state that front ends show, from what its responses and its limits say."""
+"""Health of an account: the state that front ends show, from its responses and its limits."""
 
 import logging
 from collections.abc import Callable

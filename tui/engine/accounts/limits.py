@@ -92,7 +92,7 @@ class AccountLimits:
         self.throttle = throttle.reset(self.throttle)
 
     def on_key_changed(self) -> None:
-        """Lift them for a key that the service has not seen."""
+        """Lift a stop and the circuit breaker for a key that the service has not accepted yet."""
         self.throttle = throttle.key_changed(self.throttle)
 
     def record_outcome(self, fault: Fault | None, received_at: float, job_id: str) -> None:

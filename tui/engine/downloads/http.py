@@ -196,7 +196,7 @@ def connection_error(error: Exception, url: str, stall_timeout: float) -> Connec
 
 
 def _is_local(error: BaseException) -> bool:
-    """Return whether a connection failed since its host resolves to this machine."""
+    """Return whether a connection failed because its host resolves to this machine."""
     causes = (error.__cause__, *error.args)  # httpcore's error has it as its argument
     return isinstance(error, LocalAddressError) or any(isinstance(x, BaseException) and _is_local(x) for x in causes)
 

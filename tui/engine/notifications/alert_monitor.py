@@ -83,13 +83,13 @@ class AlertMonitor:
         self._accounts: dict[str, AccountState] = {}
         self._retired: set[str] = set()
         self._pending: list[AlertEvent] = []
-        self._is_watched = is_watched
         self._held = HeldAlerts(
             workspace.settings.alerts.quiet,
             lambda: workspace.journal.notifications,
             context.now(),
             has_hooks=bool(workspace.settings.hooks),
             sends=dispatch is not None,
+            is_watched=is_watched,
         )
         self._resolved: set[str] = set()
         """Keys of events that have ended, so that they may be delivered again."""
@@ -174,7 +174,7 @@ class AlertMonitor:
     def _report_quiet_time(self, now: float) -> None:
         """Show and deliver the summary of a quiet time that has ended."""
         context = replace(self._context, now=now)
-        summaries = self._held.summaries(now, self._states, context, is_watched=self._is_watched)
+        summaries = self._held.summaries(now, self._states, context)
         if summaries is None:
             return
         if summaries.shown is not None:

@@ -22,8 +22,8 @@ SHOWN_EVENTS = frozenset(
     {"done", "failed", "timed_out", "blocked", "missing", "stalled", "expiring", "refused", "retired"}
 )
 """Events in the summary that a console shows."""
-PASSING_EVENTS = frozenset({"stalled", "expiring", "expired"})
-"""Events that a summary leaves out if they no longer apply."""
+FLAG_EVENTS = frozenset({"stalled", "expiring", "expired"})
+"""Events that are flags of a job. A summary leaves out those whose job no longer has the flag."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AlertEvent).decode
@@ -49,13 +49,18 @@ class HeldAlerts:
         *,
         has_hooks: bool,
         sends: bool,
+        is_watched: bool,
     ) -> None:
-        """`has_hooks`: config.toml has hooks. `sends`: this process delivers to them."""
+        """`has_hooks`: config.toml has hooks. `sends`: this process delivers to them.
+
+        `is_watched`: the operator may see this process.
+        """
         self._quiet = quiet
         self._journal = journal
         self._started_at = started_at
         self._has_hooks = has_hooks
         self._sends = sends
+        self._is_watched = is_watched
         self._reported_until = -math.inf
         """End of the last quiet time whose summaries were made."""
 
@@ -77,12 +82,10 @@ class HeldAlerts:
         repeat_after = {each.key: each.repeat_after for each in events}
         return self._journal().claim(repeat_after, now, held, is_sent=not self._has_hooks)
 
-    def summaries(
-        self, now: float, states: Mapping[Ref, JobState], context: EvaluationContext, *, is_watched: bool
-    ) -> Summaries | None:
+    def summaries(self, now: float, states: Mapping[Ref, JobState], context: EvaluationContext) -> Summaries | None:
         """Return the summaries of a quiet time that has ended since the last call; None: none has, or try later.
 
-        `is_watched`: the operator may see this process. One of before its start is shown only if no other process did.
+        One that ended before the start of this process is shown only if no other process showed it.
         """
         if self._quiet is None or self.is_quiet(now):
             return None
@@ -90,7 +93,7 @@ class HeldAlerts:
         if period.ends_at <= self._reported_until:
             return None
         try:
-            held = self._journal().held(period.begins_at, period.ends_at) if is_watched else ()
+            held = self._journal().held(period.begins_at, period.ends_at) if self._is_watched else ()
             shown_key = f"summary shown {period.ends_at!r}"
             is_new = bool(held) and bool(self._journal().claim({shown_key: math.inf}, now))
             unsent = self._journal().take_held(now) if self._sends else ()
@@ -116,6 +119,6 @@ def _decoded(rows: Iterable[bytes], states: Mapping[Ref, JobState], context: Eva
             log.warning("an alert of the quiet time cannot be read: %s", error)
             continue
         state = states.get(event.state.job.ref) if event.state is not None else None
-        if event.event not in PASSING_EVENTS or state is None or event.event in flags(state, context):
+        if event.event not in FLAG_EVENTS or state is None or event.event in flags(state, context):
             events.append(event)
     return events

@@ -1,4 +1,4 @@
 """Simulated services."""
 
 NAMES = ("camb", "flixu", "heygen", "konpro")
-"""Services of which a configuration has an account."""
+"""Built-in services: `simulate` writes a config.toml with an account of each."""

@@ -8,8 +8,9 @@ from tui.storage.config.configuration import Configuration
 from tui.storage.config.secrets import KeyFileStamp, Secret, SecretError, SecretSource
 
 SERVE_TOKEN_VARIABLE = "BABELTOP_SERVE_TOKEN"  # noqa: S105  a name
-METRICS_TOKEN_VARIABLE = "BABELTOP_METRICS_TOKEN"  # noqa: S105  a name
 """Environment variable of the token of `serve`."""
+METRICS_TOKEN_VARIABLE = "BABELTOP_METRICS_TOKEN"  # noqa: S105  a name
+"""Environment variable of the token of `watch --metrics`."""
 MAX_FETCHED = 100
 """Secrets that are kept to mask them: with hourly keys, those of some days."""
 MIN_UNIQUE_LENGTH = 8

@@ -300,14 +300,14 @@ def _decode_settings(table: Mapping[str, Any], problems: list[str]) -> Settings:
 
 
 def _decode_views(table: Mapping[str, Any], problems: list[str]) -> Iterator[SavedView]:
-    names: dict[str, int] = {}
+    names = set[str]()
     for at, view in enumerate(_tables_of("view", table, problems)):
         checked = _decode_table(SavedView, view, f"view[{at}]", problems)
         if checked is None:
             continue
         if checked.name.lower() in names:
             problems.append(f"view[{at}].name: {checked.name!r} is the name of another view")
-        names[checked.name.lower()] = at
+        names.add(checked.name.lower())
         yield checked
 
 
