@@ -215,6 +215,25 @@ def test_of_two_consoles_one_sends_the_summary_and_both_show_it(tmp_path):
     run_virtual(play())
 
 
+def test_a_readonly_console_takes_no_event_from_a_hook_that_ignores_the_quiet_time(tmp_path):
+    app = ScriptedService(lambda request: running())
+
+    async def play():
+        jobs = {"heygen": ("a",)}
+        readonly = QuietConsole(tmp_path, app, jobs, hook=AT_ONCE, readonly=True).start()
+        await asyncio.sleep(2.1)  # its tick is the first to see a change
+        other = QuietConsole(tmp_path, app, hook=AT_ONCE).start()
+        await asyncio.sleep(MINUTE)
+        app.respond = lambda request: link(7 * HOUR * 24)
+        await asyncio.sleep(5 * HOUR)
+        assert [each.event for each in other.for_hook(AT_ONCE)] == ["done"]
+        assert [console.summaries() for console in (readonly, other)] == [["In the quiet time: 1 done (a)"]] * 2
+        await other.end()
+        await readonly.end()
+
+    run_virtual(play())
+
+
 def test_a_link_that_was_renewed_in_the_quiet_time_is_not_in_the_summary(tmp_path):
     app = ScriptedService(lambda request: link(25 * HOUR))
 

@@ -68,6 +68,11 @@ class AlertMonitor:
         self._subscribed_events = (
             {event for hook in workspace.settings.hooks for event in hook.on} if dispatch else set[HookEvent]()
         )
+        self._summary_events = SHOWN_EVENTS
+        if dispatch is None:  # a hook of another process gets them in the quiet time too, if that one claims them
+            self._summary_events -= {
+                event for hook in workspace.settings.hooks if hook.ignore_quiet for event in hook.on
+            }
         self._context = workspace.config.evaluation_context(context.now())
         self._states: dict[Ref, JobState] = {}
         """Latest state of every job."""
@@ -291,7 +296,7 @@ class AlertMonitor:
 
     def _is_wanted(self, event: str) -> bool:
         """Return whether hooks get the event, or the summary of the quiet time names it."""
-        return event in self._subscribed_events or (event in SHOWN_EVENTS and self._held.is_quiet(self._now()))
+        return event in self._subscribed_events or (event in self._summary_events and self._held.is_quiet(self._now()))
 
     def _enqueue(self, event: AlertEvent) -> None:
         if self._is_wanted(event.event):
