@@ -100,7 +100,7 @@ class CommandHandler:
             count += 1
         if not count:
             return CommandResult(ok=False, message=refused)
-        message = f"Refreshing {count} job{'s' if count > 1 else ''}{self._delay_text(slots)}"
+        message = f"Refreshing {formatting.count_of(count, 'job')}{self._delay_text(slots)}"
         return CommandResult(message=message + (f"; {refused}" if count < len(refs) else ""))
 
     def _delay_text(self, slots: Mapping[str, SendSlot]) -> str:
@@ -159,7 +159,7 @@ def _renewals_message(results: Sequence[RenewalResult], now: float) -> str:
     ends = [link.expires_at for link in links if link.expires_at is not None]
     new, failed = sum(each.is_new for each in results), [each for each in results if each.fault is not None]
     same = len(results) - new - len(failed)
-    parts = [f"{new} new link{'' if new == 1 else 's'}"]
+    parts = [formatting.count_of(new, "new link")]
     parts += [f"{same} unchanged"] if same else []
     parts += [f"the first expires in {formatting.duration(min(ends) - now)}"] if ends else []
     if failed and failed[0].fault is not None:

@@ -118,7 +118,7 @@ def describe_alert(flag: Flag, states: Sequence[JobState], now: float) -> str:
         return "; ".join([f"{display_name(first)}: link expires in {formatting.duration(soon)}", *failures])
     text = f"{len(states)} links expire within {formatting.duration(last)}"
     text += f" (first: {display_name(first)}, in {formatting.duration(soon)})"
-    return text + (f"; {len(failures)} renewal{'s' * (len(failures) > 1)} failed" if failures else "")
+    return text + (f"; {formatting.count_of(len(failures), 'renewal')} failed" if failures else "")
 
 
 _SUMMARY_TERMS = {
@@ -145,8 +145,7 @@ def describe_summary(counts: Mapping[str, int], names: Sequence[str]) -> str:
     parts: list[str] = []
     for event, (noun, what) in _SUMMARY_TERMS.items():
         if count := counts.get(event, 0):
-            subject = f" {noun}{'s' if count > 1 else ''}" if noun else ""
-            parts.append(f"{count}{subject} {what}")
+            parts.append(f"{formatting.count_of(count, noun) if noun else count} {what}")
     more = len(names) - MAX_SUMMARY_NAMES
     listed = ", ".join(names[:MAX_SUMMARY_NAMES]) + (f" and {more} more" if more > 0 else "")
     return f"In the quiet time: {', '.join(parts)} ({listed})"

@@ -1,4 +1,4 @@
-"""Formatting of durations, instants, sizes and bars as short text. Terminal cells are `cell_width`.
+"""Formatting of durations, instants, sizes, counts and bars as short text. Terminal cells are `cell_width`.
 
 Times have three forms: `duration` for remaining time, `age` for elapsed time, `span` for a fixed length. The first two
 change with time; `next_change` returns when.
@@ -119,6 +119,11 @@ def bar(fraction: float, cells: int, *, ascii_only: bool = False) -> str:
     if ascii_only:
         return "#" * full + "." * (cells - full)
     return ("█" * full + " ▏▎▍▌▋▊▉"[part] * (part > 0)).ljust(cells, "·")
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 link`, `3 links`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:

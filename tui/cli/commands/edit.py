@@ -9,6 +9,7 @@ from contextlib import suppress
 from tui.cli.context import open_workspace, resolve_refs, select_jobs
 from tui.cli.output import OK, UsageError, print_message
 from tui.domain.models import Ref
+from tui.presentation import formatting
 from tui.presentation.sanitize import clean
 from tui.providers.model import UnknownKind
 from tui.storage.journal.database import JournalError
@@ -102,7 +103,7 @@ def _confirmed_refs(workspace: Workspace, args: Namespace, action: str) -> list[
         return _watchlist_refs(workspace, args.refs)
     refs = select_jobs(workspace, args, workspace.job_states())
     if refs and not args.yes:
-        question = f"{action} {len(refs)} job{'s' * (len(refs) > 1)}"
+        question = f"{action} {formatting.count_of(len(refs), 'job')}"
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(f"{question}: confirm with --yes, since there is no terminal for a prompt")
         names = ", ".join(map(str, refs[:MAX_NAMED])) + (", …" if len(refs) > MAX_NAMED else "")

@@ -188,7 +188,7 @@ def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
         print_message(f"no jobs in {workspace.paths.watchlist_file}: add some with `babeltop add ID`")
     elif selected and sys.stderr.isatty():
         action = "waiting for" if args.subcommand == "wait" else "polling"
-        print_message(f"{action} {len(selected)} job{'s' * (len(selected) > 1)}")
+        print_message(f"{action} {formatting.count_of(len(selected), 'job')}")
     workspace.keys.fetch_all()
     logfile.start_logging(workspace.paths.state_dir)
     return selected

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tui.dashboard.actions.dialog_results import open_dialog
-from tui.dashboard.actions.selection import count_of, not_shown, with_selected
+from tui.dashboard.actions.selection import not_shown, with_selected
 from tui.domain.models import Ref
 from tui.engine.api import AccountState, CommandResult, Pause, Refresh, Renew
 from tui.presentation import formatting
+from tui.presentation.formatting import count_of
 from tui.storage.watchlist.operations import Add, Remove, Set
 
 if TYPE_CHECKING:

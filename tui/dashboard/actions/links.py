@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from tui.dashboard.actions.dialog_results import open_dialog
 from tui.dashboard.actions.jobs import send_or_confirm
-from tui.dashboard.actions.selection import count_of, not_shown, with_selected
+from tui.dashboard.actions.selection import not_shown, with_selected
 from tui.domain import job_state
 from tui.domain.links import expiry
 from tui.domain.models import ENDED, Link, Phase, Ref
 from tui.engine.api import CommandResult, Renew
 from tui.presentation import formatting
+from tui.presentation.formatting import count_of
 
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard

@@ -24,11 +24,6 @@ def with_selected(dashboard: "Dashboard", action: str, act: Callable[[tuple[Ref,
     open_dialog(dashboard, dialog, act)
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 link`, `3 links`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def not_shown(dashboard: "Dashboard") -> str:
     """Return how many of the marked jobs are not shown, `, 1 not shown`; "" if all are."""
     hidden = dashboard.board.hidden_marks()

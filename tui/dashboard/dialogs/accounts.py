@@ -16,6 +16,7 @@ from tui.dashboard.widgets.badges import account_badge, sunset_text, wait_text
 from tui.dashboard.widgets.detail_pages import DIALOG_WIDTH, wrap_hanging
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.engine.api import AccountState
+from tui.presentation import formatting
 from tui.presentation.cell_width import fit_to_width, text_width
 
 MIN_SHOWN_SKEW = 60.0
@@ -97,9 +98,9 @@ class AccountsScreen(Dialog[None]):
 
 
 def _statistics(account: AccountState) -> Iterator[str]:
-    yield f"{account.request_count} request{'s' * (account.request_count != 1)}"
+    yield formatting.count_of(account.request_count, "request")
     if account.fault_count:
-        yield f"{account.fault_count} fault{'s' * (account.fault_count != 1)}"
+        yield formatting.count_of(account.fault_count, "fault")
     if account.latency is not None:
         yield f"{account.latency * 1000:.0f} ms"
     if account.quota is not None:

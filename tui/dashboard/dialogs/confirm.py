@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from tui.dashboard.dialogs.dialog import Dialog
 from tui.domain.models import Ref
+from tui.presentation import formatting
 
 
 class ConfirmScreen(Dialog[bool]):
@@ -70,7 +71,7 @@ class SelectionScreen(Dialog[tuple[Ref, ...]]):
         count, hidden = len(self._refs), len(self._refs) - len(self._shown)
         keys = [("Enter", f"{self._action.lower()} {'all ' if count > 1 else ''}{count}")]
         keys += [("s", f"only the {len(self._shown)} shown")] if self._shown else []
-        question = f"{self._action} {count} job{'s' * (count > 1)}, {hidden} not shown?"
+        question = f"{self._action} {formatting.count_of(count, 'job')}, {hidden} not shown?"
         yield from _question_box(self._action, question, (*keys, ("Esc", "cancel")))
 
     def action_select_all(self) -> None:

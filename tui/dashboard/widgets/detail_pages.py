@@ -176,7 +176,7 @@ class DetailPages:
     def _polls_text(self, state: JobState, now: float) -> str:
         """Return the number of polls, the age of the last response, and the next poll with its reason."""
         count = state.poll_count
-        polls = f"{count} poll{'s' * (count != 1)}" if count else "not polled yet"
+        polls = formatting.count_of(count, "poll") if count else "not polled yet"
         if state.checked_at is not None:
             polls += f", last {formatting.age(now - state.checked_at)} ago"
         at = columns.next_poll_at(state, self._board.render_options)

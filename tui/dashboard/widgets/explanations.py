@@ -95,7 +95,7 @@ def fault_texts(board: BoardModel, account: str) -> Iterator[tuple[str, str]]:
         if state.job.account == account and state.fault is not None and not state.job.archived
     )
     for (kind, message), count in faults.most_common():
-        yield f"{count} job{'s' * (count > 1)}: {kind.replace('_', ' ')}: {message}", describe_remedy(kind)
+        yield f"{formatting.count_of(count, 'job')}: {kind.replace('_', ' ')}: {message}", describe_remedy(kind)
 
 
 def _polled_jobs(board: BoardModel, account: str) -> list[JobState]:

@@ -19,7 +19,7 @@ from tui.engine.downloads.http import FetchError, LinkFailedError, NotReadyError
 from tui.engine.downloads.job import DownloadOptions, JobDownloader
 from tui.engine.polling.job_store import JobStore
 from tui.errors import StorageError
-from tui.presentation import queries
+from tui.presentation import formatting, queries
 from tui.storage import paths
 from tui.storage.locks.download_locks import DownloadLocks
 from tui.storage.workspace import Workspace
@@ -92,7 +92,7 @@ class DownloadQueue:
                 self._enqueue(ref, options)
         if not queued:
             return CommandResult(ok=False, message=refused or "Nothing to download")
-        message = f"Downloading {queued} job{'s' if queued > 1 else ''} to {options.folder}"
+        message = f"Downloading {formatting.count_of(queued, 'job')} to {options.folder}"
         return CommandResult(message=f"{message}; {refused}" if refused else message)
 
     def why_not(self, ref: Ref) -> str:
@@ -157,7 +157,7 @@ class DownloadQueue:
             if state is not None:
                 self._failures[ref] = _Failure(state.links)  # an automatic download is not restarted at once
             self._publish(DownloadProgress(ref=ref, stage=DownloadStage.CANCELLED))
-        message = f"{count} download{'s' if count > 1 else ''} cancelled" if count else refused
+        message = f"{formatting.count_of(count, 'download')} cancelled" if count else refused
         return CommandResult(ok=bool(count), message=message)
 
     # Work.

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import tui
 from tui.cli.commands.doctor.report import Finding, Level, isolated
 from tui.cli.ui_settings import check_ui_settings
+from tui.presentation import formatting
 from tui.storage import paths
 from tui.storage.config.configuration import Configuration, WorkspacePaths
 from tui.storage.config.key_ring import KeyRing
@@ -67,8 +68,8 @@ def check_dashboard(config: Configuration) -> Iterator[Finding]:
     """Yield whether the dashboard accepts its theme and keys."""
     check_ui_settings(config)
     remapped = len(config.settings.keys)
-    keys = f"{remapped} command{'s' * (remapped != 1)} with other keys" if remapped else "default keys"
-    views = f", {count} view{'s' * (count != 1)} of your own" if (count := len(config.settings.views)) else ""
+    keys = f"{formatting.count_of(remapped, 'command')} with other keys" if remapped else "default keys"
+    views = f", {formatting.count_of(count, 'view')} of your own" if (count := len(config.settings.views)) else ""
     yield Finding("files", "dashboard", Level.OK, f"theme {config.settings.ui.theme}, {keys}{views}")
 
 

@@ -15,7 +15,7 @@ from tui.cli.output import FAULT, OK, USAGE, json_array, print_message, write_st
 from tui.domain.models import FaultKind, Job
 from tui.engine.accounts.probe import PROBE_JOB_ID, ProbeResult, probe
 from tui.engine.accounts.retirement import GONE
-from tui.presentation import sanitize
+from tui.presentation import formatting, sanitize
 from tui.storage.config.secrets import Secret
 from tui.storage.locks.poller_lease import Lease
 from tui.storage.workspace import Workspace
@@ -39,7 +39,7 @@ def doctor(args: Namespace) -> int:
     else:
         write_stdout("".join(f"{line}\n" for line in report.format_findings(found, text_table.terminal_width())))
         count = sum(finding.level is Level.ERROR for finding in found)
-        print_message(f"{count} error{'s' * (count > 1)} found" if count else "no errors found")
+        print_message(f"{formatting.count_of(count, 'error')} found" if count else "no errors found")
     return _exit_code(found)
 
 
@@ -76,8 +76,7 @@ def _read_jobs(workspace: Workspace) -> tuple[Sequence[Job], Finding]:
         content = workspace.watchlist.read()
     except Exception as error:  # noqa: BLE001 - the accounts can be polled without jobs
         return (), problem("files", "jobs", error)
-    count = len(content.jobs)
-    text = "; ".join([f"{count} job{'s' * (count != 1)}", *content.problems])
+    text = "; ".join([formatting.count_of(len(content.jobs), "job"), *content.problems])
     return content.jobs, Finding("files", "jobs", Level.WARNING if content.problems else Level.OK, text)
 
 
@@ -184,7 +183,7 @@ def _check_journal(workspace: Workspace) -> Iterator[Finding]:
         return
     size = f"{file.stat().st_size / 1024**2:.1f} MiB"
     yield Finding(
-        "journal", "journal", Level.OK, f"{sanitize.clean(str(file))}: {known} job{'s' * (known != 1)}, {size}"
+        "journal", "journal", Level.OK, f"{sanitize.clean(str(file))}: {formatting.count_of(known, 'job')}, {size}"
     )
     if free:
         yield Finding("journal", "poller", Level.OK, "no process polls this watchlist")
