@@ -76,7 +76,8 @@ class Database:
     def _connect(self) -> None:
         """Open the file at the path; rename one that is damaged or too old, and create a new one."""
         try:
-            self._open()
+            with _folder_lock(self._path, fcntl.LOCK_SH):
+                self._open()
         except _OutdatedSchemaError:
             self._quarantine("outdated", "was written by an older babeltop")
         except sqlite3.Error as error:
@@ -179,7 +180,7 @@ class Database:
         """Rename the open file to NAME.SUFFIX-DATE, unless another process has, and open a new one."""
         assert self._path is not None, "a database in memory is never damaged"
         self._db.close()
-        with _exclusive(self._path):
+        with _folder_lock(self._path, fcntl.LOCK_EX):
             if self._current_inode() == self._inode:
                 renamed = _free_path(self._path, f"{suffix}-{datetime.now(UTC):%Y-%m-%d}")
                 for each in FILE_SUFFIXES:
@@ -209,14 +210,20 @@ def _transaction(db: sqlite3.Connection) -> Generator[None]:
 
 
 @contextmanager
-def _exclusive(path: Path) -> Generator[None]:
-    """Hold off other processes that would rename the same file, which takes no time."""
-    lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _folder_lock(path: Path | None, mode: int) -> Generator[None]:
+    """Lock the folder of the file: LOCK_SH to open the file, LOCK_EX to rename it.
+
+    A file opened between the renames of another and of its write-ahead log would lose its own log.
+    """
+    if path is None:
+        yield
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(folder, mode)
         yield
     finally:
-        os.close(lock)
+        os.close(folder)
 
 
 def _free_path(path: Path, suffix: str) -> Path:
