@@ -67,6 +67,20 @@ def test_all_pointers_of_a_status_response_are_read_in_an_item():
     assert (report.progress, report.part_counts, report.links[0].lifetime) == (0.75, PartCounts(3, 1, 4), 60.0)
 
 
+def test_the_parts_of_an_item_take_their_languages_from_the_item():
+    parts = (
+        '[parts]\nitems = "/data/results"\nlanguage = ["root:/data/targets/{n}", "root:/elsewhere"]\n'
+        'value = ["/status"]\nid = ["key:"]\n'
+    )
+    whole = parse(provider_file("acme", STATUS + parts + LIST + 'same_as = "/data"\n'), "acme.toml")
+    item = {"id": "7", "state": "done", "targets": ["de", "fr"], "results": [{"status": "done"}, {"status": "done"}]}
+    report = page(whole, {"jobs": [item]}).jobs[0].report
+    assert report is not None
+    assert [part.language for part in report.parts] == ["de", "fr"]
+    assert whole.endpoint().list_item is not None
+    assert whole.endpoint().list_item.parts.language == ("root:/targets/{n}",)  # type: ignore[union-attr]
+
+
 def test_an_item_with_a_status_is_a_report_without_links():
     found = provider(LIST + 'value = ["/state"]\ntitle = ["/name"]\nstatuses = { gone = "missing" }\n')
     listed = page(found, {"jobs": {"a": {"id": "a", "state": "gone", "name": "N"}, "b": {"id": "b", "name": "M"}}}).jobs

@@ -108,6 +108,13 @@ def test_a_constant_header_without_its_variable_is_left_out():
         (STATUS + 'method = "POST"\nform = { a = "b" }\njson = { a = 1 }\n', "", "status.json: a request has either"),
         (STATUS + 'method = "POST"\nform = { a = "{idd}" }\n', "", "status.form.a: unknown placeholder {idd}"),
         (STATUS + 'method = "POST"\njson = { a = ["{idd}"] }\n', "", "did you mean 'id'?"),
+        (
+            STATUS + 'method = "POST"\njson = { a = "job {id:int}" }\n',
+            "",
+            "{id:int} stands for a whole text, in 'job {id:int}'",
+        ),
+        (STATUS + 'method = "POST"\njson = { a = "{id:path}" }\n', "", "status.json: unknown placeholder {id:path}"),
+        (STATUS + 'method = "POST"\njson = { a = "{id:float}" }\n', "", "status.json: unknown placeholder {id:float}"),
         (STATUS.replace("{id}", "{id}/{projects}"), 'variables = ["project"]', "did you mean 'project'?"),
         (STATUS, 'variables = ["Project"]', "variables[0]: expected lower-case letters"),
         (STATUS, 'variables = ["result_id"]', "variables[0]: 'result_id' has another meaning"),

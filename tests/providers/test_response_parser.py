@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.support.provider_files import provider_file
 from tui.domain.models import Fault, FaultKind, LinkKind, Phase, Report, ReportedLink, Result
 from tui.providers.faults import as_retired
-from tui.providers.loader import provider_registry
+from tui.providers.loader import ProviderError, parse, provider_registry
 from tui.providers.model import Provider, UnknownKind
 from tui.providers.response import AccountHeaders, HttpResponse, parse_account_headers
 from tui.providers.response_parser import parse_bulk, parse_result, parse_status
@@ -495,6 +496,86 @@ def test_a_bulk_response_is_parsed_into_reports_by_id():
     }
     assert {one.retry_after for one in found.values()} == {3.0}
     assert [job_id for job_id, one in found.items() if not one.is_complete] == ["c"]  # polled singly, for its links
+
+
+BULK_TABLES = """
+[status]
+path = "/jobs/{id}"
+value = ["/job/status"]
+message = ["/job/reason"]
+[[override]]
+pointer = "/job/reason"
+equals = "unpaid"
+phase = "blocked"
+[[links]]
+kind = "video"
+url = ["/job/url"]
+required = true
+[bulk]
+path = "/jobs"
+id_parameter = "ids"
+max_ids = 9
+items = "/jobs"
+id = "/id"
+"""
+
+
+def test_an_item_of_a_bulk_response_that_is_like_a_status_response_is_a_whole_report():
+    provider = parse(provider_file("acme", BULK_TABLES + 'same_as = "/job"\n'), "acme.toml")
+    items = [
+        {"id": "a", "status": "done", "url": "https://cdn.test/a"},
+        {"id": "b", "status": "failed", "reason": "unpaid"},
+        {"id": "c"},
+    ]
+    found = parse_bulk(provider, response({"jobs": items}, retry_after="3"))
+    assert isinstance(found, dict)
+    assert [(one.phase, one.message, one.is_complete, one.retry_after) for one in found.values()] == [
+        (Phase.DONE, None, True, 3.0),
+        (Phase.BLOCKED, "unpaid", True, 3.0),
+    ]
+    assert found["a"].links[0].url == "https://cdn.test/a"
+
+
+def test_rules_of_a_bulk_request_hold_for_each_item():
+    rules = (
+        '[[bulk.override]]\npointer = "/error"\nexists = true\nphase = "failed"\n'
+        '[[bulk.override]]\npointer = "/done"\nexists = false\nphase = "running"\n'
+    )
+    provider = parse(
+        provider_file("acme", BULK_TABLES + 'value = ["/done"]\nstatuses = { true = "done" }\n' + rules), ""
+    )
+    items = [{"id": "a", "done": True, "error": {}}, {"id": "b"}, {"id": "c", "done": True}, {"id": "d", "done": False}]
+    found = parse_bulk(provider, response({"jobs": items}))
+    assert isinstance(found, dict)
+    assert {job_id: (one.phase, one.raw_status) for job_id, one in found.items()} == {
+        "a": (Phase.FAILED, "true"),
+        "b": (Phase.RUNNING, "done: absent"),
+        "c": (Phase.DONE, "true"),
+        "d": (None, "false"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ("", "bulk.value: missing, unless an item is like a status response (same_as) or a rule gives its phase"),
+        ('value = ["/s"]\nsame_as = "/job"\n', "bulk.value: not with same_as"),
+        ('same_as = "header:X"\n', "bulk.same_as: expected a JSON Pointer without '*'"),
+        (
+            '[[bulk.override]]\nhttp_status = 404\nphase = "missing"\n',
+            "bulk.override[0]: http_status is not of an item",
+        ),
+        ('[[bulk.override]]\npointer = "/a"\nexists = true\n', "bulk.override[0]: needs either phase or fault"),
+        (
+            '[[bulk.override]]\npointer = "/a"\nexists = true\nfault = "server"\n',
+            "bulk.override[0]: an item has a phase",
+        ),
+    ],
+)
+def test_a_problem_of_a_bulk_request_has_its_key_and_reason(tables: str, problem: str):
+    with pytest.raises(ProviderError) as caught:
+        parse(provider_file("acme", BULK_TABLES + tables), "acme.toml")
+    assert problem in " | ".join(caught.value.problems)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def build_provider(table: Table, source: str) -> tuple[Provider | None, list[str
         headers=headers,
         error=file.error,
         bulk=bulk,
+        bulk_item=None if bulk is None or bulk.same_as is None else item_endpoint(endpoints[""], bulk.same_as),
         sunset=None if file.sunset is None else float(file.sunset),
         successor=None if file.successor is None else str(file.successor),
     )
@@ -270,6 +271,5 @@ def _resolve_bulk(
     """Return [bulk] with all statuses that hold there."""
     if bulk is None:
         return None
-    if not bulk.id_parameter and "ids" not in bulk.placeholder_names:
-        problems.append("bulk.id_parameter: missing, unless {ids} stands in the body")
+    problems += [f"bulk.{problem}" for problem in bulk.problems()]
     return _with_statuses(bulk, endpoints[""].statuses if "" in endpoints else {}, "bulk", problems)

@@ -82,11 +82,11 @@ class Pointer(str):
         return self._find(item.root, [str(item.position) if token == INDEX else token for token in self.tokens])
 
     def below(self, prefix: "Pointer") -> "Pointer | None":
-        """Return the pointer from the value at `prefix` on; None: it leads elsewhere."""
+        """Return the pointer from the value at `prefix` on, as the new root; None: it leads elsewhere."""
         length = len(prefix.tokens)
-        if self.header is not None or self.item_source is not None or self.tokens[:length] != prefix.tokens:
+        if self.header is not None or self.item_source == KEY or self.tokens[:length] != prefix.tokens:
             return None
-        return Pointer.parse(join(self.tokens[length:]))
+        return Pointer.parse((self.item_source or "") + join(self.tokens[length:]))
 
     @staticmethod
     def _find(body: Json, tokens: Sequence[str]) -> Sequence[Json]:

@@ -3,7 +3,7 @@
 `file_format` makes them from files; `response_parser` and the engine use them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import quote, urlsplit
@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 from tui.domain.models import Phase
 from tui.providers.fields import Duration, HeaderName, KeyPrefix, NullToken
 from tui.providers.json_pointer import Pointer
-from tui.providers.lists.model import ListRequest
+from tui.providers.lists.model import ListRequest, same_as_problems
 from tui.providers.reports.links import LinkRule
 from tui.providers.reports.parts import PartsRule
 from tui.providers.reports.progress import ProgressSource, ProgressUnit
@@ -82,7 +82,7 @@ class ErrorPointers(Struct, frozen=True, kw_only=True):
 
 
 class BulkRequest(RequestTemplate, frozen=True, kw_only=True):
-    """One request for many jobs. It returns no links, so jobs that ended are polled singly."""
+    """One request for many jobs. Without `same_as` it returns no links, so jobs that ended are polled singly."""
 
     id_parameter: str = ""
     """Query parameter; ids are joined by commas. Empty: {ids} stands in the body."""
@@ -91,9 +91,27 @@ class BulkRequest(RequestTemplate, frozen=True, kw_only=True):
     items: Pointer
     """List of jobs, or object with them as members; the pointers below start at one of them."""
     id: Pointer
-    value: Annotated[Pointers, Meta(min_length=1)]
+    same_as: Pointer | None = None
+    """An item is like the value at this pointer of a status response, so it is a whole report."""
+    value: Pointers = ()
+    override: tuple[OverrideRule, ...] = ()
+    """Rules whose pointers start at an item."""
     statuses: dict[str, Phase] = field(default_factory=dict[str, Phase])
     """In the file: in addition to [statuses]. In a Provider: all statuses, by `status_key`."""
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the combination of keys, each as a key and a text."""
+        if not self.id_parameter and "ids" not in self.placeholder_names:
+            yield "id_parameter: missing, unless {ids} stands in the body"
+        yield from same_as_problems(self.same_as, value=self.value, statuses=self.statuses, override=self.override)
+        if self.same_as is None and not self.value and not self.override:
+            yield "value: missing, unless an item is like a status response (same_as) or a rule gives its phase"
+        for index, rule in enumerate(self.override):
+            yield from (f"override[{index}]: {problem}" for problem in rule.problems())
+            if rule.http_status is not None:
+                yield f"override[{index}]: http_status is not of an item"
+            if rule.fault is not None:
+                yield f"override[{index}]: an item has a phase, not a fault"
 
     def for_ids(
         self, base_url: str, ids: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})
@@ -160,6 +178,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     """Regular expressions that hint at this provider; they never reject an id."""
     error: ErrorPointers = ErrorPointers()
     bulk: BulkRequest | None = None
+    bulk_item: Endpoint | None = None
+    """Endpoint that reads an item of a bulk response like a status response; None: an item is no whole report."""
     sunset: float | None = None
     """Instant from which the API may be gone."""
     successor: str | None = None

@@ -6,10 +6,11 @@ from tui.providers.model import BulkRequest, Endpoint
 from tui.providers.reports.links import LinkRule
 from tui.providers.requests.request import RequestTemplate
 from tui.providers.requests.templates import (
+    NUMBER,
     WHOLE_ID,
     HeaderTemplate,
     Template,
-    json_placeholders,
+    json_texts,
     unknown_placeholder,
 )
 
@@ -63,9 +64,18 @@ class PlaceholderCheck:
         self._check_text(request.path, f"{key_path}.path", allowed, has_path=True)
         for name, text in request.form.items():
             self._check_text(text, f"{key_path}.form.{name}", (*allowed, *in_body))
-        used = [placeholder.removesuffix(":int") for placeholder in json_placeholders(request.json)]
-        if problem := unknown_placeholder(str(request.json), used, [*allowed, *in_body]):
-            self._problems.append(f"{key_path}.json: {problem}")
+        names = [name for name in (*allowed, *in_body) if name != WHOLE_ID]
+        for text in json_texts(request.json):
+            used = text.placeholders
+            if len(used) == 1 and text == f"{{{used[0]}}}":
+                used = (used[0].removesuffix(NUMBER),)
+            elif number := next(
+                (name for name in used if name.removesuffix(NUMBER) in names and name not in names), ""
+            ):
+                self._problems.append(f"{key_path}.json: {{{number}}} stands for a whole text, in {str(text)!r}")
+                continue
+            if problem := unknown_placeholder(text, used, names):
+                self._problems.append(f"{key_path}.json: {problem}")
         self._problems += [f"{key_path}.{problem}" for problem in request.body_problems()]
 
     def _check_links(self, rules: Sequence[LinkRule], key_path: str, known: Sequence[str]) -> None:

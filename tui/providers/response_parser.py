@@ -3,7 +3,10 @@
 A response is a report only if it has a status; without one it is malformed, whatever else it holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from tui.domain import parts as job_parts
 from tui.domain.job_ids import UNSAFE_SEGMENTS
@@ -99,10 +102,21 @@ def read_report(
     )
 
 
-def parse_bulk(provider: Provider, response: HttpResponse) -> dict[str, Report] | Fault:
+def read_item(endpoint: Endpoint, item: Json, response: HttpResponse, source: LinkSource) -> Report | None:
+    """Return the report in an item of a list, which is like a status response; None: it has no status."""
+    rule = next((rule for rule in endpoint.overrides if rule.matches(200, item, {})), None)
+    if rule is not None and rule.fault is not None:
+        return None
+    return read_report(endpoint, item, HttpResponse(200, {}, b"", response.received_at), source, rule)
+
+
+def parse_bulk(
+    provider: Provider, response: HttpResponse, base_url: str = "", variables: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Report] | Fault:
     """Return the reports of a bulk poll by id, or the fault. An id without a status is absent.
 
-    Reports have no links: a job that ended is polled singly. Empty for a provider without bulk polls. Raises nothing.
+    Without `bulk_item` they have no links: a job that ended is polled singly. Empty for a provider without bulk polls.
+    `base_url` and `variables`: the account's, for links with a path. Raises nothing.
     """
     bulk = provider.bulk
     if bulk is None:
@@ -119,9 +133,20 @@ def parse_bulk(provider: Provider, response: HttpResponse) -> dict[str, Report] 
     for each in items:
         item = each.value if is_plain else each  # half of the time for each job
         job_id = item_id(bulk.id, item)
+        if not job_id:
+            continue
+        if provider.bulk_item is not None:
+            source = LinkSource(base_url or provider.base_url, {**variables, "id": job_id})
+            report = read_item(provider.bulk_item, each.value, response, source)
+            if report is not None:
+                reports[job_id] = replace(report, retry_after=wait)
+            continue
         raw_status = find_status(bulk.value, bulk.statuses, endpoint.status.null_strings, item, {})
-        if job_id and raw_status is not None:
-            phase = phase_of(bulk.statuses, raw_status)
+        rule = next((rule for rule in bulk.override if rule.matches(200, each.value, {})), None)
+        if raw_status is None and rule is not None:
+            raw_status = clean(rule.describe(200, each.value, {}), MAX_STATUS)
+        if raw_status is not None:
+            phase = rule.phase if rule is not None else phase_of(bulk.statuses, raw_status)
             is_complete = phase is not Phase.DONE or not _requires_link(endpoint)
             reports[job_id] = Report(phase=phase, raw_status=raw_status, is_complete=is_complete, retry_after=wait)
     return reports

@@ -111,6 +111,32 @@ def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path(tmp_path):
     staged(tmp_path, app, {"batches": ("a", "b", "c")}, scenario, accounts=("batches",))
 
 
+def test_jobs_that_end_in_a_bulk_response_of_whole_reports_are_not_polled_again(tmp_path):
+    paths = []
+
+    async def app(scope, _receive, send) -> None:
+        ids = parse_qs(scope["query_string"].decode()).get("ids", [scope["path"].rpartition("/")[2]])[0].split(",")
+        paths.append(scope["path"])
+        has_ended = wall_time() > EPOCH + MINUTE
+        one = {"status": "done", "url": "https://cdn.test/v.mp4"} if has_ended else {"status": "processing"}
+        items = [{"id": job, **one} for job in ids]
+        body = json.dumps(items if scope["path"] == "/jobs" else items[0]).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    async def scenario(stage):
+        await asyncio.sleep(5 * MINUTE)
+        states = [stage[Ref("batches", job)] for job in "abc"]
+        assert [(each.phase, each.links[0].url) for each in states] == [(Phase.DONE, "https://cdn.test/v.mp4")] * 3
+        assert paths[-1] == "/jobs"
+
+    link = '[[links]]\nkind = "video"\nurl = ["/url"]\nrequired = true\n'
+    write_provider_file(
+        tmp_path, "batches", BATCHES.replace('id = "/id"\nvalue = ["/status"]', 'id = "/id"\nsame_as = ""') + link
+    )
+    staged(tmp_path, app, {"batches": ("a", "b", "c")}, scenario, accounts=("batches",))
+
+
 def test_operations_without_a_status_text_are_polled_in_bulk_and_end_with_a_single_poll(tmp_path):
     scenarios = [Scenario(job, queued=0, running=100) for job in ("a-fine", "b-fail", "c-timeout", "d-floats")]
     app = Service(*scenarios, Scenario("e-stuck"))

@@ -184,11 +184,14 @@ class AccountRuntime:
 
     async def poll_bulk(self, client: Client, job_ids: Sequence[str]) -> PollResponse[Mapping[str, Report]]:
         """Poll these ids with one request. Ids without a report are unknown to the service."""
-        provider = self.account.provider
+        account, provider = self.account, self.account.provider
         assert provider.bulk is not None, "the provider has a bulk request"
-        request = provider.bulk.for_ids(self.account.base_url, job_ids, self.account.variables)
+        request = provider.bulk.for_ids(account.base_url, job_ids, account.variables)
         return await self._request(
-            client, self.account, request, lambda response: response_parser.parse_bulk(provider, response)
+            client,
+            account,
+            request,
+            lambda response: response_parser.parse_bulk(provider, response, account.base_url, account.variables),
         )
 
     async def fetch_result(self, client: Client, state: JobState) -> PollResponse[Result]:

@@ -1,7 +1,7 @@
 """Policy of bulk polls: which jobs of an account can share one request. It sends no requests.
 
-A bulk response is brief: no title, no link, no reason of a failure. Jobs that ended in it, or that it does not know,
-are polled singly.
+A bulk response is brief (no title, no link, no reason of a failure), unless the provider's file says that its items are
+whole reports. Jobs that ended in a brief one, and jobs that it does not know, are polled singly.
 """
 
 from tui.domain.job_state import JobState

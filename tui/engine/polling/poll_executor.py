@@ -105,12 +105,13 @@ class PollExecutor:
     def _apply_bulk_item(
         self, runtime: AccountRuntime, ref: Ref, report: Report | None, response: PollResponse[Any]
     ) -> None:
-        """Apply one item of a bulk response. A job that ended is polled singly, for its links or the reason."""
-        has_ended = report is not None and report.phase in ENDED
-        if report is not None and (not has_ended or report.phase is Phase.DONE):  # done is shown at once
+        """Apply one item of a bulk response. A job that ended is polled singly, unless the item is a whole report."""
+        is_whole = runtime.account.provider.bulk_item is not None
+        needs_single_poll = report is None or (report.phase in ENDED and not is_whole)
+        if report is not None and (not needs_single_poll or report.phase is Phase.DONE):  # done is shown at once
             event = StatusReceived(report, response.received_at, response.skew)
             self._job_store.apply(ref, event, request=response.request_record)
-        if report is None or has_ended:
+        if needs_single_poll:
             runtime.bulk.exclude(ref.id)
             self._job_store.poll_now(ref, PollReason.BULK_INCOMPLETE)
 

@@ -20,7 +20,7 @@ from tui.providers.reports.links import LinkSource, parse_instant
 from tui.providers.reports.status import find_status, phase_of
 from tui.providers.requests.request import HttpRequest
 from tui.providers.response import HttpResponse
-from tui.providers.response_parser import MAX_TITLE, decode_body, item_id, read_report
+from tui.providers.response_parser import MAX_TITLE, decode_body, item_id, read_item
 
 MAX_LISTED = 1000
 """Jobs of one page."""
@@ -99,10 +99,7 @@ def _parse_item(
     created = (parse_instant(text) for text in find_texts(listing.created, item, {}))
     whole = None
     if endpoint.list_item is not None:
-        plain = HttpResponse(response.status, {}, b"", response.received_at)
-        rule = next((rule for rule in endpoint.list_item.overrides if rule.matches(200, item.value, {})), None)
-        if rule is None or rule.fault is None:
-            whole = read_report(endpoint.list_item, item.value, plain, source, rule)
+        whole = read_item(endpoint.list_item, item.value, response, source)
     return ListedJob(
         id=job_id,
         kind=endpoint.kind,

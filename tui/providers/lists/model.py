@@ -83,8 +83,13 @@ class ListRequest(RequestTemplate, frozen=True, kw_only=True):
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the combination of keys, each as a key and a text."""
         yield from (f"paging.{problem}" for problem in self.paging.problems())
-        if self.same_as is not None and (self.value or self.statuses):
-            key = "value" if self.value else "statuses"
-            yield f"{key}: not with same_as, which takes the status as [status] does"
-        if self.same_as is not None and (self.same_as.header or self.same_as.item_source or "*" in self.same_as.tokens):
-            yield "same_as: expected a JSON Pointer without '*'"
+        yield from same_as_problems(self.same_as, value=self.value, statuses=self.statuses)
+
+
+def same_as_problems(same_as: Pointer | None, **status_keys: object) -> Iterator[str]:
+    """Yield what is wrong with `same_as` beside these keys, each as a key and a text."""
+    if same_as is None:
+        return
+    yield from (f"{k}: not with same_as, which takes the status as [status] does" for k, v in status_keys.items() if v)
+    if same_as.header or same_as.item_source or "*" in same_as.tokens:
+        yield "same_as: expected a JSON Pointer without '*'"

@@ -14,7 +14,7 @@ from tui.providers.requests.templates import (
     Template,
     Values,
     fill_json,
-    json_placeholders,
+    json_texts,
 )
 
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
@@ -45,8 +45,8 @@ class RequestTemplate(Struct, frozen=True, kw_only=True):
     @property
     def placeholders(self) -> tuple[str, ...]:
         """Placeholders of path and body."""
-        in_form = (name for text in self.form.values() for name in text.placeholders)
-        return (*self.path.placeholders, *in_form, *json_placeholders(self.json))
+        texts = (self.path, *self.form.values(), *json_texts(self.json))
+        return tuple(name for text in texts for name in text.placeholders)
 
     @property
     def placeholder_names(self) -> frozenset[str]:

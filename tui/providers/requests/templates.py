@@ -17,6 +17,8 @@ Values: TypeAlias = Mapping[str, str | Sequence[str]]
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 WHOLE_ID = "id:path"
 """Placeholder of an id with slashes, which stay."""
+NUMBER = ":int"
+"""Suffix of a placeholder that becomes a number in JSON, where it stands alone in a text."""
 
 
 class Template(str):
@@ -103,7 +105,7 @@ def _fill_alone(placeholder: str, values: Values) -> Any:
         raise _missing(name)
     value = values[name]
     texts = [value] if isinstance(value, str) else list(value)
-    filled: list[str] | list[int] = list(map(_whole_number, texts)) if form == "int" else texts
+    filled: list[str] | list[int] = list(map(_whole_number, texts)) if f":{form}" == NUMBER else texts
     return filled[0] if isinstance(value, str) else filled
 
 
@@ -113,17 +115,17 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def json_placeholders(template: Any) -> Iterator[str]:
-    """Yield the placeholders in the texts of a JSON value."""
+def json_texts(template: Any) -> Iterator[Template]:
+    """Yield the texts of a JSON value."""
     match template:
         case dict():
             for member in cast("dict[str, Any]", template).values():
-                yield from json_placeholders(member)
+                yield from json_texts(member)
         case list():
             for member in cast("list[Any]", template):
-                yield from json_placeholders(member)
+                yield from json_texts(member)
         case str():
-            yield from _PLACEHOLDER.findall(template)
+            yield Template.parse(template)
         case _:
             pass
 
