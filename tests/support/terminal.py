@@ -36,6 +36,8 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM=term, COLORTERM="truecolor")
+            for name in ("COLUMNS", "LINES"):  # pytest-xdist sets them, and they precede the terminal's size
+                os.environ.pop(name, None)
             os.execvp(command[0], command)
         self.resize(columns, lines)
 

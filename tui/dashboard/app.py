@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("TEXTUAL_FPS", "250")  # before textual is imported: a key waits 2 ms for its paint, not 8
 
 from textual.actions import ActionParseResult
-from textual.app import App
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.message import Message
@@ -35,6 +34,7 @@ from tui.dashboard.startup import (
 from tui.dashboard.terminal.crash_report import LoggedCrash
 from tui.dashboard.terminal.desktop_notification import send_desktop_notification
 from tui.dashboard.terminal.input_reader import event_driven_input
+from tui.dashboard.terminal.key_order import OrderedKeys
 from tui.dashboard.terminal.open_external import open_external
 from tui.dashboard.terminal.suspend import safe_suspend
 from tui.dashboard.terminal.width_anchors import width_anchors
@@ -66,7 +66,7 @@ def _palette_commands() -> "type[Provider]":
     return CommandProvider
 
 
-class Babeltop(LoggedCrash, App[None]):
+class Babeltop(OrderedKeys, LoggedCrash):
     """The dashboard over an engine."""
 
     TITLE = "babeltop"

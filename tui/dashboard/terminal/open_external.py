@@ -12,7 +12,8 @@ def open_external(target: str, environ: Mapping[str, str]) -> bool:
     if not target.lower().startswith(("http://", "https://", "/")):
         return False
     opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
-    if opener is None or not (sys.platform == "darwin" or environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):
+    has_desktop = sys.platform == "darwin" or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
+    if opener is None or not has_desktop:
         return False
     devnull = subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603  no shell
