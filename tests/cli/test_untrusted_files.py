@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Program
 from tui.presentation.filenames import Filename
-from tui.storage.journal.downloads import DownloadCheckpoint
+from tui.storage.journal.checkpoints import DownloadCheckpoint
 
 OTHER_USER = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

@@ -54,6 +54,12 @@ def missed(at, one_shot=False, is_follow_up=False):
     return PollFailed(Fault(FaultKind.MISSING, "not found", 404), at, one_shot, is_follow_up)
 
 
+def _links_in(event):
+    if isinstance(event, StatusReceived):
+        return event.report.links
+    return event.result.links if isinstance(event, ResultReceived) else ()
+
+
 @few_examples
 @given(event_sequences())
 def test_a_valid_link_is_replaced_only_by_another_of_its_kind(events):
@@ -62,7 +68,7 @@ def test_a_valid_link_is_replaced_only_by_another_of_its_kind(events):
         before, (state, _) = state, reduce(state, event)
         shown = {link.kind for link in state.links if link not in before.links}
         urls = {(link.kind, link.url) for link in state.links}
-        sighted = event[0].links if isinstance(event, StatusReceived | ResultReceived) else ()
+        sighted = _links_in(event)
         for link in before.links:
             if not expiry.is_expired(link, at) and (link.kind, link.url) not in urls:
                 assert link.kind in shown | {reported.kind for reported in sighted}

@@ -15,8 +15,8 @@ from tui.domain.models import FaultKind, Job, Phase, Ref
 from tui.engine.api import NoticeKind
 from tui.engine.context import EngineContext
 from tui.engine.engine import TICK_INTERVAL, Engine
+from tui.storage.watchlist.content import WatchlistError
 from tui.storage.watchlist.operations import Add, Remove, Set
-from tui.storage.watchlist.parser import WatchlistError
 from tui.storage.workspace import Workspace
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")

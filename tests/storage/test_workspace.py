@@ -9,8 +9,8 @@ from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import SettingsError
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.journal import JournalEntry
+from tui.storage.watchlist.content import WatchlistError
 from tui.storage.watchlist.operations import Add, Remove
-from tui.storage.watchlist.parser import WatchlistError
 from tui.storage.workspace import Workspace
 
 A, B = Ref("heygen", "a"), Ref("heygen", "b")

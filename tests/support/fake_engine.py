@@ -26,7 +26,7 @@ from tui.engine.api import (
     SaveUiState,
     Update,
 )
-from tui.storage.watchlist.parser import WatchlistError
+from tui.storage.watchlist.content import WatchlistError
 from tui.storage.workspace import Workspace
 
 

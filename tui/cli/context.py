@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tui.cli.output import UsageError, print_message
-from tui.domain import job_ids
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
@@ -59,6 +58,8 @@ def resolve_refs(workspace: Workspace, texts: Sequence[str], refs: Collection[Re
     """
     if not texts:
         return list(refs)
+    from tui.domain import job_ids  # the dashboard starts without
+
     accounts = workspace.accounts if any(":" in text for text in texts) else {}
     named, problems = set[Ref](), list[str]()
     for text in texts:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
-from functools import partial
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("TEXTUAL_FPS", "250")  # before textual is imported: a key waits 2 ms for its paint, not 8
@@ -32,14 +31,11 @@ from tui.dashboard.startup import (
     query_of,
 )
 from tui.dashboard.terminal.crash_report import LoggedCrash
-from tui.dashboard.terminal.desktop_notification import send_desktop_notification
 from tui.dashboard.terminal.input_reader import event_driven_input
 from tui.dashboard.terminal.key_order import OrderedKeys
-from tui.dashboard.terminal.open_external import open_external
 from tui.dashboard.terminal.suspend import safe_suspend
 from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
-from tui.dashboard.widgets.vim_option_list import PAGE_ACTIONS, UNLAID_LIST
 from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Ref
@@ -54,6 +50,12 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from tui.engine.http.client import TransportFactory
+
+
+def _open_external(target: str, environ: Mapping[str, str]) -> bool:
+    from tui.dashboard.terminal.open_external import open_external
+
+    return open_external(target, environ)
 
 
 class UpdatesAvailable(Message):
@@ -128,8 +130,8 @@ class Babeltop(OrderedKeys, LoggedCrash):
             store_first_rows=self._store_first_rows,
             role=role,
             alerts=settings.alerts,
-            notify_desktop=partial(send_desktop_notification, self),
-            open_external=lambda target: open_external(target, child_environment()),
+            notify_desktop=self._notify_desktop,
+            open_external=lambda target: _open_external(target, child_environment()),
             readonly=readonly,
         )
         for theme in THEMES:
@@ -187,8 +189,8 @@ class Babeltop(OrderedKeys, LoggedCrash):
         """Run an action; to page a list that has no lines yet, on a tiny terminal, does nothing."""
         try:
             return await super().run_action(action, default_namespace, namespaces)
-        except UNLAID_LIST:
-            if action not in PAGE_ACTIONS:
+        except KeyError:
+            if action not in {"page_down", "page_up"}:
                 raise
             return True
 
@@ -201,6 +203,11 @@ class Babeltop(OrderedKeys, LoggedCrash):
     def on_updates_available(self) -> None:
         """Apply the engine's update."""
         self._dashboard.apply_update(self._engine.take_update())
+
+    def _notify_desktop(self, text: str) -> None:
+        from tui.dashboard.terminal.desktop_notification import send_desktop_notification
+
+        send_desktop_notification(self, text)
 
     def _store_preferences(self, preferences: UiPreferences) -> None:
         if self._saves_preferences:

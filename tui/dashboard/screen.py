@@ -18,8 +18,6 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui.commands import Command, key_label
-from tui.dashboard.actions import HANDLERS
-from tui.dashboard.actions.view import show_accounts
 from tui.dashboard.board_model import PAUSED, BoardModel
 from tui.dashboard.startup import UiPreferences
 from tui.dashboard.terminal.key_bindings import bind_commands
@@ -295,6 +293,8 @@ class Dashboard(Screen[None]):
 
     def action_run_command(self, command_id: str, at_once: bool = False) -> None:  # noqa: ARG002  see check_action
         """Run a command. Raises KeyError for an unknown id."""
+        from tui.dashboard.actions import HANDLERS  # imported after the first frame: 2 ms
+
         command = self.commands[command_id]
         if self.readonly and command.writes:
             self.toast(f"Read-only: {command.title} is disabled", ok=False)
@@ -417,6 +417,8 @@ class Dashboard(Screen[None]):
 
     @on(TopBar.AccountClicked)
     def _account_clicked(self, event: TopBar.AccountClicked) -> None:
+        from tui.dashboard.actions.view import show_accounts
+
         show_accounts(self, event.account)
 
     @on(DetailTabs.TabClicked)

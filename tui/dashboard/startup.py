@@ -5,7 +5,7 @@ the stamp is the same, the board comes from the journal alone; the engine reads 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from tui.presentation.table_layout import COLUMN_TYPES, DEFAULT_COLUMNS
 from tui.storage.config.secrets import Secret
 from tui.storage.config.settings import Settings
 from tui.storage.watchlist.cache import CACHE_NAME, HEAD_NAME, CachedHead, RestoredBoard, WatchlistCache
-from tui.storage.watchlist.parser import WatchlistError
+from tui.storage.watchlist.content import WatchlistError
 from tui.storage.workspace import Workspace
 
 PREFERENCES = "ui_preferences"
@@ -78,7 +78,7 @@ class FirstRows(Struct, frozen=True, kw_only=True):
     """HEAD_JOBS pairs of account and id."""
 
 
-class InitialState(NamedTuple):
+class InitialState(Struct, frozen=True):
     """What the dashboard shows before the engine's first update."""
 
     update: Update

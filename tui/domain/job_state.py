@@ -89,13 +89,13 @@ class Flag(StrEnum):
     """Done, but some parts of the job failed."""
 
 
-class JobListed(NamedTuple):
+class JobListed(Struct, frozen=True):
     """The watchlist lists this job, new or edited."""
 
     job: Job
 
 
-class StatusReceived(NamedTuple):
+class StatusReceived(Struct, frozen=True):
     """A poll gave a report."""
 
     report: Report
@@ -106,7 +106,7 @@ class StatusReceived(NamedTuple):
     """Renewal of a completed job's link: the job stays done, whatever the service reports."""
 
 
-class ResultReceived(NamedTuple):
+class ResultReceived(Struct, frozen=True):
     """The result request of a completed job was answered."""
 
     result: Result
@@ -117,7 +117,7 @@ class ResultReceived(NamedTuple):
     """The request renews a link."""
 
 
-class PollFailed(NamedTuple):
+class PollFailed(Struct, frozen=True):
     """A poll gave no report."""
 
     fault: Fault
@@ -128,20 +128,20 @@ class PollFailed(NamedTuple):
     """The request was for the result or a new link of a completed job, which stays done."""
 
 
-class LinkFoundDead(NamedTuple):
+class LinkFoundDead(Struct, frozen=True):
     """A download from the link was rejected: it has expired."""
 
     url: str
     at: float
 
 
-class PollSkipped(NamedTuple):
+class PollSkipped(Struct, frozen=True):
     """No request was sent: no key, an unconfigured account, or a wait that is too long."""
 
     fault: Fault
 
 
-class PollScheduled(NamedTuple):
+class PollScheduled(Struct, frozen=True):
     """Schedule of the next poll."""
 
     next_poll_at: float | None
@@ -150,17 +150,17 @@ class PollScheduled(NamedTuple):
     duration_fit: LogNormalFit | None = None
 
 
-class FaultCleared(NamedTuple):
+class FaultCleared(Struct, frozen=True):
     """The reason of the last fault no longer holds: the next fault starts a new series."""
 
 
-class MarkedStale(NamedTuple):
+class MarkedStale(Struct, frozen=True):
     """No console polls any more: the last report of an active job counts as stale from an instant on."""
 
     at: float
 
 
-class ClockShifted(NamedTuple):
+class ClockShifted(Struct, frozen=True):
     """The clock was set forward (negative: back): what is waited for stays as far away as it was.
 
     A report never gets younger by it: a short sleep of the computer looks the same.
@@ -169,19 +169,19 @@ class ClockShifted(NamedTuple):
     seconds: float
 
 
-class HistoryBounded(NamedTuple):
+class HistoryBounded(Struct, frozen=True):
     """A clock that was ahead wrote the state: nothing of it happened later than `now`."""
 
     now: float
 
 
-class DownloadsRead(NamedTuple):
+class DownloadsRead(Struct, frozen=True):
     """The journal holds these downloads of the job, also those of other processes."""
 
     downloads: tuple[DownloadedFile, ...]
 
 
-class ExternalStateRead(NamedTuple):
+class ExternalStateRead(Struct, frozen=True):
     """Another process journalled a newer state of the job. The watchlist's job stays ours."""
 
     state: JobState

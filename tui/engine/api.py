@@ -7,7 +7,7 @@ the handle is in `thread.py`.
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -129,7 +129,7 @@ class DownloadProgress(Struct, frozen=True, kw_only=True):
         )
 
 
-class Notice(NamedTuple):
+class Notice(Struct, frozen=True):
     """Event for a toast or a bell."""
 
     kind: NoticeKind
@@ -209,26 +209,26 @@ class JobHistory(Struct, frozen=True, kw_only=True):
     """Last requests, newest first."""
 
 
-class WatchlistOrder(NamedTuple):
+class WatchlistOrder(Struct, frozen=True):
     """Event: the watchlist consists of exactly these jobs, in this order."""
 
     refs: tuple[Ref, ...]
 
 
-class RoleChanged(NamedTuple):
+class RoleChanged(Struct, frozen=True):
     """Event: the console has another role."""
 
     role: str
     """"polling", "paused", "following PID n", or "following PID n, paused"."""
 
 
-class ProblemsChanged(NamedTuple):
+class ProblemsChanged(Struct, frozen=True):
     """Event: these are all current problems, as banners: a broken watchlist, a journal that is not writable."""
 
     problems: tuple[str, ...]
 
 
-class RequestFinished(NamedTuple):
+class RequestFinished(Struct, frozen=True):
     """Event: a request of this account ended, with a response or without one."""
 
     account: str

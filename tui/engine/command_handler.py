@@ -17,8 +17,8 @@ from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
 from tui.presentation.descriptions import describe_wait
 from tui.storage.journal.database import JournalError
+from tui.storage.watchlist.content import WatchlistError
 from tui.storage.watchlist.operations import EditResult, Operation, Restore
-from tui.storage.watchlist.parser import WatchlistError
 from tui.storage.workspace import Workspace
 
 MAX_REQUESTS_SHOWN = 200

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Ref
 from tui.engine.api import Command, CommandResult, JobHistory, Notice, NoticeKind, Update
-from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.engine.outbox import Outbox
 from tui.storage.workspace import Workspace
 
@@ -122,6 +121,8 @@ class EngineThread:
             self._thread.join(CLOSE_TIMEOUT)
 
     def _run(self) -> None:
+        from tui.engine.http.dns_loop import DnsThreadedLoop  # after the first frame, as all that only an engine needs
+
         delay, longest = self._restart_delays
         while not self._closing.is_set():
             started_at = time.monotonic()

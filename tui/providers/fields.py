@@ -5,14 +5,14 @@ Each has `parse(value)`, which raises ValueError with a reason for the author of
 
 import re
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from tui.domain import operator_input
-from tui.domain.job_ids import MAX_MATCHED_LENGTH
 from tui.presentation.sanitize import mask_url
-from tui.providers import regex_safety
-from tui.providers.json_pointer import Pointer
+
+if TYPE_CHECKING:
+    from tui.providers.json_pointer import Pointer
 
 _NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _HEADER_PATTERN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -82,11 +82,13 @@ class Duration(float):
 class Lifetime(float):
     """Seconds, written as a duration, or a pointer to seconds in the response."""
 
-    pointer: Pointer | None
+    pointer: "Pointer | None"
 
     @classmethod
     def parse(cls, value: object) -> Self:
         """Return the seconds, or 0 with the pointer. Raises ValueError if it is neither."""
+        from tui.providers.json_pointer import Pointer  # settings have durations, and no pointers
+
         pointer = Pointer.parse(value) if isinstance(value, str) and value.startswith(("/", "root:/")) else None
         lifetime = cls(0.0 if pointer is not None else Duration.parse(value))
         lifetime.pointer = pointer
@@ -121,6 +123,9 @@ class Regex(str):
     @classmethod
     def parse(cls, value: object) -> Self:
         """Return the checked expression. Raises ValueError if it does not compile or may take too long."""
+        from tui.domain.job_ids import MAX_MATCHED_LENGTH
+        from tui.providers import regex_safety
+
         try:
             re.compile(_require_text(value))
         except (re.error, RecursionError, OverflowError) as error:

@@ -5,10 +5,11 @@ the format, not a special case in code: see `file_format`.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from tui.errors import ConfigurationError
 
@@ -36,7 +37,7 @@ class ProviderError(ConfigurationError):
         super().__init__("\n  ".join([f"{source}:", *problems]))
 
 
-class ProviderSummary(NamedTuple):
+class ProviderSummary(Struct, frozen=True):
     """Part of a provider that decides whether there is an account of it."""
 
     name: str
@@ -53,6 +54,8 @@ def _without_line(_text: str, problem: str) -> str:
 
 def parse(text: str, source: str, with_line: WithLine = _without_line) -> "Provider":
     """Return the provider in a text; `source` names its file. Raises ProviderError with all problems."""
+    import tomllib  # 2 ms: the summaries of the built-in files need none
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -17,9 +17,9 @@ from tui.storage.config.secrets import Secret
 from tui.storage.journal.database import JournalError, UnwritableJournalError
 from tui.storage.journal.journal import Journal
 from tui.storage.watchlist.cache import RestoredBoard
+from tui.storage.watchlist.content import WatchlistContent, WatchlistError
 from tui.storage.watchlist.file import WatchlistFile
 from tui.storage.watchlist.operations import EditResult, Operation
-from tui.storage.watchlist.parser import WatchlistContent, WatchlistError
 
 ENGINE_LOCK_TIMEOUT = 2.0
 """Seconds that the engine waits for another writer of the watchlist."""

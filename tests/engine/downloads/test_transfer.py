@@ -31,7 +31,7 @@ from tui.providers.fields import HeaderName
 from tui.providers.model import KeyHeader
 from tui.storage import partial_file
 from tui.storage.config.secrets import Secret
-from tui.storage.journal.downloads import DownloadCheckpoint
+from tui.storage.journal.checkpoints import DownloadCheckpoint
 
 KEY = "sk-0123456789abcdef"
 LARGE = 3 * 1024 * 1024 + 17

@@ -5,7 +5,7 @@ from tui.domain.content_headers import Digest
 from tui.domain.job_state import JobState, StatusReceived, current_downloads, reduce
 from tui.domain.models import DownloadedFile, Job, Phase, Ref, Report
 from tui.presentation.filenames import Filename
-from tui.storage.journal.downloads import DownloadCheckpoint
+from tui.storage.journal.checkpoints import DownloadCheckpoint
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.locks.download_locks import DownloadLocks
 

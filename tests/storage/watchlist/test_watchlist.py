@@ -13,10 +13,11 @@ from tests.support.unprivileged_user import unprivileged
 from tests.support.waiting import DEADLINE
 from tests.support.watchlist_writers import expected_jobs
 from tui.domain.models import Job, Ref
+from tui.storage.watchlist.content import WatchlistError
 from tui.storage.watchlist.editor import apply_to_text
 from tui.storage.watchlist.file import WatchlistFile
 from tui.storage.watchlist.operations import Add, Remove, RemovedBlock, Restore, Set
-from tui.storage.watchlist.parser import WatchlistError, parse
+from tui.storage.watchlist.parser import parse
 
 A, B, C = Ref("heygen", "a"), Ref("camb", "b"), Ref("flixu", "c")
 GOLDEN = """\

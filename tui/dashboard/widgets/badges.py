@@ -1,13 +1,15 @@
 """Badges: glyph, colour and text of an account's health, in the top bar, the accounts dialog and the help."""
 
 from datetime import UTC
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tui.engine.api import AccountState, Health
 from tui.presentation import formatting
 
 
-class Badge(NamedTuple):
+class Badge(Struct, frozen=True):
     """Health of an account at a glance."""
 
     glyph: str
@@ -48,9 +50,9 @@ def account_badge(account: AccountState, now: float, *, ascii_only: bool) -> Bad
         health = Health.OK if account.request_count > account.fault_count else Health.UNTRIED
     badge = health_badge(health, ascii_only=ascii_only)
     if health is Health.LIMITED and account.http_status is not None:
-        return badge._replace(text=str(account.http_status))
+        return replace(badge, text=str(account.http_status))
     if health in {Health.OK, Health.UNTRIED} and account.is_deprecated:
-        return badge._replace(tone="warning", text=sunset_text(account, now))
+        return replace(badge, tone="warning", text=sunset_text(account, now))
     return badge
 
 

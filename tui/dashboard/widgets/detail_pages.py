@@ -12,7 +12,6 @@ from textual.geometry import Size
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.explanations import budget_text
-from tui.dashboard.widgets.timeline import timeline_lines
 from tui.domain import artifacts, evaluation, job_state
 from tui.domain.job_state import JobState
 from tui.domain.links import expiry
@@ -76,6 +75,8 @@ class DetailPages:
             case DetailTab.OVERVIEW:
                 lines = self._overview(state, room)
             case DetailTab.TIMELINE:
+                from tui.dashboard.widgets.timeline import timeline_lines  # not for the first frame
+
                 changes = history.phase_changes if history is not None else ()
                 lines = timeline_lines(self._board, self._zone(), state, changes)
             case DetailTab.RESPONSE:

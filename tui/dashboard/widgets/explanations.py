@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from tui.dashboard.board_model import PAUSED, BoardModel
 from tui.dashboard.widgets.badges import wait_text
@@ -13,7 +14,7 @@ from tui.presentation import columns, formatting, queries
 from tui.presentation.descriptions import describe_poll_reason, describe_remedy
 
 
-class Obstacle(NamedTuple):
+class Obstacle(Struct, frozen=True):
     """One thing that holds polls back."""
 
     reason: str

@@ -5,7 +5,6 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
-PAGE_ACTIONS = frozenset({"page_down", "page_up"})
 UNLAID_LIST = KeyError
 """Raised by Textual when a list without lines, on a tiny terminal, is paged."""
 

@@ -9,7 +9,7 @@ from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
 from tui.storage.journal.database import JournalError
 from tui.storage.watchlist.cache import FileStamp, RestoredBoard, WatchlistCache
-from tui.storage.watchlist.parser import WatchlistContent, WatchlistError
+from tui.storage.watchlist.content import WatchlistContent, WatchlistError
 from tui.storage.watchlist.parser_process import LARGE_FILE, read_in_process
 from tui.storage.workspace import Workspace
 

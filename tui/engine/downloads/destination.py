@@ -17,7 +17,7 @@ from tui.engine.blocking import RunBlocking
 from tui.engine.downloads.http import FetchError
 from tui.presentation import filenames, formatting
 from tui.storage import partial_file
-from tui.storage.journal.downloads import DownloadCheckpoint
+from tui.storage.journal.checkpoints import DownloadCheckpoint
 from tui.storage.partial_file import PartialFile
 
 T = TypeVar("T")

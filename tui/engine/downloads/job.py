@@ -21,8 +21,8 @@ from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
 from tui.storage import partial_file
 from tui.storage.config.secrets import Secret
+from tui.storage.journal.checkpoints import DownloadCheckpoint
 from tui.storage.journal.database import JournalError
-from tui.storage.journal.downloads import DownloadCheckpoint
 from tui.storage.partial_file import PartialFile
 from tui.storage.workspace import Workspace
 

@@ -16,7 +16,7 @@ from tui.engine.http.client import parse_headers
 from tui.presentation import sanitize
 from tui.providers.response import HttpResponse, retry_after
 from tui.storage.config.secrets import Secret
-from tui.storage.journal.downloads import DownloadCheckpoint
+from tui.storage.journal.checkpoints import DownloadCheckpoint
 
 EXCERPT_LENGTH = 80
 """Characters of an error that are quoted."""

@@ -36,7 +36,7 @@ from tui.engine.downloads.response import (
 from tui.engine.http.decompression import UndecodableError
 from tui.presentation import filenames, formatting
 from tui.providers.response import HttpResponse
-from tui.storage.journal.downloads import DownloadCheckpoint
+from tui.storage.journal.checkpoints import DownloadCheckpoint
 
 MAX_TRIES = 6
 """Consecutive tries without a byte after which the transfer fails."""

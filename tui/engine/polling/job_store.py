@@ -5,6 +5,8 @@ When a job is polled next is decided by `scheduler.py`; the pollers follow `on_s
 
 from collections.abc import Callable, Iterable, Mapping
 
+from msgspec.structs import replace
+
 from tui.domain import clock_repair, job_state
 from tui.domain.job_state import (
     ClockShifted,
@@ -74,7 +76,7 @@ class JobStore:
         state, change = job_state.reduce(self.states[ref], event)
         poll = self.scheduler.after_event(state)
         if next_poll_at is not None and poll.next_poll_at is not None:
-            poll = poll._replace(next_poll_at=next_poll_at)
+            poll = replace(poll, next_poll_at=next_poll_at)
         self._user_requested.discard(ref)
         state = self._schedule(state, poll)
         self.journal_writer.add(JournalEntry(state, change, body, self._now(), request))

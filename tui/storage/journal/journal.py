@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -19,12 +20,14 @@ from tui.domain.models import DownloadedFile, FaultKind, Link, Phase, Ref, Reque
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal import downloads
 from tui.storage.journal.database import Database
-from tui.storage.journal.downloads import DownloadTable
-from tui.storage.journal.heartbeats import HeartbeatTable
 from tui.storage.journal.migrations import MIGRATIONS, UNSUPPORTED_VERSION
-from tui.storage.journal.notifications import SentNotifications
-from tui.storage.journal.rate_limits import RateLimitTable
 from tui.storage.journal.successors import SuccessorTable
+
+if TYPE_CHECKING:  # each is imported when it is first used: a first frame needs none
+    from tui.storage.journal.checkpoints import DownloadTable
+    from tui.storage.journal.heartbeats import HeartbeatTable
+    from tui.storage.journal.notifications import SentNotifications
+    from tui.storage.journal.rate_limits import RateLimitTable
 
 MAX_BODY_BYTES = 64 * 1024
 """Bytes of a raw body that are kept."""
@@ -85,13 +88,17 @@ class Journal:
         return self._database.open_count
 
     @cached_property
-    def rate_limits(self) -> RateLimitTable:
+    def rate_limits(self) -> "RateLimitTable":
         """Rate limits that all processes on the state folder share."""
+        from tui.storage.journal.rate_limits import RateLimitTable
+
         return RateLimitTable(self._database)
 
     @cached_property
-    def heartbeats(self) -> HeartbeatTable:
+    def heartbeats(self) -> "HeartbeatTable":
         """Heartbeats of the leaders, one for each watchlist."""
+        from tui.storage.journal.heartbeats import HeartbeatTable
+
         return HeartbeatTable(self._database)
 
     @cached_property
@@ -100,13 +107,17 @@ class Journal:
         return SuccessorTable(self._database)
 
     @cached_property
-    def notifications(self) -> SentNotifications:
+    def notifications(self) -> "SentNotifications":
         """Notifications that some process has sent."""
+        from tui.storage.journal.notifications import SentNotifications
+
         return SentNotifications(self._database)
 
     @cached_property
-    def downloads(self) -> DownloadTable:
+    def downloads(self) -> "DownloadTable":
         """Checkpoints of incomplete downloads."""
+        from tui.storage.journal.checkpoints import DownloadTable
+
         return DownloadTable(self._database)
 
     def record(self, entries: Sequence[JournalEntry]) -> tuple[PhaseChange, ...]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
-from tui.storage.watchlist.parser import WatchlistContent
+from tui.storage.watchlist.content import WatchlistContent
 
 CACHE_NAME = "watchlist"
 """Name of the cache in the journal's UI state."""

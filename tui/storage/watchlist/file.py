@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.storage.watchlist.content import WatchlistContent, WatchlistError
 from tui.storage.watchlist.operations import EditResult, Operation
-from tui.storage.watchlist.parser import WatchlistContent, WatchlistError, parse, sanitized
 
 if TYPE_CHECKING:
     from tui.storage.watchlist.editor import EditedWatchlist
@@ -46,6 +46,8 @@ class WatchlistFile:
 
     def read(self) -> WatchlistContent:
         """Return the content of the file, sanitized; without a file, an empty one. Creates no file."""
+        from tui.storage.watchlist.parser import parse, sanitized  # the cache serves a first frame without
+
         with _translate_errors(self.path):
             return sanitized(parse(self._read_text()))
 
@@ -55,6 +57,8 @@ class WatchlistFile:
         Blocks while another writer holds the lock, for at most the lock timeout. A new file is 0600, in a folder of
         0700; an existing file keeps its mode.
         """
+        from tui.storage.watchlist.parser import sanitized
+
         with _translate_errors(self.path):
             real = Path(os.path.realpath(self.path))
             real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Operations on a watchlist and their results, as values. They are applied by `editor`."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
@@ -97,7 +97,7 @@ class Restore(Struct, frozen=True):
 Operation = Add | Remove | Set | SetEach | Restore
 
 
-class EditResult(NamedTuple):
+class EditResult(Struct, frozen=True):
     """Result of an operation, with each ref once."""
 
     added: tuple[Ref, ...] = ()

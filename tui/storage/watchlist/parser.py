@@ -5,53 +5,19 @@ import re
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from tui.domain import job_ids
 from tui.domain.models import Job, Ref
-from tui.errors import StorageError
 from tui.presentation.sanitize import clean
 from tui.storage.watchlist import toml_blocks
+from tui.storage.watchlist.content import WatchlistContent, WatchlistError
 
 _TOML_POSITION = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
 """End of `tomllib`'s messages; line and column are attributes only from Python 3.14 on."""
-
-
-class WatchlistError(StorageError):
-    """The watchlist cannot be read or edited; the file is unchanged. `str()` is one line for the operator."""
-
-    def __init__(
-        self, reason: str, *, path: Path | None = None, line: int | None = None, column: int | None = None
-    ) -> None:
-        self.reason = reason
-        """Problem and, if there is one, the remedy."""
-        self.path = path
-        self.line = line
-        """Line, from 1. None: the problem has no line."""
-        self.column = column
-        """Column, from 1."""
-        super().__init__(reason, path, line, column)
-
-    def __str__(self) -> str:
-        place = [
-            *([str(self.path)] if self.path else []),
-            *([f"line {self.line}"] if self.line else []),
-            *([f"column {self.column}"] if self.column else []),
-        ]
-        return ": ".join(filter(None, [", ".join(place), self.reason]))
-
-
-class WatchlistContent(NamedTuple):
-    """Content of a watchlist."""
-
-    jobs: tuple[Job, ...]
-    """Jobs in the file's order, one for each ref."""
-    problems: tuple[str, ...]
-    """Problems that stop nothing: jobs that are listed twice, each with its line."""
 
 
 MAX_KEY_PARTS = 64

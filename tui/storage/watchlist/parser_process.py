@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from tui.domain.models import Job
+from tui.storage.watchlist.content import WatchlistContent, WatchlistError
 from tui.storage.watchlist.file import WatchlistFile
-from tui.storage.watchlist.parser import WatchlistContent, WatchlistError
 
 LARGE_FILE = 256 * 1024
 """Bytes from which a watchlist is parsed in a process: some 2,000 jobs. Below, 0.1 s of parsing is no longer than the
