@@ -6,7 +6,6 @@ They are kept in the repository, so that an installation needs neither library; 
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 from unittest.mock import patch
 
 import shtab
@@ -17,16 +16,16 @@ from tui.cli import parser as parser_
 from tui.cli.commands.completions import FILES
 from tui.cli.parser import build_parser
 from tui.domain.models import Phase
+from tui.engine.notifications.sample_event import EVENTS
 from tui.presentation.filters.reference import GRAMMAR, field_rules
 from tui.providers.loader import provider_registry
-from tui.storage.config.settings import HookEvent
 
 MAN_FOLDER = Path(tui.__file__).parent / "man"
 MAN_PAGE = "babeltop.1"
 VALUES = {"refs": "refs", "account": "accounts", "view": "views"}
 VALUES |= dict.fromkeys(("tags", "add_tags", "remove_tags"), "tags")
 """Values of the program that complete an argument, by its destination (`tui.cli.complete`)."""
-CHOICES = {"PHASE": [phase.value for phase in Phase], "EVENT": list(get_args(HookEvent))}
+CHOICES = {"PHASE": [phase.value for phase in Phase], "EVENT": [*EVENTS]}
 """Words that complete an argument, by its name in the help."""
 _BASH = """\
 # $1=kind, $2=word: values without signs that a shell reads

@@ -131,6 +131,7 @@ def test_a_test_event_is_marked_and_delivered_like_a_real_one(configured: Progra
         *((["1", "--event", event], event, f"; its `on` does not list {event!r}") for event in EVENTS[:5]),
         *((["--event", event], event, "; its") for event in ("refused", "retired", "stalled", "expired")),
         (["1", "--event", "expiring"], "expiring", ""),
+        (["1", "--event", "summary"], "summary", ""),
     ):
         completed = configured.call("hook", "test", *options)
         note = "" if event == "failed" else note
@@ -138,7 +139,7 @@ def test_a_test_event_is_marked_and_delivered_like_a_real_one(configured: Progra
         assert completed.err.startswith(f"babeltop: hook 1: test event {event!r} delivered{note}")
         received = delivered(output)[-1]
         assert (received["event"], received["test"]) == (event, True)
-    assert len({each["delivery"] for each in delivered(output)}) == len(delivered(output)) == 11
+    assert len({each["delivery"] for each in delivered(output)}) == len(delivered(output)) == 12
     assert configured("list", "--json").json == []
 
 

@@ -305,7 +305,7 @@ def _hook_arguments(parser: ArgumentParser) -> None:
         type=_number_between(int, 1, 1000),
         help="number of the [[hook]] in config.toml, from 1 (default: each)",
     )
-    test.add_argument("--event", metavar="EVENT", help="event as in `on` (default: the first that the hook lists)")
+    test.add_argument("--event", metavar="EVENT", help="event as in `on`, or `summary` (default: the first of `on`)")
     add_workspace_options(test)
 
 

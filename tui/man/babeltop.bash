@@ -76,7 +76,7 @@ _shtab_babeltop___watchlist_COMPGEN=_shtab_compgen_files
 
 _shtab_babeltop_list___phase_choices=(new queued running done failed timed_out blocked missing)
 _shtab_babeltop_export___format_choices=(csv json)
-_shtab_babeltop_hook_test___event_choices=(queued running done failed timed_out blocked missing stalled expiring expired refused retired)
+_shtab_babeltop_hook_test___event_choices=(queued running done failed timed_out blocked missing stalled expiring expired refused retired summary)
 _shtab_babeltop_hook_pos_0_choices=(test)
 _shtab_babeltop_providers_pos_0_choices=(check example)
 _shtab_babeltop_schema_pos_0_choices=(discover list check renew wait watch download log export providers doctor hook)

@@ -188,7 +188,7 @@ complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -
 complete -c babeltop -n '_shtab_babeltop_using hook' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using hook; and test $_shtab_babeltop_npos -eq 0' -a test -d 'send an event that is marked as a test, signed and repeated like a real one'
 complete -c babeltop -n '_shtab_babeltop_using hook test' -s h -l help -d 'show this help message and exit'
-complete -c babeltop -n '_shtab_babeltop_using hook test' -l event -xka "queued running done failed timed_out blocked missing stalled expiring expired refused retired" -d 'event as in `on` (default: the first that the hook lists)'
+complete -c babeltop -n '_shtab_babeltop_using hook test' -l event -xka "queued running done failed timed_out blocked missing stalled expiring expired refused retired summary" -d 'event as in `on`, or `summary` (default: the first of `on`)'
 complete -c babeltop -n '_shtab_babeltop_using hook test' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using hook test' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a providers -d 'list the known services; `providers check FILE`: validate'

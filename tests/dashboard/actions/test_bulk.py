@@ -152,7 +152,7 @@ async def test_edit_of_many_shows_common_values_and_what_varies(app_of_three: Ba
         screen = app_of_three.screen
         fields = {field.id: (field.value, field.placeholder) for field in screen.query(Input) if field.id}
         assert {name: fields[name] for name in ("label", "tags", "note")} == {
-            "label": ("", VARIES),
+            "label": ("", f"{VARIES}  -: none"),
             "tags": ("b ", ""),
             "note": ("same", ""),
         }
@@ -177,6 +177,13 @@ async def test_edit_of_many_saves_what_was_changed_and_leaves_the_rest(app_of_th
         ]
         await press(pilot, "u")
         assert jobs_of(workspace) == three
+
+
+async def test_a_dash_empties_a_field_with_different_values(app_of_three: Babeltop, three, workspace: Workspace):
+    async with app_of_three.run_test(size=SIZE) as pilot:
+        await edit_three(app_of_three, pilot, three)
+        await press(pilot, "-", "enter")
+        assert [(job.label, job.note) for job in jobs_of(workspace)] == [("", "same")] * 3
 
 
 async def test_edit_of_many_without_a_change_writes_nothing(app_of_three: Babeltop, three, workspace: Workspace):

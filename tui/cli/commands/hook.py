@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from tui.cli.commands.poll import run_until_signal
 from tui.cli.context import open_workspace
 from tui.cli.output import FAULT, OK, UsageError, print_message
+from tui.engine.notifications.events import SUMMARY, EventName
 from tui.engine.notifications.hooks import HookDispatcher
 from tui.engine.notifications.sample_event import EVENTS, sample_event
 from tui.providers.table_decoder import suggest
 from tui.runtime import logfile
-from tui.storage.config.settings import Hook, HookEvent
+from tui.storage.config.settings import Hook
 from tui.storage.workspace import Workspace
 
 
@@ -38,7 +39,14 @@ def _select_hooks(workspace: Workspace, number: int | None) -> list[tuple[int, H
     return hooks if number is None else [hooks[number - 1]]
 
 
-async def _send(workspace: Workspace, hooks: Iterable[tuple[int, Hook]], event: HookEvent | None) -> int:
+def _unsubscribed(event: EventName, hook: Hook) -> str:
+    """Return why the hook would not get such an event, if it would not."""
+    if event == SUMMARY:
+        return "; `ignore_quiet` keeps it from the hook" if hook.ignore_quiet else ""
+    return "" if event in hook.on else f"; its `on` does not list {event!r}"
+
+
+async def _send(workspace: Workspace, hooks: Iterable[tuple[int, Hook]], event: EventName | None) -> int:
     """Deliver to one hook after the other, without a time limit but their own."""
     problems: list[str] = []
     account = next(iter(workspace.accounts), "example")
@@ -47,13 +55,12 @@ async def _send(workspace: Workspace, hooks: Iterable[tuple[int, Hook]], event: 
     running = asyncio.create_task(dispatcher.run())
     try:
         for number, hook in hooks:
-            name: HookEvent = event or (hook.on[0] if hook.on else "done")
+            name: EventName = event or (hook.on[0] if hook.on else "done")
             before = len(problems)
             dispatcher.send_to(number, sample_event(name, account, provider, time.time()))
             await dispatcher.finish(None)
             if len(problems) == before:
-                unsubscribed = "" if name in hook.on else f"; its `on` does not list {name!r}"
-                print_message(f"hook {number}: test event {name!r} delivered{unsubscribed}")
+                print_message(f"hook {number}: test event {name!r} delivered{_unsubscribed(name, hook)}")
             for problem in problems[before:]:
                 print_message(problem)
     finally:

@@ -24,7 +24,9 @@ _OPTIONS = {
 }
 """Options of a job, and the text of each checkbox."""
 VARIES = "(varies)"
-"""Placeholder of a field whose values differ between the jobs."""
+"""Mark of a field or option whose values differ between the jobs."""
+EMPTIES = "-"
+"""Text that empties a field whose values differ: if left empty, it leaves them as they are."""
 _BOXES = {True: "[x]", False: "[ ]", None: "[-]"}
 
 
@@ -82,7 +84,8 @@ class EditScreen(Dialog[Set]):
                 with Horizontal(classes="field"):
                     yield Label(field, markup=False)
                     value = self._text_of(field)
-                    placeholder, is_whole = VARIES if value is None else "", field != "tags"
+                    is_whole = field != "tags"
+                    placeholder = "" if value is not None else f"{VARIES}  {EMPTIES}: none" if is_whole else VARIES
                     yield Input(value or "", placeholder=placeholder, id=field, compact=True, select_on_focus=is_whole)
                 if field == "tags" and self._varying_tags:
                     text = f"not on all: {' '.join(self._varying_tags)} (-tag: remove)"
@@ -146,7 +149,9 @@ class EditScreen(Dialog[Set]):
         """Yield the changed fields, except for tags. An empty field whose values differ leaves them as they are."""
         for field in ("label", "note"):
             value, before = self.query_one(f"#{field}", Input).value.strip(), self._text_of(field)
-            if value != (before or "").strip():
+            if before is None and value == EMPTIES:
+                yield field, ""
+            elif value != (before or "").strip():
                 yield field, value
         for option in _OPTIONS:
             is_on = self.query_one(f"#{option}", OptionBox).value

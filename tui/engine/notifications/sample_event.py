@@ -5,20 +5,23 @@ from typing import cast, get_args
 from tui.domain.job_state import Flag, JobState, PhaseChange
 from tui.domain.models import ENDED, Job, Link, LinkKind, Phase, Report
 from tui.engine.api import AccountState, Health
-from tui.engine.notifications.events import AlertEvent
+from tui.engine.notifications.events import SUMMARY, AlertEvent, EventName, summarize
 from tui.presentation.descriptions import describe_alert
 from tui.storage.config.settings import HookEvent
 
-EVENTS: tuple[HookEvent, ...] = get_args(HookEvent)
+EVENTS: tuple[EventName, ...] = (*get_args(HookEvent), SUMMARY)
 JOB_ID = "babeltop-test"
 _LINK_URL = "https://example.org/babeltop-test.mp4"
 _DURATION = 3600.0
 """Seconds that the job has run, and until or since the expiry of its link."""
 
 
-def sample_event(event: HookEvent, account: str, provider: str, now: float) -> AlertEvent:
+def sample_event(event: EventName, account: str, provider: str, now: float) -> AlertEvent:
     """Return a test event as a real one of its kind would be, with a delivery id of its own."""
     key = f"test {event} {now!r}"
+    if event == SUMMARY:
+        events = [sample_event(each, account, provider, now) for each in ("done", "failed")]
+        return summarize(events, now)._replace(key=key, is_test=True)
     if event in {"refused", "retired"}:
         message = f"test event {event!r}"
         state = AccountState(name=account, provider=provider, title=provider, health=Health.REFUSED, message=message)
