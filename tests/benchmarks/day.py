@@ -81,7 +81,7 @@ async def measure_growth(folder: Path) -> tuple[float, int]:
         EngineContext.create(wall=wall_time, random=random, transport=lambda: VirtualTransport(simulator)),
         tick_interval=MINUTE,
     )
-    engine.open()
+    await engine.open()
     running = asyncio.create_task(engine.run())
     for number in range(WARM_UP_EDITS):
         assert (await engine.perform(Set((ended_states[0].job.ref,), {"note": f"{number}"}))).ok

@@ -34,7 +34,7 @@ async def run_engine(origin: OriginServer, folder: Path) -> tuple[float, int]:
     engine = Engine(workspace, fixtures.RecordingListener().publish)
     refs = [Ref("heygen", job) for job in job_ids()]
     began = time.perf_counter()
-    engine.open()
+    await engine.open()
     running = asyncio.create_task(engine.run())
     await engine.perform(fixtures.refresh(*refs))
     while any(engine.states[ref].poll_count == 0 for ref in refs):  # noqa: ASYNC110  no event for the last

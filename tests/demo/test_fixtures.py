@@ -87,7 +87,7 @@ async def watched(
         session = Engine(
             library, recorder.publish, EngineContext.create(wall=now, random=Random(seed), transport=transport)
         )
-        session.open()
+        await session.open()
         running = asyncio.create_task(session.run())
         await end(session, recorder)
         running.cancel()
@@ -177,7 +177,7 @@ def test_a_valid_link_of_the_history_is_issued_again_and_can_be_downloaded() -> 
             session = Engine(
                 library, Recorder(wall_time).publish, EngineContext.create(wall=wall_time, transport=transport)
             )
-            session.open()
+            await session.open()
             await session.poll_once([state.job.ref])
             assert job_state.primary_link(session.states[state.job.ref]) == link
             async with httpx.AsyncClient(transport=transport()) as client:

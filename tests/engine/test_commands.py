@@ -96,10 +96,10 @@ def test_a_watchlist_broken_at_the_start_is_retried_if_errors_are_tolerated(tmp_
         file = tmp_path / "watchlist.toml"
         file.write_text("[[job")
         with pytest.raises(WatchlistError):
-            opened(workspace, app, RecordingListener()).open()
+            await opened(workspace, app, RecordingListener()).open()
         listener = RecordingListener()
         engine = opened(workspace, app, listener)
-        engine.open(tolerate_errors=True)
+        await engine.open(tolerate_errors=True)
         assert len(listener.last_problems) == 1
         task = asyncio.create_task(engine.run())
         file.write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
@@ -274,7 +274,10 @@ def test_two_engines_share_states_and_record_a_change_once(tmp_path):
             assert second.states[A].phase is Phase.DONE
             await asyncio.sleep(5 * MINUTE)
             assert len(app.requests) == request
-            assert [change.after for change in first.job_history(A).phase_changes] == [Phase.RUNNING, Phase.DONE]
+            assert [change.after for change in (await first.job_history(A)).phase_changes] == [
+                Phase.RUNNING,
+                Phase.DONE,
+            ]
         for listener in ears:
             assert [notice.kind for notice in listener.notices] == [NoticeKind.DONE]
         ours.close()
@@ -295,7 +298,7 @@ def test_unwritable_entries_are_reported_and_written_later(tmp_path, app):
         held.close()
         await asyncio.sleep(6)
         assert listener.last_problems == ()
-        assert [change.after for change in engine.job_history(A).phase_changes] == [Phase.RUNNING]
+        assert [change.after for change in (await engine.job_history(A)).phase_changes] == [Phase.RUNNING]
 
     played(tmp_path, app, scenario)
 
@@ -322,7 +325,7 @@ def test_check_polls_each_job_once_and_one_404_is_missing(tmp_path):
     async def play():
         workspace = fixtures.make_workspace(tmp_path, "http://sim.test", {"konpro": ("a", "b")})
         engine = opened(workspace, app, RecordingListener())
-        engine.open()
+        await engine.open()
         await engine.poll_once(engine.states)
         assert [state.phase for state in engine.states.values()] == [Phase.MISSING, Phase.RUNNING]
         workspace.close()
@@ -339,7 +342,7 @@ def test_check_stops_with_a_refused_key(tmp_path):
             tmp_path, "http://sim.test", {"heygen": tuple(map(str, range(50)))}, concurrency=4
         )
         engine = opened(workspace, app, RecordingListener())
-        engine.open()
+        await engine.open()
         await engine.poll_once(engine.states)
         assert {state.fault.kind for state in engine.states.values()} == {FaultKind.REFUSED}
         workspace.close()
@@ -356,7 +359,7 @@ def test_check_waits_a_minute_at_most_and_then_reports_the_limit(tmp_path):
             tmp_path, "http://sim.test", {"heygen": ("0", "1", "2", "3")}, concurrency=1
         )
         engine = opened(workspace, app, RecordingListener())
-        engine.open()
+        await engine.open()
         began = wall_time()
         await engine.poll_once(engine.states)
         assert wall_time() - began < 50
@@ -377,7 +380,7 @@ def test_a_slow_rate_lets_every_job_be_polled_once(tmp_path):
         jobs = {"heygen": tuple(map(str, range(12)))}
         workspace = fixtures.make_workspace(tmp_path, "http://sim.test", jobs, rate=2, concurrency=4)
         engine = opened(workspace, app, RecordingListener())
-        engine.open()
+        await engine.open()
         await engine.poll_once(engine.states)
         assert [state.fault for state in engine.states.values()] == [None] * 12
         workspace.close()

@@ -51,7 +51,7 @@ def played(folder, app, scenario, *, patient=False):
         workspace.watchlist.edit(Add((Job(account="heygen", id="a"),)))
         listener = RecordingListener()
         engine = opened(workspace, app, listener)
-        engine.open(tolerate_errors=patient)
+        await engine.open(tolerate_errors=patient)
         task = asyncio.create_task(engine.run())
         try:
             await asyncio.sleep(MINUTE)
@@ -214,7 +214,7 @@ def test_a_state_folder_that_becomes_readonly_keeps_the_open_journal(tmp_path, a
         workspace.paths.state_dir.chmod(0o500)
         await asyncio.sleep(MINUTE)
         assert listener.last_problems == ()
-        assert engine.job_history(A).requests[0].ended_at > wall_time() - MINUTE
+        assert (await engine.job_history(A)).requests[0].ended_at > wall_time() - MINUTE
         workspace.paths.state_dir.chmod(0)
         before = len(app.requests)
         await asyncio.sleep(5 * MINUTE)
@@ -223,7 +223,9 @@ def test_a_state_folder_that_becomes_readonly_keeps_the_open_journal(tmp_path, a
         workspace.paths.state_dir.chmod(0o700)
         await asyncio.sleep(10)
         assert listener.last_problems == ()
-        assert len(engine.job_history(A).requests) >= len(app.requests) - 1, "none is lost; one may be under way"
+        assert len((await engine.job_history(A)).requests) >= len(app.requests) - 1, (
+            "none is lost; one may be under way"
+        )
 
     bound(tmp_path, app, scenario)
 
@@ -316,7 +318,7 @@ def test_a_journal_is_used_again_once_its_folder_returns(tmp_path, app):
         state.with_name("elsewhere").rename(state)
         await asyncio.sleep(10)
         assert listener.last_problems == ()
-        assert engine.job_history(A).requests[0].ended_at > wall_time() - MINUTE
+        assert (await engine.job_history(A)).requests[0].ended_at > wall_time() - MINUTE
 
     played(tmp_path, app, scenario)
 
@@ -377,7 +379,7 @@ def test_a_full_disk_stops_no_polls_and_unwritten_entries_are_written_later(smal
         await asyncio.sleep(10)
         assert listener.last_problems == ()
         assert (await engine.perform(ADD)).ok
-        assert len(engine.job_history(A).requests) > 20, "every poll is there"
+        assert len((await engine.job_history(A)).requests) > 20, "every poll is there"
 
     played(small, app, scenario)
 
@@ -397,12 +399,12 @@ def test_an_engine_starts_on_a_full_disk_and_reports_that_nothing_is_kept(small,
         )
         listener = RecordingListener()
         engine = opened(workspace, app, listener)
-        engine.open(tolerate_errors=True)
+        await engine.open(tolerate_errors=True)
         task = asyncio.create_task(engine.run())
         await asyncio.sleep(MINUTE)
         assert engine.states[A].phase is Phase.RUNNING
         assert ["disk is full" in trouble and "lost at exit" in trouble for trouble in listener.last_problems] == [True]
-        assert [change.after for change in engine.job_history(A).phase_changes] == [Phase.RUNNING]
+        assert [change.after for change in (await engine.job_history(A)).phase_changes] == [Phase.RUNNING]
         stuffing.unlink()
         await asyncio.sleep(2 * MINUTE)
         assert listener.last_problems == ()

@@ -185,7 +185,7 @@ async def run_days(
         for library, screen in consoles
     ]
     for engine in engines:
-        engine.open()
+        await engine.open()
     running = [asyncio.create_task(engine.run()) for engine in engines]
     gauges = list[Gauge]()
     for number in range(span):

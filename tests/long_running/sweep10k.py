@@ -104,7 +104,7 @@ async def run_sweep(folder: Path, url: str, count: int) -> SweepProof:
     jobs = {account: tuple(f"{number}-stuck" for number in range(count // len(ACCOUNTS))) for account in ACCOUNTS}
     library = fixtures.make_workspace(folder, url, jobs, rate=100_000_000, concurrency=CONCURRENCY)
     engine = Engine(library, fixtures.RecordingListener().publish)
-    engine.open()
+    await engine.open()
     assert (await engine.perform(fixtures.refresh(*engine.states))).ok
     lags, own = list[float](), list[float]()
     began = time.perf_counter()

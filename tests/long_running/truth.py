@@ -8,7 +8,7 @@ import heapq
 import itertools
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -59,6 +59,10 @@ class TruthProof(NamedTuple):
         )
 
 
+async def _nothing() -> None:
+    pass
+
+
 class TruthConsole:
     """One process on the state folder."""
 
@@ -78,8 +82,13 @@ class TruthConsole:
                 transport=lambda: VirtualTransport(world.services),
             ),
         )
-        self.engine.open(tolerate_errors=True)
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self) -> "TruthConsole":
+        """Open the engine and run it."""
+        await self.engine.open(tolerate_errors=True)
         self.task = asyncio.create_task(self.engine.run())
+        return self
 
     async def end(self) -> None:
         """Quit as an operator does."""
@@ -87,18 +96,18 @@ class TruthConsole:
         await self._cancelled()
         self.workspace.close()
 
-    async def kill(self, *, hold: bool = False) -> Callable[[], None]:
+    async def kill(self, *, hold: bool = False) -> Callable[[], Awaitable[None]]:
         """Stop like `kill -9`: nothing in memory is written. `hold`: it hangs and keeps the lease."""
         self.checker.stop()
         self.world.services.mark_lost(self.checker.name, self.world.wall() - 5)
         entries, leading = self.engine._job_store.journal_writer, self.engine._leader_election
         if entries._flush_timer is not None:
             entries._flush_timer.cancel()
-        entries.flush = lambda: None
+        entries.flush = _nothing
         entries.add = lambda entry: None
         release, leading.release = leading.release, leading.release
         if hold:
-            leading.release = lambda: None
+            leading.release = _nothing
         await self._cancelled()
         self.workspace.close()
         return release
@@ -266,9 +275,9 @@ class TruthWorld:
         self.events["suspends"] += 1
         self.schedule_at(self.wall() + 7, self._audit)
 
-    def _start_console(self, name: str) -> None:
+    async def _start_console(self, name: str) -> None:
         if name not in self.consoles:
-            self.consoles[name] = TruthConsole(self, name)
+            self.consoles[name] = await TruthConsole(self, name).start()
 
     async def _end_leader(self, how: str) -> None:
         """End the leader by `how` and start it again later."""
@@ -287,10 +296,10 @@ class TruthWorld:
                 self.schedule_at(back - 5, lambda: self._end_hang(release))
         self.schedule_at(back, lambda: self._start_console(name))
 
-    def _end_hang(self, release: Callable[[], None]) -> None:
+    async def _end_hang(self, release: Callable[[], Awaitable[None]]) -> None:
         self._check_heartbeat()
         self.hung_at, self.record.hung_at = None, self.wall()
-        release()
+        await release()
 
     def _check_heartbeat(self) -> None:
         if self.hung_at is not None:

@@ -99,7 +99,7 @@ class RecordingListener:
 @asynccontextmanager
 async def running_engine(engine: Engine) -> AsyncIterator[Engine]:
     """Open and run the engine; an error of the engine fails the test."""
-    engine.open()
+    await engine.open()
     task = asyncio.create_task(engine.run())
     try:
         yield engine

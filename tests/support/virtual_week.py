@@ -86,7 +86,7 @@ async def simulate_week(
         EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(simulator)),
         tick_interval=10 * MINUTE,
     )
-    engine.open()
+    await engine.open()
     running = asyncio.create_task(engine.run())
     for at, ref in arrivals:
         await asyncio.sleep(at - asyncio.get_running_loop().time())

@@ -17,6 +17,7 @@ from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
 from tui.presentation.descriptions import describe_wait
 from tui.storage.journal.database import JournalError
+from tui.storage.protocols import JobJournal
 from tui.storage.watchlist.content import WatchlistError
 from tui.storage.watchlist.operations import EditResult, Operation, Restore
 from tui.storage.workspace import Workspace
@@ -36,6 +37,7 @@ class CommandHandler:
         self,
         context: EngineContext,
         workspace: Workspace,
+        journal: JobJournal,
         job_store: JobStore,
         accounts: Mapping[str, AccountRuntime],
         watchlist_watcher: WatchlistWatcher,
@@ -45,6 +47,7 @@ class CommandHandler:
         self._now = context.now
         self._run_blocking = context.run_blocking
         self._workspace = workspace
+        self._journal = journal
         self._job_store = job_store
         self._accounts = accounts
         self._watchlist_watcher = watchlist_watcher
@@ -56,7 +59,7 @@ class CommandHandler:
         """Perform a command. A failure is a result, not an exception."""
         match command:
             case Refresh(refs):
-                return self._refresh(refs)
+                return await self._refresh(refs)
             case Renew(refs):
                 return await self._renew(refs)
             case SaveUiState(values):
@@ -79,12 +82,12 @@ class CommandHandler:
         async with self._edit_lock:
             try:
                 content, result = await self._run_blocking(lambda: self._workspace.edit_watchlist(operation))
-                self._watchlist_watcher.apply_edit(content)
+                await self._watchlist_watcher.apply_edit(content)
             except (WatchlistError, JournalError) as error:
                 return CommandResult(ok=False, message=str(error))
         return CommandResult(message=_edit_message(operation, result), undo=result.undo)
 
-    def _refresh(self, refs: tuple[Ref, ...]) -> CommandResult:
+    async def _refresh(self, refs: tuple[Ref, ...]) -> CommandResult:
         """Queue the jobs before all others. Lifts a stop and the circuit breaker of their accounts."""
         count, refused, slots = 0, "No job to refresh", dict[str, SendSlot]()
         for ref in refs:
@@ -96,7 +99,7 @@ class CommandHandler:
             runtime = self._accounts[ref.account]
             runtime.limits.reset()
             self._job_store.request_poll(ref)
-            slots[ref.account] = runtime.limits.user_slot(self._now())
+            slots[ref.account] = await runtime.limits.user_slot(self._now())
             count += 1
         if not count:
             return CommandResult(ok=False, message=refused)
@@ -114,14 +117,13 @@ class CommandHandler:
         wait = f"{formatting.duration(slot.at - now)} ({describe_wait(slot.reason)})"
         return f": {sent} sent yet, {account} waits {wait}"
 
-    def job_history(self, ref: Ref) -> JobHistory:
+    async def job_history(self, ref: Ref) -> JobHistory:
         """Return the journal records of one job; empty if the journal can't be read."""
-        self._job_store.journal_writer.flush()
-        journal = self._workspace.journal
+        await self._job_store.journal_writer.flush()
         try:
-            body = journal.last_body(ref)
-            phase_changes = journal.phase_changes([ref])[ref]
-            requests = journal.requests(ref, MAX_REQUESTS_SHOWN)
+            body = await self._journal.last_body(ref)
+            phase_changes = (await self._journal.phase_changes([ref]))[ref]
+            requests = await self._journal.requests(ref, MAX_REQUESTS_SHOWN)
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return JobHistory(ref=ref)
@@ -133,11 +135,11 @@ class CommandHandler:
             requests=requests,
         )
 
-    def recent_changes(self, limit: int) -> tuple[PhaseChange, ...]:
+    async def recent_changes(self, limit: int) -> tuple[PhaseChange, ...]:
         """Return the last phase changes of all jobs, newest first; empty if the journal can't be read."""
-        self._job_store.journal_writer.flush()
+        await self._job_store.journal_writer.flush()
         try:
-            return self._workspace.journal.recent_phase_changes(limit)
+            return await self._journal.recent_phase_changes(limit)
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return ()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -72,9 +72,12 @@ class Engine:
         """
         self._context = context = context or EngineContext.create()
         self._workspace = workspace
+        self._storage = storage = workspace.shared_storage()
         self._is_partial = subset is not None
         self._tick_interval = tick_interval
-        self._alert_monitor = AlertMonitor(context, workspace, publish, hooks, is_watched=not self._is_partial)
+        self._alert_monitor = AlertMonitor(
+            context, workspace, storage.notifications, publish, hooks, is_watched=not self._is_partial
+        )
         self._publish = self._alert_monitor.publish
         self._accounts = {
             name: AccountRuntime(
@@ -82,14 +85,19 @@ class Engine:
                 context.now,
                 context.random,
                 workspace.config.successor_of,
-                lambda: workspace.journal.rate_limits,
+                storage.rate_limits,
                 self._now_synced,
                 partial(self._fetch_key, name),
             )
             for name, account in workspace.accounts.items()
         }
         self._job_store = JobStore(
-            context, workspace, self._accounts, self._publish, self._alert_monitor.on_phase_change
+            context,
+            workspace,
+            storage.journal,
+            self._accounts,
+            self._publish,
+            self._alert_monitor.on_phase_change,
         )
         executor = PollExecutor(context, self._job_store, self._on_response)
         self._poll_job = executor.poll
@@ -107,21 +115,22 @@ class Engine:
         self._job_store.on_scheduled = self._update_queues  # the one back edge: a schedule changes the queues
 
         self._watchlist_watcher = WatchlistWatcher(context, workspace, self._job_store, subset)
-        self._journal_fallback = JournalFallback(context, workspace, self._job_store)
-        self._journal_pruner = JournalPruner(context, workspace)
-        self._leader_election = LeaderElection(context, workspace, subset_only=self._is_partial)
+        self._journal_fallback = JournalFallback(context, workspace, storage.journal, self._job_store)
+        self._journal_pruner = JournalPruner(context, storage.journal)
+        self._leader_election = LeaderElection(context, storage.lease, subset_only=self._is_partial)
         self._command_handler = CommandHandler(
             context,
             workspace,
+            storage.journal,
             self._job_store,
             self._accounts,
             self._watchlist_watcher,
             self.downloads,
             self.link_renewer,
         )
-        self.job_history: Callable[[Ref], JobHistory] = self._command_handler.job_history
+        self.job_history: Callable[[Ref], Awaitable[JobHistory]] = self._command_handler.job_history
         """Returns the journal records of one job; empty if the journal can't be read."""
-        self.recent_changes: Callable[[int], tuple[PhaseChange, ...]] = self._command_handler.recent_changes
+        self.recent_changes: Callable[[int], Awaitable[tuple[PhaseChange, ...]]] = self._command_handler.recent_changes
         """Returns the last phase changes of all jobs, at most so many, newest first."""
         self._role = ConsoleRole(is_leader=True)
         self._paused = False
@@ -137,7 +146,7 @@ class Engine:
         """Job states in the order of the watchlist."""
         return self._job_store.states
 
-    def open(self, *, tolerate_errors: bool = False) -> None:
+    async def open(self, *, tolerate_errors: bool = False) -> None:
         """Load the watchlist and the journalled states. Raises WatchlistError and JournalError.
 
         `tolerate_errors`: a watchlist that can't be read is shown as a problem and retried, and a journal without a
@@ -145,17 +154,15 @@ class Engine:
         """
         if tolerate_errors:
             self._journal_fallback.open()
-        self._load_refused_successors()
-        self._watchlist_watcher.open(tolerate_errors=tolerate_errors)
+        await self._load_refused_successors()
+        await self._watchlist_watcher.open(tolerate_errors=tolerate_errors)
         self._publish_accounts()
 
-    def _load_refused_successors(self) -> None:
+    async def _load_refused_successors(self) -> None:
         for name, runtime in self._accounts.items():
             successor = runtime.migration.successor
             if successor is not None:
-                refusals = self._workspace.journal.successors.refusals(
-                    name, successor.provider.name, self._context.now()
-                )
+                refusals = await self._storage.successors.refusals(name, successor.provider.name, self._context.now())
                 runtime.migration.restore_refusals(refusals)
 
     def is_settled(self, ref: Ref) -> bool:
@@ -167,7 +174,7 @@ class Engine:
     async def run(self) -> None:
         """Poll as leader, or follow the leader, until cancelled. The journal is complete afterwards."""
         try:
-            self._update_role()
+            await self._update_role()
             self._publish(RoleChanged(self._role.text))
             async with asyncio.TaskGroup() as tasks:
                 for poller in self._pollers.values():
@@ -175,9 +182,9 @@ class Engine:
                 tasks.create_task(self.downloads.run())
                 tasks.create_task(self._run_ticks())
         finally:
-            self._job_store.journal_writer.flush()
-            self._alert_monitor.flush()
-            self._leader_election.release()
+            await self._job_store.journal_writer.flush()
+            await self._alert_monitor.flush()
+            await self._leader_election.release()
 
     def _update_queues(self, ref: Ref, at: float | None) -> None:
         """Queue the next poll of a job, and its download. Followers and paused leaders queue immediate polls only."""
@@ -212,21 +219,23 @@ class Engine:
         while True:
             await asyncio.sleep(self._tick_interval)
             self._sync_clock()
-            self._update_role()
-            self._watchlist_watcher.check()
+            await self._update_role()
+            await self._watchlist_watcher.check()
             for name in self._workspace.keys.forget_changed():
                 self._reload_key(name)
-            self._merge_journal_changes()
+            await self._merge_journal_changes()
             self._journal_fallback.check()
+            for runtime in self._accounts.values():
+                await runtime.limits.refresh(self._context.now())
             self._publish_accounts()
-            self._alert_monitor.tick()
+            await self._alert_monitor.tick()
             if self._role.is_leader:
-                self._journal_pruner.run_if_due(self.states)
+                await self._journal_pruner.run_if_due(self.states)
             self.tick_count += 1
 
-    def _update_role(self) -> None:
+    async def _update_role(self) -> None:
         """Take over from or yield to another console, and show the leader's state while following."""
-        before, role = self._role, self._leader_election.update()
+        before, role = self._role, await self._leader_election.update()
         self._role = role
         self._job_store.set_problem("lease", role.problem)
         if role.text != before.text:
@@ -241,7 +250,7 @@ class Engine:
             self._publish_account_state(account)
         if role.is_leader:
             states = (runtime.health.snapshot() for runtime in self._accounts.values())
-            self._leader_election.write_heartbeat(states, is_paused=self._paused)
+            await self._leader_election.write_heartbeat(states, is_paused=self._paused)
 
     def _sync_clock(self) -> None:
         """Spread overdue polls after a suspend; move the schedule along if the clock was set."""
@@ -263,20 +272,26 @@ class Engine:
         self._sync_clock()
         return self._context.now()
 
-    def _merge_journal_changes(self) -> None:
+    async def _merge_journal_changes(self) -> None:
         """Merge the states that other processes journalled, and show new notices of the journal."""
         try:
-            external_states = self._workspace.journal.external_changes()
+            external_states = await self._storage.journal.external_changes()
+            changed = [ref for ref, state in external_states.items() if self._has_other_phase(ref, state)]
+            recorded = await self._storage.journal.phase_changes(changed) if changed else {}
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return
         self._job_store.set_problem("news", "")
-        for state in external_states.values():
-            self._job_store.merge_external(state, is_follower=not self._role.is_leader)
-        notices = self._workspace.journal.notices
+        for ref, state in external_states.items():
+            self._job_store.merge_external(state, recorded.get(ref, ()), is_follower=not self._role.is_leader)
+        notices = self._storage.journal.notices
         for text in notices[self._shown_notice_count :]:
             self._publish(Notice(NoticeKind.JOURNAL, text, None, self._context.now()))
         self._shown_notice_count = len(notices)
+
+    def _has_other_phase(self, ref: Ref, state: JobState) -> bool:
+        known = self.states.get(ref)
+        return known is not None and known.phase is not state.phase
 
     # Accounts.
 
@@ -290,30 +305,26 @@ class Engine:
         self._job_store.on_key_changed(name)
         self._publish_account(runtime)
 
-    def _on_response(self, runtime: AccountRuntime, ref: Ref, response: PollResponse[Any]) -> None:
+    async def _on_response(self, runtime: AccountRuntime, ref: Ref, response: PollResponse[Any]) -> None:
         """Record a migration, and wake the poller: the response may allow the polls of other jobs."""
         if response.request_record is not None:
             self._publish(RequestFinished(ref.account, response.request_record))
         if response.migration_step is not None:
-            self._record_migration(runtime, ref, response.migration_step)
+            await self._record_migration(runtime, ref, response.migration_step)
         self._pollers[runtime.account.name].wake()
         self._publish_account(runtime)
 
-    def _record_migration(self, runtime: AccountRuntime, ref: Ref, step: MigrationStep) -> None:
-        now, successors, successor = (
-            self._context.now(),
-            self._workspace.journal.successors,
-            runtime.migration.successor,
-        )
+    async def _record_migration(self, runtime: AccountRuntime, ref: Ref, step: MigrationStep) -> None:
+        now, successors, successor = self._context.now(), self._storage.successors, runtime.migration.successor
         try:
             if step is MigrationStep.MOVED:
                 provider = runtime.account.provider
                 text = f"Account {ref.account} moved to {provider.title}: its previous API is retired"
                 self._publish(Notice(NoticeKind.ACCOUNT, text, None, now))
                 self._job_store.on_account_moved(ref.account)
-                successors.record_move(ref.account, provider.name, now)
+                await successors.record_move(ref.account, provider.name, now)
             elif step is MigrationStep.REFUSED and successor is not None:
-                successors.record_refusal(ref.account, ref.id, successor.provider.name, now)
+                await successors.record_refusal(ref.account, ref.id, successor.provider.name, now)
         except JournalError as error:
             log.warning("%s", error)
 
@@ -378,20 +389,20 @@ class Engine:
         try:
             await UserPoll(self._context, self._accounts, self._job_store, self._poll_job).run(refs)
         finally:
-            self._job_store.journal_writer.flush()
-            self._alert_monitor.flush()
+            await self._job_store.journal_writer.flush()
+            await self._alert_monitor.flush()
 
     async def finish_downloads(self) -> None:
         """Download the jobs that are queued now, and journal what was learned of their links."""
         try:
             await self.downloads.finish()
         finally:
-            self._job_store.journal_writer.flush()
-            self._alert_monitor.flush()
+            await self._job_store.journal_writer.flush()
+            await self._alert_monitor.flush()
 
     async def renew(self, refs: Iterable[Ref]) -> list[RenewalResult]:
         """Renew the links of each job once, now, within the limits of its account."""
         try:
             return await self.link_renewer.renew_all(refs)
         finally:
-            self._job_store.journal_writer.flush()
+            await self._job_store.journal_writer.flush()

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -78,21 +78,13 @@ class EngineThread:
 
     def job_history(self, ref: Ref) -> Future[JobHistory]:
         """Request the journal records of a job; empty if the engine is not running."""
-
-        async def read(engine: "Engine") -> JobHistory:
-            return engine.job_history(ref)
-
-        return self._call(read, JobHistory(ref=ref))
+        return self._call(lambda engine: engine.job_history(ref), JobHistory(ref=ref))
 
     def recent_changes(self, limit: int) -> Future[tuple[PhaseChange, ...]]:
         """Request the last phase changes of all jobs, newest first; empty if the engine is not running."""
+        return self._call(lambda engine: engine.recent_changes(limit), ())
 
-        async def read(engine: "Engine") -> tuple[PhaseChange, ...]:
-            return engine.recent_changes(limit)
-
-        return self._call(read, ())
-
-    def _call(self, call: Callable[["Engine"], Coroutine[Any, Any, T]], when_down: T) -> Future[T]:
+    def _call(self, call: Callable[["Engine"], Awaitable[T]], when_down: T) -> Future[T]:
         future: Future[T] = Future()
         engine, loop = self._engine, self._loop
         self._pending_calls[future] = when_down
@@ -159,7 +151,7 @@ class EngineThread:
             async with hook_dispatcher(workspace, on_hook_problem) as hooks:
                 context = EngineContext.create(transport=self._transport, run_blocking=asyncio.to_thread)
                 engine = Engine(workspace, self._outbox.publish, context, hooks=hooks)
-                engine.open(tolerate_errors=True)
+                await engine.open(tolerate_errors=True)
                 self._engine = engine
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._heartbeat())
@@ -177,9 +169,7 @@ class EngineThread:
                 self._outbox.clear_failure()
 
 
-async def _complete_call(
-    call: Callable[["Engine"], Coroutine[Any, Any, T]], engine: "Engine", future: Future[T]
-) -> None:
+async def _complete_call(call: Callable[["Engine"], Awaitable[T]], engine: "Engine", future: Future[T]) -> None:
     """Pass the result or the exception of a call to its future. If the engine stops first, `_run` resolves it."""
     try:
         _resolve(future, await call(engine))

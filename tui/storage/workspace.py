@@ -5,6 +5,7 @@ All of it is synchronous, without network: `list`, `add` and `remove` need nothi
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -20,6 +21,9 @@ from tui.storage.watchlist.cache import RestoredBoard
 from tui.storage.watchlist.content import WatchlistContent, WatchlistError
 from tui.storage.watchlist.file import WatchlistFile
 from tui.storage.watchlist.operations import EditResult, Operation
+
+if TYPE_CHECKING:
+    from tui.storage.protocols import SharedStorage
 
 ENGINE_LOCK_TIMEOUT = 2.0
 """Seconds that the engine waits for another writer of the watchlist."""
@@ -121,6 +125,12 @@ class Workspace:
         journal = Journal(paths.journal_file(self.paths.state_dir))
         self.warnings += journal.notices
         return journal
+
+    def shared_storage(self) -> "SharedStorage":
+        """Return what the processes on the state folder share, which opens the journal when it needs it."""
+        from tui.storage.journal.shared import LocalStorage  # only engines need it
+
+        return LocalStorage(lambda: self.journal, self.paths.state_dir, self.paths.watchlist_file)
 
     def ensure_journal(self) -> str:
         """Open the journal, or one in memory if the file is unusable; return why, or an empty text.

@@ -100,7 +100,7 @@ def test_a_later_process_polls_the_successor_first(tmp_path):
             RecordingListener().publish,
             EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
-        engine.open()
+        await engine.open()
         await engine.poll_once([A])
         assert again.accounts["heygen"].provider.name == "heygen-v3"
         assert engine.states[A].fault is None
@@ -260,7 +260,7 @@ def test_a_later_process_does_not_poll_a_refused_job_at_the_successor(tmp_path):
             RecordingListener().publish,
             EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
-        engine.open()
+        await engine.open()
         await engine.poll_once([A])
         assert engine.states[A].phase is Phase.MISSING
         found.close()
@@ -335,7 +335,7 @@ def test_check_follows_an_account_that_moves_meanwhile(tmp_path):
             RecordingListener().publish,
             EngineContext.create(wall=wall_time, transport=lambda: VirtualTransport({"sim.test": app})),
         )
-        engine.open()
+        await engine.open()
         await engine.poll_once(engine.states)
         assert {state.phase for state in engine.states.values()} == {Phase.RUNNING}
         found.close()

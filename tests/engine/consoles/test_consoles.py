@@ -52,8 +52,8 @@ class Console:
     def __getitem__(self, ref):
         return self.engine.states[ref]
 
-    def start(self):
-        self.engine.open()
+    async def start(self):
+        await self.engine.open()
         self._task = asyncio.create_task(self.engine.run())
         return self
 
@@ -64,8 +64,12 @@ class Console:
 
     async def kill(self):
         """Stop it as `kill -9` does: unwritten entries are lost, and the system frees the lease."""
-        self.engine._job_store.journal_writer.flush = lambda: None
+        self.engine._job_store.journal_writer.flush = nothing
         await self.end()
+
+
+async def nothing():
+    pass
 
 
 def polled_by(app, name, since=0.0):
@@ -76,9 +80,9 @@ def test_a_follower_shows_the_leaders_states_with_its_own_notices(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
+        first = await Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
         await asyncio.sleep(2)
-        second = Console(tmp_path, app, "second").start()
+        second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(5 * MINUTE)
         assert not polled_by(app, "second")
         assert (first.listener.last_role, second.listener.last_role) == ("polling", f"following PID {os.getpid()}")
@@ -99,9 +103,9 @@ def test_a_follower_shows_the_schedule_and_the_faults_of_the_leader(tmp_path):
     app = ScriptedService(lambda request: (500, {}, {}))
 
     async def play():
-        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(2)
-        second = Console(tmp_path, app, "second").start()
+        second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(10 * MINUTE)
         assert second[A].fault == first[A].fault is not None
         assert second[A].next_poll_at == first[A].next_poll_at
@@ -116,9 +120,9 @@ def test_a_refresh_in_a_follower_reaches_the_leader(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(2)
-        second = Console(tmp_path, app, "second").start()
+        second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
         app.respond = lambda request: done("https://cdn.test/1")
         assert (await second.engine.perform(fixtures.refresh(A))).ok
@@ -136,9 +140,9 @@ def test_a_follower_takes_over_the_schedule_of_an_ended_leader(tmp_path, how):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
+        first = await Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
         await asyncio.sleep(2)
-        others = [Console(tmp_path, app, name).start() for name in ("second", "third")]
+        others = [await Console(tmp_path, app, name).start() for name in ("second", "third")]
         await asyncio.sleep(5 * MINUTE)
         planned = {ref: first[ref].next_poll_at for ref in (A, B)}
         await how(first)
@@ -161,11 +165,11 @@ def test_a_silent_leader_is_reported_and_its_rows_are_stale(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(2)
-        second = Console(tmp_path, app, "second").start()
+        second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
-        held, first.engine._leader_election.release = first.engine._leader_election.release, lambda: None
+        held, first.engine._leader_election.release = first.engine._leader_election.release, nothing
         first._task.cancel()
         await asyncio.sleep(14)
         assert second.listener.last_problems == ()
@@ -173,7 +177,7 @@ def test_a_silent_leader_is_reported_and_its_rows_are_stale(tmp_path):
         assert "not responding" in second.listener.last_problems[0]
         assert f"(PID {os.getpid()})" in second.listener.last_problems[0]
         assert Flag.STALE in flags(second[A], EvaluationContext(now=wall_time()))
-        held()
+        await held()
         await asyncio.sleep(MINUTE)
         assert second.listener.last_role == "polling"
         assert second.listener.last_problems == ()
@@ -188,10 +192,10 @@ def test_an_engine_for_a_subset_holds_no_lease(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        waiting = Console(tmp_path, app, "waiting", {"heygen": ("a", "b")}, only={A}).start()
+        waiting = await Console(tmp_path, app, "waiting", {"heygen": ("a", "b")}, only={A}).start()
         await asyncio.sleep(MINUTE)
         assert {request.id for request in polled_by(app, "waiting")} == {"a"}
-        console = Console(tmp_path, app, "console").start()
+        console = await Console(tmp_path, app, "console").start()
         await asyncio.sleep(5)
         since = wall_time()
         await asyncio.sleep(5 * MINUTE)
@@ -218,7 +222,7 @@ def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
         consoles = [Console(tmp_path / name, app, name, many, rate=rate) for name in ("one", "two")]
         (tmp_path / "two" / "state").symlink_to(tmp_path / "one" / "state")
         for console in consoles:
-            console.start()
+            await console.start()
         await asyncio.sleep(20 * MINUTE)
         assert {console.listener.last_role for console in consoles} == {"polling"}
         for console in consoles:
@@ -240,9 +244,9 @@ def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):
         return 429, {}, {"retry-after": "300"}
 
     async def play():
-        first = Console(tmp_path, app, "first", {"heygen": ("a", "b", "c")}).start()
+        first = await Console(tmp_path, app, "first", {"heygen": ("a", "b", "c")}).start()
         await asyncio.sleep(2)
-        second = Console(tmp_path, app, "second").start()
+        second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
         app.respond = limited
         await first.engine.perform(fixtures.refresh(A))
@@ -252,7 +256,7 @@ def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):
         await asyncio.sleep(MINUTE)
         await first.end()
         await second.end()
-        third = Console(tmp_path, app, "third").start()
+        third = await Console(tmp_path, app, "third").start()
         await third.engine.perform(fixtures.refresh(B))
         await asyncio.sleep(2)
         assert third.listener.accounts["heygen"].health is Health.LIMITED

@@ -53,7 +53,7 @@ async def checked(tmp_path, bad: str, deadline: float = DEADLINE) -> tuple[Engin
                 listener.publish,
                 EngineContext.create(limits=RequestLimits(deadline=seconds, max_body=100_000)),
             )
-            engine.open()
+            await engine.open()
             await engine.poll_once(refs)
         library.close()
     return engine, listener
@@ -181,7 +181,7 @@ async def test_the_key_is_masked_in_everything_kept_of_a_response_that_echoes_it
     with serve_raw(behaviour) as bad:
         engine, listener = await checked(tmp_path, bad)
     assert KEY not in repr(engine.states) + repr(listener.states) + repr(listener.accounts)
-    assert "***" in repr(engine.states[BAD]) + repr(engine.job_history(BAD).body)
+    assert "***" in repr(engine.states[BAD]) + repr((await engine.job_history(BAD)).body)
     assert not [path for path in (tmp_path / "state").iterdir() if KEY.encode() in path.read_bytes()]
 
 
@@ -190,7 +190,7 @@ async def test_a_key_with_a_non_ascii_letter_is_sent_unchanged(tmp_path):
     with serve_app(simulator) as good:
         library = fixtures.make_workspace(tmp_path, good, {"heygen": (GOOD.id,)}, keys={"heygen": "schlüssel-é"})
         engine = Engine(library, RecordingListener().publish)
-        engine.open()
+        await engine.open()
         await engine.poll_once([GOOD])
         library.close()
     assert [request.key for request in simulator.request_log] == ["schlüssel-é"]

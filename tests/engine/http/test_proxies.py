@@ -43,7 +43,7 @@ async def test_a_poll_of_this_machine_bypasses_the_proxy(tmp_path, proxied, host
     with serve_app(Simulator(scenarios=[Scenario("a-fine", started_at=0.0)])) as base:
         library = fixtures.make_workspace(tmp_path, base.replace("127.0.0.1", host), {"heygen": ("a-fine",)})
         engine = Engine(library, RecordingListener().publish)
-        engine.open()
+        await engine.open()
         await engine.poll_once([A])
         assert engine.states[A].phase is Phase.DONE
         library.close()
@@ -55,7 +55,7 @@ async def test_a_poll_of_this_machine_bypasses_the_proxy(tmp_path, proxied, host
 async def test_no_spelling_of_this_machine_uses_the_proxy(tmp_path, proxied, host, scheme):
     library = fixtures.make_workspace(tmp_path, f"{scheme}://{host}:9", {"heygen": ("a-fine",)})
     engine = Engine(library, RecordingListener().publish)
-    engine.open()
+    await engine.open()
     await engine.poll_once([A])
     assert engine.states[A].fault.kind is FaultKind.OFFLINE
     library.close()
@@ -71,7 +71,7 @@ async def test_no_spelling_of_this_machine_uses_the_proxy(tmp_path, proxied, hos
 async def test_a_poll_of_another_host_uses_the_proxy(tmp_path, proxied):
     library = fixtures.make_workspace(tmp_path, "http://api.test", {"heygen": ("a-fine",)})
     engine = Engine(library, RecordingListener().publish)
-    engine.open()
+    await engine.open()
     await engine.poll_once([A])
     assert engine.states[A].fault.kind is FaultKind.SERVER
     library.close()

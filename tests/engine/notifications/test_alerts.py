@@ -50,8 +50,8 @@ class AlertConsole:
     def events(self):
         return [event.event for event in self.delivered]
 
-    def start(self):
-        self.engine.open()
+    async def start(self):
+        await self.engine.open()
         self._task = asyncio.create_task(self.engine.run())
         return self
 
@@ -69,8 +69,8 @@ def test_each_phase_change_is_delivered_once_by_two_consoles(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = AlertConsole(tmp_path, app, {"heygen": ("a", "b")}, tick=1.0).start()
-        second = AlertConsole(tmp_path, app, tick=1.0).start()
+        first = await AlertConsole(tmp_path, app, {"heygen": ("a", "b")}, tick=1.0).start()
+        second = await AlertConsole(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(2 * MINUTE)
         app.respond = lambda request: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
@@ -90,11 +90,11 @@ def test_a_restart_delivers_nothing_again(tmp_path):
     app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        first = AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        first = await AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(2 * HOUR)
         assert first.events == ["done", "expiring"]
         await first.end()
-        second = AlertConsole(tmp_path, app).start()
+        second = await AlertConsole(tmp_path, app).start()
         await asyncio.sleep(HOUR)
         assert second.events == []
         assert not second.listener.notices, "alerts from before the start are not shown"
@@ -107,17 +107,17 @@ def test_events_from_while_no_process_ran_are_delivered_by_the_next_one(tmp_path
     app = ScriptedService(lambda request: link(3 * DAY))
 
     async def play():
-        first = AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        first = await AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(HOUR)
         assert first.events == ["done"]
         await first.end()
         await asyncio.sleep(2.5 * DAY)
-        second = AlertConsole(tmp_path, app).start()
+        second = await AlertConsole(tmp_path, app).start()
         await asyncio.sleep(MINUTE)
         assert second.events == ["expiring"]
         await second.end()
         await asyncio.sleep(2 * DAY)
-        third = AlertConsole(tmp_path, app).start()
+        third = await AlertConsole(tmp_path, app).start()
         await asyncio.sleep(MINUTE)
         assert third.events == [], "an expiry long ago is not delivered"
         await third.end()
@@ -129,7 +129,7 @@ def test_a_link_is_reported_before_and_after_its_expiry_and_again_once_renewed(t
     app = ScriptedService(lambda request: link(2 * DAY))
 
     async def play():
-        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(DAY - HOUR)
         assert console.events == ["done"]
         await asyncio.sleep(HOUR + MINUTE)
@@ -152,7 +152,7 @@ def test_a_stalled_job_is_reported_once(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(HOUR - MINUTE)
         assert console.events == ["running"]
         await asyncio.sleep(3 * HOUR)
@@ -168,7 +168,7 @@ def test_a_muted_job_sends_no_alerts(tmp_path):
 
     async def play():
         jobs = (Job(account="heygen", id="a", muted=True), Job(account="heygen", id="b"))
-        console = AlertConsole(tmp_path, app, jobs).start()
+        console = await AlertConsole(tmp_path, app, jobs).start()
         await asyncio.sleep(2 * HOUR)
         assert {each.state.job.ref for each in console.delivered} == {B}
         assert {notice.ref for notice in console.listener.notices} == {B}
@@ -185,7 +185,7 @@ def test_a_refused_account_is_reported_once_until_it_is_ok_again(tmp_path):
 
     async def play():
         for again in range(2):
-            console = AlertConsole(tmp_path, app, {"heygen": ("a",)} if not again else ()).start()
+            console = await AlertConsole(tmp_path, app, {"heygen": ("a",)} if not again else ()).start()
             await asyncio.sleep(HOUR)
             assert console.events == (["refused"] if not again else [])
             if not again:
@@ -207,11 +207,11 @@ def test_a_retired_api_is_reported_once_for_all_its_jobs(tmp_path):
     app = ScriptedService(lambda request: (410, {}, {}))
 
     async def play():
-        console = AlertConsole(tmp_path, app, {"heygen": ("a", "b")}).start()
+        console = await AlertConsole(tmp_path, app, {"heygen": ("a", "b")}).start()
         await asyncio.sleep(10 * MINUTE)
         assert console.events == ["retired"]
         await console.end()
-        console = AlertConsole(tmp_path, app).start()
+        console = await AlertConsole(tmp_path, app).start()
         await asyncio.sleep(10 * MINUTE)
         assert console.events == []
         await console.end()
@@ -223,9 +223,9 @@ def test_a_readonly_leader_leaves_hooks_to_another_console(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = AlertConsole(tmp_path, app, {"heygen": ("a",)}, readonly=True, tick=1.0).start()
+        first = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, readonly=True, tick=1.0).start()
         await asyncio.sleep(2)
-        second = AlertConsole(tmp_path, app, tick=1.0).start()
+        second = await AlertConsole(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(MINUTE)
         app.respond = lambda request: link(7 * DAY)
         await asyncio.sleep(2 * MINUTE)
@@ -241,7 +241,7 @@ def test_a_phase_change_seen_by_two_processes_is_delivered_as_recorded(tmp_path)
     app = ScriptedService(lambda request: running())
 
     async def play():
-        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
+        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
         await asyncio.sleep(MINUTE + 3)  # not about to be polled
         state, at = console.engine.states[A], wall_time()
         for seen in (at, at + 0.5):  # two processes record it
@@ -262,7 +262,9 @@ def test_events_without_a_subscribed_hook_are_not_delivered(tmp_path):
     app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, hook=Hook(run=("true",), on=("expiring",))).start()
+        console = await AlertConsole(
+            tmp_path, app, {"heygen": ("a",)}, hook=Hook(run=("true",), on=("expiring",))
+        ).start()
         await asyncio.sleep(2 * HOUR)
         assert console.events == ["expiring"]
         await console.end()
@@ -274,7 +276,7 @@ def test_events_wait_while_the_journal_cannot_be_written(tmp_path):
     app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
+        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
         await asyncio.sleep(HOUR - 3)
         other = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -308,7 +310,7 @@ def test_hundreds_of_expiring_links_are_one_delivery_and_one_notice(tmp_path, ho
 
     async def play():
         ids = tuple(f"j{number}" for number in range(450))
-        console = AlertConsole(tmp_path, app, {"heygen": ids}, hook=hook).start()
+        console = await AlertConsole(tmp_path, app, {"heygen": ids}, hook=hook).start()
         await asyncio.sleep(2 * HOUR)
         assert [len(jobs) for jobs in expiring_jobs(console)] == ([450] if hook else [])
         [notice] = shown_notices(console)
@@ -330,8 +332,8 @@ def test_links_that_expire_over_a_week_are_one_delivery_a_day(tmp_path):
     ids = tuple(f"j{number}" for number in range(5 * 24))
 
     async def play():
-        first = AlertConsole(tmp_path, app, {"heygen": ids}, tick=10 * MINUTE).start()
-        second = AlertConsole(tmp_path, app, tick=10 * MINUTE).start()
+        first = await AlertConsole(tmp_path, app, {"heygen": ids}, tick=10 * MINUTE).start()
+        second = await AlertConsole(tmp_path, app, tick=10 * MINUTE).start()
         for day in range(7):
             await asyncio.sleep(DAY)
             counts = [len(shown_notices(console)) for console in (first, second)]
@@ -355,7 +357,7 @@ def test_links_found_after_the_daily_report_wait_for_the_next_if_time_allows(tmp
     app = ScriptedService(lambda request: link(lives[request.id], request.id))
 
     async def play():
-        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
+        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(5 * HOUR)  # 13:00
         assert expiring_jobs(console) == [{A}]
         late, short = (Job(account="heygen", id=each) for each in ("late", "short"))
@@ -372,7 +374,7 @@ def test_a_muted_job_is_not_in_the_daily_report(tmp_path):
 
     async def play():
         jobs = (Job(account="heygen", id="j0"), Job(account="heygen", id="j1", muted=True))
-        console = AlertConsole(tmp_path, app, jobs).start()
+        console = await AlertConsole(tmp_path, app, jobs).start()
         await asyncio.sleep(3 * DAY)
         assert expiring_jobs(console) == [{Ref("heygen", "j0")}]
         assert [notice.ref for notice in shown_notices(console)] == [Ref("heygen", "j0")]
@@ -385,7 +387,7 @@ def test_a_link_renewed_just_before_its_report_is_not_reported(tmp_path):
     app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        console = AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
+        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(30)
         assert console.engine.states[A].links
         app.respond = lambda request: link(7 * DAY, 1)

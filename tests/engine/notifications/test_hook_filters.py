@@ -63,7 +63,7 @@ def test_an_account_matches_by_one_of_its_jobs(tmp_path, tags, events):
 
     async def play():
         jobs = (Job(account="heygen", id="a", tags=tags), Job(account="heygen", id="b"))
-        console = AlertConsole(tmp_path, app, jobs, hook=hook).start()
+        console = await AlertConsole(tmp_path, app, jobs, hook=hook).start()
         await asyncio.sleep(MINUTE)
         app.respond = lambda request: (401, {"message": "no"}, {})
         await console.engine.link_renewer.renew(jobs[1].ref)

@@ -141,7 +141,7 @@ def test_alerts_of_a_quiet_time_become_one_summary_at_its_end(tmp_path):
     app = ScriptedService(lambda request: link(HOUR * 30))
 
     async def play():
-        console = QuietConsole(tmp_path, app, {"heygen": ("a", "b")}).start()
+        console = await QuietConsole(tmp_path, app, {"heygen": ("a", "b")}).start()
         await asyncio.sleep(4 * HOUR - MINUTE)
         assert console.for_hook(ALL) == console.summaries() == []
         assert [each.event for each in console.for_hook(AT_ONCE)] == ["done", "done"]
@@ -163,11 +163,11 @@ def test_a_restart_within_the_quiet_time_loses_no_alert(tmp_path):
     app = ScriptedService(lambda request: running() if request.id == "late" else link(7 * HOUR * 24))
 
     async def play():
-        first = QuietConsole(tmp_path, app, {"heygen": ("a", "late")}).start()
+        first = await QuietConsole(tmp_path, app, {"heygen": ("a", "late")}).start()
         await asyncio.sleep(HOUR)
         await first.end()
         assert first.for_hook(ALL) == []
-        second = QuietConsole(tmp_path, app).start()
+        second = await QuietConsole(tmp_path, app).start()
         await asyncio.sleep(HOUR)
         app.respond = lambda request: link(7 * HOUR * 24)
         await asyncio.sleep(3 * HOUR)
@@ -177,7 +177,7 @@ def test_a_restart_within_the_quiet_time_loses_no_alert(tmp_path):
         }  # fmt: skip
         assert second.summaries() == ["In the quiet time: 2 done (a, late)"]
         await second.end()
-        third = QuietConsole(tmp_path, app).start()
+        third = await QuietConsole(tmp_path, app).start()
         await asyncio.sleep(HOUR)
         assert third.for_hook(ALL) == third.summaries() == []
         await third.end()
@@ -189,11 +189,11 @@ def test_a_start_after_the_quiet_time_sends_its_summary(tmp_path):
     app = ScriptedService(lambda request: link(7 * HOUR * 24))
 
     async def play():
-        first = QuietConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        first = await QuietConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(HOUR)
         await first.end()
         await asyncio.sleep(6 * HOUR)
-        second = QuietConsole(tmp_path, app).start()
+        second = await QuietConsole(tmp_path, app).start()
         await asyncio.sleep(MINUTE)
         assert [each.text for each in second.for_hook(ALL)] == second.summaries() == ["In the quiet time: 1 done (a)"]
         await second.end()
@@ -205,7 +205,10 @@ def test_of_two_consoles_one_sends_the_summary_and_both_show_it(tmp_path):
     app = ScriptedService(lambda request: link(7 * HOUR * 24))
 
     async def play():
-        consoles = [QuietConsole(tmp_path, app, {"heygen": ("a",)}).start(), QuietConsole(tmp_path, app).start()]
+        consoles = [
+            await QuietConsole(tmp_path, app, {"heygen": ("a",)}).start(),
+            await QuietConsole(tmp_path, app).start(),
+        ]
         await asyncio.sleep(5 * HOUR)
         assert sorted(len(console.for_hook(ALL)) for console in consoles) == [0, 1]
         assert [console.summaries() for console in consoles] == [["In the quiet time: 1 done (a)"]] * 2
@@ -220,9 +223,9 @@ def test_a_readonly_console_takes_no_event_from_a_hook_that_ignores_the_quiet_ti
 
     async def play():
         jobs = {"heygen": ("a",)}
-        readonly = QuietConsole(tmp_path, app, jobs, hook=AT_ONCE, readonly=True).start()
+        readonly = await QuietConsole(tmp_path, app, jobs, hook=AT_ONCE, readonly=True).start()
         await asyncio.sleep(2.1)  # its tick is the first to see a change
-        other = QuietConsole(tmp_path, app, hook=AT_ONCE).start()
+        other = await QuietConsole(tmp_path, app, hook=AT_ONCE).start()
         await asyncio.sleep(MINUTE)
         app.respond = lambda request: link(7 * HOUR * 24)
         await asyncio.sleep(5 * HOUR)
@@ -238,7 +241,7 @@ def test_a_link_that_was_renewed_in_the_quiet_time_is_not_in_the_summary(tmp_pat
     app = ScriptedService(lambda request: link(25 * HOUR))
 
     async def play():
-        console = QuietConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        console = await QuietConsole(tmp_path, app, {"heygen": ("a",)}).start()
         await asyncio.sleep(2 * HOUR)
         app.respond = lambda request: link(7 * 24 * HOUR, 1)
         await console.engine.link_renewer.renew(next(iter(console.engine.states)))
@@ -254,7 +257,7 @@ def test_a_refused_account_is_in_the_summary_without_any_hook(tmp_path):
     app = ScriptedService(lambda request: (401, {"message": "no"}, {}))
 
     async def play():
-        console = QuietConsole(tmp_path, app, {"heygen": ("a",)}, hook=None).start()
+        console = await QuietConsole(tmp_path, app, {"heygen": ("a",)}, hook=None).start()
         await asyncio.sleep(4 * HOUR + MINUTE)
         assert console.summaries() == ["In the quiet time: 1 account refused (heygen)"]
         assert wall_time() < EPOCH + 5 * HOUR

@@ -40,9 +40,13 @@ def test_journal_and_engine_learn_the_same_durations(tmp_path, steps, taught):
     journal.close()
 
 
-def test_learned_durations_survive_a_restart_and_grow():
+async def test_learned_durations_survive_a_restart_and_grow():
+    async def past(account, kind, most):
+        return [ObservedDuration(90, 120)] * 2
+
     now = [NOW]
-    learning = DurationLearner(lambda account, kind, most: [ObservedDuration(90, 120)] * 2, lambda: now[0])
+    learning = DurationLearner(past, lambda: now[0])
+    await learning.load([JOB])
     assert learning.fit(JOB, "text") is None
     last = list(lives(*SEEN))[-1]
     learning.on_phase_change(last.state, last.change)
@@ -50,8 +54,10 @@ def test_learned_durations_survive_a_restart_and_grow():
     assert learning.fit(JOB, "text").sample_count == 3
 
 
-def test_an_unreadable_journal_gives_no_durations():
-    def past(account, kind, most):
+async def test_an_unreadable_journal_gives_no_durations():
+    async def past(account, kind, most):
         raise JournalError("damaged")
 
-    assert DurationLearner(past, lambda: NOW).fit(JOB, "text") is None
+    learning = DurationLearner(past, lambda: NOW)
+    await learning.load([JOB])
+    assert learning.fit(JOB, "text") is None

@@ -50,9 +50,9 @@ def test_a_follower_shows_that_polling_is_paused(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(10)
-        second = Console(tmp_path, app, "second").start()
+        second = await Console(tmp_path, app, "second").start()
         followed = f"following PID {os.getpid()}"
         for paused, text in ((True, f"{followed}, paused"), (False, followed), (True, f"{followed}, paused")):
             await first.engine.perform(Pause(paused))
@@ -70,9 +70,9 @@ def test_a_follower_cannot_pause_the_leader(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
         await asyncio.sleep(10)
-        second = Console(tmp_path, app, "second").start()
+        second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(10)
         outcome = await second.engine.perform(Pause(True))
         assert not outcome.ok

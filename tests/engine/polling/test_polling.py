@@ -366,8 +366,11 @@ def test_the_text_of_camb_is_fetched_once_by_a_second_request(tmp_path):
         camb["t-fine"] = ended
         await asyncio.sleep(DAY)
         assert stage[ref].result == "Hola\nadiós"
-        assert stage.engine.job_history(ref).body is not None
-        assert [change.after for change in stage.engine.job_history(ref).phase_changes] == [Phase.RUNNING, Phase.DONE]
+        assert (await stage.engine.job_history(ref)).body is not None
+        assert [change.after for change in (await stage.engine.job_history(ref)).phase_changes] == [
+            Phase.RUNNING,
+            Phase.DONE,
+        ]
         assert len(app.request_times("7")) == 1
 
     stage(tmp_path, app, {"camb": ("t-fine",)}, scenario, tick=10 * MINUTE)

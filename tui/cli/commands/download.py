@@ -79,7 +79,7 @@ async def _download(
     engine = Engine(
         workspace, reporter.publish, EngineContext.create(run_blocking=asyncio.to_thread), subset=frozenset(refs)
     )
-    engine.open()
+    await engine.open()
     await engine.poll_once(
         [ref for ref, state in engine.states.items() if state.phase is not Phase.DONE or not artifacts.artifacts(state)]
     )

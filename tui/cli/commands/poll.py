@@ -53,7 +53,7 @@ async def _check(workspace: Workspace, refs: Sequence[Ref]) -> list[JobState]:
         engine = Engine(
             workspace, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
         )
-        engine.open()
+        await engine.open()
         await engine.poll_once(engine.states.keys())
     return list(engine.states.values())
 
@@ -81,7 +81,7 @@ async def _renew(workspace: Workspace, refs: Sequence[Ref]) -> tuple[list[Renewa
         engine = Engine(
             workspace, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
         )
-        engine.open()
+        await engine.open()
         found = await engine.renew(engine.states)
     return found, list(engine.states.values())
 
@@ -133,7 +133,7 @@ class _JobWaiter:
             )
 
     async def _poll_until_ended(self, engine: Engine, max_seconds: float | None) -> bool:
-        engine.open()
+        await engine.open()
         self.pending = {ref for ref in engine.states if not engine.is_settled(ref)}
         polling, ending = asyncio.create_task(engine.run()), asyncio.create_task(self._await_ends(engine))
         try:

@@ -97,7 +97,7 @@ class _Watch:
         async with hook_dispatcher(self._workspace, self._on_hook_problem) as hooks:
             context = EngineContext.create(run_blocking=asyncio.to_thread)
             engine = Engine(self._workspace, self._publish, context, hooks=hooks)
-            engine.open()
+            await engine.open()
             if self._metrics is not None:
                 self._metrics.attach(engine)
             phases = {ref: state.phase for ref, state in engine.states.items()}

@@ -26,7 +26,7 @@ from tui.providers.requests.request import HttpRequest
 from tui.providers.response import HttpResponse
 from tui.storage.config.configuration import Account
 from tui.storage.config.secrets import Secret, SecretError
-from tui.storage.journal.rate_limits import RateLimitTable
+from tui.storage.protocols import RateLimits
 
 T = TypeVar("T")
 
@@ -62,14 +62,14 @@ class AccountRuntime:
         clock: Callable[[], float],
         random: Random,
         find_successor: FindSuccessor = lambda _account: None,
-        open_rate_limits: Callable[[], RateLimitTable] | None = None,
+        rate_limits: RateLimits | None = None,
         now_synced: Callable[[], float] | None = None,
         fetch_key: FetchKey | None = None,
     ) -> None:
         """Start with an idle throttle and no key.
 
-        `find_successor` returns the account on its provider's successor. `open_rate_limits` returns the state
-        folder's table, which all processes share; it may raise JournalError. `now_synced` is the clock that dates
+        `find_successor` returns the account on its provider's successor. `rate_limits`: those that all
+        processes share; None: no other process sends. `now_synced` is the clock that dates
         requests, after it has followed changes of the wall clock; None: `clock`. `fetch_key` runs the account's key
         command; None: the key is never renewed.
         """
@@ -79,7 +79,7 @@ class AccountRuntime:
         self.clock = clock
         self._now_synced = now_synced or clock
         self._clock_jumps = 0
-        self.limits = AccountLimits(account, clock, random, open_rate_limits)
+        self.limits = AccountLimits(account, clock, random, rate_limits)
         self.health = AccountHealth(account, self.limits, clock)
         self._key: Secret | None = None
         self._key_changes = 0
@@ -270,6 +270,7 @@ class AccountRuntime:
             self.health.update(
                 response if own and isinstance(response, HttpResponse) else None, fault, received_at - began_at
             )
+            await self.limits.share()
         present = wait_hints.service_time(response.headers) if isinstance(response, HttpResponse) else None
         skew = 0.0 if present is None else present - received_at
         return PollResponse(

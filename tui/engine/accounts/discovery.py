@@ -45,8 +45,8 @@ async def discover(
     `known`: ids on the watchlist; a list that begins with the newest job ends at a page of known ids. `since`: instant
     of the oldest wanted job; a job without a creation time is always wanted. The workspace's journal must be open.
     """
-    rate_limits = workspace.journal.rate_limits
-    runtime = AccountRuntime(workspace.accounts[account], time.time, Random(), open_rate_limits=lambda: rate_limits)
+    rate_limits = workspace.shared_storage().rate_limits
+    runtime = AccountRuntime(workspace.accounts[account], time.time, Random(), rate_limits=rate_limits)
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return Discovery(fault=runtime.key_fault)

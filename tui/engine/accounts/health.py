@@ -69,9 +69,8 @@ class AccountHealth:
         self.state = self._with_health(state, fault)
 
     def snapshot(self) -> AccountState:
-        """Return the current state, with the waits that other processes met and without those that have passed."""
+        """Return the current state, without the waits that have passed."""
         now = self._clock()
-        self._limits.refresh(now)
         is_spaced, blocked = self._limits.waits(now)
         if is_spaced != self.state.is_spaced:
             self.state = replace(self.state, is_spaced=is_spaced)

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from tui.domain.models import Fault, FaultKind
 from tui.domain.polling import throttle
-from tui.domain.polling.rate_limit import RateLimit, SendSlot, WaitReason
+from tui.domain.polling.rate_limit import RESERVATION_TTL, RateLimit, SendSlot, WaitReason
 from tui.engine.accounts.shared_rate_limit import SharedRateLimit
 from tui.presentation.descriptions import describe_wait
 from tui.storage.config.configuration import Account
-from tui.storage.journal.rate_limits import RateLimitTable
+from tui.storage.protocols import RateLimits
 
 
 class AccountLimits:
@@ -23,36 +23,40 @@ class AccountLimits:
         account: Account,
         clock: Callable[[], float],
         random: Random,
-        open_rate_limits: Callable[[], RateLimitTable] | None = None,
+        rate_limits: RateLimits | None = None,
     ) -> None:
-        """Start idle. `open_rate_limits` returns the table that all processes share; it may raise JournalError."""
+        """Start idle. `rate_limits`: those that all processes share; None: no other process sends."""
         self.throttle = throttle.initial(account.per_minute, clock(), account.per_day)
         self.user_request_lock = asyncio.Lock()
         """Held while a user-requested poll waits for its slot: first come, first served."""
         self._clock = clock
         self._random = random
-        self._shared = SharedRateLimit(account.name, self.throttle.rate_limit, open_rate_limits)
+        self._shared = SharedRateLimit(account.name, self.throttle.rate_limit, rate_limits)
 
-    def next_slot(self, now: float, *, user_requested: bool = False) -> SendSlot | None:
+    async def next_slot(self, now: float, *, user_requested: bool = False) -> SendSlot | None:
         """Return when the next request may leave, all processes considered; None: polling is stopped."""
-        self.refresh(now)
+        await self.refresh(now)
         return throttle.next_slot(
             self.throttle, now, user_requested=user_requested, has_token=self._shared.has_reserved(now)
         )
 
-    def user_slot(self, now: float) -> SendSlot:
+    async def user_slot(self, now: float) -> SendSlot:
         """Return when the next user-requested poll may leave: it ignores a stop and the circuit breaker."""
-        slot = self.next_slot(now, user_requested=True)
+        slot = await self.next_slot(now, user_requested=True)
         assert slot is not None, "a user-requested poll has a slot, if late"
         return slot
 
-    def acquire(self, now: float) -> bool:
-        """Take the token of a request that `next_slot` allows now; False: another process was faster."""
-        acquired = self._shared.acquire(now)
+    async def acquire(self, now: float) -> bool:
+        """Take the token of a request that `next_slot` allows now.
+
+        Returns False if another process was faster, or if taking it took so long that the token has expired.
+        """
+        acquired = await self._shared.acquire(now)
         self.throttle = replace(self.throttle, rate_limit=self._shared.current)
-        if acquired:
-            self.throttle = throttle.record_sent(self.throttle, now)
-        return acquired
+        if not acquired or self._clock() - now > RESERVATION_TTL:
+            return False
+        self.throttle = throttle.record_sent(self.throttle, now)
+        return True
 
     async def acquire_slot(self, max_wait: float) -> Fault | None:
         """Wait for a slot for a user-requested poll and take it; return why there is none within `max_wait` seconds.
@@ -63,12 +67,12 @@ class AccountLimits:
             deadline = self._clock() + max_wait
             while not self.throttle.stop_reason:
                 now = self._clock()
-                slot = self.user_slot(now)
+                slot = await self.user_slot(now)
                 if slot.at > deadline:
                     return Fault(FaultKind.LIMITED, f"no request sent: {describe_wait(slot.reason)}", retry_at=slot.at)
                 if slot.at > now:
                     await asyncio.sleep(slot.at - now)
-                elif self.acquire(now):
+                elif await self.acquire(now):
                     return None
             return Fault(FaultKind.REFUSED, self.throttle.stop_reason)
 
@@ -83,9 +87,15 @@ class AccountLimits:
         is_spaced = spaced.at > max(now, blocked.at, self.throttle.breaker_open_until)
         return is_spaced and not self.throttle.stop_reason, blocked
 
-    def refresh(self, now: float) -> None:
+    async def refresh(self, now: float) -> None:
         """Apply the changes that other processes made to the rate limit."""
-        self.throttle = replace(self.throttle, rate_limit=self._shared.refresh(now))
+        current = await self._shared.refresh(now)
+        self.throttle = replace(self.throttle, rate_limit=current)
+
+    async def share(self) -> None:
+        """Apply the changes of the last response for all processes."""
+        await self._shared.share(self._clock())
+        self.throttle = replace(self.throttle, rate_limit=self._shared.current)
 
     def reset(self) -> None:
         """Lift a stop and the circuit breaker."""
@@ -112,5 +122,5 @@ class AccountLimits:
         self.throttle = replace(throttle.clock_shifted(self.throttle, seconds), rate_limit=self._shared.current)
 
     def _change(self, change: Callable[[RateLimit], RateLimit]) -> None:
-        self._shared.change(change, self._clock())
+        self._shared.change(change)
         self.throttle = replace(self.throttle, rate_limit=self._shared.current)

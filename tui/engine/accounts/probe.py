@@ -47,9 +47,9 @@ async def probe(
     job_id = workspace.accounts[account].provider.endpoint().job_id
     probe_id = PROBE_JOB_ID if job_id is None else job_id.separator.join([PROBE_JOB_ID] * len(job_id.parts))
     job = newest or Job(account=account, id=probe_id)
-    rate_limits = workspace.journal.rate_limits
+    rate_limits = workspace.shared_storage().rate_limits
     runtime = AccountRuntime(
-        workspace.accounts[account], time.time, Random(), workspace.config.successor_of, lambda: rate_limits
+        workspace.accounts[account], time.time, Random(), workspace.config.successor_of, rate_limits
     )
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:

@@ -1,14 +1,15 @@
 """Rate limit of an account that several processes share through the journal.
 
-A process reserves a few tokens at a time and respects the not_before of every process. While the journal cannot be
-used, a process continues with what it knows itself.
+A process reserves a few tokens at a time and respects the not_before of every process. A change holds for this process
+at once, and for all before its next request. While the journal cannot be used, a process continues with what it knows
+itself.
 """
 
 from collections.abc import Callable
 
 from tui.domain.polling.rate_limit import RESERVATION_TTL, RateLimit
 from tui.storage.journal.database import JournalError
-from tui.storage.journal.rate_limits import RateLimitTable
+from tui.storage.protocols import RateLimits
 
 CACHE_TTL = 0.05
 """Seconds for which the shared state is not read again."""
@@ -19,14 +20,16 @@ JOURNAL_RETRY = 5.0
 class SharedRateLimit:
     """Shared rate limit of one account, with the tokens that this process has reserved. Time is passed in."""
 
-    def __init__(self, account: str, initial: RateLimit, open_table: Callable[[], RateLimitTable] | None) -> None:
+    def __init__(self, account: str, initial: RateLimit, rate_limits: RateLimits | None) -> None:
         """Start from `initial`, unless the journal has the account's rate limit.
 
-        `open_table` may raise JournalError; None: no other process shares the limit.
+        `rate_limits`: None: no other process shares the limit.
         """
         self._account = account
-        self._open_table = open_table
+        self._rate_limits = rate_limits
         self.current = initial
+        self._unshared: list[Callable[[RateLimit], RateLimit]] = []
+        """Changes that the other processes do not see yet."""
         self._reserved = 0
         self._reserved_until = 0.0
         self._batch_size = 1
@@ -38,24 +41,27 @@ class SharedRateLimit:
         """Return whether a reserved token is left that has not expired."""
         return self._reserved > 0 and now < self._reserved_until
 
-    def refresh(self, now: float) -> RateLimit:
-        """Return the rate limit with the changes of other processes."""
-        if self._open_table is None or now < self._offline_until or 0 <= now - self._refreshed_at < CACHE_TTL:
+    async def refresh(self, now: float) -> RateLimit:
+        """Return the rate limit with the changes of other processes, after sharing those of this one."""
+        await self.share(now)
+        if self._rate_limits is None or now < self._offline_until or 0 <= now - self._refreshed_at < CACHE_TTL:
             return self.current
         self._refreshed_at = now
         try:
-            found = self._open_table().get(self._account)
+            found = await self._rate_limits.get(self._account)
         except JournalError:
             self._offline_until = now + JOURNAL_RETRY
             return self.current
         if found is not None and found.is_from_future(now):
-            self.change(lambda limit: limit, now)  # written back: repaired at each reading, it would never refill
+            self.change(lambda limit: limit)  # written back: repaired at each reading, it would never refill
+            await self.share(now)
         elif found is not None:
             self.current = self._merge(found, now)
         return self.current
 
-    def acquire(self, now: float) -> bool:
+    async def acquire(self, now: float) -> bool:
         """Take one token; False: none is available now."""
+        await self.share(now)
         if self.has_reserved(now):
             self._reserved -= 1
             return True
@@ -67,18 +73,35 @@ class SharedRateLimit:
         )
         taken = 0
 
-        def take(budget: RateLimit) -> RateLimit:
+        def take(found: RateLimit | None) -> RateLimit:
             nonlocal taken
+            budget = self.current if found is None else self._merge(found, now)
             budget, taken = budget.take_tokens(now, self._batch_size)
             return budget
 
-        self.change(take, now)
+        await self._update(take, now)
         self._reserved, self._reserved_until = max(0, taken - 1), now + RESERVATION_TTL
         return taken > 0
 
-    def change(self, change: Callable[[RateLimit], RateLimit], now: float) -> None:
-        """Apply a change for all processes; for this process alone if the journal fails."""
-        self._change(lambda found: change(self.current if found is None else self._merge(found, now)), now)
+    def change(self, change: Callable[[RateLimit], RateLimit]) -> None:
+        """Apply a change: to this process at once, to all with the next `share`."""
+        self.current = change(self.current)
+        self._unshared.append(change)
+
+    async def share(self, now: float) -> None:
+        """Apply the changes of this process for all; they stay with this process alone if the journal fails."""
+        changes, self._unshared = self._unshared, []
+        if not changes:
+            return
+
+        def changed(found: RateLimit | None) -> RateLimit:
+            if found is None:
+                return self.current
+            for change in changes:
+                found = change(found)
+            return self._merge(found, now)
+
+        await self._update(changed, now)
 
     def shift(self, seconds: float, now: float) -> None:
         """Move all instants by `seconds`, the amount by which the clock was set forward to `now`.
@@ -87,19 +110,12 @@ class SharedRateLimit:
         """
         self.current = self.current.clock_shifted(seconds)
         self._reserved, self._offline_until = 0, 0.0
+        self._unshared.append(lambda found: found if not found.is_from_future(now) else found.clock_shifted(seconds))
 
-        def shifted(found: RateLimit | None) -> RateLimit:
-            if found is None:
-                return self.current
-            is_shifted = not found.is_from_future(now)
-            return self._merge(found if is_shifted else found.clock_shifted(seconds), now)
-
-        self._change(shifted, now)
-
-    def _change(self, change: Callable[[RateLimit | None], RateLimit], now: float) -> None:
-        if self._open_table is not None and now >= self._offline_until:
+    async def _update(self, change: Callable[[RateLimit | None], RateLimit], now: float) -> None:
+        if self._rate_limits is not None and now >= self._offline_until:
             try:
-                self.current = self._open_table().update(self._account, change)
+                self.current = await self._rate_limits.update(self._account, change)
             except JournalError:
                 self._offline_until = now + JOURNAL_RETRY
             else:

@@ -3,7 +3,6 @@
 The leader writes heartbeats to the journal. A follower reports a silent leader, and takes over when the lease is free.
 """
 
-import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -13,8 +12,7 @@ from tui.engine.api import AccountState
 from tui.engine.context import EngineContext
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.heartbeats import Heartbeat
-from tui.storage.locks.poller_lease import Lease
-from tui.storage.workspace import Workspace
+from tui.storage.protocols import Lease
 
 HEARTBEAT_INTERVAL = 5.0
 """Seconds between two heartbeats of the leader. A change of an account's health is written at once."""
@@ -60,31 +58,28 @@ class ConsoleRole(NamedTuple):
 class LeaderElection:
     """Election of one console. Nothing is locked before `update`."""
 
-    def __init__(self, context: EngineContext, workspace: Workspace, *, subset_only: bool) -> None:
+    def __init__(self, context: EngineContext, lease: Lease, *, subset_only: bool) -> None:
         """`subset_only`: the console handles only some jobs, so it takes no lease; it polls while the lease is free."""
         self._monotonic = context.clock.monotonic
-        self._workspace = workspace
         self._subset_only = subset_only
-        self._lease = Lease(workspace.paths.state_dir, workspace.paths.watchlist_file)
+        self._lease = lease
         self._last_heartbeat: Heartbeat | None = None
         self._last_heartbeat_at = self._monotonic()
         self._paused = False
         self._written_at = -HEARTBEAT_INTERVAL
         self._written: object = None
 
-    def update(self) -> ConsoleRole:
+    async def update(self) -> ConsoleRole:
         """Take the lease if it is free, and return the role."""
         try:
-            if self._lease.is_free() if self._subset_only else self._lease.acquire():
+            if await (self._lease.is_free() if self._subset_only else self._lease.acquire()):
                 self._last_heartbeat_at = self._monotonic()
                 return ConsoleRole(is_leader=True)
         except OSError as error:
-            reason = (
-                f"{self._lease.path}: {error.strerror}: other consoles may poll too. Check the folder's permissions"
-            )
+            reason = f"{error.filename}: {error.strerror}: other consoles may poll too. Check the folder's permissions"
             return ConsoleRole(is_leader=True, lease_error=reason)
         try:
-            heartbeat = self._workspace.journal.heartbeats.latest(self._lease.name)
+            heartbeat = await self._lease.last_heartbeat()
         except JournalError:
             heartbeat = self._last_heartbeat  # the error is shown when external changes are read
         is_new = heartbeat is not None and heartbeat != self._last_heartbeat
@@ -96,7 +91,7 @@ class LeaderElection:
         is_silent = heartbeat is not None and self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
         return ConsoleRole(False, heartbeat.pid if heartbeat else None, is_silent, self._paused, accounts)
 
-    def write_heartbeat(self, accounts: Iterable[AccountState], *, is_paused: bool) -> None:
+    async def write_heartbeat(self, accounts: Iterable[AccountState], *, is_paused: bool) -> None:
         """Write a heartbeat with the account states, if this console holds the lease and one is due."""
         states = tuple(accounts)
         summary = (is_paused, *((state.name, state.health, state.waits_until) for state in states))
@@ -104,14 +99,14 @@ class LeaderElection:
         if not self._lease.is_held or not is_due:
             return
         try:
-            self._workspace.journal.heartbeats.record(self._lease.name, os.getpid(), _encode((states, is_paused)))
+            await self._lease.write_heartbeat(_encode((states, is_paused)))
         except JournalError:
             return  # shown by the journal writer; the next tick tries again
         self._written_at, self._written = self._monotonic(), summary
 
-    def release(self) -> None:
+    async def release(self) -> None:
         """Release the lease."""
-        self._lease.release()
+        await self._lease.release()
 
 
 def _decode_accounts(heartbeat: Heartbeat) -> tuple[tuple[AccountState, ...], bool]:

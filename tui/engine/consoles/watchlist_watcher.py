@@ -38,21 +38,21 @@ class WatchlistWatcher:
         self._unsaved_cache: WatchlistCache | None = None
         """Cache to be saved once the journal holds the jobs; None if it is saved."""
 
-    def open(self, *, tolerate_errors: bool) -> None:
+    async def open(self, *, tolerate_errors: bool) -> None:
         """Read the watchlist for the first time. Raises JournalError and, unless `tolerate_errors`, WatchlistError."""
         restored, self._workspace.restored_board = self._workspace.restored_board, None
         try:
             self._stamp = stamp = self._workspace.watchlist.stamp()
-            self._read_file(stamp, restored)
+            await self._read_file(stamp, restored)
         except WatchlistError as error:
             if not tolerate_errors:
                 raise
             self._job_store.set_problem("watchlist", str(error))
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Apply edits of other programs, and save the cache of what was read. A large file is read by a later check."""
         if self._reading is None or self._reading.done():
-            self._read_if_changed()
+            await self._read_if_changed()
         self._save_cache()
 
     def close(self) -> None:
@@ -60,21 +60,22 @@ class WatchlistWatcher:
         if self._reading is not None:
             self._reading.cancel()
 
-    def apply_edit(self, content: WatchlistContent) -> None:
+    async def apply_edit(self, content: WatchlistContent) -> None:
         """Apply what this engine wrote. Another program may have written since: the next check reads the file.
 
         Raises JournalError.
         """
         self._stamp = NEVER_READ
-        self._apply(content, {})
+        await self._apply(content, {})
 
-    def _apply(self, content: WatchlistContent, known: Mapping[Ref, JobState]) -> None:
+    async def _apply(self, content: WatchlistContent, known: Mapping[Ref, JobState]) -> None:
         """Make the store hold these jobs. `known`: states already read. Raises JournalError."""
         subset = self._subset
-        self._job_store.sync_watchlist((job for job in content.jobs if subset is None or job.ref in subset), known)
+        jobs = (job for job in content.jobs if subset is None or job.ref in subset)
+        await self._job_store.sync_watchlist(jobs, known)
         self._job_store.set_problem("watchlist", "; ".join(content.problems))
 
-    def _read_if_changed(self) -> None:
+    async def _read_if_changed(self) -> None:
         try:
             stamp = self._workspace.watchlist.stamp()
         except WatchlistError as error:
@@ -94,7 +95,7 @@ class WatchlistWatcher:
             self._reading = asyncio.create_task(self._read_large_file(stamp))
             return
         try:
-            self._apply_content(stamp, self._workspace.watchlist.read())
+            await self._apply_content(stamp, self._workspace.watchlist.read())
         except (WatchlistError, JournalError) as error:
             self._show_error(error)
 
@@ -104,7 +105,7 @@ class WatchlistWatcher:
         try:
             content = await self._run_blocking(lambda: read_in_process(path))
             if stamp == self._stamp:
-                self._apply_content(stamp, content)
+                await self._apply_content(stamp, content)
         except (WatchlistError, JournalError) as error:
             if stamp == self._stamp:
                 self._show_error(error)
@@ -120,25 +121,25 @@ class WatchlistWatcher:
         self._has_waited = is_fresh and not self._has_waited
         return self._has_waited
 
-    def _read_file(self, stamp: FileStamp | None, restored: RestoredBoard | None = None) -> None:
+    async def _read_file(self, stamp: FileStamp | None, restored: RestoredBoard | None = None) -> None:
         """Apply the file of this stamp, from the restored board if that has it.
 
         Raises WatchlistError and JournalError.
         """
         content = restored and restored.content(stamp)
         if content is not None and restored is not None:
-            self._apply(content, restored.states)
+            await self._apply(content, restored.states)
         else:
-            self._apply_content(
+            await self._apply_content(
                 stamp, self._workspace.watchlist.read(), restored.states if restored is not None else {}
             )
 
-    def _apply_content(
+    async def _apply_content(
         self, stamp: FileStamp | None, content: WatchlistContent, known: Mapping[Ref, JobState] | None = None
     ) -> None:
         """Apply what was read, and keep it for the cache. Raises JournalError."""
         self._unsaved_cache = WatchlistCache.from_content(self._workspace.paths.watchlist_file, stamp, content)
-        self._apply(content, known or {})
+        await self._apply(content, known or {})
 
     def _save_cache(self) -> None:
         """Save what was read, for the next start. The journal must hold all of its jobs first."""

@@ -142,7 +142,7 @@ class JobDownloader:
         else:
             path, size = await self._download_link(state, artifact, artifact.kind, options, must_yield)
         saved = DownloadedFile(artifact.name, str(path), size, self._context.now())
-        self._job_store.record_download(ref, saved)
+        await self._job_store.record_download(ref, saved)
         self._write_journal(lambda: self._workspace.journal.downloads.delete(ref, artifact.name))
         return saved
 

@@ -7,7 +7,7 @@ from tui.domain.models import Ref
 from tui.engine.context import EngineContext
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.journal import PRUNE_STEP
-from tui.storage.workspace import Workspace
+from tui.storage.protocols import JobJournal
 
 PRUNE_INTERVAL = 300.0
 """Seconds between two steps of pruning."""
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 class JournalPruner:
     """Pruner of one engine. If the journal is not writable, the next step tries again."""
 
-    def __init__(self, context: EngineContext, workspace: Workspace) -> None:
+    def __init__(self, context: EngineContext, journal: JobJournal) -> None:
         self._now = context.now
-        self._workspace = workspace
+        self._journal = journal
         self._pruned_at = self._now()
         self._marked_at = 0.0
         self._unmarked: list[Ref] = []
 
-    def run_if_due(self, listed: Iterable[Ref]) -> None:
+    async def run_if_due(self, listed: Iterable[Ref]) -> None:
         """Run one step if it is due: mark the listed jobs, which are kept, or remove some old entries."""
         now = self._now()
         if 0 <= now - self._pruned_at < PRUNE_INTERVAL:
@@ -37,9 +37,9 @@ class JournalPruner:
             self._unmarked, self._marked_at = list(listed), now
         try:
             if self._unmarked:
-                self._workspace.journal.mark_listed(self._unmarked[-PRUNE_STEP:], now)
+                await self._journal.mark_listed(self._unmarked[-PRUNE_STEP:], now)
                 del self._unmarked[-PRUNE_STEP:]
             else:
-                self._workspace.journal.prune(now)
+                await self._journal.prune(now)
         except JournalError as error:
             log.warning("%s", error)

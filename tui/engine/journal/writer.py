@@ -6,7 +6,7 @@ from collections.abc import Callable
 from tui.domain.job_state import JobState, PhaseChange
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.journal import JournalEntry
-from tui.storage.workspace import Workspace
+from tui.storage.protocols import JobJournal
 
 BATCH_INTERVAL = 0.25
 """Seconds for which entries are gathered. A phase change is written at once."""
@@ -23,16 +23,19 @@ class JournalWriter:
 
     def __init__(
         self,
-        workspace: Workspace,
+        journal: JobJournal,
         on_phase_change: Callable[[JobState, PhaseChange], None],
         set_problem: Callable[[str], None],
     ) -> None:
         """`on_phase_change` is called for each recorded change; `set_problem` with the error of a write, or ""."""
-        self._workspace = workspace
+        self._journal = journal
         self._on_phase_change = on_phase_change
         self._set_problem = set_problem
         self._pending: list[JournalEntry] = []
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Task[None] | None = None
+        self._write_lock = asyncio.Lock()
+        """Held during a write, so that entries are written in their order."""
 
     @property
     def has_unwritten(self) -> bool:
@@ -52,29 +55,34 @@ class JournalWriter:
             return
         if self._flush_timer is not None:
             self._flush_timer.cancel()
-        self._flush_timer = loop.call_at(at, self._flush_some)
+        self._flush_timer = loop.call_at(at, self._start_flush)
 
-    def _flush_some(self) -> None:
-        """Write as many pending entries as one turn of the loop allows."""
+    def _start_flush(self) -> None:
         self._flush_timer = None
-        self._write(MAX_PER_TURN)
+        self._flushing = asyncio.create_task(self._flush_some())
+
+    async def _flush_some(self) -> None:
+        """Write as many pending entries as one turn of the loop allows."""
+        async with self._write_lock:
+            await self._write(MAX_PER_TURN)
         if self._pending and self._flush_timer is None:  # a failed write has scheduled its retry
             self._flush_in(0.0)
 
-    def flush(self) -> None:
+    async def flush(self) -> None:
         """Write all pending entries in one transaction."""
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
-        self._write(len(self._pending))
+        async with self._write_lock:
+            await self._write(len(self._pending))
 
-    def _write(self, count: int) -> None:
+    async def _write(self, count: int) -> None:
         """Write the oldest entries. After a failure they are kept for the retry, and the error is reported."""
         entries = self._pending[:count]
         if not entries:
             return
         try:
-            recorded = set(self._workspace.journal.record(entries))
+            recorded = set(await self._journal.record(entries))
         except JournalError as error:
             self._set_problem(str(error))
             del self._pending[:-MAX_BACKLOG]

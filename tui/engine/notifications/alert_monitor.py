@@ -8,6 +8,7 @@ Expiring links are reported together, once a day: the first one of a day (UTC) i
 that become known later in the day wait for the next report, unless half of their warning time would pass.
 """
 
+import asyncio
 import hashlib
 import logging
 import math
@@ -29,6 +30,7 @@ from tui.presentation import queries
 from tui.presentation.descriptions import describe_alert
 from tui.storage.config.settings import HookEvent
 from tui.storage.journal.database import JournalError
+from tui.storage.protocols import Notifications
 from tui.storage.workspace import Workspace
 
 DAY = 86400.0
@@ -52,6 +54,7 @@ class AlertMonitor:
         self,
         context: EngineContext,
         workspace: Workspace,
+        notifications: Notifications,
         publish: Publish,
         dispatch: Callable[[AlertEvent], None] | None,
         *,
@@ -63,6 +66,7 @@ class AlertMonitor:
         """
         self._publish = publish
         self._workspace = workspace
+        self._notifications = notifications
         self._now = context.now
         self._dispatch = dispatch
         self._subscribed_events = (
@@ -88,9 +92,10 @@ class AlertMonitor:
         self._accounts: dict[str, AccountState] = {}
         self._retired: set[str] = set()
         self._pending: list[AlertEvent] = []
+        self._flush_lock = asyncio.Lock()
         self._held = HeldAlerts(
             workspace.settings.alerts.quiet,
-            lambda: workspace.journal.notifications,
+            notifications,
             context.now(),
             has_hooks=bool(workspace.settings.hooks),
             sends=dispatch is not None,
@@ -146,25 +151,15 @@ class AlertMonitor:
     # Alert events.
 
     def on_phase_change(self, state: JobState, change: PhaseChange) -> None:
-        """Handle a phase change that the journal holds, from any process."""
+        """Handle a phase change as the journal holds it, from any process."""
         if state.job.muted or not self._is_wanted(change.after.value):
             return
-        change = self._recorded_change(change)
         text = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}"
         key = f"{change.after} {change.ref} {change.seen!r}"
         event = cast("HookEvent", change.after.value)
         self._enqueue(AlertEvent(event, key, text, change.seen, state=state, change=change))
 
-    def _recorded_change(self, change: PhaseChange) -> PhaseChange:
-        """Return the change as recorded: several processes may see it, each at its own instant; one records it."""
-        try:
-            recorded = self._workspace.journal.phase_changes([change.ref])[change.ref]
-        except JournalError as error:
-            log.warning("%s", error)
-            return change
-        return next((each for each in reversed(recorded) if each.after is change.after), change)
-
-    def tick(self) -> None:
+    async def tick(self) -> None:
         """Raise the alerts that are due, and deliver events to the hooks."""
         now = self._now()
         if now >= self._earliest_alert_at:
@@ -173,13 +168,13 @@ class AlertMonitor:
             self._earliest_alert_at = min(self._next_alert_at.values(), default=math.inf)
         if self._expiring:
             self._notify_expiring(now)
-        self.flush()
-        self._report_quiet_time(now)
+        await self.flush()
+        await self._report_quiet_time(now)
 
-    def _report_quiet_time(self, now: float) -> None:
+    async def _report_quiet_time(self, now: float) -> None:
         """Show and deliver the summary of a quiet time that has ended."""
         context = replace(self._context, now=now)
-        summaries = self._held.summaries(now, self._states, context)
+        summaries = await self._held.summaries(now, self._states, context)
         if summaries is None:
             return
         if summaries.shown is not None:
@@ -211,20 +206,25 @@ class AlertMonitor:
             for each in time_alerts.timed_alerts(state, self._context)
         )
 
-    def flush(self) -> None:
+    async def flush(self) -> None:
         """Deliver the pending events that no other process has claimed, at most BATCH_SIZE."""
-        batch = self._pending[:BATCH_SIZE]
-        if not (batch or self._resolved):
-            return
-        try:
-            if self._resolved:
-                self._workspace.journal.notifications.forget(self._resolved)
-                self._resolved.clear()
-            claimed = self._held.claim(batch, self._now()) if batch else frozenset[str]()
-        except JournalError as error:
-            log.warning("%s", error)
+        async with self._flush_lock:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        batch, resolved = self._pending[:BATCH_SIZE], frozenset(self._resolved)
+        if not (batch or resolved):
             return
         del self._pending[:BATCH_SIZE]
+        try:
+            if resolved:
+                await self._notifications.forget(resolved)
+                self._resolved -= resolved
+            claimed = await self._held.claim(batch, self._now()) if batch else frozenset[str]()
+        except JournalError as error:
+            log.warning("%s", error)
+            self._pending[:0] = batch
+            return
         events = {each.key: each for each in batch if each.key in claimed}  # equal events may be pending twice
         if self._dispatch is not None:
             for event in group_events(events.values(), self._now()):

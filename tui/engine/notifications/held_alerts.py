@@ -5,7 +5,7 @@ Each process shows its own summary; of all processes on the state folder, one se
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from tui.domain.models import Ref
 from tui.engine.notifications.events import AlertEvent, summarize
 from tui.storage.config.quiet_time import QuietTime
 from tui.storage.journal.database import JournalError
-from tui.storage.journal.notifications import SentNotifications
+from tui.storage.protocols import Notifications
 
 SHOWN_EVENTS = frozenset(
     {"done", "failed", "timed_out", "blocked", "missing", "stalled", "expiring", "refused", "retired"}
@@ -44,7 +44,7 @@ class HeldAlerts:
     def __init__(
         self,
         quiet: QuietTime | None,
-        journal: Callable[[], SentNotifications],
+        notifications: Notifications,
         started_at: float,
         *,
         has_hooks: bool,
@@ -56,7 +56,7 @@ class HeldAlerts:
         `is_watched`: the operator may see this process.
         """
         self._quiet = quiet
-        self._journal = journal
+        self._notifications = notifications
         self._started_at = started_at
         self._has_hooks = has_hooks
         self._sends = sends
@@ -68,7 +68,7 @@ class HeldAlerts:
         """Return whether alerts wait for the end of a quiet time."""
         return self._quiet is not None and self._quiet.period(now) is not None
 
-    def claim(self, events: Iterable[AlertEvent], now: float) -> frozenset[str]:
+    async def claim(self, events: Iterable[AlertEvent], now: float) -> frozenset[str]:
         """Return the keys of the events that this process is to handle, with those of a quiet time held.
 
         Raises JournalError, with nothing recorded.
@@ -80,9 +80,11 @@ class HeldAlerts:
             if each.is_quiet
         }
         repeat_after = {each.key: each.repeat_after for each in events}
-        return self._journal().claim(repeat_after, now, held, is_sent=not self._has_hooks)
+        return await self._notifications.claim(repeat_after, now, held, is_sent=not self._has_hooks)
 
-    def summaries(self, now: float, states: Mapping[Ref, JobState], context: EvaluationContext) -> Summaries | None:
+    async def summaries(
+        self, now: float, states: Mapping[Ref, JobState], context: EvaluationContext
+    ) -> Summaries | None:
         """Return the summaries of a quiet time that has ended since the last call; None: none has, or try later.
 
         One that ended before the start of this process is shown only if no other process showed it.
@@ -93,10 +95,10 @@ class HeldAlerts:
         if period.ends_at <= self._reported_until:
             return None
         try:
-            held = self._journal().held(period.begins_at, period.ends_at) if self._is_watched else ()
+            held = await self._notifications.held(period.begins_at, period.ends_at) if self._is_watched else ()
             shown_key = f"summary shown {period.ends_at!r}"
-            is_new = bool(held) and bool(self._journal().claim({shown_key: math.inf}, now))
-            unsent = self._journal().take_held(now) if self._sends else ()
+            is_new = bool(held) and bool(await self._notifications.claim({shown_key: math.inf}, now))
+            unsent = await self._notifications.take_held(now) if self._sends else ()
         except JournalError as error:
             log.warning("%s", error)
             return None

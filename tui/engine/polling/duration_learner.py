@@ -5,7 +5,7 @@ It keeps the observations; `domain/polling/duration_model.py` and `request_cost.
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ACTIVE, Job, Phase, Ref
@@ -25,7 +25,7 @@ LEARNED_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
 DAILY_BUDGET_SPREAD = 3600.0
 """Seconds over which the rest of a daily limit may be spent: the less is left, the higher the price."""
 
-LoadHistory = Callable[[str, str, int], Sequence[ObservedDuration]]
+LoadHistory = Callable[[str, str, int], Awaitable[Sequence[ObservedDuration]]]
 """Returns the last durations of an account and kind, at most so many, oldest first. May raise JournalError."""
 
 
@@ -60,13 +60,22 @@ class _AccountCost:
 
 
 class DurationLearner:
-    """Learner of one engine. The history of a kind is read from the journal at its first use."""
+    """Learner of one engine. The history of a kind is read from the journal when its first job is listed."""
 
     def __init__(self, load_history: LoadHistory, now: Callable[[], float]) -> None:
         self._load_history = load_history
         self._now = now
         self._kinds: dict[tuple[str, str], _KindHistory] = {}
         self._costs: dict[str, _AccountCost] = {}
+
+    async def load(self, jobs: Iterable[Job]) -> None:
+        """Read the histories of the jobs' kinds that are not known yet."""
+        for account, kind in {(job.account, job.kind) for job in jobs if not job.archived} - self._kinds.keys():
+            try:
+                history = await self._load_history(account, kind, MAX_HISTORY)
+            except JournalError:  # shown by the journal writer; jobs that end later are learned
+                history = ()
+            self._kinds[account, kind] = _KindHistory(history)
 
     def learned_timing(self, job: Job, policy: PollingPolicy, runtime: AccountRuntime) -> LearnedTiming | None:
         """Return fit and price for the schedule of the job; None if too few jobs of its kind ended."""
@@ -97,14 +106,7 @@ class DurationLearner:
             demands.pop(ref, None)
 
     def _history_of(self, job: Job) -> _KindHistory:
-        key = (job.account, job.kind)
-        if key not in self._kinds:
-            try:
-                history = self._load_history(*key, MAX_HISTORY)
-            except JournalError:  # shown by the journal writer; jobs that end later are learned
-                history = ()
-            self._kinds[key] = _KindHistory(history)
-        return self._kinds[key]
+        return self._kinds.setdefault((job.account, job.kind), _KindHistory(()))
 
     def _cost_of(self, account: str) -> _AccountCost:
         return self._costs.setdefault(account, _AccountCost())

@@ -3,7 +3,8 @@
 When a job is polled next is decided by `scheduler.py`; the pollers follow `on_scheduled`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -31,6 +32,7 @@ from tui.engine.journal.writer import JournalWriter
 from tui.engine.polling.scheduler import Scheduler
 from tui.presentation import queries
 from tui.storage.journal.journal import JournalEntry
+from tui.storage.protocols import JobJournal
 from tui.storage.workspace import Workspace
 
 POLL_IMMEDIATELY = 0.0
@@ -44,25 +46,28 @@ class JobStore:
         self,
         context: EngineContext,
         workspace: Workspace,
+        journal: JobJournal,
         accounts: Mapping[str, AccountRuntime],
         publish: Publish,
         on_phase_change: Callable[[JobState, PhaseChange], None],
     ) -> None:
         """`on_phase_change` is called for each journalled phase change, also for those of other processes."""
         self.states: dict[Ref, JobState] = {}
-        self._workspace = workspace
+        self._journal = journal
         self._publish = publish
         self._now = context.now
         self._on_phase_change = on_phase_change
-        self.journal_writer = JournalWriter(workspace, on_phase_change, lambda text: self.set_problem("journal", text))
+        self.journal_writer = JournalWriter(journal, on_phase_change, lambda text: self.set_problem("journal", text))
         """Writer of the journal entries."""
-        self.scheduler = Scheduler(context, workspace, accounts)
+        self.scheduler = Scheduler(context, workspace, journal, accounts)
         """Scheduler of the polls."""
         self.on_scheduled: Callable[[Ref, float | None], None] = lambda _ref, _at: None
         """Called for each job with the instant of its next poll; None for no poll."""
         self._user_requested: set[Ref] = set()
         """Jobs whose next poll was requested by the operator."""
         self._problems: dict[str, str] = {}
+        self._sync_lock = asyncio.Lock()
+        """Held while the states of new jobs are read, so that of two watchlists the later one stays."""
 
     def apply(
         self,
@@ -136,15 +141,21 @@ class JobStore:
             if after != state:
                 self._update(after)
 
-    def record_download(self, ref: Ref, file: DownloadedFile) -> None:
+    async def record_download(self, ref: Ref, file: DownloadedFile) -> None:
         """Add a downloaded file to the job, and write it to the journal before returning, if that is possible."""
         if ref in self.states:
             self._update(job_state.reduce(self.states[ref], file)[0])
             self.journal_writer.add(JournalEntry(self.states[ref]))
-            self.journal_writer.flush()
+            await self.journal_writer.flush()
 
-    def merge_external(self, external: JobState, *, is_follower: bool = False) -> None:
-        """Merge a state that another process journalled, if it is newer; a follower also takes its schedule."""
+    def merge_external(
+        self, external: JobState, recorded: Sequence[PhaseChange] = (), *, is_follower: bool = False
+    ) -> None:
+        """Merge a state that another process journalled, if it is newer; a follower also takes its schedule.
+
+        `recorded`: phase changes of the job as journalled, oldest first. Several processes may see a change, each at
+        its own instant; one records it.
+        """
         ref, external = external.job.ref, self._repaired(external)
         state = self.states.get(ref)
         if state is None:
@@ -163,7 +174,8 @@ class JobStore:
         if change is not None:
             self.scheduler.on_phase_change(state, change)
             self._notify_end(state, change)
-            self._on_phase_change(state, change)
+            after = change.after
+            self._on_phase_change(state, next((each for each in reversed(recorded) if each.after is after), change))
 
     def persist_all(self) -> None:
         """Write every state to the journal, which was replaced."""
@@ -180,16 +192,21 @@ class JobStore:
             else:
                 self._schedule(state, self.scheduler.first_poll(state))
 
-    def sync_watchlist(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
+    async def sync_watchlist(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
         """Make the store hold exactly these jobs, in this order; new ones get the state that the journal has.
 
         `known`: states that are already read. Raises JournalError, with nothing changed.
         """
         jobs = tuple(jobs)
+        async with self._sync_lock:
+            unread = {job.ref for job in jobs} - self.states.keys() - known.keys()
+            read = {**known, **await self._journal.states(unread)} if unread else known
+            await self.scheduler.load_durations(jobs)
+            self._hold(jobs, read)
+
+    def _hold(self, jobs: Sequence[Job], known: Mapping[Ref, JobState]) -> None:
+        """Make the store hold these jobs. `known`: the journalled states of those that are new."""
         order = tuple(job.ref for job in jobs)
-        new = set(order) - self.states.keys()
-        unread = new - known.keys()
-        known = {**known, **self._workspace.journal.states(unread)} if unread else known
         for ref in self.states.keys() - set(order):
             del self.states[ref]
             self._user_requested.discard(ref)

@@ -12,7 +12,7 @@ from tui.engine.context import EngineContext
 from tui.engine.http.client import Client
 from tui.engine.polling.job_store import JobStore
 
-OnResponse = Callable[[AccountRuntime, Ref, PollResponse[Any]], None]
+OnResponse = Callable[[AccountRuntime, Ref, PollResponse[Any]], Awaitable[None]]
 """Called after each response, which may have changed the account or moved it to the successor of its API."""
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class PollExecutor:
             response = await runtime.fetch_result(client, state)
         else:
             response = await runtime.poll(client, state.job)
-        self._on_response(runtime, ref, response)
+        await self._on_response(runtime, ref, response)
         if ref not in store.states:
             return
         if response.is_outdated:
@@ -87,7 +87,7 @@ class PollExecutor:
 
     async def _poll_bulk(self, runtime: AccountRuntime, client: Client, refs: Sequence[Ref]) -> None:
         response = await runtime.poll_bulk(client, [ref.id for ref in refs])
-        self._on_response(runtime, refs[0], response)
+        await self._on_response(runtime, refs[0], response)
         listed, outcome = self._still_listed(refs), response.outcome
         if not response.is_outdated and not isinstance(outcome, Fault):
             for ref in listed:

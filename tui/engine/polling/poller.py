@@ -40,6 +40,8 @@ class Poller:
         self._sequence = itertools.count()
         self._slot_lock = asyncio.Lock()
         self._wakeup = asyncio.Event()
+        self._wake_count = 0
+        """Wake-ups so far: one that comes before a worker waits is not lost."""
         self._reconnects = 0
 
     def add(self, ref: Ref, at: float) -> None:
@@ -78,6 +80,7 @@ class Poller:
 
     def wake(self) -> None:
         """Wake the workers that wait, to check the queue and the throttle again."""
+        self._wake_count += 1
         self._wakeup.set()
 
     def reconnect(self) -> None:
@@ -117,16 +120,17 @@ class Poller:
         """
         async with self._slot_lock:
             while reconnects == self._reconnects:
-                now = self.account.clock()
-                at = max(self._queue.next_due_at(now), self._next_slot_at(now))
+                now, wake_count = self.account.clock(), self._wake_count
+                slot_at = await self._next_slot_at(now)
+                at = max(self._queue.next_due_at(now), slot_at)
                 if at > now:
-                    await self._wait(at - now)
-                elif self.account.limits.acquire(now):
-                    return self._pop(now)
+                    await self._wait(at - now, wake_count)
+                elif await self.account.limits.acquire(now) and (batch := self._pop(now)):
+                    return batch
             return None
 
-    def _next_slot_at(self, now: float) -> float:
-        slot = self.account.limits.next_slot(now)
+    async def _next_slot_at(self, now: float) -> float:
+        slot = await self.account.limits.next_slot(now)
         return math.inf if slot is None else slot.at
 
     def _push(self, ref: Ref) -> None:
@@ -137,9 +141,10 @@ class Poller:
         self.wake()
 
     def _pop(self, now: float) -> Batch:
-        """Take the due job with the highest priority, and the jobs that can share its request."""
+        """Take the due job with the highest priority, and the jobs that can share its request; none if none is due."""
         first = self._queue.pop(now, now)
-        assert first is not None, "a job is due"
+        if first is None:  # removed while the token was taken
+            return ()
         batch, skipped = [first], list[QueueEntry]()
         max_batch = self.account.max_batch if self._is_batchable(first) else 1
         while len(batch) < max_batch and (entry := self._queue.pop(now, now + BULK_LOOKAHEAD)) is not None:
@@ -154,8 +159,13 @@ class Poller:
     def _is_batchable(self, entry: QueueEntry) -> bool:
         return self._can_batch(self.account, entry.ref, entry.due_at)
 
-    async def _wait(self, seconds: float) -> None:
-        """Wait for a wake-up, at most so many seconds (an infinite wait becomes waits of an hour)."""
+    async def _wait(self, seconds: float, wake_count: int) -> None:
+        """Wait for a wake-up, at most so many seconds (an infinite wait becomes waits of an hour).
+
+        One that came after `wake_count` wake-ups ends the wait at once.
+        """
+        if self._wake_count != wake_count:
+            return
         self._wakeup.clear()
         try:
             async with asyncio.timeout(min(seconds, 3600.0)):

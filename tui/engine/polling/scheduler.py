@@ -3,7 +3,7 @@
 `domain/polling/schedule.py` computes the schedule; this module supplies policies, accounts and learned timing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tui.domain.job_state import JobState, PhaseChange, PollScheduled
 from tui.domain.models import ACTIVE, Fault, FaultKind, Job, PollReason, Ref
@@ -13,22 +13,31 @@ from tui.engine.accounts.account import AccountRuntime
 from tui.engine.context import EngineContext
 from tui.engine.polling.duration_learner import DurationLearner
 from tui.providers.model import UnknownKind
+from tui.storage.protocols import JobJournal
 from tui.storage.workspace import Workspace
 
 
 class Scheduler:
     """Scheduler of one engine."""
 
-    def __init__(self, context: EngineContext, workspace: Workspace, accounts: Mapping[str, AccountRuntime]) -> None:
+    def __init__(
+        self,
+        context: EngineContext,
+        workspace: Workspace,
+        journal: JobJournal,
+        accounts: Mapping[str, AccountRuntime],
+    ) -> None:
         self._workspace = workspace
         self._accounts = accounts
         self._now = context.now
         self._random = context.random
         self._policies: dict[tuple[str, str], PollingPolicy | None] = {}
         self._unconfigured: dict[str, Fault] = {}
-        self._duration_learner = DurationLearner(
-            lambda account, kind, limit: workspace.journal.durations(account, kind, limit), self._now
-        )
+        self._duration_learner = DurationLearner(journal.durations, self._now)
+
+    async def load_durations(self, jobs: Iterable[Job]) -> None:
+        """Read what is known of the durations of the jobs' kinds."""
+        await self._duration_learner.load(jobs)
 
     def on_phase_change(self, state: JobState, change: PhaseChange) -> None:
         """Learn the duration of a job that ended."""

@@ -1,0 +1,184 @@
+"""Protocols of the storage that the processes of a team share, as the engine calls it.
+
+Async, because a network can stand between: `journal/shared.py` implements them on SQLite, where nothing suspends.
+Config, keys, UI state and downloads stay local and synchronous, in the workspace. Every method may raise JournalError.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from tui.domain.job_state import JobState, PhaseChange
+from tui.domain.models import Ref, RequestRecord
+from tui.domain.polling.duration_model import ObservedDuration
+from tui.domain.polling.rate_limit import RateLimit
+from tui.storage.journal.heartbeats import Heartbeat
+from tui.storage.journal.journal import JournalEntry
+
+
+class JobJournal(Protocol):
+    """Journal of all jobs."""
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """Messages for the operator, oldest first."""
+        ...
+
+    @property
+    def generation(self) -> object:
+        """Identity of the store: another value means another store, perhaps an empty one."""
+        ...
+
+    async def record(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
+        """Write the batch, and return the phase changes that this process was the first to record."""
+        ...
+
+    async def states(self, refs: Collection[Ref]) -> dict[Ref, JobState]:
+        """Return the last known states of these jobs."""
+        ...
+
+    async def external_changes(self) -> dict[Ref, JobState]:
+        """Return the states that other processes have written since the last call."""
+        ...
+
+    async def phase_changes(self, refs: Iterable[Ref]) -> dict[Ref, tuple[PhaseChange, ...]]:
+        """Return the phase changes of the jobs, oldest first."""
+        ...
+
+    async def recent_phase_changes(self, limit: int) -> tuple[PhaseChange, ...]:
+        """Return the last phase changes of all jobs, newest first."""
+        ...
+
+    async def durations(self, account: str, kind: str, limit: int) -> Sequence[ObservedDuration]:
+        """Return the durations of the last `limit` ended jobs of a kind, oldest first."""
+        ...
+
+    async def last_body(self, ref: Ref) -> tuple[bytes, float] | None:
+        """Return the last raw body of a job and the instant at which it was received."""
+        ...
+
+    async def requests(self, ref: Ref, limit: int) -> tuple[RequestRecord, ...]:
+        """Return the last requests of a job, newest first."""
+        ...
+
+    async def mark_listed(self, refs: Collection[Ref], now: float) -> None:
+        """Record that a watchlist holds these jobs at `now`, so that `prune` keeps their states."""
+        ...
+
+    async def prune(self, now: float) -> None:
+        """Delete some of the rows that are too old or too many."""
+        ...
+
+
+class RateLimits(Protocol):
+    """Rate limits that all processes share."""
+
+    async def get(self, account: str) -> RateLimit | None:
+        """Return the account's rate limit as last written; None if it never was."""
+        ...
+
+    async def update(self, account: str, change: Callable[[RateLimit | None], RateLimit]) -> RateLimit:
+        """Write the result of `change`, applied to the stored value, at once for all. `change` may run repeatedly."""
+        ...
+
+
+class Lease(Protocol):
+    """Lease of the poller, with its heartbeat: one process at a time holds it."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds the lease."""
+        ...
+
+    async def acquire(self) -> bool:
+        """Acquire or renew the lease without waiting; return whether this process holds it.
+
+        Raises OSError if there can be no lease here.
+        """
+        ...
+
+    async def is_free(self) -> bool:
+        """Return whether no other process holds the lease. Raises OSError if there can be no lease here."""
+        ...
+
+    async def release(self) -> None:
+        """Release the lease, if this process holds it. Raises nothing."""
+        ...
+
+    async def last_heartbeat(self) -> Heartbeat | None:
+        """Return the last heartbeat of the holder; None if there was none."""
+        ...
+
+    async def write_heartbeat(self, account_states: bytes) -> None:
+        """Write a heartbeat of this process, which holds the lease."""
+        ...
+
+
+class Successors(Protocol):
+    """Moves of accounts from retired APIs to their successors."""
+
+    async def refusals(self, account: str, provider: str, now: float) -> Mapping[str, float]:
+        """Return the instants at which this successor refused jobs of the account, by id."""
+        ...
+
+    async def record_move(self, account: str, provider: str, at: float) -> None:
+        """Record that the account has moved to this provider."""
+        ...
+
+    async def record_refusal(self, account: str, job: str, provider: str, at: float) -> None:
+        """Record that the successor refused the job of this id too."""
+        ...
+
+
+class Notifications(Protocol):
+    """Notifications, of which one process sends each, and those held in a quiet time."""
+
+    async def claim(
+        self, keys: Mapping[str, float], now: float, held: Mapping[str, bytes] | None = None, *, is_sent: bool = False
+    ) -> frozenset[str]:
+        """Return the keys whose notification this process is to send, and record them as sent.
+
+        `keys`: by key, the seconds after which it may be sent again. `held`: notifications that wait for the end of a
+        quiet time; `is_sent`: only to be shown then.
+        """
+        ...
+
+    async def held(self, since: float, until: float) -> Sequence[bytes]:
+        """Return the notifications that were held in this time, oldest first."""
+        ...
+
+    async def take_held(self, now: float) -> Sequence[bytes]:
+        """Return the held notifications that no process has sent, oldest first, and record them as sent."""
+        ...
+
+    async def forget(self, keys: Collection[str]) -> None:
+        """Delete the keys of conditions that ended: the next time is a new one."""
+        ...
+
+
+class SharedStorage(Protocol):
+    """Storage of one engine that other processes share."""
+
+    @property
+    def journal(self) -> JobJournal:
+        """Journal of all jobs."""
+        ...
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """Rate limits of the accounts."""
+        ...
+
+    @property
+    def lease(self) -> Lease:
+        """Lease of the poller."""
+        ...
+
+    @property
+    def successors(self) -> Successors:
+        """Moves of the accounts."""
+        ...
+
+    @property
+    def notifications(self) -> Notifications:
+        """Sent and held notifications."""
+        ...
