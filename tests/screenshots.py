@@ -23,6 +23,9 @@ from tui.storage.workspace import Workspace
 NOW = 1_795_270_000.0
 """2026-11-21T14:06:40Z."""
 
+SUNSET = 1_793_404_800.0
+"""2026-10-31, the end of the API of account agency."""
+
 WAIT, UNREACHABLE = "rate limit reached (429): polling resumes in 38 s", "client.camb.ai cannot be reached"
 
 
@@ -71,6 +74,14 @@ SCREENSHOTS = (
 
 STATISTICS = {
     "heygen": {"request_count": 412, "fault_count": 3, "latency": 0.21},
+    "agency": {
+        "health": Health.OK,
+        "request_count": 4,
+        "fault_count": 4,
+        "latency": 0.19,
+        "is_deprecated": True,
+        "sunset_at": SUNSET,
+    },
     "konpro": {"request_count": 288, "fault_count": 17, "latency": 0.34},
     "camb": {"request_count": 503, "fault_count": 1, "latency": 0.12},
     "flixu": {"request_count": 640, "latency": 0.16, "quota": (108, 120)},
@@ -87,7 +98,7 @@ def problems_update(workspace: Workspace) -> Update:
     """Return an update with every kind of problem."""
     states = used_accounts(workspace)
     more = {
-        "heygen": {"health": Health.OK, "is_deprecated": True, "sunset_at": NOW + 9 * 86400, "quota": (42, 100)},
+        "heygen": {"health": Health.OK, "quota": (42, 100)},
         "konpro": {
             "health": Health.LIMITED,
             "http_status": 429,

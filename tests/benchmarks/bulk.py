@@ -19,8 +19,8 @@ DURATION = HOUR
 async def count_requests(folder: Path) -> tuple[int, int]:
     """Return the requests sent, and the jobs in all their responses."""
     simulator = Simulator(clock=wall_time, limits={"heygen": 10**9})
-    jobs = {"heygen-v3": tuple(f"j{number}-stuck" for number in range(JOBS))}
-    workspace = fixtures.make_workspace(folder, "http://sim.test", jobs, accounts=("heygen-v3",))
+    jobs = {"heygen": tuple(f"j{number}-stuck" for number in range(JOBS))}
+    workspace = fixtures.make_workspace(folder, "http://sim.test", jobs, accounts=("heygen",))
     engine = Engine(
         workspace,
         fixtures.RecordingListener().publish,

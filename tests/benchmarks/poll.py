@@ -51,7 +51,7 @@ async def cpu_per_poll(poll_once: Callable[[int], Awaitable[None]]) -> float:
 
 async def run_ours(origin: OriginServer, tls: ssl.SSLContext) -> float:
     """Measure our client: one connection per worker, as in the poller, each poll reduced to a job state."""
-    provider = loader.provider_registry()["heygen"]
+    provider = loader.provider_registry()["heygen-v2"]
     account = Account(
         name="a",
         provider=provider,

@@ -29,10 +29,10 @@ def job_ids() -> tuple[str, ...]:
 async def run_engine(origin: OriginServer, folder: Path) -> tuple[float, int]:
     """Return the seconds from opening the engine until every job has its report, and the faults."""
     workspace = fixtures.make_workspace(
-        folder, origin.url, {"heygen": job_ids()}, accounts=("heygen",), rate=10_000_000, concurrency=CONCURRENCY
+        folder, origin.url, {"heygen-v2": job_ids()}, accounts=("heygen-v2",), rate=10_000_000, concurrency=CONCURRENCY
     )
     engine = Engine(workspace, fixtures.RecordingListener().publish)
-    refs = [Ref("heygen", job) for job in job_ids()]
+    refs = [Ref("heygen-v2", job) for job in job_ids()]
     began = time.perf_counter()
     await engine.open()
     running = asyncio.create_task(engine.run())

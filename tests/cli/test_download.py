@@ -144,7 +144,7 @@ class Service:
 def one_job(program: Program, files: FileServer, *, same_link: bool = False) -> Iterator[str]:
     """Configure the program with one job at a service whose link is on a file server."""
     with serve_files(files) as base, serve_app(Service(base, same_link=same_link)) as service:
-        program.with_accounts(heygen=service).with_jobs("heygen:a")
+        program.with_accounts(**{"heygen-v2": service}).with_jobs("heygen-v2:a")
         yield base
 
 

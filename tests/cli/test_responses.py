@@ -325,7 +325,7 @@ def test_the_target_of_a_redirect_that_means_done_is_the_link(checked: Checked) 
 
 
 def test_every_scenario_of_real_responses_is_read_from_the_simulator(configured: Program) -> None:
-    services = ("heygen-v3", "konpro", "camb", "flixu", "operations")
+    services = ("heygen", "konpro", "camb", "flixu", "operations")
     write_example(configured.config, "operations")
     configured.with_accounts(*services).with_jobs(
         *(f"{name}:{job}" for name in services for job in ("a-damaged", "a-cached", "a-floats", "a-gone"))

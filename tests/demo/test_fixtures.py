@@ -12,13 +12,14 @@ import pytest
 
 from tests.support.virtual_time import MINUTE, run_virtual, wall_time
 from tests.support.waiting import until
+from tui.dashboard.widgets import badges
 from tui.demo import demo_workspace
 from tui.demo.fixtures import JOBS
 from tui.demo.job_spec import SERVICES
 from tui.domain import evaluation, job_state
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import Flag, JobState
-from tui.domain.models import ACTIVE, ENDED, Phase, Ref
+from tui.domain.models import ACTIVE, ENDED, FaultKind, Phase, Ref
 from tui.engine.api import (
     AccountState,
     DownloadProgress,
@@ -42,6 +43,7 @@ class Recorder:
         self.states: dict[Ref, JobState] = {}
         self.ends: list[tuple[float, JobState]] = []
         self.health: set[tuple[str, Health]] = set()
+        self.accounts: dict[str, AccountState] = {}
         self.polled: dict[str, float] = {}
         """Seconds until the first poll of each account."""
         self.waits: list[float] = []
@@ -61,6 +63,7 @@ class Recorder:
                 if event.request_count:
                     self.polled.setdefault(event.name, self.seconds)
                 self.health.add((event.name, event.health))
+                self.accounts[event.name] = event
                 if event.health is Health.LIMITED and event.waits_until is not None:
                     self.waits.append(event.waits_until - self._now())
             case WatchlistOrder(refs):
@@ -145,6 +148,15 @@ def test_accounts_are_rate_limited_offline_and_without_a_key(five_minutes: Simpl
     assert {("camb", Health.LIMITED), ("konpro", Health.OFFLINE), ("legal", Health.NO_KEY)} <= seen.health
     assert max(seen.waits) > 20
     assert {health for account, health in seen.health if account == "heygen"} == {Health.UNTRIED, Health.OK}
+
+
+def test_one_account_is_healthy_and_one_has_a_retired_api(five_minutes: SimpleNamespace) -> None:
+    seen, now = five_minutes.seen, five_minutes.now
+    assert badges.sunset_text(seen.accounts["heygen"], now) == ""
+    assert badges.sunset_text(seen.accounts["agency"], now) == "API retired"
+    film = seen.called("Brand film")
+    assert film.fault is not None
+    assert film.fault.kind is FaultKind.RETIRED
 
 
 def test_an_unknown_status_and_a_stalled_job_keep_their_flags(five_minutes: SimpleNamespace) -> None:

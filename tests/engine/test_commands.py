@@ -19,7 +19,7 @@ from tui.storage.watchlist.content import WatchlistError
 from tui.storage.watchlist.operations import Add, Remove, Set
 from tui.storage.workspace import Workspace
 
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
+A, B = Ref("heygen-v2", "a"), Ref("heygen-v2", "b")
 
 
 def opened(workspace, app, listener, seed=1, **settings):
@@ -34,7 +34,7 @@ def opened(workspace, app, listener, seed=1, **settings):
 
 def played(tmp_path, app, scenario, jobs=("a",), tick=TICK_INTERVAL, **settings):
     async def play():
-        workspace = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": jobs}, **settings)
+        workspace = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen-v2": jobs}, **settings)
         listener = RecordingListener()
         async with fixtures.running_engine(opened(workspace, app, listener, tick_interval=tick)) as engine:
             await scenario(engine, listener, workspace)
@@ -52,12 +52,12 @@ def test_an_edit_by_another_program_shows_within_two_seconds(tmp_path, app):
     file = tmp_path / "watchlist.toml"
 
     async def scenario(engine, listener, workspace):
-        file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
+        file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen-v2"\nid = "b"\n')
         await asyncio.sleep(2)
         assert listener.orders[-1] == (A, B)
         await asyncio.sleep(20)
         assert engine.states[B].phase is Phase.RUNNING
-        file.write_text('[[job]]\naccount = "heygen"\nid = "b"\nlabel = "Spring"\n')
+        file.write_text('[[job]]\naccount = "heygen-v2"\nid = "b"\nlabel = "Spring"\n')
         await asyncio.sleep(2)
         assert listener.orders[-1] == (B,)
         assert engine.states[B].job.label == "Spring"
@@ -80,7 +80,7 @@ def test_a_broken_watchlist_keeps_the_last_good_list_and_its_polls(tmp_path, app
         await asyncio.sleep(MINUTE)
         assert len(app.requests) > before
         assert list(engine.states) == [A]
-        outcome = await engine.perform(Add((Job(account="heygen", id="b"),)))
+        outcome = await engine.perform(Add((Job(account="heygen-v2", id="b"),)))
         assert not outcome.ok
         assert file.read_text() == good + "\n[[job]\n"
         file.write_text(good)
@@ -102,7 +102,7 @@ def test_a_watchlist_broken_at_the_start_is_retried_if_errors_are_tolerated(tmp_
         await engine.open(tolerate_errors=True)
         assert len(listener.last_problems) == 1
         task = asyncio.create_task(engine.run())
-        file.write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
+        file.write_text('[[job]]\naccount = "heygen-v2"\nid = "a"\n')
         await asyncio.sleep(20)
         assert (listener.last_problems, engine.states[A].phase) == ((), Phase.RUNNING)
         task.cancel()
@@ -117,18 +117,20 @@ def test_commands_change_file_and_states_and_report_it(tmp_path, app):
 
     async def scenario(engine, listener, workspace):
         before = file.read_text()
-        added = await engine.perform(Add((Job(account="heygen", id="b", label="Two"), Job(account="heygen", id="a"))))
-        assert added.message == "heygen:b added, heygen:a already on the watchlist"
-        assert (await engine.perform(Set((B,), {"note": "soon"}))).message == "heygen:b changed"
+        added = await engine.perform(
+            Add((Job(account="heygen-v2", id="b", label="Two"), Job(account="heygen-v2", id="a")))
+        )
+        assert added.message == "heygen-v2:b added, heygen-v2:a already on the watchlist"
+        assert (await engine.perform(Set((B,), {"note": "soon"}))).message == "heygen-v2:b changed"
         assert engine.states[B].job.note == "soon"
         removed = await engine.perform(Remove((B,)))
-        assert (removed.message, listener.orders[-1], file.read_text()) == ("heygen:b removed", (A,), before)
-        assert (await engine.perform(removed.undo)).message == "heygen:b restored"
+        assert (removed.message, listener.orders[-1], file.read_text()) == ("heygen-v2:b removed", (A,), before)
+        assert (await engine.perform(removed.undo)).message == "heygen-v2:b restored"
         assert engine.states[B].job.note == "soon"
         muted = await engine.perform(Set((A, B), {"muted": True, "note": "later"}))
         assert (await engine.perform(muted.undo)).message == "2 jobs changed"
         assert [(state.job.muted, state.job.note) for state in engine.states.values()] == [(False, ""), (False, "soon")]
-        assert (await engine.perform(added.undo)).message == "heygen:b removed"
+        assert (await engine.perform(added.undo)).message == "heygen-v2:b removed"
         assert file.read_text() == before
 
     played(tmp_path, app, scenario)
@@ -136,8 +138,8 @@ def test_commands_change_file_and_states_and_report_it(tmp_path, app):
 
 def test_readonly_forbids_writing_the_watchlist_and_polling_continues(tmp_path, app):
     async def play():
-        fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a",)})
-        workspace = Workspace.open(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": "k" * 12}, readonly=True)
+        fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen-v2": ("a",)})
+        workspace = Workspace.open(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN_V2": "k" * 12}, readonly=True)
         listener = RecordingListener()
         async with fixtures.running_engine(opened(workspace, app, listener)) as engine:
             outcome = await engine.perform(Remove((A,)))
@@ -239,12 +241,12 @@ def test_an_archived_job_is_not_polled_until_it_is_unarchived(tmp_path, app):
 def test_a_job_without_an_account_shows_the_remedy_and_is_not_polled(tmp_path, app):
     async def play():
         workspace = fixtures.make_workspace(
-            tmp_path, "http://sim.test", {"heygn": ("a",), "camb": ("b",)}, accounts=("heygen",)
+            tmp_path, "http://sim.test", {"heygn": ("a",), "camb": ("b",)}, accounts=("heygen-v2",)
         )
         async with fixtures.running_engine(opened(workspace, app, RecordingListener())) as engine:
             await asyncio.sleep(MINUTE)
             near, other = (engine.states[ref].fault for ref in (Ref("heygn", "a"), Ref("camb", "b")))
-            assert "did you mean 'heygen'" in near.message
+            assert "did you mean 'heygen-v2'" in near.message
             assert "[accounts.camb]" in other.message
             assert "restart" not in other.message, "a variable makes no account where others are configured"
         workspace.close()
@@ -261,7 +263,7 @@ def test_two_engines_share_states_and_record_a_change_once(tmp_path):
     app = ScriptedService(lambda request: done("https://cdn.test/1") if ended else running())
 
     async def play():
-        ours = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a",)})
+        ours = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen-v2": ("a",)})
         theirs = fixtures.make_workspace(tmp_path, "http://sim.test")
         ears = RecordingListener(), RecordingListener()
         first, second = opened(ours, app, ears[0], 1), opened(theirs, app, ears[1], 2)
@@ -339,7 +341,7 @@ def test_check_stops_with_a_refused_key(tmp_path):
 
     async def play():
         workspace = fixtures.make_workspace(
-            tmp_path, "http://sim.test", {"heygen": tuple(map(str, range(50)))}, concurrency=4
+            tmp_path, "http://sim.test", {"heygen-v2": tuple(map(str, range(50)))}, concurrency=4
         )
         engine = opened(workspace, app, RecordingListener())
         await engine.open()
@@ -356,7 +358,7 @@ def test_check_waits_a_minute_at_most_and_then_reports_the_limit(tmp_path):
 
     async def play():
         workspace = fixtures.make_workspace(
-            tmp_path, "http://sim.test", {"heygen": ("0", "1", "2", "3")}, concurrency=1
+            tmp_path, "http://sim.test", {"heygen-v2": ("0", "1", "2", "3")}, concurrency=1
         )
         engine = opened(workspace, app, RecordingListener())
         await engine.open()
@@ -377,7 +379,7 @@ def test_a_slow_rate_lets_every_job_be_polled_once(tmp_path):
     app = ScriptedService(lambda request: running(), delay=1)
 
     async def play():
-        jobs = {"heygen": tuple(map(str, range(12)))}
+        jobs = {"heygen-v2": tuple(map(str, range(12)))}
         workspace = fixtures.make_workspace(tmp_path, "http://sim.test", jobs, rate=2, concurrency=4)
         engine = opened(workspace, app, RecordingListener())
         await engine.open()

@@ -19,8 +19,8 @@ from tui.engine.engine import Engine
 from tui.storage.watchlist.operations import Add
 from tui.storage.workspace import Workspace
 
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
-ADD = Add((Job(account="heygen", id="b"),))
+A, B = Ref("heygen-v2", "a"), Ref("heygen-v2", "b")
+ADD = Add((Job(account="heygen-v2", id="b"),))
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def played(folder, app, scenario, *, patient=False):
             config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "list" / "watchlist.toml"
         )
         workspace = Workspace.open(places, found.keys.environ)
-        workspace.watchlist.edit(Add((Job(account="heygen", id="a"),)))
+        workspace.watchlist.edit(Add((Job(account="heygen-v2", id="a"),)))
         listener = RecordingListener()
         engine = opened(workspace, app, listener)
         await engine.open(tolerate_errors=patient)
@@ -115,7 +115,7 @@ def test_a_watchlist_that_becomes_unreadable_keeps_its_jobs_and_is_reported(tmp_
             (file.rmdir if file.is_dir() else file.unlink)()
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
-        file.write_bytes(good + b'\n[[job]]\naccount = "heygen"\nid = "b"\n')
+        file.write_bytes(good + b'\n[[job]]\naccount = "heygen-v2"\nid = "b"\n')
         await asyncio.sleep(2)
         assert listener.last_problems == ()
         assert list(engine.states) == [A, B]
@@ -149,7 +149,7 @@ def test_a_watchlist_truncated_by_a_saving_editor_is_not_an_empty_one(tmp_path, 
 def test_a_watchlist_that_is_written_all_the_time_is_read(tmp_path, app, times):
     async def scenario(engine, listener, workspace):
         file = workspace.paths.watchlist_file
-        file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen"\nid = "b"\n')
+        file.write_text(file.read_text() + '\n[[job]]\naccount = "heygen-v2"\nid = "b"\n')
         for number in range(times):
             file.write_text(file.read_text() + f"# {number}\n")
             os.utime(file, (wall_time(), wall_time()))
@@ -165,7 +165,7 @@ def test_a_watchlist_that_is_saved_by_rename_is_read_within_two_seconds(tmp_path
         file = workspace.paths.watchlist_file
         for number in range(5):
             draft = file.with_name("draft")
-            draft.write_text(f'[[job]]\naccount = "heygen"\nid = "{number}"\n')
+            draft.write_text(f'[[job]]\naccount = "heygen-v2"\nid = "{number}"\n')
             os.utime(draft, (wall_time(), wall_time()))
             draft.replace(file)
             await asyncio.sleep(2)
@@ -234,12 +234,12 @@ def test_a_watchlist_replaced_by_a_symlink_is_read_through_it(tmp_path, app):
     async def scenario(engine, listener, workspace):
         file = workspace.paths.watchlist_file
         other = tmp_path / "other.toml"
-        other.write_text('[[job]]\naccount = "heygen"\nid = "b"\n')
+        other.write_text('[[job]]\naccount = "heygen-v2"\nid = "b"\n')
         gone(file)
         file.symlink_to(other)
         await asyncio.sleep(2)
         assert list(engine.states) == [B]
-        assert (await engine.perform(Add((Job(account="heygen", id="c"),)))).ok
+        assert (await engine.perform(Add((Job(account="heygen-v2", id="c"),)))).ok
         assert file.is_symlink()
         assert 'id = "c"' in other.read_text()
 
@@ -387,7 +387,7 @@ def test_a_full_disk_stops_no_polls_and_unwritten_entries_are_written_later(smal
 def test_an_engine_starts_on_a_full_disk_and_reports_that_nothing_is_kept(small, app):
     fixtures.make_workspace(small, "http://sim.test")
     (small / "list").mkdir()
-    (small / "list" / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
+    (small / "list" / "watchlist.toml").write_text('[[job]]\naccount = "heygen-v2"\nid = "a"\n')
     (small / "state").mkdir()
     stuffing = fill(small)
 
@@ -395,7 +395,7 @@ def test_an_engine_starts_on_a_full_disk_and_reports_that_nothing_is_kept(small,
         places = fixtures.workspace_paths(small)
         workspace = Workspace.open(
             type(places)(config_dir=small, state_dir=small / "state", watchlist_file=small / "list" / "watchlist.toml"),
-            {"KEY_HEYGEN": fixtures.KEY},
+            {"KEY_HEYGEN_V2": fixtures.KEY},
         )
         listener = RecordingListener()
         engine = opened(workspace, app, listener)

@@ -18,7 +18,7 @@ from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.storage.watchlist.operations import Set
 
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
+A, B = Ref("heygen-v2", "a"), Ref("heygen-v2", "b")
 
 
 class Laptop:
@@ -27,7 +27,7 @@ class Laptop:
     def __init__(self, tmp, app, jobs=("a",)):
         self.slept = 0.0
         self.listener = RecordingListener()
-        self.workspace = fixtures.make_workspace(tmp, "http://sim.test", {"heygen": jobs}, accounts=("heygen",))
+        self.workspace = fixtures.make_workspace(tmp, "http://sim.test", {"heygen-v2": jobs}, accounts=("heygen-v2",))
         wires = {"sim.test": app}
         self.engine = Engine(
             self.workspace,
@@ -177,11 +177,11 @@ def test_a_user_requested_poll_ends_the_wait_that_the_account_shows(tmp_path):
     async def play():
         laptop = Laptop(tmp_path, app, ("a", "b"))
         async with fixtures.running_engine(laptop.engine) as engine:
-            while laptop.listener.accounts["heygen"].waits_until is None:  # noqa: ASYNC110  nor of this
+            while laptop.listener.accounts["heygen-v2"].waits_until is None:  # noqa: ASYNC110  nor of this
                 await asyncio.sleep(1.0)
             app.respond, app.delay = (lambda request: running()), 15.0
             assert (await engine.perform(fixtures.refresh(A))).ok
             await asyncio.sleep(10.1)
-            assert laptop.listener.accounts["heygen"].waits_until is None
+            assert laptop.listener.accounts["heygen-v2"].waits_until is None
 
     run_virtual(play())

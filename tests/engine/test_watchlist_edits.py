@@ -16,8 +16,8 @@ from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.storage.watchlist.operations import Add
 
-REFS = tuple(Ref("heygen", str(number)) for number in range(20))
-NEW = (Job(account="heygen", id="new"),)
+REFS = tuple(Ref("heygen-v2", str(number)) for number in range(20))
+NEW = (Job(account="heygen-v2", id="new"),)
 
 
 def make_engine(tmp_path, app) -> Engine:
@@ -51,7 +51,7 @@ async def test_polls_continue_while_another_program_holds_the_watchlist_lock(tmp
 async def test_edits_are_applied_in_the_order_of_their_commands(tmp_path):
     app = ScriptedService(lambda _request: running())
     async with fixtures.running_engine(make_engine(tmp_path, app)) as engine:
-        jobs = [Job(account="heygen", id=f"n{number}") for number in range(10)]
+        jobs = [Job(account="heygen-v2", id=f"n{number}") for number in range(10)]
         results = await asyncio.gather(*(engine.perform(Add((job,))) for job in jobs))
         assert all(result.ok for result in results)
         assert list(engine.states) == [*REFS, *(job.ref for job in jobs)]

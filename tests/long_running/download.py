@@ -110,9 +110,9 @@ class DownloadProgram:
     def __init__(self, folder: Path, service: str) -> None:
         config = folder / "config"
         config.mkdir()
-        account = f'[accounts.heygen]\nbase_url = "{service}"\napi_key = {{ env = "KEY" }}\nrate_per_minute = 6000\n'
+        account = f'[accounts.heygen-v2]\nbase_url = "{service}"\napi_key = {{ env = "KEY" }}\nrate_per_minute = 6000\n'
         (config / "config.toml").write_text(account + f'[downloads]\ndir = "{folder}/got"\n')
-        (config / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
+        (config / "watchlist.toml").write_text('[[job]]\naccount = "heygen-v2"\nid = "a"\n')
         self.folder = folder / "got"
         self.growth = 0.0
         self._env = {
@@ -124,7 +124,7 @@ class DownloadProgram:
         }
 
     def start(self) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "tui", "download", "heygen:a"]
+        command = [sys.executable, "-m", "tui", "download", "heygen-v2:a"]
         return subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def watch(self, process: "subprocess.Popen[str]", until: Callable[[], bool], deadline: float) -> bool:

@@ -37,7 +37,7 @@ from tui.storage.watchlist.operations import Add, Remove
 DAYS, JOBS, FAULT_SHARE = 30, 500, 0.05
 MINUTES, OPEN_JOBS, INTERVAL = 30.0, 1000, 20
 """Real minutes with the dashboard open, its jobs, and seconds between two polls of a job: 50 requests a second."""
-ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu")
+ACCOUNTS = ("heygen-v2", "heygen", "konpro", "camb", "flixu")
 RATE_PER_MINUTE = 4.0
 """Requests per minute of each account in virtual time: the journal's limit of 200,000 is reached after two weeks."""
 CHURN = 4
@@ -222,7 +222,7 @@ def open_dashboard(folder: Path, count: int, *, every: int, interval: int = INTE
     """
     simulator = Simulator(limits=dict.fromkeys(LIMITS, 10**9))
     with serve_app(simulator) as base:
-        accounts = ("heygen", "konpro")
+        accounts = ("heygen-v2", "konpro")
         jobs = {name: tuple(f"j{number}-stuck-x" for number in range(count // 2)) for name in accounts}
         config = f'[polling]\nmax_interval = "{interval}s"\n'
         fixtures.make_workspace(folder, base, jobs, accounts=accounts, config=config, rate=10**6, concurrency=4).close()

@@ -28,7 +28,7 @@ from tui.simulator.scenario import BEHAVIOURS, Scenario
 from tui.storage.watchlist.operations import Add, Set
 
 JOBS, SPAN = 500, WEEK
-ACCOUNTS = ("heygen", "heygen-v3", "konpro", "camb", "flixu", "operations")
+ACCOUNTS = ("heygen-v2", "heygen", "konpro", "camb", "flixu", "operations")
 ENDS = (*["fine"] * 4, *sorted(BEHAVIOURS), "short")
 TROUBLE_KINDS = ("down", "down", "cut", "late", "limited")
 NIGHT_SHARE = 1 / 24

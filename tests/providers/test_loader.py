@@ -15,7 +15,7 @@ from tui.providers.model import UnknownKind
 from tui.providers.requests.templates import PathTemplate
 
 NAMES = sorted(builtin_files())
-FIRST = ["camb", "flixu", "heygen", "heygen-v3", "konpro"]
+FIRST = ["camb", "flixu", "heygen-v2", "heygen", "konpro"]
 """Services of which the simulator has jobs."""
 
 GOOD = """
@@ -100,10 +100,10 @@ def test_the_summary_of_a_file_equals_the_loaded_provider(name: str, tmp_path: P
 
 def test_the_built_in_providers_are_as_documented():
     known = provider_registry()
-    assert known["heygen"].base_url == known["heygen-v3"].base_url == "https://api.heygen.com"
-    assert known["heygen"].sunset == 1793404800.0  # 2026-10-31T00:00:00Z
-    assert known["heygen"].successor == "heygen-v3"
-    assert known["heygen-v3"].successor is known["heygen-v3"].sunset is None
+    assert known["heygen-v2"].base_url == known["heygen"].base_url == "https://api.heygen.com"
+    assert known["heygen-v2"].sunset == 1793404800.0  # 2026-10-31T00:00:00Z
+    assert known["heygen-v2"].successor == "heygen"
+    assert known["heygen"].successor is known["heygen"].sunset is None
     assert known["konpro"].base_url == "https://api.konpro.ai"
     assert known["camb"].base_url == "https://client.camb.ai/apis"
     assert known["flixu"].base_url == "https://api.flixu.ai"
@@ -114,19 +114,19 @@ def test_the_built_in_providers_are_as_documented():
     } == {
         "camb": 60,
         "flixu": 30,
+        "heygen-v2": 60,
         "heygen": 60,
-        "heygen-v3": 60,
         "konpro": 10,
     }
-    week = [rule.lifetime for rule in known["heygen"].endpoint().links if rule.kind is LinkKind.VIDEO]
+    week = [rule.lifetime for rule in known["heygen-v2"].endpoint().links if rule.kind is LinkKind.VIDEO]
     assert week == [7 * 86400]
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "path"),
     [
-        ("heygen", "", "https://api.heygen.com/v2/video_translate/x%2Fy"),
-        ("heygen-v3", "", "https://api.heygen.com/v3/video-translations/x%2Fy"),
+        ("heygen-v2", "", "https://api.heygen.com/v2/video_translate/x%2Fy"),
+        ("heygen", "", "https://api.heygen.com/v3/video-translations/x%2Fy"),
         ("konpro", "", "https://api.konpro.ai/v1/video_translate/x%2Fy"),
         ("flixu", "", "https://api.flixu.ai/v1/translate/x%2Fy"),
         ("camb", "", "https://client.camb.ai/apis/translate/x%2Fy"),
@@ -176,7 +176,7 @@ def test_an_id_stays_one_segment_of_the_path(job_id: str):
 
 
 def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path():
-    bulk = provider_registry()["heygen-v3"].bulk
+    bulk = provider_registry()["heygen"].bulk
     assert bulk is not None
     with_query = replace(bulk, path=PathTemplate.parse("/batches?api-version=2024-05-01"), id_parameter="ids")
     assert (
@@ -186,7 +186,7 @@ def test_the_ids_of_a_bulk_request_are_added_to_the_query_of_its_path():
 
 
 def test_a_bulk_url_contains_all_ids():
-    bulk = provider_registry()["heygen-v3"].bulk
+    bulk = provider_registry()["heygen"].bulk
     assert bulk is not None
     assert bulk.max_ids == 100
     assert bulk.for_ids("https://api.heygen.com", ["a", "b,c"]).url == (
@@ -197,10 +197,10 @@ def test_a_bulk_url_contains_all_ids():
 @pytest.mark.parametrize(
     ("job_id", "names"),
     [
-        ("7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK", {"heygen", "heygen-v3"}),
-        ("7544c0b52ada44fda693a15b1181b5b4-fr", {"heygen", "heygen-v3"}),
-        ("7544c0b52ada44fda693a15b1181b5b4", {"heygen", "heygen-v3"}),
-        ("tr_123", {"heygen", "heygen-v3"}),
+        ("7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK", {"heygen"}),
+        ("7544c0b52ada44fda693a15b1181b5b4-fr", {"heygen"}),
+        ("7544c0b52ada44fda693a15b1181b5b4", {"heygen"}),
+        ("tr_123", {"heygen"}),
         ("doc_abc123def456", {"flixu"}),
         ("3f2504e0-4f89-41d3-9a0c-0305e82c3301", {"camb"}),
         ("whatever", set()),

@@ -77,25 +77,27 @@ V = "https://files.example/v"
 
 REPORTS: list[tuple[str, str, object, dict[str, Any]]] = [
     # seed 001, the four examples (the failed one lacks a comma there: see the faults)
-    ("heygen", "seed success", heygen("success", output_language="Urdu (Pakistan)", url=HEYGEN_URL),
+    ("heygen-v2", "seed success", heygen("success", output_language="Urdu (Pakistan)", url=HEYGEN_URL),
      {"phase": Phase.DONE, "raw_status": "success", "title": "My Translated Video", "language": "Urdu (Pakistan)",
       "links": (VIDEO,)}),
-    ("heygen", "seed running", heygen("running"), {"phase": Phase.RUNNING, "title": "My Translated Video"}),
-    ("heygen", "seed pending", heygen("pending"), {"phase": Phase.QUEUED, "links": ()}),
-    ("heygen", "seed failed", heygen("failed", message="<message>"), {"phase": Phase.FAILED, "message": "<message>"}),
+    ("heygen-v2", "seed running", heygen("running"), {"phase": Phase.RUNNING, "title": "My Translated Video"}),
+    ("heygen-v2", "seed pending", heygen("pending"), {"phase": Phase.QUEUED, "links": ()}),
+    ("heygen-v2", "seed failed", heygen("failed", message="<message>"),
+     {"phase": Phase.FAILED, "message": "<message>"}),
     # seed 001, the enum of the schema
-    ("heygen", "enum failed", heygen("failed: Video rendering failed"), {"phase": Phase.FAILED}),
-    ("heygen", "enum pending", heygen("pending: Waiting in queue"), {"phase": Phase.QUEUED}),
-    ("heygen", "enum success", heygen("success: Video rendered successfully", url=V),
+    ("heygen-v2", "enum failed", heygen("failed: Video rendering failed"), {"phase": Phase.FAILED}),
+    ("heygen-v2", "enum pending", heygen("pending: Waiting in queue"), {"phase": Phase.QUEUED}),
+    ("heygen-v2", "enum success", heygen("success: Video rendered successfully", url=V),
      {"phase": Phase.DONE, "raw_status": "success: Video rendered successfully"}),
-    ("heygen", "enum running", heygen("running: Video is rendering"), {"phase": Phase.RUNNING}),
+    ("heygen-v2", "enum running", heygen("running: Video is rendering"), {"phase": Phase.RUNNING}),
     # seed 001: caption_url, a file in .ass format
-    ("heygen", "captions", heygen("success", url=HEYGEN_URL, caption_url="https://files.example/c.ass"),
+    ("heygen-v2", "captions", heygen("success", url=HEYGEN_URL, caption_url="https://files.example/c.ass"),
      {"links": (VIDEO, ReportedLink(LinkKind.CAPTIONS, "https://files.example/c.ass"))}),
-    ("heygen", "done, the link not there", heygen("success"), {"phase": Phase.DONE, "is_complete": False, "links": ()}),
-    ("heygen", "failed needs no link", heygen("failed"), {"phase": Phase.FAILED, "is_complete": True}),
+    ("heygen-v2", "done, the link not there", heygen("success"),
+     {"phase": Phase.DONE, "is_complete": False, "links": ()}),
+    ("heygen-v2", "failed needs no link", heygen("failed"), {"phase": Phase.FAILED, "is_complete": True}),
     # [W] September 2026: a warning beside the data
-    ("heygen", "with a warning", heygen("running") | {"warning": {"message": "v2 ends", "v3_endpoint": "/v3/x"}},
+    ("heygen-v2", "with a warning", heygen("running") | {"warning": {"message": "v2 ends", "v3_endpoint": "/v3/x"}},
      {"phase": Phase.RUNNING, "message": None}),
     # seed 000
     ("konpro", "seed success", {"error": None, "data": {"video_translate_id": "x", "title": "KonPro Demo Translation",
@@ -146,33 +148,34 @@ REPORTS: list[tuple[str, str, object, dict[str, Any]]] = [
     ("flixu", "progress true", {"data": {"status": "processing", "progress": True}}, {"progress": None}),
     ("flixu", "progress out of any range", b'{"data":{"status":"processing","progress":1e300}}', {"progress": None}),
     # [S] v3: completed with video_url null happens briefly
-    ("heygen-v3", "completed", heygen3("completed", title="T", output_language="French", video_url=V, audio_url=V + "a",
+    ("heygen", "completed", heygen3("completed", title="T", output_language="French", video_url=V, audio_url=V + "a",
      srt_caption_url=V + ".srt", vtt_caption_url=V + ".vtt", duration=3.5, created_at=1),
      {"phase": Phase.DONE, "title": "T", "language": "French", "is_complete": True, "links": (
          ReportedLink(LinkKind.VIDEO, V, WEEK), ReportedLink(LinkKind.AUDIO, V + "a", WEEK),
          ReportedLink(LinkKind.CAPTIONS, V + ".srt"), ReportedLink(LinkKind.CAPTIONS, V + ".vtt"))}),
-    ("heygen-v3", "completed, not whole", heygen3("completed", video_url=None),
+    ("heygen", "completed, not whole", heygen3("completed", video_url=None),
      {"phase": Phase.DONE, "is_complete": False}),
-    ("heygen-v3", "captions are not the promise", heygen3("completed", srt_caption_url=V), {"is_complete": False}),
-    ("heygen-v3", "audio alone", heygen3("completed", translate_audio_only=True, audio_url=V), {"is_complete": True}),
-    ("heygen-v3", "only what is required", heygen3("pending"),
+    ("heygen", "captions are not the promise", heygen3("completed", srt_caption_url=V), {"is_complete": False}),
+    ("heygen", "audio alone", heygen3("completed", translate_audio_only=True, audio_url=V), {"is_complete": True}),
+    ("heygen", "only what is required", heygen3("pending"),
      {"phase": Phase.QUEUED, "title": None, "is_complete": True}),
-    ("heygen-v3", "failed", heygen3("failed", failure_message="no face"),
+    ("heygen", "failed", heygen3("failed", failure_message="no face"),
      {"phase": Phase.FAILED, "message": "no face"}),
     # words that no file has
-    ("heygen", "unknown", heygen("rendering_v9"), {"phase": None, "raw_status": "rendering_v9", "is_complete": True}),
-    ("heygen", "in capitals, with space", heygen("  SUCCESS \n", url=V),
+    ("heygen-v2", "unknown", heygen("rendering_v9"),
+     {"phase": None, "raw_status": "rendering_v9", "is_complete": True}),
+    ("heygen-v2", "in capitals, with space", heygen("  SUCCESS \n", url=V),
      {"phase": Phase.DONE, "raw_status": "SUCCESS"}),
-    ("heygen", "an integer", heygen(7), {"phase": None, "raw_status": "7"}),
-    ("heygen", "a float", heygen(7.0), {"phase": None, "raw_status": "7"}),
-    ("heygen", "only a colon", heygen(": huh"), {"phase": None, "raw_status": ": huh"}),
+    ("heygen-v2", "an integer", heygen(7), {"phase": None, "raw_status": "7"}),
+    ("heygen-v2", "a float", heygen(7.0), {"phase": None, "raw_status": "7"}),
+    ("heygen-v2", "only a colon", heygen(": huh"), {"phase": None, "raw_status": ": huh"}),
     # bodies that are odd and good
-    ("heygen", "BOM", b"\xef\xbb\xbf" + json.dumps(heygen("running")).encode(), {"phase": Phase.RUNNING}),
-    ("heygen", "key twice", b'{"data":{"status":"failed","status":"running"}}', {"phase": Phase.RUNNING}),
-    ("heygen", "text with controls", heygen("failed", message="a\u001b[31mb\u202ec", title="\u001b]0;x\u0007T"),
+    ("heygen-v2", "BOM", b"\xef\xbb\xbf" + json.dumps(heygen("running")).encode(), {"phase": Phase.RUNNING}),
+    ("heygen-v2", "key twice", b'{"data":{"status":"failed","status":"running"}}', {"phase": Phase.RUNNING}),
+    ("heygen-v2", "text with controls", heygen("failed", message="a\u001b[31mb\u202ec", title="\u001b]0;x\u0007T"),
      {"message": "abc", "title": "T"}),
-    ("heygen", "title of nothing seen", heygen("running", title="\u200b"), {"title": None}),
-    ("heygen", "long message", heygen("failed", message="m" * 9999), {"message": "m" * 1999 + "…"}),
+    ("heygen-v2", "title of nothing seen", heygen("running", title="\u200b"), {"title": None}),
+    ("heygen-v2", "long message", heygen("failed", message="m" * 9999), {"message": "m" * 1999 + "…"}),
 ]  # fmt: skip
 
 
@@ -190,7 +193,7 @@ ALIASES = {
 }
 
 
-@pytest.mark.parametrize("name", ["camb", "flixu", "heygen", "heygen-v3", "konpro"])
+@pytest.mark.parametrize("name", ["camb", "flixu", "heygen-v2", "heygen", "konpro"])
 @pytest.mark.parametrize(
     ("raw_status", "phase"), [(raw_status, phase) for phase, words in ALIASES.items() for raw_status in words]
 )
@@ -236,10 +239,10 @@ def test_every_camb_kind_has_the_same_status_format(kind: str):
 
 
 def test_numbers_are_statuses_if_the_file_lists_them():
-    base = KNOWN["heygen"].endpoint()
+    base = KNOWN["heygen-v2"].endpoint()
     words = {**base.statuses, "1": Phase.RUNNING, "404": Phase.DONE}
     endpoint = msgspec.structs.replace(base, statuses=words, links=())
-    provider: Provider = msgspec.structs.replace(KNOWN["heygen"], endpoints={"": endpoint})
+    provider: Provider = msgspec.structs.replace(KNOWN["heygen-v2"], endpoints={"": endpoint})
     for raw_status, phase in [
         (1, Phase.RUNNING),
         ("1", Phase.RUNNING),
@@ -292,18 +295,19 @@ PROXY = "HTML, not JSON: “502 Bad Gateway”"
 
 FAULTS: list[tuple[str, int, object, FaultKind, str]] = [
     # [W] HeyGen
-    ("heygen", 429, {"data": None, "error": {"code": "trial_video_limit_exceeded", "message": "Trial limit"}},
+    ("heygen-v2", 429, {"data": None, "error": {"code": "trial_video_limit_exceeded", "message": "Trial limit"}},
      FaultKind.LIMITED, "Trial limit"),
-    ("heygen", 401, {"code": 400112, "message": "Unauthorized"}, FaultKind.REFUSED, "Unauthorized"),
-    ("heygen", 200, {"code": 100, "data": {"error": {"code": 40119, "detail": "d", "message": "Video not found"}},
+    ("heygen-v2", 401, {"code": 400112, "message": "Unauthorized"}, FaultKind.REFUSED, "Unauthorized"),
+    ("heygen-v2", 200, {"code": 100, "data": {"error": {"code": 40119, "detail": "d", "message": "Video not found"}},
      "message": "Success"}, FaultKind.MALFORMED, "Video not found"),
-    ("heygen", 403, {"code": 400, "message": "Plan too low"}, FaultKind.REFUSED, "Plan too low"),
-    ("heygen", 200, {"error": "a string, as documented", "data": None}, FaultKind.MALFORMED, "a string, as documented"),
+    ("heygen-v2", 403, {"code": 400, "message": "Plan too low"}, FaultKind.REFUSED, "Plan too low"),
+    ("heygen-v2", 200, {"error": "a string, as documented", "data": None}, FaultKind.MALFORMED,
+     "a string, as documented"),
     # [S] HeyGen v3
-    ("heygen-v3", 402, {"error": {"code": "insufficient_credit", "message": "No credit"}},
+    ("heygen", 402, {"error": {"code": "insufficient_credit", "message": "No credit"}},
      FaultKind.PAYMENT, "No credit"),
-    ("heygen-v3", 404, {"error": {"code": "not_found", "message": "No such"}}, FaultKind.MISSING, "No such"),
-    ("heygen-v3", 409, {"error": {"code": "conflict", "message": "Busy"}}, FaultKind.REJECTED, "Busy"),
+    ("heygen", 404, {"error": {"code": "not_found", "message": "No such"}}, FaultKind.MISSING, "No such"),
+    ("heygen", 409, {"error": {"code": "conflict", "message": "Busy"}}, FaultKind.REJECTED, "Busy"),
     # [D] KonPro
     ("konpro", 400, {"error": {"code": "INVALID_REQUEST", "message": "Bad id", "details": {}}, "request_id": "req-1"},
      FaultKind.REJECTED, "Bad id"),
@@ -335,14 +339,14 @@ FAULTS: list[tuple[str, int, object, FaultKind, str]] = [
     ("flixu", 200, b" \r\n", FaultKind.MALFORMED, "an empty body"),
     ("flixu", 200, b"<html>", FaultKind.MALFORMED, "HTML, not JSON"),
     # cut short; seed 001's failed example, which lacks a comma; too deep
-    ("heygen", 200, b'{"error":null,"data":{"status":"succ', FaultKind.MALFORMED, "truncated JSON"),
-    ("heygen", 200, b'{"data": {"status": "failed", "message": "<message>"\n "callback_id": null}}',
+    ("heygen-v2", 200, b'{"error":null,"data":{"status":"succ', FaultKind.MALFORMED, "truncated JSON"),
+    ("heygen-v2", 200, b'{"data": {"status": "failed", "message": "<message>"\n "callback_id": null}}',
      FaultKind.MALFORMED, "invalid JSON"),
-    ("heygen", 200, b"[" * 100_000, FaultKind.MALFORMED, "JSON nested too deeply"),
+    ("heygen-v2", 200, b"[" * 100_000, FaultKind.MALFORMED, "JSON nested too deeply"),
     ("camb", 500, b'{"a":' * 100_000, FaultKind.SERVER, "JSON nested too deeply"),
     ("flixu", 200, b"OK", FaultKind.MALFORMED, "“OK”"),
     # no word in any of these, whatever else
-    *[("heygen", 200, body, FaultKind.MALFORMED, "without a status")
+    *[("heygen-v2", 200, body, FaultKind.MALFORMED, "without a status")
       for body in [None, True, 3, "SUCCESS", [], {}, {"data": []}, {"data": {"status": None}},
                    {"data": {"status": True}},
                    {"data": {"status": ""}}, {"data": {"status": " "}}, {"data": {"status": {"a": 1}}},
@@ -368,13 +372,13 @@ def test_a_response_without_a_report_is_parsed_into_a_fault(
 
 
 def test_the_message_of_a_fault_has_the_cause_and_the_remedy():
-    assert fault("heygen", {"message": "Unauthorized."}, 401).message == (
+    assert fault("heygen-v2", {"message": "Unauthorized."}, 401).message == (
         "HeyGen v2 rejected the API key (401): Unauthorized. Set a new key for the account."
     )
-    gone = {name: fault(name, {"message": "no"}, 410) for name in ("heygen", "camb")}
+    gone = {name: fault(name, {"message": "no"}, 410) for name in ("heygen-v2", "camb")}
     assert gone["camb"].message == "CAMB.AI returned 410 (gone): no. The job was deleted, or has expired."
     retired = {name: as_retired(KNOWN[name], found, b"").message for name, found in gone.items()}
-    assert retired["heygen"] == "HeyGen v2 returned 410 (gone): no. The API is retired. 'heygen-v3' replaces it."
+    assert retired["heygen-v2"] == "HeyGen v2 returned 410 (gone): no. The API is retired. 'heygen' replaces it."
     assert retired["camb"] == "CAMB.AI returned 410 (gone): no. The API is retired. See https://docs.camb.ai."
     assert fault("flixu", HTML, 502).message == (f"Flixu returned 502 (server error): {PROXY}. Polling continues.")
 
@@ -402,7 +406,7 @@ def test_braces_in_a_service_message_are_text():
         ("konpro", {"error": {"message": "x", "request_id": "req-1"}}, {}),
         ("konpro", {"error": {"message": "x", "details": {"request_id": "req-1"}}}, {}),
         ("flixu", {"error": {"message": "x", "request_id": "req-1"}}, {}),
-        ("heygen-v3", {"error": {"message": "x"}}, {"x_request_id": "req-1"}),
+        ("heygen", {"error": {"message": "x"}}, {"x_request_id": "req-1"}),
         ("camb", b"no JSON", {"x_request_id": "req-1"}),
     ],
 )
@@ -482,7 +486,7 @@ def test_a_bulk_response_is_parsed_into_reports_by_id():
         None,
     ]
     found = parse_bulk(
-        KNOWN["heygen-v3"], response({"data": items, "has_more": False, "next_token": None}, retry_after="3")
+        KNOWN["heygen"], response({"data": items, "has_more": False, "next_token": None}, retry_after="3")
     )
     assert isinstance(found, dict)
     assert {job_id: one.phase for job_id, one in found.items()} == {
@@ -589,13 +593,13 @@ def test_a_problem_of_a_bulk_request_has_its_key_and_reason(tables: str, problem
     ],
 )
 def test_a_bulk_response_without_a_list_is_a_fault(status: int, body: object, kind: FaultKind):
-    found = parse_bulk(KNOWN["heygen-v3"], response(body, status))
+    found = parse_bulk(KNOWN["heygen"], response(body, status))
     assert isinstance(found, Fault)
     assert found.kind is kind
 
 
 def test_an_empty_bulk_response_has_no_reports():
-    assert parse_bulk(KNOWN["heygen-v3"], response({"data": []})) == {}
+    assert parse_bulk(KNOWN["heygen"], response({"data": []})) == {}
     assert parse_bulk(KNOWN["flixu"], response(b"")) == {}  # it has no bulk request
 
 

@@ -68,9 +68,9 @@ async def test_cambs_odd_dub_is_keyed_by_language():
 
 async def test_heygens_odd_statuses_are_those_of_its_enum():
     client = SimulatorClient()
-    assert (await client.poll("heygen", "a-odd")).json()["data"]["status"] == "pending: Waiting in queue"
+    assert (await client.poll("heygen-v2", "a-odd")).json()["data"]["status"] == "pending: Waiting in queue"
     client.clock += 4000
-    assert (await client.poll("heygen", "a-odd")).json()["data"]["status"] == "success: Video rendered successfully"
+    assert (await client.poll("heygen-v2", "a-odd")).json()["data"]["status"] == "success: Video rendered successfully"
 
 
 @pytest.mark.parametrize("service", PATHS)

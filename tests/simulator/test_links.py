@@ -6,7 +6,7 @@ import pytest
 from tests.support.simulator_client import SimulatorClient
 from tui.simulator.scenario import LINK_LIFETIME, Scenario
 
-URL = {"heygen": "url", "heygen-v3": "video_url", "konpro": "url"}
+URL = {"heygen-v2": "url", "heygen": "video_url", "konpro": "url"}
 
 
 async def link(client: SimulatorClient, service: str, job: str) -> str:
@@ -35,7 +35,7 @@ async def test_a_link_stays_the_same_until_it_expires_and_is_then_replaced(servi
 
 async def test_the_link_of_a_short_scenario_expires_after_a_minute_without_stating_it():
     client = SimulatorClient()
-    url = await ended(client, "heygen", "a-short")
+    url = await ended(client, "heygen-v2", "a-short")
     assert set(parse_qs(urlsplit(url).query)) == {"response-content-disposition"}
     client.clock += 60
     assert (await client.get(url, key=None)).status_code == 403
@@ -43,7 +43,7 @@ async def test_the_link_of_a_short_scenario_expires_after_a_minute_without_stati
 
 async def test_a_signed_link_of_heygen_expires_at_cloudfronts_expires():
     client = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", has_signed_links=True, link_lifetime=100)])
-    url = await ended(client, "heygen", "a")
+    url = await ended(client, "heygen-v2", "a")
     query = parse_qs(urlsplit(url).query)
     assert set(query) == {"Expires", "Signature", "Key-Pair-Id"}
     client.clock = int(query["Expires"][0]) - 1
@@ -120,8 +120,8 @@ async def test_a_download_resumes_on_a_renewed_link_since_the_file_is_the_same()
 
 async def test_captions_contain_the_text_of_the_scenario():
     client = SimulatorClient(scenarios=[Scenario("a", behaviour="fine", text="Hola.\nAdiós.", has_captions=True)])
-    v2 = (await client.poll_after_end("heygen", "a")).json()["data"]
-    v3 = (await client.poll("heygen-v3", "a")).json()["data"]
+    v2 = (await client.poll_after_end("heygen-v2", "a")).json()["data"]
+    v3 = (await client.poll("heygen", "a")).json()["data"]
     ass, srt, vtt = [
         (await client.get(url, key=None)).text
         for url in (v2["caption_url"], v3["srt_caption_url"], v3["vtt_caption_url"])
@@ -153,21 +153,21 @@ async def test_flixus_document_needs_the_key_and_exists_after_the_end():
 )
 async def test_the_first_link_of_a_broken_scenario_is_rejected_and_the_next_one_works(behaviour, status, text):
     client = SimulatorClient()
-    first = await ended(client, "heygen", f"a-{behaviour}")
+    first = await ended(client, "heygen-v2", f"a-{behaviour}")
     response = await client.get(first, key=None)
     assert response.status_code == status
     assert text in response.text
     client.clock += 1
-    second = await link(client, "heygen", f"a-{behaviour}")
+    second = await link(client, "heygen-v2", f"a-{behaviour}")
     assert second != first
     assert (await client.get(second, key=None)).headers["content-type"] == "video/mp4"
-    assert await link(client, "heygen", f"a-{behaviour}") == second
+    assert await link(client, "heygen-v2", f"a-{behaviour}") == second
 
 
 @pytest.mark.parametrize(("behaviour", "status"), [("notready", 404), ("accepted", 202)])
 async def test_a_file_that_is_not_ready_comes_twelve_seconds_after_its_first_link(behaviour, status):
     client = SimulatorClient()
-    url = await ended(client, "heygen", f"a-{behaviour}")
+    url = await ended(client, "heygen-v2", f"a-{behaviour}")
     assert (await client.get(url, key=None)).status_code == status
     client.clock += 12
     assert (await client.get(url, key=None)).status_code == 200
@@ -175,8 +175,8 @@ async def test_a_file_that_is_not_ready_comes_twelve_seconds_after_its_first_lin
 
 async def test_a_store_can_refuse_ranges_and_compress_a_file_in_two_members():
     client = SimulatorClient()
-    url = await ended(client, "heygen", "a-norange")
+    url = await ended(client, "heygen-v2", "a-norange")
     assert (await client.get(url, key=None, range="bytes=5-")).status_code == 403
     assert (await client.get(url, key=None)).status_code == 200
-    response = await client.get(await ended(client, "heygen", "a-members"), key=None)
+    response = await client.get(await ended(client, "heygen-v2", "a-members"), key=None)
     assert response.headers["content-encoding"] == "aws-chunked,gzip"

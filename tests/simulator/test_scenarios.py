@@ -53,7 +53,7 @@ async def test_a_scenario_can_start_before_the_first_poll():
 async def test_a_scenario_of_one_service_does_not_apply_to_another():
     client = SimulatorClient(scenarios=[Scenario("a", service="konpro", title="Mine")])
     assert (await client.poll("konpro", "a")).json()["data"]["title"] == "Mine"
-    assert (await client.poll("heygen", "a")).json()["data"]["title"] != "Mine"
+    assert (await client.poll("heygen-v2", "a")).json()["data"]["title"] != "Mine"
 
 
 async def test_the_clock_runs_at_the_given_speed():
@@ -77,8 +77,8 @@ async def test_a_response_waits_for_the_latency_with_the_given_sleep():
 @pytest.mark.parametrize(
     ("service", "at"),
     [
-        ("heygen", lambda response: (response["data"]["status"], response["data"]["message"])),
-        ("heygen-v3", lambda response: (response["data"]["status"], response["data"]["failure_message"])),
+        ("heygen-v2", lambda response: (response["data"]["status"], response["data"]["message"])),
+        ("heygen", lambda response: (response["data"]["status"], response["data"]["failure_message"])),
         ("konpro", lambda response: (response["data"]["status"], response["data"]["message"])),
         ("flixu", lambda response: (response["data"]["status"], response["data"]["error"])),
         ("camb", lambda response: (response["status"].lower(), response["message"])),

@@ -23,8 +23,8 @@ def status_of(service: str, response: dict) -> object:
 @pytest.mark.parametrize(
     ("service", "statuses"),
     [
-        ("heygen", ["pending", "running", "success"]),
-        ("heygen-v3", ["pending", "running", "completed"]),
+        ("heygen-v2", ["pending", "running", "success"]),
+        ("heygen", ["pending", "running", "completed"]),
         ("konpro", ["pending", "running", "success"]),
         ("camb", ["PENDING", "PENDING", "SUCCESS"]),
         ("flixu", ["created", "processing", "completed"]),
@@ -42,7 +42,7 @@ async def test_a_scenario_starts_at_its_first_poll_and_uses_the_services_statuse
 
 async def test_heygen_v2_responds_in_the_documented_format_with_a_deprecation_warning():
     client = SimulatorClient(scenarios=[SCENARIO])
-    response = await client.poll_after_end("heygen", JOB)
+    response = await client.poll_after_end("heygen-v2", JOB)
     data = response.json()["data"]
     assert set(response.json()) == {"error", "data", "warning"}
     assert response.json()["error"] is None
@@ -59,9 +59,9 @@ async def test_heygen_v2_responds_in_the_documented_format_with_a_deprecation_wa
 
 async def test_a_retired_heygen_v2_returns_410_and_v3_has_the_same_job():
     client = SimulatorClient(scenarios=[SCENARIO], retired=True)
-    assert (await client.poll("heygen", JOB)).status_code == 410
-    assert (await client.poll("heygen", JOB, key=None)).status_code == 410
-    response = await client.poll_after_end("heygen-v3", JOB)
+    assert (await client.poll("heygen-v2", JOB)).status_code == 410
+    assert (await client.poll("heygen-v2", JOB, key=None)).status_code == 410
+    response = await client.poll_after_end("heygen", JOB)
     data = response.json()["data"]
     assert set(response.json()) == {"data"}
     assert (data["id"], data["status"], data["title"]) == (JOB, "completed", "My Translated Video")
@@ -201,8 +201,8 @@ async def test_many_operations_are_polled_with_a_query_after_the_version():
 @pytest.mark.parametrize(
     ("service", "status", "body"),
     [
-        ("heygen", 401, {"code": 400112, "message": "Unauthorized"}),
-        ("heygen-v3", 401, {"error": {"code": "unauthorized", "message": "Unauthorized"}}),
+        ("heygen-v2", 401, {"code": 400112, "message": "Unauthorized"}),
+        ("heygen", 401, {"error": {"code": "unauthorized", "message": "Unauthorized"}}),
         ("camb", 401, {"error": "Invalid API key", "status": 401}),
     ],
 )
@@ -223,7 +223,7 @@ async def test_a_key_is_read_only_from_its_services_header(service):
     client, path = SimulatorClient(), PATHS[service].format("a-fine")
     plain = (await client.send(path, {"x-api-key": "k"})).status_code
     bearer = (await client.send(path, {"authorization": "Bearer k"})).status_code
-    assert (plain, bearer) == {"flixu": (401, 200), "operations": (401, 200), "heygen-v3": (200, 200)}.get(
+    assert (plain, bearer) == {"flixu": (401, 200), "operations": (401, 200), "heygen": (200, 200)}.get(
         service, (200, 401)
     )
 
@@ -232,7 +232,7 @@ async def test_errors_have_request_ids_as_at_the_service():
     client = SimulatorClient()
     konpro = (await client.poll("konpro", "a-missing")).json()
     flixu = (await client.poll("flixu", "a-missing")).json()["error"]
-    heygen = await client.poll("heygen-v3", "a-missing")
+    heygen = await client.poll("heygen", "a-missing")
     assert set(konpro["error"]) == {"code", "message", "details"}
     assert konpro["request_id"].startswith("req-")
     assert (flixu["code"], flixu["type"]) == ("not_found", "not_found_error")

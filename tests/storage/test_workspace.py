@@ -56,7 +56,7 @@ def test_the_state_folder_is_private(tmp_path):
 
 def test_a_variable_makes_an_account_if_none_is_configured(tmp_path):
     found = bare(tmp_path, environ={"HEYGEN_API_KEY": KEY})
-    assert list(found.accounts) == ["heygen"], "its successor shares the key and is no account"
+    assert list(found.accounts) == ["heygen"], "its predecessor shares the key and is no account"
     assert found.keys.get("heygen").reveal() == KEY
     assert "set CAMB_API_KEY and restart" in found.config.why_unconfigured("camb")
 

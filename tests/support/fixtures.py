@@ -31,7 +31,7 @@ def make_workspace(
     jobs: Mapping[str, tuple[str, ...]] | tuple[Job, ...] = (),
     *,
     config: str = "",
-    accounts: tuple[str, ...] = ("heygen", "konpro", "camb", "flixu"),
+    accounts: tuple[str, ...] = ("heygen", "heygen-v2", "konpro", "camb", "flixu"),
     keys: Mapping[str, str] | None = None,
     rate: float = 60_000,
     concurrency: int = 2,

@@ -8,8 +8,8 @@ from tui.simulator.app import Simulator
 
 START_TIME = 1_800_000_000.0
 PATHS = {
-    "heygen": "/v2/video_translate/{}",
-    "heygen-v3": "/v3/video-translations/{}",
+    "heygen-v2": "/v2/video_translate/{}",
+    "heygen": "/v3/video-translations/{}",
     "konpro": "/v1/video_translate/{}",
     "camb": "/translate/{}",
     "flixu": "/v1/translate/{}",

@@ -16,7 +16,7 @@ from tui.domain.job_state import Event, JobState, PollFailed, PollScheduled, Res
 from tui.domain.models import ACTIVE, Fault, Job, Ref, RequestRecord
 from tui.domain.polling import duration_model, schedule
 from tui.domain.polling.schedule import PollingPolicy
-from tui.providers import response_parser
+from tui.providers import faults, response_parser
 from tui.providers.response import HttpResponse
 from tui.storage.config.configuration import Account
 from tui.storage.config.secrets import SecretError
@@ -75,6 +75,8 @@ class HistoryPlayer:
         endpoint = account.provider.endpoint(job.kind)
         response = self._get(account, endpoint.status.fill(account.base_url, {"id": job.id}).url, at)
         report = response_parser.parse_status(account.provider, job.kind, response)
+        if isinstance(report, Fault) and faults.is_retired(report, account.provider.sunset, at):
+            report = faults.as_retired(account.provider, report, response.body)
         yield self._apply_event(
             ref, PollFailed(report, at) if isinstance(report, Fault) else StatusReceived(report, at), response
         )

@@ -18,8 +18,16 @@ LAST_POLL_RANGE = (2.0, 14.0)
 ADD_DELAY = 45.0
 """Seconds from the submission of a job to its entry in the watchlist."""
 
-SERVICES = {"heygen": "heygen", "konpro": "konpro", "camb": "camb", "flixu": "flixu", "legal": "flixu"}
-"""Service of each account. "legal" is another organisation's account at Flixu, without a key."""
+SERVICES = {
+    "heygen": "heygen",
+    "agency": "heygen",
+    "konpro": "konpro",
+    "camb": "camb",
+    "flixu": "flixu",
+    "legal": "flixu",
+}
+"""Service of each account. "agency" is at HeyGen's retired API, "legal" is another organisation's at Flixu, without a
+key."""
 UNTITLED_SERVICES = frozenset({"camb", "flixu"})
 """Services without titles: their jobs have a label."""
 

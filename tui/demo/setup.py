@@ -35,6 +35,10 @@ plan = "pro"
 [accounts.flixu]
 plan = "starter"
 
+[accounts.agency]         # jobs of an agency, at an API that HeyGen has retired
+provider = "heygen-v2"
+api_key = {{ env = "AGENCY_HEYGEN_API_KEY" }}
+
 [accounts.legal]          # the legal department's organisation at Flixu
 provider = "flixu"
 api_key = {{ env = "LEGAL_FLIXU_API_KEY" }}
@@ -47,6 +51,7 @@ desktop = false           # no notifications outside of the demo
 """
 KEYS = {
     "HEYGEN_API_KEY": "hg_demo_5b1f7c02d9e84a36",
+    "AGENCY_HEYGEN_API_KEY": "ag_demo_c82e6d0b47f19a35",
     "KONPRO_API_KEY": "kp_demo_e07a93c41f6d28b5",
     "CAMB_API_KEY": "cb_demo_94d2f8a10c7be653",
     "FLIXU_API_KEY": "flx_demo_3ac95e7d18f0b264",

@@ -19,7 +19,7 @@ from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.storage.watchlist.operations import Remove
 
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
+A, B = Ref("heygen-v2", "a"), Ref("heygen-v2", "b")
 SUNSET = 1_793_404_800.0
 """2026-10-31, the sunset in HeyGen v2's file: long before virtual time begins."""
 WORKS = (200, {"data": {"id": "a", "status": "running", "title": "Spring launch"}}, {})
@@ -51,7 +51,7 @@ def always(*response):
 
 
 def stage(tmp_path, app, story, jobs=("a",), **settings):
-    staged(tmp_path, app, {"heygen": jobs}, story, accounts=("heygen",), **settings)
+    staged(tmp_path, app, {"heygen-v2": jobs}, story, accounts=("heygen-v2",), **settings)
 
 
 OVER = [
@@ -75,11 +75,11 @@ def test_a_retired_api_is_polled_at_its_successor_and_the_account_moves(tmp_path
         assert stage[A].phase is Phase.RUNNING
         assert stage[A].fault is None
         assert stage[A].report.title == "Spring launch"
-        account = stage.listener.accounts["heygen"]
-        assert (account.name, account.provider, account.title) == ("heygen", "heygen-v3", "HeyGen v3")
+        account = stage.listener.accounts["heygen-v2"]
+        assert (account.name, account.provider, account.title) == ("heygen-v2", "heygen", "HeyGen")
         assert not account.is_deprecated
         texts = [notice.text for notice in stage.listener.notices if notice.kind is NoticeKind.ACCOUNT]
-        assert texts == ["Account heygen moved to HeyGen v3: its previous API is retired"]
+        assert texts == ["Account heygen-v2 moved to HeyGen: its previous API is retired"]
 
     stage(tmp_path, app, story)
 
@@ -94,7 +94,7 @@ def test_a_later_process_polls_the_successor_first(tmp_path):
     before = len(app.request_times("v2"))
 
     async def later():
-        again = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
+        again = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen-v2",))
         engine = Engine(
             again,
             RecordingListener().publish,
@@ -102,7 +102,7 @@ def test_a_later_process_polls_the_successor_first(tmp_path):
         )
         await engine.open()
         await engine.poll_once([A])
-        assert again.accounts["heygen"].provider.name == "heygen-v3"
+        assert again.accounts["heygen-v2"].provider.name == "heygen"
         assert engine.states[A].fault is None
         again.close()
 
@@ -111,16 +111,18 @@ def test_a_later_process_polls_the_successor_first(tmp_path):
 
 
 def test_another_provider_in_the_configuration_discards_the_move(tmp_path):
-    found = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
-    found.journal.successors.record_move("heygen", "heygen-v3", EPOCH)
+    found = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen-v2",))
+    found.journal.successors.record_move("heygen-v2", "heygen", EPOCH)
     found.close()
-    other = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen",))
-    assert other.accounts["heygen"].provider.name == "heygen-v3"
+    other = fixtures.make_workspace(tmp_path, "http://sim.test", accounts=("heygen-v2",))
+    assert other.accounts["heygen-v2"].provider.name == "heygen"
     other.close()
     config = (tmp_path / "config.toml").read_text()
-    (tmp_path / "config.toml").write_text(config.replace("[accounts.heygen]", '[accounts.heygen]\nprovider = "konpro"'))
-    changed = fixtures.Workspace.open(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN": fixtures.KEY})
-    assert changed.accounts["heygen"].provider.name == "konpro"
+    (tmp_path / "config.toml").write_text(
+        config.replace("[accounts.heygen-v2]", '[accounts.heygen-v2]\nprovider = "konpro"')
+    )
+    changed = fixtures.Workspace.open(fixtures.workspace_paths(tmp_path), {"KEY_HEYGEN_V2": fixtures.KEY})
+    assert changed.accounts["heygen-v2"].provider.name == "konpro"
     changed.close()
 
 
@@ -189,7 +191,7 @@ def test_before_the_sunset_only_a_410_retires_an_api(tmp_path, response):
     async def story(stage):
         await asyncio.sleep(HOUR)
         assert app.request_times("v3") == []
-        account = stage.listener.accounts["heygen"]
+        account = stage.listener.accounts["heygen-v2"]
         assert account.is_deprecated, "shown as the account's health before that day"
         assert account.sunset_at == EPOCH + 30 * DAY
 
@@ -206,7 +208,7 @@ def test_a_sunset_header_applies_from_its_instant_on(tmp_path):
     async def story(stage):
         await asyncio.sleep(2 * HOUR)
         assert min(app.request_times("v3")) >= sunset
-        assert stage.listener.accounts["heygen"].provider == "heygen-v3"
+        assert stage.listener.accounts["heygen-v2"].provider == "heygen"
 
     stage(tmp_path, app, story)
 
@@ -243,7 +245,7 @@ def test_if_both_refuse_the_first_fault_stands_and_the_successor_is_not_polled_f
         await stage.engine.perform(fixtures.refresh(A))
         await asyncio.sleep(MINUTE)
         assert len(app.request_times("v3")) == 2
-        assert stage.listener.accounts["heygen"].provider == "heygen"
+        assert stage.listener.accounts["heygen-v2"].provider == "heygen-v2"
 
     stage(tmp_path, app, story, tick=10 * MINUTE)
 
@@ -253,7 +255,7 @@ def test_a_later_process_does_not_poll_a_refused_job_at_the_successor(tmp_path):
 
     async def poll_once():
         found = fixtures.make_workspace(
-            tmp_path, "http://sim.test", (Job(account="heygen", id="a"),), accounts=("heygen",)
+            tmp_path, "http://sim.test", (Job(account="heygen-v2", id="a"),), accounts=("heygen-v2",)
         )
         engine = Engine(
             found,
@@ -276,7 +278,7 @@ def test_a_failing_successor_is_polled_again(tmp_path, there):
 
     async def story(stage):
         await asyncio.sleep(20 * MINUTE)
-        assert stage.listener.accounts["heygen"].provider == "heygen-v3"
+        assert stage.listener.accounts["heygen-v2"].provider == "heygen"
         assert stage[A].phase is Phase.RUNNING
         if there[2]:
             first = app.request_times("v3")[0]
@@ -299,13 +301,13 @@ def test_the_simulators_retired_v2_moves_every_job_of_the_account(tmp_path):
     async def play():
         simulator = Simulator(clock=wall_time, retired=True, limits={"heygen": 10_000})
         jobs = tuple(f"{number}-fine" for number in range(40))
-        stage = PollingSetup(tmp_path, simulator, {"heygen": jobs}, accounts=("heygen",))
+        stage = PollingSetup(tmp_path, simulator, {"heygen-v2": jobs}, accounts=("heygen-v2",))
         async with fixtures.running_engine(stage.engine):
             await asyncio.sleep(30 * MINUTE)
         assert simulator.response_counts["heygen", 410] <= 10
         assert {state.phase for state in stage.engine.states.values()} == {Phase.DONE}
         assert all(state.links for state in stage.engine.states.values())
-        assert stage.engine.states[Ref("heygen", "0-fine")].fault is None
+        assert stage.engine.states[Ref("heygen-v2", "0-fine")].fault is None
         stage.workspace.close()
 
     run_virtual(play())
@@ -328,7 +330,7 @@ def test_check_follows_an_account_that_moves_meanwhile(tmp_path):
     async def play():
         jobs = tuple(f"j{number}" for number in range(30))
         found = fixtures.make_workspace(
-            tmp_path, "http://sim.test", {"heygen": jobs}, accounts=("heygen",), concurrency=4
+            tmp_path, "http://sim.test", {"heygen-v2": jobs}, accounts=("heygen-v2",), concurrency=4
         )
         engine = Engine(
             found,
@@ -366,10 +368,10 @@ def test_a_410_of_deleted_jobs_moves_no_account_and_holds_back_no_other_job(tmp_
 
     async def story(stage):
         await asyncio.sleep(HOUR)
-        assert [stage[Ref("heygen", job)].phase for job in deleted] == [Phase.MISSING] * len(deleted)
+        assert [stage[Ref("heygen-v2", job)].phase for job in deleted] == [Phase.MISSING] * len(deleted)
         assert stage[A].fault.kind is FaultKind.MISSING
         assert app.request_times("v3") == []
-        assert stage.listener.accounts["heygen"].provider == "heygen"
+        assert stage.listener.accounts["heygen-v2"].provider == "heygen-v2"
         last = app.request_times("v2", "c")
         assert max(later - earlier for earlier, later in pairwise(last)) < MINUTE
 

@@ -14,7 +14,7 @@ from tui.engine.api import Health
 
 TOKEN_LIFE = 8 * MINUTE
 RUNNING = b'{"data": {"status": "running"}}'
-A = Ref("heygen", "a")
+A = Ref("heygen-v2", "a")
 
 
 def command(counter: Path, prints: str = "token-$n") -> str:
@@ -46,9 +46,9 @@ class TokenService(ScriptedService):
 
 def watch(tmp_path, app, scenario, api_key: str, jobs=("a", "b", "c")) -> None:
     """Run the scenario with one account whose key has this source."""
-    account = f'[accounts.heygen]\nbase_url = "http://sim.test"\napi_key = {api_key}\ninsecure_http = true\n'
+    account = f'[accounts.heygen-v2]\nbase_url = "http://sim.test"\napi_key = {api_key}\ninsecure_http = true\n'
     account += "rate_per_minute = 6000\n"
-    stage(tmp_path, app, {"heygen": jobs}, scenario, accounts=(), config=account)
+    stage(tmp_path, app, {"heygen-v2": jobs}, scenario, accounts=(), config=account)
 
 
 def test_an_expired_key_is_fetched_again_once_and_the_poll_repeated(tmp_path):
@@ -56,7 +56,7 @@ def test_an_expired_key_is_fetched_again_once_and_the_poll_repeated(tmp_path):
 
     async def scenario(stage):
         await asyncio.sleep(2 * HOUR)
-        assert stage.listener.accounts["heygen"].health is Health.OK
+        assert stage.listener.accounts["heygen-v2"].health is Health.OK
         assert stage[A].fault is None
 
     watch(tmp_path, app, scenario, f"{{ command = {command(counter)} }}")
@@ -80,7 +80,7 @@ def test_a_second_401_refuses_the_account(tmp_path):
 
     async def scenario(stage):
         await asyncio.sleep(HOUR)
-        assert stage.listener.accounts["heygen"].health is Health.REFUSED
+        assert stage.listener.accounts["heygen-v2"].health is Health.REFUSED
 
     watch(tmp_path, app, scenario, f"{{ command = {command(counter, 'wrong')} }}", jobs=("a",))
     assert len(app.requests) == 2
@@ -94,12 +94,12 @@ def test_polling_continues_once_a_failing_key_command_succeeds(tmp_path):
         await asyncio.sleep(4 * MINUTE)
         (tmp_path / "down").touch()
         await asyncio.sleep(26 * MINUTE)
-        state = stage.listener.accounts["heygen"]
+        state = stage.listener.accounts["heygen-v2"]
         assert state.health is Health.OFFLINE
         assert state.message == "the API key cannot be renewed: key command sh failed with exit code 3"
         (tmp_path / "down").unlink()
         await asyncio.sleep(11 * MINUTE)
-        assert stage.listener.accounts["heygen"].health is Health.OK
+        assert stage.listener.accounts["heygen-v2"].health is Health.OK
 
     watch(tmp_path, app, scenario, f"{{ command = {command(counter)} }}")
 
@@ -110,8 +110,8 @@ def test_check_repeats_a_poll_with_the_new_key(tmp_path):
         await respond_with_body(body, CLOSE, status=status)(writer)
 
     with serve_responder(respond) as url:
-        program = Program(tmp_path / "home", url).with_jobs("heygen:a")
+        program = Program(tmp_path / "home", url).with_jobs("heygen-v2:a")
         api_key = f"{{ command = {command(tmp_path / 'count')} }}"
-        (program.config / "config.toml").write_text(f'[accounts.heygen]\nbase_url = "{url}"\napi_key = {api_key}\n')
+        (program.config / "config.toml").write_text(f'[accounts.heygen-v2]\nbase_url = "{url}"\napi_key = {api_key}\n')
         completed = program.call("check", "--json")
     assert [(job["phase"], job["fault"]) for job in completed.json] == [("running", None)]

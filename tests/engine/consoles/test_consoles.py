@@ -29,7 +29,7 @@ from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal
 
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
+A, B = Ref("heygen-v2", "a"), Ref("heygen-v2", "b")
 
 
 class Console:
@@ -39,7 +39,7 @@ class Console:
         self.listener = RecordingListener()
         self.name = name
         only = settings.pop("only", None)
-        self.workspace = fixtures.make_workspace(tmp, "http://sim.test", jobs, keys={"heygen": name}, **settings)
+        self.workspace = fixtures.make_workspace(tmp, "http://sim.test", jobs, keys={"heygen-v2": name}, **settings)
         transport = {"sim.test": app}
         self.engine = Engine(
             self.workspace,
@@ -80,13 +80,13 @@ def test_a_follower_shows_the_leaders_states_with_its_own_notices(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = await Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
+        first = await Console(tmp_path, app, "first", {"heygen-v2": ("a", "b")}).start()
         await asyncio.sleep(2)
         second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(5 * MINUTE)
         assert not polled_by(app, "second")
         assert (first.listener.last_role, second.listener.last_role) == ("polling", f"following PID {os.getpid()}")
-        assert second.listener.accounts["heygen"].health is Health.OK
+        assert second.listener.accounts["heygen-v2"].health is Health.OK
         app.respond = lambda request: done("https://cdn.test/1")
         await asyncio.sleep(MINUTE)
         assert (first[A].phase, second[A].phase, second[B].phase) == (Phase.DONE, Phase.DONE, Phase.DONE)
@@ -103,13 +103,13 @@ def test_a_follower_shows_the_schedule_and_the_faults_of_the_leader(tmp_path):
     app = ScriptedService(lambda request: (500, {}, {}))
 
     async def play():
-        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(2)
         second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(10 * MINUTE)
         assert second[A].fault == first[A].fault is not None
         assert second[A].next_poll_at == first[A].next_poll_at
-        assert second.listener.accounts["heygen"].health is Health.OFFLINE
+        assert second.listener.accounts["heygen-v2"].health is Health.OFFLINE
         await second.end()
         await first.end()
 
@@ -120,7 +120,7 @@ def test_a_refresh_in_a_follower_reaches_the_leader(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(2)
         second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
@@ -140,7 +140,7 @@ def test_a_follower_takes_over_the_schedule_of_an_ended_leader(tmp_path, how):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = await Console(tmp_path, app, "first", {"heygen": ("a", "b")}).start()
+        first = await Console(tmp_path, app, "first", {"heygen-v2": ("a", "b")}).start()
         await asyncio.sleep(2)
         others = [await Console(tmp_path, app, name).start() for name in ("second", "third")]
         await asyncio.sleep(5 * MINUTE)
@@ -165,7 +165,7 @@ def test_a_silent_leader_is_reported_and_its_rows_are_stale(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(2)
         second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
@@ -192,7 +192,7 @@ def test_an_engine_for_a_subset_holds_no_lease(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        waiting = await Console(tmp_path, app, "waiting", {"heygen": ("a", "b")}, only={A}).start()
+        waiting = await Console(tmp_path, app, "waiting", {"heygen-v2": ("a", "b")}, only={A}).start()
         await asyncio.sleep(MINUTE)
         assert {request.id for request in polled_by(app, "waiting")} == {"a"}
         console = await Console(tmp_path, app, "console").start()
@@ -218,7 +218,7 @@ def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
     async def play():
         (tmp_path / "one").mkdir()
         (tmp_path / "two").mkdir()
-        many = {"heygen": tuple(f"j{number}" for number in range(60))}
+        many = {"heygen-v2": tuple(f"j{number}" for number in range(60))}
         consoles = [Console(tmp_path / name, app, name, many, rate=rate) for name in ("one", "two")]
         (tmp_path / "two" / "state").symlink_to(tmp_path / "one" / "state")
         for console in consoles:
@@ -244,7 +244,7 @@ def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):
         return 429, {}, {"retry-after": "300"}
 
     async def play():
-        first = await Console(tmp_path, app, "first", {"heygen": ("a", "b", "c")}).start()
+        first = await Console(tmp_path, app, "first", {"heygen-v2": ("a", "b", "c")}).start()
         await asyncio.sleep(2)
         second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(MINUTE)
@@ -259,7 +259,7 @@ def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):
         third = await Console(tmp_path, app, "third").start()
         await third.engine.perform(fixtures.refresh(B))
         await asyncio.sleep(2)
-        assert third.listener.accounts["heygen"].health is Health.LIMITED
+        assert third.listener.accounts["heygen-v2"].health is Health.LIMITED
         await asyncio.sleep(10 * MINUTE)
         assert third[B].checked_at > refused[0] + 300
         await third.end()
@@ -282,7 +282,7 @@ def console(tmp, key):
         "HOME": str(tmp),
         "BABELTOP_CONFIG_DIR": str(tmp),
         "BABELTOP_STATE_DIR": str(tmp / "state"),
-        "KEY_HEYGEN": key,
+        "KEY_HEYGEN_V2": key,
     }
     command = [sys.executable, "-W", "error", "-m", "tui", "watch", "--json"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as each:
@@ -302,9 +302,9 @@ def test_a_killed_leader_is_replaced_and_no_change_is_lost(tmp_path):
     seconds = [0.0]
     simulator = Simulator(clock=lambda: seconds[0], scenarios=stories, limits={"heygen": 10**9})
     with serve_app(simulator) as base:
-        jobs = {"heygen": tuple(scenario.id for scenario in stories)}
+        jobs = {"heygen-v2": tuple(scenario.id for scenario in stories)}
         config = '[polling]\nmax_interval = "2s"\n'
-        fixtures.make_workspace(tmp_path, base, jobs, accounts=("heygen",), config=config).close()
+        fixtures.make_workspace(tmp_path, base, jobs, accounts=("heygen-v2",), config=config).close()
 
         def polls(key):
             return sum(instant.key == key for instant in list(simulator.request_log))
@@ -327,7 +327,7 @@ def test_a_killed_leader_is_replaced_and_no_change_is_lost(tmp_path):
                 wait_until(lambda: phases(tmp_path).count(Phase.DONE) == COUNT)
                 assert polls("key-first") == before
     journal = Journal(tmp_path / "state" / "journal.db")
-    for ref, changes in journal.phase_changes(Ref("heygen", each) for each in jobs["heygen"]).items():
+    for ref, changes in journal.phase_changes(Ref("heygen-v2", each) for each in jobs["heygen-v2"]).items():
         steps = [(change.before, change.after) for change in changes]
         assert len(steps) == len(set(steps)), ref
         assert all(step[0] == before[1] for before, step in pairwise(steps)), ref

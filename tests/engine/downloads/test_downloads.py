@@ -28,7 +28,7 @@ from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
 from tui.storage.watchlist.operations import Set
 
-FINE = Ref("heygen", "a-fine")
+FINE = Ref("heygen-v2", "a-fine")
 LARGE = 3 * 1024 * 1024
 
 
@@ -63,7 +63,7 @@ def library(tmp: Path, service: str, *jobs: Job, readonly: bool = False):
     return found
 
 
-def job(name: str, account: str = "heygen", **more: object) -> Job:
+def job(name: str, account: str = "heygen-v2", **more: object) -> Job:
     return Job(account=account, id=name, **more)
 
 
@@ -127,7 +127,7 @@ async def test_existing_files_are_kept_and_deleted_ones_are_restored_on_request(
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         listener = RecordingListener()
         async with running(library(tmp_path, service, job("a")), listener) as engine:
-            ref = Ref("heygen", "a")
+            ref = Ref("heygen-v2", "a")
             await finished(engine)
 
             async def download(**more: object) -> None:
@@ -154,13 +154,13 @@ async def test_a_job_with_download_set_is_downloaded_once_by_one_console(tmp_pat
         first = library(tmp_path, service, job("a", download=True))
         second = fixtures.make_workspace(tmp_path, service)
         async with running(first) as one, running(second, RecordingListener()) as two:
-            await until(lambda: one.states[Ref("heygen", "a")].downloads)
-            await until(lambda: two.states[Ref("heygen", "a")].downloads)
+            await until(lambda: one.states[Ref("heygen-v2", "a")].downloads)
+            await until(lambda: two.states[Ref("heygen-v2", "a")].downloads)
         async with running(fixtures.make_workspace(tmp_path, service)) as later:
-            assert later.states[Ref("heygen", "a")].downloads
+            assert later.states[Ref("heygen-v2", "a")].downloads
             (tmp_path / "got" / "Spring.mp4").unlink()
             for _ in range(3):
-                await poll_again(later, Ref("heygen", "a"))
+                await poll_again(later, Ref("heygen-v2", "a"))
     assert [request.path for request in origin.requests] == ["/a/1.mp4"]
     assert names(tmp_path / "got") == []
 
@@ -168,7 +168,7 @@ async def test_a_job_with_download_set_is_downloaded_once_by_one_console(tmp_pat
 async def test_setting_download_on_a_done_job_downloads_it(tmp_path):
     with serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
         async with running(library(tmp_path, service, job("a"))) as engine:
-            ref = Ref("heygen", "a")
+            ref = Ref("heygen-v2", "a")
             await finished(engine)
             assert names(tmp_path / "got") == []
             await engine.perform(Set((ref,), {"download": True}))
@@ -188,7 +188,7 @@ async def test_a_download_is_resumed_by_the_next_engine(tmp_path):
         async with running(
             fixtures.make_workspace(tmp_path, service, config=f'[downloads]\ndir = "{tmp_path}/got"\n')
         ) as engine:
-            await until(lambda: engine.states[Ref("heygen", "a")].downloads)
+            await until(lambda: engine.states[Ref("heygen-v2", "a")].downloads)
     assert (tmp_path / "got" / "Spring.mp4").read_bytes() == origin.content
     assert names(tmp_path / "got") == ["Spring.mp4"]
     assert origin.requests[-1].headers["range"] == f"bytes={had}-"
@@ -199,7 +199,7 @@ async def test_a_cancelled_download_leaves_no_file(tmp_path):
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         listener = RecordingListener()
         async with running(library(tmp_path, service, job("a")), listener) as engine:
-            ref = Ref("heygen", "a")
+            ref = Ref("heygen-v2", "a")
             await finished(engine)
             await engine.perform(Download((ref,)))
             await until(lambda: any(progress.received_bytes > 0 for progress in listener.downloads))
@@ -255,11 +255,11 @@ async def test_readonly_downloads_nothing(tmp_path):
     with serve_files(FileServer()) as base, serve_app(LinkService(base)) as service:
         async with running(library(tmp_path, service, job("a", download=True), readonly=True)) as engine:
             await finished(engine)
-            outcome = await engine.perform(Download((Ref("heygen", "a"),)))
+            outcome = await engine.perform(Download((Ref("heygen-v2", "a"),)))
             assert not outcome.ok
             assert "Read-only" in outcome.message
             for _ in range(3):
-                await poll_again(engine, Ref("heygen", "a"))
+                await poll_again(engine, Ref("heygen-v2", "a"))
     assert names(tmp_path / "got") == []
 
 
@@ -267,13 +267,13 @@ async def test_a_job_without_a_result_is_named(tmp_path, service):
     listener = RecordingListener()
     async with running(library(tmp_path, service, job("a-fail")), listener) as engine:
         await finished(engine)
-        ref = Ref("heygen", "a-fail")
+        ref = Ref("heygen-v2", "a-fail")
         assert engine.states[ref].phase is Phase.FAILED
         outcome = await engine.perform(Download((ref,)))
         assert not outcome.ok
         assert "is failed: no result to download" in outcome.message
-        outcome = await engine.perform(Download((Ref("heygen", "x"),)))
-        assert outcome.message == "heygen:x is not on the watchlist"
+        outcome = await engine.perform(Download((Ref("heygen-v2", "x"),)))
+        assert outcome.message == "heygen-v2:x is not on the watchlist"
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "javascript:alert(1)"])
@@ -283,7 +283,7 @@ async def test_a_link_with_another_scheme_is_ignored(tmp_path, url):
         service_app.more = {"url": url, "caption_url": f"{base}/a.ass"}
         with serve_app(service_app) as service:
             async with running(library(tmp_path, service, job("a"))) as engine:
-                ref = Ref("heygen", "a")
+                ref = Ref("heygen-v2", "a")
                 await until(lambda: engine.states[ref].links)
                 await engine.perform(Download((ref,)))
                 await until(lambda: engine.states[ref].downloads)
@@ -294,7 +294,7 @@ async def test_a_dead_link_is_renewed_for_its_download(tmp_path):
     origin = FileServer(responses={"/a/1.mp4": (403, {})})
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         async with running(library(tmp_path, service, job("a"))) as engine:
-            ref = Ref("heygen", "a")
+            ref = Ref("heygen-v2", "a")
             await finished(engine)
             await engine.perform(Download((ref,)))
             await until(lambda: engine.states[ref].downloads)
@@ -306,7 +306,7 @@ async def test_a_failed_download_is_reported_and_retried_on_request(tmp_path):
     with serve_files(origin) as base, serve_app(LinkService(base)) as service:
         listener = RecordingListener()
         async with running(library(tmp_path, service, job("a")), listener) as engine:
-            ref = Ref("heygen", "a")
+            ref = Ref("heygen-v2", "a")
             await finished(engine)
             await engine.perform(Download((ref,)))
             await until(lambda: listener.downloads and listener.downloads[-1].stage is DownloadStage.FAILED)
@@ -320,7 +320,7 @@ async def test_a_failed_download_is_reported_and_retried_on_request(tmp_path):
 
 async def test_a_download_requested_the_moment_one_fails_begins(tmp_path):
     origin = FileServer(responses={f"/a/{count}.mp4": (404, {}) for count in range(9)})
-    ref = Ref("heygen", "a")
+    ref = Ref("heygen-v2", "a")
 
     class Impatient(RecordingListener):
         def publish(self, event: EngineEvent) -> None:
@@ -339,7 +339,7 @@ async def test_a_download_requested_the_moment_one_fails_begins(tmp_path):
 
 @contextmanager
 def another(state: Path):
-    """Another process that holds the lock of heygen:a."""
+    """Another process that holds the lock of heygen-v2:a."""
     command = [sys.executable, "-c", HOLDER, str(state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -353,10 +353,10 @@ async def test_a_job_being_downloaded_by_another_process_is_refused(tmp_path):
         listener = RecordingListener()
         async with running(library(tmp_path, service, job("a")), listener) as engine:
             await finished(engine)
-            await engine.perform(Download((Ref("heygen", "a"),)))
+            await engine.perform(Download((Ref("heygen-v2", "a"),)))
             await until(lambda: listener.downloads and listener.downloads[-1].stage is DownloadStage.FAILED)
             assert listener.downloads[-1].message == "being downloaded by another babeltop process"
-            assert not (await engine.perform(Cancel((Ref("heygen", "a"),)))).ok
+            assert not (await engine.perform(Cancel((Ref("heygen-v2", "a"),)))).ok
     assert names(tmp_path / "got") == []
 
 
@@ -392,11 +392,11 @@ def test_a_failed_automatic_download_is_retried_and_reported_once(tmp_path):
         )
         async with running_engine(engine):
             await asyncio.sleep(4 * HOUR)
-            assert not engine.states[Ref("heygen", "a")].downloads
+            assert not engine.states[Ref("heygen-v2", "a")].downloads
             assert [notice.kind for notice in listener.notices].count(NoticeKind.DOWNLOAD_FAILED) == 1
             tries = len(store.requests)
             await asyncio.sleep(3 * HOUR)
-            assert engine.states[Ref("heygen", "a")].downloads
+            assert engine.states[Ref("heygen-v2", "a")].downloads
         found.close()
         return tries
 
@@ -442,7 +442,7 @@ def run_engine(tmp_path, transport, jobs, scenario):
 def test_a_link_that_is_not_ready_yet_is_fetched_within_two_minutes_and_never_counts_as_expired(tmp_path, status):
     service = ScriptedService(lambda _request: done("https://cdn.test/a.mp4"))
     store = Store(lambda _path: (200, b"abc") if wall_time() >= store.requests[0][0] + 12 else (status, b""))
-    ref = Ref("heygen", "a")
+    ref = Ref("heygen-v2", "a")
 
     async def scenario(engine, listener):
         await asyncio.wait_for(store.requested.wait(), MINUTE)
@@ -461,7 +461,7 @@ def test_an_automatic_download_tries_expired_links_again_some_times_and_then_wai
     store = Store(lambda path: (200, b"abc") if path == "/b.mp4" else (410, b""))
     service = ScriptedService(lambda _request: done(links[0]))
     apps = {"sim.test": service, "cdn.test": store}
-    ref = Ref("heygen", "a")
+    ref = Ref("heygen-v2", "a")
 
     async def scenario(engine, listener):
         await asyncio.sleep(2 * HOUR)

@@ -80,7 +80,7 @@ def test_services_that_never_respond_do_not_change_when_a_good_one_is_polled(tmp
 
     alone = run_virtual(times(tmp_path / "alone"))
     assert len(alone) > 100
-    assert run_virtual(times(tmp_path / "beside", "heygen", "camb", "flixu")) == alone
+    assert run_virtual(times(tmp_path / "beside", "heygen-v2", "camb", "flixu")) == alone
 
 
 async def send_requests(url: str, times: int = 1, **bounds: float) -> list[HttpResponse | Fault]:

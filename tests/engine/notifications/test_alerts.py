@@ -21,7 +21,7 @@ from tui.storage.config.settings import Hook, HookEvent
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.watchlist.operations import Add, Set
 
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
+A, B = Ref("heygen-v2", "a"), Ref("heygen-v2", "b")
 EVERYTHING = Hook(run=("true",), on=get_args(HookEvent))
 URL = "https://cdn.test/1?X-Amz-Date=20270115T080000Z&X-Amz-Expires={life}&n={number}"
 """Signed at the start of virtual time."""
@@ -32,7 +32,7 @@ class AlertConsole:
 
     def __init__(self, tmp, app, jobs=(), *, hook=EVERYTHING, readonly=False, tick=20.0, alerts=None):
         self.listener, self.delivered = RecordingListener(), []
-        self.library = fixtures.make_workspace(tmp, "http://sim.test", jobs, accounts=("heygen",))
+        self.library = fixtures.make_workspace(tmp, "http://sim.test", jobs, accounts=("heygen-v2",))
         self.library.settings = replace(
             self.library.settings, hooks=(hook,) if hook else (), alerts=alerts or self.library.settings.alerts
         )
@@ -69,7 +69,7 @@ def test_each_phase_change_is_delivered_once_by_two_consoles(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = await AlertConsole(tmp_path, app, {"heygen": ("a", "b")}, tick=1.0).start()
+        first = await AlertConsole(tmp_path, app, {"heygen-v2": ("a", "b")}, tick=1.0).start()
         second = await AlertConsole(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(2 * MINUTE)
         app.respond = lambda request: link(7 * DAY)
@@ -90,7 +90,7 @@ def test_a_restart_delivers_nothing_again(tmp_path):
     app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        first = await AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        first = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(2 * HOUR)
         assert first.events == ["done", "expiring"]
         await first.end()
@@ -107,7 +107,7 @@ def test_events_from_while_no_process_ran_are_delivered_by_the_next_one(tmp_path
     app = ScriptedService(lambda request: link(3 * DAY))
 
     async def play():
-        first = await AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        first = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(HOUR)
         assert first.events == ["done"]
         await first.end()
@@ -129,7 +129,7 @@ def test_a_link_is_reported_before_and_after_its_expiry_and_again_once_renewed(t
     app = ScriptedService(lambda request: link(2 * DAY))
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(DAY - HOUR)
         assert console.events == ["done"]
         await asyncio.sleep(HOUR + MINUTE)
@@ -152,7 +152,7 @@ def test_a_stalled_job_is_reported_once(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(HOUR - MINUTE)
         assert console.events == ["running"]
         await asyncio.sleep(3 * HOUR)
@@ -167,7 +167,7 @@ def test_a_muted_job_sends_no_alerts(tmp_path):
     app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        jobs = (Job(account="heygen", id="a", muted=True), Job(account="heygen", id="b"))
+        jobs = (Job(account="heygen-v2", id="a", muted=True), Job(account="heygen-v2", id="b"))
         console = await AlertConsole(tmp_path, app, jobs).start()
         await asyncio.sleep(2 * HOUR)
         assert {each.state.job.ref for each in console.delivered} == {B}
@@ -185,12 +185,12 @@ def test_a_refused_account_is_reported_once_until_it_is_ok_again(tmp_path):
 
     async def play():
         for again in range(2):
-            console = await AlertConsole(tmp_path, app, {"heygen": ("a",)} if not again else ()).start()
+            console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)} if not again else ()).start()
             await asyncio.sleep(HOUR)
             assert console.events == (["refused"] if not again else [])
             if not again:
-                assert console.delivered[0].account.name == "heygen"
-                assert console.delivered[0].text.startswith("Polling of account heygen stopped: ")
+                assert console.delivered[0].account.name == "heygen-v2"
+                assert console.delivered[0].text.startswith("Polling of account heygen-v2 stopped: ")
                 await console.end()
         app.respond = lambda request: running()
         await console.engine.perform(fixtures.refresh(A))
@@ -207,7 +207,7 @@ def test_a_retired_api_is_reported_once_for_all_its_jobs(tmp_path):
     app = ScriptedService(lambda request: (410, {}, {}))
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen": ("a", "b")}).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a", "b")}).start()
         await asyncio.sleep(10 * MINUTE)
         assert console.events == ["retired"]
         await console.end()
@@ -223,7 +223,7 @@ def test_a_readonly_leader_leaves_hooks_to_another_console(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, readonly=True, tick=1.0).start()
+        first = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}, readonly=True, tick=1.0).start()
         await asyncio.sleep(2)
         second = await AlertConsole(tmp_path, app, tick=1.0).start()
         await asyncio.sleep(MINUTE)
@@ -241,7 +241,7 @@ def test_a_phase_change_seen_by_two_processes_is_delivered_as_recorded(tmp_path)
     app = ScriptedService(lambda request: running())
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}, tick=1.0).start()
         await asyncio.sleep(MINUTE + 3)  # not about to be polled
         state, at = console.engine.states[A], wall_time()
         for seen in (at, at + 0.5):  # two processes record it
@@ -263,7 +263,7 @@ def test_events_without_a_subscribed_hook_are_not_delivered(tmp_path):
 
     async def play():
         console = await AlertConsole(
-            tmp_path, app, {"heygen": ("a",)}, hook=Hook(run=("true",), on=("expiring",))
+            tmp_path, app, {"heygen-v2": ("a",)}, hook=Hook(run=("true",), on=("expiring",))
         ).start()
         await asyncio.sleep(2 * HOUR)
         assert console.events == ["expiring"]
@@ -276,7 +276,7 @@ def test_events_wait_while_the_journal_cannot_be_written(tmp_path):
     app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=1.0).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}, tick=1.0).start()
         await asyncio.sleep(HOUR - 3)
         other = sqlite3.connect(tmp_path / "state" / "journal.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -310,7 +310,7 @@ def test_hundreds_of_expiring_links_are_one_delivery_and_one_notice(tmp_path, ho
 
     async def play():
         ids = tuple(f"j{number}" for number in range(450))
-        console = await AlertConsole(tmp_path, app, {"heygen": ids}, hook=hook).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ids}, hook=hook).start()
         await asyncio.sleep(2 * HOUR)
         assert [len(jobs) for jobs in expiring_jobs(console)] == ([450] if hook else [])
         [notice] = shown_notices(console)
@@ -332,7 +332,7 @@ def test_links_that_expire_over_a_week_are_one_delivery_a_day(tmp_path):
     ids = tuple(f"j{number}" for number in range(5 * 24))
 
     async def play():
-        first = await AlertConsole(tmp_path, app, {"heygen": ids}, tick=10 * MINUTE).start()
+        first = await AlertConsole(tmp_path, app, {"heygen-v2": ids}, tick=10 * MINUTE).start()
         second = await AlertConsole(tmp_path, app, tick=10 * MINUTE).start()
         for day in range(7):
             await asyncio.sleep(DAY)
@@ -340,7 +340,7 @@ def test_links_that_expire_over_a_week_are_one_delivery_a_day(tmp_path):
             assert max(counts) <= day + 1
             assert len(expiring_jobs(first)) + len(expiring_jobs(second)) <= day + 1
         deliveries = expiring_jobs(first) + expiring_jobs(second)
-        assert sorted(map(str, set().union(*deliveries))) == sorted(f"heygen:{each}" for each in ids)
+        assert sorted(map(str, set().union(*deliveries))) == sorted(f"heygen-v2:{each}" for each in ids)
         assert sum(map(len, deliveries)) == len(ids), "none is delivered twice"
         for each in (*first.delivered, *second.delivered):
             if each.event == "expiring":
@@ -357,10 +357,10 @@ def test_links_found_after_the_daily_report_wait_for_the_next_if_time_allows(tmp
     app = ScriptedService(lambda request: link(lives[request.id], request.id))
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(5 * HOUR)  # 13:00
         assert expiring_jobs(console) == [{A}]
-        late, short = (Job(account="heygen", id=each) for each in ("late", "short"))
+        late, short = (Job(account="heygen-v2", id=each) for each in ("late", "short"))
         await console.engine.perform(Add((short, late)))
         await asyncio.sleep(HOUR)
         assert expiring_jobs(console) == [{A}, {short.ref}], "half of its warning time has passed"
@@ -373,11 +373,11 @@ def test_a_muted_job_is_not_in_the_daily_report(tmp_path):
     app = ScriptedService(staggered)
 
     async def play():
-        jobs = (Job(account="heygen", id="j0"), Job(account="heygen", id="j1", muted=True))
+        jobs = (Job(account="heygen-v2", id="j0"), Job(account="heygen-v2", id="j1", muted=True))
         console = await AlertConsole(tmp_path, app, jobs).start()
         await asyncio.sleep(3 * DAY)
-        assert expiring_jobs(console) == [{Ref("heygen", "j0")}]
-        assert [notice.ref for notice in shown_notices(console)] == [Ref("heygen", "j0")]
+        assert expiring_jobs(console) == [{Ref("heygen-v2", "j0")}]
+        assert [notice.ref for notice in shown_notices(console)] == [Ref("heygen-v2", "j0")]
         await console.end()
 
     run_virtual(play())
@@ -387,7 +387,7 @@ def test_a_link_renewed_just_before_its_report_is_not_reported(tmp_path):
     app = ScriptedService(lambda request: link(DAY + HOUR))
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen": ("a",)}, tick=MINUTE).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(30)
         assert console.engine.states[A].links
         app.respond = lambda request: link(7 * DAY, 1)

@@ -62,7 +62,7 @@ def test_an_account_matches_by_one_of_its_jobs(tmp_path, tags, events):
     hook = Hook(run=("true",), on=("done", "refused"), filter=JobFilter.parse("tag:launch"))
 
     async def play():
-        jobs = (Job(account="heygen", id="a", tags=tags), Job(account="heygen", id="b"))
+        jobs = (Job(account="heygen-v2", id="a", tags=tags), Job(account="heygen-v2", id="b"))
         console = await AlertConsole(tmp_path, app, jobs, hook=hook).start()
         await asyncio.sleep(MINUTE)
         app.respond = lambda request: (401, {"message": "no"}, {})

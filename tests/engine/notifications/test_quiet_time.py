@@ -141,7 +141,7 @@ def test_alerts_of_a_quiet_time_become_one_summary_at_its_end(tmp_path):
     app = ScriptedService(lambda request: link(HOUR * 30))
 
     async def play():
-        console = await QuietConsole(tmp_path, app, {"heygen": ("a", "b")}).start()
+        console = await QuietConsole(tmp_path, app, {"heygen-v2": ("a", "b")}).start()
         await asyncio.sleep(4 * HOUR - MINUTE)
         assert console.for_hook(ALL) == console.summaries() == []
         assert [each.event for each in console.for_hook(AT_ONCE)] == ["done", "done"]
@@ -163,7 +163,7 @@ def test_a_restart_within_the_quiet_time_loses_no_alert(tmp_path):
     app = ScriptedService(lambda request: running() if request.id == "late" else link(7 * HOUR * 24))
 
     async def play():
-        first = await QuietConsole(tmp_path, app, {"heygen": ("a", "late")}).start()
+        first = await QuietConsole(tmp_path, app, {"heygen-v2": ("a", "late")}).start()
         await asyncio.sleep(HOUR)
         await first.end()
         assert first.for_hook(ALL) == []
@@ -189,7 +189,7 @@ def test_a_start_after_the_quiet_time_sends_its_summary(tmp_path):
     app = ScriptedService(lambda request: link(7 * HOUR * 24))
 
     async def play():
-        first = await QuietConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        first = await QuietConsole(tmp_path, app, {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(HOUR)
         await first.end()
         await asyncio.sleep(6 * HOUR)
@@ -206,7 +206,7 @@ def test_of_two_consoles_one_sends_the_summary_and_both_show_it(tmp_path):
 
     async def play():
         consoles = [
-            await QuietConsole(tmp_path, app, {"heygen": ("a",)}).start(),
+            await QuietConsole(tmp_path, app, {"heygen-v2": ("a",)}).start(),
             await QuietConsole(tmp_path, app).start(),
         ]
         await asyncio.sleep(5 * HOUR)
@@ -222,7 +222,7 @@ def test_a_readonly_console_takes_no_event_from_a_hook_that_ignores_the_quiet_ti
     app = ScriptedService(lambda request: running())
 
     async def play():
-        jobs = {"heygen": ("a",)}
+        jobs = {"heygen-v2": ("a",)}
         readonly = await QuietConsole(tmp_path, app, jobs, hook=AT_ONCE, readonly=True).start()
         await asyncio.sleep(2.1)  # its tick is the first to see a change
         other = await QuietConsole(tmp_path, app, hook=AT_ONCE).start()
@@ -241,7 +241,7 @@ def test_a_link_that_was_renewed_in_the_quiet_time_is_not_in_the_summary(tmp_pat
     app = ScriptedService(lambda request: link(25 * HOUR))
 
     async def play():
-        console = await QuietConsole(tmp_path, app, {"heygen": ("a",)}).start()
+        console = await QuietConsole(tmp_path, app, {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(2 * HOUR)
         app.respond = lambda request: link(7 * 24 * HOUR, 1)
         await console.engine.link_renewer.renew(next(iter(console.engine.states)))
@@ -257,9 +257,9 @@ def test_a_refused_account_is_in_the_summary_without_any_hook(tmp_path):
     app = ScriptedService(lambda request: (401, {"message": "no"}, {}))
 
     async def play():
-        console = await QuietConsole(tmp_path, app, {"heygen": ("a",)}, hook=None).start()
+        console = await QuietConsole(tmp_path, app, {"heygen-v2": ("a",)}, hook=None).start()
         await asyncio.sleep(4 * HOUR + MINUTE)
-        assert console.summaries() == ["In the quiet time: 1 account refused (heygen)"]
+        assert console.summaries() == ["In the quiet time: 1 account refused (heygen-v2)"]
         assert wall_time() < EPOCH + 5 * HOUR
         await console.end()
 

@@ -66,11 +66,11 @@ def endless(count: int) -> tuple[str, ...]:
 
 def v3(tmp_path, app, ids, scenario, **settings):
     """Run the scenario with one account of HeyGen v3."""
-    staged(tmp_path, app, {"heygen-v3": tuple(ids)}, scenario, accounts=("heygen-v3",), **settings)
+    staged(tmp_path, app, {"heygen": tuple(ids)}, scenario, accounts=("heygen",), **settings)
 
 
 def state(stage: PollingSetup, job: str):
-    return stage[Ref("heygen-v3", job)]
+    return stage[Ref("heygen", job)]
 
 
 BATCHES = provider_file(
@@ -287,7 +287,7 @@ def test_a_refused_key_is_sent_once(tmp_path):
     async def scenario(stage):
         await asyncio.sleep(HOUR)
         assert len(app.paths) <= 2
-        assert stage.listener.accounts["heygen-v3"].health == "refused"
+        assert stage.listener.accounts["heygen"].health == "refused"
 
     v3(tmp_path, app, endless(50), scenario)
 
@@ -310,7 +310,7 @@ def test_a_job_removed_during_its_bulk_poll_disturbs_no_other(tmp_path):
 
     async def scenario(stage):
         await asyncio.sleep(MINUTE)
-        gone = Ref("heygen-v3", "j3-stuck")
+        gone = Ref("heygen", "j3-stuck")
         assert (await stage.engine.perform(Remove((gone,)))).ok
         await asyncio.sleep(5 * MINUTE)
         assert gone not in stage.engine.states

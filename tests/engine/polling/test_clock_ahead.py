@@ -28,7 +28,7 @@ def poll_ahead(tmp, app, lead, seconds=MINUTE):
     async def scenario(stage):
         await asyncio.sleep(seconds)
 
-    stage(tmp, app, {"heygen": ("a", "b")}, scenario, ahead=lambda: lead, rate=1.0)
+    stage(tmp, app, {"heygen-v2": ("a", "b")}, scenario, ahead=lambda: lead, rate=1.0)
 
 
 @pytest.mark.parametrize("lead", LEADS)
@@ -43,9 +43,9 @@ def test_polling_goes_on_at_once_and_later_instants_are_gone(tmp_path, lead):
         for ref in (A, B):
             assert clock_lead(stage[ref], EPOCH + 2.5 * MINUTE) == 0
 
-    stage(tmp_path, app, {"heygen": ("a", "b")}, scenario, rate=1.0)
+    stage(tmp_path, app, {"heygen-v2": ("a", "b")}, scenario, rate=1.0)
     with journal_of(tmp_path) as journal:
-        limit = journal.rate_limits.get("heygen")
+        limit = journal.rate_limits.get("heygen-v2")
         assert not limit.is_from_future(EPOCH + 3 * MINUTE)
         for state in journal.states().values():
             assert clock_lead(state, EPOCH + 3 * MINUTE) == 0
@@ -62,8 +62,8 @@ def test_a_retry_after_is_as_far_away_as_it_was(tmp_path, lead):
     async def later(stage):
         await asyncio.sleep(10 * MINUTE)
 
-    stage(tmp_path, app, {"heygen": ("a",)}, limited, ahead=lambda: lead)
-    stage(tmp_path, app, {"heygen": ("a",)}, later)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, limited, ahead=lambda: lead)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, later)
     assert 118 <= app.request_times()[1] - EPOCH < 150
 
 
@@ -79,7 +79,7 @@ def test_the_links_of_a_clock_that_was_ahead_live_as_long_as_they_should(tmp_pat
         assert exact.expires_at == expiry
         assert abs(estimated.expires_at - (EPOCH + 7 * DAY)) < 5 * MINUTE
 
-    stage(tmp_path, app, {"heygen": ("a", "b")}, scenario, rate=1.0)
+    stage(tmp_path, app, {"heygen-v2": ("a", "b")}, scenario, rate=1.0)
 
 
 def test_a_clock_that_is_set_back_hides_no_report_of_another_process(tmp_path):
@@ -99,7 +99,7 @@ def test_a_clock_that_is_set_back_hides_no_report_of_another_process(tmp_path):
         assert stage[A].phase is Phase.DONE
         assert stage[A].poll_count >= 99
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, ahead=lambda: ahead[0], rate=0.05)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, ahead=lambda: ahead[0], rate=0.05)
 
 
 def test_a_download_of_a_clock_that_was_ahead_is_replaced_by_the_next(tmp_path):
@@ -114,7 +114,7 @@ def test_a_download_of_a_clock_that_was_ahead_is_replaced_by_the_next(tmp_path):
         await asyncio.sleep(MINUTE)
         assert stage[A].downloads == (replace(file, downloaded_at=EPOCH),)
 
-    stage(tmp_path, app, {"heygen": ("a", "b")}, scenario)
+    stage(tmp_path, app, {"heygen-v2": ("a", "b")}, scenario)
     with journal_of(tmp_path) as journal:
         newer = DownloadedFile("video", "/d/b", 2, EPOCH + 2 * MINUTE)
         journal.record([JournalEntry(replace(journal.states()[A], downloads=(newer,)))])
@@ -131,9 +131,9 @@ def test_a_clock_that_was_never_set_repairs_nothing(tmp_path):
 
 def test_a_refusal_of_a_clock_that_was_ahead_ends_after_a_day(tmp_path):
     with closing(Journal(tmp_path / "journal.db")) as journal:
-        journal.successors.record_refusal("heygen", "a", "heygen-v3", EPOCH + 400 * DAY)
-        assert journal.successors.refusals("heygen", "heygen-v3", EPOCH) == {"a": EPOCH}
-        assert journal.successors.refusals("heygen", "heygen-v3", EPOCH + HOUR) == {"a": EPOCH}
+        journal.successors.record_refusal("heygen-v2", "a", "heygen", EPOCH + 400 * DAY)
+        assert journal.successors.refusals("heygen-v2", "heygen", EPOCH) == {"a": EPOCH}
+        assert journal.successors.refusals("heygen-v2", "heygen", EPOCH + HOUR) == {"a": EPOCH}
 
 
 def test_an_alert_of_a_clock_that_was_ahead_is_silent_from_now_on_and_not_from_then(tmp_path):

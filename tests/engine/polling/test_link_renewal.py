@@ -12,9 +12,9 @@ from tui.domain.models import Fault, FaultKind, Job, LinkKind, Phase, Ref
 from tui.engine.api import NoticeKind, Refresh, Renew
 from tui.storage.watchlist.operations import Set
 
-A = Ref("heygen", "a")
-KEPT = (Job(account="heygen", id="a", keep_link=True),)
-LOOSE = (Job(account="heygen", id="a"),)
+A = Ref("heygen-v2", "a")
+KEPT = (Job(account="heygen-v2", id="a", keep_link=True),)
+LOOSE = (Job(account="heygen-v2", id="a"),)
 
 
 def numbered():
@@ -161,7 +161,7 @@ def test_a_renewal_without_a_link_states_the_reason(tmp_path):
     async def scenario(found):
         await asyncio.sleep(MINUTE)
         assert "no such link yet" in (await found.engine.link_renewer.get_live(A)).message
-        assert "not on the watchlist" in (await found.engine.link_renewer.get_live(Ref("heygen", "z"))).message
+        assert "not on the watchlist" in (await found.engine.link_renewer.get_live(Ref("heygen-v2", "z"))).message
 
     stage(tmp_path, app, LOOSE, scenario)
 
@@ -270,7 +270,7 @@ def test_the_result_of_a_renewal_names_an_unchanged_link_and_a_fault(tmp_path):
 
 def test_many_renewals_share_the_rate_limit_and_give_one_message(tmp_path):
     app = numbered()
-    jobs = tuple(Job(account="heygen", id=f"j{number}") for number in range(12))
+    jobs = tuple(Job(account="heygen-v2", id=f"j{number}") for number in range(12))
 
     async def scenario(found):
         await asyncio.sleep(DAY)
@@ -332,7 +332,7 @@ def test_a_renewed_link_causes_no_notice(tmp_path):
 
 def test_a_single_renewal_does_not_wait_for_many(tmp_path):
     app = numbered()
-    jobs = tuple(Job(account="heygen", id=f"j{number}") for number in range(60))
+    jobs = tuple(Job(account="heygen-v2", id=f"j{number}") for number in range(60))
 
     async def scenario(found):
         await asyncio.sleep(WEEK + HOUR)

@@ -50,7 +50,7 @@ def test_a_follower_shows_that_polling_is_paused(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(10)
         second = await Console(tmp_path, app, "second").start()
         followed = f"following PID {os.getpid()}"
@@ -70,7 +70,7 @@ def test_a_follower_cannot_pause_the_leader(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        first = await Console(tmp_path, app, "first", {"heygen": ("a",)}).start()
+        first = await Console(tmp_path, app, "first", {"heygen-v2": ("a",)}).start()
         await asyncio.sleep(10)
         second = await Console(tmp_path, app, "second").start()
         await asyncio.sleep(10)

@@ -18,7 +18,7 @@ from tui.engine.api import Health, NoticeKind, Resume
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 
-A, B, C = Ref("heygen", "a"), Ref("heygen", "b"), Ref("konpro", "c")
+A, B, C = Ref("heygen-v2", "a"), Ref("heygen-v2", "b"), Ref("konpro", "c")
 
 
 class PollingSetup:
@@ -70,7 +70,7 @@ def test_retry_after_holds_for_the_whole_account_and_for_no_other(tmp_path):
         assert min(mine) >= refused + 38
         assert [at for at in app.request_times("c") if refused < at < refused + 38]
 
-    stage(tmp_path, app, {"heygen": ("a", "b"), "konpro": ("c",)}, scenario)
+    stage(tmp_path, app, {"heygen-v2": ("a", "b"), "konpro": ("c",)}, scenario)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -98,7 +98,7 @@ def test_no_request_is_sent_within_a_retry_after_window(tmp_path, status, header
     async def scenario(stage):
         await asyncio.sleep(HOUR)
 
-    stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(20))}, scenario)
+    stage(tmp_path, app, {"heygen-v2": tuple(f"j{n}" for n in range(20))}, scenario)
     assert len(windows) > 5
     for began in windows:
         assert [at for at in app.request_times() if began < at < began + 89.4] == []
@@ -140,7 +140,7 @@ def test_no_request_is_sent_before_the_rate_limit_window_resets(tmp_path, status
     async def scenario(stage):
         await asyncio.sleep(HOUR)
 
-    stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(20))}, scenario)
+    stage(tmp_path, app, {"heygen-v2": tuple(f"j{n}" for n in range(20))}, scenario)
     assert len(windows) > 5
     for began in windows:
         assert [at for at in app.request_times() if began < at < began + wait - 0.5] == []
@@ -154,7 +154,7 @@ def test_a_retry_after_is_limited_to_a_day(tmp_path):
     async def scenario(stage):
         await asyncio.sleep(2 * DAY)
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, tick=10 * MINUTE)
     assert DAY <= app.request_times()[1] - app.request_times()[0] < DAY + MINUTE
 
 
@@ -166,7 +166,7 @@ def test_a_user_requested_poll_waits_for_the_retry_after_window(tmp_path):
         assert (await stage.engine.perform(fixtures.refresh(A))).ok
         await asyncio.sleep(200)
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario)
     assert len(app.requests) == 1
 
 
@@ -175,10 +175,10 @@ def test_a_429_without_retry_after_backs_off(tmp_path):
 
     async def scenario(stage):
         await asyncio.sleep(HOUR)
-        while stage.listener.accounts["heygen"].health is not Health.LIMITED:  # noqa: ASYNC110  virtual time
+        while stage.listener.accounts["heygen-v2"].health is not Health.LIMITED:  # noqa: ASYNC110  virtual time
             await asyncio.sleep(1)
 
-    stage(tmp_path, app, {"heygen": ("a", "b", "c", "d")}, scenario)
+    stage(tmp_path, app, {"heygen-v2": ("a", "b", "c", "d")}, scenario)
     assert 20 < len(app.requests) < 120
 
 
@@ -187,9 +187,9 @@ def test_a_service_that_is_down_gets_one_probe_at_a_time(tmp_path):
 
     async def scenario(stage):
         await asyncio.sleep(HOUR)
-        assert stage.listener.accounts["heygen"].waits_until is not None
+        assert stage.listener.accounts["heygen-v2"].waits_until is not None
 
-    stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(50))}, scenario, concurrency=8)
+    stage(tmp_path, app, {"heygen-v2": tuple(f"j{n}" for n in range(50))}, scenario, concurrency=8)
     opened = app.request_times()[12:]
     assert len(app.requests) < 12 + 20
     assert all(later - earlier >= 29 for earlier, later in pairwise(opened))
@@ -208,7 +208,7 @@ def test_the_first_response_after_an_outage_resumes_all_polls(tmp_path, answer):
         await asyncio.sleep(MINUTE)
         assert {request.id for request in app.requests[before:]} == {f"j{n}" for n in range(6)}
 
-    stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(6))}, scenario)
+    stage(tmp_path, app, {"heygen-v2": tuple(f"j{n}" for n in range(6))}, scenario)
 
 
 def test_a_refused_key_stops_the_account_and_no_other(tmp_path):
@@ -218,15 +218,15 @@ def test_a_refused_key_stops_the_account_and_no_other(tmp_path):
         await asyncio.sleep(HOUR)
         assert len([request for request in app.requests if request.key == "bad"]) == 1
         assert len(app.request_times("c")) > 60
-        assert stage.listener.accounts["heygen"].health is Health.REFUSED
-        assert "Set a new key" in stage.listener.accounts["heygen"].message
+        assert stage.listener.accounts["heygen-v2"].health is Health.REFUSED
+        assert "Set a new key" in stage.listener.accounts["heygen-v2"].message
         assert [notice.kind for notice in stage.listener.notices] == [NoticeKind.ACCOUNT]
 
-    jobs = {"heygen": tuple(f"j{n}" for n in range(30)), "konpro": ("c",)}
-    stage(tmp_path, app, jobs, scenario, keys={"heygen": "bad"}, concurrency=1)
+    jobs = {"heygen-v2": tuple(f"j{n}" for n in range(30)), "konpro": ("c",)}
+    stage(tmp_path, app, jobs, scenario, keys={"heygen-v2": "bad"}, concurrency=1)
 
 
-@pytest.mark.parametrize("command", [fixtures.refresh(A), Resume("heygen")])
+@pytest.mark.parametrize("command", [fixtures.refresh(A), Resume("heygen-v2")])
 def test_a_user_requested_poll_tries_a_refused_key_again(tmp_path, command):
     app = ScriptedService(lambda request: (401, {}, {}))
 
@@ -238,15 +238,17 @@ def test_a_user_requested_poll_tries_a_refused_key_again(tmp_path, command):
         await asyncio.sleep(30)
         assert len(app.requests) > before
         assert stage[A].fault is None
-        assert stage.listener.accounts["heygen"].health is Health.OK
+        assert stage.listener.accounts["heygen-v2"].health is Health.OK
 
-    stage(tmp_path, app, {"heygen": ("a", "b")}, scenario)
+    stage(tmp_path, app, {"heygen-v2": ("a", "b")}, scenario)
 
 
 def test_a_changed_key_file_resumes_the_account_within_two_seconds_of_its_first_interval(tmp_path):
     key = tmp_path / "key"
     key.write_text("old-key-000000")
-    config = f'[accounts.heygen]\nbase_url = "http://sim.test"\ninsecure_http = true\napi_key = {{ file = "{key}" }}\n'
+    config = (
+        f'[accounts.heygen-v2]\nbase_url = "http://sim.test"\ninsecure_http = true\napi_key = {{ file = "{key}" }}\n'
+    )
     app = ScriptedService(lambda request: running() if request.key == "new-key-000000" else (401, {}, {}))
 
     async def scenario(stage):
@@ -257,13 +259,15 @@ def test_a_changed_key_file_resumes_the_account_within_two_seconds_of_its_first_
         assert {request.key for request in app.requests[before:]} == {"new-key-000000"}
         assert {stage[ref].phase for ref in (A, B)} == {Phase.RUNNING}
 
-    stage(tmp_path, app, {"heygen": ("a", "b")}, scenario, accounts=(), config=config)
+    stage(tmp_path, app, {"heygen-v2": ("a", "b")}, scenario, accounts=(), config=config)
 
 
 def test_a_late_refusal_of_the_old_key_does_not_stop_the_new_one(tmp_path):
     key = tmp_path / "key"
     key.write_text("old-key-000000")
-    config = f'[accounts.heygen]\nbase_url = "http://sim.test"\ninsecure_http = true\napi_key = {{ file = "{key}" }}\n'
+    config = (
+        f'[accounts.heygen-v2]\nbase_url = "http://sim.test"\ninsecure_http = true\napi_key = {{ file = "{key}" }}\n'
+    )
     app = ScriptedService(lambda request: running() if request.key == "new-key-000000" else (401, {}, {}), delay=8)
 
     async def scenario(stage):
@@ -273,9 +277,9 @@ def test_a_late_refusal_of_the_old_key_does_not_stop_the_new_one(tmp_path):
         await asyncio.sleep(40)
         assert app.requests[0].key == "old-key-000000"
         assert stage[A].phase is Phase.RUNNING
-        assert stage.listener.accounts["heygen"].health is Health.OK
+        assert stage.listener.accounts["heygen-v2"].health is Health.OK
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, accounts=(), config=config)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, accounts=(), config=config)
 
 
 def test_a_forbidden_job_is_polled_hourly_and_the_others_continue(tmp_path):
@@ -285,9 +289,9 @@ def test_a_forbidden_job_is_polled_hourly_and_the_others_continue(tmp_path):
         await asyncio.sleep(3 * HOUR)
         assert 3 <= len(app.request_times("x1")) <= 5
         assert len(app.request_times("a")) > 200
-        assert stage.listener.accounts["heygen"].health is Health.OK
+        assert stage.listener.accounts["heygen-v2"].health is Health.OK
 
-    stage(tmp_path, app, {"heygen": ("a", "x1", "x2", "x3", "x4")}, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, {"heygen-v2": ("a", "x1", "x2", "x3", "x4")}, scenario, tick=10 * MINUTE)
 
 
 def test_three_forbidden_jobs_and_no_report_stop_the_account(tmp_path):
@@ -295,9 +299,9 @@ def test_three_forbidden_jobs_and_no_report_stop_the_account(tmp_path):
 
     async def scenario(stage):
         await asyncio.sleep(3 * HOUR)
-        assert stage.listener.accounts["heygen"].health is Health.REFUSED
+        assert stage.listener.accounts["heygen-v2"].health is Health.REFUSED
 
-    stage(tmp_path, app, {"heygen": ("x1", "x2", "x3", "x4", "x5")}, scenario, concurrency=1, tick=MINUTE)
+    stage(tmp_path, app, {"heygen-v2": ("x1", "x2", "x3", "x4", "x5")}, scenario, concurrency=1, tick=MINUTE)
     assert len(app.requests) == 3
 
 
@@ -314,7 +318,7 @@ def test_an_id_is_missing_after_three_404s_over_a_minute(tmp_path):
         assert 22 <= len(app.requests) - began <= 27
         assert stage[A].next_poll_at is None
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, tick=10 * MINUTE)
 
 
 def test_a_missing_id_that_appears_is_polled_as_usual(tmp_path):
@@ -328,7 +332,7 @@ def test_a_missing_id_that_appears_is_polled_as_usual(tmp_path):
         assert stage[A].phase is Phase.RUNNING
         assert stage[A].fault is None
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario)
 
 
 def test_a_job_that_needs_payment_is_blocked_and_not_polled_again(tmp_path):
@@ -339,7 +343,7 @@ def test_a_job_that_needs_payment_is_blocked_and_not_polled_again(tmp_path):
         assert stage[A].phase is Phase.BLOCKED
         assert len(app.requests) == 1
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, tick=10 * MINUTE)
 
 
 def test_done_without_its_link_is_polled_five_times_from_30_seconds_doubling(tmp_path):
@@ -349,7 +353,7 @@ def test_done_without_its_link_is_polled_five_times_from_30_seconds_doubling(tmp
         await asyncio.sleep(DAY)
         assert stage[A].phase is Phase.DONE
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, tick=10 * MINUTE)
     waits = [later - earlier for earlier, later in pairwise(app.request_times())]
     wanted = (30, 60, 120, 240, 480)
     assert all(abs(wait - want) <= want * 0.1 + 0.1 for wait, want in zip(waits, wanted, strict=True))
@@ -414,7 +418,7 @@ def test_a_report_is_stale_only_without_a_newer_one(tmp_path):
         await asyncio.sleep(15 * MINUTE)
         assert Flag.STALE not in look()
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario)
 
 
 # Requests of the operator.
@@ -433,7 +437,7 @@ def test_a_refresh_during_a_poll_is_done_after_it(tmp_path):
         await asyncio.sleep(11)
         assert len(app.requests) == 2
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, concurrency=4)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, concurrency=4)
     assert app.max_in_flight == 1
 
 
@@ -448,7 +452,7 @@ def test_a_refresh_precedes_every_due_poll(tmp_path):
         await asyncio.sleep(10)
         assert app.request_times(wanted.id)
 
-    stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(200))}, scenario, rate=10)
+    stage(tmp_path, app, {"heygen-v2": tuple(f"j{n}" for n in range(200))}, scenario, rate=10)
 
 
 def test_an_ended_job_can_be_polled_on_request(tmp_path):
@@ -463,7 +467,7 @@ def test_an_ended_job_can_be_polled_on_request(tmp_path):
         assert len(app.requests) == 2
         assert stage[A].links[0].url == "https://cdn.test/2"
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario)
 
 
 def test_a_refresh_names_the_jobs_that_it_skips(tmp_path):
@@ -475,7 +479,7 @@ def test_a_refresh_names_the_jobs_that_it_skips(tmp_path):
         assert (mixed.ok, mixed.message) == (True, "Refreshing 1 job; unknown:x is not on the watchlist")
         assert "no account 'unknown'" in (await stage.engine.perform(Resume("unknown"))).message
 
-    stage(tmp_path, ScriptedService(lambda request: running()), {"heygen": ("a",)}, scenario)
+    stage(tmp_path, ScriptedService(lambda request: running()), {"heygen-v2": ("a",)}, scenario)
 
 
 # Clocks.
@@ -501,7 +505,7 @@ def test_a_clock_that_is_set_moves_no_poll(tmp_path, jump):
         await asyncio.sleep(10 * MINUTE)
         assert abs(stage[A].checked_at - (app.request_times()[-1] + jump)) < 1
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, ahead=clock)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, ahead=clock)
     waits = [later - earlier for earlier, later in pairwise(app.request_times())]
     assert max(waits) < 35
     assert min(waits) > 10
@@ -518,7 +522,7 @@ def test_a_clock_that_is_set_shortens_no_retry_after_window(tmp_path, jump):
         clock.ahead = jump
         await asyncio.sleep(5 * MINUTE)
 
-    stage(tmp_path, app, {"heygen": ("a", "b")}, scenario, ahead=clock)
+    stage(tmp_path, app, {"heygen-v2": ("a", "b")}, scenario, ahead=clock)
     assert 120 <= app.request_times()[1] - app.request_times()[0] < 140
 
 
@@ -540,9 +544,9 @@ def test_a_link_expires_by_the_clock_of_the_service(tmp_path, ahead, dated):
             return
         left = link.expires_at - (app.request_times()[0] + ahead)
         assert abs(left - (1800 if dated else 1800 - ahead)) < 2
-        assert abs((stage.listener.accounts["heygen"].skew or 0.0) + (ahead if dated else 0.0)) < 2
+        assert abs((stage.listener.accounts["heygen-v2"].skew or 0.0) + (ahead if dated else 0.0)) < 2
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, ahead=lambda: ahead)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, ahead=lambda: ahead)
 
 
 def test_an_estimated_expiry_counts_from_the_first_sight_by_the_local_clock(tmp_path):
@@ -556,7 +560,7 @@ def test_an_estimated_expiry_counts_from_the_first_sight_by_the_local_clock(tmp_
         assert not link.expiry_is_exact
         assert abs(link.expires_at - (app.request_times()[0] + HOUR + 7 * DAY)) < 2
 
-    stage(tmp_path, app, {"heygen": ("a",)}, scenario, ahead=lambda: HOUR)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, ahead=lambda: HOUR)
 
 
 def test_overdue_polls_are_spread_after_a_suspend(tmp_path):
@@ -573,4 +577,4 @@ def test_overdue_polls_are_spread_after_a_suspend(tmp_path):
         assert {request.id for request in after} == {request.id for request in app.requests}
         assert max(len([1 for request in after if int(request.at - woken) == second]) for second in range(40)) < 30
 
-    stage(tmp_path, app, {"heygen": tuple(f"j{n}" for n in range(100))}, scenario, ahead=clock)
+    stage(tmp_path, app, {"heygen-v2": tuple(f"j{n}" for n in range(100))}, scenario, ahead=clock)

@@ -17,7 +17,7 @@ from tui.engine.engine import Engine
 from tui.storage.journal.journal import JournalEntry
 from tui.storage.watchlist.operations import Set
 
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
+A, B = Ref("heygen-v2", "a"), Ref("heygen-v2", "b")
 
 
 def begun_twice(tmp_path, between):
@@ -37,7 +37,7 @@ def begun_twice(tmp_path, between):
         )
 
     async def play():
-        workspace = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen": ("a", "b")})
+        workspace = fixtures.make_workspace(tmp_path, "http://sim.test", {"heygen-v2": ("a", "b")})
         async with fixtures.running_engine(engine(workspace)):
             await asyncio.sleep(60)
         workspace.close()

@@ -40,7 +40,7 @@ def add(args: Namespace) -> int:
     """Run `add`. Returns 2 if any id was rejected."""
     with open_workspace(args) as workspace:
         accounts = require_accounts(workspace, [] if args.account is None else [args.account])
-        hints = {name: _id_patterns(account, accounts) for name, account in accounts.items()}
+        hints = {name: list(map(re.compile, each.provider.id_patterns)) for name, each in accounts.items()}
         slashed = {name for name, account in accounts.items() if account.provider.has_slashes}
         found = [_classify_record(record, hints, args.account or "", slashed) for record in _read_records(args.ids)]
         jobs = [
@@ -65,14 +65,6 @@ def _print_plan(workspace: Workspace, refs: Sequence[Ref]) -> None:
     unique = dict.fromkeys(refs)
     write_stdout("".join(f"{ref}\n" for ref in unique if ref not in listed))
     print_refs("already on the watchlist", [ref for ref in unique if ref in listed])
-
-
-def _id_patterns(account: Account, accounts: Mapping[str, Account]) -> list[re.Pattern[str]]:
-    """Return the id patterns of an account; none for a successor, whose predecessor has the same."""
-    successors = {each.provider.successor for each in accounts.values()}
-    return (
-        [] if account.provider.name in successors else [re.compile(pattern) for pattern in account.provider.id_patterns]
-    )
 
 
 def _read_records(texts: Iterable[str]) -> Iterator[ImportRecord | InvalidRecord]:

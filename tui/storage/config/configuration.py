@@ -78,9 +78,9 @@ class Configuration:
     @cached_property
     def accounts(self) -> dict[str, Account]:
         """Accounts by name, as configured. Raises SettingsError and ProviderError."""
-        successors = {each.successor for each in self.summaries}
+        names = {each.name for each in self.summaries}
         own_address = {each.name for each in self.summaries if each.needs_base_url}
-        variables = {each.name: each.env for each in self.summaries if each.env and each.name not in successors}
+        variables = {each.name: each.env for each in self.summaries if each.env and each.successor not in names}
         if not self.settings.accounts:
             variables = {name: env for name, env in variables.items() if name not in own_address}
         tables = settings.resolve_accounts(self.settings, variables, self._environ)
