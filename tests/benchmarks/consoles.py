@@ -77,7 +77,7 @@ class FixedEngine:
     def send(self, command):
         return Future()
 
-    job_history = recent_changes = send
+    job_history = recent_changes = fleet = send
 
     def silent_for(self) -> float:
         return 0.0

@@ -133,6 +133,27 @@ def test_a_sparkline_goes_from_the_lowest_to_the_highest():
     assert formatting.sparkline([]) == ""
 
 
+def test_counts_are_drawn_in_proportion_and_none_is_a_dot():
+    assert formatting.count_line([0, 1, 4, 8]) == "·▁▄█"
+    assert formatting.count_line([3]) == "█"
+    assert formatting.count_line([1, 100]) == "▁█"
+    assert formatting.count_line([1, 2], most=8) == "▁▂"
+    assert formatting.count_line([0, 1, 6], ascii_only=True) == ".:#"
+    assert formatting.count_line([0, 0]) == "··"
+
+
+def test_days_begin_at_midnight_also_when_the_clocks_change():
+    zone = ZoneInfo("Europe/Berlin")
+    now = datetime(2026, 10, 26, 14, tzinfo=zone).timestamp()
+    days = formatting.midnights(zone, now, 3)
+    assert [datetime.fromtimestamp(day, zone).isoformat(" ", "hours")[:13] for day in days] == [
+        "2026-10-26 00",
+        "2026-10-25 00",
+        "2026-10-24 00",
+    ]
+    assert days[0] - days[1] == 25 * 3600
+
+
 @pytest.mark.parametrize("zone", [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")])
 @given(st.floats(1_700_000_000, 1_900_000_000))
 def test_an_instant_changes_its_form_at_midnight(zone: tzinfo, now: float):

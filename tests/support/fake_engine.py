@@ -1,13 +1,16 @@
 """EngineHandle over a workspace without thread and engine, for Pilot tests, snapshots and screenshots."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import tzinfo
 
 from msgspec.structs import replace
 
 from tui.dashboard import startup
 from tui.domain import job_state
+from tui.domain.fleet import FleetReport
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
 from tui.domain.models import Ref
@@ -26,6 +29,7 @@ from tui.engine.api import (
     SaveUiState,
     Update,
 )
+from tui.engine.journal.fleet_reader import FleetReader
 from tui.storage.watchlist.content import WatchlistError
 from tui.storage.workspace import Workspace
 
@@ -113,6 +117,13 @@ class FakeEngine:
     def recent_changes(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
         done: Future[tuple[PhaseChange, ...]] = Future()
         done.set_result(self.workspace.journal.recent_phase_changes(limit))
+        return done
+
+    def fleet(self, zone: tzinfo) -> "Future[FleetReport]":
+        done: Future[FleetReport] = Future()
+        reader = FleetReader(self.workspace.shared_storage().journal, self.workspace.accounts, self.now)
+        task = asyncio.ensure_future(reader.report(zone))
+        task.add_done_callback(lambda ended: done.set_result(ended.result()))
         return done
 
     def silent_for(self) -> float:

@@ -13,6 +13,7 @@ SCHEMAS = (
     "wait",
     "watch",
     "download",
+    "fleet",
     "log",
     "export",
     "providers",
@@ -248,6 +249,11 @@ def _log_arguments(parser: ArgumentParser) -> None:
     _add_json_option(parser)
 
 
+def _fleet_arguments(parser: ArgumentParser) -> None:
+    _add_json_option(parser)
+    add_workspace_options(parser)
+
+
 def _export_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=("csv", "json"), default="csv", help="csv (default) or json")
     add_workspace_options(parser)
@@ -443,6 +449,13 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
         "serve the dashboard to a browser",
         _serve_arguments,
         "babeltop serve --port 8000",
+    ),
+    "fleet": Subcommand(
+        _HISTORY,
+        "fleet:fleet",
+        "show each account today: jobs, durations, limits",
+        _fleet_arguments,
+        "babeltop fleet --json",
     ),
     "log": Subcommand(
         _HISTORY,

@@ -510,6 +510,13 @@ class Dashboard(Screen[None]):
         widget = self.find_input(name)
         return widget is not None and widget.display
 
+    def set_filter(self, text: str) -> None:
+        """Filter the table, as if the text had been typed and accepted."""
+        self.mount_inputs()
+        widget = self.find_input("filter")
+        if widget is not None:
+            widget.value = text
+
     def clear_input(self, name: str) -> None:
         """Empty the input, and thereby its filter or search."""
         widget = self.find_input(name)

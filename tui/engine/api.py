@@ -6,14 +6,18 @@ the handle is in `thread.py`.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from datetime import tzinfo
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import DownloadedFile, Link, Ref, RequestRecord
 from tui.storage.watchlist.operations import Operation
+
+if TYPE_CHECKING:
+    from tui.domain.fleet import FleetReport
 
 
 class Health(StrEnum):
@@ -288,6 +292,10 @@ class EngineHandle(Protocol):
 
     def recent_changes(self, limit: int) -> "Future[tuple[PhaseChange, ...]]":
         """Request the last phase changes of all jobs, newest first."""
+        ...
+
+    def fleet(self, zone: tzinfo) -> "Future[FleetReport]":
+        """Request the summary of all accounts, with the days of this time zone."""
         ...
 
     def silent_for(self) -> float:

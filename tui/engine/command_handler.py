@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 
+from tui.domain.fleet import FleetReport
 from tui.domain.job_state import PhaseChange
 from tui.domain.models import Ref
 from tui.domain.polling.rate_limit import SendSlot
@@ -12,6 +14,7 @@ from tui.engine.api import Cancel, CommandResult, Download, JobHistory, Refresh,
 from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
 from tui.engine.context import EngineContext
 from tui.engine.downloads.queue import DownloadQueue
+from tui.engine.journal.fleet_reader import FleetReader
 from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
@@ -54,6 +57,7 @@ class CommandHandler:
         self._downloads = downloads
         self._link_renewer = link_renewer
         self._edit_lock = asyncio.Lock()
+        self._fleet_reader = FleetReader(journal, workspace.accounts, context.now)
 
     async def perform(self, command: Operation | Refresh | Renew | SaveUiState | Download | Cancel) -> CommandResult:
         """Perform a command. A failure is a result, not an exception."""
@@ -143,6 +147,14 @@ class CommandHandler:
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return ()
+
+    async def fleet(self, zone: tzinfo) -> FleetReport:
+        """Return the summary of all accounts, with the days of a time zone; empty if the journal can't be read."""
+        try:
+            return await self._fleet_reader.report(zone)
+        except JournalError as error:
+            self._job_store.set_problem("news", str(error))
+            return FleetReport()
 
     def _save_ui_state(self, values: Mapping[str, object]) -> CommandResult:
         """Store values of the front end. A failure is logged only: the journal writer shows the problem."""

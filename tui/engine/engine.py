@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from datetime import tzinfo
 from functools import partial
 from typing import Any
 
+from tui.domain.fleet import FleetReport
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDED, Ref
 from tui.engine.accounts.account import AccountRuntime, PollResponse
@@ -132,6 +134,8 @@ class Engine:
         """Returns the journal records of one job; empty if the journal can't be read."""
         self.recent_changes: Callable[[int], Awaitable[tuple[PhaseChange, ...]]] = self._command_handler.recent_changes
         """Returns the last phase changes of all jobs, at most so many, newest first."""
+        self.fleet: Callable[[tzinfo], Awaitable[FleetReport]] = self._command_handler.fleet
+        """Returns the summary of all accounts, with the days of a time zone; empty if the journal can't be read."""
         self._role = ConsoleRole(is_leader=True)
         self._paused = False
         self._shown_notice_count = 0

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tui.domain.job_state import PhaseChange
@@ -19,6 +20,7 @@ from tui.engine.outbox import Outbox
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
+    from tui.domain.fleet import FleetReport
     from tui.engine.engine import Engine
     from tui.engine.http.client import TransportFactory
 
@@ -83,6 +85,12 @@ class EngineThread:
     def recent_changes(self, limit: int) -> Future[tuple[PhaseChange, ...]]:
         """Request the last phase changes of all jobs, newest first; empty if the engine is not running."""
         return self._call(lambda engine: engine.recent_changes(limit), ())
+
+    def fleet(self, zone: tzinfo) -> "Future[FleetReport]":
+        """Request the summary of all accounts; empty if the engine is not running."""
+        from tui.domain.fleet import FleetReport  # not before the first frame
+
+        return self._call(lambda engine: engine.fleet(zone), FleetReport())
 
     def _call(self, call: Callable[["Engine"], Awaitable[T]], when_down: T) -> Future[T]:
         future: Future[T] = Future()

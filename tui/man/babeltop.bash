@@ -7,7 +7,7 @@
 
 _shtab_babeltop_hook_subparsers=(test)
 _shtab_babeltop_providers_subparsers=(check example)
-_shtab_babeltop_subparsers=(add discover edit archive remove list check renew wait watch download serve log export doctor hook providers schema completions simulate)
+_shtab_babeltop_subparsers=(add discover edit archive remove list check renew wait watch download serve fleet log export doctor hook providers schema completions simulate)
 
 _shtab_babeltop_add_option_strings=(-h --help --dry-run --account --tag --label --note --kind --readonly --watchlist)
 _shtab_babeltop_discover_option_strings=(-h --help --since --filter --add --json --readonly --watchlist)
@@ -21,6 +21,7 @@ _shtab_babeltop_wait_option_strings=(-h --help --readonly --watchlist --filter -
 _shtab_babeltop_watch_option_strings=(-h --help --readonly --watchlist --metrics --metrics-token-file --json)
 _shtab_babeltop_download_option_strings=(-h --help --readonly --watchlist --filter --dir --private --json)
 _shtab_babeltop_serve_option_strings=(-h --help --host --port --token-file --readonly --watchlist)
+_shtab_babeltop_fleet_option_strings=(-h --help --json --readonly --watchlist)
 _shtab_babeltop_log_option_strings=(-h --help --readonly --watchlist --since --json)
 _shtab_babeltop_export_option_strings=(-h --help --format --readonly --watchlist)
 _shtab_babeltop_doctor_option_strings=(-h --help --readonly --watchlist --json)
@@ -64,6 +65,7 @@ _shtab_babeltop_download___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_download___dir_COMPGEN=_shtab_compgen_dirs
 _shtab_babeltop_serve___token_file_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_serve___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_fleet___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_log_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_log___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___watchlist_COMPGEN=_shtab_compgen_files
@@ -79,9 +81,9 @@ _shtab_babeltop_export___format_choices=(csv json)
 _shtab_babeltop_hook_test___event_choices=(queued running done failed timed_out blocked missing stalled expiring expired refused retired summary)
 _shtab_babeltop_hook_pos_0_choices=(test)
 _shtab_babeltop_providers_pos_0_choices=(check example)
-_shtab_babeltop_schema_pos_0_choices=(discover list check renew wait watch download log export providers doctor hook)
+_shtab_babeltop_schema_pos_0_choices=(discover list check renew wait watch download fleet log export providers doctor hook)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
-_shtab_babeltop_pos_0_choices=(add discover edit archive remove list check renew wait watch download serve log export doctor hook providers schema completions simulate)
+_shtab_babeltop_pos_0_choices=(add discover edit archive remove list check renew wait watch download serve fleet log export doctor hook providers schema completions simulate)
 
 _shtab_babeltop_add_pos_0_nargs=+
 _shtab_babeltop_add__h_nargs=0
@@ -150,6 +152,10 @@ _shtab_babeltop_download___json_nargs=0
 _shtab_babeltop_serve__h_nargs=0
 _shtab_babeltop_serve___help_nargs=0
 _shtab_babeltop_serve___readonly_nargs=0
+_shtab_babeltop_fleet__h_nargs=0
+_shtab_babeltop_fleet___help_nargs=0
+_shtab_babeltop_fleet___json_nargs=0
+_shtab_babeltop_fleet___readonly_nargs=0
 _shtab_babeltop_log_pos_0_nargs='*'
 _shtab_babeltop_log__h_nargs=0
 _shtab_babeltop_log___help_nargs=0

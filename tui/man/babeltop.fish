@@ -50,7 +50,7 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve log export doctor hook 'hook test' providers 'providers check' 'providers example' schema completions simulate
+set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve fleet log export doctor hook 'hook test' providers 'providers check' 'providers example' schema completions simulate
 set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --host --kind --label --metrics --metrics-token-file --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --view --watchlist
 
 complete -c babeltop -e
@@ -167,6 +167,11 @@ complete -c babeltop -n '_shtab_babeltop_using serve' -l port -x -d 'port (defau
 complete -c babeltop -n '_shtab_babeltop_using serve' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the access token (default: BABELTOP_SERVE_TOKEN, else a random one)'
 complete -c babeltop -n '_shtab_babeltop_using serve' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using serve' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
+complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a fleet -d 'show each account today: jobs, durations, limits'
+complete -c babeltop -n '_shtab_babeltop_using fleet' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using fleet' -l json -d 'print one JSON array'
+complete -c babeltop -n '_shtab_babeltop_using fleet' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
+complete -c babeltop -n '_shtab_babeltop_using fleet' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a log -d 'show phase changes'
 complete -c babeltop -n '_shtab_babeltop_using log' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using log' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
@@ -204,7 +209,7 @@ complete -c babeltop -n '_shtab_babeltop_using providers; and test $_shtab_babel
 complete -c babeltop -n '_shtab_babeltop_using providers example' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a schema -d 'print the JSON Schema of an output'
 complete -c babeltop -n '_shtab_babeltop_using schema' -s h -l help -d 'show this help message and exit'
-complete -c babeltop -n '_shtab_babeltop_using schema; and test $_shtab_babeltop_npos -eq 0' -ka "discover list check renew wait watch download log export providers doctor hook" -d 'discover, list, check, renew, wait, watch, download, log, export, providers, doctor, hook (default: all definitions)'
+complete -c babeltop -n '_shtab_babeltop_using schema; and test $_shtab_babeltop_npos -eq 0' -ka "discover list check renew wait watch download fleet log export providers doctor hook" -d 'discover, list, check, renew, wait, watch, download, fleet, log, export, providers, doctor, hook (default: all definitions)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a completions -d 'print the completions of a shell'
 complete -c babeltop -n '_shtab_babeltop_using completions' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using completions; and test $_shtab_babeltop_npos -eq 0' -ka "bash zsh fish" -d 'bash, zsh or fish'

@@ -97,6 +97,13 @@ def next_midnight(zone: tzinfo, now: float) -> float:
     return datetime.combine(tomorrow, time(), zone).timestamp()
 
 
+def midnights(zone: tzinfo, now: float, count: int) -> tuple[float, ...]:
+    """Return the midnights with which the last `count` days begin, today's first."""
+    today = _datetime(now, zone).date()
+    days = (datetime.combine(today - timedelta(days=ago), time(), zone) for ago in range(count))
+    return tuple(day.timestamp() for day in days)
+
+
 def iso_time(at: float) -> str:
     """Return ISO 8601 in UTC, rounded down to seconds: 2026-11-21T14:05:09Z."""
     return _datetime(at, UTC).replace(tzinfo=None).isoformat() + "Z"
@@ -132,6 +139,16 @@ def sparkline(values: Sequence[float], *, ascii_only: bool = False) -> str:
     low, high = min(values, default=0.0), max(values, default=0.0)
     span = (high - low) or 1.0
     return "".join(signs[min(len(signs) - 1, int((value - low) / span * len(signs)))] for value in values)
+
+
+def count_line(counts: Sequence[int], *, most: int = 0, ascii_only: bool = False) -> str:
+    """Return one character per count, its height in proportion: ··▂█·▅, or ..-#.+; · is none.
+
+    `most`: the count of the full height, if that is not the highest of these.
+    """
+    signs = ":-=+*#" if ascii_only else "▁▂▃▄▅▆▇█"
+    high = max(most, *counts, 1)
+    return "".join(signs[(count * len(signs) - 1) // high] if count else "." if ascii_only else "·" for count in counts)
 
 
 def _clamp(seconds: float) -> float:

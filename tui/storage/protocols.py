@@ -11,6 +11,7 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.domain.polling.rate_limit import RateLimit
+from tui.storage.journal.fleet import FleetCursor, FleetPage
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import JournalEntry
 
@@ -58,6 +59,10 @@ class JobJournal(Protocol):
 
     async def requests(self, ref: Ref, limit: int) -> tuple[RequestRecord, ...]:
         """Return the last requests of a job, newest first."""
+        ...
+
+    async def fleet_page(self, cursor: FleetCursor, now: float) -> FleetPage:
+        """Return the ended jobs and requests after the cursor that are recent enough for a report at `now`."""
         ...
 
     async def mark_listed(self, refs: Collection[Ref], now: float) -> None:

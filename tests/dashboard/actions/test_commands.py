@@ -16,6 +16,7 @@ from tui.dashboard.dialogs.add import AddScreen
 from tui.dashboard.dialogs.columns import ColumnsScreen
 from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.dashboard.dialogs.edit import EditScreen
+from tui.dashboard.dialogs.fleet import FleetScreen
 from tui.dashboard.dialogs.help import HelpScreen
 from tui.dashboard.dialogs.history import HistoryScreen
 from tui.dashboard.dialogs.sort import SortScreen
@@ -105,6 +106,7 @@ CASES = {
         (), lambda context: context.dashboard.detail.region.x == 80 and context.dashboard.table.region.width == 80
     ),
     "accounts": Case((), lambda context: context.screen is AccountsScreen),
+    "fleet": Case((), lambda context: context.screen is FleetScreen),
     "why": Case((), lambda context: context.screen is WhyScreen),
     "journal": Case((), lambda context: context.screen is HistoryScreen),
     **{

@@ -5,10 +5,12 @@ import math
 import pytest
 from msgspec.structs import replace
 
+from tui.domain.fleet import EndedJob, SentRequest
 from tui.domain.job_state import JobState, PollFailed, StatusReceived, reduce
 from tui.domain.models import Fault, FaultKind, Job, Phase, Ref, Report, RequestRecord
 from tui.domain.polling import rate_limit
 from tui.domain.polling.duration_model import ObservedDuration
+from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import JournalEntry
 
 NOW = 1_800_000_000.0
@@ -191,3 +193,18 @@ async def test_pruning_keeps_the_states_of_listed_jobs(processes):
     assert (await storage.journal.phase_changes([A]))[A]
     await storage.journal.prune(NOW + 91 * 86400)
     assert not (await storage.journal.phase_changes([A]))[A]
+
+
+async def test_the_fleet_gets_each_end_and_request_once(processes):
+    storage = processes()
+    await storage.lease.acquire()
+    first = entry(request=RequestRecord(NOW, 200, 12.5, "r-1", None))
+    second = entry(phase=Phase.DONE, at=NOW + 60, before=first.state)
+    await storage.journal.record([first])
+    page = await storage.journal.fleet_page(FleetCursor(), NOW + 90)
+    assert (page.ends, page.requests, page.is_last) == ((), (SentRequest("heygen", NOW, 12.5, is_fault=False),), True)
+    await storage.journal.record([second])
+    assert page.cursor is not None
+    page = await processes().journal.fleet_page(page.cursor, NOW + 90)
+    assert (page.ends, page.requests) == ((EndedJob("heygen", "", True, NOW + 60, 30.0),), ())
+    assert page.began_at == NOW

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tui.commands import CommandId
-from tui.dashboard.actions import downloads, jobs, links, navigation, view
+from tui.dashboard.actions import downloads, glance, jobs, links, navigation, view
 
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
@@ -43,6 +43,7 @@ HANDLERS: "Mapping[CommandId, Callable[[Dashboard], None]]" = {
     "preview": view.toggle_detail,
     "detail_position": view.toggle_detail_position,
     "accounts": view.show_accounts,
+    "fleet": glance.show_fleet,
     "why": view.show_why,
     "journal": view.show_recent_events,
     "view_all": view.view_all,

@@ -6,9 +6,8 @@ The leader writes heartbeats to the journal. A follower reports a silent leader,
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
-
 from tui.engine.api import AccountState
+from tui.engine.consoles.leader_accounts import decode_accounts, encode_accounts
 from tui.engine.context import EngineContext
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.heartbeats import Heartbeat
@@ -18,9 +17,6 @@ HEARTBEAT_INTERVAL = 5.0
 """Seconds between two heartbeats of the leader. A change of an account's health is written at once."""
 SILENT_AFTER = 15.0
 """Seconds without a heartbeat after which the leader counts as not responding."""
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(tuple[tuple[AccountState, ...], bool]).decode
 
 
 class ConsoleRole(NamedTuple):
@@ -87,7 +83,7 @@ class LeaderElection:
             self._last_heartbeat, self._last_heartbeat_at = heartbeat, self._monotonic()
         accounts: tuple[AccountState, ...] = ()
         if heartbeat is not None and is_new:
-            accounts, self._paused = _decode_accounts(heartbeat)
+            accounts, self._paused = decode_accounts(heartbeat)
         is_silent = heartbeat is not None and self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
         return ConsoleRole(False, heartbeat.pid if heartbeat else None, is_silent, self._paused, accounts)
 
@@ -99,7 +95,7 @@ class LeaderElection:
         if not self._lease.is_held or not is_due:
             return
         try:
-            await self._lease.write_heartbeat(_encode((states, is_paused)))
+            await self._lease.write_heartbeat(encode_accounts((states, is_paused)))
         except JournalError:
             return  # shown by the journal writer; the next tick tries again
         self._written_at, self._written = self._monotonic(), summary
@@ -107,11 +103,3 @@ class LeaderElection:
     async def release(self) -> None:
         """Release the lease."""
         await self._lease.release()
-
-
-def _decode_accounts(heartbeat: Heartbeat) -> tuple[tuple[AccountState, ...], bool]:
-    """Return the account states, and whether the leader is paused."""
-    try:
-        return _decode(heartbeat.account_states)
-    except msgspec.DecodeError:
-        return (), False  # written by another version

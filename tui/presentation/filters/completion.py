@@ -63,14 +63,14 @@ def _candidates(text: str, start: int, value: str, values: Iterable[str]) -> lis
     found: list[Candidate] = []
     for each in values:
         if each and each.lower().startswith(value.lower()) and len(found) < MAX_CANDIDATES:
-            quote = begun[0] if begun[:1] and begun[0] in QUOTES else _needed_quote(each)
+            quote = begun[0] if begun[:1] and begun[0] in QUOTES else needed_quote(each)
             rest = each[len(value) :] + quote
             is_quoted = begun[:1] == quote or not quote
             found.append(Candidate(each, text + rest if is_quoted else f"{text[:start]}{quote}{each}{quote}"))
     return found
 
 
-def _needed_quote(value: str) -> str:
+def needed_quote(value: str) -> str:
     """Return the quotation mark around a value that has blanks or signs of the grammar; "": it needs none."""
     if not any(letter.isspace() or letter in "|\"'" for letter in value) and not value.startswith("-"):
         return ""

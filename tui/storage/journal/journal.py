@@ -25,6 +25,7 @@ from tui.storage.journal.successors import SuccessorTable
 
 if TYPE_CHECKING:  # each is imported when it is first used: a first frame needs none
     from tui.storage.journal.checkpoints import DownloadTable
+    from tui.storage.journal.fleet import FleetTable
     from tui.storage.journal.heartbeats import HeartbeatTable
     from tui.storage.journal.notifications import SentNotifications
     from tui.storage.journal.rate_limits import RateLimitTable
@@ -119,6 +120,13 @@ class Journal:
         from tui.storage.journal.checkpoints import DownloadTable
 
         return DownloadTable(self._database)
+
+    @cached_property
+    def fleet(self) -> "FleetTable":
+        """Ended jobs and requests, for the fleet's aggregates."""
+        from tui.storage.journal.fleet import FleetTable
+
+        return FleetTable(self._database)
 
     def record(self, entries: Sequence[JournalEntry]) -> tuple[PhaseChange, ...]:
         """Write the batch and return the phase changes that this process was the first to record.

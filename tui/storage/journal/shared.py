@@ -11,6 +11,7 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.domain.polling.rate_limit import RateLimit
+from tui.storage.journal.fleet import FleetCursor, FleetPage
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.locks import poller_lease
@@ -79,6 +80,10 @@ class LocalJournal:
     async def requests(self, ref: Ref, limit: int) -> tuple[RequestRecord, ...]:
         """Read the last requests of a job."""
         return self._journal().requests(ref, limit)
+
+    async def fleet_page(self, cursor: FleetCursor, now: float) -> FleetPage:
+        """Read some of the rows after the cursor."""
+        return self._journal().fleet.page(cursor, now)
 
     async def mark_listed(self, refs: Collection[Ref], now: float) -> None:
         """Record that a watchlist holds these jobs."""

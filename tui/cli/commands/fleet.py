@@ -1,0 +1,71 @@
+"""Subcommand fleet: accounts and kinds of jobs today, from the stored state, without network."""
+
+import asyncio
+import time
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from tui.cli import text_table
+from tui.cli.context import evaluation_context, open_workspace
+from tui.cli.output import OK, json_array, print_message, write_stdout
+from tui.domain import evaluation
+from tui.domain.fleet import FleetRow, fleet_rows
+from tui.domain.models import ACTIVE
+from tui.engine.api import AccountState, Health
+from tui.engine.consoles.leader_accounts import leader_accounts
+from tui.engine.journal.fleet_reader import FleetReader
+from tui.presentation.fleet import HEALTH_TITLE, LOWER_COLUMNS, UPPER_COLUMNS, faults_text, fleet_row
+from tui.storage.workspace import Workspace
+
+IMPAIRED = frozenset({Health.OFFLINE, Health.REFUSED})
+"""Healths of accounts whose requests fail."""
+NOT_POLLED = "not polled now"
+"""Text without a console that polls."""
+
+
+def fleet(args: Namespace) -> int:
+    """Run `fleet`: print the accounts and kinds, the worst first, as a table or as JSON."""
+    with open_workspace(args) as workspace:
+        accounts, rows = asyncio.run(read_fleet(workspace))
+    if args.json:
+        write_stdout(json_array(fleet_row(row, _health(row, accounts)) for row in rows))
+    elif rows:
+        columns = (*UPPER_COLUMNS, *LOWER_COLUMNS)
+        header = (*(column.title for column in columns), HEALTH_TITLE)
+        texts = [
+            (
+                *(column.cell(row, False).text for column in columns),
+                ", ".join(filter(None, (_health(row, accounts) or NOT_POLLED, faults_text(row)))),
+            )
+            for row in rows
+        ]
+        write_stdout(text_table.render([header, *texts], shrinkable=(0, len(columns))))
+    if not rows:
+        print_message("no accounts and no jobs yet")
+    return OK
+
+
+async def read_fleet(workspace: Workspace) -> tuple[dict[str, AccountState], list[FleetRow]]:
+    """Return the accounts of the console that polls, and the rows as of now, the worst first. Raises JournalError.
+
+    Days are those of the local time.
+    """
+    storage = workspace.shared_storage()
+    accounts = await leader_accounts(storage.lease)
+    context = evaluation_context(workspace)
+    active = Counter(
+        (state.job.account, state.job.kind)
+        for state in workspace.job_states().values()
+        if state.phase in ACTIVE and not evaluation.is_archived(state, context)
+    )
+    zone = datetime.now(UTC).astimezone().tzinfo or UTC
+    impaired = {name for name, state in accounts.items() if state.health in IMPAIRED}
+    report = await FleetReader(storage.journal, workspace.accounts, time.time).report(zone)
+    return accounts, fleet_rows(report, active, impaired)
+
+
+def _health(row: FleetRow, accounts: Mapping[str, AccountState]) -> str | None:
+    account = accounts.get(row.account)
+    return None if account is None else account.health.value

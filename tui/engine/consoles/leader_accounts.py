@@ -1,0 +1,32 @@
+"""Account states in the heartbeats of a leader, for followers and for subcommands that only read."""
+
+import msgspec
+
+from tui.engine.api import AccountState
+from tui.storage.journal.heartbeats import Heartbeat
+from tui.storage.protocols import Lease
+
+encode_accounts = msgspec.json.Encoder().encode
+"""Encodes the states, and whether polling is paused."""
+_decode = msgspec.json.Decoder(tuple[tuple[AccountState, ...], bool]).decode
+
+
+def decode_accounts(heartbeat: Heartbeat) -> tuple[tuple[AccountState, ...], bool]:
+    """Return the account states, and whether the leader is paused."""
+    try:
+        return _decode(heartbeat.account_states)
+    except msgspec.DecodeError:
+        return (), False  # written by another version
+
+
+async def leader_accounts(lease: Lease) -> dict[str, AccountState]:
+    """Return the account states of the console that polls now, by name; none without such a console.
+
+    Raises JournalError.
+    """
+    try:
+        is_free = await lease.is_free()
+    except OSError:  # the folder is not ours to write
+        is_free = True
+    heartbeat = None if is_free else await lease.last_heartbeat()
+    return {} if heartbeat is None else {state.name: state for state in decode_accounts(heartbeat)[0]}
