@@ -17,10 +17,11 @@ async def test_f_shows_every_account_and_kind(app: Babeltop, size, lines):
         await pilot.press("F")
         await pilot.pause()
         shown = [line.rstrip() for line in text_of(pilot).splitlines()]
-        first = next(number for number, line in enumerate(shown) if "heygen" in line)
-        names = [" ".join(line.split()[1:3]) for line in shown[first : first + 6 * lines : lines]]
-        assert [name.split()[0] for name in names] == ["heygen", "camb", "konpro", "flixu", "legal", "camb"]
-        assert names[-1] == "camb dub"
+        first = next(number for number, line in enumerate(shown) if "heygen" in line)  # the first: a job failed today
+        names = [" ".join(line.split()[1:3]) for line in shown[first : first + 8 * lines : lines] if line]
+        listed = {name.split()[0] for name in names if "Enter:" not in name}
+        assert app.screen._board.accounts.keys() <= listed
+        assert any(name == "camb dub" for name in names)
         assert any("FAIL/USUAL" in line for line in shown)
         assert any("/36" in line and "ms" in line for line in shown)  # requests of a minute's limit, and latency
         assert any("no key" in line for line in shown)
