@@ -51,10 +51,12 @@ COMMANDS = (
     Command("half_up", ("ctrl+u",), "half up", "half a page up", MOVE),
     Command("page_down", ("pagedown",), "page down", "one page down", MOVE),
     Command("page_up", ("pageup",), "page up", "one page up", MOVE),
-    Command("right", ("l", "right"), "scroll right", "scroll names right", MOVE),
+    Command(
+        "right", ("l", "right"), "scroll right", "show the parts of a job that has them; else scroll names right", MOVE
+    ),
     Command("left", ("h", "left"), "scroll left", "scroll names left", MOVE),
     Command("focus_next", ("tab",), "table/detail", "switch between table and detail", MOVE),
-    Command("open", ("enter",), "detail", "open the job's detail", VIEW, 8),
+    Command("open", ("enter",), "detail", "open the job's detail; in the detail: show the job's parts", VIEW, 8),
     Command("back", ("escape",), "back", "close search, detail, filter or marks", VIEW),
     Command("close", ("q",), "close", "like Esc; with nothing open: quit, after a question", VIEW),
     Command("interrupt", ("ctrl+c",), "copy selection", "copy the text selected in the detail; else like q", VIEW),

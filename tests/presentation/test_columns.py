@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.support.strategies import NOW, WEEK, event_sequences, few_examples, fits
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState, reduce
-from tui.domain.models import DownloadedFile, Fault, FaultKind, Job, Link, LinkKind, Phase, Report
+from tui.domain.models import DownloadedFile, Fault, FaultKind, Job, JobPart, Link, LinkKind, PartCounts, Phase, Report
 from tui.presentation import columns
 from tui.presentation.columns import ASCII, UNICODE, RenderOptions, Tone
 from tui.presentation.queries import SORTS
@@ -252,6 +252,40 @@ def test_a_problem_shows_the_services_message():
     assert row(job(Phase.MISSING, label="L", fault=fault))["name"].text == "L: the reply is larger"
     assert row(job(label="L", fault=fault))["name"].text == "L: too large"
     assert row(job(Phase.DONE, label="L", report=make_report(message="all well")))["name"].text == "L"
+
+
+def parts_report(done, failed, total, **more):
+    parts = [JobPart(phase=Phase.DONE, language=code) for code in ("pt-BR", "fr", "es", "it", "de", "nl", "sv")[:total]]
+    return make_report(parts=tuple(parts), part_counts=PartCounts(done, failed, total), **more)
+
+
+@pytest.mark.parametrize(
+    ("phase", "counts", "cells"),
+    [
+        (Phase.RUNNING, (5, 0, 7), ("▸ running", "pt +6", "5 of 7 done", Tone.RUNNING)),
+        (Phase.RUNNING, (5, 1, 7), ("▸ running", "pt +6", "5 of 7 done", Tone.WARNING)),
+        (Phase.DONE, (7, 0, 7), ("✓ done", "pt +6", "7 of 7 done", Tone.QUIET)),
+        (Phase.DONE, (5, 2, 7), ("✓ partial", "pt +6", "5 of 7 done", Tone.WARNING)),
+        (Phase.RUNNING, (512, 0, 9999), ("▸ running", "pt +6", "512 of 9999", Tone.RUNNING)),
+        (Phase.DONE, (1, 0, 1), ("✓ done", "pt-BR", "·", Tone.QUIET)),
+    ],
+)
+def test_a_job_with_parts_is_one_row_that_counts_them(phase, counts, cells):
+    done, failed, total = counts
+    found = row(job(phase, label="L", report=parts_report(done, failed, min(total, 7) if total < 9 else total)))
+    progress = found["progress"]
+    assert (found["status"].text, found["lang"].text, progress.text, progress.tone) == cells
+
+
+def test_a_done_job_with_failed_parts_names_them_and_needs_the_operator():
+    state = job(Phase.DONE, label="L", report=parts_report(5, 2, 7, message="es: no speech; 5 of 7 done"))
+    assert row(state)["name"].text == "L: es: no speech; 5 of 7 done"
+    order = sorted(
+        [job(Phase.DONE), state, job(), job(Phase.FAILED)],
+        key=lambda each: SORTS["attention"].key(each, OPTIONS.context),
+    )
+    assert [each.phase for each in order] == [Phase.FAILED, Phase.DONE, Phase.RUNNING, Phase.DONE]
+    assert order[1] is state
 
 
 @few_examples

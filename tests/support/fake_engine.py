@@ -43,6 +43,8 @@ class FakeEngine:
         """Account states at the start."""
         self.refreshed: list[Ref] = []
         self.renewed: list[Ref] = []
+        self.languages: list[str | None] = []
+        """Language of each renewal and download: of one part, None for the whole job."""
         self.renewal_result: CommandResult | None = None
         """Result of renewals; None for the unexpired links as they are."""
         self.now: Callable[[], float] = time.time
@@ -76,13 +78,15 @@ class FakeEngine:
             case Refresh(refs):
                 self.refreshed += refs
                 return CommandResult(message=f"Refreshing {len(refs)}")
-            case Renew(refs):
+            case Renew(refs, language):
                 self.renewed += refs
+                self.languages.append(language)
                 links = {ref: job_state.primary_link(self.workspace.job_states()[ref]) for ref in refs}
                 living = {ref: link for ref, link in links.items() if link and not expiry.is_expired(link, self.now())}
                 return self.renewal_result or CommandResult(message="renewed", links=living)
-            case Download(refs):
+            case Download(refs, _, language):
                 self.downloaded += refs
+                self.languages.append(language)
                 return CommandResult(message=f"downloading {len(refs)}")
             case Cancel(refs):
                 self.cancelled += refs

@@ -15,21 +15,26 @@ class Artifact(NamedTuple):
     """One file that a job produced."""
 
     name: str
-    """`video`, `captions 2`, `text`."""
+    """`video`, `captions 2`, `text`; with the language if the links have several: `video de`."""
     kind: LinkKind | None
     """None: the result text."""
     position: int = 0
     """Position among the links of its kind, from 0."""
+    language: str | None = None
+    """Of the part of the job that it belongs to; None: of the whole job."""
 
 
 def artifacts(state: JobState) -> tuple[Artifact, ...]:
     """Return the artifacts that the job has so far."""
-    counts = Counter[LinkKind]()
+    positions, names = Counter[LinkKind](), Counter[str]()
+    has_languages = len({link.language for link in state.links}) > 1
     found: list[Artifact] = []
     for link in state.links:
-        nth = counts[link.kind]
-        counts[link.kind] += 1
-        found.append(Artifact(f"{link.kind} {nth + 1}" if nth else str(link.kind), link.kind, nth))
+        name = f"{link.kind} {link.language}" if has_languages and link.language else str(link.kind)
+        position, nth = positions[link.kind], names[name]
+        positions[link.kind] += 1
+        names[name] += 1
+        found.append(Artifact(f"{name} {nth + 1}" if nth else name, link.kind, position, link.language))
     return (*found, Artifact(TEXT_NAME, None)) if state.result else tuple(found)
 
 

@@ -422,10 +422,15 @@ def is_stalled(state: JobState, now: float, stall_after: float) -> bool:
 
 
 def primary_link(state: JobState) -> Link | None:
-    """Return the link shown for the job: the first that is not captions, else the first; None: there is none."""
-    if len(state.links) < 2:
-        return state.links[0] if state.links else None
-    return min(state.links, key=lambda link: link.kind == "captions")
+    """Return the link shown for the job; None: there is none."""
+    return primary_of(state.links)
+
+
+def primary_of(links: tuple[Link, ...]) -> Link | None:
+    """Return the first link that is not captions, else the first; None: there is none."""
+    if len(links) < 2:
+        return links[0] if links else None
+    return min(links, key=lambda link: link.kind == "captions")
 
 
 def current_downloads(state: JobState) -> tuple[DownloadedFile, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from tui.domain.models import ENDED, PROBLEMS, JobPart, PartCounts, Phase
+from tui.domain.models import ENDED, PROBLEMS, JobPart, Link, PartCounts, Phase
 
 SomeFailed = Literal["done", "failed"]
 """Phase of a job of which some parts are done and the others are not."""
@@ -46,6 +46,11 @@ def count(parts: Sequence[JobPart]) -> PartCounts | None:
         return None
     done = sum(part.phase is Phase.DONE for part in parts)
     return PartCounts(done, sum(part.phase in PROBLEMS for part in parts), len(parts))
+
+
+def links_of(links: Sequence[Link], language: str | None) -> tuple[Link, ...]:
+    """Return the links of the part with this language; none without a language."""
+    return tuple(link for link in links if link.language == language) if language else ()
 
 
 def progress(counts: PartCounts | None) -> float | None:

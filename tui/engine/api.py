@@ -152,6 +152,8 @@ class Renew(Struct, frozen=True):
     """Renew the links of these jobs now; the result contains the links."""
 
     refs: tuple[Ref, ...]
+    language: str | None = None
+    """Of the part whose link the result contains; None: the job's primary link."""
 
 
 class Resume(Struct, frozen=True):
@@ -178,6 +180,8 @@ class Download(Struct, frozen=True):
     refs: tuple[Ref, ...]
     folder: str | None = None
     """Target folder; None for the folder of the settings."""
+    language: str | None = None
+    """Only files of the part with this language; None: all files."""
 
 
 class Cancel(Struct, frozen=True):
@@ -198,7 +202,7 @@ class CommandResult(Struct, frozen=True, kw_only=True):
     undo: Operation | None = None
     """Operation that takes the change of the watchlist back; None: nothing was changed."""
     links: Mapping[Ref, Link] = {}
-    """After `Renew`: the unexpired primary link of each job that has one."""
+    """After `Renew`: the unexpired primary link, of the whole job or of the part, of each job that has one."""
 
 
 class JobHistory(Struct, frozen=True, kw_only=True):

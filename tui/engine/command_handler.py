@@ -64,19 +64,19 @@ class CommandHandler:
         match command:
             case Refresh(refs):
                 return await self._refresh(refs)
-            case Renew(refs):
-                return await self._renew(refs)
+            case Renew(refs, language):
+                return await self._renew(refs, language)
             case SaveUiState(values):
                 return self._save_ui_state(values)
-            case Download(refs, folder):
-                return self._downloads.enqueue(refs, folder)
+            case Download(refs, folder, language):
+                return self._downloads.enqueue(refs, folder, language)
             case Cancel(refs):
                 return await self._downloads.cancel(refs)
             case _:
                 return await self._edit_watchlist(command)
 
-    async def _renew(self, refs: tuple[Ref, ...]) -> CommandResult:
-        results = await self._link_renewer.renew_all(refs)
+    async def _renew(self, refs: tuple[Ref, ...], language: str | None) -> CommandResult:
+        results = await self._link_renewer.renew_all(refs, language)
         links = {each.ref: each.link for each in results if each.link is not None}
         ok = all(each.fault is None for each in results)
         return CommandResult(ok=ok, message=_renewals_message(results, self._now()), links=links)

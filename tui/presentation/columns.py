@@ -11,13 +11,15 @@ from tui.domain import artifacts, evaluation, job_state
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.links import expiry
-from tui.domain.models import ACTIVE, ENDED, PROBLEMS, Link, Phase, Ref
+from tui.domain.models import ACTIVE, ENDED, PROBLEMS, Link, PartCounts, Phase, Ref
 from tui.domain.polling import duration_model
 from tui.presentation import formatting, languages, queries
 from tui.presentation.table_layout import PERCENT_WIDTH, Column
 
 EMPTY_CELL = "·"
 """Text of a cell without a value."""
+BAR_WIDTH = 9
+"""Cells of a progress bar."""
 
 
 class Tone(StrEnum):
@@ -101,6 +103,8 @@ def status_cell(state: JobState, options: RenderOptions) -> Cell:
     stale, unknown = job_state.is_stale(state, options.context.now), job_state.has_unknown_status(state)
     glyph = options.glyphs.doubtful if stale or unknown else options.glyphs.phases[state.phase]
     text = state.phase.replace("_", " ")
+    if _has_failed_parts(state):
+        return Cell(f"{glyph} partial", Tone.WARNING)
     if unknown and state.report is not None:
         text = state.report.raw_status
     tone = Tone.QUIET if stale else Tone.WARNING if unknown else _TONES[state.phase]
@@ -115,7 +119,7 @@ def _name_cell(state: JobState, options: RenderOptions) -> Cell:
     """Return the name; of a problem, also the service's message."""
     name = queries.display_name(state)
     message = state.fault.message if state.fault else state.report.message if state.report else None
-    if state.phase in PROBLEMS and message:
+    if message and (state.phase in PROBLEMS or _has_failed_parts(state)):
         name = f"{name}: {message}"
     elif state.phase in ACTIVE and state.fault is not None:
         name = f"{name}: {state.fault.kind.replace('_', ' ')}"
@@ -124,7 +128,17 @@ def _name_cell(state: JobState, options: RenderOptions) -> Cell:
 
 def _language_cell(state: JobState, options: RenderOptions) -> Cell:
     language = state.report.language if state.report else None
+    found = [part.language for part in state.report.parts if part.language] if state.report and not language else []
+    if len(found) > 1:
+        return Cell(f"{languages.language_code(found[0]).partition('-')[0]} +{len(found) - 1}")
+    language = language or next(iter(found), None)
     return Cell(languages.language_code(language)) if language else Cell(EMPTY_CELL, Tone.QUIET)
+
+
+def _has_failed_parts(state: JobState) -> bool:
+    """Return whether the job is done, but parts of it failed."""
+    counts = state.report.part_counts if state.report is not None else None
+    return state.phase is Phase.DONE and counts is not None and counts.failed > 0
 
 
 def _progress_cell(state: JobState, options: RenderOptions) -> Cell:
@@ -135,6 +149,9 @@ def _progress_cell(state: JobState, options: RenderOptions) -> Cell:
     share = options.download_progress.get(state.job.ref)
     if share is not None:
         return _bar_cell(f"{share:.0%}", share, options)
+    counts = state.report.part_counts if state.report is not None else None
+    if counts is not None and counts.total > 1:
+        return _parts_cell(state, counts)
     if state.phase not in ACTIVE:
         return Cell(EMPTY_CELL, Tone.QUIET)
     if progress is None or state.report is None:
@@ -148,14 +165,21 @@ def _progress_cell(state: JobState, options: RenderOptions) -> Cell:
     return Cell(f"stage {stage.numerator} of {stage.denominator}") if progress else Cell(EMPTY_CELL, Tone.QUIET)
 
 
+def _parts_cell(state: JobState, counts: PartCounts) -> Cell:
+    """Return how many of the job's parts are done: `5 of 7 done`."""
+    text = f"{counts.done} of {counts.total}"
+    tone = Tone.WARNING if counts.failed else Tone.RUNNING if state.phase in ACTIVE else Tone.QUIET
+    return Cell(f"{text} done" if len(text) <= BAR_WIDTH else text, tone)
+
+
 def _bar_cell(number: str, share: float, options: RenderOptions) -> Cell:
-    return Cell(f"{number:>4} {formatting.bar(share, 9, ascii_only=options.glyphs.ascii_only)}", Tone.RUNNING)
+    return Cell(f"{number:>4} {formatting.bar(share, BAR_WIDTH, ascii_only=options.glyphs.ascii_only)}", Tone.RUNNING)
 
 
 def _percent_cell(state: JobState, options: RenderOptions) -> Cell:
     """Return the progress without its bar: `62%`, `1 of 2`, `12m old`."""
     progress = _progress_cell(state, options)
-    text = progress.text.strip().removeprefix("stage ")
+    text = progress.text.strip().removeprefix("stage ").removesuffix(" done")
     return progress._replace(text=text.split()[0] if "%" in text else text)
 
 

@@ -88,12 +88,15 @@ def _expiry_key(state: JobState) -> float:
 
 
 def _attention_key(state: JobState, context: EvaluationContext) -> int:
-    """Return how urgently the job needs the operator: blocked, failed, missing, expiring; then active, then done."""
+    """Return how urgently the job needs the operator: blocked, failed, missing or partial, expiring; active; done."""
     if state.phase in ACTIVE:
         return 4
     rank = _ATTENTION.get(state.phase)
     if rank is not None:
         return rank
+    counts = state.report.part_counts if state.report is not None else None
+    if counts is not None and counts.failed:
+        return 2
     link = job_state.primary_link(state) if state.links else None
     is_expiring = link is not None and expiry.is_expiring(link, context.now, context.warn_before)
     return 3 if is_expiring and artifacts.undownloaded(state) else 5

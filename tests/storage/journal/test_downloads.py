@@ -9,7 +9,7 @@ from tui.storage.journal.checkpoints import DownloadCheckpoint
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.locks.download_locks import DownloadLocks
 
-REF = Ref("heygen", "a")
+REF = Ref("heygen-v2", "a")
 FILE = DownloadedFile("video", "/d/a.mp4", 10, 5.0)
 
 HOLDER = """
@@ -18,7 +18,7 @@ from pathlib import Path
 from tui.domain.models import Ref
 from tui.storage.locks.download_locks import DownloadLocks
 locks = DownloadLocks(Path(sys.argv[1]))
-assert locks.acquire(Ref("heygen", "a"))
+assert locks.acquire(Ref("heygen-v2", "a"))
 print("held", flush=True)
 signal.pause()
 """
@@ -31,7 +31,7 @@ def test_a_job_is_locked_by_one_process_until_that_is_killed(tmp_path):
         assert holder.stdout is not None
         holder.stdout.readline()
         assert not locks.acquire(REF)
-        assert locks.acquire(Ref("heygen", "b"))
+        assert locks.acquire(Ref("heygen-v2", "b"))
         holder.kill()
     assert locks.acquire(REF)
     locks.close()
@@ -53,7 +53,7 @@ def test_a_checkpoint_survives_the_process_until_it_is_deleted(tmp_path):
 
 def test_a_file_that_one_process_downloaded_is_in_the_states_of_every_process(tmp_path):
     one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
-    state = JobState(job=Job(account="heygen", id="a"))
+    state = JobState(job=Job(account="heygen-v2", id="a"))
     one.record([JournalEntry(state)])
     assert REF in two.external_changes()
     two.record([JournalEntry(JobState(job=state.job, downloads=(FILE,)))])
@@ -66,7 +66,7 @@ def test_a_file_that_one_process_downloaded_is_in_the_states_of_every_process(tm
 
 def test_a_downloaded_file_is_recorded_though_the_state_of_its_job_is_outdated(tmp_path):
     one, two = Journal(tmp_path / "journal.db"), Journal(tmp_path / "journal.db")
-    state = JobState(job=Job(account="heygen", id="a"))
+    state = JobState(job=Job(account="heygen-v2", id="a"))
     two.external_changes()
     one.record([JournalEntry(reduce(state, StatusReceived(Report(phase=Phase.DONE, raw_status="done"), 7.0))[0])])
     two.record([JournalEntry(JobState(job=state.job, downloads=(FILE,)))])
@@ -77,7 +77,7 @@ def test_a_downloaded_file_is_recorded_though_the_state_of_its_job_is_outdated(t
 
 
 def test_a_file_of_the_previous_run_is_no_current_download():
-    state = JobState(job=Job(account="heygen", id="a"))
+    state = JobState(job=Job(account="heygen-v2", id="a"))
     for at, phase in ((1.0, Phase.RUNNING), (4.0, Phase.DONE)):
         state, _ = reduce(state, StatusReceived(Report(phase=phase, raw_status=phase), at))
     state, _ = reduce(state, FILE)

@@ -18,7 +18,7 @@ HANDLERS: "Mapping[CommandId, Callable[[Dashboard], None]]" = {
     "half_up": navigation.half_up,
     "page_down": navigation.page_down,
     "page_up": navigation.page_up,
-    "right": navigation.scroll_names_right,
+    "right": navigation.right,
     "left": navigation.scroll_names_left,
     "focus_next": navigation.focus_next,
     "help": view.show_help,

@@ -79,7 +79,7 @@ def with_live_links(dashboard: "Dashboard", refs: Sequence[Ref], use: UseLinks) 
     if not fading:
         use(tuple(links.values()))
         return
-    dashboard.toast(_why_renewed([links[ref] for ref in fading], now))
+    dashboard.toast(why_renewed([links[ref] for ref in fading], now))
 
     def on_result(result: CommandResult) -> None:
         alive = {ref: result.links.get(ref) if ref in fading else link for ref, link in links.items()}
@@ -98,7 +98,8 @@ def _why_no_link(dashboard: "Dashboard", refs: Sequence[Ref]) -> str:
     return "No link" if has_ended else "No link yet: the job has not ended"
 
 
-def _why_renewed(links: Sequence[Link], now: float) -> str:
+def why_renewed(links: Sequence[Link], now: float) -> str:
+    """Return why these links are renewed before their use."""
     if len(links) > 1:
         return f"{len(links)} links expired or expire within an hour: renewing them"
     left = expiry.remaining(links[0], now) or 0.0
@@ -121,7 +122,7 @@ def _open_jobs(dashboard: "Dashboard", refs: tuple[Ref, ...]) -> None:
         if files:
             _open_folders(dashboard, tuple(files.values()))
         if linked or not files:
-            with_live_links(dashboard, linked or refs, lambda links: _open_links(dashboard, links))
+            with_live_links(dashboard, linked or refs, lambda links: open_links(dashboard, links))
 
     if len(folders) + len(linked) <= OPEN_LIMIT:
         open_all()
@@ -149,7 +150,7 @@ def _open_folders(dashboard: "Dashboard", files: Sequence[Path]) -> None:
         dashboard.toast(f"Saved as {files[0]}" if len(files) == 1 else f"{len(files)} files saved in {folders[0]}")
 
 
-def _open_links(dashboard: "Dashboard", links: Sequence[Link]) -> None:
+def open_links(dashboard: "Dashboard", links: Sequence[Link]) -> None:
     """Open the links in the browser. The response parser lets only http(s) links pass."""
     what = "Link" if len(links) == 1 else count_of(len(links), "link")
     if dashboard.typed_app.is_web:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 
+from tui.dashboard.actions import parts
+
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
 
@@ -59,9 +61,12 @@ def bottom(dashboard: "Dashboard") -> None:
         dashboard.table.move_to(len(dashboard.table.refs) - 1)
 
 
-def scroll_names_right(dashboard: "Dashboard") -> None:
-    """Show more of the end of long names."""
-    dashboard.table.scroll_names(NAME_SCROLL_CELLS)
+def right(dashboard: "Dashboard") -> None:
+    """Show the parts of the job under the cursor; of one without parts, more of the end of long names."""
+    if parts.has_parts(dashboard):
+        parts.show_parts(dashboard)
+    else:
+        dashboard.table.scroll_names(NAME_SCROLL_CELLS)
 
 
 def scroll_names_left(dashboard: "Dashboard") -> None:

@@ -6,6 +6,7 @@ Each dialog is imported when its key is pressed: the first frame does not wait f
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tui.dashboard.actions import parts
 from tui.dashboard.actions.dialog_results import open_dialog
 from tui.dashboard.themes import THEMES
 from tui.domain import evaluation
@@ -71,8 +72,10 @@ def quit_app(dashboard: "Dashboard") -> None:
 
 
 def open_detail(dashboard: "Dashboard") -> None:
-    """Focus the detail, and open it over the table if it is not beside it."""
-    if dashboard.table.cursor is not None:
+    """Focus the detail, and open it over the table if it is not beside it; with the focus there, show the parts."""
+    if dashboard.focused is dashboard.query_one("#detail-scroll") and parts.has_parts(dashboard):
+        parts.show_parts(dashboard)
+    elif dashboard.table.cursor is not None:
         dashboard.add_class("-detail-open")
         dashboard.detail.tick()
         dashboard.query_one("#detail-scroll").focus()

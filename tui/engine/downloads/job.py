@@ -66,6 +66,8 @@ class DownloadOptions(NamedTuple):
     """Whether the operator requested it; else the watchlist does."""
     folder_chosen: bool = False
     """Whether the operator chose the folder: files in other folders do not count."""
+    language: str | None = None
+    """Only files of the part with this language; None: all files."""
 
 
 class JobDownloader:
@@ -96,6 +98,8 @@ class JobDownloader:
         saved: list[DownloadedFile] = []
         errors: list[FetchError] = []
         for artifact in artifacts.artifacts(self._state(ref)):
+            if options.language is not None and artifact.language != options.language:
+                continue
             existing = recorded_files.get(artifact.name)
             if existing is not None and self._is_current(existing, ref, options):
                 saved.append(existing)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tui.domain import artifacts
 from tui.domain.models import DownloadedFile, Link, Phase, Ref
+from tui.domain.parts import links_of
 from tui.engine.api import CommandResult, DownloadProgress, DownloadStage, Notice, NoticeKind, Publish
 from tui.engine.context import EngineContext
 from tui.engine.downloads.body import YieldedError
@@ -72,17 +73,22 @@ class DownloadQueue:
 
     # Commands.
 
-    def enqueue(self, refs: Iterable[Ref], folder: str | None = None) -> CommandResult:
-        """Queue jobs on the operator's request. The result names a job that cannot be downloaded."""
+    def enqueue(self, refs: Iterable[Ref], folder: str | None = None, language: str | None = None) -> CommandResult:
+        """Queue jobs on the operator's request. The result names a job that cannot be downloaded.
+
+        `language`: only the files of this part.
+        """
         if self._workspace.readonly:
             return CommandResult(ok=False, message="Read-only: downloads are disabled")
         try:
-            options = DownloadOptions(self._folder(folder), user_requested=True, folder_chosen=folder is not None)
+            options = DownloadOptions(
+                self._folder(folder), user_requested=True, folder_chosen=folder is not None, language=language
+            )
         except StorageError as error:
             return CommandResult(ok=False, message=str(error))
         queued, refused = 0, ""
         for ref in refs:
-            reason = self.why_not(ref)
+            reason = self.why_not(ref, language)
             if reason:
                 refused = reason
                 continue
@@ -95,11 +101,13 @@ class DownloadQueue:
         message = f"Downloading {formatting.count_of(queued, 'job')} to {options.folder}"
         return CommandResult(message=f"{message}; {refused}" if refused else message)
 
-    def why_not(self, ref: Ref) -> str:
-        """Return why the job has nothing to download; "" if it has."""
+    def why_not(self, ref: Ref, language: str | None = None) -> str:
+        """Return why the job, or its part with this language, has nothing to download; "" if it has."""
         state = self._job_store.states.get(ref)
         if state is None:
             return f"{ref} is not on the watchlist"
+        if language is not None:
+            return "" if links_of(state.links, language) else f"{queries.display_name(state)}: no file of {language}"
         if state.phase is not Phase.DONE:
             return f"{queries.display_name(state)} is {state.phase.replace('_', ' ')}: no result to download"
         return "" if artifacts.artifacts(state) else f"{queries.display_name(state)} has no files: r refreshes it"

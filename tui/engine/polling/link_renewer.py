@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import NamedTuple
 
-from tui.domain import job_state
+from tui.domain import job_state, parts
 from tui.domain.job_state import LinkFoundDead
 from tui.domain.links import expiry, renewal
 from tui.domain.models import ENDED, Fault, FaultKind, Link, Ref
@@ -84,10 +84,11 @@ class LinkRenewer:
         if state is not None and any(link.url == url and not expiry.is_expired(link, now) for link in state.links):
             self._job_store.apply(ref, LinkFoundDead(url, now))
 
-    async def renew_all(self, refs: Iterable[Ref]) -> list[RenewalResult]:
+    async def renew_all(self, refs: Iterable[Ref], language: str | None = None) -> list[RenewalResult]:
         """Renew the links of the jobs for the operator. Resumes stopped accounts.
 
-        One connection of each account stays free for requests of single jobs.
+        `language`: of the part whose link is returned; None: the primary link. One connection of each account stays
+        free for requests of single jobs.
         """
         refs = tuple(refs)
         limits: dict[str, asyncio.Semaphore] = {}
@@ -98,14 +99,14 @@ class LinkRenewer:
 
         async def renew_one(ref: Ref) -> RenewalResult:
             async with limits.get(ref.account) or nullcontext():
-                return await self._renew_for_user(ref)
+                return await self._renew_for_user(ref, language)
 
         return await asyncio.gather(*map(renew_one, refs))
 
-    async def _renew_for_user(self, ref: Ref) -> RenewalResult:
-        before = self._find_link(ref, None, 0)
+    async def _renew_for_user(self, ref: Ref, language: str | None) -> RenewalResult:
+        before = self._find_link(ref, None, 0, language)
         fault = await self.renew(ref)
-        link, now = self._find_link(ref, None, 0), self._now()
+        link, now = self._find_link(ref, None, 0, language), self._now()
         if link is None or expiry.is_expired(link, now):
             fault = fault or Fault(FaultKind.MISSING, self._missing_reason(ref, link, None, now))
             return RenewalResult(ref, None, is_new=False, fault=fault)
@@ -139,12 +140,12 @@ class LinkRenewer:
                     return state.fault
         return None
 
-    def _find_link(self, ref: Ref, kind: str | None, nth: int) -> Link | None:
+    def _find_link(self, ref: Ref, kind: str | None, nth: int, language: str | None = None) -> Link | None:
         state = self._job_store.states.get(ref)
         if state is None:
             return None
         if kind is None:
-            return job_state.primary_link(state)
+            return job_state.primary_of(parts.links_of(state.links, language) if language else state.links)
         links = [link for link in state.links if link.kind == kind]
         return links[nth] if nth < len(links) else None
 

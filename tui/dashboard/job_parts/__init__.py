@@ -1,0 +1,1 @@
+"""Parts of a job, such as its target languages: their dialog, and its texts."""
