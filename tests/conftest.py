@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -24,3 +25,24 @@ def pytest_collection_finish() -> None:
     """Keep the collected tests out of garbage collections: there are thousands, and none of them is garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """PostgreSQL server of this test process."""
+    from tests.support.postgres_server import postgres_server, server_folder
+
+    if server_folder() is None and "BABELTOP_CI" not in os.environ:
+        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def team(postgres):
+    """Connection string of a new database with the schema of a team."""
+    from tui.storage.team.administration import initialize
+
+    database = postgres.new_database()
+    asyncio.run(initialize(database))
+    return database

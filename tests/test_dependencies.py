@@ -52,7 +52,7 @@ def imported(*folders: str) -> set[str]:
 
 def test_imports_of_the_program_and_declared_dependencies_match():
     wanted = declared(PROJECT["dependencies"]) | declared(
-        EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"]
+        EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"] + EXTRAS["postgres"]
     )
     found = imported("tui")
     assert {BROUGHT.get(each, each) for each in found} | UNSEEN.keys() == wanted
@@ -73,6 +73,6 @@ def test_dev_dependencies_are_pinned():
 
 
 def test_every_dependency_of_the_program_has_a_floor():
-    extras = EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"]
+    extras = EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"] + EXTRAS["postgres"]
     extras += [each for each in EXTRAS["socks"] if "[" not in each]
     assert [each for each in PROJECT["dependencies"] + extras if ">=" not in each] == []

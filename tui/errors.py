@@ -10,6 +10,8 @@ BabeltopError
    · JournalError (storage.journal.database)
      · UnwritableJournalError
      · RefusedJournalError
+     · TeamDatabaseError (storage.team.connection)
+       · LeaseLostError
    · WatchlistError (storage.watchlist.parser)
  · SecretError (storage.config.secrets)
  · EnvironmentSettingError (engine.http.environment)

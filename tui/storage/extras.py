@@ -18,6 +18,7 @@ EXTRAS = {
     "simulate": "uvicorn",
     "socks": "socksio",
     "metrics": "prometheus_client",
+    "postgres": "psycopg",
 }
 """Module that each extra installs."""
 

@@ -6,15 +6,28 @@ from tui.storage.journal.journal import Journal
 from tui.storage.journal.shared import LocalStorage
 
 
-@pytest.fixture(params=["sqlite"])
-def processes(request, tmp_path):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def conninfo(request):
+    """Connection string of the store; None for SQLite."""
+    return request.getfixturevalue("team") if request.param == "postgresql" else None
+
+
+@pytest.fixture
+async def processes(conninfo, tmp_path):
     """Returns a function that returns a further process on the store."""
-    journals = []
+    journals, storages = [], []
 
     def process():
-        journals.append(journal := Journal(tmp_path / "journal.db"))
-        return LocalStorage(lambda: journal, tmp_path, tmp_path / "watchlist.toml")
+        journals.append(journal := Journal(None if conninfo else tmp_path / "journal.db"))
+        if conninfo is None:
+            return LocalStorage(lambda: journal, tmp_path, tmp_path / "watchlist.toml")
+        from tui.storage.team.storage import TeamStorage
+
+        storages.append(TeamStorage(conninfo, lambda: journal, lambda account: f"key of {account}", {}, polls=True))
+        return storages[-1]
 
     yield process
+    for storage in storages:
+        await storage.close()
     for journal in journals:
         journal.close()

@@ -3,9 +3,8 @@
 What they add up to is `domain.fleet`.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from tui.domain.fleet import DAY, KEPT_SECONDS, EndedJob, SentRequest
 from tui.domain.models import Phase
@@ -54,18 +53,20 @@ class FleetTable:
             changes = db.execute(_ENDS, (cursor.change, following.change, now - KEPT_SECONDS)).fetchall()
             requests = db.execute(_REQUESTS, (cursor.request, following.request, now - DAY)).fetchall()
         return FleetPage(
-            tuple(_read_ends(changes)), tuple(_read_requests(requests)), following, began_at, following == last
+            tuple(read_ends(changes)), tuple(read_requests(requests)), following, began_at, following == last
         )
 
 
-def _read_ends(rows: list[sqlite3.Row]) -> Iterator[EndedJob]:
+def read_ends(rows: Iterable[Sequence[Any]]) -> Iterator[EndedJob]:
+    """Return the ended jobs of rows: account, kind, phase, earliest_at, seen_at and first_polled_at."""
     for account, kind, after, earliest_at, seen_at, first_polled_at in rows:
         was_seen = earliest_at is not None and first_polled_at is not None and earliest_at >= first_polled_at
         duration = (earliest_at + seen_at) / 2 - first_polled_at if was_seen else None
         yield EndedJob(account, kind, after == Phase.DONE, seen_at, duration)
 
 
-def _read_requests(rows: list[sqlite3.Row]) -> Iterator[SentRequest]:
+def read_requests(rows: Iterable[Sequence[Any]]) -> Iterator[SentRequest]:
+    """Return the requests of rows: account, ended_at, milliseconds, and whether it was a fault."""
     for account, ended_at, duration_ms, is_fault in rows:
         yield SentRequest(account, ended_at, duration_ms, bool(is_fault))
 

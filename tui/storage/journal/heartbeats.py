@@ -14,6 +14,8 @@ class Heartbeat(NamedTuple):
     """Count of heartbeats: a follower that reads the same number for long has lost its leader, whatever the clocks."""
     account_states: bytes
     """States of its accounts, and whether polling is paused, as the engine encodes them."""
+    host: str = ""
+    """Computer of the leader; "" for this one."""
 
 
 class HeartbeatTable:

@@ -1,0 +1,283 @@
+"""Storage of a team: what holds beyond the contract, with real servers, crashes and roles."""
+
+import asyncio
+import hashlib
+
+import psycopg
+import pytest
+
+from tests.storage.contract.test_contract import NOW, A, entry
+from tests.support.postgres_server import postgres_server
+from tui.domain.models import Phase
+from tui.domain.polling import rate_limit
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.journal import Journal
+from tui.storage.team.administration import initialize, read_status
+from tui.storage.team.connection import DatabaseClock, TeamDatabase, check_conninfo, time_since_boot
+from tui.storage.team.lease import RENEW_INTERVAL, TRUST, TTL
+from tui.storage.team.storage import TeamStorage
+
+KEYS = {"heygen": "sk-canary-0123456789", "dubs": "sk-canary-0123456789", "other": "sk-other-abcdef"}
+RATES = {"heygen": 600.0, "dubs": 60.0, "other": 600.0}
+
+
+@pytest.fixture
+async def processes(team):
+    """Returns a function that returns a further process of the team."""
+    storages, journals = [], []
+
+    def process(conninfo=team, *, polls=True, keys=KEYS):
+        journals.append(journal := Journal(None))
+        storages.append(TeamStorage(conninfo, lambda: journal, keys.get, RATES, polls=polls))
+        return storages[-1]
+
+    yield process
+    for storage in storages:
+        await storage.close()
+    for journal in journals:
+        journal.close()
+
+
+def rows(conninfo, query):
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        cursor = connection.execute(query)
+        return cursor.fetchall() if cursor.description else []
+
+
+def expire_lease(conninfo):
+    rows(conninfo, "UPDATE babeltop.lease SET expires_at = now() - interval '1 s'")
+
+
+async def test_a_former_holder_writes_nothing(processes, team):
+    first, second = processes(), processes()
+    assert await first.lease.acquire()
+    running = entry()
+    await first.journal.record([running])
+    expire_lease(team)
+    assert await second.lease.acquire()
+    assert not await first.journal.record([entry(phase=Phase.DONE, at=NOW + 60, before=running.state)])
+    assert not first.lease.is_held, "the refusal is how it learns"
+    assert (await second.journal.states([A]))[A].phase is Phase.RUNNING
+    with pytest.raises(JournalError, match="does not hold"):
+        await first.rate_limits.update("heygen", lambda found: found or rate_limit.initial(60, NOW))
+
+
+async def test_a_process_that_does_not_poll_never_gets_the_lease(processes):
+    follower = processes(polls=False)
+    assert not await follower.lease.acquire()
+    assert not await follower.lease.is_free()
+    assert not await follower.journal.record([entry()])
+    assert not await follower.journal.states([A])
+
+
+async def test_a_holder_trusts_its_lease_for_less_time_than_the_database(processes, monkeypatch):
+    assert RENEW_INTERVAL < TRUST < TTL
+    storage, now = processes(), [time_since_boot()]
+    storage.lease._monotonic = lambda: now[0]
+    assert await storage.lease.acquire()
+    now[0] += TRUST - 0.1
+    assert storage.lease.is_held
+    now[0] += 0.2
+    assert not storage.lease.is_held
+    assert not await storage.journal.record([entry()])
+
+
+async def test_accounts_with_one_key_share_its_rate_at_the_lowest(processes):
+    storage = processes()
+    await storage.lease.acquire()
+    now = storage.clock.now()
+    for account in ("heygen", "dubs", "other"):
+        await storage.rate_limits.update(
+            account, lambda found: (found or rate_limit.initial(600, now)).take_tokens(now, 1)[0]
+        )
+    shared = await storage.rate_limits.get("heygen")
+    assert shared.configured_per_minute == 60
+    assert shared.minute_bucket.capacity < 6, "the bucket of the slower account"
+    dubs = await storage.rate_limits.update("dubs", lambda found: found.blocked_until(now + 60, None, now))
+    assert (await storage.rate_limits.get("heygen")).not_before == dubs.not_before == now + 60
+    assert (await storage.rate_limits.get("other")).configured_per_minute == 600
+
+
+async def test_a_new_key_starts_with_the_wait_of_the_last_one(processes):
+    first = processes()
+    await first.lease.acquire()
+    now = first.clock.now()
+    await first.rate_limits.update("heygen", lambda _: rate_limit.initial(60, now).blocked_until(now + 300, None, now))
+    await first.lease.release()
+    renewed = processes(keys={"heygen": "sk-new"})
+    assert (await renewed.rate_limits.get("heygen")).not_before == now + 300
+
+
+async def test_tokens_taken_at_the_same_moment_are_counted_once_each(processes, team):
+    workers = [processes(polls=False) for _ in range(4)]
+    start = rate_limit.initial(6000, (now := workers[0].clock.now()))
+    taken = []
+
+    async def take(storage):
+        def one(found):
+            after, count = (found or start).take_tokens(now, 1)
+            taken.append((storage, after, count))
+            return after
+
+        return await storage.rate_limits.update("other", one)
+
+    await asyncio.gather(*(take(storage) for storage in workers for _ in range(5)))
+    [(version,)] = rows(team, "SELECT version FROM babeltop.rate_limit")
+    assert version == 20, "each of the twenty changes started from the one before"
+
+
+async def test_a_database_that_restarts_is_used_again(tmp_path):
+    with postgres_server() as server:
+        conninfo = server.new_database()
+        await initialize(conninfo)
+        journal = Journal(None)
+        storage = TeamStorage(conninfo, lambda: journal, KEYS.get, RATES, polls=True)
+        assert await storage.lease.acquire()
+        await storage.journal.record([entry()])
+        server.stop()
+        with pytest.raises(JournalError, match="not reachable since"):
+            await storage.journal.record([entry()])
+        assert storage.lease.is_held, "it is trusted until it is old"
+        server.start()
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    assert A in await storage.journal.states([A])
+                    break
+                except JournalError:
+                    await asyncio.sleep(0.05)
+        await storage.close()
+        journal.close()
+
+
+async def test_a_follower_shows_its_last_board_while_the_database_is_away():
+    with postgres_server() as server:
+        conninfo = server.new_database()
+        await initialize(conninfo)
+        journals = Journal(None), Journal(None)
+        worker = TeamStorage(conninfo, lambda: journals[0], KEYS.get, RATES, polls=True)
+        follower = TeamStorage(conninfo, lambda: journals[1], KEYS.get, RATES, polls=False)
+        await follower.journal.states([A])
+        await worker.lease.acquire()
+        await worker.journal.record([entry()])
+        assert A in await follower.journal.external_changes()
+        server.stop()
+        restarted = TeamStorage(conninfo, lambda: journals[1], KEYS.get, RATES, polls=False)
+        assert (await restarted.journal.states([A]))[A].phase is Phase.RUNNING
+        for storage in (worker, follower, restarted):
+            await storage.close()
+        for journal in journals:
+            journal.close()
+
+
+async def test_the_clock_is_the_databases(processes, team):
+    clock = DatabaseClock(wall=lambda: 5.0)
+    assert clock.now() == 5.0
+    database = TeamDatabase(team, clock)
+    await database.execute_timed("SELECT extract(epoch FROM clock_timestamp())::float8 + 1000")
+    [(now,)] = rows(team, "SELECT extract(epoch FROM clock_timestamp())::float8")
+    assert 900 < clock.now() - float(now) < 1100
+    clock.sample(0.0, time_since_boot() - 5, time_since_boot())
+    assert clock.now() > 1e9, "a slow round trip is no sample"
+    await database.close()
+
+
+async def test_no_key_is_in_the_database(processes, team, postgres):
+    storage = processes()
+    await storage.lease.acquire()
+    await storage.rate_limits.update("heygen", lambda found: found or rate_limit.initial(60, NOW))
+    await storage.journal.record([entry(body=b"{}")])
+    tables = [name for (name,) in rows(team, "SELECT tablename FROM pg_tables WHERE schemaname = 'babeltop'")]
+    text = "".join(str(rows(team, f"SELECT t::text FROM babeltop.{name} AS t")) for name in tables)
+    assert "rate_limit" in tables
+    for secret in KEYS.values():
+        assert secret not in text
+        assert secret.encode().hex() not in text
+        assert hashlib.sha256(secret.encode()).hexdigest()[:10] not in text, "the hash is keyed"
+
+
+@pytest.fixture
+def members(team, postgres):
+    """Connection strings of an editor and of a worker."""
+    found = {}
+    for kind in ("editor", "worker"):
+        name = f"{kind}_{team.split('dbname=')[1].split()[0]}"
+        rows(team, f"CREATE ROLE {name} LOGIN IN ROLE babeltop_{kind}")
+        found[kind] = team.replace("user=postgres", f"user={name}")
+    return found
+
+
+async def test_a_worker_needs_no_other_right_than_its_role(processes, members):
+    storage = processes(members["worker"])
+    assert await storage.lease.acquire()
+    await storage.journal.record([entry()])
+    await storage.lease.write_heartbeat(b"[]")
+    await storage.rate_limits.update("heygen", lambda found: found or rate_limit.initial(60, NOW))
+    await storage.notifications.claim({"a": 1.0}, NOW)
+    await storage.successors.record_move("heygen", "heygen-v3", NOW)
+    await storage.journal.mark_listed([A], NOW)
+    await storage.journal.prune(NOW)
+    await storage.lease.release()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT salt FROM babeltop.meta",
+        "SELECT state FROM babeltop.rate_limit",
+        "UPDATE babeltop.lease SET expires_at = 'infinity'",
+        "DELETE FROM babeltop.job",
+        "INSERT INTO babeltop.phase_change (account, job_id, number, before, after, seen_at, message) "
+        "VALUES ('a', 'b', 1, 'new', 'done', 0, '')",
+        "INSERT INTO babeltop.watchlist (name, owner, jobs) VALUES ('x', 'postgres', '[]')",
+    ],
+)
+async def test_an_editor_can_not_write_what_workers_write(members, statement):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        rows(members["editor"], statement)
+
+
+async def test_an_editor_changes_its_own_watchlists_only(members, team):
+    rows(members["editor"], "INSERT INTO babeltop.watchlist (name, jobs) VALUES ('mine', '[]')")
+    rows(team, "INSERT INTO babeltop.watchlist (name, jobs) VALUES ('theirs', '[]')")
+    rows(members["editor"], "UPDATE babeltop.watchlist SET jobs = '[1]'")
+    rows(members["editor"], "DELETE FROM babeltop.watchlist WHERE name = 'theirs'")
+    found = dict(rows(team, "SELECT name, convert_from(jobs, 'UTF8') FROM babeltop.watchlist"))
+    assert found == {"mine": "[1]", "theirs": "[]"}
+
+
+async def test_init_changes_nothing_the_second_time(team):
+    assert "nothing to do" in await initialize(team)
+    status = await read_status(team)
+    assert (status.layout, status.worker, status.job_count, status.may_poll) == (1, None, 0, True)
+    assert abs(status.clock_lead) < 5
+
+
+async def test_a_database_without_the_schema_is_named_with_the_remedy(postgres):
+    with pytest.raises(JournalError, match="babeltop team init"):
+        await read_status(postgres.new_database())
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("host=db.example dbname=b", "verify-full"),
+        ("host=db.example sslmode=require", "verify-full"),
+        ("postgresql://db.example/b?sslmode=prefer", "verify-full"),
+        ("host=/run/postgresql password=secret", "password"),
+        ("postgresql://me:secret@localhost/b", "password"),
+        ("nonsense", "connection string"),
+    ],
+)
+def test_an_unsafe_connection_string_is_refused(text, problem):
+    with pytest.raises(ValueError, match=problem) as raised:
+        check_conninfo(text, allow_insecure=False)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["service=babeltop", "host=/run/postgresql", "host=localhost dbname=b", "host=db.example sslmode=verify-full"],
+)
+def test_a_safe_connection_string_is_accepted(text):
+    check_conninfo(text, allow_insecure=False)

@@ -1,0 +1,93 @@
+"""PostgreSQL server for tests: started as an unprivileged user, on a unix socket, without fsync."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+UNPRIVILEGED = 65534
+"""User and group that own nothing."""
+STEP_DOWN = ("setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups")
+"""Prefix of commands that root may not run itself: initdb refuses root."""
+TIMEOUT = 120
+"""Seconds that a command of the server has."""
+
+
+def server_folder() -> Path | None:
+    """Return the folder with the newest server's programs; None without one."""
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return folders[-1].parent if folders else None
+
+
+class PostgresServer:
+    """Cluster in a folder of its own; it can be stopped and started again."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs, self.folder = programs, folder
+        self._prefix = STEP_DOWN if os.geteuid() == 0 else ()
+        self._data = folder / "data"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
+        command = [*self._prefix, str(self._programs / program), *arguments]
+        log = self.folder / "command.log"
+        with log.open("ab") as output:
+            subprocess.run(
+                command, check=True, timeout=TIMEOUT, env=environ, cwd=self.folder, stdout=output, stderr=output
+            )
+
+    def create(self) -> None:
+        """Make the cluster."""
+        if self._prefix:
+            os.chown(self.folder, UNPRIVILEGED, UNPRIVILEGED)
+        self.folder.chmod(0o755)
+        self._run("initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "-D", str(self._data))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return (self._data / "postmaster.pid").exists()
+
+    def start(self) -> None:
+        """Start the server, and wait until it accepts connections."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=80"
+        self._run("pg_ctl", "start", "-w", "-D", str(self._data), "-l", str(self.folder / "server.log"), "-o", options)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server as a crash does."""
+        self._run("pg_ctl", "stop", "-m", mode, "-w", "-D", str(self._data))
+
+    def new_database(self) -> str:
+        """Create an empty database, and return its connection string."""
+        import psycopg
+
+        name = f"t{os.urandom(6).hex()}"
+        with psycopg.connect(self.conninfo(), autocommit=True) as connection:
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        return self.conninfo(name)
+
+    def conninfo(self, database: str = "postgres", user: str = "postgres") -> str:
+        """Return the connection string of a database."""
+        return f"host={self.folder} dbname={database} user={user}"
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a server of its own. The socket's path has at most 107 bytes, and any user can traverse its folders."""
+    programs = server_folder()
+    assert programs is not None, "no PostgreSQL server: apt-get install postgresql"
+    with tempfile.TemporaryDirectory(prefix="babeltop-pg-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        server = PostgresServer(programs, Path(folder))
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            if server.is_running:
+                server.stop()

@@ -1,0 +1,1 @@
+"""Shared storage of a team in PostgreSQL. Nothing else imports psycopg, and nothing imports this without `[team]`."""

@@ -1,0 +1,161 @@
+"""Connection to the team's database: one statement at a time in autocommit, reconnected when it is lost.
+
+It also measures the database's clock, which dates everything that processes share.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import AsyncConnection, conninfo
+
+from tui.storage.journal.database import JournalError
+from tui.storage.team.schema import FENCED
+
+STATEMENT_TIMEOUT = 10.0
+"""Seconds after which a statement is given up, and the connection with it."""
+CONNECT_TIMEOUT = 5
+"""Seconds that a connection has to open."""
+RETRY_DELAYS = (0.5, 10.0)
+"""Seconds until a lost connection is opened again: the first delay, which doubles, and the longest."""
+MAX_ROUND_TRIP = 1.0
+"""Seconds: a slower round trip tells nothing about the database's clock."""
+SAMPLE_LIFETIME = 60.0
+"""Seconds after which a clock sample is replaced by one with a longer round trip."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class TeamDatabaseError(JournalError):
+    """The team's database cannot be used."""
+
+
+class LeaseLostError(TeamDatabaseError):
+    """The database refused a write: another process holds the lease."""
+
+
+class DatabaseClock:
+    """Clock of the database, as measured by its statements. Until the first one it is this computer's."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._offset: float | None = None
+        self._round_trip = 0.0
+        self._sampled_at = 0.0
+
+    def now(self) -> float:
+        """Return the database's time, in seconds since the epoch."""
+        return self._wall() if self._offset is None else self._offset + time_since_boot()
+
+    @property
+    def lead(self) -> float:
+        """Seconds by which the database's clock is ahead of this computer's."""
+        return self.now() - self._wall()
+
+    def sample(self, database_time: float, sent_at: float, received_at: float) -> None:
+        """Take the database's time of a statement; the instants are those of `time_since_boot`."""
+        round_trip = received_at - sent_at
+        is_old = self._offset is None or received_at - self._sampled_at > SAMPLE_LIFETIME
+        if round_trip < MAX_ROUND_TRIP and (is_old or round_trip <= self._round_trip):
+            self._offset = database_time - (sent_at + received_at) / 2
+            self._round_trip, self._sampled_at = round_trip, received_at
+
+
+def time_since_boot() -> float:
+    """Return seconds that pass evenly, a suspend included where the system counts it."""
+    return time.monotonic() if sys.platform == "darwin" else time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def check_conninfo(text: str, *, allow_insecure: bool) -> None:
+    """Raise ValueError if the text is no conninfo, holds a password, or allows an unverified remote server."""
+    try:
+        found = conninfo.conninfo_to_dict(text)
+    except psycopg.Error as error:
+        raise ValueError(f"no libpq connection string: {str(error).strip()}") from None
+    if "password" in found:
+        raise ValueError("must not hold a password: use .pgpass, a service file or PGPASSWORD")
+    host = str(found.get("host", ""))
+    is_remote = bool(host) and not host.startswith("/") and host not in LOOPBACK
+    if is_remote and found.get("sslmode") != "verify-full" and not allow_insecure:
+        raise ValueError(f"{host} requires sslmode=verify-full (or insecure_database = true)")
+
+
+class TeamDatabase:
+    """Connection of one process, opened by its first statement."""
+
+    def __init__(self, conninfo_text: str, clock: DatabaseClock | None = None) -> None:
+        """`clock` is set by statements that return the database's time."""
+        self._conninfo = conninfo_text
+        self.clock = clock or DatabaseClock()
+        self._connection: AsyncConnection[tuple[Any, ...]] | None = None
+        self._lock = asyncio.Lock()
+        self._retry_at = 0.0
+        self._retry_delay = RETRY_DELAYS[0]
+        self._error = ""
+        self._away_since: float | None = None
+
+    async def execute(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Execute a statement and return its rows. Raises TeamDatabaseError."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(STATEMENT_TIMEOUT):
+                    connection = self._connection or await self._connect()
+                    cursor = await connection.execute(cast("LiteralString", query), parameters)
+                    rows = await cursor.fetchall() if cursor.description is not None else []
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                raise self._failed(error) from error
+            self._away_since, self._retry_delay = None, RETRY_DELAYS[0]
+            return rows
+
+    async def execute_timed(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Execute a statement whose last column is the database's time, which is taken off and sets the clock."""
+        sent_at = time_since_boot()
+        rows = await self.execute(query, parameters)
+        if rows:
+            self.clock.sample(float(rows[0][-1]), sent_at, time_since_boot())
+        return [row[:-1] for row in rows]
+
+    async def _connect(self) -> AsyncConnection[tuple[Any, ...]]:
+        if time.monotonic() < self._retry_at:
+            raise ConnectionError(self._error)
+        self._connection = await AsyncConnection.connect(
+            self._conninfo,
+            autocommit=True,
+            prepare_threshold=None,  # PgBouncer before 1.21 loses prepared statements
+            connect_timeout=CONNECT_TIMEOUT,
+            application_name="babeltop",
+        )
+        return self._connection
+
+    def _failed(self, error: Exception) -> TeamDatabaseError:
+        """Return the error for the caller; a connection that may be broken is closed."""
+        state = getattr(error, "sqlstate", None)
+        if state == FENCED:
+            return LeaseLostError("the team's database: this process does not hold the lease")
+        text = " ".join(str(error).split()) or type(error).__name__
+        is_refused = state is not None and self._connection is not None and not self._connection.broken
+        if is_refused and not isinstance(error, psycopg.OperationalError):
+            return TeamDatabaseError(f"the team's database refused a statement: {text}. See `babeltop doctor`")
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.pgconn.finish()
+            self._connection = None
+        if time.monotonic() >= self._retry_at:
+            self._error = text
+            self._retry_at = time.monotonic() + self._retry_delay
+            self._retry_delay = min(RETRY_DELAYS[1], self._retry_delay * 2)
+        if self._away_since is None:
+            self._away_since = time.time()
+        since = time.strftime("%H:%M:%S", time.localtime(self._away_since))
+        return TeamDatabaseError(f"Team database not reachable since {since}: {self._error}; retrying")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()

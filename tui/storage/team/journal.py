@@ -1,0 +1,273 @@
+"""Journal of the team's jobs. Only the holder of the lease writes; each batch is one statement that the lease fences.
+
+Followers read what changed by a revision that the lease's row counts: its lock makes revisions visible in order.
+What they read is also kept in the local journal, from which a console shows its board while the database is away.
+"""
+
+import base64
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tui.domain.fleet import DAY, KEPT_SECONDS
+from tui.domain.job_state import JobState, PhaseChange, last_update_at
+from tui.domain.models import FaultKind, Phase, Ref, RequestRecord
+from tui.domain.polling.duration_model import ObservedDuration
+from tui.storage.journal.database import JournalError
+from tui.storage.journal.fleet import PAGE_ROWS, FleetCursor, FleetPage, read_ends, read_requests
+from tui.storage.journal.journal import MAX_BODY_BYTES, RETENTION, Journal, JournalEntry
+from tui.storage.team.connection import LeaseLostError, TeamDatabase, TeamDatabaseError
+from tui.storage.team.lease import TeamLease
+from tui.storage.team.schema import LEASE_NAME
+
+PRUNE_STEP = 5000
+"""Rows of a table that one pruning deletes at most."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(JobState).decode
+
+
+class TeamJournal:
+    """JobJournal on PostgreSQL."""
+
+    notices: Sequence[str] = ()
+    generation = "team"
+
+    def __init__(self, database: TeamDatabase, lease: TeamLease, local: Callable[[], Journal]) -> None:
+        """`local` returns this computer's journal, which may raise JournalError."""
+        self._database = database
+        self._lease = lease
+        self._local = local
+        self._revision: int | None = None
+        """Revision up to which this process has read; None: nothing yet."""
+
+    async def record(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
+        """Write the batch as holder of the lease; a process without it keeps its downloads and writes nothing else."""
+        self._keep(JournalEntry(entry.state) for entry in entries if entry.state.downloads)
+        if not self._lease.is_held:
+            return ()
+        rows = [_row(number, entry) for number, entry in enumerate(entries) if "\0" not in entry.state.job.id]
+        try:
+            written = await self._database.execute(
+                "SELECT babeltop.record(%s, %s, %s, %s::text::jsonb)",
+                (LEASE_NAME, self._lease.holder, self._lease.epoch, msgspec.json.encode(rows).decode()),
+            )
+        except LeaseLostError:
+            self._lease.lose()
+            return ()
+        changes = [entries[int(row[0])].change for row in written]
+        return tuple(change for change in changes if change is not None)
+
+    async def states(self, refs: Collection[Ref]) -> dict[Ref, JobState]:
+        """Read the states of these jobs; while the database is away, a follower gets those of the local journal."""
+        try:
+            await self._begin()
+            rows = await self._database.execute(
+                "SELECT state FROM unnest(%s::text[], %s::text[]) AS wanted (account, job_id) "
+                "JOIN babeltop.job USING (account, job_id)",
+                ([ref.account for ref in refs], [ref.id for ref in refs]),
+            )
+        except TeamDatabaseError:
+            if self._lease.is_held:
+                raise
+            self._revision = 0  # the next reading brings all
+            return self._local().states(refs)
+        return self._with_downloads(_decoded(rows))
+
+    async def _begin(self) -> None:
+        """Note the revision before the first reading, so that no later change is missed."""
+        if self._revision is None:
+            rows = await self._database.execute_timed(
+                "SELECT revision, extract(epoch FROM clock_timestamp())::float8 FROM babeltop.lease WHERE name = %s",
+                (LEASE_NAME,),
+            )
+            self._revision = rows[0][0] if rows else 0
+
+    async def external_changes(self) -> dict[Ref, JobState]:
+        """Read the states that other processes wrote since the last call, and keep them in the local journal."""
+        await self._begin()
+        rows = await self._database.execute_timed(
+            "SELECT revision, extract(epoch FROM clock_timestamp())::float8 FROM babeltop.lease WHERE name = %s",
+            (LEASE_NAME,),
+        )
+        if not rows or rows[0][0] == self._revision:
+            return {}
+        found = await self._database.execute(
+            "SELECT state FROM babeltop.job WHERE revision > %s AND revision <= %s AND writer <> %s",
+            (self._revision, rows[0][0], self._lease.holder),
+        )
+        self._revision = rows[0][0]
+        states = self._with_downloads(_decoded(found))
+        self._keep(map(JournalEntry, states.values()))
+        return states
+
+    def _with_downloads(self, states: dict[Ref, JobState]) -> dict[Ref, JobState]:
+        """Return the states with the files that this computer has downloaded."""
+        try:
+            local = self._local().states(states.keys()) if states else {}
+        except JournalError:
+            return states  # shown where downloads are written
+        return {
+            ref: replace(state, downloads=local[ref].downloads) if ref in local and local[ref].downloads else state
+            for ref, state in states.items()
+        }
+
+    def _keep(self, entries: Iterable[JournalEntry]) -> None:
+        kept = tuple(entries)
+        try:
+            if kept:
+                self._local().record(kept)
+        except JournalError:
+            return  # a cache: the next reading writes it again
+
+    async def phase_changes(self, refs: Iterable[Ref]) -> dict[Ref, tuple[PhaseChange, ...]]:
+        """Read the phase changes of the jobs."""
+        found: dict[Ref, list[PhaseChange]] = {ref: [] for ref in refs}
+        rows = await self._database.execute(
+            f"{_SELECT_CHANGES} JOIN unnest(%s::text[], %s::text[]) AS wanted (account, job_id) "
+            "USING (account, job_id) ORDER BY seq",
+            ([ref.account for ref in found], [ref.id for ref in found]),
+        )
+        for change in map(_change, rows):
+            found[change.ref].append(change)
+        return {ref: tuple(changes) for ref, changes in found.items()}
+
+    async def recent_phase_changes(self, limit: int) -> tuple[PhaseChange, ...]:
+        """Read the last phase changes of the team."""
+        rows = await self._database.execute(f"{_SELECT_CHANGES} ORDER BY seq DESC LIMIT %s", (limit,))
+        return tuple(map(_change, rows))
+
+    async def durations(self, account: str, kind: str, limit: int) -> Sequence[ObservedDuration]:
+        """Read the last durations of a kind."""
+        rows = await self._database.execute(_DURATIONS, (account, kind, limit))
+        return tuple(ObservedDuration(*row) for row in reversed(rows))
+
+    async def last_body(self, ref: Ref) -> tuple[bytes, float] | None:
+        """Read the last raw body of a job."""
+        rows = await self._database.execute(
+            "SELECT body, body_received_at FROM babeltop.job WHERE account = %s AND job_id = %s AND body IS NOT NULL",
+            ref,
+        )
+        return (bytes(rows[0][0]), rows[0][1]) if rows else None
+
+    async def requests(self, ref: Ref, limit: int) -> tuple[RequestRecord, ...]:
+        """Read the last requests of a job."""
+        rows = await self._database.execute(
+            "SELECT ended_at, http_status, duration_ms, request_id, fault FROM babeltop.request "
+            "WHERE account = %s AND job_id = %s ORDER BY ended_at DESC LIMIT %s",
+            (*ref, limit),
+        )
+        return tuple(
+            RequestRecord(ended_at, status, duration_ms, request_id, FaultKind(fault) if fault else None)
+            for ended_at, status, duration_ms, request_id, fault in rows
+        )
+
+    async def fleet_page(self, cursor: FleetCursor, now: float) -> FleetPage:
+        """Read some of the rows after the cursor."""
+        [(change, request, began_at)] = await self._database.execute(_LAST_ROWS)
+        last = FleetCursor(change, request)
+        if last.change < cursor.change or last.request < cursor.request:
+            return FleetPage()
+        following = FleetCursor(
+            min(last.change, cursor.change + PAGE_ROWS), min(last.request, cursor.request + PAGE_ROWS)
+        )
+        ends = await self._database.execute(_ENDS, (cursor.change, following.change, now - KEPT_SECONDS))
+        requests = await self._database.execute(_REQUESTS, (cursor.request, following.request, now - DAY))
+        return FleetPage(tuple(read_ends(ends)), tuple(read_requests(requests)), following, began_at, following == last)
+
+    async def mark_listed(self, refs: Collection[Ref], now: float) -> None:
+        """Record that a watchlist holds these jobs."""
+        await self._database.execute(
+            "UPDATE babeltop.job SET listed_at = %s FROM unnest(%s::text[], %s::text[]) AS listed (account, job_id) "
+            "WHERE job.account = listed.account AND job.job_id = listed.job_id",
+            (now, [ref.account for ref in refs], [ref.id for ref in refs]),
+        )
+
+    async def prune(self, now: float) -> None:
+        """Delete some old rows."""
+        for statement in _PRUNE:
+            await self._database.execute(statement, {"before": now - RETENTION, "step": PRUNE_STEP})
+
+
+_SELECT_CHANGES = "SELECT account, job_id, before, after, earliest_at, seen_at, message FROM babeltop.phase_change"
+_DURATIONS = """
+SELECT change.earliest_at - job.first_polled_at, change.seen_at - job.first_polled_at
+FROM babeltop.phase_change AS change JOIN babeltop.job AS job USING (account, job_id)
+WHERE change.account = %s AND job.kind = %s AND change.earliest_at >= job.first_polled_at
+AND change.before IN ('queued', 'running') AND change.after IN ('done', 'failed', 'timed_out')
+ORDER BY change.seq DESC LIMIT %s"""
+_LAST_ROWS = """
+SELECT coalesce((SELECT max(seq) FROM babeltop.phase_change), 0),
+  coalesce((SELECT max(seq) FROM babeltop.request), 0),
+  (SELECT seen_at FROM babeltop.phase_change ORDER BY seq LIMIT 1)"""
+_ENDS = """
+SELECT change.account, coalesce(job.kind, ''), change.after, change.earliest_at, change.seen_at, job.first_polled_at
+FROM babeltop.phase_change AS change LEFT JOIN babeltop.job AS job USING (account, job_id)
+WHERE change.seq > %s AND change.seq <= %s AND change.seen_at >= %s AND change.after IN ('done', 'failed', 'timed_out')
+ORDER BY change.seq"""
+_REQUESTS = """
+SELECT account, ended_at, duration_ms, fault IS NOT NULL FROM babeltop.request
+WHERE seq > %s AND seq <= %s AND ended_at >= %s ORDER BY seq"""
+_PRUNED_TABLES = {
+    "request": "ended_at",
+    "phase_change": "seen_at",
+    "sent_notification": "sent_at",
+    "held_notification": "held_at",
+    "job": "listed_at",
+    "command_request": "requested_at",
+}
+"""Tables, and the column with the instant of each row."""
+_PRUNE = tuple(
+    f"DELETE FROM babeltop.{table} WHERE ctid IN "
+    f"(SELECT ctid FROM babeltop.{table} WHERE {column} < %(before)s LIMIT %(step)s)"
+    for table, column in _PRUNED_TABLES.items()
+)
+
+
+def _row(position: int, entry: JournalEntry) -> dict[str, Any]:
+    """Return the entry for the database's function: bytes as base64, since JSON has none."""
+    state, request, change = entry.state, entry.request, entry.change
+    shared = replace(state, downloads=())  # paths of this computer
+    row: dict[str, Any] = {
+        "position": position,
+        **state.job.ref._asdict(),
+        "kind": state.job.kind,
+        "phase": state.phase,
+        "first_polled_at": state.first_polled_at,
+        "last_update_at": last_update_at(state),
+        "state": base64.b64encode(_encode(shared)).decode(),
+        "body": None if entry.body is None else base64.b64encode(entry.body[:MAX_BODY_BYTES]).decode(),
+        "body_received_at": entry.received_at,
+    }
+    row["job_id"] = row.pop("id")
+    if request is not None:
+        row |= request._asdict()
+    if change is not None:
+        row |= {
+            "before": change.before,
+            "after": change.after,
+            "earliest_at": change.earliest,
+            "seen_at": change.seen,
+            "message": change.message.replace("\0", ""),
+        }
+    return row
+
+
+def _change(row: tuple[Any, ...]) -> PhaseChange:
+    account, job_id, before, after, earliest, seen, message = row
+    return PhaseChange(Ref(account, job_id), Phase(before), Phase(after), earliest, seen, message)
+
+
+def _decoded(rows: Iterable[tuple[Any, ...]]) -> dict[Ref, JobState]:
+    """Return the states by ref, without those of another version and without links that are none."""
+    found: dict[Ref, JobState] = {}
+    for (blob,) in rows:
+        try:
+            state = _decode(blob)
+        except msgspec.DecodeError:
+            continue
+        links = tuple(link for link in state.links if link.url[:8].lower().startswith(("http://", "https://")))
+        found[state.job.ref] = state if links == state.links else replace(state, links=links)
+    return found

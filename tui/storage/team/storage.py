@@ -1,0 +1,40 @@
+"""SharedStorage of a team: PostgreSQL for what all processes share, the local journal for this computer's own."""
+
+from collections.abc import Callable, Mapping
+
+from tui.storage.journal.journal import Journal
+from tui.storage.team.connection import DatabaseClock, TeamDatabase
+from tui.storage.team.journal import TeamJournal
+from tui.storage.team.lease import TeamLease
+from tui.storage.team.tables import KeyOf, TeamNotifications, TeamRateLimits, TeamSuccessors
+
+
+class TeamStorage:
+    """Storage of one process of a team. Nothing is connected before its first use."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        local: Callable[[], Journal],
+        key_of: KeyOf,
+        per_minute: Mapping[str, float],
+        *,
+        polls: bool,
+        clock: DatabaseClock | None = None,
+    ) -> None:
+        """Connect to nothing yet. `polls`: a worker, which may hold the lease. `per_minute`: rate of each account."""
+        self.clock = clock or DatabaseClock()
+        """Clock of the database."""
+        self._lease_database = TeamDatabase(conninfo, self.clock)  # a renewal does not wait for a batch
+        self.database = TeamDatabase(conninfo, self.clock)
+        """Connection for everything but the lease."""
+        self.lease = TeamLease(self._lease_database, may_hold=polls)
+        self.journal = TeamJournal(self.database, self.lease, local)
+        self.rate_limits = TeamRateLimits(self.database, self.lease, key_of, per_minute, fenced=polls)
+        self.successors = TeamSuccessors(self.database)
+        self.notifications = TeamNotifications(self.database)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._lease_database.close()
+        await self.database.close()

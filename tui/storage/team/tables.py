@@ -1,0 +1,203 @@
+"""Smaller tables of the team's database: rate limits by key, API moves, and sent notifications."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+
+from tui.domain.polling import rate_limit
+from tui.domain.polling.rate_limit import RateLimit
+from tui.storage.journal.notifications import HELD_FOR
+from tui.storage.team.connection import TeamDatabase, TeamDatabaseError
+from tui.storage.team.lease import TeamLease
+
+MARK_BYTES = 5
+"""Bytes of a key's mark: enough to tell a team's keys apart, too few to find one."""
+MAX_ATTEMPTS = 20
+"""Attempts to change a rate limit that other processes change at the same moment."""
+
+KeyOf = Callable[[str], str | None]
+"""Returns the API key of an account; None: there is none here."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(RateLimit).decode
+
+
+class TeamRateLimits:
+    """RateLimits by key: accounts with one key share its row, at the lowest of their rates.
+
+    A process that polls gets tokens only while it holds the lease.
+    """
+
+    def __init__(
+        self, database: TeamDatabase, lease: TeamLease, key_of: KeyOf, per_minute: Mapping[str, float], *, fenced: bool
+    ) -> None:
+        """`per_minute`: rate of each account. `fenced`: the process polls, so it needs the lease."""
+        self._database = database
+        self._lease = lease
+        self._key_of = key_of
+        self._per_minute = per_minute
+        self._fenced = fenced
+        self._salt: bytes | None = None
+
+    async def get(self, account: str) -> RateLimit | None:
+        """Read the rate limit of the account's key."""
+        return (await self._read(account, await self._mark(account)))[1]
+
+    async def update(self, account: str, change: Callable[[RateLimit | None], RateLimit]) -> RateLimit:
+        """Change the rate limit of the account's key by compare-and-set."""
+        mark, lowest = await self._mark(account), self._lowest_rate(account)
+        for _ in range(MAX_ATTEMPTS):
+            if self._fenced and not self._lease.is_held:
+                raise TeamDatabaseError("this process does not hold the team's lease")
+            version, found = await self._read(account, mark)
+            changed = change(found)
+            if lowest < changed.configured_per_minute:
+                changed = changed.with_config_of(rate_limit.initial(lowest, changed.updated_at))
+            rows = await self._database.execute(
+                "SELECT babeltop.update_rate_limit(%s, %s, %s)", (mark, version, _encode(changed))
+            )
+            if rows[0][0]:
+                if found is None:
+                    await self._remember_key(account, mark)
+                return changed
+        raise TeamDatabaseError(f"the rate limit of account {account} is changed too often by other processes")
+
+    async def _read(self, account: str, mark: bytes) -> tuple[int, RateLimit | None]:
+        """Return version and rate limit of a key; a new key starts with the rate limit of the account's last one."""
+        rows = await self._database.execute_timed(
+            "SELECT coalesce(own.version, 0), coalesce(own.state, last.state), "
+            "extract(epoch FROM clock_timestamp())::float8 "
+            "FROM (SELECT %s::bytea AS key_mark, %s AS account) AS wanted "
+            "LEFT JOIN babeltop.rate_limit AS own USING (key_mark) "
+            "LEFT JOIN babeltop.account_key AS former USING (account) "
+            "LEFT JOIN babeltop.rate_limit AS last ON last.key_mark = former.key_mark",
+            (mark, account),
+        )
+        version, state = rows[0]
+        try:
+            found = None if state is None else _decode(state)
+        except msgspec.DecodeError:
+            return version, None  # of another version
+        now = self._database.clock.now()
+        return version, found if found is None or found.is_from_future(now) else found.refilled(now)
+
+    async def _remember_key(self, account: str, mark: bytes) -> None:
+        await self._database.execute(
+            "INSERT INTO babeltop.account_key VALUES (%s, %s) "
+            "ON CONFLICT (account) DO UPDATE SET key_mark = excluded.key_mark",
+            (account, mark),
+        )
+
+    async def _mark(self, account: str) -> bytes:
+        if self._salt is None:
+            rows = await self._database.execute("SELECT salt FROM babeltop.meta")
+            self._salt = bytes(rows[0][0])
+        key = self._key_of(account)
+        if key is None:
+            raise TeamDatabaseError(f"account {account} has no key here")
+        return hmac.new(self._salt, key.encode(), hashlib.sha256).digest()[:MARK_BYTES]
+
+    def _lowest_rate(self, account: str) -> float:
+        key = self._key_of(account)
+        rates = [rate for name, rate in self._per_minute.items() if name == account or self._key_of(name) == key]
+        return min(rates, default=float("inf"))
+
+
+class TeamSuccessors:
+    """Successors on PostgreSQL. The row of an account itself has no job id."""
+
+    def __init__(self, database: TeamDatabase) -> None:
+        self._database = database
+
+    async def moves(self) -> dict[str, str]:
+        """Return the provider that each moved account has moved to."""
+        return dict(await self._database.execute("SELECT account, provider FROM babeltop.successor WHERE job_id = ''"))
+
+    async def refusals(self, account: str, provider: str, now: float) -> Mapping[str, float]:
+        """Read the refusals of this successor."""
+        return dict(
+            await self._database.execute(
+                "SELECT job_id, least(recorded_at, %s) FROM babeltop.successor "
+                "WHERE account = %s AND provider = %s AND job_id <> ''",
+                (now, account, provider),
+            )
+        )
+
+    async def record_move(self, account: str, provider: str, at: float) -> None:
+        """Write the move, and delete the account's refusals."""
+        await self._database.execute(
+            "WITH gone AS (DELETE FROM babeltop.successor WHERE account = %(account)s AND job_id <> '') "
+            f"{_RECORD_SUCCESSOR}",
+            {"account": account, "job": "", "provider": provider, "at": at},
+        )
+
+    async def record_refusal(self, account: str, job: str, provider: str, at: float) -> None:
+        """Write the refusal of a job."""
+        await self._database.execute(
+            _RECORD_SUCCESSOR, {"account": account, "job": job, "provider": provider, "at": at}
+        )
+
+
+_RECORD_SUCCESSOR = (
+    "INSERT INTO babeltop.successor VALUES (%(account)s, %(job)s, %(provider)s, %(at)s) "
+    "ON CONFLICT (account, job_id) DO UPDATE SET provider = excluded.provider, recorded_at = excluded.recorded_at"
+)
+
+
+class TeamNotifications:
+    """Notifications on PostgreSQL."""
+
+    def __init__(self, database: TeamDatabase) -> None:
+        self._database = database
+
+    async def claim(
+        self, keys: Mapping[str, float], now: float, held: Mapping[str, bytes] | None = None, *, is_sent: bool = False
+    ) -> frozenset[str]:
+        """Claim the keys in one statement."""
+        kept = held or {}
+        rows = await self._database.execute(
+            _CLAIM,
+            {
+                "keys": list(keys),
+                "repeats": list(keys.values()),
+                "now": now,
+                "held": list(kept),
+                "bodies": list(kept.values()),
+                "is_sent": is_sent,
+            },
+        )
+        return frozenset(key for (key,) in rows)
+
+    async def held(self, since: float, until: float) -> Sequence[bytes]:
+        """Read the held notifications."""
+        rows = await self._database.execute(
+            "SELECT body FROM babeltop.held_notification WHERE held_at >= %s AND held_at < %s ORDER BY held_at",
+            (since, until),
+        )
+        return tuple(bytes(body) for (body,) in rows)
+
+    async def take_held(self, now: float) -> Sequence[bytes]:
+        """Take the unsent held notifications in one statement."""
+        rows = await self._database.execute(
+            "UPDATE babeltop.held_notification SET is_sent = true WHERE NOT is_sent AND held_at > %s "
+            "RETURNING held_at, body",
+            (now - HELD_FOR,),
+        )
+        return tuple(bytes(body) for _, body in sorted(rows))
+
+    async def forget(self, keys: Collection[str]) -> None:
+        """Delete the keys."""
+        await self._database.execute("DELETE FROM babeltop.sent_notification WHERE key = ANY(%s)", (list(keys),))
+
+
+_CLAIM = """
+WITH wanted AS (SELECT * FROM unnest(%(keys)s::text[], %(repeats)s::float8[]) AS wanted (key, repeat_after)),
+claimed AS (INSERT INTO babeltop.sent_notification AS sent SELECT key, %(now)s FROM wanted ON CONFLICT (key)
+  DO UPDATE SET sent_at = excluded.sent_at WHERE abs(excluded.sent_at - sent.sent_at)
+    >= (SELECT repeat_after FROM wanted WHERE wanted.key = sent.key) RETURNING key),
+kept AS (INSERT INTO babeltop.held_notification SELECT key, %(now)s, body, %(is_sent)s
+  FROM unnest(%(held)s::text[], %(bodies)s::bytea[]) AS held (key, body) JOIN claimed USING (key)
+  ON CONFLICT (key) DO UPDATE SET held_at = excluded.held_at, body = excluded.body, is_sent = excluded.is_sent)
+SELECT key FROM claimed"""
