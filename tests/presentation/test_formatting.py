@@ -145,13 +145,15 @@ def test_counts_are_drawn_in_proportion_and_none_is_a_dot():
 def test_days_begin_at_midnight_also_when_the_clocks_change():
     zone = ZoneInfo("Europe/Berlin")
     now = datetime(2026, 10, 26, 14, tzinfo=zone).timestamp()
-    days = formatting.midnights(zone, now, 3)
+    days = formatting.midnights(zone, now, range(0, -3, -1))
     assert [datetime.fromtimestamp(day, zone).isoformat(" ", "hours")[:13] for day in days] == [
         "2026-10-26 00",
         "2026-10-25 00",
         "2026-10-24 00",
     ]
     assert days[0] - days[1] == 25 * 3600
+    assert formatting.midnights(zone, now, [1]) == (days[0] + 86400,)
+    assert (formatting.day(now, zone), formatting.date_and_time(now, zone)) == ("Mon 26 Oct", "2026-10-26 14:00")
 
 
 @pytest.mark.parametrize("zone", [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/St_Johns")])

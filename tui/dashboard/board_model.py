@@ -114,7 +114,7 @@ class BoardModel:
     @property
     def context(self) -> EvaluationContext:
         """Context of the evaluation, with the present instant."""
-        return replace(self._context, now=self.now())
+        return replace(self._context, now=self.now(), zone=self.instant_zone)
 
     @property
     def render_options(self) -> RenderOptions:

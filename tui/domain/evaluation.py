@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from datetime import tzinfo
 
 from msgspec import Struct
 
@@ -22,6 +23,8 @@ class EvaluationContext(Struct, frozen=True, kw_only=True):
     archive_after: float = 14 * 86400.0
     providers: Mapping[str, str] = {}
     """Account to provider, where they differ in name."""
+    zone: tzinfo | None = None
+    """Time zone of days; None: the local one."""
 
     def provider_of(self, account: str) -> str:
         """Return the account's provider."""

@@ -5,7 +5,7 @@ change with time; `next_change` returns when.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Literal
 
@@ -22,6 +22,7 @@ _UNITS = ((1, "s", "s"), (MINUTE, "m", "min"), (HOUR, "h", "h"), (DAY, "d", "day
 _MIN_INSTANT, _MAX_INSTANT = -62_135_596_800 + 2 * DAY, 253_402_300_800 - 2 * DAY
 """Instants, year 1 to year 9999: the range of a datetime in every zone. Others are shown as these."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 """English, unlike those of strftime, which depend on the locale."""
 
 
@@ -97,11 +98,21 @@ def next_midnight(zone: tzinfo, now: float) -> float:
     return datetime.combine(tomorrow, time(), zone).timestamp()
 
 
-def midnights(zone: tzinfo, now: float, count: int) -> tuple[float, ...]:
-    """Return the midnights with which the last `count` days begin, today's first."""
+def midnights(zone: tzinfo, now: float, days: Iterable[int]) -> tuple[float, ...]:
+    """Return the midnights with which these days begin; 0 is today, 1 tomorrow, -1 yesterday."""
     today = _datetime(now, zone).date()
-    days = (datetime.combine(today - timedelta(days=ago), time(), zone) for ago in range(count))
-    return tuple(day.timestamp() for day in days)
+    return tuple(datetime.combine(today + timedelta(days=day), time(), zone).timestamp() for day in days)
+
+
+def day(at: float, zone: tzinfo) -> str:
+    """Return a day in ten cells: Fri 28 Nov."""
+    moment = _datetime(at, zone)
+    return f"{_DAYS[moment.weekday()]} {moment.day:>2} {_MONTHS[moment.month - 1]}"
+
+
+def date_and_time(at: float, zone: tzinfo | None) -> str:
+    """Return an instant in the order of its parts: 2026-11-28 14:05. None: the local zone."""
+    return f"{_datetime(at, zone):%Y-%m-%d %H:%M}"
 
 
 def iso_time(at: float) -> str:
@@ -171,5 +182,5 @@ def _in_one_unit(whole: int) -> str:
     return f"{whole // HOUR}h" if whole < DAY else f"{whole // DAY}d"
 
 
-def _datetime(at: float, zone: tzinfo) -> datetime:
+def _datetime(at: float, zone: tzinfo | None) -> datetime:
     return datetime.fromtimestamp(math.floor(min(max(_MIN_INSTANT, at), _MAX_INSTANT)), zone)

@@ -13,6 +13,7 @@ from tui.dashboard.actions.jobs import polling_duration
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.accounts import AccountsScreen
 from tui.dashboard.dialogs.add import AddScreen
+from tui.dashboard.dialogs.calendar import CalendarScreen
 from tui.dashboard.dialogs.columns import ColumnsScreen
 from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.dashboard.dialogs.edit import EditScreen
@@ -106,6 +107,7 @@ CASES = {
         (), lambda context: context.dashboard.detail.region.x == 80 and context.dashboard.table.region.width == 80
     ),
     "accounts": Case((), lambda context: context.screen is AccountsScreen),
+    "calendar": Case((), lambda context: context.screen is CalendarScreen),
     "fleet": Case((), lambda context: context.screen is FleetScreen),
     "why": Case((), lambda context: context.screen is WhyScreen),
     "journal": Case((), lambda context: context.screen is HistoryScreen),

@@ -44,6 +44,7 @@ HANDLERS: "Mapping[CommandId, Callable[[Dashboard], None]]" = {
     "detail_position": view.toggle_detail_position,
     "accounts": view.show_accounts,
     "fleet": glance.show_fleet,
+    "calendar": glance.show_calendar,
     "why": view.show_why,
     "journal": view.show_recent_events,
     "view_all": view.view_all,

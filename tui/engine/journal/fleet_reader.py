@@ -35,7 +35,7 @@ class FleetReader:
         while not await self._read_page():  # noqa: ASYNC110  for a turn of the loop, not for a state
             await asyncio.sleep(0)
         now = self._now()
-        report = self._aggregates.report(now, formatting.midnights(zone, now, WEEK_DAYS + 1))
+        report = self._aggregates.report(now, formatting.midnights(zone, now, range(0, -WEEK_DAYS - 1, -1)))
         accounts = dict(report.accounts)
         for name, account in self._accounts.items():
             summary = accounts.get(name, AccountSummary())

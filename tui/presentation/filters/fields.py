@@ -10,7 +10,7 @@ from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import Flag, JobState
 from tui.domain.links import expiry
 from tui.domain.models import ACTIVE, Phase
-from tui.presentation import languages, queries
+from tui.presentation import formatting, languages, queries
 
 
 class Unit(StrEnum):
@@ -92,6 +92,12 @@ def _expires(state: JobState, context: EvaluationContext) -> float | None:
     return None if link is None or expiry.is_expired(link, context.now) else expiry.remaining(link, context.now)
 
 
+def _expiry(state: JobState, context: EvaluationContext) -> Iterable[str]:
+    link = job_state.primary_link(state)
+    if link is not None and link.expires_at is not None:
+        yield formatting.date_and_time(link.expires_at, context.zone)
+
+
 def _progress(state: JobState, context: EvaluationContext) -> float | None:
     """Return the progress of an active job in percent, measured or estimated."""
     if state.phase not in ACTIVE:
@@ -134,6 +140,7 @@ _TEXT_FIELDS: Mapping[str, TextField] = {
         is_contained=True,
         column="message",
     ),
+    "expiry": TextField("day of the link's expiry, such as 2026-11-28", _expiry),
     "kind": TextField("kind of job", lambda state, _: (state.job.kind,), column="kind"),
     "flag": TextField(
         "stalled, stale, expiring, expired, unknown (a status that is not known) or partial (done, but parts failed)",
