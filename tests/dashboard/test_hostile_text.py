@@ -26,7 +26,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (config / "providers" / "evil.toml").write_text(PROVIDER_FILE.format(url=url))
         hook = json.dumps([sys.executable, "-c", HOOK])
         (config / "config.toml").write_text(
-            f'[polling]\nmax_interval = "5s"\n[[hook]]\non = ["done", "failed"]\nrun = {hook}\n'
+            f'[polling]\nmax_interval = "5m"\n[[hook]]\non = ["done", "failed"]\nrun = {hook}\n'
             '[accounts.evil]\napi_key = { env = "EVIL_KEY" }\nrate_per_minute = 60000\n'
         )
         written = [json.dumps(text[:500]) for text in HOSTILE_TEXTS.values() if text.isascii()]

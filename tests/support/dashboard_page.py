@@ -124,7 +124,7 @@ async def _run_from_palette(page: DashboardPage, command: Command) -> bool:
     same_title = [each for each in COMMANDS if each.title == command.title]
     await page.send(":")
     await page.wait_for("Search for commands")
-    await page.send(command.title)
+    await page.send(f"\x1b[200~{command.title}\x1b[201~")  # pasted: one search instead of one per letter
     await page.wait_for(command.help)
     await page.send(KEY_BYTES["down"] * same_title.index(command) + "\r")
     ran = not command.writes or await page.shows(f"Read-only: {command.title} is disabled", within=RETRY)

@@ -146,10 +146,10 @@ def test_faults_that_do_not_retire_an_api_send_no_request_to_the_successor(tmp_p
     app = TwoVersions(always(*response), always(*WORKS))
 
     async def story(stage):
-        for _ in range(6):
+        for _ in range(2):
             await asyncio.sleep(HOUR)
             assert (await stage.engine.perform(fixtures.refresh(*stage.engine.states))).ok
-        assert len(app.request_times("v2")) >= 7
+        assert len(app.request_times("v2")) >= 3
         assert app.request_times("v3") == []
 
     stage(tmp_path, app, story, jobs=tuple("abc"), tick=10 * MINUTE)

@@ -129,10 +129,10 @@ def test_a_link_is_reported_before_and_after_its_expiry_and_again_once_renewed(t
     app = ScriptedService(lambda request: link(2 * DAY))
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(DAY - HOUR)
         assert console.events == ["done"]
-        await asyncio.sleep(HOUR + MINUTE)
+        await asyncio.sleep(HOUR + 2 * MINUTE)
         assert console.events == ["done", "expiring"]
         assert console.delivered[1].text == "a: link expires in 1d00h"
         assert [notice.kind for notice in console.listener.notices] == [NoticeKind.DONE, NoticeKind.EXPIRING]
@@ -168,7 +168,7 @@ def test_a_muted_job_sends_no_alerts(tmp_path):
 
     async def play():
         jobs = (Job(account="heygen-v2", id="a", muted=True), Job(account="heygen-v2", id="b"))
-        console = await AlertConsole(tmp_path, app, jobs).start()
+        console = await AlertConsole(tmp_path, app, jobs, tick=10 * MINUTE).start()
         await asyncio.sleep(2 * HOUR)
         assert {each.state.job.ref for each in console.delivered} == {B}
         assert {notice.ref for notice in console.listener.notices} == {B}
@@ -374,7 +374,7 @@ def test_a_muted_job_is_not_in_the_daily_report(tmp_path):
 
     async def play():
         jobs = (Job(account="heygen-v2", id="j0"), Job(account="heygen-v2", id="j1", muted=True))
-        console = await AlertConsole(tmp_path, app, jobs).start()
+        console = await AlertConsole(tmp_path, app, jobs, tick=10 * MINUTE).start()
         await asyncio.sleep(3 * DAY)
         assert expiring_jobs(console) == [{Ref("heygen-v2", "j0")}]
         assert [notice.ref for notice in shown_notices(console)] == [Ref("heygen-v2", "j0")]
