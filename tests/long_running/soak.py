@@ -227,7 +227,7 @@ def open_dashboard(folder: Path, count: int, *, every: int, interval: int = INTE
         config = f'[polling]\nmax_interval = "{interval}s"\n'
         fixtures.make_workspace(folder, base, jobs, accounts=accounts, config=config, rate=10**6, concurrency=4).close()
         environ = {"BABELTOP_CONFIG_DIR": folder, "BABELTOP_STATE_DIR": folder / "state"}
-        keys = {f"KEY_{name.upper()}": fixtures.KEY for name in accounts}
+        keys = {fixtures.key_variable(name): fixtures.KEY for name in accounts}
         settings = [f"{name}={value}" for name, value in {**environ, **keys}.items()]
         with Terminal(["env", *settings, sys.executable, "-m", "tui"]) as terminal:
             assert terminal.wait_for(lambda text: "▸ running" in text, DEADLINE), terminal.text

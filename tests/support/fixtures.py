@@ -44,11 +44,11 @@ def make_workspace(
     for name in accounts:
         url = base if isinstance(base, str) else base.get(name, "http://127.0.0.1:9")
         tables += (
-            f'[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ env = "{_variable(name)}" }}\n'
+            f'[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ env = "{key_variable(name)}" }}\n'
             f"rate_per_minute = {rate}\nconcurrency = {concurrency}\ninsecure_http = true\n"
         )
     (tmp / "config.toml").write_text(tables + config)
-    environ = {_variable(name): (keys or {}).get(name, KEY) for name in accounts}
+    environ = {key_variable(name): (keys or {}).get(name, KEY) for name in accounts}
     workspace = Workspace.open(workspace_paths(tmp), environ)
     if isinstance(jobs, Mapping):
         jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
@@ -57,7 +57,8 @@ def make_workspace(
     return workspace
 
 
-def _variable(account: str) -> str:
+def key_variable(account: str) -> str:
+    """Return the environment variable of an account's key in a workspace of `make_workspace`."""
     return f"KEY_{account.upper().replace('-', '_')}"
 
 
