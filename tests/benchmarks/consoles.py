@@ -22,6 +22,8 @@ JOBS = 10_000
 SIZE = (120, 40)
 CURSOR_COLOR = "#26313d"
 """Cursor background of our dark theme, also given to the DataTable: its output shows that a key was painted."""
+CURSOR_BACKGROUND = b"48;2;38;49;61"
+"""Escape sequence of the cursor's background."""
 RANDOM = Random(1)
 UPDATES_PER_SECOND = 1000
 """New states per second."""
@@ -56,6 +58,44 @@ def states(variant: str, now: float, count: int = JOBS):
             yield JobState(
                 job=job, phase=Phase.DONE, phase_since=now - days, report=report, links=(link,), poll_count=9
             )
+
+
+def mixed_states(now: float, count: int):
+    """Yield `count` jobs of every phase, with languages, messages, links and estimates."""
+    from tui.domain.job_state import JobState
+    from tui.domain.models import Fault, FaultKind, Job, Link, LinkKind, Phase, Report
+    from tui.domain.polling.duration_model import LogNormalFit
+
+    done, running, queued, failed = Phase.DONE, Phase.RUNNING, Phase.QUEUED, Phase.FAILED
+    phases = (done, running, done, failed, done, queued, Phase.TIMED_OUT, done)
+    languages = ("fr", "ur", "pt-BR", "Hindi", None)
+    for number in range(count):
+        phase, passed = phases[number * 7 // 3 % 8], 100.0 + number * 7919 % 90_000
+        tags = "bench", f"t{number % 50}"
+        job = Job(account="heygen", id=f"{number * 48271:032x}", label=f"Job {number:06}", tags=tags)
+        report = Report(
+            phase=phase,
+            raw_status=str(phase),
+            language=languages[number % 5],
+            title=f"Title {number}",
+            progress=0.4 if phase is running else None,
+            message="the speaker's voice could not be cloned" if phase is failed else None,
+        )
+        seen_at, is_active = now - passed, phase in {running, queued}
+        link = Link(LinkKind.VIDEO, f"https://cdn.test/{number}", seen_at, seen_at + 3e5, expiry_is_exact=True)
+        yield JobState(
+            job=job,
+            phase=phase,
+            phase_since=now - passed,
+            first_polled_at=now - passed - 60,
+            report=report,
+            links=(link,) if phase is done else (),
+            fault=Fault(FaultKind.SERVER, "internal error", 500) if number % 11 == 0 else None,
+            next_poll_at=now + 60 + number % 600 if is_active else None,
+            stale_after=now + 5e4 if is_active else None,
+            duration_fit=LogNormalFit(7.0, 1.0, 30) if is_active else None,
+            poll_count=number % 30,
+        )
 
 
 class FixedEngine:
@@ -113,6 +153,7 @@ def endless_updates(states: list, random=RANDOM) -> Iterator:
 
 
 def run_babeltop(variant: str, busy: bool) -> None:
+    import gc
     from datetime import UTC
 
     from tui.dashboard.app import Babeltop
@@ -120,13 +161,15 @@ def run_babeltop(variant: str, busy: bool) -> None:
     from tui.engine.api import Update
     from tui.storage.config.settings import Settings
 
+    gc.disable()  # as `cli.main` does: the dashboard exempts what the first frame created
     began = time.monotonic()
     minute = time.time() // 60 * 60 + 5  # no window crosses a minute: the header shows the time
 
     def now() -> float:
         return minute + time.monotonic() - began
 
-    initial = {state.job.ref: state for state in states(variant, now())}
+    given = mixed_states(now(), int(variant[5:])) if variant.startswith("mixed") else states(variant, now())
+    initial = {state.job.ref: state for state in given}
     Babeltop(
         FixedEngine(initial.values(), busy),
         Settings(),
@@ -201,6 +244,8 @@ def run_datatable() -> None:
 CHILDREN = {
     "ticking": lambda: run_babeltop("ticking", busy=False),
     "quiet": lambda: run_babeltop("quiet", busy=False),
+    "mixed10000": lambda: run_babeltop("mixed10000", busy=False),
+    "mixed100000": lambda: run_babeltop("mixed100000", busy=False),
     "busy": lambda: run_babeltop("ticking", busy=True),
     "datatable": run_datatable,
 }

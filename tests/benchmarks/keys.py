@@ -4,11 +4,9 @@ import os
 import time
 from random import Random
 
-from tests.benchmarks.consoles import command, console, drain, print_rows, quantile, read_until, row
+from tests.benchmarks.consoles import CURSOR_BACKGROUND, command, console, drain, print_rows, quantile, read_until, row
 
 KEYS = 200
-CURSOR_BACKGROUND = b"48;2;38;49;61"
-"""Escape sequence of the cursor's background."""
 STARTUP_SECONDS = 4.0
 """Seconds until a program has started."""
 

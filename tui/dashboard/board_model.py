@@ -154,9 +154,13 @@ class BoardModel:
         self._row_index.advance_time(self.context)
         return self._row_index.refs
 
+    def is_visible(self, ref: Ref) -> bool:
+        """Return whether the table shows the job."""
+        return self._row_index.is_visible(ref)
+
     def hidden_marks(self) -> int:
         """Return how many marked jobs the table does not show."""
-        return sum(not self._row_index.is_visible(ref) for ref in self.marks)
+        return sum(not self.is_visible(ref) for ref in self.marks)
 
     def view_counts(self) -> Mapping[str, int]:
         """Return the jobs per view."""

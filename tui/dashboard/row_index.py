@@ -31,8 +31,8 @@ class Row(Struct, gc=False):
     """Kept, since `Job.ref` makes another one each time."""
     state: JobState
     views: frozenset[str] = frozenset()
-    is_visible: bool = False
-    """View and filter match."""
+    matched_by: int = 0
+    """Number of the last query that it matched; of the present one, if the table shows it."""
     sort_key: Any = None
     """Key in the current sort."""
     next_change_at: float = inf
@@ -61,6 +61,8 @@ class RowIndex:
         """Rows of view and filter in the current sort; None until they are needed."""
         self._refs: list[Ref] = []
         self._next_change_at = inf
+        self._query = 1
+        """Number of the present view and filter."""
         self._view: str = View.ALL
         self._filter: Filter | None = None
         self._sort = queries.WATCHLIST
@@ -73,12 +75,16 @@ class RowIndex:
         self.advance_time(context)
         if sort != self._sort:
             self._sort = sort
+            key = queries.SORTS[sort].key
             for row in self._rows.values():
-                row.sort_key = self._sort_key(row.state, context)
+                row.sort_key = key(row.state, context) if key is not None else None
             self._ordered = self._visible = None
         if descending != self._descending:
             self._descending = descending
-            self._ordered = self._visible = None
+            self._ordered = self._reversed(self._ordered) if self._ordered is not None else None
+            self._visible = self._reversed(self._visible) if self._visible is not None else None
+            if self._visible is not None:
+                self._set_visible(self._visible)
         if (view, query_filter) != (self._view, self._filter):
             self._select(view, query_filter, context)
 
@@ -89,16 +95,17 @@ class RowIndex:
         self._view, self._filter = view, query_filter
         narrowed = self._visible if grows else None
         found = narrowed if narrowed is not None else self._in_view()
-        for row in self._rows.values() if narrowed is None else narrowed:
-            row.is_visible = False
         if query_filter is not None:
             found = query_filter.select(found, context, before if narrowed is not None else None)
             if query_filter.is_timed:
                 for row in self._rows.values():
                     row.next_change_at = self._row_change_at(row.state, context)
                 self._next_change_at = min((row.next_change_at for row in self._rows.values()), default=inf)
+        if narrowed is not None and len(found) == len(narrowed):
+            return
+        self._query += 1
         for row in found:
-            row.is_visible = True
+            row.matched_by = self._query
         self._set_visible(found)
 
     def _in_view(self) -> list[Row]:
@@ -127,7 +134,7 @@ class RowIndex:
             if row is None:
                 row = self._rows[state.job.ref] = Row(state.job.ref, state)
                 self._by_ref, self._ordered = [], None
-            views, was_visible, sort_key = row.views, row.is_visible, row.sort_key
+            views, matched_by, sort_key = row.views, row.matched_by, row.sort_key
             self._evaluate(row, state, context)
             self._next_change_at = min(self._next_change_at, row.next_change_at)
             if row.views is not views:
@@ -136,7 +143,8 @@ class RowIndex:
             has_moved = is_new or row.sort_key != sort_key
             if has_moved:
                 self._ordered = None
-            if row.is_visible is not was_visible or (has_moved and row.is_visible):
+            is_visible = row.matched_by == self._query
+            if is_visible is not (matched_by == self._query) or (has_moved and is_visible):
                 self._visible = None
 
     def advance_time(self, context: EvaluationContext) -> None:
@@ -166,7 +174,8 @@ class RowIndex:
     def refs(self) -> list[Ref]:
         """The visible jobs in order; the same list until it changes."""
         if self._visible is None:
-            self._set_visible([row for row in self._in_order() if row.is_visible])
+            query = self._query
+            self._set_visible([row for row in self._in_order() if row.matched_by == query])
         return self._refs
 
     def _in_order(self) -> list[Row]:
@@ -180,14 +189,21 @@ class RowIndex:
                 return self._ordered
             if not sort.is_stable and not self._by_ref:
                 self._by_ref = sorted(self._rows.values(), key=attrgetter("ref"))
-            rows = self._rows.values() if sort.is_stable else self._by_ref
-            self._ordered = sorted(rows, key=attrgetter("sort_key"), reverse=self._descending)
+            self._ordered = self._sorted(self._rows.values() if sort.is_stable else self._by_ref)
         return self._ordered
+
+    def _sorted(self, rows: Iterable[Row]) -> list[Row]:
+        """Return the rows by their sort keys. Those with the same key stay as they are."""
+        return sorted(rows, key=attrgetter("sort_key"), reverse=self._descending)
+
+    def _reversed(self, rows: list[Row]) -> list[Row]:
+        """Return rows in the current sort, of which only the direction has changed: a tenth of the time."""
+        return rows[::-1] if queries.SORTS[self._sort].key is None else self._sorted(rows)
 
     def is_visible(self, ref: Ref) -> bool:
         """Return whether the table shows the job."""
         row = self._rows.get(ref)
-        return row is not None and row.is_visible
+        return row is not None and row.matched_by == self._query
 
     def _evaluate(self, row: Row, state: JobState, context: EvaluationContext) -> None:
         if row.state is not state:
@@ -196,7 +212,8 @@ class RowIndex:
         row.views = self._with_saved_views(row, views, context) if self._saved_views else views
         row.sort_key = self._sort_key(state, context)
         row.next_change_at = self._row_change_at(state, context)
-        row.is_visible = self._view in row.views and (self._filter is None or _matches(self._filter, row, context))
+        matches = self._view in row.views and (self._filter is None or _matches(self._filter, row, context))
+        row.matched_by = self._query if matches else 0
 
     def _with_saved_views(self, row: Row, views: frozenset[View], context: EvaluationContext) -> frozenset[str]:
         """Return the views with the saved ones that show the job: none of an archived one."""

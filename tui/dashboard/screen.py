@@ -120,6 +120,9 @@ class Dashboard(Screen[None]):
         self._top_bar = TopBar(board, self.zone, role)
         self._view_bar = ViewBar(board, lambda: len(self.table.refs))
         self._footer = FooterBar(list(self.commands.values()))
+        self._no_matches = Static(id="no-matches", markup=False)
+        self._banner = Static(id="banner", markup=False)
+        self._inputs: dict[str, Input] = {}
         self._onboarding = onboarding
         self._notifier = Notifier(
             alerts,
@@ -174,13 +177,13 @@ class Dashboard(Screen[None]):
         self._apply_breakpoints(self.typed_app.size)
         yield self._top_bar
         yield self._view_bar
-        yield Static(id="banner", markup=False)
+        yield self._banner
         with OpaqueContainer(id="body"):
             yield Welcome(self._onboarding)
             with OpaqueContainer(id="jobs"):
                 yield TableHeader(self.board)
                 yield self.table
-                yield Static(id="no-matches", markup=False)
+                yield self._no_matches
             yield self.detail
         yield self._footer
 
@@ -219,9 +222,11 @@ class Dashboard(Screen[None]):
         """Show the jobs that match view and filter."""
         refs = self.board.visible_refs()
         self.set_class(not self.board.states, "-no-jobs")
-        self.set_class(bool(self.board.states) and not refs, "-no-matches")
-        if not refs:
-            self.query_one("#no-matches", Static).update(self._no_matches_text())
+        has_no_matches = bool(self.board.states) and not refs
+        if has_no_matches is self.table.display:  # a class of the screen would have everything styled again
+            self._no_matches.display, self.table.display = has_no_matches, not has_no_matches
+        if has_no_matches:
+            self._no_matches.update(self._no_matches_text())
         self.table.show_jobs(refs)
         self._remember_first_rows(refs)
         self.tick()
@@ -275,11 +280,10 @@ class Dashboard(Screen[None]):
             problems.append(f"{resume} · r: refresh")
         if self.held_updates is not None:
             problems.append("View frozen; polling continues. z: unfreeze")
-        banner = self.query_one("#banner", Static)
         text = "\n".join(problems)
-        if banner.content != text:
-            banner.update(text)
-            banner.display = bool(text)
+        if self._banner.content != text:
+            self._banner.update(text)
+            self._banner.display = bool(text)
 
     def engine_silence(self) -> float:
         """Return the seconds for which the engine has not responded; 0: it does."""
@@ -464,6 +468,7 @@ class Dashboard(Screen[None]):
         else:
             widget = Input(id=name, placeholder="search the response", select_on_focus=False)
             widget.cursor_blink = False
+        self._inputs[name] = widget
         self.mount(widget, before=self._footer)
         return widget
 
@@ -475,8 +480,9 @@ class Dashboard(Screen[None]):
     def _show_filter_hint(self, problems: "Sequence[Problem]") -> None:
         from tui.dashboard.widgets.filter_input import filter_hint
 
-        widget = self.find_input("filter")
-        candidates = self._filter_candidates(widget.value) if widget is not None else []
+        widget = cast("FilterInput", self._inputs["filter"])
+        candidates = self._filter_candidates(widget.value)
+        widget.suggest(candidates)
         self._footer.hint = filter_hint(problems, self.board.unused_values(), candidates)
         self._footer.tick()
 
@@ -487,7 +493,7 @@ class Dashboard(Screen[None]):
 
     def find_input(self, name: str) -> Input | None:
         """Return the input of that name; None if it is not mounted yet."""
-        return next(iter(self.query(f"#{name}").results(Input)), None)
+        return self._inputs.get(name)
 
     def open_input(self, name: str) -> None:
         """Show the input and focus it. Mounts it if a key comes before the first frame."""

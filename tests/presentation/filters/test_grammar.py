@@ -276,6 +276,38 @@ def test_a_filter_gives_the_same_with_and_without_a_kept_search_text(text):
         assert wanted.matches(state, CONTEXT) == wanted.matches(state, CONTEXT, search_text(state, CONTEXT))
 
 
+class Row:
+    """Row without a search text."""
+
+    def __init__(self, state):
+        self.state = state
+        self.search_text = None
+
+
+@few_examples
+@given(st.lists(TERMS, min_size=1, max_size=2).map(" ".join), st.sets(st.sampled_from(range(len(STATES)))))
+def test_a_search_in_kept_texts_finds_the_same_as_the_fields(text, prepared):
+    wanted, rows = parse(text, VALUES).filter, [Row(state) for state in STATES]
+    for index in prepared:
+        rows[index].search_text = search_text(STATES[index], CONTEXT)
+    assert [row.state for row in wanted.select(rows, CONTEXT)] == [
+        state for state in STATES if wanted.matches(state, CONTEXT)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, field in FIELDS.items() if isinstance(field, TextField) and field.mark]
+)
+@pytest.mark.parametrize("length", [1, 3, None])
+@pytest.mark.parametrize("operator", [":", "="])
+def test_a_marked_field_is_found_by_each_beginning_of_its_texts(name, length, operator):
+    for source in STATES:
+        for each in FIELDS[name].texts(source, CONTEXT):
+            term = Term(name, operator, each.lower()[:length])
+            for state in STATES:
+                assert (term.needle in search_text(state, CONTEXT)) is term.matches(state, CONTEXT, None)
+
+
 @few_examples
 @given(TERMS, st.sampled_from(STATES), st.floats(0, 1e6))
 def test_a_comparison_holds_until_the_instant_at_which_it_may_change(text, state, later):

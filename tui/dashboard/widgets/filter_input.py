@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.suggester import Suggester
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widgets import Input
 
 from tui.presentation.sanitize import clean
@@ -25,6 +26,7 @@ _PLACEHOLDER = "text  phase:failed  -tag:test  a|b  age>2h"
 class FilterInput(Input):
     """Input of a filter. The text after the cursor is the first candidate, which Tab accepts."""
 
+    virtual_size = Reactive(Size(0, 0))  # Textual's own arranges the whole screen again at each letter
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", show=False),
         Binding("up", "recall(-1)", show=False),
@@ -33,14 +35,16 @@ class FilterInput(Input):
 
     def __init__(self, complete: Callable[[str], "Sequence[Candidate]"], history: Sequence[str]) -> None:
         """`history`: the filters that ↑ recalls, the last one first."""
-        super().__init__(
-            id="filter", placeholder=_PLACEHOLDER, select_on_focus=False, suggester=_FirstCandidate(complete)
-        )
+        super().__init__(id="filter", placeholder=_PLACEHOLDER, select_on_focus=False)
         self.cursor_blink = False
         self._complete = complete
         self._texts = [*reversed(history), ""]
         """The filters that were used, and the text that is being typed."""
         self._at = len(self._texts) - 1
+
+    def suggest(self, candidates: "Sequence[Candidate]") -> None:
+        """Show the first candidate behind the cursor. Textual's suggesters are a task and three messages a letter."""
+        self._suggestion = candidates[0].text if candidates else ""
 
     def action_complete(self) -> None:
         """Accept the first candidate."""
@@ -63,18 +67,6 @@ class FilterInput(Input):
         self._texts = [*[*earlier, *filter(None, [text])][-MAX_HISTORY:], ""]
         self._at = len(self._texts) - 1
         return tuple(reversed(self._texts[:-1]))
-
-
-class _FirstCandidate(Suggester):
-    """Suggester of the first candidate."""
-
-    def __init__(self, complete: Callable[[str], "Sequence[Candidate]"]) -> None:
-        super().__init__(use_cache=False, case_sensitive=True)
-        self._complete = complete
-
-    async def get_suggestion(self, value: str) -> str | None:
-        """Return the text with its first candidate."""
-        return next((each.text for each in self._complete(value)), None)
 
 
 def filter_hint(

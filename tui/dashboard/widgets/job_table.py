@@ -4,7 +4,6 @@ Cursor, scroll position and marks belong to refs, not to row numbers.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import chain, islice
 from math import inf
 from typing import ClassVar, NamedTuple
@@ -15,6 +14,7 @@ from textual import events
 from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -60,6 +60,8 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
     ALLOW_SELECT = False
+    virtual_size = Reactive(Size(0, 0))  # Textual's own arranges the whole screen again at each change
+    # Textual's own arranges the whole screen again: the number of rows moves nothing
 
     class CursorMoved(Message):
         """The cursor moved to another job, or to none."""
@@ -141,11 +143,9 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Return the cursor's new row: of its job, else of the nearest job below that is still there, else above."""
         if self._cursor is None:
             return 0
-        with suppress(ValueError):
-            return refs.index(self._cursor)
-        rows = {ref: row for row, ref in enumerate(refs)}
         below, above = islice(previous_refs, self._cursor_row, None), reversed(previous_refs[: self._cursor_row])
-        return next((rows[ref] for ref in chain(below, above) if ref in rows), 0)
+        nearest = next((ref for ref in chain([self._cursor], below, above) if self._board.is_visible(ref)), None)
+        return refs.index(nearest) if nearest is not None else 0
 
     def _update_cursor(self) -> None:
         """Post `CursorMoved` if the cursor is on another job."""

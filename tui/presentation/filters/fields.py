@@ -12,6 +12,10 @@ from tui.domain.links import expiry
 from tui.domain.models import ACTIVE, Phase
 from tui.presentation import formatting, languages, queries
 
+END = "\n"
+"""Character after each text in the search text. Neither it nor a mark occurs in a text or can be typed."""
+_ACCOUNT, _PROVIDER, _PHASE, _STATUS, _LANGUAGE, _TAG = "\1\2\3\4\5\6"
+
 
 class Unit(StrEnum):
     """What the number of a field counts."""
@@ -38,6 +42,8 @@ class TextField(Struct, frozen=True):
     """All values; empty: any text."""
     column: str = ""
     """Column that shows the text; "": none."""
+    mark: str = ""
+    """Character before each text of the field in the search text; "": they are not marked there."""
 
 
 class NumberField(Struct, frozen=True):
@@ -110,29 +116,34 @@ def _progress(state: JobState, context: EvaluationContext) -> float | None:
 _PHASES = tuple(phase.value for phase in Phase)
 
 _TEXT_FIELDS: Mapping[str, TextField] = {
-    "account": TextField("account", lambda state, _: (state.job.account,), column="account"),
+    "account": TextField("account", lambda state, _: (state.job.account,), column="account", mark=_ACCOUNT),
     "provider": TextField(
-        "service", lambda state, context: (context.provider_of(state.job.account),), column="provider"
+        "service", lambda state, context: (context.provider_of(state.job.account),), column="provider", mark=_PROVIDER
     ),
     "phase": TextField(
         "new, queued, running, done, failed, timed_out, blocked or missing",
         lambda state, _: (state.phase,),
         choices=_PHASES,
         column="status",
+        mark=_PHASE,
     ),
     "status": TextField(
         "status as received from the service",
         lambda state, _: (state.report.raw_status,) if state.report is not None else (),
         column="status",
+        mark=_STATUS,
     ),
     "name": TextField(
         "label, else title, else id", lambda state, _: (queries.display_name(state),), is_contained=True, column="name"
     ),
     "id": TextField("id", lambda state, _: (state.job.id,), column="id"),
     "lang": TextField(
-        "language, by its code or its English name", lambda state, _: _language_texts(state), column="lang"
+        "language, by its code or its English name",
+        lambda state, _: _language_texts(state),
+        column="lang",
+        mark=_LANGUAGE,
     ),
-    "tag": TextField("tag", lambda state, _: state.job.tags, column="tags"),
+    "tag": TextField("tag", lambda state, _: state.job.tags, column="tags", mark=_TAG),
     "note": TextField("note", lambda state, _: (state.job.note,), is_contained=True, column="note"),
     "message": TextField(
         "message of the service or of the last error",
@@ -165,21 +176,28 @@ ALIASES: Mapping[str, str] = {"language": "lang", "tags": "tag", "label": "name"
 
 
 def search_text(state: JobState, context: EvaluationContext) -> str:
-    """Return what free text is searched in, in lower case: one line for each value.
+    """Return what is searched in for free text and for marked fields, in lower case: one line for each value.
 
     It depends on the state and the providers alone, so that it may be kept with the state.
     """
     job, report = state.job, state.report
-    parts = [f"{job.account}:{job.id}", context.provider_of(job.account), state.phase.replace("_", " "), *job.tags]
+    parts = [
+        f"{_ACCOUNT}{job.account}",
+        f"{job.account}:{job.id}",
+        _PROVIDER + context.provider_of(job.account),
+        _PHASE + state.phase.replace("_", " "),
+        *(_TAG + tag for tag in job.tags),
+    ]
     if job.label:
         parts.append(job.label)
     if job.note:
         parts.append(job.note)
     if report is not None:
-        parts.append(report.raw_status)
+        parts.append(_STATUS + report.raw_status)
         if report.title and not job.label:
             parts.append(report.title)
         if report.language:
-            parts += languages.search_terms(report.language)
+            parts += (_LANGUAGE + term for term in languages.search_terms(report.language))
     parts += _messages(state)
-    return "\n".join(parts).lower()
+    parts.append("")
+    return END.join(parts).lower()

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.polling import duration_model
-from tui.presentation.filters.fields import FIELDS, NumberField, TextField, Unit, search_text
+from tui.presentation.filters.fields import END, FIELDS, NumberField, TextField, Unit, search_text
 
 FREE = ""
 """Field of free text."""
@@ -37,6 +37,18 @@ class Term(NamedTuple):
     """In lower case; of a phase or flag with '_' for a space."""
     number: float = 0.0
     """Of a comparison: seconds, percent or a count."""
+
+    @property
+    def needle(self) -> str | None:
+        """Text that the search texts of the jobs that match contain, and no others; None: there is none."""
+        if self.field == FREE:
+            return self.text
+        field = FIELDS[self.field]
+        mark = field.mark if isinstance(field, TextField) else ""
+        if not mark:
+            return None
+        text = self.text.replace("_", " ") if self.field == "phase" else self.text
+        return mark + text + (END if self.operator == "=" else "")
 
     def matches(self, state: JobState, context: EvaluationContext, text: str | None) -> bool:
         """Return whether the job matches. `text` is its search text; None: not known."""
@@ -115,13 +127,28 @@ class Group(NamedTuple):
         return any(term.matches(state, context, text) for term in self.terms) is self.is_positive
 
     def select(self, rows: Sequence[Row], context: EvaluationContext) -> list[Row]:
-        """Return the rows that match, in order. The rows have their search text if a term is free."""
-        if len(self.terms) == 1 and self.terms[0].field == FREE:
-            wanted = self.terms[0].text
-            if self.is_positive:
-                return [row for row in rows if wanted in row.search_text]  # type: ignore[operator]  # pyright: ignore
-            return [row for row in rows if wanted not in row.search_text]  # type: ignore[operator]  # pyright: ignore
+        """Return the rows that match, in order, and give each its search text if it is needed."""
+        needles = [term.needle for term in self.terms]
+        known = [needle for needle in needles if needle is not None]
+        if len(known) == len(needles):
+            try:
+                return self._search(rows, known)
+            except TypeError:  # some have none yet: to look first would take as long as the search
+                _prepare(rows, context)
+                return self._search(rows, known)
+        if known:
+            _prepare(rows, context)
         return [row for row in rows if self.matches(row.state, context, row.search_text)]
+
+    def _search(self, rows: Sequence[Row], needles: Sequence[str]) -> list[Row]:
+        """Return the rows with one of the needles in their search text. Raises TypeError if one has no text."""
+        if len(needles) > 1:
+            wanted = self.is_positive
+            return [row for row in rows if any(each in row.search_text for each in needles) is wanted]  # type: ignore[operator]  # pyright: ignore
+        needle = needles[0]
+        if self.is_positive:
+            return [row for row in rows if needle in row.search_text]  # type: ignore[operator]  # pyright: ignore
+        return [row for row in rows if needle not in row.search_text]  # type: ignore[operator]  # pyright: ignore
 
     def implies(self, other: "Group") -> bool:
         """Return whether every job of this group is one of the other, as far as their texts tell."""
@@ -130,6 +157,12 @@ class Group(NamedTuple):
         if not (self.is_positive and other.is_positive):
             return False
         return all(any(term.implies(each) for each in other.terms) for term in self.terms)
+
+
+def _prepare(rows: Sequence[Searchable], context: EvaluationContext) -> None:
+    for row in rows:
+        if row.search_text is None:
+            row.search_text = search_text(row.state, context)
 
 
 class Filter(NamedTuple):
@@ -146,15 +179,11 @@ class Filter(NamedTuple):
 
         `matched`: a filter that all these rows match.
         """
-        if self.has_free_text:
-            for row in rows:
-                if row.search_text is None:
-                    row.search_text = search_text(row.state, context)
-        found = list(rows)
+        found = rows
         for group in self.groups:
             if matched is None or group not in matched.groups:
                 found = group.select(found, context)
-        return found
+        return list(found)
 
     def narrows(self, other: "Filter") -> bool:
         """Return whether every job of this filter is one of the other, as far as their texts tell."""
@@ -167,11 +196,6 @@ class Filter(NamedTuple):
     @property
     def _terms(self) -> Iterable[Term]:
         return (term for group in self.groups for term in group.terms)
-
-    @property
-    def has_free_text(self) -> bool:
-        """Whether a term is free text."""
-        return any(term.field == FREE for term in self._terms)
 
     @property
     def is_timed(self) -> bool:
