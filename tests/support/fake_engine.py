@@ -114,7 +114,9 @@ class FakeEngine:
         done: Future[JobHistory] = Future()
         body = self.workspace.journal.last_body(ref)
         changes, requests = self.workspace.journal.phase_changes([ref])[ref], self.workspace.journal.requests(ref, 200)
-        detail = JobHistory(ref=ref, phase_changes=changes, requests=requests)
+        kind = self.workspace.job_states()[ref].job.kind
+        durations = self.workspace.journal.durations(ref.account, kind, 200)
+        detail = JobHistory(ref=ref, phase_changes=changes, requests=requests, durations=durations)
         done.set_result(replace(detail, body=body[0], body_received_at=body[1]) if body else detail)
         return done
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import DownloadedFile, Link, Ref, RequestRecord
+from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.watchlist.operations import Operation
 
 if TYPE_CHECKING:
@@ -215,6 +216,10 @@ class JobHistory(Struct, frozen=True, kw_only=True):
     phase_changes: tuple[PhaseChange, ...] = ()
     requests: tuple[RequestRecord, ...] = ()
     """Last requests, newest first."""
+    durations: tuple[ObservedDuration, ...] = ()
+    """Durations of the last ended jobs of its account and kind, oldest first."""
+    is_read: bool = True
+    """False: the engine is not running yet, or not any more."""
 
 
 class WatchlistOrder(Struct, frozen=True):

@@ -15,6 +15,7 @@ from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
 from tui.engine.context import EngineContext
 from tui.engine.downloads.queue import DownloadQueue
 from tui.engine.journal.fleet_reader import FleetReader
+from tui.engine.polling.duration_learner import MAX_HISTORY
 from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.presentation import formatting
@@ -128,6 +129,9 @@ class CommandHandler:
             body = await self._journal.last_body(ref)
             phase_changes = (await self._journal.phase_changes([ref]))[ref]
             requests = await self._journal.requests(ref, MAX_REQUESTS_SHOWN)
+            state = self._job_store.states.get(ref)
+            kind = state.job.kind if state is not None else ""
+            durations = await self._journal.durations(ref.account, kind, MAX_HISTORY)
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return JobHistory(ref=ref)
@@ -137,6 +141,7 @@ class CommandHandler:
             body_received_at=body[1] if body else None,
             phase_changes=phase_changes,
             requests=requests,
+            durations=tuple(durations),
         )
 
     async def recent_changes(self, limit: int) -> tuple[PhaseChange, ...]:

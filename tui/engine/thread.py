@@ -80,7 +80,7 @@ class EngineThread:
 
     def job_history(self, ref: Ref) -> Future[JobHistory]:
         """Request the journal records of a job; empty if the engine is not running."""
-        return self._call(lambda engine: engine.job_history(ref), JobHistory(ref=ref))
+        return self._call(lambda engine: engine.job_history(ref), JobHistory(ref=ref, is_read=False))
 
     def recent_changes(self, limit: int) -> Future[tuple[PhaseChange, ...]]:
         """Request the last phase changes of all jobs, newest first; empty if the engine is not running."""

@@ -14,7 +14,7 @@ from textual.message import Message
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.bars import Bar, TonedText
-from tui.dashboard.widgets.detail_pages import DetailPages, DetailTab
+from tui.dashboard.widgets.detail_pages import DetailPages, DetailTab, has_chart_room
 from tui.dashboard.widgets.line_widget import TextPage
 from tui.dashboard.widgets.messages import RefreshDue
 from tui.domain.models import Ref
@@ -22,6 +22,8 @@ from tui.engine.api import EngineHandle, JobHistory
 
 PAINT_PAUSE = 0.001
 """Seconds of pause after the cursor is painted, in which the writer thread sends it to the terminal."""
+HISTORY_TABS = frozenset({DetailTab.TIMELINE, DetailTab.RESPONSE, DetailTab.REQUESTS})
+"""Tabs of the journal's data. Overview has some where charts fit."""
 MAX_MATCHES = 500
 """Matches of a search that are highlighted and counted."""
 
@@ -134,14 +136,14 @@ class DetailPane(Vertical):
         if not self.display or self._is_update_pending:
             return math.inf
         state = self._board.states.get(self._ref) if self._ref is not None else None
+        room = self._scroll.scrollable_content_region.size
         if (
             state is not None
-            and self._tab in {DetailTab.TIMELINE, DetailTab.RESPONSE, DetailTab.REQUESTS}
+            and (self._tab in HISTORY_TABS or (self._tab is DetailTab.OVERVIEW and has_chart_room(room)))
             and self._history_poll_count != state.poll_count
         ):
             self._history_poll_count = state.poll_count
             self.run_worker(self._load_history(state.job.ref), exclusive=True, group="history")
-        room = self._scroll.scrollable_content_region.size
         content = self._pages.page(self._tab, state, self._history, room) if state is not None else []
         self._text_page.set_text(self._highlight_matches(content))
         unchanged_for = self._pages.unchanged_for(self._tab, state) if state is not None else math.inf
@@ -157,9 +159,13 @@ class DetailPane(Vertical):
 
     async def _load_history(self, ref: Ref) -> None:
         history = await asyncio.wrap_future(self._engine.job_history(ref))
-        if ref == self._ref:
+        if ref != self._ref:
+            return
+        if history.is_read:
             self._history = history
             self._redraw()
+        else:
+            self._history_poll_count = -1  # read again at the next tick
 
     # Searching in the response.
 

@@ -26,8 +26,6 @@ from tui.presentation.descriptions import describe_poll_reason, describe_remedy
 QUIET = "$job-quiet"
 PAST_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
 """Phases shown as past events; a job stays blocked or missing."""
-SPARKLINE_WIDTH = 40
-"""Requests in the sparkline, one per cell."""
 DIALOG_WIDTH = 68
 """Cells of a line in a dialog, without its scrollbar."""
 EXPIRY_SOURCES = {
@@ -42,6 +40,8 @@ EXPIRY_NOTES = {
 """Why a signed URL has no signed expiry."""
 LABEL_WIDTH = 12
 """Cells of a label and the gap after it."""
+MIN_CHART_SIZE = Size(50, 24)
+"""Visible cells of the detail from which on it has charts: more than at 80 × 24."""
 MIN_LIST_HEIGHT = 16
 """Lines of the detail from which on each fact has its own."""
 _SPAN_STEPS = ((3600.0, 1.0), (86400.0, 60.0), (math.inf, 3600.0))
@@ -73,12 +73,12 @@ class DetailPages:
         """
         match tab:
             case DetailTab.OVERVIEW:
-                lines = self._overview(state, room)
+                lines = self._overview(state, history, room)
             case DetailTab.TIMELINE:
                 from tui.dashboard.widgets.timeline import timeline_lines  # not for the first frame
 
                 changes = history.phase_changes if history is not None else ()
-                lines = timeline_lines(self._board, self._zone(), state, changes)
+                lines = timeline_lines(self._board, self._zone(), state, changes, room.width)
             case DetailTab.RESPONSE:
                 lines = self._response(history)
             case DetailTab.REQUESTS:
@@ -108,7 +108,7 @@ class DetailPages:
 
     # Overview.
 
-    def _overview(self, state: JobState, room: Size) -> Iterator[Content]:
+    def _overview(self, state: JobState, history: JobHistory | None, room: Size) -> Iterator[Content]:
         job, now, options = state.job, self._board.now(), self._board.render_options
         status = columns.status_cell(state, options)
         yield Content.assemble(
@@ -131,6 +131,10 @@ class DetailPages:
         if message:
             yield _labelled("message", message, room)
         yield from self._fact_lines(state, room)
+        if has_chart_room(room):
+            from tui.dashboard.widgets import detail_charts  # a first frame needs no charts
+
+            yield from detail_charts.chart_lines(self._board, self._zone(), state, history, room)
 
     def _fact_lines(self, state: JobState, room: Size) -> Iterator[Content]:
         """Yield the job's other facts: one line each if there is room, else side by side."""
@@ -253,6 +257,10 @@ class DetailPages:
         url, width = display_url(link.url), room.width - LABEL_WIDTH
         expires = self._expiry_text(link, now) + "; download requires the API key" * link.needs_key
         expires += "; downloaded" * is_downloaded
+        if has_chart_room(room):
+            from tui.dashboard.widgets import detail_charts
+
+            expires = detail_charts.life_bar(link, now, ascii_only=self._board.ascii_only) + expires
         indent = LABEL_WIDTH if text_width(url) <= width else 0  # a URL stays in one piece, to be selected whole
         return Content.assemble(
             (f"{link.kind:<{LABEL_WIDTH}}", QUIET),
@@ -286,18 +294,13 @@ class DetailPages:
 
     def _requests(self, history: JobHistory | None) -> Iterator[Content]:
         """Yield one line per request, newest first: instant, HTTP status, duration, outcome, request id."""
-        requests = history.requests if history is not None else ()
-        if not requests:
+        if history is None or not history.requests:
             yield Content.styled("no requests in the journal", QUIET)
             return
-        durations = [request.duration_ms for request in reversed(requests)]
-        sparkline = formatting.sparkline(durations[-SPARKLINE_WIDTH:], ascii_only=self._board.ascii_only)
-        yield Content.assemble(
-            (f"{'requests':>13}  ", QUIET),
-            (sparkline, "$job-running"),
-            (f"  {min(durations):.0f} to {max(durations):.0f} ms", QUIET),
-        )
-        for request in requests:
+        from tui.dashboard.widgets import detail_charts
+
+        yield detail_charts.requests_line(history, label_width=15, ascii_only=self._board.ascii_only)
+        for request in history.requests:
             outcome = request.fault.replace("_", " ") if request.fault is not None else "report"
             yield Content.assemble(
                 (formatting.instant(request.ended_at, self._zone(), self._board.now()).rjust(13), QUIET),
@@ -316,6 +319,11 @@ class DetailPages:
             yield Content.styled(f"no result (job {state.phase.replace('_', ' ')})", QUIET)
         else:
             yield Content.styled("no result yet", QUIET)
+
+
+def has_chart_room(room: Size) -> bool:
+    """Return whether the first tab has charts in the visible cells."""
+    return room.width >= MIN_CHART_SIZE.width and room.height >= MIN_CHART_SIZE.height
 
 
 def _labelled(label: str, value: str, room: Size, *, colour: str = QUIET) -> Content:

@@ -13,16 +13,19 @@ from tui.domain.polling import duration_model
 from tui.presentation import columns, formatting
 
 QUIET = "$job-quiet"
-BAR_WIDTH = 24
-"""Cells of the longest bar."""
+BAR_WIDTH, MIN_BAR_WIDTH = 24, 6
+"""Cells of the longest bar, and of it on a narrow pane."""
+OTHER_CELLS = 47
+"""Cells of a line beside its bar."""
 
 
 def timeline_lines(
-    board: BoardModel, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]
+    board: BoardModel, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange], width: int
 ) -> Iterator[Content]:
-    """Yield one line per phase, oldest first, with instants in `zone`."""
+    """Yield one line per phase, oldest first, with instants in `zone`. `width`: cells of a line."""
     now = board.now()
-    lines = list(_phase_lines(board, zone, state, changes))
+    bar_width = max(MIN_BAR_WIDTH, min(BAR_WIDTH, width - OTHER_CELLS))
+    lines = list(_phase_lines(board, zone, state, changes, bar_width))
     if state.job.added is not None:
         lines.append((state.job.added, Content.assemble((_instant_text(state.job.added, zone, now), QUIET), "  added")))
     yield from (line for _, line in sorted(lines, key=lambda line: line[0]))
@@ -31,7 +34,7 @@ def timeline_lines(
 
 
 def _phase_lines(
-    board: BoardModel, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange]
+    board: BoardModel, zone: tzinfo, state: JobState, changes: Sequence[PhaseChange], bar_width: int
 ) -> Iterator[tuple[float, Content]]:
     """Yield the instant and the line of each phase."""
     now, ascii_only = board.now(), board.render_options.glyphs.ascii_only
@@ -39,10 +42,10 @@ def _phase_lines(
     ahead = _seconds_to_typical_end(state, board)
     longest = max([1.0, *lengths, *(length + ahead for length in lengths[-1:])])
     for change, length in zip(changes, lengths, strict=True):
-        bar = formatting.bar(length / longest, BAR_WIDTH, ascii_only=ascii_only).rstrip("·.")
+        bar = formatting.bar(length / longest, bar_width, ascii_only=ascii_only).rstrip("·.")
         mark = ""
         if ahead and change is changes[-1]:
-            rest = round((length + ahead) / longest * BAR_WIDTH) - len(bar)
+            rest = round((length + ahead) / longest * bar_width) - len(bar)
             mark = ("-" if ascii_only else "░") * max(1, rest) + "  typical end"
         yield (
             change.seen,
