@@ -123,7 +123,14 @@ def test_a_file_that_is_sent_once_is_not_requested_again(acme: Program, formats:
     acme("check")
     completed = acme("download", "acme:j1", "--dir", str(acme.folder / "out"))
     assert "the service sends this file only once: it is lost" in completed.err
+    formats.is_cut = False
+    again = acme("download", "acme:j1", "--dir", str(acme.folder / "out"))
+    assert (again.code, "the service sends this file once, and has sent it" in again.err) == (3, True)
     assert [each.path for each in formats.requests].count("/files/f1") == 1
+    acme("check")
+    (job,) = acme("list", "--json").json
+    assert json_schema.problems([job], "list") == []
+    assert [(link["kind"], link["used"]) for link in job["links"]] == [("document", True), ("audio", False)]
 
 
 def test_a_missing_or_unknown_variable_is_named_with_its_account(acme: Program) -> None:

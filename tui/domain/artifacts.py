@@ -22,6 +22,8 @@ class Artifact(NamedTuple):
     """Position among the links of its kind, from 0."""
     language: str | None = None
     """Of the part of the job that it belongs to; None: of the whole job."""
+    is_used: bool = False
+    """The service sent it once, and does not send it again."""
 
 
 def artifacts(state: JobState) -> tuple[Artifact, ...]:
@@ -34,11 +36,11 @@ def artifacts(state: JobState) -> tuple[Artifact, ...]:
         position, nth = positions[link.kind], names[name]
         positions[link.kind] += 1
         names[name] += 1
-        found.append(Artifact(f"{name} {nth + 1}" if nth else name, link.kind, position, link.language))
+        found.append(Artifact(f"{name} {nth + 1}" if nth else name, link.kind, position, link.language, link.is_used))
     return (*found, Artifact(TEXT_NAME, None)) if state.result else tuple(found)
 
 
 def undownloaded(state: JobState) -> tuple[Artifact, ...]:
-    """Return the artifacts of the job's current run that are not downloaded."""
+    """Return the artifacts of the job's current run that are not downloaded and still can be."""
     downloaded = {file.name for file in job_state.current_downloads(state)}
-    return tuple(artifact for artifact in artifacts(state) if artifact.name not in downloaded)
+    return tuple(each for each in artifacts(state) if each.name not in downloaded and not each.is_used)

@@ -135,6 +135,12 @@ class LinkFoundDead(Struct, frozen=True):
     at: float
 
 
+class LinkUsed(Struct, frozen=True):
+    """The service has begun to send the file of a link that it sends once."""
+
+    url: str
+
+
 class PollSkipped(Struct, frozen=True):
     """No request was sent: no key, an unconfigured account, or a wait that is too long."""
 
@@ -195,6 +201,7 @@ Event = (
     | ResultReceived
     | PollFailed
     | LinkFoundDead
+    | LinkUsed
     | PollSkipped
     | PollScheduled
     | DownloadedFile
@@ -242,6 +249,7 @@ def _apply_within_phase(
     event: JobListed
     | ResultReceived
     | LinkFoundDead
+    | LinkUsed
     | PollSkipped
     | PollScheduled
     | DownloadedFile
@@ -273,6 +281,8 @@ def _apply_within_phase(
             return _without_fault(state)
         case LinkFoundDead(url, at):
             return replace(state, links=expiry.mark_dead(state.links, url, at))
+        case LinkUsed(url):
+            return replace(state, links=expiry.mark_used(state.links, url))
         case DownloadedFile():
             return replace(state, downloads=(*(each for each in state.downloads if each.name != event.name), event))
         case DownloadsRead(downloads):

@@ -184,6 +184,8 @@ class Link(Struct, frozen=True, gc=False):
     """Suffix of the file's name, where the response gives none."""
     form: str | None = None
     """The file is fetched by POST with this form; None: by GET."""
+    is_used: bool = False
+    """The one download that the service allows has begun: the link leads to nothing any more."""
 
 
 class DownloadedFile(Struct, frozen=True, gc=False):

@@ -241,10 +241,12 @@ def link_cell(state: JobState, options: RenderOptions) -> Cell:
         return Cell(f"{options.glyphs.download} {life}", Tone.DONE)
     if found is None:
         return Cell("text", Tone.DONE) if state.result else Cell(EMPTY_CELL, Tone.QUIET)
+    if found.is_used:
+        return Cell("used", Tone.QUIET)
     if expiry.is_expired(found, now):
         return Cell("expired", Tone.WARNING)
     if left is None:
-        return Cell(str(found.kind), Tone.DONE)
+        return Cell("one only" if found.one_time else str(found.kind), Tone.DONE)
     label = _remaining_life(found, left, options)
     if expiry.is_expiring(found, now, options.context.warn_before):
         return Cell(f"{label} !", Tone.WARNING)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tui.domain.job_state import Flag, JobState, primary_link
 from tui.domain.links import renewal
-from tui.domain.models import FaultKind, PollReason
+from tui.domain.models import FaultKind, Link, PollReason
 from tui.domain.polling import duration_model
 from tui.domain.polling.rate_limit import WaitReason
 from tui.presentation import formatting
@@ -85,6 +85,13 @@ def describe_poll_reason(state: JobState) -> str:
     if reason is PollReason.BACKOFF and state.fault is not None:
         return f"backing off after {state.fault.kind.replace('_', ' ')}"
     return _POLL_REASONS[reason]
+
+
+def one_time_text(link: Link) -> str:
+    """Return what a link that the service serves once is still good for; "": it is no such link."""
+    if not link.one_time:
+        return ""
+    return "used: the service sends this file once" if link.is_used else "one download only"
 
 
 def describe_wait(reason: WaitReason | None) -> str:

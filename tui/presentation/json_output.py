@@ -81,6 +81,7 @@ def link(each: Link) -> JsonObject:
         "language": each.language,
         "needs_key": each.needs_key,
         "one_time": each.one_time,
+        "used": each.is_used,
     }
 
 

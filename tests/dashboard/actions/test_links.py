@@ -53,6 +53,11 @@ async def test_a_link_that_a_browser_would_use_up_is_not_given_away(
     assert (text, copied) == (["One download only: D downloads the file"], "")
 
 
+async def test_a_used_link_is_not_given_away(app: Babeltop, engine: FakeEngine):
+    text, copied, _, _ = await pressed(app, engine, (replace(link(None), one_time=True, is_used=True),), "Y")
+    assert (text, copied) == (["Used: the service sends this file once"], "")
+
+
 @pytest.mark.parametrize(("left", "how"), [(HOUR / 2, "expires in 30m"), (-HOUR, "expired")])
 async def test_an_expiring_or_expired_link_is_renewed_before_it_is_copied(app: Babeltop, engine: FakeEngine, left, how):
     fresh = CommandResult(message="Link renewed: expires in ~7d00h", links={"": link(7 * DAY, "https://cdn.test/new")})

@@ -52,6 +52,7 @@ class TransferRun:
         self.progress: list[tuple[str, int, int | None]] = []
         self.next_link: Link | Fault = Fault(FaultKind.OFFLINE, "cannot be reached")
         self.renewed: list[str] = []
+        self.used: list[str] = []
         self.expired: list[str] = []
         """Rejected links that count as expired."""
         self.must_yield = False
@@ -80,6 +81,7 @@ class TransferRun:
                 save_checkpoint=self._save_checkpoint,
                 report_progress=lambda *progress: self.progress.append(progress),
                 renew_link=renew,
+                on_used=self.used.append,
                 must_yield=lambda: self.must_yield,
                 now=lambda: 0.0,
                 run_blocking=asyncio.to_thread,

@@ -72,7 +72,7 @@ def with_live_links(dashboard: "Dashboard", refs: Sequence[Ref], use: UseLinks) 
     fading = tuple(ref for ref, link in links.items() if not renewal.has_enough_life(link.expires_at, now))
     if not links:
         if found:
-            dashboard.toast("One download only: D downloads the file", ok=False)
+            dashboard.toast(why_not_shown(next(iter(found.values()))), ok=False)
         elif refs:
             dashboard.toast(_why_no_link(dashboard, refs), ok=False)
         return
@@ -96,6 +96,11 @@ def _why_no_link(dashboard: "Dashboard", refs: Sequence[Ref]) -> str:
     if len(refs) > 1:
         return f"None of the {len(refs)} jobs has a link"
     return "No link" if has_ended else "No link yet: the job has not ended"
+
+
+def why_not_shown(link: Link) -> str:
+    """Return why a link for a single download is neither copied nor opened."""
+    return "Used: the service sends this file once" if link.is_used else "One download only: D downloads the file"
 
 
 def why_renewed(links: Sequence[Link], now: float) -> str:

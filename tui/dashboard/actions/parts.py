@@ -59,7 +59,7 @@ def _with_live_link(
     link, now = job_state.primary_of(links), dashboard.board.now()
     assert link is not None, "the part has a link"
     if link.one_time or link.form is not None:
-        dashboard.toast("One download only: D downloads the file", ok=False)
+        dashboard.toast(link_actions.why_not_shown(link), ok=False)
         return
     if renewal.has_enough_life(link.expires_at, now):
         use(link)

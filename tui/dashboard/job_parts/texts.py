@@ -14,6 +14,7 @@ from tui.domain.parts import links_of
 from tui.presentation import formatting, languages
 from tui.presentation.cell_width import fit_to_width
 from tui.presentation.columns import EMPTY_CELL, RenderOptions, phase_tone
+from tui.presentation.descriptions import one_time_text
 
 STATUS_WIDTH, NAME_WIDTH, LINK_WIDTH = 11, 24, 10
 """Cells of a line's columns; the message takes the rest."""
@@ -65,8 +66,8 @@ def link_lines(view: PartView, options: RenderOptions, zone: tzinfo) -> Iterator
     """Yield what is known of each link of a part: kind, expiry, and how its file is fetched."""
     now = options.context.now
     for link in view.links:
-        notes = [_expiry_text(link, now, zone)]
-        notes += ["one download only"] * link.one_time + ["download requires the API key"] * link.needs_key
+        notes = [] if link.is_used else [_expiry_text(link, now, zone)]
+        notes += [one_time_text(link)] * link.one_time + ["download requires the API key"] * link.needs_key
         notes += ["downloaded"] * view.is_downloaded
         yield Content.assemble((f"{link.kind:<12}", "$job-quiet"), "; ".join(notes))
     if not view.links:
@@ -78,8 +79,10 @@ def _link_text(view: PartView, options: RenderOptions) -> str:
     if link is None:
         return EMPTY_CELL
     left = expiry.remaining(link, now)
-    if left is None:
-        life = "once" if link.one_time else str(link.kind)
+    if link.is_used:
+        life = "used"
+    elif left is None:
+        life = "one only" if link.one_time else str(link.kind)
     elif expiry.is_expired(link, now):
         life = "expired"
     else:

@@ -21,7 +21,7 @@ from tui.domain.polling import duration_model
 from tui.engine.api import DownloadProgress, DownloadStage, Health, JobHistory
 from tui.presentation import columns, formatting, queries, sanitize
 from tui.presentation.cell_width import text_width
-from tui.presentation.descriptions import describe_poll_reason, describe_remedy
+from tui.presentation.descriptions import describe_poll_reason, describe_remedy, one_time_text
 
 QUIET = "$job-quiet"
 PAST_PHASES = frozenset({Phase.DONE, Phase.FAILED, Phase.TIMED_OUT})
@@ -256,6 +256,7 @@ class DetailPages:
         """Return the link's expiry with its source, and below it the URL."""
         url, width = display_url(link.url), room.width - LABEL_WIDTH
         expires = self._expiry_text(link, now) + "; download requires the API key" * link.needs_key
+        expires += f"; {one_time_text(link)}" * link.one_time
         expires += "; downloaded" * is_downloaded
         if has_chart_room(room):
             from tui.dashboard.widgets import detail_charts

@@ -64,11 +64,16 @@ def mark_dead(links: Sequence[Link], url: str, at: float) -> tuple[Link, ...]:
     )
 
 
+def mark_used(links: Sequence[Link], url: str) -> tuple[Link, ...]:
+    """Return the links after the service has begun to send this URL's file, which it sends once."""
+    return tuple(replace(link, is_used=True) if link.url == url else link for link in links)
+
+
 def _build_link(reported: ReportedLink, known: Link | None, at: float, clock_skew: float) -> Link:
     """Return the link with its expiry; `known` is the same link as before, if there was one."""
     from tui.domain.links.signed_urls import signed_expiry  # 2 ms at the start, and only a response has new links
 
-    if known is not None and known.is_dead:
+    if known is not None and (known.is_dead or known.is_used):
         return known
     first_seen = at if known is None else known.first_seen
     expires_at, exact = signed_expiry(reported.url) or (reported.expires_at, reported.expires_at is not None)

@@ -50,7 +50,7 @@ def renewal_start(state: JobState, renew_before: float) -> float | None:
     It is `renew_before` seconds before the first expiry, but not before half of the lifetime. A link with a lifetime
     below MIN_LIFETIME is renewed on request only.
     """
-    ends = [link for link in state.links if link.expires_at is not None]
+    ends = [link for link in state.links if link.expires_at is not None and not link.is_used]
     if state.phase is not Phase.DONE or not state.job.keep_link or state.job.archived or not ends:
         return None
     first = min(ends, key=lambda link: link.expires_at or 0.0)

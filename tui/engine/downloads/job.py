@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from tui.domain import artifacts
 from tui.domain.artifacts import Artifact
-from tui.domain.job_state import JobState
+from tui.domain.job_state import JobState, LinkUsed
 from tui.domain.models import DownloadedFile, Fault, FaultKind, Link, LinkKind, Ref
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.api import DownloadProgress, DownloadStage, Publish
@@ -174,6 +174,8 @@ class JobDownloader:
         must_yield: Callable[[], bool],
     ) -> tuple[Path, int]:
         ref = state.job.ref
+        if artifact.is_used:
+            raise LinkFailedError("the service sends this file once, and has sent it")
         link = await self._get_live_link(ref, kind, nth=artifact.position)
         if isinstance(link, Fault):
             if link.kind is FaultKind.LIMITED:
@@ -204,11 +206,17 @@ class JobDownloader:
                 renew_link=lambda url, has_expired: self._get_live_link(
                     ref, kind, url, nth=artifact.position, has_expired=has_expired
                 ),
+                on_used=lambda url: self._mark_used(ref, url),
                 must_yield=must_yield,
                 now=self._context.now,
                 run_blocking=self._context.run_blocking,
                 random=self._context.random,
             ).run()
+
+    def _mark_used(self, ref: Ref, url: str) -> None:
+        """Record that the service sends the file: a later process would request it in vain."""
+        if ref in self._job_store.states:
+            self._job_store.apply(ref, LinkUsed(url))
 
     def _fetch_context(self, account: str) -> FetchContext:
         runtime = self._accounts.get(account)

@@ -61,6 +61,7 @@ class FileTransfer:
         save_checkpoint: Callable[[DownloadCheckpoint], None],
         report_progress: Callable[[str, int, int | None], None],
         renew_link: Callable[[str, bool], Awaitable[Link | Fault]],
+        on_used: Callable[[str], None],
         must_yield: Callable[[], bool],
         now: Callable[[], float],
         run_blocking: RunBlocking,
@@ -70,11 +71,13 @@ class FileTransfer:
         """Prepare the transfer.
 
         `checkpoint` is from an earlier run, `save_checkpoint` stores one for a later run, `renew_link` takes the URL
-        and whether it has expired, `report_progress` the file's name, the bytes on disk and the total. `must_yield`:
+        and whether it has expired, `on_used` the URL of a file that the service sends once and begins to send,
+        `report_progress` the file's name, the bytes on disk and the total. `must_yield`:
         whether others wait for the place of a slow transfer. `retry_pause`: seconds.
         """
         self._request, self._context, self._client = request, context, client
-        self._renew_link, self._must_yield = renew_link, must_yield
+        self._renew_link, self._on_used = renew_link, on_used
+        self._must_yield = (lambda: False) if request.link.one_time else must_yield  # nothing could go on with it
         self._report_progress, self._now, self._random, self._retry_pause = report_progress, now, random, retry_pause
         self._url = request.link.url
         self._file = Destination(request, checkpoint, save_checkpoint, run_blocking, context.max_size)
@@ -156,7 +159,9 @@ class FileTransfer:
             start = 0
         request = RangeRequest(self._url, link.needs_key, start, validator, link.form)
         response = await http.open_response(self._client, self._context, request)
-        self._is_spent = link.one_time and response.is_success
+        if link.one_time and response.is_success:
+            self._is_spent = True
+            self._on_used(self._url)
         try:
             await self._receive(response, request)
         except UndecodableError as error:
