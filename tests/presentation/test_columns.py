@@ -254,7 +254,7 @@ def test_a_problem_shows_the_services_message():
     assert row(job(Phase.DONE, label="L", report=make_report(message="all well")))["name"].text == "L"
 
 
-def test_a_link_for_one_download_says_so_until_it_is_used():
+def test_a_link_for_one_download_is_marked_until_it_is_used():
     once = replace(link(None), one_time=True)
     assert row(job(Phase.DONE, links=(once,)))["link"].text == "one only"
     assert row(job(Phase.DONE, links=(replace(once, is_used=True),)))["link"] == ("used", Tone.QUIET)

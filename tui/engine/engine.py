@@ -12,6 +12,7 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDED, Ref
 from tui.engine.accounts.account import AccountRuntime, PollResponse
 from tui.engine.accounts.api_migration import MigrationStep
+from tui.engine.accounts.auto_discovery import AutoDiscovery
 from tui.engine.api import (
     AccountState,
     Command,
@@ -130,6 +131,15 @@ class Engine:
             self.downloads,
             self.link_renewer,
         )
+        self._auto_discovery = AutoDiscovery(
+            context,
+            workspace,
+            storage.journal,
+            self._job_store,
+            self._pollers,
+            self._command_handler.perform,
+            lambda: self._is_polling and not self._is_partial,
+        )
         self.job_history: Callable[[Ref], Awaitable[JobHistory]] = self._command_handler.job_history
         """Returns the journal records of one job; empty if the journal can't be read."""
         self.recent_changes: Callable[[int], Awaitable[tuple[PhaseChange, ...]]] = self._command_handler.recent_changes
@@ -184,6 +194,7 @@ class Engine:
                 for poller in self._pollers.values():
                     tasks.create_task(poller.run())
                 tasks.create_task(self.downloads.run())
+                tasks.create_task(self._auto_discovery.run())
                 tasks.create_task(self._run_ticks())
         finally:
             await self._job_store.journal_writer.flush()

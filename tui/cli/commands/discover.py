@@ -12,6 +12,7 @@ from tui.cli.context import evaluation_context, open_workspace, parse_filter, re
 from tui.cli.output import FAULT, OK, json_array, print_message, write_stdout
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase
+from tui.engine.accounts.auto_discovery import DISCOVERED
 from tui.engine.accounts.discovery import Discovery, discover
 from tui.presentation import formatting, json_output
 from tui.presentation.filters import vocabulary
@@ -20,8 +21,6 @@ from tui.runtime import logfile
 from tui.storage.watchlist.operations import Add
 from tui.storage.workspace import Workspace
 
-TAG = "discovered"
-"""Tag of the jobs that --add adds."""
 _HEADERS = ("STATUS", "ACCOUNT", "ID", "KIND", "CREATED", "NAME")
 
 
@@ -80,7 +79,7 @@ def _new_states(
 
 
 def _tagged(job: Job, now: float) -> Job:
-    return Job(account=job.account, id=job.id, kind=job.kind, added=float(int(now)), tags=(TAG,))
+    return Job(account=job.account, id=job.id, kind=job.kind, added=float(int(now)), tags=(DISCOVERED,))
 
 
 def _print_notices(found: Mapping[str, Discovery]) -> None:

@@ -19,7 +19,8 @@ from tui.presentation.sanitize import clean
 from tui.providers import faults, response_parser, wait_hints
 from tui.providers.faults import MAX_REQUEST_ID
 from tui.providers.lists import listing
-from tui.providers.lists.listing import Page
+from tui.providers.lists.listing import MAX_LISTED, Page
+from tui.providers.lists.paging import first_page
 from tui.providers.model import Endpoint, UnknownKind
 from tui.providers.reports.links import LinkSource
 from tui.providers.requests.request import HttpRequest
@@ -180,12 +181,24 @@ class AccountRuntime:
     @property
     def max_batch(self) -> int:
         """Jobs that one request can poll."""
-        return self.bulk.max_batch(self.account.provider.bulk, self.clock())
+        provider = self.account.provider
+        if provider.bulk is not None:
+            return self.bulk.max_batch(provider.bulk.max_ids, self.clock())
+        return self.bulk.max_batch(MAX_LISTED if provider.endpoint().list_item is not None else 1, self.clock())
+
+    @property
+    def has_whole_bulk_reports(self) -> bool:
+        """Whether a bulk poll's reports have links and messages, so that a job that ended needs no other poll."""
+        return self.account.provider.bulk is None or self.account.provider.bulk_item is not None
 
     async def poll_bulk(self, client: Client, job_ids: Sequence[str]) -> PollResponse[Mapping[str, Report]]:
-        """Poll these ids with one request. Ids without a report are unknown to the service."""
+        """Poll these ids with one request: the bulk request, else the first page of the list.
+
+        Ids without a report are unknown to the service, or not on the page.
+        """
         account, provider = self.account, self.account.provider
-        assert provider.bulk is not None, "the provider has a bulk request"
+        if provider.bulk is None:
+            return await self._poll_list(client)
         request = provider.bulk.for_ids(account.base_url, job_ids, account.variables)
         return await self._request(
             client,
@@ -193,6 +206,24 @@ class AccountRuntime:
             request,
             lambda response: response_parser.parse_bulk(provider, response, account.base_url, account.variables),
         )
+
+    async def _poll_list(self, client: Client) -> PollResponse[Mapping[str, Report]]:
+        """Poll the jobs on the first page of the list, whose items are whole reports."""
+        account, provider = self.account, self.account.provider
+        list_request = provider.endpoint().list_request
+        assert list_request is not None, "the provider has a list"
+        try:
+            request = first_page(list_request, account.base_url, account.variables)
+        except ValueError as error:
+            return PollResponse(Fault(FaultKind.REJECTED, str(error)), None, self.clock())
+
+        def parse(response: HttpResponse) -> Mapping[str, Report] | Fault:
+            page = listing.parse_page(provider, "", response, account.base_url, account.variables, request, 0)
+            if isinstance(page, Fault):
+                return page
+            return {job.id: job.report for job in page.jobs if job.has_whole_report and job.report}
+
+        return await self._request(client, account, request, parse)
 
     async def fetch_result(self, client: Client, state: JobState) -> PollResponse[Result]:
         """Fetch the result of a job that is done, if its kind has a result request."""

@@ -1,8 +1,11 @@
-"""Discovery of an account's jobs: lists them within the rate limit, page by page. It adds none to the watchlist."""
+"""Discovery of an account's jobs: lists them within the rate limit, page by page. It adds none to the watchlist.
+
+`auto_discovery` adds them, for accounts that want it.
+"""
 
 import functools
 import time
-from collections.abc import Container
+from collections.abc import Awaitable, Callable, Container
 from random import Random
 from typing import NamedTuple
 
@@ -18,6 +21,8 @@ from tui.storage.workspace import Workspace
 
 MAX_WAIT = 60.0
 """Seconds that a page waits for the rate limit."""
+AcquireSlot = Callable[[], Awaitable[Fault | None]]
+"""Waits for the slot of a request and takes it; returns why there is none."""
 
 
 class Discovery(NamedTuple):
@@ -50,19 +55,26 @@ async def discover(
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return Discovery(fault=runtime.key_fault)
+    http = HttpSettings(functools.cache(create_tls_context), transport, limits)
+    async with runtime.new_client(http) as client:
+        return await read_lists(runtime, client, known, since, lambda: runtime.limits.acquire_slot(MAX_WAIT))
+
+
+async def read_lists(
+    runtime: AccountRuntime, client: Client, known: Container[str], since: float | None, acquire_slot: AcquireSlot
+) -> Discovery:
+    """Return the jobs of an account's lists, as `discover` does. `acquire_slot`: takes the slot of each page."""
     lists = _lists(runtime)
     if not lists:
         return Discovery(notices=(f"{runtime.account.provider.title} has no list of jobs that babeltop can read",))
-    http = HttpSettings(functools.cache(create_tls_context), transport, limits)
     found: dict[str, ListedJob] = {}
     fault, notices, page_count = None, list[str](), 0
-    async with runtime.new_client(http) as client:
-        for kind, listing in lists.items():
-            each = await _read_list(runtime, client, kind, listing, known, since)
-            for job in each.jobs:
-                found.setdefault(job.id, job)
-            fault, page_count = fault or each.fault, page_count + each.page_count
-            notices += each.notices
+    for kind, listing in lists.items():
+        each = await _read_list(runtime, client, kind, listing, known, since, acquire_slot)
+        for job in each.jobs:
+            found.setdefault(job.id, job)
+        fault, page_count = fault or each.fault, page_count + each.page_count
+        notices += each.notices
     wanted = (job for job in found.values() if since is None or job.created_at is None or job.created_at >= since)
     return Discovery(tuple(wanted), fault, tuple(notices), page_count)
 
@@ -79,6 +91,7 @@ async def _read_list(
     listing: ListRequest,
     known: Container[str],
     since: float | None,
+    acquire_slot: AcquireSlot,
 ) -> Discovery:
     """Return the jobs of one list, until its last page, its bound of pages, or a page that brings nothing new."""
     account, jobs = runtime.account, list[ListedJob]()
@@ -89,7 +102,7 @@ async def _read_list(
     visited = set[str]()
     while len(visited) < _page_limit(listing, since):
         visited.add(request.url)
-        fault = await runtime.limits.acquire_slot(MAX_WAIT)
+        fault = await acquire_slot()
         response = None if fault is not None else await runtime.fetch_page(client, kind, request, len(visited) - 1)
         outcome = fault if response is None else response.outcome
         if not isinstance(outcome, Page):

@@ -76,6 +76,18 @@ class AccountLimits:
                     return None
             return Fault(FaultKind.REFUSED, self.throttle.stop_reason)
 
+    async def acquire_background_slot(self, max_wait: float) -> Fault | None:
+        """Wait for a slot as a scheduled poll does, and take it; return why there is none within `max_wait` seconds."""
+        deadline = self._clock() + max_wait
+        while (slot := await self.next_slot(now := self._clock())) is not None:
+            if slot.at > deadline:
+                return Fault(FaultKind.LIMITED, f"no request sent: {describe_wait(slot.reason)}", retry_at=slot.at)
+            if slot.at > now:
+                await asyncio.sleep(slot.at - now)
+            elif await self.acquire(now):
+                return None
+        return Fault(FaultKind.REFUSED, self.throttle.stop_reason)
+
     def waits(self, now: float) -> tuple[bool, SendSlot]:
         """Return whether only the spacing of requests delays the next one, and when service and daily limit allow it.
 

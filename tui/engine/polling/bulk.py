@@ -7,7 +7,6 @@ whole reports. Jobs that ended in a brief one, and jobs that it does not know, a
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Fault, FaultKind
 from tui.domain.polling.throttle import UNAVAILABLE_FAULTS
-from tui.providers.model import BulkRequest
 
 MAX_EARLY_SHARE = 1 / 3
 """Share of its interval by which a job may be polled early, since that costs no request."""
@@ -24,9 +23,9 @@ class BulkPolicy:
         self._disabled_until = 0.0
         self._excluded: set[str] = set()
 
-    def max_batch(self, request: BulkRequest | None, now: float) -> int:
-        """Return the number of jobs in one request."""
-        return request.max_ids if request is not None and now >= self._disabled_until else 1
+    def max_batch(self, max_ids: int, now: float) -> int:
+        """Return the number of jobs in one request: `max_ids`, unless bulk requests are disabled."""
+        return max_ids if now >= self._disabled_until else 1
 
     def can_batch(self, state: JobState, due_at: float, now: float) -> bool:
         """Return whether the job can join a bulk request now: it is due, or nearly, and the request covers it."""

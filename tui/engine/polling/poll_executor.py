@@ -106,8 +106,7 @@ class PollExecutor:
         self, runtime: AccountRuntime, ref: Ref, report: Report | None, response: PollResponse[Any]
     ) -> None:
         """Apply one item of a bulk response. A job that ended is polled singly, unless the item is a whole report."""
-        is_whole = runtime.account.provider.bulk_item is not None
-        needs_single_poll = report is None or (report.phase in ENDED and not is_whole)
+        needs_single_poll = report is None or (report.phase in ENDED and not runtime.has_whole_bulk_reports)
         if report is not None and (not needs_single_poll or report.phase is Phase.DONE):  # done is shown at once
             event = StatusReceived(report, response.received_at, response.skew)
             self._job_store.apply(ref, event, request=response.request_record)

@@ -78,6 +78,11 @@ class Poller:
         for ref in self._due.keys() - self._in_flight:
             self._push(ref)
 
+    def has_due_poll(self) -> bool:
+        """Return whether a poll is due now, and waits for a worker or the rate limit."""
+        now = self.account.clock()
+        return self._queue.next_due_at(now) <= now
+
     def wake(self) -> None:
         """Wake the workers that wait, to check the queue and the throttle again."""
         self._wake_count += 1

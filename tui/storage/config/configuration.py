@@ -175,6 +175,8 @@ class Configuration:
             remedy = "use https, or set insecure_http = true for this account"
             self._raise_settings_error(table.name, "base_url", f"plain http would expose the key: {remedy}")
         self._check_variables(table, provider)
+        if table.discover and not any(each.list_request is not None for each in provider.endpoints.values()):
+            self._raise_settings_error(table.name, "discover", f"{provider.name} has no list of jobs")
         limits = provider.limits.plans[plan]
         variable = EnvironmentVariable(provider.key.env) if provider.key.env else None
         return Account(

@@ -86,6 +86,8 @@ class AccountTable(Struct, frozen=True, kw_only=True):
     """Allows sending the key over plain http to another host."""
     variables: dict[str, str] = {}
     """Values of the provider file's variables, such as { project = '42' }."""
+    discover: bool = False
+    """Adds the account's new jobs, looked for every ten minutes, with the tag discovered; none that was removed."""
 
     def problems(self) -> Iterator[str]:
         """Yield the problems of the values together, each as a key below this table and a text."""

@@ -1,0 +1,117 @@
+"""Discovery without the operator: accounts with `discover = true` are listed regularly, and new jobs are added.
+
+A job that the operator removed is not added again. A job so old that it would be archived at once is left out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from tui.domain.job_state import StatusReceived
+from tui.domain.models import ACTIVE, Fault, Job, Ref
+from tui.engine.accounts.discovery import Discovery, read_lists
+from tui.engine.api import CommandResult
+from tui.engine.context import EngineContext
+from tui.engine.polling.job_store import JobStore
+from tui.engine.polling.poller import Poller
+from tui.providers.lists.listing import ListedJob
+from tui.storage.journal.database import JournalError
+from tui.storage.protocols import JobJournal
+from tui.storage.watchlist.operations import Add
+from tui.storage.workspace import Workspace
+
+INTERVAL = 600.0
+"""Seconds from one look at the lists to the next, at most."""
+FIRST_LOOK = 30.0
+"""Seconds after the start within which the first look begins."""
+MAX_WAIT = 300.0
+"""Seconds for which a page lets due polls go first, and then waits for the rate limit."""
+DISCOVERED = "discovered"
+"""Tag of the jobs that were added so."""
+
+log = logging.getLogger(__name__)
+
+
+class AutoDiscovery:
+    """Discovery of one engine."""
+
+    def __init__(
+        self,
+        context: EngineContext,
+        workspace: Workspace,
+        journal: JobJournal,
+        job_store: JobStore,
+        pollers: Mapping[str, Poller],
+        add: Callable[[Add], Awaitable[CommandResult]],
+        is_polling: Callable[[], bool],
+    ) -> None:
+        """`add` adds jobs to the watchlist. `is_polling`: whether this console polls the whole watchlist."""
+        self._context = context
+        self._journal = journal
+        self._job_store = job_store
+        self._pollers = pollers
+        self._add = add
+        self._is_polling = is_polling
+        self._max_age = workspace.settings.board.archive_after
+        wanted = {name for name, table in workspace.settings.accounts.items() if table.discover}
+        self._accounts = () if workspace.readonly else tuple(name for name in pollers if name in wanted)
+
+    async def run(self) -> None:
+        """Look at the lists regularly until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for name in self._accounts:
+                tasks.create_task(self._follow(self._pollers[name]))
+
+    async def _follow(self, poller: Poller) -> None:
+        random = self._context.random
+        await asyncio.sleep(random.uniform(0, FIRST_LOOK))
+        while True:
+            if self._is_polling() and poller.account.key_fault is None:
+                try:
+                    await self._look(poller)
+                except JournalError as error:
+                    log.warning("account %s: no discovery: %s", poller.account.account.name, error)
+                except Exception:
+                    log.exception("discovery of account %s", poller.account.account.name)
+            await asyncio.sleep(INTERVAL * random.uniform(0.9, 1.0))
+
+    async def _look(self, poller: Poller) -> None:
+        """List the account's jobs, add the new ones, and apply the reports that the lists have."""
+        runtime = poller.account
+        name, now = runtime.account.name, self._context.now()
+        known = frozenset(ref.id for ref in self._job_store.states if ref.account == name)
+        async with runtime.new_client(self._context.http) as client:
+            found = await read_lists(runtime, client, known, now - self._max_age, lambda: self._acquire_slot(poller))
+        self._log_problems(name, found)
+        new = await self._without_removed(name, [job for job in found.jobs if job.id not in known])
+        if new and self._is_polling():
+            added = float(int(self._context.now()))
+            jobs = (Job(account=name, id=job.id, kind=job.kind, added=added, tags=(DISCOVERED,)) for job in new)
+            result = await self._add(Add(tuple(jobs)))
+            if not result.ok:
+                log.warning("account %s: %d discovered jobs not added: %s", name, len(new), result.message)
+        self._apply_reports(name, found.jobs)
+
+    async def _without_removed(self, account: str, jobs: Sequence[ListedJob]) -> list[ListedJob]:
+        """Return the jobs that were never on the watchlist: of all others the journal has a state."""
+        listed = await self._journal.states([Ref(account, job.id) for job in jobs]) if jobs else {}
+        return [job for job in jobs if Ref(account, job.id) not in listed]
+
+    def _apply_reports(self, account: str, jobs: Sequence[ListedJob]) -> None:
+        """Apply whole reports of active jobs: each replaces a poll. A list may be late, so no job becomes active."""
+        for job in jobs:
+            state = self._job_store.states.get(Ref(account, job.id))
+            if state is None or not job.has_whole_report or job.report is None or job.kind != state.job.kind:
+                continue
+            if state.phase in ACTIVE and not state.job.archived:
+                self._job_store.apply(state.job.ref, StatusReceived(job.report, self._context.now()))
+
+    async def _acquire_slot(self, poller: Poller) -> Fault | None:
+        deadline = self._context.now() + MAX_WAIT
+        while poller.has_due_poll() and self._context.now() < deadline:  # noqa: ASYNC110  due polls go first  # noqa: ASYNC110  due polls go first
+            await asyncio.sleep(1.0)
+        return await poller.account.limits.acquire_background_slot(MAX_WAIT)
+
+    def _log_problems(self, account: str, found: Discovery) -> None:
+        for notice in (*found.notices, *([found.fault.message] if found.fault is not None else [])):
+            log.warning("account %s: discovery: %s", account, notice)
