@@ -150,9 +150,14 @@ async def test_the_rate_limits_are_the_published_ones():
     client = SimulatorClient()
     statuses = [(await client.poll("konpro", "a-stuck")).status_code for _ in range(61)]
     assert statuses == [200] * 60 + [429]
-    assert dict(LIMITS) == {"heygen": 600, "camb": 600, "konpro": 60, "konpro.day": 1000, "flixu": 120} | {
-        "operations": 600
-    }
+    assert dict(LIMITS) == {
+        "heygen": 600,
+        "camb": 600,
+        "konpro": 60,
+        "konpro.day": 1000,
+        "flixu": 120,
+        "deepl-voice": 600,
+    } | {"operations": 600}
 
 
 async def test_flixus_rate_limit_headers_have_the_reset_in_seconds():

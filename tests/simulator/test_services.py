@@ -279,3 +279,59 @@ async def test_requests_are_logged():
         ("", "/nowhere", None, 404),
     ]
     assert client.simulator.response_counts["camb", 401] == 1
+
+
+VOICE = "/v1/jobs/voice/translate/{}?include=signed_url"
+DEEPL = {"authorization": "DeepL-Auth-Key k"}
+
+
+async def test_the_languages_of_a_voice_job_end_one_after_another_and_the_last_may_fail():
+    scenario = Scenario("v-partial", queued=10, running=30, languages=("de", "fr", "es"))
+    client = SimulatorClient(scenarios=[scenario])
+    received = []
+    for wait in (0, 11, 10, 30):
+        client.clock += wait
+        body = (await client.get(VOICE.format("v-partial"), **DEEPL)).json()
+        assert body["targets"] == [{"language": code} for code in ("de", "fr", "es")]
+        received.append([result["status"] for result in body["results"]])
+    assert received == [
+        ["pending", "pending", "pending"],
+        ["processing", "pending", "pending"],
+        ["complete", "processing", "pending"],
+        ["complete", "complete", "failed"],
+    ]
+    assert body["results"][2]["error"]["message"]
+    assert "signed_download_url" not in (await client.get(VOICE.format("v-partial").split("?")[0], **DEEPL)).text
+    assert (await client.get(VOICE.format("v-partial"))).status_code == 401, "another form of the key"
+
+
+async def test_the_file_of_a_voice_job_is_sent_once():
+    client = SimulatorClient(scenarios=[Scenario("v", queued=0, running=0, languages=("de", "fr"), behaviour="fine")])
+    url = (await client.get(VOICE.format("v"), **DEEPL)).json()["results"][0]["signed_download_url"]
+    first, second = await client.get(url, key=None), await client.get(url, key=None)
+    assert (first.status_code, second.status_code) == (200, 404)
+    results = (await client.get(VOICE.format("v"), **DEEPL)).json()["results"]
+    assert [result["status"] for result in results] == ["downloaded", "complete"]
+
+
+async def test_a_used_up_quota_of_deepl_is_456_with_a_trace_id():
+    client = SimulatorClient(scenarios=[Scenario("v-pay", queued=0, running=0)])
+    response = await client.get(VOICE.format("v-pay"), **DEEPL)
+    assert (response.status_code, response.json()) == (456, {"message": "Quota exceeded"})
+    assert response.headers["x-trace-id"]
+
+
+async def test_the_list_of_heygen_v3_has_the_newest_jobs_first_with_a_cursor():
+    begins = {f"{number}-fine": START_TIME - 1000 + number for number in range(5)}
+    later = Scenario("later-fine", "heygen", started_at=START_TIME + 60)
+    scenarios = [Scenario(job, "heygen", started_at=at, queued=0, running=10) for job, at in begins.items()]
+    client = SimulatorClient(scenarios=[*scenarios, later, Scenario("x-missing", "heygen", started_at=START_TIME - 1)])
+    first = (await client.get("/v3/video-translations?limit=3")).json()
+    assert [job["id"] for job in first["data"]] == ["4-fine", "3-fine", "2-fine"]
+    assert first["has_more"] is True
+    rest = (await client.get(f"/v3/video-translations?limit=3&token={first['next_token']}")).json()
+    assert ([job["id"] for job in rest["data"]], rest["has_more"]) == (["1-fine", "0-fine"], False)
+    assert rest["data"][0] == (await client.poll("heygen", "1-fine")).json()["data"]
+    client.clock += 100
+    assert (await client.get("/v3/video-translations")).json()["data"][0]["id"] == "later-fine"
+    assert (await client.get("/v3/video-translations?limit=101")).status_code == 400

@@ -1,4 +1,4 @@
-"""Simulator: one ASGI app that responds as HeyGen, KonPro, CAMB.AI, Flixu and operations do, each at its paths.
+"""Simulator: one ASGI app that responds as seven services do, each at its paths.
 
 It checks keys and rate limits, adds dates and counts requests. `router` has the scenarios, `services` the formats.
 """
@@ -37,7 +37,7 @@ class LoggedRequest:
     received_at: float
     """Instant, by the simulated clock."""
     service: str
-    """"heygen", "konpro", "camb", "flixu", "operations"; "cdn" for links; "" for an unknown path."""
+    """"heygen", "konpro", "camb", "flixu", "deepl-voice", "operations"; "cdn" for links; "" for an unknown path."""
     method: str
     path: str
     """Percent-encoded, without the query."""

@@ -1,8 +1,9 @@
 """State of a simulated job: its stage, its poll counts, and the context of one request for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import Protocol
 
 from tui.simulator.http import SimulatedRequest, SimulatedResponse
@@ -31,6 +32,8 @@ class JobRun:
     """Single polls; bulk polls do not advance the scenario's faults."""
     polls_after_end: int = 0
     """Single polls after the end."""
+    fetched_once: set[str] = field(default_factory=set[str])
+    """Files that are sent once, and were sent."""
 
     def stage_at(self, now: float) -> JobStage:
         """Return the stage at the instant `now`."""
@@ -47,8 +50,8 @@ class JobRun:
         return stage
 
 
-LinkFactory = Callable[[JobRun, str, SimulatedRequest], str]
-"""Function that returns the URL of a job's file, on the origin of the request."""
+LinkFactory = Callable[[JobRun, str, SimulatedRequest, bool], str]
+"""Function that returns the URL of a job's file, on the origin of the request; the last value: it is sent once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class RequestContext:
     job_run: JobRun
     stage: JobStage
     link_factory: LinkFactory
+    now: float = 0.0
+    """Instant of the request."""
 
     @property
     def scenario(self) -> ResolvedScenario:
@@ -82,10 +87,21 @@ class RequestContext:
             return None
         return "Processing timed out" if self.scenario.outcome == "timeout" else self.scenario.failure_message
 
-    def link(self, name: str) -> str | None:
-        """Return the URL of the file `name`; None before it exists."""
+    @property
+    def elapsed_share(self) -> float:
+        """Share of the running time that has passed, 0 to 1."""
+        running = self.now - self.job_run.started_at - self.scenario.queued
+        return min(1.0, max(0.0, running / self.scenario.running)) if self.scenario.running < inf else 0.0
+
+    def link(self, name: str, *, is_part: bool = False) -> str | None:
+        """Return the URL of the file `name`; None before it exists.
+
+        `is_part`: the file belongs to a part that has ended, and is sent once.
+        """
         is_delayed = self.scenario.behaviour == "nolink" and self.job_run.polls_after_end <= LINK_DELAY_POLLS
-        return self.link_factory(self.job_run, name, self.request) if self.succeeded and not is_delayed else None
+        if is_delayed or not (self.succeeded or is_part):
+            return None
+        return self.link_factory(self.job_run, name, self.request, is_part)
 
 
 class Service(Protocol):

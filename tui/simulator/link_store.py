@@ -1,7 +1,7 @@
 """Issued links and their expiry: the services' CDNs, on the simulator's origin."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from urllib.parse import quote, urlencode, urlsplit
@@ -17,6 +17,8 @@ UNREADY_STATUSES = {"notready": 404, "accepted": 202}
 """HTTP status until then, by behaviour."""
 ACCESS_DENIED = xml_error(403, "AccessDenied", "Access denied").with_headers(x_cache="Error from cloudfront")
 """CloudFront's response for a link that is expired, unknown or changed."""
+NO_SUCH_KEY = xml_error(404, "NoSuchKey", "The specified key does not exist.")
+"""S3's response for a file that was deleted after its download."""
 BROKEN_LINKS = {
     "expired400": xml_error(400, "ExpiredToken", "The provided token has expired."),
     "expired403": xml_error(403, "AccessDenied", "Request has expired"),
@@ -43,6 +45,8 @@ class _IssuedLink:
     """Instant from which the store has the file."""
     is_broken: bool
     """Rejected from the beginning, whatever it states."""
+    fetched_once: set[str] | None = None
+    """Files of its job that were sent and are not sent again; None: files are sent as often as requested."""
 
 
 class LinkStore:
@@ -53,7 +57,7 @@ class LinkStore:
         self._links_by_file: dict[tuple[str, str, str], _IssuedLink] = {}
         self._links_by_token: dict[str, _IssuedLink] = {}
 
-    def issue(self, job_run: JobRun, file_name: str, request: SimulatedRequest) -> str:
+    def issue(self, job_run: JobRun, file_name: str, request: SimulatedRequest, is_sent_once: bool = False) -> str:
         """Return the URL of a job's file."""
         now = self._now()
         key = (job_run.service, job_run.scenario.id, file_name)
@@ -64,7 +68,10 @@ class LinkStore:
             behaviour = job_run.scenario.behaviour
             ready_at = now + NOT_READY_SECONDS * (behaviour in UNREADY_STATUSES) if link is None else link.ready_at
             is_broken = link is None and behaviour in BROKEN_LINKS
-            link = self._links_by_file[key] = _issue(job_run, file_name, now, ready_at, is_broken=is_broken)
+            link = _issue(job_run, file_name, now, ready_at, is_broken=is_broken)
+            if is_sent_once:
+                link = replace(link, fetched_once=job_run.fetched_once)
+            self._links_by_file[key] = link
             self._links_by_token[link.token] = link
         return f"{request.origin}{link.path}" + (f"?{link.query}" if link.query else "")
 
@@ -89,6 +96,10 @@ class LinkStore:
             return SimulatedResponse(UNREADY_STATUSES[behaviour], b"", "text/plain")
         if link.scenario.has_signed_links and request.query != link.query:
             return ACCESS_DENIED
+        if link.fetched_once is not None:
+            if link.file_name in link.fetched_once:
+                return NO_SUCH_KEY
+            link.fetched_once.add(link.file_name)
         return altered_file_response(behaviour, make_file(link.scenario, link.file_name), request)
 
 

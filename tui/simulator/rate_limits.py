@@ -9,6 +9,7 @@ LIMITS: Mapping[str, int] = {
     "konpro": 60,
     "konpro.day": 1000,
     "flixu": 120,
+    "deepl-voice": 600,
     "operations": 600,
 }
 """Requests of one key in a minute, or a day. KonPro's Pro and Flixu's Starter plan [D]; the others are unpublished, so

@@ -11,11 +11,14 @@ from tui.simulator.job_run import JobRun, RequestContext, Service
 from tui.simulator.link_store import LinkStore
 from tui.simulator.scenario import JobLength, Scenario
 from tui.simulator.services.camb import KINDS, Camb, run_id
+from tui.simulator.services.deepl_voice import DeepLVoice
 from tui.simulator.services.flixu import Flixu
 from tui.simulator.services.heygen import MAX_BULK_IDS, HeyGenV2, HeyGenV3
 from tui.simulator.services.konpro import KonPro
 from tui.simulator.services.operations import BATCH, MAX_BATCH, Operations, has_version
 
+LIST_PATH = ("v3", "video-translations")
+"""Segments of the list of HeyGen v3's jobs."""
 Handler = Callable[[SimulatedRequest, str], SimulatedResponse]
 """Handler of a request for the id in its path."""
 
@@ -59,16 +62,19 @@ class Router:
         """Return the route of a path and the id in it; None for an unknown path."""
         if len(segments) == 4 and (*segments[:2], segments[3]) == ("v1", "documents", "download"):
             return self._download_route, segments[2]
+        if segments == LIST_PATH:
+            return Route(self._v3, self._list_handler), ""
         route = self._routes.get(segments[:-1])
         return (route, segments[-1]) if route and segments[-1] else None
 
     def _build_routes(self, retired: bool) -> dict[tuple[str, ...], Route]:
         """Return the routes by the segments before the id, which is the last one."""
-        v2, konpro = HeyGenV2(), KonPro()
+        v2, konpro, voice = HeyGenV2(), KonPro(), DeepLVoice()
         routes: dict[tuple[str, ...], Route] = {
             ("v2", "video_translate"): Route(v2, self._status_handler(v2, "video"), is_retired=retired),
             ("v3", "video-translations"): Route(self._v3, self._heygen_v3_handler),
             ("v1", "video_translate"): Route(konpro, self._status_handler(konpro, "video")),
+            ("v1", "jobs", "voice", "translate"): Route(voice, self._status_handler(voice, "video")),
             ("v1", "translate"): Route(
                 self._flixu, self._status_handler(self._flixu, "document"), has_rate_limit_headers=True
             ),
@@ -91,7 +97,8 @@ class Router:
         return self._job_runs[key]
 
     def _request_context(self, job_run: JobRun, request: SimulatedRequest) -> RequestContext:
-        return RequestContext(request, job_run, job_run.record_poll(self._now()), self._link_store.issue)
+        now = self._now()
+        return RequestContext(request, job_run, job_run.record_poll(now), self._link_store.issue, now)
 
     def _poll(
         self, service: Service, job_id: str, length: JobLength, request: SimulatedRequest
@@ -113,6 +120,18 @@ class Router:
         if not 0 < len(jobs) <= MAX_BULK_IDS:
             return self._v3.error_response(400, request)
         return self._v3.bulk_response(request, self._bulk_runs(self._v3, jobs), self._now())
+
+    def _list_handler(self, request: SimulatedRequest, _: str) -> SimulatedResponse:
+        """Return a page of HeyGen v3's jobs, the newest first; scenarios with a start are jobs from then on."""
+        now = self._now()
+        for (service, job_id), scenario in self._scenarios.items():
+            if service == self._v3.name and scenario.started_at is not None and scenario.started_at <= now:
+                self._job_run(self._v3, job_id, "video")
+        runs = [run for (service, _), run in self._job_runs.items() if service == self._v3.name]
+        found = [run for run in runs if run.scenario.behaviour not in fault_injection.MISSING_STATUSES]
+        found.sort(key=lambda run: (-run.started_at, run.scenario.id))
+        contexts = [RequestContext(request, run, run.stage_at(now), self._link_store.issue, now) for run in found]
+        return self._v3.list_response(request, contexts)
 
     def _operations_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
         """Return one operation, or many at "batch"."""

@@ -14,7 +14,7 @@ JobOutcome = Literal["success", "failure", "timeout", "payment"]
 
 BEHAVIOURS = frozenset(
     {
-        *("fine", "fail", "pay", "timeout", "missing", "gone", "slow", "stuck", "nolink", "short"),
+        *("fine", "fail", "partial", "pay", "timeout", "missing", "gone", "slow", "stuck", "nolink", "short"),
         *("odd", "limit", "flaky", "delay", "hint", "damaged", "cached", "floats"),
         *("notready", "accepted", "expired400", "expired403", "expired200", "loginpage", "norange", "members"),
     }
@@ -90,6 +90,8 @@ class ResolvedScenario:
     has_captions: bool
     file_size: int
     """Bytes of a video or a recording."""
+    languages: tuple[str, ...] = ()
+    """Target languages of a service with several; empty: derived from the id."""
 
     @property
     def outcome(self) -> JobOutcome:
@@ -103,7 +105,7 @@ class Scenario:
 
     id: str
     service: str | None = None
-    """"heygen", "konpro", "camb", "flixu" or "operations"; None: at each service that is polled."""
+    """"heygen", "konpro", "camb", "flixu", "deepl-voice" or "operations"; None: at each service that is polled."""
     title: str | None = None
     language: str | None = None
     queued: float | None = None
@@ -129,6 +131,8 @@ class Scenario:
     has_captions: bool = False
     file_size: int | None = None
     """Bytes of a video or a recording."""
+    languages: tuple[str, ...] = ()
+    """Target languages of a service with several; empty: derived from the id."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for an unknown behaviour."""
@@ -164,6 +168,7 @@ class Scenario:
             file_size=int(least + stable_fraction(seed, self.id, "size") * (most - least))
             if self.file_size is None
             else self.file_size,
+            languages=self.languages,
         )
 
 

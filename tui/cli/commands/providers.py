@@ -28,6 +28,7 @@ EXAMPLES = Path(loader.__file__).parent / "examples"
 SCENARIOS: Mapping[str, str] = {
     "fine": "succeeds",
     "fail": "fails",
+    "partial": "fails in one of its languages, if it has several",
     "pay": "is blocked: payment required",
     "timeout": "times out",
     "missing": "is not found",

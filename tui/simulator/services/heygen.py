@@ -1,6 +1,6 @@
 """HeyGen's two video translation APIs: the deprecated v2, and v3. They share keys, jobs and limits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tui.simulator.http import SimulatedRequest, SimulatedResponse, gateway_error_page, json, truncated
 from tui.simulator.job_run import JobRun, JobStage, RequestContext
@@ -9,6 +9,8 @@ from tui.simulator.scenario import stable_fraction
 NAME = "heygen"
 MAX_BULK_IDS = 100
 """Ids in one bulk poll [S]."""
+MAX_PAGE = 100
+"""Jobs on one page of the list [S]."""
 SUNSET = "Sat, 31 Oct 2026 00:00:00 GMT"
 """Announced end of v2 [D]."""
 WARNING = {
@@ -141,26 +143,44 @@ class HeyGenV3:
             request,
         )
 
+    def list_response(self, request: SimulatedRequest, contexts: Sequence[RequestContext]) -> SimulatedResponse:
+        """Return the response to GET /v3/video-translations: one page of these jobs [S]. The cursor is made up."""
+        limit, token = request.query_values("limit") or ["20"], request.query_values("token") or ["0"]
+        if not (limit[0].isdecimal() and token[0].isdecimal() and 0 < int(limit[0]) <= MAX_PAGE):
+            return self.error_response(400, request)
+        start, end = int(token[0]), int(token[0]) + int(limit[0])
+        items: list[dict[str, object]] = []
+        for context in contexts[start:end]:
+            status = STATUSES.get(context.stage) or ("completed" if context.succeeded else "failed")
+            items.append(_job_data(context, status, context.link("original.mp4")))
+        has_more = end < len(contexts)
+        body = {"data": items, "has_more": has_more, "next_token": str(end) if has_more else None}
+        return _with_request_id(json(body), request)
+
     def _status_response(self, context: RequestContext, status: str, video: str | None) -> SimulatedResponse:
-        scenario = context.scenario
-        captions = scenario.has_captions and video is not None
-        data = {
-            "id": scenario.id,
-            "status": status,
-            "title": scenario.title,
-            "input_language": "English",
-            "output_language": scenario.language,
-            "video_url": video,
-            "audio_url": None,
-            "srt_caption_url": context.link("captions.srt") if captions else None,
-            "vtt_caption_url": context.link("captions.vtt") if captions else None,
-            "duration": round(30 + 570 * stable_fraction(scenario.id, "duration"), 1),
-            "created_at": int(context.job_run.started_at),
-            "callback_id": None,
-            "failure_message": context.failure_message,
-            "translate_audio_only": False,
-        }
-        return _with_request_id(json({"data": data}), context.request)
+        return _with_request_id(json({"data": _job_data(context, status, video)}), context.request)
+
+
+def _job_data(context: RequestContext, status: str, video: str | None) -> dict[str, object]:
+    """Return v3's object of a job, in a status response and on the list [S]."""
+    scenario = context.scenario
+    captions = scenario.has_captions and video is not None
+    return {
+        "id": scenario.id,
+        "status": status,
+        "title": scenario.title,
+        "input_language": "English",
+        "output_language": scenario.language,
+        "video_url": video,
+        "audio_url": None,
+        "srt_caption_url": context.link("captions.srt") if captions else None,
+        "vtt_caption_url": context.link("captions.vtt") if captions else None,
+        "duration": round(30 + 570 * stable_fraction(scenario.id, "duration"), 1),
+        "created_at": int(context.job_run.started_at),
+        "callback_id": None,
+        "failure_message": context.failure_message,
+        "translate_audio_only": False,
+    }
 
 
 def _bulk_item(job_id: str, job_run: JobRun | None, now: float) -> dict[str, object]:
