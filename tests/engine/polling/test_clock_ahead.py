@@ -99,7 +99,7 @@ def test_a_clock_that_is_set_back_hides_no_report_of_another_process(tmp_path):
         assert stage[A].phase is Phase.DONE
         assert stage[A].poll_count >= 99
 
-    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, ahead=lambda: ahead[0], rate=0.05)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, ahead=lambda: ahead[0], rate=0.05, tick=10)
 
 
 def test_a_download_of_a_clock_that_was_ahead_is_replaced_by_the_next(tmp_path):

@@ -27,7 +27,7 @@ class PollingSetup:
     def __init__(self, tmp, app, jobs, **settings):
         self.listener = RecordingListener()
         self.ahead = settings.pop("ahead", lambda: 0.0)
-        tick = settings.pop("tick", 10.0)
+        tick = settings.pop("tick", 60.0)
         self.workspace = fixtures.make_workspace(tmp, "http://sim.test", jobs, **settings)
         wires = {"sim.test": app}
         self.engine = Engine(
@@ -44,7 +44,7 @@ class PollingSetup:
 
 
 def stage(tmp, app, jobs, scenario, **settings):
-    """Run `scenario(stage)` with a running engine, whose tick interval is ten seconds, or `tick`."""
+    """Run `scenario(stage)` with a running engine, whose tick interval is a minute, or `tick`."""
 
     async def play():
         found = PollingSetup(tmp, app, jobs, **settings)
@@ -279,7 +279,7 @@ def test_a_late_refusal_of_the_old_key_does_not_stop_the_new_one(tmp_path):
         assert stage[A].phase is Phase.RUNNING
         assert stage.listener.accounts["heygen-v2"].health is Health.OK
 
-    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, accounts=(), config=config)
+    stage(tmp_path, app, {"heygen-v2": ("a",)}, scenario, accounts=(), config=config, tick=10)
 
 
 def test_a_forbidden_job_is_polled_hourly_and_the_others_continue(tmp_path):
