@@ -6,6 +6,7 @@ the format, not a special case in code: see `file_format`.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,12 @@ def load(path: Path, source: str = "", with_line: WithLine = _without_line) -> "
     return provider
 
 
+@cache
+def _load_builtin(path: Path) -> "Provider":
+    """Return the provider of a built-in file, which does not change while the program runs."""
+    return load(path, BUILT_IN)
+
+
 def builtin_files() -> dict[str, Path]:
     """Return the built-in files by provider name, unread (importlib.resources would cost 4 ms)."""
     return _provider_files(Path(__file__).parent / "builtin")
@@ -108,8 +115,10 @@ class ProviderRegistry(Mapping[str, "Provider"]):
         self._loaded: dict[str, Provider] = {}
 
     def __getitem__(self, name: str) -> "Provider":
+        if name not in self._user_names:
+            return _load_builtin(self._files[name])
         if name not in self._loaded:
-            self._loaded[name] = load(self._files[name], "" if name in self._user_names else BUILT_IN, self._with_line)
+            self._loaded[name] = load(self._files[name], with_line=self._with_line)
         return self._loaded[name]
 
     def summary(self, name: str) -> ProviderSummary:
@@ -117,8 +126,8 @@ class ProviderRegistry(Mapping[str, "Provider"]):
 
         A built-in file is valid, so its text is only searched. An operator's file is loaded as a whole.
         """
-        if name not in self._user_names and name not in self._loaded:
-            return _builtin_summary(name, self._files[name].read_text("utf-8-sig"))
+        if name not in self._user_names:
+            return _builtin_summary(self._files[name])
         provider = self[name]
         return ProviderSummary(name, provider.key.env, provider.successor, provider.needs_base_url)
 
@@ -132,14 +141,15 @@ class ProviderRegistry(Mapping[str, "Provider"]):
         return len(self._files)
 
 
-def _builtin_summary(name: str, text: str) -> ProviderSummary:
+@cache
+def _builtin_summary(path: Path) -> ProviderSummary:
     env, successor, needs_base_url = "", None, False
-    for found in _SUMMARY.finditer(text):
+    for found in _SUMMARY.finditer(path.read_text("utf-8-sig")):
         if found["end"]:
             break
         env, successor = found["env"] or env, found["successor"] or successor
         needs_base_url = needs_base_url or found["placeholder"] is not None
-    return ProviderSummary(name, env, successor, needs_base_url)
+    return ProviderSummary(path.stem, env, successor, needs_base_url)
 
 
 def _provider_files(folder: Path) -> dict[str, Path]:
