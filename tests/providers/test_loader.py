@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tui.domain.models import LinkKind, Phase
-from tui.providers.loader import BUILT_IN, ProviderError, builtin_files, load, parse, provider_registry
+from tui.providers.loader import BUILT_IN, ProviderError, ProviderSummary, builtin_files, load, parse, provider_registry
 from tui.providers.model import UnknownKind
 from tui.providers.requests.templates import PathTemplate
 
@@ -87,10 +87,9 @@ def test_a_built_in_file_is_loaded_like_an_operators_file(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_summary_of_a_file_equals_the_loaded_provider(name: str, tmp_path: Path):
     whole = load(builtin_files()[name])
-    expected = (name, whole.key.env, whole.successor, name.startswith("azure"))
+    expected = ProviderSummary(name, whole.key.env, whole.successor, name.startswith("azure"))
     services = provider_registry()
     assert services.summary(name) == expected
-    assert not services._loaded
     assert services[name].key.env
     assert services.summary(name) == expected
     (tmp_path / f"{name}.toml").write_text(builtin_files()[name].read_text("utf-8") + "\n[nonsense]\n", "utf-8")
