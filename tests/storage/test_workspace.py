@@ -1,3 +1,4 @@
+import os
 import sqlite3
 
 import pytest
@@ -9,6 +10,7 @@ from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import SettingsError
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.journal import JournalEntry
+from tui.storage.watchlist.cache import WatchlistCache
 from tui.storage.watchlist.content import WatchlistError
 from tui.storage.watchlist.operations import Add, Remove
 from tui.storage.workspace import Workspace
@@ -37,6 +39,42 @@ def test_the_watchlists_values_of_a_job_replace_the_journals(tmp_path):
     state = found.job_states()[A]
     found.journal.record([JournalEntry(type(state)(job=Job(account="heygen", id="a", label="old"), phase=Phase.DONE))])
     assert (found.job_states()[A].job.label, found.job_states()[A].phase) == ("new", Phase.DONE)
+    found.close()
+
+
+def leave_cache(found):
+    """Leave in the journal what a console does: the states, and the list with the file's stamp."""
+    content = found.watchlist.read()
+    found.journal.record([JournalEntry(state) for state in found.job_states().values()])
+    cache = WatchlistCache.from_content(found.paths.watchlist_file, found.watchlist.stamp(), content)
+    found.journal.save_ui_state(cache.to_ui_state())
+
+
+def replace_text(path, old, new):
+    """Replace a text by another of its length, in a file with the same stamp afterwards."""
+    status = path.stat()
+    path.write_text(path.read_text().replace(old, new))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_an_unchanged_watchlist_is_not_read_again(tmp_path):
+    found = make_workspace(tmp_path, BASE, (Job(account="heygen", id="b", label="old"), Job(account="heygen", id="a")))
+    leave_cache(found)
+    expected = found.job_states()
+    assert [(ref, state.job.label) for ref, state in expected.items()] == [(B, "old"), (A, "")]
+    replace_text(found.paths.watchlist_file, "old", "new")
+    assert found.job_states() == expected, "the stamp is the same"
+    found.paths.watchlist_file.touch()
+    assert [state.job.label for state in found.job_states().values()] == ["new", ""]
+    found.close()
+
+
+def test_a_watchlist_whose_jobs_the_journal_has_otherwise_is_read(tmp_path):
+    found = make_workspace(tmp_path, BASE, (Job(account="heygen", id="a", label="ours"),))
+    leave_cache(found)
+    state = found.job_states()[A]
+    found.journal.record([JournalEntry(type(state)(job=Job(account="heygen", id="a", label="of another watchlist")))])
+    assert found.job_states()[A].job.label == "ours"
     found.close()
 
 

@@ -18,7 +18,7 @@ from tui.presentation.queries import View
 from tui.presentation.table_layout import COLUMN_TYPES, DEFAULT_COLUMNS
 from tui.storage.config.secrets import Secret
 from tui.storage.config.settings import Settings
-from tui.storage.watchlist.cache import CACHE_NAME, HEAD_NAME, CachedHead, RestoredBoard, WatchlistCache
+from tui.storage.watchlist.cache import HEAD_NAME, CachedHead
 from tui.storage.watchlist.content import WatchlistError
 from tui.storage.workspace import Workspace
 
@@ -90,7 +90,7 @@ class InitialState(Struct, frozen=True):
 def load_initial_state(workspace: Workspace, view: str = "") -> InitialState:
     """Load the last known board, the accounts and the preferences, with this view. Raises JournalError."""
     stored = workspace.journal.load_ui_state(PREFERENCES, HEAD_NAME, FIRST_ROWS)
-    head = _decode(stored.get(HEAD_NAME), CachedHead)
+    head = CachedHead.load(stored)
     preferences = UiPreferences.load(stored, workspace.settings)
     if view:
         preferences = msgspec.structs.replace(preferences, view=view)
@@ -162,12 +162,8 @@ def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
 
 def _jobs_from_journal(workspace: Workspace) -> dict[Ref, JobState]:
     """Return the journal's states of the listed jobs in their order. The engine starts with them, too."""
-    listing = _decode(workspace.journal.load_ui_state(CACHE_NAME).get(CACHE_NAME), WatchlistCache)
-    if listing is None or listing.path != str(workspace.paths.watchlist_file):
-        return {}
-    known = listing.states_in_order(workspace.journal.states())
-    workspace.restored_board = RestoredBoard(listing, known)
-    return known
+    workspace.restored_board = restored = workspace.restore_board()
+    return restored.states if restored is not None else {}
 
 
 def _decode(stored: bytes | None, target: type[T]) -> T | None:

@@ -5,7 +5,8 @@ Parsing 10,000 jobs takes half a second and tens of megabytes, and gives the sam
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +20,7 @@ CACHE_NAME = "watchlist"
 HEAD_NAME = "heading"
 """Name of the cached head in the journal's UI state."""
 
+T = TypeVar("T")
 FileStamp = tuple[int, int, int]
 """Inode, size in bytes and mtime in ns of a file, as `WatchlistFile.stamp` returns them."""
 
@@ -33,6 +35,11 @@ class CachedHead(Struct, frozen=True, kw_only=True):
     stamp: FileStamp | None
     first_refs: list[Any]
     """First HEAD_JOBS pairs of a longer order; empty for a shorter one."""
+
+    @classmethod
+    def load(cls, ui_state: Mapping[str, bytes]) -> "CachedHead | None":
+        """Return the head in the journal's UI state; None: there is none, or of another version."""
+        return _decode(ui_state.get(HEAD_NAME), cls)
 
 
 class WatchlistCache(Struct, frozen=True, kw_only=True):
@@ -58,6 +65,12 @@ class WatchlistCache(Struct, frozen=True, kw_only=True):
             problems=content.problems,
         )
 
+    @classmethod
+    def load(cls, ui_state: Mapping[str, bytes], path: Path) -> "WatchlistCache | None":
+        """Return the cache of this watchlist in the journal's UI state; None: there is none, or of another version."""
+        cache = _decode(ui_state.get(CACHE_NAME), cls)
+        return cache if cache is not None and cache.path == str(path) else None
+
     def to_ui_state(self) -> dict[str, Struct]:
         """Return the values to save as UI state, by name."""
         top = self.order[:HEAD_JOBS] if len(self.order) > HEAD_JOBS else []
@@ -78,15 +91,24 @@ class RestoredBoard(NamedTuple):
 
     def content(self, stamp: FileStamp | None) -> WatchlistContent | None:
         """Return the content of the file with this stamp, or None if it must be read."""
+        if stamp != self.cache.stamp or len(self.states) != len(self.cache.order):
+            return None
         jobs = tuple(state.job for state in self.states.values())
-        same = stamp == self.cache.stamp and len(jobs) == len(self.cache.order)
-        return WatchlistContent(jobs, self.cache.problems) if same and _digest(jobs) == self.cache.digest else None
+        return WatchlistContent(jobs, self.cache.problems) if _digest(jobs) == self.cache.digest else None
 
 
 def _digest(jobs: Iterable[Job]) -> str:
-    from hashlib import blake2b  # 2 ms, and `list` starts without
-
-    digest, encode = blake2b(digest_size=16), msgspec.json.Encoder().encode
+    """Return a checksum of the jobs. A cryptographic one would take 2 ms to import."""
+    encode, checksum, length = msgspec.json.Encoder().encode, 0, 0
     for job in jobs:
-        digest.update(encode(job))
-    return digest.hexdigest()
+        encoded = encode(job)
+        checksum, length = crc32(encoded, checksum), length + len(encoded)
+    return f"{length}-{checksum:08x}"
+
+
+def _decode(stored: bytes | None, target: type[T]) -> T | None:
+    """Return the stored value; None if it does not have this type."""
+    try:
+        return msgspec.json.decode(stored, type=target) if stored else None
+    except msgspec.DecodeError:
+        return None
