@@ -69,7 +69,7 @@ def test_an_unchanged_watchlist_is_not_read_again(tmp_path):
     found.close()
 
 
-def test_a_watchlist_whose_jobs_the_journal_has_otherwise_is_read(tmp_path):
+def test_a_watchlist_is_read_if_the_journal_has_other_values_of_its_jobs(tmp_path):
     found = make_workspace(tmp_path, BASE, (Job(account="heygen", id="a", label="ours"),))
     leave_cache(found)
     state = found.job_states()[A]
