@@ -64,7 +64,7 @@ def filter_keys(terminal: Terminal, random: Random) -> Iterator[float]:
 
 def measure_size(count: int) -> dict[str, dict]:
     random = Random(5)
-    with console(command(f"mixed{count}")) as terminal:
+    with console(command("mixed", count)) as terminal:
         drain(terminal, STARTUP_SECONDS[count])
         drain(terminal, 3.0)
         moves, letters, views, sorts = [], [], [], []

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -152,7 +153,7 @@ def endless_updates(states: list, random=RANDOM) -> Iterator:
         yield states[index]
 
 
-def run_babeltop(variant: str, busy: bool) -> None:
+def run_babeltop(variant: str, busy: bool = False, count: int = JOBS) -> None:
     import gc
     from datetime import UTC
 
@@ -168,7 +169,7 @@ def run_babeltop(variant: str, busy: bool) -> None:
     def now() -> float:
         return minute + time.monotonic() - began
 
-    given = mixed_states(now(), int(variant[5:])) if variant.startswith("mixed") else states(variant, now())
+    given = mixed_states(now(), count) if variant == "mixed" else states(variant, now(), count)
     initial = {state.job.ref: state for state in given}
     Babeltop(
         FixedEngine(initial.values(), busy),
@@ -242,11 +243,10 @@ def run_datatable() -> None:
 
 
 CHILDREN = {
-    "ticking": lambda: run_babeltop("ticking", busy=False),
-    "quiet": lambda: run_babeltop("quiet", busy=False),
-    "mixed10000": lambda: run_babeltop("mixed10000", busy=False),
-    "mixed100000": lambda: run_babeltop("mixed100000", busy=False),
-    "busy": lambda: run_babeltop("ticking", busy=True),
+    "ticking": partial(run_babeltop, "ticking"),
+    "quiet": partial(run_babeltop, "quiet"),
+    "mixed": partial(run_babeltop, "mixed"),
+    "busy": partial(run_babeltop, "ticking", True),
     "datatable": run_datatable,
 }
 
@@ -257,8 +257,9 @@ EMPTY = [sys.executable, "-c", "from textual.app import App; App().run()"]
 """Command of an empty Textual app without this module's imports."""
 
 
-def command(child: str) -> list[str]:
-    return [sys.executable, "-m", "tests.benchmarks.consoles", child]
+def command(child: str, count: int = JOBS) -> list[str]:
+    """Return the command of a program; `count`: its jobs, where it is our dashboard."""
+    return [sys.executable, "-m", "tests.benchmarks.consoles", child, *([str(count)] if count != JOBS else [])]
 
 
 @contextmanager
@@ -303,6 +304,13 @@ def resident_mb(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
+def cpu_milliseconds(terminal: Terminal, action: Callable[[], object]) -> float:
+    """Return the CPU milliseconds of the program during an action."""
+    before = cpu_seconds(terminal.pid)
+    action()
+    return 1000 * (cpu_seconds(terminal.pid) - before)
+
+
 def cpu_share(terminal: Terminal, seconds: float) -> tuple[float, int]:
     """Return the percentage of a core and the bytes written in a window of `seconds`."""
     before, began = cpu_seconds(terminal.pid), time.perf_counter()
@@ -329,4 +337,4 @@ def print_rows(measured: dict) -> None:
 
 
 if __name__ == "__main__":
-    CHILDREN[sys.argv[1]]()
+    CHILDREN[sys.argv[1]](**({"count": int(sys.argv[2])} if sys.argv[2:] else {}))
