@@ -254,6 +254,12 @@ def _fleet_arguments(parser: ArgumentParser) -> None:
     add_workspace_options(parser)
 
 
+def _report_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--html", metavar="FILE", help="file to write, replaced if it exists (default: stdout)")
+    parser.add_argument("--links", action="store_true", help="with the jobs' links, most of which work without a key")
+    add_workspace_options(parser)
+
+
 def _export_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=("csv", "json"), default="csv", help="csv (default) or json")
     add_workspace_options(parser)
@@ -456,6 +462,13 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
         "show each account today: jobs, durations, limits",
         _fleet_arguments,
         "babeltop fleet --json",
+    ),
+    "report": Subcommand(
+        _HISTORY,
+        "report:report",
+        "write fleet, expiring links and jobs as one HTML page",
+        _report_arguments,
+        "babeltop report --html today.html",
     ),
     "log": Subcommand(
         _HISTORY,

@@ -115,6 +115,11 @@ def date_and_time(at: float, zone: tzinfo | None) -> str:
     return f"{_datetime(at, zone):%Y-%m-%d %H:%M}"
 
 
+def zone_name(at: float, zone: tzinfo) -> str:
+    """Return the name of the zone at an instant: UTC, CET; "": it has none."""
+    return _datetime(at, zone).tzname() or ""
+
+
 def iso_time(at: float) -> str:
     """Return ISO 8601 in UTC, rounded down to seconds: 2026-11-21T14:05:09Z."""
     return _datetime(at, UTC).replace(tzinfo=None).isoformat() + "Z"
