@@ -48,6 +48,9 @@ SCREENSHOTS = (
     Screenshot("board-120x40", (120, 40), ["j"] * 9),
     Screenshot("board-80x24", (80, 24)),
     Screenshot("board-200x60", (200, 60), [*["3", "j", "j"], "right_square_bracket", "right_square_bracket"]),
+    Screenshot("charts", (160, 40), ["2", *"jjjjjjjjj"]),
+    Screenshot("fleet", (120, 24), ["F"]),
+    Screenshot("calendar", (120, 30), ["E", "j"]),
     Screenshot("light", (120, 40), ["j"] * 9, "babeltop-light"),
     Screenshot("contrast", (120, 40), ["j"] * 9, "babeltop-contrast"),
     Screenshot("detail-80x24", (80, 24), ["3", "j", "enter"]),
@@ -159,6 +162,7 @@ async def take_screenshot(screenshot: Screenshot, workspace: Workspace, folder: 
     """Press the keys and save the picture as SVG."""
     feed = FakeEngine(workspace)
     feed.accounts = used_accounts(workspace)
+    feed.now = lambda: NOW
     board = {} if screenshot.empty else workspace.job_states()
     app = Babeltop(
         feed,

@@ -7,6 +7,7 @@ from tui.domain.fleet import FleetRow
 from tui.presentation import formatting
 from tui.presentation.columns import EMPTY_CELL, Cell, Tone
 from tui.presentation.json_output import JsonObject
+from tui.presentation.sanitize import clean
 
 BAR_WIDTH = 5
 """Cells of a limit's bar."""
@@ -37,7 +38,7 @@ class FleetColumn(NamedTuple):
 
 
 def _name(row: FleetRow, _: bool) -> Cell:
-    return Cell(f"{row.account} {row.kind}".rstrip())
+    return Cell(clean(f"{row.account} {row.kind}").rstrip())
 
 
 def _active(row: FleetRow, _: bool) -> Cell:

@@ -46,7 +46,8 @@ def _phase_lines(
         mark = ""
         if ahead and change is changes[-1]:
             rest = round((length + ahead) / longest * bar_width) - len(bar)
-            mark = ("-" if ascii_only else "░") * max(1, rest) + "  typical end"
+            label = "typical end" if bar_width == BAR_WIDTH else "typical"
+            mark = f"{('-' if ascii_only else '░') * max(1, rest)}  {label}"
         yield (
             change.seen,
             Content.assemble(
