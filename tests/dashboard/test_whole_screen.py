@@ -3,88 +3,23 @@
 import asyncio
 from random import Random
 
-import pyte
 import pytest
 from msgspec.structs import replace
-from textual._compositor import CompositorUpdate
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard
+from tests.long_running.board import FILTERS, use_board
 from tests.support.fake_engine import FakeEngine
 from tests.support.reference_model import expected_rows, view_counts
+from tests.support.screen_mirror import Mirror, drawn_on, expected_lines, shown_lines
 from tui.dashboard.app import Babeltop
-from tui.dashboard.terminal.width_anchors import add_anchors, has_ambiguous_width, to_escape_codes
 from tui.dashboard.widgets.job_table import JobTable
-from tui.domain import job_state as reducer
 from tui.domain.models import Phase
 from tui.engine.api import Update
-from tui.presentation import columns
-from tui.presentation.cell_width import fit_to_width
 from tui.presentation.filters.model import Filter
 from tui.presentation.queries import SORTS, View
-from tui.presentation.table_layout import COLUMN_GAP, MARKS_WIDTH, visible_columns
 
-FILTERS = (
-    "-flag:stale",
-    "e",
-    "en",
-    "en|ha",
-    "-x",
-    "time>1h",
-    "total<2h -phase:done",
-    "progress<50",
-    "next<5m",
-    "polls>1",
-)
 WIDTHS = [(120, 40), (80, 24), (200, 60), (100, 30), (61, 17)]
-
-
-class Mirror:
-    """A terminal that draws what the app writes."""
-
-    def __init__(self, app: Babeltop):
-        self.app = app
-        self.sizes((120, 40))
-
-    def sizes(self, size):
-        self.screen = pyte.Screen(*size)
-        self.stream = pyte.Stream(self.screen)
-
-    def feed(self, segments_text: str) -> None:
-        self.stream.feed(to_escape_codes(segments_text))
-
-
-def expected(table: JobTable) -> list[str]:
-    """The table's lines, as the cells say them, drawn by a terminal of their own."""
-    top = table.scroll_offset.y
-    board, face = table._board, table._board.render_options
-    shown = visible_columns(table.size.width, show_instants=board.zone is not None, chosen=board.columns)
-    lines = []
-    for ref in table.refs[top : top + table.size.height]:
-        state = board.states[ref]
-        text = (
-            (face.glyphs.changed if reducer.recently_changed(state, face.context.now) else " ")
-            + (face.glyphs.marked if ref in board.marks else " ")
-            + (face.glyphs.muted if state.job.muted else " ")
-        )
-        left = table.region.x + MARKS_WIDTH
-        for column, cell in zip(shown, columns.row_cells(state, shown, face), strict=True):
-            piece = fit_to_width(cell.text, column.width, align_right=column.align_right, ellipsis=face.glyphs.ellipsis)
-            text += (add_anchors(piece, column.width, left) if has_ambiguous_width(piece) else piece) + " " * COLUMN_GAP
-            left += column.width + COLUMN_GAP
-        screen = pyte.Screen(table.region.x + table.size.width + 40, 1)
-        pyte.Stream(screen).feed(" " * table.region.x + to_escape_codes(text))
-        lines.append("".join(screen.buffer[0][x].data for x in range(table.region.x, table.region.right - 1)))
-    return lines
-
-
-def seen(mirror: Mirror, table: JobTable) -> list[str]:
-    region = table.region
-    count = min(table.size.height, len(table.refs) - table.scroll_offset.y)
-    buffer = mirror.screen.buffer
-    return [
-        "".join(buffer[y][x].data for x in range(region.x, region.right - 1)) for y in range(region.y, region.y + count)
-    ]
 
 
 def something(random: Random, state, now):
@@ -104,7 +39,7 @@ def something(random: Random, state, now):
 async def test_every_cell_on_the_terminal_matches_the_board(app: Babeltop, engine: FakeEngine, seed):
     random = Random(seed)
     mirror = Mirror(app)
-    app._display = _drawn_on(mirror, app)  # what would go to the terminal
+    app._display = drawn_on(mirror, app)  # what would go to the terminal
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         table = dashboard(pilot).query_one(JobTable)
@@ -141,19 +76,7 @@ async def test_every_cell_on_the_terminal_matches_the_board(app: Babeltop, engin
             await pilot.pause()
             await pilot.pause()
             if table.region.width and table.display:
-                assert seen(mirror, table) == expected(table), (step, action)
-
-
-def _drawn_on(mirror: Mirror, app: Babeltop):
-    """Textual's own way from segments to the terminal, with the mirror in the driver's place."""
-    from textual.app import App
-
-    def display(screen, renderable):
-        App._display(app, screen, renderable)
-        if isinstance(renderable, CompositorUpdate) and screen is app.screen:
-            mirror.feed(renderable.render_segments(app.console))
-
-    return display
+                assert shown_lines(mirror, table) == expected_lines(table), (step, action)
 
 
 async def test_many_updates_of_the_sorted_column_keep_cursor_and_detail_on_their_job(app: Babeltop, engine: FakeEngine):
@@ -207,3 +130,8 @@ def test_the_row_index_equals_one_rebuilt_from_all_states(workspace, sort, view)
         again = expected_rows(states.values(), EvaluationContext(now=now), **query, descending=True)
         assert kept.refs == again
         assert kept.counts == view_counts(states.values(), EvaluationContext(now=now))
+
+
+async def test_a_long_board_shows_the_rows_of_a_plain_evaluation_after_keys_filters_and_updates():
+    checks = await use_board(800, steps=20, seed=3)
+    assert set(checks) == {"filter", "key", "update", "time"}
