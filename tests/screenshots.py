@@ -71,6 +71,7 @@ SCREENSHOTS = (
     Screenshot("banner", (120, 40), ["j"], with_problems=True),
     Screenshot("banner-80x24", (80, 24), with_problems=True),
     Screenshot("downloads", (120, 40), ["3"], with_downloads=True),
+    Screenshot("parts", (80, 24), ["slash", *"factory tour", "enter", "l"]),
     Screenshot("first-run", (80, 24), empty=True),
 )
 
@@ -85,6 +86,7 @@ STATISTICS = {
         "is_deprecated": True,
         "sunset_at": SUNSET,
     },
+    "deepl": {"request_count": 71, "latency": 0.18},
     "konpro": {"request_count": 288, "fault_count": 17, "latency": 0.34},
     "camb": {"request_count": 503, "fault_count": 1, "latency": 0.12},
     "flixu": {"request_count": 640, "latency": 0.16, "quota": (108, 120)},

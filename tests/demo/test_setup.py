@@ -39,6 +39,7 @@ def test_the_watchlist_has_30_to_40_jobs_of_all_four_services(stage: PollingSetu
     library, _ = stage
     services = Counter(library.accounts[ref.account].provider.name for ref in library.job_states())
     assert services.pop("heygen-v2") == 1, "its API is retired"
+    assert services.pop("deepl-voice") == 2, "with several languages each"
     assert set(services) == {"heygen", "konpro", "camb", "flixu"}
     assert 30 <= services.total() <= 40
     assert min(services.values()) >= 6
@@ -73,9 +74,7 @@ def test_every_id_matches_the_pattern_of_its_service(stage: PollingSetup) -> Non
 def test_the_history_has_every_phase_flag_view_and_link_state(stage: PollingSetup) -> None:
     states = stage[0].job_states().values()
     assert {state.phase for state in states} == set(Phase)
-    assert {flag for state in states for flag in evaluation.flags(state, OUTLOOK)} == set(Flag) - {
-        Flag.PARTIAL  # no simulated service has jobs with parts
-    }
+    assert {flag for state in states for flag in evaluation.flags(state, OUTLOOK)} == set(Flag)
     assert all(view_counts(states, OUTLOOK).values())
     assert {View.EXPIRING, View.ARCHIVE} <= {view for state in states for view in queries.views(state, OUTLOOK)}
     shown = {columns.link_cell(state, columns.RenderOptions(OUTLOOK)).text for state in states}

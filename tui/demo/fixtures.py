@@ -39,12 +39,12 @@ LAUNCH = JobGroup(
             "camb",
             "Store page, Italian",
             starts=-12,
-            ends=4,
+            ends=3.2,
             next_poll=5,
             tags=("launch", "web"),
             text="La primavera arriva in anticipo.\nScopri la nuova collezione.\nSpedizione gratuita fino a domenica.",
         ),
-        DemoJob("flixu", "Launch contract.docx", starts=-6, runs=2, ends=15, next_poll=1, tags=("launch",)),
+        DemoJob("flixu", "Launch contract.docx", starts=-6, runs=0, ends=5, next_poll=6, tags=("launch",)),
         DemoJob(
             "heygen",
             "Sicherheitsunterweisung",
@@ -52,7 +52,7 @@ LAUNCH = JobGroup(
             starts=-9 * MINUTE,
             runs=-8 * MINUTE,
             ends=3.2,
-            next_poll=8,
+            next_poll=5,
         ),
         DemoJob("konpro", "Ролик для выставки", starts=-30, runs=80, ends=190, tags=("launch",)),
         DemoJob(
@@ -233,6 +233,25 @@ SALES = JobGroup(
             note="undocumented status: manual review?",
         ),
         DemoJob(
+            "deepl",
+            "Factory tour, 7 languages",
+            starts=-6 * MINUTE,
+            runs=-5 * MINUTE,
+            ends=100,
+            next_poll=4,
+            languages=("de", "fr", "es", "it", "pt-BR", "ja", "ko"),
+            tags=("launch",),
+        ),
+        DemoJob(
+            "deepl",
+            "Safety briefing",
+            starts=-2 * HOUR,
+            ends=-1.9 * HOUR,
+            behaviour="partial",
+            failure_message="No speech was found in the source",
+            languages=("de", "fr", "es"),
+        ),
+        DemoJob(
             "agency",
             "Brand film",
             "Korean (South Korea)",
@@ -252,6 +271,9 @@ SALES = JobGroup(
 JOB_GROUPS = (LAUNCH, COMPANY, TRAINING, SALES)
 """Watchlist in its order."""
 JOBS = tuple(job for group in JOB_GROUPS for job in group.jobs)
+
+DISCOVERED_JOB = DemoJob("heygen", "Bienvenue à Lyon", "French (France)", starts=-20, runs=10, ends=180)
+"""Job that only the service's list has."""
 
 PAST_DURATIONS = {
     "heygen": (350, 430, 480, 395, 510, 450, 330, 560),

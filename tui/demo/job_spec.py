@@ -20,15 +20,16 @@ ADD_DELAY = 45.0
 
 SERVICES = {
     "heygen": "heygen",
-    "agency": "heygen",
     "konpro": "konpro",
     "camb": "camb",
     "flixu": "flixu",
+    "deepl": "deepl-voice",
+    "agency": "heygen",
     "legal": "flixu",
 }
 """Service of each account. "agency" is at HeyGen's retired API, "legal" is another organisation's at Flixu, without a
 key."""
-UNTITLED_SERVICES = frozenset({"camb", "flixu"})
+UNTITLED_SERVICES = frozenset({"camb", "flixu", "deepl-voice"})
 """Services without titles: their jobs have a label."""
 
 
@@ -65,6 +66,8 @@ class DemoJob:
     link_lifetime: float | None = None
     """Lifetime of its links. Seconds; None: the documented seven days."""
     has_captions: bool = False
+    languages: tuple[str, ...] = ()
+    """Target languages, at a service with several."""
     text: str | None = None
     """Translation, one line per sentence."""
     failure_message: str | None = None
@@ -81,7 +84,7 @@ class DemoJob:
         match self.service:
             case "heygen":
                 return f"{digest}-{languages.language_code(self.language)}"
-            case "camb":
+            case "camb" | "deepl-voice":
                 return str(UUID(digest))
             case "flixu":
                 return f"doc_{digest[:12]}"
@@ -120,6 +123,7 @@ class DemoJob:
             failure_message=self.failure_message,
             exception_reason=self.failure_message,
             has_captions=self.has_captions,
+            languages=self.languages,
         )
 
     def past_polls(self, seed: int) -> tuple[float, ...]:

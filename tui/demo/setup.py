@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from tui.demo.fixtures import JOB_GROUPS, JOBS, PAST_JOBS
+from tui.demo.fixtures import DISCOVERED_JOB, JOB_GROUPS, JOBS, PAST_JOBS
 from tui.demo.history import App, HistoryPlayer, PastPolls
 from tui.demo.job_spec import DemoJob
 from tui.demo.manual_clock import ManualClock
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 CONFIG = """\
 # Accounts of the demo. They have the services' URLs, but every request goes to the simulator in this process.
 [accounts.heygen]
+discover = true           # new jobs come to the board by themselves
 
 [accounts.konpro]
 plan = "pro"
@@ -34,6 +36,9 @@ plan = "pro"
 
 [accounts.flixu]
 plan = "starter"
+
+[accounts.deepl]
+provider = "deepl-voice"
 
 [accounts.agency]         # jobs of an agency, at an API that HeyGen has retired
 provider = "heygen-v2"
@@ -52,6 +57,7 @@ desktop = false           # no notifications outside of the demo
 KEYS = {
     "HEYGEN_API_KEY": "hg_demo_5b1f7c02d9e84a36",
     "AGENCY_HEYGEN_API_KEY": "ag_demo_c82e6d0b47f19a35",
+    "DEEPL_AUTH_KEY": "dl_demo_71d0b8e35c9f4a26",
     "KONPRO_API_KEY": "kp_demo_e07a93c41f6d28b5",
     "CAMB_API_KEY": "cb_demo_94d2f8a10c7be653",
     "FLIXU_API_KEY": "flx_demo_3ac95e7d18f0b264",
@@ -78,6 +84,7 @@ def demo_workspace(
     start_time = now()
     clock = ManualClock(now)
     scenarios = [job.scenario(start_time, seed) for job in (*JOBS, *PAST_JOBS)]
+    scenarios.append(replace(DISCOVERED_JOB.scenario(start_time, seed), service=DISCOVERED_JOB.service))
     simulator = Simulator(
         clock=clock.now, seed=seed, scenarios=scenarios, limits=LIMITS, latency=LATENCY, sleep=clock.sleep
     )

@@ -17,8 +17,8 @@ from tui.simulator.services.heygen import MAX_BULK_IDS, HeyGenV2, HeyGenV3
 from tui.simulator.services.konpro import KonPro
 from tui.simulator.services.operations import BATCH, MAX_BATCH, Operations, has_version
 
-LIST_PATH = ("v3", "video-translations")
-"""Segments of the list of HeyGen v3's jobs."""
+LIST_PATHS = (("v3", "video-translations"), ("v3", "lipsyncs"))
+"""Segments of the lists of HeyGen v3's jobs; the second one is always empty."""
 Handler = Callable[[SimulatedRequest, str], SimulatedResponse]
 """Handler of a request for the id in its path."""
 
@@ -62,8 +62,8 @@ class Router:
         """Return the route of a path and the id in it; None for an unknown path."""
         if len(segments) == 4 and (*segments[:2], segments[3]) == ("v1", "documents", "download"):
             return self._download_route, segments[2]
-        if segments == LIST_PATH:
-            return Route(self._v3, self._list_handler), ""
+        if segments in LIST_PATHS:
+            return Route(self._v3, self._list_handler), segments[-1]
         route = self._routes.get(segments[:-1])
         return (route, segments[-1]) if route and segments[-1] else None
 
@@ -121,8 +121,10 @@ class Router:
             return self._v3.error_response(400, request)
         return self._v3.bulk_response(request, self._bulk_runs(self._v3, jobs), self._now())
 
-    def _list_handler(self, request: SimulatedRequest, _: str) -> SimulatedResponse:
+    def _list_handler(self, request: SimulatedRequest, name: str) -> SimulatedResponse:
         """Return a page of HeyGen v3's jobs, the newest first; scenarios with a start are jobs from then on."""
+        if name == "lipsyncs":
+            return self._v3.list_response(request, ())
         now = self._now()
         for (service, job_id), scenario in self._scenarios.items():
             if service == self._v3.name and scenario.started_at is not None and scenario.started_at <= now:
