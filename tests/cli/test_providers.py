@@ -1,5 +1,6 @@
 import signal
 import tomllib
+from pathlib import Path
 
 from tests.cli.conftest import Program
 from tests.support.provider_files import write_provider_file
@@ -133,3 +134,19 @@ def test_unmapped_fields_of_a_sample_are_listed(configured: Program) -> None:
     reply.write_text('{"state": "done", "progress": 0.5, "user": {"name": "x"}}')
     completed = configured("providers", "check", str(file), "--sample", str(reply))
     assert completed.out.splitlines()[-1].split(None, 1) == ["unmapped", "/progress  /user/name"]
+
+
+def test_providers_new_proposes_a_file_that_providers_check_accepts(babeltop: Program, tmp_path: Path) -> None:
+    sample = tmp_path / "response.json"
+    sample.write_text('{"data": {"status": "PROCESSING", "progress": 45, "videoUrl": "https://cdn.test/v.mp4"}}')
+    completed = babeltop("providers", "new", "acme-dub", "--from", str(sample))
+    assert completed.code == 0
+    assert "phase: running" in completed.err
+    file = babeltop.config / "providers" / "acme-dub.toml"
+    file.parent.mkdir()
+    file.write_text(completed.out)
+    checked = babeltop("providers", "check", str(file), "--sample", str(sample))
+    assert (checked.code, "PROCESSING" in checked.out) == (0, True)
+    sample.write_text('{"name": "x"}')
+    refused = babeltop("providers", "new", "acme-dub", "--from", str(sample))
+    assert (refused.code, "status.value: missing" in refused.err) == (2, True)

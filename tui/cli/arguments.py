@@ -271,7 +271,7 @@ def _providers_arguments(parser: ArgumentParser) -> None:
         dest="action",
         metavar="ACTION",
         prog="babeltop providers",
-        help="check: validate a provider file; example: print one",
+        help="check: validate a provider file; example: print one; new: propose one",
     )
     check = actions.add_parser(
         "check",
@@ -298,6 +298,16 @@ def _providers_arguments(parser: ArgumentParser) -> None:
     )
     example.add_argument("name", metavar="NAME", nargs="?", help="example to print")
     example.set_defaults(entry_point="providers:print_example")
+    new = actions.add_parser(
+        "new",
+        help="propose a provider file from a sample response",
+        description="propose a provider file from a sample response; its comments name what to check",
+        epilog="example:\n  babeltop providers new acme --from response.json > ~/.config/babeltop/providers/acme.toml",
+    )
+    new.add_argument("name", metavar="NAME", help="the provider's name")
+    new.add_argument("--from", dest="sample", required=True, metavar="RESPONSE.json", help="body of a status response")
+    new.add_argument("--url", default="", metavar="URL", help="URL of the request, for base_url and path")
+    new.set_defaults(entry_point="providers:propose_file")
 
 
 def _hook_arguments(parser: ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from tui.cli.output import OK, USAGE, UsageError, json_array, print_message, wri
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Report
 from tui.presentation import json_output, sanitize
-from tui.providers import loader, response_parser
+from tui.providers import loader, proposal, response_parser
 from tui.providers.json_body import NotJsonError, decode
 from tui.providers.loader import BUILT_IN
 from tui.providers.model import PARTIAL, Endpoint, Provider, UnknownKind
@@ -136,6 +136,28 @@ def check_file(args: Namespace) -> int:
     ]
     write_stdout("".join(f"{name:<12}{sanitize.clean(value) or '·'}\n" for name, value in rows))
     return USAGE if isinstance(found, Fault) and found.kind is FaultKind.MALFORMED else OK
+
+
+def propose_file(args: Namespace) -> int:
+    """Run `providers new`: print a proposed file, and what it reads in the sample. Returns 2 if it reads no status."""
+    try:
+        body = Path(args.sample).read_bytes()
+        text = proposal.propose(args.name, decode(body), args.url)
+    except OSError as error:
+        raise UsageError(f"{args.sample}: {error.strerror}") from None
+    except NotJsonError as error:
+        raise UsageError(f"{args.sample}: {error}") from None
+    write_stdout(text)
+    try:
+        provider = loader.parse(text, f"{args.name}.toml")
+    except loader.ProviderError as error:
+        print_message(f"the proposed file is not complete: {'; '.join(error.problems)}")
+        return USAGE
+    found = response_parser.parse_status(provider, "", HttpResponse(200, {}, body, time.time()))
+    rows = _fault_rows(found) if isinstance(found, Fault) else _report_rows(found)
+    for name, value in rows:
+        print_message(f"{name}: {sanitize.clean(value)}")
+    return USAGE if isinstance(found, Fault) else OK
 
 
 def print_example(args: Namespace) -> int:
