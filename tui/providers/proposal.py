@@ -39,7 +39,7 @@ KINDS = (
 GUESSES = (
     (Phase.FAILED, re.compile("fail|error|reject|cancel|abort|timeout|expired")),
     (Phase.DONE, re.compile("done|complete|success|succeed|finish|ready|dubbed|translated|transcribed|deliver")),
-    (Phase.QUEUED, re.compile("queue|pend|wait|creat|submit|new|accept|schedul|notstarted")),
+    (Phase.QUEUED, re.compile("queue|pend|wait|creat|submit|new|accept|scheduleded|notstarted")),
 )
 """Phase of a status by its text; any other one is running."""
 
