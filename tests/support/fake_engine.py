@@ -19,6 +19,7 @@ from tui.engine.api import (
     Cancel,
     Command,
     CommandResult,
+    Discover,
     Download,
     Health,
     JobHistory,
@@ -45,6 +46,8 @@ class FakeEngine:
         self.renewed: list[Ref] = []
         self.languages: list[str | None] = []
         """Language of each renewal and download: of one part, None for the whole job."""
+        self.discovery = CommandResult()
+        """Result of Discover."""
         self.renewal_result: CommandResult | None = None
         """Result of renewals; None for the unexpired links as they are."""
         self.now: Callable[[], float] = time.time
@@ -78,6 +81,8 @@ class FakeEngine:
             case Refresh(refs):
                 self.refreshed += refs
                 return CommandResult(message=f"Refreshing {len(refs)}")
+            case Discover():
+                return self.discovery
             case Renew(refs, language):
                 self.renewed += refs
                 self.languages.append(language)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tui.domain.fleet import FleetReport
 
 
+DISCOVERED = "discovered"
+"""Tag of the jobs that were found on a service's list."""
+
+
 class Health(StrEnum):
     """Health of an account, for its badge."""
 
@@ -191,7 +195,11 @@ class Cancel(Struct, frozen=True):
     refs: tuple[Ref, ...]
 
 
-Command = Operation | Refresh | Renew | Resume | Pause | SaveUiState | Download | Cancel
+class Discover(Struct, frozen=True):
+    """List the accounts' jobs that are not on the watchlist and were not removed from it."""
+
+
+Command = Discover | Operation | Refresh | Renew | Resume | Pause | SaveUiState | Download | Cancel
 
 
 class CommandResult(Struct, frozen=True, kw_only=True):
@@ -202,6 +210,8 @@ class CommandResult(Struct, frozen=True, kw_only=True):
     """Text for the operator."""
     undo: Operation | None = None
     """Operation that takes the change of the watchlist back; None: nothing was changed."""
+    found: tuple[JobState, ...] = ()
+    """After `Discover`: the jobs, as the lists have them."""
     links: Mapping[Ref, Link] = {}
     """After `Renew`: the unexpired primary link, of the whole job or of the part, of each job that has one."""
 

@@ -17,6 +17,7 @@ from tui.engine.api import (
     AccountState,
     Command,
     CommandResult,
+    Discover,
     Health,
     JobHistory,
     Notice,
@@ -371,6 +372,8 @@ class Engine:
                 return self._set_paused(paused)
             case Resume(account):
                 return await self._resume(account)
+            case Discover():
+                return await self._auto_discovery.find_new()
             case _:
                 return await self._command_handler.perform(command)
 

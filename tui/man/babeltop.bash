@@ -7,7 +7,7 @@
 
 _shtab_babeltop_hook_subparsers=(test)
 _shtab_babeltop_providers_subparsers=(check example new)
-_shtab_babeltop_subparsers=(add discover edit archive remove list check renew wait watch download serve fleet log export doctor hook providers schema completions simulate)
+_shtab_babeltop_subparsers=(add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook providers schema completions simulate)
 
 _shtab_babeltop_add_option_strings=(-h --help --dry-run --account --tag --label --note --kind --readonly --watchlist)
 _shtab_babeltop_discover_option_strings=(-h --help --since --filter --add --json --readonly --watchlist)
@@ -22,6 +22,7 @@ _shtab_babeltop_watch_option_strings=(-h --help --readonly --watchlist --metrics
 _shtab_babeltop_download_option_strings=(-h --help --readonly --watchlist --filter --dir --private --json)
 _shtab_babeltop_serve_option_strings=(-h --help --host --port --token-file --readonly --watchlist)
 _shtab_babeltop_fleet_option_strings=(-h --help --json --readonly --watchlist)
+_shtab_babeltop_report_option_strings=(-h --help --html --links --readonly --watchlist)
 _shtab_babeltop_log_option_strings=(-h --help --readonly --watchlist --since --json)
 _shtab_babeltop_export_option_strings=(-h --help --format --readonly --watchlist)
 _shtab_babeltop_doctor_option_strings=(-h --help --readonly --watchlist --json)
@@ -67,6 +68,8 @@ _shtab_babeltop_download___dir_COMPGEN=_shtab_compgen_dirs
 _shtab_babeltop_serve___token_file_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_serve___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_fleet___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_report___html_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_report___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_log_pos_0_COMPGEN=_babeltop_refs
 _shtab_babeltop_log___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_export___watchlist_COMPGEN=_shtab_compgen_files
@@ -85,7 +88,7 @@ _shtab_babeltop_hook_pos_0_choices=(test)
 _shtab_babeltop_providers_pos_0_choices=(check example new)
 _shtab_babeltop_schema_pos_0_choices=(discover list check renew wait watch download fleet log export providers doctor hook)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
-_shtab_babeltop_pos_0_choices=(add discover edit archive remove list check renew wait watch download serve fleet log export doctor hook providers schema completions simulate)
+_shtab_babeltop_pos_0_choices=(add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook providers schema completions simulate)
 
 _shtab_babeltop_add_pos_0_nargs=+
 _shtab_babeltop_add__h_nargs=0
@@ -158,6 +161,10 @@ _shtab_babeltop_fleet__h_nargs=0
 _shtab_babeltop_fleet___help_nargs=0
 _shtab_babeltop_fleet___json_nargs=0
 _shtab_babeltop_fleet___readonly_nargs=0
+_shtab_babeltop_report__h_nargs=0
+_shtab_babeltop_report___help_nargs=0
+_shtab_babeltop_report___links_nargs=0
+_shtab_babeltop_report___readonly_nargs=0
 _shtab_babeltop_log_pos_0_nargs='*'
 _shtab_babeltop_log__h_nargs=0
 _shtab_babeltop_log___help_nargs=0

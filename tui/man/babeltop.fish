@@ -50,8 +50,8 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve fleet log export doctor hook 'hook test' providers 'providers check' 'providers example' 'providers new' schema completions simulate
-set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --from --host --kind --label --metrics --metrics-token-file --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --url --view --watchlist
+set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook 'hook test' providers 'providers check' 'providers example' 'providers new' schema completions simulate
+set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --from --host --html --kind --label --metrics --metrics-token-file --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --url --view --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -172,6 +172,12 @@ complete -c babeltop -n '_shtab_babeltop_using fleet' -s h -l help -d 'show this
 complete -c babeltop -n '_shtab_babeltop_using fleet' -l json -d 'print one JSON array'
 complete -c babeltop -n '_shtab_babeltop_using fleet' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using fleet' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
+complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a report -d 'write fleet, expiring links and jobs as one HTML page'
+complete -c babeltop -n '_shtab_babeltop_using report' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using report' -l html -xka "(__fish_complete_path (commandline -ct))" -d 'file to write, replaced if it exists (default: stdout)'
+complete -c babeltop -n '_shtab_babeltop_using report' -l links -d 'with the jobs'"'"' links, most of which work without a key'
+complete -c babeltop -n '_shtab_babeltop_using report' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
+complete -c babeltop -n '_shtab_babeltop_using report' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a log -d 'show phase changes'
 complete -c babeltop -n '_shtab_babeltop_using log' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using log' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'

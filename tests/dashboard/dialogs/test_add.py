@@ -58,7 +58,7 @@ async def test_each_ambiguous_line_gets_its_account_by_a_digit(app: Babeltop, wo
         await pilot.pause()
         shown = text_of(pilot)
         assert "1 heygen 2 konpro" in shown
-        assert "Enter: add 2" in shown
+        assert "leave out 2" in shown
         await pilot.press("1", "enter")
         await pilot.pause()
         assert isinstance(app.screen, Dashboard)

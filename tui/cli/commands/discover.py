@@ -12,8 +12,8 @@ from tui.cli.context import evaluation_context, open_workspace, parse_filter, re
 from tui.cli.output import FAULT, OK, json_array, print_message, write_stdout
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase
-from tui.engine.accounts.auto_discovery import DISCOVERED
 from tui.engine.accounts.discovery import Discovery, discover
+from tui.engine.api import DISCOVERED
 from tui.presentation import formatting, json_output
 from tui.presentation.filters import vocabulary
 from tui.presentation.json_output import JsonObject

@@ -26,7 +26,15 @@ def add(dashboard: "Dashboard") -> None:
     from tui.dashboard.dialogs.add import AddScreen  # imported when its key is pressed, as all dialogs are
 
     accounts = tuple(dashboard.board.accounts.values())
-    dialog = AddScreen(accounts, dashboard.board.states.keys(), dashboard.board.now)
+    dialog = AddScreen(accounts, dashboard.board.states.keys(), dashboard.board.now, lambda: _add_listed(dashboard))
+    open_dialog(dashboard, dialog, lambda jobs: dashboard.send_command(Add(jobs)))
+
+
+def _add_listed(dashboard: "Dashboard") -> None:
+    """Open the page of the jobs that the services list, and add those that it returns."""
+    from tui.dashboard.listed_jobs.dialog import ListedJobsScreen
+
+    dialog = ListedJobsScreen(dashboard.board, dashboard.engine, dashboard.zone())
     open_dialog(dashboard, dialog, lambda jobs: dashboard.send_command(Add(jobs)))
 
 

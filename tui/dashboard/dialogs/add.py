@@ -76,11 +76,20 @@ class AddScreen(Dialog[tuple[Job, ...]]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
         Binding("ctrl+s", "accept", show=False),
+        Binding("ctrl+l", "show_lists", show=False, priority=True),
         *(Binding(str(number), f"select_account({number})", show=False) for number in range(1, MAX_NUMBERED + 1)),
     ]
 
-    def __init__(self, accounts: Sequence[AccountState], refs: Collection[Ref], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        accounts: Sequence[AccountState],
+        refs: Collection[Ref],
+        now: Callable[[], float],
+        show_lists: Callable[[], None],
+    ) -> None:
+        """`show_lists` opens the page of the jobs that the services list, in place of this one."""
         super().__init__()
+        self._show_lists = show_lists
         self._accounts = accounts
         self._id_patterns = {
             account.name: [re.compile(pattern) for pattern in account.id_patterns] for account in accounts
@@ -94,7 +103,7 @@ class AddScreen(Dialog[tuple[Job, ...]]):
         """Yield the text area, the candidates, and the fields for all of them."""
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Add jobs")
-            dialog.border_subtitle = Content("paste ids or links, one per line")
+            dialog.border_subtitle = Content("paste ids or links, one per line · ^l: jobs on the services' lists")
             yield PasteArea(id="paste", soft_wrap=False, tab_behavior="focus", placeholder=Content(PLACEHOLDER))
             yield VimOptionList(id="candidates", compact=True)
             with Horizontal(classes="fields"):
@@ -176,6 +185,11 @@ class AddScreen(Dialog[tuple[Job, ...]]):
     def _ambiguous(self) -> list[int]:
         """Positions of the candidates without an account."""
         return [at for at, each in enumerate(self._candidates) if each.status is CandidateStatus.AMBIGUOUS]
+
+    def action_show_lists(self) -> None:
+        """Open the second page: the jobs on the services' lists."""
+        self.dismiss()
+        self._show_lists()
 
     def action_select_account(self, number: int) -> None:
         """Write the account of this number before the id of the selected line, and go to the next ambiguous one."""

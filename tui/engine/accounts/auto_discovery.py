@@ -7,10 +7,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from tui.domain.job_state import StatusReceived
-from tui.domain.models import ACTIVE, Fault, Job, Ref
+from tui.domain.job_state import JobState, StatusReceived
+from tui.domain.models import ACTIVE, Fault, Job, Phase, Ref
 from tui.engine.accounts.discovery import Discovery, read_lists
-from tui.engine.api import CommandResult
+from tui.engine.api import DISCOVERED, CommandResult
 from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
 from tui.engine.polling.poller import Poller
@@ -26,8 +26,8 @@ FIRST_LOOK = 30.0
 """Seconds after the start within which the first look begins."""
 MAX_WAIT = 300.0
 """Seconds for which a page lets due polls go first, and then waits for the rate limit."""
-DISCOVERED = "discovered"
-"""Tag of the jobs that were added so."""
+MAX_WAIT_OF_OPERATOR = 60.0
+"""Seconds that a page of a list waits for the rate limit while the operator waits for it."""
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,39 @@ class AutoDiscovery:
         async with asyncio.TaskGroup() as tasks:
             for name in self._accounts:
                 tasks.create_task(self._follow(self._pollers[name]))
+
+    async def find_new(self) -> CommandResult:
+        """Return the new jobs of all accounts with a list, for the operator. A failure is a message."""
+        pollers = [
+            poller
+            for poller in self._pollers.values()
+            if any(each.list_request is not None for each in poller.account.account.provider.endpoints.values())
+        ]
+        try:
+            results = await asyncio.gather(*map(self._find_new, pollers))
+        except JournalError as error:
+            return CommandResult(ok=False, message=str(error))
+        if not pollers:
+            return CommandResult(ok=False, message="No account has a service with a list of jobs")
+        problems = [problem for _, problem in results if problem]
+        found = tuple(state for states, _ in results for state in states)
+        return CommandResult(ok=bool(found) or not problems, message="; ".join(problems), found=found)
+
+    async def _find_new(self, poller: Poller) -> tuple[list[JobState], str]:
+        """Return an account's new jobs, and what is missing of its lists."""
+        runtime = poller.account
+        name, since = runtime.account.name, self._context.now() - self._max_age
+        if runtime.key_fault is not None:
+            return [], f"{name}: {runtime.key_fault.message}"
+        known = frozenset(ref.id for ref in self._job_store.states if ref.account == name)
+        async with runtime.new_client(self._context.http) as client:
+            found = await read_lists(
+                runtime, client, known, since, lambda: runtime.limits.acquire_slot(MAX_WAIT_OF_OPERATOR)
+            )
+        new = await self._without_removed(name, [job for job in found.jobs if job.id not in known])
+        states = [_state(name, job) for job in new]
+        notices = [*found.notices, *([found.fault.message] if found.fault is not None else [])]
+        return states, f"{name}: {'; '.join(notices)}" if notices else ""
 
     async def _follow(self, poller: Poller) -> None:
         random = self._context.random
@@ -115,3 +148,11 @@ class AutoDiscovery:
     def _log_problems(self, account: str, found: Discovery) -> None:
         for notice in (*found.notices, *([found.fault.message] if found.fault is not None else [])):
             log.warning("account %s: discovery: %s", account, notice)
+
+
+def _state(account: str, listed: ListedJob) -> JobState:
+    """Return the state of a listed job, for the operator to choose; `added` is when the service created it."""
+    report = listed.report
+    phase = (report.phase or Phase.RUNNING) if report is not None else Phase.NEW
+    job = Job(account=account, id=listed.id, kind=listed.kind, added=listed.created_at)
+    return JobState(job=job, phase=phase, report=report)
