@@ -18,7 +18,7 @@ DAY = 86400.0
 CHARTS = ("similar", "this job, 4m00s", "requests  ")
 
 
-async def show_running_job(app, engine, pilot):
+async def show_running_job(app, engine, pilot, seconds=1.0):
     """Show a job that has run for four minutes of about eight, of an account with eight ended jobs, with a link."""
     await pilot.pause()
     state = next(state for state in app.screen.board.states.values() if state.job.account == "konpro")
@@ -31,6 +31,7 @@ async def show_running_job(app, engine, pilot):
     app.screen.table.move_to_job(state.job.ref)
     for _ in range(20):  # the detail follows the cursor when that has been painted
         await pilot.pause()
+    await pilot.pause(seconds)
     return "\n".join(line.plain for line in app.screen.detail._text_page._lines)
 
 
@@ -83,6 +84,17 @@ async def test_the_history_is_read_again_if_the_engine_was_not_running(app: Babe
 
     engine.job_history = job_history
     async with app.run_test(size=(200, 60)) as pilot:
-        shown = await show_running_job(app, engine, pilot)
+        shown = await show_running_job(app, engine, pilot, seconds=7.0)
         assert refused
         assert "this job, 4m00s" in shown
+
+
+async def test_a_cursor_that_passes_by_reads_no_journal(app: Babeltop, engine: FakeEngine):
+    real, read = engine.job_history, []
+    engine.job_history = lambda ref: read.append(ref) or real(ref)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await pilot.pause(1)
+        read.clear()
+        await pilot.press(*"jjjjjjjj")
+        await pilot.pause(1)
+        assert read == [app.screen.table.cursor]

@@ -24,6 +24,8 @@ PAINT_PAUSE = 0.001
 """Seconds of pause after the cursor is painted, in which the writer thread sends it to the terminal."""
 HISTORY_TABS = frozenset({DetailTab.TIMELINE, DetailTab.RESPONSE, DetailTab.REQUESTS})
 """Tabs of the journal's data. Overview has some where charts fit."""
+CURSOR_REST = 0.1
+"""Seconds that the cursor rests on a job before the journal is read for its charts."""
 MAX_MATCHES = 500
 """Matches of a search that are highlighted and counted."""
 
@@ -118,6 +120,8 @@ class DetailPane(Vertical):
     def select_tab(self, tab: DetailTab) -> None:
         """Select a tab."""
         self._tab = tab
+        if self._history is None:  # it may be waiting for the cursor to rest
+            self._history_poll_count = -1
         self._tabs.tab = tab
         self._tabs.refresh()
         self._scroll.scroll_home(animate=False)
@@ -158,6 +162,8 @@ class DetailPane(Vertical):
             self.post_message(RefreshDue())
 
     async def _load_history(self, ref: Ref) -> None:
+        if self._tab is DetailTab.OVERVIEW:
+            await asyncio.sleep(CURSOR_REST)
         history = await asyncio.wrap_future(self._engine.job_history(ref))
         if ref != self._ref:
             return
