@@ -74,7 +74,12 @@ key = open(os.environ["KEY_FILE"]).read()
 sys.exit(f"the hook sends {key} {json.dumps(key)} {key!r}")
 """
 """Hook that records what it gets, then fails and prints the key."""
-SHOWS_LINKS = ("list --json", "check --json", "export", "watch --json", "renew", "download")
+LONG_FORM_READS = (
+    *("list", "list --json", "log", "log --json", "export", "fleet", "fleet --json", "report", "report --links"),
+    *("discover", "discover --json"),
+)
+"""Subcommands that read, in the long form."""
+SHOWS_LINKS = ("list --json", "check --json", "export", "watch --json", "renew", "download", "report --links")
 """Subcommands whose output contains links."""
 
 
@@ -267,8 +272,8 @@ def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
         installation.run("check")
         installation.run("check --json")
         installation.run("download camb:file --dir out")
-        installation.use_dashboard(("-m", "tui"), "jjj\r]]]]]\x1bA\x1bJ\x1b4jj")
-        for line in ("list", "log", "doctor") if quick else ("list", "list --json", "log", "log --json", "export"):
+        installation.use_dashboard(("-m", "tui"), "jjj\r]]]]]\x1bA\x1bJ\x1bF\x1bE\x1b4jj")
+        for line in ("list", "log", "doctor", "report") if quick else LONG_FORM_READS:
             installation.run(line)
         for module, name, method in (
             ("tui.engine.accounts.account", "AccountRuntime", "poll"),
