@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from datetime import UTC
 from itertools import pairwise
 
 import pytest
@@ -71,7 +72,9 @@ def test_states_and_command_results_reach_the_front_end(tmp_path, simulator):
         assert feed.send(fixtures.refresh(A)).result(DEADLINE).message == "Refreshing 1 job"
         front.until(lambda front: front.states[A].phase is Phase.DONE)
         assert front.accounts["heygen"].request_count == 1
-        assert b'"success"' in feed.job_history(A).result(DEADLINE).body
+        assert b'"completed"' in feed.job_history(A).result(DEADLINE).body
+        fleet = feed.fleet(UTC).result(DEADLINE)
+        assert (fleet.kinds["heygen", ""].done_per_hour[-1], fleet.accounts["heygen"].day_count) == (1, 1)
         assert feed.send(Add((Job(account="heygen", id="b"),))).result(DEADLINE).message == "heygen:b added"
         front.until(lambda front: front.order == (A, Ref("heygen", "b")))
         assert feed.send(Remove((A,))).result(DEADLINE).undo
