@@ -6,6 +6,7 @@ unless it holds exactly those tables and all else as before, nothing is changed.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from tui.domain.models import Job, Ref
@@ -33,15 +34,20 @@ class EditedWatchlist(NamedTuple):
     result: EditResult
 
 
-class _Document(NamedTuple):
+class _Document:
     """Text of a watchlist, parsed, with the positions of its blocks."""
 
-    text: str
-    root: Table
-    content: WatchlistContent
-    tables: list[Table]
-    blocks: list[Block]
-    """Blocks, one for each table; fewer if jobs are written inline."""
+    def __init__(self, text: str) -> None:
+        """Parse the text. Raises WatchlistError."""
+        self.text = text
+        self.root = parse_toml(text)
+        self.content = parse_jobs(self.root, text)
+        self.tables = job_array(self.root, text)
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Blocks, one for each table; fewer if jobs are written inline. An addition needs none."""
+        return toml_blocks.blocks(self.text, "job")
 
     @property
     def start(self) -> int:
@@ -72,10 +78,7 @@ def apply(text: str, operation: Operation) -> EditedWatchlist:
     Raises WatchlistError if the text is no watchlist, if an added job is invalid, or if the edited text would differ
     from the intention (`job = [ … ]` inline, a sub-table away from its block).
     """
-    content = parse_toml(text)
-    document = _Document(
-        text, content, parse_jobs(content, text), job_array(content, text), toml_blocks.blocks(text, "job")
-    )
+    document = _Document(text)
     plan = _plan(document, operation)
     if not plan.edits:
         return EditedWatchlist(text, document.content, plan.result)

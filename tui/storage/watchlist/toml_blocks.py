@@ -7,6 +7,7 @@ Of TOML's grammar it knows what determines the end of a statement (strings, arra
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 BOM = "\ufeff"
@@ -161,6 +162,7 @@ def _bracket_end(text: str, start: int) -> int:
     return len(text)
 
 
+@lru_cache(maxsize=256)  # a watchlist repeats a few keys: a third of the time of a scan
 def _key_path(name: str) -> tuple[str, ...]:
     if '"' not in name and "'" not in name:
         return tuple(part.strip() for part in name.split("."))
