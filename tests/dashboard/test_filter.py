@@ -110,7 +110,7 @@ async def test_the_arrows_recall_filters_which_the_next_start_knows(
 
 
 def test_the_history_is_bounded():
-    line = FilterInput(lambda _: (), [f"f{number}" for number in range(MAX_HISTORY)])
+    line = FilterInput(lambda _: (), [f"f{number}" for number in range(MAX_HISTORY)], lambda _: None)
     with line.prevent(Input.Changed):
         line.set_reactive(Input.value, "x" * 9000)
     kept = line.remember()

@@ -429,9 +429,8 @@ class Dashboard(Screen[None]):
     def _tab_clicked(self, event: DetailTabs.TabClicked) -> None:
         self.detail.select_tab(event.tab)
 
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        problems = self.board.set_filter(event.value)
+    def _filter_changed(self, text: str) -> None:
+        problems = self.board.set_filter(text)
         self.update_rows()
         if self.is_input_open("filter"):
             self._show_filter_hint(problems)
@@ -464,7 +463,7 @@ class Dashboard(Screen[None]):
         if name == "filter":
             from tui.dashboard.widgets.filter_input import FilterInput  # mounted after the first frame
 
-            widget: Input = FilterInput(self._filter_candidates, self._preferences.filters)
+            widget: Input = FilterInput(self._filter_candidates, self._preferences.filters, self._filter_changed)
         else:
             widget = Input(id=name, placeholder="search the response", select_on_focus=False)
             widget.cursor_blink = False

@@ -33,14 +33,24 @@ class FilterInput(Input):
         Binding("down", "recall(1)", show=False),
     ]
 
-    def __init__(self, complete: Callable[[str], "Sequence[Candidate]"], history: Sequence[str]) -> None:
-        """`history`: the filters that ↑ recalls, the last one first."""
+    def __init__(
+        self,
+        complete: Callable[[str], "Sequence[Candidate]"],
+        history: Sequence[str],
+        apply: Callable[[str], None],
+    ) -> None:
+        """`history`: the filters that ↑ recalls, the last one first. `apply` is called with each text."""
         super().__init__(id="filter", placeholder=_PLACEHOLDER, select_on_focus=False)
         self.cursor_blink = False
         self._complete = complete
+        self._apply = apply
         self._texts = [*reversed(history), ""]
         """The filters that were used, and the text that is being typed."""
         self._at = len(self._texts) - 1
+
+    def watch_value(self, value: str) -> None:
+        """Apply the text. With a message, the letter and its matches would be painted one after the other."""
+        self._apply(value)
 
     def suggest(self, candidates: "Sequence[Candidate]") -> None:
         """Show the first candidate behind the cursor. Textual's suggesters are a task and three messages a letter."""
