@@ -11,14 +11,16 @@ from tui.dashboard.screen import Dashboard
 from tui.engine.api import Health, Update
 
 
-@pytest.mark.parametrize(("size", "lines"), [((80, 24), 2), ((120, 40), 2), ((200, 60), 1)])
+@pytest.mark.parametrize(
+    ("size", "lines"), [((80, 24), 2), ((120, 40), 2), ((179, 45), 2), ((180, 45), 1), ((200, 60), 1)]
+)
 async def test_f_shows_every_account_and_kind(app: Babeltop, size, lines):
     async with app.run_test(size=size) as pilot:
         await pilot.press("F")
         await pilot.pause()
         shown = [line.rstrip() for line in text_of(pilot).splitlines()]
         first = next(number for number, line in enumerate(shown) if "heygen" in line)  # the first: a job failed today
-        names = [" ".join(line.split()[1:3]) for line in shown[first : first + 8 * lines : lines] if line]
+        names = [" ".join(line.split()[1:3]) for line in shown[first : first + 12 * lines : lines] if line]
         listed = {name.split()[0] for name in names if "Enter:" not in name}
         assert app.screen._board.accounts.keys() <= listed
         assert any(name == "camb dub" for name in names)

@@ -28,7 +28,7 @@ from tui.presentation.fleet import HEALTH_TITLE, LOWER_COLUMNS, UPPER_COLUMNS, F
 
 FLEET_INTERVAL = 5.0
 """Seconds between two reports of an open screen, each of which takes milliseconds of the engine."""
-ONE_LINE_WIDTH = 160
+ONE_LINE_WIDTH = 180
 """Cells of the terminal from which on a row takes one line; else two."""
 WIDE_NAME = 20
 """Cells of the account and kind then."""
@@ -159,17 +159,22 @@ class FleetScreen(Dialog[str]):
         state = ", ".join(filter(None, (badge.text, wait_text(account, now))))
         faults = faults_text(row)
         text = ", ".join(filter(None, (state, faults))) or ("OK" if badge.tone == "done" else "not polled yet")
-        if not self._is_wide:
-            room = self.size.width - OTHER_CELLS - sum(column.width + len(GAP) for column in LOWER_COLUMNS)
-            ellipsis = self._board.render_options.glyphs.ellipsis
-            text = fit_to_width(text, max(HEALTH_WIDTH, room), ellipsis=ellipsis)
+        ellipsis = self._board.render_options.glyphs.ellipsis
+        text = fit_to_width(text, max(HEALTH_WIDTH, self._health_room()), ellipsis=ellipsis)
         tone = "warning" if faults and badge.tone in {"done", "quiet"} else badge.tone
         return Cell(badge.glyph, Tone(badge.tone)), Content.styled(text, f"$job-{tone}")
 
+    def _health_room(self) -> int:
+        """Return the cells that the other columns leave."""
+        others = (*UPPER_COLUMNS, *LOWER_COLUMNS) if self._is_wide else LOWER_COLUMNS
+        return self.size.width - OTHER_CELLS - sum(self._width(column) + len(GAP) for column in others)
+
+    def _width(self, column: FleetColumn) -> int:
+        return WIDE_NAME if self._is_wide and column is UPPER_COLUMNS[0] else column.width
+
     def _fit(self, text: str, column: FleetColumn) -> str:
-        width = WIDE_NAME if self._is_wide and column is UPPER_COLUMNS[0] else column.width
         ellipsis = self._board.render_options.glyphs.ellipsis
-        return fit_to_width(text, width, align_right=column.is_right, ellipsis=ellipsis)
+        return fit_to_width(text, self._width(column), align_right=column.is_right, ellipsis=ellipsis)
 
     @on(OptionList.OptionSelected)
     def _option_selected(self, event: OptionList.OptionSelected) -> None:
