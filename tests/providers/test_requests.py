@@ -116,6 +116,8 @@ def test_a_constant_header_without_its_variable_is_left_out():
         (STATUS + 'method = "POST"\njson = { a = "{id:path}" }\n', "", "status.json: unknown placeholder {id:path}"),
         (STATUS + 'method = "POST"\njson = { a = "{id:float}" }\n', "", "status.json: unknown placeholder {id:float}"),
         (STATUS.replace("{id}", "{id}/{projects}"), 'variables = ["project"]', "did you mean 'project'?"),
+        (STATUS.replace("{id}", "{id}/{secret.k}"), 'secrets = ["k"]', "unknown placeholder {secret.k}"),
+        (STATUS + 'method = "POST"\nform = { a = "{secret.kk}" }\n', 'secrets = ["k"]', "did you mean 'secret.k'?"),
         (STATUS, 'variables = ["Project"]', "variables[0]: expected lower-case letters"),
         (STATUS, 'variables = ["result_id"]', "variables[0]: 'result_id' has another meaning"),
         (STATUS, 'job_id = { parts = ["project"] }', "job_id.parts: 'id' is missing"),

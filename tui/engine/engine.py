@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from functools import partial
 from typing import Any
@@ -92,6 +92,7 @@ class Engine:
                 storage.rate_limits,
                 self._now_synced,
                 partial(self._fetch_key, name),
+                self._fetch_secrets,
             )
             for name, account in workspace.accounts.items()
         }
@@ -313,6 +314,9 @@ class Engine:
 
     async def _fetch_key(self, name: str) -> Secret | SecretError:
         return await self._context.run_blocking(lambda: self._workspace.keys.fetch_again(name))
+
+    async def _fetch_secrets(self, ref: Ref, names: Sequence[str]) -> Mapping[str, Secret] | SecretError:
+        return await self._context.run_blocking(lambda: self._workspace.job_secrets.get(ref, names))
 
     def _reload_key(self, name: str) -> None:
         runtime = self._accounts[name]

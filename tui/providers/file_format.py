@@ -69,6 +69,7 @@ class _ProviderFile(Struct, frozen=True, kw_only=True):
     ids: tuple[Regex, ...] = ()
     job_id: JobIdFormat | None = None
     variables: tuple[PlaceholderName, ...] = ()
+    secrets: tuple[PlaceholderName, ...] = ()
     sunset: Instant | None = None
     successor: ProviderName | None = None
     headers: dict[str, HeaderTemplate] = {}
@@ -96,7 +97,7 @@ def build_provider(table: Table, source: str) -> tuple[Provider | None, list[str
     endpoints = _build_endpoints(values, problems)
     bulk = _resolve_bulk(values.get("bulk"), endpoints, problems)
     headers = _parse_headers(values, problems)
-    PlaceholderCheck(values.get("variables", ()), problems).check(endpoints, bulk, headers)
+    PlaceholderCheck(values.get("variables", ()), values.get("secrets", ()), problems).check(endpoints, bulk, headers)
     if problems:
         return None, problems
     file = _ProviderFile(**values)
@@ -112,6 +113,7 @@ def build_provider(table: Table, source: str) -> tuple[Provider | None, list[str
         grounds=file.grounds,
         id_patterns=tuple(map(str, file.ids)),
         variables=tuple(map(str, file.variables)),
+        secrets=tuple(map(str, file.secrets)),
         headers=headers,
         error=file.error,
         bulk=bulk,

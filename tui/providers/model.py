@@ -18,7 +18,7 @@ from tui.providers.reports.links import LinkRule
 from tui.providers.reports.parts import PartsRule
 from tui.providers.reports.progress import ProgressSource, ProgressUnit
 from tui.providers.requests.request import HttpRequest, JobIdFormat, RequestTemplate
-from tui.providers.requests.templates import WHOLE_ID, HeaderTemplate
+from tui.providers.requests.templates import SECRET, WHOLE_ID, HeaderTemplate
 from tui.providers.status_rules import OverrideRule
 
 Cadence: TypeAlias = Literal["text", "document", "video"]
@@ -188,6 +188,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     """Constant headers of every request to the account's origin."""
     variables: tuple[str, ...] = ()
     """Placeholders that each account sets."""
+    secrets: tuple[str, ...] = ()
+    """Secrets of a single job, for `{secret.NAME}` in bodies."""
     grounds: Grounds = ""
     """Empty: the vendor documents all that the file says."""
 
@@ -215,11 +217,15 @@ class Provider(Struct, frozen=True, kw_only=True):
         return tuple(name for name in self.variables if name in used)
 
     def values(self, kind: str, job_id: str, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return the values of a job's placeholders. Raises UnknownKind, and ValueError for an invalid id."""
+        """Return the values of a job's placeholders. Raises UnknownKind, and ValueError for an invalid id.
+
+        The placeholder of a secret stands for itself.
+        """
         id_format = self.endpoint(kind).job_id
+        secrets = {f"{SECRET}{name}": f"{{{SECRET}{name}}}" for name in self.secrets}
         if id_format is None:
-            return {**variables, "id": job_id}
-        return {**variables, **id_format.split(job_id)}
+            return {**variables, **secrets, "id": job_id}
+        return {**variables, **secrets, **id_format.split(job_id)}
 
     def constant_headers(self, variables: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
         """Return the constant headers, without those whose variable is not set."""

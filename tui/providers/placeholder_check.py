@@ -7,6 +7,7 @@ from tui.providers.reports.links import LinkRule
 from tui.providers.requests.request import RequestTemplate
 from tui.providers.requests.templates import (
     NUMBER,
+    SECRET,
     WHOLE_ID,
     HeaderTemplate,
     Template,
@@ -18,8 +19,9 @@ from tui.providers.requests.templates import (
 class PlaceholderCheck:
     """Check of one file; `problems` gets what is wrong, each with its key."""
 
-    def __init__(self, variables: Sequence[str], problems: list[str]) -> None:
+    def __init__(self, variables: Sequence[str], secrets: Sequence[str], problems: list[str]) -> None:
         self._variables = tuple(map(str, variables))
+        self._secrets = tuple(f"{SECRET}{name}" for name in secrets)
         self._problems = problems
 
     def check(
@@ -32,7 +34,7 @@ class PlaceholderCheck:
             known = (*(map(str, job_id.parts) if job_id is not None else ("id", WHOLE_ID)), *self._variables)
             prefix = f"kinds.{endpoint.kind}." if endpoint.kind else ""
             if top is None or not prefix or endpoint.status.path != top.status.path:
-                self._check_request(endpoint.status, f"{prefix}status", known, required=("id",))
+                self._check_request(endpoint.status, f"{prefix}status", known, required=("id",), in_body=self._secrets)
             if endpoint.result is not None:
                 self._check_request(endpoint.result, f"{prefix}result", (*known, "result_id"), required=("result_id",))
                 self._check_links(endpoint.result.links, f"{prefix}result.links", known)
@@ -84,7 +86,7 @@ class PlaceholderCheck:
             if rule.path is not None:
                 self._check_text(rule.path, f"{key_path}[{index}].path", allowed, has_path=True)
             for name, text in rule.form.items():
-                self._check_text(text, f"{key_path}[{index}].form.{name}", allowed)
+                self._check_text(text, f"{key_path}[{index}].form.{name}", (*allowed, *self._secrets))
 
     def _check_text(self, text: Template, key: str, allowed: Collection[str], *, has_path: bool = False) -> None:
         used = [name for name in text.placeholders if not (has_path and name == WHOLE_ID and name in allowed)]

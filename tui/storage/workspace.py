@@ -13,6 +13,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.storage import ownership, paths
 from tui.storage.config.configuration import Account, Configuration, WorkspacePaths
+from tui.storage.config.job_secrets import JobSecrets
 from tui.storage.config.key_ring import KeyRing
 from tui.storage.config.secrets import Secret
 from tui.storage.journal.database import JournalError, UnwritableJournalError
@@ -49,6 +50,8 @@ class Workspace:
         self.providers = config.providers
         self.restored_board: RestoredBoard | None = None
         """Board that was read from the open journal for a first frame; an engine begins with it."""
+        self.job_secrets = JobSecrets(watchlist, keys.environ)
+        """Secrets of single jobs."""
         self._journal: Journal | None = None
 
     @classmethod

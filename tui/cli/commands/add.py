@@ -54,9 +54,19 @@ def add(args: Namespace) -> int:
             _, result = workspace.edit_watchlist(Add(tuple(jobs)))
             print_refs("added", result.added)
             print_refs("already on the watchlist", result.unchanged)
+            _print_missing_secrets(workspace, result.added)
         if not found:
             raise UsageError("no ids to add")
         return OK if len(jobs) == len(found) else USAGE
+
+
+def _print_missing_secrets(workspace: Workspace, refs: Sequence[Ref]) -> None:
+    """Print where to write the secrets that jobs of a service need. They are no arguments, which others can read."""
+    for account in dict.fromkeys(ref.account for ref in refs):
+        names = workspace.accounts[account].provider.secrets
+        if names:
+            file = workspace.paths.watchlist_file
+            print_message(f"{account}: each job needs {', '.join(names)}: write [job.secrets] below it in {file}")
 
 
 def _print_plan(workspace: Workspace, refs: Sequence[Ref]) -> None:

@@ -1,12 +1,14 @@
 """Account at run time: key, health and requests, with its limits. Scheduling is left to the poller."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Generic, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from tui.domain.job_state import JobState
-from tui.domain.models import Fault, FaultKind, Job, Report, RequestRecord, Result
+from tui.domain.models import Fault, FaultKind, Job, Ref, Report, RequestRecord, Result
 from tui.engine.accounts.api_migration import INCONCLUSIVE, ApiMigration, FindSuccessor, MigrationStep
 from tui.engine.accounts.health import AccountHealth
 from tui.engine.accounts.key_renewal import FetchKey, KeyRenewal
@@ -24,12 +26,17 @@ from tui.providers.lists.paging import first_page
 from tui.providers.model import Endpoint, UnknownKind
 from tui.providers.reports.links import LinkSource
 from tui.providers.requests.request import HttpRequest
+from tui.providers.requests.templates import SECRET
 from tui.providers.response import HttpResponse
 from tui.storage.config.configuration import Account
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.protocols import RateLimits
 
 T = TypeVar("T")
+FetchSecrets = Callable[[Ref, Sequence[str]], Awaitable[Mapping[str, Secret] | SecretError]]
+"""Returns secrets of a job by name, or why one is missing."""
+NO_SECRET = "0" * 32
+"""Secret of the job of a probe, which the service does not know."""
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +73,14 @@ class AccountRuntime:
         rate_limits: RateLimits | None = None,
         now_synced: Callable[[], float] | None = None,
         fetch_key: FetchKey | None = None,
+        fetch_secrets: FetchSecrets | None = None,
     ) -> None:
         """Start with an idle throttle and no key.
 
         `find_successor` returns the account on its provider's successor. `rate_limits`: those that all
         processes share; None: no other process sends. `now_synced` is the clock that dates
         requests, after it has followed changes of the wall clock; None: `clock`. `fetch_key` runs the account's key
-        command; None: the key is never renewed.
+        command; None: the key is never renewed. `fetch_secrets` returns a job's secrets; None: those of a probe.
         """
         self.account = account
         self.bulk = BulkPolicy()
@@ -82,6 +90,7 @@ class AccountRuntime:
         self._clock_jumps = 0
         self.limits = AccountLimits(account, clock, random, rate_limits)
         self.health = AccountHealth(account, self.limits, clock)
+        self._fetch_secrets = fetch_secrets
         self._key: Secret | None = None
         self._key_changes = 0
         self._evidence = RetirementEvidence()
@@ -165,9 +174,14 @@ class AccountRuntime:
     async def _fetch_status(self, client: Client, job: Job, account: Account) -> PollResponse[Report]:
         """Request the job's status from the account's provider or from its successor."""
         provider = account.provider
+        job_secrets = await self.secrets_of(job, account)
+        if isinstance(job_secrets, SecretError):
+            return PollResponse(Fault(FaultKind.REJECTED, str(job_secrets)), None, self.clock())
         try:
-            source = LinkSource(account.base_url, provider.values(job.kind, job.id, account.variables))
-            request = provider.endpoint(job.kind).status.fill(*source)
+            values = provider.values(job.kind, job.id, account.variables)
+            revealed = {f"{SECRET}{name}": secret.reveal() for name, secret in job_secrets.items()}
+            request = provider.endpoint(job.kind).status.fill(account.base_url, {**values, **revealed})
+            source = LinkSource(account.base_url, values)
         except (UnknownKind, ValueError) as error:
             return PollResponse(Fault(FaultKind.REJECTED, str(error)), None, self.clock())
         return await self._request(
@@ -176,7 +190,17 @@ class AccountRuntime:
             request,
             lambda response: response_parser.parse_status(provider, job.kind, response, source),
             job.id,
+            tuple(job_secrets.values()),
         )
+
+    async def secrets_of(self, job: Job, account: Account | None = None) -> Mapping[str, Secret] | SecretError:
+        """Return the secrets of a job that its provider names, or why one is missing."""
+        names = (account or self.account).provider.secrets
+        if not names:
+            return {}
+        if self._fetch_secrets is None:
+            return dict.fromkeys(names, Secret(NO_SECRET))
+        return await self._fetch_secrets(job.ref, names)
 
     @property
     def max_batch(self) -> int:
@@ -261,8 +285,9 @@ class AccountRuntime:
         request: HttpRequest,
         parse: Callable[[HttpResponse], T | Fault],
         job_id: str = "",
+        job_secrets: Sequence[Secret] = (),
     ) -> PollResponse[T]:
-        """Send one request; `job_id` names its job, if it has one.
+        """Send one request; `job_id` names its job, if it has one. `job_secrets` are masked in the response.
 
         Throttle and health ignore a refusal of a replaced key, a refusal by the successor, and a response that may be
         hours old.
@@ -283,6 +308,9 @@ class AccountRuntime:
                 account.provider.constant_headers(account.variables),
             )
         )
+        if not isinstance(response, Fault):
+            for secret in job_secrets:
+                response = replace(response, body=secret.mask(response.body))
         outcome: T | Fault
         if isinstance(response, Fault):
             outcome, body, received_at = response, None, self._now_synced()

@@ -5,7 +5,8 @@ Resuming and writing are left to the transfer.
 """
 
 import asyncio
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Mapping
+from urllib.parse import quote_plus, urljoin, urlsplit
 
 import httpx
 from msgspec import Struct
@@ -26,6 +27,7 @@ from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation import sanitize
 from tui.providers.model import KeyHeader
 from tui.providers.requests.request import FORM_TYPE
+from tui.providers.requests.templates import SECRET
 from tui.storage.config.secrets import Secret
 from tui.storage.config.settings import DownloadSettings
 
@@ -106,6 +108,8 @@ class FetchContext(Struct, frozen=True, kw_only=True):
     """Seconds over which the rate of a transfer is measured."""
     max_size: int = DownloadSettings().max_size
     """Bytes of a file, as saved."""
+    job_secrets: Mapping[str, Secret] = {}
+    """Secrets of the job, for the form of a POST."""
 
 
 class RangeRequest(Struct, frozen=True):
@@ -168,7 +172,7 @@ async def _follow_redirects(http: httpx.AsyncClient, context: FetchContext, requ
             "GET" if request.form is None else "POST",
             url,
             headers=_build_headers(url, context, request),
-            content=None if request.form is None else request.form.encode(),
+            content=None if request.form is None else _filled_form(request.form, context.job_secrets).encode(),
             extensions={"timeout": timeout},
         )
         try:
@@ -231,6 +235,13 @@ def _check_allowed(url: str, context: FetchContext, *, is_redirect: bool) -> boo
             "Set insecure_http = true for the account to allow it"
         )
     return may_be_local
+
+
+def _filled_form(form: str, job_secrets: Mapping[str, Secret]) -> str:
+    """Return the form with the job's secrets in place of their placeholders, which are percent-encoded."""
+    for name, secret in job_secrets.items():
+        form = form.replace(quote_plus(f"{{{SECRET}{name}}}"), quote_plus(secret.reveal()))
+    return form
 
 
 def _build_headers(url: str, context: FetchContext, request: RangeRequest) -> list[tuple[bytes, bytes]]:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from tui.domain import artifacts
 from tui.domain.artifacts import Artifact
 from tui.domain.job_state import JobState, LinkUsed
@@ -20,7 +22,7 @@ from tui.engine.downloads.transfer import FileTransfer
 from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
 from tui.storage import partial_file
-from tui.storage.config.secrets import Secret
+from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.journal.checkpoints import DownloadCheckpoint
 from tui.storage.journal.database import JournalError
 from tui.storage.partial_file import PartialFile
@@ -185,6 +187,12 @@ class JobDownloader:
         if checkpoint is not None and options.folder_chosen and Path(checkpoint.part_path).parent != options.folder:
             _delete_partial(checkpoint)
             checkpoint = None
+        context = self._fetch_context(ref.account)
+        if link.form is not None:
+            job_secrets = await self._accounts[ref.account].secrets_of(state.job)
+            if isinstance(job_secrets, SecretError):
+                raise FetchError(str(job_secrets))
+            context = replace(context, job_secrets=job_secrets)
         request = FileRequest(
             link=link,
             folder=options.folder,
@@ -196,7 +204,7 @@ class JobDownloader:
         async with http.build_client(self._context.http.tls, self._context.http.transport) as client:
             return await FileTransfer(
                 request,
-                self._fetch_context(ref.account),
+                context,
                 client,
                 checkpoint=checkpoint,
                 save_checkpoint=lambda begun: self._write_journal(

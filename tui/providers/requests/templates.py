@@ -17,6 +17,8 @@ Values: TypeAlias = Mapping[str, str | Sequence[str]]
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 WHOLE_ID = "id:path"
 """Placeholder of an id with slashes, which stay."""
+SECRET = "secret."  # noqa: S105  a prefix
+"""Prefix of the placeholder of a job's secret, which stands in bodies only."""
 NUMBER = ":int"
 """Suffix of a placeholder that becomes a number in JSON, where it stands alone in a text."""
 

@@ -6,10 +6,10 @@ editor saves meanwhile is never overwritten.
 
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui.storage.watchlist.content import WatchlistContent, WatchlistError
 from tui.storage.watchlist.operations import EditResult, Operation
@@ -50,6 +50,17 @@ class WatchlistFile:
 
         with _translate_errors(self.path):
             return sanitized(parse(self._read_text()))
+
+    def tables(self) -> list[Mapping[str, Any]]:
+        """Return the tables of the jobs, with the keys that are no field of a job. Raises WatchlistError."""
+        import tomllib
+
+        from tui.storage.watchlist.parser import job_array, parse
+
+        with _translate_errors(self.path):
+            text = self._read_text()
+            parse(text)  # raises for jobs without account or id
+            return [*job_array(tomllib.loads(text.removeprefix("\ufeff")), text)]
 
     def edit(self, operation: Operation) -> tuple[WatchlistContent, EditResult]:
         """Apply an operation to the file as it is; one that changes nothing does not write.

@@ -1,0 +1,71 @@
+"""Secrets of single jobs, over HTTP: in the body of each request, and nowhere else."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from tests.cli.conftest import Program
+from tests.support.servers import serve_app
+
+SECRET = "9f3a&b c+0123456789abcdef"
+OTHER = "77777777aaaaaaaa"
+
+
+class Documents:
+    """DeepL's documents: the status and the file take the key of the document, and the file is sent once."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, str]] = []
+        """Method, path, and document_key of each request."""
+        self.sent: set[str] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        form = parse_qs((await receive())["body"].decode())
+        key = form.get("document_key", [""])[0]
+        self.requests.append((scope["method"], scope["path"], key))
+        status, body = 200, f'{{"status": "done", "document_key": "{key}"}}'.encode()
+        if key not in {SECRET, OTHER}:
+            status, body = 404, b'{"message": "Document not found"}'
+        elif scope["path"].endswith("/result"):
+            status, body = (503, b"{}") if key in self.sent else (200, b"the translated document\n")
+            self.sent.add(key)
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def documents() -> Documents:
+    return Documents()
+
+
+def test_a_jobs_secret_is_sent_in_bodies_and_written_nowhere(tmp_path: Path, documents: Documents) -> None:
+    with serve_app(documents) as url:
+        program = Program(tmp_path / "one", url).with_accounts("deepl-documents")
+        (program.folder / "key").write_text(OTHER)
+        (program.folder / "key").chmod(0o600)
+        added = program("add", "deepl-documents:x")
+        assert "deepl-documents: each job needs document_key: write [job.secrets] below it" in added.err
+        jobs = f'[[job]]\naccount = "deepl-documents"\nid = "a"\n[job.secrets]\ndocument_key = "{SECRET}"\n\n'
+        jobs += '[[job]]\naccount = "deepl-documents"\nid = "b"\n'
+        jobs += f'secrets = {{ document_key = {{ file = "{program.folder / "key"}" }} }}\n\n'
+        jobs += '[[job]]\naccount = "deepl-documents"\nid = "c"\n'
+        program.watchlist.write_text(jobs)
+        found = {job["id"]: job for job in program("check", "--json").json}
+        assert [found[job]["phase"] for job in "ab"] == ["done", "done"]
+        assert "the job has no document_key" in found["c"]["fault"]["message"]
+        assert program("download", "a", "--dir", str(tmp_path / "out")).code == 0
+        assert program("edit", "a", "--note", "kept").code == 0
+    assert ("POST", "/v2/document/a/result", SECRET) in documents.requests
+    assert {key for _, path, key in documents.requests if path.endswith("/b")} == {OTHER}
+    assert not any(path.endswith("/c") for _, path, _ in documents.requests)
+    assert "document_key" in program.watchlist.read_text(), "an edit keeps the secrets"
+    for file in (path for path in tmp_path.rglob("*") if path.is_file()):
+        if file != program.watchlist and file.name != "key":
+            content = file.read_bytes()
+            assert SECRET.encode() not in content, file
+            assert OTHER.encode() not in content, file
+            assert b"9f3a%26b" not in content, file

@@ -1,0 +1,67 @@
+"""Secrets of single jobs: `[job.secrets]` of the watchlist.
+
+They are read when a request needs them: no job, state or journal has them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from tui.domain.models import Ref
+from tui.errors import StorageError
+from tui.storage.config import secrets
+from tui.storage.config.secrets import Secret, SecretError, SecretSource
+from tui.storage.watchlist.file import WatchlistFile
+
+MAX_SECRET = 4096
+"""Characters."""
+
+
+class JobSecrets:
+    """Secrets of the jobs of one watchlist, read again when the file changes."""
+
+    def __init__(self, watchlist: WatchlistFile, environ: Mapping[str, str]) -> None:
+        self._watchlist = watchlist
+        self._environ = environ
+        self._stamp: object = ()
+        self._tables: dict[Ref, dict[str, Any]] = {}
+
+    def get(self, ref: Ref, names: Sequence[str]) -> dict[str, Secret] | SecretError:
+        """Return these secrets of a job, or why one is missing. A command blocks for at most 10 s."""
+        try:
+            self._read_if_changed()
+            table = self._tables.get(ref, {})
+            return {name: self._fetch(table, name) for name in names}
+        except SecretError as error:
+            return error
+        except StorageError as error:
+            return SecretError(str(error))
+
+    def _read_if_changed(self) -> None:
+        stamp = self._watchlist.stamp()
+        if stamp == self._stamp:
+            return
+        self._tables = {}
+        for table in self._watchlist.tables():
+            found = table.get("secrets")
+            if isinstance(found, dict):
+                self._tables[Ref(table["account"], table["id"])] = cast("dict[str, Any]", found)
+        self._stamp = stamp
+
+    def _fetch(self, table: Mapping[str, Any], name: str) -> Secret:
+        if name not in table:
+            raise SecretError(f"the job has no {name}: write it below the job in the watchlist, in [job.secrets]")
+        value = table[name]
+        if isinstance(value, str):
+            if not value.isprintable() or not 0 < len(value) <= MAX_SECRET:
+                raise SecretError(f"secrets.{name}: expected visible characters, at most {MAX_SECRET}")
+            return Secret(value)
+        try:
+            source = msgspec.convert(value, SecretSource)
+        except msgspec.ValidationError:
+            raise SecretError(f"secrets.{name}: expected text, or one of env, file, command, keyring") from None
+        problem = next(source.problems(), "")
+        if problem:
+            raise SecretError(f"secrets.{name}{problem}")
+        return secrets.fetch(source, self._environ).secret
