@@ -87,7 +87,7 @@ def test_a_built_in_file_is_loaded_like_an_operators_file(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_summary_of_a_file_equals_the_loaded_provider(name: str, tmp_path: Path):
     whole = load(builtin_files()[name])
-    expected = ProviderSummary(name, whole.key.env, whole.successor, name.startswith("azure"))
+    expected = ProviderSummary(name, whole.key.env, whole.successor, whole.needs_base_url)
     services = provider_registry()
     assert services.summary(name) == expected
     assert services[name].key.env
