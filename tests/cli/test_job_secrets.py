@@ -69,3 +69,15 @@ def test_a_jobs_secret_is_sent_in_bodies_and_written_nowhere(tmp_path: Path, doc
             assert SECRET.encode() not in content, file
             assert OTHER.encode() not in content, file
             assert b"9f3a%26b" not in content, file
+
+
+def test_a_document_of_the_simulator_is_polled_and_downloaded_once(configured: Program, tmp_path: Path) -> None:
+    configured.with_accounts("deepl-documents")
+    secret = f'[job.secrets]\ndocument_key = "{SECRET}"\n'
+    configured.watchlist.write_text(f'[[job]]\naccount = "deepl-documents"\nid = "d-fine"\n{secret}')
+    assert configured("wait", "--json").json[0]["phase"] == "done"
+    assert configured("download", "d-fine", "--dir", str(tmp_path / "out")).code == 0
+    again = configured("download", "d-fine", "--dir", str(tmp_path / "other"))
+    assert (again.code, "the service sends this file once" in again.err) == (3, True)
+    (job,) = configured("list", "--json").json
+    assert [link["used"] for link in job["links"]] == [True]

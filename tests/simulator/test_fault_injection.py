@@ -157,6 +157,7 @@ async def test_the_rate_limits_are_the_published_ones():
         "konpro.day": 1000,
         "flixu": 120,
         "deepl-voice": 600,
+        "deepl-documents": 600,
     } | {"operations": 600}
 
 

@@ -1,6 +1,7 @@
 import re
 from email.utils import parsedate_to_datetime
 
+import httpx
 import pytest
 
 from tests.support.simulator_client import PATHS, START_TIME, SimulatorClient
@@ -335,3 +336,23 @@ async def test_the_list_of_heygen_v3_has_the_newest_jobs_first_with_a_cursor():
     client.clock += 100
     assert (await client.get("/v3/video-translations")).json()["data"][0]["id"] == "later-fine"
     assert (await client.get("/v3/video-translations?limit=101")).status_code == 400
+
+
+async def post(client: SimulatorClient, path: str, document_key: str) -> httpx.Response:
+    transport = httpx.ASGITransport(client.simulator)
+    async with httpx.AsyncClient(transport=transport, base_url="http://sim.test") as http:
+        return await http.post(path, headers=DEEPL, data={"document_key": document_key})
+
+
+async def test_a_document_of_deepl_takes_its_second_secret_and_is_sent_once():
+    client = SimulatorClient(scenarios=[Scenario("d", queued=10, running=10, behaviour="fine")])
+    received = []
+    for wait in (0, 11, 10):
+        client.clock += wait
+        received.append((await post(client, "/v2/document/d", "k")).json()["status"])
+    assert received == ["queued", "translating", "done"]
+    assert (await post(client, "/v2/document/d", "wrong")).status_code == 404
+    assert (await client.get("/v2/document/d", **DEEPL)).status_code == 405
+    first, second = await post(client, "/v2/document/d/result", "k"), await post(client, "/v2/document/d/result", "k")
+    assert (first.status_code, second.status_code) == (200, 503)
+    assert second.json() == {"message": "Document already downloaded"}

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from tui.simulator.fault_injection import with_retry_after
 from tui.simulator.http import ConnectionCutError, Scope, SimulatedRequest, SimulatedResponse, http_date, json
 from tui.simulator.link_store import CDN_ROOT, LinkStore
 from tui.simulator.rate_limits import LIMITS, RateLimiter
-from tui.simulator.router import Route, Router
+from tui.simulator.router import READING, Route, Router
 from tui.simulator.scenario import Scenario, stable_fraction
 from tui.simulator.services.flixu import with_rate_limit_headers
 
@@ -26,6 +26,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 KEY_ERRORS = {None: 401, "wrong": 401, "forbidden": 403}
 """HTTP status for an invalid key; every other key is valid."""
+MAX_BODY = 64 * 1024
+"""Bytes of a request's body."""
 LOG_SIZE = 10_000
 """Requests in the log."""
 
@@ -105,6 +107,8 @@ class Simulator:
         if self._latency:
             await self._sleep(self._latency * (0.5 + stable_fraction(serial)))
         request = SimulatedRequest.from_scope(scope, str(UUID(bytes=serial)))
+        if request.method == "POST":
+            request = replace(request, body=await _read_body(receive))
         response = self._respond(request)
         if response.delay:
             await self._sleep(response.delay)
@@ -115,8 +119,9 @@ class Simulator:
         """Route a request, and log the response."""
         service, key = "", None
         match = self._router.match(request.segments)
-        if request.method not in ("GET", "HEAD"):
-            response = json({"error": "Method Not Allowed"}, 405).with_headers(allow="GET, HEAD")
+        methods = match[0].methods if match is not None else READING
+        if request.method not in methods:
+            response = json({"error": "Method Not Allowed"}, 405).with_headers(allow=", ".join(methods))
         elif match is not None:
             route, job = match
             service, key = route.service.name, route.service.key_in(request)
@@ -151,6 +156,17 @@ class Simulator:
         return (
             with_rate_limit_headers(response, limit_status, reset_after) if route.has_rate_limit_headers else response
         )
+
+
+async def _read_body(receive: Receive) -> str:
+    """Return the body of a request, at most MAX_BODY bytes."""
+    body = b""
+    while len(body) < MAX_BODY:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return body[:MAX_BODY].decode("utf-8", "replace")
 
 
 async def _send_response(response: SimulatedResponse, method: str, send: Send) -> None:

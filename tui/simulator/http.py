@@ -17,7 +17,7 @@ class ConnectionCutError(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class SimulatedRequest:
-    """One request, without its body."""
+    """One request."""
 
     method: str
     path: str
@@ -29,6 +29,8 @@ class SimulatedRequest:
     """Scheme, host and port of the simulator in the request."""
     request_id: str
     """Id of the request, which some services return."""
+    body: str = ""
+    """Body of a POST."""
 
     @classmethod
     def from_scope(cls, scope: Scope, request_id: str) -> "SimulatedRequest":

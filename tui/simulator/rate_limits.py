@@ -9,6 +9,7 @@ LIMITS: Mapping[str, int] = {
     "konpro": 60,
     "konpro.day": 1000,
     "flixu": 120,
+    "deepl-documents": 600,
     "deepl-voice": 600,
     "operations": 600,
 }

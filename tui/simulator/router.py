@@ -11,12 +11,15 @@ from tui.simulator.job_run import JobRun, RequestContext, Service
 from tui.simulator.link_store import LinkStore
 from tui.simulator.scenario import JobLength, Scenario
 from tui.simulator.services.camb import KINDS, Camb, run_id
+from tui.simulator.services.deepl_documents import DeepLDocuments
 from tui.simulator.services.deepl_voice import DeepLVoice
 from tui.simulator.services.flixu import Flixu
 from tui.simulator.services.heygen import MAX_BULK_IDS, HeyGenV2, HeyGenV3
 from tui.simulator.services.konpro import KonPro
 from tui.simulator.services.operations import BATCH, MAX_BATCH, Operations, has_version
 
+READING = ("GET", "HEAD")
+"""Methods of most requests."""
 LIST_PATHS = (("v3", "video-translations"), ("v3", "lipsyncs"))
 """Segments of the lists of HeyGen v3's jobs; the second one is always empty."""
 Handler = Callable[[SimulatedRequest, str], SimulatedResponse]
@@ -33,6 +36,8 @@ class Route:
     """The API is retired: 410, whatever the key."""
     has_rate_limit_headers: bool = False
     """Every response has rate-limit headers (Flixu [D])."""
+    methods: tuple[str, ...] = READING
+    """Methods of a request."""
 
 
 class Router:
@@ -55,6 +60,7 @@ class Router:
         self._job_runs: dict[tuple[str, str], JobRun] = {}
         self._runs_by_result: dict[tuple[str, int], JobRun] = {}
         self._v3, self._camb, self._flixu, self._operations = HeyGenV3(), Camb(), Flixu(), Operations()
+        self._documents = DeepLDocuments()
         self._download_route = Route(self._flixu, self._flixu_download_handler, has_rate_limit_headers=True)
         self._routes = self._build_routes(retired)
 
@@ -62,6 +68,8 @@ class Router:
         """Return the route of a path and the id in it; None for an unknown path."""
         if len(segments) == 4 and (*segments[:2], segments[3]) == ("v1", "documents", "download"):
             return self._download_route, segments[2]
+        if len(segments) == 4 and (*segments[:2], segments[3]) == ("v2", "document", "result"):
+            return Route(self._documents, self._document_handler, methods=("POST",)), segments[2]
         if segments in LIST_PATHS:
             return Route(self._v3, self._list_handler), segments[-1]
         route = self._routes.get(segments[:-1])
@@ -74,6 +82,9 @@ class Router:
             ("v2", "video_translate"): Route(v2, self._status_handler(v2, "video"), is_retired=retired),
             ("v3", "video-translations"): Route(self._v3, self._heygen_v3_handler),
             ("v1", "video_translate"): Route(konpro, self._status_handler(konpro, "video")),
+            ("v2", "document"): Route(
+                self._documents, self._status_handler(self._documents, "document"), methods=("POST",)
+            ),
             ("v1", "jobs", "voice", "translate"): Route(voice, self._status_handler(voice, "video")),
             ("v1", "translate"): Route(
                 self._flixu, self._status_handler(self._flixu, "document"), has_rate_limit_headers=True
@@ -178,6 +189,12 @@ class Router:
             )
 
         return handler
+
+    def _document_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
+        """Return DeepL's translated document, once."""
+        job_run, now = self._job_run(self._documents, job_id, "document"), self._now()
+        context = RequestContext(request, job_run, job_run.stage_at(now), self._link_store.issue, now)
+        return self._documents.result_response(context)
 
     def _flixu_download_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
         """Return Flixu's translated document; 404 before the end of the job."""

@@ -1,4 +1,4 @@
 """Simulated services."""
 
-NAMES = ("camb", "deepl-voice", "flixu", "heygen", "konpro")
+NAMES = ("camb", "deepl-documents", "deepl-voice", "flixu", "heygen", "konpro")
 """Built-in services: `simulate` writes a config.toml with an account of each."""

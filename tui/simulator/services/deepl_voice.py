@@ -23,7 +23,7 @@ ERRORS = {
 class DeepLVoice:
     """`{"targets": […], "results": […]}`, two lists in the same order [D]."""
 
-    name = NAME
+    name: str = NAME
 
     def key_in(self, request: SimulatedRequest) -> str | None:
         """Return the key of the Authorization header [D]."""
