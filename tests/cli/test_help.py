@@ -101,6 +101,32 @@ def test_offline_subcommands_import_no_network_modules(babeltop: Program) -> Non
         assert not loaded & unwanted, args
 
 
+AFTER_FIRST_FRAME = {
+    "tomllib",
+    "httpx",
+    "tui.dashboard.actions",
+    "tui.dashboard.widgets.filter_input",
+    "tui.dashboard.terminal.desktop_notification",
+    "tui.engine.engine",
+    "tui.engine.http.dns_loop",
+    "tui.presentation.filters.grammar",
+    "tui.providers.json_pointer",
+    "tui.storage.journal.checkpoints",
+    "tui.storage.journal.heartbeats",
+    "tui.storage.journal.rate_limits",
+    "tui.storage.watchlist.parser",
+    "tui.storage.watchlist.toml_blocks",
+}
+"""Modules that the dashboard imports when they are first used."""
+
+
+def test_importing_the_dashboard_imports_only_what_a_first_frame_needs() -> None:
+    code = "import sys, tui.cli.commands.dashboard, tui.dashboard.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "tui.dashboard.screen" in done.stdout.split()
+    assert set(done.stdout.split()) & AFTER_FIRST_FRAME == set()
+
+
 def test_without_a_terminal_the_dashboard_names_alternatives(babeltop: Program) -> None:
     for completed in babeltop.run_in_parallel("", "--demo"):
         assert (completed.code, completed.out) == (2, "")

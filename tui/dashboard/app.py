@@ -26,6 +26,7 @@ from tui.dashboard.startup import (
     FIRST_ROWS,
     PREFERENCES,
     FirstRows,
+    OnboardingInfo,
     UiPreferences,
     load_initial_state,
     query_of,
@@ -36,7 +37,6 @@ from tui.dashboard.terminal.key_order import OrderedKeys
 from tui.dashboard.terminal.suspend import safe_suspend
 from tui.dashboard.terminal.width_anchors import width_anchors
 from tui.dashboard.themes import THEMES
-from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Ref
 from tui.engine.api import EngineHandle, SaveUiState, Update

@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 
 from tui.commands import Command, key_label
 from tui.dashboard.board_model import PAUSED, BoardModel
-from tui.dashboard.startup import UiPreferences
+from tui.dashboard.startup import OnboardingInfo, UiPreferences
 from tui.dashboard.terminal.key_bindings import bind_commands
 from tui.dashboard.widgets.bars import FooterBar, TopBar, ViewBar
 from tui.dashboard.widgets.detail import DetailPane, DetailTabs
@@ -29,7 +29,6 @@ from tui.dashboard.widgets.messages import RefreshDue
 from tui.dashboard.widgets.notifications import Notifier, Severity
 from tui.dashboard.widgets.semantic_styles import TONE_CLASSES
 from tui.dashboard.widgets.table_header import TableHeader
-from tui.dashboard.widgets.welcome import OnboardingInfo, Welcome
 from tui.domain.models import Ref
 from tui.engine.api import Command as EngineCommand
 from tui.engine.api import CommandResult, EngineHandle, Update
@@ -123,7 +122,9 @@ class Dashboard(Screen[None]):
         self._no_matches = Static(id="no-matches", markup=False)
         self._banner = Static(id="banner", markup=False)
         self._inputs: dict[str, Input] = {}
-        self._onboarding = onboarding
+        self._onboarding: OnboardingInfo | None = onboarding
+        """Facts for the first-run screen; None once it is mounted."""
+        self._body = OpaqueContainer(id="body")
         self._notifier = Notifier(
             alerts,
             toast=self._show_notification,
@@ -178,8 +179,7 @@ class Dashboard(Screen[None]):
         yield self._top_bar
         yield self._view_bar
         yield self._banner
-        with OpaqueContainer(id="body"):
-            yield Welcome(self._onboarding)
+        with self._body:
             with OpaqueContainer(id="jobs"):
                 yield TableHeader(self.board)
                 yield self.table
@@ -222,6 +222,11 @@ class Dashboard(Screen[None]):
         """Show the jobs that match view and filter."""
         refs = self.board.visible_refs()
         self.set_class(not self.board.states, "-no-jobs")
+        if not self.board.states and self._onboarding is not None:
+            from tui.dashboard.widgets.welcome import Welcome  # mounted for an empty watchlist only
+
+            self._body.mount(Welcome(self._onboarding), before=0)
+            self._onboarding = None
         has_no_matches = bool(self.board.states) and not refs
         if has_no_matches is self.table.display:  # a class of the screen would have everything styled again
             self._no_matches.display, self.table.display = has_no_matches, not has_no_matches

@@ -4,7 +4,7 @@ Parsing a long watchlist takes longer than a first frame may. So its order is st
 the stamp is the same, the board comes from the journal alone; the engine reads the file later.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -66,6 +66,15 @@ class UiPreferences(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(
             preferences, theme=theme, time=time, columns=columns or DEFAULT_COLUMNS, configured=configured
         )
+
+
+class OnboardingInfo(Struct, frozen=True):
+    """Facts that the first-run screen shows."""
+
+    watchlist: str
+    """Path of the file."""
+    keys: Sequence[tuple[str, str, bool]]
+    """Provider, environment variable of its key, and whether a key was found."""
 
 
 class FirstRows(Struct, frozen=True, kw_only=True):

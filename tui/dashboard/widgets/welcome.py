@@ -2,21 +2,13 @@
 
 from collections.abc import Sequence
 
-from msgspec import Struct
 from textual.content import Content
 from textual.widgets import Static
 
+from tui.dashboard.startup import OnboardingInfo
+
 MAX_KEYS = 8
 """Keys that are shown while none was found."""
-
-
-class OnboardingInfo(Struct, frozen=True):
-    """Facts that the first-run screen shows."""
-
-    watchlist: str
-    """Path of the file."""
-    keys: Sequence[tuple[str, str, bool]]
-    """Provider, environment variable of its key, and whether a key was found."""
 
 
 class Welcome(Static):
