@@ -132,8 +132,7 @@ class Dashboard(Screen[None]):
             desktop=notify_desktop,
             call_later=self.set_timer,
         )
-        board.zone = None if preferences.time == "relative" else self.zone()
-        board.instant_zone = self.zone()
+        board.set_zones(None if preferences.time == "relative" else self.zone(), self.zone())
         self.set_class(not preferences.preview, "-table-only")
         self.set_class(preferences.detail_swapped, "-detail-swapped")
 
@@ -151,11 +150,10 @@ class Dashboard(Screen[None]):
         formats = list(_TIME_FORMATS)
         selected = formats[(formats.index(self._preferences.time) + 1) % len(formats)]
         self._preferences = replace(self._preferences, time=selected)
-        self.board.zone = None if selected == "relative" else self.zone()
-        self.board.instant_zone = self.zone()
+        self.board.set_zones(None if selected == "relative" else self.zone(), self.zone())
         self.query_one(TableHeader).refresh()
         self.table.on_columns_change()
-        self.tick()
+        self.update_rows()
         self.toast(f"Times: {_TIME_FORMATS[selected]}")
 
     def save_preferences(self) -> None:

@@ -103,7 +103,7 @@ async def test_every_link_is_listed_with_its_expiry_and_the_source_of_it(app: Ba
         link(2 * HOUR, "https://cdn.test/p?AWSAccessKeyId=A&Expires=1000"),
         link(None, "https://cdn.test/t?AWSAccessKeyId=A&Expires=soon", LinkKind.DOCUMENT),
     )
-    _, _, shown, _ = await pressed(app, engine, links, size=(240, 60))
+    _, _, shown, _ = await pressed(app, engine, links, size=(240, 25))
     for line in (
         "video       expires in ~5d04h, 26 Nov 18:06 (estimated from first seen)",
         "audio       expires in 2h00m, 16:06 (exact: signed into the URL)",

@@ -1,5 +1,7 @@
 """Expiry calendar: its days, the filter that follows its cursor, and the commands for all jobs of a day."""
 
+from datetime import timedelta, timezone
+
 import pytest
 from msgspec.structs import replace
 
@@ -62,6 +64,19 @@ async def test_the_filter_follows_the_cursor_and_esc_restores_what_was_shown(app
         await pilot.pause()
         assert isinstance(app.screen, Dashboard)
         assert (screen.board.view, screen.board.filter_text) == ("done", "hands")
+
+
+async def test_a_change_of_the_time_zone_applies_the_day_of_a_filter_again(app: Babeltop, engine: FakeEngine):
+    async with app.run_test(size=(120, 40)) as pilot:
+        refs = await open_calendar(app, engine, pilot)
+        await pilot.press("enter")
+        screen = dashboard(pilot)
+        screen._local_zone = timezone(timedelta(hours=14))
+        assert set(screen.table.refs) == set(refs[:3])
+        await pilot.press("t")
+        assert screen.table.refs == []  # a day later there
+        await pilot.press("t")
+        assert set(screen.table.refs) == set(refs[:3])  # UTC
 
 
 async def test_enter_keeps_the_filter_of_the_day(app: Babeltop, engine: FakeEngine):
