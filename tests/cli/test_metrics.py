@@ -49,6 +49,7 @@ def test_a_scrape_has_what_list_shows_and_what_was_requested(configured: Program
     with watching(configured) as url:
         wait_until(lambda: scrape(url)["babeltop_jobs"]["heygen", "done"] == 2)
         wait_until(lambda: scrape(url)["babeltop_jobs"]["flixu", "done"] == 1)
+        wait_until(lambda: ("heygen",) in scrape(url).get("babeltop_next_link_expiry_seconds", {}))
         found = scrape(url)
         states = configured("list", "--json").json
         assert sum(found["babeltop_jobs"].values()) == len(states) == 3
