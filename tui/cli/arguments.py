@@ -310,6 +310,21 @@ def _providers_arguments(parser: ArgumentParser) -> None:
     new.set_defaults(entry_point="providers:propose_file")
 
 
+def _team_arguments(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(
+        dest="action", metavar="ACTION", required=True, prog="babeltop team", help="init, status or forget"
+    )
+    for name, text, example in (
+        ("init", "create schema and roles in the team's database, as its owner", "babeltop team init"),
+        ("status", "show server, role, clock, worker and published watchlists", "babeltop team status"),
+        ("forget", "withdraw a published watchlist", "babeltop team forget alice@laptop"),
+    ):
+        action = actions.add_parser(name, help=text, description=text, epilog=f"example:\n  {example}")
+        if name == "forget":
+            action.add_argument("name", metavar="NAME", help="name of the watchlist, as `team status` shows it")
+        add_workspace_options(action)
+
+
 def _hook_arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(
         dest="action", metavar="ACTION", required=True, prog="babeltop hook", help="test: send a test event"
@@ -507,6 +522,13 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
         "`hook test`: send a test event to the hooks in config.toml",
         _hook_arguments,
         "babeltop hook test 1 --event failed",
+    ),
+    "team": Subcommand(
+        _SETUP,
+        "team:team",
+        "create or show the database that a team shares",
+        _team_arguments,
+        "babeltop team status",
     ),
     "providers": Subcommand(
         _SETUP,

@@ -12,6 +12,8 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.storage import paths
 from tui.storage.config.configuration import Account, WorkspacePaths
+from tui.storage.journal.database import JournalError
+from tui.storage.watchlist.operations import EditResult
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from tui.presentation.filters.grammar import Vocabulary
     from tui.presentation.filters.model import Filter
+    from tui.storage.watchlist.operations import Operation
 
 
 def workspace_paths(args: "Namespace") -> WorkspacePaths:
@@ -39,6 +42,16 @@ def open_workspace(args: "Namespace") -> Generator[Workspace]:
         workspace.close()
         for warning in dict.fromkeys(workspace.warnings):
             print_message(f"warning: {warning}")
+
+
+def edit_watchlist(workspace: Workspace, operation: "Operation") -> EditResult:
+    """Apply an operation to the watchlist and, in a team, publish it. Raises WatchlistError."""
+    _, result = workspace.edit_watchlist(operation)
+    try:
+        workspace.publish_watchlist()
+    except JournalError as error:
+        print_message(f"{error}. The next dashboard or command that reaches it publishes the watchlist")
+    return result
 
 
 def require_accounts(workspace: Workspace, names: Sequence[str]) -> Mapping[str, Account]:

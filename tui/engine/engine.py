@@ -24,6 +24,7 @@ from tui.engine.api import (
     NoticeKind,
     Pause,
     Publish,
+    Refresh,
     RequestFinished,
     Resume,
     RoleChanged,
@@ -31,6 +32,7 @@ from tui.engine.api import (
 from tui.engine.clock import SUSPEND_GAP
 from tui.engine.command_handler import CommandHandler
 from tui.engine.consoles.leader_election import ConsoleRole, LeaderElection
+from tui.engine.consoles.team import TeamMember
 from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
 from tui.engine.context import EngineContext
 from tui.engine.downloads.job import JobDownloader
@@ -68,15 +70,17 @@ class Engine:
         subset: Collection[Ref] | None = None,
         tick_interval: float = TICK_INTERVAL,
         hooks: Callable[[AlertEvent], None] | None = None,
+        is_worker: bool = False,
     ) -> None:
         """`publish` receives every event. `context` is by default one of the real clock and network.
 
         `subset`: the jobs that the engine handles; None for the whole watchlist. `hooks` receives the alerts for the
-        operator's hooks; None without hooks.
+        operator's hooks; None without hooks. `is_worker`: in a team, this process may poll; no other does.
         """
-        self._context = context = context or EngineContext.create()
+        self._context = context = context or EngineContext.create(wall=workspace.wall)
         self._workspace = workspace
-        self._storage = storage = workspace.shared_storage()
+        self._storage = storage = workspace.shared_storage(polls=is_worker)
+        self._follows_always = storage.team is not None and not is_worker
         self._is_partial = subset is not None
         self._tick_interval = tick_interval
         self._alert_monitor = AlertMonitor(
@@ -103,14 +107,31 @@ class Engine:
             self._accounts,
             self._publish,
             self._alert_monitor.on_phase_change,
+            follows_always=self._follows_always,
         )
+        self._team: TeamMember | None = None
+        if storage.team is not None:
+            self._team = TeamMember(
+                storage.team,
+                self._job_store,
+                self.perform,
+                self._merge_journal_changes,
+                has_whole_board=not self._is_partial,
+                publishes=not workspace.readonly,
+            )
         executor = PollExecutor(context, self._job_store, self._on_response)
         self._poll_job = executor.poll
         self._pollers = {
             name: Poller(runtime, executor.run_batch, executor.can_batch, context.http)
             for name, runtime in self._accounts.items()
         }
-        self.link_renewer = LinkRenewer(context, self._accounts, self._job_store, executor.renew)
+        self.link_renewer = LinkRenewer(
+            context,
+            self._accounts,
+            self._job_store,
+            executor.renew,
+            self._team.renew if self._team is not None and self._follows_always else None,
+        )
         """Renewer of links on demand."""
         downloader = JobDownloader(
             context, workspace, self._job_store, self._accounts, self._publish, self.link_renewer.get_live
@@ -119,10 +140,18 @@ class Engine:
         """Queue of downloads."""
         self._job_store.on_scheduled = self._update_queues  # the one back edge: a schedule changes the queues
 
-        self._watchlist_watcher = WatchlistWatcher(context, workspace, self._job_store, subset)
+        self._watchlist_watcher = WatchlistWatcher(
+            context,
+            workspace,
+            self._job_store,
+            subset,
+            self._team.jobs if self._team else None,
+        )
         self._journal_fallback = JournalFallback(context, workspace, storage.journal, self._job_store)
         self._journal_pruner = JournalPruner(context, storage.journal)
-        self._leader_election = LeaderElection(context, storage.lease, subset_only=self._is_partial)
+        self._leader_election = LeaderElection(
+            context, storage.lease, subset_only=self._is_partial, in_team=self._team is not None
+        )
         self._command_handler = CommandHandler(
             context,
             workspace,
@@ -148,7 +177,7 @@ class Engine:
         """Returns the last phase changes of all jobs, at most so many, newest first."""
         self.fleet: Callable[[tzinfo], Awaitable[FleetReport]] = self._command_handler.fleet
         """Returns the summary of all accounts, with the days of a time zone; empty if the journal can't be read."""
-        self._role = ConsoleRole(is_leader=True)
+        self._role = ConsoleRole(is_leader=not self._follows_always)
         self._paused = False
         self._shown_notice_count = 0
         self.tick_count = 0
@@ -170,14 +199,28 @@ class Engine:
         """
         if tolerate_errors:
             self._journal_fallback.open()
+        if self._team is not None:
+            await self._begin_in_team(tolerate_errors=tolerate_errors)
         await self._load_refused_successors()
         await self._watchlist_watcher.open(tolerate_errors=tolerate_errors)
+        if self._team is not None:
+            await self._team.check(is_leader=False)
         self._publish_accounts()
+
+    async def _begin_in_team(self, *, tolerate_errors: bool) -> None:
+        """Read the database's clock, which dates everything from here on. Raises JournalError."""
+        try:
+            await self._storage.lease.last_heartbeat()
+        except JournalError as error:
+            if not tolerate_errors:
+                raise
+            self._job_store.set_problem("team", str(error))
+        self._sync_clock()
 
     async def _load_refused_successors(self) -> None:
         for name, runtime in self._accounts.items():
             successor = runtime.migration.successor
-            if successor is not None:
+            if successor is not None and not self._follows_always:
                 refusals = await self._storage.successors.refusals(name, successor.provider.name, self._context.now())
                 runtime.migration.restore_refusals(refusals)
 
@@ -199,15 +242,24 @@ class Engine:
                 tasks.create_task(self._auto_discovery.run())
                 tasks.create_task(self._run_ticks())
         finally:
-            await self._job_store.journal_writer.flush()
-            await self._alert_monitor.flush()
-            await self._leader_election.release()
+            try:
+                await self._job_store.journal_writer.flush()
+                await self._alert_monitor.flush()
+                await self._leader_election.release()
+            finally:
+                if self._team is not None:
+                    await self._team.close()
+                await self._storage.close()
 
     def _update_queues(self, ref: Ref, at: float | None) -> None:
         """Queue the next poll of a job, and its download. Followers and paused leaders queue immediate polls only."""
         self.downloads.enqueue_automatic(ref)
         poller = self._pollers.get(ref.account)
-        if poller is not None and at is not None and (self._is_polling or at == POLL_IMMEDIATELY):
+        if (
+            poller is not None
+            and at is not None
+            and (self._is_polling or (at == POLL_IMMEDIATELY and not self._follows_always))
+        ):
             poller.add(ref, at)
         elif poller is not None:
             poller.remove(ref)
@@ -238,6 +290,8 @@ class Engine:
             self._sync_clock()
             await self._update_role()
             await self._watchlist_watcher.check()
+            if self._team is not None:
+                await self._team.check(is_leader=self._role.is_leader)
             for name in self._workspace.keys.forget_changed():
                 self._reload_key(name)
             await self._merge_journal_changes()
@@ -354,7 +408,8 @@ class Engine:
 
     def _publish_account(self, runtime: AccountRuntime) -> None:
         """Publish the state of an account, if it changed. A follower shows the leader's states after the first."""
-        if self._role.is_leader or runtime.account.name not in self._published_accounts:
+        is_first = runtime.account.name not in self._published_accounts and not self._follows_always
+        if self._role.is_leader or is_first:
             self._publish_account_state(runtime.health.snapshot())
 
     def _publish_account_state(self, state: AccountState) -> None:
@@ -372,6 +427,8 @@ class Engine:
     async def perform(self, command: Command) -> CommandResult:
         """Perform a command. A failure is a result, not an exception."""
         match command:
+            case Refresh() | Pause() | Resume() if self._team is not None and self._follows_always:
+                return await self._team.send(command)
             case Pause(paused):
                 return self._set_paused(paused)
             case Resume(account):
@@ -409,10 +466,14 @@ class Engine:
     async def poll_once(self, refs: Iterable[Ref]) -> None:
         """Poll each job once, now, within the limits of its account, and fetch the result of each that is done."""
         try:
-            await UserPoll(self._context, self._accounts, self._job_store, self._poll_job).run(refs)
+            if self._team is not None and self._follows_always:
+                await self._team.poll(tuple(refs))
+            else:
+                await UserPoll(self._context, self._accounts, self._job_store, self._poll_job).run(refs)
         finally:
             await self._job_store.journal_writer.flush()
             await self._alert_monitor.flush()
+            await self._storage.close()
 
     async def finish_downloads(self) -> None:
         """Download the jobs that are queued now, and journal what was learned of their links."""
@@ -421,6 +482,7 @@ class Engine:
         finally:
             await self._job_store.journal_writer.flush()
             await self._alert_monitor.flush()
+            await self._storage.close()
 
     async def renew(self, refs: Iterable[Ref]) -> list[RenewalResult]:
         """Renew the links of each job once, now, within the limits of its account."""
@@ -428,3 +490,4 @@ class Engine:
             return await self.link_renewer.renew_all(refs)
         finally:
             await self._job_store.journal_writer.flush()
+            await self._storage.close()

@@ -157,7 +157,9 @@ class EngineThread:
 
         try:
             async with hook_dispatcher(workspace, on_hook_problem) as hooks:
-                context = EngineContext.create(transport=self._transport, run_blocking=asyncio.to_thread)
+                context = EngineContext.create(
+                    wall=workspace.wall, transport=self._transport, run_blocking=asyncio.to_thread
+                )
                 engine = Engine(workspace, self._outbox.publish, context, hooks=hooks)
                 await engine.open(tolerate_errors=True)
                 self._engine = engine

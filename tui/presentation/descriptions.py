@@ -47,6 +47,7 @@ _WAITS: Mapping[WaitReason, str] = {
     WaitReason.RETRY_AFTER: "Retry-After of the service",
     WaitReason.RATE_LIMITED: "rate-limited by the service",
     WaitReason.QUOTA_USED: "the service's rate limit is used up",
+    WaitReason.DATABASE: "the team's database is not reachable",
     WaitReason.UNAVAILABLE: "the service is not responding",
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tui.domain.job_state import JobState, PhaseChange
-from tui.domain.models import Ref, RequestRecord
+from tui.domain.models import Job, Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.domain.polling.rate_limit import RateLimit
 from tui.storage.journal.fleet import FleetCursor, FleetPage
@@ -76,6 +76,11 @@ class JobJournal(Protocol):
 
 class RateLimits(Protocol):
     """Rate limits that all processes share."""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether no request may leave without them: no process can know what the others have sent."""
+        ...
 
     async def get(self, account: str) -> RateLimit | None:
         """Return the account's rate limit as last written; None if it never was."""
@@ -160,8 +165,55 @@ class Notifications(Protocol):
         ...
 
 
+class TeamExchange(Protocol):
+    """What the processes of a team give each other: watchlists, and commands with their results."""
+
+    @property
+    def watchlist(self) -> str:
+        """Name of this process's watchlist."""
+        ...
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process may poll."""
+        ...
+
+    async def publish(self, jobs: Sequence[Job]) -> None:
+        """Publish the jobs of this process's watchlist."""
+        ...
+
+    async def lists(self) -> Mapping[str, Sequence[Job]] | None:
+        """Return all published watchlists by name; None: none has changed since the last call."""
+        ...
+
+    async def submit(self, command: bytes) -> int:
+        """Submit a command to the worker that polls, and return its number."""
+        ...
+
+    async def result(self, number: int) -> bytes | None:
+        """Return the result of a command; None: there is none yet."""
+        ...
+
+    async def open_commands(self) -> Sequence[tuple[int, bytes, float]]:
+        """Return the commands without a result, each with its number and its age in seconds."""
+        ...
+
+    async def complete(self, number: int, result: bytes) -> None:
+        """Write the result of a command."""
+        ...
+
+
 class SharedStorage(Protocol):
     """Storage of one engine that other processes share."""
+
+    @property
+    def team(self) -> TeamExchange | None:
+        """Exchange of the team; None without one."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections; the next use opens them again."""
+        ...
 
     @property
     def journal(self) -> JobJournal:

@@ -3,13 +3,15 @@
 All of it is synchronous, without network: `list`, `add` and `remove` need nothing else. Polling is left to the engine.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
-from tui.domain.job_state import JobState
+from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Ref
 from tui.storage import ownership, paths
 from tui.storage.config.configuration import Account, Configuration, WorkspacePaths
@@ -25,6 +27,10 @@ from tui.storage.watchlist.operations import EditResult, Operation
 
 if TYPE_CHECKING:
     from tui.storage.protocols import SharedStorage
+    from tui.storage.team.connection import DatabaseClock
+    from tui.storage.team.storage import TeamStorage
+
+T = TypeVar("T")
 
 ENGINE_LOCK_TIMEOUT = 2.0
 """Seconds that the engine waits for another writer of the watchlist."""
@@ -129,11 +135,62 @@ class Workspace:
         self.warnings += journal.notices
         return journal
 
-    def shared_storage(self) -> "SharedStorage":
-        """Return what the processes on the state folder share, which opens the journal when it needs it."""
+    @property
+    def wall(self) -> "Callable[[], float]":
+        """Clock for an engine: this computer's, or in a team the database's, once it is known."""
+        return self._database_clock.now if self.is_team else time.time
+
+    @cached_property
+    def _database_clock(self) -> "DatabaseClock":
+        from tui.storage.team.connection import DatabaseClock
+
+        return DatabaseClock()
+
+    @property
+    def is_team(self) -> bool:
+        """Whether a database is shared with other computers."""
+        return bool(self.config.team_database)
+
+    def shared_storage(self, *, polls: bool = False) -> "SharedStorage":
+        """Return what processes share: in a team its database, else the state folder's journal and lock.
+
+        Nothing is opened yet. `polls`: in a team, the process is a worker. Raises SettingsError.
+        """
+        if self.is_team:
+            return self._team_storage(polls=polls)
         from tui.storage.journal.shared import LocalStorage  # only engines need it
 
         return LocalStorage(lambda: self.journal, self.paths.state_dir, self.paths.watchlist_file)
+
+    def _team_storage(self, *, polls: bool) -> "TeamStorage":
+        self.config.check_team()
+        from tui.storage.team.storage import TeamStorage
+
+        def key_of(account: str) -> str | None:
+            key = self.keys.get(account)
+            return key.reveal() if isinstance(key, Secret) else None
+
+        return TeamStorage(
+            self.config.team_database,
+            lambda: self.journal,
+            key_of,
+            {name: account.per_minute for name, account in self.accounts.items()},
+            polls=polls,
+            clock=self._database_clock,
+            watchlist=self._watchlist_name(),
+        )
+
+    def _watchlist_name(self) -> str:
+        """Return the name under which the watchlist is published; each file has one of its own."""
+        import getpass
+        import socket
+
+        file, named = self.paths.watchlist_file, self.settings.team.watchlist
+        if named and file == paths.watchlist_file(self.paths.config_dir):
+            return named
+        path, home = file.resolve(), Path.home()
+        shown = f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+        return f"{named or f'{getpass.getuser()}@{socket.gethostname()}'}:{shown}"
 
     def ensure_journal(self) -> str:
         """Open the journal, or one in memory if the file is unusable; return why, or an empty text.
@@ -183,19 +240,51 @@ class Workspace:
 
     def job_states(self) -> dict[Ref, JobState]:
         """Return the last known state of every job, in the watchlist's order. Raises WatchlistError, JournalError."""
-        board = self._unchanged_board()
+        board = None if self.is_team else self._unchanged_board()
         if board is not None:
             self._warn_of(board.cache.problems)
             return board.states
         content = self.watchlist.read()
         self._warn_of(content.problems)
-        known = self.journal.states() if content.jobs else {}
+        known = self._known_states([job.ref for job in content.jobs]) if content.jobs else {}
         return {
             job.ref: replace(known[job.ref], job=job) if job.ref in known else JobState(job=job) for job in content.jobs
         }
 
     def _warn_of(self, problems: Iterable[str]) -> None:
         self.warnings += [f"{self.paths.watchlist_file}: {problem}" for problem in problems]
+
+    def _known_states(self, refs: Sequence[Ref]) -> dict[Ref, JobState]:
+        if not self.is_team:
+            return self.journal.states()
+        states, problem = self._read_team(lambda storage: storage.journal.last_states(refs))
+        self.warnings += [f"{problem}; shown as last read"] if problem else []
+        return states
+
+    def publish_watchlist(self) -> None:
+        """Publish the watchlist to the team, if there is one. Raises WatchlistError and JournalError."""
+        if self.is_team and not self.readonly:
+            jobs = self.watchlist.read().jobs
+            self._read_team(lambda storage: storage.team.publish(jobs))
+
+    def phase_changes(self, refs: Collection[Ref]) -> Mapping[Ref, tuple[PhaseChange, ...]]:
+        """Return the phase changes of the jobs, oldest first. Raises JournalError."""
+        if not self.is_team:
+            return self.journal.phase_changes(refs)
+        return self._read_team(lambda storage: storage.journal.phase_changes(refs))
+
+    def _read_team(self, read: "Callable[[TeamStorage], Awaitable[T]]") -> T:
+        """Return what is read from the team's database, on a loop of its own. Raises JournalError."""
+        import asyncio
+
+        async def run() -> T:
+            storage = self._team_storage(polls=False)
+            try:
+                return await read(storage)
+            finally:
+                await storage.close()
+
+        return asyncio.run(run())
 
     def handover(self) -> "Workspace":
         """Return a workspace for the engine's thread, with the same configuration and keys.

@@ -14,6 +14,8 @@ NOW = 1_800_000_000.0
 class Process:
     """Process with its own connection to the shared journal, counting its writes."""
 
+    is_required = False
+
     def __init__(self, path, per_minute, per_day=None):
         self.journal = Journal(path)
         self.writes = 0
@@ -112,6 +114,8 @@ async def test_another_configured_rate_applies_at_once(processes):
 
 async def test_without_a_journal_the_process_keeps_its_own_limit():
     class Gone:
+        is_required = False
+
         async def get(self, account):
             raise JournalError("gone")
 
@@ -122,6 +126,10 @@ async def test_without_a_journal_the_process_keeps_its_own_limit():
     times = [NOW + second for second in range(180) if await limit.acquire(NOW + second)]
     assert 15 <= len(times) <= 18
     assert most_in(60, times) <= 6
+    Gone.is_required = True
+    needy = SharedRateLimit("heygen", rate_limit.initial(6, NOW), Gone())
+    assert not [second for second in range(180) if await needy.acquire(NOW + second)]
+    assert needy.current.next_slot(NOW + 179) > (NOW + 179, None), "the poller waits instead of trying on"
 
 
 @pytest.mark.parametrize("back", [10.0, 3600.0])

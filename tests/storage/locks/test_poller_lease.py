@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 from tui.storage.filesystem import network_type
+from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import Journal
 from tui.storage.locks.poller_lease import Lease
 
@@ -64,7 +65,7 @@ def test_heartbeats_are_counted_so_that_no_clock_is_needed(tmp_path):
     assert second.heartbeats.latest("w") is None
     first.heartbeats.record("w", 7, b"[]")
     received = second.heartbeats.latest("w")
-    assert second.heartbeats.latest("w") == received == (7, 1, b"[]")
+    assert second.heartbeats.latest("w") == received == Heartbeat(7, 1, b"[]")
     first.heartbeats.record("w", 7, b"[]")
     assert second.heartbeats.latest("w") != received
     assert second.heartbeats.latest("another") is None

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tui.cli.commands.edit import print_refs, sanitize_option, sanitize_tags
-from tui.cli.context import open_workspace, require_accounts
+from tui.cli.context import edit_watchlist, open_workspace, require_accounts
 from tui.cli.import_parser import ImportRecord, InvalidRecord, decode, parse_records
 from tui.cli.output import OK, USAGE, UsageError, print_message, write_stdout
 from tui.domain import job_ids
@@ -51,7 +51,7 @@ def add(args: Namespace) -> int:
         if args.dry_run:
             _print_plan(workspace, [job.ref for job in jobs])
         elif jobs:
-            _, result = workspace.edit_watchlist(Add(tuple(jobs)))
+            result = edit_watchlist(workspace, Add(tuple(jobs)))
             print_refs("added", result.added)
             print_refs("already on the watchlist", result.unchanged)
             _print_missing_secrets(workspace, result.added)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tui.cli import text_table
 from tui.cli.commands.edit import print_refs
 from tui.cli.commands.poll import run_until_signal
-from tui.cli.context import evaluation_context, open_workspace, parse_filter, require_accounts
+from tui.cli.context import edit_watchlist, evaluation_context, open_workspace, parse_filter, require_accounts
 from tui.cli.output import FAULT, OK, json_array, print_message, write_stdout
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase
@@ -45,7 +45,7 @@ def discover_jobs(args: Namespace) -> int:
         _print_notices(found)
         _print_jobs(workspace, states, as_json=args.json)
         if args.add and states:
-            _, result = workspace.edit_watchlist(Add(tuple(_tagged(state.job, now) for state in states)))
+            result = edit_watchlist(workspace, Add(tuple(_tagged(state.job, now) for state in states)))
             print_refs("added", result.added)
         return FAULT if any(each.fault is not None for each in found.values()) else OK
 

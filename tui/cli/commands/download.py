@@ -77,7 +77,10 @@ async def _download(
 ) -> None:
     """Poll the jobs that are not known to be done, then download."""
     engine = Engine(
-        workspace, reporter.publish, EngineContext.create(run_blocking=asyncio.to_thread), subset=frozenset(refs)
+        workspace,
+        reporter.publish,
+        EngineContext.create(wall=workspace.wall, run_blocking=asyncio.to_thread),
+        subset=frozenset(refs),
     )
     await engine.open()
     await engine.poll_once(

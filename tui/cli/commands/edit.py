@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tui.cli.context import open_workspace, resolve_refs, select_jobs
+from tui.cli.context import edit_watchlist, open_workspace, resolve_refs, select_jobs
 from tui.cli.output import OK, UsageError, print_message
 from tui.domain.models import Ref
 from tui.presentation import formatting
@@ -60,7 +60,7 @@ def archive(args: Namespace) -> int:
 def remove(args: Namespace) -> int:
     """Run `remove`: remove jobs from the watchlist. The journal keeps their history."""
     with open_workspace(args) as workspace:
-        _, result = workspace.edit_watchlist(Remove(tuple(_confirmed_refs(workspace, args, "remove"))))
+        result = edit_watchlist(workspace, Remove(tuple(_confirmed_refs(workspace, args, "remove"))))
         print_refs("removed", result.removed)
         print_refs("already removed", result.not_found)
         with suppress(JournalError, OSError):  # `discover` then proposes the job again
@@ -114,7 +114,7 @@ def _confirmed_refs(workspace: Workspace, args: Namespace, action: str) -> list[
 
 
 def _apply_changes(workspace: Workspace, operation: Set, action: str) -> None:
-    _, result = workspace.edit_watchlist(operation)
+    result = edit_watchlist(workspace, operation)
     print_refs(action, result.changed)
     print_refs("no change", result.unchanged)
     print_refs("removed meanwhile", result.not_found)

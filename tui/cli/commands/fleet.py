@@ -4,7 +4,7 @@ import asyncio
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from tui.cli import text_table
@@ -12,11 +12,13 @@ from tui.cli.context import evaluation_context, open_workspace
 from tui.cli.output import OK, json_array, print_message, write_stdout
 from tui.domain import evaluation
 from tui.domain.fleet import FleetRow, fleet_rows
+from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE
 from tui.engine.api import AccountState, Health
 from tui.engine.consoles.leader_accounts import leader_accounts
 from tui.engine.journal.fleet_reader import FleetReader
 from tui.presentation.fleet import HEALTH_TITLE, LOWER_COLUMNS, UPPER_COLUMNS, faults_text, fleet_row
+from tui.storage.protocols import SharedStorage
 from tui.storage.workspace import Workspace
 
 IMPAIRED = frozenset({Health.OFFLINE, Health.REFUSED})
@@ -28,7 +30,7 @@ NOT_POLLED = "not polled now"
 def fleet(args: Namespace) -> int:
     """Run `fleet`: print the accounts and kinds, the worst first, as a table or as JSON."""
     with open_workspace(args) as workspace:
-        accounts, rows = asyncio.run(read_fleet(workspace))
+        accounts, rows = asyncio.run(read_fleet(workspace, workspace.job_states().values()))
     if args.json:
         write_stdout(json_array(fleet_row(row, _health(row, accounts)) for row in rows))
     elif rows:
@@ -47,17 +49,28 @@ def fleet(args: Namespace) -> int:
     return OK
 
 
-async def read_fleet(workspace: Workspace) -> tuple[dict[str, AccountState], list[FleetRow]]:
+async def read_fleet(
+    workspace: Workspace, states: Iterable[JobState]
+) -> tuple[dict[str, AccountState], list[FleetRow]]:
     """Return the accounts of the console that polls, and the rows as of now, the worst first. Raises JournalError.
 
     Days are those of the local time.
     """
     storage = workspace.shared_storage()
+    try:
+        return await _read_fleet(workspace, storage, states)
+    finally:
+        await storage.close()
+
+
+async def _read_fleet(
+    workspace: Workspace, storage: SharedStorage, states: Iterable[JobState]
+) -> tuple[dict[str, AccountState], list[FleetRow]]:
     accounts = await leader_accounts(storage.lease)
     context = evaluation_context(workspace)
     active = Counter(
         (state.job.account, state.job.kind)
-        for state in workspace.job_states().values()
+        for state in states
         if state.phase in ACTIVE and not evaluation.is_archived(state, context)
     )
     zone = datetime.now(UTC).astimezone().tzinfo or UTC

@@ -46,10 +46,11 @@ def report(args: Namespace) -> int:
 
 def report_page(workspace: Workspace, *, has_links: bool = False) -> str:
     """Return the page as of now, in local time. Raises JournalError."""
-    accounts, rows = asyncio.run(read_fleet(workspace))
+    board = workspace.job_states().values()
+    accounts, rows = asyncio.run(read_fleet(workspace, board))
     now, zone = time.time(), datetime.now(UTC).astimezone().tzinfo or UTC
     context = evaluation_context(workspace)
-    states = [state for state in workspace.job_states().values() if not evaluation.is_archived(state, context)]
+    states = [state for state in board if not evaluation.is_archived(state, context)]
     attention = queries.SORTS[queries.ATTENTION].key
     data = ReportData(
         at=now,

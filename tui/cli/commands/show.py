@@ -53,7 +53,7 @@ def log(args: Namespace) -> int:
         board = workspace.job_states()
         refs = resolve_refs(workspace, args.refs, board)
         since = time.time() - args.since if args.since is not None else 0.0
-        found = workspace.journal.phase_changes(refs).values() if refs else ()
+        found = workspace.phase_changes(refs).values() if refs else ()
         changes = sorted(
             (each for job_changes in found for each in job_changes if each.seen >= since), key=lambda each: each.seen
         )

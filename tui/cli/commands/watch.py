@@ -95,8 +95,8 @@ class _Watch:
     async def run(self) -> None:
         """Poll until stdout is closed."""
         async with hook_dispatcher(self._workspace, self._on_hook_problem) as hooks:
-            context = EngineContext.create(run_blocking=asyncio.to_thread)
-            engine = Engine(self._workspace, self._publish, context, hooks=hooks)
+            context = EngineContext.create(wall=self._workspace.wall, run_blocking=asyncio.to_thread)
+            engine = Engine(self._workspace, self._publish, context, hooks=hooks, is_worker=True)
             await engine.open()
             if self._metrics is not None:
                 self._metrics.attach(engine)

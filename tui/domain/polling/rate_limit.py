@@ -61,6 +61,8 @@ class WaitReason(StrEnum):
     """The service answered 429 and named no time."""
     QUOTA_USED = "quota_used"
     """The service's headers say that no request is left in its window."""
+    DATABASE = "database"
+    """The team's database cannot be reached."""
     UNAVAILABLE = "unavailable"
     """The circuit breaker is open."""
 

@@ -2,12 +2,12 @@
 
 A process reserves a few tokens at a time and respects the not_before of every process. A change holds for this process
 at once, and for all before its next request. While the journal cannot be used, a process continues with what it knows
-itself.
+itself, unless it needs what the others have sent: then it sends nothing.
 """
 
 from collections.abc import Callable
 
-from tui.domain.polling.rate_limit import RESERVATION_TTL, RateLimit
+from tui.domain.polling.rate_limit import RESERVATION_TTL, RateLimit, WaitReason
 from tui.storage.journal.database import JournalError
 from tui.storage.protocols import RateLimits
 
@@ -50,8 +50,7 @@ class SharedRateLimit:
         try:
             found = await self._rate_limits.get(self._account)
         except JournalError:
-            self._offline_until = now + JOURNAL_RETRY
-            return self.current
+            return self._without_journal(now)
         if found is not None and found.is_from_future(now):
             self.change(lambda limit: limit)  # written back: repaired at each reading, it would never refill
             await self.share(now)
@@ -65,6 +64,8 @@ class SharedRateLimit:
         if self.has_reserved(now):
             self._reserved -= 1
             return True
+        if now < self._offline_until and self._rate_limits is not None and self._rate_limits.is_required:
+            return False
         max_batch = max(1, int(self.current.minute_bucket.rate * RESERVATION_TTL))
         self._batch_size = (
             min(max_batch, self._batch_size * 2)
@@ -117,10 +118,18 @@ class SharedRateLimit:
             try:
                 self.current = await self._rate_limits.update(self._account, change)
             except JournalError:
-                self._offline_until = now + JOURNAL_RETRY
+                self._without_journal(now)
             else:
                 return
-        self.current = change(None)
+        if self._rate_limits is None or not self._rate_limits.is_required:
+            self.current = change(None)
+
+    def _without_journal(self, now: float) -> RateLimit:
+        """Return the rate limit of this process alone, which blocks it if it needs that of the others."""
+        self._offline_until = now + JOURNAL_RETRY
+        if self._rate_limits is not None and self._rate_limits.is_required:
+            self.current = self.current.blocked_until(self._offline_until, WaitReason.DATABASE, now)
+        return self.current
 
     def _merge(self, found: RateLimit, now: float) -> RateLimit:
         """Return the shared rate limit with this process's configuration and the later not_before."""

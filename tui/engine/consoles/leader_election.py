@@ -15,6 +15,7 @@ from tui.storage.protocols import Lease
 
 HEARTBEAT_INTERVAL = 5.0
 """Seconds between two heartbeats of the leader. A change of an account's health is written at once."""
+NO_WORKER = "No worker polls: start `babeltop watch` where the API keys are"
 SILENT_AFTER = 15.0
 """Seconds without a heartbeat after which the leader counts as not responding."""
 
@@ -33,20 +34,22 @@ class ConsoleRole(NamedTuple):
     accounts: tuple[AccountState, ...] = ()
     """Account states of a new heartbeat."""
     lease_error: str = ""
-    """Why the lease can't be read, for the operator."""
+    """Why the lease can't be read, or that no process holds it, for the operator."""
+    host: str = ""
+    """Computer of the leader; "" for this one."""
 
     @property
     def text(self) -> str:
         """Text for the top bar."""
         if self.is_leader:
             return "polling"
-        following = "following" if self.pid is None else f"following PID {self.pid}"
+        following = "following" if self.pid is None else f"following {self.host or f'PID {self.pid}'}"
         return f"{following}, paused" if self.is_paused else following
 
     @property
     def problem(self) -> str:
         """Problem for the operator; "" without one."""
-        if self.is_silent:
+        if self.is_silent and not self.lease_error:
             return f"Leader (PID {self.pid}) not responding: end that process, and another console takes over"
         return self.lease_error
 
@@ -54,8 +57,12 @@ class ConsoleRole(NamedTuple):
 class LeaderElection:
     """Election of one console. Nothing is locked before `update`."""
 
-    def __init__(self, context: EngineContext, lease: Lease, *, subset_only: bool) -> None:
-        """`subset_only`: the console handles only some jobs, so it takes no lease; it polls while the lease is free."""
+    def __init__(self, context: EngineContext, lease: Lease, *, subset_only: bool, in_team: bool = False) -> None:
+        """`subset_only`: the console handles only some jobs, so it takes no lease; it polls while the lease is free.
+
+        `in_team`: without the lease there is no polling, and a heartbeat is that of a live lease.
+        """
+        self._in_team = in_team
         self._monotonic = context.clock.monotonic
         self._subset_only = subset_only
         self._lease = lease
@@ -68,15 +75,20 @@ class LeaderElection:
     async def update(self) -> ConsoleRole:
         """Take the lease if it is free, and return the role."""
         try:
-            if await (self._lease.is_free() if self._subset_only else self._lease.acquire()):
+            is_free_only = self._subset_only and not self._in_team
+            if await (self._lease.is_free() if is_free_only else self._lease.acquire()):
                 self._last_heartbeat_at = self._monotonic()
                 return ConsoleRole(is_leader=True)
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}: other consoles may poll too. Check the folder's permissions"
             return ConsoleRole(is_leader=True, lease_error=reason)
+        except JournalError as error:
+            return self._without_database(str(error))
         try:
             heartbeat = await self._lease.last_heartbeat()
-        except JournalError:
+        except JournalError as error:
+            if self._in_team:
+                return self._without_database(str(error))
             heartbeat = self._last_heartbeat  # the error is shown when external changes are read
         is_new = heartbeat is not None and heartbeat != self._last_heartbeat
         if is_new:
@@ -84,8 +96,16 @@ class LeaderElection:
         accounts: tuple[AccountState, ...] = ()
         if heartbeat is not None and is_new:
             accounts, self._paused = decode_accounts(heartbeat)
-        is_silent = heartbeat is not None and self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
-        return ConsoleRole(False, heartbeat.pid if heartbeat else None, is_silent, self._paused, accounts)
+        is_overdue = self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
+        if self._in_team and heartbeat is None:
+            return ConsoleRole(False, is_silent=is_overdue, lease_error=NO_WORKER if is_overdue else "")
+        is_silent = heartbeat is not None and is_overdue
+        pid, host = (heartbeat.pid, heartbeat.host) if heartbeat else (None, "")
+        return ConsoleRole(False, pid, is_silent, self._paused, accounts, host=host)
+
+    def _without_database(self, error: str) -> ConsoleRole:
+        is_overdue = self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
+        return ConsoleRole(False, is_silent=is_overdue, lease_error=error)
 
     async def write_heartbeat(self, accounts: Iterable[AccountState], *, is_paused: bool) -> None:
         """Write a heartbeat with the account states, if this console holds the lease and one is due."""

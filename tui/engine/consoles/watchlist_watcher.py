@@ -1,10 +1,10 @@
 """Watcher of the watchlist file: reads it when it changed. While it can't be read, the last good list stays."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tui.domain.job_state import JobState
-from tui.domain.models import Ref
+from tui.domain.models import Job, Ref
 from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
 from tui.storage.journal.database import JournalError
@@ -23,9 +23,18 @@ class WatchlistWatcher:
     """Watcher of one engine's watchlist."""
 
     def __init__(
-        self, context: EngineContext, workspace: Workspace, job_store: JobStore, subset: Collection[Ref] | None
+        self,
+        context: EngineContext,
+        workspace: Workspace,
+        job_store: JobStore,
+        subset: Collection[Ref] | None,
+        board_of: Callable[[Sequence[Job]], Sequence[Job]] | None = None,
     ) -> None:
-        """`subset`: the jobs that the engine handles; None for all."""
+        """`subset`: the jobs that the engine handles; None for all.
+
+        `board_of` returns the jobs of the board, given those of the watchlist, if a team adds some.
+        """
+        self._board_of = board_of
         self._now = context.now
         self._run_blocking = context.run_blocking
         self._reading: asyncio.Task[None] | None = None
@@ -71,7 +80,8 @@ class WatchlistWatcher:
     async def _apply(self, content: WatchlistContent, known: Mapping[Ref, JobState]) -> None:
         """Make the store hold these jobs. `known`: states already read. Raises JournalError."""
         subset = self._subset
-        jobs = (job for job in content.jobs if subset is None or job.ref in subset)
+        listed = content.jobs if self._board_of is None else self._board_of(content.jobs)
+        jobs = (job for job in listed if subset is None or job.ref in subset)
         await self._job_store.sync_watchlist(jobs, known)
         self._job_store.set_problem("watchlist", "; ".join(content.problems))
 

@@ -50,8 +50,14 @@ class JobStore:
         accounts: Mapping[str, AccountRuntime],
         publish: Publish,
         on_phase_change: Callable[[JobState, PhaseChange], None],
+        *,
+        follows_always: bool = False,
     ) -> None:
-        """`on_phase_change` is called for each journalled phase change, also for those of other processes."""
+        """`on_phase_change` is called for each journalled phase change, also for those of other processes.
+
+        `follows_always`: another computer polls, so that schedules and refusals come from there only.
+        """
+        self._follows_always = follows_always
         self.states: dict[Ref, JobState] = {}
         self._journal = journal
         self._publish = publish
@@ -222,6 +228,10 @@ class JobStore:
         self.states = {ref: self.states[ref] for ref in order}
 
     def _add_job(self, job: Job, read: JobState | None) -> None:
+        if self._follows_always:
+            self._update(job_state.reduce(read or JobState(job=job), JobListed(job))[0])
+            self.on_scheduled(job.ref, None)
+            return
         known = None if read is None else self._repaired(read)
         state = self._with_refusal(job_state.reduce(known or JobState(job=job), JobListed(job))[0])
         state, _ = job_state.reduce(state, self.scheduler.first_poll(state))
@@ -235,7 +245,9 @@ class JobStore:
     def _update_job(self, job: Job, known: JobState) -> None:
         """Apply an edit. Only kind, archived and keep_link change the schedule."""
         state, _ = job_state.reduce(known, JobListed(job))
-        if job.kind != known.job.kind:
+        if self._follows_always:
+            self._update(state)
+        elif job.kind != known.job.kind:
             state = self._with_refusal(state)
             self._schedule(state, self.scheduler.within_first_interval(state, PollReason.KIND_CHANGED))
         elif (job.archived, job.keep_link) != (known.job.archived, known.job.keep_link):
@@ -255,7 +267,7 @@ class JobStore:
 
     def on_key_changed(self, account: str) -> None:
         """Poll the refused jobs of the account soon, or give them the new reason of the refusal."""
-        for known in self._states_of(account):
+        for known in self._states_of(account) if not self._follows_always else ():
             is_refused = known.fault is not None and known.fault.kind is FaultKind.REFUSED
             state = self._with_refusal(job_state.reduce(known, FaultCleared())[0] if is_refused else known)
             if state != known:

@@ -5,7 +5,7 @@ Scheduled renewals are in `domain/links/renewal.py`.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -41,8 +41,13 @@ class LinkRenewer:
         accounts: Mapping[str, AccountRuntime],
         job_store: JobStore,
         poll_job: PollJob,
+        renew_elsewhere: Callable[[Ref], Awaitable[Fault | None]] | None = None,
     ) -> None:
-        """`poll_job` polls a job for new links."""
+        """`poll_job` polls a job for new links.
+
+        `renew_elsewhere` lets another computer do that; None if this one polls.
+        """
+        self._renew_elsewhere = renew_elsewhere
         self._now = context.now
         self._http = context.http
         self._accounts = accounts
@@ -124,6 +129,8 @@ class LinkRenewer:
         state = self._job_store.states.get(ref)
         if state is None:
             return Fault(FaultKind.MISSING, f"{ref} is not on the watchlist")
+        if self._renew_elsewhere is not None:
+            return await self._renew_elsewhere(ref)
         refusal = self._job_store.scheduler.refusal(state.job)
         if refusal is not None:
             return refusal

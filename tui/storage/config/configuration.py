@@ -5,6 +5,7 @@ Keys are left to `key_ring`, the watchlist and the journal to `workspace`.
 
 from collections.abc import Mapping
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -73,6 +74,8 @@ class Configuration:
         self.settings: Settings = settings.read(paths.config_file(workspace_paths.config_dir))
         self.providers = loader.provider_registry(paths.providers_dir(workspace_paths.config_dir), with_line)
         self._environ = environ
+        self.team_database: str = environ.get("BABELTOP_TEAM_DATABASE", "") or self.settings.team.database
+        """Connection string of the team's database; "" without a team."""
         self._warnings = warnings
 
     @cached_property
@@ -199,6 +202,23 @@ class Configuration:
         missing = [name for name in provider.required_variables if name not in table.variables]
         if missing and table.name in self.settings.accounts:
             self._raise_settings_error(table.name, "variables", f"{missing[0]} is missing, which {provider.name} needs")
+
+    def check_team(self) -> None:
+        """Raise SettingsError if the team's database can't be used as configured."""
+        from tui.storage.extras import EXTRAS, install_command
+
+        if find_spec(EXTRAS["postgres"]) is None:
+            problem = f"requires an extra: {install_command('postgres')}"
+        else:
+            from tui.storage.team.connection import check_conninfo
+
+            try:
+                check_conninfo(self.team_database, allow_insecure=self.settings.team.insecure_database)
+            except ValueError as error:
+                problem = str(error)
+            else:
+                return
+        raise settings.located_error(paths.config_file(self.paths.config_dir), (f"team.database: {problem}",))
 
     def _raise_settings_error(self, account: str, key: str, reason: str) -> NoReturn:
         file = paths.config_file(self.paths.config_dir)

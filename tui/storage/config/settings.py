@@ -213,6 +213,17 @@ class SavedView(Struct, frozen=True, kw_only=True):
         yield from (f".filter: {problem.text}" for problem in grammar.parse(self.filter).problems)
 
 
+class TeamSettings(Struct, frozen=True, kw_only=True):
+    """`[team]`: PostgreSQL database that several operators and machines share. Requires the extra `postgres`."""
+
+    database: str = ""
+    """Connection string of libpq without a password, such as "service=babeltop". Empty: no team."""
+    watchlist: str = ""
+    """Name under which the watchlist is published. Empty: login name, host and path of the file."""
+    insecure_database: bool = False
+    """Allows a server on another host without sslmode=verify-full."""
+
+
 class UiSettings(Struct, frozen=True, kw_only=True):
     """`[ui]`: look of the dashboard at its first start; later starts restore the last look."""
 
@@ -240,6 +251,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Hooks, in the file's order."""
     views: tuple[SavedView, ...] = field(name="view", default=())
     """Views, in the file's order."""
+    team: TeamSettings = TeamSettings()
     ui: UiSettings = UiSettings()
     keys: dict[str, BoundKeys] = {}
     """Key, or list of keys, for each command id; it replaces the default keys."""

@@ -30,6 +30,10 @@ class LocalStorage:
         self.lease = LocalLease(journal, poller_lease.Lease(state_dir, watchlist))
         self.successors = LocalSuccessors(journal)
         self.notifications = LocalNotifications(journal)
+        self.team = None
+
+    async def close(self) -> None:
+        """Leave the journal open: the workspace closes it."""
 
 
 class LocalJournal:
@@ -96,6 +100,8 @@ class LocalJournal:
 
 class LocalRateLimits:
     """RateLimits on SQLite."""
+
+    is_required = False
 
     def __init__(self, journal: OpenJournal) -> None:
         self._journal = journal

@@ -117,6 +117,16 @@ async def read_status(conninfo: str) -> TeamStatus:
         )
 
 
+async def forget_watchlist(conninfo: str, name: str) -> bool:
+    """Delete a published watchlist; return whether there was one that the role may delete."""
+    async with await _connect(conninfo) as connection:
+        try:
+            cursor = await connection.execute("DELETE FROM babeltop.watchlist WHERE name = %s", (name,))
+        except psycopg.Error as error:
+            raise TeamDatabaseError(f"the team's database refused a statement: {_text(error)}") from error
+        return cursor.rowcount > 0
+
+
 async def _connect(conninfo: str) -> AsyncConnection[tuple[Any, ...]]:
     try:
         return await AsyncConnection.connect(

@@ -156,6 +156,7 @@ class TeamDatabase:
 
     async def close(self) -> None:
         """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        async with self._lock:  # a statement that is connecting would leave its connection open
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.close()

@@ -62,6 +62,10 @@ class TeamJournal:
 
     async def states(self, refs: Collection[Ref]) -> dict[Ref, JobState]:
         """Read the states of these jobs; while the database is away, a follower gets those of the local journal."""
+        return (await self.last_states(refs))[0]
+
+    async def last_states(self, refs: Collection[Ref]) -> tuple[dict[Ref, JobState], str]:
+        """Return the states, and why they are those of the local journal; "" if they are not."""
         try:
             await self._begin()
             rows = await self._database.execute(
@@ -69,12 +73,14 @@ class TeamJournal:
                 "JOIN babeltop.job USING (account, job_id)",
                 ([ref.account for ref in refs], [ref.id for ref in refs]),
             )
-        except TeamDatabaseError:
-            if self._lease.is_held:
+        except TeamDatabaseError as error:
+            if self._lease.may_hold:
                 raise
             self._revision = 0  # the next reading brings all
-            return self._local().states(refs)
-        return self._with_downloads(_decoded(rows))
+            return self._local().states(refs), str(error)
+        states = self._with_downloads(_decoded(rows))
+        self._keep(map(JournalEntry, states.values()))
+        return states, ""
 
     async def _begin(self) -> None:
         """Note the revision before the first reading, so that no later change is missed."""

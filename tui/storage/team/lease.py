@@ -30,7 +30,8 @@ class TeamLease:
     ) -> None:
         """`may_hold`: this process polls; else it only follows."""
         self._database = database
-        self._may_hold = may_hold
+        self.may_hold = may_hold
+        """Whether this process polls, if it gets the lease."""
         self._monotonic = monotonic
         self.holder = uuid.uuid4().hex
         """Id of this process, new at every start."""
@@ -53,7 +54,7 @@ class TeamLease:
 
         Raises JournalError if the database cannot be reached, and the lease is not trusted any more.
         """
-        if not self._may_hold:
+        if not self.may_hold:
             return False
         started_at = self._monotonic()
         if self.is_held and started_at - self._renewed_at < RENEW_INTERVAL:
@@ -75,7 +76,7 @@ class TeamLease:
 
     async def is_free(self) -> bool:
         """Return whether no process holds the lease and this one may."""
-        return self._may_hold and not await self._database.execute(
+        return self.may_hold and not await self._database.execute(
             "SELECT FROM babeltop.lease WHERE name = %s AND expires_at > clock_timestamp() AND holder <> %s",
             (LEASE_NAME, self.holder),
         )

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from tui.storage.journal.journal import Journal
+from tui.storage.journal.shared import LocalNotifications
+from tui.storage.protocols import Notifications
 from tui.storage.team.connection import DatabaseClock, TeamDatabase
+from tui.storage.team.exchange import TeamExchange
 from tui.storage.team.journal import TeamJournal
 from tui.storage.team.lease import TeamLease
 from tui.storage.team.tables import KeyOf, TeamNotifications, TeamRateLimits, TeamSuccessors
@@ -20,9 +23,13 @@ class TeamStorage:
         per_minute: Mapping[str, float],
         *,
         polls: bool,
+        watchlist: str = "",
         clock: DatabaseClock | None = None,
     ) -> None:
-        """Connect to nothing yet. `polls`: a worker, which may hold the lease. `per_minute`: rate of each account."""
+        """Connect to nothing yet. `polls`: a worker, which may hold the lease. `per_minute`: rate of each account.
+
+        `watchlist`: name under which the process publishes its jobs.
+        """
         self.clock = clock or DatabaseClock()
         """Clock of the database."""
         self._lease_database = TeamDatabase(conninfo, self.clock)  # a renewal does not wait for a batch
@@ -31,8 +38,11 @@ class TeamStorage:
         self.lease = TeamLease(self._lease_database, may_hold=polls)
         self.journal = TeamJournal(self.database, self.lease, local)
         self.rate_limits = TeamRateLimits(self.database, self.lease, key_of, per_minute, fenced=polls)
-        self.successors = TeamSuccessors(self.database)
-        self.notifications = TeamNotifications(self.database)
+        self.successors = TeamSuccessors(self.database, local)
+        self.notifications: Notifications = (
+            TeamNotifications(self.database) if polls else LocalNotifications(local)  # hooks of this console only
+        )
+        self.team = TeamExchange(self.database, watchlist, is_worker=polls)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ import msgspec
 
 from tui.domain.polling import rate_limit
 from tui.domain.polling.rate_limit import RateLimit
+from tui.storage.journal.journal import Journal
 from tui.storage.journal.notifications import HELD_FOR
 from tui.storage.team.connection import TeamDatabase, TeamDatabaseError
 from tui.storage.team.lease import TeamLease
@@ -38,7 +39,7 @@ class TeamRateLimits:
         self._lease = lease
         self._key_of = key_of
         self._per_minute = per_minute
-        self._fenced = fenced
+        self.is_required = fenced
         self._salt: bytes | None = None
 
     async def get(self, account: str) -> RateLimit | None:
@@ -49,7 +50,7 @@ class TeamRateLimits:
         """Change the rate limit of the account's key by compare-and-set."""
         mark, lowest = await self._mark(account), self._lowest_rate(account)
         for _ in range(MAX_ATTEMPTS):
-            if self._fenced and not self._lease.is_held:
+            if self.is_required and not self._lease.is_held:
                 raise TeamDatabaseError("this process does not hold the team's lease")
             version, found = await self._read(account, mark)
             changed = change(found)
@@ -108,12 +109,10 @@ class TeamRateLimits:
 class TeamSuccessors:
     """Successors on PostgreSQL. The row of an account itself has no job id."""
 
-    def __init__(self, database: TeamDatabase) -> None:
+    def __init__(self, database: TeamDatabase, local: Callable[[], Journal]) -> None:
+        """`local` returns this computer's journal, from which the next start takes the moves."""
         self._database = database
-
-    async def moves(self) -> dict[str, str]:
-        """Return the provider that each moved account has moved to."""
-        return dict(await self._database.execute("SELECT account, provider FROM babeltop.successor WHERE job_id = ''"))
+        self._local = local
 
     async def refusals(self, account: str, provider: str, now: float) -> Mapping[str, float]:
         """Read the refusals of this successor."""
@@ -127,6 +126,7 @@ class TeamSuccessors:
 
     async def record_move(self, account: str, provider: str, at: float) -> None:
         """Write the move, and delete the account's refusals."""
+        self._local().successors.record_move(account, provider, at)
         await self._database.execute(
             "WITH gone AS (DELETE FROM babeltop.successor WHERE account = %(account)s AND job_id <> '') "
             f"{_RECORD_SUCCESSOR}",

@@ -1,5 +1,6 @@
 """Checks without network: program, files and their modes, hooks, terminal. They repair nothing."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -14,6 +15,7 @@ import tui
 from tui.cli.commands.doctor.report import Finding, Level, isolated
 from tui.cli.ui_settings import check_ui_settings
 from tui.presentation import formatting
+from tui.presentation.sanitize import clean
 from tui.storage import paths
 from tui.storage.config.configuration import Configuration, WorkspacePaths
 from tui.storage.config.key_ring import KeyRing
@@ -21,11 +23,14 @@ from tui.storage.config.secrets import SecretError
 from tui.storage.config.settings import Hook, Settings
 from tui.storage.extras import EXTRAS, install_command
 from tui.storage.filesystem import network_type
+from tui.storage.workspace import Workspace
 
 MIN_FREE_BYTES = 50 * 1024 * 1024
 """Free space that the journal should have."""
 TMUX_TIMEOUT = 2.0
 """Seconds."""
+MAX_TEAM_SKEW = 5.0
+"""Seconds by which the clock of the team's database may differ."""
 MAX_ESCAPE_TIME_MS = 50
 """Delay of Esc in tmux that is not noticed."""
 
@@ -251,3 +256,29 @@ def _tmux_option(flags: str, name: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def check_team(workspace: Workspace) -> Iterator[Finding]:
+    """Yield the state of the team's database. Raises SettingsError and JournalError."""
+    workspace.config.check_team()
+    from tui.storage.team.administration import read_status
+
+    found = asyncio.run(read_status(workspace.config.team_database))
+    role = "worker" if found.may_poll else "editor"
+    text = f"PostgreSQL {found.server_version}, layout {found.layout}, as {found.user} ({role})"
+    yield Finding("team", "database", Level.OK, text)
+    if workspace.settings.team.insecure_database:
+        yield Finding("team", "encryption", Level.WARNING, "insecure_database = true: the server is not verified")
+    if found.worker is None:
+        remedy = "start `babeltop watch` where the API keys are"
+        yield Finding("team", "worker", Level.WARNING, "no worker polls", remedy)
+    else:
+        yield Finding("team", "worker", Level.OK, clean("{}, PID {}, babeltop {}".format(*found.worker)))
+    is_off = abs(found.clock_lead) > MAX_TEAM_SKEW
+    yield Finding(
+        "team",
+        "clock",
+        Level.WARNING if is_off else Level.OK,
+        f"the database's clock is {found.clock_lead:+.1f} s from this computer's",
+        "set this machine's clock: the times that a dashboard shows count from it" if is_off else "",
+    )

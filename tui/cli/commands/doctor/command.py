@@ -16,7 +16,7 @@ from tui.domain.models import FaultKind, Job
 from tui.engine.accounts.probe import PROBE_JOB_ID, ProbeResult, probe
 from tui.engine.accounts.retirement import GONE
 from tui.presentation import formatting, sanitize
-from tui.storage.config.secrets import Secret
+from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.locks.poller_lease import Lease
 from tui.storage.workspace import Workspace
 
@@ -64,6 +64,8 @@ def _check_files(args: Namespace) -> Iterator[Finding]:
         yield from isolated("files", "dashboard", checks.check_dashboard(workspace.config))
         yield from checks.check_hooks(workspace.settings, workspace.keys)
         yield from isolated("journal", "journal", _check_journal(workspace))
+        if workspace.is_team:
+            yield from isolated("team", "database", checks.check_team(workspace))
         jobs, finding = _read_jobs(workspace)
         yield finding
         yield from isolated("accounts", "accounts", _check_accounts(workspace, jobs))
@@ -90,7 +92,9 @@ def _check_accounts(workspace: Workspace, jobs: Sequence[Job]) -> Iterator[Findi
     results = dict(zip(accounts, asyncio.run(_probe_accounts(workspace, accounts, jobs)), strict=True))
     probes = {name: result for name, result in results.items() if isinstance(result, ProbeResult)}
     for name, result in results.items():
-        if isinstance(result, Exception):
+        if workspace.is_team and isinstance(workspace.keys.get(name), SecretError):
+            yield Finding("accounts", name, Level.OK, "no key here: a worker of the team polls")
+        elif isinstance(result, Exception):
             yield problem("accounts", name, result)
         elif name in probes:
             yield _account_finding(workspace, name, probes[name])
@@ -185,6 +189,8 @@ def _check_journal(workspace: Workspace) -> Iterator[Finding]:
     yield Finding(
         "journal", "journal", Level.OK, f"{sanitize.clean(str(file))}: {formatting.count_of(known, 'job')}, {size}"
     )
+    if workspace.is_team:
+        return
     if free:
         yield Finding("journal", "poller", Level.OK, "no process polls this watchlist")
     else:

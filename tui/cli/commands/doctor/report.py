@@ -22,7 +22,7 @@ class Level(StrEnum):
 
 NAME_WIDTH = 28
 """Cells of area and name."""
-Area = Literal["program", "files", "journal", "accounts", "clock", "network", "terminal", "hooks"]
+Area = Literal["program", "files", "journal", "accounts", "clock", "network", "terminal", "hooks", "team"]
 
 
 class Finding(Struct, frozen=True):

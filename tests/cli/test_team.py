@@ -1,0 +1,138 @@
+"""`babeltop` in a team: real processes, a real database, and a console without keys."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.servers import serve_app
+from tests.support.waiting import wait_until
+from tui.simulator.app import Simulator
+
+BABELTOP = [sys.executable, "-m", "tui"]
+CANARY = "sk-canary-0123456789abcdef"
+TIMEOUT = 120
+
+
+class Machine:
+    """Machine with folders of its own."""
+
+    def __init__(self, folder, service, database, key=""):
+        folder.mkdir()
+        (folder / "config.toml").write_text(
+            f'[accounts.heygen]\nbase_url = "{service}"\ninsecure_http = true\n[team]\ndatabase = "{database}"\n'
+        )
+        folders = {"BABELTOP_CONFIG_DIR": str(folder), "BABELTOP_STATE_DIR": str(folder / "state")}
+        self.environ = {**os.environ, **folders, "HEYGEN_API_KEY": key}
+        self.environ.pop("BABELTOP_TEAM_DATABASE", None)
+
+    def run(self, *arguments):
+        return subprocess.run(
+            [*BABELTOP, *arguments], env=self.environ, capture_output=True, text=True, timeout=TIMEOUT
+        )
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            [*BABELTOP, *arguments], env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+
+@pytest.fixture
+def simulator():
+    return Simulator(speed=100.0)
+
+
+@pytest.fixture
+def service(simulator):
+    with serve_app(simulator) as url:
+        yield url
+
+
+def stop(process, how=signal.SIGTERM):
+    process.send_signal(how)
+    return process.communicate(timeout=TIMEOUT)[0]
+
+
+def worker_of(machine):
+    lines = machine.run("team", "status").stdout.splitlines()
+    return next(line for line in lines if line.startswith("worker"))
+
+
+def test_a_team_works_without_keys_on_its_consoles(tmp_path, service, postgres):
+    database = postgres.new_database()
+    worker = Machine(tmp_path / "worker", service, database, CANARY)
+    alice = Machine(tmp_path / "alice", service, database)
+    before = alice.run("team", "status")
+    assert (before.returncode, before.stdout) == (2, "")
+    assert "babeltop team init" in before.stderr
+    assert "created schema" in alice.run("team", "init").stderr
+    assert alice.run("add", "heygen:a-fine-x", "heygen:b-fail-x").returncode == 0
+    polling = worker.start("watch")
+    try:
+        waited = alice.run("wait")
+        assert waited.returncode == 1, waited.stderr
+        assert "HEYGEN_API_KEY" not in waited.stderr
+        assert f"PID {polling.pid}" in worker_of(alice)
+        listed = alice.run("list").stdout
+        assert "done" in listed
+        assert "failed" in listed
+        assert "queued -> done" in alice.run("log").stdout
+        checked = alice.run("check", "a-fine-x")
+        assert (checked.returncode, "done" in checked.stdout) == (0, True), checked.stderr
+        assert "http" in alice.run("renew", "a-fine-x").stdout
+        saved = alice.run("download", "a-fine-x", "--dir", str(tmp_path / "files"))
+        assert (saved.returncode, len(list((tmp_path / "files").iterdir()))) == (0, 1), saved.stderr
+        found = alice.run("doctor")
+        assert found.returncode == 0, found.stdout
+        assert "team: worker" in found.stdout
+        [name] = [line.split()[1].rstrip(":") for line in alice.run("team", "status").stdout.splitlines()[5:]]
+        assert alice.run("team", "forget", name).returncode == 0
+        assert alice.run("team", "forget", name).returncode == 2
+    finally:
+        output = stop(polling)
+    assert "a-fine-x  queued -> done" in output
+    assert "none" in worker_of(alice), "a clean stop frees the lease at once"
+    everything = "".join(path.read_text("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file())
+    assert CANARY not in everything + output
+
+
+def test_a_killed_worker_is_replaced(tmp_path, service, simulator, team):
+    first = Machine(tmp_path / "first", service, team, CANARY)
+    second = Machine(tmp_path / "second", service, team, CANARY)
+    alice = Machine(tmp_path / "alice", service, team)
+    assert alice.run("add", "heygen:a-stuck-x").returncode == 0
+    workers = [first.start("watch")]
+    try:
+        wait_until(lambda: f"PID {workers[0].pid}" in worker_of(alice))
+        workers.append(second.start("watch"))
+        wait_until(lambda: len(simulator.request_log) > 0)
+        stop(workers[0], signal.SIGKILL)
+        wait_until(lambda: f"PID {workers[1].pid}" in worker_of(alice))
+        count = len(simulator.request_log)
+        wait_until(lambda: len(simulator.request_log) > count)
+    finally:
+        for worker in workers:
+            stop(worker)
+
+
+@pytest.mark.parametrize(
+    ("database", "problem"),
+    [
+        ("host=db.example.com dbname=b", "team.database: db.example.com requires sslmode=verify-full"),
+        ("host=/tmp password=secret", "team.database: must not hold a password"),
+    ],
+)
+def test_an_unsafe_database_is_refused_before_anything_is_sent(tmp_path, database, problem):
+    run = Machine(tmp_path / "alice", "http://127.0.0.1:9", database).run("team", "status")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert problem in run.stderr
+    assert "secret" not in run.stderr
+
+
+def test_without_a_team_the_subcommand_names_the_setting(tmp_path):
+    machine = Machine(tmp_path / "alice", "http://127.0.0.1:9", "")
+    run = machine.run("team", "status")
+    assert run.returncode == 2
+    assert "[team] database" in run.stderr

@@ -1,0 +1,187 @@
+"""Engines of a team on a real database: one worker polls for consoles without keys."""
+
+import asyncio
+
+import pytest
+
+from tests.support import fixtures
+from tests.support.fixtures import RecordingListener
+from tests.support.servers import serve_app
+from tests.support.waiting import until
+from tui.domain.models import Job, Phase, Ref
+from tui.engine.api import Pause, Refresh, Renew
+from tui.engine.consoles.team import merge_lists
+from tui.engine.engine import Engine
+from tui.simulator.app import Simulator
+from tui.storage.watchlist.operations import Add, Remove
+
+TICK = 0.05
+A, B = Ref("heygen", "a-fine-x"), Ref("heygen", "b-fine-x")
+
+
+class Console:
+    """Process of a team with a folder, a watchlist and an engine of its own."""
+
+    def __init__(self, folder, service, team, jobs=(), *, is_worker=False):
+        folder.mkdir(exist_ok=True)
+        self.listener = RecordingListener()
+        config = f'[team]\ndatabase = "{team}"\nwatchlist = "{folder.name}"\n'
+        keys = {"heygen": fixtures.KEY if is_worker else ""}
+        self.workspace = fixtures.make_workspace(
+            folder, service, jobs, config=config, accounts=("heygen",), keys=keys, rate=6000
+        )
+        self.engine = Engine(self.workspace, self.listener.publish, tick_interval=TICK, is_worker=is_worker)
+        self._task = None
+
+    async def __aenter__(self):
+        await self.engine.open(tolerate_errors=True)
+        self._task = asyncio.create_task(self.engine.run())
+        await asyncio.sleep(0)  # a task that never ran closes nothing
+        return self
+
+    async def __aexit__(self, *_):
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self.workspace.close()
+
+    async def sees(self, condition):
+        def holds():
+            assert not self._task.done(), self._task.exception()
+            return condition(self.engine.states)
+
+        await until(holds)
+
+
+@pytest.fixture
+def service():
+    with serve_app(Simulator(speed=300.0)) as url:
+        yield url
+
+
+def is_done(ref):
+    return lambda states: ref in states and states[ref].phase is Phase.DONE and states[ref].links
+
+
+async def test_a_worker_polls_the_jobs_of_a_console_without_a_key(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "worker", service, team, is_worker=True) as worker,
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+    ):
+        await alice.sees(is_done(A))
+        assert list(worker.engine.states) == [A]
+        assert alice.listener.last_role.startswith("following")
+        assert alice.engine.states[A].fault is None
+        assert alice.listener.accounts["heygen"].request_count > 0, "the worker's account, not its own without a key"
+        history = await alice.engine.job_history(A)
+        assert history.body
+        assert [change.after for change in history.phase_changes][-1] is Phase.DONE
+        alice.workspace.edit_watchlist(Remove((A,)))
+        await worker.sees(lambda states: not states)
+
+
+async def test_two_consoles_share_a_job_that_is_polled_once(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "worker", service, team, is_worker=True) as worker,
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+        Console(tmp_path / "bob", service, team, {"heygen": (A.id, B.id)}) as bob,
+    ):
+        await alice.sees(is_done(A))
+        await bob.sees(lambda states: is_done(A)(states) and is_done(B)(states))
+        assert set(worker.engine.states) == {A, B}
+        assert list(alice.engine.states) == [A], "each console shows its own watchlist"
+        assert alice.engine.states[A].poll_count == bob.engine.states[A].poll_count
+
+
+async def test_a_console_sends_its_commands_to_the_worker(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "worker", service, team, is_worker=True) as worker,
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+    ):
+        await alice.sees(is_done(A))
+        polls = alice.engine.states[A].poll_count
+        result = await alice.engine.perform(Refresh((A,)))
+        assert result.ok, result.message
+        await alice.sees(lambda states: states[A].poll_count > polls)
+        renewed = await alice.engine.perform(Renew((A,)))
+        assert renewed.ok, renewed.message
+        assert renewed.links[A].url
+        assert (await alice.engine.perform(Pause(True))).ok
+        await until(lambda: "paused" in alice.listener.last_role)
+        assert not (await alice.engine.perform(Refresh((B,)))).ok, "not on any watchlist"
+        assert worker.engine.states[A].fault is None
+
+
+async def test_a_second_worker_takes_over_from_one_that_ends(tmp_path, service, team):
+    async with Console(tmp_path / "alice", service, team, {"heygen": (A.id, B.id)}) as alice:
+        async with Console(tmp_path / "worker", service, team, is_worker=True):
+            async with Console(tmp_path / "standby", service, team, is_worker=True) as standby:
+                await alice.sees(lambda states: states[A].poll_count > 0)
+                assert standby.listener.last_role.startswith("following")
+            async with Console(tmp_path / "standby", service, team, is_worker=True) as standby:
+                await standby.sees(lambda states: A in states)
+        async with Console(tmp_path / "standby", service, team, is_worker=True) as standby:
+            await alice.sees(lambda states: is_done(A)(states) and is_done(B)(states))
+            assert standby.listener.last_role == "polling"
+
+
+async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service):
+    from tests.support.postgres_server import postgres_server
+    from tui.storage.team.administration import initialize
+
+    with postgres_server() as server:
+        team = server.new_database()
+        await initialize(team)
+        async with (
+            Console(tmp_path / "worker", service, team, is_worker=True),
+            Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+        ):
+            await alice.sees(is_done(A))
+            server.stop()
+            await until(lambda: any("not reachable since" in each for each in alice.listener.last_problems))
+            assert alice.engine.states[A].phase is Phase.DONE
+            refused = await alice.engine.perform(Refresh((A,)))
+            assert not refused.ok
+            assert "not reachable" in refused.message
+            async with Console(tmp_path / "alice", service, team) as restarted:
+                assert restarted.engine.states[A].phase is Phase.DONE, "of its local journal"
+            alice.workspace.edit_watchlist(Add((Job(account="heygen", id=B.id),)))
+            server.start()
+            await alice.sees(is_done(B))
+            assert alice.listener.last_problems == ()
+
+
+async def test_a_one_shot_poll_is_the_workers(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "worker", service, team, is_worker=True),
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+    ):
+        await alice.sees(is_done(A))
+        check = Engine(alice.workspace, RecordingListener().publish, subset={A})
+        await check.open()
+        polls = check.states[A].poll_count
+        await check.poll_once([A])
+        assert check.states[A].poll_count > polls
+        [renewed] = await check.renew([A])
+        assert renewed.link.url
+
+
+async def test_without_a_worker_a_console_shows_a_problem(tmp_path, service, team, monkeypatch):
+    monkeypatch.setattr("tui.engine.consoles.leader_election.SILENT_AFTER", 0.1)
+    monkeypatch.setattr("tui.engine.consoles.team.COMMAND_TIMEOUT", 1.0)
+    async with Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice:
+        await until(lambda: any("No worker polls" in each for each in alice.listener.last_problems))
+        result = await alice.engine.perform(Refresh((A,)))
+        assert not result.ok
+        assert "No worker" in result.message
+        assert alice.engine.states[A].fault is None
+
+
+def test_lists_that_disagree_on_a_job_are_merged():
+    mine = Job(account="a", id="1", label="mine", archived=True, muted=True, download=False)
+    theirs = Job(account="a", id="1", label="theirs", keep_link=True, download=True, kind="dub")
+    other = Job(account="a", id="2", archived=True)
+    merged = merge_lists({"alice": (theirs,), "worker": (mine, other)}, "worker")
+    assert [job.id for job in merged] == ["1", "2"]
+    assert (merged[0].label, merged[0].kind) == ("mine", "dub")
+    assert (merged[0].archived, merged[0].muted, merged[0].keep_link, merged[0].download) == (False, False, True, False)
+    assert merged[1].archived

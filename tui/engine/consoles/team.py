@@ -1,0 +1,240 @@
+"""Part of an engine in a team: its watchlist is published, and only a worker polls.
+
+A worker handles the jobs of all published watchlists. Every other process follows: it sends its commands to the worker.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tui.domain.job_state import PollSkipped
+from tui.domain.models import Fault, FaultKind, Job, Ref
+from tui.engine.api import CommandResult, Pause, Refresh, Renew, Resume
+from tui.engine.polling.job_store import JobStore
+from tui.storage.journal.database import JournalError
+from tui.storage.protocols import TeamExchange
+
+RESULT_INTERVAL = 0.5
+"""Seconds between two readings of a command's result."""
+COMMAND_TIMEOUT = 30.0
+"""Seconds until a console reports that no worker has performed its command. A worker ignores one that is older."""
+RENEWAL_TIMEOUT = 90.0
+"""The same for a renewal, which waits for the rate limit."""
+POLL_TIMEOUT = 60.0
+"""Seconds that a one-shot poll waits for the worker's."""
+
+log = logging.getLogger(__name__)
+
+RemoteCommand = Refresh | Renew | Pause | Resume
+"""Command that only a process that polls can perform."""
+
+
+class _Request(Struct, frozen=True, omit_defaults=True):
+    """Command as it is stored."""
+
+    kind: str
+    refs: tuple[Ref, ...] = ()
+    paused: bool = False
+    account: str = ""
+
+
+class _Result(Struct, frozen=True):
+    ok: bool
+    message: str
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+_decode_result = msgspec.json.Decoder(_Result).decode
+
+
+def merge_lists(lists: Mapping[str, Sequence[Job]], own: str) -> tuple[Job, ...]:
+    """Return the jobs of all watchlists, each once. `own`: name of the watchlist whose texts and files count here.
+
+    A job is archived or muted if it is on every list that has it; its links are kept if one list wants that. The first
+    list by name decides its kind.
+    """
+    entries: dict[Ref, dict[str, Job]] = {}
+    for name, jobs in lists.items():
+        for job in jobs:
+            entries.setdefault(job.ref, {}).setdefault(name, job)
+    return tuple(_merge(found, own) for found in entries.values())
+
+
+def _merge(found: Mapping[str, Job], own: str) -> Job:
+    first = next(iter(found.values()))
+    mine = found.get(own)
+    return replace(
+        mine or first,
+        kind=first.kind,
+        archived=all(job.archived for job in found.values()),
+        muted=all(job.muted for job in found.values()),
+        keep_link=any(job.keep_link for job in found.values()),
+        download=mine is not None and mine.download,
+    )
+
+
+class TeamMember:
+    """Membership of one engine."""
+
+    def __init__(
+        self,
+        exchange: TeamExchange,
+        job_store: JobStore,
+        perform: Callable[[RemoteCommand], Awaitable[CommandResult]],
+        merge_changes: Callable[[], Awaitable[None]],
+        *,
+        has_whole_board: bool,
+        publishes: bool,
+    ) -> None:
+        """`perform` performs a command of another console; `merge_changes` reads what other processes wrote.
+
+        `has_whole_board`: the engine handles more than some jobs; `publishes`: its watchlist is the team's too.
+        """
+        self._exchange = exchange
+        self._job_store = job_store
+        self._perform = perform
+        self._merge_changes = merge_changes
+        self._has_whole_board = has_whole_board
+        self._publishes = publishes
+        self._own: tuple[Job, ...] = ()
+        self._published: tuple[Job, ...] | None = None
+        self._lists: Mapping[str, Sequence[Job]] = {}
+        self._performing: dict[int, asyncio.Task[None]] = {}
+        """Commands of other consoles in progress, by number."""
+
+    @property
+    def is_follower(self) -> bool:
+        """Whether this process never polls."""
+        return not self._exchange.is_worker
+
+    def jobs(self, own: Sequence[Job]) -> tuple[Job, ...]:
+        """Return the jobs of the board, given those of this console's watchlist, which are published soon."""
+        self._own = tuple(own)
+        if self.is_follower:
+            return self._own
+        return merge_lists({**self._lists, self._exchange.watchlist: self._own}, self._exchange.watchlist)
+
+    async def check(self, *, is_leader: bool) -> None:
+        """Publish the watchlist if it changed, take those of others, and perform their commands as leader."""
+        try:
+            await self._exchange_watchlists()
+        except JournalError as error:
+            self._job_store.set_problem("team", str(error))
+            return
+        self._job_store.set_problem("team", "")
+        if is_leader:
+            await self._perform_requests()
+
+    async def _exchange_watchlists(self) -> None:
+        if self._publishes and self._published != self._own:
+            await self._exchange.publish(own := self._own)
+            self._published = own
+        lists = await self._exchange.lists() if self._has_whole_board and not self.is_follower else None
+        if lists is not None:
+            self._lists = lists
+            await self._job_store.sync_watchlist(self.jobs(self._own), {})
+
+    async def renew(self, ref: Ref) -> Fault | None:
+        """Let the worker renew the links of a job; return why it has not."""
+        result = await self.send(Renew((ref,)))
+        await self._merge_changes()
+        return None if result.ok else Fault(FaultKind.OFFLINE, result.message)
+
+    async def poll(self, refs: Sequence[Ref]) -> None:
+        """Let the worker poll the jobs, and wait until it has; the others get a fault."""
+        before = {ref: self._job_store.states[ref].poll_count for ref in refs}
+        result = await self.send(Refresh(tuple(refs))) if refs else CommandResult()
+        reason, waiting = result.message, list(refs)
+        if result.ok:
+            reason = f"the worker has not polled it within {POLL_TIMEOUT:g} s"
+            for _ in range(int(POLL_TIMEOUT / RESULT_INTERVAL)):
+                await self._merge_changes()
+                waiting = [ref for ref in waiting if self._job_store.states[ref].poll_count == before[ref]]
+                if not waiting:
+                    return
+                await asyncio.sleep(RESULT_INTERVAL)
+        for ref in waiting:
+            self._job_store.apply(ref, PollSkipped(Fault(FaultKind.OFFLINE, reason)))
+
+    async def send(self, command: RemoteCommand) -> CommandResult:
+        """Send a command to the worker, and return its result."""
+        timeout = RENEWAL_TIMEOUT if isinstance(command, Renew) else COMMAND_TIMEOUT
+        try:
+            number = await self._exchange.submit(msgspec.json.encode(_request(command)))
+            for _ in range(int(timeout / RESULT_INTERVAL)):
+                await asyncio.sleep(RESULT_INTERVAL)
+                answer = await self._exchange.result(number)
+                if answer is not None:
+                    result = _decode_result(answer)
+                    return CommandResult(ok=result.ok, message=result.message)
+        except (JournalError, msgspec.DecodeError) as error:
+            return CommandResult(ok=False, message=str(error))
+        return CommandResult(
+            ok=False, message=f"No worker performed it within {timeout:g} s: `babeltop team status` shows why"
+        )
+
+    async def _perform_requests(self) -> None:
+        """Perform the commands of other consoles. None delays the caller."""
+        try:
+            found = await self._exchange.open_commands()
+        except JournalError:
+            return  # shown elsewhere; the next tick tries again
+        for number, command, age in found:
+            if number not in self._performing:
+                self._performing[number] = task = asyncio.create_task(self._perform_request(number, command, age))
+                task.add_done_callback(lambda _, number=number: self._performing.pop(number, None))
+
+    async def _perform_request(self, number: int, encoded: bytes, age: float) -> None:
+        try:
+            command = None if age > COMMAND_TIMEOUT else _command(_decode_request(encoded))
+            if command is None:
+                result = CommandResult(ok=False, message="No worker performed it in time")
+            else:
+                await self._exchange_watchlists()  # the console may have published its jobs just now
+                result = await self._perform(command)
+        except msgspec.DecodeError:
+            result = CommandResult(ok=False, message="The worker is of another version and cannot perform it")
+        except Exception:
+            log.exception("a command of another console failed")
+            result = CommandResult(ok=False, message="Internal error of the worker, see its babeltop.log")
+        try:
+            await self._exchange.complete(number, msgspec.json.encode(_Result(result.ok, result.message)))
+        except JournalError as error:
+            log.warning("%s", error)
+
+    async def close(self) -> None:
+        """Stop performing commands."""
+        tasks = list(self._performing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _request(command: RemoteCommand) -> _Request:
+    match command:
+        case Refresh(refs):
+            return _Request("refresh", refs)
+        case Renew(refs):
+            return _Request("renew", refs)
+        case Pause(paused):
+            return _Request("pause", paused=paused)
+        case Resume(account):
+            return _Request("resume", account=account)
+
+
+def _command(request: _Request) -> RemoteCommand:
+    match request.kind:
+        case "refresh":
+            return Refresh(request.refs)
+        case "renew":
+            return Renew(request.refs)
+        case "pause":
+            return Pause(request.paused)
+        case "resume":
+            return Resume(request.account)
+        case _:
+            raise msgspec.DecodeError(request.kind)
