@@ -2,7 +2,7 @@ import re
 from datetime import UTC
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -71,6 +71,7 @@ def test_columns_are_dropped_in_their_order(width, ids):
 
 
 @few_examples
+@example(["provider", "progress", "note", "message", "id"], 65, True)
 @given(st.lists(st.sampled_from(list(COLUMN_TYPES)), min_size=1, unique=True), st.integers(1, 250), st.booleans())
 def test_chosen_columns_keep_their_order_and_fit(chosen, width, show_instants):
     shown = visible_columns(width, chosen=chosen, show_instants=show_instants)

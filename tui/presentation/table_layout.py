@@ -78,7 +78,9 @@ def visible_columns(
     if not is_wide and tuple(chosen) == DEFAULT_COLUMNS:
         del widths["eta"]
     flexible = next((column for column in ("name", "message", "note", "id", "tags") if column in widths), "")
-    minimum = (MIN_WIDE_NAME_WIDTH if is_wide else MIN_NAME_WIDTH) if flexible == "name" else 0
+    minimum = 1 if flexible else 0
+    if flexible == "name":
+        minimum = MIN_WIDE_NAME_WIDTH if is_wide else MIN_NAME_WIDTH
     widths.pop(flexible, None)
     dropped, rest = set[str](), 0
     for drop in ("", *(["bar"] if is_wide else []), *_order_of_dropping(chosen)):
