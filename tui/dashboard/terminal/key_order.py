@@ -40,13 +40,21 @@ class OrderedKeys(App[Any]):
             self._watch_current_key()
 
     async def _handle_key(self, event: events.Event) -> None:
-        self._current_path = path = self._path(self.focused or self.screen)
+        target, screen = self.focused or self.screen, self.screen
         await super().on_event(event)
-        self._follow(path)
+        # a key with a priority binding has run it, and bubbles nowhere
+        self._current_path = self._path(target if event.is_forwarded else None, screen)
+        self._follow(self._current_path)
 
-    def _path(self, target: Widget) -> Iterator[MessagePump]:
-        yield from target.ancestors_with_self
-        yield self.screen  # which the key may have opened, and which chooses its focus when it is shown
+    def _path(self, target: Widget | None, screen: MessagePump) -> Iterator[MessagePump]:
+        """Yield the queues that a key passes before the next: those in which it bubbles up, screen and app.
+
+        A screen that the key has opened chooses its focus when it is shown, and the app sets the focus later.
+        """
+        if target is not None:
+            yield from target.ancestors_with_self
+        if target is not None or self.screen is not screen:
+            yield self.screen
         yield self
 
     def _follow(self, path: Iterator[MessagePump]) -> None:
