@@ -127,13 +127,14 @@ def test_sigstop_does_not_damage_the_terminal(folders: Path):
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(prompted)  # the engine is there, with all its threads
         threads = terminal.thread_count()
-        for _ in range(2):
+        for _ in range(8):
             os.kill(terminal.pid, signal.SIGSTOP)
             assert terminal.wait_for(lambda _: terminal.is_stopped())
             terminal.screen.reset()
             os.kill(terminal.pid, signal.SIGCONT)
             assert terminal.wait_for(rows)
-        assert terminal.wait_for(lambda _: terminal.thread_count() <= threads)
+        # a pool may get a few threads meanwhile; an input thread that is left would be one at each continuation
+        assert terminal.wait_for(lambda _: terminal.thread_count() < threads + 8)
 
         def quits(_: str) -> bool:
             terminal.type(QUIT)
