@@ -9,8 +9,10 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard, text_of, toasts
 from tests.support.fake_engine import FakeEngine
 from tui.dashboard.app import Babeltop
+from tui.dashboard.dialogs.calendar import CALENDAR_INTERVAL
 from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.dashboard.screen import Dashboard
+from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.domain.models import Link, LinkKind, Phase
 from tui.engine.api import Update
 
@@ -112,3 +114,32 @@ async def test_a_day_without_links_has_nothing_to_renew(app: Babeltop, engine: F
         await pilot.pause()
         assert engine.renewed == []
         assert any("no job of this day" in toast for toast in toasts(pilot))
+
+
+async def test_a_day_that_comes_within_the_warning_time_changes_its_colour(app: Babeltop, engine: FakeEngine):
+    async with app.run_test(size=(120, 40)) as pilot:
+        board = dashboard(pilot).board
+        board._context = replace(board._context, warn_before=9 * 3600)  # tomorrow begins in ten hours
+        await open_calendar(app, engine, pilot)
+
+        def styles() -> set[str]:
+            """Return the colours of tomorrow's line."""
+            line = app.screen.query_one(VimOptionList).get_option_at_index(1).prompt
+            return {str(span.style) for span in line.spans}
+
+        assert "$job-warning" not in styles()
+        board.now = lambda: NOW + 2 * 3600
+        await pilot.pause(CALENDAR_INTERVAL + 1)
+        assert "$job-warning" in styles()
+
+
+async def test_the_table_shows_the_day_under_the_cursor_also_after_midnight(app: Babeltop, engine: FakeEngine):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_calendar(app, engine, pilot)
+        screen = dashboard(pilot)
+        assert screen.board.filter_text == "expiry:2026-11-22"
+        screen.board.now = lambda: NOW + 10 * 3600
+        await pilot.pause(CALENDAR_INTERVAL + 1)
+        options = app.screen.query_one(VimOptionList)
+        assert options.get_option_at_index(options.highlighted).prompt.plain.startswith("Mon 23 Nov")
+        assert screen.board.filter_text == "expiry:2026-11-23"

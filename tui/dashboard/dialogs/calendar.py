@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.dialogs.dialog import Dialog
@@ -55,7 +54,6 @@ class CalendarScreen(Dialog[bool]):
         self._show_day = show_day
         self._act = act
         self._days: list[CalendarDay] = []
-        self._drawn: list[Content] = []
 
     def compose(self) -> ComposeResult:
         """Yield the head, a line for each day, and the keys."""
@@ -66,14 +64,14 @@ class CalendarScreen(Dialog[bool]):
 
     def on_mount(self) -> None:
         """Show the days, with the first one on which a link expires, and keep them up to date."""
-        self._update_days()
+        with self.prevent(OptionList.OptionHighlighted):  # the first day is not always the one to show
+            self._update_days()
         first = next((number for number, day in enumerate(self._days) if day.refs), 0)
         self.query_one(VimOptionList).highlighted = first
         self.set_interval(CALENDAR_INTERVAL, self._update_days)
 
     def on_resize(self) -> None:
         """Draw the hours for another width."""
-        self._drawn = []
         self._update_days()
 
     def _update_days(self) -> None:
@@ -81,16 +79,7 @@ class CalendarScreen(Dialog[bool]):
         states = (state for state in self._board.states.values() if not evaluation.is_archived(state, context))
         self._days = expiry_calendar(states, now, formatting.midnights(self._zone, now, range(DAYS_SHOWN + 1)))
         most = max((count for day in self._days for count in (*day.kept, *day.unkept)), default=0)
-        drawn = [self._day_line(day, most) for day in self._days]
-        if drawn == self._drawn:
-            return
-        self._drawn = drawn
-        options = self.query_one(VimOptionList)
-        at = options.highlighted
-        with self.prevent(OptionList.OptionHighlighted):
-            options.clear_options()
-            options.add_options(Option(line) for line in drawn)
-            options.highlighted = at
+        self.query_one(VimOptionList).show_lines([self._day_line(day, most) for day in self._days])
         self.query_one("#calendar-head", Static).update(Content("\n").join(self._head_lines()))
 
     @property

@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.dialogs.dialog import Dialog
@@ -56,7 +55,6 @@ class FleetScreen(Dialog[str]):
         self._report: FleetReport | None = None
         """None until it is read."""
         self._rows: list[FleetRow] = []
-        self._drawn: list[Content] = []
 
     def compose(self) -> ComposeResult:
         """Yield the head, a line or two for each row, and the keys."""
@@ -81,7 +79,6 @@ class FleetScreen(Dialog[str]):
 
     def on_resize(self) -> None:
         """Arrange the columns for another width."""
-        self._drawn = []
         self._show()
 
     @property
@@ -91,25 +88,16 @@ class FleetScreen(Dialog[str]):
     def _show(self) -> None:
         options = self.query_one(VimOptionList)
         if self._report is None:
-            options.clear_options()
-            options.add_option(Option(Content.styled("reading the journal", "$job-quiet"), disabled=True))
+            options.show_lines([], "reading the journal")
             return
         accounts = self._board.accounts
         impaired = {name for name, account in accounts.items() if account.health in IMPAIRED}
         self._rows = fleet_rows(self._report, self._active_counts(), impaired)
-        drawn = [Content("\n").join(self._lines(self._row_cells(row), row)) for row in self._rows]
-        if drawn == self._drawn:
-            return
-        selected = options.highlighted
-        self._drawn = drawn
+        lines = [Content("\n").join(self._lines(self._row_cells(row), row)) for row in self._rows]
+        options.show_lines(lines, "no accounts and no jobs yet")
         titles = [Content.styled(line, "$job-quiet") for line in self._title_lines()]
         head = Content.assemble(("Fleet", "bold"), ("   today, the worst first", "$job-quiet"))
         self.query_one("#fleet-head", Static).update(Content("\n").join([head, Content(""), *titles]))
-        options.clear_options()
-        options.add_options(Option(each) for each in drawn)
-        if not drawn:
-            options.add_option(Option(Content.styled("no accounts and no jobs yet", "$job-quiet"), disabled=True))
-        options.highlighted = min(selected or 0, len(drawn) - 1) if drawn else None
 
     def _active_counts(self) -> Counter[tuple[str, str]]:
         context = self._board.context

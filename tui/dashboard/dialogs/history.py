@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.dialogs.dialog import Dialog
@@ -63,14 +62,8 @@ class HistoryScreen(Dialog[Ref]):
         if self._changes is None:
             return
         options = self.query_one(VimOptionList)
-        highlighted = options.highlighted or 0
-        options.clear_options()
-        if self._changes:
-            left = options.content_region.x + INSTANT_WIDTH + 2
-            options.add_options(Option(self._change_content(change, left)) for change in self._changes)
-            options.highlighted = highlighted
-        else:
-            options.add_option(Option(Content.styled("no events yet", "$job-quiet"), disabled=True))
+        left = options.content_region.x + INSTANT_WIDTH + 2
+        options.show_lines([self._change_content(change, left) for change in self._changes], "no events yet")
 
     def _change_content(self, change: PhaseChange, name_column: int) -> Content:
         """Return instant, job, and the phases before and after."""

@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from tui.commands import CommandId
 from tui.dashboard.board_model import BoardModel
@@ -47,7 +46,6 @@ class PartsScreen(ListDialog[None]):
         self._zone = zone
         self._run = run
         self._views: list[PartView] = []
-        self._drawn: list[str] = []
 
     def compose(self) -> ComposeResult:
         """Yield one line per part, and the links of the one under the cursor."""
@@ -82,14 +80,7 @@ class PartsScreen(ListDialog[None]):
         )
         options = self.query_one(VimOptionList)
         width = options.size.width or 72
-        lines = [part_line(view, self._board.render_options, width) for view in self._views]
-        drawn = [line.plain for line in lines]
-        if drawn != self._drawn:
-            highlighted = options.highlighted or 0
-            self._drawn = drawn
-            options.clear_options()
-            options.add_options(map(Option, lines))
-            options.highlighted = min(highlighted, len(lines) - 1) if lines else None
+        options.show_lines([part_line(view, self._board.render_options, width) for view in self._views])
         self._show_links()
 
     @on(OptionList.OptionHighlighted)

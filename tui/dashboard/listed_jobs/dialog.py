@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
 
 from tui.dashboard.board_model import BoardModel
 from tui.dashboard.dialogs.dialog import ListDialog
@@ -75,10 +74,7 @@ class ListedJobsScreen(ListDialog[tuple[Job, ...]]):
         """Show the jobs that match the filter, in the lists' order."""
         wanted = grammar.parse(self.query_one(Input).value).filter
         self._shown = [state for state in self._found or () if wanted.matches(state, self._board.context)]
-        options = self.query_one(VimOptionList)
-        highlighted = options.highlighted or 0
-        options.set_options([Option(self._line(state)) for state in self._shown])
-        options.highlighted = min(highlighted, len(self._shown) - 1) if self._shown else None
+        self.query_one(VimOptionList).show_lines([self._line(state) for state in self._shown])
         self._show_hint()
 
     def _show_hint(self) -> None:
