@@ -264,6 +264,10 @@ async def test_a_database_without_the_schema_is_named_with_the_remedy(postgres):
         ("host=db.example dbname=b", "verify-full"),
         ("host=db.example sslmode=require", "verify-full"),
         ("postgresql://db.example/b?sslmode=prefer", "verify-full"),
+        ("hostaddr=192.0.2.1 dbname=b", "192.0.2.1 requires"),
+        ("host=localhost hostaddr=192.0.2.1", "192.0.2.1 requires"),
+        ("host=/run/postgresql,db.example", "db.example requires"),
+        ("host=localhost,db.example", "db.example requires"),
         ("host=/run/postgresql password=secret", "password"),
         ("postgresql://me:secret@localhost/b", "password"),
         ("nonsense", "connection string"),
@@ -280,4 +284,47 @@ def test_an_unsafe_connection_string_is_refused(text, problem):
     ["service=babeltop", "host=/run/postgresql", "host=localhost dbname=b", "host=db.example sslmode=verify-full"],
 )
 def test_a_safe_connection_string_is_accepted(text):
+    check_conninfo(text, allow_insecure=False)
+
+
+SERVICES = """
+[plain]
+host=db.example
+[verified]
+host=db.example
+sslmode=verify-full
+[local]
+host=/run/postgresql
+password=secret
+"""
+
+
+@pytest.fixture
+def services(tmp_path, monkeypatch):
+    """Service file of libpq."""
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    (tmp_path / "services").write_text(SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        ("service=plain", {}),
+        ("service=plain target_session_attrs=any", {}),
+        ("service=local host=db.example", {}),
+        ("service=verified sslmode=require", {}),
+        ("dbname=b", {"PGHOST": "db.example"}),
+        ("dbname=b", {"PGSERVICE": "plain"}),
+    ],
+)
+def test_a_server_that_libpq_takes_from_elsewhere_is_verified_too(text, environ, services, monkeypatch):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=r"db\.example requires sslmode=verify-full"):
+        check_conninfo(text, allow_insecure=False)
+    check_conninfo(text, allow_insecure=True)
+
+
+@pytest.mark.parametrize("text", ["service=verified", "service=plain sslmode=verify-full", "service=local"])
+def test_a_service_with_a_safe_server_is_accepted(text, services):
     check_conninfo(text, allow_insecure=False)

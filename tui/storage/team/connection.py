@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, LiteralString, cast
 
 import psycopg
-from psycopg import AsyncConnection, conninfo
+from psycopg import AsyncConnection, conninfo, pq
 
 from tui.storage.journal.database import JournalError
 from tui.storage.team.schema import FENCED
@@ -77,10 +77,23 @@ def check_conninfo(text: str, *, allow_insecure: bool) -> None:
         raise ValueError(f"no libpq connection string: {str(error).strip()}") from None
     if "password" in found:
         raise ValueError("must not hold a password: use .pgpass, a service file or PGPASSWORD")
-    host = str(found.get("host", ""))
-    is_remote = bool(host) and not host.startswith("/") and host not in LOOPBACK
-    if is_remote and found.get("sslmode") != "verify-full" and not allow_insecure:
-        raise ValueError(f"{host} requires sslmode=verify-full (or insecure_database = true)")
+    options = _resolved(text)
+    servers = [*options.get("host", "").split(","), *options.get("hostaddr", "").split(",")]
+    remote = [server for server in servers if server and not server.startswith("/") and server not in LOOPBACK]
+    if remote and options.get("sslmode") != "verify-full" and not allow_insecure:
+        raise ValueError(f"{remote[0]} requires sslmode=verify-full (or insecure_database = true)")
+
+
+def _resolved(text: str) -> dict[str, str]:
+    """Return the options with those of service files and of the environment; none if the service is not defined.
+
+    libpq resolves them when it begins to connect, which an invalid option prevents: nothing is sent.
+    """
+    attempt = pq.PGconn.connect_start(conninfo.make_conninfo(text, target_session_attrs="invalid").encode())
+    try:
+        return {option.keyword.decode(): option.val.decode() for option in attempt.info if option.val is not None}
+    finally:
+        attempt.finish()
 
 
 class TeamDatabase:
