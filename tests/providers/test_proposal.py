@@ -68,7 +68,30 @@ def test_a_list_of_languages_with_a_status_each_becomes_the_parts():
         ({"state": "merging_failed"}, Phase.FAILED),
         ({"job": {"status": "IN_QUEUE"}, "status": 3}, Phase.RUNNING),
         ({"status": "SUCCEEDED"}, Phase.DONE),
+        ({"status": "scheduled"}, Phase.QUEUED),
+        ({"status": "NOT_READY"}, Phase.QUEUED),
+        ({"status": "incomplete"}, Phase.RUNNING),
+        ({"status": "unsuccessful"}, Phase.FAILED),
+        ({"status": 3.0}, Phase.RUNNING),
+        ({"status": "done\u007f\u009b31m"}, Phase.DONE),
     ],
 )
 def test_the_phase_of_the_samples_status_is_guessed(body: Any, phase: Phase):
     assert report(body)[1].phase is phase
+
+
+def test_a_part_without_a_status_proposes_none():
+    parts = [{"locale": "de", "state": None}, {"locale": "fr", "state": True}, {"locale": "it", "state": 2.0}]
+    text, found = report({"outputs": parts})
+    assert 'statuses = { "2" = "running", "true" = "done" }' in text
+    assert [part.phase for part in found.parts] == [Phase.RUNNING, Phase.DONE, Phase.RUNNING]
+
+
+def test_the_text_has_no_control_characters():
+    text, found = report({"status": "done", "a\u007f\u009b\u202e\U000e0041": {"video": "https://cdn.test/v"}})
+    assert text.replace("\n", "").isprintable()
+    assert [link.url for link in found.links] == ["https://cdn.test/v"]
+
+
+def test_a_url_without_a_path_gives_a_path():
+    assert 'path = "/{id}"' in report({"status": "done"}, "https://api.acme.test")[0]

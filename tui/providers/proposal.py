@@ -10,9 +10,11 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tui.domain.models import LinkKind, Phase
+from tui.presentation.sanitize import clean
+from tui.providers.json_body import as_text
 from tui.providers.json_pointer import Json, join
 from tui.providers.reports.links import is_absolute_url
-from tui.providers.reports.status import STATUS_ALIASES, status_key
+from tui.providers.reports.status import MAX_STATUS, STATUS_ALIASES, status_key
 
 STATUS_NAMES = ("status", "state", "job_status", "video_status", "phase", "stage", "completed", "done", "finished")
 TITLE_NAMES = ("title", "name", "filename", "file_name", "display_name")
@@ -37,9 +39,11 @@ KINDS = (
 )
 """Kind of a link by its name and path; any other one is a document."""
 GUESSES = (
-    (Phase.FAILED, re.compile("fail|error|reject|cancel|abort|timeout|expired")),
+    (Phase.FAILED, re.compile("fail|error|reject|cancel|abort|timeout|expired|unsuccessful")),
+    (Phase.QUEUED, re.compile("not.?(ready|start)")),
+    (Phase.RUNNING, re.compile("(?<![a-z])(not.?|in|un)(done|complete|finish)")),
     (Phase.DONE, re.compile("done|complete|success|succeed|finish|ready|dubbed|translated|transcribed|deliver")),
-    (Phase.QUEUED, re.compile("queue|pend|wait|creat|submit|new|accept|scheduleded|notstarted")),
+    (Phase.QUEUED, re.compile("queue|pend|wait|creat|submit|new|accept|schedule|scheduling")),
 )
 """Phase of a status by its text; any other one is running."""
 
@@ -83,7 +87,7 @@ def propose(name: str, body: Json, url: str = "") -> str:
         lines.append(_line(f"value = [{status.pointer}]", "[W]"))
     lines += _pointer_lines(fields, status)
     lines += _status_lines(status)
-    lines += _link_lines("links", fields, ())
+    lines += _link_lines("links", fields)
     lines += _part_lines(body, items)
     lines += ["", _line("[limits]", "[I] a guess"), 'default = "any"', "any = { per_minute = 60 }", ""]
     return "\n".join(lines)
@@ -102,24 +106,24 @@ def _pointer_lines(fields: Sequence[Field], status: Field | None) -> Iterator[st
             yield _line('progress_unit = "percent"', "[I] from its value")
 
 
-def _status_lines(status: Field | None, key: str = "[statuses]") -> Iterator[str]:
-    if status is None or status.value is None:
+def _status_lines(status: Field | None) -> Iterator[str]:
+    text = _raw_status(status.value) if status is not None else ""
+    if status is None or not text:
         return
-    text = str(status.value).lower() if isinstance(status.value, bool) else str(status.value)
-    yield from ("", _line(key, "every status of the documentation"))
+    yield from ("", _line("[statuses]", "every status of the documentation"))
     yield _line(f"{_quoted(text)} = {_quoted(_phase(text))}", "[W] the sample's; [I] its phase")
     if isinstance(status.value, bool):
         other = not status.value
         yield _line(f"{_quoted(str(other).lower())} = {_quoted('done' if other else 'running')}", "[I]")
 
 
-def _link_lines(table: str, fields: Sequence[Field], prefix: tuple[str, ...]) -> Iterator[str]:
+def _link_lines(table: str, fields: Sequence[Field]) -> Iterator[str]:
     for field in fields:
         if _is_url(field.value) and not OTHER_LINKS.search(field.name):
             about = f"{field.name} {urlsplit(str(field.value)).path}".lower()
             kind = next((kind for kind, words in KINDS if words.search(about)), LinkKind.DOCUMENT)
             yield from ("", f"[[{table}]]", _line(f"kind = {_quoted(kind)}", "[I]"))
-            yield _line(f"url = [{_quoted(join(field.path[len(prefix) :]))}]", "[W]; add lifetime, if it is documented")
+            yield _line(f"url = [{field.pointer}]", "[W]; add lifetime, if it is documented")
 
 
 def _part_lines(body: Json, items: tuple[str, ...] | None) -> Iterator[str]:
@@ -135,13 +139,11 @@ def _part_lines(body: Json, items: tuple[str, ...] | None) -> Iterator[str]:
         found = _named([field for field in own if key == "value" or field != status], names)
         if found is not None:
             yield _line(f"{key} = [{found.pointer}]", "[W]")
-    raw = (
-        {str(each.value) for each in fields_of_items if each.name == status.name} if status is not None else set[str]()
-    )
-    if raw:
-        phases = ", ".join(f"{_quoted(text)} = {_quoted(_phase(text))}" for text in sorted(raw))
+    raw = {_raw_status(each.value) for each in fields_of_items if status is not None and each.name == status.name}
+    phases = ", ".join(f"{_quoted(text)} = {_quoted(_phase(text))}" for text in sorted(raw) if text)
+    if phases:
         yield _line(f"statuses = {{ {phases} }}", "[W] the sample's; [I] their phases")
-    yield from _link_lines("parts.links", own, ())
+    yield from _link_lines("parts.links", own)
 
 
 def _part_list(value: Json, path: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -169,7 +171,7 @@ def _fields(value: Json, path: tuple[str, ...]) -> Iterator[Field]:
 
 
 def _named(fields: Sequence[Field], names: Sequence[str]) -> Field | None:
-    """Return the likeliest field with one of these names: the first name, then the fewest steps."""
+    """Return the likeliest field with one of these names: the fewest steps, then the first name."""
     found = [field for field in fields if field.name in names]
     return min(found, key=lambda field: (len(field.path), names.index(field.name)), default=None)
 
@@ -180,10 +182,15 @@ def _request(url: str, fields: Sequence[Field]) -> tuple[str, str, bool]:
         return "https://your-service.invalid", "/jobs/{id}", False
     parts = urlsplit(url)
     values = {str(field.value) for field in fields if isinstance(field.value, str | int)}
-    segments = parts.path.split("/")
+    segments = (parts.path or "/").split("/")
     at = next((index for index in reversed(range(len(segments))) if segments[index] in values), len(segments) - 1)
     segments[at] = "{id}"
     return f"{parts.scheme}://{parts.netloc}", "/".join(segments) + (f"?{parts.query}" if parts.query else ""), True
+
+
+def _raw_status(value: Json) -> str:
+    """Return a status as it is read in a response; "": it is none."""
+    return clean((str(value).lower() if isinstance(value, bool) else as_text(value)) or "", MAX_STATUS)
 
 
 def _phase(text: str) -> Phase:
@@ -210,7 +217,9 @@ def _number(value: Json) -> float | None:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """Return a TOML string in quotes, without control, bidi and zero-width characters: a terminal shows it."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
 
 
 def _line(text: str, comment: str) -> str:
