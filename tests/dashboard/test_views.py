@@ -1,5 +1,7 @@
 """Views of config.toml, the default order, and the columns."""
 
+from datetime import UTC, timedelta, timezone
+
 import pytest
 from msgspec.structs import replace
 
@@ -7,11 +9,14 @@ from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard, text_of, toasts
 from tests.support.fake_engine import FakeEngine, account_states
 from tui.dashboard.app import Babeltop
+from tui.dashboard.board_model import BoardModel
 from tui.dashboard.dialogs.columns import ColumnsScreen
 from tui.dashboard.dialogs.views import ViewsScreen
 from tui.dashboard.startup import UiPreferences, load_initial_state
 from tui.dashboard.widgets.welcome import OnboardingInfo
-from tui.domain.models import Phase
+from tui.domain.evaluation import EvaluationContext
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Link, LinkKind, Phase
 from tui.engine.api import Update
 from tui.presentation.queries import View
 from tui.presentation.table_layout import COLUMN_TYPES, DEFAULT_COLUMNS
@@ -231,3 +236,17 @@ async def test_columns_of_the_settings_win_once_they_change(workspace: Workspace
     ui = settings.UiSettings(columns=(settings.ColumnId("name"), settings.ColumnId("tags")))
     changed = UiPreferences.load({}, settings.Settings(ui=ui))
     assert changed.columns == ("name", "tags")
+
+
+def test_a_view_of_a_day_follows_the_time_zone():
+    job = Job(account="konpro", id="a")
+    link = Link(LinkKind.VIDEO, "https://cdn.test/a", NOW, NOW + 86400, expiry_is_exact=True)  # 22 Nov, 14:06 in UTC
+    view = settings.SavedView(name="Sunday", filter="expiry:2026-11-22")
+    board = BoardModel(EvaluationContext(now=NOW), lambda: NOW, saved_views=[view])
+    state = JobState(job=job, phase=Phase.DONE, links=(link,))
+    board.apply_update(Update(states={job.ref: state}, order=(job.ref,)))
+    board.show_view("Sunday")
+    for zone, refs in ((timezone(timedelta(hours=14)), []), (UTC, [job.ref])):
+        board.set_zones(None, zone)
+        assert board.visible_refs() == refs
+        assert board.view_counts()["Sunday"] == len(refs)

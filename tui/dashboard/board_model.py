@@ -196,15 +196,11 @@ class BoardModel:
         self._apply_query()
 
     def set_zones(self, zone: tzinfo | None, instant_zone: tzinfo) -> None:
-        """Set the time zones of columns (None: relative times) and of instants, and apply the filter again.
-
-        A filter may name a day, which begins at another instant in another zone.
-        """
+        """Set the time zones of columns (None: relative times) and of instants."""
+        has_changed = instant_zone != self.instant_zone
         self.zone, self.instant_zone = zone, instant_zone
-        current, self._filter = self._filter, None
-        self._apply_query()
-        self._filter = current
-        self._apply_query()
+        if has_changed:
+            self._row_index.on_zone_change(self.context)
 
     def set_filter(self, text: str) -> "tuple[Problem, ...]":
         """Set the filter, and return the problems of its text.

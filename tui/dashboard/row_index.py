@@ -42,7 +42,10 @@ class Row(Struct, gc=False):
 
 
 class RowIndex:
-    """Jobs of the table. `set_query`, `rebuild`, `update` and `advance_time` change it; `refs` is the order."""
+    """Jobs of the table, in the order `refs`.
+
+    `set_query`, `rebuild`, `update`, `advance_time` and `on_zone_change` change it.
+    """
 
     def __init__(self, saved_views: "Mapping[str, Filter] | None" = None) -> None:
         """`saved_views`: the filters of further views, by name."""
@@ -155,6 +158,12 @@ class RowIndex:
         later = (row.next_change_at for row in self._rows.values() if row.next_change_at > context.now)
         self._next_change_at = min(later, default=inf)
         self.update(due, context)
+
+    def on_zone_change(self, context: EvaluationContext) -> None:
+        """Evaluate all jobs again if a filter names a day, which begins at another instant in another zone."""
+        filters = [*self._saved_views.values(), *([self._filter] if self._filter is not None else [])]
+        if any(each.names_day for each in filters):
+            self.rebuild({ref: row.state for ref, row in self._rows.items()}, context)
 
     def prepare_search(self, context: EvaluationContext, most: int) -> bool:
         """Give so many rows their search text; return whether all have one. Between keys, it makes the first faster."""

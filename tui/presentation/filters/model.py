@@ -202,6 +202,11 @@ class Filter(NamedTuple):
         """Whether time alone may change a comparison."""
         return any(isinstance(FIELDS.get(term.field), NumberField) for term in self._terms)
 
+    @property
+    def names_day(self) -> bool:
+        """Whether a term names a day, so that the time zone may change what matches."""
+        return any(term.field == "expiry" for term in self._terms)
+
     def highlights(self) -> Mapping[str, re.Pattern[str]]:
         """Return what matches in each column, by its id; "": in every column."""
         texts: dict[str, set[str]] = {}
