@@ -21,6 +21,8 @@ from tui.domain.fleet import (
     SentRequest,
     fleet_rows,
 )
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase
 
 MIDNIGHT = 1_795_219_200.0
 """2026-11-21T00:00:00Z."""
@@ -164,3 +166,11 @@ def test_the_worst_comes_first_and_an_account_without_jobs_is_listed():
         ("fine", "", 3),
         ("idle", "", 0),
     ]
+
+
+def test_active_jobs_are_counted_by_account_and_kind_without_archived_ones():
+    jobs = [Job(account="a", id="1"), Job(account="a", id="2"), Job(account="a", id="3", kind="dub")]
+    states = [JobState(job=job, phase=Phase.RUNNING) for job in jobs]
+    archived = JobState(job=Job(account="a", id="4", archived=True), phase=Phase.QUEUED)
+    ended = JobState(job=Job(account="a", id="5"), phase=Phase.DONE)
+    assert fleet.active_counts([*states, archived, ended]) == {("a", ""): 2, ("a", "dub"): 1}

@@ -6,12 +6,14 @@ Reading the journal is left to `storage.journal.fleet`, texts to `presentation.f
 
 import math
 from collections import Counter, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from tui.domain import quantiles
+from tui.domain.job_state import JobState
+from tui.domain.models import ACTIVE
 
 SLOT = 900.0
 """Seconds of a slot: midnight begins one in every time zone."""
@@ -257,6 +259,13 @@ def _account_summary(requests: _Requests, now: float) -> AccountSummary:
         day_count=reports + faults,
         latency=quantiles.quantile(durations, 0.5),
         fault_rate=faults / (reports + faults) if reports + faults else None,
+    )
+
+
+def active_counts(states: Iterable[JobState]) -> Counter[Kind]:
+    """Return the numbers of active jobs by account and kind, without archived ones."""
+    return Counter(
+        (state.job.account, state.job.kind) for state in states if state.phase in ACTIVE and not state.job.archived
     )
 
 

@@ -38,6 +38,10 @@ class Health(StrEnum):
     NO_KEY = "no key"
 
 
+IMPAIRED = frozenset({Health.OFFLINE, Health.REFUSED})
+"""Healths of accounts whose requests fail."""
+
+
 class AccountState(Struct, frozen=True, kw_only=True):
     """State of one account, as front ends show it."""
 

@@ -3,26 +3,20 @@
 import asyncio
 import time
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from tui.cli import text_table
-from tui.cli.context import evaluation_context, open_workspace
+from tui.cli.context import open_workspace
 from tui.cli.output import OK, json_array, print_message, write_stdout
-from tui.domain import evaluation
-from tui.domain.fleet import FleetRow, fleet_rows
+from tui.domain.fleet import FleetRow, active_counts, fleet_rows
 from tui.domain.job_state import JobState
-from tui.domain.models import ACTIVE
-from tui.engine.api import AccountState, Health
+from tui.engine.api import IMPAIRED, AccountState
 from tui.engine.consoles.leader_accounts import leader_accounts
 from tui.engine.journal.fleet_reader import FleetReader
 from tui.presentation.fleet import HEALTH_TITLE, LOWER_COLUMNS, UPPER_COLUMNS, faults_text, fleet_row
-from tui.storage.protocols import SharedStorage
 from tui.storage.workspace import Workspace
 
-IMPAIRED = frozenset({Health.OFFLINE, Health.REFUSED})
-"""Healths of accounts whose requests fail."""
 NOT_POLLED = "not polled now"
 """Text without a console that polls."""
 
@@ -57,26 +51,14 @@ async def read_fleet(
     Days are those of the local time.
     """
     storage = workspace.shared_storage()
+    zone = datetime.now(UTC).astimezone().tzinfo or UTC
     try:
-        return await _read_fleet(workspace, storage, states)
+        accounts = await leader_accounts(storage.lease)
+        report = await FleetReader(storage.journal, workspace.accounts, time.time).report(zone)
     finally:
         await storage.close()
-
-
-async def _read_fleet(
-    workspace: Workspace, storage: SharedStorage, states: Iterable[JobState]
-) -> tuple[dict[str, AccountState], list[FleetRow]]:
-    accounts = await leader_accounts(storage.lease)
-    context = evaluation_context(workspace)
-    active = Counter(
-        (state.job.account, state.job.kind)
-        for state in states
-        if state.phase in ACTIVE and not evaluation.is_archived(state, context)
-    )
-    zone = datetime.now(UTC).astimezone().tzinfo or UTC
     impaired = {name for name, state in accounts.items() if state.health in IMPAIRED}
-    report = await FleetReader(storage.journal, workspace.accounts, time.time).report(zone)
-    return accounts, fleet_rows(report, active, impaired)
+    return accounts, fleet_rows(report, active_counts(states), impaired)
 
 
 def _health(row: FleetRow, accounts: Mapping[str, AccountState]) -> str | None:

@@ -1,7 +1,6 @@
 """Fleet screen: every account and kind today against the usual, the worst first."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from typing import ClassVar
@@ -17,10 +16,8 @@ from tui.dashboard.board_model import BoardModel
 from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.badges import account_badge, wait_text
 from tui.dashboard.widgets.vim_option_list import VimOptionList
-from tui.domain import evaluation
-from tui.domain.fleet import FleetReport, FleetRow, fleet_rows
-from tui.domain.models import ACTIVE
-from tui.engine.api import EngineHandle, Health
+from tui.domain.fleet import FleetReport, FleetRow, active_counts, fleet_rows
+from tui.engine.api import IMPAIRED, EngineHandle
 from tui.presentation.cell_width import fit_to_width
 from tui.presentation.columns import Cell, Tone
 from tui.presentation.fleet import HEALTH_TITLE, LOWER_COLUMNS, UPPER_COLUMNS, FleetColumn, faults_text
@@ -37,8 +34,6 @@ OTHER_CELLS = 5
 """Cells of the screen's padding, the scrollbar and the indent."""
 GAP, INDENT = "  ", "  "
 KEYS = "Enter: show its jobs · USUAL: mean of 7 days to this time · Esc: close"
-IMPAIRED = frozenset({Health.OFFLINE, Health.REFUSED})
-"""Healths of accounts whose requests fail."""
 
 
 class FleetScreen(Dialog[str]):
@@ -92,20 +87,12 @@ class FleetScreen(Dialog[str]):
             return
         accounts = self._board.accounts
         impaired = {name for name, account in accounts.items() if account.health in IMPAIRED}
-        self._rows = fleet_rows(self._report, self._active_counts(), impaired)
+        self._rows = fleet_rows(self._report, active_counts(self._board.states.values()), impaired)
         lines = [Content("\n").join(self._lines(self._row_cells(row), row)) for row in self._rows]
         options.show_lines(lines, "no accounts and no jobs yet")
         titles = [Content.styled(line, "$job-quiet") for line in self._title_lines()]
         head = Content.assemble(("Fleet", "bold"), ("   today, the worst first", "$job-quiet"))
         self.query_one("#fleet-head", Static).update(Content("\n").join([head, Content(""), *titles]))
-
-    def _active_counts(self) -> Counter[tuple[str, str]]:
-        context = self._board.context
-        return Counter(
-            (state.job.account, state.job.kind)
-            for state in self._board.states.values()
-            if state.phase in ACTIVE and not evaluation.is_archived(state, context)
-        )
 
     def _title_lines(self) -> Iterator[str]:
         upper = GAP.join(self._fit(column.title, column) for column in UPPER_COLUMNS)
