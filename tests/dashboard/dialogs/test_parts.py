@@ -10,7 +10,7 @@ from tui.dashboard.app import Babeltop
 from tui.dashboard.job_parts.dialog import PartsScreen
 from tui.dashboard.screen import Dashboard
 from tui.domain.models import JobPart, Link, LinkKind, PartCounts, Phase, Report
-from tui.engine.api import Update
+from tui.engine.api import CommandResult, Update
 from tui.storage.workspace import Workspace
 
 PARTS = (
@@ -77,6 +77,21 @@ async def test_the_tables_keys_act_on_the_part_under_the_cursor(shown: Babeltop,
         await pilot.press("j", "D")
         await pilot.pause()
         assert toasts(pilot)[-1] == "This part has no link"
+
+
+async def test_a_failed_renewal_copies_the_old_link_of_a_part_while_it_has_life(
+    shown: Babeltop, engine: FakeEngine, workspace: Workspace
+):
+    ref, old = next(iter(workspace.job_states())), replace(LINKS[0], expires_at=NOW + 1800)
+    state = replace(engine.pending_updates[-1].states[ref], links=(old,))
+    engine.pending_updates[-1] = Update(states={ref: state})
+    engine.renewal_result = CommandResult(ok=False, message="Renewal failed: offline", links={ref: old})
+    async with shown.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("Y")
+        await pilot.pause()
+        assert shown.clipboard == old.url
+        assert "Renewal failed: offline" in toasts(pilot)
 
 
 async def test_enter_opens_the_detail_and_then_the_parts(shown: Babeltop):

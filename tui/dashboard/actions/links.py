@@ -1,6 +1,6 @@
 """Link handlers: renew, copy and open the links of the selected jobs. A link about to expire is renewed first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,27 +59,35 @@ def copy_link(dashboard: "Dashboard") -> None:
 
 
 def with_live_links(dashboard: "Dashboard", refs: Sequence[Ref], use: UseLinks) -> None:
-    """Call `use` with the links of the jobs, in their order, if there are any.
+    """Call `use` with the links of the jobs, as `use_live_links` does, if there are any."""
+    states = dashboard.board.states
+    found = {ref: link for ref in refs if (link := job_state.primary_link(states[ref])) is not None}
+    if found:
+        use_live_links(dashboard, found, use)
+    elif refs:
+        dashboard.toast(_why_no_link(dashboard, refs), ok=False)
+
+
+def use_live_links(
+    dashboard: "Dashboard", found: Mapping[Ref, Link], use: UseLinks, *, language: str | None = None
+) -> None:
+    """Call `use` with the links of jobs, or of their parts with this language, in their order.
 
     Expired and expiring ones are renewed first; one that has expired and could not be renewed is left out, and so is
     one for a single download, which a browser would use up.
     """
     from tui.domain.links import renewal
 
-    states, now = dashboard.board.states, dashboard.board.now()
-    found = {ref: link for ref in refs if (link := job_state.primary_link(states[ref])) is not None}
+    now = dashboard.board.now()
     links = {ref: link for ref, link in found.items() if not (link.one_time or link.form is not None)}
     fading = tuple(ref for ref, link in links.items() if not renewal.has_enough_life(link.expires_at, now))
     if not links:
-        if found:
-            dashboard.toast(why_not_shown(next(iter(found.values()))), ok=False)
-        elif refs:
-            dashboard.toast(_why_no_link(dashboard, refs), ok=False)
+        dashboard.toast(_why_not_shown(next(iter(found.values()))), ok=False)
         return
     if not fading:
         use(tuple(links.values()))
         return
-    dashboard.toast(why_renewed([links[ref] for ref in fading], now))
+    dashboard.toast(_why_renewed([links[ref] for ref in fading], now))
 
     def on_result(result: CommandResult) -> None:
         alive = {ref: result.links.get(ref) if ref in fading else link for ref, link in links.items()}
@@ -88,7 +96,7 @@ def with_live_links(dashboard: "Dashboard", refs: Sequence[Ref], use: UseLinks) 
             use(live)
 
     question = f"Renew the links of {count_of(len(fading), 'job')}?"
-    send_or_confirm(dashboard, Renew(fading), on_result, title="Renew", question=question)
+    send_or_confirm(dashboard, Renew(fading, language), on_result, title="Renew", question=question)
 
 
 def _why_no_link(dashboard: "Dashboard", refs: Sequence[Ref]) -> str:
@@ -98,12 +106,12 @@ def _why_no_link(dashboard: "Dashboard", refs: Sequence[Ref]) -> str:
     return "No link" if has_ended else "No link yet: the job has not ended"
 
 
-def why_not_shown(link: Link) -> str:
+def _why_not_shown(link: Link) -> str:
     """Return why a link for a single download is neither copied nor opened."""
     return "Used: the service sends this file once" if link.is_used else "One download only: D downloads the file"
 
 
-def why_renewed(links: Sequence[Link], now: float) -> str:
+def _why_renewed(links: Sequence[Link], now: float) -> str:
     """Return why these links are renewed before their use."""
     if len(links) > 1:
         return f"{len(links)} links expired or expire within an hour: renewing them"

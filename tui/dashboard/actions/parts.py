@@ -1,15 +1,13 @@
 """Handlers for the parts of a job: they show its dialog, and copy, open, download and renew a part's links."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tui.commands import CommandId
-from tui.dashboard.actions import links as link_actions
+from tui.dashboard.actions.links import open_links, use_live_links
 from tui.domain import job_state
-from tui.domain.links import renewal
-from tui.domain.models import Link, Ref
+from tui.domain.models import Ref
 from tui.domain.parts import links_of
-from tui.engine.api import CommandResult, Download, Renew
+from tui.engine.api import Download, Renew
 
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
@@ -37,37 +35,17 @@ def show_parts(dashboard: "Dashboard") -> None:
 
 
 def _run(dashboard: "Dashboard", ref: Ref, command: CommandId, language: str | None) -> None:
-    found = links_of(dashboard.board.states[ref].links, language) if ref in dashboard.board.states else ()
+    links = links_of(dashboard.board.states[ref].links, language) if ref in dashboard.board.states else ()
+    link = job_state.primary_of(links)
     if dashboard.readonly and command in _WRITES:
         dashboard.toast("Read-only: open and download are disabled", ok=False)
-    elif language is None or not found:
+    elif language is None or link is None:
         dashboard.toast("This part has no link", ok=False)
     elif command == "download":
         dashboard.send_command(Download((ref,), language=language))
     elif command == "renew":
         dashboard.send_command(Renew((ref,), language))
     elif command == "open_link":
-        _with_live_link(dashboard, ref, language, found, lambda link: link_actions.open_links(dashboard, [link]))
+        use_live_links(dashboard, {ref: link}, lambda live: open_links(dashboard, live), language=language)
     else:
-        _with_live_link(dashboard, ref, language, found, lambda link: dashboard.copy_text(link.url, "Link"))
-
-
-def _with_live_link(
-    dashboard: "Dashboard", ref: Ref, language: str, links: tuple[Link, ...], use: Callable[[Link], object]
-) -> None:
-    """Call `use` with the part's primary link, renewed if it has expired or is about to."""
-    link, now = job_state.primary_of(links), dashboard.board.now()
-    assert link is not None, "the part has a link"
-    if link.one_time or link.form is not None:
-        dashboard.toast(link_actions.why_not_shown(link), ok=False)
-        return
-    if renewal.has_enough_life(link.expires_at, now):
-        use(link)
-        return
-    dashboard.toast(link_actions.why_renewed([link], now))
-
-    def on_result(result: CommandResult) -> None:
-        if ref in result.links:
-            use(result.links[ref])
-
-    dashboard.send_command(Renew((ref,), language), on_result)
+        use_live_links(dashboard, {ref: link}, lambda live: dashboard.copy_text(live[0].url, "Link"), language=language)
