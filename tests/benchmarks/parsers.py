@@ -160,7 +160,7 @@ PARSERS: dict[str, tuple[Parse, Callable[[int], Iterator[Any]], tuple[int, int]]
     "text of an error": (with_every_provider(parse_statuses, 500), hostile_json, BODY),
     "masking of a body": (lambda body: masking.mask(body, KEY), hostile_bytes, BODY),
     "masking of a text": (lambda text: masking.mask_text(text, KEY), hostile_texts, HEADER),
-    "header lines": (lambda raw: client.parse_headers(raw, Secret(KEY)), header_lists, HEADER),
+    "header lines": (lambda raw: client.parse_headers(raw, (Secret(KEY),)), header_lists, HEADER),
     "decompression": (decompress, compressed, BODY),
     "Retry-After": (with_headers(retry_after, "retry-after", "retry-after-ms"), hostile_texts, HEADER),
     "rate-limit headers and dates": (

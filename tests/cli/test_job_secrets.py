@@ -11,6 +11,8 @@ from tests.support.servers import serve_app
 
 SECRET = "9f3a&b c+0123456789abcdef"
 OTHER = "77777777aaaaaaaa"
+ECHOED = "e5e5e5e5c4c4c4c4"
+"""Secret that is valid for the status only, and that the service repeats in headers and in the place of the file."""
 
 
 class Documents:
@@ -28,12 +30,15 @@ class Documents:
         key = form.get("document_key", [""])[0]
         self.requests.append((scope["method"], scope["path"], key))
         status, body = 200, f'{{"status": "done", "document_key": "{key}"}}'.encode()
-        if key not in {SECRET, OTHER}:
+        if key == ECHOED and scope["path"].endswith("/result"):
+            body = f"<!DOCTYPE html><p>Document {key} is not ready".encode()
+        elif key not in {SECRET, OTHER, ECHOED} or scope["path"].endswith("/missing"):
             status, body = 404, b'{"message": "Document not found"}'
         elif scope["path"].endswith("/result"):
             status, body = (503, b"{}") if key in self.sent else (200, b"the translated document\n")
             self.sent.add(key)
-        await send({"type": "http.response.start", "status": status, "headers": []})
+        headers = [(b"x-trace-id", f"trace {key}".encode())] if key == ECHOED else []
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
@@ -69,6 +74,20 @@ def test_a_jobs_secret_is_sent_in_bodies_and_written_nowhere(tmp_path: Path, doc
             assert SECRET.encode() not in content, file
             assert OTHER.encode() not in content, file
             assert b"9f3a%26b" not in content, file
+
+
+def test_a_jobs_secret_that_the_service_repeats_is_masked(tmp_path: Path, documents: Documents) -> None:
+    secret = f'secrets = {{ document_key = "{ECHOED}" }}\n'
+    with serve_app(documents) as url:
+        program = Program(tmp_path / "one", url).with_accounts("deepl-documents")
+        jobs = [f'[[job]]\naccount = "deepl-documents"\nid = "{job}"\n{secret}\n' for job in ("missing", "page")]
+        program.watchlist.write_text("".join(jobs))
+        found = {job["id"]: job for job in program("check", "--json").json}
+        assert found["missing"]["fault"]["http_status"] == 404
+        downloaded = program("download", "page", "--dir", str(tmp_path / "out"))
+    assert "Document *** is not ready" in downloaded.err
+    for file in (path for path in tmp_path.rglob("*") if path.is_file() and path != program.watchlist):
+        assert ECHOED.encode() not in file.read_bytes(), file
 
 
 def test_a_document_of_the_simulator_is_polled_and_downloaded_once(configured: Program, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Generic, NamedTuple, TypeVar
 
-from msgspec.structs import replace
-
 from tui.domain.job_state import JobState
 from tui.domain.models import Fault, FaultKind, Job, Ref, Report, RequestRecord, Result
 from tui.engine.accounts.api_migration import INCONCLUSIVE, ApiMigration, FindSuccessor, MigrationStep
@@ -285,7 +283,7 @@ class AccountRuntime:
         request: HttpRequest,
         parse: Callable[[HttpResponse], T | Fault],
         job_id: str = "",
-        job_secrets: Sequence[Secret] = (),
+        job_secrets: tuple[Secret, ...] = (),
     ) -> PollResponse[T]:
         """Send one request; `job_id` names its job, if it has one. `job_secrets` are masked in the response.
 
@@ -306,11 +304,9 @@ class AccountRuntime:
                 request.body,
                 request.content_type,
                 account.provider.constant_headers(account.variables),
+                job_secrets,
             )
         )
-        if not isinstance(response, Fault):
-            for secret in job_secrets:
-                response = replace(response, body=secret.mask(response.body))
         outcome: T | Fault
         if isinstance(response, Fault):
             outcome, body, received_at = response, None, self._now_synced()

@@ -111,6 +111,11 @@ class FetchContext(Struct, frozen=True, kw_only=True):
     job_secrets: Mapping[str, Secret] = {}
     """Secrets of the job, for the form of a POST."""
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Secrets that a response may repeat."""
+        return (*([self.key] if self.key is not None else ()), *self.job_secrets.values())
+
 
 class RangeRequest(Struct, frozen=True):
     """Request for a file, or for its rest."""

@@ -15,7 +15,7 @@ from tui.engine.downloads.http import ConnectionLostError, FetchError, RangeRequ
 from tui.engine.http.client import parse_headers
 from tui.presentation import sanitize
 from tui.providers.response import HttpResponse, retry_after
-from tui.storage.config.secrets import Secret
+from tui.storage.config.secrets import Secret, mask_all
 from tui.storage.journal.checkpoints import DownloadCheckpoint
 
 EXCERPT_LENGTH = 80
@@ -44,11 +44,10 @@ class RangeRefusedError(Exception):
     """The store does not send the rest of this file."""
 
 
-def received_headers(raw: Sequence[tuple[bytes, bytes]], key: Secret | None) -> dict[str, str]:
-    """Return the headers by lower-case name, the key masked; Content-Disposition keeps its bytes, as Latin-1."""
+def received_headers(raw: Sequence[tuple[bytes, bytes]], secrets: Sequence[Secret]) -> dict[str, str]:
+    """Return the headers by lower-case name, the secrets masked; Content-Disposition keeps its bytes, as Latin-1."""
     disposition = b", ".join(value for name, value in raw if name.lower() == b"content-disposition")
-    kept = key.mask(disposition) if key is not None else disposition
-    return parse_headers(raw, key) | {"content-disposition": kept.decode("latin-1")}
+    return parse_headers(raw, secrets) | {"content-disposition": mask_all(disposition, secrets).decode("latin-1")}
 
 
 def content_of(
@@ -94,11 +93,11 @@ def _is_same_file(content: ContentInfo, checkpoint: DownloadCheckpoint | None) -
     )
 
 
-def excerpt(head: bytes, found: Format, key: Secret | None) -> str:
-    """Return the beginning of an error or a page as plain text, without markup, signatures and the key."""
+def excerpt(head: bytes, found: Format, secrets: Sequence[Secret]) -> str:
+    """Return the beginning of an error or a page as plain text, without markup, signatures and secrets."""
     text = content_check.head_text(head)
-    if key is not None:
-        text = key.mask_text(text)
+    for secret in secrets:
+        text = secret.mask_text(text)
     bare = re.sub(r"(?is)<(script|style)\b.*?(?:</\1>|$)|<[^>]*>?", " ", text) if found is not Format.JSON else text
     shown = " ".join(bare.split()) or text
     return sanitize.clean(sanitize.mask_urls(shown), EXCERPT_LENGTH)

@@ -173,7 +173,7 @@ class FileTransfer:
 
     async def _receive(self, response: httpx.Response, request: RangeRequest) -> None:
         """Write the body of a response to the partial file."""
-        headers = received_headers(response.headers.raw, self._context.key)
+        headers = received_headers(response.headers.raw, self._context.secrets)
         received = HttpResponse(response.status_code, headers, b"", self._now())
         content = content_of(received, self._url, request, self._file.checkpoint)
         if content is None:  # complete already
@@ -217,5 +217,5 @@ class FileTransfer:
             is_attachment=bool(file.content.disposition),
         )
         if found is not None:
-            quoted = excerpt(head, found, self._context.key)
+            quoted = excerpt(head, found, self._context.secrets)
             raise LinkRejectedError(f"{host(self._url)} returned {found}, not the {kind}: {quoted}")

@@ -1,14 +1,14 @@
 """HTTP client with one connection: takes a URL, returns a complete, bounded response or a fault.
 
 Parsing bodies is left to the providers. The key goes in one header to the requested URL; redirects are not followed.
-The key is masked in a response before any other module sees it.
+Key and job secrets are masked in a response before any other module sees them.
 """
 
 import asyncio
 import functools
 import os
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from tui.engine.http.loopback import LoopbackDirectClient
 from tui.presentation.sanitize import clean
 from tui.providers.model import KeyHeader
 from tui.providers.response import HttpResponse
-from tui.storage.config.secrets import Secret
+from tui.storage.config.secrets import Secret, mask_all
 
 REQUEST_DEADLINE = 20.0
 """Seconds for a whole request, from the first byte sent to the last byte read."""
@@ -73,6 +73,8 @@ class ApiRequest(NamedTuple):
     """Empty: there is no body."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Constant headers of the provider."""
+    job_secrets: tuple[Secret, ...] = ()
+    """Secrets in the body, masked in the response like the key."""
 
 
 class TooLargeError(Exception):
@@ -179,9 +181,10 @@ class Client:
                     raise TooLargeError
         finally:
             await response.aclose()
-        headers = parse_headers(response.headers.raw, request.key)
+        secrets = (request.key, *request.job_secrets)
+        headers = parse_headers(response.headers.raw, secrets)
         body = _decompress(bytes(raw), headers.get("content-encoding", "identity"), self._limits.max_body)
-        return HttpResponse(response.status_code, headers, request.key.mask(body), self._clock())
+        return HttpResponse(response.status_code, headers, mask_all(body, secrets), self._clock())
 
 
 @functools.lru_cache(maxsize=2048)
@@ -190,11 +193,11 @@ def _parse_url(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-def parse_headers(raw: Iterable[tuple[bytes, bytes]], key: Secret | None) -> dict[str, str]:
-    """Return the headers by lower-case name, the key masked; repeated headers are joined by commas."""
+def parse_headers(raw: Iterable[tuple[bytes, bytes]], secrets: Sequence[Secret]) -> dict[str, str]:
+    """Return the headers by lower-case name, the secrets masked; repeated headers are joined by commas."""
     headers: dict[str, list[str]] = {}
     for name, value in raw:
-        text = _decode_header(key.mask(value) if key else value)
+        text = _decode_header(mask_all(value, secrets))
         headers.setdefault(name.decode("latin-1").lower(), []).append(text)
     return {name: ", ".join(texts) for name, texts in headers.items()}
 

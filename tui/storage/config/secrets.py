@@ -5,7 +5,7 @@ Nothing is sent or kept here. Every failure is a SecretError, which names the so
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from stat import S_IRGRP, S_IROTH, S_ISREG
@@ -77,6 +77,13 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret cannot be pickled")
+
+
+def mask_all(data: bytes, secrets: Iterable[Secret]) -> bytes:
+    """Return the bytes with every spelling of each secret masked."""
+    for secret in secrets:
+        data = secret.mask(data)
+    return data
 
 
 class EnvironmentVariable(str):
