@@ -19,7 +19,7 @@ MAX_SECRET = 4096
 
 
 class JobSecrets:
-    """Secrets of the jobs of one watchlist, read again when the file changes."""
+    """Secrets of the jobs of one watchlist, read again when the file changes. Any thread may use it."""
 
     def __init__(self, watchlist: WatchlistFile, environ: Mapping[str, str]) -> None:
         self._watchlist = watchlist
@@ -42,12 +42,12 @@ class JobSecrets:
         stamp = self._watchlist.stamp()
         if stamp == self._stamp:
             return
-        self._tables = {}
+        tables: dict[Ref, dict[str, Any]] = {}
         for table in self._watchlist.tables():
             found = table.get("secrets")
             if isinstance(found, dict):
-                self._tables[Ref(table["account"], table["id"])] = cast("dict[str, Any]", found)
-        self._stamp = stamp
+                tables[Ref(table["account"], table["id"])] = cast("dict[str, Any]", found)
+        self._tables, self._stamp = tables, stamp  # the tables first: another thread uses them once the stamp is equal
 
     def _fetch(self, table: Mapping[str, Any], name: str) -> Secret:
         if name not in table:
