@@ -39,7 +39,7 @@ class LoggedRequest:
     received_at: float
     """Instant, by the simulated clock."""
     service: str
-    """"heygen", "konpro", "camb", "flixu", "deepl-voice", "operations"; "cdn" for links; "" for an unknown path."""
+    """One of `services.NAMES`, or "operations"; "cdn" for links; "" for an unknown path."""
     method: str
     path: str
     """Percent-encoded, without the query."""

@@ -62,7 +62,7 @@ class RequestContext:
     job_run: JobRun
     stage: JobStage
     link_factory: LinkFactory
-    now: float = 0.0
+    now: float
     """Instant of the request."""
 
     @property

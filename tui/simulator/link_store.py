@@ -57,7 +57,7 @@ class LinkStore:
         self._links_by_file: dict[tuple[str, str, str], _IssuedLink] = {}
         self._links_by_token: dict[str, _IssuedLink] = {}
 
-    def issue(self, job_run: JobRun, file_name: str, request: SimulatedRequest, is_sent_once: bool = False) -> str:
+    def issue(self, job_run: JobRun, file_name: str, request: SimulatedRequest, is_sent_once: bool) -> str:
         """Return the URL of a job's file."""
         now = self._now()
         key = (job_run.service, job_run.scenario.id, file_name)

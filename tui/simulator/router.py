@@ -61,17 +61,23 @@ class Router:
         self._runs_by_result: dict[tuple[str, int], JobRun] = {}
         self._v3, self._camb, self._flixu, self._operations = HeyGenV3(), Camb(), Flixu(), Operations()
         self._documents = DeepLDocuments()
-        self._download_route = Route(self._flixu, self._flixu_download_handler, has_rate_limit_headers=True)
+        self._list_route = Route(self._v3, self._list_handler)
+        self._file_routes = {
+            ("v1", "documents", "download"): Route(
+                self._flixu, self._flixu_download_handler, has_rate_limit_headers=True
+            ),
+            ("v2", "document", "result"): Route(self._documents, self._document_handler, methods=("POST",)),
+        }
+        """Routes by the two segments before the id and the one after it."""
         self._routes = self._build_routes(retired)
 
     def match(self, segments: tuple[str, ...]) -> tuple[Route, str] | None:
         """Return the route of a path and the id in it; None for an unknown path."""
-        if len(segments) == 4 and (*segments[:2], segments[3]) == ("v1", "documents", "download"):
-            return self._download_route, segments[2]
-        if len(segments) == 4 and (*segments[:2], segments[3]) == ("v2", "document", "result"):
-            return Route(self._documents, self._document_handler, methods=("POST",)), segments[2]
+        file_route = self._file_routes.get((*segments[:2], segments[3])) if len(segments) == 4 else None
+        if file_route is not None:
+            return file_route, segments[2]
         if segments in LIST_PATHS:
-            return Route(self._v3, self._list_handler), segments[-1]
+            return self._list_route, segments[-1]
         route = self._routes.get(segments[:-1])
         return (route, segments[-1]) if route and segments[-1] else None
 
@@ -107,15 +113,16 @@ class Router:
             )
         return self._job_runs[key]
 
-    def _request_context(self, job_run: JobRun, request: SimulatedRequest) -> RequestContext:
+    def _request_context(self, job_run: JobRun, request: SimulatedRequest, *, is_poll: bool = False) -> RequestContext:
         now = self._now()
-        return RequestContext(request, job_run, job_run.record_poll(now), self._link_store.issue, now)
+        stage = job_run.record_poll(now) if is_poll else job_run.stage_at(now)
+        return RequestContext(request, job_run, stage, self._link_store.issue, now)
 
     def _poll(
         self, service: Service, job_id: str, length: JobLength, request: SimulatedRequest
     ) -> tuple[JobRun, SimulatedResponse]:
         self.poll_counts[service.name, job_id] += 1
-        context = self._request_context(self._job_run(service, job_id, length), request)
+        context = self._request_context(self._job_run(service, job_id, length), request, is_poll=True)
         return context.job_run, fault_injection.inject_fault(
             fault_injection.respond(service, context), service, context, self._now()
         )
@@ -143,8 +150,7 @@ class Router:
         runs = [run for (service, _), run in self._job_runs.items() if service == self._v3.name]
         found = [run for run in runs if run.scenario.behaviour not in fault_injection.MISSING_STATUSES]
         found.sort(key=lambda run: (-run.started_at, run.scenario.id))
-        contexts = [RequestContext(request, run, run.stage_at(now), self._link_store.issue, now) for run in found]
-        return self._v3.list_response(request, contexts)
+        return self._v3.list_response(request, [self._request_context(run, request) for run in found])
 
     def _operations_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
         """Return one operation, or many at "batch"."""
@@ -181,7 +187,7 @@ class Router:
             if not number.isdecimal():
                 return self._camb.error_response(422, request)
             job_run = self._runs_by_result.get((path, int(number)))
-            context = self._request_context(job_run, request) if job_run else None
+            context = self._request_context(job_run, request, is_poll=True) if job_run else None
             if context is None or not context.succeeded:
                 return self._camb.error_response(404, request)
             return fault_injection.inject_fault(
@@ -192,16 +198,12 @@ class Router:
 
     def _document_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
         """Return DeepL's translated document, once."""
-        job_run, now = self._job_run(self._documents, job_id, "document"), self._now()
-        context = RequestContext(request, job_run, job_run.stage_at(now), self._link_store.issue, now)
-        return self._documents.result_response(context)
+        job_run = self._job_run(self._documents, job_id, "document")
+        return self._documents.result_response(self._request_context(job_run, request))
 
     def _flixu_download_handler(self, request: SimulatedRequest, job_id: str) -> SimulatedResponse:
         """Return Flixu's translated document; 404 before the end of the job."""
         job_run = self._job_runs.get((self._flixu.name, job_id))
-        if (
-            job_run is None
-            or not RequestContext(request, job_run, job_run.stage_at(self._now()), self._link_store.issue).succeeded
-        ):
+        if job_run is None or not self._request_context(job_run, request).succeeded:
             return self._flixu.error_response(404, request)
         return file_response(make_file(job_run.scenario, "translated.txt"), request)

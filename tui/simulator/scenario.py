@@ -105,7 +105,7 @@ class Scenario:
 
     id: str
     service: str | None = None
-    """"heygen", "konpro", "camb", "flixu", "deepl-voice" or "operations"; None: at each service that is polled."""
+    """One of `services.NAMES`, or "operations"; None: at each service that is polled."""
     title: str | None = None
     language: str | None = None
     queued: float | None = None

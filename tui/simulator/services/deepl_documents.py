@@ -42,12 +42,12 @@ class DeepLDocuments(DeepLVoice):
         """Return the response to POST /v2/document/{id}/result: the file, and from then on 503 [D]."""
         if not has_secret(context.request):
             return self.error_response(404, context.request)
-        if not context.succeeded or FILE_NAME in context.job_run.fetched_once:
-            downloaded = FILE_NAME in context.job_run.fetched_once
-            message = "Document already downloaded" if downloaded else "Document translation not done"
-            return json({"message": message}, 503).with_headers(x_trace_id=context.request.request_id)
-        context.job_run.fetched_once.add(FILE_NAME)
-        return file_response(make_file(context.scenario, FILE_NAME), context.request)
+        downloaded = FILE_NAME in context.job_run.fetched_once
+        if context.succeeded and not downloaded:
+            context.job_run.fetched_once.add(FILE_NAME)
+            return file_response(make_file(context.scenario, FILE_NAME), context.request)
+        message = "Document already downloaded" if downloaded else "Document translation not done"
+        return json({"message": message}, 503).with_headers(x_trace_id=context.request.request_id)
 
     def _status(self, context: RequestContext, status: str) -> SimulatedResponse:
         body: dict[str, object] = {"document_id": context.scenario.id, "status": status}
