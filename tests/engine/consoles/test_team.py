@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psycopg
 import pytest
 
 from tests.support import fixtures
@@ -109,6 +110,23 @@ async def test_a_console_sends_its_commands_to_the_worker(tmp_path, service, tea
         await until(lambda: "paused" in alice.listener.last_role)
         assert not (await alice.engine.perform(Refresh((B,)))).ok, "not on any watchlist"
         assert worker.engine.states[A].fault is None
+
+
+async def test_a_list_that_came_while_the_journal_failed_is_polled_afterwards(tmp_path, service, team):
+    def rename(before, after):
+        with psycopg.connect(team, autocommit=True) as connection:
+            connection.execute(f"ALTER TABLE babeltop.{before} RENAME TO {after}")
+
+    async with (
+        Console(tmp_path / "worker", service, team, is_worker=True) as worker,
+        Console(tmp_path / "alice", service, team) as alice,
+    ):
+        rename("job", "job_away")
+        await alice.engine.perform(Add((Job(account="heygen", id=A.id),)))
+        await until(lambda: any("refused a statement" in each for each in worker.listener.last_problems))
+        rename("job_away", "job")
+        await worker.sees(is_done(A))
+        await until(lambda: worker.listener.last_problems == ())
 
 
 async def test_a_second_worker_takes_over_from_one_that_ends(tmp_path, service, team):

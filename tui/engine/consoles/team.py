@@ -103,6 +103,8 @@ class TeamMember:
         self._own: tuple[Job, ...] = ()
         self._published: tuple[Job, ...] | None = None
         self._lists: Mapping[str, Sequence[Job]] = {}
+        self._lists_on_board = self._lists
+        """Lists with which the board was last brought up to date; a failure is retried."""
         self._performing: dict[int, asyncio.Task[None]] = {}
         """Commands of other consoles in progress, by number."""
 
@@ -136,7 +138,9 @@ class TeamMember:
         lists = await self._exchange.lists() if self._has_whole_board and not self.is_follower else None
         if lists is not None:
             self._lists = lists
+        if (lists := self._lists) is not self._lists_on_board:
             await self._job_store.sync_watchlist(self.jobs(self._own), {})
+            self._lists_on_board = lists
 
     async def renew(self, ref: Ref) -> Fault | None:
         """Let the worker renew the links of a job; return why it has not."""
