@@ -100,3 +100,11 @@ def test_a_document_of_the_simulator_is_polled_and_downloaded_once(configured: P
     assert (again.code, "the service sends this file once" in again.err) == (3, True)
     (job,) = configured("list", "--json").json
     assert [link["used"] for link in job["links"]] == [True]
+
+
+def test_of_a_job_that_is_listed_twice_the_first_entry_has_the_secrets(tmp_path: Path, documents: Documents) -> None:
+    with serve_app(documents) as url:
+        program = Program(tmp_path / "one", url).with_accounts("deepl-documents")
+        job = '[[job]]\naccount = "deepl-documents"\nid = "a"\n[job.secrets]\ndocument_key = "{}"\n'
+        program.watchlist.write_text(job.format(SECRET) + job.format("an-unknown-key-0123"))
+        assert program("check", "--json").json[0]["phase"] == "done"

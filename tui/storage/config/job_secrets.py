@@ -42,11 +42,12 @@ class JobSecrets:
         stamp = self._watchlist.stamp()
         if stamp == self._stamp:
             return
+        from tui.storage.watchlist.parser import ref_of  # a first frame needs no parser
+
         tables: dict[Ref, dict[str, Any]] = {}
         for table in self._watchlist.tables():
             found = table.get("secrets")
-            if isinstance(found, dict):
-                tables[Ref(table["account"], table["id"])] = cast("dict[str, Any]", found)
+            tables.setdefault(ref_of(table), cast("dict[str, Any]", found) if isinstance(found, dict) else {})
         self._tables, self._stamp = tables, stamp  # the tables first: another thread uses them once the stamp is equal
 
     def _fetch(self, table: Mapping[str, Any], name: str) -> Secret:
