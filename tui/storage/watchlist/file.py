@@ -6,7 +6,7 @@ editor saves meanwhile is never overwritten.
 
 import os
 import stat
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,16 +51,15 @@ class WatchlistFile:
         with _translate_errors(self.path):
             return sanitized(parse(self._read_text()))
 
-    def tables(self) -> list[Mapping[str, Any]]:
+    def tables(self) -> list[dict[str, Any]]:
         """Return the tables of the jobs, with the keys that are no field of a job. Raises WatchlistError."""
-        import tomllib
-
-        from tui.storage.watchlist.parser import job_array, parse
+        from tui.storage.watchlist.parser import job_array, parse_jobs, parse_toml
 
         with _translate_errors(self.path):
             text = self._read_text()
-            parse(text)  # raises for jobs without account or id
-            return [*job_array(tomllib.loads(text.removeprefix("\ufeff")), text)]
+            root = parse_toml(text)
+            parse_jobs(root, text)  # raises for jobs without account or id
+            return job_array(root, text)
 
     def edit(self, operation: Operation) -> tuple[WatchlistContent, EditResult]:
         """Apply an operation to the file as it is; one that changes nothing does not write.
