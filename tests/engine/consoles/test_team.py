@@ -72,7 +72,7 @@ async def test_a_worker_polls_the_jobs_of_a_console_without_a_key(tmp_path, serv
         assert list(worker.engine.states) == [A]
         assert alice.listener.last_role.startswith("following")
         assert alice.engine.states[A].fault is None
-        assert alice.listener.accounts["heygen"].request_count > 0, "the worker's account, not its own without a key"
+        await until(lambda: alice.listener.accounts["heygen"].request_count > 0)  # of the worker: its own has no key
         history = await alice.engine.job_history(A)
         assert history.body
         assert [change.after for change in history.phase_changes][-1] is Phase.DONE
@@ -90,7 +90,7 @@ async def test_two_consoles_share_a_job_that_is_polled_once(tmp_path, service, t
         await bob.sees(lambda states: is_done(A)(states) and is_done(B)(states))
         assert set(worker.engine.states) == {A, B}
         assert list(alice.engine.states) == [A], "each console shows its own watchlist"
-        assert alice.engine.states[A].poll_count == bob.engine.states[A].poll_count
+        await until(lambda: alice.engine.states[A].poll_count == bob.engine.states[A].poll_count)
 
 
 async def test_a_console_sends_its_commands_to_the_worker(tmp_path, service, team):
@@ -165,7 +165,7 @@ async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service):
             alice.workspace.edit_watchlist(Add((Job(account="heygen", id=B.id),)))
             server.start()
             await alice.sees(is_done(B))
-            assert alice.listener.last_problems == ()
+            await until(lambda: alice.listener.last_problems == ())  # each connection is opened again by itself
 
 
 async def test_a_one_shot_poll_is_the_workers(tmp_path, service, team):
