@@ -64,22 +64,18 @@ class AccountLimits:
         Callers wait in their order; the time counts from when a caller is the first.
         """
         async with self.user_request_lock:
-            deadline = self._clock() + max_wait
-            while not self.throttle.stop_reason:
-                now = self._clock()
-                slot = await self.user_slot(now)
-                if slot.at > deadline:
-                    return Fault(FaultKind.LIMITED, f"no request sent: {describe_wait(slot.reason)}", retry_at=slot.at)
-                if slot.at > now:
-                    await asyncio.sleep(slot.at - now)
-                elif await self.acquire(now):
-                    return None
-            return Fault(FaultKind.REFUSED, self.throttle.stop_reason)
+            return await self._acquire_within(max_wait, user_requested=True)
 
     async def acquire_background_slot(self, max_wait: float) -> Fault | None:
         """Wait for a slot as a scheduled poll does, and take it; return why there is none within `max_wait` seconds."""
+        return await self._acquire_within(max_wait, user_requested=False)
+
+    async def _acquire_within(self, max_wait: float, *, user_requested: bool) -> Fault | None:
         deadline = self._clock() + max_wait
-        while (slot := await self.next_slot(now := self._clock())) is not None:
+        while not self.throttle.stop_reason:
+            slot = await self.next_slot(now := self._clock(), user_requested=user_requested)
+            if slot is None:
+                break
             if slot.at > deadline:
                 return Fault(FaultKind.LIMITED, f"no request sent: {describe_wait(slot.reason)}", retry_at=slot.at)
             if slot.at > now:
