@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tui.domain.job_state import JobState, StatusReceived
 from tui.domain.models import ACTIVE, Fault, Job, Phase, Ref
-from tui.engine.accounts.discovery import Discovery, read_lists
+from tui.engine.accounts import discovery
+from tui.engine.accounts.account import AccountRuntime
+from tui.engine.accounts.discovery import AcquireSlot, Discovery, lists_of, read_lists
 from tui.engine.api import DISCOVERED, CommandResult
 from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
@@ -26,8 +28,6 @@ FIRST_LOOK = 30.0
 """Seconds after the start within which the first look begins."""
 MAX_WAIT = 300.0
 """Seconds for which a page lets due polls go first, and then waits for the rate limit."""
-MAX_WAIT_OF_OPERATOR = 60.0
-"""Seconds that a page of a list waits for the rate limit while the operator waits for it."""
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +64,7 @@ class AutoDiscovery:
 
     async def find_new(self) -> CommandResult:
         """Return the new jobs of all accounts with a list, for the operator. A failure is a message."""
-        pollers = [
-            poller
-            for poller in self._pollers.values()
-            if any(each.list_request is not None for each in poller.account.account.provider.endpoints.values())
-        ]
+        pollers = [poller for poller in self._pollers.values() if lists_of(poller.account)]
         try:
             results = await asyncio.gather(*map(self._find_new, pollers))
         except JournalError as error:
@@ -82,18 +78,11 @@ class AutoDiscovery:
     async def _find_new(self, poller: Poller) -> tuple[list[JobState], str]:
         """Return an account's new jobs, and what is missing of its lists."""
         runtime = poller.account
-        name, since = runtime.account.name, self._context.now() - self._max_age
+        name = runtime.account.name
         if runtime.key_fault is not None:
             return [], f"{name}: {runtime.key_fault.message}"
-        known = frozenset(ref.id for ref in self._job_store.states if ref.account == name)
-        async with runtime.new_client(self._context.http) as client:
-            found = await read_lists(
-                runtime, client, known, since, lambda: runtime.limits.acquire_slot(MAX_WAIT_OF_OPERATOR)
-            )
-        new = await self._without_removed(name, [job for job in found.jobs if job.id not in known])
-        states = [_state(name, job) for job in new]
-        notices = [*found.notices, *([found.fault.message] if found.fault is not None else [])]
-        return states, f"{name}: {'; '.join(notices)}" if notices else ""
+        found, new = await self._read(runtime, lambda: runtime.limits.acquire_slot(discovery.MAX_WAIT))
+        return [_state(name, job) for job in new], f"{name}: {'; '.join(found.problems)}" if found.problems else ""
 
     async def _follow(self, poller: Poller) -> None:
         random = self._context.random
@@ -110,13 +99,10 @@ class AutoDiscovery:
 
     async def _look(self, poller: Poller) -> None:
         """List the account's jobs, add the new ones, and apply the reports that the lists have."""
-        runtime = poller.account
-        name, now = runtime.account.name, self._context.now()
-        known = frozenset(ref.id for ref in self._job_store.states if ref.account == name)
-        async with runtime.new_client(self._context.http) as client:
-            found = await read_lists(runtime, client, known, now - self._max_age, lambda: self._acquire_slot(poller))
-        self._log_problems(name, found)
-        new = await self._without_removed(name, [job for job in found.jobs if job.id not in known])
+        name = poller.account.account.name
+        found, new = await self._read(poller.account, lambda: self._acquire_slot(poller))
+        for problem in found.problems:
+            log.warning("account %s: discovery: %s", name, problem)
         if new and self._is_polling():
             added = float(int(self._context.now()))
             jobs = (Job(account=name, id=job.id, kind=job.kind, added=added, tags=(DISCOVERED,)) for job in new)
@@ -124,6 +110,14 @@ class AutoDiscovery:
             if not result.ok:
                 log.warning("account %s: %d discovered jobs not added: %s", name, len(new), result.message)
         self._apply_reports(name, found.jobs)
+
+    async def _read(self, runtime: AccountRuntime, acquire_slot: AcquireSlot) -> tuple[Discovery, Sequence[ListedJob]]:
+        """Read the account's lists, and return them and the new jobs on them."""
+        name, since = runtime.account.name, self._context.now() - self._max_age
+        known = frozenset(ref.id for ref in self._job_store.states if ref.account == name)
+        async with runtime.new_client(self._context.http) as client:
+            found = await read_lists(runtime, client, known, since, acquire_slot)
+        return found, await self._without_removed(name, [job for job in found.jobs if job.id not in known])
 
     async def _without_removed(self, account: str, jobs: Sequence[ListedJob]) -> list[ListedJob]:
         """Return the jobs that were never on the watchlist: of all others the journal has a state."""
@@ -141,13 +135,9 @@ class AutoDiscovery:
 
     async def _acquire_slot(self, poller: Poller) -> Fault | None:
         deadline = self._context.now() + MAX_WAIT
-        while poller.has_due_poll() and self._context.now() < deadline:  # noqa: ASYNC110  due polls go first  # noqa: ASYNC110  due polls go first
+        while poller.has_due_poll() and self._context.now() < deadline:  # noqa: ASYNC110  due polls go first
             await asyncio.sleep(1.0)
         return await poller.account.limits.acquire_background_slot(MAX_WAIT)
-
-    def _log_problems(self, account: str, found: Discovery) -> None:
-        for notice in (*found.notices, *([found.fault.message] if found.fault is not None else [])):
-            log.warning("account %s: discovery: %s", account, notice)
 
 
 def _state(account: str, listed: ListedJob) -> JobState:

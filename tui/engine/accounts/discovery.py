@@ -36,6 +36,11 @@ class Discovery(NamedTuple):
     """What the operator should know of the lists."""
     page_count: int = 0
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The notices, and why a list is incomplete."""
+        return self.notices if self.fault is None else (*self.notices, self.fault.message)
+
 
 async def discover(
     workspace: Workspace,
@@ -64,7 +69,7 @@ async def read_lists(
     runtime: AccountRuntime, client: Client, known: Container[str], since: float | None, acquire_slot: AcquireSlot
 ) -> Discovery:
     """Return the jobs of an account's lists, as `discover` does. `acquire_slot`: takes the slot of each page."""
-    lists = _lists(runtime)
+    lists = lists_of(runtime)
     if not lists:
         return Discovery(notices=(f"{runtime.account.provider.title} has no list of jobs that babeltop can read",))
     found: dict[str, ListedJob] = {}
@@ -79,7 +84,8 @@ async def read_lists(
     return Discovery(tuple(wanted), fault, tuple(notices), page_count)
 
 
-def _lists(runtime: AccountRuntime) -> dict[str, ListRequest]:
+def lists_of(runtime: AccountRuntime) -> dict[str, ListRequest]:
+    """Return the account's list requests, by kind."""
     endpoints = runtime.account.provider.endpoints
     return {kind: each.list_request for kind, each in endpoints.items() if each.list_request is not None}
 
