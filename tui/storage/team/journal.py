@@ -85,26 +85,27 @@ class TeamJournal:
     async def _begin(self) -> None:
         """Note the revision before the first reading, so that no later change is missed."""
         if self._revision is None:
-            rows = await self._database.execute_timed(
-                "SELECT revision, extract(epoch FROM clock_timestamp())::float8 FROM babeltop.lease WHERE name = %s",
-                (LEASE_NAME,),
-            )
-            self._revision = rows[0][0] if rows else 0
+            self._revision = await self._last_revision()
 
-    async def external_changes(self) -> dict[Ref, JobState]:
-        """Read the states that other processes wrote since the last call, and keep them in the local journal."""
-        await self._begin()
+    async def _last_revision(self) -> int:
+        """Read the revision of the last batch."""
         rows = await self._database.execute_timed(
             "SELECT revision, extract(epoch FROM clock_timestamp())::float8 FROM babeltop.lease WHERE name = %s",
             (LEASE_NAME,),
         )
-        if not rows or rows[0][0] == self._revision:
+        return rows[0][0] if rows else 0
+
+    async def external_changes(self) -> dict[Ref, JobState]:
+        """Read the states that other processes wrote since the last call, and keep them in the local journal."""
+        await self._begin()
+        last = await self._last_revision()
+        if last == self._revision:
             return {}
         found = await self._database.execute(
             "SELECT state FROM babeltop.job WHERE revision > %s AND revision <= %s AND writer <> %s",
-            (self._revision, rows[0][0], self._lease.holder),
+            (self._revision, last, self._lease.holder),
         )
-        self._revision = rows[0][0]
+        self._revision = last
         states = self._with_downloads(_decoded(found))
         self._keep(map(JournalEntry, states.values()))
         return states
