@@ -12,7 +12,7 @@ BabeltopError
      · RefusedJournalError
      · TeamDatabaseError (storage.team.connection)
        · LeaseLostError
-   · WatchlistError (storage.watchlist.parser)
+   · WatchlistError (storage.watchlist.content)
  · SecretError (storage.config.secrets)
  · EnvironmentSettingError (engine.http.environment)
    · CertificateError

@@ -75,10 +75,10 @@ class AccountRuntime:
     ) -> None:
         """Start with an idle throttle and no key.
 
-        `find_successor` returns the account on its provider's successor. `rate_limits`: those that all
-        processes share; None: no other process sends. `now_synced` is the clock that dates
-        requests, after it has followed changes of the wall clock; None: `clock`. `fetch_key` runs the account's key
-        command; None: the key is never renewed. `fetch_secrets` returns a job's secrets; None: those of a probe.
+        `find_successor` returns the account on its provider's successor. `rate_limits`: those that all processes
+        share; None: no other process sends. `now_synced` is the clock that dates requests, after it has followed
+        changes of the wall clock; None: `clock`. `fetch_key` runs the account's key command; None: the key is never
+        renewed. `fetch_secrets` returns a job's secrets; None: those of a probe.
         """
         self.account = account
         self.bulk = BulkPolicy()
