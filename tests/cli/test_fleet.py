@@ -31,6 +31,11 @@ def test_fleet_without_accounts_names_none(babeltop: Program) -> None:
 def test_fleet_shows_the_health_that_the_polling_console_sees(configured: Program) -> None:
     configured.with_jobs("heygen:a-slow")
     process = configured.start("watch")
-    wait_until(lambda: any(row["health"] == "ok" for row in configured("fleet", "--json").json))
+
+    def health() -> str | None:
+        return next(row["health"] for row in configured("fleet", "--json").json if row["account"] == "heygen")
+
+    wait_until(lambda: health() == "ok")
     process.terminate()
     configured.end(process)
+    assert health() is None

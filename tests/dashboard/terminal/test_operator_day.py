@@ -69,7 +69,8 @@ def test_the_filter_searches_every_visible_column_and_names_wrong_fields_and_val
     ):
         show(terminal, f"/{CLEAR_LINE}{query}{ENTER}", f"/ {query}  {count}")
     show(terminal, f"/{CLEAR_LINE}phase:faild", "no phase faild; did you mean failed?")
-    show(terminal, f"{CLEAR_LINE}foo:bar", "no field foo; did you mean flag?")
+    terminal.type(f"{CLEAR_LINE}foo:bar")
+    assert terminal.wait_for(lambda text: "no field foo; did you mean flag?" in text), terminal.text
 
 
 def test_removing_names_the_marked_jobs_that_are_not_shown(terminal: Terminal, tmp_path: Path):
