@@ -10,15 +10,13 @@ from tui.cli.commands.fleet import read_fleet
 from tui.cli.context import evaluation_context, open_workspace
 from tui.cli.output import OK, UsageError, print_message, write_stdout
 from tui.domain import evaluation
-from tui.domain.links.calendar import expiry_calendar
+from tui.domain.links.calendar import DAYS, expiry_calendar
 from tui.presentation import formatting, queries
 from tui.presentation.columns import RenderOptions
 from tui.presentation.html_report import ReportData, html_report
 from tui.storage import paths
 from tui.storage.workspace import Workspace
 
-DAYS = 14
-"""Days of the calendar."""
 PRIVATE_MODE, SHARED_MODE = 0o600, 0o666
 """Modes of the file, with links and without; the umask narrows them."""
 

@@ -16,12 +16,11 @@ from tui.dashboard.board_model import BoardModel
 from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.domain import evaluation
-from tui.domain.links.calendar import HOURS, CalendarDay, expiry_calendar
+from tui.domain.links.calendar import DAYS, HOURS, CalendarDay, expiry_calendar
 from tui.domain.models import Ref
 from tui.presentation import formatting
 from tui.presentation.columns import EMPTY_CELL
 
-DAYS_SHOWN = 14
 CALENDAR_INTERVAL = 5.0
 """Seconds between two updates of an open calendar: with 10,000 jobs each takes about 20 ms."""
 NUMBERS_FROM = 150
@@ -77,7 +76,7 @@ class CalendarScreen(Dialog[bool]):
     def _update_days(self) -> None:
         context, now = self._board.context, self._board.now()
         states = (state for state in self._board.states.values() if not evaluation.is_archived(state, context))
-        self._days = expiry_calendar(states, now, formatting.midnights(self._zone, now, range(DAYS_SHOWN + 1)))
+        self._days = expiry_calendar(states, now, formatting.midnights(self._zone, now, range(DAYS + 1)))
         most = max((count for day in self._days for count in (*day.kept, *day.unkept)), default=0)
         self.query_one(VimOptionList).show_lines([self._day_line(day, most) for day in self._days])
         self.query_one("#calendar-head", Static).update(Content("\n").join(self._head_lines()))
@@ -88,7 +87,7 @@ class CalendarScreen(Dialog[bool]):
 
     def _head_lines(self) -> Iterator[Content]:
         count = sum(len(day.refs) for day in self._days)
-        what = f"{formatting.count_of(count, 'link')} in {DAYS_SHOWN} days" if count else f"none in {DAYS_SHOWN} days"
+        what = f"{formatting.count_of(count, 'link')} in {DAYS} days" if count else f"none in {DAYS} days"
         yield Content.assemble(("Expiring links", "bold"), (f"   {what}", "$job-quiet"))
         width = HOURS * self._hour_width
         scale = "".join(f"{hour:<{6 * self._hour_width}}" for hour in (0, 6, 12, 18))

@@ -60,8 +60,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
     ALLOW_SELECT = False
-    virtual_size = Reactive(Size(0, 0))  # Textual's own arranges the whole screen again at each change
-    # Textual's own arranges the whole screen again: the number of rows moves nothing
+    virtual_size = Reactive(Size(0, 0))  # Textual's own arranges the screen again, though the rows move nothing
 
     class CursorMoved(Message):
         """The cursor moved to another job, or to none."""

@@ -9,6 +9,8 @@ from tui.domain import artifacts, job_state
 from tui.domain.job_state import JobState
 from tui.domain.models import Phase, Ref
 
+DAYS = 14
+"""Days of the calendar, on the screen and in the report."""
 HOURS = 24
 HOUR = 3600.0
 """Seconds."""
