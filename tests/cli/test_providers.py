@@ -142,6 +142,7 @@ def test_providers_new_proposes_a_file_that_providers_check_accepts(babeltop: Pr
     completed = babeltop("providers", "new", "acme-dub", "--from", str(sample))
     assert completed.code == 0
     assert "phase: running" in completed.err
+    assert "title: ·\n" in completed.err
     file = babeltop.config / "providers" / "acme-dub.toml"
     file.parent.mkdir()
     file.write_text(completed.out)

@@ -120,17 +120,15 @@ def check_file(args: Namespace) -> int:
     print_message(f"{args.file} is valid: {provider.title}{kinds}")
     if not args.sample:
         return OK
+    body = _read_sample(args.sample)
     try:
-        body = Path(args.sample).read_bytes()
         response = HttpResponse(int(args.status), {}, body, time.time())
         values = _sample_values(provider, args.kind)
         found = response_parser.parse_status(provider, args.kind, response, LinkSource(provider.base_url, values))
-    except OSError as error:
-        raise UsageError(f"{args.sample}: {error.strerror}") from None
     except UnknownKind as error:
         raise UsageError(str(error)) from None
     rows = [
-        *(_fault_rows(found) if isinstance(found, Fault) else _report_rows(found)),
+        *_outcome_rows(found),
         *_rule_rows(provider.endpoint(args.kind), response),
         *_unmapped_rows(provider, args.kind, body),
     ]
@@ -140,11 +138,9 @@ def check_file(args: Namespace) -> int:
 
 def propose_file(args: Namespace) -> int:
     """Run `providers new`: print a proposed file, and what it reads in the sample. Returns 2 if it reads no status."""
+    body = _read_sample(args.sample)
     try:
-        body = Path(args.sample).read_bytes()
         text = proposal.propose(args.name, decode(body), args.url)
-    except OSError as error:
-        raise UsageError(f"{args.sample}: {error.strerror}") from None
     except NotJsonError as error:
         raise UsageError(f"{args.sample}: {error}") from None
     write_stdout(text)
@@ -154,10 +150,17 @@ def propose_file(args: Namespace) -> int:
         print_message(f"the proposed file is not complete: {'; '.join(error.problems)}")
         return USAGE
     found = response_parser.parse_status(provider, "", HttpResponse(200, {}, body, time.time()))
-    rows = _fault_rows(found) if isinstance(found, Fault) else _report_rows(found)
-    for name, value in rows:
-        print_message(f"{name}: {sanitize.clean(value)}")
+    for name, value in _outcome_rows(found):
+        print_message(f"{name}: {sanitize.clean(value) or '·'}")
     return USAGE if isinstance(found, Fault) else OK
+
+
+def _read_sample(name: str) -> bytes:
+    """Return the bytes of the sample response. Raises UsageError."""
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}") from None
 
 
 def print_example(args: Namespace) -> int:
@@ -198,6 +201,11 @@ def _unmapped_rows(provider: Provider, kind: str, body: bytes) -> Iterator[tuple
     yield "unmapped", "  ".join(unmapped)
 
 
+def _outcome_rows(found: Report | Fault) -> Iterator[tuple[str, str]]:
+    """Return the values of a report or a fault; empty ones are printed as a middle dot."""
+    return _fault_rows(found) if isinstance(found, Fault) else _report_rows(found)
+
+
 def _fault_rows(fault: Fault) -> Iterator[tuple[str, str]]:
     yield "fault", fault.kind
     yield "message", fault.message
@@ -205,7 +213,7 @@ def _fault_rows(fault: Fault) -> Iterator[tuple[str, str]]:
 
 
 def _report_rows(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield the values of the report; empty ones are printed as a middle dot."""
+    """Yield the values of the report."""
     yield "phase", report.phase or "unknown status: the job counts as running"
     yield "status", report.raw_status
     for name, value in (("title", report.title), ("language", report.language), ("message", report.message)):

@@ -1,7 +1,7 @@
 """Expiry calendar: which jobs' links expire on which day and in which hour of it. Days are the caller's."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from msgspec import Struct
 
@@ -37,13 +37,13 @@ def expiry_calendar(states: Iterable[JobState], now: float, midnights: Sequence[
     A day is 24 hours here: when the clocks change, its last hour has two hours' links, or none.
     """
     days = [CalendarDay(start, [0] * HOURS, [0] * HOURS, []) for start in midnights[:-1]]
-    ends = [end for _, end in pairwise(midnights)]
     for state in states:
         link = job_state.primary_link(state)
         if state.phase is not Phase.DONE or link is None or link.expires_at is None or link.expires_at <= now:
             continue
-        day = next((day for day, end in zip(days, ends, strict=True) if day.starts_at <= link.expires_at < end), None)
-        if day is not None:
+        number = bisect_right(midnights, link.expires_at) - 1
+        if 0 <= number < len(days):
+            day = days[number]
             hours = day.kept if state.job.keep_link else day.unkept
             hours[min(HOURS - 1, int((link.expires_at - day.starts_at) // HOUR))] += 1
             day.refs.append(state.job.ref)
