@@ -36,7 +36,7 @@ def test_files_of_several_languages_have_the_language_in_their_name():
     links = [link(LinkKind.VIDEO, 1, "de"), link(LinkKind.VIDEO, 2, "fr"), link(LinkKind.CAPTIONS, 3, "fr")]
     assert artifacts(state(*links)) == (
         Artifact("video de", LinkKind.VIDEO, 0, "de"),
-        Artifact("video fr", LinkKind.VIDEO, 1, "fr"),
+        Artifact("video fr", LinkKind.VIDEO, 0, "fr"),
         Artifact("captions fr", LinkKind.CAPTIONS, 0, "fr"),
     )
     saved = DownloadedFile("video fr", "/tmp/f.mp4", 1, NOW)

@@ -19,7 +19,7 @@ class Artifact(NamedTuple):
     kind: LinkKind | None
     """None: the result text."""
     position: int = 0
-    """Position among the links of its kind, from 0."""
+    """Position among the links of its kind and language, from 0."""
     language: str | None = None
     """Of the part of the job that it belongs to; None: of the whole job."""
     is_used: bool = False
@@ -28,13 +28,13 @@ class Artifact(NamedTuple):
 
 def artifacts(state: JobState) -> tuple[Artifact, ...]:
     """Return the artifacts that the job has so far."""
-    positions, names = Counter[LinkKind](), Counter[str]()
+    positions, names = Counter[tuple[LinkKind, str | None]](), Counter[str]()
     has_languages = len({link.language for link in state.links}) > 1
     found: list[Artifact] = []
     for link in state.links:
         name = f"{link.kind} {link.language}" if has_languages and link.language else str(link.kind)
-        position, nth = positions[link.kind], names[name]
-        positions[link.kind] += 1
+        position, nth = positions[link.kind, link.language], names[name]
+        positions[link.kind, link.language] += 1
         names[name] += 1
         found.append(Artifact(f"{name} {nth + 1}" if nth else name, link.kind, position, link.language, link.is_used))
     return (*found, Artifact(TEXT_NAME, None)) if state.result else tuple(found)

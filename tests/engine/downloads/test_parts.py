@@ -32,13 +32,17 @@ required = true
 class Dubs:
     """Service with a job of three languages, one of which failed, and its files; each poll has other links."""
 
-    def __init__(self) -> None:
+    def __init__(self, fetched_elsewhere: str = "") -> None:
+        """`fetched_elsewhere`: language whose file is gone, and which has no link from the second poll on."""
         self.polls = 0
         self.fetched: list[str] = []
+        self.fetched_elsewhere = fetched_elsewhere
 
     async def __call__(self, scope, _receive, send) -> None:
-        headers = [(b"content-type", b"application/json")]
-        if scope["path"].startswith("/files/"):
+        status, headers = 200, [(b"content-type", b"application/json")]
+        if self.fetched_elsewhere and scope["path"].startswith(f"/files/{self.fetched_elsewhere}"):
+            status, body = 404, b"{}"
+        elif scope["path"].startswith("/files/"):
             self.fetched.append(scope["path"])
             headers, body = [(b"content-type", b"video/mp4")], b"\0\0\0\x18ftypmp42 the film"
         else:
@@ -47,10 +51,12 @@ class Dubs:
                 {"language": code, "status": "done", "url": f"http://sim.test/files/{code}-{self.polls}.mp4"}
                 for code in ("de", "fr")
             ]
+            if self.fetched_elsewhere and self.polls > 1:
+                targets = [each for each in targets if each["language"] != self.fetched_elsewhere]
             body = json.dumps(
                 {"status": "done", "targets": [*targets, {"language": "es", "status": "failed"}]}
             ).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
@@ -69,6 +75,22 @@ def test_the_link_of_one_language_is_renewed_and_its_file_alone_downloaded(tmp_p
             await asyncio.sleep(1)
         assert [path.rpartition("-")[0] for path in app.fetched] == ["/files/fr"]
         assert [file.name for file in stage[TOUR].downloads] == ["video fr"]
+
+    write_provider_file(tmp_path, "dubs", DUBS)
+    staged(tmp_path, app, {"dubs": ("tour",)}, scenario, accounts=("dubs",))
+
+
+def test_a_link_that_is_gone_is_not_replaced_by_the_one_of_another_language(tmp_path):
+    app = Dubs(fetched_elsewhere="de")
+
+    async def scenario(stage):
+        await asyncio.sleep(MINUTE)
+        assert (await stage.engine.perform(Download((TOUR,), str(tmp_path / "saved"), "de"))).ok
+        ended = {DownloadStage.SAVED, DownloadStage.FAILED}
+        while not any(each.stage in ended for each in stage.listener.downloads):  # noqa: ASYNC110  virtual time
+            await asyncio.sleep(1)
+        assert app.fetched == []
+        assert stage[TOUR].downloads == ()
 
     write_provider_file(tmp_path, "dubs", DUBS)
     staged(tmp_path, app, {"dubs": ("tour",)}, scenario, accounts=("dubs",))

@@ -51,9 +51,10 @@ class GetLiveLink(Protocol):
         /,
         *,
         nth: int = 0,
+        language: str | None = None,
         has_expired: bool = True,
     ) -> Awaitable[Link | Fault]:
-        """Return the `nth` link of its kind, renewed if needed.
+        """Return the `nth` link of its kind and language, renewed if needed.
 
         `dead_url`: this URL was rejected; `has_expired`: for good, so that the job's state says so.
         """
@@ -178,7 +179,7 @@ class JobDownloader:
         ref = state.job.ref
         if artifact.is_used:
             raise LinkFailedError("the service sends this file once, and has sent it")
-        link = await self._get_live_link(ref, kind, nth=artifact.position)
+        link = await self._get_live_link(ref, kind, nth=artifact.position, language=artifact.language)
         if isinstance(link, Fault):
             if link.kind is FaultKind.LIMITED:
                 raise RequestHeldError(link.message, link.retry_at)
@@ -212,7 +213,7 @@ class JobDownloader:
                 ),
                 report_progress=_ProgressReporter(ref, self._publish, asyncio.get_running_loop().time),
                 renew_link=lambda url, has_expired: self._get_live_link(
-                    ref, kind, url, nth=artifact.position, has_expired=has_expired
+                    ref, kind, url, nth=artifact.position, language=artifact.language, has_expired=has_expired
                 ),
                 on_used=lambda url: self._mark_used(ref, url),
                 must_yield=must_yield,

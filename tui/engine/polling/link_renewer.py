@@ -65,21 +65,22 @@ class LinkRenewer:
         dead_url: str | None = None,
         *,
         nth: int = 0,
+        language: str | None = None,
         has_expired: bool = True,
     ) -> Link | Fault:
         """Return an unexpired link, or why there is none. One with MIN_LIFETIME seconds left causes no request.
 
-        `kind`: a LinkKind; None for the primary link. `nth`: index among several links of a kind. `dead_url`: a URL
-        that was rejected, whatever its expiry; it is marked as expired if `has_expired`. A link that could not be
-        renewed is returned until it expires. Simultaneous calls for one job share one poll.
+        `kind`: a LinkKind; None for the primary link. `nth`: index among several links of a kind and `language`.
+        `dead_url`: a URL that was rejected, whatever its expiry; it is marked as expired if `has_expired`. A link that
+        could not be renewed is returned until it expires. Simultaneous calls for one job share one poll.
         """
-        link = self._find_link(ref, kind, nth)
+        link = self._find_link(ref, kind, nth, language)
         if link is not None and link.url != dead_url and renewal.has_enough_life(link.expires_at, self._now()):
             return link
         if dead_url is not None and has_expired:
             self._mark_dead(ref, dead_url)
         fault = await self.renew(ref)
-        link, now = self._find_link(ref, kind, nth), self._now()
+        link, now = self._find_link(ref, kind, nth, language), self._now()
         if link is not None and link.url != dead_url and not expiry.is_expired(link, now):
             return link
         return fault or Fault(FaultKind.MISSING, self._missing_reason(ref, link, dead_url, now))
@@ -153,7 +154,7 @@ class LinkRenewer:
             return None
         if kind is None:
             return job_state.primary_of(parts.links_of(state.links, language) if language else state.links)
-        links = [link for link in state.links if link.kind == kind]
+        links = [link for link in state.links if link.kind == kind and link.language == language]
         return links[nth] if nth < len(links) else None
 
     def _missing_reason(self, ref: Ref, link: Link | None, dead_url: str | None, now: float) -> str:
