@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Program
@@ -100,6 +101,24 @@ def test_a_document_of_the_simulator_is_polled_and_downloaded_once(configured: P
     assert (again.code, "the service sends this file once" in again.err) == (3, True)
     (job,) = configured("list", "--json").json
     assert [link["used"] for link in job["links"]] == [True]
+
+
+def test_a_document_that_another_client_has_fetched_is_shown_as_used(configured: Program, tmp_path: Path) -> None:
+    configured.with_accounts("deepl-documents")
+    ids = ["elsewhere-fine-1", "elsewhere-fine-2"]
+    jobs = [
+        f'[[job]]\naccount = "deepl-documents"\nid = "{job}"\nsecrets = {{ document_key = "{SECRET}" }}\n'
+        for job in ids
+    ]
+    configured.watchlist.write_text("".join(jobs))
+    assert {job["phase"] for job in configured("wait", "--json").json} == {"done"}
+    for job in ids:
+        path, headers = f"/v2/document/{job}/result", {"authorization": "DeepL-Auth-Key sim-key-000000000"}
+        httpx.post(configured.service + path, headers=headers, data={"document_key": SECRET}).raise_for_status()
+    refused = configured("download", ids[0], "--dir", str(tmp_path / "out"))
+    assert (refused.code, "sends this file once, and has sent it" in refused.err) == (3, True)
+    assert configured("check", ids[1], "--json").json[0]["status"] == "downloaded"
+    assert [[link["used"] for link in job["links"]] for job in configured("list", "--json").json] == [[True], [True]]
 
 
 def test_of_a_job_that_is_listed_twice_the_first_entry_has_the_secrets(tmp_path: Path, documents: Documents) -> None:

@@ -106,7 +106,7 @@ def test_the_responses_of_a_service_are_read_as_documented(name: str):
         read_values = {
             key: values[key] or type(sample["read"][key])() for key in sample["read"] if key not in {"links", "parts"}
         }
-        links = [f"{link.kind} {link.url.removeprefix(BASE)}" for link in found.links]
+        links = [f"{link.kind} {link.url.removeprefix(BASE)}{' used' * link.is_used}" for link in found.links]
         parts = [f"{part.language or part.id} {part.phase}" for part in found.parts]
         assert read_values | {"links": links, "parts": parts} == {"links": [], "parts": []} | sample["read"]
         assert found.is_complete

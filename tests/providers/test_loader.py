@@ -320,13 +320,28 @@ def test_a_file_without_limits_means_60_requests_a_minute():
                 ('pointer = "/x"\nequals = 1\nphase = "done"\nfault = "payment"', ": needs either phase or fault"),
                 ('equals = 1\nphase = "done"', ": equals needs pointer"),
                 ('phase = "done"', ": needs pointer or http_status"),
-                ('pointer = "/x"\nphase = "done"', ": pointer needs a condition: equals, not_equals, any_of, exists"),
+                (
+                    'pointer = "/x"\nphase = "done"',
+                    ": pointer needs a condition: equals, not_equals, any_of, contains, exists",
+                ),
                 ('pointer = "/x"\nexist = true\nphase = "done"', ".exist: unknown key; did you mean 'exists'?"),
                 ('pointer = "/x"\nequals = []\nphase = "done"', ".equals: expected text, a number or a boolean"),
                 ('pointer = "/x"\nless_than = "a"\nphase = "done"', ".less_than: Expected `float"),
                 ('http_status = 429\nphase = "done"', ".http_status: 429 concerns the account"),
                 ('http_status = [303, 99]\nphase = "done"', ".http_status: expected HTTP statuses from 100 to 599"),
                 ('http_status = 456\nfault = "paymnt"', ".fault: 'paymnt' is unknown; did you mean 'payment'?"),
+            ]
+        ),
+        *(
+            (
+                "[statuses]",
+                f'[[links]]\nkind = "audio"\npath = "/a/{{id}}"\n{used}\n[statuses]',
+                f"links[0].used{problem}",
+            )
+            for used, problem in [
+                ("used = [{ http_status = 410 }]", ": needs one_time = true"),
+                ("one_time = true\nused = [{ http_status = 200 }]", "[0].http_status: a 2xx is the file"),
+                ("one_time = true\nused = [{ contains = 'x' }]", "[0]: contains needs pointer"),
             ]
         ),
         ("[statuses]", '[error]\nmessage = "/x"\n[statuses]', "error.message: Expected `array`, got `str`"),

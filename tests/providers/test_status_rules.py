@@ -43,6 +43,7 @@ NUMBERS = provider(
     '[[override]]\npointer = "/busy"\nless_than = 0\nphase = "failed"\n'
     '[[override]]\npointer = "/busy"\nat_least = 1\nphase = "running"\n'
     '[[override]]\npointer = "/ready"\nany_of = [true, "yes"]\nphase = "done"\n'
+    '[[override]]\npointer = "/text"\ncontains = "Gave up"\nphase = "failed"\n'
 )
 
 
@@ -56,6 +57,7 @@ NUMBERS = provider(
         (ABSENT, 200, {"answer": {"errorCode": None}}, Phase.DONE, "answer: present"),
         (ABSENT, 200, {"answer": None}, Phase.RUNNING, "answer: absent"),
         (ABSENT, 200, {}, Phase.RUNNING, "answer: absent"),
+        (NUMBERS, 200, {"text": "We gave up on it"}, Phase.FAILED, "text: we gave up on it"),
         (HTTP, 303, b"", Phase.DONE, "HTTP 303"),
         (HTTP, 204, b"", Phase.DONE, "HTTP 204"),
         (HTTP, 410, b"<html>", Phase.MISSING, "HTTP 410"),

@@ -160,6 +160,8 @@ class ReportedLink(Struct, frozen=True, gc=False):
     """Suffix of the file's name, where the response gives none."""
     form: str | None = None
     """The file is fetched by POST with this form; None: by GET."""
+    is_used: bool = False
+    """The service says that the file was fetched, and is gone."""
 
 
 class Link(Struct, frozen=True, gc=False):

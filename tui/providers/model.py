@@ -19,7 +19,7 @@ from tui.providers.reports.parts import PartsRule
 from tui.providers.reports.progress import ProgressSource, ProgressUnit
 from tui.providers.requests.request import HttpRequest, JobIdFormat, RequestTemplate
 from tui.providers.requests.templates import SECRET, WHOLE_ID, HeaderTemplate
-from tui.providers.status_rules import OverrideRule
+from tui.providers.status_rules import Condition, OverrideRule
 
 Cadence: TypeAlias = Literal["text", "document", "video"]
 """Rough duration of such jobs: it sets the first polling intervals."""
@@ -159,6 +159,18 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """The kind's own; None: there is no list of such jobs."""
     list_item: "Endpoint | None" = None
     """Endpoint that reads an item of the list like a status response; None: an item is no whole report."""
+
+    @property
+    def used_conditions(self) -> tuple[Condition, ...]:
+        """Conditions on the response in the place of a file that is sent once: any of them means that it was sent."""
+        tables = (self.links, self.parts.links if self.parts else (), self.result.links if self.result else ())
+        return tuple(
+            condition
+            for links in tables
+            for rule in links
+            for condition in rule.used
+            if condition.http_status is not None
+        )
 
 
 class Provider(Struct, frozen=True, kw_only=True):

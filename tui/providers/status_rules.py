@@ -1,4 +1,4 @@
-"""Rules for responses whose status is not one text: a boolean, a number, a field that is absent, or an HTTP status.
+"""Conditions on a response, and rules for statuses that are not one text: a boolean, a number, an absent field.
 
 `[[override]]` of a provider file: all conditions of a rule must hold, and the first rule that holds counts.
 """
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tui.domain.models import Phase
 from tui.providers.json_body import as_text
-from tui.providers.json_pointer import Json, Pointer
+from tui.providers.json_pointer import Item, Json, Pointer
 
 NEVER_REPLACED = frozenset({401, 429})
 """HTTP statuses that concern the account, whatever a file says of a job."""
@@ -44,11 +44,13 @@ class HttpStatuses(tuple[int, ...]):
         return cls(statuses)
 
 
-class OverrideRule(Struct, frozen=True, kw_only=True):
-    """Conditions on a response, and the phase or fault that it stands for."""
+_CONDITIONS = ("equals", "not_equals", "any_of", "contains", "exists", "less_than", "at_least")
+"""Keys that say what is at the pointer."""
 
-    phase: Phase | None = None
-    fault: RuleFault | None = None
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """Conditions on a response, all of which must hold."""
+
     http_status: HttpStatuses | None = None
     """None: any 2xx."""
     pointer: Pointer | None = None
@@ -56,12 +58,14 @@ class OverrideRule(Struct, frozen=True, kw_only=True):
     not_equals: Scalar | None = None
     """Needs a value."""
     any_of: tuple[Scalar, ...] | None = None
+    contains: Scalar | None = None
+    """The value has this text within it."""
     exists: bool | None = None
     """False: no value, or null."""
     less_than: float | None = None
     at_least: float | None = None
 
-    def matches(self, http_status: int, body: Json, headers: Mapping[str, str]) -> bool:
+    def matches(self, http_status: int, body: Json | Item, headers: Mapping[str, str]) -> bool:
         """Return whether all conditions hold for a response."""
         if self.http_status is None and not 200 <= http_status < 300:
             return False
@@ -74,13 +78,14 @@ class OverrideRule(Struct, frozen=True, kw_only=True):
             (self.equals, lambda: self.equals in texts),
             (self.not_equals, lambda: bool(texts) and self.not_equals not in texts),
             (self.any_of, lambda: not set(self.any_of or ()).isdisjoint(texts)),
+            (self.contains, lambda: any((self.contains or "") in text for text in texts)),
             (self.exists, lambda: bool(values) is self.exists),
             (self.less_than, lambda: any(number < (self.less_than or 0) for number in numbers)),
             (self.at_least, lambda: any(number >= (self.at_least or 0) for number in numbers)),
         )
         return all(holds() for condition, holds in conditions if condition is not None)
 
-    def describe(self, http_status: int, body: Json, headers: Mapping[str, str]) -> str:
+    def describe(self, http_status: int, body: Json | Item, headers: Mapping[str, str]) -> str:
         """Return what matched, in place of a status: `HTTP 303`, `completed: true`."""
         if self.pointer is None:
             return f"HTTP {http_status}"
@@ -88,7 +93,27 @@ class OverrideRule(Struct, frozen=True, kw_only=True):
         text = _text(value) if isinstance(value, str | int | float) else "absent" if value is None else "present"
         return f"{self.pointer.rpartition('/')[2] or 'body'}: {text}"
 
-    def explain(self, http_status: int, body: Json, headers: Mapping[str, str]) -> str:
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the combination of keys."""
+        given = [name for name in _CONDITIONS if getattr(self, name) is not None]
+        if self.pointer is None and given:
+            yield f"{given[0]} needs pointer"
+        if self.pointer is not None and not given:
+            yield f"pointer needs a condition: {', '.join(_CONDITIONS)}"
+        if self.pointer is None and self.http_status is None:
+            yield "needs pointer or http_status"
+
+    def _values(self, body: Json | Item, headers: Mapping[str, str]) -> Iterator[Json]:
+        return iter(self.pointer.evaluate(body, headers) if self.pointer is not None else ())
+
+
+class OverrideRule(Condition, frozen=True, kw_only=True):
+    """Conditions on a response, and the phase or fault that it stands for."""
+
+    phase: Phase | None = None
+    fault: RuleFault | None = None
+
+    def explain(self, http_status: int, body: Json | Item, headers: Mapping[str, str]) -> str:
         """Return what the rule reads in a response, whether it holds, and what it then stands for."""
         found = self.describe(http_status, body, headers)
         holds = "holds" if self.matches(http_status, body, headers) else "does not hold"
@@ -96,21 +121,11 @@ class OverrideRule(Struct, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the combination of keys."""
-        conditions = ("equals", "not_equals", "any_of", "exists", "less_than", "at_least")
-        given = [name for name in conditions if getattr(self, name) is not None]
         if (self.phase is None) == (self.fault is None):
             yield "needs either phase or fault"
         if self.phase is Phase.NEW:
             yield "no value can mean new, the phase before the first poll"
-        if self.pointer is None and given:
-            yield f"{given[0]} needs pointer"
-        if self.pointer is not None and not given:
-            yield f"pointer needs a condition: {', '.join(conditions)}"
-        if self.pointer is None and self.http_status is None:
-            yield "needs pointer or http_status"
-
-    def _values(self, body: Json, headers: Mapping[str, str]) -> Iterator[Json]:
-        return iter(self.pointer.evaluate(body, headers) if self.pointer is not None else ())
+        yield from super().problems()
 
 
 def _text(value: str | float) -> str:

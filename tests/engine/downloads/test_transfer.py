@@ -24,11 +24,13 @@ from tui.engine.downloads import http
 from tui.engine.downloads.body import YieldedError
 from tui.engine.downloads.destination import FileRequest
 from tui.engine.downloads.http import FetchContext, FetchError, LinkFailedError, NotReadyError
-from tui.engine.downloads.transfer import FileTransfer
+from tui.engine.downloads.transfer import MAX_TRIES, FileTransfer
 from tui.engine.http.decompression import INFLATION_FLOOR
 from tui.engine.http.dns_loop import DnsThreadedLoop
 from tui.providers.fields import HeaderName
+from tui.providers.json_pointer import Pointer
 from tui.providers.model import KeyHeader
+from tui.providers.status_rules import Condition, HttpStatuses, Scalar
 from tui.storage import partial_file
 from tui.storage.config.secrets import Secret
 from tui.storage.journal.checkpoints import DownloadCheckpoint
@@ -57,6 +59,8 @@ class TransferRun:
         """Rejected links that count as expired."""
         self.must_yield = False
         self.pending_until = 0.0
+        self.one_time = False
+        self.used_conditions: tuple[Condition, ...] = ()
 
     async def __call__(
         self, url: str, *, key: bool = False, kind: LinkKind = LinkKind.VIDEO, title: str = "Spring"
@@ -69,11 +73,12 @@ class TransferRun:
         async with http.build_client(httpx.create_ssl_context, None) as client:
             transfer = FileTransfer(
                 FileRequest(
-                    link=link(url, key=key, kind=kind),
+                    link=replace(link(url, key=key, kind=kind), one_time=self.one_time),
                     folder=self.folder,
                     titles=(title,),
                     job_id="id",
                     pending_until=self.pending_until,
+                    used_conditions=self.used_conditions,
                 ),
                 self.context,
                 client,
@@ -690,3 +695,24 @@ async def test_a_compressed_file_of_unknown_size_leaves_disk_space_free(tmp_path
         with pytest.raises(FetchError, match="Free some space"):
             await download(f"{base}/a.vtt")
         assert partial_file.free_bytes(tmp_path / "disk") > 60 * 1024 * 1024
+
+
+SENT = Condition(http_status=HttpStatuses((503,)), pointer=Pointer.parse("/message"), contains=Scalar("already sent"))
+
+
+@pytest.mark.parametrize(
+    ("message", "tries", "error"),
+    [("Document Already Sent", 1, "sends this file once, and has sent it"), ("not ready", MAX_TRIES, "HTTP 503")],
+)
+async def test_only_a_response_that_states_it_means_that_a_file_was_sent_already(tmp_path, message, tries, error):
+    origin = FileServer(
+        responses={"/f": (503, {"content-type": "application/json"}, b'{"message": "%s"}' % message.encode())}
+    )
+    with serve_files(origin) as base:
+        download = TransferRun(tmp_path, base)
+        download.used_conditions, download.one_time = (SENT,), True
+        with pytest.raises(FetchError, match=error):
+            await download(f"{base}/f", kind=LinkKind.DOCUMENT)
+    assert len(origin.requests) == tries
+    assert download.used == [f"{base}/f"] * (tries == 1)
+    assert download.names == []

@@ -12,6 +12,7 @@ from tui.cli.output import OK, USAGE, UsageError, json_array, print_message, wri
 from tui.domain.links import expiry
 from tui.domain.models import Fault, FaultKind, Report
 from tui.presentation import json_output, sanitize
+from tui.presentation.descriptions import one_time_text
 from tui.providers import loader, proposal, response_parser
 from tui.providers.json_body import NotJsonError, decode
 from tui.providers.loader import BUILT_IN
@@ -234,7 +235,7 @@ def _report_rows(report: Report) -> Iterator[tuple[str, str]]:
             if link.expires_at
             else "expiry unknown"
         )
-        notes = [expiry_text, *["needs the key"] * link.needs_key, *["one download only"] * link.one_time]
+        notes = [expiry_text, *["needs the key"] * link.needs_key, *[one_time_text(link)] * link.one_time]
         notes += [link.language] if link.language else []
         yield f"{link.kind} link", f"{link.url}  ({', '.join(notes)})"
     if not report.links:

@@ -74,7 +74,7 @@ def _build_link(reported: ReportedLink, known: Link | None, at: float, clock_ske
     from tui.domain.links.signed_urls import signed_expiry  # 2 ms at the start, and only a response has new links
 
     if known is not None and (known.is_dead or known.is_used):
-        return known
+        return replace(known, is_used=known.is_used or reported.is_used)
     first_seen = at if known is None else known.first_seen
     expires_at, exact = signed_expiry(reported.url) or (reported.expires_at, reported.expires_at is not None)
     if expires_at is not None and abs(clock_skew) >= MIN_CLOCK_SKEW:
@@ -92,4 +92,5 @@ def _build_link(reported: ReportedLink, known: Link | None, at: float, clock_ske
         one_time=reported.one_time,
         suffix=reported.suffix,
         form=reported.form,
+        is_used=reported.is_used,
     )

@@ -16,6 +16,7 @@ from tui.domain.models import Link
 from tui.engine.blocking import RunBlocking
 from tui.engine.downloads.http import FetchError
 from tui.presentation import filenames, formatting
+from tui.providers.status_rules import Condition
 from tui.storage import partial_file
 from tui.storage.journal.checkpoints import DownloadCheckpoint
 from tui.storage.partial_file import PartialFile
@@ -50,6 +51,8 @@ class FileRequest(Struct, frozen=True, kw_only=True):
     language: str = ""
     pending_until: float = 0.0
     """Instant until which a store may not have the file yet."""
+    used_conditions: tuple[Condition, ...] = ()
+    """Conditions on a response in the file's place: any of them means that a file that is sent once was sent."""
 
 
 class Destination:

@@ -18,7 +18,7 @@ from tui.engine.context import EngineContext
 from tui.engine.downloads import http
 from tui.engine.downloads.destination import FileRequest
 from tui.engine.downloads.http import FetchContext, FetchError, LinkFailedError, RequestHeldError
-from tui.engine.downloads.transfer import FileTransfer
+from tui.engine.downloads.transfer import SENT_ALREADY, FileTransfer
 from tui.engine.polling.job_store import JobStore
 from tui.presentation import filenames
 from tui.storage import partial_file
@@ -178,7 +178,7 @@ class JobDownloader:
     ) -> tuple[Path, int]:
         ref = state.job.ref
         if artifact.is_used:
-            raise LinkFailedError("the service sends this file once, and has sent it")
+            raise LinkFailedError(SENT_ALREADY)
         link = await self._get_live_link(ref, kind, nth=artifact.position, language=artifact.language)
         if isinstance(link, Fault):
             if link.kind is FaultKind.LIMITED:
@@ -201,6 +201,7 @@ class JobDownloader:
             job_id=state.job.id,
             language=link.language or (state.report and state.report.language) or "",
             pending_until=(state.phase_since or 0.0) + PENDING_SECONDS,
+            used_conditions=self._accounts[ref.account].account.provider.endpoint(state.job.kind).used_conditions,
         )
         async with http.build_client(self._context.http.tls, self._context.http.transport) as client:
             return await FileTransfer(
@@ -223,7 +224,7 @@ class JobDownloader:
             ).run()
 
     def _mark_used(self, ref: Ref, url: str) -> None:
-        """Record that the service sends the file: a later process would request it in vain."""
+        """Record that the service sends the file, or has sent it: a later process would request it in vain."""
         if ref in self._job_store.states:
             self._job_store.apply(ref, LinkUsed(url))
 

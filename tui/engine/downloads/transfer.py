@@ -35,6 +35,7 @@ from tui.engine.downloads.response import (
 )
 from tui.engine.http.decompression import UndecodableError
 from tui.presentation import filenames, formatting
+from tui.providers import json_body
 from tui.providers.response import HttpResponse
 from tui.storage.journal.checkpoints import DownloadCheckpoint
 
@@ -46,6 +47,10 @@ LONGEST_RETRY_AFTER = 120.0
 """Seconds of Retry-After up to which the transfer waits; beyond, it fails."""
 WRITE_BUFFER = 1024 * 1024
 """Bytes written at once."""
+MAX_ERROR = 64 * 1024
+"""Bytes that are read of a response in the file's place."""
+SENT_ALREADY = "the service sends this file once, and has sent it"
+"""Why a file that is sent once is not requested again."""
 
 
 class FileTransfer:
@@ -71,9 +76,9 @@ class FileTransfer:
         """Prepare the transfer.
 
         `checkpoint` is from an earlier run, `save_checkpoint` stores one for a later run, `renew_link` takes the URL
-        and whether it has expired, `on_used` the URL of a file that the service sends once and begins to send,
-        `report_progress` the file's name, the bytes on disk and the total. `must_yield`:
-        whether others wait for the place of a slow transfer. `retry_pause`: seconds.
+        and whether it has expired, `on_used` the URL of a file that the service sends once, when it begins to send or
+        has sent it, `report_progress` the file's name, the bytes on disk and the total. `must_yield`: whether others
+        wait for the place of a slow transfer. `retry_pause`: seconds.
         """
         self._request, self._context, self._client = request, context, client
         self._renew_link, self._on_used = renew_link, on_used
@@ -159,10 +164,13 @@ class FileTransfer:
             start = 0
         request = RangeRequest(self._url, link.needs_key, start, validator, link.form)
         response = await http.open_response(self._client, self._context, request)
-        if link.one_time and response.is_success:
+        if link.one_time and response.status_code in {200, 206}:
             self._is_spent = True
             self._on_used(self._url)
         try:
+            if await self._was_sent(response):
+                self._on_used(self._url)
+                raise LinkFailedError(SENT_ALREADY)
             await self._receive(response, request)
         except UndecodableError as error:
             raise FetchError(f"the file has {error}", transient=True) from None
@@ -170,6 +178,24 @@ class FileTransfer:
             raise http.connection_error(error, self._url, self._context.stall_timeout) from None
         finally:
             await response.aclose()
+
+    async def _was_sent(self, response: httpx.Response) -> bool:
+        """Return whether a response in the file's place says that the service has sent the file to another client."""
+        conditions = [
+            each for each in self._request.used_conditions if response.status_code in (each.http_status or ())
+        ]
+        if not conditions or not self._request.link.one_time:
+            return False
+        raw = b""
+        async for chunk in response.aiter_raw():
+            raw += chunk
+            if len(raw) >= MAX_ERROR:
+                break
+        try:
+            body = json_body.decode(raw, response.headers.get("content-type", ""))
+        except json_body.NotJsonError:
+            body = None
+        return any(each.matches(response.status_code, body, response.headers) for each in conditions)
 
     async def _receive(self, response: httpx.Response, request: RangeRequest) -> None:
         """Write the body of a response to the partial file."""

@@ -15,6 +15,7 @@ from tui.providers.json_body import find_texts
 from tui.providers.json_pointer import Item, Json, Pointer
 from tui.providers.reports.progress import parse_count
 from tui.providers.requests.templates import PathTemplate, Template, Values
+from tui.providers.status_rules import Condition
 
 MAX_URL = 8192
 """Bytes of a link. Browsers and storage services reject longer ones."""
@@ -48,6 +49,8 @@ class LinkRule(Struct, frozen=True, kw_only=True):
     """Downloading it takes the account's key."""
     one_time: bool = False
     """The service deletes the file once it was fetched."""
+    used: tuple[Condition, ...] = ()
+    """Any of these: it was fetched. On a status response, or with http_status on the response in the file's place."""
     suffix: FileSuffix = FileSuffix("")
     """Suffix of the file's name, where the response gives none."""
 
@@ -59,6 +62,12 @@ class LinkRule(Struct, frozen=True, kw_only=True):
             yield "method: POST is for a link with path"
         if self.form and self.method != "POST":
             yield 'form: needs method = "POST"'
+        if self.used and not self.one_time:
+            yield "used: needs one_time = true"
+        for index, condition in enumerate(self.used):
+            yield from (f"used[{index}]: {problem}" for problem in condition.problems())
+            if any(200 <= status < 300 for status in condition.http_status or ()):
+                yield f"used[{index}].http_status: a 2xx is the file"
 
 
 class LinkSource(NamedTuple):
@@ -87,6 +96,7 @@ def collect_links(
             continue
         lifetime, expires_at = _lifetime(rule, body, headers), _expiry(rule, body, headers)
         form = _form(rule, source) if source is not None else None
+        is_used = any(condition.matches(200, body, headers) for condition in rule.used)
         for url, own_language in urls:
             link = ReportedLink(
                 rule.kind,
@@ -98,6 +108,7 @@ def collect_links(
                 one_time=rule.one_time,
                 suffix=str(rule.suffix),
                 form=form,
+                is_used=is_used,
             )
             found.setdefault((rule.kind, url), link)
             has_required_link = has_required_link or rule.required

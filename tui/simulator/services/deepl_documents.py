@@ -25,7 +25,8 @@ class DeepLDocuments(DeepLVoice):
             return self.error_response(404, context.request)
         if context.stage is JobStage.ENDED and context.scenario.outcome == "payment":
             return self.error_response(QUOTA_EXCEEDED, context.request)
-        return self._status(context, STATUSES.get(context.stage) or ("done" if context.succeeded else "error"))
+        ended = "error" if not context.succeeded else "downloaded" if _was_sent(context) else "done"
+        return self._status(context, STATUSES.get(context.stage) or ended)
 
     def odd_responses(self, context: RequestContext) -> list[SimulatedResponse]:
         """Return an unknown status, HTML, half a body and an empty one."""
@@ -42,7 +43,7 @@ class DeepLDocuments(DeepLVoice):
         """Return the response to POST /v2/document/{id}/result: the file, and from then on 503 [D]."""
         if not has_secret(context.request):
             return self.error_response(404, context.request)
-        downloaded = FILE_NAME in context.job_run.fetched_once
+        downloaded = _was_sent(context)
         if context.succeeded and not downloaded:
             context.job_run.fetched_once.add(FILE_NAME)
             return file_response(make_file(context.scenario, FILE_NAME), context.request)
@@ -58,6 +59,10 @@ class DeepLDocuments(DeepLVoice):
         elif status == "done":
             body["billed_characters"] = 50_000
         return json(body).with_headers(x_trace_id=context.request.request_id)
+
+
+def _was_sent(context: RequestContext) -> bool:
+    return FILE_NAME in context.job_run.fetched_once
 
 
 def has_secret(request: SimulatedRequest) -> bool:
