@@ -312,6 +312,8 @@ class Engine:
         if role.text != before.text:
             self._publish(RoleChanged(role.text))
         if role.is_leader and not before.is_leader:
+            if self._team is not None:  # another computer may have written since the last tick
+                await self._merge_journal_changes()
             self._job_store.take_over()
         elif before.is_leader and not role.is_leader:
             self._empty_queues()
@@ -349,12 +351,15 @@ class Engine:
             external_states = await self._storage.journal.external_changes()
             changed = [ref for ref, state in external_states.items() if self._has_other_phase(ref, state)]
             recorded = await self._storage.journal.phase_changes(changed) if changed else {}
+            replaced_states = await self._storage.journal.replaced_states()
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return
         self._job_store.set_problem("news", "")
         for ref, state in external_states.items():
             self._job_store.merge_external(state, recorded.get(ref, ()), is_follower=not self._role.is_leader)
+        for ref, stored in replaced_states.items():
+            self._job_store.replace_state(ref, stored)
         notices = self._storage.journal.notices
         for text in notices[self._shown_notice_count :]:
             self._publish(Notice(NoticeKind.JOURNAL, text, None, self._context.now()))

@@ -41,6 +41,13 @@ class JobJournal(Protocol):
         """Return the states that other processes have written since the last call."""
         ...
 
+    async def replaced_states(self) -> Mapping[Ref, JobState | None]:
+        """Return the stored states of jobs whose entries were discarded, since another process polls; each once.
+
+        They replace those of this process, although they are older. None: the job has no stored state.
+        """
+        ...
+
     async def phase_changes(self, refs: Iterable[Ref]) -> dict[Ref, tuple[PhaseChange, ...]]:
         """Return the phase changes of the jobs, oldest first."""
         ...

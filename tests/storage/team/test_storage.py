@@ -6,12 +6,12 @@ import hashlib
 import psycopg
 import pytest
 
-from tests.storage.contract.test_contract import NOW, A, entry
+from tests.storage.contract.test_contract import NOW, A, B, entry
 from tests.support.postgres_server import postgres_server
 from tui.domain.models import Phase
 from tui.domain.polling import rate_limit
 from tui.storage.journal.database import JournalError
-from tui.storage.journal.journal import Journal
+from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.team.administration import initialize, read_status
 from tui.storage.team.connection import DatabaseClock, TeamDatabase, check_conninfo, time_since_boot
 from tui.storage.team.lease import RENEW_INTERVAL, TRUST, TTL
@@ -55,11 +55,53 @@ async def test_a_former_holder_writes_nothing(processes, team):
     await first.journal.record([running])
     expire_lease(team)
     assert await second.lease.acquire()
-    assert not await first.journal.record([entry(phase=Phase.DONE, at=NOW + 60, before=running.state)])
+    with pytest.raises(JournalError, match="does not hold"):
+        await first.journal.record([entry(phase=Phase.DONE, at=NOW + 60, before=running.state)])
     assert not first.lease.is_held, "the refusal is how it learns"
     assert (await second.journal.states([A]))[A].phase is Phase.RUNNING
     with pytest.raises(JournalError, match="does not hold"):
         await first.rate_limits.update("heygen", lambda found: found or rate_limit.initial(60, NOW))
+
+
+async def test_results_wait_while_the_lease_may_come_back(processes, team):
+    storage = processes()
+    assert await storage.lease.acquire()
+    storage.lease._renewed_at -= TRUST  # as after an outage
+    with pytest.raises(JournalError, match="wait to be written"):
+        await storage.journal.record([entry()])
+    assert not await storage.journal.replaced_states()
+    assert await storage.lease.acquire()
+    assert await storage.journal.record([entry()])
+
+
+async def test_discarded_results_are_replaced_by_the_stored_states(processes, team):
+    first, second = processes(), processes()
+    assert await first.lease.acquire()
+    running = entry()
+    await first.journal.record([running])
+    expire_lease(team)
+    assert await second.lease.acquire()
+    first.lease.lose()
+    assert not await first.lease.acquire()
+    done = entry(phase=Phase.DONE, at=NOW + 60, before=running.state)
+    assert not await first.journal.record([done, entry(B)])
+    assert await first.journal.replaced_states() == {A: running.state, B: None}
+    assert not await first.journal.replaced_states()
+
+
+async def test_phase_changes_are_a_chain_whatever_phase_the_writer_had_read(processes):
+    storage = processes()
+    await storage.lease.acquire()
+    await storage.journal.record([entry()])
+    done = entry(phase=Phase.DONE, at=NOW + 60)
+    await storage.journal.record([done])
+    await storage.journal.record([JournalEntry(entry(B).state)])
+    found = await storage.journal.phase_changes([A, B])
+    assert [(each.before, each.after) for each in found[A]] == [
+        (Phase.NEW, Phase.RUNNING),
+        (Phase.RUNNING, Phase.DONE),
+    ]
+    assert [(each.before, each.after, each.seen) for each in found[B]] == [(Phase.NEW, Phase.RUNNING, NOW)]
 
 
 async def test_a_process_that_does_not_poll_never_gets_the_lease(processes):
@@ -79,7 +121,8 @@ async def test_a_holder_trusts_its_lease_for_less_time_than_the_database(process
     assert storage.lease.is_held
     now[0] += 0.2
     assert not storage.lease.is_held
-    assert not await storage.journal.record([entry()])
+    with pytest.raises(JournalError):
+        await storage.journal.record([entry()])
 
 
 async def test_accounts_with_one_key_share_its_rate_at_the_lowest(processes):

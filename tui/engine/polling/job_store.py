@@ -183,6 +183,14 @@ class JobStore:
             after = change.after
             self._on_phase_change(state, next((each for each in reversed(recorded) if each.after is after), change))
 
+    def replace_state(self, ref: Ref, stored: JobState | None) -> None:
+        """Continue from the stored state of a job: results of this process were discarded. None: there is none."""
+        known = self.states.get(ref)
+        if known is not None:
+            state = JobState(job=known.job) if stored is None else self._repaired(stored)
+            state, _ = job_state.reduce(state, JobListed(known.job))
+            self._schedule(state, self.scheduler.first_poll(state))
+
     def persist_all(self) -> None:
         """Write every state to the journal, which was replaced."""
         for state in self.states.values():

@@ -5,7 +5,7 @@ What they read is also kept in the local journal, from which a console shows its
 """
 
 import base64
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -42,12 +42,17 @@ class TeamJournal:
         self._local = local
         self._revision: int | None = None
         """Revision up to which this process has read; None: nothing yet."""
+        self._discarded: set[Ref] = set()
+        """Jobs whose entries another process's lease has discarded."""
 
     async def record(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
-        """Write the batch as holder of the lease; a process without it keeps its downloads and writes nothing else."""
+        """Write the batch as holder of the lease; while another process holds it, only the downloads are kept.
+
+        Raises TeamDatabaseError while this process may get the lease back: then the entries are still true.
+        """
         self._keep(JournalEntry(entry.state) for entry in entries if entry.state.downloads)
         if not self._lease.is_held:
-            return ()
+            return self._unwritten(entries)
         rows = [_row(number, entry) for number, entry in enumerate(entries) if "\0" not in entry.state.job.id]
         try:
             written = await self._database.execute(
@@ -56,9 +61,25 @@ class TeamJournal:
             )
         except LeaseLostError:
             self._lease.lose()
-            return ()
+            return self._unwritten(entries)
         changes = [entries[int(row[0])].change for row in written]
         return tuple(change for change in changes if change is not None)
+
+    def _unwritten(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
+        if self._lease.may_hold and not self._lease.is_taken:
+            raise TeamDatabaseError("Results wait to be written: this worker does not hold the team's lease now")
+        self._discarded.update(entry.state.job.ref for entry in entries if self._lease.may_hold)
+        return ()
+
+    async def replaced_states(self) -> Mapping[Ref, JobState | None]:
+        """Read the states that hold in place of those of discarded entries."""
+        refs, self._discarded = self._discarded, set()
+        try:
+            found = await self.states(refs) if refs else {}
+        except JournalError:
+            self._discarded |= refs
+            raise
+        return {ref: found.get(ref) for ref in refs}
 
     async def states(self, refs: Collection[Ref]) -> dict[Ref, JobState]:
         """Read the states of these jobs; while the database is away, a follower gets those of the local journal."""
@@ -253,7 +274,6 @@ def _row(position: int, entry: JournalEntry) -> dict[str, Any]:
         row |= request._asdict()
     if change is not None:
         row |= {
-            "before": change.before,
             "after": change.after,
             "earliest_at": change.earliest,
             "seen_at": change.seen,

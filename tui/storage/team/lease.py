@@ -37,6 +37,8 @@ class TeamLease:
         """Id of this process, new at every start."""
         self.epoch = 0
         """Epoch of the lease that this process holds; writes of another epoch are refused."""
+        self.is_taken = False
+        """Whether another process held the lease at the last attempt to acquire it."""
         self._renewed_at = 0.0
         self._is_acquired = False
 
@@ -46,7 +48,7 @@ class TeamLease:
         return self._is_acquired and self._monotonic() - self._renewed_at < TRUST
 
     def lose(self) -> None:
-        """Follow: the database refused a write of this epoch."""
+        """Rely on the lease no longer: the database refused a write of this epoch."""
         self._is_acquired = False
 
     async def acquire(self) -> bool:
@@ -69,7 +71,7 @@ class TeamLease:
             if self.is_held:
                 return True
             raise
-        self._is_acquired = bool(rows)
+        self._is_acquired, self.is_taken = bool(rows), not rows
         if rows:
             self.epoch, self._renewed_at = rows[0][0], started_at
         return self._is_acquired

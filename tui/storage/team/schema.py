@@ -70,7 +70,7 @@ BEGIN
   END IF;
   FOR _entry IN SELECT * FROM jsonb_to_recordset(_entries) AS entry (position int, account text, job_id text, kind text,
     phase text, first_polled_at float8, last_update_at float8, state text, body text, body_received_at float8,
-    ended_at float8, http_status int, duration_ms float8, request_id text, fault text, before text, after text,
+    ended_at float8, http_status int, duration_ms float8, request_id text, fault text, after text,
     earliest_at float8, seen_at float8, message text) ORDER BY position
   LOOP
     SELECT phase, last_update_at, change_count INTO _stored FROM babeltop.job
@@ -81,11 +81,11 @@ BEGIN
     END IF;
     CONTINUE WHEN _stored.last_update_at > _entry.last_update_at;
     _number := coalesce(_stored.change_count, 0);
-    IF _entry.after IS NOT NULL AND _entry.after <> coalesce(_stored.phase, 'new') THEN
+    IF _entry.phase <> coalesce(_stored.phase, 'new') THEN  -- the process may have read another phase
       _number := _number + 1;
       INSERT INTO babeltop.phase_change (account, job_id, number, before, after, earliest_at, seen_at, message)
-        VALUES (_entry.account, _entry.job_id, _number, _entry.before, _entry.after, _entry.earliest_at, _entry.seen_at,
-          _entry.message);
+        VALUES (_entry.account, _entry.job_id, _number, coalesce(_stored.phase, 'new'), _entry.phase,
+          _entry.earliest_at, coalesce(_entry.seen_at, _entry.last_update_at), coalesce(_entry.message, ''));
       RETURN NEXT _entry.position;
     ELSIF EXISTS (SELECT FROM babeltop.phase_change WHERE account = _entry.account AND job_id = _entry.job_id
       AND after = _entry.after AND seen_at = _entry.seen_at) THEN
