@@ -1,5 +1,7 @@
 """DeepL's documents: status and file by POST with a second secret for each document; the file is sent once."""
 
+from json import loads
+from typing import cast
 from urllib.parse import parse_qs
 
 from tui.simulator.files import file_response, make_file
@@ -66,5 +68,12 @@ def _was_sent(context: RequestContext) -> bool:
 
 
 def has_secret(request: SimulatedRequest) -> bool:
-    """Return whether the form has a valid document_key."""
+    """Return whether the body, a form or JSON [D], has a valid document_key; the vendor's own client sends JSON [S]."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            body = loads(request.body)
+        except ValueError:
+            return False
+        fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+        return fields.get("document_key", "wrong") != "wrong"
     return parse_qs(request.body).get("document_key", ["wrong"]) != ["wrong"]
