@@ -1,13 +1,20 @@
 """`babeltop` in a team: real processes, a real database, and a console without keys."""
 
+import base64
+import hashlib
+import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from tests.support.postgres_server import member_of, server_folder
 from tests.support.servers import serve_app
+from tests.support.spellings import SPELLINGS
 from tests.support.waiting import wait_until
 from tui.simulator.app import Simulator
 
@@ -19,13 +26,14 @@ TIMEOUT = 120
 class Machine:
     """Machine with folders of its own."""
 
-    def __init__(self, folder, service, database, key=""):
+    def __init__(self, folder, service, database, key="", more="", **environ):
         folder.mkdir()
+        self.folder = folder
         (folder / "config.toml").write_text(
-            f'[accounts.heygen]\nbase_url = "{service}"\ninsecure_http = true\n[team]\ndatabase = "{database}"\n'
+            f'[accounts.heygen]\nbase_url = "{service}"\ninsecure_http = true\n[team]\ndatabase = "{database}"\n{more}'
         )
         folders = {"BABELTOP_CONFIG_DIR": str(folder), "BABELTOP_STATE_DIR": str(folder / "state")}
-        self.environ = {**os.environ, **folders, "HEYGEN_API_KEY": key}
+        self.environ = {**os.environ, **folders, "HEYGEN_API_KEY": key, **environ}
         self.environ.pop("BABELTOP_TEAM_DATABASE", None)
 
     def run(self, *arguments):
@@ -96,6 +104,77 @@ def test_a_team_works_without_keys_on_its_consoles(tmp_path, service, postgres):
     assert "none" in worker_of(alice), "a clean stop frees the lease at once"
     everything = "".join(path.read_text("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file())
     assert CANARY not in everything + output
+
+
+def test_a_viewer_sees_the_board_and_no_link(tmp_path, service, team):
+    worker = Machine(tmp_path / "worker", service, team, CANARY)
+    alice = Machine(tmp_path / "alice", service, team, more='watchlist = "alice"\n')
+    vera = Machine(tmp_path / "vera", service, member_of(team, "viewer"))
+    assert alice.run("add", "heygen:a-fine-x").returncode == 0
+    shutil.copy(alice.folder / "watchlist.toml", vera.folder)
+    polling = worker.start("watch")
+    try:
+        assert alice.run("wait").returncode == 0
+        [job] = json.loads(vera.run("list", "--json").stdout)
+        assert (job["phase"], job["links"][0]["url"]) == ("done", None)
+        assert "http" in alice.run("list", "--json").stdout
+        status = vera.run("team", "status").stdout
+        assert "viewer" in status
+        assert "alice: 1 job" in status
+        for command in (("add", "heygen:c"), ("remove", "a-fine-x"), ("archive", "a-fine-x"), ("download",)):
+            run = vera.run(*command)
+            assert (run.returncode, run.stdout) == (2, "")
+            assert "role viewer" in run.stderr
+        for command in (("check",), ("renew", "a-fine-x")):
+            run = vera.run(*command)
+            assert run.returncode == 3
+            assert "role viewer" in run.stderr + run.stdout
+            assert "http" not in run.stdout
+        assert vera.run("team", "forget", "alice").returncode != 0
+        assert "alice: 1 job" in vera.run("team", "status").stdout
+        assert vera.run("fleet").returncode == 0
+    finally:
+        stop(polling)
+
+
+def dumped(database):
+    """Return a database as pg_dump writes it, and each of its binary values as text."""
+    command = [str(server_folder() / "pg_dump"), "-d", database]
+    dump = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
+    binary = re.findall(r"\\\\x([0-9a-f]+)", dump)
+    assert binary
+    return dump + "".join(bytes.fromhex(each).decode("utf-8", "replace") for each in binary)
+
+
+def test_no_secret_is_in_a_dump_of_the_database(tmp_path, service, team):
+    secrets = {name: f"canary-{name}/9f3a+b=c0123456789" for name in ("key", "password", "hook", "job", "file")}
+    hook = f'[[hook]]\non = ["done"]\nurl = "http://127.0.0.1:9/{secrets["hook"]}"\nsecret = {{ env = "HOOK_KEY" }}\n'
+    environ = {"PGPASSWORD": secrets["password"], "HOOK_KEY": secrets["hook"]}
+    worker = Machine(tmp_path / "worker", service, team, secrets["key"], hook, **environ)
+    alice = Machine(tmp_path / "alice", service, team, hook, **environ)
+    (alice.folder / "secret").write_text(secrets["file"])
+    (alice.folder / "watchlist.toml").write_text(
+        '[[job]]\naccount = "heygen"\nid = "a-fine-x"\nnote = "public"\n[job.secrets]\n'
+        f'document_key = "{secrets["job"]}"\n'
+        f'other = {{ file = "{alice.folder / "secret"}" }}\n'
+        '[[job]]\naccount = "heygen"\nid = "b-fail-x"\n'
+    )
+    polling = worker.start("watch")
+    try:
+        alice.run("wait")
+        alice.run("renew", "a-fine-x")
+        alice.run("check", "b-fail-x")
+    finally:
+        output = stop(polling)
+    dump = dumped(team)
+    assert "a-fine-x" in dump
+    assert '"note":"public"' in dump, "binary values are searched too"
+    for name, secret in secrets.items():
+        for spelling in SPELLINGS.values():
+            assert spelling(secret) not in dump, name
+        assert base64.b64encode(secret.encode()).decode() not in dump, name
+        assert hashlib.sha256(secret.encode()).hexdigest()[:10] not in dump, name
+        assert secret not in output or name == "hook", "its URL is the operator's own"
 
 
 def test_a_killed_worker_is_replaced(tmp_path, service, simulator, team):

@@ -20,7 +20,7 @@ def server_folder() -> Path | None:
     """Return the folder with the newest server's programs; None without one."""
     found = shutil.which("initdb")
     if found is not None:
-        return Path(found).parent
+        return Path(found).resolve().parent
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return folders[-1].parent if folders else None
 
@@ -75,6 +75,16 @@ class PostgresServer:
     def conninfo(self, database: str = "postgres", user: str = "postgres") -> str:
         """Return the connection string of a database."""
         return f"host={self.folder} dbname={database} user={user}"
+
+
+def member_of(conninfo: str, role: str) -> str:
+    """Create a login with a role of the team, and return its connection string."""
+    import psycopg
+
+    name = f"{role}_{psycopg.conninfo.conninfo_to_dict(conninfo)['dbname']}"
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN IN ROLE babeltop_{role}")
+    return psycopg.conninfo.make_conninfo(conninfo, user=name)
 
 
 @contextmanager

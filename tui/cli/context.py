@@ -45,13 +45,20 @@ def open_workspace(args: "Namespace") -> Generator[Workspace]:
 
 
 def edit_watchlist(workspace: Workspace, operation: "Operation") -> EditResult:
-    """Apply an operation to the watchlist and, in a team, publish it. Raises WatchlistError."""
+    """Apply an operation to the watchlist and, in a team, publish it. Raises WatchlistError and UsageError."""
+    require_editor(workspace, "edits of the watchlist")
     _, result = workspace.edit_watchlist(operation)
     try:
         workspace.publish_watchlist()
     except JournalError as error:
         print_message(f"{error}. The next dashboard or command that reaches it publishes the watchlist")
     return result
+
+
+def require_editor(workspace: Workspace, what: str) -> None:
+    """Raise UsageError if the operator's role in the team only reads."""
+    if workspace.is_viewer():
+        raise UsageError(f"the role viewer of the team's database disables {what}: its owner grants babeltop_editor")
 
 
 def require_accounts(workspace: Workspace, names: Sequence[str]) -> Mapping[str, Account]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PAUSED = "paused"
 """Role of an engine whose polling the operator paused."""
+VIEWING = "viewing"
+"""Beginning of the role of a viewer of a team."""
 
 
 class BoardModel:
@@ -96,7 +98,7 @@ class BoardModel:
         if update.downloads:
             self._update_downloads(update.downloads)
         if update.role is not None:
-            self.role = update.role if update.role.startswith(("following", PAUSED)) else ""
+            self.role = update.role if update.role.startswith(("following", VIEWING, PAUSED)) else ""
         if update.problems is not None:
             self.problems = update.problems
 
@@ -143,6 +145,11 @@ class BoardModel:
     def is_paused(self) -> bool:
         """Whether scheduled polling is paused, here or at the leader."""
         return self.role.endswith(PAUSED)
+
+    @property
+    def is_viewer(self) -> bool:
+        """Whether the console reads no links and changes nothing, by its role in the team."""
+        return self.role.startswith(VIEWING)
 
     @property
     def ascii_only(self) -> bool:

@@ -137,6 +137,11 @@ class Dashboard(Screen[None]):
         self.set_class(preferences.detail_swapped, "-detail-swapped")
 
     @property
+    def is_readonly(self) -> bool:
+        """Whether nothing may be written: by `--readonly`, or as viewer of a team."""
+        return self.readonly or self.board.is_viewer
+
+    @property
     def typed_app(self) -> App[None]:
         """The app, with its type."""
         return cast("App[None]", self.app)  # pyright: ignore[reportUnknownMemberType]  Textual leaves its type open
@@ -303,8 +308,9 @@ class Dashboard(Screen[None]):
         from tui.dashboard.actions import HANDLERS  # imported after the first frame: 2 ms
 
         command = self.commands[command_id]
-        if self.readonly and command.writes:
-            self.toast(f"Read-only: {command.title} is disabled", ok=False)
+        if self.is_readonly and command.writes:
+            why = " for the role viewer" if self.board.is_viewer else ""
+            self.toast(f"Read-only: {command.title} is disabled{why}", ok=False)
         else:
             HANDLERS[command.id](self)
 

@@ -431,6 +431,12 @@ def is_stalled(state: JobState, now: float, stall_after: float) -> bool:
     return now - state.first_polled_at > duration_model.stall_threshold(state.duration_fit, stall_after)
 
 
+def with_known_links(state: JobState) -> JobState:
+    """Return a stored state without links that no response parser let pass."""
+    links = tuple(link for link in state.links if link.is_web or link.is_hidden)
+    return state if len(links) == len(state.links) else replace(state, links=links)
+
+
 def primary_link(state: JobState) -> Link | None:
     """Return the link shown for the job; None: there is none."""
     return primary_of(state.links)

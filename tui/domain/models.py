@@ -169,6 +169,7 @@ class Link(Struct, frozen=True, gc=False):
 
     kind: LinkKind
     url: str
+    """"": hidden from this process, which is a viewer of a team."""
     first_seen: float
     """Instant at which this URL was first seen."""
     expires_at: float | None
@@ -188,6 +189,16 @@ class Link(Struct, frozen=True, gc=False):
     """The file is fetched by POST with this form; None: by GET."""
     is_used: bool = False
     """The one download that the service allows has begun: the link leads to nothing any more."""
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether this process does not read the URL."""
+        return not self.url
+
+    @property
+    def is_web(self) -> bool:
+        """Whether the URL is one that the response parser lets pass."""
+        return self.url[:8].lower().startswith(("http://", "https://"))
 
 
 class DownloadedFile(Struct, frozen=True, gc=False):

@@ -246,7 +246,7 @@ class RoleChanged(Struct, frozen=True):
     """Event: the console has another role."""
 
     role: str
-    """"polling", "paused", "following PID n", or "following PID n, paused"."""
+    """"polling", "paused", "following PID n", or "following PID n, paused"; of a viewer, "viewing HOST"."""
 
 
 class ProblemsChanged(Struct, frozen=True):

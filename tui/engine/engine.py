@@ -28,11 +28,12 @@ from tui.engine.api import (
     RequestFinished,
     Resume,
     RoleChanged,
+    SaveUiState,
 )
 from tui.engine.clock import SUSPEND_GAP
 from tui.engine.command_handler import CommandHandler
 from tui.engine.consoles.leader_election import ConsoleRole, LeaderElection
-from tui.engine.consoles.team import TeamMember
+from tui.engine.consoles.team import VIEWER_REFUSAL, TeamMember
 from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
 from tui.engine.context import EngineContext
 from tui.engine.downloads.job import JobDownloader
@@ -84,7 +85,12 @@ class Engine:
         self._is_partial = subset is not None
         self._tick_interval = tick_interval
         self._alert_monitor = AlertMonitor(
-            context, workspace, storage.notifications, publish, hooks, is_watched=not self._is_partial
+            context,
+            workspace,
+            storage.notifications,
+            publish,
+            hooks and (lambda event: None if self._is_viewer else hooks(event)),
+            is_watched=not self._is_partial,
         )
         self._publish = self._alert_monitor.publish
         self._accounts = {
@@ -208,9 +214,9 @@ class Engine:
         self._publish_accounts()
 
     async def _begin_in_team(self, *, tolerate_errors: bool) -> None:
-        """Read the database's clock, which dates everything from here on. Raises JournalError."""
+        """Read the database's clock, which dates everything from here on, and the role. Raises JournalError."""
         try:
-            await self._storage.lease.last_heartbeat()
+            await self._storage.journal.external_changes()
         except JournalError as error:
             if not tolerate_errors:
                 raise
@@ -265,6 +271,10 @@ class Engine:
             poller.remove(ref)
 
     @property
+    def _is_viewer(self) -> bool:
+        return self._team is not None and self._team.is_viewer
+
+    @property
     def _is_polling(self) -> bool:
         return self._role.is_leader and not self._paused
 
@@ -307,7 +317,7 @@ class Engine:
     async def _update_role(self) -> None:
         """Take over from or yield to another console, and show the leader's state while following."""
         before, role = self._role, await self._leader_election.update()
-        self._role = role
+        self._role = role = role._replace(is_viewer=self._is_viewer)
         self._job_store.set_problem("lease", role.problem)
         if role.text != before.text:
             self._publish(RoleChanged(role.text))
@@ -431,6 +441,8 @@ class Engine:
 
     async def perform(self, command: Command) -> CommandResult:
         """Perform a command. A failure is a result, not an exception."""
+        if self._is_viewer and not isinstance(command, SaveUiState):
+            return CommandResult(ok=False, message=VIEWER_REFUSAL)
         match command:
             case Refresh() | Pause() | Resume() if self._team is not None and self._follows_always:
                 return await self._team.send(command)

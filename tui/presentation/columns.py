@@ -240,7 +240,7 @@ def link_cell(state: JobState, options: RenderOptions) -> Cell:
         life = _remaining_life(found, left, options) if found and left and left > 0 else "saved"
         return Cell(f"{options.glyphs.download} {life}", Tone.DONE)
     if found is None:
-        return Cell("text", Tone.DONE) if state.result else Cell(EMPTY_CELL, Tone.QUIET)
+        return Cell("text", Tone.DONE) if state.result is not None else Cell(EMPTY_CELL, Tone.QUIET)
     if found.is_used:
         return Cell("used", Tone.QUIET)
     if expiry.is_expired(found, now):

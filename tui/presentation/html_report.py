@@ -159,7 +159,8 @@ def _jobs_section(data: ReportData) -> Iterator[str]:
 
 def _link_cell(link: Link, cell: Cell) -> str:
     """Return the cell of a job's link, which the page itself never requests. The parser lets only http(s) pass."""
-    anchor = f'<a href="{escape(link.url)}" rel="noreferrer noopener">{link.kind}</a> {escape(cell.text)}'
+    anchor = f'<a href="{escape(link.url)}" rel="noreferrer noopener">{link.kind}</a>' if link.url else link.kind
+    anchor += f" {escape(cell.text)}"
     return _td("Link expires", anchor, f"number {cell.tone}")
 
 

@@ -75,7 +75,7 @@ def link(each: Link) -> JsonObject:
     """Return the link with its expiry; `exact` is false for an estimate."""
     return {
         "kind": each.kind,
-        "url": each.url,
+        "url": each.url or None,
         "expires_at": iso_or_none(each.expires_at),
         "exact": each.expiry_is_exact,
         "language": each.language,

@@ -185,6 +185,11 @@ class TeamExchange(Protocol):
         """Whether this process may poll."""
         ...
 
+    @property
+    def is_viewer(self) -> bool:
+        """Whether this process may neither publish nor send commands, and reads no links."""
+        ...
+
     async def publish(self, jobs: Sequence[Job]) -> None:
         """Publish the jobs of this process's watchlist."""
         ...

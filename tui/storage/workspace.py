@@ -261,6 +261,20 @@ class Workspace:
         self.warnings += [f"{problem}; shown as last read"] if problem else []
         return states
 
+    def is_viewer(self) -> bool:
+        """Return whether the role in the team only reads, as far as the database is reached. Raises SettingsError."""
+        if not self.is_team:
+            return False
+
+        async def read(storage: "TeamStorage") -> bool:
+            await storage.journal.external_changes()
+            return storage.team.is_viewer
+
+        try:
+            return self._read_team(read)
+        except JournalError:
+            return False  # reported where the database is needed
+
     def publish_watchlist(self) -> None:
         """Publish the watchlist to the team, if there is one. Raises WatchlistError and JournalError."""
         if self.is_team and not self.readonly:

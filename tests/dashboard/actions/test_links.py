@@ -8,7 +8,7 @@ from tests.dashboard.test_dashboard import text_of
 from tests.support.fake_engine import FakeEngine, update_of
 from tui.dashboard.app import Babeltop
 from tui.domain.models import Link, LinkKind, Phase
-from tui.engine.api import CommandResult
+from tui.engine.api import CommandResult, Update
 from tui.presentation import queries
 from tui.presentation.queries import View
 
@@ -19,7 +19,7 @@ def link(left, url="https://cdn.test/old", kind=LinkKind.VIDEO, exact=False):
     return Link(kind, url, NOW - DAY, None if left is None else NOW + left, exact)
 
 
-async def pressed(app, engine, links, *keys, renewal=None, size=(120, 40)):
+async def pressed(app, engine, links, *keys, renewal=None, size=(120, 40), role=""):
     """The keys, on a job that is done and has these links; what was shown, what was copied, what is on the screen."""
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
@@ -29,6 +29,9 @@ async def pressed(app, engine, links, *keys, renewal=None, size=(120, 40)):
             engine.renewal_result = replace(renewal, links=links_by_ref)
         engine.push(update_of(replace(state, links=links)))
         await pilot.pause()
+        if role:
+            engine.push(Update(states={}, role=role))
+            await pilot.pause()
         app.screen.table.move_to_job(state.job.ref)
         await pilot.pause()
         for key in keys:
@@ -51,6 +54,15 @@ async def test_a_link_that_a_browser_would_use_up_is_not_given_away(
 ):
     text, copied, _, _ = await pressed(app, engine, (replace(link(DAY), **changes),), key)
     assert (text, copied) == (["One download only: D downloads the file"], "")
+
+
+@pytest.mark.parametrize("key", ["Y", "o", "D"])
+async def test_a_viewer_of_a_team_gets_a_message_in_place_of_a_link(app: Babeltop, engine: FakeEngine, key: str):
+    text, copied, screen, _ = await pressed(app, engine, (link(DAY, url=""),), key, role="viewing poller")
+    assert copied == ""
+    assert "viewer" in text[-1]
+    assert "URL hidden from the role viewer" in screen
+    assert "viewing poller" in screen
 
 
 async def test_a_used_link_is_not_given_away(app: Babeltop, engine: FakeEngine):

@@ -7,10 +7,11 @@ import pytest
 
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
+from tests.support.postgres_server import member_of
 from tests.support.servers import serve_app
 from tests.support.waiting import until
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import Pause, Refresh, Renew
+from tui.engine.api import Discover, Download, Pause, Refresh, Renew, Resume
 from tui.engine.consoles.team import merge_lists
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
@@ -110,6 +111,40 @@ async def test_a_console_sends_its_commands_to_the_worker(tmp_path, service, tea
         await until(lambda: "paused" in alice.listener.last_role)
         assert not (await alice.engine.perform(Refresh((B,)))).ok, "not on any watchlist"
         assert worker.engine.states[A].fault is None
+
+
+async def test_a_viewer_follows_and_changes_nothing(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "worker", service, team, is_worker=True),
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+        Console(tmp_path / "vera", service, member_of(team, "viewer"), {"heygen": (A.id, B.id)}) as vera,
+    ):
+        await alice.sees(is_done(A))
+        await vera.sees(is_done(A))
+        await until(lambda: vera.listener.last_role.startswith("viewing "))
+        assert not any("cdn" in link.url or link.url for link in vera.engine.states[A].links)
+        assert vera.engine.states[B].phase is Phase.NEW, "its watchlist is not published"
+        before = vera.workspace.paths.watchlist_file.read_bytes()
+        polls = vera.engine.states[A].poll_count
+        for command in (
+            Refresh((A,)),
+            Renew((A,)),
+            Pause(True),
+            Resume("heygen"),
+            Download((A,)),
+            Add((Job(account="heygen", id="c"),)),
+            Remove((A,)),
+            Discover(),
+        ):
+            result = await vera.engine.perform(command)
+            assert not result.ok
+            assert "viewer" in result.message
+        assert vera.workspace.paths.watchlist_file.read_bytes() == before
+        history = await vera.engine.job_history(A)
+        assert (history.body, history.requests) == (None, ())
+        assert [change.after for change in history.phase_changes][-1] is Phase.DONE
+        assert vera.listener.last_problems == ()
+        assert alice.engine.states[A].poll_count == polls
 
 
 async def test_a_list_that_came_while_the_journal_failed_is_polled_afterwards(tmp_path, service, team):

@@ -5,12 +5,14 @@ import hashlib
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from tests.storage.contract.test_contract import NOW, A, B, entry
-from tests.support.postgres_server import postgres_server
-from tui.domain.models import Phase
+from tests.support.postgres_server import member_of, postgres_server
+from tui.domain.models import Link, LinkKind, Phase, ReportedLink, RequestRecord
 from tui.domain.polling import rate_limit
 from tui.storage.journal.database import JournalError
+from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.team.administration import initialize, read_status
 from tui.storage.team.connection import DatabaseClock, TeamDatabase, check_conninfo, time_since_boot
@@ -242,13 +244,8 @@ async def test_no_key_is_in_the_database(processes, team, postgres):
 
 @pytest.fixture
 def members(team, postgres):
-    """Connection strings of an editor and of a worker."""
-    found = {}
-    for kind in ("editor", "worker"):
-        name = f"{kind}_{team.split('dbname=')[1].split()[0]}"
-        rows(team, f"CREATE ROLE {name} LOGIN IN ROLE babeltop_{kind}")
-        found[kind] = team.replace("user=postgres", f"user={name}")
-    return found
+    """Connection strings of a viewer, an editor and a worker."""
+    return {role: member_of(team, role) for role in ("viewer", "editor", "worker")}
 
 
 async def test_a_worker_needs_no_other_right_than_its_role(processes, members):
@@ -281,6 +278,96 @@ async def test_an_editor_can_not_write_what_workers_write(members, statement):
         rows(members["editor"], statement)
 
 
+VIDEO = Link(LinkKind.VIDEO, "https://cdn.test/v.mp4?signature=canary", NOW, NOW + 3600, expiry_is_exact=True)
+
+
+def finished(text=None):
+    """Return the entry of a job that is done, with links and perhaps a result text."""
+    done = entry(phase=Phase.DONE, body=b'{"url": "https://cdn.test/v.mp4?signature=canary"}')
+    reported = ReportedLink(LinkKind.VIDEO, VIDEO.url, form="form=canary")
+    state = replace(
+        done.state, links=(VIDEO,), result=text, report=replace(done.state.report, links=(reported,)), poll_count=2
+    )
+    return replace(done, state=state, request=RequestRecord(NOW, 200, 12.5, "r-1", None))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT results FROM babeltop.job",
+        "SELECT body FROM babeltop.job",
+        "SELECT * FROM babeltop.job",
+        "SELECT * FROM babeltop.request",
+        "SELECT * FROM babeltop.command_request",
+        "SELECT salt FROM babeltop.meta",
+        "SELECT state FROM babeltop.rate_limit",
+        "SELECT * FROM babeltop.held_notification",
+        "INSERT INTO babeltop.watchlist (name, jobs) VALUES ('x', '[]')",
+        "UPDATE babeltop.watchlist SET jobs = '[]'",
+        "DELETE FROM babeltop.watchlist",
+        "INSERT INTO babeltop.command_request (command) VALUES ('{}')",
+        "UPDATE babeltop.lease SET expires_at = 'infinity'",
+        "DELETE FROM babeltop.job",
+    ],
+)
+async def test_a_viewer_reads_no_result_and_writes_nothing(members, statement):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        rows(members["viewer"], statement)
+
+
+async def test_a_function_gives_a_viewer_no_more_rights(members, processes):
+    worker = processes()
+    await worker.lease.acquire()
+    await worker.journal.record([finished()])
+    for statement in (
+        "SELECT babeltop.acquire_lease('poller', 'x', '', 0, '', interval '1 s')",
+        "SELECT babeltop.record('poller', 'x', 1, '[]')",
+        "SELECT babeltop.update_rate_limit('x', 1, '')",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            rows(members["viewer"], statement)
+
+
+@pytest.mark.parametrize("text", [None, "the canary text"])
+async def test_a_viewer_gets_links_without_their_urls(processes, members, text):
+    worker, editor, viewer = processes(), processes(members["editor"], polls=False), processes(members["viewer"])
+    await worker.lease.acquire()
+    await viewer.journal.external_changes()
+    written = finished(text)
+    await worker.journal.record([written])
+    assert await editor.journal.states([A]) == {A: written.state}, "an editor reads all of it"
+    [state] = (await viewer.journal.external_changes()).values()
+    assert state == (await viewer.journal.states([A]))[A]
+    assert "canary" not in repr(state)
+    assert state.links == (replace(VIDEO, url=""),), "kind and expiry are no secret"
+    assert (state.phase, bool(state.result), state.result is None) == (Phase.DONE, False, text is None)
+    assert await viewer.journal.last_body(A) is None
+    assert await viewer.journal.requests(A, 5) == ()
+    assert (await viewer.journal.fleet_page(FleetCursor(), NOW)).requests == ()
+    assert (await editor.journal.requests(A, 5)) == (written.request,)
+    assert viewer.team.is_viewer
+    assert not editor.team.is_viewer
+
+
+async def test_a_role_that_is_granted_later_holds_from_the_next_reading(processes, members, team):
+    worker, viewer = processes(), processes(members["viewer"], polls=False)
+    await worker.lease.acquire()
+    await worker.journal.record([finished()])
+    assert (await viewer.journal.states([A]))[A].links[0].is_hidden
+    rows(team, f"GRANT babeltop_editor TO {psycopg.conninfo.conninfo_to_dict(members['viewer'])['user']}")
+    await viewer.journal.external_changes()
+    assert (await viewer.journal.states([A]))[A].links == (VIDEO,)
+
+
+async def test_a_stored_link_that_is_none_is_left_out(processes):
+    worker = processes()
+    await worker.lease.acquire()
+    written = finished()
+    hostile = replace(written, state=replace(written.state, links=(replace(VIDEO, url="file:///etc/passwd"), VIDEO)))
+    await worker.journal.record([hostile])
+    assert (await worker.journal.states([A]))[A].links == (VIDEO,)
+
+
 async def test_an_editor_changes_its_own_watchlists_only(members, team):
     rows(members["editor"], "INSERT INTO babeltop.watchlist (name, jobs) VALUES ('mine', '[]')")
     rows(team, "INSERT INTO babeltop.watchlist (name, jobs) VALUES ('theirs', '[]')")
@@ -293,7 +380,7 @@ async def test_an_editor_changes_its_own_watchlists_only(members, team):
 async def test_init_changes_nothing_the_second_time(team):
     assert "nothing to do" in await initialize(team)
     status = await read_status(team)
-    assert (status.layout, status.worker, status.job_count, status.may_poll) == (1, None, 0, True)
+    assert (status.layout, status.worker, status.job_count, status.role) == (1, None, 0, "worker")
     assert abs(status.clock_lead) < 5
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from tui.cli.commands.poll import run_until_signal
-from tui.cli.context import open_workspace, select_jobs
+from tui.cli.context import open_workspace, require_editor, select_jobs
 from tui.cli.output import FAULT, OK, PROBLEM, UsageError, json_array, print_message, write_stdout
 from tui.cli.subscriber import EngineSubscriber
 from tui.domain import artifacts
@@ -59,6 +59,7 @@ def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
     """Return the named jobs, or all that are known to be done."""
     if workspace.readonly:
         raise UsageError("--readonly disables downloads")
+    require_editor(workspace, "downloads")
     states = workspace.job_states()
     refs = matching = select_jobs(workspace, args, states)
     if not args.refs:

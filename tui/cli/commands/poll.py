@@ -95,7 +95,7 @@ def _format_link(ref: Ref, link: Link, now: float) -> str:
         life = "expired"
     else:
         life = f"{'' if link.expiry_is_exact else '~'}{formatting.duration(left)}"
-    return sanitize.clean(f"{ref}  {link.kind}  {life}  {link.url}", MAX_LINE_LENGTH)
+    return sanitize.clean(f"{ref}  {link.kind}  {life}  {link.url or 'URL hidden'}", MAX_LINE_LENGTH)
 
 
 def wait(args: Namespace) -> int:

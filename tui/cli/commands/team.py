@@ -15,6 +15,13 @@ NO_DATABASE = (
     "such as 'service=babeltop'"
 )
 
+ROLE_RIGHTS = {
+    "worker": "polls, and all that an editor does",
+    "editor": "reads, publishes its watchlist, sends commands",
+    "viewer": "reads states, phase changes and watchlists; no links, results or responses",
+}
+"""What each role does."""
+
 
 def team(args: Namespace) -> int:
     """Run `team init`, `team status` or `team forget`."""
@@ -53,7 +60,7 @@ def _status(workspace: Workspace) -> int:
 
     def lines(found: TeamStatus) -> Iterator[tuple[str, str]]:
         yield "server", f"PostgreSQL {found.server_version}, as {found.user}"
-        yield "role", "worker" if found.may_poll else "editor: reads, publishes its watchlist, sends commands"
+        yield "role", f"{found.role}: {ROLE_RIGHTS[found.role]}"
         yield "clock", f"{found.clock_lead:+.1f} s from this computer's"
         if found.worker is None:
             yield "worker", "none: start `babeltop watch` where the API keys are"

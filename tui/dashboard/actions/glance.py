@@ -86,7 +86,7 @@ def _confirm(dashboard: "Dashboard", refs: Sequence[Ref], title: str, question: 
 
     if not refs:
         dashboard.toast(f"{title}: no job of this day needs it", ok=False)
-    elif dashboard.readonly and isinstance(command, Download):
+    elif dashboard.is_readonly and isinstance(command, Download):
         dashboard.toast("Read-only: download is disabled", ok=False)
     else:
         screen = ConfirmScreen(title, question, f"{title.lower()} all")

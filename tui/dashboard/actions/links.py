@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 OPEN_LIMIT = 5
 """Links and folders that are opened without a confirmation."""
 
+HIDDEN_LINKS = "Links are hidden from the role viewer: an editor of the team copies, opens and downloads them"
+"""Why nothing is done with the links of a job."""
+
 UseLinks = Callable[[Sequence[Link]], None]
 
 
@@ -78,6 +81,9 @@ def use_live_links(
     """
     from tui.domain.links import renewal
 
+    if any(link.is_hidden for link in found.values()):
+        dashboard.toast(HIDDEN_LINKS, ok=False)
+        return
     now = dashboard.board.now()
     links = {ref: link for ref, link in found.items() if not (link.one_time or link.form is not None)}
     fading = tuple(ref for ref, link in links.items() if not renewal.has_enough_life(link.expires_at, now))

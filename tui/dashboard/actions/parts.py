@@ -37,7 +37,7 @@ def show_parts(dashboard: "Dashboard") -> None:
 def _run(dashboard: "Dashboard", ref: Ref, command: CommandId, language: str | None) -> None:
     links = links_of(dashboard.board.states[ref].links, language) if ref in dashboard.board.states else ()
     link = job_state.primary_of(links)
-    if dashboard.readonly and command in _WRITES:
+    if dashboard.is_readonly and command in _WRITES:
         dashboard.toast("Read-only: open and download are disabled", ok=False)
     elif language is None or link is None:
         dashboard.toast("This part has no link", ok=False)

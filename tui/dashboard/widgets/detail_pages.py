@@ -44,6 +44,8 @@ MIN_CHART_SIZE = Size(50, 24)
 """Visible cells of the detail from which on it has charts: more than at 80 × 24."""
 MIN_LIST_HEIGHT = 16
 """Lines of the detail from which on each fact has its own."""
+HIDDEN_URL = "URL hidden from the role viewer"
+HIDDEN_TEXT = "hidden from the role viewer: an editor of the team sees it"
 _SPAN_STEPS = ((3600.0, 1.0), (86400.0, 60.0), (math.inf, 3600.0))
 """Seconds below which `formatting.span` changes in steps of so many seconds."""
 _URL = r'https?://[^\s"<>]+'
@@ -254,7 +256,7 @@ class DetailPages:
 
     def _link_content(self, link: Link, now: float, room: Size, *, is_downloaded: bool) -> Content:
         """Return the link's expiry with its source, and below it the URL."""
-        url, width = display_url(link.url), room.width - LABEL_WIDTH
+        url, width = HIDDEN_URL if link.is_hidden else display_url(link.url), room.width - LABEL_WIDTH
         expires = self._expiry_text(link, now) + "; download requires the API key" * link.needs_key
         expires += f"; {one_time_text(link)}" * link.one_time
         expires += "; downloaded" * is_downloaded
@@ -266,7 +268,7 @@ class DetailPages:
         return Content.assemble(
             (f"{link.kind:<{LABEL_WIDTH}}", QUIET),
             f"{wrap_hanging(expires, width, LABEL_WIDTH)}\n{' ' * indent}",
-            (url, "$job-running"),
+            (url, QUIET if link.is_hidden else "$job-running"),
         )
 
     def _expiry_text(self, link: Link, now: float) -> str:
@@ -286,7 +288,7 @@ class DetailPages:
     def _response(self, history: JobHistory | None) -> Iterator[Content]:
         """Yield the last raw body, formatted if it is JSON, with the signatures of links masked."""
         if history is None or history.body is None:
-            yield Content.styled("no response yet", QUIET)
+            yield Content.styled(HIDDEN_TEXT if self._board.is_viewer else "no response yet", QUIET)
             return
         if history.body_received_at is not None:
             received = formatting.instant(history.body_received_at, self._zone(), self._board.now())
@@ -296,7 +298,7 @@ class DetailPages:
     def _requests(self, history: JobHistory | None) -> Iterator[Content]:
         """Yield one line per request, newest first: instant, HTTP status, duration, outcome, request id."""
         if history is None or not history.requests:
-            yield Content.styled("no requests in the journal", QUIET)
+            yield Content.styled(HIDDEN_TEXT if self._board.is_viewer else "no requests in the journal", QUIET)
             return
         from tui.dashboard.widgets import detail_charts
 
@@ -314,6 +316,8 @@ class DetailPages:
         """Yield the job's text result."""
         if state.result:
             yield Content(state.result)
+        elif self._board.is_viewer and state.result is not None:
+            yield Content.styled(HIDDEN_TEXT, QUIET)
         elif state.links:
             yield Content.styled("no text result; see the link in Overview", QUIET)
         elif state.phase in PROBLEMS:

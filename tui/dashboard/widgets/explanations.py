@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from tui.dashboard.board_model import PAUSED, BoardModel
+from tui.dashboard.board_model import PAUSED, VIEWING, BoardModel
 from tui.dashboard.widgets.badges import wait_text
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Phase
@@ -42,7 +42,7 @@ def obstacles(board: BoardModel, account: AccountState, *, silent_for: float = 0
     if board.is_paused:
         here = board.role == PAUSED
         yield Obstacle("polling is paused", "Z: resume" if here else "Z at the leader's console: resume")
-    if board.role.startswith("following"):
+    if board.role.startswith(("following", VIEWING)):
         yield Obstacle(f"another console polls ({board.role})", "")
     wait = wait_text(account, board.now())
     goes_on = f"; goes on in {wait}" if wait else ""

@@ -37,13 +37,16 @@ class ConsoleRole(NamedTuple):
     """Why the lease can't be read, or that no process holds it, for the operator."""
     host: str = ""
     """Computer of the leader; "" for this one."""
+    is_viewer: bool = False
+    """The console reads no links, and changes nothing."""
 
     @property
     def text(self) -> str:
         """Text for the top bar."""
         if self.is_leader:
             return "polling"
-        following = "following" if self.pid is None else f"following {self.host or f'PID {self.pid}'}"
+        activity = "viewing" if self.is_viewer else "following"
+        following = activity if self.pid is None else f"{activity} {self.host or f'PID {self.pid}'}"
         return f"{following}, paused" if self.is_paused else following
 
     @property

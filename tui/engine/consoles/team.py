@@ -27,6 +27,9 @@ RENEWAL_TIMEOUT = 90.0
 POLL_TIMEOUT = 60.0
 """Seconds that a one-shot poll waits for the worker's."""
 
+VIEWER_REFUSAL = "Read-only: the role viewer of the team's database neither edits, commands nor downloads"
+"""Why the console of a viewer does not perform a command."""
+
 log = logging.getLogger(__name__)
 
 RemoteCommand = Refresh | Renew | Pause | Resume
@@ -113,6 +116,11 @@ class TeamMember:
         """Whether this process never polls."""
         return not self._exchange.is_worker
 
+    @property
+    def is_viewer(self) -> bool:
+        """Whether this process reads no links and changes nothing."""
+        return self._exchange.is_viewer
+
     def jobs(self, own: Sequence[Job]) -> tuple[Job, ...]:
         """Return the jobs of the board, given those of this console's watchlist, which are published soon."""
         self._own = tuple(own)
@@ -132,7 +140,7 @@ class TeamMember:
             await self._perform_requests()
 
     async def _exchange_watchlists(self) -> None:
-        if self._publishes and self._published != self._own:
+        if self._publishes and not self.is_viewer and self._published != self._own:
             await self._exchange.publish(own := self._own)
             self._published = own
         lists = await self._exchange.lists() if self._has_whole_board and not self.is_follower else None
@@ -166,6 +174,8 @@ class TeamMember:
 
     async def send(self, command: RemoteCommand) -> CommandResult:
         """Send a command to the worker, and return its result."""
+        if self.is_viewer:
+            return CommandResult(ok=False, message=VIEWER_REFUSAL)
         timeout = RENEWAL_TIMEOUT if isinstance(command, Renew) else COMMAND_TIMEOUT
         try:
             number = await self._exchange.submit(msgspec.json.encode(_request(command)))

@@ -110,6 +110,8 @@ class DownloadQueue:
             return "" if links_of(state.links, language) else f"{queries.display_name(state)}: no file of {language}"
         if state.phase is not Phase.DONE:
             return f"{queries.display_name(state)} is {state.phase.replace('_', ' ')}: no result to download"
+        if any(link.is_hidden for link in state.links):
+            return f"{queries.display_name(state)}: the role viewer of the team reads no links"
         return "" if artifacts.artifacts(state) else f"{queries.display_name(state)} has no files: r refreshes it"
 
     def enqueue_automatic(self, ref: Ref) -> None:
@@ -120,7 +122,11 @@ class DownloadQueue:
         if self._is_waiting(ref) or ref in self._running or self._workspace.readonly or not self._is_leader():
             return
         failure = self._failures.get(ref)
-        if not artifacts.undownloaded(state) or (failure is not None and failure.links == state.links):
+        if (
+            any(link.is_hidden for link in state.links)
+            or not artifacts.undownloaded(state)
+            or (failure is not None and failure.links == state.links)
+        ):
             return
         try:
             self._enqueue(ref, DownloadOptions(self._folder(None), user_requested=False))

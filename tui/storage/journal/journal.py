@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain.job_state import JobState, PhaseChange, last_update_at
-from tui.domain.models import DownloadedFile, FaultKind, Link, Phase, Ref, RequestRecord
+from tui.domain.job_state import JobState, PhaseChange, last_update_at, with_known_links
+from tui.domain.models import DownloadedFile, FaultKind, Phase, Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal import downloads
 from tui.storage.journal.database import Database
@@ -183,6 +183,7 @@ class Journal:
             [
                 (*ref, link.kind, link.url, link.first_seen, link.expires_at, link.expiry_is_exact)
                 for link in state.links
+                if not link.is_hidden
             ],
         )
 
@@ -369,12 +370,7 @@ def _decode_states(
             state = _decode(blob)
         except msgspec.DecodeError:
             continue  # a JobState of another version: the next poll writes it again
-        if not all(map(_is_web_link, state.links)):  # not written by the response parser
-            state = replace(state, links=tuple(filter(_is_web_link, state.links)))
+        state = with_known_links(state)
         files = downloads_by_job.get(state.job.ref, ())
         found[state.job.ref] = state if state.downloads == files else replace(state, downloads=files)
     return found
-
-
-def _is_web_link(link: Link) -> bool:
-    return link.url[:8].lower().startswith(("http://", "https://"))

@@ -14,14 +14,19 @@ SETTINGS = ("lock_timeout = '2s'", "statement_timeout = '10s'", "idle_in_transac
 """Settings of the database: no process can block the others for long."""
 
 
+_ROLE = """
+SELECT CASE WHEN has_table_privilege('babeltop.job', 'INSERT') THEN 'worker'
+  WHEN has_column_privilege('babeltop.job', 'results', 'SELECT') THEN 'editor' ELSE 'viewer' END"""
+
+
 class TeamStatus(NamedTuple):
     """State of a team's database."""
 
     server_version: str
     user: str
     layout: int
-    may_poll: bool
-    """The role may write job states."""
+    role: str
+    """What the login may do: `worker`, `editor` or `viewer`."""
     worker: tuple[str, int, str] | None
     """Host, process id and version of the process that polls; None: no process does."""
     watchlists: tuple[tuple[str, str, int], ...]
@@ -60,7 +65,7 @@ async def initialize(conninfo: str) -> str:
                     )
         except psycopg.Error as error:
             raise TeamDatabaseError(f"the team's database was left as it was: {_text(error)}") from error
-    return f"created schema babeltop (layout {LAYOUT}) and the roles {' and '.join(ROLES)}"
+    return f"created schema babeltop (layout {LAYOUT}) and the roles {', '.join(ROLES)}"
 
 
 def _existing(layout: int) -> str:
@@ -89,7 +94,7 @@ async def read_status(conninfo: str) -> TeamStatus:
             before = time.time()
             (database_time,) = await _row(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
             lead = database_time - (before + time.time()) / 2
-            (may_poll,) = await _row(connection, "SELECT has_table_privilege('babeltop.job', 'INSERT')")
+            (role,) = await _row(connection, _ROLE)
             (job_count,) = await _row(connection, "SELECT count(*) FROM babeltop.job")
             worker = await (
                 await connection.execute(
@@ -109,7 +114,7 @@ async def read_status(conninfo: str) -> TeamStatus:
             connection.info.parameter_status("server_version") or "",
             connection.info.user,
             layout,
-            may_poll,
+            role,
             worker and (worker[0], worker[1], worker[2]),
             tuple((name, owner, count) for name, owner, count in watchlists),
             job_count,

@@ -103,6 +103,8 @@ class TeamDatabase:
         """`clock` is set by statements that return the database's time."""
         self._conninfo = conninfo_text
         self.clock = clock or DatabaseClock()
+        self.is_viewer = False
+        """Whether the login's role reads no links and writes nothing, as last read."""
         self._connection: AsyncConnection[tuple[Any, ...]] | None = None
         self._lock = asyncio.Lock()
         self._retry_at = 0.0

@@ -22,6 +22,11 @@ class TeamExchange:
         self._revisions: dict[str, int] = {}
         self._lists: dict[str, tuple[Job, ...]] = {}
 
+    @property
+    def is_viewer(self) -> bool:
+        """Whether the role may neither publish nor send commands."""
+        return self._database.is_viewer
+
     async def publish(self, jobs: Sequence[Job]) -> None:
         """Publish the jobs of this process's watchlist in place of those it has published; none if none ever were."""
         await self._database.execute(

@@ -12,8 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tui.domain.fleet import DAY, KEPT_SECONDS
-from tui.domain.job_state import JobState, PhaseChange, last_update_at
-from tui.domain.models import FaultKind, Phase, Ref, RequestRecord
+from tui.domain.job_state import JobState, PhaseChange, last_update_at, with_known_links
+from tui.domain.models import FaultKind, Link, Phase, Ref, ReportedLink, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.fleet import PAGE_ROWS, FleetCursor, FleetPage, read_ends, read_requests
@@ -27,6 +27,9 @@ PRUNE_STEP = 5000
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(JobState).decode
+_Results = tuple[tuple[Link, ...], tuple[ReportedLink, ...], str | None]
+"""What viewers do not read: the links of a job, those of its last report, and its result text."""
+_decode_results = msgspec.json.Decoder(_Results).decode
 
 
 class TeamJournal:
@@ -90,7 +93,7 @@ class TeamJournal:
         try:
             await self._begin()
             rows = await self._database.execute(
-                "SELECT state FROM unnest(%s::text[], %s::text[]) AS wanted (account, job_id) "
+                f"SELECT state, {self._results_column} FROM unnest(%s::text[], %s::text[]) AS wanted (account, job_id) "
                 "JOIN babeltop.job USING (account, job_id)",
                 ([ref.account for ref in refs], [ref.id for ref in refs]),
             )
@@ -109,12 +112,20 @@ class TeamJournal:
             self._revision = await self._last_revision()
 
     async def _last_revision(self) -> int:
-        """Read the revision of the last batch."""
+        """Read the revision of the last batch, and what the role may read."""
         rows = await self._database.execute_timed(
-            "SELECT revision, extract(epoch FROM clock_timestamp())::float8 FROM babeltop.lease WHERE name = %s",
+            "SELECT revision, NOT has_column_privilege('babeltop.job', 'results', 'SELECT'), "
+            "extract(epoch FROM clock_timestamp())::float8 FROM babeltop.lease WHERE name = %s",
             (LEASE_NAME,),
         )
-        return rows[0][0] if rows else 0
+        if not rows:
+            return 0
+        revision, self._database.is_viewer = rows[0]
+        return revision
+
+    @property
+    def _results_column(self) -> str:
+        return "NULL" if self._database.is_viewer else "results"
 
     async def external_changes(self) -> dict[Ref, JobState]:
         """Read the states that other processes wrote since the last call, and keep them in the local journal."""
@@ -123,7 +134,8 @@ class TeamJournal:
         if last == self._revision:
             return {}
         found = await self._database.execute(
-            "SELECT state FROM babeltop.job WHERE revision > %s AND revision <= %s AND writer <> %s",
+            f"SELECT state, {self._results_column} FROM babeltop.job "
+            "WHERE revision > %s AND revision <= %s AND writer <> %s",
             (self._revision, last, self._lease.holder),
         )
         self._revision = last
@@ -173,7 +185,9 @@ class TeamJournal:
         return tuple(ObservedDuration(*row) for row in reversed(rows))
 
     async def last_body(self, ref: Ref) -> tuple[bytes, float] | None:
-        """Read the last raw body of a job."""
+        """Read the last raw body of a job; a viewer gets none."""
+        if self._database.is_viewer:
+            return None
         rows = await self._database.execute(
             "SELECT body, body_received_at FROM babeltop.job WHERE account = %s AND job_id = %s AND body IS NOT NULL",
             ref,
@@ -181,7 +195,9 @@ class TeamJournal:
         return (bytes(rows[0][0]), rows[0][1]) if rows else None
 
     async def requests(self, ref: Ref, limit: int) -> tuple[RequestRecord, ...]:
-        """Read the last requests of a job."""
+        """Read the last requests of a job; a viewer gets none."""
+        if self._database.is_viewer:
+            return ()
         rows = await self._database.execute(
             "SELECT ended_at, http_status, duration_ms, request_id, fault FROM babeltop.request "
             "WHERE account = %s AND job_id = %s ORDER BY ended_at DESC LIMIT %s",
@@ -193,8 +209,10 @@ class TeamJournal:
         )
 
     async def fleet_page(self, cursor: FleetCursor, now: float) -> FleetPage:
-        """Read some of the rows after the cursor."""
-        [(change, request, began_at)] = await self._database.execute(_LAST_ROWS)
+        """Read some of the rows after the cursor; a viewer gets no requests."""
+        await self._begin()
+        last_request = "0" if self._database.is_viewer else _LAST_REQUEST
+        [(change, request, began_at)] = await self._database.execute(_LAST_ROWS.format(last_request))
         last = FleetCursor(change, request)
         if last.change < cursor.change or last.request < cursor.request:
             return FleetPage()
@@ -202,7 +220,11 @@ class TeamJournal:
             min(last.change, cursor.change + PAGE_ROWS), min(last.request, cursor.request + PAGE_ROWS)
         )
         ends = await self._database.execute(_ENDS, (cursor.change, following.change, now - KEPT_SECONDS))
-        requests = await self._database.execute(_REQUESTS, (cursor.request, following.request, now - DAY))
+        requests = (
+            await self._database.execute(_REQUESTS, (cursor.request, following.request, now - DAY))
+            if last.request > cursor.request
+            else []
+        )
         return FleetPage(tuple(read_ends(ends)), tuple(read_requests(requests)), following, began_at, following == last)
 
     async def mark_listed(self, refs: Collection[Ref], now: float) -> None:
@@ -226,9 +248,10 @@ FROM babeltop.phase_change AS change JOIN babeltop.job AS job USING (account, jo
 WHERE change.account = %s AND job.kind = %s AND change.earliest_at >= job.first_polled_at
 AND change.before IN ('queued', 'running') AND change.after IN ('done', 'failed', 'timed_out')
 ORDER BY change.seq DESC LIMIT %s"""
+_LAST_REQUEST = "coalesce((SELECT max(seq) FROM babeltop.request), 0)"
 _LAST_ROWS = """
 SELECT coalesce((SELECT max(seq) FROM babeltop.phase_change), 0),
-  coalesce((SELECT max(seq) FROM babeltop.request), 0),
+  {},
   (SELECT seen_at FROM babeltop.phase_change ORDER BY seq LIMIT 1)"""
 _ENDS = """
 SELECT change.account, coalesce(job.kind, ''), change.after, change.earliest_at, change.seen_at, job.first_polled_at
@@ -257,7 +280,7 @@ _PRUNE = tuple(
 def _row(position: int, entry: JournalEntry) -> dict[str, Any]:
     """Return the entry for the database's function: bytes as base64, since JSON has none."""
     state, request, change = entry.state, entry.request, entry.change
-    shared = replace(state, downloads=())  # paths of this computer
+    results, shared = _separate_results(replace(state, downloads=()))  # downloads are paths of this computer
     row: dict[str, Any] = {
         "position": position,
         **state.job.ref._asdict(),
@@ -266,6 +289,7 @@ def _row(position: int, entry: JournalEntry) -> dict[str, Any]:
         "first_polled_at": state.first_polled_at,
         "last_update_at": last_update_at(state),
         "state": base64.b64encode(_encode(shared)).decode(),
+        "results": None if results is None else base64.b64encode(_encode(results)).decode(),
         "body": None if entry.body is None else base64.b64encode(entry.body[:MAX_BODY_BYTES]).decode(),
         "body_received_at": entry.received_at,
     }
@@ -287,14 +311,32 @@ def _change(row: tuple[Any, ...]) -> PhaseChange:
     return PhaseChange(Ref(account, job_id), Phase(before), Phase(after), earliest, seen, message)
 
 
+def _separate_results(state: JobState) -> "tuple[_Results | None, JobState]":
+    """Return what viewers do not read, None if there is nothing, and the state without it: its links have no URL."""
+    report = state.report
+    reported = report.links if report is not None else ()
+    if not state.links and not reported and state.result is None:
+        return None, state
+    shared = replace(
+        state,
+        links=tuple(replace(link, url="", form=None) for link in state.links),
+        report=report and replace(report, links=()),
+        result=None if state.result is None else "",
+    )
+    return (state.links, reported, state.result), shared
+
+
 def _decoded(rows: Iterable[tuple[Any, ...]]) -> dict[Ref, JobState]:
-    """Return the states by ref, without those of another version and without links that are none."""
+    """Return the states by ref, without those of another version. Links without results are those of a viewer."""
     found: dict[Ref, JobState] = {}
-    for (blob,) in rows:
+    for blob, results in rows:
         try:
             state = _decode(blob)
+            if results is not None:
+                links, reported, text = _decode_results(results)
+                report = state.report and replace(state.report, links=reported)
+                state = replace(state, links=links, report=report, result=text)
         except msgspec.DecodeError:
             continue
-        links = tuple(link for link in state.links if link.url[:8].lower().startswith(("http://", "https://")))
-        found[state.job.ref] = state if links == state.links else replace(state, links=links)
+        found[state.job.ref] = with_known_links(state)
     return found

@@ -9,8 +9,12 @@ LEASE_NAME = "poller"
 """Name of the lease: one process polls for the team."""
 FENCED = "BT001"
 """SQLSTATE of a write by a process that does not hold the lease."""
-ROLES = ("babeltop_editor", "babeltop_worker")
-"""Roles that `init` creates: an editor reads jobs, publishes watchlists and sends commands; a worker also polls."""
+ROLES = ("babeltop_viewer", "babeltop_editor", "babeltop_worker")
+"""Roles that `init` creates.
+
+A viewer reads states, phase changes and watchlists; an editor also links, results, responses and requests, publishes
+watchlists and sends commands; a worker also polls.
+"""
 
 CREATE = f"""
 CREATE SCHEMA babeltop;
@@ -25,7 +29,7 @@ CREATE TABLE babeltop.rate_limit (key_mark bytea PRIMARY KEY, version bigint NOT
 CREATE TABLE babeltop.account_key (account text PRIMARY KEY, key_mark bytea NOT NULL);
 CREATE TABLE babeltop.job (account text, job_id text, kind text NOT NULL, phase text NOT NULL, first_polled_at float8,
   last_update_at float8 NOT NULL, change_count int NOT NULL, state bytea NOT NULL, body bytea, body_received_at float8,
-  revision bigint NOT NULL, writer text NOT NULL, listed_at float8, PRIMARY KEY (account, job_id))
+  revision bigint NOT NULL, writer text NOT NULL, listed_at float8, results bytea, PRIMARY KEY (account, job_id))
   WITH (fillfactor = 70);
 CREATE INDEX job_revision ON babeltop.job (revision);
 CREATE TABLE babeltop.phase_change (account text, job_id text, number int, seq bigint GENERATED ALWAYS AS IDENTITY,
@@ -69,9 +73,9 @@ BEGIN
     RAISE EXCEPTION 'this process does not hold the lease' USING ERRCODE = '{FENCED}';
   END IF;
   FOR _entry IN SELECT * FROM jsonb_to_recordset(_entries) AS entry (position int, account text, job_id text, kind text,
-    phase text, first_polled_at float8, last_update_at float8, state text, body text, body_received_at float8,
-    ended_at float8, http_status int, duration_ms float8, request_id text, fault text, after text,
-    earliest_at float8, seen_at float8, message text) ORDER BY position
+    phase text, first_polled_at float8, last_update_at float8, state text, results text, body text,
+    body_received_at float8, ended_at float8, http_status int, duration_ms float8, request_id text, fault text,
+    after text, earliest_at float8, seen_at float8, message text) ORDER BY position
   LOOP
     SELECT phase, last_update_at, change_count INTO _stored FROM babeltop.job
       WHERE account = _entry.account AND job_id = _entry.job_id FOR UPDATE;
@@ -91,12 +95,16 @@ BEGIN
       AND after = _entry.after AND seen_at = _entry.seen_at) THEN
       RETURN NEXT _entry.position;  -- sent again, because the answer was lost
     END IF;
-    INSERT INTO babeltop.job VALUES (_entry.account, _entry.job_id, _entry.kind, _entry.phase, _entry.first_polled_at,
-      _entry.last_update_at, _number, decode(_entry.state, 'base64'), decode(_entry.body, 'base64'),
+    INSERT INTO babeltop.job (account, job_id, kind, phase, first_polled_at, last_update_at, change_count, state,
+      results, body, body_received_at, revision, writer)
+      VALUES (_entry.account, _entry.job_id, _entry.kind, _entry.phase,
+      _entry.first_polled_at, _entry.last_update_at, _number, decode(_entry.state, 'base64'),
+      decode(_entry.results, 'base64'), decode(_entry.body, 'base64'),
       CASE WHEN _entry.body IS NOT NULL THEN _entry.body_received_at END, _revision, _holder)
     ON CONFLICT (account, job_id) DO UPDATE SET kind = excluded.kind, phase = excluded.phase,
       first_polled_at = excluded.first_polled_at, last_update_at = excluded.last_update_at,
-      change_count = excluded.change_count, state = excluded.state, body = coalesce(excluded.body, job.body),
+      change_count = excluded.change_count, state = excluded.state, results = excluded.results,
+      body = coalesce(excluded.body, job.body),
       body_received_at = coalesce(excluded.body_received_at, job.body_received_at), revision = excluded.revision,
       writer = excluded.writer;
   END LOOP;
@@ -115,10 +123,13 @@ END $$;
 """
 
 GRANT = """
-GRANT USAGE ON SCHEMA babeltop TO babeltop_editor, babeltop_worker;
-GRANT SELECT ON babeltop.lease, babeltop.job, babeltop.phase_change, babeltop.request, babeltop.successor,
-  babeltop.watchlist, babeltop.command_request TO babeltop_editor, babeltop_worker;
-GRANT SELECT (layout) ON babeltop.meta TO babeltop_editor;
+GRANT USAGE ON SCHEMA babeltop TO babeltop_viewer, babeltop_editor, babeltop_worker;
+GRANT SELECT ON babeltop.lease, babeltop.phase_change, babeltop.successor, babeltop.watchlist
+  TO babeltop_viewer, babeltop_editor, babeltop_worker;
+GRANT SELECT (account, job_id, kind, phase, first_polled_at, last_update_at, change_count, state, revision, writer,
+  listed_at) ON babeltop.job TO babeltop_viewer;
+GRANT SELECT ON babeltop.job, babeltop.request, babeltop.command_request TO babeltop_editor, babeltop_worker;
+GRANT SELECT (layout) ON babeltop.meta TO babeltop_viewer, babeltop_editor;
 GRANT INSERT (name, jobs), UPDATE (jobs, revision, published_at), DELETE ON babeltop.watchlist
   TO babeltop_editor, babeltop_worker;
 GRANT INSERT (command) ON babeltop.command_request TO babeltop_editor, babeltop_worker;

@@ -264,8 +264,7 @@ def check_team(workspace: Workspace) -> Iterator[Finding]:
     from tui.storage.team.administration import read_status
 
     found = asyncio.run(read_status(workspace.config.team_database))
-    role = "worker" if found.may_poll else "editor"
-    text = f"PostgreSQL {found.server_version}, layout {found.layout}, as {found.user} ({role})"
+    text = f"PostgreSQL {found.server_version}, layout {found.layout}, as {found.user} ({found.role})"
     yield Finding("team", "database", Level.OK, text)
     if workspace.settings.team.insecure_database:
         yield Finding("team", "encryption", Level.WARNING, "insecure_database = true: the server is not verified")
